@@ -13,7 +13,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { readJson } from '@corral/protocol/json-text';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
-import { rehearse } from '@corral/supervisor/offline/reevaluate';
+import { reevaluatePolicies } from '@corral/supervisor/offline/reevaluate';
 import { loadConfig, type LoadedConfig } from './load.ts';
 import { catalogOf, engine, loadPolicies, peopleOf, readPolicies } from './policies.ts';
 
@@ -108,7 +108,7 @@ export async function compareRecorded(
     const current = candidates.get(tenant);
     return current && { current, ...peopleIn(loaded, tenant) };
   };
-  for await (const { run, call, crank, recorded, request, verdict } of rehearse({
+  for await (const { run, call, crank, recorded, request, verdict } of reevaluatePolicies({
     store,
     policies,
     tool,
@@ -190,7 +190,7 @@ export async function explainCrank(
     tool: (_: string, name: string) => tools.find((one) => one.name === name),
     skipped: () => undefined,
   };
-  for await (const one of rehearse(options))
+  for await (const one of reevaluatePolicies(options))
     if (one.crank === crank) calls.push({ call: one.call, recorded: one.recorded, explained: explain(current, one.request) });
   const text = calls
     .map(({ call, recorded, explained }) => {

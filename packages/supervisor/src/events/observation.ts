@@ -1,4 +1,4 @@
-/** What a host says of its runs and of itself while it works, and to whom. */
+/** The events by which a host reports on its runs and on itself, and those who observe them. */
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { CorralError } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
@@ -7,57 +7,57 @@ import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn }
 import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/model/spend';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 
-/** A version of which no run is taken, or only a few to try. */
+/** An agent version whose breaker is open (new runs are refused) or half open (a few are let through as probes). */
 export interface Resting {
   readonly tenant: TenantId;
   readonly agent: string;
   readonly version: string;
   readonly why: string;
   readonly state: 'open' | 'half_open';
-  /** When it is tried again, in milliseconds since 1970; in the past while it is being tried. */
+  /** When the next probe is let through, in milliseconds since 1970; in the past while the breaker is half open. */
   readonly until: number;
 }
 
-/** Why a host does no work, though it has some or could be given some. */
+/** Why a host is stalled: it does no work, though it has some or could get some. */
 export type Stall =
-  /** Runs have something to do, and no crank has been completed since. `oldest_ms`: how long the first of them has waited. */
+  /** Runs have something to do, and no crank has ended since then. `oldest_ms`: how long the run that waits longest has waited. */
   | { readonly reason: 'no_progress'; readonly since: number; readonly oldest_ms: number }
-  /** Not one cell is there, and those that were started since died before they were ready. */
+  /** No cell is ready, and those that were started since then died before they were ready. */
   | { readonly reason: 'cells_do_not_start'; readonly since: number };
 
 export interface RunView {
   readonly id: RunId;
   readonly tenant: TenantId;
   readonly agent: string;
-  /** Of a service's instance: what tells it from the others. */
+  /** Key of a service's instance. */
   readonly key: string | undefined;
   readonly parent: RunId | undefined;
   readonly lifecycle: Lifecycle;
   readonly control: Control;
   readonly residency: Residency;
   readonly waiting: WaitingOn;
-  /** What exactly it waits on: a tool's name, a number of children. */
+  /** Names what it waits for: a tool, a number of children. */
   readonly waitingFor: string;
   readonly outcome: Outcome | undefined;
-  /** How far it is up the ladder of what is done about loops. */
+  /** Its step on the ladder of measures against loops. */
   readonly rung: LadderStep;
   readonly on_cpu: boolean;
-  /** It has something to do, and waits for its host. */
+  /** It has something to do, and waits for the host. */
   readonly runnable: boolean;
   readonly cpu_ms: number;
   readonly heap_kib: number;
   readonly calls: number;
-  /** Spent, with what its ended children spent. */
+  /** Tokens that the run and its ended children spent. */
   readonly tokens: number;
   readonly money_micros: number;
-  /** Of them, those that have no answer yet. */
+  /** Calls that have no answer yet. */
   readonly open_calls: number;
   readonly effects: number;
-  /** Share of its budget that is left, of the amount that runs out first. */
+  /** Share that is left of the budget's amount that runs out first; from 0 to 1. */
   readonly left: number;
-  /** Since its first crank, paused time included. */
+  /** Time since its first crank, paused time included. */
   readonly age_ms: number;
-  /** Since its last crank began; for one that was stopped, its time on the CPU and the time from then on. */
+  /** Time since its last crank began; for a crank that was stopped, its time on the CPU plus the time since it was stopped. */
   readonly crank_age_ms: number;
 }
 
@@ -73,7 +73,7 @@ export type Observation =
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
     }
-  /** A detector's finding took it a step up the ladder. */
+  /** The finding of a detector took a run up the ladder. */
   | {
       readonly kind: 'step';
       readonly run: RunId;
@@ -81,10 +81,10 @@ export type Observation =
       readonly detector: string;
       readonly reason: string;
     }
-  /** No run of a version is taken for a while, since too many of them failed; or again, since one that tried it went well. */
+  /** The breaker of a version opened, because too many of its runs failed; or closed, because the probes completed. */
   | ({ readonly kind: 'resting' } & Resting)
   | { readonly kind: 'rested'; readonly tenant: TenantId; readonly agent: string; readonly version: string }
-  /** A durable stop was put up, or lifted; `by` whom, and which run led to it. */
+  /** A quarantine was set or lifted. `by`: who did it; `run`: the run that caused it. */
   | {
       readonly kind: 'quarantined' | 'lifted';
       readonly quarantine: Quarantine;
@@ -92,19 +92,19 @@ export type Observation =
       readonly reason: string;
       readonly run?: RunId;
     }
-  /** Somebody took back a grant, and all that was derived from it. */
+  /** A grant was revoked, with all grants derived from it. */
   | {
       readonly kind: 'revoked';
       readonly grant: GrantId;
-      /** Who held it. */
+      /** The run that held the grant. */
       readonly run: RunId | undefined;
       readonly by: string;
       readonly reason: string;
       readonly calls_aborted: number;
     }
-  /** It was paused by what it did itself: a policy, or an account above it that is spent. */
+  /** A run was paused because of its own doing: by a policy, or because an account above it is spent. */
   | { readonly kind: 'paused'; readonly run: RunId; readonly by: string; readonly reason: string }
-  /** A soft bound of an account was reached, for the first time in its period; by a commit of this run. */
+  /** A commit of this run reached the soft bound of an account, for the first time in the account's period. */
   | {
       readonly kind: 'warned';
       readonly run: RunId;
@@ -115,7 +115,7 @@ export type Observation =
       readonly committed: number;
       readonly soft: number;
     }
-  /** A candidate that runs beside the policies in force would have decided otherwise. */
+  /** The candidate policies would have decided differently from the policies in force. */
   | {
       readonly kind: 'differs';
       readonly run: RunId;
@@ -124,7 +124,7 @@ export type Observation =
       readonly entry: number;
       readonly call: number;
       readonly action: 'call' | 'send' | 'spawn';
-      /** The tool, or the agent it was for. */
+      /** The tool, or the agent to which the message or spawn goes. */
       readonly target: string;
       readonly was: string;
       readonly would: string;
@@ -133,28 +133,28 @@ export type Observation =
       /** Version of the candidate. */
       readonly candidate: string;
     }
-  /** It may not go on before somebody has looked. */
+  /** A run must not go on until a person has decided about it. */
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
-  /** What the store has of it cannot be read: it is quarantined, and the others go on. */
+  /** A run cannot be read from the store: it is quarantined, and other runs go on. */
   | { readonly kind: 'damaged'; readonly run: RunId; readonly error: CorralError }
   | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
-  /** A call's result was taken in by its agent, this long after it was asked for. */
+  /** The agent got the result of a call in a crank; `ms`: time since it asked for the call. */
   | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }
-  /** Its label, what it holds, or its purse is another than before. */
+  /** The label, the capabilities or the purse of a run changed. */
   | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
   | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown }
   | { readonly kind: 'logged'; readonly run: RunId; readonly level: string; readonly text: string }
-  /** The store would not take a commit of this run. */
+  /** The store refused a commit of this run. */
   | { readonly kind: 'refused'; readonly run: RunId; readonly error: CorralError }
-  /** Cells cannot be started here. */
+  /** Cells cannot be started on this machine. */
   | { readonly kind: 'hopeless'; readonly error: CorralError }
-  /** This host has work and does none, or could do none; and it does again. */
+  /** This host is stalled; or it is no longer stalled, for this reason. */
   | { readonly kind: 'stalled'; readonly stall: Stall }
   | { readonly kind: 'moves'; readonly reason: Stall['reason']; readonly since: number };
 
 export type Tell = (observation: Observation) => void;
 
-/** Who follows what happens. They change nothing. */
+/** Observers of a host's events. They change nothing. */
 export class Observers {
   readonly #all = new Set<Tell>();
 
@@ -167,7 +167,7 @@ export class Observers {
     return this.#all.size > 0;
   }
 
-  /** @returns what ends it */
+  /** @returns a function that removes the observer */
   add(observer: Tell): () => void {
     this.#all.add(observer);
     return () => this.#all.delete(observer);

@@ -1,4 +1,4 @@
-/** What can be seen of a host while it runs: a row a run, a row a cell. Nothing here is needed for a run to go on. */
+/** Views of a running host for people: a row for each run, a row for each cell. No run depends on anything here. */
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Cell } from '../cells/cell.ts';
@@ -43,7 +43,7 @@ function crankOf({ onCpu, seat }: Run): number {
   return task === undefined || task.kind === 'replay' || task.assignment !== seat?.assignment ? 0 : (task.used_ms ?? 0);
 }
 
-/** How long the agent waited for each answer, from the crank that asked to the crank that is given it. */
+/** How long the agent waited for each answer, from the crank that asked to the crank that gets the answer. */
 export function answersOf(run: Run, delivery: PendingDelivery): Observation[] {
   if (delivery.kind !== 'reply') return [];
   return delivery.results.flatMap(({ id }): Observation[] => {

@@ -1,6 +1,6 @@
 /**
- * What the parts of a host tell each other. A part is given those that were built before it, and calls their methods. What may
- * concern parts that are built later is said here, on one object that is made first, so that no part knows those after it.
+ * Events between the parts of a host. A part gets the parts that were built before it, and calls their methods. It informs parts that are
+ * built later by events on this object, which is made first, so that no part depends on a later one.
  */
 import type { BusEvents } from '@corral/broker/bus';
 import type { CorralError } from '@corral/protocol/errors';
@@ -14,20 +14,20 @@ import { Signal, type Signals } from './signal.ts';
 import type { SchedulerEvents } from '../cells/scheduler-events.ts';
 
 export interface ResidenceEvents {
-  /** It is in memory again: what it waits for is to be set going. */
+  /** A run is in memory again: its timers and calls are to be started. */
   readonly onWoken: (run: Run) => void;
-  /** It has been given all that waited for it. */
+  /** A run that was woken has got everything that waited for it. */
   readonly onCaughtUp: (run: Run) => void;
-  /** It has left memory. */
+  /** A run has left memory. */
   readonly onParked: (run: Run) => void;
-  /** It cannot be brought back, for this reason; it has been quarantined. */
+  /** A run cannot be brought back into memory, for this reason, and was quarantined. */
   readonly onDamaged: (run: RunId, error: CorralError) => void;
   /** A tenant has no run in memory any more. */
   readonly onVacant: (tenant: TenantId) => void;
 }
 
 export interface LifeEvents {
-  /** It is back, and no quarantine stands against it: one that it was kept still by may have been lifted. */
+  /** A run is in memory again, and not in quarantine: the quarantine that stopped it may have been lifted. */
   readonly onClear: (run: Run) => void;
   /** The parent of this run has ended. */
   readonly onOrphaned: (child: RunId) => void;
@@ -39,15 +39,15 @@ export interface DetectionEvents {
 }
 
 export interface ConsequenceEvents {
-  /** What a run was denied has put this up, durably. */
+  /** A denial of this run's crank set a quarantine, which is durable. */
   readonly onQuarantine: (quarantine: Quarantine, cause: RunId) => void;
 }
 
-/** What the bus tells; `stop` it asks, and is answered. */
+/** Events of the bus. `stop` is not among them, because it returns a value. */
 export type BusNews = Omit<BusEvents, 'stop'>;
 
 export class Transitions {
-  /** Those who follow from outside. */
+  /** Observers outside the supervisor. */
   readonly observers = new Observers();
 
   readonly cells: Signals<CellEvents> = {

@@ -1,11 +1,11 @@
-/** The sandbox image that cells are started with. */
+/** The sandbox image of the cells. */
 import { accessSync, readFileSync } from 'node:fs';
 import { CorralError } from '@corral/protocol/errors';
 import { CELL_MAIN, IMAGE_PATH } from './walls.ts';
 
 /**
  * @returns the digest of the image
- * @throws CORRAL_IMAGE_MISSING when it has not been built
+ * @throws CORRAL_IMAGE_MISSING if it or the cell's entry has not been built
  */
 export function readImage(): string {
   try {

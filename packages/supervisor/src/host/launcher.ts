@@ -6,14 +6,15 @@ import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/proto
 import { childOf, ProcMeter } from './meter.ts';
 import { CELL_ENVIRONMENT, cellCommand, type CommandLine, type Walls } from './walls.ts';
 
-/** Behind the supervisor on the CPU, so that a busy guest does not delay a kill. */
+/** Niceness of cells. It is higher than the supervisor's, so that a busy guest does not delay a kill. */
 const NICE = 5;
-/** Behind the other cells as well. */
+/** Niceness of a cell with a long crank, so that the other cells go before it. */
 const NICE_COMPUTING = 19;
-/** Only root may raise a priority again that was lowered. */
+/** Only root may raise a lowered priority again, so others do not lower it further. */
 const MAY_RAISE = process.getuid?.() === 0;
+/** Characters that are kept of the end of a cell's error output. */
 const LAST_WORDS = 4_000;
-/** How long they may take to arrive. */
+/** How long to wait for error output after the exit. */
 const LAST_WORDS_MS = 50;
 
 export class ProcessLauncher implements CellLauncher {
@@ -34,7 +35,7 @@ class LocalCell implements CellProcess {
   readonly #socket: Duplex;
   readonly #forks: boolean;
   readonly #kill: () => void;
-  /** Looks for the cell where it is a grandchild of which nobody tells. */
+  /** Finds the cell's pid if the cell is a grandchild whose pid is not reported. */
   readonly #find: () => void;
   #pid: number | undefined;
   #meter: ProcMeter | undefined;
@@ -46,7 +47,7 @@ class LocalCell implements CellProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(statusDescriptor === undefined ? [] : (['pipe'] as const))],
       env: { ...CELL_ENVIRONMENT },
       cwd: '/',
-      // A process group of its own: what bubblewrap forks while it sets up belongs to it, and goes with it.
+      // A process group of its own, which includes the processes that bubblewrap forks during its setup, so that all are killed together.
       detached: process.platform !== 'win32',
     });
     this.#forks = forks;
@@ -76,7 +77,7 @@ class LocalCell implements CellProcess {
       lastWords += error.message;
       exit(null, null);
     });
-    // Its descriptors may be open still, in a process that it left behind: that must not keep anybody waiting for its end.
+    // A process that it left behind may still have its descriptors open; the end of the cell must be reported nevertheless.
     child.on('exit', (code, signal) => {
       const enough = setTimeout(() => {
         for (const stream of child.stdio) stream?.destroy();
@@ -88,7 +89,7 @@ class LocalCell implements CellProcess {
       });
     });
 
-    // bubblewrap hands its priority down.
+    // The cell inherits the priority of bubblewrap.
     if (child.pid !== undefined) lower(child.pid);
     if (statusDescriptor === undefined) {
       if (!forks) this.#setPid(child.pid);
@@ -101,7 +102,7 @@ class LocalCell implements CellProcess {
 
   write(bytes: Buffer): void {
     if (this.#gone) return;
-    // What is written in one turn of the event loop leaves as one.
+    // All writes of one turn of the event loop are sent together.
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
@@ -127,9 +128,9 @@ class LocalCell implements CellProcess {
 
   kill(): void {
     this.#find();
-    // The cell itself first: bubblewrap's death takes it along too, but a moment later.
+    // The cell itself first: it would die with bubblewrap too, but a moment later.
     const sent = this.#signal('SIGKILL');
-    // `unshare` ends with its child, and only once that is really gone.
+    // `unshare` is not killed if the cell was: it ends by itself once the cell is really gone, and the exit is reported only then.
     if (!sent || !this.#forks) this.#kill();
   }
 
@@ -138,7 +139,7 @@ class LocalCell implements CellProcess {
     try {
       setPriority(this.#pid, behind ? NICE_COMPUTING : NICE);
     } catch {
-      // It is gone, or this platform has no priorities.
+      // The process is gone, or this platform has no priorities.
     }
   }
 
@@ -173,7 +174,7 @@ class LocalCell implements CellProcess {
     try {
       this.#meter = new ProcMeter(pid);
     } catch {
-      // No /proc: the watch then goes by the clock alone.
+      // No /proc: the watchdog then uses elapsed time only.
     }
   }
 }
@@ -182,11 +183,11 @@ function lower(pid: number): void {
   try {
     setPriority(pid, NICE);
   } catch {
-    // It is gone already, or this platform has no priorities.
+    // The process is gone already, or this platform has no priorities.
   }
 }
 
-/** Kills a process and whatever it has forked and not let go of yet. */
+/** Kills a process and the rest of its process group. */
 function killGroup(child: ChildProcess): void {
   try {
     if (child.pid !== undefined && process.platform !== 'win32') process.kill(-child.pid, 'SIGKILL');

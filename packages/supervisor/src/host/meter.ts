@@ -1,10 +1,10 @@
-/** What a process has used, as the operating system says: read from outside, so the process cannot lie about it. */
+/** Measures a process by /proc, from outside, so that the process cannot falsify the result. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import type { ProcessMeter } from '@corral/protocol/ports/machine';
 
 const PAGE_MIB = 4096 / (1024 * 1024);
 
-/** Keeps the two files of /proc open: reading them again is much cheaper than opening them. Linux only. */
+/** Keeps two files of /proc open, because reading them again is much cheaper than opening them. Linux only. */
 export class ProcMeter {
   readonly #stat: number;
   readonly #memory: number;
@@ -13,11 +13,11 @@ export class ProcMeter {
   readonly #pid: number;
   #closed = false;
 
-  /** @throws when there is no such process, or no /proc */
+  /** @throws Error if there is no such process, or no /proc */
   constructor(pid: number) {
     this.#pid = pid;
     this.#tasks = `/proc/${pid}/task`;
-    // Time on the CPU of the main thread in nanoseconds: the thread that runs cranks.
+    // CPU time, in nanoseconds, of the main thread, which runs the cranks.
     this.#stat = openSync(`/proc/${pid}/schedstat`, 'r');
     this.#memory = openSync(`/proc/${pid}/statm`, 'r');
   }
@@ -58,18 +58,18 @@ export class ProcMeter {
   }
 }
 
-/** How long a look at all processes is good for: it takes milliseconds. */
+/** How long a list of all processes is reused, since making it takes milliseconds. */
 const PARENTS_MS = 1_000;
 let seen: { readonly at: number; readonly parents: ReadonlySet<number> } | undefined;
 
-/** Processes that have children. */
+/** Ids of the processes that have children. */
 function parents(): ReadonlySet<number> {
   const now = performance.now();
   if (seen === undefined || now - seen.at > PARENTS_MS) seen = { at: now, parents: new Set(processes().map(({ parent }) => parent)) };
   return seen.parents;
 }
 
-/** The first child of a process, as this machine sees it. */
+/** Id of the first child of a process, outside of pid namespaces. */
 export function childOf(pid: number): number | undefined {
   return processes().find(({ parent }) => parent === pid)?.pid;
 }
@@ -79,11 +79,11 @@ function processes(): { readonly pid: number; readonly parent: number }[] {
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      // After the name, which may hold anything: state, parent.
+      // The fields after the name (which may contain anything) are the state and the parent.
       const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
       found.push({ pid: Number(name), parent: Number(stat.slice(stat.lastIndexOf(') ') + 2).split(' ')[1]) });
     } catch {
-      // It is gone.
+      // The process is gone.
     }
   }
   return found;

@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 
-/** The longest delay a timer of the platform takes. */
+/** The longest delay of the platform's timers; a longer wait is made of several. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 export const realClock: Clock = {

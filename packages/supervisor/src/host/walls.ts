@@ -1,11 +1,13 @@
 /**
- * Which walls stand around a cell besides the isolate itself (DESIGN 3.2), and the command line that puts them up.
+ * The walls around a cell in addition to the isolate (DESIGN 3.2), and the command line that sets them up.
  *
- * bubblewrap: own namespaces for users, processes, network, files and the rest; sees the runtime's own files, read-only,
- * and nothing else. Where the supervisor is root, bubblewrap itself is started as a user that nobody else is. Another user: where
- * the supervisor is root and has no bubblewrap, the cell becomes a user of its own and, where util-linux is at hand, has
- * processes, mounts, network and IPC of its own; files that everybody may read stay readable.
- * Node's permission model is dropped into in every case, and is not counted.
+ * bubblewrap: the cell has its own namespaces (users, processes, network, files and the rest) and sees only the runtime's own files,
+ * read-only. If the supervisor is root, bubblewrap itself is started under a user id that nobody else has.
+ *
+ * Another user: if the supervisor is root and bubblewrap is missing, the cell gets a user id of its own. With util-linux it also has its
+ * own namespaces for processes, mounts, network and IPC. Files that everybody may read stay readable.
+ *
+ * Node's permission model is used in every case, and does not count as a wall.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
@@ -15,11 +17,11 @@ import { fileURLToPath } from 'node:url';
 
 export type Wall = 'isolate' | 'bubblewrap' | 'user';
 
-/** What a wall is started by, besides bubblewrap: programs of util-linux, each where it is at hand. */
+/** Programs of util-linux that strengthen a wall; undefined if missing. */
 export interface Helpers {
-  /** Bounds how many processes and threads there may be. */
+  /** Limits the number of processes and threads. */
   readonly prlimit: string | undefined;
-  /** Takes away the way up: no program that is started gains anything by being setuid. */
+  /** Prevents privilege escalation: setuid programs gain nothing. */
   readonly setpriv: string | undefined;
 }
 
@@ -27,15 +29,15 @@ export interface Walls {
   readonly bubblewrap:
     | (Helpers & {
         readonly path: string;
-        /** Without further user namespaces inside, and nothing writable; older ones cannot do that. */
+        /** Forbids further user namespaces inside, and makes everything read-only. Older versions of bubblewrap cannot do that. */
         readonly strict: boolean;
-        /** Starts as a user of its own, not as root. */
+        /** bubblewrap itself runs under a user id of its own, not as root. */
         readonly unprivileged: boolean;
       })
     | { readonly missing: string };
   readonly user:
     | (Helpers & {
-        /** The user the first cell becomes; with `each`, every cell is another one, counted from there. */
+        /** User id of the first cell. With `each`, every cell has another id, counted from this one. */
         readonly id: number;
         readonly each: boolean;
         readonly unshare: string | undefined;
@@ -43,18 +45,23 @@ export interface Walls {
     | { readonly missing: string };
 }
 
-/** The user nobody on every Linux. */
+/** Id of the user `nobody` on every Linux. */
 const NOBODY = 65_534;
-/** User ids that systemd leaves to nobody (systemd.io/UIDS-GIDS), and how many cells have one of their own. */
+/** First of a range of user ids that systemd leaves unassigned (systemd.io/UIDS-GIDS), and number of ids that are used for cells. */
 const FIRST_USER = 1_879_048_192;
 const USERS = 4_096;
-/** Threads of a cell, and room for as many again. */
+/** Maximum of a cell's processes and threads: about twice as many as it has. */
 const PROCESSES = 64;
 
-/** What was found, by path: programs are started to find it, and a machine does not lose a wall while this process lives. */
+/**
+ * Results by search path. They are kept, because finding them starts programs, and a machine does not lose a wall while this process lives.
+ */
 const found = new Map<string, Walls>();
 
-/** Looks at what this machine offers. Tries bubblewrap out, since many systems have it and forbid it. A wall that is missing is looked for again. */
+/**
+ * Finds the walls that this machine offers. bubblewrap is tried, because many systems have it and forbid its use. The result is kept only
+ * if bubblewrap works; else the next call looks again.
+ */
 export function findWalls(path = process.env['PATH'] ?? ''): Walls {
   const known = found.get(path);
   if (known !== undefined) return known;
@@ -63,7 +70,7 @@ export function findWalls(path = process.env['PATH'] ?? ''): Walls {
   return walls;
 }
 
-/** The operating system's wall that will be used; undefined: the isolate is the only one. */
+/** The operating system's wall that is used; undefined if the isolate is the only wall. */
 export function osWall(walls: Walls): 'bubblewrap' | 'user' | undefined {
   if ('path' in walls.bubblewrap) return 'bubblewrap';
   return 'id' in walls.user ? 'user' : undefined;
@@ -100,7 +107,7 @@ function findUser(path: string): Walls['user'] {
     program !== undefined && spawnSync(program, args, { timeout: 5_000, cwd: '/', ...more }).status === 0 ? program : undefined;
   const linux = process.platform === 'linux';
   const anything = findProgram('true', path);
-  // In a container there may be no such user.
+  // A container may not allow this user id.
   const each = works(anything, [], { uid: FIRST_USER }) !== undefined;
   return {
     id: each ? FIRST_USER : NOBODY,
@@ -115,7 +122,7 @@ const UNSHARE = ['--pid', '--fork', '--kill-child', '--mount-proc', '--net', '--
 
 function findProgram(name: string, path: string): string | undefined {
   for (const folder of path.split(delimiter)) {
-    // A relative entry means whatever folder somebody has put us in.
+    // A relative entry would depend on the working directory, which others may have chosen.
     if (!isAbsolute(folder)) continue;
     const candidate = join(folder, name);
     try {
@@ -131,13 +138,13 @@ function findProgram(name: string, path: string): string | undefined {
 export interface CommandLine {
   readonly command: string;
   readonly args: readonly string[];
-  /** bubblewrap is the child then, and the cell a grandchild, whose pid bubblewrap writes to this descriptor. */
+  /** Set with bubblewrap: the cell is a grandchild, and bubblewrap writes its pid to this descriptor. */
   readonly statusDescriptor: number | undefined;
-  /** The cell is a grandchild, and nobody says which. */
+  /** The cell is a grandchild whose pid is not reported. */
   readonly forks: boolean;
 }
 
-/** The cell's entry, built by `npm run build`: known by path, never imported here. */
+/** The cell's entry, built by `npm run build`. It is known by its path and never imported here. */
 export const CELL_MAIN = fileURLToPath(import.meta.resolve('@corral/cell/main'));
 export const IMAGE_PATH = fileURLToPath(import.meta.resolve('@corral/image-base/image.json'));
 
@@ -145,7 +152,7 @@ const STATUS_DESCRIPTOR = 4;
 
 /**
  * The command that starts a cell within the given wall.
- * @param nth tells cells apart that are there at the same time, so that each can be a user of its own
+ * @param nth number of the cell; cells that live at the same time get different user ids by it
  */
 export function cellCommand(walls: Walls, nth = 0): CommandLine {
   const node = process.execPath;
@@ -156,7 +163,7 @@ export function cellCommand(walls: Walls, nth = 0): CommandLine {
     '--no-node-snapshot',
     '--permission',
     '--allow-addons',
-    // To load the addon; dropped before any guest is loaded.
+    // Needed to load the addon; dropped before any guest is loaded.
     '--allow-fs-read=*',
     '--disable-warning=SecurityWarning',
     CELL_MAIN,
@@ -175,7 +182,7 @@ export function cellCommand(walls: Walls, nth = 0): CommandLine {
   if (wall === 'user' && 'id' in walls.user) {
     const { unshare, prlimit, setpriv } = walls.user;
     const [command = node, ...args] = [
-      // It holds once the cell has become somebody else; root is held to nothing.
+      // The limit takes effect once the cell has changed its user id; root has no limit.
       ...(prlimit === undefined ? [] : [prlimit, `--nproc=${PROCESSES}`]),
       ...(setpriv === undefined ? [] : [setpriv, '--no-new-privs']),
       ...(unshare === undefined ? [] : [unshare, ...UNSHARE]),
@@ -198,7 +205,7 @@ function bubblewrapCommand(
     ...(setpriv === undefined ? [] : [setpriv, ...become, '--no-new-privs']),
     path,
     '--unshare-all',
-    // Whoever starts it, the cell is nobody, and has no way to become anybody.
+    // The cell runs as the user nobody, and cannot gain another id.
     ...(strict ? ['--unshare-user', '--disable-userns', '--uid', String(NOBODY), '--gid', String(NOBODY)] : []),
     '--die-with-parent',
     '--new-session',
@@ -211,26 +218,26 @@ function bubblewrapCommand(
     ...['/lib', '/lib64', '/usr/lib', '/usr/lib64'].flatMap((folder) => ['--ro-bind-try', folder, folder]),
     ...files.flatMap((file) => ['--ro-bind', file, file]),
     ...(prlimit === undefined ? [] : ['--ro-bind', prlimit, prlimit]),
-    // bubblewrap's own root is a file system in memory, which would be as large as one likes.
+    // bubblewrap's own root is a writable file system in memory without a size limit.
     ...(strict ? ['--remount-ro', '/'] : []),
     '--chdir',
     '/',
     ...more,
-    // Within its own user namespace, so that only its own processes count.
+    // Set inside the cell's own user namespace, so that only its own processes count.
     ...(prlimit === undefined ? [] : [prlimit, `--nproc=${PROCESSES}`]),
   ];
 }
 
-/** All that a cell can see of the machine. */
+/** All files of the machine that a cell can see, apart from system libraries. */
 const cellFiles = (): string[] => [...new Set([process.execPath, CELL_MAIN, IMAGE_PATH, ...addonFolders()])];
 const existing = (files: readonly string[]): string[] => files.filter((file) => existsSync(file));
 
-/** What the cell loads besides itself: the addon, and what finds the addon's binary. */
+/** Folders of the addon and of the package that finds the addon's binary. */
 function addonFolders(): string[] {
   const addon = dirname(createRequire(CELL_MAIN).resolve('isolated-vm/package.json'));
   const loader = dirname(createRequire(join(addon, 'package.json')).resolve('node-gyp-build/package.json'));
   return [addon, loader];
 }
 
-/** Fixed, since time zone and locale show in what agents compute. */
+/** Environment of cells. It is fixed, because time zone and locale influence the results of agents. */
 export const CELL_ENVIRONMENT: Readonly<Record<string, string>> = { TZ: 'UTC', LANG: 'en_US.UTF-8', LC_ALL: 'en_US.UTF-8' };

@@ -1,6 +1,6 @@
 /**
- * What people decide about runs of a data folder on which no host is running: written straight into the journal, under a
- * lease of its own. Whichever host opens the folder next takes the run up from there.
+ * Writes the decisions of people about a run into its journal, in a data folder on which no host is running. It takes a lease of its own;
+ * the host that opens the folder next takes the run up from there.
  */
 import { holdersOf } from '@corral/broker/accounts/accounts';
 import { Ledger } from '@corral/broker/ledger/ledger';
@@ -12,14 +12,14 @@ import type { Commit, Store, StoredRun } from '@corral/protocol/ports/store';
 
 export interface Read {
   readonly stored: StoredRun;
-  /** As it stands after the last entry. */
+  /** State of the run after its last entry. */
   readonly ledger: Ledger;
-  /** Since the last checkpoint, its own entry first; all where there is none. */
+  /** The entry of the last checkpoint and those after it; all entries if there is no checkpoint. */
   readonly entries: readonly Entry[];
 }
 
 /**
- * Reads a run as it stands, without touching it.
+ * Reads the present state of a run, without changing anything.
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function read(store: Store, id: RunId): Promise<Read> {
@@ -28,15 +28,15 @@ export async function read(store: Store, id: RunId): Promise<Read> {
   const entries = await store.journal(id, Math.max(0, stored.checkpoint - 1));
   const ledger = new Ledger(stored.record);
   for (const entry of entries) ledger.apply(entry, { checkpoint: stored.checkpoint });
-  // What reading it back has gathered is in the store.
+  // The amounts that applying the entries has gathered are in the store already.
   ledger.tally.take();
   return { stored, ledger, entries };
 }
 
 /**
- * Appends what `decide` says to the journal of a run that no host holds.
- * @param decide is given the run as it stands; what it throws is thrown here, and nothing has happened then
- * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE when it has ended
+ * Appends the events that `decide` returns to the journal of a run that no host holds.
+ * @param decide gets the present state of the run; if it throws, nothing is written and the error is passed on
+ * @throws CORRAL_RUN_UNKNOWN; CORRAL_RUN_STATE if the run has ended or changed meanwhile
  */
 export async function amend(
   store: Store,
@@ -60,7 +60,7 @@ export async function amend(
   }
 }
 
-/** The next entry of a journal, of something that was done to its run. */
+/** The next entry of a journal, for an event that is not a crank. */
 export const entryFor = ({ seq }: Ledger, event: HostEvent, at: number): Entry => ({
   seq: seq + 1,
   at,
@@ -71,7 +71,7 @@ export const entryFor = ({ seq }: Ledger, event: HostEvent, at: number): Entry =
   cpu_us: 0,
 });
 
-/** A commit of nothing but an entry. */
+/** A commit that contains only an entry. */
 export function commitOf(run: RunId, epoch: number, entry: Entry, status: RunStatus): Commit {
   return {
     run,
@@ -88,7 +88,7 @@ export function commitOf(run: RunId, epoch: number, entry: Entry, status: RunSta
   };
 }
 
-/** @param control as the store has it: a quarantine is not in every journal */
+/** Status of a run that has not ended. @param control that the store has: not every quarantine is in the journal */
 export function statusOf(ledger: Ledger, control: RunStatus['control']): RunStatus {
   return {
     lifecycle: 'active',

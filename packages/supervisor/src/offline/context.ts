@@ -1,4 +1,4 @@
-/** Reads from a run's journal what changed about its circumstances, page by page: nothing of it is kept anywhere else. */
+/** Derives the changes of a run's context (label, capabilities, purse) from its journal, the only place where they are recorded. */
 import { begin } from '@corral/broker/commit/context';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { ContextChange } from '@corral/protocol/model/context';
@@ -8,11 +8,13 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
 
-/** Folding reads what tools returned, so nobody is held up for long. */
+/**
+ * Entries that are read at once. Applying an entry parses results of tools, which may be large, so a page must not block the host for long.
+ */
 const PAGE = 50;
 
 /**
- * @param most the latest so many are kept of a long journal
+ * @param most maximum of changes; of a long journal, the latest
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function contextOf(store: Store, run: RunId, most: number): Promise<readonly ContextChange[]> {
@@ -26,7 +28,7 @@ export async function contextOf(store: Store, run: RunId, most: number): Promise
       const { delivery, effects, decisions, event, seq, at } = entry;
       const then = begin(ledger, delivery === undefined ? undefined : (JSON.parse(delivery) as Delivery));
       ledger.apply(entry);
-      // A crank that was cut short has no effects, and counts for nothing.
+      // A crank that was discarded has no effects.
       changes.push(...then({ seq, at, effects: effects === undefined ? [] : (JSON.parse(effects) as Effect[]), decisions, event }));
     }
     if (changes.length > most) changes.splice(0, changes.length - most);

@@ -1,13 +1,14 @@
 /**
- * Forks: a new run that begins with what another one did up to some entry, and goes its own way from there.
+ * Forks: a new run that begins with a copy of another run's journal up to some entry, and continues on its own from there.
  *
- * A fork is a run of whoever forks: they pass the same intake as with a job of their own, the accounts above it are theirs, and they
- * get no more of budget and ceilings than their tenant may have now. The entries are copied as they are, deliveries word for word, so
- * that the fork replays like its origin; what the agent was told of its own id stays what it was. What stands behind them is new:
- * another run id, and with it other idempotency keys; grants of its own, with what was left at that point of the origin's root grants,
- * without those that people have taken back since; a clock that did not run since. What people approved was approved for the origin.
- * What its origin was waiting for when it parts is not done again by itself, whatever its tool says of itself: whoever forks says what
- * became of it, and a call that they have made again is decided about and paid for as theirs.
+ * A fork belongs to the person who forks. It passes the same intake as a job of that person, is charged to that person's accounts, and gets
+ * at most the budget and ceilings that the tenant may have now. The entries are copied unchanged, with the deliveries word for word, so
+ * that the fork replays like its origin; the run id that the agent was told remains that of the origin.
+ *
+ * New are the run id, and with it the idempotency keys; the grants, with the uses and bytes that were left of the origin's root grants at
+ * that point, without those that people have revoked since; and the clock, which did not run in between. Approvals hold only for the
+ * origin. Calls that the origin was waiting for at that point are not made again automatically, even if the tool is idempotent: the person
+ * who forks says what became of each, and a call that is made again is decided and paid for as a call of the fork.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { unanswered } from '@corral/broker/ledger/requests';
@@ -43,36 +44,36 @@ export interface ForkPowers {
   readonly intake: Intake;
   readonly offers: {
     tool(tenant: string, name: string): Tool | undefined;
-    /** What a run of a tenant may have at most now. */
+    /** Maximum ceilings and budget of a tenant's run at present. */
     most(tenant: string): TenantOptions['most'];
   };
-  /** `offers` knows all that is offered, so that a grant of anything else is refused as it is to a job. */
+  /** Whether `offers` knows everything that is offered. If so, a fork with a grant of anything else is refused, as a job would be. */
   readonly whole: boolean;
 }
 
 export interface ForkRequest {
   readonly run: RunId;
-  /** The entry at which the fork goes its own way; everything before it is kept. */
+  /** The entry at which the fork departs; all entries before it are kept. */
   readonly at: number;
   readonly by: PrincipalId;
-  /** Who stands behind that name, where it does not say all. */
+  /** The person or token behind `by`, if more is known than the name. */
   readonly who?: Identity | undefined;
-  /** Chosen beforehand by a caller who counts it before it is there; else a new one. */
+  /** Chosen by a caller that counts the run before it exists. Default: a new id. */
   readonly id?: RunId;
-  /** Another input; only from the very start. */
+  /** Another input; possible only for a fork at the first entry. */
   readonly input?: unknown;
 }
 
 export interface Forked {
   readonly record: RunRecord;
-  /** Calls that were under way where it parts, and of which somebody must say what became of them. */
+  /** Calls that were under way where the fork departs. A person must say what became of each. */
   readonly unknown: readonly { readonly call: number; readonly tool: string }[];
 }
 
 /**
- * Writes a fork down. When this resolves it is durable, and whichever host holds the store may take it up.
- * @throws CORRAL_RUN_UNKNOWN, CORRAL_USAGE, CORRAL_FORK_IMPOSSIBLE, CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE, CORRAL_CAP_UNKNOWN,
- * and what an intake refuses with
+ * Stores a fork. When this resolves, the fork is durable, and the host that holds the store can take it up.
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_USAGE, CORRAL_FORK_IMPOSSIBLE, CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE, CORRAL_CAP_UNKNOWN, and
+ * the errors of `Intake`
  */
 export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Forked> {
   const { store, clock, random, intake } = powers;
@@ -96,12 +97,12 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
     ...(who === undefined ? {} : { who }),
     input: request.input === undefined ? from.input : checkInput(request.input),
     caps: from.caps.map((cap) => ({ ...cap, grant: grants.copy(cap.grant) })),
-    // Code outside of any delivery sees this time, and must see the same again.
+    // Code of the bundle that runs before the first delivery sees this time, and must see the same time on replay.
     created_at: prefix.length === 0 ? now : from.created_at,
     origin: { run: origin, at, forked_at: now },
   };
 
-  // Read once as it will be read from now on, to know what is pending where it parts.
+  // Applies the copies as a later reader will, to find out what is pending where the fork departs.
   const copies = prefix.map((entry) => rekeyed(entry, grants));
   const ledger = new Ledger(draft);
   await folded(clock, copies, (entry) => ledger.apply(entry));
@@ -109,7 +110,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   if (powers.whole) mustBeOffered(powers, draft, grants.made);
 
   const events = copies.length === 0 ? [] : await partingOf(powers, ledger, request, copies, now);
-  // A host that dies before the last of them leaves a fork that must not go on.
+  // A host that dies before it has written all entries leaves an incomplete fork, which must not go on; the number shows it.
   const record: RunRecord = { ...draft, origin: { run: origin, at, forked_at: now, entries: copies.length + events.length } };
   const { tenant, agent } = record;
   const newcomer = { tenant, agent, version: ledger.version, principal: by, who };
@@ -125,7 +126,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   return { record, unknown };
 }
 
-/** What the host does to a fork where it parts, as events of its journal. */
+/** Host events at the entry where a fork departs: the fork itself, and the end of the origin's calls and requests. */
 async function partingOf(
   { store, offers }: ForkPowers,
   ledger: Ledger,
@@ -148,17 +149,17 @@ async function partingOf(
       events.push({ kind: 'unanswered', id: pending.id, result: unanswered(pending.id, 'CORRAL_UNKNOWN_RESULT', message) });
     }
     if (pending.kind !== 'call' || pending.state === 'unknown') continue;
-    // One that nobody awaits, and that may be repeated, is answered without being made.
+    // A call that the agent has given up and that may be repeated is answered without being made.
     const annotations = offers.tool(record.tenant, pending.tool)?.annotations;
     if (pending.given_up === true && annotations !== undefined && mayRepeat(annotations)) continue;
-    // It was allowed, approved and paid for as the origin's call, and nobody has decided about this one: not one goes out by itself.
+    // The call was allowed, approved and paid for as a call of the origin. For the fork it was not, so it must not be made automatically.
     const message = `${origin} was waiting for ${pending.tool} when this run was forked from it at crank ${at}.`;
     events.push({ kind: 'unknown', id: pending.id, message, tell });
   }
   return events;
 }
 
-/** @param ledger as it stands where the fork parts */
+/** @param ledger state of the run where the fork departs */
 async function writeDown(
   { store, clock }: ForkPowers,
   record: RunRecord,
@@ -181,7 +182,7 @@ async function writeDown(
   }
 }
 
-/** Entry after entry; the host gets a turn between some of them. */
+/** Applies entries one after the other; now and then the host's other work gets a turn. */
 async function folded(clock: Clock, entries: readonly Entry[], take: (entry: Entry) => void | Promise<void>): Promise<void> {
   for (const [i, entry] of entries.entries()) {
     if (i % FOLD_AT_ONCE === FOLD_AT_ONCE - 1) await breathe(clock);
@@ -191,7 +192,7 @@ async function folded(clock: Clock, entries: readonly Entry[], take: (entry: Ent
 
 const breathe = (clock: Clock): Promise<void> => new Promise((resolve) => clock.after(0, resolve));
 
-/** What a run was given, as far as its tenant may have it now. A run that gets less of it says nothing about its agent. */
+/** Ceilings and budget of a run, cut to the tenant's maximum. A run that gets less than its origin counts as narrowed, see judged.ts. */
 function boundedBy(most: TenantOptions['most'], { ceilings, budget, narrowed }: RunRecord): Partial<RunRecord> {
   if (most === undefined) return {};
   const bounded = { ceilings: atMost(ceilings, most.ceilings), budget: atMost(budget, most.budget) };
@@ -199,7 +200,7 @@ function boundedBy(most: TenantOptions['most'], { ceilings, budget, narrowed }: 
   return { ...bounded, ...(isLess ? { narrowed: true } : {}) };
 }
 
-/** @throws CORRAL_CAP_UNKNOWN as a job of the same agent is refused */
+/** @throws CORRAL_CAP_UNKNOWN if a granted tool is not offered, as for a job of the same agent */
 function mustBeOffered({ offers }: ForkPowers, { tenant, agent }: RunRecord, made: readonly Grant[]): void {
   for (const { target, uses } of made)
     if (target.kind === 'tool' && uses !== 0 && offers.tool(tenant, target.tool) === undefined)
@@ -220,7 +221,7 @@ function mustBePossible({ record, seq: last }: StoredRun, at: number): void {
     );
 }
 
-/** The entries before the one at which a fork parts. Page after page, so that a long journal never holds a host up. */
+/** The entries before the one at which a fork departs. They are read in pages, so that a long journal does not block the host. */
 async function prefixOf({ store, clock }: ForkPowers, { record: { id } }: StoredRun, at: number): Promise<readonly Entry[]> {
   const prefix: Entry[] = [];
   while (prefix.length < at - 1) {
@@ -229,7 +230,7 @@ async function prefixOf({ store, clock }: ForkPowers, { record: { id } }: Stored
     if (page.length === 0 || prefix.at(-1)?.seq !== prefix.length)
       throw new CorralError(
         'CORRAL_FORK_IMPOSSIBLE',
-        `The journal of ${id} is not complete before crank ${at}, so nothing can begin with it.`,
+        `The journal of ${id} is not complete before crank ${at}, so a fork cannot begin with it.`,
       );
     await breathe(clock);
   }
@@ -244,7 +245,7 @@ function finishes(entry: Entry): boolean {
   return (JSON.parse(entry.effects) as { kind?: string }[]).some(({ kind }) => kind === 'finish');
 }
 
-/** A child belongs to the run that spawned it: a fork has none, so it may only begin with those that are over. */
+/** Refuses a fork while children run: a child belongs to the run that spawned it, so the fork could not have it. */
 function refuseChildren(ledger: Ledger, at: number): void {
   const children = [...ledger.pending.values()].flatMap((one) => (one.kind === 'child' ? [one.run] : []));
   if (children.length === 0) return;
@@ -258,10 +259,10 @@ async function manifestOf(store: Store, ledger: Ledger): Promise<AgentManifest |
   return (await store.version(ledger.version))?.manifest;
 }
 
-/** Gives a fork grants of its own. */
+/** Makes the grants of a fork from those of its origin. */
 class GrantCopies {
   readonly made: Grant[] = [];
-  /** Copies of what people have taken back, with their words. */
+  /** Copies of grants that people have revoked, with their reasons. */
   readonly takenBack: { readonly copy: GrantId; readonly by: string; readonly why: string }[] = [];
   readonly #holder: RunId;
   readonly #random: Random;
@@ -278,6 +279,7 @@ class GrantCopies {
     this.#used = usedIn(prefix);
   }
 
+  /** @returns id of the copy of a grant; each grant is copied once */
   copy(id: GrantId): GrantId {
     const known = this.#copies.get(id);
     if (known !== undefined) return known;
@@ -285,11 +287,11 @@ class GrantCopies {
     const copy = newId('grant', this.#random);
     this.#copies.set(id, copy);
     if (original === undefined) return copy;
-    // A grant as the store has it comes with what became of it, which is the origin's own.
+    // The stored grant includes its state (uses, revocation), which belongs to the origin.
     const { used: _used, revoked: _revoked, revoked_by, revoked_why, sent_bytes: _bytes, rested_at: _rested, ...terms } = original;
     const { target, holder } = original;
     const root = original.parent === undefined;
-    // What ended with its origin comes back; what a person took back does not.
+    // A grant that ended with its origin is valid in the fork; one that a person revoked is not.
     const isTaken = revoked_by !== undefined;
     if (isTaken) this.takenBack.push({ copy, by: revoked_by, why: revoked_why ?? '' });
     this.made.push({
@@ -299,8 +301,7 @@ class GrantCopies {
       parent: undefined,
       holder: this.#holder,
       target: target.kind === 'mailbox' && target.run === holder && root ? { ...target, run: this.#holder } : target,
-      // What hangs on another run's grant, such as the mailbox of a child that has ended, is worth nothing in a fork; a use that the
-      // origin has had of it already cannot be had again either.
+      // A grant that was derived from another run's grant, such as the mailbox of a child that has ended, cannot be used in a fork.
       ...(root && !isTaken ? {} : { uses: 0 }),
       ...(root ? {} : { expires_at: this.#now }),
       depth: 0,
@@ -309,8 +310,8 @@ class GrantCopies {
   }
 
   /**
-   * What was left of a grant where the fork parts. What others did with what they were given of it, the journal does not say; so where
-   * the run had given anything away, it is what is left now.
+   * Uses and bytes that were left of a grant where the fork departs. The journal does not tell how other runs have used capabilities that
+   * the run passed on. So if it had passed any on, all present uses count.
    */
   #left({ id, uses, bytes, used, sent_bytes = 0 }: Grant & GrantState): Pick<Grant, 'uses' | 'bytes'> {
     const own = this.#used.by.get(id) ?? { uses: 0, bytes: 0 };
@@ -324,11 +325,11 @@ class GrantCopies {
 
 interface Used {
   readonly by: ReadonlyMap<GrantId, { readonly uses: number; readonly bytes: number }>;
-  /** Whether the run had passed capabilities on. */
+  /** Whether the run had passed capabilities on by then. */
   readonly gaveAway: boolean;
 }
 
-/** How often, and for how many bytes, a run had used its grants by its own decisions. */
+/** Uses and bytes of a run's grants by its own effects. */
 function usedIn(prefix: readonly Entry[]): Used {
   const by = new Map<GrantId, { uses: number; bytes: number }>();
   let gaveAway = false;
@@ -343,7 +344,7 @@ function usedIn(prefix: readonly Entry[]): Used {
   return { by, gaveAway };
 }
 
-/** An entry as the fork has it: the same cranks, its own grants. */
+/** Copy of an entry in which the origin's grants are replaced by the fork's. */
 function rekeyed(entry: Entry, grants: GrantCopies): Entry {
   const decisions = entry.decisions.map((decision) =>
     decision.grant === undefined ? decision : { ...decision, grant: grants.copy(decision.grant) },

@@ -1,6 +1,6 @@
 /**
- * A host without runs: cells in which journals are replayed and bundles looked at, and nothing else. Opening a data folder
- * in it sets nothing going; nothing that is done in it has an effect outside of it.
+ * A host without runs: it has only cells, in which journals are replayed and bundles are described. It starts no run of a data folder, and
+ * nothing that it does has effects outside of it.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { ReadyPayload } from '@corral/protocol/wire/frame';
@@ -43,7 +43,7 @@ export class Laboratory {
           new CorralError('CORRAL_CELL_START', `Cells do not start on this machine: ${words || `exit code ${exit.code}`}.`),
         );
     });
-    // Nobody has runs here whom this could keep waiting.
+    // There are no runs here that would need the cells.
     this.#borrowed = new Borrowed({ borrow: () => pool.borrow(), most: maxCells, each: maxCells, cells, onCpu: scheduler.onCpu.emit });
     this.#watch = new CpuWatchdog({
       clock,
@@ -62,7 +62,7 @@ export class Laboratory {
     scheduler.onCpu.listen(() => this.#watch.poke());
   }
 
-  /** The manifests of each of some bundles of one author, as their own code gives them. */
+  /** Manifests of some bundles of one author, as returned by the bundles' own code. @see Describer.describe */
   describe(sources: readonly string[]): Promise<readonly unknown[]> {
     return this.#borrowed.describe(sources, undefined);
   }
@@ -73,7 +73,7 @@ export class Laboratory {
   }
 
   /**
-   * What its cells run on.
+   * Versions of Node, V8 and ICU in its cells.
    * @throws CORRAL_CELL_START
    */
   runtime(): Promise<ReadyPayload> {

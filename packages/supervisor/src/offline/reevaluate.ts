@@ -1,6 +1,6 @@
 /**
- * Decides recorded calls again, as they would be decided by policies of today: each run's journal is folded once more, and
- * each call is put to the policies with what was known of it then. Nothing is called, and nothing is written.
+ * Evaluates today's policies on recorded calls, messages and spawns. The journal of each run is applied to a new ledger, so that each
+ * decision is made with the facts that were known then. Nothing is called, and nothing is written.
  */
 import { decisionOn, Ledger } from '@corral/broker/ledger/ledger';
 import { filled, handledOf, slotted } from '@corral/broker/ledger/handles';
@@ -19,35 +19,38 @@ import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 
-export interface Rehearsed {
+export interface Reevaluated {
   readonly run: RunId;
   /** Entry of the journal. */
   readonly crank: number;
   readonly call: number;
-  /** As it was written down. */
+  /** The decision in the journal. */
   readonly recorded: Decision;
   readonly request: PolicyRequest;
   readonly verdict: Verdict;
 }
 
-export interface RehearsalOptions {
+export interface ReevaluationOptions {
   readonly store: Store;
-  /** By tenant; runs of others are left out. */
+  /** Policies by tenant; runs of tenants without policies are left out. */
   readonly policies: (
     tenant: string,
   ) => { readonly current: PolicyInForce; readonly roles?: Policies['roles']; readonly owner?: Policies['owner'] } | undefined;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
-  /** One run alone, with nothing remembered of others. */
+  /** Evaluates only this run, with no history of others. */
   readonly run?: RunId;
-  /** Told of runs that cannot be read, and of calls whose tool is not offered any more. */
+  /** Called for each run that cannot be read, and for each call whose tool is no longer offered. */
   readonly skipped: (what: string) => void;
 }
 
 const PAGE = 200;
 const UNREADABLE = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
 
-/** Runs go one after the other, in the order of their admission: what they remember of each other is in that order too. */
-export async function* rehearse(options: RehearsalOptions): AsyncGenerator<Rehearsed> {
+/**
+ * Evaluates runs one after the other, in the order of their admission, which is also the order in which their history grows.
+ * @throws CORRAL_RUN_UNKNOWN
+ */
+export async function* reevaluatePolicies(options: ReevaluationOptions): AsyncGenerator<Reevaluated> {
   const { store, run: only } = options;
   const history = new Remembered();
   for (let after: RunId | undefined; ;) {
@@ -56,7 +59,7 @@ export async function* rehearse(options: RehearsalOptions): AsyncGenerator<Rehea
     for (const stored of page) {
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${only ?? ''} in this data folder.`);
       try {
-        yield* again(options, stored.record, history);
+        yield* reevaluateRun(options, stored.record, history);
       } catch (error) {
         if (!(error instanceof CorralError) || !UNREADABLE.has(error.code)) throw error;
         options.skipped(`${stored.record.id}: ${error.message}`);
@@ -67,13 +70,13 @@ export async function* rehearse(options: RehearsalOptions): AsyncGenerator<Rehea
   }
 }
 
-async function* again(options: RehearsalOptions, record: RunRecord, history: Remembered): AsyncGenerator<Rehearsed> {
+async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, history: Remembered): AsyncGenerator<Reevaluated> {
   const { store, policies, tool } = options;
   const tenant = policies(record.tenant);
   if (tenant === undefined) return;
   const ledger = new Ledger(record, true);
   const waiting = new Map<number, { readonly tool: Tool; readonly input: Json }>();
-  // A fork has its origin's entries before its own.
+  // The journal of a fork begins with copies of its origin's entries, which are evaluated with the origin.
   const shared = record.origin?.at ?? 0;
   for (let after = 0; ;) {
     const entries = await store.journal(record.id, after, PAGE);
@@ -127,7 +130,7 @@ async function* again(options: RehearsalOptions, record: RunRecord, history: Rem
   }
 }
 
-/** The first half of folding an entry: what its crank was given. @returns its effects, each to be applied in turn */
+/** First half of applying an entry: begins its crank. @returns its effects, which the caller applies one after the other */
 function begin(
   ledger: Ledger,
   { delivery, effects, decisions, cpu_us, inbox }: Entry,
@@ -141,28 +144,28 @@ function begin(
   }));
 }
 
-/** What was decided while nobody asked where things come from says nothing of its tool; the tool itself does. */
-function withFacts(decision: Decision | undefined, tool: RehearsalOptions['tool'], tenant: string): Decision | undefined {
+/** Decisions that were made without tracking information flow have no facts about their tool; these are taken from the present tool. */
+function withFacts(decision: Decision | undefined, tool: ReevaluationOptions['tool'], tenant: string): Decision | undefined {
   if (decision?.tool === undefined || decision.tool_facts !== undefined) return decision;
   const offered = tool(tenant, decision.tool);
   return offered === undefined ? decision : { ...decision, tool_facts: factsOf(offered) };
 }
 
-/** The second half. */
+/** Second half of applying an entry. */
 function finish(ledger: Ledger, entry: Entry): void {
   const { seq, delivery, effects, cpu_us } = entry;
   if (delivery !== undefined && effects !== undefined) ledger.endCrank(seq, delivery.length + effects.length, cpu_us);
   ledger.seal(entry);
 }
 
-/** What was asked about, as far as a policy may know it. */
+/** The facts about a message or a spawn that policies may know. */
 function handedOf(effect: Extract<Effect, { kind: 'send' | 'spawn' }>, { agent = '', gives = [], reserved = {} }: Decision): Handed {
   const value = ((effect.kind === 'send' ? effect.body : effect.input) ?? null) as Json;
   const budget = { ...reserved, children: Math.max(0, (reserved.children ?? 0) - 1) };
   return { kind: effect.kind, agent, value, bytes: Buffer.byteLength(JSON.stringify(value)), gives, budget };
 }
 
-/** Puts one question to policies, and hands out the question beside the answer. */
+/** Evaluates one request, and returns it with its verdict; undefined if the policies were not asked. */
 function ask(policy: PolicyInForce, put: (listening: Pick<PolicyInForce, 'decide'> & PolicyInForce) => unknown) {
   let heard: { readonly request: PolicyRequest; readonly verdict: Verdict } | undefined;
   const decide = (request: PolicyRequest): Verdict => {
@@ -178,7 +181,7 @@ function ask(policy: PolicyInForce, put: (listening: Pick<PolicyInForce, 'decide
   return heard;
 }
 
-/** What was seen so far, in memory alone. */
+/** History of the runs that were evaluated so far, kept only in memory. */
 class Remembered implements History {
   readonly #facts = new Map<string, number>();
 

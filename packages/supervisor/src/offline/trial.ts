@@ -1,6 +1,6 @@
 /**
- * Trial replay: does a run again from its journal, on its own bundle or on another, in a cell that is borrowed for it and
- * thrown away. Each crank's effects are held against what is recorded and then dropped: none of them goes anywhere.
+ * Trial replay: replays a run from its journal, on its own bundle or on another one, in a borrowed cell that is killed afterwards. The
+ * effects of each crank are compared with the recorded ones and dropped; none of them is carried out.
  */
 import { firstDifferenceOf, type Difference } from '@corral/protocol/wire/difference';
 import { CorralError } from '@corral/protocol/errors';
@@ -13,17 +13,17 @@ import type { BundleText, Cell, CellEvents } from '../cells/cell.ts';
 import type { Signals } from '../events/signal.ts';
 import { REPLAY_FACTOR, REPLAY_SLACK_US, segmentSeed, segmentsOf } from '../runs/segment.ts';
 
-/** One crank, done again. */
+/** One replayed crank. */
 export interface TrialStep {
-  /** Number of its entry. */
+  /** Number of the crank's entry. */
   readonly crank: number;
-  /** What it asked for this time, as a JSON array; undefined where its isolate did not survive it. */
+  /** Effects of the replay, as a JSON array; undefined if the isolate did not survive the crank. */
   readonly effects: string | undefined;
   readonly cpu_us: number;
   readonly difference: TrialDifference | undefined;
 }
 
-/** Where a replay first did something else; `fault`: the isolate did not survive the crank, and `seen` says why. */
+/** The first difference of a replay. `fault`: the isolate did not survive the crank, and `seen` says why. */
 export interface TrialDifference extends Omit<Difference, 'kind'> {
   readonly crank: number;
   readonly kind: Difference['kind'] | 'fault';
@@ -32,10 +32,10 @@ export interface TrialDifference extends Omit<Difference, 'kind'> {
 
 export interface TrialOptions {
   readonly record: RunRecord;
-  /** The bundle to replay it on; or what finds the one that a segment was recorded on. */
+  /** The bundle on which the run is replayed, or a function that loads the bundle on which a segment was recorded. */
   readonly bundle: BundleText | ((digest: Digest) => Promise<BundleText>);
   readonly entries: readonly Entry[];
-  /** The entry that `entries` follow, if that is a checkpoint; 0 at the very start. */
+  /** Number of the checkpoint's entry that precedes `entries`; 0 if they begin with the first entry. */
   readonly checkpoint?: number;
   /** The last crank to replay. */
   readonly to?: number;
@@ -50,22 +50,23 @@ export interface TrialResult {
   readonly difference: TrialDifference | undefined;
 }
 
-/** What a cell can say to a crank. */
+/** A cell's answer to a crank. */
 type Answer =
   | { readonly effects: string; readonly cpu_us: number }
   | { readonly fault: FaultKind | 'crashed'; readonly message: string; readonly cpu_us: number };
 
 interface Underway {
   readonly memory_mib: number;
-  /** Resolves once the cell has started; rejects when it never does. */
+  /** Resolves once the cell has started; rejects if it ends before that. */
   readonly ready: PromiseWithResolvers<undefined>;
   answer: ((answer: Answer) => void) | undefined;
-  /** Why the cell had to be killed. */
+  /** The limit for which the cell was killed. */
   exceeded: string | undefined;
+  /** Why the cell has ended. */
   gone: string | undefined;
 }
 
-/** Another bundle, or a cold cell, may take longer to load than was recorded. */
+/** Time for loading, in milliseconds: another bundle, or a new cell, may take longer than was recorded. */
 const LOAD_MS = 2_000;
 
 export class Trials {
@@ -74,8 +75,8 @@ export class Trials {
   readonly #underway = new Map<Cell, Underway>();
 
   /**
-   * @param cells what cells say; most of them are not borrowed
-   * @param onCpu a cell begins to compute: whoever watches cells should look
+   * @param cells events of all cells, of which most are not borrowed
+   * @param onCpu called when a cell gets work, so that the watchdog checks it soon
    */
   constructor(borrow: (tenant: TenantId) => Promise<Cell>, cells: Signals<CellEvents>, onCpu: () => void) {
     this.#borrow = borrow;
@@ -132,12 +133,12 @@ export class Trials {
     }
   }
 
-  /** Memory that the run replayed in this cell may use; undefined where none is. */
+  /** Memory ceiling of the run that is replayed in this cell; undefined if none is. */
   memory_mib(cell: Cell): number | undefined {
     return this.#underway.get(cell)?.memory_mib;
   }
 
-  /** A replay went past what it may use. Says whether it was one. */
+  /** Called when the task of a cell exceeded a limit. @returns whether it was a trial replay, which was ended */
   exceeded(cell: Cell, message: string): boolean {
     const underway = this.#underway.get(cell);
     if (underway === undefined) return false;
