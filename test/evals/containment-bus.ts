@@ -1,6 +1,7 @@
 /**
- * The default pack as the bus enforces it: each recorded call becomes an effect that the broker decides, with the real ledger,
- * grants, labels and policies; each recorded result becomes a delivery. Only the tools are stubs, which say what was recorded.
+ * Judges recorded runs with the default pack through the broker: each recorded call becomes an effect that the broker decides, with the
+ * real ledger, grants, labels and policies; each recorded result becomes a delivery. Only the tools are stubs that return what was
+ * recorded.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -27,9 +28,9 @@ import { unknownTool, type Judge } from './containment-judges.ts';
 
 const PACK = readFileSync(fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar')), 'utf8');
 const RUN = 'run_000000000001' as RunId;
-/** Recordings have no clock; steps are far enough apart that no rule about rates speaks. */
+/** Recordings have no times. Steps are far enough apart that no rule about rates applies. */
 const STEP_MS = 120_000;
-/** Recordings have no history: nothing is new because it is the first time, and no destination is known from before. */
+/** Recordings have no history: nothing counts as a first use, and no destination is known. */
 const NO_HISTORY: History = { used: () => true, reached: () => false, moved: () => 0, note: () => undefined, met: () => undefined };
 const digest = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 const BIG = { ...DEFAULT_BUDGET, calls: 1_000_000, bytes: 1e12 };
@@ -50,7 +51,7 @@ function stub({ name, description, side_effect, reads_untrusted, egress, egress_
       repeatable: false,
       returns: reads_untrusted ? 'untrusted' : 'trusted',
       destinations: egress_params,
-      // What is fetched from outside is public; all else is the principal's.
+      // Data fetched from outside is public; all other data is the principal's.
       ...(egress ? {} : { private_to: 'principal' }),
     },
     invoke: () => Promise.resolve({ kind: 'failed', message: 'This is a recording.' }),
@@ -83,7 +84,7 @@ function hostOf(trace: Trace): Host {
   return host;
 }
 
-/** A run that was granted every tool of its suite, on the recorded prompt. */
+/** Begins a run with the recorded prompt and a grant for every tool of its suite. */
 function begin(trace: Trace, { tools, policies }: Host) {
   const grants = new Grants();
   const caps = [...tools.keys()].map((name, i) => {
@@ -139,7 +140,7 @@ export const busJudge: Judge = (trace) => {
   let now = STEP_MS;
   return {
     decide(call) {
-      // A call to no tool that there is failed when it was recorded and fails here, whatever a policy says.
+      // A call to a tool that does not exist failed when it was recorded. It fails here too, under any policy.
       if (call.failed && !trace.tools.has(call.tool)) return { verdict: 'allow', why: 'no such tool' };
       const effect = { kind: 'call' as const, id: ledger.lastId + 1, cap: capOf.get(call.tool) as number, input: call.args };
       const { decisions, outcome } = decide(ledger, ledger.seq + 1, [effect], context(now));
@@ -155,7 +156,7 @@ export const busJudge: Judge = (trace) => {
       now += STEP_MS;
       const { id } = decision;
       const tool = host.tools.get(call.tool) as Tool;
-      // Replay is open loop: what the recorded agent went on to do, it did after the call had been made.
+      // Replay is open loop: the recorded agent made its further calls after this one was made, so it counts as approved.
       if (decision.verdict === 'ask') ledger.applyEvent({ kind: 'approval', id, by: 'recording', verdict: 'approve', reason: '' }, now);
       const result = call.failed
         ? {

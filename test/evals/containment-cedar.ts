@@ -1,4 +1,4 @@
-/** The default pack as its Cedar text says it, judged by the Cedar engine itself: the oracle of decide.ts. */
+/** The default pack's Cedar text, evaluated by the Cedar engine: the oracle for decide.ts. */
 import { readFileSync } from 'node:fs';
 import { policySetTextToParts, policyToJson, preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import type { CallFacts, FlowDecision } from '@corral/policy/flow/decide';
@@ -10,7 +10,7 @@ const uid = (type: string, id: string) => ({ type, id });
 const CALL_GROUP = { uid: uid('Action', 'call'), attrs: {}, parents: [] };
 const ACTION = { uid: uid('Action', 'tool:any'), attrs: {}, parents: [uid('Action', 'call')] };
 
-/** Loads the pack. @throws Error when it does not parse, or a rule has no id */
+/** Loads the pack. @throws Error if it does not parse, or a rule has no id */
 export function cedarPack(): (flow: FlowFacts, call: CallFacts) => FlowDecision {
   const parts = policySetTextToParts(readFileSync(PACK, 'utf8'));
   if (parts.type === 'failure') throw new Error(`The default pack does not parse: ${JSON.stringify(parts.errors)}`);
@@ -44,7 +44,7 @@ export function cedarPack(): (flow: FlowFacts, call: CallFacts) => FlowDecision 
   };
 }
 
-/** The default pack through the Cedar engine. */
+/** Judges with the default pack through the Cedar engine. */
 export function cedarJudge(): Judge {
   const decide = cedarPack();
   return flowJudge((facts) => decide(facts, CALL));

@@ -1,6 +1,6 @@
 /**
- * Recorded runs as the containment evaluation needs them: traces with their suites' tools, results as JSON again.
- * The truth about attacks (`injected`, `hijack*`, the `i` of `src`) is kept apart from what the decision may see.
+ * Loads recorded runs for the containment evaluation: traces with the tools of their suites, and results as JSON. The truth about attacks
+ * (`injected`, `hijack*`, the `i` of `src`) is kept separate from the data that a decision may use.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,19 +19,19 @@ export interface SuiteTool {
   readonly egress_params: readonly string[];
 }
 
-/** One call as the bus sees it. */
+/** A call as the broker sees it. */
 export interface Call {
   readonly index: number;
   readonly step: number;
   readonly tool: string;
   readonly args: Json;
   readonly result: Json;
-  /** Of the part of the result that the recording cut off: texts that are known to have stood there. */
+  /** Texts that are known to have been in the part of the result that the recording cut off. */
   readonly unseen: string;
   readonly failed: boolean;
 }
 
-/** One recorded run. `truth` is for scoring alone. */
+/** A recorded run. `truth` is only for scoring. */
 export interface Trace {
   readonly id: string;
   readonly suite: string;
@@ -46,9 +46,9 @@ export interface Trace {
     readonly defended: boolean;
     readonly solved: boolean;
     readonly attacked: boolean;
-    /** Of each call: whether it is an effect of the attacker's. */
+    /** For each call: whether it is an effect that the attacker wanted. */
     readonly hijack_effect: readonly boolean[];
-    /** By number of a call: paths of its arguments that stood in injected text. */
+    /** By index of a call: paths of its arguments whose value was in injected text. */
     readonly injected_leaf: Readonly<Record<number, ReadonlySet<string>>>;
   };
 }
@@ -79,7 +79,7 @@ interface RecordedTrace {
 }
 type Suites = Readonly<Record<string, Readonly<Record<string, { readonly tools: readonly SuiteTool[] }>>>>;
 
-/** Reads every trace of an agent with tools of a known suite in a folder. Traces of other kinds are passed over. */
+/** Reads all traces of agents with tools of a known suite from a folder. Other traces are skipped. */
 export function load(folder: string): Trace[] {
   const known = [join(folderOf(folder), 'suites.json'), join(folder, 'suites.json')].find((file) => existsSync(file));
   if (known === undefined) throw new Error(`${folder} has no suites.json, which says what the tools of each suite do.`);
@@ -92,7 +92,7 @@ export function load(folder: string): Trace[] {
   return traces;
 }
 
-/** A suite's tools in the trace's version, and those of other versions under names that this one has not. */
+/** The tools of a suite in the trace's version, and those of other versions whose names this one lacks. */
 function toolsOf(suites: Suites, trace: RecordedTrace): ReadonlyMap<string, SuiteTool> | undefined {
   const versions = [suites[trace.bench_version], ...Object.values(suites)];
   const tools = new Map<string, SuiteTool>();
@@ -131,13 +131,13 @@ function traceOf(recorded: RecordedTrace, tools: ReadonlyMap<string, SuiteTool>)
   };
 }
 
-/** Attackers' values that the recording does not trace to injected text alone are looked for in what stood there and elsewhere. */
+/** The paths of arguments whose value was in injected text, even if it was elsewhere too. */
 const injectedLeaves = ({ src }: RecordedCall): ReadonlySet<string> =>
   new Set(Object.entries(src ?? {}).flatMap(([path, from]) => (from.some((one) => String(one).startsWith('i')) ? [path] : [])));
 
 /**
- * Results were clipped when they were recorded. Of what was cut off the record still says which later arguments stood in it,
- * and so these are put back, as free text of no field; whether it was the injected part is not looked at. The bus sees it all.
+ * Results were clipped when they were recorded. The record still says which later arguments were in the part that was cut off, so these
+ * are added again as free text, whether they were injected or not. The broker would see the complete result.
  */
 function unseenOf(calls: readonly RecordedCall[]): ReadonlyMap<number, string[]> {
   const unseen = new Map<number, string[]>();
@@ -157,8 +157,8 @@ function unseenOf(calls: readonly RecordedCall[]): ReadonlyMap<number, string[]>
 }
 
 /**
- * A tool's result as JSON. The recordings print records as YAML or as Python; the bus gets them as they are. A text is taken for
- * records only where it begins as a list of them or as a literal, so that prose with colons in it stays prose.
+ * Parses a tool's result. Recordings print records as YAML or as Python literals, while the broker gets them as JSON. A text is parsed
+ * only if it begins as a list of records or as a literal, so that prose with colons stays prose.
  */
 export function jsonOf(text: string): Json {
   const body = text.endsWith('…') ? text.slice(0, -1) : text;

@@ -1,4 +1,4 @@
-/** The curve of contained against kept over the settings considered, as one SVG without any library. */
+/** Draws contained attacks against kept runs for all settings as an SVG, without a library. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Score } from './containment.ts';
@@ -6,7 +6,7 @@ import type { Score } from './containment.ts';
 const WIDTH = 860;
 const HEIGHT = 520;
 const EDGE = { left: 62, right: 24, top: 40, bottom: 52 };
-/** Nothing of interest lies below. */
+/** The axes start here; all results lie above. */
 const FROM = { kept: 0.5, contained: 0.7 };
 
 const x = (kept: number) => EDGE.left + ((kept - FROM.kept) / (1 - FROM.kept)) * (WIDTH - EDGE.left - EDGE.right);
@@ -14,7 +14,7 @@ const y = (contained: number) =>
   HEIGHT - EDGE.bottom - ((contained - FROM.contained) / (1 - FROM.contained)) * (HEIGHT - EDGE.top - EDGE.bottom);
 const escape = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
-/** Writes `containment.svg` into a folder, which is made if it is not there. */
+/** Writes `containment.svg` into a folder, which is created if it does not exist. */
 export function plot(folder: string, settings: Readonly<Record<string, Score>>): void {
   const parts: string[] = [];
   const line = (x1: number, y1: number, x2: number, y2: number, stroke: string, dash = '') =>
@@ -40,7 +40,7 @@ export function plot(folder: string, settings: Readonly<Record<string, Score>>):
     const on = y(Math.max(FROM.contained, score.contained));
     const colour = name === 'default pack' ? '#c03' : name.startsWith('pack') ? '#06c' : '#555';
     parts.push(`<circle cx="${at}" cy="${on}" r="${name === 'default pack' ? 7 : 5}" fill="${colour}" fill-opacity="0.8"/>`);
-    // Settings that reach the same stand on one point: their numbers are set below one another.
+    // Settings with the same result share one point; their numbers are written below one another.
     text(at + 8, on + 5 + 12 * legend.filter((one) => one === `${at},${on}`).length, String(i + 1), `fill="${colour}"`);
     legend.push(`${at},${on}`);
   });

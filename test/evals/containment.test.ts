@@ -1,4 +1,4 @@
-/** The evaluation's own parts: what it makes of a recording, how it scores, and that the pack's two forms are one. */
+/** Tests of the evaluation itself: how it reads recordings, how it scores, and that the two forms of the pack agree. */
 import { decideFlow, RULES, type CallFacts } from '@corral/policy/flow/decide';
 import { UNUSUAL, type FlowFacts } from '@corral/policy/flow/facts';
 import type { Origin } from '@corral/policy/flow/provenance';

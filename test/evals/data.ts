@@ -1,4 +1,4 @@
-/** Reads recorded agent runs: one JSON object a line, gzipped. What they are is in the README beside them. */
+/** Reads recorded agent runs: files with one JSON object in each line, gzipped. The README beside them describes them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -34,7 +34,7 @@ export interface Row {
   readonly calls: readonly Call[];
 }
 
-/** The folder with the files: `dir` itself, or its one folder that has some. */
+/** The folder with the files: `dir` itself, or the first folder in it that has some. */
 export function folderOf(dir: string): string {
   const holds = (folder: string) => readdirSync(folder).some((file) => RECORDS.test(file));
   if (holds(dir)) return dir;
@@ -46,7 +46,7 @@ export function folderOf(dir: string): string {
 
 const RECORDS = /\.jsonl(?:\.gz)?$/;
 
-/** All rows of the files whose name matches. `dir` holds the files, or a folder with them. */
+/** All rows of the files whose name matches. `dir` contains the files, or a folder with them. */
 export function rows<T = Row>(dir: string, name: RegExp): T[] {
   const folder = folderOf(dir);
   return readdirSync(folder)
@@ -63,8 +63,8 @@ export function rows<T = Row>(dir: string, name: RegExp): T[] {
 }
 
 /**
- * A recorded call as the bus would have shown it. Results are clipped in the records; the digest of the whole one
- * stands behind the clipped text, so that two results are the same when the whole ones were.
+ * A recorded call as the broker would have shown it to the detectors. Results are clipped in the records, so the digest of the whole
+ * result is added: two results are equal if the whole ones were.
  */
 export function seen(row: Row, index: number): Seen[] {
   const call = row.calls[index] as Call;
@@ -75,12 +75,12 @@ export function seen(row: Row, index: number): Seen[] {
   if (hasFailed(call))
     return [asked, { kind: 'result', at, id: index, error: { code: 'CORRAL_TOOL_FAILED', message: call.error as string } }];
   if (isCutOff(row.calls, index)) return [asked];
-  // Some records have no results at all.
+  // Some records have no results.
   if (call.result === undefined || call.result === null) return [asked, { kind: 'result', at, id: index }];
   return [asked, { kind: 'result', at, id: index, value: clipped(call.result, call) }];
 }
 
-/** Speech of one agent to another. */
+/** Whether it is a message of one agent to another. */
 function isMessage(call: Call): boolean {
   return /^(?:say|delegate|report)(?::|$)/.test(call.tool);
 }
@@ -89,7 +89,7 @@ export function hasFailed(call: Call): boolean {
   return (call.error ?? '') !== '';
 }
 
-/** A call of the last step with an empty result: the run was cut off there, and nobody saw what would have come back. */
+/** Whether the run was cut off at this call: it is in the last step and its result is empty, so nobody saw the result. */
 export function isCutOff(calls: readonly Call[], index: number): boolean {
   const call = calls[index] as Call;
   return (call.result ?? '') === '' && !hasFailed(call) && call.step !== undefined && call.step === calls.at(-1)?.step;

@@ -1,4 +1,4 @@
-/** Drift on recorded runs: each scored by a profile of other benign runs of its suite. */
+/** Drift on recorded runs: each run is scored by a profile of other benign runs of its suite. */
 import { emptyProfile, learn, type Profile, type ProfiledCall } from '@corral/policy/detection/profile';
 import { Detectors } from '@corral/policy/detection/detectors';
 import { hasFailed, type Call, type Row } from './data.ts';
@@ -10,13 +10,13 @@ export interface DriftScores {
   readonly by_suite: Readonly<Record<string, { readonly auroc: number; readonly hijacked: number; readonly benign: number }>>;
 }
 
-/** Benign runs are scored by a profile that did not see them: the runs of the other parts of so many. */
+/** Cross-validation: a benign run is scored by a profile of the other parts, which does not include it. */
 const PARTS = 10;
 
 const isHijacked = (row: Row) => row.security === true;
 const isBenign = (row: Row) => row.injected === false && row.role !== 'injection_as_user';
 
-/** A call that was refused did nothing: it is neither learned from nor scored. */
+/** A refused call had no effect: it is neither learned nor scored. */
 const carriedOut = (row: Row) => row.calls.filter((call) => !hasFailed(call));
 
 export function driftScores(runs: readonly Row[]): DriftScores {
@@ -65,7 +65,10 @@ export function score(row: Row, profile: Profile): number {
   return detectors.driftScore;
 }
 
-/** Where a value stood literally, as the broker sees it: in the prompt, or in the result of a call of some tool. That a result carried an attack is not told. */
+/**
+ * The call with the literal origins of its values, as the broker sees them: the prompt, or the result of a call of some tool. Whether a
+ * result contained an attack is not used.
+ */
 function profiled(row: Row, call: Call): ProfiledCall {
   const origins: Record<string, string[]> = {};
   for (const [path, from] of Object.entries(call.src ?? {})) {

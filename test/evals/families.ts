@@ -1,4 +1,4 @@
-/** Made-up behaviour of which it is known whether and where it goes wrong. */
+/** Synthetic behaviour for which it is known whether and when it goes wrong. */
 import { Causes } from '@corral/policy/detection/causes';
 import { Detectors } from '@corral/policy/detection/detectors';
 import type { Seen } from '@corral/policy/detection/events';
@@ -6,7 +6,7 @@ import type { DetectorName, Finding } from '@corral/policy/detection/list';
 import { Spawns } from '@corral/policy/detection/spawns';
 import { Waits } from '@corral/policy/detection/waits';
 
-/** One case: what there is to watch, step by step. `trouble`: the step at which it begins; none if all is well. */
+/** One case, observed step by step. `trouble`: the step at which the trouble begins; undefined if there is none. */
 interface Case {
   readonly steps: number;
   readonly trouble: number | undefined;
@@ -14,12 +14,12 @@ interface Case {
 }
 export interface Family {
   readonly name: string;
-  /** Detectors of which one must speak; of quiet families none of any must. */
+  /** At least one of these detectors must find the trouble; for an empty list no detector may find anything. */
   readonly by: readonly DetectorName[];
   readonly cases: readonly ((random: () => number) => Case)[];
 }
 
-/** Numbers from 0 to 1 from a seed (mulberry32), so that a table can be made again. */
+/** Random numbers from 0 to 1 by a seed (mulberry32), so that results are reproducible. */
 export function randomFrom(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -43,9 +43,9 @@ interface Step {
   readonly value?: unknown;
   readonly error?: string;
   readonly effect?: boolean;
-  /** Milliseconds before it. */
+  /** Milliseconds before the step. */
   readonly wait?: number;
-  /** Tries of the broker's own. */
+  /** Number of attempts that the broker made. */
   readonly attempts?: number;
 }
 
@@ -79,7 +79,7 @@ const work = (random: () => number): Step => ({
 });
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 
-/** Ten steps of work, then `turns` turns of the same `period` steps, with strange steps strewn in. */
+/** Ten steps of work, then `turns` turns of the same `period` steps, with unrelated steps in between. */
 const periodic = (period: number, noise: number, turns: number) => (random: () => number) => {
   const loop = times(period, () => work(random));
   const steps = times(10, () => work(random));
@@ -114,7 +114,7 @@ const conversation = (turns: number, fresh: boolean) => (random: () => number) =
   };
 };
 
-/** `agents` pass a message round, each caused by the one before. */
+/** `agents` pass on a message in a ring, each caused by the one before. */
 const ring = (agents: number, rounds: number) => () => {
   const causes = new Causes();
   return {
@@ -123,7 +123,7 @@ const ring = (agents: number, rounds: number) => () => {
     take: (i: number) => causes.sent(`m${i}`, `agent${i % agents}`, `agent${(i + 1) % agents}`, i === 0 ? undefined : `m${i - 1}`),
   };
 };
-/** A pipeline: each message goes one on, and ends. */
+/** A pipeline: each message is passed on to the end. */
 const pipeline = (agents: number) => () => {
   const causes = new Causes();
   return {
@@ -132,7 +132,7 @@ const pipeline = (agents: number) => () => {
     take: (i: number) => causes.sent(`m${i}`, `agent${i % agents}`, `agent${(i % agents) + 1}`, i % agents === 0 ? undefined : `m${i - 1}`),
   };
 };
-/** Each message begets `fan` more. */
+/** Each message causes `fan` more. */
 const storm = (fan: number) => () => {
   const causes = new Causes();
   return {
@@ -141,7 +141,7 @@ const storm = (fan: number) => () => {
     take: (i: number) => causes.sent(`m${i}`, `a${i % 7}`, `a${(i * 3 + 1) % 7}`, i === 0 ? undefined : `m${Math.floor((i - 1) / fan)}`),
   };
 };
-/** A coordinator that asks `workers` and gets one answer each, job after job. */
+/** A coordinator asks `workers` and gets one answer from each, job after job. */
 const coordinator = (workers: number) => () => {
   const causes = new Causes();
   return {
@@ -165,7 +165,7 @@ const forkChain = (depth: number) => () => {
   const spawns = new Spawns();
   return { steps: depth, trouble: 0, take: (i: number) => spawns.spawned(`r${i + 1}`, `r${i}`, i * 100) };
 };
-/** A crew: one parent, `size` children, each of which ends before the next but three begins. */
+/** A crew: one parent with `size` children, of which at most three live at a time. */
 const crew = (size: number) => () => {
   const spawns = new Spawns();
   return {
@@ -180,17 +180,17 @@ const crew = (size: number) => () => {
 
 const deadlock = (size: number) => (random: () => number) => {
   const waits = new Waits();
-  // Others wait too, for someone who works.
+  // Others wait too, for runs that are working.
   for (let i = 0; i < 20; i++) waits.waits(`other${i}`, [`busy${Math.floor(random() * 5)}`]);
   return { steps: size, trouble: size - 1, take: (i: number) => waits.waits(`p${i}`, [`p${(i + 1) % size}`]) };
 };
-/** Everyone waits, but for someone who can go on. */
+/** Every run waits for the next one or for a timer, so each can go on. */
 const queue = (size: number) => () => {
   const waits = new Waits();
   return { steps: size, trouble: undefined, take: (i: number) => waits.waits(`p${i}`, [`p${i + 1}`, 'timer'], 'any') };
 };
 
-/** An amount that grows by `rate` a second towards 1000, from `from` seconds on. */
+/** An amount that changes by `rate` a second, with a limit of 1000. `trouble`: the second at which it begins to grow too fast. */
 const meter = (name: string, rate: (second: number) => number, trouble: number | undefined) => (random: () => number) => {
   const detectors = new Detectors();
   let used = 20;

@@ -1,6 +1,6 @@
 /**
- * Fits the weights of packages/policy/src/detection/weights.ts anew and prints them, and says how the fit does on kinds of
- * task it has not seen: `node test/evals/fit.ts --data DIR`.
+ * Fits the weights of packages/policy/src/detection/weights.ts again and prints them, with their results on kinds of task that were held
+ * out: `node test/evals/fit.ts --data DIR`.
  */
 import type { Act } from '@corral/policy/detection/acts';
 import { evidenceOf } from '@corral/policy/detection/stuck';
@@ -9,7 +9,7 @@ import { rows, type Row } from './data.ts';
 import { acts, highest, readings } from './replay.ts';
 import { auroc, recallAt, rounded } from './stats.ts';
 
-/** What the weights are drawn towards: round figures of what one would expect, so that what the data never shows keeps a voice. */
+/** The prior of the weights: round numbers by expectation, so that evidence that is absent from the data keeps a weight. */
 const PRIOR: Readonly<Record<Evidence, number>> = {
   same: 2,
   same_twice: 0.8,
@@ -25,13 +25,13 @@ const PRIOR: Readonly<Record<Evidence, number>> = {
   failing: 0.6,
   retrying: 0.8,
 };
-/** How strongly: as many pseudo-observations of a weight. */
+/** Strength of the prior, in pseudo-observations of each weight. */
 const PULL = 3;
-/** Acts of one run depend on each other; each run counts as so many. */
+/** Acts of one run are not independent; each run counts as this many. */
 const ACTS_A_RUN = 4;
-/** The fitted forgiveness assumes independent acts; a run in trouble has good moments. */
+/** The fitted forgiveness assumes independent acts. It is reduced, because a run in trouble has good acts too. */
 const FORGIVENESS = 0.25;
-/** Set by hand: the capped runs have no messages. */
+/** Set by hand, since the capped runs have no messages. */
 const FORGIVENESS_MESSAGE = 0.75;
 const KEEP = 0.5;
 
@@ -44,7 +44,7 @@ export const judged = (list: readonly Row[]): Fitted[] => list.map((row) => ({ r
 export const isCapped = (row: Row) => row.n_steps !== undefined && row.n_steps >= 16 && row.utility === false;
 export const isSolved = (row: Row) => row.n_steps !== undefined && row.n_steps < 16 && row.utility === true;
 
-/** Which rows belong together when some are held out: one benchmark's suite. */
+/** The group of a row for holding out: a suite of one benchmark. */
 export const kindOf = (row: Row) => `${row.source.toLowerCase().includes('dyn') ? 'dyn' : 'dojo'} ${row.suite ?? ''}`;
 
 interface Sample {
@@ -53,7 +53,7 @@ interface Sample {
   weight: number;
 }
 
-/** Weighted logistic regression with weights of at least zero, drawn towards the prior; by projected gradient descent. */
+/** Weighted logistic regression with non-negative weights and the prior, by projected gradient descent. */
 function regress(samples: readonly Sample[]): { weights: Float64Array; intercept: number } {
   const size = EVIDENCE.length;
   const prior = Float64Array.from(EVIDENCE, (name) => PRIOR[name]);
@@ -78,7 +78,7 @@ function regress(samples: readonly Sample[]): { weights: Float64Array; intercept
   return { weights, intercept };
 }
 
-/** Weights from capped and solved runs. Runs weigh the same, and so do the kinds of task on each side. */
+/** Fits weights on capped and solved runs. All runs of a kind of task have the same total weight, and so have the kinds on each side. */
 function fit(capped: readonly Fitted[], solved: readonly Fitted[]): StuckWeights {
   const samples: Sample[] = [];
   for (const [group, y] of [
@@ -97,14 +97,14 @@ function fit(capped: readonly Fitted[], solved: readonly Fitted[]): StuckWeights
         sum += weight;
         own.push({ x, y, weight });
       }
-    // Both sides weigh the same, so that what is left is a likelihood ratio without a prior.
+    // Both sides get the same total weight, so that the result is a likelihood ratio without a prior.
     for (const one of own) one.weight *= (capped.length * ACTS_A_RUN) / sum;
     samples.push(...own);
   }
   const { weights, intercept } = regress(samples);
   return {
     evidence: Object.fromEntries(EVIDENCE.map((name, i) => [name, rounded(weights[i] as number, 2)])) as Record<Evidence, number>,
-    // The number of acts must never be evidence, so nothing is forgiven less than nothing.
+    // The number of acts must never be evidence, so an act without evidence always subtracts something.
     forgiven: rounded(Math.max(0.1, -intercept * FORGIVENESS), 2),
     forgiven_message: FORGIVENESS_MESSAGE,
     keep: KEEP,
@@ -121,7 +121,7 @@ export interface HeldOut {
   readonly auroc: number;
 }
 
-/** For each group: weights fitted without it, judged on it. */
+/** For each group: the results on it with weights that were fitted without it. */
 export function heldOut(capped: readonly Fitted[], solved: readonly Fitted[], by: (row: Row) => string): HeldOut[] {
   const groups = [...new Set(capped.map(({ row }) => by(row)))].sort();
   return groups.map((out) => {
@@ -143,7 +143,7 @@ export function heldOut(capped: readonly Fitted[], solved: readonly Fitted[], by
   });
 }
 
-/** Readings at the judged rounds of ledgers, in loop and not. */
+/** Readings at the judged rounds of the ledgers, in a loop and not. */
 function rounds(ledgers: readonly Fitted[], weights: StuckWeights): { in: number[]; out: number[] } {
   const by: { in: number[]; out: number[] } = { in: [], out: [] };
   for (const { row, acts: list } of ledgers) {

@@ -1,13 +1,13 @@
 /**
- * What the figures on loops and drift owe to the data they were made on: the product’s own thresholds on one suite or one model at a
- * time, thresholds taken from all the others, profiles that never saw the model or the task, and how far a label that one language
- * model gave in 25 traces can tell two detectors apart.
+ * How much the results on loops and drift depend on the data: the product's own thresholds on one suite or one model at a time,
+ * thresholds taken from all others, profiles without the model or the task, and how well a label that one language model gave in 25
+ * traces can distinguish two detectors.
  */
 import type { Row } from './data.ts';
 import { profileOf, score } from './drift.ts';
 import { auroc, recallAt, rounded, share } from './stats.ts';
 
-/** Score from which on "stuck" is as likely as not: what the product has (STUCK_HALF in detectors.ts). */
+/** The product's threshold for "stuck": the score with confidence 0.5 (HALF in detection/run/stuck.ts). */
 const FIXED = 14;
 const RATE = 0.005;
 
@@ -18,7 +18,7 @@ export interface Fixed {
   /** At the product's own threshold. */
   readonly recall: number | null;
   readonly fpr: number;
-  /** At the one that gives 0.5 % on all the others. */
+  /** At the threshold with 0.5 % false positives on all other groups. */
   readonly others: { readonly threshold: number; readonly recall: number | null; readonly fpr: number };
 }
 
@@ -45,7 +45,7 @@ export function fixed(capped: readonly Row[], solved: readonly Row[], most: (row
   });
 }
 
-/** Drift with profiles that were learned without the runs of the same group: another model, another task. */
+/** AUROC of drift with profiles that were learned without the runs of the same group (the same model or task). */
 export function driftWithout(hijacked: readonly Row[], benign: readonly Row[], by: (row: Row) => string) {
   const scores = { hijacked: [] as number[], benign: [] as number[] };
   for (const suite of new Set(hijacked.map((row) => row.suite))) {
@@ -60,7 +60,7 @@ export function driftWithout(hijacked: readonly Row[], benign: readonly Row[], b
   return rounded(auroc(scores.hijacked, scores.benign));
 }
 
-/** A judged round: the reading, what the ledger says, and after which call. */
+/** A judged round: the reading, the ledger's label, and the call before it. */
 export interface Round {
   readonly value: number;
   readonly in_loop: boolean;
@@ -74,7 +74,7 @@ const area = (rounds: readonly Round[]) =>
     rounds.filter((one) => !one.in_loop).map(({ value }) => value),
   );
 
-/** What bounds the area under the curve: how few traces there are, and how the label agrees with itself. */
+/** Bounds of the area under the curve: how few traces there are, and how well the label agrees with itself. */
 export function bounds(traces: readonly (readonly Round[])[]) {
   let seed = 1;
   const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
@@ -90,14 +90,14 @@ export function bounds(traces: readonly (readonly Round[])[]) {
   );
   const within = traces.map(area).filter((one) => Number.isFinite(one));
   return {
-    /** Of the area, by drawing traces with replacement. */
+    /** 95 % interval of the area, by drawing traces with replacement. */
     interval_95: [0.025, 0.975].map((at) => rounded(drawn[Math.floor(at * drawn.length)] ?? 0)),
-    /** Rounds that were judged twice with nothing in between, and those that got both answers. */
+    /** Rounds that were judged twice with nothing in between, and those of them with different labels. */
     judged_twice: twice.length,
     judged_both_ways: twice.filter(([a, b]) => a?.in_loop !== b?.in_loop).length,
     auroc_judged_once: rounded(area(traces.flatMap(first))),
     auroc_within_a_trace: rounded(within.reduce((sum, one) => sum + one, 0) / within.length),
-    /** The label of the round before as a detector. */
+    /** The label of the previous round, used as a detector. */
     auroc_of_last_label: rounded(
       area(traces.flatMap((rounds) => rounds.map((one, i) => ({ ...one, value: Number(rounds[i - 1]?.in_loop ?? false) })))),
     ),

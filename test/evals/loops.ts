@@ -1,4 +1,4 @@
-/** Loops, no progress and drift on recorded runs, beside the rules that agent frameworks use. */
+/** Loops, lack of progress and drift on recorded runs, compared with the rules of agent frameworks. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DRIFT_HALF } from '@corral/policy/detection/run/drift';
@@ -16,13 +16,13 @@ import { RULES, type Rule } from './rules.ts';
 import { auroc, curve, recallAt, rounded, share } from './stats.ts';
 
 const RATES = ['0.001', '0.005', '0.01'] as const;
-/** The rate at which steps saved and traces are counted. */
+/** The rate of false alarms for counting steps saved. */
 const RATE = 0.005;
-/** Rounds that the ledger calls sound and that may be called loops, when a threshold is wanted for counting traces. */
+/** The rate of false alarms, among rounds that the ledger calls sound, for counting traces. */
 const LEDGER_RATE = 0.1;
 const CAP_STEPS = 16;
 
-/** A detector as these measurements see it: what it said by the end of each call; above 0 for a rule means that it fired. */
+/** A detector for these measurements: its value after each call. For a rule, above 0 means that it has fired. */
 interface Watcher {
   cap(row: Row): readonly number[];
   now(row: Row): readonly number[];
@@ -30,7 +30,7 @@ interface Watcher {
 
 interface CapFigures {
   readonly recall_at: Readonly<Record<string, number>>;
-  /** Steps that the found runs made after they were found, in total. */
+  /** Total number of steps that the runs made after they were found. */
   readonly steps_saved: number;
 }
 
@@ -143,7 +143,7 @@ export function loops({ data, plots }: EvalOptions): Measured {
           name: rule.name,
           cap: {
             ...own.figures,
-            // What the rule does, whatever its rate of false alarms: it has no threshold to move.
+            // The rule has no threshold, so these are its recall and false positives as it is.
             recall: rounded(share(capped, fires)),
             fpr: rounded(share(solved, fires), 4),
             steps_saved_at_own_fpr: savedBy(capped, rule),
@@ -192,7 +192,7 @@ export function loops({ data, plots }: EvalOptions): Measured {
           drift.benign.map(({ score }) => score),
         ),
       ),
-      /** Share of each whose confidence comes to a threshold of the ladder. */
+      /** Share of each group whose confidence reaches a threshold of the ladder. */
       at: Object.fromEntries(
         Object.entries(LADDER.detectors.drift ?? {}).map(([name, confidence]) => {
           const score = (DRIFT_HALF * confidence) / (1 - confidence);
@@ -220,7 +220,7 @@ export function loops({ data, plots }: EvalOptions): Measured {
   return { json, text: tell(json, rules) };
 }
 
-/** How many runs the default ladder takes how far, by their highest step. */
+/** Number of runs by the highest step to which the default ladder takes them. */
 function steps(list: readonly Row[], of: (row: Row) => Replayed): Record<Step, number> {
   const counts: Record<Step, number> = { observe: 0, notice: 0, slow: 0, pause: 0, kill: 0 };
   for (const row of list) {
@@ -240,12 +240,12 @@ function steps(list: readonly Row[], of: (row: Row) => Replayed): Record<Step, n
   return counts;
 }
 
-/** Recall and steps saved at the rate that figures were made for. */
+/** Recall and steps saved at the rate for which the figures were made. */
 function atRate({ threshold, positives, figures }: { threshold: number; positives: readonly number[]; figures: CapFigures }) {
   return { recall: rounded(share(positives, (score) => score > threshold)), steps_saved: figures.steps_saved };
 }
 
-/** A momentary reading that hardly any run that went well ever has. */
+/** A momentary reading that only 1 % of the solved runs exceed. */
 function momentary(solved: readonly Row[], of: (row: Row) => Replayed): number {
   const most = solved.map((row) => Math.max(0, ...of(row).now)).sort((a, b) => b - a);
   return most[Math.floor(most.length * 0.01)] ?? 0;

@@ -1,19 +1,19 @@
-/** `npm run eval -- NAME --data DIR [--json] [--plots DIR]`: measures Corral on recorded or made-up behaviour. It judges nothing. */
+/** `npm run eval -- NAME --data DIR [--json] [--plots DIR]`: measures Corral on recorded or synthetic behaviour. It has no pass or fail. */
 import { readdirSync } from 'node:fs';
 
 export interface EvalOptions {
   /** Folder of the recorded runs. */
   readonly data: string | undefined;
-  /** Folder that figures are drawn into. */
+  /** Folder for plots. */
   readonly plots: string | undefined;
 }
-/** What is printed: as JSON, or as text for people. */
+/** The result of an evaluation, as JSON and as text for people. */
 export interface Measured {
   readonly json: unknown;
   readonly text: string;
 }
 
-/** Each prints for itself, or answers with what is to be printed. */
+/** Each prints its result itself, or returns it. */
 type Eval = (args: readonly string[], options: EvalOptions) => Promise<Measured | void>;
 const EVALS: Readonly<Record<string, Eval>> = {
   containment: async (args) => (await import('./containment.ts')).run(args),

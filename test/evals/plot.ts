@@ -1,15 +1,15 @@
-/** Draws a curve as SVG: no library, so that the file is the same wherever it is drawn. */
+/** Draws a curve as SVG without a library, so that the file is the same on every machine. */
 
 export interface Series {
   readonly name: string;
-  /** One point is drawn as a mark. */
+  /** A single point is drawn as a mark. */
   readonly points: readonly (readonly [number, number])[];
 }
 export interface Plot {
   readonly title: string;
   readonly x: string;
   readonly y: string;
-  /** The right end of the x axis; from 0. The y axis is from 0 to 1. */
+  /** The right end of the x axis, which starts at 0. The y axis goes from 0 to 1. */
   readonly x_max: number;
   readonly series: readonly Series[];
 }
@@ -57,7 +57,7 @@ export function plot({ title, x, y, x_max, series }: Plot): string {
   return `${lines.join('\n')}\n</svg>\n`;
 }
 
-/** As stairs, and cut off at the right end. */
+/** The points as a step function, cut off at the right end. */
 function steps(points: readonly (readonly [number, number])[], x_max: number): [number, number][] {
   const drawn: [number, number][] = [];
   let last: readonly [number, number] = [0, 0];

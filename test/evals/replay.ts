@@ -1,4 +1,4 @@
-/** Recorded runs through the detectors, as the bus would have shown them, and what they said by each call. */
+/** Replays recorded runs through the detectors, as the broker would have shown them, and records the findings. */
 import { Acts, type Act } from '@corral/policy/detection/acts';
 import { Detectors, type DetectorsOptions } from '@corral/policy/detection/detectors';
 import type { Finding } from '@corral/policy/detection/list';
@@ -7,10 +7,10 @@ import type { StuckWeights } from '@corral/policy/detection/weights';
 import { seen, type Row } from './data.ts';
 
 export interface Replayed {
-  /** After each call of the row: the accumulated score and the momentary reading. */
+  /** After each call of the row: the accumulated score, and the momentary reading. */
   readonly score: readonly number[];
   readonly now: readonly number[];
-  /** With the call and the position in the run's stream of events. */
+  /** Findings with the call, and the position in the run's stream of events. */
   readonly findings: readonly (Finding & { readonly call: number; readonly at: number })[];
 }
 
@@ -31,7 +31,7 @@ export function replay(row: Row, options: DetectorsOptions = {}): Replayed {
   return { score, now, findings };
 }
 
-/** The judged acts of a row, each with the index of its call: for fitting, where the weights change and the acts do not. */
+/** The acts of a row, each with the index of its call: for fitting, where the weights change and the acts do not. */
 export function acts(row: Row): (Act & { readonly call: number })[] {
   const state = new Acts();
   const list: (Act & { call: number })[] = [];
@@ -49,7 +49,7 @@ export function acts(row: Row): (Act & { readonly call: number })[] {
   return list;
 }
 
-/** Highest accumulated score of judged acts under other weights. */
+/** The highest accumulated score of acts under other weights. */
 export function highest(list: readonly Act[], weights: StuckWeights): number {
   const score = new StuckScore(weights);
   let most = 0;
@@ -57,7 +57,7 @@ export function highest(list: readonly Act[], weights: StuckWeights): number {
   return most;
 }
 
-/** The momentary reading by the end of each call, under other weights. */
+/** The momentary reading after each call, under other weights. */
 export function readings(list: readonly (Act & { readonly call: number })[], calls: number, weights: StuckWeights): number[] {
   const score = new StuckScore(weights);
   const by: number[] = [];

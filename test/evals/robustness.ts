@@ -1,6 +1,6 @@
 /**
- * `npm run eval -- robustness --data DIR [--json] [--failures NAME]`: the default pack on recorded runs told differently (perturb.ts), each telling on its own.
- * What is contained, kept and asked should not depend on how tools are named, how the principal speaks and how an attacker spells.
+ * `npm run eval -- robustness --data DIR [--json] [--failures NAME]`: the default pack on perturbed recorded runs (perturb.ts), each
+ * perturbation alone. The results should not depend on names of tools, on the principal's wording or on the attacker's spelling.
  */
 import { load, type Trace } from './containment-data.ts';
 import { SETTINGS, type Judge } from './containment-judges.ts';
@@ -8,7 +8,7 @@ import { failures, isAttack, isBenign, isResisted, replay, score, type Judged, t
 import type { Measured } from './main.ts';
 import { PERTURBATIONS } from './perturb.ts';
 
-/** A telling with so many points less is worth looking at. */
+/** A perturbation that lowers a result by more than this is marked. */
 const NOTABLE = 0.02;
 
 export function tellings(traces: readonly Trace[], judge: Judge): Record<string, readonly Judged[]> {

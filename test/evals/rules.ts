@@ -1,4 +1,4 @@
-/** The rules that the detectors are compared with, on the same rows: what agent frameworks do about loops. */
+/** Rules of agent frameworks against loops, for comparison with the detectors on the same rows. */
 import { hasFailed, isCutOff, type Call } from './data.ts';
 
 export interface Rule {
@@ -24,7 +24,10 @@ const threeTimes: Rule = {
   },
 };
 
-/** Four identical pairs of action and observation in a row, three identical failing actions in a row, or two pairs alternating six long. */
+/**
+ * Four identical pairs of action and observation in a row, three identical failing actions in a row, or two alternating pairs over six
+ * calls.
+ */
 const usual: Rule = {
   name: 'usual stuck detector',
   fired(calls) {

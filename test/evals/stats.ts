@@ -1,6 +1,6 @@
-/** Curves and the figures taken from them. */
+/** Curves, and figures derived from them. */
 
-/** Chance that a positive scores above a negative, ties counting half. NaN without either. */
+/** Probability that a positive has a higher score than a negative, where a tie counts half. NaN if either list is empty. */
 export function auroc(positives: readonly number[], negatives: readonly number[]): number {
   const all = [...positives.map((score) => ({ score, positive: true })), ...negatives.map((score) => ({ score, positive: false }))].sort(
     (a, b) => a.score - b.score,
@@ -22,11 +22,11 @@ export interface At {
   readonly fpr: number;
 }
 
-/** The best recall with a rate of false positives of at most `fpr`. */
+/** The best recall at a rate of false positives of at most `fpr`. */
 export function recallAt(positives: readonly number[], negatives: readonly number[], fpr: number): At {
   const sorted = [...negatives].sort((a, b) => b - a);
   const allowed = Math.floor(fpr * sorted.length + 1e-9);
-  // Nothing is no alarm, whatever the rate.
+  // A score of 0 is never an alarm.
   const threshold = Math.max(0, sorted[allowed] ?? 0);
   return {
     threshold,
@@ -39,7 +39,7 @@ export function share<T>(values: readonly T[], holds: (value: T) => boolean): nu
   return values.length === 0 ? 0 : values.filter(holds).length / values.length;
 }
 
-/** Points of the curve, false positives first, from nothing found to everything. */
+/** Points of the curve (false positives, recall), from no alarms to all. */
 export function curve(positives: readonly number[], negatives: readonly number[]): [number, number][] {
   const thresholds = [...new Set([...positives, ...negatives])].sort((a, b) => b - a);
   return [

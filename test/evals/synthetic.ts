@@ -1,4 +1,4 @@
-/** Behaviour with known answers: what is found, how soon, and what is raised although all is well. */
+/** Measures behaviour with known answers: what is found, how soon, and which alarms are false. */
 import { LADDER } from '@corral/policy/detection/ladder';
 import type { Finding } from '@corral/policy/detection/list';
 import { FAMILIES, randomFrom, type Family } from './families.ts';
@@ -9,12 +9,12 @@ export interface FamilyResult {
   readonly cases: number;
   readonly found: number;
   readonly false_alarms: number;
-  /** Steps from where the trouble began to the first alarm: the median and the most. */
+  /** Steps from the beginning of the trouble to the first alarm: median and maximum. */
   readonly steps_p50: number | undefined;
   readonly steps_max: number | undefined;
 }
 
-/** A finding counts from where the default ladder would give notice (or, lacking that, act at all). */
+/** A finding counts as an alarm from the lowest threshold of the default ladder. */
 function isAlarm({ detector, confidence }: Finding): boolean {
   const thresholds = Object.values(LADDER.detectors[detector] ?? {});
   return confidence >= Math.min(...thresholds, 1);

@@ -265,7 +265,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: `runtime.fail(error);
       for (const run of this.#host.runs.values())
         if (run.outcome === undefined && run.began === undefined)
-          this.#host.life.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);`,
+          this.#host.lifecycle.endSoon(run, { kind: 'never_started', code: error.code, message: error.message }, false);`,
     },
   ],
   /** Opening a handle does not raise the label. */
