@@ -1,7 +1,7 @@
 /** Tests of the evaluation itself: how it reads recordings, how it scores, and that the two forms of the pack agree. */
 import { decideFlow, RULES, type CallFacts } from '@corral/policy/flow/decide';
 import { UNUSUAL, type FlowFacts } from '@corral/policy/flow/facts';
-import type { Origin } from '@corral/policy/flow/provenance';
+import type { Origin } from '@corral/policy/flow/trace';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cedarPack } from './containment-cedar.ts';

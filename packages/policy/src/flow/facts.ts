@@ -8,7 +8,8 @@ import { HandledArguments, type Handled } from './handled.ts';
 import { leavesOf, namedAlike } from './leaves.ts';
 import { requested, type Deed, type Request, type Requested } from './intent.ts';
 import type { Sticky } from './labels.ts';
-import type { Origin, Provenance, Trace } from './provenance.ts';
+import type { Provenance } from './provenance.ts';
+import type { Origin, Trace } from './trace.ts';
 
 /**
  * - `none`: it reads data of the principal or the host, or asks a model. - `fetch`: it changes nothing and reaches beyond this

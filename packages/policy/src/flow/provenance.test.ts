@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
-import { Provenance, PROVENANCE } from './provenance.ts';
+import { Provenance } from './provenance.ts';
+import { PROVENANCE } from './trace.ts';
 
 const ACCOUNT = 'US133000000121212121212';
 const MAIL = 'mark.black-2134@example.net';

@@ -1,0 +1,87 @@
+/** Operations on runs, and their receipts. */
+import * as z from 'zod';
+import { AgentName } from '../ids.ts';
+import { Reason, digest, identity, inTenant, json, runId, tenant, time_ms } from './parts.ts';
+import { Role } from './roles.ts';
+import { Page, listOf } from './schemas-page.ts';
+
+const OperationName = z.enum(['pause', 'resume', 'cancel', 'kill']);
+export const OperationTarget = z
+  .union([
+    z.strictObject({ run: runId }),
+    z.strictObject({ agent: AgentName, ...inTenant }),
+    z.strictObject({ version: digest, ...inTenant }),
+    z.strictObject({ tenant }),
+    z.strictObject({ all: z.literal(true) }),
+  ])
+  .meta({
+    id: 'OperationTarget',
+    description: 'Selects runs: one, those of an agent, of a version, of a tenant, or all that you may operate.',
+  });
+export const OperationRequest = z
+  .strictObject({
+    operation: OperationName,
+    target: OperationTarget,
+    reason: Reason,
+    dryRun: z.boolean().default(false),
+    family: z
+      .boolean()
+      .default(false)
+      .describe(
+        'with `pause`: also pauses all descendants of the runs; with `resume`: also resumes the descendants that such a pause had paused. `cancel` and `kill` always reach descendants, and take no `family`',
+      ),
+  })
+  .meta({ id: 'OperationRequest' });
+
+export interface ReceiptView {
+  run: string;
+  operation: string;
+  by: string;
+  reason: string;
+  latency_ms: number;
+  lifecycle: string;
+  control: string;
+  cell_killed: boolean;
+  grants_revoked: number;
+  calls_aborted: number;
+  calls_unknown: number[];
+  children: ReceiptView[];
+}
+export const ReceiptView: z.ZodType<ReceiptView> = z
+  .object({
+    run: z.string(),
+    operation: z.string(),
+    by: z.string(),
+    reason: z.string(),
+    latency_ms: z.number(),
+    lifecycle: z.string(),
+    control: z.string(),
+    cell_killed: z.boolean(),
+    grants_revoked: z.int(),
+    calls_aborted: z.int(),
+    calls_unknown: z.array(z.int()),
+    get children(): z.ZodArray<z.ZodType<ReceiptView>> {
+      return z.array(ReceiptView);
+    },
+  })
+  .meta({ id: 'Receipt' });
+export const OperationResult = z
+  .object({
+    id: z.string(),
+    at: time_ms,
+    by: z.string(),
+    who: identity.exactOptional(),
+    roles: z.array(Role).describe('roles that the principal had then'),
+    operation: z.string(),
+    target: json,
+    reason: z.string(),
+    dryRun: z.boolean(),
+    family: z.literal(true).exactOptional().describe('a pause or a resumption of all descendants of the runs'),
+    config: z.string(),
+    matched: z.array(z.string()).describe('runs that matched'),
+    receipts: z.array(ReceiptView).describe('one for each run operated on; those of children are within their parent’s'),
+    refused: z.array(z.object({ run: z.string(), code: z.string(), detail: z.string() })),
+  })
+  .meta({ id: 'OperationResult' });
+export const OperationList = listOf(OperationResult);
+export const OperationQuery = Page.extend(inTenant);
