@@ -1,4 +1,4 @@
-/** The front door: submits a second, how late a follower hears, and how long it takes to kill all runs of an agent. */
+/** Measures the HTTP API: submits per second, the delay of events for a follower, and the time to kill all runs of an agent. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -54,7 +54,7 @@ async function benchFront(): Promise<BenchFront> {
   };
 }
 
-/** One request over a kept connection. @returns the body of the answer */
+/** Sends one request over a kept connection. @returns the body of the answer */
 function post(agent: Agent, port: number, path: string, secret: string, body: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -78,7 +78,7 @@ function post(agent: Agent, port: number, path: string, secret: string, body: st
   });
 }
 
-/** So many a second, from a few clients that each wait for their answer. */
+/** Submits per second by AT_ONCE clients, each of which waits for its answer before the next request. */
 async function perSecond(port: number, secret: string, body: string): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   let left = SUBMITS;
@@ -123,7 +123,7 @@ async function apiSubmit(): Promise<Figure> {
   return figure;
 }
 
-/** Follows a stream; hands out each data line. */
+/** Follows a stream of events and passes on each data line. */
 function follow(port: number, path: string, secret: string, onData: (text: string) => void): Promise<() => void> {
   return new Promise((resolve) => {
     const sent = request({ port, host: '127.0.0.1', path, headers: { authorization: `Bearer ${secret}` } }, (answer: IncomingMessage) => {

@@ -1,4 +1,4 @@
-/** What one call costs, from the agent's effect to the agent being given its result. */
+/** Measures one call, from the agent's effect until the agent gets the result. */
 import * as z from 'zod';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool } from '@corral/tools/define';
@@ -15,7 +15,7 @@ export const LOOP = (name: string) =>
 const schema = { input: z.object({ n: z.number() }), output: z.object({ n: z.number() }) };
 export const CLOSED = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
 
-/** An agent that calls one tool over and over; a sample is the time from one invocation of the tool to the next. */
+/** Samples for an agent that calls one tool repeatedly: a sample is the time from one invocation of the tool to the next. */
 export function callSampler(): { readonly tool: (name: string, annotations: object) => Tool; readonly take: () => number[] } {
   let last: number | undefined;
   let samples: number[] = [];
@@ -37,7 +37,7 @@ export function callSampler(): { readonly tool: (name: string, annotations: obje
       const taken = samples;
       samples = [];
       last = undefined;
-      // The first calls warm the code up.
+      // The first calls warm up the code.
       return taken.slice(200);
     },
   };
@@ -75,9 +75,9 @@ export async function callClosed(): Promise<Figure> {
   return result;
 }
 
-/** A configuration in a process of its own, with one tool. */
+/** A configuration with one tool, which runs in a process of its own. */
 const CONFIGURED = new URL('./floors/configured.ts', import.meta.url);
-/** The function of the worker tool. */
+/** The module with the function of the worker tool. */
 const FUNCTIONS = new URL('./floors/functions.ts', import.meta.url);
 
 export async function callEffect(): Promise<Figure[]> {
@@ -87,7 +87,7 @@ export async function callEffect(): Promise<Figure[]> {
   const inline = tool('inline', {});
   const plain = inlineTool({ ...schema, name: 'plain', description: '', run: (input) => input });
   const hop = workers.tool({ ...schema, name: 'worker', description: '', module: FUNCTIONS, export: 'echo' });
-  // Timed where the host hands the call over, as the inline tool is.
+  // The time is taken where the host hands over the call, as for the inline tool.
   const worker: Tool = { ...hop, invoke: async (call) => (await inline.invoke(call), hop.invoke(call)) };
   const source = await ToolHost.open({
     url: CONFIGURED.href,
@@ -145,9 +145,9 @@ export async function callEffect(): Promise<Figure[]> {
     );
   }
 
-  // 64 runs at once: calls a second.
+  // 64 concurrent runs: calls per second.
   const RUNS = 64;
-  // Long enough that starting them does not count.
+  // Long enough that the time to start the runs is negligible.
   const EACH = 400;
   for (const [name, through] of [
     ['plain', plain],
@@ -164,7 +164,7 @@ export async function callEffect(): Promise<Figure[]> {
     const texts = await Promise.all(bare.map((one) => one.crank('{}')));
     const floor = async () => {
       const began = performance.now();
-      // Two processes, as many as a tenant has cells; the 64 runs of each pass take turns at them.
+      // Two processes, as many as a tenant has cells; the 64 runs of each pass take turns.
       const queues: Promise<unknown>[] = bare.map(() => Promise.resolve());
       await Promise.all(
         Array.from({ length: RUNS }, async (_, run) => {

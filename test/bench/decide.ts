@@ -1,8 +1,8 @@
 /**
- * What one decision costs. `decide`: all that the broker does with a call, from its effect to its verdict in the ledger: capability,
- * schema, purse, grants, provenance, labels, policies, loop hook. `policy`: the policies alone, from the request to the verdict. The
- * floor of both is Cedar's own engine on the same requests, its policies parsed before; it does less, since it is handed a context
- * that was gathered, checked and converted.
+ * Measures one decision. `decide`: everything that the broker does with a call, from the effect to the verdict in the ledger: capability,
+ * schema, purse, grants, provenance, labels, policies, loop hook. `policy`: only the policies, from request to verdict. The floor of both
+ * is Cedar's own engine on the same requests with parsed policies; it does less, because its context is gathered, checked and converted
+ * beforehand.
  */
 import { createHash } from 'node:crypto';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
@@ -35,7 +35,7 @@ const hosts = catalog({ targets: TARGETS });
 const load = (count: number) =>
   PolicyInForce.load({ engine: cedar, catalog: hosts, sources: [{ file: 'bench.cedar', text: policies(count) }], digest, sample_every: 0 });
 
-/** The requests as Cedar's engine takes them, each answered once, and held against what the closures say. */
+/** Prepares the requests for Cedar's engine, and checks that its answers agree with the closures. */
 function floorOf(policy: PolicyInForce, requests: readonly PolicyRequest[]): () => Promise<number[]> {
   const calls = requests.map((request) => {
     const { principal, action, resource, entities, person } = hosts.entities(request.subject, request.action);
@@ -61,12 +61,12 @@ export async function decide(): Promise<Figure[]> {
   const results: Figure[] = [];
   for (const count of SIZES) results.push(await alone(count));
   for (const count of SIZES) results.push(await whole(count, 1, 60));
-  // What is traced grows with the arguments, and hardly with what was read.
+  // The cost of tracing depends on the size of the arguments, and hardly on the size of what was read.
   results.push(await whole(100, 64, 60), await whole(100, 64, 1_000));
   return results;
 }
 
-/** The policies alone, on requests of many tenants and agents. Timed in rounds, one decision being too short for the clock. */
+/** Measures only the policies, on requests of many tenants and agents. Timed in rounds, since one decision is too short for the clock. */
 async function alone(count: number): Promise<Figure> {
   const all: PolicyRequest[] = Array.from({ length: 200 }, (_, i) => ({
     subject: subjectOf({
@@ -108,10 +108,13 @@ async function alone(count: number): Promise<Figure> {
 
 const RUN = 'run_000000000001' as RunId;
 const STEP_MS = 20_000;
-/** Everything was done before, so that what is measured is what a run does all day. */
+/** Everything was done before, so that the usual decision of a run is measured. */
 const HISTORY: History = { used: () => true, reached: () => true, moved: () => 1e6, met: () => true, note: () => undefined };
 
-/** A run that holds twenty tools by grants of depth three, one with a predicate, one with a count, and has read a stranger's text. */
+/**
+ * A run with twenty tools through grants of depth three, one of them with a predicate and one with a count, which has read untrusted
+ * text.
+ */
 function begin(policy: PolicyInForce, tainted_kib: number) {
   const tools = new Map(
     TARGETS.map(({ name, annotations }) => [
@@ -162,7 +165,7 @@ function begin(policy: PolicyInForce, tainted_kib: number) {
     created_at: 0,
   } as unknown as RunRecord;
   const asked: PolicyRequest[] = [];
-  // Remembers what the policies were asked, for the floor.
+  // Records the requests to the policies, for the floor.
   const current = Object.assign(Object.create(null), {
     decide: (request: PolicyRequest): Verdict => {
       if (asked.length < 200) asked.push(structuredClone(request));
@@ -194,7 +197,7 @@ function begin(policy: PolicyInForce, tainted_kib: number) {
         input: { to: address(n % 64), amount: n % 700, tags: [`a${n}`, 'b', 'c'], ...note },
       };
     });
-  /** Answers all that is under way, and lets the time of a rate pass. */
+  /** Answers all calls under way, and lets enough time pass for rules about rates. */
   const answer = (text: string) => {
     now += STEP_MS;
     const results = [...ledger.pending.keys()].map((id, i) => ({ id, value: { text: i === 0 ? text : `sent ${id}` } }));
@@ -206,7 +209,7 @@ function begin(policy: PolicyInForce, tainted_kib: number) {
   return { ledger, context, effects, answer, asked };
 }
 const address = (n: number) => `someone${n}@example.com`;
-/** Mail such as strangers write: words, addresses and numbers, none of them twice. */
+/** Text like mail of strangers: words, addresses and numbers without repetition. */
 const strangers = (kib: number) =>
   Array.from({ length: kib * 16 }, (_, i) =>
     `Dear ${i}, write to person${i}@mail${i}.org, ref ${i * 7919}, kind regards. `.padEnd(64),

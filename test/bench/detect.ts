@@ -1,4 +1,4 @@
-/** What all detectors of a run cost: time an event, and memory a run. */
+/** Measures all detectors of a run: time for an event, and memory for a run. */
 import { createHash } from 'node:crypto';
 import { canonical } from '@corral/protocol/json';
 import { Detectors } from '@corral/policy/detection/detectors';
@@ -10,7 +10,7 @@ import { values, type Figure } from './measure.ts';
 const EVENTS = 40_000;
 const PASSES = 7;
 const RUNS = 500;
-/** A run's stream is taken to be this long before the next run begins. */
+/** Number of events after which a stream starts again with a new run. */
 const RUN_EVENTS = 400;
 
 const WORDS = 'account balance order shipping invoice customer region status total refund page report draft review message address'.split(
@@ -19,7 +19,7 @@ const WORDS = 'account balance order shipping invoice customer region status tot
 const words = (n: number, seed: number) =>
   Array.from({ length: n }, (_, i) => `${WORDS[(seed * 7 + i * 3) % WORDS.length]}${(seed * 31 + i) % 97}`).join(' ');
 
-/** Calls with their results, with a message and a reading of the meters now and then. */
+/** Calls with results, and sometimes a message or a reading of the meters. */
 function stream(size: 'usual' | 'closed'): Seen[] {
   const events: Seen[] = [];
   for (let i = 0; events.length < RUN_EVENTS; i++) {
@@ -55,7 +55,7 @@ function stream(size: 'usual' | 'closed'): Seen[] {
   return events;
 }
 
-/** Of agents that make the calls of call-closed and nothing else. */
+/** The profile of agents that only make the calls of call-closed. */
 function smallProfile() {
   const made = emptyProfile();
   for (let run = 0; run < 20; run++)
@@ -172,7 +172,7 @@ function filled(events: readonly Seen[]): Detectors {
   return detectors;
 }
 
-/** Bytes in buffers that one of many takes. */
+/** Bytes in buffers of one object, as the mean over many. */
 function buffers(make: () => unknown): number {
   const kept: unknown[] = [];
   const before = process.memoryUsage();

@@ -1,5 +1,5 @@
 /**
- * What the bus adds to what users feel: calls and cold starts of a host with a hundred policies, information flow and detectors. The
+ * Measures the cost of policies, information flow and detectors for users: calls and cold starts of a host with a hundred policies. The
  * floor is the same host without any of them, in the same process.
  */
 import { createHash } from 'node:crypto';
@@ -40,7 +40,7 @@ const withNothing = (tools: readonly Tool[]): Record<string, TenantOptions> => (
 
 const NOTE = `${POLICIES} policies, information flow and detectors; floor: the same host without`;
 
-/** @returns `call-closed` and `call-effect`, in milliseconds a call */
+/** @returns `call-closed` and `call-effect`, in milliseconds for each call */
 export async function everything(): Promise<Figure[]> {
   const results: Figure[] = [];
   const effect = { ...CLOSED, readOnly: false, idempotent: false };

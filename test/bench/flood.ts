@@ -1,6 +1,7 @@
 /**
- * A flood: one tenant submits thousands of runs of one call at once, while another submits a single run each second. On the machine as
- * it is, and beside two processes that only compute. Both tenants' runs must end; the floor is what `runs` measures on the same host.
+ * A flood: one tenant submits thousands of runs with one call each at once, while another tenant submits a single run each second.
+ * Measured on the idle machine, and beside two processes that only compute. All runs of both tenants must end; the floor is the result of
+ * `runs` on the same host.
  */
 import { spawn } from 'node:child_process';
 import type { TenantId, PrincipalId } from '@corral/protocol/ids';
@@ -12,9 +13,9 @@ import { benchWorld, OBSERVE, settled, type BenchWorld } from './world.ts';
 
 const FLOOD = 'bench' as TenantId;
 const OTHER = 'other' as TenantId;
-/** Runs of each flood; the environment says otherwise. */
+/** Number of runs of each flood; the variable FLOOD overrides it. */
 const SIZES = (process.env['FLOOD'] ?? '1000').split(',').map(Number);
-/** Runs by which throughput is measured without a flood. */
+/** Number of runs for measuring the throughput without a flood. */
 const FEW = 300;
 const PASSES = 3;
 const PROBE_MS = 1_000;
@@ -30,15 +31,15 @@ const now = inlineTool({
   run: () => ({}),
 });
 
-/** How often somebody who watches is told how far it is. */
+/** Interval of progress messages. */
 const TELL_MS = 2_000;
 
-/** What is measured takes minutes, so it is said how far it is: on the stream that no figure goes to. */
+/** Reports progress, because the benchmark takes minutes. On standard error, so that the figures on standard output stay clean. */
 function tell(what: string, ended: number, runs: number): void {
   process.stderr.write(`${what}: ${ended} of ${runs} ended\n`);
 }
 
-/** How long a single run of the other tenant takes from its submission to its end. */
+/** Time of a single run of the other tenant, from submission to end. */
 async function probe(world: BenchWorld, version: AgentVersion): Promise<number> {
   const began = performance.now();
   const { ended } = await world.supervisor.submit({ tenant: OTHER, version, input: {}, principal: 'other' as PrincipalId });
@@ -67,7 +68,7 @@ async function perSecond(world: BenchWorld, version: AgentVersion, runs: number,
   return (runs * 1000) / (performance.now() - began);
 }
 
-/** Something goes on, and meanwhile the other tenant submits a run each second; the first at once. */
+/** Submits a run of the other tenant each second while `work` is going on; the first one at once. */
 async function beside<T>(
   world: BenchWorld,
   version: AgentVersion,

@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json]`: measures, and prints what it measured. It judges nothing; only `soak` does. */
+/** `npm run bench -- NAME [--json]`: measures and prints figures. Only `soak` can fail. */
 import { api } from './api.ts';
 import { callClosed, callEffect } from './calls.ts';
 import { decide } from './decide.ts';
@@ -30,7 +30,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   everything,
 };
 
-// Not figures against floors, and with arguments of its own.
+// The soak has no figures with floors, and takes its own arguments.
 if (process.argv[2] === 'soak') process.exit(await soakMain(process.argv.slice(3)));
 
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));

@@ -1,4 +1,4 @@
-/** How everything here is measured: figure and floor in turn, several passes in one run, medians over passes. */
+/** The method of all benchmarks: figure and floor alternately, several passes in one run, medians over the passes. */
 import { cpus, totalmem } from 'node:os';
 
 interface Summary {
@@ -10,9 +10,9 @@ export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly figure: Summary | { readonly value: number };
-  /** What nothing could go below on this machine, measured in the same run. */
+  /** The lower limit on this machine, measured in the same run. */
   readonly floor: Summary | { readonly value: number };
-  /** Figure over floor, of the medians; for rates, floor over figure. So 1 is the best there is, and less is better. */
+  /** Figure divided by floor, of the medians; for rates, floor divided by figure. Lower is better, and 1 is the ideal. */
   readonly ratio: number;
   readonly passes: number;
   readonly note?: string;
@@ -35,7 +35,7 @@ const median = (values: readonly number[]) =>
   );
 export const round = (value: number) => Number(value.toPrecision(4));
 
-/** Medians over passes of each pass's own p50 and p99. */
+/** Medians over all passes of each pass's p50 and p99. */
 export function summarize(passes: readonly (readonly number[])[]): Summary {
   const sorted = passes.map((samples) => [...samples].sort((a, b) => a - b));
   return {
@@ -45,12 +45,12 @@ export function summarize(passes: readonly (readonly number[])[]): Summary {
   };
 }
 
-/** On a terminal, what is going on; nothing that would end up in a file. */
+/** Shows progress on a terminal; nothing is written if the output goes to a file. */
 function progress(name: string, pass: number, passes: number): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${name}: pass ${pass + 1} of ${passes}${pass + 1 === passes ? '\n' : ''}`);
 }
 
-/** Durations: each pass gives samples. */
+/** Measures durations: each pass gives many samples. */
 export async function durations(
   name: string,
   passes: number,
@@ -78,7 +78,7 @@ export async function durations(
   };
 }
 
-/** Values of which one comes out of each pass: rates (more is better) or sizes (less is better). */
+/** Measures one value in each pass: a rate (more is better) or a size (less is better). */
 export async function values(
   name: string,
   unit: string,

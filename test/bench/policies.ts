@@ -1,4 +1,4 @@
-/** Policies to measure with: ten about every call, the others about single tools, as a host with many users has them. */
+/** Policies for the benchmarks, as a host with many users might have them. */
 import type { TargetFacts } from '@corral/policy/cedar/catalog';
 
 const ANNOTATIONS = {
@@ -20,7 +20,7 @@ export const TARGETS: readonly TargetFacts[] = Array.from({ length: 50 }, (_, i)
   },
 }));
 
-/** Ten policies are about every call; the others each about one tool and one tenant or agent, as a host with many users has them. */
+/** Ten policies apply to every call; each of the others applies to one tool and one tenant or agent. */
 export function policies(count: number): string {
   const general = [
     'permit (principal, action in Action::"call", resource);',

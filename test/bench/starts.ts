@@ -1,4 +1,4 @@
-/** What a run costs: to start, to complete, to keep, to stop. */
+/** Measures the costs of a run: to start, complete, keep and stop it. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
@@ -13,7 +13,7 @@ export const mark = (then: () => void) =>
 export const FIRST = `{ name: 'first', uses: { mark: 'tool:mark' }, run: ({ caps }) => caps.mark({}) }`;
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, budget: { cpu_ms: 600000 }, run() { for (;;); } }`;
 
-/** From "accepted and durable" to the host hearing from the guest's first instruction. */
+/** The time from "accepted and durable" until the host gets the guest's first effect. */
 export async function coldStart(
   world: BenchWorld,
   heard: { at: number },
@@ -57,7 +57,8 @@ export async function coldStarts(): Promise<Figure[]> {
   await warm.close();
 
   for (const spares of [1, 0]) {
-    // A tenant without a cell: each sample is the first run of a host that has only just started, its spare being ready or absent.
+    // A tenant without a cell: each sample is the first run of a host that has just started, with a spare cell that is ready, or without
+    // one.
     const figure = async () => {
       const samples: number[] = [];
       for (let i = 0; i < 4; i++) {
@@ -107,7 +108,7 @@ async function spinning(world: BenchWorld, version: Awaited<ReturnType<BenchWorl
   return run;
 }
 
-/** A process that spins, and how to tell that it no longer does. */
+/** A process that spins. */
 async function bareSpinner() {
   const child = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
   await new Promise((resolve) => setTimeout(resolve, 120));
@@ -197,7 +198,7 @@ export async function density(): Promise<Figure> {
     });
     const world = await benchWorld([wait]);
     const version = await world.deploy(FIRST);
-    // One run, so that the tenant has its cells and everything is loaded once.
+    // A first run, so that the tenant has its cells and everything is loaded once.
     const first = await world.submit(version);
     await new Promise((resolve) => setTimeout(resolve, 500));
     await settled(world);

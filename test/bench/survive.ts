@@ -1,4 +1,4 @@
-/** What surviving costs: to bring a run back, to keep it parked, to write its journal. */
+/** Measures the costs of surviving: to bring a run back, to keep it parked, to write its journal. */
 import { readFileSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { benchWorld, settled, type BenchWorld } from './world.ts';
 
 const CLOSED = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
 const LONG = { ceilings: { wall_ms: 30 * 86_400_000 }, budget: { calls: 100_000, cpu_ms: 600_000 } };
-/** Makes so many calls, then waits until somebody cancels it, and says that it is awake. */
+/** Makes the given number of calls, waits until it is cancelled, and then calls the tool once more. */
 const HISTORY = `{ name: 'history', uses: { mark: 'tool:mark' }, async run({ input, caps, signal, sleep }) {
   for (let i = 0; i < input; i++) await caps.mark({ n: i });
   await new Promise((resolve) => { signal.addEventListener('abort', () => resolve(caps.mark({ n: -1 }))); void sleep(1e9) });
@@ -47,7 +47,7 @@ async function parkAll(world: BenchWorld, ids: readonly RunId[]): Promise<void> 
   }
 }
 
-/** From the request that wakes a parked run until the host hears from its agent. */
+/** The time from the request that wakes a parked run until the host hears from its agent. */
 async function wake(world: BenchWorld, heard: Heard, id: RunId): Promise<number> {
   heard.at = 0;
   const began = performance.now();
@@ -67,7 +67,7 @@ export async function resume(): Promise<Figure[]> {
     const samples = entries > 1_000 ? 3 : 12;
     const passes = 3;
     const ids: RunId[] = [];
-    // A run that stays, so that the tenant keeps its cell.
+    // A run that stays in memory, so that the tenant keeps its cell.
     const keeper = await world.submit(version, 0, LONG);
     for (let i = 0; i < samples * passes + 1; i++) ids.push((await world.submit(version, entries - 1, LONG)).id);
     for (const id of ids) while ((await world.store.run(id))?.seq !== entries) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -132,7 +132,10 @@ const bytesOf = async (folder: string) => {
 const p = (samples: readonly number[], share: number) =>
   samples.toSorted((a, b) => a - b)[Math.floor(samples.length * share)] ?? Number.NaN;
 
-/** Not figure against floor: memory and disk a parked run, and whether waking and submitting care how many there are. */
+/**
+ * Measures memory and disk for each parked run, and whether the number of parked runs affects waking and submitting. These figures have
+ * no floor.
+ */
 export async function parked(): Promise<Figure[]> {
   const heard = { at: 0 };
   const world = await benchWorld([marker(heard)], { residency: { park_after_ms: 20, sweep_ms: 100 } });
@@ -164,7 +167,7 @@ export async function parked(): Promise<Figure[]> {
     // A run in memory, so that the tenant has its cell.
     const keeper = await world.submit(version, 0, LONG);
     const wakes: number[] = [];
-    // Each only once: what was woken ends.
+    // Each run is used only once, since a woken run ends.
     for (let i = 0; i < 100; i++) {
       const [id] = all.splice(Math.floor((i * all.length) / 100), 1);
       wakes.push(await wake(world, heard, id as RunId));
@@ -199,7 +202,7 @@ export async function parked(): Promise<Figure[]> {
   return figures;
 }
 
-/** Durable cranks a second, and the same rows through bare group commit. */
+/** Durable cranks per second, and the same rows through bare group commit. */
 export async function journal(): Promise<Figure[]> {
   const echo = inlineTool({
     name: 'echo',

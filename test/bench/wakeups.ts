@@ -1,4 +1,6 @@
-/** Measures what a hint costs: from the durable commit of a message for a parked run until the run is in memory, in process and through Redis. */
+/**
+ * Measures wake-up hints: from the durable commit of a message for a parked run until the run is in memory, in process and through Redis.
+ */
 import type { RunId } from '@corral/protocol/ids';
 import type { WakeUps } from '@corral/protocol/ports/machine';
 import { realClock } from '@corral/supervisor';
@@ -22,13 +24,13 @@ const WRITER = `{ name: 'writer', spawns: { reader }, async run({ spawn, sleep, 
 const LONG = { ceilings: { wall_ms: 86_400_000 }, budget: { messages: 1_000_000, cpu_ms: 86_400_000, children: 1 } };
 
 interface Times {
-  /** From the hint, which follows the durable commit in the same breath, to the host that takes it. */
+  /** From the hint, which follows the durable commit immediately, until a host takes it. */
   taken: number[];
-  /** And until the run is in memory again. */
+  /** From the hint until the run is in memory again. */
   woken: number[];
 }
 
-/** Hints with the time at which each was given. A run that is in memory has none, so each is for one that is parked. */
+/** Records the time of each hint. Only parked runs get hints. */
 class Timed implements WakeUps {
   readonly #inner: WakeUps;
   readonly given = new Map<RunId, number>();
@@ -62,7 +64,7 @@ class Timed implements WakeUps {
 
 async function sample(inner: WakeUps): Promise<{ times: Times; world: BenchWorld }> {
   const timed = new Timed(inner);
-  // No sweep that would be there first.
+  // The sweep runs so rarely that it never finds a run before its hint.
   const world = await benchWorld([], { wakeUps: timed, residency: { sweep_ms: 60_000 } });
   const version = await world.deploy(WRITER, READER);
   await settled(world);
@@ -80,7 +82,7 @@ async function sample(inner: WakeUps): Promise<{ times: Times; world: BenchWorld
   return { times: timed.times, world };
 }
 
-/** One read and one durable write of the same store: nobody is brought back with less. */
+/** One read and one durable write of the same store, the minimum for reviving a run. */
 async function readAndWrite({ store }: BenchWorld): Promise<number[]> {
   const samples: number[] = [];
   const [some] = await store.runs({ limit: 1 });
@@ -93,7 +95,7 @@ async function readAndWrite({ store }: BenchWorld): Promise<number[]> {
   return samples;
 }
 
-/** An entry of a stream of the same Redis, from one connection to another one that waits for it. */
+/** An entry of a stream on the same Redis, from one connection to another that waits for it. */
 async function bareStream(redis: string): Promise<number[]> {
   const [gives, takes] = [connect(new Address(redis), false), connect(new Address(redis), false)];
   const samples: number[] = [];
@@ -113,7 +115,7 @@ async function bareStream(redis: string): Promise<number[]> {
   return samples;
 }
 
-/** Through Redis only where `CORRAL_REDIS_URL` names one. */
+/** Measures Redis only if `CORRAL_REDIS_URL` is set. */
 export async function wakeUps(): Promise<Figure[]> {
   const redis = process.env['CORRAL_REDIS_URL'];
   const figures: Figure[] = [];

@@ -1,4 +1,4 @@
-/** A host to measure: the real one, in a folder of its own, with the tools a benchmark brings. */
+/** A host for benchmarks: the real one, in a folder of its own, with the benchmark's tools. */
 import { DETECTORS } from '@corral/policy/detection/list';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ export interface BenchWorld {
   readonly supervisor: Supervisor;
   readonly store: SqliteStore;
   readonly folder: string;
-  /** @param before what stands above the agent in its module */
+  /** @param before code before the agent in its module */
   deploy(definition: string, before?: string): Promise<AgentVersion>;
   submit(version: AgentVersion, input?: unknown, more?: { ceilings?: CeilingsRequest; budget?: Budget }): ReturnType<Supervisor['submit']>;
   close(): Promise<void>;
@@ -34,7 +34,7 @@ export async function benchWorld(tools: readonly Tool[], options: Partial<Superv
     random: realRandom,
     image: readImage(),
     cores: availableParallelism(),
-    // Everything is watched, and nothing is done about it: these agents repeat themselves, that being what is measured.
+    // Everything is observed without consequences, because these agents repeat themselves on purpose.
     tenants: { [TENANT]: { tools, loops: { ladder: OBSERVE } } },
     ...options,
   });
@@ -62,7 +62,7 @@ export async function benchWorld(tools: readonly Tool[], options: Partial<Superv
   };
 }
 
-/** Waits until as many cells as there will be have started. */
+/** Waits until the number of ready cells is stable. */
 export async function settled(world: BenchWorld): Promise<void> {
   let last = -1;
   for (;;) {

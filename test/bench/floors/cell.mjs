@@ -1,4 +1,4 @@
-/** The least that a process can do and still be a cell: read a frame, run a bare crank in an isolate, answer. */
+/** A minimal cell: reads a frame, runs a bare crank in an isolate, answers. */
 import { readSync, writeSync } from 'node:fs';
 import ivm from 'isolated-vm';
 

@@ -1,4 +1,4 @@
-/** A configuration for the benchmarks: its one tool gives back what it is given. */
+/** A configuration for the benchmarks, with one tool that returns its input. */
 import * as z from 'zod';
 import { inlineTool } from '@corral/tools/define';
 

@@ -1,4 +1,4 @@
-/** Floors: the raw operations that Corral is made of, with nothing of Corral around them. */
+/** Floors: the raw operations on which Corral is built, without Corral. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import ivm from 'isolated-vm';
 
-/** Milliseconds to make an isolate with a context and evaluate one expression in it. */
+/** Milliseconds to create an isolate with a context and to evaluate one expression in it. */
 export function rawColdStarts(n: number): number[] {
   return Array.from({ length: n }, () => {
     const began = performance.now();
@@ -21,7 +21,7 @@ export function rawColdStarts(n: number): number[] {
   });
 }
 
-/** Isolates a second, one after the other. */
+/** Isolates per second, one after the other. */
 export function rawIsolatesPerSecond(n: number): number {
   const began = performance.now();
   rawColdStarts(n);
@@ -74,7 +74,10 @@ export class BareCell {
   }
 }
 
-/** One row a transaction, FULL, on a thread, grouped by what has gathered: the least a durable commit costs. */
+/**
+ * The minimal cost of a durable commit: a thread inserts one row for each commit with synchronous=FULL, and groups the commits that have
+ * gathered.
+ */
 export class BareCommits {
   readonly #worker: Worker;
   readonly #folder: string;
@@ -124,14 +127,14 @@ const COMMITTER = `
     parentPort.postMessage(batch.map(([id]) => id));
   }) });`;
 
-/** Proportional set size of a process and everything below it, in MiB. */
+/** Proportional set size of a process and its descendants, in MiB. */
 export function treePss(pid: number): number {
   const own = Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0) / 1024;
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
   return own + children.reduce((sum, child) => sum + treePss(child), 0);
 }
 
-/** MiB a raw isolate with a context, in a fresh process. */
+/** MiB for each raw isolate with a context, in a new process. */
 export async function rawDensity(n: number): Promise<number> {
   const script = `
     const { readFileSync } = require('node:fs');

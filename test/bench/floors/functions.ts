@@ -1,2 +1,2 @@
-/** What the worker tool of the benchmarks does: nothing. */
+/** The function of the benchmarks' worker tool: returns its input. */
 export const echo = ({ input }: { input: unknown }): unknown => input;

@@ -1,4 +1,4 @@
-/** The account of a soak: everything that was accepted is looked up again, and everything that was measured is put in figures. */
+/** The account of a soak: looks up everything that was accepted, and summarises everything that was measured. */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { judge, type Ended } from './judge.ts';
@@ -10,7 +10,7 @@ import type { Job } from './work.ts';
 
 const AT_ONCE = 8;
 const SECOND_MS = 1_000;
-/** The last notifications are on their way when work has settled. */
+/** Time for the last notifications to arrive after all work has ended. */
 const ARRIVE_MS = 2_000;
 
 export interface Account {
@@ -25,12 +25,12 @@ export interface Account {
   readonly start_ms: { readonly p50: number; readonly most: number };
   readonly lost: readonly string[];
   readonly twice: readonly string[];
-  /** Ends and answers that nothing explains, notifications that did not come, processes left behind, damage. */
+  /** Unexpected outcomes and answers, missing notifications, processes left behind, damage. */
   readonly wrong: readonly string[];
   readonly old: readonly string[];
   readonly oldest_runnable_ms: number;
   readonly oldest_runnable: string;
-  /** How late the latest sleeper woke, the time without a host left out. */
+  /** Delay of the latest sleeper, less the time without a host. */
   readonly latest_wake_ms: number;
   readonly looks: number;
   readonly settled: Soak['done']['settled'];
@@ -53,16 +53,16 @@ export interface Account {
 }
 
 interface Memory {
-  /** At rest, of the first and the last rest, and the most of all samples. */
+  /** At rest: of the first and the last rest; `most`: the maximum of all samples. */
   readonly first: number;
   readonly last: number;
   readonly most: number;
-  /** Growth an hour within lives, once they are warm, and of what is left at rest; null where there was too little to measure. */
+  /** Growth per hour within lives, once they are warm, and of the values at rest; null if there is too little data. */
   readonly slope_an_hour: number | null;
   readonly idle_slope_an_hour: number | null;
 }
 
-/** On a machine with nothing else to do, the account asks faster than a host answers anybody. */
+/** Repeats requests that are refused for their rate: on an idle machine the account asks faster than a host allows. */
 async function patient<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -74,7 +74,7 @@ async function patient<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** How everything that was accepted has ended, as the host tells it. */
+/** The outcome of everything that was accepted, according to the host. */
 export async function endsOf({ host, work }: Soak): Promise<Ended[]> {
   const ends: Ended[] = [];
   const jobs = [...work.jobs];
@@ -90,7 +90,7 @@ export async function endsOf({ host, work }: Soak): Promise<Ended[]> {
     const failed = outcome !== undefined && /"failed":\["/.test(JSON.stringify(outcome));
     return { job, outcome, settled: failed ? await settledAs(job) : 0 };
   };
-  /** Calls of a run and of its children that people said have failed. */
+  /** Number of calls of a run and its children that people settled as failed. */
   const settledAs = async (job: Job): Promise<number> => {
     const { children } = await patient(() => host.admin.runTree({ params: { run: job.run as RunId } }));
     const runs = [job.run, ...children.map(({ run }) => run)] as RunId[];
@@ -161,7 +161,7 @@ export async function account(
   };
 }
 
-/** Each message to a service has one turn: as many as were accepted, with what was in them. */
+/** Checks that each message to a service had one turn: as many as were accepted, with the right sum. */
 async function messages({ host, work }: Soak, verdict: { lost: string[]; twice: string[] }): Promise<void> {
   for (const [key, { times, sum }] of work.sent) {
     const params = { service: 'counter' as never, key, handler: 'total' as never };
@@ -175,7 +175,7 @@ async function messages({ host, work }: Soak, verdict: { lost: string[]; twice: 
 
 type Rows = Awaited<ReturnType<typeof rowsOf>>;
 
-/** Everything that ended has been told to the receiver, or was given up, or waits. */
+/** Checks that each end was reported to the receiver, is still queued, or was given up. */
 async function notifications({ host, receiver }: Soak, rows: Rows) {
   await pause(ARRIVE_MS);
   const { items } = await host.admin.listWebhooks({ query: {} });
@@ -189,7 +189,7 @@ async function notifications({ host, receiver }: Soak, rows: Rows) {
   return { pending, given_up, problems };
 }
 
-/** A schedule submits a run a minute at most, and all of them complete. */
+/** Checks that a schedule submits at most one run a minute, and that all of them complete. */
 function ticks(rows: Rows): string[] {
   const all = rows.filter(({ agent }) => agent === 'tick');
   const minutes = all.map(({ created_at }) => Math.floor(created_at / 60_000));
@@ -203,12 +203,12 @@ function ticks(rows: Rows): string[] {
   ];
 }
 
-/** How late sleepers woke, the latest first; the time without a host left out. */
+/** How late sleepers woke, the latest first, less the time without a host. */
 function wakes({ host }: Soak, ends: readonly Ended[]): { readonly run: string; readonly late_ms: number }[] {
   const late = ends.flatMap(({ job, outcome }) => {
     if (job.kind !== 'sleeper' || outcome?.kind !== 'completed') return [];
     const { due, woke } = outcome.output as { due: number; woke: number };
-    // It may have slept on while there was no host. Runs go on a moment before their host says that it is up, which is not late.
+    // The time without a host does not count. Runs go on shortly before their host reports that it is up; that does not count as late.
     const life = host.lives.findLast(({ began_at }) => began_at <= woke);
     return [{ run: job.run, late_ms: Math.max(0, woke - Math.max(due, life?.up_at ?? 0)) }];
   });

@@ -1,6 +1,6 @@
-/** The agents of the soak. Each returns what it believes it has done, which is compared with the lines that its tools wrote. */
+/** The agents of the soak. Each returns what it did, to be compared with the lines that its tools wrote. */
 
-/** What every agent does with a call: it counts the answers, and keeps the codes of failures. */
+/** Shared by all agents: counts answers of calls, and collects the codes of failures. */
 const COUNTED = `import { defineAgent, defineService, handler } from '@corral/guest';
 const counting = () => {
   const done = { once: 0, again: 0, pay: 0, failed: [] };

@@ -1,4 +1,4 @@
-/** The configuration of the soak's host: tools whose effects are lines of a file, so that what is lost or done twice can be counted. */
+/** The configuration of the soak's host. Its tools write lines to a file, so that lost and doubled effects can be counted. */
 import { appendFileSync } from 'node:fs';
 import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
@@ -8,11 +8,14 @@ const input = z.object({ n: z.number() });
 const output = z.object({ n: z.number() });
 const wait = () => new Promise((resolve) => setTimeout(resolve, Math.random() * MOST_MS));
 
-/** Appends one line per attempt: its own name and the idempotency key. Takes time, so that hosts are killed before and after the line. */
+/**
+ * A tool that appends one line for each attempt, with its name and the idempotency key. It takes time, so that hosts are killed before
+ * and after the line.
+ */
 const appending = (name: string, idempotent: boolean) =>
   tool({
     name,
-    description: `appends a line; ${idempotent ? 'twice under one key is as once' : 'must not be done twice'}`,
+    description: `appends a line; ${idempotent ? 'twice under one key has the effect of once' : 'must not be done twice'}`,
     input,
     output,
     annotations: { readOnly: false, idempotent, openWorld: true, destructive: false, returns: 'trusted' },

@@ -1,4 +1,4 @@
-/** The soak's host, life after life: a real `corral up` on a folder of its own, stopped, killed and started again from outside. */
+/** The soak's host: a real `corral up` on a folder of its own, which is stopped, killed and started again from outside. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,19 +10,19 @@ import { spawnHost, type HostProcess } from '../../e2e/chaos/process.ts';
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = fileURLToPath(new URL('corral.config.ts', import.meta.url));
 const AGAIN_MS = 100;
-/** What a killed host's children may take to be gone. */
+/** Maximum time until the children of a killed host are gone. */
 const CHILDREN_MS = 10_000;
 const RETRIED = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ENOENT', 'CORRAL_UNREACHABLE', 'CORRAL_STARTING', 'CORRAL_STOPPING']);
 
 export interface Life {
-  /** When its process was started. */
+  /** Start of the process, in milliseconds since 1970. */
   readonly began_at: number;
-  /** When it said that it takes work, and until when it did; undefined while it lives. */
+  /** Time at which the host reported that it takes work, and end of this life; undefined while it lives. */
   readonly up_at: number;
   down_at: number | undefined;
 }
 
-/** A process, told apart from a later one with the same number. */
+/** A process. The start time distinguishes it from a later one with the same number. */
 interface Process {
   readonly pid: number;
   readonly parent: number;
@@ -35,10 +35,10 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 export class SoakHost {
   readonly lives: Life[] = [];
   readonly stops = { SIGTERM: 0, SIGKILL: 0 };
-  /** What went wrong about starting and stopping. */
+  /** Faults of starting and stopping. */
   readonly wrong: string[] = [];
   readonly starts_ms: number[] = [];
-  /** Over the socket, as the owner of the folder. */
+  /** A client over the socket, as the owner of the folder. */
   readonly admin: Client;
   readonly data: string;
   readonly #env: NodeJS.ProcessEnv;
@@ -53,7 +53,7 @@ export class SoakHost {
     this.admin = createClient(transportTo({ socket: join(this.data, 'corral.sock') }));
   }
 
-  /** Settles when the host takes work. @throws when its process ends instead */
+  /** Starts the host; resolves when it takes work. @throws Error if its process ends instead */
   async start(): Promise<void> {
     const began = Date.now();
     const args = [MAIN, 'up', '--data', this.data, '--config', CONFIG, '--port', '0', '--json'];
@@ -65,7 +65,7 @@ export class SoakHost {
     this.#url = said.url;
     this.starts_ms.push(Date.now() - began);
     this.lives.push({ began_at: began, up_at: Date.now(), down_at: undefined });
-    // A host that ends by itself is a fault; the soak goes on with another one.
+    // A host that ends by itself is recorded as a fault; the soak continues with another one.
     void this.#replace(host);
   }
 
@@ -103,7 +103,7 @@ export class SoakHost {
     return last?.down_at === undefined ? last : undefined;
   }
 
-  /** The host's process first, then all that it started. */
+  /** The host's process, then its descendants. */
   processes(): Process[] {
     const root = this.#process?.pid;
     const there = all();
@@ -120,12 +120,12 @@ export class SoakHost {
     }
   }
 
-  /** Over the network, with a token. */
+  /** A client over the network, with a token. */
   as(secret: string): Client {
     return createClient(transportTo({ url: this.#url }), secret);
   }
 
-  /** Asks until something answers, host after host. @throws refusals that another attempt would not change */
+  /** Repeats a request over restarts of the host until it is answered. @throws refusals that another attempt would not change */
   async insist<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
       try {
@@ -145,7 +145,7 @@ export class SoakHost {
   }
 }
 
-/** Every process there is; empty where the system has no /proc. */
+/** All processes; empty on a system without /proc. */
 function all(): Process[] {
   let pids: string[];
   try {
@@ -156,7 +156,7 @@ function all(): Process[] {
   return pids.flatMap((pid) => {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      // After the name, which may hold anything: state, parent, …; the start time is field 22, resident pages are field 24.
+      // The fields after the name, which may contain anything: state, parent, …; field 22 is the start time, field 24 the resident pages.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       if (fields[0] === 'Z') return [];
       return [{ pid: Number(pid), parent: Number(fields[1]), started: fields[19] ?? '', rss_kib: Number(fields[21]) * 4 }];

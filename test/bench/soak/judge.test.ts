@@ -1,4 +1,4 @@
-/** The soak's own arithmetic: an account that finds nothing is worth something only if it would have found it. */
+/** Tests that the soak's account finds the faults it looks for. */
 import { expect, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import { judge, type Ended } from './judge.ts';

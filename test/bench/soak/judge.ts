@@ -1,4 +1,4 @@
-/** Compares what runs say they did with the lines that their tools wrote: what is lost, what was done twice, what ended otherwise. */
+/** Compares what runs report with the lines that their tools wrote: lost effects, doubled effects, and other faults. */
 import type { Json } from '@corral/protocol/json';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Job } from './work.ts';
@@ -7,20 +7,20 @@ export interface Ended {
   readonly job: Job;
   /** Undefined: it has not ended, or the host does not know it. */
   readonly outcome: Outcome | undefined;
-  /** Calls of it and of its children that a person has settled as failed. */
+  /** Number of calls of the run and its children that a person settled as failed. */
   readonly settled: number;
 }
 
 export interface Verdict {
-  /** Accepted work that has not ended, and effects that were answered and left no line. */
+  /** Accepted work that has not ended, and answered effects without a line. */
   readonly lost: string[];
-  /** Effects of tools that may not be repeated, done twice or although they were refused. */
+  /** Effects of tools that may not be repeated, if they happened twice or although they were refused. */
   readonly twice: string[];
-  /** Ends, answers and failures that nothing explains. */
+  /** Outcomes, answers and failures without an explanation. */
   readonly otherwise: string[];
 }
 
-/** What an agent of the soak returns about its calls. */
+/** The result of an agent of the soak: its own account of its calls. */
 interface Did {
   readonly run?: string;
   readonly once: number;
@@ -30,21 +30,21 @@ interface Did {
 }
 
 const REPEATABLE = 'soak.again';
-/** What each kind of run calls, were there no kills; families by member. */
+/** The calls of each kind of run, in order; for families, of each member. */
 const CALLS: Readonly<Record<Exclude<Job['kind'], 'send'>, readonly ('once' | 'again' | 'pay')[]>> = {
   short: ['again', 'once', 'again'],
   family: ['once'],
   sleeper: ['once'],
   asker: ['pay'],
 };
-/** An agent that would wait for people no longer is told that its own time is over. */
+/** The code that the agent gets for each decision. Calls that nobody decides about end by the agent's own timeout. */
 const REFUSALS = { approve: undefined, deny: 'CORRAL_APPROVAL_DENIED', expire: 'CORRAL_TIMED_OUT' } as const;
 
 const lineOf = (tool: string, run: string, call: number | string) => `${tool} ${run}:${call}`;
 export const isLine = (written: string, tool: string, run: string, call: number): boolean =>
   `\n${written}`.includes(`\n${lineOf(tool, run, call)}\n`);
 
-/** @param written the file: a line for each attempt of a tool, its name and the idempotency key */
+/** @param written the file's text: a line for each attempt of a tool, with its name and the idempotency key */
 export function judge(ended: readonly Ended[], written: string): Verdict {
   const lines = new Map<string, number>();
   for (const line of written.split('\n').filter(Boolean)) lines.set(line, (lines.get(line) ?? 0) + 1);
@@ -94,7 +94,7 @@ function judgeOne(job: Job, output: Json, settled: number, linesOf: (run: string
   judgeFailures(job, failures, settled, linesOf(job.run), verdict);
 }
 
-/** A failure is explained by the person who decided, or by one who has settled the call. */
+/** Checks failures: each must follow from a person's refusal, or from a call that a person settled as failed. */
 function judgeFailures(job: Job, failures: string[], settled: number, lines: readonly string[], verdict: Verdict): void {
   const name = `${job.kind} ${job.run}`;
   const refusal = job.want === undefined ? undefined : REFUSALS[job.want];

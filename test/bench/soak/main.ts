@@ -1,4 +1,4 @@
-/** `npm run bench -- soak`: its arguments, what it prints, and its exit code. */
+/** `npm run bench -- soak`: arguments, output and exit code. */
 import { parseArgs } from 'node:util';
 import type { Account } from './account.ts';
 import { soak } from './soak.ts';

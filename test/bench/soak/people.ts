@@ -1,4 +1,4 @@
-/** The scripted people of a soak: one decides about payments, one settles calls of unknown result by what the file says, two only look. */
+/** The scripted people of a soak: one decides about payments, one settles calls of unknown result according to the file, two only read. */
 import type { Client } from '@corral/protocol/api/client';
 import { isLine } from './judge.ts';
 import { pause, type SoakHost } from './host.ts';
@@ -7,7 +7,7 @@ import type { Work } from './work.ts';
 const LOOK_MS = 1_000;
 const UNKNOWN_TOOLS = ['soak.once', 'soak.pay'];
 
-/** What people did, and what they found. */
+/** The actions of the people, and what they saw. */
 export interface Done {
   readonly decided: { approve: number; deny: number };
   readonly settled: { retry: number; fail: number };
@@ -20,7 +20,7 @@ export const nothingDone = (): Done => ({
   heard: { events: 0, resets: 0, connections: 0 },
 });
 
-/** Approves, denies, or leaves alone: as the work says. Approvers take turns, since one approves so many an hour only. */
+/** Approves, denies or ignores calls, as the work says. Approvers take turns, since each may approve only a limited number an hour. */
 export async function decide(host: SoakHost, work: Work, secrets: readonly string[], done: Done, signal: AbortSignal): Promise<void> {
   for (let turn = 0; !signal.aborted; turn++) {
     await pause(LOOK_MS);
@@ -34,7 +34,7 @@ export async function decide(host: SoakHost, work: Work, secrets: readonly strin
         .decideApproval({ params, body: { verdict, reason: 'the script says so' } })
         .then(
           () => true,
-          // The host went, or the call no longer waits; the next look tells.
+          // The host has stopped, or the call no longer waits; the next look shows it.
           () => false,
         );
       done.decided[verdict] += Number(decided);
@@ -43,8 +43,8 @@ export async function decide(host: SoakHost, work: Work, secrets: readonly strin
 }
 
 /**
- * Settles calls of unknown result: what left no line is made again, what left one is said to have failed. Only `fail` is done in bulk,
- * since it is right for all that become unknown meanwhile, too: it makes no call.
+ * Settles calls of unknown result: those without a line are made again, and those with a line are settled as failed. Only `fail` is
+ * applied in bulk: it makes no call, so it is right also for calls that become unknown meanwhile.
  * @param lines reads what the tools have written
  */
 export async function settle(host: SoakHost, lines: () => string, done: Done): Promise<number> {
@@ -57,7 +57,7 @@ export async function settle(host: SoakHost, lines: () => string, done: Done): P
     if (matched.length === 0) continue;
     const written = lines();
     const unwritten = matched.filter(({ run, call }) => !isLine(written, tool, run, call ?? 0));
-    // Both ways are used: half of what may be made again is, and the rest is given up with the others.
+    // Uses both ways: half of the calls that may be made again are, and the rest are settled as failed with the others.
     for (const { run, call } of unwritten.filter((_, i) => i % 2 === 0)) {
       const params = { run, call: call ?? 0 };
       const ok = await admin.resolveCall({ params, body: { how: 'retry', reason: 'it left no line' } }).then(
@@ -74,7 +74,7 @@ export async function settle(host: SoakHost, lines: () => string, done: Done): P
   return settled;
 }
 
-/** Follows events, comes back after the last one it has seen, and reads all pages of the list of runs now and then. */
+/** Follows events and continues after the last one it has seen when the connection is lost. */
 export async function look(host: SoakHost, secret: string, done: Done, signal: AbortSignal): Promise<void> {
   let last: string | undefined;
   while (!signal.aborted) {
@@ -88,7 +88,7 @@ export async function look(host: SoakHost, secret: string, done: Done, signal: A
         }
       }
     } catch {
-      // The host is away.
+      // The host is not running.
     }
     await pause(LOOK_MS);
   }

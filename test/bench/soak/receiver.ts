@@ -1,4 +1,4 @@
-/** A receiver of webhooks that fails now and then: single requests, and for a while all of them. */
+/** A receiver of webhooks that sometimes fails: for single requests, and at times for all. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -8,10 +8,10 @@ const OUT_MS = 15_000;
 
 export interface Receiver {
   readonly url: string;
-  /** Runs of whose end it took a notification. */
+  /** Runs whose end was received. */
   readonly ended: ReadonlySet<string>;
   readonly counts: { taken: number; refused: number; again: number };
-  /** From now on it takes everything. */
+  /** From now on the receiver accepts everything. */
   readonly recover: () => void;
   readonly close: () => void;
 }

@@ -1,4 +1,4 @@
-/** Slopes by least squares, for what must not grow. */
+/** Slopes by least squares, for values that must not grow. */
 
 export interface Point {
   readonly at_ms: number;
@@ -6,12 +6,12 @@ export interface Point {
 }
 
 const HOUR_MS = 3_600_000;
-/** Fewer points say nothing about a slope. */
+/** With fewer points a series is ignored. */
 const LEAST = 3;
 
 /**
- * Growth an hour of several series that have one slope and a level each: what grows within the life of a host, whatever it began with.
- * Undefined where there is too little to say so.
+ * Growth per hour of several series that have a common slope and a level each: the growth within lives of a host, regardless of their
+ * first values. Undefined if there is too little data.
  */
 export function slopePerHour(series: readonly (readonly Point[])[]): number | undefined {
   let [up, across] = [0, 0];

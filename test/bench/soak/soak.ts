@@ -1,4 +1,4 @@
-/** A soak: a real host under mixed work for a while, stopped and killed again and again, and afterwards an account of all of it. */
+/** A soak: a real host under mixed work for a while, which is stopped and killed repeatedly, and an account of all of it afterwards. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,11 +14,11 @@ import { Work } from './work.ts';
 
 export interface SoakOptions {
   readonly minutes: number;
-  /** Minutes from one stop of the host to the next, alternately by SIGTERM and by SIGKILL. */
+  /** Minutes between two stops of the host, alternately by SIGTERM and by SIGKILL. */
   readonly every: number;
   /** Minutes at the end in which the host is not stopped, so that one life is long enough for slopes. */
   readonly calm: number;
-  /** Pieces of work a second. */
+  /** Pieces of work per second. */
   readonly rate: number;
   readonly say: (text: string) => void;
   /** Keeps the folder, with the host's log, the file of effects and the data. */
@@ -28,7 +28,7 @@ export interface SoakOptions {
 const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;
 const REST_MS = 12_000;
-/** Work goes on for so long after a rest, from … to …, before the host is stopped. */
+/** Range of the time between a rest and the stop of the host. */
 const STOP_MS = [5_000, 15_000] as const;
 const SETTLE_MS = 240_000;
 const SETTLE_LOOK_MS = 5_000;
@@ -36,7 +36,7 @@ const PROGRESS_MS = 10_000;
 const APPROVERS = ['ana', 'bob', 'eve'];
 const READERS = 2;
 
-/** What the parts of a soak share. */
+/** The data that the parts of a soak share. */
 export interface Soak {
   readonly options: SoakOptions;
   readonly host: SoakHost;
@@ -49,7 +49,7 @@ export interface Soak {
 }
 
 export async function soak(options: SoakOptions): Promise<Account> {
-  // Short, since a socket's path is.
+  // A short name, because paths of sockets have a maximum length.
   const folder = await mkdtemp(join(tmpdir(), 'crs-'));
   const ledger = join(folder, 'effects');
   const log = join(folder, 'log');
@@ -111,7 +111,10 @@ async function deploy({ admin }: SoakHost, folder: string): Promise<void> {
   await admin.makeSchedule({ body: { agent: 'tick', input: {}, cron: '* * * * *' } });
 }
 
-/** Work, and the host stopped every so often: first it rests, so that its memory can be compared with that of the life before. */
+/**
+ * Runs the work and stops the host at intervals. Before each stop the host rests, so that its memory can be compared with the previous
+ * life.
+ */
 async function busy({ options, host, work, watch, done, lines, began_at }: Soak): Promise<void> {
   const stopped = new AbortController();
   const working = work.go(options.rate, stopped.signal);
@@ -122,7 +125,7 @@ async function busy({ options, host, work, watch, done, lines, began_at }: Soak)
     await Promise.all([work.rest(REST_MS), watch.rest(REST_MS)]);
     if (next >= end) break;
     if (next > end - options.calm * MINUTE_MS) continue;
-    // What is killed is a host at work.
+    // Work has begun again, so the host is stopped while it is busy.
     await pause(STOP_MS[0] + Math.random() * (STOP_MS[1] - STOP_MS[0]));
     await host.stop(turn % 2 === 1 ? 'SIGTERM' : 'SIGKILL');
     await host.start();
@@ -132,7 +135,10 @@ async function busy({ options, host, work, watch, done, lines, began_at }: Soak)
   await working;
 }
 
-/** Waits until nothing is under way and nothing waits for the receiver, which is well now. @returns how long that took */
+/**
+ * Waits until nothing is under way and nothing is queued for the receiver, which accepts everything by now. @returns the time it took, in
+ * milliseconds; undefined if it took too long
+ */
 async function settled({ host, done, lines, receiver, work }: Soak): Promise<number | undefined> {
   const began = Date.now();
   receiver.recover();

@@ -1,4 +1,4 @@
-/** Looks at a soak's host from outside: how long runs wait that could go on, memory, descriptors, disk, the load of the machine. */
+/** Observes a soak's host from outside: how long runnable runs wait, memory, descriptors, disk, and the load of the machine. */
 import { readdirSync, statSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -6,16 +6,16 @@ import { pause, type SoakHost } from './host.ts';
 import { rowsOf } from './people.ts';
 import { slopePerHour, type Point } from './slope.ts';
 
-/** Runs that could go on must not be older than this. */
+/** Maximum age of a runnable run. */
 export const OLDEST_MS = 10_000;
 const RUNNABLE_MS = 2_000;
-/** Agents that wait for the host alone, whatever they seem to wait for: their calls and children take less than a second. */
+/** Agents whose calls and children take less than a second, so that all their waiting counts as waiting for the host. */
 const PROMPT = new Set(['short', 'family', 'family/member', 'send/counter', 'tick']);
 const SAMPLE_MS = 10_000;
 const IDLE_SAMPLE_MS = 1_000;
-/** What a host needs before its memory says something. */
+/** Time after a start in which memory is not measured. */
 const WARM_MS = 60_000;
-/** A life says nothing about growth that is warm for less than this. */
+/** A life that is warm for less than this does not count for slopes. */
 const SLOPE_MS = 120_000;
 
 interface Sample {
@@ -29,12 +29,12 @@ interface Sample {
 
 export class Watch {
   readonly samples: Sample[] = [];
-  /** The least of a rest without work, one for each. */
+  /** The minimum of each rest without work. */
   readonly idle: Sample[] = [];
   readonly loads: number[] = [];
-  /** The run that has been runnable for longest, of all samples. */
+  /** The run that was runnable for longest, over all samples. */
   oldest = { age_ms: 0, what: '' };
-  /** Runs that were runnable for longer than they may be, and for how long. */
+  /** Runs that were runnable for too long, with that time. */
   readonly old = new Map<string, { age_ms: number; what: string }>();
   open = 0;
   looks = 0;
@@ -58,7 +58,7 @@ export class Watch {
     ]);
   }
 
-  /** Samples for a while, in which nothing is submitted, and keeps the least of each. */
+  /** Samples for a while in which nothing is submitted, and keeps the minimum of each value. */
   async rest(ms: number): Promise<void> {
     const samples: Sample[] = [];
     for (const end = Date.now() + ms; Date.now() < end; await pause(IDLE_SAMPLE_MS)) {
@@ -76,7 +76,7 @@ export class Watch {
     });
   }
 
-  /** Growth an hour: within lives, after they are warm; and from rest to rest. */
+  /** Growth per hour: within lives, after they are warm; and from rest to rest. */
   slope(of: (sample: Sample) => number): { readonly within: number | undefined; readonly idle: number | undefined } {
     const lives = new Map<number, Point[]>();
     const point = (sample: Sample): Point => ({ at_ms: sample.at_ms, value: of(sample) });
@@ -103,14 +103,15 @@ export class Watch {
   }
 
   /**
-   * A run is runnable while it is queued, or waits for nothing. Its age begins when it was first seen so, and again when it has moved;
-   * that of prompt ones when they were admitted, the host came up, or a person settled what they waited for.
+   * Measures how long runs are runnable. A run is runnable while it is queued or waits for nothing. Its age counts from when it was first
+   * seen in that state, and again from each progress. For prompt runs it counts from admission, from the start of the host, or from the
+   * settlement of what they waited for by a person.
    */
   async #runnable(): Promise<void> {
     const { up } = this.#host;
     if (up === undefined) return;
     const rows = await rowsOf(this.#host.admin, { live: 'true' }).catch(() => undefined);
-    // An answer of a host that went meanwhile says nothing.
+    // The host has stopped meanwhile, so its answer does not count.
     if (rows === undefined || this.#host.up !== up) return;
     this.looks += 1;
     const now = Date.now();
@@ -142,14 +143,14 @@ async function repeat(ms: number, signal: AbortSignal, work: () => Promise<void>
   }
 }
 
-/** Bytes of all files of a folder. */
+/** Total bytes of all files in a folder. */
 export function bytesOf(folder: string): number {
   let sum = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
     try {
       if (entry.isFile()) sum += statSync(join(entry.parentPath, entry.name)).size;
     } catch {
-      // A file that went meanwhile.
+      // The file was deleted meanwhile.
     }
   }
   return sum;

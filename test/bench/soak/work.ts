@@ -1,4 +1,4 @@
-/** The mixed work of a soak: what is submitted, and what must come of it. */
+/** The mixed work of a soak: what is submitted, and the result that it must have. */
 import { randomUUID } from 'node:crypto';
 import { setInterval as every } from 'node:timers/promises';
 import type { Json } from '@corral/protocol/json';
@@ -6,7 +6,7 @@ import { pause, type SoakHost } from './host.ts';
 
 const SERVICES = 5;
 const ASK_MS = 8_000;
-/** A person decides within this time; beyond it, nobody did. */
+/** Timeout of a call that a person decides about. */
 const ASK_PATIENCE_MS = 300_000;
 const EXPIRES_MS = 15_000;
 const SLEEPS_MS = [20_000, 90_000] as const;
@@ -17,7 +17,7 @@ const MIX = [
   ['send', 0.2],
   ['sleeper', 0.08],
 ] as const;
-/** A submission that takes longer than this is one too many: the host is too slow for the rate, and others wait. */
+/** Maximum number of unanswered submissions. Beyond it the host is too slow for the rate, and work is held back. */
 const UNANSWERED_MOST = 200;
 
 export type Kind = (typeof MIX)[number][0] | 'asker';
@@ -27,17 +27,17 @@ export type Wanted = 'approve' | 'deny' | 'expire';
 export interface Job {
   readonly kind: Kind;
   readonly run: string;
-  /** Of an asker: what the person is to say. */
+  /** For an asker: the decision that the person is to make. */
   readonly want?: Wanted;
 }
 
 export class Work {
   readonly jobs: Job[] = [];
-  /** By key of the service: how many messages were accepted, and the sum of what was in them. */
+  /** By key of the service: the number of accepted messages, and the sum of their bodies. */
   readonly sent = new Map<string, { times: number; sum: number }>();
   /** Refusals that another attempt would not change. */
   readonly refused: string[] = [];
-  /** Work that was held back since too much was unanswered. */
+  /** Number of pieces of work that were held back because too many were unanswered. */
   skipped = 0;
   readonly wanted = new Map<string, Wanted>();
   readonly #host: SoakHost;
@@ -51,7 +51,7 @@ export class Work {
     this.#secret = secret;
   }
 
-  /** Submits so much a second until it is told to stop. */
+  /** Submits `rate` pieces of work per second until it is aborted. */
   async go(rate: number, signal: AbortSignal): Promise<void> {
     const asking = this.#asks(signal);
     try {
@@ -67,7 +67,7 @@ export class Work {
     await Promise.all(this.#open);
   }
 
-  /** Nothing is submitted for a while. */
+  /** Submits nothing for a while. */
   async rest(ms: number): Promise<void> {
     this.#idle = true;
     await pause(ms);
@@ -91,7 +91,7 @@ export class Work {
 
   async #one(kind: Kind, want: Wanted | undefined): Promise<void> {
     const n = (this.#n += 1);
-    // One key for all attempts, so that an answer that a kill has cut off does not make a second run.
+    // One key for all attempts, so that a lost answer does not lead to a second run.
     const headers = { 'idempotency-key': randomUUID() };
     if (kind === 'send') {
       const key = `key-${n % SERVICES}`;
