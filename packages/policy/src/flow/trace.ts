@@ -1,4 +1,4 @@
-/** What the index of a run says about an argument, what it is fed, and its limits. */
+/** The types of a run’s index of origins: what it records, what it answers about an argument, and its limits. */
 import type { Json } from '@corral/protocol/json';
 
 /** Limits of one index. With three Bloom filters of at most 171 KiB each, this is about 2 MiB for a run that uses them all. */
