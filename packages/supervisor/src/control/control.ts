@@ -1,4 +1,4 @@
-/** What people do to runs: pause, resume, cancel, kill, resolve. Each answers with a receipt of what was really done. */
+/** Operations of people on runs: pause, resume, cancel, kill, resolve, decide, release. Receipts say what was really done. */
 import type { Broker } from '@corral/broker/broker';
 import { lowered } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
@@ -34,11 +34,11 @@ export interface ControlOptions {
   readonly transitions: Transitions;
   readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
-  /** Why a run must not go on, if a quarantine stands against it. */
+  /** Reason of the quarantine that stops a run; undefined if there is none. */
   readonly quarantined: (run: Run) => string | undefined;
-  /** This host stops: nothing is set going any more. */
+  /** Whether this host is stopping, and starts nothing any more. */
   readonly stopping: () => boolean;
-  /** Refuses who is none of those a call waits for. @throws CORRAL_APPROVER */
+  /** Checks that a person may decide about a call. */
   readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
 }
 
@@ -46,7 +46,11 @@ const HOUR_MS = 3_600_000;
 const isFull = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_DISK_FULL';
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
-/** Asked in the same breath in which the command is carried out: another one may have ended the run in between. */
+/**
+ * Checks that a run has not ended. To be called in the same synchronous step in which a command is carried out, because another command may
+ * end the run in between.
+ * @throws CORRAL_RUN_UNKNOWN
+ */
 function alive(id: RunId, run: Run | undefined): Run {
   if (run === undefined || run.outcome !== undefined)
     throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
@@ -63,14 +67,14 @@ interface Details {
 
 export class Control {
   readonly #options: ControlOptions;
-  /** Runs that are frozen in a crank, with what gives their cell up. */
+  /** Runs that are frozen in a crank, with a function that cancels the end of their grace. */
   readonly #frozen = new Map<RunId, { readonly cell: Cell; readonly stopGrace: () => void }>();
 
-  /** When each person decided lately. */
+  /** Times of each person's recent approvals. */
   readonly #decisions = new Map<string, number[]>();
   readonly #turns = new Map<RunId, Promise<unknown>>();
   readonly #killing = new Map<RunId, Promise<Receipt>>();
-  /** Cells that were killed with a run on their CPU, and who waits until their process is gone. */
+  /** Cells that were killed with a run on their CPU, and the callbacks that wait for the end of their process. */
   readonly #dying = new Map<Cell, (() => void)[]>();
 
   constructor(options: ControlOptions) {
@@ -84,8 +88,8 @@ export class Control {
   }
 
   /**
-   * Stops a run where it stands and keeps it so, whatever arrives for it. Its wall clock stands still too.
-   * @param family the run that was asked to stop with its descendants, of which this is one
+   * Pauses a run at once, also within a crank; deliveries wait for its resumption. Its wall clock stops too.
+   * @param family the run that is paused together with its descendants, of which this is one
    */
   pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused', family?: RunId): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
@@ -95,17 +99,17 @@ export class Control {
       run.stop(control);
       run.tick(began);
       const cell = run.seat?.cell;
-      // A crank that was sent ahead of its turn cannot be stopped before it has begun.
+      // A crank that was sent ahead of its turn cannot be frozen before it has begun.
       while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
         await new Promise<void>((resolve) => clock.after(0, resolve));
       }
       if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
       if (cell?.paused === true) {
         scheduler.rehome(cell);
-        // A signal is obeyed a moment after it was sent.
+        // The process stops a moment after the signal was sent.
         while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
       }
-      // While it came to a stand, it may have ended.
+      // The run may have ended meanwhile.
       alive(id, run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control, by, reason, ...(family === undefined ? {} : { family }) });
@@ -114,9 +118,9 @@ export class Control {
   }
 
   /**
-   * Lets a paused run go on: from where it stood if its cell was kept, else by replay.
-   * @param only `family`: if it was paused with the descendants of this run; `quarantined`: if it is kept still by a quarantine, and not by
-   * somebody who has paused it since this was asked for
+   * Resumes a paused run: in its cell if that was kept, else by replay.
+   * @param only conditions: `family`: it was paused together with this run; `quarantined`: it is under quarantine, and was not paused by a
+   * person since
    */
   resume(
     id: RunId,
@@ -149,7 +153,7 @@ export class Control {
     });
   }
 
-  /** Asks a run and its descendants to stop; each has a grace of its own to tidy up, then it is ended. */
+  /** Asks a run and its descendants to stop. Each has its own grace to clean up, after which it is ended. */
   cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
     return this.#inTurn(id, async (run) => {
       const { clock, scheduler, broker } = this.#options;
@@ -160,7 +164,7 @@ export class Control {
       run.queue.add({ kind: 'cancel', reason, reaches_awaits: true });
       scheduler.wake(run);
       const children = cancelChildren(run, (child) => this.cancel(child, by, reason, grace_ms));
-      // It is awaited below; until then, a refusal is nobody's surprise.
+      // It is awaited below; this prevents an unhandled rejection until then.
       children.catch(() => undefined);
       await durable;
       const latency_ms = clock.monotonic() - began;
@@ -169,12 +173,12 @@ export class Control {
   }
 
   /**
-   * Ends a run now: no more deliveries, its grants and all derived from them revoked, its calls aborted, its cell killed if
-   * it is on the CPU, its descendants likewise. The receipt comes when all of that is true and durable.
+   * Ends a run now: it gets no more deliveries, its grants and all grants derived from them are revoked, its calls are aborted, its cell is
+   * killed if it is on the CPU, and the same happens to its descendants. Resolves when all of that is true and durable.
    */
   async kill(id: RunId, by: string, reason: string): Promise<Receipt> {
     const killing = this.#kill(id, by, reason);
-    // The first one is waited for by others; a second one finds the run ended.
+    // Others wait for the first kill; a second one finds that the run has ended.
     if (!this.#killing.has(id)) this.#killing.set(id, killing);
     try {
       return await killing;
@@ -184,9 +188,9 @@ export class Control {
   }
 
   /**
-   * What a full disk refused of a run takes its end along, since that follows it. Brought back from the store, the run is ended at
-   * once by its fence, for which the store keeps room.
-   * @throws what refused the end, where it is refused again
+   * Ends a run whose end was refused by a full disk together with the commits before it. The run is brought back from the store, and its
+   * fence ends it at once; the store keeps space for that.
+   * @throws the first error, if the end is refused again
    */
   async #endedByFence(id: RunId, error: unknown): Promise<void> {
     if (!isFull(error)) throw error;
@@ -194,7 +198,7 @@ export class Control {
     if ((await this.#options.residency.hold(id)) !== undefined) throw error;
   }
 
-  /** The kill of a run that is under way, if there is one. */
+  /** The kill of a run that is under way; undefined if there is none. */
   killing(id: RunId): Promise<Receipt> | undefined {
     return this.#killing.get(id);
   }
@@ -206,7 +210,7 @@ export class Control {
     try {
       run = alive(id, await this.#options.residency.hold(id));
     } catch (error) {
-      // Nothing of it can run, since it cannot be read; so it is enough to say that it has ended.
+      // The run cannot be read, so nothing of it can run. It suffices to record its end.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
       await this.#bury(id, { kind: 'killed', by, reason });
       return {
@@ -229,7 +233,7 @@ export class Control {
     const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
-    // Children first: their receipts belong to this one.
+    // Children first: their receipts are part of this one.
     const receipts = children.map((child) =>
       // A child that has ended by itself in the meantime has no receipt to give.
       this.kill(child, by, reason).catch((error: unknown) => {
@@ -238,7 +242,7 @@ export class Control {
       }),
     );
     const durable = lifecycle.end(run, { kind: 'killed', by, reason }, true);
-    // They are awaited below; until then, a refusal is nobody's surprise.
+    // They are awaited below; this prevents unhandled rejections until then.
     for (const written of [durable, ...receipts]) written.catch(() => undefined);
     if (onCpu) await this.#gone(cell);
     const latency_ms = clock.monotonic() - began;
@@ -290,10 +294,10 @@ export class Control {
   }
 
   /**
-   * What a person says to a call that waits for approval. Whoever submitted the run does not decide about it, nobody counts twice,
-   * and nobody decides more in an hour than a person can look at. Where a rule names an approver, only they do.
-   * @param roles of the person, besides those that policies know of
-   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_SPEND_EXCEEDED where the accounts above the run cannot pay now: the call waits on
+   * Records a person's decision about a call that waits for approval. The submitter of the run must not decide, nobody counts twice, and
+   * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide.
+   * @param roles of the person, in addition to those that policies know
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_SPEND_EXCEEDED if the accounts above the run cannot pay now: then the call waits on
    */
   decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
     const { tenantPolicies } = this.#options;
@@ -332,7 +336,7 @@ export class Control {
     });
   }
 
-  /** Why a call does not wait for people: what became of it, as its ledger or its journal says. */
+  /** The error for a call that does not wait for people; it says what became of the call, by the ledger or the journal. */
   async #notAsked({ id, ledger }: Run, call: number): Promise<CorralError> {
     const pending = ledger.pending.get(call);
     const reply = pending?.kind === 'decided' && pending.delivery.kind === 'reply' ? pending.delivery.results[0] : undefined;
@@ -345,12 +349,12 @@ export class Control {
     return new CorralError('CORRAL_RUN_STATE', why === undefined ? `${text}.` : `${text}: ${why.replace(/\.$/, '')}.`);
   }
 
-  /** What is set going now would be cut off at once. @throws CORRAL_STOPPING */
+  /** Refuses work that would be cut off at once. @throws CORRAL_STOPPING */
   #mustTakeWork(): void {
     if (this.#options.stopping()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
   }
 
-  /** A person who approves without end does not look any more. */
+  /** Limits the approvals of a person, because somebody who approves very many does not examine them. @throws CORRAL_APPROVER */
   #tire(by: string): void {
     const now = this.#options.clock.now();
     const lately = (this.#decisions.get(by) ?? []).filter((at) => now - at < HOUR_MS);
@@ -363,7 +367,7 @@ export class Control {
     this.#decisions.set(by, [...lately, now]);
   }
 
-  /** Lets a run go on that was held: after a restore, or because it replays differently. */
+  /** Releases a run that was held, after a restore or because it replays differently. @throws CORRAL_RUN_STATE */
   release(id: RunId, by: string, reason: string): Promise<void> {
     return this.#inTurn(id, async (run) => {
       const { broker, scheduler } = this.#options;
@@ -376,7 +380,7 @@ export class Control {
     });
   }
 
-  /** Stops the cell under a crank. If nobody resumes it within a grace, the crank is given up; replay will make it again. */
+  /** Freezes the cell during a crank. If the run is not resumed within a grace, the crank is discarded, and repeated after a replay. */
   #freeze(run: Run, cell: Cell): void {
     const { clock, scheduler } = this.#options;
     cell.pause();

@@ -1,4 +1,4 @@
-/** The pause of a run with all that descends from it, and their resumption: each run's journal says whose pause it was. */
+/** Pauses and resumes a run together with its descendants. The journal of each run records whose pause it was. */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/model/receipt';
@@ -14,13 +14,13 @@ export interface FamiliesOptions extends FamilyOptions {
   readonly transitions: Transitions;
 }
 
-/** A receipt's children, as they are gathered. */
+/** A receipt to which children are still added. */
 type Gathered = Omit<Receipt, 'children'> & { readonly children: Receipt[] };
 
 const hasCode = (error: unknown, codes: ReadonlySet<string>): boolean => error instanceof CorralError && codes.has(error.code);
 const STANDS: ReadonlySet<string> = new Set(['CORRAL_RUN_STATE']);
 const GONE: ReadonlySet<string> = new Set(['CORRAL_RUN_UNKNOWN']);
-/** It has ended or goes on already, was paused by somebody else, may not go on, or cannot be read. */
+/** The run has ended, is not paused, was paused by somebody else, must not go on, or cannot be read. */
 const NOT_TO_RESUME: ReadonlySet<string> = new Set([...STANDS, ...GONE, ...UNREADABLE, 'CORRAL_QUARANTINED']);
 
 export class Families {
@@ -33,32 +33,35 @@ export class Families {
     options.transitions.lifecycle.onOrphaned.listen((child) => void this.endOrphan(child));
   }
 
-  /** Nothing is begun any more. */
+  /** From now on, no orphan's end is tried again. */
   close(): void {
     this.#closed = true;
   }
 
-  /** A child goes with its parent, wherever it is; one that was cancelled has the rest of its grace. Resolves once its end is durable, or will be tried again. */
+  /**
+   * Ends a child whose parent has ended, also if it is parked; a child that was cancelled keeps the rest of its grace. Resolves once the
+   * end is durable, or scheduled to be tried again.
+   */
   async endOrphan(child: RunId): Promise<void> {
     const end = () => endChild(this.#options, child, true);
     try {
       await end();
     } catch (error) {
-      // A run that cannot be read is quarantined, and does nothing any more.
+      // A run that cannot be read is in quarantine, so it does nothing.
       if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') return;
       retry(this.#options.clock, () => this.#closed, end);
     }
   }
 
   /**
-   * Pauses a run and whatever descends from it. What stands still already is left as it is. The receipt comes when every living
-   * descendant stands still, and has the receipts of those that this pause stopped.
-   * @throws CORRAL_RUN_STATE where all of it stood still already, or somebody resumed the run meanwhile
+   * Pauses a run and its descendants. Runs that are stopped already are left as they are. Resolves when every living descendant is stopped;
+   * the receipt contains the receipts of those that this pause stopped.
+   * @throws CORRAL_RUN_STATE if all of them were stopped already, or if the run was resumed meanwhile
    */
   pause(id: RunId, by: string, reason: string): Promise<Receipt> {
     return this.#inTurn(id, async () => {
       const pause = (run: RunId) => this.#options.control.pause(run, by, reason, 'paused', id);
-      // The run comes first: once it stands still it spawns nothing that the search below could miss.
+      // The run itself first: once it is paused it spawns no child that the search below could miss.
       const own = await pause(id).catch((error: unknown) => refusalIf(error, STANDS));
       const children = await this.#stop(id, pause);
       return this.#receipt(id, own, children, { operation: 'pause', by, reason });
@@ -66,8 +69,8 @@ export class Families {
   }
 
   /**
-   * Lets a run go on, and those below it that its own pause paused; what others paused or put under quarantine stays so.
-   * @throws CORRAL_RUN_STATE where there is nothing to resume; CORRAL_QUARANTINED
+   * Resumes a run, and those descendants that were paused with it; descendants that others paused or quarantined stay stopped.
+   * @throws CORRAL_RUN_STATE if there is nothing to resume; CORRAL_QUARANTINED
    */
   resume(id: RunId, by: string, reason: string): Promise<Receipt> {
     return this.#inTurn(id, async () => {
@@ -76,7 +79,7 @@ export class Families {
       const below = await store.descendants(id);
       const resumed = await Promise.all(
         below.map(async (child) => {
-          // Only those are brought into memory that the store has as paused.
+          // The store is asked first, so that only paused runs are brought into memory.
           if ((await store.run(child))?.status.control !== 'paused') return undefined;
           const receipt = await control
             .resume(child, by, reason, { family: id })
@@ -89,7 +92,7 @@ export class Families {
     });
   }
 
-  /** Stops whatever lives below a run, until a search finds nothing that was not looked at. @returns the receipts, as kin */
+  /** Stops the living descendants of a run; repeats the search until it finds no further one. @returns their receipts, nested by parent */
   async #stop(id: RunId, pause: (child: RunId) => Promise<Receipt>): Promise<Receipt[]> {
     const { store } = this.#options;
     const still = new Set<RunId>();
@@ -106,7 +109,7 @@ export class Families {
     }
   }
 
-  /** @throws whatever the store refused it for */
+  /** @throws the error with which the store refused the pause */
   async #stopOne(child: RunId, pause: (child: RunId) => Promise<Receipt>, still: Set<RunId>): Promise<Receipt | undefined> {
     const { broker, residency } = this.#options;
     try {
@@ -114,10 +117,10 @@ export class Families {
       still.add(child);
       return receipt;
     } catch (error) {
-      // A pause that was under way has been waited for; what cannot be read does not run.
+      // The run is stopped already (a pause that was under way has been awaited), or cannot be read and so does not run.
       if (hasCode(error, STANDS) || hasCode(error, UNREADABLE)) still.add(child);
       else if (!hasCode(error, GONE)) throw error;
-      // One that is being born is asked for again; one that ends does nothing any more, though that may not be written yet.
+      // A run whose spawn is not durable yet is tried again. A run that is ending does nothing more, even if its end is not durable yet.
       else if ((await residency.hold(child))?.outcome !== undefined) still.add(child);
       await broker.settled(child);
       return undefined;
@@ -132,7 +135,7 @@ export class Families {
       throw new CorralError('CORRAL_RUN_STATE', `${id} was resumed before all that descends from it stood still.`);
   }
 
-  /** Receipts within that of their parent, or of the nearest run above that has one. @returns those with none above */
+  /** Nests each receipt in that of the nearest ancestor that has one. @returns the receipts without such an ancestor */
   async #nested(id: RunId, receipts: readonly Receipt[]): Promise<Receipt[]> {
     const { store } = this.#options;
     const byRun = new Map(receipts.map((receipt): [RunId, Gathered] => [receipt.run, { ...receipt, children: [...receipt.children] }]));
@@ -156,7 +159,7 @@ export class Families {
     said: Pick<Receipt, 'operation' | 'by' | 'reason'>,
   ): Promise<Receipt> {
     if (!('refused' in own)) return { ...own, children };
-    // It was so before; something below it was not.
+    // The run itself was in that state before, but one of its descendants was not.
     const run = children.length === 0 ? undefined : await this.#options.residency.hold(id);
     if (run === undefined) throw own.refused;
     const { lifecycle, control } = run;
@@ -164,7 +167,7 @@ export class Families {
     return { run: id, ...said, ...nothing, lifecycle, control, children };
   }
 
-  /** A pause and a resumption of one family do not mix. */
+  /** Pauses and resumptions of one family run one after the other. */
   async #inTurn<T>(id: RunId, work: () => Promise<T>): Promise<T> {
     const before = this.#turns.get(id) ?? Promise.resolve();
     const turn = before.then(work, work);
@@ -181,7 +184,7 @@ interface Refusal {
   readonly refused: unknown;
 }
 
-/** @throws what was refused for any other reason */
+/** @throws the error itself, if it has another code */
 function refusalIf(error: unknown, codes: ReadonlySet<string>): Refusal {
   if (hasCode(error, codes)) return { refused: error };
   throw error;

@@ -1,5 +1,5 @@
 /**
- * Durable stops: on an agent, one version of it, a tenant or a tool. Every path honours them (submit, wake, spawn, message,
+ * Quarantines: durable stops of an agent, one of its versions, a tenant or a tool. Every path honours them (submit, wake, spawn, message,
  * call) until a named person lifts them (DESIGN 2).
  */
 import { CorralError } from '@corral/protocol/errors';
@@ -7,7 +7,10 @@ import type { RunRecord } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Store } from '@corral/protocol/ports/store';
 
-/** One word for a quarantine. Several may stand for the same one: of cranks that are being written, and while one is lifted. */
+/**
+ * A reason to keep a quarantine up. The same quarantine can have several: one for each commit that sets it and is not durable yet, and a
+ * new one while the old ones are being lifted.
+ */
 interface Claim {
   readonly quarantine: Quarantine;
   durable: boolean;
@@ -26,12 +29,12 @@ export class Quarantines {
     for (const one of await this.#store.quarantines()) this.#claim(one, true);
   }
 
-  /** The latest of each. */
+  /** All quarantines that stand; of several claims to one, the latest. */
   list(): readonly Quarantine[] {
     return [...this.#standing.values()].flatMap((claims) => claims.at(-1)?.quarantine ?? []);
   }
 
-  /** Puts one up. It stands at once, and durably when this resolves. */
+  /** Sets a quarantine. It takes effect at once, and is durable when this resolves. */
   async put(quarantine: Quarantine): Promise<void> {
     const claim = this.#claim(quarantine, false);
     await this.#store.putQuarantine(quarantine);
@@ -39,9 +42,9 @@ export class Quarantines {
   }
 
   /**
-   * Puts one up in memory, where a commit that is under way takes it along. Each commit takes its own, until one of them is durable:
-   * another one may still be refused.
-   * @returns false where one stands durably, and is not being lifted
+   * Sets a quarantine in memory; a commit that is under way makes it durable. As long as none of several commits is durable, each contains
+   * the quarantine, because any of them may still be refused.
+   * @returns false if the quarantine is durable already and not being lifted, so that the commit need not contain it
    */
   stand(quarantine: Quarantine): boolean {
     const claims = this.#standing.get(keyOf(quarantine.kind, quarantine.name, quarantine.tenant)) ?? [];
@@ -50,7 +53,7 @@ export class Quarantines {
     return true;
   }
 
-  /** The commit that took it along is durable. */
+  /** Called when the commit that contains the quarantine is durable. */
   settled(quarantine: Quarantine): void {
     const claim = this.#standing
       .get(keyOf(quarantine.kind, quarantine.name, quarantine.tenant))
@@ -58,15 +61,15 @@ export class Quarantines {
     if (claim !== undefined) claim.durable = true;
   }
 
-  /** The commit that was to take it along was refused. */
+  /** Called when the commit that contains the quarantine was refused. */
   withdraw(quarantine: Quarantine): void {
     this.#drop(keyOf(quarantine.kind, quarantine.name, quarantine.tenant), (claim) => claim.quarantine === quarantine);
   }
 
   /**
-   * What is put up while this is written stands.
-   * @param tenant where it stands alone; undefined for one that stands in every tenant
-   * @throws CORRAL_RUN_STATE when there is none
+   * Lifts a quarantine. One that is set again while this is being written remains.
+   * @param tenant in which it holds; undefined for one that holds in every tenant
+   * @throws CORRAL_RUN_STATE if there is none
    */
   async lift(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<Quarantine> {
     const found = this.#on(kind, name, tenant) ?? this.#older(kind, name);
@@ -100,14 +103,14 @@ export class Quarantines {
     else this.#standing.delete(key);
   }
 
-  /** @throws CORRAL_QUARANTINED where no run of a version is taken */
+  /** @throws CORRAL_QUARANTINED if a quarantine stops runs of this version */
   mustNotStand(run: Pick<RunRecord, 'tenant' | 'agent'>, version: string): void {
     const stands = this.against(run, version);
     if (stands !== undefined)
       throw new CorralError('CORRAL_QUARANTINED', `${run.agent} is under quarantine since ${stands.by} put it there: ${stands.reason}.`);
   }
 
-  /** What stands against a run, as a whole. @param version that it runs now */
+  /** The quarantine that stops a run as a whole. @param version of the run at present */
   against({ tenant, agent }: Pick<RunRecord, 'tenant' | 'agent'>, version: string): Quarantine | undefined {
     if (this.#standing.size === 0) return undefined;
     return (
@@ -118,6 +121,7 @@ export class Quarantines {
     );
   }
 
+  /** The quarantine that stops calls of a tool. */
   tool(tenant: string, name: string): Quarantine | undefined {
     return this.#standing.size === 0 ? undefined : this.#within('tool', tenant, name);
   }
@@ -127,7 +131,7 @@ export class Quarantines {
     return this.#on(kind, full, tenant) ?? this.#older(kind, full);
   }
 
-  /** Those on agents and tools once named their tenant only in their name. */
+  /** Older records of quarantines on agents and tools name their tenant only as a part of `name`. */
   #older(kind: QuarantineKind, name: string): Quarantine | undefined {
     return kind === 'version' ? undefined : this.#on(kind, name);
   }

@@ -1,7 +1,4 @@
-/**
- * What settling a call of unknown result writes down, on a living host and in a folder alike: who settled it, how, and why they said
- * so.
- */
+/** The journal event that settles a call whose result is unknown: by whom, how and why. Used by hosts, and on folders without a host. */
 import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { PendingApproval, PendingCall } from '@corral/broker/ledger/pending';
@@ -17,7 +14,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 /** How a call with an unknown result is settled by a person. */
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
 
-/** Who says so, and why; a reason that was not given is not made up. */
+/** The person who decides, and the reason; empty if none was given. */
 export interface Word {
   readonly by: string;
   readonly reason: string;
@@ -79,10 +76,10 @@ export function reservedAgain(ledger: Ledger, event: HostEvent, accounts: Accoun
 }
 
 /**
- * A call that people approve is paid for on the day on which it is made: by the accounts above its run as they are then, whatever they
- * were when people were asked. Nothing may come between this and the approval being written down.
- * @returns the day that pays, where that is another one than the day which has reserved it
- * @throws CORRAL_SPEND_EXCEEDED; the call waits on then
+ * Charges an approved call to the day on which it is made, so the accounts above its run must be able to pay on that day. The caller must
+ * record the approval in the same synchronous step.
+ * @returns the day, if it differs from the day on which the amounts were reserved
+ * @throws CORRAL_SPEND_EXCEEDED; then the call waits on
  */
 export function paidOn(ledger: Ledger, { call }: PendingApproval, accounts: Accounts, now: number): { readonly day?: string } {
   accounts.mustPay(ledger, call.reserved, now, call.day);
@@ -91,8 +88,8 @@ export function paidOn(ledger: Ledger, { call }: PendingApproval, accounts: Acco
 }
 
 /**
- * People approve one call of one run. A fork that makes a call again which they approved for its origin would use their word twice.
- * @param entries of the fork, those with the call among them
+ * Refuses to make a call again in a fork if people approved it for the origin: an approval holds for one call of one run.
+ * @param entries of the fork, including those before the departure
  * @throws CORRAL_RUN_STATE
  */
 export function mustBeApprovedHere({ id, origin }: RunRecord, call: number, entries: readonly Entry[]): void {
@@ -107,8 +104,8 @@ export function mustBeApprovedHere({ id, origin }: RunRecord, call: number, entr
 }
 
 /**
- * A fork makes a call of its origin as a call of its own: its capabilities and the policies are asked about that, for whoever forked.
- * @param why they are against it
+ * Refuses a call that the origin of a fork had made, if the fork itself may not make it by its capabilities and the policies.
+ * @param why the fork may not make the call; undefined if it may
  * @throws CORRAL_RUN_STATE
  */
 export function mustBeAllowedHere({ record: { id, origin } }: Ledger, call: PendingCall, why: string | undefined): void {
@@ -127,7 +124,7 @@ async function fitting(tool: Tool | undefined, value: Json): Promise<Json> {
   throw new CorralError('CORRAL_REQUEST_INVALID', `${tool.name} gives no such result: ${where}${checked.message}.`);
 }
 
-/** What of a run waits for a person to find out. */
+/** Things for which a run needs people: its release, or the results of calls. */
 export interface Stuck {
   readonly held: boolean;
   readonly calls: readonly { readonly call: number; readonly tool: string }[];

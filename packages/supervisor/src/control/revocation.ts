@@ -1,4 +1,4 @@
-/** What follows for calls under way when their capability is taken back: they are aborted, and what they return is not delivered. */
+/** Effects of a revocation on calls under way: they are aborted, and their results are not delivered. */
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
@@ -14,13 +14,13 @@ interface Powers {
   readonly settlements: Settlements;
 }
 
-/** Whether the capability behind a call under way was taken back. */
+/** Whether the capability of a call under way was revoked. */
 function isTaken({ grants }: Powers, run: Run, call: number): boolean {
   const pending = run.ledger.pending.get(call);
   return pending?.kind === 'call' && grants.isRevoked(pending.grant);
 }
 
-/** A delivery without the results that are kept from the agent; undefined: nothing is left of it. */
+/** A delivery without the results of calls whose capability was revoked; undefined if no result is left. */
 export function kept(powers: Powers, run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
   if (delivery.kind !== 'reply') return delivery;
   const fenced = delivery.results.filter(({ id }) => isTaken(powers, run, id));
@@ -30,7 +30,7 @@ export function kept(powers: Powers, run: Run, delivery: PendingDelivery): Pendi
   return results.length === 0 ? undefined : { ...delivery, results };
 }
 
-/** The result of a call is lost. Where its capability was taken back, nobody needs to find out before the run can go on. */
+/** Called when the result of a call is lost. If its capability was revoked, the call is settled; else a person must find out the result. */
 export function lost(powers: Powers, id: RunId, call: number, message: string, detail?: string): void {
   const run = powers.runs.get(id);
   if (run === undefined) return;
@@ -40,9 +40,9 @@ export function lost(powers: Powers, id: RunId, call: number, message: string, d
 }
 
 /**
- * A grant was taken back, and is marked so. Calls under it that are under way are aborted; what has come back and was not given to
- * its agent yet never is.
- * @returns how many calls were aborted
+ * Called when a grant was marked as revoked. Aborts the calls under it that are under way, and drops their results that have arrived and
+ * were not given to the agent yet.
+ * @returns number of calls that were aborted
  */
 export function stopCalls(powers: Powers): number {
   let aborted = 0;
@@ -54,7 +54,7 @@ function stopCallsOf(powers: Powers, run: Run): number {
   const { runs, grants, broker } = powers;
   if (run.outcome !== undefined) return 0;
   if (run.parking !== undefined) {
-    // Nothing may be written about it now. Once it is parked, it is looked at when it is brought back; one that stays, then.
+    // Nothing may be recorded about it now. If it is parked, it is checked when it is brought back; if it stays, it is checked then.
     void run.parking.then(() => runs.get(run.id) === run && stopCallsOf(powers, run));
     return 0;
   }

@@ -1,4 +1,4 @@
-/** What people stop for good, or until they say otherwise: agents, versions, tenants and tools under quarantine, grants taken back. */
+/** Stops that outlast a run: quarantines on agents, versions, tenants and tools, and the revocation of grants. */
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Broker } from '@corral/broker/broker';
 import type { SavedLedger } from '@corral/broker/ledger/snapshot';
@@ -29,12 +29,12 @@ export interface StopsOptions {
   readonly transitions: Transitions;
 }
 
-/** Parked runs that are looked at together when what kept them still is lifted, and that are brought back at once. */
+/** Parked runs that are checked together after a quarantine was lifted, and number of them that are brought back at once. */
 const LOOK_RUNS = 64;
 const AT_ONCE = 16;
 const RETRY_MS = 1_000;
 
-/** Who let go of a quarantine, and why. */
+/** A quarantine that was lifted, with the person and the reason. */
 interface Lifted {
   readonly quarantine: Quarantine;
   readonly by: string;
@@ -44,9 +44,9 @@ interface Lifted {
 export class Stops {
   readonly #options: StopsOptions;
   #closed = false;
-  /** Lifts of which some runs may not have gone on yet. */
+  /** Lifted quarantines whose runs may not all have been resumed yet. */
   readonly #lifted: Lifted[] = [];
-  /** The look at what may go on that is under way, whether one more was asked for, and whether it left something for later. */
+  /** The search for runs to resume that is under way, whether another one was asked for, and whether it left runs for later. */
   #looking: Promise<void> | undefined;
   #wanted = false;
   #missing = false;
@@ -59,29 +59,29 @@ export class Stops {
     transitions.lifecycle.onClear.listen((run) => void this.resumeIfFree(run));
     transitions.consequences.onQuarantine.listen((quarantine, run) => {
       const { by, reason } = quarantine;
-      // Observers are told once the other runs of the version stand still too.
+      // Observers get the event once the other runs of the version are stopped too.
       void this.#still(by, reason).then(() => transitions.observers.tell({ kind: 'quarantined', quarantine, by, reason, run }));
     });
   }
 
-  /** Durable stops that stand. */
+  /** All quarantines that stand. */
   quarantines(): readonly Quarantine[] {
     return this.#options.quarantines.list();
   }
 
-  /** What stands against a run of this agent and version. */
+  /** The quarantine that stops runs of this agent and version. */
   against(run: Pick<RunRecord, 'tenant' | 'agent'>, version: string): Quarantine | undefined {
     return this.#options.quarantines.against(run, version);
   }
 
-  /** What stands against a tool of a tenant. */
+  /** The quarantine on a tool of a tenant. */
   againstTool(tenant: string, name: string): Quarantine | undefined {
     return this.#options.quarantines.tool(tenant, name);
   }
 
   /**
-   * Stops an agent, a version, a tenant or a tool until somebody lifts it; runs that it concerns stand still when this resolves.
-   * @param where the tenant in which it stands alone; without one, a version is stopped in every tenant. `cause`: the run that led to it
+   * Puts an agent, a version, a tenant or a tool under quarantine. When this resolves, it is durable and the runs concerned are stopped.
+   * @param where `tenant`: the tenant in which it holds; without it, a version is stopped in every tenant. `cause`: the run that caused it
    */
   async quarantine(
     kind: QuarantineKind,
@@ -93,13 +93,13 @@ export class Stops {
     const { clock, quarantines, transitions } = this.#options;
     const { tenant, cause } = where;
     const quarantine = { kind, ...(tenant === undefined ? {} : { tenant }), name, by, reason, at: clock.now() };
-    // It stands before it is durable: nobody it concerns goes on meanwhile.
+    // It takes effect before it is durable, so that no run concerned goes on meanwhile.
     const durable = quarantines.put(quarantine);
     await Promise.all([durable, this.#still(by, reason)]);
     transitions.observers.tell({ kind: 'quarantined', quarantine, by, reason, ...(cause === undefined ? {} : { run: cause }) });
   }
 
-  /** Lets go of a quarantine; runs that it kept still go on, unless another one stands against them. */
+  /** Lifts a quarantine and resumes the runs that it stopped, unless another quarantine stops them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void> {
     const { clock, quarantines, residency, transitions } = this.#options;
     const quarantine = await quarantines.lift(kind, name, by, clock.now(), tenant);
@@ -109,10 +109,9 @@ export class Stops {
   }
 
   /**
-   * Lets runs go on that a quarantine kept still which does not stand any more: parked ones, and those that a host left behind
-   * that died between the lift and their resumption, too. Those that another quarantine keeps still are left in the store, and those
-   * that memory has no place for come when it has. What the store refuses now is tried again. Whoever asks while this is under way
-   * waits for one more look, and never for two at a time.
+   * Resumes the runs whose quarantine was lifted, also parked ones, and those that a host left behind when it died between a lift and the
+   * resumption. Runs that another quarantine stops stay in the store; runs for which memory has no place come later. If the store refuses a
+   * resumption, it is tried again. A call while a search is under way waits for one further search.
    */
   takeUp(lifted?: Lifted): Promise<void> {
     if (lifted !== undefined) this.#lifted.push(lifted);
@@ -127,7 +126,7 @@ export class Stops {
       this.#missing = false;
       await this.#look().catch(() => (this.#missing = true));
     }
-    // In the same breath as the look at whether one more is wanted.
+    // In the same synchronous step as the check of `#wanted`, so that no request is missed.
     this.#looking = undefined;
     if (this.#missing) this.#again();
     else this.#lifted.length = 0;
@@ -147,17 +146,17 @@ export class Stops {
     }
   }
 
-  /** A parked run, if nothing stands against it any more, by what the store has of it; one that the store cannot say that of is looked at. */
+  /** A parked run, if by its record no quarantine stops it any more, or if the store could not read its record. */
   async #mayGoOn(id: RunId): Promise<{ readonly id: RunId; readonly tenant?: TenantId } | undefined> {
     const stored = await this.#options.store.run(id).catch(() => undefined);
     if (stored === undefined) return { id };
     const { record, ledger } = stored;
-    // The version that it runs now is in what its last host knew of it.
+    // The present version of the run is in the ledger that its last host saved.
     const version = ledger === undefined ? undefined : (JSON.parse(ledger) as SavedLedger).version;
     return this.against(record, version ?? '') === undefined ? { id, tenant: record.tenant } : undefined;
   }
 
-  /** @param full tenants that memory has no place for now */
+  /** @param full tenants for which memory has no place now */
   async #bringBack({ id, tenant }: { readonly id: RunId; readonly tenant?: TenantId }, full: Set<TenantId>): Promise<void> {
     if (tenant !== undefined && full.has(tenant)) return;
     const { residency } = this.#options;
@@ -175,8 +174,9 @@ export class Stops {
   }
 
   /**
-   * A run under quarantine goes on if nothing stands against it any more. It may have been on its way into memory at the lift.
-   * One that was set aside because it cannot be read, or because hosts died under it, stays so: its journal knows of no quarantine.
+   * Resumes a run under quarantine if no quarantine stops it any more; it may have been on its way into memory at the time of the lift. A
+   * run that was quarantined by itself, because it cannot be read or because hosts died while it was at work, stays so: its journal does
+   * not contain the quarantine.
    */
   resumeIfFree(run: Run): Promise<void> {
     if (run.control !== 'quarantined' || run.ledger.control !== 'quarantined') return Promise.resolve();
@@ -195,7 +195,7 @@ export class Stops {
     return resuming;
   }
 
-  /** Who let go of what kept a run still: the last one whose quarantine concerned it. */
+  /** The person and reason of the last lift of a quarantine that concerned a run. */
   #lifterOf({ ledger: { record, version } }: Run): { readonly by: string; readonly reason: string } {
     const named: Readonly<Record<QuarantineKind, readonly string[]>> = {
       tenant: [record.tenant],
@@ -209,11 +209,11 @@ export class Stops {
     return concerned ?? { by: 'quarantine', reason: 'It does not stand any more.' };
   }
 
-  /** What cannot be read is kept still for a person, and what somebody else has resumed or ended needs nothing. */
+  /** Schedules another attempt if the error is retryable. Else the run cannot be read, or was resumed or ended meanwhile. */
   #missed(error: unknown): undefined {
     if (!(error instanceof CorralError) || !error.retryable) return;
     this.#missing = true;
-    // Outside of a look, nobody else asks for the next one.
+    // Outside of a search, nothing else would schedule the next one.
     if (this.#looking === undefined) this.#again();
   }
 
@@ -230,18 +230,18 @@ export class Stops {
     this.#closed = true;
   }
 
-  /** Runs in memory that a quarantine concerns stand still when this resolves. */
+  /** Stops the runs in memory that a quarantine concerns; resolves when they are stopped. */
   async #still(by: string, reason: string): Promise<void> {
     const { runs, control } = this.#options;
-    // Paused ones as well: a pause that is under way may not have stopped the crank yet, and is waited for by this one's turn.
+    // Paused runs too: a pause that is under way may not have stopped the crank yet, and this call waits for its turn after it.
     const concerned = [...runs.values()].filter((run) => this.#concerns(run));
     await Promise.allSettled(concerned.map((run) => control.pause(run.id, by, reason, 'quarantined')));
   }
 
   /**
-   * Takes back a grant, and with it everything derived from it, at once: one mark, whatever hangs below. Calls under way are aborted
-   * if their tool can, and what they return is kept from their agents. Durable when this resolves.
-   * @returns how many calls were aborted
+   * Revokes a grant, and with it at once all grants that were derived from it: a single mark suffices. Calls under way are aborted if their
+   * tool supports it, and their results are not delivered. Durable when this resolves.
+   * @returns number of calls that were aborted
    * @throws CORRAL_GRANT_UNKNOWN
    */
   async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
