@@ -439,7 +439,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** Readings from outside the journal change the ledger. */
   'write-beside-journal': [{ file: 'supervisor/src/detection/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],
-  /** Steps that precede a seal are applied only for live cranks. */
+  /** The length of entries counts only for live cranks, and not when the journal is read back. */
   'count-lived-only': [
     {
       file: 'broker/src/ledger/ledger.ts',

@@ -13,7 +13,8 @@ const MESSAGES_MAX = 4096;
 /** Number of remembered hops of a chain. */
 const HOPS_MAX = 64;
 /**
- * `rounds`: a conversation of this many rounds repeats for certain. `storm`: this many messages from one origin are a storm for certain.
+ * `rounds`: after this many rounds a conversation very probably repeats itself. `storm`: this many messages from one origin are very
+ * probably a storm.
  */
 export interface CauseBounds {
   readonly rounds: number;
