@@ -1,4 +1,4 @@
-/** What a host is put together from. */
+/** Public exports of the package. */
 export { Supervisor, type SupervisorOptions, type Submitted } from './supervisor.ts';
 export { Laboratory, type LaboratoryOptions } from './offline/laboratory.ts';
 export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './offline/trial.ts';

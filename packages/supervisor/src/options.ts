@@ -11,29 +11,29 @@ export interface SupervisorOptions {
   readonly launcher: CellLauncher;
   readonly clock: Clock;
   readonly random: Random;
-  /** Carries hints that a run may have something to do; without it, they stay in this process. Closed with the host. */
+  /** Carries hints that a run may have something to do; without it, hints stay in this process. Closed with the host. */
   readonly wakeUps?: WakeUps;
   readonly tenants: Readonly<Record<string, TenantOptions>>;
   /** Digest of the sandbox image. */
   readonly image: string;
-  /** Cores of the machine; one of them is kept free of cranks that compute for long. */
+  /** Cores of the machine; one of them is kept free of long cranks. */
   readonly cores: number;
   readonly maxCells?: number;
   readonly cellsPerTenant?: number;
   readonly spares?: number;
-  /** How long a run that was frozen in a crank keeps its cell. */
+  /** How long a run that was paused within a crank keeps its cell. */
   readonly pause_grace_ms?: number;
-  /** How long people have to decide about a call. */
+  /** Time that people have to decide about a call. */
   readonly approval_ms?: number;
-  /** How long runs may have something to do, and no crank be completed, before this host says that it is stalled. */
+  /** Time without a completed crank, while runs have something to do, after which this host reports that it is stalled. */
   readonly no_progress_ms?: number;
-  /** When runs leave memory; what is left out takes its default. */
+  /** Limits by which runs leave memory; the default applies to those that are left out. */
   readonly residency?: Partial<ResidenceLimits>;
   readonly cell_idle_ms?: number;
-  /** Resident memory of one cell before idle isolates are given up, and then the cell itself. */
+  /** Resident memory of a cell above which its idle isolates are disposed of, and then the cell itself is killed. */
   readonly cell_memory_mib?: number;
-  /** What agents usually do, as people approved it; without it, nobody is judged for drift. */
+  /** Profiles of what agents usually do, approved by people; without them, runs are not checked for drift. */
   readonly profiles?: Profiles;
-  /** Who stands behind the names of those who act; without it, each name is a person. */
+  /** The people behind the names of principals; without it, each name counts as a person. */
   readonly people?: People;
 }

@@ -1,4 +1,4 @@
-/** Takes up what was in memory when the last host on a store ended, however it ended. Parked runs stay where they are. */
+/** Takes up the runs that were in memory when the last host on a store ended, by a stop or a crash. Parked runs stay parked. */
 import type { RunId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Residency } from './runs/residency.ts';
@@ -13,7 +13,7 @@ export async function recover(store: Store, residency: Residency, revival: Reviv
     const found = await store.resident(after, AT_ONCE);
     after = found.at(-1);
     if (after === undefined) return;
-    // What cannot be brought back is quarantined, by itself; the others go on.
+    // A run that cannot be brought back is quarantined or tried again; the others go on.
     await Promise.all(found.map((id) => residency.hold(id).catch((error) => revival.retry(id, error))));
   }
 }

@@ -1,6 +1,4 @@
-/**
- * The composition root of a host: store, broker, cells and tools put together behind what people and programs ask of it.
- */
+/** A host: the interface by which people and programs use store, broker, cells and tools. */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -39,7 +37,7 @@ export class Supervisor {
   readonly #entrance: Entrance;
   #stopping = false;
 
-  /** A host that has not touched a run yet: `recover` makes it take them up, once whatever else it needs is there. */
+  /** Makes a host that has not taken up any run yet. The caller calls `recover` for that, once everything else is ready. */
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#entrance = new Entrance(options.clock);
@@ -52,12 +50,12 @@ export class Supervisor {
     return this.#host.control;
   }
 
-  /** Pauses and resumptions that reach all that descends from a run. */
+  /** Pauses and resumes runs together with their descendants. */
   get families(): Families {
     return this.#host.families;
   }
 
-  /** The policies in force, and what runs beside them. */
+  /** The policies in force, and candidates in shadow. */
   get tenantPolicies(): TenantPolicies {
     return this.#host.tenantPolicies;
   }
@@ -66,7 +64,7 @@ export class Supervisor {
     return this.#host.loops;
   }
 
-  /** Quarantines, and grants that are taken back. */
+  /** Quarantines and revocations. */
   get stops(): Stops {
     return this.#host.stops;
   }
@@ -87,37 +85,37 @@ export class Supervisor {
     return this.#host.ends.ended(id);
   }
 
-  /** Says anew what each tenant may be granted, and what decides about it. Calls that are under way keep the tool they went to. */
+  /** Replaces the settings of all tenants. Calls that are under way keep the tool that they were sent to. */
   configure(tenants: SupervisorOptions['tenants']): void {
     this.#host.tenants.configure(tenants);
     this.tenantPolicies.configure(tenants);
     this.#host.broker.limitsChanged();
   }
 
-  /** Takes a bundle in for a tenant; see Offers. */
+  /** @see Offers.deploy */
   deploy(...of: Parameters<Offers['deploy']>): Promise<readonly AgentVersion[]> {
     return this.#host.offers.deploy(...of);
   }
 
-  /** The agent that writes to a service for a person; see Offers. */
+  /** @see Offers.sender */
   sender(...of: Parameters<Offers['sender']>): Promise<AgentVersion> {
     return this.#host.offers.sender(...of);
   }
 
   /**
-   * The manifests of each of some bundles of one author, as their own code gives them; it runs in a cell that is thrown away.
-   * @param tenant for whom the cell is borrowed
+   * Manifests of some bundles of one author, as returned by the bundles' own code, which runs in a borrowed cell. See Describer.
+   * @param tenant to which the borrowed cell is counted
    */
   describe(sources: readonly string[], tenant?: TenantId): Promise<readonly unknown[]> {
     return this.#host.borrowed.describe(sources, tenant);
   }
 
-  /** Replays a journal in a cell that is thrown away afterwards; nothing of it leaves. See Trials. */
+  /** Replays a journal in a borrowed cell, without carrying out its effects. See Trials. */
   trial(options: TrialOptions): Promise<TrialResult> {
     return this.#host.borrowed.trial(options);
   }
 
-  /** Why an agent does not take a job's input, as its own code says in a cell that is thrown away. See `inputRefusal`. */
+  /** Why an agent refuses a job's input, by its own code, which runs in a borrowed cell. See `inputRefusal`. */
   inputRefusal(job: Job): Promise<string | undefined> {
     const { intake, bundles, offers, borrowed } = this.#host;
     return inputRefusal(job, {
@@ -129,7 +127,7 @@ export class Supervisor {
     });
   }
 
-  /** Starts a new run from what another one did; see fork.ts. */
+  /** Starts a new run that begins with a part of another run's journal; see fork.ts. */
   async fork(request: ForkRequest): Promise<Submitted & Pick<Forked, 'unknown'>> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     const { store, clock, random } = this.#options;
@@ -142,10 +140,10 @@ export class Supervisor {
     return Object.assign(submitted, { unknown });
   }
 
-  /** What a run that begins now runs on. */
+  /** The runtime for the header of a new run. */
   readonly #header = () => this.#host.runtime.header(this.#options.image, () => this.#host.pool.hopeless);
 
-  /** Admits a job: when this resolves it is durable, and it will be run. */
+  /** Admits a job. When this resolves, the run is durable and will be executed. */
   readonly submit = (job: Job): Promise<Submitted> => this.#entrance.pass(job.tenant, () => this.#admit(job));
 
   async #admit(job: Job): Promise<Submitted> {
@@ -181,44 +179,44 @@ export class Supervisor {
     return submittedTo(ends, record.id);
   }
 
-  /** Everything this host holds in memory, parents before their children. */
+  /** All runs in this host's memory, parents before their children. */
   runs(): RunView[] {
     return [...this.#host.runs.values()].map((run) => viewOf(run, this.#options.clock.monotonic()));
   }
 
-  /** One of them; undefined for a run that has ended or is parked. */
+  /** A run in memory; undefined for a run that has ended or is parked. */
   view(id: RunId): RunView | undefined {
     const run = this.#host.runs.get(id);
     return run && viewOf(run, this.#options.clock.monotonic());
   }
 
-  /** Calls that wait for people to decide, with all that is known about each. */
+  /** Calls that wait for the approval of people; see approvals.ts. */
   approvals(filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
     return approvals({ store: this.#options.store, runs: this.#host.runs, ...this.#host.reading }, filter);
   }
 
-  /** The processes of this host. */
+  /** The cells of this host. */
   cells(): CellView[] {
     return cellViews(this.#host.pool.cells, this.#host.scheduler);
   }
 
-  /** What keeps this host from doing work; nothing while it does some, or has none. */
+  /** Reasons why this host is stalled; empty if it makes progress or has no work. */
   get stalls(): readonly Stall[] {
     return this.#host.progress.stalls;
   }
 
-  /** What a tenant has of this host now. */
+  /** Resources that a tenant uses on this host at present. */
   tenant(tenant: TenantId): TenantView {
     return tenantView({ runs: this.#host.runs, replayCpu: this.#host.scheduler.replayCpu, cells: this.#host.pool.count() }, tenant);
   }
 
-  /** The process a run sits in, if it sits in one. */
+  /** The cell that has the isolate of a run; undefined if the run has none. */
   cellOf(id: RunId): { readonly id: string; readonly pid: number | undefined } | undefined {
     const cell = this.#host.runs.get(id)?.seat?.cell;
     return cell && { id: cell.id, pid: cell.pid };
   }
 
-  /** Gives every run that waits up to the store. They come back, by replay, when something arrives for them. */
+  /** Parks every run that has nothing to do. They come back, by replay, with their next delivery. */
   park(): Promise<void> {
     return this.#host.residency.parkAll();
   }
@@ -228,8 +226,8 @@ export class Supervisor {
   }
 
   /**
-   * Comes to rest before it is closed: no new work and no new cranks; calls under way have so long to answer. What they answered is
-   * durable when this resolves.
+   * Prepares for `close`: takes no new work and begins no cranks. Calls under way have `within_ms` to answer; their answers are durable
+   * when this resolves.
    */
   async drain(within_ms: number): Promise<void> {
     const { progress, scheduler, broker, runs } = this.#host;
@@ -240,7 +238,9 @@ export class Supervisor {
     await broker.drain(within_ms);
   }
 
-  /** Stops: no new work, cells killed, what was handed to the store is durable. Runs go on when the folder is opened again. */
+  /**
+   * Stops the host: cells are killed, and commits that the store has accepted become durable. Runs go on when the folder is opened again.
+   */
   async close(): Promise<void> {
     const { progress, borrowed, watch, stops, residency, scheduler, lifecycle, families, pool, broker } = this.#host;
     this.#stopping = true;
@@ -259,7 +259,7 @@ export class Supervisor {
     await store.close();
   }
 
-  /** Takes up what was in memory when the last host on this store ended, however it ended. Parked runs stay where they are. */
+  /** Loads the state of the store, and takes up the runs that were in memory when the last host on it ended. Parked runs stay parked. */
   async recover(): Promise<void> {
     const { store, clock } = this.#options;
     const { absence, accounts, seen, quarantines, services, residency, revival, families, stops } = this.#host;
@@ -283,7 +283,7 @@ export class Supervisor {
       'CORRAL_CELL_START',
       `Cells do not start on this machine: ${lastWords(exit) || `exit code ${exit.code}`}.`,
     );
-    // Runs in memory stay: each was admitted after a cell had started, so what keeps cells from starting now may pass.
+    // Runs in memory stay. Each was admitted after a cell had started, so the cause may pass.
     runtime.fail(error);
     transitions.observers.tell({ kind: 'hopeless', error });
   }

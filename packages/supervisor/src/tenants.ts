@@ -1,4 +1,4 @@
-/** What a host is told about each of its tenants. */
+/** Settings of a host's tenants: what each may use, and what is decided and measured for it. */
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { DETECTORS } from '@corral/policy/detection/list';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
@@ -10,45 +10,45 @@ import type { RunTable } from './runs/places.ts';
 import type { ReplayCpu } from './cells/usage.ts';
 import type { LoopOptions } from './detection/watching.ts';
 
-/** Policies that can be swapped while calls are decided: asked for anew at each decision. */
+/** Policies of a tenant. They can be swapped while calls are decided, so every decision reads `current` again. */
 export interface PolicySource {
   readonly current: PolicyInForce;
   readonly roles?: (principal: string) => readonly string[];
-  /** Who answers for an agent: policies know them as `principal.owner`, and `@approver("owner")` asks for them. */
+  /** Owner of an agent: `principal.owner` in policies, and the approver that `@approver("owner")` requires. */
   readonly owner?: ((agent: string) => string | undefined) | undefined;
-  /** Whether anybody at all has a role. */
+  /** Whether any person has this role. */
   readonly isNamed?: (role: string) => boolean;
-  /** A candidate, which is asked as well and decides nothing. */
+  /** Candidate policies, which are evaluated too and decide nothing. */
   readonly shadow?: PolicyInForce | undefined;
 }
 
 export interface TenantOptions {
-  /** What its agents may be granted. */
+  /** Tools that its agents can be granted. */
   readonly tools: readonly Tool[];
-  /** What decides about its agents' calls, besides their grants. */
+  /** Policies that decide about its agents' calls, in addition to grants. */
   readonly policies?: PolicySource;
-  /** What is done about loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
+  /** Measures against loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
   readonly loops?: LoopOptions | false;
-  /** What it, its agents and its people may spend in a day and in a month. */
+  /** Bounds on what the tenant, its agents and its people may spend in a day and in a month. */
   readonly spend?: SpendBounds;
-  /** How often it may call a tool, and how often all tenants together may. */
+  /** Rate limits of a tool, for this tenant and for all tenants together. */
   readonly limits?: (tool: string) => BothLimits | undefined;
-  /** Runs that it may have in memory at once; others wait in the store. */
+  /** Maximum of its runs in memory; others wait in the store. */
   readonly residents?: number;
-  /** Cells that it may hold at once. */
+  /** Maximum of its cells. */
   readonly cells?: number;
-  /** What an instance of one of its services, or a fork, may have at most, whatever is asked for. Jobs are bounded where they are submitted. */
+  /** Maximum ceilings and budget of its service instances and forks. Jobs are bounded where they are submitted. */
   readonly most?: { readonly ceilings: CeilingsRequest; readonly budget: Budget };
 }
 
 /**
- * What holds where a tenant says nothing about loops: its runs are watched and told, and no more. To slow, pause and kill is a
- * policy, and somebody must have wanted it.
+ * Default for tenants without settings about loops: runs are watched and get notices. The host slows, pauses or kills runs only if somebody
+ * has configured that.
  */
 const TOLD = { slow: null, pause: null, kill: null };
 export const WATCHED: LoopOptions = { ladder: { detectors: Object.fromEntries(DETECTORS.map((name) => [name, TOLD])) } };
 
-/** What each tenant may have of this host, by its configuration of now. A new one is swapped in as a whole. */
+/** The present settings of each tenant. A new configuration replaces all of them at once. */
 export class Tenants {
   #all: Readonly<Record<string, TenantOptions>> = {};
   readonly #tools = new Map<string, Map<string, Tool>>();
@@ -67,21 +67,21 @@ export class Tenants {
     return this.#tools.get(tenant)?.get(name);
   }
 
-  /** What is done about its loops; undefined where nothing is. */
+  /** A tenant's options for loop detection; undefined if its runs are not watched. */
   loops(tenant: string): LoopOptions | undefined {
     const loops = this.of(tenant)?.loops;
     return loops === false ? undefined : (loops ?? WATCHED);
   }
 }
 
-/** What a tenant has of a host now. */
+/** Resources that a tenant uses on a host at present. */
 export interface TenantView {
   /** Runs in memory. */
   readonly residents: number;
-  /** Of them, those that have something to do, and wait for a CPU or are on one. */
+  /** Runs in memory that wait for a CPU or are on one. */
   readonly busy: number;
   readonly cells: number;
-  /** CPU time spent on bringing its runs back by replay, since this host started. */
+  /** CPU time of replays that brought its runs back, since this host started. */
   readonly replay_cpu_ms: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * How a host is put together. Each part is given those that were built before it; what it tells those after it goes through
- * `Transitions`, which is made first. So the order below is the order of knowledge, and nothing refers to what is not there yet.
+ * Builds the parts of a host. Each part gets the parts that were built before it. It informs later parts by events on `Transitions`, which
+ * is made first. So dependencies follow the order below, and no part refers to a later one.
  */
 import { Accounts } from '@corral/broker/accounts/accounts';
 import { Broker } from '@corral/broker/broker';
@@ -45,7 +45,7 @@ import { Transitions } from './events/transitions.ts';
 import { CpuWatchdog } from './cells/cpu-watchdog.ts';
 import { Watching } from './detection/watching.ts';
 
-/** What is allowed, and to whom: it outlives every run. */
+/** The parts that decide what is allowed to whom. They do not depend on runs in memory. */
 function buildAuthority(options: SupervisorOptions, transitions: Transitions, stopping: () => boolean) {
   const { store, clock, random, people = BY_NAME } = options;
   const { tell } = transitions.observers;
@@ -74,14 +74,14 @@ function buildAuthority(options: SupervisorOptions, transitions: Transitions, st
     quarantined,
     /** A tool that a tenant may use now. */
     tool: (tenant: string, name: string) => (quarantined(tenant, name) ? undefined : offers.tool(tenant, name)),
-    /** Why a run must not go on, if a quarantine stands against it. */
+    /** Reason of the quarantine that stops a run; undefined if there is none. */
     against: (run: Run) => quarantines.against(run.ledger.record, run.ledger.version)?.reason,
   };
 }
 
 type Authority = ReturnType<typeof buildAuthority>;
 
-/** The bus, between what runs ask for and what is allowed to them. */
+/** The bus: it decides the effects of runs and carries them out. */
 function buildBus(options: SupervisorOptions, authority: Authority, transitions: Transitions) {
   const { store, clock, random, approval_ms, people = BY_NAME } = options;
   const { accounts, tenantPolicies, quarantines, quarantined, services, tenants, tool, watching } = authority;
@@ -109,7 +109,7 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
   return { grants, runs, broker };
 }
 
-/** Processes, and which run is in which of them. */
+/** The processes, and the assignment of runs to them. */
 function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: Broker, transitions: Transitions) {
   const { store, clock, random, launcher, cores } = options;
   const maxCells = options.maxCells ?? Math.max(4, cores * 4);
@@ -147,7 +147,7 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
 type Cells = ReturnType<typeof buildCells>;
 type Bus = ReturnType<typeof buildBus>;
 
-/** Which runs are in memory. */
+/** The parts that decide which runs are in memory. */
 function buildResidence(options: SupervisorOptions, authority: Authority, bus: Bus, { scheduler }: Cells, transitions: Transitions) {
   const { store, clock } = options;
   const { bundles, tenantPolicies, tenants, watching } = authority;
@@ -193,7 +193,7 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
   return { absence, reading, revival, residency };
 }
 
-/** Whether anything moves. A crank that is over counts before what becomes of it. */
+/** The detection of stalls. Its listeners are registered early, so that a crank counts as progress before its effects are processed. */
 function buildProgress(options: SupervisorOptions, { runs, broker }: Bus, { pool }: Cells, residency: Residency, transitions: Transitions) {
   const { scheduler, observers } = transitions;
   const progress = new Progress({
@@ -218,7 +218,7 @@ function buildProgress(options: SupervisorOptions, { runs, broker }: Bus, { pool
   return { progress, runtime };
 }
 
-/** Sees to it that no cell takes more than it may. It knows all the others, and none knows it. */
+/** The watchdog, which enforces the limits of cells. It uses all other parts, and none of them uses it. */
 function buildWatch(options: SupervisorOptions, cells: Cells, mishaps: Mishaps, { progress, loops }: { progress: Progress; loops: Loops }) {
   const { clock, cores } = options;
   const { pool, seats, scheduler, borrowed, cell_memory_mib } = cells;
@@ -245,7 +245,7 @@ function buildWatch(options: SupervisorOptions, cells: Cells, mishaps: Mishaps, 
   });
 }
 
-/** @param stopping whether the host takes no new work any more */
+/** @param stopping whether the host is shutting down and takes no new work */
 export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const { store, clock, image } = options;
   const transitions = new Transitions();

@@ -1,23 +1,23 @@
-/** What a run in memory will meet by the clock: one alarm of each kind, and one for each thing that it waits for until a time. */
+/** Timers of a run in memory: one of each kind, and one for each pending thing that has a time. */
 
-/** `wall`: the look at its wall time; `grace`: its end, once it was asked to stop; `slow`: what holds it back until then is over. */
+/** `wall`: checks its wall time; `grace`: ends it after a cancel; `slow`: ends the time for which deliveries are held back. */
 export type Alarm = 'wall' | 'grace' | 'slow';
 
 export class Alarms {
-  /** By kind, or by the number of what it waits for: what calls them off. */
+  /** Functions that cancel the timers, by kind or by the number of the pending thing. */
   readonly #set = new Map<Alarm | number, () => void>();
 
   has(which: Alarm | number): boolean {
     return this.#set.has(which);
   }
 
-  /** @param stop calls it off, as the next one of the same kind does */
+  /** Sets a timer; it replaces one of the same kind. @param stop cancels it */
   set(which: Alarm | number, stop: () => void): void {
     this.#set.get(which)?.();
     this.#set.set(which, stop);
   }
 
-  /** It went off. */
+  /** Called when a timer has fired. */
   rang(which: Alarm | number): void {
     this.#set.delete(which);
   }

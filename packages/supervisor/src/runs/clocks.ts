@@ -1,4 +1,4 @@
-/** What comes to a run in memory by the clock: its timers, and the end of its wall time. What was due first goes first. */
+/** Timers and the wall time of runs in memory. The one that is due first happens first. */
 import { dueOf, isTimed } from '@corral/broker/ledger/requests';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
@@ -6,15 +6,15 @@ import type { Run } from './run.ts';
 
 export interface ClockOptions {
   readonly clock: Clock;
-  /** The run in memory, brought back if need be. */
+  /** Returns the run in memory, brought back if it is parked. */
   readonly hold: (id: RunId) => Promise<Run | undefined>;
-  /** Something that it waits for is due. */
+  /** A timer, or the time limit of a request or approval, is due. */
   readonly onDue: (run: Run, id: number) => void;
-  /** Its wall time is over. */
+  /** The wall time of a run is over. */
   readonly onOver: (run: Run) => void;
 }
 
-/** How often a clock that stands still is looked at, once no time is left by what was known of it. */
+/** Time between two checks of a wall clock that has no time left and is stopped, in milliseconds. */
 const STILL_MS = 250;
 
 export class Clocks {
@@ -26,7 +26,7 @@ export class Clocks {
 
   setTimer(run: Run, id: number, due: number): void {
     const { clock } = this.#options;
-    // An approval has one for its expiry already, which this one replaces.
+    // An approval already has a timer for its expiry, which this one replaces.
     run.alarms.callOff(id);
     run.alarms.set(
       id,
@@ -34,7 +34,10 @@ export class Clocks {
     );
   }
 
-  /** Sets all timers of a run that is brought back, and its wall clock. What was due while it was away comes before that is over. */
+  /**
+   * Sets all timers and the wall clock of a run that was brought back. Timers that were due while it was parked fire before its wall time
+   * ends.
+   */
   set(run: Run): void {
     for (const pending of run.ledger.pending.values()) {
       const due = dueOf(pending);
@@ -44,7 +47,7 @@ export class Clocks {
     if (run.began !== undefined) this.startWall(run);
   }
 
-  /** Looks again and again whether the wall time of a run is over. While its clock stands still it is not. */
+  /** Checks at intervals whether the wall time of a run is over. */
   startWall(run: Run, least_ms = 0): void {
     const { clock } = this.#options;
     run.alarms.callOff('wall');
@@ -54,7 +57,7 @@ export class Clocks {
     );
   }
 
-  /** A turn of an instance is over: the next one has all of the time again. */
+  /** Called when the turn of a service's instance is over: the next turn has the whole wall time. */
   resetWall(run: Run): void {
     run.alarms.callOff('wall');
     run.ledger.wall.stop();
@@ -66,7 +69,7 @@ export class Clocks {
     run.alarms.rang('wall');
     if (run.outcome !== undefined) return;
     if (run.parking !== undefined) {
-      // Once it is parked it is another's to end, and its time is looked at when it is brought back.
+      // If it is parked, its wall time is checked when it is brought back.
       hold(run.id).then(
         (held) => held === run && this.#expire(run),
         () => undefined,
@@ -75,20 +78,20 @@ export class Clocks {
     }
     const { wall, held } = run.ledger;
     const left_ms = run.wallLeft_ms(clock.monotonic());
-    // A timer may have been due before: the host was held up, or somebody put its clock forward.
+    // A timer may have been due before, if the host was delayed or its clock was put forward.
     const first = left_ms <= 0 && wall.runs && this.#dueBy(run, clock.now() + left_ms);
     if (left_ms > 0 || first || run.control !== 'none' || held !== undefined) this.startWall(run, wall.runs && !first ? 0 : STILL_MS);
     else onOver(run);
   }
 
-  /** What is due by a time goes before whatever else happens at that time. Says whether something was. */
+  /** Triggers everything that was due by a time. @returns whether there was anything */
   #dueBy(run: Run, at: number): boolean {
     let found = false;
     for (const pending of run.ledger.pending.values()) {
       const due = dueOf(pending);
       if (due === undefined || due > at) continue;
       found = true;
-      // One that is not set yet waits for its commit.
+      // Without a timer here, its commit is not durable yet.
       if (!run.alarms.has(pending.id)) continue;
       run.alarms.callOff(pending.id);
       this.#isDue(run, pending.id, due);
@@ -99,17 +102,17 @@ export class Clocks {
   #isDue(run: Run, id: number, due: number): void {
     const { clock, hold, onDue } = this.#options;
     run.alarms.rang(id);
-    // What people or other runs were asked may have been answered, or given up, in a crank that is not durable yet.
+    // A request or approval may have been answered or given up in a crank that is not durable yet.
     if (!isTimed(run.ledger.pending.get(id))) return;
     if (run.parking !== undefined) {
-      // Nothing may be written about it now; once it is parked, it is brought back with what is due.
+      // Nothing may be recorded about it now. If it is parked, it is brought back with what is due.
       hold(run.id).then(
         (held) => held === run && run.outcome === undefined && this.#isDue(run, id, due),
         () => undefined,
       );
       return;
     }
-    // However late this host comes to it: since it was due, the run has waited for the host.
+    // Since the due time the run has waited for the host, however late this call is; that does not count as wall time.
     if (run.onCpu === undefined && !run.hasWork) run.ledger.wall.waited(clock.monotonic() - Math.max(0, clock.now() - due));
     onDue(run, id);
   }

@@ -9,7 +9,7 @@ export class Absence {
     this.#gaps = eras.slice(1).map((era, i) => ({ from: (eras[i] as Era).until, until: era.from }));
   }
 
-  /** Milliseconds between two times in which no host was there. */
+  /** Milliseconds between two times in which no host was running. */
   since(from: number, until: number): number {
     let absent = 0;
     for (const gap of this.#gaps) absent += Math.max(0, Math.min(gap.until, until) - Math.max(gap.from, from));

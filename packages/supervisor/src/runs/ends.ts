@@ -29,7 +29,7 @@ export class Ends {
     if (stored?.status.outcome !== undefined) this.resolve(id, stored.status.outcome);
   }
 
-  /** It has ended, durably or as far as this host can say: who waits is told. */
+  /** Called when a run has ended, durably or as far as this host can know; resolves the promises that wait for it. */
   resolve(id: RunId, outcome: Outcome): void {
     const waiters = this.#waiters.get(id) ?? [];
     this.#waiters.delete(id);

@@ -1,4 +1,4 @@
-/** How a run's descendants end with it: each kill or end is waited for until it is durable, whoever began it. */
+/** Ends the descendants of a run with it. Each end is awaited until it is durable, also if somebody else began it. */
 import type { Broker } from '@corral/broker/broker';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -14,12 +14,12 @@ export interface FamilyOptions {
   readonly control: { kill(id: RunId, by: string, reason: string): Promise<Receipt>; killing(id: RunId): Promise<Receipt> | undefined };
 }
 
-/** Why a run cannot be brought into memory; it is ended without that. */
+/** Errors of a run that cannot be brought into memory; such a run is ended in the store. */
 export const UNREADABLE: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_INTERNAL']);
 
 /**
- * Children are asked to stop as their parent was, so that they may tidy up as well.
- * @returns the receipts of those that had neither ended nor been asked already
+ * Cancels the children of a cancelled run, so that they can clean up too.
+ * @returns receipts of the children that had neither ended nor been cancelled already
  */
 export async function cancelChildren(run: Run, cancel: (child: RunId) => Promise<Receipt>): Promise<readonly Receipt[]> {
   const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
@@ -34,19 +34,20 @@ export async function cancelChildren(run: Run, cancel: (child: RunId) => Promise
   return receipts.filter((receipt) => receipt !== undefined);
 }
 
-/** It has ended, is being cancelled already, or cannot be read: then the end of its parent ends it. */
+/** The child has ended, is being cancelled already, or cannot be read; in the last case the end of its parent ends it. */
 const NOT_TO_CANCEL: ReadonlySet<string> = new Set(['CORRAL_RUN_UNKNOWN', 'CORRAL_RUN_STATE', 'CORRAL_JOURNAL_DAMAGED', 'CORRAL_INTERNAL']);
 
 /**
- * Ends a child, or waits for an end of it that has begun. Resolves once that end is durable.
- * @param spares whether a child that was cancelled is left the rest of its grace, which ends it
- * @throws whatever the store refused the end for; CORRAL_JOURNAL_DAMAGED for a run that cannot be read
+ * Ends a child, or waits for its end if that has begun. Resolves once the end is durable.
+ * @param spares whether a cancelled child keeps the rest of its grace, after which it ends
+ * @throws the error with which the store refused the end; CORRAL_JOURNAL_DAMAGED for a run that cannot be read
  */
 export async function endChild({ store, broker, residency, control }: FamilyOptions, child: RunId, spares = false): Promise<void> {
   for (;;) {
     const underway = control.killing(child);
     if (underway !== undefined) return void (await underway);
-    // Somebody may have asked for it while it was being born, and be told that it is not there; so it is asked for once more.
+    // Another lookup may have begun before the spawn was durable, and its result, that there is no such run, is shared. So ask a second
+    // time.
     const run = (await residency.hold(child)) ?? (await residency.hold(child));
     if (run === undefined) return;
     if (run.outcome !== undefined) break;
@@ -55,7 +56,7 @@ export async function endChild({ store, broker, residency, control }: FamilyOpti
       await control.kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
       return;
     } catch (error) {
-      // Another end of it has begun in the meantime.
+      // Another end has begun meanwhile.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_RUN_UNKNOWN') throw error;
     }
   }
@@ -66,9 +67,9 @@ export async function endChild({ store, broker, residency, control }: FamilyOpti
 }
 
 /**
- * Ends whatever is left below a run that has ended: children that were being born, or were ending by themselves, and those below
- * children that had ended before.
- * @param kill for a run that cannot be read
+ * Ends the remaining descendants of a run that has ended: children whose spawn was not durable yet, children that were ending by
+ * themselves, and descendants of children that had ended before.
+ * @param kill ends a run that cannot be read
  */
 export async function endDescendants(options: FamilyOptions, id: RunId, kill: (child: RunId) => Promise<Receipt>): Promise<void> {
   const end = async (child: RunId) => {

@@ -21,11 +21,11 @@ describe('the grace of a cancel', () => {
     expect(graceLeft_ms({ at: 1_000, grace_ms: 2_000 }, never, 0)).toBe(2_000);
   });
 
-  test('is the usual one, and whole, where a journal does not say', () => {
+  test('is the default, and all of it is left, if the journal does not say', () => {
     expect(graceLeft_ms({}, never, 9_000)).toBe(2_000);
   });
 
-  test('begins anew in a fork, whose clock did not run before', () => {
+  test('starts again in a fork, whose clock did not run before', () => {
     const ledger = new Ledger({ caps: [], budget: {}, header: {} } as unknown as RunRecord);
     const entry = (seq: number, at: number, event: HostEvent) =>
       ledger.apply({ seq, at, delivery: undefined, effects: undefined, decisions: [], event, cpu_us: 0 });

@@ -1,11 +1,11 @@
-/** How long a run that was asked to stop may still tidy up. */
+/** The time for which a cancelled run may still clean up. */
 import type { Cancelled } from '@corral/broker/ledger/pending';
 import { MACHINE } from '@corral/protocol/limits';
 
 /**
- * Milliseconds left of its grace. The grace counts from the request on, less the time in which no host was at work: one that began
- * anew under each host would let a run outlive any number of restarts.
- * @param absent milliseconds between two times in which no host was at work
+ * Milliseconds left of the grace. It counts from the request, without the time in which no host was running. It does not start again with
+ * each host, because then a run could outlive any number of restarts.
+ * @param absent milliseconds between two times in which no host was running
  * @param now in milliseconds since 1970
  */
 export function graceLeft_ms(

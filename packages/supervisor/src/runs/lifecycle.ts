@@ -1,6 +1,6 @@
 /**
- * The life of a run: it begins, is given cranks, faults or loses its cell, and ends; and what follows from each. The scheduler
- * decides in which cell a run is, the residency whether it is in memory, the broker what it may do.
+ * The lifecycle of runs in memory: admission, cranks, deliveries, ends, and what follows from each. The scheduler decides in which cell a
+ * run is, the residency whether it is in memory, the broker what it may do.
  */
 import type { Broker } from '@corral/broker/broker';
 import type { Crank } from '@corral/broker/bus';
@@ -51,15 +51,15 @@ export interface LifeOptions {
   readonly loops: Loops;
   readonly transitions: Transitions;
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
-  /** Why a run must not go on, if a quarantine stands against it. */
+  /** Reason of the quarantine that stops a run; undefined if there is none. */
   readonly quarantined: (run: Run) => string | undefined;
 }
 
 export class RunLifecycle {
   readonly #options: LifeOptions;
-  /** Runs that must not go on, though the store does not know it yet. */
+  /** Fences: runs that have ended here while their end is not durable. If such a run is brought back, it is ended again at once. */
   readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
-  /** Runs whose end the store did not take at first. */
+  /** Runs that were ended because the store had refused a commit of theirs; a second refusal quarantines them. */
   readonly #buried = new Set<RunId>();
   #closed = false;
 
@@ -136,7 +136,7 @@ export class RunLifecycle {
     if (this.#options.runs.get(run.id) === run) this.deliver(run.id, { kind: 'timer', id }, undefined);
   }
 
-  /** A run that has just been admitted comes into memory. */
+  /** Takes a run that was just admitted into memory. */
   adopt(run: Run): void {
     run.used(this.#options.clock.monotonic());
     this.#options.runs.set(run.id, run);
@@ -150,7 +150,7 @@ export class RunLifecycle {
     this.#options.scheduler.wake(run);
   }
 
-  /** A run is back from the store: what it had asked for is asked for again where that does no harm. */
+  /** Called when a run is back from the store: sets its timers, and continues its calls. */
   #woken(run: Run): void {
     const { clock } = this.#options;
     const fence = this.#fences.get(run.id);
@@ -165,7 +165,7 @@ export class RunLifecycle {
     }
     if (stands === undefined) this.#options.transitions.lifecycle.onClear.emit(run);
     const { ledger } = run;
-    // A resumption takes the ladder down from there, so nobody has resumed it since.
+    // A resumption moves the ladder down from `pause`, so the run has not been resumed since.
     if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
       run.stop('paused');
       const reason = 'Its detectors had asked for it, and the host ended before it was written down.';
@@ -177,18 +177,18 @@ export class RunLifecycle {
     this.#clocks.set(run);
     this.#options.settlements.fenceRequests(run);
     giveAnswers(this.#options, run);
-    // What a held run asked for may have been done already; releasing it is what asks again.
+    // The calls of a held run may have been carried out already. They are continued when a person releases it.
     if (ledger.held === undefined) askAgain(this.#options, run);
     this.#options.scheduler.wake(run);
   }
 
-  /** An end of wall time that the store refused was of what this host had measured; by its journal there is time left. */
+  /** Whether an end by wall time no longer holds: the store refused it, and by the journal, which the run goes on from, time is left. */
   #isUndone(run: Run, outcome: Outcome): boolean {
     const isWall = outcome.kind === 'exceeded' && outcome.limit === 'wall';
     return isWall && run.wallLeft_ms(this.#options.clock.monotonic()) > 0;
   }
 
-  /** Ends a run that was asked to stop once its grace is over. */
+  /** Schedules the end of a cancelled run after its grace. */
   startGrace(run: Run, { by, reason, ...cancelled }: Omit<Cancelled, 'told'>): void {
     const { clock } = this.#options;
     const left_ms = graceLeft_ms(cancelled, (from, until) => run.ledger.wall.absent(from, until), clock.now());
@@ -198,24 +198,26 @@ export class RunLifecycle {
     run.alarms.set('grace', stop);
   }
 
-  /** It may go on after it was held: what it asked for before is asked for again. */
+  /** Continues the calls of a run that was held and released. */
   askAgain(run: Run): void {
     askAgain(this.#options, run);
   }
 
-  /** It leaves memory: its clocks stop, the store's go on. */
+  /** Called when a run has left memory: its timers here stop; those in the store go on. */
   #parked(run: Run): void {
     this.#options.loops.parked(run.id);
     run.alarms.callOffAll();
     this.#tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
 
-  /** Something is there for a run: an item of its inbox, or what only this host knows of, such as a tool's reply. */
+  /**
+   * Adds a delivery for a run: an item of its inbox, or one that only this host has, such as a tool's reply (`inbox` is undefined then).
+   */
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
     this.#options.loops.delivered(id);
     const run = this.#options.runs.get(id);
     if (run === undefined || run.outcome !== undefined) {
-      // What it carries is in the store, and comes from there with it.
+      // The grants that it carries are in the store too, and are loaded with the run.
       for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
       if (run === undefined && inbox !== undefined) this.#options.residency.hint(id);
       return;
@@ -229,7 +231,7 @@ export class RunLifecycle {
   }
 
   #begin(run: Run): void {
-    // A first crank that was taken back, or lost with its cell, begins again; the run's time does not.
+    // A first crank that was taken back, or lost with its cell, is repeated; the run's wall time does not start again.
     if (run.began !== undefined) return;
     const now = this.#options.clock.monotonic();
     run.begin(now);
@@ -284,17 +286,17 @@ export class RunLifecycle {
     await this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
   }
 
-  /** As above, where nobody waits for it. If the store refuses it now, the run is ended as soon as the store can. */
+  /** Like `end`, but does not wait. If the store refuses the end now, it is repeated as soon as the store can. */
   endSoon(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): void {
     this.end(run, outcome, revoke, crank, used_ms).catch(() => undefined);
   }
 
-  /** Writes something down that nobody waits for; a refusal is told by the event. */
+  /** Records an event in the journal without waiting. If the store refuses it, the broker emits `refused`. */
   note(run: Run, event: HostEvent): void {
     this.#options.broker.record(run, event).catch(() => undefined);
   }
 
-  /** Nothing in flight, no timer, no child, nobody who could write: it can never wake (DESIGN 2). */
+  /** Ends a run that can never wake: it has no call under way, no timer and no child, and no run can write to it (DESIGN 2). */
   async endIfStalled(run: Run): Promise<void> {
     const { grants, store, broker } = this.#options;
     const idle = () =>
@@ -310,7 +312,7 @@ export class RunLifecycle {
     const own = run.ledger.caps.get(0);
     if (run.ledger.listening && own !== undefined) {
       if (grants.isShared(own)) return;
-      // Whoever could write may be parked, and then only the store knows of it.
+      // A run that could write to it may be parked, and then only the store knows of its grant.
       run.doubt();
       await broker.settled(run.id);
       const shared = await store.isShared(own).catch(() => true);
@@ -328,7 +330,7 @@ export class RunLifecycle {
     );
   }
 
-  /** What follows at once from the end of a run, before it is durable: it gets no CPU and no timers. */
+  /** Immediate consequences of an end, before it is durable: the run gets no more CPU time, deliveries or timers. */
   #close(run: Run, outcome: Outcome): void {
     run.end(outcome);
     for (const grant of run.queue.drop()) this.#options.grants.release(grant);
@@ -336,7 +338,7 @@ export class RunLifecycle {
     this.#options.scheduler.leave(run);
   }
 
-  /** Nothing is begun any more. */
+  /** Called when the host stops: nothing is begun any more. */
   close(): void {
     this.#closed = true;
     this.#options.broker.halt();
@@ -349,7 +351,7 @@ export class RunLifecycle {
   async #spawned(record: RunRecord): Promise<void> {
     this.#options.loops.spawned(record);
     const parent = record.parent && this.#options.runs.get(record.parent.run);
-    // Its parent was given up meanwhile, or somebody has asked for the child: it is in the store, and comes from there.
+    // Its parent has left memory meanwhile, or the child is being brought back already: then it comes from the store.
     if (parent === undefined || parent.outcome !== undefined || this.#options.residency.knows(record.id))
       return this.#options.residency.hint(record.id);
     const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
@@ -357,7 +359,7 @@ export class RunLifecycle {
     this.adopt(run);
   }
 
-  /** A checkpoint: the run goes on in a new isolate, before anything else is given to it. */
+  /** Called after a checkpoint: the run goes on in a new isolate, whose start precedes all other deliveries. */
   #beginSegment(run: Run): void {
     this.#options.scheduler.unseat(run);
     if (run.ledger.record.service !== undefined) this.#clocks.resetWall(run);
@@ -373,7 +375,7 @@ export class RunLifecycle {
       run.end(outcome);
       this.#tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
       this.#options.runs.delete(id);
-      // Only now: had the store refused the end, they would have died of nothing.
+      // Not before the end is durable: if the store had refused it, the children would have been ended without a reason.
       for (const pending of run.ledger.pending.values())
         if (pending.kind === 'child') this.#options.transitions.lifecycle.onOrphaned.emit(pending.run);
     }
@@ -381,8 +383,8 @@ export class RunLifecycle {
   }
 
   /**
-   * The store would not take a commit: what this host has in memory of the run is worth nothing any more. What is durable still
-   * stands, so if it was for want of space, the run is taken up from there once there is some.
+   * Called when the store has refused a commit of a run: its state in memory is no longer valid and is dropped. The durable state is, so if
+   * the disk was full, the run goes on from there once there is space.
    */
   #refused(id: RunId, epoch: number, error: CorralError): void {
     const { runs, broker, grants, clock, residency } = this.#options;
@@ -409,8 +411,8 @@ export class RunLifecycle {
   }
 
   /**
-   * What it did last cannot be written down. It ends as what the store has of it, so that its end is durable and its parent hears
-   * of it; where not even that can be written, it is kept still, and its parent is told by this host alone.
+   * Ends a run whose last commit can never be stored. It is brought back from the store and ended there, so that its end is durable and its
+   * parent is informed. If even that fails, it is quarantined, and only this host informs its parent.
    */
   async #bury({ id, ledger }: Run, error: CorralError): Promise<void> {
     const { residency, store } = this.#options;

@@ -1,6 +1,6 @@
 /**
- * What happens to runs in their cells that is no crank taken in: an isolate fails, a cell is lost, a limit is exceeded, a replay
- * differs. Says whose doing it was, and what follows for the run: it ends, or its crank is made again.
+ * Handles failures of runs in their cells: an isolate fails, a cell is lost, a limit is exceeded, a replay differs. Decides whether the run
+ * is to blame and ends, or whether its crank is repeated.
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/wire/frame';
@@ -20,7 +20,7 @@ export interface MishapsOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly lifecycle: RunLifecycle;
-  /** The image this host gives to isolates. */
+  /** Digest of the image in this host's isolates. */
   readonly image: string;
   readonly transitions: Transitions;
 }
@@ -36,13 +36,13 @@ export class Mishaps {
     scheduler.onReplayed.listen((run, cell) => this.#replayed(run, cell));
   }
 
-  /** The run's isolate is gone, its cell lives on. */
+  /** The run's isolate is gone; its cell lives on. */
   #faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     const stopped = fault.fault === 'timeout' && task !== undefined && task.frozen_ms > 0;
     if (stopped && crank !== undefined && run.setbacks < MACHINE.cell_losses.default) {
-      // The cell counted time in which it was stopped. The crank is given up and made again; not for ever, or two that compute
-      // without end and stop each other would never meet their limit.
+      // The cell counted time in which it was frozen, so the crank is repeated. The number of repetitions is limited: two endless cranks
+      // that share a slot would otherwise never reach their limit.
       run.setBack();
       run.queue.putBack(crank);
       this.#options.scheduler.wake(run);
@@ -56,8 +56,8 @@ export class Mishaps {
   }
 
   /**
-   * The cell died under a crank, and nobody here had killed it. Nothing of that crank has left, so it is made again elsewhere,
-   * unless the guest itself did it: by what the process said last, or because it happens time and again.
+   * The cell died during a crank, and this host had not killed it. No effect of the crank has left, so it is repeated in another cell,
+   * unless the guest is to blame, by the error output of the process or because it happened several times.
    */
   #lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
@@ -70,11 +70,11 @@ export class Mishaps {
     this.#options.scheduler.wake(run);
   }
 
-  /** A crank, or a replay, went past what is allowed; its cell is killed for it. */
+  /** A crank or a replay exceeded a limit: its cell is killed. */
   exceeded(cell: Cell, run: Run | undefined, limit: LimitName, message: string): void {
     const { task } = cell;
     if (run !== undefined && task?.assignment !== run.seat?.assignment) {
-      // It is blamed for what it did before, while another is at work or nobody is.
+      // The run is blamed for memory of its earlier cranks; now another run is on the CPU, or none.
       if (run.outcome === undefined) this.#options.lifecycle.endSoon(run, { kind: 'exceeded', limit, message }, false);
       this.#options.scheduler.condemn(cell, undefined);
       return;
@@ -87,7 +87,7 @@ export class Mishaps {
     run.leaveCpu();
     if (run.outcome !== undefined) return;
     if (task?.kind === 'replay' && limit === 'crank_wall' && run.setbacks < MACHINE.cell_losses.default) {
-      // It stood in the way of others for long, or they in its: that says nothing about the run.
+      // The replay held its cell for long because it had to share the CPU, which is not the fault of the run.
       run.setBack();
       this.#options.scheduler.wake(run);
     } else if (task?.kind === 'replay' && limit === 'cpu')
@@ -99,13 +99,13 @@ export class Mishaps {
     else this.#options.lifecycle.endSoon(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
   }
 
-  /** It was replayed and did what its journal says: on another runtime than before, that is worth a note. */
+  /** The run was replayed without a difference. If the runtime is another than before, the journal records it. */
   #replayed(run: Run, cell: Cell): void {
     const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime !== undefined && run.outcome === undefined) this.#options.lifecycle.note(run, { kind: 'restamped', header: runtime });
   }
 
-  /** It replays differently. On the runtime it was recorded on, that is the end; on another, somebody must look. */
+  /** The run replays differently. On the same runtime as before it ends as `diverged`; on another one it is held for a person. */
   #diverged(run: Run, cell: Cell, where: Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind'>): void {
     const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime === undefined) {

@@ -1,4 +1,4 @@
-/** What an outcome is made of when a crank did not come back: told from what was seen, not from what the guest says. */
+/** Outcomes of runs whose crank was not answered. They are derived from observations, not from claims of the guest. */
 import type { FaultPayload } from '@corral/protocol/wire/frame';
 import type { CorralError } from '@corral/protocol/errors';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -7,16 +7,16 @@ import type { RunHeader } from '@corral/protocol/model/run';
 import type { Cell } from '../cells/cell.ts';
 import type { OnCpu, Run } from './run.ts';
 
-/** What V8 and the C++ library say when memory is gone. */
+/** Messages of V8 and the C++ library when memory is exhausted. */
 const OUT_OF_MEMORY = /out of memory|bad_alloc|Allocation failed|heap limit/i;
 
 /** The end of what a process wrote to its error output, on one line. */
 export const lastWords = (exit: ProcessExit): string => exit.lastWords.trim().split('\n').slice(-3).join(' ').slice(0, 300);
 
-/** The process itself said that it ran out of memory. */
+/** Whether the process reported that it ran out of memory. */
 export const saysOutOfMemory = (exit: ProcessExit): boolean => OUT_OF_MEMORY.test(exit.lastWords);
 
-/** The cell died under a crank, and nobody had killed it. */
+/** Outcome of a run whose cell died during its crank without being killed by the host. */
 export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined): Outcome {
   if (error !== undefined)
     return { kind: 'failed', code: error.code === 'CORRAL_INTERNAL' ? error.code : 'CORRAL_CELL_PROTOCOL', message: error.message };
@@ -26,7 +26,7 @@ export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined)
   return { kind: 'failed', code: 'CORRAL_CELL_CRASHED', message: `The cell ended with ${how} during a crank of this run. ${words}`.trim() };
 }
 
-/** The isolate did not survive a crank or a replay. */
+/** Outcome of a run whose isolate did not survive a crank or a replay. */
 export function outcomeOfFault(fault: FaultPayload, crank: OnCpu | undefined, run: Run): Outcome {
   const { message, stack } = fault;
   const more = stack === undefined ? {} : { stack };
@@ -57,15 +57,15 @@ export function outcomeOfFault(fault: FaultPayload, crank: OnCpu | undefined, ru
 }
 
 /**
- * What a replay saw instead of what is recorded.
- * @param otherwise what stands for the record where the fault is no difference between effects
+ * The difference between a replay and the record.
+ * @param otherwise text for the record, if the fault is not a difference between effects
  */
 export function differenceOf(fault: FaultPayload, otherwise: string): Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind' | 'crank'> {
   const { expected = otherwise, seen = fault.message, index, kind } = fault;
   return { expected, seen, ...(index === undefined || kind === undefined ? {} : { index, difference: kind }) };
 }
 
-/** What a cell runs on, where that is not what the run was last seen to replay on. */
+/** Runtime of a cell, if it differs from the one on which the run was last replayed; else undefined. */
 export function runtimeOf(run: Run, cell: Cell, image: string): RunHeader | undefined {
   const { header } = run.ledger;
   if (cell.runtime === undefined) return undefined;

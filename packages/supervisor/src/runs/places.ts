@@ -1,6 +1,6 @@
 /**
- * Who may come into memory. Each tenant has places of its own, and together they have as many as the host has; where those are taken,
- * a tenant that has less than its even share comes in all the same, and whoever has more makes room. So no tenant fills another's.
+ * Places of runs in memory. Each tenant has a maximum, and all tenants together have one. If the latter is reached, a tenant that has less
+ * than its even share may still bring runs in, and tenants that have more make room. So no tenant can use up the places of another.
  */
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { Signal } from '../events/signal.ts';
@@ -9,7 +9,7 @@ import type { Run } from './run.ts';
 /** The runs in memory, counted by tenant. */
 export class RunTable extends Map<RunId, Run> {
   readonly #of = new Map<TenantId, number>();
-  /** Somebody has left. */
+  /** Emitted when a run has left memory. */
   readonly left = new Signal<[tenant: TenantId]>();
 
   override set(id: RunId, run: Run): this {
@@ -43,9 +43,9 @@ export class RunTable extends Map<RunId, Run> {
 
 export interface PlacesOptions {
   readonly runs: RunTable;
-  /** Runs of all tenants together. */
+  /** Maximum of runs in memory, of all tenants together. */
   readonly runs_in_memory: number;
-  /** Runs that a tenant may have in memory. */
+  /** Maximum of runs in memory of one tenant. */
   readonly residents: (tenant: TenantId) => number;
 }
 
@@ -59,7 +59,7 @@ export class Places {
     this.#options = options;
   }
 
-  /** How many more of a tenant may come in now. */
+  /** Number of runs that a tenant may still bring in now. */
   free(tenant: TenantId): number {
     const { runs, runs_in_memory, residents } = this.#options;
     const mine = runs.of(tenant) + (this.#coming.get(tenant) ?? 0);
@@ -72,19 +72,19 @@ export class Places {
     return [...this.#options.runs.tenants].filter((tenant) => this.free(tenant) === 0);
   }
 
-  /** Whether a tenant has as many as it may have itself, however much room there is. */
+  /** Whether a tenant has reached its own maximum. */
   hasItsOwn(tenant: TenantId): boolean {
     return this.#options.runs.of(tenant) >= this.#options.residents(tenant);
   }
 
-  /** Whether this tenant has more than its part, so that some of its runs should leave. */
+  /** Whether a tenant has reached its own maximum or its share of a full host, so that some of its runs should leave. */
   isOver(tenant: TenantId): boolean {
     const { runs, runs_in_memory, residents } = this.#options;
     const mine = runs.of(tenant);
     return mine >= residents(tenant) || (runs.size >= runs_in_memory && mine >= this.#share(tenant));
   }
 
-  /** How many are in memory beyond what it has places for. */
+  /** Number of runs in memory beyond the maximum, of the host or of one tenant. */
   get surplus(): number {
     const { runs, runs_in_memory, residents } = this.#options;
     let surplus = runs.size - runs_in_memory;
@@ -92,7 +92,7 @@ export class Places {
     return surplus;
   }
 
-  /** Somebody is on the way in, until what is returned is called. */
+  /** Reserves a place for a run that is being brought in, until the returned function is called. */
   come(tenant: TenantId): () => void {
     this.#comingAll += 1;
     this.#coming.set(tenant, (this.#coming.get(tenant) ?? 0) + 1);

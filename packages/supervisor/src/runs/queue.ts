@@ -1,7 +1,4 @@
-/**
- * What waits for a run, in the order in which it came. Nobody else changes it: others hand something over, and the run takes what it is
- * to be given next.
- */
+/** The deliveries that wait for a run, in order of arrival. The queue decides which of them the run can get next. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId } from '@corral/protocol/ids';
@@ -9,11 +6,11 @@ import type { GrantId } from '@corral/protocol/ids';
 /** A delivery that waits its turn. */
 export interface Queued {
   readonly delivery: PendingDelivery;
-  /** Its number in the store's inbox, where it came from there. */
+  /** Its number in the store's inbox; undefined if it did not come from there. */
   readonly inbox: number | undefined;
 }
 
-/** Grants that were made for the receiver of a delivery. */
+/** Grants that a delivery carries, made for its receiver. */
 export const grantsIn = (delivery: PendingDelivery): GrantId[] =>
   delivery.kind === 'message' ? (delivery.caps ?? []).map(({ grant }) => grant) : [];
 
@@ -34,39 +31,39 @@ export class RunQueue {
     return this.#items.values();
   }
 
-  /** Number of the last inbox item that was put in it. */
+  /** Number of the last inbox item that was received. */
   get lastInbox(): number {
     return this.#lastInbox;
   }
 
-  /** What its host has for the run, and the store's inbox has not: a tool's reply, a timer, a notice. */
+  /** Adds a delivery that is not in the store's inbox: a tool's reply, a timer, a notice. */
   add(delivery: PendingDelivery): void {
     this.#items.push({ delivery, inbox: undefined });
   }
 
-  /** The begin of a new segment: it comes before all that waits. */
+  /** Adds the start of a new segment, before all other deliveries. */
   begin(start: PendingDelivery): void {
     this.#items.unshift({ delivery: start, inbox: undefined });
   }
 
-  /** Puts a delivery of the store's inbox in it, once. */
+  /** Adds a delivery of the store's inbox; ignored if it was received already. */
   receive(delivery: PendingDelivery, inbox: number): void {
     if (inbox <= this.#lastInbox) return;
     this.#items.push({ delivery, inbox });
     this.#lastInbox = inbox;
   }
 
-  /** Items up to this one have been seen, whatever became of them. */
+  /** Marks inbox items up to this one as received. */
   seen(inbox: number): void {
     this.#lastInbox = Math.max(this.#lastInbox, inbox);
   }
 
-  /** A crank counts for nothing: what it was given is the next thing again. */
+  /** Puts the delivery of a discarded crank back; it is the next one again. */
   putBack({ delivery, inbox }: Queued): void {
     this.#items.unshift({ delivery, inbox });
   }
 
-  /** Holds each item that is in no inbox against something that has changed. @param left undefined: it is not given to the run */
+  /** Replaces each delivery that is not in the inbox. @param left the new delivery; undefined drops it */
   sift(left: (delivery: PendingDelivery) => PendingDelivery | undefined): void {
     for (const { delivery, inbox } of this.#items.splice(0)) {
       const kept = inbox === undefined ? left(delivery) : delivery;
@@ -74,12 +71,12 @@ export class RunQueue {
     }
   }
 
-  /** Something waits that the run can be given now. */
+  /** Whether the run can get a delivery now. */
   get hasNext(): boolean {
     return this.#next >= 0;
   }
 
-  /** Takes what the run is to be given now. */
+  /** Removes and returns the delivery that the run gets now. */
   take(): Queued | undefined {
     for (let next = this.#next; next >= 0; next = this.#next) {
       const [queued] = this.#items.splice(next, 1);
@@ -89,24 +86,24 @@ export class RunQueue {
     return undefined;
   }
 
-  /** Nothing that waits will be given to the run. Answers with the grants that were in it. */
+  /** Drops all deliveries. @returns the grants that they carried */
   drop(): GrantId[] {
     const grants = this.unreceived;
     this.#items.length = 0;
     return grants;
   }
 
-  /** Whether a reply to this is among what waits. */
+  /** Whether a reply to this call or request is in the queue. */
   hasReply(id: number): boolean {
     return this.#items.some(({ delivery }) => delivery.kind === 'reply' && delivery.results.some((result) => result.id === id));
   }
 
-  /** Grants that came in messages which the run was not given yet. */
+  /** Grants in messages that the run has not got yet. */
   get unreceived(): GrantId[] {
     return this.#items.flatMap(({ delivery }) => grantsIn(delivery));
   }
 
-  /** Answers of calls that wait, and of which the run's journal does not tell. */
+  /** Answers of calls in the queue that are not in the run's journal. */
   get unjournaled(): Result[] {
     const { pending } = this.#ledger;
     return this.#items.flatMap(({ delivery, inbox }) =>
@@ -116,20 +113,23 @@ export class RunQueue {
     );
   }
 
-  /** Of an instance of a service, a message comes only once the run has kept what came of the one before. */
+  /**
+   * Index of the next delivery; -1 if there is none. An instance of a service gets a message only after the turn of the previous one is
+   * over.
+   */
   get #next(): number {
     const { record, asked, hasState } = this.#ledger;
     const first = this.#items.length === 0 ? -1 : 0;
     if (record.service === undefined) return first;
     if (asked.turn) return this.#items.findIndex(({ delivery }) => delivery.kind !== 'message');
     if (this.#items[0]?.delivery.kind !== 'start' || !hasState) return first;
-    // It stays where it is until somebody writes to it; then it begins its turn in a new isolate.
+    // The instance waits for a message; then its turn begins in a new isolate.
     return this.#items.some(({ delivery: { kind } }) => kind === 'message' || kind === 'cancel') ? 0 : -1;
   }
 
   /**
-   * Of replies, those that the run still waits for: one that came after its request was given up, or beside it, is not given to its
-   * agent. What is in the store's inbox must be taken from there all the same.
+   * A delivery without the replies for which the run no longer waits, such as a reply to a request that was given up. A delivery of the
+   * store's inbox is returned even if no reply is left, because it must be removed from the inbox.
    */
   #due(queued: Queued): Queued | undefined {
     const { delivery, inbox } = queued;

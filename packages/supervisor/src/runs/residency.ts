@@ -1,7 +1,8 @@
 /**
- * Who is in memory. A run with nothing to do is given up to the store (parked) after an idle time or when memory is short, and
- * comes back on its next delivery. The inbox in the store is the truth and wake-ups are hints: parking is a compare-and-set
- * on it, and a sweep finds what a lost hint missed (DESIGN 3.6). Nothing here grows with the number of parked runs.
+ * Decides which runs are in memory. A run that has nothing to do is parked (kept only in the store) after an idle time or when memory is
+ * short, and comes back with its next delivery. The store's inbox is authoritative, and wake-ups are only hints: parking is a
+ * compare-and-set on the inbox, and a sweep finds the runs whose hint was lost (DESIGN 3.6). Nothing here grows with the number of parked
+ * runs.
  */
 import type { Broker } from '@corral/broker/broker';
 import { dueOf } from '@corral/broker/ledger/requests';
@@ -28,32 +29,32 @@ export interface ResidenceLimits {
 export interface ResidenceOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** Carries hints to the host that takes them; undefined: they stay in this process. */
+  /** Carries hints to the host that holds a run; undefined: they stay in this process. */
   readonly wakeUps: WakeUps | undefined;
   readonly broker: Broker;
   readonly grants: Grants;
   readonly scheduler: Scheduler;
-  /** Everything in memory, ended runs that are not durable yet included. */
+  /** All runs in memory, including ended ones whose end is not durable yet. */
   readonly runs: RunTable;
   readonly limits: ResidenceLimits;
-  /** Runs that a tenant may have in memory. */
+  /** Maximum of runs in memory of one tenant. */
   readonly residents: (tenant: TenantId) => number;
   /** How runs come back. */
   readonly revival: Revival;
   readonly transitions: Transitions;
 }
 
-/** Wake-ups that one sweep follows. */
+/** Maximum of runs that are brought in by one search. */
 const SWEEP_RUNS = 256;
-/** Places that are worth a look at once; fewer are filled after a while. */
+/** Number of free places that are filled at once; fewer are filled after FILL_MS. */
 const FILL_RUNS = 128;
 const FILL_MS = 200;
-/** How soon after a sweep the next one may look for timers. */
+/** Time after a sweep before a due timer may trigger the next one. Milliseconds. */
 const DUE_MS = 50;
-/** How soon room is made, and for how many at least. */
+/** Delay before runs are parked to make room, in milliseconds, and number of places that are made at least. */
 const MAKE_MS = 5;
 const ROOM_RUNS = 16;
-/** Wake-ups of full tenants that one sweep looks for. */
+/** Waiting runs of full tenants for which one sweep searches. */
 const BEHIND_RUNS = 64;
 
 export class Residency {
@@ -65,9 +66,9 @@ export class Residency {
   #closed = false;
   readonly #places: Places;
   readonly #wakeUps: WakeUps;
-  /** Tenants of which runs wait in the store for a place, and since when. */
+  /** Tenants whose runs wait in the store for a place, with the time since when. */
   readonly #backlog = new Map<TenantId, number>();
-  /** Since when the store was not seen to have nothing more to do. */
+  /** Since when no sweep has been completed, on the monotonic clock: runs may be waiting in the store. */
   #unseenSince: number | undefined;
   #opened = false;
   #filling: Promise<void> | undefined;
@@ -83,12 +84,12 @@ export class Residency {
     runs.left.listen(() => this.#fillSoon());
   }
 
-  /** Takes hints from now on; to be called once all is known that decides whether a run may go on. */
+  /** Follows hints from now on. To be called once quarantines and policies are loaded, which decide whether a run may go on. */
   listen(): void {
     this.#wakeUps.subscribe((id) => this.#hinted(id));
   }
 
-  /** Begins to sweep. */
+  /** Starts the periodic sweep. */
   open(): void {
     this.#opened = true;
     void this.#setAlarm();
@@ -105,14 +106,14 @@ export class Residency {
   }
 
   /**
-   * Keeps a place for one more run of a tenant, until what is returned is called; undefined where there is none, or others of its
-   * runs wait for one.
+   * Reserves a place for one more run of a tenant, until the returned function is called.
+   * @returns undefined if no place is free, or if other runs of the tenant wait for one
    */
   place(tenant: TenantId): (() => void) | undefined {
     return this.#backlog.has(tenant) || this.#places.free(tenant) === 0 ? undefined : this.#places.come(tenant);
   }
 
-  /** Keeps a place as above, whoever else waits for one; where there is none, some of what has nothing to do makes room. */
+  /** Reserves a place like `place`, even if other runs wait for one. If no place is free, some idle runs are parked to make room. */
   room(tenant: TenantId): (() => void) | undefined {
     if (this.#places.free(tenant) > 0) return this.#places.come(tenant);
     this.#makeRoom();
@@ -125,8 +126,8 @@ export class Residency {
   }
 
   /**
-   * Since when runs that have something to do are not in memory, where the host is what they wait for: they have no place, are on their
-   * way, or the store does not say which they are. A tenant that has as many in memory as it may waits for itself.
+   * Since when runs outside of memory have been waiting for the host: because they have no place, are being brought back, or are not known
+   * since the store does not answer. Runs of a tenant that has reached its own maximum do not count; they wait for the tenant.
    */
   get waitingSince(): number | undefined {
     if (!this.#opened || this.#closed) return undefined;
@@ -135,7 +136,7 @@ export class Residency {
     return since.length === 0 ? undefined : Math.min(...since);
   }
 
-  /** A run of a tenant was left in the store for now, since there was no room. */
+  /** Called when a run was left in the store because its tenant had no free place. */
   leave(tenant: TenantId): void {
     if (!this.#backlog.has(tenant)) this.#backlog.set(tenant, this.#options.clock.monotonic());
     this.#makeRoom();
@@ -147,12 +148,12 @@ export class Residency {
     return this.#options.revival.hold(id);
   }
 
-  /** Whether a run is in memory, or on its way there. */
+  /** Whether a run is in memory or being brought back. */
   knows(id: RunId): boolean {
     return this.#options.runs.has(id) || this.#options.revival.isUnderway(id);
   }
 
-  /** Something may have arrived for a run. Calling this once too often does no harm. */
+  /** Called when something may have arrived for a run; superfluous calls do no harm. */
   hint(id: RunId): void {
     const run = this.#options.runs.get(id);
     if (run !== undefined) void this.#options.revival.refresh(run);
@@ -160,8 +161,8 @@ export class Residency {
   }
 
   /**
-   * A hint has come, from this host or another one: the run may be in memory by now, or not be any more.
-   * @returns what is pending until it was followed: so hints that come faster than the store answers do not pile up here
+   * Follows a hint from this host or another one. The run may be in memory or not, whatever it was when the hint was sent.
+   * @returns a promise that is pending while the hint is followed, so that further hints for the run are merged meanwhile
    */
   #hinted(id: RunId): Promise<unknown> | undefined {
     const run = this.#options.runs.get(id);
@@ -169,20 +170,20 @@ export class Residency {
     return this.#closed || this.#options.revival.isUnderway(id) ? undefined : this.#wake(id);
   }
 
-  /** Parks everything that has nothing to do, now. */
+  /** Parks all runs that have nothing to do. */
   async parkAll(): Promise<void> {
     await Promise.all([...this.#options.runs.values()].map((run) => this.#leave(run)));
   }
 
   /**
-   * Gives a run up to the store, if it has nothing to do or may not go on, and nothing would be lost.
+   * Parks a run, if it has nothing to do or may not go on, and if no state would be lost.
    * @returns whether it is parked
    */
   async park(run: Run): Promise<boolean> {
     if (!this.#isParkable(run)) return false;
     if (this.#isAnswerMissing(run)) {
       await this.#options.broker.answers.keep(run, run.queue.unjournaled);
-      // Between this look and the mark below nothing may be awaited: the run could begin a crank.
+      // No `await` may stand between this check and the mark below, or the run could begin a crank in between.
       if (this.#isAnswerMissing(run) || !this.#isParkable(run)) return false;
     }
     let parked = false;
@@ -199,10 +200,10 @@ export class Residency {
         );
         if (!given) return;
       } catch {
-        // The store has no space for it now, or is closing: the run stays.
+        // The store has no space now, or is closing: the run stays in memory.
         return;
       }
-      // A timer fired meanwhile, or a message came after all.
+      // A timer fired or a message arrived meanwhile.
       if (run.wants) {
         // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
         const claimed = await store.claim(run.id).catch(() => undefined);
@@ -211,13 +212,13 @@ export class Residency {
           return;
         }
       }
-      // In the same breath as the look at its queue: whatever comes from here on finds it gone.
+      // In the same synchronous step as the check of its queue, so that later deliveries find it gone.
       parked = true;
       this.#forget(run);
     };
     run.park(parking());
     await run.parking;
-    // One that has left stays as it is: nothing that still knows this object may set it going again.
+    // A run that was parked keeps the mark, so that parts that still refer to this object cannot start it again.
     if (!parked) {
       run.stay();
       this.#options.scheduler.wake(run);
@@ -225,7 +226,7 @@ export class Residency {
     return parked;
   }
 
-  /** One look at everything: signs of life, wake-ups that were missed, runs that should leave. */
+  /** Periodic work: records that this host is alive, parks idle runs, and finds runs whose wake-up was missed. */
   async sweep(): Promise<void> {
     const { store, clock, limits } = this.#options;
     if (this.#sweeping || this.#closed) return;
@@ -241,14 +242,14 @@ export class Residency {
       await this.#setAlarm();
       this.#unseenSince = undefined;
     } catch (error) {
-      // The store cannot answer now; the next sweep asks again. That the disk is full is said by itself.
+      // The store cannot answer now; the next sweep tries again. A full disk is reported separately, and does not count as a stall.
       if (error instanceof CorralError && error.code === 'CORRAL_DISK_FULL') this.#unseenSince = undefined;
     } finally {
       this.#sweeping = false;
     }
   }
 
-  /** Brings in what has something to do, of tenants that have places free. */
+  /** Brings in runs that have something to do, of tenants that have free places. */
   #fill(): Promise<void> {
     const fill = async () => {
       const { store, clock } = this.#options;
@@ -260,7 +261,7 @@ export class Residency {
     return (this.#filling ??= fill().finally(() => (this.#filling = undefined)));
   }
 
-  /** Runs of a tenant that is full may have something to do: for them, others of its runs that have nothing to do must leave. */
+  /** Finds waiting runs of tenants that are full; for them, idle runs of the tenant are parked. */
   async #lookBehind(): Promise<void> {
     const { store, clock } = this.#options;
     if (this.#backlog.size > 0) this.#makeRoom();
@@ -270,7 +271,7 @@ export class Residency {
     await Promise.all(behind.map((id) => this.#wake(id)));
   }
 
-  /** Somebody has left, or wants to come in: those who wait are brought in many at a time, since finding them costs the same for one. */
+  /** Schedules a search for waiting runs after a place became free. It brings in many at a time, since it costs the same for one. */
   #fillSoon(): void {
     if (this.#closed || this.#stopFill !== undefined || this.#filling !== undefined) return;
     let free = 0;
@@ -289,10 +290,10 @@ export class Residency {
     this.#stopSweep = this.#options.clock.after(this.#options.limits.sweep_ms, () => void this.sweep().then(() => this.#next()));
   }
 
-  /** Wakes up for the next timer of a parked run, however far away it is. */
+  /** Sets a timer for the first timer of a parked run. */
   async #setAlarm(): Promise<void> {
     const due = await this.#options.store.nextDue().catch(() => undefined);
-    // What is due already was looked for just now; where it has no place yet, looking again at once would not help.
+    // Runs whose timer is due already were just searched for. If they have no place yet, an immediate search would not help.
     if (due !== undefined) this.#expect(Math.max(due, this.#options.clock.now() + DUE_MS));
   }
 
@@ -310,12 +311,12 @@ export class Residency {
   async #wake(id: RunId): Promise<void> {
     try {
       const stored = await this.#options.store.run(id);
-      // One that may not go on stays where it is; whoever lets it go on brings it back.
+      // A run that may not go on stays parked; its resumption brings it back.
       if (stored === undefined || stored.status.lifecycle === 'ended' || stored.status.control !== 'none' || stored.still) return;
-      // Somebody else may have brought it back while the store was asked: then it is held already, and must not be claimed again.
+      // It may have been brought back while the store was asked. Then this host holds it already, and must not claim it again.
       if (this.knows(id)) return void (await this.#hinted(id));
       const { tenant } = stored.record;
-      // No room: the store keeps it, and what came for it.
+      // No place is free: the run and its deliveries stay in the store.
       if (this.#places.free(tenant) === 0) return this.leave(tenant);
       const come = this.#places.come(tenant);
       try {
@@ -324,18 +325,18 @@ export class Residency {
         come();
       }
     } catch {
-      // Said where it was found; the sweep asks again where that can help.
+      // The error was reported where it occurred. The sweep tries again if that can help.
     }
   }
 
-  /** A run that has nothing to do leaves memory; if this host must remember something about it, at least its isolate goes. */
+  /** Parks an idle run. If it must stay in memory, at least its isolate is disposed of. */
   async #leave(run: Run): Promise<void> {
     const idle = () => run.onCpu === undefined && !run.wants && !this.#options.scheduler.isBusy(run);
     if (!idle() || (await this.park(run))) return;
     if (idle() && run.parking === undefined) this.#options.scheduler.unseat(run);
   }
 
-  /** Too many runs, or too much heap: the longest unused leave first, unless bringing them back is dear. */
+  /** Makes room if there are too many runs or too much heap. Runs of least `worth` go first: unused for long, and cheap to replay. */
   #relieve(): void {
     const { runs, limits, scheduler } = this.#options;
     if (this.#places.surplus > 0) this.#makeRoom();
@@ -350,7 +351,7 @@ export class Residency {
     if (heap_kib <= most_kib) return;
     for (const run of this.#idle()) {
       if (heap_kib <= most_kib * 0.9) return;
-      // Whoever holds less than an even share is not made to pay for those who hold more.
+      // A tenant with less than an even share of the heap keeps its isolates.
       if (run.seat === undefined || (of.get(run.tenant) ?? 0) <= most_kib / of.size) continue;
       heap_kib -= run.heap_kib;
       of.set(run.tenant, (of.get(run.tenant) ?? 0) - run.heap_kib);
@@ -358,7 +359,7 @@ export class Residency {
     }
   }
 
-  /** Parks some of what has nothing to do, of tenants that have more than their part. Once in a while is enough. */
+  /** Parks some idle runs of tenants that have more than their share. Calls within MAKE_MS are merged. */
   #makeRoom(): void {
     if (this.#making || this.#closed) return;
     this.#making = true;
@@ -380,7 +381,7 @@ export class Residency {
   #isParkable(run: Run): boolean {
     const { broker, scheduler, runs } = this.#options;
     if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
-    // The grace of one that was asked to stop runs here, and is soon over.
+    // The grace of a cancelled run is timed in memory, and is soon over.
     if (run.isAsked || run.ledger.cancelled !== undefined) return false;
     if (run.onCpu !== undefined || scheduler.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     if (run.wants) return false;
@@ -389,13 +390,13 @@ export class Residency {
     return true;
   }
 
-  /** A held run leaves with what waits for it: the store has that, once it has the answers that are in memory alone. */
+  /** Whether the queue has answers that only this host knows. A held run may be parked only once the store has kept them. */
   #isAnswerMissing(run: Run): boolean {
     const { answers } = this.#options.broker;
     return run.queue.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
   }
 
-  /** When it must be looked at though nothing arrives: the end of its wall time. */
+  /** The end of its wall time, in milliseconds since 1970, at which it must be brought back; undefined if its wall clock does not run. */
   #deadline(run: Run, now: number): number | undefined {
     if (!run.isFree || !run.ledger.wall.runs) return undefined;
     return Math.ceil(now + Math.max(1, run.wallLeft_ms(this.#options.clock.monotonic())));

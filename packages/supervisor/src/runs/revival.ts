@@ -1,6 +1,6 @@
 /**
- * How a run comes back from the store: claimed, read, given what waits for it. One that cannot be read is set aside, so that a sweep
- * does not meet it again and again; one that cannot be read now goes back to the store.
+ * Brings runs back from the store: claims and reads them, and fetches the deliveries that wait. A run that cannot be read is quarantined,
+ * so that the sweep does not try it again and again; one that cannot be read at the moment is parked again.
  */
 import type { Grants } from '@corral/policy/capability/grants';
 import { CorralError } from '@corral/protocol/errors';
@@ -21,17 +21,17 @@ export interface RevivalOptions {
   readonly grants: Grants;
   readonly runs: RunTable;
   readonly scheduler: Pick<Scheduler, 'wake'>;
-  /** Makes a run of what the store has. */
+  /** Reads a claimed run into memory (revive.ts). */
   readonly revive: (stored: StoredRun) => Promise<Run>;
   readonly transitions: Transitions;
 }
 
-/** Hosts that may die under a run that gets no further, before it is suspected of having killed them. */
+/** Number of hosts in a row that may die while a run makes no progress; then the run is suspected of having killed them. */
 const ATTEMPTS = 3;
 const RETRY_MS = 1_000;
-/** What no trying again would change. */
+/** Errors that another attempt would not change; the run is quarantined. */
 const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_AGENT_UNKNOWN', 'CORRAL_INTERNAL']);
-/** Attempts at parking a run that messages keep arriving for. */
+/** Attempts at parking a run for which messages keep arriving. */
 const GIVE_BACK = 5;
 
 export class Revival {
@@ -50,7 +50,7 @@ export class Revival {
     this.#closed = true;
   }
 
-  /** Since when somebody is being brought back. */
+  /** Since when runs are being brought back, without a time in which none was; undefined if none is. */
   get since(): number | undefined {
     return this.#since;
   }
@@ -60,19 +60,20 @@ export class Revival {
   }
 
   /**
-   * The run, in memory and not about to leave it; undefined when there is no such run, or it has ended.
-   * @throws CORRAL_JOURNAL_DAMAGED and others, when it cannot be brought back
+   * Returns a run that is in memory and stays there until the caller had its turn; brings it back if it is parked.
+   * @returns undefined if there is no such run, or it has ended
+   * @throws CORRAL_JOURNAL_DAMAGED and others, if it cannot be brought back
    */
   async hold(id: RunId): Promise<Run | undefined> {
     for (;;) {
       const run = this.#options.runs.get(id);
       if (run === undefined) {
         const revived = await this.revive(id);
-        // Ended as it came back, by a fence: it will not be in memory however often it is brought there.
+        // A fence ended it as it came back, so trying again would not bring it into memory.
         if (revived === undefined || revived.outcome !== undefined) return revived;
       } else if (run.parking !== undefined) await run.parking;
       else {
-        // It stays until whoever asked has had their turn.
+        // It stays in memory until the caller has had its turn.
         this.#options.clock.after(0, run.keep());
         return run;
       }
@@ -85,7 +86,7 @@ export class Revival {
     this.#options.clock.after(RETRY_MS, () => void this.hold(id).catch((again) => this.retry(id, again)));
   }
 
-  /** A run whose record does not open any more is set aside at once, or every sweep would meet it again. */
+  /** Quarantines a run whose record cannot be opened, or every sweep would try it again. */
   async #readable<T>(id: RunId, reading: Promise<T>): Promise<T> {
     try {
       return await reading;
@@ -98,7 +99,7 @@ export class Revival {
     }
   }
 
-  /** Brings a run back, or waits for that if it is under way. @throws CORRAL_JOURNAL_DAMAGED and others */
+  /** Brings a run back, or waits for that if it is under way. @throws CORRAL_JOURNAL_DAMAGED and others, if it cannot be brought back */
   revive(id: RunId): Promise<Run | undefined> {
     const underway = this.#reviving.get(id);
     if (underway !== undefined) return underway;
@@ -135,14 +136,15 @@ export class Revival {
     }
     run.used(clock.monotonic());
     runs.set(id, run);
-    // Before anybody gets hold of it, and before it cranks: what is under way from now on was not left behind by anyone.
+    // Before others can use the run and before its first crank: calls that are under way now were left behind by the last host, later ones
+    // were not.
     this.#events.onWoken(run);
-    // What was delivered while the inbox was being read.
+    // Fetches what arrived while the inbox was being read.
     if (await this.refresh(run)) this.#events.onCaughtUp(run);
     return run;
   }
 
-  /** It could not be read now: back into the store it goes, where the sweep finds it. */
+  /** Parks a run that cannot be read at the moment, so that the sweep finds it. @returns whether it is parked, or gone */
   async #giveBack(id: RunId): Promise<boolean> {
     const { store } = this.#options;
     for (let tries = 0; tries < GIVE_BACK; tries++) {
@@ -152,15 +154,15 @@ export class Revival {
     return false;
   }
 
-  /** Takes over what the store has for a run; false where the store cannot say. */
+  /** Fetches new deliveries of a run from the store. @returns false if the store cannot answer, or the run has left memory */
   async refresh(run: Run): Promise<boolean> {
     const { store, scheduler, grants, runs } = this.#options;
     try {
       const inbox = await store.inbox(run.id, run.queue.lastInbox);
-      // It has left memory meanwhile; whoever brings it back reads its inbox.
+      // It has left memory meanwhile; its inbox is read when it is brought back.
       if (runs.get(run.id) !== run) return false;
       const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
-      // What they carry was made by a run that saw this one parked.
+      // The grants that they carry were made by a run while this one was parked, so they are not in memory yet.
       if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);
       for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.queue.receive(delivery, seq);
     } catch {
@@ -172,8 +174,8 @@ export class Revival {
 }
 
 /**
- * Whether reviving the run sets something going within moments: a crank, a timer, or a call that has no answer yet and is made
- * again. What killed the hosts before may be any of these.
+ * Whether the run does something shortly after it comes back: a crank, a timer, or a call without an answer that is repeated. Any of these
+ * may have killed the hosts before.
  */
 function isAboutToGo(run: Run, now: number): boolean {
   if (run.runnable) return true;

@@ -1,6 +1,6 @@
 /**
- * Brings a run from the store into memory: its journal is folded into a ledger, from the last checkpoint on, and what waits
- * for it is put in its queue. Nothing that was decided is decided again (DESIGN 1.6).
+ * Restores a run from the store: its journal is applied to a ledger, from the last checkpoint on, and the deliveries that wait for it are
+ * put into its queue. No decision is made again (DESIGN 1.6).
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { dueOf } from '@corral/broker/ledger/requests';
@@ -23,19 +23,19 @@ export interface ReviveOptions {
   readonly clock: Clock;
   readonly grants: Grants;
   readonly load: (bundle: Digest) => Promise<LoadedBundle>;
-  /** Whether a tenant has policies, which ask where things came from. */
+  /** Whether a tenant has policies, so that information flow is tracked. */
   readonly tracked: (tenant: TenantId) => boolean;
-  /** What a run is watched by for loops; undefined where nobody watches. */
+  /** Detectors of a run; undefined if it is not watched. */
   readonly watch: (record: RunRecord) => RunDetectors | undefined;
-  /** Milliseconds between two times in which no host was there. */
+  /** Milliseconds between two times in which no host was running. */
   readonly absent: (from: number, until: number) => number;
 }
 
-/** Entries that are folded without letting anybody else have a turn. */
+/** Entries that are applied in one go, before other work of the host gets a turn. */
 export const FOLD_AT_ONCE = 250;
 
 /**
- * @param stored as a claim gave it
+ * @param stored result of the claim
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
@@ -44,11 +44,11 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   if (isTorn(stored))
     throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
   const [entries, inbox] = await Promise.all([
-    // What its last host knew of it says as much as its journal.
+    // The ledger that its last host saved replaces the journal.
     savedFor(stored, tracked) === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
     store.inbox(record.id, ALL_OF_INBOX),
   ]);
-  // After the inbox, so that what its messages carry is among them.
+  // Read after the inbox, so that the grants which its messages carry are included.
   const chain = await store.grants(record.id);
   const ledger = new Ledger(record, tracked(record.tenant), watch(record));
   ledger.wall.absent = absent;
@@ -64,7 +64,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
     ledger.apply(entry, { checkpoint });
     lastAt = Math.max(lastAt, entry.at);
   }
-  // What reading it back has gathered is in the store.
+  // The amounts that applying the entries has gathered are in the store already.
   ledger.tally.take();
   const bundle = await load(ledger.bundle);
   bundle.agent(record.agent);
@@ -76,7 +76,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   if (ledger.segment_entries === 0) run.queue.add(startOf(ledger, grants));
   const isUnreached = (id: number) => run.kept.some((result) => result.id === id);
   for (const pending of ledger.pending.values()) {
-    // Of a message that reached nobody, its sender is told that, once it is written down.
+    // If a message could not be delivered, its sender gets that answer instead, once it is recorded (taken-up.ts).
     if (pending.kind === 'decided' && !(pending.sent === true && isUnreached(pending.id))) run.queue.add(pending.delivery);
   }
   if (ledger.cancelled !== undefined && !ledger.cancelled.told)
@@ -91,10 +91,9 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
 }
 
 /**
- * Until when a run that is read back had nothing to do: from then on it waited for its host, and its wall clock stood still. A call
- * that was under way when its host ended is made again, or is unknown; how long it had been waited for by then nobody knows, so that
- * counts for nothing.
- * @param run with what it can be given at once in its queue, and nothing of its inbox
+ * The time up to which a restored run waited for others; after that it waited for the host, and its wall clock did not run. The time for
+ * which a call was under way when the host ended is not known, so it does not count.
+ * @param run whose queue contains the deliveries from its ledger, and nothing of its inbox
  */
 function idleUntil({ ledger, queue }: Run, inbox: readonly InboxItem[], now: number): number {
   const last = ledger.wall.stamped_at;
@@ -108,9 +107,9 @@ function idleUntil({ ledger, queue }: Run, inbox: readonly InboxItem[], now: num
 }
 
 /**
- * Takes grants into memory, with all they were derived from. What the run has let go of stays in the store.
- * @param chain as the store has it
- * @param held those of them that somebody in memory holds
+ * Loads grants into memory, with those from which they were derived. Other grants of the run stay in the store.
+ * @param chain grants in the store
+ * @param held those among them that a run in memory holds
  */
 export function addChain(grants: Grants, chain: readonly (Grant & GrantState)[], held: readonly GrantId[]): void {
   const byId = new Map(chain.map((grant) => [grant.id, grant]));
@@ -118,7 +117,7 @@ export function addChain(grants: Grants, chain: readonly (Grant & GrantState)[],
     const found = byId.get(id);
     if (found === undefined) return;
     const { used, revoked, sent_bytes, rested_at, ...grant } = found;
-    // Parents first, so that each knows what is derived from it.
+    // Parents first, because a grant is linked to its parent when it is added.
     if (grant.parent !== undefined) add(grant.parent, false);
     const counts = { ...(sent_bytes === undefined ? {} : { sent_bytes }), ...(rested_at === undefined ? {} : { rested_at }) };
     grants.add(grant, { used, revoked, ...counts }, isHeld);
@@ -126,9 +125,12 @@ export function addChain(grants: Grants, chain: readonly (Grant & GrantState)[],
   for (const id of held) add(id, true);
 }
 
-/** Where things came from is known by reading them again, so a run whose policies ask for that is folded from its journal. */
+/** The saved ledger does not contain the origins of values. If they are tracked, the journal is read instead. */
 const savedFor = ({ ledger, record }: StoredRun, tracked: ReviveOptions['tracked']) => (tracked(record.tenant) ? undefined : ledger);
-/** A host that died while it wrote a fork down leaves one that must not go on: its calls would be taken for its own. */
+/**
+ * Whether a host died before it had written all entries of a fork. Such a fork must not go on: it would treat its origin's calls as its
+ * own.
+ */
 function isTorn({ record, seq }: StoredRun): boolean {
   const { origin } = record;
   return origin !== undefined && origin.at > 1 && seq < (origin.entries ?? origin.at);

@@ -1,4 +1,4 @@
-/** A run as its supervisor holds it: the four axes of its state, what waits for it, where it sits. */
+/** A run in memory: the four axes of its state, its queue, its isolate and its present crank. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -10,7 +10,7 @@ import type { Cell } from '../cells/cell.ts';
 import { Alarms } from './alarms.ts';
 import { RunQueue, type Queued } from './queue.ts';
 
-/** A delivery on the CPU, as it was sent. */
+/** The delivery of the present crank, as it was sent to the cell. */
 export interface OnCpu extends Queued {
   readonly crank: number;
   readonly at: number;
@@ -23,17 +23,17 @@ export interface Seat {
   readonly assignment: number;
 }
 
-/** A millisecond of replay counts like so many milliseconds of having been used more lately. */
+/** Weight of replay cost against recency in `worth`: a millisecond of replay counts as much as having been used this much later. */
 const REPLAY_WEIGHT = 100;
 
-/** What is known of a run that comes back from the store. */
+/** State of a run that comes back from the store, besides its ledger. */
 export interface Found {
   /** Time stamp of its last delivery, in milliseconds since 1970. */
   readonly lastAt?: number;
   readonly control?: Control;
-  /** Answers of its calls that the store has. */
+  /** Answers of its calls that the store has kept. */
   readonly kept?: readonly Result[];
-  /** It came out of a backup. */
+  /** It was restored from a backup. */
   readonly restored?: boolean;
 }
 
@@ -45,7 +45,7 @@ export class Run {
   #outcome: Outcome | undefined;
   readonly queue: RunQueue;
   #parking: Promise<void> | undefined;
-  /** Answers of its calls that the store had when it was brought back. */
+  /** Answers of its calls that the store had kept when it was brought back. */
   readonly kept: readonly Result[];
   #restored: boolean;
   #wanted = 0;
@@ -61,7 +61,7 @@ export class Run {
   #busySince: number | undefined;
   #began: number | undefined;
   #crankBegan = 0;
-  /** What that crank had used of the CPU when it was stopped, and when that was. */
+  /** CPU time of the last crank when it was stopped, and the time of the stop. */
   #stopped: { readonly used_ms: number; readonly at: number } | undefined;
   readonly alarms = new Alarms();
 
@@ -81,32 +81,32 @@ export class Run {
     this.#restored = restored;
   }
 
-  /** Under which this host holds it. */
+  /** Epoch of the lease under which this host holds the run. */
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** It was claimed again, under another epoch. */
+  /** Called when the run was claimed again, under another epoch. */
   reclaimed(epoch: number): void {
     this.#epoch = epoch;
   }
 
-  /** Whether somebody keeps it still. */
+  /** Whether the run is paused or under quarantine. */
   get control(): Control {
     return this.#control;
   }
 
-  /** It is given nothing any more. */
+  /** Pauses or quarantines the run: it gets no more deliveries. */
   stop(control: Exclude<Control, 'none'>): void {
     this.#control = control;
   }
 
-  /** Nobody keeps it still any more. */
+  /** Ends the pause or quarantine. */
   goOn(): void {
     this.#control = 'none';
   }
 
-  /** How it has ended, durably or not. */
+  /** Its outcome, durable or not; undefined while it lives. */
   get outcome(): Outcome | undefined {
     return this.#outcome;
   }
@@ -115,37 +115,37 @@ export class Run {
     this.#outcome = outcome;
   }
 
-  /** It is being given up to the store and must not be touched until that is decided. */
+  /** Set while the run is being parked: it must not be changed until this resolves. */
   get parking(): Promise<void> | undefined {
     return this.#parking;
   }
 
-  /** @param decided resolves once it is parked, or stays */
+  /** Marks the run as being parked. @param decided resolves once it is parked, or stays in memory */
   park(decided: Promise<void>): void {
     this.#parking = decided;
   }
 
-  /** It was not parked after all. */
+  /** Called when the run was not parked after all. */
   stay(): void {
     this.#parking = undefined;
   }
 
-  /** It came out of a backup, and nobody has looked at it since. */
+  /** It was restored from a backup and has not been checked since (taken-up.ts). */
   get restored(): boolean {
     return this.#restored;
   }
 
-  /** Somebody looks at it. */
+  /** Called when a restored run is checked. */
   lookedAt(): void {
     this.#restored = false;
   }
 
-  /** Whether somebody has just asked for it and is about to do something with it. */
+  /** Whether some part of the host needs it in memory now; see `keep`. */
   get isAsked(): boolean {
     return this.#wanted > 0;
   }
 
-  /** Somebody is about to do something with it: it stays in memory until what is returned is called. */
+  /** Keeps the run in memory until the returned function is called. */
   keep(): () => void {
     this.#wanted += 1;
     return () => {
@@ -153,7 +153,7 @@ export class Run {
     };
   }
 
-  /** Whether it can ever wake is being looked up. */
+  /** Whether the store is being asked if the run can ever wake; it must not be parked meanwhile. */
   get doubted(): boolean {
     return this.#doubted;
   }
@@ -162,12 +162,12 @@ export class Run {
     this.#doubted = true;
   }
 
-  /** It is known again whether it can wake. */
+  /** Called when the store has answered. */
   settle(): void {
     this.#doubted = false;
   }
 
-  /** Heap of its isolate, as its cell said last. */
+  /** Heap of its isolate, by the last report of its cell. */
   get heap_kib(): number {
     return this.#heap_kib;
   }
@@ -176,17 +176,17 @@ export class Run {
     this.#heap_kib = heap_kib;
   }
 
-  /** Since when it has had something to do without a crank of it being completed. */
+  /** Since when it has had something to do without completing a crank, on the monotonic clock. */
   get busySince(): number | undefined {
     return this.#busySince;
   }
 
-  /** A crank of it is over, whatever came of it. */
+  /** Called when a crank of it has ended, with any result. */
   moved(): void {
     this.#busySince = undefined;
   }
 
-  /** When its first crank began, on the monotonic clock; of a turn, where it is an instance of a service. */
+  /** When its first crank began, on the monotonic clock; for an instance of a service, the first crank of its turn. */
   get began(): number | undefined {
     return this.#began;
   }
@@ -195,12 +195,12 @@ export class Run {
     this.#began = monotonic;
   }
 
-  /** Its turn is over: the next one begins anew. */
+  /** Called when the turn of a service's instance is over. */
   rest(): void {
     this.#began = undefined;
   }
 
-  /** Where its isolate is, if it has one. */
+  /** The place of its isolate; undefined if it has none. */
   get seat(): Seat | undefined {
     return this.#seat;
   }
@@ -209,14 +209,14 @@ export class Run {
     this.#seat = seat;
   }
 
-  /** @returns where it sat */
+  /** @returns the place that it had */
   leaveSeat(): Seat | undefined {
     const seat = this.#seat;
     this.#seat = undefined;
     return seat;
   }
 
-  /** The crank that it is at. */
+  /** Its present crank; undefined if it is not on the CPU. */
   get onCpu(): OnCpu | undefined {
     return this.#onCpu;
   }
@@ -225,12 +225,12 @@ export class Run {
     return this.#lastAt;
   }
 
-  /** When it last was on the CPU, on the monotonic clock. */
+  /** When its last crank began, or when it came into memory, on the monotonic clock. */
   get lastUsed(): number {
     return this.#lastUsed;
   }
 
-  /** It is in memory, and was not on the CPU yet. */
+  /** Called when it has come into memory. */
   used(monotonic: number): void {
     this.#lastUsed = monotonic;
   }
@@ -241,8 +241,9 @@ export class Run {
   }
 
   /**
-   * Takes what it is given next on to the CPU.
+   * Begins a crank with the next delivery.
    * @param now in milliseconds since 1970
+   * @returns undefined if no delivery can be given now
    */
   beginCrank(now: number, monotonic: number): OnCpu | undefined {
     const queued = this.queue.take();
@@ -262,40 +263,40 @@ export class Run {
     return crank;
   }
 
-  /** Its crank counts for nothing, and is made again. @returns whether it was at one */
+  /** Discards the present crank; its delivery is the next one again. @returns whether there was a crank */
   putBack(): boolean {
     const crank = this.leaveCpu();
     if (crank !== undefined) this.queue.putBack(crank);
     return crank !== undefined;
   }
 
-  /** Cells that died under its current crank. */
+  /** Number of cells that died during its present crank. */
   get losses(): number {
     return this.#losses;
   }
 
-  /** Its crank was lost with its cell. */
+  /** Called when its crank was lost with its cell. */
   lose(): void {
     this.#losses += 1;
   }
 
-  /** How often its current crank, or the replay before it, was stopped for time that it spent standing still. */
+  /** How often its present crank, or the replay before it, was stopped because of time in which its process was frozen or waited. */
   get setbacks(): number {
     return this.#setbacks;
   }
 
-  /** Its crank is given up, and made again: a process that was stopped says nothing about the run, nor about its cell. */
+  /** Called when its crank is repeated because its process was frozen or had to wait, for which the run is not to blame. */
   setBack(): void {
     this.#setbacks += 1;
   }
 
-  /** A crank of it was made. */
+  /** Called when a crank of it was completed. */
   cranked(): void {
     this.#losses = 0;
     this.#setbacks = 0;
   }
 
-  /** Tells its clock whether its own time passes now: not while it has something to do, and is not on a CPU. */
+  /** Starts or stops its wall clock, which does not run while the run waits for a CPU or must not go on. */
   tick(monotonic: number): void {
     const free = this.isFree;
     const busy = this.#onCpu !== undefined || this.hasWork;
@@ -304,38 +305,38 @@ export class Run {
     this.ledger.wall.give(monotonic, free && (this.#onCpu !== undefined || !busy));
   }
 
-  /** Wall time that is left to it. */
+  /** Wall time that is left. */
   wallLeft_ms(monotonic: number): number {
     return this.ledger.record.ceilings.wall_ms - this.ledger.wall.own(monotonic);
   }
 
-  /** How much is lost with its isolate, to be compared: the more lately it was used, and the dearer it is to replay, the more. */
+  /** Value of keeping its isolate, for comparisons: higher if it was used recently, or if its replay is expensive. */
   get worth(): number {
     return this.#lastUsed + (this.ledger.segment_cpu_us / 1000) * REPLAY_WEIGHT;
   }
 
-  /** Its crank was stopped, after so much time on the CPU. */
+  /** Called when its crank was stopped. @param used_ms CPU time of the crank @param at on the monotonic clock */
   stopCrank(used_ms: number, at: number): void {
     this.#stopped = { used_ms, at };
   }
 
-  /** Time since its last crank began; for one that was stopped, its time on the CPU and the time since then. */
+  /** Time since its last crank began; for a crank that was stopped, its CPU time plus the time since the stop. */
   crankAge(now: number): number {
     if (this.#began === undefined) return 0;
     return this.#stopped === undefined ? now - this.#crankBegan : this.#stopped.used_ms + now - this.#stopped.at;
   }
 
-  /** Something waits for it that it can be given now. */
+  /** Whether a delivery can be given to it now. */
   get hasWork(): boolean {
     return this.queue.hasNext;
   }
 
-  /** It may go on, as far as people and hosts are concerned. */
+  /** Whether it is neither paused, nor under quarantine, nor held. */
   get isFree(): boolean {
     return this.#control === 'none' && this.ledger.held === undefined;
   }
 
-  /** It has a use for its place and its isolate: something waits for it, and it may go on. What waits for one that is held is in the store. */
+  /** Whether it needs its place in memory: it has a delivery and may go on. The deliveries of a run that may not go on are in the store. */
   get wants(): boolean {
     return this.isFree && this.hasWork;
   }
@@ -362,7 +363,7 @@ export class Run {
   get waiting(): WaitingOn {
     return this.#outcome === undefined ? this.ledger.waitingOn() : 'nothing';
   }
-  /** It has something to do and may do it. */
+  /** Whether the scheduler may begin a crank of it. */
   get runnable(): boolean {
     return (
       this.#outcome === undefined &&

@@ -1,13 +1,13 @@
-/** What is common to all who replay a journal: where its segments begin, their randomness, how long their cranks may take. */
+/** Shared by all kinds of replay: the segments of a journal, their seeds, and the limits of their cranks. */
 import type { Digest } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
 
-/** A replayed crank may take this many times what it took, and this much more. */
+/** A replayed crank may use this multiple of its recorded CPU time, plus the slack. */
 export const REPLAY_FACTOR = 4;
 export const REPLAY_SLACK_US = 100_000;
 
 /**
- * Each segment of a run has randomness of its own, derived so that replay finds it again.
+ * Seed of a segment. Each segment has its own, derived from the run's, so that replay gets the same.
  * @param seed of the run's header, as hex
  * @param checkpoint number of the entry with the checkpoint that the segment follows; 0 for the first
  */
@@ -18,9 +18,9 @@ export function segmentSeed(seed: string, checkpoint: number): string {
 }
 
 export interface Segment {
-  /** The entry with the checkpoint it follows; 0 for the first. */
+  /** Number of the entry with the checkpoint that the segment follows; 0 for the first. */
   readonly checkpoint: number;
-  /** The bundle on which it last ran, or was moved to: on that one, all of it replays. */
+  /** The bundle on which the segment last ran, or to which it was upgraded. The whole segment replays on it. */
   readonly bundle: Digest;
   readonly cranks: readonly Recorded[];
 }
@@ -31,9 +31,10 @@ export type Recorded = Entry & { readonly delivery: string; readonly effects: st
 export const isCrank = (entry: Entry): entry is Recorded => entry.delivery !== undefined && entry.effects !== undefined;
 
 /**
- * A journal cut where its isolates were changed. The entry with a checkpoint is the last crank of the segment it ends.
- * @param bundle on which the run was when it made the first of them
- * @param checkpoint the entry that `entries` follow, if that is a checkpoint
+ * Splits a journal at its checkpoints; each segment runs in an isolate of its own. The entry with a checkpoint is the last crank of its
+ * segment.
+ * @param bundle on which the first entry was made
+ * @param checkpoint number of the checkpoint's entry that precedes `entries`; 0 if there is none
  */
 export function segmentsOf(entries: readonly Entry[], bundle: Digest, checkpoint = 0): Segment[] {
   const segments: Segment[] = [];

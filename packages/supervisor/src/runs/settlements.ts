@@ -1,6 +1,6 @@
 /**
- * How what a run waits for is settled by its host instead of by who was asked: nobody knows what a call came to, its capability was
- * taken back, nobody answered in time, or people have decided. Each is an entry of the journal first, and then a delivery.
+ * Settles what a run waits for if the answer does not come from the tool or run that was asked: the result of a call is unknown, its
+ * capability was revoked, nobody answered in time, or people have decided. Each settlement is recorded in the journal, then delivered.
  */
 import type { Broker } from '@corral/broker/broker';
 import { unanswered } from '@corral/broker/ledger/requests';
@@ -25,47 +25,47 @@ export class Settlements {
     this.#options = options;
   }
 
-  /** A call's reply is lost and may not be asked for again: the run waits for somebody, or its agent is told. */
+  /** The reply of a call is lost, and the call may not be repeated: the run waits for a resolution, or its agent gets an error. */
   unknown(run: Run, call: number, message: string, detail?: string): void {
     const { broker, scheduler } = this.#options;
     if (run.outcome !== undefined) return;
     const tell = run.manifest.on_unknown === 'tell';
-    // A refusal is told by the broker's event.
+    // If the store refuses it, the broker emits `refused`.
     broker.record(run, { kind: 'unknown', id: call, message, tell, ...(detail === undefined ? {} : { detail }) }).catch(() => undefined);
     if (tell) this.pass(run, call);
     scheduler.wake(run);
   }
 
-  /** The capability of a call was taken back while it was under way: what came of it is written down, and its agent is told. */
+  /** The capability of a call was revoked while the call was under way: its result is recorded, and the agent gets an error instead. */
   fence(run: Run | undefined, result: Result): void {
     if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
-    // A refusal is told by the broker's event.
+    // If the store refuses it, the broker emits `refused`.
     this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
     this.pass(run, result.id);
   }
 
-  /** A request, or people's word on a call, is not waited for any longer. A reply that is on its way is not given to its agent then. */
+  /** Ends the wait for the reply to a request, or for an approval. A reply that arrives later is not delivered. */
   unanswered(run: Run, id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED', message: string): void {
     const kind = run.ledger.pending.get(id)?.kind;
     if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval')) return;
-    // A refusal is told by the broker's event.
+    // If the store refuses it, the broker emits `refused`.
     this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
     run.alarms.callOff(id);
     this.pass(run, id);
   }
 
-  /** What waits for other runs or for people under a capability that was taken back is not waited for. */
+  /** Ends the waits for requests and approvals whose capability was revoked. */
   fenceRequests(run: Run): void {
     const { broker, residency } = this.#options;
     if (run.parking !== undefined) {
-      // Nothing may be written about it now; once it is parked, it is looked at when it is brought back.
+      // Nothing may be recorded about it now. If it is parked, it is checked when it is brought back.
       residency.hold(run.id).then(
         (held) => held === run && run.outcome === undefined && this.fenceRequests(run),
         () => undefined,
       );
       return;
     }
-    // What it has let go of was not taken back.
+    // A grant that the run itself has dropped does not count as revoked.
     const held = new Set(run.ledger.caps.values());
     for (const pending of run.ledger.pending.values()) {
       if (pending.kind === 'approval' && broker.isRevoked(pending.grant))
@@ -75,17 +75,17 @@ export class Settlements {
     }
   }
 
-  /** Nobody decided in time, which is a refusal; or not within the time that the agent gave the call. */
+  /** Called when an approval expires: the call is refused, or times out if the agent gave it less time. */
   expire(run: Run, call: number): void {
     const pending = run.ledger.pending.get(call);
     const timeout_ms = pending?.kind === 'approval' ? pending.call.timeout_ms : undefined;
-    // The earlier of two ends is the one that has come.
+    // The earlier of the two ends was reached.
     if (pending?.kind === 'approval' && timeout_ms !== undefined && pending.since + timeout_ms <= pending.expires_at)
       return this.unanswered(run, call, 'CORRAL_TIMED_OUT', `Nobody decided about the call within its ${timeout_ms} ms.`);
     this.settle(run, call, 'nobody', 'expired', '').catch(() => undefined);
   }
 
-  /** What was said to a call that waits for people is written down. */
+  /** Records a decision about a call that waits for approval. */
   async settle(
     run: Run,
     call: number,
@@ -100,7 +100,7 @@ export class Settlements {
     this.pass(run, call);
   }
 
-  /** What a call is answered with has been decided and written down; the agent is given it. */
+  /** Delivers the recorded answer of a call to its agent. */
   pass(run: Run, call: number): void {
     const pending = run.ledger.pending.get(call);
     if (pending?.kind !== 'decided' || run.outcome !== undefined) return;

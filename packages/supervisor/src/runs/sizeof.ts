@@ -1,8 +1,8 @@
-/** How much memory plain data takes, roughly: queues that hold what agents say are bounded by it, and not by their length alone. */
+/** Approximate memory of plain data. Queues with data of agents are bounded by it, and not only by their length. */
 
 const NODE_BYTES = 16;
 
-/** Bytes; once it is more than `most`, no further than that is counted. */
+/** @returns bytes; counting stops once they exceed `most` */
 export function weightOf(value: unknown, most: number): number {
   let bytes = 0;
   const left: unknown[] = [value];
@@ -11,7 +11,7 @@ export function weightOf(value: unknown, most: number): number {
     bytes += NODE_BYTES;
     if (typeof one === 'string') bytes += one.length * 2;
     else if (Array.isArray(one)) {
-      // What is not there yet is counted before it is looked at, so that a long list is not copied for nothing.
+      // The items of a list are counted before they are copied, so that a list that is too long is not copied at all.
       if (bytes + one.length * NODE_BYTES > most) return most + 1;
       for (const item of one) left.push(item);
     } else if (typeof one === 'object' && one !== null)

@@ -1,4 +1,4 @@
-/** What a run begins with, at its very start or after a checkpoint. */
+/** The first delivery of a run, or of its next segment after a checkpoint. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import { targetName, type Grants } from '@corral/policy/capability/grants';
 import type { CapabilityView, StartDelivery } from '@corral/protocol/wire/delivery';
@@ -10,7 +10,7 @@ export function startOf({ record, checkpoint, lastId, nextCap, handles }: Ledger
     if (alias === '' || target === undefined) continue;
     caps[alias] = { cap, kind: target.kind, name: target.kind === 'tool' ? target.tool : targetName(target) };
   }
-  // It counts on from what it sees.
+  // The guest numbers new handles from those that it gets here.
   const given = (record.handles ?? []).map(({ path, type, bytes }, i) => ({ path, type, bytes, handle: i + 1 }));
   const held = [...given, ...(checkpoint === undefined ? (record.service?.placed ?? []) : (checkpoint.placed ?? []))];
   const next = {

@@ -1,6 +1,6 @@
 /**
- * What becomes of the calls of a run that comes back from the store: those that were answered are given their answers, those that may
- * be repeated are made again, and of the others nobody knows.
+ * Continues the calls of a run that comes back from the store: calls that were answered get their answers, calls that may be repeated are
+ * made again, and the results of the others are unknown.
  */
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
@@ -23,8 +23,8 @@ interface Powers {
 }
 
 /**
- * Calls whose answers no crank was given are given them now: what the store kept of them, or this host still knows. So are messages that
- * reached nobody, where the last host ended before their sender's journal had that.
+ * Delivers the answers of calls that no crank has got yet, from the store or from this host's memory. Also answers messages that could not
+ * be delivered, if the last host ended before that was in the sender's journal.
  */
 export function giveAnswers(powers: Powers, run: Run): void {
   const { answers } = powers.broker;
@@ -52,13 +52,13 @@ const isSent = ({ ledger }: Run, id: number): boolean => {
   return pending?.kind === 'decided' && pending.sent === true;
 };
 
-/** Calls that no tool is at work on are made again where that does no harm; of the others nobody knows whether they were done. */
+/** Repeats the calls that have no answer and are not under way, if their tool may be repeated; the results of the others are unknown. */
 export function askAgain({ broker, settlements, tool }: Powers, run: Run): void {
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
     if (run.queue.hasReply(pending.id)) continue;
     const called = tool(run.tenant, pending.tool);
-    // A fork of an older host, or one whose call was to be made again where nobody could ask the policies of a host.
+    // The call was inherited by a fork and not yet checked for it: the fork is of an older host, or the retry was decided without a host.
     const leaves = pending.given_up !== true && !broker.isRevoked(pending.grant);
     const against = pending.inherited === undefined || !leaves ? undefined : broker.mayCallHere(run, pending);
     if (against !== undefined)
@@ -68,7 +68,10 @@ export function askAgain({ broker, settlements, tool }: Powers, run: Run): void 
   }
 }
 
-/** A run from a backup may do again what it did after that was made, unless all it can do may be repeated. */
+/**
+ * Holds a run that was restored from a backup, since it could do a second time what it did after the backup, unless all its tools may be
+ * repeated.
+ */
 export function holdRestored({ grants, store, broker, tool, transitions }: Powers, run: Run): void {
   run.lookedAt();
   const harmless = [...run.ledger.caps.values()].every((id) => {
@@ -85,11 +88,13 @@ export function holdRestored({ grants, store, broker, tool, transitions }: Power
     }
     await store.release(run.id);
   };
-  // If the store refuses that now, the run is still marked, and held when it is taken up again.
+  // If the store refuses it now, the run is still marked as restored, and is held when it comes back the next time.
   settled().catch(() => undefined);
 }
 
-/** A host that stops keeps the answers that no crank was given, also of calls that could be made again: they were paid for. */
+/**
+ * Stores the answers that no crank has got yet, when a host stops; also those of calls that could be repeated, because they were paid for.
+ */
 export function keepAnswers({ answers }: Broker, runs: Iterable<Run>): void {
   for (const run of runs) {
     if (run.outcome !== undefined) continue;

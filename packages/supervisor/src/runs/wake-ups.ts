@@ -1,15 +1,16 @@
-/** Wake-ups within one process: a hint is handed over in the call that gives it. */
+/** Wake-ups within one process: a hint reaches its handler within the call of `wake`. */
 import type { RunId } from '@corral/protocol/ids';
 import type { WakeUps } from '@corral/protocol/ports/machine';
 
 export class InProcessWakeUps implements WakeUps {
   readonly trouble = undefined;
   #handler: Parameters<WakeUps['subscribe']>[0] | undefined;
-  /** Runs whose handler has not come to its end, and whether another hint has come since. */
+  /** Runs whose handler is still at work, and whether another hint has come since it began. */
   readonly #active = new Map<RunId, boolean>();
 
   wake(run: RunId, at?: number): void {
-    // The sweep of this process sets an alarm by the first due time in the store; to keep each one here would grow with parked runs.
+    // Due times are not kept here, since they would grow with the number of parked runs. The sweep sets a timer for the first one in the
+    // store.
     if (this.#handler === undefined || at !== undefined) return;
     if (this.#active.has(run)) this.#active.set(run, true);
     else this.#hand(run, this.#handler);
