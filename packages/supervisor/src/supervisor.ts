@@ -1,4 +1,6 @@
-/** A host: the interface by which people and programs use store, broker, cells and tools. */
+/**
+ * The composition root of a host: store, broker, cells and tools put together behind what people and programs ask of it.
+ */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';

@@ -19,7 +19,7 @@ import { Consequences } from './governance/consequences.ts';
 import { Control } from './control/control.ts';
 import { Ends } from './runs/ends.ts';
 import { Families } from './control/families.ts';
-import { Seen } from './governance/usage-history.ts';
+import { UsageHistory } from './governance/usage-history.ts';
 import { Intake } from './admission/intake.ts';
 import { RunLifecycle } from './runs/lifecycle.ts';
 import { Loops } from './detection/loops.ts';
@@ -51,7 +51,7 @@ function buildAuthority(options: SupervisorOptions, transitions: Transitions, st
   const { tell } = transitions.observers;
   const tenants = new Tenants();
   const bundles = new Bundles(store);
-  const seen = new Seen(store);
+  const seen = new UsageHistory(store);
   const tenantPolicies = new TenantPolicies({ clock, people, seen, tell });
   const quarantines = new Quarantines(store);
   const accounts = new Accounts((tenant) => tenants.of(tenant)?.spend);
@@ -229,16 +229,16 @@ function buildWatch(options: SupervisorOptions, cells: Cells, mishaps: Mishaps, 
     cell_memory_mib,
     memory_mib: (cell, assignment) =>
       borrowed.memory_mib(cell) ?? seats.run(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
-    onRogue: (cell) => scheduler.condemn(cell, undefined),
+    onRogue: (cell) => scheduler.killCell(cell, undefined),
     onExceeded: (cell, assignment, limit, message) => {
       if (borrowed.exceeded(cell, message)) return;
       if (cell.task?.kind === 'crank') progress.moved();
       mishaps.exceeded(cell, seats.run(cell, assignment), limit, message);
     },
-    onStuck: (cell) => scheduler.rehome(cell),
+    onStuck: (cell) => scheduler.moveRunsFrom(cell),
     onFull: (cell) => scheduler.evict(cell),
     onCalm: () => {
-      scheduler.keepHouse();
+      scheduler.maintain();
       loops.measure();
       progress.look();
     },

@@ -7,11 +7,10 @@ import type { Cell } from './cell.ts';
 import { Room } from './room.ts';
 import { Line, Turns, type Arrivals } from './turns.ts';
 
-/**
- * Runs that are brought into one cell at once: the journal of the next is read while one is replayed. And the time, in milliseconds, after
- * which a process has freed the memory of isolates that were disposed of.
- */
-export const BOARDING = { at_once: 2, relief_ms: 30 } as const;
+/** Runs that are brought into one cell at once: the journal of the next one is read while one is replayed. */
+export const REPLAYS_AT_ONCE = 2;
+/** Time after which a process has freed the memory of isolates that were disposed of. Milliseconds. */
+export const RELIEF_MS = 30;
 
 /** The next piece of work of a cell, and its run. */
 export interface Next {
@@ -47,11 +46,11 @@ export class Occupancy {
    * Chooses the next piece of work. Runs in the cell and runs that are brought in take turns.
    * @param idling whether the cell has no task; else only a crank can be sent behind the present one
    * @param arrivals runs of the tenant that wait to be brought in
-   * @param mayBoard whether one more run may be brought in by replay
+   * @param mayReplay whether one more run may be brought in by replay
    * @param onFull called if a run waits to be brought in and the cell has no room
    * @returns undefined if there is nothing to do now
    */
-  next(idling: boolean, arrivals: Arrivals<Run> | undefined, mayBoard: () => boolean, onFull: () => void): Next | undefined {
+  next(idling: boolean, arrivals: Arrivals<Run> | undefined, mayReplay: () => boolean, onFull: () => void): Next | undefined {
     const { ready, pages, turns } = this;
     const crank = (): Next => ({ what: 'crank', run: ready.shift() as Run });
     const wanted = (arrivals?.length ?? 0) > 0;
@@ -66,7 +65,7 @@ export class Occupancy {
       turns.second();
       return { what: 'replay', run: pages.shift() as Run };
     }
-    const run = others ? arrivals?.next(mayBoard()) : undefined;
+    const run = others ? arrivals?.next(mayReplay()) : undefined;
     if (run !== undefined) {
       turns.second();
       return { what: 'admit', run };

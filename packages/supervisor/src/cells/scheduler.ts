@@ -9,8 +9,8 @@ import type { Clock, ProcessExit } from '@corral/protocol/ports/machine';
 import type { Cell } from './cell.ts';
 import type { Task } from './task.ts';
 import type { CellPool } from './pool.ts';
-import { Boardings, type Boarding, type BoardingsOptions } from './boardings.ts';
-import { BOARDING, leastNeeded, type Occupancy } from './occupancy.ts';
+import { CellReplays, type CellReplay, type CellReplaysOptions } from './cell-replays.ts';
+import { leastNeeded, RELIEF_MS, REPLAYS_AT_ONCE, type Occupancy } from './occupancy.ts';
 import type { Seats } from './seats.ts';
 import { Waiting } from './turns.ts';
 import { billed, measured_ms, ReplayCpu, took_ms, usedBy } from './usage.ts';
@@ -19,7 +19,7 @@ import { emitters } from '../events/signal.ts';
 import type { SchedulerEvents } from './scheduler-events.ts';
 import type { Transitions } from '../events/transitions.ts';
 
-export interface SchedulerOptions extends Pick<BoardingsOptions, 'replayPage'> {
+export interface SchedulerOptions extends Pick<CellReplaysOptions, 'replayPage'> {
   readonly clock: Clock;
   readonly pool: CellPool;
   readonly seats: Seats;
@@ -42,13 +42,13 @@ export class Scheduler {
   /** Since when a cell has been without work, on the monotonic clock. */
   readonly #unused = new WeakMap<Cell, number>();
   /** Cells that were killed on purpose, so that no run is blamed for their exit. */
-  readonly #condemned = new Set<Cell>();
+  readonly #killedCells = new Set<Cell>();
   readonly replayCpu = new ReplayCpu();
   #closed = false;
   #draining = false;
   readonly #pool: CellPool;
   readonly #seats: Seats;
-  readonly #boardings: Boardings;
+  readonly #replays: CellReplays;
   readonly #events: SchedulerEvents;
 
   constructor(options: SchedulerOptions) {
@@ -56,18 +56,18 @@ export class Scheduler {
     const { pool, seats, transitions } = options;
     this.#pool = pool;
     this.#seats = seats;
-    this.#boardings = new Boardings({
+    this.#replays = new CellReplays({
       replayPage: options.replayPage,
       onPage: (run, cell) => {
         this.#seats.in(cell).pages.push(run);
         this.#pump(cell);
       },
-      onTurnedAway: (run) => {
-        this.#turnAway(run);
+      onRefused: (run) => {
+        this.#abandonReplay(run);
         this.wake(run);
       },
       onUnreadable: (run) => {
-        this.#turnAway(run);
+        this.#abandonReplay(run);
         // The failure may be temporary.
         options.clock.after(AGAIN_MS, () => this.wake(run));
       },
@@ -100,16 +100,16 @@ export class Scheduler {
   }
 
   /** Number of runs that are in a cell or are being brought into it. */
-  readonly load = (cell: Cell): number => (this.#seats.found(cell)?.byAssignment.size ?? 0) + this.#boardings.into(cell);
+  readonly load = (cell: Cell): number => (this.#seats.found(cell)?.byAssignment.size ?? 0) + this.#replays.into(cell);
 
   /** Whether a run waits for its turn, for a cell or for its journal. */
   isBusy(run: Run): boolean {
-    return this.#queued.has(run) || this.#boardings.has(run);
+    return this.#queued.has(run) || this.#replays.has(run);
   }
 
   /** Kills a tenant's empty cells; called when it has no run in memory any more. */
   #retire(tenant: TenantId): void {
-    for (const cell of this.#pool.cells) if (cell.tenant === tenant && this.load(cell) === 0 && cell.idling) this.condemn(cell, undefined);
+    for (const cell of this.#pool.cells) if (cell.tenant === tenant && this.load(cell) === 0 && cell.idling) this.killCell(cell, undefined);
   }
 
   /** Schedules a run if it has something to do; else nothing happens. */
@@ -146,7 +146,7 @@ export class Scheduler {
    * Periodic work: kills cells that were not used for a while, sooner if the tenant has them beyond its share, and finds cells for runs
    * that have none.
    */
-  keepHouse(): void {
+  maintain(): void {
     const now = this.#options.clock.monotonic();
     for (const cell of this.#pool.cells) {
       const { tenant } = cell;
@@ -157,10 +157,10 @@ export class Scheduler {
       const since = this.#unused.get(cell) ?? now;
       this.#unused.set(cell, since);
       const spare = this.#pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
-      if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.condemn(cell, undefined);
+      if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.killCell(cell, undefined);
     }
     // Runs that wait behind a long crank move as soon as another cell has room.
-    for (const cell of this.#pool.cells) if (cell.taken && (this.#seats.found(cell)?.ready.length ?? 0) > 0) this.rehome(cell);
+    for (const cell of this.#pool.cells) if (cell.taken && (this.#seats.found(cell)?.ready.length ?? 0) > 0) this.moveRunsFrom(cell);
     for (const tenant of this.#waiting.tenants(true)) this.#serve(tenant);
   }
 
@@ -176,9 +176,9 @@ export class Scheduler {
 
   /** Takes a cell away from another tenant for one that has none, if none is left. The runs in it go on elsewhere. */
   #reclaim(tenant: TenantId): void {
-    if (this.#condemned.size > 0 || this.#pool.seat(tenant, this.load) !== undefined) return this.#settle();
+    if (this.#killedCells.size > 0 || this.#pool.seat(tenant, this.load) !== undefined) return this.#settle();
     const cell = leastNeeded(this.#pool.cells, this.#pool.count(), tenant, (one) => this.#isWanted(one), this.load);
-    if (cell !== undefined) this.condemn(cell, undefined);
+    if (cell !== undefined) this.killCell(cell, undefined);
   }
 
   /** Tries again to find cells for the runs that wait for one. */
@@ -189,7 +189,7 @@ export class Scheduler {
 
   /** Disposes of a run's isolate, whose state is in its journal. The run must not be on the CPU. */
   unseat(run: Run): void {
-    this.#boardings.end(run);
+    this.#replays.end(run);
     this.#seats.leave(run);
   }
 
@@ -197,7 +197,7 @@ export class Scheduler {
   leave(run: Run): boolean {
     const { seat } = run;
     if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.killed) {
-      this.condemn(seat.cell, run);
+      this.killCell(seat.cell, run);
       run.leaveCpu();
       return true;
     }
@@ -220,9 +220,9 @@ export class Scheduler {
    * Kills a cell. Its runs go on elsewhere, except for the culprit.
    * @param culprit run that broke a rule or must stop at once; undefined if no run is the cause
    */
-  condemn(cell: Cell, culprit: Run | undefined): void {
-    if (cell.dead || this.#condemned.has(cell)) return;
-    this.#condemned.add(cell);
+  killCell(cell: Cell, culprit: Run | undefined): void {
+    if (cell.dead || this.#killedCells.has(cell)) return;
+    this.#killedCells.add(cell);
     cell.kill();
     this.#evacuate(cell);
     const bystander = this.#seats.onCpu(cell);
@@ -239,7 +239,7 @@ export class Scheduler {
   }
 
   /** Moves the runs that have something to do out of a cell whose CPU is held by one run. */
-  rehome(cell: Cell): void {
+  moveRunsFrom(cell: Cell): void {
     const stuck = this.#seats.onCpu(cell);
     const occupancy = this.#seats.found(cell);
     if (occupancy === undefined) return;
@@ -249,7 +249,7 @@ export class Scheduler {
       // A run without anything to do stays, and is moved when it gets a delivery.
       if (run === stuck) continue;
       // A run that was to be replayed here is replayed in its next cell, and its journal is read again.
-      if (this.#boardings.has(run)) this.unseat(run);
+      if (this.#replays.has(run)) this.unseat(run);
       if (!run.runnable) continue;
       this.unseat(run);
       this.wake(run);
@@ -278,8 +278,8 @@ export class Scheduler {
   /** Gives a cell its next piece of work. @returns false if there is none, or if the cell was killed */
   #step(cell: Cell, occupancy: Occupancy): boolean {
     const arrivals = this.#waiting.get(cell.tenant as TenantId);
-    const mayBoard = () => this.#boardings.into(cell) < BOARDING.at_once;
-    const next = occupancy.next(cell.idling, arrivals, mayBoard, () => this.#relieve(cell, occupancy));
+    const mayReplay = () => this.#replays.into(cell) < REPLAYS_AT_ONCE;
+    const next = occupancy.next(cell.idling, arrivals, mayReplay, () => this.#relieve(cell, occupancy));
     if (next === undefined) return false;
     const { what, run } = next;
     if (what === 'crank') this.#crankNext(run, cell);
@@ -297,15 +297,15 @@ export class Scheduler {
 
   /** Brings a run into a cell that has room for it. */
   #admit(run: Run, cell: Cell, occupancy: Occupancy): void {
-    if (run.runnable && occupancy.byAssignment.size === 0 && cell.idling && occupancy.room.isSpent && this.#boardings.into(cell) === 0) {
+    if (run.runnable && occupancy.byAssignment.size === 0 && cell.idling && occupancy.room.isSpent && this.#replays.into(cell) === 0) {
       // The cell is empty and still holds so much memory that a new cell is better.
       this.#waiting.arrive(run.tenant, run, run.ledger.seq === 0);
-      this.condemn(cell, undefined);
+      this.killCell(cell, undefined);
       return;
     }
     this.#queued.delete(run);
     if (!run.runnable) return;
-    if (run.ledger.segment_entries > 0) return this.#board(run, cell);
+    if (run.ledger.segment_entries > 0) return this.#replayInto(run, cell);
     this.#events.onBegin(run);
     this.#seats.sit(run, cell);
     this.#crank(run, cell);
@@ -316,7 +316,7 @@ export class Scheduler {
     if (occupancy.relieving) return;
     occupancy.relieving = true;
     this.evict(cell, 0.25);
-    this.#options.clock.after(BOARDING.relief_ms, () => {
+    this.#options.clock.after(RELIEF_MS, () => {
       occupancy.relieving = false;
       if (cell.idling) cell.look();
       this.#pump(cell);
@@ -331,46 +331,46 @@ export class Scheduler {
     this.#events.onCpu();
   }
 
-  #board(run: Run, cell: Cell): void {
+  #replayInto(run: Run, cell: Cell): void {
     this.#queued.add(run);
-    this.#boardings.begin(run, cell);
+    this.#replays.begin(run, cell);
   }
 
   /** Stops bringing a run into a cell. */
-  #turnAway(run: Run): void {
-    this.#disembark(run);
+  #abandonReplay(run: Run): void {
+    this.#endReplay(run);
     this.unseat(run);
   }
 
-  #disembark(run: Run): void {
-    this.#boardings.end(run);
+  #endReplay(run: Run): void {
+    this.#replays.end(run);
     this.#queued.delete(run);
   }
 
   #replayNext(run: Run, cell: Cell): void {
-    const boarding = this.#boardings.of(run);
-    if (boarding?.cell !== cell) {
+    const replay = this.#replays.of(run);
+    if (replay?.cell !== cell) {
       this.#queued.delete(run);
       return this.wake(run);
     }
-    const { page } = boarding;
-    if (run.outcome !== undefined || page === undefined) return this.#turnAway(run);
-    boarding.assignment ??= this.#seats.sit(run, cell);
+    const { page } = replay;
+    if (run.outcome !== undefined || page === undefined) return this.#abandonReplay(run);
+    replay.assignment ??= this.#seats.sit(run, cell);
     if (page.cranks > 0) {
-      cell.replay(boarding.assignment, page);
+      cell.replay(replay.assignment, page);
       this.#events.onCpu();
-    } else this.#boarded(run, boarding);
+    } else this.#pageReplayed(run, replay);
   }
 
-  #boarded(run: Run, boarding: Boarding): void {
-    if (boarding.next !== undefined) return void this.#boardings.turnPage(run, boarding);
-    this.#disembark(run);
-    this.#events.onReplayed(run, boarding.cell);
+  #pageReplayed(run: Run, replay: CellReplay): void {
+    if (replay.next !== undefined) return void this.#replays.turnPage(run, replay);
+    this.#endReplay(run);
+    this.#events.onReplayed(run, replay.cell);
     run.tick(this.#options.clock.monotonic());
-    if (!run.runnable || run.seat?.cell !== boarding.cell || this.#queued.has(run)) return this.wake(run);
+    if (!run.runnable || run.seat?.cell !== replay.cell || this.#queued.has(run)) return this.wake(run);
     // The delivery for which the run was brought in goes before the next run is brought in.
     this.#queued.add(run);
-    this.#seats.in(boarding.cell).ready.unshift(run);
+    this.#seats.in(replay.cell).ready.unshift(run);
   }
 
   #cranked(cell: Cell, task: Task, effects: string, head: FrameHead): void {
@@ -401,8 +401,8 @@ export class Scheduler {
   #replayed(cell: Cell, task: Task, head: FrameHead): void {
     this.replayCpu.charge(cell, task, head);
     const run = this.#seats.run(cell, task.assignment);
-    const boarding = run && this.#boardings.of(run);
-    if (run !== undefined && boarding !== undefined) this.#boarded(run, boarding);
+    const replay = run && this.#replays.of(run);
+    if (run !== undefined && replay !== undefined) this.#pageReplayed(run, replay);
     this.#pump(cell);
   }
 
@@ -411,7 +411,7 @@ export class Scheduler {
     this.#seats.found(cell)?.byAssignment.delete(assignment);
     this.replayCpu.charge(cell, task, head);
     if (run !== undefined) {
-      this.#disembark(run);
+      this.#endReplay(run);
       run.leaveSeat();
       const crank = run.leaveCpu();
       const took = task === undefined ? 0 : took_ms(task, this.#options.clock.monotonic());
@@ -426,13 +426,13 @@ export class Scheduler {
     const run = this.#seats.onCpu(cell);
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     this.replayCpu.charge(cell, cell.task, undefined);
-    const condemned = this.#condemned.delete(cell);
+    const onPurpose = this.#killedCells.delete(cell);
     // The run on its CPU was moved when the cell was killed, and waits for its turn elsewhere.
-    if (condemned) this.#seats.found(cell)?.byAssignment.clear();
+    if (onPurpose) this.#seats.found(cell)?.byAssignment.clear();
     this.#evacuate(cell);
     this.#seats.forget(cell);
     cell.clear();
-    if (run !== undefined && !condemned && !this.#closed) {
+    if (run !== undefined && !onPurpose && !this.#closed) {
       this.#events.onLost(run, run.leaveCpu(), exit, error, used_ms);
     }
     this.#events.onCellGone(cell, exit);
@@ -449,7 +449,7 @@ export class Scheduler {
     occupancy.byAssignment.clear();
     if (stuck !== undefined && cell.task !== undefined) occupancy.byAssignment.set(cell.task.assignment, stuck);
     for (const run of runs) {
-      this.#disembark(run);
+      this.#endReplay(run);
       if (run.seat?.cell === cell) run.leaveSeat();
       if (run !== stuck) this.wake(run);
     }

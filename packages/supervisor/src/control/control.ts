@@ -105,7 +105,7 @@ export class Control {
       }
       if (cell !== undefined && run.onCpu !== undefined && run.seat?.cell === cell) this.#freeze(run, cell);
       if (cell?.paused === true) {
-        scheduler.rehome(cell);
+        scheduler.moveRunsFrom(cell);
         // The process stops a moment after the signal was sent.
         while (cell.frozen && !cell.still) await new Promise<void>((resolve) => clock.after(0, resolve));
       }
@@ -212,7 +212,7 @@ export class Control {
     } catch (error) {
       // The run cannot be read, so nothing of it can run. It suffices to record its end.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
-      await this.#bury(id, { kind: 'killed', by, reason });
+      await this.#endUnreadable(id, { kind: 'killed', by, reason });
       return {
         run: id,
         operation: 'kill',
@@ -259,7 +259,7 @@ export class Control {
   }
 
   /** Ends a run that cannot be brought into memory. */
-  async #bury(id: RunId, outcome: Outcome): Promise<void> {
+  async #endUnreadable(id: RunId, outcome: Outcome): Promise<void> {
     const { store, clock, residency } = this.#options;
     for (const told of await store.bury(id, outcome, clock.now())) residency.hint(told);
   }
@@ -386,7 +386,7 @@ export class Control {
     cell.pause();
     const stopGrace = clock.after(this.#options.pause_grace_ms, () => {
       this.#frozen.delete(run.id);
-      scheduler.condemn(cell, run);
+      scheduler.killCell(cell, run);
       if (run.outcome === undefined) run.putBack();
       else run.leaveCpu();
       scheduler.wake(run);

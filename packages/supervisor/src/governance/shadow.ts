@@ -10,7 +10,7 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Observation } from '../events/observation.ts';
-import { weightOf } from '../runs/sizeof.ts';
+import { sizeOf } from '../runs/sizeof.ts';
 
 /** Decisions in the queue. */
 const QUEUE = 1_000;
@@ -65,7 +65,7 @@ export class LiveShadow {
   /** Puts a decision into the queue, or counts it as dropped. */
   take(decided: Decided): void {
     const room = QUEUE_BYTES - this.#bytes;
-    const bytes = this.#queue.length >= QUEUE ? Infinity : weightOf(decided.request, room);
+    const bytes = this.#queue.length >= QUEUE ? Infinity : sizeOf(decided.request, room);
     if (bytes > room) {
       this.#dropped += 1;
       return;

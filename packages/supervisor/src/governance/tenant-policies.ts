@@ -8,7 +8,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Clock } from '@corral/protocol/ports/machine';
-import type { Seen } from './usage-history.ts';
+import type { UsageHistory } from './usage-history.ts';
 import type { Observation } from '../events/observation.ts';
 import type { People } from './people.ts';
 import { LiveShadow, type ShadowReport } from './shadow.ts';
@@ -23,7 +23,7 @@ interface Held {
 
 export interface PolicingPowers {
   readonly clock: Clock;
-  readonly seen: Seen;
+  readonly seen: UsageHistory;
   readonly people: People;
   readonly tell: (observation: Observation) => void;
 }

@@ -13,7 +13,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 /** Number of facts in memory. */
 const REMEMBERED = 100_000;
 
-export class Seen implements History {
+export class UsageHistory implements History {
   readonly #store: Store;
   readonly #facts = new Map<string, number>();
 

@@ -76,13 +76,13 @@ export class Mishaps {
     if (run !== undefined && task?.assignment !== run.seat?.assignment) {
       // The run is blamed for memory of its earlier cranks; now another run is on the CPU, or none.
       if (run.outcome === undefined) this.#options.lifecycle.endSoon(run, { kind: 'exceeded', limit, message }, false);
-      this.#options.scheduler.condemn(cell, undefined);
+      this.#options.scheduler.killCell(cell, undefined);
       return;
     }
     const crank = run?.onCpu;
     const used_ms = task === undefined ? 0 : billed(cell, task);
     run?.stopCrank(used_ms, this.#options.clock.monotonic());
-    this.#options.scheduler.condemn(cell, run);
+    this.#options.scheduler.killCell(cell, run);
     if (run === undefined) return;
     run.leaveCpu();
     if (run.outcome !== undefined) return;

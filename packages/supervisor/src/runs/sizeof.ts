@@ -3,7 +3,7 @@
 const NODE_BYTES = 16;
 
 /** @returns bytes; counting stops once they exceed `most` */
-export function weightOf(value: unknown, most: number): number {
+export function sizeOf(value: unknown, most: number): number {
   let bytes = 0;
   const left: unknown[] = [value];
   while (left.length > 0 && bytes <= most) {

@@ -4,7 +4,7 @@ import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
 
 /** State of a run that is being brought into a cell. */
-export interface Boarding {
+export interface CellReplay {
   readonly cell: Cell;
   /** The page that is being read. */
   next: Promise<ReplayPage> | undefined;
@@ -13,7 +13,7 @@ export interface Boarding {
   assignment: number | undefined;
 }
 
-export interface BoardingsOptions {
+export interface CellReplaysOptions {
   /** Reads the next page of a run's journal, once all commits of the run that are under way are durable. */
   readonly replayPage: (run: Run, after: number) => Promise<ReplayPage>;
   /** A page was read, and waits for its turn on the cell. */
@@ -21,14 +21,14 @@ export interface BoardingsOptions {
   /** The store cannot read the journal now. */
   readonly onUnreadable: (run: Run) => void;
   /** The cell has died or accepts no more runs. */
-  readonly onTurnedAway: (run: Run) => void;
+  readonly onRefused: (run: Run) => void;
 }
 
-export class Boardings {
-  readonly #options: BoardingsOptions;
-  readonly #of = new Map<Run, Boarding>();
+export class CellReplays {
+  readonly #options: CellReplaysOptions;
+  readonly #of = new Map<Run, CellReplay>();
 
-  constructor(options: BoardingsOptions) {
+  constructor(options: CellReplaysOptions) {
     this.#options = options;
   }
 
@@ -36,7 +36,7 @@ export class Boardings {
     return this.#of.has(run);
   }
 
-  of(run: Run): Boarding | undefined {
+  of(run: Run): CellReplay | undefined {
     return this.#of.get(run);
   }
 
@@ -47,9 +47,9 @@ export class Boardings {
 
   begin(run: Run, cell: Cell): void {
     const next = this.#options.replayPage(run, run.ledger.checkpoint?.seq ?? 0);
-    const boarding: Boarding = { cell, next, page: undefined, assignment: undefined };
-    this.#of.set(run, boarding);
-    void this.turnPage(run, boarding);
+    const replay: CellReplay = { cell, next, page: undefined, assignment: undefined };
+    this.#of.set(run, replay);
+    void this.turnPage(run, replay);
   }
 
   /** Called when the run is in the cell, or will not be brought in. */
@@ -58,19 +58,19 @@ export class Boardings {
   }
 
   /** Waits for the page that is being read, and starts reading the one after it. */
-  async turnPage(run: Run, boarding: Boarding): Promise<void> {
-    const { replayPage, onPage, onUnreadable, onTurnedAway } = this.#options;
-    const { cell } = boarding;
+  async turnPage(run: Run, replay: CellReplay): Promise<void> {
+    const { replayPage, onPage, onUnreadable, onRefused } = this.#options;
+    const { cell } = replay;
     try {
-      boarding.page = await boarding.next;
+      replay.page = await replay.next;
     } catch {
-      if (this.#of.get(run) === boarding) onUnreadable(run);
+      if (this.#of.get(run) === replay) onUnreadable(run);
       return;
     }
-    if (this.#of.get(run) !== boarding) return;
-    if (cell.dead || cell.killed || cell.taken) return onTurnedAway(run);
-    boarding.next = boarding.page?.more === true ? replayPage(run, boarding.page.last) : undefined;
-    boarding.next?.catch(() => undefined);
+    if (this.#of.get(run) !== replay) return;
+    if (cell.dead || cell.killed || cell.taken) return onRefused(run);
+    replay.next = replay.page?.more === true ? replayPage(run, replay.page.last) : undefined;
+    replay.next?.catch(() => undefined);
     onPage(run, cell);
   }
 }
