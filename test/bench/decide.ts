@@ -7,9 +7,7 @@
 import { createHash } from 'node:crypto';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import * as z from 'zod';
-import type { DecideContext } from '@corral/broker/effects/batch';
 import { decide as decideCrank } from '@corral/broker/effects/decide';
-import type { History } from '@corral/broker/policies/evaluate';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
 import { actionName, catalog, subjectOf } from '@corral/policy/cedar/catalog';
@@ -27,6 +25,8 @@ import type { RunRecord } from '@corral/protocol/model/run';
 import { inlineTool } from '@corral/tools/define';
 import { durations, type Figure } from './measure.ts';
 import { policies, TARGETS } from './policies.ts';
+import type { DecideContext } from '@corral/broker/effects/context';
+import type { History } from '@corral/broker/policies/port';
 
 const SIZES = [10, 100, 1_000];
 const ROUND = 50;

@@ -1,7 +1,7 @@
 /** Draws contained attacks against kept runs for all settings as an SVG, without a library. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Score } from './containment.ts';
+import type { Score } from './containment-score.ts';
 
 const WIDTH = 860;
 const HEIGHT = 520;

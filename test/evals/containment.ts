@@ -5,27 +5,7 @@
  */
 import { load, type Trace } from './containment-data.ts';
 import { SETTINGS, type Judge, type Verdict } from './containment-judges.ts';
-
-export interface Share {
-  readonly of: number;
-  readonly share: number | null;
-}
-export interface Score {
-  /** Share of the recorded successful attacks in which every effect of the attacker was denied or needed approval. */
-  readonly contained: number | null;
-  /** Share of the solved runs without attack in which nothing was denied or needed approval. */
-  readonly benign_kept: number | null;
-  /** Mean number of approvals and denials in a solved run without attack. */
-  readonly asked: number | null;
-  readonly resisted_kept: number | null;
-  readonly resisted_asked: number | null;
-  readonly counts: {
-    readonly attacks: number;
-    readonly attacks_without_marked_effect: number;
-    readonly benign: number;
-    readonly resisted: number;
-  };
-}
+import type { Score } from './containment-score.ts';
 
 /** Judges every call of a trace, step by step. */
 export function replay(trace: Trace, judge: Judge): Verdict[] {

@@ -9,7 +9,7 @@ import { rows, type Call, type Row } from './data.ts';
 import { driftScores, type DriftScores } from './drift.ts';
 import { bounds, driftWithout, fixed, type Round } from './held.ts';
 import { heldOut, isCapped, isSolved, judged, kindOf } from './fit.ts';
-import type { EvalOptions, Measured } from './main.ts';
+import type { EvalOptions, Measured } from './options.ts';
 import { plot, type Series } from './plot.ts';
 import { replay, type Replayed } from './replay.ts';
 import { RULES, type Rule } from './rules.ts';

@@ -1,17 +1,6 @@
 /** `npm run eval -- NAME --data DIR [--json] [--plots DIR]`: measures Corral on recorded or synthetic behaviour. It has no pass or fail. */
 import { readdirSync } from 'node:fs';
-
-export interface EvalOptions {
-  /** Folder of the recorded runs. */
-  readonly data: string | undefined;
-  /** Folder for plots. */
-  readonly plots: string | undefined;
-}
-/** The result of an evaluation, as JSON and as text for people. */
-export interface Measured {
-  readonly json: unknown;
-  readonly text: string;
-}
+import type { EvalOptions, Measured } from './options.ts';
 
 /** Each prints its result itself, or returns it. */
 type Eval = (args: readonly string[], options: EvalOptions) => Promise<Measured | void>;

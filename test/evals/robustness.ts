@@ -4,8 +4,9 @@
  */
 import { load, type Trace } from './containment-data.ts';
 import { SETTINGS, type Judge } from './containment-judges.ts';
-import { failures, isAttack, isBenign, isResisted, replay, score, type Judged, type Score } from './containment.ts';
-import type { Measured } from './main.ts';
+import { failures, isAttack, isBenign, isResisted, replay, score, type Judged } from './containment.ts';
+import type { Score } from './containment-score.ts';
+import type { Measured } from './options.ts';
 import { PERTURBATIONS } from './perturb.ts';
 
 /** A perturbation that lowers a result by more than this is marked. */

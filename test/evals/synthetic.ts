@@ -2,7 +2,7 @@
 import { LADDER } from '@corral/policy/detection/ladder';
 import type { Finding } from '@corral/policy/detection/list';
 import { FAMILIES, randomFrom, type Family } from './families.ts';
-import type { EvalOptions, Measured } from './main.ts';
+import type { EvalOptions, Measured } from './options.ts';
 
 export interface FamilyResult {
   readonly name: string;

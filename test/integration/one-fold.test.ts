@@ -18,14 +18,14 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { Accounts } from '@corral/broker/accounts/accounts';
 import { Broker } from '@corral/broker/broker';
 import type { BrokerPowers, BusEvents, Crank } from '@corral/broker/bus';
-import type { DecideContext } from '@corral/broker/effects/batch';
 import { CrankDraft } from '@corral/broker/commit/draft';
 import { DraftPolicies } from '@corral/broker/policies/draft-policies';
 import { fieldsOf } from '../fields.ts';
-import type { History, Policies } from '@corral/broker/policies/evaluate';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { unanswered } from '@corral/broker/ledger/requests';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
+import type { DecideContext } from '@corral/broker/effects/context';
+import type { History, Policies } from '@corral/broker/policies/port';
 
 const RUN = 'run_a' as RunId;
 const PEER = 'run_b' as RunId;

@@ -7,7 +7,8 @@ import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { Book, Known } from './book.ts';
+import type { Book } from './book.ts';
+import type { Known } from './known.ts';
 
 const AMOUNTS = ['calls', 'messages', 'children'] as const;
 

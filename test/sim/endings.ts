@@ -2,7 +2,8 @@
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Commit } from '@corral/protocol/ports/store';
 import { cpuGiven } from './authority.ts';
-import type { Book, Known } from './book.ts';
+import type { Book } from './book.ts';
+import type { Known } from './known.ts';
 
 /** Checks that a run has a real reason for its outcome. */
 export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Commit): void {

@@ -7,7 +7,7 @@ import type { SavedLedger } from '@corral/broker/ledger/snapshot';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { SqliteCore } from '@corral/store/sqlite/core';
 import { Absence } from '@corral/supervisor/runs/downtime';
-import type { Known } from './book.ts';
+import type { Known } from './known.ts';
 
 /** @returns the first difference, if there is one */
 export function differenceFromFold(core: SqliteCore, known: Known, text: string): string | undefined {

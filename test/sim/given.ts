@@ -2,7 +2,8 @@
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { keptBack } from './authority.ts';
-import type { Book, Known } from './book.ts';
+import type { Book } from './book.ts';
+import type { Known } from './known.ts';
 import type { Body } from './guest.ts';
 import { mayBeTold } from './people.ts';
 

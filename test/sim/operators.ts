@@ -3,7 +3,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Supervisor } from '@corral/supervisor/supervisor';
-import type { Known } from './book.ts';
+import type { Known } from './known.ts';
 import type { Dice } from './dice.ts';
 import type { Oracle } from './oracle.ts';
 import { TOOL_KINDS } from './powers.ts';

@@ -4,7 +4,8 @@ import type { HostEvent } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
 import type { Commit } from '@corral/protocol/ports/store';
 import { keptBack } from './authority.ts';
-import type { Book, Known, KnownCall } from './book.ts';
+import type { Book } from './book.ts';
+import type { Known, KnownCall } from './known.ts';
 import { rulesOf, rulingOn } from './rules.ts';
 
 /** Checks that a decision agrees with the policies. A run that has read untrusted text stays tainted. */

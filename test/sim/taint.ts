@@ -7,18 +7,7 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/model/label';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { Book, Known, KnownCall } from './book.ts';
-
-/** The knowledge of one run: whether it has read untrusted text, and for each handle whether its value is untrusted. */
-export interface Knowledge {
-  /** The run has begun; before that it knows nothing, not even its input. */
-  begun: boolean;
-  tainted: boolean;
-  /** By index; indexes are used once, so the next index is the size plus one. */
-  readonly handles: boolean[];
-  /** Handles that the run asked to open, by effect. */
-  readonly opening: Map<number, boolean>;
-}
+import type { Known, KnownCall } from './known.ts';
 
 /** The taint of a message or reply: that of its sender, and that of the values behind its handles. */
 interface Carried {
@@ -28,14 +17,21 @@ interface Carried {
 
 export const isTainted = (label: Label | undefined): boolean => label?.sticky.untrusted_input === true;
 
+/** The part of the book that this reads. */
+interface World {
+  readonly governed: boolean;
+  readonly runs: ReadonlyMap<RunId, Known>;
+  must(holds: boolean, what: () => string): void;
+}
+
 export class Taint {
-  readonly #book: Book;
+  readonly #book: World;
   /** Messages by name, and replies by the name of their request. */
   readonly #carried = new Map<string, Carried>();
   /** The taint of the state that an instance of the service has kept, by tenant and key. */
   readonly #kept = new Map<string, boolean>();
 
-  constructor(book: Book) {
+  constructor(book: World) {
     this.#book = book;
   }
 

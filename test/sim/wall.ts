@@ -3,13 +3,22 @@
  * timer was due before its crank began, the run has waited for its host at least since then.
  */
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import type { Entry } from '@corral/protocol/model/run';
-import type { Known } from './book.ts';
+import type { Entry, RunRecord } from '@corral/protocol/model/run';
 
 /** Rounding at both ends. */
 const SLACK_MS = 5;
 /** Maximum time in which a host does not know that a cell is dead. */
 const UNKNOWN_MS = 50;
+
+/** The part of a run's state that its wall time depends on. */
+interface Lived {
+  readonly record: RunRecord;
+  readonly epoch: number;
+  readonly control: string;
+  readonly began: number | undefined;
+  readonly calls: ReadonlyMap<number, { readonly unknown: boolean; readonly approval: string }>;
+  readonly timers: ReadonlyMap<number, { readonly due: number }>;
+}
 
 export class Wall {
   /** Time of the last entry. */
@@ -33,7 +42,7 @@ export class Wall {
    * @param died time of the last death of a cell; until the host knows of it, a crank on its way into that cell counts as running
    * @returns the fault, if there is one
    */
-  entry(known: Known, epoch: number, { at, delivery, queued_ms = 0 }: Entry, died: number): string | undefined {
+  entry(known: Lived, epoch: number, { at, delivery, queued_ms = 0 }: Entry, died: number): string | undefined {
     const before = this.#at;
     const held = epoch === this.#epoch;
     this.#epoch = epoch;
@@ -59,7 +68,7 @@ export class Wall {
   }
 
   /** Maximum milliseconds used, times without a host included. */
-  used(known: Known, now: number): number {
+  used(known: Lived, now: number): number {
     const began = known.began ?? now;
     const standing = this.#since === undefined ? 0 : now - Math.max(this.#since, began);
     return now - began - this.#stood_ms - standing - this.#queued_ms;

@@ -8,7 +8,7 @@ import { MICROS } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Commit } from '@corral/protocol/ports/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
-import type { Known } from './book.ts';
+import type { Known } from './known.ts';
 import { accountsHold } from './accounts.ts';
 import { Cells } from './cells.ts';
 import { Dice } from './dice.ts';

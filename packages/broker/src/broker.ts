@@ -15,11 +15,10 @@ import { mayCallHere, mayStillCall, neverMade } from './policies/approved.ts';
 import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank } from './bus.ts';
 import { Answers } from './commit/answers.ts';
 import { begin } from './commit/context.ts';
-import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type DecideContext, type Dispatch } from './effects/batch.ts';
+import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type Dispatch } from './effects/batch.ts';
 import { labelOf } from './effects/common.ts';
 import { CrankDraft } from './commit/draft.ts';
 import { DraftPolicies } from './policies/draft-policies.ts';
-import type { Policies } from './policies/evaluate.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { internal } from './commit/endings.ts';
 import { isUnread } from './ledger/calls.ts';
@@ -33,6 +32,8 @@ import { FREE } from './accounts/price.ts';
 import { statusOf } from './commit/status.ts';
 import { billedAgain, wholeAmounts } from './accounts/spending.ts';
 import { closeTally } from './accounts/tally.ts';
+import type { DecideContext } from './effects/context.ts';
+import type { Policies } from './policies/port.ts';
 
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;

@@ -8,16 +8,15 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
-import type { Control, HostEvent, RunRecord } from '@corral/protocol/model/run';
-import type { Quarantine } from '@corral/protocol/model/quarantine';
+import type { Control, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Accounts, AccountState } from './accounts/accounts.ts';
 import type { BothLimits } from './dispatch/gates.ts';
-import type { Batch, Cause, Consequence, AdmissionGate } from './effects/batch.ts';
-import type { Policies } from './policies/evaluate.ts';
+import type { Batch, Cause, Consequence, Stop } from './effects/batch.ts';
 import type { Ledger } from './ledger/ledger.ts';
-import type { Reached } from './effects/service.ts';
+import type { AdmissionGate, Reached } from './effects/context.ts';
+import type { Policies } from './policies/port.ts';
 
 export interface BrokerPowers {
   readonly store: Store;
@@ -81,18 +80,6 @@ export interface BusEvents {
   readonly logged: (run: RunId, level: string, text: string) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
   readonly refused: (run: RunId, epoch: number, error: CorralError) => void;
-}
-
-/** What a denial stops, besides the call: in memory at once, and durable with the crank that was denied something. */
-export interface Stop {
-  /** The control event for the run; undefined if the crank ends the run, or if the run is stopped already. */
-  readonly event: Extract<HostEvent, { kind: 'control' }> | undefined;
-  /** What is put up against the version of its agent; undefined where one stands already. */
-  readonly quarantine: Quarantine | undefined;
-  /** The commit is durable. */
-  readonly kept: () => void;
-  /** The commit was refused: the crank will be made again, and with it the denial. */
-  readonly refused: () => void;
 }
 
 /** A run as the bus needs it: its ledger and the lease it is held under. */

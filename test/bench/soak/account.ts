@@ -5,7 +5,7 @@ import { judge, type Ended } from './judge.ts';
 import { pause } from './host.ts';
 import { rowsOf } from './people.ts';
 import { OLDEST_MS } from './watch.ts';
-import type { Soak } from './soak.ts';
+import type { Soak } from './parts.ts';
 import type { Job } from './work.ts';
 
 const AT_ONCE = 8;

@@ -7,23 +7,11 @@ import { bundleAgent } from '@corral/cli/bundle';
 import { AGENTS } from './agents.ts';
 import { account, endsOf, type Account } from './account.ts';
 import { pause, SoakHost } from './host.ts';
-import { decide, look, nothingDone, rowsOf, settle, type Done } from './people.ts';
-import { receive, type Receiver } from './receiver.ts';
+import type { Soak, SoakOptions } from './parts.ts';
+import { decide, look, nothingDone, rowsOf, settle } from './people.ts';
+import { receive } from './receiver.ts';
 import { bytesOf, Watch } from './watch.ts';
 import { Work } from './work.ts';
-
-export interface SoakOptions {
-  readonly minutes: number;
-  /** Minutes between two stops of the host, alternately by SIGTERM and by SIGKILL. */
-  readonly every: number;
-  /** Minutes at the end in which the host is not stopped, so that one life is long enough for slopes. */
-  readonly calm: number;
-  /** Pieces of work per second. */
-  readonly rate: number;
-  readonly say: (text: string) => void;
-  /** Keeps the folder, with the host's log, the file of effects and the data. */
-  readonly keep: boolean;
-}
 
 const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;
@@ -35,18 +23,6 @@ const SETTLE_LOOK_MS = 5_000;
 const PROGRESS_MS = 10_000;
 const APPROVERS = ['ana', 'bob', 'eve'];
 const READERS = 2;
-
-/** The data that the parts of a soak share. */
-export interface Soak {
-  readonly options: SoakOptions;
-  readonly host: SoakHost;
-  readonly work: Work;
-  readonly watch: Watch;
-  readonly receiver: Receiver;
-  readonly done: Done;
-  readonly began_at: number;
-  readonly lines: () => string;
-}
 
 export async function soak(options: SoakOptions): Promise<Account> {
   // A short name, because paths of sockets have a maximum length.

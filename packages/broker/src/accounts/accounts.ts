@@ -25,7 +25,7 @@ import {
   type SpendPeriod,
 } from '@corral/protocol/model/spend';
 import type { Store } from '@corral/protocol/ports/store';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Books } from '../ledger/books.ts';
 
 /** The limits of a tenant's accounts. `*`: every agent or person that is not named. */
 export interface SpendBounds extends AccountBounds {
@@ -106,7 +106,7 @@ export class Accounts {
   }
 
   /** The remainder of an amount in the account that has least of it; Infinity without a limit. */
-  left({ record, tally }: Ledger, name: SpendName, now: number): number {
+  left({ record, tally }: Books, name: SpendName, now: number): number {
     let left = Number.POSITIVE_INFINITY;
     for (const { committed, bound } of this.#bound(record, name, 'hard', now, tally.committedOn(dayOf(now))))
       left = Math.min(left, bound - committed);
@@ -117,7 +117,7 @@ export class Accounts {
    * The first account that cannot pay. An overdrawn account pays nothing.
    * @param held the day on which the amounts are reserved already; they count once in the periods that contain it
    */
-  lacks({ record, tally }: Ledger, amounts: Budget, now: number, held?: string): AccountState | undefined {
+  lacks({ record, tally }: Books, amounts: Budget, now: number, held?: string): AccountState | undefined {
     // This runs for every call, and most tenants have no limits.
     if (this.#bounds(record.tenant) === undefined) return undefined;
     const own = tally.committedOn(dayOf(now));
@@ -145,13 +145,13 @@ export class Accounts {
    * @param held the day on which the amounts are reserved already
    * @throws CORRAL_SPEND_EXCEEDED if an account cannot pay for amounts that a person wants to reserve
    */
-  mustPay(ledger: Ledger, amounts: Budget, now: number, held?: string): void {
+  mustPay(ledger: Books, amounts: Budget, now: number, held?: string): void {
     const lacks = this.lacks(ledger, amounts, now, held);
     if (lacks !== undefined) throw new CorralError('CORRAL_SPEND_EXCEEDED', spentText(lacks), { limit: limitOf(lacks) });
   }
 
   /** Counts the change of a run's commit, just before it is handed to the store. It counts until `takeBack`. */
-  postOf({ record, tally }: Ledger, now: number): Posted | undefined {
+  postOf({ record, tally }: Books, now: number): Posted | undefined {
     if (tally.isEmpty) return undefined;
     const change = { holders: holdersOf(record), days: tally.take() };
     return { change, passed: this.#post(change, now) };

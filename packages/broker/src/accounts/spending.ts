@@ -7,7 +7,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Dispatch } from '../effects/batch.ts';
 import { exceeded } from '../effects/common.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Books } from '../ledger/books.ts';
 import type { PendingCall } from '../ledger/pending.ts';
 import { chargedOf, priceOf, Unpriced } from './price.ts';
 
@@ -15,7 +15,7 @@ import { chargedOf, priceOf, Unpriced } from './price.ts';
  * The amounts that the run spent or reserved, in whole units, capped at what it was granted. Amounts that tools charge are not capped: an
  * overcharge was spent, and the parent pays for it.
  */
-export function wholeAmounts({ purse }: Ledger): Budget {
+export function wholeAmounts({ purse }: Books): Budget {
   // Reserved amounts count as spent: a call under way or a grandchild may still spend them, and the remainder has no run to go back to.
   const spent = purse.committed();
   return Object.fromEntries(
@@ -27,7 +27,7 @@ export function wholeAmounts({ purse }: Ledger): Budget {
 }
 
 /** The outcome of a run whose tools charged more than was left of its purse. The overcharge is paid, and the run ends. */
-export function overcharged({ purse }: Ledger): Outcome | undefined {
+export function overcharged({ purse }: Books): Outcome | undefined {
   for (const name of CHARGED) {
     if (purse.left(name) >= 0) continue;
     const [granted, over] = [amountText(name, purse.granted[name]), amountText(name, -purse.left(name))];

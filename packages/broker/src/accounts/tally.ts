@@ -6,8 +6,16 @@
 import { isCharged } from '@corral/protocol/model/cost';
 import type { Budget } from '@corral/protocol/model/manifest';
 import { dayOf, NO_SPEND, SPEND_NAMES, type DaySpend, type Spend, type SpendName } from '@corral/protocol/model/spend';
-import type { Ledger } from '../ledger/ledger.ts';
-import type { Later } from '../ledger/pending.ts';
+import type { Purse } from '@corral/policy/capability/purse';
+import type { Later, Pending } from '../ledger/pending.ts';
+
+/** The part of a run's books that this changes. */
+interface Settling {
+  readonly pending: Map<number, Pending>;
+  readonly purse: Purse;
+  readonly tally: Tally;
+  readonly lastAt: number;
+}
 
 /** A call's reservation and the day to which it belongs; without a day only the purse has it. */
 interface Reserved {
@@ -115,7 +123,7 @@ export class Tally {
  * costs only its attempt; a call that was never sent costs nothing.
  * @param unsent calls in this commit that are not sent
  */
-export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlySet<number>): void {
+export function closeTally({ pending, tally, lastAt }: Settling, unsent: ReadonlySet<number>): void {
   for (const one of pending.values()) {
     if (one.kind === 'approval') tally.settle(one.call, { calls: Math.min(1, one.call.reserved.calls ?? 0) }, lastAt);
     else if (one.kind === 'request' || (one.kind === 'call' && !unsent.has(one.id))) tally.settle(one, one.reserved, lastAt);
@@ -129,7 +137,7 @@ export function closeTally({ pending, tally, lastAt }: Ledger, unsent: ReadonlyS
  * @param fresh false for a fork made by an older host, in which verdicts still counted
  * @param own false for a fork made by an older host, which paid for calls of its origin
  */
-export function disown({ pending, purse }: Ledger, fresh: boolean, own: boolean): void {
+export function disown({ pending, purse }: Settling, fresh: boolean, own: boolean): void {
   for (const one of pending.values())
     if (one.kind === 'approval') {
       delete one.call.day;

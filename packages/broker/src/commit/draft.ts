@@ -8,13 +8,14 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import type { GrantId } from '@corral/protocol/ids';
 import { boundedOutcome } from '@corral/protocol/model/outcome';
 import type { BusRun, Crank } from '../bus.ts';
-import { ended, letGo, type Batch, type DecideContext } from '../effects/batch.ts';
+import { ended, letGo, type Batch } from '../effects/batch.ts';
 import { Deciding } from '../effects/decide.ts';
 import type { DraftPolicies } from '../policies/draft-policies.ts';
 import { parseEffects } from '../effects/parse.ts';
 import { overrun } from './endings.ts';
 import { finishOutcome } from './finish.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { DecideContext } from '../effects/context.ts';
 
 export class CrankDraft {
   /** The books of the run with the crank in them, as far as it is decided. */

@@ -5,13 +5,13 @@
 import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { Batch } from '../effects/batch.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Books } from '../ledger/books.ts';
 import type { Pending, PendingApproval } from '../ledger/pending.ts';
 import { FREE } from '../accounts/price.ts';
 import { decided } from '../ledger/requests.ts';
 
 /** Settles the reservation of a call that waited for approval: it costs its attempt and not its price. */
-export function withdraw({ pending, purse, tally, lastAt }: Ledger, asked: PendingApproval, result: Result): void {
+export function withdraw({ pending, purse, tally, lastAt }: Books, asked: PendingApproval, result: Result): void {
   const { id, call } = asked;
   const spent = { calls: Math.min(1, call.reserved.calls ?? 0) };
   purse.settle(call.reserved, spent);
@@ -20,7 +20,7 @@ export function withdraw({ pending, purse, tally, lastAt }: Ledger, asked: Pendi
 }
 
 /** Applies an abort to the ledger: removes a timer, withdraws a call that waits for approval, marks a call under way. */
-export function abort(ledger: Ledger, id: number): void {
+export function abort(ledger: Books, id: number): void {
   const pending = ledger.pending.get(id);
   if (pending?.kind === 'timer') ledger.pending.delete(id);
   else if (pending?.kind === 'approval')
@@ -30,7 +30,7 @@ export function abort(ledger: Ledger, id: number): void {
 }
 
 /** Applies a dispose: removes the capability and withdraws calls under it that wait for approval. */
-export function dispose(ledger: Ledger, cap: number): void {
+export function dispose(ledger: Books, cap: number): void {
   const asked = askedUnder(ledger, cap);
   ledger.caps.delete(cap);
   for (const one of asked)
@@ -38,7 +38,7 @@ export function dispose(ledger: Ledger, cap: number): void {
 }
 
 /** Calls that wait for approval under this capability, if the run holds its grant by no other index. */
-export function askedUnder({ pending, caps }: Ledger, cap: number): readonly PendingApproval[] {
+export function askedUnder({ pending, caps }: Books, cap: number): readonly PendingApproval[] {
   const grant = caps.get(cap);
   if (grant === undefined || [...caps].some(([other, id]) => other !== cap && id === grant)) return [];
   return [...pending.values()].filter((one): one is PendingApproval => one.kind === 'approval' && one.grant === grant);
@@ -68,7 +68,7 @@ export function givenUp(id: number, message: string): Result {
 }
 
 /** Undoes a withdrawal: the call waits for approval again. */
-export function askedAgain({ purse, tally, pending, lastAt }: Ledger, asked: PendingApproval | undefined): PendingApproval | undefined {
+export function askedAgain({ purse, tally, pending, lastAt }: Books, asked: PendingApproval | undefined): PendingApproval | undefined {
   if (asked === undefined) return undefined;
   const { reserved, day } = asked.call;
   const attempt = { calls: -Math.min(1, reserved.calls ?? 0) };

@@ -2,51 +2,17 @@
 import type { Counted, Grants } from '@corral/policy/capability/grants';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Decision } from '@corral/protocol/model/decision';
-import type { ErrorCode } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
-import type { GrantId, TenantId } from '@corral/protocol/ids';
+import type { GrantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { Random } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Outgoing } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
-import type { Accounts } from '../accounts/accounts.ts';
-import type { Stop } from '../bus.ts';
-import type { Policies } from '../policies/evaluate.ts';
 import type { Price } from '../accounts/price.ts';
 import type { Cost } from '@corral/protocol/model/cost';
-import type { Reached } from './service.ts';
-
-/** The data that a decision may use. */
-export interface DecideContext {
-  readonly now: number;
-  readonly random: Random;
-  readonly grants: Grants;
-  readonly tool: (name: string) => Tool | undefined;
-  readonly quarantined?: (name: string) => boolean;
-  /** The instance of a service of the tenant, by name and key; undefined if there is no such service. */
-  readonly reach: (service: string, key: string) => Reached | undefined;
-  /** Agents of the run's own bundle, by name. */
-  readonly agent: (name: string) => AgentVersion | undefined;
-  /** The policies of the run's tenant; undefined: grants alone decide. */
-  readonly policies: Policies | undefined;
-  readonly digest: (text: string) => string;
-  readonly standing?: AdmissionGate | undefined;
-  /** Accounts above the purse; undefined if none are kept. */
-  readonly accounts?: Accounts | undefined;
-  /** Time that people have to approve a call, in milliseconds; undefined: the default of limits.ts. */
-  readonly approval_ms?: number | undefined;
-}
-
-/** The state of agents that follows from their earlier runs. */
-export interface AdmissionGate {
-  /** The reason why no run of a version is admitted now; undefined if it is, and then this call counts as its admission. */
-  readonly rests: (tenant: TenantId, version: string) => string | undefined;
-  /** The profile against which runs of an agent are compared. */
-  readonly profile: (tenant: TenantId, agent: string) => string | undefined;
-}
+import type { HostEvent } from '@corral/protocol/model/run';
+import type { Quarantine } from '@corral/protocol/model/quarantine';
 
 /** A call that may be sent, with its arguments as the tool's schema returned them. */
 export interface Dispatch {
@@ -104,6 +70,18 @@ export interface Batch {
   cause: Cause | undefined;
 }
 
+/** What a denial stops, besides the call: in memory at once, and durable with the crank that was denied something. */
+export interface Stop {
+  /** The control event for the run; undefined if the crank ends the run, or if the run is stopped already. */
+  readonly event: Extract<HostEvent, { kind: 'control' }> | undefined;
+  /** What is put up against the version of its agent; undefined where one stands already. */
+  readonly quarantine: Quarantine | undefined;
+  /** The commit is durable. */
+  readonly kept: () => void;
+  /** The commit was refused: the crank will be made again, and with it the denial. */
+  readonly refused: () => void;
+}
+
 /** The consequence of a denial for the run: by rules of the policies, or because an account above it is spent. */
 export interface Consequence {
   readonly kind: 'pause' | 'quarantine';
@@ -115,28 +93,6 @@ export interface Consequence {
 export interface Cause {
   readonly message: string;
   readonly progress: boolean;
-}
-
-/** The run broke a rule that the SDK never breaks. */
-export class Violation extends Error {
-  readonly outcome: Outcome;
-  constructor(code: ErrorCode, message: string) {
-    super(message);
-    this.outcome = { kind: 'failed', code, message };
-  }
-}
-
-/** A refusal that the agent gets as an error. */
-export class Refused extends Error {
-  readonly code: ErrorCode;
-  readonly limit: string | undefined;
-  readonly more: Partial<Decision>;
-  constructor(code: ErrorCode, message: string, limit?: string, more: Partial<Decision> = {}) {
-    super(message);
-    this.code = code;
-    this.limit = limit;
-    this.more = more;
-  }
 }
 
 export const emptyBatch = (): Batch => ({

@@ -9,13 +9,16 @@ import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
 import type { InHandles } from '@corral/policy/flow/facts';
 import { filled, handledOf, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
-import { approversOf, consequencesOf, factsOf, judge, originsOf, type Policies } from '../policies/evaluate.ts';
+import { approversOf, consequencesOf, factsOf, judge, originsOf } from '../policies/evaluate.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { askOwner, boundTo, relabelOf } from '../policies/relabel.ts';
-import { reachable, serviceIn, toInstance, type Reached } from './service.ts';
-import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { reachable, serviceIn, toInstance } from './service.ts';
+import { type Batch } from './batch.ts';
 import { chargeFor } from './charge.ts';
 import { inChain, json, refuse, resolve, untrusted, whyAbsent } from './common.ts';
+import type { Policies } from '../policies/port.ts';
+import type { DecideContext, Reached } from './context.ts';
+import { Refused } from './refused.ts';
 
 export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   // Resolved first: a forged handle ends the run, even if the call is invalid for other reasons.

@@ -10,8 +10,10 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { limitOf, spentText, type Accounts, type AccountState } from '../accounts/accounts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { attemptsOf, attemptsWithin, priceOf, reservedFor, Unpriced, type Price } from '../accounts/price.ts';
-import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { type Batch } from './batch.ts';
 import { afford } from './common.ts';
+import { Refused } from './refused.ts';
+import type { DecideContext } from './context.ts';
 
 export interface Charge {
   readonly reserved: Budget;

@@ -8,17 +8,18 @@ import { LIMIT_OF_BUDGET, MACHINE } from '@corral/protocol/limits';
 import type { Label } from '@corral/protocol/model/label';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Books } from '../ledger/books.ts';
 import type { Slot } from './slots.ts';
-import { Refused, Violation, type DecideContext } from './batch.ts';
+import { Refused, Violation } from './refused.ts';
+import type { DecideContext } from './context.ts';
 
 /** The label of everything that the run sends: anything that it has read may have influenced it. */
-export function labelOf({ label }: Ledger): { readonly label?: Label } {
+export function labelOf({ label }: Books): { readonly label?: Label } {
   return label === undefined || canonical(label) === canonical(CLEAN) ? {} : { label };
 }
 
 /** The grant behind an index. @throws Violation for an index that the run was never given; Refused if the capability is gone */
-export function resolve(ledger: Ledger, cap: number, context: DecideContext): Grant {
+export function resolve(ledger: Books, cap: number, context: DecideContext): Grant {
   const id = ledger.caps.get(cap);
   // The capability for a child's mailbox ends with the child.
   if (id === undefined && cap < 0 && -cap <= ledger.lastId) throw new Refused('CORRAL_RECIPIENT_ENDED', 'The child has ended.');
@@ -32,13 +33,13 @@ export function resolve(ledger: Ledger, cap: number, context: DecideContext): Gr
 }
 
 /** Whether the run was ever given a capability with that index. */
-export function wasGiven(ledger: Ledger, cap: number): boolean {
+export function wasGiven(ledger: Books, cap: number): boolean {
   return cap >= 0 ? cap < ledger.nextCap : -cap <= ledger.lastId;
 }
 
 /** Resolves the capabilities that an effect hands out. @throws Violation for an index that the run was never given */
 export function slotsOf(
-  ledger: Ledger,
+  ledger: Books,
   caps: Readonly<Record<string, Attenuation & { readonly cap: number }>> | undefined,
   context: DecideContext,
 ): Slot[] {
@@ -47,9 +48,9 @@ export function slotsOf(
 }
 
 /** Whether untrusted data may have influenced the run; undefined if labels are not tracked. */
-export const untrusted = ({ flow }: Ledger): boolean | undefined => flow?.label.sticky.untrusted_input;
+export const untrusted = ({ flow }: Books): boolean | undefined => flow?.label.sticky.untrusted_input;
 
-export function afford(ledger: Ledger, amounts: Budget): void {
+export function afford(ledger: Books, amounts: Budget): void {
   const lacking = ledger.purse.lacks(amounts);
   if (lacking === undefined) return;
   const left = Math.max(0, Math.floor(ledger.purse.left(lacking)));
@@ -62,7 +63,7 @@ export function afford(ledger: Ledger, amounts: Budget): void {
 }
 
 /** @throws Refused if the causal chain has too many turns of services for another message */
-export function inChain({ hops }: Ledger): void {
+export function inChain({ hops }: Books): void {
   if (hops >= MACHINE.service_depth.default)
     throw new Refused(
       'CORRAL_BUDGET_EXCEEDED',
@@ -75,7 +76,7 @@ export function inChain({ hops }: Ledger): void {
  * Checks a value of an effect that has no reply. Such an effect cannot be refused, so a value beyond the bounds ends the run; the SDK
  * refuses it earlier.
  */
-export function whole(ledger: Ledger, value: unknown, what: string, depth = JSON_MAX_DEPTH): Json {
+export function whole(ledger: Books, value: unknown, what: string, depth = JSON_MAX_DEPTH): Json {
   try {
     return json(value ?? null, what, ledger.record.ceilings.message_bytes, depth).value;
   } catch (error) {

@@ -9,13 +9,15 @@ import { bounded } from '@corral/protocol/model/outcome';
 import { filled, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
 import type { Json } from '@corral/protocol/json';
 import type { Ledger } from '../ledger/ledger.ts';
-import { emptyBatch, ended, letGo, Refused, Violation, type Batch, type DecideContext } from './batch.ts';
+import { emptyBatch, ended, letGo, type Batch } from './batch.ts';
 import { decideCall } from './call.ts';
 import { afford, UNREAD_DEPTH, wasGiven, whole } from './common.ts';
 import { askedUnder, callOff, callOffApproval } from '../dispatch/given-up.ts';
 import { decideReply } from '../ledger/requests.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
+import { Refused, Violation } from './refused.ts';
+import type { DecideContext } from './context.ts';
 
 /** Decides a whole crank directly in a ledger, for benchmarks, evaluations and tests. A host decides in a draft (draft.ts). */
 export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {

@@ -6,8 +6,10 @@ import { permitted, receiverOf } from '../policies/evaluate-delegation.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { carriedHandles, heldBytes, slotted } from '../ledger/handles.ts';
 import { carried, deriveAll } from './slots.ts';
-import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { type Batch } from './batch.ts';
 import { afford, inChain, json, labelOf, refuse, resolve, slotsOf, untrusted } from './common.ts';
+import { Refused } from './refused.ts';
+import type { DecideContext } from './context.ts';
 
 export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, context: DecideContext, batch: Batch): Decision {
   const handles = slotted(ledger.handles, effect, ['body']);

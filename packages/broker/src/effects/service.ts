@@ -13,11 +13,12 @@ import type { Label } from '@corral/protocol/model/label';
 import { ServiceCall, ServiceReply } from '@corral/protocol/model/service';
 import type { Outgoing } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
-import type { Batch, DecideContext } from './batch.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Batch } from './batch.ts';
+import type { Books } from '../ledger/books.ts';
 import type { PendingApproval } from '../ledger/pending.ts';
 import { labelOf } from './common.ts';
 import { snapshotOf, type LedgerSnapshot } from '../ledger/snapshot.ts';
+import type { DecideContext, Reached } from './context.ts';
 
 const PREFIX = 'service:';
 const CALL = contractOf(ServiceCall);
@@ -48,14 +49,8 @@ export function serviceTool(service: string, purpose: string): Tool {
   };
 }
 
-/** The instance for a key, and the reason if a quarantine forbids messages to it. */
-export interface Reached {
-  readonly instance: NonNullable<Outgoing['instance']>;
-  readonly stands: string | undefined;
-}
-
 /** The message for a call to a service. */
-export function toInstance(ledger: Ledger, id: number, input: Json, key: string, { instance }: Reached): Outgoing {
+export function toInstance(ledger: Books, id: number, input: Json, key: string, { instance }: Reached): Outgoing {
   const { record } = ledger;
   return {
     to: instance.record.id,
@@ -85,7 +80,7 @@ export function reachable(service: string, key: string, context: Pick<DecideCont
 }
 
 /** Sends a call to a service that people have approved, in the commit that records the approval. */
-export function approvedRequest(ledger: Ledger, { call }: PendingApproval, batch: Batch, context: Pick<DecideContext, 'reach'>): void {
+export function approvedRequest(ledger: Books, { call }: PendingApproval, batch: Batch, context: Pick<DecideContext, 'reach'>): void {
   const pending = ledger.pending.get(call.id);
   const asked = requestIn(call);
   const reached = asked && reachable(asked.service, asked.input.key, context);
@@ -114,14 +109,14 @@ function requestIn({ tool, input }: PendingApproval['call']) {
  * The label of an instance that has no checkpoint yet. The run that first wrote to the instance chose its key, which the instance gets
  * before that message; a state carried over from the previous instance has a label of its own.
  */
-export function inherited({ record }: Ledger): Label | undefined {
+export function inherited({ record }: Books): Label | undefined {
   if (record.service === undefined) return undefined;
   const { label } = record.service;
   return label === undefined || record.label === undefined ? (label ?? record.label) : join(label, record.label);
 }
 
 /** The state and label with which the present segment of an instance began. */
-function kept({ checkpoint, record }: Ledger): { readonly state?: Json; readonly label?: Label | undefined } {
+function kept({ checkpoint, record }: Books): { readonly state?: Json; readonly label?: Label | undefined } {
   return checkpoint ?? record.service ?? {};
 }
 
@@ -129,7 +124,7 @@ function kept({ checkpoint, record }: Ledger): { readonly state?: Json; readonly
  * The ledger state that a checkpoint carries over. For an instance of a service a checkpoint ends a turn: counters start again with each
  * turn, and a state that is unchanged keeps its label, since nothing that the turn has read influenced it.
  */
-export function carriedOver(ledger: Ledger, state: Json): LedgerSnapshot {
+export function carriedOver(ledger: Books, state: Json): LedgerSnapshot {
   const snapshot = snapshotOf(ledger);
   if (ledger.record.service === undefined) return snapshot;
   const before = kept(ledger);

@@ -10,8 +10,10 @@ import type { RunRecord } from '@corral/protocol/model/run';
 import { carriedHandles, heldBytes, slotted } from '../ledger/handles.ts';
 import { permitted } from '../policies/evaluate-delegation.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { Refused, type Batch, type DecideContext } from './batch.ts';
+import { type Batch } from './batch.ts';
 import { afford, json, labelOf, slotsOf } from './common.ts';
+import { Refused } from './refused.ts';
+import type { DecideContext } from './context.ts';
 
 export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext, batch: Batch): Decision {
   const { record } = ledger;

@@ -7,11 +7,11 @@ import type { GrantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
 import { filled, handledOf, slotted, type Handles } from './handles.ts';
-import type { Ledger } from './ledger.ts';
+import type { Books } from './books.ts';
 import type { Pending, PendingApproval, PendingCall } from './pending.ts';
 import { relabelOf } from '../policies/relabel.ts';
 
-export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, reserved: Budget): PendingApproval['call'] {
+export function callOf(ledger: Books, effect: CallEffect, decision: Decision, reserved: Budget): PendingApproval['call'] {
   const slots = slotted(ledger.handles, effect, ['input']);
   const input = filled(effect.input as Json, slots);
   const handled = handledOf(slots);
@@ -36,7 +36,7 @@ export function callOf(ledger: Ledger, effect: CallEffect, decision: Decision, r
  * Raises the label by those of the handles in a call: the decision about the call reveals something of their values, which counts as
  * reading them.
  */
-export function peeked({ handles, flow }: Ledger, effect: CallEffect): void {
+export function peeked({ handles, flow }: Books, effect: CallEffect): void {
   for (const { label } of handledOf(slotted(handles, effect, ['input']))) flow?.raise(label);
 }
 

@@ -10,7 +10,7 @@ import { viewOf, type CarriedHandle, type HandlePath, type HandleSlot, type Plac
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { DraftMap } from './draft-map.ts';
-import { Refused, Violation } from '../effects/batch.ts';
+import { Refused, Violation } from '../effects/refused.ts';
 
 export interface Held {
   readonly value: Json;

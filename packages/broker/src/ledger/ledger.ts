@@ -19,15 +19,17 @@ import { DraftMap } from './draft-map.ts';
 import { Handles, type SavedHandles } from './handles.ts';
 import type { Cancelled, Pending } from './pending.ts';
 import { Rates } from './rates.ts';
-import { Asked, messageId, waitingOn } from './requests.ts';
+import { messageId, waitingOn } from './requests.ts';
 import { carriedOver, inherited } from '../effects/service.ts';
-import { loadTo, restoreTo, savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
+import { loadTo, savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { takeDelivery } from './take-delivery.ts';
 import { takeEffect } from './take-effect.ts';
 import { takeEvent } from './take-event.ts';
 import { Tally } from '../accounts/tally.ts';
 import { WallClock } from './wall.ts';
 import type { RunDetectors } from './detectors.ts';
+import { Asked } from './asked.ts';
+import type { Books } from './books.ts';
 
 /** A crank that a draft has applied. */
 export interface Taken {
@@ -37,7 +39,7 @@ export interface Taken {
   readonly ended: boolean;
 }
 
-export class Ledger {
+export class Ledger implements Books {
   readonly record: RunRecord;
   readonly tracked: boolean;
   purse: Purse;
@@ -290,11 +292,6 @@ export class Ledger {
   /** The state that a checkpoint saves, besides the agent's own. */
   snapshot(): LedgerSnapshot {
     return carriedOver(this, (this.checkpointing?.state ?? null) as Json);
-  }
-
-  /** Begins a segment with the state that a checkpoint saved. */
-  restore(from: LedgerSnapshot, state: Json, unread: Json): void {
-    restoreTo(this, from, state, unread);
   }
 
   /** The whole state, for a parked run. */

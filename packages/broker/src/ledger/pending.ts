@@ -6,8 +6,33 @@ import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Label, LabelChange } from '@corral/protocol/model/label';
 import type { Handled } from '@corral/policy/flow/handled';
-import type { PendingRequest } from './requests.ts';
-import type { Relabel } from '../policies/relabel.ts';
+
+/** A request to another run that has no reply yet. It is never sent a second time. */
+export interface PendingRequest {
+  readonly kind: 'request';
+  readonly id: number;
+  /** `service:claims`, or `mailbox`. */
+  readonly what: string;
+  /** The run that was asked, if it is known. */
+  readonly peer?: RunId;
+  readonly reserved: Budget;
+  /** As for a call. */
+  day?: string;
+  readonly grant: GrantId;
+  /** When the request times out. Milliseconds since 1970. */
+  readonly due?: number;
+}
+
+/** A request to lower a label. */
+export interface Relabel {
+  readonly kind: LabelChange['kind'];
+  readonly owner: string;
+  /** The label of the run itself, and not of a value. */
+  readonly run: boolean;
+  readonly before: Label;
+  /** How often the run's label had been raised at the time of the request. */
+  readonly raised: number;
+}
 
 export interface Later {
   readonly day: string;

@@ -3,95 +3,22 @@
  * end: it accepts one answer to a request, even if hosts crash in between.
  */
 import type { Purse } from '@corral/policy/capability/purse';
-import type { Delivery, MessageDelivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
+import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { ReplyEffect } from '@corral/protocol/wire/effect';
 import { errorData } from '@corral/protocol/errors';
-import type { GrantId, PrincipalId, RunId } from '@corral/protocol/ids';
+import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { bounded } from '@corral/protocol/model/outcome';
-import type { Budget } from '@corral/protocol/model/manifest';
 import type { WaitingOn } from '@corral/protocol/model/run';
 import type { Outgoing } from '@corral/protocol/ports/store';
 import type { Batch } from '../effects/batch.ts';
-import { Violation } from '../effects/batch.ts';
 import { labelOf, whole } from '../effects/common.ts';
-import type { Ledger } from './ledger.ts';
+import type { Books } from './books.ts';
 import type { Pending } from './pending.ts';
-
-/** A request to another run that has no reply yet. It is never sent a second time. */
-export interface PendingRequest {
-  readonly kind: 'request';
-  readonly id: number;
-  /** `service:claims`, or `mailbox`. */
-  readonly what: string;
-  /** The run that was asked, if it is known. */
-  readonly peer?: RunId;
-  readonly reserved: Budget;
-  /** As for a call. */
-  day?: string;
-  readonly grant: GrantId;
-  /** When the request times out. Milliseconds since 1970. */
-  readonly due?: number;
-}
-
-/** The name of a request for the run that was asked; it is unique. */
-export const requestName = ({ from, request }: Pick<MessageDelivery, 'from' | 'request'>): string => `${from.run}:${request}`;
-
-/** The requests that a run has not answered. */
-export class Asked {
-  #open: Set<string>;
-  /** The set belongs to the original of this draft and must be copied before a change. */
-  #lent: boolean;
-  /** For an instance of a service: it was given a message, and its turn has not ended with a checkpoint. */
-  turn = false;
-  /** The principal of the message that is being handled. */
-  principal: PrincipalId | undefined;
-
-  /** @param of the original, if this is a draft */
-  constructor(of?: Asked) {
-    this.#open = of === undefined ? new Set() : of.#open;
-    this.#lent = of !== undefined;
-    if (of !== undefined) [this.turn, this.principal] = [of.turn, of.principal];
-  }
-
-  /** A draft for a crank that is being decided; it replaces this one when adopted. */
-  draft(): Asked {
-    return new Asked(this);
-  }
-
-  take(delivery: Pick<MessageDelivery, 'from' | 'request'>): void {
-    this.turn = true;
-    this.principal = delivery.from.principal;
-    if (delivery.request !== undefined) this.#own().add(requestName(delivery));
-  }
-
-  has(name: string): boolean {
-    return this.#open.has(name);
-  }
-
-  answered(name: string): void {
-    this.#own().delete(name);
-  }
-
-  save(): readonly string[] {
-    return [...this.#open];
-  }
-
-  load(open: readonly string[], turn: boolean): void {
-    this.#open = new Set(open);
-    this.#lent = false;
-    this.turn = turn;
-  }
-
-  #own(): Set<string> {
-    if (this.#lent) this.#open = new Set(this.#open);
-    this.#lent = false;
-    return this.#open;
-  }
-}
+import { Violation } from '../effects/refused.ts';
 
 /** Decides a reply and puts it into the outbox. @throws Violation for a request that the run does not have */
-export function decideReply(ledger: Ledger, seq: number, effect: ReplyEffect, batch: Batch): void {
+export function decideReply(ledger: Books, seq: number, effect: ReplyEffect, batch: Batch): void {
   const { to, error } = effect;
   if (!ledger.asked.has(to))
     throw new Violation('CORRAL_EFFECT_INVALID', `A reply to ${to.slice(0, 64)}, which the run was not asked or has answered.`);
@@ -119,7 +46,7 @@ export function payReply(purse: Purse, effect: ReplyEffect): void {
 }
 
 /** Timers that this delivery makes unnecessary. */
-export function timersEnded(ledger: Ledger, delivery: Delivery): number[] {
+export function timersEnded(ledger: Books, delivery: Delivery): number[] {
   if (delivery.kind === 'timer') return [delivery.id];
   if (delivery.kind !== 'reply') return [];
   return delivery.results.flatMap(({ id }) => {
@@ -163,7 +90,7 @@ export const decided = (id: number, result: Result): { kind: 'decided'; id: numb
 export const valueOf = (result: Result): Json => ('value' in result ? result.value : { error: result.error.message });
 
 /** The most serious of the things that the run waits on (DESIGN 2). */
-export function waitingOn(ledger: Ledger): WaitingOn {
+export function waitingOn(ledger: Books): WaitingOn {
   if (ledger.held !== undefined) return ledger.held === 'upgrade' ? 'upgrade' : 'resolution';
   const idle = ledger.record.service !== undefined && !ledger.asked.turn;
   let waiting: WaitingOn = ledger.listening || idle ? 'message' : 'nothing';

@@ -9,7 +9,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { RunHeader } from '@corral/protocol/model/run';
 import { placed, type SavedHandles } from './handles.ts';
-import type { Ledger } from './ledger.ts';
+import type { Books } from './books.ts';
 import type { Pending } from './pending.ts';
 import type { SavedRates } from './rates.ts';
 import type { SavedWall } from './wall.ts';
@@ -25,13 +25,13 @@ export interface LedgerSnapshot extends SavedWall {
   readonly depth: number;
   /** Absent: 0, or the snapshot is older than this counter. */
   readonly hops?: number;
-  readonly control: Ledger['control'];
+  readonly control: Books['control'];
   /** The run with whose descendants it was paused. */
   readonly family?: RunId;
-  readonly held: Ledger['held'];
-  readonly cancelled: Ledger['cancelled'];
-  readonly version: Ledger['version'];
-  readonly bundle: Ledger['bundle'];
+  readonly held: Books['held'];
+  readonly cancelled: Books['cancelled'];
+  readonly version: Books['version'];
+  readonly bundle: Books['bundle'];
   readonly label: Label | undefined;
   readonly header: RunHeader;
   readonly spent: Amounts;
@@ -63,13 +63,13 @@ export interface SavedLedger extends LedgerSnapshot {
   readonly inFlight: number;
   readonly segment_entries: number;
   readonly segment_cpu_us: number;
-  readonly checkpoint: Ledger['checkpoint'];
+  readonly checkpoint: Books['checkpoint'];
   readonly lastAt: number;
   /** Time of the last entry. */
   readonly stamped_at?: number;
 }
 
-export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
+export function savedOf(ledger: Books, lastAt: number): SavedLedger {
   const { checkpoint, segment_entries, segment_cpu_us, listening, inFlight } = ledger;
   return {
     ...snapshotOf(ledger),
@@ -88,7 +88,7 @@ export function savedOf(ledger: Ledger, lastAt: number): SavedLedger {
   };
 }
 
-export function snapshotOf(ledger: Ledger): LedgerSnapshot {
+export function snapshotOf(ledger: Books): LedgerSnapshot {
   const asked = ledger.asked.save();
   return {
     seq: ledger.seq,
@@ -108,7 +108,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
     bundle: ledger.bundle,
     label: ledger.label,
     header: ledger.header,
-    spent: ledger.spent(),
+    spent: ledger.purse.spent(),
     caps: [...ledger.caps],
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
@@ -119,7 +119,7 @@ export function snapshotOf(ledger: Ledger): LedgerSnapshot {
   };
 }
 
-function handlesOf({ handles, checkpointing, record }: Ledger): Pick<LedgerSnapshot, 'handles' | 'placed'> {
+function handlesOf({ handles, checkpointing, record }: Books): Pick<LedgerSnapshot, 'handles' | 'placed'> {
   if (handles.next === 1) return {};
   if (checkpointing === undefined) return { handles: handles.save() };
   const stored = checkpointing.handles ?? [];
@@ -128,7 +128,7 @@ function handlesOf({ handles, checkpointing, record }: Ledger): Pick<LedgerSnaps
 }
 
 /** Begins a segment with the state that the last one left. */
-export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unread: Json): void {
+export function restoreTo(ledger: Books, from: LedgerSnapshot, state: Json, unread: Json): void {
   ledger.checkpoint = { seq: from.seq, state, unread, label: from.label, ...(from.placed === undefined ? {} : { placed: from.placed }) };
   ledger.checkpointing = undefined;
   ledger.seq = from.seq;
@@ -164,7 +164,7 @@ export function restoreTo(ledger: Ledger, from: LedgerSnapshot, state: Json, unr
 }
 
 /** The inverse of `savedOf`, for a new ledger. */
-export function loadTo(ledger: Ledger, saved: SavedLedger): void {
+export function loadTo(ledger: Books, saved: SavedLedger): void {
   restoreTo(ledger, saved, null, []);
   ledger.listening = saved.listening;
   ledger.asked.turn = saved.turn === true;

@@ -2,12 +2,12 @@
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import { MACHINE } from '@corral/protocol/limits';
 import { beginFlow, readAnswer, readFrom, readResult } from '../policies/flow.ts';
-import type { Ledger } from './ledger.ts';
+import type { Books } from './books.ts';
 import { valueOf } from './requests.ts';
 import { inherited } from '../effects/service.ts';
 
 /** Applies the delivery at the beginning of a crank. @param bytes length of the delivery */
-export function takeDelivery(ledger: Ledger, delivery: Delivery, bytes: number): void {
+export function takeDelivery(ledger: Books, delivery: Delivery, bytes: number): void {
   ledger.lastAt = delivery.at;
   ledger.handles.take(delivery);
   switch (delivery.kind) {

@@ -5,12 +5,12 @@ import { errorData, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { callOf, openedBy, peeked } from './calls.ts';
 import { abort, dispose } from '../dispatch/given-up.ts';
-import type { Ledger } from './ledger.ts';
+import type { Books } from './books.ts';
 import type { PendingApproval } from './pending.ts';
 import { decided, payReply } from './requests.ts';
 
 /** Applies one effect; effects without a reply have no decision. */
-export function takeEffect(ledger: Ledger, effect: Effect, decision: Decision | undefined): void {
+export function takeEffect(ledger: Books, effect: Effect, decision: Decision | undefined): void {
   ledger.effects += 1;
   if (decision !== undefined) ledger.lastId = decision.id;
   switch (effect.kind) {
@@ -61,7 +61,7 @@ export function takeEffect(ledger: Ledger, effect: Effect, decision: Decision | 
   }
 }
 
-function takeCall(ledger: Ledger, effect: CallEffect, decision: Decision | undefined): void {
+function takeCall(ledger: Books, effect: CallEffect, decision: Decision | undefined): void {
   ledger.calls += 1;
   if (decision?.peeked === true) peeked(ledger, effect);
   if (decision !== undefined && decision.verdict !== 'deny') {
@@ -92,7 +92,7 @@ function takeCall(ledger: Ledger, effect: CallEffect, decision: Decision | undef
   }
 }
 
-function takeSend(ledger: Ledger, effect: SendEffect, decision: Decision | undefined): void {
+function takeSend(ledger: Books, effect: SendEffect, decision: Decision | undefined): void {
   if (decision?.verdict === 'allow' && decision.request !== undefined) {
     const { reserved = {}, grant, peer, request } = decision;
     ledger.purse.reserve(reserved);
@@ -107,7 +107,7 @@ function takeSend(ledger: Ledger, effect: SendEffect, decision: Decision | undef
   } else refuse(ledger, effect.id, decision);
 }
 
-function takeSpawn(ledger: Ledger, effect: SpawnEffect, decision: Decision | undefined): void {
+function takeSpawn(ledger: Books, effect: SpawnEffect, decision: Decision | undefined): void {
   if (decision?.verdict === 'allow') {
     const reserved = decision.reserved ?? {};
     ledger.purse.reserve(reserved);
@@ -130,7 +130,7 @@ function takeSpawn(ledger: Ledger, effect: SpawnEffect, decision: Decision | und
 }
 
 /** Records that a call is sent: to a tool, or as a request to a service. */
-export function begin(ledger: Ledger, call: PendingApproval['call'], due: number | undefined): void {
+export function begin(ledger: Books, call: PendingApproval['call'], due: number | undefined): void {
   ledger.inFlight += 1;
   const { id, tool, reserved, grant } = call;
   const of = call.day === undefined ? {} : { day: call.day };
@@ -138,7 +138,7 @@ export function begin(ledger: Ledger, call: PendingApproval['call'], due: number
   else ledger.pending.set(id, { kind: 'request', id, what: tool, reserved, grant, ...of, ...(due === undefined ? {} : { due }) });
 }
 
-function refuse(ledger: Ledger, id: number, decision: Decision | undefined): void {
+function refuse(ledger: Books, id: number, decision: Decision | undefined): void {
   const code: ErrorCode = decision?.code ?? 'CORRAL_DENIED';
   ledger.refused(decision?.limit);
   const error = errorData(code, decision?.message ?? 'The call was refused.', {

@@ -5,16 +5,17 @@ import type { Budget } from '@corral/protocol/model/manifest';
 import type { HostEvent } from '@corral/protocol/model/run';
 import { unknownOf } from './calls.ts';
 import { askedAgain, withdraw } from '../dispatch/given-up.ts';
-import type { Ledger } from './ledger.ts';
+import type { Books } from './books.ts';
 import type { PendingCall } from './pending.ts';
-import { decided, type PendingRequest } from './requests.ts';
-import type { LedgerSnapshot } from './snapshot.ts';
+import { decided } from './requests.ts';
+import { restoreTo, type LedgerSnapshot } from './snapshot.ts';
 import { added } from '../accounts/spending.ts';
 import { begin } from './take-effect.ts';
 import { disown } from '../accounts/tally.ts';
+import type { PendingRequest } from './pending.ts';
 
 /** @param at time of the event, in milliseconds since 1970 */
-export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
+export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
   switch (event.kind) {
     case 'unknown':
     case 'resolved':
@@ -63,7 +64,7 @@ export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
       disown(ledger, event.asks === 'anew', event.pays === 'own');
       return;
     case 'checkpoint':
-      ledger.restore(event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
+      restoreTo(ledger, event.ledger as unknown as LedgerSnapshot, event.state, event.unread);
       return;
     case 'upgraded':
       ledger.bundle = event.bundle;
@@ -75,7 +76,7 @@ export function takeEvent(ledger: Ledger, event: HostEvent, at: number): void {
 }
 
 /** The result of a call or message, or that it is unknown, where it did not come from a tool. */
-function takeAnswer(ledger: Ledger, event: Extract<HostEvent, { kind: 'unknown' | 'resolved' | 'fenced' | 'unanswered' }>): void {
+function takeAnswer(ledger: Books, event: Extract<HostEvent, { kind: 'unknown' | 'resolved' | 'fenced' | 'unanswered' }>): void {
   const pending = ledger.pending.get(event.id);
   switch (event.kind) {
     case 'unknown': {
@@ -110,7 +111,7 @@ function takeAnswer(ledger: Ledger, event: Extract<HostEvent, { kind: 'unknown' 
 
 /** A person's verdict on a call, or the end of the time for one. */
 function approval(
-  ledger: Ledger,
+  ledger: Books,
   { id, by, verdict, reason, relabel: change, day }: Extract<HostEvent, { kind: 'approval' }>,
   at: number,
 ): void {
@@ -138,7 +139,7 @@ function approval(
 }
 
 /** A call of unknown result is made once more. The reservation for the first time stays and is billed with the rest. */
-function again(ledger: Ledger, call: PendingCall, price: Budget = {}, day?: string): void {
+function again(ledger: Books, call: PendingCall, price: Budget = {}, day?: string): void {
   ledger.purse.reserve(price);
   ledger.tally.reserve(day ?? call.day, price);
   const later = day === undefined ? {} : { later: [...(call.later ?? []), { day, reserved: price }] };
@@ -150,7 +151,7 @@ function again(ledger: Ledger, call: PendingCall, price: Budget = {}, day?: stri
 }
 
 /** Settles a call whose result does not come from its tool. Its price is billed nevertheless. */
-function settleAs(ledger: Ledger, call: PendingCall | PendingRequest, result: Result, spoken = 'value' in result): void {
+function settleAs(ledger: Books, call: PendingCall | PendingRequest, result: Result, spoken = 'value' in result): void {
   ledger.inFlight -= 1;
   const spent = { ...call.reserved, ...result.cost };
   ledger.purse.settle(call.reserved, spent);

@@ -4,7 +4,6 @@ import { errorData } from '@corral/protocol/errors';
 import type { GrantId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/ports/tool';
-import type { DecideContext } from '../effects/batch.ts';
 import { untrusted, whyAbsent } from '../effects/common.ts';
 import { approversOf, judge } from './evaluate.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -12,6 +11,7 @@ import type { PendingApproval, PendingCall } from '../ledger/pending.ts';
 import { FREE } from '../accounts/price.ts';
 import { boundTo, tooLate } from './relabel.ts';
 import { standsAgainst } from '../effects/service.ts';
+import type { DecideContext } from '../effects/context.ts';
 
 /**
  * Whether an approved call may be made now: its capability may have been revoked since, and the policies may have changed. Counts the use

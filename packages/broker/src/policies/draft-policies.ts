@@ -6,7 +6,7 @@ import { argumentAt } from '@corral/policy/capability/predicate';
 import type { Json } from '@corral/protocol/json';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Tool } from '@corral/protocol/ports/tool';
-import type { Decided, History, Policies } from './evaluate.ts';
+import type { Decided, History, Policies } from './port.ts';
 
 /** All of it is of one run, and so of one tenant, agent and version. */
 export class DraftHistory implements History {

@@ -11,10 +11,12 @@ import type { Decision } from '@corral/protocol/model/decision';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
-import { Refused, type Batch } from '../effects/batch.ts';
-import { consequencesOf, factsOfBudget, factsOfRun, originsOf, subjectFor, UNTRACKED, type Policies } from './evaluate.ts';
+import { type Batch } from '../effects/batch.ts';
+import { consequencesOf, factsOfBudget, factsOfRun, originsOf, subjectFor, UNTRACKED } from './evaluate.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Slot } from '../effects/slots.ts';
+import { Refused } from '../effects/refused.ts';
+import type { Policies } from './port.ts';
 
 type Outgoing = Extract<Action, { kind: 'send' | 'spawn' }>;
 

@@ -3,7 +3,6 @@
  * in memory, like all decisions (DESIGN 1.4).
  */
 import type { PolicyRequest } from '@corral/policy/cedar/request';
-import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';
@@ -11,51 +10,15 @@ import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import { argumentAt } from '@corral/policy/capability/predicate';
 import type { ToolFacts } from '@corral/protocol/model/decision';
-import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { MICROS, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Batch } from '../effects/batch.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Books } from '../ledger/books.ts';
 import { serviceIn } from '../effects/service.ts';
-
-/** The earlier actions of agents on this host, over all runs. */
-export interface History {
-  /** Whether this version of an agent has used a tool before. */
-  used(tenant: string, version: string, tool: string): boolean;
-  /** Whether this agent has reached a destination before. */
-  reached(tenant: string, agent: string, destination: string): boolean;
-  /** The most money that this agent has moved with one call. */
-  moved(tenant: string, agent: string): number;
-  note(record: RunRecord, version: string, tool: Tool, input: Json): void;
-  /** Records that a version has sent to an agent or spawned one; see deedName(). */
-  met(tenant: string, version: string, name: string): void;
-}
-
-/** One decision, as it is passed to `shadow`. */
-export interface Decided {
-  readonly run: RunId;
-  /** Number of the journal entry. */
-  readonly entry: number;
-  /** Number of the call, message or spawn. */
-  readonly id: number;
-  readonly request: PolicyRequest;
-  readonly verdict: Verdict;
-}
-
-/** The policies of a tenant, with what their evaluation needs. */
-export interface Policies {
-  readonly current: PolicyInForce;
-  readonly history: History;
-  /** Roles of a principal, for policies that use them. */
-  readonly roles: (principal: string) => readonly string[];
-  /** The owner of an agent, if known. */
-  readonly owner?: ((agent: string) => string | undefined) | undefined;
-  /** Called after each decision. */
-  readonly shadow?: ((decided: Decided) => void) | undefined;
-}
+import type { Policies } from './port.ts';
 
 export interface Judgement {
   readonly verdict: Verdict;
@@ -69,7 +32,7 @@ const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
 /** Cached for a run; made again after an upgrade, or when the principal's roles or the agent's owner change. */
-export function subjectFor({ record, version }: Ledger, policies: Pick<Policies, 'roles' | 'owner'>): Subject {
+export function subjectFor({ record, version }: Books, policies: Pick<Policies, 'roles' | 'owner'>): Subject {
   const known = subjects.get(record);
   // A child acts for the person who submitted the first of its ancestors.
   const person = record.submitter ?? record.principal;
@@ -118,7 +81,7 @@ function deedFor(tool: Tool): Deed {
  */
 export function judge(
   policies: Policies,
-  ledger: Ledger,
+  ledger: Books,
   tool: Tool,
   input: Json,
   bytes: number,
@@ -166,11 +129,7 @@ export function judge(
  * Facts for policies about any effect of a run.
  * @param held the reservation of the effect that is evaluated
  */
-export function factsOfRun(
-  ledger: Ledger,
-  now: number,
-  held?: Budget,
-): Pick<PolicyRequest['context'], 'now' | 'labels' | 'budget' | 'run'> {
+export function factsOfRun(ledger: Books, now: number, held?: Budget): Pick<PolicyRequest['context'], 'now' | 'labels' | 'budget' | 'run'> {
   const { purse, record } = ledger;
   const label = ledger.label ?? CLEAN;
   const left = (name: BudgetName) => purse.left(name) + (held?.[name] ?? 0);

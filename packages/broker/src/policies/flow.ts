@@ -10,7 +10,7 @@ import { canonical, type Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { insideOf } from '../ledger/handles.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Books } from '../ledger/books.ts';
 import type { Pending, PendingCall } from '../ledger/pending.ts';
 
 /**
@@ -50,7 +50,7 @@ export function readAnswer(flow: FlowRun | undefined, { id, label, outcome, narr
 export const isClean = (label: Label | undefined): boolean => label === undefined || !label.sticky.untrusted_input;
 
 /** Records the answer to an effect. A value that the run reads raises its label; a value behind a handle does not. */
-export function readResult(ledger: Ledger, asked: Pending | undefined, result: Result): void {
+export function readResult(ledger: Books, asked: Pending | undefined, result: Result): void {
   const call = asked?.kind === 'decided' ? asked.call : asked;
   if (!('value' in result)) {
     if (call?.kind === 'call') readError(ledger, call, result);
@@ -60,7 +60,7 @@ export function readResult(ledger: Ledger, asked: Pending | undefined, result: R
 }
 
 /** An error message by the tool counts like its result; one by the host does not. */
-function readError({ flow }: Ledger, call: PendingCall, { error, unread }: Extract<Result, { error: ErrorData }>): void {
+function readError({ flow }: Books, call: PendingCall, { error, unread }: Extract<Result, { error: ErrorData }>): void {
   const { id, tool, facts, input } = call;
   if (flow === undefined || facts === undefined || unread === true || error.message === '' || !TOOLS_OWN.has(error.code)) return;
   const { returns, destinations, private_to } = facts;
@@ -69,7 +69,7 @@ function readError({ flow }: Ledger, call: PendingCall, { error, unread }: Extra
 }
 const TOOLS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']);
 
-function readCall({ flow, handles }: Ledger, call: PendingCall, { value, handle }: Extract<Result, { value: Json }>): void {
+function readCall({ flow, handles }: Books, call: PendingCall, { value, handle }: Extract<Result, { value: Json }>): void {
   const { id, tool, facts, input, handled = [], change } = call;
   // The owner has vouched only for the value that was shown.
   const vouched = change !== undefined && canonical(value) === canonical((input as { value?: Json }).value ?? null) ? change : undefined;

@@ -3,29 +3,20 @@
  * what the owner was shown: for a value, that value by its digest; for the run itself, what it had read by then, so that nothing is
  * lowered if it has read more meanwhile.
  */
-import { CLEAN, declassify, endorse, join, type Label, type LabelChange } from '@corral/policy/flow/labels';
+import { CLEAN, declassify, endorse, join, type LabelChange } from '@corral/policy/flow/labels';
 import type { Handled } from '@corral/policy/flow/handled';
 import type { Decision, ToolFacts } from '@corral/protocol/model/decision';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import { Refused, type DecideContext } from '../effects/batch.ts';
-import type { Ledger } from '../ledger/ledger.ts';
-
-/** A request to lower a label. */
-export interface Relabel {
-  readonly kind: LabelChange['kind'];
-  readonly owner: string;
-  /** The label of the run itself, and not of a value. */
-  readonly run: boolean;
-  readonly before: Label;
-  /** How often the run's label had been raised at the time of the request. */
-  readonly raised: number;
-}
+import type { Books } from '../ledger/books.ts';
+import { Refused } from '../effects/refused.ts';
+import type { DecideContext } from '../effects/context.ts';
+import type { Relabel } from '../ledger/pending.ts';
 
 type Asking = Pick<DecideContext, 'now' | 'approval_ms'>;
 
 /** The decision for a use of such a capability. Its owner is asked, even if the policies allow the call. */
-export function askOwner(ledger: Ledger, owner: string, input: Json, decision: Decision, { now, approval_ms }: Asking): Partial<Decision> {
+export function askOwner(ledger: Books, owner: string, input: Json, decision: Decision, { now, approval_ms }: Asking): Partial<Decision> {
   if (wholeRun(input) && ledger.flow === undefined)
     throw new Refused('CORRAL_ARGS_INVALID', 'The labels of a run are followed only where its tenant has policies.');
   const expires_at = decision.expires_at ?? now + (approval_ms ?? MACHINE.approval_ms.default);
@@ -37,7 +28,7 @@ export function askOwner(ledger: Ledger, owner: string, input: Json, decision: D
 
 /** @param handled the handles in the arguments */
 export function relabelOf(
-  { flow }: Ledger,
+  { flow }: Books,
   { owner }: Decision,
   facts: ToolFacts | undefined,
   input: Json,
@@ -57,13 +48,13 @@ export const boundTo = (input: Json, relabel: Relabel | undefined): Json =>
   relabel?.run === true ? { input, label: relabel.before as unknown as Json } : input;
 
 /** The reason why the approval is too late; undefined if it is not. */
-export function tooLate({ flow }: Ledger, relabel: Relabel | undefined): string | undefined {
+export function tooLate({ flow }: Books, relabel: Relabel | undefined): string | undefined {
   if (relabel?.run !== true || flow?.raised === relabel.raised) return undefined;
   return 'the run has read more since it asked, so its label would not be what was vouched for';
 }
 
 /** The change of the label after the owner's approval. */
-export function lowered({ flow }: Ledger, relabel: Relabel | undefined, by: string, reason: string): { readonly relabel?: LabelChange } {
+export function lowered({ flow }: Books, relabel: Relabel | undefined, by: string, reason: string): { readonly relabel?: LabelChange } {
   if (relabel === undefined) return {};
   const { kind, before, run } = relabel;
   const label = run ? (flow?.label ?? before) : before;

@@ -11,7 +11,7 @@ import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
 import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
-import { PROVENANCE, type Origin, type ResultOf, type Trace } from './trace.ts';
+import { PROVENANCE, type ResultOf, type Trace } from './trace.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
 /** Letters and digits in one shingle. */

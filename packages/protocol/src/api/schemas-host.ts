@@ -1,7 +1,7 @@
 /** Schedules, the configuration, and the state and events of the host itself. */
 import * as z from 'zod';
 import { EventKind } from './event-kinds.ts';
-import { Reason, digest, inTenant, json, runId, tenant, time_ms } from './parts.ts';
+import { Reason, inTenant, json, runId, tenant, time_ms } from './parts.ts';
 import { AgentRef } from './schemas-page.ts';
 
 /** The reason of a request without other members. */

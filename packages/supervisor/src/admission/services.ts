@@ -2,7 +2,7 @@
  * The services of each tenant: the version that gets messages, and the record that a new instance would have. Only the store knows whether
  * an instance exists for a key; it decides in the commit that brings the message.
  */
-import { serviceIn, serviceTool, type Reached } from '@corral/broker/effects/service';
+import { serviceIn, serviceTool } from '@corral/broker/effects/service';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import { atMost, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
@@ -14,6 +14,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { admit, digestOf, type Job } from './admission.ts';
 import type { Quarantines } from '../control/quarantine.ts';
 import type { TenantOptions, Tenants } from '../tenants.ts';
+import type { Reached } from '@corral/broker/effects/context';
 
 interface Offered {
   /** Main agent of the bundle that defined the service first; undefined if that was not recorded. */

@@ -2,7 +2,6 @@
  * The settings by which runs are watched: each tenant's options, the profiles of agents, and the breakers of versions whose runs keep
  * failing. The part that handles runs in memory is loops.ts.
  */
-import type { AdmissionGate } from '@corral/broker/effects/batch';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { LadderLayers } from '@corral/policy/detection/ladder';
 import type { Finding } from '@corral/policy/detection/list';
@@ -12,6 +11,7 @@ import type { RunRecord } from '@corral/protocol/model/run';
 import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
 import type { Tell } from '../events/observation.ts';
 import type { Profiles } from './profiles.ts';
+import type { AdmissionGate } from '@corral/broker/effects/context';
 
 /** A tenant's options; what is left out has the default of all tenants. */
 export interface LoopOptions extends LadderLayers {

@@ -2,13 +2,13 @@
  * Denials that stop more than their call: the run is paused, or its agent version is quarantined in its tenant. This part does only what
  * must hold before the crank is committed; the other runs of the version are stopped once the commit is durable (stops.ts).
  */
-import type { Stop } from '@corral/broker/bus';
 import type { Consequence } from '@corral/broker/effects/batch';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Quarantines } from '../control/quarantine.ts';
 import type { Run } from '../runs/run.ts';
 import type { Transitions } from '../events/transitions.ts';
+import type { Stop } from '@corral/broker/effects/batch';
 
 export interface ConsequencesOptions {
   readonly clock: Clock;

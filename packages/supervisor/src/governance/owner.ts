@@ -1,9 +1,9 @@
 /** Nobody decides about a run that acts for them, and only the owner of a relabelling capability lowers a label. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
-import type { Relabel } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
 import { samePerson, type People } from './people.ts';
 import type { Run } from '../runs/run.ts';
+import type { Relabel } from '@corral/broker/ledger/pending';
 
 /** Names for which a run acts: the submitter of the run, or of its first ancestor, and the author of the message that its turn handles. */
 function answersFor({ record, asked }: Ledger): readonly string[] {

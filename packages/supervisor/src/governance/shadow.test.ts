@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Decided } from '@corral/broker/policies/evaluate';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Clock } from '@corral/protocol/ports/machine';
 import { LiveShadow } from './shadow.ts';
 import { sizeOf } from '../runs/sizeof.ts';
+import type { Decided } from '@corral/broker/policies/port';
 
 const VERDICT = { decision: 'allow', reasons: [], errors: [], policy_version: 'v' } as const;
 const candidate = { version: 'v', decide: () => VERDICT } as unknown as PolicyInForce;

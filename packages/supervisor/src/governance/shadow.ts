@@ -2,7 +2,6 @@
  * Evaluates candidate policies on live calls, beside the policies in force. It decides nothing and delays nothing: decisions wait in a
  * short queue and are compared later, a few at a time. Decisions that do not fit into the queue are counted, and the report says how many.
  */
-import type { Decided } from '@corral/broker/policies/evaluate';
 import { actionName } from '@corral/policy/cedar/catalog';
 import { PolicyShadow, type Comparison } from '@corral/policy/cedar/compare';
 import { verdictText } from '@corral/policy/cedar/explain';
@@ -11,6 +10,7 @@ import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Observation } from '../events/observation.ts';
 import { sizeOf } from '../runs/sizeof.ts';
+import type { Decided } from '@corral/broker/policies/port';
 
 /** Decisions in the queue. */
 const QUEUE = 1_000;

@@ -2,7 +2,6 @@
  * Everything that the bus needs to evaluate the policies of each tenant: the policies in force, the usage history, the owners of agents,
  * and the candidate that runs in shadow. A new configuration replaces all of it at once; a decision that is under way keeps what it has.
  */
-import type { Policies } from '@corral/broker/policies/evaluate';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
@@ -13,6 +12,7 @@ import type { Observation } from '../events/observation.ts';
 import type { People } from './people.ts';
 import { LiveShadow, type ShadowReport } from './shadow.ts';
 import type { PolicySource, TenantOptions } from '../tenants.ts';
+import type { Policies } from '@corral/broker/policies/port';
 
 interface Held {
   readonly source: PolicySource;

@@ -3,12 +3,12 @@
  * something, the largest amount of money that it has moved. It is stored, because a restart must not forget it. It is bounded: the oldest
  * facts are evicted first.
  */
-import type { History } from '@corral/broker/policies/evaluate';
 import { argumentAt } from '@corral/policy/capability/predicate';
 import type { Json } from '@corral/protocol/json';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
+import type { History } from '@corral/broker/policies/port';
 
 /** Number of facts in memory. */
 const REMEMBERED = 100_000;

@@ -4,7 +4,7 @@
  */
 import { decisionOn, Ledger } from '@corral/broker/ledger/ledger';
 import { filled, handledOf, slotted } from '@corral/broker/ledger/handles';
-import { factsOf, judge, type History, type Policies } from '@corral/broker/policies/evaluate';
+import { factsOf, judge } from '@corral/broker/policies/evaluate';
 import { deedName, judgeHanded, type Handed } from '@corral/broker/policies/evaluate-delegation';
 import type { PolicyRequest } from '@corral/policy/cedar/request';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
@@ -18,6 +18,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
+import type { History, Policies } from '@corral/broker/policies/port';
 
 export interface Reevaluated {
   readonly run: RunId;

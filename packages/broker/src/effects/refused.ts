@@ -1,0 +1,26 @@
+/** How a decision refuses an effect. */
+import type { ErrorCode } from '@corral/protocol/errors';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Outcome } from '@corral/protocol/model/outcome';
+
+/** The run broke a rule that the SDK never breaks. */
+export class Violation extends Error {
+  readonly outcome: Outcome;
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.outcome = { kind: 'failed', code, message };
+  }
+}
+
+/** A refusal that the agent gets as an error. */
+export class Refused extends Error {
+  readonly code: ErrorCode;
+  readonly limit: string | undefined;
+  readonly more: Partial<Decision>;
+  constructor(code: ErrorCode, message: string, limit?: string, more: Partial<Decision> = {}) {
+    super(message);
+    this.code = code;
+    this.limit = limit;
+    this.more = more;
+  }
+}
