@@ -4,11 +4,9 @@ import type { Grant } from '@corral/protocol/model/grant';
 import type { Digest, GrantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
-import type { Commit, Store } from '@corral/protocol/ports/store';
+import type { Commit } from '@corral/protocol/ports/store';
 import * as plain from '@corral/store/fixtures/commits';
-import { SqliteStore } from '@corral/store/sqlite';
-import { join } from 'node:path';
-import { temporary } from '../world.ts';
+import { KINDS } from './stores.ts';
 
 const BUNDLE = `sha256:${'b'.repeat(64)}` as Digest;
 const VERSION = `sha256:${'c'.repeat(64)}` as Digest;
@@ -62,22 +60,6 @@ const to = (n: number, key: string) => ({
   delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
 });
 
-interface Kind {
-  readonly name: string;
-  /** Opens the same store each time it is called in one test. */
-  readonly opener: () => Promise<() => Promise<Store>>;
-}
-
-const KINDS: readonly Kind[] = [
-  {
-    name: 'sqlite',
-    opener: async () => {
-      const folder = join(await temporary(), 'data');
-      return () => SqliteStore.open(folder);
-    },
-  },
-];
-
 describe.each(KINDS)('a store of $name', ({ opener }) => {
   test('keeps bundles and versions, however often they come', async () => {
     const store = await (await opener())();
@@ -92,7 +74,7 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
   test('keeps what it said it has, over a restart', async () => {
     const open = await opener();
     const store = await open();
-    await store.admit(record(1), [grant(1, 1)], true);
+    await store.admit(record(1), [grant(1, 1)], 1);
     await store.commit(
       commit(1, 1, { grants: [grant(2, 1, 1)], grantStates: [{ id: grantId(1), used: 2, revoked: false }], timers: [{ id: 4, due: 5 }] }),
     );
@@ -138,11 +120,12 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
 
   test('takes entries of a run in order, without gaps, from its owner alone', async () => {
     const store = await (await opener())();
-    await store.admit(record(1), [], true);
+    await store.admit(record(1), [], 1);
     await store.commit(commit(1, 1));
     await expect(store.commit(commit(1, 1))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     await expect(store.commit(commit(1, 3))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
-    expect(await store.claim(runId(1))).toMatchObject({ epoch: 2, seq: 1 });
+    const node = await store.join('a', 1);
+    expect(await store.claim(runId(1), node)).toMatchObject({ epoch: 2, seq: 1 });
     await expect(store.commit(commit(1, 2))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     await store.commit(commit(1, 2, { epoch: 2 }));
     await expect(store.commit(commit(9, 1))).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
@@ -152,8 +135,8 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
 
   test('leaves nothing of a commit that it refuses, and refuses none of its neighbours for it', async () => {
     const store = await (await opener())();
-    await store.admit(record(1), [], true);
-    await store.admit(record(2), [], true);
+    await store.admit(record(1), [], 1);
+    await store.admit(record(2), [], 1);
     const results = await Promise.allSettled([
       store.commit(commit(1, 1)),
       // The second child has the id of a run that is there already, so everything else of this commit must vanish with it.
@@ -172,7 +155,7 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
 
   test('puts what a commit sends into the inboxes of those it is for, and says where nobody is left', async () => {
     const store = await (await opener())();
-    for (const n of [1, 2, 3]) await store.admit(record(n), [], true);
+    for (const n of [1, 2, 3]) await store.admit(record(n), [], 1);
     await store.commit(commit(3, 1, { status: ENDED }));
     expect(await store.commit(commit(1, 1, { outbox: [to(2, 'a'), to(3, 'b'), to(2, 'c')] }))).toEqual({ delivered: [1, 0, 2] });
     expect((await store.inbox(runId(2))).map(({ seq, delivery }) => [seq, delivery.kind === 'message' && delivery.body])).toEqual([
@@ -186,7 +169,7 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
 
   test('admits children with the commit that spawns them', async () => {
     const store = await (await opener())();
-    await store.admit(record(1), [], true);
+    await store.admit(record(1), [], 1);
     await store.commit(commit(1, 1, { spawned: [record(2, 1)], grants: [grant(7, 2)] }));
     expect(await store.runs({ parent: runId(1) })).toMatchObject([{ record: { id: runId(2) }, epoch: 1, seq: 0 }]);
     expect(await store.grants(runId(2))).toMatchObject([{ id: grantId(7) }]);
@@ -195,8 +178,8 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
 
   test('forgets the inbox and timers of a run that has ended, and takes nothing more for it', async () => {
     const store = await (await opener())();
-    await store.admit(record(1), [], true);
-    await store.admit(record(2), [], true);
+    await store.admit(record(1), [], 1);
+    await store.admit(record(2), [], 1);
     await store.commit(commit(1, 1, { outbox: [to(2, 'a')] }));
     await store.commit(commit(2, 1, { status: ENDED }));
     expect(await store.inbox(runId(2))).toEqual([]);
@@ -205,33 +188,9 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     await store.close();
   });
 
-  test('takes each entry for a sign of life of its host, so that no time without a host reaches back before one', async () => {
-    const open = await opener();
-    const store = await open();
-    await store.alive(100);
-    await store.admit(record(1), [], true);
-    const at = (seq: number, time: number) => store.commit(commit(1, seq, { entry: { ...entry(seq), at: time } }));
-    await at(1, 250);
-    // The clock of the host was put back.
-    await at(2, 180);
-    await expect(store.commit(commit(1, 9, { entry: { ...entry(9), at: 400 } }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
-    await store.close();
-
-    const again = await open();
-    await again.alive(300);
-    await again.alive(350);
-    await again.claim(runId(1));
-    await again.commit(commit(1, 3, { epoch: 2, entry: { ...entry(3), at: 320 } }));
-    expect(await again.eras()).toEqual([
-      { era: 1, from: 100, until: 250 },
-      { era: 2, from: 300, until: 350 },
-    ]);
-    await again.close();
-  });
-
   test('refuses work once it is closed', async () => {
     const store = await (await opener())();
     await store.close();
-    await expect(store.admit(record(1), [], true)).rejects.toMatchObject({ code: 'CORRAL_STOPPING' });
+    await expect(store.admit(record(1), [], 1)).rejects.toMatchObject({ code: 'CORRAL_STOPPING' });
   });
 });

@@ -110,7 +110,7 @@ describe('a backup', () => {
     // Each run is admitted first and told of in the other database after that, as a front door does.
     const writer = (async () => {
       for (let n = 100; writing; n++) {
-        await store.admit(record(n), [], true);
+        await store.admit(record(n), [], 1);
         front.prepare('INSERT INTO told (run) VALUES (?)').run(runId(n));
       }
     })();

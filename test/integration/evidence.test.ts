@@ -78,7 +78,7 @@ describe('a store seals what runs say', () => {
     const again = await open();
     await expect(again.run(runId(2))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED', message: expect.stringContaining(runId(2)) });
     expect((await again.runs({})).map((one) => one.record.id)).toEqual([runId(1)]);
-    await expect(again.claim(runId(2))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
+    await expect(again.claim(runId(2), await again.join('a', 1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
     expect((await again.verify()).damaged).toMatchObject([{ run: runId(2), entry: 0, problem: 'record' }]);
     await again.close();
   });
@@ -380,7 +380,7 @@ describe('a full disk', () => {
     let accepted = 3;
     for (let n = 10; refusal === undefined; n++) {
       // Different each time, so that none is stored for another.
-      await store.admit(record(n, { input: `${n}`.repeat(3_000) }), [], true).catch((error: unknown) => (refusal = error));
+      await store.admit(record(n, { input: `${n}`.repeat(3_000) }), [], 1).catch((error: unknown) => (refusal = error));
       if (refusal === undefined) accepted += 1;
     }
     expect(refusal).toMatchObject({ code: 'CORRAL_DISK_FULL', retryable: true });
@@ -447,7 +447,7 @@ test('on a disk that is really full, what was accepted is there, and work goes o
     if (refusal === undefined) accepted += 1;
   }
   expect(refusal).toMatchObject({ code: 'CORRAL_DISK_FULL' });
-  await expect(store.admit(record(2, { input: 'z'.repeat(4_000) }), [], true)).rejects.toMatchObject({ code: 'CORRAL_DISK_FULL' });
+  await expect(store.admit(record(2, { input: 'z'.repeat(4_000) }), [], 1)).rejects.toMatchObject({ code: 'CORRAL_DISK_FULL' });
   expect(await store.journal(runId(1))).toHaveLength(accepted);
   await rm(join(disk, 'ballast'));
   await store.commit(commit(1, accepted + 1, { value: 'y'.repeat(2_000) }));

@@ -45,7 +45,7 @@ export async function live(
 ): Promise<void> {
   const { value = n, tenant, end } = more;
   await store.deploy({ digest: BUNDLE, source: SOURCE, source_map: undefined }, []);
-  await store.admit(record(n, { input: value, ...(tenant === undefined ? {} : { tenant }) }), [], true);
+  await store.admit(record(n, { input: value, ...(tenant === undefined ? {} : { tenant }) }), [], 1);
   // All at once: commits of one run take effect in the order in which they are handed over.
   await Promise.all(
     Array.from({ length: entries }, (_, i) =>

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { RunId } from '@corral/protocol/ids';
+import { until } from '../until.ts';
 import { gate, readingTool, temporary, tool, world } from '../world.ts';
 
 describe('a run', () => {
@@ -54,14 +55,21 @@ describe('a run', () => {
     const w = await world([tool('pay', (input) => paid.push(input))]);
     const version = await w.deploy(`{ name: 'a', uses: { pay: 'tool:pay' }, async run({ caps }) { await caps.pay({}) } }`);
     const commit = w.store.commit.bind(w.store);
-    // Another owner took the lease meanwhile.
+    const other = await w.store.join('other', Date.now());
+    let isTaken = false;
+    // Another node takes the run meanwhile.
     w.store.commit = async (one) => {
-      await w.store.claim(one.run);
+      if (!isTaken) await w.store.claim(one.run, other, 'fence');
+      isTaken = true;
       return commit(one);
     };
     const { ended } = await w.submit(version);
-    expect(await ended).toMatchObject({ kind: 'failed', code: 'CORRAL_EPOCH_STALE' });
+    await until(() => w.seen.some(({ kind }) => kind === 'refused'));
     expect(paid).toEqual([]);
+    // The run has not ended: it is elsewhere. The waiter is told how it ends, once some node has gone on with it.
+    await w.store.leave(other, Date.now());
+    expect(await ended).toMatchObject({ kind: 'completed' });
+    expect(paid).toEqual([{}]);
   });
 
   test('spawns children with part of its authority and budget, and hears how they ended', async () => {

@@ -69,7 +69,7 @@ describe('a store that is bounded', () => {
     await stopAll(store, OTHERS);
     // What is kept back is in use now: ordinary work is refused, however small.
     expect(await refusal(store.commit(commit(1, last + 1)))).toBe('CORRAL_DISK_FULL');
-    expect(await refusal(store.admit(record(900), [], true))).toBe('CORRAL_DISK_FULL');
+    expect(await refusal(store.admit(record(900), [], 1))).toBe('CORRAL_DISK_FULL');
     expect(await store.run(runId(119))).toMatchObject({ status: { outcome } });
     expect(await store.run(runId(100))).toMatchObject({ seq: 2 });
     expect(await store.quarantines()).toMatchObject([{ name: 't' }]);

@@ -9,7 +9,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { Commit, Store } from '@corral/protocol/ports/store';
+import type { Commit, Store, Taken } from '@corral/protocol/ports/store';
 import { SqliteCore } from '@corral/store/sqlite/core';
 import { migrate } from '@corral/store/sqlite/schema';
 import type { Dice } from './dice.ts';
@@ -23,11 +23,15 @@ type Op =
   | 'liftQuarantine'
   | 'deploy'
   | 'admit'
+  | 'join'
+  | 'beat'
+  | 'leave'
+  | 'retire'
   | 'claim'
+  | 'take'
   | 'park'
   | 'quarantine'
   | 'bury'
-  | 'alive'
   | 'commit'
   | 'keep'
   | 'erase'
@@ -55,7 +59,7 @@ type Read =
   | 'descendants'
   | 'quarantined'
   | 'isShared'
-  | 'eras'
+  | 'downtimes'
   | 'spend'
   | 'holder'
   | 'grants';
@@ -113,7 +117,7 @@ export class Disk {
     this.#temper = temper;
     this.#db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF');
     migrate(this.#db);
-    this.core = new SqliteCore(this.#db, KEYS);
+    this.core = new SqliteCore(this.#db, KEYS, undefined, () => timeline.epoch + timeline.now);
   }
 
   /** Opens the store for a host. A dead host gets no answers. */
@@ -149,7 +153,11 @@ export class Disk {
       era,
       deploy: (...args) => write('deploy', ...args),
       admit: (...args) => write('admit', ...args),
+      join: (...args) => write('join', ...args),
+      beat: (...args) => write('beat', ...args),
+      leave: (...args) => write('leave', ...args),
       claim: (...args) => write('claim', ...args),
+      take: (...args) => write('take', ...args),
       park: (...args) => write('park', ...args),
       bury: (...args) => write('bury', ...args),
       erase: (...args) => write('erase', ...args),
@@ -162,7 +170,6 @@ export class Disk {
       hashes: notHere,
       backup: notHere,
       quarantine: (...args) => write('quarantine', ...args),
-      alive: (...args) => write('alive', ...args),
       commit: (...args) => write('commit', ...args),
       keep: (...args) => write('keep', ...args),
       version: (...args) => read('version', ...args),
@@ -192,12 +199,16 @@ export class Disk {
       services: () => read('services'),
       serve: (...args) => write('serve', ...args),
       instance: (...args) => read('instance', ...args),
-      eras: () => read('eras'),
+      downtimes: () => read('downtimes'),
       spend: (...args) => read('spend', ...args),
       forgetSpend: notHere,
       holder: (...args) => read('holder', ...args),
       grants: (...args) => read('grants', ...args),
-      close: () => this.#settled(),
+      // As the writer's thread does, it closes whatever becomes of that.
+      close: () =>
+        write('retire')
+          .catch(() => undefined)
+          .then(() => this.#settled()),
     };
   }
 
@@ -285,6 +296,7 @@ export class Disk {
         const value = (this.core[op] as (...args: unknown[]) => unknown)(...args);
         after(value);
         if (op === 'claim') this.#tooLate(args[0] as RunId);
+        if (op === 'take') for (const { record } of (value as Taken).runs) this.#tooLate(record.id);
         return () => resolve(value as never);
       } catch (error) {
         if (error instanceof CorralError) return () => reject(error);
@@ -313,10 +325,13 @@ export class Disk {
   }
 }
 
+/** These concern no run. */
+const PLACELESS: ReadonlySet<Op> = new Set(['deploy', 'serve', 'join', 'beat', 'leave', 'retire', 'take']);
+
 function laneOf(op: Op, args: readonly unknown[]): string {
   if (op === 'commit') return (args[0] as Commit).run;
   if (op === 'admit') return (args[0] as RunRecord).id;
-  return op === 'deploy' || op === 'serve' || op === 'alive' ? op : (args[0] as string);
+  return PLACELESS.has(op) ? op : (args[0] as string);
 }
 
 /** Operations for operators, which no simulated world uses. */

@@ -19,7 +19,7 @@ export function differenceFromFold(core: SqliteCore, known: Known, text: string)
   const watch = saved.loops === undefined || record.profile !== undefined ? undefined : new RunDetectors();
   const ledger = new Ledger(record, saved.label !== undefined, watch);
   const absence = new Absence();
-  absence.learn(core.eras());
+  absence.learn(core.downtimes());
   ledger.wall.absent = (from, until) => absence.since(from, until);
   const { checkpoint } = stored;
   for (const entry of core.journal(record.id, Math.max(0, checkpoint - 1))) ledger.apply(entry, { checkpoint });

@@ -10,7 +10,7 @@ import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
-import type { Commit, CommitResult, StoredRun } from '@corral/protocol/ports/store';
+import type { Commit, CommitResult, HeldElsewhere, StoredRun, Taken } from '@corral/protocol/ports/store';
 import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/ports/tool';
 import { granted, isRevoked, isWithin, keptBack, spawned, used } from './authority.ts';
 import { Book } from './book.ts';
@@ -178,14 +178,18 @@ export class Oracle extends Book {
   before(op: string, args: readonly unknown[]): (value: unknown) => void {
     switch (op) {
       case 'admit': {
-        const [record, grants, claim] = args as [RunRecord, readonly Grant[], boolean];
+        const [record, grants, node] = args as [RunRecord, readonly Grant[], number | undefined];
         return () => {
-          this.admitted(record, claim);
+          this.admitted(record, node !== undefined);
           for (const grant of grants) this.grants.set(grant.id, grant);
         };
       }
       case 'claim':
-        return (value) => this.#claimed(value as StoredRun | undefined);
+        return (value) => this.#claimed(value as StoredRun | HeldElsewhere | undefined);
+      case 'take':
+        return (value) => {
+          for (const stored of (value as Taken).runs) this.#claimed(stored);
+        };
       case 'park':
         return this.#parking(args as [RunId, number, number, unknown, string | undefined]);
       case 'quarantine':
@@ -221,9 +225,10 @@ export class Oracle extends Book {
     known.control = 'quarantined';
   }
 
-  #claimed(stored: StoredRun | undefined): void {
-    const known = stored && this.runs.get(stored.record.id);
-    if (stored === undefined || known === undefined || known.outcome !== undefined) return;
+  #claimed(stored: StoredRun | HeldElsewhere | undefined): void {
+    if (stored === undefined || 'holder' in stored) return;
+    const known = this.runs.get(stored.record.id);
+    if (known === undefined || known.outcome !== undefined) return;
     this.must(stored.epoch > known.epoch, () => `6: a claim of ${stored.record.id} gave epoch ${stored.epoch} after ${known.epoch}`);
     known.epoch = stored.epoch;
     known.parked = false;

@@ -173,7 +173,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A run is parked even if it has new deliveries or another owner. */
   'park-blindly': [
     {
-      file: 'store/src/sqlite/core.ts',
+      file: 'store/src/sqlite/claims.ts',
       piece: 'WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0',
       becomes: 'WHERE id = ? AND ? IS NOT NULL AND ? IS NOT NULL AND parked = 0',
     },
@@ -333,7 +333,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A host takes over a run without a new epoch. */
   'same-epoch': [
-    { file: 'store/src/sqlite/core.ts', piece: 'SET epoch = epoch + 1, lifecycle', becomes: 'SET epoch = epoch + 0, lifecycle' },
+    { file: 'store/src/sqlite/claims.ts', piece: 'SET epoch = epoch + 1, lifecycle', becomes: 'SET epoch = epoch + 0, lifecycle' },
   ],
   /** Calls that a run made before it ended are still sent. */
   'leave-after-end': [

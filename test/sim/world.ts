@@ -107,7 +107,7 @@ export class World {
         before: (op, args) => {
           const after = oracle.before(op, args);
           return (value) => {
-            if (verbose && op !== 'alive') this.#say(`disk ${op} ${short(args)} -> ${short(value)}`);
+            if (verbose && op !== 'beat') this.#say(`disk ${op} ${short(args)} -> ${short(value)}`);
             after(value);
             this.onWritten?.(op, args, value);
           };

@@ -211,6 +211,12 @@ export const ERRORS = {
     hint: 'The run is quarantined and the others go on; see `corral verify`, restore it from a backup, or end it with `corral kill`.',
   },
   CORRAL_EPOCH_STALE: { audience: 'operator', hint: 'Another supervisor owns this run now; no action is needed.' },
+  CORRAL_LEASE_LOST: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Other nodes go on with its runs, and it joins again by itself; if that happens often, look at how long its store takes to answer.',
+  },
+  CORRAL_RUN_HELD: { audience: 'operator', retryable: true, hint: 'Another node holds this run; ask that one, or try again.' },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
   CORRAL_STARTING: { audience: 'operator', retryable: true, hint: 'Wait a moment; `GET /readyz` answers 200 once work is taken.' },

@@ -3,11 +3,14 @@ import type { CellLauncher, Clock, Random, WakeUps } from '@corral/protocol/port
 import type { Store } from '@corral/protocol/ports/store';
 import type { People } from './governance/people.ts';
 import type { Profiles } from './detection/profiles.ts';
+import type { NodeOptions } from './runs/membership.ts';
 import type { ResidenceLimits } from './runs/residency.ts';
 import type { TenantOptions } from './tenants.ts';
 
 export interface SupervisorOptions {
   readonly store: Store;
+  /** This host among the nodes of its store; left out: the store is this host's alone. */
+  readonly node?: NodeOptions;
   readonly launcher: CellLauncher;
   readonly clock: Clock;
   readonly random: Random;

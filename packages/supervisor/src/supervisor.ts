@@ -133,9 +133,9 @@ export class Supervisor {
   async fork(request: ForkRequest): Promise<Submitted & Pick<Forked, 'unknown'>> {
     if (this.#stopping) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
     const { store, clock, random } = this.#options;
-    const { broker, intake, offers, ends, residency } = this.#host;
+    const { broker, intake, membership, offers, ends, residency } = this.#host;
     await broker.settled(request.run);
-    const powers = { store, clock, random, intake, offers, whole: true };
+    const powers = { store, node: membership.node, clock, random, intake, offers, whole: true };
     const { record, unknown } = await fork(powers, request);
     const submitted = submittedTo(ends, record.id);
     await residency.hold(record.id);
@@ -149,7 +149,7 @@ export class Supervisor {
   readonly submit = (job: Job): Promise<Submitted> => this.#entrance.pass(job.tenant, () => this.#admit(job));
 
   async #admit(job: Job): Promise<Submitted> {
-    const { intake, bundles, watching, offers, residency, lifecycle, ends, tenantPolicies, grants: held } = this.#host;
+    const { intake, bundles, watching, offers, residency, lifecycle, ends, tenantPolicies, membership, grants: held } = this.#host;
     refuseService(job.version);
     const { version, manifest } = job.version;
     intake.mustTake({ ...job, agent: manifest.name, version });
@@ -165,8 +165,8 @@ export class Supervisor {
     });
     intake.mustNotRest({ tenant: job.tenant, version });
     // Where memory is full, it waits in the store for its turn.
-    const place = residency.place(job.tenant);
-    await store.admit(record, grants, place !== undefined).finally(() => place?.());
+    const place = membership.isJoined ? residency.place(job.tenant) : undefined;
+    await store.admit(record, grants, place && membership.node).finally(() => place?.());
     intake.took(record);
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
     const known = residency.knows(record.id);
@@ -244,7 +244,7 @@ export class Supervisor {
    * Stops the host: cells are killed, and commits that the store has accepted become durable. Runs go on when the folder is opened again.
    */
   async close(): Promise<void> {
-    const { progress, borrowed, watch, stops, residency, scheduler, lifecycle, families, pool, broker } = this.#host;
+    const { progress, borrowed, watch, stops, residency, scheduler, lifecycle, ends, families, pool, broker, membership } = this.#host;
     this.#stopping = true;
     progress.close();
     borrowed.close();
@@ -253,20 +253,20 @@ export class Supervisor {
     const hints = residency.close();
     scheduler.close();
     lifecycle.close();
+    ends.close();
     families.close();
     pool.close();
     await Promise.all([hints, broker.close()]);
-    const { store, clock } = this.#options;
-    await store.alive(clock.now()).catch(() => undefined);
-    await store.close();
+    await membership.leave().catch(() => undefined);
+    await this.#options.store.close();
   }
 
   /** Loads the state of the store, and takes up the runs that were in memory when the last host on it ended. Parked runs stay parked. */
   async recover(): Promise<void> {
     const { store, clock } = this.#options;
-    const { absence, accounts, seen, quarantines, services, residency, revival, families, stops } = this.#host;
-    await store.alive(clock.now());
-    absence.learn(await store.eras());
+    const { absence, accounts, membership, seen, quarantines, services, residency, revival, families, stops } = this.#host;
+    await membership.join();
+    absence.learn(await store.downtimes());
     await accounts.load(store, clock.now());
     await seen.load();
     await quarantines.load();

@@ -53,6 +53,10 @@ export class Tenants {
   #all: Readonly<Record<string, TenantOptions>> = {};
   readonly #tools = new Map<string, Map<string, Tool>>();
 
+  get names(): readonly TenantId[] {
+    return Object.keys(this.#all) as TenantId[];
+  }
+
   configure(tenants: Readonly<Record<string, TenantOptions>>): void {
     this.#all = tenants;
     this.#tools.clear();

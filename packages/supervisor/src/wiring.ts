@@ -8,6 +8,7 @@ import { Grants } from '@corral/policy/capability/grants';
 import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';
 import { Absence } from './runs/downtime.ts';
+import { Membership } from './runs/membership.ts';
 import { digestOf } from './admission/admission.ts';
 import { Borrowed } from './cells/borrowed.ts';
 import { Bundles } from './admission/bundles.ts';
@@ -152,6 +153,7 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
   const { store, clock } = options;
   const { bundles, tenantPolicies, tenants, watching } = authority;
   const absence = new Absence();
+  const membership = new Membership({ store, clock, node: options.node });
   /** How a run is read back. */
   const reading = {
     tracked: (tenant: TenantId) => tenantPolicies.policies(tenant) !== undefined,
@@ -168,6 +170,7 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
   const revival = new Revival({
     store,
     clock,
+    membership,
     scheduler,
     transitions,
     ...bus,
@@ -177,6 +180,7 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
     wakeUps: options.wakeUps,
     store,
     clock,
+    membership,
     scheduler,
     transitions,
     ...bus,
@@ -188,9 +192,10 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
       ...options.residency,
     },
     residents: (tenant) => tenants.of(tenant)?.residents ?? MACHINE.residents.default,
+    tenants: () => tenants.names,
     revival,
   });
-  return { absence, reading, revival, residency };
+  return { absence, membership, reading, revival, residency };
 }
 
 /** The detection of stalls. Its listeners are registered early, so that a crank counts as progress before its effects are processed. */
@@ -256,7 +261,7 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const { scheduler } = cells;
   const { residency, ...memory } = buildResidence(options, authority, bus, cells, transitions);
   const moving = buildProgress(options, bus, cells, residency, transitions);
-  const shared = { ...bus, store, clock, scheduler, residency, transitions };
+  const shared = { ...bus, store, clock, scheduler, residency, membership: memory.membership, transitions };
   const settlements = new Settlements(shared);
   const loops = new Loops({ ...shared, watching });
   const ends = new Ends(shared);

@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import { ONLY_NODE } from '@corral/protocol/ports/store';
 import { fork, intakeOf, realClock, realRandom } from '@corral/supervisor';
 import { hostOrFolder, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
@@ -51,6 +52,7 @@ async function forkHere(origin: RunId, at: number, input: unknown, options: Fork
     const made = await fork(
       {
         store,
+        node: await store.join(ONLY_NODE, realClock.now()),
         clock: realClock,
         random: realRandom,
         intake: await intakeOf(store, realClock, (of) => offered(of).spend),

@@ -49,6 +49,9 @@ export interface Serving {
   readonly owner?: string;
 }
 
+/** Name of the node of a store that one process has to itself. */
+export const ONLY_NODE = 'embedded';
+
 /** A position before the first item of an inbox, answers included. */
 export const ALL_OF_INBOX = Number.MIN_SAFE_INTEGER;
 
@@ -119,7 +122,7 @@ export interface StoredRun {
   readonly parked: boolean;
   /** It was parked as a run that may not go on. */
   readonly still: boolean;
-  /** Consecutive hosts that died while they held it and before it made another entry. */
+  /** Consecutive nodes that died while they held it and before it made another entry. */
   readonly attempts?: number;
 }
 
@@ -135,12 +138,35 @@ export interface ReplayPage {
   readonly more: boolean;
 }
 
-/** The time during which a host worked on this store. Milliseconds since 1970. */
-export interface Era {
-  readonly era: number;
+/**
+ * A time in which no node was at work on this store: from the last sign of life of those before to the join of the next. Each entry
+ * is a sign of life, as of when it was written. By the clocks of the nodes, in milliseconds since 1970.
+ */
+export interface Downtime {
   readonly from: number;
-  /** Its last sign of life; each entry that it commits is one, as of when that was written. */
   readonly until: number;
+}
+
+/** The run is held by another node that is alive, and was not claimed. */
+export interface HeldElsewhere {
+  readonly holder: number;
+}
+
+/** How many runs a node has room for. */
+export interface RunRoom {
+  /** All together. */
+  readonly runs: number;
+  /** By tenant; a tenant that is not listed has room for `each`. */
+  readonly of?: Readonly<Record<string, number>>;
+  /** Left out: as many as there is room for. */
+  readonly each?: number;
+}
+
+export interface Taken {
+  /** Held by the node from now on. */
+  readonly runs: readonly StoredRun[];
+  /** Runs that have something to do and cannot be opened; they are as they were. */
+  readonly unreadable: readonly RunId[];
 }
 
 export interface RunFilter {
@@ -246,10 +272,39 @@ export interface Store {
   /** Its source map, if its author deployed one. */
   sourceMap(digest: Digest): Promise<string | undefined>;
 
-  /** Stores a run and its root grants. `claim` takes the first lease in the same write. */
-  admit(record: RunRecord, grants: readonly Grant[], claim: boolean): Promise<void>;
-  /** Takes the lease of a run, which is then no longer parked: later commits under an older epoch are refused. */
-  claim(run: RunId): Promise<StoredRun | undefined>;
+  /**
+   * A node comes to this store. An earlier node of the same name counts as dead from now on.
+   * @param now by the clock of the node. Milliseconds since 1970
+   * @param lease_ms how long after its last beat the node counts as alive, by the clock of the store; left out: until it leaves, or
+   * another node of its name joins
+   * @returns its number, which no other node of this store has or had
+   */
+  join(name: string, now: number, lease_ms?: number): Promise<number>;
+  /**
+   * The node says that it is alive, which renews its lease.
+   * @returns false if the node counts as dead; then it stays dead, and must join again
+   */
+  beat(node: number, now: number): Promise<boolean>;
+  /** The node stops in order: what it holds did not make it crash, so the attempts of its own runs are cleared. */
+  leave(node: number, now: number): Promise<void>;
+  /** Times in which no node was at work, in order. A time that was told once stays as it is. */
+  downtimes(): Promise<readonly Downtime[]>;
+
+  /** Stores a run and its root grants. With a node, that node holds the run from its first moment; without, it waits in the store. */
+  admit(record: RunRecord, grants: readonly Grant[], node: number | undefined): Promise<void>;
+  /**
+   * A node takes a run, which is then no longer parked: later commits under an older epoch are refused. A run that another living node
+   * holds stays with it. A run that has ended is returned as it is.
+   * @param steal `fence`: takes it from a living node too, on purpose
+   * @throws CORRAL_LEASE_LOST if the node that asks counts as dead
+   */
+  claim(run: RunId, node: number, steal?: 'fence'): Promise<StoredRun | HeldElsewhere | undefined>;
+  /**
+   * Claims, in one write, runs that have something to do (see `wakeable`), at most as many as there is room for. Tenants take turns.
+   * @param now which timers are due. By the clock of the node
+   * @throws CORRAL_LEASE_LOST if the node counts as dead
+   */
+  take(node: number, room: RunRoom, now: number): Promise<Taken>;
   /**
    * Gives up the lease of a run, if nothing has arrived for it in the meantime: a compare-and-set on epoch and inbox (DESIGN
    * 3.6).
@@ -261,12 +316,12 @@ export interface Store {
    */
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean>;
   /**
-   * Parked runs that are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due.
-   * Tenants take turns.
+   * Runs that nobody holds, are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due;
+   * and all runs of dead nodes. Tenants take turns.
    * @param except tenants to leave out
    */
   wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
-  /** Runs that are not parked and have not ended, in the order of admission: at a start, those of the previous host. */
+  /** Runs of dead nodes that have not ended, in the order of admission. */
   resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
   /** Like `runs`, including runs that cannot be read, in the order of admission. */
   ids(filter: RunFilter): Promise<readonly RunId[]>;
@@ -311,9 +366,6 @@ export interface Store {
   serve(serving: Serving): Promise<void>;
   /** The run of an instance, or the last one it had. */
   instance(id: string): Promise<RunId | undefined>;
-  /** A sign of life of this host, by which times without a host can be distinguished from times in which runs ran. */
-  alive(now: number): Promise<void>;
-  eras(): Promise<readonly Era[]>;
   /**
    * Appends one entry with all its consequences. Commits of one run take effect in the order of the calls.
    * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_DISK_FULL
@@ -376,6 +428,6 @@ export interface Store {
    */
   backup(to: string, at: number): Promise<BackupManifest>;
 
-  /** Waits for earlier calls, then closes. */
+  /** Waits for earlier calls, then closes; the nodes that joined here leave. */
   close(): Promise<void>;
 }

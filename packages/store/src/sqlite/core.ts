@@ -18,8 +18,8 @@ import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quaranti
 import type {
   Commit,
   CommitResult,
+  Downtime,
   EntryHash,
-  Era,
   Erased,
   Freed,
   InboxItem,
@@ -27,6 +27,7 @@ import type {
   RunFilter,
   Serving,
   StoredRun,
+  Taken,
 } from '@corral/protocol/ports/store';
 import { entryTexts } from '../core/body.ts';
 import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
@@ -37,7 +38,8 @@ import { Log } from './log.ts';
 import { forgetSpend, postSpend, spendOf } from './accounts.ts';
 import * as queries from './queries.ts';
 import { Post, Told, type End } from './post.ts';
-import { Eras } from './eras.ts';
+import { Claims } from './claims.ts';
+import { Nodes } from './nodes.ts';
 import { Requests } from './requests.ts';
 import { chain } from '../core/seal.ts';
 import { Sql } from './sql.ts';
@@ -72,6 +74,8 @@ interface Head {
   readonly n: number;
   readonly tenant: string;
   readonly key: Uint8Array;
+  /** The node that holds it, or held it last. */
+  readonly owner: number;
   epoch: number;
   seq: number;
   lifecycle: RunStatus['lifecycle'];
@@ -84,12 +88,11 @@ interface Head {
 
 const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, still, ledger, attempts, last.seq, last.waiting
   FROM runs LEFT JOIN records USING (n) LEFT JOIN journal AS last ON last.run = runs.n AND last.seq = (SELECT max(seq) FROM journal WHERE run = runs.n)`;
-const THIS_ERA = "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'era')";
-/** Not a timer of the agent: the time at which a parked run must be examined, such as the end of its wall time. */
-const DEADLINE = 0;
 /** Most heads that are cached. */
 const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
+/** Owner of a run that no node has held yet. */
+const NOBODY = 0;
 
 export class SqliteCore {
   readonly #sql: Sql;
@@ -99,19 +102,28 @@ export class SqliteCore {
   readonly #front: FrontTables | undefined;
   readonly #requests: Requests;
   readonly #post: Post;
-  readonly #eras: Eras;
+  readonly #nodes: Nodes;
+  readonly #claims: Claims;
 
-  /** @param folder which may have tables of a front door that the log follows */
-  constructor(db: DatabaseSync, keys: KeyRing, folder?: string) {
+  /**
+   * @param folder which may have tables of a front door that the log follows
+   * @param clock by which leases run. Milliseconds since 1970
+   */
+  constructor(db: DatabaseSync, keys: KeyRing, folder?: string, clock: () => number = Date.now) {
     this.#sql = new Sql(db);
     this.#front = folder === undefined ? undefined : new FrontTables(folder);
     this.#log = new Log(this.#sql, this.#front);
     this.#evidence = new Evidence(this.#sql, keys);
     this.#requests = new Requests(this.#sql);
-    this.#eras = new Eras(this.#sql);
+    this.#nodes = new Nodes(this.#sql, clock);
+    this.#claims = new Claims(this.#sql, this.#nodes, {
+      run: (run) => this.run(run),
+      forget: (run) => this.#heads.delete(run),
+      sealLedger: (run, ledger) => this.#evidence.sealLedger(run, ledger),
+    });
     this.#post = new Post(this.#sql, this.#requests, {
       keyOf: (run) => this.#keyOf(run),
-      admit: (record, grants) => this.admit(record, grants, false),
+      admit: (record, grants) => this.admit(record, grants, undefined),
       putGrant: (grant) => this.#putGrant(grant),
       run: (run) => this.run(run),
       quarantine: (run, reason) => this.quarantine(run, reason),
@@ -126,7 +138,14 @@ export class SqliteCore {
   readonly instance = (id: string): RunId | undefined => this.#requests.instance(id);
 
   /** Counts an opening for writing. */
-  readonly nextEra = (): number => this.#eras.next();
+  readonly nextEra = (): number => this.#nodes.opened();
+
+  readonly join = (name: string, now: number, lease_ms?: number): number => this.#nodes.join(name, now, lease_ms);
+  readonly beat = (node: number, now: number): boolean => this.#nodes.beat(node, now);
+  readonly leave = (node: number, now: number): void => this.#nodes.leave(node, now);
+  /** This store is closed in order. */
+  readonly retire = (): void => this.#nodes.leaveAll();
+  readonly downtimes = (): Downtime[] => this.#nodes.downtimes();
 
   deploy(bundle: Parameters<typeof queries.deploy>[1], versions: readonly AgentVersion[]): void {
     queries.deploy(this.#sql, bundle, versions);
@@ -139,17 +158,18 @@ export class SqliteCore {
   readonly sourceMap = (digest: Digest): string | undefined =>
     this.#get<{ source_map: string | null }>('SELECT source_map FROM bundles WHERE digest = ?', digest)?.source_map ?? undefined;
 
-  admit(record: RunRecord, grants: readonly Grant[], claim: boolean): void {
+  admit(record: RunRecord, grants: readonly Grant[], node: number | undefined): void {
     // A run without an owner waits in the store, as a parked one does.
-    const lifecycle = claim ? 'active' : 'queued';
-    const epoch = claim ? 1 : 0;
-    const parked = !claim;
+    const parked = node === undefined;
+    const lifecycle = parked ? 'queued' : 'active';
+    const epoch = parked ? 0 : 1;
+    const owner = node ?? NOBODY;
     const { lastInsertRowid } = this.#sql
       .prepared(
         `INSERT INTO runs (id, tenant, parent, lifecycle, control, epoch, inbox_seq, checkpoint, parked, claimed_era, created_at)
-       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ${THIS_ERA}, ?)`,
+       VALUES (?, ?, ?, ?, 'none', ?, 0, 0, ?, ?, ?)`,
       )
-      .run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), record.created_at);
+      .run(record.id, record.tenant, record.parent?.run ?? null, lifecycle, epoch, Number(parked), owner, record.created_at);
     const n = Number(lastInsertRowid);
     const { key, version, wrapped } = this.#evidence.issue(record.tenant, record.id);
     const sealed = this.#evidence.seal(key, PLACE.record(record.id), [JSON.stringify(record)], { tenant: record.tenant, n, seq: 0 });
@@ -159,6 +179,7 @@ export class SqliteCore {
       n,
       tenant: record.tenant,
       key,
+      owner,
       epoch,
       seq: 0,
       lifecycle,
@@ -170,47 +191,11 @@ export class SqliteCore {
     });
   }
 
-  claim(run: RunId): StoredRun | undefined {
-    this.#heads.delete(run);
-    // Opened before anything is written: a run that cannot be opened is refused unchanged.
-    const found = this.run(run);
-    const row = this.#get<{ n: number; epoch: number; attempts: number }>(
-      `UPDATE runs SET epoch = epoch + 1, lifecycle = 'active', parked = 0, still = 0, claimed_era = ${THIS_ERA},
-         attempts = CASE WHEN parked = 1 THEN 0 ELSE attempts + (claimed_era <> ${THIS_ERA}) END
-       WHERE id = ? AND lifecycle <> 'ended' RETURNING n, epoch, attempts`,
-      run,
-    );
-    if (found === undefined || row === undefined) return found;
-    this.#run('DELETE FROM timers WHERE run = ? AND id = ?', row.n, DEADLINE);
-    // The saved ledger is out of date once the journal goes on.
-    if (found.ledger !== undefined) this.#run('UPDATE runs SET ledger = NULL WHERE n = ?', row.n);
-    return {
-      ...found,
-      status: { ...found.status, lifecycle: 'active' },
-      epoch: row.epoch,
-      parked: false,
-      still: false,
-      attempts: row.attempts,
-    };
-  }
-
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still = false): boolean {
-    const row = this.#get<{ n: number }>(
-      "UPDATE runs SET parked = 1, ledger = ?, still = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
-      ledger === undefined ? null : this.#evidence.sealLedger(run, ledger),
-      Number(still),
-      run,
-      epoch,
-      inbox,
-    );
-    if (row === undefined) return false;
-    this.#heads.delete(run);
-    if (deadline !== undefined) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', row.n, DEADLINE, deadline);
-    return true;
-  }
-
-  readonly wakeable = (now: number, limit: number, except?: readonly string[]): RunId[] => queries.wakeable(this.#sql, now, limit, except);
-  readonly resident = (after: RunId | undefined, limit: number): RunId[] => queries.resident(this.#sql, after, limit);
+  readonly claim = (...of: Parameters<Claims['claim']>): ReturnType<Claims['claim']> => this.#claims.claim(...of);
+  readonly take = (...of: Parameters<Claims['take']>): Taken => this.#claims.take(...of);
+  readonly park = (...of: Parameters<Claims['park']>): boolean => this.#claims.park(...of);
+  readonly wakeable = (...of: Parameters<Claims['wakeable']>): RunId[] => this.#claims.wakeable(...of);
+  readonly resident = (after: RunId | undefined, limit: number): RunId[] => this.#claims.resident(after, limit);
 
   readonly parkedOn = (waiting: RunStatus['waiting']): RunId[] => queries.parkedOn(this.#sql, waiting);
 
@@ -242,9 +227,6 @@ export class SqliteCore {
     return told.answered;
   }
 
-  /** This host stops in order, so the runs it holds did not make it crash: their attempts are cleared. */
-  readonly retire = (): void => this.#run('UPDATE runs SET attempts = 0 WHERE attempts > 0');
-
   readonly seen = (limit: number): { fact: string; value: number }[] => queries.seen(this.#sql, limit);
 
   readonly noteSeen = (fact: string, value: number): void =>
@@ -264,10 +246,6 @@ export class SqliteCore {
     if (lifted > 0) this.#log.due({ kind: 'lifted', of: kind, tenant: tenant ?? null, name, by, at });
   }
 
-  readonly alive = (now: number): void => this.#eras.alive(now);
-
-  readonly eras = (): Era[] => this.#eras.all();
-
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
     const { seq, at, cpu_us } = entry;
@@ -282,7 +260,7 @@ export class SqliteCore {
     const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
     const insert = 'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)';
     this.#run(insert, head.n, seq, at, cpu_us, status.waiting, hash, body);
-    this.#eras.entry(at);
+    this.#nodes.entry(head.owner, at);
     head.seq = seq;
     head.hash = hash;
     if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
@@ -312,7 +290,7 @@ export class SqliteCore {
     if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const id of commit.answered ?? []) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, -id);
-    for (const record of commit.spawned) this.admit(record, [], true);
+    for (const record of commit.spawned) this.admit(record, [], head.owner);
     for (const grant of commit.grants) this.#putGrant(grant);
     for (const state of commit.grantStates) {
       queries.putGrantState(this.#sql, state);
@@ -340,7 +318,7 @@ export class SqliteCore {
   doubt(): void {
     this.#heads.clear();
     this.#log.doubt();
-    this.#eras.doubt();
+    this.#nodes.doubt();
   }
 
   run(run: RunId): StoredRun | undefined {
@@ -446,6 +424,7 @@ export class SqliteCore {
     if (known !== undefined) return known;
     const row = this.#get<
       {
+        owner: number;
         epoch: number;
         lifecycle: Head['lifecycle'];
         control: Head['control'];
@@ -456,18 +435,19 @@ export class SqliteCore {
         hash: Uint8Array | null;
       } & Omit<Custody, 'end_hash'>
     >(
-      `SELECT n, id, tenant, version, key, epoch, lifecycle, control, parked, attempts, asking, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
+      `SELECT n, id, tenant, version, key, claimed_era AS owner, epoch, lifecycle, control, parked, attempts, asking, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
-    const { n, tenant, epoch, lifecycle, control } = row;
+    const { n, tenant, owner, epoch, lifecycle, control } = row;
     const key = refused(() => this.#evidence.keyOf(row));
     const { seq, hash } = row;
     return this.#remember(run, {
       n,
       tenant,
       key,
+      owner,
       epoch,
       lifecycle,
       control,

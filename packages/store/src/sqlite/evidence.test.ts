@@ -21,7 +21,7 @@ function database(entries: number): string {
   const core = new SqliteCore(db, KEYS);
   core.nextEra();
   for (const n of [1, 2]) {
-    core.admit(record(n), [], true);
+    core.admit(record(n), [], 1);
     for (let seq = 1; seq <= entries; seq++) {
       core.commit(commit(n, seq, { entry: entry(seq, { delivery: 'x'.repeat(900) }) }));
     }

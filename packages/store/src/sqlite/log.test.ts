@@ -24,7 +24,7 @@ test('a host that was killed after several entries of one run leaves the next on
   migrate(db);
   let core = new SqliteCore(db, KEYS);
   core.nextEra();
-  core.admit(record(1), [], true);
+  core.admit(record(1), [], 1);
   for (let seq = 1; seq <= 3; seq++) {
     core.commit(commit(1, seq));
     // The run is still moving, so its journal has no leaf yet.
@@ -74,7 +74,7 @@ test(
         commit(n, seq, ends ? { status: { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: DONE, ended_at: seq } } : {}),
       );
     db.exec('BEGIN');
-    for (const run of ids) core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], true);
+    for (const run of ids) core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], 1);
     for (let seq = 1; seq <= ENTRIES; seq++) for (let n = 1; n <= RUNS; n++) write(n, seq, seq === ENTRIES && n % 2 === 1);
     db.exec('COMMIT');
     core.erase(runId(1), 9);

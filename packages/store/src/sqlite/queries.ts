@@ -1,45 +1,59 @@
 /** Tables of agents and hosts, and queries over all runs. Only plain data is touched here. */
 import { hash } from 'node:crypto';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
-import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { ReplayPayload } from '@corral/protocol/wire/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry, WaitingOn } from '@corral/protocol/model/run';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
-import type { Commit, ReplayPage, RunFilter } from '@corral/protocol/ports/store';
+import type { Commit, ReplayPage, RunFilter, RunRoom } from '@corral/protocol/ports/store';
 import { withheld } from '@corral/protocol/wire/withheld';
 import type { Sql } from './sql.ts';
 
 export const LIST_LIMIT = 1000;
 
-export function wakeable(sql: Sql, now: number, limit: number, except: readonly string[] = []): RunId[] {
-  const others = JSON.stringify(except);
-  const rows = sql.all<{ id: RunId }>(
-    `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM (
+/**
+ * Runs that nobody holds and that have something to do, and runs of dead nodes. Tenants take turns.
+ * @param now by which timers are due. Milliseconds since 1970
+ */
+export function due(sql: Sql, now: number, dead: readonly number[], { runs, of = {}, each }: RunRoom): RunId[] {
+  const rows = sql.all<{ id: RunId; tenant: TenantId }>(
+    `SELECT found.id, found.tenant FROM (SELECT id, n, tenant, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM (
        SELECT DISTINCT runs.id, runs.n, tenant FROM inbox JOIN runs ON runs.n = inbox.run WHERE inbox.seq > 0 AND parked = 1 AND still = 0 AND control = 'none'
        UNION SELECT runs.id, runs.n, tenant FROM timers JOIN runs ON runs.n = timers.run WHERE due <= ?1 AND parked = 1 AND still = 0 AND control = 'none'
-     ) WHERE tenant NOT IN (SELECT value FROM json_each(?3))) ORDER BY turn, n LIMIT ?2`,
+       UNION SELECT id, n, tenant FROM runs WHERE parked = 0 AND lifecycle <> 'ended' AND claimed_era IN (SELECT value FROM json_each(?5))
+     )) AS found LEFT JOIN json_each(?3) AS room ON room.key = tenant WHERE turn <= coalesce(room.value, ?4) ORDER BY turn, n LIMIT ?2`,
     now,
-    limit,
-    others,
+    runs,
+    JSON.stringify(of),
+    each ?? runs,
+    JSON.stringify(dead),
   );
+  const left: Record<TenantId, number> = { ...of };
+  for (const { tenant } of rows) left[tenant] = (left[tenant] ?? each ?? runs) - 1;
   // Runs that have not begun come last, and tenants take turns among them.
   const queued = sql.all<{ id: RunId }>(
-    `SELECT id FROM (SELECT id, n, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
+    `SELECT found.id FROM (SELECT id, n, tenant, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM
        (SELECT id, n, tenant FROM runs WHERE parked = 1 AND still = 0 AND lifecycle = 'queued' AND control = 'none'
-          AND tenant NOT IN (SELECT value FROM json_each(?2)) ORDER BY n LIMIT 10000)
-     ) ORDER BY turn, n LIMIT ?1`,
-    Math.max(0, limit - rows.length),
-    others,
+          AND tenant NOT IN (SELECT key FROM json_each(?2) WHERE value <= 0) ORDER BY n LIMIT 10000)
+     ) AS found LEFT JOIN json_each(?2) AS room ON room.key = tenant WHERE turn <= coalesce(room.value, ?3) ORDER BY turn, n LIMIT ?1`,
+    Math.max(0, runs - rows.length),
+    JSON.stringify(left),
+    each ?? runs,
   );
-  return [...rows, ...queued].map(({ id }) => id);
+  const began = new Set(rows.map(({ id }) => id));
+  return [...began, ...queued.flatMap(({ id }) => (began.has(id) ? [] : [id]))];
 }
 
-export function resident(sql: Sql, after: RunId | undefined, limit: number): RunId[] {
+/** Runs that these nodes hold. */
+export function held(sql: Sql, nodes: readonly number[], after: RunId | undefined, limit: number): RunId[] {
+  if (nodes.length === 0) return [];
   const rows = sql.all<{ id: RunId }>(
-    `SELECT id FROM runs WHERE n > coalesce((SELECT n FROM runs WHERE id = ?), 0) AND parked = 0 AND lifecycle <> 'ended' ORDER BY n LIMIT ?`,
+    `SELECT id FROM runs WHERE n > coalesce((SELECT n FROM runs WHERE id = ?), 0) AND parked = 0 AND lifecycle <> 'ended'
+       AND claimed_era IN (SELECT value FROM json_each(?)) ORDER BY n LIMIT ?`,
     after ?? null,
+    JSON.stringify(nodes),
     limit,
   );
   return rows.map(({ id }) => id);

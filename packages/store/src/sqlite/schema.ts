@@ -168,6 +168,17 @@ export const STEPS: readonly string[] = [
   -- 1: parked, and held until somebody lets it go on; what comes for it does not bring it into memory.
   ALTER TABLE runs ADD COLUMN still INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- An era is the time that a node was at work, from its join; runs.claimed_era says which node holds a run, or held it last. The lease
+  -- is when the node counts as dead unless it says something, by the clock of the store; 0: it is dead for good. lease_ms: how far a beat
+  -- moves it; NULL: it never runs out. away_from: since when nobody had been at work when the node joined; NULL: somebody was.
+  ALTER TABLE eras ADD COLUMN node TEXT NOT NULL DEFAULT 'embedded';
+  ALTER TABLE eras ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE eras ADD COLUMN lease_ms INTEGER;
+  ALTER TABLE eras ADD COLUMN away_from INTEGER;
+  UPDATE eras SET away_from = (SELECT until FROM eras AS earlier WHERE earlier.era < eras.era ORDER BY earlier.era DESC LIMIT 1);
+  CREATE INDEX IF NOT EXISTS runs_owned ON runs (claimed_era) WHERE parked = 0 AND lifecycle <> 'ended';
+  `,
 ];
 
 /**

@@ -18,9 +18,11 @@ import type {
   Erased,
   Freed,
   RunFilter,
+  RunRoom,
   Serving,
   Store,
   StoredRun,
+  Taken,
   Verification,
 } from '@corral/protocol/ports/store';
 import { freeReserve } from './room.ts';
@@ -182,11 +184,23 @@ export class SqliteStore implements Store {
   deploy(bundle: { digest: Digest; source: string; source_map: string | undefined }, versions: readonly AgentVersion[]): Promise<void> {
     return this.#writer.call('deploy', bundle, versions);
   }
-  admit(record: RunRecord, grants: readonly Grant[], claim: boolean): Promise<void> {
-    return this.#writer.call('admit', record, grants, claim);
+  join(name: string, now: number, lease_ms?: number): Promise<number> {
+    return this.#writer.call('join', name, now, lease_ms);
   }
-  claim(run: RunId): Promise<StoredRun | undefined> {
-    return this.#writer.call('claim', run);
+  beat(node: number, now: number): Promise<boolean> {
+    return this.#writer.call('beat', node, now);
+  }
+  leave(node: number, now: number): Promise<void> {
+    return this.#writer.call('leave', node, now);
+  }
+  admit(record: RunRecord, grants: readonly Grant[], node: number | undefined): Promise<void> {
+    return this.#writer.call('admit', record, grants, node);
+  }
+  claim(run: RunId, node: number, steal?: 'fence'): ReturnType<Store['claim']> {
+    return this.#writer.call('claim', run, node, steal);
+  }
+  take(node: number, room: RunRoom, now: number): Promise<Taken> {
+    return this.#writer.call('take', node, room, now);
   }
   park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean> {
     return this.#writer.call('park', run, epoch, inbox, deadline, ledger, still);
@@ -223,9 +237,6 @@ export class SqliteStore implements Store {
   }
   liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<void> {
     return this.#writer.call('liftQuarantine', kind, name, by, at, tenant);
-  }
-  alive(now: number): Promise<void> {
-    return this.#writer.call('alive', now);
   }
   commit(commit: Commit): Promise<CommitResult> {
     return this.#writer.call('commit', commit);
@@ -296,8 +307,8 @@ export class SqliteStore implements Store {
   forgetSpend(before: string): Promise<number> {
     return this.#writer.call('forgetSpend', before);
   }
-  eras(): ReturnType<Store['eras']> {
-    return this.#reader.call('eras');
+  downtimes(): ReturnType<Store['downtimes']> {
+    return this.#reader.call('downtimes');
   }
   holder(grant: GrantId): ReturnType<Store['holder']> {
     return this.#reader.call('holder', grant);

@@ -8,7 +8,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Entry, HostEvent, RunStatus } from '@corral/protocol/model/run';
-import type { Commit, Store, StoredRun } from '@corral/protocol/ports/store';
+import { type Commit, ONLY_NODE, type Store, type StoredRun } from '@corral/protocol/ports/store';
 
 export interface Read {
   readonly stored: StoredRun;
@@ -47,8 +47,9 @@ export async function amend(
   const run = await read(store, id);
   if (run.stored.status.lifecycle === 'ended') throw new CorralError('CORRAL_RUN_STATE', `${id} has ended.`);
   const events = await decide(run);
-  const claimed = await store.claim(id);
-  if (claimed === undefined || claimed.seq !== run.stored.seq) throw new CorralError('CORRAL_RUN_STATE', `${id} has changed meanwhile.`);
+  const claimed = await store.claim(id, await store.join(ONLY_NODE, clock.now()));
+  if (claimed === undefined || 'holder' in claimed || claimed.seq !== run.stored.seq)
+    throw new CorralError('CORRAL_RUN_STATE', `${id} has changed meanwhile.`);
   const { ledger } = run;
   const at = clock.now();
   for (const event of events) {

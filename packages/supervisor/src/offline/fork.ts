@@ -39,6 +39,8 @@ const PAGE = 100;
 
 export interface ForkPowers {
   readonly store: Store;
+  /** The node that writes the fork down, and holds it until somebody takes it up. */
+  readonly node: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly intake: Intake;
@@ -76,7 +78,7 @@ export interface Forked {
  * the errors of `Intake`
  */
 export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Forked> {
-  const { store, clock, random, intake } = powers;
+  const { store, node, clock, random, intake } = powers;
   const { run: origin, at, by, who, id = newId('run', random) } = request;
   const stored = await store.run(origin);
   if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${origin}.`);
@@ -116,7 +118,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   const newcomer = { tenant, agent, version: ledger.version, principal: by, who };
   intake.mustTake(newcomer);
   intake.mustNotRest(newcomer);
-  await store.admit(record, grants.made, true);
+  await store.admit(record, grants.made, node);
   intake.took({ id, tenant, version: ledger.version });
   for (const { copy, by: whose, why } of grants.takenBack) await store.revoke(copy, whose, why, now);
   await writeDown(powers, record, copies, ledger, events, now);
@@ -137,7 +139,7 @@ async function partingOf(
   const { record, wall } = ledger;
   const last = copies.reduce((latest, entry) => Math.max(latest, entry.at), 0);
   const absence = new Absence();
-  absence.learn(await store.eras());
+  absence.learn(await store.downtimes());
   const waited = wall.paused_at === undefined ? last : Math.min(last, wall.paused_at);
   const away_ms = Math.max(0, now - waited - absence.since(waited, now));
   const person = who === undefined ? {} : { who };

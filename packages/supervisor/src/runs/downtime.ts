@@ -1,12 +1,11 @@
 /** When no host was at work on a store: that time counts towards no ceiling. */
-import type { Era } from '@corral/protocol/ports/store';
+import type { Downtime } from '@corral/protocol/ports/store';
 
 export class Absence {
-  #gaps: readonly { readonly from: number; readonly until: number }[] = [];
+  #gaps: readonly Downtime[] = [];
 
-  /** @param eras in order */
-  learn(eras: readonly Era[]): void {
-    this.#gaps = eras.slice(1).map((era, i) => ({ from: (eras[i] as Era).until, until: era.from }));
+  learn(gaps: readonly Downtime[]): void {
+    this.#gaps = gaps;
   }
 
   /** Milliseconds between two times in which no host was running. */

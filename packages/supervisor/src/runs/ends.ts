@@ -1,4 +1,5 @@
 /** Who waits for the end of a run, wherever that is. */
+import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Store } from '@corral/protocol/ports/store';
@@ -6,10 +7,15 @@ import type { Store } from '@corral/protocol/ports/store';
 export interface EndsOptions {
   readonly store: Pick<Store, 'run'>;
   readonly runs: { has(id: RunId): boolean };
+  readonly clock: Clock;
 }
+
+/** How often the store is asked for the end of a run that another node holds. */
+const FOLLOW_MS = 1_000;
 
 export class Ends {
   readonly #options: EndsOptions;
+  #closed = false;
   readonly #waiters = new Map<RunId, ((outcome: Outcome) => void)[]>();
 
   constructor(options: EndsOptions) {
@@ -22,6 +28,18 @@ export class Ends {
     const ended = new Promise<Outcome>((resolve) => this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), resolve]));
     if (!runs.has(id)) void this.#lookUp(id);
     return ended;
+  }
+
+  /** A run goes on elsewhere: who waits here for its end is told what the store comes to say of it. */
+  follow(id: RunId): void {
+    const { runs, clock } = this.#options;
+    // Where it is back in memory, its end is told from there.
+    if (this.#closed || !this.#waiters.has(id) || runs.has(id)) return;
+    clock.after(FOLLOW_MS, () => void this.#lookUp(id).then(() => this.follow(id)));
+  }
+
+  close(): void {
+    this.#closed = true;
   }
 
   async #lookUp(id: RunId): Promise<void> {

@@ -7,7 +7,7 @@ import type { Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Delivery, PendingDelivery } from '@corral/protocol/wire/delivery';
-import type { CorralError } from '@corral/protocol/errors';
+import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Cancelled } from '@corral/broker/ledger/pending';
 import { boundedOutcome, type Outcome } from '@corral/protocol/model/outcome';
@@ -19,6 +19,7 @@ import type { Bundles } from '../admission/bundles.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Tell } from '../events/observation.ts';
 import { answersOf, viewOf } from '../events/observe.ts';
+import type { Membership } from './membership.ts';
 import type { Loops } from '../detection/loops.ts';
 import { startOf } from './start.ts';
 import type { Residency } from './residency.ts';
@@ -36,6 +37,9 @@ import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 import type { Watching } from '../detection/watching.ts';
 
+/** The run is another node's now, or may be. */
+const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['CORRAL_EPOCH_STALE', 'CORRAL_LEASE_LOST']);
+
 export interface LifeOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -48,6 +52,7 @@ export interface LifeOptions {
   readonly residency: Residency;
   readonly settlements: Settlements;
   readonly ends: Ends;
+  readonly membership: Membership;
   readonly loops: Loops;
   readonly transitions: Transitions;
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
@@ -79,6 +84,7 @@ export class RunLifecycle {
       },
     });
     this.#hear(options.transitions);
+    options.membership.lost.listen(() => this.#dropAll());
   }
 
   #hear({ scheduler, residency, detection, bus }: Transitions): void {
@@ -387,27 +393,42 @@ export class RunLifecycle {
    * the disk was full, the run goes on from there once there is space.
    */
   #refused(id: RunId, epoch: number, error: CorralError): void {
-    const { runs, broker, grants, clock, residency } = this.#options;
+    const { runs, clock, residency } = this.#options;
     const run = runs.get(id);
     if (run === undefined || run.epoch !== epoch) return;
-    run.alarms.callOffAll();
-    broker.dropCalls(run.ledger);
-    if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
-    for (const grant of run.queue.drop()) grants.release(grant);
-    this.#options.scheduler.leave(run);
-    runs.delete(id);
-    for (const grant of run.ledger.caps.values()) grants.release(grant);
-    this.#tell({ kind: 'refused', run: id, error });
-    if (this.#closed || error.code === 'CORRAL_STOPPING') return;
-    if (error.code === 'CORRAL_EPOCH_STALE') broker.answers.forget(id);
-    if (error.code === 'CORRAL_EPOCH_STALE') this.#options.ends.resolve(id, { kind: 'failed', code: error.code, message: error.message });
-    else if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE')
+    this.#drop(run, error);
+    if (this.#closed || error.code === 'CORRAL_STOPPING' || ELSEWHERE.has(error.code)) return;
+    if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE')
       retry(
         clock,
         () => this.#closed,
         () => residency.hold(id),
       );
     else void this.#bury(run, error);
+  }
+
+  /** Deletes the run from memory, and stops all that it had under way from here. */
+  #drop(run: Run, error: CorralError): void {
+    const { runs, broker, grants, ends } = this.#options;
+    run.alarms.callOffAll();
+    broker.dropCalls(run.ledger);
+    if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
+    for (const grant of run.queue.drop()) grants.release(grant);
+    this.#options.scheduler.leave(run);
+    runs.delete(run.id);
+    for (const grant of run.ledger.caps.values()) grants.release(grant);
+    this.#tell({ kind: 'refused', run: run.id, error });
+    if (!ELSEWHERE.has(error.code)) return;
+    // It goes on elsewhere, and nothing is known here of how it ends.
+    broker.answers.forget(run.id);
+    this.#options.loops.parked(run.id);
+    ends.follow(run.id);
+  }
+
+  /** This node counts as dead, and others may have what it holds. */
+  #dropAll(): void {
+    const error = new CorralError('CORRAL_LEASE_LOST', 'This node was silent for longer than its lease.');
+    for (const run of this.#options.runs.values()) this.#drop(run, error);
   }
 
   /**

@@ -11,7 +11,7 @@ const put = (runs: RunTable, tenant: TenantId, many: number) => {
 describe('places in memory', () => {
   test('are a tenant’s own: one that has taken all of its own takes none of another’s', () => {
     const runs = new RunTable();
-    const places = new Places({ runs, runs_in_memory: 100, residents: (tenant) => (tenant === crew ? 30 : 20) });
+    const places = new Places({ runs, runs_in_memory: 100, tenants: () => [], residents: (tenant) => (tenant === crew ? 30 : 20) });
     put(runs, crew, 30);
     expect([places.free(crew), places.free(shop), places.full()]).toEqual([0, 20, [crew]]);
     expect([places.isOver(crew), places.isOver(shop)]).toEqual([true, false]);
@@ -19,7 +19,7 @@ describe('places in memory', () => {
 
   test('beyond what the host has, go to who has less than an even share', () => {
     const runs = new RunTable();
-    const places = new Places({ runs, runs_in_memory: 10, residents: () => 100 });
+    const places = new Places({ runs, runs_in_memory: 10, tenants: () => [], residents: () => 100 });
     put(runs, crew, 10);
     expect([places.free(crew), places.free(shop)]).toEqual([0, 5]);
     put(runs, shop, 5);
@@ -29,7 +29,7 @@ describe('places in memory', () => {
 
   test('that somebody is on the way to are taken', () => {
     const runs = new RunTable();
-    const places = new Places({ runs, runs_in_memory: 2, residents: () => 2 });
+    const places = new Places({ runs, runs_in_memory: 2, tenants: () => [], residents: () => 2 });
     const [first, second] = [places.come(crew), places.come(crew)];
     expect(places.free(crew)).toBe(0);
     first();

@@ -3,6 +3,7 @@
  * than its even share may still bring runs in, and tenants that have more make room. So no tenant can use up the places of another.
  */
 import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { RunRoom } from '@corral/protocol/ports/store';
 import { Signal } from '../events/signal.ts';
 import type { Run } from './run.ts';
 
@@ -47,6 +48,8 @@ export interface PlacesOptions {
   readonly runs_in_memory: number;
   /** Maximum of runs in memory of one tenant. */
   readonly residents: (tenant: TenantId) => number;
+  /** All that are configured. */
+  readonly tenants: () => Iterable<TenantId>;
 }
 
 export class Places {
@@ -65,6 +68,16 @@ export class Places {
     const mine = runs.of(tenant) + (this.#coming.get(tenant) ?? 0);
     const left = runs_in_memory - runs.size - this.#comingAll;
     return Math.max(0, Math.min(residents(tenant) - mine, Math.max(left, this.#share(tenant) - mine)));
+  }
+
+  /** Room for those that a node takes, many at once. @param most of all tenants */
+  room(most: number): RunRoom {
+    const { runs, runs_in_memory, tenants } = this.#options;
+    const left = Math.max(0, runs_in_memory - runs.size - this.#comingAll);
+    const of = Object.fromEntries([...new Set([...tenants(), ...runs.tenants])].map((tenant) => [tenant, this.free(tenant)]));
+    // A tenant that has less than its even share comes in even if all places are taken.
+    const poor = Object.values(of).filter((free) => free > 0).length;
+    return { runs: Math.min(most, Math.max(left, poor, 1)), of };
   }
 
   /** Tenants of which nobody may come in now. */

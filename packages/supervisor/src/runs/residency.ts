@@ -12,7 +12,8 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock, WakeUps } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import { Places, type RunTable } from './places.ts';
-import type { Revival } from './revival.ts';
+import type { Membership } from './membership.ts';
+import type { Revival, TakenRun } from './revival.ts';
 import type { Run } from './run.ts';
 import { emitters } from '../events/signal.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
@@ -39,6 +40,9 @@ export interface ResidenceOptions {
   readonly limits: ResidenceLimits;
   /** Maximum of runs in memory of one tenant. */
   readonly residents: (tenant: TenantId) => number;
+  /** Tenants that are configured. */
+  readonly tenants: () => Iterable<TenantId>;
+  readonly membership: Membership;
   /** How runs come back. */
   readonly revival: Revival;
   readonly transitions: Transitions;
@@ -78,9 +82,9 @@ export class Residency {
   constructor(options: ResidenceOptions) {
     this.#options = options;
     this.#wakeUps = options.wakeUps ?? new InProcessWakeUps();
-    const { runs, limits, residents, transitions } = options;
+    const { runs, limits, residents, tenants, transitions } = options;
     this.#events = emitters(transitions.residency);
-    this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents });
+    this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents, tenants });
     runs.left.listen(() => this.#fillSoon());
   }
 
@@ -188,7 +192,7 @@ export class Residency {
     }
     let parked = false;
     const parking = async () => {
-      const { store, clock } = this.#options;
+      const { store, clock, membership } = this.#options;
       try {
         const given = await store.park(
           run.id,
@@ -206,8 +210,8 @@ export class Residency {
       // A timer fired or a message arrived meanwhile.
       if (run.wants) {
         // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
-        const claimed = await store.claim(run.id).catch(() => undefined);
-        if (claimed !== undefined) {
+        const claimed = await store.claim(run.id, membership.node).catch(() => undefined);
+        if (claimed !== undefined && !('holder' in claimed)) {
           run.reclaimed(claimed.epoch);
           return;
         }
@@ -228,12 +232,12 @@ export class Residency {
 
   /** Periodic work: records that this host is alive, parks idle runs, and finds runs whose wake-up was missed. */
   async sweep(): Promise<void> {
-    const { store, clock, limits } = this.#options;
+    const { membership, clock, limits } = this.#options;
     if (this.#sweeping || this.#closed) return;
     this.#sweeping = true;
     this.#unseenSince ??= clock.monotonic();
     try {
-      await store.alive(clock.now());
+      await membership.beat();
       const now = clock.monotonic();
       for (const run of this.#options.runs.values()) if (now - run.lastUsed >= limits.park_after_ms) void this.#leave(run);
       this.#relieve();
@@ -252,11 +256,15 @@ export class Residency {
   /** Brings in runs that have something to do, of tenants that have free places. */
   #fill(): Promise<void> {
     const fill = async () => {
-      const { store, clock } = this.#options;
-      const full = this.#places.full();
-      const found = await store.wakeable(clock.now(), SWEEP_RUNS, full);
-      if (found.length < SWEEP_RUNS) for (const tenant of this.#backlog.keys()) if (!full.includes(tenant)) this.#backlog.delete(tenant);
-      await Promise.all(found.map((id) => this.#wake(id)));
+      const room = this.#places.room(SWEEP_RUNS);
+      const { taken, unreadable } = await this.#options.revival.take(room);
+      if (taken.length < room.runs) {
+        const of = Map.groupBy(taken, ({ tenant }) => tenant);
+        // There was room for more of them than there were.
+        for (const tenant of this.#backlog.keys())
+          if ((of.get(tenant)?.length ?? 0) < (room.of?.[tenant] ?? room.runs)) this.#backlog.delete(tenant);
+      }
+      await Promise.all([...taken.map((one) => this.#bring(one)), ...unreadable.map((id) => this.#wake(id))]);
     };
     return (this.#filling ??= fill().finally(() => (this.#filling = undefined)));
   }
@@ -306,6 +314,14 @@ export class Residency {
       void this.sweep();
     });
     this.#alarm = { due, stop };
+  }
+
+  async #bring({ tenant, bring }: TakenRun): Promise<void> {
+    const come = this.#places.come(tenant);
+    // Errors are reported where they are found, and a run that stays with this node is tried again there.
+    await bring()
+      .catch(() => undefined)
+      .finally(come);
   }
 
   async #wake(id: RunId): Promise<void> {

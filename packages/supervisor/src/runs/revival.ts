@@ -4,9 +4,10 @@
  */
 import type { Grants } from '@corral/policy/capability/grants';
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
-import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import type { RunRoom, Store, StoredRun } from '@corral/protocol/ports/store';
+import type { Membership } from './membership.ts';
 import type { RunTable } from './places.ts';
 import { grantsIn } from './queue.ts';
 import { addChain } from './revive.ts';
@@ -20,6 +21,7 @@ export interface RevivalOptions {
   readonly clock: Clock;
   readonly grants: Grants;
   readonly runs: RunTable;
+  readonly membership: Membership;
   readonly scheduler: Pick<Scheduler, 'wake'>;
   /** Reads a claimed run into memory (revive.ts). */
   readonly revive: (stored: StoredRun) => Promise<Run>;
@@ -34,10 +36,18 @@ const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'COR
 /** Attempts at parking a run for which messages keep arriving. */
 const GIVE_BACK = 5;
 
+/** A run that was claimed, and how it comes into memory. */
+export interface TakenRun {
+  readonly tenant: TenantId;
+  readonly bring: () => Promise<void>;
+}
+
 export class Revival {
   readonly #options: RevivalOptions;
   readonly #events: ResidenceEvents;
   readonly #reviving = new Map<RunId, Promise<Run | undefined>>();
+  /** For each take that the store has not answered: the runs that somebody asked for since. */
+  readonly #taking = new Set<Set<RunId>>();
   #since: number | undefined;
   #closed = false;
 
@@ -80,9 +90,9 @@ export class Revival {
     }
   }
 
-  /** A run is nobody's and could not be brought back, for want of space perhaps: it is tried again, for no sweep looks for it. */
+  /** A run that this node holds could not be brought back, perhaps for lack of space. It is tried again here, since no sweep looks for it. */
   retry(id: RunId, error: unknown): void {
-    if (this.#closed || !(error instanceof CorralError) || QUARANTINED.has(error.code)) return;
+    if (this.#closed || !(error instanceof CorralError) || QUARANTINED.has(error.code) || error.code === 'CORRAL_RUN_HELD') return;
     this.#options.clock.after(RETRY_MS, () => void this.hold(id).catch((again) => this.retry(id, again)));
   }
 
@@ -103,7 +113,46 @@ export class Revival {
   revive(id: RunId): Promise<Run | undefined> {
     const underway = this.#reviving.get(id);
     if (underway !== undefined) return underway;
-    const reviving = this.#bringBack(id).finally(() => {
+    for (const asked of this.#taking) asked.add(id);
+    return this.#reviveBy(id, this.#claim(id));
+  }
+
+  /**
+   * Claims what has something to do, as much as there is room for.
+   * @returns what was claimed, each with how to bring it back; and runs that cannot be opened
+   */
+  async take(room: RunRoom): Promise<{ readonly taken: readonly TakenRun[]; readonly unreadable: readonly RunId[] }> {
+    const { store, clock, membership } = this.#options;
+    const asked = new Set<RunId>();
+    this.#taking.add(asked);
+    try {
+      const { runs, unreadable } = await store.take(membership.node, room, clock.now());
+      const taken = runs.map((stored) => ({ tenant: stored.record.tenant, bring: () => this.#bring(stored, asked) }));
+      return { taken, unreadable };
+    } finally {
+      this.#taking.delete(asked);
+    }
+  }
+
+  /** Brings a run that was taken into memory, unless it has come there by another way: then that claim is the later one. */
+  async #bring(stored: StoredRun, asked: ReadonlySet<RunId>): Promise<void> {
+    const { runs } = this.#options;
+    const { id } = stored.record;
+    // It had been parked when it was taken, and this host has not been told yet; or somebody asked for it meanwhile.
+    const before = runs.get(id)?.parking ?? this.#reviving.get(id)?.catch(() => undefined);
+    await before;
+    if (runs.has(id)) return;
+    try {
+      // It may have come and gone since: the store knows whose it is.
+      await (before !== undefined || asked.has(id) ? this.revive(id) : this.#reviveBy(id, Promise.resolve(stored)));
+    } catch (error) {
+      // No sweep looks for what this node holds.
+      this.retry(id, error);
+    }
+  }
+
+  #reviveBy(id: RunId, claiming: Promise<StoredRun | undefined>): Promise<Run | undefined> {
+    const reviving = this.#bringBack(id, claiming).finally(() => {
       this.#reviving.delete(id);
       if (this.#reviving.size === 0) this.#since = undefined;
     });
@@ -112,9 +161,22 @@ export class Revival {
     return reviving;
   }
 
-  async #bringBack(id: RunId): Promise<Run | undefined> {
+  /** @throws CORRAL_RUN_HELD */
+  async #claim(id: RunId): Promise<StoredRun | undefined> {
+    const { store, membership } = this.#options;
+    const claimed = await this.#readable(id, store.claim(id, membership.node)).catch((error: unknown) => {
+      // It has left the store meanwhile.
+      if (this.#closed) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
+      throw error;
+    });
+    if (claimed !== undefined && 'holder' in claimed)
+      throw new CorralError('CORRAL_RUN_HELD', `${id} is held by node ${claimed.holder}, which is alive.`);
+    return claimed;
+  }
+
+  async #bringBack(id: RunId, claiming: Promise<StoredRun | undefined>): Promise<Run | undefined> {
     const { store, runs, clock } = this.#options;
-    const claimed = await this.#readable(id, store.claim(id));
+    const claimed = await claiming;
     if (claimed === undefined || claimed.status.lifecycle === 'ended') return undefined;
     let run: Run;
     try {

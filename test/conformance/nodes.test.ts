@@ -1,0 +1,201 @@
+/** Rules for nodes that share a store, which every store keeps: who holds a run, who may take it, and how the runs of a lost node go on. */
+import { describe, expect, test } from 'vitest';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import { commit, entry, record, runId } from '@corral/store/fixtures/commits';
+import { until } from '../until.ts';
+import { KINDS } from './stores.ts';
+
+const ROOM = { runs: 100 };
+const message = (n: number, key: string) => ({
+  to: runId(n),
+  key,
+  delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
+});
+const ids = (runs: readonly StoredRun[]): RunId[] => runs.map((run) => run.record.id);
+
+/** A node whose lease has run out by the time this resolves: it said nothing, and nobody has taken anything from it yet. */
+async function silent(store: Store, name: string, run: number): Promise<number> {
+  const node = await store.join(name, 1, 1);
+  await store.admit(record(run), [], node);
+  // A lost node's runs are what there is to do.
+  await until(async () => (await store.wakeable(0, 10)).includes(runId(run)));
+  return node;
+}
+
+describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
+  test('gives each that joins a number that no other has or had', async () => {
+    const open = await opener();
+    const store = await open();
+    const numbers = [await store.join('a', 1), await store.join('b', 1), await store.join('a', 1)];
+    await store.close();
+    const again = await open();
+    numbers.push(await again.join('a', 1));
+    expect(new Set(numbers).size).toBe(4);
+    expect(numbers).toEqual(numbers.toSorted((one, other) => one - other));
+    await again.close();
+  });
+
+  test('leaves a run with the node that holds it while that lives', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
+    await store.admit(record(1), [], a);
+    expect(await store.claim(runId(1), b)).toEqual({ holder: a });
+    expect(await store.take(b, ROOM, 1)).toEqual({ runs: [], unreadable: [] });
+    expect(await store.resident(undefined, 10)).toEqual([]);
+    await store.commit(commit(1, 1));
+    expect(await store.run(runId(1))).toMatchObject({ epoch: 1, seq: 1 });
+    await store.close();
+  });
+
+  test('gives it to another that wants it on purpose, and holds that against nobody', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
+    await store.admit(record(1), [], a);
+    expect(await store.claim(runId(1), b, 'fence')).toMatchObject({ epoch: 2, attempts: 0 });
+    await expect(store.commit(commit(1, 1))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    await store.commit(commit(1, 1, { epoch: 2 }));
+    expect(await store.claim(runId(1), a)).toEqual({ holder: b });
+    await store.close();
+  });
+
+  test('gives its own run to a node that asks for it again, under a new epoch', async () => {
+    const store = await (await opener())();
+    const a = await store.join('a', 1);
+    await store.admit(record(1), [], a);
+    expect(await store.claim(runId(1), a)).toMatchObject({ epoch: 2, attempts: 0 });
+    await store.close();
+  });
+
+  test('gives the runs of a node that went silent to another one, and counts its death', async () => {
+    const store = await (await opener())();
+    const b = await store.join('b', 1);
+    await silent(store, 'a', 1);
+    expect(await store.resident(undefined, 10)).toEqual([runId(1)]);
+    expect(await store.claim(runId(1), b)).toMatchObject({ epoch: 2, attempts: 1 });
+    await silent(store, 'c', 2);
+    expect((await store.take(b, ROOM, 1)).runs).toMatchObject([{ record: { id: runId(2) }, epoch: 2, attempts: 1 }]);
+    // It got further: nobody died of it.
+    await store.commit(commit(2, 1, { epoch: 2 }));
+    expect(await store.claim(runId(2), await store.join('d', 1), 'fence')).toMatchObject({ epoch: 3, attempts: 0 });
+    await store.close();
+  });
+
+  test('keeps a node dead whose death was seen, and lets one live on that was merely late', async () => {
+    const store = await (await opener())();
+    const late = await silent(store, 'late', 1);
+    expect(await store.beat(late, 2)).toBe(true);
+    const lost = await silent(store, 'lost', 2);
+    const b = await store.join('b', 1);
+    await store.claim(runId(2), b);
+    expect(await store.beat(lost, 3)).toBe(false);
+    await expect(store.claim(runId(2), lost)).rejects.toMatchObject({ code: 'CORRAL_LEASE_LOST' });
+    await expect(store.take(lost, ROOM, 3)).rejects.toMatchObject({ code: 'CORRAL_LEASE_LOST' });
+    expect(await store.beat(b, 3)).toBe(true);
+    await store.close();
+  });
+
+  test('takes what joins under the name of another for that one come back', async () => {
+    const open = await opener();
+    const store = await open();
+    const a = await store.join('a', 1);
+    await store.admit(record(1), [], a);
+    const again = await store.join('a', 2);
+    expect(await store.beat(a, 3)).toBe(false);
+    expect(await store.claim(runId(1), again)).toMatchObject({ epoch: 2, attempts: 1 });
+    await store.close();
+  });
+
+  test('clears the attempts of its own runs when one leaves, and of nobody else’s', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
+    await silent(store, 'c', 1);
+    await silent(store, 'd', 2);
+    expect(await store.claim(runId(1), a)).toMatchObject({ attempts: 1 });
+    expect(await store.claim(runId(2), b)).toMatchObject({ attempts: 1 });
+    await store.leave(a, 9);
+    expect(await store.beat(a, 10)).toBe(false);
+    const e = await store.join('e', 1);
+    expect(await store.claim(runId(1), e)).toMatchObject({ attempts: 1 });
+    expect(await store.claim(runId(2), e, 'fence')).toMatchObject({ attempts: 1 });
+    await store.close();
+  });
+
+  test('gives each run that has something to do to one of those who take at once', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
+    await store.admit(record(1), [], a);
+    for (let n = 2; n <= 9; n++) await store.admit(record(n), [], undefined);
+    await store.admit(record(10), [], a);
+    await store.commit(commit(10, 1));
+    await store.park(runId(10), 1, 0, undefined);
+    await store.admit(record(11), [], a);
+    await store.commit(commit(11, 1, { timers: [{ id: 1, due: 50 }] }));
+    await store.park(runId(11), 1, 0, undefined);
+    await store.commit(commit(1, 1, { outbox: [message(10, 'x')] }));
+    const taken = await Promise.all([store.take(a, { runs: 5 }, 50), store.take(b, { runs: 5 }, 50)]);
+    const all = taken.flatMap(({ runs }) => ids(runs));
+    expect(taken.map(({ runs }) => runs.length)).toEqual([5, 5]);
+    expect(new Set(all).size).toBe(10);
+    // Runs that have begun come first.
+    expect(ids(taken[0].runs).slice(0, 2)).toEqual([runId(10), runId(11)]);
+    for (const [i, node] of [a, b].entries())
+      for (const run of ids(taken[i]?.runs ?? [])) expect(await store.claim(run, node)).toMatchObject({ status: { lifecycle: 'active' } });
+    expect((await store.take(a, ROOM, 50)).runs).toEqual([]);
+    await store.close();
+  });
+
+  test('gives tenants turns, and to each as much as there is room for', async () => {
+    const store = await (await opener())();
+    const a = await store.join('a', 1);
+    const of = (n: number, tenant: string) => store.admit(record(n, { tenant: tenant as TenantId }), [], undefined);
+    for (let n = 1; n <= 6; n++) await of(n, 'crew');
+    for (let n = 7; n <= 9; n++) await of(n, 'zoo');
+    await of(10, 'lab');
+    const first = await store.take(a, { runs: 4 }, 1);
+    expect(ids(first.runs)).toEqual([1, 7, 10, 2].map((n) => runId(n)));
+    const some = await store.take(a, { runs: 10, of: { crew: 1, zoo: 0 } }, 1);
+    expect(ids(some.runs)).toEqual([runId(3)]);
+    const each = await store.take(a, { runs: 10, of: { zoo: 2 }, each: 1 }, 1);
+    expect(ids(each.runs)).toEqual([4, 8, 9].map((n) => runId(n)));
+    await store.close();
+  });
+
+  test('takes each entry for a sign of life of the node that wrote it, so that no time without one reaches back before it', async () => {
+    const open = await opener();
+    const store = await open();
+    const a = await store.join('a', 100);
+    await store.admit(record(1), [], a);
+    const at = (seq: number, time: number, epoch = 1) => ({ ...commit(1, seq, { epoch }), entry: entry(seq, { at: time }) });
+    await store.commit(at(1, 250));
+    // The clock of the node was put back.
+    await store.commit(at(2, 180));
+    await expect(store.commit(at(9, 400))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    await store.close();
+
+    const again = await open();
+    const b = await again.join('a', 300);
+    await again.beat(b, 350);
+    await again.claim(runId(1), b);
+    await again.commit(at(3, 320, 2));
+    expect(await again.downtimes()).toEqual([{ from: 250, until: 300 }]);
+    await again.close();
+    const last = await open();
+    await last.join('a', 400);
+    expect(await last.downtimes()).toEqual([
+      { from: 250, until: 300 },
+      { from: 350, until: 400 },
+    ]);
+    await last.close();
+  });
+
+  test('knows no time without a node while one of them lives', async () => {
+    const store = await (await opener())();
+    const a = await store.join('a', 100);
+    await store.join('b', 200);
+    await store.leave(a, 300);
+    await store.join('a', 500);
+    expect(await store.downtimes()).toEqual([]);
+    await store.close();
+  });
+});
