@@ -14,15 +14,17 @@ import type { History } from '@corral/broker/policies/port';
 const REMEMBERED = 100_000;
 
 export class UsageHistory implements History {
-  readonly #store: Store;
+  readonly #store: Pick<Store, 'seen' | 'noteSeen'> | undefined;
   readonly #facts = new Map<string, number>();
 
-  constructor(store: Store) {
+  /** @param store that keeps the facts; without it they are only in memory, as for a re-evaluation of recorded runs */
+  constructor(store?: Pick<Store, 'seen' | 'noteSeen'>) {
     this.#store = store;
   }
 
+  /** Reads the facts from the store. */
   async load(): Promise<void> {
-    for (const { fact, value } of await this.#store.seen(REMEMBERED)) this.#facts.set(fact, value);
+    for (const { fact, value } of (await this.#store?.seen(REMEMBERED)) ?? []) this.#facts.set(fact, value);
   }
 
   used(tenant: string, version: string, tool: string): boolean {
@@ -59,7 +61,7 @@ export class UsageHistory implements History {
     }
     this.#facts.set(fact, value);
     // If the write fails, a later call looks new, and people are asked once more than needed.
-    this.#store.noteSeen(fact, value).catch(() => undefined);
+    this.#store?.noteSeen(fact, value).catch(() => undefined);
   }
 }
 

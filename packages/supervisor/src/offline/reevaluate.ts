@@ -18,7 +18,8 @@ import type { Json } from '@corral/protocol/json';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
-import type { History, Policies } from '@corral/broker/policies/port';
+import type { Policies } from '@corral/broker/policies/port';
+import { UsageHistory } from '../governance/usage-history.ts';
 
 export interface Reevaluated {
   readonly run: RunId;
@@ -53,7 +54,7 @@ const UNREADABLE = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORR
  */
 export async function* reevaluatePolicies(options: ReevaluationOptions): AsyncGenerator<Reevaluated> {
   const { store, run: only } = options;
-  const history = new Remembered();
+  const history = new UsageHistory();
   for (let after: RunId | undefined; ;) {
     const page =
       only === undefined ? await store.runs({ limit: PAGE, ...(after === undefined ? {} : { after }) }) : [await store.run(only)];
@@ -71,7 +72,7 @@ export async function* reevaluatePolicies(options: ReevaluationOptions): AsyncGe
   }
 }
 
-async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, history: Remembered): AsyncGenerator<Reevaluated> {
+async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, history: UsageHistory): AsyncGenerator<Reevaluated> {
   const { store, policies, tool } = options;
   const tenant = policies(record.tenant);
   if (tenant === undefined) return;
@@ -117,7 +118,7 @@ async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, h
           );
           if (asked !== undefined && entry.seq > shared)
             yield { run: record.id, crank: entry.seq, call: effect.id, recorded: decision, ...asked };
-          if (decision.verdict === 'allow') history.met(ledger.version, deedName(handed));
+          if (decision.verdict === 'allow') history.met(record.tenant, ledger.version, deedName(handed));
         }
         ledger.applyEffect(effect, withFacts(decision, tool, record.tenant));
       }
@@ -180,31 +181,4 @@ function ask(policy: PolicyInForce, put: (listening: Pick<PolicyInForce, 'decide
   });
   put(listening);
   return heard;
-}
-
-/** History of the runs that were evaluated so far, kept only in memory. */
-class Remembered implements History {
-  readonly #facts = new Map<string, number>();
-
-  used(version: string, tool: string): boolean {
-    return this.#facts.has(`used ${version} ${tool}`);
-  }
-  reached(tenant: string, agent: string, destination: string): boolean {
-    return this.#facts.has(`reached ${tenant} ${agent} ${destination}`);
-  }
-  moved(tenant: string, agent: string): number {
-    return this.#facts.get(`moved ${tenant} ${agent}`) ?? 0;
-  }
-  met(version: string, name: string): void {
-    this.#facts.set(`used ${version} ${name}`, 0);
-  }
-  note({ tenant, agent }: RunRecord, version: string, tool: Tool, input: Json): void {
-    const { destinations = [], money } = tool.annotations;
-    const given = (typeof input === 'object' && input !== null && !Array.isArray(input) ? input : {}) as Record<string, unknown>;
-    this.#facts.set(`used ${version} ${tool.name}`, 0);
-    for (const name of destinations)
-      for (const one of [given[name]].flat()) if (typeof one === 'string') this.#facts.set(`reached ${tenant} ${agent} ${one}`, 0);
-    const amount = money === undefined ? undefined : given[money];
-    if (typeof amount === 'number' && amount > this.moved(tenant, agent)) this.#facts.set(`moved ${tenant} ${agent}`, amount);
-  }
 }
