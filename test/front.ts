@@ -10,7 +10,7 @@ import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
 import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
 import { STEPS } from '@corral/store/front/schema';
-import { bundleText } from './bundles.ts';
+import { bundleSource, type AgentSource } from './bundles.ts';
 
 export interface Front {
   readonly host: RunningHost;
@@ -20,9 +20,8 @@ export interface Front {
   readonly url: string;
   /** A client over the network with a token of these roles. */
   readonly as: (tenant: string, ...roles: Role[]) => Promise<Client & { readonly secret: string }>;
-  /** Deploys an agent from the text of its definition. */
-  readonly deploy: (definition: string, more?: { tenant?: string; alias?: string }) => Promise<string>;
-  readonly bundle: (definition: string) => Promise<{ source: string; describing: string }>;
+  readonly deploy: (source: AgentSource, more?: { tenant?: string; alias?: string }) => Promise<string>;
+  readonly bundle: (source: AgentSource) => Promise<{ source: string; describing: string }>;
 }
 
 /** Reads or changes the tables of a running front door by a connection of its own, as somebody with the folder could. */
@@ -78,7 +77,7 @@ export async function front(options: FrontOptions = {}, finished: Finished = onT
   const url = host.url ?? '';
   const admin = createClient(transportTo({ socket: host.socket }));
   let made = 0;
-  const bundle = (definition: string) => bundleText(definition, join(folder, 'agents', `${(made += 1)}.ts`));
+  const bundle = (source: AgentSource) => bundleSource(source, join(folder, 'agents', `${(made += 1)}.ts`));
   return {
     host,
     data,
@@ -89,8 +88,8 @@ export async function front(options: FrontOptions = {}, finished: Finished = onT
       const { secret } = await admin.makeToken({ body: { name: `t${(made += 1)}`, tenant: tenant, roles } });
       return { ...createClient(transportTo({ url }), secret), secret };
     },
-    async deploy(definition, more = {}) {
-      const { source, describing } = await bundle(definition);
+    async deploy(agent, more = {}) {
+      const { source, describing } = await bundle(agent);
       const { agents } = await admin.deployAgent({ body: { source, describing, ...more } });
       return agents[0]?.version ?? '';
     },

@@ -23,16 +23,15 @@ import {
   type SupervisorOptions,
 } from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
-import { bundleText } from './bundles.ts';
-import { until } from './until.ts';
+import { bundleSource, type AgentSource } from './bundles.ts';
+import { until, found } from './until.ts';
 
 export interface World {
   readonly supervisor: Supervisor;
   readonly store: SqliteStore;
   readonly folder: string;
   readonly seen: Observation[];
-  /** Deploys an agent from its source: the text of a module whose default export is the agent. */
-  deploy(source: string, tenant?: string): Promise<AgentVersion>;
+  deploy(source: AgentSource, tenant?: string): Promise<AgentVersion>;
   /** Deploys the agent of a file. */
   deployFile(file: string, tenant?: string): Promise<AgentVersion>;
   submit(
@@ -42,7 +41,7 @@ export interface World {
   ): ReturnType<Supervisor['submit']>;
   /** Deploys, submits and waits for the end. */
   run(
-    source: string,
+    source: AgentSource,
     input?: unknown,
     more?: Parameters<World['submit']>[2],
   ): Promise<Awaited<Awaited<ReturnType<Supervisor['submit']>>['ended']>>;
@@ -99,7 +98,7 @@ export async function world(tools: readonly Tool[] = [], { through = (store) => 
     folder,
     seen,
     async deploy(source, tenant = 'crew') {
-      return deployBundle(await bundleText(source, join(folder, 'agents', `${(files += 1)}.ts`)), tenant);
+      return deployBundle(await bundleSource(source, join(folder, 'agents', `${(files += 1)}.ts`)), tenant);
     },
     async deployFile(file, tenant = 'crew') {
       return deployBundle(await bundleAgent(file), tenant);
@@ -136,6 +135,20 @@ export function tool(
   return inlineTool({ name, description: name, input: z.record(z.string(), z.unknown()), output: z.unknown(), annotations, run });
 }
 export const readingTool = (name: string, run: Parameters<typeof tool>[1]): Tool => tool(name, run, READING);
+
+/** Has the host park what is idle until this run is parked. */
+export const park = (w: World, run: RunId): Promise<void> =>
+  until(async () => {
+    await w.supervisor.park();
+    return (await w.store.run(run))?.parked === true;
+  }, `${run} is parked`);
+
+/** The first approval that is open; of one run, where it is named. */
+export const openApproval = (w: World, run?: RunId) =>
+  found(
+    async () => (await w.supervisor.approvals()).find((one) => run === undefined || one.run === run),
+    `a call${run === undefined ? '' : ` of ${run}`} waits for people`,
+  );
 
 /** A promise and what settles it. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {

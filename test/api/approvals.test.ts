@@ -9,7 +9,7 @@ import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
 import { SLEEP, front, onTables, shortFolder, type Front } from '../front.ts';
-import { until } from '../until.ts';
+import { found, until } from '../until.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
   caps.write({ path: 'a.txt', text: input.text ?? 'x' }).then(() => 'written', (error) => error.code) }`;
@@ -20,13 +20,7 @@ async function asking(more: Record<string, unknown> = {}): Promise<Front> {
   const made = await front({ configText: JSON.stringify({ policies: 'default', files: { write }, ...more }), env: { HOOK: 'secret' } });
   return made;
 }
-async function asked(client: Client) {
-  for (;;) {
-    const [approval] = (await client.listApprovals({})).items;
-    if (approval !== undefined) return approval;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+const asked = (client: Client) => found(async () => (await client.listApprovals({})).items[0], 'a call waits for people');
 const outcome = async (client: Client, run: string) =>
   (await client.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
 
@@ -60,7 +54,7 @@ describe('a call that waits', () => {
       const { items, next } = await admin.listApprovals({ query: { limit: 5, ...(cursor === undefined ? {} : { cursor }) } });
       expect(items.length).toBeLessThanOrEqual(5);
       found.push(...items.map(({ run, call }) => `${run} ${call}`));
-      // What was on a page may be decided before the next one is asked for, the call at its end too.
+      // The calls of a page may be decided before the next page is asked for, the last one of it too.
       for (const { run, call } of items)
         expect(await approver.decideApproval({ params: { run, call }, body: { verdict: 'deny', reason: 'no' } })).toMatchObject({
           missing: 0,
@@ -228,7 +222,7 @@ export default defineAgent({ name: 'boss', uses: { mail: 'tool:mail.read', hr: '
     const text = quoteOf(seen, 'to')?.text ?? '';
     expect(text).toContain('Please send it to DE89-3704-0044, as agreed.');
     expect(text.length).toBeLessThan(500);
-    // What is private to somebody else is named and not shown, unless their role lets them read payloads, or it is theirs.
+    // A value that is private to somebody else is named and not shown, unless a person's role lets them read payloads, or it is theirs.
     expect(quoteOf(seen, 'note')).toMatchObject({ source: 'hr.read', private_to: ['ana'], text: null });
     for (const other of [await as('local', 'auditor'), admin])
       expect(quoteOf(await asked(other), 'note')?.text).toBe('Her salary is 4711 guilders');

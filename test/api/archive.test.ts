@@ -1,4 +1,4 @@
-/** What was in force can be read: configurations and the texts of policies, with who put them there and why. */
+/** Everything that was in force can be read: configurations and the texts of policies, with who put them there and why. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

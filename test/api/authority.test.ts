@@ -1,4 +1,4 @@
-/** What a run could ever reach, and why, through the front door and at the command line. */
+/** The most that a run could ever reach, and why, through the front door and at the command line. */
 import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
 import { front, shortFolder } from '../front.ts';

@@ -1,8 +1,9 @@
-/** What nobody should send: each is answered with a problem document, and the host goes on. */
+/** Requests that nobody should send: each is answered with a problem document, and the host goes on. */
 import { connect } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Problem } from '@corral/protocol/api/problem';
 import { HELLO, sharedFront } from '../front.ts';
+import { realTime } from '../until.ts';
 
 const made = sharedFront({ configText: JSON.stringify({ door: { rate_per_s: 100_000, burst: 100_000 } }) });
 let secret: string;
@@ -11,7 +12,7 @@ beforeAll(async () => {
   ({ secret } = await made().as('local', 'developer', 'operator', 'auditor'));
 });
 afterEach(async () => {
-  // Whatever it was, the host lives, and nothing was left behind.
+  // After each of them the host lives, and nothing was left behind.
   const { items } = await made().admin.listRuns({});
   if (items.length > 0) throw new Error(`It made ${items.length} runs.`);
 });
@@ -40,7 +41,7 @@ const raw = (...parts: (string | number)[]) =>
     socket.on('error', reject);
     void (async () => {
       for (const part of parts) {
-        if (typeof part === 'number') await new Promise((done) => setTimeout(done, part));
+        if (typeof part === 'number') await realTime(part, 'a request that comes in pieces');
         else socket.write(part);
       }
       socket.end();

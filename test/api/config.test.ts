@@ -162,7 +162,7 @@ test.for([
   const runs: string[] = [];
   let most = 0;
   for (let i = 0; i < 8; i++) runs.push((await admin.submitRun({ body: { agent: 'sleeper' } })).run);
-  // Every one of them has its turn all the same.
+  // Every one of them still has its turn.
   for (const run of runs)
     await until(async () => {
       most = Math.max(most, (await admin.ready({})).runs);

@@ -1,4 +1,4 @@
-/** What people type and programs send at the edges of what is meant: answered in words that say what is wrong. */
+/** Input at the edges of what is meant, as people type it and programs send it, is answered in words that say what is wrong. */
 import { expect, test } from 'vitest';
 import { MACHINE } from '@corral/protocol/limits';
 import { front, HELLO, shortFolder, SPIN } from '../front.ts';

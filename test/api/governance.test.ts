@@ -6,7 +6,7 @@ import type { Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
 import { corral } from '../command.ts';
 import { front, shortFolder, type Front } from '../front.ts';
-import { until } from '../until.ts';
+import { until, found } from '../until.ts';
 
 const TOOLS = `
   tool({ name: 'mail.read', description: 'reads mail', input: z.object({}), output: z.string(),
@@ -31,13 +31,7 @@ async function governed(policies: string, files: Record<string, string>): Promis
   made.host.door.feed.listen((event) => events.push(event));
   return { ...made, folder, events };
 }
-async function asked(client: Client) {
-  for (;;) {
-    const [approval] = (await client.listApprovals({})).items;
-    if (approval !== undefined) return approval;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+const asked = (client: Client) => found(async () => (await client.listApprovals({})).items[0], 'a call waits for people');
 const outcome = async (client: Client, run: string) =>
   (await client.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
 

@@ -1,4 +1,4 @@
-/** What the configuration says about loops: checked with helpful words, shown, and in force. */
+/** The configuration of loop detection is checked with helpful words, shown, and in force. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

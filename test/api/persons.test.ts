@@ -6,6 +6,7 @@ import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
 import { asFormat, front, onTables, shortFolder, type Front } from '../front.ts';
+import { found } from '../until.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
   caps.write({ path: 'a.txt', text: input.text ?? 'x' }).then(() => 'written', (error) => error.code) }`;
@@ -32,11 +33,11 @@ async function crew(rule: string, policies: Record<string, unknown> = {}) {
   };
   const submit = async (client: Client) => {
     const { run } = await client.submitRun({ body: { agent: 'writer', input: {} } });
-    for (;;) {
-      const found = (await made.admin.listApprovals({})).items.find((one) => one.run === run);
-      if (found !== undefined) return { run, call: found.call };
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    const { call } = await found(
+      async () => (await made.admin.listApprovals({})).items.find((one) => one.run === run),
+      `a call of ${run} waits for people`,
+    );
+    return { run, call };
   };
   return { ...made, mint, submit };
 }
@@ -77,7 +78,7 @@ describe('a quorum counts people', () => {
     for (const approver of [one, grandchild, boss]) expect(await approve(approver, call)).toBe('CORRAL_APPROVER');
     expect(await approve(eva, call)).toBe(0);
     expect(await outcome(made, call.run)).toEqual({ kind: 'completed', output: 'written' });
-    // What was decided says which token, who made it, and whom it counts as.
+    // The record of a decision says which token made it, who made that token, and whom it counts as.
     const { decisions } = await admin.whyRun({ params: { run: call.run } });
     expect(decisions[0]?.people).toMatchObject([
       { by: 'token:two', who: { token: two.token, made_by: 'token:boss', person: 'token:boss' } },
@@ -115,14 +116,10 @@ describe('a quorum counts people', () => {
     const { schedule } = await ana.makeSchedule({ body: { agent: 'writer', input: {}, cron: '0 0 1 1 *' } });
     onTables(host, 'UPDATE schedules SET next_at = ? WHERE id = ?', Date.now() - 60_000, schedule);
     host.door.scheduler.start();
-    let found: { run: string; call: number } | undefined;
-    while (found === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      [found] = (await admin.listApprovals({})).items;
-    }
+    const waiting = await found(async () => (await admin.listApprovals({})).items[0], 'a call of the scheduled run waits for people');
     await ana.removeSchedule({ params: { schedule } });
     expect([...host.door.people.behind(`schedule:${schedule}`)]).toContain('token:ana');
-    expect(await approve(ana, found)).toBe('CORRAL_APPROVER');
+    expect(await approve(ana, waiting)).toBe('CORRAL_APPROVER');
   });
 
   test('in whatever order tokens are made and names are given a say', async () => {

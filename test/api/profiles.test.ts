@@ -1,10 +1,10 @@
-/** What an agent usually does: learned from approved runs, kept with who and why, and how runs that do something else are seen. */
+/** An agent's profile is learned from approved runs and kept with who and why, and runs that do something else are seen. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { front, shortFolder, type Front } from '../front.ts';
-import { until } from '../until.ts';
+import { until, found } from '../until.ts';
 
 const CONFIG = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
@@ -79,7 +79,7 @@ describe('a profile', () => {
       after: [{ what: 'orders.read', runs: 3 }],
       arguments: [{ name: 'to', origins: [{ what: 'orders.read', runs: 3 }], different: 3 }, { name: 'amount' }],
     });
-    // What the runs said is not in it.
+    // The runs' own words are not in it.
     expect(JSON.stringify(made.host.door.profiles.show('local', 'buyer'))).not.toContain('DE44');
     expect((await admin.listOperations({ query: {} })).items[0]).toMatchObject({
       operation: 'learn',
@@ -147,10 +147,7 @@ describe('a run that does something else than its agent usually does', () => {
     await made.host.close(2_000);
     const again = await host(local, join(folder, 'd'));
     let text = '';
-    for (let i = 0; i < 500 && !text.includes('paused it'); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      text = await because(again, run);
-    }
+    await until(async () => (text = await because(again, run)).includes('paused it'), 'the run is paused by a detector');
     expect(text).toMatch(/paused for a person[\s\S]*drift[\s\S]*call 2/u);
     expect((await again.admin.showRun({ params: { run } })).control).toBe('paused');
   });
@@ -159,13 +156,7 @@ describe('a run that does something else than its agent usually does', () => {
     const { admin, deploy, one } = await host(`{ policies: ['ask.cedar'] }`);
     await deploy(BUYER);
     for (let id = 1; id <= 12; id++) await one({ id: String(id) });
-    const asked = async () => {
-      for (;;) {
-        const { items } = await admin.listApprovals({});
-        if (items[0] !== undefined) return items[0];
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    };
+    const asked = () => found(async () => (await admin.listApprovals({})).items[0], 'a call waits for people');
     const before = await admin.submitRun({ body: { agent: 'buyer', input: { id: '13', hijacked: true } } });
     expect((await asked()).unusual).not.toContain('unlike_its_profile');
     await admin.operate({ body: { operation: 'kill', target: { run: before.run }, reason: 'seen' } });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freezeCells } from '../frozen.ts';
 import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
-import { until } from '../until.ts';
+import { until, realTime } from '../until.ts';
 
 const CONFIG = JSON.stringify({ limits: { no_progress_ms: 1_000 }, tenants: { local: {} } });
 
@@ -89,7 +89,7 @@ test('a tenant that has as many runs in memory as it may waits for itself, and i
   );
   const heard: string[] = [];
   onTestFinished(host.door.feed.listen(({ kind }) => heard.push(kind)));
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await realTime(3_000, 'a host that counts as stalled after a second');
   expect(await ended()).toBe(false);
   expect((await admin.ready({})).reasons).toEqual([]);
   await answer();

@@ -305,7 +305,7 @@ test('addresses that nobody knows hide no refusal of somebody known, nor one ten
       { operation: 'refuse-request', target: { code: 'CORRAL_FORBIDDEN', count: 1 } },
     ]);
   const sum = (some: readonly (typeof rows)[number][]) => some.reduce((n, { target }) => n + (target as { count: number }).count, 0);
-  // What was not told apart is counted all the same, and it is said what it was.
+  // Events that were not told apart are counted too, and named by what they have in common.
   const others = rows.filter(({ target }) => (target as { by?: string }).by === 'others');
   expect(others.map(({ operation }) => operation).sort()).toEqual(expect.arrayContaining(['fail-login', 'refuse-request']));
   expect(sum(rows.filter(({ operation }) => operation === 'fail-login'))).toBe(500);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createClient } from '@corral/protocol/api/client';
 import { front, HELLO, SLEEP, SPIN } from '../front.ts';
 import { until } from '../until.ts';
@@ -114,7 +114,8 @@ test('a spinning run is paused, says why it stands, goes on, and is killed', asy
 });
 
 test('events are followed, and taken up again where they were left', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy, host } = await front();
+  const listens = vi.spyOn(host.door.feed, 'listen');
   await deploy(HELLO);
   const seen: { id: string; kind: string }[] = [];
   const follow = async (kind: string, last?: string) => {
@@ -126,7 +127,7 @@ test('events are followed, and taken up again where they were left', async () =>
     stop.abort();
   };
   const first = follow('run.ended');
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await until(() => listens.mock.calls.length > 0, 'the follower listens to the feed');
   await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
   await first;
   expect(seen.map(({ kind }) => kind)).toEqual(['run.admitted', 'run.began', 'run.logged', 'run.ended']);

@@ -97,7 +97,7 @@ test('the command line sends, and says what there is where something is not', as
   const [run = ''] = /run_\w+/.exec(ps.out) ?? [];
   const authority = await corral(['authority', run, '--data', data]);
   expect([authority.code, authority.out]).toEqual([0, expect.stringContaining('claims of local, submitted by service:claims')]);
-  // Whoever may write to a service may have it do what that may.
+  // A caller that may write to a service may have it do anything that the service may do.
   await deploy(
     `import { defineAgent, defineService, handler } from '@corral/guest'; import * as z from 'zod/mini'; export default defineAgent({ name: 'desk', uses: { to: 'service:clerk' }, services: { clerk: ${CLERK} }, run: () => 1 });`,
   );

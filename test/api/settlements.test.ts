@@ -44,7 +44,7 @@ test('calls that wait for people are denied and approved by filter', { timeout: 
     target: { agent: 'writer', tool: 'fs.write' },
   });
   expect((await approver.settleMany({ body: { ...deny, tool: 'fs.read', act: 'approve', where: {} } })).matched).toEqual([]);
-  // Whoever submitted a run does not decide about it, one by one or all at once.
+  // The submitter of a run does not decide about it, one by one or all at once.
   expect((await admin.settleMany({ body: { act: 'approve', where: {}, reason: 'mine' } })).refused).toMatchObject([
     { run: runs[3], code: 'CORRAL_APPROVER' },
   ]);
@@ -96,7 +96,7 @@ test(
     const deny = { act: 'deny', reason: 'not today' } as const;
     const own = await approver.settleMany({ body: { ...deny, where: { agent: 'writer' } } });
     expect([own.done.map(({ run }) => run).toSorted(), own.refused]).toEqual([runs.slice(0, 2).toSorted(), []]);
-    // What a filter means and nobody can read is told by name, also by a dry run.
+    // Runs that a filter matches and nobody can read are named, also by a dry run.
     for (const dryRun of [true, false]) {
       const { refused } = await approver.settleMany({ body: { ...deny, where: {}, dryRun } });
       expect(new Set(refused.map(({ run, code }) => `${run} ${code}`))).toEqual(

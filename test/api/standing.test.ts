@@ -1,10 +1,10 @@
-/** What somebody holds open stands for as long as their credential does; and one who follows is in nobody's way. */
+/** A held request or stream lasts as long as its credential; and a follower is in nobody's way. */
 import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FOLLOWERS } from '@corral/protocol/limits';
 import { front, HELLO, shortFolder, SLEEP, type Front } from '../front.ts';
 import { until } from '../until.ts';
@@ -113,19 +113,20 @@ describe('a stream ends with the credential that opened it', () => {
   });
 
   test('so do a wait for an end and one for more of a journal', async () => {
-    const { admin, url, deploy } = await front();
+    const { admin, url, deploy, host } = await front();
     await deploy(SLEEP);
     const { run } = await admin.submitRun({ body: { agent: 'sleeper' } });
     await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
     const { token, secret } = await admin.makeToken({ body: { name: 'ci', roles: ['developer'] } });
     const { length } = (await admin.runJournal({ params: { run }, query: {} })).items;
+    const [forEnd, forJournal] = [vi.spyOn(host.door.projection, 'waitForEnd'), vi.spyOn(host.door.host, 'journal')];
     const waits = Promise.all(
       [`/v1/runs/${run}?wait_ms=60000`, `/v1/runs/${run}/journal?after=${length}&wait_ms=60000`].map((path) =>
         follow(url, secret, {}, path),
       ),
     );
-    await until(async () => (await admin.listTokens({})).items.find((one) => one.token === token)?.used_at !== null);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => forEnd.mock.calls.length > 0, 'the first request waits for the end of the run');
+    await until(() => forJournal.mock.calls.length > 1, 'the second request has found no more of the journal, and looks again');
     await admin.revokeToken({ params: { token } });
     expect((await waits).map((one) => one.status)).toEqual([401, 401]);
   });
@@ -292,7 +293,7 @@ describe('one who follows', () => {
     stream.incoming.pause();
     const text = 'x'.repeat(200_000);
     for (let i = 0; i < 500; i++) feed.tell('run.emitted', { tenant: 'local', data: { i, text } });
-    // What is kept for those who come back is bounded by its size too.
+    // The events kept for followers that come back are bounded by their size too.
     expect(feed.since(feed.last.replace(/-.*/, '-0'))).toBeUndefined();
     stream.incoming.resume();
     await until(async () => stream.text.includes('event: reset'));

@@ -17,6 +17,8 @@ function elsewhere(...tools: readonly Tool[]) {
       open.add(source);
       return Promise.resolve([source]);
     },
+    /** How often a configuration was loaded. */
+    loads: () => open.size,
     offer: (...next: readonly Tool[]) => {
       offered = next;
       for (const source of open) source.set(next);
@@ -69,14 +71,14 @@ test('other tools that the configuration does not allow leave the one in force a
 });
 
 test('other tools are in force once that is recorded, and not before', { timeout: 60_000 }, async () => {
-  const { sources, offer } = elsewhere(heldTool('first').tool);
+  const { sources, offer, loads } = elsewhere(heldTool('first').tool);
   const { admin, data } = await front({ configText: '{}', sources });
+  const before = loads();
   const { version } = await admin.showConfig({});
   const held = new DatabaseSync(join(data, 'front.db'));
   held.exec('BEGIN IMMEDIATE');
   offer(heldTool('second').tool);
-  // The first attempt waits for the database for so long, in which nothing else is done.
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await until(() => loads() > before + 1, 'the first attempt could not be recorded, and the second one has begun');
   expect((await admin.showConfig({})).version).toBe(version);
   held.exec('ROLLBACK');
   held.close();

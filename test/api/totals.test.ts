@@ -1,4 +1,4 @@
-/** What is said of a host as a whole: runs by state and tenant, what they hold, and the CPU time that brought runs back. */
+/** The totals of a host: runs by state and tenant, what they hold, and the CPU time that brought runs back. */
 import { expect, test } from 'vitest';
 import { front, SLEEP } from '../front.ts';
 import { until } from '../until.ts';
@@ -23,7 +23,7 @@ test('runs are counted by tenant and state beside what each tenant may have', { 
     { tenant: 'zoo', live: 0, residents: 0, cells: 0, replay_cpu_ms: 0 },
   ]);
   expect(totals.items[0]?.residents).toBeLessThanOrEqual(3);
-  // Who is of one tenant hears of that one.
+  // A person of one tenant sees that one alone.
   const zookeeper = await as('zoo', 'operator');
   expect((await zookeeper.totals({})).items.map(({ tenant }) => tenant)).toEqual(['zoo']);
 });

@@ -1,4 +1,4 @@
-/** What `why` says of runs that wait is what they wait for, however many others there are. */
+/** `why` says of runs that wait what they wait for, however many others there are. */
 import { expect, test } from 'vitest';
 import { freezeCells } from '../frozen.ts';
 import { front, HELLO, shortFolder, SLEEP } from '../front.ts';

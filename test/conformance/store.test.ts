@@ -1,4 +1,4 @@
-/** What every store must do, whatever it is made of. A new one is added to the table at the end. */
+/** The suite for stores, whatever they are made of. A new one is added to the table at the end. */
 import { describe, expect, test } from 'vitest';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Digest, GrantId } from '@corral/protocol/ids';

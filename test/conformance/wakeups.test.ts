@@ -7,11 +7,10 @@ import { realClock as clock } from '@corral/supervisor';
 import { InProcessWakeUps } from '@corral/supervisor/runs/wake-ups';
 import { BullWakeUps } from '@corral/wakeups/bullmq';
 import { Address, evictionOf, tried } from '@corral/wakeups/redis';
-import { until } from '../until.ts';
+import { until, realTime } from '../until.ts';
 import { freePort, HAS_REDIS, redisOn, redisServer } from '../redis.ts';
 
 const run = (n: number) => `run_${String(n).padStart(12, '0')}` as RunId;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Wake-ups on a Redis, and what they said of their troubles. */
 function onRedis(redis: string) {
@@ -23,11 +22,10 @@ function onRedis(redis: string) {
 
 /** Gives a hint again and again, as is always allowed, until it has come. */
 async function insist(wakeUps: WakeUps, one: RunId, came: () => boolean): Promise<void> {
-  await until(async () => {
+  await until(() => {
     wakeUps.wake(one);
-    await pause(20);
     return came();
-  });
+  }, `the hint for ${one} comes`);
 }
 
 const IMPLEMENTATIONS = [
@@ -101,7 +99,7 @@ describe.each(IMPLEMENTATIONS.filter(({ there }) => there))('wake-ups $name', ({
     wakeUps.wake(run(2), Date.now() + 3_000_000);
     await insist(wakeUps, run(2), () => of(run(2)) > 0);
     if (keepsLater) await until(async () => late.length > 0);
-    else await pause(Math.max(0, at - Date.now()) + 100);
+    else await realTime(Math.max(0, at - Date.now()) + 100, 'a hint that must not come');
     for (const when of late) expect(when).toBeGreaterThanOrEqual(at);
   });
 
@@ -112,7 +110,7 @@ describe.each(IMPLEMENTATIONS.filter(({ there }) => there))('wake-ups $name', ({
     wakeUps.wake(run(1));
     wakeUps.wake(run(1), Date.now() + 1);
     await wakeUps.close();
-    await pause(50);
+    await realTime(50, 'a hint that must not come');
     expect(came.length).toBe(length);
   });
 });
@@ -227,7 +225,7 @@ describe.skipIf(!HAS_REDIS)('wake-ups by Redis', () => {
       wakeUps.wake(run(1));
       return wakeUps.trouble !== undefined;
     });
-    await pause(500);
+    await realTime(500, 'a connection that keeps being refused');
     expect(told.map((one) => one?.error.code)).toEqual([code]);
     const all = JSON.stringify(told) + String(told[0]?.error.stack) + String(told[0]?.error.cause);
     expect(all).toContain(says);

@@ -9,7 +9,7 @@ import { ADMISSION } from '@corral/protocol/limits';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, osWall } from '@corral/supervisor';
 import { temporary } from '../world.ts';
-import { until } from '../until.ts';
+import { until, realTime } from '../until.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const HELLO = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'hello.ts');
@@ -350,7 +350,7 @@ async function childrenOf(pid: number): Promise<number[]> {
 async function cellsOf({ pid }: ChildProcess): Promise<number[]> {
   let found: number[] = [];
   // Elsewhere there is no /proc to find them by.
-  if (process.platform !== 'linux') await new Promise((resolve) => setTimeout(resolve, 1500));
+  if (process.platform !== 'linux') await realTime(1500, 'a cell that computes, where there is no /proc');
   else {
     await until(async () => {
       found = await childrenOf(pid as number);

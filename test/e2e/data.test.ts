@@ -1,4 +1,4 @@
-/** What people do to a data folder from the command line. */
+/** Work on a data folder from the command line. */
 import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { readdirSync, statSync } from 'node:fs';

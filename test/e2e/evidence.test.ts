@@ -71,7 +71,7 @@ test('at a host that is up, and on its folder once it is down, they say the same
   expect(text(after).slice(5)).toEqual(text(before).slice(5));
   expect(text(before).slice(2, 4)).toEqual(text(up).slice(2, 4));
   expect(await on('replay', first)).toMatchObject({ code: 0, out: expect.stringContaining('3 cranks replayed the same') as string });
-  // What came back from the backup that was made meanwhile.
+  // The runs that came back from the backup that was made meanwhile.
   expect(await corral(['restore', join(folder, 'b'), '--data', join(folder, 'd'), '--keys', join(folder, 'k.json')])).toMatchObject({
     code: 0,
   });

@@ -10,6 +10,7 @@ import { corral, folder } from '../command.ts';
 import { front, SLEEP } from '../front.ts';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 import { until } from '../until.ts';
+import { movableClock } from '../clock.ts';
 
 const ANN = 'ann' as PrincipalId;
 const by = (run: RunId, at: number) => ({ run, at, by: ANN });
@@ -137,7 +138,8 @@ describe('a fork is taken in like a job', () => {
 
   test('and not while its version rests, of which it may be the run that tries', async () => {
     const loops = { breaker: { least: 2, window: 5, failed: 0.6, rest_ms: 400, tries: 1 } };
-    const w = await world([], { tenants: { crew: { tools: [], loops } } });
+    const { clock, forward } = movableClock();
+    const w = await world([], { clock, tenants: { crew: { tools: [], loops } } });
     const version = await w.deploy(`{ name: 'fails', run({ input }) { if (input.fail) throw new Error('no'); return 'well'; } }`);
     let id = '' as RunId;
     for (let i = 0; i < 2; i++) {
@@ -146,7 +148,7 @@ describe('a fork is taken in like a job', () => {
       id = one.id;
     }
     await expect(w.supervisor.fork(by(id, 1))).rejects.toMatchObject({ code: 'CORRAL_AGENT_RESTS' });
-    await new Promise((resolve) => setTimeout(resolve, 450));
+    forward(450);
     const fork = await w.supervisor.fork({ ...by(id, 1), input: { fail: false } });
     expect(outputOf(await fork.ended)).toBe('well');
     expect(w.supervisor.loops.breakers.resting()).toEqual([]);

@@ -18,25 +18,32 @@ interface Said {
   readonly err: string;
 }
 
-function start(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): { child: ChildProcess; said: Promise<Said> } {
+interface Started {
+  readonly child: ChildProcess;
+  readonly said: Promise<Said>;
+  /** The text of its error output so far. */
+  readonly complaints: () => string;
+}
+
+function start(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Started {
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   onTestFinished(() => void child.kill('SIGKILL'));
   let out = '';
   let err = '';
   child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
   child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
-  return { child, said: new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err }))) };
+  return { child, said: new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err }))), complaints: () => err };
 }
 
 async function up(folder: string, ...more: string[]) {
-  const { child, said } = start(['up', '--data', join(folder, 'd'), '--port', '0', '--json', ...more], folder);
+  const { child, said, complaints } = start(['up', '--data', join(folder, 'd'), '--port', '0', '--json', ...more], folder);
   const line = await Promise.race([
     new Promise<string>((resolve) => child.stdout?.once('data', (text: Buffer) => resolve(text.toString()))),
     said.then(({ err }) => Promise.reject(new Error(err))),
   ]);
   const told = JSON.parse(line) as { url: string; recovered: number; socket: string };
   const corral = (...args: string[]) => start(args, folder, { CORRAL_DATA: join(folder, 'd') }).said;
-  return { child, said, told, corral };
+  return { child, said, told, corral, complaints };
 }
 
 async function withAgent(): Promise<string> {
@@ -84,7 +91,7 @@ describe('corral up', () => {
 
   test('goes at once on a second signal', async () => {
     const folder = await withAgent();
-    const { child, said, told, corral } = await up(folder, '--drain', '600000');
+    const { child, said, told, corral, complaints } = await up(folder, '--drain', '600000');
     await corral('deploy', 'agent.ts');
     const run = (await corral('submit', 'a', '--input', '{"sleep":600000}')).out.trim();
     // Somebody who never finishes asking keeps the first one waiting.
@@ -93,7 +100,7 @@ describe('corral up', () => {
     slow.on('error', () => undefined);
     await new Promise((resolve) => slow.write(`GET /v1/runs/${run}?wait_ms=60000 HTTP/1.1\r\nHost: 127.0.0.1\r\n`, resolve));
     child.kill('SIGTERM');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => complaints().includes('SIGTERM: no new work'), 'the host has taken the first signal');
     child.kill('SIGTERM');
     const { code } = await said;
     expect([0, 143]).toContain(code);

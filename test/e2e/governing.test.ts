@@ -36,7 +36,7 @@ test(
       const { out } = await f.on('policy', verb, candidate, '--config', config);
       expect(out).toMatch(/1 of 1 decisions would differ[\s\S]*spawn[\s\S]*allow → deny \(few-calls, free\)/);
     }
-    // Whose run it was counts as it would on a host, though the candidate is not what the configuration names.
+    // The owner of the run counts as on a host, though the candidate is not what the configuration names.
     await writeFile(config, JSON.stringify({ policies: { files: [policy], roles: { local: ['lead'] } } }));
     await writeFile(
       candidate,

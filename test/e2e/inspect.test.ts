@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { corral, counted, folder } from '../command.ts';
 
-/** What is needed of the Chrome DevTools Protocol. */
+/** The part of the Chrome DevTools Protocol that is needed. */
 class Inspector {
   readonly scripts: { readonly url: string; readonly scriptId: string; readonly sourceMapURL: string }[] = [];
   readonly #socket: WebSocket;

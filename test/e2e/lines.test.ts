@@ -1,4 +1,4 @@
-/** Whose line an error names: wherever a run is looked at, it is the line of the author's file. */
+/** An error names the line of the author's file, wherever the run is looked at. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -75,7 +75,7 @@ test('a host’s verbs name the line of the author’s file', async () => {
   const [{ run = '' } = {}] = (await admin.listRuns({})).items;
   for (const verb of ['show', 'why', 'logs', 'journal'])
     expect([verb, (await on(verb, run)).out]).toEqual([verb, expect.stringMatching(/agent\.ts:10:9/)]);
-  // What an agent logged about an error as well.
+  // So does an error that the agent logged.
   expect((await on('logs', run)).out).toMatch(/before Error: seen .*agent\.ts:5:19/);
 });
 

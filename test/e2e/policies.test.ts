@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { shortFolder } from '../front.ts';
+import { until } from '../until.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = `
@@ -81,7 +82,7 @@ test(
     expect((await corral('deploy', 'agent.ts')).code).toBe(0);
     const run = (await corral('submit', 'payer', '--input', '{"to":"DE02120300000000202051","task":"pay my bill"}')).out.trim();
     let waiting = await corral('approvals');
-    while (!waiting.out.includes(run)) waiting = await corral('approvals');
+    await until(async () => (waiting = await corral('approvals')).out.includes(run), `a call of ${run} waits for people`);
     expect(waiting.out).toMatch(/call \d+ {2}pay/);
     expect(waiting.out).toContain('DE99EVIL00000000000001');
     expect(waiting.out).toMatch(/rules .*strange-destination/);

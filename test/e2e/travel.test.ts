@@ -8,6 +8,7 @@ import { amend, realClock } from '@corral/supervisor';
 import { corral, counted, folder } from '../command.ts';
 import { gate, readingTool, tool, world } from '../world.ts';
 import { until } from '../until.ts';
+import { movableClock } from '../clock.ts';
 
 describe('corral journal', () => {
   test('shows what a run was given and what it asked for, within the width of the terminal', async () => {
@@ -220,13 +221,14 @@ describe('corral fork and corral diff', () => {
   });
 
   test('do not count the time since against the fork', async () => {
-    const w = await world();
+    const { clock, forward } = movableClock();
+    const w = await world([], { clock });
     const version = await w.deploy(
-      `{ name: 'a', ceilings: { wall_ms: 600 }, async run({ sleep }) { await sleep(1); await sleep(300); return 'in time' } }`,
+      `{ name: 'a', ceilings: { wall_ms: 60_000 }, async run({ sleep }) { await sleep(1); await sleep(300); return 'in time' } }`,
     );
     const { id, ended } = await w.submit(version);
     await ended;
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    forward(90_000);
     const fork = await w.supervisor.fork({ run: id, at: 2, by: 'ann' as never });
     expect(await fork.ended).toEqual({ kind: 'completed', output: 'in time' });
   });

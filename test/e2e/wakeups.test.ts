@@ -8,7 +8,7 @@ import { transportTo } from '@corral/cli/transport';
 import { createClient } from '@corral/protocol/api/client';
 import { corral } from '../command.ts';
 import { shortFolder } from '../front.ts';
-import { until } from '../until.ts';
+import { until, realTime } from '../until.ts';
 import { freePort, HAS_REDIS, redisServer } from '../redis.ts';
 import { spawnHost } from './chaos/process.ts';
 
@@ -48,10 +48,10 @@ test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of
   const runs: string[] = [];
   for (let n = 0; n < 6; n++) runs.push((await client.submitRun({ body: { agent: 'pair', input: { n } } })).run);
   for (let kills = 0; kills < 3; kills++) {
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await realTime(1_500, 'runs that sleep and wake on a host until it is killed');
     host.kill('SIGKILL');
     await host.gone;
-    // What the dead host had put there is lost now and then.
+    // The hints of the dead host are lost now and then.
     if (kills === 1) redis.ask('flushall');
     host = await start();
   }

@@ -69,7 +69,7 @@ describe('code run directly in the place of a cell', () => {
     'as another user reaches neither the data folder nor the supervisor nor the network',
     async () => {
       const walls = { ...here, bubblewrap: { missing: 'left out on purpose' } };
-      // Each is somebody else, where this machine has so many users.
+      // Each is another user, where this machine has enough users.
       const [one, two] = [1, 2].map((nth) => Number(cellCommand(walls, nth).args.at(-1)));
       expect(one).toBeGreaterThanOrEqual(65_534);
       expect(two !== one).toBe('each' in walls.user && walls.user.each);

@@ -1,6 +1,5 @@
 /**
- * The front door, asked for everything its own OpenAPI document allows and much that it does not. Whatever comes in, the
- * answer is one the document knows: never a 500, never anything but JSON, and every refusal a problem document.
+ * The front door, asked for everything its own OpenAPI document allows and much that it does not. Every answer is one that the OpenAPI document knows: never a 500, never anything but JSON, and every refusal a problem document.
  */
 import * as fc from 'fast-check';
 import { expect } from 'vitest';
@@ -76,7 +75,7 @@ function valueOf(doc: Doc, schema: Schema, known: readonly string[], depth = 0):
 const mostly = (value: fc.Arbitrary<unknown>) => fc.oneof({ arbitrary: value, weight: 5 }, { arbitrary: odd, weight: 1 });
 
 /**
- * @param times so many requests of each operation
+ * @param times number of requests of each operation
  * @returns how many were made in all, each of them answered as the document says
  */
 export async function askEverything(times: number): Promise<number> {

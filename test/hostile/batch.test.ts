@@ -1,4 +1,4 @@
-/** What a guest puts on the bus when it goes round the SDK: whatever the text is, its own run pays and the host goes on. */
+/** A guest that goes round the SDK may put any text on the bus: its own run pays, and the host goes on. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
@@ -6,65 +6,27 @@ import { ONLY_NODE } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
 import { movableClock } from '../clock.ts';
 import { temporary, world } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
-/** An agent whose one crank leaves exactly this text, which it makes itself: the expression `text`. */
-const saying = (text: string) => `
-  { name: 'a', async run({ emit }) {
-    emit('x');
-    const text = ${text};
-    Array.prototype.join = () => text;
-    await new Promise(() => {});
-  } }`;
 const ROOM = { ceilings: { crank_cpu_ms: 10_000, memory_mib: 512 } };
 
 describe('a batch that no SDK makes', () => {
   test.each([
-    // The schema of a predicate once recursed into its value, and the stack overflow that followed ended the host, at every start anew.
-    [
-      'nests a predicate 2,500 levels deep',
-      `'{"kind":"spawn","id":1,"agent":"kid","input":null,"caps":{"out":{"cap":0,"where":{"x":{"equals":' + '['.repeat(2500) + ']'.repeat(2500) + '}}}},"budget":{}}'`,
-      { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' },
-    ],
-    [
-      'nests its output 200,000 levels deep',
-      `'{"kind":"finish","output":' + '['.repeat(2e5) + ']'.repeat(2e5) + '}'`,
-      { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' },
-    ],
-    [
-      'makes 99,000 timers',
-      `Array.from({ length: 99_000 }, (_, i) => '{"kind":"timer","id":' + (i + 1) + ',"ms":100000}').reduce((all, one) => all + ',' + one)`,
-      { kind: 'exceeded', limit: 'effects_per_crank' },
-    ],
-    [
-      'has 15 MB of small values',
-      `'{"kind":"emit","event":"x","data":[' + '[],'.repeat(5e6) + '0]}'`,
-      { kind: 'exceeded', limit: 'effects_per_crank' },
-    ],
-    [
-      'has one effect of 1 MB',
-      `'{"kind":"emit","event":"x","data":"' + 'x'.repeat(1e6) + '"}'`,
-      { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' },
-    ],
+    // The schema of a predicate once recursed into its value, and the stack overflow that followed ended the host, at every start again.
+    ['nests a predicate 2,500 levels deep', 'deep predicate', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+    ['nests its output 200,000 levels deep', 'deep output', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+    ['makes 99,000 timers', 'many timers', { kind: 'exceeded', limit: 'effects_per_crank' }],
+    ['has 15 MB of small values', 'many values', { kind: 'exceeded', limit: 'effects_per_crank' }],
+    ['has one effect of 1 MB', 'large effect', { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' }],
   ])('that %s ends its run, and the host goes on', async (_, text, outcome) => {
     const w = await world();
-    expect(await w.run(saying(text), {}, ROOM)).toMatchObject(outcome);
+    expect(await w.run(agentFile('hostile/batch'), { text }, ROOM)).toMatchObject(outcome);
     expect(await w.run(`{ name: 'b', async run() { return 'fine' } }`)).toEqual({ kind: 'completed', output: 'fine' });
   });
 
-  test.each([
-    ['output', `'{"kind":"finish","output":' + '['.repeat(65) + ']'.repeat(65) + '}'`],
-    ['checkpoint', `'{"kind":"checkpoint","state":' + '['.repeat(65) + ']'.repeat(65) + '}'`],
-    ['unread messages', `'{"kind":"checkpoint","state":0,"unread":[' + '['.repeat(67) + ']'.repeat(67) + ']}'`],
-  ])('that nests its %s one level too deep ends its run', async (_, text) => {
+  test.each(['output', 'checkpoint', 'unread messages'])('that nests its %s one level too deep ends its run', async (text) => {
     const w = await world();
-    const source = `{ name: 'a', async run({ sleep }) {
-      await sleep(0);
-      const text = '[' + ${text} + ']';
-      Array.prototype.join = () => text.slice(1, -1);
-      console.log('x');
-      await new Promise(() => {});
-    } }`;
-    expect(await w.run(source)).toMatchObject({ kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' });
+    expect(await w.run(agentFile('hostile/too-deep'), { text })).toMatchObject({ kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' });
   });
 
   test('that brings the bus itself to throw ends its run, and the host goes on', async () => {

@@ -1,16 +1,14 @@
-/** What a cell does besides its cranks: what it holds, and what it computes when nobody has asked. */
+/** A cell besides its cranks: the memory that it holds, and the computing that nobody asked for. */
 import { describe, expect, test } from 'vitest';
 import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { gate, readingTool, world } from '../world.ts';
-import { until } from '../until.ts';
+import { until, realTime } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 // Formatters and segmenters live outside of the heap that an isolate's limit counts. A little in each crank, and the look between
 // cranks took what was there for granted: a run of 64 MiB took 3 GB.
-describe.each([
-  ['segmenters', `new Intl.Segmenter('th', { granularity: 'word' }).segment('abc')[Symbol.iterator]()`],
-  ['formatters of dates', `new Intl.DateTimeFormat('en', { dateStyle: 'full', timeStyle: 'full' })`],
-])('a run that collects %s, some in each crank', (_, made) => {
+describe.each(['segmenters', 'formatters of dates'])('a run that collects %s, some in each crank', (what) => {
   test('is ended for its memory, and whoever shared its cell loses nothing', async () => {
     const { opened, open } = gate();
     const w = await world([readingTool('wait', () => opened.then(() => 'open'))], { cellsPerTenant: 1, cell_memory_mib: 256 });
@@ -20,10 +18,8 @@ describe.each([
       ),
     );
     await w.until(waiting.id, (view) => view?.waiting === 'call');
-    const hoarder = await w.deploy(
-      `{ name: 'a', async run({ sleep }) { const keep = []; for (;;) { for (let i = 0; i < 100; i++) keep.push(${made}); await sleep(0) } } }`,
-    );
-    const { ended } = await w.submit(hoarder, {}, { ceilings: { memory_mib: 32, crank_cpu_ms: 2000 } });
+    const hoarder = await w.deploy(agentFile('hostile/intl-hoarder'));
+    const { ended } = await w.submit(hoarder, { what }, { ceilings: { memory_mib: 32, crank_cpu_ms: 2000 } });
     expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
     open();
     expect(await waiting.ended).toEqual({ kind: 'completed', output: ['open', true] });
@@ -88,8 +84,7 @@ test('a host that was held up for seconds ends nobody for what others did meanwh
   );
   for (const { id } of runs) await w.until(id, (view) => view?.waiting === 'call');
   door.open();
-  // Long enough for the host to look at the first once, and not so long that the others are moved away from it.
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await realTime(10, 'a look of the watch, before the host is held up');
   const end = performance.now() + needs_ms * 8;
   while (performance.now() < end);
   for (const { ended } of runs) expect(await ended).toEqual({ kind: 'completed', output: 'done' });

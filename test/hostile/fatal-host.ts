@@ -9,6 +9,7 @@ import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
+import { agentFile } from '../agents/file.ts';
 
 const [folder = '', first] = process.argv.slice(2);
 const TENANT = 'crew' as TenantId;
@@ -36,7 +37,7 @@ const supervisor = await Supervisor.start({
   tenants: { [TENANT]: { tools: [bomb, fine] } },
 });
 if (first === 'submit') {
-  const bundle = await bundleAgent(join(folder, 'agent.ts'));
+  const bundle = await bundleAgent(agentFile('hostile/bomber').file);
   const [manifests] = await supervisor.describe([bundle.describing]);
   const [version] = await supervisor.deploy(TENANT, bundle.source, manifests);
   if (version === undefined) throw new Error('no agent');

@@ -1,7 +1,5 @@
 /** A run whose tool kills its host is set aside, though it waits for a call and is on no CPU when the host dies. */
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
@@ -15,11 +13,6 @@ interface Stand {
 type Stands = readonly Stand[];
 
 const HOST = fileURLToPath(new URL('./fatal-host.ts', import.meta.url));
-const AGENT = `import { defineAgent } from '@corral/guest';
-export default defineAgent({ name: 'a', uses: { bomb: 'tool:bomb', fine: 'tool:fine' }, async run({ input, caps, sleep }) {
-  if (input.tool === 'bomb') return caps.bomb({});
-  for (;;) { await sleep(50); await caps.fine({}); }
-} });`;
 
 /**
  * Starts the host. @returns how its runs stood last when the process had died, or the first time that `enough` held
@@ -45,7 +38,6 @@ const of = (stands: Stands, tool: string) => stands.find((one) => one.tool === t
 
 test('a run whose tool killed three hosts is set aside by the fourth, and the others go on', { timeout: 120_000 }, async () => {
   const folder = await temporary();
-  await writeFile(join(folder, 'agent.ts'), AGENT);
   const never = () => false;
   expect(await start(folder, never, 'submit')).toMatchObject({ died: true });
   expect(await start(folder, never)).toMatchObject({ died: true });

@@ -1,10 +1,10 @@
 /** One tenant against another, over the cells of one machine (invariant 16). */
 import { describe, expect, test } from 'vitest';
 import { world, type World } from '../world.ts';
-import { until } from '../until.ts';
+import { until, realTime } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
-const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, budget: { cpu_ms: 1e9 },
-  async run({ sleep }) { for (;;) { let x = 0; for (let i = 0; i < 2e9; i++) x += i; await sleep(0) } } }`;
+const SPIN = agentFile('hostile/spinner');
 const QUICK = `{ name: 'quick', async run() { return 'ok' } }`;
 
 const cellsOf = (w: World, tenant: string) => w.supervisor.cells().filter((cell) => cell.tenant === tenant).length;
@@ -16,8 +16,7 @@ describe('a tenant whose runs all compute for ever', () => {
     const spin = await w.deploy(SPIN);
     const quick = await w.deploy(QUICK, 'zoo');
     for (let i = 0; i < 12; i++) await w.submit(spin);
-    // Long enough for each of its cells to be kept by one run.
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await realTime(2500, 'runs that take cells for themselves, one after another');
     expect(cellsOf(w, 'crew')).toBeLessThanOrEqual(4);
     expect(await (await w.submit(quick, {}, { tenant: 'zoo' })).ended).toEqual({ kind: 'completed', output: 'ok' });
     await w.deploy(`{ name: 'another', async run() { return 1 } }`);
@@ -30,7 +29,7 @@ describe('a tenant whose runs all compute for ever', () => {
     const quick = await w.deploy(QUICK);
     const spinning = await Promise.all(Array.from({ length: 4 }, () => w.submit(spin)));
     for (const { id } of spinning) await w.until(id, (view) => view?.waiting !== undefined);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await realTime(1500, 'runs that take cells for themselves, one after another');
     for (const tenant of ['zoo', 'third', 'fourth'])
       expect(await (await w.submit(quick, {}, { tenant })).ended).toEqual({ kind: 'completed', output: 'ok' });
   });
@@ -54,6 +53,6 @@ test('a tenant keeps no more cells than its share once it has no use for them', 
   const runs = await Promise.all([0, 0, 4000].map((ms) => w.submit(version, { ms })));
   await Promise.all(runs.slice(0, 2).map((run) => run.ended));
   await until(() => cellsOf(w, 'crew') <= 1);
-  // What sat in a cell that was given back has lost nothing.
+  // A run that sat in a cell that was given back has lost nothing.
   expect(await runs[2]?.ended).toEqual({ kind: 'completed', output: 'done' });
 });

@@ -1,15 +1,12 @@
-/** What tools answer may be anything that JavaScript has. The host takes what is JSON of it, as it is at that moment, and nothing else. */
+/** Tools may answer with anything that JavaScript has. The host takes what is JSON of it, as it is at that moment, and nothing else. */
 import * as z from 'zod';
 import { describe, expect, test } from 'vitest';
 import { contractOf } from '@corral/protocol/ports/contract';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { readingTool, tool, world } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
-const AGENT = `{ name: 'a', uses: { odd: 'tool:odd' }, async run({ input, caps }) {
-  const told = [];
-  for (const how of input.hows) told.push(await caps.odd({ how }, { retry: { attempts: 1 } }).catch((error) => [error.code, error.message]));
-  return told;
-} }`;
+const AGENT = agentFile('crew/asks-oddly');
 
 const thrower = () => {
   throw new Error('secret inside');
@@ -27,11 +24,11 @@ const deep = () => {
   return value;
 };
 
-/** What comes of each answer: a code, or a value. */
+/** The result of each answer: a code, or a value. */
 const ANSWERS: Readonly<Record<string, readonly [() => unknown, unknown]>> = {
   getter: [() => Object.defineProperty({}, 'a', { enumerable: true, get: thrower }), 'CORRAL_RESULT_INVALID'],
   nestedGetter: [() => ({ list: [Object.defineProperty({}, 'a', { enumerable: true, get: thrower })] }), 'CORRAL_RESULT_INVALID'],
-  // What is returned is asked for its `then` first.
+  // The host asks a returned value for its `then` first.
   revoked: [revoked, 'CORRAL_TOOL_FAILED'],
   nestedRevoked: [() => [revoked()], 'CORRAL_RESULT_INVALID'],
   ownKeys: [() => new Proxy({}, { ownKeys: thrower }), 'CORRAL_RESULT_INVALID'],

@@ -24,7 +24,7 @@ class TakenOver implements CellLauncher {
   }
 }
 
-/** Whom the cell was asked to crank. */
+/** The crank that the cell was asked for. */
 interface To {
   readonly incarnation: number;
   readonly assignment: number;
@@ -116,7 +116,7 @@ describe('a cell that is taken over', () => {
     launcher.speak = words;
     const { id, ended } = await w.submit(version, 'hostile');
     if (code === undefined) {
-      // What it said was well-formed: it is held to it, and to nothing more.
+      // Its words were well-formed: the run is held to them, and to nothing more.
       await w.until(id, (view) => view === undefined || view.waiting !== 'nothing' || view.calls > 0);
       if (w.supervisor.view(id) !== undefined) await w.supervisor.control.kill(id, 'test', 'seen enough').catch(() => undefined);
     }

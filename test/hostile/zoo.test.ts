@@ -7,15 +7,13 @@ import { outcomeText } from '@corral/protocol/model/outcome-text';
 import { readingTools } from '@corral/tools/fs';
 import { bundleAgent } from '@corral/cli/bundle';
 import { gate, readingTool, temporary, world, type World } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
 const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
 
 /** A run that is in the middle of something, and whose result shows whether anything was lost. */
 async function bystander(w: World, tenant: string) {
-  const version = await w.deploy(
-    `{ name: 'bystander', uses: { wait: 'tool:wait' }, async run({ caps, sleep }) { const mine = Math.random(); const said = []; for (let i = 0; i < 20; i++) { said.push(await caps.wait({ i })); await sleep(1) } return said.join('') + (mine === mine) } }`,
-    tenant,
-  );
+  const version = await w.deploy(agentFile('crew/bystander'), tenant);
   const run = await w.submit(version, {}, { tenant });
   await w.until(run.id, (view) => view?.waiting === 'call');
   return run;
@@ -31,7 +29,7 @@ describe.each(ZOO)('$file', (member) => {
       if (seen.kind !== 'step' || seen.step !== 'pause') return;
       paused.set(seen.run, `paused(${seen.detector})`);
       // A person looks, and ends it.
-      setTimeout(() => void w.supervisor.control.kill(seen.run, 'ada', 'seen').catch(() => undefined), 100);
+      void w.until(seen.run, (view) => view?.control !== 'none').then(() => w.supervisor.control.kill(seen.run, 'ada', 'seen'));
     });
     const neighbours = await Promise.all(['crew', 'zoo'].map((tenant) => bystander(w, tenant)));
 

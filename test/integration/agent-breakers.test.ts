@@ -1,17 +1,19 @@
 /** Agents whose runs keep failing rest for a while: they are neither submitted nor spawned, and tried again later. */
 import { describe, expect, test } from 'vitest';
 import type { LoopOptions } from '@corral/supervisor';
-import { tool, world } from '../world.ts';
+import { tool, world, type WorldOptions } from '../world.ts';
+import { movableClock } from '../clock.ts';
 
 const BREAKER: LoopOptions = { breaker: { least: 3, window: 5, failed: 0.6, rest_ms: 400, tries: 1 } };
-const resting = (loops: LoopOptions | false) => world([], { tenants: { crew: { tools: [], loops } } });
+const resting = (loops: LoopOptions | false, options: WorldOptions = {}) =>
+  world([], { tenants: { crew: { tools: [], loops } }, ...options });
 /** Fails for as long as its input says so. */
 const FAILS = `{ name: 'fails', run({ input }) { if (input.fail) throw new Error('no'); return 'well'; } }`;
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('a version whose runs keep failing', () => {
   test('rests: a submit is refused with a retryable error, and one run is let through to try when the rest is over', async () => {
-    const w = await resting(BREAKER);
+    const { clock, forward } = movableClock();
+    const w = await resting(BREAKER, { clock });
     const version = await w.deploy(FAILS);
     const one = async (fail: boolean) => (await (await w.submit(version, { fail })).ended).kind;
     for (let i = 0; i < 3; i++) expect(await one(true)).toBe('failed');
@@ -21,12 +23,12 @@ describe('a version whose runs keep failing', () => {
       message: expect.stringMatching(/3 of its last 3 runs did not complete, the last as failed\(.*tried again in 1 s/u),
     });
     expect(w.supervisor.loops.breakers.resting()).toMatchObject([{ agent: 'fails', version: version.version, state: 'open' }]);
-    await later(450);
+    forward(450);
     // It still fails: the next rest is longer.
     expect(await one(true)).toBe('failed');
-    await later(450);
+    forward(450);
     await expect(w.submit(version, { fail: false })).rejects.toMatchObject({ code: 'CORRAL_AGENT_RESTS' });
-    await later(450);
+    forward(450);
     expect(await one(false)).toBe('completed');
     expect(w.supervisor.loops.breakers.resting()).toEqual([]);
     expect(await one(false)).toBe('completed');
@@ -80,7 +82,7 @@ describe('a version whose runs keep failing', () => {
         return (await spawn(child, {}, { caps: { read: input.less ? caps.read.attenuate({ uses: 0 }) : caps.read } }).ended).kind;
       } });`);
     expect(await (await w.submit(parent, { less: true })).ended).toEqual({ kind: 'completed', output: 'failed' });
-    // What a submitter takes from the parent, its child lacks too.
+    // The child lacks too what a submitter takes from the parent.
     const above = await w.submit(parent, {}, { grants: { read: { uses: 0 } } });
     expect(w.supervisor.loops.breakers.resting()).toEqual([]);
     expect(await above.ended).toEqual({ kind: 'completed', output: 'failed' });

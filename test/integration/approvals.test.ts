@@ -1,4 +1,4 @@
-/** What waits for people: who may say what to it, how often, until when. The real host, the real default pack. */
+/** Calls that wait for people: who may say what to them, how often, until when. The real host, the real default pack. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Commit, Store } from '@corral/protocol/ports/store';
 import { realClock } from '@corral/supervisor';
@@ -59,7 +59,7 @@ describe('an approval', () => {
     await expect(w.supervisor.control.decide(id, first, 'owner', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
     await w.supervisor.control.decide(id, second, 'deputy', 'approve', '');
     await w.supervisor.control.decide(id, fourth, 'owner', 'deny', '');
-    // What is under way when the clock jumps counts as an hour old: nothing may be.
+    // Anything under way when the clock jumps counts as an hour old, so nothing may be.
     await w.until(id, (view) => paid.length === 61 && view?.open_calls === 0 && !view.on_cpu && !view.runnable);
     forward(3_600_001);
     await w.supervisor.control.decide(id, first, 'owner', 'approve', '');

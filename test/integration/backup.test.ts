@@ -1,4 +1,4 @@
-/** What a backup of a data folder is: every database of it, as of one moment, whole or refused. */
+/** A backup of a data folder has every database of it, as of one moment, and is whole or refused. */
 import { spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { copyFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { readManifest, restore } from '@corral/store/sqlite/backup';
 import { temporary } from '../world.ts';
 import { commit, ended, live, message, record, runId } from './evidence.ts';
+import { realTime, until } from '../until.ts';
 
 /** A folder with runs, and a second database that stands for the front door's. */
 async function folderOf(): Promise<{ folder: string; beside: (name: string) => string; store: SqliteStore; front: DatabaseSync }> {
@@ -107,7 +108,7 @@ describe('a backup', () => {
     const { beside, store, front } = await folderOf();
     await live(store, 1, 1);
     let writing = true;
-    // Each run is admitted first and told of in the other database after that, as a front door does.
+    // Each run is admitted first and entered in the other database after that, as a front door does.
     const writer = (async () => {
       for (let n = 100; writing; n++) {
         await store.admit(record(n), [], 1);
@@ -201,9 +202,9 @@ describe('a backup', () => {
     for (const after_ms of [0, 5, 15, 40, 90]) {
       const child = spawn(process.execPath, [main, 'backup', beside('b'), '--data', folder], { stdio: 'ignore' });
       const over = new Promise((resolve) => child.on('close', resolve));
-      while (child.exitCode === null && !(existsSync(beside('b')) && readdirSync(beside('b')).length > 0))
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      await new Promise((resolve) => setTimeout(resolve, after_ms));
+      const hasBegun = () => existsSync(beside('b')) && readdirSync(beside('b')).length > 0;
+      await until(() => child.exitCode !== null || hasBegun(), 'the backup has begun');
+      await realTime(after_ms, 'a kill at several moments');
       child.kill('SIGKILL');
       await over;
       const whole = existsSync(join(beside('b'), 'backup.json'));

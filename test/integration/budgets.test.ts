@@ -5,7 +5,7 @@ import type { Cost } from '@corral/protocol/model/cost';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool, ToolError } from '@corral/tools/define';
-import { gate, temporary, tool, world, type World } from '../world.ts';
+import { gate, temporary, tool, world, type World, openApproval } from '../world.ts';
 import { policiesOf } from '../policed.ts';
 
 const EUR = 1_000_000;
@@ -216,13 +216,6 @@ const TIGHT = `
   when { context.call has amount && context.call.amount.greaterThan(context.budget.money) };`;
 
 describe('a payment that people are asked about', () => {
-  const asking = async (w: World) => {
-    for (;;) {
-      const [approval] = await w.supervisor.approvals();
-      if (approval !== undefined) return approval;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  };
   const start = async () => {
     const paid: number[] = [];
     const tools = [payments(paid)];
@@ -235,7 +228,7 @@ describe('a payment that people are asked about', () => {
       ),
     );
     const { id, ended } = await w.submit(version, {}, { budget: { money_micros: 10 * EUR } });
-    return { w, paid, id, ended, approval: await asking(w) };
+    return { w, paid, id, ended, approval: await openApproval(w) };
   };
 
   test('holds what it would cost while it waits, and is judged by the same purse once they have said yes', async () => {
@@ -248,7 +241,7 @@ describe('a payment that people are asked about', () => {
   test('costs its attempt and not its price once they have said no', async () => {
     const { w, paid, id, ended, approval } = await start();
     await w.supervisor.control.decide(id, approval.call, 'ana', 'deny', '');
-    const again = await asking(w);
+    const again = await openApproval(w);
     await w.supervisor.control.decide(id, again.call, 'ana', 'approve', '');
     expect(await ended).toMatchObject({ output: ['CORRAL_APPROVAL_DENIED', 'money', 'ok'] });
     expect([paid, endOf(w, id).money_micros, endOf(w, id).calls]).toEqual([[6], 6 * EUR, 3]);
@@ -284,7 +277,7 @@ test('a call that is made again by another host is billed all that was reserved 
 
 test('64 children that race for the money of one parent spend no more than it had, and what they leave is the parent’s', async () => {
   const paid: number[] = [];
-  const w = await world([payments(paid, () => new Promise((resolve) => setTimeout(resolve, 1)))]);
+  const w = await world([payments(paid, () => new Promise((resolve) => setImmediate(resolve)))]);
   const version = await w.deploy(`
     import { defineAgent } from '@corral/guest';
     ${code}

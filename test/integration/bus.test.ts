@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { inlineTool } from '@corral/tools/define';
-import { temporary, tool, world } from '../world.ts';
+import { temporary, tool, world, park } from '../world.ts';
 import { paid, payments, mail, SEASONED, bus, asked, BUYER, outputOf, forbidding, PAYER } from './payments.ts';
 import { until } from '../until.ts';
 
@@ -45,7 +45,7 @@ describe('a payment', () => {
     });
     const { call } = await asked(w);
     await expect(w.supervisor.control.decide(id, call, 'test', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
-    while ((await w.store.run(id))?.parked !== true) await w.supervisor.park();
+    await park(w, id);
     expect(paid).toEqual([]);
     await w.supervisor.control.decide(id, call, 'owner', 'approve', 'known supplier');
     expect(await ended).toEqual({ kind: 'completed', output: { paid: true } });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { RunView } from '@corral/supervisor';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { movableClock } from '../clock.ts';
 
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run() { const until = Date.now() + 1; for (let i = 0; i < 1e9; i++); return 'done' } }`;
 const onCpu = (view: RunView | undefined) => view?.on_cpu === true;
@@ -142,14 +143,15 @@ describe('pause', () => {
 
   test('holds what arrives between cranks, and paused time counts towards no ceiling', async () => {
     const doors = gate();
-    const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))]);
+    const { clock, forward } = movableClock();
+    const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))], { clock });
     const { id, ended } = await w.submit(
-      await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, ceilings: { wall_ms: 400 }, run: ({ caps }) => caps.wait({}) }`),
+      await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, ceilings: { wall_ms: 60_000 }, run: ({ caps }) => caps.wait({}) }`),
     );
     await w.until(id, (view) => view?.waiting === 'call');
     await w.supervisor.control.pause(id, 'ana', 'look');
     doors.open();
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    forward(90_000);
     expect(w.supervisor.view(id)).toMatchObject({ control: 'paused', outcome: undefined });
     await w.supervisor.control.resume(id, 'ana', 'go on');
     expect(await ended).toMatchObject({ kind: 'completed', output: 'ok' });

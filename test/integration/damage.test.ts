@@ -1,4 +1,4 @@
-/** What is broken about one run is that run's trouble. Real cells, a real store that somebody has been at. */
+/** Damage to one run is that run's trouble alone. Real cells, a real store that somebody has been at. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
@@ -15,7 +15,7 @@ test('damaged runs are quarantined by name at the next start, whatever is damage
   const runs = await Promise.all(Array.from({ length: 4 }, () => first.submit(version)));
   const ids = runs.map(({ id }) => id);
   // Each has entries, and waits for the second timer.
-  for (const id of ids) while (((await first.store.run(id))?.seq ?? 0) < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  for (const id of ids) await until(async () => ((await first.store.run(id))?.seq ?? 0) >= 2, `${id} has two entries`);
   await first.close();
 
   const [flipped, cut, nameless, whole] = ids as [RunId, RunId, RunId, RunId];

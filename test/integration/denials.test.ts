@@ -1,4 +1,4 @@
-/** What a denial stops besides the call is as durable as the denial: no host can die, and no disk be full, in between. */
+/** A denial may stop more than its call, and all of that is as durable as the denial: no host can die, and no disk be full, in between. */
 import { describe, expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
 import type { Commit, Store } from '@corral/protocol/ports/store';

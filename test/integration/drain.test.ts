@@ -4,6 +4,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Commit, Store } from '@corral/protocol/ports/store';
 import { gate, keepingBack, temporary, tool, world, type World } from '../world.ts';
 import { asked, forbidding, paid, PAYER, payments, policies } from './payments.ts';
+import { realTime } from '../until.ts';
 
 /** A host of which some commits are kept back, and what lets them be written. */
 async function slow(isKept: (commit: Commit) => boolean, tools = [payments()], text = '') {
@@ -19,7 +20,7 @@ async function slow(isKept: (commit: Commit) => boolean, tools = [payments()], t
   const stop = async () => {
     const drained = w.supervisor.drain(0);
     // The drain gives what is under way a moment after it has stopped calls; within that, the commit arrives.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await realTime(50, 'a drain that has stopped its calls');
     mayBeWritten.open();
     await drained;
     await w.close();

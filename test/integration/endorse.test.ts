@@ -1,11 +1,11 @@
 /** The one way down for a label: a capability, an owner, exactly what they were shown, and a record of it. */
-import { setTimeout as after } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { labelTools } from '@corral/tools/labels';
-import { world, type World } from '../world.ts';
+import { world, type World, park } from '../world.ts';
 import { asked, bus, done, SECRET, TOOLS, USES } from './flowing.ts';
+import { found } from '../until.ts';
 
 const OWNER = 'olga';
 const EVIL = 'DE99EVIL00000000000001';
@@ -19,13 +19,11 @@ const start = async (w: World, body: string, input: unknown = TASK) => w.submit(
 const say = (w: World, run: RunId, call: number, verdict: 'approve' | 'deny', by = OWNER) =>
   w.supervisor.control.decide(run, call, by, verdict, verdict === 'approve' ? 'I know them' : 'no');
 /** Waits until a call of a tool waits for people. */
-const waiting = async (w: World, run: RunId, tool: string) => {
-  for (;;) {
-    const one = (await w.supervisor.approvals()).find((approval) => approval.run === run && approval.tool === tool);
-    if (one !== undefined) return one;
-    await after(5);
-  }
-};
+const waiting = (w: World, run: RunId, tool: string) =>
+  found(
+    async () => (await w.supervisor.approvals()).find((approval) => approval.run === run && approval.tool === tool),
+    `a call of ${tool} waits for people`,
+  );
 const payments = () => done.filter(({ tool }) => tool === 'pay.send').map(({ input }) => input['to']);
 
 describe('endorsing a value', () => {
@@ -166,10 +164,7 @@ describe('endorsing a run', () => {
        return caps.pay({ to: 'dirty', amount: 3 }).catch(code);`,
     );
     await say(w, id, (await asked(w, id)).call, 'approve');
-    while ((await w.store.run(id))?.parked !== true) {
-      await w.supervisor.park();
-      await after(5);
-    }
+    await park(w, id);
     await w.close();
     const next = await bus(withLabels(), w.folder);
     const approval = await waiting(next, id, 'pay.send');

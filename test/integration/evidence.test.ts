@@ -1,4 +1,4 @@
-/** What every store must keep of a run, prove about it, and be able to forget. */
+/** The evidence that every store must keep of a run, prove about it, and be able to forget. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cp, rm, stat, writeFile } from 'node:fs/promises';
@@ -94,7 +94,7 @@ test('a run whose record is gone is named, and is no reason not to list the othe
   await expect(again.run(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
   await expect(again.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
   expect((await again.runs({ ended: false })).map((one) => one.record.id)).toEqual([runId(2)]);
-  // Whoever reads page by page does not take a page with a hole in it for the last one.
+  // A reader that goes page by page does not take a page with a hole in it for the last one.
   expect((await again.runs({ limit: 1 })).map((one) => one.record.id)).toEqual([runId(2)]);
   expect((await again.verify()).damaged).toMatchObject([{ run: runId(1), entry: 0, problem: 'record' }]);
   await again.close();
@@ -258,7 +258,7 @@ describe('a run can be forgotten', () => {
     expect(await store.grants(runId(1))).toMatchObject([{ where: {}, revoked: true }]);
     expect((await store.runs({})).map((one) => one.record.id)).toEqual([runId(2)]);
     expect(await store.verify()).toMatchObject({ runs: 2, entries: 6, forgotten: 4, damaged: [], log: { count: 0, problems: [] } });
-    // What another run said too is still that one's.
+    // A payload that another run had too is still there for that run.
     expect(await store.journal(runId(2))).toEqual([1, 2].map((seq) => entry(seq, LARGE)));
     await expect(store.erase(runId(9), 5)).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
     await store.close();

@@ -1,4 +1,4 @@
-/** What the tests of evidence write into a store: runs with small and large payloads. */
+/** Writes runs with small and large payloads into a store, for the tests of evidence. */
 import { createHash } from 'node:crypto';
 import type { Digest } from '@corral/protocol/ids';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';

@@ -64,6 +64,7 @@ const branch = defineAgent({ name: 'branch', uses: { tick: 'tool:tick' }, spawns
   async run({ caps, spawn, sleep }) { for (let i = 0; i < 2; i++) { spawn(leaf, {}, { caps: { tick: caps.tick }, budget: { calls: 100000, cpu_ms: 20000, bytes: 1000000 } }); await sleep(5); } await sleep(3600000); } });
 export default defineAgent({ name: 'root', uses: { tick: 'tool:tick' }, spawns: { branch }, ceilings: { wall_ms: 3600000 },
   async run({ caps, spawn, sleep }) { for (let i = 0; i < 2; i++) { spawn(branch, {}, { caps: { tick: caps.tick }, budget: { calls: 300000, cpu_ms: 60000, children: 4, bytes: 3000000 } }); await sleep(5); } await sleep(3600000); } });`;
+const BESIDE = `{ name: 'beside', uses: { tick: 'tool:tick' }, async run({ caps, sleep }) { for (let i = 0; i < 10; i++) { await caps.tick({}); await sleep(5); } } }`;
 const BUDGET = { calls: 1_000_000, cpu_ms: 200_000, children: 20 };
 
 /** A family of seven, of which the leaves do something all the time. */
@@ -73,7 +74,7 @@ async function busyFamily(options: WorldOptions = {}, isWhole = true) {
   const w = await world([tick], options);
   const { id } = await w.submit(await w.deploy(WAITING), {}, { budget: BUDGET });
   const below = () => w.store.descendants(id);
-  while ((await below()).length < (isWhole ? 6 : 2)) await pausing();
+  await until(async () => (await below()).length >= (isWhole ? 6 : 2), 'the family is complete');
   const of = async (agent: string) => {
     const found: RunId[] = [];
     for (const one of await below()) if ((await w.store.run(one))?.record.agent === agent) found.push(one);
@@ -84,20 +85,21 @@ async function busyFamily(options: WorldOptions = {}, isWhole = true) {
   return { w, id, tick, calls, below, of, controls, total };
 }
 
-const pausing = () => new Promise((resolve) => setTimeout(resolve, 2));
 const counted = (receipts: readonly Receipt[]): number => receipts.reduce((sum, { children }) => sum + 1 + counted(children), 0);
 
 describe('the pause of a family', () => {
   test('has its receipt when every descendant stands still, parked ones too, and its resumption lets all of them go on', async () => {
     const { w, id, controls, total, calls, of } = await busyFamily();
+    const beside = await w.deploy(BESIDE);
     await w.supervisor.park();
     const receipt = await w.supervisor.families.pause(id, 'ana', 'let me look');
     expect(receipt).toMatchObject({ run: id, operation: 'pause', control: 'paused' });
     expect(receipt.children.map(({ children }) => children.length)).toEqual([2, 2]);
     expect(await controls()).toEqual(Array(7).fill('paused'));
+    // As often as this run gets its turn, a leaf would have got one.
     const before = total();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(total()).toBe(before);
+    expect(await (await w.submit(beside)).ended).toMatchObject({ kind: 'completed' });
+    expect(total()).toBe(before + 10);
     const [leaf] = await of('leaf');
     expect((await w.store.journal(leaf as RunId, 0)).at(-1)?.event).toEqual({
       kind: 'control',
@@ -110,7 +112,7 @@ describe('the pause of a family', () => {
     expect(counted([await w.supervisor.families.resume(id, 'ana', 'seen')])).toBe(7);
     expect(await controls()).toEqual(Array(7).fill('none'));
     const then = new Map(calls);
-    while ((await of('leaf')).some((one) => calls.get(one) === then.get(one))) await pausing();
+    await until(async () => (await of('leaf')).every((one) => calls.get(one) !== then.get(one)), 'each leaf goes on');
     await expect(w.supervisor.families.resume(id, 'ana', 'again')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
   });
 

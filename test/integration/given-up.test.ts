@@ -1,4 +1,4 @@
-/** What a run no longer awaits is not asked about, and not made. The real host, real policies that ask people. */
+/** A call that its run no longer awaits is not asked about, and not made. The real host, real policies that ask people. */
 import { describe, expect, test } from 'vitest';
 import { asked, bus, forbidding, outputOf, paid, payments } from './payments.ts';
 import type { World } from '../world.ts';

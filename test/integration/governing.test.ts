@@ -9,7 +9,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { contractOf } from '@corral/protocol/ports/contract';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { PolicySource } from '@corral/supervisor';
-import { readingTool, tool, world, type World } from '../world.ts';
+import { readingTool, tool, world, type World, openApproval, park } from '../world.ts';
 import { policiesOf } from '../policed.ts';
 
 const FREE = '@id("free") permit (principal, action, resource);';
@@ -21,13 +21,6 @@ async function govern(text: string, more: Partial<PolicySource> = {}, tools: rea
   return world(tools, { tenants: { crew: { tools, policies: { current, ...more } } } });
 }
 const decisionsOf = async (w: World, run: RunId): Promise<Decision[]> => (await w.store.journal(run)).flatMap(({ decisions }) => decisions);
-async function asked(w: World) {
-  for (;;) {
-    const [approval] = await w.supervisor.approvals();
-    if (approval !== undefined) return approval;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 /** A parent that starts a child, sends to it, and says how each of the two went. */
 const PAIR = `import { defineAgent } from '@corral/guest';
@@ -105,11 +98,11 @@ describe('an approval that is for somebody', () => {
   test('is decided by the owner of its agent and nobody else, also after a restart of what is known', async () => {
     const w = await govern(asking('owner'), { owner: (agent) => (agent.startsWith('crew') ? 'user:ana' : undefined) });
     const { id, ended } = await w.submit(await w.deploy(PAYER));
-    const approval = await asked(w);
+    const approval = await openApproval(w);
     expect(approval.approvers).toEqual(['owner']);
     const decide = (by: string, roles: string[] = []) => w.supervisor.control.decide(id, approval.call, by, 'approve', '', roles);
     await expect(decide('user:ben', ['approver', 'admin'])).rejects.toMatchObject({ code: 'CORRAL_APPROVER', message: /user:ana/ });
-    while ((await w.store.run(id))?.parked !== true) await w.supervisor.park();
+    await park(w, id);
     await expect(decide('user:ben')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
     await decide('user:ana');
     expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
@@ -120,7 +113,7 @@ describe('an approval that is for somebody', () => {
     const version = await w.deploy(PAYER);
     for (const by of ['user:eva', 'treasurer']) {
       const { id, ended } = await w.submit(version);
-      const { call } = await asked(w);
+      const { call } = await openApproval(w);
       await expect(w.supervisor.control.decide(id, call, 'user:ben', 'deny', '')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
       await w.supervisor.control.decide(id, call, by, 'approve', '');
       expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
@@ -130,7 +123,7 @@ describe('an approval that is for somebody', () => {
   test('and names an owner where there is none falls to an admin', async () => {
     const w = await govern(asking('owner'));
     const { id, ended } = await w.submit(await w.deploy(PAYER));
-    const { call } = await asked(w);
+    const { call } = await openApproval(w);
     await expect(w.supervisor.control.decide(id, call, 'user:ben', 'approve', '', ['approver'])).rejects.toMatchObject({
       code: 'CORRAL_APPROVER',
     });

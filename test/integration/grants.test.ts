@@ -2,8 +2,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GrantId, RunId } from '@corral/protocol/ids';
-import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
-import { until } from '../until.ts';
+import { gate, readingTool, temporary, tool, world, type World, park } from '../world.ts';
+import { until, found } from '../until.ts';
 
 const read = () => readingTool('fs.read', ({ path }) => `text of ${String(path)}`);
 const pay = (paid: unknown[]) =>
@@ -17,13 +17,8 @@ const module = (...agents: string[]) => `import { defineAgent } from '@corral/gu
 const USES = `uses: { read: 'tool:fs.read', pay: 'tool:bank.pay' }`;
 const grantOf = async (w: World, run: RunId, alias: string) =>
   (await w.store.run(run))?.record.caps.find((cap) => cap.alias === alias)?.grant as GrantId;
-const childOf = async (w: World, parent: RunId): Promise<RunId> => {
-  for (;;) {
-    const [child] = await w.store.runs({ parent });
-    if (child !== undefined) return child.record.id;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
+const childOf = async (w: World, parent: RunId): Promise<RunId> =>
+  (await found(async () => (await w.store.runs({ parent }))[0], `${parent} has a child`)).record.id;
 const CODE = `const code = (promise) => promise.then(() => 'ok', (error) => error.code);`;
 
 describe('rights', () => {
@@ -156,7 +151,7 @@ describe('a grant that is taken back', () => {
     const leaf = await childOf(w, await childOf(w, id));
     const journal = await w.store.journal(leaf);
     const fenced = journal.flatMap(({ event }) => (event?.kind === 'fenced' ? [event.result] : []));
-    // What the tool said in spite of it is evidence, and nothing that the agent was given.
+    // The answer that the tool gave in spite of it is evidence, and the agent was not given it.
     expect(fenced).toContainEqual(expect.objectContaining({ value: 'the secret' }));
     expect(journal.some(({ delivery }) => delivery?.includes('the secret') === true)).toBe(false);
     await expect(w.supervisor.stops.revoke('grant_000000000000' as GrantId, 'ana', '')).rejects.toMatchObject({
@@ -180,7 +175,7 @@ describe('a grant that is taken back', () => {
       ),
     );
     await w.until(id, (view) => view?.waiting === 'timer');
-    while ((await w.store.run(id))?.parked !== true) await w.supervisor.park();
+    await park(w, id);
     await w.supervisor.stops.revoke(await grantOf(w, id, 'read'), 'ana', 'old');
     expect(await ended).toMatchObject({ output: 'CORRAL_REVOKED' });
   });
@@ -243,10 +238,10 @@ describe('a capability in a message', () => {
       ),
     );
     const child = await childOf(w, id);
-    while ((await w.store.run(child))?.parked !== true) await w.supervisor.park();
+    await park(w, child);
     await until(async () => (await w.store.run(child))?.checkpoint !== 0);
     await w.until(child, (view) => view?.waiting === 'timer');
-    while ((await w.store.run(child))?.parked !== true) await w.supervisor.park();
+    await park(w, child);
     expect(await ended).toMatchObject({ output: ['two', 'text of x'] });
   });
 

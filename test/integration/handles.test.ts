@@ -1,10 +1,9 @@
 /** Handles: what a stranger wrote is moved, stored and passed on, and reaches nobody who does not open it. The real host, the real pack. */
-import { setTimeout as after } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
-import { world } from '../world.ts';
+import { world, park } from '../world.ts';
 import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, TOOLS, USES } from './flowing.ts';
 import { until } from '../until.ts';
 
@@ -299,10 +298,7 @@ describe('over time', () => {
   const JOB = { to: 'ann@example.com', task: 'mail and pay ann@example.com' };
   const parked = async (w: Awaited<ReturnType<typeof bus>>, id: RunId) => {
     await asked(w, id);
-    while ((await w.store.run(id))?.parked !== true) {
-      await w.supervisor.park();
-      await after(5);
-    }
+    await park(w, id);
   };
   const sent = () => done.filter(({ tool }) => tool === 'mail.send').map(({ input }) => input);
 
@@ -317,10 +313,7 @@ describe('over time', () => {
       'state, mailbox, sleep',
     );
     const { id } = await w.submit(await w.deploy(waiting), { ...JOB, ms: 1500 });
-    while ((await w.store.run(id))?.parked !== true) {
-      await w.supervisor.park();
-      await after(5);
-    }
+    await park(w, id);
     await w.close();
     const next = await host(TOOLS, w.folder);
     expect(await next.supervisor.ended(id)).toEqual({ kind: 'completed', output: SECRET });

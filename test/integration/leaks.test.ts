@@ -29,7 +29,7 @@ const uses = USES.replace(/ \}$/, `, get: 'tool:hr.get', calc: 'tool:calc', web:
 const planner = (body: string) =>
   `{ name: 'planner', ${uses}, async run({ input, caps, open, checkpoint, state }) { if (state) return state; ${body} } }`;
 
-/** Of a run when it made its last checkpoint. */
+/** As of the run's last checkpoint. */
 async function labelOf(w: World, id: RunId): Promise<Label | undefined> {
   const labels = (await w.store.journal(id)).flatMap(({ event }) =>
     event?.kind === 'checkpoint' ? [(event.ledger as unknown as { label?: Label }).label] : [],

@@ -1,7 +1,8 @@
-/** What a quarantine kept still goes on once it is lifted, wherever it is. */
+/** Runs that a quarantine kept still go on once it is lifted, wherever they are. */
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import { gate, readingTool, temporary, world, type World } from '../world.ts';
+import { gate, readingTool, temporary, world, type World, park } from '../world.ts';
+import { found, until } from '../until.ts';
 
 const SLEEPER = `{ name: 'sleeper', async run({ sleep }) { await sleep(200); return 'done'; } }`;
 
@@ -11,10 +12,7 @@ describe('once a quarantine is lifted', () => {
     const { id, ended } = await w.submit(await w.deploy(SLEEPER));
     await w.until(id, (view) => view?.waiting === 'timer');
     await w.supervisor.stops.quarantine('agent', 'crew/sleeper', 'ana', 'looks odd');
-    while (w.supervisor.view(id) !== undefined) {
-      await w.supervisor.park();
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await park(w, id);
     expect((await w.store.run(id))?.status.control).toBe('quarantined');
     await w.supervisor.stops.lift('agent', 'crew/sleeper', 'ana', 'it was nothing');
     expect(await ended).toEqual({ kind: 'completed', output: 'done' });
@@ -30,12 +28,11 @@ describe('once a quarantine is lifted', () => {
     expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
   });
 
-  const parkAll = async (w: World) => {
-    while (w.supervisor.runs().length > 0) {
+  const parkAll = (w: World) =>
+    until(async () => {
       await w.supervisor.park();
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  };
+      return w.supervisor.runs().length === 0;
+    }, 'all runs are parked');
   /** Parks runs of an agent under its quarantine. */
   const stopped = async (w: World, name: string, runs: number, ms = 1) => {
     const version = await w.deploy(`{ name: '${name}', async run({ sleep }) { await sleep(${ms}); return 'done'; } }`);
@@ -56,7 +53,7 @@ describe('once a quarantine is lifted', () => {
     for (const { ended } of free) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
     for (const { id } of kept) expect(woken(before).has(id)).toBe(false);
     await before.close();
-    // What is told while a host starts nobody has asked for yet, so the store is asked instead.
+    // Nobody can listen yet while a host starts, so the test looks at what the store is asked.
     const claims: string[] = [];
     const after = await world([], {
       folder,
@@ -87,12 +84,7 @@ describe('once a quarantine is lifted', () => {
     let most = 0;
     w.supervisor.observe(() => (most = Math.max(most, w.supervisor.runs().length)));
     await w.supervisor.stops.lift('agent', 'crew/many', 'ana', 'it was nothing');
-    for (const { id } of all) {
-      for (;;) {
-        if ((await w.store.run(id))?.status.control === 'none') break;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    }
+    for (const { id } of all) await until(async () => (await w.store.run(id))?.status.control === 'none', `${id} goes on`);
     expect(most).toBeLessThanOrEqual(8);
   });
 
@@ -129,14 +121,12 @@ describe('once a quarantine is lifted', () => {
     const { stops } = w.supervisor;
     await Promise.all([stops.lift('agent', 'crew/one', 'ana', 'one is fine'), stops.lift('agent', 'crew/two', 'bob', 'two is fine')]);
     doors.open();
-    const resumedBy = async (id: RunId) => {
-      for (;;) {
+    const resumedBy = (id: RunId) =>
+      found(async () => {
         const entries = await w.store.journal(id, 0, 100);
-        const event = entries.map((entry) => entry.event).findLast((found) => found?.kind === 'control');
-        if (event?.kind === 'control' && event.control === 'none') return [event.by, event.reason];
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    };
+        const event = entries.map((entry) => entry.event).findLast((one) => one?.kind === 'control');
+        return event?.kind === 'control' && event.control === 'none' ? [event.by, event.reason] : undefined;
+      }, `${id} is resumed`);
     expect(await resumedBy((one as { id: RunId }).id)).toEqual(['ana', 'one is fine']);
     expect(await resumedBy((two as { id: RunId }).id)).toEqual(['bob', 'two is fine']);
     // One look at a time, however often somebody asks.

@@ -4,7 +4,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import { explain } from '@corral/server/evidence/journal';
-import { readingTool, tool, world, type World } from '../world.ts';
+import { readingTool, tool, world, type World, park } from '../world.ts';
 import type { LoopOptions } from '@corral/supervisor';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { until } from '../until.ts';
@@ -148,10 +148,7 @@ describe('what the detectors know', () => {
     const w = await watched([same], QUICK);
     const { id } = await w.submit(await w.deploy(SLOWLY), { ms: 600 });
     await w.until(id, (view) => view?.calls === 2 && view.waiting === 'timer');
-    while (w.supervisor.view(id) !== undefined) {
-      await w.supervisor.park();
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await park(w, id);
     await paused(w, id);
     const [first] = await stepsOf(w, id);
     // The first two calls were before the park.

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool } from '@corral/tools/define';
-import { world, type World } from '../world.ts';
+import { world, type World, openApproval } from '../world.ts';
 import { policiesOf, SEASONED } from '../policed.ts';
 
 export const paid: { to: string; amount: number }[] = [];
@@ -43,13 +43,7 @@ export async function bus(tools: readonly Tool[], text = SEASONED, folder?: stri
   const current = policiesOf(tools, text);
   return world(tools, { tenants: { crew: { tools, policies: { current } } }, ...(folder === undefined ? {} : { folder }) });
 }
-export const asked = async (w: World) => {
-  for (;;) {
-    const [approval] = await w.supervisor.approvals();
-    if (approval !== undefined) return approval;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
+export const asked = (w: World) => openApproval(w);
 export const BUYER = `{ name: 'buyer', uses: { mail: 'tool:mail.read', pay: 'tool:payments.send' }, async run({ input, caps }) {
   const { text } = await caps.mail({});
   const to = /account ([A-Z0-9]+)/.exec(text)?.[1] ?? input.to;

@@ -1,10 +1,11 @@
 /** Places in memory go to runs that have something to do. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
-import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { gate, readingTool, temporary, tool, world, type World, park } from '../world.ts';
 import { until } from '../until.ts';
+import { movableClock } from '../clock.ts';
 
 const sleeper = (name: string, ms: number) => `{ name: '${name}', async run({ sleep }) { await sleep(${ms}); return 'done'; } }`;
 
@@ -12,30 +13,29 @@ test('a parked run is brought in when its timer is due, though runs that only wa
   const w = await world([], { residency: { runs_in_memory: 2, park_after_ms: 600_000 } });
   const short = await w.submit(await w.deploy(sleeper('short', 500)));
   await w.until(short.id, (view) => view?.waiting === 'timer');
-  while (w.supervisor.view(short.id) !== undefined) {
-    await w.supervisor.park();
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
+  await park(w, short.id);
   const long = await w.deploy(sleeper('long', 600_000));
   for (const { id } of [await w.submit(long), await w.submit(long)]) await w.until(id, (view) => view?.waiting === 'timer');
   expect(await short.ended).toEqual({ kind: 'completed', output: 'done' });
 });
 
 describe('a run that may not go on gives its place to others', () => {
-  const pauseLong = async (w: World, ids: readonly RunId[]) => {
+  /** Pauses them, and lets their timers come due, which then wait for them. */
+  const pauseLong = async (w: World, ids: readonly RunId[], forward: (ms: number) => void) => {
     for (const id of ids) await w.supervisor.control.pause(id, 'ana', 'look');
-    // Their timers are due, and wait for them.
     for (const id of ids) await w.until(id, (view) => view?.control === 'paused');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    forward(90_000);
   };
 
   test('though something waits for it; it is given that when it is resumed', async () => {
-    const w = await world([], { residency: { runs_in_memory: 2, park_after_ms: 600_000 } });
-    const held = await Promise.all([1, 2].map(async () => w.submit(await w.deploy(sleeper('held', 500)))));
+    const { clock, forward } = movableClock();
+    const w = await world([], { clock, residency: { runs_in_memory: 2, park_after_ms: 600_000 } });
+    const held = await Promise.all([1, 2].map(async () => w.submit(await w.deploy(sleeper('held', 60_000)))));
     for (const { id } of held) await w.until(id, (view) => view?.waiting === 'timer');
     await pauseLong(
       w,
       held.map(({ id }) => id),
+      forward,
     );
     const other = await w.submit(await w.deploy(sleeper('other', 1)));
     expect(await other.ended).toEqual({ kind: 'completed', output: 'done' });
@@ -71,17 +71,20 @@ describe('a run that may not go on gives its place to others', () => {
     const folder = await temporary();
     const harm = [tool('harm', () => 1)];
     const before = await world(harm, { folder });
-    const agent = `{ name: 'a', uses: { harm: 'tool:harm' }, async run({ sleep }) { await sleep(500); return 'done'; } }`;
+    const agent = `{ name: 'a', uses: { harm: 'tool:harm' }, async run({ sleep }) { await sleep(60_000); return 'done'; } }`;
     const { id } = await before.submit(await before.deploy(agent));
     await before.until(id, (view) => view?.waiting === 'timer');
     await before.close();
     const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
     db.exec('UPDATE runs SET restored = 1');
     db.close();
-    const after = await world(harm, { folder, residency: { sweep_ms: 20, park_after_ms: 50 } });
+    const { clock, forward } = movableClock();
+    const after = await world(harm, { folder, clock, residency: { sweep_ms: 20, park_after_ms: 50 } });
     await after.until(id, (view) => view === undefined);
     const woken = after.seen.filter(({ kind }) => kind === 'woken').length;
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    forward(90_000);
+    const sweeps = vi.spyOn(after.store, 'wakeable');
+    await until(() => sweeps.mock.calls.length > 3, 'the host has asked the store for runs that are due');
     expect(after.seen.filter(({ kind }) => kind === 'woken')).toHaveLength(woken);
     await after.supervisor.control.release(id, 'ana', 'looked');
     expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { SHOP, type FleetMember } from '@corral/examples/fleet';
 import { defaultPack, loadPolicies } from '@corral/cli/policies';
 import { scriptedOwner, shopTools, type ShopLedger } from '@corral/cli/shop';
-import { world, type World } from '../world.ts';
+import { world, type World, park, openApproval } from '../world.ts';
 
 const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
 const [BUYER, PLANNER] = SHOP as readonly [FleetMember, FleetMember];
@@ -51,21 +51,14 @@ describe('a buyer that obeys a hostile mail', () => {
   test('waits for its owner out of memory, and has paid nothing until then', async () => {
     const { w, ledger } = await shop();
     const { id, ended } = await start(w, BUYER);
-    const approval = async () => {
-      for (;;) {
-        const [one] = await w.supervisor.approvals();
-        if (one !== undefined) return one;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    };
     expect(w.supervisor.view(id)?.tenant).toBe('shop');
-    const hostile = await approval();
+    const hostile = await openApproval(w);
     expect(w.supervisor.view(id)?.waitingFor).toBe('approval of payments.send');
     await w.supervisor.control.decide(id, hostile.call, 'owner', 'deny', '');
     await w.until(id, (view) => view?.waiting === 'approval');
-    while ((await w.store.run(id))?.parked !== true) await w.supervisor.park();
+    await park(w, id);
     expect(ledger.payments).toEqual([]);
-    const honest = await approval();
+    const honest = await openApproval(w);
     expect(honest.input).toMatchObject({ to: LUMEN, amount: 1240 });
     await w.supervisor.control.decide(id, honest.call, 'owner', 'approve', '');
     expect(await ended).toMatchObject({ kind: 'completed', output: { supplier: 'Lumen' } });

@@ -4,8 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { gate, readingTool, tool, world, type World } from '../world.ts';
 import { until } from '../until.ts';
 
-const soon = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-/** Makes every commit fail for want of space until the answer is called. */
+/** Makes every commit fail, as on a full disk, until the returned function is called. */
 function fillDisk(w: World): () => void {
   const commit = w.store.commit.bind(w.store);
   w.store.commit = () => Promise.reject(new CorralError('CORRAL_DISK_FULL', 'There is no space left.'));
@@ -94,11 +93,9 @@ test('a host that stops leaves no cell behind, and ends nobody', async () => {
   const w = await world([], { spares: 0 });
   const version = await w.deploy(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
   const { id } = await w.submit(version);
-  await w.until(id, (view) => view?.on_cpu === true);
-  await soon(100);
+  await w.until(id, (view) => view?.on_cpu === true && view.crank_age_ms > 100);
   await w.close();
-  await soon(300);
-  expect(w.supervisor.cells().filter((cell) => cell.ready)).toEqual([]);
+  await until(() => !w.supervisor.cells().some((cell) => cell.ready), 'no cell is left');
   const again = await world([], { folder: w.folder });
   expect(await again.store.run(id)).toMatchObject({ status: { lifecycle: 'active' } });
   await again.supervisor.control.kill(id, 'test', 'over');
@@ -122,17 +119,20 @@ test('a run that was paused and resumed at once goes on', async () => {
 test('a checkpoint after a call was given up is told to wait for it, and is no violation', async () => {
   const doors = gate();
   const w = await world([readingTool('wait', () => doors.opened.then(() => 1))]);
-  const outcome = w.run(`{ name: 'a', uses: { wait: 'tool:wait' }, async run({ caps, checkpoint, sleep, state }) {
+  const version = await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, async run({ caps, checkpoint, sleep, state }) {
     if (state !== undefined) return state;
     const stop = new AbortController();
     const call = caps.wait({}, { signal: stop.signal }).catch(() => undefined);
+    // By then the call has left.
+    await sleep(1);
     stop.abort();
     await call;
     for (;;) { const why = await checkpoint('second').catch((error) => error.code); if (why !== 'CORRAL_CHECKPOINT_BUSY') return why; await sleep(20) }
   } }`);
-  await soon(400);
+  const { id, ended } = await w.submit(version);
+  await until(async () => (await w.store.journal(id)).length >= 2, 'the call has been given up, and the checkpoint was asked for');
   doors.open();
-  expect(await outcome).toEqual({ kind: 'completed', output: 'second' });
+  expect(await ended).toEqual({ kind: 'completed', output: 'second' });
 });
 
 test('a run with a long history is not ended by its own replay', async () => {

@@ -1,4 +1,4 @@
-/** What the README shows must be so. */
+/** The README's own agent does what the README says. */
 import { access, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';

@@ -75,7 +75,7 @@ afterAll(async () => {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 });
 
-/** What verifying says of a copy in which somebody changed something with plain SQLite. */
+/** The findings of a verification on a copy in which somebody changed something with plain SQLite. */
 async function afterwards(tamper: (db: (name: 'corral' | 'front') => DatabaseSync, story: Story) => void, head?: LogHead) {
   const was = await told();
   const data = join(await shortFolder(), 'd');

@@ -36,13 +36,8 @@ const AGENT = `{ name: 'payer', uses: { pay: 'tool:payments.send' }, async run({
 } }`;
 const MILLION = 1_000_000;
 const money = (units: number) => ({ budget: { money_micros: units * MILLION } });
-const unknown = async (w: World, id: RunId) => {
-  const end = Date.now() + 20_000;
-  while ((await w.store.run(id))?.status.waiting !== 'resolution') {
-    if (Date.now() > end) throw new Error('It does not wait for a resolution.');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
+const unknown = (w: World, id: RunId) =>
+  until(async () => (await w.store.run(id))?.status.waiting === 'resolution', `${id} waits for a resolution`);
 
 describe('a payment of unknown result that a person has made again', () => {
   test('is reserved once more, and billed twice: it may have been paid both times', async () => {
@@ -138,11 +133,8 @@ describe('what a person says of a call', () => {
     const { id, ended } = await w.submit(await w.deploy(AGENT), {}, money(20));
     await unknown(w, id);
     await w.supervisor.control.resolve(id, 1, 'ana', { how: 'fail' });
-    const end = Date.now() + 20_000;
-    while ((await w.store.run(id))?.status.waiting !== 'resolution' || (await w.store.journal(id)).length < 4) {
-      if (Date.now() > end) throw new Error('The second payment is not unknown.');
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await until(async () => (await w.store.journal(id)).length >= 4, 'the second payment was made');
+    await unknown(w, id);
     await w.supervisor.control.resolve(id, 2, 'ben', { how: 'result', value: { paid: true } }, 'the bank says so');
     await ended;
     const said = (await w.store.journal(id)).flatMap(({ event }) => (event?.kind === 'resolved' ? [event] : []));

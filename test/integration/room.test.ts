@@ -67,7 +67,7 @@ describe('a store that is bounded', () => {
     const last = await fill(store);
     await changed(store, true);
     await stopAll(store, OTHERS);
-    // What is kept back is in use now: ordinary work is refused, however small.
+    // The space that was kept back is in use now: ordinary work is refused, however small.
     expect(await refusal(store.commit(commit(1, last + 1)))).toBe('CORRAL_DISK_FULL');
     expect(await refusal(store.admit(record(900), [], 1))).toBe('CORRAL_DISK_FULL');
     expect(await store.run(runId(119))).toMatchObject({ status: { outcome } });
@@ -186,7 +186,7 @@ describe('on a disk that is really full', () => {
       let [last, seq] = [1, 2];
       for (let cycle = 0; cycle < 3; cycle++) {
         await cram(at);
-        // What stops runs uses up what is kept back, bit by bit.
+        // Stopping runs uses up the space that is kept back, bit by bit.
         while (existsSync(reserve)) await isPaused(store, seq++, 'paused');
         await store.close();
         await clear(at);

@@ -48,7 +48,10 @@ test('a run that will use up its calls, bytes, messages, CPU time or memory is s
 
   async function why(run: RunId): Promise<string> {
     const entries: Entry[] = [];
-    while (!entries.some(({ event }) => event?.kind === 'step')) entries.splice(0, entries.length, ...(await w.store.journal(run)));
+    await until(async () => {
+      entries.splice(0, entries.length, ...(await w.store.journal(run)));
+      return entries.some(({ event }) => event?.kind === 'step');
+    }, 'a step against the run is in its journal');
     const pages = (async function* () {
       yield entries;
     })();

@@ -152,7 +152,7 @@ test('another bundle does not take over a service, and what its instances have k
     message: 'The service svc of crew came with main, and thief would replace it. Deploy it with main, or give yours another name.',
   };
   await expect(w.deploy(thief)).rejects.toMatchObject(taken);
-  // Whose it is in one tenant is nothing to another.
+  // The owner of an instance in one tenant has no say in another.
   await w.deploy(thief, 'zoo');
   await w.close();
   const next = await world([], { folder });

@@ -10,7 +10,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { instanceId } from '@corral/supervisor/admission/services';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 import { policiesOf } from '../policed.ts';
-import { until } from '../until.ts';
+import { until, found } from '../until.ts';
 
 const CLAIMS = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'claims.ts');
 
@@ -255,14 +255,9 @@ describe('an instance of a service', () => {
       { together: [['a', 'look'], ...Array.from({ length: most + 1 }, () => ['a', 'show', null])] },
       { ceilings: { in_flight: 4096 } },
     );
-    const id = await (async () => {
-      for (;;) {
-        const found = await instance(w, 'a');
-        if (found !== undefined) return found;
-      }
-    })();
+    const id = await found(() => instance(w, 'a'), 'there is an instance of the service');
     await until(() => w.supervisor.view(id)?.waitingFor === 'tool:look');
-    // Whatever waits for it is told of its end.
+    // Everybody who waits for it learns that it has ended.
     await w.supervisor.control.kill(id, 'ana', 'enough');
     before.open();
     const replies = output(await ended) as unknown[];

@@ -1,10 +1,10 @@
-/** What becomes of admitted work while cells do not start on a machine on which they once did. */
+/** Admitted work while cells do not start on a machine on which they once did. */
 import { describe, expect, test, vi } from 'vitest';
 import type { CellLauncher } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { temporary, world } from '../world.ts';
 
-/** Launches processes that end at once, so many of them, and then real ones. */
+/** Launches a number of processes that end at once, and then real ones. */
 function failingAtFirst(times: number): CellLauncher & { left: number } {
   const real = new ProcessLauncher(findWalls());
   return {

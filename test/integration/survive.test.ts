@@ -6,16 +6,11 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { gate, readingTool, temporary, tool, world, type World, park } from '../world.ts';
 import { until } from '../until.ts';
+import { movableClock } from '../clock.ts';
 
 const parked = async (w: World, id: RunId) => (await w.store.run(id))?.parked === true;
-/** Parks a run once it has nothing to do. */
-const park = (w: World, id: RunId) =>
-  until(async () => {
-    await w.supervisor.park();
-    return parked(w, id);
-  });
 
 describe('a parked run', () => {
   test('is in no memory of the host, and wakes for its timer', async () => {
@@ -45,10 +40,10 @@ describe('a parked run', () => {
     w.supervisor.observe((seen) => (parkings += Number(seen.kind === 'parked')));
     let over = false;
     void ended.then(() => (over = true));
-    while (!over) {
+    await until(async () => {
       await w.supervisor.park();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+      return over;
+    }, 'the run ends');
     expect(await ended).toEqual({ kind: 'completed', output: [0, 1, 2] });
     expect(parkings).toBeGreaterThan(3);
   });
@@ -269,12 +264,13 @@ describe('after a stop', () => {
 
   test('time in which no host was there counts towards no wall time', async () => {
     const w = await world([], { folder: await temporary() });
-    const version = await w.deploy(`{ name: 'a', ceilings: { wall_ms: 700 }, async run({ sleep }) { await sleep(300); return 1 } }`);
+    const version = await w.deploy(`{ name: 'a', ceilings: { wall_ms: 60_000 }, async run({ sleep }) { await sleep(30_000); return 1 } }`);
     const { id } = await w.submit(version);
     await w.until(id, (view) => view?.waiting === 'timer');
     await w.close();
-    await new Promise((resolve) => setTimeout(resolve, 900));
-    const second = await world([], { folder: w.folder });
+    const { clock, forward } = movableClock();
+    forward(90_000);
+    const second = await world([], { folder: w.folder, clock });
     await until(async () => (await second.store.run(id))?.status.lifecycle === 'ended');
     expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 1 } } });
   });
@@ -303,7 +299,6 @@ describe('a restored data folder', () => {
     const before = paid;
     const w = await world([tool('pay', () => (paid += 1))], { folder });
     await w.until(id, (view) => view?.waiting === 'resolution');
-    await new Promise((resolve) => setTimeout(resolve, 200));
     expect(paid).toBe(before);
     await w.supervisor.control.release(id, 'ana', 'the bank shows nothing');
     expect(await w.supervisor.ended(id)).toMatchObject({ kind: 'completed' });

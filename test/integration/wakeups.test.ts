@@ -1,4 +1,4 @@
-/** A whole host whose hints go through a Redis that is flushed, stopped or killed: every run ends all the same. */
+/** A whole host whose hints go through a Redis that is flushed, stopped or killed: every run still ends. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { WakeUps } from '@corral/protocol/ports/machine';
@@ -13,7 +13,7 @@ import { freePort, HAS_REDIS, redisOn, redisServer, type RedisServer } from '../
 const host = (redis: string, more: object = {}) =>
   front({ configText: JSON.stringify({ limits: { park_after_ms: 0 }, tenants: { local: {} }, wakeups: { redis, ...more } }) });
 
-/** Sleeps long enough to be parked, then writes to a child that is parked by then; so many rounds. */
+/** Sleeps long enough to be parked, then writes to a child that is parked by then; as many rounds as its input says. */
 const PAIR = `import { defineAgent } from '@corral/guest';
 const reader = defineAgent({ name: 'reader', async run({ input, messages }) {
   let sum = 0;

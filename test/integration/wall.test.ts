@@ -1,18 +1,11 @@
-/** What counts as a run's wall time: what it takes itself, and nothing that it was kept waiting for by people or by its host. */
+/** A run's wall time is the time that it takes itself, without the time that people or its host kept it waiting. */
 import { describe, expect, test } from 'vitest';
-import type { RunId } from '@corral/protocol/ids';
 import { movableClock } from '../clock.ts';
 import { forbidding, paid, PAYER, payments, policies } from './payments.ts';
-import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
+import { gate, readingTool, temporary, tool, world, park } from '../world.ts';
 import { until } from '../until.ts';
 
 const HOUR_MS = 3_600_000;
-const parked = async (w: World, id: RunId) => (await w.store.run(id))?.parked === true;
-const park = (w: World, id: RunId) =>
-  until(async () => {
-    await w.supervisor.park();
-    return parked(w, id);
-  });
 
 describe('wall time', () => {
   test.each(['in memory', 'parked'])('stands still while people are asked, %s', async (where) => {

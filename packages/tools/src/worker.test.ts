@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
 import type { ToolCall } from '@corral/protocol/ports/tool';
 import { WorkerTools } from './worker.ts';
@@ -42,7 +42,7 @@ describe('a function tool on a worker', () => {
   test.each(['late', 'lateReject'])('that throws after its answer (%s) has answered, and its host lives', async (name) => {
     const before = thrown.length;
     expect(await tool(name).invoke(call())).toEqual({ kind: 'ok', value: 'ok' });
-    while (thrown.length === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await vi.waitFor(() => expect(thrown.length).toBeGreaterThan(before), { timeout: 20_000 });
     expect(thrown.at(-1)?.message).toBe('later');
     expect(await tool('double').invoke(call())).toEqual({ kind: 'ok', value: 42 });
   });
@@ -54,8 +54,13 @@ describe('a function tool on a worker', () => {
 
   test('that had to be stopped leaves an unknown result, and the thread is free again', async () => {
     const abort = new AbortController();
+    const hanging = new BroadcastChannel('hanging');
+    let both = 0;
+    hanging.addEventListener('message', () => (both += 1));
     const going = Promise.all([tool('hang').invoke(call(abort.signal)), tool('hang').invoke(call(abort.signal))]);
-    setTimeout(() => abort.abort(), 200);
+    await vi.waitFor(() => expect(both).toBe(2), { timeout: 20_000 });
+    hanging.close();
+    abort.abort();
     expect(await going).toEqual([expect.objectContaining({ kind: 'unknown' }), expect.objectContaining({ kind: 'unknown' })]);
     expect(await tool('double').invoke(call())).toEqual({ kind: 'ok', value: 42 });
   });

@@ -64,7 +64,7 @@ const supervisor = await Supervisor.start({
   residency: { park_after_ms: 40, sweep_ms: 50 },
 });
 
-/** What somebody who looks would say of a call that nobody knows the end of: whether its line is in the file. */
+/** Settles a call of unknown result as a person who looks would: by whether its line is in the file. */
 async function resolveUnknown(): Promise<number> {
   const written = new Set(existsSync(lines) ? readFileSync(lines, 'utf8').split('\n') : []);
   let resolved = 0;

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 
 export interface HostProcess {
   readonly pid: number;
-  /** What it prints, line by line; ends with the process. */
+  /** The lines that it prints; ends with the process. */
   readonly lines: AsyncIterable<string>;
   readonly kill: (signal: NodeJS.Signals) => void;
   /** Settles once the process is gone: its exit code, or null after a signal. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
 import type { ToolNews } from './keeper.ts';
@@ -29,10 +29,27 @@ function ask(name: string, input: Json, signal = new AbortController().signal, t
   const call = { input, idempotency_key: 'run_x:1', attempt: 1, run: 'run_x', tenant, signal };
   return named(name).invoke(call as unknown as ToolCall);
 }
+const IN_TIME = { timeout: 20_000 };
 const told = async (kind: ToolNews['kind']) => {
-  while (!news.some((one) => one.kind === kind)) await sleep(5);
+  await vi.waitFor(() => expect(news.map((one) => one.kind)).toContain(kind), IN_TIME);
   return news.filter((one) => one.kind === kind);
 };
+
+/** Waits until tools have written this line to their error output so often. */
+const heard = (line: string, times = 1) =>
+  vi.waitFor(() => expect(news.filter(({ text }) => text === line).length).toBeGreaterThanOrEqual(times), IN_TIME);
+
+/** A call that goes on until `end`, whose answer shows that its process was there all the time. */
+function goingOn(tenant?: string): { readonly end: () => Promise<unknown> } {
+  const abort = new AbortController();
+  const result = ask('waits', {}, abort.signal, tenant);
+  return {
+    end: () => {
+      abort.abort();
+      return result;
+    },
+  };
+}
 
 describe('processes of tenants', () => {
   const READ = { how: 'pid' };
@@ -63,7 +80,7 @@ describe('processes of tenants', () => {
     const first = await pidOf('a');
     const going = of('b', 'sleeps', { ms: 2_000 });
     expect(await pidOf('c')).not.toBe(first);
-    while (runs(first)) await sleep(5);
+    await vi.waitFor(() => expect(runs(first)).toBe(false), IN_TIME);
     const busy = of('c', 'sleeps', { ms: 2_000 });
     expect(await of('d', 'read', { how: 'ok' })).toEqual({ kind: 'ok', value: { n: 1 } });
     expect(await Promise.all([going, busy])).toEqual([1, 2].map(() => ({ kind: 'ok', value: 'slept' })));
@@ -86,7 +103,7 @@ describe('processes of tenants', () => {
   test('that had no call for a while are ended, all but the one that was used last', { timeout: 30_000 }, async () => {
     await bounded({ idle_ms: 100 });
     const [first, second] = [await pidOf('a'), await pidOf('b')];
-    while (runs(first)) await sleep(5);
+    await vi.waitFor(() => expect(runs(first)).toBe(false), IN_TIME);
     expect(await pidOf('b')).toBe(second);
     expect(await pidOf('a')).not.toBe(first);
     expect(news.filter(({ kind }) => kind !== 'output')).toEqual([]);
@@ -188,7 +205,8 @@ describe('a configuration in a process of its own', () => {
   test('in which code is stuck is killed once its call is given up', { timeout: 30_000 }, async () => {
     const abort = new AbortController();
     const stuck = ask('read', { how: 'spins' }, abort.signal);
-    setTimeout(() => abort.abort(), 300);
+    await heard('spins');
+    abort.abort();
     expect(await stuck).toMatchObject({ kind: 'unknown' });
     expect(await ask('read', { how: 'ok' })).toMatchObject({ kind: 'ok' });
   });
@@ -197,56 +215,58 @@ describe('a configuration in a process of its own', () => {
     ['slow.pattern', { s: `${'a'.repeat(40)}!` }],
     ['slow.transform', { s: `${'a'.repeat(40)}!` }],
   ])('refuses a call whose check by %s takes for ever, and ends no other one', { timeout: 30_000 }, async (name, input) => {
-    const [beside, pid] = [ask('sleeps', { ms: 8_000 }), await ask('read', { how: 'pid' })];
+    const [beside, pid] = [goingOn(), await ask('read', { how: 'pid' })];
     const stuck = ask(name, input);
     expect(await ask(name, { s: 'aaa' })).toEqual({ kind: 'ok', value: 1 });
     expect(await stuck).toMatchObject({ kind: 'failed', code: 'CORRAL_ARGS_INVALID' });
     expect(await ask(name, { s: 'b' })).toMatchObject({ kind: 'failed', code: 'CORRAL_ARGS_INVALID' });
     expect(await ask(name, { s: 'a' })).toEqual({ kind: 'ok', value: 1 });
     expect(await ask('read', { how: 'pid' })).toEqual(pid);
-    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
+    expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
   test('refuses an answer whose check by its own output takes for ever, and ends no other call', { timeout: 60_000 }, async () => {
-    const [beside, pid] = [ask('sleeps', { ms: 14_000 }), await ask('read', { how: 'pid' })];
+    const [beside, pid] = [goingOn(), await ask('read', { how: 'pid' })];
     const abort = new AbortController();
     const stuck = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
     const given_up = ask('slow.answer', { s: `${'a'.repeat(40)}!` }, abort.signal);
-    setTimeout(() => abort.abort(), 500);
+    await heard('answers', 2);
+    abort.abort();
     expect(await ask('slow.answer', { s: 'aaa' })).toEqual({ kind: 'ok', value: 'aaa' });
     expect(await stuck).toMatchObject({ kind: 'failed', code: 'CORRAL_RESULT_INVALID' });
     expect(await given_up).toMatchObject({ kind: 'failed', code: 'CORRAL_RESULT_INVALID' });
     expect(await ask('slow.answer', { s: 'b' })).toMatchObject({ kind: 'failed', code: 'CORRAL_RESULT_INVALID' });
     expect(await ask('read', { how: 'pid' })).toEqual(pid);
-    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
+    expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
   test('takes what a call answers that was given up, once it had its trial', { timeout: 30_000 }, async () => {
     const abort = new AbortController();
     const going = ask('answers.later', { ms: 500 }, abort.signal);
-    await sleep(100);
+    await heard('begins');
     abort.abort();
     expect(await going).toEqual({ kind: 'ok', value: 'aaa' });
   });
 
   test('ends no other call by one that is given up while what passed its trial is checked again', { timeout: 30_000 }, async () => {
     const [first, second] = [new AbortController(), new AbortController()];
-    const [beside, waits] = [ask('sleeps', { ms: 8_000 }), ask('waits', {}, second.signal)];
+    const [beside, waits] = [goingOn(), ask('waits', {}, second.signal)];
     const held = ask('slow.check', { ms: 1_800 }, first.signal);
-    while (news.filter(({ text }) => text === 'holds').length < 2) await sleep(5);
+    await heard('holds', 2);
     first.abort();
+    // Later than the process has time to answer after the first was given up, and before the check is over.
     await sleep(1_400);
     second.abort();
     expect(await held).toEqual({ kind: 'ok', value: 1 });
     expect(await waits).toMatchObject({ kind: 'ok' });
-    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
+    expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
   test('blames the call whose check hangs, and none whose check was under way beside it', { timeout: 60_000 }, async () => {
     // All processes are started first, so that the checks below begin at once.
     expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
     const hangs = ask('slow.later', { next: 'hangs' });
-    while (!news.some(({ text }) => text === 'waits and hangs')) await sleep(5);
+    await heard('waits and hangs');
     const beside = [1, 2].map(() => ask('slow.later', { next: 'fits' }));
     expect(await Promise.all(beside)).toEqual([1, 2].map(() => ({ kind: 'ok', value: 1 })));
     expect(await hangs).toMatchObject({ kind: 'failed', code: 'CORRAL_ARGS_INVALID' });
@@ -262,20 +282,23 @@ describe('a configuration in a process of its own', () => {
   test('has not begun a call that is given up while its arguments are checked', { timeout: 30_000 }, async () => {
     const abort = new AbortController();
     const stuck = ask('slow.pattern', { s: `${'a'.repeat(40)}!` }, abort.signal);
-    setTimeout(() => abort.abort(), 300);
+    // A pattern cannot say that it is being tried.
+    await sleep(300);
+    abort.abort();
     expect(await stuck).toMatchObject({ kind: 'failed', cost: { tokens: 0, money_micros: 0 } });
   });
 
   test('in a process for each tenant: one that hangs or dies there ends no call of another tenant', { timeout: 30_000 }, async () => {
     const other = 'another tenant';
-    const beside = ask('sleeps', { ms: 3_000 }, undefined, other);
+    const beside = goingOn(other);
     expect(await ask('read', { how: 'pid' })).not.toEqual(await ask('read', { how: 'pid' }, undefined, other));
     const abort = new AbortController();
     const stuck = ask('read', { how: 'spins' }, abort.signal);
-    setTimeout(() => abort.abort(), 300);
+    await heard('spins');
+    abort.abort();
     expect(await stuck).toMatchObject({ kind: 'unknown' });
     expect(await ask('change', { how: 'closesPipe' })).toMatchObject({ kind: 'unknown' });
-    expect(await beside).toEqual({ kind: 'ok', value: 'slept' });
+    expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
   test('that floods its output is heard in part, and works', async () => {
@@ -317,11 +340,13 @@ describe('a configuration in a process of its own', () => {
       };
       await ask('slow.answer', { s: 'a' });
       const going = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
+      // A trial cannot say that it has begun.
       await sleep(500);
       const before = processes();
       expect(before.length).toBeGreaterThan(0);
       await host.close(100);
       expect(await going).toMatchObject({ kind: 'unknown' });
+      // Nothing says that no process will be started any more.
       for (let i = 0; i < 50; i++) {
         await sleep(10);
         expect(processes().filter((pid) => !before.includes(pid))).toEqual([]);
