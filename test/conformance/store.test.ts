@@ -76,7 +76,7 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     const store = await open();
     await store.admit(record(1), [grant(1, 1)], 1);
     await store.commit(
-      commit(1, 1, { grants: [grant(2, 1, 1)], grantStates: [{ id: grantId(1), used: 2, revoked: false }], timers: [{ id: 4, due: 5 }] }),
+      commit(1, 1, { grants: [grant(2, 1, 1)], uses: [{ grant: grantId(1), times: 2, bytes: 3, at: 5 }], timers: [{ id: 4, due: 5 }] }),
     );
     await store.commit(
       commit(1, 2, {
@@ -164,6 +164,47 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     ]);
     await store.commit(commit(2, 1, { consumed: 1 }));
     expect((await store.inbox(runId(2))).map((item) => item.seq)).toEqual([2]);
+    await store.close();
+  });
+
+  test('counts uses of a grant for all who share it, and refuses a commit that wants more than are left, as a whole', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
+    await store.admit(record(1), [{ ...grant(1, 1), uses: 1, bytes: 10 }], a);
+    await store.admit(record(2), [grant(2, 2, 1)], b);
+    const use = (id: number, bytes = 0) => ({ grant: grantId(id), times: 1, bytes, at: 7 });
+    // Two nodes have each seen it unused.
+    const both = await Promise.allSettled([
+      store.commit(commit(1, 1, { uses: [use(1, 4)], outbox: [to(2, 'x')] })),
+      store.commit(commit(2, 1, { uses: [use(1, 4), use(2)], outbox: [to(1, 'y')] })),
+    ]);
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(both[0]).toMatchObject({ value: { counted: [{ id: grantId(1), used: 1, sent_bytes: 4, revoked: false }] } });
+    const refusal = { code: 'CORRAL_SPENT_ELSEWHERE', message: expect.stringContaining(grantId(1)) as string };
+    expect(both[1]).toMatchObject({ reason: refusal });
+    expect(await store.run(runId(2))).toMatchObject({ seq: 0 });
+    expect(await store.inbox(runId(1))).toEqual([]);
+    expect((await store.grants(runId(2))).map(({ id, used }) => [id, used])).toEqual(
+      expect.arrayContaining([
+        [grantId(1), 1],
+        [grantId(2), 0],
+      ]),
+    );
+    // A commit that uses nothing of it is taken.
+    await store.commit(commit(2, 1, { uses: [use(2)] }));
+    await store.close();
+  });
+
+  test('counts bytes and the time after which a rate has rested as uses add up, and keeps a grant that a commit revokes revoked', async () => {
+    const store = await (await opener())();
+    await store.admit(record(1), [{ ...grant(1, 1), uses: undefined, bytes: 10, rate: { per_minute: 60 } }], 1);
+    const use = (bytes: number, at: number) => [{ grant: grantId(1), times: 2, bytes, at }];
+    await store.commit(commit(1, 1, { uses: use(6, 1_000) }));
+    const { counted } = await store.commit(commit(1, 2, { uses: use(4, 1_500) }));
+    expect(counted).toEqual([{ id: grantId(1), used: 4, revoked: false, sent_bytes: 10, rested_at: 5_000 }]);
+    await expect(store.commit(commit(1, 3, { uses: use(1, 2_000) }))).rejects.toMatchObject({ code: 'CORRAL_SPENT_ELSEWHERE' });
+    await store.commit(commit(1, 3, { revoked: [grantId(1)] }));
+    expect(await store.grants(runId(1))).toMatchObject([{ id: grantId(1), used: 4, revoked: true }]);
     await store.close();
   });
 

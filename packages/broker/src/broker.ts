@@ -354,6 +354,8 @@ export class Broker {
       const reason = this.#refusals.get(run) ?? internal(error);
       this.#refusals.set(run, reason);
       letGo(this.#powers.grants, more[1]);
+      // The store has counted nothing of it.
+      for (const one of more[1].uses.toReversed()) this.#powers.grants.unuse(one);
       more[1].stop?.refused();
       this.#events.refused(run.ledger.record.id, epoch, reason);
       throw reason;
@@ -395,7 +397,6 @@ export class Broker {
     const kept = this.answers.taken(record.id, settled);
     if (ending) closeTally(ledger, unsentIn(batch));
     const spending = this.accounts?.postOf(ledger, this.#powers.clock.now());
-    const touched = new Set<GrantId>([...batch.counted, ...(revoke ? held : [])]);
     const commit: Commit = {
       run: record.id,
       epoch: run.epoch,
@@ -407,7 +408,8 @@ export class Broker {
       outbox,
       spawned: ending ? [] : batch.spawned,
       grants: ending ? [] : batch.grants,
-      grantStates: [...touched].map((id) => ({ id, ...this.#powers.grants.state(id) })),
+      uses: this.#powers.grants.usesOf(batch.uses, entry.at),
+      revoked: revoke ? held.filter((id) => this.#powers.grants.state(id).revoked) : [],
       timers: ending ? [] : batch.timers,
       timersDone,
       ...(spending === undefined ? {} : { spend: spending.change }),
@@ -429,6 +431,7 @@ export class Broker {
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
+    for (const state of result.counted ?? []) this.#powers.grants.sync(state.id, state);
     for (const state of spending?.passed ?? []) this.#events.warned(record.id, state);
     this.answers.settled(record.id, settled);
     if (ending) this.answers.forget(record.id);

@@ -216,6 +216,11 @@ export const ERRORS = {
     retryable: true,
     hint: 'Other nodes go on with its runs, and it joins again by itself; if that happens often, look at how long its store takes to answer.',
   },
+  CORRAL_SPENT_ELSEWHERE: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Another node used the capability up first; the run decides again by itself, and its agent is refused.',
+  },
   CORRAL_RUN_HELD: { audience: 'operator', retryable: true, hint: 'Another node holds this run; ask that one, or try again.' },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },

@@ -44,8 +44,7 @@ export interface Batch {
   readonly outbox: Outgoing[];
   readonly spawned: RunRecord[];
   readonly grants: Grant[];
-  readonly counted: Set<GrantId>;
-  /** Counted uses of grants in order, to be undone if the crank is discarded. */
+  /** Counted uses of grants in order: they are stored with the crank, or undone if it is discarded. */
   readonly uses: Counted[];
   readonly timers: { id: number; due: number }[];
   readonly timersDone: number[];
@@ -101,7 +100,6 @@ export const emptyBatch = (): Batch => ({
   outbox: [],
   spawned: [],
   grants: [],
-  counted: new Set(),
   uses: [],
   timers: [],
   timersDone: [],

@@ -107,7 +107,7 @@ function decideOf(
     const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
     decision.digest = context.digest(canonical(boundTo(input, relabel)));
   }
-  for (const id of context.grants.use(grant.id, context.now, bytes, batch.uses)) batch.counted.add(id);
+  context.grants.use(grant.id, context.now, bytes, batch.uses);
   const { id, timeout_ms, retry } = effect;
   // The agent's timeout bounds the wait for approval too.
   if (decision.expires_at !== undefined && timeout_ms !== undefined)

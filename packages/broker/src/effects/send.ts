@@ -56,7 +56,7 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
   });
   // The message holds these grants until it has arrived.
   for (const one of made) context.grants.add(one);
-  for (const id of context.grants.use(grant.id, context.now, bytes, batch.uses)) batch.counted.add(id);
+  context.grants.use(grant.id, context.now, bytes, batch.uses);
   const decision: Decision = { id: effect.id, verdict: 'allow', grant: grant.id, reserved, ...judged };
   if (effect.request === undefined) return decision;
   const { timeout_ms } = effect.request;

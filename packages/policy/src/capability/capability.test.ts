@@ -4,7 +4,7 @@ import type { Attenuation, Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { BUDGET_NAMES, MACHINE, type BudgetName } from '@corral/protocol/limits';
-import { Grants } from './grants.ts';
+import { type Counted, Grants } from './grants.ts';
 import { argumentAt, prepare, segments, whyNot } from './predicate.ts';
 import { Purse, type Amounts } from './purse.ts';
 
@@ -164,8 +164,11 @@ describe('grants', () => {
 
   test('count a use against everything they were derived from', () => {
     const grants = chain({ uses: 2 }, {});
-    grants.use(id(2));
-    expect(grants.use(id(1))).toEqual([id(1)]);
+    const uses: Counted[] = [];
+    grants.use(id(2), 0, 5, uses);
+    grants.use(id(1), 0, 7, uses);
+    // The one without a limit is not stored.
+    expect(grants.usesOf(uses, 9)).toEqual([{ grant: id(1), times: 2, bytes: 12, at: 9 }]);
     expect(grants.check(id(2), {}, 0)).toMatchObject({ code: 'CORRAL_GRANT_SPENT' });
   });
 

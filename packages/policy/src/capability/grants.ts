@@ -36,6 +36,14 @@ export interface Counted {
   readonly rested: readonly (readonly [GrantId, number, number])[];
 }
 
+/** Uses of one grant, as a commit counts them. */
+export interface UseCount {
+  readonly grant: GrantId;
+  readonly times: number;
+  readonly bytes: number;
+  readonly at: number;
+}
+
 interface Node {
   readonly grant: Grant;
   /** It has no terms of its own. */
@@ -67,6 +75,7 @@ export class Grants {
     const known = this.#nodes.get(grant.id);
     if (known !== undefined) {
       known.held ||= held;
+      this.sync(grant.id, state);
       return;
     }
     if (grant.target.kind === 'mailbox') {
@@ -134,10 +143,8 @@ export class Grants {
   /**
    * Counts one use along the chain.
    * @param noted gets what takes the use back
-   * @returns the grants with a limit, whose counts must be stored
    */
-  use(id: GrantId, now = 0, bytes = 0, noted?: Counted[]): readonly GrantId[] {
-    let counted: GrantId[] | undefined;
+  use(id: GrantId, now = 0, bytes = 0, noted?: Counted[]): void {
     let rested: [GrantId, number, number][] | undefined;
     for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) {
       const { grant } = node;
@@ -148,10 +155,8 @@ export class Grants {
         node.rested_at = Math.max(now, before) + MINUTE_MS / grant.rate.per_minute;
         (rested ??= []).push([grant.id, before, node.rested_at]);
       }
-      if (grant.uses !== undefined || grant.bytes !== undefined || grant.rate !== undefined) (counted ??= []).push(grant.id);
     }
     noted?.push({ id, bytes, rested: rested ?? NEVER });
-    return counted ?? NONE;
   }
 
   /** Takes back a use, since its crank was dropped. Uses of one crank are taken back in the opposite order. */
@@ -166,6 +171,33 @@ export class Grants {
       if (node !== undefined)
         node.rested_at = node.rested_at === after ? before : node.rested_at - MINUTE_MS / (node.grant.rate?.per_minute ?? 1);
     }
+  }
+
+  /** Takes over the counts of a grant in the store, since other nodes use it too. Uses that this node has not stored yet stay counted. */
+  sync(id: GrantId, { used, revoked, sent_bytes, rested_at }: GrantState): void {
+    const node = this.#nodes.get(id);
+    if (node === undefined) return;
+    node.used = Math.max(node.used, used);
+    node.bytes = Math.max(node.bytes, sent_bytes ?? 0);
+    node.rested_at = Math.max(node.rested_at, rested_at ?? 0);
+    node.revoked ||= revoked;
+  }
+
+  /** Counted uses by the limited grants of their chains. @param now when they were decided */
+  usesOf(uses: readonly Counted[], now: number): readonly UseCount[] {
+    const of = new Map<GrantId, { grant: GrantId; times: number; bytes: number; at: number }>();
+    for (const { id, bytes } of uses)
+      for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) {
+        const { id: grant } = node.grant;
+        if (!isLimited(node.grant)) continue;
+        const sum = of.get(grant);
+        if (sum === undefined) of.set(grant, { grant, times: 1, bytes, at: now });
+        else {
+          sum.times += 1;
+          sum.bytes += bytes;
+        }
+      }
+    return [...of.values()];
   }
 
   state(id: GrantId): GrantState {
@@ -281,7 +313,7 @@ export class Grants {
 }
 
 const MINUTE_MS = 60_000;
-const NONE: readonly GrantId[] = [];
+const isLimited = ({ uses, bytes, rate }: Grant): boolean => uses !== undefined || bytes !== undefined || rate !== undefined;
 const NEVER: Counted['rested'] = [];
 const TAKEN_BACK: Refusal = { code: 'CORRAL_REVOKED', message: 'The capability was taken back.' };
 

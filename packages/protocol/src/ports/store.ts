@@ -64,6 +64,16 @@ export interface InboxItem {
   readonly delivery: PendingDelivery;
 }
 
+/** Uses of one grant by a crank. The store counts them for all nodes, and takes no more than the grant allows. */
+export interface GrantUse {
+  readonly grant: GrantId;
+  readonly times: number;
+  /** Bytes of the arguments, of all uses together. */
+  readonly bytes: number;
+  /** When they were decided. Milliseconds since 1970 */
+  readonly at: number;
+}
+
 /** All changes of one crank, or of one act of the host. Atomic. */
 export interface Commit {
   readonly run: RunId;
@@ -81,8 +91,10 @@ export interface Commit {
   readonly outbox: readonly Outgoing[];
   readonly spawned: readonly RunRecord[];
   readonly grants: readonly Grant[];
-  /** Grants whose count or revocation changed. */
-  readonly grantStates: readonly (GrantState & { readonly id: GrantId })[];
+  /** Uses that it counts, of each limited grant in the chains of those that were used. */
+  readonly uses: readonly GrantUse[];
+  /** Grants that it revokes. */
+  readonly revoked: readonly GrantId[];
   readonly timers: readonly { readonly id: number; readonly due: number }[];
   readonly timersDone: readonly number[];
   /** Amounts it reserves, settles and returns in the accounts above the run. */
@@ -96,6 +108,8 @@ export interface CommitResult {
   readonly delivered: readonly number[];
   /** The receivers of the items, in order, if one was for an instance of a service. */
   readonly receivers?: readonly RunId[];
+  /** The grants whose uses were counted, as they stand now: others may have used them too. */
+  readonly counted?: readonly (GrantState & { readonly id: GrantId })[];
   /** Instances that were created for them. */
   readonly created?: readonly RunId[];
   /** Runs whose requests were answered with an error by this: their receiver has ended, or has too many messages. */
@@ -368,7 +382,8 @@ export interface Store {
   instance(id: string): Promise<RunId | undefined>;
   /**
    * Appends one entry with all its consequences. Commits of one run take effect in the order of the calls.
-   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_DISK_FULL
+   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_SPENT_ELSEWHERE if a grant has fewer uses or bytes left than it
+   * counts, CORRAL_DISK_FULL; nothing of it has happened then
    */
   commit(commit: Commit): Promise<CommitResult>;
   /**

@@ -256,6 +256,8 @@ export class SqliteCore {
         `Entry ${seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
       );
     }
+    // Before anything is written: one that is refused leaves nothing.
+    const counted = queries.counted(this.#sql, commit.uses);
     const body = this.#evidence.seal(head.key, PLACE.entry(run, seq), entryTexts(entry), { tenant: head.tenant, n: head.n, seq });
     const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
     const insert = 'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)';
@@ -292,9 +294,10 @@ export class SqliteCore {
     for (const id of commit.answered ?? []) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, -id);
     for (const record of commit.spawned) this.admit(record, [], head.owner);
     for (const grant of commit.grants) this.#putGrant(grant);
-    for (const state of commit.grantStates) {
-      queries.putGrantState(this.#sql, state);
-      if (state.revoked) this.#log.due({ kind: 'revoked', grant: state.id });
+    for (const state of counted) queries.putCounted(this.#sql, state);
+    for (const grant of commit.revoked) {
+      this.#run('UPDATE grants SET revoked = 1 WHERE id = ?', grant);
+      this.#log.due({ kind: 'revoked', grant });
     }
     if (commit.spend !== undefined) postSpend(this.#sql, commit.spend);
     if (commit.quarantine !== undefined) this.putQuarantine(commit.quarantine);
@@ -304,7 +307,7 @@ export class SqliteCore {
     const told = new Told(at);
     const delivered = this.#post.sendAll(run, epoch, head, commit.outbox, told);
     if (status.lifecycle === 'ended') this.#forget(run, head.n, { outcome: status.outcome, label: commit.label }, told);
-    return told.result(delivered);
+    return { ...told.result(delivered), ...(counted.length === 0 ? {} : { counted }) };
   }
 
   keep(run: RunId, epoch: number, results: readonly Result[]): void {

@@ -7,7 +7,8 @@ import type { ReplayPayload } from '@corral/protocol/wire/frame';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry, WaitingOn } from '@corral/protocol/model/run';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
-import type { Commit, ReplayPage, RunFilter, RunRoom } from '@corral/protocol/ports/store';
+import type { CommitResult, GrantUse, ReplayPage, RunFilter, RunRoom } from '@corral/protocol/ports/store';
+import { CorralError } from '@corral/protocol/errors';
 import { withheld } from '@corral/protocol/wire/withheld';
 import type { Sql } from './sql.ts';
 
@@ -157,10 +158,42 @@ export function putGrant(sql: Sql, grant: Grant): void {
   sql.run(text, grant.id, grant.parent ?? null, grant.holder, JSON.stringify(grant));
 }
 
-/** Updates the counters of a grant. A revoked grant stays revoked. */
-export function putGrantState(sql: Sql, { id, used, revoked, sent_bytes, rested_at }: Commit['grantStates'][number]): void {
-  const text = 'UPDATE grants SET used = max(used, ?), revoked = max(revoked, ?), sent_bytes = ?, rested_at = ? WHERE id = ?';
-  sql.run(text, used, Number(revoked), sent_bytes ?? null, rested_at ?? null, id);
+/** A grant with its uses counted, not stored yet. */
+export type CountedGrant = NonNullable<CommitResult['counted']>[number];
+
+/**
+ * Computes the counts of grants with these uses; nothing is stored yet.
+ * @throws CORRAL_SPENT_ELSEWHERE if one of them has not that many left
+ */
+export function counted(sql: Sql, uses: readonly GrantUse[]): CountedGrant[] {
+  const found: CountedGrant[] = [];
+  for (const { grant: id, times, bytes, at } of uses) {
+    const row = sql.get<{ data: string; used: number; revoked: number; sent_bytes: number | null; rested_at: number | null }>(
+      'SELECT data, used, revoked, sent_bytes, rested_at FROM grants WHERE id = ?',
+      id,
+    );
+    if (row === undefined) continue;
+    const grant = JSON.parse(row.data) as Grant;
+    const used = row.used + times;
+    const sent_bytes = (row.sent_bytes ?? 0) + bytes;
+    const most = grant.uses !== undefined && used > grant.uses ? `${grant.uses} uses` : undefined;
+    const over = most ?? (grant.bytes !== undefined && sent_bytes > grant.bytes ? `${grant.bytes} bytes` : undefined);
+    if (over !== undefined)
+      throw new CorralError('CORRAL_SPENT_ELSEWHERE', `The ${over} of the grant ${id} do not suffice: others have used it meanwhile.`);
+    found.push({
+      id,
+      used,
+      revoked: row.revoked !== 0,
+      ...(grant.bytes === undefined ? {} : { sent_bytes }),
+      // As each use would have moved it (see Grants.use of the policy); a rate is kept by those who decide.
+      ...(grant.rate === undefined ? {} : { rested_at: Math.max(at, row.rested_at ?? 0) + (times * 60_000) / grant.rate.per_minute }),
+    });
+  }
+  return found;
+}
+
+export function putCounted(sql: Sql, { id, used, sent_bytes, rested_at }: CountedGrant): void {
+  sql.run('UPDATE grants SET used = ?, sent_bytes = ?, rested_at = ? WHERE id = ?', used, sent_bytes ?? null, rested_at ?? null, id);
 }
 
 /** Revokes a grant for a person; the first person is kept. Returns whether the grant exists. */

@@ -83,7 +83,8 @@ export function commitOf(run: RunId, epoch: number, entry: Entry, status: RunSta
     outbox: [],
     spawned: [],
     grants: [],
-    grantStates: [],
+    uses: [],
+    revoked: [],
     timers: [],
     timersDone: [],
   };
