@@ -6,7 +6,7 @@ import { Ledger } from '@corral/broker/ledger/ledger';
 import type { SavedLedger } from '@corral/broker/ledger/snapshot';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { SqliteCore } from '@corral/store/sqlite/core';
-import { Absence } from '@corral/supervisor/runs/downtime';
+import { Downtimes } from '@corral/supervisor/runs/downtime';
 import type { Known } from './known.ts';
 
 /** @returns the first difference, if there is one */
@@ -18,9 +18,9 @@ export function differenceFromFold(core: SqliteCore, known: Known, text: string)
   // With a profile the detectors' state depends on data of the host that is not in the journal.
   const watch = saved.loops === undefined || record.profile !== undefined ? undefined : new RunDetectors();
   const ledger = new Ledger(record, saved.label !== undefined, watch);
-  const absence = new Absence();
-  absence.learn(core.downtimes());
-  ledger.wall.absent = (from, until) => absence.since(from, until);
+  const downtimes = new Downtimes();
+  downtimes.learn(core.downtimes());
+  ledger.wall.absent = (from, until) => downtimes.between(from, until);
   const { checkpoint } = stored;
   for (const entry of core.journal(record.id, Math.max(0, checkpoint - 1))) ledger.apply(entry, { checkpoint });
   const folded = JSON.parse(JSON.stringify(ledger.save(saved.lastAt))) as SavedLedger;

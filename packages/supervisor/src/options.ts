@@ -4,12 +4,12 @@ import type { Store } from '@corral/protocol/ports/store';
 import type { People } from './governance/people.ts';
 import type { Profiles } from './detection/profiles.ts';
 import type { NodeOptions } from './runs/membership.ts';
-import type { ResidenceLimits } from './runs/residency.ts';
+import type { ResidencyLimits } from './runs/residency.ts';
 import type { TenantOptions } from './tenants.ts';
 
 export interface SupervisorOptions {
   readonly store: Store;
-  /** This host among the nodes of its store; left out: the store is this host's alone. */
+  /** Name and lease of this host among the nodes of its store; left out if no other host uses the store. */
   readonly node?: NodeOptions;
   readonly launcher: CellLauncher;
   readonly clock: Clock;
@@ -31,7 +31,7 @@ export interface SupervisorOptions {
   /** Time without a completed crank, while runs have something to do, after which this host reports that it is stalled. */
   readonly no_progress_ms?: number;
   /** Limits by which runs leave memory; the default applies to those that are left out. */
-  readonly residency?: Partial<ResidenceLimits>;
+  readonly residency?: Partial<ResidencyLimits>;
   readonly cell_idle_ms?: number;
   /** Resident memory of a cell above which its idle isolates are disposed of, and then the cell itself is killed. */
   readonly cell_memory_mib?: number;

@@ -7,7 +7,7 @@ import { Broker } from '@corral/broker/broker';
 import { Grants } from '@corral/policy/capability/grants';
 import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';
-import { Absence } from './runs/downtime.ts';
+import { Downtimes } from './runs/downtime.ts';
 import { Membership } from './runs/membership.ts';
 import { digestOf } from './admission/admission.ts';
 import { Borrowed } from './cells/borrowed.ts';
@@ -149,10 +149,10 @@ type Cells = ReturnType<typeof buildCells>;
 type Bus = ReturnType<typeof buildBus>;
 
 /** The parts that decide which runs are in memory. */
-function buildResidence(options: SupervisorOptions, authority: Authority, bus: Bus, { scheduler }: Cells, transitions: Transitions) {
+function buildResidency(options: SupervisorOptions, authority: Authority, bus: Bus, { scheduler }: Cells, transitions: Transitions) {
   const { store, clock } = options;
   const { bundles, tenantPolicies, tenants, watching } = authority;
-  const absence = new Absence();
+  const downtimes = new Downtimes();
   const membership = new Membership({ store, clock, node: options.node });
   /** How a run is read back. */
   const reading = {
@@ -165,7 +165,7 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
     grants: bus.grants,
     ...reading,
     load: (bundle: Parameters<Bundles['load']>[0]) => bundles.load(bundle),
-    absent: (from: number, until: number) => absence.since(from, until),
+    absent: (from: number, until: number) => downtimes.between(from, until),
   };
   const revival = new Revival({
     store,
@@ -195,7 +195,7 @@ function buildResidence(options: SupervisorOptions, authority: Authority, bus: B
     tenants: () => tenants.names,
     revival,
   });
-  return { absence, membership, reading, revival, residency };
+  return { downtimes, membership, reading, revival, residency };
 }
 
 /** The detection of stalls. Its listeners are registered early, so that a crank counts as progress before its effects are processed. */
@@ -259,7 +259,7 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const bus = buildBus(options, authority, transitions);
   const cells = buildCells(options, authority, bus.broker, transitions);
   const { scheduler } = cells;
-  const { residency, ...memory } = buildResidence(options, authority, bus, cells, transitions);
+  const { residency, ...memory } = buildResidency(options, authority, bus, cells, transitions);
   const moving = buildProgress(options, bus, cells, residency, transitions);
   const shared = { ...bus, store, clock, scheduler, residency, membership: memory.membership, transitions };
   const settlements = new Settlements(shared);

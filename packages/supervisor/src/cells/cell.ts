@@ -318,7 +318,7 @@ export class Cell {
 
   /** Kills a cell that does what no sound cell does. The run on its CPU, if there is one, is blamed. */
   killAsUntrusted(why: string): void {
-    this.#violation = new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} is no longer sound. ${why}`);
+    this.#violation = new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} is no longer trusted. ${why}`);
     this.kill();
   }
 

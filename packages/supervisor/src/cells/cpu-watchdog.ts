@@ -156,7 +156,7 @@ export class CpuWatchdog {
     if (now - last.at < CALM_MS * 0.8) return;
     const strikes = idle.cpu_ms - last.cpu_ms > (now - last.at) / 4 ? last.strikes + 1 : 0;
     this.#idle.set(cell, { sent, at: now, cpu_ms: idle.cpu_ms, strikes });
-    if (strikes >= STRIKES) cell.killAsUntrusted('It computed though it had been asked for nothing.');
+    if (strikes >= STRIKES) cell.killAsUntrusted('It used CPU time while it had no work.');
   }
 
   /** Enforces the maximum memory of a cell, whether it has work or not. */

@@ -130,9 +130,8 @@ export class Families {
   async #mustStand(id: RunId): Promise<void> {
     const run = await this.#options.residency.hold(id);
     if (run === undefined || run.outcome !== undefined)
-      throw new CorralError('CORRAL_RUN_UNKNOWN', `${id} ended before all that descends from it stood still.`);
-    if (run.control === 'none')
-      throw new CorralError('CORRAL_RUN_STATE', `${id} was resumed before all that descends from it stood still.`);
+      throw new CorralError('CORRAL_RUN_UNKNOWN', `${id} ended before all of its descendants were paused.`);
+    if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} was resumed before all of its descendants were paused.`);
   }
 
   /** Nests each receipt in that of the nearest ancestor that has one. @returns the receipts without such an ancestor */

@@ -107,7 +107,7 @@ export class Quarantines {
   mustNotStand(run: Pick<RunRecord, 'tenant' | 'agent'>, version: string): void {
     const stands = this.against(run, version);
     if (stands !== undefined)
-      throw new CorralError('CORRAL_QUARANTINED', `${run.agent} is under quarantine since ${stands.by} put it there: ${stands.reason}.`);
+      throw new CorralError('CORRAL_QUARANTINED', `${run.agent} was put under quarantine by ${stands.by}: ${stands.reason}.`);
   }
 
   /** The quarantine that stops a run as a whole. @param version of the run at present */

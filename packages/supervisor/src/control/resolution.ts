@@ -45,13 +45,13 @@ export async function resolutionOf(
       if (lacks !== undefined) {
         const own = pending.inherited?.price === undefined;
         const why = own ? `Call ${call} may have been paid already, and` : `Call ${call} was not paid for by this run yet, and`;
-        const message = `${why} the purse of ${ledger.record.id} does not have its ${budgetName(lacks)}${own ? ' once more' : ''}. Look what came of it, and settle it with its result or as failed.`;
+        const message = `${why} the purse of ${ledger.record.id} does not have its ${budgetName(lacks)}${own ? ' once more' : ''}. Find out what came of it, and settle it with its result or as failed.`;
         throw new CorralError('CORRAL_BUDGET_EXCEEDED', message, { limit: LIMIT_OF_BUDGET[lacks] });
       }
       return { ...said, how: 'retry', ...(Object.keys(again).length === 0 ? {} : { again }) };
     }
     case 'fail': {
-      const error = errorData('CORRAL_UNKNOWN_RESULT', 'Somebody looked, and settled the call as failed.', { call });
+      const error = errorData('CORRAL_UNKNOWN_RESULT', 'A person settled the call as failed.', { call });
       return { ...said, how: 'fail', result: { id: call, error } };
     }
     case 'result': {

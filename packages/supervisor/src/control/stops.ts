@@ -206,7 +206,7 @@ export class Stops {
     const concerned = this.#lifted.findLast(
       ({ quarantine: { kind, name, tenant } }) => named[kind].includes(name) && (tenant === undefined || tenant === record.tenant),
     );
-    return concerned ?? { by: 'quarantine', reason: 'It does not stand any more.' };
+    return concerned ?? { by: 'quarantine', reason: 'The quarantine was lifted.' };
   }
 
   /** Schedules another attempt if the error is retryable. Else the run cannot be read, or was resumed or ended meanwhile. */

@@ -75,7 +75,7 @@ export class AgentBreakers {
       if (after.state === 'half_open') [known.owed, known.tried] = [known.owed + 1, now];
       return undefined;
     }
-    const left = after.state === 'open' ? `It is tried again in ${Math.ceil((after.until - now) / 1000)} s.` : 'One is trying now.';
+    const left = after.state === 'open' ? `It is tried again in ${Math.ceil((after.until - now) / 1000)} s.` : 'One run is trying it now.';
     return `${known.agent} rests: ${known.why}. ${left}`;
   }
 

@@ -13,7 +13,7 @@ import type { Run } from '../runs/run.ts';
 import { Signal, type Signals } from './signal.ts';
 import type { SchedulerEvents } from '../cells/scheduler-events.ts';
 
-export interface ResidenceEvents {
+export interface ResidencyEvents {
   /** A run is in memory again: its timers and calls are to be started. */
   readonly onWoken: (run: Run) => void;
   /** A run that was woken has got everything that waited for it. */
@@ -26,7 +26,7 @@ export interface ResidenceEvents {
   readonly onVacant: (tenant: TenantId) => void;
 }
 
-export interface LifeEvents {
+export interface LifecycleEvents {
   /** A run is in memory again, and not in quarantine: the quarantine that stopped it may have been lifted. */
   readonly onClear: (run: Run) => void;
   /** The parent of this run has ended. */
@@ -91,7 +91,7 @@ export class Transitions {
     onCpu: new Signal(),
   };
 
-  readonly residency: Signals<ResidenceEvents> = {
+  readonly residency: Signals<ResidencyEvents> = {
     onWoken: new Signal(),
     onCaughtUp: new Signal(),
     onParked: new Signal(),
@@ -99,7 +99,7 @@ export class Transitions {
     onVacant: new Signal(),
   };
 
-  readonly lifecycle: Signals<LifeEvents> = { onClear: new Signal(), onOrphaned: new Signal() };
+  readonly lifecycle: Signals<LifecycleEvents> = { onClear: new Signal(), onOrphaned: new Signal() };
   readonly detection: Signals<DetectionEvents> = { onPause: new Signal(), onKill: new Signal() };
   readonly consequences: Signals<ConsequenceEvents> = { onQuarantine: new Signal() };
 }

@@ -15,7 +15,7 @@ export function mustBeAnother(people: People, { id, ledger }: Run, by: string, d
   const own = samePerson(people, by, answersFor(ledger));
   if (own === undefined) return;
   const as = own === by ? '' : ` as ${own}, the same person as far as this host knows`;
-  throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}${as}, and so does not ${doing}.`);
+  throw new CorralError('CORRAL_APPROVER', `${by} submitted ${id}${as}, and so may not ${doing}.`);
 }
 
 /*   * Only the owner of the capability may decide, and not about a run that acts for the owner.

@@ -25,7 +25,7 @@ import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Entry, HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import { mayRepeat, type Tool } from '@corral/protocol/ports/tool';
-import { Absence } from '../runs/downtime.ts';
+import { Downtimes } from '../runs/downtime.ts';
 import { checkInput } from '../admission/admission.ts';
 import { commitOf, entryFor, statusOf } from './amend.ts';
 import type { Intake } from '../admission/intake.ts';
@@ -39,7 +39,7 @@ const PAGE = 100;
 
 export interface ForkPowers {
   readonly store: Store;
-  /** The node that writes the fork down, and holds it until somebody takes it up. */
+  /** The node that stores the fork and holds it until a host takes it up. */
   readonly node: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -138,16 +138,16 @@ async function partingOf(
 ): Promise<HostEvent[]> {
   const { record, wall } = ledger;
   const last = copies.reduce((latest, entry) => Math.max(latest, entry.at), 0);
-  const absence = new Absence();
-  absence.learn(await store.downtimes());
+  const downtimes = new Downtimes();
+  downtimes.learn(await store.downtimes());
   const waited = wall.paused_at === undefined ? last : Math.min(last, wall.paused_at);
-  const away_ms = Math.max(0, now - waited - absence.since(waited, now));
+  const away_ms = Math.max(0, now - waited - downtimes.between(waited, now));
   const person = who === undefined ? {} : { who };
   const events: HostEvent[] = [{ kind: 'forked', from: origin, by, away_ms, asks: 'anew', pays: 'own', ...person }];
   const tell = (await manifestOf(store, ledger))?.on_unknown === 'tell';
   for (const pending of ledger.pending.values()) {
     if (pending.kind === 'request') {
-      const message = `${origin} was waiting for a reply when this run was forked from it at crank ${at}; that is its own.`;
+      const message = `${origin} was waiting for a reply when this run was forked from it at crank ${at}. The reply goes to ${origin} alone.`;
       events.push({ kind: 'unanswered', id: pending.id, result: unanswered(pending.id, 'CORRAL_UNKNOWN_RESULT', message) });
     }
     if (pending.kind !== 'call' || pending.state === 'unknown') continue;

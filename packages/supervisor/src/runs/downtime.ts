@@ -1,7 +1,7 @@
-/** When no host was at work on a store: that time counts towards no ceiling. */
+/** Times in which no host was running on a store. They count towards no ceiling. */
 import type { Downtime } from '@corral/protocol/ports/store';
 
-export class Absence {
+export class Downtimes {
   #gaps: readonly Downtime[] = [];
 
   learn(gaps: readonly Downtime[]): void {
@@ -9,7 +9,7 @@ export class Absence {
   }
 
   /** Milliseconds between two times in which no host was running. */
-  since(from: number, until: number): number {
+  between(from: number, until: number): number {
     let absent = 0;
     for (const gap of this.#gaps) absent += Math.max(0, Math.min(gap.until, until) - Math.max(gap.from, from));
     return absent;

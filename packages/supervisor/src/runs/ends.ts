@@ -1,4 +1,4 @@
-/** Who waits for the end of a run, wherever that is. */
+/** Promises that wait for the ends of runs, on this host or another node. */
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -10,7 +10,7 @@ export interface EndsOptions {
   readonly clock: Clock;
 }
 
-/** How often the store is asked for the end of a run that another node holds. */
+/** Time between two questions to the store about the end of a run that another node holds. Milliseconds. */
 const FOLLOW_MS = 1_000;
 
 export class Ends {
@@ -30,10 +30,10 @@ export class Ends {
     return ended;
   }
 
-  /** A run goes on elsewhere: who waits here for its end is told what the store comes to say of it. */
+  /** Called when a run goes on at another node: its end is looked up in the store at intervals, if somebody here waits for it. */
   follow(id: RunId): void {
     const { runs, clock } = this.#options;
-    // Where it is back in memory, its end is told from there.
+    // If it is in memory again, the lifecycle reports its end.
     if (this.#closed || !this.#waiters.has(id) || runs.has(id)) return;
     clock.after(FOLLOW_MS, () => void this.#lookUp(id).then(() => this.follow(id)));
   }

@@ -37,10 +37,10 @@ import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 import type { Watching } from '../detection/watching.ts';
 
-/** The run is another node's now, or may be. */
+/** Errors that mean that another node holds the run now, or may hold it. */
 const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['CORRAL_EPOCH_STALE', 'CORRAL_LEASE_LOST']);
 
-export interface LifeOptions {
+export interface LifecycleOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly broker: Broker;
@@ -61,7 +61,7 @@ export interface LifeOptions {
 }
 
 export class RunLifecycle {
-  readonly #options: LifeOptions;
+  readonly #options: LifecycleOptions;
   /** Fences: runs that have ended here while their end is not durable. If such a run is brought back, it is ended again at once. */
   readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
   /** Runs that were ended because the store had refused a commit of theirs; a second refusal quarantines them. */
@@ -71,7 +71,7 @@ export class RunLifecycle {
   readonly #clocks: Clocks;
   readonly #tell: Tell;
 
-  constructor(options: LifeOptions) {
+  constructor(options: LifecycleOptions) {
     this.#options = options;
     this.#tell = options.transitions.observers.tell;
     this.#clocks = new Clocks({
@@ -174,7 +174,7 @@ export class RunLifecycle {
     // A resumption moves the ladder down from `pause`, so the run has not been resumed since.
     if (run.control === 'none' && ledger.loops?.rung.step === 'pause') {
       run.stop('paused');
-      const reason = 'Its detectors had asked for it, and the host ended before it was written down.';
+      const reason = 'The detectors had paused it, and the host ended before the pause was recorded.';
       this.note(run, { kind: 'control', control: 'paused', by: 'loops', reason });
     }
     if (run.restored) holdRestored(this.#options, run);
@@ -407,7 +407,7 @@ export class RunLifecycle {
     else void this.#bury(run, error);
   }
 
-  /** Deletes the run from memory, and stops all that it had under way from here. */
+  /** Removes a run from memory, and drops its calls under way. */
   #drop(run: Run, error: CorralError): void {
     const { runs, broker, grants, ends } = this.#options;
     run.alarms.callOffAll();
@@ -419,13 +419,13 @@ export class RunLifecycle {
     for (const grant of run.ledger.caps.values()) grants.release(grant);
     this.#tell({ kind: 'refused', run: run.id, error });
     if (!ELSEWHERE.has(error.code)) return;
-    // It goes on elsewhere, and nothing is known here of how it ends.
+    // The run goes on at another node, so its end has to be looked up in the store.
     broker.answers.forget(run.id);
     this.#options.loops.parked(run.id);
     ends.follow(run.id);
   }
 
-  /** This node counts as dead, and others may have what it holds. */
+  /** Drops all runs, because this node has lost its lease and other nodes may hold them. */
   #dropAll(): void {
     const error = new CorralError('CORRAL_LEASE_LOST', 'This node was silent for longer than its lease.');
     for (const run of this.#options.runs.values()) this.#drop(run, error);

@@ -1,7 +1,7 @@
 /**
- * This host as a node of its store. It joins before it takes up a run, says regularly that it is alive, and leaves when it stops. Where
- * others may take its runs, it has a lease: one that could not be renewed in time is lost, and then the host gives up what it holds and
- * joins again as another node.
+ * This host as a node of its store. It joins before it takes up a run, reports regularly that it is alive, and leaves when it stops. If
+ * other nodes may take its runs, it has a lease. A lease that was not renewed in time is lost: then the host drops the runs that it holds,
+ * and joins again as another node.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { Clock } from '@corral/protocol/ports/machine';
@@ -11,18 +11,18 @@ import { Signal } from '../events/signal.ts';
 /** The name and the lease of this host among the nodes of its store. */
 export interface NodeOptions {
   readonly name: string;
-  /** How long the others wait for a sign of life before they take its runs. */
+  /** Time without a sign of life after which other nodes may take its runs. */
   readonly lease_ms: number;
 }
 
 export interface MembershipOptions {
   readonly store: Pick<Store, 'join' | 'beat' | 'leave'>;
   readonly clock: Clock;
-  /** Left out: the store is this host's alone. */
+  /** Undefined if no other host uses the store. */
   readonly node: NodeOptions | undefined;
 }
 
-/** Beats in the time of a lease. */
+/** Number of beats (signs of life) within a lease. */
 const BEATS = 5;
 
 export class Membership {
@@ -31,7 +31,7 @@ export class Membership {
   #stopBeating: (() => void) | undefined;
   #joining: Promise<void> | undefined;
   #closed = false;
-  /** The lease was lost: what this host holds in memory is worth nothing any more. */
+  /** Emitted when the lease was lost: the runs in this host's memory are no longer valid. */
   readonly lost = new Signal<[]>();
 
   constructor(options: MembershipOptions) {
@@ -47,7 +47,7 @@ export class Membership {
     return this.#node !== undefined;
   }
 
-  /** The number of this node. @throws CORRAL_STARTING before it has joined, CORRAL_STOPPING once it leaves */
+  /** The number of this node. @throws CORRAL_STARTING before it has joined, CORRAL_STOPPING after it has begun to leave */
   get node(): number {
     if (this.#closed) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down.');
     if (this.#node === undefined) throw new CorralError('CORRAL_STARTING', 'This host has not joined its store yet.');
@@ -60,7 +60,7 @@ export class Membership {
     if (node !== undefined) this.#beatSoon(node.lease_ms / BEATS);
   }
 
-  /** A sign of life. If the store takes this node for dead, what it holds is given up, and it joins again. */
+  /** Reports that this node is alive. If the store counts it as dead already, it drops its runs and joins again. */
   async beat(): Promise<void> {
     const { store, clock } = this.#options;
     const { node } = this;
@@ -68,7 +68,7 @@ export class Membership {
     await (this.#joining ??= this.#rejoin().finally(() => (this.#joining = undefined)));
   }
 
-  /** This host stops. */
+  /** Called when this host stops. */
   async leave(): Promise<void> {
     const { store, clock } = this.#options;
     this.#closed = true;
@@ -87,7 +87,7 @@ export class Membership {
     if (this.#closed) return;
     this.#stopBeating?.();
     this.#stopBeating = this.#options.clock.after(ms, () => {
-      // A store that cannot answer now is asked again; the lease goes on meanwhile.
+      // If the store cannot answer now, the next beat tries again; the lease runs on meanwhile.
       void this.beat()
         .catch(() => undefined)
         .finally(() => this.#beatSoon(ms));

@@ -21,7 +21,7 @@ export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined)
   if (error !== undefined)
     return { kind: 'failed', code: error.code === 'CORRAL_INTERNAL' ? error.code : 'CORRAL_CELL_PROTOCOL', message: error.message };
   const words = lastWords(exit);
-  if (saysOutOfMemory(exit)) return { kind: 'exceeded', limit: 'memory', message: `The run took its cell’s memory: ${words}` };
+  if (saysOutOfMemory(exit)) return { kind: 'exceeded', limit: 'memory', message: `The run used up its cell’s memory: ${words}` };
   const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
   return { kind: 'failed', code: 'CORRAL_CELL_CRASHED', message: `The cell ended with ${how} during a crank of this run. ${words}`.trim() };
 }

@@ -48,7 +48,7 @@ export interface PlacesOptions {
   readonly runs_in_memory: number;
   /** Maximum of runs in memory of one tenant. */
   readonly residents: (tenant: TenantId) => number;
-  /** All that are configured. */
+  /** All configured tenants. */
   readonly tenants: () => Iterable<TenantId>;
 }
 
@@ -70,7 +70,7 @@ export class Places {
     return Math.max(0, Math.min(residents(tenant) - mine, Math.max(left, this.#share(tenant) - mine)));
   }
 
-  /** Room for those that a node takes, many at once. @param most of all tenants */
+  /** Number of runs that may be brought in at once, in all and by tenant. @param most maximum in all */
   room(most: number): RunRoom {
     const { runs, runs_in_memory, tenants } = this.#options;
     const left = Math.max(0, runs_in_memory - runs.size - this.#comingAll);
@@ -80,7 +80,7 @@ export class Places {
     return { runs: Math.min(most, Math.max(left, poor, 1)), of };
   }
 
-  /** Tenants of which nobody may come in now. */
+  /** Tenants that may not bring in a run now. */
   full(): TenantId[] {
     return [...this.#options.runs.tenants].filter((tenant) => this.free(tenant) === 0);
   }

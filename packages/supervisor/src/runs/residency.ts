@@ -17,17 +17,17 @@ import type { Revival, TakenRun } from './revival.ts';
 import type { Run } from './run.ts';
 import { emitters } from '../events/signal.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
-import type { ResidenceEvents, Transitions } from '../events/transitions.ts';
+import type { ResidencyEvents, Transitions } from '../events/transitions.ts';
 import { InProcessWakeUps } from './wake-ups.ts';
 
-export interface ResidenceLimits {
+export interface ResidencyLimits {
   readonly park_after_ms: number;
   readonly runs_in_memory: number;
   readonly resident_mib: number;
   readonly sweep_ms: number;
 }
 
-export interface ResidenceOptions {
+export interface ResidencyOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** Carries hints to the host that holds a run; undefined: they stay in this process. */
@@ -37,13 +37,13 @@ export interface ResidenceOptions {
   readonly scheduler: Scheduler;
   /** All runs in memory, including ended ones whose end is not durable yet. */
   readonly runs: RunTable;
-  readonly limits: ResidenceLimits;
+  readonly limits: ResidencyLimits;
   /** Maximum of runs in memory of one tenant. */
   readonly residents: (tenant: TenantId) => number;
-  /** Tenants that are configured. */
+  /** All configured tenants. */
   readonly tenants: () => Iterable<TenantId>;
   readonly membership: Membership;
-  /** How runs come back. */
+  /** Brings runs back from the store. */
   readonly revival: Revival;
   readonly transitions: Transitions;
 }
@@ -62,8 +62,8 @@ const ROOM_RUNS = 16;
 const BEHIND_RUNS = 64;
 
 export class Residency {
-  readonly #options: ResidenceOptions;
-  readonly #events: ResidenceEvents;
+  readonly #options: ResidencyOptions;
+  readonly #events: ResidencyEvents;
   #stopSweep: (() => void) | undefined;
   #alarm: { readonly due: number; readonly stop: () => void } | undefined;
   #sweeping = false;
@@ -79,7 +79,7 @@ export class Residency {
   #stopFill: (() => void) | undefined;
   #making = false;
 
-  constructor(options: ResidenceOptions) {
+  constructor(options: ResidencyOptions) {
     this.#options = options;
     this.#wakeUps = options.wakeUps ?? new InProcessWakeUps();
     const { runs, limits, residents, tenants, transitions } = options;
@@ -209,7 +209,7 @@ export class Residency {
       }
       // A timer fired or a message arrived meanwhile.
       if (run.wants) {
-        // If it cannot be claimed back it is parked; the store has what came for it, and the sweep finds it.
+        // If it cannot be claimed back, it is parked; its deliveries are in the store, and the sweep finds it.
         const claimed = await store.claim(run.id, membership.node).catch(() => undefined);
         if (claimed !== undefined && !('holder' in claimed)) {
           run.reclaimed(claimed.epoch);
@@ -260,7 +260,7 @@ export class Residency {
       const { taken, unreadable } = await this.#options.revival.take(room);
       if (taken.length < room.runs) {
         const of = Map.groupBy(taken, ({ tenant }) => tenant);
-        // There was room for more of them than there were.
+        // Fewer runs were found than there was room for, so none of the tenant waits any more.
         for (const tenant of this.#backlog.keys())
           if ((of.get(tenant)?.length ?? 0) < (room.of?.[tenant] ?? room.runs)) this.#backlog.delete(tenant);
       }

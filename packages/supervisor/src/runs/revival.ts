@@ -14,7 +14,7 @@ import { addChain } from './revive.ts';
 import type { Run } from './run.ts';
 import { emitters } from '../events/signal.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
-import type { ResidenceEvents, Transitions } from '../events/transitions.ts';
+import type { ResidencyEvents, Transitions } from '../events/transitions.ts';
 
 export interface RevivalOptions {
   readonly store: Store;
@@ -36,7 +36,7 @@ const QUARANTINED: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED', 'COR
 /** Attempts at parking a run for which messages keep arriving. */
 const GIVE_BACK = 5;
 
-/** A run that was claimed, and how it comes into memory. */
+/** A run that was claimed, with the function that brings it into memory. */
 export interface TakenRun {
   readonly tenant: TenantId;
   readonly bring: () => Promise<void>;
@@ -44,9 +44,9 @@ export interface TakenRun {
 
 export class Revival {
   readonly #options: RevivalOptions;
-  readonly #events: ResidenceEvents;
+  readonly #events: ResidencyEvents;
   readonly #reviving = new Map<RunId, Promise<Run | undefined>>();
-  /** For each take that the store has not answered: the runs that somebody asked for since. */
+  /** For each `take` that the store has not answered yet: the runs that were asked for by `revive` since it began. */
   readonly #taking = new Set<Set<RunId>>();
   #since: number | undefined;
   #closed = false;
@@ -118,8 +118,8 @@ export class Revival {
   }
 
   /**
-   * Claims what has something to do, as much as there is room for.
-   * @returns what was claimed, each with how to bring it back; and runs that cannot be opened
+   * Claims runs that have something to do, as many as there is room for.
+   * @returns the claimed runs, and the ids of runs whose record cannot be opened
    */
   async take(room: RunRoom): Promise<{ readonly taken: readonly TakenRun[]; readonly unreadable: readonly RunId[] }> {
     const { store, clock, membership } = this.#options;
@@ -134,19 +134,19 @@ export class Revival {
     }
   }
 
-  /** Brings a run that was taken into memory, unless it has come there by another way: then that claim is the later one. */
+  /** Brings a run that `take` has claimed into memory, unless another request has brought it there meanwhile by a later claim. */
   async #bring(stored: StoredRun, asked: ReadonlySet<RunId>): Promise<void> {
     const { runs } = this.#options;
     const { id } = stored.record;
-    // It had been parked when it was taken, and this host has not been told yet; or somebody asked for it meanwhile.
+    // This host may not have processed yet that it was parked before, or another request may be bringing it back.
     const before = runs.get(id)?.parking ?? this.#reviving.get(id)?.catch(() => undefined);
     await before;
     if (runs.has(id)) return;
     try {
-      // It may have come and gone since: the store knows whose it is.
+      // After another request the claim may be out of date, so it is claimed again.
       await (before !== undefined || asked.has(id) ? this.revive(id) : this.#reviveBy(id, Promise.resolve(stored)));
     } catch (error) {
-      // No sweep looks for what this node holds.
+      // The sweep does not find runs that this node holds, so this is the only retry.
       this.retry(id, error);
     }
   }
@@ -161,11 +161,11 @@ export class Revival {
     return reviving;
   }
 
-  /** @throws CORRAL_RUN_HELD */
+  /** Claims one run for this node. @throws CORRAL_RUN_HELD if another live node holds it */
   async #claim(id: RunId): Promise<StoredRun | undefined> {
     const { store, membership } = this.#options;
     const claimed = await this.#readable(id, store.claim(id, membership.node)).catch((error: unknown) => {
-      // It has left the store meanwhile.
+      // The error is a consequence: this node has left the store meanwhile.
       if (this.#closed) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
       throw error;
     });
@@ -182,7 +182,7 @@ export class Revival {
     try {
       run = await this.#options.revive(claimed);
       if ((claimed.attempts ?? 0) >= ATTEMPTS && isAboutToGo(run, clock.now())) {
-        const message = `${claimed.attempts} hosts in a row died while ${id} was at work, and it has got no further. It is kept still until somebody has looked.`;
+        const message = `${claimed.attempts} hosts in a row died while ${id} was at work, and it made no progress. It stays under quarantine until a person has looked at it.`;
         throw new CorralError('CORRAL_INTERNAL', message);
       }
     } catch (error) {

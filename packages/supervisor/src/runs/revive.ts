@@ -41,8 +41,7 @@ export const FOLD_AT_ONCE = 250;
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
   const { store, clock, grants, load, tracked, watch, absent } = options;
   const { record, epoch, checkpoint } = stored;
-  if (isTorn(stored))
-    throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not written down completely; fork it again.`);
+  if (isTorn(stored)) throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not stored completely; fork it again.`);
   const [entries, inbox] = await Promise.all([
     // The ledger that its last host saved replaces the journal.
     savedFor(stored, tracked) === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],

@@ -82,7 +82,7 @@ export function holdRestored({ grants, store, broker, tool, transitions }: Power
   });
   const settled = async () => {
     if (!harmless && run.ledger.held === undefined) {
-      const detail = 'It comes from a backup: what it did after that was made is not known, and it might do it again.';
+      const detail = 'It comes from a backup: what it did after the backup is not known, and it might do that again.';
       transitions.observers.tell({ kind: 'held', run: run.id, why: 'restored', detail });
       await broker.record(run, { kind: 'held', why: 'restored', detail });
     }
