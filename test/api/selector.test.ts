@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 import { front, HELLO, SLEEP } from '../front.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
-const PARENT = `import { defineAgent } from '@corral/guest';
-const child = defineAgent({ name: 'child', run: async ({ sleep }) => { await sleep(3600000); } });
-export default defineAgent({ name: 'parent', spawns: { child }, run: async ({ spawn }) => { await spawn(child, {}).ended; } });`;
+const PARENT = agentFile('family/waits-for-ever');
 
 test('runs are found by what they wait for, in memory and parked', async () => {
   const { admin, deploy } = await front();

@@ -1,27 +1,14 @@
 /** A service on a host that is really killed, under people who write to it from the command line. */
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { corral } from '../command.ts';
 import { shortFolder } from '../front.ts';
+import { agentFile } from '../agents/file.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
-const COUNTER = `
-import { defineService, handler } from '@corral/guest';
-import * as z from 'zod/mini';
-export default defineService({
-  name: 'counter', state: z.object({ by: z.array(z.string()) }), initial: { by: [] },
-  on: {
-    count: handler({ message: z.string(), reply: z.any() }, async ({ message, state, sleep }) => {
-      await sleep(30);
-      state.by.push(message);
-      return state.by.length;
-    }),
-    list: handler({ message: z.any(), reply: z.any() }, ({ state }) => state.by),
-  },
-});`;
+const COUNTER = agentFile('services/counter');
 
 /** A host in a process of its own. */
 async function up(data: string) {
@@ -39,10 +26,8 @@ async function up(data: string) {
 test('each message has one turn, however often the host is killed and the message is sent again', async () => {
   const folder = await shortFolder();
   const data = join(folder, 'd');
-  const file = join(folder, 'counter.ts');
-  await writeFile(file, COUNTER);
   let host = await up(data);
-  expect((await corral(['deploy', file, '--data', data])).code).toBe(0);
+  expect((await corral(['deploy', COUNTER.file, '--data', data])).code).toBe(0);
   const names = ['a', 'b', 'c', 'd', 'e', 'f'];
   // Under a key of its own each, and without waiting for the reply.
   const send = (name: string, wait: string) =>

@@ -11,12 +11,11 @@ import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = fileURLToPath(new URL('fixtures/stops.config.ts', import.meta.url));
-const AGENT = `import { defineAgent } from '@corral/guest';
-export default defineAgent({ name: 'payer', uses: { pay: 'tool:bank.pay', look: 'tool:bank.look' }, ceilings: { wall_ms: 3_600_000 }, run: ({ input, caps }) =>
-  (input.look ? caps.look({ ms: input.look }) : caps.pay(input)).catch((error) => error.code) });`;
+const AGENT = agentFile('crew/payer');
 
 interface Up {
   readonly pid: number;
@@ -51,13 +50,12 @@ async function up(folder: string, ...more: string[]): Promise<Up> {
 
 async function prepared(): Promise<string> {
   const folder = await shortFolder();
-  await writeFile(join(folder, 'agent.ts'), AGENT);
   await writeFile(join(folder, 'ledger'), '');
   return folder;
 }
 const ledger = async (folder: string) => (await readFile(join(folder, 'ledger'), 'utf8')).split('\n').filter((line) => line !== '');
-const deploy = async ({ client }: Up, folder: string) => {
-  const { source, describing } = await bundleAgent(join(folder, 'agent.ts'));
+const deploy = async ({ client }: Up) => {
+  const { source, describing } = await bundleAgent(AGENT.file);
   await client.deployAgent({ body: { source, describing } });
 };
 const submit = async ({ client }: Up, input: object) =>
@@ -78,7 +76,7 @@ describe('a host that is told to stop', () => {
   test('waits for the calls under way, says so meanwhile, and their answers are known to the next one', async () => {
     const folder = await prepared();
     const host = await up(folder, '--drain', '20000');
-    await deploy(host, folder);
+    await deploy(host);
     const runs = await Promise.all(['ada', 'bob', 'eve'].map((to) => submit(host, { to, ms: 1_500, told: 'obeys' })));
     for (const to of ['ada', 'bob', 'eve']) await begun(folder, `begin ${to}`);
     host.kill('SIGTERM');
@@ -99,7 +97,7 @@ describe('a host that is told to stop', () => {
   test('aborts what is still under way when its time is over; what a tool then says is kept, and a failure is not taken for knowledge', async () => {
     const folder = await prepared();
     const host = await up(folder, '--drain', '300');
-    await deploy(host, folder);
+    await deploy(host);
     const answers = await submit(host, { to: 'ada', ms: 60_000, told: 'answers' });
     const obeys = await submit(host, { to: 'bob', ms: 60_000, told: 'obeys' });
     const deaf = await submit(host, { to: 'eve', ms: 60_000, told: 'deaf' });
@@ -119,7 +117,7 @@ describe('a host that is told to stop', () => {
   test('ends at once when it is told again', async () => {
     const folder = await prepared();
     const host = await up(folder, '--drain', '600000');
-    await deploy(host, folder);
+    await deploy(host);
     await submit(host, { to: 'ada', ms: 600_000, told: 'deaf' });
     await begun(folder, 'begin ada');
     host.kill('SIGTERM');
@@ -132,7 +130,7 @@ describe('a host that is told to stop', () => {
 test('an answer that may not be asked for again survives its host, though its run had no turn since', async () => {
   const folder = await prepared();
   const host = await up(folder);
-  await deploy(host, folder);
+  await deploy(host);
   const run = await submit(host, { to: 'ada', ms: 400, told: 'obeys' });
   await begun(folder, 'begin ada');
   await host.client.operate({ body: { operation: 'pause', target: { run }, reason: 'look', dryRun: false } });
@@ -150,7 +148,7 @@ describe('a host that cannot have its address', () => {
   test('makes no call again, and leaves no process behind', async () => {
     const folder = await prepared();
     const host = await up(folder);
-    await deploy(host, folder);
+    await deploy(host);
     const run = await submit(host, { look: 5_000 });
     await begun(folder, 'look');
     host.kill('SIGKILL');

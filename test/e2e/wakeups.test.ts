@@ -11,19 +11,10 @@ import { shortFolder } from '../front.ts';
 import { until, realTime } from '../until.ts';
 import { freePort, HAS_REDIS, redisServer } from '../redis.ts';
 import { spawnHost } from './chaos/process.ts';
+import { agentFile } from '../agents/file.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
-const AGENT = `import { defineAgent } from '@corral/guest';
-const reader = defineAgent({ name: 'reader', async run({ messages }) {
-  let sum = 0;
-  for (let i = 0; i < 4; i++) sum += (await messages.next()).body;
-  return sum;
-} });
-export default defineAgent({ name: 'pair', spawns: { reader }, async run({ input, spawn, sleep }) {
-  const kid = spawn(reader, {});
-  for (let i = 1; i <= 4; i++) { await sleep(1100 + 50 * input.n); await kid.send(i) }
-  return (await kid.ended).output;
-} });`;
+const AGENT = agentFile('family/pair-of-four');
 
 test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of a parked run, whatever Redis still knows', async () => {
   const redis = await redisServer();
@@ -31,7 +22,6 @@ test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of
   const data = join(folder, 'd');
   const config = join(folder, 'corral.config.json');
   await writeFile(config, JSON.stringify({ limits: { park_after_ms: 0 }, tenants: { local: {} }, wakeups: { redis: redis.url } }));
-  await writeFile(join(folder, 'agent.ts'), AGENT);
   const client = createClient(transportTo({ socket: join(data, 'corral.sock') }));
   const start = async () => {
     const process = spawnHost([MAIN, 'up', '--data', data, '--config', config, '--port', '0', '--json']);
@@ -43,7 +33,7 @@ test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of
     return process;
   };
   let host = await start();
-  const { source, describing } = await bundleAgent(join(folder, 'agent.ts'));
+  const { source, describing } = await bundleAgent(AGENT.file);
   await client.deployAgent({ body: { source, describing } });
   const runs: string[] = [];
   for (let n = 0; n < 6; n++) runs.push((await client.submitRun({ body: { agent: 'pair', input: { n } } })).run);

@@ -51,7 +51,7 @@ async function burgle(walls: Walls, become?: number): Promise<{ uid: number; fou
   return JSON.parse(said) as { uid: number; found: string[] };
 }
 
-// A program called bwrap in whatever folder the host was started from would have been run by it, as root where that is root.
+// Bug bwrap-in-the-start-folder: a program called bwrap in whatever folder the host was started from would have been run by it, as root where that is root.
 test('walls are built with programs of absolute folders only', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'corral-path-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

@@ -12,7 +12,7 @@ const ROOM = { ceilings: { crank_cpu_ms: 10_000, memory_mib: 512 } };
 
 describe('a batch that no SDK makes', () => {
   test.each([
-    // The schema of a predicate once recursed into its value, and the stack overflow that followed ended the host, at every start again.
+    // Bug deep-predicate: the schema of a predicate recursed into its value, and the stack overflow that followed ended the host, at every start again.
     ['nests a predicate 2,500 levels deep', 'deep predicate', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
     ['nests its output 200,000 levels deep', 'deep output', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
     ['makes 99,000 timers', 'many timers', { kind: 'exceeded', limit: 'effects_per_crank' }],
@@ -53,7 +53,7 @@ function fail(): never {
   throw new RangeError('Maximum call stack size exceeded');
 }
 
-// A run whose crank ended the host was taken up at the next start and ended that host too, for ever.
+// Bug crank-ends-each-host: a run whose crank ended the host was taken up at the next start and ended that host too, for ever.
 test('a run under which three hosts in a row died is kept still, and what waits beside it goes on', async () => {
   const folder = await temporary();
   const first = await world([], { folder });

@@ -6,7 +6,7 @@ import { gate, readingTool, world } from '../world.ts';
 import { until, realTime } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
-// Formatters and segmenters live outside of the heap that an isolate's limit counts. A little in each crank, and the look between
+// Bug memory-outside-the-heap: formatters and segmenters live outside of the heap that an isolate's limit counts. A little in each crank, and the look between
 // cranks took what was there for granted: a run of 64 MiB took 3 GB.
 describe.each(['segmenters', 'formatters of dates'])('a run that collects %s, some in each crank', (what) => {
   test('is ended for its memory, and whoever shared its cell loses nothing', async () => {
@@ -65,7 +65,7 @@ test.each([
   expect(await ended).toEqual({ kind: 'completed', output: 'open' });
 });
 
-// The host had not read yet that the first had long answered, and blamed it for what three others used of the CPU after it.
+// Bug blamed-for-others: the host had not read yet that the first had long answered, and blamed it for what three others used of the CPU after it.
 test('a host that was held up for seconds ends nobody for what others did meanwhile', async () => {
   let door = gate();
   const w = await world([readingTool('wait', () => door.opened.then(() => 'open'))], { cellsPerTenant: 1 });

@@ -5,7 +5,7 @@ import { gate, readingTool, world } from '../world.ts';
 import { agentFile } from '../agents/file.ts';
 
 describe('a child', () => {
-  // A run held to 16 MiB and 50 ms spawned a child that asked for 1,024 MiB and 10 s, and it was given that.
+  // Bug child-above-its-parent: a run held to 16 MiB and 50 ms spawned a child that asked for 1,024 MiB and 10 s, and it was given that.
   test('has no ceiling that its parent has not', async () => {
     const w = await world();
     const version = await w.deploy(agentFile('hostile/bigger-children'));
@@ -16,7 +16,7 @@ describe('a child', () => {
     expect(kid?.record.ceilings).toMatchObject({ crank_cpu_ms: 50, memory_mib: 16, spawn_depth: 1 });
   });
 
-  // The crank in which a child was stopped was in nobody's bill: a parent with 1 s of CPU time burnt as much as it liked by children.
+  // Bug unbilled-last-crank: the crank in which a child was stopped was in nobody's bill: a parent with 1 s of CPU time burnt as much as it liked by children.
   test.each([
     ['computes until it is stopped', 'computes', 'exceeded'],
     ['kills its isolate after it has computed', 'eats', 'exceeded'],
@@ -31,7 +31,7 @@ describe('a child', () => {
     expect(ends.reduce((sum, [, spent]) => sum + (spent ?? 0), 0)).toBeGreaterThan(500);
   });
 
-  // A child whose last commit the store refused vanished, and its parent waited for it for ever.
+  // Bug end-that-cannot-be-written: a child whose last commit the store refused vanished, and its parent waited for it for ever.
   test.each([
     ['once', 1],
     ['every time', Number.POSITIVE_INFINITY],

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { world } from '../world.ts';
 import { agentFile } from '../agents/file.ts';
 
-// 15 MB of `[]` in a schema were parsed, and looked through value by value, on the supervisor's own loop.
+// Bug manifest-on-the-loop: 15 MB of `[]` in a schema were parsed, and looked through value by value, on the supervisor's own loop.
 test.each([
   ['is larger than any can be', 'larger-than-any', /CORRAL_BUNDLE_INVALID|CORRAL_MANIFEST_INVALID/],
   ['is larger than one may be', 'larger-than-one', /CORRAL_MANIFEST_INVALID/],

@@ -10,7 +10,7 @@ const QUICK = `{ name: 'quick', async run() { return 'ok' } }`;
 const cellsOf = (w: World, tenant: string) => w.supervisor.cells().filter((cell) => cell.tenant === tenant).length;
 
 describe('a tenant whose runs all compute for ever', () => {
-  // Cells that one run keeps to itself did not count as held, so twelve such runs held every cell of the machine.
+  // Bug kept-cells-not-counted: cells that one run keeps to itself did not count as held, so twelve such runs held every cell of the machine.
   test('leaves cells to others, whose runs end meanwhile, and to bundles that are looked at', async () => {
     const w = await world([], { maxCells: 8 });
     const spin = await w.deploy(SPIN);
@@ -35,7 +35,7 @@ describe('a tenant whose runs all compute for ever', () => {
   });
 });
 
-// A cell kept every bundle it was ever sent, 4 MiB each, for as long as it lived.
+// Bug bundles-kept-for-ever: a cell kept every bundle it was ever sent, 4 MiB each, for as long as it lived.
 test('a cell forgets bundles, and is given again what it has forgotten', async () => {
   const w = await world([], { cellsPerTenant: 1, spares: 0 });
   const versions = [];

@@ -4,6 +4,7 @@ import type { Commit, Store } from '@corral/protocol/ports/store';
 import { realClock } from '@corral/supervisor';
 import { gate, keepingBack, world } from '../world.ts';
 import { paid, payments, policies, SEASONED, bus, asked, outputOf, FREE, forbidding, PAYER } from './payments.ts';
+import { agentFile } from '../agents/file.ts';
 
 /** The real clock, which a test may put forward; whatever was set for later than an hour waits for that alone. */
 function clockForward() {
@@ -159,14 +160,7 @@ describe('a call whose approval is being written', () => {
 });
 
 describe('whoever submitted the first of a child’s ancestors', () => {
-  const FAMILY = `
-    import { defineAgent } from '@corral/guest';
-    const child = defineAgent({ name: 'child', uses: { pay: 'tool:payments.send' }, async run({ input, caps }) {
-      return caps.pay(input).then(() => 'paid', (error) => error.code);
-    } });
-    export default defineAgent({ name: 'parent', uses: { pay: 'tool:payments.send' }, spawns: { child }, async run({ input, spawn, caps }) {
-      return (await spawn(child, input, { caps: { pay: caps.pay }, budget: { calls: 5, bytes: 10000, money_micros: 9_000_000_000 } }).ended).output;
-    } });`;
+  const FAMILY = agentFile('family/payer-by-child');
 
   test('does not decide about what it may do', async () => {
     paid.length = 0;

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { RunView } from '@corral/supervisor';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 import { movableClock } from '../clock.ts';
+import { agentFile } from '../agents/file.ts';
 
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run() { const until = Date.now() + 1; for (let i = 0; i < 1e9; i++); return 'done' } }`;
 const onCpu = (view: RunView | undefined) => view?.on_cpu === true;
@@ -56,10 +57,7 @@ describe('kill', () => {
         });
       };
     const w = await world([tool('pay', wait('pay')), readingTool('look', wait('look'))]);
-    const version = await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({}) });
-      export default defineAgent({ name: 'parent', uses: { pay: 'tool:pay', look: 'tool:look' }, spawns: { child }, async run({ spawn, caps }) { const kid = spawn(child, {}, { caps: { pay: caps.pay } }); await Promise.all([caps.look({}), kid.ended]) } });`);
+    const version = await w.deploy(agentFile('family/both-call'));
     const { id, ended } = await w.submit(version);
     await w.until(id, () => invoked.length === 2);
     const receipt = await w.supervisor.control.kill(id, 'ana', 'enough');
@@ -194,12 +192,7 @@ describe('a cancel whose host is stopped', () => {
 });
 
 describe('cancel of a parent', () => {
-  const family = `
-    import { defineAgent } from '@corral/guest';
-    const child = defineAgent({ name: 'child', uses: { tidy: 'tool:tidy' },
-      async run({ caps, sleep }) { try { await sleep(3_600_000) } finally { await sleep(100); await caps.tidy({ who: 'child' }) } } });
-    export default defineAgent({ name: 'parent', uses: { tidy: 'tool:tidy' }, spawns: { child },
-      async run({ caps, spawn }) { const kid = spawn(child, {}, { caps: { tidy: caps.tidy } }); try { await kid.ended } finally { await caps.tidy({ who: 'parent' }) } } });`;
+  const family = agentFile('family/tidies-up');
 
   test('cancels its children, which tidy up in a grace of their own, also after their parent has ended', async () => {
     const tidied: unknown[] = [];

@@ -5,15 +5,10 @@ import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Commit } from '@corral/protocol/ports/store';
 import { gate, keepingBack, readingTool, world, type WorldOptions } from '../world.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 /** The child keeps calls and bytes for itself: without them its own call would end it at once, and its child with it. */
-const FAMILY = `
-import { defineAgent } from '@corral/guest';
-const grandchild = defineAgent({ name: 'grandchild', uses: { wait: 'tool:wait' }, run: ({ caps }) => caps.wait({}) });
-const child = defineAgent({ name: 'child', uses: { wait: 'tool:wait' }, spawns: { grandchild },
-  async run({ input, caps, spawn }) { spawn(grandchild, {}, { caps: { wait: caps.wait }, budget: { calls: 1, bytes: 1000 } }); await caps.wait({}); } });
-export default defineAgent({ name: 'parent', uses: { wait: 'tool:wait' }, spawns: { child },
-  async run({ caps, spawn }) { spawn(child, {}, { caps: { wait: caps.wait }, budget: { children: 1 } }); await caps.wait({ of: 'parent' }); await caps.wait({ of: 'parent' }); } });`;
+const FAMILY = agentFile('family/three-generations');
 
 describe('the kill of a family', () => {
   test('gives its receipt only when a grandchild is dead whose own parent had ended before', async () => {
@@ -57,14 +52,8 @@ describe('the kill of a family', () => {
   });
 });
 
-const WAITING = `
-import { defineAgent } from '@corral/guest';
-const leaf = defineAgent({ name: 'leaf', uses: { tick: 'tool:tick' }, async run({ caps, sleep }) { for (;;) { await caps.tick({}); await sleep(5); } } });
-const branch = defineAgent({ name: 'branch', uses: { tick: 'tool:tick' }, spawns: { leaf },
-  async run({ caps, spawn, sleep }) { for (let i = 0; i < 2; i++) { spawn(leaf, {}, { caps: { tick: caps.tick }, budget: { calls: 100000, cpu_ms: 20000, bytes: 1000000 } }); await sleep(5); } await sleep(3600000); } });
-export default defineAgent({ name: 'root', uses: { tick: 'tool:tick' }, spawns: { branch }, ceilings: { wall_ms: 3600000 },
-  async run({ caps, spawn, sleep }) { for (let i = 0; i < 2; i++) { spawn(branch, {}, { caps: { tick: caps.tick }, budget: { calls: 300000, cpu_ms: 60000, children: 4, bytes: 3000000 } }); await sleep(5); } await sleep(3600000); } });`;
-const BESIDE = `{ name: 'beside', uses: { tick: 'tool:tick' }, async run({ caps, sleep }) { for (let i = 0; i < 10; i++) { await caps.tick({}); await sleep(5); } } }`;
+const WAITING = agentFile('family/seven');
+const BESIDE = agentFile('crew/ten-calls');
 const BUDGET = { calls: 1_000_000, cpu_ms: 200_000, children: 20 };
 
 /** A family of seven, of which the leaves do something all the time. */

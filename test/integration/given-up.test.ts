@@ -3,21 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { asked, bus, forbidding, outputOf, paid, payments } from './payments.ts';
 import type { World } from '../world.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 /** Pays under a rule that asks people, and no longer wants to in a way that its input names. */
-const UNDECIDED = `{ name: 'undecided', uses: { pay: 'tool:payments.send' }, async run({ input, caps, sleep, state, checkpoint }) {
-  if (state !== undefined) return state;
-  const stop = new AbortController();
-  const options = { abort: { signal: stop.signal }, same: { signal: stop.signal }, timeout: { timeout_ms: 2000 }, signal: { signal: AbortSignal.timeout(2000) } }[input.how] ?? {};
-  const p = caps.pay({ to: input.how, amount: 1 }, options).then(() => 'paid', (error) => (typeof error.code === 'string' ? error.code : error.name));
-  if (input.how === 'same') stop.abort();
-  await sleep(input.how === 'abort' || input.how === 'dispose' ? 2000 : 300);
-  if (input.how === 'abort') stop.abort();
-  if (input.how === 'dispose') caps.pay.dispose();
-  const said = await p;
-  await sleep(20);
-  await checkpoint(said);
-} }`;
+const UNDECIDED = agentFile('crew/undecided');
 
 const ASKING = forbidding('@consequence("approval")');
 const gone = (w: World) => until(async () => (await w.supervisor.approvals()).length === 0);

@@ -3,6 +3,7 @@ import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { RunId } from '@corral/protocol/ids';
 import { until } from '../until.ts';
 import { gate, readingTool, temporary, tool, world } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
 describe('a run', () => {
   test('calls its tools and completes with its output, each call once and in the journal', async () => {
@@ -74,20 +75,7 @@ describe('a run', () => {
 
   test('spawns children with part of its authority and budget, and hears how they ended', async () => {
     const w = await world([readingTool('look', ({ path }) => path)]);
-    const outcome = await w.run(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', uses: { look: 'tool:look' }, async run({ input, caps, budget }) {
-        const refused = await caps.look({ path: 'b/secret' }).catch((error) => error.code);
-        const first = await caps.look({ path: 'a/1' });
-        const spent = await caps.look({ path: 'a/2' }).then(() => 'twice', (error) => error.code);
-        if (input.fail) throw new Error('as asked');
-        return { refused, first, spent, calls: budget.calls };
-      } });
-      export default defineAgent({ name: 'parent', uses: { look: 'tool:look' }, spawns: { child }, budget: { calls: 20 }, async run({ spawn, caps, budget }) {
-        const give = () => ({ caps: { look: caps.look.attenuate({ where: { path: { under: 'a' } }, uses: 1 }) }, budget: budget.slice({ calls: 5 }) });
-        const kids = [spawn(child, { fail: false }, give()), spawn(child, { fail: true }, give()), spawn(child, {}, { budget: { calls: 11 }, caps: give().caps }), spawn(child, {})];
-        return (await Promise.all(kids.map((kid) => kid.ended))).map(({ kind, output, code, spent }) => ({ kind, output, code, calls: spent.calls }));
-      } });`);
+    const outcome = await w.run(agentFile('family/parent-with-shares'));
     expect(outcome).toMatchObject({
       kind: 'completed',
       output: [
@@ -101,19 +89,7 @@ describe('a run', () => {
 
   test('exchanges messages with its children, each stamped with who really sent it', async () => {
     const w = await world();
-    const outcome = await w.run(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', uses: { home: 'mailbox' }, async run({ caps, messages }) {
-        for (let n = 0; n < 5; n++) { const { body, from } = await messages.next(); await caps.home.send({ n: body.n + 1, from: 'the king', heard: from.agent }); }
-      } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, mailbox, messages }) {
-        const kid = spawn(child, {}, { caps: { home: mailbox } });
-        let n = 0; let from;
-        for (let i = 0; i < 5; i++) { await kid.send({ n }); const message = await messages.next(); n = message.body.n; from = message.from.agent + ' heard ' + message.body.heard; }
-        await kid.ended;
-        const late = await kid.send({}).catch((error) => error.code);
-        return { n, from, late };
-      } });`);
+    const outcome = await w.run(agentFile('family/pen-friends'));
     expect(outcome).toEqual({ kind: 'completed', output: { n: 5, from: 'child heard parent', late: 'CORRAL_RECIPIENT_ENDED' } });
   });
 

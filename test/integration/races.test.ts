@@ -1,8 +1,9 @@
-/** Each of these once went wrong. */
+/** Races that once went wrong, each with the name of its bug. */
 import { describe, expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
 import { gate, readingTool, tool, world, type World } from '../world.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 /** Makes every commit fail, as on a full disk, until the returned function is called. */
 function fillDisk(w: World): () => void {
@@ -12,6 +13,7 @@ function fillDisk(w: World): () => void {
 }
 
 describe('a full disk', () => {
+  // Bug receipt-before-durable.
   test('makes a kill fail instead of giving a receipt for what is not durable, and the run does not go on', async () => {
     let calls = 0;
     const w = await world([readingTool('look', () => (calls += 1))]);
@@ -30,6 +32,7 @@ describe('a full disk', () => {
     expect(calls).toBe(before);
   });
 
+  // Bug full-disk.
   test('keeps accepted work, refuses new work, and is recovered from', async () => {
     const w = await world([tool('pay', () => 'paid')]);
     const version = await w.deploy(
@@ -48,33 +51,18 @@ describe('a full disk', () => {
   });
 });
 
+// Bug purse-given-back-twice.
 test('what a grandchild may still spend is not given back twice', async () => {
   let calls = 0;
   const w = await world([readingTool('look', () => (calls += 1))]);
-  await w.run(`
-    import { defineAgent } from '@corral/guest';
-    const grandchild = defineAgent({ name: 'grandchild', uses: { look: 'tool:look', up: 'mailbox' }, async run({ caps, sleep }) {
-      for (let i = 0; i < 15; i++) await caps.look({}); await caps.up.send('done'); await sleep(1e6);
-    } });
-    const child = defineAgent({ name: 'child', uses: { look: 'tool:look' }, spawns: { grandchild }, async run({ caps, spawn, mailbox, messages }) {
-      spawn(grandchild, {}, { caps: { look: caps.look, up: mailbox }, budget: { calls: 16, messages: 1, cpu_ms: 200 } });
-      await messages.next();
-    } });
-    export default defineAgent({ name: 'parent', uses: { look: 'tool:look' }, spawns: { child }, budget: { calls: 20 }, async run({ caps, spawn }) {
-      for (let i = 0; i < 4; i++) await spawn(child, {}, { caps: { look: caps.look }, budget: { calls: 18, messages: 2, children: 1, cpu_ms: 400 } }).ended;
-    } });`);
+  await w.run(agentFile('family/spends-of-three-generations'));
   expect(calls).toBeLessThanOrEqual(20);
 });
 
+// Bug capabilities-lost-with-a-sibling.
 test('a run keeps its capabilities when a sibling that shares their origin leaves memory', async () => {
   const w = await world([readingTool('look', ({ n }) => n)]);
-  const version = await w.deploy(`
-    import { defineAgent } from '@corral/guest';
-    const child = defineAgent({ name: 'child', uses: { look: 'tool:look' }, async run({ input, caps, sleep }) { await sleep(input.ms); return caps.look({ n: input.ms }) } });
-    export default defineAgent({ name: 'parent', uses: { look: 'tool:look' }, spawns: { child }, async run({ caps, spawn }) {
-      const kids = [200, 600].map((ms) => spawn(child, { ms }, { caps: { look: caps.look }, budget: { calls: 1, cpu_ms: 200 } }));
-      return (await Promise.all(kids.map((kid) => kid.ended))).map((end) => end.output ?? end.code);
-    } });`);
+  const version = await w.deploy(agentFile('family/siblings'));
   const { id, ended } = await w.submit(version);
   await until(async () => (await w.store.runs({ parent: id })).length === 2);
   const everybody = async () => [id, ...(await w.store.runs({ parent: id })).map((run) => run.record.id)];
@@ -89,6 +77,7 @@ test('a run keeps its capabilities when a sibling that shares their origin leave
   expect(await ended).toEqual({ kind: 'completed', output: [200, 600] });
 });
 
+// Bug cell-left-behind.
 test('a host that stops leaves no cell behind, and ends nobody', async () => {
   const w = await world([], { spares: 0 });
   const version = await w.deploy(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
@@ -101,6 +90,7 @@ test('a host that stops leaves no cell behind, and ends nobody', async () => {
   await again.supervisor.control.kill(id, 'test', 'over');
 });
 
+// Bug paused-and-resumed-at-once.
 test('a run that was paused and resumed at once goes on', async () => {
   const w = await world([], { cellsPerTenant: 1 });
   const version = await w.deploy(
@@ -116,6 +106,7 @@ test('a run that was paused and resumed at once goes on', async () => {
   expect(await Promise.all(runs.map((run) => run.ended))).toEqual(runs.map(() => ({ kind: 'completed', output: 'over' })));
 });
 
+// Bug busy-checkpoint-is-a-violation.
 test('a checkpoint after a call was given up is told to wait for it, and is no violation', async () => {
   const doors = gate();
   const w = await world([readingTool('wait', () => doors.opened.then(() => 1))]);
@@ -135,6 +126,7 @@ test('a checkpoint after a call was given up is told to wait for it, and is no v
   expect(await ended).toEqual({ kind: 'completed', output: 'second' });
 });
 
+// Bug ended-by-its-own-replay.
 test('a run with a long history is not ended by its own replay', async () => {
   const w = await world([readingTool('look', () => 1)]);
   const version = await w.deploy(

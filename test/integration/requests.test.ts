@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { temporary, world } from '../world.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 const output = (outcome: Outcome) => (outcome.kind === 'completed' ? outcome.output : outcome);
 
@@ -67,15 +68,7 @@ describe('a request through a mailbox', () => {
   test('is still open after a checkpoint of whoever was asked, and after their host was gone', async () => {
     const folder = await temporary();
     const w = await world([], { folder });
-    const version = await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', async run({ messages, sleep, checkpoint, state }) {
-        if (state === undefined) { await sleep(20); return checkpoint(1) }
-        await sleep(150);
-        const asked = await messages.next();
-        asked.reply(asked.body * 2);
-      } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) { return spawn(child, {}).mailbox.request(21) } });`);
+    const version = await w.deploy(agentFile('family/asks-its-child'));
     const { id } = await w.submit(version);
     await w.until(id, (view) => view?.waitingFor.startsWith('reply of run_') === true);
     await w.close();

@@ -9,6 +9,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { gate, readingTool, temporary, tool, world, type World, park } from '../world.ts';
 import { until } from '../until.ts';
 import { movableClock } from '../clock.ts';
+import { agentFile } from '../agents/file.ts';
 
 const parked = async (w: World, id: RunId) => (await w.store.run(id))?.parked === true;
 
@@ -27,14 +28,7 @@ describe('a parked run', () => {
 
   test('wakes for a message, and is told who sent it', async () => {
     const w = await world();
-    const version = await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', async run({ messages }) { const said = []; for (let i = 0; i < 3; i++) said.push((await messages.next()).body); return said } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, sleep }) {
-        const kid = spawn(child, {}, { budget: { messages: 1 } });
-        for (let i = 0; i < 3; i++) { await sleep(120); await kid.send(i) }
-        return (await kid.ended).output;
-      } });`);
+    const version = await w.deploy(agentFile('family/slow-writer'));
     const { ended } = await w.submit(version);
     let parkings = 0;
     w.supervisor.observe((seen) => (parkings += Number(seen.kind === 'parked')));
@@ -186,17 +180,7 @@ describe('a checkpoint', () => {
 
   test('keeps messages that nobody had read', async () => {
     const w = await world();
-    const outcome = await w.run(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', async run({ messages, state, checkpoint, sleep }) {
-        if (state === undefined) { await messages.next(); await sleep(100); await checkpoint('second') }
-        return [state, (await messages.next()).body];
-      } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) {
-        const kid = spawn(child, {});
-        await kid.send('a'); await kid.send('b');
-        return (await kid.ended).output;
-      } });`);
+    const outcome = await w.run(agentFile('family/unread'));
     expect(outcome).toEqual({ kind: 'completed', output: ['second', 'b'] });
   });
 });

@@ -4,27 +4,10 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Commit, Store } from '@corral/protocol/ports/store';
 import { world } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
 /** A child writes to its sibling, which has ended. */
-const FAMILY = `
-  import { defineAgent } from '@corral/guest';
-  const friend = defineAgent({ name: 'friend', async run() {} });
-  const sender = defineAgent({ name: 'sender', uses: { friend: 'mailbox', home: 'mailbox' }, async run({ caps, sleep, messages }) {
-    await caps.home.send('ready');
-    await messages.next();
-    const late = await caps.friend.send('late').then(() => 'sent', (error) => error.code);
-    await sleep(1);
-    return late;
-  } });
-  export default defineAgent({ name: 'parent', spawns: { friend, sender }, async run({ spawn, mailbox, messages }) {
-    const first = spawn(friend, {});
-    const second = spawn(sender, {}, { caps: { friend: first.mailbox, home: mailbox } });
-    await messages.next();
-    await first.ended;
-    await second.send('go on');
-    const { output } = await second.ended;
-    return output;
-  } });`;
+const FAMILY = agentFile('family/writes-to-the-dead');
 const TOLD = { kind: 'completed', output: 'CORRAL_RECIPIENT_ENDED' };
 
 /** A store that takes no entry which says that a message reached nobody, as if the host had died right before it. */

@@ -8,23 +8,14 @@ import { InProcessWakeUps } from '@corral/supervisor/runs/wake-ups';
 import { until } from '../until.ts';
 import { world } from '../world.ts';
 import { freePort, HAS_REDIS, redisOn, redisServer, type RedisServer } from '../redis.ts';
+import { agentFile } from '../agents/file.ts';
 
 /** Parks whatever waits at each look, so that each message and each timer is one of a parked run. */
 const host = (redis: string, more: object = {}) =>
   front({ configText: JSON.stringify({ limits: { park_after_ms: 0 }, tenants: { local: {} }, wakeups: { redis, ...more } }) });
 
 /** Sleeps long enough to be parked, then writes to a child that is parked by then; as many rounds as its input says. */
-const PAIR = `import { defineAgent } from '@corral/guest';
-const reader = defineAgent({ name: 'reader', async run({ input, messages }) {
-  let sum = 0;
-  for (let i = 0; i < input.rounds; i++) sum += (await messages.next()).body;
-  return sum;
-} });
-export default defineAgent({ name: 'pair', spawns: { reader }, async run({ input, spawn, sleep }) {
-  const kid = spawn(reader, { rounds: input.rounds });
-  for (let i = 1; i <= input.rounds; i++) { await sleep(1200 + 40 * input.n); await kid.send(i) }
-  return (await kid.ended).output;
-} });`;
+const PAIR = agentFile('family/pair');
 
 const RUNS = 8;
 const ROUNDS = 3;

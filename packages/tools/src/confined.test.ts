@@ -57,7 +57,7 @@ describe('a confined folder', () => {
     expect(await readFile(join(base, 'root/link.txt'), 'utf8')).toBe('new');
   });
 
-  // A capability narrowed to `node_modules` read the whole folder through a link that a package manager had put there.
+  // Bug link-out-of-the-folder: a capability narrowed to `node_modules` read the whole folder through a link that a package manager had put there.
   test('follows no link between its own folders, so that a path below one is really below it', async () => {
     await mkdir(join(base, 'root/private'));
     await writeFile(join(base, 'root/private/key'), 'secret');

@@ -2,7 +2,7 @@
  * A host in a process of its own, to be killed: runs agents that write lines to a file through a tool that must not be done
  * twice. argv: folder, runs to have submitted. Tells what goes on as one JSON document a line.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { bundleAgent } from '@corral/cli/bundle';
@@ -10,6 +10,7 @@ import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
+import { agentFile } from '../../agents/file.ts';
 
 const [folder = '', wanted = '0'] = process.argv.slice(2);
 const lines = join(folder, 'lines');
@@ -32,24 +33,7 @@ const append = inlineTool({
   },
 });
 
-const AGENT = `
-import { defineAgent } from '@corral/guest';
-const child = defineAgent({ name: 'child', uses: { append: 'tool:append' }, async run({ input, caps, sleep }) {
-  let sum = 0;
-  for (let i = 0; i < input.times; i++) { sum += (await caps.append({ n: i })).n; if (i % 3 === 1) await sleep(Math.random() * 20) }
-  return sum;
-} });
-export default defineAgent({ name: 'writer', uses: { append: 'tool:append' }, spawns: { child }, async run({ input, caps, spawn, checkpoint, state, sleep }) {
-  if (state === undefined) {
-    await Promise.all([caps.append({ n: 1 }), caps.append({ n: 2 })]);
-    await sleep(Math.random() * 30);
-    await checkpoint({ random: Math.random() });
-  }
-  const kid = input.n % 4 === 0 ? spawn(child, { times: 3 }, { caps: { append: caps.append }, budget: { calls: 3, cpu_ms: 1000 } }) : undefined;
-  for (let i = 0; i < 4; i++) await caps.append({ n: i });
-  const end = kid && (await kid.ended);
-  return [end?.output ?? 0, typeof state.random];
-} });`;
+const AGENT = agentFile('chaos/writer');
 
 mkdirSync(folder, { recursive: true });
 const store = await SqliteStore.open(join(folder, 'data'));
@@ -86,9 +70,7 @@ async function resolveUnknown(): Promise<number> {
   return resolved;
 }
 
-const file = join(folder, 'agent.ts');
-writeFileSync(file, AGENT);
-const bundle = await bundleAgent(file);
+const bundle = await bundleAgent(AGENT.file);
 const [manifests] = await supervisor.describe([bundle.describing]);
 const [version] = await supervisor.deploy(TENANT, bundle.source, manifests);
 if (version === undefined) throw new Error('no agent');

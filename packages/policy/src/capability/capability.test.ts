@@ -192,7 +192,7 @@ describe('grants', () => {
     expect(grants.derive(id(MACHINE.grant_depth.max), id(999), run, {}, 0)).toMatchObject({ code: 'CORRAL_DENIED' });
   });
 
-  // The bug: 99 calls with one `in` of 400 KB blocked the supervisor for seconds, because its values were made canonical again at
+  // Bug attenuation-made-canonical-at-each-use: 99 calls with one `in` of 400 KB blocked the supervisor for seconds, because its values were made canonical again at
   // each use.
   test('are not derived with terms that are large or deep', () => {
     const grants = chain({});
