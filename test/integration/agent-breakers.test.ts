@@ -53,6 +53,25 @@ describe('a version whose runs keep failing', () => {
     expect(output).toMatch(/CORRAL_AGENT_RESTS|denied/u);
   });
 
+  test('is tried by another run where the one that was to try never begins', async () => {
+    const { clock, forward } = movableClock();
+    const w = await resting({ breaker: { ...BREAKER.breaker, rest_ms: 60_000 } }, { clock });
+    const version = await w.deploy(`import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', run({ input }) { if (input.fail) throw new Error('no'); return 'well'; } });
+      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, input }) {
+        const kid = spawn(child, input);
+        return input.leaves ? 'gone' : (await kid.ended).kind;
+      } });`);
+    const output = async (input: object) => {
+      const outcome = await (await w.submit(version, input)).ended;
+      return outcome.kind === 'completed' ? outcome.output : outcome;
+    };
+    for (let i = 0; i < 3; i++) expect(await output({ fail: true })).toBe('failed');
+    forward(60_001);
+    expect(await output({ leaves: true })).toBe('gone');
+    expect(await output({})).toBe('completed');
+  });
+
   test('goes on where its tenant says nothing, and another version of the agent goes on anyway', async () => {
     const open = await resting({});
     const failing = await open.deploy(FAILS);

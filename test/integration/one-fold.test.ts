@@ -18,6 +18,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { Accounts } from '@corral/broker/accounts/accounts';
 import { Broker } from '@corral/broker/broker';
 import type { BrokerPowers, BusEvents, Crank } from '@corral/broker/bus';
+import { Behind } from '@corral/broker/commit/behind';
 import { CrankDraft } from '@corral/broker/commit/draft';
 import { DraftPolicies } from '@corral/broker/policies/draft-policies';
 import { fieldsOf } from '../fields.ts';
@@ -112,7 +113,7 @@ class World {
   readonly history = new Memory();
   readonly shadowed: unknown[] = [];
   readonly accounts = new Accounts(() => ({ day: { money_micros: 900_000, tokens: 500, calls: 60 } }));
-  readonly run: { ledger: Ledger; agents: never; epoch: number; control: 'none'; outcome: undefined };
+  readonly run: { ledger: Ledger; agents: never; epoch: number; control: 'none'; behind: Behind<Crank>; outcome: undefined };
   readonly #record: RunRecord;
   readonly #broker: Broker;
   readonly #powers: BrokerPowers;
@@ -166,7 +167,8 @@ class World {
       bundle: 'b',
     });
     const agents = new Map(Object.entries({ a: agent(['kid']), kid: agent([]) })) as never;
-    this.run = { ledger: new Ledger(record, true, new RunDetectors()), agents, epoch: 1, control: 'none', outcome: undefined };
+    const ledger = new Ledger(record, true, new RunDetectors());
+    this.run = { ledger, agents, epoch: 1, control: 'none', behind: new Behind(), outcome: undefined };
     const policies: Policies = {
       current: {
         decide: decideBy,
@@ -217,7 +219,13 @@ class World {
     };
     if (step.drops !== null) this.#drop(crank, step.drops);
     this.#begun = true;
-    this.over = this.#broker.crank(this.run, crank) !== undefined;
+    this.#broker.crank(this.run, crank, {
+      taken: (outcome) => (this.over = outcome !== undefined),
+      failed: (error) => {
+        throw error;
+      },
+      after: () => undefined,
+    });
   }
 
   /** Everything that deciding may change. */
@@ -242,7 +250,11 @@ class World {
       reach: () => undefined,
     };
     const draft = new CrankDraft(this.run, crank, context, policies);
-    if (!draft.go(effects)) draft.finish();
+    if (draft.go(effects)) {
+      // Others have their turn before the rest is decided.
+      draft.wait();
+      this.accounts.hold(draft.books)?.();
+    } else draft.finish();
     draft.drop();
     assert.deepEqual(this.all, before);
   }

@@ -1,7 +1,9 @@
 /** Checks the accounts above the runs, once a world has come to rest, against what the simulated outside world was paid. */
+import { Tally } from '@corral/broker/accounts/tally';
 import type { RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import { SPEND_NAMES, type Spend } from '@corral/protocol/model/spend';
+import { dayOf, SPEND_NAMES, type Spend } from '@corral/protocol/model/spend';
+import type { Supervisor } from '@corral/supervisor/supervisor';
 import type { Oracle } from './oracle.ts';
 import { TENANTS } from './setup.ts';
 
@@ -29,6 +31,21 @@ export function accountsHold(oracle: Oracle): void {
           oracle.broken(`10: the accounts of each ${kind} of ${tenant} have not spent the ${amount} of the tenant’s`);
     }
   }
+}
+
+/** The difference between what the host's memory and the store say is left of today's limits; 0 once everything is stored. */
+export function heldBack(oracle: Oracle, { accounts }: Supervisor, now: number): number {
+  const day = dayOf(now);
+  let held = 0;
+  for (const tenant of TENANTS) {
+    const known = [...oracle.runs.values()].find(({ record }) => record.tenant === tenant);
+    if (known === undefined || !Number.isFinite(oracle.mostADay)) continue;
+    const rows = oracle.core.spend({ from: day }).filter((row) => row.tenant === tenant && row.kind === 'tenant' && row.day === day);
+    let left = oracle.mostADay;
+    for (const { spent, reserved } of rows) left -= spent.money_micros + reserved.money_micros;
+    held += Math.abs(left - accounts.left({ record: known.record, tally: new Tally() }, 'money_micros', now));
+  }
+  return held;
 }
 
 /**

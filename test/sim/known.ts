@@ -58,6 +58,8 @@ export interface Known {
   resumedAt: number;
   outcome: Outcome | undefined;
   began: number | undefined;
+  /** Time of the last crank that a cell began for it. */
+  crankedAt?: number;
   paused_ms: number;
   pausedAt: number | undefined;
   readonly wall: Wall;

@@ -69,6 +69,20 @@ export class Operators {
     else this.resolve(known, dice);
   }
 
+  /** A person does something to this run. */
+  meddle(run: RunId, dice: Dice): void {
+    const known = this.#options.oracle.runs.get(run);
+    if (known === undefined || known.outcome !== undefined) return;
+    const roll = dice.next();
+    if (roll < 0.35) this.#kill(run);
+    else if (roll < 0.45) this.#pause(run);
+    else if (roll < 0.5) this.resume(run);
+    else if (roll < 0.6) this.#cancel(run);
+    else if (roll < 0.75) this.#revoke(known, dice);
+    else if (roll < 0.9) this.decide(dice, true);
+    else this.resolve(known, dice);
+  }
+
   #pause(run: RunId): void {
     const { oracle } = this.#options;
     const resumed = this.#resumed.get(run);

@@ -107,6 +107,7 @@ export class Oracle extends Book {
     this.must(known !== undefined, () => `4: ${run} cranks before it is durable`);
     // The wall time runs from the first crank, even if the cell dies during it.
     if (known !== undefined) known.began ??= delivery.at;
+    if (known !== undefined) known.crankedAt = this.now();
     known?.wall.cranking(delivery);
     this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
@@ -142,10 +143,13 @@ export class Oracle extends Book {
       );
       this.must(recorded?.decision.tool === tool.name, () => `11: call ${id} of ${run} went to ${tool.name}`);
     }
-    // An early call may not be recorded yet and is checked against the policies of now; other calls are checked against those of their
-    // decision.
+    // An early call may not be recorded yet. It is checked against all policies since its crank began, because the crank may be decided in
+    // slices by the policies of its first one. Other calls are checked against those of their decision.
     const { n } = call.input as { n: number };
-    const ruling = (recorded?.ruling ?? this.#ruling(this.setups.now.rules, tool.name, n, known)).verdict;
+    const verdicts = this.setups
+      .between(known?.crankedAt ?? this.now(), this.now())
+      .map(({ rules }) => this.#ruling(rules, tool.name, n, known).verdict);
+    const ruling = recorded?.ruling.verdict ?? verdicts.find((verdict) => verdict === 'allow') ?? verdicts[0];
     this.must(ruling !== 'deny', () => `13: ${tool.name} is called for ${run} with ${n}, which no policy allows`);
     this.must(
       ruling !== 'ask' || recorded?.approval === 'approved',

@@ -7,6 +7,19 @@ export interface Edit {
 }
 
 export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
+  /** The reservations of a dropped draft stay in the accounts. */
+  'leave-reserved': [
+    {
+      file: 'broker/src/commit/slices.ts',
+      piece: 'this.#stop?.();\n    this.#take();',
+      becomes: 'this.#stop?.();',
+    },
+  ],
+  /** Operations of people are recorded before the crank that is being decided. */
+  'before-the-crank': [
+    { file: 'broker/src/commit/behind.ts', piece: 'if (this.#open === undefined) return work();', becomes: 'return work();' },
+    { file: 'broker/src/ledger/ledger.ts', piece: 'if (this.#isDrafted) throw', becomes: 'if (false) throw' },
+  ],
   /** Calls are sent before their crank is durable. */
   'skip-embargo': [
     {
@@ -54,8 +67,10 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'notice-first': [
     {
       file: 'supervisor/src/runs/lifecycle.ts',
-      piece: 'if (checkpointed) this.#beginSegment(run);\n      this.#options.loops.cranked(run);',
-      becomes: 'this.#options.loops.cranked(run);\n      if (checkpointed) this.#beginSegment(run);',
+      piece: 'if (run.ledger.segment_entries === 0) this.#beginSegment(run);\n    this.#options.loops.cranked(run);',
+      becomes: `const checkpointed = run.ledger.segment_entries === 0;
+    this.#options.loops.cranked(run);
+    if (checkpointed) this.#beginSegment(run);`,
     },
   ],
   /** A checkpoint forgets the label of what a run has read. */

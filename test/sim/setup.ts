@@ -58,8 +58,13 @@ export class Setups {
 
   /** The configurations that may have been in force at a time, which is known to the millisecond. */
   at(at: number): readonly Setup[] {
-    const first = this.#all.findLastIndex(({ from }) => from < at - 1);
-    return this.#all.slice(Math.max(0, first)).flatMap(({ from, setup }) => (from <= at + 1 ? [setup] : []));
+    return this.between(at, at);
+  }
+
+  /** All that were in force at some time of these. */
+  between(one: number, other: number): readonly Setup[] {
+    const first = this.#all.findLastIndex(({ from }) => from < one - 1);
+    return this.#all.slice(Math.max(0, first)).flatMap(({ from, setup }) => (from <= other + 1 ? [setup] : []));
   }
 
   wasMissingAny(tenant: string): boolean {

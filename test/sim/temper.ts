@@ -72,6 +72,10 @@ export function temperOf(dice: Dice) {
     midnight: dice.chance(0.12) ? { in_ms: Math.round(dice.spread(100, 4_000)), money: dice.pick([20, 40, 80, 1_000]) } : undefined,
     /** Faults of wake-up hints. */
     hints: hintsFrom(dice),
+    /** Maximum effects of a slice, maximum gap after it, and the odds that a person intervenes in the gap; undefined: cranks are not sliced. */
+    slices: dice.chance(0.5)
+      ? { effects: dice.pick([1, 1, 2, 4]), gap_ms: dice.pick([1, 30, 400]), meddling: dice.chance(0.6) ? dice.spread(0.05, 0.6) : 0 }
+      : undefined,
   };
 }
 
@@ -95,6 +99,7 @@ export const PLAIN: Partial<Temper> = {
   family_pauses_every_ms: Number.POSITIVE_INFINITY,
   midnight: undefined,
   hints: FAITHFUL,
+  slices: undefined,
 };
 
 /** A ladder that acts early and never kills, so that everything it does must be undone again. */

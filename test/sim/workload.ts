@@ -165,6 +165,13 @@ export function dear(job: Job): Job {
   return { ...job, program, budget: { ...job.budget, calls: 20, ...money(40) } };
 }
 
+/** A job whose first crank has many effects, payments among them. */
+export function atOnce(job: Job): Job {
+  const calls = [1, 2, 3, 4, 5, 6].map((n): Step => ({ do: 'call', cap: n % 2 === 0 ? 'put' : 'pay', n }));
+  const program = { ...job.program, steps: [{ do: 'all' as const, steps: calls }, ...job.program.steps] };
+  return { ...job, program, budget: { ...job.budget, calls: 30, ...money(40) } };
+}
+
 /** A job with a child that sends its parent requests, which stay unanswered for long. */
 export function withFamily(job: Job): Job {
   const child: Program = {

@@ -1,6 +1,7 @@
 /**
  * A simulated world: hosts that start and die, agents that run programs, operators that intervene, and an oracle that checks everything.
  */
+import type { Slice } from '@corral/broker/bus';
 import { emptyProfile, learn } from '@corral/policy/detection/profile';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
@@ -9,7 +10,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Commit } from '@corral/protocol/ports/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './known.ts';
-import { accountsHold } from './accounts.ts';
+import { accountsHold, heldBack } from './accounts.ts';
 import { Cells } from './cells.ts';
 import { Dice } from './dice.ts';
 import { Disk } from './disk.ts';
@@ -22,7 +23,7 @@ import { Rumours } from './rumours.ts';
 import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
 import { MIDNIGHT, Timeline } from './timeline.ts';
-import { dear, inDebt, jobs, MANIFESTS, SOURCE, type Job, withFamily } from './workload.ts';
+import { atOnce, dear, inDebt, jobs, MANIFESTS, SOURCE, type Job, withFamily } from './workload.ts';
 
 export interface Result {
   readonly seed: number;
@@ -47,6 +48,8 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 /** Maximum time until a world is at rest after the faults have ended. */
 const SETTLE_MS = 60_000;
+/** A limit that no world reaches, in millionths: with it the host keeps account of what is spent. */
+const PLENTY = 1e15;
 
 interface Host {
   alive: boolean;
@@ -79,6 +82,7 @@ export class World {
   /** Maximum amount that a tenant may pay in a day, in millionths. */
   readonly #spend: number | undefined;
   readonly #hints: Dice;
+  readonly #slices: Dice;
   #hosts = 0;
   #chaos = true;
 
@@ -93,7 +97,7 @@ export class World {
     if (midnight !== undefined) {
       timeline.epoch = MIDNIGHT - midnight.in_ms;
       this.#spend = oracle.mostADay = midnight.money * MICROS;
-    }
+    } else if (this.#temper.slices !== undefined) this.#spend = oracle.mostADay = PLENTY;
     const clock = timeline.clock(() => true);
     oracle.now = () => clock.now();
     oracle.graces.endsLate = Number.isFinite(this.#temper.full_every_ms) || this.#temper.disk.failing > 0;
@@ -165,6 +169,7 @@ export class World {
     this.#stops = dice.fork();
     this.#kin = dice.fork();
     this.#hints = dice.fork();
+    this.#slices = dice.fork();
   }
 
   /** Runs the whole world. @returns its result */
@@ -177,10 +182,9 @@ export class World {
       this.#temper.jobs,
       chaos_ms * 0.7,
     );
-    const { debts, families_every_ms, midnight } = this.#temper;
-    const work = drawn.map((job) =>
-      midnight ? dear(job) : debts ? inDebt(job) : Number.isFinite(families_every_ms) ? withFamily(job) : job,
-    );
+    const { debts, families_every_ms, midnight, slices } = this.#temper;
+    const changed = midnight ? dear : debts ? inDebt : Number.isFinite(families_every_ms) ? withFamily : slices ? atOnce : undefined;
+    const work = changed === undefined ? drawn : drawn.map(changed);
     this.start();
     for (const job of work) this.timeline.after(job.at, () => this.submit(job));
     this.#trouble();
@@ -226,6 +230,7 @@ export class World {
       // One tenant has a profile that its agents never match, so that every fold includes drift.
       profiles: { current: (tenant) => (tenant === 'red' ? 'strange' : undefined), get: () => STRANGE },
       ...this.#temper.host,
+      slice: (run) => this.#slice(run),
       ...(this.#temper.approval_ms === undefined ? {} : { approval_ms: this.#temper.approval_ms }),
     })
       .then(async (supervisor) => {
@@ -245,6 +250,16 @@ export class World {
         if (host.supervisor === undefined) this.crash();
         else this.timeline.after(100, () => this.crash());
       });
+  }
+
+  /** The size of a slice of a run's crank, and sometimes a person who intervenes before the next one. */
+  #slice(run: RunId): Slice {
+    const { slices } = this.#temper;
+    const dice = this.#slices;
+    if (slices === undefined || !this.#chaos) return { effects: Number.POSITIVE_INFINITY, gap_ms: 0 };
+    const gap_ms = dice.spread(0.01, slices.gap_ms);
+    if (dice.chance(slices.meddling)) this.timeline.after(dice.between(0, gap_ms), () => this.#people.meddle(run, dice));
+    return { effects: 1 + dice.below(slices.effects), gap_ms };
   }
 
   /** Deploys the agents of a tenant. A tenant that lacks a tool cannot deploy and keeps what it has. */
@@ -383,7 +398,7 @@ export class World {
     if (
       error instanceof CorralError &&
       (REFUSALS.has(error.code) ||
-        (error.code === 'CORRAL_SPEND_EXCEEDED' && this.#spend !== undefined) ||
+        (error.code === 'CORRAL_SPEND_EXCEEDED' && this.#temper.midnight !== undefined) ||
         (what.startsWith('resolve retry') && error.code === 'CORRAL_BUDGET_EXCEEDED'))
     )
       return;
@@ -439,8 +454,19 @@ export class World {
       if (host === this.#hosts && this.oracle.runs.get(run)?.outcome !== undefined)
         this.oracle.broken(`7: the caller that waits for ${run} was never told that it has ended`);
     }
+    await this.#accountsAgree();
     for (const comesTrue of this.oracle.owed) comesTrue();
     for (const run of this.oracle.accepted) if (!this.oracle.runs.has(run)) this.oracle.broken(`7: ${run} was accepted and is nowhere`);
+  }
+
+  /** Checks that the host's memory and the store agree about the accounts, once all commits are durable. */
+  async #accountsAgree(): Promise<void> {
+    const held = () => {
+      const supervisor = this.host?.supervisor;
+      return supervisor === undefined ? 0 : heldBack(this.oracle, supervisor, this.oracle.now());
+    };
+    for (let tries = 0; held() !== 0 && tries < 20; tries++) await this.#until(this.timeline.now + 100);
+    if (held() !== 0) this.oracle.broken(`10: the host and the store differ by ${held()} about what is left of the accounts`);
   }
 
   #result(): Result {

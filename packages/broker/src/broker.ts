@@ -12,12 +12,13 @@ import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/ports/store';
 import { answerOf } from './commit/child-answer.ts';
 import { mayCallHere, mayStillCall, neverMade } from './policies/approved.ts';
-import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank } from './bus.ts';
+import type { BrokerPowers, BusEvents, BusRun, CommitRest, Crank, CrankTold } from './bus.ts';
 import { Answers } from './commit/answers.ts';
 import { begin } from './commit/context.ts';
 import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type Dispatch } from './effects/batch.ts';
 import { labelOf } from './effects/common.ts';
 import { CrankDraft } from './commit/draft.ts';
+import { Slices, type SlicesOptions } from './commit/slices.ts';
 import { DraftPolicies } from './policies/draft-policies.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { internal } from './commit/endings.ts';
@@ -51,6 +52,7 @@ export class Broker {
   /** Purses above the runs. */
   readonly accounts: BrokerPowers['accounts'];
   readonly #refusals = new WeakMap<BusRun, CorralError>();
+  readonly #slices: SlicesOptions;
   #closed = false;
   #draining = false;
 
@@ -58,6 +60,8 @@ export class Broker {
     this.#powers = powers;
     this.#events = events;
     this.accounts = powers.accounts;
+    const { clock, accounts, slice } = powers;
+    this.#slices = { clock, accounts, slice, draft: this.#draft, open: new Set() };
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers, {
       isStopped: (tenant, tool) => this.#isQuarantined(tenant)(tool),
@@ -72,38 +76,37 @@ export class Broker {
   }
 
   /**
-   * Takes one crank through the bus. When it returns, the ledger has the crank and tools that may start early are on their way;
-   * everything else leaves once the commit is durable. If it throws, nothing of the crank reached the store, and the
-   * run must be ended: where its deciding failed, its ledger is as it was before.
-   * @returns the outcome, when the crank ended its run
+   * Decides one crank: before this returns, or over several turns of the event loop if it has many effects. Then the ledger has the crank,
+   * and tools that may start early have been called; all other effects leave once the commit is durable. While the crank is being decided,
+   * nothing may be recorded for its run; see Behind.
    */
-  crank(run: BusRun, crank: Crank): Outcome | undefined {
-    const { seq } = run.ledger;
-    const now = this.#powers.clock.now();
-    const policies = this.#policies(run);
-    const drafted = policies === undefined ? undefined : new DraftPolicies(policies);
-    const draft = new CrankDraft(run, crank, this.#context(run, now, drafted), drafted);
-    try {
-      draft.go(Number.POSITIVE_INFINITY);
-      draft.finish();
-    } catch (error) {
-      draft.drop();
-      throw error;
-    }
-    try {
-      return this.#adopt(run, crank, draft, now);
-    } catch (error) {
-      // Nothing of it was handed to the store; the next entry takes its place.
-      run.ledger.seq = seq;
-      throw error;
-    }
+  crank(run: BusRun, crank: Crank, { taken, failed, after }: CrankTold): void {
+    const done = (draft: CrankDraft) => {
+      const { seq } = run.ledger;
+      let outcome: Outcome | undefined;
+      try {
+        outcome = this.#adopt(run, crank, draft);
+      } catch (error) {
+        // Nothing of it was handed to the store; the next entry takes its place.
+        run.ledger.seq = seq;
+        return failed(error);
+      }
+      taken(outcome);
+    };
+    new Slices(this.#slices, run, crank, { done, failed, after }).next();
   }
 
+  readonly #draft = (run: BusRun, crank: Crank): CrankDraft => {
+    const policies = this.#policies(run);
+    const drafted = policies === undefined ? undefined : new DraftPolicies(policies);
+    return new CrankDraft(run, crank, this.#context(run, this.#powers.clock.now(), drafted), drafted);
+  };
+
   /** The crank is decided: the run has it from here on. */
-  #adopt(run: BusRun, crank: Crank, draft: CrankDraft, now: number): Outcome | undefined {
+  #adopt(run: BusRun, crank: Crank, draft: CrankDraft): Outcome | undefined {
     const { ledger } = run;
     const { record, loops } = ledger;
-    const { batch, effects } = draft;
+    const { batch, effects, now } = draft;
     const seq = ledger.seq + 1;
     const over = timersEnded(ledger, crank.delivery);
     const changes = begin(ledger, crank.delivery);
@@ -152,7 +155,7 @@ export class Broker {
 
   /**
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
-   * @throws whatever the store refused it for; nothing of it has happened then
+   * @throws whatever the store refused it for; nothing of it has happened then. Error if a crank of the run is being decided
    * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on;
    * `cpu_us`: what it had used of the CPU for that
    */
@@ -275,8 +278,8 @@ export class Broker {
     this.#draining = true;
     const rest = async (ms: number) => {
       const until = clock.monotonic() + ms;
-      while ((this.#committing.size > 0 || this.#dispatcher.size > 0) && clock.monotonic() < until)
-        await new Promise<void>((resolve) => clock.after(REST_MS, resolve));
+      const isBusy = () => this.#slices.open.size > 0 || this.#committing.size > 0 || this.#dispatcher.size > 0;
+      while (isBusy() && clock.monotonic() < until) await new Promise<void>((resolve) => clock.after(REST_MS, resolve));
     };
     await rest(within_ms);
     this.#dispatcher.stop();
@@ -292,6 +295,11 @@ export class Broker {
   /** Nothing more leaves; what is being written may still become durable. */
   async close(): Promise<void> {
     this.#closed = true;
+    // The next host runs these cranks again.
+    for (const { behind } of this.#slices.open) {
+      behind.drop();
+      behind.drain();
+    }
     await Promise.all([this.answers.flush(), ...this.#committing.values()]);
   }
 
@@ -353,7 +361,7 @@ export class Broker {
       // What follows a refused commit is refused too; the reason is the first one.
       const reason = this.#refusals.get(run) ?? internal(error);
       this.#refusals.set(run, reason);
-      letGo(this.#powers.grants, more[1]);
+      letGo({ grants: this.#powers.grants, standing: this.#powers.standing?.() }, more[1]);
       // The store has counted nothing of it.
       for (const one of more[1].uses.toReversed()) this.#powers.grants.unuse(one);
       more[1].stop?.refused();
@@ -470,6 +478,7 @@ export class Broker {
       for (const id of ledger.caps.values()) this.#powers.grants.release(id);
       // Its last crank had children that do not begin.
       for (const { id } of batch.grants) this.#powers.grants.release(id);
+      for (const { tenant, version } of batch.spawned) this.#powers.standing?.().neverBegan(tenant, version);
       this.#events.ended(record.id, outcome);
       return;
     }
@@ -508,6 +517,7 @@ export class Broker {
    * journal has it.
    */
   bounce(run: BusRun, result: Result): void {
+    if (run.behind.deciding) return run.behind.do(() => this.bounce(run, result));
     const pending = run.ledger.pending.get(result.id);
     if (run.outcome !== undefined || pending?.kind !== 'decided' || pending.sent !== true) return;
     // A refusal is told by the event.

@@ -12,6 +12,7 @@ import type { Control, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Accounts, AccountState } from './accounts/accounts.ts';
+import type { Behind } from './commit/behind.ts';
 import type { BothLimits } from './dispatch/gates.ts';
 import type { Batch, Cause, Consequence, Stop } from './effects/batch.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -34,6 +35,8 @@ export interface BrokerPowers {
   /** Whether a tool that a tenant may use is under quarantine, and so is not given out by `tool`. */
   readonly quarantined?: (tenant: TenantId, name: string) => boolean;
   readonly standing?: () => AdmissionGate;
+  /** The size of the next slice of a crank of this run; undefined: only the time of limits.ts limits it. */
+  readonly slice?: ((run: RunId) => Slice) | undefined;
   /** How often a tool may be called by a tenant, and by all. */
   readonly limits?: (tenant: TenantId, tool: string) => BothLimits | undefined;
   /** Purses above the run; without them, none are kept. */
@@ -89,6 +92,8 @@ export interface BusRun {
   readonly agents: ReadonlyMap<string, AgentVersion>;
   readonly epoch: number;
   readonly control: Control;
+  /** Work that waits while a crank of the run is being decided. */
+  readonly behind: Behind<Crank>;
   /** It is over, though that may not be durable yet. */
   readonly outcome: Outcome | undefined;
 }
@@ -100,6 +105,22 @@ export interface Crank {
   readonly inbox: number | undefined;
   readonly effectsText: string;
   readonly cpu_us: number;
+}
+
+/** How much of a crank is decided in one turn of the event loop, besides the time limit of limits.ts. */
+export interface Slice {
+  readonly effects: number;
+  /** Minimum time until the next slice. */
+  readonly gap_ms: number;
+}
+
+/** Called when a crank was decided, in one synchronous step: `taken` or `failed`, then the waiting work, then `after`. */
+export interface CrankTold {
+  /** The ledger has the crank. @param outcome if the crank ended the run */
+  readonly taken: (outcome: Outcome | undefined) => void;
+  /** Nothing reached the store, and the run must be ended. If deciding failed, its ledger is unchanged. */
+  readonly failed: (error: unknown) => void;
+  readonly after: () => void;
 }
 
 /** What a commit takes beside its run and its entry. */

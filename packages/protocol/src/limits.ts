@@ -129,6 +129,12 @@ export const MACHINE = {
     20,
     1000,
   ),
+  decide_slice_ms: limit(
+    'time for which the effects of one crank are decided at once; other runs have a turn before the rest is decided',
+    5,
+    1000,
+    0,
+  ),
   cell_losses: limit(
     'cells that may die under one crank of a run, and times that the crank may be given up because its process was stopped',
     2,

@@ -1,4 +1,6 @@
 /** What a host is made of: its powers, its tenants and its ceilings. */
+import type { Slice } from '@corral/broker/bus';
+import type { RunId } from '@corral/protocol/ids';
 import type { CellLauncher, Clock, Random, WakeUps } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { People } from './governance/people.ts';
@@ -39,4 +41,6 @@ export interface SupervisorOptions {
   readonly profiles?: Profiles;
   /** The people behind the names of principals; without it, each name counts as a person. */
   readonly people?: People;
+  /** The size of the next slice in which a crank is decided; without it, only the time limits a slice. */
+  readonly slice?: (run: RunId) => Slice;
 }

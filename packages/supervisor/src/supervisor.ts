@@ -1,6 +1,7 @@
 /**
  * The composition root of a host: store, broker, cells and tools put together behind what people and programs ask of it.
  */
+import type { Accounts } from '@corral/broker/accounts/accounts';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -73,6 +74,11 @@ export class Supervisor {
 
   get services(): Services {
     return this.#host.services;
+  }
+
+  /** Purses above the runs. */
+  get accounts(): Accounts {
+    return this.#host.accounts;
   }
 
   /** Starts a host on an open store, and takes up the runs that are in it. */
@@ -163,11 +169,9 @@ export class Supervisor {
       profile: watching.profile(job.tenant, manifest.name),
       tool: (name) => offers.tool(job.tenant, name),
     });
-    intake.mustNotRest({ tenant: job.tenant, version });
     // Where memory is full, it waits in the store for its turn.
     const place = membership.isJoined ? residency.place(job.tenant) : undefined;
-    await store.admit(record, grants, place && membership.node).finally(() => place?.());
-    intake.took(record);
+    await intake.writeDown(record, () => store.admit(record, grants, place && membership.node)).finally(() => place?.());
     // Somebody may have found it in the store, and asked for it, before we were told that it is there.
     const known = residency.knows(record.id);
     if (known || place === undefined) {

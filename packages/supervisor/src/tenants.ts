@@ -97,6 +97,6 @@ export interface TenantSources {
 
 export function tenantView({ runs, replayCpu, cells }: TenantSources, tenant: TenantId): TenantView {
   let busy = 0;
-  for (const run of runs.values()) if (run.tenant === tenant && (run.runnable || run.onCpu !== undefined)) busy += 1;
+  for (const run of runs.values()) if (run.tenant === tenant && (run.runnable || run.isAtWork)) busy += 1;
   return { residents: runs.of(tenant), busy, cells: cells.get(tenant) ?? 0, replay_cpu_ms: Math.round(replayCpu.of_ms(tenant)) };
 }

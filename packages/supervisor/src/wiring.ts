@@ -84,7 +84,7 @@ type Authority = ReturnType<typeof buildAuthority>;
 
 /** The bus: it decides the effects of runs and carries them out. */
 function buildBus(options: SupervisorOptions, authority: Authority, transitions: Transitions) {
-  const { store, clock, random, approval_ms, people = BY_NAME } = options;
+  const { store, clock, random, approval_ms, slice, people = BY_NAME } = options;
   const { accounts, tenantPolicies, quarantines, quarantined, services, tenants, tool, watching } = authority;
   const [grants, runs] = [new Grants(), new RunTable()];
   const consequences = new Consequences({ clock, quarantines, runs, transitions });
@@ -97,6 +97,7 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
       tool,
       quarantined,
       approval_ms,
+      slice,
       accounts,
       policies: (tenant) => tenantPolicies.policies(tenant),
       reach: (...of) => services.reach(...of),

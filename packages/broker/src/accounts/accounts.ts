@@ -81,6 +81,9 @@ export class Accounts {
   readonly #bounds: (tenant: TenantId) => SpendBounds | undefined;
   /** Spent plus reserved, by account and period. Past periods are dropped. */
   readonly #committed = new Map<string, Sums>();
+  /** Reservations of cranks that are being decided, by account and period. */
+  readonly #drafted = new Map<string, Sums>();
+  #drafts = 0;
   /** Soft limits that were reported. */
   readonly #warned = new Set<string>();
   #day = '';
@@ -106,7 +109,7 @@ export class Accounts {
   }
 
   /** The remainder of an amount in the account that has least of it; Infinity without a limit. */
-  left({ record, tally }: Books, name: SpendName, now: number): number {
+  left({ record, tally }: Pick<Books, 'record' | 'tally'>, name: SpendName, now: number): number {
     let left = Number.POSITIVE_INFINITY;
     for (const { committed, bound } of this.#bound(record, name, 'hard', now, tally.committedOn(dayOf(now))))
       left = Math.min(left, bound - committed);
@@ -163,6 +166,23 @@ export class Accounts {
     for (const state of passed) this.#warned.delete(warningKey(state));
   }
 
+  /**
+   * Counts the reservations of a draft against other runs until the returned function is called. Amounts that its crank gives back are
+   * not counted, because others could spend them and the draft may still be dropped.
+   */
+  hold({ record, tally }: Books): (() => void) | undefined {
+    if (tally.isEmpty) return undefined;
+    const held = tally.days().map(({ day, spent, reserved }) => ({ day, amounts: aboveNothing(sumOf(spent, reserved)) }));
+    const holders = holdersOf(record);
+    const count = (sign: 1 | -1) => {
+      this.#drafts += sign;
+      for (const holder of holders) for (const { day, amounts } of held) add(this.#drafted, holder, day, amounts, sign);
+      if (this.#drafts === 0) this.#drafted.clear();
+    };
+    count(1);
+    return () => count(-1);
+  }
+
   #post({ holders, days }: SpendChange, now: number): readonly AccountState[] {
     this.#roll(now);
     for (const holder of holders) for (const { day, spent, reserved } of days) this.#add(holder, day, spent, reserved, 1);
@@ -197,7 +217,8 @@ export class Accounts {
         const bound = boundOf(own, period, name)?.[kind];
         if (bound === undefined) continue;
         const which = period === 'day' ? day : monthOf(day);
-        const committed = (this.#committed.get(keyOf(holder, which))?.[name] ?? 0) + besides[name];
+        const key = keyOf(holder, which);
+        const committed = (this.#committed.get(key)?.[name] ?? 0) + (this.#drafted.get(key)?.[name] ?? 0) + besides[name];
         yield { holder, period, which, name, committed, bound };
       }
     }
@@ -218,12 +239,7 @@ export class Accounts {
   }
 
   #add(holder: Holder, day: string, spent: Spend, reserved: Spend, sign: 1 | -1): void {
-    for (const which of [day, monthOf(day)]) {
-      const key = keyOf(holder, which);
-      let sums = this.#committed.get(key);
-      if (sums === undefined) this.#committed.set(key, (sums = { ...NO_SPEND }));
-      for (const name of SPEND_NAMES) sums[name] += sign * (spent[name] + reserved[name]);
-    }
+    add(this.#committed, holder, day, sumOf(spent, reserved), sign);
   }
 
   /** Drops days and months that are over; no decision needs them, and the store has them. */
@@ -234,6 +250,19 @@ export class Accounts {
     const goes = (key: string) => !key.startsWith(`${day} `) && !key.startsWith(`${monthOf(day)} `);
     for (const key of this.#committed.keys()) if (goes(key)) this.#committed.delete(key);
     for (const key of this.#warned) if (goes(key)) this.#warned.delete(key);
+  }
+}
+
+const sumOf = (one: Spend, other: Spend): Spend => each((name) => one[name] + other[name]);
+const aboveNothing = (amounts: Spend): Spend => each((name) => Math.max(0, amounts[name]));
+const each = (of: (name: SpendName) => number): Spend => ({ money_micros: of('money_micros'), tokens: of('tokens'), calls: of('calls') });
+
+function add(to: Map<string, Sums>, holder: Holder, day: string, amounts: Spend, sign: 1 | -1): void {
+  for (const which of [day, monthOf(day)]) {
+    const key = keyOf(holder, which);
+    let sums = to.get(key);
+    if (sums === undefined) to.set(key, (sums = { ...NO_SPEND }));
+    for (const name of SPEND_NAMES) sums[name] += sign * amounts[name];
   }
 }
 

@@ -99,10 +99,14 @@ export class Tally {
     return this.#days === undefined;
   }
 
+  /** All changes, by day. */
+  days(): readonly DaySpend[] {
+    return [...(this.#days ?? [])].map(([day, sums]) => ({ day, ...sums }));
+  }
+
   /** Returns all changes and starts again from nothing. */
   take(): readonly DaySpend[] {
-    if (this.#days === undefined) return [];
-    const days = [...this.#days].map(([day, sums]) => ({ day, ...sums }));
+    const days = this.days();
     this.#days = undefined;
     return days;
   }

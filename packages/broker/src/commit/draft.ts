@@ -55,11 +55,35 @@ export class CrankDraft {
   }
 
   /**
-   * Decides the next so many effects.
-   * @returns whether there are more
+   * Decides the next effects.
+   * @param most maximum number of effects
+   * @param isOver called after every few effects; true ends the slice
+   * @returns whether there are more effects
    */
-  go(most: number): boolean {
-    return this.#batch === undefined && this.#deciding.go(most);
+  go(most: number, isOver: () => boolean = () => false): boolean {
+    if (this.#batch !== undefined) return false;
+    for (let left = most; left > 0; left -= AT_ONCE) {
+      if (!this.#deciding.go(Math.min(left, AT_ONCE))) return false;
+      if (isOver()) return true;
+    }
+    return true;
+  }
+
+  /** Prepares for other work before the rest of this crank is decided: policies that are replaced meanwhile stay loaded. */
+  wait(): void {
+    this.#policies?.wait();
+  }
+
+  /** Whether a capability that a decision used has been revoked since. */
+  get isStale(): boolean {
+    const { uses, grants, outbox } = this.#deciding.batch;
+    const ids = new Set([...uses, ...grants, ...outbox.flatMap((one) => one.grants ?? [])].map(({ id }) => id));
+    return ids.values().some((id) => this.#context.grants.isRevoked(id));
+  }
+
+  /** The time of the decisions and of the entry: when deciding began, in milliseconds since 1970. */
+  get now(): number {
+    return this.#context.now;
   }
 
   /** What comes of it; decided as a whole once `finish` was called. */
@@ -77,8 +101,8 @@ export class CrankDraft {
     const limit = overrun(books);
     if (batch.outcome === undefined && limit !== undefined) {
       // Nothing of it leaves, so nobody gets what it would have given away.
-      letGo(this.#context.grants, batch);
-      batch = ended(limit, batch);
+      letGo(this.#context, batch);
+      batch = this.#deciding.batch = ended(limit, batch);
     }
     batch.outcome ??= finishOutcome(books);
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
@@ -96,11 +120,15 @@ export class CrankDraft {
   drop(): void {
     const { batch } = this.#deciding;
     const { grants } = this.#context;
-    letGo(grants, batch);
+    letGo(this.#context, batch);
     for (const one of batch.uses.toReversed()) grants.unuse(one);
+    this.#policies?.drop();
     this.books.drop();
   }
 }
+
+/** Effects between two readings of the clock. Most cranks have fewer, so they never read it. */
+const AT_ONCE = 8;
 
 const NONE: readonly GrantId[] = [];
 

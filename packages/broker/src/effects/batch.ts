@@ -1,5 +1,5 @@
 /** The input and the result of deciding a crank. */
-import type { Counted, Grants } from '@corral/policy/capability/grants';
+import type { Counted } from '@corral/policy/capability/grants';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Grant } from '@corral/protocol/model/grant';
@@ -9,6 +9,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Outgoing } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
+import type { DecideContext } from './context.ts';
 import type { Price } from '../accounts/price.ts';
 import type { Cost } from '@corral/protocol/model/cost';
 import type { HostEvent } from '@corral/protocol/model/run';
@@ -122,8 +123,15 @@ export function ended(outcome: Outcome, before: Pick<Batch, 'decisions' | 'conse
   return { ...emptyBatch(), decisions, consequences, uses, outcome };
 }
 
-/** Releases the grants of a batch that is not sent: nobody holds those it would have handed out, nor those of its children. */
-export function letGo(grants: Grants, batch: Pick<Batch, 'outbox' | 'grants'>): void {
+/**
+ * Gives back what a batch took that is not sent: nobody holds the grants that it would have handed out, nor those of its children, and
+ * the breakers of agents get back the trials that its children would have been.
+ */
+export function letGo(
+  { grants, standing }: Pick<DecideContext, 'grants' | 'standing'>,
+  batch: Pick<Batch, 'outbox' | 'grants' | 'spawned'>,
+): void {
+  for (const { tenant, version } of batch.spawned) standing?.neverBegan(tenant, version);
   for (const { grants: given = [] } of batch.outbox) for (const { id } of given) grants.release(id);
   for (const { id } of batch.grants) grants.release(id);
 }

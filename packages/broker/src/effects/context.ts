@@ -35,6 +35,8 @@ export interface AdmissionGate {
   readonly rests: (tenant: TenantId, version: string) => string | undefined;
   /** The profile against which runs of an agent are compared. */
   readonly profile: (tenant: TenantId, agent: string) => string | undefined;
+  /** Takes back the admission of a run that does not begin after all. */
+  readonly neverBegan: (tenant: TenantId, version: string) => void;
 }
 
 /** The instance for a key, and the reason if a quarantine forbids messages to it. */

@@ -59,7 +59,7 @@ export class Deciding {
       return this.taken.length < this.#effects.length;
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
-      letGo(this.#context.grants, this.batch);
+      letGo(this.#context, this.batch);
       this.batch = ended(error.outcome, this.batch);
       return false;
     }

@@ -109,6 +109,8 @@ export class Ledger implements Books {
 
   /** The original, if this is a draft. */
   readonly #of: Ledger | undefined;
+  /** Whether this ledger has an open draft. */
+  #isDrafted = false;
 
   /**
    * @param tracked whether policies use labels and provenance
@@ -160,9 +162,11 @@ export class Ledger implements Books {
    * Applies one journal entry.
    * @param how `checkpoint`: the entry of the checkpoint with which reading began; only the event of that entry is applied. `monotonic`:
    * the time, if the entry is live and not read back
+   * @throws Error while this ledger has an open draft, which the entry would make wrong
    */
   apply(entry: Entry, how: { readonly checkpoint?: number; readonly monotonic?: number } = {}): void {
     const { seq, delivery, effects, decisions, cpu_us } = entry;
+    if (this.#isDrafted) throw new Error(`Entry ${seq} of ${this.record.id} would go before the crank that is being decided.`);
     if (seq !== how.checkpoint && delivery !== undefined && effects !== undefined) {
       this.beginCrank(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery), cpu_us, entry.inbox);
       const byId = new Map(decisions.map((decision) => [decision.id, decision]));
@@ -205,6 +209,7 @@ export class Ledger implements Books {
    * adopted or dropped, nothing else may change this ledger.
    */
   draft(): Ledger {
+    this.#isDrafted = true;
     return new Ledger(this.record, this.tracked, this.loops, this);
   }
 
@@ -215,6 +220,7 @@ export class Ledger implements Books {
    */
   adopt(draft: Ledger, { delivery, inbox, effects, ended }: Taken): void {
     const { loops } = this;
+    this.#isDrafted = false;
     if (loops !== undefined) {
       loops.delivered(delivery, this.seq + 1, this.purse);
       this.#handles(delivery, inbox);
@@ -237,6 +243,7 @@ export class Ledger implements Books {
 
   /** Drops this draft; its original is unchanged. */
   drop(): void {
+    if (this.#of !== undefined) this.#of.#isDrafted = false;
     this.flow?.dropped();
   }
 

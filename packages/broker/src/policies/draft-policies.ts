@@ -61,6 +61,8 @@ export class DraftPolicies implements Policies {
   readonly shadow: Policies['shadow'];
   readonly history: DraftHistory;
   readonly #of: Policies;
+  /** Allows the policies to be closed, if they were replaced. */
+  #letGo: (() => void) | undefined;
   /** Decisions that whatever runs beside the policies is told of. */
   #decided: Decided[] | undefined;
 
@@ -73,8 +75,19 @@ export class DraftPolicies implements Policies {
     this.shadow = of.shadow === undefined ? undefined : (decided) => void (this.#decided ??= []).push(decided);
   }
 
+  /** Keeps the policies loaded until the draft is adopted or dropped. */
+  wait(): void {
+    this.#letGo ??= this.#of.keep?.();
+  }
+
   adopt(): void {
     this.history.adopt();
     for (const one of this.#decided ?? []) this.#of.shadow?.(one);
+    this.#letGo?.();
+  }
+
+  /** Forgets all of it. */
+  drop(): void {
+    this.#letGo?.();
   }
 }

@@ -41,4 +41,6 @@ export interface Policies {
   readonly owner?: ((agent: string) => string | undefined) | undefined;
   /** Called after each decision. */
   readonly shadow?: ((decided: Decided) => void) | undefined;
+  /** Keeps the policies of now loaded until the returned function is called, even if others replace them. */
+  readonly keep?: (() => () => void) | undefined;
 }

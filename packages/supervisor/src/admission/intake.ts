@@ -29,7 +29,7 @@ export interface IntakeParts {
   /** Whether the host is shutting down and refuses new work. */
   readonly stopping?: () => boolean;
   /** Circuit breakers of agent versions. Only a host has them, since they are kept in its memory. */
-  readonly breakers?: Pick<AgentBreakers, 'refusal' | 'began'>;
+  readonly breakers?: Pick<AgentBreakers, 'refusal' | 'began' | 'neverBegan'>;
 }
 
 export class Intake {
@@ -51,17 +51,21 @@ export class Intake {
   }
 
   /**
-   * Call this last before the run is stored: a half-open breaker lets a limited number of runs through, and counts this one.
-   * @throws CORRAL_AGENT_RESTS
+   * Stores a run, unless the breaker of its version refuses it. The breaker is asked last, because a half-open breaker lets a limited
+   * number of runs through and counts this one; if the store refuses the run, the breaker gets its trial back.
+   * @throws CORRAL_AGENT_RESTS and errors of the store
    */
-  mustNotRest({ tenant, version }: Pick<Newcomer, 'tenant' | 'version'>): void {
-    const rests = this.#parts.breakers?.refusal(tenant, version);
+  async writeDown(run: Pick<RunRecord, 'id' | 'tenant' | 'version'>, write: () => Promise<void>): Promise<void> {
+    const { breakers } = this.#parts;
+    const rests = breakers?.refusal(run.tenant, run.version);
     if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
-  }
-
-  /** Tells the breakers that an admitted run is durable. */
-  took(run: Pick<RunRecord, 'id' | 'tenant' | 'version'>): void {
-    this.#parts.breakers?.began(run);
+    try {
+      await write();
+    } catch (error) {
+      breakers?.neverBegan(run.tenant, run.version);
+      throw error;
+    }
+    breakers?.began(run);
   }
 }
 

@@ -211,7 +211,7 @@ export class Scheduler {
    * @param share of these runs, from 0 to 1
    */
   evict(cell: Cell, share = 1): void {
-    const idle = [...this.#seats.runs(cell)].filter((run) => run.onCpu === undefined && !run.wants && !this.isBusy(run));
+    const idle = [...this.#seats.runs(cell)].filter((run) => !run.isAtWork && !run.wants && !this.isBusy(run));
     idle.sort((a, b) => a.worth - b.worth);
     for (const run of idle.slice(0, Math.ceil(idle.length * share))) this.unseat(run);
   }

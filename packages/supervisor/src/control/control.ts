@@ -15,7 +15,17 @@ import type { RunLifecycle } from '../runs/lifecycle.ts';
 import { becameOf } from '../governance/approvals.ts';
 import { mustBeAnother, mustOwn } from '../governance/owner.ts';
 import { samePerson } from '../governance/people.ts';
-import { mustBeAllowedHere, mustBeApprovedHere, paidOn, reservedAgain, resolutionOf, type Resolution } from './resolution.ts';
+import {
+  mustBeAllowedHere,
+  mustBeApprovedHere,
+  mustWait,
+  paidOn,
+  reservedAgain,
+  resolvedBy,
+  fitting,
+  type Resolution,
+  type Word,
+} from './resolution.ts';
 import type { TenantPolicies } from '../governance/tenant-policies.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
@@ -277,20 +287,27 @@ export class Control {
       if (resolution.how === 'retry') this.#mustTakeWork();
       if (resolution.how === 'retry' && run.ledger.record.origin !== undefined)
         mustBeApprovedHere(run.ledger.record, call, await this.#options.store.journal(id));
-      const asked = run.ledger.pending.get(call);
-      const called = asked?.kind === 'call' ? tool(run.tenant, asked.tool) : undefined;
-      const unpaid = asked?.kind === 'call' && asked.inherited?.price !== undefined;
-      const event = await resolutionOf(run.ledger, call, { by, reason }, resolution, called);
-      const { accounts } = broker;
-      // Before the use of its grant is counted: what is not paid for is not made.
-      const reserved = accounts === undefined ? event : reservedAgain(run.ledger, event, accounts, this.#options.clock.now());
-      if (resolution.how === 'retry' && asked?.kind === 'call' && asked.inherited !== undefined)
-        mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
-      await broker.record(alive(id, run), reserved);
-      const pending = run.ledger.pending.get(call);
-      if (resolution.how !== 'retry') this.#options.settlements.pass(run, call);
-      else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending, false, unpaid);
+      const asked = mustWait(run.ledger, call);
+      const unpaid = asked.inherited?.price !== undefined;
+      const fits = await fitting(resolution, tool(run.tenant, asked.tool));
+      await run.behind.enter(() => this.#settle(alive(id, run), call, { by, reason }, fits));
+      await run.behind.enter(async () => {
+        const pending = run.ledger.pending.get(call);
+        if (resolution.how !== 'retry') this.#options.settlements.pass(run, call);
+        else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending, false, unpaid);
+      });
     });
+  }
+
+  /** Records how a person settled a call. */
+  async #settle(run: Run, call: number, word: Word, resolution: Resolution): Promise<void> {
+    const { broker, clock } = this.#options;
+    const asked = mustWait(run.ledger, call);
+    const event = resolvedBy(run.ledger, call, word, resolution);
+    // Before the use of its grant is counted: what is not paid for is not made.
+    const reserved = broker.accounts === undefined ? event : reservedAgain(run.ledger, event, broker.accounts, clock.now());
+    if (event.how === 'retry' && asked.inherited !== undefined) mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
+    await broker.record(run, reserved);
   }
 
   /**
@@ -331,8 +348,10 @@ export class Control {
       else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
       if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
       if (!last || run.outcome !== undefined) return;
-      const going = run.ledger.pending.get(call);
-      if (going?.kind === 'call') broker.reissue(run.ledger, going, true);
+      await run.behind.enter(async () => {
+        const going = run.ledger.pending.get(call);
+        if (run.outcome === undefined && going?.kind === 'call') broker.reissue(run.ledger, going, true);
+      });
     });
   }
 
@@ -374,7 +393,7 @@ export class Control {
       if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
       await broker.record(run, { kind: 'released', by, reason });
       run.tick(this.#options.clock.monotonic());
-      this.#options.lifecycle.askAgain(run);
+      await run.behind.enter(async () => run.outcome === undefined && this.#options.lifecycle.askAgain(run));
       scheduler.wake(run);
       void this.#options.lifecycle.endIfStalled(run);
     });
@@ -394,17 +413,21 @@ export class Control {
     this.#frozen.set(run.id, { cell, stopGrace });
   }
 
-  /** Operations on one run come one after the other; a kill waits for none. */
+  /**
+   * Runs the operations on one run one after the other, each after a crank that is being decided; a kill does not wait. An operation that
+   * awaits something enters again before it records anything, because the next crank may be being decided by then.
+   */
   async #inTurn<T>(id: RunId, work: (run: Run) => Promise<T>): Promise<T> {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
-      const attempt = async () => {
+      const attempt = async (): Promise<T> => {
         const run = alive(id, await this.#options.residency.hold(id));
         // Until this is in its journal it stays in memory: the store would keep it as it was before.
         const letGo = run.keep();
         try {
-          return await work(run);
+          // The store may have refused the run's commits meanwhile; then the run comes back from the store as another object.
+          return await run.behind.enter(() => (run.outcome === undefined ? work(run) : attempt()));
         } finally {
           letGo();
         }

@@ -20,6 +20,9 @@ export interface Word {
   readonly reason: string;
 }
 
+/** The event that records it. */
+export type Resolved = Extract<HostEvent, { kind: 'resolved' }>;
+
 /**
  * @param tool the one that was called, where it is there: a result is held to its output schema
  * @throws CORRAL_RUN_STATE, CORRAL_BUDGET_EXCEEDED where the purse cannot pay once more, CORRAL_REQUEST_INVALID
@@ -27,16 +30,17 @@ export interface Word {
 export async function resolutionOf(
   ledger: Ledger,
   call: number,
-  { by, reason }: Word,
+  word: Word,
   resolution: Resolution,
   tool: Tool | undefined,
-): Promise<HostEvent> {
-  const pending = ledger.pending.get(call);
-  if (pending?.kind !== 'call' || pending.state !== 'unknown') {
-    const waiting = [...ledger.pending.values()].filter((one) => one.kind === 'call' && one.state === 'unknown').map((one) => one.id);
-    const which = waiting.length === 0 ? 'No call of it does' : `These do: ${waiting.join(', ')}`;
-    throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${ledger.record.id} does not wait for a resolution. ${which}.`);
-  }
+): Promise<Resolved> {
+  mustWait(ledger, call);
+  return resolvedBy(ledger, call, word, await fitting(resolution, tool));
+}
+
+/** Like `resolutionOf`, for a value that was checked. The caller records the event in the same synchronous step. */
+export function resolvedBy(ledger: Ledger, call: number, { by, reason }: Word, resolution: Resolution): Resolved {
+  const pending = mustWait(ledger, call);
   const said = { kind: 'resolved' as const, id: call, by, ...(reason === '' ? {} : { reason }) };
   switch (resolution.how) {
     case 'retry': {
@@ -55,10 +59,19 @@ export async function resolutionOf(
       return { ...said, how: 'fail', result: { id: call, error } };
     }
     case 'result': {
-      const value = await fitting(tool, resolution.value);
+      const { value } = resolution;
       return { ...said, how: 'result', result: { id: call, value, ...(pending.as_handle === true ? { handle: viewOf(value) } : {}) } };
     }
   }
+}
+
+/** @returns the call, if its result is unknown @throws CORRAL_RUN_STATE */
+export function mustWait({ pending, record }: Ledger, call: number): PendingCall {
+  const asked = pending.get(call);
+  if (asked?.kind === 'call' && asked.state === 'unknown') return asked;
+  const waiting = [...pending.values()].filter((one) => one.kind === 'call' && one.state === 'unknown').map((one) => one.id);
+  const which = waiting.length === 0 ? 'No call of it does' : `These do: ${waiting.join(', ')}`;
+  throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${record.id} does not wait for a resolution. ${which}.`);
 }
 
 /**
@@ -66,8 +79,8 @@ export async function resolutionOf(
  * between this and what it returns being written down.
  * @throws CORRAL_SPEND_EXCEEDED
  */
-export function reservedAgain(ledger: Ledger, event: HostEvent, accounts: Accounts, now: number): HostEvent {
-  if (event.kind !== 'resolved' || event.how !== 'retry') return event;
+export function reservedAgain(ledger: Ledger, event: Resolved, accounts: Accounts, now: number): Resolved {
+  if (event.how !== 'retry') return event;
   // One that says nothing of its price beforehand has none, and is not made either where an account is overdrawn.
   accounts.mustPay(ledger, event.again ?? {}, now);
   if (event.again === undefined) return event;
@@ -114,12 +127,13 @@ export function mustBeAllowedHere({ record: { id, origin } }: Ledger, call: Pend
   throw new CorralError('CORRAL_RUN_STATE', message);
 }
 
-/** The value as the tool itself might have given it. @throws CORRAL_REQUEST_INVALID */
-async function fitting(tool: Tool | undefined, value: Json): Promise<Json> {
-  if (tool === undefined) return value;
+/** A result as the tool itself might have given it. @throws CORRAL_REQUEST_INVALID */
+export async function fitting(resolution: Resolution, tool: Tool | undefined): Promise<Resolution> {
+  if (tool === undefined || resolution.how !== 'result') return resolution;
   const { output } = tool;
+  const { value } = resolution;
   const checked = output.checkLater === undefined ? output.check(value) : await output.checkLater(value);
-  if (checked.ok) return (checked.value ?? null) as Json;
+  if (checked.ok) return { how: 'result', value: (checked.value ?? null) as Json };
   const where = checked.where === '' ? '' : `${checked.where}: `;
   throw new CorralError('CORRAL_REQUEST_INVALID', `${tool.name} gives no such result: ${where}${checked.message}.`);
 }

@@ -59,8 +59,11 @@ function stopCallsOf(powers: Powers, run: Run): number {
     return 0;
   }
   let aborted = 0;
-  run.queue.sift((delivery) => kept(powers, run, delivery));
-  powers.settlements.fenceRequests(run);
+  run.behind.do(() => {
+    if (run.outcome !== undefined) return;
+    run.queue.sift((delivery) => kept(powers, run, delivery));
+    powers.settlements.fenceRequests(run);
+  });
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
     broker.abort(run.id, pending.id, 'The capability was taken back.');

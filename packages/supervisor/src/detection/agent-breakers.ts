@@ -87,6 +87,14 @@ export class AgentBreakers {
     known.probes.add(id);
   }
 
+  /** Takes back the admission of a run that does not begin after all: a half-open breaker may let another one through. */
+  neverBegan(tenant: TenantId, version: string): void {
+    const known = this.#known.get(keyOf(tenant, version));
+    if (known === undefined || known.owed === 0) return;
+    known.owed -= 1;
+    known.breaker = withoutTry(known.breaker);
+  }
+
   /** @param narrowed whether the run was given less than its agent asks for; its failure does not count then (governance/judged.ts) */
   ended({ id, tenant, agent }: Pick<RunRecord, 'id' | 'tenant' | 'agent'>, version: string, outcome: Outcome, narrowed = false): void {
     const key = keyOf(tenant, version);
@@ -96,7 +104,7 @@ export class AgentBreakers {
     const isProbe = before?.probes.delete(id) === true;
     const breaker = before?.breaker ?? CLOSED;
     if (!JUDGED.has(outcome.kind) || (narrowed && outcome.kind !== 'completed')) {
-      if (isProbe && before !== undefined) before.breaker = { ...breaker, trying: Math.max(breaker.well, breaker.trying - 1) };
+      if (isProbe && before !== undefined) before.breaker = withoutTry(breaker);
       return;
     }
     // Runs that began before the breaker opened say nothing about the agent as it is now.
@@ -133,6 +141,8 @@ export class AgentBreakers {
     return own && { ...AGENT_BREAKER, ...own };
   }
 }
+
+const withoutTry = (breaker: Breaker): Breaker => ({ ...breaker, trying: Math.max(breaker.well, breaker.trying - 1) });
 
 const keyOf = (tenant: string, version: string) => `${tenant} ${version}`;
 

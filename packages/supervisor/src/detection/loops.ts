@@ -174,6 +174,7 @@ export class Loops {
   #climb(run: Run, found: readonly Finding[]): void {
     const { loops } = run.ledger;
     if (loops === undefined || run.outcome !== undefined) return;
+    if (run.behind.deciding) return run.behind.do(() => this.#climb(run, found));
     const settings = this.#ladder(run, found);
     const position = this.#positionOf(run);
     const { rung, take, because } = climb(loops.rung, found, position, settings);
@@ -200,8 +201,10 @@ export class Loops {
       case 'pause':
         for (const one of first?.detector === 'spawn_tree' ? this.#descendants(run) : [run]) {
           // Recorded in the journal of each run, so that none of them runs on if the host dies half way.
-          if (one !== run && one.ledger.loops !== undefined && one.outcome === undefined && one.parking === undefined)
-            this.#record(one, step, loops.reasons(because));
+          if (one !== run && one.ledger.loops !== undefined)
+            one.behind.do(() => {
+              if (one.outcome === undefined && one.parking === undefined) this.#record(one, step, loops.reasons(because));
+            });
           transitions.detection.onPause.emit(one.id, reason);
         }
         return;
@@ -261,7 +264,7 @@ export class Loops {
   /** Runs for which this run waits, each of which can wake it; undefined if something else can, such as a tool, a timer or a person. */
   #waitsFor(run: Run): RunId[] | undefined {
     const { ledger } = run;
-    if (run.outcome !== undefined || run.control !== 'none' || run.hasWork || run.onCpu !== undefined) return undefined;
+    if (run.outcome !== undefined || run.control !== 'none' || run.hasWork || run.isAtWork) return undefined;
     if (ledger.held !== undefined || ledger.cancelled !== undefined || ledger.segment_entries === 0) return undefined;
     const on: RunId[] = [];
     for (const pending of ledger.pending.values()) {

@@ -120,4 +120,4 @@ export class Progress {
 
 /** Whether the run is on a CPU, or would go on if it were given one. */
 const isWork = (run: Run): boolean =>
-  run.runnable || (run.onCpu !== undefined && run.outcome === undefined && run.control === 'none' && run.ledger.held === undefined);
+  run.runnable || (run.isAtWork && run.outcome === undefined && run.control === 'none' && run.ledger.held === undefined);

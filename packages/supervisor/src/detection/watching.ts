@@ -50,6 +50,7 @@ export class Watching implements AdmissionGate {
   }
 
   readonly rests = (tenant: TenantId, version: string): string | undefined => this.breakers.refusal(tenant, version);
+  readonly neverBegan = (tenant: TenantId, version: string): void => this.breakers.neverBegan(tenant, version);
   readonly profile = (tenant: TenantId, agent: string): string | undefined => this.#options.profiles?.current(tenant, agent);
 
   /** Options of a tenant; undefined if its runs are not watched. */

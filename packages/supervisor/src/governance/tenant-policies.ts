@@ -39,6 +39,9 @@ const INSTEAD = 'admin';
 export class TenantPolicies {
   readonly #powers: PolicingPowers;
   readonly #held = new Map<string, Held>();
+  /** The number of open drafts by the policies they use. Replaced policies are closed after the last of their drafts. */
+  readonly #used = new Map<PolicyInForce, number>();
+  readonly #replaced = new Set<PolicyInForce>();
 
   get people(): People {
     return this.#powers.people;
@@ -60,7 +63,25 @@ export class TenantPolicies {
     }
     // Tenants may share policies, so only those that no tenant uses any more are closed.
     const kept = new Set(policiesIn(this.#held));
-    for (const one of new Set(policiesIn(before))) if (!kept.has(one)) one.close();
+    for (const one of kept) this.#replaced.delete(one);
+    for (const one of new Set(policiesIn(before)))
+      if (!kept.has(one)) {
+        if (this.#used.has(one)) this.#replaced.add(one);
+        else one.close();
+      }
+  }
+
+  /** Keeps policies loaded until the returned function is called. */
+  #keep(policies: readonly PolicyInForce[]): () => void {
+    for (const one of policies) this.#used.set(one, (this.#used.get(one) ?? 0) + 1);
+    return () => {
+      for (const one of policies) {
+        const left = (this.#used.get(one) ?? 1) - 1;
+        if (left > 0) this.#used.set(one, left);
+        else this.#used.delete(one);
+        if (left === 0 && this.#replaced.delete(one)) one.close();
+      }
+    };
   }
 
   /** Policies of a tenant; undefined if it has none, and then grants alone decide. */
@@ -106,6 +127,7 @@ export class TenantPolicies {
       history: this.#powers.seen,
       roles: source.roles ?? (() => []),
       owner: source.owner,
+      keep: () => this.#keep(source.shadow === undefined ? [source.current] : [source.current, source.shadow]),
       ...(shadow === undefined ? {} : { shadow: (decided) => shadow.take(decided) }),
     };
   }

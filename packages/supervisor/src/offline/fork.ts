@@ -117,9 +117,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   const { tenant, agent } = record;
   const newcomer = { tenant, agent, version: ledger.version, principal: by, who };
   intake.mustTake(newcomer);
-  intake.mustNotRest(newcomer);
-  await store.admit(record, grants.made, node);
-  intake.took({ id, tenant, version: ledger.version });
+  await intake.writeDown({ id, tenant, version: ledger.version }, () => store.admit(record, grants.made, node));
   for (const { copy, by: whose, why } of grants.takenBack) await store.revoke(copy, whose, why, now);
   await writeDown(powers, record, copies, ledger, events, now);
   const unknown = [...ledger.pending.values()].flatMap((one) =>

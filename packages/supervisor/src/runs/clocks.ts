@@ -101,6 +101,7 @@ export class Clocks {
 
   #isDue(run: Run, id: number, due: number): void {
     const { clock, hold, onDue } = this.#options;
+    if (run.behind.deciding) return run.behind.do(() => run.outcome === undefined && this.#isDue(run, id, due));
     run.alarms.rang(id);
     // A request or approval may have been answered or given up in a crank that is not durable yet.
     if (!isTimed(run.ledger.pending.get(id))) return;

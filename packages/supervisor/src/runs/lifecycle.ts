@@ -6,7 +6,7 @@ import type { Broker } from '@corral/broker/broker';
 import type { Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { Grants } from '@corral/policy/capability/grants';
-import type { Delivery, PendingDelivery } from '@corral/protocol/wire/delivery';
+import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Cancelled } from '@corral/broker/ledger/pending';
@@ -99,14 +99,10 @@ export class RunLifecycle {
   }
 
   #hearBus(bus: Transitions['bus']): void {
-    const { runs, residency, broker, settlements } = this.#options;
+    const { runs, residency, settlements } = this.#options;
     const tell = this.#tell;
     bus.deliver.listen((run, delivery, inbox) => this.deliver(run, delivery, inbox));
-    bus.answered.listen((id, result, once) => {
-      this.deliver(id, { kind: 'reply', results: [result] }, undefined);
-      const run = runs.get(id);
-      if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, result);
-    });
+    bus.answered.listen((id, result, once) => this.#answered(id, result, once));
     bus.timer.listen((id, timer, due) => {
       const run = runs.get(id);
       if (run !== undefined && run.outcome === undefined) this.#clocks.setTimer(run, timer, due);
@@ -132,6 +128,20 @@ export class RunLifecycle {
     bus.emitted.listen((run, event, data) => tell({ kind: 'emitted', run, event, data }));
     bus.logged.listen((run, level, text) => tell({ kind: 'logged', run, level, text }));
     bus.refused.listen((id, epoch, error) => this.#refused(id, epoch, error));
+  }
+
+  /** @param once the call may not be repeated, so its answer must not be lost */
+  #answered(id: RunId, result: Result, once: boolean): void {
+    const { runs, broker } = this.#options;
+    const run = runs.get(id);
+    if (run?.behind.deciding === true) {
+      // Stored already, so that it is not lost if the host dies before the crank is decided.
+      const pending = run.ledger.pending.get(result.id);
+      if (once && pending?.kind === 'call' && !broker.isRevoked(pending.grant)) broker.answers.hold(run, result);
+      return run.behind.do(() => this.#answered(id, result, once && !broker.answers.has(id, result.id)));
+    }
+    this.deliver(id, { kind: 'reply', results: [result] }, undefined);
+    if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, result);
   }
 
   /** The time of something that it waits for has come. */
@@ -222,6 +232,7 @@ export class RunLifecycle {
   deliver(id: RunId, delivery: PendingDelivery, inbox: number | undefined): void {
     this.#options.loops.delivered(id);
     const run = this.#options.runs.get(id);
+    if (run?.behind.deciding === true) return run.behind.do(() => this.deliver(id, delivery, inbox));
     if (run === undefined || run.outcome !== undefined) {
       // The grants that it carries are in the store too, and are loaded with the run.
       for (const grant of grantsIn(delivery)) this.#options.grants.release(grant);
@@ -248,48 +259,58 @@ export class RunLifecycle {
 
   #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
-    try {
-      this.#take(run, crank, effects, cpu_us);
-    } catch (error) {
-      // Whatever a guest brought the host to trip over, it is its own run that ends.
-      this.endSoon(
-        run,
-        { kind: 'failed', code: 'CORRAL_INTERNAL', message: `The crank could not be taken in: ${String(error)}.` },
-        true,
-        crank,
-      );
-    }
-  }
-
-  #take(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (this.#options.transitions.observers.any) for (const answered of answersOf(run, crank.delivery)) this.#tell(answered);
     run.cranked();
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
-    const outcome = this.#options.broker.crank(run, { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us } satisfies Crank);
-    if (outcome !== undefined) this.#close(run, outcome);
-    else {
-      const checkpointed = run.ledger.segment_entries === 0;
-      // First, or a notice would be given to the isolate that the checkpoint left behind.
-      if (checkpointed) this.#beginSegment(run);
-      this.#options.loops.cranked(run);
-      if (checkpointed) this.#options.scheduler.wake(run);
-      else void this.endIfStalled(run);
-    }
+    const given: Crank = { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us };
+    const failed = (error: unknown) => this.#notTaken(run, crank, error);
+    this.#options.broker.crank(run, given, {
+      taken: (outcome) => {
+        try {
+          this.#taken(run, outcome);
+        } catch (error) {
+          failed(error);
+        }
+      },
+      failed,
+      after: () => {
+        this.#options.scheduler.wake(run);
+        void this.endIfStalled(run);
+      },
+    });
+  }
+
+  /** An error of the host while it decided a crank ends the run of that crank, and no other. */
+  #notTaken(run: Run, crank: OnCpu, error: unknown): void {
+    const message = `The crank could not be taken in: ${String(error)}.`;
+    this.endSoon(run, { kind: 'failed', code: 'CORRAL_INTERNAL', message }, true, crank);
+  }
+
+  /** The ledger has a crank of the run. */
+  #taken(run: Run, outcome: Outcome | undefined): void {
+    if (outcome !== undefined) return this.#close(run, outcome);
+    // First, or a notice would be given to the isolate that the checkpoint left behind.
+    if (run.ledger.segment_entries === 0) this.#beginSegment(run);
+    this.#options.loops.cranked(run);
   }
 
   /**
-   * Ends a run from outside of its cranks. Resolves once that is durable.
+   * Ends a run from outside of its cranks. Resolves once that is durable. It waits for no crank that is being decided: nothing of that
+   * happens, and its CPU time is paid for.
    * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
    */
   async end(run: Run, how: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<void> {
     const outcome = boundedOutcome(how);
+    const dropped = run.behind.drop();
     const cell = run.seat?.cell;
     const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
     this.#fences.set(run.id, { outcome, revoke });
     this.#close(run, outcome);
-    const cpu_us = (used_ms ?? underway) * 1000;
-    await this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
+    const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);
+    const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
+    run.behind.drain();
+    await durable;
   }
 
   /** Like `end`, but does not wait. If the store refuses the end now, it is repeated as soon as the store can. */
@@ -299,7 +320,9 @@ export class RunLifecycle {
 
   /** Records an event in the journal without waiting. If the store refuses it, the broker emits `refused`. */
   note(run: Run, event: HostEvent): void {
-    this.#options.broker.record(run, event).catch(() => undefined);
+    run.behind.do(() => {
+      if (run.outcome === undefined) this.#options.broker.record(run, event).catch(() => undefined);
+    });
   }
 
   /** Ends a run that can never wake: it has no call under way, no timer and no child, and no run can write to it (DESIGN 2). */
@@ -311,7 +334,7 @@ export class RunLifecycle {
       run.ledger.held === undefined &&
       run.ledger.pending.size === 0 &&
       !run.hasWork &&
-      run.onCpu === undefined &&
+      !run.isAtWork &&
       // An instance that nobody writes to waits for as long as it takes.
       (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.ledger.hasState);
     if (!idle()) return;
@@ -411,6 +434,7 @@ export class RunLifecycle {
   #drop(run: Run, error: CorralError): void {
     const { runs, broker, grants, ends } = this.#options;
     run.alarms.callOffAll();
+    run.behind.drop();
     broker.dropCalls(run.ledger);
     if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
     for (const grant of run.queue.drop()) grants.release(grant);
@@ -418,6 +442,7 @@ export class RunLifecycle {
     runs.delete(run.id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);
     this.#tell({ kind: 'refused', run: run.id, error });
+    run.behind.drain();
     if (!ELSEWHERE.has(error.code)) return;
     // The run goes on at another node, so its end has to be looked up in the store.
     broker.answers.forget(run.id);

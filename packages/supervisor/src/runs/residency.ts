@@ -347,7 +347,7 @@ export class Residency {
 
   /** Parks an idle run. If it must stay in memory, at least its isolate is disposed of. */
   async #leave(run: Run): Promise<void> {
-    const idle = () => run.onCpu === undefined && !run.wants && !this.#options.scheduler.isBusy(run);
+    const idle = () => !run.isAtWork && !run.wants && !this.#options.scheduler.isBusy(run);
     if (!idle() || (await this.park(run))) return;
     if (idle() && run.parking === undefined) this.#options.scheduler.unseat(run);
   }
@@ -389,9 +389,7 @@ export class Residency {
 
   #idle(): Run[] {
     const { runs, scheduler } = this.#options;
-    return [...runs.values()]
-      .filter((run) => run.onCpu === undefined && !run.wants && !scheduler.isBusy(run))
-      .sort((a, b) => a.worth - b.worth);
+    return [...runs.values()].filter((run) => !run.isAtWork && !run.wants && !scheduler.isBusy(run)).sort((a, b) => a.worth - b.worth);
   }
 
   #isParkable(run: Run): boolean {
@@ -399,7 +397,7 @@ export class Residency {
     if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
     // The grace of a cancelled run is timed in memory, and is soon over.
     if (run.isAsked || run.ledger.cancelled !== undefined) return false;
-    if (run.onCpu !== undefined || scheduler.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
+    if (run.isAtWork || scheduler.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     if (run.wants) return false;
     for (const pending of run.ledger.pending.values())
       if (pending.kind === 'call' && pending.state === 'going' && !run.queue.hasReply(pending.id)) return false;

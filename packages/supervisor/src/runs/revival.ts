@@ -226,7 +226,9 @@ export class Revival {
       const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
       // The grants that they carry were made by a run while this one was parked, so they are not in memory yet.
       if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);
-      for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.queue.receive(delivery, seq);
+      run.behind.do(() => {
+        for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.queue.receive(delivery, seq);
+      });
     } catch {
       return false;
     }

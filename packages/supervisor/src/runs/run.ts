@@ -1,5 +1,7 @@
 /** A run in memory: the four axes of its state, its queue, its isolate and its present crank. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
+import { Behind } from '@corral/broker/commit/behind';
+import type { Crank } from '@corral/broker/bus';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
@@ -44,6 +46,7 @@ export class Run {
   #control: Control;
   #outcome: Outcome | undefined;
   readonly queue: RunQueue;
+  readonly behind = new Behind<Crank>();
   #parking: Promise<void> | undefined;
   /** Answers of its calls that the store had kept when it was brought back. */
   readonly kept: readonly Result[];
@@ -256,6 +259,11 @@ export class Run {
     return this.#onCpu;
   }
 
+  /** Whether a crank of the run is on the CPU or is being decided. */
+  get isAtWork(): boolean {
+    return this.#onCpu !== undefined || this.behind.deciding;
+  }
+
   /** It is not on the CPU any more. @returns the crank that it was at, of which nobody has said yet what becomes of it */
   leaveCpu(): OnCpu | undefined {
     const crank = this.#onCpu;
@@ -299,7 +307,7 @@ export class Run {
   /** Starts or stops its wall clock, which does not run while the run waits for a CPU or must not go on. */
   tick(monotonic: number): void {
     const free = this.isFree;
-    const busy = this.#onCpu !== undefined || this.hasWork;
+    const busy = this.isAtWork || this.hasWork;
     if (free && busy) this.#busySince ??= monotonic;
     else this.#busySince = undefined;
     this.ledger.wall.give(monotonic, free && (this.#onCpu !== undefined || !busy));
@@ -370,7 +378,7 @@ export class Run {
       this.isFree &&
       this.#parking === undefined &&
       !this.alarms.has('slow') &&
-      this.#onCpu === undefined &&
+      !this.isAtWork &&
       this.hasWork
     );
   }

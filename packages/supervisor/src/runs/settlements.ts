@@ -28,6 +28,7 @@ export class Settlements {
   /** The reply of a call is lost, and the call may not be repeated: the run waits for a resolution, or its agent gets an error. */
   unknown(run: Run, call: number, message: string, detail?: string): void {
     const { broker, scheduler } = this.#options;
+    if (run.behind.deciding) return run.behind.do(() => this.unknown(run, call, message, detail));
     if (run.outcome !== undefined) return;
     const tell = run.manifest.on_unknown === 'tell';
     // If the store refuses it, the broker emits `refused`.
@@ -38,6 +39,7 @@ export class Settlements {
 
   /** The capability of a call was revoked while the call was under way: its result is recorded, and the agent gets an error instead. */
   fence(run: Run | undefined, result: Result): void {
+    if (run?.behind.deciding === true) return run.behind.do(() => this.fence(run, result));
     if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
     // If the store refuses it, the broker emits `refused`.
     this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
@@ -46,6 +48,7 @@ export class Settlements {
 
   /** Ends the wait for the reply to a request, or for an approval. A reply that arrives later is not delivered. */
   unanswered(run: Run, id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED', message: string): void {
+    if (run.behind.deciding) return run.behind.do(() => this.unanswered(run, id, code, message));
     const kind = run.ledger.pending.get(id)?.kind;
     if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval')) return;
     // If the store refuses it, the broker emits `refused`.
@@ -57,6 +60,7 @@ export class Settlements {
   /** Ends the waits for requests and approvals whose capability was revoked. */
   fenceRequests(run: Run): void {
     const { broker, residency } = this.#options;
+    if (run.behind.deciding) return run.behind.do(() => run.outcome === undefined && this.fenceRequests(run));
     if (run.parking !== undefined) {
       // Nothing may be recorded about it now. If it is parked, it is checked when it is brought back.
       residency.hold(run.id).then(
@@ -77,6 +81,7 @@ export class Settlements {
 
   /** Called when an approval expires: the call is refused, or times out if the agent gave it less time. */
   expire(run: Run, call: number): void {
+    if (run.behind.deciding) return run.behind.do(() => this.expire(run, call));
     const pending = run.ledger.pending.get(call);
     const timeout_ms = pending?.kind === 'approval' ? pending.call.timeout_ms : undefined;
     // The earlier of the two ends was reached.
@@ -102,6 +107,7 @@ export class Settlements {
 
   /** Delivers the recorded answer of a call to its agent. */
   pass(run: Run, call: number): void {
+    if (run.behind.deciding) return run.behind.do(() => this.pass(run, call));
     const pending = run.ledger.pending.get(call);
     if (pending?.kind !== 'decided' || run.outcome !== undefined) return;
     run.queue.add(pending.delivery);

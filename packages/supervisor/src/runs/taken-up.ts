@@ -98,7 +98,9 @@ export function holdRestored({ grants, store, broker, tool, transitions }: Power
 export function keepAnswers({ answers }: Broker, runs: Iterable<Run>): void {
   for (const run of runs) {
     if (run.outcome !== undefined) continue;
-    for (const { delivery, inbox } of [...run.queue, ...(run.onCpu === undefined ? [] : [run.onCpu])]) {
+    // A crank that is not decided when the host stops is run again with the same delivery.
+    const given = [run.onCpu, run.behind.crank].filter((crank) => crank !== undefined);
+    for (const { delivery, inbox } of [...run.queue, ...given]) {
       if (inbox !== undefined || delivery.kind !== 'reply') continue;
       for (const result of delivery.results)
         if (run.ledger.pending.get(result.id)?.kind === 'call' && !answers.has(run.id, result.id)) answers.hold(run, result);
