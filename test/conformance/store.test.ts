@@ -4,7 +4,7 @@ import type { Grant } from '@corral/protocol/model/grant';
 import type { Digest, GrantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
-import type { Commit } from '@corral/protocol/ports/store';
+import { ALL_OF_INBOX, type Commit } from '@corral/protocol/ports/store';
 import * as plain from '@corral/store/fixtures/commits';
 import { KINDS } from './stores.ts';
 
@@ -205,6 +205,40 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     await expect(store.commit(commit(1, 3, { uses: use(1, 2_000) }))).rejects.toMatchObject({ code: 'CORRAL_SPENT_ELSEWHERE' });
     await store.commit(commit(1, 3, { revoked: [grantId(1)] }));
     expect(await store.grants(runId(1))).toMatchObject([{ id: grantId(1), used: 4, revoked: true }]);
+    await store.close();
+  });
+
+  test('writes a commit that may wait with what comes next, before anything later of its run, and at the latest when it is closed', async () => {
+    const open = await opener();
+    const store = await open();
+    await store.admit(record(1), [], 1);
+    const patient = { flush: 'with-next' as const };
+    // By itself, after a while.
+    await store.commit(commit(1, 1, patient));
+    const order: number[] = [];
+    const noted = (seq: number, more: Partial<Commit>) => store.commit(commit(1, seq, more)).then(() => order.push(seq));
+    await Promise.all([noted(2, patient), noted(3, patient), noted(4, {})]);
+    expect(order).toEqual([2, 3, 4]);
+    const last = store.commit(commit(1, 5, patient));
+    await store.close();
+    await last;
+    const again = await open();
+    expect((await again.journal(runId(1))).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    await again.close();
+  });
+
+  test('takes no commit of a node that counts as dead, though nobody has taken the run from it yet', async () => {
+    const store = await (await opener())();
+    const a = await store.join('a', 1);
+    await store.admit(record(1), [], a);
+    await store.admit(record(2), [], a);
+    await store.commit(commit(1, 1));
+    await store.join('a', 2);
+    await expect(store.commit(commit(1, 2, { outbox: [to(2, 'x')] }))).rejects.toMatchObject({ code: 'CORRAL_LEASE_LOST' });
+    await store.keep(runId(1), 1, [{ id: 3, value: 1 }]);
+    expect(await store.run(runId(1))).toMatchObject({ epoch: 1, seq: 1 });
+    expect(await store.inbox(runId(1), ALL_OF_INBOX)).toEqual([]);
+    expect(await store.inbox(runId(2))).toEqual([]);
     await store.close();
   });
 

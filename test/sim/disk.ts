@@ -10,6 +10,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Commit, Store, Taken } from '@corral/protocol/ports/store';
+import { MACHINE } from '@corral/protocol/limits';
 import { SqliteCore } from '@corral/store/sqlite/core';
 import { migrate } from '@corral/store/sqlite/schema';
 import type { Dice } from './dice.ts';
@@ -236,8 +237,20 @@ export class Disk {
     this.#queue.push(write);
     this.onQueued?.(write.op, write.args);
     if (this.#flushing) return;
-    this.#flushing = true;
     const mine = this.#queue;
+    if (this.#queue.every((one) => isPatient(one))) {
+      // It waits for company; what comes next has it written, or the end of its wait.
+      if (this.#queue.length > 1) return;
+      this.#timeline.after(MACHINE.with_next_ms.default, () => {
+        if (mine === this.#queue && !this.#flushing && this.#queue.length > 0) this.#begin(mine);
+      });
+      return;
+    }
+    this.#begin(mine);
+  }
+
+  #begin(mine: Write[]): void {
+    this.#flushing = true;
     this.#timeline.after(this.#dice.spread(0.01, 0.3), () => {
       if (mine === this.#queue) this.#flush();
     });
@@ -327,6 +340,8 @@ export class Disk {
 
 /** These concern no run. */
 const PLACELESS: ReadonlySet<Op> = new Set(['deploy', 'serve', 'join', 'beat', 'leave', 'retire', 'take']);
+
+const isPatient = ({ op, args }: Write): boolean => op === 'commit' && (args[0] as Commit).flush === 'with-next';
 
 function laneOf(op: Op, args: readonly unknown[]): string {
   if (op === 'commit') return (args[0] as Commit).run;

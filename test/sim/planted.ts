@@ -31,7 +31,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** The amount that a payment moves is not reserved in the purse. */
   'pay-for-nothing': [{ file: 'broker/src/accounts/price.ts', piece: '* attempts + moves;', becomes: '* attempts;' }],
   /** The store accepts appends of a stale owner. */
-  'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'head.epoch !== epoch || ', becomes: '' }],
+  'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'standing.epoch !== epoch || ', becomes: '' }],
   /** A delivery on its way into a cell is lost when its run has to leave the cell. */
   'drop-delivery': [
     {

@@ -3,7 +3,7 @@
  * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
  */
 import type { Result } from '@corral/protocol/wire/delivery';
-import { type CorralError, errorData } from '@corral/protocol/errors';
+import { CorralError, errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
@@ -359,7 +359,7 @@ export class Broker {
       return await this.#commit(run, entry, ...more);
     } catch (error) {
       // What follows a refused commit is refused too; the reason is the first one.
-      const reason = this.#refusals.get(run) ?? internal(error);
+      const reason = this.#refusals.get(run) ?? this.#reasonOf(error);
       this.#refusals.set(run, reason);
       letGo({ grants: this.#powers.grants, standing: this.#powers.standing?.() }, more[1]);
       // The store has counted nothing of it.
@@ -368,6 +368,13 @@ export class Broker {
       this.#events.refused(run.ledger.record.id, epoch, reason);
       throw reason;
     }
+  }
+
+  /** A host that stops has left its store, which takes nothing more of it. */
+  #reasonOf(error: unknown): CorralError {
+    const reason = internal(error);
+    if (!this.#closed || reason.code !== 'CORRAL_LEASE_LOST') return reason;
+    return new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
   }
 
   async #commit(
@@ -420,6 +427,7 @@ export class Broker {
       revoked: revoke ? held.filter((id) => this.#powers.grants.state(id).revoked) : [],
       timers: ending ? [] : batch.timers,
       timersDone,
+      ...(mayWait(batch, entry, outbox) ? { flush: 'with-next' as const } : {}),
       ...(spending === undefined ? {} : { spend: spending.change }),
       ...(batch.stop?.quarantine === undefined ? {} : { quarantine: batch.stop.quarantine }),
     };
@@ -532,6 +540,13 @@ function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): HostEven
   if (stop?.event !== undefined) ledger.applyEvent(stop.event, at);
   const { state, unread = [] } = ledger.checkpointing;
   return { kind: 'checkpoint', state: state as Json, unread: unread as Json, ledger: ledger.snapshot() as unknown as Json };
+}
+
+/** Whether nothing leaves, and nobody is told anything, when this entry is durable: then its write may wait for company. */
+function mayWait(batch: Batch, { event }: Entry, outbox: readonly Outgoing[]): boolean {
+  const { decisions, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context, outcome } = batch;
+  const told = [decisions, outbox, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context];
+  return event === undefined && outcome === undefined && told.every(({ length }) => length === 0);
 }
 
 /** Effects of a run that an entry answers for good; the store has no answer of theirs any more. */

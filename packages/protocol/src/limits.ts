@@ -166,6 +166,12 @@ export const MACHINE = {
   replay_bytes: limit('text of journal entries replayed at once', 4 * MIB, 64 * MIB),
   replay_cpu_ms: limit('CPU time, as recorded, replayed at once', 1_000, 60_000),
   replay_slack_ms: limit('CPU time a replayed crank may take beyond four times what it took', 100, 10_000),
+  with_next_ms: limit(
+    'how long the entry of a crank from which nothing leaves waits at most to be written together with others',
+    20,
+    1_000,
+    0,
+  ),
   log_sweep_ms: limit('how long what was committed waits at most before it is appended to the log of the record', 1_000, 60_000),
   log_head_ms: limit('how long a run that keeps moving goes without a leaf in the log that says how far it got', 10_000, 600_000),
   sweep_ms: limit('how often the store is asked for wake-ups that were missed', 1_000, 60_000),

@@ -99,6 +99,11 @@ export interface Commit {
   readonly timersDone: readonly number[];
   /** Amounts it reserves, settles and returns in the accounts above the run. */
   readonly spend?: SpendChange;
+  /**
+   * `with-next`: nothing leaves that waits for it, so it may be written together with what comes next, at most `with_next_ms` later. It
+   * is durable before anything later of its run, and before the store is closed. Left out: at once.
+   */
+  readonly flush?: 'now' | 'with-next';
   /** A quarantine of the agent's version, as a consequence of a denial in this crank. */
   readonly quarantine?: Quarantine;
 }
@@ -382,7 +387,7 @@ export interface Store {
   instance(id: string): Promise<RunId | undefined>;
   /**
    * Appends one entry with all its consequences. Commits of one run take effect in the order of the calls.
-   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_SPENT_ELSEWHERE if a grant has fewer uses or bytes left than it
+   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_LEASE_LOST if the one that holds it counts as dead, CORRAL_SPENT_ELSEWHERE if a grant has fewer uses or bytes left than it
    * counts, CORRAL_DISK_FULL; nothing of it has happened then
    */
   commit(commit: Commit): Promise<CommitResult>;

@@ -69,21 +69,27 @@ interface RunRow {
   readonly attempts: number;
 }
 
-/** State of a run that a commit needs. Only the writer changes it, so it can be cached. */
+/** The end of a journal, which a commit continues. Only the holder of the run changes it, so it is cached while the epoch is the same. */
 interface Head {
   readonly n: number;
   readonly tenant: string;
   readonly key: Uint8Array;
-  /** The node that holds it, or held it last. */
-  readonly owner: number;
-  epoch: number;
+  readonly epoch: number;
   seq: number;
-  lifecycle: RunStatus['lifecycle'];
-  control: RunStatus['control'];
-  parked: boolean;
-  attempts: number;
-  asking: boolean;
   hash: Uint8Array;
+}
+
+/** Whether a node may write for a run, and what the run is marked with. Other nodes change it, so it is read for each commit. */
+interface Standing {
+  readonly epoch: number;
+  readonly parked: number;
+  readonly lifecycle: RunStatus['lifecycle'];
+  readonly control: RunStatus['control'];
+  readonly attempts: number;
+  readonly asking: number;
+  readonly owner: number;
+  /** 0: the node that holds it counts as dead. */
+  readonly lease: number | null;
 }
 
 const SELECT_RUN = `SELECT runs.n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint, parked, still, ledger, attempts, last.seq, last.waiting
@@ -179,14 +185,8 @@ export class SqliteCore {
       n,
       tenant: record.tenant,
       key,
-      owner,
       epoch,
       seq: 0,
-      lifecycle,
-      control: 'none',
-      parked,
-      attempts: 0,
-      asking: false,
       hash: NO_HASH,
     });
   }
@@ -249,12 +249,16 @@ export class SqliteCore {
   commit(commit: Commit): CommitResult {
     const { run, epoch, entry, status } = commit;
     const { seq, at, cpu_us } = entry;
-    const head = this.#head(run);
-    if (head.epoch !== epoch || head.seq !== seq - 1 || head.lifecycle === 'ended' || head.parked) {
+    const { head, standing } = this.#standing(run);
+    if (standing.epoch !== epoch || head.seq !== seq - 1 || standing.lifecycle === 'ended' || standing.parked === 1) {
       throw new CorralError(
         'CORRAL_EPOCH_STALE',
-        `Entry ${seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${head.epoch}, ${head.lifecycle}.`,
+        `Entry ${seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${head.seq}, epoch ${standing.epoch}, ${standing.lifecycle}.`,
       );
+    }
+    if (standing.lease === 0) {
+      const message = `Entry ${seq} of ${run} was refused: node ${standing.owner}, which holds it, counts as dead.`;
+      throw new CorralError('CORRAL_LEASE_LOST', message);
     }
     // Before anything is written: one that is refused leaves nothing.
     const counted = queries.counted(this.#sql, commit.uses);
@@ -262,10 +266,10 @@ export class SqliteCore {
     const hash = chain(head.hash, run, { seq, at, cpu_us, waiting: status.waiting, body });
     const insert = 'INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?)';
     this.#run(insert, head.n, seq, at, cpu_us, status.waiting, hash, body);
-    this.#nodes.entry(head.owner, at);
+    this.#nodes.entry(standing.owner, at);
     head.seq = seq;
     head.hash = hash;
-    if (status.lifecycle !== head.lifecycle || status.control !== head.control) {
+    if (status.lifecycle !== standing.lifecycle || status.control !== standing.control) {
       const outcome = status.outcome === undefined ? null : this.#evidence.outcome({ id: run, ...head }, head.key, status.outcome);
       this.#run(
         'UPDATE runs SET lifecycle = ?, control = ?, outcome_kind = ?, outcome = ?, ended_at = ?, end_hash = ? WHERE n = ?',
@@ -277,22 +281,14 @@ export class SqliteCore {
         status.lifecycle === 'ended' ? hash : null,
         head.n,
       );
-      head.lifecycle = status.lifecycle;
-      head.control = status.control;
     }
     const asking = status.waiting === 'approval' || status.waiting === 'resolution';
-    if (asking !== head.asking) {
-      this.#run('UPDATE runs SET asking = ? WHERE n = ?', Number(asking), head.n);
-      head.asking = asking;
-    }
-    if (head.attempts > 0) {
-      this.#run('UPDATE runs SET attempts = 0 WHERE n = ?', head.n);
-      head.attempts = 0;
-    }
+    if (asking !== (standing.asking === 1)) this.#run('UPDATE runs SET asking = ? WHERE n = ?', Number(asking), head.n);
+    if (standing.attempts > 0) this.#run('UPDATE runs SET attempts = 0 WHERE n = ?', head.n);
     if (entry.event?.kind === 'checkpoint') this.#run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, head.n);
     if (commit.consumed !== undefined) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, commit.consumed);
     for (const id of commit.answered ?? []) this.#run('DELETE FROM inbox WHERE run = ? AND seq = ?', head.n, -id);
-    for (const record of commit.spawned) this.admit(record, [], head.owner);
+    for (const record of commit.spawned) this.admit(record, [], standing.owner);
     for (const grant of commit.grants) this.#putGrant(grant);
     for (const state of counted) queries.putCounted(this.#sql, state);
     for (const grant of commit.revoked) {
@@ -305,13 +301,16 @@ export class SqliteCore {
     // INSERT OR REPLACE: after an approval a call may have a later deadline than before.
     for (const { id, due } of commit.timers) this.#run('INSERT OR REPLACE INTO timers (run, id, due) VALUES (?, ?, ?)', head.n, id, due);
     const told = new Told(at);
-    const delivered = this.#post.sendAll(run, epoch, head, commit.outbox, told);
+    const delivered = this.#post.sendAll(run, head, commit.outbox, told);
     if (status.lifecycle === 'ended') this.#forget(run, head.n, { outcome: status.outcome, label: commit.label }, told);
     return { ...told.result(delivered), ...(counted.length === 0 ? {} : { counted }) };
   }
 
   keep(run: RunId, epoch: number, results: readonly Result[]): void {
-    this.#post.keep(run, epoch, this.#head(run), results);
+    const { head, standing } = this.#standing(run);
+    // Nothing is stored for a node that does not hold the run any more.
+    if (standing.epoch === epoch && standing.parked === 0 && standing.lifecycle !== 'ended' && standing.lease !== 0)
+      this.#post.keep(run, head, results);
   }
 
   readonly spend = (filter: SpendFilter): AccountDay[] => spendOf(this.#sql, filter);
@@ -422,44 +421,32 @@ export class SqliteCore {
     }
   }
 
+  #standing(run: RunId): { readonly head: Head; readonly standing: Standing } {
+    let head = this.#head(run);
+    const standing = this.#get<Standing>(
+      `SELECT epoch, parked, lifecycle, control, attempts, asking, claimed_era AS owner, lease
+       FROM runs LEFT JOIN eras ON era = claimed_era WHERE n = ?`,
+      head.n,
+    ) as Standing;
+    if (standing.epoch !== head.epoch) {
+      this.#heads.delete(run);
+      head = this.#head(run);
+    }
+    return { head, standing };
+  }
+
   #head(run: RunId): Head {
     const known = this.#heads.get(run);
     if (known !== undefined) return known;
-    const row = this.#get<
-      {
-        owner: number;
-        epoch: number;
-        lifecycle: Head['lifecycle'];
-        control: Head['control'];
-        parked: number;
-        attempts: number;
-        asking: number;
-        seq: number | null;
-        hash: Uint8Array | null;
-      } & Omit<Custody, 'end_hash'>
-    >(
-      `SELECT n, id, tenant, version, key, claimed_era AS owner, epoch, lifecycle, control, parked, attempts, asking, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
+    const row = this.#get<{ epoch: number; seq: number | null; hash: Uint8Array | null } & Omit<Custody, 'end_hash'>>(
+      `SELECT n, id, tenant, version, key, epoch, last.seq, last.hash, erased_at FROM runs LEFT JOIN records USING (n)
        LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n) WHERE id = ?`,
       run,
     );
     if (row === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
-    const { n, tenant, owner, epoch, lifecycle, control } = row;
+    const { n, tenant, epoch, seq, hash } = row;
     const key = refused(() => this.#evidence.keyOf(row));
-    const { seq, hash } = row;
-    return this.#remember(run, {
-      n,
-      tenant,
-      key,
-      owner,
-      epoch,
-      lifecycle,
-      control,
-      parked: row.parked !== 0,
-      attempts: row.attempts,
-      asking: row.asking !== 0,
-      seq: seq ?? 0,
-      hash: hash ?? NO_HASH,
-    });
+    return this.#remember(run, { n, tenant, key, epoch, seq: seq ?? 0, hash: hash ?? NO_HASH });
   }
 
   #remember(run: RunId, head: Head): Head {

@@ -24,13 +24,10 @@ export interface End {
   readonly label: Label | undefined;
 }
 
-/** The number, key and epoch of a run. */
+/** The number and key of a run. */
 interface Holder {
   readonly n: number;
   readonly key: Uint8Array;
-  readonly epoch: number;
-  readonly lifecycle: string;
-  readonly parked: boolean;
 }
 
 /** The error that answers a request which gets no reply. */
@@ -74,9 +71,9 @@ export class Post {
    * Delivers the messages of a commit, and stores an error for each that reached nobody: if this host crashes before the sender
    * has read the error, the next host finds it.
    */
-  sendAll(run: RunId, epoch: number, head: Holder, outbox: readonly Outgoing[], told: Told): readonly number[] {
+  sendAll(run: RunId, head: Holder, outbox: readonly Outgoing[], told: Told): readonly number[] {
     const delivered = outbox.map((outgoing) => this.#send(run, outgoing, told));
-    this.keep(run, epoch, head, told.unreached);
+    this.keep(run, head, told.unreached);
     return delivered;
   }
 
@@ -176,10 +173,7 @@ export class Post {
    * Stores the answers to a run's own calls, and to its messages that reached nobody. Each has the negative number of its effect as
    * its position: so there is one answer for each, and the numbering of other deliveries is not affected.
    */
-  keep(run: RunId, epoch: number, head: Holder, results: readonly Result[]): void {
-    const { n, key } = head;
-    // Nothing is stored for a host that does not own the run any more.
-    if (head.epoch !== epoch || head.lifecycle === 'ended' || head.parked) return;
+  keep(run: RunId, { n, key }: Holder, results: readonly Result[]): void {
     for (const result of results) {
       const delivery: PendingDelivery = { kind: 'reply', results: [result] };
       this.#sql.run(

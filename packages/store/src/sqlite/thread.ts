@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CorralError, type ErrorData } from '@corral/protocol/errors';
 import { backupTo } from './backup.ts';
 import { MACHINE } from '@corral/protocol/limits';
+import type { Commit } from '@corral/protocol/ports/store';
 import { SqliteCore } from './core.ts';
 import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
 import { mayUseReserve, Room } from './room.ts';
@@ -32,6 +33,9 @@ export interface Told {
 
 const port = parentPort as MessagePort;
 const { folder, mode, options } = workerData as ThreadData;
+
+/** Whether a request may be written together with what comes next. */
+const isPatient = ({ op, args }: Request): boolean => op === 'commit' && (args[0] as Commit).flush === 'with-next';
 
 /** A request, with its size if known: a commit is sent as text, kept answers as a list of texts. */
 interface Sized extends Request {
@@ -200,7 +204,13 @@ function serveWriter(): void {
   /** Moving average of operations in a batch. */
   let company = 1;
   let gathered: Sized[] = [];
+  /** Requests that wait for company, and the end of their wait. */
+  let waiting: NodeJS.Timeout | undefined;
+  let soon = false;
   const flush = () => {
+    clearTimeout(waiting);
+    waiting = undefined;
+    soon = false;
     // With many writers, a short wait lets one sync serve more of them. A single writer never waits.
     if (company > ALONE) Atomics.wait(never, 0, 0, Math.min(LINGER_MS, company * LINGER_EACH_MS));
     for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
@@ -230,8 +240,14 @@ function serveWriter(): void {
     port.close();
   };
   port.on('message', (message: unknown) => {
-    if (gathered.length === 0) setImmediate(flush);
-    gathered.push(...requestsOf(message));
+    const requests = requestsOf(message);
+    gathered.push(...requests);
+    if (soon) return;
+    if (requests.every((request) => isPatient(request))) waiting ??= setTimeout(flush, MACHINE.with_next_ms.default);
+    else {
+      soon = true;
+      setImmediate(flush);
+    }
   });
   // Started late: short-lived commands end before this and need no reserve.
   const looking = setInterval(() => room.prepare(), LOOK_MS).unref();
