@@ -1,4 +1,4 @@
-/** What a host is made of: its powers, its tenants and its ceilings. */
+/** Settings of a host, and the ports that it uses. */
 import type { Slice } from '@corral/broker/bus';
 import type { RunId } from '@corral/protocol/ids';
 import type { CellLauncher, Clock, Random, WakeUps } from '@corral/protocol/ports/machine';

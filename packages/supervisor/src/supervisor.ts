@@ -1,6 +1,4 @@
-/**
- * The composition root of a host: store, broker, cells and tools put together behind what people and programs ask of it.
- */
+/** A host: the interface by which people and programs use store, broker, cells and tools. */
 import type { Accounts } from '@corral/broker/accounts/accounts';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { CorralError } from '@corral/protocol/errors';
@@ -169,10 +167,10 @@ export class Supervisor {
       profile: watching.profile(job.tenant, manifest.name),
       tool: (name) => offers.tool(job.tenant, name),
     });
-    // Where memory is full, it waits in the store for its turn.
+    // If memory has no place for the run, it waits in the store.
     const place = membership.isJoined ? residency.place(job.tenant) : undefined;
     await intake.writeDown(record, () => store.admit(record, grants, place && membership.node)).finally(() => place?.());
-    // Somebody may have found it in the store, and asked for it, before we were told that it is there.
+    // Another request may have found the run in the store and brought it into memory before this code continues.
     const known = residency.knows(record.id);
     if (known || place === undefined) {
       if (known) residency.hint(record.id);

@@ -155,7 +155,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
   const { bundles, tenantPolicies, tenants, watching } = authority;
   const downtimes = new Downtimes();
   const membership = new Membership({ store, clock, node: options.node });
-  /** How a run is read back. */
+  /** Options for reading a run from the store, also used for the list of approvals. */
   const reading = {
     tracked: (tenant: TenantId) => tenantPolicies.policies(tenant) !== undefined,
     watch: (record: Parameters<Watching['watch']>[0]) => watching.watch(record),

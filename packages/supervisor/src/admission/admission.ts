@@ -42,6 +42,7 @@ export interface Job {
   readonly id?: RunId;
 }
 
+/** SHA-256 of a text in UTF-8, as `sha256:` and hex. */
 export function digestOf(text: string): Digest {
   return `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
 }

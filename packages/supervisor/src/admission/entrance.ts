@@ -8,7 +8,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import { Line } from '../cells/turns.ts';
 
-/** Jobs that may be written down at once. */
+/** Number of jobs that may be written to the store at once. */
 interface Limits {
   readonly admissions: number;
   /** Bound for one tenant that has the host to itself. */
@@ -32,7 +32,7 @@ export class Entrance {
   readonly #of = new Map<TenantId, number>();
   /** Tenants whose jobs wait; the first one has the next turn. */
   readonly #waiting = new Map<TenantId, Line<() => void>>();
-  /** The tenant seen last, and when that last changed. */
+  /** The tenant of the last job, and when the tenant last changed, on the monotonic clock. */
   #last: TenantId | undefined;
   #otherAt = -Infinity;
 

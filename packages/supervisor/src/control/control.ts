@@ -245,7 +245,7 @@ export class Control {
     const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
     // Children first: their receipts are part of this one.
     const receipts = children.map((child) =>
-      // A child that has ended by itself in the meantime has no receipt to give.
+      // A child that has ended by itself meanwhile has no receipt.
       this.kill(child, by, reason).catch((error: unknown) => {
         if (error instanceof CorralError && error.code === 'CORRAL_RUN_UNKNOWN') return undefined;
         throw error;
@@ -280,7 +280,7 @@ export class Control {
     return new Promise((resolve) => this.#dying.set(cell, [...(this.#dying.get(cell) ?? []), resolve]));
   }
 
-  /** Settles a call whose result is unknown. @throws as `resolutionOf` does */
+  /** Settles a call whose result is unknown. @throws the errors of `resolutionOf`; CORRAL_STOPPING, CORRAL_SPEND_EXCEEDED */
   resolve(id: RunId, call: number, by: string, resolution: Resolution, reason = ''): Promise<void> {
     return this.#inTurn(id, async (run) => {
       const { broker, tool } = this.#options;
@@ -304,7 +304,7 @@ export class Control {
     const { broker, clock } = this.#options;
     const asked = mustWait(run.ledger, call);
     const event = resolvedBy(run.ledger, call, word, resolution);
-    // Before the use of its grant is counted: what is not paid for is not made.
+    // Before the use of its grant is counted, so that a call that cannot be paid for does not use it up.
     const reserved = broker.accounts === undefined ? event : reservedAgain(run.ledger, event, broker.accounts, clock.now());
     if (event.how === 'retry' && asked.inherited !== undefined) mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
     await broker.record(run, reserved);
@@ -423,7 +423,7 @@ export class Control {
       await before?.catch(() => undefined);
       const attempt = async (): Promise<T> => {
         const run = alive(id, await this.#options.residency.hold(id));
-        // Until this is in its journal it stays in memory: the store would keep it as it was before.
+        // It stays in memory until the operation is in its journal; if it were parked before, the store would have its earlier state.
         const letGo = run.keep();
         try {
           // The store may have refused the run's commits meanwhile; then the run comes back from the store as another object.
@@ -435,7 +435,8 @@ export class Control {
       try {
         return await attempt();
       } catch (error) {
-        // A crank that did not fit on the disk takes along what follows it; from the store, where room is kept for this, once more.
+        // A commit that did not fit on the disk fails those after it too. Try once more from the durable state; the store keeps space for
+        // that.
         if (isFull(error)) return attempt();
         throw error;
       }

@@ -11,7 +11,7 @@ import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
 import type { Entry, HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Tool } from '@corral/protocol/ports/tool';
 
-/** How a call with an unknown result is settled by a person. */
+/** A person's decision about a call whose result is unknown: make it again, supply its result, or let it fail. */
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
 
 /** The person who decides, and the reason; empty if none was given. */
@@ -20,12 +20,13 @@ export interface Word {
   readonly reason: string;
 }
 
-/** The event that records it. */
+/** The journal event for a resolution. */
 export type Resolved = Extract<HostEvent, { kind: 'resolved' }>;
 
 /**
- * @param tool the one that was called, where it is there: a result is held to its output schema
- * @throws CORRAL_RUN_STATE, CORRAL_BUDGET_EXCEEDED where the purse cannot pay once more, CORRAL_REQUEST_INVALID
+ * The event that settles a call.
+ * @param tool that was called; a supplied result must fit its output schema. Undefined if it is not offered any more: no check then
+ * @throws CORRAL_RUN_STATE; CORRAL_BUDGET_EXCEEDED if the purse cannot pay for a retry; CORRAL_REQUEST_INVALID if the result does not fit
  */
 export async function resolutionOf(
   ledger: Ledger,
@@ -75,13 +76,13 @@ export function mustWait({ pending, record }: Ledger, call: number): PendingCall
 }
 
 /**
- * A call that is made again is reserved once more of the accounts above its run, of the day on which it leaves again. Nothing may come
- * between this and what it returns being written down.
+ * Reserves the amounts of a call that is made again from the accounts above its run, on the day on which it is made again. The caller must
+ * record the returned event in the same synchronous step.
  * @throws CORRAL_SPEND_EXCEEDED
  */
 export function reservedAgain(ledger: Ledger, event: Resolved, accounts: Accounts, now: number): Resolved {
   if (event.how !== 'retry') return event;
-  // One that says nothing of its price beforehand has none, and is not made either where an account is overdrawn.
+  // A call without a price in advance reserves nothing, but it is refused too if an account is overdrawn.
   accounts.mustPay(ledger, event.again ?? {}, now);
   if (event.again === undefined) return event;
   const day = accounts.dayFor(ledger.record, event.again, now);

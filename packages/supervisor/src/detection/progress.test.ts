@@ -5,10 +5,10 @@ import type { Observation } from '../events/observation.ts';
 import { Progress } from './progress.ts';
 import type { Run } from '../runs/run.ts';
 
-/** A part of something, which a test may change. */
+/** Some properties of a class, which a test may change. */
 type Fake<T> = { -readonly [K in keyof T]?: T[K] };
 
-/** A host whose clock, runs and cells are what the test says, looked at every half second. */
+/** A detector of stalls whose clock, runs and cells are set by the test, and which checks every half second. */
 function host() {
   const seen: Observation[] = [];
   const state = {

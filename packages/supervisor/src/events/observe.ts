@@ -5,6 +5,7 @@ import type { Cell } from '../cells/cell.ts';
 import type { Observation, RunView } from './observation.ts';
 import type { Run } from '../runs/run.ts';
 
+/** @param now on the monotonic clock, in milliseconds */
 export function viewOf(run: Run, now: number): RunView {
   const { ledger } = run;
   const { record } = ledger;

@@ -65,7 +65,7 @@ export class RunLifecycle {
   /** Fences: runs that have ended here while their end is not durable. If such a run is brought back, it is ended again at once. */
   readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
   /** Runs that were ended because the store had refused a commit of theirs; a second refusal quarantines them. */
-  readonly #buried = new Set<RunId>();
+  readonly #endedInStore = new Set<RunId>();
   #closed = false;
 
   readonly #clocks: Clocks;
@@ -144,7 +144,7 @@ export class RunLifecycle {
     if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, result);
   }
 
-  /** The time of something that it waits for has come. */
+  /** Called when a timer is due, or the time limit of a request or approval. */
   #due(run: Run, id: number): void {
     const { kind } = run.ledger.pending.get(id) ?? {};
     if (kind === 'approval') return this.#options.settlements.expire(run, id);
@@ -287,18 +287,18 @@ export class RunLifecycle {
     this.endSoon(run, { kind: 'failed', code: 'CORRAL_INTERNAL', message }, true, crank);
   }
 
-  /** The ledger has a crank of the run. */
+  /** Called when the ledger has taken a crank in. */
   #taken(run: Run, outcome: Outcome | undefined): void {
     if (outcome !== undefined) return this.#close(run, outcome);
-    // First, or a notice would be given to the isolate that the checkpoint left behind.
+    // Before the detectors, or a notice of theirs would go to the isolate before the checkpoint.
     if (run.ledger.segment_entries === 0) this.#beginSegment(run);
     this.#options.loops.cranked(run);
   }
 
   /**
-   * Ends a run from outside of its cranks. Resolves once that is durable. It waits for no crank that is being decided: nothing of that
-   * happens, and its CPU time is paid for.
-   * @param used_ms CPU time of its last crank, which is paid for like any other; left out where it may be on the CPU still
+   * Ends a run from outside of its cranks. Resolves once the end is durable. A crank that is being decided is dropped; its CPU time is
+   * charged.
+   * @param used_ms CPU time of its last crank, which is charged; left out if the crank may still be on the CPU, and is measured then
    */
   async end(run: Run, how: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<void> {
     const outcome = boundedOutcome(how);
@@ -335,7 +335,7 @@ export class RunLifecycle {
       run.ledger.pending.size === 0 &&
       !run.hasWork &&
       !run.isAtWork &&
-      // An instance that nobody writes to waits for as long as it takes.
+      // An instance of a service may wait for a message for ever.
       (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.ledger.hasState);
     if (!idle()) return;
     const own = run.ledger.caps.get(0);
@@ -397,7 +397,7 @@ export class RunLifecycle {
 
   #ended(id: RunId, outcome: Outcome): void {
     this.#fences.delete(id);
-    this.#buried.delete(id);
+    this.#endedInStore.delete(id);
     this.#options.loops.ended(id, outcome);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
@@ -427,7 +427,7 @@ export class RunLifecycle {
         () => this.#closed,
         () => residency.hold(id),
       );
-    else void this.#bury(run, error);
+    else void this.#endInStore(run, error);
   }
 
   /** Removes a run from memory, and drops its calls under way. */
@@ -460,11 +460,11 @@ export class RunLifecycle {
    * Ends a run whose last commit can never be stored. It is brought back from the store and ended there, so that its end is durable and its
    * parent is informed. If even that fails, it is quarantined, and only this host informs its parent.
    */
-  async #bury({ id, ledger }: Run, error: CorralError): Promise<void> {
+  async #endInStore({ id, ledger }: Run, error: CorralError): Promise<void> {
     const { residency, store } = this.#options;
     const outcome = boundedOutcome({ kind: 'failed', code: error.code, message: error.message });
-    const again = this.#buried.has(id);
-    this.#buried.add(id);
+    const again = this.#endedInStore.has(id);
+    this.#endedInStore.add(id);
     this.#fences.set(id, { outcome, revoke: true });
     // Bringing it back ends it at once, by its fence.
     const run = again ? undefined : await residency.hold(id).catch(() => undefined);

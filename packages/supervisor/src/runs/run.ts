@@ -264,7 +264,7 @@ export class Run {
     return this.#onCpu !== undefined || this.behind.deciding;
   }
 
-  /** It is not on the CPU any more. @returns the crank that it was at, of which nobody has said yet what becomes of it */
+  /** Called when it is no longer on the CPU. @returns its crank, which the caller completes, puts back or drops */
   leaveCpu(): OnCpu | undefined {
     const crank = this.#onCpu;
     this.#onCpu = undefined;

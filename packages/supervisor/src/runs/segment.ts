@@ -4,6 +4,7 @@ import type { Entry } from '@corral/protocol/model/run';
 
 /** A replayed crank may use this multiple of its recorded CPU time, plus the slack. */
 export const REPLAY_FACTOR = 4;
+/** Microseconds. */
 export const REPLAY_SLACK_US = 100_000;
 
 /**
