@@ -4,6 +4,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { AgentContext, Uses } from '@corral/guest';
 import { Effects } from '@corral/protocol/wire/effect';
 import { isolate, outcomeOf, timer, type Seen } from './fixtures/isolate.ts';
 
@@ -116,43 +117,64 @@ const options = fc.oneof(
       .map((members) => `{ ${members.map(([name, value]) => `[${JSON.stringify(name)}]: ${value}`).join(', ')} }`),
   },
 );
-const CALLS: readonly ((a: string, b: string) => string)[] = [
-  (a, b) => `caps.t(${a}, ${b})`,
-  (a, b) => `caps.t.handle(${a}, ${b})`,
-  (a, b) => `caps.friend.send(${a}, ${b})`,
-  (a, b) => `mailbox.request(${a}, ${b})`,
-  (a) => `mailbox.send(1, { caps: { a: caps.t.attenuate(${a}) } })`,
-  (a, b) => `mailbox.send(1, { caps: { a: caps.t.attenuate(${a}).attenuate(${b}) } })`,
-  (a, b) => `spawn(kid, ${a}, ${b})`,
-  (a, b) => `spawn(${a}, ${b})`,
-  (a) => `spawn(kid, {}, { budget: ${a} })`,
-  (a) => `spawn(kid, {}, { budget: budget.slice(${a}) })`,
-  (a) => `spawn({ [SYMBOL]: { name: ${a} } }, {})`,
-  (a, b) => `emit(${a}, ${b})`,
-  (a, b) => `sleep(${a}, ${b})`,
+type Call = (a: string, b: string) => string;
+/** The calls that an agent can make with each member of its context. A member that is only read has none. */
+const CALLS: Readonly<Record<keyof AgentContext<unknown, Uses>, readonly Call[]>> = {
+  run: [],
+  purpose: [],
+  input: [],
+  state: [],
+  caps: [(a, b) => `caps.t(${a}, ${b})`, (a, b) => `caps.t.handle(${a}, ${b})`, (a, b) => `caps.friend.send(${a}, ${b})`],
+  mailbox: [
+    (a, b) => `mailbox.request(${a}, ${b})`,
+    (a) => `mailbox.send(1, { caps: { a: caps.t.attenuate(${a}) } })`,
+    (a, b) => `mailbox.send(1, { caps: { a: caps.t.attenuate(${a}).attenuate(${b}) } })`,
+  ],
+  spawn: [
+    (a, b) => `spawn(kid, ${a}, ${b})`,
+    (a, b) => `spawn(${a}, ${b})`,
+    (a) => `spawn(kid, {}, { budget: ${a} })`,
+    (a) => `spawn({ [SYMBOL]: { name: ${a} } }, {})`,
+  ],
+  budget: [(a) => `spawn(kid, {}, { budget: budget.slice(${a}) })`],
+  emit: [(a, b) => `emit(${a}, ${b})`],
+  sleep: [(a, b) => `sleep(${a}, ${b})`],
+  messages: [(a) => `messages.next(${a})`],
+  notices: [(a) => `notices.next(${a})`],
+  signal: [(a, b) => `signal.addEventListener(${a}, ${b})`],
+  open: [(a) => `open(${a})`],
+  log: [(a, b) => `log(${a}, ${b})`],
+  // Ends the segment, so each agent of the property makes it last.
+  checkpoint: [],
+};
+/** Calls of globals. */
+const GLOBAL_CALLS: readonly Call[] = [
   (a, b) => `setTimeout(${a}, ${b})`,
   (a) => `setTimeout(() => 1, ${a})`,
   (a) => `clearTimeout(${a})`,
   (a) => `AbortSignal.timeout(${a})`,
-  (a) => `messages.next(${a})`,
-  (a) => `notices.next(${a})`,
-  (a) => `open(${a})`,
-  (a, b) => `log(${a}, ${b})`,
   (a, b) => `console.table(${a}, ${b})`,
 ];
 const calls = fc.array(
-  fc.tuple(fc.constantFrom(...CALLS), options, options).map(([make, a, b]) => make(a, b)),
+  fc.tuple(fc.constantFrom(...Object.values(CALLS).flat(), ...GLOBAL_CALLS), options, options).map(([make, a, b]) => make(a, b)),
   { minLength: 1, maxLength: 8 },
 );
+
+/** Ends the run with an error that the property finds, if a name is missing in the isolate. */
+const ASSERT_KNOWN = `const assertKnown = (error) => { if (error instanceof ReferenceError) throw new Error('A name that nobody knows: ' + error.message); };`;
 
 test('random options never make an effect that the bus does not know', () => {
   fc.assert(
     fc.property(calls, options, fc.constantFrom('return', 'checkpoint'), (each, last, how) => {
-      const attempts = each.map((call) => `try { void Promise.resolve(${call}).catch(() => undefined) } catch {}`).join('\n');
-      const end = how === 'return' ? `return ${last}` : `try { await checkpoint(${last}) } catch {}`;
-      const seen = isolate(`${attempts}\n${end}`).start();
+      // A name that nobody knows is not an odd option: the call was never made.
+      const attempts = each
+        .map((call) => `try { void Promise.resolve(${call}).catch(() => undefined) } catch (error) { assertKnown(error) }`)
+        .join('\n');
+      const end = how === 'return' ? `return ${last}` : `try { await checkpoint(${last}) } catch (error) { assertKnown(error) }`;
+      const seen = isolate(`${attempts}\n${end}`, ASSERT_KNOWN).start();
       const parsed = Effects.safeParse(seen);
       expect([seen, parsed.error?.issues[0]]).toEqual([seen, undefined]);
+      expect(JSON.stringify(seen)).not.toContain('nobody knows');
       // A result that cannot be returned fails the run with an error that says so, exactly once.
       expect(seen.filter(({ kind }) => kind === 'finish' || kind === 'checkpoint').length).toBeLessThanOrEqual(1);
     }),

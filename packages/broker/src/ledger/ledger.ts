@@ -8,7 +8,7 @@ import { Purse, type Amounts } from '@corral/policy/capability/purse';
 import type { FlowRun } from '@corral/policy/flow/run';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import type { Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import type { PlacedHandle } from '@corral/protocol/wire/handle';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -338,7 +338,3 @@ export class Ledger implements Books {
     return this.purse.spent();
   }
 }
-
-/** The decision about an effect. Effects without a reply have none; the id of an abort is that of the call it gives up. */
-export const decisionOn = (effect: Effect, byId: ReadonlyMap<number, Decision>): Decision | undefined =>
-  'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined;

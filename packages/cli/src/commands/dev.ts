@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import type { Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -210,7 +210,7 @@ class Dev {
 }
 
 function effectText(effect: Effect, { decisions }: Entry): string {
-  const decision = 'id' in effect ? decisions.find(({ id }) => id === effect.id) : undefined;
+  const decision = decisionOn(effect, new Map(decisions.map((each) => [each.id, each])));
   const denied = decision?.verdict === 'deny' ? `  denied: ${decision.code ?? ''} ${decision.message ?? ''}` : '';
   switch (effect.kind) {
     case 'call':

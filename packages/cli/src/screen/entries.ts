@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import stringWidth from 'string-width';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
-import type { Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import { frameOf } from '../stack.ts';
@@ -164,7 +164,7 @@ export function effectLines(effects: string, decisions: readonly Decision[]): { 
   }
   const byId = new Map(decisions.map((decision) => [decision.id, decision]));
   return list.map((effect) => {
-    const decision = 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined;
+    const decision = decisionOn(effect, byId);
     return { text: effectText(effect, decision), denied: decision?.verdict === 'deny' };
   });
 }

@@ -1,7 +1,7 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
 import type { CancelDelivery, Delivery, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { HandleView } from '@corral/protocol/wire/handle';
-import type { AgentDefinition, Notice, SleepOptions } from '../sdk/types.ts';
+import type { AgentContext, AgentDefinition, Caps, Notice, Uses } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
 import { makeCaps, makeMailbox } from './capabilities.ts';
@@ -134,7 +134,7 @@ export class Agent {
     }
   }
 
-  #context(start: StartDelivery, input: unknown): object {
+  #context(start: StartDelivery, input: unknown): AgentContext<unknown, Uses> {
     const effects = this.#effects;
     const inbox = this.#inbox;
     const timers = this.#timers;
@@ -144,9 +144,9 @@ export class Agent {
       purpose: this.#definition.purpose,
       input,
       state: start.state,
-      open: (handle: unknown) => this.#handles.open(handle),
+      open: <T>(handle: unknown) => this.#handles.open(handle) as Promise<T>,
       checkpoint: (state: unknown) => this.#checkpoint(state),
-      caps: makeCaps(effects, start.caps),
+      caps: makeCaps(effects, start.caps) as Caps<Uses>,
       mailbox: makeMailbox(effects, 0),
       messages: inbox.reader(),
       notices: this.#notices.reader(),
@@ -154,10 +154,10 @@ export class Agent {
       get signal() {
         return signal();
       },
-      spawn: (definition: unknown, childInput: unknown, options?: unknown) => this.#children.spawn(definition, childInput, options),
+      spawn: (definition, childInput, options) => this.#children.spawn(definition, childInput, options),
       emit: (event: unknown, data: unknown = null) => effects.push({ kind: 'emit', event: eventOf(event), data }),
       log: this.#log,
-      sleep: (ms: unknown, options?: SleepOptions) => timers.sleep(ms, options),
+      sleep: (ms, options) => timers.sleep(ms, options),
     };
   }
 

@@ -1,6 +1,6 @@
 /**
  * The limits of options on the bus, repeated here so that the SDK rejects an option at the call itself. The protocol's own
- * schemas and texts are too large to load into every isolate; bounds.test.ts checks that both agree.
+ * schemas and texts are too large to load into every isolate; tables.test.ts checks that both agree.
  */
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;

@@ -3,12 +3,15 @@
  * one left. Reply and state leave in one crank, so that neither is kept without the other.
  */
 import type { MessageDelivery, StartDelivery } from '@corral/protocol/wire/delivery';
-import type { ServiceOptions } from '../sdk/service.ts';
+import type { ServiceOptions, Turn as TurnOf } from '../sdk/service.ts';
+import type { AgentContext, Uses } from '../sdk/types.ts';
 import type { Effects } from './effects.ts';
 import { errorMessage } from './describe.ts';
 import { CorralError, raise } from './errors.ts';
 import { replyTo } from './inbox.ts';
 import { validate } from './schema.ts';
+
+type Argument = TurnOf<unknown, unknown, unknown, Uses>;
 
 /** The result of a turn, sent once nothing of the turn is under way. */
 interface Turn {
@@ -20,7 +23,7 @@ interface Turn {
 export interface ServicePowers {
   readonly effects: Effects;
   /** Members of a handler's argument besides the message. */
-  readonly context: (start: StartDelivery) => object;
+  readonly context: (start: StartDelivery) => AgentContext<unknown, Uses>;
   /** Number of the turn's calls, timers and children that have not ended. */
   readonly underway: () => number;
   /** Cancels the timers of a turn that is over. */
@@ -82,8 +85,14 @@ export class Service {
       const input = await validate(handler.message, message, 'CORRAL_ARGS_INVALID', 'message', `${String(which)}’s`);
       isBad = false;
       const state = await validate(this.#options.state, start.state, 'CORRAL_OUTPUT_INVALID', 'state that was kept', `${name}’s`);
-      const context = Object.defineProperties({}, Object.getOwnPropertyDescriptors(this.#powers.context(start)));
-      const answer = await handler.run(Object.assign(context, { message: input, key, state, from: Object.freeze(from) }) as never);
+      // Copied by descriptors, so that `signal` stays a getter.
+      const context = Object.defineProperties({}, Object.getOwnPropertyDescriptors(this.#powers.context(start))) as AgentContext<
+        unknown,
+        Uses
+      >;
+      const own = { message: input, key, state, from: Object.freeze(from) as Argument['from'] };
+      const argument: Argument = Object.assign(context, own);
+      const answer = await handler.run(argument as never);
       const value = await validate(handler.reply, answer, 'CORRAL_OUTPUT_INVALID', 'reply', `${String(which)}’s`);
       const kept = await validate(this.#options.state, state, 'CORRAL_OUTPUT_INVALID', 'state', `${name}’s`);
       // Checked here, so that a value that cannot be written fails this turn and not the crank that sends reply and state.

@@ -2,9 +2,9 @@
 import { AGENT, type AgentContext, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type Uses } from './types.ts';
 
 /** The argument of a handler: one message, and the instance it is for. */
-export interface Turn<Message, Key, State, U extends Uses> extends Pick<
+export interface Turn<Message, Key, State, U extends Uses> extends Omit<
   AgentContext<unknown, U>,
-  'run' | 'purpose' | 'caps' | 'budget' | 'signal' | 'spawn' | 'emit' | 'log' | 'sleep'
+  'input' | 'state' | 'mailbox' | 'messages' | 'notices' | 'open' | 'checkpoint'
 > {
   readonly message: Message;
   readonly key: Key;

@@ -15,7 +15,7 @@ export const ToolFacts = z.object({
 export type ToolFacts = z.infer<typeof ToolFacts>;
 
 export const Decision = z.object({
-  /** The effect's id; effects without a reply (log, emit, listen) have no decision. */
+  /** The effect's id; effects without an id have no decision, and neither has an abort, whose id is that of another effect. */
   id: z.int(),
   /** `ask`: people decide; until then the call waits. */
   verdict: z.enum(['allow', 'deny', 'ask']),

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { Alias, Budget } from '../model/manifest.ts';
+import type { Decision } from '../model/decision.ts';
 import { Attenuation } from '../model/grant.ts';
 import { HandlePart, HandleSlots } from './handle.ts';
 import { MACHINE } from '../limits.ts';
@@ -122,3 +123,7 @@ export type OpenEffect = z.infer<typeof OpenEffect>;
 export type SpawnEffect = z.infer<typeof SpawnEffect>;
 export type FinishEffect = z.infer<typeof FinishEffect>;
 export const Effects = z.array(Effect);
+
+/** The decision about an effect. Effects without an id have none; the id of an abort is that of the effect that the run gives up. */
+export const decisionOn = (effect: Effect, byId: ReadonlyMap<number, Decision>): Decision | undefined =>
+  'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined;

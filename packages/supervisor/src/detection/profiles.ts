@@ -6,7 +6,7 @@ import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { Profile, ProfiledCall } from '@corral/policy/detection/profile';
 import { Purse } from '@corral/policy/capability/purse';
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import type { Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 
 export interface Profiles {
@@ -32,8 +32,7 @@ export class ProfileTrainer {
     if (delivery === undefined || effects === undefined) return;
     this.#watch.delivered(JSON.parse(delivery) as Delivery, seq, this.#purse);
     const byId = new Map(decisions.map((decision) => [decision.id, decision]));
-    for (const effect of JSON.parse(effects) as Effect[])
-      this.#watch.asked(effect, 'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined, at, seq);
+    for (const effect of JSON.parse(effects) as Effect[]) this.#watch.asked(effect, decisionOn(effect, byId), at, seq);
     this.#watch.settle();
   }
 }

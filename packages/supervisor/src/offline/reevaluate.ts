@@ -2,7 +2,7 @@
  * Evaluates today's policies on recorded calls, messages and spawns. The journal of each run is applied to a new ledger, so that each
  * decision is made with the facts that were known then. Nothing is called, and nothing is written.
  */
-import { decisionOn, Ledger } from '@corral/broker/ledger/ledger';
+import { Ledger } from '@corral/broker/ledger/ledger';
 import { filled, handledOf, slotted } from '@corral/broker/ledger/handles';
 import { factsOf, judge } from '@corral/broker/policies/evaluate';
 import { deedName, judgeHanded, type Handed } from '@corral/broker/policies/evaluate-delegation';
@@ -11,7 +11,7 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import type { Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
