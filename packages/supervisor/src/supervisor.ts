@@ -139,8 +139,8 @@ export class Supervisor {
     const { store, clock, random } = this.#options;
     const { broker, intake, membership, offers, ends, residency } = this.#host;
     await broker.settled(request.run);
-    const powers = { store, node: membership.node, clock, random, intake, offers, whole: true };
-    const { record, unknown } = await fork(powers, request);
+    const deps = { store, node: membership.node, clock, random, intake, offers, whole: true };
+    const { record, unknown } = await fork(deps, request);
     const submitted = submittedTo(ends, record.id);
     await residency.hold(record.id);
     return Object.assign(submitted, { unknown });

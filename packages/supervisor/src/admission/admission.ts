@@ -120,7 +120,7 @@ export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly 
  */
 export function admit(
   job: Job,
-  powers: {
+  deps: {
     readonly random: Random;
     readonly now: number;
     readonly runtime: Omit<RunHeader, 'seed'>;
@@ -136,12 +136,12 @@ export function admit(
   const budget = { ...usual.budget, ...checked(Budget, job.budget, 'budget') };
   const isLess = job.narrowed ?? (isBelow(ceilings, usual.ceilings) || isBelow(budget, usual.budget));
 
-  const id: RunId = job.id ?? newId('run', powers.random);
+  const id: RunId = job.id ?? newId('run', deps.random);
   const grants: Grant[] = [];
   const narrowings = checkNarrowings(manifest, job.grants);
   const root = (target: Grant['target'], terms?: Narrowings[string]): Grant => {
     const plain: Grant = {
-      id: newId('grant', powers.random),
+      id: newId('grant', deps.random),
       parent: undefined,
       holder: id,
       target,
@@ -150,13 +150,13 @@ export function admit(
       expires_at: undefined,
       depth: 0,
     };
-    const grant = terms === undefined ? plain : narrowed(plain, terms, powers.now);
+    const grant = terms === undefined ? plain : narrowed(plain, terms, deps.now);
     grants.push(grant);
     return grant;
   };
   const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
-    const tool = toolFor(alias, request, job, powers.tool);
+    const tool = toolFor(alias, request, job, deps.tool);
     caps.push({ alias, cap: caps.length, grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias]).id });
   }
   const record: RunRecord = {
@@ -170,13 +170,13 @@ export function admit(
     parent: undefined,
     spawn_depth: 0,
     input,
-    header: { ...powers.runtime, seed: Buffer.from(powers.random(32)).toString('hex') },
+    header: { ...deps.runtime, seed: Buffer.from(deps.random(32)).toString('hex') },
     ceilings,
     budget,
     ...(isLess || Object.values(narrowings).some((terms) => Object.keys(terms).length > 0) ? { narrowed: true } : {}),
     caps,
-    created_at: powers.now,
-    ...(powers.profile === undefined ? {} : { profile: powers.profile }),
+    created_at: deps.now,
+    ...(deps.profile === undefined ? {} : { profile: deps.profile }),
   };
   return { record, grants };
 }

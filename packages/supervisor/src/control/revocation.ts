@@ -7,7 +7,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
 
-interface Powers {
+interface RevocationDeps {
   readonly grants: Grants;
   readonly broker: Broker;
   readonly runs: ReadonlyMap<RunId, Run>;
@@ -15,28 +15,28 @@ interface Powers {
 }
 
 /** Whether the capability of a call under way was revoked. */
-function isTaken({ grants }: Powers, run: Run, call: number): boolean {
+function isTaken({ grants }: RevocationDeps, run: Run, call: number): boolean {
   const pending = run.ledger.pending.get(call);
   return pending?.kind === 'call' && grants.isRevoked(pending.grant);
 }
 
 /** A delivery without the results of calls whose capability was revoked; undefined if no result is left. */
-export function kept(powers: Powers, run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
+export function kept(deps: RevocationDeps, run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
   if (delivery.kind !== 'reply') return delivery;
-  const fenced = delivery.results.filter(({ id }) => isTaken(powers, run, id));
+  const fenced = delivery.results.filter(({ id }) => isTaken(deps, run, id));
   if (fenced.length === 0) return delivery;
-  for (const result of fenced) powers.settlements.fence(run, result);
+  for (const result of fenced) deps.settlements.fence(run, result);
   const results = delivery.results.filter((result: Result) => !fenced.includes(result));
   return results.length === 0 ? undefined : { ...delivery, results };
 }
 
 /** Called when the result of a call is lost. If its capability was revoked, the call is settled; else a person must find out the result. */
-export function lost(powers: Powers, id: RunId, call: number, message: string, detail?: string): void {
-  const run = powers.runs.get(id);
+export function lost(deps: RevocationDeps, id: RunId, call: number, message: string, detail?: string): void {
+  const run = deps.runs.get(id);
   if (run === undefined) return;
   const error = errorData('CORRAL_UNKNOWN_RESULT', message, { call });
-  if (isTaken(powers, run, call)) powers.settlements.fence(run, { id: call, error, ...(detail === undefined ? {} : { detail }) });
-  else powers.settlements.unknown(run, call, message, detail);
+  if (isTaken(deps, run, call)) deps.settlements.fence(run, { id: call, error, ...(detail === undefined ? {} : { detail }) });
+  else deps.settlements.unknown(run, call, message, detail);
 }
 
 /**
@@ -44,25 +44,25 @@ export function lost(powers: Powers, id: RunId, call: number, message: string, d
  * were not given to the agent yet.
  * @returns number of calls that were aborted
  */
-export function stopCalls(powers: Powers): number {
+export function stopCalls(deps: RevocationDeps): number {
   let aborted = 0;
-  for (const run of powers.runs.values()) aborted += stopCallsOf(powers, run);
+  for (const run of deps.runs.values()) aborted += stopCallsOf(deps, run);
   return aborted;
 }
 
-function stopCallsOf(powers: Powers, run: Run): number {
-  const { runs, grants, broker } = powers;
+function stopCallsOf(deps: RevocationDeps, run: Run): number {
+  const { runs, grants, broker } = deps;
   if (run.outcome !== undefined) return 0;
   if (run.parking !== undefined) {
     // Nothing may be recorded about it now. If it is parked, it is checked when it is brought back; if it stays, it is checked then.
-    void run.parking.then(() => runs.get(run.id) === run && stopCallsOf(powers, run));
+    void run.parking.then(() => runs.get(run.id) === run && stopCallsOf(deps, run));
     return 0;
   }
   let aborted = 0;
   run.behind.do(() => {
     if (run.outcome !== undefined) return;
-    run.queue.sift((delivery) => kept(powers, run, delivery));
-    powers.settlements.fenceRequests(run);
+    run.queue.sift((delivery) => kept(deps, run, delivery));
+    deps.settlements.fenceRequests(run);
   });
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;

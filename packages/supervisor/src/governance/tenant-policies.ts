@@ -21,7 +21,7 @@ interface Held {
   readonly policies: Policies;
 }
 
-export interface PolicingPowers {
+export interface TenantPoliciesDeps {
   readonly clock: Clock;
   readonly seen: UsageHistory;
   readonly people: People;
@@ -37,18 +37,18 @@ export const OWNER = 'owner';
 const INSTEAD = 'admin';
 
 export class TenantPolicies {
-  readonly #powers: PolicingPowers;
+  readonly #deps: TenantPoliciesDeps;
   readonly #held = new Map<string, Held>();
   /** The number of open drafts by the policies they use. Replaced policies are closed after the last of their drafts. */
   readonly #used = new Map<PolicyInForce, number>();
   readonly #replaced = new Set<PolicyInForce>();
 
   get people(): People {
-    return this.#powers.people;
+    return this.#deps.people;
   }
 
-  constructor(powers: PolicingPowers) {
-    this.#powers = powers;
+  constructor(deps: TenantPoliciesDeps) {
+    this.#deps = deps;
   }
 
   configure(tenants: Readonly<Record<string, TenantOptions>>): void {
@@ -105,7 +105,7 @@ export class TenantPolicies {
   mayDecide({ tenant, agent, id }: RunRecord, call: number, approvers: readonly string[], by: string, roles: readonly string[]): void {
     if (approvers.length === 0) return;
     const source = this.#held.get(tenant)?.source;
-    const names = this.#powers.people.namesOf(by);
+    const names = this.#deps.people.namesOf(by);
     const held = new Set([...names, ...roles, ...names.flatMap((name) => source?.roles?.(name) ?? [])]);
     const owner = source?.owner?.(agent);
     if (
@@ -124,7 +124,7 @@ export class TenantPolicies {
       get current() {
         return source.current;
       },
-      history: this.#powers.seen,
+      history: this.#deps.seen,
       roles: source.roles ?? (() => []),
       owner: source.owner,
       keep: () => this.#keep(source.shadow === undefined ? [source.current] : [source.current, source.shadow]),
@@ -134,7 +134,7 @@ export class TenantPolicies {
 
   #shadowOf(tenant: string, { current, shadow }: PolicySource): LiveShadow | undefined {
     if (shadow === undefined) return undefined;
-    const { clock, tell } = this.#powers;
+    const { clock, tell } = this.#deps;
     return new LiveShadow({ tenant: tenant as TenantId, inForce: current, candidate: shadow, clock, tell });
   }
 }

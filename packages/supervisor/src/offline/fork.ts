@@ -37,7 +37,7 @@ import type { TenantOptions } from '../tenants.ts';
 /** Entries of a journal that are read at once. */
 const PAGE = 100;
 
-export interface ForkPowers {
+export interface ForkDeps {
   readonly store: Store;
   /** The node that stores the fork and holds it until a host takes it up. */
   readonly node: number;
@@ -77,13 +77,13 @@ export interface Forked {
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_USAGE, CORRAL_FORK_IMPOSSIBLE, CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE, CORRAL_CAP_UNKNOWN, and
  * the errors of `Intake`
  */
-export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Forked> {
-  const { store, node, clock, random, intake } = powers;
+export async function fork(deps: ForkDeps, request: ForkRequest): Promise<Forked> {
+  const { store, node, clock, random, intake } = deps;
   const { run: origin, at, by, who, id = newId('run', random) } = request;
   const stored = await store.run(origin);
   if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${origin}.`);
   mustBePossible(stored, at);
-  const prefix = await prefixOf(powers, stored, at);
+  const prefix = await prefixOf(deps, stored, at);
   if (request.input !== undefined && prefix.length > 0)
     throw new CorralError('CORRAL_USAGE', `Another input needs a fork from the very start (crank 1), not from crank ${at}.`);
 
@@ -92,7 +92,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   const grants = new GrantCopies(id, random, now, await store.grants(origin), prefix);
   const draft: RunRecord = {
     ...from,
-    ...boundedBy(powers.offers.most(from.tenant), from),
+    ...boundedBy(deps.offers.most(from.tenant), from),
     id,
     principal: by,
     submitter: by,
@@ -109,9 +109,9 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   const ledger = new Ledger(draft);
   await folded(clock, copies, (entry) => ledger.apply(entry));
   refuseChildren(ledger, at);
-  if (powers.whole) mustBeOffered(powers, draft, grants.made);
+  if (deps.whole) mustBeOffered(deps, draft, grants.made);
 
-  const events = copies.length === 0 ? [] : await partingOf(powers, ledger, request, copies, now);
+  const events = copies.length === 0 ? [] : await partingOf(deps, ledger, request, copies, now);
   // A host that dies before it has written all entries leaves an incomplete fork, which must not go on; the number shows it.
   const record: RunRecord = { ...draft, origin: { run: origin, at, forked_at: now, entries: copies.length + events.length } };
   const { tenant, agent } = record;
@@ -119,7 +119,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
   intake.mustTake(newcomer);
   await intake.writeDown({ id, tenant, version: ledger.version }, () => store.admit(record, grants.made, node));
   for (const { copy, by: whose, why } of grants.takenBack) await store.revoke(copy, whose, why, now);
-  await writeDown(powers, record, copies, ledger, events, now);
+  await writeDown(deps, record, copies, ledger, events, now);
   const unknown = [...ledger.pending.values()].flatMap((one) =>
     one.kind === 'call' && one.state === 'unknown' ? [{ call: one.id, tool: one.tool }] : [],
   );
@@ -128,7 +128,7 @@ export async function fork(powers: ForkPowers, request: ForkRequest): Promise<Fo
 
 /** Host events at the entry where a fork departs: the fork itself, and the end of the origin's calls and requests. */
 async function partingOf(
-  { store, offers }: ForkPowers,
+  { store, offers }: ForkDeps,
   ledger: Ledger,
   { run: origin, at, by, who }: ForkRequest,
   copies: readonly Entry[],
@@ -161,7 +161,7 @@ async function partingOf(
 
 /** @param ledger state of the run where the fork departs */
 async function writeDown(
-  { store, clock }: ForkPowers,
+  { store, clock }: ForkDeps,
   record: RunRecord,
   copies: readonly Entry[],
   ledger: Ledger,
@@ -201,7 +201,7 @@ function boundedBy(most: TenantOptions['most'], { ceilings, budget, narrowed }: 
 }
 
 /** @throws CORRAL_CAP_UNKNOWN if a granted tool is not offered, as for a job of the same agent */
-function mustBeOffered({ offers }: ForkPowers, { tenant, agent }: RunRecord, made: readonly Grant[]): void {
+function mustBeOffered({ offers }: ForkDeps, { tenant, agent }: RunRecord, made: readonly Grant[]): void {
   for (const { target, uses } of made)
     if (target.kind === 'tool' && uses !== 0 && offers.tool(tenant, target.tool) === undefined)
       throw new CorralError('CORRAL_CAP_UNKNOWN', `${agent} uses ${targetName(target)}, which this host does not offer to ${tenant}.`);
@@ -222,7 +222,7 @@ function mustBePossible({ record, seq: last }: StoredRun, at: number): void {
 }
 
 /** The entries before the one at which a fork departs. They are read in pages, so that a long journal does not block the host. */
-async function prefixOf({ store, clock }: ForkPowers, { record: { id } }: StoredRun, at: number): Promise<readonly Entry[]> {
+async function prefixOf({ store, clock }: ForkDeps, { record: { id } }: StoredRun, at: number): Promise<readonly Entry[]> {
   const prefix: Entry[] = [];
   while (prefix.length < at - 1) {
     const page = await store.journal(id, prefix.length, Math.min(PAGE, at - 1 - prefix.length));

@@ -12,7 +12,7 @@ import type { Run } from './run.ts';
 import type { Settlements } from './settlements.ts';
 import type { Transitions } from '../events/transitions.ts';
 
-interface Powers {
+interface TakenUpDeps {
   readonly store: Store;
   readonly broker: Broker;
   readonly grants: Grants;
@@ -26,11 +26,11 @@ interface Powers {
  * Delivers the answers of calls that no crank has got yet, from the store or from this host's memory. Also answers messages that could not
  * be delivered, if the last host ended before that was in the sender's journal.
  */
-export function giveAnswers(powers: Powers, run: Run): void {
-  const { answers } = powers.broker;
+export function giveAnswers(deps: TakenUpDeps, run: Run): void {
+  const { answers } = deps.broker;
   for (const result of answers.found(run, run.kept)) {
     if (isSent(run, result.id)) {
-      powers.broker.bounce(run, result);
+      deps.broker.bounce(run, result);
       const told = run.ledger.pending.get(result.id);
       if (told?.kind === 'decided') run.queue.add(told.delivery);
       continue;
@@ -40,7 +40,7 @@ export function giveAnswers(powers: Powers, run: Run): void {
       answers.settled(run.id, [result.id]);
       continue;
     }
-    const delivery = kept(powers, run, { kind: 'reply', results: [result] });
+    const delivery = kept(deps, run, { kind: 'reply', results: [result] });
     if (delivery === undefined) continue;
     run.queue.add(delivery);
     if (!run.kept.includes(result)) answers.hold(run, result);
@@ -53,7 +53,7 @@ const isSent = ({ ledger }: Run, id: number): boolean => {
 };
 
 /** Repeats the calls that have no answer and are not under way, if their tool may be repeated; the results of the others are unknown. */
-export function askAgain({ broker, settlements, tool }: Powers, run: Run): void {
+export function askAgain({ broker, settlements, tool }: TakenUpDeps, run: Run): void {
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
     if (run.queue.hasReply(pending.id)) continue;
@@ -72,7 +72,7 @@ export function askAgain({ broker, settlements, tool }: Powers, run: Run): void 
  * Holds a run that was restored from a backup, since it could do a second time what it did after the backup, unless all its tools may be
  * repeated.
  */
-export function holdRestored({ grants, store, broker, tool, transitions }: Powers, run: Run): void {
+export function holdRestored({ grants, store, broker, tool, transitions }: TakenUpDeps, run: Run): void {
   run.lookedAt();
   const harmless = [...run.ledger.caps.values()].every((id) => {
     const target = grants.get(id)?.target;
