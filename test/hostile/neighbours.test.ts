@@ -1,5 +1,9 @@
 /** One tenant against another, over the cells of one machine (invariant 16). */
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { TenantId } from '@corral/protocol/ids';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
+import { bundleSource } from '../bundles.ts';
 import { world, type World } from '../world.ts';
 import { until, realTime } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
@@ -38,8 +42,12 @@ describe('a tenant whose runs all compute for ever', () => {
 // Bug bundles-kept-for-ever: a cell kept every bundle it was ever sent, 4 MiB each, for as long as it lived.
 test('a cell forgets bundles, and is given again what it has forgotten', async () => {
   const w = await world([], { cellsPerTenant: 1, spares: 0 });
-  const versions = [];
-  for (let i = 0; i < 40; i++) versions.push(await w.deploy(`{ name: 'a${i}', async run() { return ${i} } }`));
+  const { source, describing } = await bundleSource(`{ name: 'a', run: () => 1234567 }`, join(w.folder, 'agents', 'a.ts'));
+  const [manifests] = await w.supervisor.describe([describing], 'crew' as TenantId);
+  const versions: AgentVersion[] = [];
+  for (let i = 0; i < 40; i++)
+    versions.push(...(await w.supervisor.deploy('crew' as TenantId, source.replace('1234567', String(i)), manifests)));
+  expect(new Set(versions.map(({ bundle }) => bundle)).size).toBe(40);
   for (const round of [1, 2]) {
     for (const [i, version] of versions.entries())
       expect([round, await (await w.submit(version)).ended]).toEqual([round, { kind: 'completed', output: i }]);
