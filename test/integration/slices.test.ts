@@ -78,6 +78,21 @@ describe('a crank of thousands of effects', () => {
     expect(moved).toEqual([2]);
   });
 
+  test('does not spend with others what is left once: of 64 runs that pay in between each other, as many pay as the account has', async () => {
+    const { pay, moved } = purse();
+    const spend = { day: { money_micros: { hard: 5 * MICROS } } };
+    const { w } = await slowly([pay], { tenants: { crew: { tools: [pay], spend } } });
+    const version = await w.deploy(
+      `{ name: 'payer', uses: { pay: 'tool:pay' }, async run({ caps, emit }) { emit('before', 1); const going = caps.pay({ amount: 1 }); for (let i = 0; i < 20; i++) emit('after', i); return going; } }`,
+    );
+    const runs = await Promise.all(Array.from({ length: 64 }, () => w.submit(version).catch(() => undefined)));
+    const settled = (run: (typeof runs)[number]) => run === undefined || w.supervisor.view(run.id)?.control !== 'none';
+    await until(() => runs.every(settled), 'all runs to end or to be paused');
+    expect(moved).toEqual([1, 1, 1, 1, 1]);
+    const [row] = (await w.store.spend({ from: '0' })).filter(({ kind }) => kind === 'tenant');
+    expect(row).toMatchObject({ spent: { money_micros: 5 * MICROS }, reserved: { money_micros: 0 } });
+  });
+
   test('goes before an approval that comes in the middle of it', async () => {
     paid.length = 0;
     const tools = [payments()];
