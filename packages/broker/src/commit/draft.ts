@@ -11,7 +11,7 @@ import type { BusRun, Crank } from '../bus.ts';
 import { ended, letGo, type Batch } from '../effects/batch.ts';
 import { Deciding } from '../effects/decide.ts';
 import type { DraftPolicies } from '../policies/draft-policies.ts';
-import { parseEffects } from '../effects/parse.ts';
+import { EffectReader } from '../effects/parse.ts';
 import { overrun } from './endings.ts';
 import { finishOutcome } from './finish.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -20,14 +20,13 @@ import type { DecideContext } from '../effects/context.ts';
 export class CrankDraft {
   /** The books of the run with the crank in them, as far as it is decided. */
   readonly books: Ledger;
-  /** What it asks for; none where that cannot be read. */
-  readonly effects: readonly Effect[];
   /** Grants that the run holds no more, or never held, for what it was given. */
   readonly letGoOf: readonly GrantId[];
   readonly #ledger: Ledger;
   readonly #crank: Crank;
   readonly #context: DecideContext;
   readonly #policies: DraftPolicies | undefined;
+  readonly #reader: EffectReader;
   readonly #deciding: Deciding;
   #batch: Batch | undefined;
 
@@ -40,11 +39,9 @@ export class CrankDraft {
     this.#crank = crank;
     this.#policies = policies;
     this.#context = context;
-    const effects = parseEffects(crank.effectsText, ledger.record.ceilings);
-    if ('kind' in effects) this.#batch = ended(boundedOutcome(effects));
-    this.effects = 'kind' in effects ? [] : effects;
+    this.#reader = new EffectReader(crank.effectsText, ledger.record.ceilings);
     this.books = ledger.draft();
-    this.#deciding = new Deciding(this.books, ledger.seq + 1, this.effects, this.#context);
+    this.#deciding = new Deciding(this.books, ledger.seq + 1, this.#reader.effects, this.#context);
     try {
       this.books.beginCrank(crank.delivery, Buffer.byteLength(crank.deliveryText), crank.cpu_us, crank.inbox);
     } catch (error) {
@@ -55,12 +52,14 @@ export class CrankDraft {
   }
 
   /**
-   * Decides the next effects.
+   * Decides the next effects, once all effects are read: if one of them is invalid, none is decided.
    * @param most maximum number of effects
    * @param isOver called after every few effects; true ends the slice
    * @returns whether there are more effects
    */
   go(most: number, isOver: () => boolean = () => false): boolean {
+    while (this.#reader.go(READ_AT_ONCE)) if (isOver()) return true;
+    if (this.#reader.outcome !== undefined) this.#batch ??= ended(boundedOutcome(this.#reader.outcome));
     if (this.#batch !== undefined) return false;
     for (let left = most; left > 0; left -= AT_ONCE) {
       if (!this.#deciding.go(Math.min(left, AT_ONCE))) return false;
@@ -79,6 +78,11 @@ export class CrankDraft {
     const { uses, grants, outbox } = this.#deciding.batch;
     const ids = new Set([...uses, ...grants, ...outbox.flatMap((one) => one.grants ?? [])].map(({ id }) => id));
     return ids.values().some((id) => this.#context.grants.isRevoked(id));
+  }
+
+  /** The effects of the crank; none if they are invalid. */
+  get effects(): readonly Effect[] {
+    return this.#reader.outcome === undefined ? this.#reader.effects : [];
   }
 
   /** The time of the decisions and of the entry: when deciding began, in milliseconds since 1970. */
@@ -127,8 +131,9 @@ export class CrankDraft {
   }
 }
 
-/** Effects between two readings of the clock. Most cranks have fewer, so they never read it. */
+/** Effects that are decided, and that are read, between two readings of the clock. Most cranks have fewer, so they never read it. */
 const AT_ONCE = 8;
+const READ_AT_ONCE = 64;
 
 const NONE: readonly GrantId[] = [];
 
