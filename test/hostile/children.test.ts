@@ -37,10 +37,7 @@ describe('a child', () => {
     ['every time', Number.POSITIVE_INFINITY],
   ])('whose end the store refuses %s has ended all the same, and its parent hears of it', async (_, times) => {
     const w = await world();
-    const version = await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const kid = defineAgent({ name: 'kid', async run() { return 'an end that cannot be written' } });
-      export default defineAgent({ name: 'a', spawns: { kid }, async run({ spawn }) { const { kind, code } = await spawn(kid, {}).ended; return [kind, code] } });`);
+    const version = await w.deploy(agentFile('family/end-that-cannot-be-written'));
     const commit = w.store.commit.bind(w.store);
     let refused = 0;
     w.store.commit = async (one) => {

@@ -211,12 +211,7 @@ describe('cancel of a parent', () => {
 
   test('ends a child that does not care, once its grace is over', async () => {
     const w = await world([]);
-    const { id, ended } = await w.submit(
-      await w.deploy(`
-        import { defineAgent } from '@corral/guest';
-        const child = defineAgent({ name: 'child', async run({ sleep }) { for (;;) await sleep(50).catch(() => 0) } });
-        export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) { await spawn(child, {}).ended } });`),
-    );
+    const { id, ended } = await w.submit(await w.deploy(agentFile('hostile/cancel-ignored')));
     await w.until(id, () => w.supervisor.runs().some((run) => run.id !== id));
     const child = w.supervisor.runs().find((run) => run.id !== id)?.id;
     if (child === undefined) throw new Error('there is no child');

@@ -2,14 +2,9 @@
 import { expect, test } from 'vitest';
 import type { BothLimits } from '@corral/broker/dispatch/gates';
 import { tool, world } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
-const CALLER = `{
-  name: 'caller', purpose: 'calls', uses: { work: 'tool:work' },
-  async run({ input, caps }) {
-    const all = Array.from({ length: input.times }, (_, i) => caps.work({ i }, input.timeout_ms === undefined ? {} : { timeout_ms: input.timeout_ms })
-      .then(() => 'ok', (error) => error.code + ' ' + error.retryable));
-    return { ends: await Promise.all(all) };
-  } }`;
+const CALLER = agentFile('crew/caller');
 
 /** Work that goes on until it is let go, and how much of it there was at once. */
 function workshop() {

@@ -72,10 +72,7 @@ describe('a parked run', () => {
 
   test('goes with its parent', async () => {
     const w = await world();
-    const version = await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', async run({ sleep }) { await sleep(1e6) } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, sleep }) { spawn(child, {}); await sleep(1e6) } });`);
+    const version = await w.deploy(agentFile('family/sleeps-with-its-child'));
     const { id, ended } = await w.submit(version);
     await until(async () => (await w.store.runs({ parent: id })).length === 1);
     const [child] = await w.store.runs({ parent: id });
@@ -87,14 +84,7 @@ describe('a parked run', () => {
 
   test('that waits for messages is not taken for stalled while those who could write are parked too', async () => {
     const w = await world();
-    const version = await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', uses: { to: 'mailbox' }, async run({ caps, sleep }) { await sleep(400); await caps.to.send('late') } });
-      const parent = defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, mailbox, messages }) {
-        spawn(child, {}, { caps: { to: mailbox }, budget: { messages: 1 } });
-        return (await messages.next()).body;
-      } });
-      export default parent;`);
+    const version = await w.deploy(agentFile('family/waits-for-a-late-word'));
     const { id, ended } = await w.submit(version);
     await until(async () => (await w.store.runs({ parent: id })).length === 1);
     await park(w, id);
