@@ -89,7 +89,7 @@ describe('a crank of thousands of effects', () => {
     const settled = (run: (typeof runs)[number]) => run === undefined || w.supervisor.view(run.id)?.control !== 'none';
     await until(() => runs.every(settled), 'all runs to end or to be paused');
     expect(moved).toEqual([1, 1, 1, 1, 1]);
-    const [row] = (await w.store.spend({ from: '0' })).filter(({ kind }) => kind === 'tenant');
+    const row = (await w.store.spend({ from: '0' })).find(({ kind }) => kind === 'tenant');
     expect(row).toMatchObject({ spent: { money_micros: 5 * MICROS }, reserved: { money_micros: 0 } });
   });
 
