@@ -9,7 +9,10 @@ const READ = { readOnly: true, idempotent: true, destructive: false, openWorld: 
 /** Ends of calls and closings of tools, in order: `ended a`, `closed a`. */
 export type Happened = string[];
 
-/** A tool whose calls last until `release` is called; calls that it is given after that end at once. */
+/**
+ * A tool whose calls last until `release` is called; calls that it is given after that end at once. `plain`: the same
+ * tool, which has nothing to close.
+ */
 export function heldTool(name: string, happened: Happened = []) {
   const { promise, resolve: release } = Promise.withResolvers<void>();
   let begun = 0;
@@ -33,7 +36,7 @@ export function heldTool(name: string, happened: Happened = []) {
       return Promise.resolve();
     },
   };
-  return { tool, release, begun: () => begun };
+  return { tool, plain, release, begun: () => begun };
 }
 
 export class MemorySource implements ToolSource {

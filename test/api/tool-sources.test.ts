@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import type { Tool } from '@corral/protocol/ports/tool';
+import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
+import { loadConfig } from '@corral/server/config/load';
 import { heldTool, MemorySource, type Happened } from '../memory-source.ts';
 import { until } from '../until.ts';
 import { front } from '../front.ts';
@@ -12,11 +13,13 @@ function elsewhere(...tools: readonly Tool[]) {
   const open = new Set<MemorySource>();
   let offered = tools;
   return {
-    sources: () => {
-      const source = new MemorySource(offered);
-      open.add(source);
-      return Promise.resolve([source]);
-    },
+    sources: [
+      () => {
+        const source = new MemorySource(offered);
+        open.add(source);
+        return Promise.resolve(source);
+      },
+    ],
     /** How often a configuration was loaded. */
     loads: () => open.size,
     offer: (...next: readonly Tool[]) => {
@@ -60,6 +63,51 @@ test('a source is closed once when its host stops', async () => {
   expect(happened).toEqual([]);
   await host.close(0);
   expect(happened).toEqual(['closed only']);
+});
+
+test('a tool that declares the same as before is taken up too, because its source may have lost what the old one was connected to', async () => {
+  const happened: Happened = [];
+  const [lost, found] = [heldTool('first', happened), heldTool('first')];
+  const { sources, offer } = elsewhere(lost.tool);
+  const { admin, deploy } = await front({ configText: '{}', sources });
+  await deploy(AGENT);
+  const { version } = await admin.showConfig({});
+  offer(found.tool);
+  await until(() => happened.includes('closed first'));
+  found.release();
+  const { run } = await admin.submitRun({ body: { agent: 'a', input: {} } });
+  expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({
+    outcome: { kind: 'completed', output: 'first' },
+  });
+  expect([lost.begun(), found.begun(), (await admin.showConfig({})).version]).toEqual([0, 1, version]);
+});
+
+test('a source that reports a change and has the same tools changes nothing', async () => {
+  const { tool } = heldTool('only');
+  let loads = 0;
+  let report: (() => void) | undefined;
+  const same = [tool];
+  const open = (): Promise<ToolSource> => {
+    loads += 1;
+    const onChange = (listener: () => void) => {
+      report ??= listener;
+      return () => undefined;
+    };
+    return Promise.resolve({ tools: () => same, onChange, close: () => Promise.resolve() });
+  };
+  const { host } = await front({ configText: '{}', sources: [open] });
+  const before = loads;
+  report?.();
+  await host.close(0);
+  expect([before > 0, loads]).toEqual([true, before]);
+});
+
+test('sources that were opened are closed where a later one cannot be opened', async () => {
+  const happened: Happened = [];
+  const first = () => Promise.resolve(new MemorySource([heldTool('first', happened).tool]));
+  const second = () => Promise.reject(new Error('nobody answers'));
+  await expect(loadConfig(undefined, {}, { sources: [first, second] })).rejects.toThrow(/could not be made: nobody answers/);
+  expect(happened).toEqual(['closed first']);
 });
 
 test('other tools that the configuration does not allow leave the one in force as it is, and are recorded', async () => {

@@ -15,14 +15,20 @@ interface Opened {
   readonly happened: Happened | undefined;
   /** Its tools stay as they are. */
   readonly stays?: true;
-  readonly change?: (tools: readonly Tool[]) => void;
+  /** Its tools have nothing to close. */
+  readonly plain?: true;
+  /** Gives it other tools; resolves once it offers them. */
+  readonly change?: (tools: readonly Tool[]) => void | Promise<void>;
 }
 
-function held(make: (tools: readonly Tool[]) => { source: ToolSource; change?: Opened['change'] }): () => Promise<Opened> {
+function held(
+  make: (tools: readonly Tool[]) => { source: ToolSource; change?: Opened['change'] },
+  more: Pick<Opened, 'plain'> = {},
+): () => Promise<Opened> {
   return () => {
     const happened: Happened = [];
     const tools = ['a', 'b'].map((name) => heldTool(name, happened));
-    const { source, change } = make(tools.map(({ tool }) => tool));
+    const { source, change } = make(tools.map(({ tool, plain }) => (more.plain === true ? plain : tool)));
     return Promise.resolve({
       source,
       slow: ['a', 'b'].map((name) => ({ name, input: {} })),
@@ -30,6 +36,7 @@ function held(make: (tools: readonly Tool[]) => { source: ToolSource; change?: O
         for (const tool of tools) tool.release();
       },
       happened,
+      ...more,
       ...(change === undefined ? { stays: true as const } : { change }),
     });
   };
@@ -37,6 +44,7 @@ function held(make: (tools: readonly Tool[]) => { source: ToolSource; change?: O
 
 const SOURCES: Readonly<Record<string, () => Promise<Opened>>> = {
   'a list of tools': held((tools) => ({ source: fixedSource(tools) })),
+  'a list of tools that have nothing to close': held((tools) => ({ source: fixedSource(tools) }), { plain: true }),
   'several sources as one': held((tools) => {
     const second = new MemorySource(tools.slice(1));
     return { source: joinedSources([fixedSource(tools.slice(0, 1)), second]), change: (next) => second.set(next) };
@@ -59,7 +67,7 @@ const named = (source: ToolSource, name: string) => source.tools().find((tool) =
 
 describe.each(Object.entries(SOURCES))('%s', (_name, open) => {
   test('is closed after the calls that are under way have ended, and its tools once however often it is closed', async () => {
-    const { source, slow, release, happened } = await open();
+    const { source, slow, release, happened, plain } = await open();
     const going = slow.map(({ name, input }) => ask(named(source, name), input));
     const closing = source.close(20_000);
     // A tool that would be closed too early is closed in this turn of the loop.
@@ -69,7 +77,7 @@ describe.each(Object.entries(SOURCES))('%s', (_name, open) => {
     expect((await Promise.all(going)).map(({ kind }) => kind)).toEqual(slow.map(() => 'ok'));
     await Promise.all([closing, source.close(), source.close(0)]);
     // The tools of a process are closed with it.
-    expect(happened ?? CLOSED).toEqual(CLOSED);
+    expect(happened ?? CLOSED).toEqual(plain === true ? CLOSED.slice(0, 2) : CLOSED);
   });
 
   test('answers a call that is made after it was closed as one that did nothing and may be made again', async () => {
@@ -93,13 +101,13 @@ describe.each(Object.entries(SOURCES))('%s', (_name, open) => {
     const { source, change = () => undefined, ...opened } = await open();
     const told: string[] = [];
     const stop = source.onChange(() => told.push('first'));
-    change([heldTool('c').tool]);
+    await change([heldTool('c').tool]);
     stop();
     source.onChange(() => told.push('second'));
-    change([heldTool('d').tool]);
+    await change([heldTool('d').tool]);
     const offered = source.tools().map(({ name }) => name);
     await source.close(0);
-    change([]);
+    await change([]);
     expect(told).toEqual(opened.stays === true ? [] : ['first', 'second']);
     expect(offered.includes('d')).toBe(opened.stays !== true);
   });

@@ -183,8 +183,9 @@ export class Settings {
       const last = this.#loaded;
       try {
         const next = await this.#remade(last.kept);
-        // Somebody may have applied another one meanwhile, which has read its own sources.
-        if (this.#closed || this.#loaded !== last || next.version === last.version) await next.close(0);
+        // Somebody may have applied another one meanwhile, which has read its own sources. The version may be the same: tools that
+        // declare the same are other objects, and calls must go to these.
+        if (this.#closed || this.#loaded !== last) await next.close(0);
         else this.#swap(next, 'sources', this.#now(), OTHER_TOOLS, (target) => this.#keep({ operation: 'apply-config', target }));
       } catch (error) {
         try {

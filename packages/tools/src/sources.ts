@@ -3,10 +3,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { notStarted } from './host/keeper.ts';
 
-/**
- * A source with a fixed list: the host's own tools, or functions of a program. A tool without `close` has nothing to release, and is
- * passed on unchanged.
- */
+/** A source with a fixed list: the host's own tools, or functions of a program. */
 export function fixedSource(own: readonly Tool[]): ToolSource {
   const under = new Set<Promise<ToolResult>>();
   let closing: Promise<void> | undefined;
@@ -16,7 +13,7 @@ export function fixedSource(own: readonly Tool[]): ToolSource {
     under.add(result);
     return result;
   };
-  const tools = own.map((tool) => (tool.close === undefined ? tool : { ...tool, invoke: (call: ToolCall) => invoke(tool, call) }));
+  const tools = own.map((tool): Tool => ({ ...tool, invoke: (call) => invoke(tool, call) }));
   const close = async (within_ms: number) => {
     await ended([...under], within_ms);
     // If one tool fails to close, the others are closed nevertheless.

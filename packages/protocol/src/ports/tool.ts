@@ -97,7 +97,11 @@ export interface Tool {
 export interface ToolSource {
   /** Those that there are now. */
   tools(): readonly Tool[];
-  /** Calls back each time `tools` has begun to answer otherwise. Returns what ends that. */
+  /**
+   * Calls back each time `tools` has begun to answer otherwise. Other objects count, also if they declare the same: a tool of a
+   * connection that was lost is replaced by that of the new connection. If all objects are the same ones as before, nothing is taken up.
+   * Returns what ends that.
+   */
   onChange(listener: () => void): () => void;
   /**
    * No call goes to its tools from now on: one that is made later fails, and says that it did nothing. Calls under way have so long to

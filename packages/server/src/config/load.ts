@@ -36,7 +36,7 @@ export interface LoadedConfig {
   readonly notes: readonly string[];
   /** No call goes to its tools after this; calls under way may take this long to finish. */
   close(within_ms?: number): Promise<void>;
-  /** Calls back when its sources have other tools than those it was made with. */
+  /** Calls back when its sources have other tools than those it was made with: other objects, whatever they declare. */
   onChange(listener: () => void): void;
 }
 
@@ -61,8 +61,11 @@ export interface LoadOptions {
   /** Whether a secret that refers to nothing is refused, noted, or not looked for. */
   readonly secrets?: 'refused' | 'noted';
   readonly tell?: (report: ToolReport) => void;
-  /** Sources besides those of the file, made for this configuration and closed with it. */
-  readonly sources?: (() => Promise<readonly ToolSource[]>) | undefined;
+  /**
+   * Sources besides those of the file. They are opened in order for each configuration, and closed with it, or as soon as a later one
+   * could not be opened.
+   */
+  readonly sources?: readonly (() => Promise<ToolSource>)[] | undefined;
   /** Uses these texts instead of the files on disk. */
   readonly kept?: KeptFiles | undefined;
 }
@@ -123,7 +126,7 @@ async function withTools(
 ): Promise<LoadedConfig> {
   const { base, source } = more;
   const changes = new Changes(source);
-  const own = source.tools().map((tool) => watched(vault.guard(noted(tool, config.annotations[tool.name as never])), more.tell));
+  const own = changes.tools.map((tool) => watched(vault.guard(noted(tool, config.annotations[tool.name as never])), more.tell));
   mustDiffer(own, path ?? 'The configuration');
   const missing: Fault[] = more.secrets === undefined ? [] : await vault.missing();
   const issuers = faultsOfIssuers(config).map((fault): Fault => {
@@ -218,9 +221,10 @@ function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
 }
 
 /** Everything that a configuration has tools from, as one source. */
-async function sourceOf(config: Config, base: string, read: ReadFile, from: string, { sources }: LoadOptions): Promise<ToolSource> {
+async function sourceOf(config: Config, base: string, read: ReadFile, from: string, { sources = [] }: LoadOptions): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
     throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
+  const opened: ToolSource[] = [];
   try {
     const { read: reads, write: writes } = config.files;
     const own = fixedSource([
@@ -228,9 +232,15 @@ async function sourceOf(config: Config, base: string, read: ReadFile, from: stri
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
     ]);
-    await read.source?.make();
-    return joinedSources([own, ...(read.source === undefined ? [] : [read.source]), ...((await sources?.()) ?? [])]);
+    opened.push(own);
+    if (read.source !== undefined) {
+      opened.push(read.source);
+      await read.source.make();
+    }
+    for (const open of sources) opened.push(await open());
+    return joinedSources(opened);
   } catch (error) {
+    await joinedSources(opened).close(0);
     const message = error instanceof Error ? error.message : String(error);
     throw new CorralError('CORRAL_CONFIG_INVALID', `The tools of ${from} could not be made: ${message}${placeIn(from, error)}`, {
       cause: error,
@@ -246,14 +256,18 @@ function mustDiffer(tools: readonly Tool[], from: string): void {
   }
 }
 
-/** Changes of a source since its tools were read, for a listener that comes later. */
+/** The tools of a source, and its changes since they were read, for a listener that comes later. */
 class Changes {
+  readonly tools: readonly Tool[];
   readonly #stop: () => void;
   #changed = false;
   #listener: (() => void) | undefined;
 
   constructor(source: ToolSource) {
+    this.tools = source.tools();
     this.#stop = source.onChange(() => {
+      const now = source.tools();
+      if (now.length === this.tools.length && now.every((tool, i) => tool === this.tools[i])) return;
       this.#changed = true;
       this.#listener?.();
     });
