@@ -257,7 +257,7 @@ export class World {
     const { slices } = this.#temper;
     const dice = this.#slices;
     if (slices === undefined || !this.#chaos) return { effects: Number.POSITIVE_INFINITY, gap_ms: 0 };
-    const gap_ms = dice.spread(0.01, slices.gap_ms);
+    const gap_ms = dice.chance(0.2) ? 0 : dice.spread(0.01, slices.gap_ms);
     if (dice.chance(slices.meddling)) this.timeline.after(dice.between(0, gap_ms), () => this.#people.meddle(run, dice));
     return { effects: 1 + dice.below(slices.effects), gap_ms };
   }

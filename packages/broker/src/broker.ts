@@ -19,6 +19,7 @@ import { emptyBatch, letGo, refusedIn, unsentIn, type Batch, type Dispatch } fro
 import { labelOf } from './effects/common.ts';
 import { CrankDraft } from './commit/draft.ts';
 import { Slices, type SlicesOptions } from './commit/slices.ts';
+import { Turns } from './commit/turns.ts';
 import { DraftPolicies } from './policies/draft-policies.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { internal } from './commit/endings.ts';
@@ -61,7 +62,7 @@ export class Broker {
     this.#events = events;
     this.accounts = powers.accounts;
     const { clock, accounts, slice } = powers;
-    this.#slices = { clock, accounts, slice, draft: this.#draft, open: new Set() };
+    this.#slices = { clock, turns: new Turns(clock), accounts, slice, draft: this.#draft, open: new Set() };
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers, {
       isStopped: (tenant, tool) => this.#isQuarantined(tenant)(tool),

@@ -8,11 +8,13 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { BrokerPowers, BusRun, Crank, Slice } from '../bus.ts';
 import { CrankDraft } from './draft.ts';
+import type { Turns } from './turns.ts';
 
 const WHOLE: Slice = { effects: Number.POSITIVE_INFINITY, gap_ms: 0 };
 
 export interface SlicesOptions {
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly accounts: Accounts | undefined;
   /** Undefined: only the time limits a slice. */
   readonly slice: BrokerPowers['slice'];
@@ -97,7 +99,7 @@ export class Slices {
 
   /** Counts the draft's reservations against other runs, and leaves the event loop to them. */
   #wait(draft: CrankDraft): void {
-    const { clock, accounts, open } = this.#options;
+    const { turns, accounts, open } = this.#options;
     if (!this.#isOpen) {
       this.#isOpen = true;
       open.add(this.#run);
@@ -105,7 +107,7 @@ export class Slices {
     }
     draft.wait();
     this.#release = accounts?.hold(draft.books);
-    this.#stop = clock.after(this.#slice.gap_ms, () => this.next());
+    this.#stop = turns.after(this.#slice.gap_ms, () => this.next());
   }
 
   #take(): void {
