@@ -1,5 +1,5 @@
-/** The README's own agent does what the README says. */
-import { access, readFile } from 'node:fs/promises';
+/** The README's own agent does what the README says, and documents name files that exist. */
+import { access, readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { readingTools } from '@corral/tools/fs';
@@ -23,4 +23,44 @@ test('every file that a document links to exists', async () => {
     const links = [...(await readFile(base, 'utf8')).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((link) => link[1] as string);
     for (const link of links) await expect(access(new URL(link, base)), `${document} → ${link}`).resolves.toBeUndefined();
   }
+});
+
+const TOPS = ['packages', 'test', 'docs', 'examples', 'scripts', 'sandbox-images', '.ci'];
+/** Files that the documents describe and that are not in this repository: those of the people who use Corral, and those that are built. */
+const ELSEWHERE = [/^corral\.config\.ts$/];
+
+/** Paths of all files from the root, without what is installed or built. */
+async function filesOf(top: string): Promise<string[]> {
+  const found = await readdir(`${root}/${top}`, { recursive: true, withFileTypes: true });
+  return found
+    .filter((entry) => entry.isFile() && !/node_modules|\/dist(\/|$)/.test(entry.parentPath))
+    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(root.length).replace(/^\/*/, '/'));
+}
+
+/** Paths that a document names between backticks: of files of this repository, and of its folders if they begin at the root or a package. */
+function namedIn(text: string, packages: readonly string[]): string[] {
+  const code = [...text.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)].map((match) => match[1] as string);
+  return code.filter((name) => {
+    if (!/^[\w.-]+(\/[\w.-]+)*\/?$/.test(name) || ELSEWHERE.some((pattern) => pattern.test(name))) return false;
+    const [first = '', second] = name.split('/');
+    return (
+      /[^/]\.(ts|mjs|md)$/.test(name) || (second !== undefined && (TOPS.includes(first) || (packages.includes(first) && second === 'src')))
+    );
+  });
+}
+
+test('every path between backticks in a document is that of a file or folder, given from the root, its package or its folder', async () => {
+  const files = (
+    await Promise.all([...TOPS.map((top) => filesOf(top)), readdir(root).then((names) => names.map((name) => `/${name}`))])
+  ).flat();
+  const packages = await readdir(`${root}/packages`);
+  const documents = files.filter((file) => /^\/(ARCHITECTURE|CONTRIBUTING|docs\/[^/]+|packages\/[^/]+\/README)(\.md)?$/.test(file));
+  const missing: string[] = [];
+  for (const document of documents) {
+    for (const name of namedIn(await readFile(`${root}${document}`, 'utf8'), packages)) {
+      const path = `/${name.replace(/\/$/, '')}`;
+      if (!files.some((file) => file.endsWith(path) || file.includes(`${path}/`))) missing.push(`${document}: ${name}`);
+    }
+  }
+  expect(missing).toEqual([]);
 });

@@ -3,26 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Detectors } from './detectors.ts';
 import type { Seen } from './events.ts';
 import type { Finding } from './list.ts';
+import { events, observe, of, times } from './fixtures/story.ts';
 import { emptyProfile, learn } from './profile.ts';
-
-interface Step {
-  readonly tool: string;
-  readonly input: unknown;
-  readonly value?: unknown;
-  readonly error?: string;
-  readonly effect?: boolean;
-  readonly at?: number;
-}
-/** The events of a run whose calls are each answered at once. */
-function events(steps: readonly Step[]): Seen[] {
-  return steps.flatMap(({ tool, input, value, error, effect, at = 0 }, id): Seen[] => [
-    { kind: 'call', at, id, tool, input, ...(effect === undefined ? {} : { effect }) },
-    { kind: 'result', at, id, ...(error === undefined ? { value } : { error: { code: 'CORRAL_TOOL_FAILED', message: error } }) },
-  ]);
-}
-const observe = (list: readonly Seen[], detectors = new Detectors()): Finding[] => list.flatMap((event) => detectors.observe(event));
-const of = (findings: readonly Finding[], detector: string) => findings.filter((finding) => finding.detector === detector);
-const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 
 describe('the detectors of one run', () => {
   test('the same call with the same result is a repeat, and the finding names the calls', () => {
@@ -51,12 +33,6 @@ describe('the detectors of one run', () => {
         'repeat',
       ),
     ).toEqual([]);
-  });
-
-  test('the same error again and again is a repeat of an error, whatever time it says it is', () => {
-    const found = observe(events(times(3, (i) => ({ tool: 'pay', input: { to: 'x' }, error: `timeout at 2026-01-01T10:00:0${i}.000Z` }))));
-    expect(of(found, 'repeat_error').at(-1)?.evidence.figures['times']).toBe(3);
-    expect(of(found, 'repeat')).toEqual([]);
   });
 
   test('attempts of the broker are not repeats', () => {
