@@ -31,6 +31,10 @@ const DECODED_PIECES = 32;
  */
 const PROSE_WORDS = 8;
 
+/** Keys of the filter of untrusted text, besides shingles, which never begin like this: a whole token, and an identifier in prose. */
+const wholeToken = (one: string) => `\n${one}`;
+const inProse = (one: string) => `\t${one}`;
+
 interface Field {
   readonly call: number;
   readonly name: string;
@@ -158,7 +162,26 @@ export class Provenance {
     }
   }
 
-  /** The origin of one argument leaf. `parameter` is the name of the tool's parameter that it belongs to. */
+  /**
+   * The origin of one argument leaf. `parameter` is the name of the tool's parameter that it belongs to. The first rule that applies
+   * decides:
+   *
+   * 1. Nothing untrusted and nothing private was read: as 2, else the model.
+   * 2. It is in the principal's words, or it is a value of a trusted result: `user`, `trusted`.
+   * 3. It is a whole field that the principal chose, or that is a plain name (`#takeUntrusted`), and the field is named like the
+   *    parameter: `selected`. Not so if it is an identifier that stood in untrusted prose.
+   * 4. Nothing untrusted was read: the model.
+   * 5. It is commonplace, or too short to be traced and no identifier: the model.
+   * 6. It has no identifier, and was copied from a source that the principal pointed to: `quoted`.
+   * 7. It is a whole field or an identifier of an untrusted result: `untrusted`.
+   * 8. It was copied from untrusted text: `untrusted`.
+   * 9. Decoded, it was copied from untrusted text: `untrusted`.
+   * 10. The index is full: `untrusted`.
+   * 11. The model. A code that occurs nowhere counts as a foreign identifier.
+   *
+   * Rules 2 and 3 come before those that look at untrusted text, because a stranger may repeat a value that the principal has named or
+   * chosen. Rules 4 and 5 come after them, because they would hide such an origin.
+   */
   trace(value: string | number, parameter: string): Trace {
     const raw = String(value);
     const text =
@@ -168,7 +191,7 @@ export class Provenance {
     const folded = fold(text);
     const words = tokens(folded, PROVENANCE.tokens);
     const phrase = words.join(' ');
-    // If nothing untrusted and nothing private was read, nothing can come from there.
+    // 1
     if (!this.#anyUntrusted && this.#private.empty) return this.#known(words, phrase, NOTHING_FOREIGN) ?? OF_THE_MODEL;
     const squeezed = squeeze(folded);
     const named = [...new Set(words.filter(isIdentifier))];
@@ -183,22 +206,30 @@ export class Provenance {
       foreign_identifier: more || foreign.length > 0,
       foreign_link: (more && named.some(isLink)) || foreign.some(isLink),
     };
+    // 2
     const known = this.#known(words, phrase, about);
     if (known !== undefined) return known;
+    // 3
     const fields = this.#fields.get(key(phrase));
     const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
-    if (chosen !== undefined && !(isIdentifier(phrase) && this.#untrusted.has(`\t${phrase}`, 0, phrase.length + 1)))
+    if (chosen !== undefined && !(isIdentifier(phrase) && this.#saw(inProse(phrase))))
       return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
+    // 4
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
+    // 5
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
       return { origin: 'model', found: 'nothing', ...about };
+    // 6
     if (named.length === 0 && this.#covered(this.#pointed, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
+    // 7
     const call = fields?.[0]?.call ?? this.#identifiers.get(key(phrase));
     if (fields !== undefined || call !== undefined) {
       return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', ...(call === undefined ? {} : { call }), ...about };
     }
+    // 8
     if (this.#covered(this.#untrusted, squeezed, COPIED) || this.#isUntrustedToken(phrase))
       return { origin: 'untrusted', found: 'span', ...about };
+    // 9
     for (const decoded of decodings(text)) {
       const inner = fold(decoded);
       const copied = this.#covered(this.#untrusted, squeeze(inner), COPIED);
@@ -206,8 +237,9 @@ export class Provenance {
         return { origin: 'untrusted', found: 'decoded', private: isPrivate, foreign_identifier: true, foreign_link: true };
       }
     }
+    // 10
     if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
-    // A code that occurs nowhere was assembled from pieces, decoded, or mistyped.
+    // 11. A code that occurs nowhere was assembled from pieces, decoded, or mistyped.
     return { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
   }
 
@@ -285,7 +317,7 @@ export class Provenance {
     let room: number = PROVENANCE.result_chars;
     const vouch = (one: string) => {
       const known = key(one);
-      if (!asked && this.#untrusted.has(`\n${one}`, 0, one.length + 1)) return;
+      if (!asked && this.#saw(wholeToken(one))) return;
       if (!this.#used.has(known) && this.#vouching && this.#trusted.size < PROVENANCE.trusted_values) this.#add(this.#trusted, known);
     };
     for (const leaf of leaves) {
@@ -331,7 +363,7 @@ export class Provenance {
       }
       this.#indexText(text, words, of.call);
       if (words.length > PROSE_WORDS) {
-        for (const one of words) if (isIdentifier(one)) this.#untrusted.add(`\t${one}`, 0, one.length + 1);
+        for (const one of words) if (isIdentifier(one)) this.#see(inProse(one));
       }
       if (pointed) this.#shingle(this.#pointed, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
@@ -355,9 +387,8 @@ export class Provenance {
           this.#undo?.push(() => this.#identifiers.delete(known));
         }
       }
-      // The whole token, with a separator so that it differs from shingles: for short ones and those that the map has no room
-      // for.
-      this.#untrusted.add(`\n${one}`, 0, one.length + 1);
+      // For short tokens, and for those that the map has no room for.
+      this.#see(wholeToken(one));
     }
     this.#shingle(this.#untrusted, squeeze(text));
   }
@@ -383,6 +414,14 @@ export class Provenance {
     return text.split(/[^\p{L}\p{N}]+/u).some((word) => this.#choosing.has(word));
   }
 
+  #see(known: string): void {
+    this.#untrusted.add(known, 0, known.length);
+  }
+
+  #saw(known: string): boolean {
+    return this.#untrusted.has(known, 0, known.length);
+  }
+
   #shingle(into: Bloom, squeezed: string): void {
     for (let i = 0; i + SHINGLE <= squeezed.length; i++) into.add(squeezed, i, i + SHINGLE);
   }
@@ -405,7 +444,7 @@ export class Provenance {
   }
 
   #isUntrustedToken(one: string): boolean {
-    if (this.#identifiers.has(key(one)) || this.#untrusted.has(`\n${one}`, 0, one.length + 1)) return true;
+    if (this.#identifiers.has(key(one)) || this.#saw(wholeToken(one))) return true;
     const bare = token(one);
     return isIdentifier(bare) && this.#covered(this.#untrusted, squeeze(bare), 0.8);
   }
