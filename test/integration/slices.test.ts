@@ -4,7 +4,7 @@ import type { Slice } from '@corral/broker/bus';
 import type { RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { tool, world, type World, type WorldOptions } from '../world.ts';
+import { readingTool, tool, world, type World, type WorldOptions } from '../world.ts';
 import { until } from '../until.ts';
 import { asked, forbidding, paid, payments, policies } from './payments.ts';
 
@@ -141,5 +141,36 @@ describe('a crank of thousands of effects', () => {
     const again = await world([], { folder: w.folder });
     expect(await again.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
     expect(await kinds(again, id)).toEqual(['crank']);
+  });
+
+  test('keeps the answer that waits behind it when the host stops, also of a call that could be made again: it was paid for', async () => {
+    let calls = 0;
+    let answer = () => {};
+    const look = readingTool('look', () => {
+      calls += 1;
+      return new Promise<string>((resolve) => {
+        answer = () => resolve('seen');
+        if (calls > 1) resolve('seen again');
+      });
+    });
+    const { w, within, hurry } = await slowly([look]);
+    const { id } = await w.submit(
+      await w.deploy(`{ name: 'flood', uses: { look: 'tool:look' }, async run({ caps, emit, sleep }) {
+        const one = caps.look({ path: 'x' });
+        await sleep(100);
+        for (let i = 0; i < 3000; i++) emit('drop', i);
+        return await one;
+      } }`),
+    );
+    await within(id);
+    answer();
+    // The answer passes the bus within a few turns of the event loop.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    hurry();
+    await w.supervisor.drain(5_000);
+    await w.close();
+    const again = await world([look], { folder: w.folder });
+    expect(await again.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'seen' });
+    expect(calls).toBe(1);
   });
 });

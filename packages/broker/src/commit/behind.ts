@@ -2,6 +2,7 @@
  * The state of a run whose crank is being decided over several turns of the event loop. Until the draft is adopted or dropped, nothing may
  * change the ledger or write an entry. Work that arrives meanwhile waits here, and is done in the order of its arrival.
  */
+import type { Result } from '@corral/protocol/wire/delivery';
 
 interface Open<C> {
   readonly crank: C;
@@ -12,6 +13,7 @@ interface Open<C> {
 export class Behind<C = unknown> {
   #open: Open<C> | undefined;
   readonly #waiting: (() => void)[] = [];
+  readonly #answers = new Set<Result>();
 
   /** The crank that is being decided; undefined if none is. */
   get crank(): C | undefined {
@@ -26,6 +28,20 @@ export class Behind<C = unknown> {
   do(work: () => void): void {
     if (this.#open === undefined) work();
     else this.#waiting.push(work);
+  }
+
+  /** Results of calls that wait here. A host that stops keeps them: they were paid for, and the crank may not be decided in time. */
+  get answers(): Iterable<Result> {
+    return this.#answers;
+  }
+
+  /** Like `do`, for the result of a call. */
+  answered(result: Result, work: () => void): void {
+    this.#answers.add(result);
+    this.do(() => {
+      this.#answers.delete(result);
+      work();
+    });
   }
 
   /** Like `do`, for a caller that waits for the result. */

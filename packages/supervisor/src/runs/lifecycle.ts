@@ -138,7 +138,7 @@ export class RunLifecycle {
       // Stored already, so that it is not lost if the host dies before the crank is decided.
       const pending = run.ledger.pending.get(result.id);
       if (once && pending?.kind === 'call' && !broker.isRevoked(pending.grant)) broker.answers.hold(run, result);
-      return run.behind.do(() => this.#answered(id, result, once && !broker.answers.has(id, result.id)));
+      return run.behind.answered(result, () => this.#answered(id, result, once && !broker.answers.has(id, result.id)));
     }
     this.deliver(id, { kind: 'reply', results: [result] }, undefined);
     if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, result);

@@ -100,10 +100,10 @@ export function keepAnswers({ answers }: Broker, runs: Iterable<Run>): void {
     if (run.outcome !== undefined) continue;
     // A crank that is not decided when the host stops is run again with the same delivery.
     const given = [run.onCpu, run.behind.crank].filter((crank) => crank !== undefined);
-    for (const { delivery, inbox } of [...run.queue, ...given]) {
-      if (inbox !== undefined || delivery.kind !== 'reply') continue;
-      for (const result of delivery.results)
-        if (run.ledger.pending.get(result.id)?.kind === 'call' && !answers.has(run.id, result.id)) answers.hold(run, result);
-    }
+    const results = [...run.behind.answers];
+    for (const { delivery, inbox } of [...run.queue, ...given])
+      if (inbox === undefined && delivery.kind === 'reply') results.push(...delivery.results);
+    for (const result of results)
+      if (run.ledger.pending.get(result.id)?.kind === 'call' && !answers.has(run.id, result.id)) answers.hold(run, result);
   }
 }
