@@ -83,7 +83,7 @@ describe('a run that may not go on gives its place to others', () => {
     await after.until(id, (view) => view === undefined);
     const woken = after.seen.filter(({ kind }) => kind === 'woken').length;
     forward(90_000);
-    const sweeps = vi.spyOn(after.store, 'wakeable');
+    const sweeps = vi.spyOn(after.store, 'take');
     await until(() => sweeps.mock.calls.length > 3, 'the host has asked the store for runs that are due');
     expect(after.seen.filter(({ kind }) => kind === 'woken')).toHaveLength(woken);
     await after.supervisor.control.release(id, 'ana', 'looked');
