@@ -84,6 +84,7 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
   test('keeps a node dead whose death was seen, and lets one live on that was merely late', async () => {
     const store = await (await opener())();
     const late = await silent(store, 'late', 1);
+    expect((await store.take(late, ROOM, 2)).runs).toEqual([]);
     expect(await store.beat(late, 2)).toBe(true);
     const lost = await silent(store, 'lost', 2);
     const b = await store.join('b', 1);
@@ -142,6 +143,19 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     for (const [i, node] of [a, b].entries())
       for (const run of ids(taken[i]?.runs ?? [])) expect(await store.claim(run, node)).toMatchObject({ status: { lifecycle: 'active' } });
     expect((await store.take(a, ROOM, 50)).runs).toEqual([]);
+    await store.close();
+  });
+
+  test('lists the runs of a node that have mail, with the number of the last item, and nobody else’s', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
+    for (const [n, node] of [a, b, a].entries()) await store.admit(record(n + 1), [], node);
+    await store.commit(commit(2, 1, { outbox: [message(1, 'x'), message(1, 'y'), message(2, 'z')] }));
+    expect(await store.mail(a)).toEqual([{ run: runId(1), last: 2 }]);
+    await store.commit(commit(1, 1, { consumed: 1 }));
+    expect(await store.mail(a)).toEqual([{ run: runId(1), last: 2 }]);
+    await store.commit(commit(1, 2, { consumed: 2 }));
+    expect(await store.mail(a)).toEqual([]);
     await store.close();
   });
 

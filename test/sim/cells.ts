@@ -17,6 +17,7 @@ import { canonical } from '@corral/protocol/json';
 import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports/machine';
 import type { Dice } from './dice.ts';
 import { Anomaly, Guest, type Played } from './guest.ts';
+import type { Pulse } from './pulse.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface CellsObserver {
@@ -71,10 +72,13 @@ export class Cells implements CellLauncher {
   }
 
   /** The launcher of one host: once the host is dead, it gets no more events. */
-  launcher(alive: () => boolean): CellLauncher {
+  launcher(pulse: Pulse): CellLauncher {
     return {
       launch: (events) =>
-        this.launch({ onBytes: (bytes) => alive() && events.onBytes(bytes), onExit: (exit) => alive() && events.onExit(exit) }),
+        this.launch({
+          onBytes: (bytes) => pulse.when(() => events.onBytes(bytes)),
+          onExit: (exit) => pulse.when(() => events.onExit(exit)),
+        }),
     };
   }
 

@@ -14,6 +14,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import { SqliteCore } from '@corral/store/sqlite/core';
 import { migrate } from '@corral/store/sqlite/schema';
 import type { Dice } from './dice.ts';
+import type { Pulse } from './pulse.ts';
 import type { Timeline } from './timeline.ts';
 
 type Op =
@@ -52,6 +53,7 @@ type Read =
   | 'replayPage'
   | 'inbox'
   | 'wakeable'
+  | 'mail'
   | 'resident'
   | 'ids'
   | 'parkedOn'
@@ -90,8 +92,13 @@ export interface DiskTemper {
 }
 
 export class Disk {
+  /** For those who look on. */
   readonly core: SqliteCore;
-  readonly #db = new DatabaseSync(':memory:');
+  readonly #db: DatabaseSync;
+  /** Through which the present host writes. */
+  #writer: SqliteCore;
+  /** Nodes that joined through this port since it was opened. */
+  joined: number[] = [];
   readonly #timeline: Timeline;
   readonly #dice: Dice;
   readonly #observer: DiskObserver;
@@ -102,7 +109,7 @@ export class Disk {
   /** Time of the last answer in each lane. */
   readonly #answered = new Map<string, number>();
   /** Writes of dead hosts that have neither taken effect nor been lost. */
-  #late: Write[] = [];
+  readonly #late: { writes: Write[] };
   /** The disk is full. */
   full = false;
   /** Factor by which every operation is slower. */
@@ -111,19 +118,31 @@ export class Disk {
   /** Called for each queued write, for tests that provoke races. */
   onQueued: ((op: Op, args: readonly unknown[]) => void) | undefined;
 
-  constructor(timeline: Timeline, dice: Dice, observer: DiskObserver, temper: DiskTemper) {
+  /** @param beside another port to the same tables */
+  constructor(timeline: Timeline, dice: Dice, observer: DiskObserver, temper: DiskTemper, beside?: Disk) {
     this.#timeline = timeline;
     this.#dice = dice;
     this.#observer = observer;
     this.#temper = temper;
-    this.#db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF');
-    migrate(this.#db);
-    this.core = new SqliteCore(this.#db, KEYS, undefined, () => timeline.epoch + timeline.now);
+    this.#db = beside === undefined ? new DatabaseSync(':memory:') : beside.#db;
+    this.#late = beside === undefined ? { writes: [] } : beside.#late;
+    if (beside === undefined) {
+      this.#db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF');
+      migrate(this.#db);
+    }
+    this.core = this.#newCore();
+    this.#writer = this.core;
+  }
+
+  #newCore(): SqliteCore {
+    return new SqliteCore(this.#db, KEYS, undefined, () => this.#timeline.epoch + this.#timeline.now);
   }
 
   /** Opens the store for a host. A dead host gets no answers. */
-  open(alive: () => boolean): Store {
-    const era = this.core.nextEra();
+  open(pulse: Pulse): Store {
+    this.#writer = this.#newCore();
+    this.joined = [];
+    const era = this.#writer.nextEra();
     const write = (op: Op, ...args: unknown[]): Promise<never> =>
       new Promise((resolve, reject) => {
         this.#enqueue({
@@ -131,14 +150,14 @@ export class Disk {
           // Copied, because the caller may change the arguments later.
           args: structuredClone(args),
           lane: laneOf(op, args),
-          resolve: (value) => alive() && resolve(value),
-          reject: (error) => alive() && reject(error),
+          resolve: (value) => pulse.when(() => resolve(value)),
+          reject: (error) => pulse.when(() => reject(error)),
         });
       });
     const read = (op: Read, ...args: unknown[]): Promise<never> =>
       new Promise((resolve, reject) => {
         this.#timeline.after(this.#dice.spread(0.01, 1) * this.slow, () => {
-          if (!alive()) return;
+          if (!pulse.alive()) return;
           let answer: () => void;
           try {
             const value = (this.core[op] as (...args: unknown[]) => unknown)(...args);
@@ -147,7 +166,7 @@ export class Disk {
             if (!(error instanceof CorralError)) this.#observer.broken(`the store failed to read ${op}: ${String(error)}`);
             answer = () => reject(error);
           }
-          this.#timeline.after(this.#dice.spread(0.01, 0.5) * this.slow, () => alive() && answer());
+          this.#timeline.after(this.#dice.spread(0.01, 0.5) * this.slow, () => pulse.when(answer));
         });
       });
     return {
@@ -192,6 +211,7 @@ export class Disk {
       parkedOn: (...args) => read('parkedOn', ...args),
       inbox: (...args) => read('inbox', ...args),
       wakeable: (...args) => read('wakeable', ...args),
+      mail: (...args) => read('mail', ...args),
       nextDue: () => read('nextDue'),
       orphans: () => read('orphans'),
       descendants: (...args) => read('descendants', ...args),
@@ -226,7 +246,12 @@ export class Disk {
     if (lost.length > 0 && !this.full && this.#dice.chance(0.5)) this.#apply(lost);
     else waiting.unshift(...lost);
     if (!this.#dice.chance(0.5)) return;
-    for (const write of waiting) if (write.op === 'commit' || write.op === 'keep' || write.op === 'park') this.#late.push(write);
+    for (const write of waiting) if (write.op === 'commit' || write.op === 'keep' || write.op === 'park') this.#late.writes.push(write);
+  }
+
+  /** The node as which the present host has joined last. */
+  get node(): number {
+    return this.joined.at(-1) ?? 0;
   }
 
   dispose(): void {
@@ -306,7 +331,8 @@ export class Disk {
     const answers = batch.map(({ op, args, resolve, reject }) => {
       const after = this.#observer.before(op, args);
       try {
-        const value = (this.core[op] as (...args: unknown[]) => unknown)(...args);
+        const value = (this.#writer[op] as (...args: unknown[]) => unknown)(...args);
+        if (op === 'join') this.joined.push(value as number);
         after(value);
         if (op === 'claim') this.#tooLate(args[0] as RunId);
         if (op === 'take') for (const { record } of (value as Taken).runs) this.#tooLate(record.id);
@@ -323,9 +349,9 @@ export class Disk {
 
   /** Lets writes of a dead host arrive, just after another host has taken the run over. */
   #tooLate(run: RunId): void {
-    const late = this.#late.filter(({ lane }) => lane === run);
+    const late = this.#late.writes.filter(({ lane }) => lane === run);
     if (late.length === 0) return;
-    this.#late = this.#late.filter(({ lane }) => lane !== run);
+    this.#late.writes = this.#late.writes.filter(({ lane }) => lane !== run);
     this.#timeline.after(this.#dice.spread(0.01, 20), () =>
       this.#apply(late.map((write) => ({ ...write, resolve: () => undefined, reject: () => undefined }))),
     );

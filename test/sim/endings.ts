@@ -104,3 +104,20 @@ export function lostWake(book: Book, known: Known): string | undefined {
     if (!over && due < book.now() - 5_000) return `timer ${id} was due ${book.now() - due} ms ago`;
   return stored.status.waiting === 'timer' ? undefined : `it waits on ${stored.status.waiting}`;
 }
+
+/** Counts how runs have ended. */
+export function endsOf(runs: Iterable<Known>): ReadonlyMap<string, number> {
+  const ends = new Map<string, number>();
+  for (const { outcome } of runs) {
+    const kind =
+      outcome === undefined
+        ? 'waiting'
+        : outcome.kind === 'failed'
+          ? outcome.code
+          : outcome.kind === 'exceeded'
+            ? `exceeded ${outcome.limit}`
+            : outcome.kind;
+    ends.set(kind, (ends.get(kind) ?? 0) + 1);
+  }
+  return ends;
+}

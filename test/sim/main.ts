@@ -14,6 +14,7 @@ const HELP = `Simulated worlds, one a seed: hosts, cells, disks and tools that f
   --seed X           one seed; with --verbose, everything that happens in it
   --keep             go on after a violation
   --stories          the seeds that once broke an invariant, as they were recorded
+  --supervisors N    so many hosts on one disk, each with a lease; they stand still, are slow and get lost  (1)
   --race N           park against wake, until N races have been run
   --mutation NAME    with a bug put in on purpose; --mutation list names them
   --help
@@ -37,12 +38,13 @@ const { values } = parseArgs({
     verbose: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     stories: { type: 'boolean', default: false },
+    supervisors: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 
 /** Parses a count or a seed. */
-function whole(name: 'seeds' | 'from' | 'seed' | 'race', text: string): number {
+function whole(name: 'seeds' | 'from' | 'seed' | 'race' | 'supervisors', text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= (name === 'from' || name === 'seed' ? 0 : 1)) return value;
   console.error(`--${name} takes a whole number, not ${JSON.stringify(text)}. Try --help.`);
@@ -64,6 +66,7 @@ if (values.mutation !== undefined) {
 }
 // Imported only now, so that the modules are loaded with the mutation.
 const { World } = await import('./world.ts');
+const { FLEET } = await import('./temper.ts');
 
 let world: InstanceType<typeof World> | undefined;
 // Reset once all worlds have ended without a violation.
@@ -75,10 +78,13 @@ const lost = (error: unknown) => {
 };
 process.on('unhandledRejection', lost).on('uncaughtException', lost);
 
-const again = (seed: number) => `npm run sim -- --seed ${seed}${values.mutation === undefined ? '' : ` --mutation ${values.mutation}`}`;
+const supervisors = values.supervisors === undefined ? 1 : whole('supervisors', values.supervisors);
+const hosts = supervisors === 1 ? '' : ` --supervisors ${supervisors}`;
+const again = (seed: number) =>
+  `npm run sim -- --seed ${seed}${hosts}${values.mutation === undefined ? '' : ` --mutation ${values.mutation}`}`;
 
 async function one(seed: number, temper?: Partial<Temper>): Promise<Result> {
-  world = new World(seed, values.verbose, temper);
+  world = new World(seed, values.verbose, supervisors === 1 ? temper : { ...FLEET, supervisors, ...temper });
   return world.live();
 }
 

@@ -1,10 +1,5 @@
-/** The deliberate bugs by name: which piece of which file is replaced by what. mutations.ts applies them. */
-
-export interface Edit {
-  readonly file: string;
-  readonly piece: string;
-  readonly becomes: string;
-}
+/** The planted bugs by name: each replaces a piece of a file. Applied by mutations.ts. */
+import { type Edit, FLEET_BUGS } from './planted-fleet.ts';
 
 export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** The reservations of a dropped draft stay in the accounts. */
@@ -491,6 +486,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'ledger.checkpointing === undefined) return undefined;',
     },
   ],
+  ...FLEET_BUGS,
 };
 
 /** Bugs that show in fewer than one of 500 worlds. To find one: `npm run sim -- --minutes N --mutation NAME`. */

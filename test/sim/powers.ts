@@ -6,11 +6,12 @@ import * as z from 'zod';
 import { contractOf } from '@corral/protocol/ports/contract';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import type { Dice } from './dice.ts';
+import type { Pulse } from './pulse.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface PowersObserver {
   /** @returns the day whose accounts pay for the call */
-  readonly invoked: (tool: Tool, call: ToolCall) => string;
+  readonly invoked: (tool: Tool, call: ToolCall, by: number) => string;
 }
 
 const TOOLS = {
@@ -60,7 +61,7 @@ export class Powers {
   }
 
   /** The tools of one host; a dead host gets no answers. */
-  tools(alive: () => boolean): readonly Tool[] {
+  tools(pulse: Pulse, by: () => number): readonly Tool[] {
     return TOOL_KINDS.map((name): Tool => {
       const tool: Tool = {
         name,
@@ -75,14 +76,14 @@ export class Powers {
           ...TOOLS[name],
         },
         timeout_ms: 1_500,
-        invoke: (call) => this.#invoke(tool, call, alive),
+        invoke: (call) => this.#invoke(tool, call, pulse, by()),
       };
       return tool;
     });
   }
 
-  #invoke(tool: Tool, call: ToolCall, alive: () => boolean): Promise<ToolResult> {
-    const day = this.#observer.invoked(tool, call);
+  #invoke(tool: Tool, call: ToolCall, pulse: Pulse, by: number): Promise<ToolResult> {
+    const day = this.#observer.invoked(tool, call, by);
     const dice = this.#dice;
     const { failing, losing, hanging, slow } = this.#temper;
     const fate = this.calm ? 1 : dice.next();
@@ -97,11 +98,11 @@ export class Powers {
         if (over) return;
         over = true;
         this.underway -= 1;
-        if (alive()) resolve(result);
+        pulse.when(() => resolve(result));
       };
       const at = (ms: number, then: () => void) =>
         this.#timeline.after(ms, () => {
-          if (!alive() && !goesOn) answer({ kind: 'unknown', message: 'gone' });
+          if (!pulse.alive() && !goesOn) answer({ kind: 'unknown', message: 'gone' });
           else if (!over) then();
         });
       if (fate < failing) {

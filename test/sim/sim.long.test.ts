@@ -3,6 +3,7 @@
  * tenth of those bugs is checked, to save time.
  */
 import { describe, expect, test } from 'vitest';
+import { FLEET_BUGS } from './planted-fleet.ts';
 import { MUTATIONS, RARE } from './planted.ts';
 import { simulate } from './simulate.ts';
 
@@ -16,6 +17,11 @@ test('a simulated world breaks no invariant, whatever befalls it', async () => {
   expect(said).toMatch(/^0 violations/m);
 });
 
+test.each(['2', '3'])('a simulated world with %s hosts on one disk breaks none', async (hosts) => {
+  const { said } = await simulate('--seeds', '150', '--supervisors', hosts);
+  expect(said).toMatch(/^0 violations/m);
+});
+
 test('a simulated world loses no wake-up to a run that is being parked', async () => {
   const { said } = await simulate('--race', '500');
   expect(said).toContain('0 wakes lost');
@@ -25,7 +31,8 @@ test('a simulated world loses no wake-up to a run that is being parked', async (
 describe('the simulator finds a bug that was put in on purpose:', () => {
   // Each bug needs a process of its own, for up to ten seconds.
   test.concurrent.each(planted)('%s', async (name) => {
-    const { failed, said } = await simulate('--seeds', '2000', '--mutation', name);
+    const hosts = name in FLEET_BUGS ? ['--supervisors', '2'] : [];
+    const { failed, said } = await simulate('--seeds', '2000', '--mutation', name, ...hosts);
     expect(said).toMatch(/found by seed \d+/);
     expect(said).toContain(`--mutation ${name}`);
     expect(failed).toBe(true);

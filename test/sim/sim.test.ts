@@ -11,6 +11,11 @@ describe('a simulated world', () => {
     expect(said).toMatch(/^0 violations/m);
   });
 
+  test('breaks none where two hosts share a disk, stand still, are slow and get lost', async () => {
+    const { said } = await simulate('--seeds', '40', '--supervisors', '2');
+    expect(said).toMatch(/^0 violations/m);
+  });
+
   test('breaks none on the seeds on which it once did', async () => {
     const { said } = await simulate('--stories');
     expect(said).toMatch(/^0 violations in 30 recorded seeds/m);

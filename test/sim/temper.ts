@@ -76,6 +76,8 @@ export function temperOf(dice: Dice) {
     slices: dice.chance(0.5)
       ? { effects: dice.pick([1, 1, 2, 4]), gap_ms: dice.pick([1, 30, 400]), meddling: dice.chance(0.6) ? dice.spread(0.05, 0.6) : 0 }
       : undefined,
+    /** Hosts at once. */
+    supervisors: 1,
   };
 }
 
@@ -85,6 +87,21 @@ function hintsFrom(dice: Dice): RumourTemper {
   const odds = () => (dice.chance(0.5) ? 0 : dice.spread(0.02, 0.8));
   return { dropped: odds(), doubled: odds(), late: odds() };
 }
+
+/** The parts of a world with several hosts: what one host does to the runs of another is not simulated yet. */
+export const FLEET: Partial<Temper> = {
+  governed: false,
+  operate_every_ms: Number.POSITIVE_INFINITY,
+  quarantine_every_ms: Number.POSITIVE_INFINITY,
+  configure_every_ms: Number.POSITIVE_INFINITY,
+  varied: false,
+  families_every_ms: Number.POSITIVE_INFINITY,
+  debts: false,
+  stubborn_every_ms: Number.POSITIVE_INFINITY,
+  family_pauses_every_ms: Number.POSITIVE_INFINITY,
+  midnight: undefined,
+  slices: undefined,
+};
 
 /** Worlds as they were when the first seeds were recorded, without the kinds of trouble added since. */
 export const PLAIN: Partial<Temper> = {

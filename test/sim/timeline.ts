@@ -1,5 +1,6 @@
 /** Simulated time: a queue of events. All promises settle between two events. */
 import type { Clock } from '@corral/protocol/ports/machine';
+import type { Pulse } from './pulse.ts';
 
 interface Event {
   readonly at: number;
@@ -48,13 +49,27 @@ export class Timeline {
     }
   }
 
-  /** The clock of one host; it calls nobody once the host is dead. */
-  clock(alive: () => boolean): Clock {
+  /**
+   * The clock of one host; it calls nobody once the host is dead.
+   * @param skew_ms how far it is ahead of the others
+   */
+  clock(pulse: Pulse, skew_ms = 0): Clock {
     return {
-      now: () => this.epoch + Math.floor(this.now),
+      now: () => this.epoch + Math.floor(this.now + skew_ms),
       monotonic: () => this.now,
       // Timers are never exact.
-      after: (ms, then) => this.after(Math.max(ms, 0.01), () => alive() && then()),
+      after: (ms, then) => {
+        let isOff = false;
+        const stop = this.after(Math.max(ms, 0.01), () =>
+          pulse.when(() => {
+            if (!isOff) then();
+          }),
+        );
+        return () => {
+          isOff = true;
+          stop();
+        };
+      },
     };
   }
 

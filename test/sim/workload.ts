@@ -172,6 +172,31 @@ export function atOnce(job: Job): Job {
   return { ...job, program, budget: { ...job.budget, calls: 30, ...money(40) } };
 }
 
+/**
+ * A job whose descendants share a grant with a single use. They come to different hosts when their first sleep is over, each host reads how
+ * often the grant was used, and then they want it at about the same time.
+ */
+export function sharing(job: Job): Job {
+  const use = (first_ms: number): readonly Step[] => [
+    { do: 'sleep', ms: first_ms },
+    { do: 'sleep', ms: 900 - first_ms },
+    { do: 'call', cap: 'put', n: 1 },
+  ];
+  const all = { put: { from: 'put' }, pay: { from: 'pay' }, boss: { from: 'self' } };
+  const leaf = (as: string, first_ms: number): Step => {
+    const program = { steps: use(first_ms), obeys: false };
+    return { do: 'spawn', as, agent: 'leaf', program, caps: all, budget: { calls: 4 } };
+  };
+  const leaves = { a: 150, b: 300, c: 450 };
+  const joins = Object.keys(leaves).map((as): Step => ({ do: 'join', as }));
+  const spawns = Object.entries(leaves).map(([as, first_ms]) => leaf(as, first_ms));
+  const program = { steps: [...spawns, ...use(600), ...joins], obeys: false };
+  const caps = { ...all, put: { from: 'put', uses: 1 } };
+  const node: Step = { do: 'spawn', as: 'kin', agent: 'node', program, caps, budget: { calls: 20, children: 3 } };
+  const steps = [node, { do: 'join' as const, as: 'kin' }, ...job.program.steps];
+  return { ...job, program: { ...job.program, steps }, budget: { ...job.budget, calls: 40, children: 9 } };
+}
+
 /** A job with a child that sends its parent requests, which stay unanswered for long. */
 export function withFamily(job: Job): Job {
   const child: Program = {

@@ -3,18 +3,22 @@
  */
 import type { Slice } from '@corral/broker/bus';
 import { emptyProfile, learn } from '@corral/policy/detection/profile';
-import { CorralError, type ErrorCode } from '@corral/protocol/errors';
+import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Commit } from '@corral/protocol/ports/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './known.ts';
 import { accountsHold, heldBack } from './accounts.ts';
-import { Cells } from './cells.ts';
+import { isExpected } from './refusals.ts';
+import type { Cells } from './cells.ts';
 import { Dice } from './dice.ts';
-import { Disk } from './disk.ts';
-import { lostWake } from './endings.ts';
+import type { Disk } from './disk.ts';
+import { Fleet, Host, nodesFrom } from './fleet.ts';
+import { cellsOf, diskOf, type Parts, type Seat, short } from './seats.ts';
+import { KnownNodes } from './nodes.ts';
+import { Pulse } from './pulse.ts';
+import { endsOf, lostWake } from './endings.ts';
 import { Oracle } from './oracle.ts';
 import { Powers } from './powers.ts';
 import { replayAll } from './replays.ts';
@@ -23,7 +27,7 @@ import { Rumours } from './rumours.ts';
 import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
 import { MIDNIGHT, Timeline } from './timeline.ts';
-import { atOnce, dear, inDebt, jobs, MANIFESTS, SOURCE, type Job, withFamily } from './workload.ts';
+import { atOnce, dear, inDebt, jobs, MANIFESTS, SOURCE, type Job, sharing, withFamily } from './workload.ts';
 
 export interface Result {
   readonly seed: number;
@@ -36,28 +40,10 @@ export interface Result {
   readonly ends: ReadonlyMap<string, number>;
 }
 
-/** Errors that an operator may get. Any other is a fault of the host. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'CORRAL_RUN_UNKNOWN',
-  'CORRAL_RUN_STATE',
-  'CORRAL_DISK_FULL',
-  'CORRAL_STOPPING',
-  'CORRAL_CELL_START',
-  'CORRAL_APPROVER',
-  'CORRAL_QUARANTINED',
-]);
 /** Maximum time until a world is at rest after the faults have ended. */
 const SETTLE_MS = 60_000;
 /** A limit that no world reaches, in millionths: with it the host keeps account of what is spent. */
 const PLENTY = 1e15;
-
-interface Host {
-  alive: boolean;
-  supervisor: Supervisor | undefined;
-  /** The versions that were deployed for each tenant. */
-  readonly versions: Map<string, readonly AgentVersion[]>;
-  configure: (setup: Setup) => void;
-}
 
 const STRANGE = emptyProfile();
 for (let run = 0; run < 8; run++) learn(STRANGE, [{ tool: 'elsewhere', input: { to: run } }]);
@@ -67,6 +53,9 @@ export class World {
   readonly oracle = new Oracle();
   readonly disk: Disk;
   readonly cells: Cells;
+  readonly #seat: Seat;
+  readonly #fleet: Fleet | undefined;
+  readonly #nodes: KnownNodes;
   readonly powers: Powers;
   readonly #seed: number;
   readonly #dice: Dice;
@@ -98,59 +87,40 @@ export class World {
       timeline.epoch = MIDNIGHT - midnight.in_ms;
       this.#spend = oracle.mostADay = midnight.money * MICROS;
     } else if (this.#temper.slices !== undefined) this.#spend = oracle.mostADay = PLENTY;
-    const clock = timeline.clock(() => true);
+    const clock = timeline.clock(new Pulse());
     oracle.now = () => clock.now();
     oracle.graces.endsLate = Number.isFinite(this.#temper.full_every_ms) || this.#temper.disk.failing > 0;
     oracle.places = this.#temper.host.residency.runs_in_memory;
     oracle.graces.beat_ms = this.#temper.host.residency.sweep_ms;
     const broken = (what: string) => oracle.broken(what);
-    this.disk = new Disk(
+    this.#nodes = new KnownNodes(() => timeline.epoch + timeline.now, broken);
+    const parts: Parts = {
       timeline,
-      dice.fork(),
-      {
-        before: (op, args) => {
-          const after = oracle.before(op, args);
-          return (value) => {
-            if (verbose && op !== 'beat') this.#say(`disk ${op} ${short(args)} -> ${short(value)}`);
-            after(value);
-            this.onWritten?.(op, args, value);
-          };
-        },
-        broken,
+      oracle,
+      nodes: this.#nodes,
+      temper: this.#temper,
+      say: verbose ? (what) => this.#say(what()) : () => undefined,
+      written: (seat, op, args, value) => {
+        this.onWritten?.(op, args, value);
+        if (op === 'commit') this.#fleet?.committed(seat);
       },
-      this.#temper.disk,
-    );
+    };
+    this.disk = diskOf(parts, dice.fork(), () => this.#seat);
     this.powers = new Powers(
       timeline,
       dice.fork(),
       {
-        invoked: (tool, call) => {
-          this.#say(`tool ${tool.name} ${call.idempotency_key} attempt ${call.attempt}`);
+        invoked: (tool, call, by) => {
+          this.#say(`tool ${tool.name} ${call.idempotency_key} attempt ${call.attempt} by node ${by}`);
           oracle.invoked(tool, call);
+          this.#nodes.invoked(tool, call, by);
           return oracle.paysOn(call);
         },
       },
       // With `debts` many results are lost, payments included, and operators have those calls made again.
       { ...this.#temper.powers, ...(this.#temper.debts ? { losing: 0.4 } : {}) },
     );
-    this.cells = new Cells(
-      timeline,
-      dice.fork(),
-      {
-        cranking: (run, delivery, text) => {
-          this.#say(`cell cranks ${run} ${text}`);
-          oracle.cranking(run as RunId, delivery);
-        },
-        dying: (runs) => {
-          this.#say(`cell dies under ${runs.join(' ')}`);
-          oracle.dying(runs);
-        },
-        excused: (run, why) => oracle.excuse(run, why),
-        broken,
-      },
-      // If many cells may fail to start in a row, most do.
-      { ...this.#temper.cells, stillbirths: this.#temper.stillbirths, ...(this.#temper.stillbirths > 2 ? { stillborn: 0.8 } : {}) },
-    );
+    this.cells = cellsOf(parts, dice.fork(), () => this.#seat);
     oracle.governed = this.#temper.governed;
     oracle.core = this.disk.core;
     oracle.powers = this.powers;
@@ -158,7 +128,7 @@ export class World {
     this.#people = new Operators({
       oracle,
       dice: this.#dice,
-      host: () => this.host,
+      host: () => this.#fleet?.pick() ?? this.host,
       insists: () => this.#temper.debts && this.#chaos,
       later: (ms, then) => void timeline.after(ms, then),
       say: (what) => this.#say(what),
@@ -170,6 +140,30 @@ export class World {
     this.#kin = dice.fork();
     this.#hints = dice.fork();
     this.#slices = dice.fork();
+    const of = dice.fork();
+    const { supervisors } = this.#temper;
+    const [node, skew_ms] = supervisors > 1 ? nodesFrom(of) : [() => undefined, () => 0];
+    this.#seat = { disk: this.disk, cells: this.cells, node: node(0), skew_ms: skew_ms() };
+    if (supervisors === 1) return;
+    const seats: Seat[] = [];
+    for (let i = 1; i < supervisors; i++) {
+      const seat = () => seats[i - 1] as Seat;
+      seats.push({
+        disk: diskOf(parts, of.fork(), seat, this.disk),
+        cells: cellsOf(parts, of.fork(), seat),
+        node: node(i),
+        skew_ms: skew_ms(),
+      });
+    }
+    this.#fleet = new Fleet({
+      timeline,
+      dice: of.fork(),
+      seats,
+      boot: (...on) => this.#boot(...on),
+      first: () => this.host,
+      lost: () => (oracle.hostsLost += 1),
+      say: (what) => this.#say(what),
+    });
   }
 
   /** Runs the whole world. @returns its result */
@@ -183,9 +177,20 @@ export class World {
       chaos_ms * 0.7,
     );
     const { debts, families_every_ms, midnight, slices } = this.#temper;
-    const changed = midnight ? dear : debts ? inDebt : Number.isFinite(families_every_ms) ? withFamily : slices ? atOnce : undefined;
+    const changed = this.#fleet
+      ? sharing
+      : midnight
+        ? dear
+        : debts
+          ? inDebt
+          : Number.isFinite(families_every_ms)
+            ? withFamily
+            : slices
+              ? atOnce
+              : undefined;
     const work = changed === undefined ? drawn : drawn.map(changed);
     this.start();
+    this.#fleet?.start();
     for (const job of work) this.timeline.after(job.at, () => this.submit(job));
     this.#trouble();
     this.#parkOnWake(this.#temper.parkOnWake);
@@ -198,20 +203,25 @@ export class World {
   }
 
   end(): void {
-    if (this.host !== undefined) this.host.alive = false;
+    this.host?.pulse.die();
+    this.#fleet?.end();
     this.disk.dispose();
   }
 
   /** Starts a host on the store. */
   start(): void {
     if (this.host?.alive === true) return;
-    this.#hosts += 1;
     this.#people.forget();
-    const host: Host = { alive: true, supervisor: undefined, versions: new Map(), configure: () => undefined };
-    this.host = host;
-    const alive = () => host.alive;
-    const tools = this.powers.tools(alive);
-    const dice = this.#dice.fork();
+    this.host = this.#boot(this.#seat, this.#dice.fork(), () => this.crash());
+  }
+
+  /** @param failed called if it could not start, or cannot go on */
+  #boot(seat: Seat, dice: Dice, failed: (host: Host) => void): Host {
+    this.#hosts += 1;
+    const host = new Host(seat, this.#hosts);
+    const { pulse } = host;
+    const clock = this.timeline.clock(pulse, seat.skew_ms);
+    const tools = this.powers.tools(pulse, () => seat.disk.node);
     const setup = this.#chaos && this.#temper.varied ? setupFrom(this.#setups) : WHOLE;
     this.oracle.setups.put(this.oracle.now(), setup);
     // Every host draws it, used or not, so that the seed gives the same world.
@@ -220,11 +230,12 @@ export class World {
     this.oracle.graces.hostStarts(this.oracle.now());
     this.#say(`host ${this.#hosts} starts`);
     Supervisor.start({
-      store: this.disk.open(alive),
-      launcher: this.cells.launcher(alive),
-      clock: this.timeline.clock(alive),
+      store: seat.disk.open(pulse),
+      ...(seat.node === undefined ? {} : { node: seat.node }),
+      launcher: seat.cells.launcher(pulse),
+      clock,
       random: (n) => dice.bytes(n),
-      wakeUps: new Rumours(this.timeline.clock(alive), this.#hints, () => this.#temper.hints),
+      wakeUps: new Rumours(clock, this.#hints, () => this.#temper.hints),
       image: 'sha256:simulated',
       tenants: tenantsOf(tools, setup, this.#temper.governed, watched, this.#spend),
       // One tenant has a profile that its agents never match, so that every fold includes drift.
@@ -247,9 +258,10 @@ export class World {
       })
       .catch((error: unknown) => {
         this.#expected(error, 'starting a host');
-        if (host.supervisor === undefined) this.crash();
-        else this.timeline.after(100, () => this.crash());
+        if (host.supervisor === undefined) failed(host);
+        else this.timeline.after(100, () => host.alive && failed(host));
       });
+    return host;
   }
 
   /** The size of a slice of a run's crank, and sometimes a person who intervenes before the next one. */
@@ -283,7 +295,7 @@ export class World {
     this.#say('host dies');
     this.oracle.hostsLost += 1;
     this.oracle.graces.hostStops(this.oracle.now());
-    host.alive = false;
+    host.pulse.die();
     this.cells.orphaned();
     this.disk.crash();
     this.timeline.after(this.#dice.spread(1, 2_000), () => this.start());
@@ -298,7 +310,7 @@ export class World {
     void host.supervisor.close().then(() => {
       if (!host.alive) return undefined;
       this.oracle.graces.hostStops(this.oracle.now());
-      host.alive = false;
+      host.pulse.die();
       this.cells.orphaned();
       this.timeline.after(this.#dice.spread(1, 2_000), () => this.start());
       return undefined;
@@ -306,7 +318,7 @@ export class World {
   }
 
   submit(job: Job): void {
-    const { host } = this;
+    const host = this.#fleet?.pick() ?? this.host;
     const again = () => void (this.#chaos && this.timeline.after(50, () => this.submit(job)));
     const version = host?.versions.get(job.tenant)?.find(({ manifest }) => manifest.name === job.agent);
     if (host?.alive !== true || host.supervisor === undefined || version === undefined) return again();
@@ -326,7 +338,7 @@ export class World {
           this.oracle.accepted.add(submitted.id);
           if (before !== undefined && before === stands())
             this.oracle.broken(`8: a submit of ${job.agent} was accepted under the quarantine of ${before}`);
-          this.oracle.waiting.set(submitted.id, this.#hosts);
+          this.oracle.waiting.set(submitted.id, host.number);
           void submitted.ended.then((outcome) => host.alive && this.oracle.told(submitted.id, outcome));
           return undefined;
         },
@@ -393,15 +405,8 @@ export class World {
 
   #expected(error: unknown, what: string): void {
     this.#say(`${what}: ${String(error)}`);
-    const isSetAside = error instanceof CorralError && error.message.includes('hosts in a row died') && this.oracle.hostsLost >= 3;
-    if (isSetAside) return;
-    if (
-      error instanceof CorralError &&
-      (REFUSALS.has(error.code) ||
-        (error.code === 'CORRAL_SPEND_EXCEEDED' && this.#temper.midnight !== undefined) ||
-        (what.startsWith('resolve retry') && error.code === 'CORRAL_BUDGET_EXCEEDED'))
-    )
-      return;
+    const { supervisors, midnight } = this.#temper;
+    if (isExpected(error, what, { isFleet: supervisors > 1, isBounded: midnight !== undefined, hostsLost: this.oracle.hostsLost })) return;
     this.oracle.broken(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
 
@@ -419,6 +424,7 @@ export class World {
     this.disk.slow = 1;
     this.cells.calm = this.powers.calm = true;
     this.#temper.disk.failing = 0;
+    this.#fleet?.calm();
     if (this.host?.alive !== true) this.start();
     else this.#configure(WHOLE);
     const dice = this.#dice.fork();
@@ -439,7 +445,8 @@ export class World {
     }
     const resumed = this.oracle.now();
     // Outcomes of runs that have just ended are still on their way to their callers.
-    await this.#until(this.timeline.now + 100);
+    // A host asks once a second for the end of a run that is not its own.
+    await this.#until(this.timeline.now + (this.#fleet === undefined ? 100 : 2_500));
     if (this.oracle.violation !== undefined) return;
     for (const known of this.#people.live()) {
       // Detectors have paused it since the operators last looked.
@@ -451,7 +458,8 @@ export class World {
       if (why !== undefined) this.oracle.broken(`7: ${known.record.id} (${known.record.agent}) does not go on: ${why}`);
     }
     for (const [run, host] of this.oracle.waiting) {
-      if (host === this.#hosts && this.oracle.runs.get(run)?.outcome !== undefined)
+      const waits = this.#fleet?.isAlive(host) ?? host === this.host?.number;
+      if (waits && this.oracle.runs.get(run)?.outcome !== undefined)
         this.oracle.broken(`7: the caller that waits for ${run} was never told that it has ended`);
     }
     await this.#accountsAgree();
@@ -470,27 +478,18 @@ export class World {
   }
 
   #result(): Result {
-    const ends = new Map<string, number>();
-    for (const { outcome } of this.oracle.runs.values()) {
-      const kind =
-        outcome === undefined
-          ? 'waiting'
-          : outcome.kind === 'failed'
-            ? outcome.code
-            : outcome.kind === 'exceeded'
-              ? `exceeded ${outcome.limit}`
-              : outcome.kind;
-      ends.set(kind, (ends.get(kind) ?? 0) + 1);
-    }
+    const { timeline, cells, oracle } = this;
+    const { violation, runs } = oracle;
+    const { now: at_ms, events } = timeline;
     return {
       seed: this.#seed,
-      violation: this.oracle.violation,
-      at_ms: this.timeline.now,
-      events: this.timeline.events,
-      cranks: this.cells.cranks,
+      violation,
+      at_ms,
+      events,
+      cranks: cells.cranks,
       hosts: this.#hosts,
-      runs: this.oracle.runs.size,
-      ends,
+      runs: runs.size,
+      ends: endsOf(runs.values()),
     };
   }
 
@@ -498,6 +497,3 @@ export class World {
     if (this.#verbose) process.stdout.write(`${this.timeline.now.toFixed(3).padStart(12)} ${what}\n`);
   }
 }
-
-const short = (value: unknown): string =>
-  (JSON.stringify(value, (_, one: unknown) => (one instanceof Map ? [...one] : one)) ?? 'nothing').slice(0, 900);

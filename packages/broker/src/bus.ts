@@ -39,6 +39,8 @@ export interface BrokerPowers {
   readonly slice?: ((run: RunId) => Slice) | undefined;
   /** How often a tool may be called by a tenant, and by all. */
   readonly limits?: (tenant: TenantId, tool: string) => BothLimits | undefined;
+  /** Whether no other node can have taken the runs of this one, so that calls may be sent; left out: there is no other. */
+  readonly isSure?: () => boolean;
   /** Purses above the run; without them, none are kept. */
   readonly accounts?: Accounts;
   /** The person behind the name of a principal who acts; undefined where the name alone identifies them. */

@@ -266,9 +266,8 @@ export class Supervisor {
   /** Loads the state of the store, and takes up the runs that were in memory when the last host on it ended. Parked runs stay parked. */
   async recover(): Promise<void> {
     const { store, clock } = this.#options;
-    const { downtimes, accounts, membership, seen, quarantines, services, residency, revival, families, stops } = this.#host;
+    const { accounts, membership, seen, quarantines, services, residency, revival, families, stops } = this.#host;
     await membership.join();
-    downtimes.learn(await store.downtimes());
     await accounts.load(store, clock.now());
     await seen.load();
     await quarantines.load();

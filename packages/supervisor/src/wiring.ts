@@ -87,6 +87,7 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
   const { store, clock, random, approval_ms, slice, people = BY_NAME } = options;
   const { accounts, tenantPolicies, quarantines, quarantined, services, tenants, tool, watching } = authority;
   const [grants, runs] = [new Grants(), new RunTable()];
+  const membership = new Membership({ store, clock, node: options.node });
   const consequences = new Consequences({ clock, quarantines, runs, transitions });
   const broker = new Broker(
     {
@@ -104,11 +105,12 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
       digest: digestOf,
       standing: () => watching,
       identity: people.identity,
+      isSure: () => membership.isSure,
       limits: (tenant, name) => tenants.of(tenant)?.limits?.(name),
     },
     { ...emitters(transitions.bus), stop: (...of) => consequences.follow(...of) },
   );
-  return { grants, runs, broker };
+  return { grants, runs, broker, membership };
 }
 
 /** The processes, and the assignment of runs to them. */
@@ -154,7 +156,8 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
   const { store, clock } = options;
   const { bundles, tenantPolicies, tenants, watching } = authority;
   const downtimes = new Downtimes();
-  const membership = new Membership({ store, clock, node: options.node });
+  // A time without nodes is noted when the next node joins, perhaps while this one counted as dead.
+  bus.membership.onJoin = async () => downtimes.learn(await store.downtimes());
   /** Options for reading a run from the store, also used for the list of approvals. */
   const reading = {
     tracked: (tenant: TenantId) => tenantPolicies.policies(tenant) !== undefined,
@@ -171,7 +174,6 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
   const revival = new Revival({
     store,
     clock,
-    membership,
     scheduler,
     transitions,
     ...bus,
@@ -181,7 +183,6 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     wakeUps: options.wakeUps,
     store,
     clock,
-    membership,
     scheduler,
     transitions,
     ...bus,
@@ -196,7 +197,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     tenants: () => tenants.names,
     revival,
   });
-  return { downtimes, membership, reading, revival, residency };
+  return { reading, revival, residency };
 }
 
 /** The detection of stalls. Its listeners are registered early, so that a crank counts as progress before its effects are processed. */
@@ -262,7 +263,7 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const { scheduler } = cells;
   const { residency, ...memory } = buildResidency(options, authority, bus, cells, transitions);
   const moving = buildProgress(options, bus, cells, residency, transitions);
-  const shared = { ...bus, store, clock, scheduler, residency, membership: memory.membership, transitions };
+  const shared = { ...bus, store, clock, scheduler, residency, transitions };
   const settlements = new Settlements(shared);
   const loops = new Loops({ ...shared, watching });
   const ends = new Ends(shared);

@@ -20,6 +20,9 @@ import { Gates } from './gates.ts';
 import type { Dispatch } from '../effects/batch.ts';
 import { attemptsOf, Bill, FREE } from '../accounts/price.ts';
 
+/** How often a call looks whether the lease has been renewed. */
+const DEFER_MS = 50;
+
 export interface DispatchEvents {
   /** Whether a tool of a tenant is under quarantine; no call is sent to it then. */
   readonly isStopped: (tenant: TenantId, tool: string) => boolean;
@@ -50,11 +53,14 @@ export class Dispatcher {
   readonly #going = new Map<string, Going>();
   readonly breakers = new Breakers();
   readonly #gates: Gates;
+  /** Whether no other node can have taken the runs of this one. */
+  readonly #isSure: () => boolean;
   /** This host is stopping: no call is sent any more. */
   #stopped = false;
 
-  constructor({ clock, random, limits }: Pick<BrokerPowers, 'clock' | 'random' | 'limits'>, events: DispatchEvents) {
+  constructor({ clock, random, limits, isSure }: Pick<BrokerPowers, 'clock' | 'random' | 'limits' | 'isSure'>, events: DispatchEvents) {
     this.#gates = new Gates(clock, (...of) => limits?.(...of));
+    this.#isSure = isSure ?? (() => true);
     this.#clock = clock;
     this.#random = random;
     this.#events = events;
@@ -219,6 +225,7 @@ export class Dispatcher {
   }
 
   #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, leave: () => void): void {
+    if (!this.#isSure()) return this.#defer(record, call, attempt, breaker, bill, leave);
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
     const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
@@ -267,6 +274,33 @@ export class Dispatcher {
       // By contract a tool never rejects. If one does, the call has failed, and the exception is for operators only.
       .catch((error: unknown): ToolResult => ({ kind: 'failed', message: `${call.tool.name} failed.`, detail: detailOf(error) }))
       .then(settle);
+  }
+
+  /**
+   * The lease of this node may have run out. Then another node makes the call, or reports that its result is unknown, and it must not be
+   * sent from here. It is sent once the lease is renewed; where the lease is lost, the calls of the run are dropped.
+   */
+  #defer(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, leave: () => void): void {
+    const key = keyOf(record.id, call.id);
+    const abort = new AbortController();
+    const stopClock = this.#clock.after(DEFER_MS, () => {
+      this.#going.delete(key);
+      this.#attempt(record, call, attempt, breaker, bill, leave);
+    });
+    const stopTimer = () => {
+      stopClock();
+      leave();
+    };
+    const giveUp = () => {
+      if (this.#going.get(key)?.abort !== abort) return;
+      this.#going.delete(key);
+      stopTimer();
+      if (breaker !== undefined) this.breakers.forget(breaker);
+      const cost = call.price === undefined ? {} : { cost: attempt === 1 ? { ...FREE, ...call.atLeast } : (bill.total ?? FREE) };
+      const message = `${call.tool.name} was not called, since this host could not make sure that it still holds the run.`;
+      this.#heldBack(record, call, { id: call.id, error: errorData('CORRAL_TOOL_BUSY', message, { call: call.id }), ...cost });
+    };
+    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: undefined, repeats: mayRepeat(call.tool.annotations) });
   }
 
   /** Waits before the next attempt: exponential backoff with jitter, so that calls that failed together are not repeated together. */

@@ -342,6 +342,8 @@ export interface Store {
   wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
   /** Runs of dead nodes that have not ended, in the order of admission. */
   resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
+  /** Runs that a node holds and that have deliveries in their inbox, each with the number of the last one. */
+  mail(node: number): Promise<readonly { readonly run: RunId; readonly last: number }[]>;
   /** Like `runs`, including runs that cannot be read, in the order of admission. */
   ids(filter: RunFilter): Promise<readonly RunId[]>;
   /** Parked runs that have not ended and wait for this, in the order of admission. */

@@ -88,7 +88,9 @@ export class Claims {
     this.#mustNotBeDead(node);
     const runs: StoredRun[] = [];
     const unreadable: RunId[] = [];
-    for (const id of queries.due(this.#sql, now, this.#nodes.dead(), room)) {
+    // It may be late itself, and is not dead as long as nobody else has noticed.
+    const dead = this.#nodes.dead().filter((other) => other !== node);
+    for (const id of queries.due(this.#sql, now, dead, room)) {
       try {
         const claimed = this.#claim(id, node);
         if (claimed !== undefined && !('holder' in claimed)) runs.push(claimed);

@@ -200,6 +200,7 @@ export class SqliteCore {
   readonly parkedOn = (waiting: RunStatus['waiting']): RunId[] => queries.parkedOn(this.#sql, waiting);
 
   readonly ids = (filter: RunFilter): RunId[] => queries.ids(this.#sql, filter);
+  readonly mail = (node: number): { run: RunId; last: number }[] => queries.mail(this.#sql, node);
   readonly nextDue = (): number | undefined => queries.nextDue(this.#sql);
   readonly orphans = (): RunId[] => queries.orphans(this.#sql);
 

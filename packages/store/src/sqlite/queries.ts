@@ -47,6 +47,14 @@ export function due(sql: Sql, now: number, dead: readonly number[], { runs, of =
   return [...began, ...queued.flatMap(({ id }) => (began.has(id) ? [] : [id]))];
 }
 
+export function mail(sql: Sql, node: number): { run: RunId; last: number }[] {
+  return sql.all(
+    `SELECT id AS run, max(seq) AS last FROM inbox JOIN runs ON runs.n = inbox.run
+     WHERE seq > 0 AND claimed_era = ? AND parked = 0 AND lifecycle <> 'ended' GROUP BY id`,
+    node,
+  );
+}
+
 /** Runs that these nodes hold. */
 export function held(sql: Sql, nodes: readonly number[], after: RunId | undefined, limit: number): RunId[] {
   if (nodes.length === 0) return [];

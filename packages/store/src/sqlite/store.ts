@@ -277,6 +277,9 @@ export class SqliteStore implements Store {
   resident(after: RunId | undefined, limit: number): ReturnType<Store['resident']> {
     return this.#reader.call('resident', after, limit);
   }
+  mail(node: number): ReturnType<Store['mail']> {
+    return this.#reader.call('mail', node);
+  }
   nextDue(): Promise<number | undefined> {
     return this.#reader.call('nextDue');
   }

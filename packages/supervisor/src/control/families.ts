@@ -49,6 +49,8 @@ export class Families {
     } catch (error) {
       // A run that cannot be read is in quarantine, so it does nothing.
       if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_DAMAGED') return;
+      // The node that holds it finds it by its sweep.
+      if (error instanceof CorralError && error.code === 'CORRAL_RUN_HELD') return;
       retry(this.#options.clock, () => this.#closed, end);
     }
   }

@@ -2,12 +2,14 @@
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Membership } from './membership.ts';
 import type { Store } from '@corral/protocol/ports/store';
 
 export interface EndsOptions {
   readonly store: Pick<Store, 'run'>;
   readonly runs: { has(id: RunId): boolean };
   readonly clock: Clock;
+  readonly membership: Pick<Membership, 'isFleet'>;
 }
 
 /** Time between two questions to the store about the end of a run that another node holds. Milliseconds. */
@@ -24,9 +26,9 @@ export class Ends {
 
   /** Resolves with the outcome of a run once it is durable, and at once if it is already; never rejects. */
   ended(id: RunId): Promise<Outcome> {
-    const { runs } = this.#options;
+    const { runs, membership } = this.#options;
     const ended = new Promise<Outcome>((resolve) => this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), resolve]));
-    if (!runs.has(id)) void this.#lookUp(id);
+    if (!runs.has(id)) void this.#lookUp(id).then(() => membership.isFleet && this.follow(id));
     return ended;
   }
 

@@ -223,6 +223,8 @@ export class RunLifecycle {
   #parked(run: Run): void {
     this.#options.loops.parked(run.id);
     run.alarms.callOffAll();
+    // Another node may take it.
+    if (this.#options.membership.isFleet) this.#options.ends.follow(run.id);
     this.#tell({ kind: 'parked', run: run.id, view: viewOf(run, this.#options.clock.monotonic()) });
   }
 
@@ -420,7 +422,10 @@ export class RunLifecycle {
     const run = runs.get(id);
     if (run === undefined || run.epoch !== epoch) return;
     this.#drop(run, error);
-    if (this.#closed || error.code === 'CORRAL_STOPPING' || ELSEWHERE.has(error.code)) return;
+    if (this.#closed || error.code === 'CORRAL_STOPPING') return;
+    // This node may have claimed it again meanwhile. If another node holds it, the claim is refused.
+    if (error.code === 'CORRAL_EPOCH_STALE') void residency.hold(id).catch(() => undefined);
+    if (ELSEWHERE.has(error.code)) return;
     if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE')
       retry(
         clock,
@@ -443,6 +448,8 @@ export class RunLifecycle {
     for (const grant of run.ledger.caps.values()) grants.release(grant);
     this.#tell({ kind: 'refused', run: run.id, error });
     run.behind.drain();
+    // Another node may take it before this one has it back.
+    if (this.#options.membership.isFleet) ends.follow(run.id);
     if (!ELSEWHERE.has(error.code)) return;
     // The run goes on at another node, so its end has to be looked up in the store.
     broker.answers.forget(run.id);

@@ -4,6 +4,7 @@
  * and joins again as another node.
  */
 import { CorralError } from '@corral/protocol/errors';
+import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import { ONLY_NODE, type Store } from '@corral/protocol/ports/store';
 import { Signal } from '../events/signal.ts';
@@ -11,8 +12,10 @@ import { Signal } from '../events/signal.ts';
 /** The name and the lease of this host among the nodes of its store. */
 export interface NodeOptions {
   readonly name: string;
-  /** Time without a sign of life after which other nodes may take its runs. */
-  readonly lease_ms: number;
+  /** Time without a sign of life after which other nodes may take its runs. Left out: the default of limits.ts. */
+  readonly lease_ms?: number;
+  /** How long before the lease runs out this host stops sending calls. */
+  readonly margin_ms?: number;
 }
 
 export interface MembershipOptions {
@@ -31,8 +34,14 @@ export class Membership {
   #stopBeating: (() => void) | undefined;
   #joining: Promise<void> | undefined;
   #closed = false;
+  /** The store has said that this node is dead, and it has not joined again yet. */
+  #isLost = false;
+  /** When the last sign of life was sent that the store has accepted. Monotonic. */
+  #sure_at = 0;
   /** Emitted when the lease was lost: the runs in this host's memory are no longer valid. */
   readonly lost = new Signal<[]>();
+  /** Reads what a node must know before it takes a run; called after each join. */
+  onJoin: () => Promise<void> = () => Promise.resolve();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -56,16 +65,46 @@ export class Membership {
 
   async join(): Promise<void> {
     const { store, clock, node } = this.#options;
-    this.#node = await store.join(node?.name ?? ONLY_NODE, clock.now(), node?.lease_ms);
-    if (node !== undefined) this.#beatSoon(node.lease_ms / BEATS);
+    const asked_at = clock.monotonic();
+    const joined = await store.join(node?.name ?? ONLY_NODE, clock.now(), this.#lease_ms);
+    await this.onJoin();
+    this.#node = joined;
+    this.#sure_at = asked_at;
+    this.#isLost = false;
+    if (this.#lease_ms !== undefined) this.#beatSoon(this.#lease_ms / BEATS);
   }
 
   /** Reports that this node is alive. If the store counts it as dead already, it drops its runs and joins again. */
   async beat(): Promise<void> {
     const { store, clock } = this.#options;
+    if (this.#isLost && !this.#closed) return this.#rejoin();
     const { node } = this;
-    if ((await store.beat(node, clock.now())) || this.#closed || node !== this.#node) return;
-    await (this.#joining ??= this.#rejoin().finally(() => (this.#joining = undefined)));
+    const asked_at = clock.monotonic();
+    const lives = await store.beat(node, clock.now());
+    if (this.#closed || node !== this.#node) return;
+    if (lives) {
+      this.#sure_at = Math.max(this.#sure_at, asked_at);
+      return;
+    }
+    this.#node = undefined;
+    this.#isLost = true;
+    this.lost.emit();
+    await this.#rejoin();
+  }
+
+  /**
+   * Whether no other node can have taken the runs of this one. The lease began when the store took the last sign of life, so it runs
+   * longer than the time since that was sent.
+   */
+  get isSure(): boolean {
+    if (this.#lease_ms === undefined) return true;
+    const margin_ms = this.#options.node?.margin_ms ?? MACHINE.node_margin_ms.default;
+    return this.#node !== undefined && this.#options.clock.monotonic() - this.#sure_at < this.#lease_ms - margin_ms;
+  }
+
+  get #lease_ms(): number | undefined {
+    const { node } = this.#options;
+    return node === undefined ? undefined : (node.lease_ms ?? MACHINE.node_lease_ms.default);
   }
 
   /** Called when this host stops. */
@@ -76,11 +115,9 @@ export class Membership {
     if (this.#node !== undefined) await store.leave(this.#node, clock.now());
   }
 
-  async #rejoin(): Promise<void> {
-    this.#node = undefined;
-    this.#stopBeating?.();
-    this.lost.emit();
-    await this.join();
+  /** If the store cannot answer now, the next beat tries again. */
+  #rejoin(): Promise<void> {
+    return (this.#joining ??= this.join().finally(() => (this.#joining = undefined)));
   }
 
   #beatSoon(ms: number): void {

@@ -243,6 +243,7 @@ export class Residency {
       this.#relieve();
       await this.#fill();
       await this.#lookBehind();
+      if (membership.isFleet) await this.#lookAround();
       await this.#setAlarm();
       this.#unseenSince = undefined;
     } catch (error) {
@@ -251,6 +252,16 @@ export class Residency {
     } finally {
       this.#sweeping = false;
     }
+  }
+
+  /** Finds what other nodes have done to the runs of this one: messages that they sent, and parents that ended there. */
+  async #lookAround(): Promise<void> {
+    const { store, membership, runs, transitions } = this.#options;
+    for (const { run: id, last } of await store.mail(membership.node)) {
+      const run = runs.get(id);
+      if (run !== undefined && last > run.queue.lastInbox) await this.#options.revival.refresh(run);
+    }
+    for (const orphan of await store.orphans()) transitions.lifecycle.onOrphaned.emit(orphan);
   }
 
   /** Brings in runs that have something to do, of tenants that have free places. */

@@ -1,0 +1,40 @@
+/** Planted bugs of nodes that share a store: `npm run sim -- --supervisors 2 --mutation NAME` finds them. */
+
+export interface Edit {
+  readonly file: string;
+  readonly piece: string;
+  readonly becomes: string;
+}
+
+export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
+  /** A claim takes a run from a node that is alive. */
+  'steal-from-living': [
+    {
+      file: 'store/src/sqlite/claims.ts',
+      piece: "if (living && steal !== 'fence') return { holder: held.owner };",
+      becomes: "if (living && steal === 'fence') return { holder: held.owner };",
+    },
+  ],
+  /** A node sends calls though its lease may have run out. */
+  'dispatch-after-lease': [
+    {
+      file: 'broker/src/dispatch/dispatcher.ts',
+      piece: 'if (!this.#isSure()) return this.#defer(',
+      becomes: 'if (leave === undefined) return this.#defer(',
+    },
+  ],
+  /** The store counts a use of a grant that has none left, for another node has used it up. */
+  'spend-twice': [{ file: 'store/src/sqlite/queries.ts', piece: 'used > grant.uses ?', becomes: 'used > grant.uses + 1_000 ?' }],
+  /** A node that leaves clears the attempts of the runs of others. */
+  'clear-neighbours': [
+    {
+      file: 'store/src/sqlite/nodes.ts',
+      piece: 'SET attempts = 0 WHERE attempts > 0 AND claimed_era = ?',
+      becomes: 'SET attempts = 0 WHERE attempts > 0 AND claimed_era <> ? - 1_000',
+    },
+  ],
+  /** The store takes commits of a node that counts as dead. */
+  'commit-of-the-dead': [
+    { file: 'store/src/sqlite/core.ts', piece: 'if (standing.lease === 0) {', becomes: 'if (standing.lease === -1) {' },
+  ],
+};
