@@ -7,7 +7,7 @@ import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FOLLOWERS } from '@corral/protocol/limits';
 import { front, HELLO, shortFolder, SLEEP, type Front } from '../front.ts';
-import { until } from '../until.ts';
+import { found, until } from '../until.ts';
 
 interface Stream {
   readonly status: number;
@@ -118,7 +118,11 @@ describe('a stream ends with the credential that opened it', () => {
     const { run } = await admin.submitRun({ body: { agent: 'sleeper' } });
     await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
     const { token, secret } = await admin.makeToken({ body: { name: 'ci', roles: ['developer'] } });
-    const { length } = (await admin.runJournal({ params: { run }, query: {} })).items;
+    // The run waits a moment before its first entry is durable.
+    const { length } = await found(async () => {
+      const { items } = await admin.runJournal({ params: { run }, query: {} });
+      return items.length > 0 ? items : undefined;
+    }, 'the first entry');
     const [forEnd, forJournal] = [vi.spyOn(host.door.projection, 'waitForEnd'), vi.spyOn(host.door.host, 'journal')];
     const waits = Promise.all(
       [`/v1/runs/${run}?wait_ms=60000`, `/v1/runs/${run}/journal?after=${length}&wait_ms=60000`].map((path) =>
