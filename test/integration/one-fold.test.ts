@@ -289,6 +289,7 @@ class World {
       failed: (error) => {
         throw error;
       },
+      stopped: () => undefined,
       after: () => undefined,
     });
   }

@@ -81,7 +81,7 @@ export class Broker {
    * and tools that may start early have been called; all other effects leave once the commit is durable. While the crank is being decided,
    * nothing may be recorded for its run; see Behind.
    */
-  crank(run: BusRun, crank: Crank, { taken, failed, after }: CrankTold): void {
+  crank(run: BusRun, crank: Crank, { taken, failed, stopped, after }: CrankTold): void {
     const done = (draft: CrankDraft) => {
       const { seq } = run.ledger;
       let outcome: Outcome | undefined;
@@ -94,7 +94,7 @@ export class Broker {
       }
       taken(outcome);
     };
-    new Slices(this.#slices, run, crank, { done, failed, after }).next();
+    new Slices(this.#slices, run, crank, { done, failed, stopped, after }).next();
   }
 
   readonly #draft = (run: BusRun, crank: Crank): CrankDraft => {

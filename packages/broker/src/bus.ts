@@ -116,12 +116,14 @@ export interface Slice {
   readonly gap_ms: number;
 }
 
-/** Called when a crank was decided, in one synchronous step: `taken` or `failed`, then the waiting work, then `after`. */
+/** Called when a crank was decided, in one synchronous step: `taken` or `failed`, then the waiting work, then `after`. Or `stopped` alone. */
 export interface CrankTold {
   /** The ledger has the crank. @param outcome if the crank ended the run */
   readonly taken: (outcome: Outcome | undefined) => void;
   /** Nothing reached the store, and the run must be ended. If deciding failed, its ledger is unchanged. */
   readonly failed: (error: unknown) => void;
+  /** The run was paused while the crank was being decided: the crank is to be discarded, and repeated later. */
+  readonly stopped: () => void;
   readonly after: () => void;
 }
 

@@ -24,12 +24,14 @@ export interface SlicesOptions {
   readonly open: Set<BusRun>;
 }
 
-/** Called once the crank is decided, in one synchronous step: `done` or `failed`, then the waiting work, then `after`. */
+/** Called once the crank is decided, in one synchronous step: `done` or `failed`, then the waiting work, then `after`. Or `stopped` alone. */
 export interface Decided {
   /** Adopts the draft. */
   readonly done: (draft: CrankDraft) => void;
   /** The crank cannot be decided; the draft is dropped. */
   readonly failed: (error: unknown) => void;
+  /** The run was paused: drops the draft and does the waiting work. */
+  readonly stopped: () => void;
   readonly after: () => void;
 }
 
@@ -54,6 +56,7 @@ export class Slices {
 
   /** Decides the next slice. Further slices follow by timer. */
   next(): void {
+    if (this.#isOpen && this.#run.control !== 'none') return this.#decided.stopped();
     const draft = this.#decide();
     if (draft === undefined) return;
     this.#end();

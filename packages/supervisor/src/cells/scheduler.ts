@@ -193,16 +193,23 @@ export class Scheduler {
     this.#seats.leave(run);
   }
 
-  /** Removes a run that has ended or must stop now; if it is on the CPU, its cell is killed. @returns whether it was on the CPU */
-  leave(run: Run): boolean {
-    const { seat } = run;
-    if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.killed) {
-      this.killCell(seat.cell, run);
-      run.leaveCpu();
-      return true;
-    }
+  /**
+   * Discards the crank of a run that is being decided; it is repeated after a replay, because the isolate is past it. Then does the work
+   * that waits for it. For a run that was paused: it must not go on before that work is done.
+   */
+  discard(run: Run): void {
+    if (!run.behind.deciding) return;
+    run.putBack();
     this.unseat(run);
-    return false;
+    run.behind.drain();
+  }
+
+  /** Removes a run that has ended or must stop now; if it is on the CPU, its cell is killed. @returns the crank that it was at */
+  leave(run: Run): OnCpu | undefined {
+    const { seat } = run;
+    if (seat !== undefined && seat.cell.worksFor(seat.assignment) && !seat.cell.killed) this.killCell(seat.cell, run);
+    else this.unseat(run);
+    return run.leaveCpu();
   }
 
   /**

@@ -36,6 +36,7 @@ import type { Transitions } from '../events/transitions.ts';
 export interface ControlOptions {
   readonly clock: Clock;
   readonly store: Store;
+  readonly runs: ReadonlyMap<RunId, Run>;
   readonly broker: Broker;
   readonly scheduler: Scheduler;
   readonly residency: Residency;
@@ -98,16 +99,16 @@ export class Control {
   }
 
   /**
-   * Pauses a run at once, also within a crank; deliveries wait for its resumption. Its wall clock stops too.
+   * Pauses a run at once, also within a crank; deliveries wait for its resumption. Its wall clock stops too. A crank that is being decided is
+   * discarded and repeated after the resumption.
    * @param family the run that is paused together with its descendants, of which this is one
    */
-  pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused', family?: RunId): Promise<Receipt> {
-    return this.#inTurn(id, async (run) => {
+  async pause(id: RunId, by: string, reason: string, control: 'paused' | 'quarantined' = 'paused', family?: RunId): Promise<Receipt> {
+    const stopped = this.#stopDeciding(id, control);
+    const pause = async (run: Run, began: number) => {
       const { clock, scheduler, broker } = this.#options;
-      const began = clock.monotonic();
-      if (run.control !== 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
-      run.stop(control);
-      run.tick(began);
+      if (run.control !== 'none' && run !== stopped?.run) throw new CorralError('CORRAL_RUN_STATE', `${id} is ${run.control} already.`);
+      this.#stop(run, control);
       const cell = run.seat?.cell;
       // A crank that was sent ahead of its turn cannot be frozen before it has begun.
       while (cell !== undefined && run.seat?.cell === cell && cell.isBehind(run.seat.assignment) && run.outcome === undefined) {
@@ -124,7 +125,23 @@ export class Control {
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control, by, reason, ...(family === undefined ? {} : { family }) });
       return this.#receipt(run, 'pause', by, reason, latency_ms);
-    });
+    };
+    return this.#inTurn(id, pause, false).finally(() => stopped?.letGo());
+  }
+
+  /** Stops a run whose crank is being decided, before operations that wait for that crank. @returns the run, and what lets it be parked again */
+  #stopDeciding(id: RunId, control: 'paused' | 'quarantined'): { readonly run: Run; readonly letGo: () => void } | undefined {
+    const run = this.#options.runs.get(id);
+    if (run === undefined || run.outcome !== undefined || run.control !== 'none' || !run.behind.deciding) return undefined;
+    this.#stop(run, control);
+    return { run, letGo: run.keep() };
+  }
+
+  #stop(run: Run, control: 'paused' | 'quarantined'): void {
+    const { clock, scheduler } = this.#options;
+    run.stop(control);
+    scheduler.discard(run);
+    run.tick(clock.monotonic());
   }
 
   /**
@@ -138,9 +155,8 @@ export class Control {
     reason: string,
     { family, quarantined = false }: { readonly family?: RunId; readonly quarantined?: boolean } = {},
   ): Promise<Receipt> {
-    return this.#inTurn(id, async (run) => {
+    return this.#inTurn(id, async (run, began) => {
       const { clock, scheduler, broker } = this.#options;
-      const began = clock.monotonic();
       if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
       if (family !== undefined && run.ledger.family !== family)
         throw new CorralError('CORRAL_RUN_STATE', `${id} was not paused with ${family}.`);
@@ -148,7 +164,7 @@ export class Control {
       const stands = this.#options.quarantined(run);
       if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
       run.goOn();
-      run.tick(began);
+      run.tick(clock.monotonic());
       const frozen = this.#frozen.get(id);
       if (frozen !== undefined) {
         this.#frozen.delete(id);
@@ -165,9 +181,8 @@ export class Control {
 
   /** Asks a run and its descendants to stop. Each has its own grace to clean up, after which it is ended. */
   cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
-    return this.#inTurn(id, async (run) => {
+    return this.#inTurn(id, async (run, began) => {
       const { clock, scheduler, broker } = this.#options;
-      const began = clock.monotonic();
       if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
       const durable = broker.record(run, { kind: 'cancel', by, reason, grace_ms });
       this.#options.lifecycle.startGrace(run, { by, reason, grace_ms });
@@ -416,8 +431,11 @@ export class Control {
   /**
    * Runs the operations on one run one after the other, each after a crank that is being decided; a kill does not wait. An operation that
    * awaits something enters again before it records anything, because the next crank may be being decided by then.
+   * @param work `began`: when the operation was asked for, on the monotonic clock
+   * @param waits whether it waits for a crank that is being decided
    */
-  async #inTurn<T>(id: RunId, work: (run: Run) => Promise<T>): Promise<T> {
+  async #inTurn<T>(id: RunId, work: (run: Run, began: number) => Promise<T>, waits = true): Promise<T> {
+    const began = this.#options.clock.monotonic();
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
@@ -427,7 +445,8 @@ export class Control {
         const letGo = run.keep();
         try {
           // The store may have refused the run's commits meanwhile; then the run comes back from the store as another object.
-          return await run.behind.enter(() => (run.outcome === undefined ? work(run) : attempt()));
+          const now = () => (run.outcome === undefined ? work(run, began) : attempt());
+          return await (waits ? run.behind.enter(now) : now());
         } finally {
           letGo();
         }

@@ -261,7 +261,7 @@ export class RunLifecycle {
 
   #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
-    if (this.#options.transitions.observers.any) for (const answered of answersOf(run, crank.delivery)) this.#tell(answered);
+    const answers = this.#options.transitions.observers.any ? answersOf(run, crank.delivery) : [];
     run.cranked();
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
@@ -269,6 +269,7 @@ export class RunLifecycle {
     const failed = (error: unknown) => this.#notTaken(run, crank, error);
     this.#options.broker.crank(run, given, {
       taken: (outcome) => {
+        for (const answered of answers) this.#tell(answered);
         try {
           this.#taken(run, outcome);
         } catch (error) {
@@ -276,6 +277,7 @@ export class RunLifecycle {
         }
       },
       failed,
+      stopped: () => this.#options.scheduler.discard(run),
       after: () => {
         this.#options.scheduler.wake(run);
         void this.endIfStalled(run);
@@ -309,6 +311,7 @@ export class RunLifecycle {
     const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
     this.#fences.set(run.id, { outcome, revoke });
     this.#close(run, outcome);
+    this.#letGo(run, dropped, crank);
     const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);
     const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
     run.behind.drain();
@@ -366,7 +369,14 @@ export class RunLifecycle {
     run.end(outcome);
     for (const grant of run.queue.drop()) this.#options.grants.release(grant);
     run.alarms.callOffAll();
-    this.#options.scheduler.leave(run);
+    this.#letGo(run, this.#options.scheduler.leave(run));
+  }
+
+  /** Releases the grants that the deliveries of discarded cranks carried, unless the run has them. */
+  #letGo({ ledger }: Run, ...cranks: readonly (Pick<Crank | OnCpu, 'delivery'> | undefined)[]): void {
+    const caps = new Set(ledger.caps.values());
+    for (const crank of cranks)
+      if (crank !== undefined) for (const grant of grantsIn(crank.delivery)) if (!caps.has(grant)) this.#options.grants.release(grant);
   }
 
   /** Called when the host stops: nothing is begun any more. */
@@ -439,11 +449,11 @@ export class RunLifecycle {
   #drop(run: Run, error: CorralError): void {
     const { runs, broker, grants, ends } = this.#options;
     run.alarms.callOffAll();
-    run.behind.drop();
+    const dropped = run.behind.drop();
     broker.dropCalls(run.ledger);
     if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
     for (const grant of run.queue.drop()) grants.release(grant);
-    this.#options.scheduler.leave(run);
+    this.#letGo(run, dropped, this.#options.scheduler.leave(run));
     runs.delete(run.id);
     for (const grant of run.ledger.caps.values()) grants.release(grant);
     this.#tell({ kind: 'refused', run: run.id, error });

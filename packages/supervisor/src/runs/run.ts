@@ -271,9 +271,13 @@ export class Run {
     return crank;
   }
 
-  /** Discards the present crank; its delivery is the next one again. @returns whether there was a crank */
+  /**
+   * Discards the present crank, also one that is being decided; its delivery is the next one again. The caller drains `behind` in the same
+   * synchronous step if the crank was being decided.
+   * @returns whether there was a crank
+   */
   putBack(): boolean {
-    const crank = this.leaveCpu();
+    const crank = this.leaveCpu() ?? this.behind.drop();
     if (crank !== undefined) this.queue.putBack(crank);
     return crank !== undefined;
   }
