@@ -10,6 +10,15 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: 'this.#stop?.();',
     },
   ],
+  /** A run that is paused keeps its open draft, which is adopted later. */
+  'decide-while-paused': [
+    { file: 'supervisor/src/cells/scheduler.ts', piece: 'if (!run.behind.deciding) return;', becomes: 'return;' },
+    {
+      file: 'broker/src/commit/slices.ts',
+      piece: "if (this.#isOpen && this.#run.control !== 'none') return this.#decided.stopped();",
+      becomes: '',
+    },
+  ],
   /** Operations of people are recorded before the crank that is being decided. */
   'before-the-crank': [
     { file: 'broker/src/commit/behind.ts', piece: 'if (this.#open === undefined) return work();', becomes: 'return work();' },
