@@ -32,6 +32,43 @@ describe('a full disk', () => {
     expect(calls).toBe(before);
   });
 
+  // Bug parked-with-a-refused-crank, seed 82820944230.
+  test('parks no run with the crank that it refused, whenever the host parks', async () => {
+    const w = await world([]);
+    const { id, ended } = await w.submit(
+      await w.deploy(
+        `{ name: 'a', async run({ sleep, emit }) { for (let i = 0; i < 8; i++) { await sleep(20); emit('step', i); } return 'done' } }`,
+      ),
+    );
+    const commit = w.store.commit.bind(w.store);
+    const parked: (number | undefined)[] = [];
+    const park = w.store.park.bind(w.store);
+    w.store.park = (run, epoch, inbox, deadline, saved, still) => {
+      if (run === id) parked.push((JSON.parse(saved ?? '{}') as { seq?: number }).seq);
+      return park(run, epoch, inbox, deadline, saved, still);
+    };
+    let refusals = 0;
+    let durable = 0;
+    w.store.commit = (one) => {
+      if (one.run === id && one.entry.seq === 2 + refusals && refusals < 6) {
+        const ticks = refusals++;
+        const refused = Promise.reject(new CorralError('CORRAL_DISK_FULL', 'There is no space left.'));
+        // The host parks what is idle, so many microtasks after the refusal.
+        refused.catch(async () => {
+          for (let tick = 0; tick < ticks; tick++) await undefined;
+          void w.supervisor.park();
+        });
+        return refused;
+      }
+      if (one.run === id) durable = one.entry.seq;
+      return commit(one);
+    };
+    expect(await ended).toEqual({ kind: 'completed', output: 'done' });
+    expect(refusals).toBe(6);
+    expect(parked.filter((seq) => seq !== undefined && seq > durable)).toEqual([]);
+    expect((await w.store.journal(id)).map(({ seq }) => seq)).toEqual(Array.from({ length: durable }, (_, i) => i + 1));
+  });
+
   // Bug full-disk.
   test('keeps accepted work, refuses new work, and is recovered from', async () => {
     const w = await world([tool('pay', () => 'paid')]);

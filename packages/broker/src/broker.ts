@@ -36,6 +36,7 @@ import { billedAgain, wholeAmounts } from './accounts/spending.ts';
 import { closeTally } from './accounts/tally.ts';
 import type { DecideContext } from './effects/context.ts';
 import type { Policies } from './policies/port.ts';
+import { Refusal, eventOf, mayWait, settledBy } from './commit/entry.ts';
 
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;
@@ -359,16 +360,21 @@ export class Broker {
     try {
       return await this.#commit(run, entry, ...more);
     } catch (error) {
-      // What follows a refused commit is refused too; the reason is the first one.
-      const reason = this.#refusals.get(run) ?? this.#reasonOf(error);
-      this.#refusals.set(run, reason);
-      letGo({ grants: this.#powers.grants, standing: this.#powers.standing?.() }, more[1]);
-      // The store has counted nothing of it.
-      for (const one of more[1].uses.toReversed()) this.#powers.grants.unuse(one);
-      more[1].stop?.refused();
-      this.#events.refused(run.ledger.record.id, epoch, reason);
-      throw reason;
+      throw error instanceof Refusal ? error.reason : this.#refuse(run, epoch, more[1], error);
     }
+  }
+
+  /** Takes back what a refused entry would have handed out and counted, and tells of it. @returns the reason */
+  #refuse(run: BusRun, epoch: number, batch: Batch, error: unknown): CorralError {
+    // What follows a refused commit is refused too; the reason is the first one.
+    const reason = this.#refusals.get(run) ?? this.#reasonOf(error);
+    this.#refusals.set(run, reason);
+    letGo({ grants: this.#powers.grants, standing: this.#powers.standing?.() }, batch);
+    // The store has counted nothing of it.
+    for (const one of batch.uses.toReversed()) this.#powers.grants.unuse(one);
+    batch.stop?.refused();
+    this.#events.refused(run.ledger.record.id, epoch, reason);
+    return reason;
   }
 
   /** A host that stops has left its store, which takes nothing more of it. */
@@ -444,7 +450,8 @@ export class Broker {
       result = await committing;
     } catch (error) {
       if (spending !== undefined) this.accounts?.takeBack(spending);
-      throw error;
+      // Told while the run still counts as committing: it must not be parked with the entry that was refused.
+      throw new Refusal(this.#refuse(run, commit.epoch, batch, error));
     } finally {
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
@@ -532,26 +539,4 @@ export class Broker {
     // A refusal is told by the event.
     this.record(run, { kind: 'unanswered', id: result.id, result }).catch(() => undefined);
   }
-}
-
-/** What the host does to a run in the entry of its crank: it stops it, or takes the checkpoint that was asked for. */
-function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): HostEvent | undefined {
-  if (outcome !== undefined || ledger.checkpointing === undefined) return stop?.event;
-  // What stops it is in what the checkpoint carries over.
-  if (stop?.event !== undefined) ledger.applyEvent(stop.event, at);
-  const { state, unread = [] } = ledger.checkpointing;
-  return { kind: 'checkpoint', state: state as Json, unread: unread as Json, ledger: ledger.snapshot() as unknown as Json };
-}
-
-/** Whether nothing leaves, and nobody is told anything, when this entry is durable: then its write may wait for company. */
-function mayWait(batch: Batch, { event }: Entry, outbox: readonly Outgoing[]): boolean {
-  const { decisions, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context, outcome } = batch;
-  const told = [decisions, outbox, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context];
-  return event === undefined && outcome === undefined && told.every(({ length }) => length === 0);
-}
-
-/** Effects of a run that an entry answers for good; the store has no answer of theirs any more. */
-function settledBy(crank: Pick<Crank, 'delivery'> | undefined, event: HostEvent | undefined): readonly number[] {
-  if (event?.kind === 'unanswered') return [event.id];
-  return crank?.delivery.kind === 'reply' ? crank.delivery.results.map(({ id }) => id) : [];
 }

@@ -1,0 +1,39 @@
+/** The entry of a commit: the event that goes with a crank, what it settles, whether it may wait, and its refusal. */
+import type { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import type { Entry, HostEvent } from '@corral/protocol/model/run';
+import type { Outgoing } from '@corral/protocol/ports/store';
+import type { Crank } from '../bus.ts';
+import type { Batch } from '../effects/batch.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+
+/** A commit was refused, and that has been told. */
+export class Refusal extends Error {
+  readonly reason: CorralError;
+  constructor(reason: CorralError) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
+/** What the host does to a run in the entry of its crank: it stops it, or takes the checkpoint that was asked for. */
+export function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): HostEvent | undefined {
+  if (outcome !== undefined || ledger.checkpointing === undefined) return stop?.event;
+  // What stops it is in what the checkpoint carries over.
+  if (stop?.event !== undefined) ledger.applyEvent(stop.event, at);
+  const { state, unread = [] } = ledger.checkpointing;
+  return { kind: 'checkpoint', state: state as Json, unread: unread as Json, ledger: ledger.snapshot() as unknown as Json };
+}
+
+/** Whether nothing leaves, and nobody is told anything, when this entry is durable: then its write may wait for company. */
+export function mayWait(batch: Batch, { event }: Entry, outbox: readonly Outgoing[]): boolean {
+  const { decisions, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context, outcome } = batch;
+  const told = [decisions, outbox, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context];
+  return event === undefined && outcome === undefined && told.every(({ length }) => length === 0);
+}
+
+/** Effects of a run that an entry answers for good; the store has no answer of theirs any more. */
+export function settledBy(crank: Pick<Crank, 'delivery'> | undefined, event: HostEvent | undefined): readonly number[] {
+  if (event?.kind === 'unanswered') return [event.id];
+  return crank?.delivery.kind === 'reply' ? crank.delivery.results.map(({ id }) => id) : [];
+}
