@@ -53,7 +53,7 @@ describe('a full disk', () => {
       if (one.run === id && one.entry.seq === 2 + refusals && refusals < 6) {
         const ticks = refusals++;
         const refused = Promise.reject(new CorralError('CORRAL_DISK_FULL', 'There is no space left.'));
-        // The host parks what is idle, so many microtasks after the refusal.
+        // The host parks idle runs, a number of microtasks after the refusal.
         refused.catch(async () => {
           for (let tick = 0; tick < ticks; tick++) await undefined;
           void w.supervisor.park();

@@ -22,7 +22,7 @@ export async function slowly(tools: readonly Tool[], options: WorldOptions = {})
   };
 }
 
-/** What each entry of a run's journal is: a crank, or the kind of its event. */
+/** The kind of each entry of a run: a crank, or that of its event. */
 export const kinds = async ({ store }: World, run: RunId) => {
   const entries = await store.journal(run);
   return entries.map(({ effects, event }) => (effects === undefined ? event?.kind : 'crank'));

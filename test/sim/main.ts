@@ -113,6 +113,13 @@ async function many(from: number, count: number, minutes: number, goesOn: boolea
   const findings = new Findings();
   let told = began;
   let seeds = 0;
+  // Nothing is left to happen, and the world still waits: the process would end without a word.
+  const stuck = () => {
+    const why = world?.oracle.violation ?? 'the world stands still: something waits for ever';
+    console.log(`seed ${from + seeds}: ${why}\n  again: ${again(from + seeds)}\nfound by seed ${seeds + 1}`);
+    process.exit(1);
+  };
+  process.once('beforeExit', stuck);
   while (seeds < count && performance.now() < until) {
     const seed = from + seeds;
     const result = await one(seed);
@@ -131,6 +138,7 @@ async function many(from: number, count: number, minutes: number, goesOn: boolea
       console.log(`${of}, ${((seeds * 1000) / (told - began)).toFixed(1)} a second, ${findings.violations} violations`);
     }
   }
+  process.off('beforeExit', stuck);
   for (const line of findings.summary(from, seeds, (performance.now() - began) / 1000)) console.log(line);
   process.exitCode = findings.violations === 0 ? 0 : 1;
 }

@@ -145,7 +145,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     {
       file: 'supervisor/src/runs/queue.ts',
       piece: '(inbox === undefined ? pending.has(id) :',
-      becomes: '(inbox === undefined ? pending.has(id) || this.kept.some((one) => one.id === id) :',
+      becomes: '(inbox === undefined ? id > 0 :',
     },
   ],
   /** A call that a breaker keeps back is reported as not sent, even if an earlier host may have sent it. */
