@@ -490,7 +490,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A stop that follows from a denial is only in the host's memory, and lost if the host dies. */
   'stop-in-memory': [
     {
-      file: 'broker/src/broker.ts',
+      file: 'broker/src/commit/entry.ts',
       piece: 'ledger.checkpointing === undefined) return stop?.event;',
       becomes: 'ledger.checkpointing === undefined) return undefined;',
     },
