@@ -55,7 +55,7 @@ describe('a full disk', () => {
         const refused = Promise.reject(new CorralError('CORRAL_DISK_FULL', 'There is no space left.'));
         // The host parks idle runs, a number of microtasks after the refusal.
         refused.catch(async () => {
-          for (let tick = 0; tick < ticks; tick++) await undefined;
+          for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
           void w.supervisor.park();
         });
         return refused;
