@@ -2,8 +2,8 @@
  * Checks the wording of comments, messages and pages (CONTRIBUTING.md, "Words"). A sentence that opens with one of OPENERS has a
  * clause as its subject, and a reader has to decode it; each of PHRASES has a plain equivalent.
  *
- * `words.json` lists the exceptions, each with its reason, and the folders (or files) that are not done yet, each with a count that
- * must not grow. `npm run words -- --list [path]` prints every finding below a path, exceptions included.
+ * `words.json` lists the exceptions, each with its reason. `npm run words -- --list [path]` prints every finding below a path, exceptions
+ * included.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -29,12 +29,6 @@ interface Exception {
   readonly text: string;
   readonly reason: string;
 }
-interface Lists {
-  readonly exceptions: readonly Exception[];
-  /** Findings that each folder may still have. */
-  readonly notYetDone: Readonly<Record<string, number>>;
-}
-
 interface Finding {
   readonly file: string;
   readonly line: number;
@@ -147,23 +141,14 @@ function filesToCheck(): string[] {
 
 const show = ({ file, line, sentence }: Finding) => `${file}:${line}: ${sentence}`;
 
-function check(lists: Lists, all: readonly Finding[]): string[] {
-  const wrong: string[] = [];
-  const unused = new Set(lists.exceptions);
-  const left = all.filter((finding) => {
-    const exception = lists.exceptions.find(({ file, text }) => file === finding.file && finding.sentence.includes(text));
+function check(exceptions: readonly Exception[], all: readonly Finding[]): string[] {
+  const unused = new Set(exceptions);
+  const wrong = all.filter((finding) => {
+    const exception = exceptions.find(({ file, text }) => file === finding.file && finding.sentence.includes(text));
     if (exception) unused.delete(exception);
     return !exception;
   });
-  for (const { file, text } of unused) wrong.push(`words.json excepts what ${file} does not have: ${text}`);
-  const folderOf = (file: string) => Object.keys(lists.notYetDone).find((folder) => file === folder || file.startsWith(`${folder}/`));
-  for (const [folder, bound] of Object.entries(lists.notYetDone)) {
-    const here = left.filter(({ file }) => folderOf(file) === folder);
-    if (here.length > bound)
-      wrong.push(`${folder} has ${here.length} findings, and words.json allows ${bound}: see \`npm run words -- --list ${folder}\`.`);
-    if (here.length < bound) console.log(`${folder} has ${here.length} findings left; scripts/words.json still allows ${bound}.`);
-  }
-  return [...wrong, ...left.filter(({ file }) => !folderOf(file)).map(show)];
+  return [...[...unused].map(({ file, text }) => `words.json has an exception that ${file} does not need: ${text}`), ...wrong.map(show)];
 }
 
 const all = filesToCheck().flatMap((file) => findingsIn(file));

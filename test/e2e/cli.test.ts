@@ -170,7 +170,11 @@ describe('corral run', () => {
       ],
       /CORRAL_SCHEMA_INVALID/,
     ],
-    ['an input that is no JSON', async () => ['run', HELLO, '--input', '{name}'], /CORRAL_USAGE --input is no JSON/],
+    [
+      'an input that is not JSON',
+      async () => ['run', HELLO, '--input', '{name}'],
+      /CORRAL_USAGE --input cannot be read, because there is no JSON in it/,
+    ],
     ['an input from a file that is not there', async () => ['run', HELLO, '--input', '@nowhere.json'], /CORRAL_USAGE .*nowhere\.json/],
     ['a file that is not there', async () => ['run', 'nowhere.ts'], /CORRAL_USAGE .*nowhere\.ts/],
     ['a folder that is not there', async () => ['run', HELLO, '--read', 'nowhere'], /CORRAL_USAGE .*--read/],

@@ -1,8 +1,10 @@
 /**
  * A hundred seeds of the simulated world, the seeds on which an invariant was once broken, and the simulator itself: a seed gives the
- * same world again, and planted bugs are found. More seeds and all planted bugs are in sim.long.test.ts.
+ * same world again, and planted bugs fit the code and are found. More seeds and all planted bugs are in sim.long.test.ts.
  */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { MUTATIONS } from './planted.ts';
 import { simulate } from './simulate.ts';
 
 describe('a simulated world', () => {
@@ -32,6 +34,16 @@ describe('a simulated world', () => {
     expect(events(first.said).length).toBeGreaterThan(50);
     expect(events(second.said)).toEqual(events(first.said));
   });
+});
+
+test('each planted bug replaces a piece that stands once in its file', () => {
+  const strays = Object.entries(MUTATIONS).flatMap(([name, edits]) =>
+    edits.flatMap(({ file, piece }) => {
+      const source = readFileSync(new URL(`../../packages/${file}`, import.meta.url), 'utf8');
+      return source.split(piece).length === 2 ? [] : [`${name}: ${file}`];
+    }),
+  );
+  expect(strays).toEqual([]);
 });
 
 test.each(['skip-embargo', 'decide-again', 'one-is-enough'])('the simulator finds a bug that was put in on purpose: %s', async (name) => {

@@ -49,7 +49,7 @@ export class Broker {
   readonly #dispatcher: Dispatcher;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
-  /** What tools answered that may not be asked again. */
+  /** Answers of calls that may not be repeated. */
   readonly answers: Answers;
   /** Purses above the runs. */
   readonly accounts: BrokerPowers['accounts'];
@@ -122,7 +122,7 @@ export class Broker {
       seq,
       at: now,
       delivery: crank.deliveryText,
-      // What was refused for its size is not kept either.
+      // Effects that were refused for their size are not stored either.
       effects: crank.effectsText.length > EFFECTS_KEPT ? undefined : crank.effectsText,
       decisions: batch.decisions,
       event,
@@ -151,7 +151,7 @@ export class Broker {
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
     const timersDone = [...over, ...batch.timersDone];
     // A refusal is told by the event.
-    this.#handOver(run, entry, crank, batch, timersDone).catch(() => undefined);
+    this.#handOver(run, entry, { crank, batch, timersDone }).catch(() => undefined);
     return batch.outcome;
   }
 
@@ -187,7 +187,8 @@ export class Broker {
     if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at, this.#policies(run)));
     // A call that waits for more people than have spoken yet still expires.
     const over = event.kind === 'unanswered' || (event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval');
-    return this.#handOver(run, entry, undefined, batch, over && batch.timers.length === 0 ? [event.id] : [], more.revoke);
+    const timersDone = over && batch.timers.length === 0 ? [event.id] : [];
+    return this.#handOver(run, entry, { batch, timersDone, revoke: more.revoke });
   }
 
   /** Resolves once everything handed over for a run is durable, or was refused. */
@@ -272,8 +273,8 @@ export class Broker {
   }
 
   /**
-   * No crank comes any more. What is being written becomes durable and leaves; calls have so long to answer. Then none leaves any more,
-   * and those under way have a moment once they have been aborted. What they answered is durable when this resolves.
+   * No crank comes any more. Commits under way become durable and their effects leave; calls have this long to answer. Then none leaves any more,
+   * and those under way have a moment once they have been aborted. Their answers are durable when this resolves.
    */
   async drain(within_ms: number): Promise<void> {
     const { clock } = this.#powers;
@@ -329,7 +330,7 @@ export class Broker {
     return result !== undefined;
   }
 
-  /** What an entry says of the time since the one before that was not the run's own. */
+  /** The time since the entry before that the run spent waiting for its host. */
   #queued({ wall }: Ledger, at: number): { readonly queued_ms?: number } {
     const queued_ms = wall.owed(at, this.#powers.clock.monotonic());
     return queued_ms === 0 ? {} : { queued_ms };
@@ -354,19 +355,19 @@ export class Broker {
     };
   }
 
-  /** Commits. Whatever goes wrong with it concerns this run, and nobody else. */
-  async #handOver(run: BusRun, entry: Entry, ...more: CommitRest): Promise<CommitResult> {
+  /** Commits. A failure concerns this run alone. */
+  async #handOver(run: BusRun, entry: Entry, rest: CommitRest): Promise<CommitResult> {
     const { epoch } = run;
     try {
-      return await this.#commit(run, entry, ...more);
+      return await this.#commit(run, entry, rest);
     } catch (error) {
-      throw error instanceof Refusal ? error.reason : this.#refuse(run, epoch, more[1], error);
+      throw error instanceof Refusal ? error.reason : this.#refuse(run, epoch, rest.batch, error);
     }
   }
 
   /** Takes back what a refused entry would have handed out and counted, and tells of it. @returns the reason */
   #refuse(run: BusRun, epoch: number, batch: Batch, error: unknown): CorralError {
-    // What follows a refused commit is refused too; the reason is the first one.
+    // The commits after a refused one are refused too, all for the reason of the first.
     const reason = this.#refusals.get(run) ?? this.#reasonOf(error);
     this.#refusals.set(run, reason);
     letGo({ grants: this.#powers.grants, standing: this.#powers.standing?.() }, batch);
@@ -384,14 +385,7 @@ export class Broker {
     return new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
   }
 
-  async #commit(
-    run: BusRun,
-    entry: Entry,
-    crank: Pick<Crank, 'delivery' | 'inbox'> | undefined,
-    batch: Batch,
-    timersDone: readonly number[],
-    revoke = false,
-  ): Promise<CommitResult> {
+  async #commit(run: BusRun, entry: Entry, { crank, batch, timersDone, revoke = false }: CommitRest): Promise<CommitResult> {
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
@@ -399,7 +393,7 @@ export class Broker {
     const held = ending ? [...ledger.caps.values()] : [];
     if (ending) this.#dispatcher.drop(record.id, ledger.pending.keys());
     if (revoke) for (const id of held) if (this.#powers.grants.get(id)?.holder === record.id) this.#powers.grants.revoke(id);
-    // What a finishing crank sent still leaves; calls and children that it did not wait for do not.
+    // The messages of a finishing crank still leave; calls and children that it did not wait for do not.
     const outbox: Outgoing[] = [...batch.outbox];
     if (ending && record.parent !== undefined) {
       outbox.push({
@@ -501,7 +495,7 @@ export class Broker {
     // It was ended from outside while this was being written: what was still under embargo never leaves.
     if (run.outcome !== undefined) return;
     if (this.#closed) return;
-    // What was decided about while this was written has no end to wait for any more.
+    // An effect that was answered while this was written needs no timer any more.
     for (const { id, due } of batch.timers) if (isTimed(ledger.pending.get(id))) this.#events.timer(record.id, id, due);
     for (const id of timersDone) this.#events.timerDone(record.id, id);
     for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#events.asks(record.id, id);
@@ -521,7 +515,7 @@ export class Broker {
     for (const id of ids) {
       const pending = ledger.pending.get(id);
       if (pending?.kind !== 'decided') continue;
-      // What is behind a handle can be large, so each comes by itself.
+      // The value behind a handle can be large, so each is delivered by itself.
       if (pending.delivery.kind === 'reply' && pending.opened === undefined) results.push(...pending.delivery.results);
       else this.#events.deliver(ledger.record.id, pending.delivery, undefined);
     }

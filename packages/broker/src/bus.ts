@@ -1,4 +1,4 @@
-/** What the bus is given, what it takes in, and what it tells its host. Types only. */
+/** Types of the bus: its collaborators, its input, and its events. */
 import type { Grants } from '@corral/policy/capability/grants';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
@@ -24,13 +24,13 @@ export interface BrokerPowers {
   readonly clock: Clock;
   readonly random: Random;
   readonly grants: Grants;
-  /** What a tenant has in force; none where that is left out. */
+  /** The policies in force for a tenant; undefined if it has none. */
   readonly policies?: (tenant: TenantId) => Policies | undefined;
   /** SHA-256 as hex. */
   readonly digest: (text: string) => string;
   /** How long people have to decide about a call; undefined: as limits.ts says. */
   readonly approval_ms?: number | undefined;
-  /** What a tenant may use, by name; its services too. */
+  /** A tool or service of a tenant, by name. */
   readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   /** Whether a tool that a tenant may use is under quarantine, and so is not given out by `tool`. */
   readonly quarantined?: (tenant: TenantId, name: string) => boolean;
@@ -49,7 +49,7 @@ export interface BrokerPowers {
   readonly reach: (tenant: TenantId, service: string, key: string, header: RunRecord['header']) => Reached | undefined;
 }
 
-/** What the bus tells the supervisor. */
+/** Events of the bus for the supervisor. */
 export interface BusEvents {
   /** A delivery for a run; `inbox` numbers it where the store keeps it until it is taken. */
   readonly deliver: (run: RunId, delivery: PendingDelivery, inbox: number | undefined) => void;
@@ -100,7 +100,7 @@ export interface BusRun {
   readonly outcome: Outcome | undefined;
 }
 
-/** What came back from a cell. */
+/** The result of a crank in a cell. */
 export interface Crank {
   readonly delivery: Delivery;
   readonly deliveryText: string;
@@ -127,10 +127,12 @@ export interface CrankTold {
   readonly after: () => void;
 }
 
-/** What a commit takes beside its run and its entry. */
-export type CommitRest = [
-  crank: Pick<Crank, 'delivery' | 'inbox'> | undefined,
-  batch: Batch,
-  timersDone: readonly number[],
-  revoke?: boolean,
-];
+/** The contents of a commit besides its run and its entry. */
+export interface CommitRest {
+  /** Undefined for an event of the host. */
+  readonly crank?: Pick<Crank, 'delivery' | 'inbox'>;
+  readonly batch: Batch;
+  readonly timersDone: readonly number[];
+  /** Takes back the run's grants, and so all that were derived from them. */
+  readonly revoke?: boolean | undefined;
+}

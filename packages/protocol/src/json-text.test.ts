@@ -65,6 +65,6 @@ describe('a JSON text', () => {
   });
 
   test.each(['', '{a:1}', '{"a":1}}', "{'a':1}", '\uFEFF\uFEFF1', '[1,]'])('that is none is refused: %j', (text) =>
-    expect(refusal(text)).toMatch(/^is no JSON: /),
+    expect(refusal(text)).toMatch(/^cannot be read, because there is no JSON in it: /),
   );
 });

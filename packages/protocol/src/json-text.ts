@@ -25,7 +25,7 @@ export function readJson(text: string | Uint8Array): Json {
   try {
     value = JSON.parse(json) as Json;
   } catch (error) {
-    throw new JsonTextError(`is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new JsonTextError(`cannot be read, because there is no JSON in it: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (SUSPECT.test(json)) refuseLoss(json);
   if (membersWritten(json) !== membersRead(value)) throw new JsonTextError(`names ${repeated(json)} twice in one object`);

@@ -6,6 +6,10 @@ export class Rota<T> {
   /** In the order of turns; the next tenant first. */
   readonly #of = new Map<string, T[]>();
 
+  get isEmpty(): boolean {
+    return this.#of.size === 0;
+  }
+
   /** Number of waiting items of a tenant. */
   waiting(who: string): number {
     return this.#of.get(who)?.length ?? 0;

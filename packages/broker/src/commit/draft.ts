@@ -90,7 +90,7 @@ export class CrankDraft {
     return this.#context.now;
   }
 
-  /** What comes of it; decided as a whole once `finish` was called. */
+  /** The consequences of the effects; complete once `finish` was called. */
   get batch(): Batch {
     return this.#batch ?? this.#deciding.batch;
   }

@@ -7,7 +7,7 @@ import type { Crank } from '../bus.ts';
 import type { Batch } from '../effects/batch.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
-/** A commit was refused, and that has been told. */
+/** A commit was refused, and the event of that has been emitted. */
 export class Refusal extends Error {
   readonly reason: CorralError;
   constructor(reason: CorralError) {
@@ -16,10 +16,12 @@ export class Refusal extends Error {
   }
 }
 
-/** What the host does to a run in the entry of its crank: it stops it, or takes the checkpoint that was asked for. */
+/**
+ * The event in the entry of a crank: a stop, or the checkpoint that the run asked for. A stop beside a checkpoint is applied to the ledger
+ * here, because the checkpoint must carry it over.
+ */
 export function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): HostEvent | undefined {
   if (outcome !== undefined || ledger.checkpointing === undefined) return stop?.event;
-  // What stops it is in what the checkpoint carries over.
   if (stop?.event !== undefined) ledger.applyEvent(stop.event, at);
   const { state, unread = [] } = ledger.checkpointing;
   return { kind: 'checkpoint', state: state as Json, unread: unread as Json, ledger: ledger.snapshot() as unknown as Json };

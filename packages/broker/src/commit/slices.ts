@@ -110,7 +110,7 @@ export class Slices {
     }
     draft.wait();
     this.#release = accounts?.hold(draft.books);
-    this.#stop = turns.after(this.#slice.gap_ms, () => this.next());
+    this.#stop = turns.after(this.#run.ledger.record.tenant, this.#slice.gap_ms, () => this.next());
   }
 
   #take(): void {

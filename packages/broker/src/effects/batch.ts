@@ -70,11 +70,11 @@ export interface Batch {
   cause: Cause | undefined;
 }
 
-/** What a denial stops, besides the call: in memory at once, and durable with the crank that was denied something. */
+/** A stop that a denial causes besides refusing the call: in memory at once, and durable with the crank that was denied something. */
 export interface Stop {
   /** The control event for the run; undefined if the crank ends the run, or if the run is stopped already. */
   readonly event: Extract<HostEvent, { kind: 'control' }> | undefined;
-  /** What is put up against the version of its agent; undefined where one stands already. */
+  /** The quarantine of the version of its agent; undefined if there is one already. */
   readonly quarantine: Quarantine | undefined;
   /** The commit is durable. */
   readonly kept: () => void;

@@ -9,7 +9,6 @@ import type { FlowRun } from '@corral/policy/flow/run';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
-import type { PlacedHandle } from '@corral/protocol/wire/handle';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
@@ -39,19 +38,16 @@ export interface Taken {
   readonly ended: boolean;
 }
 
+/** Books has the descriptions of the fields. */
 export class Ledger implements Books {
   readonly record: RunRecord;
   readonly tracked: boolean;
   purse: Purse;
-  /** The c-list: index to grant. An index has a meaning only within this run. */
   readonly caps: Map<number, GrantId>;
-  /** The next index. Each index is used once, so the index of a disposed capability is never valid again. */
   nextCap: number;
   readonly pending: Map<number, Pending>;
   readonly handles: Handles;
-  /** Time of the last delivery, in milliseconds since 1970. */
   lastAt = 0;
-  /** Number of the last journal entry. */
   seq = 0;
   lastId = 0;
   effects = 0;
@@ -60,51 +56,27 @@ export class Ledger implements Books {
   journalBytes = 0;
   listening = false;
   control: Control = 'none';
-  /** The run with whose descendants this one was paused; undefined if it was paused alone or is not paused. */
   family: RunId | undefined;
   readonly wall: WallClock;
-  /** Changes to the accounts above the run that its calls make. */
   tally: Tally;
-  /** The request to cancel; `told` once the agent was given it. */
   cancelled: Cancelled | undefined;
   held: HoldReason | undefined;
-  /** Label and provenance; undefined if no policy uses them. */
   flow: FlowRun | undefined;
-  /** Numbers of recent calls of each tool. */
   readonly rates: Rates;
-  /** The current code; an upgrade may have changed it since admission. */
   bundle: Digest;
   version: Digest;
-  /** The runtime on which the journal was last replayed successfully. */
   header: RunRecord['header'];
-  /** The last checkpoint: its entry and the state it saved. */
-  checkpoint:
-    | {
-        readonly seq: number;
-        readonly state: Json;
-        readonly unread: Json;
-        readonly label: Label | undefined;
-        readonly placed?: readonly PlacedHandle[];
-      }
-    | undefined;
-  /** The checkpoint effect of the crank that is being applied. */
+  checkpoint: Books['checkpoint'];
   checkpointing: Extract<Effect, { kind: 'checkpoint' }> | undefined;
-  /** CPU time of the cranks since the checkpoint, in microseconds: the cost of reviving the run. */
   segment_cpu_us = 0;
   segment_entries = 0;
   finished: Extract<Effect, { kind: 'finish' }> | undefined;
-  /** Length of the longest causal chain of messages that reached this run. */
   depth = 0;
-  /** For a turn of a service and the runs that it spawned: the number of turns in the causal chain. */
   hops = 0;
-  /** Number of calls under way, kept separately because every call checks it. */
   inFlight = 0;
-  /** Limits for which the broker refused something. If an agent ends with an error about one of them, the error is true. */
   refusedFor: ReadonlySet<string>;
 
-  /** Requests that the run has not answered. */
   asked: Asked;
-  /** Detectors; undefined if the run is not watched. */
   readonly loops: RunDetectors | undefined;
 
   /** The original, if this is a draft. */

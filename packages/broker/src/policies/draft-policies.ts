@@ -1,5 +1,5 @@
 /**
- * What a crank that is being decided adds to what its host has seen agents do. Its later calls are decided by it; others hear of it
+ * The history of agents with the additions of a crank that is being decided. Its later calls are decided with them; other runs see them
  * once the crank is adopted.
  */
 import { argumentAt } from '@corral/policy/capability/predicate';
@@ -63,7 +63,7 @@ export class DraftPolicies implements Policies {
   readonly #of: Policies;
   /** Allows the policies to be closed, if they were replaced. */
   #letGo: (() => void) | undefined;
-  /** Decisions that whatever runs beside the policies is told of. */
+  /** Decisions for the candidate policies that run beside these. */
   #decided: Decided[] | undefined;
 
   constructor(of: Policies) {

@@ -6,7 +6,7 @@
 import type { EventKind } from '../api/event-kinds.ts';
 import type { Principal, Role } from '../api/roles.ts';
 import type { Event } from '../api/schemas.ts';
-import type { Digest } from '../ids.ts';
+import type { Digest, TenantId } from '../ids.ts';
 import type { Json } from '../json.ts';
 import type { AgentManifest, AgentVersion } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
@@ -52,7 +52,7 @@ export interface AliasView {
   readonly before: Digest | null;
 }
 export interface AgentSummary {
-  readonly tenant: never;
+  readonly tenant: TenantId;
   readonly agent: AgentManifest['name'];
   readonly purpose: AgentManifest['purpose'];
   readonly latest: Digest;

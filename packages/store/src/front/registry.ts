@@ -1,6 +1,6 @@
 /** The agents of a tenant: versions by content, and aliases that move between them and can be moved back. */
 import { CorralError } from '@corral/protocol/errors';
-import type { Digest } from '@corral/protocol/ids';
+import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
 import { didYouMean } from '@corral/protocol/nearest';
 import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
@@ -172,7 +172,7 @@ export class Registry implements AgentRegistry {
     const aliases = names.map(({ alias }) => this.#alias(tenant, agent, alias));
     const latest = aliases.find(({ alias }) => alias === LATEST) as AliasView;
     const { manifest } = view(this.#version(tenant, agent, latest.version));
-    return { tenant: tenant as never, agent: manifest.name, purpose: manifest.purpose, latest: latest.version, versions, aliases };
+    return { tenant: tenant as TenantId, agent: manifest.name, purpose: manifest.purpose, latest: latest.version, versions, aliases };
   }
 
   #move(tenant: string, agent: string, alias: string, version: string, by: string, at: number, reason: string): void {

@@ -6,7 +6,7 @@
 import type { TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
-import { Line } from '../cells/turns.ts';
+import { Rota } from '@corral/protocol/rota';
 
 /** Number of jobs that may be written to the store at once. */
 interface Limits {
@@ -30,8 +30,7 @@ export class Entrance {
   readonly #limits: Limits;
   #inside = 0;
   readonly #of = new Map<TenantId, number>();
-  /** Tenants whose jobs wait; the first one has the next turn. */
-  readonly #waiting = new Map<TenantId, Line<() => void>>();
+  readonly #waiting = new Rota<() => void>();
   /** The tenant of the last job, and when the tenant last changed, on the monotonic clock. */
   #last: TenantId | undefined;
   #otherAt = -Infinity;
@@ -44,7 +43,7 @@ export class Entrance {
   /** Runs `work` once its tenant has a place, and gives the place back when the work has settled. */
   async pass<T>(tenant: TenantId, work: () => Promise<T>): Promise<T> {
     this.#seen(tenant);
-    if (this.#isFree(tenant) && !this.#waiting.has(tenant)) this.#take(tenant);
+    if (this.#isFree(tenant) && this.#waiting.waiting(tenant) === 0) this.#take(tenant);
     else await this.#turn(tenant);
     try {
       return await work();
@@ -60,9 +59,7 @@ export class Entrance {
   }
 
   #turn(tenant: TenantId): Promise<void> {
-    const line = this.#waiting.get(tenant) ?? new Line<() => void>();
-    this.#waiting.set(tenant, line);
-    return new Promise((resolve) => line.push(resolve));
+    return new Promise((resolve) => this.#waiting.push(tenant, resolve));
   }
 
   #isFree(tenant: TenantId): boolean {
@@ -87,16 +84,10 @@ export class Entrance {
 
   /** Gives a place to the next job that may have one. One free place can admit several jobs, if tenants no longer share the host. */
   #next(): boolean {
-    for (const [next, line] of this.#waiting) {
-      if (!this.#isFree(next)) continue;
-      const come = line.shift();
-      // The tenant's other jobs have their turn after those of the other tenants.
-      this.#waiting.delete(next);
-      if (line.length > 0) this.#waiting.set(next, line);
-      this.#take(next);
-      come?.();
-      return true;
-    }
-    return false;
+    const next = this.#waiting.next((tenant) => this.#isFree(tenant as TenantId));
+    if (next === undefined) return false;
+    this.#take(next.who as TenantId);
+    next.item();
+    return true;
   }
 }
