@@ -357,7 +357,8 @@ export class Oracle extends Book {
     const delivery = JSON.parse(deliveryText) as Delivery;
     known.began ??= delivery.at;
     known.spent.cpu_ms += entry.cpu_us / 1000;
-    for (const timer of known.timers.values()) if (!timer.over && timer.due <= delivery.at) timer.behind += 1;
+    // Aborted timers too: one that was due before its abort is in the queue, and is still delivered.
+    for (const timer of known.timers.values()) if (timer.due <= delivery.at) timer.behind += 1;
     // Checked first, since an answer removes its request from the record.
     this.taint.given(known, delivery, where);
     given(this, known, delivery, commit.consumed, where);

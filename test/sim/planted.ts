@@ -383,6 +383,14 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: "[...run.ledger.pending.values()].every((one) => one.kind === 'request') &&\n",
     },
   ],
+  /** Timers of runs in memory fire seconds late. */
+  'late-timers': [
+    {
+      file: 'supervisor/src/runs/clocks.ts',
+      piece: 'Math.max(0, due - clock.now()), () => this.#isDue(run, id, due)',
+      becomes: 'Math.max(0, due - clock.now()) + 8_000, () => this.#isDue(run, id, due)',
+    },
+  ],
   /** A timer does not wake its parked run. */
   'sleep-for-ever': [
     {
