@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
@@ -29,7 +29,7 @@ async function burgle(walls: Walls, become?: number): Promise<{ uid: number; fou
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
 
-  const { command, args, statusDescriptor } = cellCommand(walls);
+  const { command, args, statusDescriptor, filter } = cellCommand(walls);
   // A folder that everybody may write to, as /tmp is.
   const open = await mkdtemp(join(tmpdir(), 'corral-open-'));
   onTestFinished(() => rm(open, { recursive: true, force: true }));
@@ -37,17 +37,24 @@ async function burgle(walls: Walls, become?: number): Promise<{ uid: number; fou
   const task = JSON.stringify({ folder, temporary: open, parent: process.pid, port: (server.address() as AddressInfo).port, become });
   const replaced = args.map((arg) => (arg === CELL_MAIN ? BURGLAR : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
   const child = spawn(command, [...replaced, task], {
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(statusDescriptor === undefined ? [] : (['pipe'] as const))],
+    stdio: [
+      'ignore',
+      'ignore',
+      'pipe',
+      'pipe',
+      ...[statusDescriptor, filter].filter((one) => one !== undefined).map(() => 'pipe' as const),
+    ],
     env: {},
     cwd: '/',
   });
+  if (filter !== undefined) (child.stdio[filter.descriptor] as Writable).end(filter.program);
   let said = '';
   let complained = '';
   (child.stdio[3] as Duplex).setEncoding('utf8').on('data', (text: string) => (said += text));
   child.stderr?.on('data', (text: Buffer) => (complained += text.toString()));
   onTestFinished(() => void child.kill('SIGKILL'));
-  await new Promise((resolve) => child.on('close', resolve));
-  if (said === '') throw new Error(complained);
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (said === '') throw new Error(`exit code ${String(code)} ${complained}`);
   return JSON.parse(said) as { uid: number; found: string[] };
 }
 
@@ -61,8 +68,14 @@ test('walls are built with programs of absolute folders only', async () => {
 });
 
 describe('code run directly in the place of a cell', () => {
-  test.runIf(osWall(here) === 'bubblewrap')('finds no way out through bubblewrap', async () => {
-    expect((await burgle(here)).found).toEqual([]);
+  test.runIf(osWall(here) === 'bubblewrap')('finds no way out through bubblewrap, without the filter of system calls', async () => {
+    if (!('path' in here.bubblewrap)) throw new Error('no bubblewrap');
+    const bubblewrap = { ...here.bubblewrap, seccomp: { missing: 'left out on purpose' } };
+    expect((await burgle({ ...here, bubblewrap })).found).toEqual([]);
+  });
+
+  test.runIf('seccomp' in here.bubblewrap && here.bubblewrap.seccomp === 'on')('does not get as far behind the filter', async () => {
+    await expect(burgle(here)).rejects.toThrow(/exit code 159/);
   });
 
   test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
@@ -91,6 +104,8 @@ describe('code run directly in the place of a cell', () => {
         'become root again',
         'hold what the supervisor has open',
         'start seventy processes',
+        'open a hundred files',
+        'leave its memory on the disk',
       ]) {
         expect(found).not.toContain(way);
       }
@@ -107,6 +122,7 @@ describe('code run directly in the place of a cell', () => {
       'connect to the host',
       'run a program',
       'start seventy processes',
+      'open a hundred files',
     ])
       expect(found).toContain(way);
   });

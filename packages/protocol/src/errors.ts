@@ -123,6 +123,10 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'The cell sent what a correct cell never sends; it was killed. Treat the agent as hostile.',
   },
+  CORRAL_CELL_CALL: {
+    audience: 'operator',
+    hint: 'A correct cell never makes this system call, so somebody else’s code ran in it. Treat the agent as hostile.',
+  },
 
   // Bundles, manifests, submits
   CORRAL_BUNDLE_INVALID: { audience: 'guest', hint: 'Fix the error it names and bundle again.' },

@@ -28,6 +28,7 @@ export async function doctor({ json = false, config }: { readonly json?: boolean
           ? 'cells see no network, no processes and only the runtime’s files'
           : `${walls.bubblewrap.missing}; install bubblewrap for the stronger wall`,
     },
+    systemCalls(walls),
     {
       name: 'wall: another user',
       ok: 'id' in walls.user,
@@ -50,6 +51,16 @@ export async function doctor({ json = false, config }: { readonly json?: boolean
     process.stdout.write(`${lines.join('\n')}\n\n${styleText(wall === undefined ? 'yellow' : 'green', verdict)}\n`);
   }
   return works ? EXIT.ok : EXIT.host;
+}
+
+function systemCalls({ bubblewrap }: Walls): Check {
+  const name = 'filter of system calls';
+  if (!('path' in bubblewrap))
+    return { name, ok: false, says: 'none without bubblewrap: cells can use whatever the kernel offers to a user' };
+  const { seccomp } = bubblewrap;
+  if (seccomp !== 'on')
+    return { name, ok: false, says: `${seccomp.missing}; cells can use whatever the kernel offers inside their namespaces` };
+  return { name, ok: true, says: 'the kernel ends a cell that opens a socket, starts a process or hides memory (seccomp)' };
 }
 
 /** The wall of another user, with what that user may still reach. */

@@ -22,12 +22,19 @@ export interface ProcessMeter {
   readonly children?: boolean;
 }
 
+/**
+ * Why the operating system ended a process: it made a system call that no sound cell makes (its name, where the system says it), or it took
+ * too much memory.
+ */
+export type ExitCause = { readonly kind: 'call'; readonly call: string | undefined } | { readonly kind: 'memory' };
+
 /** How a process ended. */
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: string | null;
   /** The end of its error output. */
   readonly lastWords: string;
+  readonly cause?: ExitCause;
 }
 
 export interface CellProcessEvents {

@@ -1,9 +1,12 @@
 /** Starts cells as processes of this machine. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { setPriority } from 'node:os';
-import type { Duplex, Readable } from 'node:stream';
-import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports/machine';
+import { writeFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import type { CellLauncher, CellProcess, CellProcessEvents, ExitCause } from '@corral/protocol/ports/machine';
+import { KernelLog } from './kernel-log.ts';
 import { childOf, ProcMeter } from './meter.ts';
+import { callName } from './seccomp.ts';
 import { CELL_ENVIRONMENT, cellCommand, type CommandLine, type Walls } from './walls.ts';
 
 /** Niceness of cells. It is higher than the supervisor's, so that a busy guest does not delay a kill. */
@@ -12,22 +15,28 @@ const NICE = 5;
 const NICE_COMPUTING = 19;
 /** Only root may raise a lowered priority again, so others do not lower it further. */
 const MAY_RAISE = process.getuid?.() === 0;
+/** If memory runs out, the kernel kills cells before any other process (Linux, `oom_score_adj`). */
+const OOM_FIRST = '1000';
+/** Exit code by which a shell or a sandbox in between reports that the process was ended for a system call. */
+const FORBIDDEN_CALL = 128 + constants.signals.SIGSYS;
 /** Characters that are kept of the end of a cell's error output. */
 const LAST_WORDS = 4_000;
 /** How long to wait for error output after the exit. */
 const LAST_WORDS_MS = 50;
 
 export class ProcessLauncher implements CellLauncher {
-  readonly #walls: Walls;
+  readonly #commandOf: (nth: number) => CommandLine;
+  readonly #log = new KernelLog();
   #launched = 0;
 
-  constructor(walls: Walls) {
-    this.#walls = walls;
+  /** @param commandOf the command that starts the nth cell */
+  constructor(walls: Walls, commandOf = (nth: number) => cellCommand(walls, nth)) {
+    this.#commandOf = commandOf;
   }
 
   launch(events: CellProcessEvents): CellProcess {
     this.#launched += 1;
-    return new LocalCell(cellCommand(this.#walls, this.#launched), events);
+    return new LocalCell(this.#commandOf(this.#launched), this.#log, events);
   }
 }
 
@@ -42,9 +51,10 @@ class LocalCell implements CellProcess {
   #gone = false;
   #corked = false;
 
-  constructor({ command, args, statusDescriptor, forks }: CommandLine, events: CellProcessEvents) {
+  constructor({ command, args, statusDescriptor, forks, filter }: CommandLine, log: KernelLog, events: CellProcessEvents) {
+    const more = [statusDescriptor, filter?.descriptor].filter((descriptor) => descriptor !== undefined);
     const child = spawn(command, args, {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...(statusDescriptor === undefined ? [] : (['pipe'] as const))],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...more.map(() => 'pipe' as const)],
       env: { ...CELL_ENVIRONMENT },
       cwd: '/',
       // A process group of its own, which includes the processes that bubblewrap forks during its setup, so that all are killed together.
@@ -69,9 +79,11 @@ class LocalCell implements CellProcess {
     const exit = (code: number | null, signal: string | null) => {
       if (exited) return;
       exited = true;
+      const pid = this.#pid;
       this.#gone = true;
       this.#meter?.close();
-      events.onExit({ code, signal, lastWords });
+      if (filter === undefined || code !== FORBIDDEN_CALL) return events.onExit({ code, signal, lastWords });
+      void forbidden(log, pid).then((cause) => events.onExit({ code, signal, lastWords, cause }));
     };
     child.on('error', (error) => {
       lastWords += error.message;
@@ -91,6 +103,12 @@ class LocalCell implements CellProcess {
 
     // The cell inherits the priority of bubblewrap.
     if (child.pid !== undefined) lower(child.pid);
+    if (filter !== undefined) {
+      const pipe = child.stdio[filter.descriptor] as Writable;
+      // bubblewrap reports what it could not read.
+      pipe.on('error', () => undefined);
+      pipe.end(filter.program);
+    }
     if (statusDescriptor === undefined) {
       if (!forks) this.#setPid(child.pid);
     } else this.#readStatus(child.stdio[statusDescriptor] as Readable);
@@ -182,9 +200,15 @@ class LocalCell implements CellProcess {
 function lower(pid: number): void {
   try {
     setPriority(pid, NICE);
+    writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_FIRST);
   } catch {
     // The process is gone already, or this platform has no priorities.
   }
+}
+
+async function forbidden(log: KernelLog, pid: number | undefined): Promise<ExitCause> {
+  const call = pid === undefined ? undefined : await log.callOf(pid);
+  return { kind: 'call', call: call === undefined ? undefined : callName(call, process.arch) };
 }
 
 /** Kills a process and the rest of its process group. */

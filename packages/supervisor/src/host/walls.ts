@@ -7,23 +7,30 @@
  * Another user: if the supervisor is root and bubblewrap is missing, the cell gets a user id of its own. With util-linux it also has its
  * own namespaces for processes, mounts, network and IPC. Files that everybody may read stay readable.
  *
+ * With bubblewrap, a filter of system calls is installed as well (seccomp.ts): namespaces do not confine every kind of socket, and memory
+ * that a process holds without mapping it counts for nobody. The wall of another user has no such filter.
+ *
  * Node's permission model is used in every case, and does not count as a wall.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isFiltered, seccompFilter } from './seccomp.ts';
 
 export type Wall = 'isolate' | 'bubblewrap' | 'user';
 
 /** Programs of util-linux that strengthen a wall; undefined if missing. */
 export interface Helpers {
-  /** Limits the number of processes and threads. */
+  /** Limits the number of processes, threads and open files, and forbids core dumps. */
   readonly prlimit: string | undefined;
   /** Prevents privilege escalation: setuid programs gain nothing. */
   readonly setpriv: string | undefined;
 }
+
+export type Filtered = 'on' | { readonly missing: string };
 
 export interface Walls {
   readonly bubblewrap:
@@ -33,6 +40,8 @@ export interface Walls {
         readonly strict: boolean;
         /** bubblewrap itself runs under a user id of its own, not as root. */
         readonly unprivileged: boolean;
+        /** The filter of system calls; `missing` says why there is none. */
+        readonly seccomp: Filtered;
       })
     | { readonly missing: string };
   readonly user:
@@ -52,6 +61,10 @@ const FIRST_USER = 1_879_048_192;
 const USERS = 4_096;
 /** Maximum of a cell's processes and threads: about twice as many as it has. */
 const PROCESSES = 64;
+/** Maximum of a cell's open files: about four times as many as it has. */
+const FILES = 64;
+/** Limits of a cell's process, for prlimit. A core dump would copy the memory of runs to the disk of the machine. */
+const LIMITS = [`--nproc=${PROCESSES}`, `--nofile=${FILES}`, '--core=0'];
 
 /**
  * Results by search path. They are kept, because finding them starts programs, and a machine does not lose a wall while this process lives.
@@ -82,7 +95,8 @@ function findBubblewrap(path: string): Walls['bubblewrap'] {
   if (program === undefined) return { missing: 'bwrap is not installed' };
   const helpers = { prlimit: findProgram('prlimit', path), setpriv: findProgram('setpriv', path) };
   const root = process.getuid?.() === 0 && helpers.setpriv !== undefined;
-  let said = '';
+  const on: Filtered = isFiltered(process.arch) ? 'on' : { missing: `there is no filter for ${process.arch}` };
+  let said: string | undefined;
   for (const [strict, unprivileged, more] of [
     [true, root, helpers],
     [true, false, helpers],
@@ -90,14 +104,45 @@ function findBubblewrap(path: string): Walls['bubblewrap'] {
     [false, false, NO_HELPERS],
   ] as const) {
     const wall = { path: program, strict, unprivileged, ...more };
-    const [command = '', ...args] = [...bubblewrapCommand(wall, FIRST_USER, existing(cellFiles())), process.execPath, '--version'];
-    const trial = spawnSync(command, args, { timeout: 5_000, encoding: 'utf8', cwd: '/' });
-    if (trial.status === 0) return wall;
-    said ||= (trial.stderr ?? '').trim().split('\n')[0] || (trial.error?.message ?? 'unknown');
+    const failed = triedOut(wall, on);
+    if (failed === undefined) return { ...wall, seccomp: on };
+    said ??= failed;
+    // The filter may be what does not work here.
+    const without: Filtered = { missing: `it does not work here: ${failed}` };
+    if (on === 'on' && triedOut(wall, without) === undefined) return { ...wall, seccomp: without };
   }
   return { missing: `bwrap does not work here: ${said}` };
 }
 
+/** Starts Node within a wall. @returns what it complained about; undefined if it works */
+function triedOut(wall: Omit<Bubblewrap, 'seccomp'>, seccomp: Filtered): string | undefined {
+  const folder = seccomp === 'on' && isFiltered(process.arch) ? mkdtempSync(join(tmpdir(), 'corral-filter-')) : undefined;
+  let filter: number | undefined;
+  try {
+    if (folder !== undefined && isFiltered(process.arch)) {
+      writeFileSync(join(folder, 'filter'), seccompFilter(process.arch));
+      filter = openSync(join(folder, 'filter'), 'r');
+    }
+    const more = filter === undefined ? [] : ['--seccomp', '3'];
+    // An empty script, because Node then starts its threads, too.
+    const [command = '', ...args] = [...bubblewrapCommand(wall, FIRST_USER, existing(cellFiles()), more), process.execPath, '-e', '0'];
+    const trial = spawnSync(command, args, {
+      timeout: 5_000,
+      encoding: 'utf8',
+      cwd: '/',
+      stdio: ['ignore', 'ignore', 'pipe', filter ?? 'ignore'],
+    });
+    if (trial.status === 0) return undefined;
+    return (
+      (trial.stderr ?? '').trim().split('\n')[0] || (trial.error?.message ?? `it ended with ${trial.signal ?? `exit code ${trial.status}`}`)
+    );
+  } finally {
+    if (filter !== undefined) closeSync(filter);
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+type Bubblewrap = Extract<Walls['bubblewrap'], { path: string }>;
 const NO_HELPERS: Helpers = { prlimit: undefined, setpriv: undefined };
 
 function findUser(path: string): Walls['user'] {
@@ -113,7 +158,7 @@ function findUser(path: string): Walls['user'] {
     id: each ? FIRST_USER : NOBODY,
     each,
     unshare: linux ? works(findProgram('unshare', path), [...UNSHARE, 'true']) : undefined,
-    prlimit: linux && each ? works(findProgram('prlimit', path), [`--nproc=${PROCESSES}`, 'true']) : undefined,
+    prlimit: linux && each ? works(findProgram('prlimit', path), [...LIMITS, 'true']) : undefined,
     setpriv: linux ? works(findProgram('setpriv', path), ['--no-new-privs', 'true']) : undefined,
   };
 }
@@ -142,6 +187,8 @@ export interface CommandLine {
   readonly statusDescriptor: number | undefined;
   /** The cell is a grandchild whose pid is not reported. */
   readonly forks: boolean;
+  /** The filter of system calls, and the descriptor from which bubblewrap reads it. */
+  readonly filter?: { readonly descriptor: number; readonly program: Buffer };
 }
 
 /** The cell's entry, built by `npm run build`. It is known by its path and never imported here. */
@@ -149,6 +196,7 @@ export const CELL_MAIN = fileURLToPath(import.meta.resolve('@corral/cell/main'))
 export const IMAGE_PATH = fileURLToPath(import.meta.resolve('@corral/image-base/image.json'));
 
 const STATUS_DESCRIPTOR = 4;
+const FILTER_DESCRIPTOR = 5;
 
 /**
  * The command that starts a cell within the given wall.
@@ -171,19 +219,23 @@ export function cellCommand(walls: Walls, nth = 0): CommandLine {
     become,
   ];
   if (wall === 'bubblewrap' && 'path' in walls.bubblewrap) {
-    const status = ['--json-status-fd', String(STATUS_DESCRIPTOR)];
+    const filter =
+      walls.bubblewrap.seccomp === 'on' && isFiltered(process.arch)
+        ? { descriptor: FILTER_DESCRIPTOR, program: seccompFilter(process.arch) }
+        : undefined;
+    const more = ['--json-status-fd', String(STATUS_DESCRIPTOR), ...(filter === undefined ? [] : ['--seccomp', String(FILTER_DESCRIPTOR)])];
     const [command = '', ...args] = [
-      ...bubblewrapCommand(walls.bubblewrap, FIRST_USER + (nth % USERS), cellFiles(), status),
+      ...bubblewrapCommand(walls.bubblewrap, FIRST_USER + (nth % USERS), cellFiles(), more),
       node,
       ...nodeArgs,
     ];
-    return { command, args, statusDescriptor: STATUS_DESCRIPTOR, forks: false };
+    return { command, args, statusDescriptor: STATUS_DESCRIPTOR, forks: false, ...(filter === undefined ? {} : { filter }) };
   }
   if (wall === 'user' && 'id' in walls.user) {
     const { unshare, prlimit, setpriv } = walls.user;
     const [command = node, ...args] = [
       // The limit takes effect once the cell has changed its user id; root has no limit.
-      ...(prlimit === undefined ? [] : [prlimit, `--nproc=${PROCESSES}`]),
+      ...(prlimit === undefined ? [] : [prlimit, ...LIMITS]),
       ...(setpriv === undefined ? [] : [setpriv, '--no-new-privs']),
       ...(unshare === undefined ? [] : [unshare, ...UNSHARE]),
       node,
@@ -195,7 +247,7 @@ export function cellCommand(walls: Walls, nth = 0): CommandLine {
 }
 
 function bubblewrapCommand(
-  { path, strict, unprivileged, prlimit, setpriv }: Extract<Walls['bubblewrap'], { path: string }>,
+  { path, strict, unprivileged, prlimit, setpriv }: Omit<Bubblewrap, 'seccomp'>,
   user: number,
   files: readonly string[],
   more: readonly string[] = [],
@@ -224,7 +276,7 @@ function bubblewrapCommand(
     '/',
     ...more,
     // Set inside the cell's own user namespace, so that only its own processes count.
-    ...(prlimit === undefined ? [] : [prlimit, `--nproc=${PROCESSES}`]),
+    ...(prlimit === undefined ? [] : [prlimit, ...LIMITS]),
   ];
 }
 

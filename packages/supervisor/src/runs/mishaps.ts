@@ -11,7 +11,7 @@ import type { Cell } from '../cells/cell.ts';
 import type { Task } from '../cells/task.ts';
 import { billed } from '../cells/usage.ts';
 import type { RunLifecycle } from './lifecycle.ts';
-import { differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf, saysOutOfMemory } from './outcomes.ts';
+import { blames, differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf } from './outcomes.ts';
 import type { OnCpu, Run } from './run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
@@ -62,7 +62,7 @@ export class Mishaps {
   #lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
     run.lose();
-    if (error !== undefined || saysOutOfMemory(exit) || run.losses > MACHINE.cell_losses.default) {
+    if (error !== undefined || blames(exit) || run.losses > MACHINE.cell_losses.default) {
       this.#options.lifecycle.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
       return;
     }

@@ -13,14 +13,27 @@ const OUT_OF_MEMORY = /out of memory|bad_alloc|Allocation failed|heap limit/i;
 /** The end of what a process wrote to its error output, on one line. */
 export const lastWords = (exit: ProcessExit): string => exit.lastWords.trim().split('\n').slice(-3).join(' ').slice(0, 300);
 
+/** Whether the run that was on the CPU of a lost cell is to blame, by what the process or the kernel reported. */
+export const blames = (exit: ProcessExit): boolean => exit.cause !== undefined || saysOutOfMemory(exit);
+
 /** Whether the process reported that it ran out of memory. */
-export const saysOutOfMemory = (exit: ProcessExit): boolean => OUT_OF_MEMORY.test(exit.lastWords);
+const saysOutOfMemory = (exit: ProcessExit): boolean => OUT_OF_MEMORY.test(exit.lastWords);
 
 /** Outcome of a run whose cell died during its crank without being killed by the host. */
 export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined): Outcome {
   if (error !== undefined)
     return { kind: 'failed', code: error.code === 'CORRAL_INTERNAL' ? error.code : 'CORRAL_CELL_PROTOCOL', message: error.message };
   const words = lastWords(exit);
+  if (exit.cause?.kind === 'call') {
+    const call = exit.cause.call === undefined ? 'a forbidden system call' : `the forbidden system call ${exit.cause.call}`;
+    return {
+      kind: 'failed',
+      code: 'CORRAL_CELL_CALL',
+      message: `The cell made ${call} during a crank of this run, and the kernel ended it.`,
+    };
+  }
+  if (exit.cause?.kind === 'memory')
+    return { kind: 'exceeded', limit: 'memory', message: 'The cell took all the memory of its control group, and the kernel ended it.' };
   if (saysOutOfMemory(exit)) return { kind: 'exceeded', limit: 'memory', message: `The run used up its cell’s memory: ${words}` };
   const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
   return { kind: 'failed', code: 'CORRAL_CELL_CRASHED', message: `The cell ended with ${how} during a crank of this run. ${words}`.trim() };
