@@ -1,5 +1,6 @@
 /** The suite for stores, whatever they are made of. A new one is added to the table at the end. */
 import { describe, expect, test } from 'vitest';
+import { errorData } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Digest, GrantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
@@ -164,6 +165,61 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     ]);
     await store.commit(commit(2, 1, { consumed: 1 }));
     expect((await store.inbox(runId(2))).map((item) => item.seq)).toEqual([2]);
+    await store.close();
+  });
+
+  test('answers a request once, by its receiver or by the end of it, and tells a sender whose message reached nobody', async () => {
+    const store = await (await opener())();
+    for (const n of [1, 2, 3]) await store.admit(record(n), [], 1);
+    const asks = (n: number, key: string, request: number) => ({ ...to(n, key), delivery: { ...to(n, key).delivery, request } });
+    const reply = (id: number, value: unknown) => ({
+      to: runId(1),
+      key: `r.${id}`,
+      delivery: { kind: 'reply' as const, results: [{ id, value: value as never }] },
+    });
+    await store.commit(commit(3, 1, { status: ENDED }));
+    const error = (call: number, message: string) => ({
+      id: call,
+      error: errorData('CORRAL_RECIPIENT_ENDED', message, { call }),
+    });
+    const sent = await store.commit(
+      commit(1, 1, { outbox: [asks(2, '1.0', 5), asks(2, '1.1', 6), asks(2, '1.2', 7), asks(3, '1.3', 8), { ...to(3, '1.4'), sent: 9 }] }),
+    );
+    const untold = error(9, 'The run this message was for has ended.');
+    expect(sent).toEqual({ delivered: [1, 2, 3, 0, 0], answered: [runId(1)], unreached: [untold] });
+    // The second reply to a request is dropped, and so is one to a request that was never made.
+    const replied = await store.commit(commit(2, 1, { consumed: 1, outbox: [reply(5, 'yes'), reply(5, 'no'), reply(99, 'what')] }));
+    expect(replied).toEqual({ delivered: [2, 0, 0] });
+    const label = {
+      influenced_by: ['mail'],
+      private_to: [],
+      sticky: { untrusted_input: true, private_data: false, outside_effect: false },
+    };
+    const outcome = { kind: 'exceeded' as const, limit: 'cpu' as const };
+    const end = await store.commit(commit(2, 2, { consumed: 2, label, status: { ...ENDED, outcome: outcome as never } }));
+    expect(end).toEqual({ delivered: [], answered: [runId(1), runId(1)] });
+    const inbox = await store.inbox(runId(1), ALL_OF_INBOX);
+    expect(inbox.map(({ seq, delivery }) => [seq, delivery])).toEqual([
+      [-9, { kind: 'reply', results: [untold] }],
+      [1, { kind: 'reply', results: [error(8, 'The run this request was for has ended.')] }],
+      [2, { kind: 'reply', results: [{ id: 5, value: 'yes' }] }],
+      [
+        3,
+        {
+          kind: 'reply',
+          results: [error(6, 'The run ended before it replied (exceeded(cpu)); its effects for the request are not undone.')],
+          label,
+        },
+      ],
+      [
+        4,
+        {
+          kind: 'reply',
+          results: [error(7, 'The run ended before it did anything about the request (exceeded(cpu)).')],
+          label,
+        },
+      ],
+    ]);
     await store.close();
   });
 

@@ -30,7 +30,7 @@ import type {
   Taken,
 } from '@corral/protocol/ports/store';
 import { entryTexts } from '../core/body.ts';
-import { Broken, type Custody, Evidence, PLACE, refused } from './evidence.ts';
+import { Broken, type Custody, Evidence, refused } from './evidence.ts';
 import { collect, type Collected, collectable, erasable, eraseRun, type Wanted } from './gc.ts';
 import { checkLog, type CheckWanted } from './log-check.ts';
 import { FrontTables } from './log-front.ts';
@@ -41,6 +41,7 @@ import { Post, Told, type End } from './post.ts';
 import { Claims } from './claims.ts';
 import { Nodes } from './nodes.ts';
 import { Requests } from './requests.ts';
+import { PLACE } from '../core/places.ts';
 import { chain } from '../core/seal.ts';
 import { Sql } from './sql.ts';
 import { type Asked, verifyStep, type Verified } from './verify.ts';

@@ -9,6 +9,8 @@ import type { Damage, EntryHash, InboxItem } from '@corral/protocol/ports/store'
 import { Blobs, MissingPayload, type Owner } from './blobs.ts';
 import { decodeTexts, encodeTexts, ENTRY_TEXTS, entryOf, type Texts } from '../core/body.ts';
 import { hex } from '../core/digests.ts';
+import { FORMAT, rendered, tombstoneOf } from '../core/mailbox.ts';
+import { PLACE } from '../core/places.ts';
 import { chain, isForgotten, newKey, seal, unseal } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
@@ -25,6 +27,15 @@ export interface Custody {
   readonly end_hash: Uint8Array | null;
 }
 
+/** An item of an inbox as it is stored. */
+export interface InboxRow {
+  readonly seq: number;
+  readonly sender: string;
+  readonly key: string;
+  readonly format: number;
+  readonly delivery: Uint8Array;
+}
+
 export interface Row {
   readonly seq: number;
   readonly at: number;
@@ -33,15 +44,6 @@ export interface Row {
   readonly hash: Uint8Array;
   readonly body: Uint8Array;
 }
-
-/** The place of each sealed text, as associated data, so that it opens nowhere else. */
-export const PLACE = {
-  entry: (run: string, seq: number) => `${run}:entry:${seq}`,
-  inbox: (run: string, seq: number) => `${run}:inbox:${seq}`,
-  record: (run: string) => `${run}:record`,
-  ledger: (run: string) => `${run}:ledger`,
-  outcome: (run: string) => `${run}:outcome`,
-};
 
 const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs LEFT JOIN records USING (n)';
 const PAGE = 256;
@@ -212,19 +214,32 @@ export class Evidence {
   inbox(run: RunId, after: number): InboxItem[] {
     const custody = this.custody(run);
     if (custody === undefined || custody.erased_at !== null) return [];
-    const rows = this.#sql.all<{ seq: number; delivery: Uint8Array; at: number | null }>(
-      'SELECT seq, delivery, at FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
+    const rows = this.#sql.all<InboxRow & { at: number | null }>(
+      'SELECT seq, sender, key, format, delivery, at FROM inbox WHERE run = ? AND seq > ? ORDER BY seq',
       custody.n,
       after,
     );
     return refused(() => {
       const key = this.keyOf(custody);
-      return rows.map(({ seq, delivery, at }) => ({
-        seq,
+      return rows.map(({ at, ...row }) => ({
+        seq: row.seq,
         ...(at === null ? {} : { at }),
-        delivery: this.openOne<PendingDelivery>(key, PLACE.inbox(run, seq), delivery, run),
+        delivery: this.delivery(run, key, row),
       }));
     });
+  }
+
+  /** @throws Broken */
+  delivery(run: RunId, runKey: Uint8Array, { seq, sender, key, format, delivery }: InboxRow): PendingDelivery {
+    if (format !== FORMAT.refusal) {
+      const place = format === FORMAT.sent ? PLACE.sent(run, sender, key) : PLACE.inbox(run, seq);
+      return this.openOne<PendingDelivery>(runKey, place, delivery, run);
+    }
+    try {
+      return rendered(tombstoneOf(delivery));
+    } catch (error) {
+      throw new Broken(run, 0, 'record', 'has an item in its inbox that cannot be read', { cause: error });
+    }
   }
 
   /** Hashes as stored, also of a run that was erased. */

@@ -2,19 +2,20 @@
  * Traffic between runs: deliveries into inboxes, requests with exactly one reply each, and the service instances that messages
  * create. Part of the commit that contains it.
  */
-import { CorralError, errorData, type ErrorCode } from '@corral/protocol/errors';
+import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/model/label';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, Kept, RunRecord } from '@corral/protocol/model/run';
 import type { CommitResult, Instance, Outgoing, StoredRun } from '@corral/protocol/ports/store';
 import { encodeTexts } from '../core/body.ts';
-import { Broken, PLACE } from './evidence.ts';
-import type { Open, Requests } from './requests.ts';
+import { answerKey, FORMAT, howEnded, type Refusal, refusalKey, resultOf, type Tombstone, tombstoneBytes, TOOL } from '../core/mailbox.ts';
+import { PLACE } from '../core/places.ts';
+import { Broken } from './evidence.ts';
+import type { Requests } from './requests.ts';
 import { seal } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
@@ -28,14 +29,6 @@ export interface End {
 interface Holder {
   readonly n: number;
   readonly key: Uint8Array;
-}
-
-/** The error that answers a request which gets no reply. */
-interface Refusal {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly limit?: string;
-  readonly label?: Label | undefined;
 }
 
 /** Functions of the rest of the store that this needs. */
@@ -63,8 +56,9 @@ export class Post {
 
   /** A run has ended: each run that waits for its reply gets an error. */
   close(run: RunId, n: number, { outcome, label }: End, told: Told): void {
-    for (const open of this.#requests.close(run, n))
-      this.#answer(open.requester, open.id, { code: 'CORRAL_RECIPIENT_ENDED', message: endOf(open, outcome), label }, told);
+    const how = outcome === undefined ? {} : { how: howEnded(outcome) };
+    for (const { requester, id, begun } of this.#requests.close(run, n))
+      this.#answer(requester, { refused: 'unanswered', call: id, begun, ...how, ...(label === undefined ? {} : { label }) }, told);
   }
 
   /**
@@ -73,7 +67,7 @@ export class Post {
    */
   sendAll(run: RunId, head: Holder, outbox: readonly Outgoing[], told: Told): readonly number[] {
     const delivered = outbox.map((outgoing) => this.#send(run, outgoing, told));
-    this.keep(run, head, told.unreached);
+    for (const tombstone of told.tombstones) this.#keep(head.n, tombstone.call, FORMAT.refusal, tombstoneBytes(tombstone));
     return delivered;
   }
 
@@ -85,15 +79,16 @@ export class Post {
     const to = instance === undefined ? outgoing.to : this.#instance(instance, delivery.kind === 'message' ? delivery : {}, told);
     told.receivers.push(typeof to === 'string' ? to : outgoing.to);
     if (typeof to !== 'string') {
-      if (delivery.kind === 'message' && delivery.request !== undefined) this.#answer(from, delivery.request, to, told);
+      if (delivery.kind === 'message' && delivery.request !== undefined) this.#answer(from, { ...to, call: delivery.request }, told);
       return 0;
     }
     if (!isDue) return 0;
     const number = this.#deliver(from, to === outgoing.to ? outgoing : { ...outgoing, to }, told.at);
-    if (number <= 0 && outgoing.sent !== undefined) told.unreached.push(unreached(outgoing.sent, number < 0));
+    if (number <= 0 && outgoing.sent !== undefined)
+      told.tombstones.push({ refused: number < 0 ? 'full' : 'ended', call: outgoing.sent, message: true });
     if (delivery.kind !== 'message' || delivery.request === undefined) return number;
     if (number > 0) this.#requests.open(from, delivery.request, to, number);
-    else this.#answer(from, delivery.request, REFUSED[number < 0 ? 'full' : 'ended'], told);
+    else this.#answer(from, { refused: number < 0 ? 'full' : 'ended', call: delivery.request }, told);
     return number;
   }
 
@@ -113,10 +108,10 @@ export class Post {
             last,
           );
     if (row !== undefined && row.lifecycle !== 'ended') return row.id;
-    if (this.#requests.alive(of) >= MACHINE.instances_per_service.default) return CROWDED;
+    if (this.#requests.alive(of) >= MACHINE.instances_per_service.default) return { refused: 'crowded' };
     // Killing an instance also discards its state.
     const kept = row === undefined || row.outcome_kind === 'killed' ? {} : this.#kept(row.id);
-    if ('code' in kept) return kept;
+    if ('refused' in kept) return kept;
     const service = { key: record.service?.key ?? '', ...kept };
     const { label, depth, hops } = first;
     // The first sender chose the key that the instance is given, and the instance may act before it reads the message; so the
@@ -155,35 +150,30 @@ export class Post {
       if (!(error instanceof CorralError || error instanceof Broken)) throw error;
       // Starting without state would silently lose what the instance has done.
       this.#core.quarantine(run, error.message);
-      return {
-        code: 'CORRAL_JOURNAL_DAMAGED',
-        message: `The state that the instance kept is damaged; a person must look at ${run}. Once that run is erased, a message makes a new instance.`,
-      };
+      return { refused: 'damaged', run };
     }
   }
 
-  #answer(to: RunId, id: number, { code, message, limit, label }: Refusal, told: Told): void {
-    const results = [{ id, error: errorData(code, message, { call: id, ...(limit === undefined ? {} : { limit }) }) }];
-    const delivery = { kind: 'reply' as const, results, ...(label === undefined ? {} : { label }) };
-    const number = this.#deliver(to, { to, key: `answer.${id}`, delivery }, told.at);
-    if (number > 0) told.answered.push(to);
+  #answer(to: RunId, tombstone: Tombstone, told: Told): void {
+    if (this.#place(to, to, refusalKey(tombstone.call), FORMAT.refusal, tombstoneBytes(tombstone), told.at) > 0) told.answered.push(to);
   }
 
-  /**
-   * Stores the answers to a run's own calls, and to its messages that reached nobody. Each has the negative number of its effect as
-   * its position: so there is one answer for each, and the numbering of other deliveries is not affected.
-   */
+  /** Stores the answers to a run's own calls. */
   keep(run: RunId, { n, key }: Holder, results: readonly Result[]): void {
     for (const result of results) {
       const delivery: PendingDelivery = { kind: 'reply', results: [result] };
-      this.#sql.run(
-        "INSERT OR IGNORE INTO inbox (run, seq, sender, key, delivery) VALUES (?, ?, 'tool', ?, ?)",
-        n,
-        -result.id,
-        `call.${result.id}`,
-        seal(key, PLACE.inbox(run, -result.id), encodeTexts([JSON.stringify(delivery)])),
-      );
+      const sealed = seal(key, PLACE.sent(run, TOOL, answerKey(result.id)), encodeTexts([JSON.stringify(delivery)]));
+      this.#keep(n, result.id, FORMAT.sent, sealed);
     }
+  }
+
+  /**
+   * An item about one of a run's own effects has the negative number of the effect as its position: so there is one answer for each,
+   * and the numbering of other deliveries is not affected.
+   */
+  #keep(n: number, call: number, format: number, bytes: Uint8Array): void {
+    const sql = 'INSERT OR IGNORE INTO inbox (run, seq, sender, key, format, delivery) VALUES (?, ?, ?, ?, ?, ?)';
+    this.#sql.run(sql, n, -call, TOOL, answerKey(call), format, bytes);
   }
 
   /** Puts a delivery into an inbox; 0: the receiver has ended; -1: too many messages wait for it. */
@@ -191,21 +181,27 @@ export class Post {
     if (delivery.kind === 'message' && this.#waiting(to) >= MACHINE.mailbox_messages.default) return -1;
     const key = this.#core.keyOf(to);
     if (key === undefined) return 0;
+    const number = this.#place(
+      to,
+      from,
+      name,
+      FORMAT.sent,
+      seal(key, PLACE.sent(to, from, name), encodeTexts([JSON.stringify(delivery)])),
+      at,
+    );
+    if (number > 0) for (const grant of grants) this.#core.putGrant(grant);
+    return number;
+  }
+
+  /** Gives an item its number in an inbox; 0: the receiver has ended. */
+  #place(to: RunId, sender: string, key: string, format: number, bytes: Uint8Array, at: number): number {
     const row = this.#sql.get<{ n: number; inbox_seq: number }>(
       "UPDATE runs SET inbox_seq = inbox_seq + 1 WHERE id = ? AND lifecycle <> 'ended' RETURNING n, inbox_seq",
       to,
     );
     if (row === undefined) return 0;
-    this.#sql.run(
-      'INSERT INTO inbox (run, seq, sender, key, delivery, at) VALUES (?, ?, ?, ?, ?, ?)',
-      row.n,
-      row.inbox_seq,
-      from,
-      name,
-      seal(key, PLACE.inbox(to, row.inbox_seq), encodeTexts([JSON.stringify(delivery)])),
-      at,
-    );
-    for (const grant of grants) this.#core.putGrant(grant);
+    const sql = 'INSERT INTO inbox (run, seq, sender, key, format, delivery, at) VALUES (?, ?, ?, ?, ?, ?, ?)';
+    this.#sql.run(sql, row.n, row.inbox_seq, sender, key, format, bytes, at);
     return row.inbox_seq;
   }
 
@@ -233,7 +229,7 @@ export class Told {
   readonly receivers: RunId[] = [];
   readonly created: RunId[] = [];
   readonly answered: RunId[] = [];
-  readonly unreached: Result[] = [];
+  readonly tombstones: Tombstone[] = [];
   instances = false;
 
   constructor(at: number) {
@@ -246,39 +242,9 @@ export class Told {
       ...(this.instances ? { receivers: this.receivers } : {}),
       ...(this.created.length === 0 ? {} : { created: this.created }),
       ...(this.answered.length === 0 ? {} : { answered: this.answered }),
-      ...(this.unreached.length === 0 ? {} : { unreached: this.unreached }),
+      ...(this.tombstones.length === 0 ? {} : { unreached: this.tombstones.map((tombstone) => resultOf(tombstone)) }),
     };
   }
 }
 
-const REFUSED = {
-  ended: { code: 'CORRAL_RECIPIENT_ENDED', message: 'The run this request was for has ended.' },
-  full: { code: 'CORRAL_MAILBOX_FULL', message: `${MACHINE.mailbox_messages.default} messages wait for that run already.` },
-} as const satisfies Readonly<Record<string, Refusal>>;
-
-/** The error for the sender of a message that reached nobody. */
-const unreached = (id: number, full: boolean): Result => ({
-  id,
-  error: full
-    ? errorData('CORRAL_MAILBOX_FULL', REFUSED.full.message, { call: id })
-    : errorData('CORRAL_RECIPIENT_ENDED', 'The run this message was for has ended.', { call: id }),
-});
-
-const CROWDED: Refusal = {
-  code: 'CORRAL_BUDGET_EXCEEDED',
-  message: `The service has ${MACHINE.instances_per_service.default} live instances, which is the limit. End some that are not needed.`,
-  limit: 'instances',
-};
-
 const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
-
-/**
- * Why a request got no reply, from the end of its receiver: the kind of end, and the limit if a limit of the host was exceeded.
- * The receiver's own error message is left out: even a single word could carry data it has read.
- */
-function endOf({ begun }: Open, outcome: Outcome | undefined): string {
-  const how = outcome === undefined ? '' : ` (${outcome.kind === 'exceeded' ? outcomeText(outcome) : outcome.kind})`;
-  return begun
-    ? `The run ended before it replied${how}; its effects for the request are not undone.`
-    : `The run ended before it did anything about the request${how}.`;
-}

@@ -1,8 +1,12 @@
 /** Migrations: what a folder of an earlier Corral has is there, and says the same, after the steps that came since. */
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { record, runId } from '../fixtures/commits.ts';
+import { ALL_OF_INBOX } from '@corral/protocol/ports/store';
+import type { PendingDelivery } from '@corral/protocol/wire/delivery';
+import { encodeTexts } from '../core/body.ts';
+import { commit, record, runId } from '../fixtures/commits.ts';
 import { MasterKeys } from '../core/keys.ts';
+import { newKey, seal } from '../core/seal.ts';
 import { SqliteCore } from './core.ts';
 import { migrate, STEPS } from './schema.ts';
 
@@ -37,5 +41,73 @@ test('a folder from before nodes had leases: its last host is gone, what that he
   expect(core.downtimes().at(-1)).toEqual({ from: 600, until: 700 });
   expect(core.beat(4, 710)).toBe(false);
   expect(core.claim(runId(1), node)).toMatchObject({ epoch: 2, attempts: 1 });
+  db.close();
+});
+
+test('a folder from before deliveries were sealed without their number: those that wait are read beside new ones, and can be taken', () => {
+  const db = older(STEPS.findIndex((step) => step.includes('ADD COLUMN format ')));
+  // As the store of that time wrote them: each delivery under its number, refusals and kept answers included.
+  const key = newKey();
+  const { version, wrapped } = KEYS.wrap('t', key, runId(1));
+  const sealed = (place: string, value: unknown) => seal(key, `${runId(1)}:${place}`, encodeTexts([JSON.stringify(value)]));
+  db.prepare(
+    `INSERT INTO runs (n, id, tenant, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
+     VALUES (1, ?, 't', 'active', 'none', 1, 2, 0, 0, 1)`,
+  ).run(runId(1));
+  db.prepare('INSERT INTO records (n, version, key, record) VALUES (1, ?, ?, ?)').run(version, wrapped, sealed('record', record(1)));
+  const message: PendingDelivery = { kind: 'message', from: { run: runId(2), agent: 'a' as never }, body: 'old', depth: 1 };
+  const error = { code: 'CORRAL_RECIPIENT_ENDED' as const, message: 'The run this request was for has ended.', hint: '', retryable: false };
+  const refusal: PendingDelivery = { kind: 'reply', results: [{ id: 4, error: { ...error, call: 4 } }] };
+  const answer: PendingDelivery = { kind: 'reply', results: [{ id: 7, value: 'kept' }] };
+  const put = db.prepare('INSERT INTO inbox (run, seq, sender, key, delivery, at) VALUES (1, ?, ?, ?, ?, 5)');
+  put.run(1, runId(2), '1.0', sealed('inbox:1', message));
+  put.run(2, runId(1), 'answer.4', sealed('inbox:2', refusal));
+  put.run(-7, 'tool', 'call.7', sealed('inbox:-7', answer));
+  migrate(db);
+  const core = new SqliteCore(db, KEYS);
+  core.admit(record(2), [], 1);
+  const more: PendingDelivery = { ...message, body: 'new' };
+  expect(core.commit(commit(2, 1, { outbox: [{ to: runId(1), key: '1.0', delivery: more }] })).delivered).toEqual([3]);
+  core.keep(runId(1), 1, [{ id: 8, value: 'new' }]);
+  expect(core.inbox(runId(1), ALL_OF_INBOX)).toEqual([
+    { seq: -8, delivery: { kind: 'reply', results: [{ id: 8, value: 'new' }] } },
+    { seq: -7, at: 5, delivery: answer },
+    { seq: 1, at: 5, delivery: message },
+    { seq: 2, at: 5, delivery: refusal },
+    { seq: 3, at: 11, delivery: more },
+  ]);
+  core.commit(commit(1, 1, { consumed: 1, answered: [7] }));
+  expect(core.inbox(runId(1), ALL_OF_INBOX).map(({ seq }) => seq)).toEqual([-8, 2, 3]);
+  // A delivery of the old format opens under its own number alone.
+  db.prepare('UPDATE inbox SET seq = 9 WHERE seq = 2').run();
+  expect(() => core.inbox(runId(1))).toThrow(expect.objectContaining({ code: 'CORRAL_JOURNAL_DAMAGED' }) as Error);
+  db.close();
+});
+
+test('a delivery opens for its receiver, sender and key alone, and a refusal only in a form that the store writes', () => {
+  const db = new DatabaseSync(':memory:');
+  migrate(db);
+  const core = new SqliteCore(db, KEYS);
+  for (const n of [1, 2, 3]) core.admit(record(n), [], 1);
+  const delivery: PendingDelivery = { kind: 'message', from: { run: runId(2), agent: 'a' as never }, body: 'x', depth: 1 };
+  core.commit(commit(2, 1, { outbox: [{ to: runId(1), key: '1.0', delivery }] }));
+  expect(core.inbox(runId(1))).toMatchObject([{ delivery }]);
+  const refused = expect.objectContaining({ code: 'CORRAL_JOURNAL_DAMAGED' }) as Error;
+  for (const [column, value] of [
+    ['sender', runId(3)],
+    ['key', '1.1'],
+    ['run', 3],
+    ['format', 0],
+    ['format', 1],
+  ] as const) {
+    db.exec('SAVEPOINT change');
+    db.prepare(`UPDATE inbox SET ${column} = ?`).run(value);
+    expect(() => core.inbox(column === 'run' ? runId(3) : runId(1))).toThrow(refused);
+    db.exec('ROLLBACK TO change; RELEASE change');
+  }
+  const forged = { refused: 'unheard-of', call: 1 };
+  db.prepare('UPDATE inbox SET format = 0, delivery = ?').run(Buffer.from(JSON.stringify(forged)));
+  expect(() => core.inbox(runId(1))).toThrow(refused);
+  expect(core.verifyStep({ run: runId(1) }).damaged).toMatchObject([{ run: runId(1), problem: 'record' }]);
   db.close();
 });

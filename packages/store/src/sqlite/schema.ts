@@ -179,6 +179,11 @@ export const STEPS: readonly string[] = [
   UPDATE eras SET away_from = (SELECT until FROM eras AS earlier WHERE earlier.era < eras.era ORDER BY earlier.era DESC LIMIT 1);
   CREATE INDEX IF NOT EXISTS runs_owned ON runs (claimed_era) WHERE parked = 0 AND lifecycle <> 'ended';
   `,
+  `
+  -- The form of a waiting delivery, see core/mailbox.ts. 1: sealed under its number. 2: sealed under its sender and key, so that it can be
+  -- sealed before it has a number. 0: not sealed, a refusal that the store words when it is read.
+  ALTER TABLE inbox ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+  `,
 ];
 
 /**

@@ -4,7 +4,8 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Verification } from '@corral/protocol/ports/store';
-import { Broken, type Custody, type Evidence, PLACE } from './evidence.ts';
+import { Broken, type Custody, type Evidence, type InboxRow } from './evidence.ts';
+import { PLACE } from '../core/places.ts';
 import { isForgotten } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
@@ -69,8 +70,8 @@ function verifyRun(sql: Sql, evidence: Evidence, custody: Custody, count: { entr
   if (sealed === undefined) throw new Broken(id, 0, 'record', 'is missing');
   const { bundle } = evidence.openOne<RunRecord>(key, PLACE.record(id), sealed.record, id);
   if (sealed.outcome !== null) evidence.openOne(key, PLACE.outcome(id), sealed.outcome, id);
-  for (const { seq, delivery } of sql.all<{ seq: number; delivery: Uint8Array }>('SELECT seq, delivery FROM inbox WHERE run = ?', n))
-    evidence.openOne(key, PLACE.inbox(id, seq), delivery, id);
+  for (const item of sql.all<InboxRow>('SELECT seq, sender, key, format, delivery FROM inbox WHERE run = ?', n))
+    evidence.delivery(id, key, item);
   const code = sql.get<{ source: string; source_hash: Uint8Array }>('SELECT source, source_hash FROM bundles WHERE digest = ?', bundle);
   if (code === undefined) throw new Broken(id, 0, 'bundle', `names the bundle ${bundle}, which is gone`);
   if (!hash('sha256', code.source, 'buffer').equals(code.source_hash))
