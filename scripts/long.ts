@@ -23,6 +23,7 @@ const commit = Number.parseInt(execFileSync('git', ['rev-parse', 'HEAD'], { cwd:
 
 const sim = (...args: string[]) => ['--no-node-snapshot', 'test/sim/main.ts', ...args];
 const tests = (...args: string[]) => ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.long.config.ts', ...args];
+const hostile = (...args: string[]) => ['--no-node-snapshot', 'test/hostile/scoreboard/main.ts', ...args];
 const LONG: Readonly<Record<string, Long>> = {
   stories: { what: 'the seeds that once broke an invariant', whole: sim('--stories'), slice: undefined, box: [10, 5] },
   seeds: {
@@ -44,6 +45,12 @@ const LONG: Readonly<Record<string, Long>> = {
     whole: ['--no-node-snapshot', 'test/e2e/chaos/main.ts'],
     slice: ['--no-node-snapshot', 'test/e2e/chaos/main.ts', '--runs', '40', '--kills', '12'],
     box: [60, 4],
+  },
+  hostile: {
+    what: 'hostile guests on a real host; whole, their times are judged too',
+    whole: hostile(),
+    slice: hostile('--slice', '10', '--lenient', '--seed', String(commit)),
+    box: [60, 6],
   },
   soak: {
     what: 'mixed work on a host that is stopped again and again',

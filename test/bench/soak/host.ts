@@ -1,11 +1,12 @@
 /** The soak's host: a real `corral up` on a folder of its own, which is stopped, killed and started again from outside. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { CorralError } from '@corral/protocol/errors';
 import { spawnHost, type HostProcess } from '../../e2e/chaos/process.ts';
+import { family, processes, type Process } from '../../processes.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = fileURLToPath(new URL('corral.config.ts', import.meta.url));
@@ -20,14 +21,6 @@ export interface Life {
   /** Time at which the host reported that it takes work, and end of this life; undefined while it lives. */
   readonly up_at: number;
   down_at: number | undefined;
-}
-
-/** A process. The start time distinguishes it from a later one with the same number. */
-interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly started: string;
-  readonly rss_kib: number;
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -88,7 +81,7 @@ export class SoakHost {
     if (signal === 'SIGTERM' && code !== 0) this.wrong.push(`after SIGTERM the host ended with exit code ${code}`);
     const deadline = Date.now() + CHILDREN_MS;
     const left = () => {
-      const now = new Map(all().map((one) => [one.pid, one.started]));
+      const now = new Map(processes().map((one) => [one.pid, one.started]));
       return children.filter(({ pid, started }) => now.get(pid) === started);
     };
     while (left().length > 0 && Date.now() < deadline) await pause(AGAIN_MS);
@@ -105,11 +98,7 @@ export class SoakHost {
 
   /** The host's process, then its descendants. */
   processes(): Process[] {
-    const root = this.#process?.pid;
-    const there = all();
-    const found = there.filter(({ pid }) => pid === root);
-    for (const one of found) found.push(...there.filter(({ parent }) => parent === one.pid));
-    return found;
+    return family(this.#process?.pid);
   }
 
   descriptors(): number | undefined {
@@ -143,25 +132,4 @@ export class SoakHost {
     if (life !== undefined) life.down_at = Date.now();
     this.#process = undefined;
   }
-}
-
-/** All processes; empty on a system without /proc. */
-function all(): Process[] {
-  let pids: string[];
-  try {
-    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  } catch {
-    return [];
-  }
-  return pids.flatMap((pid) => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      // The fields after the name, which may contain anything: state, parent, …; field 22 is the start time, field 24 the resident pages.
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (fields[0] === 'Z') return [];
-      return [{ pid: Number(pid), parent: Number(fields[1]), started: fields[19] ?? '', rss_kib: Number(fields[21]) * 4 }];
-    } catch {
-      return [];
-    }
-  });
 }

@@ -1,8 +1,11 @@
 /** `corral doctor`: which walls this machine has, and what is missing for the others. */
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import { encodeFrame, FrameKind } from '@corral/protocol/wire/frame';
 import { findWalls, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
+import { soundness } from '../advisories.ts';
 import { configHere } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { table } from '../screen/table.ts';
@@ -20,6 +23,8 @@ export async function doctor({ json = false, config }: { readonly json?: boolean
     { name: 'Node', ok: /^v(24|26)\./.test(process.version), says: process.version },
     image(),
     await cell(),
+    { name: 'published flaws: Node', ...soundness('Node', process.version) },
+    { name: 'published flaws: isolated-vm', ...soundness('isolated-vm', isolatedVm()) },
     {
       name: 'wall: bubblewrap',
       ok: 'path' in walls.bubblewrap,
@@ -83,6 +88,16 @@ async function redis(config: string | undefined): Promise<Check[]> {
     return [{ name, ok: error === undefined, says: error === undefined ? `${at} takes hints` : `${error.message} ${error.hint}` }];
   } catch (error) {
     return [{ name, ok: false, says: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+/** The version that cells load. */
+function isolatedVm(): string {
+  try {
+    const from = createRequire(fileURLToPath(import.meta.resolve('@corral/supervisor')));
+    return (from('isolated-vm/package.json') as { version: string }).version;
+  } catch {
+    return 'unknown';
   }
 }
 

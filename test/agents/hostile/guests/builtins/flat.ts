@@ -1,0 +1,16 @@
+/** Flattens arrays that hold one array many times over, so that the result is far larger than they are. It gains CPU time and memory from a few bytes. */
+import { defineAgent } from '@corral/guest';
+import type { Expected } from '../expected.ts';
+
+export const expected: Expected = { ends: ['exceeded(cpu)', 'exceeded(memory)'], limit: { cpu_ms: 200 }, vary: { levels: [24, 40] } };
+
+export default defineAgent({
+  name: 'flat',
+  ceilings: { crank_cpu_ms: 200 },
+  run({ input }) {
+    const { levels } = input as { levels: number };
+    let all: unknown[] = [1];
+    for (let i = 0; i < levels; i++) all = [all, all];
+    return all.flat(Infinity).length;
+  },
+});

@@ -1,0 +1,18 @@
+/** Keeps formatters of numbers of Intl, a hundred in each crank, which lie outside of the heap. It gains memory of the machine that no isolate’s limit counts. */
+import { defineAgent } from '@corral/guest';
+import type { Expected } from '../expected.ts';
+
+export const expected: Expected = { ends: 'exceeded(memory)' };
+
+export default defineAgent({
+  name: 'intl-number-formats',
+  ceilings: { crank_cpu_ms: 5_000 },
+  budget: { cpu_ms: 30_000 },
+  async run({ sleep }) {
+    const all: unknown[] = [];
+    for (;;) {
+      for (let i = 0; i < 100; i++) all.push(new Intl.NumberFormat('ar-EG', { style: 'currency', currency: 'EGP' }));
+      await sleep(0);
+    }
+  },
+});
