@@ -1,9 +1,12 @@
 /** Writes runs with small and large payloads into a store, for the tests of evidence. */
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import type { Digest } from '@corral/protocol/ids';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import type { Commit, Store } from '@corral/protocol/ports/store';
+import { SqliteStore, type StoreOptions } from '@corral/store/sqlite';
 import * as plain from '@corral/store/fixtures/commits';
+import { temporary } from '../world.ts';
 
 export const SOURCE = 'the source of a bundle';
 export const BUNDLE = `sha256:${createHash('sha256').update(SOURCE).digest('hex')}` as Digest;
@@ -52,4 +55,10 @@ export async function live(
       store.commit(commit(n, i + 1, { value, ...(end !== undefined && i + 1 === entries ? { status: ended(value, end) } : {}) })),
     ),
   );
+}
+
+/** A folder, and what opens its store. */
+export async function opener(): Promise<{ folder: string; open: (options?: StoreOptions) => Promise<SqliteStore> }> {
+  const folder = join(await temporary(), 'data');
+  return { folder, open: (options) => SqliteStore.open(folder, options) };
 }

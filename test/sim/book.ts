@@ -19,11 +19,11 @@ export class Book {
   readonly revoking = new Set<GrantId>();
   /** Grants whose revocation an operator has a receipt for. */
   readonly revoked = new Set<GrantId>();
-  /** Calls that were sent before they were durable, by key, with the epoch at that time. */
-  readonly early = new Map<string, number>();
   /** Every message that ever became durable, with its receiver. */
   readonly sent = new Map<string, RunId>();
   readonly killAsked = new Set<RunId>();
+  /** Runs whose kill an operator has a receipt for. */
+  readonly killed = new Set<RunId>();
   readonly cancelAsked = new Set<RunId>();
   /** Runs that may have been lost with a cell. */
   readonly blamed = new Set<RunId>();
@@ -70,6 +70,12 @@ export class Book {
       yield one;
       one = one.record.parent && this.runs.get(one.record.parent.run);
     }
+  }
+
+  /** Whether an operator has a receipt for the kill of a run or of one above it. */
+  isDead(run: RunId): boolean {
+    const known = this.runs.get(run);
+    return known !== undefined && [...this.lineage(known)].some(({ record }) => this.killed.has(record.id));
   }
 
   admitted(record: RunRecord, claim: boolean): void {

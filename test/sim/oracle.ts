@@ -2,7 +2,6 @@
  * Checks invariants 4 to 11 of DESIGN 3 in a simulated world. The oracle records what becomes durable, from the writes as they take
  * effect, and checks every effect, crank, receipt and outcome against its own record.
  */
-import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
@@ -11,22 +10,20 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
 import type { Commit, CommitResult, HeldElsewhere, StoredRun, Taken } from '@corral/protocol/ports/store';
-import { mayRepeat, mayStartEarly, type Tool, type ToolCall } from '@corral/protocol/ports/tool';
-import { granted, isRevoked, isWithin, keptBack, spawned, used } from './authority.ts';
+import { granted, isWithin, keptBack, spawned, used } from './authority.ts';
 import { Book } from './book.ts';
-import type { Known, KnownCall } from './known.ts';
+import { Calls } from './calls.ts';
+import type { Known } from './known.ts';
 import { judgeEnd } from './endings.ts';
 import { differenceFromFold } from './folded.ts';
 import { bodyOf, given, wasSent } from './given.ts';
 import { Graces } from './grace.ts';
 import { decided, ruled, stopsRun, withdrawn } from './people.ts';
-import { ALLOWED, rulesOf, rulingOn, type RuleSet, type Ruling } from './rules.ts';
 import { Taint } from './taint.ts';
 
 export class Oracle extends Book {
   readonly taint = new Taint(this);
-  /** Runs whose kill an operator has a receipt for. */
-  readonly killed = new Set<RunId>();
+  readonly calls = new Calls(this);
   readonly paused = new Set<RunId>();
   readonly graces = new Graces();
   /** Maximum number of runs in a host's memory. */
@@ -38,9 +35,6 @@ export class Oracle extends Book {
   readonly accepted = new Set<RunId>();
   /** Runs whose end a caller waits for, with the number of its host. */
   readonly waiting = new Map<RunId, number>();
-  /** Calls that reached their tools, by idempotency key. */
-  readonly #left = new Map<string, { times: number; readonly input: string }>();
-
   // Reports of operators and cells
 
   asks(what: 'kill' | 'cancel', run: RunId): void {
@@ -72,14 +66,6 @@ export class Oracle extends Book {
     this.revoked.add(grant);
   }
 
-  /** Number of runs with calls under way; these may not leave memory. */
-  #callers(): number {
-    let callers = 0;
-    for (const { outcome, parked, calls } of this.runs.values())
-      if (outcome === undefined && !parked && [...calls.values()].some(isOut)) callers += 1;
-    return callers;
-  }
-
   dying(runs: readonly string[]): void {
     this.deaths += 1;
     this.#died = this.now();
@@ -109,7 +95,7 @@ export class Oracle extends Book {
     if (known !== undefined) known.began ??= delivery.at;
     if (known !== undefined) known.crankedAt = this.now();
     known?.wall.cranking(delivery);
-    this.must(!this.#isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
+    this.must(!this.isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
     const asked = known?.toPause;
     this.must(
@@ -123,58 +109,6 @@ export class Oracle extends Book {
     if (delivery.kind === 'message') wasSent(this, run, bodyOf(delivery.body));
     if (delivery.kind === 'timer')
       this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
-  }
-
-  /** Checks a call that reaches its tool. */
-  invoked(tool: Tool, call: ToolCall): void {
-    const { idempotency_key: key, run } = call;
-    const id = Number(key.slice(key.lastIndexOf(':') + 1));
-    const known = this.runs.get(run);
-    const recorded = known?.calls.get(id);
-    this.must(!this.#isDead(run), () => `8: ${tool.name} is called for ${run} after the receipt of its kill`);
-    this.must(known?.outcome === undefined, () => `8: ${tool.name} is called for ${run}, which has ended`);
-    this.must(!this.stopped.tool(known?.record.tenant ?? '', tool.name), () => `8: ${tool.name} is called for ${run} under its quarantine`);
-    if (!mayStartEarly(tool.annotations)) {
-      this.must(recorded !== undefined, () => `4: call ${id} of ${run} to ${tool.name} left before its crank was durable`);
-      this.must(recorded?.decision.verdict !== 'deny', () => `4: call ${id} of ${run} to ${tool.name} left although it was denied`);
-      this.must(
-        !isRevoked(this, recorded?.decision.grant, this.revoked),
-        () => `11: call ${id} of ${run} to ${tool.name} left after the receipt for taking its capability back`,
-      );
-      this.must(recorded?.decision.tool === tool.name, () => `11: call ${id} of ${run} went to ${tool.name}`);
-    }
-    // An early call may not be recorded yet. It is checked against all policies since its crank began, because the crank may be decided in
-    // slices by the policies of its first one. Other calls are checked against those of their decision.
-    const { n } = call.input as { n: number };
-    const verdicts = this.setups
-      .between(known?.crankedAt ?? this.now(), this.now())
-      .map(({ rules }) => this.#ruling(rules, tool.name, n, known).verdict);
-    const ruling = recorded?.ruling.verdict ?? verdicts.find((verdict) => verdict === 'allow') ?? verdicts[0];
-    this.must(ruling !== 'deny', () => `13: ${tool.name} is called for ${run} with ${n}, which no policy allows`);
-    this.must(
-      ruling !== 'ask' || recorded?.approval === 'approved',
-      () => `13: call ${id} of ${run} to ${tool.name} with ${n} left, and people have ${recorded?.approval ?? 'not'} approved it`,
-    );
-    const input = JSON.stringify(call.input);
-    const left = this.#left.get(key);
-    if (left === undefined) this.#left.set(key, { times: 1, input });
-    else {
-      left.times += 1;
-      // An early call may never have been recorded, and the crank that is made again may make another call under its key.
-      if (!mayStartEarly(tool.annotations))
-        this.must(left.input === input, () => `7: ${key} left twice, once with ${left.input} and once with ${input}`);
-    }
-    // Calls of a crank that never becomes durable are not calls of the run.
-    if (recorded === undefined) this.early.set(key, known?.epoch ?? 0);
-    else recorded.onlyEarly = false;
-    if (mayRepeat(tool.annotations) || recorded === undefined) return;
-    const times = this.#left.get(key)?.times ?? 0;
-    this.must(times <= recorded.mayLeave, () => `7: ${key} left ${times} times for ${tool.name}, which must not be repeated`);
-  }
-
-  /** The day whose accounts pay for a call. */
-  paysOn({ idempotency_key: key, run }: ToolCall): string {
-    return this.runs.get(run)?.calls.get(Number(key.slice(key.lastIndexOf(':') + 1)))?.paysOn ?? dayOf(this.now());
   }
 
   // Writes as they take effect in the store
@@ -199,7 +133,7 @@ export class Oracle extends Book {
       case 'quarantine':
         return () => this.#quarantined(args[0] as RunId, String(args[1]));
       case 'keep':
-        return () => this.#kept(...(args as [RunId, number, readonly Result[]]));
+        return () => this.calls.kept(...(args as [RunId, number, readonly Result[]]));
       case 'bury':
         return () => {
           const known = this.runs.get(args[0] as RunId);
@@ -266,7 +200,7 @@ export class Oracle extends Book {
     this.must(known.outcome === undefined, () => `6: ${where} was accepted after the run had ended`);
     known.seq = entry.seq;
     this.must(
-      !this.#isDead(run) || (entry.event?.kind === 'ended' && entry.effects === undefined),
+      !this.isDead(run) || (entry.event?.kind === 'ended' && entry.effects === undefined),
       () => `8: ${where} came after the receipt of its kill`,
     );
 
@@ -300,7 +234,7 @@ export class Oracle extends Book {
     } else if (event?.kind === 'cancel') {
       known.cancelled = true;
       this.graces.asked(run, event.grace_ms ?? 0, this.now());
-    } else if (event?.kind === 'unknown') this.#unknown(known, event.id, event.tell, where);
+    } else if (event?.kind === 'unknown') this.calls.unknown(known, event.id, event.tell, where);
     else if (event?.kind === 'resolved') {
       const call = known.calls.get(event.id);
       this.must(call?.unknown === true, () => `7: ${where} resolves call ${event.id}, which is not unknown`);
@@ -330,7 +264,7 @@ export class Oracle extends Book {
       judgeEnd(this, known, status.outcome, commit);
       this.taint.ended(known);
     }
-    this.#isCrowded = this.#callers() >= this.places;
+    this.#isCrowded = this.calls.callers() >= this.places;
   }
 
   /** Records an instance of the service that was created by a message. */
@@ -384,7 +318,7 @@ export class Oracle extends Book {
       if (decision === undefined || decision.verdict === 'deny') {
         // A denied call has its answer in its decision.
         if (effect.kind === 'call' && decision !== undefined)
-          known.calls.set(effect.id, this.#call(known, decision, effect.input, entry.at));
+          known.calls.set(effect.id, this.calls.made(known, decision, effect.input, entry.at));
         continue;
       }
       if (effect.kind === 'call' && decision.tool === 'service:keeper') {
@@ -392,7 +326,7 @@ export class Oracle extends Book {
         known.spent.calls += 1;
         known.spent.messages += 1;
       } else if (effect.kind === 'call') {
-        known.calls.set(effect.id, this.#call(known, decision, effect.input, entry.at));
+        known.calls.set(effect.id, this.calls.made(known, decision, effect.input, entry.at));
         known.spent.calls += 1;
         used(this, decision, record.id, (effect.input as { n: number }).n, where);
       } else if (effect.kind === 'send') {
@@ -411,64 +345,4 @@ export class Oracle extends Book {
     if (record.service !== undefined && entry.event?.kind === 'checkpoint') known.spent.cpu_ms = 0;
     for (const one of this.lineage(known)) isWithin(this, one, where);
   }
-
-  /** The policies' verdict about a call that is made now. */
-  #ruling(rules: RuleSet | undefined, tool: string, n: number, known: Known | undefined): Ruling {
-    return this.governed && rules !== undefined ? rulingOn(rules, tool, n, known?.knows.tainted ?? false) : ALLOWED;
-  }
-
-  #call(known: Known, decision: Decision, input: unknown, at: number): KnownCall {
-    const asked = decision.verdict === 'ask';
-    const { n } = input as { n: number };
-    const key = `${known.record.id}:${decision.id}`;
-    const left = this.early.get(key);
-    this.early.delete(key);
-    return {
-      decision,
-      n,
-      ruling: this.#ruling(rulesOf(decision.policy), decision.tool ?? '', n, known),
-      answered: false,
-      unknown: false,
-      toldUnknown: false,
-      settled: false,
-      mayLeave: asked ? 0 : 1,
-      onlyEarly: left !== undefined && left !== known.epoch,
-      approvedBy: new Set(),
-      approval: asked ? 'waiting' : 'none',
-      paysOn: dayOf(at),
-    };
-  }
-
-  /** Records answers that the store keeps; it keeps them only while their writer owns the run. */
-  #kept(run: RunId, epoch: number, results: readonly Result[]): void {
-    const known = this.runs.get(run);
-    if (known === undefined || known.epoch !== epoch || known.parked || known.outcome !== undefined) return;
-    for (const { id } of results) {
-      const call = known.calls.get(id);
-      if (call !== undefined && !call.answered && !call.unknown) call.kept = true;
-    }
-  }
-
-  #unknown(known: Known, id: number, tell: boolean, where: string): void {
-    const call = known.calls.get(id);
-    this.must(call?.kept !== true, () => `7: ${where} calls the result of ${id} unknown, and the store had kept its answer`);
-    this.must(call !== undefined && !call.answered, () => `7: ${where} calls the result of ${id} unknown, which it is not`);
-    const tool = call?.decision.tool ?? '';
-    // A host cannot repeat calls to a tool that it does not offer or that is under quarantine.
-    const { tenant } = known.record;
-    const isOut = this.setups.wasMissing(tenant, tool) || this.stopped.mayStand('tool', `${tenant}/${tool}`);
-    this.must(tool === 'pay' || isOut, () => `7: ${where} calls the result of ${id} unknown; ${tool} may be repeated`);
-    if (call === undefined) return;
-    call.toldUnknown = tell;
-    if (tell) call.settled = true;
-    else call.unknown = true;
-  }
-
-  #isDead(run: RunId): boolean {
-    const known = this.runs.get(run);
-    return known !== undefined && [...this.lineage(known)].some(({ record }) => this.killed.has(record.id));
-  }
 }
-
-const isOut = ({ answered, unknown, approval, decision }: KnownCall) =>
-  !answered && !unknown && decision.verdict !== 'deny' && (approval === 'none' || approval === 'approved');

@@ -4,6 +4,7 @@ import type { Budget } from '@corral/protocol/model/manifest';
 import type { Dice } from './dice.ts';
 import type { Program, Step } from './guest.ts';
 import { TOOL_KINDS } from './powers.ts';
+import type { Temper } from './temper.ts';
 
 export const SOURCE = '// a simulated bundle';
 
@@ -39,7 +40,7 @@ export interface Job {
   readonly wall_ms: number | undefined;
 }
 
-export interface WorkTemper {
+interface WorkTemper {
   /** Probability that a program does something for which it is ended. */
   readonly wicked: number;
   readonly long: number;
@@ -47,7 +48,7 @@ export interface WorkTemper {
   readonly poor: number;
 }
 
-export function jobs(dice: Dice, temper: WorkTemper, count: number, within_ms: number): readonly Job[] {
+function jobs(dice: Dice, temper: WorkTemper, count: number, within_ms: number): readonly Job[] {
   return Array.from({ length: count }, () => ({
     at: dice.between(0, within_ms),
     tenant: dice.pick(['red', 'red', 'blue']),
@@ -152,21 +153,21 @@ const narrowed = (dice: Dice, from: string) => ({
 });
 
 /** A job that pays from a purse with little more than needed, and waits for people if a result is unknown. */
-export function inDebt(job: Job): Job {
+function inDebt(job: Job): Job {
   const pays = [2, 5, 7].map((n): Step => ({ do: 'call', cap: 'pay', n }));
   const program = { ...job.program, steps: [{ do: 'all' as const, steps: pays }, ...job.program.steps] };
   return { ...job, agent: 'root', program, budget: { ...job.budget, calls: 20, ...money(15 + (job.program.steps.length % 6)) } };
 }
 
 /** A job whose payments need approval. */
-export function dear(job: Job): Job {
+function dear(job: Job): Job {
   const pays = [8, 3, 9].map((n): Step => ({ do: 'call', cap: 'pay', n }));
   const program = { ...job.program, steps: [{ do: 'all' as const, steps: pays }, ...job.program.steps] };
   return { ...job, program, budget: { ...job.budget, calls: 20, ...money(40) } };
 }
 
 /** A job whose first crank has many effects, payments among them. */
-export function atOnce(job: Job): Job {
+function atOnce(job: Job): Job {
   const calls = [1, 2, 3, 4, 5, 6].map((n): Step => ({ do: 'call', cap: n % 2 === 0 ? 'put' : 'pay', n }));
   const program = { ...job.program, steps: [{ do: 'all' as const, steps: calls }, ...job.program.steps] };
   return { ...job, program, budget: { ...job.budget, calls: 30, ...money(40) } };
@@ -176,7 +177,7 @@ export function atOnce(job: Job): Job {
  * A job whose descendants share a grant with a single use. They come to different hosts when their first sleep is over, each host reads how
  * often the grant was used, and then they want it at about the same time.
  */
-export function sharing(job: Job): Job {
+function sharing(job: Job): Job {
   const use = (first_ms: number): readonly Step[] => [
     { do: 'sleep', ms: first_ms },
     { do: 'sleep', ms: 900 - first_ms },
@@ -198,7 +199,7 @@ export function sharing(job: Job): Job {
 }
 
 /** A job with a child that sends its parent requests, which stay unanswered for long. */
-export function withFamily(job: Job): Job {
+function withFamily(job: Job): Job {
   const child: Program = {
     steps: [
       { do: 'send', to: 'boss', times: 2, asks: true },
@@ -214,4 +215,15 @@ export function withFamily(job: Job): Job {
     program: { ...job.program, steps: [spawn, { do: 'sleep', ms: 1_500 }, { do: 'receive', times: 2 }, ...steps] },
     budget: { ...job.budget, messages: 20, children: 6 },
   };
+}
+
+/** The jobs of a world, as its temper has them. */
+export function workOf(dice: Dice, temper: Temper): readonly Job[] {
+  const { debts, families_every_ms, midnight, slices, supervisors } = temper;
+  const drawn = jobs(dice, { ...temper.work, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
+  if (supervisors > 1) return drawn.map(sharing);
+  if (midnight !== undefined) return drawn.map(dear);
+  if (debts) return drawn.map(inDebt);
+  if (Number.isFinite(families_every_ms)) return drawn.map(withFamily);
+  return slices === undefined ? drawn : drawn.map(atOnce);
 }

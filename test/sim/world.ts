@@ -6,9 +6,7 @@ import { emptyProfile, learn } from '@corral/policy/detection/profile';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
-import type { Commit } from '@corral/protocol/ports/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
-import type { Known } from './known.ts';
 import { accountsHold, heldBack } from './accounts.ts';
 import { isExpected } from './refusals.ts';
 import type { Cells } from './cells.ts';
@@ -18,16 +16,18 @@ import { Fleet, Host, nodesFrom } from './fleet.ts';
 import { cellsOf, diskOf, type Parts, type Seat, short } from './seats.ts';
 import { KnownNodes } from './nodes.ts';
 import { Pulse } from './pulse.ts';
-import { endsOf, lostWake } from './endings.ts';
+import { endsOf } from './endings.ts';
 import { Oracle } from './oracle.ts';
 import { Powers } from './powers.ts';
 import { replayAll } from './replays.ts';
 import { Operators } from './operators.ts';
+import { isAtRest, judgeRest } from './rest.ts';
 import { Rumours } from './rumours.ts';
 import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
 import { MIDNIGHT, Timeline } from './timeline.ts';
-import { atOnce, dear, inDebt, jobs, MANIFESTS, SOURCE, type Job, sharing, withFamily } from './workload.ts';
+import { trouble } from './trouble.ts';
+import { MANIFESTS, SOURCE, type Job, workOf } from './workload.ts';
 
 export interface Result {
   readonly seed: number;
@@ -112,9 +112,9 @@ export class World {
       {
         invoked: (tool, call, by) => {
           this.#say(`tool ${tool.name} ${call.idempotency_key} attempt ${call.attempt} by node ${by}`);
-          oracle.invoked(tool, call);
+          oracle.calls.invoked(tool, call);
           this.#nodes.invoked(tool, call, by);
-          return oracle.paysOn(call);
+          return oracle.calls.paysOn(call);
         },
       },
       // With `debts` many results are lost, payments included, and operators have those calls made again.
@@ -170,30 +170,26 @@ export class World {
   async live(): Promise<Result> {
     const { chaos_ms } = this.#temper;
     this.#say(JSON.stringify(this.#temper));
-    const drawn = jobs(
-      this.#dice.fork(),
-      { ...this.#temper.work, ...(this.#temper.debts ? { poor: 0.9 } : {}) },
-      this.#temper.jobs,
-      chaos_ms * 0.7,
-    );
-    const { debts, families_every_ms, midnight, slices } = this.#temper;
-    const changed = this.#fleet
-      ? sharing
-      : midnight
-        ? dear
-        : debts
-          ? inDebt
-          : Number.isFinite(families_every_ms)
-            ? withFamily
-            : slices
-              ? atOnce
-              : undefined;
-    const work = changed === undefined ? drawn : drawn.map(changed);
+    const work = workOf(this.#dice.fork(), this.#temper);
     this.start();
     this.#fleet?.start();
     for (const job of work) this.timeline.after(job.at, () => this.submit(job));
-    this.#trouble();
-    this.#parkOnWake(this.#temper.parkOnWake);
+    trouble({
+      timeline: this.timeline,
+      temper: this.#temper,
+      disk: this.disk,
+      cells: this.cells,
+      people: this.#people,
+      dice: this.#dice,
+      stops: this.#stops,
+      kin: this.#kin,
+      isOver: () => !this.#chaos,
+      crash: () => this.crash(),
+      stop: () => this.#stop(),
+      park: () => void this.host?.supervisor?.park(),
+      configure: () => this.#configure(setupFrom(this.#setups)),
+      configureBy: this.#setups,
+    });
     await this.#until(chaos_ms);
     if (this.oracle.violation === undefined) await this.#settle();
     if (this.oracle.violation === undefined) accountsHold(this.oracle);
@@ -350,57 +346,12 @@ export class World {
       );
   }
 
-  /** Schedules all kinds of trouble until the end of the chaos. */
-  #trouble(): void {
-    const { crash_every_ms, strike_every_ms, operate_every_ms, park_every_ms, full_every_ms, slow_every_ms } = this.#temper;
-    const dice = this.#dice.fork();
-    const now = (every_ms: number, what: () => void) => nowBy(dice, every_ms, what);
-    const nowBy = (by: Dice, every_ms: number, what: () => void) => {
-      if (!Number.isFinite(every_ms)) return;
-      const next = () =>
-        this.timeline.after(by.spread(every_ms / 5, every_ms * 2), () => {
-          if (!this.#chaos) return;
-          what();
-          next();
-        });
-      next();
-    };
-    now(crash_every_ms, () => (dice.chance(0.85) ? this.crash() : this.#stop()));
-    now(strike_every_ms, () => this.cells.strike());
-    now(operate_every_ms, () => this.#people.operate(dice));
-    now(park_every_ms, () => void this.host?.supervisor?.park());
-    nowBy(this.#stops, this.#temper.families_every_ms, () => this.#people.killFamily(this.#stops));
-    const { stubborn_every_ms } = this.#temper;
-    nowBy(this.#stops, stubborn_every_ms, () => this.#people.askToStop(this.#stops));
-    nowBy(this.#stops, Number.isFinite(stubborn_every_ms) ? 2_000 : Number.POSITIVE_INFINITY, () => this.crash());
-    nowBy(this.#kin, this.#temper.family_pauses_every_ms, () => this.#people.pauseFamily(this.#kin));
-    nowBy(this.#stops, this.#temper.quarantine_every_ms, () => this.#people.quarantine(this.#stops));
-    nowBy(this.#setups, this.#temper.configure_every_ms, () => this.#configure(setupFrom(this.#setups)));
-    now(full_every_ms, () => {
-      this.disk.full = true;
-      this.timeline.after(dice.spread(5, 1_500), () => (this.disk.full = false));
-    });
-    now(slow_every_ms, () => {
-      this.disk.slow = dice.spread(3, 100);
-      this.timeline.after(dice.spread(20, 500), () => (this.disk.slow = 1));
-    });
-  }
-
   /** Gives the running host a new configuration. */
   #configure(setup: Setup): void {
     if (this.host?.alive !== true || this.host.supervisor === undefined) return;
     this.#say(`the host is configured: ${setup.rules} ${TENANTS.map((tenant) => [...(setup.missing[tenant] ?? [])].join()).join(' ')}`);
     this.oracle.setups.put(this.oracle.now(), setup);
     this.host.configure(setup);
-  }
-
-  /** Parks all runs that can be parked, just when something is sent to a run. */
-  #parkOnWake(odds: number): void {
-    const dice = this.#dice.fork();
-    this.disk.onQueued = (op, args) => {
-      if (!this.#chaos || op !== 'commit' || (args[0] as Commit).outbox.length === 0 || !dice.chance(odds)) return;
-      this.timeline.after(dice.spread(0.01, 1), () => void this.host?.supervisor?.park());
-    };
   }
 
   #expected(error: unknown, what: string): void {
@@ -438,33 +389,16 @@ export class World {
       }
       this.#people.liftAll();
       this.#people.decide(dice, true);
-      const timers = (known: Known) => [...known.timers.values()].some(({ over }) => !over);
-      // A child whose parent has ended may use the rest of its own grace period.
-      const orphaned = (known: Known) => known.record.parent && this.oracle.runs.get(known.record.parent.run)?.outcome !== undefined;
-      if (live.every((known) => !timers(known) && !orphaned(known) && lostWake(this.oracle, known) === undefined)) break;
+      if (isAtRest(this.oracle, live)) break;
     }
     const resumed = this.oracle.now();
     // Outcomes of runs that have just ended are still on their way to their callers.
     // A host asks once a second for the end of a run that is not its own.
     await this.#until(this.timeline.now + (this.#fleet === undefined ? 100 : 2_500));
     if (this.oracle.violation !== undefined) return;
-    for (const known of this.#people.live()) {
-      // Detectors have paused it since the operators last looked.
-      if (known.pausedAt !== undefined && known.pausedAt >= resumed) continue;
-      const parent = known.record.parent && this.oracle.runs.get(known.record.parent.run);
-      if (parent?.outcome !== undefined && !this.oracle.quarantined.has(known.record.id))
-        this.oracle.broken(`8: ${known.record.id} lives on, and its parent has ended`);
-      const why = lostWake(this.oracle, known);
-      if (why !== undefined) this.oracle.broken(`7: ${known.record.id} (${known.record.agent}) does not go on: ${why}`);
-    }
-    for (const [run, host] of this.oracle.waiting) {
-      const waits = this.#fleet?.isAlive(host) ?? host === this.host?.number;
-      if (waits && this.oracle.runs.get(run)?.outcome !== undefined)
-        this.oracle.broken(`7: the caller that waits for ${run} was never told that it has ended`);
-    }
+    judgeRest(this.oracle, this.#people.live(), resumed, (host) => this.#fleet?.isAlive(host) ?? host === this.host?.number);
     await this.#accountsAgree();
     for (const comesTrue of this.oracle.owed) comesTrue();
-    for (const run of this.oracle.accepted) if (!this.oracle.runs.has(run)) this.oracle.broken(`7: ${run} was accepted and is nowhere`);
   }
 
   /** Checks that the host's memory and the store agree about the accounts, once all commits are durable. */

@@ -9,17 +9,15 @@
  */
 import type { Json } from '@corral/protocol/json';
 import { Bloom } from './bloom.ts';
+import { PrincipalWords } from './principal-words.ts';
+import { covered, hasAll, shingle } from './shingles.ts';
 import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
 import { PROVENANCE, type ResultOf, type Trace } from './trace.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
-/** Letters and digits in one shingle. */
-const SHINGLE = 6;
 /** Share of an argument's shingles that must be known for it to count as copied. Changing one letter changes six shingles. */
 const COPIED = 0.5;
-/** Shingles of one argument that are looked up, spread evenly over it; a short argument has fewer. */
-const SAMPLES = 128;
 /** Identifiers of one argument that are looked up; further ones count as foreign. */
 const IDENTIFIERS = 256;
 /** Encoded pieces in one untrusted result that are decoded and indexed too. */
@@ -41,20 +39,11 @@ interface Field {
   readonly selected: boolean;
 }
 
-/** Words too common to choose a record by. Four letters and more; shorter words never choose. */
-const COMMON = new Set(
-  'that this with from have will your their there what when which would could should please make sure them they then than also about into does need want know tell give show find check list send email file create event some more most last next time date day month year week today tomorrow true false null'.split(
-    ' ',
-  ),
-);
-
 const NOTHING_FOREIGN = { private: false, foreign_identifier: false, foreign_link: false };
 const OF_THE_MODEL: Trace = { origin: 'model', found: 'nothing', ...NOTHING_FOREIGN };
 
 export class Provenance {
-  #words = ' ';
-  readonly #userTokens = new Set<string>();
-  readonly #choosing = new Set<string>();
+  readonly #principal = new PrincipalWords();
   readonly #trusted = new Set<number>();
   readonly #identifiers = new Map<number, number>();
   readonly #fields = new Map<number, Field[]>();
@@ -92,8 +81,8 @@ export class Provenance {
 
   /** Bytes of the filters and an estimate of the rest; for tests of the limit and for metering. */
   get bytes(): number {
-    const keyed = this.#trusted.size + this.#identifiers.size + this.#fieldCount + this.#choosing.size + this.#used.size;
-    return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#words.length * 2 + keyed * 40;
+    const keyed = this.#trusted.size + this.#identifiers.size + this.#fieldCount + this.#used.size;
+    return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#principal.bytes + keyed * 40;
   }
 
   /** Changes from here on can be undone, until `keep` or `undo` is called. */
@@ -130,16 +119,7 @@ export class Provenance {
 
   /** Adds the principal's words: the input of the run, an answer to `ask`. */
   user(value: Json): void {
-    for (const leaf of leavesOf(value).leaves) {
-      const room = PROVENANCE.user_chars - this.#words.length;
-      if (room <= 0) return;
-      for (const one of tokens(fold(String(leaf.value).slice(0, room)), PROVENANCE.tokens)) {
-        this.#words += `${one} `;
-        this.#userTokens.add(one);
-        for (const word of one.split(/[^\p{L}\p{N}]+/u)) if (word.length >= 4 && !COMMON.has(word)) this.#choosing.add(word);
-      }
-      this.#words += '\n ';
-    }
+    this.#principal.add(value);
   }
 
   /** Adds the result of a call, in the order in which results became known to the agent. */
@@ -157,7 +137,7 @@ export class Provenance {
       for (const leaf of leaves) {
         const text = fold(String(leaf.value).slice(0, room));
         room -= text.length;
-        this.#shingle(this.#private, squeeze(text));
+        shingle(this.#private, squeeze(text));
       }
     }
   }
@@ -197,9 +177,8 @@ export class Provenance {
     const named = [...new Set(words.filter(isIdentifier))];
     const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
     const isPrivate =
-      (this.#covered(this.#private, squeezed, 0.2) || looked.some((one) => this.#has(this.#private, one))) &&
-      !this.#public.has(key(phrase));
-    const foreign = looked.filter((one) => !this.#userTokens.has(one) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
+      (covered(this.#private, squeezed, 0.2) || looked.some((one) => hasAll(this.#private, one))) && !this.#public.has(key(phrase));
+    const foreign = looked.filter((one) => !this.#principal.has(one) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
     const more = named.length > IDENTIFIERS && this.#anyUntrusted;
     const about = {
       private: isPrivate,
@@ -220,19 +199,19 @@ export class Provenance {
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
       return { origin: 'model', found: 'nothing', ...about };
     // 6
-    if (named.length === 0 && this.#covered(this.#pointed, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
+    if (named.length === 0 && covered(this.#pointed, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
     // 7
     const call = fields?.[0]?.call ?? this.#identifiers.get(key(phrase));
     if (fields !== undefined || call !== undefined) {
       return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', ...(call === undefined ? {} : { call }), ...about };
     }
     // 8
-    if (this.#covered(this.#untrusted, squeezed, COPIED) || this.#isUntrustedToken(phrase))
+    if (covered(this.#untrusted, squeezed, COPIED) || this.#isUntrustedToken(phrase))
       return { origin: 'untrusted', found: 'span', ...about };
     // 9
     for (const decoded of decodings(text)) {
       const inner = fold(decoded);
-      const copied = this.#covered(this.#untrusted, squeeze(inner), COPIED);
+      const copied = covered(this.#untrusted, squeeze(inner), COPIED);
       if (copied || tokens(inner, PROVENANCE.tokens).some((one) => isIdentifier(one) && this.#isUntrustedToken(one))) {
         return { origin: 'untrusted', found: 'decoded', private: isPrivate, foreign_identifier: true, foreign_link: true };
       }
@@ -246,16 +225,14 @@ export class Provenance {
   /** Found in the principal's words or in a trusted result. */
   #known(words: readonly string[], phrase: string, about: typeof NOTHING_FOREIGN): Trace | undefined {
     if (phrase === '') return { origin: 'user', found: 'nothing', ...about };
-    // For a single token, a lookup among the principal's tokens replaces the search through the text.
-    if (words.length === 1 ? this.#userTokens.has(phrase) : this.#words.includes(` ${phrase} `))
-      return { origin: 'user', found: 'phrase', ...about };
+    if (this.#principal.said(words, phrase)) return { origin: 'user', found: 'phrase', ...about };
     return this.#trusted.has(key(phrase)) ? { origin: 'trusted', found: 'token', ...about } : undefined;
   }
 
   /** An argument leaf that came from a handle, which the run has not read. @param inside label of the handle's value */
   handled(value: string | number, { sticky }: Label): Trace {
     const strange = tokens(fold(String(value).slice(0, PROVENANCE.argument_chars)), PROVENANCE.tokens).filter(
-      (one) => isIdentifier(one) && !this.#userTokens.has(one) && !this.#trusted.has(key(one)),
+      (one) => isIdentifier(one) && !this.#principal.has(one) && !this.#trusted.has(key(one)),
     );
     const untrusted = sticky.untrusted_input;
     return {
@@ -344,7 +321,7 @@ export class Provenance {
     const pointed = clean && keys.some(({ text, origin }) => origin === 'user' && tokens(text, 64).some(isIdentifier));
     const named = new Set<number>();
     if (clean) {
-      for (const leaf of leaves) if (leaf.record > 0 && !named.has(leaf.record) && this.#chooses(leaf)) named.add(leaf.record);
+      for (const leaf of leaves) if (leaf.record > 0 && !named.has(leaf.record) && this.#principal.chooses(leaf)) named.add(leaf.record);
     }
     let room: number = PROVENANCE.result_chars;
     let pieces = DECODED_PIECES;
@@ -365,7 +342,7 @@ export class Provenance {
       if (words.length > PROSE_WORDS) {
         for (const one of words) if (isIdentifier(one)) this.#see(inProse(one));
       }
-      if (pointed) this.#shingle(this.#pointed, squeeze(text));
+      if (pointed) shingle(this.#pointed, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
         if (pieces <= 0) break;
         if (piece.length < 8) continue;
@@ -390,7 +367,7 @@ export class Provenance {
       // For short tokens, and for those that the map has no room for.
       this.#see(wholeToken(one));
     }
-    this.#shingle(this.#untrusted, squeeze(text));
+    shingle(this.#untrusted, squeeze(text));
   }
 
   #field(phrase: string, field: Field): void {
@@ -409,11 +386,6 @@ export class Provenance {
     this.#fieldCount += 1;
   }
 
-  #chooses(leaf: Leaf): boolean {
-    const text = fold(String(leaf.value).slice(0, 256));
-    return text.split(/[^\p{L}\p{N}]+/u).some((word) => this.#choosing.has(word));
-  }
-
   #see(known: string): void {
     this.#untrusted.add(known, 0, known.length);
   }
@@ -422,30 +394,9 @@ export class Provenance {
     return this.#untrusted.has(known, 0, known.length);
   }
 
-  #shingle(into: Bloom, squeezed: string): void {
-    for (let i = 0; i + SHINGLE <= squeezed.length; i++) into.add(squeezed, i, i + SHINGLE);
-  }
-
-  #covered(by: Bloom, squeezed: string, share: number): boolean {
-    const all = squeezed.length - SHINGLE + 1;
-    if (all <= 0 || by.empty) return false;
-    const step = Math.max(1, Math.floor(all / SAMPLES));
-    let hits = 0;
-    let looked = 0;
-    for (let i = 0; i < all; i += step) {
-      looked += 1;
-      if (by.has(squeezed, i, i + SHINGLE)) hits += 1;
-    }
-    return hits / looked >= share;
-  }
-
-  #has(by: Bloom, one: string): boolean {
-    return this.#covered(by, squeeze(one), 1);
-  }
-
   #isUntrustedToken(one: string): boolean {
     if (this.#identifiers.has(key(one)) || this.#saw(wholeToken(one))) return true;
     const bare = token(one);
-    return isIdentifier(bare) && this.#covered(this.#untrusted, squeeze(bare), 0.8);
+    return isIdentifier(bare) && covered(this.#untrusted, squeeze(bare), 0.8);
   }
 }

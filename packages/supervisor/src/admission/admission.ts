@@ -18,7 +18,7 @@ import {
 import type { Random } from '@corral/protocol/ports/machine';
 import type { RunHeader, RunRecord } from '@corral/protocol/model/run';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { LONGEST_MANIFEST } from '../cells/cell.ts';
+import { LONGEST_MANIFEST } from '../cells/wire.ts';
 import { isBelow } from '../governance/judged.ts';
 import { checkNarrowings, narrowed, type Narrowings } from './narrowed.ts';
 

@@ -11,7 +11,7 @@ import type { RunHeader } from '@corral/protocol/model/run';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { admit, type Job } from './admission.ts';
 import type { Intake } from './intake.ts';
-import type { BundleText } from '../cells/cell.ts';
+import type { BundleText } from '../cells/wire.ts';
 import { REPLAY_FACTOR } from '../runs/segment.ts';
 import { startOf } from '../runs/start.ts';
 import type { TrialOptions, TrialResult } from '../offline/trial.ts';

@@ -4,10 +4,7 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import {
-  BUNDLES_PER_CELL,
-  encodeFrame,
   FrameKind,
-  FrameReader,
   type FaultPayload,
   type Frame,
   type FrameHead,
@@ -15,7 +12,7 @@ import {
   type StartPayload,
 } from '@corral/protocol/wire/frame';
 import type { CellId, TenantId } from '@corral/protocol/ids';
-import { ADMISSION, MACHINE } from '@corral/protocol/limits';
+import { MACHINE } from '@corral/protocol/limits';
 import type { ReplayPage } from '@corral/protocol/ports/store';
 import { withheld } from '@corral/protocol/wire/withheld';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports/machine';
@@ -23,11 +20,8 @@ import { Growth } from './growth.ts';
 import { Isolates } from './isolates.ts';
 import { faultFrom, readyFrom } from './reports.ts';
 import { replayLimit_ms, Task } from './task.ts';
+import { Wire, type BundleText } from './wire.ts';
 
-export interface BundleText {
-  readonly digest: string;
-  readonly source: string;
-}
 export type StartOptions = Omit<StartPayload, 'bundle' | 'load_cpu_us'>;
 
 export interface CellEvents {
@@ -43,23 +37,17 @@ export interface CellEvents {
   readonly onExit: (cell: Cell, exit: ProcessExit, error: CorralError | undefined) => void;
 }
 
-/** Bytes of a manifest with its two schemas. */
-export const LONGEST_MANIFEST = ADMISSION.manifest_bytes.default + 2 * ADMISSION.schema_bytes.default;
 /** Maximum of cranks that are sent ahead of their turn. */
 const AHEAD = 3;
 /** Maximum age of the measurement of an idle process from which the next task is measured. Milliseconds. */
 const LOOK_MS = 20;
-/** Maximum bytes of a fault report and of the handshake. */
-const SMALL = 64 * 1024;
-
 export class Cell {
   readonly id: CellId;
   readonly incarnation: number;
   readonly #process: CellProcess;
   readonly #events: CellEvents;
   readonly #now: () => number;
-  readonly #bundles = new Set<string>();
-  readonly #reader: FrameReader;
+  readonly #wire: Wire;
   readonly #isolates = new Isolates();
   #frozenSince: number | undefined;
   #violation: CorralError | undefined;
@@ -77,7 +65,6 @@ export class Cell {
   #paused = false;
   #idle: ProcessMeter | undefined;
   #precise = false;
-  #sent = 0;
   readonly growth = new Growth();
 
   constructor(id: CellId, incarnation: number, launcher: CellLauncher, now: () => number, events: CellEvents) {
@@ -85,24 +72,23 @@ export class Cell {
     this.incarnation = incarnation;
     this.#events = events;
     this.#now = now;
-    this.#reader = new FrameReader({
-      accept: {
-        [FrameKind.ready]: SMALL,
-        [FrameKind.cranked]: MACHINE.frame_bytes.default,
-        [FrameKind.replayed]: 0,
-        [FrameKind.fault]: SMALL,
-        [FrameKind.described]: ADMISSION.agents_per_bundle.default * LONGEST_MANIFEST,
-      },
+    this.#wire = new Wire(id, incarnation, {
+      write: (bytes) => this.#process.write(bytes),
       check: (head) => this.#check(head),
+      take: (frame) => this.#take(frame),
+      broken: (error) => {
+        this.#violation = error;
+        this.kill();
+      },
     });
     this.#process = launcher.launch({
-      onBytes: (bytes) => this.#receive(bytes),
+      onBytes: (bytes) => this.#killed || this.#wire.receive(bytes),
       onExit: (exit) => {
         this.#dead = true;
         this.#events.onExit(this, exit, this.#violation);
       },
     });
-    this.#send(
+    this.#wire.send(
       FrameKind.hello,
       0,
       0,
@@ -162,7 +148,7 @@ export class Cell {
 
   /** Number of frames sent to the cell. */
   get sent(): number {
-    return this.#sent;
+    return this.#wire.sent;
   }
 
   bind(tenant: TenantId | undefined): void {
@@ -255,33 +241,33 @@ export class Cell {
    */
   start(bundle: BundleText, start: StartOptions, load_ms: number): number {
     const assignment = this.#isolates.make();
-    this.#sendBundle(bundle);
-    this.#send(FrameKind.start, assignment, 0, 0, JSON.stringify(this.#startPayload(bundle, start, load_ms)));
+    this.#wire.sendBundle(bundle);
+    this.#wire.send(FrameKind.start, assignment, 0, 0, JSON.stringify(this.#startPayload(bundle, start, load_ms)));
     return assignment;
   }
 
   /** @param limit_ms CPU time that the crank may use */
   crank(assignment: number, crank: number, delivery: string, limit_ms: number): void {
     this.#begin('crank', assignment, crank, limit_ms);
-    this.#send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), withheld(delivery));
+    this.#wire.send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), withheld(delivery));
   }
 
   replay(assignment: number, { text, last, cranks, cpu_us }: ReplayPage): void {
     this.#begin('replay', assignment, last, replayLimit_ms(cranks, cpu_us));
-    this.#send(FrameKind.replay, assignment, last, this.#own_us(MACHINE.replay_slack_ms.default), text);
+    this.#wire.send(FrameKind.replay, assignment, last, this.#own_us(MACHINE.replay_slack_ms.default), text);
   }
 
   describe(bundle: BundleText, start: StartOptions, load_ms: number): void {
-    this.#sendBundle(bundle);
+    this.#wire.sendBundle(bundle);
     this.#begin('describe', 0, 0, load_ms);
-    this.#send(FrameKind.describe, 0, 0, this.#own_us(load_ms), JSON.stringify(this.#startPayload(bundle, start, load_ms)));
+    this.#wire.send(FrameKind.describe, 0, 0, this.#own_us(load_ms), JSON.stringify(this.#startPayload(bundle, start, load_ms)));
   }
 
   /** Disposes of the isolate of an assignment. */
   drop(assignment: number): void {
     this.growth.forget(assignment);
     this.#isolates.drop(assignment);
-    if (!this.#dead) this.#send(FrameKind.drop, assignment, 0, 0, '');
+    if (!this.#dead) this.#wire.send(FrameKind.drop, assignment, 0, 0, '');
   }
 
   /** Suspends the process until `thaw`. @returns false if it was frozen already, or cannot be */
@@ -376,32 +362,6 @@ export class Cell {
 
   #startPayload(bundle: BundleText, start: StartOptions, load_ms: number): StartPayload {
     return { ...start, bundle: bundle.digest, load_cpu_us: this.#own_us(load_ms) };
-  }
-
-  #sendBundle({ digest, source }: BundleText): void {
-    if (this.#bundles.has(digest)) return;
-    if (this.#bundles.size >= BUNDLES_PER_CELL) this.#bundles.delete(this.#bundles.values().next().value as string);
-    this.#bundles.add(digest);
-    this.#send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
-  }
-
-  #send(kind: FrameKind, assignment: number, crank: number, cpu_us: number, payload: string): void {
-    this.#sent += 1;
-    this.#process.write(encodeFrame({ kind, incarnation: this.incarnation, assignment, crank, cpu_us, heap_kib: 0 }, payload));
-  }
-
-  #receive(bytes: Buffer): void {
-    if (this.#killed) return;
-    try {
-      this.#reader.push(bytes, (frame) => this.#take(frame));
-    } catch (error) {
-      // A fault of the host's own code that the frame of a cell triggers must end the cell and not the host.
-      this.#violation =
-        error instanceof CorralError
-          ? error
-          : new CorralError('CORRAL_INTERNAL', `A frame of cell ${this.id} could not be processed: ${String(error)}.`);
-      this.kill();
-    }
   }
 
   /** Checks that a frame answers a request. Called with the header, before the payload is read. @throws CORRAL_CELL_PROTOCOL */

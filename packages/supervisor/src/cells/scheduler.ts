@@ -1,6 +1,7 @@
 /**
  * Puts runs on cells: chooses a cell, makes the isolate or brings it back by replay, gives it one delivery at a time, and moves runs
- * elsewhere when their cell is lost. Runs take turns within a cell; cells are processes, which the kernel schedules.
+ * elsewhere when their cell is lost. Runs take turns within a cell; cells are processes, which the kernel schedules. `supply.ts` decides which
+ * tenant has how many cells.
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead } from '@corral/protocol/wire/frame';
@@ -10,9 +11,9 @@ import type { Cell } from './cell.ts';
 import type { Task } from './task.ts';
 import type { CellPool } from './pool.ts';
 import { CellReplays, type CellReplay, type CellReplaysOptions } from './cell-replays.ts';
-import { leastNeeded, RELIEF_MS, REPLAYS_AT_ONCE, type Occupancy } from './occupancy.ts';
+import { RELIEF_MS, REPLAYS_AT_ONCE, type Occupancy } from './occupancy.ts';
 import type { Seats } from './seats.ts';
-import { Waiting } from './turns.ts';
+import { Supply } from './supply.ts';
 import { billed, measured_ms, ReplayCpu, took_ms, usedBy } from './usage.ts';
 import type { OnCpu, Run } from '../runs/run.ts';
 import { emitters } from '../events/signal.ts';
@@ -30,31 +31,23 @@ export interface SchedulerOptions extends Pick<CellReplaysOptions, 'replayPage'>
 
 /** Time after which a journal that could not be read is tried again. Milliseconds. */
 const AGAIN_MS = 500;
-/** How long an unused cell is kept that its tenant has beyond its share. Milliseconds. */
-const SURPLUS_MS = 500;
-
 export class Scheduler {
   readonly #options: SchedulerOptions;
   /** Runs in the `ready` line of a cell, or waiting for a cell or for their journal. */
   readonly #queued = new Set<Run>();
-  /** Runs that wait to be brought into a cell, by tenant. */
-  readonly #waiting = new Waiting<Run>();
-  /** Since when a cell has been without work, on the monotonic clock. */
-  readonly #unused = new WeakMap<Cell, number>();
   /** Cells that were killed on purpose, so that no run is blamed for their exit. */
   readonly #killedCells = new Set<Cell>();
   readonly replayCpu = new ReplayCpu();
   #closed = false;
   #draining = false;
-  readonly #pool: CellPool;
   readonly #seats: Seats;
   readonly #replays: CellReplays;
+  readonly #supply: Supply;
   readonly #events: SchedulerEvents;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    const { pool, seats, transitions } = options;
-    this.#pool = pool;
+    const { seats, transitions } = options;
     this.#seats = seats;
     this.#replays = new CellReplays({
       replayPage: options.replayPage,
@@ -72,6 +65,15 @@ export class Scheduler {
         options.clock.after(AGAIN_MS, () => this.wake(run));
       },
     });
+    this.#supply = new Supply({
+      ...options,
+      load: this.load,
+      isBusy: (run) => this.isBusy(run),
+      isKilling: () => this.#killedCells.size > 0,
+      pump: (cell) => this.#pump(cell),
+      kill: (cell) => this.killCell(cell, undefined),
+      empty: (cell) => this.moveRunsFrom(cell),
+    });
     this.#events = emitters(transitions.scheduler);
     const { cells, residency } = transitions;
     cells.onReady.listen((cell) => {
@@ -83,7 +85,7 @@ export class Scheduler {
     cells.onReplayed.listen((cell, task, head) => this.#replayed(cell, task, head));
     cells.onFault.listen((cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head));
     cells.onExit.listen((cell, exit, error) => this.#exited(cell, exit, error));
-    residency.onVacant.listen((tenant) => this.#retire(tenant));
+    residency.onVacant.listen((tenant) => this.#supply.retire(tenant));
   }
 
   /**
@@ -107,11 +109,6 @@ export class Scheduler {
     return this.#queued.has(run) || this.#replays.has(run);
   }
 
-  /** Kills a tenant's empty cells; called when it has no run in memory any more. */
-  #retire(tenant: TenantId): void {
-    for (const cell of this.#pool.cells) if (cell.tenant === tenant && this.load(cell) === 0 && cell.idling) this.killCell(cell, undefined);
-  }
-
   /** Schedules a run if it has something to do; else nothing happens. */
   wake(run: Run): void {
     run.tick(this.#options.clock.monotonic());
@@ -119,72 +116,17 @@ export class Scheduler {
     if (run.seat?.cell.taken === true) this.unseat(run);
     this.#queued.add(run);
     if (run.seat === undefined) {
-      this.#waiting.arrive(run.tenant, run, run.ledger.seq === 0);
-      this.#serve(run.tenant);
+      this.#supply.waiting.arrive(run.tenant, run, run.ledger.seq === 0);
+      this.#supply.serve(run.tenant);
     } else {
       this.#seats.in(run.seat.cell).ready.push(run);
       this.#pump(run.seat.cell);
     }
   }
 
-  /** Finds a cell for a tenant's waiting runs, or takes one away from another tenant. */
-  #serve(tenant: TenantId): void {
-    if (!this.#yields(tenant) && this.#pool.seat(tenant, this.load) === undefined) this.#reclaim(tenant);
-    else this.#pumpAll(tenant);
-  }
-
-  readonly #yields = (tenant: TenantId): boolean => this.#waiting.mustYield(tenant, this.#pool.count());
-
-  #pumpAll(tenant: TenantId): void {
-    for (const cell of this.#pool.cells) {
-      if (!this.#waiting.has(tenant)) return;
-      if (cell.tenant === tenant && !cell.killed && !cell.taken) this.#pump(cell);
-    }
-  }
-
-  /**
-   * Periodic work: kills cells that were not used for a while, sooner if the tenant has them beyond its share, and finds cells for runs
-   * that have none.
-   */
+  /** @see Supply.maintain */
   maintain(): void {
-    const now = this.#options.clock.monotonic();
-    for (const cell of this.#pool.cells) {
-      const { tenant } = cell;
-      if (tenant === undefined || !cell.idling || this.#isWanted(cell)) {
-        this.#unused.delete(cell);
-        continue;
-      }
-      const since = this.#unused.get(cell) ?? now;
-      this.#unused.set(cell, since);
-      const spare = this.#pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
-      if (spare || (this.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.killCell(cell, undefined);
-    }
-    // Runs that wait behind a long crank move as soon as another cell has room.
-    for (const cell of this.#pool.cells) if (cell.taken && (this.#seats.found(cell)?.ready.length ?? 0) > 0) this.moveRunsFrom(cell);
-    for (const tenant of this.#waiting.tenants(true)) this.#serve(tenant);
-  }
-
-  /** Whether a run in the cell, or one that waits for a cell of its tenant, has something to do. */
-  #isWanted(cell: Cell): boolean {
-    if (cell.tenant !== undefined && this.#waiting.has(cell.tenant)) return true;
-    const occupancy = this.#seats.found(cell);
-    if (occupancy === undefined) return false;
-    return (
-      occupancy.ready.length + occupancy.pages.length > 0 || occupancy.byAssignment.values().some((run) => run.runnable || this.isBusy(run))
-    );
-  }
-
-  /** Takes a cell away from another tenant for one that has none, if none is left. The runs in it go on elsewhere. */
-  #reclaim(tenant: TenantId): void {
-    if (this.#killedCells.size > 0 || this.#pool.seat(tenant, this.load) !== undefined) return this.#settle();
-    const cell = leastNeeded(this.#pool.cells, this.#pool.count(), tenant, (one) => this.#isWanted(one), this.load);
-    if (cell !== undefined) this.killCell(cell, undefined);
-  }
-
-  /** Tries again to find cells for the runs that wait for one. */
-  #settle(): void {
-    for (const tenant of this.#waiting.tenants())
-      if (!this.#yields(tenant) && this.#pool.seat(tenant, this.load) !== undefined) this.#pumpAll(tenant);
+    this.#supply.maintain();
   }
 
   /** Disposes of a run's isolate, whose state is in its journal. The run must not be on the CPU. */
@@ -284,7 +226,7 @@ export class Scheduler {
 
   /** Gives a cell its next piece of work. @returns false if there is none, or if the cell was killed */
   #step(cell: Cell, occupancy: Occupancy): boolean {
-    const arrivals = this.#waiting.get(cell.tenant as TenantId);
+    const arrivals = this.#supply.waiting.get(cell.tenant as TenantId);
     const mayReplay = () => this.#replays.into(cell) < REPLAYS_AT_ONCE;
     const next = occupancy.next(cell.idling, arrivals, mayReplay, () => this.#relieve(cell, occupancy));
     if (next === undefined) return false;
@@ -306,7 +248,7 @@ export class Scheduler {
   #admit(run: Run, cell: Cell, occupancy: Occupancy): void {
     if (run.runnable && occupancy.byAssignment.size === 0 && cell.idling && occupancy.room.isSpent && this.#replays.into(cell) === 0) {
       // The cell is empty and still holds so much memory that a new cell is better.
-      this.#waiting.arrive(run.tenant, run, run.ledger.seq === 0);
+      this.#supply.waiting.arrive(run.tenant, run, run.ledger.seq === 0);
       this.killCell(cell, undefined);
       return;
     }
@@ -443,7 +385,7 @@ export class Scheduler {
       this.#events.onLost(run, run.leaveCpu(), exit, error, used_ms);
     }
     this.#events.onCellGone(cell, exit);
-    this.#settle();
+    this.#supply.settle();
   }
 
   /** Removes all runs from a cell that is lost, except for the one on its CPU. Runs that have something to do are scheduled at once. */

@@ -1,72 +1,32 @@
 /** Operations of people on runs: pause, resume, cancel, kill, resolve, decide, release. Receipts say what was really done. */
-import type { Broker } from '@corral/broker/broker';
-import { lowered } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { Clock } from '@corral/protocol/ports/machine';
 import type { Receipt } from '@corral/protocol/model/receipt';
-import type { Store } from '@corral/protocol/ports/store';
-import { mayRepeat, type Tool } from '@corral/protocol/ports/tool';
+import { mayRepeat } from '@corral/protocol/ports/tool';
 import type { Cell } from '../cells/cell.ts';
 import { cancelChildren, endDescendants } from '../runs/family.ts';
 import type { RunLifecycle } from '../runs/lifecycle.ts';
-import { becameOf } from '../governance/approvals.ts';
-import { mustBeAnother, mustOwn } from '../governance/owner.ts';
-import { samePerson } from '../governance/people.ts';
-import {
-  mustBeAllowedHere,
-  mustBeApprovedHere,
-  mustWait,
-  paidOn,
-  reservedAgain,
-  resolvedBy,
-  fitting,
-  type Resolution,
-  type Word,
-} from './resolution.ts';
-import type { TenantPolicies } from '../governance/tenant-policies.ts';
+import { alive, isFull, RunTurns } from './run-turns.ts';
+import { Verdicts, type VerdictsOptions } from './verdicts.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
-import type { Settlements } from '../runs/settlements.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 
-export interface ControlOptions {
-  readonly clock: Clock;
-  readonly store: Store;
+export interface ControlOptions extends VerdictsOptions {
   readonly runs: ReadonlyMap<RunId, Run>;
-  readonly broker: Broker;
   readonly scheduler: Scheduler;
   readonly residency: Residency;
-  readonly settlements: Settlements;
   readonly lifecycle: RunLifecycle;
   readonly transitions: Transitions;
-  readonly tool: (tenant: string, name: string) => Tool | undefined;
   readonly pause_grace_ms: number;
   /** Reason of the quarantine that stops a run; undefined if there is none. */
   readonly quarantined: (run: Run) => string | undefined;
-  /** Whether this host is stopping, and starts nothing any more. */
-  readonly stopping: () => boolean;
-  /** Checks that a person may decide about a call. */
-  readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
 }
 
-const HOUR_MS = 3_600_000;
-const isFull = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_DISK_FULL';
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
-
-/**
- * Checks that a run has not ended. To be called in the same synchronous step in which a command is carried out, because another command may
- * end the run in between.
- * @throws CORRAL_RUN_UNKNOWN
- */
-function alive(id: RunId, run: Run | undefined): Run {
-  if (run === undefined || run.outcome !== undefined)
-    throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${id} that has not ended.`);
-  return run;
-}
 
 interface Details {
   readonly cell_killed?: boolean;
@@ -81,15 +41,16 @@ export class Control {
   /** Runs that are frozen in a crank, with a function that cancels the end of their grace. */
   readonly #frozen = new Map<RunId, { readonly cell: Cell; readonly stopGrace: () => void }>();
 
-  /** Times of each person's recent approvals. */
-  readonly #decisions = new Map<string, number[]>();
-  readonly #turns = new Map<RunId, Promise<unknown>>();
+  readonly #turns: RunTurns;
+  readonly #verdicts: Verdicts;
   readonly #killing = new Map<RunId, Promise<Receipt>>();
   /** Cells that were killed with a run on their CPU, and the callbacks that wait for the end of their process. */
   readonly #dying = new Map<Cell, (() => void)[]>();
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    this.#turns = new RunTurns(options);
+    this.#verdicts = new Verdicts(options, this.#turns);
     const { scheduler, detection } = options.transitions;
     scheduler.onCellGone.listen((cell) => {
       for (const then of this.#dying.get(cell) ?? []) then();
@@ -126,7 +87,7 @@ export class Control {
       await broker.record(run, { kind: 'control', control, by, reason, ...(family === undefined ? {} : { family }) });
       return this.#receipt(run, 'pause', by, reason, latency_ms);
     };
-    return this.#inTurn(id, pause, false).finally(() => stopped?.letGo());
+    return this.#turns.take(id, pause, false).finally(() => stopped?.letGo());
   }
 
   /** Stops a run whose crank is being decided, before operations that wait for that crank. @returns the run, and what lets it be parked again */
@@ -155,7 +116,7 @@ export class Control {
     reason: string,
     { family, quarantined = false }: { readonly family?: RunId; readonly quarantined?: boolean } = {},
   ): Promise<Receipt> {
-    return this.#inTurn(id, async (run, began) => {
+    return this.#turns.take(id, async (run, began) => {
       const { clock, scheduler, broker } = this.#options;
       if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
       if (family !== undefined && run.ledger.family !== family)
@@ -181,7 +142,7 @@ export class Control {
 
   /** Asks a run and its descendants to stop. Each has its own grace to clean up, after which it is ended. */
   cancel(id: RunId, by: string, reason: string, grace_ms: number = MACHINE.cancel_grace_ms.default): Promise<Receipt> {
-    return this.#inTurn(id, async (run, began) => {
+    return this.#turns.take(id, async (run, began) => {
       const { clock, scheduler, broker } = this.#options;
       if (run.ledger.cancelled !== undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is being cancelled already.`);
       const durable = broker.record(run, { kind: 'cancel', by, reason, grace_ms });
@@ -295,115 +256,19 @@ export class Control {
     return new Promise((resolve) => this.#dying.set(cell, [...(this.#dying.get(cell) ?? []), resolve]));
   }
 
-  /** Settles a call whose result is unknown. @throws the errors of `resolutionOf`; CORRAL_STOPPING, CORRAL_SPEND_EXCEEDED */
-  resolve(id: RunId, call: number, by: string, resolution: Resolution, reason = ''): Promise<void> {
-    return this.#inTurn(id, async (run) => {
-      const { broker, tool } = this.#options;
-      if (resolution.how === 'retry') this.#mustTakeWork();
-      if (resolution.how === 'retry' && run.ledger.record.origin !== undefined)
-        mustBeApprovedHere(run.ledger.record, call, await this.#options.store.journal(id));
-      const asked = mustWait(run.ledger, call);
-      const unpaid = asked.inherited?.price !== undefined;
-      const fits = await fitting(resolution, tool(run.tenant, asked.tool));
-      await run.behind.enter(() => this.#settle(alive(id, run), call, { by, reason }, fits));
-      await run.behind.enter(async () => {
-        const pending = run.ledger.pending.get(call);
-        if (resolution.how !== 'retry') this.#options.settlements.pass(run, call);
-        else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending, false, unpaid);
-      });
-    });
+  /** @see Verdicts.resolve */
+  resolve(...settled: Parameters<Verdicts['resolve']>): Promise<void> {
+    return this.#verdicts.resolve(...settled);
   }
 
-  /** Records how a person settled a call. */
-  async #settle(run: Run, call: number, word: Word, resolution: Resolution): Promise<void> {
-    const { broker, clock } = this.#options;
-    const asked = mustWait(run.ledger, call);
-    const event = resolvedBy(run.ledger, call, word, resolution);
-    // Before the use of its grant is counted, so that a call that cannot be paid for does not use it up.
-    const reserved = broker.accounts === undefined ? event : reservedAgain(run.ledger, event, broker.accounts, clock.now());
-    if (event.how === 'retry' && asked.inherited !== undefined) mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
-    await broker.record(run, reserved);
-  }
-
-  /**
-   * Records a person's decision about a call that waits for approval. The submitter of the run must not decide, nobody counts twice, and
-   * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide.
-   * @param roles of the person, in addition to those that policies know
-   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_SPEND_EXCEEDED if the accounts above the run cannot pay now: then the call waits on
-   */
-  decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
-    const { tenantPolicies } = this.#options;
-    const { people } = tenantPolicies;
-    return this.#inTurn(id, async (run) => {
-      const asked = run.ledger.pending.get(call);
-      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(people, run, asked.call.relabel, by);
-      const pending = run.ledger.pending.get(call);
-      if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
-      mustBeAnother(people, run, by, 'decide about what it may do');
-      const before = samePerson(people, by, pending.by);
-      if (before !== undefined)
-        throw new CorralError(
-          'CORRAL_APPROVER',
-          before === by
-            ? `${by} has approved call ${call} of ${id} already.`
-            : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
-        );
-      tenantPolicies.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
-      if (verdict === 'approve') this.#mustTakeWork();
-      const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
-      const { broker, clock, settlements } = this.#options;
-      const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
-      if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
-      const why = last ? broker.mayStillCall(run, pending) : undefined;
-      if (why === undefined)
-        await settlements.settle(run, call, by, verdict, reason, {
-          ...paid,
-          ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
-        });
-      else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
-      if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
-      if (!last || run.outcome !== undefined) return;
-      await run.behind.enter(async () => {
-        const going = run.ledger.pending.get(call);
-        if (run.outcome === undefined && going?.kind === 'call') broker.reissue(run.ledger, going, true);
-      });
-    });
-  }
-
-  /** The error for a call that does not wait for people; it says what became of the call, by the ledger or the journal. */
-  async #notAsked({ id, ledger }: Run, call: number): Promise<CorralError> {
-    const pending = ledger.pending.get(call);
-    const reply = pending?.kind === 'decided' && pending.delivery.kind === 'reply' ? pending.delivery.results[0] : undefined;
-    let why = reply !== undefined && 'error' in reply ? reply.error.message : undefined;
-    if (why === undefined) {
-      await this.#options.broker.settled(id);
-      why = becameOf(await this.#options.store.journal(id), call);
-    }
-    const text = `Call ${call} of ${id} does not wait for approval`;
-    return new CorralError('CORRAL_RUN_STATE', why === undefined ? `${text}.` : `${text}: ${why.replace(/\.$/, '')}.`);
-  }
-
-  /** Refuses work that would be cut off at once. @throws CORRAL_STOPPING */
-  #mustTakeWork(): void {
-    if (this.#options.stopping()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
-  }
-
-  /** Limits the approvals of a person, because somebody who approves very many does not examine them. @throws CORRAL_APPROVER */
-  #tire(by: string): void {
-    const now = this.#options.clock.now();
-    const lately = (this.#decisions.get(by) ?? []).filter((at) => now - at < HOUR_MS);
-    const most = MACHINE.approvals_per_hour.default;
-    if (lately.length >= most)
-      throw new CorralError(
-        'CORRAL_APPROVER',
-        `${by} has approved ${most} times within an hour; let somebody else look. Denials are not counted: \`corral deny --agent NAME -m WHY\` refuses many at once.`,
-      );
-    this.#decisions.set(by, [...lately, now]);
+  /** @see Verdicts.decide */
+  decide(...decided: Parameters<Verdicts['decide']>): Promise<void> {
+    return this.#verdicts.decide(...decided);
   }
 
   /** Releases a run that was held, after a restore or because it replays differently. @throws CORRAL_RUN_STATE */
   release(id: RunId, by: string, reason: string): Promise<void> {
-    return this.#inTurn(id, async (run) => {
+    return this.#turns.take(id, async (run) => {
       const { broker, scheduler } = this.#options;
       if (run.ledger.held === undefined) throw new CorralError('CORRAL_RUN_STATE', `${id} is not held.`);
       await broker.record(run, { kind: 'released', by, reason });
@@ -426,46 +291,6 @@ export class Control {
       scheduler.wake(run);
     });
     this.#frozen.set(run.id, { cell, stopGrace });
-  }
-
-  /**
-   * Runs the operations on one run one after the other, each after a crank that is being decided; a kill does not wait. An operation that
-   * awaits something enters again before it records anything, because the next crank may be being decided by then.
-   * @param work `began`: when the operation was asked for, on the monotonic clock
-   * @param waits whether it waits for a crank that is being decided
-   */
-  async #inTurn<T>(id: RunId, work: (run: Run, began: number) => Promise<T>, waits = true): Promise<T> {
-    const began = this.#options.clock.monotonic();
-    const before = this.#turns.get(id);
-    const turn = (async () => {
-      await before?.catch(() => undefined);
-      const attempt = async (): Promise<T> => {
-        const run = alive(id, await this.#options.residency.hold(id));
-        // It stays in memory until the operation is in its journal; if it were parked before, the store would have its earlier state.
-        const letGo = run.keep();
-        try {
-          // The store may have refused the run's commits meanwhile; then the run comes back from the store as another object.
-          const now = () => (run.outcome === undefined ? work(run, began) : attempt());
-          return await (waits ? run.behind.enter(now) : now());
-        } finally {
-          letGo();
-        }
-      };
-      try {
-        return await attempt();
-      } catch (error) {
-        // A commit that did not fit on the disk fails those after it too. Try once more from the durable state; the store keeps space for
-        // that.
-        if (isFull(error)) return attempt();
-        throw error;
-      }
-    })();
-    this.#turns.set(id, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(id) === turn) this.#turns.delete(id);
-    }
   }
 
   #receipt(run: Run, operation: Receipt['operation'], by: string, reason: string, latency_ms: number, details: Details = {}): Receipt {

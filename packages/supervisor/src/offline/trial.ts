@@ -9,7 +9,8 @@ import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { ProcessExit } from '@corral/protocol/ports/machine';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import { lastWords } from '../runs/outcomes.ts';
-import type { BundleText, Cell, CellEvents } from '../cells/cell.ts';
+import type { Cell, CellEvents } from '../cells/cell.ts';
+import type { BundleText } from '../cells/wire.ts';
 import type { Signals } from '../events/signal.ts';
 import { REPLAY_FACTOR, REPLAY_SLACK_US, segmentSeed, segmentsOf } from '../runs/segment.ts';
 

@@ -7,7 +7,6 @@ import type { Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
-import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Cancelled } from '@corral/broker/ledger/pending';
 import { boundedOutcome, type Outcome } from '@corral/protocol/model/outcome';
@@ -25,20 +24,18 @@ import { startOf } from './start.ts';
 import type { Residency } from './residency.ts';
 import { kept, lost } from '../control/revocation.ts';
 import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
-import { grantsIn } from './queue.ts';
+import { grantsIn, letGo } from './queue.ts';
+import { Refusals } from './refusals.ts';
+import { ifStalled } from './stalled.ts';
 import type { RunTable } from './places.ts';
 import { Run, type OnCpu } from './run.ts';
 import { Clocks } from './clocks.ts';
 import { billed } from '../cells/usage.ts';
 import type { Ends } from './ends.ts';
-import { retry } from './retry.ts';
 import type { Settlements } from './settlements.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 import type { Watching } from '../detection/watching.ts';
-
-/** Errors that mean that another node holds the run now, or may hold it. */
-const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['CORRAL_EPOCH_STALE', 'CORRAL_LEASE_LOST']);
 
 export interface LifecycleOptions {
   readonly store: Store;
@@ -62,12 +59,7 @@ export interface LifecycleOptions {
 
 export class RunLifecycle {
   readonly #options: LifecycleOptions;
-  /** Fences: runs that have ended here while their end is not durable. If such a run is brought back, it is ended again at once. */
-  readonly #fences = new Map<RunId, { readonly outcome: Outcome; readonly revoke: boolean }>();
-  /** Runs that were ended because the store had refused a commit of theirs; a second refusal quarantines them. */
-  readonly #endedInStore = new Set<RunId>();
-  #closed = false;
-
+  readonly #refusals: Refusals;
   readonly #clocks: Clocks;
   readonly #tell: Tell;
 
@@ -83,8 +75,8 @@ export class RunLifecycle {
         this.endSoon(run, { kind: 'exceeded', limit: 'wall', message }, true);
       },
     });
+    this.#refusals = new Refusals({ ...options, deliver: (run, delivery) => this.deliver(run, delivery, undefined) });
     this.#hear(options.transitions);
-    options.membership.lost.listen(() => this.#dropAll());
   }
 
   #hear({ scheduler, residency, detection, bus }: Transitions): void {
@@ -127,7 +119,6 @@ export class RunLifecycle {
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
     bus.emitted.listen((run, event, data) => tell({ kind: 'emitted', run, event, data }));
     bus.logged.listen((run, level, text) => tell({ kind: 'logged', run, level, text }));
-    bus.refused.listen((id, epoch, error) => this.#refused(id, epoch, error));
   }
 
   /** @param once the call may not be repeated, so its answer must not be lost */
@@ -169,9 +160,8 @@ export class RunLifecycle {
   /** Called when a run is back from the store: sets its timers, and continues its calls. */
   #woken(run: Run): void {
     const { clock } = this.#options;
-    const fence = this.#fences.get(run.id);
-    if (fence !== undefined && !this.#isUndone(run, fence.outcome)) return this.endSoon(run, fence.outcome, fence.revoke);
-    this.#fences.delete(run.id);
+    const fence = this.#refusals.fenceOf(run);
+    if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
     this.#tell({ kind: 'woken', run: run.id });
     this.#options.loops.woken(run);
     const stands = this.#options.quarantined(run);
@@ -196,12 +186,6 @@ export class RunLifecycle {
     // The calls of a held run may have been carried out already. They are continued when a person releases it.
     if (ledger.held === undefined) askAgain(this.#options, run);
     this.#options.scheduler.wake(run);
-  }
-
-  /** Whether an end by wall time no longer holds: the store refused it, and by the journal, which the run goes on from, time is left. */
-  #isUndone(run: Run, outcome: Outcome): boolean {
-    const isWall = outcome.kind === 'exceeded' && outcome.limit === 'wall';
-    return isWall && run.wallLeft_ms(this.#options.clock.monotonic()) > 0;
   }
 
   /** Schedules the end of a cancelled run after its grace. */
@@ -309,9 +293,9 @@ export class RunLifecycle {
     const dropped = run.behind.drop();
     const cell = run.seat?.cell;
     const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
-    this.#fences.set(run.id, { outcome, revoke });
+    this.#refusals.fence(run.id, { outcome, revoke });
     this.#close(run, outcome);
-    this.#letGo(run, dropped, crank);
+    letGo(this.#options.grants, run, dropped, crank);
     const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);
     const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
     run.behind.drain();
@@ -330,38 +314,10 @@ export class RunLifecycle {
     });
   }
 
-  /** Ends a run that can never wake: it has no call under way, no timer and no child, and no run can write to it (DESIGN 2). */
-  async endIfStalled(run: Run): Promise<void> {
-    const { grants, store, broker } = this.#options;
-    const idle = () =>
-      run.outcome === undefined &&
-      run.control === 'none' &&
-      run.ledger.held === undefined &&
-      run.ledger.pending.size === 0 &&
-      !run.hasWork &&
-      !run.isAtWork &&
-      // An instance of a service may wait for a message for ever.
-      (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.ledger.hasState);
-    if (!idle()) return;
-    const own = run.ledger.caps.get(0);
-    if (run.ledger.listening && own !== undefined) {
-      if (grants.isShared(own)) return;
-      // A run that could write to it may be parked, and then only the store knows of its grant.
-      run.doubt();
-      await broker.settled(run.id);
-      const shared = await store.isShared(own).catch(() => true);
-      run.settle();
-      if (shared || !idle()) return;
-    }
-    this.endSoon(
-      run,
-      {
-        kind: 'failed',
-        code: 'CORRAL_STALLED',
-        message: 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.',
-      },
-      false,
-    );
+  /** Ends a run that can never wake (DESIGN 2). */
+  endIfStalled(run: Run): Promise<void> {
+    const message = 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.';
+    return ifStalled(this.#options, run, () => this.endSoon(run, { kind: 'failed', code: 'CORRAL_STALLED', message }, false));
   }
 
   /** Immediate consequences of an end, before it is durable: the run gets no more CPU time, deliveries or timers. */
@@ -369,19 +325,12 @@ export class RunLifecycle {
     run.end(outcome);
     for (const grant of run.queue.drop()) this.#options.grants.release(grant);
     run.alarms.callOffAll();
-    this.#letGo(run, this.#options.scheduler.leave(run));
-  }
-
-  /** Releases the grants that the deliveries of discarded cranks carried, unless the run has them. */
-  #letGo({ ledger }: Run, ...cranks: readonly (Pick<Crank | OnCpu, 'delivery'> | undefined)[]): void {
-    const caps = new Set(ledger.caps.values());
-    for (const crank of cranks)
-      if (crank !== undefined) for (const grant of grantsIn(crank.delivery)) if (!caps.has(grant)) this.#options.grants.release(grant);
+    letGo(this.#options.grants, run, this.#options.scheduler.leave(run));
   }
 
   /** Called when the host stops: nothing is begun any more. */
   close(): void {
-    this.#closed = true;
+    this.#refusals.close();
     this.#options.broker.halt();
     for (const run of this.#options.runs.values()) {
       run.alarms.callOffAll();
@@ -408,8 +357,7 @@ export class RunLifecycle {
   }
 
   #ended(id: RunId, outcome: Outcome): void {
-    this.#fences.delete(id);
-    this.#endedInStore.delete(id);
+    this.#refusals.ended(id);
     this.#options.loops.ended(id, outcome);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
@@ -420,77 +368,6 @@ export class RunLifecycle {
       for (const pending of run.ledger.pending.values())
         if (pending.kind === 'child') this.#options.transitions.lifecycle.onOrphaned.emit(pending.run);
     }
-    this.#options.ends.resolve(id, outcome);
-  }
-
-  /**
-   * Called when the store has refused a commit of a run: its state in memory is no longer valid and is dropped. The durable state is, so if
-   * the disk was full, the run goes on from there once there is space.
-   */
-  #refused(id: RunId, epoch: number, error: CorralError): void {
-    const { runs, clock, residency } = this.#options;
-    const run = runs.get(id);
-    if (run === undefined || run.epoch !== epoch) return;
-    this.#drop(run, error);
-    if (this.#closed || error.code === 'CORRAL_STOPPING') return;
-    // This node may have claimed it again meanwhile. If another node holds it, the claim is refused.
-    if (error.code === 'CORRAL_EPOCH_STALE') void residency.hold(id).catch(() => undefined);
-    if (ELSEWHERE.has(error.code)) return;
-    if (error.retryable || error.code === 'CORRAL_DATA_UNUSABLE')
-      retry(
-        clock,
-        () => this.#closed,
-        () => residency.hold(id),
-      );
-    else void this.#endInStore(run, error);
-  }
-
-  /** Removes a run from memory, and drops its calls under way. */
-  #drop(run: Run, error: CorralError): void {
-    const { runs, broker, grants, ends } = this.#options;
-    run.alarms.callOffAll();
-    const dropped = run.behind.drop();
-    broker.dropCalls(run.ledger);
-    if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });
-    for (const grant of run.queue.drop()) grants.release(grant);
-    this.#letGo(run, dropped, this.#options.scheduler.leave(run));
-    runs.delete(run.id);
-    for (const grant of run.ledger.caps.values()) grants.release(grant);
-    this.#tell({ kind: 'refused', run: run.id, error });
-    run.behind.drain();
-    // Another node may take it before this one has it back.
-    if (this.#options.membership.isFleet) ends.follow(run.id);
-    if (!ELSEWHERE.has(error.code)) return;
-    // The run goes on at another node, so its end has to be looked up in the store.
-    broker.answers.forget(run.id);
-    this.#options.loops.parked(run.id);
-    ends.follow(run.id);
-  }
-
-  /** Drops all runs, because this node has lost its lease and other nodes may hold them. */
-  #dropAll(): void {
-    const error = new CorralError('CORRAL_LEASE_LOST', 'This node was silent for longer than its lease.');
-    for (const run of this.#options.runs.values()) this.#drop(run, error);
-  }
-
-  /**
-   * Ends a run whose last commit can never be stored. It is brought back from the store and ended there, so that its end is durable and its
-   * parent is informed. If even that fails, it is quarantined, and only this host informs its parent.
-   */
-  async #endInStore({ id, ledger }: Run, error: CorralError): Promise<void> {
-    const { residency, store } = this.#options;
-    const outcome = boundedOutcome({ kind: 'failed', code: error.code, message: error.message });
-    const again = this.#endedInStore.has(id);
-    this.#endedInStore.add(id);
-    this.#fences.set(id, { outcome, revoke: true });
-    // Bringing it back ends it at once, by its fence.
-    const run = again ? undefined : await residency.hold(id).catch(() => undefined);
-    if (run !== undefined) return;
-    const stored = await store.run(id).catch(() => undefined);
-    if (stored?.status.outcome !== undefined) return this.#options.ends.resolve(id, stored.status.outcome);
-    await store.quarantine(id, error.message).catch(() => undefined);
-    const { parent, budget } = ledger.record;
-    if (parent !== undefined) this.deliver(parent.run, { kind: 'child_ended', id: parent.id, run: id, outcome, spent: budget }, undefined);
     this.#options.ends.resolve(id, outcome);
   }
 }

@@ -1,5 +1,6 @@
 /** The deliveries that wait for a run, in order of arrival. The queue decides which of them the run can get next. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
+import type { Grants } from '@corral/policy/capability/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId } from '@corral/protocol/ids';
 
@@ -13,6 +14,17 @@ export interface Queued {
 /** Grants that a delivery carries, made for its receiver. */
 export const grantsIn = (delivery: PendingDelivery): GrantId[] =>
   delivery.kind === 'message' ? (delivery.caps ?? []).map(({ grant }) => grant) : [];
+
+/** Releases the grants that the deliveries of discarded cranks carried, unless the run has them. */
+export function letGo(
+  grants: Pick<Grants, 'release'>,
+  { ledger }: { readonly ledger: Ledger },
+  ...cranks: readonly ({ readonly delivery: PendingDelivery } | undefined)[]
+): void {
+  const caps = new Set(ledger.caps.values());
+  for (const crank of cranks)
+    if (crank !== undefined) for (const grant of grantsIn(crank.delivery)) if (!caps.has(grant)) grants.release(grant);
+}
 
 export class RunQueue {
   readonly #ledger: Ledger;

@@ -5,13 +5,13 @@
  * runs.
  */
 import type { Broker } from '@corral/broker/broker';
-import { dueOf } from '@corral/broker/ledger/requests';
 import type { Grants } from '@corral/policy/capability/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock, WakeUps } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import { Places, type RunTable } from './places.ts';
+import { Parking } from './parking.ts';
 import type { Membership } from './membership.ts';
 import type { Revival, TakenRun } from './revival.ts';
 import type { Run } from './run.ts';
@@ -55,9 +55,6 @@ const FILL_RUNS = 128;
 const FILL_MS = 200;
 /** Time after a sweep before a due timer may trigger the next one. Milliseconds. */
 const DUE_MS = 50;
-/** Delay before runs are parked to make room, in milliseconds, and number of places that are made at least. */
-const MAKE_MS = 5;
-const ROOM_RUNS = 16;
 /** Waiting runs of full tenants for which one sweep searches. */
 const BEHIND_RUNS = 64;
 
@@ -77,7 +74,7 @@ export class Residency {
   #opened = false;
   #filling: Promise<void> | undefined;
   #stopFill: (() => void) | undefined;
-  #making = false;
+  readonly #parking: Parking;
 
   constructor(options: ResidencyOptions) {
     this.#options = options;
@@ -86,6 +83,13 @@ export class Residency {
     this.#events = emitters(transitions.residency);
     this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents, tenants });
     runs.left.listen(() => this.#fillSoon());
+    const asleep = (run: Run, due: number | undefined) => {
+      this.#events.onParked(run);
+      if (due === undefined) return;
+      this.#expect(due);
+      this.#wakeUps.wake(run.id, due);
+    };
+    this.#parking = new Parking({ ...options, places: this.#places, closed: () => this.#closed, asleep, vacant: this.#events.onVacant });
   }
 
   /** Follows hints from now on. To be called once quarantines and policies are loaded, which decide whether a run may go on. */
@@ -120,7 +124,7 @@ export class Residency {
   /** Reserves a place like `place`, even if other runs wait for one. If no place is free, some idle runs are parked to make room. */
   room(tenant: TenantId): (() => void) | undefined {
     if (this.#places.free(tenant) > 0) return this.#places.come(tenant);
-    this.#makeRoom();
+    this.#parking.makeRoom();
     return undefined;
   }
 
@@ -143,7 +147,7 @@ export class Residency {
   /** Called when a run was left in the store because its tenant had no free place. */
   leave(tenant: TenantId): void {
     if (!this.#backlog.has(tenant)) this.#backlog.set(tenant, this.#options.clock.monotonic());
-    this.#makeRoom();
+    this.#parking.makeRoom();
     this.#fillSoon();
   }
 
@@ -174,60 +178,14 @@ export class Residency {
     return this.#closed || this.#options.revival.isUnderway(id) ? undefined : this.#wake(id);
   }
 
-  /** Parks all runs that have nothing to do. */
-  async parkAll(): Promise<void> {
-    await Promise.all([...this.#options.runs.values()].map((run) => this.#leave(run)));
+  /** @see Parking.parkAll */
+  parkAll(): Promise<void> {
+    return this.#parking.parkAll();
   }
 
-  /**
-   * Parks a run, if it has nothing to do or may not go on, and if no state would be lost.
-   * @returns whether it is parked
-   */
-  async park(run: Run): Promise<boolean> {
-    if (!this.#isParkable(run)) return false;
-    if (this.#isAnswerMissing(run)) {
-      await this.#options.broker.answers.keep(run, run.queue.unjournaled);
-      // No `await` may stand between this check and the mark below, or the run could begin a crank in between.
-      if (this.#isAnswerMissing(run) || !this.#isParkable(run)) return false;
-    }
-    let parked = false;
-    const parking = async () => {
-      const { store, clock, membership } = this.#options;
-      try {
-        const given = await store.park(
-          run.id,
-          run.epoch,
-          run.queue.lastInbox,
-          this.#deadline(run, clock.now()),
-          JSON.stringify(run.ledger.save(run.lastAt)),
-          !run.isFree,
-        );
-        if (!given) return;
-      } catch {
-        // The store has no space now, or is closing: the run stays in memory.
-        return;
-      }
-      // A timer fired or a message arrived meanwhile.
-      if (run.wants) {
-        // If it cannot be claimed back, it is parked; its deliveries are in the store, and the sweep finds it.
-        const claimed = await store.claim(run.id, membership.node).catch(() => undefined);
-        if (claimed !== undefined && !('holder' in claimed)) {
-          run.reclaimed(claimed.epoch);
-          return;
-        }
-      }
-      // In the same synchronous step as the check of its queue, so that later deliveries find it gone.
-      parked = true;
-      this.#forget(run);
-    };
-    run.park(parking());
-    await run.parking;
-    // A run that was parked keeps the mark, so that parts that still refer to this object cannot start it again.
-    if (!parked) {
-      run.stay();
-      this.#options.scheduler.wake(run);
-    }
-    return parked;
+  /** @see Parking.park */
+  park(run: Run): Promise<boolean> {
+    return this.#parking.park(run);
   }
 
   /** Periodic work: records that this host is alive, parks idle runs, and finds runs whose wake-up was missed. */
@@ -239,8 +197,8 @@ export class Residency {
     try {
       await membership.beat();
       const now = clock.monotonic();
-      for (const run of this.#options.runs.values()) if (now - run.lastUsed >= limits.park_after_ms) void this.#leave(run);
-      this.#relieve();
+      for (const run of this.#options.runs.values()) if (now - run.lastUsed >= limits.park_after_ms) void this.#parking.leave(run);
+      this.#parking.relieve();
       await this.#fill();
       await this.#lookBehind();
       if (membership.isFleet) await this.#lookAround();
@@ -283,7 +241,7 @@ export class Residency {
   /** Finds waiting runs of tenants that are full; for them, idle runs of the tenant are parked. */
   async #lookBehind(): Promise<void> {
     const { store, clock } = this.#options;
-    if (this.#backlog.size > 0) this.#makeRoom();
+    if (this.#backlog.size > 0) this.#parking.makeRoom();
     const full = this.#places.full().filter((tenant) => !this.#backlog.has(tenant));
     if (full.length === 0) return;
     const behind = await store.wakeable(clock.now(), BEHIND_RUNS, [...this.#backlog.keys()]);
@@ -354,96 +312,5 @@ export class Residency {
     } catch {
       // The error was reported where it occurred. The sweep tries again if that can help.
     }
-  }
-
-  /** Parks an idle run. If it must stay in memory, at least its isolate is disposed of. */
-  async #leave(run: Run): Promise<void> {
-    const idle = () => !run.isAtWork && !run.wants && !this.#options.scheduler.isBusy(run);
-    if (!idle() || (await this.park(run))) return;
-    if (idle() && run.parking === undefined) this.#options.scheduler.unseat(run);
-  }
-
-  /** Makes room if there are too many runs or too much heap. Runs of least `worth` go first: unused for long, and cheap to replay. */
-  #relieve(): void {
-    const { runs, limits, scheduler } = this.#options;
-    if (this.#places.surplus > 0) this.#makeRoom();
-    let heap_kib = 0;
-    const of = new Map<TenantId, number>();
-    for (const run of runs.values()) {
-      if (run.seat === undefined) continue;
-      heap_kib += run.heap_kib;
-      of.set(run.tenant, (of.get(run.tenant) ?? 0) + run.heap_kib);
-    }
-    const most_kib = limits.resident_mib * 1024;
-    if (heap_kib <= most_kib) return;
-    for (const run of this.#idle()) {
-      if (heap_kib <= most_kib * 0.9) return;
-      // A tenant with less than an even share of the heap keeps its isolates.
-      if (run.seat === undefined || (of.get(run.tenant) ?? 0) <= most_kib / of.size) continue;
-      heap_kib -= run.heap_kib;
-      of.set(run.tenant, (of.get(run.tenant) ?? 0) - run.heap_kib);
-      scheduler.unseat(run);
-    }
-  }
-
-  /** Parks some idle runs of tenants that have more than their share. Calls within MAKE_MS are merged. */
-  #makeRoom(): void {
-    if (this.#making || this.#closed) return;
-    this.#making = true;
-    this.#options.clock.after(MAKE_MS, () => {
-      this.#making = false;
-      const places = Math.max(this.#places.surplus, ROOM_RUNS);
-      const idle = this.#idle().filter((run) => this.#places.isOver(run.tenant));
-      for (const run of idle.slice(0, places)) void this.park(run);
-    });
-  }
-
-  #idle(): Run[] {
-    const { runs, scheduler } = this.#options;
-    return [...runs.values()].filter((run) => !run.isAtWork && !run.wants && !scheduler.isBusy(run)).sort((a, b) => a.worth - b.worth);
-  }
-
-  #isParkable(run: Run): boolean {
-    const { broker, scheduler, runs } = this.#options;
-    if (this.#closed || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
-    // The grace of a cancelled run is timed in memory, and is soon over.
-    if (run.isAsked || run.ledger.cancelled !== undefined) return false;
-    if (run.isAtWork || scheduler.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
-    if (run.wants) return false;
-    for (const pending of run.ledger.pending.values())
-      if (pending.kind === 'call' && pending.state === 'going' && !run.queue.hasReply(pending.id)) return false;
-    return true;
-  }
-
-  /** Whether the queue has answers that only this host knows. A held run may be parked only once the store has kept them. */
-  #isAnswerMissing(run: Run): boolean {
-    const { answers } = this.#options.broker;
-    return run.queue.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
-  }
-
-  /** The end of its wall time, in milliseconds since 1970, at which it must be brought back; undefined if its wall clock does not run. */
-  #deadline(run: Run, now: number): number | undefined {
-    if (!run.isFree || !run.ledger.wall.runs) return undefined;
-    return Math.ceil(now + Math.max(1, run.wallLeft_ms(this.#options.clock.monotonic())));
-  }
-
-  #forget(run: Run): void {
-    const { runs, scheduler, grants, clock, broker } = this.#options;
-    const deadline = this.#deadline(run, clock.now());
-    const due = Math.min(
-      deadline ?? Number.POSITIVE_INFINITY,
-      ...[...run.ledger.pending.values()].map((one) => dueOf(one) ?? Number.POSITIVE_INFINITY),
-    );
-    scheduler.unseat(run);
-    runs.delete(run.id);
-    for (const id of [...run.ledger.caps.values(), ...run.queue.unreceived]) grants.release(id);
-    broker.answers.parked(run.id);
-    this.#events.onParked(run);
-    if (run.isFree && Number.isFinite(due)) {
-      this.#expect(due);
-      this.#wakeUps.wake(run.id, due);
-    }
-    for (const other of runs.values()) if (other.tenant === run.tenant) return;
-    this.#events.onVacant(run.tenant);
   }
 }

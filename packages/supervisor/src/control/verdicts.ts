@@ -1,0 +1,159 @@
+/** Decisions of people about single calls: the approval or denial of one that waits, the settlement of one whose result is unknown. */
+import type { Broker } from '@corral/broker/broker';
+import { lowered } from '@corral/broker/policies/relabel';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Clock } from '@corral/protocol/ports/machine';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Tool } from '@corral/protocol/ports/tool';
+import { becameOf } from '../governance/approvals.ts';
+import { mustBeAnother, mustOwn } from '../governance/owner.ts';
+import { samePerson } from '../governance/people.ts';
+import type { TenantPolicies } from '../governance/tenant-policies.ts';
+import type { Run } from '../runs/run.ts';
+import type { Settlements } from '../runs/settlements.ts';
+import {
+  mustBeAllowedHere,
+  mustBeApprovedHere,
+  mustWait,
+  paidOn,
+  reservedAgain,
+  resolvedBy,
+  fitting,
+  type Resolution,
+  type Word,
+} from './resolution.ts';
+import { alive, type RunTurns } from './run-turns.ts';
+
+export interface VerdictsOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly settlements: Settlements;
+  readonly tool: (tenant: string, name: string) => Tool | undefined;
+  /** Whether this host is stopping, and starts nothing any more. */
+  readonly stopping: () => boolean;
+  /** Checks that a person may decide about a call. */
+  readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
+}
+
+const HOUR_MS = 3_600_000;
+
+export class Verdicts {
+  readonly #options: VerdictsOptions;
+  readonly #turns: RunTurns;
+  /** Times of each person's recent approvals. */
+  readonly #decisions = new Map<string, number[]>();
+
+  constructor(options: VerdictsOptions, turns: RunTurns) {
+    this.#options = options;
+    this.#turns = turns;
+  }
+
+  /** Settles a call whose result is unknown. @throws the errors of `resolutionOf`; CORRAL_STOPPING, CORRAL_SPEND_EXCEEDED */
+  resolve(id: RunId, call: number, by: string, resolution: Resolution, reason = ''): Promise<void> {
+    return this.#turns.take(id, async (run) => {
+      const { broker, tool } = this.#options;
+      if (resolution.how === 'retry') this.#mustTakeWork();
+      if (resolution.how === 'retry' && run.ledger.record.origin !== undefined)
+        mustBeApprovedHere(run.ledger.record, call, await this.#options.store.journal(id));
+      const asked = mustWait(run.ledger, call);
+      const unpaid = asked.inherited?.price !== undefined;
+      const fits = await fitting(resolution, tool(run.tenant, asked.tool));
+      await run.behind.enter(() => this.#settle(alive(id, run), call, { by, reason }, fits));
+      await run.behind.enter(async () => {
+        const pending = run.ledger.pending.get(call);
+        if (resolution.how !== 'retry') this.#options.settlements.pass(run, call);
+        else if (run.outcome === undefined && pending?.kind === 'call') broker.reissue(run.ledger, pending, false, unpaid);
+      });
+    });
+  }
+
+  /** Records how a person settled a call. */
+  async #settle(run: Run, call: number, word: Word, resolution: Resolution): Promise<void> {
+    const { broker, clock } = this.#options;
+    const asked = mustWait(run.ledger, call);
+    const event = resolvedBy(run.ledger, call, word, resolution);
+    // Before the use of its grant is counted, so that a call that cannot be paid for does not use it up.
+    const reserved = broker.accounts === undefined ? event : reservedAgain(run.ledger, event, broker.accounts, clock.now());
+    if (event.how === 'retry' && asked.inherited !== undefined) mustBeAllowedHere(run.ledger, asked, broker.mayCallHere(run, asked));
+    await broker.record(run, reserved);
+  }
+
+  /**
+   * Records a person's decision about a call that waits for approval. The submitter of the run must not decide, nobody counts twice, and
+   * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide.
+   * @param roles of the person, in addition to those that policies know
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_SPEND_EXCEEDED if the accounts above the run cannot pay now: then the call waits on
+   */
+  decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
+    const { tenantPolicies } = this.#options;
+    const { people } = tenantPolicies;
+    return this.#turns.take(id, async (run) => {
+      const asked = run.ledger.pending.get(call);
+      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(people, run, asked.call.relabel, by);
+      const pending = run.ledger.pending.get(call);
+      if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
+      mustBeAnother(people, run, by, 'decide about what it may do');
+      const before = samePerson(people, by, pending.by);
+      if (before !== undefined)
+        throw new CorralError(
+          'CORRAL_APPROVER',
+          before === by
+            ? `${by} has approved call ${call} of ${id} already.`
+            : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
+        );
+      tenantPolicies.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
+      if (verdict === 'approve') this.#mustTakeWork();
+      const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
+      const { broker, clock, settlements } = this.#options;
+      const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
+      if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
+      const why = last ? broker.mayStillCall(run, pending) : undefined;
+      if (why === undefined)
+        await settlements.settle(run, call, by, verdict, reason, {
+          ...paid,
+          ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
+        });
+      else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
+      if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
+      if (!last || run.outcome !== undefined) return;
+      await run.behind.enter(async () => {
+        const going = run.ledger.pending.get(call);
+        if (run.outcome === undefined && going?.kind === 'call') broker.reissue(run.ledger, going, true);
+      });
+    });
+  }
+
+  /** The error for a call that does not wait for people; it says what became of the call, by the ledger or the journal. */
+  async #notAsked({ id, ledger }: Run, call: number): Promise<CorralError> {
+    const pending = ledger.pending.get(call);
+    const reply = pending?.kind === 'decided' && pending.delivery.kind === 'reply' ? pending.delivery.results[0] : undefined;
+    let why = reply !== undefined && 'error' in reply ? reply.error.message : undefined;
+    if (why === undefined) {
+      await this.#options.broker.settled(id);
+      why = becameOf(await this.#options.store.journal(id), call);
+    }
+    const text = `Call ${call} of ${id} does not wait for approval`;
+    return new CorralError('CORRAL_RUN_STATE', why === undefined ? `${text}.` : `${text}: ${why.replace(/\.$/, '')}.`);
+  }
+
+  /** Refuses work that would be cut off at once. @throws CORRAL_STOPPING */
+  #mustTakeWork(): void {
+    if (this.#options.stopping()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
+  }
+
+  /** Limits the approvals of a person, because somebody who approves very many does not examine them. @throws CORRAL_APPROVER */
+  #tire(by: string): void {
+    const now = this.#options.clock.now();
+    const lately = (this.#decisions.get(by) ?? []).filter((at) => now - at < HOUR_MS);
+    const most = MACHINE.approvals_per_hour.default;
+    if (lately.length >= most)
+      throw new CorralError(
+        'CORRAL_APPROVER',
+        `${by} has approved ${most} times within an hour; let somebody else look. Denials are not counted: \`corral deny --agent NAME -m WHY\` refuses many at once.`,
+      );
+    this.#decisions.set(by, [...lately, now]);
+  }
+}

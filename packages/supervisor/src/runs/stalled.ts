@@ -1,0 +1,43 @@
+/** Finds runs that can never wake. */
+import type { Broker } from '@corral/broker/broker';
+import type { Grants } from '@corral/policy/capability/grants';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Run } from './run.ts';
+
+export interface StalledOptions {
+  readonly grants: Pick<Grants, 'isShared'>;
+  readonly store: Pick<Store, 'isShared'>;
+  readonly broker: Pick<Broker, 'settled'>;
+}
+
+function isIdle(run: Run): boolean {
+  return (
+    run.outcome === undefined &&
+    run.control === 'none' &&
+    run.ledger.held === undefined &&
+    run.ledger.pending.size === 0 &&
+    !run.hasWork &&
+    !run.isAtWork &&
+    // An instance of a service may wait for a message for ever.
+    (run.ledger.record.service === undefined || run.ledger.asked.turn || !run.ledger.hasState)
+  );
+}
+
+/**
+ * Calls `then` if a run has no call under way, no timer and no child, and no run can write to it; in the same synchronous step in which that
+ * is found. If the store does not answer, its mailbox counts as shared.
+ */
+export async function ifStalled({ grants, store, broker }: StalledOptions, run: Run, then: () => void): Promise<void> {
+  if (!isIdle(run)) return;
+  const own = run.ledger.caps.get(0);
+  if (run.ledger.listening && own !== undefined) {
+    if (grants.isShared(own)) return;
+    // A run that could write to it may be parked, and then only the store knows of its grant.
+    run.doubt();
+    await broker.settled(run.id);
+    const shared = await store.isShared(own).catch(() => true);
+    run.settle();
+    if (shared || !isIdle(run)) return;
+  }
+  then();
+}
