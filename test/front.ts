@@ -8,6 +8,7 @@ import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
+import type { Event } from '@corral/protocol/api/schemas';
 import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
 import { STEPS } from '@corral/store/front/schema';
 import { bundleSource, type AgentSource } from './bundles.ts';
@@ -32,6 +33,21 @@ export function onTables(host: RunningHost, sql: string, ...values: SQLInputValu
   } finally {
     db.close();
   }
+}
+
+/** The events of a host that are kept, as followers get them. */
+export async function eventsOf({ door: { feed } }: RunningHost): Promise<Event[]> {
+  const events: Event[] = [];
+  for (let from = 1; from <= feed.count;) {
+    const page = feed.page(from, undefined);
+    if (page === undefined) throw new Error('events cannot be written');
+    for (const row of page.rows) {
+      const text = (await feed.frameOf(row)).split('\ndata: ')[1] ?? '';
+      if (row.kind !== 'reset') events.push(JSON.parse(text) as Event);
+    }
+    from = page.to + 1;
+  }
+  return events;
 }
 
 /** Takes what is to be done when a host is no longer needed. */

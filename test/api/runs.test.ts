@@ -115,7 +115,7 @@ test('a spinning run is paused, says why it stands, goes on, and is killed', asy
 
 test('events are followed, and taken up again where they were left', async () => {
   const { admin, deploy, host } = await front();
-  const listens = vi.spyOn(host.door.feed, 'listen');
+  const listens = vi.spyOn(host.door.feed, 'follow');
   await deploy(HELLO);
   const seen: { id: string; kind: string }[] = [];
   const follow = async (kind: string, last?: string) => {

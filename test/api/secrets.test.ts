@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { front, shortFolder } from '../front.ts';
+import { eventsOf, front, shortFolder } from '../front.ts';
 
 const CANARY = 'canary-7f3a"9c\\e1';
 const IN_FILE = 'file-canary-51d2';
@@ -62,7 +62,7 @@ test('it is in no journal, log, event, error, answer or isolate, whatever the to
     JSON.stringify(await admin.runJournal({ params: { run } })),
     JSON.stringify(await admin.runCalls({ params: { run } })),
     JSON.stringify(await admin.showConfig({})),
-    JSON.stringify(host.door.feed.since(`${host.door.feed.last.split('-')[0]}-0`)),
+    JSON.stringify(await eventsOf(host)),
   ].join('\n');
   await host.close();
   const files = await readdir(data);

@@ -127,7 +127,7 @@ export class Broker {
     };
     if (ledger.segment_entries === MACHINE.checkpoint_hint_entries.default) {
       const text = `${ledger.segment_entries} entries since the last checkpoint: bringing this run back takes as long as replaying them. checkpoint(state) makes it short again.`;
-      this.#events.logged(record.id, 'warn', text);
+      this.#events.logged(record.id, 'warn', text, undefined);
     }
     ledger.seal(entry, this.#powers.clock.monotonic());
     if (batch.outcome === undefined) {

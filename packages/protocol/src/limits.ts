@@ -25,6 +25,31 @@ export const FOLLOWERS = {
   followers_per_principal: limit('streams of events of one principal', 100, 100_000),
 } as const satisfies Record<string, Limit>;
 
+/** Events of a host, which are kept for those who follow them. */
+export const EVENTS = {
+  event_days: limit('days for which events are kept for followers that come back', 7, 365),
+  event_bytes_per_tenant: limit(
+    'events of one tenant that are kept, besides what journals have of them; older ones are forgotten',
+    64 * MIB,
+    4096 * MIB,
+  ),
+  event_bytes: limit('events of all tenants that are kept; the tenant with the most loses its oldest', 256 * MIB, 16_384 * MIB),
+  event_data_bytes: limit('data of one event that is kept, besides what journals have of it', 64 * 1024, MIB),
+  events_unwritten: limit(
+    'events that wait to be written, at most half of them of one tenant; more are counted, and followers told',
+    40_000,
+    1_000_000,
+  ),
+  events_unwritten_bytes: limit('bytes of these events, at most half of them of one tenant', 16 * MIB, 256 * MIB),
+  event_write_ms: limit('how long an event waits to be written together with others', 100, 10_000),
+  events_written_at_once: limit('events that are written in one turn of the event loop', 500, 10_000),
+  event_cache_bytes: limit(
+    'text of the latest events in memory, from which followers are sent what they have not missed',
+    8 * MIB,
+    256 * MIB,
+  ),
+} as const satisfies Record<string, Limit>;
+
 /** Delivery to webhooks. */
 export const WEBHOOKS = {
   deliveries_at_once: limit('notifications being delivered to one receiver; 1 while the receiver fails', 4, 64),

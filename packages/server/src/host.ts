@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { isIP, type AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
 import { SqliteFront } from '@corral/store/front';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
@@ -159,7 +160,19 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const clock = realClock;
     const random = realRandom;
     const now = () => clock.now();
-    const feed = new Feed(String(store.era), now);
+    // The index of runs and the events are complete only if the host that kept them was the last to open this store: an embedded host
+    // keeps neither, and a backup may have been restored.
+    const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
+    const log = options.logger;
+    const feed = new Feed({
+      table: db.events,
+      era: store.era,
+      complete: inOrder,
+      now,
+      entry: async (run, seq) => (await host.journal(run as RunId, seq - 1, 1))[0],
+      failed: (error) => log?.error({ err: error }, 'events could not be written; followers that come back will miss some'),
+    });
+    undo.push(() => feed.close());
     const starter: Actor = { id: `user:${userInfo().username}`, roles: [] };
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
@@ -169,7 +182,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     feeding = feed;
     const config = settings.inForce;
     named = () => config().named;
-    const log = options.logger;
     const outbox = new Outbox({
       db,
       config,
@@ -198,9 +210,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
     let recovered: number | undefined;
-    // The index of runs is complete only if the host that kept it was the last to open this store: an embedded host keeps no
-    // index, and a backup may have been restored.
-    const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
     const door: ServerContext = {
       host,
       db,
@@ -294,6 +303,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         await host.close();
         await settings.close(0);
         refusals.settle(true);
+        feed.close();
         try {
           acts.keep(starter, { operation: 'stop', target: { era: store.era } });
           db.setMeta('stopped', 'in order');

@@ -185,8 +185,9 @@ export class Commits {
     for (const id of result.answered ?? []) this.#options.events.arrived(id);
     for (const id of batch.disposed) this.#options.powers.grants.release(id);
     if (batch.context.length > 0) this.#options.events.context(record.id, batch.context);
-    for (const { event, data } of batch.emits) this.#options.events.emitted(record.id, event, data);
-    for (const { level, text } of batch.logs) this.#options.events.logged(record.id, level, text);
+    const { seq: entry } = commit.entry;
+    for (const [part, { event, data }] of batch.emits.entries()) this.#options.events.emitted(record.id, event, data, { entry, part });
+    for (const [part, { level, text }] of batch.logs.entries()) this.#options.events.logged(record.id, level, text, { entry, part });
     if (outcome !== undefined) {
       for (const id of ledger.caps.values()) this.#options.powers.grants.release(id);
       // Its last crank had children that do not begin.

@@ -11,6 +11,7 @@ import type { Json } from '../json.ts';
 import type { AgentManifest, AgentVersion } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { RunRecord, WaitingOn } from '../model/run.ts';
+import type { EventTable } from './events.ts';
 
 export interface FrontStore {
   readonly registry: AgentRegistry;
@@ -23,6 +24,7 @@ export interface FrontStore {
   readonly archive: ConfigArchive;
   readonly profiles: ProfileTable;
   readonly marks: MarkTable;
+  readonly events: EventTable;
   /** A fact about the host by name, such as how it was stopped. */
   meta(name: string): string | undefined;
   setMeta(name: string, value: string): void;

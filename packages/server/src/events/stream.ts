@@ -1,15 +1,22 @@
-/** The stream of events for those who follow it: a window of the latest events in memory, and its listeners. */
+/**
+ * The stream of events for those who follow it. All events are rows of a table; while anybody follows, the text of the latest is in memory
+ * too, so that whoever keeps up is sent them without a read.
+ */
 import type { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { Json } from '@corral/protocol/json';
+import { EVENTS } from '@corral/protocol/limits';
+import type { EventPlace, EventRow, EventTable } from '@corral/protocol/ports/events';
+import { Payloads, type EntryReader } from './payloads.ts';
+import { Rows } from './rows.ts';
 
-/** How many events are kept for followers that reconnect, and how much text they may have together. */
-const WINDOW = 20_000;
-const WINDOW_CHARS = 64 * 1024 * 1024;
-/** The window may exceed both by this factor, because shifting a long array is expensive. */
-const SLACK = 1.25;
-/** Approximate characters of an event besides its data. */
+/** Rows that are read at once. */
+const PAGE = 200;
+/** Events that leave the front of the cache before it is moved. */
+const SHIFTED = 1_000;
+const GONE: Cached = { about: { kind: 'reset', tenant: null, run: null, agent: null }, text: undefined };
+/** Approximate bytes of an event in memory, besides its text. */
 const ENVELOPE = 300;
 
 export interface EventFilter {
@@ -22,109 +29,168 @@ export interface EventFilter {
   readonly may: (operation: Operation, tenant: string | null) => boolean;
 }
 
-export type EventBody = Omit<Event, 'id' | 'at'>;
+/** An event without its data, and its text for followers, if one of them was to be sent it. */
+export interface Cached {
+  readonly about: Told;
+  readonly text: string | undefined;
+}
+/** The members of an event that decide whether a follower is sent it. */
+export type Told = Pick<EventRow, 'kind' | 'tenant' | 'run' | 'agent'>;
+
+export interface FeedOptions {
+  readonly table: EventTable;
+  readonly era: number;
+  /** Whether the table has all events of the start before. */
+  readonly complete: boolean;
+  readonly now: () => number;
+  /** An entry of a journal; undefined if it is no longer there. */
+  readonly entry: EntryReader;
+  readonly failed: (error: unknown) => void;
+}
 
 export class Feed {
-  /** Identifies this start of the host; an id of another start counts as older than the window. */
-  readonly #era: string;
+  readonly #era: number;
   readonly #now: () => number;
-  readonly #window: Event[] = [];
-  readonly #sizes: number[] = [];
-  #chars = 0;
-  #last = 0;
-  #framed: { readonly event: Event; readonly text: string } | undefined;
+  readonly #table: EventTable;
+  readonly #rows: Rows;
+  readonly #payloads: Payloads;
+  #last: number;
+  /** The latest events, in order and without gaps, while anybody follows. */
+  #cache: Cached[] = [];
+  /** Those before it have left the cache. */
+  #head = 0;
+  #cached = 0;
+  readonly #followers = new Map<() => void, EventFilter>();
   readonly #listeners = new Set<(event: Event) => void>();
 
-  constructor(era: string, now: () => number) {
+  constructor({ table, era, complete, now, entry, failed }: FeedOptions) {
     this.#era = era;
     this.#now = now;
+    this.#table = table;
+    this.#rows = new Rows({ table, now, failed });
+    this.#payloads = new Payloads(entry);
+    this.#last = table.begin(era, complete, now());
   }
 
-  tell(kind: EventKind, about: { readonly tenant?: string; readonly run?: string; readonly agent?: string; readonly data?: Json }): Event {
+  /** @param about `place`: where a journal has the data, which is then not written once more */
+  tell(
+    kind: EventKind,
+    about: {
+      readonly tenant?: string;
+      readonly run?: string;
+      readonly agent?: string;
+      readonly data?: Json;
+      readonly place?: EventPlace | undefined;
+    },
+  ): Event {
     this.#last += 1;
-    const event: Event = {
-      id: `${this.#era}-${this.#last}`,
-      at: this.#now(),
-      kind,
-      tenant: about.tenant ?? null,
-      run: about.run ?? null,
-      agent: about.agent ?? null,
-      data: about.data ?? null,
-    };
-    const size = ENVELOPE + sizeOf(event.data);
-    this.#window.push(event);
-    this.#sizes.push(size);
-    this.#chars += size;
-    if (this.#window.length > WINDOW * SLACK || this.#chars > WINDOW_CHARS * SLACK) this.#forget();
+    const { tenant = null, run = null, agent = null, data = null, place } = about;
+    const [n, at, era] = [this.#last, this.#now(), this.#era];
+    const event: Event = { id: `${era}-${n}`, at, kind, tenant, run, agent, data };
+    const text = place === undefined ? JSON.stringify(data) : undefined;
+    this.#rows.add({ n, era, at, kind, tenant, run, agent, data: text, place });
+    if (this.#followers.size > 0) this.#keep(event);
     for (const listener of this.#listeners) listener(event);
+    for (const wake of this.#followers.keys()) wake();
     return event;
   }
 
+  /** The id of the last event. */
   get last(): string {
     return `${this.#era}-${this.#last}`;
   }
 
-  /** Events after the given one; undefined if the window no longer has them all. */
-  since(id: string): readonly Event[] | undefined {
-    const n = this.numberOf(id);
-    return n === undefined ? undefined : this.#window.slice(n + 1 - this.#first);
-  }
-
-  /** The number of an event if the window still has all events after it, else undefined. */
-  numberOf(id: string): number | undefined {
-    const [era, text] = id.split('-');
-    const n = Number(text);
-    if (era !== this.#era || text === '' || !Number.isSafeInteger(n) || n < 0 || n > this.#last) return undefined;
-    return n + 1 < this.#first ? undefined : n;
-  }
-
-  /** Number of events since the start. */
+  /** The number of the last event. */
   get count(): number {
     return this.#last;
   }
 
-  /** An event by its number; undefined if the window no longer has it. */
-  at(n: number): Event | undefined {
-    return this.#window[n - this.#first];
+  /** Bytes of events in memory: those that wait to be written, and those for followers. */
+  get bytes(): number {
+    return this.#rows.bytes + this.#cached;
+  }
+
+  /** Events that were never written, and so are missing to followers that come back. */
+  get dropped(): number {
+    return this.#rows.dropped;
+  }
+
+  /** The number behind the id of an event of this or an earlier start; undefined if it is not known. */
+  numberOf(id: string): number | undefined {
+    const [era = '', text = ''] = id.split('-');
+    const [start, n] = [Number(era), Number(text)];
+    if (text === '' || era === '' || !Number.isSafeInteger(n) || !Number.isSafeInteger(start) || n < 0) return undefined;
+    const found = this.#table.numberOf(start, n);
+    return found === undefined || found > this.#last ? undefined : found;
+  }
+
+  /** An event by its number, if it is in memory. */
+  cached(n: number): Cached | undefined {
+    return this.#cache[this.#head + n - (this.#last - (this.#cache.length - this.#head) + 1)];
   }
 
   /**
-   * An event in the format of server-sent events. The text of the latest is cached, because all followers are sent the same one.
+   * The first rows from a number on. `to`: the number up to which no more follow.
+   * @returns undefined if those cannot be read, because they cannot be written now
    */
-  frame(event: Event): string {
-    if (this.#framed?.event !== event)
-      this.#framed = { event, text: `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n` };
-    return this.#framed.text;
+  page(from: number, tenant: string | undefined): { readonly rows: readonly EventRow[]; readonly to: number } | undefined {
+    if (!this.#rows.flush()) return undefined;
+    const rows = this.#table.page(from, tenant, PAGE);
+    return { rows, to: rows.length < PAGE ? this.#last : (rows.at(-1)?.n ?? this.#last) };
   }
 
-  get #first(): number {
-    return this.#last - this.#window.length + 1;
+  /** The number of the last event that is not kept any more. */
+  forgotten(tenant: string | undefined): number {
+    return this.#table.forgotten(tenant);
   }
 
-  #forget(): void {
-    let gone = Math.max(0, this.#window.length - WINDOW);
-    for (let i = 0; i < this.#window.length - 1 && (i < gone || this.#chars > WINDOW_CHARS); i++) {
-      this.#chars -= this.#sizes[i] as number;
-      gone = Math.max(gone, i + 1);
-    }
-    this.#window.splice(0, gone);
-    this.#sizes.splice(0, gone);
+  /** A row in the format of server-sent events; its data may have to be read from a journal. */
+  async frameOf(row: EventRow): Promise<string> {
+    const { n, era, at, kind, tenant, run, agent, data } = row;
+    const id = `${era}-${n}`;
+    const text = data ?? (await this.#payloads.of(row));
+    const about = JSON.stringify({ id, at, kind, tenant, run, agent });
+    return `id: ${id}\nevent: ${kind}\ndata: ${kind === 'reset' ? text : `${about.slice(0, -1)},"data":${text}}`}\n\n`;
+  }
+
+  /** @param wake called for each event, whether it passes or not @returns what ends it */
+  follow(filter: EventFilter, wake: () => void): () => void {
+    this.#followers.set(wake, filter);
+    return () => {
+      this.#followers.delete(wake);
+      if (this.#followers.size > 0) return;
+      [this.#cache, this.#head, this.#cached] = [[], 0, 0];
+    };
   }
 
   listen(listener: (event: Event) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+
+  close(): void {
+    this.#rows.close();
+  }
+
+  #keep(event: Event): void {
+    const { id, kind, tenant, run, agent } = event;
+    const about = { kind, tenant, run, agent };
+    const isWanted = this.#followers.values().some((filter) => passes(about, filter));
+    const text = isWanted ? `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify(event)}\n\n` : undefined;
+    this.#cache.push({ about, text });
+    this.#cached += sizeOf(text);
+    while (this.#cached > EVENTS.event_cache_bytes.default && this.#head < this.#cache.length - 1) {
+      this.#cached -= sizeOf(this.#cache[this.#head]?.text);
+      this.#cache[this.#head] = GONE;
+      this.#head += 1;
+    }
+    if (this.#head * 2 < this.#cache.length || this.#head < SHIFTED) return;
+    this.#cache.splice(0, this.#head);
+    this.#head = 0;
+  }
 }
 
-/** Approximate length of data as JSON. Characters. */
-function sizeOf(data: Json): number {
-  if (typeof data === 'string') return data.length + 2;
-  if (typeof data !== 'object' || data === null) return 8;
-  let chars = 2;
-  for (const [name, value] of Object.entries(data)) chars += name.length + 4 + sizeOf(value);
-  return chars;
-}
+const sizeOf = (text: string | undefined) => ENVELOPE + (text?.length ?? 0);
 
 /**
  * The permission needed to follow events of a kind: the same as for reading the same facts by request. Kinds that are not listed
@@ -150,7 +216,9 @@ const NEEDS: { readonly [K in EventKind]?: Operation } = {
   'webhook.given_up': 'webhook.read',
 };
 
-export function passes(event: Event, filter: EventFilter): boolean {
+export function passes(event: Told, filter: EventFilter): boolean {
+  // Events are missing, which concerns each follower of the tenant.
+  if (event.kind === 'reset') return event.tenant === null || filter.tenant === undefined || event.tenant === filter.tenant;
   if (filter.tenant !== undefined && event.tenant !== filter.tenant) return false;
   if (filter.run !== undefined && event.run !== filter.run) return false;
   if (filter.agent !== undefined && event.agent !== filter.agent) return false;

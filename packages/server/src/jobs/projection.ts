@@ -271,6 +271,7 @@ export class Projection {
           ...this.#agents.get(observation.run),
           run: observation.run,
           data: { event: observation.event, data: (observation.data ?? null) as Json },
+          place: observation.place,
         });
         return;
       case 'logged':
@@ -278,6 +279,7 @@ export class Projection {
           ...this.#agents.get(observation.run),
           run: observation.run,
           data: { level: observation.level, text: observation.text },
+          place: observation.place,
         });
         return;
       case 'step':

@@ -74,8 +74,8 @@ export class FrontDatabase {
     return this.#statement(sql).all(...values) as T[];
   }
 
-  /** Runs `work` in a transaction. */
-  together<T>(work: () => T): T {
+  /** Runs `work` in a transaction. @param reserved whether it may use the reserved space of the disk */
+  together<T>(work: () => T, reserved = true): T {
     return this.#withRoom(() => {
       this.#db.exec('BEGIN IMMEDIATE');
       try {
@@ -87,16 +87,16 @@ export class FrontDatabase {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
         throw error;
       }
-    });
+    }, reserved);
   }
 
   /** @throws CORRAL_DISK_FULL if there is no space even after the reserve was released */
-  #withRoom<T>(work: () => T): T {
+  #withRoom<T>(work: () => T, reserved = true): T {
     try {
       return work();
     } catch (error) {
       if ((((error as { errcode?: number }).errcode ?? 0) & 0xff) !== FULL) throw error;
-      if (this.#makeRoom()) return work();
+      if (reserved && this.#makeRoom()) return work();
       throw new CorralError('CORRAL_DISK_FULL', 'There is no space left for front.db.', { cause: error });
     }
   }

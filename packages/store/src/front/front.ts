@@ -4,6 +4,7 @@ import type { Random } from '@corral/protocol/ports/machine';
 import { Archive } from './archive.ts';
 import { FrontDatabase } from './database.ts';
 import { Deliveries } from './deliveries.ts';
+import { Events } from './events.ts';
 import { Marks } from './marks.ts';
 import { Operations } from './operations.ts';
 import { Profiles } from './profiles.ts';
@@ -25,6 +26,7 @@ export class SqliteFront implements FrontStore {
   readonly archive: Archive;
   readonly profiles: Profiles;
   readonly marks: Marks;
+  readonly events: Events;
 
   /**
    * @param folder the data folder, which the run store has already opened and locked
@@ -44,6 +46,7 @@ export class SqliteFront implements FrontStore {
     this.archive = new Archive(db);
     this.profiles = new Profiles(db);
     this.marks = new Marks(db);
+    this.events = new Events(db);
   }
 
   meta(name: string): string | undefined {

@@ -94,4 +94,16 @@ CREATE INDEX outbox_turns ON outbox (hook, tenant, due);
 UPDATE outbox SET error = NULL WHERE error NOT LIKE 'it answered %' AND error NOT LIKE 'it did not answer %';
 UPDATE deliveries SET error = NULL WHERE error NOT LIKE 'it answered %' AND error NOT LIKE 'it did not answer %';
 `,
+  `
+-- Events for followers. Data that is in a journal is not repeated: the row has its place. '' stands for events of the host, '*' for
+-- a reset that concerns all followers. For each tenant the table beside has the highest number that was forgotten, and the bytes of the rest;
+-- for each start of the host, the number of its first event.
+CREATE TABLE events (
+  n INTEGER PRIMARY KEY, era INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, tenant TEXT NOT NULL, run TEXT, agent TEXT,
+  data TEXT, entry INTEGER, part INTEGER, bytes INTEGER NOT NULL) STRICT;
+CREATE INDEX events_of ON events (tenant, n);
+CREATE TABLE event_tenants (
+  tenant TEXT PRIMARY KEY, forgotten INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE event_eras (era INTEGER PRIMARY KEY, first INTEGER NOT NULL) STRICT;
+`,
 ];

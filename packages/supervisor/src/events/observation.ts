@@ -6,6 +6,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/model/run';
 import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/model/spend';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
+import type { EventPlace } from '@corral/protocol/ports/events';
 
 /** An agent version whose breaker is open (new runs are refused) or half open (a few are let through as probes). */
 export interface Resting {
@@ -142,8 +143,16 @@ export type Observation =
   | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }
   /** The label, the capabilities or the purse of a run changed. */
   | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
-  | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown }
-  | { readonly kind: 'logged'; readonly run: RunId; readonly level: string; readonly text: string }
+  /** `place`: where the journal has it. */
+  | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown; readonly place: EventPlace }
+  | {
+      readonly kind: 'logged';
+      readonly run: RunId;
+      readonly level: string;
+      readonly text: string;
+      /** Undefined: the host has logged it. */
+      readonly place: EventPlace | undefined;
+    }
   /** The store refused a commit of this run. */
   | { readonly kind: 'refused'; readonly run: RunId; readonly error: CorralError }
   /** Cells cannot be started on this machine. */

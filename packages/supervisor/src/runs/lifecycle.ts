@@ -117,8 +117,8 @@ export class RunLifecycle {
       tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
     });
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
-    bus.emitted.listen((run, event, data) => tell({ kind: 'emitted', run, event, data }));
-    bus.logged.listen((run, level, text) => tell({ kind: 'logged', run, level, text }));
+    bus.emitted.listen((run, event, data, place) => tell({ kind: 'emitted', run, event, data, place }));
+    bus.logged.listen((run, level, text, place) => tell({ kind: 'logged', run, level, text, place }));
   }
 
   /** @param once the call may not be repeated, so its answer must not be lost */

@@ -1,4 +1,4 @@
-/** Server-sent events (WHATWG HTML, 9.2), resumed after `Last-Event-ID` if the window still has that event. */
+/** Server-sent events (WHATWG HTML, 9.2), resumed after `Last-Event-ID` as far as events are kept. */
 import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { FOLLOWERS } from '@corral/protocol/limits';
 import type { RouteRequest } from '@corral/protocol/api/routes';
@@ -78,8 +78,8 @@ export class Followers {
 }
 
 /**
- * A follower: a position in the feed, from which it reads as fast as its connection accepts data. A slow follower has no queue
- * besides the connection's own buffer.
+ * A follower: a position among the events, from which it reads as fast as its connection accepts data: from memory while it keeps up,
+ * else from the table. A slow follower has no queue besides the connection's own buffer.
  */
 class Follower {
   readonly #feed: Feed;
@@ -91,6 +91,11 @@ class Follower {
   #stop: () => void = () => undefined;
   /** Number of the event that it is sent next. */
   #next: number;
+  /** The highest number of which it was told that events up to it are not kept. */
+  #missed = 0;
+  /** Events looked at and characters written in this turn of the event loop. */
+  #looked = 0;
+  #written = 0;
   #telling = false;
   #ended = false;
 
@@ -114,7 +119,7 @@ class Follower {
       // Gives the follower an id to resume from before the first event.
       this.#raw.write(`id: ${last ?? this.#feed.last}\n: following\n\n`);
     }
-    this.#stop = this.#feed.listen(() => this.#wake());
+    this.#stop = this.#feed.follow(this.#filter, () => this.#wake());
     this.#wake();
   }
 
@@ -140,30 +145,55 @@ class Follower {
   }
 
   async #tell(): Promise<void> {
-    let [looked, written] = [0, 0];
+    [this.#looked, this.#written] = [0, 0];
     while (this.#goesOn()) {
-      if (this.#held?.checking !== undefined) {
-        await this.#held.checking;
-        continue;
-      }
-      if (this.#held?.ended === true) return this.end();
-      const event = this.#feed.at(this.#next);
-      if (event === undefined) {
-        // The follower is so slow that the window no longer has its next event.
-        this.#reset();
+      if (!(await this.#isLet())) return;
+      const cached = this.#feed.cached(this.#next);
+      const isSent = cached !== undefined && passes(cached.about, this.#filter);
+      if (cached === undefined || (isSent && cached.text === undefined)) {
+        await this.#readBack();
         continue;
       }
       this.#next += 1;
-      looked += 1;
-      if (passes(event, this.#filter)) {
-        const text = this.#feed.frame(event);
-        written += text.length;
-        if (!this.#raw.write(text)) await this.#drained();
-      }
-      if (looked < SLICE_EVENTS && written < SLICE_CHARS) continue;
-      [looked, written] = [0, 0];
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#send(isSent ? cached.text : undefined);
     }
+  }
+
+  /** Sends some of the events that are not in memory. */
+  async #readBack(): Promise<void> {
+    const { tenant } = this.#filter;
+    const forgotten = this.#feed.forgotten(tenant);
+    if (forgotten >= this.#next && forgotten > this.#missed) {
+      this.#missed = forgotten;
+      this.#raw.write(`event: reset\ndata: {}\n\n`);
+    }
+    const page = this.#feed.page(this.#next, tenant);
+    if (page === undefined) return this.#reset();
+    for (const row of page.rows) {
+      if (this.#ended || !(await this.#isLet())) return;
+      this.#next = row.n + 1;
+      await this.#send(passes(row, this.#filter) ? await this.#feed.frameOf(row) : undefined);
+    }
+    this.#next = page.to + 1;
+  }
+
+  /** Whether it may be told more: its principal is checked now and then. Ends it if not. */
+  async #isLet(): Promise<boolean> {
+    while (this.#held?.checking !== undefined) await this.#held.checking;
+    if (this.#held?.ended === true) this.end();
+    return !this.#ended;
+  }
+
+  /** @param text undefined: the event is not for this follower */
+  async #send(text: string | undefined): Promise<void> {
+    this.#looked += 1;
+    if (text !== undefined) {
+      this.#written += text.length;
+      if (!this.#raw.write(text)) await this.#drained();
+    }
+    if (this.#looked < SLICE_EVENTS && this.#written < SLICE_CHARS) return;
+    [this.#looked, this.#written] = [0, 0];
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /**
