@@ -44,7 +44,8 @@ export class Claims {
       node,
     );
     const living = held !== undefined && this.#nodes.isAlive(held.owner);
-    if (living && steal !== 'fence') return { holder: held.owner };
+    const holder = living ? this.#nodes.holder(held.owner) : undefined;
+    if (holder !== undefined && steal !== 'fence') return holder;
     // A node that died while it held the run may have died of it.
     const died = Number(held !== undefined && !living);
     const row = this.#sql.get<{ n: number; epoch: number; attempts: number }>(
@@ -66,6 +67,7 @@ export class Claims {
       parked: false,
       still: false,
       attempts: row.attempts,
+      ...(holder === undefined ? {} : { taken_from: holder }),
     };
   }
 

@@ -201,6 +201,7 @@ export class SqliteCore {
   readonly parkedOn = (waiting: RunStatus['waiting']): RunId[] => queries.parkedOn(this.#sql, waiting);
 
   readonly ids = (filter: RunFilter): RunId[] => queries.ids(this.#sql, filter);
+  readonly holding = (node: number): RunId[] => queries.held(this.#sql, [node], undefined, -1);
   readonly mail = (node: number): { run: RunId; last: number }[] => queries.mail(this.#sql, node);
   readonly nextDue = (): number | undefined => queries.nextDue(this.#sql);
   readonly orphans = (): RunId[] => queries.orphans(this.#sql);
@@ -208,6 +209,8 @@ export class SqliteCore {
   readonly quarantined = (after: RunId | undefined, limit: number): RunId[] => queries.quarantined(this.#sql, after, limit);
   readonly descendants = (run: RunId): RunId[] => queries.descendants(this.#sql, run);
   readonly isShared = (grant: GrantId): boolean => queries.isShared(this.#sql, grant);
+
+  readonly revoked = (among: readonly GrantId[]): GrantId[] => queries.revoked(this.#sql, among);
 
   revoke(grant: GrantId, by: string, reason: string, at: number): boolean {
     const known = queries.revoke(this.#sql, grant, by, reason, at);

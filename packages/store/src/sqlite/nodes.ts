@@ -3,7 +3,7 @@
  * node is alive while its lease runs, by the clock of the store. Once its death was seen it stays dead, so two nodes never disagree about
  * it, and a time without any node is noted when the next one joins and never changes.
  */
-import type { Downtime } from '@corral/protocol/ports/store';
+import type { Downtime, HeldElsewhere } from '@corral/protocol/ports/store';
 import type { Sql } from './sql.ts';
 
 /** A lease that does not run out. */
@@ -77,6 +77,13 @@ export class Nodes {
     if (lease > this.#clock()) return true;
     if (lease > 0) this.#sql.run('UPDATE eras SET lease = 0 WHERE era = ?', node);
     return false;
+  }
+
+  /** A node as others see it that want one of its runs. */
+  holder(node: number): HeldElsewhere {
+    const { name = '', lease_ms } =
+      this.#sql.get<{ name: string; lease_ms: number | null }>('SELECT node AS name, lease_ms FROM eras WHERE era = ?', node) ?? {};
+    return { holder: node, name, ...(typeof lease_ms === 'number' ? { lease_ms } : {}) };
   }
 
   /** Dead nodes that hold runs still. Only reads, so that a death may be looked for without being declared. */
