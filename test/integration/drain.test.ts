@@ -1,10 +1,11 @@
 /** A host that comes to rest: once it has stopped the calls under way, none leaves, whatever path it comes by. */
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Commit, Store } from '@corral/protocol/ports/store';
 import { gate, keepingBack, temporary, tool, world, type World } from '../world.ts';
 import { asked, forbidding, paid, PAYER, payments, policies } from './payments.ts';
-import { realTime } from '../until.ts';
+import { found, realTime, until } from '../until.ts';
 
 /** A host of which some commits are kept back, and what lets them be written. */
 async function slow(isKept: (commit: Commit) => boolean, tools = [payments()], text = '') {
@@ -122,4 +123,24 @@ test('a host that is closed at once makes no call that waited for the place of o
   expect(made).toBe(1);
   await w.close();
   expect(made).toBe(1);
+});
+
+// Bug refused-with-its-answer: an answer in a commit that a full disk had refused counted as handed over, and was not kept at the stop.
+test('the answer of a call that may not be repeated outlives a stop after the disk had no room for its crank', async () => {
+  paid.length = 0;
+  const folder = await temporary();
+  const full = Promise.reject(new CorralError('CORRAL_DISK_FULL', 'The disk is full.'));
+  full.catch(() => undefined);
+  const through = (store: Store) => keepingBack(store, ({ entry }) => entry.delivery?.includes('"reply"') === true, full);
+  const w = await world([payments()], { folder, through });
+  const { id } = await w.submit(await w.deploy(PAYER));
+  await until(() => w.seen.some(({ kind }) => kind === 'refused'));
+  await w.close();
+  const next = await world([payments()], { folder });
+  const became = await found(async () => {
+    const { outcome, waiting } = (await next.store.run(id))?.status ?? {};
+    return outcome ?? (waiting === 'resolution' ? waiting : undefined);
+  }, 'the run ends, or waits for somebody to say what its call did');
+  expect(became).toEqual({ kind: 'completed', output: ['paid'] });
+  expect(paid).toHaveLength(1);
 });

@@ -1,4 +1,4 @@
-/** Admitted work while cells do not start on a machine on which they once did. */
+/** Admitted work on a host whose cells have not started yet: because none is needed yet, or because they do not start. */
 import { describe, expect, test, vi } from 'vitest';
 import type { CellLauncher } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
@@ -53,4 +53,15 @@ describe('while cells do not start', () => {
     await vi.waitFor(() => expect(stalls()).toEqual([]), 60_000);
     expect(w.seen.filter(({ kind }) => kind === 'stalled' || kind === 'moves').map(({ kind }) => kind)).toEqual(['stalled', 'moves']);
   }, 120_000);
+});
+
+// Bug no-spares: a host that keeps no spare cells started none before a run needed one, and no run was admitted before a cell had started.
+test('a host that keeps no cells in reserve takes work on a folder that it has reopened', async () => {
+  const folder = await temporary();
+  const before = await world([], { folder, spares: 0 });
+  const version = await before.deploy(GREETER);
+  await before.close();
+  const after = await world([], { folder, spares: 0 });
+  const { ended } = await after.submit(version);
+  expect(await ended).toEqual({ kind: 'completed', output: 'hello' });
 });

@@ -144,8 +144,8 @@ export const CONTROL_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'retry-under-quarantine': [
     {
       file: 'broker/src/dispatch/dispatcher.ts',
-      piece: 'if (this.#heldFor(record.tenant, call.tool.name) !== undefined) tell();\n      else if',
-      becomes: 'if',
+      piece: 'if (this.#heldFor(record.tenant, call.tool.name) !== undefined) return tell();',
+      becomes: '',
     },
   ],
   /** A run is parked while its pause is not in the journal yet. */

@@ -27,7 +27,7 @@ import type { Ledger } from './ledger/ledger.ts';
 import type { PendingApproval, PendingCall } from './ledger/pending.ts';
 import type { DecideContext } from './effects/context.ts';
 import type { Policies } from './policies/port.ts';
-import { eventOf } from './commit/entry.ts';
+import { callsIn, eventOf } from './commit/entry.ts';
 
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;
@@ -106,6 +106,7 @@ export class Broker {
     const { batch, effects, now } = draft;
     const seq = ledger.seq + 1;
     const over = timersEnded(ledger, crank.delivery);
+    const answered = callsIn(ledger, crank.delivery);
     const changes = begin(ledger, crank.delivery);
     draft.adopt();
     for (const id of draft.letGoOf) this.#powers.grants.release(id);
@@ -149,7 +150,7 @@ export class Broker {
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
     const timersDone = [...over, ...batch.timersDone];
     // A refusal is told by the event.
-    this.#commits.handOver(run, entry, { crank, batch, timersDone }).catch(() => undefined);
+    this.#commits.handOver(run, entry, { crank, answered, batch, timersDone }).catch(() => undefined);
     return batch.outcome;
   }
 
@@ -275,6 +276,8 @@ export class Broker {
       behind.drain();
     }
     await Promise.all([this.answers.flush(), this.#commits.settled()]);
+    // Answers of commits that were refused meanwhile.
+    await this.answers.flush();
   }
 
   /** Stops everything that is under way for a run. Returns how many calls were aborted. */

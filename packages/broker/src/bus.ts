@@ -134,6 +134,8 @@ export interface CrankTold {
 export interface CommitRest {
   /** Undefined for an event of the host. */
   readonly crank?: Pick<Crank, 'delivery' | 'inbox'>;
+  /** The results of calls that the crank got. */
+  readonly answered?: readonly Result[];
   readonly batch: Batch;
   readonly timersDone: readonly number[];
   /** Takes back the run's grants, and so all that were derived from them. */

@@ -80,6 +80,26 @@ describe('an answer that may not be repeated', () => {
     expect(kept).toEqual(['run_ada:1']);
   });
 
+  test('that was part of a commit the store had refused is handed over by itself, at the latest when the host stops', async () => {
+    const { answers, kept, pass, refuse } = setup();
+    const [ada, bob] = [owner('ada'), owner('bob')];
+    for (const one of [ada, bob]) {
+      answers.hold(one, result(1));
+      expect(answers.taken(one.id, [1])).toEqual([]);
+    }
+    refuse(true);
+    answers.refused(ada, [result(1)]);
+    await pass(2 * WAIT_MS);
+    expect(kept).toEqual([]);
+    refuse(false);
+    answers.refused(bob, [result(1)]);
+    await pass(2 * WAIT_MS);
+    expect(kept).toEqual(['run_bob:1']);
+    await answers.flush();
+    expect(kept).toEqual(['run_bob:1', 'run_ada:1']);
+    expect(answers.taken(ada.id, [1])).toEqual([1]);
+  });
+
   test('of a run that has ended is kept no more', async () => {
     const { answers, kept, pass } = setup();
     answers.hold(owner('ada'), result(1));

@@ -95,6 +95,23 @@ export class Answers {
     });
   }
 
+  /**
+   * The commit of a crank that got these answers was refused. Unless the store has them, they wait again, also those whose crank had begun
+   * so soon that they were not held: they are written by themselves, when the run leaves memory, or when the host stops, whichever comes
+   * first and finds space.
+   */
+  refused(owner: Owner, results: readonly Result[]): void {
+    for (const result of results) {
+      const held = this.#runs.get(owner.id)?.get(result.id);
+      if (held === undefined) this.hold(owner, result);
+      else if (held.stage === 'taken') {
+        held.stage = held.durable ? 'kept' : 'waiting';
+        if (!held.durable) this.#queue.unshift(held);
+      }
+    }
+    if (this.#queue.length > 0 && this.#stopTimer === undefined) this.#arm(MACHINE.answer_wait_ms.default);
+  }
+
   /** Forgets answers whose commit is durable. */
   settled(run: RunId, ids: readonly number[]): void {
     const held = this.#runs.get(run);

@@ -86,7 +86,7 @@ export class Commits {
     return new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
   }
 
-  async #commit(run: BusRun, entry: Entry, { crank, batch, timersDone, revoke = false }: CommitRest): Promise<CommitResult> {
+  async #commit(run: BusRun, entry: Entry, { crank, answered = [], batch, timersDone, revoke = false }: CommitRest): Promise<CommitResult> {
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
@@ -146,6 +146,7 @@ export class Commits {
       result = await committing;
     } catch (error) {
       if (spending !== undefined) this.#options.powers.accounts?.takeBack(spending);
+      this.#options.answers.refused({ id: record.id, epoch: commit.epoch }, answered);
       // Told while the run still counts as committing: it must not be parked with the entry that was refused.
       throw new Refusal(this.#refuse(run, commit.epoch, batch, error));
     } finally {
@@ -192,7 +193,7 @@ export class Commits {
       for (const id of ledger.caps.values()) this.#options.powers.grants.release(id);
       // Its last crank had children that do not begin.
       for (const { id } of batch.grants) this.#options.powers.grants.release(id);
-      for (const { tenant, version } of batch.spawned) this.#options.powers.standing?.().neverBegan(tenant, version);
+      for (const child of batch.spawned) this.#options.powers.standing?.().neverBegan(child);
       this.#options.events.ended(record.id, outcome);
       return;
     }

@@ -3,6 +3,7 @@ import type { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import type { Outgoing } from '@corral/protocol/ports/store';
+import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { Crank } from '../bus.ts';
 import type { Batch } from '../effects/batch.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -38,4 +39,9 @@ export function mayWait(batch: Batch, { event }: Entry, outbox: readonly Outgoin
 export function settledBy(crank: Pick<Crank, 'delivery'> | undefined, event: HostEvent | undefined): readonly number[] {
   if (event?.kind === 'unanswered') return [event.id];
   return crank?.delivery.kind === 'reply' ? crank.delivery.results.map(({ id }) => id) : [];
+}
+
+/** The results in a delivery that answer calls, before the ledger has taken it. */
+export function callsIn({ pending }: Ledger, delivery: Delivery): readonly Result[] {
+  return delivery.kind === 'reply' ? delivery.results.filter(({ id }) => pending.get(id)?.kind === 'call') : [];
 }

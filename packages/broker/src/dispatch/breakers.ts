@@ -5,34 +5,56 @@
  */
 import { admit, BREAKER_SETTINGS, CLOSED, settle, type Breaker } from '@corral/policy/detection/breaker';
 
+/** One call that a breaker let through, by the name of the breaker. */
+export interface Passed {
+  readonly name: string;
+}
+
+interface Known {
+  readonly breaker: Breaker;
+  /** Calls that were let through to test whether the tool works again. */
+  readonly trials: ReadonlySet<Passed>;
+}
+
 export class Breakers {
-  readonly #known = new Map<string, Breaker>();
+  readonly #known = new Map<string, Known>();
 
-  /** Whether a call may start now. If it may, the caller must call `settle` or `forget` later. */
-  admit(name: string, now: number): boolean {
+  /** Lets a call start now, or not. If it may, the caller must call `settle` or `forget` later. */
+  admit(name: string, now: number): Passed | undefined {
+    const passed: Passed = { name };
     const before = this.#known.get(name);
-    if (before === undefined) return true;
-    const { allowed, breaker } = admit(before, now);
-    this.#known.set(name, breaker);
-    return allowed;
+    if (before === undefined) return passed;
+    const { allowed, breaker } = admit(before.breaker, now);
+    const isTrial = allowed && breaker.state === 'half_open';
+    this.#known.set(name, { breaker, trials: isTrial ? before.trials.union(new Set([passed])) : before.trials });
+    return allowed ? passed : undefined;
   }
 
-  /** @param slow_ms a call that took longer counts as slow */
-  settle(name: string, ok: boolean, took_ms: number, now: number, slow_ms: number): void {
+  /**
+   * Counts the outcome of a call. One that was let through before its breaker opened says nothing about the tool as it is now, and does not
+   * count. @param slow_ms a call that took longer counts as slow
+   */
+  settle(passed: Passed, ok: boolean, took_ms: number, now: number, slow_ms: number): void {
+    const { name } = passed;
     const before = this.#known.get(name);
-    const after = settle(before ?? CLOSED, ok, took_ms, now, { ...BREAKER_SETTINGS, slow_ms });
+    if (before?.breaker.state === 'half_open' && !before.trials.has(passed)) return;
+    const after = settle(before?.breaker ?? CLOSED, ok, took_ms, now, { ...BREAKER_SETTINGS, slow_ms });
+    const trials = after.state === 'half_open' && before !== undefined ? before.trials.difference(new Set([passed])) : new Set<Passed>();
     if (before !== undefined && after.state === 'closed' && after.failed === 0 && after.slow === 0) this.#known.delete(name);
-    else if (before !== undefined || after.failed !== 0 || after.slow !== 0) this.#known.set(name, after);
+    else if (before !== undefined || after.failed !== 0 || after.slow !== 0) this.#known.set(name, { breaker: after, trials });
   }
 
-  /** Ends a call without an outcome, such as one that was given up. A half-open breaker may let another call through instead. */
-  forget(name: string): void {
-    const breaker = this.#known.get(name);
-    if (breaker?.state === 'half_open') this.#known.set(name, { ...breaker, trying: Math.max(breaker.well, breaker.trying - 1) });
+  /** Ends a call without an outcome, such as one that was given up. If it was a trial, another call may be let through instead. */
+  forget(passed: Passed): void {
+    const known = this.#known.get(passed.name);
+    if (known === undefined || !known.trials.has(passed)) return;
+    const { breaker, trials } = known;
+    const trying = Math.max(breaker.well, breaker.trying - 1);
+    this.#known.set(passed.name, { breaker: { ...breaker, trying }, trials: trials.difference(new Set([passed])) });
   }
 
   /** The names of tools that are not called at present, as `tenant tool`. */
   open(): string[] {
-    return [...this.#known].filter(([, { state }]) => state !== 'closed').map(([name]) => name);
+    return [...this.#known].filter(([, { breaker }]) => breaker.state !== 'closed').map(([name]) => name);
   }
 }

@@ -14,7 +14,7 @@ import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
-import { Breakers } from './breakers.ts';
+import { Breakers, type Passed } from './breakers.ts';
 import type { BrokerPowers } from '../bus.ts';
 import { Gates } from './gates.ts';
 import type { Dispatch } from '../effects/batch.ts';
@@ -37,7 +37,7 @@ interface Going {
   readonly abort: AbortController;
   readonly stopTimer: () => void;
   /** The breaker that let the call through. */
-  readonly breaker: string | undefined;
+  readonly breaker: Passed | undefined;
   /** Set while the call waits for its turn or its next attempt: ends the call without another attempt. */
   readonly giveUp?: () => void;
   /** Another host may make the call again. */
@@ -71,13 +71,14 @@ export class Dispatcher {
    * @param watched whether the tool has a circuit breaker
    */
   start(record: RunRecord, call: Dispatch, watched: boolean): void {
-    const breaker = watched ? `${record.tenant} ${call.tool.name}` : undefined;
     const repeats = mayRepeat(call.tool.annotations);
     // The next host makes the call.
     if (this.#stopped && repeats) return;
     const held = this.#heldFor(record.tenant, call.tool.name);
-    if (held === undefined && (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic())))
-      return this.#enter(record, call, 1, breaker, new Bill(call.price, call.atLeast));
+    if (held === undefined) {
+      const breaker = watched ? this.breakers.admit(`${record.tenant} ${call.tool.name}`, this.#clock.monotonic()) : undefined;
+      if (!watched || breaker !== undefined) return this.#enter(record, call, 1, breaker, new Bill(call.price, call.atLeast));
+    }
     const key = keyOf(record.id, call.id);
     const [code, why] = held ?? (['CORRAL_TOOL_BUSY', 'has not been answering, so it is not called for a while.'] as const);
     const stopTimer = this.#clock.after(0, () => {
@@ -179,7 +180,7 @@ export class Dispatcher {
    * Waits until the limits of the tool allow the attempt, at most as long as the call may take. A call whose turn does not come in time
    * was never made.
    */
-  #enter(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill): void {
+  #enter(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill): void {
     const { id, tool, timeout_ms } = call;
     const key = keyOf(record.id, id);
     const began = this.#clock.monotonic();
@@ -224,7 +225,7 @@ export class Dispatcher {
     this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker, repeats });
   }
 
-  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, leave: () => void): void {
+  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill, leave: () => void): void {
     if (!this.#isSure()) return this.#defer(record, call, attempt, breaker, bill, leave);
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
@@ -280,7 +281,7 @@ export class Dispatcher {
    * The lease of this node may have run out. Then another node makes the call, or reports that its result is unknown, and it must not be
    * sent from here. It is sent once the lease is renewed; where the lease is lost, the calls of the run are dropped.
    */
-  #defer(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, leave: () => void): void {
+  #defer(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill, leave: () => void): void {
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
     const stopClock = this.#clock.after(DEFER_MS, () => {
@@ -300,11 +301,11 @@ export class Dispatcher {
       const message = `${call.tool.name} was not called, since this host could not make sure that it still holds the run.`;
       this.#heldBack(record, call, { id: call.id, error: errorData('CORRAL_TOOL_BUSY', message, { call: call.id }), ...cost });
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: undefined, repeats: mayRepeat(call.tool.annotations) });
+    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker, repeats: mayRepeat(call.tool.annotations) });
   }
 
   /** Waits before the next attempt: exponential backoff with jitter, so that calls that failed together are not repeated together. */
-  #wait(record: RunRecord, call: Dispatch, attempt: number, breaker: string | undefined, bill: Bill, tell: () => void): void {
+  #wait(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill, tell: () => void): void {
     const key = keyOf(record.id, call.id);
     const most = Math.min(MACHINE.retry_base_ms.default * 2 ** (attempt - 1), MACHINE.retry_wait_ms.default);
     const abort = new AbortController();
@@ -312,10 +313,10 @@ export class Dispatcher {
     const stopTimer = this.#clock.after(Math.round(most * (0.5 + jitter / 2)), () => {
       this.#going.delete(key);
       // If the tool's breaker has opened meanwhile, or the tool is under quarantine, there is no other attempt.
-      if (this.#heldFor(record.tenant, call.tool.name) !== undefined) tell();
-      else if (breaker === undefined || this.breakers.admit(breaker, this.#clock.monotonic()))
-        this.#enter(record, call, attempt + 1, breaker, bill);
-      else tell();
+      if (this.#heldFor(record.tenant, call.tool.name) !== undefined) return tell();
+      const passed = breaker && this.breakers.admit(breaker.name, this.#clock.monotonic());
+      if (breaker !== undefined && passed === undefined) tell();
+      else this.#enter(record, call, attempt + 1, passed, bill);
     });
     const giveUp = () => {
       if (this.#going.get(key)?.abort !== abort) return;

@@ -131,7 +131,7 @@ export function letGo(
   { grants, standing }: Pick<DecideContext, 'grants' | 'standing'>,
   batch: Pick<Batch, 'outbox' | 'grants' | 'spawned'>,
 ): void {
-  for (const { tenant, version } of batch.spawned) standing?.neverBegan(tenant, version);
+  for (const child of batch.spawned) standing?.neverBegan(child);
   for (const { grants: given = [] } of batch.outbox) for (const { id } of given) grants.release(id);
   for (const { id } of batch.grants) grants.release(id);
 }

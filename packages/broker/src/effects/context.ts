@@ -3,6 +3,7 @@ import type { Grants } from '@corral/policy/capability/grants';
 import type { TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Random } from '@corral/protocol/ports/machine';
+import type { RunRecord } from '@corral/protocol/model/run';
 import type { Outgoing } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Accounts } from '../accounts/accounts.ts';
@@ -29,14 +30,16 @@ export interface DecideContext {
   readonly approval_ms?: number | undefined;
 }
 
+type Newcomer = Pick<RunRecord, 'id' | 'tenant' | 'version'>;
+
 /** The state of agents that follows from their earlier runs. */
 export interface AdmissionGate {
-  /** The reason why no run of a version is admitted now; undefined if it is, and then this call counts as its admission. */
-  readonly rests: (tenant: TenantId, version: string) => string | undefined;
+  /** The reason why a run is not admitted now; undefined if it is, and then this call counts as its admission. */
+  readonly rests: (run: Newcomer) => string | undefined;
   /** The profile against which runs of an agent are compared. */
   readonly profile: (tenant: TenantId, agent: string) => string | undefined;
   /** Takes back the admission of a run that does not begin after all. */
-  readonly neverBegan: (tenant: TenantId, version: string) => void;
+  readonly neverBegan: (run: Newcomer) => void;
 }
 
 /** The instance for a key, and the reason if a quarantine forbids messages to it. */

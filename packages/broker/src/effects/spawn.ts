@@ -56,7 +56,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const handed = { kind: 'spawn', agent: child.name, value: input, bytes, slots, budget } as const;
   const judged = permitted(context.policies, ledger, handed, context.now, batch);
   // Checked last: if an agent's breaker is half open, asking counts as its trial run, which must not then be refused for another reason.
-  const rests = context.standing?.rests(record.tenant, version.version);
+  const rests = context.standing?.rests({ id, tenant: record.tenant, version: version.version });
   if (rests !== undefined) throw new Refused('CORRAL_AGENT_RESTS', rests);
 
   const profile = context.standing?.profile(record.tenant, effect.agent);

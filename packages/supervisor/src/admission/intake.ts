@@ -29,7 +29,7 @@ export interface IntakeParts {
   /** Whether the host is shutting down and refuses new work. */
   readonly stopping?: () => boolean;
   /** Circuit breakers of agent versions. Only a host has them, since they are kept in its memory. */
-  readonly breakers?: Pick<AgentBreakers, 'refusal' | 'began' | 'neverBegan'>;
+  readonly breakers?: Pick<AgentBreakers, 'refusal' | 'neverBegan'>;
 }
 
 export class Intake {
@@ -57,15 +57,14 @@ export class Intake {
    */
   async writeDown(run: Pick<RunRecord, 'id' | 'tenant' | 'version'>, write: () => Promise<void>): Promise<void> {
     const { breakers } = this.#parts;
-    const rests = breakers?.refusal(run.tenant, run.version);
+    const rests = breakers?.refusal(run);
     if (rests !== undefined) throw new CorralError('CORRAL_AGENT_RESTS', rests);
     try {
       await write();
     } catch (error) {
-      breakers?.neverBegan(run.tenant, run.version);
+      breakers?.neverBegan(run);
       throw error;
     }
-    breakers?.began(run);
   }
 }
 

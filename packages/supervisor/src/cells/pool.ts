@@ -171,7 +171,9 @@ export class CellPool {
   /** Starts spares one after the other, and not while another cell starts: a starting process uses a good part of a core. */
   #refill(): void {
     if (this.#closed || this.#resting) return this.#retryLater();
-    if (this.#spares.size >= this.#options.spares || this.#cells.size >= this.#options.maxCells - this.#reserve) return;
+    // Admission waits for the versions of Node that the first cell reports, so one is started though no run needs it yet.
+    const spares = this.#everStarted ? this.#options.spares : Math.max(1, this.#options.spares);
+    if (this.#spares.size >= spares || this.#cells.size >= this.#options.maxCells - this.#reserve) return;
     if (this.#starting() > 0) return;
     this.#spares.add(this.#launch());
   }

@@ -28,16 +28,19 @@ const AGENT_BREAKER: BreakerSettings = {
   tries: 1,
 };
 
+/** A run that is admitted, or is to be. */
+export type Newcomer = Pick<RunRecord, 'id' | 'tenant' | 'version'>;
+
 interface Known {
   readonly tenant: TenantId;
   readonly agent: string;
   readonly version: string;
   breaker: Breaker;
   why: string;
-  /** Runs that were let through as probes. */
+  /** Runs that were let through as probes, and of which the breaker waits for one. */
   readonly probes: Set<RunId>;
-  /** Probes that were let through and have not begun. */
-  owed: number;
+  /** Probes that took so long that others were let through in their place. Their outcome still counts. */
+  readonly late: Set<RunId>;
   /** When the last probe was let through, on the monotonic clock. */
   tried: number;
 }
@@ -60,8 +63,11 @@ export class AgentBreakers {
     this.#tell = tell;
   }
 
-  /** Why a new run of this version is refused now; undefined if it may begin, and then the caller calls `began`. */
-  refusal(tenant: TenantId, version: string): string | undefined {
+  /**
+   * Why a new run is refused now; undefined if it may begin. While the breaker is half open, the run is a probe then; if it does not begin
+   * after all, the caller calls `neverBegan`.
+   */
+  refusal({ id, tenant, version }: Newcomer): string | undefined {
     const known = this.#known.get(keyOf(tenant, version));
     const settings = this.#of(tenant);
     if (known === undefined || settings === undefined) return undefined;
@@ -71,55 +77,55 @@ export class AgentBreakers {
     const stale = breaker.state === 'half_open' && now - known.tried >= settings.rest_ms;
     const { allowed, breaker: after } = admit(stale ? { ...breaker, trying: breaker.well } : breaker, now, settings);
     known.breaker = after;
+    if (stale) {
+      for (const probe of known.probes) known.late.add(probe);
+      known.probes.clear();
+    }
     if (allowed) {
-      if (after.state === 'half_open') [known.owed, known.tried] = [known.owed + 1, now];
+      if (after.state === 'half_open') {
+        known.probes.add(id);
+        known.tried = now;
+      }
       return undefined;
     }
     const left = after.state === 'open' ? `It is tried again in ${Math.ceil((after.until - now) / 1000)} s.` : 'One run is trying it now.';
     return `${known.agent} rests: ${known.why}. ${left}`;
   }
 
-  /** Called once a run was admitted; it becomes a probe if one was let through. */
-  began({ id, tenant, version }: Pick<RunRecord, 'id' | 'tenant' | 'version'>): void {
+  /** Called if a run does not begin after all, or its end says nothing about its agent. If it was a probe, another one may be let through. */
+  neverBegan({ id, tenant, version }: Newcomer): void {
     const known = this.#known.get(keyOf(tenant, version));
-    if (known === undefined || known.owed === 0) return;
-    known.owed -= 1;
-    known.probes.add(id);
-  }
-
-  /** Takes back the admission of a run that does not begin after all: a half-open breaker may let another one through. */
-  neverBegan(tenant: TenantId, version: string): void {
-    const known = this.#known.get(keyOf(tenant, version));
-    if (known === undefined || known.owed === 0) return;
-    known.owed -= 1;
-    known.breaker = withoutTry(known.breaker);
+    if (known?.probes.delete(id) === true) known.breaker = withoutTry(known.breaker);
+    else known?.late.delete(id);
   }
 
   /** @param narrowed whether the run was given less than its agent asks for; its failure does not count then (governance/judged.ts) */
-  ended({ id, tenant, agent }: Pick<RunRecord, 'id' | 'tenant' | 'agent'>, version: string, outcome: Outcome, narrowed = false): void {
+  ended(
+    { id, tenant, agent }: Pick<RunRecord, 'id' | 'tenant' | 'agent'>,
+    version: RunRecord['version'],
+    outcome: Outcome,
+    narrowed = false,
+  ): void {
     const key = keyOf(tenant, version);
     const settings = this.#of(tenant);
     if (settings === undefined) return void this.#known.delete(key);
     const before = this.#known.get(key);
-    const isProbe = before?.probes.delete(id) === true;
+    if (!JUDGED.has(outcome.kind) || (narrowed && outcome.kind !== 'completed')) return this.neverBegan({ id, tenant, version });
+    const isProbe = before !== undefined && (before.probes.delete(id) || before.late.delete(id));
     const breaker = before?.breaker ?? CLOSED;
-    if (!JUDGED.has(outcome.kind) || (narrowed && outcome.kind !== 'completed')) {
-      if (isProbe && before !== undefined) before.breaker = withoutTry(breaker);
-      return;
-    }
     // Runs that began before the breaker opened say nothing about the agent as it is now.
     if (breaker.state !== 'closed' && !isProbe) return;
     const ok = outcome.kind === 'completed';
     const after = settle(breaker, ok, 0, this.#clock.monotonic(), settings);
     if (after.state === 'closed' && after.failed === 0) this.#known.delete(key);
     else {
-      const known = before ?? { tenant, agent, version, breaker, why: '', probes: new Set<RunId>(), owed: 0, tried: 0 };
+      const known = before ?? { tenant, agent, version, breaker, why: '', probes: new Set<RunId>(), late: new Set<RunId>(), tried: 0 };
       known.breaker = after;
       this.#known.set(key, known);
       if (after.state === 'open') {
         known.why = isProbe ? `the run that tried it ended as ${outcomeText(outcome)}` : whyOf(breaker, settings, outcome);
         known.probes.clear();
-        known.owed = 0;
+        known.late.clear();
         this.#tell({ kind: 'resting', ...this.#view(known) });
       }
     }

@@ -108,7 +108,6 @@ export class Loops {
 
   spawned(record: RunRecord): void {
     this.#note(record);
-    this.breakers.began(record);
     const { parent } = record;
     if (parent === undefined || this.#options.watching.settings(record.tenant) === undefined) return;
     const [finding] = this.#spawns.spawned(record.id, parent.run, this.#options.clock.now());

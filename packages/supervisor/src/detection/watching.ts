@@ -8,7 +8,7 @@ import type { Finding } from '@corral/policy/detection/list';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
-import { AgentBreakers, type AgentBreaker } from './agent-breakers.ts';
+import { AgentBreakers, type AgentBreaker, type Newcomer } from './agent-breakers.ts';
 import type { Tell } from '../events/observation.ts';
 import type { Profiles } from './profiles.ts';
 import type { AdmissionGate } from '@corral/broker/effects/context';
@@ -49,8 +49,8 @@ export class Watching implements AdmissionGate {
     this.breakers = new AgentBreakers(options.clock, (tenant) => options.settings(tenant)?.breaker, options.tell);
   }
 
-  readonly rests = (tenant: TenantId, version: string): string | undefined => this.breakers.refusal(tenant, version);
-  readonly neverBegan = (tenant: TenantId, version: string): void => this.breakers.neverBegan(tenant, version);
+  readonly rests = (run: Newcomer): string | undefined => this.breakers.refusal(run);
+  readonly neverBegan = (run: Newcomer): void => this.breakers.neverBegan(run);
   readonly profile = (tenant: TenantId, agent: string): string | undefined => this.#options.profiles?.current(tenant, agent);
 
   /** Options of a tenant; undefined if its runs are not watched. */

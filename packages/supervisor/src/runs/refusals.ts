@@ -20,6 +20,7 @@ import { letGo } from './queue.ts';
 import type { Residency } from './residency.ts';
 import { retry } from './retry.ts';
 import type { Run } from './run.ts';
+import { keepAnswers } from './taken-up.ts';
 
 /** Errors that mean that another node holds the run now, or may hold it. */
 const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['CORRAL_EPOCH_STALE', 'CORRAL_LEASE_LOST']);
@@ -123,6 +124,8 @@ export class Refusals {
   #drop(run: Run, error: CorralError): void {
     const { runs, broker, grants, ends } = this.#options;
     run.alarms.callOffAll();
+    // Answers of calls that no durable crank has got: the run gets them again when it is back.
+    keepAnswers(broker, [run]);
     const dropped = run.behind.drop();
     broker.dropCalls(run.ledger);
     if (run.outcome === undefined) run.end({ kind: 'failed', code: error.code, message: error.message });

@@ -93,7 +93,7 @@ export function holdRestored({ grants, store, broker, tool, transitions }: Taken
 }
 
 /**
- * Stores the answers that no crank has got yet, when a host stops; also those of calls that could be repeated, because they were paid for.
+ * Stores the answers that no crank has got yet, when a host stops or drops a run; also those of calls that could be repeated, because they were paid for.
  */
 export function keepAnswers({ answers }: Broker, runs: Iterable<Run>): void {
   for (const run of runs) {
