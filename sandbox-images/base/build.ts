@@ -5,13 +5,12 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
-import { bindGlobals, bindPrelude } from './bind.ts';
+import { build } from 'esbuild';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Bundles a module into one expression whose value is the named export. */
-async function expression(entry: string, name: string, plugins: Plugin[] = []): Promise<string> {
+async function expression(entry: string, name: string): Promise<string> {
   const result = await build({
     entryPoints: [entry],
     bundle: true,
@@ -23,7 +22,6 @@ async function expression(entry: string, name: string, plugins: Plugin[] = []): 
     conditions: ['import', 'default'],
     target: 'es2024',
     minify: true,
-    plugins,
     inject: [here('./parts/shared-array-buffer.ts')],
     legalComments: 'none',
     logLevel: 'error',
@@ -32,14 +30,12 @@ async function expression(entry: string, name: string, plugins: Plugin[] = []): 
 }
 
 const image = {
-  prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), 'prelude', [
-    bindPrelude(here('../../packages/guest/src/prelude')),
-  ]),
+  prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), 'prelude'),
   parts: {
-    web: await expression(here('./parts/web.ts'), 'default', [bindGlobals]),
+    web: await expression(here('./parts/web.ts'), 'default'),
     encodings: await expression(here('./parts/encodings.ts'), 'default'),
     url: await expression(here('./parts/url.ts'), 'default'),
-    crypto: await expression(here('./parts/crypto.ts'), 'default', [bindGlobals]),
+    crypto: await expression(here('./parts/crypto.ts'), 'default'),
   },
 };
 const digest = `sha256:${createHash('sha256').update(JSON.stringify(image)).digest('hex')}`;

@@ -11,6 +11,7 @@ import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Commit, Store, Taken } from '@corral/protocol/ports/store';
 import { MACHINE } from '@corral/protocol/limits';
+import { Stale } from '@corral/store/core/prepared';
 import { SqliteCore } from '@corral/store/sqlite/core';
 import { migrate } from '@corral/store/sqlite/schema';
 import type { Dice } from './dice.ts';
@@ -54,8 +55,6 @@ type Read =
   | 'inbox'
   | 'wakeable'
   | 'mail'
-  | 'holding'
-  | 'revoked'
   | 'resident'
   | 'ids'
   | 'parkedOn'
@@ -140,11 +139,8 @@ export class Disk {
     return new SqliteCore(this.#db, KEYS, undefined, () => this.#timeline.epoch + this.#timeline.now);
   }
 
-  /**
-   * Opens the store for a host. A dead host gets no answers.
-   * @param fences called when the host asks for a run that another node may hold
-   */
-  open(pulse: Pulse, fences: (run: RunId) => void = () => undefined): Store {
+  /** Opens the store for a host. A dead host gets no answers. */
+  open(pulse: Pulse): Store {
     this.#writer = this.#newCore();
     this.joined = [];
     const era = this.#writer.nextEra();
@@ -181,10 +177,7 @@ export class Disk {
       join: (...args) => write('join', ...args),
       beat: (...args) => write('beat', ...args),
       leave: (...args) => write('leave', ...args),
-      claim: (...args) => {
-        if (args[2] === 'fence') fences(args[0]);
-        return write('claim', ...args);
-      },
+      claim: (...args) => write('claim', ...args),
       take: (...args) => write('take', ...args),
       park: (...args) => write('park', ...args),
       bury: (...args) => write('bury', ...args),
@@ -219,8 +212,6 @@ export class Disk {
       parkedOn: (...args) => read('parkedOn', ...args),
       inbox: (...args) => read('inbox', ...args),
       wakeable: (...args) => read('wakeable', ...args),
-      revoked: (...args) => read('revoked', ...args),
-      holding: (...args) => read('holding', ...args),
       mail: (...args) => read('mail', ...args),
       nextDue: () => read('nextDue'),
       orphans: () => read('orphans'),
@@ -335,26 +326,38 @@ export class Disk {
     else this.#flushing = false;
   }
 
-  /** Makes one transaction, like the writer's thread. */
+  /** Makes one transaction, like the writer's thread; the rest of a batch that must be prepared again is another one. */
   #apply(batch: readonly Write[]): (() => void)[] {
+    const acts = this.#writer.prepared(batch);
+    const answers: (() => void)[] = [];
     this.#db.exec('BEGIN');
-    const answers = batch.map(({ op, args, resolve, reject }) => {
-      const after = this.#observer.before(op, args);
-      try {
-        const value = (this.#writer[op] as (...args: unknown[]) => unknown)(...args);
-        if (op === 'join') this.joined.push(value as number);
-        after(value);
-        if (op === 'claim') this.#tooLate(args[0] as RunId);
-        if (op === 'take') for (const { record } of (value as Taken).runs) this.#tooLate(record.id);
-        return () => resolve(value as never);
-      } catch (error) {
-        if (error instanceof CorralError) return () => reject(error);
-        this.#observer.broken(`the store failed half way through ${op}: ${String(error)}`);
-        return () => reject(new CorralError('CORRAL_INTERNAL', String(error)));
-      }
-    });
+    for (const [i, act] of acts.entries()) {
+      const answer = this.#perform(batch[i] as Write, act);
+      if (answer === undefined) break;
+      answers.push(answer);
+    }
     this.#db.exec('COMMIT');
-    return answers;
+    if (answers.length === batch.length) return answers;
+    this.#writer.doubt();
+    return [...answers, ...this.#apply(batch.slice(answers.length))];
+  }
+
+  /** @returns undefined: it must be prepared again */
+  #perform({ op, args, resolve, reject }: Write, act: () => unknown): (() => void) | undefined {
+    const after = this.#observer.before(op, args);
+    try {
+      const value = act();
+      if (op === 'join') this.joined.push(value as number);
+      after(value);
+      if (op === 'claim') this.#tooLate(args[0] as RunId);
+      if (op === 'take') for (const { record } of (value as Taken).runs) this.#tooLate(record.id);
+      return () => resolve(value as never);
+    } catch (error) {
+      if (error instanceof Stale) return undefined;
+      if (error instanceof CorralError) return () => reject(error);
+      this.#observer.broken(`the store failed half way through ${op}: ${String(error)}`);
+      return () => reject(new CorralError('CORRAL_INTERNAL', String(error)));
+    }
   }
 
   /** Lets writes of a dead host arrive, just after another host has taken the run over. */

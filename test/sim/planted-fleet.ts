@@ -10,9 +10,9 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   /** A claim takes a run from a node that is alive. */
   'steal-from-living': [
     {
-      file: 'store/src/sqlite/claims.ts',
-      piece: "if (holder !== undefined && steal !== 'fence') return holder;",
-      becomes: "if (holder !== undefined && steal === 'fence') return holder;",
+      file: 'store/src/core/claims.ts',
+      piece: "if (living && steal !== 'fence') return { holder };",
+      becomes: "if (living && steal === 'fence') return { holder };",
     },
   ],
   /** A node sends calls though its lease may have run out. */
@@ -24,39 +24,17 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** The store counts a use of a grant that has none left, for another node has used it up. */
-  'spend-twice': [{ file: 'store/src/sqlite/queries.ts', piece: 'used > grant.uses ?', becomes: 'used > grant.uses + 1_000 ?' }],
+  'spend-twice': [{ file: 'store/src/core/apply.ts', piece: 'used > grant.uses ?', becomes: 'used > grant.uses + 1_000 ?' }],
   /** A node that leaves clears the attempts of the runs of others. */
   'clear-neighbours': [
     {
-      file: 'store/src/sqlite/nodes.ts',
+      file: 'store/src/sqlite/rows-nodes.ts',
       piece: 'SET attempts = 0 WHERE attempts > 0 AND claimed_era = ?',
       becomes: 'SET attempts = 0 WHERE attempts > 0 AND claimed_era <> ? - 1_000',
     },
   ],
-  /** A kill waits until the node that holds the run gives it up. */
-  'kill-waits': [
-    {
-      file: 'supervisor/src/control/fencing.ts',
-      piece: 'const { run, from } = await lifecycle.endElsewhere(id, outcome);',
-      becomes: `await new Promise<void>((then) => clock.after(50, then));
-    const { run, from } = {} as Partial<Awaited<ReturnType<typeof lifecycle.endElsewhere>>>;`,
-    },
-  ],
-  /** A node goes on with a run that another one has taken from it, until the store refuses an entry. */
-  'deaf-to-fences': [
-    { file: 'supervisor/src/runs/neighbours.ts', piece: 'if (isTaken && isOurs())', becomes: 'if (isTaken && !isOurs())' },
-  ],
-  /** A node does not follow the quarantines that others have put up. */
-  'ignore-quarantines': [
-    {
-      file: 'supervisor/src/control/stops.ts',
-      piece: 'await Promise.all([quarantines.follow(), store.revoked(grants.standing())]);',
-      becomes:
-        'await Promise.all([{ added: [], lifted: 0 } as Awaited<ReturnType<typeof quarantines.follow>>, store.revoked(grants.standing())]);',
-    },
-  ],
   /** The store takes commits of a node that counts as dead. */
   'commit-of-the-dead': [
-    { file: 'store/src/sqlite/core.ts', piece: 'if (standing.lease === 0) {', becomes: 'if (standing.lease === -1) {' },
+    { file: 'store/src/core/apply.ts', piece: 'if (standing.lease === 0) {', becomes: 'if (standing.lease === -1) {' },
   ],
 };

@@ -17,7 +17,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** The store accepts appends of a stale owner. */
-  'ignore-epoch': [{ file: 'store/src/sqlite/core.ts', piece: 'standing.epoch !== epoch || ', becomes: '' }],
+  'ignore-epoch': [{ file: 'store/src/core/apply.ts', piece: 'standing.epoch !== epoch || last', becomes: 'last' }],
   /** A delivery on its way into a cell is lost when its run has to leave the cell. */
   'drop-delivery': [
     {
@@ -74,9 +74,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** The sender of a request gets no answer when the receiver ends. */
   'forget-requests': [
     {
-      file: 'store/src/sqlite/post.ts',
-      piece: 'of this.#requests.close(run, n))',
-      becomes: 'of this.#requests.close(run, n).slice(1_000_000))',
+      file: 'store/src/core/apply.ts',
+      piece: 'of this.#engine.requests.close(run, n))',
+      becomes: 'of this.#engine.requests.close(run, n).slice(1_000_000))',
     },
   ],
   /** Time that a run waits for its host counts as its own. */
@@ -103,9 +103,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A kept answer is not deleted by the commit of its crank, so the next host delivers it again. */
   'answer-twice': [
     {
-      file: 'store/src/sqlite/core.ts',
-      piece: 'for (const id of commit.answered ?? []) this.#run(',
-      becomes: 'for (const id of (commit.answered ?? []).slice(1_000_000)) this.#run(',
+      file: 'store/src/core/apply.ts',
+      piece: 'for (const call of commit.answered) engine',
+      becomes: 'for (const call of commit.answered.slice(1_000_000)) engine',
     },
     {
       file: 'supervisor/src/runs/taken-up.ts',
@@ -127,7 +127,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A run is parked even if it has new deliveries or another owner. */
   'park-blindly': [
     {
-      file: 'store/src/sqlite/claims.ts',
+      file: 'store/src/sqlite/rows-runs.ts',
       piece: 'WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0',
       becomes: 'WHERE id = ? AND ? IS NOT NULL AND ? IS NOT NULL AND parked = 0',
     },
@@ -162,9 +162,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** Some inbox items stay in the inbox after their crank. */
   'deliver-again': [
     {
-      file: 'store/src/sqlite/core.ts',
-      piece: 'if (commit.consumed !== undefined) this.#run(',
-      becomes: 'if (commit.consumed !== undefined && commit.consumed % 3 !== 0) this.#run(',
+      file: 'store/src/core/apply.ts',
+      piece: 'if (commit.consumed !== undefined) engine',
+      becomes: 'if (commit.consumed !== undefined && commit.consumed % 3 !== 0) engine',
     },
   ],
   /** A parent gets no end of a child that was killed. */
@@ -185,7 +185,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A host takes over a run without a new epoch. */
   'same-epoch': [
-    { file: 'store/src/sqlite/claims.ts', piece: 'SET epoch = epoch + 1, lifecycle', becomes: 'SET epoch = epoch + 0, lifecycle' },
+    { file: 'store/src/sqlite/rows-runs.ts', piece: 'SET epoch = epoch + 1, lifecycle', becomes: 'SET epoch = epoch + 0, lifecycle' },
   ],
   /** Calls that a run made before it ended are still sent. */
   'leave-after-end': [

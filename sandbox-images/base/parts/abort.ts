@@ -99,10 +99,5 @@ export function installAbort(timers: PartTimers) {
       this.#signal[fire](reason);
     }
   }
-  /** For the prelude: a cancel that asks nothing of what an agent can replace. */
-  const makeCancel = () => {
-    const signal = make();
-    return { signal, abort: (reason: unknown) => signal[fire](reason) };
-  };
-  return { makeCancel, AbortController: tag(AbortController, 'AbortController'), AbortSignal: tag(AbortSignal, 'AbortSignal') };
+  return { AbortController: tag(AbortController, 'AbortController'), AbortSignal: tag(AbortSignal, 'AbortSignal') };
 }

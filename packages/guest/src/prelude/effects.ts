@@ -24,9 +24,7 @@ export class Effects {
   readonly #abandoned = new Set<number>();
   /** Waiters for the answers to everything that was given up. */
   readonly #untilAnswered = new Set<Waiter>();
-  /** The effects of the crank, with commas in between, and their number. */
-  #batch = '';
-  #count = 0;
+  #batch: string[] = [];
   #bytes = 0;
   #lastId = 0;
   #logged = 0;
@@ -41,14 +39,13 @@ export class Effects {
   push(effect: Readonly<Record<string, unknown>>): void {
     if (this.#finished) return;
     const text = this.#text(effect);
-    if (this.#count >= this.#config.effects_per_crank) {
+    if (this.#batch.length >= this.#config.effects_per_crank) {
       this.#host.fault('too_many', `One crank made more than ${this.#config.effects_per_crank} effects.`);
     }
     this.#bytes += text.length + 1;
     const most = this.#config.effects_bytes + this.#config.message_bytes;
     if (this.#bytes >= most) this.#host.fault('too_many', `The effects of one crank have more than ${most} bytes.`);
-    this.#batch = this.#count === 0 ? text : `${this.#batch},${text}`;
-    this.#count += 1;
+    this.#batch.push(text);
   }
 
   /** Throws if an effect cannot be sent; queues nothing. */
@@ -58,7 +55,7 @@ export class Effects {
 
   /** Queues an effect under the next number. If it cannot be sent, throws without queueing anything. */
   pushNumbered(effect: Readonly<Record<string, unknown>>): number {
-    this.push({ ...effect, id: this.#lastId + 1, toJSON: undefined });
+    this.push({ ...effect, id: this.#lastId + 1 });
     this.#lastId += 1;
     return this.#lastId;
   }
@@ -81,8 +78,8 @@ export class Effects {
     const waiter = this.#waiting.get(id);
     if (waiter === undefined) return;
     this.#waiting.delete(id);
-    if (Object.hasOwn(how, 'error')) waiter.reject((how as { readonly error: unknown }).error);
-    else waiter.resolve((how as { readonly value: unknown }).value);
+    if ('error' in how) waiter.reject(how.error);
+    else waiter.resolve(how.value);
   }
 
   /** Rejects the promise of an effect with the host's error; its stack shows where the agent made the effect. */
@@ -157,10 +154,9 @@ export class Effects {
 
   /** All effects since the last call, as a JSON array. */
   collect(): string {
-    if (this.#count === 0) return '[]';
-    const text = `[${this.#batch}]`;
-    this.#batch = '';
-    this.#count = 0;
+    if (this.#batch.length === 0) return '[]';
+    const text = `[${this.#batch.join(',')}]`;
+    this.#batch = [];
     this.#bytes = 0;
     return text;
   }
@@ -168,8 +164,7 @@ export class Effects {
   #text(effect: Readonly<Record<string, unknown>>): string {
     let text: string;
     try {
-      // JSON.stringify asks each object for `toJSON`, which an agent may have put on Object.prototype.
-      text = effectText(Object.hasOwn(effect, 'toJSON') ? effect : { ...effect, toJSON: undefined });
+      text = effectText(effect);
     } catch (error) {
       throw error instanceof CorralError ? error : unsupported(error);
     }

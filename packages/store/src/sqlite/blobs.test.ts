@@ -1,24 +1,45 @@
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Blobs } from './blobs.ts';
-import { decodeTexts, encodeTexts } from '../core/body.ts';
+import { joined, Splitter } from '../core/blobs.ts';
+import { decodeTexts, encodeTexts, type Texts } from '../core/body.ts';
+import type { BlobRows } from '../core/engine.ts';
 import { MasterKeys } from '../core/keys.ts';
-import { migrate } from './schema.ts';
 import { newKey } from '../core/seal.ts';
 import { BLOB_BYTES, isLarge, payloads } from '../core/split.ts';
+import { releaseBlobs } from './blobs.ts';
+import { Blobs } from './rows-registry.ts';
+import { migrate } from './schema.ts';
 import { Sql } from './sql.ts';
 
-function blobs(): { blobs: Blobs; count: () => number } {
+interface Kept {
+  readonly rows: BlobRows;
+  readonly splitter: Splitter;
+  readonly count: () => number;
+  /** Splits texts and keeps what was cut out, for an entry of a run. */
+  readonly keep: (texts: Texts, n: number, seq: number) => void;
+  readonly release: (n: number, fromSeq: number) => { readonly blobs: number };
+}
+
+function blobs(): Kept {
   const db = new DatabaseSync(':memory:');
   migrate(db);
   const sql = new Sql(db);
+  const rows = new Blobs(sql);
+  const splitter = new Splitter(new MasterKeys(new Map([[1, newKey()]])));
   return {
-    blobs: new Blobs(sql, new MasterKeys(new Map([[1, newKey()]]))),
+    rows,
+    splitter,
     count: () => sql.get<{ n: number }>('SELECT count(*) AS n FROM blobs')?.n ?? 0,
+    keep: (texts, n, seq) => {
+      for (const piece of splitter.split(texts, 't').pieces) {
+        rows.put({ id: piece.id, tenant: 't', data: splitter.sealed(piece) });
+        rows.refer(n, seq, piece.id);
+      }
+    },
+    release: (n, fromSeq) => releaseBlobs(sql, n, fromSeq),
   };
 }
-const OWNER = { tenant: 't', n: 1, seq: 1 };
 const large = (fill: string) => fill.repeat(BLOB_BYTES);
 
 /** JSON with payloads below and above the limit, in every place where they are cut out and in some where they are not. */
@@ -41,15 +62,16 @@ const text = fc.tuple(json, spelling).map(([value, space]) => JSON.stringify(val
 
 describe('large payloads', () => {
   test('come back as they were, byte by byte, whatever surrounds them', () => {
-    const { blobs: store } = blobs();
+    const { rows, splitter } = blobs();
     fc.assert(
       fc.property(
         fc.array(fc.option(fc.oneof(text, fc.string({ maxLength: 9_000 })), { nil: undefined }), { minLength: 1, maxLength: 3 }),
         (texts) => {
-          const split = store.split(texts, OWNER);
+          const split = splitter.split(texts, 't');
+          for (const piece of split.pieces) rows.put({ id: piece.id, tenant: 't', data: splitter.sealed(piece) });
           const decoded = decodeTexts(encodeTexts(split.texts, split.cuts), texts.length);
           expect(decoded).toEqual({ texts: split.texts, cuts: split.cuts });
-          expect(store.join(decoded.texts, decoded.cuts)).toEqual(texts);
+          expect(joined(rows, decoded.texts, decoded.cuts)).toEqual(texts);
         },
       ),
       { numRuns: 300 },
@@ -105,25 +127,25 @@ describe('large payloads', () => {
   });
 
   test('are kept once, for as long as an entry refers to them', () => {
-    const { blobs: store, count } = blobs();
+    const { keep, release, count } = blobs();
     const texts = [JSON.stringify({ value: large('x') })];
     const other = [JSON.stringify({ value: large('z') })];
-    for (const seq of [0, 1, 2]) store.split(texts, { tenant: 't', n: 1, seq });
-    store.split(texts, { tenant: 't', n: 2, seq: 1 });
-    store.split(other, { tenant: 't', n: 1, seq: 2 });
+    for (const seq of [0, 1, 2]) keep(texts, 1, seq);
+    keep(texts, 2, 1);
+    keep(other, 1, 2);
     expect(count()).toBe(2);
-    expect(store.release(1, 1)).toMatchObject({ blobs: 1 });
-    expect(store.release(2, 0)).toMatchObject({ blobs: 0 });
+    expect(release(1, 1)).toMatchObject({ blobs: 1 });
+    expect(release(2, 0)).toMatchObject({ blobs: 0 });
     expect(count()).toBe(1);
-    expect(store.release(1, 0)).toMatchObject({ blobs: 1 });
+    expect(release(1, 0)).toMatchObject({ blobs: 1 });
     expect(count()).toBe(0);
   });
 
   test('of another tenant have another id and another key', () => {
-    const { blobs: store } = blobs();
+    const { splitter } = blobs();
     const texts = [JSON.stringify({ value: large('x') })];
-    const [one] = store.split(texts, OWNER).cuts;
-    const [two] = store.split(texts, { ...OWNER, tenant: 'u' }).cuts;
+    const [one] = splitter.split(texts, 't').cuts;
+    const [two] = splitter.split(texts, 'u').cuts;
     expect(one?.id).not.toBe(two?.id);
     expect(one?.key).not.toBe(two?.key);
   });

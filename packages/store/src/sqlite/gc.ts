@@ -6,7 +6,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { RunId } from '@corral/protocol/ids';
 import type { Erased, Freed } from '@corral/protocol/ports/store';
-import type { Evidence } from './evidence.ts';
+import { releaseBlobs } from './blobs.ts';
 import { forgotten, FORGOTTEN_BYTES } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
@@ -74,7 +74,7 @@ function mayErase(sql: Sql, run: RunId): { readonly n: number; readonly erased_a
  * more. Erasing an erased run changes nothing.
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE
  */
-export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): Erased {
+export function eraseRun(sql: Sql, run: RunId, at: number): Erased {
   const { n, erased_at } = mayErase(sql, run);
   const erased = erasable(sql, run);
   if (erased_at !== null) return erased;
@@ -82,7 +82,7 @@ export function eraseRun(sql: Sql, evidence: Evidence, run: RunId, at: number): 
   sql.run('UPDATE runs SET outcome = NULL, erased_at = ?, pruned_at = NULL WHERE n = ?', at, n);
   sql.run('DELETE FROM inbox WHERE run = ?', n);
   sql.run('DELETE FROM timers WHERE run = ?', n);
-  evidence.blobs.release(n, 0);
+  releaseBlobs(sql, n, 0);
   // The predicates of a grant can be data about people, so they are deleted. Without them the grant would allow more, so it is
   // revoked.
   for (const { id, data } of sql.all<{ id: string; data: string }>('SELECT id, data FROM grants WHERE holder = ?', run)) {
@@ -112,20 +112,20 @@ const retained = ({ retention_ms, tenant }: Wanted): readonly (readonly [string,
   Object.entries(retention_ms).filter(([name]) => tenant === undefined || name === tenant);
 
 /** Deletes the contents of up to STEP entries: of erased runs first, then of runs whose retention has passed. */
-export function collect(sql: Sql, evidence: Evidence, now: number, wanted: Wanted): Collected {
+export function collect(sql: Sql, now: number, wanted: Wanted): Collected {
   const n =
     sql.get<{ n: number }>(`${ERASED} LIMIT 1`, wanted.tenant ?? null)?.n ??
     first(wanted, (tenant, kept_ms) => sql.get<{ n: number }>(`${EXPIRED} LIMIT 1`, tenant, now - kept_ms))?.n;
-  if (n === undefined) return collectSegment(sql, evidence, now, wanted);
+  if (n === undefined) return collectSegment(sql, now, wanted);
   const { entries, bytes } = forget(sql, n, Number.MAX_SAFE_INTEGER);
   if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
-  const released = evidence.blobs.release(n, 1);
+  const released = releaseBlobs(sql, n, 1);
   sql.run('UPDATE runs SET pruned_at = ? WHERE n = ?', now, n);
   return { runs: 1, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
 }
 
 /** Deletes what a running run does not need any more: entries before its last checkpoint whose retention has passed. */
-function collectSegment(sql: Sql, evidence: Evidence, now: number, wanted: Wanted): Collected {
+function collectSegment(sql: Sql, now: number, wanted: Wanted): Collected {
   const row = first(wanted, (tenant, kept_ms) =>
     firstOf(SEGMENTS, (segments) => sql.get<{ n: number; checkpoint: number }>(`${segments} LIMIT 1`, tenant, now - kept_ms)),
   );
@@ -133,7 +133,7 @@ function collectSegment(sql: Sql, evidence: Evidence, now: number, wanted: Wante
   const { n, checkpoint } = row;
   const { entries, bytes } = forget(sql, n, checkpoint);
   if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
-  const released = evidence.blobs.release(n, 1, checkpoint);
+  const released = releaseBlobs(sql, n, 1, checkpoint);
   sql.run('UPDATE runs SET pruned_seq = ? WHERE n = ?', checkpoint, n);
   return { runs: 0, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
 }

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import { type KeySource, type MasterKeys, openKeyRing } from '../core/keys.ts';
+import { BUSY, CANTOPEN, CORRUPT, FULL, IOERR, LOCKED, NOTADB, READONLY } from './codes.ts';
 import { freeReserve } from './room.ts';
 import { migrate, mustBeCurrent } from './schema.ts';
 
@@ -148,16 +149,6 @@ function provedKeys(db: DatabaseSync, folder: string, { keys = { kind: 'file' } 
   }
   return ring;
 }
-
-/** Primary result codes of SQLite (sqlite.org/rescode.html). */
-const BUSY = 5;
-const LOCKED = 6;
-const READONLY = 8;
-const IOERR = 10;
-const CORRUPT = 11;
-const FULL = 13;
-const CANTOPEN = 14;
-const NOTADB = 26;
 
 /** Turns errors of SQLite and the file system into errors of Corral. */
 export function explain(folder: string, error: unknown): CorralError {

@@ -1,18 +1,10 @@
-/** Tables of agents and hosts, and queries over all runs. Only plain data is touched here. */
-import { hash } from 'node:crypto';
+/** Queries over all runs and grants. Only plain data is touched here. */
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
-import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
-import type { AgentVersion } from '@corral/protocol/model/manifest';
-import type { ReplayPayload } from '@corral/protocol/wire/frame';
-import { MACHINE } from '@corral/protocol/limits';
-import type { Entry, WaitingOn } from '@corral/protocol/model/run';
-import type { Quarantine } from '@corral/protocol/model/quarantine';
-import type { CommitResult, GrantUse, ReplayPage, RunFilter, RunRoom } from '@corral/protocol/ports/store';
-import { CorralError } from '@corral/protocol/errors';
-import { withheld } from '@corral/protocol/wire/withheld';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { WaitingOn } from '@corral/protocol/model/run';
+import type { RunFilter, RunRoom } from '@corral/protocol/ports/store';
+import { LIST_LIMIT } from '../core/store.ts';
 import type { Sql } from './sql.ts';
-
-export const LIST_LIMIT = 1000;
 
 /**
  * Runs that nobody holds and that have something to do, and runs of dead nodes. Tenants take turns.
@@ -161,49 +153,6 @@ export function holderOf(sql: Sql, grant: GrantId): RunId | undefined {
   return sql.get<{ holder: RunId }>('SELECT holder FROM grants WHERE id = ?', grant)?.holder;
 }
 
-export function putGrant(sql: Sql, grant: Grant): void {
-  const text = 'INSERT INTO grants (id, parent, holder, data, used, revoked) VALUES (?, ?, ?, ?, 0, 0)';
-  sql.run(text, grant.id, grant.parent ?? null, grant.holder, JSON.stringify(grant));
-}
-
-/** A grant with its uses counted, not stored yet. */
-export type CountedGrant = NonNullable<CommitResult['counted']>[number];
-
-/**
- * Computes the counts of grants with these uses; nothing is stored yet.
- * @throws CORRAL_SPENT_ELSEWHERE if one of them has not that many left
- */
-export function counted(sql: Sql, uses: readonly GrantUse[]): CountedGrant[] {
-  const found: CountedGrant[] = [];
-  for (const { grant: id, times, bytes, at } of uses) {
-    const row = sql.get<{ data: string; used: number; revoked: number; sent_bytes: number | null; rested_at: number | null }>(
-      'SELECT data, used, revoked, sent_bytes, rested_at FROM grants WHERE id = ?',
-      id,
-    );
-    if (row === undefined) continue;
-    const grant = JSON.parse(row.data) as Grant;
-    const used = row.used + times;
-    const sent_bytes = (row.sent_bytes ?? 0) + bytes;
-    const most = grant.uses !== undefined && used > grant.uses ? `${grant.uses} uses` : undefined;
-    const over = most ?? (grant.bytes !== undefined && sent_bytes > grant.bytes ? `${grant.bytes} bytes` : undefined);
-    if (over !== undefined)
-      throw new CorralError('CORRAL_SPENT_ELSEWHERE', `The ${over} of the grant ${id} do not suffice: others have used it meanwhile.`);
-    found.push({
-      id,
-      used,
-      revoked: row.revoked !== 0,
-      ...(grant.bytes === undefined ? {} : { sent_bytes }),
-      // As each use would have moved it (see Grants.use of the policy); a rate is kept by those who decide.
-      ...(grant.rate === undefined ? {} : { rested_at: Math.max(at, row.rested_at ?? 0) + (times * 60_000) / grant.rate.per_minute }),
-    });
-  }
-  return found;
-}
-
-export function putCounted(sql: Sql, { id, used, sent_bytes, rested_at }: CountedGrant): void {
-  sql.run('UPDATE grants SET used = ?, sent_bytes = ?, rested_at = ? WHERE id = ?', used, sent_bytes ?? null, rested_at ?? null, id);
-}
-
 /** Revokes a grant for a person; the first person is kept. Returns whether the grant exists. */
 export function revoke(sql: Sql, grant: GrantId, by: string, reason: string, at: number): boolean {
   const row = sql.get(
@@ -215,14 +164,6 @@ export function revoke(sql: Sql, grant: GrantId, by: string, reason: string, at:
     grant,
   );
   return row !== undefined;
-}
-
-export function revoked(sql: Sql, among: readonly GrantId[]): GrantId[] {
-  const rows = sql.all<{ id: GrantId }>(
-    'SELECT grants.id FROM json_each(?) AS wanted CROSS JOIN grants ON grants.id = wanted.value WHERE revoked = 1',
-    JSON.stringify(among),
-  );
-  return rows.map(({ id }) => id);
 }
 
 /** The condition of a filter, and its values. Erased runs are in no list. */
@@ -242,73 +183,4 @@ export function matching(filter: RunFilter): { readonly where: string; readonly 
   if (filter.parked !== undefined) where.push(`parked = ${Number(filter.parked)}`);
   if (filter.ended !== undefined) where.push(filter.ended ? "lifecycle = 'ended'" : "lifecycle <> 'ended'");
   return { where: where.join(' AND '), values };
-}
-
-export function deploy(
-  sql: Sql,
-  bundle: { digest: Digest; source: string; source_map: string | undefined },
-  versions: readonly AgentVersion[],
-): void {
-  const { source, digest: name, source_map = null } = bundle;
-  const proof = hash('sha256', source, 'buffer');
-  const put = `INSERT INTO bundles (digest, source, source_hash, source_map) VALUES (?, ?, ?, ?)
-    ON CONFLICT (digest) DO UPDATE SET source_map = coalesce(source_map, excluded.source_map)`;
-  sql.run(put, name, source, proof, source_map);
-  for (const { version, bundle: digest, manifest } of versions) {
-    sql.run(
-      'INSERT OR IGNORE INTO versions (version, bundle, name, manifest) VALUES (?, ?, ?, ?)',
-      version,
-      digest,
-      manifest.name,
-      JSON.stringify(manifest),
-    );
-  }
-}
-
-export function versionOf(sql: Sql, version: Digest): AgentVersion | undefined {
-  const row = sql.get<{ bundle: Digest; manifest: string }>('SELECT bundle, manifest FROM versions WHERE version = ?', version);
-  return row && { version, bundle: row.bundle, manifest: JSON.parse(row.manifest) as AgentVersion['manifest'] };
-}
-
-/** All agents of a bundle. */
-export function agentsOf(sql: Sql, bundle: Digest): AgentVersion[] {
-  const rows = sql.all<{ version: Digest; manifest: string }>('SELECT version, manifest FROM versions WHERE bundle = ?', bundle);
-  return rows.map(({ version, manifest }) => ({ version, bundle, manifest: JSON.parse(manifest) as AgentVersion['manifest'] }));
-}
-
-export function bundleOf(sql: Sql, digest: Digest): string | undefined {
-  return sql.get<{ source: string }>('SELECT source FROM bundles WHERE digest = ?', digest)?.source;
-}
-
-/**
- * As much of a journal as a cell replays at a time. Entries without a crank were written by the host and are skipped: the isolate
- * does not see them.
- */
-export function replayPage(entries: readonly Entry[], after: number): ReplayPage {
-  const cranks: ReplayPayload['cranks'][number][] = [];
-  let last = after;
-  let bytes = 0;
-  let cpu = 0;
-  for (const { seq, delivery, effects, cpu_us } of entries) {
-    last = seq;
-    if (delivery === undefined || effects === undefined) continue;
-    cranks.push({ crank: seq, delivery: withheld(delivery), effects, cpu_us });
-    bytes += delivery.length + effects.length;
-    cpu += cpu_us;
-    if (bytes >= MACHINE.replay_bytes.default || cpu >= MACHINE.replay_cpu_ms.default * 1000) break;
-  }
-  const more = entries.length === MACHINE.replay_entries.default || last !== (entries.at(-1)?.seq ?? after);
-  return { text: JSON.stringify({ cranks } satisfies ReplayPayload), last, cranks: cranks.length, cpu_us: cpu, more };
-}
-
-export function seen(sql: Sql, limit: number): { fact: string; value: number }[] {
-  return sql.all<{ fact: string; value: number }>('SELECT fact, value FROM seen ORDER BY rowid DESC LIMIT ?', limit).reverse();
-}
-
-export function quarantines(sql: Sql): Quarantine[] {
-  return sql
-    .all<Omit<Quarantine, 'tenant'> & { readonly tenant: string | null }>(
-      'SELECT kind, tenant, name, by, reason, at FROM quarantines WHERE lifted_at IS NULL ORDER BY at',
-    )
-    .map(({ tenant, ...one }) => ({ ...one, ...(tenant === null ? {} : { tenant }) }));
 }

@@ -10,6 +10,8 @@ import { CorralError, type ErrorData } from '@corral/protocol/errors';
 import { backupTo } from './backup.ts';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Commit } from '@corral/protocol/ports/store';
+import { Stale } from '../core/prepared.ts';
+import type { Act } from '../core/store.ts';
 import { SqliteCore } from './core.ts';
 import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
 import { mayUseReserve, Room } from './room.ts';
@@ -57,39 +59,40 @@ function refusal({ id }: Request, error: unknown): Answer {
 }
 
 /**
- * Commits the whole batch as one transaction. An operation that refuses its input does so before it writes; it is answered with
- * the error, and the batch goes on. If the database refuses a statement half way, the batch is repeated with a savepoint around
- * each operation; if it refuses the transaction as a whole, as a full disk does, with one transaction for each, so that those
- * that still fit are committed.
+ * Commits the whole batch as one transaction; it is prepared before that begins. An operation that refuses its input does so before it
+ * writes; it is answered with the error, and the batch goes on. If what an operation was prepared on has changed meanwhile, the batch
+ * ends before it, and the rest is a batch of its own. If the database refuses a statement half way, the batch is repeated with a savepoint
+ * around each operation; if it refuses the transaction as a whole, as a full disk does, with one transaction for each, so that those that
+ * still fit are committed.
  */
 function write(db: DatabaseSync, core: SqliteCore, batch: readonly Request[]): Answer[] {
-  const work = (request: Request) => {
+  const work = (act: Act) => {
     try {
-      return { id: request.id, value: perform(core, request) };
+      return act();
     } catch (error) {
-      if (error instanceof CorralError) return refusal(request, error);
+      if (error instanceof CorralError || error instanceof Stale) throw error;
       throw new Halfway('', { cause: error });
     }
   };
-  return transaction(db, core, batch, work, () => writeOneByOne(db, core, batch));
+  return transaction(db, core, batch, work, write, () => writeOneByOne(db, core, batch));
 }
 
 function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Request[]): Answer[] {
-  const work = (request: Request) => {
+  const work = (act: Act) => {
     db.exec('SAVEPOINT op');
     try {
-      const value = perform(core, request);
+      const value = act();
       db.exec('RELEASE op');
-      return { id: request.id, value };
+      return value;
     } catch (error) {
       // A full disk can end the whole transaction; then there is no savepoint to roll back to.
       if (!db.isTransaction) throw new Halfway('', { cause: error });
       db.exec('ROLLBACK TO op; RELEASE op');
       core.doubt();
-      return refusal(request, error);
+      throw error;
     }
   };
-  return transaction(db, core, batch, work, () => batch.flatMap((request) => writeOneByOne(db, core, [request])));
+  return transaction(db, core, batch, work, writeOneByOne, () => batch.flatMap((request) => writeOneByOne(db, core, [request])));
 }
 
 /** An operation was refused after it had written something. */
@@ -99,14 +102,25 @@ function transaction(
   db: DatabaseSync,
   core: SqliteCore,
   batch: readonly Request[],
-  work: (request: Request) => Answer,
+  work: (act: Act) => unknown,
+  rest: typeof write,
   otherwise: () => Answer[],
 ): Answer[] {
+  const acts = core.prepared(batch);
+  const answers: Answer[] = [];
   try {
     db.exec('BEGIN IMMEDIATE');
-    const answers = batch.map((request) => work(request));
+    for (const [i, act] of acts.entries()) {
+      const request = batch[i] as Request;
+      try {
+        answers.push({ id: request.id, value: work(act) });
+      } catch (error) {
+        if (error instanceof Stale) break;
+        if (error instanceof Halfway) throw error;
+        answers.push(refusal(request, error));
+      }
+    }
     db.exec('COMMIT');
-    return answers;
   } catch (error) {
     core.doubt();
     try {
@@ -119,6 +133,9 @@ function transaction(
     if (batch.length > 1 && (error instanceof Halfway || explain(folder, cause).code === 'CORRAL_DISK_FULL')) return otherwise();
     return batch.map((request) => refusal(request, cause));
   }
+  if (answers.length === batch.length) return answers;
+  core.doubt();
+  return [...answers, ...rest(db, core, batch.slice(answers.length))];
 }
 
 async function read(core: SqliteCore, request: Request): Promise<Answer> {

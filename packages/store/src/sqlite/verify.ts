@@ -4,7 +4,8 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Verification } from '@corral/protocol/ports/store';
-import { Broken, type Custody, type Evidence, type InboxRow } from './evidence.ts';
+import type { Custody, InboxRow } from '../core/engine.ts';
+import { Broken, type Evidence } from '../core/evidence.ts';
 import { PLACE } from '../core/places.ts';
 import { isForgotten } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
@@ -39,7 +40,7 @@ function verifyRuns(sql: Sql, evidence: Evidence, what: Asked): Verified {
     const custody = evidence.custody(what.run);
     if (custody === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${what.run}.`);
     runs = [custody];
-  } else runs = evidence.custodies(what.after, STEP, what.tenant);
+  } else runs = custodies(sql, what.after, what.tenant);
   const count = { entries: 0, forgotten: 0 };
   const damaged = runs.flatMap((custody) => {
     try {
@@ -51,6 +52,17 @@ function verifyRuns(sql: Sql, evidence: Evidence, what: Asked): Verified {
     }
   });
   return { runs: runs.length, ...count, damaged, next: 'run' in what || runs.length < STEP ? undefined : runs.at(-1)?.n };
+}
+
+/** Runs after the one with this number, in order. */
+function custodies(sql: Sql, after: number, tenant: string | undefined): Custody[] {
+  return sql.all<Custody>(
+    `SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs LEFT JOIN records USING (n)
+     WHERE n > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY n LIMIT ?3`,
+    after,
+    tenant ?? null,
+    STEP,
+  );
 }
 
 /** @throws Broken */
@@ -70,7 +82,7 @@ function verifyRun(sql: Sql, evidence: Evidence, custody: Custody, count: { entr
   if (sealed === undefined) throw new Broken(id, 0, 'record', 'is missing');
   const { bundle } = evidence.openOne<RunRecord>(key, PLACE.record(id), sealed.record, id);
   if (sealed.outcome !== null) evidence.openOne(key, PLACE.outcome(id), sealed.outcome, id);
-  for (const item of sql.all<InboxRow>('SELECT seq, sender, key, format, delivery FROM inbox WHERE run = ?', n))
+  for (const item of sql.all<Omit<InboxRow, 'at'>>('SELECT seq, sender, key, format, delivery FROM inbox WHERE run = ?', n))
     evidence.delivery(id, key, item);
   const code = sql.get<{ source: string; source_hash: Uint8Array }>('SELECT source, source_hash FROM bundles WHERE digest = ?', bundle);
   if (code === undefined) throw new Broken(id, 0, 'bundle', `names the bundle ${bundle}, which is gone`);

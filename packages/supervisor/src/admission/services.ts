@@ -39,16 +39,12 @@ export class Services {
     this.#options = options;
   }
 
-  /** Reads the services from the store, where other nodes offer some too. */
+  /** Reads the services from the store. */
   async load(): Promise<void> {
     const { store } = this.#options;
-    const before = new Map(this.#offered);
     for (const { tenant, name, version, owner } of await store.services()) {
-      const known = before.get(keyOf(tenant, name));
-      if (known?.version.version === version) continue;
       const found = await store.version(version);
-      // This host may have offered another version meanwhile.
-      if (found !== undefined && this.#offered.get(keyOf(tenant, name)) === known) this.#offer(tenant, name, found, owner);
+      if (found !== undefined) this.#offer(tenant, name, found, owner);
     }
   }
 

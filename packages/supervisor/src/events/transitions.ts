@@ -22,8 +22,6 @@ export interface ResidencyEvents {
   readonly onParked: (run: Run) => void;
   /** A run cannot be brought back into memory, for this reason, and was quarantined. */
   readonly onDamaged: (run: RunId, error: CorralError) => void;
-  /** Another node has taken a run that this host has in memory. */
-  readonly onTaken: (run: Run) => void;
   /** A tenant has no run in memory any more. */
   readonly onVacant: (tenant: TenantId) => void;
 }
@@ -98,7 +96,6 @@ export class Transitions {
     onCaughtUp: new Signal(),
     onParked: new Signal(),
     onDamaged: new Signal(),
-    onTaken: new Signal(),
     onVacant: new Signal(),
   };
 

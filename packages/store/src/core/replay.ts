@@ -1,0 +1,27 @@
+/** Journals in the form in which cells replay them. */
+import { MACHINE } from '@corral/protocol/limits';
+import type { Entry } from '@corral/protocol/model/run';
+import type { ReplayPage } from '@corral/protocol/ports/store';
+import type { ReplayPayload } from '@corral/protocol/wire/frame';
+import { withheld } from '@corral/protocol/wire/withheld';
+
+/**
+ * As much of a journal as a cell replays at a time. Entries without a crank were written by the host and are skipped: the isolate
+ * does not see them.
+ */
+export function replayPage(entries: readonly Entry[], after: number): ReplayPage {
+  const cranks: ReplayPayload['cranks'][number][] = [];
+  let last = after;
+  let bytes = 0;
+  let cpu = 0;
+  for (const { seq, delivery, effects, cpu_us } of entries) {
+    last = seq;
+    if (delivery === undefined || effects === undefined) continue;
+    cranks.push({ crank: seq, delivery: withheld(delivery), effects, cpu_us });
+    bytes += delivery.length + effects.length;
+    cpu += cpu_us;
+    if (bytes >= MACHINE.replay_bytes.default || cpu >= MACHINE.replay_cpu_ms.default * 1000) break;
+  }
+  const more = entries.length === MACHINE.replay_entries.default || last !== (entries.at(-1)?.seq ?? after);
+  return { text: JSON.stringify({ cranks } satisfies ReplayPayload), last, cranks: cranks.length, cpu_us: cpu, more };
+}
