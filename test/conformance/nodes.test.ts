@@ -40,7 +40,7 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const store = await (await opener())();
     const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
     await store.admit(record(1), [], a);
-    expect(await store.claim(runId(1), b)).toEqual({ holder: a });
+    expect(await store.claim(runId(1), b)).toEqual({ holder: a, name: 'a' });
     expect(await store.take(b, ROOM, 1)).toEqual({ runs: [], unreadable: [] });
     expect(await store.resident(undefined, 10)).toEqual([]);
     await store.commit(commit(1, 1));
@@ -52,10 +52,11 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const store = await (await opener())();
     const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
     await store.admit(record(1), [], a);
-    expect(await store.claim(runId(1), b, 'fence')).toMatchObject({ epoch: 2, attempts: 0 });
+    expect(await store.claim(runId(1), b, 'fence')).toMatchObject({ epoch: 2, attempts: 0, taken_from: { holder: a, name: 'a' } });
+    expect([await store.holding(a), await store.holding(b)]).toEqual([[], [runId(1)]]);
     await expect(store.commit(commit(1, 1))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     await store.commit(commit(1, 1, { epoch: 2 }));
-    expect(await store.claim(runId(1), a)).toEqual({ holder: b });
+    expect(await store.claim(runId(1), a)).toEqual({ holder: b, name: 'b' });
     await store.close();
   });
 

@@ -23,15 +23,18 @@ export class Calls {
     this.#book = book;
   }
 
-  /** Checks a call that reaches its tool. */
-  invoked(tool: Tool, call: ToolCall): void {
+  /**
+   * Checks a call that reaches its tool.
+   * @param isLate it comes from a node that need not know yet that the run was taken from it and ended
+   */
+  invoked(tool: Tool, call: ToolCall, isLate: boolean): void {
     const book = this.#book;
     const { idempotency_key: key, run } = call;
     const id = Number(key.slice(key.lastIndexOf(':') + 1));
     const known = book.runs.get(run);
     const recorded = known?.calls.get(id);
-    book.must(!book.isDead(run), () => `8: ${tool.name} is called for ${run} after the receipt of its kill`);
-    book.must(known?.outcome === undefined, () => `8: ${tool.name} is called for ${run}, which has ended`);
+    book.must(isLate || !book.isDead(run), () => `8: ${tool.name} is called for ${run} after the receipt of its kill`);
+    book.must(isLate || known?.outcome === undefined, () => `8: ${tool.name} is called for ${run}, which has ended`);
     book.must(!book.stopped.tool(known?.record.tenant ?? '', tool.name), () => `8: ${tool.name} is called for ${run} under its quarantine`);
     if (!mayStartEarly(tool.annotations)) {
       book.must(recorded !== undefined, () => `4: call ${id} of ${run} to ${tool.name} left before its crank was durable`);

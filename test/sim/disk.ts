@@ -55,6 +55,8 @@ type Read =
   | 'inbox'
   | 'wakeable'
   | 'mail'
+  | 'holding'
+  | 'revoked'
   | 'resident'
   | 'ids'
   | 'parkedOn'
@@ -139,8 +141,11 @@ export class Disk {
     return new SqliteCore(this.#db, KEYS, undefined, () => this.#timeline.epoch + this.#timeline.now);
   }
 
-  /** Opens the store for a host. A dead host gets no answers. */
-  open(pulse: Pulse): Store {
+  /**
+   * Opens the store for a host. A dead host gets no answers.
+   * @param fences called when the host asks for a run that another node may hold
+   */
+  open(pulse: Pulse, fences: (run: RunId) => void = () => undefined): Store {
     this.#writer = this.#newCore();
     this.joined = [];
     const era = this.#writer.nextEra();
@@ -177,7 +182,10 @@ export class Disk {
       join: (...args) => write('join', ...args),
       beat: (...args) => write('beat', ...args),
       leave: (...args) => write('leave', ...args),
-      claim: (...args) => write('claim', ...args),
+      claim: (...args) => {
+        if (args[2] === 'fence') fences(args[0]);
+        return write('claim', ...args);
+      },
       take: (...args) => write('take', ...args),
       park: (...args) => write('park', ...args),
       bury: (...args) => write('bury', ...args),
@@ -212,6 +220,8 @@ export class Disk {
       parkedOn: (...args) => read('parkedOn', ...args),
       inbox: (...args) => read('inbox', ...args),
       wakeable: (...args) => read('wakeable', ...args),
+      revoked: (...args) => read('revoked', ...args),
+      holding: (...args) => read('holding', ...args),
       mail: (...args) => read('mail', ...args),
       nextDue: () => read('nextDue'),
       orphans: () => read('orphans'),

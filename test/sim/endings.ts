@@ -8,6 +8,7 @@ import type { Known } from './known.ts';
 /** Checks that a run has a real reason for its outcome. */
 export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Commit): void {
   known.outcome = outcome;
+  known.endedAt = book.now();
   const run = known.record.id;
   const { finished } = known;
   const last = commit.entry.effects !== undefined;

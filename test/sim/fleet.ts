@@ -1,4 +1,5 @@
 /** Further hosts of a simulated world, each with a port of its own to the same disk: they crash, close, stand still and are slow. */
+import type { RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { NodeOptions } from '@corral/supervisor/runs/membership';
 import type { Supervisor } from '@corral/supervisor/supervisor';
@@ -16,6 +17,10 @@ export class Host {
   /** The versions that were deployed for each tenant. */
   readonly versions = new Map<string, readonly AgentVersion[]>();
   configure: (setup: Setup) => void = () => undefined;
+  /** Runs that it was told to kill and has not answered about, by command. */
+  readonly kills = new Map<symbol, RunId>();
+  /** Runs that it wanted to take from other nodes by force. */
+  readonly fences = new Set<RunId>();
 
   constructor(seat: Seat, number: number) {
     this.seat = seat;
@@ -36,9 +41,14 @@ export interface FleetOptions {
   /** The first host of the world, which is not one of these. */
   readonly first: () => Host | undefined;
   readonly lost: () => void;
+  /** A host is lost, stands still, goes on, or is slower or faster from now on. */
+  readonly disturbed: () => void;
+  readonly broken: (what: string) => void;
   readonly say: (what: string) => void;
 }
 
+/** Time within which an answer of the store that took effect reaches its host. */
+const KNOWN_MS = 50;
 /** Probability that a host stands still just after one of its commits took effect, before it learns of that. */
 const STILL = 0.03;
 
@@ -59,8 +69,13 @@ export class Fleet {
 
   /** One of the hosts that take commands. */
   pick(): Host | undefined {
-    const ready = this.#living().filter(({ supervisor, pulse }) => supervisor !== undefined && !pulse.isStopped);
+    const ready = this.ready();
     return ready.length === 0 ? undefined : this.#options.dice.pick(ready);
+  }
+
+  /** Hosts that take commands. */
+  ready(): Host[] {
+    return this.#living().filter(({ supervisor, pulse }) => supervisor !== undefined && !pulse.isStopped);
   }
 
   isAlive(number: number): boolean {
@@ -85,9 +100,29 @@ export class Fleet {
     now(200, 3_000, () => {
       const { disk } = dice.pick(this.#living())?.seat ?? {};
       if (disk === undefined) return;
-      disk.slow = dice.spread(3, 100);
-      this.#options.timeline.after(dice.spread(20, 500), () => (disk.slow = 1));
+      this.#slow(disk, dice.spread(3, 100));
+      this.#options.timeline.after(dice.spread(20, 500), () => this.#slow(disk, 1));
     });
+  }
+
+  /**
+   * A host was told that another node holds a run. If it was told to kill that run, it may not wait for the other node: it must want to take
+   * it as soon as it knows.
+   */
+  heldElsewhere(seat: Seat, run: RunId, holder: number): void {
+    const host = this.#living().find((one) => one.seat === seat);
+    if (host === undefined || ![...host.kills.values()].includes(run) || host.fences.has(run)) return;
+    const { stops } = host.pulse;
+    this.#options.timeline.after(KNOWN_MS, () => {
+      const isIdle = host.alive && host.pulse.stops === stops && !host.pulse.isStopped;
+      if (isIdle && [...host.kills.values()].includes(run) && !host.fences.has(run))
+        this.#options.broken(`8: the kill of ${run} by host ${host.number} waits for node ${holder}, which holds it`);
+    });
+  }
+
+  #slow(disk: Seat['disk'], factor: number): void {
+    disk.slow = factor;
+    this.#options.disturbed();
   }
 
   /** A commit has taken effect, and its host does not know yet. */
@@ -142,6 +177,7 @@ export class Fleet {
   }
 
   #crash(host: Host): void {
+    this.#options.disturbed();
     host.pulse.die();
     host.seat.cells.orphaned();
     host.seat.disk.crash();
@@ -154,6 +190,7 @@ export class Fleet {
     const lease_ms = host.seat.node?.lease_ms ?? 0;
     say(`host ${host.number} stands still`);
     host.pulse.stop();
+    this.#options.disturbed();
     // The others may take it for dead.
     this.#options.lost();
     timeline.after(dice.spread(lease_ms / 5, lease_ms * 3), () => this.#goOn(host));
@@ -162,6 +199,7 @@ export class Fleet {
   #goOn(host: Host): void {
     if (!host.pulse.isStopped) return;
     this.#options.say(`host ${host.number} goes on`);
+    this.#options.disturbed();
     host.pulse.go((then) => void this.#options.timeline.after(0, then));
   }
 }

@@ -28,6 +28,11 @@ export class Graces {
     this.#stops += 1;
   }
 
+  /** One of several hosts is lost, stands still or goes on: what it was asked to do takes longer, and nobody can say how long. */
+  disturbed(): void {
+    this.#asked.clear();
+  }
+
   /** The request has become durable. */
   asked(run: RunId, grace_ms: number, now: number): void {
     this.#asked.set(run, { up_ms: this.#up(now), grace_ms, stops: this.#stops });

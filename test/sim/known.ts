@@ -57,6 +57,8 @@ export interface Known {
   /** Time of the journal's last resume, in milliseconds since 1970. */
   resumedAt: number;
   outcome: Outcome | undefined;
+  /** When that became durable. Milliseconds since 1970. */
+  endedAt?: number;
   began: number | undefined;
   /** Time of the last crank that a cell began for it. */
   crankedAt?: number;

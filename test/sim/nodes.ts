@@ -13,6 +13,8 @@ interface Held {
 export class KnownNodes {
   readonly #nodes = new Map<number, { readonly name: string; readonly lease_ms: number | undefined; lease: number }>();
   readonly #runs = new Map<RunId, Held>();
+  /** Runs that were taken from a living node, with that node, and the time until which it may send what it had made durable before. */
+  readonly #fenced = new Map<RunId, { readonly from: number; readonly until: number }>();
   readonly #now: () => number;
   readonly #broken: (what: string) => void;
 
@@ -23,11 +25,22 @@ export class KnownNodes {
 
   /** A call reaches its tool. @param by the node that sends it */
   invoked(tool: Tool, { run, idempotency_key: key }: ToolCall, by: number): void {
+    if (this.sendsLate(run, by)) return;
     if (!this.isAlive(by)) this.#broken(`15: ${key} is sent by node ${by}, whose lease has run out`);
     const held = this.#runs.get(run);
     // A read may leave before its crank, which is then refused.
     if (held !== undefined && !mayStartEarly(tool.annotations) && held.holder !== by)
       this.#broken(`15: ${key} is sent by node ${by}, and node ${held.holder} holds its run`);
+  }
+
+  /** Whether a node has lost this run to a fence, and need not have learned of that yet. */
+  sendsLate(run: RunId, by: number): boolean {
+    const fenced = this.#fenced.get(run);
+    return fenced?.from === by && this.#now() <= fenced.until;
+  }
+
+  sendsUntil(run: RunId): number | undefined {
+    return this.#fenced.get(run)?.until;
   }
 
   /** @param own nodes that joined through the port in question, since it was opened */
@@ -127,6 +140,9 @@ export class KnownNodes {
       if ('holder' in result) return lives ? undefined : `node ${node} is refused ${run}, and its holder ${held.holder} is dead`;
       if (result.status.lifecycle === 'ended') return undefined;
       if (lives && !fences) return `node ${node} takes ${run} from node ${held.holder}, which is alive`;
+      if (lives) this.#fenced.set(run, { from: held.holder, until: this.#now() + (known?.lease_ms ?? Number.POSITIVE_INFINITY) });
+      const from = result.taken_from?.holder;
+      if (from !== (lives ? held.holder : undefined)) return `the claim of ${run} says that it was taken from ${from}`;
       const attempts = held.parked ? 0 : held.attempts + Number(other && !lives);
       Object.assign(held, { holder: node, parked: false, attempts });
       return result.attempts === attempts ? undefined : `${run} has ${result.attempts} attempts after ${attempts}`;

@@ -5,6 +5,7 @@ import type { QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './known.ts';
 import type { Dice } from './dice.ts';
+import type { Host } from './fleet.ts';
 import type { Oracle } from './oracle.ts';
 import { TOOL_KINDS } from './powers.ts';
 
@@ -13,9 +14,11 @@ export interface OperatorsOptions {
   /** Randomness for choices of operators. */
   readonly dice: Dice;
   /** The host that the operators talk to. */
-  readonly host: () => { readonly alive: boolean; readonly supervisor: Supervisor | undefined } | undefined;
+  readonly host: () => Host | undefined;
   /** Whether operators have every call of unknown result made again. */
   readonly insists: () => boolean;
+  /** Lease of the hosts; 0: there is one host. */
+  readonly lease_ms: number;
   readonly later: (ms: number, then: () => void) => void;
   readonly say: (what: string) => void;
   /** A command was refused. A refusal that no operator should get is a fault of the host. */
@@ -188,12 +191,14 @@ export class Operators {
   #kill(run: RunId): void {
     const { oracle } = this.#options;
     oracle.asks('kill', run);
-    this.#command(
+    const asked = Symbol(run);
+    const host = this.#command(
       'kill',
       run,
-      ({ control }) => control.kill(run, 'sim', 'now'),
-      () => oracle.hasKilled(run),
+      ({ control }) => control.kill(run, 'sim', 'now').finally(() => host?.kills.delete(asked)),
+      (receipt) => oracle.hasKilled(run, receipt as Receipt),
     );
+    host?.kills.set(asked, run);
   }
 
   /** Decides about some of the calls that wait for approval, or about all. */
@@ -224,7 +229,7 @@ export class Operators {
       `revoke ${grant}`,
       known.record.id,
       ({ stops }) => stops.revoke(grant, 'sim', 'now'),
-      () => oracle.hasRevoked(grant),
+      () => this.#everywhere(() => oracle.hasRevoked(grant)),
     );
   }
 
@@ -246,8 +251,15 @@ export class Operators {
       `quarantine ${kind}`,
       name,
       ({ stops }) => stops.quarantine(kind, name, 'sim', 'now'),
-      () => stopped.stands(kind, name, turn),
+      () => this.#everywhere(() => stopped.stands(kind, name, turn)),
     );
+  }
+
+  /** A decision of one host holds for all once each has given a sign of life, or has lost its lease. */
+  #everywhere(then: () => void): void {
+    const { lease_ms, later } = this.#options;
+    if (lease_ms === 0) then();
+    else later(lease_ms, then);
   }
 
   lift(kind: QuarantineKind, name: string, tenant?: string): void {
@@ -269,9 +281,14 @@ export class Operators {
     this.#command(`resolve ${how.how} ${call}`, run, ({ control }) => control.resolve(run, call, 'sim', how));
   }
 
-  #command(what: string, whom: string, work: (supervisor: Supervisor) => Promise<unknown>, then?: (receipt: unknown) => void): void {
+  #command(
+    what: string,
+    whom: string,
+    work: (supervisor: Supervisor) => Promise<unknown>,
+    then?: (receipt: unknown) => void,
+  ): Host | undefined {
     const host = this.#options.host();
-    if (host?.alive !== true || host.supervisor === undefined) return;
+    if (host?.alive !== true || host.supervisor === undefined) return undefined;
     const { say } = this.#options;
     say(`operator ${what} ${whom}`);
     work(host.supervisor).then(
@@ -283,5 +300,6 @@ export class Operators {
       },
       (error: unknown) => this.#options.refused(error, `${what} ${whom}`),
     );
+    return host;
   }
 }

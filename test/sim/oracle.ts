@@ -7,6 +7,7 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Receipt } from '@corral/protocol/model/receipt';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
 import type { Commit, CommitResult, HeldElsewhere, StoredRun, Taken } from '@corral/protocol/ports/store';
@@ -21,6 +22,9 @@ import { Graces } from './grace.ts';
 import { decided, ruled, stopsRun, withdrawn } from './people.ts';
 import { Taint } from './taint.ts';
 
+/** Most by which the clock of a host is ahead or behind. */
+const SKEW_MS = 5;
+
 export class Oracle extends Book {
   readonly taint = new Taint(this);
   readonly calls = new Calls(this);
@@ -31,6 +35,8 @@ export class Oracle extends Book {
   #isCrowded = false;
   /** Time of the last death of a cell, in milliseconds since 1970. */
   #died = 0;
+  /** Until when a node from which a run was taken may send what it had made durable before. Milliseconds since 1970. */
+  sendsUntil: (run: RunId) => number | undefined = () => undefined;
   /** Runs whose admission was acknowledged. */
   readonly accepted = new Set<RunId>();
   /** Runs whose end a caller waits for, with the number of its host. */
@@ -42,8 +48,14 @@ export class Oracle extends Book {
   }
 
   /** Checks a kill receipt: the run and its descendants have ended. */
-  hasKilled(run: RunId): void {
+  hasKilled(run: RunId, receipt: Receipt): void {
     this.killed.add(run);
+    const until = this.sendsUntil(run);
+    const said = receipt.fenced?.until;
+    this.must(
+      said === undefined || (until !== undefined && said >= until - SKEW_MS),
+      () => `8: the receipt for the kill of ${run} says that its former node may send until ${said}; it may until ${until}`,
+    );
     const known = this.runs.get(run);
     this.must(known?.outcome !== undefined, () => `8: there is a receipt for the kill of ${run}, which has not ended in the store`);
     for (const one of this.runs.values()) {

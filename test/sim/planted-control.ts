@@ -31,13 +31,13 @@ export const CONTROL_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'early-receipt': [
     {
       file: 'supervisor/src/control/control.ts',
-      piece: 'await endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));',
-      becomes: '',
+      piece: 'return endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));',
+      becomes: 'return Promise.resolve();',
     },
     {
       file: 'supervisor/src/control/control.ts',
-      piece: 'const ended = await Promise.all(receipts);',
-      becomes: 'const ended: (Receipt | undefined)[] = [];',
+      piece: 'return (await Promise.all(receipts)).filter((receipt) => receipt !== undefined);',
+      becomes: 'return [];',
     },
   ],
   /** Pausing a family stops only the children of the run, and not their descendants. */

@@ -11,8 +11,8 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'steal-from-living': [
     {
       file: 'store/src/core/claims.ts',
-      piece: "if (living && steal !== 'fence') return { holder };",
-      becomes: "if (living && steal === 'fence') return { holder };",
+      piece: "if (elsewhere !== undefined && steal !== 'fence') return elsewhere;",
+      becomes: "if (elsewhere !== undefined && steal === 'fence') return elsewhere;",
     },
   ],
   /** A node sends calls though its lease may have run out. */
@@ -31,6 +31,28 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
       file: 'store/src/sqlite/rows-nodes.ts',
       piece: 'SET attempts = 0 WHERE attempts > 0 AND claimed_era = ?',
       becomes: 'SET attempts = 0 WHERE attempts > 0 AND claimed_era <> ? - 1_000',
+    },
+  ],
+  /** A kill waits until the node that holds the run gives it up. */
+  'kill-waits': [
+    {
+      file: 'supervisor/src/control/fencing.ts',
+      piece: 'const { run, from } = await lifecycle.endElsewhere(id, outcome);',
+      becomes: `await new Promise<void>((then) => clock.after(50, then));
+    const { run, from } = {} as Partial<Awaited<ReturnType<typeof lifecycle.endElsewhere>>>;`,
+    },
+  ],
+  /** A node goes on with a run that another one has taken from it, until the store refuses an entry. */
+  'deaf-to-fences': [
+    { file: 'supervisor/src/runs/neighbours.ts', piece: 'if (isTaken && isOurs())', becomes: 'if (isTaken && !isOurs())' },
+  ],
+  /** A node does not follow the quarantines that others have put up. */
+  'ignore-quarantines': [
+    {
+      file: 'supervisor/src/control/stops.ts',
+      piece: 'await Promise.all([quarantines.follow(), store.revoked(grants.standing())]);',
+      becomes:
+        'await Promise.all([{ added: [], lifted: 0 } as Awaited<ReturnType<typeof quarantines.follow>>, store.revoked(grants.standing())]);',
     },
   ],
   /** The store takes commits of a node that counts as dead. */

@@ -4,6 +4,9 @@ export class Pulse {
   /** Events that arrived while the host was stopped; undefined while it runs. */
   #held: (() => void)[] | undefined;
 
+  /** How often it was stopped. */
+  stops = 0;
+
   readonly alive = (): boolean => this.#alive;
 
   get isStopped(): boolean {
@@ -23,6 +26,7 @@ export class Pulse {
   }
 
   stop(): void {
+    if (this.#held === undefined) this.stops += 1;
     this.#held ??= [];
   }
 

@@ -14,8 +14,15 @@ export function isAtRest(oracle: Oracle, live: readonly Known[]): boolean {
 /**
  * @param resumed when operators last resumed what was paused
  * @param waits whether callers at a host, by its number, still wait there
+ * @param late_ms how long ago a run may have ended of which a caller has not been told yet
  */
-export function judgeRest(oracle: Oracle, live: readonly Known[], resumed: number, waits: (host: number) => boolean): void {
+export function judgeRest(
+  oracle: Oracle,
+  live: readonly Known[],
+  resumed: number,
+  waits: (host: number) => boolean,
+  late_ms: number,
+): void {
   for (const known of live) {
     // Detectors have paused it since the operators last looked.
     if (known.pausedAt !== undefined && known.pausedAt >= resumed) continue;
@@ -26,7 +33,7 @@ export function judgeRest(oracle: Oracle, live: readonly Known[], resumed: numbe
     if (why !== undefined) oracle.broken(`7: ${known.record.id} (${known.record.agent}) does not go on: ${why}`);
   }
   for (const [run, host] of oracle.waiting)
-    if (waits(host) && oracle.runs.get(run)?.outcome !== undefined)
+    if (waits(host) && oracle.runs.get(run)?.outcome !== undefined && (oracle.runs.get(run)?.endedAt ?? 0) <= oracle.now() - late_ms)
       oracle.broken(`7: the caller that waits for ${run} was never told that it has ended`);
   for (const run of oracle.accepted) if (!oracle.runs.has(run)) oracle.broken(`7: ${run} was accepted and is nowhere`);
 }

@@ -36,7 +36,10 @@ export const short = (value: unknown): string =>
 
 export function cellsOf({ oracle, timeline, nodes, temper, say }: Parts, dice: Dice, seat: () => Seat): Cells {
   // A host that does not know yet that it counts as dead goes on with its runs; nothing of that is stored or sent.
-  const isStale = (run: string) => temper.supervisors > 1 && nodes.holderOf(run as RunId) !== seat().disk.node;
+  const isStale = (run: string) => {
+    const { node } = seat().disk;
+    return temper.supervisors > 1 && (nodes.holderOf(run as RunId) !== node || !nodes.isAlive(node));
+  };
   const observer = {
     cranking: (run: string, delivery: Delivery, text: string) => {
       say(() => `cell of node ${seat().disk.node} cranks ${run} ${text}`);

@@ -91,14 +91,9 @@ function hintsFrom(dice: Dice): RumourTemper {
 /** The parts of a world with several hosts: what one host does to the runs of another is not simulated yet. */
 export const FLEET: Partial<Temper> = {
   governed: false,
-  operate_every_ms: Number.POSITIVE_INFINITY,
-  quarantine_every_ms: Number.POSITIVE_INFINITY,
   configure_every_ms: Number.POSITIVE_INFINITY,
   varied: false,
-  families_every_ms: Number.POSITIVE_INFINITY,
   debts: false,
-  stubborn_every_ms: Number.POSITIVE_INFINITY,
-  family_pauses_every_ms: Number.POSITIVE_INFINITY,
   midnight: undefined,
   slices: undefined,
 };

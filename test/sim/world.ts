@@ -6,6 +6,7 @@ import { emptyProfile, learn } from '@corral/policy/detection/profile';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
+import type { HeldElsewhere } from '@corral/protocol/ports/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
 import { accountsHold, heldBack } from './accounts.ts';
 import { isExpected } from './refusals.ts';
@@ -45,6 +46,8 @@ const SETTLE_MS = 60_000;
 /** A limit that no world reaches, in millionths: with it the host keeps account of what is spent. */
 const PLENTY = 1e15;
 
+const isHeld = (value: unknown): value is HeldElsewhere => typeof value === 'object' && value !== null && 'holder' in value;
+
 const STRANGE = emptyProfile();
 for (let run = 0; run < 8; run++) learn(STRANGE, [{ tool: 'elsewhere', input: { to: run } }]);
 
@@ -74,7 +77,6 @@ export class World {
   readonly #slices: Dice;
   #hosts = 0;
   #chaos = true;
-
   /** @param temper parameters that are not drawn from the seed */
   constructor(seed: number, verbose = false, temper: Partial<Temper> = {}) {
     this.#seed = seed;
@@ -103,6 +105,7 @@ export class World {
       written: (seat, op, args, value) => {
         this.onWritten?.(op, args, value);
         if (op === 'commit') this.#fleet?.committed(seat);
+        if (op === 'claim' && isHeld(value)) this.#fleet?.heldElsewhere(seat, args[0] as RunId, value.holder);
       },
     };
     this.disk = diskOf(parts, dice.fork(), () => this.#seat);
@@ -112,7 +115,7 @@ export class World {
       {
         invoked: (tool, call, by) => {
           this.#say(`tool ${tool.name} ${call.idempotency_key} attempt ${call.attempt} by node ${by}`);
-          oracle.calls.invoked(tool, call);
+          oracle.calls.invoked(tool, call, this.#nodes.sendsLate(call.run, by));
           this.#nodes.invoked(tool, call, by);
           return oracle.calls.paysOn(call);
         },
@@ -121,19 +124,11 @@ export class World {
       { ...this.#temper.powers, ...(this.#temper.debts ? { losing: 0.4 } : {}) },
     );
     this.cells = cellsOf(parts, dice.fork(), () => this.#seat);
+    oracle.sendsUntil = (run) => this.#nodes.sendsUntil(run);
     oracle.governed = this.#temper.governed;
     oracle.core = this.disk.core;
     oracle.powers = this.powers;
     this.#dice = dice.fork();
-    this.#people = new Operators({
-      oracle,
-      dice: this.#dice,
-      host: () => this.#fleet?.pick() ?? this.host,
-      insists: () => this.#temper.debts && this.#chaos,
-      later: (ms, then) => void timeline.after(ms, then),
-      say: (what) => this.#say(what),
-      refused: (error, what) => this.#expected(error, what),
-    });
     // Forked last, so that everything above stays the same for a seed.
     this.#setups = dice.fork();
     this.#stops = dice.fork();
@@ -144,6 +139,16 @@ export class World {
     const { supervisors } = this.#temper;
     const [node, skew_ms] = supervisors > 1 ? nodesFrom(of) : [() => undefined, () => 0];
     this.#seat = { disk: this.disk, cells: this.cells, node: node(0), skew_ms: skew_ms() };
+    this.#people = new Operators({
+      oracle,
+      dice: this.#dice,
+      host: () => this.#front(),
+      insists: () => this.#temper.debts && this.#chaos,
+      lease_ms: this.#seat.node?.lease_ms ?? 0,
+      later: (ms, then) => void timeline.after(ms, then),
+      say: (what) => this.#say(what),
+      refused: (error, what) => this.#expected(error, what),
+    });
     if (supervisors === 1) return;
     const seats: Seat[] = [];
     for (let i = 1; i < supervisors; i++) {
@@ -162,6 +167,8 @@ export class World {
       boot: (...on) => this.#boot(...on),
       first: () => this.host,
       lost: () => (oracle.hostsLost += 1),
+      disturbed: () => oracle.graces.disturbed(),
+      broken,
       say: (what) => this.#say(what),
     });
   }
@@ -226,7 +233,7 @@ export class World {
     this.oracle.graces.hostStarts(this.oracle.now());
     this.#say(`host ${this.#hosts} starts`);
     Supervisor.start({
-      store: seat.disk.open(pulse),
+      store: seat.disk.open(pulse, (run) => host.fences.add(run)),
       ...(seat.node === undefined ? {} : { node: seat.node }),
       launcher: seat.cells.launcher(pulse),
       clock,
@@ -291,6 +298,7 @@ export class World {
     this.#say('host dies');
     this.oracle.hostsLost += 1;
     this.oracle.graces.hostStops(this.oracle.now());
+    if (this.#fleet !== undefined) this.oracle.graces.disturbed();
     host.pulse.die();
     this.cells.orphaned();
     this.disk.crash();
@@ -313,8 +321,13 @@ export class World {
     });
   }
 
+  /** A host that takes jobs and commands now. */
+  #front(): Host | undefined {
+    return this.#fleet === undefined ? this.host : this.#fleet.pick();
+  }
+
   submit(job: Job): void {
-    const host = this.#fleet?.pick() ?? this.host;
+    const host = this.#front();
     const again = () => void (this.#chaos && this.timeline.after(50, () => this.submit(job)));
     const version = host?.versions.get(job.tenant)?.find(({ manifest }) => manifest.name === job.agent);
     if (host?.alive !== true || host.supervisor === undefined || version === undefined) return again();
@@ -393,10 +406,11 @@ export class World {
     }
     const resumed = this.oracle.now();
     // Outcomes of runs that have just ended are still on their way to their callers.
-    // A host asks once a second for the end of a run that is not its own.
     await this.#until(this.timeline.now + (this.#fleet === undefined ? 100 : 2_500));
     if (this.oracle.violation !== undefined) return;
-    judgeRest(this.oracle, this.#people.live(), resumed, (host) => this.#fleet?.isAlive(host) ?? host === this.host?.number);
+    const waits = (host: number) => this.#fleet?.isAlive(host) ?? host === this.host?.number;
+    // A host asks once a second for the end of a run that is not its own.
+    judgeRest(this.oracle, this.#people.live(), resumed, waits, this.#fleet === undefined ? 0 : 2_000);
     await this.#accountsAgree();
     for (const comesTrue of this.oracle.owed) comesTrue();
   }

@@ -225,7 +225,11 @@ export const ERRORS = {
     retryable: true,
     hint: 'Another node used the capability up first; the run decides again by itself, and its agent is refused.',
   },
-  CORRAL_RUN_HELD: { audience: 'operator', retryable: true, hint: 'Another node holds this run; ask that one, or try again.' },
+  CORRAL_RUN_HELD: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Give the command to the node that holds the run, or try again later; `kill` works from every node.',
+  },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
   CORRAL_STARTING: { audience: 'operator', retryable: true, hint: 'Wait a moment; `GET /readyz` answers 200 once work is taken.' },

@@ -155,6 +155,8 @@ export class Supervisor {
   async #admit(job: Job): Promise<Submitted> {
     const { intake, bundles, watching, offers, residency, lifecycle, ends, tenantPolicies, membership, grants: held } = this.#host;
     refuseService(job.version);
+    // A host that was silent for long may not know of a quarantine that another node has put up.
+    if (membership.isJoined && !membership.isSure) await membership.beat();
     const { version, manifest } = job.version;
     intake.mustTake({ ...job, agent: manifest.name, version });
     const bundle = await bundles.load(job.version.bundle);
@@ -270,7 +272,7 @@ export class Supervisor {
     await membership.join();
     await accounts.load(store, clock.now());
     await seen.load();
-    await quarantines.load();
+    await quarantines.follow();
     await services.load();
     await recover(store, residency, revival);
     for (const orphan of await store.orphans()) void families.endOrphan(orphan);

@@ -9,6 +9,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';
 import { Downtimes } from './runs/downtime.ts';
 import { Membership } from './runs/membership.ts';
+import { Neighbours } from './runs/neighbours.ts';
 import { digestOf } from './admission/admission.ts';
 import { Borrowed } from './cells/borrowed.ts';
 import { Bundles } from './admission/bundles.ts';
@@ -154,10 +155,8 @@ type Bus = ReturnType<typeof buildBus>;
 /** The parts that decide which runs are in memory. */
 function buildResidency(options: SupervisorOptions, authority: Authority, bus: Bus, { scheduler }: Cells, transitions: Transitions) {
   const { store, clock } = options;
-  const { bundles, tenantPolicies, tenants, watching } = authority;
+  const { bundles, tenantPolicies, tenants, watching, services } = authority;
   const downtimes = new Downtimes();
-  // A time without nodes is noted when the next node joins, perhaps while this one counted as dead.
-  bus.membership.onJoin = async () => downtimes.learn(await store.downtimes());
   /** Options for reading a run from the store, also used for the list of approvals. */
   const reading = {
     tracked: (tenant: TenantId) => tenantPolicies.policies(tenant) !== undefined,
@@ -179,7 +178,9 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     ...bus,
     revive: (stored) => revive(reviving, stored),
   });
+  const neighbours = options.node === undefined ? undefined : new Neighbours({ ...bus, store, services, transitions, revival });
   const residency = new Residency({
+    neighbours,
     wakeUps: options.wakeUps,
     store,
     clock,
@@ -197,7 +198,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     tenants: () => tenants.names,
     revival,
   });
-  return { reading, revival, residency };
+  return { reading, revival, residency, neighbours, downtimes };
 }
 
 /** The detection of stalls. Its listeners are registered early, so that a crank counts as progress before its effects are processed. */
@@ -281,6 +282,13 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   });
   const families = new Families({ ...shared, control });
   const stops = new Stops({ ...shared, quarantines, settlements, control });
+  const { neighbours, downtimes } = memory;
+  bus.membership.onJoin = async () => {
+    // A time without nodes is noted when the next node joins, perhaps while this one counted as dead.
+    downtimes.learn(await store.downtimes());
+    if (neighbours !== undefined) await stops.follow();
+  };
+  bus.membership.onBeat = async () => void (await Promise.all([neighbours?.learn(), stops.follow()]));
   const watch = buildWatch(options, cells, mishaps, { progress: moving.progress, loops });
   transitions.scheduler.onCpu.listen(() => watch.poke());
   return {

@@ -147,6 +147,11 @@ function targetOf(run: string | undefined, flags: Flags) {
   return flags.all === true ? { all: true as const } : { tenant: flags.tenant as never };
 }
 
+function takenFrom({ node, until }: NonNullable<Result['receipts'][number]['fenced']>): string {
+  const late = until === undefined ? '' : `, which may send calls that were durable before until ${new Date(until).toISOString()}`;
+  return `taken from node ${node}${late}`;
+}
+
 function receipts(result: Result): string {
   const { receipts: done, refused, matched, operation, dryRun } = result;
   if (dryRun) return matched.length === 0 ? 'no run' : `would ${operation}:\n${matched.map((run) => `  ${run}`).join('\n')}`;
@@ -159,9 +164,10 @@ function receipts(result: Result): string {
     `${one.grants_revoked} ${one.grants_revoked === 1 ? 'grant' : 'grants'} revoked`,
     `${one.calls_aborted} ${one.calls_aborted === 1 ? 'call' : 'calls'} aborted`,
     one.calls_unknown.length === 0 ? '' : `of unknown result: ${one.calls_unknown.join(', ')}`,
+    one.fenced === undefined ? '' : takenFrom(one.fenced),
   ]);
   const lines = table(
-    [{ title: 'RUN' }, { title: '' }, { title: 'TOOK', align: 'right' }, { title: '' }, { title: '' }, { title: '' }, { title: '' }],
+    [{ title: 'RUN' }, { title: '' }, { title: 'TOOK', align: 'right' }, ...Array.from({ length: 5 }, () => ({ title: '' }))],
     rows,
   );
   return [

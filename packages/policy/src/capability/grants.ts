@@ -200,6 +200,11 @@ export class Grants {
     return [...of.values()];
   }
 
+  /** All grants in memory that are not marked as revoked. */
+  standing(): GrantId[] {
+    return [...this.#nodes.values()].flatMap(({ grant, revoked }) => (revoked ? [] : [grant.id]));
+  }
+
   state(id: GrantId): GrantState {
     const node = this.#nodes.get(id);
     return {

@@ -45,6 +45,7 @@ export interface ReceiptView {
   grants_revoked: number;
   calls_aborted: number;
   calls_unknown: number[];
+  fenced?: { node: string; until?: number | undefined } | undefined;
   children: ReceiptView[];
 }
 export const ReceiptView: z.ZodType<ReceiptView> = z
@@ -60,6 +61,12 @@ export const ReceiptView: z.ZodType<ReceiptView> = z
     grants_revoked: z.int(),
     calls_aborted: z.int(),
     calls_unknown: z.array(z.int()),
+    fenced: z
+      .object({ node: z.string(), until: z.number().optional() })
+      .optional()
+      .describe(
+        'the node that held the run when it was killed from another one: it can write nothing for the run any more, and calls that were durable before may leave it until then',
+      ),
     get children(): z.ZodArray<z.ZodType<ReceiptView>> {
       return z.array(ReceiptView);
     },

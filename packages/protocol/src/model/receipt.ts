@@ -2,6 +2,13 @@
 import type { RunId } from '../ids.ts';
 import type { Control, Lifecycle } from './run.ts';
 
+/** The node that held a run when another one ended it. */
+export interface Fenced {
+  readonly node: string;
+  /** When its lease has run out unless it has learned of it. Milliseconds since 1970; left out: it has no lease. */
+  readonly until?: number;
+}
+
 export interface Receipt {
   readonly run: RunId;
   readonly operation: 'pause' | 'resume' | 'cancel' | 'kill';
@@ -17,6 +24,11 @@ export interface Receipt {
   readonly calls_aborted: number;
   /** Aborted calls of unknown result: they had left and may not be repeated. */
   readonly calls_unknown: readonly number[];
+  /**
+   * The run was taken from this node, which was alive and learns of it with its next sign of life. It can write nothing for the run any
+   * more; calls of cranks that were durable before may still leave it, at the latest at `until`.
+   */
+  readonly fenced?: Fenced;
   /** Receipts of its child runs. */
   readonly children: readonly Receipt[];
 }

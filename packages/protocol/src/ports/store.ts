@@ -143,6 +143,8 @@ export interface StoredRun {
   readonly still: boolean;
   /** Consecutive nodes that died while they held it and before it made another entry. */
   readonly attempts?: number;
+  /** In the answer of a claim with `fence`: the living node that held it. */
+  readonly taken_from?: HeldElsewhere;
 }
 
 /** Part of a journal, for a cell to replay. */
@@ -169,6 +171,10 @@ export interface Downtime {
 /** The run is held by another node that is alive, and was not claimed. */
 export interface HeldElsewhere {
   readonly holder: number;
+  /** The name under which that node has joined. */
+  readonly name: string;
+  /** Left out: its lease does not run out. */
+  readonly lease_ms?: number;
 }
 
 /** How many runs a node has room for. */
@@ -342,6 +348,8 @@ export interface Store {
   wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
   /** Runs of dead nodes that have not ended, in the order of admission. */
   resident(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
+  /** Runs that a node holds. */
+  holding(node: number): Promise<readonly RunId[]>;
   /** Runs that a node holds and that have deliveries in their inbox, each with the number of the last one. */
   mail(node: number): Promise<readonly { readonly run: RunId; readonly last: number }[]>;
   /** Like `runs`, including runs that cannot be read, in the order of admission. */
@@ -363,6 +371,8 @@ export interface Store {
    * @returns whether the grant exists
    */
   revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean>;
+  /** Those of these grants that are marked as revoked themselves. */
+  revoked(among: readonly GrantId[]): Promise<readonly GrantId[]>;
   /** Stops a run whose journal cannot be read, without writing to that journal. */
   quarantine(run: RunId, reason: string): Promise<void>;
   /** Facts that agents were seen to do, oldest first, at most this many. */

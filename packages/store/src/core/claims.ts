@@ -39,13 +39,15 @@ export class Claims {
     if (found === undefined || found.status.lifecycle === 'ended') return found;
     const holder = this.#holder(run, node);
     const living = holder !== undefined && this.#nodes.isAlive(holder);
-    if (living && steal !== 'fence') return { holder };
+    const elsewhere = living ? this.#nodes.named(holder) : undefined;
+    if (elsewhere !== undefined && steal !== 'fence') return elsewhere;
     // A node that died while it held the run may have died of it.
     const claimed = this.#engine.runs.claim(run, node, holder !== undefined && !living);
     if (claimed === undefined) return found;
     this.#engine.timers.drop(claimed.n, DEADLINE);
     const { epoch, attempts } = claimed;
-    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch, parked: false, still: false, attempts };
+    const taken = elsewhere === undefined ? {} : { taken_from: elsewhere };
+    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch, parked: false, still: false, attempts, ...taken };
   }
 
   /** Another node that holds a run. */

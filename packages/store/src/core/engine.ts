@@ -10,7 +10,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { RunStatus, WaitingOn } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { AccountDay, SpendChange, SpendFilter } from '@corral/protocol/model/spend';
-import type { Downtime, RunFilter, RunRoom, Serving } from '@corral/protocol/ports/store';
+import type { Downtime, HeldElsewhere, RunFilter, RunRoom, Serving } from '@corral/protocol/ports/store';
 
 /** The columns of a run that its evidence needs. */
 export interface Custody {
@@ -216,6 +216,8 @@ export interface GrantRows {
   revoke(id: GrantId): void;
   /** For a person; the first person is kept. @returns whether there is such a grant */
   revokeFor(id: GrantId, by: string, reason: string, at: number): boolean;
+  /** Those of these grants that are marked as revoked themselves. */
+  revoked(among: readonly GrantId[]): readonly GrantId[];
   /** The grants that a run holds, each with its whole chain. */
   of(run: RunId): readonly (Grant & GrantState)[];
   holder(id: GrantId): RunId | undefined;
@@ -270,6 +272,7 @@ export interface NodeRows {
   clearAttempts(node: number): void;
   /** 0: it is dead, or there is none. */
   lease(node: number): number;
+  named(node: number): Omit<HeldElsewhere, 'holder'>;
   /** Nodes that hold runs and whose lease has run out. */
   lost(clock: number): readonly number[];
   /** An entry is a sign of life of the node that wrote it; the lease stays. @returns whether that moved its last sign of life */

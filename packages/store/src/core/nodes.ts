@@ -3,6 +3,7 @@
  * node is alive while its lease runs, by the clock of the store. Once its death was seen it stays dead, so two nodes never disagree about
  * it, and a time without any node is noted when the next one joins and never changes.
  */
+import type { HeldElsewhere } from '@corral/protocol/ports/store';
 import type { NodeRows } from './engine.ts';
 
 /** A lease that does not run out. */
@@ -64,6 +65,11 @@ export class Nodes {
     if (lease > this.#clock()) return true;
     if (lease > 0) this.#rows.end(node, 0);
     return false;
+  }
+
+  /** A node as others see it that want one of its runs. */
+  named(node: number): HeldElsewhere {
+    return { holder: node, ...this.#rows.named(node) };
   }
 
   /** Dead nodes that hold runs still. Only reads, so that a death may be looked for without being declared. */

@@ -179,6 +179,8 @@ export class StoreCore {
   readonly resident = (after: RunId | undefined, limit: number): readonly RunId[] => this.#claims.resident(after, limit);
   readonly parkedOn = (waiting: RunStatus['waiting']): readonly RunId[] => this.#engine.runs.parkedOn(waiting);
   readonly ids = (filter: RunFilter): readonly RunId[] => this.#engine.runs.ids(filter);
+  readonly holding = (node: number): readonly RunId[] => this.#engine.runs.held([node], undefined, -1);
+  readonly revoked = (among: readonly GrantId[]): readonly GrantId[] => this.#engine.grants.revoked(among);
   readonly mail = (node: number): readonly { readonly run: RunId; readonly last: number }[] => this.#engine.inbox.mail(node);
   readonly nextDue = (): number | undefined => this.#engine.timers.next();
   readonly orphans = (): readonly RunId[] => this.#engine.runs.orphans();

@@ -166,6 +166,14 @@ export function revoke(sql: Sql, grant: GrantId, by: string, reason: string, at:
   return row !== undefined;
 }
 
+export function revoked(sql: Sql, among: readonly GrantId[]): GrantId[] {
+  const rows = sql.all<{ id: GrantId }>(
+    'SELECT grants.id FROM json_each(?) AS wanted CROSS JOIN grants ON grants.id = wanted.value WHERE revoked = 1',
+    JSON.stringify(among),
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** The condition of a filter, and its values. Erased runs are in no list. */
 export function matching(filter: RunFilter): { readonly where: string; readonly values: readonly string[] } {
   const where = ['erased_at IS NULL'];

@@ -1,5 +1,5 @@
 /** The nodes at work on a store, as rows of `eras`; runs.claimed_era names the node that holds a run, or held it last. */
-import type { Downtime } from '@corral/protocol/ports/store';
+import type { Downtime, HeldElsewhere } from '@corral/protocol/ports/store';
 import type { NewNode, NodeRows } from '../core/engine.ts';
 import type { Sql } from './sql.ts';
 
@@ -55,6 +55,12 @@ export class Eras implements NodeRows {
 
   lease(node: number): number {
     return this.#sql.get<{ lease: number }>('SELECT lease FROM eras WHERE era = ?', node)?.lease ?? 0;
+  }
+
+  named(node: number): Omit<HeldElsewhere, 'holder'> {
+    const row = this.#sql.get<{ name: string; lease_ms: number | null }>('SELECT node AS name, lease_ms FROM eras WHERE era = ?', node);
+    const lease_ms = row?.lease_ms ?? undefined;
+    return { name: row?.name ?? '', ...(lease_ms === undefined ? {} : { lease_ms }) };
   }
 
   lost(clock: number): number[] {

@@ -45,6 +45,10 @@ export class Grants implements GrantRows {
     this.#sql.run('UPDATE grants SET revoked = 1 WHERE id = ?', id);
   }
 
+  revoked(among: readonly GrantId[]): GrantId[] {
+    return queries.revoked(this.#sql, among);
+  }
+
   revokeFor(id: GrantId, by: string, reason: string, at: number): boolean {
     return queries.revoke(this.#sql, id, by, reason, at);
   }

@@ -277,6 +277,14 @@ export class SqliteStore implements Store {
   resident(after: RunId | undefined, limit: number): ReturnType<Store['resident']> {
     return this.#reader.call('resident', after, limit);
   }
+  revoked(among: readonly GrantId[]): Promise<GrantId[]> {
+    return this.#reader.call('revoked', among);
+  }
+
+  holding(node: number): Promise<RunId[]> {
+    return this.#reader.call('holding', node);
+  }
+
   mail(node: number): ReturnType<Store['mail']> {
     return this.#reader.call('mail', node);
   }

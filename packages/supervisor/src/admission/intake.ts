@@ -82,6 +82,6 @@ export async function intakeOf(
   spend: (tenant: TenantId) => SpendBounds | undefined,
 ): Promise<Intake> {
   const quarantines = new Quarantines(store);
-  await quarantines.load();
+  await quarantines.follow();
   return new Intake({ store, clock, quarantines, accounts: await accountsOf(store, clock, spend) });
 }

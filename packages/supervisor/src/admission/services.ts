@@ -39,12 +39,16 @@ export class Services {
     this.#options = options;
   }
 
-  /** Reads the services from the store. */
+  /** Reads the services from the store, where other nodes offer some too. */
   async load(): Promise<void> {
     const { store } = this.#options;
+    const before = new Map(this.#offered);
     for (const { tenant, name, version, owner } of await store.services()) {
+      const known = before.get(keyOf(tenant, name));
+      if (known?.version.version === version) continue;
       const found = await store.version(version);
-      if (found !== undefined) this.#offer(tenant, name, found, owner);
+      // This host may have offered another version meanwhile.
+      if (found !== undefined && this.#offered.get(keyOf(tenant, name)) === known) this.#offer(tenant, name, found, owner);
     }
   }
 

@@ -3,12 +3,13 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { Receipt } from '@corral/protocol/model/receipt';
+import type { Fenced, Receipt } from '@corral/protocol/model/receipt';
 import { mayRepeat } from '@corral/protocol/ports/tool';
 import type { Cell } from '../cells/cell.ts';
 import { cancelChildren, endDescendants } from '../runs/family.ts';
 import type { RunLifecycle } from '../runs/lifecycle.ts';
-import { alive, isFull, RunTurns } from './run-turns.ts';
+import { mustHaveEnded, takenBack, toKill } from './fencing.ts';
+import { alive, isFull, isStale, RunTurns } from './run-turns.ts';
 import { Verdicts, type VerdictsOptions } from './verdicts.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
@@ -28,11 +29,14 @@ export interface ControlOptions extends VerdictsOptions {
 
 const NOTHING = { cell_killed: false, grants_revoked: 0, calls_aborted: 0, calls_unknown: [], children: [] } as const;
 
+type Killed = Extract<Outcome, { kind: 'killed' }>;
+
 interface Details {
   readonly cell_killed?: boolean;
   readonly grants_revoked?: number;
   readonly calls_aborted?: number;
   readonly calls_unknown?: readonly number[];
+  readonly fenced?: Fenced;
   readonly children?: readonly Receipt[];
 }
 
@@ -174,14 +178,16 @@ export class Control {
   }
 
   /**
-   * Ends a run whose end was refused by a full disk together with the commits before it. The run is brought back from the store, and its
-   * fence ends it at once; the store keeps space for that.
+   * Ends a run whose end was refused by a full disk together with the commits before it, or since another node has taken the run. It is
+   * brought back from the store, and its fence ends it at once; the store keeps space for that.
    * @throws the first error, if the end is refused again
    */
-  async #endedByFence(id: RunId, error: unknown): Promise<void> {
+  async #endedByFence(id: RunId, outcome: Outcome, error: unknown): Promise<Fenced | undefined> {
+    if (isStale(error)) return takenBack(this.#options, id, outcome);
     if (!isFull(error)) throw error;
     if ((await this.#options.residency.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
     if ((await this.#options.residency.hold(id)) !== undefined) throw error;
+    return undefined;
   }
 
   /** The kill of a run that is under way; undefined if there is none. */
@@ -192,13 +198,17 @@ export class Control {
   async #kill(id: RunId, by: string, reason: string): Promise<Receipt> {
     const { clock, lifecycle } = this.#options;
     const began = clock.monotonic();
+    const outcome = { kind: 'killed', by, reason } as const;
     let run: Run;
     try {
-      run = alive(id, await this.#options.residency.hold(id));
+      const found = await toKill(this.#options, id, outcome);
+      if (found.run !== undefined && found.fenced !== undefined)
+        return await this.#killedElsewhere(found.run, found.fenced, began, outcome);
+      run = alive(id, found.run);
     } catch (error) {
       // The run cannot be read, so nothing of it can run. It suffices to record its end.
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_DAMAGED') throw error;
-      await this.#endUnreadable(id, { kind: 'killed', by, reason });
+      await this.#endUnreadable(id, outcome);
       return {
         run: id,
         operation: 'kill',
@@ -216,32 +226,70 @@ export class Control {
       const annotations = this.#options.tool(run.tenant, tool)?.annotations;
       return state === 'unknown' || (this.#options.broker.isUnderway(id, call) && (annotations === undefined || !mayRepeat(annotations)));
     });
-    const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
     // Children first: their receipts are part of this one.
-    const receipts = children.map((child) =>
-      // A child that has ended by itself meanwhile has no receipt.
-      this.kill(child, by, reason).catch((error: unknown) => {
-        if (error instanceof CorralError && error.code === 'CORRAL_RUN_UNKNOWN') return undefined;
-        throw error;
-      }),
-    );
-    const durable = lifecycle.end(run, { kind: 'killed', by, reason }, true);
+    const children = this.#killChildren(run, by, reason);
+    const durable = lifecycle.end(run, outcome, true);
     // They are awaited below; this prevents unhandled rejections until then.
-    for (const written of [durable, ...receipts]) written.catch(() => undefined);
+    for (const written of [durable, children]) written.catch(() => undefined);
     if (onCpu) await this.#gone(cell);
     const latency_ms = clock.monotonic() - began;
-    await durable.catch((error: unknown) => this.#endedByFence(id, error));
-    const ended = await Promise.all(receipts);
-    await endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));
+    const fenced = await durable.then(
+      () => undefined,
+      (error: unknown) => this.#endedByFence(id, outcome, error),
+    );
+    const receipts = await children;
+    await this.#endRest(run, outcome);
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
       cell_killed: onCpu,
       grants_revoked: run.ledger.caps.size,
       calls_aborted: underway.length,
       calls_unknown: unknown.map((call) => call.id),
-      children: ended.filter((receipt) => receipt !== undefined),
+      ...(fenced === undefined ? {} : { fenced }),
+      children: receipts,
     });
+  }
+
+  /** The rest of the kill of a run that was taken from another node, and is ending. */
+  async #killedElsewhere(run: Run, fenced: Fenced, began: number, outcome: Killed): Promise<Receipt> {
+    const { by, reason } = outcome;
+    const { clock, tool } = this.#options;
+    // This node does not know which calls that one has under way.
+    const unknown = [...run.ledger.pending.values()].filter((pending) => {
+      const annotations = pending.kind === 'call' ? tool(run.tenant, pending.tool)?.annotations : undefined;
+      return pending.kind === 'call' && (annotations === undefined || pending.state === 'unknown' || !mayRepeat(annotations));
+    });
+    const children = this.#killChildren(run, by, reason);
+    // It is awaited below; this prevents an unhandled rejection until then.
+    children.catch(() => undefined);
+    await mustHaveEnded(this.#options, run.id);
+    const latency_ms = clock.monotonic() - began;
+    const receipts = await children;
+    await this.#endRest(run, outcome);
+    return this.#receipt(run, 'kill', by, reason, latency_ms, {
+      grants_revoked: run.ledger.caps.size,
+      calls_unknown: unknown.map(({ id }) => id),
+      fenced,
+      children: receipts,
+    });
+  }
+
+  /** Kills the children of a run. @returns their receipts; one that has ended by itself has none */
+  async #killChildren({ ledger }: Run, by: string, reason: string): Promise<Receipt[]> {
+    const children = [...ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
+    const receipts = children.map((child) =>
+      this.kill(child, by, reason).catch((error: unknown) => {
+        if (error instanceof CorralError && error.code === 'CORRAL_RUN_UNKNOWN') return undefined;
+        throw error;
+      }),
+    );
+    return (await Promise.all(receipts)).filter((receipt) => receipt !== undefined);
+  }
+
+  /** Ends what is left of a killed run's descendants. To be called once its end is durable. */
+  #endRest({ id }: Run, { by, reason }: Killed): Promise<void> {
+    return endDescendants({ ...this.#options, control: this }, id, (child) => this.kill(child, by, reason));
   }
 
   /** Ends a run that cannot be brought into memory. */

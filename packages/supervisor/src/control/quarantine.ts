@@ -20,13 +20,31 @@ interface Claim {
 export class Quarantines {
   readonly #store: Store;
   readonly #standing = new Map<string, Claim[]>();
+  /** Counts what this host does to them. */
+  #changes = 0;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  async load(): Promise<void> {
-    for (const one of await this.#store.quarantines()) this.#claim(one, true);
+  /**
+   * Takes over what stands in the store, where other nodes put up and lift quarantines too.
+   * @returns those that were not known here, and the number of those that stand no more
+   */
+  async follow(): Promise<{ readonly added: readonly Quarantine[]; readonly lifted: number }> {
+    for (;;) {
+      const change = this.#changes;
+      const stored = await this.#store.quarantines();
+      // This host has put one up or lifted one meanwhile, which the answer may contain or not.
+      if (change !== this.#changes) continue;
+      const found = new Set(stored.map(nameOf));
+      const gone = [...this.#standing.values()].flat().filter((one) => one.durable && !one.lifting && !found.has(nameOf(one.quarantine)));
+      for (const { quarantine } of gone) this.withdraw(quarantine);
+      const known = new Set([...this.#standing.values()].flat().map(({ quarantine }) => nameOf(quarantine)));
+      const added = stored.filter((one) => !known.has(nameOf(one)));
+      for (const one of added) this.#claim(one, true);
+      return { added, lifted: gone.length };
+    }
   }
 
   /** All quarantines that stand; of several claims to one, the latest. */
@@ -39,6 +57,7 @@ export class Quarantines {
     const claim = this.#claim(quarantine, false);
     await this.#store.putQuarantine(quarantine);
     claim.durable = true;
+    this.#changes += 1;
   }
 
   /**
@@ -59,6 +78,7 @@ export class Quarantines {
       .get(keyOf(quarantine.kind, quarantine.name, quarantine.tenant))
       ?.find((one) => one.quarantine === quarantine);
     if (claim !== undefined) claim.durable = true;
+    this.#changes += 1;
   }
 
   /** Called when the commit that contains the quarantine was refused. */
@@ -78,6 +98,7 @@ export class Quarantines {
     const lifted = new Set(this.#standing.get(key));
     const mark = (lifting: boolean) => {
       for (const claim of lifted) claim.lifting = lifting;
+      this.#changes += 1;
     };
     mark(true);
     try {
@@ -87,6 +108,7 @@ export class Quarantines {
       throw error;
     }
     this.#drop(key, (claim) => lifted.has(claim));
+    this.#changes += 1;
     return found;
   }
 
@@ -141,4 +163,6 @@ export class Quarantines {
   }
 }
 
+/** Tells one quarantine from another, also from an earlier one of the same thing. */
+const nameOf = ({ kind, name, tenant, by, at }: Quarantine) => JSON.stringify([keyOf(kind, name, tenant), by, at]);
 const keyOf = (kind: QuarantineKind, name: string, tenant?: string) => JSON.stringify([kind, name, tenant ?? null]);

@@ -7,6 +7,8 @@ import type { Run } from '../runs/run.ts';
 
 export const isFull = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_DISK_FULL';
 
+export const isStale = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_EPOCH_STALE';
+
 /**
  * Checks that a run has not ended. To be called in the same synchronous step in which a command is carried out, because another command may
  * end the run in between.
@@ -54,8 +56,8 @@ export class RunTurns {
         return await attempt();
       } catch (error) {
         // A commit that did not fit on the disk fails those after it too. Try once more from the durable state; the store keeps space for
-        // that.
-        if (isFull(error)) return attempt();
+        // that. A commit that is stale was refused since another node has taken the run: then the claim names that node.
+        if (isFull(error) || isStale(error)) return attempt();
         throw error;
       }
     })();

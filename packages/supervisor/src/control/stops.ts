@@ -99,6 +99,19 @@ export class Stops {
     transitions.observers.tell({ kind: 'quarantined', quarantine, by, reason, ...(cause === undefined ? {} : { run: cause }) });
   }
 
+  /**
+   * Takes over what other nodes have decided: quarantines that they have put up or lifted, and grants that they have revoked. When this
+   * resolves, the runs in memory that it concerns are stopped, and their calls are aborted.
+   */
+  async follow(): Promise<void> {
+    const { quarantines, grants, store } = this.#options;
+    const [{ added, lifted }, revoked] = await Promise.all([quarantines.follow(), store.revoked(grants.standing())]);
+    for (const grant of revoked) grants.revoke(grant);
+    if (revoked.length > 0) stopCalls(this.#options);
+    if (lifted > 0) void this.takeUp();
+    await Promise.all(added.map(({ by, reason }) => this.#still(by, reason)));
+  }
+
   /** Lifts a quarantine and resumes the runs that it stopped, unless another quarantine stops them. */
   async lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void> {
     const { clock, quarantines, residency, transitions } = this.#options;

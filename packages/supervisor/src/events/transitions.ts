@@ -22,6 +22,8 @@ export interface ResidencyEvents {
   readonly onParked: (run: Run) => void;
   /** A run cannot be brought back into memory, for this reason, and was quarantined. */
   readonly onDamaged: (run: RunId, error: CorralError) => void;
+  /** Another node has taken a run that this host has in memory. */
+  readonly onTaken: (run: Run) => void;
   /** A tenant has no run in memory any more. */
   readonly onVacant: (tenant: TenantId) => void;
 }
@@ -96,6 +98,7 @@ export class Transitions {
     onCaughtUp: new Signal(),
     onParked: new Signal(),
     onDamaged: new Signal(),
+    onTaken: new Signal(),
     onVacant: new Signal(),
   };
 

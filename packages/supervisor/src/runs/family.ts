@@ -39,21 +39,21 @@ const NOT_TO_CANCEL: ReadonlySet<string> = new Set(['CORRAL_RUN_UNKNOWN', 'CORRA
 
 /**
  * Ends a child, or waits for its end if that has begun. Resolves once the end is durable.
- * @param spares whether a cancelled child keeps the rest of its grace, after which it ends
+ * @param spares whether a cancelled child keeps the rest of its grace, after which it ends, and a child that another node holds is left to
+ * that node
  * @throws the error with which the store refused the end; CORRAL_JOURNAL_DAMAGED for a run that cannot be read
  */
 export async function endChild({ store, broker, residency, control }: FamilyOptions, child: RunId, spares = false): Promise<void> {
   for (;;) {
     const underway = control.killing(child);
     if (underway !== undefined) return void (await underway);
-    // Another lookup may have begun before the spawn was durable, and its result, that there is no such run, is shared. So ask a second
-    // time.
-    const run = (await residency.hold(child)) ?? (await residency.hold(child));
+    const run = await held(residency, child, spares);
     if (run === undefined) return;
-    if (run.outcome !== undefined) break;
-    if (spares && run.ledger.cancelled !== undefined) return;
+    if (run !== ELSEWHERE && run.outcome !== undefined) break;
+    if (spares && run !== ELSEWHERE && run.ledger.cancelled !== undefined) return;
     try {
-      await control.kill(child, `run:${run.ledger.record.parent?.run ?? child}`, 'its parent ended');
+      const record = run === ELSEWHERE ? (await store.run(child))?.record : run.ledger.record;
+      await control.kill(child, `run:${record?.parent?.run ?? child}`, 'its parent ended');
       return;
     } catch (error) {
       // Another end has begun meanwhile.
@@ -64,6 +64,20 @@ export async function endChild({ store, broker, residency, control }: FamilyOpti
   const stored = await store.run(child);
   if (stored === undefined || stored.status.lifecycle === 'ended') return;
   throw new CorralError('CORRAL_RUN_STATE', `The end of ${child} could not be written yet.`);
+}
+
+const ELSEWHERE = Symbol('another node holds it');
+
+/** @param spares whether a child that another node holds is left to that node */
+async function held(residency: Residency, child: RunId, spares: boolean): Promise<Run | typeof ELSEWHERE | undefined> {
+  try {
+    // Another lookup may have begun before the spawn was durable, and its result, that there is no such run, is shared. So ask a second
+    // time.
+    return (await residency.hold(child)) ?? (await residency.hold(child));
+  } catch (error) {
+    if (spares || !(error instanceof CorralError) || error.code !== 'CORRAL_RUN_HELD') throw error;
+    return ELSEWHERE;
+  }
 }
 
 /**

@@ -302,6 +302,23 @@ export class RunLifecycle {
     await durable;
   }
 
+  /**
+   * Ends a run that another node holds: takes it over, and ends it as it comes back. If it cannot be taken, it does not end later either.
+   * @see Revival.seize
+   */
+  async endElsewhere(id: RunId, outcome: Outcome): ReturnType<Residency['seize']> {
+    const fence = { outcome: boundedOutcome(outcome), revoke: true };
+    this.#refusals.fence(id, fence);
+    try {
+      const seized = await this.#options.residency.seize(id);
+      if (seized.run?.outcome === undefined) this.#refusals.unfence(id, fence);
+      return seized;
+    } catch (error) {
+      this.#refusals.unfence(id, fence);
+      throw error;
+    }
+  }
+
   /** Like `end`, but does not wait. If the store refuses the end now, it is repeated as soon as the store can. */
   endSoon(run: Run, outcome: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): void {
     this.end(run, outcome, revoke, crank, used_ms).catch(() => undefined);

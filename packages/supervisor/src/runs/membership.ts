@@ -42,6 +42,8 @@ export class Membership {
   readonly lost = new Signal<[]>();
   /** Reads what a node must know before it takes a run; called after each join. */
   onJoin: () => Promise<void> = () => Promise.resolve();
+  /** Learns what other nodes have decided; called before each sign of life, which does not count if this fails. */
+  onBeat: () => Promise<void> = () => Promise.resolve();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -79,7 +81,9 @@ export class Membership {
     const { store, clock } = this.#options;
     if (this.#isLost && !this.#closed) return this.#rejoin();
     const { node } = this;
+    // Before it learns: what others decided before this time is known once the sign of life is accepted.
     const asked_at = clock.monotonic();
+    if (this.isFleet) await this.onBeat();
     const lives = await store.beat(node, clock.now());
     if (this.#closed || node !== this.#node) return;
     if (lives) {

@@ -59,12 +59,18 @@ export class Refusals {
     this.#options = options;
     const { transitions, membership } = options;
     transitions.bus.refused.listen((id, epoch, error) => this.#refused(id, epoch, error));
+    transitions.residency.onTaken.listen((run) => this.#refused(run.id, run.epoch, takenError(run.id)));
     membership.lost.listen(() => this.#dropAll());
   }
 
   /** A run ends here; until that is durable, it is ended again whenever it is brought back. */
   fence(id: RunId, fence: Fence): void {
     this.#fences.set(id, fence);
+  }
+
+  /** A run does not end here after all. */
+  unfence(id: RunId, fence: Fence): void {
+    if (this.#fences.get(id) === fence) this.#fences.delete(id);
   }
 
   /** The fence of a run that was brought back; undefined if there is none, or if it no longer holds. */
@@ -165,3 +171,5 @@ export class Refusals {
     this.#options.ends.resolve(id, outcome);
   }
 }
+
+const takenError = (id: RunId): CorralError => new CorralError('CORRAL_EPOCH_STALE', `Another node has taken ${id} from this one.`);

@@ -13,6 +13,7 @@ import type { Store } from '@corral/protocol/ports/store';
 import { Places, type RunTable } from './places.ts';
 import { Parking } from './parking.ts';
 import type { Membership } from './membership.ts';
+import type { Neighbours } from './neighbours.ts';
 import type { Revival, TakenRun } from './revival.ts';
 import type { Run } from './run.ts';
 import { emitters } from '../events/signal.ts';
@@ -45,6 +46,8 @@ export interface ResidencyOptions {
   readonly membership: Membership;
   /** Brings runs back from the store. */
   readonly revival: Revival;
+  /** Finds what other nodes have done; undefined if there are none. */
+  readonly neighbours: Pick<Neighbours, 'look'> | undefined;
   readonly transitions: Transitions;
 }
 
@@ -156,6 +159,16 @@ export class Residency {
     return this.#options.revival.hold(id);
   }
 
+  /** @see Revival.refresh */
+  refresh(run: Run): Promise<boolean> {
+    return this.#options.revival.refresh(run);
+  }
+
+  /** @see Revival.seize */
+  seize(id: RunId): ReturnType<Revival['seize']> {
+    return this.#options.revival.seize(id);
+  }
+
   /** Whether a run is in memory or being brought back. */
   knows(id: RunId): boolean {
     return this.#options.runs.has(id) || this.#options.revival.isUnderway(id);
@@ -201,7 +214,7 @@ export class Residency {
       this.#parking.relieve();
       await this.#fill();
       await this.#lookBehind();
-      if (membership.isFleet) await this.#lookAround();
+      await this.#options.neighbours?.look();
       await this.#setAlarm();
       this.#unseenSince = undefined;
     } catch (error) {
@@ -210,16 +223,6 @@ export class Residency {
     } finally {
       this.#sweeping = false;
     }
-  }
-
-  /** Finds what other nodes have done to the runs of this one: messages that they sent, and parents that ended there. */
-  async #lookAround(): Promise<void> {
-    const { store, membership, runs, transitions } = this.#options;
-    for (const { run: id, last } of await store.mail(membership.node)) {
-      const run = runs.get(id);
-      if (run !== undefined && last > run.queue.lastInbox) await this.#options.revival.refresh(run);
-    }
-    for (const orphan of await store.orphans()) transitions.lifecycle.onOrphaned.emit(orphan);
   }
 
   /** Brings in runs that have something to do, of tenants that have free places. */

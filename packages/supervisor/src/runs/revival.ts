@@ -6,7 +6,7 @@ import type { Grants } from '@corral/policy/capability/grants';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
-import type { RunRoom, Store, StoredRun } from '@corral/protocol/ports/store';
+import type { HeldElsewhere, RunRoom, Store, StoredRun } from '@corral/protocol/ports/store';
 import type { Membership } from './membership.ts';
 import type { RunTable } from './places.ts';
 import { grantsIn } from './queue.ts';
@@ -90,6 +90,21 @@ export class Revival {
     }
   }
 
+  /**
+   * Takes a run from the node that holds it, also if that is alive, and brings it back. A fence of this host ends it as it comes back, so
+   * that nothing of it goes on here (lifecycle.ts).
+   * @returns `run`: undefined if there is no such run, or it has ended; `from`: the living node that held it
+   */
+  async seize(id: RunId): Promise<{ readonly run: Run | undefined; readonly from?: HeldElsewhere | undefined }> {
+    for (let underway = this.#reviving.get(id); underway !== undefined; underway = this.#reviving.get(id))
+      await underway.catch(() => undefined);
+    if (this.#options.runs.has(id)) return { run: this.#options.runs.get(id) };
+    for (const asked of this.#taking) asked.add(id);
+    const claiming = this.#claim(id, 'fence');
+    const run = await this.#reviveBy(id, claiming, true);
+    return { run, from: (await claiming)?.taken_from };
+  }
+
   /** A run that this node holds could not be brought back, perhaps for lack of space. It is tried again here, since no sweep looks for it. */
   retry(id: RunId, error: unknown): void {
     if (this.#closed || !(error instanceof CorralError) || QUARANTINED.has(error.code) || error.code === 'CORRAL_RUN_HELD') return;
@@ -151,8 +166,9 @@ export class Revival {
     }
   }
 
-  #reviveBy(id: RunId, claiming: Promise<StoredRun | undefined>): Promise<Run | undefined> {
-    const reviving = this.#bringBack(id, claiming).finally(() => {
+  /** @param ends whether a fence ends it as it comes back */
+  #reviveBy(id: RunId, claiming: Promise<StoredRun | undefined>, ends = false): Promise<Run | undefined> {
+    const reviving = this.#bringBack(id, claiming, ends).finally(() => {
       this.#reviving.delete(id);
       if (this.#reviving.size === 0) this.#since = undefined;
     });
@@ -161,27 +177,27 @@ export class Revival {
     return reviving;
   }
 
-  /** Claims one run for this node. @throws CORRAL_RUN_HELD if another live node holds it */
-  async #claim(id: RunId): Promise<StoredRun | undefined> {
+  /** Claims one run for this node. @throws CORRAL_RUN_HELD if another live node holds it, and it is not taken with `fence` */
+  async #claim(id: RunId, steal?: 'fence'): Promise<StoredRun | undefined> {
     const { store, membership } = this.#options;
-    const claimed = await this.#readable(id, store.claim(id, membership.node)).catch((error: unknown) => {
+    const claimed = await this.#readable(id, store.claim(id, membership.node, steal)).catch((error: unknown) => {
       // The error is a consequence: this node has left the store meanwhile.
       if (this.#closed) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
       throw error;
     });
     if (claimed !== undefined && 'holder' in claimed)
-      throw new CorralError('CORRAL_RUN_HELD', `${id} is held by node ${claimed.holder}, which is alive.`);
+      throw new CorralError('CORRAL_RUN_HELD', `${id} is held by node ${claimed.name} (${claimed.holder}), which is alive.`);
     return claimed;
   }
 
-  async #bringBack(id: RunId, claiming: Promise<StoredRun | undefined>): Promise<Run | undefined> {
+  async #bringBack(id: RunId, claiming: Promise<StoredRun | undefined>, ends: boolean): Promise<Run | undefined> {
     const { store, runs, clock } = this.#options;
     const claimed = await claiming;
     if (claimed === undefined || claimed.status.lifecycle === 'ended') return undefined;
     let run: Run;
     try {
       run = await this.#options.revive(claimed);
-      if ((claimed.attempts ?? 0) >= ATTEMPTS && isAboutToGo(run, clock.now())) {
+      if (!ends && (claimed.attempts ?? 0) >= ATTEMPTS && isAboutToGo(run, clock.now())) {
         const message = `${claimed.attempts} hosts in a row died while ${id} was at work, and it made no progress. It stays under quarantine until a person has looked at it.`;
         throw new CorralError('CORRAL_INTERNAL', message);
       }

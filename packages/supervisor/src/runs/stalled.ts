@@ -2,12 +2,16 @@
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Store } from '@corral/protocol/ports/store';
+import type { Membership } from './membership.ts';
+import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
 
 export interface StalledOptions {
   readonly grants: Pick<Grants, 'isShared'>;
   readonly store: Pick<Store, 'isShared'>;
   readonly broker: Pick<Broker, 'settled'>;
+  readonly residency: Pick<Residency, 'refresh'>;
+  readonly membership: Pick<Membership, 'isFleet'>;
 }
 
 function isIdle(run: Run): boolean {
@@ -27,7 +31,8 @@ function isIdle(run: Run): boolean {
  * Calls `then` if a run has no call under way, no timer and no child, and no run can write to it; in the same synchronous step in which that
  * is found. If the store does not answer, its mailbox counts as shared.
  */
-export async function ifStalled({ grants, store, broker }: StalledOptions, run: Run, then: () => void): Promise<void> {
+export async function ifStalled(options: StalledOptions, run: Run, then: () => void): Promise<void> {
+  const { grants, store, broker, residency, membership } = options;
   if (!isIdle(run)) return;
   const own = run.ledger.caps.get(0);
   if (run.ledger.listening && own !== undefined) {
@@ -38,6 +43,13 @@ export async function ifStalled({ grants, store, broker }: StalledOptions, run: 
     const shared = await store.isShared(own).catch(() => true);
     run.settle();
     if (shared || !isIdle(run)) return;
+  }
+  // Nobody can write to it any more, but other nodes may have done so before.
+  if (membership.isFleet) {
+    run.doubt();
+    const isRead = await residency.refresh(run);
+    run.settle();
+    if (!isRead || !isIdle(run)) return;
   }
   then();
 }
