@@ -1,12 +1,13 @@
 /** A cell that was taken over, with machine code at hand: what it takes from the machine, and how its host and its people hear of it. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import type { CeilingsRequest } from '@corral/protocol/model/manifest';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { KernelLog } from '@corral/supervisor/host/kernel-log';
 import { CELL_MAIN, cellCommand } from '@corral/supervisor/host/walls';
 import { FORBIDDEN } from '@corral/supervisor/host/syscalls';
 import { until } from '../until.ts';
-import { world, type World, type WorldOptions } from '../world.ts';
+import { readingTool, world, type World, type WorldOptions } from '../world.ts';
 
 const TAKEN_OVER = fileURLToPath(new URL('./fixtures/taken-over.mjs', import.meta.url));
 const walls = findWalls();
@@ -14,7 +15,10 @@ const column = process.arch === 'arm64' ? 1 : 0;
 const filtered = 'seccomp' in walls.bubblewrap && walls.bubblewrap.seccomp === 'on';
 
 /** A host whose cells are taken over from the moment at which `taken` is set. */
-async function hostOfTakenOver(options: WorldOptions = {}): Promise<World & { take: (way: object) => ReturnType<World['submit']> }> {
+async function hostOfTakenOver(
+  options: WorldOptions = {},
+  wait = readingTool('wait', () => ({})),
+): Promise<World & { take: (way: object, ceilings?: CeilingsRequest) => ReturnType<World['submit']> }> {
   let taken = false;
   const launcher = new ProcessLauncher(walls, (nth) => {
     const line = cellCommand(walls, nth);
@@ -22,10 +26,10 @@ async function hostOfTakenOver(options: WorldOptions = {}): Promise<World & { ta
     const args = line.args.map((arg) => (arg === CELL_MAIN ? TAKEN_OVER : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
     return { ...line, args };
   });
-  const w = await world([], { launcher, spares: 0, cellsPerTenant: 1, ...options });
-  const version = await w.deploy(`{ name: 'a', async run({ input }) { return input } }`);
+  const w = await world([wait], { launcher, spares: 0, cellsPerTenant: 1, ...options });
+  const version = await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, async run({ input }) { return input } }`);
   taken = true;
-  return { ...w, take: (way) => w.submit(version, way) };
+  return { ...w, take: (way, ceilings = {}) => w.submit(version, way, { ceilings }) };
 }
 
 describe.runIf(filtered)('a cell that was taken over, behind the filter of system calls', () => {
@@ -71,7 +75,7 @@ describe.runIf(filtered)('a cell that was taken over, behind the filter of syste
       if ('message' in outcome) messages.add(outcome.message);
       return [...messages].some((message) => message.includes('the forbidden system call'));
     }, 'the kernel has named the call');
-    expect([...messages].at(-1)).toContain('the forbidden system call socket ');
+    expect([...messages].at(-1)).toContain('the forbidden system call socket,');
   });
 
   test('and opens a socket in another thread is ended all the same', async () => {
@@ -91,6 +95,62 @@ describe.runIf(filtered)('a cell that was taken over, behind the filter of syste
   });
 });
 
+describe.runIf(process.platform === 'linux')('a cell that was taken over', () => {
+  const ceilings = { crank_cpu_ms: 10_000, memory_mib: 64 };
+
+  test('and takes memory outside of its isolates is ended for it', async () => {
+    const w = await hostOfTakenOver({ cell_memory_mib: 256 });
+    const { ended } = await w.take({ way: 'memory', mib: 4_000 }, ceilings);
+    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
+  });
+
+  test('and takes memory for page tables, whose pages it gives back, is ended for it', async () => {
+    const w = await hostOfTakenOver({ cell_memory_mib: 256 });
+    const { ended } = await w.take({ way: 'tables', gib: 400 }, ceilings);
+    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
+  });
+
+  test('and computes in other threads, while the main one waits, is ended for it', async () => {
+    const w = await hostOfTakenOver();
+    const { ended } = await w.take({ way: 'threads', threads: 8 }, { crank_cpu_ms: 100 });
+    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'cpu', message: expect.stringContaining('Other threads used') as string });
+  });
+
+  test.each([
+    ['computes in other threads', { way: 'threads', threads: 4 }, /CPU time/],
+    ['takes memory', { way: 'memory', mib: 1_000 }, /grew by \d+ MiB while it had no work/],
+  ])('and %s when it has no work is killed, and the run that was last on its CPU ends if it happens again', async (_, later, why) => {
+    const used = new Set<number | undefined>();
+    // Answers once the cell of its caller is gone.
+    const wait = readingTool('wait', async (__, { run }) => {
+      const pid = w.supervisor.cellOf(run)?.pid;
+      used.add(pid);
+      await until(() => !w.supervisor.cells().some((cell) => cell.pid === pid), 'the cell is killed');
+      return {};
+    });
+    const w = await hostOfTakenOver({ cell_memory_mib: 4_096 }, wait);
+    const { ended } = await w.take({ way: 'call', number: 999, later });
+    expect(await ended).toMatchObject({ kind: 'failed', code: 'CORRAL_CELL_PROTOCOL', message: expect.stringMatching(why) as string });
+    expect(used.size).toBe(3);
+  });
+
+  test.runIf(filtered)(
+    'and opens a socket when it has no work is ended by the kernel, and so is the run that was last on its CPU',
+    async () => {
+      const w = await hostOfTakenOver(
+        {},
+        readingTool('wait', () => new Promise(() => undefined)),
+      );
+      const { ended } = await w.take({
+        way: 'call',
+        number: 999,
+        later: { way: 'call', number: FORBIDDEN.socket[column], args: [1, 1, 0] },
+      });
+      expect(await ended).toMatchObject({ kind: 'failed', code: 'CORRAL_CELL_CALL', message: saying('socket') });
+    },
+  );
+});
+
 /** The kernel's log names the call, where it can be read; the kernel leaves out records if there are many within a few seconds. */
 const saying = (call: string) =>
-  expect.stringMatching(new RegExp(`made (a forbidden system call|the forbidden system call ${call}) `)) as string;
+  expect.stringMatching(new RegExp(`made (a forbidden system call|the forbidden system call ${call}),`)) as string;

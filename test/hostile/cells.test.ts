@@ -89,3 +89,34 @@ test('a host that was held up for seconds ends nobody for what others did meanwh
   while (performance.now() < end);
   for (const { ended } of runs) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
 });
+
+// Bug blamed-while-dying: the watch could no longer measure a cell that had ended, took the time since its crank began for CPU time, and ended the run for it.
+test('a cell that has ended, and whose exit is on the way, is not blamed for the time that passes', async () => {
+  const real = new ProcessLauncher(findWalls());
+  const reported = gate();
+  let looks = 0;
+  const launcher: CellLauncher = {
+    launch: (events) => {
+      const cell = real.launch({ ...events, onExit: (exit) => void reported.opened.then(() => events.onExit(exit)) });
+      const meter = cell.meter.bind(cell);
+      cell.meter = () => {
+        const read = meter();
+        if (read === undefined) looks += 1;
+        return read;
+      };
+      return cell;
+    },
+  };
+  const w = await world([], { launcher, spares: 0, cellsPerTenant: 1 });
+  const version = await w.deploy(`{ name: 'a', async run() { for (let i = 0; i < 1e8; i++); return 'done' } }`);
+  const { id, ended } = await w.submit(version, {}, { ceilings: { crank_cpu_ms: 2_000 } });
+  await w.until(id, (view) => view?.on_cpu === true);
+  const pid = w.supervisor.cellOf(id)?.pid as number;
+  looks = 0;
+  process.kill(pid, 'SIGKILL');
+  // The watch looks every few milliseconds, so this is more CPU time than the crank may use.
+  const began = performance.now();
+  await until(() => looks > 10 && performance.now() - began > 2_500, 'the watch has looked at the ended cell for longer than the limit');
+  reported.open();
+  expect(await ended).toEqual({ kind: 'completed', output: 'done' });
+});

@@ -16,7 +16,11 @@ export type Random = (n: number) => Uint8Array;
 
 /** Resources a process has used so far, measured by the operating system. */
 export interface ProcessMeter {
+  /** CPU time of its main thread, which runs the cranks. */
   readonly cpu_ms: number;
+  /** CPU time of all of its threads; undefined if the platform does not tell. May be a little older, and in units of 10 ms. */
+  readonly all_cpu_ms?: number;
+  /** Resident memory, and what the process holds besides: swapped out, or in page tables. */
   readonly rss_mib: number;
   /** Whether it has started processes of its own; may be slightly out of date. */
   readonly children?: boolean;

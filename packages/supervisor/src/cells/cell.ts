@@ -57,7 +57,8 @@ export class Cell {
   #runtime: ReadyPayload | undefined;
   #task: Task | undefined;
   #behind: Task[] = [];
-  /** Whether this platform measures the process. */
+  /** Assignment of the latest task that ended. */
+  #last: number | undefined;
   #metered = false;
   #dead = false;
   #killed = false;
@@ -111,6 +112,11 @@ export class Cell {
     return this.#task;
   }
 
+  /** Assignment of the run that is on the CPU, or was the last on it; undefined if there was none. */
+  get latest(): number | undefined {
+    return this.#task?.assignment ?? this.#last;
+  }
+
   /** The next tasks, which are sent already so that the process need not sleep and be woken in between. */
   get behind(): readonly Task[] {
     return this.#behind;
@@ -144,6 +150,11 @@ export class Cell {
   /** The cell holds so much memory that the process is measured before and after every crank. */
   get precise(): boolean {
     return this.#precise;
+  }
+
+  /** Whether this platform measures the process. If it does, and there is no measurement, the process has just ended. */
+  get metered(): boolean {
+    return this.#metered;
   }
 
   /** Number of frames sent to the cell. */
@@ -343,6 +354,7 @@ export class Cell {
   /** Called when the present task has ended: the next one that was sent has the CPU now. */
   #advance(): void {
     const done = this.#task;
+    this.#last = done?.assignment;
     this.#task = this.#behind.shift();
     if (this.#task !== undefined) this.#task.begin(this.#now());
     else if (this.#precise && done !== undefined) {

@@ -5,7 +5,8 @@
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Cell } from './cell.ts';
-import type { Task } from './task.ts';
+import { HELP, IdleWatch } from './idle-watch.ts';
+import type { Measured, Task } from './task.ts';
 
 export interface WatchOptions {
   readonly clock: Clock;
@@ -32,8 +33,6 @@ const TICK_MS = 5;
 const CALM_MS = 250;
 /** A replay may hold its cell for this multiple of its CPU limit, because it may have to wait for the CPU meanwhile. */
 const REPLAY_PATIENCE = 5;
-/** A cell that computes without having work is killed after this number of checks in a row. */
-const STRIKES = 4;
 /** Time after which it shows whether removing idle runs has freed memory. Milliseconds. */
 const FULL_MS = 1_000;
 /** Time slice of a long crank while others wait for a slot. Milliseconds. */
@@ -54,7 +53,7 @@ export class CpuWatchdog {
 
   /** Tasks that seemed to exceed a limit, until they are checked a second time. */
   readonly #doubted = new WeakMap<Cell, Task>();
-  readonly #idle = new WeakMap<Cell, { readonly sent: number; readonly at: number; readonly cpu_ms: number; readonly strikes: number }>();
+  readonly #idle = new IdleWatch();
   readonly #full = new WeakMap<Cell, { readonly at: number; readonly rss_mib: number }>();
 
   constructor(options: WatchOptions) {
@@ -102,19 +101,25 @@ export class CpuWatchdog {
       this.#lookAtTask(cell, cell.task);
     }
     if (cell.killed) return;
+    const meter = cell.task === undefined ? cell.idle : cell.meter();
+    const beside = meter === undefined ? undefined : this.#idle.beside(cell, meter);
     // No cell starts processes. A child process means that the guest has broken out of its isolate, and the meter does not count the child.
-    if ((cell.task === undefined ? cell.idle : cell.meter())?.children === true) cell.killAsUntrusted('It started processes.');
+    if (meter?.children === true) cell.killAsUntrusted('It started processes.');
+    else if (beside !== undefined) cell.killAsUntrusted(beside);
     else this.#lookAtSize(cell);
   }
 
   #lookAtTask(cell: Cell, task: Task): void {
     const held = cell.held_ms();
     const meter = cell.meter();
-    const { used_ms: used, grown_mib: grown } = meter === undefined ? { used_ms: held, grown_mib: 0 } : task.measure(meter, cell.idle);
+    // Without measurements, the time for which the task has held its cell counts. The end of a process whose exit is being reported does not.
+    const none: Measured = { used_ms: cell.metered ? (task.used_ms ?? 0) : held, beside_ms: 0, grown_mib: 0 };
+    const measured = meter === undefined ? none : task.measure(meter, cell.idle);
+    const { used_ms: used } = measured;
     // A replay normally takes no longer than the original cranks did, so it counts as long only once it exceeds that by much.
     const long = task.kind === 'replay' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
     if (used >= long) this.#long.add(cell);
-    const verdict = this.#judge(cell, task, used, held, grown);
+    const verdict = this.#judge(cell, task, measured, held);
     if (verdict === undefined) return;
     if (this.#doubted.get(cell) === task) {
       this.#options.onExceeded(cell, task.assignment, ...verdict);
@@ -129,7 +134,8 @@ export class CpuWatchdog {
   }
 
   /** The limit that a task exceeds, with a message; undefined if it exceeds none. */
-  #judge(cell: Cell, task: Task, used: number, held: number, grown: number): readonly [LimitName, string] | undefined {
+  #judge(cell: Cell, task: Task, measured: Measured, held: number): readonly [LimitName, string] | undefined {
+    const { used_ms: used, beside_ms: beside, grown_mib: grown } = measured;
     const slack = MACHINE.cell_rss_slack_mib.default;
     const memory = this.#options.memory_mib(cell, task.assignment);
     if (grown > memory + slack)
@@ -138,25 +144,18 @@ export class CpuWatchdog {
     if (cell.precise && kept > memory + 2 * slack) return ['memory', ratchet(kept, memory)];
     if (used > task.limit_ms + MACHINE.crank_slack_ms.default)
       return ['cpu', `One crank used ${Math.round(used)} ms of CPU time; it may use ${task.limit_ms}.`];
+    if (beside - HELP * used > task.limit_ms + MACHINE.crank_slack_ms.default)
+      return ['cpu', `Other threads used ${Math.round(beside)} ms of CPU time during one crank; it may use ${task.limit_ms}.`];
     const wall = Math.max(MACHINE.crank_wall_ms.default, task.kind === 'replay' ? task.limit_ms * REPLAY_PATIENCE : 0);
     if (held > wall) return ['crank_wall', `One crank held its cell for ${Math.round(held)} ms.`];
     return undefined;
   }
 
-  /** A sound cell does nothing while it has no work. One that computes nevertheless is no longer under control, and is killed. */
   #lookAtIdle(cell: Cell): void {
-    const { idle, sent } = cell;
-    const now = this.#options.clock.monotonic();
-    const last = this.#idle.get(cell);
-    if (idle === undefined) return;
-    if (last === undefined || last.sent !== sent) {
-      this.#idle.set(cell, { sent, at: now, cpu_ms: idle.cpu_ms, strikes: 0 });
-      return;
-    }
-    if (now - last.at < CALM_MS * 0.8) return;
-    const strikes = idle.cpu_ms - last.cpu_ms > (now - last.at) / 4 ? last.strikes + 1 : 0;
-    this.#idle.set(cell, { sent, at: now, cpu_ms: idle.cpu_ms, strikes });
-    if (strikes >= STRIKES) cell.killAsUntrusted('It used CPU time while it had no work.');
+    if (cell.idle === undefined) return;
+    const { kill, soon } = this.#idle.look(cell, cell.idle, this.#options.clock.monotonic());
+    if (kill !== undefined) cell.killAsUntrusted(kill);
+    else if (soon) this.#calm = false;
   }
 
   /** Enforces the maximum memory of a cell, whether it has work or not. */

@@ -12,8 +12,18 @@ export interface SchedulerEvents {
   readonly onCranked: (run: Run, crank: OnCpu, effects: string, cpu_us: number) => void;
   /** The run's isolate is gone; its cell lives on. */
   readonly onFault: (run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number) => void;
-  /** The cell died while the run was on its CPU, and this host had not killed it. */
-  readonly onLost: (run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number) => void;
+  /**
+   * The cell died while the run was on its CPU, and this host had not killed it; or the cell broke a rule without having work, and the run
+   * was the last on its CPU (`working` is false).
+   */
+  readonly onLost: (
+    run: Run,
+    crank: OnCpu | undefined,
+    exit: ProcessExit,
+    error: CorralError | undefined,
+    used_ms: number,
+    working: boolean,
+  ) => void;
   /** The run's whole journal was replayed in this cell, and matched. */
   readonly onReplayed: (run: Run, cell: Cell) => void;
   readonly onCellReady: (cell: Cell) => void;

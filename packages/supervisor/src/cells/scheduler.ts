@@ -372,7 +372,9 @@ export class Scheduler {
   }
 
   #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
-    const run = this.#seats.onCpu(cell);
+    const working = cell.task !== undefined;
+    // If a cell without work broke a rule, the run that was last on its CPU is the first to be suspected.
+    const run = error !== undefined || exit.cause !== undefined ? this.#seats.latest(cell) : this.#seats.onCpu(cell);
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
     this.replayCpu.charge(cell, cell.task, undefined);
     const onPurpose = this.#killedCells.delete(cell);
@@ -382,7 +384,7 @@ export class Scheduler {
     this.#seats.forget(cell);
     cell.clear();
     if (run !== undefined && !onPurpose && !this.#closed) {
-      this.#events.onLost(run, run.leaveCpu(), exit, error, used_ms);
+      this.#events.onLost(run, run.leaveCpu(), exit, error, used_ms, working);
     }
     this.#events.onCellGone(cell, exit);
     this.#supply.settle();

@@ -44,6 +44,11 @@ export class Seats {
     return cell.task === undefined ? undefined : this.run(cell, cell.task.assignment);
   }
 
+  /** The run that is on a cell's CPU, or was the last on it and is still in the cell. */
+  latest(cell: Cell): Run | undefined {
+    return cell.latest === undefined ? undefined : this.run(cell, cell.latest);
+  }
+
   /** Makes an isolate for a run in a cell. @returns the run's assignment, by which frames name it */
   sit(run: Run, cell: Cell): number {
     const { record } = run.ledger;

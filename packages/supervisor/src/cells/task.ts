@@ -33,6 +33,7 @@ export class Task implements TaskOptions {
   /** It began directly after another task, so the process was not measured in between. */
   #followed = false;
   #cpuBefore_ms: number | undefined;
+  #besideBefore_ms: number | undefined;
   #rssBefore_mib: number | undefined;
   #used_ms: number | undefined;
 
@@ -96,12 +97,23 @@ export class Task implements TaskOptions {
   /**
    * Records a measurement of the process.
    * @param idle measurement of the process when it last had nothing to do
-   * @returns CPU time of this task, and growth of the process since it began
+   * @returns CPU time of this task, CPU time of the other threads meanwhile, and growth of the process since it began
    */
-  measure({ cpu_ms, rss_mib }: ProcessMeter, idle: ProcessMeter | undefined): { readonly used_ms: number; readonly grown_mib: number } {
+  measure(meter: ProcessMeter, idle: ProcessMeter | undefined): Measured {
+    const { cpu_ms, rss_mib } = meter;
     this.#cpuBefore_ms ??= cpu_ms;
+    this.#besideBefore_ms ??= beside_ms(this.#followed ? meter : (idle ?? meter));
     this.#rssBefore_mib ??= this.#followed ? rss_mib : (idle?.rss_mib ?? FRESH_CELL_MIB);
     this.#used_ms = cpu_ms - this.#cpuBefore_ms;
-    return { used_ms: this.#used_ms, grown_mib: rss_mib - this.#rssBefore_mib };
+    return { used_ms: this.#used_ms, beside_ms: beside_ms(meter) - this.#besideBefore_ms, grown_mib: rss_mib - this.#rssBefore_mib };
   }
 }
+
+export interface Measured {
+  readonly used_ms: number;
+  readonly beside_ms: number;
+  readonly grown_mib: number;
+}
+
+/** CPU time of the threads other than the main one. */
+export const beside_ms = ({ cpu_ms, all_cpu_ms = cpu_ms }: ProcessMeter): number => Math.max(0, all_cpu_ms - cpu_ms);

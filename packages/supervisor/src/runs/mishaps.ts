@@ -2,11 +2,10 @@
  * Handles failures of runs in their cells: an isolate fails, a cell is lost, a limit is exceeded, a replay differs. Decides whether the run
  * is to blame and ends, or whether its crank is repeated.
  */
-import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/wire/frame';
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { Clock, ProcessExit } from '@corral/protocol/ports/machine';
+import type { Clock } from '@corral/protocol/ports/machine';
 import type { Cell } from '../cells/cell.ts';
 import type { Task } from '../cells/task.ts';
 import { billed } from '../cells/usage.ts';
@@ -14,6 +13,7 @@ import type { RunLifecycle } from './lifecycle.ts';
 import { blames, differenceOf, outcomeOfFault, outcomeOfLoss, runtimeOf } from './outcomes.ts';
 import type { OnCpu, Run } from './run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
+import type { SchedulerEvents } from '../cells/scheduler-events.ts';
 import type { Transitions } from '../events/transitions.ts';
 
 export interface MishapsOptions {
@@ -27,12 +27,14 @@ export interface MishapsOptions {
 
 export class Mishaps {
   readonly #options: MishapsOptions;
+  /** How often a run was the last on the CPU of a cell that broke a rule while it had no work. */
+  readonly #suspected = new WeakMap<Run, number>();
 
   constructor(options: MishapsOptions) {
     this.#options = options;
     const { scheduler } = options.transitions;
     scheduler.onFault.listen((run, cell, crank, fault, task, used_ms) => this.#faulted(run, cell, crank, fault, task, used_ms));
-    scheduler.onLost.listen((run, crank, exit, error, used_ms) => this.#lost(run, crank, exit, error, used_ms));
+    scheduler.onLost.listen((...loss) => this.#lost(...loss));
     scheduler.onReplayed.listen((run, cell) => this.#replayed(run, cell));
   }
 
@@ -57,12 +59,15 @@ export class Mishaps {
 
   /**
    * The cell died during a crank, and this host had not killed it. No effect of the crank has left, so it is repeated in another cell,
-   * unless the guest is to blame, by the error output of the process or because it happened several times.
+   * unless the guest is to blame, by the error output of the process or because it happened several times. If the cell had no work, the
+   * watch may have been wrong about the run, which then goes on as well.
    */
-  #lost(run: Run, crank: OnCpu | undefined, exit: ProcessExit, error: CorralError | undefined, used_ms: number): void {
+  #lost(...[run, crank, exit, error, used_ms, working]: Parameters<SchedulerEvents['onLost']>): void {
     if (run.outcome !== undefined) return;
     run.lose();
-    if (error !== undefined || blames(exit) || run.losses > MACHINE.cell_losses.default) {
+    if (!working) this.#suspected.set(run, (this.#suspected.get(run) ?? 0) + 1);
+    const proved = error !== undefined && (working || (this.#suspected.get(run) ?? 0) > MACHINE.cell_losses.default);
+    if (proved || blames(exit) || run.losses > MACHINE.cell_losses.default) {
       this.#options.lifecycle.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
       return;
     }

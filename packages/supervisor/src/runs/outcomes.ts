@@ -29,7 +29,7 @@ export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined)
     return {
       kind: 'failed',
       code: 'CORRAL_CELL_CALL',
-      message: `The cell made ${call} during a crank of this run, and the kernel ended it.`,
+      message: `The cell made ${call}, and the kernel ended it. This run was the last on its CPU.`,
     };
   }
   if (exit.cause?.kind === 'memory')
