@@ -39,6 +39,12 @@ const LONG: Readonly<Record<string, Long>> = {
     box: [60, 6],
   },
   fuzz: { what: 'the front door, asked for everything', whole: tests('test/fuzz'), slice: undefined, box: [20, 4] },
+  tampering: {
+    what: 'everything that an agent can replace, one property at a time',
+    whole: tests('packages/cell'),
+    slice: undefined,
+    box: [20, 4],
+  },
   oracle: { what: 'Cedar’s engine against the closures', whole: tests('packages/policy'), slice: undefined, box: [10, 4] },
   chaos: {
     what: 'hosts and cells killed at random',

@@ -5,12 +5,13 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { bindGlobals, bindPrelude } from './bind.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Bundles a module into one expression whose value is the named export. */
-async function expression(entry: string, name: string): Promise<string> {
+async function expression(entry: string, name: string, plugins: Plugin[] = []): Promise<string> {
   const result = await build({
     entryPoints: [entry],
     bundle: true,
@@ -22,6 +23,7 @@ async function expression(entry: string, name: string): Promise<string> {
     conditions: ['import', 'default'],
     target: 'es2024',
     minify: true,
+    plugins,
     inject: [here('./parts/shared-array-buffer.ts')],
     legalComments: 'none',
     logLevel: 'error',
@@ -30,12 +32,14 @@ async function expression(entry: string, name: string): Promise<string> {
 }
 
 const image = {
-  prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), 'prelude'),
+  prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), 'prelude', [
+    bindPrelude(here('../../packages/guest/src/prelude')),
+  ]),
   parts: {
-    web: await expression(here('./parts/web.ts'), 'default'),
+    web: await expression(here('./parts/web.ts'), 'default', [bindGlobals]),
     encodings: await expression(here('./parts/encodings.ts'), 'default'),
     url: await expression(here('./parts/url.ts'), 'default'),
-    crypto: await expression(here('./parts/crypto.ts'), 'default'),
+    crypto: await expression(here('./parts/crypto.ts'), 'default', [bindGlobals]),
   },
 };
 const digest = `sha256:${createHash('sha256').update(JSON.stringify(image)).digest('hex')}`;

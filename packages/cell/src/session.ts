@@ -31,6 +31,8 @@ type Drive = ivm.Reference<(operation: number, text?: string) => string | undefi
 
 export class Session {
   readonly #isolate: ivm.Isolate;
+  /** Longest batch of effects. Characters. */
+  readonly #longest: number;
   #drive: Drive | undefined;
   #faulted: FaultPayload | undefined;
 
@@ -38,6 +40,7 @@ export class Session {
   constructor(options: SessionOptions) {
     const isolate = new ivm.Isolate({ memoryLimit: options.memory_mib });
     this.#isolate = isolate;
+    this.#longest = options.config.effects_bytes + options.config.message_bytes + 2;
     this.#guard('load', options.load_cpu_us, (limit) => {
       const context = isolate.createContextSync();
       const factory = options.prelude.compile(isolate).runSync(context, { reference: true });
@@ -63,13 +66,20 @@ export class Session {
       const drive = this.#drive as Drive;
       try {
         const thrown = drive.applySync(undefined, [DELIVER, delivery], limit);
-        if (thrown !== undefined) throw new Told(JSON.parse(thrown) as Thrown);
+        if (thrown !== undefined) throw new Told(thrownFrom(thrown));
       } catch (error) {
         const told = this.#told(error, limit);
         if (told !== undefined) throw told;
       }
-      return drive.applySync(undefined, [COLLECT], limit) as string;
+      return this.#collected(drive.applySync(undefined, [COLLECT], limit));
     });
+  }
+
+  /** The prelude holds a crank to this bound while it grows; this is held outside of the isolate. */
+  #collected(effects: string | undefined): string {
+    if (typeof effects === 'string' && effects.length <= this.#longest) return effects;
+    this.#faulted ??= { fault: 'too_many', message: `The effects of one crank have more than ${this.#longest} bytes.` };
+    throw new Error('too many effects');
   }
 
   /**
@@ -147,6 +157,12 @@ const TIMED_OUT = 'Script execution timed out.';
 const NO_ERROR = 'An object was thrown from supplied code within isolated-vm, but that object was not an instance of `Error`.';
 
 const unhandled = (what: string) => `A promise was rejected with ${what}, and nothing handled that.`;
+
+/** The isolate's report of a thrown value. An agent can influence it, so each member is made a text. */
+function thrownFrom(text: string): Thrown {
+  const { message, stack } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  return { message: String(message), ...(typeof stack === 'string' ? { stack: stack.slice(0, TEXT) } : {}) };
+}
 
 /** A thrown value as the isolate described it. */
 class Told extends Error {

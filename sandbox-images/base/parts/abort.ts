@@ -99,5 +99,10 @@ export function installAbort(timers: PartTimers) {
       this.#signal[fire](reason);
     }
   }
-  return { AbortController: tag(AbortController, 'AbortController'), AbortSignal: tag(AbortSignal, 'AbortSignal') };
+  /** For the prelude: a cancel that asks nothing of what an agent can replace. */
+  const makeCancel = () => {
+    const signal = make();
+    return { signal, abort: (reason: unknown) => signal[fire](reason) };
+  };
+  return { makeCancel, AbortController: tag(AbortController, 'AbortController'), AbortSignal: tag(AbortSignal, 'AbortSignal') };
 }

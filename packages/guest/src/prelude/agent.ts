@@ -1,9 +1,11 @@
 /** Runs the agent: finds its definition in the bundle, makes its context from the start delivery, and reports how it ended. */
 import type { CancelDelivery, Delivery, StartDelivery } from '@corral/protocol/wire/delivery';
+import type { ErrorData } from '@corral/protocol/errors';
 import type { HandleView } from '@corral/protocol/wire/handle';
 import type { AgentContext, AgentDefinition, Caps, Notice, Uses } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
+import { bare, own } from './bare.ts';
 import { makeCaps, makeMailbox } from './capabilities.ts';
 import { setTime } from './clock.ts';
 import type { Effects } from './effects.ts';
@@ -16,7 +18,20 @@ import { budgetOf, eventOf } from './options.ts';
 import { Queue } from './queue.ts';
 import { validate } from './schema.ts';
 import { Service } from './service.ts';
+import type { Cancel, WebPart } from './globals.ts';
 import type { Timers } from './timers.ts';
+
+export interface AgentPowers {
+  readonly effects: Effects;
+  readonly timers: Timers;
+  /** Writes a line; an agent may have replaced console.log. */
+  readonly log: (...parts: unknown[]) => void;
+  /** The part of the image with the web's classes; an agent may have replaced the globals. */
+  readonly web: () => WebPart;
+}
+
+/** A result's own error, not one that an agent has put on Object.prototype. */
+const hasError = (result: object): result is { readonly error: ErrorData } => Object.hasOwn(result, 'error');
 
 export class Agent {
   readonly #effects: Effects;
@@ -28,13 +43,16 @@ export class Agent {
   readonly #log: (...parts: unknown[]) => void;
   readonly #definition: AgentDefinition;
   readonly #service: Service | undefined;
+  readonly #web: () => WebPart;
   #listening = false;
   #isCancelled = false;
-  #abort: AbortController | undefined;
+  /** The error of the last cancel. */
+  #reason: Error | undefined;
+  #abort: Cancel | undefined;
 
-  /** @param log writes a line; needed because an agent may have replaced console.log */
-  constructor(definition: AgentDefinition, effects: Effects, timers: Timers, log: (...parts: unknown[]) => void) {
+  constructor(definition: AgentDefinition, { effects, timers, log, web }: AgentPowers) {
     this.#definition = definition;
+    this.#web = web;
     this.#effects = effects;
     this.#handles = new Handles(effects);
     this.#inbox = new Inbox(effects, this.#handles, timers);
@@ -53,6 +71,8 @@ export class Agent {
   }
 
   deliver(delivery: Delivery): void {
+    // Replies are what most cranks bring, and are read with care below.
+    if (delivery.kind !== 'reply') bare(delivery);
     setTime(delivery.at);
     this.#inbox.beginCrank();
     this.#notices.beginCrank();
@@ -68,9 +88,9 @@ export class Agent {
         break;
       case 'reply':
         for (const result of delivery.results) {
-          const { handle } = result as { handle?: HandleView };
+          const handle = own(result as { handle?: HandleView }, 'handle');
           const value = () => (handle === undefined ? (result as { value: unknown }).value : this.#handles.take(handle));
-          if ('error' in result) this.#effects.fail(result.id, result.error);
+          if (hasError(result)) this.#effects.fail(result.id, result.error);
           else this.#effects.settle(result.id, { value: value() });
         }
         break;
@@ -103,15 +123,13 @@ export class Agent {
 
   /** Whether an unhandled rejection is the consequence of a cancel: then the agent is cleaning up, and goes on. */
   follows(name: string, message: string): boolean {
-    const { reason } = this.#abort?.signal ?? {};
-    return this.#isCancelled && reason instanceof Error && name === reason.name && message === reason.message;
+    const reason = this.#reason;
+    return this.#isCancelled && reason !== undefined && name === reason.name && message === reason.message;
   }
 
   /** Rejects everything that waits when the cancel comes; what the agent starts later, such as cleaning up, is not affected. */
   #cancel({ reason, reaches_awaits }: CancelDelivery): void {
-    this.#abort ??= new AbortController();
-    const error = new DOMException(reason, 'AbortError');
-    this.#abort.abort(error);
+    const error = this.#aborts(reason);
     this.#service?.cancel(reason);
     if (reaches_awaits !== true) return;
     this.#isCancelled = true;
@@ -120,6 +138,21 @@ export class Agent {
     this.#inbox.stop(error);
     this.#notices.stop(error);
     this.#children.stop(error);
+  }
+
+  /** Aborts the signal of the context. @returns the reason as what waits is to see it */
+  #aborts(reason: string): Error {
+    try {
+      const { DOMException, makeCancel } = this.#web();
+      this.#abort ??= makeCancel();
+      const error = new DOMException(reason, 'AbortError');
+      this.#reason = error;
+      this.#abort.abort(error);
+      return error;
+    } catch {
+      // An agent has replaced what the image's libraries are made of; it is cancelled nevertheless.
+      return (this.#reason ??= Object.defineProperty(new Error(reason), 'name', { value: 'AbortError' }));
+    }
   }
 
   async #run(start: StartDelivery): Promise<void> {
@@ -138,7 +171,7 @@ export class Agent {
     const effects = this.#effects;
     const inbox = this.#inbox;
     const timers = this.#timers;
-    const signal = () => (this.#abort ??= new AbortController()).signal;
+    const signal = () => (this.#abort ??= this.#web().makeCancel()).signal;
     return {
       run: start.run,
       purpose: this.#definition.purpose,

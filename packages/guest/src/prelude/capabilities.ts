@@ -5,6 +5,7 @@
  */
 import type { CapabilityView } from '@corral/protocol/wire/delivery';
 import type { Attenuation, CallOptions, Mailbox, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
+import { bare } from './bare.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 import { attenuationOf, callOptions, invalid, timedOut, waitOptions, type CheckedRequest } from './options.ts';
@@ -17,7 +18,7 @@ const held = new WeakMap<object, Held>();
 
 /** Slots of a message or a spawn, by alias. */
 export function slots(caps: Readonly<Record<string, unknown>>, what: string): Record<string, unknown> {
-  const said: Record<string, unknown> = {};
+  const said: Record<string, unknown> = bare({});
   for (const [alias, value] of Object.entries(caps)) said[alias] = slot(alias, value, what);
   return said;
 }
@@ -26,13 +27,13 @@ export function slots(caps: Readonly<Record<string, unknown>>, what: string): Re
 function slot(alias: string, value: unknown, what: string): Record<string, unknown> {
   const found = (typeof value === 'object' && value !== null) || typeof value === 'function' ? held.get(value) : undefined;
   if (found === undefined) throw raise('CORRAL_ARGS_INVALID', `caps.${alias} of this ${what} is not a capability.`);
-  return { ...found.terms, cap: found.cap };
+  return bare({ ...found.terms, cap: found.cap });
 }
 
 /** Narrows further: the predicates of both apply, and the smaller number of uses. */
 function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
   if (a === undefined) return b;
-  const where: Record<string, unknown> = { ...a.where };
+  const where: Record<string, unknown> = bare({ ...a.where });
   for (const [name, predicate] of Object.entries(b.where ?? {})) {
     if (Object.hasOwn(where, name))
       throw raise('CORRAL_ARGS_INVALID', `The capability is already attenuated by ${name}; put both conditions in one attenuation.`);
@@ -40,23 +41,23 @@ function narrow(a: Attenuation | undefined, b: Attenuation): Attenuation {
   }
   const least = (x: number | undefined, y: number | undefined) => (x === undefined ? y : y === undefined ? x : Math.min(x, y));
   const common = (x: Right[] | undefined, y: Right[] | undefined) =>
-    x === undefined ? y : y === undefined ? x : x.filter((right) => y.includes(right));
+    x === undefined ? y : y === undefined ? x : bare(x.filter((right) => y.includes(right)));
   const rights = common(a.rights, b.rights);
   const passes = common(a.passes ?? a.rights, b.passes ?? b.rights);
   const per_minute = least(a.rate?.per_minute, b.rate?.per_minute);
   const bytes = least(a.bytes, b.bytes);
   const uses = least(a.uses, b.uses);
   const expires_in_ms = least(a.expires_in_ms, b.expires_in_ms);
-  return {
+  return bare({
     where: where as NonNullable<Attenuation['where']>,
     ...(uses === undefined ? {} : { uses }),
     ...(expires_in_ms === undefined ? {} : { expires_in_ms }),
     ...(rights === undefined ? {} : { rights }),
     ...(passes === undefined ? {} : { passes }),
-    ...(per_minute === undefined ? {} : { rate: { per_minute } }),
+    ...(per_minute === undefined ? {} : { rate: bare({ per_minute }) }),
     ...(bytes === undefined ? {} : { bytes }),
-    ...(a.only_clean === true || b.only_clean === true ? { only_clean: true } : {}),
-  };
+    ...(a.only_clean === true || b.only_clean === true ? { only_clean: true as const } : {}),
+  });
 }
 
 function withAttenuate<T extends object>(made: T, cap: number, terms: Attenuation | undefined): T {
@@ -149,7 +150,7 @@ export function makeCaps(effects: Effects, views: Readonly<Record<string, Capabi
   }
   return new Proxy(Object.freeze(caps), {
     get(target, alias) {
-      if (typeof alias === 'symbol' || alias in target || alias === 'then' || alias === 'toJSON') return target[alias as string];
+      if (typeof alias === 'symbol' || Reflect.has(target, alias) || alias === 'then' || alias === 'toJSON') return target[alias as string];
       throw raise(
         'CORRAL_CAP_NOT_GRANTED',
         `${whose} holds no capability called ${alias}; it holds ${Object.keys(target).join(', ') || 'none'}.`,

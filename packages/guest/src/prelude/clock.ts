@@ -59,8 +59,10 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
   if (!withTemporal) delete scope.Temporal;
   else if (scope.Temporal !== undefined) {
     const temporal = scope.Temporal;
-    const instant = () => temporal.Instant.fromEpochMilliseconds(clock.now);
-    const zoned = (zone: unknown = 'UTC') => instant().toZonedDateTimeISO(zone);
+    const { fromEpochMilliseconds } = temporal.Instant;
+    const { toZonedDateTimeISO } = (temporal.Instant as unknown as { prototype: InstantLike }).prototype;
+    const instant = () => fromEpochMilliseconds(clock.now);
+    const zoned = (zone: unknown = 'UTC') => toZonedDateTimeISO.call(instant(), zone);
     const now = temporal.Now;
     define(now, 'instant', instant);
     define(now, 'timeZoneId', () => 'UTC');
@@ -82,7 +84,10 @@ interface ZonedLike {
   toPlainDate(): unknown;
   toPlainTime(): unknown;
 }
+interface InstantLike {
+  toZonedDateTimeISO(zone: unknown): ZonedLike;
+}
 interface TemporalLike {
   readonly Now: object;
-  readonly Instant: { fromEpochMilliseconds(ms: number): { toZonedDateTimeISO(zone: unknown): ZonedLike } };
+  readonly Instant: { fromEpochMilliseconds(ms: number): InstantLike };
 }

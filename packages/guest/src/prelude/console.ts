@@ -1,6 +1,6 @@
 /** The console of an isolate: lines of the run's log, with the methods that programs expect. */
 import type { Effects } from './effects.ts';
-import { ownFrames } from './errors.ts';
+import { originHere, ownFrames } from './errors.ts';
 import { short, show } from './inspect.ts';
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -42,7 +42,8 @@ export function makeConsole(
     warn: at('warn'),
     error: at('error'),
     trace(...parts: unknown[]) {
-      const stack = ownFrames(new Error().stack ?? '').replace(/^Error\n?/, '');
+      // The first line is the error's name.
+      const stack = ownFrames(String(originHere().stack)).split('\n').slice(1).join('\n');
       write('debug', [[format(['Trace:', ...parts]), stack].filter((text) => text !== '').join('\n')]);
     },
     assert(holds?: unknown, ...parts: unknown[]) {
@@ -85,26 +86,40 @@ const labelOf = (label: unknown): string => (label === undefined ? 'default' : t
  * separated by spaces.
  */
 function format(parts: readonly unknown[]): string {
-  const [first, ...rest] = parts;
+  const [first] = parts;
+  const rest = parts.slice(1);
   if (typeof first !== 'string' || rest.length === 0 || !first.includes('%')) return parts.map(show).join(' ');
   let used = 0;
-  const text = first.replace(/%[sdifjoOc%]/g, (place) => {
-    if (place === '%%') return '%';
-    if (used === rest.length) return place;
-    const value = rest[used++];
-    switch (place) {
-      case '%c':
-        return '';
-      case '%d':
-      case '%f':
-        return numberText(value, Number);
-      case '%i':
-        return numberText(value, (one) => Math.trunc(Number(one)));
-      default:
-        return show(value);
-    }
-  });
-  return [text, ...rest.slice(used).map(show)].join(' ');
+  let text = '';
+  let from = 0;
+  for (let at = first.indexOf('%'); at !== -1; at = first.indexOf('%', from)) {
+    const place = first.slice(at, at + 2);
+    const told = place === '%%' ? '%' : used < rest.length ? placeText(place, rest[used]) : undefined;
+    if (told !== undefined && place !== '%%') used += 1;
+    text += first.slice(from, at) + (told ?? place);
+    from = at + 2;
+  }
+  return [text + first.slice(from), ...rest.slice(used).map(show)].join(' ');
+}
+
+/** @returns undefined if the two characters are not a place for a value */
+function placeText(place: string, value: unknown): string | undefined {
+  switch (place) {
+    case '%c':
+      return '';
+    case '%d':
+    case '%f':
+      return numberText(value, Number);
+    case '%i':
+      return numberText(value, (one) => Math.trunc(Number(one)));
+    case '%s':
+    case '%j':
+    case '%o':
+    case '%O':
+      return show(value);
+    default:
+      return undefined;
+  }
 }
 
 function numberText(value: unknown, read: (value: unknown) => number): string {
@@ -112,6 +127,9 @@ function numberText(value: unknown, read: (value: unknown) => number): string {
   if (typeof value === 'symbol' || (typeof value === 'object' && value !== null)) return 'NaN';
   return String(read(value));
 }
+
+const unquoted = (text: string) =>
+  text.slice(text.startsWith('"') ? 1 : 0, text.endsWith('"') && text.length > 1 ? text.length - 1 : text.length);
 
 const ROWS = 100;
 const CELL = 60;
@@ -129,7 +147,8 @@ function tableOf(rows: unknown, wanted: unknown): unknown {
     const shown = entries.slice(0, ROWS);
     const columns: string[] = [];
     const lines = shown.map(([index, row]) => {
-      const cells = new Map<string, string>([[INDEX, short(index, CELL).replace(/^"|"$/g, '')]]);
+      const cells = new Map<string, string>();
+      cells.set(INDEX, unquoted(short(index, CELL)));
       const members: [string, unknown][] = typeof row === 'object' && row !== null ? Object.entries(row) : [[VALUE, row]];
       for (const [name, value] of members) {
         if (Array.isArray(wanted) && name !== VALUE && !wanted.includes(name)) continue;

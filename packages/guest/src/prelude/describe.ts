@@ -1,4 +1,5 @@
 /** Describes a thrown value for use outside of the isolate: as texts of bounded length, with its causes. */
+import { bare } from './bare.ts';
 import { CorralError } from './errors.ts';
 import { causesOf, headOf, isError, short, stackOf } from './inspect.ts';
 
@@ -34,15 +35,15 @@ export function errorStack(error: Error): string | undefined {
 
 /** An error as a finish effect carries it. */
 export function describeError(error: unknown): Record<string, unknown> {
-  if (!isError(error)) return { message: errorMessage(error) };
-  const { code, limit } = error instanceof CorralError ? error : {};
+  if (!isError(error)) return bare({ message: errorMessage(error) });
+  const { code, limit } = error instanceof CorralError ? error : bare<{ code?: unknown; limit?: unknown }>({});
   const stack = errorStack(error);
-  return {
+  return bare({
     ...(isName(code) ? { code } : {}),
     ...(isName(limit) ? { limit } : {}),
     message: errorMessage(error),
     ...(stack === undefined ? {} : { stack }),
-  };
+  });
 }
 
 const isName = (value: unknown): value is string => typeof value === 'string' && value.length <= NAME;

@@ -52,6 +52,9 @@ const BUFFERS = [
   'BigUint64Array',
 ];
 
+/** V8's messages for a buffer that could not be allocated. */
+const REFUSED = /allocation failed|out of memory/i;
+
 export function installDeterminism(global: typeof globalThis, seed: string, host: HostFunctions): void {
   for (const name of REMOVED) delete (global as unknown as Record<string, unknown>)[name];
   Object.defineProperty(Math, 'random', { value: seededRandom(seed), writable: true, enumerable: false, configurable: true });
@@ -64,7 +67,7 @@ export function installDeterminism(global: typeof globalThis, seed: string, host
       try {
         return inner(...args);
       } catch (error) {
-        if (error instanceof RangeError && /allocation failed|out of memory/i.test(error.message)) host.fault('memory', error.message);
+        if (error instanceof RangeError && REFUSED.test(error.message)) host.fault('memory', error.message);
         throw error;
       }
     };

@@ -24,7 +24,9 @@ export class Effects {
   readonly #abandoned = new Set<number>();
   /** Waiters for the answers to everything that was given up. */
   readonly #untilAnswered = new Set<Waiter>();
-  #batch: string[] = [];
+  /** The effects of the crank, with commas in between, and their number. */
+  #batch = '';
+  #count = 0;
   #bytes = 0;
   #lastId = 0;
   #logged = 0;
@@ -39,13 +41,14 @@ export class Effects {
   push(effect: Readonly<Record<string, unknown>>): void {
     if (this.#finished) return;
     const text = this.#text(effect);
-    if (this.#batch.length >= this.#config.effects_per_crank) {
+    if (this.#count >= this.#config.effects_per_crank) {
       this.#host.fault('too_many', `One crank made more than ${this.#config.effects_per_crank} effects.`);
     }
     this.#bytes += text.length + 1;
     const most = this.#config.effects_bytes + this.#config.message_bytes;
     if (this.#bytes >= most) this.#host.fault('too_many', `The effects of one crank have more than ${most} bytes.`);
-    this.#batch.push(text);
+    this.#batch = this.#count === 0 ? text : `${this.#batch},${text}`;
+    this.#count += 1;
   }
 
   /** Throws if an effect cannot be sent; queues nothing. */
@@ -55,7 +58,7 @@ export class Effects {
 
   /** Queues an effect under the next number. If it cannot be sent, throws without queueing anything. */
   pushNumbered(effect: Readonly<Record<string, unknown>>): number {
-    this.push({ ...effect, id: this.#lastId + 1 });
+    this.push({ ...effect, id: this.#lastId + 1, toJSON: undefined });
     this.#lastId += 1;
     return this.#lastId;
   }
@@ -78,8 +81,8 @@ export class Effects {
     const waiter = this.#waiting.get(id);
     if (waiter === undefined) return;
     this.#waiting.delete(id);
-    if ('error' in how) waiter.reject(how.error);
-    else waiter.resolve(how.value);
+    if (Object.hasOwn(how, 'error')) waiter.reject((how as { readonly error: unknown }).error);
+    else waiter.resolve((how as { readonly value: unknown }).value);
   }
 
   /** Rejects the promise of an effect with the host's error; its stack shows where the agent made the effect. */
@@ -154,9 +157,10 @@ export class Effects {
 
   /** All effects since the last call, as a JSON array. */
   collect(): string {
-    if (this.#batch.length === 0) return '[]';
-    const text = `[${this.#batch.join(',')}]`;
-    this.#batch = [];
+    if (this.#count === 0) return '[]';
+    const text = `[${this.#batch}]`;
+    this.#batch = '';
+    this.#count = 0;
     this.#bytes = 0;
     return text;
   }
@@ -164,7 +168,8 @@ export class Effects {
   #text(effect: Readonly<Record<string, unknown>>): string {
     let text: string;
     try {
-      text = effectText(effect);
+      // JSON.stringify asks each object for `toJSON`, which an agent may have put on Object.prototype.
+      text = effectText(Object.hasOwn(effect, 'toJSON') ? effect : { ...effect, toJSON: undefined });
     } catch (error) {
       throw error instanceof CorralError ? error : unsupported(error);
     }

@@ -3,6 +3,7 @@
  * repeated here, so that the host's table need not be in every isolate; errors.test.ts checks that both agree.
  */
 import type { ErrorData } from '@corral/protocol/errors';
+import { bare } from './bare.ts';
 
 export class CorralError extends Error {
   readonly code: string;
@@ -39,7 +40,7 @@ export function errorClass(name: string): CorralErrorConstructor {
 
 /** The object for an error that the host sent as data. */
 export function fromData(data: ErrorData): CorralError {
-  return new (errorClass(data.class ?? 'CorralError'))(data);
+  return new (errorClass(bare(data).class ?? 'CorralError'))(data);
 }
 
 /** A captured stack: this takes about a microsecond, and becomes text only when it is read. */
@@ -49,11 +50,16 @@ export interface Origin {
 /** V8's own function, taken before an agent can replace it. */
 const { captureStackTrace } = Error as unknown as { captureStackTrace(this: void, target: object): void };
 
+/** V8 reads these for the first line, which nobody uses; it would else read those of Object.prototype. */
+const HEADLESS: Origin & Record<'name' | 'message', undefined> = { name: undefined, message: undefined };
+
 export function originHere(): Origin {
-  const origin: Origin = {};
+  const origin: Origin = { ...HEADLESS };
   captureStackTrace(origin);
   return origin;
 }
+
+const FRAME = /^\s+at /;
 
 /** Gives an error from the host the frames of the call that it answers. */
 export function raisedAt(origin: Origin, error: CorralError): CorralError {
@@ -62,7 +68,7 @@ export function raisedAt(origin: Origin, error: CorralError): CorralError {
     // An agent may define how stacks are formatted; then this line runs its code, which may throw.
     frames = ownFrames(String(origin.stack))
       .split('\n')
-      .filter((line) => /^\s+at /.test(line));
+      .filter((line) => FRAME.test(line));
   } catch {
     return error;
   }
@@ -87,11 +93,11 @@ export const GUEST_HINTS = {
 } as const;
 
 /** Classes of these errors, where they have one. */
-export const GUEST_CLASSES: { readonly [Code in keyof typeof GUEST_HINTS]?: ErrorData['class'] } = {
+export const GUEST_CLASSES: { readonly [Code in keyof typeof GUEST_HINTS]?: ErrorData['class'] } = bare({
   CORRAL_ARGS_INVALID: 'InvalidArguments',
   CORRAL_JSON_UNSUPPORTED: 'InvalidArguments',
   CORRAL_TIMED_OUT: 'TimedOut',
-};
+});
 
 /** An error that the prelude itself raises. */
 export function raise(code: keyof typeof GUEST_HINTS, message: string, limit?: string): CorralError {

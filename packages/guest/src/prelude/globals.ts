@@ -20,31 +20,49 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   crypto: ['crypto'],
 };
 
+/** Cancels what waits for its signal. */
+export interface Cancel {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+}
+/** Members of the part `web` that the prelude itself uses. */
+export interface WebPart {
+  readonly DOMException: new (message: string, name: string) => Error;
+  readonly makeCancel: () => Cancel;
+}
+
+/** @returns the part `web`, loaded at the first call */
 export function installGlobals(
   global: typeof globalThis,
   { timers, host, seed, console }: { timers: Timers; host: HostFunctions; seed: string; console: object },
-): void {
+): () => WebPart {
   const define = (name: string, value: unknown) =>
     Object.defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
 
   const evaluate = global.eval;
   /** Loads a part on behalf of another part. */
   const more = (part: string): unknown => evaluate(host.part(part));
+  const loaded = new Map<string, Record<string, unknown>>();
+  const loaders = new Map<string, () => Record<string, unknown>>();
   for (const [part, names] of Object.entries(PARTS)) {
     const load = () => {
+      const before = loaded.get(part);
+      if (before !== undefined) return before;
       // Libraries read globals before they define any; without this line that would load the part again, without end.
       for (const name of names) define(name, undefined);
       // Each part is a script whose value is a function from its dependencies to the globals it defines.
       const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more });
       for (const name of names) define(name, made[name]);
+      loaded.set(part, made);
+      return made;
     };
+    loaders.set(part, load);
     for (const name of names) {
       Object.defineProperty(global, name, {
         configurable: true,
         enumerable: false,
         get() {
-          load();
-          return (global as unknown as Record<string, unknown>)[name];
+          return load()[name];
         },
         set(value: unknown) {
           define(name, value);
@@ -69,6 +87,7 @@ export function installGlobals(
   define('clearTimeout', clear);
   define('clearInterval', clear);
   define('console', console);
+  return () => (loaders.get('web') as () => Record<string, unknown>)() as unknown as WebPart;
 }
 
 type Callback = (...args: unknown[]) => void;

@@ -6,6 +6,7 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import type { HandlePath, HandleView, PlacedHandle } from '@corral/protocol/wire/handle';
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 import type { Handle } from '../sdk/types.ts';
+import { bare } from './bare.ts';
 import { BOUNDS } from './bounds.ts';
 import { raise } from './errors.ts';
 import { partOf } from './options.ts';
@@ -40,6 +41,7 @@ const MEMBERS: Members = {
   checkpoint: { value: 'state', handles: ['state', 'unread'] },
   finish: { value: 'output', handles: ['output'] },
 };
+for (const members of Object.values(MEMBERS)) bare(members);
 const isHandle = (value: object): boolean => meanings.has(value);
 const isNothing = () => false;
 
@@ -56,7 +58,7 @@ export function effectText(effect: Readonly<Record<string, unknown>>): string {
   if (value !== undefined) assertSayable(kind, value, effect[value]);
   const members: readonly string[] | undefined = made ? handles : undefined;
   if (members === undefined) return stringify(effect);
-  const found: (Means & { path: Path })[] = [];
+  const found: (Means & { path: Path })[] = bare([]);
   const above: { value: unknown; path: Path }[] = [];
   const text = stringify(effect, function (this: Record<string, unknown>, key, given: unknown) {
     while (above.length > 0 && above.at(-1)?.value !== this) above.pop();
@@ -65,7 +67,7 @@ export function effectText(effect: Readonly<Record<string, unknown>>): string {
     const path = parent === undefined ? [] : [...parent, Array.isArray(this) ? Number(key) : key];
     const means = meanings.get(this[key] as object);
     if (means !== undefined && members.includes(path[0] as string)) {
-      found.push({ path, ...means });
+      found.push(bare({ path: bare([...path]), ...means }));
       return null;
     }
     if (typeof given === 'object' && given !== null) above.push({ value: given, path });
@@ -99,7 +101,7 @@ export class Handles {
   /** The handle that has just arrived. The host counts indexes in the same way. */
   take(view: HandleView): Handle {
     this.#next += 1;
-    return this.#make({ handle: this.#next - 1 }, view);
+    return this.#make(bare({ handle: this.#next - 1 }), view);
   }
 
   /** Puts handles in their positions in a delivery. */
@@ -108,7 +110,7 @@ export class Handles {
     handles: readonly (HandleView & Pick<PlacedHandle, 'path'> & { readonly handle?: number; readonly at?: HandlePath })[] = [],
   ): void {
     for (const { path, handle, at: part, ...view } of handles) {
-      const whole = handle === undefined ? this.take(view) : this.#make({ handle }, view);
+      const whole = handle === undefined ? this.take(view) : this.#make(bare({ handle }), view);
       const here = (part ?? []).reduce<Handle>((one, name) => one.part(name), whole);
       let at = delivery as Record<string | number, unknown>;
       for (const part of path.slice(0, -1)) at = at[part] as Record<string | number, unknown>;
@@ -133,9 +135,9 @@ export class Handles {
       kept = false;
     };
     const part = (name: string | number) => {
-      const at = [...(means.at ?? []), partOf(name)];
+      const at = bare([...(means.at ?? []), partOf(name)]);
       if (at.length > JSON_MAX_DEPTH) throw raise('CORRAL_ARGS_INVALID', `A handle reaches ${JSON_MAX_DEPTH} levels deep, and no further.`);
-      return this.#make({ ...means, at }, { type: 'unknown', bytes });
+      return this.#make(bare({ ...means, at }), { type: 'unknown', bytes });
     };
     for (const [name, value] of Object.entries({ dispose, part })) Object.defineProperty(handle, name, { value, enumerable: false });
     return Object.freeze(handle) as Handle;

@@ -1,6 +1,7 @@
 /** Messages as an agent reads them: in order, one at a time, as an async iterable. */
 import type { CapabilityView, MessageDelivery } from '@corral/protocol/wire/delivery';
 import type { Message, Messages } from '../sdk/types.ts';
+import { bare } from './bare.ts';
 import { makeCaps } from './capabilities.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
@@ -47,9 +48,9 @@ export class Inbox {
   receive(delivery: Pick<MessageDelivery, 'from' | 'body' | 'caps' | 'handles' | 'request'>): void {
     this.#handles.place(delivery, delivery.handles);
     const { from, body, caps = [], request } = delivery;
-    const views: Record<string, CapabilityView> = {};
+    const views: Record<string, CapabilityView> = bare({});
     for (const { alias, kind, name } of caps) {
-      views[alias] = { cap: this.#nextCap, kind, name };
+      views[alias] = bare({ cap: this.#nextCap, kind, name });
       this.#nextCap += 1;
     }
     this.put(from, body, caps.length === 0 ? NONE : views, request);
@@ -68,12 +69,13 @@ export class Inbox {
 
   /** Messages that arrived and were not read. */
   unread(): readonly object[] {
-    return this.#queue.unread.map((message) => {
+    const unread = this.#queue.unread.map((message) => {
       const { from, body } = message;
       const caps = this.#views.get(message);
       const request = this.#asked.get(message);
-      return { from, body, ...(caps === undefined ? {} : { caps }), ...(request === undefined ? {} : { request }) };
+      return bare({ from, body, ...(caps === undefined ? {} : { caps }), ...(request === undefined ? {} : { request }) });
     });
+    return bare(unread);
   }
 
   #reply(message: Message, value: unknown): void {

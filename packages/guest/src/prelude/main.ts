@@ -6,6 +6,7 @@ import type { Delivery } from '@corral/protocol/wire/delivery';
 import { COLLECT, DELIVER, REJECTED, type Abi, type HostFunctions, type PreludeConfig, type Rejected, type Thrown } from '../abi.ts';
 import type { AgentDefinition } from '../sdk/types.ts';
 import { Agent } from './agent.ts';
+import { bare } from './bare.ts';
 import { installClock, now, setTime } from './clock.ts';
 import { makeConsole } from './console.ts';
 import { describeBundle, findAgent } from './bundle.ts';
@@ -45,7 +46,7 @@ export function prelude(
   installRaces();
   const rejectedWith = installRejections();
   const { console, log } = makeConsole(effects, now);
-  installGlobals(global, { timers, host, seed: config.seed, console });
+  const web = installGlobals(global, { timers, host, seed: config.seed, console });
 
   const abi: Abi = Object.freeze({
     errorClass,
@@ -66,7 +67,7 @@ export function prelude(
     switch (operation) {
       case DELIVER:
         try {
-          agent ??= new Agent(findAgent(bundle(), config.agent), effects, timers, log);
+          agent ??= new Agent(findAgent(bundle(), config.agent), { effects, timers, log, web });
           agent.deliver(parse(text as string) as Delivery);
         } catch (error) {
           return JSON.stringify(thrown(error));
@@ -74,7 +75,7 @@ export function prelude(
         return undefined;
       case REJECTED: {
         const { name, message } = parse(text as string) as { name: string; message: string };
-        const answer: Rejected = { follows_cancel: agent?.follows(name, message) === true, ...rejectedWith() };
+        const answer: Rejected = bare({ follows_cancel: agent?.follows(name, message) === true, ...rejectedWith() });
         return JSON.stringify(answer);
       }
       case COLLECT:
@@ -97,5 +98,5 @@ export function prelude(
  */
 function thrown(error: unknown): Thrown {
   const stack = isError(error) ? errorStack(error) : undefined;
-  return { message: errorMessage(error), ...(stack === undefined ? {} : { stack }) };
+  return bare({ message: errorMessage(error), ...(stack === undefined ? {} : { stack }) });
 }

@@ -4,6 +4,7 @@
  * allowed.
  */
 import type { Attenuation, CallOptions, RequestOptions, SleepOptions } from '../sdk/types.ts';
+import { bare } from './bare.ts';
 import { BOUNDS, BUDGET_BOUNDS } from './bounds.ts';
 import { raise, type CorralError } from './errors.ts';
 import { show } from './inspect.ts';
@@ -25,9 +26,11 @@ export function invalid(name: string, value: unknown, allowed: string): CorralEr
   return raise('CORRAL_ARGS_INVALID', `${name} must be ${allowed}; it is ${shown}.`);
 }
 
+const NONE: Fields = Object.freeze(bare({}));
+
 /** An options object; left out, it is empty. */
 function fieldsOf(name: string, options: unknown): Fields {
-  if (options === undefined) return {};
+  if (options === undefined) return NONE;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid(name, options, 'an object');
   return options as Fields;
 }
@@ -91,7 +94,7 @@ export function callOptions(options: unknown): CheckedCall {
 
 function retryOf(retry: unknown): { attempts: number } {
   const { attempts } = fieldsOf('retry', retry);
-  return { attempts: wholeNumber('retry.attempts', attempts, 1, BOUNDS.retry_attempts) };
+  return bare({ attempts: wholeNumber('retry.attempts', attempts, 1, BOUNDS.retry_attempts) });
 }
 
 export interface CheckedRequest {
@@ -151,7 +154,7 @@ export const sleepSignal = (options: unknown): AbortSignal | undefined =>
 
 /** Amounts that a spawn moves to the child's purse. */
 export function budgetOf(budget: unknown): Record<string, number> {
-  const amounts: Record<string, number> = {};
+  const amounts: Record<string, number> = bare({});
   for (const [name, amount] of Object.entries(fieldsOf('budget', budget))) {
     if (amount === undefined || (name === 'slice' && typeof amount === 'function')) continue;
     const bounds = Object.hasOwn(BUDGET_BOUNDS, name) ? BUDGET_BOUNDS[name] : undefined;
@@ -169,7 +172,7 @@ export function agentNameOf(name: unknown): string {
 /** A copy of the terms of a capability, so that later changes to the agent's object have no effect. */
 export function attenuationOf(given: unknown): Attenuation {
   if (given === undefined) throw invalid('The terms of attenuate', given, 'an object');
-  const terms: Record<string, unknown> = {};
+  const terms: Record<string, unknown> = bare({});
   for (const [name, value] of Object.entries(fieldsOf('The terms of attenuate', given))) {
     if (value === undefined) continue;
     const term = Object.hasOwn(TERMS, name) ? TERMS[name] : undefined;
@@ -185,7 +188,7 @@ const count: Check = (value, name) => wholeNumber(name, value, 0, MAX_SAFE_INTEG
 const rights: Check = (value, name) => {
   const known = ['invoke', 'delegate', 'read'];
   if (Array.isArray(value) && value.length <= known.length && value.every((right) => known.includes(right as string)))
-    return [...(value as unknown[])];
+    return bare([...(value as unknown[])]);
   throw invalid(name, value, `a list of ${known.join(', ')}`);
 };
 
@@ -197,9 +200,9 @@ const TERMS: Readonly<Record<string, Check>> = {
   passes: rights,
   rate(value, name) {
     const { per_minute, ...more } = fieldsOf(name, value);
-    const [other] = Object.keys(more);
+    const other = Object.keys(more).at(0);
     if (other !== undefined) throw invalid('A term of rate', other, 'per_minute');
-    return { per_minute: wholeNumber('rate.per_minute', per_minute, 1, BOUNDS.uses_per_minute) };
+    return bare({ per_minute: wholeNumber('rate.per_minute', per_minute, 1, BOUNDS.uses_per_minute) });
   },
   bytes: count,
   only_clean(value, name) {
@@ -212,7 +215,7 @@ function where(value: unknown, name: string): Fields {
   const conditions = fieldsOf(name, value);
   const names = Object.keys(conditions);
   if (names.length > BOUNDS.predicates) throw invalid(name, `${names.length} arguments`, `at most ${BOUNDS.predicates} arguments`);
-  const checked: Record<string, unknown> = {};
+  const checked: Record<string, unknown> = bare({});
   for (const argument of names) {
     // As a member, this name would set the prototype of the effect, and the condition would be lost.
     if (argument === '' || argument === '__proto__' || argument.length > BOUNDS.argument_characters)
@@ -224,7 +227,7 @@ function where(value: unknown, name: string): Fields {
 
 function predicate(value: unknown, name: string): Fields {
   if (value === undefined) throw invalid(name, value, `an object with some of ${Object.keys(PREDICATES).join(', ')}`);
-  const checked: Record<string, unknown> = {};
+  const checked: Record<string, unknown> = bare({});
   for (const [which, operand] of Object.entries(fieldsOf(name, value))) {
     if (operand === undefined) continue;
     const check = Object.hasOwn(PREDICATES, which) ? PREDICATES[which] : undefined;

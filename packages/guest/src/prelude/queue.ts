@@ -1,5 +1,6 @@
 /** A queue of arrivals as an agent reads it: in order, one at a time, as an async iterable. */
 import type { Stream, WaitOptions } from '../sdk/types.ts';
+import { own } from './bare.ts';
 import { timedOut, waitOptions } from './options.ts';
 import { raise } from './errors.ts';
 import { isAwaited, Reading } from './reading.ts';
@@ -14,6 +15,14 @@ interface Reader<T> {
   /** Removes its deadline and its signal. */
   over: () => void;
 }
+
+/** A reader while it is made. Its members are there from the start, so that a write meets no setter of Object.prototype. */
+interface Opening<T> extends Reader<T> {
+  promise: Reading<T>;
+  resolve: (item: T) => void;
+  reject: (reason: unknown) => void;
+}
+const UNREAD = { promise: undefined, resolve: undefined, reject: undefined, over: () => undefined };
 
 /** Given to readers of an iterator after the iterator was left. */
 const ENDED = Symbol('ended');
@@ -58,7 +67,7 @@ export class Queue<T> {
       const item = this.#items.shift();
       if (item !== undefined) return Promise.resolve(item);
       if (expired) throw timedOut('wait');
-      return this.#read(wanted.timeout_ms, signal).promise;
+      return this.#read(own(wanted, 'timeout_ms'), signal).promise;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -109,12 +118,15 @@ export class Queue<T> {
   }
 
   #read(timeout_ms: number | undefined, signal: AbortSignal | undefined): Reader<T> {
-    const reader = { crank: this.#crank, over: () => undefined } as unknown as Reader<T> & { promise: Reading<T> };
+    const reader = { ...UNREAD, crank: this.#crank } as unknown as Opening<T>;
     const again = () => {
       reader.crank = this.#crank;
       if (this.#items.length > 0) this.#handOut();
     };
-    reader.promise = Reading.of<T>((resolve, reject) => Object.assign(reader, { resolve, reject }), again);
+    reader.promise = Reading.of<T>((resolve, reject) => {
+      reader.resolve = resolve;
+      reader.reject = reject;
+    }, again);
     const off = (reason: unknown) => {
       this.#readers = this.#readers.filter((one) => one !== reader);
       reader.over();

@@ -30,13 +30,18 @@ export class Reading<T> extends Promise<T> {
     return made;
   }
 
+  /** Reads what `then` makes; an agent may have replaced that of Promise. */
+  static override get [Symbol.species]() {
+    return Reading;
+  }
+
   /** `await`, `catch` and `finally` call this too, because this is not a plain promise for them. */
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
   override then<A = T, B = never>(
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const made = super.then(fulfilled, rejected) as Promise<A | B> & Reading<A | B>;
+    const made = then.call(this, fulfilled, rejected) as Promise<A | B> & Reading<A | B>;
     const state = states.get(this);
     if (state !== undefined) {
       states.set(made, { uses: [], root: state.root });
@@ -45,6 +50,9 @@ export class Reading<T> extends Promise<T> {
     return made;
   }
 }
+
+// An agent reaches the class by its instances.
+for (const reached of [Reading, Reading.prototype] as readonly object[]) Object.freeze(reached);
 
 function use(state: State, by: Use): void {
   state.uses = [...state.uses.filter(isAlive), by];

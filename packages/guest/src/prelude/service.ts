@@ -5,6 +5,7 @@
 import type { MessageDelivery, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { ServiceOptions, Turn as TurnOf } from '../sdk/service.ts';
 import type { AgentContext, Uses } from '../sdk/types.ts';
+import { bare } from './bare.ts';
 import type { Effects } from './effects.ts';
 import { errorMessage } from './describe.ts';
 import { CorralError, raise } from './errors.ts';
@@ -85,13 +86,10 @@ export class Service {
       const input = await validate(handler.message, message, 'CORRAL_ARGS_INVALID', 'message', `${String(which)}’s`);
       isBad = false;
       const state = await validate(this.#options.state, start.state, 'CORRAL_OUTPUT_INVALID', 'state that was kept', `${name}’s`);
-      // Copied by descriptors, so that `signal` stays a getter.
-      const context = Object.defineProperties({}, Object.getOwnPropertyDescriptors(this.#powers.context(start))) as AgentContext<
-        unknown,
-        Uses
-      >;
-      const own = { message: input, key, state, from: Object.freeze(from) as Argument['from'] };
-      const argument: Argument = Object.assign(context, own);
+      const context = this.#powers.context(start) as unknown as Record<string, unknown>;
+      const own: Readonly<Record<string, unknown>> = { message: input, key, state, from: Object.freeze(from) };
+      for (const name of Object.keys(own)) context[name] = own[name];
+      const argument = context as unknown as Argument;
       const answer = await handler.run(argument as never);
       const value = await validate(handler.reply, answer, 'CORRAL_OUTPUT_INVALID', 'reply', `${String(which)}’s`);
       const kept = await validate(this.#options.state, state, 'CORRAL_OUTPUT_INVALID', 'state', `${name}’s`);
@@ -103,7 +101,7 @@ export class Service {
     } catch (error) {
       turn.answer = {
         ...reply,
-        error: { ...(isBad && isRaised(error) ? { invalid: true } : {}), message: errorMessage(error, 'handler') },
+        error: bare({ ...(isBad && isRaised(error) ? { invalid: true } : {}), message: errorMessage(error, 'handler') }),
       };
     }
   }

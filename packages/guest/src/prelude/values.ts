@@ -18,8 +18,7 @@ const { isArray } = Array;
 const { isFinite: isFiniteNumber } = Number;
 const { isView } = ArrayBuffer;
 const objectPrototype = Object.prototype;
-const tagText = Function.prototype.call.bind(Object.prototype.toString) as (value: unknown) => string;
-const timeOf = Function.prototype.call.bind(Date.prototype.getTime) as (date: unknown) => number;
+const textOf = Object.prototype.toString;
 // oxlint-enable typescript/unbound-method
 // JSON.isRawJSON is newer than TypeScript's types.
 const isRaw = (JSON as { isRawJSON?: (value: unknown) => boolean }).isRawJSON ?? (() => false);
@@ -48,7 +47,7 @@ const ODD_TYPES: Readonly<Record<string, string>> = {
 };
 
 /** The name of a built-in kind, or of an object's own class. */
-export const tagOf = (value: object): string => tagText(value).slice(8, -1);
+export const tagOf = (value: object): string => textOf.call(value).slice(8, -1);
 
 /**
  * @param stands tells whether an object stands for a value, as handles do
@@ -103,12 +102,12 @@ function within(part: string | number, found: Oddity): Oddity {
 function oddObject(object: object, prototype: unknown): string | undefined {
   if (prototype === null) return isRaw(object) ? 'raw JSON; send the value itself' : undefined;
   const tag = tagOf(object);
-  if (tag === 'Date' && object instanceof Date) return Number.isNaN(timeOf(object)) ? 'an invalid date' : undefined;
+  if (tag === 'Date' && object instanceof Date) return Number.isNaN(object.getTime()) ? 'an invalid date' : undefined;
   if (object instanceof Error) return `an error; ${INSTEAD['Error'] as string}`;
   if (isView(object)) return `bytes (${tag}); send them as base64 or as an array`;
   if (tag === 'Number') return isFiniteNumber(Number(object)) ? undefined : `${Number(object)}; send null, or text`;
   if (tag === 'String' || tag === 'Boolean') return undefined;
-  if (tag in INSTEAD) return `${article(tag)}; ${INSTEAD[tag] as string}`;
+  if (Object.hasOwn(INSTEAD, tag)) return `${article(tag)}; ${INSTEAD[tag] as string}`;
   if (tag.endsWith('Iterator') || tag.endsWith('Iterator Helper')) return `an iterator; send [...iterator]`;
   // An object without enumerable members would arrive as {}, which the author cannot have meant.
   if (typeof (object as { toJSON?: unknown }).toJSON !== 'function' && keys(object).length === 0)
@@ -123,7 +122,9 @@ export function className(object: object): string | undefined {
   return typeof name === 'string' && name !== '' ? name.slice(0, 100) : undefined;
 }
 
-const article = (name: string) => `${/^[AEIOU]/i.test(name) ? 'an' : 'a'} ${name}`;
+const VOWEL = /^[AEIOU]/i;
+const PLAIN_NAME = /^[A-Za-z_$][\w$]*$/;
+const article = (name: string) => `${VOWEL.test(name) ? 'an' : 'a'} ${name}`;
 
 /** Parts of a path that a message shows. */
 const PARTS = 8;
@@ -134,11 +135,7 @@ export function pathText(root: string, path: readonly (string | number)[]): stri
     .slice(0, PARTS)
     .reduce<string>(
       (sum, part) =>
-        typeof part === 'number'
-          ? `${sum}[${part}]`
-          : /^[A-Za-z_$][\w$]*$/.test(part)
-            ? `${sum}.${part}`
-            : `${sum}[${JSON.stringify(part)}]`,
+        typeof part === 'number' ? `${sum}[${part}]` : PLAIN_NAME.test(part) ? `${sum}.${part}` : `${sum}[${JSON.stringify(part)}]`,
       root,
     );
   const shown = text.length > 300 ? text.slice(0, 300) : text;
