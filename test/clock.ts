@@ -16,6 +16,7 @@ export function movableClock(): MovableClock {
     clock: {
       now: () => realClock.now() + ahead,
       monotonic,
+      cpu: () => realClock.cpu?.() ?? 0,
       after(ms, then) {
         const happen = () => {
           if (later.delete(one)) then();

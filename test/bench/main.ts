@@ -9,6 +9,7 @@ import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
 import { soakMain } from './soak/main.ts';
 import { journal, parked, resume } from './survive.ts';
+import { turns } from './turns.ts';
 import { wakeUps } from './wakeups.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
@@ -28,6 +29,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   decide,
   detect,
   everything,
+  turns,
 };
 
 // The soak has no figures with floors, and takes its own arguments.

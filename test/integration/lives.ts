@@ -212,7 +212,7 @@ export class Life {
       // Others have their turn before the rest is decided.
       draft.wait();
       this.accounts.hold(draft.books)?.();
-    } else draft.finish();
+    } else draft.finish(0, false);
     draft.drop();
     assert.deepEqual(this.all, before);
   }

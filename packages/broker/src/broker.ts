@@ -90,7 +90,7 @@ export class Broker {
       }
       taken(outcome);
     };
-    new Slices(this.#slices, run, crank, { done, failed, stopped, after }).next();
+    new Slices(this.#slices, run, crank, { done, failed, stopped, after }).begin();
   }
 
   readonly #draft = (run: BusRun, crank: Crank): CrankDraft => {
@@ -123,6 +123,7 @@ export class Broker {
       decisions: batch.decisions,
       event,
       cpu_us: crank.cpu_us,
+      ...(draft.decide_us === 0 ? {} : { decide_us: draft.decide_us }),
       ...this.#queued(ledger, now),
       ...(crank.delivery.kind === 'message' && crank.inbox !== undefined ? { inbox: crank.inbox } : {}),
     };
@@ -137,6 +138,8 @@ export class Broker {
         const pending = ledger.pending.get(call.id);
         if (pending?.kind === 'call') pending.asked_at = asked_at;
         if (!call.early || neverLeft(pending) !== undefined) continue;
+        // After a crank that took long they wait for the commit, since starting them takes time too.
+        if (draft.decide_us > 0) break;
         batch.left.add(call.id);
         this.#dispatcher.start(record, call, loops !== undefined);
       }

@@ -12,7 +12,7 @@ import { ended, letGo, type Batch } from '../effects/batch.ts';
 import { Deciding } from '../effects/decide.ts';
 import type { DraftPolicies } from '../policies/draft-policies.ts';
 import { EffectReader } from '../effects/parse.ts';
-import { overrun } from './endings.ts';
+import { overrun, undecided } from './endings.ts';
 import { finishOutcome } from './finish.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { DecideContext } from '../effects/context.ts';
@@ -29,6 +29,8 @@ export class CrankDraft {
   readonly #reader: EffectReader;
   readonly #deciding: Deciding;
   #batch: Batch | undefined;
+  /** CPU time of deciding that the run pays for; known once `finish` was called. */
+  decide_us = 0;
 
   /**
    * Takes in what the crank was given.
@@ -61,11 +63,27 @@ export class CrankDraft {
     while (this.#reader.go(READ_AT_ONCE)) if (isOver()) return true;
     if (this.#reader.outcome !== undefined) this.#batch ??= ended(boundedOutcome(this.#reader.outcome));
     if (this.#batch !== undefined) return false;
-    for (let left = most; left > 0; left -= AT_ONCE) {
-      if (!this.#deciding.go(Math.min(left, AT_ONCE))) return false;
+    for (let left = most; left > 0;) {
+      const count = this.#next(Math.min(left, AT_ONCE));
+      if (!this.#deciding.go(count)) return false;
       if (isOver()) return true;
+      left -= count;
     }
     return true;
+  }
+
+  /** How many effects are decided before the clock is read again: one, if it may take long. */
+  #next(most: number): number {
+    const { effects, lengths } = this.#reader;
+    const at = this.#deciding.taken.length;
+    let [count, chars] = [0, 0];
+    while (count < most && chars < CHARS_AT_ONCE && at + count < effects.length) {
+      const effect = effects[at + count] as Effect;
+      // A value behind a handle may have any length.
+      chars += effect.kind === 'open' || 'handles' in effect ? CHARS_AT_ONCE : (lengths[at + count] ?? 0);
+      count += 1;
+    }
+    return Math.max(1, count);
   }
 
   /** Prepares for other work before the rest of this crank is decided: policies that are replaced meanwhile stay loaded. */
@@ -95,14 +113,19 @@ export class CrankDraft {
     return this.#batch ?? this.#deciding.batch;
   }
 
-  /** All of it is decided: whether that ends the run. */
-  finish(): void {
+  /**
+   * All of it is decided, or no more of it will be: whether that ends the run.
+   * @param decide_us CPU time of deciding that the run pays for, in microseconds
+   * @param isUnfinished it took too long
+   */
+  finish(decide_us: number, isUnfinished: boolean): void {
+    this.decide_us = decide_us;
     if (this.#batch !== undefined) return;
     const { books } = this;
     const { cpu_us, deliveryText, effectsText } = this.#crank;
     let { batch } = this.#deciding;
-    books.endCrank(this.#ledger.seq + 1, deliveryText.length + effectsText.length, cpu_us);
-    const limit = overrun(books);
+    books.endCrank(this.#ledger.seq + 1, deliveryText.length + effectsText.length, cpu_us, decide_us);
+    const limit = isUnfinished ? undecided(effectsText) : overrun(books);
     if (batch.outcome === undefined && limit !== undefined) {
       // Nothing of it leaves, so nobody gets what it would have given away.
       letGo(this.#context, batch);
@@ -131,6 +154,8 @@ export class CrankDraft {
   }
 }
 
+/** Characters of effects after which the clock is read, however few the effects. */
+const CHARS_AT_ONCE = 4 * 1024;
 /** Effects that are decided, and that are read, between two readings of the clock. Most cranks have fewer, so they never read it. */
 const AT_ONCE = 8;
 const READ_AT_ONCE = 64;

@@ -1,5 +1,6 @@
 /** Ends of runs that the host decides. */
 import { CorralError } from '@corral/protocol/errors';
+import { MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { exceeded } from '../effects/common.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -16,6 +17,13 @@ export function overrun(ledger: Ledger): Outcome | undefined {
     return exceeded('cpu_total', `The run used more than its ${ledger.purse.granted.cpu_ms} ms of CPU time.`);
   return overcharged(ledger);
 }
+
+/** The outcome of a run whose crank takes its host too long to decide. */
+export const undecided = (effectsText: string): Outcome =>
+  exceeded(
+    'decide',
+    `Deciding ${effectsText.length} bytes of effects took more than ${MACHINE.decide_cpu_ms.default} ms of the host’s CPU time; let fewer of them leave in one crank.`,
+  );
 
 /** Wraps an unexpected exception as CORRAL_INTERNAL. */
 export const internal = (error: unknown): CorralError =>

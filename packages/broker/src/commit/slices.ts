@@ -1,7 +1,7 @@
 /**
  * Decides a crank in slices, over several turns of the event loop, so that a crank with many effects does not hold up its host. Between two
  * slices other runs are decided. They see the reservations and uses of the draft; the store does not. If a capability that the draft used
- * is revoked meanwhile, the draft is dropped and the crank is decided again.
+ * is revoked meanwhile, the draft is dropped and the crank is decided again. The CPU time of all slices is limited, and the run pays for it.
  */
 import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
@@ -11,6 +11,9 @@ import { CrankDraft } from './draft.ts';
 import type { Turns } from './turns.ts';
 
 const WHOLE: Slice = { effects: Number.POSITIVE_INFINITY, gap_ms: 0 };
+
+/** CPU time of deciding after which a crank is not adopted in the same turn. */
+const ADOPTED_AFTER_MS = 1;
 
 export interface SlicesOptions {
   readonly clock: Clock;
@@ -45,7 +48,11 @@ export class Slices {
   #release: (() => void) | undefined;
   #stop: (() => void) | undefined;
   #isOpen = false;
+  /** All is decided; only the draft is to be adopted. */
+  #isReady = false;
   #slice = WHOLE;
+  /** CPU time that deciding has taken so far. */
+  #spent_ms = 0;
 
   constructor(options: SlicesOptions, run: BusRun, crank: Crank, decided: Decided) {
     this.#options = options;
@@ -54,62 +61,86 @@ export class Slices {
     this.#decided = decided;
   }
 
-  /** Decides the next slice. Further slices follow by timer. */
+  /** Decides the first slice, at once if there is time in this turn of the event loop. Further slices follow by timer. */
+  begin(): void {
+    if (this.#options.turns.hasTime) this.next();
+    else this.#wait();
+  }
+
+  /** Decides the next slice. */
   next(): void {
     if (this.#isOpen && this.#run.control !== 'none') return this.#decided.stopped();
-    const draft = this.#decide();
-    if (draft === undefined) return;
-    this.#end();
-    if (draft instanceof CrankDraft) this.#decided.done(draft);
-    else this.#decided.failed(draft.error);
-    this.#run.behind.drain();
-    this.#decided.after();
+    const began = this.#cpu();
+    try {
+      const draft = this.#decide(began);
+      if (draft === undefined) return;
+      this.#end();
+      if (draft instanceof CrankDraft) this.#decided.done(draft);
+      else this.#decided.failed(draft.error);
+      this.#run.behind.drain();
+      this.#decided.after();
+    } finally {
+      this.#options.turns.spent(this.#run.ledger.record.tenant, this.#cpu() - began);
+    }
   }
 
   /** @returns the decided draft; undefined if another slice follows */
-  #decide(): CrankDraft | { readonly error: unknown } | undefined {
+  #decide(began: number): CrankDraft | { readonly error: unknown } | undefined {
     try {
-      const draft = (this.#draft ??= this.#options.draft(this.#run, this.#crank));
-      this.#take();
-      if (this.#go(draft)) this.#wait(draft);
-      else if (this.#isOpen && draft.isStale) {
-        // A decision of an earlier slice used a capability that is revoked by now: no effect of this draft may leave.
-        draft.drop();
-        this.#draft = undefined;
-        return this.#decide();
-      } else {
-        draft.finish();
-        return draft;
-      }
-      return undefined;
+      return this.#attempt(began);
     } catch (error) {
       this.#draft?.drop();
       return { error };
     }
   }
 
+  #attempt(began: number): CrankDraft | undefined {
+    const draft = (this.#draft ??= this.#options.draft(this.#run, this.#crank));
+    this.#take();
+    const hasMore = this.#go(draft, began);
+    const took_ms = this.#cpu() - began;
+    this.#spent_ms += took_ms;
+    const isTooLong = hasMore && this.#spent_ms >= MACHINE.decide_cpu_ms.default;
+    // A long crank is adopted in a turn of its own, because that takes time too.
+    const isLate = !hasMore && this.#isOpen && !this.#isReady && took_ms > ADOPTED_AFTER_MS;
+    if ((hasMore && !isTooLong) || isLate) {
+      this.#isReady = isLate;
+      this.#wait(draft);
+      return undefined;
+    }
+    if (this.#isOpen && draft.isStale) {
+      // A decision of an earlier slice used a capability that is revoked by now: no effect of this draft may leave.
+      draft.drop();
+      this.#draft = undefined;
+      this.#isReady = false;
+      return this.#attempt(began);
+    }
+    // A crank that was decided at once costs nothing, so an entry depends on measured times only where it took long.
+    draft.finish(this.#isOpen ? Math.round(this.#spent_ms * 1000) : 0, isTooLong);
+    return draft;
+  }
+
+  #cpu(): number {
+    const { clock } = this.#options;
+    return clock.cpu === undefined ? clock.monotonic() : clock.cpu();
+  }
+
   /** Decides the next effects. @returns whether there are more */
-  #go(draft: CrankDraft): boolean {
-    const { clock, slice } = this.#options;
-    this.#slice = slice?.(this.#run.ledger.record.id) ?? WHOLE;
-    let until: number | undefined;
-    return draft.go(this.#slice.effects, () => {
-      const now = clock.monotonic();
-      until ??= now + MACHINE.decide_slice_ms.default;
-      return now >= until;
-    });
+  #go(draft: CrankDraft, began: number): boolean {
+    this.#slice = this.#options.slice?.(this.#run.ledger.record.id) ?? WHOLE;
+    return draft.go(this.#slice.effects, () => this.#cpu() - began >= MACHINE.decide_slice_ms.default);
   }
 
   /** Counts the draft's reservations against other runs, and leaves the event loop to them. */
-  #wait(draft: CrankDraft): void {
+  #wait(draft?: CrankDraft): void {
     const { turns, accounts, open } = this.#options;
     if (!this.#isOpen) {
       this.#isOpen = true;
       open.add(this.#run);
       this.#run.behind.begin(this.#crank, () => this.#drop());
     }
-    draft.wait();
-    this.#release = accounts?.hold(draft.books);
+    draft?.wait();
+    this.#release = draft === undefined ? undefined : accounts?.hold(draft.books);
     this.#stop = turns.after(this.#run.ledger.record.tenant, this.#slice.gap_ms, () => this.next());
   }
 

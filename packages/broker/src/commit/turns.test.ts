@@ -22,7 +22,8 @@ test('cranks that are decided at the same time take turns, one slice in a turn o
   for (const name of ['a', 'b', 'c']) turns.after('t', 0, () => slices(name, 2));
   const seen = Array.from({ length: 7 }, () => (turn(), said.length));
   expect(said).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
-  expect(seen).toEqual([1, 2, 3, 4, 5, 6, 6]);
+  // The last slices of cranks leave time for each other.
+  expect(seen).toEqual([1, 2, 3, 6, 6, 6, 6]);
 });
 
 test('a crank that is dropped gives its turn to the next one', () => {
@@ -42,4 +43,35 @@ test('tenants take turns: one with many cranks delays the crank of another by on
   turns.after('crew', 0, () => void said.push('other'));
   for (let i = 0; i < 4; i++) turn();
   expect(said).toEqual(['a', 'other', 'b', 'c']);
+});
+
+test('a tenant whose cranks take long has its next turn after others have had as much', () => {
+  const { turns, turn } = loop();
+  const said: string[] = [];
+  const crank = (tenant: string, ms: number, left: number): void => {
+    said.push(tenant);
+    if (left > 1) turns.after(tenant, 0, () => crank(tenant, ms, left - 1));
+    turns.spent(tenant, ms);
+  };
+  turns.after('zoo', 0, () => crank('zoo', 40, 3));
+  turns.after('crew', 0, () => crank('crew', 10, 9));
+  for (let i = 0; i < 12; i++) turn();
+  expect(said.join(' ')).toBe('zoo crew crew crew crew zoo crew crew crew crew zoo crew');
+});
+
+test('cranks that come after a turn is used up wait for the next one, and those of one tenant share it', () => {
+  const { turns, turn } = loop();
+  const said: string[] = [];
+  expect(turns.hasTime).toBe(true);
+  turns.spent('zoo', 15);
+  expect(turns.hasTime).toBe(false);
+  for (const name of ['a', 'b', 'c', 'd'])
+    turns.after('crew', 0, () => {
+      said.push(name);
+      turns.spent('crew', 4);
+    });
+  turn();
+  expect(said).toEqual(['a', 'b', 'c']);
+  turn();
+  expect(said).toEqual(['a', 'b', 'c', 'd']);
 });

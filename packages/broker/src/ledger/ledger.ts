@@ -143,7 +143,7 @@ export class Ledger implements Books {
       this.beginCrank(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery), cpu_us, entry.inbox);
       const byId = new Map(decisions.map((decision) => [decision.id, decision]));
       for (const effect of JSON.parse(effects) as Effect[]) this.applyEffect(effect, decisionOn(effect, byId));
-      this.endCrank(seq, delivery.length + effects.length, cpu_us);
+      this.endCrank(seq, delivery.length + effects.length, cpu_us, entry.decide_us);
     } else if (seq !== how.checkpoint) this.purse.spend('cpu_ms', cpu_us / 1000);
     this.seal(entry, how.monotonic);
   }
@@ -167,8 +167,9 @@ export class Ledger implements Books {
     takeEffect(this, effect, decision);
   }
 
-  /** The step after the effects. @param length of the texts of delivery and effects */
-  endCrank(seq: number, length: number, cpu_us: number): void {
+  /** The step after the effects. @param length of the texts of delivery and effects @param decide_us CPU time of deciding them */
+  endCrank(seq: number, length: number, cpu_us: number, decide_us = 0): void {
+    this.purse.spend('cpu_ms', decide_us / 1000);
     this.journalBytes += length;
     this.segment_entries += 1;
     this.segment_cpu_us += cpu_us;

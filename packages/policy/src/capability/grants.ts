@@ -7,7 +7,7 @@ import { RIGHTS, type Attenuation, type Grant, type GrantState, type Right, type
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
-import { argumentAt, prepare, whyNot, type Condition } from './predicate.ts';
+import { argumentAt, Paths, prepare, whyNot, type Condition } from './predicate.ts';
 
 /** A refusal by the grant itself. */
 export interface Refusal {
@@ -107,13 +107,14 @@ export class Grants {
     const own = this.#nodes.get(id)?.grant.rights;
     if (own !== undefined && !own.includes('invoke') && !(use.reads && own.includes('read')))
       return { code: 'CORRAL_GRANT_RIGHT', message: `The capability is not for ${use.reads ? 'reading' : 'use'} by its holder.` };
+    const paths = new Paths();
     let next: GrantId | undefined = id;
     while (next !== undefined) {
       const node = this.#nodes.get(next);
       // A missing node counts as revoked.
       if (node === undefined || node.revoked) return TAKEN_BACK;
       if (!node.plain) {
-        const refusal = refusalOf(node, input, now, use);
+        const refusal = refusalOf(node, input, now, use, paths);
         if (refusal !== undefined) return refusal;
       }
       next = node.grant.parent;
@@ -331,7 +332,7 @@ export function isPlain(grant: Grant): boolean {
 }
 
 /** Why one grant of a chain does not allow a use. */
-function refusalOf(node: Node, input: unknown, now: number, use: Use): Refusal | undefined {
+function refusalOf(node: Node, input: unknown, now: number, use: Use, paths: Paths): Refusal | undefined {
   const { grant } = node;
   if (grant.expires_at !== undefined && now >= grant.expires_at)
     return { code: 'CORRAL_GRANT_EXPIRED', message: 'The capability has expired.' };
@@ -361,7 +362,7 @@ function refusalOf(node: Node, input: unknown, now: number, use: Use): Refusal |
   }
   node.conditions ??= Object.entries(grant.where).map(([name, predicate]) => ({ name, condition: prepare(predicate) }));
   for (const { name, condition } of node.conditions) {
-    const why = whyNot(condition, argumentAt(input, name));
+    const why = whyNot(condition, argumentAt(input, name), paths);
     if (why !== undefined) return { code: 'CORRAL_GRANT_PREDICATE', message: `The capability does not cover this: ${name} ${why}.` };
   }
   return undefined;

@@ -5,9 +5,10 @@
 import type { Predicate } from '@corral/protocol/model/grant';
 import { canonical, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 
-/** A predicate prepared for repeated use: its values are in canonical form. */
+/** A predicate prepared for repeated use: its values are in canonical form, and its path in segments. */
 export interface Condition {
   readonly predicate: Predicate;
+  readonly under: readonly string[] | undefined;
   readonly equals: string | undefined;
   readonly among: ReadonlySet<string> | undefined;
   /** Length of the longest canonical text that can match. */
@@ -20,18 +21,33 @@ export function prepare(predicate: Predicate): Condition {
   const among = predicate.in === undefined ? undefined : new Set(predicate.in.map((one) => canonical(one)));
   let longest = equals?.length ?? 0;
   for (const text of among ?? []) longest = Math.max(longest, text.length);
-  return { predicate, equals, among, longest };
+  const under = predicate.under === undefined ? undefined : segments(predicate.under);
+  return { predicate, under, equals, among, longest };
 }
 
-/** Why a predicate does not hold, or undefined if it does. A missing argument fails every predicate. */
-export function whyNot({ predicate, equals, among, longest }: Condition, value: unknown): string | undefined {
+/** Paths in segments, so that a path which many predicates look at is taken apart once. */
+export class Paths {
+  #path: string | undefined;
+  #segments: readonly string[] | undefined;
+
+  of(path: string): readonly string[] | undefined {
+    if (path !== this.#path) [this.#path, this.#segments] = [path, segments(path)];
+    return this.#segments;
+  }
+}
+
+/**
+ * Why a predicate does not hold, or undefined if it does. A missing argument fails every predicate.
+ * @param paths shared by the predicates that look at the same arguments
+ */
+export function whyNot({ predicate, under, equals, among, longest }: Condition, value: unknown, paths = new Paths()): string | undefined {
   if (value === undefined) return 'is missing';
   if (equals !== undefined || among !== undefined) {
     const text = canonicalWithin(value as Json, longest);
     if (equals !== undefined && text !== equals) return `is not ${shown(equals)}`;
     if (among !== undefined && (text === undefined || !among.has(text))) return 'is not one of the allowed values';
   }
-  if (predicate.under !== undefined && !(typeof value === 'string' && isUnder(value, predicate.under)))
+  if (predicate.under !== undefined && !(typeof value === 'string' && isUnder(paths.of(value), under)))
     return `is not under ${shown(predicate.under)}`;
   if (predicate.prefix !== undefined && !(typeof value === 'string' && value.startsWith(predicate.prefix)))
     return `does not begin with ${shown(predicate.prefix)}`;
@@ -109,8 +125,6 @@ export function segments(path: string): string[] | undefined {
   return result;
 }
 
-function isUnder(path: string, root: string): boolean {
-  const inner = segments(path);
-  const outer = segments(root);
+function isUnder(inner: readonly string[] | undefined, outer: readonly string[] | undefined): boolean {
   return inner !== undefined && outer !== undefined && outer.length <= inner.length && outer.every((part, i) => part === inner[i]);
 }

@@ -207,6 +207,8 @@ export interface Entry {
   readonly decisions: readonly Decision[];
   readonly event: HostEvent | undefined;
   readonly cpu_us: number;
+  /** CPU time that its host took to decide a crank, if that was more than one turn of the event loop; the run pays for it. */
+  readonly decide_us?: number;
   /**
    * Time since the last entry that does not count towards wall time, because the run had something to do and the host gave it no
    * CPU. Negative if the host's clock was set back. Absent: none, or not measured by an older host.

@@ -7,6 +7,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary moment; never decreases. */
   monotonic(): number;
+  /** CPU time of this thread so far, in milliseconds; left out where nothing measures it, and then `monotonic` stands in for it. */
+  cpu?(): number;
   /** Calls `then` once, after at least `ms`. Returns a function that cancels it. */
   after(ms: number, then: () => void): () => void;
 }

@@ -55,10 +55,11 @@ export function decodeTexts(bytes: Buffer, count: number): { texts: (string | un
 
 export const ENTRY_TEXTS = 3;
 
-export function entryTexts({ delivery, effects, decisions, event, queued_ms, inbox }: Entry): Texts {
+export function entryTexts({ delivery, effects, decisions, event, decide_us, queued_ms, inbox }: Entry): Texts {
   const rest = JSON.stringify({
     ...(decisions.length === 0 ? {} : { decisions }),
     ...(event === undefined ? {} : { event }),
+    ...(decide_us === undefined ? {} : { decide_us }),
     ...(queued_ms === undefined ? {} : { queued_ms }),
     ...(inbox === undefined ? {} : { inbox }),
   });
@@ -73,6 +74,6 @@ export function entryOf(
     decisions = [],
     event,
     ...more
-  } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event' | 'queued_ms' | 'inbox'>>;
+  } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event' | 'decide_us' | 'queued_ms' | 'inbox'>>;
   return { seq: row.seq, at: row.at, delivery, effects, decisions, event, cpu_us: row.cpu_us, ...more };
 }

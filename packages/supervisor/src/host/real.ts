@@ -8,6 +8,10 @@ const LONGEST_MS = 2 ** 31 - 1;
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  cpu() {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  },
   after(ms, then) {
     let timer: NodeJS.Timeout;
     const wait = (left: number) => {

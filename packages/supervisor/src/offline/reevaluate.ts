@@ -156,7 +156,7 @@ function withFacts(decision: Decision | undefined, tool: ReevaluationOptions['to
 /** Second half of applying an entry. */
 function finish(ledger: Ledger, entry: Entry): void {
   const { seq, delivery, effects, cpu_us } = entry;
-  if (delivery !== undefined && effects !== undefined) ledger.endCrank(seq, delivery.length + effects.length, cpu_us);
+  if (delivery !== undefined && effects !== undefined) ledger.endCrank(seq, delivery.length + effects.length, cpu_us, entry.decide_us);
   ledger.seal(entry);
 }
 
