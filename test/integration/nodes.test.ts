@@ -1,6 +1,6 @@
 /** Two hosts that share a store: what one of them can do about runs that the other holds. */
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { GrantId } from '@corral/protocol/ids';
+import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
@@ -105,6 +105,19 @@ describe('a run that another node holds', () => {
     expect(flat(receipt).map(({ fenced }) => fenced?.node)).toEqual(['first', 'first', 'first']);
     expect(await w.store.descendants(id)).toEqual([]);
     for (const run of below) expect((await w.store.run(run))?.status.outcome).toMatchObject({ kind: 'killed', by: 'ana' });
+  });
+
+  test('is not reached by the cancel of its parent, whose receipt says so, and ends with that one', async () => {
+    const wait = readingTool('wait', () => new Promise(() => undefined));
+    const w = await world([wait], { node: { name: 'first' } });
+    const other = await beside(w, [wait]);
+    const { id } = await w.submit(await w.deploy(agentFile('family/three-generations')));
+    await until(async () => (await w.store.descendants(id)).length === 2);
+    const child = (await w.store.runs({ parent: id }))[0]?.record.id as RunId;
+    await w.store.claim(child, await w.store.join('third', Date.now()), 'fence');
+    await until(() => w.supervisor.view(child) === undefined);
+    expect(await w.supervisor.control.cancel(id, 'ana', 'enough', 0)).toMatchObject({ children: [], not_reached: [child] });
+    expect(other.view(child)).toBeUndefined();
   });
 
   test('takes no other command here, and the answer names its node', async () => {

@@ -82,6 +82,27 @@ describe('wall time', () => {
     expect(Math.max(...entries.map(({ queued_ms }) => queued_ms ?? 0))).toBeGreaterThan(HOUR_MS - 1_000);
   });
 
+  // Bug ended-behind-another: seed 72000874 of two hosts.
+  test('does not run out while a crank waits in its cell behind that of another run', async () => {
+    const answer = gate();
+    const { clock, forward } = movableClock();
+    const ask = readingTool('ask', () => answer.opened.then(() => 'answer'));
+    const w = await world([ask], { clock, maxCells: 1, cellsPerTenant: 1, spares: 0 });
+    const asks = (name: string, then: string) =>
+      w.deploy(
+        `{ name: '${name}', uses: { ask: 'tool:ask' }, ceilings: { crank_cpu_ms: 10000 }, async run({ caps }) { const said = await caps.ask({}); ${then} } }`,
+      );
+    const [spins, waits] = [await asks('spins', 'for (;;);'), await asks('waits', 'return said;')];
+    const first = await w.submit(spins);
+    await w.until(first.id, (view) => view?.waiting === 'call');
+    const behind = await w.submit(waits);
+    await w.until(behind.id, (view) => view?.waiting === 'call');
+    answer.open();
+    await until(() => [first, behind].every(({ id }) => w.supervisor.view(id)?.on_cpu === true));
+    forward(25 * HOUR_MS, true);
+    expect(await behind.ended).toEqual({ kind: 'completed', output: 'answer' });
+  });
+
   test.each([
     ['in memory', false],
     ['in memory, the limit looked at first', true],

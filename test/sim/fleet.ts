@@ -63,7 +63,7 @@ export class Fleet {
   }
 
   /** All hosts that are alive, the first one included. */
-  #living(): Host[] {
+  living(): Host[] {
     return [this.#options.first(), ...this.#hosts].filter((host) => host?.alive === true) as Host[];
   }
 
@@ -75,11 +75,11 @@ export class Fleet {
 
   /** Hosts that take commands. */
   ready(): Host[] {
-    return this.#living().filter(({ supervisor, pulse }) => supervisor !== undefined && !pulse.isStopped);
+    return this.living().filter(({ supervisor, pulse }) => supervisor !== undefined && !pulse.isStopped);
   }
 
   isAlive(number: number): boolean {
-    return this.#living().some((host) => host.number === number);
+    return this.living().some((host) => host.number === number);
   }
 
   start(): void {
@@ -95,10 +95,10 @@ export class Fleet {
       next();
     };
     now(200, 4_000, () => this.#end());
-    now(50, 1_500, () => this.#stand(dice.pick(this.#living())));
+    now(50, 1_500, () => this.#stand(dice.pick(this.living())));
     now(100, 2_000, () => void this.pick()?.supervisor?.park());
     now(200, 3_000, () => {
-      const { disk } = dice.pick(this.#living())?.seat ?? {};
+      const { disk } = dice.pick(this.living())?.seat ?? {};
       if (disk === undefined) return;
       this.#slow(disk, dice.spread(3, 100));
       this.#options.timeline.after(dice.spread(20, 500), () => this.#slow(disk, 1));
@@ -110,7 +110,7 @@ export class Fleet {
    * it as soon as it knows.
    */
   heldElsewhere(seat: Seat, run: RunId, holder: number): void {
-    const host = this.#living().find((one) => one.seat === seat);
+    const host = this.living().find((one) => one.seat === seat);
     if (host === undefined || ![...host.kills.values()].includes(run) || host.fences.has(run)) return;
     const { stops } = host.pulse;
     this.#options.timeline.after(KNOWN_MS, () => {
@@ -127,13 +127,13 @@ export class Fleet {
 
   /** A commit has taken effect, and its host does not know yet. */
   committed(seat: Seat): void {
-    if (this.#chaos && this.#options.dice.chance(STILL)) this.#stand(this.#living().find((host) => host.seat === seat));
+    if (this.#chaos && this.#options.dice.chance(STILL)) this.#stand(this.living().find((host) => host.seat === seat));
   }
 
   /** The faults end: everybody goes on, and those that are gone are started. */
   calm(): void {
     this.#chaos = false;
-    for (const host of this.#living()) this.#goOn(host);
+    for (const host of this.living()) this.#goOn(host);
     for (const [i, seat] of this.#options.seats.entries()) {
       seat.disk.slow = 1;
       seat.cells.calm = true;

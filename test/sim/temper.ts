@@ -88,15 +88,8 @@ function hintsFrom(dice: Dice): RumourTemper {
   return { dropped: odds(), doubled: odds(), late: odds() };
 }
 
-/** The parts of a world with several hosts: what one host does to the runs of another is not simulated yet. */
-export const FLEET: Partial<Temper> = {
-  governed: false,
-  configure_every_ms: Number.POSITIVE_INFINITY,
-  varied: false,
-  debts: false,
-  midnight: undefined,
-  slices: undefined,
-};
+/** Not simulated with several hosts: configurations of which each host has its own, and limits of accounts, which each host counts alone. */
+export const FLEET: Partial<Temper> = { varied: false, midnight: undefined };
 
 /** Worlds as they were when the first seeds were recorded, without the kinds of trouble added since. */
 export const PLAIN: Partial<Temper> = {

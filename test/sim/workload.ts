@@ -221,9 +221,8 @@ function withFamily(job: Job): Job {
 export function workOf(dice: Dice, temper: Temper): readonly Job[] {
   const { debts, families_every_ms, midnight, slices, supervisors } = temper;
   const drawn = jobs(dice, { ...temper.work, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
-  if (supervisors > 1) return drawn.map(sharing);
-  if (midnight !== undefined) return drawn.map(dear);
-  if (debts) return drawn.map(inDebt);
-  if (Number.isFinite(families_every_ms)) return drawn.map(withFamily);
-  return slices === undefined ? drawn : drawn.map(atOnce);
+  const plain = (job: Job) => job;
+  const changed = debts ? inDebt : Number.isFinite(families_every_ms) ? withFamily : slices === undefined ? plain : atOnce;
+  if (supervisors > 1) return drawn.map((job, i) => (i % 2 === 0 ? sharing(job) : changed(job)));
+  return drawn.map(midnight === undefined ? changed : dear);
 }

@@ -88,7 +88,7 @@ export class World {
     if (midnight !== undefined) {
       timeline.epoch = MIDNIGHT - midnight.in_ms;
       this.#spend = oracle.mostADay = midnight.money * MICROS;
-    } else if (this.#temper.slices !== undefined) this.#spend = oracle.mostADay = PLENTY;
+    } else if (this.#temper.slices !== undefined && this.#temper.supervisors === 1) this.#spend = oracle.mostADay = PLENTY;
     const clock = timeline.clock(new Pulse());
     oracle.now = () => clock.now();
     oracle.graces.endsLate = Number.isFinite(this.#temper.full_every_ms) || this.#temper.disk.failing > 0;
@@ -142,7 +142,7 @@ export class World {
     this.#people = new Operators({
       oracle,
       dice: this.#dice,
-      host: () => this.#front(),
+      host: this.#front,
       insists: () => this.#temper.debts && this.#chaos,
       lease_ms: this.#seat.node?.lease_ms ?? 0,
       later: (ms, then) => void timeline.after(ms, then),
@@ -225,7 +225,9 @@ export class World {
     const { pulse } = host;
     const clock = this.timeline.clock(pulse, seat.skew_ms);
     const tools = this.powers.tools(pulse, () => seat.disk.node);
-    const setup = this.#chaos && this.#temper.varied ? setupFrom(this.#setups) : WHOLE;
+    // Several hosts have the same configuration at a time.
+    const present = this.#fleet === undefined ? WHOLE : this.oracle.setups.now;
+    const setup = !this.#chaos ? WHOLE : this.#temper.varied ? setupFrom(this.#setups) : present;
     this.oracle.setups.put(this.oracle.now(), setup);
     // Every host draws it, used or not, so that the seed gives the same world.
     const watched = this.#temper.governed && !dice.chance(0.5);
@@ -283,7 +285,8 @@ export class World {
       host.versions.set(tenant, await supervisor.deploy(tenant as TenantId, SOURCE, MANIFESTS));
     } catch (error) {
       const lacks = error instanceof CorralError && error.code === 'CORRAL_CAP_UNKNOWN';
-      if (!lacks || (this.oracle.setups.now.missing[tenant]?.size ?? 0) === 0) throw error;
+      // A host that is just starting may have been given an earlier configuration than the others.
+      if (!lacks || !this.oracle.setups.wasMissingAny(tenant)) throw error;
       this.timeline.after(
         100,
         () => host.alive && void this.#deploy(host, supervisor, tenant).catch((again: unknown) => this.#expected(again, 'a deploy')),
@@ -322,9 +325,7 @@ export class World {
   }
 
   /** A host that takes jobs and commands now. */
-  #front(): Host | undefined {
-    return this.#fleet === undefined ? this.host : this.#fleet.pick();
-  }
+  readonly #front = (): Host | undefined => (this.#fleet === undefined ? this.host : this.#fleet.pick());
 
   submit(job: Job): void {
     const host = this.#front();
@@ -359,12 +360,14 @@ export class World {
       );
   }
 
-  /** Gives the running host a new configuration. */
+  /** Gives the running hosts a new configuration. One that starts just now gets it at the end of its start; until then none is given. */
   #configure(setup: Setup): void {
-    if (this.host?.alive !== true || this.host.supervisor === undefined) return;
+    const hosts = this.#fleet === undefined ? [this.host].filter((host) => host?.alive === true) : this.#fleet.living();
+    const ready = hosts.filter((host) => host?.supervisor !== undefined);
+    if (ready.length === 0 || (this.#chaos && ready.length < hosts.length)) return;
     this.#say(`the host is configured: ${setup.rules} ${TENANTS.map((tenant) => [...(setup.missing[tenant] ?? [])].join()).join(' ')}`);
     this.oracle.setups.put(this.oracle.now(), setup);
-    this.host.configure(setup);
+    for (const host of ready) host?.configure(setup);
   }
 
   #expected(error: unknown, what: string): void {

@@ -172,6 +172,9 @@ function receipts(result: Result): string {
   );
   return [
     ...(rows.length === 0 ? ['no run'] : lines),
+    ...flat(done).flatMap(({ run, not_reached = [] }) =>
+      not_reached.map((child) => `${child}  not reached: another node holds it; it ends with ${run}`),
+    ),
     ...refused.map(({ run, code, detail }) => `${run}  not done: ${code} ${detail}`),
   ].join('\n');
 }

@@ -46,6 +46,7 @@ export interface ReceiptView {
   calls_aborted: number;
   calls_unknown: number[];
   fenced?: { node: string; until?: number | undefined } | undefined;
+  not_reached?: string[] | undefined;
   children: ReceiptView[];
 }
 export const ReceiptView: z.ZodType<ReceiptView> = z
@@ -67,6 +68,10 @@ export const ReceiptView: z.ZodType<ReceiptView> = z
       .describe(
         'the node that held the run when it was killed from another one: it can write nothing for the run any more, and calls that were durable before may leave it until then',
       ),
+    not_reached: z
+      .array(z.string())
+      .optional()
+      .describe('children that other nodes hold, which the command did not reach; they end with the run'),
     get children(): z.ZodArray<z.ZodType<ReceiptView>> {
       return z.array(ReceiptView);
     },

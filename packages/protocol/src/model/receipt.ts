@@ -29,6 +29,8 @@ export interface Receipt {
    * more; calls of cranks that were durable before may still leave it, at the latest at `until`.
    */
   readonly fenced?: Fenced;
+  /** Children that other nodes hold, which this command did not reach; they end with the run. */
+  readonly not_reached?: readonly RunId[];
   /** Receipts of its child runs. */
   readonly children: readonly Receipt[];
 }

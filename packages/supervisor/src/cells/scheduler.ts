@@ -187,6 +187,15 @@ export class Scheduler {
     run.ledger.wall.forgive(now, now - run.crankBegan);
   }
 
+  /** Time for which the present crank of a run has waited in its cell, behind another one. Milliseconds. */
+  waiting_ms({ seat, onCpu, crankBegan }: Run): number {
+    if (seat === undefined || onCpu === undefined) return 0;
+    const now = this.#options.clock.monotonic();
+    if (seat.cell.isBehind(seat.assignment)) return now - crankBegan;
+    const { task } = seat.cell;
+    return task?.assignment === seat.assignment ? Math.max(0, now - crankBegan - took_ms(task, now)) : 0;
+  }
+
   /** Moves the runs that have something to do out of a cell whose CPU is held by one run. */
   moveRunsFrom(cell: Cell): void {
     const stuck = this.#seats.onCpu(cell);

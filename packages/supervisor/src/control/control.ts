@@ -37,6 +37,7 @@ interface Details {
   readonly calls_aborted?: number;
   readonly calls_unknown?: readonly number[];
   readonly fenced?: Fenced;
+  readonly not_reached?: readonly RunId[];
   readonly children?: readonly Receipt[];
 }
 
@@ -158,7 +159,7 @@ export class Control {
       children.catch(() => undefined);
       await durable;
       const latency_ms = clock.monotonic() - began;
-      return this.#receipt(run, 'cancel', by, reason, latency_ms, { children: await children });
+      return this.#receipt(run, 'cancel', by, reason, latency_ms, await children);
     });
   }
 

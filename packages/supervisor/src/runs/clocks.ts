@@ -10,12 +10,17 @@ export interface ClockOptions {
   readonly hold: (id: RunId) => Promise<Run | undefined>;
   /** A timer, or the time limit of a request or approval, is due. */
   readonly onDue: (run: Run, id: number) => void;
+  /** Time for which the present crank of a run has been with its cell and waited there. Milliseconds. */
+  readonly waiting_ms: (run: Run) => number;
   /** The wall time of a run is over. */
   readonly onOver: (run: Run) => void;
 }
 
 /** Time between two checks of a wall clock that has no time left and is stopped, in milliseconds. */
 const STILL_MS = 250;
+
+/** The same for a run whose crank waits behind another one. */
+const BEHIND_MS = 10;
 
 export class Clocks {
   readonly #options: ClockOptions;
@@ -65,7 +70,7 @@ export class Clocks {
   }
 
   #expire(run: Run): void {
-    const { clock, hold, onOver } = this.#options;
+    const { clock, hold, onOver, waiting_ms } = this.#options;
     run.alarms.rang('wall');
     if (run.outcome !== undefined) return;
     if (run.parking !== undefined) {
@@ -77,10 +82,13 @@ export class Clocks {
       return;
     }
     const { wall, held } = run.ledger;
-    const left_ms = run.wallLeft_ms(clock.monotonic());
+    // The time that its crank waited behind another one is taken off its wall time once the crank is over.
+    const waited_ms = waiting_ms(run);
+    const left_ms = run.wallLeft_ms(clock.monotonic()) + waited_ms;
     // A timer may have been due before, if the host was delayed or its clock was put forward.
     const first = left_ms <= 0 && wall.runs && this.#dueBy(run, clock.now() + left_ms);
-    if (left_ms > 0 || first || run.control !== 'none' || held !== undefined) this.startWall(run, wall.runs && !first ? 0 : STILL_MS);
+    if (left_ms > 0 || first || run.control !== 'none' || held !== undefined)
+      this.startWall(run, !wall.runs || first ? STILL_MS : waited_ms > 0 ? Math.max(left_ms, BEHIND_MS) : 0);
     else onOver(run);
   }
 

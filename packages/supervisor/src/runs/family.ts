@@ -19,19 +19,28 @@ export const UNREADABLE: ReadonlySet<string> = new Set(['CORRAL_JOURNAL_DAMAGED'
 
 /**
  * Cancels the children of a cancelled run, so that they can clean up too.
- * @returns receipts of the children that had neither ended nor been cancelled already
+ * @returns receipts of the children that had neither ended nor been cancelled already; and those that another node holds, which are not
+ * reached and end with the run
  */
-export async function cancelChildren(run: Run, cancel: (child: RunId) => Promise<Receipt>): Promise<readonly Receipt[]> {
+export async function cancelChildren(
+  run: Run,
+  cancel: (child: RunId) => Promise<Receipt>,
+): Promise<Pick<Receipt, 'children' | 'not_reached'>> {
   const children = [...run.ledger.pending.values()].flatMap((pending) => (pending.kind === 'child' ? [pending.run] : []));
+  const not_reached: RunId[] = [];
   const receipts = await Promise.all(
     children.map((child) =>
       cancel(child).catch((error: unknown) => {
+        if (error instanceof CorralError && error.code === 'CORRAL_RUN_HELD') return void not_reached.push(child);
         if (error instanceof CorralError && NOT_TO_CANCEL.has(error.code)) return undefined;
         throw error;
       }),
     ),
   );
-  return receipts.filter((receipt) => receipt !== undefined);
+  return {
+    children: receipts.filter((receipt) => receipt !== undefined),
+    ...(not_reached.length === 0 ? {} : { not_reached }),
+  };
 }
 
 /** The child has ended, is being cancelled already, or cannot be read; in the last case the end of its parent ends it. */

@@ -70,6 +70,7 @@ export class RunLifecycle {
       clock: options.clock,
       hold: (id) => options.residency.hold(id),
       onDue: (run, id) => this.#due(run, id),
+      waiting_ms: (run) => options.scheduler.waiting_ms(run),
       onOver: (run) => {
         const message = `The run took longer than ${run.ledger.record.ceilings.wall_ms} ms.`;
         this.endSoon(run, { kind: 'exceeded', limit: 'wall', message }, true);
