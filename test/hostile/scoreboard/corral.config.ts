@@ -37,7 +37,7 @@ const read = tool({
     branches: z.int().optional(),
     keys: z.int().optional(),
     bytes: z.int().optional(),
-    note: z.unknown(),
+    note: z.unknown().optional(),
   }),
   output: z.unknown(),
   annotations: { ...reading, returns: 'untrusted' },

@@ -1,5 +1,5 @@
 /** The scoreboard's host: a real `corral up` with three tenants, two neighbours that read all the time, and what is measured of it. */
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { agentFile } from '../../agents/file.ts';
 import { spawnHost, type HostProcess } from '../../e2e/chaos/process.ts';
 import { Memory } from './memory.ts';
 import { gapsIn, type Block, type Gaps } from './judge.ts';
+import { Rows } from './rows.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = fileURLToPath(new URL('corral.config.ts', import.meta.url));
@@ -21,6 +22,8 @@ const HOST_HEAP_MIB = 512;
 const DRAIN_MS = '1000';
 const AGAIN_MS = 20;
 const SETTLE_MS = 15_000;
+/** Calls after which a neighbour has come to read evenly. */
+const SETTLED_CALLS = 100;
 
 const WHO = ['other', 'own'] as const;
 export type Who = (typeof WHO)[number];
@@ -28,6 +31,13 @@ export const TENANT_OF = { other: 'others', own: 'guests' } as const satisfies R
 
 export const now = (): number => performance.timeOrigin + performance.now();
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const alive = new Set<BoardHost>();
+
+/** Kills the hosts that are still there and removes their folders, for a program that is interrupted. */
+export function abandon(): void {
+  for (const host of alive) host.abandon();
+}
 
 export class BoardHost {
   readonly client: Client;
@@ -37,10 +47,14 @@ export class BoardHost {
   readonly #folder: string;
   readonly #process: HostProcess;
   readonly #neighbours = new Map<Who, RunId>();
+  readonly #calls: Readonly<Record<Who, Rows>>;
+  readonly #blocks: Rows;
   #said = '';
 
   private constructor(folder: string) {
     this.#folder = folder;
+    this.#calls = { other: new Rows(join(folder, 'calls-other'), 1), own: new Rows(join(folder, 'calls-own'), 1) };
+    this.#blocks = new Rows(join(folder, 'blocks'), 3);
     const args = [`--max-old-space-size=${HOST_HEAP_MIB}`, '--import', PROBE, MAIN, 'up'];
     const flags = ['--data', join(folder, 'd'), '--config', CONFIG, '--port', '0', '--drain', DRAIN_MS, '--json'];
     this.#process = spawnHost([...args, ...flags], {
@@ -49,6 +63,7 @@ export class BoardHost {
     });
     this.client = createClient(transportTo({ socket: join(folder, 'd', 'corral.sock') }));
     this.memory = new Memory(this.#process.pid);
+    alive.add(this);
     void this.#process.gone.then((code) => (this.ended = code === null ? 'a signal' : `exit code ${code}`));
   }
 
@@ -75,7 +90,14 @@ export class BoardHost {
     const gone = await Promise.race([this.#process.gone.then(() => true), pause(SETTLE_MS).then(() => false)]);
     if (!gone) this.#process.kill('SIGKILL');
     await this.#process.gone;
+    for (const rows of [this.#calls.own, this.#calls.other, this.#blocks]) rows.close();
+    alive.delete(this);
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  abandon(): void {
+    this.#process.kill('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async deploy(file: string, tenant: string): Promise<string> {
@@ -92,8 +114,9 @@ export class BoardHost {
     const agent = await this.deploy(agentFile('crew/neighbour').file, tenant);
     const { run } = await this.client.submitRun({ body: { tenant: tenant, agent: agent, input: { who } }, headers: {} });
     this.#neighbours.set(who, run);
+    const had = this.calls(who).length;
     const end = now() + SETTLE_MS;
-    while (this.calls(who).length < 100) {
+    while (this.calls(who).length < had + SETTLED_CALLS) {
       if (now() > end) throw new Error(`The neighbour in ${tenant} does not read: ${this.#said}`);
       await pause(AGAIN_MS);
     }
@@ -103,7 +126,7 @@ export class BoardHost {
   async lost(): Promise<string[]> {
     const found = [];
     for (const [who, run] of this.#neighbours) {
-      const { lifecycle, ended_as } = await this.client.showRun({ params: { run: run }, query: {} });
+      const { lifecycle, ended_as } = await this.client.showRun({ params: { run }, query: {} });
       if (lifecycle !== 'ended') continue;
       found.push(`the neighbour in ${TENANT_OF[who]} ended as ${ended_as}`);
       await this.#settle(who);
@@ -117,7 +140,7 @@ export class BoardHost {
 
   /** When a neighbour called, in milliseconds since 1970. */
   calls(who: Who): number[] {
-    return rows(join(this.#folder, `calls-${who}`), 1).map(([at = 0]) => at);
+    return this.#calls[who].read().map(([at = 0]) => at);
   }
 
   /** The gaps of a neighbour between two times, after it has called once more; those of one that does not end at `until`. */
@@ -128,11 +151,12 @@ export class BoardHost {
       await pause(AGAIN_MS);
       calls = this.calls(who);
     }
-    return gapsIn(calls, from, Math.max(until, calls.at(-1) ?? 0) > until ? until : now());
+    return gapsIn(calls, from, (calls.at(-1) ?? 0) >= until ? until : now());
   }
 
   blocks(from: number, until: number): Block[] {
-    return rows(join(this.#folder, 'blocks'), 3)
+    return this.#blocks
+      .read()
       .map(([at = 0, ms = 0, cpu_ms = 0]) => ({ at, ms, cpu_ms }))
       .filter(({ at, ms }) => at >= from && at - ms <= until);
   }
@@ -144,32 +168,9 @@ export class BoardHost {
       const left = items.filter(({ run, parent }) => !this.isNeighbour(run) && parent === null);
       if (items.every(({ run }) => this.isNeighbour(run))) return;
       for (const { run } of left) {
-        const body = { operation: 'kill', target: { run: run }, reason: 'left over' } as const;
+        const body = { operation: 'kill', target: { run }, reason: 'left over' } as const;
         await this.client.operate({ body: { ...body, dryRun: false, family: false } }).catch(() => undefined);
       }
     }
-  }
-}
-
-/** The rows of doubles in a file that another process appends to. */
-function rows(path: string, columns: number): number[][] {
-  if (!existsSync(path)) return [];
-  const file = openSync(path, 'r');
-  try {
-    const chunks: Buffer[] = [];
-    for (let at = 0; ;) {
-      const buffer = Buffer.allocUnsafe(1 << 20);
-      const length = readSync(file, buffer, 0, buffer.length, at);
-      if (length === 0) break;
-      chunks.push(buffer.subarray(0, length));
-      at += length;
-    }
-    const all = Buffer.concat(chunks);
-    const count = Math.floor(all.length / (8 * columns));
-    return Array.from({ length: count }, (_, row) =>
-      Array.from({ length: columns }, (_, column) => all.readDoubleLE((row * columns + column) * 8)),
-    );
-  } finally {
-    closeSync(file);
   }
 }

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { board } from './board.ts';
 import { guests, type Guest } from './guests.ts';
+import { abandon } from './host.ts';
 import { BOUNDS, generator } from './judge.ts';
 import { markdown, picture, table } from './report.ts';
 
@@ -35,6 +36,9 @@ Examples:
 const README = new URL('../README.md', import.meta.url);
 const PICTURE = new URL('../scoreboard.svg', import.meta.url);
 const [BEGIN, END] = ['<!-- scoreboard: begin -->', '<!-- scoreboard: end -->'];
+
+/** Exit code of a program that a signal ended. */
+const INTERRUPTED = 130;
 
 const OPTIONS = {
   only: { type: 'string', multiple: true, default: [] as string[] },
@@ -104,4 +108,10 @@ async function main(): Promise<number> {
   return made.held === made.rows.length && spread ? 0 : 1;
 }
 
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    abandon();
+    process.exit(INTERRUPTED);
+  });
+}
 process.exit(await main());

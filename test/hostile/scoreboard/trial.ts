@@ -111,7 +111,7 @@ async function submit({ host, tenant, agent }: As, input: Record<string, Json>, 
 
 /** The run once it has ended; undefined if it hangs, or its host is gone. */
 async function ended({ host }: As, run: RunId, within_ms = HANGS_MS) {
-  const shown = await host.client.showRun({ params: { run: run }, query: { wait_ms: within_ms } }).catch(() => undefined);
+  const shown = await host.client.showRun({ params: { run }, query: { wait_ms: within_ms } }).catch(() => undefined);
   return shown?.lifecycle === 'ended' ? shown : undefined;
 }
 
@@ -152,7 +152,7 @@ const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
 /** Descendants with another outcome than they may have. */
 async function children({ host, guest }: As, run: RunId): Promise<string[]> {
-  const tree = await host.client.runTree({ params: { run: run } });
+  const tree = await host.client.runTree({ params: { run } });
   const wrong = new Set<string>();
   for (const kids = [...tree.children]; kids.length > 0;) {
     const { agent, ended_as, children } = kids.pop() as typeof tree;
@@ -199,9 +199,15 @@ async function strike(as: As, operation: 'kill' | 'pause', input: Record<string,
   return proved ? { run, ms: now() - asked } : undefined;
 }
 
+/** @returns whether a receipt proved it; false if the run had ended */
 async function operate({ host }: As, operation: 'kill' | 'pause' | 'resume', run: RunId): Promise<boolean> {
-  const { receipts } = await host.client.operate({
-    body: { operation, target: { run: run }, reason: 'the scoreboard strikes', dryRun: false, family: false },
-  });
-  return receipts.length > 0;
+  try {
+    const { receipts } = await host.client.operate({
+      body: { operation, target: { run }, reason: 'the scoreboard strikes', dryRun: false, family: false },
+    });
+    return receipts.length > 0;
+  } catch (error) {
+    if ((error as { code?: string }).code === 'CORRAL_RUN_STATE') return false;
+    throw error;
+  }
 }

@@ -3,9 +3,9 @@ import { defineAgent } from '@corral/guest';
 import type { Expected } from '../expected.ts';
 
 export const expected: Expected = {
-  ends: ['completed', 'failed(CORRAL_BUDGET_EXCEEDED)', 'exceeded(bytes)'],
+  ends: 'exceeded(journal_bytes)',
   children: ['killed', 'cancelled'],
-  vary: { many: [16, 120] },
+  vary: { many: [80, 120] },
 };
 
 const kid = defineAgent({ name: 'kid', run: ({ sleep }) => sleep(60_000) });
