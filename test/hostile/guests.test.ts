@@ -6,10 +6,7 @@ import { guests } from './scoreboard/guests.ts';
 
 const ALL = await guests();
 const KINDS = ['builtins', 'calls', 'checkpoints', 'code', 'cpu', 'data', 'events', 'handles', 'logs', 'memory', 'messages'];
-/** Limits of what a host decides in one crank, which its limits do not name yet. */
-const PROMISED = ['exceeded(decide)', 'exceeded(crank_members)'];
 const OUTCOMES = new Set([
-  ...PROMISED,
   'completed',
   'killed',
   'cancelled',

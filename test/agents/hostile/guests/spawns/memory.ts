@@ -15,6 +15,7 @@ const kid = defineAgent({
 
 export default defineAgent({
   name: 'memory',
+  ceilings: { crank_cpu_ms: 5_000 },
   spawns: { kid },
   run: async ({ spawn }) =>
     (await Promise.all(Array.from({ length: 4 }, () => spawn(kid, {}, { budget: { cpu_ms: 5_000 } }).ended))).length,

@@ -2,7 +2,7 @@
 import { defineAgent } from '@corral/guest';
 import type { Expected } from '../expected.ts';
 
-export const expected: Expected = { ends: 'failed(CORRAL_EFFECT_INVALID)' };
+export const expected: Expected = { ends: 'failed(stalled)' };
 
 export default defineAgent({
   name: 'join-duplicates',

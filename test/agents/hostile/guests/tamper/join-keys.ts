@@ -3,7 +3,7 @@ import { defineAgent } from '@corral/guest';
 import type { Expected } from '../expected.ts';
 
 export const expected: Expected = {
-  ends: ['failed(CORRAL_EFFECT_INVALID)', 'failed(CORRAL_EFFECT_TOO_LARGE)', 'exceeded(decide)'],
+  ends: 'failed(stalled)',
   vary: { keys: [200_000, 400_000] },
 };
 

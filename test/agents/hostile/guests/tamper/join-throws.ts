@@ -2,7 +2,7 @@
 import { defineAgent } from '@corral/guest';
 import type { Expected } from '../expected.ts';
 
-export const expected: Expected = { ends: ['failed(CORRAL_AGENT_THREW)', 'failed(CORRAL_EFFECT_INVALID)', 'completed'], output: 1 };
+export const expected: Expected = { ends: 'completed', output: 1 };
 
 export default defineAgent({
   name: 'join-throws',
