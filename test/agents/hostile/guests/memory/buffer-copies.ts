@@ -6,7 +6,7 @@ export const expected: Expected = { ends: 'exceeded(memory)', vary: { kib: [16, 
 
 export default defineAgent({
   name: 'buffer-copies',
-  ceilings: { crank_cpu_ms: 5_000 },
+  ceilings: { crank_cpu_ms: 2_000 },
   budget: { cpu_ms: 30_000 },
   run({ input }) {
     const { kib } = input as { kib: number };

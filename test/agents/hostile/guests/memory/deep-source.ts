@@ -6,7 +6,7 @@ export const expected: Expected = { ends: 'failed(CORRAL_AGENT_THREW)', vary: { 
 
 export default defineAgent({
   name: 'deep-source',
-  ceilings: { crank_cpu_ms: 5_000 },
+  ceilings: { crank_cpu_ms: 2_000 },
   budget: { cpu_ms: 30_000 },
   run({ input }) {
     const { levels } = input as { levels: number };

@@ -6,7 +6,7 @@ export const expected: Expected = { ends: 'exceeded(memory)' };
 
 export default defineAgent({
   name: 'linked-list',
-  ceilings: { crank_cpu_ms: 5_000 },
+  ceilings: { crank_cpu_ms: 2_000 },
   budget: { cpu_ms: 30_000 },
   run() {
     let list: unknown;

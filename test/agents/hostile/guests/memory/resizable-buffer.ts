@@ -6,7 +6,7 @@ export const expected: Expected = { ends: 'exceeded(memory)', vary: { step: [100
 
 export default defineAgent({
   name: 'resizable-buffer',
-  ceilings: { crank_cpu_ms: 5_000 },
+  ceilings: { crank_cpu_ms: 2_000 },
   budget: { cpu_ms: 30_000 },
   run({ input }) {
     const { step } = input as { step: number };

@@ -6,7 +6,7 @@ export const expected: Expected = { ends: 'exceeded(memory)', vary: { size: [48,
 
 export default defineAgent({
   name: 'typed-arrays',
-  ceilings: { crank_cpu_ms: 5_000 },
+  ceilings: { crank_cpu_ms: 2_000 },
   budget: { cpu_ms: 30_000 },
   run({ input }) {
     const { size } = input as { size: number };
