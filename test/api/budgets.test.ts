@@ -93,7 +93,7 @@ test('what runs spent is in the list, also of those from before there was money'
   await first.host.close(2_000);
   // As a host left it that knew of no money.
   asFormat(first.data, 1);
-  const second = await startHost({ data: first.data, port: 0, env: process.env, config });
+  const second = await startHost({ data: first.data, port: 0, env: process.env, config, oneWall: true });
   const again = await corral(['ps', '--all', '--data', first.data, '--json']);
   expect(JSON.parse(again.out)).toMatchObject({ items: [{ run, money_micros: 0, tokens: 0, calls: 1 }] });
   await second.close(2_000);

@@ -5,10 +5,21 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleAgent } from '@corral/cli/bundle';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { SqliteStore } from '@corral/store/sqlite';
-import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type SupervisorOptions } from '@corral/supervisor';
+import {
+  CellGroups,
+  findGroups,
+  findWalls,
+  ProcessLauncher,
+  readImage,
+  realClock,
+  realRandom,
+  Supervisor,
+  type SupervisorOptions,
+} from '@corral/supervisor';
 
 export interface BenchWorld {
   readonly supervisor: Supervisor;
@@ -27,13 +38,18 @@ export const OBSERVE = { detectors: Object.fromEntries(DETECTORS.map((name) => [
 export async function benchWorld(tools: readonly Tool[], options: Partial<SupervisorOptions> = {}): Promise<BenchWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-bench-'));
   const store = await SqliteStore.open(join(folder, 'data'));
+  const cores = availableParallelism();
+  const groups =
+    process.env['CORRAL_BENCH_GROUPS'] === 'off'
+      ? undefined
+      : CellGroups.at(findGroups(), { cell_memory_mib: MACHINE.cell_memory_mib.default, cores });
   const supervisor = await Supervisor.start({
     store,
-    launcher: new ProcessLauncher(findWalls()),
+    launcher: new ProcessLauncher(findWalls(), { groups }),
     clock: realClock,
     random: realRandom,
     image: readImage(),
-    cores: availableParallelism(),
+    cores,
     // Everything is observed without consequences, because these agents repeat themselves on purpose.
     tenants: { [TENANT]: { tools, loops: { ladder: OBSERVE } } },
     ...options,

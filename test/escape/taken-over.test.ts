@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { CeilingsRequest } from '@corral/protocol/model/manifest';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
+import { CellGroups } from '@corral/supervisor/host/cgroups';
+import { findGroups } from '@corral/supervisor/host/group-place';
 import { KernelLog } from '@corral/supervisor/host/kernel-log';
 import { CELL_MAIN, cellCommand } from '@corral/supervisor/host/walls';
 import { FORBIDDEN } from '@corral/supervisor/host/syscalls';
@@ -16,15 +18,18 @@ const filtered = 'seccomp' in walls.bubblewrap && walls.bubblewrap.seccomp === '
 
 /** A host whose cells are taken over from the moment at which `taken` is set. */
 async function hostOfTakenOver(
-  options: WorldOptions = {},
+  { groups, ...options }: WorldOptions & { readonly groups?: CellGroups } = {},
   wait = readingTool('wait', () => ({})),
 ): Promise<World & { take: (way: object, ceilings?: CeilingsRequest) => ReturnType<World['submit']> }> {
   let taken = false;
-  const launcher = new ProcessLauncher(walls, (nth) => {
-    const line = cellCommand(walls, nth);
-    if (!taken) return line;
-    const args = line.args.map((arg) => (arg === CELL_MAIN ? TAKEN_OVER : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
-    return { ...line, args };
+  const launcher = new ProcessLauncher(walls, {
+    groups,
+    commandOf: (nth) => {
+      const line = cellCommand(walls, nth);
+      if (!taken) return line;
+      const args = line.args.map((arg) => (arg === CELL_MAIN ? TAKEN_OVER : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
+      return { ...line, args };
+    },
   });
   const w = await world([wait], { launcher, spares: 0, cellsPerTenant: 1, ...options });
   const version = await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, async run({ input }) { return input } }`);
@@ -149,6 +154,22 @@ describe.runIf(process.platform === 'linux')('a cell that was taken over', () =>
       expect(await ended).toMatchObject({ kind: 'failed', code: 'CORRAL_CELL_CALL', message: saying('socket') });
     },
   );
+});
+
+const place = findGroups();
+
+describe.skipIf('missing' in place)('a cell in a control group', () => {
+  test('and takes memory is ended by the kernel, whatever the watch allows it', async () => {
+    if ('missing' in place) throw new Error(place.missing);
+    const groups = new CellGroups(place, { cell_memory_mib: 128, cores: 2 });
+    const w = await hostOfTakenOver({ cell_memory_mib: 8_192, groups });
+    const { ended } = await w.take({ way: 'memory', mib: 900 }, { memory_mib: 1_024, crank_cpu_ms: 10_000 });
+    expect(await ended).toMatchObject({
+      kind: 'exceeded',
+      limit: 'memory',
+      message: 'The cell took all the memory of its control group, and the kernel ended it.',
+    });
+  });
 });
 
 /** The kernel's log names the call, where it can be read; the kernel leaves out records if there are many within a few seconds. */

@@ -6,7 +6,10 @@ import { EXIT } from './failure.ts';
 import type { Store } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
+import { MACHINE } from '@corral/protocol/limits';
 import {
+  CellGroups,
+  findGroups,
   findWalls,
   osWall,
   ProcessLauncher,
@@ -38,6 +41,7 @@ export interface HostOptions {
 export async function startHost({ data, tenants, spares }: HostOptions): Promise<Host> {
   const image = readImage();
   const walls = findWalls();
+  const groups = CellGroups.at(findGroups(), { cell_memory_mib: MACHINE.cell_memory_mib.default, cores: availableParallelism() });
   const folder = data ?? (await mkdtemp(join(tmpdir(), 'corral-')));
   const forget = async () => {
     if (data === undefined) await rm(folder, { recursive: true, force: true });
@@ -46,7 +50,7 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
     const store = await SqliteStore.open(folder, { keys: keySource(process.env) });
     const supervisor = await Supervisor.start({
       store,
-      launcher: new ProcessLauncher(walls),
+      launcher: new ProcessLauncher(walls, { groups }),
       clock: realClock,
       random: realRandom,
       tenants,

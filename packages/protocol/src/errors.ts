@@ -231,6 +231,11 @@ export const ERRORS = {
     hint: 'Give the command to the node that holds the run, or try again later; `kill` works from every node.',
   },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
+  CORRAL_WALLS_MISSING: { audience: 'operator', hint: '`corral doctor` says how to turn each on; or leave it out of --require-walls.' },
+  CORRAL_ONE_WALL: {
+    audience: 'operator',
+    hint: 'Install bubblewrap (`corral doctor` says what is missing), or say --one-wall if every agent of this host is trusted.',
+  },
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
   CORRAL_STARTING: { audience: 'operator', retryable: true, hint: 'Wait a moment; `GET /readyz` answers 200 once work is taken.' },
   CORRAL_STOPPING: { audience: 'operator', retryable: true, hint: 'Corral is shutting down; try again once it is back.' },

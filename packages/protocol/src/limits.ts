@@ -146,6 +146,11 @@ export const MACHINE = {
   cells_per_tenant: limit('cells one tenant may hold at once', 2, 64),
   loans_waiting: limit('bundles and replays of one tenant that wait for a cell that looks at them; one more is refused', 16, 1_000),
   cell_memory_mib: limit('resident memory of one cell; it takes in no more isolates before it comes to that', 1024, 65_536, 128),
+  host_memory_mib: limit(
+    'memory of the machine that all cells together must leave to the rest, where the host can make control groups',
+    1_024,
+    1_048_576,
+  ),
   cell_rss_slack_mib: limit('memory a crank may take beyond its run’s ceiling before its cell is killed', 64, 4096),
   crank_slack_ms: limit('how far past its CPU ceiling a crank may be before its cell is killed from outside', 30, 1000),
   crank_wall_ms: limit('time one crank may hold its cell, on CPU or not; frozen time does not count', 10_000, 120_000),

@@ -11,7 +11,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { SqliteFront } from '@corral/store/front';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
-import { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
+import { Laboratory, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
 import { hostOf } from './adapter.ts';
 import { createApp } from './http/app.ts';
 import { degraded, hintsOf, type Hints } from './jobs/hints.ts';
@@ -39,9 +39,10 @@ import { ProfileStore } from './jobs/profiles.ts';
 import { Submissions } from './jobs/submissions.ts';
 import { Turns } from './evidence/serial-queue.ts';
 import { VERSION } from './version.ts';
+import { isLocal, mayStand, wallsOf, type WallOptions } from './walls.ts';
 import { Outbox } from './events/webhooks/outbox.ts';
 
-export interface HostOptions {
+export interface HostOptions extends WallOptions {
   readonly data: string;
   readonly config?: string | undefined;
   /** Given on the command line; overrides the configuration. */
@@ -69,7 +70,6 @@ export interface RunningHost {
   close(within_ms?: number): Promise<void>;
 }
 
-const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 /** Longest path of a socket that every platform allows. */
 const SOCKET_BYTES = 103;
 const DRAIN_MS = 10_000;
@@ -81,7 +81,7 @@ const LOOK_MS = 5_000;
 /** @throws CORRAL_ADDRESS_UNSAFE, CORRAL_ADDRESS_TAKEN, CORRAL_CONFIG_INVALID, and what opening a data folder throws */
 export async function startHost(options: HostOptions): Promise<RunningHost> {
   const address = options.address ?? '127.0.0.1';
-  if (options.port !== undefined && !LOOPBACK.has(address) && options.tls === undefined && options.plaintext !== true)
+  if (options.port !== undefined && !isLocal(address) && options.tls === undefined && options.plaintext !== true)
     throw new CorralError('CORRAL_ADDRESS_UNSAFE', `Without TLS, others can read the traffic with ${address}.`);
   const data = resolve(options.data);
   const socket = join(data, 'corral.sock');
@@ -91,6 +91,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       `The path of ${data} is too long for a socket in it; at most ${SOCKET_BYTES - 12} bytes work.`,
     );
 
+  const { walls, groups } = wallsOf(options);
   let tellAlarm: (message: string) => void = () => undefined;
   const alarm = (message: string) => {
     options.logger?.error(message);
@@ -106,7 +107,16 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       ...(options.files === undefined ? {} : { files: options.files }),
       ...more,
     });
-  const again = () => load({ secrets: 'refused' });
+  const again = async () => {
+    const next = await load({ secrets: 'refused' });
+    try {
+      mayStand(walls, options, next.config);
+    } catch (error) {
+      await next.close(0);
+      throw error;
+    }
+    return next;
+  };
   const remade = (kept: KeptFiles) => load({ secrets: 'noted', kept });
   const found = await load({ secrets: 'noted' }).catch((error: unknown) => {
     // The configuration that was last accepted may be in the data folder.
@@ -115,7 +125,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   });
   await privateFolder(data);
   const image = readImage();
-  const walls = findWalls();
   const store = await SqliteStore.open(data, { keys: keySource(options.env) });
   let db: FrontStore | undefined;
   let loaded: LoadedConfig;
@@ -123,6 +132,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   try {
     db = new SqliteFront(data, realRandom, () => store.makeRoom());
     loaded = await accepted(found, db, options, load);
+    mayStand(walls, options, loaded.config);
     hints = await hintsOf(loaded, options.env, { clock: realClock, log: options.logger });
   } catch (error) {
     db?.close();
@@ -138,9 +148,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   let named = () => loaded.named;
   const people = new Persons(tokens, db, () => named());
   const { limits } = loaded.config;
+  const launcher = new ProcessLauncher(walls, { groups: groups(limits.cell_memory_mib) });
   const supervisor = new Supervisor({
     store,
-    launcher: new ProcessLauncher(walls),
+    launcher,
     clock: realClock,
     random: realRandom,
     ...(hints.wakeUps === undefined ? {} : { wakeUps: hints.wakeUps }),
@@ -152,8 +163,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     residency: limits,
     people,
   });
-  const laboratory = () =>
-    new Laboratory({ launcher: new ProcessLauncher(walls), clock: realClock, random: realRandom, cores: availableParallelism() });
+  const laboratory = () => new Laboratory({ launcher, clock: realClock, random: realRandom, cores: availableParallelism() });
   const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, image, laboratory });
   const undo: (() => unknown)[] = [() => host.close(), () => loaded.close(0), () => db.close()];
   try {

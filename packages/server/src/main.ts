@@ -16,6 +16,9 @@ export interface UpOptions {
   readonly read?: string;
   readonly write?: string;
   readonly drain?: number;
+  /** Names of walls without which the host does not start, separated by commas. */
+  readonly requireWalls?: string;
+  readonly oneWall?: boolean;
   readonly json?: boolean;
 }
 
@@ -46,6 +49,8 @@ export async function up(options: UpOptions): Promise<never> {
     address: options.host,
     tls,
     plaintext: options.plaintext,
+    requireWalls: options.requireWalls?.split(',').map((name) => name.trim()),
+    oneWall: options.oneWall,
     env: process.env,
     logger,
   }).catch((error: unknown) => {

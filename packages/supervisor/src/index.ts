@@ -23,5 +23,8 @@ export type { Observation, Resting, RunView, Stall } from './events/observation.
 export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';
 export { findWalls, osWall, type Walls } from './host/walls.ts';
+export { CellGroups } from './host/cgroups.ts';
+export { findGroups, leavePlace, type FoundGroups } from './host/group-place.ts';
+export { LAYERS, layersOf, type Layer } from './host/layers.ts';
 export { readImage } from './host/image.ts';
 export { boundsOf, type SpendBounds } from '@corral/broker/accounts/accounts';

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import { encodeFrame, FrameKind } from '@corral/protocol/wire/frame';
-import { findWalls, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
+import { findGroups, findWalls, layersOf, leavePlace, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
 import { soundness } from '../advisories.ts';
 import { configHere } from '../connect.ts';
 import { EXIT } from '../failure.ts';
@@ -19,29 +19,20 @@ interface Check {
 export async function doctor({ json = false, config }: { readonly json?: boolean; readonly config?: string }): Promise<number> {
   const walls = findWalls();
   const wall = osWall(walls);
+  const place = findGroups();
+  leavePlace(place);
+  const layers = layersOf(walls, place);
   const checks: Check[] = [
     { name: 'Node', ok: /^v(24|26)\./.test(process.version), says: process.version },
     image(),
     await cell(),
     { name: 'published flaws: Node', ...soundness('Node', process.version) },
     { name: 'published flaws: isolated-vm', ...soundness('isolated-vm', isolatedVm()) },
-    {
-      name: 'wall: bubblewrap',
-      ok: 'path' in walls.bubblewrap,
-      says:
-        'path' in walls.bubblewrap
-          ? 'cells see no network, no processes and only the runtime’s files'
-          : `${walls.bubblewrap.missing}; install bubblewrap for the stronger wall`,
-    },
-    systemCalls(walls),
-    {
-      name: 'wall: another user',
-      ok: 'id' in walls.user,
-      says:
-        'id' in walls.user
-          ? `cells can run as user ${walls.user.id}${walls.user.each ? ', each as another one,' : ''}${walls.user.unshare === undefined ? ', but with this machine’s network and processes in sight' : ' without a network'}; files that everybody may read stay readable`
-          : walls.user.missing,
-    },
+    ...layers.map(({ name, state, says }) => ({
+      name: `wall: ${name}`,
+      ok: state === 'on',
+      says: state === 'on' ? says : `${state}: ${says}`,
+    })),
     ...(await redis(configHere(config))),
   ];
   const verdict =
@@ -49,23 +40,14 @@ export async function doctor({ json = false, config }: { readonly json?: boolean
       ? 'one wall: only the isolate stands between an agent and this machine'
       : `two walls: the isolate, then ${wall === 'user' ? weaker(walls) : 'bubblewrap'}`;
   const works = checks.slice(0, 3).every((check) => check.ok);
-  if (json) process.stdout.write(`${JSON.stringify({ ok: works, wall: wall ?? null, cores: availableParallelism(), checks }, null, 2)}\n`);
+  if (json)
+    process.stdout.write(`${JSON.stringify({ ok: works, wall: wall ?? null, cores: availableParallelism(), layers, checks }, null, 2)}\n`);
   else {
     const rows = checks.map(({ name, ok, says }) => [ok ? '✓' : '✗', name, says]);
     const lines = table([{ title: '' }, { title: 'CHECK' }, { title: '' }], rows);
     process.stdout.write(`${lines.join('\n')}\n\n${styleText(wall === undefined ? 'yellow' : 'green', verdict)}\n`);
   }
   return works ? EXIT.ok : EXIT.host;
-}
-
-function systemCalls({ bubblewrap }: Walls): Check {
-  const name = 'filter of system calls';
-  if (!('path' in bubblewrap))
-    return { name, ok: false, says: 'none without bubblewrap: cells can use whatever the kernel offers to a user' };
-  const { seccomp } = bubblewrap;
-  if (seccomp !== 'on')
-    return { name, ok: false, says: `${seccomp.missing}; cells can use whatever the kernel offers inside their namespaces` };
-  return { name, ok: true, says: 'the kernel ends a cell that opens a socket, starts a process or hides memory (seccomp)' };
 }
 
 /** The wall of another user, with what that user may still reach. */

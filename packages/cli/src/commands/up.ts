@@ -16,6 +16,8 @@ interface Flags {
   readonly read?: string;
   readonly write?: string;
   readonly drain: string;
+  readonly requireWalls?: string;
+  readonly oneWall?: boolean;
   readonly json?: boolean;
 }
 
@@ -33,6 +35,8 @@ export function upCommand(program: Command): void {
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
     .option('--drain <ms>', 'how long calls under way may take to finish after SIGTERM; a second signal ends at once', '10000')
+    .option('--require-walls <list>', 'do not start unless all of these walls stand, such as bubblewrap,seccomp,cgroup-memory')
+    .option('--one-wall', 'start although only the isolate stands around agents, for several tenants or on an address beyond this machine')
     .option('--json', 'print one line of JSON once it is up')
     .addHelpText('after', `\nExample:\n  corral up --data /var/lib/corral --port ${DEFAULT_PORT}`)
     .action(async (flags: Flags) => {

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { CellLauncher, CellProcess, CellProcessEvents, ExitCause } from '@corral/protocol/ports/machine';
+import type { CellGroup, CellGroups } from './cgroups.ts';
 import { KernelLog } from './kernel-log.ts';
 import { childOf, ProcMeter } from './meter.ts';
 import { callName } from './seccomp.ts';
@@ -21,23 +22,38 @@ const OOM_FIRST = '1000';
 const FORBIDDEN_CALL = 128 + constants.signals.SIGSYS;
 /** Characters that are kept of the end of a cell's error output. */
 const LAST_WORDS = 4_000;
+/** Time between two looks for a process whose pid is not reported. */
+const FIND_MS = 5;
 /** How long to wait for error output after the exit. */
 const LAST_WORDS_MS = 50;
 
+export interface LauncherOptions {
+  /** Control groups into which cells are put. */
+  readonly groups?: CellGroups | undefined;
+  /** The command that starts the nth cell. */
+  readonly commandOf?: (nth: number) => CommandLine;
+}
+
 export class ProcessLauncher implements CellLauncher {
   readonly #commandOf: (nth: number) => CommandLine;
+  readonly #groups: CellGroups | undefined;
   readonly #log = new KernelLog();
   #launched = 0;
 
-  /** @param commandOf the command that starts the nth cell */
-  constructor(walls: Walls, commandOf = (nth: number) => cellCommand(walls, nth)) {
+  constructor(walls: Walls, { groups, commandOf = (nth) => cellCommand(walls, nth) }: LauncherOptions = {}) {
     this.#commandOf = commandOf;
+    this.#groups = groups;
   }
 
   launch(events: CellProcessEvents): CellProcess {
     this.#launched += 1;
-    return new LocalCell(this.#commandOf(this.#launched), this.#log, events);
+    return new LocalCell(this.#commandOf(this.#launched), events, { log: this.#log, group: this.#groups?.next() });
   }
+}
+
+interface Around {
+  readonly log: KernelLog;
+  readonly group: CellGroup | undefined;
 }
 
 class LocalCell implements CellProcess {
@@ -50,8 +66,13 @@ class LocalCell implements CellProcess {
   #meter: ProcMeter | undefined;
   #gone = false;
   #corked = false;
+  readonly #group: CellGroup | undefined;
+  /** Frames that wait until the process is in its group; it does nothing before it gets them. */
+  #held: Buffer[] | undefined;
+  #lastWords = '';
+  readonly #found = Promise.withResolvers<undefined>();
 
-  constructor({ command, args, statusDescriptor, forks, filter }: CommandLine, log: KernelLog, events: CellProcessEvents) {
+  constructor({ command, args, statusDescriptor, forks, filter }: CommandLine, events: CellProcessEvents, { log, group }: Around) {
     const more = [statusDescriptor, filter?.descriptor].filter((descriptor) => descriptor !== undefined);
     const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...more.map(() => 'pipe' as const)],
@@ -71,9 +92,8 @@ class LocalCell implements CellProcess {
     // A cell that dies while we write to it is reported by its exit.
     this.#socket.on('error', () => undefined);
 
-    let lastWords = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      lastWords = (lastWords + text).slice(-LAST_WORDS);
+      this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS);
     });
     let exited = false;
     const exit = (code: number | null, signal: string | null) => {
@@ -81,12 +101,18 @@ class LocalCell implements CellProcess {
       exited = true;
       const pid = this.#pid;
       this.#gone = true;
+      this.#found.resolve(undefined);
       this.#meter?.close();
-      if (filter === undefined || code !== FORBIDDEN_CALL) return events.onExit({ code, signal, lastWords });
-      void forbidden(log, pid).then((cause) => events.onExit({ code, signal, lastWords, cause }));
+      const report = (cause?: ExitCause) =>
+        events.onExit({ code, signal, lastWords: this.#lastWords, ...(cause === undefined ? {} : { cause }) });
+      const full = group?.isOutOfMemory === true;
+      group?.remove();
+      if (full) report({ kind: 'memory' });
+      else if (filter === undefined || code !== FORBIDDEN_CALL) report();
+      else void forbidden(log, pid).then(report);
     };
     child.on('error', (error) => {
-      lastWords += error.message;
+      this.#lastWords += error.message;
       exit(null, null);
     });
     // A process that it left behind may still have its descriptors open; the end of the cell must be reported nevertheless.
@@ -101,6 +127,11 @@ class LocalCell implements CellProcess {
       });
     });
 
+    this.#group = group;
+    if (group !== undefined && child.pid !== undefined) {
+      this.#held = [];
+      void this.#place(group, child.pid);
+    }
     // The cell inherits the priority of bubblewrap.
     if (child.pid !== undefined) lower(child.pid);
     if (filter !== undefined) {
@@ -120,6 +151,7 @@ class LocalCell implements CellProcess {
 
   write(bytes: Buffer): void {
     if (this.#gone) return;
+    if (this.#held !== undefined) return void this.#held.push(bytes);
     // All writes of one turn of the event loop are sent together.
     if (!this.#corked) {
       this.#corked = true;
@@ -153,6 +185,7 @@ class LocalCell implements CellProcess {
   }
 
   demote(behind: boolean): void {
+    this.#group?.weigh(behind ? NICE_COMPUTING : NICE);
     if (this.#gone || this.#pid === undefined || !MAY_RAISE) return;
     try {
       setPriority(this.#pid, behind ? NICE_COMPUTING : NICE);
@@ -186,9 +219,34 @@ class LocalCell implements CellProcess {
     status.on('error', () => undefined);
   }
 
+  /**
+   * Puts the process into its group before it is told anything. Its sandbox may have started it before the sandbox itself was put there, so
+   * both are. If that fails, the cell is killed: its memory would have no bound but the watch.
+   */
+  async #place(group: CellGroup, outer: number): Promise<void> {
+    try {
+      await group.add(outer);
+      while (this.#forks && this.#pid === undefined && !this.#gone) {
+        this.#find();
+        if (this.#pid === undefined) await new Promise((resolve) => setTimeout(resolve, FIND_MS));
+      }
+      await this.#found.promise;
+      if (this.#pid !== undefined && this.#pid !== outer) await group.add(this.#pid);
+      group.weigh(NICE);
+    } catch (error) {
+      if (this.#gone) return;
+      this.#lastWords += `The cell could not be put into its control group: ${error instanceof Error ? error.message : String(error)}`;
+      return this.kill();
+    }
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const bytes of held) this.write(bytes);
+  }
+
   #setPid(pid: number | undefined): void {
     if (pid === undefined || this.#gone) return;
     this.#pid = pid;
+    this.#found.resolve(undefined);
     try {
       this.#meter = new ProcMeter(pid);
     } catch {
