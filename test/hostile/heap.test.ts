@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
+import type { RunId } from '@corral/protocol/ids';
 import { agentFile } from '../agents/file.ts';
 import { shortFolder } from '../front.ts';
 
@@ -54,11 +55,34 @@ test(
   'children that emit more than the heap of their host do not end it, whether somebody follows or not',
   { timeout: 180_000 },
   async () => {
-    const host = await start(160);
+    const host = await start(128);
     const stalled = request({ socketPath: host.socket, path: '/v1/events' }, (answer) => answer.pause());
     stalled.on('error', () => undefined).end();
     onTestFinished(() => void stalled.destroy());
-    const { outcome } = await run(host, 'emitting-children', { children: 4, events: 240 });
-    expect(outcome).toEqual({ kind: 'completed', output: 4 });
+    const { outcome } = await run(host, 'emitting-children', { children: 2, events: 224 });
+    expect(outcome).toEqual({ kind: 'completed', output: 2 });
+  },
+);
+
+// Attack C2.
+test(
+  'children that hold more behind handles than the heap of their host are refused it, and why says so',
+  { timeout: 180_000 },
+  async () => {
+    const host = await start(128);
+    const budget = { bytes: 2 ** 30 };
+    const { outcome, id } = await run(host, 'holding-children', { children: 12, pages: 40, chars: 250_000 }, { budget });
+    const kids = (outcome as { output?: unknown }).output as { held: number; refused: Record<string, number> }[];
+    expect(kids).toHaveLength(12);
+    const held = kids.reduce((sum, one) => sum + one.held, 0);
+    const refused = kids.reduce((sum, one) => sum + (one.refused['CORRAL_HOST_MEMORY'] ?? 0), 0);
+    expect(held + refused).toBe(12 * 40);
+    expect(refused).toBeGreaterThan(0);
+    expect(held).toBeGreaterThan(12);
+    const { children } = await host.admin.runTree({ params: { run: id } });
+    const whys = await Promise.all(children.map(({ run: child }) => host.admin.whyRun({ params: { run: child as RunId } })));
+    expect(whys.flatMap(({ because }) => because).join('\n')).toMatch(
+      /denied: CORRAL_HOST_MEMORY The host keeps \d+ MiB for \d+ runs of local/,
+    );
   },
 );

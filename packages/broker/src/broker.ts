@@ -298,11 +298,12 @@ export class Broker {
   }
 
   #context({ ledger, agents }: BusRun, now: number, policies: Policies | undefined): DecideContext {
-    const { random, grants, tool, digest, standing, reach, approval_ms, accounts } = this.#powers;
+    const { random, grants, tool, digest, standing, reach, approval_ms, accounts, lacksMemory } = this.#powers;
     const { tenant } = ledger.record;
     const powers = { now, random, grants, digest, approval_ms, accounts, policies, standing: standing?.() };
     return {
       ...powers,
+      lacksMemory: lacksMemory && (() => lacksMemory(ledger.record.id)),
       tool: (name: string) => tool(tenant, name),
       quarantined: this.#isQuarantined(tenant),
       agent: (name: string) => agents.get(name),

@@ -42,6 +42,8 @@ export interface BrokerPowers {
   readonly limits?: (tenant: TenantId, tool: string) => BothLimits | undefined;
   /** Whether no other node can have taken the runs of this one, so that calls may be sent; left out: there is no other. */
   readonly isSure?: () => boolean;
+  /** Why nothing more may be kept in memory for a run; without it, memory has no bound. */
+  readonly lacksMemory?: (run: RunId) => string | undefined;
   /** Purses above the run; without them, none are kept. */
   readonly accounts?: Accounts;
   /** The person behind the name of a principal who acts; undefined where the name alone identifies them. */

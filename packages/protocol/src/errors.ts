@@ -82,6 +82,12 @@ export const ERRORS = {
   CORRAL_TOOL_FAILED: { audience: 'guest', class: 'ToolFailed', hint: 'The tool itself reported this; see its message.' },
   CORRAL_RESULT_INVALID: { audience: 'operator', class: 'ToolFailed', hint: 'The tool broke its own output schema; fix the tool.' },
   CORRAL_RESULT_TOO_LARGE: { audience: 'guest', class: 'ToolFailed', hint: 'Ask the tool for less at a time, or raise message_bytes.' },
+  CORRAL_HOST_MEMORY: {
+    audience: 'guest',
+    class: 'BudgetExceeded',
+    retryable: true,
+    hint: 'Let go of handles, await calls that are under way, or try again later.',
+  },
   CORRAL_TOOL_BUSY: { audience: 'guest', class: 'ToolFailed', retryable: true, hint: 'Try again later.' },
   CORRAL_TIMED_OUT: { audience: 'guest', class: 'TimedOut', retryable: true, hint: 'Give the call a longer timeout_ms or ask for less.' },
   CORRAL_UNKNOWN_RESULT: {

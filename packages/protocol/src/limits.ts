@@ -225,6 +225,12 @@ export const MACHINE = {
   message_slots: limit('capabilities that one message, or one spawn, may carry', 32, 256),
   handles: limit('handles a run may hold', 1_024, 65_536),
   handle_bytes: limit('values behind the handles of one run, together', 16 * MIB, 256 * MIB),
+  tenant_heap_percent: limit(
+    'share of the heap of a host that may be taken for runs of one tenant; beyond it, idle runs are parked, new ones wait in the store, and runs with more than an even share are refused calls and messages',
+    20,
+    90,
+  ),
+  runs_heap_percent: limit('share of the heap of a host that may be taken for runs of all tenants together', 40, 90),
   handle_slots: limit('handles in one call, message, spawn, state or output', 64, 256),
   answer_wait_ms: limit(
     'time an answer that may not be asked for again waits for the commit of its crank before it is kept by itself',

@@ -5,6 +5,7 @@ import type { ServerOptions as TlsOptions } from 'node:https';
 import { availableParallelism, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isIP, type AddressInfo } from 'node:net';
+import { getHeapStatistics } from 'node:v8';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -159,6 +160,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     image,
     cores: availableParallelism(),
     profiles,
+    heap_bytes: getHeapStatistics().heap_size_limit,
     ...limits,
     residency: limits,
     people,

@@ -37,6 +37,11 @@ export interface SupervisorOptions {
   readonly cell_idle_ms?: number;
   /** Resident memory of a cell above which its idle isolates are disposed of, and then the cell itself is killed. */
   readonly cell_memory_mib?: number;
+  /** Limit of the heap of this process, in bytes, by which the memory that runs take in it is bounded; without it, it is not. */
+  readonly heap_bytes?: number;
+  /** Shares of the heap for runs of one tenant, and of all. Percent. */
+  readonly tenant_heap_percent?: number;
+  readonly runs_heap_percent?: number;
   /** Profiles of what agents usually do, approved by people; without them, runs are not checked for drift. */
   readonly profiles?: Profiles;
   /** The people behind the names of principals; without it, each name counts as a person. */

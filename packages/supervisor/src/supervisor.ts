@@ -1,5 +1,6 @@
 /** A host: the interface by which people and programs use store, broker, cells and tools. */
 import type { Accounts } from '@corral/broker/accounts/accounts';
+import type { Memory } from '@corral/broker/memory';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -72,6 +73,11 @@ export class Supervisor {
 
   get services(): Services {
     return this.#host.services;
+  }
+
+  /** The memory that runs take in the heap of this process. */
+  get memory(): Memory {
+    return this.#host.memory;
   }
 
   /** Purses above the runs. */

@@ -4,6 +4,7 @@
  */
 import { Accounts } from '@corral/broker/accounts/accounts';
 import { Broker } from '@corral/broker/broker';
+import { Memory } from '@corral/broker/memory';
 import { Grants } from '@corral/policy/capability/grants';
 import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';
@@ -88,6 +89,8 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
   const { store, clock, random, approval_ms, slice, people = BY_NAME } = options;
   const { accounts, tenantPolicies, quarantines, quarantined, services, tenants, tool, watching } = authority;
   const [grants, runs] = [new Grants(), new RunTable()];
+  const { tenant_heap_percent, runs_heap_percent, heap_bytes = Number.POSITIVE_INFINITY } = options;
+  const memory = new Memory({ clock, heap_bytes, tenant_heap_percent, runs_heap_percent, runs: () => runs.values() });
   const membership = new Membership({ store, clock, node: options.node });
   const consequences = new Consequences({ clock, quarantines, runs, transitions });
   const broker = new Broker(
@@ -101,6 +104,10 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
       approval_ms,
       slice,
       accounts,
+      lacksMemory: (id) => {
+        const run = runs.get(id);
+        return run && memory.lacks(run);
+      },
       policies: (tenant) => tenantPolicies.policies(tenant),
       reach: (...of) => services.reach(...of),
       digest: digestOf,
@@ -111,7 +118,7 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
     },
     { ...emitters(transitions.bus), stop: (...of) => consequences.follow(...of) },
   );
-  return { grants, runs, broker, membership };
+  return { grants, runs, memory, broker, membership };
 }
 
 /** The processes, and the assignment of runs to them. */
@@ -196,6 +203,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     },
     residents: (tenant) => tenants.of(tenant)?.residents ?? MACHINE.residents.default,
     tenants: () => tenants.names,
+    isFull: (tenant) => bus.memory.isFull(tenant),
     revival,
   });
   return { reading, revival, residency, neighbours, downtimes };

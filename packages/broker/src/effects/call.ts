@@ -15,7 +15,7 @@ import { askOwner, boundTo, relabelOf } from '../policies/relabel.ts';
 import { reachable, serviceIn, toInstance } from './service.ts';
 import { type Batch } from './batch.ts';
 import { chargeFor } from './charge.ts';
-import { inChain, json, refuse, resolve, untrusted, whyAbsent } from './common.ts';
+import { inChain, json, mayKeepMore, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 import type { Policies } from '../policies/port.ts';
 import type { DecideContext, Reached } from './context.ts';
 import { Refused } from './refused.ts';
@@ -55,6 +55,7 @@ function decideOf(
   }
   if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
+  mayKeepMore(context);
   const { value: written } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes - heldBytes(slots));
   const { value: given, bytes } = json(
     slots.length === 0 ? written : filled(effect.input as Json, slots),

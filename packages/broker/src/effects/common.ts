@@ -62,6 +62,12 @@ export function afford(ledger: Books, amounts: Budget): void {
   );
 }
 
+/** @throws Refused if the host may keep nothing more in memory for the run */
+export function mayKeepMore({ lacksMemory }: DecideContext): void {
+  const why = lacksMemory?.();
+  if (why !== undefined) throw new Refused('CORRAL_HOST_MEMORY', why);
+}
+
 /** @throws Refused if the causal chain has too many turns of services for another message */
 export function inChain({ hops }: Books): void {
   if (hops >= MACHINE.service_depth.default)

@@ -24,6 +24,8 @@ export interface DecideContext {
   readonly policies: Policies | undefined;
   readonly digest: (text: string) => string;
   readonly standing?: AdmissionGate | undefined;
+  /** Why nothing more is kept in memory for the run; undefined: something may be. */
+  readonly lacksMemory?: (() => string | undefined) | undefined;
   /** Accounts above the purse; undefined if none are kept. */
   readonly accounts?: Accounts | undefined;
   /** Time that people have to approve a call, in milliseconds; undefined: the default of limits.ts. */

@@ -7,7 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { carriedHandles, heldBytes, slotted } from '../ledger/handles.ts';
 import { carried, deriveAll } from './slots.ts';
 import { type Batch } from './batch.ts';
-import { afford, inChain, json, labelOf, refuse, resolve, slotsOf, untrusted } from './common.ts';
+import { afford, inChain, json, labelOf, mayKeepMore, refuse, resolve, slotsOf, untrusted } from './common.ts';
 import { Refused } from './refused.ts';
 import type { DecideContext } from './context.ts';
 
@@ -20,6 +20,7 @@ export function decideSend(ledger: Ledger, seq: number, effect: SendEffect, cont
   const slots = slotsOf(ledger, effect.caps, context);
   if (slots.length > MACHINE.message_slots.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `A message carries at most ${MACHINE.message_slots.default} capabilities.`, 'capabilities');
+  mayKeepMore(context);
   const behind = heldBytes(handles);
   const { value: body, bytes: written } = json(effect.body ?? null, 'The message', record.ceilings.message_bytes - behind);
   const bytes = written + behind;

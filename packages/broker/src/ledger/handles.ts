@@ -9,7 +9,9 @@ import type { Delivery } from '@corral/protocol/wire/delivery';
 import { viewOf, type CarriedHandle, type HandlePath, type HandleSlot, type PlacedHandle } from '@corral/protocol/wire/handle';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
+import { heapSizeOf } from '@corral/protocol/heap-size';
 import { DraftMap } from './draft-map.ts';
+import { WeighedMap } from './weighed-map.ts';
 import { Refused, Violation } from '../effects/refused.ts';
 
 export interface Held {
@@ -28,7 +30,10 @@ export interface SavedHandles {
   readonly held: readonly (readonly [number, Held])[];
 }
 
-const PARTS_KEPT = 8_192;
+const PARTS_KEPT = 2_048;
+/** Approximate bytes of a handle, and of a part in the cache, besides the value. */
+const HELD_BYTES = 250;
+const PART_BYTES = 350;
 
 export class Handles {
   #next = 1;
@@ -44,7 +49,7 @@ export class Handles {
   /** @param of the handles of which this is a draft */
   constructor(of?: Handles) {
     this.#of = of;
-    this.#held = of === undefined ? new Map() : new DraftMap(of.#held);
+    this.#held = of === undefined ? new WeighedMap(({ value }) => HELD_BYTES + heapSizeOf(value)) : new DraftMap(of.#held);
     if (of !== undefined) [this.#next, this.#bytes] = [of.#next, of.#bytes];
   }
 
@@ -69,6 +74,11 @@ export class Handles {
 
   get size(): number {
     return this.#held.size;
+  }
+
+  /** Approximate bytes in memory. */
+  get memory(): number {
+    return (this.#held instanceof WeighedMap ? this.#held.bytes : 0) + this.#parts.size * PART_BYTES;
   }
 
   /** Adds a handle. Beyond the limits it uses up an index and is not stored. */

@@ -14,9 +14,10 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import { DEFAULT_BUDGET } from '@corral/protocol/limits';
 import type { Control, Entry, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/model/run';
+import { heapSizeOf } from '@corral/protocol/heap-size';
 import { DraftMap } from './draft-map.ts';
 import { Handles, type SavedHandles } from './handles.ts';
-import type { Cancelled, Pending } from './pending.ts';
+import { pendingBytes, type Cancelled, type Pending } from './pending.ts';
 import { Rates } from './rates.ts';
 import { messageId, waitingOn } from './requests.ts';
 import { carriedOver, inherited } from '../effects/service.ts';
@@ -26,9 +27,15 @@ import { takeEffect } from './take-effect.ts';
 import { takeEvent } from './take-event.ts';
 import { Tally } from '../accounts/tally.ts';
 import { WallClock } from './wall.ts';
+import { WeighedMap } from './weighed-map.ts';
 import type { RunDetectors } from './detectors.ts';
 import { Asked } from './asked.ts';
 import type { Books } from './books.ts';
+
+/** Approximate bytes of a run in memory without anything in particular; of its detectors; of a capability. */
+const LEDGER_BYTES = 8_192;
+const WATCHED_BYTES = 32_768;
+const CAP_BYTES = 400;
 
 /** A crank that a draft has applied. */
 export interface Taken {
@@ -79,6 +86,10 @@ export class Ledger implements Books {
   asked: Asked;
   readonly loops: RunDetectors | undefined;
 
+  /** Approximate bytes of the record's input, and of the last checkpoint. */
+  readonly #input_bytes: number;
+  #weighed: { readonly checkpoint: Books['checkpoint']; readonly bytes: number } = { checkpoint: undefined, bytes: 0 };
+
   /** The original, if this is a draft. */
   readonly #of: Ledger | undefined;
   /** Whether this ledger has an open draft. */
@@ -92,6 +103,7 @@ export class Ledger implements Books {
   constructor(record: RunRecord, tracked = false, loops?: RunDetectors, of?: Ledger) {
     this.loops = loops;
     this.record = record;
+    this.#input_bytes = of === undefined ? heapSizeOf(record.input) : of.#input_bytes;
     this.tracked = tracked;
     this.#of = of;
     this.bundle = record.bundle;
@@ -115,7 +127,7 @@ export class Ledger implements Books {
     // Older hosts admitted runs without tokens and money. A run without a parent gets today's defaults.
     this.purse = new Purse(record.parent === undefined ? { ...DEFAULT_BUDGET, ...record.budget } : record.budget);
     this.caps = new Map();
-    this.pending = new Map();
+    this.pending = new WeighedMap(pendingBytes);
     this.handles = new Handles();
     this.wall = new WallClock();
     this.tally = new Tally();
@@ -309,5 +321,16 @@ export class Ledger implements Books {
 
   spent(): Amounts {
     return this.purse.spent();
+  }
+
+  /** Approximate bytes that are in memory for the run. */
+  get memory(): number {
+    const pending = this.pending instanceof WeighedMap ? this.pending.bytes : 0;
+    const read = this.flow === undefined ? 0 : this.flow.provenance.bytes;
+    const watched = this.loops === undefined ? 0 : WATCHED_BYTES;
+    if (this.checkpoint !== this.#weighed.checkpoint)
+      this.#weighed = { checkpoint: this.checkpoint, bytes: heapSizeOf([this.checkpoint?.state, this.checkpoint?.unread]) };
+    const { bytes } = this.#weighed;
+    return LEDGER_BYTES + this.#input_bytes + bytes + this.handles.memory + pending + this.caps.size * CAP_BYTES + read + watched;
   }
 }

@@ -6,6 +6,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Label, LabelChange } from '@corral/protocol/model/label';
 import type { Handled } from '@corral/policy/flow/handled';
+import { heapSizeOf } from '@corral/protocol/heap-size';
 
 /** A request to another run that has no reply yet. It is never sent a second time. */
 export interface PendingRequest {
@@ -123,4 +124,14 @@ export interface Cancelled {
   readonly grace_ms?: number;
   /** The agent was given the request. */
   told: boolean;
+}
+
+/** Approximate bytes of an effect without a reply, besides what it holds. */
+const PENDING_BYTES = 300;
+
+/** Approximate bytes that a pending effect takes in memory. Values behind handles are counted with the handles. */
+export function pendingBytes(one: Pending): number {
+  if (one.kind === 'call') return PENDING_BYTES + heapSizeOf(one.input);
+  if (one.kind === 'approval') return PENDING_BYTES + heapSizeOf(one.call.input);
+  return one.kind === 'decided' && one.opened === undefined ? PENDING_BYTES + heapSizeOf(one.delivery) : PENDING_BYTES;
 }

@@ -123,6 +123,8 @@ export const Config = z.strictObject({
       cell_memory_mib: bound(MACHINE.cell_memory_mib).exactOptional(),
       approval_ms: bound(MACHINE.approval_ms).exactOptional(),
       no_progress_ms: bound(MACHINE.no_progress_ms).exactOptional(),
+      tenant_heap_percent: bound(MACHINE.tenant_heap_percent).exactOptional(),
+      runs_heap_percent: bound(MACHINE.runs_heap_percent).exactOptional(),
     })
     .default({})
     .describe('bounds of the host’s machinery; a change takes effect at its next start'),

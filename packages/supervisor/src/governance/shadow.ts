@@ -6,10 +6,10 @@ import { actionName } from '@corral/policy/cedar/catalog';
 import { PolicyShadow, type Comparison } from '@corral/policy/cedar/compare';
 import { verdictText } from '@corral/policy/cedar/explain';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { heapSizeOf } from '@corral/protocol/heap-size';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Observation } from '../events/observation.ts';
-import { sizeOf } from '../runs/sizeof.ts';
 import type { Decided } from '@corral/broker/policies/port';
 
 /** Decisions in the queue. */
@@ -65,7 +65,7 @@ export class LiveShadow {
   /** Puts a decision into the queue, or counts it as dropped. */
   take(decided: Decided): void {
     const room = QUEUE_BYTES - this.#bytes;
-    const bytes = this.#queue.length >= QUEUE ? Infinity : sizeOf(decided.request, room);
+    const bytes = this.#queue.length >= QUEUE ? Infinity : heapSizeOf(decided.request, room);
     if (bytes > room) {
       this.#dropped += 1;
       return;

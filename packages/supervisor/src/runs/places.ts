@@ -1,5 +1,6 @@
 /**
- * Places of runs in memory. Each tenant has a maximum, and all tenants together have one. If the latter is reached, a tenant that has less
+ * Places of runs in memory. Each tenant has a maximum, and all tenants together have one; a tenant whose runs take as much memory as
+ * they may brings none in. If the latter is reached, a tenant that has less
  * than its even share may still bring runs in, and tenants that have more make room. So no tenant can use up the places of another.
  */
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -50,6 +51,8 @@ export interface PlacesOptions {
   readonly residents: (tenant: TenantId) => number;
   /** All configured tenants. */
   readonly tenants: () => Iterable<TenantId>;
+  /** Whether as much is in memory for runs of a tenant as may be. */
+  readonly isFull?: (tenant: TenantId) => boolean;
 }
 
 export class Places {
@@ -67,6 +70,7 @@ export class Places {
     const { runs, runs_in_memory, residents } = this.#options;
     const mine = runs.of(tenant) + (this.#coming.get(tenant) ?? 0);
     const left = runs_in_memory - runs.size - this.#comingAll;
+    if (mine > 0 && this.#isFull(tenant)) return 0;
     return Math.max(0, Math.min(residents(tenant) - mine, Math.max(left, this.#share(tenant) - mine)));
   }
 
@@ -87,21 +91,21 @@ export class Places {
 
   /** Whether a tenant has reached its own maximum. */
   hasItsOwn(tenant: TenantId): boolean {
-    return this.#options.runs.of(tenant) >= this.#options.residents(tenant);
+    return this.#isFull(tenant) || this.#options.runs.of(tenant) >= this.#options.residents(tenant);
   }
 
   /** Whether a tenant has reached its own maximum or its share of a full host, so that some of its runs should leave. */
   isOver(tenant: TenantId): boolean {
     const { runs, runs_in_memory, residents } = this.#options;
     const mine = runs.of(tenant);
-    return mine >= residents(tenant) || (runs.size >= runs_in_memory && mine >= this.#share(tenant));
+    return this.#isFull(tenant) || mine >= residents(tenant) || (runs.size >= runs_in_memory && mine >= this.#share(tenant));
   }
 
   /** Number of runs in memory beyond the maximum, of the host or of one tenant. */
   get surplus(): number {
     const { runs, runs_in_memory, residents } = this.#options;
     let surplus = runs.size - runs_in_memory;
-    for (const tenant of runs.tenants) surplus = Math.max(surplus, runs.of(tenant) - residents(tenant));
+    for (const tenant of runs.tenants) surplus = Math.max(surplus, runs.of(tenant) - residents(tenant), this.#isFull(tenant) ? 1 : 0);
     return surplus;
   }
 
@@ -115,6 +119,10 @@ export class Places {
       if (left > 0) this.#coming.set(tenant, left);
       else this.#coming.delete(tenant);
     };
+  }
+
+  #isFull(tenant: TenantId): boolean {
+    return this.#options.isFull?.(tenant) === true;
   }
 
   #share(tenant: TenantId): number {

@@ -1,5 +1,6 @@
 /** The deliveries that wait for a run, in order of arrival. The queue decides which of them the run can get next. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
+import { heapSizeOf } from '@corral/protocol/heap-size';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId } from '@corral/protocol/ids';
@@ -26,10 +27,21 @@ export function letGo(
     if (crank !== undefined) for (const grant of grantsIn(crank.delivery)) if (!caps.has(grant)) grants.release(grant);
 }
 
+/** Approximate bytes of a delivery that waits. Looked up, since a delivery may be put back. */
+const weights = new WeakMap<PendingDelivery, number>();
+const DELIVERY_BYTES = 200;
+
+function weightOf({ delivery }: Queued): number {
+  let weight = weights.get(delivery);
+  if (weight === undefined) weights.set(delivery, (weight = DELIVERY_BYTES + heapSizeOf(delivery)));
+  return weight;
+}
+
 export class RunQueue {
   readonly #ledger: Ledger;
   readonly #items: Queued[] = [];
   #lastInbox = 0;
+  #memory = 0;
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -43,6 +55,11 @@ export class RunQueue {
     return this.#items.values();
   }
 
+  /** Approximate bytes in memory. */
+  get memory(): number {
+    return this.#memory;
+  }
+
   /** Number of the last inbox item that was received. */
   get lastInbox(): number {
     return this.#lastInbox;
@@ -50,18 +67,18 @@ export class RunQueue {
 
   /** Adds a delivery that is not in the store's inbox: a tool's reply, a timer, a notice. */
   add(delivery: PendingDelivery): void {
-    this.#items.push({ delivery, inbox: undefined });
+    this.#put({ delivery, inbox: undefined });
   }
 
   /** Adds the start of a new segment, before all other deliveries. */
   begin(start: PendingDelivery): void {
-    this.#items.unshift({ delivery: start, inbox: undefined });
+    this.#put({ delivery: start, inbox: undefined }, true);
   }
 
   /** Adds a delivery of the store's inbox; ignored if it was received already. */
   receive(delivery: PendingDelivery, inbox: number): void {
     if (inbox <= this.#lastInbox) return;
-    this.#items.push({ delivery, inbox });
+    this.#put({ delivery, inbox });
     this.#lastInbox = inbox;
   }
 
@@ -72,14 +89,15 @@ export class RunQueue {
 
   /** Puts the delivery of a discarded crank back; it is the next one again. */
   putBack({ delivery, inbox }: Queued): void {
-    this.#items.unshift({ delivery, inbox });
+    this.#put({ delivery, inbox }, true);
   }
 
   /** Replaces each delivery that is not in the inbox. @param left the new delivery; undefined drops it */
   sift(left: (delivery: PendingDelivery) => PendingDelivery | undefined): void {
+    this.#memory = 0;
     for (const { delivery, inbox } of this.#items.splice(0)) {
       const kept = inbox === undefined ? left(delivery) : delivery;
-      if (kept !== undefined) this.#items.push({ delivery: kept, inbox });
+      if (kept !== undefined) this.#put({ delivery: kept, inbox });
     }
   }
 
@@ -92,6 +110,7 @@ export class RunQueue {
   take(): Queued | undefined {
     for (let next = this.#next; next >= 0; next = this.#next) {
       const [queued] = this.#items.splice(next, 1);
+      if (queued !== undefined) this.#memory -= weightOf(queued);
       const due = queued && this.#due(queued);
       if (due !== undefined) return due;
     }
@@ -102,6 +121,7 @@ export class RunQueue {
   drop(): GrantId[] {
     const grants = this.unreceived;
     this.#items.length = 0;
+    this.#memory = 0;
     return grants;
   }
 
@@ -123,6 +143,12 @@ export class RunQueue {
         ? delivery.results.filter(({ id }) => pending.has(id) && pending.get(id)?.kind !== 'decided')
         : [],
     );
+  }
+
+  #put(queued: Queued, first = false): void {
+    if (first) this.#items.unshift(queued);
+    else this.#items.push(queued);
+    this.#memory += weightOf(queued);
   }
 
   /**

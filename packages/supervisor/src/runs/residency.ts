@@ -43,6 +43,8 @@ export interface ResidencyOptions {
   readonly residents: (tenant: TenantId) => number;
   /** All configured tenants. */
   readonly tenants: () => Iterable<TenantId>;
+  /** Whether as much is in memory for runs of a tenant as may be. */
+  readonly isFull: (tenant: TenantId) => boolean;
   readonly membership: Membership;
   /** Brings runs back from the store. */
   readonly revival: Revival;
@@ -82,9 +84,9 @@ export class Residency {
   constructor(options: ResidencyOptions) {
     this.#options = options;
     this.#wakeUps = options.wakeUps ?? new InProcessWakeUps();
-    const { runs, limits, residents, tenants, transitions } = options;
+    const { runs, limits, residents, tenants, isFull, transitions } = options;
     this.#events = emitters(transitions.residency);
-    this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents, tenants });
+    this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents, tenants, isFull });
     runs.left.listen(() => this.#fillSoon());
     const asleep = (run: Run, due: number | undefined) => {
       this.#events.onParked(run);

@@ -84,6 +84,11 @@ export class Run {
     this.#restored = restored;
   }
 
+  /** Approximate bytes that are in this process for the run. */
+  get memory(): number {
+    return this.ledger.memory + this.queue.memory + (this.#onCpu?.text.length ?? 0);
+  }
+
   /** Epoch of the lease under which this host holds the run. */
   get epoch(): number {
     return this.#epoch;

@@ -1,0 +1,105 @@
+/**
+ * The memory that the host's heap has for runs, by tenant, and the bound on it: handles, arguments of calls under way, deliveries that wait,
+ * inputs, provenance. The sums are taken when they are asked for, and at most every few milliseconds, so that keeping them costs nothing
+ * and they cannot drift. A refusal is recorded with the decision, so a replay does not depend on them.
+ */
+import { MACHINE } from '@corral/protocol/limits';
+import type { TenantId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
+
+/** Sums are made again after this time, or this multiple of the time that it takes to make them. */
+const FRESH_MS = 20;
+const SHARE_OF_TIME = 50;
+const MIB = 1024 * 1024;
+
+/** A run in memory. */
+export interface KeptRun {
+  readonly tenant: TenantId;
+  /** Approximate bytes that are in memory for it. */
+  readonly memory: number;
+}
+
+export interface MemoryOptions {
+  readonly clock: Clock;
+  /** Limit of the heap of this process. Bytes. */
+  readonly heap_bytes: number;
+  /** Shares of it for runs of one tenant, and of all. Percent. */
+  readonly tenant_heap_percent?: number | undefined;
+  readonly runs_heap_percent?: number | undefined;
+  readonly runs: () => Iterable<KeptRun>;
+}
+
+export interface Sum {
+  bytes: number;
+  runs: number;
+}
+
+export class Memory {
+  readonly #options: MemoryOptions;
+  #tenants = new Map<TenantId, Sum>();
+  #all: Sum = { bytes: 0, runs: 0 };
+  #staleAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: MemoryOptions) {
+    this.#options = options;
+  }
+
+  /** Ceilings of one tenant and of all. Bytes. */
+  get most(): { readonly tenant: number; readonly all: number } {
+    const {
+      heap_bytes,
+      tenant_heap_percent: one = MACHINE.tenant_heap_percent.default,
+      runs_heap_percent: all = MACHINE.runs_heap_percent.default,
+    } = this.#options;
+    return { tenant: (heap_bytes * Math.min(one, all)) / 100, all: (heap_bytes * all) / 100 };
+  }
+
+  of(tenant: TenantId): Sum {
+    this.#look();
+    return this.#tenants.get(tenant) ?? { bytes: 0, runs: 0 };
+  }
+
+  get all(): Sum {
+    this.#look();
+    return this.#all;
+  }
+
+  /** Whether a tenant is at its ceiling, or at its share of that of a host at whose ceiling all tenants together are. */
+  isFull(tenant: TenantId): boolean {
+    const { bytes } = this.of(tenant);
+    const { most, all } = this;
+    return bytes >= most.tenant || (all.bytes >= most.all && bytes >= most.all / Math.max(1, this.#tenants.size));
+  }
+
+  /**
+   * The reason why nothing more is kept for a run; undefined if something may be. Runs that have less than an even share of what their
+   * tenant may have are not refused for what others of it have.
+   */
+  lacks({ tenant, memory }: KeptRun): string | undefined {
+    if (!this.isFull(tenant)) return undefined;
+    const { bytes, runs } = this.of(tenant);
+    const most = Math.min(this.most.tenant, Math.max(bytes, 1));
+    if (memory < most / Math.max(1, runs)) return undefined;
+    const mib = (amount: number) => Math.round(amount / MIB);
+    return `The host keeps ${mib(bytes)} MiB for ${runs} runs of ${tenant}, which is what it may, and ${mib(memory)} MiB of that for this run.`;
+  }
+
+  #look(): void {
+    const { clock, runs } = this.#options;
+    const began = clock.monotonic();
+    if (began < this.#staleAt) return;
+    const tenants = new Map<TenantId, Sum>();
+    const all = { bytes: 0, runs: 0 };
+    for (const { tenant, memory } of runs()) {
+      let sum = tenants.get(tenant);
+      if (sum === undefined) tenants.set(tenant, (sum = { bytes: 0, runs: 0 }));
+      for (const one of [sum, all]) {
+        one.bytes += memory;
+        one.runs += 1;
+      }
+    }
+    [this.#tenants, this.#all] = [tenants, all];
+    const now = clock.monotonic();
+    this.#staleAt = now + Math.max(FRESH_MS, (now - began) * SHARE_OF_TIME);
+  }
+}
