@@ -43,6 +43,7 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
         );
       }
       if (outcome.limit === 'cpu_total') return must(cpuGiven(book, known) >= known.record.budget.cpu_ms);
+      if (outcome.limit === 'stack') return must(book.deaths >= 3);
       if (outcome.limit === 'memory') return must(excuses?.has('memory') === true);
       if (outcome.limit === 'cpu' || outcome.limit === 'crank_wall')
         return must(excuses?.has('cpu') === true || excuses?.has('timeout') === true);

@@ -5,6 +5,7 @@
  * argv: path of the image, user id to become (or -)
  */
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import {
   BUNDLES_PER_CELL,
   FrameKind,
@@ -23,6 +24,10 @@ import { warmUp } from './warm.ts';
 
 const [imagePath = '', user = '-'] = process.argv.slice(2);
 const image = JSON.parse(readFileSync(imagePath, 'utf8')) as ImageData;
+// How many calls fit on a stack depends on which functions V8 has compiled by then, so an agent that caught the RangeError and counted
+// would do something else when it is replayed, and V8 cannot make that error terminal. With this limit, which is above what the operating
+// system gives to a process, V8 never throws it: the kernel ends the process, and the supervisor the run. Kibibytes.
+setFlagsFromString('--stack-size=1000000');
 dropPowers(user === '-' ? undefined : Number(user));
 
 interface Loaded {

@@ -173,14 +173,16 @@ class Told extends Error {
   }
 }
 
-const NOT_THE_AUTHORS = /^\s+at .*(?:corral:prelude:|file:|node:)/;
+const FRAME = /^\s+at /;
 
-/** The author's own frames: without those of the cell, which name paths of the host, and those of the image. */
+/**
+ * The author's own frames: those in the agent's script, and V8's own functions in between. isolated-vm joins the cell's frames to a stack,
+ * and gives them alone for a thrown value without one; they name paths of the host.
+ */
 function guestStack(stack: string | undefined): string | undefined {
   const lines = stack?.split('\n') ?? [];
-  const boundary = lines.findIndex((line) => line.includes('(<isolated-vm boundary>)'));
-  // Without a boundary all frames are the cell's: the thrown value had no stack.
-  if (boundary === -1) return undefined;
-  const own = lines.slice(0, boundary).filter((line) => !NOT_THE_AUTHORS.test(line));
+  const last = lines.findLastIndex((line) => FRAME.test(line) && line.includes('agent.js:'));
+  if (last === -1) return undefined;
+  const own = lines.slice(0, last + 1).filter((line) => !FRAME.test(line) || line.includes('agent.js:') || line.endsWith('(<anonymous>)'));
   return own.join('\n').slice(0, TEXT);
 }

@@ -293,6 +293,7 @@ export const LIMIT_NAMES = [
   'cpu',
   'cpu_total',
   'memory',
+  'stack',
   'wall',
   'crank_wall',
   'in_flight',

@@ -52,6 +52,8 @@ export interface CellProcessEvents {
 export interface CellProcess {
   readonly pid: number | undefined;
   write(bytes: Buffer): void;
+  /** Bytes of `write` that the operating system has not taken yet, because the process does not read. */
+  unsent?(): number;
   /** Stops it at once; false if it has ended. */
   freeze(): boolean;
   thaw(): boolean;

@@ -261,17 +261,20 @@ export class Cell {
   crank(assignment: number, crank: number, delivery: string, limit_ms: number): void {
     this.#begin('crank', assignment, crank, limit_ms);
     this.#wire.send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), withheld(delivery));
+    this.#asked();
   }
 
   replay(assignment: number, { text, last, cranks, cpu_us }: ReplayPage): void {
     this.#begin('replay', assignment, last, replayLimit_ms(cranks, cpu_us));
     this.#wire.send(FrameKind.replay, assignment, last, this.#own_us(MACHINE.replay_slack_ms.default), text);
+    this.#asked();
   }
 
   describe(bundle: BundleText, start: StartOptions, load_ms: number): void {
     this.#wire.sendBundle(bundle);
     this.#begin('describe', 0, 0, load_ms);
     this.#wire.send(FrameKind.describe, 0, 0, this.#own_us(load_ms), JSON.stringify(this.#startPayload(bundle, start, load_ms)));
+    this.#asked();
   }
 
   /** Disposes of the isolate of an assignment. */
@@ -351,6 +354,11 @@ export class Cell {
     this.#task = task;
   }
 
+  /** Called when the request for the task that was begun last has been written. */
+  #asked(): void {
+    (this.#behind.at(-1) ?? this.#task)?.askedBy(this.#wire.written);
+  }
+
   /** Called when the present task has ended: the next one that was sent has the CPU now. */
   #advance(): void {
     const done = this.#task;
@@ -390,6 +398,9 @@ export class Cell {
     if (!expected) {
       throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} sent a frame of kind ${head.kind} that answers no request.`);
     }
+    // A cell that answers what it guesses, and reads nothing, would have the host keep everything that it is sent.
+    if (task !== undefined && this.#wire.written - (this.#process.unsent?.() ?? 0) < task.asked)
+      throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} answered a request that it has not read.`);
   }
 
   #take(frame: Frame): void {
@@ -400,11 +411,14 @@ export class Cell {
       this.#events.onReady(this);
       return;
     }
-    if (frame.kind === FrameKind.fault) {
+    const fault = frame.kind === FrameKind.fault ? faultFrom(frame.payload) : undefined;
+    if (fault === undefined) this.#isolates.answered(frame.assignment);
+    else {
+      if (!this.#isolates.mayReport(fault.fault, frame.assignment, task))
+        throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} reported the fault ${fault.fault} where it cannot occur.`);
       this.#isolates.faulted(frame.assignment);
       this.growth.forget(frame.assignment);
     }
-    const fault = frame.kind === FrameKind.fault ? faultFrom(frame.payload) : undefined;
     if (task === undefined || (fault !== undefined && task.assignment !== frame.assignment)) {
       if (fault !== undefined) this.#events.onFault(this, undefined, frame.assignment, fault, frame);
       return;

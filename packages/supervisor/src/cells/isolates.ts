@@ -1,5 +1,8 @@
 /** The isolates of a cell about which a fault may still be reported: each once, unless it was dropped long before. */
 
+import type { FaultKind } from '@corral/protocol/wire/frame';
+import type { Task } from './task.ts';
+
 /** Dropped isolates about which a fault may still be reported. */
 const DROPPED = 64;
 
@@ -7,6 +10,8 @@ export class Isolates {
   #made = 0;
   readonly #faultable = new Set<number>();
   readonly #dropped: number[] = [];
+  /** Isolates whose bundle has loaded, because they have answered. */
+  readonly #loaded = new Set<number>();
 
   /** @returns assignment of the new isolate */
   make(): number {
@@ -21,10 +26,22 @@ export class Isolates {
 
   faulted(assignment: number): void {
     this.#faultable.delete(assignment);
+    this.#loaded.delete(assignment);
+  }
+
+  answered(assignment: number): void {
+    if (this.#faultable.has(assignment)) this.#loaded.add(assignment);
+  }
+
+  /** Whether a sound cell can report this fault: a bundle loads once, and only a replay can differ from the record. */
+  mayReport(fault: FaultKind, assignment: number, task: Task | undefined): boolean {
+    if (fault === 'diverged') return task?.kind === 'replay' && task.assignment === assignment;
+    return fault !== 'load' || !this.#loaded.has(assignment);
   }
 
   /** A dropped isolate may have failed to load just before, so a report of that may still arrive. */
   drop(assignment: number): void {
+    this.#loaded.delete(assignment);
     if (!this.#faultable.has(assignment)) return;
     this.#dropped.push(assignment);
     if (this.#dropped.length > DROPPED) this.#faultable.delete(this.#dropped.shift() as number);

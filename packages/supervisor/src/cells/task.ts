@@ -36,6 +36,7 @@ export class Task implements TaskOptions {
   #besideBefore_ms: number | undefined;
   #rssBefore_mib: number | undefined;
   #used_ms: number | undefined;
+  #asked = 0;
 
   constructor({ kind, assignment, crank, limit_ms }: TaskOptions, now: number) {
     this.kind = kind;
@@ -88,6 +89,15 @@ export class Task implements TaskOptions {
 
   froze(for_ms: number): void {
     this.#frozen_ms += for_ms;
+  }
+
+  /** How many bytes had been written to the cell with the request for this task. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  askedBy(bytes: number): void {
+    this.#asked = bytes;
   }
 
   takeBack(): void {

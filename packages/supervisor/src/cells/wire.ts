@@ -31,6 +31,7 @@ export class Wire {
   /** Bundles that the process has, the one that is dropped first in front. */
   readonly #bundles = new Set<string>();
   #sent = 0;
+  #written = 0;
 
   constructor(id: CellId, incarnation: number, ends: WireEnds) {
     this.#id = id;
@@ -53,6 +54,11 @@ export class Wire {
     return this.#sent;
   }
 
+  /** Number of bytes written. */
+  get written(): number {
+    return this.#written;
+  }
+
   /** Sends a bundle, unless the process has it. */
   sendBundle({ digest, source }: BundleText): void {
     if (this.#bundles.has(digest)) return;
@@ -63,7 +69,9 @@ export class Wire {
 
   send(kind: FrameKind, assignment: number, crank: number, cpu_us: number, payload: string): void {
     this.#sent += 1;
-    this.#ends.write(encodeFrame({ kind, incarnation: this.#incarnation, assignment, crank, cpu_us, heap_kib: 0 }, payload));
+    const frame = encodeFrame({ kind, incarnation: this.#incarnation, assignment, crank, cpu_us, heap_kib: 0 }, payload);
+    this.#written += frame.length;
+    this.#ends.write(frame);
   }
 
   receive(bytes: Buffer): void {

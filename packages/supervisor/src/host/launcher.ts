@@ -24,6 +24,8 @@ const FORBIDDEN_CALL = 128 + constants.signals.SIGSYS;
 const LAST_WORDS = 4_000;
 /** Time between two looks for a process whose pid is not reported. */
 const FIND_MS = 5;
+/** Characters of its error output that are read; a sound cell writes none. */
+const WORDS = 1_000_000;
 /** How long to wait for error output after the exit. */
 const LAST_WORDS_MS = 50;
 
@@ -92,8 +94,12 @@ class LocalCell implements CellProcess {
     // A cell that dies while we write to it is reported by its exit.
     this.#socket.on('error', () => undefined);
 
+    let said = 0;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS);
+      said += text.length;
+      // Reading it would keep the event loop busy for as long as the cell likes. A process whose error output is closed cannot write to it.
+      if (said > WORDS) child.stderr?.destroy();
     });
     let exited = false;
     const exit = (code: number | null, signal: string | null) => {
@@ -162,6 +168,10 @@ class LocalCell implements CellProcess {
       });
     }
     this.#socket.write(bytes);
+  }
+
+  unsent(): number {
+    return this.#gone ? 0 : this.#socket.writableLength;
   }
 
   freeze(): boolean {

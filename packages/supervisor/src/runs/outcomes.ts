@@ -16,6 +16,9 @@ export const lastWords = (exit: ProcessExit): string => exit.lastWords.trim().sp
 /** Whether the run that was on the CPU of a lost cell is to blame, by what the process or the kernel reported. */
 export const blames = (exit: ProcessExit): boolean => exit.cause !== undefined || saysOutOfMemory(exit);
 
+/** Whether a process ended as it does when its stack overflows: by a signal that bubblewrap reports as exit code 128 + 11. */
+const overflowed = ({ code, signal }: ProcessExit): boolean => signal === 'SIGSEGV' || code === 139;
+
 /** Whether the process reported that it ran out of memory. */
 const saysOutOfMemory = (exit: ProcessExit): boolean => OUT_OF_MEMORY.test(exit.lastWords);
 
@@ -35,6 +38,13 @@ export function outcomeOfLoss(exit: ProcessExit, error: CorralError | undefined)
   if (exit.cause?.kind === 'memory')
     return { kind: 'exceeded', limit: 'memory', message: 'The cell took all the memory of its control group, and the kernel ended it.' };
   if (saysOutOfMemory(exit)) return { kind: 'exceeded', limit: 'memory', message: `The run used up its cell’s memory: ${words}` };
+  if (overflowed(exit))
+    return {
+      kind: 'exceeded',
+      limit: 'stack',
+      message:
+        'Each cell that ran this crank ended by a segmentation fault: its calls were nested deeper than the stack of a process. Bound recursion by a counter.',
+    };
   const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
   return { kind: 'failed', code: 'CORRAL_CELL_CRASHED', message: `The cell ended with ${how} during a crank of this run. ${words}`.trim() };
 }

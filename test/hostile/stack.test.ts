@@ -1,0 +1,69 @@
+/** How deep a stack goes depends on what V8 has compiled: an overflow ends the run, and what is below the limit replays. */
+import { expect, test } from 'vitest';
+import { gate, readingTool, world } from '../world.ts';
+
+const OVERFLOWS = [
+  ['counts how deep it comes', `let depth = 0; const down = () => { depth += 1; down() }; try { down() } catch {} return depth`],
+  ['only catches it', `const down = () => down() + 1; try { down() } catch (error) { return error.message }`],
+  ['does not catch it', `const down = () => down() + 1; return down()`],
+  ['meets it while it passes many arguments', `try { Math.max(...new Array(2e6)) } catch {} return 1`],
+  ['meets it in the parser', `try { eval('('.repeat(5e6)) } catch {} return 1`],
+  ['meets it in a getter', `const o = { get a() { return this.a } }; try { o.a } catch {} return 1`],
+  ['meets it in a proxy', `const p = new Proxy({}, { get: (t, k, r) => r[k] }); try { p.x } catch {} return 1`],
+  ['meets it while it sorts', `const sort = () => [2, 1].sort(() => sort()); try { sort() } catch {} return 1`],
+  [
+    'meets it in a promise',
+    `const down = () => down() + 1; Promise.resolve().then(() => { try { down() } catch {} }); await null; await null; return 1`,
+  ],
+] as const;
+
+// Bug stack-depth: recursion that was caught showed the tier of V8's compiler; honest runs that looked ended as diverged after they were parked.
+test.each(OVERFLOWS)('a run that %s ends for its stack, and its neighbour in the cell loses nothing', async (_, body) => {
+  const { opened, open } = gate();
+  const w = await world([readingTool('wait', () => opened.then(() => 'open'))], { cellsPerTenant: 1 });
+  const waits = `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { const before = Math.random(); const said = await caps.wait({}); return [said, before === before] } }`;
+  const neighbour = await w.submit(await w.deploy(waits));
+  await w.until(neighbour.id, (view) => view?.waiting === 'call');
+  const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', async run() { ${body} } }`));
+  expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'stack', message: expect.stringContaining('nested deeper') as string });
+  // None of the crank's effects left.
+  expect((await w.store.journal(id)).some(({ effects }) => effects?.includes('finish') === true)).toBe(false);
+  // The next one in the tenant is judged by its own stack.
+  expect(await (await w.submit(await w.deploy(`{ name: 'c', async run() { return 'fine' } }`))).ended).toEqual({
+    kind: 'completed',
+    output: 'fine',
+  });
+  open();
+  expect(await neighbour.ended).toEqual({ kind: 'completed', output: ['open', true] });
+});
+
+test('a run that overflows its stack again and again ends each time, in whatever cell', async () => {
+  const w = await world([], { cellsPerTenant: 1 });
+  const version = await w.deploy(`{ name: 'a', async run() { const down = () => down() + 1; try { down() } catch {} return 1 } }`);
+  for (let i = 0; i < 4; i++) expect(await (await w.submit(version)).ended).toMatchObject({ kind: 'exceeded', limit: 'stack' });
+});
+
+test('a run that nests calls as deep as it may is replayed like the first time', async () => {
+  const { opened, open } = gate();
+  const w = await world([readingTool('wait', () => opened.then(() => 'open'))]);
+  const { id, ended } = await w.submit(
+    await w.deploy(
+      `{ name: 'a', uses: { wait: 'tool:wait' }, async run({ caps }) { const sum = (n) => n === 0 ? 0 : n + sum(n - 1); const before = sum(6000); await caps.wait({}); return [before, sum(6000)] } }`,
+    ),
+  );
+  await w.until(id, (view) => view?.waiting === 'call');
+  const pid = w.supervisor.cellOf(id)?.pid;
+  process.kill(pid as number, 'SIGKILL');
+  open();
+  expect(await ended).toEqual({ kind: 'completed', output: [18_003_000, 18_003_000] });
+});
+
+test('a bundle that overflows its stack while it loads is refused, and the host goes on', async () => {
+  const w = await world([]);
+  const deep = `{ name: (() => { const down = () => down() + 1; try { down() } catch {} return 'a' })(), async run() { return 1 } }`;
+  await expect(w.deploy(deep)).rejects.toMatchObject({ code: expect.stringMatching(/^CORRAL_/) as string });
+  expect(await (await w.submit(await w.deploy(`{ name: 'c', async run() { return 'fine' } }`))).ended).toEqual({
+    kind: 'completed',
+    output: 'fine',
+  });
+});
