@@ -3,7 +3,6 @@ import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { ToolName } from '@corral/protocol/ids';
-import type { ErrorCode } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
@@ -33,8 +32,7 @@ export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, cont
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     // Records the tool that was meant.
-    const peeked = slots.length > 0 && TELLING.has(error.code) ? { peeked: true as const } : {};
-    throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...peeked, ...error.more });
+    throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...error.more });
   }
 }
 
@@ -133,12 +131,6 @@ function decideOf(
   }
   return decision;
 }
-
-/**
- * Refusals that reveal something about the value in a handle: whether it fits a schema, or a condition that the run itself may have
- * chosen.
- */
-const TELLING: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_ARGS_INVALID', 'CORRAL_GRANT_PREDICATE']);
 
 /** The instance that a call to a service goes to. @throws Refused if it may not get messages */
 export function reach(ledger: Ledger, service: string, input: Json, context: DecideContext): Reached {

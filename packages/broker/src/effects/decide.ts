@@ -6,7 +6,8 @@ import type { Decision } from '@corral/protocol/model/decision';
 import type { Effect } from '@corral/protocol/wire/effect';
 import { MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
-import { filled, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
+import type { ErrorCode } from '@corral/protocol/errors';
+import { filled, heldBytes, isSpelt, slotted, type Slotted } from '../ledger/handles.ts';
 import type { Json } from '@corral/protocol/json';
 import type { Ledger } from '../ledger/ledger.ts';
 import { emptyBatch, ended, letGo, type Batch } from './batch.ts';
@@ -71,6 +72,12 @@ export class Deciding {
       const last = ledger.finished === undefined ? 'checkpoint' : 'finish';
       throw new Violation('CORRAL_EFFECT_INVALID', `An effect of kind ${effect.kind} came after ${last}.`);
     }
+    for (const { path } of 'handles' in effect ? (effect.handles ?? []) : [])
+      if (!isSpelt(effect, path))
+        throw new Violation(
+          'CORRAL_EFFECT_INVALID',
+          `The effect names a handle at ${JSON.stringify(path).slice(0, 200)}, where no handle may be.`,
+        );
     const decision = decideOne(ledger, this.#seq, effect, this.#context, this.batch);
     if (decision !== undefined) this.batch.decisions.push(decision);
     ledger.applyEffect(effect, decision);
@@ -81,16 +88,16 @@ export class Deciding {
 function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideContext, batch: Batch): Decision | undefined {
   switch (effect.kind) {
     case 'call':
-      return numbered(ledger, effect, () => decideCall(ledger, seq, effect, context, batch));
+      return numbered(ledger, effect, context, () => decideCall(ledger, seq, effect, context, batch));
     case 'send':
-      return numbered(ledger, effect, () => decideSend(ledger, seq, effect, context, batch));
+      return numbered(ledger, effect, context, () => decideSend(ledger, seq, effect, context, batch));
     case 'reply':
       decideReply(ledger, seq, effect, batch);
       return undefined;
     case 'spawn':
-      return numbered(ledger, effect, () => decideSpawn(ledger, effect, context, batch));
+      return numbered(ledger, effect, context, () => decideSpawn(ledger, effect, context, batch));
     case 'timer':
-      return numbered(ledger, effect, () => {
+      return numbered(ledger, effect, context, () => {
         const due = context.now + Math.min(effect.ms, MACHINE.timer_ms.max);
         batch.timers.push({ id: effect.id, due });
         return { id: effect.id, verdict: 'allow', due };
@@ -116,7 +123,7 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       return undefined;
     }
     case 'open':
-      return numbered(ledger, effect, () => {
+      return numbered(ledger, effect, context, () => {
         // Each opening gives the value to the run, and to its journal, once more; so each costs its bytes.
         const reserved = { bytes: ledger.handles.get(effect.handle, effect.at).bytes };
         afford(ledger, reserved);
@@ -152,15 +159,35 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
   }
 }
 
-function numbered(ledger: Ledger, effect: { readonly id: number; readonly kind: string }, decideIt: () => Decision): Decision {
+/**
+ * Refusals that reveal something about the value in a handle: its size, whether it has a part or fits a schema, or a condition that the
+ * run itself may have chosen.
+ */
+const TELLING: ReadonlySet<string> = new Set<ErrorCode>([
+  'CORRAL_ARGS_INVALID',
+  'CORRAL_EFFECT_TOO_LARGE',
+  'CORRAL_GRANT_PREDICATE',
+  'CORRAL_GRANT_SPENT',
+]);
+type Numbered = Exclude<Extract<Effect, { readonly id: number }>, { kind: 'abort' }>;
+const isTelling = ({ code, limit }: Refused) => TELLING.has(code) || (code === 'CORRAL_BUDGET_EXCEEDED' && limit === 'bytes');
+
+function numbered(ledger: Ledger, effect: Numbered, { grants }: DecideContext, decideIt: () => Decision): Decision {
   if (effect.id !== ledger.lastId + 1)
     throw new Violation('CORRAL_EFFECT_INVALID', `A ${effect.kind} is numbered ${effect.id}; the next number is ${ledger.lastId + 1}.`);
   try {
-    return decideIt();
+    const decision = decideIt();
+    // The size of a part is known to nobody. A run that has chosen how many bytes it may use learns it also if it has enough.
+    const parts = 'handles' in effect && (effect.handles ?? []).some(({ at }) => at !== undefined);
+    const isClose = ledger.purse.left('bytes') < ledger.record.ceilings.message_bytes;
+    if (parts && (isClose || (decision.grant !== undefined && grants.limitsBytes(decision.grant)))) decision.peeked = true;
+    return decision;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
+    const looked = (effect.kind === 'open' && effect.at !== undefined) || ('handles' in effect && effect.handles !== undefined);
     return {
       ...error.more,
+      ...(looked && isTelling(error) ? { peeked: true as const } : {}),
       id: effect.id,
       verdict: 'deny',
       code: error.code,

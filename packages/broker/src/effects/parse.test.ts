@@ -78,6 +78,8 @@ test.each([
     'many capabilities',
     `[{"kind":"send","id":1,"cap":1,"body":null,"caps":{${Array.from({ length: 5_000 }, (_, i) => `"k${i}":0`).join(',')}}}]`,
   ],
+  ['a condition on __proto__', `[{"kind":"send","id":1,"cap":1,"body":null,"caps":{"a":{"cap":1,"where":{"__proto__":{"equals":1}}}}}]`],
+  ['a capability under the name __proto__', `[{"kind":"send","id":1,"cap":1,"body":null,"caps":{"__proto__":{"cap":1}}}]`],
   ['many rights', `[{"kind":"send","id":1,"cap":1,"body":null,"caps":{"a":{"cap":1,"rights":[${'1,'.repeat(5_000)}1]}}}]`],
 ])('%s are refused with one complaint', (_, text) => {
   expect(outcomeOf(text)).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_INVALID' });

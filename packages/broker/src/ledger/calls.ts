@@ -1,4 +1,5 @@
 /** A call as the ledger stores it while it is under way or waits for approval: its arguments with the values of their handles filled in. */
+import { CLEAN } from '@corral/policy/flow/labels';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { CallEffect, OpenEffect } from '@corral/protocol/wire/effect';
@@ -33,11 +34,11 @@ export function callOf(ledger: Books, effect: CallEffect, decision: Decision, re
 }
 
 /**
- * Raises the label by those of the handles in a call: the decision about the call reveals something of their values, which counts as
- * reading them.
+ * Raises the label by those of the handles in an effect: the decision about it reveals something of their values, which counts as reading
+ * them.
  */
-export function peeked({ handles, flow }: Books, effect: CallEffect): void {
-  for (const { label } of handledOf(slotted(handles, effect, ['input']))) flow?.raise(label);
+export function peeked({ handles, flow }: Books, slots: readonly { readonly handle: number }[] = []): void {
+  for (const { handle } of slots) flow?.raise(handles.labelOf(handle) ?? CLEAN);
 }
 
 /** The reply to an `open` effect, with the value behind the handle. */

@@ -105,11 +105,18 @@ export class Handles {
     throw new Refused('CORRAL_REVOKED', 'The run has let go of the handle, or held too much when it came.', 'handles');
   }
 
+  /** The label of the value behind a handle; undefined if the handle is gone. */
+  labelOf(index: number): Label | undefined {
+    return this.#held.get(index)?.label;
+  }
+
   #part(index: number, held: Held, at: HandlePath): Held {
-    const name = JSON.stringify([index, at]);
+    const steps = stepsIn(held.value, at);
+    if (steps === undefined) throw new Refused('CORRAL_ARGS_INVALID', 'There is no such part behind the handle.');
+    const name = JSON.stringify([index, steps]);
     const known = this.#parts.get(name) ?? (this.#of === undefined ? undefined : this.#of.#parts.get(name));
     if (known !== undefined) return known;
-    const part = partOf(held, at);
+    const part = partOf(held, steps);
     this.#keep(name, part);
     return part;
   }
@@ -167,7 +174,8 @@ export function slotted(handles: Handles, effect: Carrier, members: readonly str
   const places = new Set<string>();
   // A forged index ends the run, even if the effect is invalid for other reasons, so all are resolved first.
   const found = (effect.handles ?? []).map(({ path, handle, at }) => ({ path, held: attempt(() => handles.get(handle, at)) }));
-  return found.map(({ path, held }) => {
+  return found.map(({ path: given, held }) => {
+    const path = stepsIn(effect, given) ?? given;
     const at = within(effect, path);
     const place = JSON.stringify(path);
     if (at !== null || !members.includes(String(path[0])) || places.has(place))
@@ -177,6 +185,28 @@ export function slotted(handles: Handles, effect: Carrier, members: readonly str
     return { path, held };
   });
 }
+
+/**
+ * A path as its value spells it: numbers for items of an array, names for members of an object. Another spelling of the same place would
+ * be another place to whoever compares paths. Journals of older hosts have such.
+ * @returns undefined if there is no such place
+ */
+export function stepsIn(value: unknown, path: HandlePath): HandlePath | undefined {
+  let at = value;
+  const steps: (string | number)[] = [];
+  for (const part of path) {
+    if (typeof at !== 'object' || at === null || part === '__proto__') return undefined;
+    const step = Array.isArray(at) ? Number(part) : String(part);
+    // An array has no places but its items.
+    if (String(step) !== String(part) || (Array.isArray(at) && !Number.isSafeInteger(step)) || !Object.hasOwn(at, step)) return undefined;
+    steps.push(step);
+    at = (at as Record<string | number, unknown>)[step];
+  }
+  return steps;
+}
+
+/** Whether a path is spelt as its value spells it. */
+export const isSpelt = (value: unknown, path: HandlePath): boolean => stepsIn(value, path)?.every((step, i) => step === path[i]) === true;
 
 function within(value: unknown, path: HandlePath): unknown {
   let at = value;

@@ -22,6 +22,7 @@ export function takeDelivery(ledger: Books, delivery: Delivery, bytes: number): 
         readResult(ledger, pending, result);
         if (pending?.kind !== 'call' && pending?.kind !== 'request') continue;
         ledger.inFlight -= 1;
+        if ('error' in result && result.error.limit === 'bytes') ledger.refused('bytes');
         if (pending.kind === 'request') {
           ledger.depth = Math.max(ledger.depth, delivery.depth ?? 0);
           readFrom(ledger.flow, pending.what, pending.id, delivery.label, valueOf(result));

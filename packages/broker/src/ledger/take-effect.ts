@@ -7,6 +7,7 @@ import { callOf, openedBy, peeked } from './calls.ts';
 import { abort, dispose } from '../dispatch/given-up.ts';
 import type { Books } from './books.ts';
 import type { PendingApproval } from './pending.ts';
+import { readTerms } from '../policies/flow.ts';
 import { decided, payReply } from './requests.ts';
 
 /** Applies one effect; effects without a reply have no decision. */
@@ -25,6 +26,7 @@ export function takeEffect(ledger: Books, effect: Effect, decision: Decision | u
     case 'spawn':
       return takeSpawn(ledger, effect, decision);
     case 'open':
+      if (decision?.peeked === true) peeked(ledger, [effect]);
       if (decision?.verdict === 'allow') {
         const { reserved = {} } = decision;
         ledger.purse.reserve(reserved);
@@ -63,7 +65,7 @@ export function takeEffect(ledger: Books, effect: Effect, decision: Decision | u
 
 function takeCall(ledger: Books, effect: CallEffect, decision: Decision | undefined): void {
   ledger.calls += 1;
-  if (decision?.peeked === true) peeked(ledger, effect);
+  if (decision?.peeked === true) peeked(ledger, effect.handles);
   if (decision !== undefined && decision.verdict !== 'deny') {
     const reserved = decision.reserved ?? {};
     ledger.purse.reserve(reserved);
@@ -93,6 +95,7 @@ function takeCall(ledger: Books, effect: CallEffect, decision: Decision | undefi
 }
 
 function takeSend(ledger: Books, effect: SendEffect, decision: Decision | undefined): void {
+  if (decision?.peeked === true) peeked(ledger, effect.handles);
   if (decision?.verdict === 'allow' && decision.request !== undefined) {
     const { reserved = {}, grant, peer, request } = decision;
     ledger.purse.reserve(reserved);
@@ -108,6 +111,7 @@ function takeSend(ledger: Books, effect: SendEffect, decision: Decision | undefi
 }
 
 function takeSpawn(ledger: Books, effect: SpawnEffect, decision: Decision | undefined): void {
+  if (decision?.peeked === true) peeked(ledger, effect.handles);
   if (decision?.verdict === 'allow') {
     const reserved = decision.reserved ?? {};
     ledger.purse.reserve(reserved);
@@ -140,6 +144,7 @@ export function begin(ledger: Books, call: PendingApproval['call'], due: number 
 
 function refuse(ledger: Books, id: number, decision: Decision | undefined): void {
   const code: ErrorCode = decision?.code ?? 'CORRAL_DENIED';
+  if (code === 'CORRAL_GRANT_PREDICATE') readTerms(ledger.flow, decision?.message ?? '');
   ledger.refused(decision?.limit);
   const error = errorData(code, decision?.message ?? 'The call was refused.', {
     call: id,

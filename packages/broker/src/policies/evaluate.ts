@@ -75,6 +75,27 @@ function deedFor(tool: Tool): Deed {
   return deed;
 }
 
+const schemaNames = new WeakMap<Tool, ReadonlySet<string>>();
+/** Schemas of tools are shallower; of a deeper one the rest counts as free text. */
+const SCHEMA_DEPTH = 32;
+
+/** The names of members that a tool's schema of its arguments gives. Cached for a tool. */
+function namesFor(tool: Tool): ReadonlySet<string> {
+  const known = schemaNames.get(tool);
+  if (known !== undefined) return known;
+  const names = new Set<string>();
+  const walk = (at: unknown, depth: number): void => {
+    if (typeof at !== 'object' || at === null || depth > SCHEMA_DEPTH) return;
+    for (const [word, value] of Object.entries(at)) {
+      if (word === 'properties' && typeof value === 'object' && value !== null) for (const name of Object.keys(value)) names.add(name);
+      walk(value, depth + 1);
+    }
+  };
+  walk(tool.input.schema, 0);
+  schemaNames.set(tool, names);
+  return names;
+}
+
 /**
  * @param held for an approved call: its reservation; a call that only needs approval is allowed then
  * @param inHandles the parts of the arguments that the agent has not read
@@ -101,6 +122,7 @@ export function judge(
       effect: facts.effect,
       destinations: facts.destinations,
       deed: deedFor(tool),
+      names: namesFor(tool),
       ...(money === undefined ? {} : { money }),
     },
     input,

@@ -22,12 +22,24 @@ export function beginFlow(record: RunRecord, start: StartDelivery, carried: Labe
   const label = carried ?? record.label ?? CLEAN;
   const past = carried === undefined || isClean(carried) ? 'none' : 'unknown';
   // An instance gets its input in messages with the label of the sender; it has no input of its own principal.
-  if (record.service !== undefined) return new FlowRun(null, label, past);
-  if (record.parent === undefined || isClean(record.label)) return new FlowRun(start.input, label, past);
-  const flow = new FlowRun(null, label, past);
-  readFrom(flow, record.parent.agent, 0, record.label, start.input);
+  const isOwn = record.service === undefined && (record.parent === undefined || isClean(record.label));
+  const flow = new FlowRun(isOwn ? start.input : null, label, past);
+  const { budget, state, unread } = start;
+  if (record.parent !== undefined) {
+    if (!isOwn) readFrom(flow, record.parent.agent, 0, record.label, start.input);
+    if (isPrivate(record.label)) flow.provenance.private([start.input, budget]);
+  }
+  // All that an isolate knows from before is in here; and the key of an instance was chosen by the run that first wrote to it.
+  if (isPrivate(label)) flow.provenance.private([record.service?.key ?? null, state ?? null, unread ?? null] as unknown as Json);
   return flow;
 }
+
+/** A refusal by the terms of a capability repeats what a run wrote that has narrowed it, and this run bears its label. */
+export function readTerms(flow: FlowRun | undefined, message: string): void {
+  if (isPrivate(flow?.label)) flow?.provenance.private(message);
+}
+
+const isPrivate = (label: Label | undefined): boolean => label?.sticky.private_data === true;
 
 /** Records that the run has read data of another run. */
 export function readFrom(flow: FlowRun | undefined, who: string, call: number, label: Label | undefined, value: Json): void {
@@ -40,7 +52,9 @@ export function readFrom(flow: FlowRun | undefined, who: string, call: number, l
  * Records that the run has read the end of a child: its output, or its error message, which may contain data that the child has read. A
  * narrow answer raises the label only by what is private, and has no origin when it is used as an argument.
  */
-export function readAnswer(flow: FlowRun | undefined, { id, label, outcome, narrowed }: ChildEndedDelivery): void {
+export function readAnswer(flow: FlowRun | undefined, { id, label, outcome, narrowed, spent }: ChildEndedDelivery): void {
+  // How much a child has spent is a number that it chose.
+  if (isPrivate(label)) flow?.provenance.private([narrowed === true && outcome.kind === 'completed' ? outcome.output : null, spent]);
   if (narrowed === true) {
     if (label !== undefined) flow?.raise(label);
   } else if (outcome.kind === 'completed') readFrom(flow, 'child', id, label, outcome.output);

@@ -130,6 +130,12 @@ export class Grants {
     return false;
   }
 
+  /** Whether a grant of the chain limits bytes. */
+  limitsBytes(id: GrantId): boolean {
+    for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node)) if (node.grant.bytes !== undefined) return true;
+    return false;
+  }
+
   /** Whether a grant, or any that it was derived from, was revoked. */
   isRevoked(id: GrantId): boolean {
     let next: GrantId | undefined = id;

@@ -4,7 +4,7 @@
  * repetition; small numbers and booleans are ignored, because they carry too little, as in a narrow answer.
  */
 import type { Json } from '@corral/protocol/json';
-import { leavesOf, type Leaf } from './leaves.ts';
+import { leavesOf, namesOf, type Leaf } from './leaves.ts';
 import { decodings, fold, squeeze } from './text.ts';
 
 /** Smaller numbers are ignored: tools report such numbers by themselves, such as how many bytes were written. */
@@ -15,8 +15,8 @@ const COMMON = 8;
 const CHARS = 64 * 1024;
 
 export function echoes(result: Json, inside: readonly Json[]): boolean {
-  const said = textsOf(leavesOf(result));
-  const held = textsOf(...inside.map((value) => leavesOf(value)));
+  const said = textsOf(withNames(result));
+  const held = textsOf(...inside.map((value) => withNames(value)));
   if (said?.length === 0) return false;
   if (said === undefined || held === undefined) return true;
   const short = new Set<string>();
@@ -30,6 +30,12 @@ export function echoes(result: Json, inside: readonly Json[]): boolean {
     for (let i = 0; i + COMMON <= text.length; i++) if (grams.has(text.slice(i, i + COMMON))) return true;
     return false;
   });
+}
+
+/** The leaves of a value, and names of members that may hold data. */
+function withNames(value: Json): { leaves: Leaf[]; complete: boolean } {
+  const { leaves, complete } = leavesOf(value);
+  return { leaves: [...leaves, ...namesOf(value)], complete };
 }
 
 /** Squeezed texts; undefined if there are too many. */

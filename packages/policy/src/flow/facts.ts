@@ -5,7 +5,7 @@
 import type { Json } from '@corral/protocol/json';
 import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { HandledArguments, type Handled } from './handled.ts';
-import { leavesOf, namedAlike } from './leaves.ts';
+import { isTelling, leavesOf, namedAlike, namesOf } from './leaves.ts';
 import { requested, type Deed, type Request, type Requested } from './intent.ts';
 import type { Sticky } from './labels.ts';
 import type { Provenance } from './provenance.ts';
@@ -34,6 +34,8 @@ export interface FlowTool {
   readonly deed: Deed;
   /** The parameter that holds how much money it moves. */
   readonly money?: string;
+  /** Names of members that its schema gives; in others an agent can write text. Undefined: it has no schema. */
+  readonly names?: ReadonlySet<string>;
 }
 
 /** Facts about a run before the call. */
@@ -170,8 +172,27 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
       link ||= trace.foreign_link;
     }
   }
+  const { names } = tool;
+  // A schema without names takes any.
+  const holds = names === undefined || names.size === 0 ? isTelling : (name: string) => !names.has(name);
+  for (const { path, value } of namesOf(args, holds)) {
+    const inside = handled?.within(path);
+    const trace = inside === undefined ? state.provenance.trace(value, '') : state.provenance.handled(value, inside);
+    if (!trace.private && trace.origin !== 'untrusted') continue;
+    traces.push({ path, ...trace });
+    if (tool.destinations.some((one) => isBelow(path, one))) {
+      destination = worst(destination, trace.origin);
+      literal = false;
+    } else {
+      argument = worst(argument, trace.origin);
+      carriesPrivate ||= trace.private;
+      foreign ||= trace.foreign_identifier;
+      link ||= trace.foreign_link;
+    }
+  }
   if (!complete) {
     // Leaves that were not examined count as the worst case.
+    carriesPrivate ||= state.sticky.private_data || state.provenance.anyPrivate;
     if (tool.destinations.length > 0) destination = 'untrusted';
     argument = 'untrusted';
     foreign = true;

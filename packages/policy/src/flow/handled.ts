@@ -45,6 +45,11 @@ export class HandledArguments {
     return this.#complete && this.#plain.has(keyOf(leaf)) ? undefined : this.label;
   }
 
+  /** The label of a part of the arguments that stands in a handle; undefined: it does not. */
+  within(path: string): Label | undefined {
+    return this.#slot(path)?.label;
+  }
+
   /** Whether a stranger's words would decide what the call does, and not only what it carries. */
   steers({ effect, destinations, money }: Receiver): boolean {
     if (effect === 'none') return false;

@@ -45,6 +45,35 @@ export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; compl
   return { leaves, complete };
 }
 
+/** A name that programs give to a member, and no text: letters, with a number behind them at most. */
+const PLAIN_NAME = /^[A-Za-z_$][A-Za-z_$-]{0,39}\d{0,2}$/;
+/** Whether a member's name may hold data: it is not a plain name. */
+export const isTelling = (name: string): boolean => !PLAIN_NAME.test(name);
+
+/**
+ * Names of members that may hold data, as leaves of no record: a text can be moved in a name as well as in a value.
+ * @param holds whether a name may hold data
+ */
+export function namesOf(value: Json, holds: (name: string) => boolean = isTelling): Leaf[] {
+  const names: Leaf[] = [];
+  let left = LEAVES_MAX;
+  const walk = (at: Json, path: string, depth: number): void => {
+    if (typeof at !== 'object' || at === null || depth > 64) return;
+    if (Array.isArray(at)) {
+      for (let i = 0; i < at.length && (left -= 1) > 0; i++) walk(at[i] as Json, `${path}[${i}]`, depth + 1);
+      return;
+    }
+    for (const [key, member] of Object.entries(at)) {
+      if ((left -= 1) <= 0) return;
+      const here = path === '' ? key : `${path}.${key}`;
+      if (holds(key)) names.push({ path: here, name: '', record: 0, value: key });
+      walk(member, here, depth + 1);
+    }
+  };
+  walk(value, '', 0);
+  return names;
+}
+
 const parts = (name: string): string[] => partsKnown.of(name);
 const partsKnown = new Memo(4_096, (name: string): string[] =>
   name

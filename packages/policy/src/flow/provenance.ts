@@ -12,7 +12,7 @@ import { Bloom } from './bloom.ts';
 import { PrincipalWords } from './principal-words.ts';
 import { covered, hasAll, shingle } from './shingles.ts';
 import type { Label } from './labels.ts';
-import { leavesOf, namedAlike, type Leaf } from './leaves.ts';
+import { leavesOf, namedAlike, namesOf, type Leaf } from './leaves.ts';
 import { PROVENANCE, type ResultOf, type Trace } from './trace.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
@@ -62,6 +62,8 @@ export class Provenance {
   readonly #public = new Set<number>();
   #full: boolean;
   #anyUntrusted: boolean;
+  /** Something private did not fit, so that everything unknown counts as private. */
+  #privateFull = false;
   /** Functions that undo each change since `begin`, in the order of the changes. */
   #undo: (() => void)[] | undefined;
 
@@ -88,8 +90,10 @@ export class Provenance {
   /** Changes from here on can be undone, until `keep` or `undo` is called. */
   begin(): void {
     const [full, anyUntrusted, vouching, fieldCount] = [this.#full, this.#anyUntrusted, this.#vouching, this.#fieldCount];
+    const privateFull = this.#privateFull;
     const restore = () => {
       [this.#full, this.#anyUntrusted, this.#vouching, this.#fieldCount] = [full, anyUntrusted, vouching, fieldCount];
+      this.#privateFull = privateFull;
     };
     this.#undo = [restore];
     for (const bloom of this.#blooms) bloom.begin();
@@ -124,7 +128,8 @@ export class Provenance {
 
   /** Adds the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
-    const { leaves, complete } = leavesOf(value);
+    const { leaves: values, complete } = leavesOf(value);
+    const leaves = [...values, ...namesOf(value)];
     const asked = this.use(of.args);
     if (of.trusted) this.#takeTrusted(leaves, asked);
     else {
@@ -132,13 +137,29 @@ export class Provenance {
       if (!complete) this.#full = true;
       this.#takeUntrusted(of, leaves);
     }
-    if (of.private) {
-      let room: number = PROVENANCE.result_chars;
-      for (const leaf of leaves) {
-        const text = fold(String(leaf.value).slice(0, room));
-        room -= text.length;
-        shingle(this.#private, squeeze(text));
-      }
+    if (of.private) this.#keepPrivate(leaves, complete);
+  }
+
+  /** Adds a private value that came in another way than as a result: it says nothing about where a value came from. */
+  private(value: Json): void {
+    const { leaves, complete } = leavesOf(value);
+    this.#keepPrivate([...leaves, ...namesOf(value)], complete);
+  }
+
+  /** Whether anything private is known. */
+  get anyPrivate(): boolean {
+    return this.#privateFull || !this.#private.empty;
+  }
+
+  #keepPrivate(leaves: readonly Leaf[], complete: boolean): void {
+    let room: number = PROVENANCE.result_chars;
+    if (!complete) this.#privateFull = true;
+    for (const leaf of leaves) {
+      const raw = String(leaf.value);
+      if (raw.length > room) this.#privateFull = true;
+      const text = fold(raw.slice(0, Math.max(0, room)));
+      room -= raw.length;
+      shingle(this.#private, squeeze(text));
     }
   }
 
@@ -172,12 +193,15 @@ export class Provenance {
     const words = tokens(folded, PROVENANCE.tokens);
     const phrase = words.join(' ');
     // 1
-    if (!this.#anyUntrusted && this.#private.empty) return this.#known(words, phrase, NOTHING_FOREIGN) ?? OF_THE_MODEL;
+    if (!this.#anyUntrusted && !this.anyPrivate) return this.#known(words, phrase, NOTHING_FOREIGN) ?? OF_THE_MODEL;
     const squeezed = squeeze(folded);
     const named = [...new Set(words.filter(isIdentifier))];
     const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
+    // The middle of a long text is not looked at.
+    const isCut = raw.length > text.length && this.anyPrivate;
     const isPrivate =
-      (covered(this.#private, squeezed, 0.2) || looked.some((one) => hasAll(this.#private, one))) && !this.#public.has(key(phrase));
+      isCut ||
+      ((covered(this.#private, squeezed, 0.2) || looked.some((one) => hasAll(this.#private, one))) && !this.#public.has(key(phrase)));
     const foreign = looked.filter((one) => !this.#principal.has(one) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
     const more = named.length > IDENTIFIERS && this.#anyUntrusted;
     const about = {
@@ -188,11 +212,19 @@ export class Provenance {
     // 2
     const known = this.#known(words, phrase, about);
     if (known !== undefined) return known;
+    if (this.#privateFull && !isCommonplace(phrase) && squeezed.length >= SHORTEST_TRACE_CHARS) about.private = true;
     // 3
     const fields = this.#fields.get(key(phrase));
     const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
     if (chosen !== undefined && !(isIdentifier(phrase) && this.#saw(inProse(phrase))))
-      return { origin: 'selected', found: 'field', call: chosen.call, private: isPrivate, foreign_identifier: false, foreign_link: false };
+      return {
+        origin: 'selected',
+        found: 'field',
+        call: chosen.call,
+        private: about.private,
+        foreign_identifier: false,
+        foreign_link: false,
+      };
     // 4
     if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
     // 5
@@ -213,11 +245,11 @@ export class Provenance {
       const inner = fold(decoded);
       const copied = covered(this.#untrusted, squeeze(inner), COPIED);
       if (copied || tokens(inner, PROVENANCE.tokens).some((one) => isIdentifier(one) && this.#isUntrustedToken(one))) {
-        return { origin: 'untrusted', found: 'decoded', private: isPrivate, foreign_identifier: true, foreign_link: true };
+        return { origin: 'untrusted', found: 'decoded', private: about.private, foreign_identifier: true, foreign_link: true };
       }
     }
     // 10
-    if (this.full) return { origin: 'untrusted', found: 'full', private: isPrivate, foreign_identifier: true, foreign_link: true };
+    if (this.full) return { origin: 'untrusted', found: 'full', private: about.private, foreign_identifier: true, foreign_link: true };
     // 11. A code that occurs nowhere was assembled from pieces, decoded, or mistyped.
     return { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
   }
@@ -273,7 +305,7 @@ export class Provenance {
    */
   use(args: Json): boolean {
     let known = true;
-    for (const leaf of leavesOf(args).leaves) {
+    for (const leaf of [...leavesOf(args).leaves, ...namesOf(args)]) {
       const { origin } = this.trace(leaf.value, leaf.name);
       if (origin === 'user' || origin === 'trusted' || origin === 'selected') continue;
       known = false;

@@ -3,6 +3,7 @@ import type { Ledger } from '@corral/broker/ledger/ledger';
 import { heapSizeOf } from '@corral/protocol/heap-size';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
+import { errorData } from '@corral/protocol/errors';
 import type { GrantId } from '@corral/protocol/ids';
 
 /** A delivery that waits its turn. */
@@ -175,8 +176,27 @@ export class RunQueue {
     const { pending } = this.#ledger;
     const isDue = (id: number) => (inbox === undefined ? pending.has(id) : pending.get(id)?.kind === 'request');
     const results = delivery.results.filter(({ id }) => isDue(id));
-    if (results.length === delivery.results.length) return queued;
+    const paid = results.map((result) => this.#paid(result));
+    if (paid.length === delivery.results.length && paid.every((result, i) => result === delivery.results[i])) return queued;
     if (results.length === 0 && inbox === undefined) return undefined;
-    return { inbox, delivery: { kind: 'reply', results } };
+    return { inbox, delivery: { ...delivery, results: paid } };
+  }
+
+  /**
+   * The result of a call or request as the run gets it. A result may be larger than what is left of the run's bytes, since nobody knows
+   * its size beforehand; but once nothing is left, no other one is delivered.
+   */
+  #paid(result: Result): Result {
+    const { pending, purse } = this.#ledger;
+    const kind = pending.get(result.id)?.kind;
+    if (!('value' in result) || (kind !== 'call' && kind !== 'request') || purse.left('bytes') > 0) return result;
+    const { id, attempts, cost } = result;
+    const message = 'The call was made, and its result is not delivered: the run has used up its bytes.';
+    return {
+      id,
+      error: errorData('CORRAL_BUDGET_EXCEEDED', message, { call: id, limit: 'bytes' }),
+      ...(attempts === undefined ? {} : { attempts }),
+      ...(cost === undefined ? {} : { cost }),
+    };
   }
 }
