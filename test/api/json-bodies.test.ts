@@ -93,3 +93,13 @@ test('a body that is too large is told which limit it met', async () => {
     detail: 'The body has more than 2097152 bytes, which is the limit here.',
   });
 });
+
+// Bug distinct-keys: parsing such a body took the loop of the host for seconds.
+test.each([
+  ['different names', `{${Array.from({ length: 60_000 }, (_, i) => `"key${i}":0`).join(',')}}`, 'different names of members'],
+  ['items', `[${'0,'.repeat(200_000)}0]`, 'members and items'],
+])('a body with many %s is refused before it is parsed', async (_, input, says) => {
+  const answer = await submit(input);
+  expect(answer.status).toBe(400);
+  expect(((await answer.json()) as { detail: string }).detail).toContain(says);
+});

@@ -28,7 +28,7 @@ export type JsonFault =
   | { readonly kind: 'number'; readonly number: string }
   | { readonly kind: 'syntax' };
 
-const [QUOTE, COMMA, COLON, BACKSLASH] = [34, 44, 58, 92];
+const [QUOTE, COMMA, COLON] = [34, 44, 58];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
 const [MINUS, PLUS, DOT, ZERO, NINE, LOWER_E, UPPER_E] = [45, 43, 46, 48, 57, 101, 69];
 /** A longer number is refused. The longest that `JSON.stringify` writes has 25 characters. */
@@ -58,6 +58,8 @@ export class JsonScan {
   /** Position after the quote of a string that has not ended; -1 outside of strings. */
   #string = -1;
   #isName = false;
+  /** Position of the next backslash that was not looked at yet; the length of the text if there is none. */
+  #backslash = -1;
   #over = false;
 
   /** @param onNumber is told the text of each long number and of each with an exponent; by default, such as are not held are refused */
@@ -87,20 +89,22 @@ export class JsonScan {
     return false;
   }
 
-  /** Goes on in a string. @returns the next position */
+  /** Goes on in a string. @returns the next position, which is behind `until` in a string without escapes */
   #inString(from: number, until: number): number {
     const text = this.#text;
-    let at = from;
-    for (; at < until; at++) {
-      const code = text.charCodeAt(at);
-      if (code === BACKSLASH) at += 1;
-      else if (code === QUOTE) {
-        if (this.#isName) this.#named(text.slice(this.#string, at));
+    for (let at = from; ;) {
+      // Searching is much faster than looking at each character, and most strings have no escapes.
+      if (this.#backslash < at) this.#backslash = positionOf(text, '\\', at);
+      const quote = positionOf(text, '"', at);
+      if (quote < this.#backslash) {
+        if (quote === text.length) return quote;
+        if (this.#isName) this.#named(text.slice(this.#string, quote));
         this.#string = -1;
-        return at + 1;
+        return quote + 1;
       }
+      at = this.#backslash + 2;
+      if (at >= until) return Math.min(at, text.length);
     }
-    return at;
   }
 
   /** Takes one character, or a number, outside of strings. @returns the next position */
@@ -194,4 +198,9 @@ export class JsonScan {
     const value = Number(source);
     return Number.isFinite(value) && !Object.is(value, -0);
   }
+}
+
+function positionOf(text: string, what: string, from: number): number {
+  const at = text.indexOf(what, from);
+  return at < 0 ? text.length : at;
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonTextError, readJson } from './json-text.ts';
+import { JsonTextError, readJson, readJsonInPieces } from './json-text.ts';
 
 const refusal = (text: string | Uint8Array): string => {
   try {
@@ -11,6 +11,33 @@ const refusal = (text: string | Uint8Array): string => {
   }
   throw new Error('it was taken');
 };
+
+const BOUNDS = { depth: 8, members: 1_000, names: 100 };
+const piecesOf = (text: string) => {
+  let pieces = 1;
+  const reading = readJsonInPieces(text, BOUNDS);
+  for (let piece = reading.next(); piece.done !== true; piece = reading.next()) pieces += 1;
+  return pieces;
+};
+
+describe('a JSON text with bounds', () => {
+  test.each([
+    ['nests deeper than 8 levels', '['.repeat(9) + ']'.repeat(9)],
+    ['has more than 1000 members and items', `[${'[],'.repeat(600)}0]`],
+    ['has more than 100 different names of members', `{${Array.from({ length: 200 }, (_, i) => `"k${i}":0`).join(',')}}`],
+    // It is refused before it is parsed, so what comes behind is not looked at.
+    ['has more than 1000 members and items', `[${'1,'.repeat(2_000)}`],
+  ])('is refused if it %s', (why, text) => {
+    expect(() => readJson(text, BOUNDS)).toThrow(why);
+  });
+
+  test('is read in pieces if it is long, and to the same value', () => {
+    const long = JSON.stringify({ a: 'x'.repeat(3e6), b: Array(400).fill('\\"\n'.repeat(2_000)), c: [1.5, -0.5, 1e3, null, true] });
+    expect(piecesOf('[1]')).toBe(1);
+    expect(piecesOf(long)).toBeGreaterThan(3);
+    expect(readJson(long, BOUNDS)).toEqual(JSON.parse(long));
+  });
+});
 
 describe('a JSON text', () => {
   test('is read as JSON.parse reads it, whatever it holds', () => {

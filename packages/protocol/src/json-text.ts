@@ -4,31 +4,47 @@
  * replaced. Each of these is refused here, because a changed amount or account must not be acted on.
  */
 import type { Json } from './json.ts';
+import { JsonScan, type JsonBounds, type JsonFault } from './json-scan.ts';
 
 /** The fault of a text, as the rest of a sentence that begins with its name. */
 export class JsonTextError extends Error {
   override readonly name = 'JsonTextError';
 }
 
-/** An integer of 16 digits may be above 2^53; an exponent of three digits may be above what a number holds. */
-const SUSPECT = /\d{16}|e\+?\d{3}/i;
 const BYTE_ORDER_MARK = '\uFEFF';
+/** Characters that are looked at in one piece. */
+const PIECE = 1024 * 1024;
+const UNBOUNDED: JsonBounds = { depth: Number.POSITIVE_INFINITY, members: Number.POSITIVE_INFINITY, names: Number.POSITIVE_INFINITY };
 
 /**
  * @param text UTF-8; a byte order mark at its beginning is skipped
  * @throws JsonTextError
  */
-export function readJson(text: string | Uint8Array): Json {
+export function readJson(text: string | Uint8Array, bounds = UNBOUNDED): Json {
+  const pieces = readJsonInPieces(text, bounds);
+  for (let piece = pieces.next(); ; piece = pieces.next()) if (piece.done === true) return piece.value;
+}
+
+/**
+ * Like `readJson`, for a host that has other things to do between two pieces: none of them takes long, if the bounds on members and names
+ * are low. They are checked before the text is parsed, since parsing cannot be interrupted.
+ * @throws JsonTextError
+ */
+export function* readJsonInPieces(text: string | Uint8Array, bounds: JsonBounds): Generator<undefined, Json> {
   const whole = typeof text === 'string' ? text : decoded(text);
   const json = whole.startsWith(BYTE_ORDER_MARK) ? whole.slice(1) : whole;
+  if (json.length > PIECE) yield;
+  const scan = new JsonScan(json, bounds, refuseLoss);
+  while (scan.go(PIECE)) yield;
+  refuseFault(scan.fault);
+  if (json.length > PIECE) yield;
   let value: Json;
   try {
     value = JSON.parse(json) as Json;
   } catch (error) {
     throw new JsonTextError(`cannot be read, because there is no JSON in it: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (SUSPECT.test(json)) refuseLoss(json);
-  if (membersWritten(json) !== membersRead(value)) throw new JsonTextError(`names ${repeated(json)} twice in one object`);
+  if (scan.named !== membersRead(value)) throw new JsonTextError(`names ${repeated(json)} twice in one object`);
   return value;
 }
 
@@ -40,30 +56,33 @@ function decoded(bytes: Uint8Array): string {
   }
 }
 
-/** @throws JsonTextError for the first number that parsing would change */
-function refuseLoss(json: string): void {
-  const look = (_: string, value: unknown, { source }: { readonly source?: string } = {}): unknown => {
-    if (typeof value !== 'number' || source === undefined) return undefined;
-    if (!Number.isFinite(value)) throw new JsonTextError(`holds ${shown(source)}, which is larger than a number can be`);
-    if (/^-?\d+$/.test(source) && !Number.isSafeInteger(value) && String(value) !== source)
-      throw new JsonTextError(`holds the integer ${shown(source)}, which would lose precision; write it as a string`);
-    return undefined;
-  };
-  JSON.parse(json, look);
+/** @throws JsonTextError for a fault that the parser would not find */
+function refuseFault(fault: JsonFault | undefined): void {
+  switch (fault?.kind) {
+    case 'depth':
+      throw new JsonTextError(`nests deeper than ${fault.most} levels`);
+    case 'members':
+      throw new JsonTextError(`has more than ${fault.most} members and items`);
+    case 'names':
+      throw new JsonTextError(`has more than ${fault.most} different names of members`);
+    case 'number':
+      throw new JsonTextError(`holds ${fault.number}…, which has too many digits`);
+    case 'syntax':
+    case undefined:
+  }
+}
+
+/** @throws JsonTextError for a number that parsing would change */
+function refuseLoss(source: string): boolean {
+  const value = Number(source);
+  if (!Number.isFinite(value) && !Number.isNaN(value))
+    throw new JsonTextError(`holds ${shown(source)}, which is larger than a number can be`);
+  if (/^-?\d+$/.test(source) && !Number.isSafeInteger(value) && String(value) !== source)
+    throw new JsonTextError(`holds the integer ${shown(source)}, which would lose precision; write it as a string`);
+  return true;
 }
 
 const shown = (source: string): string => (source.length > 40 ? `${source.slice(0, 40)}…` : source);
-
-/** Number of members of all objects in a text: its strings that are followed by a colon. The text is known to be JSON. */
-function membersWritten(json: string): number {
-  let members = 0;
-  for (let at = json.indexOf('"'); at !== -1; at = json.indexOf('"', at)) {
-    at = endOfString(json, at);
-    while (isSpace(json.charCodeAt(at))) at += 1;
-    if (json[at] === ':') members += 1;
-  }
-  return members;
-}
 
 /** @param from position of its first quote @returns the position after its last quote */
 function endOfString(json: string, from: number): number {

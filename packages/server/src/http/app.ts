@@ -21,13 +21,14 @@ import {
 } from 'fastify-type-provider-zod';
 import type { ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
 import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
-import { JsonTextError, readJson } from '@corral/protocol/json-text';
-import { ADMISSION } from '@corral/protocol/limits';
+import { JsonTextError, readJsonInPieces } from '@corral/protocol/json-text';
+import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { ServerContext } from './context.ts';
 import { recorder } from '../operation-log.ts';
 import { Access } from '../people/access.ts';
@@ -100,13 +101,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser('text/plain');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
-    try {
-      done(null, bodyOf(bytes as Buffer));
-    } catch (error) {
-      done(error as Error, undefined);
-    }
-  });
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_: FastifyRequest, bytes: Buffer) => bodyOf(bytes));
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -315,11 +310,19 @@ function tooLarge({ routeOptions: { bodyLimit, schema } }: FastifyRequest): Corr
   return new CorralError('CORRAL_REQUEST_TOO_LARGE', `The body has more than ${bodyLimit} bytes, which is the limit here.`);
 }
 
+/** Depth is checked for each route, with the name of the member that is too deep. */
+const BODY = { depth: Number.POSITIVE_INFINITY, members: MACHINE.body_members.default, names: MACHINE.body_names.default };
+
 /** An empty body counts as none, whatever its content type: many clients send a DELETE with a content type and no body. */
-function bodyOf(bytes: Buffer): Json | undefined {
+async function bodyOf(bytes: Buffer): Promise<Json | undefined> {
   if (bytes.length === 0) return undefined;
   try {
-    return readJson(bytes);
+    const pieces = readJsonInPieces(bytes, BODY);
+    for (let piece = pieces.next(); ; piece = pieces.next()) {
+      if (piece.done === true) return piece.value;
+      // Other requests and runs have their turn before the next piece.
+      await setImmediate();
+    }
   } catch (error) {
     if (!(error instanceof JsonTextError)) throw error;
     throw new CorralError('CORRAL_REQUEST_INVALID', `The body ${error.message}.`);
