@@ -20,6 +20,7 @@ const TASKS = {
   long: () => [inRoot('scripts/long.ts'), ...args],
   bench: () => ['--no-node-snapshot', inRoot('test/bench/main.ts'), ...args],
   chaos: () => ['--no-node-snapshot', inRoot('test/e2e/chaos/main.ts'), ...args],
+  escape: () => ['--no-node-snapshot', inRoot('test/escape/main.ts'), ...args],
   eval: () => ['--no-node-snapshot', inRoot('test/evals/main.ts'), ...args],
   scoreboard: () => ['--no-node-snapshot', inRoot('test/hostile/scoreboard/main.ts'), ...args],
   sim: () => ['--no-node-snapshot', inRoot('test/sim/main.ts'), ...args],
