@@ -39,6 +39,7 @@ export interface Board {
   readonly machine: typeof MACHINE;
   readonly seed: number;
   readonly passes: number;
+  readonly lenient: boolean;
   readonly load: { readonly before: number; readonly after: number; readonly median: number };
   /** The same measured beside an honest guest, before and after the others. */
   readonly floor: { readonly before: Floor; readonly after: Floor };
@@ -172,6 +173,7 @@ function summary(
     machine: MACHINE,
     seed,
     passes,
+    lenient,
     load: { before, after: loadavg()[0] ?? 0, median: over(all, 'load', median) ?? Number.NaN },
     floor,
     gap_p99_ms: {

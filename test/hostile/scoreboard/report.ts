@@ -28,7 +28,7 @@ function circumstances(board: Board): string[] {
   };
   return [
     `${machine.cores} cores, ${machine.cpu}, ${machine.memory_gib} GiB, Node ${machine.node}; ${passes} ${passes === 1 ? 'pass' : 'passes'}, seed ${seed}`,
-    `load of the machine: ${round(load.before)} before, ${round(load.median)} in the median, ${round(load.after)} after`,
+    `load of the machine: ${round(load.before)} before, ${round(load.median)} in the median, ${round(load.after)} after${board.lenient ? '; the machine was busy, so times and memory were not judged' : ''}`,
     `floor, in ms, beside an honest guest: ${one('before')}; ${one('after')}`,
     `p99 of the gap over all guests, in ms: ${round(gap_p99_ms.other)} in the other tenant, ${round(gap_p99_ms.own)} in its own; at most ${BOUNDS.gap_p99_ms}`,
   ];

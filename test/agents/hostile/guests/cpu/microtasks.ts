@@ -7,8 +7,9 @@ export const expected: Expected = { ends: 'exceeded(cpu)', limit: { cpu_ms: 200 
 export default defineAgent({
   name: 'microtasks',
   ceilings: { crank_cpu_ms: 200 },
-  run() {
-    const next = (): unknown => Promise.resolve().then(next);
-    return next();
+  async run() {
+    const next = () => void Promise.resolve().then(next);
+    next();
+    await new Promise(() => undefined);
   },
 });

@@ -2,7 +2,7 @@
 import { defineAgent } from '@corral/guest';
 import type { Expected } from '../expected.ts';
 
-export const expected: Expected = { ends: 'failed(CORRAL_AGENT_THREW)', vary: { levels: [20_000, 1_000_000] } };
+export const expected: Expected = { ends: 'exceeded(stack)', vary: { levels: [500_000, 1_000_000] } };
 
 export default defineAgent({
   name: 'deep-source',
