@@ -9,7 +9,7 @@ import type { Figures, Gaps } from './judge.ts';
 import type { Guest } from './guests.ts';
 
 /** A guest that has not ended by then counts as hanging, and is killed. */
-const HANGS_MS = 30_000;
+const HANGS_MS = 60_000;
 /** Time in which a kill or a pause comes, after the guest was submitted, and how long the pause is. */
 const STRIKE_MS = [15, 150] as const;
 const PAUSED_MS = 250;
