@@ -6,7 +6,7 @@ export const expected: Expected = { ends: ['exceeded(memory)', 'exceeded(cpu)'] 
 
 export default defineAgent({
   name: 'generated-functions',
-  ceilings: { crank_cpu_ms: 2_000 },
+  ceilings: { crank_cpu_ms: 500 },
   budget: { cpu_ms: 30_000 },
   run() {
     const all: unknown[] = [];

@@ -2,7 +2,7 @@
 import { defineAgent } from '@corral/guest';
 import type { Expected } from '../expected.ts';
 
-export const expected: Expected = { ends: 'completed', vary: { many: [300, 9_000] } };
+export const expected: Expected = { ends: 'completed', vary: { many: [300, 2_000] } };
 
 export default defineAgent({
   name: 'flood',
