@@ -78,6 +78,10 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
   }
 }
 
+/** A run that has used up its bytes gets no further results. */
+const isWithheld = (result: Result): boolean =>
+  'error' in result && result.error.code === 'CORRAL_BUDGET_EXCEEDED' && result.error.limit === 'bytes';
+
 /** Checks the result of an effect: an acknowledgement means that it happened, a refusal that it did not. */
 function answered(book: Book, known: Known, result: Result, where: string): void {
   const run = known.record.id;
@@ -105,7 +109,9 @@ function answered(book: Book, known: Known, result: Result, where: string): void
       const hasEnded =
         its?.outcome !== undefined && (code === 'CORRAL_RECIPIENT_ENDED' || (code === 'CORRAL_REVOKED' && its.outcome.kind === 'killed'));
       const what = () => `7: ${where}: request ${result.id} is answered with ${code}, and ${peer} has not ended so`;
-      if (code === 'CORRAL_REVOKED' && !hasEnded) keptBack(book, grant, what);
+      if (isWithheld(result))
+        book.must(its?.replied.has(name) === true, () => `7: ${where}: the reply to request ${result.id} is withheld, and there is none`);
+      else if (code === 'CORRAL_REVOKED' && !hasEnded) keptBack(book, grant, what);
       else book.must(hasEnded, what);
     }
     return;
@@ -148,6 +154,11 @@ function answered(book: Book, known: Known, result: Result, where: string): void
     book.must(
       call.settled || tool === 'read' || (receipt === key && book.powers.acts.has(key)),
       () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
+    );
+  } else if (isWithheld(result)) {
+    book.must(
+      call.settled || tool === 'read' || book.powers.acts.has(key),
+      () => `7: ${where}: the result of call ${result.id} is withheld, and ${tool} has not acted`,
     );
   } else if (code === 'CORRAL_TOOL_FAILED') {
     // If a person had the call made again, its attempts may have ended in different ways.

@@ -13,7 +13,7 @@ import { PrincipalWords } from './principal-words.ts';
 import { covered, hasAll, shingle } from './shingles.ts';
 import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, namesOf, type Leaf } from './leaves.ts';
-import { PROVENANCE, type ResultOf, type Trace } from './trace.ts';
+import { PROVENANCE, type Origin, type ResultOf, type Trace } from './trace.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
 /** Share of an argument's shingles that must be known for it to count as copied. Changing one letter changes six shingles. */
@@ -38,6 +38,13 @@ interface Field {
   readonly name: string;
   readonly selected: boolean;
 }
+
+/** An argument of a call, and its origin. */
+interface Asked {
+  readonly value: string | number;
+  readonly origin: Origin;
+}
+const isKnown = ({ origin }: Pick<Asked, 'origin'>): boolean => origin === 'user' || origin === 'trusted' || origin === 'selected';
 
 const NOTHING_FOREIGN = { private: false, foreign_identifier: false, foreign_link: false };
 const OF_THE_MODEL: Trace = { origin: 'model', found: 'nothing', ...NOTHING_FOREIGN };
@@ -130,12 +137,12 @@ export class Provenance {
   result(of: ResultOf, value: Json): void {
     const { leaves: values, complete } = leavesOf(value);
     const leaves = [...values, ...namesOf(value)];
-    const asked = this.use(of.args);
-    if (of.trusted) this.#takeTrusted(leaves, asked);
+    const asked = this.#use(of.args);
+    if (of.trusted) this.#takeTrusted(leaves, asked.every(isKnown));
     else {
       this.#anyUntrusted = true;
       if (!complete) this.#full = true;
-      this.#takeUntrusted(of, leaves);
+      this.#takeUntrusted(of, leaves, asked);
     }
     if (of.private) this.#keepPrivate(leaves, complete);
   }
@@ -303,19 +310,24 @@ export class Provenance {
    * A trusted tool that repeats its arguments does not vouch for them: `no contact named X` does not make X known, and neither
    * does a cart that shows what the run itself put there. The same holds if its result was not read.
    */
-  use(args: Json): boolean {
-    let known = true;
+  use(args: Json): void {
+    this.#use(args);
+  }
+
+  /** @returns the arguments with their origins */
+  #use(args: Json): Asked[] {
+    const asked: Asked[] = [];
     for (const leaf of [...leavesOf(args).leaves, ...namesOf(args)]) {
       const { origin } = this.trace(leaf.value, leaf.name);
-      if (origin === 'user' || origin === 'trusted' || origin === 'selected') continue;
-      known = false;
+      asked.push({ value: leaf.value, origin });
+      if (isKnown({ origin })) continue;
       for (const one of [String(leaf.value), ...decodings(String(leaf.value))]) {
         const words = tokens(fold(one), PROVENANCE.tokens);
         if (this.#used.size + words.length > PROVENANCE.trusted_values) this.#vouching = false;
         else for (const word of [words.join(' '), ...words]) this.#add(this.#used, key(word));
       }
     }
-    return known;
+    return asked;
   }
 
   /**
@@ -339,18 +351,14 @@ export class Provenance {
     }
   }
 
-  #takeUntrusted(of: ResultOf, leaves: readonly Leaf[]): void {
-    const keys = leavesOf(of.args).leaves.map((leaf) => ({
-      text: fold(String(leaf.value)),
-      origin: this.trace(leaf.value, leaf.name).origin,
-    }));
+  #takeUntrusted(of: ResultOf, leaves: readonly Leaf[], keys: readonly Asked[]): void {
     const asked = new Set(keys.map(({ origin }) => origin));
     // A record that was found by a key from untrusted text was chosen by the author of that text.
     const clean = of.suspect !== true && !asked.has('untrusted');
     const queried = clean && asked.has('user');
     // Found by a file name, an address or a link in the principal's words: exactly this source, and not a search that may find
     // others.
-    const pointed = clean && keys.some(({ text, origin }) => origin === 'user' && tokens(text, 64).some(isIdentifier));
+    const pointed = clean && keys.some(({ value, origin }) => origin === 'user' && tokens(fold(String(value)), 64).some(isIdentifier));
     const named = new Set<number>();
     if (clean) {
       for (const leaf of leaves) if (leaf.record > 0 && !named.has(leaf.record) && this.#principal.chooses(leaf)) named.add(leaf.record);
