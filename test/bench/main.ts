@@ -5,6 +5,7 @@ import { decide } from './decide.ts';
 import { detect } from './detect.ts';
 import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
+import { isolation } from './isolation.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
 import { soakMain } from './soak/main.ts';
@@ -21,6 +22,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   kill,
   pause,
   density,
+  isolation,
   api,
   resume,
   parked,

@@ -93,6 +93,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     );
 
   const { walls, groups } = wallsOf(options);
+  let db: FrontStore | undefined;
   let tellAlarm: (message: string) => void = () => undefined;
   const alarm = (message: string) => {
     options.logger?.error(message);
@@ -105,6 +106,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       alarm,
       tell,
       sources: options.sources,
+      isolation: (tenant) => ((db?.registry.deployers(tenant) ?? 0) > 1 ? 'agent' : 'tenant'),
       ...(options.files === undefined ? {} : { files: options.files }),
       ...more,
     });
@@ -127,7 +129,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   await privateFolder(data);
   const image = readImage();
   const store = await SqliteStore.open(data, { keys: keySource(options.env) });
-  let db: FrontStore | undefined;
   let loaded: LoadedConfig;
   let hints: Hints;
   try {

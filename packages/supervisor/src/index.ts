@@ -11,6 +11,7 @@ export { mustBeApprovedHere, reservedAgain, resolutionOf, stuckOf, type Resoluti
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, checkInput, digestOf, versionsOf } from './admission/admission.ts';
 export type { Job } from './admission/admission.ts';
+export type { Isolation } from './cells/household.ts';
 export { WATCHED, type PolicySource, type TenantOptions, type TenantView } from './tenants.ts';
 export { isBelow } from './governance/judged.ts';
 export type { LoopOptions } from './detection/watching.ts';

@@ -7,6 +7,7 @@ import type { SpendBounds } from '@corral/broker/accounts/accounts';
 import type { BothLimits } from '@corral/broker/dispatch/gates';
 import type { TenantId } from '@corral/protocol/ids';
 import type { RunTable } from './runs/places.ts';
+import type { Isolation } from './cells/household.ts';
 import type { ReplayCpu } from './cells/usage.ts';
 import type { LoopOptions } from './detection/watching.ts';
 
@@ -37,6 +38,8 @@ export interface TenantOptions {
   readonly residents?: number;
   /** Maximum of its cells. */
   readonly cells?: number;
+  /** The runs that may share a cell with one of an agent; without it, all runs of the tenant may. */
+  readonly isolation?: (agent: string) => Isolation;
   /** Maximum ceilings and budget of its service instances and forks. Jobs are bounded where they are submitted. */
   readonly most?: { readonly ceilings: CeilingsRequest; readonly budget: Budget };
 }

@@ -15,6 +15,7 @@ import { digestOf } from './admission/admission.ts';
 import { Borrowed } from './cells/borrowed.ts';
 import { Bundles } from './admission/bundles.ts';
 import { sharesOf } from './cells/loans.ts';
+import { householdOf } from './cells/household.ts';
 import { CellPool } from './cells/pool.ts';
 import { Runtime } from './cells/runtime.ts';
 import { Seats } from './cells/seats.ts';
@@ -136,11 +137,13 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     events: emitters(transitions.cells),
   });
   const seats = new Seats(cell_memory_mib);
+  const isolation = (run: Run) => tenants.of(run.tenant)?.isolation?.(run.ledger.record.agent) ?? 'tenant';
   const scheduler = new Scheduler({
     seats,
     clock,
     pool,
     transitions,
+    householdOf: (run) => householdOf({ id: run.id, tenant: run.tenant, agent: run.ledger.record.agent }, isolation(run)),
     cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
     replayPage: async (run, after) => {
       await broker.settled(run.id);

@@ -65,6 +65,8 @@ export interface AgentSummary {
 /** The agents of a tenant: versions by content, and aliases that move between them and can be moved back. */
 export interface AgentRegistry {
   deploy(tenant: string, versions: readonly AgentVersion[], alias: string | undefined, by: string, at: number): VersionView[];
+  /** Number of principals who have deployed an agent of a tenant. */
+  deployers(tenant: string): number;
   /** Keeps the source map of a bundle. */
   keepMap(tenant: string, bundle: string, map: string): void;
   map(tenant: string, bundle: string): string | undefined;

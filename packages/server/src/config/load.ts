@@ -10,7 +10,7 @@ import { readingTools, writingTools } from '@corral/tools/fs';
 import type { ToolNews } from '@corral/tools/host/keeper';
 import { labelTools } from '@corral/tools/labels';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
-import type { TenantOptions } from '@corral/supervisor';
+import type { Isolation, TenantOptions } from '@corral/supervisor';
 import { faultsOf } from './issues.ts';
 import { faultsOfIssuers } from './issuers.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
@@ -68,6 +68,8 @@ export interface LoadOptions {
   readonly sources?: readonly (() => Promise<ToolSource>)[] | undefined;
   /** Uses these texts instead of the files on disk. */
   readonly kept?: KeptFiles | undefined;
+  /** The isolation of a tenant if the configuration does not set it. */
+  readonly isolation?: (tenant: string) => Isolation;
 }
 
 /**
@@ -140,9 +142,10 @@ async function withTools(
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
   const beside: Record<string, Json> = {};
-  for (const [tenant, { tools: names, policies = config.policies, loops, residents, cells, spend, tool_limits, ...most }] of Object.entries(
-    config.tenants,
-  )) {
+  for (const [
+    tenant,
+    { tools: names, policies = config.policies, loops, residents, cells, spend, tool_limits, isolation, agents, ...most },
+  ] of Object.entries(config.tenants)) {
     const offered = names.includes('*') ? own : own.filter((tool) => names.includes(tool.name as never));
     const policy = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
     tenants[tenant] = {
@@ -152,6 +155,7 @@ async function withTools(
       ...(loops === undefined ? {} : { loops }),
       ...(residents === undefined ? {} : { residents }),
       ...(cells === undefined ? {} : { cells }),
+      isolation: (agent) => agents?.[agent]?.isolation ?? isolation ?? more.isolation?.(tenant) ?? 'tenant',
       ...(spend === undefined ? {} : { spend }),
       ...limitsOf(config.tool_limits, tool_limits),
     };

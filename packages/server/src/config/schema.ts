@@ -88,6 +88,8 @@ const ToolLimits = z.record(
   }),
 );
 
+const Isolation = z.enum(['tenant', 'agent', 'run']);
+
 const https = z.url({ protocol: /^https?$/ });
 
 export const Config = z.strictObject({
@@ -102,6 +104,16 @@ export const Config = z.strictObject({
         queue: z.int().min(1).max(1_000_000).default(10_000).describe('runs that have not ended; a further one is refused with 429'),
         residents: bound(MACHINE.residents).exactOptional(),
         cells: bound(MACHINE.cells_per_tenant).exactOptional(),
+        isolation: Isolation.exactOptional().describe(
+          'whose runs may share a cell, and so could read each other if one took the process over: all of the `tenant`, those of one `agent`, or none (`run`). Left out: `agent` if several principals have deployed agents of the tenant, else `tenant`',
+        ),
+        agents: z
+          .record(
+            z.string().min(1).max(200),
+            z.strictObject({ isolation: Isolation.exactOptional().describe('instead of that of the tenant') }),
+          )
+          .exactOptional()
+          .describe('settings of single agents, by name'),
         ceilings: CeilingsRequest.default({}).describe('upper bounds of what a run of this tenant may ask for'),
         budget: Budget.default({}).describe('the most that the purse of a run of this tenant may hold; its children are paid from it'),
         spend: Spend.exactOptional().describe('what all of its runs together may spend, by day and month of UTC, on this host'),

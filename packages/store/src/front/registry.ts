@@ -31,12 +31,15 @@ const LATEST = 'latest';
 
 export class Registry implements AgentRegistry {
   readonly #db: FrontDatabase;
+  /** Number of principals who have deployed agents, by tenant; counted again after a deploy. */
+  readonly #deployers = new Map<string, number>();
 
   constructor(db: FrontDatabase) {
     this.#db = db;
   }
 
   deploy(tenant: string, versions: readonly AgentVersion[], alias: string | undefined, by: string, at: number): VersionView[] {
+    this.#deployers.delete(tenant);
     return this.#db.durably(() =>
       versions.map(({ version, bundle, manifest }) => {
         this.#db.run(
@@ -54,6 +57,15 @@ export class Registry implements AgentRegistry {
         return view(this.#version(tenant, manifest.name, version));
       }),
     );
+  }
+
+  deployers(tenant: string): number {
+    const known = this.#deployers.get(tenant);
+    if (known !== undefined) return known;
+    const [row] = this.#db.all<{ n: number }>('SELECT count(DISTINCT deployed_by) AS n FROM versions WHERE tenant = ?', tenant);
+    const n = row?.n ?? 0;
+    this.#deployers.set(tenant, n);
+    return n;
   }
 
   keepMap(tenant: string, bundle: string, map: string): void {

@@ -17,6 +17,7 @@ import type { ReplayPage } from '@corral/protocol/ports/store';
 import { withheld } from '@corral/protocol/wire/withheld';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports/machine';
 import { Growth } from './growth.ts';
+import { Tenure } from './household.ts';
 import { Isolates } from './isolates.ts';
 import { faultFrom, readyFrom } from './reports.ts';
 import { replayLimit_ms, Task } from './task.ts';
@@ -53,7 +54,6 @@ export class Cell {
   #violation: CorralError | undefined;
   #demoted = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #tenant: TenantId | undefined;
   #runtime: ReadyPayload | undefined;
   #task: Task | undefined;
   #behind: Task[] = [];
@@ -67,6 +67,7 @@ export class Cell {
   #idle: ProcessMeter | undefined;
   #precise = false;
   readonly growth = new Growth();
+  readonly tenure = new Tenure();
 
   constructor(id: CellId, incarnation: number, launcher: CellLauncher, now: () => number, events: CellEvents) {
     this.id = id;
@@ -100,7 +101,7 @@ export class Cell {
 
   /** The tenant to which the cell was bound; undefined before that, and for a cell that the host borrowed. */
   get tenant(): TenantId | undefined {
-    return this.#tenant;
+    return this.tenure.tenant;
   }
 
   get runtime(): ReadyPayload | undefined {
@@ -160,10 +161,6 @@ export class Cell {
   /** Number of frames sent to the cell. */
   get sent(): number {
     return this.#wire.sent;
-  }
-
-  bind(tenant: TenantId | undefined): void {
-    this.#tenant = tenant;
   }
 
   /** Removes its tasks; called after the process has ended and the tasks were settled. */
@@ -430,6 +427,7 @@ export class Cell {
       this.#process.demote(false);
     }
     this.#advance();
+    if (task.kind === 'crank') this.tenure.cranked(this.#now());
     if (task.void) this.#events.onFree(this);
     else if (fault !== undefined) this.#events.onFault(this, task, frame.assignment, fault, frame);
     else if (task.kind === 'crank') this.#events.onCranked(this, task, frame.payload, frame);

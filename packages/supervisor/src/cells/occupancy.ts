@@ -77,6 +77,33 @@ export class Occupancy {
   }
 }
 
+/** How long a household may keep its cell after the first crank in it while another of its tenant waits for one. Milliseconds. */
+const HOLD_MS = 100;
+
+/**
+ * The cell that is taken away within a tenant, for a household of it that has none: one without work, or else the one that its household
+ * has had for longest. Each has one crank at least, so that every run gets on, however long its replay takes.
+ */
+export function leastNeededWithin(
+  cells: Iterable<Cell>,
+  tenant: TenantId,
+  { isWanted, load, now }: { readonly isWanted: (cell: Cell) => boolean; readonly load: (cell: Cell) => number; readonly now: number },
+): Cell | undefined {
+  let best: Cell | undefined;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const cell of cells) {
+    if (cell.tenant !== tenant || cell.killed || cell.paused) continue;
+    const held_ms = cell.tenure.crankedSince === undefined ? 0 : now - cell.tenure.crankedSince;
+    const idle = cell.idling && !isWanted(cell);
+    if (!idle && held_ms < HOLD_MS) continue;
+    const rank = idle ? Number.MAX_SAFE_INTEGER - load(cell) : held_ms;
+    if (rank <= most) continue;
+    best = cell;
+    most = rank;
+  }
+  return best;
+}
+
 /**
  * The cell that is taken away for a tenant that has none: the least needed one of the tenants that have the most. If no tenant has more
  * than one, only a cell without work is taken.

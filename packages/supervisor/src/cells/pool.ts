@@ -5,6 +5,7 @@
 import { newId, type TenantId } from '@corral/protocol/ids';
 import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports/machine';
 import { Cell, type CellEvents } from './cell.ts';
+import { tenantOf, type Household } from './household.ts';
 
 export interface PoolOptions {
   readonly launcher: CellLauncher;
@@ -100,11 +101,12 @@ export class CellPool {
   }
 
   /**
-   * Finds a cell for one more run of a tenant: the least loaded one, or a new one if all are busy and the tenant may have another.
+   * Finds a cell for one more run of a household: the least loaded one, or a new one if all are busy and the tenant may have another.
    * @param load number of runs in a cell
-   * @returns undefined if the tenant has no cell and none can be started
+   * @returns undefined if the household has no cell and none can be started for it
    */
-  seat(tenant: TenantId, load: (cell: Cell) => number): Cell | undefined {
+  seat(household: Household, load: (cell: Cell) => number): Cell | undefined {
+    const tenant = tenantOf(household);
     let best: Cell | undefined;
     let held = 0;
     let all = 0;
@@ -113,12 +115,14 @@ export class CellPool {
       // A cell that is reserved for a single run does not count.
       if (!cell.taken) held += 1;
       all += 1;
+      if (cell.tenure.household !== household) continue;
       if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
     }
-    if (best === undefined) return this.#bind(tenant);
-    if (rank(best, load) < BUSY || held >= this.#options.cellsPerTenant(tenant) || all >= this.mostPerTenant(tenant)) return best;
+    const full = held >= this.#options.cellsPerTenant(tenant) || all >= this.mostPerTenant(tenant);
+    if (best === undefined) return full && all > 0 ? undefined : this.#bind(household);
+    if (rank(best, load) < BUSY || full) return best;
     // All are busy: bind another one, which is used as soon as it has started.
-    const more = this.#spares.size > 0 || this.#starting() === 0 ? this.#bind(tenant) : undefined;
+    const more = this.#spares.size > 0 || this.#starting() === 0 ? this.#bind(household) : undefined;
     return more !== undefined && rank(more, load) < rank(best, load) ? more : best;
   }
 
@@ -150,15 +154,15 @@ export class CellPool {
     for (const cell of this.#cells) cell.kill();
   }
 
-  #bind(tenant: TenantId | undefined): Cell | undefined {
+  #bind(household: Household | undefined): Cell | undefined {
     if (this.#closed) return undefined;
     const [spare] = this.#spares;
     if (spare !== undefined) this.#spares.delete(spare);
     // One cell is left for the host itself, which describes bundles in it.
-    const most = this.#options.maxCells - (tenant === undefined ? 0 : this.#reserve);
+    const most = this.#options.maxCells - (household === undefined ? 0 : this.#reserve);
     const cell = spare ?? (this.#cells.size < most && !this.#resting ? this.#launch() : undefined);
     if (cell === undefined) return undefined;
-    cell.bind(tenant);
+    cell.tenure.begin(household);
     this.#refill();
     return cell;
   }

@@ -5,9 +5,9 @@
  */
 import type { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload, FrameHead } from '@corral/protocol/wire/frame';
-import type { TenantId } from '@corral/protocol/ids';
 import type { Clock, ProcessExit } from '@corral/protocol/ports/machine';
 import type { Cell } from './cell.ts';
+import type { Household } from './household.ts';
 import type { Task } from './task.ts';
 import type { CellPool } from './pool.ts';
 import { CellReplays, type CellReplay, type CellReplaysOptions } from './cell-replays.ts';
@@ -25,6 +25,8 @@ export interface SchedulerOptions extends Pick<CellReplaysOptions, 'replayPage'>
   readonly pool: CellPool;
   readonly seats: Seats;
   readonly transitions: Transitions;
+  /** The runs with which a run may share a cell. */
+  readonly householdOf: (run: Run) => Household;
   /** How long an empty cell is kept for its tenant. Milliseconds. */
   readonly cell_idle_ms: number;
 }
@@ -113,11 +115,13 @@ export class Scheduler {
   wake(run: Run): void {
     run.tick(this.#options.clock.monotonic());
     if (this.#closed || this.#draining || !run.runnable || this.#queued.has(run)) return;
-    if (run.seat?.cell.taken === true) this.unseat(run);
+    const household = this.#options.householdOf(run);
+    // The household of a run changes with the configuration of its tenant, and with those who deploy the agents.
+    if (run.seat?.cell.taken === true || (run.seat !== undefined && run.seat.cell.tenure.household !== household)) this.unseat(run);
     this.#queued.add(run);
     if (run.seat === undefined) {
-      this.#supply.waiting.arrive(run.tenant, run, run.ledger.seq === 0);
-      this.#supply.serve(run.tenant);
+      this.#supply.waiting.arrive(household, run, run.ledger.seq === 0);
+      this.#supply.serve(household);
     } else {
       this.#seats.in(run.seat.cell).ready.push(run);
       this.#pump(run.seat.cell);
@@ -229,13 +233,18 @@ export class Scheduler {
   }
 
   #pump(cell: Cell): void {
-    if (cell.tenant === undefined || this.#closed || this.#draining) return;
+    if (cell.tenure.household === undefined || this.#closed || this.#draining) return;
+    if (cell.tenure.retiring) {
+      // Later, because the cell's answer is still being processed here.
+      this.#options.clock.after(0, () => cell.idling && this.killCell(cell, undefined));
+      return;
+    }
     while ((cell.idling || cell.roomy) && this.#step(cell, this.#seats.in(cell)));
   }
 
   /** Gives a cell its next piece of work. @returns false if there is none, or if the cell was killed */
   #step(cell: Cell, occupancy: Occupancy): boolean {
-    const arrivals = this.#supply.waiting.get(cell.tenant as TenantId);
+    const arrivals = this.#supply.waiting.get(cell.tenure.household as Household);
     const mayReplay = () => this.#replays.into(cell) < REPLAYS_AT_ONCE;
     const next = occupancy.next(cell.idling, arrivals, mayReplay, () => this.#relieve(cell, occupancy));
     if (next === undefined) return false;
@@ -257,7 +266,7 @@ export class Scheduler {
   #admit(run: Run, cell: Cell, occupancy: Occupancy): void {
     if (run.runnable && occupancy.byAssignment.size === 0 && cell.idling && occupancy.room.isSpent && this.#replays.into(cell) === 0) {
       // The cell is empty and still holds so much memory that a new cell is better.
-      this.#supply.waiting.arrive(run.tenant, run, run.ledger.seq === 0);
+      this.#supply.waiting.arrive(this.#options.householdOf(run), run, run.ledger.seq === 0);
       this.killCell(cell, undefined);
       return;
     }

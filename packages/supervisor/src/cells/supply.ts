@@ -6,7 +6,8 @@ import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
-import { leastNeeded } from './occupancy.ts';
+import { isOfOneRun, tenantOf, type Household } from './household.ts';
+import { leastNeeded, leastNeededWithin } from './occupancy.ts';
 import type { CellPool } from './pool.ts';
 import type { Seats } from './seats.ts';
 import { Waiting } from './turns.ts';
@@ -35,7 +36,7 @@ const SURPLUS_MS = 500;
 
 export class Supply {
   readonly #options: SupplyOptions;
-  /** Runs that wait to be brought into a cell, by tenant. */
+  /** Runs that wait to be brought into a cell, by household. */
   readonly waiting = new Waiting<Run>();
   /** Since when a cell has been without work, on the monotonic clock. */
   readonly #unused = new WeakMap<Cell, number>();
@@ -44,18 +45,18 @@ export class Supply {
     this.#options = options;
   }
 
-  /** Finds a cell for a tenant's waiting runs, or takes one away from another tenant. */
-  serve(tenant: TenantId): void {
-    if (!this.#yields(tenant) && this.#options.pool.seat(tenant, this.#options.load) === undefined) this.#reclaim(tenant);
-    else this.#pumpAll(tenant);
+  /** Finds a cell for a household's waiting runs, or takes one away from others. */
+  serve(household: Household): void {
+    if (!this.#yields(household) && this.#options.pool.seat(household, this.#options.load) === undefined) this.#reclaim(household);
+    else this.#pumpAll(household);
   }
 
-  readonly #yields = (tenant: TenantId): boolean => this.waiting.mustYield(tenant, this.#options.pool.count());
+  readonly #yields = (household: Household): boolean => this.waiting.mustYield(tenantOf(household), this.#options.pool.count());
 
-  #pumpAll(tenant: TenantId): void {
+  #pumpAll(household: Household): void {
     for (const cell of this.#options.pool.cells) {
-      if (!this.waiting.has(tenant)) return;
-      if (cell.tenant === tenant && !cell.killed && !cell.taken) this.#options.pump(cell);
+      if (!this.waiting.has(household)) return;
+      if (cell.tenure.household === household && !cell.killed && !cell.taken) this.#options.pump(cell);
     }
   }
 
@@ -74,17 +75,18 @@ export class Supply {
       const since = this.#unused.get(cell) ?? now;
       this.#unused.set(cell, since);
       const spare = this.#options.pool.surplus(tenant) > 0 && now - since >= SURPLUS_MS;
-      if (spare || (this.#options.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.#options.kill(cell);
+      const over = cell.tenure.household !== undefined && isOfOneRun(cell.tenure.household) && this.#options.load(cell) === 0;
+      if (spare || over || (this.#options.load(cell) === 0 && now - since >= this.#options.cell_idle_ms)) this.#options.kill(cell);
     }
     // Runs that wait behind a long crank move as soon as another cell has room.
     for (const cell of this.#options.pool.cells)
       if (cell.taken && (this.#options.seats.found(cell)?.ready.length ?? 0) > 0) this.#options.empty(cell);
-    for (const tenant of this.waiting.tenants(true)) this.serve(tenant);
+    for (const household of this.waiting.households(true)) this.serve(household);
   }
 
-  /** Whether a run in the cell, or one that waits for a cell of its tenant, has something to do. */
+  /** Whether a run in the cell, or one that waits for such a cell, has something to do. */
   #isWanted(cell: Cell): boolean {
-    if (cell.tenant !== undefined && this.waiting.has(cell.tenant)) return true;
+    if (cell.tenure.household !== undefined && this.waiting.has(cell.tenure.household)) return true;
     const occupancy = this.#options.seats.found(cell);
     if (occupancy === undefined) return false;
     return (
@@ -93,23 +95,28 @@ export class Supply {
     );
   }
 
-  /** Takes a cell away from another tenant for one that has none, if none is left. The runs in it go on elsewhere. */
-  #reclaim(tenant: TenantId): void {
-    if (this.#options.isKilling() || this.#options.pool.seat(tenant, this.#options.load) !== undefined) return this.settle();
-    const cell = leastNeeded(
-      this.#options.pool.cells,
-      this.#options.pool.count(),
-      tenant,
-      (one) => this.#isWanted(one),
-      this.#options.load,
-    );
-    if (cell !== undefined) this.#options.kill(cell);
+  /**
+   * Takes a cell away for a household that has none, if none is left: from another household of its tenant if the tenant has all that it may
+   * have, else from another tenant. The runs in it go on elsewhere.
+   */
+  #reclaim(household: Household): void {
+    const { pool, load, clock } = this.#options;
+    if (this.#options.isKilling() || pool.seat(household, load) !== undefined) return this.settle();
+    const tenant = tenantOf(household);
+    const counts = pool.count();
+    const isWanted = (one: Cell) => this.#isWanted(one);
+    const other = pool.surplus(tenant) < 0 ? leastNeeded(pool.cells, counts, tenant, isWanted, load) : undefined;
+    if (other !== undefined) return this.#options.kill(other);
+    for (const cell of pool.cells) if (cell.tenant === tenant && cell.tenure.retiring && !cell.killed) return;
+    const cell = leastNeededWithin(pool.cells, tenant, { isWanted, load, now: clock.monotonic() });
+    if (cell?.idling === true) this.#options.kill(cell);
+    else cell?.tenure.retire();
   }
 
   /** Tries again to find cells for the runs that wait for one. */
   settle(): void {
-    for (const tenant of this.waiting.tenants())
-      if (!this.#yields(tenant) && this.#options.pool.seat(tenant, this.#options.load) !== undefined) this.#pumpAll(tenant);
+    for (const household of this.waiting.households())
+      if (!this.#yields(household) && this.#options.pool.seat(household, this.#options.load) !== undefined) this.#pumpAll(household);
   }
 
   /** Kills a tenant's empty cells; called when it has no run in memory any more. */

@@ -4,6 +4,7 @@
  * starves.
  */
 import type { TenantId } from '@corral/protocol/ids';
+import { tenantOf, type Household } from './household.ts';
 
 /** A queue, first in, first out. Taking the first item takes constant time (amortized). */
 export class Line<T> {
@@ -71,7 +72,7 @@ export class Turns {
   }
 }
 
-/** Runs of one tenant that wait to be brought into one of its cells. */
+/** Runs of one household that wait to be brought into one of its cells. */
 export class Arrivals<T> {
   /** Runs that have begun: they are brought back by replay, or go on after a checkpoint. */
   readonly returning = new Line<T>();
@@ -97,30 +98,32 @@ export class Arrivals<T> {
   }
 }
 
-/** Runs that wait to be brought into a cell, by tenant. */
+/** Runs that wait to be brought into a cell, by household. */
 export class Waiting<T> {
-  readonly #of = new Map<TenantId, Arrivals<T>>();
+  readonly #of = new Map<Household, Arrivals<T>>();
 
   /** @param isFresh whether the run has not begun */
-  arrive(tenant: TenantId, one: T, isFresh: boolean): void {
-    const arrivals = this.#of.get(tenant) ?? new Arrivals<T>();
-    this.#of.set(tenant, arrivals);
+  arrive(household: Household, one: T, isFresh: boolean): void {
+    const arrivals = this.#of.get(household) ?? new Arrivals<T>();
+    // Those that began to wait first are served first: a household whose cell was taken away comes after the one that got it.
+    if (arrivals.length === 0) this.#of.delete(household);
+    this.#of.set(household, arrivals);
     (isFresh ? arrivals.fresh : arrivals.returning).push(one);
   }
 
-  get(tenant: TenantId): Arrivals<T> | undefined {
-    return this.#of.get(tenant);
+  get(household: Household): Arrivals<T> | undefined {
+    return this.#of.get(household);
   }
 
-  has(tenant: TenantId): boolean {
-    return (this.#of.get(tenant)?.length ?? 0) > 0;
+  has(household: Household): boolean {
+    return (this.#of.get(household)?.length ?? 0) > 0;
   }
 
-  /** Tenants that have a run waiting. @param tidy removes the other tenants from the table */
-  *tenants(tidy = false): Generator<TenantId> {
-    for (const [tenant, { length }] of this.#of)
-      if (length > 0) yield tenant;
-      else if (tidy) this.#of.delete(tenant);
+  /** Households that have a run waiting. @param tidy removes the others from the table */
+  *households(tidy = false): Generator<Household> {
+    for (const [household, { length }] of this.#of)
+      if (length > 0) yield household;
+      else if (tidy) this.#of.delete(household);
   }
 
   /**
@@ -129,7 +132,7 @@ export class Waiting<T> {
    */
   mustYield(tenant: TenantId, held: ReadonlyMap<TenantId, number>): boolean {
     if (!held.has(tenant)) return false;
-    for (const other of this.tenants()) if (!held.has(other)) return true;
+    for (const other of this.households()) if (!held.has(tenantOf(other))) return true;
     return false;
   }
 }

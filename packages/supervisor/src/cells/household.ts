@@ -1,0 +1,67 @@
+/**
+ * Decides which runs share a cell. A household is the runs that may be in one process: all of a tenant, those of one of its agents, or a single run. If
+ * the code of one of them takes the process over, it can read the others.
+ */
+import type { TenantId } from '@corral/protocol/ids';
+
+/** The runs that may share a cell with a run: all of its tenant, those of its agent, or none. */
+export type Isolation = 'tenant' | 'agent' | 'run';
+
+declare const household: unique symbol;
+/** A tenant's id, and after a space what narrows it: an agent or a run. */
+export type Household = string & { readonly [household]: true };
+
+interface Member {
+  readonly id: string;
+  readonly tenant: TenantId;
+  readonly agent: string;
+}
+
+export function householdOf({ id, tenant, agent }: Member, isolation: Isolation): Household {
+  if (isolation === 'tenant') return tenant as string as Household;
+  return `${tenant} ${isolation === 'agent' ? `agent ${agent}` : `run ${id}`}` as Household;
+}
+
+/** Whether only one run may be in a cell of this household. */
+export const isOfOneRun = (of: Household): boolean => of.split(' ', 2)[1] === 'run';
+
+/** Tenants' ids have no spaces. */
+export const tenantOf = (of: Household): TenantId => of.split(' ', 1)[0] as TenantId;
+
+/** The time of a household in a cell. A cell gets one household, and is never given to another. */
+export class Tenure {
+  #household: Household | undefined;
+  #crankedSince: number | undefined;
+  #retiring = false;
+
+  /** The runs that may be in the cell; undefined before that, and for a cell that the host borrowed. */
+  get household(): Household | undefined {
+    return this.#household;
+  }
+
+  get tenant(): TenantId | undefined {
+    return this.#household && tenantOf(this.#household);
+  }
+
+  /** When the first crank was completed in the cell; undefined before that. */
+  get crankedSince(): number | undefined {
+    return this.#crankedSince;
+  }
+
+  /** The cell gets no more work, and is killed once it has none. */
+  get retiring(): boolean {
+    return this.#retiring;
+  }
+
+  begin(household: Household | undefined): void {
+    this.#household = household;
+  }
+
+  cranked(now: number): void {
+    this.#crankedSince ??= now;
+  }
+
+  retire(): void {
+    this.#retiring = true;
+  }
+}
