@@ -45,6 +45,12 @@ const LONG: Readonly<Record<string, Long>> = {
     slice: undefined,
     box: [20, 4],
   },
+  parts: {
+    what: 'the parts that read what strangers wrote, by coverage',
+    whole: ['--no-node-snapshot', 'test/fuzz/main.ts', '--seconds', '120'],
+    slice: ['--no-node-snapshot', 'test/fuzz/main.ts', '--seconds', '10'],
+    box: [15, 4],
+  },
   oracle: { what: 'Cedar’s engine against the closures', whole: tests('packages/policy'), slice: undefined, box: [10, 4] },
   chaos: {
     what: 'hosts and cells killed at random',
