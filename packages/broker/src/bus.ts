@@ -15,8 +15,10 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import type { Accounts, AccountState } from './accounts/accounts.ts';
 import type { Behind } from './commit/behind.ts';
 import type { BothLimits } from './dispatch/gates.ts';
+import type { RoomMost } from './dispatch/room.ts';
 import type { Batch, Cause, Consequence, Stop } from './effects/batch.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { Coming } from './memory.ts';
 import type { AdmissionGate, Reached } from './effects/context.ts';
 import type { Policies } from './policies/port.ts';
 
@@ -43,7 +45,9 @@ export interface BrokerPowers {
   /** Whether no other node can have taken the runs of this one, so that calls may be sent; left out: there is no other. */
   readonly isSure?: () => boolean;
   /** Why nothing more may be kept in memory for a run; without it, memory has no bound. */
-  readonly lacksMemory?: (run: RunId) => string | undefined;
+  readonly lacksMemory?: (run: RunId, coming?: Coming) => string | undefined;
+  /** Bytes of memory for results of calls on their way, of one tenant and of all; without it, they have no bound. */
+  readonly resultBytes?: () => RoomMost;
   /** Purses above the run; without them, none are kept. */
   readonly accounts?: Accounts;
   /** The person behind the name of a principal who acts; undefined where the name alone identifies them. */

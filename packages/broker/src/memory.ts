@@ -7,9 +7,11 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 
-/** Sums are made again after this time, or this multiple of the time that it takes to make them. */
+/** Sums are made again after this time; after more, if they take long to make. */
 const FRESH_MS = 20;
-const SHARE_OF_TIME = 50;
+const SHARE_OF_TIME = 20;
+/** A sum is never older; it lacks what has arrived since. */
+export const STALE_MS = 100;
 const MIB = 1024 * 1024;
 
 /** A run in memory. */
@@ -28,6 +30,13 @@ export interface MemoryOptions {
   readonly runs_heap_percent?: number | undefined;
   readonly runs: () => Iterable<KeptRun>;
 }
+
+/** Bytes of results on their way. */
+export interface Coming {
+  readonly run: number;
+  readonly tenant: number;
+}
+const NOTHING: Coming = { run: 0, tenant: 0 };
 
 export interface Sum {
   bytes: number;
@@ -54,6 +63,12 @@ export class Memory {
     return { tenant: (heap_bytes * Math.min(one, all)) / 100, all: (heap_bytes * all) / 100 };
   }
 
+  /** Room for results that are on their way, besides: half of the ceilings. */
+  get forResults(): { readonly tenant: number; readonly all: number } {
+    const { tenant, all } = this.most;
+    return { tenant: tenant / 2, all: all / 2 };
+  }
+
   of(tenant: TenantId): Sum {
     this.#look();
     return this.#tenants.get(tenant) ?? { bytes: 0, runs: 0 };
@@ -64,22 +79,26 @@ export class Memory {
     return this.#all;
   }
 
-  /** Whether a tenant is at its ceiling, or at its share of that of a host at whose ceiling all tenants together are. */
-  isFull(tenant: TenantId): boolean {
-    const { bytes } = this.of(tenant);
+  /**
+   * Whether a tenant is at its ceiling, or at its share of that of a host at whose ceiling all tenants together are.
+   * @param coming bytes on their way to runs of the tenant
+   */
+  isFull(tenant: TenantId, coming = 0): boolean {
+    const bytes = this.of(tenant).bytes + coming;
     const { most, all } = this;
-    return bytes >= most.tenant || (all.bytes >= most.all && bytes >= most.all / Math.max(1, this.#tenants.size));
+    return bytes >= most.tenant || (all.bytes + coming >= most.all && bytes >= most.all / Math.max(1, this.#tenants.size));
   }
 
   /**
    * The reason why nothing more is kept for a run; undefined if something may be. Runs that have less than an even share of what their
    * tenant may have are not refused for what others of it have.
+   * @param coming bytes on their way to it, and to all runs of its tenant
    */
-  lacks({ tenant, memory }: KeptRun): string | undefined {
-    if (!this.isFull(tenant)) return undefined;
+  lacks({ tenant, memory }: KeptRun, coming: Coming = NOTHING): string | undefined {
+    if (!this.isFull(tenant, coming.tenant)) return undefined;
     const { bytes, runs } = this.of(tenant);
-    const most = Math.min(this.most.tenant, Math.max(bytes, 1));
-    if (memory < most / Math.max(1, runs)) return undefined;
+    const most = Math.min(this.most.tenant, Math.max(bytes + coming.tenant, 1));
+    if (memory + coming.run < most / Math.max(1, runs)) return undefined;
     const mib = (amount: number) => Math.round(amount / MIB);
     return `The host keeps ${mib(bytes)} MiB for ${runs} runs of ${tenant}, which is what it may, and ${mib(memory)} MiB of that for this run.`;
   }
@@ -100,6 +119,6 @@ export class Memory {
     }
     [this.#tenants, this.#all] = [tenants, all];
     const now = clock.monotonic();
-    this.#staleAt = now + Math.max(FRESH_MS, (now - began) * SHARE_OF_TIME);
+    this.#staleAt = now + Math.min(STALE_MS, Math.max(FRESH_MS, (now - began) * SHARE_OF_TIME));
   }
 }

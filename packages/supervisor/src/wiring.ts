@@ -105,9 +105,10 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
       approval_ms,
       slice,
       accounts,
-      lacksMemory: (id) => {
+      resultBytes: () => memory.forResults,
+      lacksMemory: (id, coming) => {
         const run = runs.get(id);
-        return run && memory.lacks(run);
+        return run && memory.lacks(run, coming);
       },
       policies: (tenant) => tenantPolicies.policies(tenant),
       reach: (...of) => services.reach(...of),

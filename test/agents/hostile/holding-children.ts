@@ -1,22 +1,27 @@
-/** Spawns children that hold as many pages behind handles as they get, all at once. Input: how many, and the characters of a page. */
+/**
+ * Spawns children that hold as many pages behind handles as they get. Input: how many, the characters of a page, and whether each child asks
+ * for all its pages at once.
+ */
 import { defineAgent } from '@corral/guest';
 
 const kid = defineAgent({
   name: 'kid',
   uses: { page: 'tool:web.page' },
   async run({ input, caps, sleep }) {
-    const { pages, chars } = input as { pages: number; chars: number };
+    const { pages, chars, at_once } = input as { pages: number; chars: number; at_once?: boolean };
     const refused: Record<string, number> = {};
     let held = 0;
-    for (let i = 0; i < pages; i++) {
+    const get = async () => {
       try {
-        await caps.page.handle({ chars });
+        await caps.page.handle({ chars }, { timeout_ms: 5_000 });
         held += 1;
       } catch (error) {
         const { code } = error as { code: string };
         refused[code] = (refused[code] ?? 0) + 1;
       }
-    }
+    };
+    if (at_once === true) await Promise.all(Array.from({ length: pages }, get));
+    else for (let i = 0; i < pages; i++) await get();
     await sleep(2_000);
     return { held, refused };
   },
@@ -27,9 +32,10 @@ export default defineAgent({
   uses: { page: 'tool:web.page' },
   spawns: { kid },
   async run({ input, caps, spawn }) {
-    const { children, pages, chars } = input as { children: number; pages: number; chars: number };
+    const { children, ...each } = input as { children: number; pages: number; chars: number; at_once?: boolean };
+    const { pages, chars } = each;
     const kids = Array.from({ length: children }, () =>
-      spawn(kid, { pages, chars }, { caps: { page: caps.page }, budget: { calls: pages, bytes: 2 * pages * chars } }),
+      spawn(kid, each, { caps: { page: caps.page }, budget: { calls: pages, bytes: 2 * pages * chars } }),
     );
     return (await Promise.all(kids.map((one) => one.ended))).map((end) => (end.kind === 'completed' ? end.output : end.kind));
   },

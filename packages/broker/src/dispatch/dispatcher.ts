@@ -17,11 +17,17 @@ import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
 import { Breakers, type Passed } from './breakers.ts';
 import type { BrokerPowers } from '../bus.ts';
 import { Gates } from './gates.ts';
+import { enterBoth, Room } from './room.ts';
 import type { Dispatch } from '../effects/batch.ts';
 import { attemptsOf, Bill, FREE } from '../accounts/price.ts';
 
 /** How often a call looks whether the lease has been renewed. */
 const DEFER_MS = 50;
+
+export type DispatchPowers = Pick<BrokerPowers, 'clock' | 'random' | 'limits' | 'isSure' | 'resultBytes' | 'lacksMemory'>;
+
+/** Why a call was never made. */
+type NotMade = 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED' | 'CORRAL_HOST_MEMORY';
 
 export interface DispatchEvents {
   /** Whether a tool of a tenant is under quarantine; no call is sent to it then. */
@@ -53,13 +59,17 @@ export class Dispatcher {
   readonly #going = new Map<string, Going>();
   readonly breakers = new Breakers();
   readonly #gates: Gates;
+  readonly #room: Room;
+  readonly #lacks: NonNullable<BrokerPowers['lacksMemory']>;
   /** Whether no other node can have taken the runs of this one. */
   readonly #isSure: () => boolean;
   /** This host is stopping: no call is sent any more. */
   #stopped = false;
 
-  constructor({ clock, random, limits, isSure }: Pick<BrokerPowers, 'clock' | 'random' | 'limits' | 'isSure'>, events: DispatchEvents) {
+  constructor({ clock, random, limits, isSure, resultBytes, lacksMemory }: DispatchPowers, events: DispatchEvents) {
     this.#gates = new Gates(clock, (...of) => limits?.(...of));
+    this.#room = new Room({ clock, most: resultBytes, lacks: lacksMemory });
+    this.#lacks = lacksMemory ?? (() => undefined);
     this.#isSure = isSure ?? (() => true);
     this.#clock = clock;
     this.#random = random;
@@ -187,12 +197,13 @@ export class Dispatcher {
     // Created only for calls that have to wait; most do not.
     let abort: AbortController | undefined;
     const repeats = mayRepeat(tool.annotations);
-    const notMade = (code: 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED', why: string) => {
+    const notMade = (code: NotMade, why: string) => {
       if (breaker !== undefined) this.breakers.forget(breaker);
       const cost = call.price === undefined ? {} : { cost: attempt === 1 ? { ...FREE, ...call.atLeast } : (bill.total ?? FREE) };
       this.#heldBack(record, call, { id, error: errorData(code, `${tool.name} ${why}`, { call: id }), ...cost });
     };
-    const stopWaiting = this.#gates.enter(record.tenant, tool.name, (leave) => {
+    const place = { tenant: record.tenant, run: record.id, tool: tool.name, bytes: record.ceilings.message_bytes };
+    const stopWaiting = enterBoth(this.#gates, this.#room, place, (leave) => {
       const waited = abort === undefined ? undefined : this.#going.get(key);
       if (waited === undefined || waited.abort !== abort) return this.#attempt(record, call, attempt, breaker, bill, leave);
       this.#going.delete(key);
@@ -212,10 +223,12 @@ export class Dispatcher {
       if (this.#going.get(key)?.abort !== abort) return;
       this.#going.delete(key);
       stopTimer();
-      notMade(
-        ...(this.#heldFor(record.tenant, tool.name) ??
-          (['CORRAL_TOOL_BUSY', 'is called as often as its limits allow, and the call did not get its turn.'] as const)),
-      );
+      const lacking = this.#lacks(record.id);
+      const turn: readonly [NotMade, string] =
+        lacking === undefined
+          ? ['CORRAL_TOOL_BUSY', 'is called as often as its limits allow, and the call did not get its turn.']
+          : ['CORRAL_HOST_MEMORY', `was not called, since its result would not fit into memory. ${lacking}`];
+      notMade(...(this.#heldFor(record.tenant, tool.name) ?? turn));
     };
     const stopClock = this.#clock.after(Math.min(timeout_ms ?? most, most), giveUp);
     const stopTimer = () => {

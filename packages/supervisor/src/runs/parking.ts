@@ -34,10 +34,13 @@ export interface ParkingOptions {
 /** Delay before runs are parked to make room, in milliseconds, and number of places that are made at least. */
 const MAKE_MS = 5;
 const ROOM_RUNS = 16;
+/** Runs with more in memory are parked one after another, since each is copied once more as text when it is saved. */
+const HEAVY_BYTES = 1024 * 1024;
 
 export class Parking {
   readonly #options: ParkingOptions;
   #making = false;
+  #lastHeavy: Promise<void> = Promise.resolve();
 
   constructor(options: ParkingOptions) {
     this.#options = options;
@@ -62,7 +65,9 @@ export class Parking {
     let parked = false;
     const parking = async () => {
       const { store, clock, membership } = this.#options;
+      const done = run.memory < HEAVY_BYTES ? undefined : await this.#heavy();
       try {
+        if (done !== undefined && run.wants) return;
         const given = await store.park(
           run.id,
           run.epoch,
@@ -75,6 +80,8 @@ export class Parking {
       } catch {
         // The store has no space now, or is closing: the run stays in memory.
         return;
+      } finally {
+        done?.();
       }
       // A timer fired or a message arrived meanwhile.
       if (run.wants) {
@@ -144,6 +151,15 @@ export class Parking {
   #idle(): Run[] {
     const { runs, scheduler } = this.#options;
     return [...runs.values()].filter((run) => !run.isAtWork && !run.wants && !scheduler.isBusy(run)).sort((a, b) => a.worth - b.worth);
+  }
+
+  /** Waits until the heavy runs before have been parked. @returns what lets the next one go */
+  async #heavy(): Promise<() => void> {
+    const before = this.#lastHeavy;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#lastHeavy = promise;
+    await before;
+    return resolve;
   }
 
   #isParkable(run: Run): boolean {

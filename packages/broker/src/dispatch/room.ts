@@ -1,0 +1,164 @@
+/**
+ * Room in memory for results of calls. A call that leaves may bring back as much as one result of its run may have; a call for which its
+ * tenant has no room waits until others have ended. A tenant always has room for one call. Calls of a run for which nothing more may be
+ * kept wait until something may: their results would be kept until the run has taken them.
+ */
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
+import { STALE_MS, type Coming } from '../memory.ts';
+import type { Gates } from './gates.ts';
+
+/** A call that is to leave. */
+export interface Leaving {
+  readonly tenant: TenantId;
+  readonly run: RunId;
+  readonly tool: string;
+  /** The largest result that it may bring back. */
+  readonly bytes: number;
+}
+
+interface Line {
+  bytes: number;
+  readonly waiting: { readonly call: Leaving; readonly go: () => void }[];
+}
+
+/** How often it is looked whether more may be kept for runs whose calls wait. */
+const LOOK_MS = 50;
+/** Waiting calls of a tenant that are looked at in one go. */
+const LOOKED = 256;
+
+export interface RoomMost {
+  readonly tenant: number;
+  readonly all: number;
+}
+
+export interface RoomOptions {
+  readonly clock: Clock;
+  /** Bytes for results of one tenant, and of all; undefined: they have no bound. */
+  readonly most: (() => RoomMost) | undefined;
+  /** Why nothing more may be kept in memory for a run. */
+  readonly lacks: ((run: RunId, coming: Coming) => string | undefined) | undefined;
+}
+
+export class Room {
+  readonly #options: RoomOptions;
+  /** Tenants with calls; the one whose turn is next comes first. */
+  readonly #lines = new Map<TenantId, Line>();
+  #bytes = 0;
+  /** Bytes by run. */
+  readonly #runs = new Map<RunId, number>();
+  #looking = false;
+  /** In the order of their timers, which all take the same time. */
+  readonly #back: (() => void)[] = [];
+
+  constructor(options: RoomOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes room for a result, now or when there is some.
+   * @param go called with a function that gives the room back; before `enter` returns, if there is room now
+   * @returns a function that stops waiting; undefined if the call need not wait
+   */
+  enter(call: Leaving, go: (leave: () => void) => void): (() => void) | undefined {
+    const { tenant } = call;
+    let line = this.#lines.get(tenant);
+    if (line === undefined) this.#lines.set(tenant, (line = { bytes: 0, waiting: [] }));
+    if (line.waiting.length === 0 && this.#fits(line, call)) {
+      this.#take(line, call, go);
+      return undefined;
+    }
+    const own = line;
+    const waiting = { call, go: () => this.#take(own, call, go) };
+    line.waiting.push(waiting);
+    this.#lookLater();
+    return () => {
+      const at = own.waiting.indexOf(waiting);
+      if (at >= 0) own.waiting.splice(at, 1);
+    };
+  }
+
+  #fits({ bytes }: Line, { run, bytes: more }: Leaving): boolean {
+    const { most, lacks } = this.#options;
+    if (lacks?.(run, { run: this.#runs.get(run) ?? 0, tenant: bytes }) !== undefined) return false;
+    if (bytes === 0 || most === undefined) return true;
+    const { tenant, all } = most();
+    return bytes + more <= tenant && this.#bytes + more <= all;
+  }
+
+  #take(line: Line, { tenant, run, bytes }: Leaving, go: (leave: () => void) => void): void {
+    line.bytes += bytes;
+    this.#bytes += bytes;
+    this.#runs.set(run, (this.#runs.get(run) ?? 0) + bytes);
+    let over = false;
+    go(() => {
+      if (over) return;
+      over = true;
+      this.#afterLook(() => {
+        line.bytes -= bytes;
+        this.#bytes -= bytes;
+        const left = (this.#runs.get(run) ?? bytes) - bytes;
+        if (left > 0) this.#runs.set(run, left);
+        else this.#runs.delete(run);
+        this.#admit();
+        if (line.bytes === 0 && line.waiting.length === 0 && this.#lines.get(tenant) === line) this.#lines.delete(tenant);
+      });
+    });
+  }
+
+  /** Gives room back once the result is counted where it is kept: until then nobody else knows of it. */
+  #afterLook(back: () => void): void {
+    if (this.#options.most === undefined) return back();
+    this.#back.push(back);
+    this.#options.clock.after(STALE_MS, () => this.#back.shift()?.());
+  }
+
+  /** Lets waiting calls go, one of each tenant in turn. */
+  #admit(): void {
+    for (let went = true; went;) {
+      went = false;
+      // A copy, because a tenant whose call goes moves to the end of the map.
+      const turn = [...this.#lines];
+      for (const [tenant, line] of turn) {
+        const at = line.waiting.slice(0, LOOKED).findIndex(({ call }) => this.#fits(line, call));
+        const [next] = at < 0 ? [] : line.waiting.splice(at, 1);
+        if (next === undefined) continue;
+        this.#lines.delete(tenant);
+        this.#lines.set(tenant, line);
+        went = true;
+        next.go();
+      }
+    }
+  }
+
+  #lookLater(): void {
+    if (this.#looking || this.#options.lacks === undefined) return;
+    this.#looking = true;
+    this.#options.clock.after(LOOK_MS, () => {
+      this.#looking = false;
+      this.#admit();
+      if (this.#lines.values().some(({ waiting }) => waiting.length > 0)) this.#lookLater();
+    });
+  }
+}
+
+/** A call leaves once both its tool and the memory have room; see `Gates.enter` for the parameters. */
+export function enterBoth(gates: Gates, room: Room, call: Leaving, go: (leave: () => void) => void): (() => void) | undefined {
+  let stopBehind: (() => void) | undefined;
+  const stop = gates.enter(call.tenant, call.tool, (leave) => {
+    const stopWaiting = room.enter(call, (leaveRoom) => {
+      stopBehind = undefined;
+      go(() => {
+        leaveRoom();
+        leave();
+      });
+    });
+    if (stopWaiting === undefined) return;
+    stopBehind = () => {
+      stopWaiting();
+      leave();
+    };
+  });
+  if (stop === undefined && stopBehind === undefined) return undefined;
+  return () => (stopBehind ?? stop)?.();
+}
