@@ -6,16 +6,19 @@ import { labelTools } from '@corral/tools/labels';
 import { world, type World, park } from '../world.ts';
 import { asked, bus, done, SECRET, TOOLS, USES } from './flowing.ts';
 import { found } from '../until.ts';
+import { agentFile, type AgentFile } from '../agents/file.ts';
 
 const OWNER = 'olga';
 const EVIL = 'DE99EVIL00000000000001';
 const withLabels = (owner = OWNER): readonly Tool[] => [...TOOLS, ...labelTools(owner)];
 const LABELS = USES.replace(/ \}$/, `, endorse: 'tool:label.endorse', declassify: 'tool:label.declassify' }`);
-const agent = (body: string) =>
+const planner = (body: string) =>
   `{ name: 'planner', ${LABELS}, async run({ input, caps, open, sleep, checkpoint, state }) { const code = (e) => e.code; ${body} } }`;
 const TASK = { task: 'pay the invoice' };
 
-const start = async (w: World, body: string, input: unknown = TASK) => w.submit(await w.deploy(agent(body)), input);
+/** @param agent a file, or the body of an agent */
+const start = async (w: World, agent: AgentFile | string, input: unknown = TASK) =>
+  w.submit(await w.deploy(typeof agent === 'string' ? planner(agent) : agent), input);
 const say = (w: World, run: RunId, call: number, verdict: 'approve' | 'deny', by = OWNER) =>
   w.supervisor.control.decide(run, call, by, verdict, verdict === 'approve' ? 'I know them' : 'no');
 /** Waits until a call of a tool waits for people. */
@@ -112,14 +115,9 @@ describe('endorsing a value', () => {
 });
 
 describe('endorsing a run', () => {
-  const BODY = `await caps.mail({});
-    const vouched = caps.endorse({ run: true, reason: 'I only read our own newsletter' }).catch(code);
-    const before = await caps.pay({ to: 'someone-new', amount: 3 }).catch(code);
-    return [before, await vouched, await caps.pay({ to: 'someone-new', amount: 3 }).catch(code)];`;
-
   test('lowers nothing before its owner has spoken, and then what it had read', async () => {
     const w = await bus(withLabels());
-    const { id, ended } = await start(w, BODY);
+    const { id, ended } = await start(w, agentFile('labels/asks-to-be-endorsed'));
     const { call, lowers } = await waiting(w, id, 'label.endorse');
     expect(lowers).toMatchObject({ of: 'run', label: { influenced_by: ['mail.read'] } });
     await say(w, id, (await waiting(w, id, 'pay.send')).call, 'deny');
@@ -150,19 +148,7 @@ describe('endorsing a run', () => {
 
   test('holds over parking, another host and a checkpoint, and is known there', async () => {
     const w = await bus(withLabels());
-    const { id } = await start(
-      w,
-      `if (state === undefined) {
-         await caps.mail({});
-         await caps.endorse({ run: true, reason: 'r' });
-         await sleep(1200);
-         await caps.pay({ to: 'before', amount: 3 });
-         await checkpoint('on');
-       }
-       await caps.pay({ to: 'after', amount: 3 });
-       await caps.mail({});
-       return caps.pay({ to: 'dirty', amount: 3 }).catch(code);`,
-    );
+    const { id } = await start(w, agentFile('labels/endorsed-over-a-checkpoint'));
     await say(w, id, (await asked(w, id)).call, 'approve');
     await park(w, id);
     await w.close();
@@ -191,15 +177,7 @@ describe('endorsing a run', () => {
 describe('declassifying', () => {
   test('lets what was private go where it could not', async () => {
     const w = await bus(withLabels());
-    const { id, ended } = await start(
-      w,
-      `const where = (await caps.mail.handle({})).part('from');
-       const what = (await caps.hr.handle({})).part('text');
-       const before = await caps.send({ to: where, text: what }).catch(code);
-       const freed = await caps.declassify.handle({ value: what, reason: 'in the report anyway' });
-       return [before, await caps.send({ to: where, text: freed }).catch(code)];`,
-      { task: 'pay the invoice' },
-    );
+    const { id, ended } = await start(w, agentFile('labels/private-by-mail'));
     await say(w, id, (await waiting(w, id, 'label.declassify')).call, 'approve');
     const { rules, unusual, call } = await waiting(w, id, 'mail.send');
     expect(rules).not.toContain('private-data-stays');
@@ -242,27 +220,17 @@ describe('the capability to lower a label', () => {
   });
 
   test.each([
-    ['not handed on', `{}`, 'CORRAL_CAP_NOT_GRANTED'],
-    ['handed on to be kept', `{ caps: { endorse: caps.endorse.attenuate({ uses: 0 }) } }`, 'CORRAL_GRANT_SPENT'],
-    ['handed on to read alone', `{ caps: { endorse: caps.endorse.attenuate({ rights: ['read'] }) } }`, 'CORRAL_GRANT_RIGHT'],
-  ])('stays with its holder: %s, a child cannot use it', async (_, options, refused) => {
+    ['not handed on', undefined, 'CORRAL_CAP_NOT_GRANTED'],
+    ['handed on to be kept', { uses: 0 }, 'CORRAL_GRANT_SPENT'],
+    ['handed on to read alone', { rights: ['read'] }, 'CORRAL_GRANT_RIGHT'],
+  ])('stays with its holder: %s, a child cannot use it', async (_, terms, refused) => {
     const w = await bus(withLabels());
-    const uses = options === '{}' ? '{}' : `{ endorse: 'tool:label.endorse' }`;
-    const source = `import { defineAgent } from '@corral/guest';
-      const kid = defineAgent({ name: 'kid', uses: ${uses}, run: ({ caps }) => (async () => caps.endorse({ run: true, reason: 'r' }))().catch((e) => e.code) });
-      export default defineAgent({ name: 'planner', ${LABELS}, spawns: { kid }, run: async ({ caps, spawn }) => (await spawn(kid, null, ${options}).ended).output });`;
-    expect(await w.run(source)).toEqual({ kind: 'completed', output: refused });
+    expect(await w.run(agentFile('labels/endorse-by-a-child'), { terms })).toEqual({ kind: 'completed', output: refused });
     expect(await w.supervisor.approvals()).toEqual([]);
   });
 
   test('in a child’s hands waits for the same owner, who did not submit what the child was spawned for', async () => {
-    const source = `import { defineAgent } from '@corral/guest';
-      const kid = defineAgent({ name: 'kid', uses: { endorse: 'tool:label.endorse' }, run: ({ input, caps }) => caps.endorse.handle({ value: input, reason: 'r' }) });
-      export default defineAgent({ name: 'planner', ${LABELS}, spawns: { kid }, async run({ caps, spawn }) {
-        const h = (await caps.mail.handle({})).part('from');
-        const { output } = await spawn(kid, h, { caps: { endorse: caps.endorse }, budget: { calls: 3 } }).ended;
-        return caps.pay({ to: output, amount: 3 });
-      } });`;
+    const source = agentFile('labels/endorsed-by-a-child');
     const mine = await bus(withLabels('test'));
     await mine.submit(await mine.deploy(source));
     const { run, call } = await asked(mine);

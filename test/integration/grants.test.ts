@@ -3,32 +3,14 @@ import { describe, expect, test } from 'vitest';
 import type { GrantId } from '@corral/protocol/ids';
 import { gate, temporary, tool, world, park } from '../world.ts';
 import { until } from '../until.ts';
-import { read, pay, module, USES, grantOf, childOf, CODE, SERVER } from './granting.ts';
+import { read, pay, module, USES, grantOf, childOf, CODE } from './granting.ts';
+import { agentFile } from '../agents/file.ts';
 
 describe('rights', () => {
   test('are separate: a coordinator passes on what it may not use, a reader only reads, and nobody hands out more than it was given', async () => {
     const paid: unknown[] = [];
     const w = await world([read(), pay(paid)]);
-    expect(
-      await w.run(
-        module(
-          CODE,
-          `const worker = defineAgent({ name: 'worker', ${USES}, spawns: {}, async run({ caps }) {
-            return { pay: await code(caps.pay({ amount: 1 })), read: await code(caps.read({ path: 'a' })) };
-          } });`,
-          `const boss = defineAgent({ name: 'boss', ${USES}, spawns: { worker }, async run({ caps, spawn }) {
-            const mine = await code(caps.pay({ amount: 100 }));
-            const same = await spawn(worker, {}, { caps: { pay: caps.pay, read: caps.read }, budget: { calls: 5 } }).ended;
-            const more = await spawn(worker, {}, { caps: { pay: caps.pay.attenuate({ rights: ['invoke', 'delegate', 'read'] }), read: caps.read.attenuate({ rights: ['delegate'] }) }, budget: { calls: 5 } }).ended;
-            return { mine, same: same.output, more: more.output ?? more.code };
-          } });`,
-          `export default defineAgent({ name: 'owner', ${USES}, spawns: { boss, worker }, async run({ caps, spawn }) {
-            const given = { pay: caps.pay.attenuate({ rights: ['delegate'], passes: ['invoke'] }), read: caps.read.attenuate({ rights: ['read', 'delegate'] }) };
-            return (await spawn(boss, {}, { caps: given, budget: { calls: 20, children: 5 } }).ended).output;
-          } });`,
-        ),
-      ),
-    ).toEqual({
+    expect(await w.run(agentFile('grants/rights'))).toEqual({
       kind: 'completed',
       output: {
         mine: 'CORRAL_GRANT_RIGHT',
@@ -42,51 +24,30 @@ describe('rights', () => {
   test('to read do not reach a tool that changes something, and what may not be passed on is not', async () => {
     const paid: unknown[] = [];
     const w = await world([read(), pay(paid)]);
-    expect(
-      await w.run(
-        module(
-          CODE,
-          `const leaf = defineAgent({ name: 'leaf', ${USES}, async run() { return 1 } });`,
-          `const worker = defineAgent({ name: 'worker', ${USES}, spawns: { leaf }, async run({ caps, spawn }) {
-            const end = await spawn(leaf, {}, { caps }).ended;
-            return { pay: await code(caps.pay({ amount: 1 })), read: await code(caps.read({ path: 'a' })), passed: end.code };
-          } });`,
-          `export default defineAgent({ name: 'owner', ${USES}, spawns: { worker, leaf }, async run({ caps, spawn }) {
-            const given = { pay: caps.pay.attenuate({ rights: ['read'] }), read: caps.read.attenuate({ rights: ['read'] }) };
-            return (await spawn(worker, {}, { caps: given, budget: { calls: 20, children: 2 } }).ended).output;
-          } });`,
-        ),
-      ),
-    ).toMatchObject({ output: { pay: 'CORRAL_GRANT_RIGHT', read: 'ok', passed: 'CORRAL_GRANT_RIGHT' } });
+    expect(await w.run(agentFile('grants/read-alone'))).toMatchObject({
+      output: { pay: 'CORRAL_GRANT_RIGHT', read: 'ok', passed: 'CORRAL_GRANT_RIGHT' },
+    });
     expect(paid).toEqual([]);
   });
 });
 
 describe('limits on a grant', () => {
-  const worker = (body: string) => `const worker = defineAgent({ name: 'worker', ${USES}, async run({ caps }) { ${body} } });`;
-  const owner = (terms: string) =>
-    `export default defineAgent({ name: 'owner', ${USES}, spawns: { worker }, async run({ caps, spawn }) {
-      const given = caps.read.attenuate(${terms});
-      const ends = await Promise.all([0, 1].map(() => spawn(worker, {}, { caps: { read: given, pay: caps.pay }, budget: { calls: 20 } }).ended));
-      return ends.map((end) => end.output ?? end);
-    } });`;
+  const shared = agentFile('grants/shared-by-two');
 
   test('hold for the rate, and for the bytes that go through it', async () => {
     const w = await world([read(), pay([])]);
-    const three = worker(
-      `const codes = []; for (const path of ['a', 'b', 'c']) codes.push(await code(caps.read({ path }))); return codes;`,
-    );
-    const rated = await w.run(module(CODE, three, owner('{ rate: { per_minute: 2 } }')));
+    const paths = ['a', 'b', 'c'];
+    const rated = await w.run(shared, { terms: { rate: { per_minute: 2 } }, paths });
     expect(rated).toMatchObject({ output: [0, 1].map(() => ['ok', 'ok', 'CORRAL_GRANT_RATE']) });
     // {"path":"a"} has 12 bytes
-    const sliced = await w.run(module(CODE, three, owner('{ bytes: 25 }')));
+    const sliced = await w.run(shared, { terms: { bytes: 25 }, paths });
     expect(sliced).toMatchObject({ output: [0, 1].map(() => ['ok', 'ok', 'CORRAL_GRANT_SPENT']) });
   });
 
   test('for clean runs alone are refused where nobody keeps track of what a run has read', async () => {
     const w = await world([read(), pay([])]);
-    expect(await w.run(module(CODE, worker(`return code(caps.read({ path: 'a' }))`), owner('{ only_clean: true }')))).toMatchObject({
-      output: ['CORRAL_GRANT_LABEL', 'CORRAL_GRANT_LABEL'],
+    expect(await w.run(shared, { terms: { only_clean: true }, paths: ['a'] })).toMatchObject({
+      output: [['CORRAL_GRANT_LABEL'], ['CORRAL_GRANT_LABEL']],
     });
   });
 });
@@ -106,24 +67,7 @@ describe('a grant that is taken back', () => {
     });
     const folder = await temporary();
     const w = await world([stubborn, slow], { folder });
-    const { id, ended } = await w.submit(
-      await w.deploy(
-        module(
-          CODE,
-          `const leaf = defineAgent({ name: 'leaf', ${USES}, async run({ caps }) {
-            const first = await Promise.all([code(caps.pay({})), code(caps.read({}))]);
-            return [...first, await code(caps.pay({}))];
-          } });`,
-          `const middle = defineAgent({ name: 'middle', ${USES}, spawns: { leaf }, async run({ caps, spawn }) {
-            return (await spawn(leaf, {}, { caps, budget: { calls: 9 } }).ended).output;
-          } });`,
-          `export default defineAgent({ name: 'owner', ${USES}, spawns: { middle, leaf }, async run({ caps, spawn, messages }) {
-            const below = (await spawn(middle, {}, { caps, budget: { calls: 20, children: 1 } }).ended).output;
-            return { below, own: await code(caps.pay({})) };
-          } });`,
-        ),
-      ),
-    );
+    const { id, ended } = await w.submit(await w.deploy(agentFile('grants/chain-of-three')));
     await began.opened;
     const [payGrant, readGrant] = [await grantOf(w, id, 'pay'), await grantOf(w, id, 'read')];
     expect(await w.supervisor.stops.revoke(payGrant, 'ana', 'leaking')).toEqual({ calls_aborted: 1 });
@@ -168,25 +112,7 @@ describe('a grant that is taken back', () => {
 describe('a capability in a message', () => {
   test('is the receiver’s own, narrowed as the sender said', async () => {
     const w = await world([read(), pay([])]);
-    const { ended } = await w.submit(
-      await w.deploy(
-        module(
-          CODE,
-          SERVER(`
-            const { reader, reply } = message.caps;
-            const seen = [message.body, JSON.stringify(message), await reader({ path: 'a' }), await code(reader({ path: 'a' })), await code(reader({ path: 'b' }))];
-            let missing; try { message.caps.other } catch (error) { missing = error.code }
-            await reply.send({ seen, missing });
-          `),
-          `export default defineAgent({ name: 'owner', ${USES}, spawns: { server }, async run({ caps, spawn, messages, mailbox }) {
-            const child = spawn(server, {});
-            await child.send('hello', { caps: { reader: caps.read.attenuate({ where: { path: { equals: 'a' } }, uses: 1 }), reply: mailbox } });
-            const { body, from } = await messages.next();
-            return { ...body, from: from.agent };
-          } });`,
-        ),
-      ),
-    );
+    const { ended } = await w.submit(await w.deploy(agentFile('grants/narrowed-in-a-message')));
     expect(await ended).toMatchObject({
       output: {
         seen: ['hello', expect.stringContaining('"body":"hello"'), 'text of a', 'CORRAL_GRANT_SPENT', 'CORRAL_GRANT_SPENT'],
@@ -198,26 +124,7 @@ describe('a capability in a message', () => {
 
   test('reaches a parked receiver, and is still there unread after a checkpoint and a replay', async () => {
     const w = await world([read(), pay([])]);
-    const { id, ended } = await w.submit(
-      await w.deploy(
-        module(
-          CODE,
-          `const server = defineAgent({ name: 'server', async run({ messages, state, checkpoint, sleep }) {
-            if (state === undefined) { await messages.next(); await sleep(50); await checkpoint('second'); }
-            const { caps, body } = await messages.next();
-            await sleep(200);
-            return [body, await caps.reader({ path: 'x' })];
-          } });`,
-          `export default defineAgent({ name: 'owner', ${USES}, spawns: { server }, async run({ caps, spawn, sleep }) {
-            const child = spawn(server, {});
-            await sleep(300);
-            await child.send('one', { caps: { other: caps.pay } });
-            await child.send('two', { caps: { reader: caps.read } });
-            return (await child.ended).output;
-          } });`,
-        ),
-      ),
-    );
+    const { id, ended } = await w.submit(await w.deploy(agentFile('grants/read-after-a-checkpoint')));
     const child = await childOf(w, id);
     await park(w, child);
     await until(async () => (await w.store.run(child))?.checkpoint !== 0);
@@ -228,23 +135,7 @@ describe('a capability in a message', () => {
 
   test('is let go of by dispose, after which its index names nothing and what was passed on lives on', async () => {
     const w = await world([read(), pay([])]);
-    expect(
-      await w.run(
-        module(
-          CODE,
-          SERVER(`return message.caps.reader({ path: 'mine' });`),
-          `export default defineAgent({ name: 'owner', ${USES}, spawns: { server }, async run({ caps, spawn, mailbox }) {
-            const child = spawn(server, {});
-            const sent = child.send('', { caps: { reader: caps.read } });
-            await sent;
-            caps.read.dispose();
-            caps.read.dispose();
-            let own; try { mailbox.dispose() } catch (error) { own = error.code }
-            return [await code(caps.read({ path: 'x' })), own, (await child.ended).output];
-          } });`,
-        ),
-      ),
-    ).toMatchObject({ output: ['CORRAL_REVOKED', 'CORRAL_ARGS_INVALID', 'text of mine'] });
+    expect(await w.run(agentFile('grants/lets-go'))).toMatchObject({ output: ['CORRAL_REVOKED', 'CORRAL_ARGS_INVALID', 'text of mine'] });
   });
 });
 

