@@ -9,6 +9,7 @@ import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
 import { front, onTables, shortFolder, type Front } from '../front.ts';
+import { agentFile } from '../agents/file.ts';
 import { found, until } from '../until.ts';
 
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
@@ -210,15 +211,7 @@ export default defineConfig({
   const RULES = `@id("free") permit (principal, action, resource);
 @id("asks") @consequence("approval") forbid (principal, action == Action::"tool:pay", resource);
 `;
-  const AGENT = `import { defineAgent } from '@corral/guest';
-const payer = defineAgent({ name: 'payer', uses: { mail: 'tool:mail.read', hr: 'tool:hr.read', pay: 'tool:pay' },
-  async run({ caps }) {
-    const mail = await caps.mail({}); const hr = await caps.hr({});
-    const to = /DE[0-9-]+/.exec(mail.messages[1].text)[0];
-    return caps.pay({ to, note: hr.messages[1].text });
-  } });
-export default defineAgent({ name: 'boss', uses: { mail: 'tool:mail.read', hr: 'tool:hr.read', pay: 'tool:pay' }, spawns: { payer },
-  async run({ input, caps, spawn }) { return (await spawn(payer, { task: 'as you see fit' }, { caps }).ended).kind; } });`;
+  const AGENT = agentFile('family/pays-what-mail-says');
 
   test('what was ordered, and the text that arguments came from, as far as it is theirs to read', { timeout: 60_000 }, async () => {
     const folder = await shortFolder();

@@ -3,18 +3,14 @@ import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
 import { front, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
-const CREW = (more = '') => `
-import { defineAgent } from '@corral/guest';
-const helper = defineAgent({ name: 'helper', uses: { write: 'tool:fs.write' }, async run({ sleep }) { await sleep(3600000); } });
-export default defineAgent({ name: 'crew', uses: { write: 'tool:fs.write'${more} }, spawns: { helper }, async run({ caps, spawn }) {
-  await spawn(helper, {}, { caps: { write: caps.write.attenuate({ where: { path: { prefix: 'out/' } }, uses: 3 }) } }).ended;
-} });`;
+const CREW = agentFile('family/crew-that-writes');
 
 test('a run’s authority names each grant with the chain it was derived from, and stops with it', async () => {
   const write = await shortFolder();
   const { admin, deploy } = await front({ configText: JSON.stringify({ files: { write } }) });
-  await deploy(CREW());
+  await deploy(CREW);
   const { run } = await admin.submitRun({ body: { agent: 'crew' } });
   let child: string | undefined;
   await until(async () => (child = (await admin.runTree({ params: { run } })).children[0]?.run) !== undefined);
@@ -34,9 +30,9 @@ test('a run’s authority names each grant with the chain it was derived from, a
 test('an agent’s authority covers what it may start, and two versions are compared', async () => {
   const folder = await shortFolder();
   const { admin, deploy, data } = await front({ configText: JSON.stringify({ files: { write: folder, read: folder } }) });
-  const version = await deploy(CREW());
+  const version = await deploy(CREW);
   await admin.moveAlias({ params: { agent: 'crew', alias: 'prod' }, body: { version: version } });
-  await deploy(CREW(`, read: 'tool:fs.read'`));
+  await deploy(agentFile('family/crew-that-reads-too'));
   const said = await corral(['authority', 'crew@prod', '--data', data]);
   expect(said.out.split('\n').slice(0, 2)).toEqual([
     expect.stringMatching(/^fs\.write .*as `write` of crew$/),

@@ -6,12 +6,9 @@ import { corral } from '../command.ts';
 import { asFormat, front, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 import { startHost } from '@corral/server/host';
+import { agentFile } from '../agents/file.ts';
 
-const ANSWER = `{ name: 'a', uses: { write: 'tool:fs.write' }, async run({ caps, budget, sleep, input }) {
-  if (input.sleep) await sleep(input.sleep);
-  const code = (made) => made.then(() => 'ok', (error) => error.code);
-  return [budget.money_micros, budget.tokens, await code(caps.write({ path: 'out/a', text: '' })), await code(caps.write({ path: 'b', text: '' }))];
-} }`;
+const ANSWER = agentFile('crew/says-its-budget');
 
 test('a submit says what a run may spend and narrows what it may do; authority and show tell it', async () => {
   const write = await shortFolder();

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { HELLO, SLEEP, front, onTables, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 async function fileHost(config: unknown) {
   const folder = await shortFolder();
@@ -118,13 +119,7 @@ test('a schedule whose input its agent does not take is refused when it is made'
 test('the trial of a schedule’s input is held to what a job of its tenant is, and not made where none would be taken', async () => {
   const { admin, deploy } = await fileHost({ tenants: { local: { ceilings: { memory_mib: 16 } } } });
   // It says that it does not take the input once it has more memory than its tenant may have.
-  await deploy(`
-    import { defineAgent } from '@corral/guest';
-    import * as z from 'zod';
-    const filled = () => { const all = []; for (let i = 0; i < 8e6; i += 1) all.push({ i }); return all.length === 0; };
-    export default defineAgent({
-      name: 'greedy', ceilings: { memory_mib: 1024, crank_cpu_ms: 10000 }, input: z.object({ name: z.string().refine(filled) }), run: () => 1,
-    });`);
+  await deploy(agentFile('hostile/manifest/greedy-check'));
   const make = (cron = '0 0 1 1 *') => admin.makeSchedule({ body: { agent: 'greedy', cron, input: { name: 'A' } } });
   await make();
   await admin.putQuarantine({ body: { kind: 'agent', name: 'greedy', reason: 'odd' } });

@@ -7,6 +7,7 @@ import type { Event } from '@corral/protocol/api/schemas';
 import { corral } from '../command.ts';
 import { front, shortFolder, type Front } from '../front.ts';
 import { until, found } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 const TOOLS = `
   tool({ name: 'mail.read', description: 'reads mail', input: z.object({}), output: z.string(),
@@ -152,17 +153,7 @@ describe('a grant', () => {
 
 test('what changed about a run is told as it happens and read from its journal afterwards, with the entry and the cause', async () => {
   const { admin, deploy, events, data } = await governed(`['p.cedar']`, { 'p.cedar': FREE });
-  await deploy(`import { defineAgent } from '@corral/guest';
-const kid = defineAgent({ name: 'kid', purpose: 'is given something', uses: {}, async run({ messages }) {
-  for await (const { caps } of messages) { const got = Object.values(caps ?? {})[0]; return got === undefined ? 'nothing' : 'got it'; }
-} });
-export default defineAgent({ name: 'boss', purpose: 'changes', spawns: { kid }, uses: { read: 'tool:mail.read' }, async run({ caps, spawn }) {
-  await caps.read({});
-  const child = spawn(kid, {}, { budget: { calls: 3, cpu_ms: 1000 } });
-  await child.send('take this', { caps: { read: caps.read } }).catch(() => undefined);
-  const end = await child.ended;
-  return end.kind;
-} });`);
+  await deploy(agentFile('family/hands-on-what-it-read-by'));
   const { run } = await admin.submitRun({ body: { agent: 'boss' } });
   expect(await outcome(admin, run)).toEqual({ kind: 'completed', output: 'completed' });
   const [child] = (await admin.runTree({ params: { run } })).children;

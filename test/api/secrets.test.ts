@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { eventsOf, front, shortFolder } from '../front.ts';
+import { agentFile } from '../agents/file.ts';
 
 const CANARY = 'canary-7f3a"9c\\e1';
 const IN_FILE = 'file-canary-51d2';
@@ -23,19 +24,7 @@ export default defineConfig({
     tool({ name: 'honest', description: 'x', input: any, output: any, run: async () => ((await secret('key')) === process.env.CANARY_KEY ? 'used' : 'wrong') }),
   ],
 });`;
-const AGENT = `{
-  name: 'curious',
-  uses: { result: 'tool:leak.result', error: 'tool:leak.error', told: 'tool:leak.told', missing: 'tool:leak.missing', honest: 'tool:honest' },
-  async run({ caps, log, emit }) {
-    const seen = [await caps.honest({})];
-    for (const name of ['result', 'error', 'told', 'missing']) {
-      try { seen.push(await caps[name]({})); } catch (error) { seen.push(String(error) + error.stack); }
-    }
-    log(JSON.stringify(seen));
-    emit('seen', seen);
-    return seen;
-  },
-}`;
+const AGENT = agentFile('hostile/curious');
 
 test('it is in no journal, log, event, error, answer or isolate, whatever the tool does with it', async () => {
   const folder = await shortFolder();

@@ -4,21 +4,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
 import { front } from '../front.ts';
+import { agentFile } from '../agents/file.ts';
 
-const CLAIMS = `
-import { defineAgent, defineService, handler } from '@corral/guest';
-import * as z from 'zod/mini';
-const claims = defineService({
-  name: 'claims', purpose: 'pays claims once', key: z.string(), state: z.object({ paid: z.array(z.number()) }), initial: { paid: [] },
-  on: {
-    claim: handler({ message: z.object({ amount: z.number() }), reply: z.any() }, ({ message, state, from, key }) => {
-      state.paid.push(message.amount);
-      if (message.amount > 1000) throw new Error('too much');
-      return { by: from.principal, key, paid: state.paid.length };
-    }),
-  },
-});
-export default defineAgent({ name: 'office', services: { claims }, run: () => 'open' });`;
+const CLAIMS = agentFile('services/claims');
 
 const CLERK = `defineService({ name: 'clerk', uses: { on: 'service:claims' }, on: { ask: handler({ message: z.any(), reply: z.any() }, () => 1) } })`;
 
@@ -113,7 +101,7 @@ test('an instance has no more than the host and its tenant allow, whatever its s
     tenants: { local: { budget: { messages: 7 } } },
   });
   const { admin, deploy } = await front({ configText });
-  await deploy(CLAIMS.replace("name: 'claims',", "name: 'claims', budget: { calls: 900, messages: 900 }, ceilings: { wall_ms: 600_000 },"));
+  await deploy(agentFile('services/claims-that-ask-for-much'));
   await admin.sendToService({
     params: { service: 'claims', key: 'a', handler: 'claim' },
     query: {},

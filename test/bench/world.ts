@@ -20,13 +20,14 @@ import {
   Supervisor,
   type SupervisorOptions,
 } from '@corral/supervisor';
+import type { AgentFile } from '../agents/file.ts';
 
 export interface BenchWorld {
   readonly supervisor: Supervisor;
   readonly store: SqliteStore;
   readonly folder: string;
-  /** @param before code before the agent in its module */
-  deploy(definition: string, before?: string): Promise<AgentVersion>;
+  /** @param before code before an agent that is given as text, in its module */
+  deploy(agent: AgentFile | string, before?: string): Promise<AgentVersion>;
   submit(version: AgentVersion, input?: unknown, more?: { ceilings?: CeilingsRequest; budget?: Budget }): ReturnType<Supervisor['submit']>;
   close(): Promise<void>;
 }
@@ -55,15 +56,18 @@ export async function benchWorld(tools: readonly Tool[], options: Partial<Superv
     ...options,
   });
   let files = 0;
+  const written = async (definition: string, before: string): Promise<string> => {
+    const file = join(folder, 'agents', `${(files += 1)}.ts`);
+    await mkdir(join(folder, 'agents'), { recursive: true });
+    await writeFile(file, `import { defineAgent } from '@corral/guest';\n${before}\nexport default defineAgent(${definition});`);
+    return file;
+  };
   return {
     supervisor,
     store,
     folder,
-    async deploy(definition, before = '') {
-      const file = join(folder, 'agents', `${(files += 1)}.ts`);
-      await mkdir(join(folder, 'agents'), { recursive: true });
-      await writeFile(file, `import { defineAgent } from '@corral/guest';\n${before}\nexport default defineAgent(${definition});`);
-      const { source, describing } = await bundleAgent(file);
+    async deploy(agent, before = '') {
+      const { source, describing } = await bundleAgent(typeof agent === 'string' ? await written(agent, before) : agent.file);
       const [manifests] = await supervisor.describe([describing]);
       const [version] = await supervisor.deploy(TENANT, source, manifests);
       if (version === undefined) throw new Error('no agent');

@@ -10,6 +10,7 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, osWall } from '@corral/supervisor';
 import { temporary } from '../world.ts';
 import { until, realTime } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const HELLO = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'hello.ts');
@@ -199,9 +200,7 @@ describe('corral run', () => {
   });
 
   test('leaves an agent’s exploding pattern to the agent’s own isolate', async () => {
-    const file = await using(
-      `{ name: 'a', ceilings: { crank_cpu_ms: 200 }, input: { '~standard': { version: 1, vendor: 'x', validate: (value) => /^(a+)+$/.test(value.text) ? { value } : { issues: [{ message: 'no' }] }, jsonSchema: { input: () => ({ type: 'object', properties: { text: { type: 'string', pattern: '^(a+)+$' } } }) } } }, run() {} }`,
-    );
+    const { file } = agentFile('hostile/manifest/exploding-pattern');
     const { code, err } = await corral('run', file, '--input', JSON.stringify({ text: `${'a'.repeat(40)}!` }));
     expect([code, err]).toEqual([1, expect.stringContaining('exceeded(cpu)')]);
   });

@@ -3,13 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { corral, folder } from '../command.ts';
+import { agentFile } from '../agents/file.ts';
 
-const PAIR = `import { defineAgent } from '@corral/guest';
-const kid = defineAgent({ name: 'kid', purpose: 'answers', uses: {}, run: () => 7 });
-export default defineAgent({ name: 'boss', purpose: 'asks', spawns: { kid }, uses: {}, async run({ spawn }) {
-  const end = await spawn(kid, {}, { budget: { calls: 5, cpu_ms: 1000 } }).ended;
-  return end.kind === 'completed' ? end.output : end.code;
-} });`;
+const PAIR = agentFile('family/asks-for-seven');
 const FREE = '@id("free") permit (principal, action, resource);\n';
 
 test(
@@ -18,8 +14,6 @@ test(
   async () => {
     const f = await folder();
     const root = dirname(f.data);
-    const file = join(root, 'boss.ts');
-    await writeFile(file, PAIR);
     const [policy, candidate, config] = [join(root, 'now.cedar'), join(root, 'next.cedar'), join(root, 'c.json')];
     await writeFile(policy, FREE);
     await writeFile(
@@ -27,7 +21,7 @@ test(
       `${FREE}@id("few-calls") forbid (principal, action == Action::"spawn", resource == Agent::"kid") when { context.given.budget.calls > 4 };`,
     );
     await writeFile(config, JSON.stringify({ policies: [policy] }));
-    const { run } = await f.json<{ run: string }>('run', file, '--policy', policy);
+    const { run } = await f.json<{ run: string }>('run', PAIR.file, '--policy', policy);
     const why = await f.on('policy', 'why', run, '1', '--config', config);
     expect(why.out).toMatch(/spawn 1 to kid, recorded as allow; these policies say allow[\s\S]*free permits/);
     const against = await f.on('policy', 'why', run, '1', candidate, '--config', config);

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { corral, folder } from '../command.ts';
 import { front } from '../front.ts';
 import { temporary } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
 const THROWS = `{
   name: 'thrower',
@@ -110,16 +111,8 @@ test.each([
 });
 
 test('a module is strict, as modules are, and a package may ask what it is built for', async () => {
-  const { file, on } = await folder();
-  const agent = await file(
-    'strict.ts',
-    `{ name: 'strict', run() {
-      const tried = [process.env.NODE_ENV, typeof (function () { return this; })()];
-      try { Object.freeze({ a: 1 }).a = 2; tried.push('silent'); } catch (error) { tried.push(error.name); }
-      try { undeclared = 1; tried.push('silent'); } catch (error) { tried.push(error.name); }
-      return tried;
-    } }`,
-  );
+  const { on } = await folder();
+  const agent = agentFile('crew/strict').file;
   const { out, err } = await on('run', agent);
   expect([err.includes('completed'), JSON.parse(out)]).toEqual([true, ['production', 'undefined', 'TypeError', 'ReferenceError']]);
 });

@@ -11,16 +11,10 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { realClock } from '@corral/supervisor';
 import { folder } from '../command.ts';
 import { tool, world } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
 
 const CENT = MICROS / 100;
-const BUYER = `{
-  name: 'buyer', purpose: 'buys', uses: { pay: 'tool:pay' },
-  async run({ input, caps }) {
-    for (let i = 0; i < input.times; i++) {
-      try { await caps.pay({ amount: input.amount }); } catch (error) { return { code: error.code, limit: error.limit, retryable: error.retryable, bought: i }; }
-    }
-    return { bought: input.times };
-  } }`;
+const BUYER = agentFile('crew/buys');
 
 /** A payment that is made when it is told to be, and counts what went. */
 function shop(held = false) {
@@ -93,7 +87,7 @@ test('what an agent and what a person may spend bounds them alone, and `*` those
   const { id } = await w.submit(await w.deploy(BUYER), { amount: 0.01, times: 2 });
   await w.until(id, (view) => view?.control === 'paused');
   expect(paid.calls).toBe(1);
-  const other = await w.submit(await w.deploy(BUYER.replace("name: 'buyer'", "name: 'other'")), { amount: 0.01, times: 4 });
+  const other = await w.submit(await w.deploy(agentFile('crew/buys-too')), { amount: 0.01, times: 4 });
   await w.until(other.id, (view) => view?.control === 'paused');
   expect(paid.calls).toBe(3);
 });

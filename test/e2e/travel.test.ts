@@ -8,6 +8,7 @@ import { corral, counted, folder } from '../command.ts';
 import { readingTool, tool, world } from '../world.ts';
 import { until } from '../until.ts';
 import { movableClock } from '../clock.ts';
+import { agentFile } from '../agents/file.ts';
 
 describe('corral journal', () => {
   test('shows what a run was given and what it asked for, within the width of the terminal', async () => {
@@ -200,10 +201,7 @@ describe('corral fork and corral diff', () => {
       err: expect.stringContaining('crank 1') as string,
     });
     const w = await world();
-    const version = await w.deploy(`
-      import { defineAgent } from '@corral/guest';
-      const kid = defineAgent({ name: 'kid', async run({ sleep }) { await sleep(20); return 7 } });
-      export default defineAgent({ name: 'p', spawns: { kid }, async run({ spawn, sleep }) { const end = await spawn(kid, {}).ended; await sleep(1); return end.output } });`);
+    const version = await w.deploy(agentFile('family/sleeps-after-its-child'));
     const { id, ended } = await w.submit(version);
     expect(await ended).toEqual({ kind: 'completed', output: 7 });
     await expect(w.supervisor.fork({ run: id, at: 2, by: 'ann' as never })).rejects.toMatchObject({

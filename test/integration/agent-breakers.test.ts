@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { LoopOptions } from '@corral/supervisor';
 import { tool, world, type WorldOptions } from '../world.ts';
 import { movableClock } from '../clock.ts';
+import { agentFile } from '../agents/file.ts';
 
 const BREAKER: LoopOptions = { breaker: { least: 3, window: 5, failed: 0.6, rest_ms: 400, tries: 1 } };
 const resting = (loops: LoopOptions | false, options: WorldOptions = {}) =>
@@ -38,15 +39,7 @@ describe('a version whose runs keep failing', () => {
 
   test('is not spawned either, and its parent can do something else', async () => {
     const w = await resting({ breaker: { ...BREAKER.breaker, rest_ms: 60_000 } });
-    const outcome = await w.run(`import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', run() { throw new Error('no'); } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) {
-        const ends = [];
-        for (let i = 0; i < 4; i++) {
-          try { ends.push((await spawn(child, {}).ended).kind); } catch (error) { ends.push(error.code); }
-        }
-        return ends;
-      } });`);
+    const outcome = await w.run(agentFile('family/spawns-what-fails'));
     expect(outcome).toMatchObject({ kind: 'completed' });
     const output = JSON.stringify(outcome);
     expect(output.match(/failed/gu)).toHaveLength(3);
@@ -56,12 +49,7 @@ describe('a version whose runs keep failing', () => {
   test('is tried by another run where the one that was to try never begins', async () => {
     const { clock, forward } = movableClock();
     const w = await resting({ breaker: { ...BREAKER.breaker, rest_ms: 60_000 } }, { clock });
-    const version = await w.deploy(`import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', run({ input }) { if (input.fail) throw new Error('no'); return 'well'; } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn, input }) {
-        const kid = spawn(child, input);
-        return input.leaves ? 'gone' : (await kid.ended).kind;
-      } });`);
+    const version = await w.deploy(agentFile('family/leaves-its-child'));
     const output = async (input: object) => {
       const outcome = await (await w.submit(version, input)).ended;
       return outcome.kind === 'completed' ? outcome.output : outcome;
@@ -95,11 +83,7 @@ describe('a version whose runs keep failing', () => {
     expect((await (await w.submit(reader, {}, { budget: { calls: 0 } })).ended).kind).toBe('exceeded');
     const busy = await w.deploy(`{ name: 'busy', budget: { cpu_ms: 50 }, run() { for (;;); } }`);
     expect((await (await w.submit(busy)).ended).kind).toBe('exceeded');
-    const parent = await w.deploy(`import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', uses: { read: 'tool:mail.read' }, async run({ caps }) { return await caps.read({}); } });
-      export default defineAgent({ name: 'parent', uses: { read: 'tool:mail.read' }, spawns: { child }, async run({ spawn, caps, input }) {
-        return (await spawn(child, {}, { caps: { read: input.less ? caps.read.attenuate({ uses: 0 }) : caps.read } }).ended).kind;
-      } });`);
+    const parent = await w.deploy(agentFile('family/gives-less'));
     expect(await (await w.submit(parent, { less: true })).ended).toEqual({ kind: 'completed', output: 'failed' });
     // The child lacks too what a submitter takes from the parent.
     const above = await w.submit(parent, {}, { grants: { read: { uses: 0 } } });

@@ -7,6 +7,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool, ToolError } from '@corral/tools/define';
 import { gate, temporary, tool, world, type World, openApproval } from '../world.ts';
 import { policiesOf } from '../policed.ts';
+import { agentFile } from '../agents/file.ts';
 
 const EUR = 1_000_000;
 const REPEATABLE = { readOnly: false, destructive: false, openWorld: true, repeatable: true, returns: 'trusted' } as const;
@@ -278,26 +279,7 @@ test('a call that is made again by another host is billed all that was reserved 
 test('64 children that race for the money of one parent spend no more than it had, and what they leave is the parent’s', async () => {
   const paid: number[] = [];
   const w = await world([payments(paid, () => new Promise((resolve) => setImmediate(resolve)))]);
-  const version = await w.deploy(`
-    import { defineAgent } from '@corral/guest';
-    ${code}
-    const child = defineAgent({ name: 'child', uses: { pay: 'tool:pay' }, async run({ caps, budget }) {
-      const said = await Promise.all([1, 1, 1].map((amount) => code(caps.pay({ amount }))));
-      return said.filter((one) => one === 'ok').length;
-    } });
-    export default defineAgent({ name: 'parent', uses: { pay: 'tool:pay' }, spawns: { child }, async run({ caps, spawn }) {
-      const kids = Array.from({ length: 64 }, (_, i) => spawn(child, {}, {
-        caps: { pay: caps.pay },
-        // Some get nothing, since nobody gives money away without saying so.
-        budget: { calls: 3, cpu_ms: 100, ...(i % 8 === 0 ? {} : { money_micros: 2_500_000 }) },
-      }).ended);
-      const own = await Promise.all(Array.from({ length: 5 }, () => code(caps.pay({ amount: 1 }))));
-      const ends = await Promise.all(kids);
-      // What the children left is here again.
-      const late = [];
-      for (let i = 0; i < 100; i++) late.push(await code(caps.pay({ amount: 1 })));
-      return { own, late: late.filter((one) => one === 'ok').length, ends: ends.map((end) => end.kind === 'completed' ? end.output : end.kind) };
-    } });`);
+  const version = await w.deploy(agentFile('family/races-for-money'));
   const { id, ended } = await w.submit(version, {}, { budget: { money_micros: 51 * EUR, children: 64, cpu_ms: 60_000 } });
   const output = outputOf(await ended) as { own: string[]; late: number; ends: (number | string)[] };
   const bought = output.ends.reduce<number>((sum, one) => sum + (typeof one === 'number' ? one : 0), 0);
@@ -311,12 +293,7 @@ test('64 children that race for the money of one parent spend no more than it ha
 });
 
 describe('a submitter', () => {
-  const PAYER = `{ name: 'payer', uses: { pay: 'tool:pay', look: 'tool:look' }, async run({ caps }) {
-    const code = (made) => made.then(() => 'ok', (error) => error.code);
-    const said = [];
-    for (const amount of [200, 50, 50, 50, 50]) said.push(await code(caps.pay({ amount })));
-    return [...said, await code(caps.look({}))];
-  } }`;
+  const PAYER = agentFile('crew/pays-and-looks');
   const host = async () => {
     const w = await world([payments([]), tool('look', () => 1)]);
     return { w, version: await w.deploy(PAYER) };
@@ -370,14 +347,7 @@ test('what the tools of children take beyond all that they had said is their par
     run: (_, { charge }) => (charge({ tokens: 1_000 }), 'said'),
   });
   const w = await world([liar]);
-  const version = await w.deploy(`
-    import { defineAgent } from '@corral/guest';
-    const kid = defineAgent({ name: 'kid', uses: { liar: 'tool:liar' }, run: ({ caps }) => caps.liar({}) });
-    export default defineAgent({ name: 'parent', uses: { liar: 'tool:liar' }, spawns: { kid }, async run({ caps, spawn }) {
-      const ends = [];
-      for (let n = 0; n < 8; n++) ends.push((await spawn(kid, {}, { caps: { liar: caps.liar }, budget: { calls: 1, bytes: 1000, tokens: 10 } }).ended).kind);
-      return ends;
-    } });`);
+  const version = await w.deploy(agentFile('hostile/spends-by-children'));
   const { id, ended } = await w.submit(version, {}, { budget: { tokens: 100 } });
   expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'tokens' });
   expect(endOf(w, id).tokens).toBe(1_000);

@@ -77,14 +77,7 @@ describe('a call that waits for people', () => {
   test('is still made when one is approved and another given up', async () => {
     paid.length = 0;
     const w = await bus([payments()], ASKING);
-    const { id, ended } = await w.submit(
-      await w.deploy(`{ name: 'two', uses: { pay: 'tool:payments.send' }, async run({ caps }) {
-        const stop = AbortSignal.timeout(100);
-        const one = caps.pay({ to: 'a', amount: 1 }, { signal: stop }).catch((error) => error.name);
-        const other = caps.pay({ to: 'b', amount: 1 }).then(() => 'paid');
-        return [await one, await other];
-      } }`),
-    );
+    const { id, ended } = await w.submit(await w.deploy(agentFile('crew/gives-up-one-of-two')));
     await asked(w);
     await until(async () => (await w.supervisor.approvals()).length === 1);
     const [left] = await w.supervisor.approvals();

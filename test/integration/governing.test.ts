@@ -11,6 +11,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import type { PolicySource } from '@corral/supervisor';
 import { readingTool, tool, world, type World, openApproval, park } from '../world.ts';
 import { policiesOf } from '../policed.ts';
+import { agentFile } from '../agents/file.ts';
 
 const FREE = '@id("free") permit (principal, action, resource);';
 const TOOLS = [readingTool('mail.read', () => ({ text: 'hello' })), tool('payments.send', () => 'paid')];
@@ -22,23 +23,7 @@ async function govern(text: string, more: Partial<PolicySource> = {}, tools: rea
 }
 const decisionsOf = async (w: World, run: RunId): Promise<Decision[]> => (await w.store.journal(run)).flatMap(({ decisions }) => decisions);
 
-/** A parent that starts a child, sends to it, and says how each of the two went. */
-const PAIR = `import { defineAgent } from '@corral/guest';
-import * as z from 'zod';
-const kid = defineAgent({ name: 'crew/kid', purpose: 'listens', uses: { read: 'tool:mail.read' }, output: z.number(), async run({ messages, input }) {
-  if (input.listen) for await (const message of messages) return message.body.n;
-  return 7;
-} });
-export default defineAgent({ name: 'crew', purpose: 'leads', spawns: { kid },
-  uses: { read: 'tool:mail.read', get: 'tool:web.get' },
-  async run({ caps, spawn, input }) {
-    if (input.taint) await caps.get({});
-    const child = spawn(kid, { listen: input.listen === true }, { caps: { read: caps.read }, budget: { cpu_ms: 1000, calls: input.calls ?? 1 } });
-    const sent = input.listen ? await child.send({ n: 5 }).then(() => 'sent', (error) => error.code + ': ' + error.message) : 'not sent';
-    if (input.listen && sent !== 'sent') { child.cancel?.(); return { sent }; }
-    const end = await child.ended;
-    return { sent, end: end.kind === 'completed' ? end.output : end.code };
-  } });`;
+const PAIR = agentFile('family/leads-a-crew');
 
 describe('a message and a child run', () => {
   test('go out where the policies permit them, and what was handed over is written down', async () => {
@@ -141,11 +126,7 @@ describe('a candidate beside the policies in force', () => {
       @id("no-kids") forbid (principal, action == Action::"spawn", resource);`,
     );
     const w = await govern(FREE, { shadow });
-    const source = PAIR.replace("get: 'tool:web.get'", "get: 'tool:web.get', pay: 'tool:payments.send'").replace(
-      'if (input.taint)',
-      'await caps.pay({}); if (input.taint)',
-    );
-    const { id, ended } = await w.submit(await w.deploy(source));
+    const { id, ended } = await w.submit(await w.deploy(agentFile('family/leads-a-crew-and-pays')));
     expect(await ended).toMatchObject({ kind: 'completed', output: { end: 7 } });
     const [report] = await w.supervisor.tenantPolicies.shadows();
     expect(report).toMatchObject({

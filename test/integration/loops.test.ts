@@ -8,6 +8,7 @@ import { readingTool, tool, world, type World, park } from '../world.ts';
 import type { LoopOptions } from '@corral/supervisor';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 const watched = (tools: readonly Tool[], loops: LoopOptions | false = {}, folder?: string): Promise<World> =>
   world(tools, { tenants: { crew: { tools, loops } }, ...(folder === undefined ? {} : { folder }) });
@@ -136,13 +137,7 @@ describe('work that looks alike and is none of it', () => {
 
 describe('what the detectors know', () => {
   /** Three alike calls a message, so that no message alone is enough. */
-  const SLOWLY = `{ name: 'slowly', uses: { look: 'tool:same' }, async run({ caps, sleep, checkpoint, state, input }) {
-    for (let i = state ?? 0; ; i++) {
-      await caps.look({ for: 'the key' });
-      if (input.checkpoint && state === undefined) await checkpoint(1);
-      if (i === 1 && input.ms !== undefined) await sleep(input.ms);
-    }
-  } }`;
+  const SLOWLY = agentFile('hostile/alike-and-slow');
 
   test('is still known after a park and a wake', async () => {
     const w = await watched([same], QUICK);
@@ -202,9 +197,7 @@ describe('several runs together', () => {
 
   test('a parent whose child still sleeps is not taken for stuck', async () => {
     const w = await watched([]);
-    const outcome = await w.run(`import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', async run({ messages, sleep }) { await Promise.race([messages.next(), sleep(50)]); return 1; } });
-      export default defineAgent({ name: 'parent', spawns: { child }, async run({ spawn }) { return (await spawn(child, {}).ended).output; } });`);
+    const outcome = await w.run(agentFile('family/child-waits-for-a-while'));
     expect(outcome).toEqual({ kind: 'completed', output: 1 });
   });
 

@@ -147,16 +147,7 @@ test('a run that was paused and resumed at once goes on', async () => {
 test('a checkpoint after a call was given up is told to wait for it, and is no violation', async () => {
   const doors = gate();
   const w = await world([readingTool('wait', () => doors.opened.then(() => 1))]);
-  const version = await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, async run({ caps, checkpoint, sleep, state }) {
-    if (state !== undefined) return state;
-    const stop = new AbortController();
-    const call = caps.wait({}, { signal: stop.signal }).catch(() => undefined);
-    // By then the call has left.
-    await sleep(1);
-    stop.abort();
-    await call;
-    for (;;) { const why = await checkpoint('second').catch((error) => error.code); if (why !== 'CORRAL_CHECKPOINT_BUSY') return why; await sleep(20) }
-  } }`);
+  const version = await w.deploy(agentFile('crew/checkpoint-while-busy'));
   const { id, ended } = await w.submit(version);
   await until(async () => (await w.store.journal(id)).length >= 2, 'the call has been given up, and the checkpoint was asked for');
   doors.open();

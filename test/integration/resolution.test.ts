@@ -10,6 +10,7 @@ import { describe as described } from '@corral/tools/define';
 import { outputOf } from './payments.ts';
 import { temporary, world, type World } from '../world.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 /** A payment whose answer is lost as often as is said, after it was made. */
 function losing(times: number, paid: number[] = []): Tool {
@@ -29,11 +30,7 @@ function losing(times: number, paid: number[] = []): Tool {
     },
   };
 }
-const AGENT = `{ name: 'payer', uses: { pay: 'tool:payments.send' }, async run({ caps, input, open }) {
-  if (input.handle) { const h = await caps.pay.handle({ amount: 5 }); return [h.type, await open(h)]; }
-  const pay = () => caps.pay({ amount: 5 }).then(({ paid }) => paid, (error) => error.code);
-  return [await pay(), await pay()];
-} }`;
+const AGENT = agentFile('crew/pays-twice');
 const MILLION = 1_000_000;
 const money = (units: number) => ({ budget: { money_micros: units * MILLION } });
 const unknown = (w: World, id: RunId) =>

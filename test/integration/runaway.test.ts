@@ -6,6 +6,8 @@ import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Entry } from '@corral/protocol/model/run';
 import { explain } from '@corral/server/evidence/journal';
 import { readingTool, world } from '../world.ts';
+import type { AgentSource } from '../bundles.ts';
+import { agentFile } from '../agents/file.ts';
 import { until } from '../until.ts';
 
 const none = { notice: null, slow: null, pause: null, kill: null };
@@ -15,16 +17,10 @@ const look = readingTool('look', () => ({ text: 'x'.repeat(2000) }));
 /** Goes on at a steady pace. */
 const pacing = (body: string) =>
   `{ name: 'steady', uses: { look: 'tool:look' }, async run({ caps, sleep }) { const kept = []; for (let i = 0; ; i++) { ${body}; await sleep(80); } } }`;
-const SENDER = `import { defineAgent } from '@corral/guest';
-  const reader = defineAgent({ name: 'reader', async run({ messages }) { for await (const one of messages) void one; } });
-  export default defineAgent({ name: 'steady', spawns: { reader }, async run({ spawn, sleep }) {
-    const to = spawn(reader, {}, { budget: { messages: 1 } });
-    for (let i = 0; ; i++) { to.send({ n: i }); await sleep(80); }
-  } });`;
-const CASES: readonly (readonly [string, string, { budget?: Budget; ceilings?: CeilingsRequest }])[] = [
+const CASES: readonly (readonly [string, AgentSource, { budget?: Budget; ceilings?: CeilingsRequest }])[] = [
   ['calls', pacing('await caps.look({ i })'), { budget: { calls: 150 } }],
   ['bytes', pacing('await caps.look({ i })'), { budget: { bytes: 400_000 } }],
-  ['messages', SENDER, { budget: { messages: 150 } }],
+  ['messages', agentFile('family/writes-steadily'), { budget: { messages: 150 } }],
   ['cpu_ms', pacing('for (let j = 0; j < 3e6; j++) kept[0] = j'), { budget: { cpu_ms: 900 } }],
   ['memory', pacing('kept.push(new Array(30_000).fill(i + 0.5))'), { ceilings: { memory_mib: 48 } }],
 ];

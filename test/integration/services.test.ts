@@ -11,61 +11,13 @@ import { instanceId } from '@corral/supervisor/admission/services';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 import { policiesOf } from '../policed.ts';
 import { until, found } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 const CLAIMS = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'claims.ts');
 
 const PACK = readFileSync(fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar')), 'utf8');
-const LEDGER = `
-import { defineAgent, defineService, handler } from '@corral/guest';
-import * as z from 'zod/mini';
-const ledger = defineService({
-  name: 'ledger', purpose: 'keeps sums', USES
-  key: z.string().check(z.regex(/^[a-z0-9-]+$/)),
-  state: z.object({ sum: z.number(), said: z.array(z.number()) }),
-  initial: { sum: 0, said: [] },
-  ceilings: { crank_cpu_ms: 100, effects: 12 },
-  on: {
-    add: handler({ message: z.object({ amount: z.number() }), reply: z.object({ sum: z.number() }) }, async ({ message, state, caps }) => {
-      state.sum += message.amount;
-      state.said.push(message.amount);
-      if (message.amount < 0) throw new Error('no amounts below zero');
-      if (message.look) await caps.look({});
-      return { sum: state.sum };
-    }),
-    look: handler({ message: z.any(), reply: z.any() }, async ({ state, caps, key }) => {
-      state.said.push(0);
-      await caps.look({ key });
-      return state.said.length;
-    }),
-    show: handler({ message: z.any(), reply: z.any() }, ({ state, key, from }) => ({ ...state, key, by: from.agent, principal: from.principal })),
-    spoil: handler({ message: z.any(), reply: z.any() }, ({ state }) => { state.sum = 'a lot'; return true }),
-    wrong: handler({ message: z.any(), reply: z.number() }, () => 'no number'),
-    spin: handler({ message: z.any(), reply: z.any() }, ({ state }) => { state.sum = -1; for (;;); }),
-    hang: handler({ message: z.any(), reply: z.any() }, ({ state }) => { state.sum = -1; return new Promise(() => {}); }),
-    late: handler({ message: z.any(), reply: z.any() }, ({ state, caps, sleep }) => { void caps.look({}).then(() => (state.sum += 1000)); void sleep(1e6); return 'soon' }),
-    again: handler({ message: z.any(), reply: z.any() }, ({ caps, key }) => caps.self({ key, on: 'show' }, { timeout_ms: 50 })),
-  },
-});
-`;
-
-/** Writes to the service in the order it is told; its output is what came back, or each error's code and message. */
-const CLERK = `
-export default defineAgent({
-  name: 'clerk', uses: { ledger: 'service:ledger' MORE }, services: { ledger },
-  async run({ input, caps, messages }) {
-    FIRST
-    const ask = async ([key, on, message, options]) => {
-      try { return await caps.ledger({ key, on, message }, options); } catch (error) { return error.code + ': ' + error.message; }
-    };
-    if (input.together) return Promise.all(input.together.map(ask));
-    const replies = [];
-    for (const one of input.calls) replies.push(await ask(one));
-    return replies;
-  },
-});`;
-
-const clerk = ({ uses = '', more = '', first = '' } = {}) =>
-  `${LEDGER.replace('USES', uses)}${CLERK.replace('MORE', more).replace('FIRST', first)}`;
+const clerk = agentFile('services/ledger');
+const looks = agentFile('services/ledger-that-looks');
 const instance = async (w: World, key: string, service = 'ledger') => (await w.store.instance(instanceId('crew', service, key))) as RunId;
 const output = (outcome: Outcome) => (outcome.kind === 'completed' ? outcome.output : outcome);
 const looking = readingTool('look', () => ({ seen: true }));
@@ -79,7 +31,7 @@ describe('an instance of a service', () => {
       ['b', 'add', { amount: 5 }],
       ['a', 'show'],
     ];
-    expect(output(await w.run(clerk(), { calls }))).toEqual([
+    expect(output(await w.run(clerk, { calls }))).toEqual([
       { sum: 1 },
       { sum: 3 },
       { sum: 5 },
@@ -108,7 +60,7 @@ describe('an instance of a service', () => {
       return {};
     });
     const w = await world([look]);
-    const version = await w.deploy(clerk({ uses: `uses: { look: 'tool:look' },` }));
+    const version = await w.deploy(looks);
     const { ended } = await w.submit(version, { together: ['a', 'a', 'b', 'a'].map((key) => [key, 'look']) });
     await until(() => here.length === 2);
     await w.supervisor.park();
@@ -132,7 +84,7 @@ describe('an instance of a service', () => {
       ['', 'show'],
       ['a', 'show'],
     ];
-    expect(output(await w.run(clerk(), { calls }))).toEqual([
+    expect(output(await w.run(clerk, { calls }))).toEqual([
       { sum: 7 },
       'CORRAL_TOOL_FAILED: no amounts below zero',
       expect.stringMatching(/^CORRAL_ARGS_INVALID: The message does not fit add’s schema: amount: /),
@@ -154,7 +106,7 @@ describe('an instance of a service', () => {
       ['a', 'hang'],
       ['a', 'add', { amount: 1 }],
     ];
-    const replies = output(await w.run(clerk(), { calls })) as unknown[];
+    const replies = output(await w.run(clerk, { calls })) as unknown[];
     expect(replies).toEqual([
       { sum: 7 },
       'CORRAL_RECIPIENT_ENDED: The run ended before it did anything about the request (exceeded(cpu)).',
@@ -166,7 +118,7 @@ describe('an instance of a service', () => {
 
   test('begins again from the start after a person has killed it', async () => {
     const w = await world();
-    const version = await w.deploy(clerk());
+    const version = await w.deploy(clerk);
     await (
       await w.submit(version, { calls: [['a', 'add', { amount: 7 }]] })
     ).ended;
@@ -180,7 +132,7 @@ describe('an instance of a service', () => {
   test('lives through parking, and through the end of its host, and never is stalled', async () => {
     const folder = await temporary();
     const w = await world([], { folder });
-    const version = await w.deploy(clerk());
+    const version = await w.deploy(clerk);
     await (
       await w.submit(version, { calls: [['a', 'add', { amount: 7 }]] })
     ).ended;
@@ -205,7 +157,7 @@ describe('an instance of a service', () => {
     const w = await world();
     // With at most twelve effects in its life it would not come far.
     const calls = Array.from({ length: 30 }, () => ['a', 'add', { amount: 1 }]);
-    expect((output(await w.run(clerk(), { calls })) as unknown[]).at(-1)).toEqual({ sum: 30 });
+    expect((output(await w.run(clerk, { calls })) as unknown[]).at(-1)).toEqual({ sum: 30 });
     const stored = await w.store.run(await instance(w, 'a'));
     expect(stored?.status.lifecycle).toBe('active');
   });
@@ -216,10 +168,7 @@ describe('an instance of a service', () => {
       ['a', 'late'],
       ['a', 'show'],
     ];
-    expect(output(await w.run(clerk({ uses: `uses: { look: 'tool:look' },` }), { calls }))).toEqual([
-      'soon',
-      expect.objectContaining({ sum: 0 }),
-    ]);
+    expect(output(await w.run(looks, { calls }))).toEqual(['soon', expect.objectContaining({ sum: 0 })]);
   });
 
   test('that writes to itself waits in vain, for as long as it said, and harms nobody', async () => {
@@ -228,7 +177,7 @@ describe('an instance of a service', () => {
       ['a', 'again'],
       ['a', 'show'],
     ];
-    expect(output(await w.run(clerk({ uses: `uses: { self: 'service:ledger' },` }), { calls }))).toEqual([
+    expect(output(await w.run(agentFile('services/ledger-that-asks-itself'), { calls }))).toEqual([
       'CORRAL_TOOL_FAILED: Nobody replied in time.',
       expect.objectContaining({ sum: 0 }),
     ]);
@@ -236,7 +185,7 @@ describe('an instance of a service', () => {
 
   test('is not written to under quarantine', async () => {
     const w = await world();
-    const version = await w.deploy(clerk());
+    const version = await w.deploy(clerk);
     await w.supervisor.stops.quarantine('agent', 'crew/ledger', 'ana', 'it pays twice');
     const { ended } = await w.submit(version, { calls: [['a', 'show']] });
     expect(output(await ended)).toEqual(['CORRAL_QUARANTINED: ledger is under quarantine: it pays twice.']);
@@ -248,7 +197,7 @@ describe('an instance of a service', () => {
   test('takes so many messages and not one more', async () => {
     const before = gate();
     const w = await world([tool('look', () => before.opened)]);
-    const version = await w.deploy(clerk({ uses: `uses: { look: 'tool:look' },` }));
+    const version = await w.deploy(looks);
     const most = MACHINE.mailbox_messages.default;
     const { ended } = await w.submit(
       version,
@@ -273,21 +222,18 @@ describe('an instance of a service', () => {
 describe('the capability of a service', () => {
   test('is narrowed to a key and to handlers, and passed on to a child', async () => {
     const w = await world();
-    const source = `${LEDGER.replace('USES', '')}
-      const child = defineAgent({ name: 'child', uses: { ledger: 'service:ledger' }, async run({ caps }) {
-        const ask = (key, on, message) => caps.ledger({ key, on, message }).then((reply) => reply.sum, (error) => error.code);
-        return [await ask('order-7', 'add', { amount: 3 }), await ask('order-8', 'add', { amount: 3 }), await ask('order-7', 'spoil'), await ask('order-7', 'show'), await ask('order-7', 'show')];
-      } });
-      export default defineAgent({ name: 'parent', uses: { ledger: 'service:ledger' }, services: { ledger }, spawns: { child }, async run({ caps, spawn }) {
-        const ledger = caps.ledger.attenuate({ where: { key: { equals: 'order-7' }, on: { in: ['add', 'show'] } }, uses: 2 });
-        return (await spawn(child, {}, { caps: { ledger } }).ended).output;
-      } });`;
-    expect(output(await w.run(source))).toEqual([3, 'CORRAL_GRANT_PREDICATE', 'CORRAL_GRANT_PREDICATE', 3, 'CORRAL_GRANT_SPENT']);
+    expect(output(await w.run(agentFile('services/ledger-by-a-child')))).toEqual([
+      3,
+      'CORRAL_GRANT_PREDICATE',
+      'CORRAL_GRANT_PREDICATE',
+      3,
+      'CORRAL_GRANT_SPENT',
+    ]);
   });
 
   test('costs calls and messages, and each decision is on record', async () => {
     const w = await world();
-    const version = await w.deploy(clerk());
+    const version = await w.deploy(clerk);
     const calls = Array.from({ length: 3 }, () => ['a', 'show']);
     const { id, ended } = await w.submit(version, { calls }, { budget: { messages: 2 } });
     expect(output(await ended)).toEqual([
@@ -306,7 +252,7 @@ describe('the capability of a service', () => {
   test('times out, and what is replied later is not given to the agent', async () => {
     const before = gate();
     const w = await world([tool('look', () => before.opened)]);
-    const version = await w.deploy(clerk({ uses: `uses: { look: 'tool:look' },` }));
+    const version = await w.deploy(looks);
     const { ended } = await w.submit(version, { calls: [['a', 'look', null, { timeout_ms: 30 }]] });
     expect(output(await ended)).toEqual(['CORRAL_TIMED_OUT: Nobody replied in time.']);
     before.open();
@@ -317,7 +263,7 @@ describe('the capability of a service', () => {
   test('is taken back while a request is under way, and its agent is told', async () => {
     const before = gate();
     const w = await world([tool('look', () => before.opened)]);
-    const version = await w.deploy(clerk({ uses: `uses: { look: 'tool:look' },` }));
+    const version = await w.deploy(looks);
     const { id, ended } = await w.submit(version, { calls: [['a', 'look']] });
     await w.until(id, (view) => view?.waitingFor === 'service:ledger');
     const grant = (await w.store.grants(id)).find(({ target }) => target.kind === 'tool');
@@ -330,7 +276,7 @@ describe('the capability of a service', () => {
     const w = await world();
     const lonely = `{ name: 'lonely', uses: { to: 'service:ledger' }, run: () => 1 }`;
     await expect(w.deploy(lonely)).rejects.toThrow('which no bundle of this tenant defines');
-    await w.deploy(clerk());
+    await w.deploy(clerk);
     await expect(w.deploy(lonely)).resolves.toMatchObject({ manifest: { name: 'lonely' } });
     await expect(w.deploy(lonely, 'zoo')).rejects.toThrow('which no bundle of this tenant defines');
   });
@@ -348,7 +294,7 @@ describe('with policies', () => {
     const current = policiesOf(tools, text);
     return world(tools, { tenants: { crew: { tools, policies: { current } } } });
   };
-  const reader = clerk({ more: `, mail: 'tool:mail'`, first: 'if (input.mail) await caps.mail({});' });
+  const reader = agentFile('services/ledger-of-a-reader');
 
   test('a hostile message taints what it changed, and nothing else of a service', async () => {
     const w = await guarded('permit (principal, action, resource);');

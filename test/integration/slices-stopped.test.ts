@@ -5,6 +5,7 @@ import { tool, world, type World } from '../world.ts';
 import { until } from '../until.ts';
 import { FREE, paid, payments, policies } from './payments.ts';
 import { kinds, slowly } from './slowly.ts';
+import { agentFile } from '../agents/file.ts';
 
 const EFFECTS = 6_000;
 /** An agent that pays before and after many other effects of one crank. */
@@ -75,12 +76,8 @@ describe('a run whose crank is being decided', () => {
     const text = `${FREE} @id("small") @consequence("quarantine") forbid (principal, action == Action::"tool:payments.send", resource) when { context.args.amount.greaterThan(decimal("100.0")) };`;
     const current = policies(tools, text);
     const { w, within } = await slowly(tools, { tenants: { crew: { tools, policies: { current } } } });
-    const version = await w.deploy(`{ name: 'flood', uses: { pay: 'tool:payments.send' }, async run({ caps, emit, input }) {
-      if (input.amount > 100) return await caps.pay({ to: 'acme', amount: input.amount });
-      const going = caps.pay({ to: 'acme', amount: input.amount });
-      for (let i = 0; i < ${EFFECTS}; i++) emit('drop', i);
-      return await going; } }`);
-    const { id } = await w.submit(version, { amount: 5 });
+    const version = await w.deploy(agentFile('hostile/pays-before-a-flood'));
+    const { id } = await w.submit(version, { amount: 5, events: EFFECTS });
     await within(id);
     const other = await w.submit(version, { amount: 500 });
     await w.until(other.id, (view) => view?.control === 'quarantined');
@@ -92,13 +89,8 @@ describe('a run whose crank is being decided', () => {
 });
 
 describe('a mailbox whose only other holder was sent it in the crank at which it ends', () => {
-  /** A run that listens for what its child may send, and a child that does `first` with the message that carries the mailbox. */
-  const owner = (first: string) => `import { defineAgent } from '@corral/guest';
-const flood = defineAgent({ name: 'flood', async run({ messages, emit, sleep }) { const m = await messages.next(); ${first} await sleep(100_000); return m.body } });
-export default defineAgent({ name: 'owner', spawns: { flood }, async run({ spawn, messages, mailbox }) {
-  const child = spawn(flood, {});
-  await child.send('x', { caps: { reply: mailbox } });
-  const m = await messages.next(); return m.body; } });`;
+  /** A run that listens to its child. Once the child has the mailbox, it spins, or emits as many events as the input says. */
+  const owner = agentFile('hostile/mailbox-in-its-last-crank');
 
   const childOf = async (w: World, parent: RunId) => {
     const child = () => w.seen.flatMap((one) => (one.kind === 'admitted' && one.run !== parent ? [one.run] : []))[0];
@@ -109,7 +101,7 @@ export default defineAgent({ name: 'owner', spawns: { flood }, async run({ spawn
 
   test('has no other holder where the child is killed while the crank is decided', async () => {
     const { w, within } = await slowly([]);
-    const { id, ended } = await w.submit(await w.deploy(owner(`for (let i = 0; i < ${EFFECTS}; i++) emit('drop', i);`)));
+    const { id, ended } = await w.submit(await w.deploy(owner), { events: EFFECTS });
     const child = await childOf(w, id);
     await within(child);
     await w.supervisor.control.kill(child, 'ana', 'enough');
@@ -118,7 +110,7 @@ export default defineAgent({ name: 'owner', spawns: { flood }, async run({ spawn
 
   test('has no other holder where the child is killed on the CPU', async () => {
     const w = await world([]);
-    const { id, ended } = await w.submit(await w.deploy(owner('for (;;) {}')), {}, { ceilings: { crank_cpu_ms: 10_000 } });
+    const { id, ended } = await w.submit(await w.deploy(owner), {}, { ceilings: { crank_cpu_ms: 10_000 } });
     const child = await childOf(w, id);
     // Its second crank, which has the message.
     await until(async () => (await kinds(w, child)).length === 1, 'its first crank');
@@ -129,7 +121,7 @@ export default defineAgent({ name: 'owner', spawns: { flood }, async run({ spawn
 
   test('has no other holder where the child exceeds its CPU time', async () => {
     const w = await world([]);
-    const { ended } = await w.submit(await w.deploy(owner('for (;;) {}')));
+    const { ended } = await w.submit(await w.deploy(owner));
     expect(await ended).toMatchObject(STALLED);
   });
 });

@@ -1,17 +1,7 @@
 /** Parking raced against waking, for real: pairs of runs of which one is parked whenever it has nothing to do, and the other writes to it. */
 import type { RunId } from '@corral/protocol/ids';
 import { benchWorld } from '../../bench/world.ts';
-
-const PAIR = `{ name: 'pair', spawns: { reader }, async run({ input, spawn, sleep }) {
-  const kid = spawn(reader, { times: input.times }, { budget: { messages: 1, cpu_ms: 600000 } });
-  for (let i = 0; i < input.times; i++) { await kid.send(i); await sleep(Math.random() * 4) }
-  return (await kid.ended).output;
-} }`;
-const READER = `const reader = defineAgent({ name: 'reader', async run({ input, messages, checkpoint, state }) {
-  let seen = state?.seen ?? 0, sum = state?.sum ?? 0;
-  while (seen < input.times) { sum += (await messages.next()).body; seen += 1; if (seen % 50 === 0 && seen < input.times) await checkpoint({ seen, sum }) }
-  return sum;
-} });`;
+import { agentFile } from '../../agents/file.ts';
 
 export interface RaceResult {
   /** Times that a run left memory, and times that one came back for a message that was on its way. */
@@ -29,7 +19,7 @@ export async function race(races: number, say: (text: string) => void = () => un
   world.supervisor.observe(({ kind }) => {
     if (kind === 'parked' || kind === 'woken') counts[kind] += 1;
   });
-  const version = await world.deploy(PAIR, READER);
+  const version = await world.deploy(agentFile('family/counts-messages'));
   const budget = { messages: 1_000_000, cpu_ms: 86_400_000, children: 1 };
   const ceilings = { wall_ms: 86_400_000 };
   const wrong: string[] = [];
