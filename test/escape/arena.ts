@@ -14,7 +14,8 @@ import { transportTo } from '@corral/cli/transport';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
 import { cellCommand, CELL_ENVIRONMENT, CELL_MAIN, findWalls } from '@corral/supervisor/host/walls';
-import { bundleSource } from '../bundles.ts';
+import { agentFile } from '../agents/file.ts';
+import { bundleSource, type AgentSource } from '../bundles.ts';
 import { spawnHost, type HostProcess } from '../e2e/chaos/process.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
@@ -39,20 +40,7 @@ export interface Came {
   readonly applies: boolean;
 }
 
-/** Runs the text that it is given, and gives back what that returns or throws, as text. */
-const RUNNER = `{ name: 'payload', async run({ input }) {
-  const { stringify } = JSON, text = String, Parse = SyntaxError, evaluate = eval, AsyncFunction = (async () => {}).constructor;
-  const shown = (value) => { try { return (typeof value === 'string' ? value : (stringify(value) ?? text(value))).slice(0, 100000) } catch { return 'unsayable' } };
-  globalThis.canary = input.canary;
-  try {
-    let value;
-    try { value = evaluate(input.code) } catch (error) { if (!(error instanceof Parse)) throw error; value = new AsyncFunction(input.code)() }
-    return { returned: shown(await value) };
-  } catch (error) {
-    let told; try { told = shown(error.stack ?? error) } catch { told = 'unsayable' }
-    return { threw: told, unparsed: error instanceof Parse };
-  }
-} }`;
+const RUNNER = agentFile('hostile/payload');
 const HOLDER = `{ name: 'holder', async run({ input, sleep }) { const { secret } = input; for (;;) await sleep(60_000); return secret } }`;
 
 export class Arena {
@@ -105,7 +93,7 @@ export class Arena {
     return { file: this.#file, variable: 'CORRAL_CANARY', host: this.#host?.pid ?? 0 };
   }
 
-  async #deploy(source: string, tenant: string): Promise<void> {
+  async #deploy(source: AgentSource, tenant: string): Promise<void> {
     const { source: text, describing } = await bundleSource(source, join(this.#folder, `${tenant}.ts`));
     await this.#api.deployAgent({ body: { tenant, source: text, describing } });
   }

@@ -1,0 +1,30 @@
+/** Tries what a part of a handle is like, without opening it, and then pays as a clean run. It gains the part, one answer at a time. */
+import { defineAgent, type Attenuation, type Grantable } from '@corral/guest';
+import { code, type Given } from '../code.ts';
+import { uses } from '../handles/uses.ts';
+
+export default defineAgent({
+  name: 'planner',
+  uses,
+  async run({ input, caps, mailbox, messages, open }) {
+    const limit = async (cap: Grantable, terms: Attenuation): Promise<Given> => {
+      await mailbox.send('', { caps: { it: cap.attenuate(terms) } });
+      return (await messages.next()).caps['it'];
+    };
+    const pay = await limit(caps.pay, { only_clean: true });
+    const few = await limit(caps.send, { bytes: 60 });
+    const many = await limit(caps.send, { bytes: 6_000 });
+    const h = await caps.mail.handle({});
+    const to = 'ann@example.com';
+    const probes = {
+      'opens nothing': () => open(h.part('nothing')),
+      'sends nothing': () => caps.send({ to, text: h.part('nothing') }),
+      'tells nothing': () => mailbox.send({ a: h.part('nothing') }),
+      'sends by few bytes': () => few({ to, text: h.part('text') }),
+      'sends by many bytes': () => many({ to, text: h.part('text') }),
+      'passes it on': () => caps.send({ to, text: h.part('text') }),
+    };
+    const said = await code(probes[(input as { probe: keyof typeof probes }).probe]());
+    return [said, await code(pay({ to, amount: 1 }))];
+  },
+});
