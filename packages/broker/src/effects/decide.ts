@@ -114,14 +114,9 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
           batch.aborts.push(effect.id);
       }
       return undefined;
-    case 'dispose': {
-      const id = ledger.caps.get(effect.cap);
-      if (id !== undefined) batch.disposed.push(id);
-      else if (!wasGiven(ledger, effect.cap))
-        throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${effect.cap}, which it was never given.`);
-      for (const asked of askedUnder(ledger, effect.cap)) callOffApproval(batch, asked.id);
+    case 'dispose':
+      decideDispose(ledger, effect.cap, batch);
       return undefined;
-    }
     case 'open':
       return numbered(ledger, effect, context, () => {
         // Each opening gives the value to the run, and to its journal, once more; so each costs its bytes.
@@ -145,18 +140,30 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       if (ledger.pending.size > 0 || batch.dispatches.length > 0)
         throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
       return undefined;
-    case 'finish': {
-      const slots = inPlace(ledger, effect, ['output']);
-      whole(ledger, effect.output, 'The output');
-      if (slots.length === 0) return undefined;
-      if (heldBytes(slots) > ledger.record.ceilings.message_bytes)
-        throw new Violation('CORRAL_EFFECT_TOO_LARGE', `The output has ${heldBytes(slots)} bytes behind its handles.`);
-      whole(ledger, filled(effect.output as Json, slots), 'The output');
+    case 'finish':
+      decideFinish(ledger, effect);
       return undefined;
-    }
     case 'listen':
       return undefined;
   }
+}
+
+function decideDispose(ledger: Ledger, cap: number, batch: Batch): void {
+  const id = ledger.caps.get(cap);
+  if (id !== undefined) batch.disposed.push(id);
+  else if (!wasGiven(ledger, cap))
+    throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${cap}, which it was never given.`);
+  for (const asked of askedUnder(ledger, cap)) callOffApproval(batch, asked.id);
+}
+
+/** @throws Violation for an output that is too large, as it is or with the values of its handles */
+function decideFinish(ledger: Ledger, effect: Extract<Effect, { kind: 'finish' }>): void {
+  const slots = inPlace(ledger, effect, ['output']);
+  whole(ledger, effect.output, 'The output');
+  if (slots.length === 0) return;
+  if (heldBytes(slots) > ledger.record.ceilings.message_bytes)
+    throw new Violation('CORRAL_EFFECT_TOO_LARGE', `The output has ${heldBytes(slots)} bytes behind its handles.`);
+  whole(ledger, filled(effect.output as Json, slots), 'The output');
 }
 
 /**

@@ -3,9 +3,9 @@ import { targetName } from '@corral/policy/capability/grants';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { SpawnEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
-import { newId, type PrincipalId } from '@corral/protocol/ids';
+import { newId, type PrincipalId, type RunId } from '@corral/protocol/ids';
 import { atMost, BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
-import type { Budget } from '@corral/protocol/model/manifest';
+import type { AgentManifest, Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { carriedHandles, heldBytes, slotted } from '../ledger/handles.ts';
 import { permitted } from '../policies/evaluate-delegation.ts';
@@ -33,22 +33,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const { value: input, bytes } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes - heldBytes(handles));
 
   const id = newId('run', context.random);
-  const caps: RunRecord['caps'][number][] = [];
-  const grants: Grant[] = [];
-  for (const { alias, terms, from } of slots) {
-    const wanted = child.uses[alias];
-    if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} does not use a capability called ${alias}.`);
-    if (wanted !== targetName(from.target))
-      throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} uses ${alias} as ${wanted}, and was offered ${targetName(from.target)}.`);
-    const made = context.grants.derive(from.id, newId('grant', context.random), id, terms, context.now);
-    if ('code' in made) throw new Refused(made.code, made.message);
-    grants.push(made);
-    caps.push({ alias, cap: caps.length + 1, grant: made.id });
-  }
-  for (const alias of Object.keys(child.uses)) {
-    if (!(alias in effect.caps))
-      throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
-  }
+  const { caps, grants } = handedOver(effect, child.uses, slots, id, context);
 
   const budget = share(ledger, { ...child.budget, ...effect.budget });
   const reserved = { ...budget, children: budget.children + 1 };
@@ -100,6 +85,33 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     ...(profile === undefined ? {} : { profile }),
   });
   return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved, ...judged };
+}
+
+/** The capabilities of the child `id`, each derived from one of its parent's. @throws Refused */
+function handedOver(
+  effect: SpawnEffect,
+  uses: AgentManifest['uses'],
+  slots: ReturnType<typeof slotsOf>,
+  id: RunId,
+  context: DecideContext,
+): { readonly caps: RunRecord['caps'][number][]; readonly grants: Grant[] } {
+  const caps: RunRecord['caps'][number][] = [];
+  const grants: Grant[] = [];
+  for (const { alias, terms, from } of slots) {
+    const wanted = uses[alias];
+    if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} does not use a capability called ${alias}.`);
+    if (wanted !== targetName(from.target))
+      throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} uses ${alias} as ${wanted}, and was offered ${targetName(from.target)}.`);
+    const made = context.grants.derive(from.id, newId('grant', context.random), id, terms, context.now);
+    if ('code' in made) throw new Refused(made.code, made.message);
+    grants.push(made);
+    caps.push({ alias, cap: caps.length + 1, grant: made.id });
+  }
+  for (const alias of Object.keys(uses)) {
+    if (!(alias in effect.caps))
+      throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
+  }
+  return { caps, grants };
 }
 
 /**

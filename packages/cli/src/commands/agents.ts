@@ -12,6 +12,11 @@ interface Tenant extends HostFlags {
 export const inTenant = (flags: { readonly tenant?: string }) => (flags.tenant === undefined ? {} : { tenant: flags.tenant as never });
 
 export function agentCommands(program: Command): void {
+  versionCommands(program);
+  aliasCommands(program);
+}
+
+function versionCommands(program: Command): void {
   hostFlags(program.command('deploy'))
     .description('bundle an agent and deploy it')
     .argument('<file>', 'the module whose default export is the agent')
@@ -70,7 +75,9 @@ export function agentCommands(program: Command): void {
         ).join('\n'),
       );
     });
+}
 
+function aliasCommands(program: Command): void {
   hostFlags(program.command('alias'))
     .description('point an alias at a version')
     .argument('<agent>')

@@ -46,6 +46,11 @@ async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> 
 }
 
 export function approvalCommands(program: Command): void {
+  decisionCommands(program);
+  quarantineCommands(program);
+}
+
+function decisionCommands(program: Command): void {
   hostFlags(program.command('approvals'))
     .description('list calls that wait for people: who asks, what exactly, and what is unusual')
     .option('--tenant <name>', 'only of this tenant')
@@ -82,7 +87,9 @@ export function approvalCommands(program: Command): void {
         print(flags, judged, () => `${judged.run}  call ${judged.call}  ${done} by ${judged.by}${more}`);
       });
   }
+}
 
+function quarantineCommands(program: Command): void {
   const quarantine = hostFlags(program.command('quarantine'))
     .description('stop an agent, version, tenant or tool, durably: its runs are neither submitted nor woken, and the tool is not called')
     .argument('<kind>', 'agent, version, tenant or tool')

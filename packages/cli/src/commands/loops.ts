@@ -16,6 +16,11 @@ interface Flags extends HostFlags {
 }
 
 export function loopCommands(program: Command): void {
+  profileCommands(program);
+  markCommands(program);
+}
+
+function profileCommands(program: Command): void {
   const profile = program.command('profile').description('what agents usually do; runs that differ from it are found to drift');
   hostFlags(profile.command('learn'))
     .description('learn it from approved runs; runs submitted from now on are judged by it')
@@ -64,7 +69,9 @@ export function loopCommands(program: Command): void {
       const gone = await connect(flags).deleteProfile({ params: { agent }, query: { reason: flags.reason, ...inTenant(flags) } });
       print(flags, gone, () => `${gone.agent}  ${gone.deleted} deleted`);
     });
+}
 
+function markCommands(program: Command): void {
   hostFlags(program.command('mark'))
     .description('mark what the detectors found in a run as right or as a false alarm')
     .argument('<run>')

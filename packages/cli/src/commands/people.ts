@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Role } from '@corral/protocol/api/roles';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { connect, hostFlags, jsonArgument, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { printable, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
@@ -37,6 +38,38 @@ const putLine = ({
 }) => printable(`${version}  ${day(at)}  ${by}  ${reason}`);
 
 export function peopleCommands(program: Command): void {
+  tokenCommands(program);
+  scheduleCommands(program);
+  configCommands(program);
+}
+
+const tokenTable = (items: RouteAnswer<'listTokens'>['items']): string[] =>
+  table(
+    [
+      { title: 'TOKEN' },
+      { title: 'NAME' },
+      { title: 'TENANT' },
+      { title: 'ROLES' },
+      { title: 'FOR' },
+      { title: 'MADE BY' },
+      { title: 'EXPIRES' },
+      { title: 'LAST USED' },
+      { title: '' },
+    ],
+    items.map((one) => [
+      one.token,
+      one.name,
+      one.tenant,
+      one.roles.join(','),
+      one.person ?? '',
+      one.created_by,
+      day(one.expires_at),
+      day(one.used_at),
+      one.revoked_at === null ? '' : 'revoked',
+    ]),
+  );
+
+function tokenCommands(program: Command): void {
   const token = program.command('token').description('make, list and revoke tokens');
   hostFlags(token.command('create'))
     .description('make a token; its secret is printed once')
@@ -65,32 +98,7 @@ export function peopleCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral token list`)
     .action(async (flags: HostFlags) => {
       const { items } = await connect(flags).listTokens({});
-      print(flags, items, () =>
-        table(
-          [
-            { title: 'TOKEN' },
-            { title: 'NAME' },
-            { title: 'TENANT' },
-            { title: 'ROLES' },
-            { title: 'FOR' },
-            { title: 'MADE BY' },
-            { title: 'EXPIRES' },
-            { title: 'LAST USED' },
-            { title: '' },
-          ],
-          items.map((one) => [
-            one.token,
-            one.name,
-            one.tenant,
-            one.roles.join(','),
-            one.person ?? '',
-            one.created_by,
-            day(one.expires_at),
-            day(one.used_at),
-            one.revoked_at === null ? '' : 'revoked',
-          ]),
-        ).join('\n'),
-      );
+      print(flags, items, () => tokenTable(items).join('\n'));
     });
   hostFlags(token.command('revoke'))
     .description('revoke a token, at once')
@@ -111,7 +119,9 @@ export function peopleCommands(program: Command): void {
         return `${me.principal}  tenant ${me.tenant}  ${me.roles.join(', ')}${as}`;
       });
     });
+}
 
+function scheduleCommands(program: Command): void {
   const schedule = program.command('schedule').description('submit jobs at times');
   hostFlags(schedule.command('create'))
     .description('submit a job at every time of a cron expression')
@@ -155,7 +165,9 @@ export function peopleCommands(program: Command): void {
       const removed = await connect(flags).removeSchedule({ params: { schedule: id }, query: withReason(flags) });
       print(flags, removed, () => `${removed.schedule}  removed`);
     });
+}
 
+function configCommands(program: Command): void {
   const config = program.command('config').description('the configuration of a host');
   hostFlags(config.command('show'))
     .description('print the configuration in force, or an earlier one')
@@ -209,6 +221,10 @@ export function peopleCommands(program: Command): void {
         ].join('\n'),
       );
     });
+  changeCommands(config);
+}
+
+function changeCommands(config: Command): void {
   for (const [verb, about] of [
     ['diff', 'say what a host would change if it read its file again'],
     ['apply', 'make a host read its file again and apply it, completely or not at all'],

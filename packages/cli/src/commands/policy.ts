@@ -33,7 +33,12 @@ const ours = (command: Command): Command =>
 
 export function policyCommands(program: Command): void {
   const policy = program.command('policy').description('check, try and compare policies');
+  trialCommands(policy);
+  recordCommands(policy);
+  comparisonCommands(policy);
+}
 
+function trialCommands(policy: Command): void {
   ours(policy.command('check'))
     .description('check policies against the tools of a configuration: each fault with its file and line')
     .argument('<files...>', FILES)
@@ -58,7 +63,9 @@ export function policyCommands(program: Command): void {
       print(flags, results, () => text);
       if (results.some(({ passed }) => !passed)) process.exitCode = EXIT.outcome;
     });
+}
 
+function recordCommands(policy: Command): void {
   hostFlags(policy.command('why'))
     .description('explain the decisions of one crank')
     .argument('<run>')
@@ -110,7 +117,9 @@ export function policyCommands(program: Command): void {
       const { items } = await connect(flags).listPolicies({ query: inTenant(flags) });
       print(flags, items, () => items.map((move) => moveLine(move)).join('\n') || 'No tenant has or had policies.');
     });
+}
 
+function comparisonCommands(policy: Command): void {
   hostFlags(policy.command('shadow'))
     .description(
       'without files: where a host’s candidate policies have decided differently so far; with files: the same over recorded journals',

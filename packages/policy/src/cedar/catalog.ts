@@ -129,6 +129,29 @@ const TARGET_SHAPE: CedarType = {
   },
 };
 
+const ENTITY_TYPES: CedarSchema[string]['entityTypes'] = {
+  Tenant: {},
+  Role: {},
+  Person: { memberOfTypes: ['Role', 'Tenant'] },
+  Agent: { memberOfTypes: ['Tenant'] },
+  AgentVersion: {
+    memberOfTypes: ['Agent', 'Tenant'],
+    shape: {
+      type: 'Record',
+      attributes: {
+        agent: { ...entity('Agent'), required: true },
+        tenant: { ...entity('Tenant'), required: true },
+        version: { type: 'String', required: true },
+        owner: { ...entity('Person'), required: false },
+        role: { type: 'String', required: false },
+      },
+    },
+  },
+  Tool: { shape: TARGET_SHAPE },
+  Model: { shape: TARGET_SHAPE },
+  Service: { shape: TARGET_SHAPE },
+};
+
 export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions): Catalog {
   const common: Fields = { ...FACTS, ...facts };
   const commonType = { ...cedarFields(common), person: { ...entity('Person'), required: true } };
@@ -178,28 +201,7 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
 
   const schema: CedarSchema = {
     '': {
-      entityTypes: {
-        Tenant: {},
-        Role: {},
-        Person: { memberOfTypes: ['Role', 'Tenant'] },
-        Agent: { memberOfTypes: ['Tenant'] },
-        AgentVersion: {
-          memberOfTypes: ['Agent', 'Tenant'],
-          shape: {
-            type: 'Record',
-            attributes: {
-              agent: { ...entity('Agent'), required: true },
-              tenant: { ...entity('Tenant'), required: true },
-              version: { type: 'String', required: true },
-              owner: { ...entity('Person'), required: false },
-              role: { type: 'String', required: false },
-            },
-          },
-        },
-        Tool: { shape: TARGET_SHAPE },
-        Model: { shape: TARGET_SHAPE },
-        Service: { shape: TARGET_SHAPE },
-      },
+      entityTypes: ENTITY_TYPES,
       actions,
     },
   };

@@ -134,15 +134,9 @@ export function compile(expression: Expression, known: Known): Node {
     case 'has':
       return has(body as { left: Expression; attr: string | string[] }, known);
     case 'hasTag':
-      return binary(compile((body as Two).left, known), compile((body as Two).right, known), (a, b) => {
-        const [owner, tag] = [entity(a), text(b)];
-        return Object.hasOwn(known.entities.get(owner)?.tags ?? {}, tag);
-      });
+      return tagged(body as Two, known, (tags, tag) => Object.hasOwn(tags, tag));
     case 'getTag':
-      return binary(compile((body as Two).left, known), compile((body as Two).right, known), (a, b) => {
-        const [owner, tag] = [entity(a), text(b)];
-        return member(known.entities.get(owner)?.tags ?? {}, tag);
-      });
+      return tagged(body as Two, known, member);
     case 'like': {
       const { left, pattern } = body as { left: Expression; pattern: readonly PatternPart[] };
       const matches = like(pattern);
@@ -163,20 +157,31 @@ export function compile(expression: Expression, known: Known): Node {
         (body as Expression[]).map((item) => compile(item, known)),
         (items) => new CedarSet(items),
       );
-    case 'Record': {
-      const entries = Object.entries(body as Record<string, Expression>);
-      return gathered(
-        entries.map(([, item]) => compile(item, known)),
-        (items) => {
-          const record = Object.create(null) as Record<string, Value>;
-          for (const [i, [name]] of entries.entries()) record[name] = items[i] as Value;
-          return record;
-        },
-      );
-    }
+    case 'Record':
+      return recordOf(body as Record<string, Expression>, known);
     default:
       return call(operator, body, known);
   }
+}
+
+/** A question about a tag of an entity. */
+function tagged({ left, right }: Two, known: Known, ask: (tags: Readonly<Record<string, Value>>, tag: string) => Value): Node {
+  return binary(compile(left, known), compile(right, known), (a, b) => {
+    const [owner, tag] = [entity(a), text(b)];
+    return ask(known.entities.get(owner)?.tags ?? {}, tag);
+  });
+}
+
+function recordOf(body: Readonly<Record<string, Expression>>, known: Known): Node {
+  const entries = Object.entries(body);
+  return gathered(
+    entries.map(([, item]) => compile(item, known)),
+    (items) => {
+      const record = Object.create(null) as Record<string, Value>;
+      for (const [i, [name]] of entries.entries()) record[name] = items[i] as Value;
+      return record;
+    },
+  );
 }
 
 function variable(name: string, known: Known): Node {

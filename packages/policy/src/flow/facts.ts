@@ -138,6 +138,30 @@ export interface InHandles {
   readonly given: Json;
 }
 
+/** @param inside the label of the handle that the value is in, if it is in one */
+const traceOf = (
+  { provenance }: FlowState,
+  value: Leaf['value'],
+  name: string,
+  inside: Parameters<typeof provenance.handled>[1] | undefined,
+): Trace => (inside === undefined ? provenance.trace(value, name) : provenance.handled(value, inside));
+
+/** Names of members in the arguments, other than those that the tool's schema has, that carry private or untrusted text. */
+function* tracedNames(
+  state: FlowState,
+  { names }: FlowTool,
+  args: Json,
+  handled: HandledArguments | undefined,
+): Generator<{ readonly path: string; readonly trace: Trace }> {
+  // A schema without names takes any.
+  const holds = names === undefined || names.size === 0 ? isTelling : (name: string) => !names.has(name);
+  for (const { path, value } of namesOf(args, holds)) {
+    const inside = handled?.within(path);
+    const trace = traceOf(state, value, '', inside);
+    if (trace.private || trace.origin === 'untrusted') yield { path, trace };
+  }
+}
+
 /** The facts of one call. Pure; its cost is limited by the limits of leaves and provenance. */
 export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: CallHistory, inHandles?: InHandles): Flow {
   const handled = inHandles === undefined ? undefined : new HandledArguments(inHandles.slots, inHandles.given);
@@ -154,10 +178,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
   for (const leaf of leaves) {
     const parameter = /^[^.[]*/.exec(leaf.path)?.[0] ?? '';
     const inside = handled?.at(leaf);
-    const trace =
-      inside === undefined
-        ? state.provenance.trace(leaf.value, leaf.name === parameter ? parameter : leaf.name)
-        : state.provenance.handled(leaf.value, inside);
+    const trace = traceOf(state, leaf.value, leaf.name, inside);
     if (inside?.sticky.untrusted_input === true && parameter === tool.money) steered ||= tool.effect !== 'none';
     traces.push({ path: leaf.path, ...trace });
     if (tool.destinations.some((one) => isBelow(leaf.path, one) || namedAlike(one, parameter))) {
@@ -172,13 +193,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
       link ||= trace.foreign_link;
     }
   }
-  const { names } = tool;
-  // A schema without names takes any.
-  const holds = names === undefined || names.size === 0 ? isTelling : (name: string) => !names.has(name);
-  for (const { path, value } of namesOf(args, holds)) {
-    const inside = handled?.within(path);
-    const trace = inside === undefined ? state.provenance.trace(value, '') : state.provenance.handled(value, inside);
-    if (!trace.private && trace.origin !== 'untrusted') continue;
+  for (const { path, trace } of tracedNames(state, tool, args, handled)) {
     traces.push({ path, ...trace });
     if (tool.destinations.some((one) => isBelow(path, one))) {
       destination = worst(destination, trace.origin);
@@ -199,7 +214,6 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
     link = true;
     literal = false;
   }
-  const asked = requested(state.request, tool.deed);
   const facts = {
     effect: tool.effect,
     untrusted_input: state.sticky.untrusted_input,
@@ -215,20 +229,25 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
     unasked_link: link && !state.request.links,
     steered_by_handle: steered,
     destination_literal: literal,
-    requested: asked,
+    requested: requested(state.request, tool.deed),
     first_time_destination: firstTime,
   };
+  return { facts: { ...facts, unusual: unusualOf(facts, history) }, traces };
+}
+
+/** The facts of a call that a person who decides about it is shown. */
+function unusualOf(facts: Omit<FlowFacts, 'unusual'>, history: CallHistory): Unusual[] {
   const marks: Record<Unusual, boolean> = {
     amount_above_history: history.amount_above_history,
-    argument_from_untrusted_text: argument === 'untrusted',
-    destination_from_untrusted_text: destination === 'untrusted',
-    destination_of_no_known_origin: destination === 'model',
-    first_time_destination: firstTime,
+    argument_from_untrusted_text: facts.argument_origin === 'untrusted',
+    destination_from_untrusted_text: facts.destination_origin === 'untrusted',
+    destination_of_no_known_origin: facts.destination_origin === 'model',
+    first_time_destination: facts.first_time_destination,
     first_use_of_tool: history.first_use,
-    link_or_address_from_untrusted_text: foreign,
-    not_asked_for: tool.effect === 'change' && asked === 'no',
-    private_data_in_arguments: carriesPrivate,
-    steered_by_handle: steered,
+    link_or_address_from_untrusted_text: facts.foreign_identifier,
+    not_asked_for: facts.effect === 'change' && facts.requested === 'no',
+    private_data_in_arguments: facts.carries_private,
+    steered_by_handle: facts.steered_by_handle,
   };
-  return { facts: { ...facts, unusual: UNUSUAL.filter((one) => marks[one]) }, traces };
+  return UNUSUAL.filter((one) => marks[one]);
 }

@@ -47,7 +47,10 @@ import { spendingRoutes } from './routes/spending.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
-import { peopleRoutes } from './routes/people.ts';
+import { tokenRoutes } from './routes/tokens.ts';
+import { scheduleRoutes } from './routes/schedules.ts';
+import { configurationRoutes } from './routes/configuration.ts';
+import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
@@ -81,7 +84,7 @@ const REQUEST_MS = 60_000;
 const RETRY_S = 2;
 
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { door, channel, followers } = options;
+  const { door, channel } = options;
   const { settings } = door;
   const app: FastifyInstance = fastify({
     ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
@@ -130,7 +133,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     if (refusal !== undefined) throw refusal;
   });
 
-  const handlers = {
+  const handlers = handlersOf(options);
+  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
+  app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
+  return app;
+}
+
+/** The handlers of all routes. */
+function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteName> {
+  return {
     ...agentRoutes(door),
     ...runRoutes(door),
     ...serviceRoutes(door),
@@ -138,77 +149,37 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...evidenceRoutes(door, channel),
     ...operationRoutes(door),
     ...approvalRoutes(door),
+    ...quarantineRoutes(door),
     ...settlementRoutes(door),
     ...authorityRoutes(door),
     ...governanceRoutes(door),
     ...spendingRoutes(door),
     ...profileRoutes(door),
     ...markRoutes(door),
-    ...peopleRoutes(door),
+    ...tokenRoutes(door),
+    ...scheduleRoutes(door),
+    ...configurationRoutes(door),
     ...webhookRoutes(door),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
   } as unknown as Handlers<RouteName>;
-  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
-  app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
-  return app;
 }
 
 type AnyHandler = (request: unknown, context: Context) => Promise<unknown>;
 
-function add(
-  app: FastifyInstance,
-  { door, channel, authenticator, rate, sessions }: AppOptions,
-  name: RouteName,
-  route: Route,
-  handler: AnyHandler,
-): void {
-  const { settings, clock, refusals } = door;
+function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: Route, handler: AnyHandler): void {
+  const { door, channel, authenticator, rate, sessions } = options;
+  const { settings, clock } = door;
   app.route({
     method: route.method,
     url: route.path,
     ...(name === 'deployAgent' ? { bodyLimit: DEPLOY_BYTES } : {}),
-    schema: {
-      operationId: name,
-      summary: route.summary,
-      description: aboutOf(route.operation),
-      tags: [route.tag],
-      ...(route.operation === 'open' ? { security: [] } : {}),
-      ...(route.params === undefined ? {} : { params: route.params }),
-      ...(route.query === undefined ? {} : { querystring: route.query }),
-      ...(route.headers === undefined ? {} : { headers: route.headers }),
-      ...(route.body === undefined ? {} : { body: route.body }),
-      response: {
-        [route.status]: route.stream === true ? { content: { 'text/event-stream': { schema: route.response } } } : route.response,
-        ...(name === 'submitRun' ? { 200: route.response } : {}),
-        ...(name === 'ready' ? { 503: route.response } : {}),
-        '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },
-      },
-    },
+    schema: schemaOf(name, route),
     onRequest: async (request) => {
       if (route.operation === 'open') return;
       if (door.recovering()) throw new CorralError('CORRAL_STARTING', 'This host has just started and is taking up its runs.');
       const { door: limits } = settings.inForce().config;
       const now = clock.monotonic();
-      let access: Access;
-      try {
-        access = new Access(
-          await authenticator.authenticate(channel, request.headers.authorization),
-          () => Object.keys(settings.inForce().config.tenants),
-          (tenant) => door.index.has('tenant', tenant, undefined),
-        );
-      } catch (error) {
-        const address = request.socket.remoteAddress ?? 'socket';
-        refusals.count({
-          operation: 'fail-login',
-          by: `address:${address}`,
-          roles: [],
-          tenant: undefined,
-          route: `${route.method} ${route.path}`,
-          code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
-        });
-        rate.take(`guess:${address}`, GUESSES, now);
-        throw error;
-      }
+      const access = await admitted(options, route, request, now);
       accesses.set(request, access);
       rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
       if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
@@ -233,6 +204,59 @@ function add(
       return answer;
     },
   });
+}
+
+/** The schemas of a route’s request and answer, for validation and for the OpenAPI document. */
+function schemaOf(name: RouteName, route: Route) {
+  return {
+    operationId: name,
+    summary: route.summary,
+    description: aboutOf(route.operation),
+    tags: [route.tag],
+    ...(route.operation === 'open' ? { security: [] } : {}),
+    ...(route.params === undefined ? {} : { params: route.params }),
+    ...(route.query === undefined ? {} : { querystring: route.query }),
+    ...(route.headers === undefined ? {} : { headers: route.headers }),
+    ...(route.body === undefined ? {} : { body: route.body }),
+    response: {
+      [route.status]: route.stream === true ? { content: { 'text/event-stream': { schema: route.response } } } : route.response,
+      ...(name === 'submitRun' ? { 200: route.response } : {}),
+      ...(name === 'ready' ? { 503: route.response } : {}),
+      '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },
+    },
+  };
+}
+
+/**
+ * Finds out who calls. A caller who is not let in is counted and slowed down, by address.
+ * @throws what the authenticator throws, and CORRAL_RATE_LIMITED
+ */
+async function admitted(
+  { door, channel, authenticator, rate }: AppOptions,
+  route: Route,
+  request: FastifyRequest,
+  now: number,
+): Promise<Access> {
+  const { settings, refusals } = door;
+  try {
+    return new Access(
+      await authenticator.authenticate(channel, request.headers.authorization),
+      () => Object.keys(settings.inForce().config.tenants),
+      (tenant) => door.index.has('tenant', tenant, undefined),
+    );
+  } catch (error) {
+    const address = request.socket.remoteAddress ?? 'socket';
+    refusals.count({
+      operation: 'fail-login',
+      by: `address:${address}`,
+      roles: [],
+      tenant: undefined,
+      route: `${route.method} ${route.path}`,
+      code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
+    });
+    rate.take(`guess:${address}`, GUESSES, now);
+    throw error;
+  }
 }
 
 /** The caller of each request, set when the request was let in. */

@@ -7,6 +7,29 @@ import { findRun, type Handlers } from './handler.ts';
 
 type Held = Grant & GrantState;
 
+/** A grant, the one that it was derived from, and so on up to the first. */
+function chainOf(own: Held, byId: ReadonlyMap<string, Held>): Held[] {
+  const parent = own.parent === undefined ? undefined : byId.get(own.parent);
+  return parent === undefined ? [own] : [own, ...chainOf(parent, byId)];
+}
+
+const stands = (one: Held, now: number): boolean =>
+  !one.revoked && (one.expires_at === undefined || one.expires_at > now) && (one.uses === undefined || one.used < one.uses);
+
+const viewOf = (one: Held) => ({
+  grant: one.id,
+  holder: one.holder,
+  where: one.where as Record<string, Json>,
+  uses: one.uses ?? null,
+  used: one.used,
+  expires_at: one.expires_at ?? null,
+  rate_per_minute: one.rate?.per_minute ?? null,
+  bytes: one.bytes ?? null,
+  rights: one.rights === undefined ? null : [...one.rights],
+  only_clean: one.only_clean === true,
+  revoked: one.revoked,
+});
+
 export function authorityRoutes(door: ServerContext): Handlers<'runAuthority'> {
   const { host, clock, registry } = door;
   return {
@@ -27,12 +50,6 @@ export function authorityRoutes(door: ServerContext): Handlers<'runAuthority'> {
       const offered = new Set<string>([...host.tools(tenant).map(({ name }) => name), ...host.services(tenant)]);
       const ended = status.lifecycle === 'ended';
       const now = clock.now();
-      const chainOf = (own: Held): Held[] => {
-        const parent = own.parent === undefined ? undefined : byId.get(own.parent);
-        return parent === undefined ? [own] : [own, ...chainOf(parent)];
-      };
-      const stands = (one: Held) =>
-        !one.revoked && (one.expires_at === undefined || one.expires_at > now) && (one.uses === undefined || one.used < one.uses);
       const reaches = all
         .filter(({ holder }) => holder === params.run)
         // In the order of the agent's manifest; grants that were handed to the run later come last.
@@ -41,26 +58,14 @@ export function authorityRoutes(door: ServerContext): Handlers<'runAuthority'> {
           const { target } = own;
           const name = target.kind === 'tool' ? target.tool : target.run;
           const here = target.kind !== 'tool' || (offered.has(name) && host.againstTool(tenant, name) === undefined);
-          const chain = chainOf(own);
+          const chain = chainOf(own, byId);
           return {
             alias: aliases.get(own.id) ?? null,
             kind: target.kind,
             name,
             offered: here,
-            works: !ended && against === undefined && here && chain.every((one) => stands(one)),
-            chain: chain.map((one) => ({
-              grant: one.id,
-              holder: one.holder,
-              where: one.where as Record<string, Json>,
-              uses: one.uses ?? null,
-              used: one.used,
-              expires_at: one.expires_at ?? null,
-              rate_per_minute: one.rate?.per_minute ?? null,
-              bytes: one.bytes ?? null,
-              rights: one.rights === undefined ? null : [...one.rights],
-              only_clean: one.only_clean === true,
-              revoked: one.revoked,
-            })),
+            works: !ended && against === undefined && here && chain.every((one) => stands(one, now)),
+            chain: chain.map((one) => viewOf(one)),
           };
         });
       return {

@@ -23,28 +23,9 @@ type Target =
   | { readonly tenant: string }
   | { readonly all: true };
 
-export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
-  const { host, index, db, acts } = door;
-
-  const matching = async (
-    access: Access,
-    operation: Operation,
-    target: Target,
-  ): Promise<{ readonly rows: RunRow[]; readonly tenant: string | undefined }> => {
-    if ('run' in target) {
-      const row = findRun(door, access, operation, target.run);
-      if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
-      return { rows: [row], tenant: row.tenant };
-    }
-    const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
-    return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
-  };
-
-  /** Whether it descends from one of those runs. */
-  const isBelow = ({ parent }: RunRow, runs: ReadonlySet<string>): boolean => {
-    for (let above = parent; above !== null; above = index.get(above)?.parent ?? null) if (runs.has(above)) return true;
-    return false;
-  };
+/** Updates the index after an operation. The operation is done even if the index cannot be written: the sweep repairs the index. */
+function listing(door: ServerContext): (operation: OperationName, receipt: Receipt, request: FastifyRequest) => Promise<void> {
+  const { host, index } = door;
 
   /** Updates the index for the run, and for children that were ended with it; some end without coming into memory. */
   const settled = async (receipt: Receipt): Promise<void> => {
@@ -65,14 +46,38 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
     );
   };
 
-  /** The operation is done even if the index cannot be written: the sweep repairs the index. */
-  const listed = async (operation: OperationName, receipt: Receipt, { log }: FastifyRequest): Promise<void> => {
+  return async (operation, receipt, { log }) => {
     try {
       await settled(receipt);
       tellOf(operation, receipt);
     } catch (error) {
       log.warn({ err: error, run: receipt.run }, 'the index of runs could not be updated after an operation');
     }
+  };
+}
+
+/** Whether it descends from one of those runs. */
+const isBelow = ({ index }: ServerContext, { parent }: RunRow, runs: ReadonlySet<string>): boolean => {
+  for (let above = parent; above !== null; above = index.get(above)?.parent ?? null) if (runs.has(above)) return true;
+  return false;
+};
+
+export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
+  const { host, db, acts } = door;
+  const listed = listing(door);
+
+  const matching = async (
+    access: Access,
+    operation: Operation,
+    target: Target,
+  ): Promise<{ readonly rows: RunRow[]; readonly tenant: string | undefined }> => {
+    if ('run' in target) {
+      const row = findRun(door, access, operation, target.run);
+      if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
+      return { rows: [row], tenant: row.tenant };
+    }
+    const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
+    return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
   };
 
   return {
@@ -89,7 +94,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       const receipts: Receipt[] = [];
       const refused: { run: string; code: string; detail: string }[] = [];
       // An operation on a run covers its descendants; their receipts are part of its receipt.
-      const own = operation === 'kill' || family ? rows.filter((row) => !isBelow(row, matched)) : rows;
+      const own = operation === 'kill' || family ? rows.filter((row) => !isBelow(door, row, matched)) : rows;
       if (!dryRun) {
         await Promise.all(
           own.map(async ({ id }) => {

@@ -15,8 +15,9 @@ import type { Handlers } from './handler.ts';
 /** Runs that are examined, newest first, to find approved ones. */
 const LOOKED_AT = 2000;
 
-export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
-  const { host, index, profiles, marks, registry, feed, turns, clock, random } = door;
+/** Finds the latest approved runs of an agent, and says of others why they were left out. */
+function approver(door: ServerContext) {
+  const { host, marks, index } = door;
 
   /** Why a run is not approved unless a person names it. */
   const against = async (row: RunRow): Promise<string | undefined> => {
@@ -35,7 +36,7 @@ export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 's
     return open && `${open.finding.detector} found something in it, and nobody marked that as a false alarm`;
   };
 
-  const latest = async (tenant: string, agent: string, last: number) => {
+  return async (tenant: string, agent: string, last: number) => {
     const approved: RunRow[] = [];
     const left_out: { run: RunId; why: string }[] = [];
     let cursor: string | undefined;
@@ -55,52 +56,58 @@ export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 's
     }
     return { approved, left_out };
   };
+}
 
-  const named = (tenant: string, agent: string, runs: readonly string[]): RunRow[] =>
-    [...new Set(runs)].map((run) => {
-      const row = index.get(run);
-      if (row === undefined || row.tenant !== tenant) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} here.`);
-      if (row.agent !== agent) throw new CorralError('CORRAL_RUN_STATE', `${run} is a run of ${row.agent}, not of ${agent}.`);
-      if (row.ended_as !== 'completed')
-        throw new CorralError(
-          'CORRAL_RUN_STATE',
-          `${run} is not approved: it ${row.ended_as === null ? 'has not ended' : `ended as ${row.ended_as}`}.`,
-        );
-      if (marks.of(run).some(({ verdict }) => verdict === 'confirmed'))
-        throw new CorralError('CORRAL_RUN_STATE', `${run} is not approved: it was marked as bad.`);
-      return row;
-    });
-
-  const learned = async (agent: string, approved: RunRow[]): Promise<Profile> => {
-    if (approved.length === 0)
-      throw new CorralError('CORRAL_RUN_STATE', `No run of ${agent} is approved: each that completed has something against it.`);
-    const profile = emptyProfile();
-    // Oldest first, in the order in which they ran.
-    for (const row of approved.sort((a, b) => a.n - b.n)) {
-      const calls = await host.lesson(row.id as RunId);
-      if (calls === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${row.id} here.`);
-      await breathe();
-      learn(profile, calls);
-    }
-    return profile;
-  };
-
-  const view = (row: ProfileRow) => ({
-    profile: row.id,
-    tenant: row.tenant as TenantId,
-    agent: row.agent as AgentName,
-    learned_at: row.learned_at,
-    learned_by: row.learned_by,
-    reason: row.reason,
-    runs: row.runs.map(({ run, version }) => ({ run: run as RunId, version: version as Digest })),
-    own: row.runs.some(({ version }) => version === registry.show(row.tenant, row.agent).latest),
-    tools: viewOf(row.profile).map((tool) => ({
-      ...tool,
-      after: [...tool.after],
-      shapes: [...tool.shapes],
-      arguments: tool.arguments.map((one) => ({ ...one, origins: [...one.origins], values: [...one.values] })),
-    })),
+/** Runs that a person names. @throws CORRAL_RUN_UNKNOWN, and CORRAL_RUN_STATE for one that nobody could approve */
+const named = ({ index, marks }: ServerContext, tenant: string, agent: string, runs: readonly string[]): RunRow[] =>
+  [...new Set(runs)].map((run) => {
+    const row = index.get(run);
+    if (row === undefined || row.tenant !== tenant) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} here.`);
+    if (row.agent !== agent) throw new CorralError('CORRAL_RUN_STATE', `${run} is a run of ${row.agent}, not of ${agent}.`);
+    if (row.ended_as !== 'completed')
+      throw new CorralError(
+        'CORRAL_RUN_STATE',
+        `${run} is not approved: it ${row.ended_as === null ? 'has not ended' : `ended as ${row.ended_as}`}.`,
+      );
+    if (marks.of(run).some(({ verdict }) => verdict === 'confirmed'))
+      throw new CorralError('CORRAL_RUN_STATE', `${run} is not approved: it was marked as bad.`);
+    return row;
   });
+
+const learned = async ({ host }: ServerContext, agent: string, approved: RunRow[]): Promise<Profile> => {
+  if (approved.length === 0)
+    throw new CorralError('CORRAL_RUN_STATE', `No run of ${agent} is approved: each that completed has something against it.`);
+  const profile = emptyProfile();
+  // Oldest first, in the order in which they ran.
+  for (const row of approved.sort((a, b) => a.n - b.n)) {
+    const calls = await host.lesson(row.id as RunId);
+    if (calls === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${row.id} here.`);
+    await breathe();
+    learn(profile, calls);
+  }
+  return profile;
+};
+
+const profileView = ({ registry }: ServerContext, row: ProfileRow) => ({
+  profile: row.id,
+  tenant: row.tenant as TenantId,
+  agent: row.agent as AgentName,
+  learned_at: row.learned_at,
+  learned_by: row.learned_by,
+  reason: row.reason,
+  runs: row.runs.map(({ run, version }) => ({ run: run as RunId, version: version as Digest })),
+  own: row.runs.some(({ version }) => version === registry.show(row.tenant, row.agent).latest),
+  tools: viewOf(row.profile).map((tool) => ({
+    ...tool,
+    after: [...tool.after],
+    shapes: [...tool.shapes],
+    arguments: tool.arguments.map((one) => ({ ...one, origins: [...one.origins], values: [...one.values] })),
+  })),
+});
+
+export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
+  const { profiles, registry, feed, turns, clock, random } = door;
+  const latest = approver(door);
 
   return {
     async learnProfile({ params, body }, { access, keep }) {
@@ -110,8 +117,10 @@ export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 's
       const by = access.principal.id;
       const { approved, left_out, profile } = await turns.take(access.principal.tenant, async () => {
         const found =
-          body.runs === undefined ? await latest(tenant, agent, body.last) : { approved: named(tenant, agent, body.runs), left_out: [] };
-        return { ...found, profile: await learned(agent, found.approved) };
+          body.runs === undefined
+            ? await latest(tenant, agent, body.last)
+            : { approved: named(door, tenant, agent, body.runs), left_out: [] };
+        return { ...found, profile: await learned(door, agent, found.approved) };
       });
       const made: ProfileRow = {
         id: `profile_${Buffer.from(random(6)).toString('hex')}`,
@@ -130,7 +139,7 @@ export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 's
         });
         feed.tell('agent.profiled', { tenant, agent, data: { profile: made.id, runs: made.runs.length, by } });
       } else keep.skip();
-      return { profile: view(made), left_out };
+      return { profile: profileView(door, made), left_out };
     },
 
     async showProfile({ params, query }, { access }) {
@@ -138,7 +147,7 @@ export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 's
       registry.show(tenant, params.agent);
       const row = profiles.show(tenant, params.agent);
       if (row === undefined) throw new CorralError('CORRAL_PROFILE_UNKNOWN', `${params.agent} has no profile.`);
-      return view(row);
+      return profileView(door, row);
     },
 
     async deleteProfile({ params, query }, { access, keep }) {

@@ -27,8 +27,9 @@ const PAGE = 200;
 /** Runs that are settled at the same time. */
 const AT_ONCE = 16;
 
-export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
-  const { host, acts, turns } = door;
+/** Finds what a filter means. */
+function finder(door: ServerContext): (access: Access, body: Body) => Promise<Meant> {
+  const { host } = door;
 
   /** Approvals that runs wait for. The store says which runs wait; only their journals are read. */
   const asked = async (runs: readonly RunId[], tool: string | undefined): Promise<Meant> => {
@@ -62,12 +63,17 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
     return meant;
   };
 
-  const meantBy = async (access: Access, body: Body): Promise<Meant> => {
+  return async (access, body) => {
     const decides = body.act === 'approve' || body.act === 'deny';
     const rows = await selected(door, access, decides ? 'approval.decide' : 'run.resolve', body.where);
     const runs = rows.map(({ id }) => id as RunId);
     return decides ? asked(runs, body.tool) : stuck(runs, body);
   };
+}
+
+export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
+  const { host, acts, turns } = door;
+  const meantBy = finder(door);
 
   const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One): Promise<void> => {
     const by = access.principal.id;
