@@ -3,6 +3,7 @@
  * annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which has the same rules in TypeScript.
  */
 import type { Json } from '@corral/protocol/json';
+import type { Label } from '@corral/protocol/model/label';
 import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { HandledArguments, type Handled } from './handled.ts';
 import { isTelling, leavesOf, namedAlike, namesOf } from './leaves.ts';
@@ -139,12 +140,8 @@ export interface InHandles {
 }
 
 /** @param inside the label of the handle that the value is in, if it is in one */
-const traceOf = (
-  { provenance }: FlowState,
-  value: Leaf['value'],
-  name: string,
-  inside: Parameters<typeof provenance.handled>[1] | undefined,
-): Trace => (inside === undefined ? provenance.trace(value, name) : provenance.handled(value, inside));
+const traceOf = ({ provenance }: FlowState, value: string | number, name: string, inside: Label | undefined): Trace =>
+  inside === undefined ? provenance.trace(value, name) : provenance.handled(value, inside);
 
 /** Names of members in the arguments, other than those that the tool's schema has, that carry private or untrusted text. */
 function* tracedNames(
