@@ -15,7 +15,7 @@ const isOut = ({ answered, unknown, approval, decision }: KnownCall) =>
 export class Calls {
   readonly #book: Book;
   /** Calls that reached their tools, by idempotency key. */
-  readonly #left = new Map<string, { times: number; readonly input: string }>();
+  readonly #left = new Map<string, { times: number; readonly input: string; isEarly: boolean }>();
   /** Calls that were sent before they were durable, by key, with the epoch at that time. */
   readonly #early = new Map<string, number>();
 
@@ -59,10 +59,12 @@ export class Calls {
     );
     const input = JSON.stringify(call.input);
     const left = this.#left.get(key);
-    if (left === undefined) this.#left.set(key, { times: 1, input });
+    const isEarly = recorded === undefined && mayStartEarly(tool.annotations);
+    // An early call may never be recorded, and the crank that is made again may make another call, of another tool, under its key.
+    if (left === undefined || (left.isEarly && left.input !== input)) this.#left.set(key, { times: 1, input, isEarly });
     else {
       left.times += 1;
-      // An early call may never have been recorded, and the crank that is made again may make another call under its key.
+      left.isEarly &&= isEarly;
       if (!mayStartEarly(tool.annotations))
         book.must(left.input === input, () => `7: ${key} left twice, once with ${left.input} and once with ${input}`);
     }
