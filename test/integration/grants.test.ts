@@ -92,6 +92,30 @@ describe('a grant that is taken back', () => {
     );
   });
 
+  // Bug counted-again: the tool had not obeyed its signal yet when the next grant was taken back, and its call was in that receipt too.
+  test('is counted with the calls that it aborted, and not with those that were aborted before and whose tools still answer', async () => {
+    const [began, givenUp, answers] = [gate(), gate(), gate()];
+    let calls = 0;
+    const slow = (name: string) =>
+      tool(name, async (_, { signal }) => {
+        signal.addEventListener('abort', () => givenUp.open());
+        calls += 1;
+        if (calls === 3) began.open();
+        await answers.opened;
+        return 'done';
+      });
+    const w = await world([slow('fs.read'), slow('bank.pay')]);
+    const { id, ended } = await w.submit(await w.deploy(agentFile('grants/gives-up-one')));
+    await Promise.all([began.opened, givenUp.opened]);
+    const revoke = async (alias: string) => w.supervisor.stops.revoke(await grantOf(w, id, alias), 'ana', 'leaking');
+    expect(await revoke('pay')).toEqual({ calls_aborted: 1 });
+    // The agent gave the other one of its two readings up itself.
+    expect(await revoke('read')).toEqual({ calls_aborted: 1 });
+    expect(await revoke('read')).toEqual({ calls_aborted: 0 });
+    answers.open();
+    expect(await ended).toMatchObject({ output: ['AbortError', 'CORRAL_REVOKED', 'CORRAL_REVOKED'] });
+  });
+
   test('is gone for a parked run too when it comes back', async () => {
     const w = await world([read(), pay([])]);
     const { id, ended } = await w.submit(

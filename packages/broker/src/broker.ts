@@ -215,9 +215,9 @@ export class Broker {
     this.#departures.reissue(ledger, call, first, unpaid);
   }
 
-  /** The agent, or its supervisor, gives up a call that may be under way. */
-  abort(run: RunId, id: number, why?: string): void {
-    this.#dispatcher.abort(run, id, why);
+  /** The agent, or its supervisor, gives up a call that may be under way. @see Dispatcher.abort */
+  abort(run: RunId, id: number, why?: string): boolean {
+    return this.#dispatcher.abort(run, id, why);
   }
 
   /** Why a call that people have approved may not be made now; see approved.ts. Counts the use of its grant. */

@@ -116,11 +116,16 @@ export class Dispatcher {
     else this.#events.onResult(record.id, { id: call.id, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id }) }, once);
   }
 
-  /** Aborts a call that nobody awaits any more. The tool gets the signal; its result is still recorded. */
-  abort(run: RunId, id: number, why = 'The agent gave the call up.'): void {
+  /**
+   * Aborts a call that nobody awaits any more. The tool gets the signal; its result is still recorded.
+   * @returns whether this aborted it: false if it is not under way, or was aborted before and its tool has not answered yet
+   */
+  abort(run: RunId, id: number, why = 'The agent gave the call up.'): boolean {
     const going = this.#going.get(keyOf(run, id));
-    going?.abort.abort(new DOMException(why, 'AbortError'));
-    going?.giveUp?.();
+    if (going === undefined || going.abort.signal.aborted) return false;
+    going.abort.abort(new DOMException(why, 'AbortError'));
+    going.giveUp?.();
+    return true;
   }
 
   /** Aborts the calls of a run that has ended and discards their results. @returns the number of calls */

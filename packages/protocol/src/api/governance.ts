@@ -15,7 +15,9 @@ export const Revoked = z
     reason: z.string(),
     calls_aborted: z
       .int()
-      .describe('calls under way with it or with a grant derived from it; their results are withheld from their agents'),
+      .describe(
+        'calls under way with it or with a grant derived from it, without those that had been aborted before; their results are withheld from their agents',
+      ),
   })
   .meta({ id: 'Revoked' });
 

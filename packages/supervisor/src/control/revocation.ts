@@ -42,7 +42,7 @@ export function lost(deps: RevocationDeps, id: RunId, call: number, message: str
 /**
  * Called when a grant was marked as revoked. Aborts the calls under it that are under way, and drops their results that have arrived and
  * were not given to the agent yet.
- * @returns number of calls that were aborted
+ * @returns number of calls that this aborted, without those that had been aborted before
  */
 export function stopCalls(deps: RevocationDeps): number {
   let aborted = 0;
@@ -65,9 +65,9 @@ function stopCallsOf(deps: RevocationDeps, run: Run): number {
     deps.settlements.fenceRequests(run);
   });
   for (const pending of run.ledger.pending.values()) {
-    if (pending.kind !== 'call' || !grants.isRevoked(pending.grant) || !broker.isUnderway(run.id, pending.id)) continue;
-    broker.abort(run.id, pending.id, 'The capability was taken back.');
-    aborted += 1;
+    if (pending.kind !== 'call' || !grants.isRevoked(pending.grant)) continue;
+    // A call that was aborted before may still be under way, because its tool has not obeyed yet; it is not counted again.
+    if (broker.abort(run.id, pending.id, 'The capability was taken back.')) aborted += 1;
   }
   return aborted;
 }
