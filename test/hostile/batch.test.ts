@@ -1,4 +1,4 @@
-/** A guest that goes round the SDK may put any text on the bus: its own run pays, and the host goes on. */
+/** A cell that was taken over may put any text on the bus: its run pays, and the host goes on. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
@@ -6,27 +6,24 @@ import { ONLY_NODE } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
 import { movableClock } from '../clock.ts';
 import { temporary, world } from '../world.ts';
-import { agentFile } from '../agents/file.ts';
-
-const ROOM = { ceilings: { crank_cpu_ms: 10_000, memory_mib: 512 } };
+import { hostWith } from './fixtures/bad-cells.ts';
 
 describe('a batch that no SDK makes', () => {
   test.each([
     // Bug deep-predicate: the schema of a predicate recursed into its value, and the stack overflow that followed ended the host, at every start again.
-    ['nests a predicate 2,500 levels deep', 'deep predicate', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
-    ['nests its output 200,000 levels deep', 'deep output', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
-    ['makes 99,000 timers', 'many timers', { kind: 'exceeded', limit: 'effects_per_crank' }],
-    ['has 15 MB of small values', 'many values', { kind: 'exceeded', limit: 'effects_per_crank' }],
-    ['has one effect of 1 MB', 'large effect', { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' }],
-  ])('that %s ends its run, and the host goes on', async (_, text, outcome) => {
-    const w = await world();
-    expect(await w.run(agentFile('hostile/batch'), { text }, ROOM)).toMatchObject(outcome);
-    expect(await w.run(`{ name: 'b', async run() { return 'fine' } }`)).toEqual({ kind: 'completed', output: 'fine' });
-  });
-
-  test.each(['output', 'checkpoint', 'unread messages'])('that nests its %s one level too deep ends its run', async (text) => {
-    const w = await world();
-    expect(await w.run(agentFile('hostile/too-deep'), { text })).toMatchObject({ kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' });
+    ['nests a predicate 2,500 levels deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+    ['nests its output 200,000 levels deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+    ['makes 99,000 timers', { kind: 'exceeded', limit: 'effects_per_crank' }],
+    ['has 4 MB of small values', { kind: 'exceeded', limit: 'crank_members' }],
+    ['has one effect of 1 MB', { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' }],
+    ['nests its output one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+    ['nests its checkpoint one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+    ['nests its unread messages one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+  ])('that %s ends its run, and the host goes on', async (way, outcome) => {
+    // A guest cannot put its effects together by itself; a cell that was taken over can.
+    const { w, version, beside } = await hostWith(way);
+    expect(await (await w.submit(version, {}, { tenant: 'crew' })).ended).toMatchObject(outcome);
+    expect(await (await w.submit(beside, 'fine', { tenant: 'zoo' })).ended).toEqual({ kind: 'completed', output: 'fine' });
   });
 
   test('that brings the bus itself to throw ends its run, and the host goes on', async () => {

@@ -1,47 +1,7 @@
 /** A process in a cell's place that speaks the wire badly: it is closed, its runs are kept, and nobody else notices. */
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import type { CellLauncher, CellProcess, CellProcessEvents } from '@corral/protocol/ports/machine';
-import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { until } from '../until.ts';
-import { world } from '../world.ts';
-
-const BAD = fileURLToPath(new URL('fixtures/bad-cell.mjs', import.meta.url));
-
-/** Launches real cells; while `ways` has some, the next one speaks badly in that way. */
-class Mixed implements CellLauncher {
-  readonly #real = new ProcessLauncher(findWalls());
-  readonly bad = new Set<CellProcess>();
-  way: string | undefined;
-
-  launch(events: CellProcessEvents): CellProcess {
-    const { way } = this;
-    if (way === undefined) return this.#real.launch(events);
-    this.way = undefined;
-    const commandOf = () => ({ command: process.execPath, args: [BAD, way], statusDescriptor: undefined, forks: false });
-    const cell = new ProcessLauncher(findWalls(), { commandOf }).launch(events);
-    this.bad.add(cell);
-    return cell;
-  }
-}
-
-const ECHO = `{ name: 'echo', async run({ input }) { return input } }`;
-
-/** A host whose only spare cell is a bad one. */
-async function hostWith(way: string) {
-  const launcher = new Mixed();
-  const w = await world([], { launcher, cellsPerTenant: 1, spares: 1 });
-  const version = await w.deploy(ECHO, 'crew');
-  const beside = await w.deploy(ECHO, 'zoo');
-  launcher.way = way;
-  // Bundles are looked at in cells of their own. The next cell that starts is the bad one.
-  await until(() => w.supervisor.cells().every(({ tenant }) => tenant === undefined));
-  for (let i = 0; launcher.way !== undefined; i++) {
-    const { id, ended } = await w.submit(beside, i, { tenant: 'zoo' });
-    expect([id, await ended]).toEqual([id, { kind: 'completed', output: i }]);
-  }
-  return { w, launcher, version, beside };
-}
+import { hostWith } from './fixtures/bad-cells.ts';
 
 describe('a process in a cell’s place that', () => {
   test.each([

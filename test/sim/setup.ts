@@ -46,10 +46,22 @@ export function tenantsOf(
 /** The configurations over time, to check decisions against. */
 export class Setups {
   readonly #all: { readonly from: number; readonly setup: Setup }[] = [];
+  /** Those of hosts that have begun to start, each with the time at which it had started. */
+  readonly #starting: { readonly setup: Setup; readonly isAlive: () => boolean; until: number }[] = [];
 
   /** @param from milliseconds since 1970 */
   put(from: number, setup: Setup): void {
     this.#all.push({ from, setup });
+  }
+
+  /**
+   * A host starts with a configuration. It may go on with runs before it has started, and gets another configuration only then.
+   * @returns called with the time at which it has started
+   */
+  starting(setup: Setup, isAlive: () => boolean): (now: number) => void {
+    const one = { setup, isAlive, until: Number.POSITIVE_INFINITY };
+    this.#starting.push(one);
+    return (now) => (one.until = now);
   }
 
   get now(): Setup {
@@ -64,7 +76,8 @@ export class Setups {
   /** All that were in force at some time of these. */
   between(one: number, other: number): readonly Setup[] {
     const first = this.#all.findLastIndex(({ from }) => from < one - 1);
-    return this.#all.slice(Math.max(0, first)).flatMap(({ from, setup }) => (from <= other + 1 ? [setup] : []));
+    const late = this.#starting.filter(({ isAlive, until }) => isAlive() && until >= one - 1);
+    return [...this.#all.slice(Math.max(0, first)).filter(({ from }) => from <= other + 1), ...late].map(({ setup }) => setup);
   }
 
   wasMissingAny(tenant: string): boolean {

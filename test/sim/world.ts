@@ -1,6 +1,4 @@
-/**
- * A simulated world: hosts that start and die, agents that run programs, operators that intervene, and an oracle that checks everything.
- */
+/** A simulated world: hosts that start and die, agents that run programs, operators that intervene, and an oracle that checks all. */
 import type { Slice } from '@corral/broker/bus';
 import { emptyProfile, learn } from '@corral/policy/detection/profile';
 import { CorralError } from '@corral/protocol/errors';
@@ -229,6 +227,7 @@ export class World {
     const present = this.#fleet === undefined ? WHOLE : this.oracle.setups.now;
     const setup = !this.#chaos ? WHOLE : this.#temper.varied ? setupFrom(this.#setups) : present;
     this.oracle.setups.put(this.oracle.now(), setup);
+    const started = this.oracle.setups.starting(setup, () => host.alive);
     // Every host draws it, used or not, so that the seed gives the same world.
     const watched = this.#temper.governed && !dice.chance(0.5);
     host.configure = (next) => host.supervisor?.configure(tenantsOf(tools, next, this.#temper.governed, watched, this.#spend));
@@ -251,6 +250,7 @@ export class World {
     })
       .then(async (supervisor) => {
         host.supervisor = supervisor;
+        started(this.oracle.now());
         if (!this.#chaos) this.#configure(WHOLE);
         supervisor.observe((seen) => {
           if (this.#verbose) this.#say(`host sees ${short(seen)}`);
@@ -393,7 +393,7 @@ export class World {
     this.#temper.disk.failing = 0;
     this.#fleet?.calm();
     if (this.host?.alive !== true) this.start();
-    else this.#configure(WHOLE);
+    this.#configure(WHOLE);
     const dice = this.#dice.fork();
     const until = this.timeline.now + SETTLE_MS;
     while (this.timeline.now < until && this.oracle.violation === undefined) {
