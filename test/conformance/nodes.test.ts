@@ -130,10 +130,10 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     for (let n = 2; n <= 9; n++) await store.admit(record(n), [], undefined);
     await store.admit(record(10), [], a);
     await store.commit(commit(10, 1));
-    await store.park(runId(10), 1, 0, undefined);
+    await store.park(runId(10), { epoch: 1, seq: 1, inbox: 0 }, undefined);
     await store.admit(record(11), [], a);
     await store.commit(commit(11, 1, { timers: [{ id: 1, due: 50 }] }));
-    await store.park(runId(11), 1, 0, undefined);
+    await store.park(runId(11), { epoch: 1, seq: 1, inbox: 0 }, undefined);
     await store.commit(commit(1, 1, { outbox: [message(10, 'x')] }));
     const taken = await Promise.all([store.take(a, { runs: 5 }, 50), store.take(b, { runs: 5 }, 50)]);
     const all = taken.flatMap(({ runs }) => ids(runs));
@@ -144,6 +144,21 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     for (const [i, node] of [a, b].entries())
       for (const run of ids(taken[i]?.runs ?? [])) expect(await store.claim(run, node)).toMatchObject({ status: { lifecycle: 'active' } });
     expect((await store.take(a, ROOM, 50)).runs).toEqual([]);
+    await store.close();
+  });
+
+  test('parks a run only as its owner has seen it: under its epoch, with its last entry and the last item of its inbox', async () => {
+    const store = await (await opener())();
+    const a = await store.join('a', 1);
+    await store.admit(record(1), [], a);
+    const seen = { epoch: 1, seq: 0, inbox: 0 };
+    await store.commit(commit(1, 1, { outbox: [message(1, 'x')] }));
+    for (const other of [seen, { ...seen, seq: 1 }, { ...seen, inbox: 1 }, { epoch: 0, seq: 1, inbox: 1 }])
+      expect(await store.park(runId(1), other, undefined, 'old')).toBe(false);
+    expect(await store.run(runId(1))).toMatchObject({ parked: false });
+    expect(await store.park(runId(1), { epoch: 1, seq: 1, inbox: 1 }, undefined, 'ledger', true)).toBe(true);
+    expect(await store.run(runId(1))).toMatchObject({ parked: true, still: true, ledger: 'ledger' });
+    await expect(store.commit(commit(1, 2))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     await store.close();
   });
 

@@ -43,9 +43,9 @@ describe('a full disk', () => {
     const commit = w.store.commit.bind(w.store);
     const parked: (number | undefined)[] = [];
     const park = w.store.park.bind(w.store);
-    w.store.park = (run, epoch, inbox, deadline, saved, still) => {
+    w.store.park = (run, seen, deadline, saved, still) => {
       if (run === id) parked.push((JSON.parse(saved ?? '{}') as { seq?: number }).seq);
-      return park(run, epoch, inbox, deadline, saved, still);
+      return park(run, seen, deadline, saved, still);
     };
     let refusals = 0;
     let durable = 0;

@@ -10,7 +10,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
-import type { Commit, CommitResult, HeldElsewhere, StoredRun, Taken } from '@corral/protocol/ports/store';
+import type { Commit, CommitResult, HeldElsewhere, Seen, StoredRun, Taken } from '@corral/protocol/ports/store';
 import { granted, isWithin, keptBack, spawned, used } from './authority.ts';
 import { Book } from './book.ts';
 import { Calls } from './calls.ts';
@@ -141,7 +141,7 @@ export class Oracle extends Book {
           for (const stored of (value as Taken).runs) this.#claimed(stored);
         };
       case 'park':
-        return this.#parking(args as [RunId, number, number, unknown, string | undefined]);
+        return this.#parking(args as [RunId, Seen, unknown, string | undefined]);
       case 'quarantine':
         return () => this.#quarantined(args[0] as RunId, String(args[1]));
       case 'keep':
@@ -184,7 +184,7 @@ export class Oracle extends Book {
     known.parked = false;
   }
 
-  #parking([run, epoch, inbox, , saved]: [RunId, number, number, unknown, string | undefined]): (parked: unknown) => void {
+  #parking([run, { epoch, seq, inbox }, , saved]: [RunId, Seen, unknown, string | undefined]): (parked: unknown) => void {
     const stored = this.core.run(run);
     return (parked) => {
       const known = this.runs.get(run);
@@ -194,6 +194,7 @@ export class Oracle extends Book {
         stored.inbox === inbox,
         () => `6: ${run} was parked by one who had seen inbox item ${inbox}; the last one is ${stored.inbox}`,
       );
+      this.must(stored.seq === seq, () => `6: ${run} was parked by one who had seen entry ${seq}; the last one is ${stored.seq}`);
       const differs = saved === undefined ? undefined : differenceFromFold(this.core, known, saved);
       this.must(differs === undefined, () => `5: ${run} is parked, and ${differs}`);
       known.parked = true;

@@ -168,6 +168,15 @@ export interface Downtime {
   readonly until: number;
 }
 
+/** A run as its owner has seen it last. */
+export interface Seen {
+  readonly epoch: number;
+  /** Number of its last entry. */
+  readonly seq: number;
+  /** Number of the last item of its inbox. */
+  readonly inbox: number;
+}
+
 /** The run is held by another node that is alive, and was not claimed. */
 export interface HeldElsewhere {
   readonly holder: number;
@@ -331,15 +340,13 @@ export interface Store {
    */
   take(node: number, room: RunRoom, now: number): Promise<Taken>;
   /**
-   * Gives up the lease of a run, if nothing has arrived for it in the meantime: a compare-and-set on epoch and inbox (DESIGN
-   * 3.6).
-   * @param inbox number of the last inbox item the owner has seen
+   * Gives up the lease of a run, if its journal and its inbox are as the owner has seen them: a compare-and-set (DESIGN 3.6).
    * @param ledger the host's state of the run, returned by the next claim; a cache of its journal
    * @param deadline when it must be woken at the latest. Milliseconds since 1970
    * @param still whether it may not go on: then deliveries do not make it wakeable
    * @returns whether it is parked now
    */
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean>;
+  park(run: RunId, seen: Seen, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean>;
   /**
    * Runs that nobody holds, are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due;
    * and all runs of dead nodes. Tenants take turns.

@@ -1,7 +1,7 @@
 /** Which node holds a run, and how a run goes from one to another: claimed, taken with others that are due, given up. */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { HeldElsewhere, RunRoom, StoredRun, Taken } from '@corral/protocol/ports/store';
+import type { HeldElsewhere, RunRoom, Seen, StoredRun, Taken } from '@corral/protocol/ports/store';
 import type { Engine } from './engine.ts';
 import type { Nodes } from './nodes.ts';
 
@@ -57,8 +57,8 @@ export class Claims {
   }
 
   /** @param ledger sealed */
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger: Uint8Array | null, still = false): boolean {
-    const n = this.#engine.runs.park(run, epoch, inbox, ledger, still);
+  park(run: RunId, seen: Seen, deadline: number | undefined, ledger: Uint8Array | null, still = false): boolean {
+    const n = this.#engine.runs.park(run, seen, ledger, still);
     if (n === undefined) return false;
     this.#core.forget(run);
     if (deadline !== undefined) this.#engine.timers.put(n, DEADLINE, deadline);

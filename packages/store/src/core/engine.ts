@@ -10,7 +10,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { RunStatus, WaitingOn } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { AccountDay, SpendChange, SpendFilter } from '@corral/protocol/model/spend';
-import type { Downtime, HeldElsewhere, RunFilter, RunRoom, Serving } from '@corral/protocol/ports/store';
+import type { Downtime, HeldElsewhere, RunFilter, RunRoom, Seen, Serving } from '@corral/protocol/ports/store';
 
 /** The columns of a run that its evidence needs. */
 export interface Custody {
@@ -110,8 +110,8 @@ export interface RunRows {
    * @returns undefined: it has ended, or there is none
    */
   claim(run: RunId, node: number, died: boolean): { readonly n: number; readonly epoch: number; readonly attempts: number } | undefined;
-  /** Parks it, if it is held under this epoch, has not ended, and nothing has come for it. @returns its number; undefined: it is not parked */
-  park(run: RunId, epoch: number, inbox: number, ledger: Uint8Array | null, still: boolean): number | undefined;
+  /** Parks it, if it is held, has not ended, and is as it was seen. @returns its number; undefined: it is not parked */
+  park(run: RunId, seen: Seen, ledger: Uint8Array | null, still: boolean): number | undefined;
   /** See `due` of queries.ts. */
   due(now: number, dead: readonly number[], room: RunRoom): readonly RunId[];
   /** Runs that these nodes hold, in the order of admission. */

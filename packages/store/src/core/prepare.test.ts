@@ -126,7 +126,7 @@ test('nothing needs a key within the transaction, and what is written there open
     committed(commit(1, 3, { outbox: [to(5, '3.0')] })),
     { op: 'keep', args: [runId(1), 1, [{ id: 7, value: 'kept' }]] },
     committed(commit(3, 1, { status: DONE })),
-    { op: 'park', args: [runId(1), 1, 0, undefined, 'a ledger'] },
+    { op: 'park', args: [runId(1), { epoch: 1, seq: 3, inbox: 0 }, undefined, 'a ledger'] },
     { op: 'bury', args: [runId(4), { kind: 'failed', code: 'CORRAL_JOURNAL_DAMAGED', message: 'm' }, 5] },
   );
   expect(said).toEqual([

@@ -20,6 +20,7 @@ import type {
   InboxItem,
   ReplayPage,
   RunFilter,
+  Seen,
   Serving,
   StoredRun,
   Taken,
@@ -44,7 +45,7 @@ export interface Operation {
   readonly args: readonly unknown[];
 }
 
-type ParkArgs = [run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean];
+type ParkArgs = [run: RunId, seen: Seen, deadline: number | undefined, ledger?: string, still?: boolean];
 
 export const LIST_LIMIT = 1000;
 const NO_RECORD = new Uint8Array(0);
@@ -112,9 +113,9 @@ export class StoreCore {
       const answers = this.#preparer.answers(run, epoch, results);
       return () => applyAnswers(this.#engine, answers);
     },
-    park: (run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean) => {
+    park: (...[run, seen, deadline, ledger, still]: ParkArgs) => {
       const sealed = ledger === undefined ? null : this.#preparer.ledger(run, ledger);
-      return () => this.#claims.park(run, epoch, inbox, deadline, sealed, still);
+      return () => this.#claims.park(run, seen, deadline, sealed, still);
     },
     bury: (run: RunId, outcome: Outcome, at: number) => {
       const burial = this.#preparer.burial(run, outcome, at);

@@ -1,7 +1,7 @@
 /** Runs and their journals, as rows. */
 import type { RunId } from '@corral/protocol/ids';
 import type { WaitingOn } from '@corral/protocol/model/run';
-import type { RunFilter, RunRoom } from '@corral/protocol/ports/store';
+import type { RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
 import type { Custodian, Custody, EntryRow, JournalRows, NewRun, RunRow, RunRows, RunState, Standing } from '../core/engine.ts';
 import { CORRUPT } from './codes.ts';
 import * as queries from './queries.ts';
@@ -49,14 +49,16 @@ export class Runs implements RunRows {
     );
   }
 
-  park(run: RunId, epoch: number, inbox: number, ledger: Uint8Array | null, still: boolean): number | undefined {
+  park(run: RunId, { epoch, seq, inbox }: Seen, ledger: Uint8Array | null, still: boolean): number | undefined {
     const row = this.#sql.get<{ n: number }>(
-      "UPDATE runs SET parked = 1, ledger = ?, still = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended' RETURNING n",
+      `UPDATE runs SET parked = 1, ledger = ?, still = ? WHERE id = ? AND epoch = ? AND inbox_seq = ? AND parked = 0 AND lifecycle <> 'ended'
+         AND coalesce((SELECT max(seq) FROM journal WHERE run = n), 0) = ? RETURNING n`,
       ledger,
       Number(still),
       run,
       epoch,
       inbox,
+      seq,
     );
     return row?.n;
   }

@@ -19,6 +19,7 @@ import type {
   Freed,
   RunFilter,
   RunRoom,
+  Seen,
   Serving,
   Store,
   StoredRun,
@@ -202,8 +203,8 @@ export class SqliteStore implements Store {
   take(node: number, room: RunRoom, now: number): Promise<Taken> {
     return this.#writer.call('take', node, room, now);
   }
-  park(run: RunId, epoch: number, inbox: number, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean> {
-    return this.#writer.call('park', run, epoch, inbox, deadline, ledger, still);
+  park(run: RunId, seen: Seen, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean> {
+    return this.#writer.call('park', run, seen, deadline, ledger, still);
   }
   quarantine(run: RunId, reason: string): Promise<void> {
     return this.#writer.call('quarantine', run, reason);

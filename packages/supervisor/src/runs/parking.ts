@@ -70,8 +70,7 @@ export class Parking {
         if (done !== undefined && run.wants) return;
         const given = await store.park(
           run.id,
-          run.epoch,
-          run.queue.lastInbox,
+          { epoch: run.epoch, seq: run.ledger.seq, inbox: run.queue.lastInbox },
           this.#deadline(run, clock.now()),
           JSON.stringify(run.ledger.save(run.lastAt)),
           !run.isFree,

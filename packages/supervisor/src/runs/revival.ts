@@ -227,7 +227,9 @@ export class Revival {
     const { store } = this.#options;
     for (let tries = 0; tries < GIVE_BACK; tries++) {
       const stored = await store.run(id).catch(() => undefined);
-      if (stored === undefined || (await store.park(id, stored.epoch, stored.inbox, undefined).catch(() => false))) return true;
+      if (stored === undefined) return true;
+      const { epoch, seq, inbox } = stored;
+      if (await store.park(id, { epoch, seq, inbox }, undefined).catch(() => false)) return true;
     }
     return false;
   }
