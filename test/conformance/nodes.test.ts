@@ -40,7 +40,7 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const store = await (await opener())();
     const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
     await store.admit(record(1), [], a);
-    expect(await store.claim(runId(1), b)).toEqual({ holder: a, name: 'a' });
+    expect(await store.claim(runId(1), b, 1)).toEqual({ holder: a, name: 'a' });
     expect(await store.take(b, ROOM, 1)).toEqual({ runs: [], unreadable: [] });
     expect(await store.resident(undefined, 10)).toEqual([]);
     await store.commit(commit(1, 1));
@@ -52,11 +52,11 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const store = await (await opener())();
     const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
     await store.admit(record(1), [], a);
-    expect(await store.claim(runId(1), b, 'fence')).toMatchObject({ epoch: 2, attempts: 0, taken_from: { holder: a, name: 'a' } });
+    expect(await store.claim(runId(1), b, 1, 'fence')).toMatchObject({ epoch: 2, attempts: 0, taken_from: { holder: a, name: 'a' } });
     expect([await store.holding(a), await store.holding(b)]).toEqual([[], [runId(1)]]);
     await expect(store.commit(commit(1, 1))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     await store.commit(commit(1, 1, { epoch: 2 }));
-    expect(await store.claim(runId(1), a)).toEqual({ holder: b, name: 'b' });
+    expect(await store.claim(runId(1), a, 1)).toEqual({ holder: b, name: 'b' });
     await store.close();
   });
 
@@ -64,7 +64,7 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const store = await (await opener())();
     const a = await store.join('a', 1);
     await store.admit(record(1), [], a);
-    expect(await store.claim(runId(1), a)).toMatchObject({ epoch: 2, attempts: 0 });
+    expect(await store.claim(runId(1), a, 1)).toMatchObject({ epoch: 2, attempts: 0 });
     await store.close();
   });
 
@@ -73,12 +73,36 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const b = await store.join('b', 1);
     await silent(store, 'a', 1);
     expect(await store.resident(undefined, 10)).toEqual([runId(1)]);
-    expect(await store.claim(runId(1), b)).toMatchObject({ epoch: 2, attempts: 1 });
+    expect(await store.claim(runId(1), b, 1)).toMatchObject({ epoch: 2, attempts: 1 });
     await silent(store, 'c', 2);
     expect((await store.take(b, ROOM, 1)).runs).toMatchObject([{ record: { id: runId(2) }, epoch: 2, attempts: 1 }]);
     // It got further: nobody died of it.
     await store.commit(commit(2, 1, { epoch: 2 }));
-    expect(await store.claim(runId(2), await store.join('d', 1), 'fence')).toMatchObject({ epoch: 3, attempts: 0 });
+    expect(await store.claim(runId(2), await store.join('d', 1), 1, 'fence')).toMatchObject({ epoch: 3, attempts: 0 });
+    await store.close();
+  });
+
+  test('knows how long a run was without a living node: from the last sign of life of the one that died to the claim', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 100), await store.join('b', 100)];
+    for (const n of [1, 2, 3]) await store.admit(record(n), [], a);
+    // Parked, handed over, and held by a node that lives.
+    await store.park(runId(2), { epoch: 1, seq: 0, inbox: 0 }, undefined);
+    expect((await store.claim(runId(2), b, 150)) as StoredRun).not.toHaveProperty('away');
+    expect((await store.claim(runId(3), b, 150, 'fence')) as StoredRun).not.toHaveProperty('away');
+    await store.beat(a, 180);
+    // Its death: another of its name has come.
+    await store.join('a', 400);
+    expect(await store.claim(runId(1), b, 450)).toMatchObject({ away: [{ from: 180, until: 450 }] });
+    await store.leave(b, 440);
+    const c = await store.join('c', 445);
+    const times = [
+      { from: 180, until: 450 },
+      { from: 450, until: 600 },
+    ];
+    // A clock that stands back makes no time twice.
+    expect((await store.take(c, ROOM, 600)).runs.find(({ record: { id } }) => id === runId(1))).toMatchObject({ away: times });
+    expect(await store.run(runId(1))).toMatchObject({ away: times });
     await store.close();
   });
 
@@ -89,9 +113,9 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     expect(await store.beat(late, 2)).toBe(true);
     const lost = await silent(store, 'lost', 2);
     const b = await store.join('b', 1);
-    await store.claim(runId(2), b);
+    await store.claim(runId(2), b, 1);
     expect(await store.beat(lost, 3)).toBe(false);
-    await expect(store.claim(runId(2), lost)).rejects.toMatchObject({ code: 'CORRAL_LEASE_LOST' });
+    await expect(store.claim(runId(2), lost, 1)).rejects.toMatchObject({ code: 'CORRAL_LEASE_LOST' });
     await expect(store.take(lost, ROOM, 3)).rejects.toMatchObject({ code: 'CORRAL_LEASE_LOST' });
     expect(await store.beat(b, 3)).toBe(true);
     await store.close();
@@ -104,7 +128,7 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     await store.admit(record(1), [], a);
     const again = await store.join('a', 2);
     expect(await store.beat(a, 3)).toBe(false);
-    expect(await store.claim(runId(1), again)).toMatchObject({ epoch: 2, attempts: 1 });
+    expect(await store.claim(runId(1), again, 1)).toMatchObject({ epoch: 2, attempts: 1 });
     await store.close();
   });
 
@@ -113,13 +137,13 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
     await silent(store, 'c', 1);
     await silent(store, 'd', 2);
-    expect(await store.claim(runId(1), a)).toMatchObject({ attempts: 1 });
-    expect(await store.claim(runId(2), b)).toMatchObject({ attempts: 1 });
+    expect(await store.claim(runId(1), a, 1)).toMatchObject({ attempts: 1 });
+    expect(await store.claim(runId(2), b, 1)).toMatchObject({ attempts: 1 });
     await store.leave(a, 9);
     expect(await store.beat(a, 10)).toBe(false);
     const e = await store.join('e', 1);
-    expect(await store.claim(runId(1), e)).toMatchObject({ attempts: 1 });
-    expect(await store.claim(runId(2), e, 'fence')).toMatchObject({ attempts: 1 });
+    expect(await store.claim(runId(1), e, 1)).toMatchObject({ attempts: 1 });
+    expect(await store.claim(runId(2), e, 1, 'fence')).toMatchObject({ attempts: 1 });
     await store.close();
   });
 
@@ -142,7 +166,8 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     // Runs that have begun come first.
     expect(ids(taken[0].runs).slice(0, 2)).toEqual([runId(10), runId(11)]);
     for (const [i, node] of [a, b].entries())
-      for (const run of ids(taken[i]?.runs ?? [])) expect(await store.claim(run, node)).toMatchObject({ status: { lifecycle: 'active' } });
+      for (const run of ids(taken[i]?.runs ?? []))
+        expect(await store.claim(run, node, 50)).toMatchObject({ status: { lifecycle: 'active' } });
     expect((await store.take(a, ROOM, 50)).runs).toEqual([]);
     await store.close();
   });
@@ -206,7 +231,7 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     const again = await open();
     const b = await again.join('a', 300);
     await again.beat(b, 350);
-    await again.claim(runId(1), b);
+    await again.claim(runId(1), b, 1);
     await again.commit(at(3, 320, 2));
     expect(await again.downtimes()).toEqual([{ from: 250, until: 300 }]);
     await again.close();

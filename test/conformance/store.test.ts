@@ -126,7 +126,7 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     await expect(store.commit(commit(1, 1))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     await expect(store.commit(commit(1, 3))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     const node = await store.join('a', 1);
-    expect(await store.claim(runId(1), node)).toMatchObject({ epoch: 2, seq: 1 });
+    expect(await store.claim(runId(1), node, 1)).toMatchObject({ epoch: 2, seq: 1 });
     await expect(store.commit(commit(1, 2))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     await store.commit(commit(1, 2, { epoch: 2 }));
     await expect(store.commit(commit(9, 1))).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });

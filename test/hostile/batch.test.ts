@@ -79,6 +79,6 @@ test('hosts that end in good order are not held against what they held', async (
   await first.close();
   for (let i = 0; i < 3; i++) await (await world([], { folder })).close();
   const store = await SqliteStore.open(join(folder, 'data'));
-  expect(await store.claim(id, await store.join(ONLY_NODE, 1))).toMatchObject({ attempts: 1, seq: 1 });
+  expect(await store.claim(id, await store.join(ONLY_NODE, 1), 1)).toMatchObject({ attempts: 1, seq: 1 });
   await store.close();
 });

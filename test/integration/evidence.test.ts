@@ -71,7 +71,7 @@ describe('a store seals what runs say', () => {
     const again = await open();
     await expect(again.run(runId(2))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED', message: expect.stringContaining(runId(2)) });
     expect((await again.runs({})).map((one) => one.record.id)).toEqual([runId(1)]);
-    await expect(again.claim(runId(2), await again.join('a', 1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
+    await expect(again.claim(runId(2), await again.join('a', 1), 1)).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_DAMAGED' });
     expect((await again.verify()).damaged).toMatchObject([{ run: runId(2), entry: 0, problem: 'record' }]);
     await again.close();
   });

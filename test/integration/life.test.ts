@@ -60,7 +60,7 @@ describe('a run', () => {
     let isTaken = false;
     // Another node takes the run meanwhile.
     w.store.commit = async (one) => {
-      if (!isTaken) await w.store.claim(one.run, other, 'fence');
+      if (!isTaken) await w.store.claim(one.run, other, Date.now(), 'fence');
       isTaken = true;
       return commit(one);
     };

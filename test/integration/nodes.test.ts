@@ -1,16 +1,18 @@
 /** Two hosts that share a store: what one of them can do about runs that the other holds. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
 import type { Receipt } from '@corral/protocol/model/receipt';
+import { movableClock } from '../clock.ts';
 import { agentFile } from '../agents/file.ts';
 import { gate, readingTool, tool, world, type World } from '../world.ts';
 import { until } from '../until.ts';
 
 /** Another host on the store of a world. */
-async function beside(w: World, tools: readonly Tool[]): Promise<Supervisor> {
+async function beside(w: World, tools: readonly Tool[], clock: Clock = realClock): Promise<Supervisor> {
   const supervisor = await Supervisor.start({
     // The store is closed by the world that opened it.
     store: new Proxy<Store>(w.store, {
@@ -21,7 +23,7 @@ async function beside(w: World, tools: readonly Tool[]): Promise<Supervisor> {
     }),
     node: { name: 'second' },
     launcher: new ProcessLauncher(findWalls()),
-    clock: realClock,
+    clock,
     random: realRandom,
     image: readImage(),
     cores: 2,
@@ -114,10 +116,27 @@ describe('a run that another node holds', () => {
     const { id } = await w.submit(await w.deploy(agentFile('family/three-generations')));
     await until(async () => (await w.store.descendants(id)).length === 2);
     const child = (await w.store.runs({ parent: id }))[0]?.record.id as RunId;
-    await w.store.claim(child, await w.store.join('third', Date.now()), 'fence');
+    await w.store.claim(child, await w.store.join('third', Date.now()), Date.now(), 'fence');
     await until(() => w.supervisor.view(child) === undefined);
     expect(await w.supervisor.control.cancel(id, 'ana', 'enough', 0)).toMatchObject({ children: [], not_reached: [child] });
     expect(other.view(child)).toBeUndefined();
+  });
+
+  test('does not use up its wall time while its node is dead and another one is alive', async () => {
+    const hears = gate();
+    onTestFinished(hears.open);
+    let isDeaf = false;
+    const through = (store: Store) => deaf(store, () => (isDeaf ? hears.opened : undefined));
+    const w = await world([], { node: { name: 'first', lease_ms: 2_000 }, through });
+    const { id } = await w.submit(await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(3_600_000); return 'woke' } }`));
+    await w.until(id, (view) => view?.waiting === 'timer');
+    isDeaf = true;
+    const { clock, forward } = movableClock();
+    // Longer than the run may take; for the first node no time has passed.
+    forward(25 * 3_600_000);
+    await beside(w, [], clock);
+    await until(async () => (await w.store.run(id))?.status.lifecycle === 'ended');
+    expect((await w.store.run(id))?.status.outcome).toEqual({ kind: 'completed', output: 'woke' });
   });
 
   test('takes no other command here, and the answer names its node', async () => {

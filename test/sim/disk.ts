@@ -183,7 +183,7 @@ export class Disk {
       beat: (...args) => write('beat', ...args),
       leave: (...args) => write('leave', ...args),
       claim: (...args) => {
-        if (args[2] === 'fence') fences(args[0]);
+        if (args[3] === 'fence') fences(args[0]);
         return write('claim', ...args);
       },
       take: (...args) => write('take', ...args),

@@ -20,8 +20,8 @@ export function differenceFromFold(core: SqliteCore, known: Known, text: string)
   const ledger = new Ledger(record, saved.label !== undefined, watch);
   const downtimes = new Downtimes();
   downtimes.learn(core.downtimes());
-  ledger.wall.absent = (from, until) => downtimes.between(from, until);
-  const { checkpoint } = stored;
+  const { checkpoint, away } = stored;
+  ledger.wall.absent = (from, until) => downtimes.between(from, until, away);
   for (const entry of core.journal(record.id, Math.max(0, checkpoint - 1))) ledger.apply(entry, { checkpoint });
   const folded = JSON.parse(JSON.stringify(ledger.save(saved.lastAt))) as SavedLedger;
   for (const name of new Set([...Object.keys(saved), ...Object.keys(folded)]) as Set<keyof SavedLedger>) {

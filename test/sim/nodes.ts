@@ -59,7 +59,7 @@ export class KnownNodes {
       case 'admit':
         return this.admitted((args[0] as RunRecord).id, args[2] as number | undefined);
       case 'claim':
-        return void say(this.claiming(args[0] as RunId, args[1] as number, args[2] === 'fence')(value as StoredRun | undefined));
+        return void say(this.claiming(args[0] as RunId, args[1] as number, args[3] === 'fence')(value as StoredRun | undefined));
       case 'take':
         for (const stored of (value as Taken).runs) say(this.claiming(stored.record.id, args[0] as number, false)(stored));
         return;

@@ -179,7 +179,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     grants: bus.grants,
     ...reading,
     load: (bundle: Parameters<Bundles['load']>[0]) => bundles.load(bundle),
-    absent: (from: number, until: number) => downtimes.between(from, until),
+    absent: (...of: Parameters<Downtimes['between']>) => downtimes.between(...of),
   };
   const revival = new Revival({
     store,

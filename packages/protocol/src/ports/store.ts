@@ -143,6 +143,11 @@ export interface StoredRun {
   readonly still: boolean;
   /** Consecutive nodes that died while they held it and before it made another entry. */
   readonly attempts?: number;
+  /**
+   * Times in which the node that held it was dead and no other had taken it, in order: from the last sign of life of the dead node to the
+   * claim. They do not overlap. Left out: there were none.
+   */
+  readonly away?: readonly Downtime[];
   /** In the answer of a claim with `fence`: the living node that held it. */
   readonly taken_from?: HeldElsewhere;
 }
@@ -329,13 +334,14 @@ export interface Store {
   /**
    * A node takes a run, which is then no longer parked: later commits under an older epoch are refused. A run that another living node
    * holds stays with it. A run that has ended is returned as it is.
+   * @param now by the clock of the node; if the node that held the run has died, the run was `away` until then
    * @param steal `fence`: takes it from a living node too, on purpose
    * @throws CORRAL_LEASE_LOST if the node that asks counts as dead
    */
-  claim(run: RunId, node: number, steal?: 'fence'): Promise<StoredRun | HeldElsewhere | undefined>;
+  claim(run: RunId, node: number, now: number, steal?: 'fence'): Promise<StoredRun | HeldElsewhere | undefined>;
   /**
    * Claims, in one write, runs that have something to do (see `wakeable`), at most as many as there is room for. Tenants take turns.
-   * @param now which timers are due. By the clock of the node
+   * @param now which timers are due, and until when runs of dead nodes were `away`. By the clock of the node
    * @throws CORRAL_LEASE_LOST if the node counts as dead
    */
   take(node: number, room: RunRoom, now: number): Promise<Taken>;

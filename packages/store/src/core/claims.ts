@@ -2,7 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { HeldElsewhere, RunRoom, Seen, StoredRun, Taken } from '@corral/protocol/ports/store';
-import type { Engine } from './engine.ts';
+import type { Engine, RunRows } from './engine.ts';
 import type { Nodes } from './nodes.ts';
 
 /** Not a timer of the agent: the time at which a parked run must be examined, such as the end of its wall time. */
@@ -27,12 +27,12 @@ export class Claims {
     this.#core = core;
   }
 
-  claim(run: RunId, node: number, steal?: 'fence'): StoredRun | HeldElsewhere | undefined {
+  claim(run: RunId, node: number, now: number, steal?: 'fence'): StoredRun | HeldElsewhere | undefined {
     this.#mustNotBeDead(node);
-    return this.#claim(run, node, steal);
+    return this.#claim(run, node, now, steal);
   }
 
-  #claim(run: RunId, node: number, steal?: 'fence'): StoredRun | HeldElsewhere | undefined {
+  #claim(run: RunId, node: number, now: number, steal?: 'fence'): StoredRun | HeldElsewhere | undefined {
     this.#core.forget(run);
     // Opened before anything is written: a run that cannot be opened is refused unchanged.
     const found = this.#core.run(run);
@@ -42,12 +42,16 @@ export class Claims {
     const elsewhere = living ? this.#nodes.named(holder) : undefined;
     if (elsewhere !== undefined && steal !== 'fence') return elsewhere;
     // A node that died while it held the run may have died of it.
-    const claimed = this.#engine.runs.claim(run, node, holder !== undefined && !living);
+    const died = holder !== undefined && !living;
+    const claimed = this.#engine.runs.claim(run, node, died);
     if (claimed === undefined) return found;
+    const since = died ? this.#nodes.lastSeen(holder) : undefined;
+    if (since !== undefined) this.#engine.runs.putAway(claimed.n, { from: since, until: now });
     this.#engine.timers.drop(claimed.n, DEADLINE);
     const { epoch, attempts } = claimed;
+    const status = { ...found.status, lifecycle: 'active' as const };
     const taken = elsewhere === undefined ? {} : { taken_from: elsewhere };
-    return { ...found, status: { ...found.status, lifecycle: 'active' }, epoch, parked: false, still: false, attempts, ...taken };
+    return { ...found, status, epoch, parked: false, still: false, attempts, ...taken, ...awayOf(this.#engine.runs, claimed.n) };
   }
 
   /** Another node that holds a run. */
@@ -73,7 +77,7 @@ export class Claims {
     const dead = this.#nodes.dead().filter((other) => other !== node);
     for (const id of this.#engine.runs.due(now, dead, room)) {
       try {
-        const claimed = this.#claim(id, node);
+        const claimed = this.#claim(id, node, now);
         if (claimed !== undefined && !('holder' in claimed)) runs.push(claimed);
       } catch (error) {
         // It is refused before anything is written; the others are not kept from going on.
@@ -98,4 +102,10 @@ export class Claims {
     if (!this.#nodes.isDead(node)) return;
     throw new CorralError('CORRAL_LEASE_LOST', `Node ${node} counts as dead: another of its name has joined, or its lease has run out.`);
   }
+}
+
+/** The part of a stored run that says when its nodes were dead. */
+export function awayOf(runs: RunRows, n: number): Pick<StoredRun, 'away'> {
+  const away = runs.away(n);
+  return away.length === 0 ? {} : { away };
 }

@@ -136,6 +136,10 @@ export interface RunRows {
   insert(run: NewRun, owner: number | undefined): number;
   state(n: number, state: RunState): void;
   asking(n: number, asking: boolean): void;
+  /** Nobody held it in this time, since its holder was dead. The part before the end of an earlier such time is left out. */
+  putAway(n: number, time: Downtime): void;
+  /** In order. */
+  away(n: number): readonly Downtime[];
   /** Clears the attempts. */
   progressed(n: number): void;
   checkpoint(n: number, seq: number): void;
@@ -273,6 +277,8 @@ export interface NodeRows {
   /** 0: it is dead, or there is none. */
   lease(node: number): number;
   named(node: number): Omit<HeldElsewhere, 'holder'>;
+  /** Its last sign of life; undefined: there is no such node. */
+  last(node: number): number | undefined;
   /** Nodes that hold runs and whose lease has run out. */
   lost(clock: number): readonly number[];
   /** An entry is a sign of life of the node that wrote it; the lease stays. @returns whether that moved its last sign of life */

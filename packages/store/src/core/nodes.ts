@@ -72,6 +72,11 @@ export class Nodes {
     return { holder: node, ...this.#rows.named(node) };
   }
 
+  /** The last sign of life of a node, by its own clock; undefined: there is none. */
+  lastSeen(node: number): number | undefined {
+    return this.#rows.last(node);
+  }
+
   /** Dead nodes that hold runs still. Only reads, so that a death may be looked for without being declared. */
   dead(): readonly number[] {
     return this.#rows.lost(this.#clock());

@@ -101,7 +101,7 @@ test('nothing needs a key within the transaction, and what is written there open
   // The instance is made by one batch, ends with a state that it keeps, and is made again by the next one.
   write(committed(commit(1, 1, { outbox: [{ ...to(8, '1.0'), instance: instance(8) }] })));
   const node = core.join('a', 1);
-  const { epoch } = core.claim(runId(8), node) as { epoch: number };
+  const { epoch } = core.claim(runId(8), node, 1) as { epoch: number };
   const checkpoint = { kind: 'checkpoint' as const, state: { paid: [1] }, ledger: {} };
   core.commit(commit(8, 1, { epoch, entry: entry(1, { event: checkpoint as never }) }));
   core.commit(commit(8, 2, { epoch, status: { ...DONE, outcome: { kind: 'completed', output: null } } }));
@@ -195,7 +195,7 @@ test('an instance that came or ended meanwhile, and a payload that was deleted, 
   expect(core.run(runId(2))).toMatchObject({ seq: 0 });
   expect(write(send(2, 1, 8))).toEqual([{ delivered: [2], receivers: [runId(7)] }]);
   const node = core.join('a', 1);
-  const { epoch } = core.claim(runId(7), node) as { epoch: number };
+  const { epoch } = core.claim(runId(7), node, 1) as { epoch: number };
   expect(write(committed(commit(7, 1, { epoch, status: DONE })), send(2, 2, 9))).toEqual([{ delivered: [] }, 'again']);
   expect(write(send(2, 2, 9))).toEqual([{ delivered: [1], receivers: [runId(9)], created: [runId(9)] }]);
 

@@ -27,7 +27,7 @@ import type {
 } from '@corral/protocol/ports/store';
 import type { Result } from '@corral/protocol/wire/delivery';
 import { applyAdmission, applyAnswers, applyBurial, applyCommit, putQuarantine } from './apply.ts';
-import { Claims } from './claims.ts';
+import { awayOf, Claims } from './claims.ts';
 import type { Bundle, Engine, RunRow } from './engine.ts';
 import { Broken, Evidence, refused } from './evidence.ts';
 import { Nodes } from './nodes.ts';
@@ -293,6 +293,7 @@ export class StoreCore {
       parked: row.parked !== 0,
       still: row.still !== 0,
       restored: row.restored !== 0,
+      ...awayOf(this.#engine.runs, row.n),
     };
   }
 }

@@ -82,6 +82,7 @@ export function eraseRun(sql: Sql, run: RunId, at: number): Erased {
   sql.run('UPDATE runs SET outcome = NULL, erased_at = ?, pruned_at = NULL WHERE n = ?', at, n);
   sql.run('DELETE FROM inbox WHERE run = ?', n);
   sql.run('DELETE FROM timers WHERE run = ?', n);
+  sql.run('DELETE FROM absences WHERE run = ?', n);
   releaseBlobs(sql, n, 0);
   // The predicates of a grant can be data about people, so they are deleted. Without them the grant would allow more, so it is
   // revoked.

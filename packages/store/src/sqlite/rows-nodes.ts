@@ -63,6 +63,10 @@ export class Eras implements NodeRows {
     return { name: row?.name ?? '', ...(lease_ms === undefined ? {} : { lease_ms }) };
   }
 
+  last(node: number): number | undefined {
+    return this.#sql.get<{ until: number }>('SELECT until FROM eras WHERE era = ?', node)?.until;
+  }
+
   lost(clock: number): number[] {
     // Steps from one holder to the next in the index; there are few of them, however many runs each holds.
     const rows = this.#sql.all<{ node: number }>(

@@ -1,7 +1,7 @@
 /** Runs and their journals, as rows. */
 import type { RunId } from '@corral/protocol/ids';
 import type { WaitingOn } from '@corral/protocol/model/run';
-import type { RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
+import type { Downtime, RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
 import type { Custodian, Custody, EntryRow, JournalRows, NewRun, RunRow, RunRows, RunState, Standing } from '../core/engine.ts';
 import { CORRUPT } from './codes.ts';
 import * as queries from './queries.ts';
@@ -134,6 +134,21 @@ export class Runs implements RunRows {
 
   asking(n: number, asking: boolean): void {
     this.#sql.run('UPDATE runs SET asking = ? WHERE n = ?', Number(asking), n);
+  }
+
+  putAway(n: number, { from, until }: Downtime): void {
+    this.#sql.run(
+      `INSERT INTO absences (run, since, until)
+       SELECT * FROM (SELECT ?1, max(?2, coalesce((SELECT max(until) FROM absences WHERE run = ?1), ?2)) AS since, ?3 AS until)
+       WHERE since < until`,
+      n,
+      from,
+      until,
+    );
+  }
+
+  away(n: number): Downtime[] {
+    return this.#sql.all('SELECT since AS "from", until FROM absences WHERE run = ? ORDER BY since', n);
   }
 
   progressed(n: number): void {

@@ -40,7 +40,7 @@ test('a folder from before nodes had leases: its last host is gone, what that he
   expect(node).toBeGreaterThan(4);
   expect(core.downtimes().at(-1)).toEqual({ from: 600, until: 700 });
   expect(core.beat(4, 710)).toBe(false);
-  expect(core.claim(runId(1), node)).toMatchObject({ epoch: 2, attempts: 1 });
+  expect(core.claim(runId(1), node, 710)).toMatchObject({ epoch: 2, attempts: 1 });
   db.close();
 });
 

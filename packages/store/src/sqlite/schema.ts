@@ -184,6 +184,10 @@ export const STEPS: readonly string[] = [
   -- sealed before it has a number. 0: not sealed, a refusal that the store words when it is read.
   ALTER TABLE inbox ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
   `,
+  `
+  -- Times in which the node that held a run was dead and no other had taken it.
+  CREATE TABLE absences (run INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (run, since)) WITHOUT ROWID;
+  `,
 ];
 
 /**

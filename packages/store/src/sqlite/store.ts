@@ -197,8 +197,8 @@ export class SqliteStore implements Store {
   admit(record: RunRecord, grants: readonly Grant[], node: number | undefined): Promise<void> {
     return this.#writer.call('admit', record, grants, node);
   }
-  claim(run: RunId, node: number, steal?: 'fence'): ReturnType<Store['claim']> {
-    return this.#writer.call('claim', run, node, steal);
+  claim(run: RunId, node: number, now: number, steal?: 'fence'): ReturnType<Store['claim']> {
+    return this.#writer.call('claim', run, node, now, steal);
   }
   take(node: number, room: RunRoom, now: number): Promise<Taken> {
     return this.#writer.call('take', node, room, now);

@@ -47,7 +47,7 @@ export async function amend(
   const run = await read(store, id);
   if (run.stored.status.lifecycle === 'ended') throw new CorralError('CORRAL_RUN_STATE', `${id} has ended.`);
   const events = await decide(run);
-  const claimed = await store.claim(id, await store.join(ONLY_NODE, clock.now()));
+  const claimed = await store.claim(id, await store.join(ONLY_NODE, clock.now()), clock.now());
   if (claimed === undefined || 'holder' in claimed || claimed.seq !== run.stored.seq)
     throw new CorralError('CORRAL_RUN_STATE', `${id} has changed meanwhile.`);
   const { ledger } = run;

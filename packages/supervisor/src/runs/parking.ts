@@ -85,7 +85,7 @@ export class Parking {
       // A timer fired or a message arrived meanwhile.
       if (run.wants) {
         // If it cannot be claimed back, it is parked; its deliveries are in the store, and the sweep finds it.
-        const claimed = await store.claim(run.id, membership.node).catch(() => undefined);
+        const claimed = await store.claim(run.id, membership.node, clock.now()).catch(() => undefined);
         if (claimed !== undefined && !('holder' in claimed)) {
           run.reclaimed(claimed.epoch);
           return;

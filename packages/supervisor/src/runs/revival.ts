@@ -179,8 +179,8 @@ export class Revival {
 
   /** Claims one run for this node. @throws CORRAL_RUN_HELD if another live node holds it, and it is not taken with `fence` */
   async #claim(id: RunId, steal?: 'fence'): Promise<StoredRun | undefined> {
-    const { store, membership } = this.#options;
-    const claimed = await this.#readable(id, store.claim(id, membership.node, steal)).catch((error: unknown) => {
+    const { store, clock, membership } = this.#options;
+    const claimed = await this.#readable(id, store.claim(id, membership.node, clock.now(), steal)).catch((error: unknown) => {
       // The error is a consequence: this node has left the store meanwhile.
       if (this.#closed) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
       throw error;

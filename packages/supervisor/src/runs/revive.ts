@@ -12,7 +12,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
-import { ALL_OF_INBOX, type InboxItem, type Store, type StoredRun } from '@corral/protocol/ports/store';
+import { ALL_OF_INBOX, type Downtime, type InboxItem, type Store, type StoredRun } from '@corral/protocol/ports/store';
 import type { LoadedBundle } from '../admission/bundles.ts';
 import { startOf } from './start.ts';
 import { grantsIn } from './queue.ts';
@@ -27,8 +27,8 @@ export interface ReviveOptions {
   readonly tracked: (tenant: TenantId) => boolean;
   /** Detectors of a run; undefined if it is not watched. */
   readonly watch: (record: RunRecord) => RunDetectors | undefined;
-  /** Milliseconds between two times in which no host was running. */
-  readonly absent: (from: number, until: number) => number;
+  /** Milliseconds between two times in which no host was running, or the run was `away`. */
+  readonly absent: (from: number, until: number, away: readonly Downtime[]) => number;
 }
 
 /** Entries that are applied in one go, before other work of the host gets a turn. */
@@ -40,7 +40,7 @@ export const FOLD_AT_ONCE = 250;
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
   const { store, clock, grants, load, tracked, watch, absent } = options;
-  const { record, epoch, checkpoint } = stored;
+  const { record, epoch, checkpoint, away = [] } = stored;
   if (isTorn(stored)) throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not stored completely; fork it again.`);
   const [entries, inbox] = await Promise.all([
     // The ledger that its last host saved replaces the journal.
@@ -50,7 +50,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   // Read after the inbox, so that the grants which its messages carry are included.
   const chain = await store.grants(record.id);
   const ledger = new Ledger(record, tracked(record.tenant), watch(record));
-  ledger.wall.absent = absent;
+  ledger.wall.absent = (from, until) => absent(from, until, away);
   let lastAt = 0;
   const kept = savedFor(stored, tracked);
   if (kept !== undefined) {
