@@ -1,4 +1,4 @@
-/** The suite for stores, whatever they are made of. A new one is added to the table at the end. */
+/** The suite for stores, whatever they are made of. A new one is added to the table in stores.ts. */
 import { describe, expect, test } from 'vitest';
 import { errorData } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';

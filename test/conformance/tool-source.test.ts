@@ -1,10 +1,17 @@
-/** The suite for sources of tools, wherever their tools run. A new source is added to the table. */
+/** The suite for sources of tools, wherever their tools run. A new source is added to SOURCES. */
 import { describe, expect, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import { ask, heldTool, MemorySource, type Happened } from '../memory-source.ts';
+
+interface Change {
+  /** A tool that is offered after it, and not before the first change. */
+  readonly offers: string;
+  /** Resolves once the source offers it. */
+  readonly make: () => void | Promise<void>;
+}
 
 interface Opened {
   readonly source: ToolSource;
@@ -13,22 +20,20 @@ interface Opened {
   readonly release: () => void;
   /** Ends of calls and closings of tools, in order; undefined where the tools hold nothing that is closed. */
   readonly happened: Happened | undefined;
-  /** Its tools stay as they are. */
-  readonly stays?: true;
   /** Its tools have nothing to close. */
   readonly plain?: true;
-  /** Gives it other tools; resolves once it offers them. */
-  readonly change?: (tools: readonly Tool[]) => void | Promise<void>;
+  /** The changes that can be made to its tools, each as often as wanted; none, if its tools stay as they are. */
+  readonly changes: readonly Change[];
 }
 
 function held(
-  make: (tools: readonly Tool[]) => { source: ToolSource; change?: Opened['change'] },
+  make: (tools: readonly Tool[]) => { source: ToolSource; set?: (tools: readonly Tool[]) => void },
   more: Pick<Opened, 'plain'> = {},
 ): () => Promise<Opened> {
   return () => {
     const happened: Happened = [];
     const tools = ['a', 'b'].map((name) => heldTool(name, happened));
-    const { source, change } = make(tools.map(({ tool, plain }) => (more.plain === true ? plain : tool)));
+    const { source, set } = make(tools.map(({ tool, plain }) => (more.plain === true ? plain : tool)));
     return Promise.resolve({
       source,
       slow: ['a', 'b'].map((name) => ({ name, input: {} })),
@@ -37,7 +42,7 @@ function held(
       },
       happened,
       ...more,
-      ...(change === undefined ? { stays: true as const } : { change }),
+      changes: set === undefined ? [] : ['c', 'd'].map((name) => ({ offers: name, make: () => set([heldTool(name).tool]) })),
     });
   };
 }
@@ -47,18 +52,18 @@ const SOURCES: Readonly<Record<string, () => Promise<Opened>>> = {
   'a list of tools that have nothing to close': held((tools) => ({ source: fixedSource(tools) }), { plain: true }),
   'several sources as one': held((tools) => {
     const second = new MemorySource(tools.slice(1));
-    return { source: joinedSources([fixedSource(tools.slice(0, 1)), second]), change: (next) => second.set(next) };
+    return { source: joinedSources([fixedSource(tools.slice(0, 1)), second]), set: (next) => second.set(next) };
   }),
   'a source whose tools change': held((tools) => {
     const source = new MemorySource(tools);
-    return { source, change: (next) => source.set(next) };
+    return { source, set: (next) => source.set(next) };
   }),
   'the process of a configuration': async () => {
     const url = new URL('../../packages/tools/src/fixtures/tools.ts', import.meta.url).href;
     const secret = () => Promise.reject(new Error('none'));
     const source = await ToolHost.open({ url, lent: {}, env: process.env, secret, tell: () => undefined });
     await source.make();
-    return { source, slow: [{ name: 'sleeps', input: { ms: 300 } }], release: () => undefined, happened: undefined, stays: true };
+    return { source, slow: [{ name: 'sleeps', input: { ms: 300 } }], release: () => undefined, happened: undefined, changes: [] };
   },
 };
 
@@ -98,17 +103,19 @@ describe.each(Object.entries(SOURCES))('%s', (_name, open) => {
   });
 
   test('tells of other tools, and no more once nobody wants to hear or it is closed', async () => {
-    const { source, change = () => undefined, ...opened } = await open();
+    const { source, changes } = await open();
+    const offers = (name: string) => source.tools().some((tool) => tool.name === name);
     const told: string[] = [];
-    const stop = source.onChange(() => told.push('first'));
-    await change([heldTool('c').tool]);
-    stop();
-    source.onChange(() => told.push('second'));
-    await change([heldTool('d').tool]);
-    const offered = source.tools().map(({ name }) => name);
+    for (const { offers: name, make } of changes) {
+      expect(offers(name)).toBe(false);
+      const stop = source.onChange(() => told.push(name));
+      await make();
+      stop();
+      expect(offers(name)).toBe(true);
+    }
+    source.onChange(() => told.push('after it was closed'));
     await source.close(0);
-    await change([]);
-    expect(told).toEqual(opened.stays === true ? [] : ['first', 'second']);
-    expect(offered.includes('d')).toBe(opened.stays !== true);
+    for (const { make } of changes) await make();
+    expect(told).toEqual(changes.map((change) => change.offers));
   });
 });

@@ -1,6 +1,7 @@
 /**
- * One fold (DESIGN 1.6): a random run is lived through, and the journal of it is folded into fresh books. Both must be the same in every
- * field, private ones too. And a crank that is decided in part, or as a whole, and then dropped leaves everything as it was.
+ * One fold (ARCHITECTURE.md, "Journal and commit"): a random run is lived through, and the journal of it is folded into fresh books. Both
+ * must be the same in every field, private ones too. And a crank that is decided in part, or as a whole, and then dropped leaves
+ * everything as it was.
  */
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';

@@ -1,5 +1,5 @@
 /**
- * Authority only shrinks, and budgets are conserved (DESIGN 3.10, 3.11): computes what grants and purses allow, independently of the
+ * Authority only shrinks, and budgets are conserved: computes what grants and purses allow, independently of the
  * product.
  */
 import type { Decision } from '@corral/protocol/model/decision';

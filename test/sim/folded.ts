@@ -1,6 +1,6 @@
 /**
- * Checks that there is one fold (DESIGN 1.6): the ledger that a host saves for a parked run equals the ledger folded from the run's
- * journal. A change that a host made to the ledger without a journal entry would show here as a difference.
+ * Checks that there is one fold (ARCHITECTURE.md, "Journal and commit"): the ledger that a host saves for a parked run equals the ledger
+ * folded from the run's journal. A change that a host made to the ledger without a journal entry would show here as a difference.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { SavedLedger } from '@corral/broker/ledger/snapshot';

@@ -1,6 +1,7 @@
 /**
- * Checks invariants 4 to 11 of DESIGN 3 in a simulated world. The oracle records what becomes durable, from the writes as they take
- * effect, and checks every effect, crank, receipt and outcome against its own record.
+ * Checks in a simulated world what must hold always: effects follow their commit, replays agree, a run has one owner, a kill loses
+ * nothing and is proved, pauses are real, budgets are conserved, and authority only shrinks. The oracle records what becomes durable,
+ * from the writes as they take effect, and checks every effect, crank, receipt and outcome against its own record.
  */
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';

@@ -1,4 +1,4 @@
-/** Checks policies and approvals: verdicts are applied, and no call is sent without the approval it needs (DESIGN 3.13, 5). */
+/** Checks policies and approvals: verdicts are applied, and no call is sent without the approval it needs. */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { HostEvent } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';

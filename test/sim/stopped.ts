@@ -1,4 +1,4 @@
-/** The quarantines of a simulated world, according to the operators' receipts: every path must honour them (DESIGN 2). */
+/** The quarantines of a simulated world, according to the operators' receipts: every path must honour them. */
 import type { QuarantineKind } from '@corral/protocol/model/quarantine';
 
 export class Stopped {

@@ -1,5 +1,5 @@
 /**
- * Computes which runs have read untrusted text (DESIGN 5), independently of the product: from their deliveries, the handles they opened,
+ * Computes which runs have read untrusted text, independently of the product: from their deliveries, the handles they opened,
  * and the knowledge of the runs that wrote to them. Only a value that was read raises the label; a handle does not until it is opened.
  */
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';

@@ -1,6 +1,6 @@
 /**
  * The bus: the only way out of an isolate. For each crank: parse, decide (decide.ts), commit once, then let the effects
- * leave; a tool's reply is settled and becomes the next delivery (DESIGN 1.4–1.6).
+ * leave; a tool's reply is settled and becomes the next delivery (ARCHITECTURE.md, "Journal and commit").
  */
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';

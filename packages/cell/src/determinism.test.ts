@@ -1,4 +1,4 @@
-/** The same journal gives the same effects (DESIGN 3.5, 4): random agents, recorded once and replayed under other conditions. */
+/** The same journal gives the same effects: random agents, recorded once and replayed under other conditions. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
  * Gives up the powers of the process. Node's permission model is only defence in depth: the walls of the operating system, which
- * the supervisor set up before this process started, are what confines it (DESIGN 3.2).
+ * the supervisor set up before this process started, are what confines it (ARCHITECTURE.md, "Walls").
  */
 
 /** Drops every permission that Node's model knows. Called after the addon is loaded and before any guest code is. */

@@ -1,4 +1,4 @@
-/** Feeds a journal to a fresh isolate and compares its effects with the recorded ones (DESIGN 3.5). */
+/** Feeds a journal to a fresh isolate and compares its effects with the recorded ones (ARCHITECTURE.md, "Replay"). */
 import { differenceText, firstDifferenceOf } from '@corral/protocol/wire/difference';
 import { REPLAY_FACTOR, type ReplayPayload } from '@corral/protocol/wire/frame';
 import { Fault, type Session } from './session.ts';

@@ -6,7 +6,7 @@
 /** The person who must act: the agent's author, the host's operator, or Corral's developers. */
 export type Audience = 'guest' | 'operator' | 'bug';
 
-/** Classes that agents see (DESIGN 6). All other errors are plain CorralErrors. */
+/** Classes that agents see. All other errors are plain CorralErrors. */
 export type ErrorClass =
   | 'Denied'
   | 'ApprovalExpired'
@@ -237,7 +237,7 @@ export const ERRORS = {
     hint: 'Give the command to the node that holds the run, or try again later; `kill` works from every node.',
   },
   CORRAL_IMAGE_MISSING: { audience: 'operator', hint: 'Run `npm run build`.' },
-  CORRAL_WALLS_MISSING: { audience: 'operator', hint: '`corral doctor` says how to turn each on; or leave it out of --require-walls.' },
+  CORRAL_WALLS_MISSING: { audience: 'operator', hint: 'Turn the wall on as `corral doctor` says, or leave it out of --require-walls.' },
   CORRAL_ONE_WALL: {
     audience: 'operator',
     hint: 'Install bubblewrap (`corral doctor` says what is missing), or say --one-wall if every agent of this host is trusted.',

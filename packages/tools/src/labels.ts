@@ -1,6 +1,6 @@
 /**
- * The capabilities that lower a label (DESIGN 5). The tools return their input unchanged. Each use waits for the owner's approval, and
- * the broker then lowers the label of exactly the value that the owner was shown.
+ * The capabilities that lower a label (ARCHITECTURE.md, "Policies and labels at the bus"). The tools return their input unchanged. Each
+ * use waits for the owner's approval, and the broker then lowers the label of exactly the value that the owner was shown.
  */
 import * as z from 'zod';
 import type { Tool } from '@corral/protocol/ports/tool';

@@ -1,5 +1,5 @@
 /**
- * Budgets are conserved (DESIGN 3.10): in families of runs that call, spawn, get answers, fail, lose replies and end, in random order.
+ * Budgets are conserved: in families of runs that call, spawn, get answers, fail, lose replies and end, in random order.
  * Ledgers, decisions, purses and bills are the real ones; the test counts beside them what the tools really took.
  */
 import assert from 'node:assert/strict';

@@ -1,6 +1,6 @@
 /**
  * The outcome and label of a child as its parent gets them. A child whose manifest declares a narrow output (a boolean, a number, one of
- * a few words) may read untrusted text and answer without passing the influence on (DESIGN 5), because the parent learns nothing but the
+ * a few words) may read untrusted text and answer without passing the influence on, because the parent learns nothing but the
  * value. The child's error messages are free text, so they are withheld.
  */
 import { isNarrow, narrowTypeOf, withoutInfluence } from '@corral/policy/flow/narrow';

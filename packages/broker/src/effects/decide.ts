@@ -1,6 +1,7 @@
 /**
- * Decides the effects of a crank: resolves, validates, decides. Synchronous and in memory (DESIGN 1.4). The ledger applies each effect
- * before the next one is decided, so the second call of a crank finds the purse without the amounts of the first.
+ * Decides the effects of a crank: resolves, validates, decides. Synchronous and in memory (ARCHITECTURE.md, "Journal and commit"). The
+ * ledger applies each effect before the next one is decided, so the second call of a crank finds the purse without the amounts of the
+ * first.
  */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Effect } from '@corral/protocol/wire/effect';
@@ -144,6 +145,9 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       decideFinish(ledger, effect);
       return undefined;
     case 'listen':
+      return undefined;
+    default:
+      effect satisfies never;
       return undefined;
   }
 }

@@ -42,7 +42,7 @@ const outcomeOf = (text: string) => {
 
 // Bug infinity: people were shown null for it, the digest was that of null, and the tool got Infinity.
 test.each(['1e400', '-1e400', '[1,{"a":1E+999}]', `1${'0'.repeat(400)}`, '-0', '-0.0', '-0e5', '-1e-400'])(
-  'a number that no number is, such as %s, ends the reading',
+  'a number that JavaScript cannot hold, such as %s, ends the reading',
   (number) => {
     expect(outcomeOf(data(number))).toMatchObject({ kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' });
   },

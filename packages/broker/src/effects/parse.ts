@@ -121,7 +121,7 @@ function refused(fault: JsonFault, text: string): Outcome {
     case 'depth':
       return failed('CORRAL_JSON_UNSUPPORTED', `An effect nests deeper than ${JSON_MAX_DEPTH} levels.`);
     case 'number':
-      return failed('CORRAL_JSON_UNSUPPORTED', `An effect holds ${fault.number}, which no number is.`);
+      return failed('CORRAL_JSON_UNSUPPORTED', `An effect holds ${fault.number}, which JavaScript cannot hold as a number.`);
     case 'members':
     case 'names': {
       if (fault.most === EFFECT_MEMBERS)

@@ -1,8 +1,8 @@
 /**
  * The state of one run as the broker knows it: its c-list, its purse, what is under way. A ledger changes only by journal entries,
- * through `apply`, so recovery repeats recorded decisions and never decides again (DESIGN 1.6). Each call of a crank is decided on the
- * state that the calls before it left. A live crank is therefore applied effect by effect, with the same steps, to a draft of the ledger.
- * The ledger adopts the draft as a whole, with the entry, or drops it.
+ * through `apply`, so recovery repeats recorded decisions and never decides again (ARCHITECTURE.md, "Journal and commit"). Each call of a
+ * crank is decided on the state that the calls before it left. A live crank is therefore applied effect by effect, with the same steps,
+ * to a draft of the ledger. The ledger adopts the draft as a whole, with the entry, or drops it.
  */
 import { Purse, type Amounts } from '@corral/policy/capability/purse';
 import type { FlowRun } from '@corral/policy/flow/run';
@@ -314,7 +314,7 @@ export class Ledger implements Books {
     return this.checkpoint !== undefined || this.record.service?.state !== undefined;
   }
 
-  /** The most serious of the things that the run waits on (DESIGN 2). */
+  /** The most serious of the things that the run waits on. */
   waitingOn(): WaitingOn {
     return waitingOn(this);
   }

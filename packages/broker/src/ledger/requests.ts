@@ -89,7 +89,7 @@ export const decided = (id: number, result: Result): { kind: 'decided'; id: numb
 /** The value of a reply as one JSON value, for provenance. */
 export const valueOf = (result: Result): Json => ('value' in result ? result.value : { error: result.error.message });
 
-/** The most serious of the things that the run waits on (DESIGN 2). */
+/** The most serious of the things that the run waits on. */
 export function waitingOn(ledger: Books): WaitingOn {
   if (ledger.held !== undefined) return ledger.held === 'upgrade' ? 'upgrade' : 'resolution';
   const idle = ledger.record.service !== undefined && !ledger.asked.turn;

@@ -60,6 +60,8 @@ export function takeEffect(ledger: Books, effect: Effect, decision: Decision | u
     case 'finish':
       ledger.finished = effect;
       return;
+    default:
+      effect satisfies never;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Evaluates the policies for one call: gathers the facts (flow of information, purse, history) and returns the verdict. Synchronous and
- * in memory, like all decisions (DESIGN 1.4).
+ * in memory, like all decisions (ARCHITECTURE.md, "Journal and commit").
  */
 import type { PolicyRequest } from '@corral/policy/cedar/request';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';

@@ -1,7 +1,7 @@
 /**
- * The only way to lower a label: a capability each use of which needs its owner's approval (DESIGN 5). The approval holds for exactly
- * what the owner was shown: for a value, that value by its digest; for the run itself, what it had read by then, so that nothing is
- * lowered if it has read more meanwhile.
+ * The only way to lower a label: a capability each use of which needs its owner's approval (ARCHITECTURE.md, "Policies and labels at the
+ * bus"). The approval holds for exactly what the owner was shown: for a value, that value by its digest; for the run itself, what it had
+ * read by then, so that nothing is lowered if it has read more meanwhile.
  */
 import { CLEAN, declassify, endorse, join, type LabelChange } from '@corral/policy/flow/labels';
 import type { Handled } from '@corral/policy/flow/handled';

@@ -1,6 +1,6 @@
 /**
  * Time in an isolate: the stamp of the current delivery, constant within a crank. Every function of V8 that reads the machine's
- * time is replaced here (DESIGN 4). If a new V8 adds one, determinism.test.ts fails.
+ * time is replaced here (ARCHITECTURE.md, "Crank and frame"). If a new V8 adds one, determinism.test.ts fails.
  */
 import { makePerformance } from './performance.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Removes, or makes repeatable, everything by which two executions of one journal could differ (DESIGN 4): garbage collection,
- * threads, the machine's randomness, the memory limit.
+ * Removes, or makes repeatable, everything by which two executions of one journal could differ (ARCHITECTURE.md, "Crank and frame"):
+ * garbage collection, threads, the machine's randomness, the memory limit.
  */
 import type { HostFunctions } from '../abi.ts';
 

@@ -16,6 +16,7 @@ const NAME = /^[a-z0-9][a-z0-9._/-]*$/;
 const ALIAS = /^[a-zA-Z][a-zA-Z0-9_]{0,63}$/;
 const SHOWN = 80;
 const { MAX_SAFE_INTEGER, isSafeInteger } = Number;
+const { getPrototypeOf, prototype: PLAIN } = Object;
 const parse = JSON.parse;
 const stringify = JSON.stringify;
 
@@ -33,6 +34,17 @@ function fieldsOf(name: string, options: unknown): Fields {
   if (options === undefined) return NONE;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid(name, options, 'an object');
   return options as Fields;
+}
+
+/**
+ * An object whose members are read by listing them, so all must be its own: in `{ where: { __proto__: … } }` the condition is inherited, and
+ * would be lost in silence.
+ */
+function membersOf(name: string, given: unknown): Fields {
+  const fields = fieldsOf(name, given);
+  const prototype: unknown = getPrototypeOf(fields);
+  if (prototype === PLAIN || prototype === null) return fields;
+  throw invalid(name, given, 'an object literal or an object without a prototype, whose members are its own');
 }
 
 function wholeNumber(name: string, value: unknown, least: number, most: number): number {
@@ -124,7 +136,7 @@ export function spawnOptions(options: unknown): { readonly caps: Fields | undefi
 
 /** Capabilities by name. Their values are checked when they become slots. */
 function capsOf(caps: unknown): Fields {
-  const fields = fieldsOf('caps', caps);
+  const fields = membersOf('caps', caps);
   const names = Object.keys(fields);
   if (names.length > BOUNDS.message_slots)
     throw invalid('caps', `${names.length} capabilities`, `at most ${BOUNDS.message_slots} capabilities`);
@@ -155,7 +167,7 @@ export const sleepSignal = (options: unknown): AbortSignal | undefined =>
 /** Amounts that a spawn moves to the child's purse. */
 export function budgetOf(budget: unknown): Record<string, number> {
   const amounts: Record<string, number> = bare({});
-  for (const [name, amount] of Object.entries(fieldsOf('budget', budget))) {
+  for (const [name, amount] of Object.entries(membersOf('budget', budget))) {
     if (amount === undefined || (name === 'slice' && typeof amount === 'function')) continue;
     const bounds = Object.hasOwn(BUDGET_BOUNDS, name) ? BUDGET_BOUNDS[name] : undefined;
     if (bounds === undefined) throw invalid('An amount of budget', name, `one of ${Object.keys(BUDGET_BOUNDS).join(', ')}`);
@@ -173,7 +185,7 @@ export function agentNameOf(name: unknown): string {
 export function attenuationOf(given: unknown): Attenuation {
   if (given === undefined) throw invalid('The terms of attenuate', given, 'an object');
   const terms: Record<string, unknown> = bare({});
-  for (const [name, value] of Object.entries(fieldsOf('The terms of attenuate', given))) {
+  for (const [name, value] of Object.entries(membersOf('The terms of attenuate', given))) {
     if (value === undefined) continue;
     const term = Object.hasOwn(TERMS, name) ? TERMS[name] : undefined;
     if (term === undefined) throw invalid('A term of attenuate', name, `one of ${Object.keys(TERMS).join(', ')}`);
@@ -199,7 +211,7 @@ const TERMS: Readonly<Record<string, Check>> = {
   rights,
   passes: rights,
   rate(value, name) {
-    const { per_minute, ...more } = fieldsOf(name, value);
+    const { per_minute, ...more } = membersOf(name, value);
     const other = Object.keys(more).at(0);
     if (other !== undefined) throw invalid('A term of rate', other, 'per_minute');
     return bare({ per_minute: wholeNumber('rate.per_minute', per_minute, 1, BOUNDS.uses_per_minute) });
@@ -212,7 +224,7 @@ const TERMS: Readonly<Record<string, Check>> = {
 };
 
 function where(value: unknown, name: string): Fields {
-  const conditions = fieldsOf(name, value);
+  const conditions = membersOf(name, value);
   const names = Object.keys(conditions);
   if (names.length > BOUNDS.predicates) throw invalid(name, `${names.length} arguments`, `at most ${BOUNDS.predicates} arguments`);
   const checked: Record<string, unknown> = bare({});
@@ -228,7 +240,7 @@ function where(value: unknown, name: string): Fields {
 function predicate(value: unknown, name: string): Fields {
   if (value === undefined) throw invalid(name, value, `an object with some of ${Object.keys(PREDICATES).join(', ')}`);
   const checked: Record<string, unknown> = bare({});
-  for (const [which, operand] of Object.entries(fieldsOf(name, value))) {
+  for (const [which, operand] of Object.entries(membersOf(name, value))) {
     if (operand === undefined) continue;
     const check = Object.hasOwn(PREDICATES, which) ? PREDICATES[which] : undefined;
     if (check === undefined) throw invalid(`A condition of ${name}`, which, `one of ${Object.keys(PREDICATES).join(', ')}`);

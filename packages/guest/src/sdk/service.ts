@@ -1,4 +1,4 @@
-/** Services: agents with keyed, long-lived instances, which are written to and reply (DESIGN 2, 4). */
+/** Services: agents with keyed, long-lived instances, which are written to and reply. */
 import { AGENT, type AgentContext, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type Uses } from './types.ts';
 
 /** The argument of a handler: one message, and the instance it is for. */

@@ -1,4 +1,4 @@
-/** The SDK's types: what an agent's author writes and receives (DESIGN 6). */
+/** The SDK's types: what an agent's author writes and receives. */
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Attenuation, Predicate, Right } from '@corral/protocol/model/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';

@@ -1,6 +1,6 @@
 /**
- * The derivation tree behind capabilities (DESIGN 3.11, 5). Every use checks a grant along its whole chain, so that revoking one
- * revokes all that was derived from it, at once and without visiting them.
+ * The derivation tree behind capabilities (ARCHITECTURE.md, "Authority and budgets"). Every use checks a grant along its whole chain, so
+ * that revoking one revokes all that was derived from it, at once and without visiting them.
  */
 import type { ErrorCode } from '@corral/protocol/errors';
 import { RIGHTS, type Attenuation, type Grant, type GrantState, type Right, type Target } from '@corral/protocol/model/grant';

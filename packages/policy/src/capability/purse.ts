@@ -1,6 +1,6 @@
 /**
  * A purse: what a run may still spend. Amounts are granted once; they are reserved when an effect is decided and settled when its
- * cost is known, so that work under way never exceeds the grant (DESIGN 3.10).
+ * cost is known, so that work under way never exceeds the grant (ARCHITECTURE.md, "Authority and budgets").
  */
 import { BUDGET_NAMES, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/model/manifest';

@@ -1,6 +1,6 @@
 /**
  * The interface of a detector: a name, thresholds, a description, and, for a detector of one run, a fold over the run's acts, calls or
- * meters. A detector is a file of its own and a line in list.ts; the configuration, the ladder, the saved state and the reference are
+ * meters. A detector is a file of its own (of one run: in `run/`) and a line in list.ts; the configuration, the ladder, the saved state and the reference are
  * derived from the list.
  */
 import type { Json } from '@corral/protocol/json';
@@ -44,7 +44,10 @@ export interface WatchedRun {
   readonly profile: Profile | undefined;
   /**
    * Reports a finding. It is passed on only if it is new, has grown in confidence, or still holds some events later (detectors.ts).
+   * @param confidence from 0 to 1, mostly by `sure`; the ladder compares it with the thresholds
    * @param about distinguishes findings of one detector: repeats of two tools are two findings
+   * @param evidence its `figures` are the numbers behind the sentence, such as `{ times, failures }`: counts, scores, seconds.
+   *   Programs read them, as people read `text`
    */
   say(confidence: number, about: string, evidence: FindingOf<string>['evidence']): void;
   /** Whether `say` would pass the finding on. */
@@ -53,7 +56,12 @@ export interface WatchedRun {
 
 export interface Detector<Name extends string, On extends keyof RunEvents, State extends Json | undefined> extends DetectorAbout<Name> {
   readonly on: On;
-  /** The initial state, as plain JSON, so that it is saved and loaded without further code; undefined for a detector without memory. */
+  /**
+   * The initial state, as plain JSON, so that it is saved and loaded without further code; undefined for a detector without memory. The
+   * state must stay bounded whatever the run does: names of tools, arguments and errors are an agent's choice, so a list or a record by
+   * name needs a maximum, and what is beyond it is dropped. `FORMAT` of detectors.ts is raised when the shape of a state changes so that
+   * older builds could not go on from it, and what was saved before is converted in `upToDate` there; a new detector needs neither.
+   */
   initial(this: void): State;
   /** Returns the state after an event: a new one, or the same one mutated. It must use no time or randomness but those of events. */
   observe(this: void, state: State, event: RunEvents[On], run: WatchedRun): State;

@@ -1,4 +1,4 @@
-/** The list of all detectors. A new one is a file in this folder and a line here. */
+/** The list of all detectors. A new detector of one run is a file in `run/` and a line here. */
 import { cascade, pingPong } from './causes.ts';
 import type { FindingOf } from './events.ts';
 import { interference } from './interference.ts';

@@ -1,7 +1,7 @@
 /**
- * Labels that follow a run (DESIGN 5): who may have influenced it, and who may read it. They form a lattice under `join`: reading
- * joins, and only an endorsement or a declassification lowers a label; those name who did it and why, and are recorded. Labels
- * are small JSON in a canonical form, so that they can be stored, compared and hashed.
+ * Labels that follow a run (ARCHITECTURE.md, "Policies and labels at the bus"): who may have influenced it, and who may read it. They
+ * form a lattice under `join`: reading joins, and only an endorsement or a declassification lowers a label; those name who did it and
+ * why, and are recorded. Labels are small JSON in a canonical form, so that they can be stored, compared and hashed.
  *
  * Integrity and confidentiality as in Denning, A Lattice Model of Secure Information Flow (1976) and Biba (1977); the three
  * sticky bits as in Meta's Agents Rule of Two (2025).

@@ -1,6 +1,6 @@
 /**
  * Narrow answers: a quarantined child may read a stranger's text, for instance by opening a handle, and answer with an enum, a
- * boolean or a number (DESIGN 5). Such an answer is too small to carry instructions, so it keeps the confidentiality of the text
+ * boolean or a number. Such an answer is too small to carry instructions, so it keeps the confidentiality of the text
  * but not its influence.
  */
 import type { Label } from './labels.ts';

@@ -1,6 +1,6 @@
 /**
  * Costs of calls in tokens and money. A tool declares beforehand what a call costs at most (`costs`, `money`), and reports
- * afterwards what it did cost; the first is reserved, the second is billed (DESIGN 3.10).
+ * afterwards what it did cost; the first is reserved, the second is billed (ARCHITECTURE.md, "Authority and budgets").
  */
 import * as z from 'zod';
 import { BUDGETS, MICROS, type BudgetName } from '../limits.ts';

@@ -18,7 +18,7 @@ export const CapabilityRequest = z.union([
 ]);
 export type CapabilityRequest = z.infer<typeof CapabilityRequest>;
 
-/** A JSON Schema as data. Its size and depth are limited; it is never evaluated outside of the agent's isolate (DESIGN 3.17). */
+/** A JSON Schema as data. Its size and depth are limited; it is never evaluated outside of the agent's isolate. */
 export const JsonSchema = z
   // Only size and depth are checked.
   .record(z.string(), z.unknown() as z.ZodType<Json>)

@@ -1,4 +1,4 @@
-/** How a run ended. Outcomes distinguish "ran, but the result was lost" from "never ran" (DESIGN 2). */
+/** How a run ended. Outcomes distinguish "ran, but the result was lost" from "never ran". */
 import * as z from 'zod';
 import { DIFFERENCE_KINDS } from '../wire/difference.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';

@@ -1,4 +1,4 @@
-/** The answer to an operation on a run: what was done, measured (DESIGN 3.8). */
+/** The answer to an operation on a run: what was done, measured (ARCHITECTURE.md, "Kill and pause, proved"). */
 import type { RunId } from '../ids.ts';
 import type { Control, Lifecycle } from './run.ts';
 

@@ -346,7 +346,8 @@ export interface Store {
    */
   take(node: number, room: RunRoom, now: number): Promise<Taken>;
   /**
-   * Gives up the lease of a run, if its journal and its inbox are as the owner has seen them: a compare-and-set (DESIGN 3.6).
+   * Gives up the lease of a run, if its journal and its inbox are as the owner has seen them: a compare-and-set
+   * (ARCHITECTURE.md, "Residence, parking and revival").
    * @param ledger the host's state of the run, returned by the next claim; a cache of its journal
    * @param deadline when it must be woken at the latest. Milliseconds since 1970
    * @param still whether it may not go on: then deliveries do not make it wakeable

@@ -6,7 +6,7 @@ import type { RunId, TenantId } from '../ids.ts';
 import type { Json } from '../json.ts';
 
 /**
- * Declarations of a tool: MCP's annotations, and Corral's own (DESIGN 5). They decide about the embargo, retries and the meaning
+ * Declarations of a tool: MCP's annotations, and Corral's own. They decide about the embargo, retries and the meaning
  * of a lost reply.
  */
 export interface ToolAnnotations {

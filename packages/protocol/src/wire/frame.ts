@@ -1,7 +1,7 @@
 /**
- * Frames between supervisor and cell: a fixed binary header, then a payload. Length, kind, incarnation and assignment are in the
- * header, so that a frame can be refused before any of its payload is buffered (DESIGN 3.3). A payload that the cell does not
- * need to understand (a delivery, a batch of effects) is text that only its reader parses.
+ * Frames between supervisor and cell: a fixed binary header, then a payload. Length, kind, incarnation and assignment are in the header,
+ * so that a frame can be refused before any of its payload is buffered (ARCHITECTURE.md, "Crank and frame"). A payload that the cell does
+ * not need to understand (a delivery, a batch of effects) is text that only its reader parses.
  *
  * This file is imported by cells, so it imports no libraries.
  */

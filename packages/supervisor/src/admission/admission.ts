@@ -1,4 +1,4 @@
-/** Checks bundles and jobs as a whole, before anything of them is stored (DESIGN 1.1). */
+/** Checks bundles and jobs as a whole, before anything of them is stored (ARCHITECTURE.md, "The path of one job"). */
 import { createHash } from 'node:crypto';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError } from '@corral/protocol/errors';

@@ -1,6 +1,7 @@
 /**
  * Watches cells from outside, by the operating system's measurements: a guest can make its cell ignore every timeout inside, but not the
- * SIGKILL that follows here. It also limits how many long cranks compute at once, so that they leave a core free (DESIGN 3.3, 3.16).
+ * SIGKILL that follows here. It also limits how many long cranks compute at once, so that they leave a core free (ARCHITECTURE.md,
+ * "Metering from outside").
  */
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';

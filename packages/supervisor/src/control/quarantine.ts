@@ -1,6 +1,6 @@
 /**
  * Quarantines: durable stops of an agent, one of its versions, a tenant or a tool. Every path honours them (submit, wake, spawn, message,
- * call) until a named person lifts them (DESIGN 2).
+ * call) until a named person lifts them.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunRecord } from '@corral/protocol/model/run';

@@ -1,5 +1,5 @@
 /**
- * The walls around a cell in addition to the isolate (DESIGN 3.2), and the command line that sets them up.
+ * The walls around a cell in addition to the isolate (ARCHITECTURE.md, "Walls"), and the command line that sets them up.
  *
  * bubblewrap: the cell has its own namespaces (users, processes, network, files and the rest) and sees only the runtime's own files,
  * read-only. If the supervisor is root, bubblewrap itself is started under a user id that nobody else has.

@@ -1,4 +1,7 @@
-/** Timers and the wall time of runs in memory. The one that is due first happens first. */
+/**
+ * Timers and the wall time of runs in memory, set again when a run comes back, after a restart or from being parked. The one that is due first
+ * happens first.
+ */
 import { dueOf, isTimed } from '@corral/broker/ledger/requests';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';

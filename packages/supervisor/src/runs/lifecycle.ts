@@ -332,7 +332,7 @@ export class RunLifecycle {
     });
   }
 
-  /** Ends a run that can never wake (DESIGN 2). */
+  /** Ends a run that can never wake. */
   endIfStalled(run: Run): Promise<void> {
     const message = 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.';
     return ifStalled(this.#options, run, () => this.endSoon(run, { kind: 'failed', code: 'CORRAL_STALLED', message }, false));

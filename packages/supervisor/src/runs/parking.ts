@@ -1,6 +1,6 @@
 /**
  * Takes runs out of memory, so that they are kept only in the store: those that have been idle for long, and idle ones when memory or
- * places are short. Parking is a compare-and-set on the inbox (DESIGN 3.6).
+ * places are short. Parking is a compare-and-set on the inbox (ARCHITECTURE.md, "Residence, parking and revival").
  */
 import type { Broker } from '@corral/broker/broker';
 import { dueOf } from '@corral/broker/ledger/requests';

@@ -1,8 +1,8 @@
 /**
  * Decides which runs are in memory. A run that has nothing to do is parked (kept only in the store) after an idle time or when memory is
  * short, and comes back with its next delivery. The store's inbox is authoritative, and wake-ups are only hints: parking is a
- * compare-and-set on the inbox, and a sweep finds the runs whose hint was lost (DESIGN 3.6). Nothing here grows with the number of parked
- * runs.
+ * compare-and-set on the inbox, and a sweep finds the runs whose hint was lost (ARCHITECTURE.md, "Residence, parking and revival").
+ * Nothing here grows with the number of parked runs.
  */
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';

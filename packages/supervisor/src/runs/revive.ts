@@ -1,6 +1,6 @@
 /**
  * Restores a run from the store: its journal is applied to a ledger, from the last checkpoint on, and the deliveries that wait for it are
- * put into its queue. No decision is made again (DESIGN 1.6).
+ * put into its queue. No decision is made again (ARCHITECTURE.md, "Residence, parking and revival").
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { dueOf } from '@corral/broker/ledger/requests';
