@@ -204,8 +204,11 @@ export class Fleet {
   }
 }
 
+/** How far the clock of a host may be from that of the world. Milliseconds */
+export const APART_MS = 3;
+
 /** Names, leases and clocks of hosts that share a store. @returns the node of a place, and how far a clock is ahead */
 export function nodesFrom(dice: Dice): [(i: number) => NodeOptions, () => number] {
   const lease_ms = dice.spread(300, 1_500);
-  return [(i) => ({ name: `node-${i}`, lease_ms, margin_ms: lease_ms / 5 }), () => dice.next() * 6 - 3];
+  return [(i) => ({ name: `node-${i}`, lease_ms, margin_ms: lease_ms / 5 }), () => (dice.next() * 2 - 1) * APART_MS];
 }

@@ -49,6 +49,9 @@ export class Setups {
   /** Those of hosts that have begun to start, each with the time at which it had started. */
   readonly #starting: { readonly setup: Setup; readonly isAlive: () => boolean; until: number }[] = [];
 
+  /** How far the clocks of hosts may be from that of the world. */
+  apart_ms = 0;
+
   /** @param from milliseconds since 1970 */
   put(from: number, setup: Setup): void {
     this.#all.push({ from, setup });
@@ -68,9 +71,9 @@ export class Setups {
     return this.#all.at(-1)?.setup ?? WHOLE;
   }
 
-  /** The configurations that may have been in force at a time, which is known to the millisecond. */
+  /** The configurations that may have been in force at a time, which is known to the millisecond by the clock of a host. */
   at(at: number): readonly Setup[] {
-    return this.between(at, at);
+    return this.between(at - this.apart_ms, at + this.apart_ms);
   }
 
   /** All that were in force at some time of these. */

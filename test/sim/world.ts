@@ -7,11 +7,10 @@ import { MICROS } from '@corral/protocol/limits';
 import type { HeldElsewhere } from '@corral/protocol/ports/store';
 import { Supervisor } from '@corral/supervisor/supervisor';
 import { accountsHold, heldBack } from './accounts.ts';
-import { isExpected } from './refusals.ts';
 import type { Cells } from './cells.ts';
 import { Dice } from './dice.ts';
 import type { Disk } from './disk.ts';
-import { Fleet, Host, nodesFrom } from './fleet.ts';
+import { APART_MS, Fleet, Host, nodesFrom } from './fleet.ts';
 import { cellsOf, diskOf, type Parts, type Seat, short } from './seats.ts';
 import { KnownNodes } from './nodes.ts';
 import { Pulse } from './pulse.ts';
@@ -21,6 +20,7 @@ import { Powers } from './powers.ts';
 import { replayAll } from './replays.ts';
 import { Operators } from './operators.ts';
 import { isAtRest, judgeRest } from './rest.ts';
+import { isExpected } from './refusals.ts';
 import { Rumours } from './rumours.ts';
 import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
@@ -134,8 +134,7 @@ export class World {
     this.#hints = dice.fork();
     this.#slices = dice.fork();
     const of = dice.fork();
-    const { supervisors } = this.#temper;
-    const [node, skew_ms] = supervisors > 1 ? nodesFrom(of) : [() => undefined, () => 0];
+    const [node, skew_ms] = this.#temper.supervisors > 1 ? nodesFrom(of) : [() => undefined, () => 0];
     this.#seat = { disk: this.disk, cells: this.cells, node: node(0), skew_ms: skew_ms() };
     this.#people = new Operators({
       oracle,
@@ -147,9 +146,10 @@ export class World {
       say: (what) => this.#say(what),
       refused: (error, what) => this.#expected(error, what),
     });
-    if (supervisors === 1) return;
+    if (this.#temper.supervisors === 1) return;
+    oracle.setups.apart_ms = APART_MS;
     const seats: Seat[] = [];
-    for (let i = 1; i < supervisors; i++) {
+    for (let i = 1; i < this.#temper.supervisors; i++) {
       const seat = () => seats[i - 1] as Seat;
       seats.push({
         disk: diskOf(parts, of.fork(), seat, this.disk),
