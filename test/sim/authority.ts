@@ -7,6 +7,8 @@ import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { MICROS } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/model/run';
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import type { Effect } from '@corral/protocol/wire/effect';
 import type { Book } from './book.ts';
 import type { Known } from './known.ts';
 
@@ -119,12 +121,26 @@ function spentBelow(book: Book, known: Known): Record<(typeof AMOUNTS)[number], 
   return total;
 }
 
-/** CPU time that a run has used, plus what its children hold. */
-export function cpuGiven(book: Book, known: Known): number {
-  let given = known.spent.cpu_ms;
+/** CPU time or bytes that a run has used, plus what its children hold. */
+export function amountGiven(book: Book, known: Known, name: 'cpu_ms' | 'bytes'): number {
+  let given = known.spent[name];
   for (const { run, told } of known.children.values()) {
     const child = book.runs.get(run);
-    if (child !== undefined) given += told ? cpuGiven(book, child) : child.record.budget.cpu_ms;
+    if (child !== undefined) given += told ? amountGiven(book, child, name) : child.record.budget[name];
   }
   return given;
+}
+
+/**
+ * Records the bytes that a crank costs at most. Each of its results costs up to the whole delivery; an effect costs its text, and for
+ * each handle in it a value, which is no longer than all that the run has been given.
+ */
+export function chargeBytes(known: Known, delivery: Delivery, deliveryText: string, effectsText: string): void {
+  const bytes = Buffer.byteLength(deliveryText);
+  known.given_bytes += bytes;
+  const results = delivery.kind === 'reply' ? delivery.results.length : 0;
+  let handles = 0;
+  for (const effect of JSON.parse(effectsText) as Effect[])
+    handles += effect.kind === 'open' ? 1 : 'handles' in effect ? (effect.handles?.length ?? 0) : 0;
+  known.spent.bytes += results * bytes + Buffer.byteLength(effectsText) + handles * known.given_bytes;
 }

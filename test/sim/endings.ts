@@ -1,7 +1,7 @@
 /** Checks that no run ends without a real reason, and that none waits for something that will never come. */
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Commit } from '@corral/protocol/ports/store';
-import { cpuGiven } from './authority.ts';
+import { amountGiven } from './authority.ts';
 import type { Book } from './book.ts';
 import type { Known } from './known.ts';
 
@@ -42,7 +42,7 @@ export function judgeEnd(book: Book, known: Known, outcome: Outcome, commit: Com
           () => `9: ${run} ended for its wall time of ${known.record.ceilings.wall_ms} ms after ${used} ms`,
         );
       }
-      if (outcome.limit === 'cpu_total') return must(cpuGiven(book, known) >= known.record.budget.cpu_ms);
+      if (outcome.limit === 'cpu_total') return must(amountGiven(book, known, 'cpu_ms') >= known.record.budget.cpu_ms);
       if (outcome.limit === 'stack') return must(book.deaths >= 3);
       if (outcome.limit === 'memory') return must(excuses?.has('memory') === true);
       if (outcome.limit === 'cpu' || outcome.limit === 'crank_wall')

@@ -1,7 +1,7 @@
 /** Checks deliveries: every answer, message, timer and end must be true and delivered for the first time. */
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId, RunId } from '@corral/protocol/ids';
-import { keptBack } from './authority.ts';
+import { amountGiven, keptBack } from './authority.ts';
 import type { Book } from './book.ts';
 import type { Known } from './known.ts';
 import type { Body } from './guest.ts';
@@ -82,6 +82,13 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
 const isWithheld = (result: Result): boolean =>
   'error' in result && result.error.code === 'CORRAL_BUDGET_EXCEEDED' && result.error.limit === 'bytes';
 
+/** Checks that a result was there, and that the run had no bytes left for it: used up by itself and ended children, or held by others. */
+function withheld(book: Book, known: Known, id: number, wasThere: boolean, where: string): void {
+  book.must(wasThere, () => `7: ${where}: result ${id} is withheld, and there is none`);
+  const [given, granted] = [amountGiven(book, known, 'bytes'), known.record.budget.bytes];
+  book.must(given >= granted, () => `10: ${where}: result ${id} is withheld, and at most ${given} of ${granted} bytes are used up`);
+}
+
 /** Checks the result of an effect: an acknowledgement means that it happened, a refusal that it did not. */
 function answered(book: Book, known: Known, result: Result, where: string): void {
   const run = known.record.id;
@@ -109,8 +116,7 @@ function answered(book: Book, known: Known, result: Result, where: string): void
       const hasEnded =
         its?.outcome !== undefined && (code === 'CORRAL_RECIPIENT_ENDED' || (code === 'CORRAL_REVOKED' && its.outcome.kind === 'killed'));
       const what = () => `7: ${where}: request ${result.id} is answered with ${code}, and ${peer} has not ended so`;
-      if (isWithheld(result))
-        book.must(its?.replied.has(name) === true, () => `7: ${where}: the reply to request ${result.id} is withheld, and there is none`);
+      if (isWithheld(result)) withheld(book, known, result.id, its?.replied.has(name) === true, where);
       else if (code === 'CORRAL_REVOKED' && !hasEnded) keptBack(book, grant, what);
       else book.must(hasEnded, what);
     }
@@ -156,10 +162,7 @@ function answered(book: Book, known: Known, result: Result, where: string): void
       () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
     );
   } else if (isWithheld(result)) {
-    book.must(
-      call.settled || tool === 'read' || book.powers.acts.has(key),
-      () => `7: ${where}: the result of call ${result.id} is withheld, and ${tool} has not acted`,
-    );
+    withheld(book, known, result.id, call.settled || tool === 'read' || book.powers.acts.has(key), where);
   } else if (code === 'CORRAL_TOOL_FAILED') {
     // If a person had the call made again, its attempts may have ended in different ways.
     const repeats = tool !== 'pay' || call.mayLeave > 1;

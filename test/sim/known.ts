@@ -79,7 +79,10 @@ export interface Known {
   /** Names of the messages that were delivered to it. */
   readonly given: Set<string>;
   readonly taken: Set<number>;
-  readonly spent: { calls: number; messages: number; children: number; cpu_ms: number };
+  /** `bytes`: what its cranks cost at most; how its purse is charged depends on what stands behind handles. */
+  readonly spent: { calls: number; messages: number; children: number; cpu_ms: number; bytes: number };
+  /** Bytes of all its deliveries. */
+  given_bytes: number;
   cancelled: boolean;
   cancelledTold: boolean;
   /** The influences on what the run knows. */

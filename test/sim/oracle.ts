@@ -12,7 +12,7 @@ import type { Receipt } from '@corral/protocol/model/receipt';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
 import type { Commit, CommitResult, HeldElsewhere, Seen, StoredRun, Taken } from '@corral/protocol/ports/store';
-import { granted, isWithin, keptBack, spawned, used } from './authority.ts';
+import { chargeBytes, granted, isWithin, keptBack, spawned, used } from './authority.ts';
 import { Book } from './book.ts';
 import { Calls } from './calls.ts';
 import type { Known } from './known.ts';
@@ -310,6 +310,7 @@ export class Oracle extends Book {
     // Checked first, since an answer removes its request from the record.
     this.taint.given(known, delivery, where);
     given(this, known, delivery, commit.consumed, where);
+    chargeBytes(known, delivery, deliveryText, effectsText);
     const byId = new Map(entry.decisions.map((decision) => [decision.id, decision]));
     for (const effect of JSON.parse(effectsText) as Effect[]) {
       const decision = 'id' in effect ? byId.get(effect.id) : undefined;

@@ -36,4 +36,12 @@ export const MONEY_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A grant can be used once more than its limit. */
   'one-more-use': [{ file: 'policy/src/capability/grants.ts', piece: 'node.used >= grant.uses', becomes: 'node.used > grant.uses' }],
+  /** The results of a run are withheld although it has bytes left. */
+  'withhold-early': [
+    {
+      file: 'supervisor/src/runs/queue.ts',
+      piece: "|| purse.left('bytes') > 0) return result;",
+      becomes: "|| purse.left('bytes') >= purse.granted.bytes) return result;",
+    },
+  ],
 };
