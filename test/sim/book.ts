@@ -3,6 +3,7 @@ import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { SqliteCore } from '@corral/store/sqlite/core';
+import type { KnownNodes } from './nodes.ts';
 import type { Powers } from './powers.ts';
 import { Setups } from './setup.ts';
 import { Stopped } from './stopped.ts';
@@ -54,6 +55,7 @@ export class Book {
   now: () => number = () => 0;
   core!: SqliteCore;
   powers!: Powers;
+  nodes!: KnownNodes;
 
   broken(what: string): void {
     this.violation ??= what;

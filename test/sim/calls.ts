@@ -120,11 +120,14 @@ export class Calls {
     };
   }
 
-  /** Records answers that the store keeps; it keeps them only while their writer owns the run. */
+  /**
+   * Records answers that the store keeps. It keeps them only while their writer owns the run, and takes nothing of a node that counts as
+   * dead, also before another one has taken the run and its epoch has changed.
+   */
   kept(run: RunId, epoch: number, results: readonly Result[]): void {
     const book = this.#book;
     const known = book.runs.get(run);
-    if (known === undefined || known.epoch !== epoch || known.parked || known.outcome !== undefined) return;
+    if (known === undefined || known.epoch !== epoch || known.parked || known.outcome !== undefined || book.nodes.isOfDead(run)) return;
     for (const { id } of results) {
       const call = known.calls.get(id);
       if (call !== undefined && !call.answered && !call.unknown) call.kept = true;

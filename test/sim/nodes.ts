@@ -39,6 +39,7 @@ export class KnownNodes {
     return fenced?.from === by && this.#now() <= fenced.until;
   }
 
+  /** Until when a node from which a run was taken may send what it had made durable before. Milliseconds since 1970. */
   sendsUntil(run: RunId): number | undefined {
     return this.#fenced.get(run)?.until;
   }
@@ -75,8 +76,7 @@ export class KnownNodes {
   }
 
   #committed({ run, spawned }: Commit, { created = [] }: CommitResult): void {
-    const holder = this.#runs.get(run)?.holder ?? 0;
-    if (this.#nodes.get(holder)?.lease === 0) this.#broken(`14: a commit of ${run} was taken, and node ${holder} counts as dead`);
+    if (this.isOfDead(run)) this.#broken(`14: a commit of ${run} was taken, and node ${this.#runs.get(run)?.holder} counts as dead`);
     this.committed(run);
     for (const { id } of spawned) this.admitted(id, this.#runs.get(run)?.holder);
     for (const id of created) this.admitted(id, undefined);
@@ -85,6 +85,11 @@ export class KnownNodes {
   holderOf(run: RunId): number | undefined {
     const held = this.#runs.get(run);
     return held === undefined || held.parked ? undefined : held.holder;
+  }
+
+  /** Whether the death of the node that holds a run was seen, so that the store takes nothing more of it for the run. */
+  isOfDead(run: RunId): boolean {
+    return this.#nodes.get(this.#runs.get(run)?.holder ?? 0)?.lease === 0;
   }
 
   isAlive(node: number): boolean {
@@ -135,10 +140,11 @@ export class KnownNodes {
     const lives = other && this.isAlive(held.holder);
     const known = this.#nodes.get(held?.holder ?? 0);
     return (result) => {
-      if (known !== undefined && other && !lives) known.lease = 0;
       if (result === undefined || held === undefined) return undefined;
       if ('holder' in result) return lives ? undefined : `node ${node} is refused ${run}, and its holder ${held.holder} is dead`;
+      // The store does not ask who holds a run that has ended.
       if (result.status.lifecycle === 'ended') return undefined;
+      if (known !== undefined && other && !lives) known.lease = 0;
       if (lives && !fences) return `node ${node} takes ${run} from node ${held.holder}, which is alive`;
       if (lives) this.#fenced.set(run, { from: held.holder, until: this.#now() + (known?.lease_ms ?? Number.POSITIVE_INFINITY) });
       const from = result.taken_from?.holder;

@@ -36,8 +36,6 @@ export class Oracle extends Book {
   #isCrowded = false;
   /** Time of the last death of a cell, in milliseconds since 1970. */
   #died = 0;
-  /** Until when a node from which a run was taken may send what it had made durable before. Milliseconds since 1970. */
-  sendsUntil: (run: RunId) => number | undefined = () => undefined;
   /** Runs whose admission was acknowledged. */
   readonly accepted = new Set<RunId>();
   /** Runs whose end a caller waits for, with the number of its host. */
@@ -51,7 +49,7 @@ export class Oracle extends Book {
   /** Checks a kill receipt: the run and its descendants have ended. */
   hasKilled(run: RunId, receipt: Receipt): void {
     this.killed.add(run);
-    const until = this.sendsUntil(run);
+    const until = this.nodes.sendsUntil(run);
     const said = receipt.fenced?.until;
     this.must(
       said === undefined || (until !== undefined && said >= until - SKEW_MS),

@@ -59,4 +59,8 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'commit-of-the-dead': [
     { file: 'store/src/core/apply.ts', piece: 'if (standing.lease === 0) {', becomes: 'if (standing.lease === -1) {' },
   ],
+  /** The store keeps no answer of a node that is alive, as if it counted as dead. */
+  'answers-of-the-living': [
+    { file: 'store/src/core/apply.ts', piece: 'standing.lease === 0) return;', becomes: 'standing.lease > 0) return;' },
+  ],
 };

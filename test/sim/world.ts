@@ -122,7 +122,7 @@ export class World {
       { ...this.#temper.powers, ...(this.#temper.debts ? { losing: 0.4 } : {}) },
     );
     this.cells = cellsOf(parts, dice.fork(), () => this.#seat);
-    oracle.sendsUntil = (run) => this.#nodes.sendsUntil(run);
+    oracle.nodes = this.#nodes;
     oracle.governed = this.#temper.governed;
     oracle.core = this.disk.core;
     oracle.powers = this.powers;

@@ -419,7 +419,7 @@ export interface Store {
   commit(commit: Commit): Promise<CommitResult>;
   /**
    * Keeps answers to calls of a run, each once, until a commit includes it (`answered`). Nothing is kept if the run has ended, is
-   * parked, or has another epoch.
+   * parked, or has another epoch, or if the node that holds it counts as dead.
    */
   keep(run: RunId, epoch: number, results: readonly Result[]): Promise<void>;
 
