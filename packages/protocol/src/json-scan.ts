@@ -31,6 +31,8 @@ export type JsonFault =
 const [QUOTE, COMMA, COLON] = [34, 44, 58];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
 const [MINUS, PLUS, DOT, ZERO, NINE, LOWER_E, UPPER_E] = [45, 43, 46, 48, 57, 101, 69];
+/** White space of JSON (RFC 8259, section 2). */
+const SPACES: ReadonlySet<number> = new Set([32, 9, 10, 13]);
 /** A longer number is refused. The longest that `JSON.stringify` writes has 25 characters. */
 const LONGEST_NUMBER = 400;
 /** Shorter ones, without an exponent, are held exactly or rounded as usual. */
@@ -109,6 +111,8 @@ export class JsonScan {
 
   /** Takes one character, or a number, outside of strings. @returns the next position */
   #outside(at: number, code: number): number {
+    // Nothing but white space follows a list or object that is complete.
+    if (this.#over && this.#objects.length === 0 && !SPACES.has(code)) this.fault = { kind: 'syntax' };
     switch (code) {
       case QUOTE:
         this.#string = at + 1;

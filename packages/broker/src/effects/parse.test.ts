@@ -85,12 +85,33 @@ test.each([
   expect(outcomeOf(text)).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_INVALID' });
 });
 
-test.each(['', '{}', '7', 'null', '[', '[1', '[{]}', '[]]', '[][]', '[1,]', '[,1]', '{"a":[1,2]}', '["]', '[{"kind":"log"}', '[{"a" 1}]'])(
-  'a text that is no list of effects, such as %j, is refused',
-  (text) => {
-    expect(outcomeOf(text)).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_INVALID' });
-  },
-);
+test.each([
+  '',
+  '{}',
+  '7',
+  'null',
+  '[',
+  '[1',
+  '[{]}',
+  '[]]',
+  '[][]',
+  '[1,]',
+  '[,1]',
+  '{"a":[1,2]}',
+  '["]',
+  '[{"kind":"log"}',
+  '[{"a" 1}]',
+  '[]7',
+  '[{"kind":"log","level":"info","text":"x"}]9007199254740993',
+  '[] []',
+  '[]"a"',
+  '[]\u00a0',
+  '\u00a0[]',
+  '[]:',
+  '[],',
+])('a text that is no list of effects, such as %j, is refused', (text) => {
+  expect(outcomeOf(text)).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_INVALID' });
+});
 
 test('white space, escapes and brackets within strings change nothing', () => {
   const odd = { kind: 'emit', event: '}],"[{', data: ['\\', '"', ']', { '{"': '\\"' }] };

@@ -78,7 +78,7 @@ export class EffectReader {
     this.#items = items;
     const [count, most] = [items.length / 2, MACHINE.effects_per_crank.default];
     if (fault !== undefined) this.outcome = refused(fault, this.#text);
-    else if (!/^\s*\[/.test(this.#text)) this.outcome = notAnArray(this.#text);
+    else if (!/^[ \t\n\r]*\[/.test(this.#text)) this.outcome = notAnArray(this.#text);
     else if (count > most) {
       const message = `One crank made ${count} effects; at most ${most} may leave at once.`;
       this.outcome = { kind: 'exceeded', limit: 'effects_per_crank', message };
