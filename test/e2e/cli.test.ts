@@ -171,11 +171,7 @@ describe('corral run', () => {
       ],
       /CORRAL_SCHEMA_INVALID/,
     ],
-    [
-      'an input that is not JSON',
-      async () => ['run', HELLO, '--input', '{name}'],
-      /CORRAL_USAGE --input cannot be read, because there is no JSON in it/,
-    ],
+    ['an input that is not JSON', async () => ['run', HELLO, '--input', '{name}'], /CORRAL_USAGE --input is not valid JSON/],
     ['an input from a file that is not there', async () => ['run', HELLO, '--input', '@nowhere.json'], /CORRAL_USAGE .*nowhere\.json/],
     ['a file that is not there', async () => ['run', 'nowhere.ts'], /CORRAL_USAGE .*nowhere\.ts/],
     ['a folder that is not there', async () => ['run', HELLO, '--read', 'nowhere'], /CORRAL_USAGE .*--read/],

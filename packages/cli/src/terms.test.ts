@@ -23,7 +23,7 @@ describe('--budget', () => {
     ['money=-1', /is not an amount/],
     ['money', /money is not of the form NAME=VALUE/],
     ['', /says nothing/],
-    ['{', /there is no JSON in it/],
+    ['{', /is not valid JSON/],
   ])('refuses %j with what is wrong', async (text, message) => {
     await expect(budgetArgument(text)).rejects.toThrow(message);
   });
@@ -56,7 +56,7 @@ describe('--grant', () => {
     ['pay:use=3', /pay has no term use; terms are uses/],
     ['pay:where.amount=3', /where\.ARGUMENT\.PREDICATE; predicates are equals/],
     ['pay:where.amount.most=3', /predicates are equals/],
-    ['pay:{"uses":', /there is no JSON in it/],
+    ['pay:{"uses":', /is not valid JSON/],
   ])('refuses %j with what is wrong', (text, message) => {
     expect(() => grantArguments([text])).toThrow(message);
   });

@@ -91,7 +91,7 @@ describe('a JSON text', () => {
     expect(refusal(Buffer.from('\uFEFF{"a":1}', 'utf16le'))).toBe('is not UTF-8');
   });
 
-  test.each(['', '{a:1}', '{"a":1}}', "{'a':1}", '\uFEFF\uFEFF1', '[1,]'])('that is none is refused: %j', (text) =>
-    expect(refusal(text)).toMatch(/^cannot be read, because there is no JSON in it: /),
+  test.each(['', '{a:1}', '{"a":1}}', "{'a':1}", '\uFEFF\uFEFF1', '[1,]'])('that is not JSON is refused: %j', (text) =>
+    expect(refusal(text)).toMatch(/^is not valid JSON: /),
   );
 });

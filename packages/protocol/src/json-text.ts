@@ -42,7 +42,7 @@ export function* readJsonInPieces(text: string | Uint8Array, bounds: JsonBounds)
   try {
     value = JSON.parse(json) as Json;
   } catch (error) {
-    throw new JsonTextError(`cannot be read, because there is no JSON in it: ${error instanceof Error ? error.message : String(error)}`);
+    throw new JsonTextError(`is not valid JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (scan.named !== membersRead(value)) throw new JsonTextError(`names ${repeated(json)} twice in one object`);
   return value;
