@@ -55,15 +55,7 @@ export class Slices {
   #slice = WHOLE;
   /** CPU time that deciding has taken so far. */
   #spent_ms = 0;
-  /**
-   * Milliseconds. Reading the CPU time of a thread is a system call of 3 microseconds, which is much for a short crank; that one is measured
-   * by the clock, which says at least as much.
-   */
-  readonly #cpu: () => number;
-
   constructor(options: SlicesOptions, run: BusRun, crank: Crank, decided: Decided) {
-    const { clock } = options;
-    this.#cpu = (crank.effectsText.length < METERED_CHARS ? undefined : clock.cpu) ?? clock.monotonic;
     this.#options = options;
     this.#run = run;
     this.#crank = crank;
@@ -127,6 +119,15 @@ export class Slices {
     // A crank that was decided at once costs nothing, so an entry depends on measured times only where it took long.
     draft.finish(this.#isOpen ? Math.round(this.#spent_ms * 1000) : 0, isTooLong);
     return draft;
+  }
+
+  /**
+   * Milliseconds. Reading the CPU time of a thread is a system call of 3 microseconds, which is much for a short crank; that one is measured
+   * by the clock, which says at least as much.
+   */
+  #cpu(): number {
+    const { clock } = this.#options;
+    return clock.cpu === undefined || this.#crank.effectsText.length < METERED_CHARS ? clock.monotonic() : clock.cpu();
   }
 
   /** Decides the next effects. @returns whether there are more */
