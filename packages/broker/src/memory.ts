@@ -94,8 +94,11 @@ export class Memory {
    * tenant may have are not refused for what others of it have.
    * @param coming bytes on their way to it, and to all runs of its tenant
    */
-  lacks({ tenant, memory }: KeptRun, coming: Coming = NOTHING): string | undefined {
+  lacks(run: KeptRun, coming: Coming = NOTHING): string | undefined {
+    const { tenant } = run;
     if (!this.isFull(tenant, coming.tenant)) return undefined;
+    // Only now, because it is a sum over what the run has.
+    const { memory } = run;
     const { bytes, runs } = this.of(tenant);
     const most = Math.min(this.most.tenant, Math.max(bytes + coming.tenant, 1));
     if (memory + coming.run < most / Math.max(1, runs)) return undefined;

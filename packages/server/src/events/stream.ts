@@ -88,8 +88,9 @@ export class Feed {
     const [n, at, era] = [this.#last, this.#now(), this.#era];
     const event: Event = { id: `${era}-${n}`, at, kind, tenant, run, agent, data };
     const text = place === undefined ? JSON.stringify(data) : undefined;
-    this.#rows.add({ n, era, at, kind, tenant, run, agent, data: text, place });
-    if (this.#followers.size > 0) this.#keep(event);
+    const row: EventRow = { n, era, at, kind, tenant, run, agent, data: text, place };
+    this.#rows.add(row);
+    if (this.#followers.size > 0) this.#keep(row, data);
     for (const listener of this.#listeners) listener(event);
     for (const wake of this.#followers.keys()) wake();
     return event;
@@ -146,11 +147,7 @@ export class Feed {
 
   /** A row in the format of server-sent events; its data may have to be read from a journal. */
   async frameOf(row: EventRow): Promise<string> {
-    const { n, era, at, kind, tenant, run, agent, data } = row;
-    const id = `${era}-${n}`;
-    const text = data ?? (await this.#payloads.of(row));
-    const about = JSON.stringify({ id, at, kind, tenant, run, agent });
-    return `id: ${id}\nevent: ${kind}\ndata: ${kind === 'reset' ? text : `${about.slice(0, -1)},"data":${text}}`}\n\n`;
+    return frame(row, row.data ?? (await this.#payloads.of(row)));
   }
 
   /** @param wake called for each event, whether it passes or not @returns what ends it */
@@ -172,11 +169,11 @@ export class Feed {
     this.#rows.close();
   }
 
-  #keep(event: Event): void {
-    const { id, kind, tenant, run, agent } = event;
+  #keep(row: EventRow, data: Json): void {
+    const { kind, tenant, run, agent } = row;
     const about = { kind, tenant, run, agent };
     const isWanted = this.#followers.values().some((filter) => passes(about, filter));
-    const text = isWanted ? `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify(event)}\n\n` : undefined;
+    const text = isWanted ? frame(row, row.data ?? JSON.stringify(data)) : undefined;
     this.#cache.push({ about, text });
     this.#cached += sizeOf(text);
     while (this.#cached > EVENTS.event_cache_bytes.default && this.#head < this.#cache.length - 1) {
@@ -188,6 +185,13 @@ export class Feed {
     this.#cache.splice(0, this.#head);
     this.#head = 0;
   }
+}
+
+/** A row in the format of server-sent events. @param data as JSON */
+function frame({ n, era, at, kind, tenant, run, agent }: EventRow, data: string): string {
+  const id = `${era}-${n}`;
+  const about = JSON.stringify({ id, at, kind, tenant, run, agent });
+  return `id: ${id}\nevent: ${kind}\ndata: ${kind === 'reset' ? data : `${about.slice(0, -1)},"data":${data}}`}\n\n`;
 }
 
 const sizeOf = (text: string | undefined) => ENVELOPE + (text?.length ?? 0);

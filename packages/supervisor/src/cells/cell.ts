@@ -427,7 +427,7 @@ export class Cell {
       this.#process.demote(false);
     }
     this.#advance();
-    if (task.kind === 'crank') this.tenure.cranked(this.#now());
+    if (task.kind === 'crank') this.tenure.cranked(this.#now);
     if (task.void) this.#events.onFree(this);
     else if (fault !== undefined) this.#events.onFault(this, task, frame.assignment, fault, frame);
     else if (task.kind === 'crank') this.#events.onCranked(this, task, frame.payload, frame);

@@ -4,7 +4,7 @@
  * "Metering from outside").
  */
 import { MACHINE, type LimitName } from '@corral/protocol/limits';
-import type { Clock } from '@corral/protocol/ports/machine';
+import type { Clock, ProcessMeter } from '@corral/protocol/ports/machine';
 import type { Cell } from './cell.ts';
 import { HELP, IdleWatch } from './idle-watch.ts';
 import type { Measured, Task } from './task.ts';
@@ -94,25 +94,25 @@ export class CpuWatchdog {
       if (cell.task !== undefined) this.#calm = false;
       return;
     }
-    if (cell.task === undefined) {
-      cell.look();
-      this.#lookAtIdle(cell);
-    } else {
+    const { task } = cell;
+    if (task === undefined) cell.look();
+    // The process is measured once in a look.
+    const meter = task === undefined ? cell.idle : cell.meter();
+    if (task === undefined) this.#lookAtIdle(cell);
+    else {
       this.#calm = false;
-      this.#lookAtTask(cell, cell.task);
+      this.#lookAtTask(cell, task, meter);
     }
     if (cell.killed) return;
-    const meter = cell.task === undefined ? cell.idle : cell.meter();
     const beside = meter === undefined ? undefined : this.#idle.beside(cell, meter);
     // No cell starts processes. A child process means that the guest has broken out of its isolate, and the meter does not count the child.
     if (meter?.children === true) cell.killAsUntrusted('It started processes.');
     else if (beside !== undefined) cell.killAsUntrusted(beside);
-    else this.#lookAtSize(cell);
+    else this.#lookAtSize(cell, meter ?? cell.idle);
   }
 
-  #lookAtTask(cell: Cell, task: Task): void {
+  #lookAtTask(cell: Cell, task: Task, meter: ProcessMeter | undefined): void {
     const held = cell.held_ms();
-    const meter = cell.meter();
     // Without measurements, the time for which the task has held its cell counts. The end of a process whose exit is being reported does not.
     const none: Measured = { used_ms: cell.metered ? (task.used_ms ?? 0) : held, beside_ms: 0, grown_mib: 0 };
     const measured = meter === undefined ? none : task.measure(meter, cell.idle);
@@ -130,7 +130,7 @@ export class CpuWatchdog {
     // again.
     this.#doubted.set(cell, task);
     this.#options.clock.after(0, () => {
-      if (!this.#closed && cell.task === task && !cell.killed && !cell.frozen) this.#lookAtTask(cell, task);
+      if (!this.#closed && cell.task === task && !cell.killed && !cell.frozen) this.#lookAtTask(cell, task, cell.meter());
     });
   }
 
@@ -160,10 +160,10 @@ export class CpuWatchdog {
   }
 
   /** Enforces the maximum memory of a cell, whether it has work or not. */
-  #lookAtSize(cell: Cell): void {
+  #lookAtSize(cell: Cell, meter: ProcessMeter | undefined): void {
+    if (meter === undefined) return;
+    const { rss_mib } = meter;
     const { cell_memory_mib, clock } = this.#options;
-    const rss_mib = cell.task === undefined ? cell.idle?.rss_mib : (cell.meter()?.rss_mib ?? cell.idle?.rss_mib);
-    if (rss_mib === undefined) return;
     cell.sized(rss_mib, cell_memory_mib);
     const heaviest = cell.growth.heaviest();
     const memory = heaviest === undefined ? 0 : this.#options.memory_mib(cell, heaviest.assignment);

@@ -31,6 +31,7 @@ export const tenantOf = (of: Household): TenantId => of.split(' ', 1)[0] as Tena
 /** The time of a household in a cell. A cell gets one household, and is never given to another. */
 export class Tenure {
   #household: Household | undefined;
+  #tenant: TenantId | undefined;
   #crankedSince: number | undefined;
   #retiring = false;
 
@@ -40,7 +41,7 @@ export class Tenure {
   }
 
   get tenant(): TenantId | undefined {
-    return this.#household && tenantOf(this.#household);
+    return this.#tenant;
   }
 
   /** When the first crank was completed in the cell; undefined before that. */
@@ -55,10 +56,11 @@ export class Tenure {
 
   begin(household: Household | undefined): void {
     this.#household = household;
+    this.#tenant = household && tenantOf(household);
   }
 
-  cranked(now: number): void {
-    this.#crankedSince ??= now;
+  cranked(now: () => number): void {
+    this.#crankedSince ??= now();
   }
 
   retire(): void {

@@ -42,7 +42,9 @@ export class RunQueue {
   readonly #ledger: Ledger;
   readonly #items: Queued[] = [];
   #lastInbox = 0;
-  #memory = 0;
+  /** Approximate bytes of the deliveries, but for those that were not weighed yet; most leave before anybody asks for the sum. */
+  #weighed = 0;
+  readonly #unweighed = new Set<Queued>();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -58,7 +60,9 @@ export class RunQueue {
 
   /** Approximate bytes in memory. */
   get memory(): number {
-    return this.#memory;
+    for (const queued of this.#unweighed) this.#weighed += weightOf(queued);
+    this.#unweighed.clear();
+    return this.#weighed;
   }
 
   /** Number of the last inbox item that was received. */
@@ -95,8 +99,9 @@ export class RunQueue {
 
   /** Replaces each delivery that is not in the inbox. @param left the new delivery; undefined drops it */
   sift(left: (delivery: PendingDelivery) => PendingDelivery | undefined): void {
-    this.#memory = 0;
-    for (const { delivery, inbox } of this.#items.splice(0)) {
+    const all = this.#items.slice();
+    this.#clear();
+    for (const { delivery, inbox } of all) {
       const kept = inbox === undefined ? left(delivery) : delivery;
       if (kept !== undefined) this.#put({ delivery: kept, inbox });
     }
@@ -111,7 +116,7 @@ export class RunQueue {
   take(): Queued | undefined {
     for (let next = this.#next; next >= 0; next = this.#next) {
       const [queued] = this.#items.splice(next, 1);
-      if (queued !== undefined) this.#memory -= weightOf(queued);
+      if (queued !== undefined && !this.#unweighed.delete(queued)) this.#weighed -= weightOf(queued);
       const due = queued && this.#due(queued);
       if (due !== undefined) return due;
     }
@@ -121,8 +126,7 @@ export class RunQueue {
   /** Drops all deliveries. @returns the grants that they carried */
   drop(): GrantId[] {
     const grants = this.unreceived;
-    this.#items.length = 0;
-    this.#memory = 0;
+    this.#clear();
     return grants;
   }
 
@@ -149,7 +153,13 @@ export class RunQueue {
   #put(queued: Queued, first = false): void {
     if (first) this.#items.unshift(queued);
     else this.#items.push(queued);
-    this.#memory += weightOf(queued);
+    this.#unweighed.add(queued);
+  }
+
+  #clear(): void {
+    this.#items.length = 0;
+    this.#weighed = 0;
+    this.#unweighed.clear();
   }
 
   /**
