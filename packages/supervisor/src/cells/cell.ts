@@ -42,6 +42,7 @@ export interface CellEvents {
 const AHEAD = 3;
 /** Maximum age of the measurement of an idle process from which the next task is measured. Milliseconds. */
 const LOOK_MS = 20;
+
 export class Cell {
   readonly id: CellId;
   readonly incarnation: number;

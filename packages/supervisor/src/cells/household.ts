@@ -1,6 +1,6 @@
 /**
- * Decides which runs share a cell. A household is the runs that may be in one process: all of a tenant, those of one of its agents, or a single run. If
- * the code of one of them takes the process over, it can read the others.
+ * Decides which runs share a cell. A household is the runs that may be in one process: all of a tenant, those of one of its agents, or a
+ * single run. If the code of one of them takes the process over, it can read the others.
  */
 import type { TenantId } from '@corral/protocol/ids';
 

@@ -33,6 +33,7 @@ export interface SchedulerOptions extends Pick<CellReplaysOptions, 'replayPage'>
 
 /** Time after which a journal that could not be read is tried again. Milliseconds. */
 const AGAIN_MS = 500;
+
 export class Scheduler {
   readonly #options: SchedulerOptions;
   /** Runs in the `ready` line of a cell, or waiting for a cell or for their journal. */
