@@ -1,6 +1,11 @@
 /**
  * Published flaws of what cells and the host run on, for `corral doctor`. SECURITY.md says how this table is kept: with each release of
  * Node.js or isolated-vm that closes a flaw comes a row, whose source is the vendor's own advisory.
+ *
+ * How the rows were compared: Node's pages of December 2025 to July 2026 themselves; October by the notes of Node 26.12.1, without its page;
+ * November by the record of CVE-2026-123866, whose severity was not read. CVE-2026-123864, -123872 and -123874 came out on the same day; they
+ * are not in the table, because the versions that fix them were not read. The two older flaws of isolated-vm by their CVE records,
+ * GHSA-864f-rcv7-6rh4 by reports of others and the versions that npm has.
  */
 
 export type Component = 'Node' | 'isolated-vm';
@@ -8,7 +13,7 @@ type Severity = 'critical' | 'high' | 'medium';
 
 export interface Advisory {
   readonly component: Component;
-  /** Ids of its CVEs or its GHSA, the gravest first. */
+  /** Ids of its CVEs or its GHSA, the gravest first. Lesser ones may be missing. */
   readonly ids: readonly string[];
   readonly severity: Severity;
   /** The first version of each line that is sound, by its major number. A line that is not named was not affected. */
@@ -50,7 +55,16 @@ export const ADVISORIES: readonly Advisory[] = [
   },
   {
     component: 'Node',
-    ids: ['CVE-2026-56848', 'CVE-2026-58043', 'CVE-2026-58040', 'CVE-2026-58041', 'CVE-2026-58042', 'CVE-2026-58045', 'CVE-2026-56850'],
+    ids: [
+      'CVE-2026-56848',
+      'CVE-2026-56846',
+      'CVE-2026-58043',
+      'CVE-2026-58040',
+      'CVE-2026-58041',
+      'CVE-2026-58042',
+      'CVE-2026-58045',
+      'CVE-2026-56850',
+    ],
     severity: 'high',
     fixed: { 24: '24.18.1', 26: '26.5.1' },
     source: 'https://nodejs.org/en/blog/vulnerability/july-2026-security-releases',
