@@ -1,4 +1,5 @@
 /** The passes of a scoreboard: all guests, on one host after the other, and an honest guest before and after them as a floor. */
+import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { MACHINE } from '../../bench/measure.ts';
 import { agentFile } from '../../agents/file.ts';
@@ -36,6 +37,8 @@ export interface Row {
   readonly alone: readonly string[] | undefined;
 }
 export interface Board {
+  /** State of the code that was measured, as git names it. */
+  readonly commit: string;
   readonly machine: typeof MACHINE;
   readonly seed: number;
   readonly passes: number;
@@ -109,6 +112,12 @@ export async function board(options: BoardOptions): Promise<Board> {
   }
 }
 
+/** The commit of this folder, with a mark if files differ from it. */
+function commit(): string {
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: import.meta.dirname, encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : 'unknown';
+}
+
 /** A fault of the harness or of the host is one of the guest that it was met with. */
 async function tried(host: BoardHost, guest: Guest, draw: (from: number, to: number) => number): Promise<Trial> {
   try {
@@ -170,6 +179,7 @@ function summary(
   });
   const all = [...seen.values()].flat();
   return {
+    commit: commit(),
     machine: MACHINE,
     seed,
     passes,

@@ -2,6 +2,9 @@
 import { BOUNDS, JUDGED } from './judge.ts';
 import type { Board, Row } from './board.ts';
 
+/** What a table and a picture say that were made with --lenient. */
+const BUSY = 'the machine was busy, so times and memory were not judged, and show no bound that holds or does not';
+
 const number = (value: number | null) => (value === null ? '–' : String(Math.round(value)));
 const HEAD = ['guest', 'outcome', 'late', 'gap other', 'gap own', 'block', 'kill', 'pause', 'host', 'cell'] as const;
 
@@ -20,15 +23,16 @@ const cells = ({ name, outcome, figures: f }: Row): string[] => [
 
 /** The machine, its load and the floor, a line each. */
 function circumstances(board: Board): string[] {
-  const { machine, passes, seed, load, floor, gap_p99_ms } = board;
+  const { commit, machine, passes, seed, load, floor, gap_p99_ms } = board;
   const round = (value: number) => Math.round(value * 10) / 10;
   const one = (which: 'before' | 'after') => {
     const of = floor[which];
     return `${which}: gap ${round(of.gap_other_ms)} (p99 ${round(of.gap_p99_ms)}), block ${round(of.block_ms)}, ${round(of.overhead_ms)} from admission to the answer beside its CPU time`;
   };
   return [
+    `commit ${commit}`,
     `${machine.cores} cores, ${machine.cpu}, ${machine.memory_gib} GiB, Node ${machine.node}; ${passes} ${passes === 1 ? 'pass' : 'passes'}, seed ${seed}`,
-    `load of the machine: ${round(load.before)} before, ${round(load.median)} in the median, ${round(load.after)} after${board.lenient ? '; the machine was busy, so times and memory were not judged' : ''}`,
+    `load of the machine: ${round(load.before)} before, ${round(load.median)} in the median, ${round(load.after)} after${board.lenient ? `; ${BUSY}` : ''}`,
     `floor, in ms, beside an honest guest: ${one('before')}; ${one('after')}`,
     `p99 of the gap over all guests, in ms: ${round(gap_p99_ms.other)} in the other tenant, ${round(gap_p99_ms.own)} in its own; at most ${BOUNDS.gap_p99_ms}`,
   ];
@@ -106,6 +110,7 @@ export function picture(board: Board): string {
     });
     return `${text(LEFT - 10, y + 4, row.name, `text-anchor="end"${row.faults.length > 0 ? ' fill="#cf222e"' : ''}`)}${dots.join('')}`;
   });
+  if (board.lenient) legend.push(text(LEFT - 10, 36, `${BUSY}.`));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${LEFT + WIDTH + 40}" height="${height}" font-family="sans-serif" font-size="11">
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${[...legend, ...ticks, ...rows].join('\n')}

@@ -9,18 +9,23 @@ export default defineAgent({
   uses: { read: 'tool:hostile.read' },
   async run({ caps, open }) {
     const whole = await caps.read.handle({ levels: 2, branches: 2 });
-    const right = await open(whole.part(0)).then(
-      () => true,
-      () => false,
+    // The host takes the text of an index for the index itself, and knows both as one place.
+    const right = await Promise.all(
+      [0, '0'].map((name) =>
+        open(whole.part(name)).then(
+          () => true,
+          () => false,
+        ),
+      ),
     );
     const refused = await Promise.all(
-      ['0', '00', '+0', '-0', ' 0', '0x0', '1e0'].map((name) =>
+      ['00', '+0', '-0', ' 0', '0x0', '1e0'].map((name) =>
         open(whole.part(name)).then(
           () => false,
           () => true,
         ),
       ),
     );
-    return right && refused.every(Boolean);
+    return [...right, ...refused].every(Boolean);
   },
 });
