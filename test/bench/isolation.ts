@@ -1,11 +1,8 @@
 /** Measures what it costs that agents of a tenant share no cell. */
-import * as z from 'zod';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
-import { inlineTool } from '@corral/tools/define';
-import { CLOSED } from './calls.ts';
 import { treePss } from './floors/floors.ts';
 import { durations, values, type Figure } from './measure.ts';
-import { FIRST } from './starts.ts';
+import { FIRST, markWaiting } from './starts.ts';
 import { benchWorld, settled } from './world.ts';
 
 /** Agents of a tenant that have a run each, for the costs of cells that they do not share. */
@@ -20,15 +17,7 @@ export async function isolation(): Promise<Figure[]> {
   let release: () => void = () => undefined;
   const look = async (what: 'cold' | 'memory', by: 'tenant' | 'agent'): Promise<number[]> => {
     const door = new Promise<void>((resolve) => (release = resolve));
-    const tool = inlineTool({
-      name: 'mark',
-      description: '',
-      input: z.object({}),
-      output: z.object({}),
-      annotations: { ...CLOSED, openWorld: true },
-      timeout_ms: 600_000,
-      run: () => ((heard.at = performance.now()), door.then(() => ({}))),
-    });
+    const tool = markWaiting(() => ((heard.at = performance.now()), door));
     const settings = { tools: [tool], cells: AGENTS + 1, isolation: () => by };
     const world = await benchWorld([tool], { tenants: { bench: settings }, maxCells: 4 * AGENTS });
     const versions: AgentVersion[] = [];

@@ -10,6 +10,17 @@ import { benchWorld, settled, type BenchWorld } from './world.ts';
 
 export const mark = (then: () => void) =>
   inlineTool({ name: 'mark', description: '', input: z.object({}), output: z.object({}), annotations: CLOSED, run: () => (then(), {}) });
+/** The same for a run that stays resident: its call is under way until the benchmark opens the door. */
+export const markWaiting = (door: () => Promise<unknown>) =>
+  inlineTool({
+    name: 'mark',
+    description: '',
+    input: z.object({}),
+    output: z.object({}),
+    annotations: { ...CLOSED, openWorld: true },
+    timeout_ms: 600_000,
+    run: () => door().then(() => ({})),
+  });
 export const FIRST = `{ name: 'first', uses: { mark: 'tool:mark' }, run: ({ caps }) => caps.mark({}) }`;
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, budget: { cpu_ms: 600000 }, run() { for (;;); } }`;
 
@@ -187,16 +198,7 @@ export async function density(): Promise<Figure> {
   let release: () => void = () => undefined;
   const figure = async () => {
     const door = new Promise<void>((resolve) => (release = resolve));
-    const wait = inlineTool({
-      name: 'mark',
-      description: '',
-      input: z.object({}),
-      output: z.object({}),
-      annotations: { ...CLOSED, openWorld: true },
-      timeout_ms: 600_000,
-      run: () => door.then(() => ({})),
-    });
-    const world = await benchWorld([wait]);
+    const world = await benchWorld([markWaiting(() => door)]);
     const version = await world.deploy(FIRST);
     // A first run, so that the tenant has its cells and everything is loaded once.
     const first = await world.submit(version);

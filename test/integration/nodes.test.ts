@@ -49,6 +49,19 @@ function deaf(store: Store, hears: () => Promise<unknown> | undefined): Store {
   });
 }
 
+/** A payment that is under way until it is aborted, and then reports that it was made. */
+function payingUntilAborted() {
+  const left = gate();
+  const aborted = gate();
+  const pay = tool('pay', async (_, { signal }) => {
+    left.open();
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    aborted.open();
+    return 'paid';
+  });
+  return { pay, left, aborted };
+}
+
 const WAITS = `{ name: 'a', uses: { pay: 'tool:pay' }, async run({ caps, sleep }) { for (let i = 0; ; i++) { await sleep(20); await caps.pay({ i }) } } }`;
 
 describe('a run that another node holds', () => {
@@ -76,14 +89,7 @@ describe('a run that another node holds', () => {
   });
 
   test('is dropped by its node with that one’s next sign of life, and its call is aborted', async () => {
-    const left = gate();
-    const aborted = gate();
-    const pay = tool('pay', async (_, { signal }) => {
-      left.open();
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-      aborted.open();
-      return 'paid';
-    });
+    const { pay, left, aborted } = payingUntilAborted();
     const w = await world([pay], { node: { name: 'first' }, residency: { sweep_ms: 20 } });
     const other = await beside(w, [pay]);
     const { id } = await w.submit(await w.deploy(`{ name: 'a', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({}) }`));
@@ -179,14 +185,7 @@ describe('what another node has decided', () => {
   });
 
   test('is followed with the next sign of life: a revocation aborts the call under way here, and its result is not delivered', async () => {
-    const left = gate();
-    const aborted = gate();
-    const pay = tool('pay', async (_, { signal }) => {
-      left.open();
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-      aborted.open();
-      return 'paid';
-    });
+    const { pay, left, aborted } = payingUntilAborted();
     const w = await world([pay], { node: { name: 'first' }, residency: { sweep_ms: 20 } });
     const other = await beside(w, [pay]);
     const { id, ended } = await w.submit(
