@@ -1,4 +1,7 @@
-/** Spawns children that emit much, one after another. Input: how many, and how many events each emits, of 250 kB in UTF-8 and 125,000 characters. */
+/**
+ * Spawns children that emit much, one after another. It gains the host's memory, if the host keeps events for those who follow. Input: how
+ * many children, and how many events each emits, of 250 kB in UTF-8 and 125,000 characters.
+ */
 import { defineAgent } from '@corral/guest';
 
 const kid = defineAgent({

@@ -1,6 +1,6 @@
 /**
- * Spawns children that hold as many pages behind handles as they get. Input: how many, the characters of a page, and whether each child asks
- * for all its pages at once.
+ * Spawns children that hold as many pages behind handles as they get. It gains the host's memory, which counts towards the heap of no isolate.
+ * Input: how many children, the characters of a page, and whether each child asks for all its pages at once.
  */
 import { defineAgent } from '@corral/guest';
 
