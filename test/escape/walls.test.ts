@@ -1,6 +1,6 @@
 /** The operating system's walls, tried from inside by code that is not in an isolate (invariant 2). */
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -144,4 +144,14 @@ describe.runIf(process.platform === 'linux' && process.getuid?.() === 0)('a host
     for (const pid of pids) await expect(stat(`/proc/${pid}`)).rejects.toThrow(/ENOENT/);
     expect(await w.run(`{ name: 'a', async run() { return 1 } }`)).toEqual({ kind: 'completed', output: 1 });
   });
+});
+
+test.runIf(process.platform === 'linux')('where the machine has no memory left, the kernel ends cells before their host', async () => {
+  const w = await world([], { spares: 0 });
+  const { id } = await w.submit(await w.deploy(`{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, async run() { for (;;) {} } }`));
+  await w.until(id, (view) => view?.on_cpu === true);
+  const score = async (pid: number) => Number(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8'));
+  expect(await score(w.supervisor.cellOf(id)?.pid as number)).toBe(1000);
+  expect(await score(process.pid)).toBeLessThan(1000);
+  await w.supervisor.control.kill(id, 'ana', 'enough');
 });
