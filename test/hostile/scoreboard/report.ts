@@ -2,7 +2,7 @@
 import { BOUNDS, JUDGED } from './judge.ts';
 import type { Board, Row } from './board.ts';
 
-/** What a table and a picture say that were made with --lenient. */
+/** The note on a table and a picture that were made with --lenient. */
 const BUSY = 'the machine was busy, so times and memory were not judged, and show no bound that holds or does not';
 
 const number = (value: number | null) => (value === null ? '–' : String(Math.round(value)));
