@@ -107,7 +107,7 @@ export class Arena {
       const { run } = await this.#api.submitRun({ body, headers: {} });
       const view = await this.#api.showRun({ params: { run }, query: { wait_ms: WITHIN_MS } });
       const { outcome } = view;
-      if (outcome === undefined)
+      if (outcome === null)
         await this.#api.operate({ body: { operation: 'kill', target: { run }, reason: 'the time of a payload is over' } });
       const journal = await this.#api.runJournal({ params: { run }, query: {} });
       text = JSON.stringify([view, journal]);
