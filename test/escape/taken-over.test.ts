@@ -8,7 +8,7 @@ import { findGroups } from '@corral/supervisor/host/group-place';
 import { KernelLog } from '@corral/supervisor/host/kernel-log';
 import { CELL_MAIN, cellCommand } from '@corral/supervisor/host/walls';
 import { FORBIDDEN } from '@corral/supervisor/host/syscalls';
-import { until } from '../until.ts';
+import { found, until } from '../until.ts';
 import { readingTool, world, type World, type WorldOptions } from '../world.ts';
 
 const TAKEN_OVER = fileURLToPath(new URL('./fixtures/taken-over.mjs', import.meta.url));
@@ -81,6 +81,32 @@ describe.runIf(filtered)('a cell that was taken over, behind the filter of syste
       return [...messages].some((message) => message.includes('the forbidden system call'));
     }, 'the kernel has named the call');
     expect([...messages].at(-1)).toContain('the forbidden system call socket,');
+  });
+
+  // Bug one-call-named: whoever asked for the call of one process dropped the calls of those that had ended with it.
+  test.runIf(new KernelLog().readable)('and another one that ends with it: the call of each has a name', async () => {
+    const LISTENS = `setTimeout(() => require('net').createServer().listen(0), 200)`;
+    const commandOf = (nth: number) => {
+      const line = cellCommand(walls, nth);
+      // The files that the sandbox shows come before it.
+      const args = [...line.args.slice(0, line.args.lastIndexOf(CELL_MAIN)), '-e', LISTENS];
+      return { ...line, args: args.filter((arg) => !/^--(permission|allow-)/.test(arg)) };
+    };
+    const launcher = new ProcessLauncher(walls, { commandOf });
+    const ended = async () => {
+      const gone = Promise.withResolvers<undefined>();
+      const cell = launcher.launch({ onBytes: () => undefined, onExit: () => gone.resolve(undefined) });
+      const pid = await found(() => cell.pid, 'the process has an id');
+      await gone.promise;
+      return pid;
+    };
+    const log = new KernelLog();
+    await until(async () => {
+      const [one, other] = await Promise.all([ended(), ended()]);
+      const socket = FORBIDDEN.socket[column];
+      return (await log.callOf(one)) === socket && (await log.callOf(other)) === socket;
+    }, 'the kernel has named both calls');
+    log.close();
   });
 
   test('and opens a socket in another thread is ended all the same', async () => {

@@ -12,13 +12,15 @@ const MACHINE_PIDS = 'pid:[4026531836]';
 const MOST = 20_000;
 /** A record of the kernel's own (facility 0; programs cannot write those) about a process that was ended by SIGSYS. */
 const KILLED = /^[0-7],.*\btype=1326\b.*\bpid=(\d+)\b.*\bsig=31\b.*\bsyscall=(\d+)\b/;
+/** Calls that are kept until they are asked for. Processes that are not cells have some as well. */
+const KEPT = 1_000;
 /** Milliseconds between two looks. The kernel writes the record a moment after it has ended the process. */
 const AGAIN_MS = [0, 10, 40];
 
 export class KernelLog {
   #descriptor: number | undefined;
   readonly #buffer = Buffer.allocUnsafe(8 * 1024);
-  /** Calls that were read and not asked for yet, by process. */
+  /** Calls that were read and not asked for yet, by process, the oldest first. */
   readonly #calls = new Map<number, number>();
 
   /** Number of the system call for which a process was ended; undefined if the log does not say. */
@@ -28,7 +30,7 @@ export class KernelLog {
       if (!this.#read()) return undefined;
       const call = this.#calls.get(pid);
       if (call === undefined) continue;
-      this.#calls.clear();
+      this.#calls.delete(pid);
       return call;
     }
     return undefined;
@@ -61,12 +63,18 @@ export class KernelLog {
         // Each read gives one record.
         const length = readSync(descriptor, this.#buffer, 0, this.#buffer.length, null);
         const found = KILLED.exec(this.#buffer.toString('latin1', 0, length));
-        if (found !== null) this.#calls.set(Number(found[1]), Number(found[2]));
+        if (found !== null) this.#keep(Number(found[1]), Number(found[2]));
       } catch (error) {
         // EPIPE: older records were overwritten, and reading goes on with the oldest that is left. EAGAIN: there are no more.
         if ((error as NodeJS.ErrnoException).code !== 'EPIPE') return true;
       }
     }
     return true;
+  }
+
+  #keep(pid: number, call: number): void {
+    this.#calls.delete(pid);
+    this.#calls.set(pid, call);
+    if (this.#calls.size > KEPT) this.#calls.delete(this.#calls.keys().next().value as number);
   }
 }
