@@ -1,25 +1,20 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { CachedScript, type ImageData } from './image.ts';
+import { AT, CONFIG, image, prelude } from './fixtures/base.ts';
+import { CachedScript } from './image.ts';
 import { replay } from './replay.ts';
 import { Fault, Session } from './session.ts';
 
-const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
-const prelude = new CachedScript(image.prelude, 'corral:prelude');
-const AT = Date.UTC(2026, 10, 22, 12, 30, 15, 123);
 const CPU_US = 1_000_000;
 
 /** An agent, given the body of its run function, in the form that a bundler writes. */
-function session(body: string, { seed = '5eed'.repeat(16), memory_mib = 32, log_bytes = 100_000, message_bytes = 100_000 } = {}): Session {
+function session(body: string, { seed = CONFIG.seed, memory_mib = 32, log_bytes = 100_000, message_bytes = 100_000 } = {}): Session {
   const source = `var corralBundle = (() => {
     const options = { name: 'a', run: async ({ input, log, sleep, messages, mailbox, budget, signal, emit, caps }) => { ${body} } };
     return { default: { [Symbol.for('corral.agent')]: options, ...options } };
   })();`;
   const bundle = new CachedScript(source, 'agent.js');
   const config = {
-    agent: 'a',
-    at: AT - 1000,
+    ...CONFIG,
     seed,
     message_bytes,
     log_bytes,

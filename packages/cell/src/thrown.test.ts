@@ -1,33 +1,26 @@
 /** Thrown values of agents are told as texts, without frames of the cell, which name paths of the host. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { CachedScript, type ImageData } from './image.ts';
+import { AT, CONFIG, image, prelude } from './fixtures/base.ts';
+import { CachedScript } from './image.ts';
 import { Fault, Session } from './session.ts';
-
-const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
-const prelude = new CachedScript(image.prelude, 'corral:prelude');
-const config = {
-  agent: 'a',
-  at: 1,
-  seed: '5eed'.repeat(16),
-  message_bytes: 100_000,
-  log_bytes: 100_000,
-  effects_per_crank: 100,
-  effects_bytes: 1_000_000,
-  temporal: false,
-};
 
 /** All that leaves of an agent: what it was told to do, or the fault that it met. */
 function told(source: string): string {
   let session: Session | undefined;
   const texts: string[] = [];
   try {
-    session = new Session({ image, prelude, bundle: new CachedScript(source, 'agent.js'), config, memory_mib: 32, load_cpu_us: 2_000_000 });
+    session = new Session({
+      image,
+      prelude,
+      bundle: new CachedScript(source, 'agent.js'),
+      config: CONFIG,
+      memory_mib: 32,
+      load_cpu_us: 2_000_000,
+    });
     texts.push(
-      session.crank(JSON.stringify({ kind: 'start', at: 2, run: 'run_000000000000', input: {}, caps: {}, budget: {} }), 2_000_000),
+      session.crank(JSON.stringify({ kind: 'start', at: AT, run: 'run_000000000000', input: {}, caps: {}, budget: {} }), 2_000_000),
     );
-    texts.push(session.crank(JSON.stringify({ kind: 'timer', at: 3, id: 1 }), 2_000_000));
+    texts.push(session.crank(JSON.stringify({ kind: 'timer', at: AT + 1, id: 1 }), 2_000_000));
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     texts.push(JSON.stringify(error.payload));
