@@ -9,7 +9,8 @@ import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/model/run';
 import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
-import type { EntryHash, StoredRun } from '@corral/protocol/ports/store';
+import type { EntryHash } from '@corral/protocol/ports/evidence';
+import type { StoredRun } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Json } from '@corral/protocol/json';
 import type {

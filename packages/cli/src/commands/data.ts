@@ -9,7 +9,7 @@ import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import { TenantId } from '@corral/protocol/ids';
 import { didYouMean } from '@corral/protocol/nearest';
-import type { Freed } from '@corral/protocol/ports/store';
+import type { Freed } from '@corral/protocol/ports/evidence';
 import { restore } from '@corral/store/sqlite/backup';
 import type { SqliteStore } from '@corral/store/sqlite';
 import { keyFile, keySource, writeDurably } from '@corral/store/core/keys';

@@ -6,12 +6,13 @@ import type { Grant, GrantState } from '../model/grant.ts';
 import type { Digest, GrantId, RunId, TenantId } from '../ids.ts';
 import type { PendingDelivery, Result } from '../wire/delivery.ts';
 import type { AgentVersion } from '../model/manifest.ts';
-import type { LogHead, LogVerification } from '../model/log.ts';
+import type { LogHead } from '../model/log.ts';
 import type { Quarantine, QuarantineKind } from '../model/quarantine.ts';
 import type { Label } from '../model/label.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from '../model/run.ts';
 import type { AccountDay, SpendChange, SpendFilter } from '../model/spend.ts';
+import type { BackupManifest, Collection, EntryHash, Erased, Freed, Verification } from './evidence.ts';
 
 /** A message or notice on its way to another run; delivered once, however often it is sent. */
 export interface Outgoing {
@@ -220,77 +221,6 @@ export interface RunFilter {
   /** Only these runs; the caller limits the list. */
   readonly among?: readonly RunId[];
   readonly limit?: number;
-}
-
-/** A fault in a run's evidence, at the first entry where it shows. */
-export interface Damage {
-  readonly run: RunId;
-  /** 0: the record that the run was admitted with. */
-  readonly entry: number;
-  readonly problem: 'record' | 'gap' | 'hash' | 'sealed' | 'payload' | 'bundle' | 'pages';
-  readonly message: string;
-}
-
-/** The head of a chain: the number of an entry, and its hash in hex. */
-export interface EntryHash {
-  readonly seq: number;
-  readonly hash: string;
-}
-
-export interface Verification {
-  readonly runs: number;
-  readonly entries: number;
-  /** Entries whose content was pruned or erased; the chain still covers them. */
-  readonly forgotten: number;
-  /** At most one for each run. */
-  readonly damaged: readonly Damage[];
-  /** The record compared with the tables. */
-  readonly log: LogVerification;
-}
-
-/** Which garbage to collect. */
-export interface Collection {
-  readonly retention_ms?: Readonly<Record<string, number>> | undefined;
-  readonly tenant?: TenantId | undefined;
-}
-
-/** Space that collecting freed. */
-export interface Freed {
-  readonly runs: number;
-  readonly entries: number;
-  readonly blobs: number;
-  readonly bytes: number;
-}
-
-/** Data that erasing a run makes unreadable or deletes. */
-export interface Erased {
-  readonly run: RunId;
-  /** Entries that cannot be opened any more; the next collection deletes their bytes. */
-  readonly entries: number;
-  /** Large payloads that no other run refers to. */
-  readonly blobs: number;
-  readonly bytes: number;
-}
-
-/** One database of a backup. */
-export interface BackupFile {
-  readonly name: string;
-  readonly bytes: number;
-  /** SHA-256 of the file. */
-  readonly digest: Digest;
-}
-
-export interface BackupManifest {
-  readonly format: 2;
-  readonly era: number;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** All files together. */
-  readonly bytes: number;
-  /** The databases, all as of the same moment. */
-  readonly files: readonly BackupFile[];
-  /** SHA-256 of all of the above as canonical JSON. */
-  readonly digest: Digest;
 }
 
 export interface Store {

@@ -1,7 +1,7 @@
 /** How long stored data is kept, by configuration, and the sweep that deletes older data while the host runs. */
 import { durationMs, type Config } from '../config/schema.ts';
 import { dayOf, monthsBefore } from '@corral/protocol/model/spend';
-import type { Freed } from '@corral/protocol/ports/store';
+import type { Freed } from '@corral/protocol/ports/evidence';
 import type { InForce } from '../config/in-force.ts';
 import type { Acts } from '../operation-log.ts';
 import type { FrontStore } from '@corral/protocol/ports/front';

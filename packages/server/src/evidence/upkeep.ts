@@ -7,7 +7,8 @@ import { CorralError } from '@corral/protocol/errors';
 import type { LogHead } from '@corral/protocol/model/log';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Entry, RunHeader } from '@corral/protocol/model/run';
-import type { BackupManifest, Collection, Erased, Freed, Store, Verification } from '@corral/protocol/ports/store';
+import type { BackupManifest, Collection, Erased, Freed, Verification } from '@corral/protocol/ports/evidence';
+import type { Store } from '@corral/protocol/ports/store';
 import type { Forked, ForkRequest, Laboratory, TrialResult, TrialStep } from '@corral/supervisor';
 import { breathe } from './serial-queue.ts';
 

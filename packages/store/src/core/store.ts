@@ -12,11 +12,11 @@ import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quaranti
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
 import type { KeyRing } from '@corral/protocol/ports/machine';
+import type { EntryHash } from '@corral/protocol/ports/evidence';
 import type {
   Commit,
   CommitResult,
   Downtime,
-  EntryHash,
   InboxItem,
   ReplayPage,
   RunFilter,

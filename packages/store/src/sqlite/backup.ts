@@ -23,7 +23,7 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
-import type { BackupFile, BackupManifest } from '@corral/protocol/ports/store';
+import type { BackupFile, BackupManifest } from '@corral/protocol/ports/evidence';
 import { syncFolder, writeDurably } from '../core/keys.ts';
 import { explain } from './open.ts';
 

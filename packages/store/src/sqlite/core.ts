@@ -6,7 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { RunId } from '@corral/protocol/ids';
 import type { LogHead, LogVerification } from '@corral/protocol/model/log';
 import type { KeyRing } from '@corral/protocol/ports/machine';
-import type { Erased, Freed } from '@corral/protocol/ports/store';
+import type { Erased, Freed } from '@corral/protocol/ports/evidence';
 import { StoreCore } from '../core/store.ts';
 import { sqliteEngine } from './engine.ts';
 import { collect, type Collected, collectable, erasable, eraseRun, type Wanted } from './gc.ts';

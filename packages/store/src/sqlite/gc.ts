@@ -5,7 +5,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { RunId } from '@corral/protocol/ids';
-import type { Erased, Freed } from '@corral/protocol/ports/store';
+import type { Erased, Freed } from '@corral/protocol/ports/evidence';
 import { releaseBlobs } from './blobs.ts';
 import { forgotten, FORGOTTEN_BYTES } from '../core/seal.ts';
 import type { Sql } from './sql.ts';

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { Verification } from '@corral/protocol/ports/store';
+import type { Verification } from '@corral/protocol/ports/evidence';
 import type { Custody, InboxRow } from '../core/engine.ts';
 import { Broken, type Evidence } from '../core/evidence.ts';
 import { PLACE } from '../core/places.ts';
