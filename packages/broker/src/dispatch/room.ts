@@ -47,6 +47,8 @@ export class Room {
   #bytes = 0;
   /** Bytes by run. */
   readonly #runs = new Map<RunId, number>();
+  /** Calls that wait. */
+  #waiting = 0;
   #looking = false;
   /** In the order of their timers, which all take the same time. */
   readonly #back: (() => void)[] = [];
@@ -71,10 +73,13 @@ export class Room {
     const own = line;
     const waiting = { call, go: () => this.#take(own, call, go) };
     line.waiting.push(waiting);
+    this.#waiting += 1;
     this.#lookLater();
     return () => {
       const at = own.waiting.indexOf(waiting);
-      if (at >= 0) own.waiting.splice(at, 1);
+      if (at < 0) return;
+      own.waiting.splice(at, 1);
+      this.#waiting -= 1;
     };
   }
 
@@ -115,7 +120,7 @@ export class Room {
 
   /** Lets waiting calls go, one of each tenant in turn. */
   #admit(): void {
-    for (let went = true; went;) {
+    for (let went = true; went && this.#waiting > 0;) {
       went = false;
       // A copy, because a tenant whose call goes moves to the end of the map.
       const turn = [...this.#lines];
@@ -123,6 +128,7 @@ export class Room {
         const at = line.waiting.slice(0, LOOKED).findIndex(({ call }) => this.#fits(line, call));
         const [next] = at < 0 ? [] : line.waiting.splice(at, 1);
         if (next === undefined) continue;
+        this.#waiting -= 1;
         this.#lines.delete(tenant);
         this.#lines.set(tenant, line);
         went = true;
@@ -137,7 +143,7 @@ export class Room {
     this.#options.clock.after(LOOK_MS, () => {
       this.#looking = false;
       this.#admit();
-      if (this.#lines.values().some(({ waiting }) => waiting.length > 0)) this.#lookLater();
+      if (this.#waiting > 0) this.#lookLater();
     });
   }
 }
