@@ -20,7 +20,6 @@ import {
   type PreparedDelivery,
   type PreparedInstance,
   type PreparedRun,
-  refusedFor,
   Stale,
 } from './prepared.ts';
 
@@ -45,7 +44,7 @@ export function applyCommit(engine: Engine, nodes: Nodes, commit: PreparedCommit
     engine.runs.state(n, state);
     putPayloads(engine, n, OUTLIVES, commit.kept);
   }
-  if (commit.asking !== (standing.asking === 1)) engine.runs.asking(n, commit.asking);
+  if (commit.asking !== standing.asking) engine.runs.asking(n, commit.asking);
   if (standing.attempts > 0) engine.runs.progressed(n);
   if (commit.isCheckpoint) engine.runs.checkpoint(n, entry.seq);
   if (commit.consumed !== undefined) engine.inbox.take(n, commit.consumed);
@@ -83,7 +82,7 @@ export function putQuarantine({ registry, log }: Engine, quarantine: Quarantine)
 /** Nothing is kept for a node that does not hold the run any more. */
 export function applyAnswers(engine: Engine, { run, epoch, items }: PreparedAnswers): void {
   const standing = engine.runs.standing(run);
-  if (standing === undefined || standing.epoch !== epoch || standing.parked !== 0) return;
+  if (standing === undefined || standing.epoch !== epoch || standing.parked) return;
   if (standing.lifecycle === 'ended' || standing.lease === 0) return;
   for (const { call, item } of items) engine.inbox.keep(standing.n, -call, item);
 }
@@ -103,7 +102,7 @@ function mayAppend(engine: Engine, { run, n, epoch, entry: { seq } }: PreparedCo
   const standing = engine.runs.standing(run, n);
   if (standing === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run}.`);
   const last = standing.seq ?? 0;
-  if (standing.epoch !== epoch || last !== seq - 1 || standing.lifecycle === 'ended' || standing.parked === 1) {
+  if (standing.epoch !== epoch || last !== seq - 1 || standing.lifecycle === 'ended' || standing.parked) {
     throw new CorralError(
       'CORRAL_EPOCH_STALE',
       `Entry ${seq} of ${run} under epoch ${epoch} was refused: the run is at entry ${last}, epoch ${standing.epoch}, ${standing.lifecycle}.`,
@@ -270,7 +269,7 @@ class Post {
     if ('why' in next) {
       // A run that began without this state would silently lose what the instance has done.
       this.#engine.runs.quarantine(next.run, next.why);
-      return refusedFor(next);
+      return { refused: 'damaged', run: next.run };
     }
     applyAdmission(this.#engine, next, undefined);
     this.#engine.requests.putInstance(id, of, next.run.id);

@@ -57,7 +57,7 @@ export class Claims {
   /** Another node that holds a run. */
   #holder(run: RunId, node: number): number | undefined {
     const standing = this.#engine.runs.standing(run);
-    return standing === undefined || standing.parked !== 0 || standing.owner === node ? undefined : standing.owner;
+    return standing === undefined || standing.parked || standing.owner === node ? undefined : standing.owner;
   }
 
   /** @param ledger sealed */

@@ -61,11 +61,12 @@ export interface Standing {
   readonly epoch: number;
   /** Number of its last entry; null before the first. */
   readonly seq: number | null;
-  readonly parked: number;
+  readonly parked: boolean;
   readonly lifecycle: RunStatus['lifecycle'];
   readonly control: RunStatus['control'];
   readonly attempts: number;
-  readonly asking: number;
+  /** It waits for people. */
+  readonly asking: boolean;
   readonly owner: number;
   /** 0: the node that holds it counts as dead. */
   readonly lease: number | null;
@@ -89,12 +90,12 @@ export interface RunRow extends Omit<Custody, 'end_hash'>, Omit<RunState, 'outco
   /** Number of its last entry, and the reason to wait that it names; null before the first. */
   readonly seq: number | null;
   readonly waiting: WaitingOn | null;
-  readonly restored: number;
+  readonly restored: boolean;
   /** Number of the last item of its inbox. */
   readonly inbox_seq: number;
   readonly checkpoint: number;
-  readonly parked: number;
-  readonly still: number;
+  readonly parked: boolean;
+  readonly still: boolean;
   /** Sealed. */
   readonly ledger: Uint8Array | null;
 }
@@ -112,10 +113,14 @@ export interface RunRows {
   claim(run: RunId, node: number, died: boolean): { readonly n: number; readonly epoch: number; readonly attempts: number } | undefined;
   /** Parks it, if it is held, has not ended, and is as it was seen. @returns its number; undefined: it is not parked */
   park(run: RunId, seen: Seen, ledger: Uint8Array | null, still: boolean): number | undefined;
-  /** See `due` of queries.ts. */
+  /**
+   * Runs that nobody holds and that have something to do, and runs that these dead nodes hold, as many as there is room for. Tenants take
+   * turns; runs that have not begun come last.
+   * @param now by which timers are due. Milliseconds since 1970
+   */
   due(now: number, dead: readonly number[], room: RunRoom): readonly RunId[];
-  /** Runs that these nodes hold, in the order of admission. */
-  held(nodes: readonly number[], after: RunId | undefined, limit: number): readonly RunId[];
+  /** Runs that these nodes hold, in the order of admission. @param limit undefined: all of them */
+  held(nodes: readonly number[], after: RunId | undefined, limit: number | undefined): readonly RunId[];
   parkedOn(waiting: WaitingOn): readonly RunId[];
   orphans(): readonly RunId[];
   quarantined(after: RunId | undefined, limit: number): readonly RunId[];

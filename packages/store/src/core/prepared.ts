@@ -2,13 +2,10 @@
  * A commit as it is applied: everything in it is sealed, hashed and split before the transaction begins. It names the
  * state that it was prepared on (`after`, `expected`); if that has changed, the commit is prepared again on the present state.
  */
-import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/model/label';
-import type { Quarantine } from '@corral/protocol/model/quarantine';
-import type { SpendChange } from '@corral/protocol/model/spend';
-import type { GrantUse } from '@corral/protocol/ports/store';
+import type { Commit } from '@corral/protocol/ports/store';
 import type { EntryRow, Item, NewBlob, NewGrant, NewRun, RunState } from './engine.ts';
-import type { Refusal } from './mailbox.ts';
 
 /** Payloads that sealed bytes refer to: all, and those of them that were not stored yet. */
 export interface Payloads {
@@ -58,11 +55,12 @@ export interface PreparedDelivery {
   readonly instance: PreparedInstance | undefined;
 }
 
-export interface PreparedCommit {
-  readonly run: RunId;
+/** The fields of a commit that are applied as they are. */
+type AsGiven = 'run' | 'epoch' | 'consumed' | 'uses' | 'revoked' | 'timers' | 'timersDone';
+
+export interface PreparedCommit extends Pick<Commit, AsGiven> {
   /** Undefined: it had no number yet. */
   readonly n: number | undefined;
-  readonly epoch: number;
   /** The hash that the entry is chained to. */
   readonly after: Uint8Array;
   readonly entry: EntryRow;
@@ -72,16 +70,11 @@ export interface PreparedCommit {
   /** Those of the entry. `kept`: those of the outcome, which outlive the journal. */
   readonly payloads: Payloads;
   readonly kept: Payloads;
-  readonly consumed: number | undefined;
   readonly answered: readonly number[];
+  readonly spend: Commit['spend'];
+  readonly quarantine: Commit['quarantine'];
   readonly children: readonly PreparedRun[];
   readonly grants: readonly NewGrant[];
-  readonly uses: readonly GrantUse[];
-  readonly revoked: readonly GrantId[];
-  readonly spend: SpendChange | undefined;
-  readonly quarantine: Quarantine | undefined;
-  readonly timers: readonly { readonly id: number; readonly due: number }[];
-  readonly timersDone: readonly number[];
   readonly outbox: readonly PreparedDelivery[];
   readonly end: End;
 }
@@ -112,5 +105,3 @@ export interface PreparedBurial extends Payloads {
 
 /** The state that a write was prepared on has changed. Nothing was written; it is to be prepared again. */
 export class Stale extends Error {}
-
-export const refusedFor = ({ run }: Unkept): Refusal => ({ refused: 'damaged', run });

@@ -180,7 +180,7 @@ export class StoreCore {
   readonly resident = (after: RunId | undefined, limit: number): readonly RunId[] => this.#claims.resident(after, limit);
   readonly parkedOn = (waiting: RunStatus['waiting']): readonly RunId[] => this.#engine.runs.parkedOn(waiting);
   readonly ids = (filter: RunFilter): readonly RunId[] => this.#engine.runs.ids(filter);
-  readonly holding = (node: number): readonly RunId[] => this.#engine.runs.held([node], undefined, -1);
+  readonly holding = (node: number): readonly RunId[] => this.#engine.runs.held([node], undefined, undefined);
   readonly revoked = (among: readonly GrantId[]): readonly GrantId[] => this.#engine.grants.revoked(among);
   readonly mail = (node: number): readonly { readonly run: RunId; readonly last: number }[] => this.#engine.inbox.mail(node);
   readonly nextDue = (): number | undefined => this.#engine.timers.next();
@@ -290,9 +290,9 @@ export class StoreCore {
       checkpoint: row.checkpoint,
       inbox: row.inbox_seq,
       ledger: row.ledger === null ? undefined : this.evidence.open(key, PLACE.ledger(id), row.ledger, 1, id, 0)[0],
-      parked: row.parked !== 0,
-      still: row.still !== 0,
-      restored: row.restored !== 0,
+      parked: row.parked,
+      still: row.still,
+      restored: row.restored,
       ...awayOf(this.#engine.runs, row.n),
     };
   }

@@ -6,10 +6,7 @@ import type { RunFilter, RunRoom } from '@corral/protocol/ports/store';
 import { LIST_LIMIT } from '../core/store.ts';
 import type { Sql } from './sql.ts';
 
-/**
- * Runs that nobody holds and that have something to do, and runs of dead nodes. Tenants take turns.
- * @param now by which timers are due. Milliseconds since 1970
- */
+/** See `RunRows.due`. */
 export function due(sql: Sql, now: number, dead: readonly number[], { runs, of = {}, each }: RunRoom): RunId[] {
   const rows = sql.all<{ id: RunId; tenant: TenantId }>(
     `SELECT found.id, found.tenant FROM (SELECT id, n, tenant, row_number() OVER (PARTITION BY tenant ORDER BY n) AS turn FROM (
@@ -47,8 +44,11 @@ export function mail(sql: Sql, node: number): { run: RunId; last: number }[] {
   );
 }
 
-/** Runs that these nodes hold. */
-export function held(sql: Sql, nodes: readonly number[], after: RunId | undefined, limit: number): RunId[] {
+/** A limit that SQLite takes for none. */
+const ALL = -1;
+
+/** See `RunRows.held`. */
+export function held(sql: Sql, nodes: readonly number[], after: RunId | undefined, limit = ALL): RunId[] {
   if (nodes.length === 0) return [];
   const rows = sql.all<{ id: RunId }>(
     `SELECT id FROM runs WHERE n > coalesce((SELECT n FROM runs WHERE id = ?), 0) AND parked = 0 AND lifecycle <> 'ended'

@@ -10,14 +10,26 @@ import type { Sql } from './sql.ts';
 /** Owner of a run that no node has held yet. */
 const NOBODY = 0;
 
-const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs LEFT JOIN records USING (n)';
+/** The columns of a `Custody`. */
+export const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs LEFT JOIN records USING (n)';
 const LAST = 'LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n)';
 
 const ROW = `SELECT n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint,
   parked, still, ledger, last.seq, last.waiting FROM runs LEFT JOIN records USING (n) ${LAST}`;
 const STANDING = `SELECT n, epoch, (SELECT max(seq) FROM journal WHERE run = n) AS seq, parked, lifecycle, control, attempts, asking,
   claimed_era AS owner, lease FROM runs LEFT JOIN eras ON era = claimed_era`;
-const STANDING_OF = `${STANDING} WHERE n = ?`;
+const STANDING_OF_ID = `${STANDING} WHERE id = ?`;
+const STANDING_OF_NUMBER = `${STANDING} WHERE n = ?`;
+
+/** A row as SQLite gives it, which has numbers for flags. */
+type Stored<Row> = { readonly [Column in keyof Row]: Row[Column] extends boolean ? number : Row[Column] };
+
+const rowOf = (row: Stored<RunRow>): RunRow => ({
+  ...row,
+  restored: row.restored !== 0,
+  parked: row.parked !== 0,
+  still: row.still !== 0,
+});
 
 export class Runs implements RunRows {
   readonly #sql: Sql;
@@ -26,12 +38,14 @@ export class Runs implements RunRows {
   }
 
   row(run: RunId): RunRow | undefined {
-    return this.#sql.get(`${ROW} WHERE id = ?`, run);
+    const row = this.#sql.get<Stored<RunRow>>(`${ROW} WHERE id = ?`, run);
+    return row && rowOf(row);
   }
 
   rows(filter: RunFilter, after: number, limit: number): RunRow[] {
     const { where, values } = queries.matching(filter);
-    return this.#sql.all(`${ROW} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`, after, ...values, limit);
+    const sql = `${ROW} WHERE runs.n > ? AND ${where} ORDER BY runs.n LIMIT ?`;
+    return this.#sql.all<Stored<RunRow>>(sql, after, ...values, limit).map((row) => rowOf(row));
   }
 
   ids(filter: RunFilter): RunId[] {
@@ -67,7 +81,7 @@ export class Runs implements RunRows {
     return queries.due(this.#sql, now, dead, room);
   }
 
-  held(nodes: readonly number[], after: RunId | undefined, limit: number): RunId[] {
+  held(nodes: readonly number[], after: RunId | undefined, limit: number | undefined): RunId[] {
     return queries.held(this.#sql, nodes, after, limit);
   }
 
@@ -103,7 +117,9 @@ export class Runs implements RunRows {
   }
 
   standing(run: RunId, n?: number): Standing | undefined {
-    return n === undefined ? this.#sql.get(`${STANDING} WHERE id = ?`, run) : this.#sql.get(STANDING_OF, n);
+    const row =
+      n === undefined ? this.#sql.get<Stored<Standing>>(STANDING_OF_ID, run) : this.#sql.get<Stored<Standing>>(STANDING_OF_NUMBER, n);
+    return row && { ...row, parked: row.parked !== 0, asking: row.asking !== 0 };
   }
 
   origin(run: RunId): ReturnType<RunRows['origin']> {

@@ -8,6 +8,7 @@ import type { Custody, InboxRow } from '../core/engine.ts';
 import { Broken, type Evidence } from '../core/evidence.ts';
 import { PLACE } from '../core/places.ts';
 import { isForgotten } from '../core/seal.ts';
+import { CUSTODY } from './rows-runs.ts';
 import type { Sql } from './sql.ts';
 
 export interface Verified extends Omit<Verification, 'log'> {
@@ -56,13 +57,7 @@ function verifyRuns(sql: Sql, evidence: Evidence, what: Asked): Verified {
 
 /** Runs after the one with this number, in order. */
 function custodies(sql: Sql, after: number, tenant: string | undefined): Custody[] {
-  return sql.all<Custody>(
-    `SELECT n, id, tenant, version, key, erased_at, end_hash FROM runs LEFT JOIN records USING (n)
-     WHERE n > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY n LIMIT ?3`,
-    after,
-    tenant ?? null,
-    STEP,
-  );
+  return sql.all<Custody>(`${CUSTODY} WHERE n > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY n LIMIT ?3`, after, tenant ?? null, STEP);
 }
 
 /** @throws Broken */
