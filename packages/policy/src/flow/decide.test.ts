@@ -223,6 +223,21 @@ describe('leaves and annotations', () => {
     expect(leavesOf({ a: [{ b: 'x' }] })).toEqual({ complete: true, leaves: [{ path: 'a[0].b', name: 'b', record: 2, value: 'x' }] });
   });
 
+  it('find private text in the name of a member, however much that is no text stands before it', () => {
+    const secret = 'the merger with Nordlicht is set for spring';
+    const told = { prompt: 'Post a note.', trusted: { note: secret } };
+    const args = { padding: Array.from({ length: 5_000 }, () => null), note: { [secret]: null } };
+    expect(judge(told, 'post', args).facts.carries_private).toBe(true);
+    expect(judge(told, 'post', { padding: args.padding, note: { plain: null } }).facts.carries_private).toBe(false);
+  });
+
+  it('let no result of a trusted tool vouch for arguments that were not all looked at', () => {
+    const { provenance } = state({ prompt: 'Keep all of it.', untrusted: MAIL });
+    const args = { items: [...Array.from({ length: 4_096 }, () => 'all'), EVIL] };
+    provenance.result({ call: 2, tool: 'notes', trusted: true, private: false, args }, { kept: EVIL });
+    expect(provenance.trace(EVIL, 'to').origin).toBe('untrusted');
+  });
+
   it('give a tool its effect', () => {
     const tool = { readOnly: true, openWorld: false, repeatable: false, idempotent: true, destructive: false, returns: 'trusted' } as const;
     expect([effectOf(tool), effectOf({ ...tool, openWorld: true }), effectOf({ ...tool, readOnly: false })]).toEqual([

@@ -4,7 +4,7 @@
  * repetition; small numbers and booleans are ignored, because they carry too little, as in a narrow answer.
  */
 import type { Json } from '@corral/protocol/json';
-import { leavesOf, namesOf, type Leaf } from './leaves.ts';
+import { textsOf } from './leaves.ts';
 import { decodings, fold, squeeze } from './text.ts';
 
 /** Smaller numbers are ignored: tools report such numbers by themselves, such as how many bytes were written. */
@@ -15,8 +15,8 @@ const COMMON = 8;
 const CHARS = 64 * 1024;
 
 export function echoes(result: Json, inside: readonly Json[]): boolean {
-  const said = textsOf(withNames(result));
-  const held = textsOf(...inside.map((value) => withNames(value)));
+  const said = squeezed([result]);
+  const held = squeezed(inside);
   if (said?.length === 0) return false;
   if (said === undefined || held === undefined) return true;
   const short = new Set<string>();
@@ -32,19 +32,14 @@ export function echoes(result: Json, inside: readonly Json[]): boolean {
   });
 }
 
-/** The leaves of a value, and names of members that may hold data. */
-function withNames(value: Json): { leaves: Leaf[]; complete: boolean } {
-  const { leaves, complete } = leavesOf(value);
-  return { leaves: [...leaves, ...namesOf(value)], complete };
-}
-
-/** Squeezed texts; undefined if there are too many. */
-function textsOf(...all: readonly { leaves: Leaf[]; complete: boolean }[]): string[] | undefined {
+/** Squeezed texts of values; undefined if there are too many. */
+function squeezed(values: readonly Json[]): string[] | undefined {
   const texts: string[] = [];
   let chars = 0;
-  for (const { leaves, complete } of all) {
+  for (const one of values) {
+    const { leaves, names, complete } = textsOf(one);
     if (!complete) return undefined;
-    for (const { value } of leaves) {
+    for (const { value } of [...leaves, ...names]) {
       if (typeof value === 'number' && Math.abs(value) < SMALL) continue;
       for (const text of [String(value), ...decodings(String(value))]) {
         chars += text.length;

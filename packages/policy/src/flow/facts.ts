@@ -6,7 +6,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { HandledArguments, type Handled } from './handled.ts';
-import { isTelling, leavesOf, namedAlike, namesOf } from './leaves.ts';
+import { isTelling, namedAlike, textsOf, type Leaf } from './leaves.ts';
 import { requested, type Deed, type Request, type Requested } from './intent.ts';
 import type { Sticky } from './labels.ts';
 import type { Provenance } from './provenance.ts';
@@ -143,16 +143,17 @@ export interface InHandles {
 const traceOf = ({ provenance }: FlowState, value: string | number, name: string, inside: Label | undefined): Trace =>
   inside === undefined ? provenance.trace(value, name) : provenance.handled(value, inside);
 
-/** Names of members in the arguments, other than those that the tool's schema has, that carry private or untrusted text. */
+/** Whether a member's name is one that an agent can write text in. A schema without names takes any. */
+const isFree = ({ names }: FlowTool): ((name: string) => boolean) =>
+  names === undefined || names.size === 0 ? isTelling : (name) => !names.has(name);
+
+/** Those names of members that carry private or untrusted text. */
 function* tracedNames(
   state: FlowState,
-  { names }: FlowTool,
-  args: Json,
+  names: readonly Leaf[],
   handled: HandledArguments | undefined,
 ): Generator<{ readonly path: string; readonly trace: Trace }> {
-  // A schema without names takes any.
-  const holds = names === undefined || names.size === 0 ? isTelling : (name: string) => !names.has(name);
-  for (const { path, value } of namesOf(args, holds)) {
+  for (const { path, value } of names) {
     const inside = handled?.within(path);
     const trace = traceOf(state, value, '', inside);
     if (trace.private || trace.origin === 'untrusted') yield { path, trace };
@@ -162,7 +163,7 @@ function* tracedNames(
 /** The facts of one call. Pure; its cost is limited by the limits of leaves and provenance. */
 export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: CallHistory, inHandles?: InHandles): Flow {
   const handled = inHandles === undefined ? undefined : new HandledArguments(inHandles.slots, inHandles.given);
-  const { leaves, complete } = leavesOf(args);
+  const { leaves, names, complete } = textsOf(args, isFree(tool));
   const traces: (Trace & { path: string })[] = [];
   let destination: Origin | 'none' = 'none';
   let argument: Origin | 'none' = 'none';
@@ -190,7 +191,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
       link ||= trace.foreign_link;
     }
   }
-  for (const { path, trace } of tracedNames(state, tool, args, handled)) {
+  for (const { path, trace } of tracedNames(state, names, handled)) {
     traces.push({ path, ...trace });
     if (tool.destinations.some((one) => isBelow(path, one))) {
       destination = worst(destination, trace.origin);

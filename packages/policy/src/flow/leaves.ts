@@ -12,19 +12,40 @@ export interface Leaf {
   readonly value: string | number;
 }
 
-/** Most leaves that are examined; `complete` says whether there are more. */
+/** Most leaves that are examined, and most names; `complete` says whether there are more. */
 export const LEAVES_MAX = 4096;
+
+/** A name that programs give to a member, and no text: letters, with a number behind them at most. */
+const PLAIN_NAME = /^[A-Za-z_$][A-Za-z_$-]{0,39}\d{0,2}$/;
+/** Whether a member's name may hold data: it is not a plain name. */
+export const isTelling = (name: string): boolean => !PLAIN_NAME.test(name);
 
 /**
  * Strings and numbers of a value, depth first, in order. null and booleans carry no information about their origin.
  * @returns `complete` is false if the value has more leaves than LEAVES_MAX or nests deeper than JSON may here
  */
 export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; complete: boolean } {
+  const { leaves, complete } = walked(value, max, () => false);
+  return { leaves, complete };
+}
+
+/**
+ * All that can hold text: the leaves of a value, and names of members that may hold data, as leaves of no record. A text can be moved in a
+ * name as well as in a value.
+ * @param holds whether a name may hold data
+ * @returns `complete` as for `leavesOf`; false also if there are more than LEAVES_MAX such names
+ */
+export function textsOf(value: Json, holds = isTelling): { leaves: Leaf[]; names: Leaf[]; complete: boolean } {
+  return walked(value, LEAVES_MAX, holds);
+}
+
+function walked(value: Json, max: number, holds: (name: string) => boolean): { leaves: Leaf[]; names: Leaf[]; complete: boolean } {
   const leaves: Leaf[] = [];
+  const names: Leaf[] = [];
   let records = 0;
   let complete = true;
   const walk = (at: Json, path: string, name: string, record: number, depth: number): void => {
-    if (leaves.length >= max || depth > 64) {
+    if (leaves.length >= max || names.length > max || depth > 64) {
       complete = false;
       return;
     }
@@ -37,41 +58,14 @@ export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; compl
       const here = records;
       for (const [key, member] of Object.entries(at)) {
         if (!complete) break;
-        walk(member, path === '' ? key : `${path}.${key}`, key, here, depth + 1);
+        const place = path === '' ? key : `${path}.${key}`;
+        if (holds(key)) names.push({ path: place, name: '', record: 0, value: key });
+        walk(member, place, key, here, depth + 1);
       }
     }
   };
   walk(value, '', '', 0, 0);
-  return { leaves, complete };
-}
-
-/** A name that programs give to a member, and no text: letters, with a number behind them at most. */
-const PLAIN_NAME = /^[A-Za-z_$][A-Za-z_$-]{0,39}\d{0,2}$/;
-/** Whether a member's name may hold data: it is not a plain name. */
-export const isTelling = (name: string): boolean => !PLAIN_NAME.test(name);
-
-/**
- * Names of members that may hold data, as leaves of no record: a text can be moved in a name as well as in a value.
- * @param holds whether a name may hold data
- */
-export function namesOf(value: Json, holds: (name: string) => boolean = isTelling): Leaf[] {
-  const names: Leaf[] = [];
-  let left = LEAVES_MAX;
-  const walk = (at: Json, path: string, depth: number): void => {
-    if (typeof at !== 'object' || at === null || depth > 64) return;
-    if (Array.isArray(at)) {
-      for (let i = 0; i < at.length && (left -= 1) > 0; i++) walk(at[i] as Json, `${path}[${i}]`, depth + 1);
-      return;
-    }
-    for (const [key, member] of Object.entries(at)) {
-      if ((left -= 1) <= 0) return;
-      const here = path === '' ? key : `${path}.${key}`;
-      if (holds(key)) names.push({ path: here, name: '', record: 0, value: key });
-      walk(member, here, depth + 1);
-    }
-  };
-  walk(value, '', 0);
-  return names;
+  return { leaves, names, complete };
 }
 
 const parts = (name: string): string[] => partsKnown.of(name);

@@ -12,7 +12,7 @@ import { Bloom } from './bloom.ts';
 import { PrincipalWords } from './principal-words.ts';
 import { covered, hasAll, shingle } from './shingles.ts';
 import type { Label } from './labels.ts';
-import { leavesOf, namedAlike, namesOf, type Leaf } from './leaves.ts';
+import { leavesOf, namedAlike, textsOf, type Leaf } from './leaves.ts';
 import { PROVENANCE, type Origin, type ResultOf, type Trace } from './trace.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
 
@@ -135,8 +135,8 @@ export class Provenance {
 
   /** Adds the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
-    const { leaves: values, complete } = leavesOf(value);
-    const leaves = [...values, ...namesOf(value)];
+    const { leaves: values, names, complete } = textsOf(value);
+    const leaves = [...values, ...names];
     const asked = this.#use(of.args);
     if (of.trusted) this.#takeTrusted(leaves, asked.every(isKnown));
     else {
@@ -149,8 +149,8 @@ export class Provenance {
 
   /** Adds a private value that came in another way than as a result: it says nothing about where a value came from. */
   private(value: Json): void {
-    const { leaves, complete } = leavesOf(value);
-    this.#keepPrivate([...leaves, ...namesOf(value)], complete);
+    const { leaves, names, complete } = textsOf(value);
+    this.#keepPrivate([...leaves, ...names], complete);
   }
 
   /** Whether anything private is known. */
@@ -317,7 +317,10 @@ export class Provenance {
   /** @returns the arguments with their origins */
   #use(args: Json): Asked[] {
     const asked: Asked[] = [];
-    for (const leaf of [...leavesOf(args).leaves, ...namesOf(args)]) {
+    const { leaves, names, complete } = textsOf(args);
+    // A tool may repeat those that were not looked at.
+    if (!complete) this.#vouching = false;
+    for (const leaf of [...leaves, ...names]) {
       const { origin } = this.trace(leaf.value, leaf.name);
       asked.push({ value: leaf.value, origin });
       if (isKnown({ origin })) continue;
