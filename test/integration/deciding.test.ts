@@ -4,6 +4,7 @@ import { Ledger } from '@corral/broker/ledger/ledger';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { realClock } from '@corral/supervisor';
 import { readingTool, tool, world } from '../world.ts';
 
@@ -65,4 +66,24 @@ test('a run pays for the time that deciding its cranks takes, also once it is re
   };
   const charged = entries.reduce((sum, { decide_us = 0 }) => sum + decide_us / 1000, 0);
   expect(read(false) - read(true)).toBeCloseTo(charged);
+});
+
+test('a host that stands still while it decides a short crank does not count that time against the run', async () => {
+  let stood_ms = 0;
+  const clock: Clock = { ...realClock, monotonic: () => realClock.monotonic() + stood_ms };
+  const look = readingTool('look', () => null);
+  const input: Tool['input'] = {
+    schema: look.input.schema,
+    check(value) {
+      stood_ms = 2 * MACHINE.decide_cpu_ms.default;
+      return look.input.check(value);
+    },
+  };
+  const w = await world([{ ...look, input }], { clock });
+  const version = await w.deploy(
+    `{ name: 'brief', uses: { look: 'tool:look' }, async run({ caps }) { for (let i = 0; i < 20; i++) caps.look({}); return 'looked' } }`,
+  );
+  const { id, ended } = await w.submit(version);
+  expect(await ended).toEqual({ kind: 'completed', output: 'looked' });
+  expect((await w.store.journal(id))[0]?.effects?.length).toBeLessThan(4_096);
 });

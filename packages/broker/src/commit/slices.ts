@@ -14,8 +14,6 @@ const WHOLE: Slice = { effects: Number.POSITIVE_INFINITY, gap_ms: 0 };
 
 /** CPU time of deciding after which a crank is not adopted in the same turn. */
 const ADOPTED_AFTER_MS = 1;
-/** Characters of effects from which the CPU time of deciding is read. */
-const METERED_CHARS = 4 * 1024;
 
 export interface SlicesOptions {
   readonly clock: Clock;
@@ -55,6 +53,7 @@ export class Slices {
   #slice = WHOLE;
   /** CPU time that deciding has taken so far. */
   #spent_ms = 0;
+
   constructor(options: SlicesOptions, run: BusRun, crank: Crank, decided: Decided) {
     this.#options = options;
     this.#run = run;
@@ -121,13 +120,9 @@ export class Slices {
     return draft;
   }
 
-  /**
-   * Milliseconds. Reading the CPU time of a thread is a system call of 3 microseconds, which is much for a short crank; that one is measured
-   * by the clock, which says at least as much.
-   */
   #cpu(): number {
     const { clock } = this.#options;
-    return clock.cpu === undefined || this.#crank.effectsText.length < METERED_CHARS ? clock.monotonic() : clock.cpu();
+    return clock.cpu === undefined ? clock.monotonic() : clock.cpu();
   }
 
   /** Decides the next effects. @returns whether there are more */

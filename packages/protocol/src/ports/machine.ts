@@ -7,7 +7,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary moment; never decreases. */
   monotonic(): number;
-  /** CPU time of this thread so far, in milliseconds; left out where nothing measures it, and then `monotonic` stands in for it. */
+  /**
+   * CPU time of this thread so far, in milliseconds; never decreases, and may be half a millisecond ahead. Left out where nothing measures
+   * it, and then `monotonic` stands in for it.
+   */
   cpu?(): number;
   /** Calls `then` once, after at least `ms`. Returns a function that cancels it. */
   after(ms: number, then: () => void): () => void;

@@ -5,8 +5,8 @@ import type { Clock, Random } from '@corral/protocol/ports/machine';
 /** The longest delay of the platform's timers; a longer wait is made of several. */
 const LONGEST_MS = 2 ** 31 - 1;
 /**
- * Asking the system for the CPU time of a thread takes longer than deciding a small crank. For this long after a reading, the time that has
- * passed since stands in for it: the thread cannot have used more.
+ * Asking the system for the CPU time of a thread takes microseconds, which is much for a small crank. For this long after a reading, the time
+ * that has passed since stands in for it: the thread cannot have used more.
  */
 const CPU_READ_MS = 0.5;
 const cpu = { at: Number.NEGATIVE_INFINITY, read: 0, told: 0 };
