@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
+import { STALE_MS } from '../memory.ts';
 import { Gates } from './gates.ts';
 import { enterBoth, Room } from './room.ts';
 
 const [a, b] = ['a', 'b'] as TenantId[] as [TenantId, TenantId];
 const later: (() => void)[] = [];
-const clock: Clock = { now: () => 0, monotonic: () => 0, after: (_, then) => (later.push(then), () => undefined) };
+let now = 0;
+const clock: Clock = { now: () => now, monotonic: () => now, after: (_, then) => (later.push(then), () => undefined) };
 
 function calls(most = { tenant: 20, all: 30 }, concurrent = 100) {
   const lacking = new Set<string>();
@@ -19,8 +21,10 @@ function calls(most = { tenant: 20, all: 30 }, concurrent = 100) {
       went.push(name);
       leave.set(name, out);
     });
-  const leaves = (name: string) => {
+  /** @param ms time until the timers are run; by default longer than any */
+  const leaves = (name: string, ms = 1_000) => {
     leave.get(name)?.();
+    now += ms;
     later.splice(0).forEach((then) => then());
   };
   return { went, enter, lacking, leave: leaves };
@@ -33,6 +37,17 @@ test('a call waits while its tenant has no room for its result, and goes once an
   leave('a1');
   leave('a1');
   expect(went).toEqual(['a1', 'a2', 'a3']);
+});
+
+test('the room of each call is given back for itself, once its result is counted where it is kept', () => {
+  const { went, enter, leave } = calls();
+  for (const name of ['a1', 'a2', 'a3', 'a4']) enter(name, a);
+  leave('a1', STALE_MS - 1);
+  expect(went).toEqual(['a1', 'a2']);
+  leave('a2', 1);
+  expect(went).toEqual(['a1', 'a2', 'a3']);
+  leave('', STALE_MS - 1);
+  expect(went).toEqual(['a1', 'a2', 'a3', 'a4']);
 });
 
 test('tenants take turns where all together have too much, and each has room for one call, however large', () => {

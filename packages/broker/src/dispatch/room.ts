@@ -50,8 +50,9 @@ export class Room {
   /** Calls that wait. */
   #waiting = 0;
   #looking = false;
-  /** In the order of their timers, which all take the same time. */
-  readonly #back: (() => void)[] = [];
+  /** Room that is given back later, in the order of its time. There is one timer for all, because a call would pay for one of its own. */
+  readonly #back: { readonly at: number; readonly give: () => void }[] = [];
+  #isGiving = false;
 
   constructor(options: RoomOptions) {
     this.#options = options;
@@ -112,10 +113,25 @@ export class Room {
   }
 
   /** Gives room back once the result is counted where it is kept: until then nobody else knows of it. */
-  #afterLook(back: () => void): void {
-    if (this.#options.most === undefined) return back();
-    this.#back.push(back);
-    this.#options.clock.after(STALE_MS, () => this.#back.shift()?.());
+  #afterLook(give: () => void): void {
+    const { most, clock } = this.#options;
+    if (most === undefined) return give();
+    this.#back.push({ at: clock.monotonic() + STALE_MS, give });
+    this.#giveLater();
+  }
+
+  #giveLater(): void {
+    const { clock } = this.#options;
+    const [first] = this.#back;
+    if (this.#isGiving || first === undefined) return;
+    this.#isGiving = true;
+    clock.after(Math.max(0, first.at - clock.monotonic()), () => {
+      this.#isGiving = false;
+      const now = clock.monotonic();
+      const left = this.#back.findIndex(({ at }) => at > now);
+      for (const { give } of this.#back.splice(0, left < 0 ? this.#back.length : left)) give();
+      this.#giveLater();
+    });
   }
 
   /** Lets waiting calls go, one of each tenant in turn. */
