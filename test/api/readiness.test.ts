@@ -36,7 +36,8 @@ test.skipIf(process.platform !== 'linux')(
     thaw();
     await until(async () => (await fetch(`${url}/readyz`)).status === 200);
     await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
-    expect(heard.filter((kind) => kind.startsWith('host.'))).toEqual(['host.stalled', 'host.moves']);
+    // A slow machine may stall again afterwards.
+    expect(heard.filter((kind) => kind.startsWith('host.')).slice(0, 2)).toEqual(['host.stalled', 'host.moves']);
   },
 );
 
@@ -92,7 +93,8 @@ test('a tenant that has as many runs in memory as it may waits for itself, and i
   await realTime(3_000, 'a host that counts as stalled after a second');
   expect(await ended()).toBe(false);
   expect((await admin.ready({})).reasons).toEqual([]);
+  // What follows is work, and a slow machine may need more than a second for it.
+  expect(heard).not.toContain('host.stalled');
   await answer();
   await until(ended);
-  expect(heard).not.toContain('host.stalled');
 });

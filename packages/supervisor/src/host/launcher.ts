@@ -138,7 +138,7 @@ class LocalCell implements CellProcess {
       this.#held = [];
       void this.#place(group, child.pid);
     }
-    // The cell inherits the priority of bubblewrap.
+    // A cell inherits this from its sandbox if it is started after it.
     if (child.pid !== undefined) lower(child.pid);
     if (filter !== undefined) {
       const pipe = child.stdio[filter.descriptor] as Writable;
@@ -256,6 +256,8 @@ class LocalCell implements CellProcess {
   #setPid(pid: number | undefined): void {
     if (pid === undefined || this.#gone) return;
     this.#pid = pid;
+    // The sandbox may have started it before the sandbox itself was lowered.
+    lower(pid);
     this.#found.resolve(undefined);
     try {
       this.#meter = new ProcMeter(pid);
