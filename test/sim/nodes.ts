@@ -13,8 +13,11 @@ interface Held {
 export class KnownNodes {
   readonly #nodes = new Map<number, { readonly name: string; readonly lease_ms: number | undefined; lease: number }>();
   readonly #runs = new Map<RunId, Held>();
-  /** Runs that were taken from a living node, with that node, and the time until which it may send what it had made durable before. */
-  readonly #fenced = new Map<RunId, { readonly from: number; readonly until: number }>();
+  /**
+   * By run and node: until when a living node that it was taken from may send what it had made durable before. Two nodes that kill a run
+   * at the same time take it from each other.
+   */
+  readonly #fenced = new Map<RunId, Map<number, number>>();
   readonly #now: () => number;
   readonly #broken: (what: string) => void;
 
@@ -35,13 +38,13 @@ export class KnownNodes {
 
   /** Whether a node has lost this run to a fence, and need not have learned of that yet. */
   sendsLate(run: RunId, by: number): boolean {
-    const fenced = this.#fenced.get(run);
-    return fenced?.from === by && this.#now() <= fenced.until;
+    return this.#now() <= (this.#fenced.get(run)?.get(by) ?? 0);
   }
 
-  /** Until when a node from which a run was taken may send what it had made durable before. Milliseconds since 1970. */
-  sendsUntil(run: RunId): number | undefined {
-    return this.#fenced.get(run)?.until;
+  /** Until when the node of a name, from which a run was taken, may send what it had made durable before. Milliseconds since 1970. */
+  sendsUntil(run: RunId, name: string): number | undefined {
+    const of = [...(this.#fenced.get(run) ?? [])].filter(([node]) => this.#nodes.get(node)?.name === name);
+    return of.at(-1)?.[1];
   }
 
   /** @param own nodes that joined through the port in question, since it was opened */
@@ -146,12 +149,17 @@ export class KnownNodes {
       if (result.status.lifecycle === 'ended') return undefined;
       if (known !== undefined && other && !lives) known.lease = 0;
       if (lives && !fences) return `node ${node} takes ${run} from node ${held.holder}, which is alive`;
-      if (lives) this.#fenced.set(run, { from: held.holder, until: this.#now() + (known?.lease_ms ?? Number.POSITIVE_INFINITY) });
+      if (lives) this.#fence(run, held.holder);
       const from = result.taken_from?.holder;
       if (from !== (lives ? held.holder : undefined)) return `the claim of ${run} says that it was taken from ${from}`;
       const attempts = held.parked ? 0 : held.attempts + Number(other && !lives);
       Object.assign(held, { holder: node, parked: false, attempts });
       return result.attempts === attempts ? undefined : `${run} has ${result.attempts} attempts after ${attempts}`;
     };
+  }
+
+  #fence(run: RunId, from: number): void {
+    const fenced = this.#fenced.get(run) ?? new Map<number, number>();
+    this.#fenced.set(run, fenced.set(from, this.#now() + (this.#nodes.get(from)?.lease_ms ?? Number.POSITIVE_INFINITY)));
   }
 }

@@ -2,6 +2,7 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { QuarantineKind } from '@corral/protocol/model/quarantine';
+import { isElsewhere } from '@corral/supervisor/control/fencing';
 import type { Supervisor } from '@corral/supervisor/supervisor';
 import type { Known } from './known.ts';
 import type { Dice } from './dice.ts';
@@ -107,7 +108,18 @@ export class Operators {
     this.#resumed.set(run, (this.#resumed.get(run) ?? 0) + 1);
     const asked = (by: number) => this.#resuming.set(run, (this.#resuming.get(run) ?? 0) + by);
     asked(1);
-    this.#command('resume', run, ({ control }) => control.resume(run, 'sim', 'now').finally(() => asked(-1)));
+    this.#command('resume', run, async ({ control }) => {
+      try {
+        return await control.resume(run, 'sim', 'now');
+      } catch (error) {
+        // Another host holds the run. Once the faults have ended it is asked soon, since a paused run may keep a cell that others wait for.
+        if (isElsewhere(error) && this.#options.oracle.now() >= this.#options.oracle.calmFrom)
+          this.#options.later(20, () => this.resume(run));
+        throw error;
+      } finally {
+        asked(-1);
+      }
+    });
   }
 
   /** Pauses a run with its descendants, or resumes such a family. */

@@ -49,11 +49,11 @@ export class Oracle extends Book {
   /** Checks a kill receipt: the run and its descendants have ended. */
   hasKilled(run: RunId, receipt: Receipt): void {
     this.killed.add(run);
-    const until = this.nodes.sendsUntil(run);
-    const said = receipt.fenced?.until;
+    const { node, until: said } = receipt.fenced ?? {};
+    const until = node === undefined ? undefined : this.nodes.sendsUntil(run, node);
     this.must(
       said === undefined || (until !== undefined && said >= until - SKEW_MS),
-      () => `8: the receipt for the kill of ${run} says that its former node may send until ${said}; it may until ${until}`,
+      () => `8: the receipt for the kill of ${run} says that ${node}, its former node, may send until ${said}; it may until ${until}`,
     );
     const known = this.runs.get(run);
     this.must(known?.outcome !== undefined, () => `8: there is a receipt for the kill of ${run}, which has not ended in the store`);

@@ -29,6 +29,8 @@ interface Circumstances {
 export function isExpected(error: unknown, what: string, { isFleet, isBounded, hostsLost }: Circumstances): boolean {
   if (!(error instanceof CorralError)) return false;
   if (error.message.includes('hosts in a row died') && hostsLost >= 3) return true;
+  // A kill takes the run from the node that holds it.
+  if (what.startsWith('kill ') && error.code === 'CORRAL_RUN_HELD') return false;
   return (
     REFUSALS.has(error.code) ||
     (isFleet && FLEET_REFUSALS.has(error.code)) ||

@@ -8,6 +8,8 @@ export interface Story {
   /** The part that was at fault: the product, the oracle, or the simulated world. */
   readonly wrong: 'product' | 'oracle' | 'world';
   readonly why: string;
+  /** Hosts on one disk, with the kinds of trouble of such worlds; left out: one. */
+  readonly supervisors?: number;
 }
 
 export const STORIES: readonly Story[] = [
@@ -88,5 +90,26 @@ export const STORIES: readonly Story[] = [
     said: 'ended as CORRAL_CELL_CRASHED, and there was no reason for it',
     wrong: 'product',
     why: 'cranks that were given up since their process had been stopped were counted as cells that had died under the run',
+  },
+  {
+    seeds: [603974890],
+    said: 'the receipt for a kill says until when its former node may send, which may longer',
+    wrong: 'oracle',
+    why: 'two nodes killed the run and took it from each other; the receipt names the node that the first of them took it from, and was held against the second time',
+    supervisors: 2,
+  },
+  {
+    seeds: [818306],
+    said: 'kill failed: the run is held by a node, which is alive',
+    wrong: 'product',
+    why: 'two nodes killed the run and took it from each other; the one that lost it did not take it back, and its kill failed',
+    supervisors: 2,
+  },
+  {
+    seeds: [31118267039175],
+    said: 'a timer fires 1,787 ms after it was due',
+    wrong: 'world',
+    why: 'paused runs kept all cells of their host for the grace of a pause, since the operators asked the other host to resume them',
+    supervisors: 2,
   },
 ];

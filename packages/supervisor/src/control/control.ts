@@ -264,14 +264,14 @@ export class Control {
     const children = this.#killChildren(run, by, reason);
     // It is awaited below; this prevents an unhandled rejection until then.
     children.catch(() => undefined);
-    await mustHaveEnded(this.#options, run.id);
+    const again = await mustHaveEnded(this.#options, run.id, outcome);
     const latency_ms = clock.monotonic() - began;
     const receipts = await children;
     await this.#endRest(run, outcome);
     return this.#receipt(run, 'kill', by, reason, latency_ms, {
       grants_revoked: run.ledger.caps.size,
       calls_unknown: unknown.map(({ id }) => id),
-      fenced,
+      fenced: again ?? fenced,
       children: receipts,
     });
   }

@@ -53,17 +53,21 @@ const fencedAt = ({ name, lease_ms }: HeldElsewhere, now: number): Fenced => ({
 });
 
 /**
- * Resolves once the end of a run that was taken is durable. If the store refuses it, it is tried once more.
+ * Resolves once the end of a run that was taken is durable. If the store refuses it, it is tried once more: another node may have taken the
+ * run meanwhile, so that it is taken back.
+ * @returns the node that it was taken from again, if it was alive
  * @throws CORRAL_RUN_STATE if it is not durable after that
  */
-export async function mustHaveEnded({ store, broker, residency }: FencingOptions, id: RunId): Promise<void> {
+export async function mustHaveEnded(options: FencingOptions, id: RunId, outcome: Outcome): Promise<Fenced | undefined> {
+  const { store, broker } = options;
+  let fenced: Fenced | undefined;
   for (const isLast of [false, true]) {
     await broker.settled(id).catch(() => undefined);
     const stored = await store.run(id);
-    if (stored === undefined || stored.status.lifecycle === 'ended') return;
+    if (stored === undefined || stored.status.lifecycle === 'ended') return fenced;
     if (isLast) break;
     // The fence ends it as it comes back.
-    await residency.hold(id);
+    fenced = (await toKill(options, id, outcome)).fenced;
   }
   throw new CorralError('CORRAL_RUN_STATE', `The end of ${id} could not be written yet.`);
 }
@@ -75,8 +79,8 @@ export async function mustHaveEnded({ store, broker, residency }: FencingOptions
  */
 export async function takenBack(options: FencingOptions, id: RunId, outcome: Outcome): Promise<Fenced | undefined> {
   const { fenced } = await toKill(options, id, outcome);
-  await mustHaveEnded(options, id);
+  const again = await mustHaveEnded(options, id, outcome);
   const { kind } = (await options.store.run(id))?.status.outcome ?? {};
-  if (kind === outcome.kind) return fenced;
+  if (kind === outcome.kind) return again ?? fenced;
   throw new CorralError('CORRAL_RUN_UNKNOWN', `${id} has ended by itself meanwhile.`);
 }
