@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
-import { commit, entry, record, runId } from '@corral/store/fixtures/commits';
+import { commit, entry, grant, grantId, record, runId } from '@corral/store/fixtures/commits';
 import { until } from '../until.ts';
 import { KINDS } from './stores.ts';
 
@@ -242,6 +242,43 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
       { from: 350, until: 400 },
     ]);
     await last.close();
+  });
+
+  test('tells what was decided for all nodes since a version, each time once', async () => {
+    const open = await opener();
+    const store = await open();
+    const a = await store.join('a', 1);
+    await store.admit(record(1), [grant(1, 1), grant(2, 1), grant(3, 1)], a);
+    const { version, ...all } = await store.changesSince(undefined);
+    expect(all).toEqual({ quarantines: true, services: true, revoked: undefined });
+    const nothing = { quarantines: false, services: false, revoked: [] };
+    expect(await store.changesSince(version)).toEqual({ version, ...nothing });
+    const since = async (before: number) => {
+      const { version: now, ...rest } = await store.changesSince(before);
+      return [now, rest] as const;
+    };
+    const put = { kind: 'agent', name: 'crew/a', by: 'ana', reason: 'odd', at: 1 } as const;
+    await store.putQuarantine(put);
+    const [second, quarantined] = await since(version);
+    expect([second > version, quarantined]).toEqual([true, { ...nothing, quarantines: true }]);
+    // A change counts whether a commit or a person makes it; a refused commit and a call that changes nothing do not.
+    await store.commit({ ...commit(1, 1), revoked: [grantId(1)], quarantine: { ...put, kind: 'version', name: 'v' } });
+    await expect(store.commit({ ...commit(1, 5), revoked: [grantId(3)] })).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    await store.revoke(grantId(2), 'ana', 'odd', 1);
+    await store.revoke(grantId(9), 'ana', 'odd', 1);
+    await store.liftQuarantine('tool', 'crew/none', 'ana', 2);
+    const [third, decided] = await since(second);
+    expect(decided).toEqual({ ...nothing, quarantines: true, revoked: [grantId(1), grantId(2)] });
+    await store.serve({ tenant: 't' as TenantId, name: 's', version: 'sha256:1' as never });
+    await store.liftQuarantine('agent', 'crew/a', 'ana', 2);
+    expect((await since(third))[1]).toEqual({ quarantines: true, services: true, revoked: [] });
+    const [last] = await since(third);
+    await store.close();
+    const again = await open();
+    expect(await again.changesSince(last)).toEqual({ version: last, ...nothing });
+    // A version that this store has not had: one of a copy that went on.
+    expect(await again.changesSince(last + 5)).toMatchObject({ version: last, quarantines: true, revoked: undefined });
+    await again.close();
   });
 
   test('knows no time without a node while one of them lives', async () => {

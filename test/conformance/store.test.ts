@@ -1,8 +1,7 @@
 /** The suite for stores, whatever they are made of. A new one is added to the table in stores.ts. */
 import { describe, expect, test } from 'vitest';
 import { errorData } from '@corral/protocol/errors';
-import type { Grant } from '@corral/protocol/model/grant';
-import type { Digest, GrantId } from '@corral/protocol/ids';
+import type { Digest } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import { ALL_OF_INBOX, type Commit } from '@corral/protocol/ports/store';
@@ -27,8 +26,7 @@ const version: AgentVersion = {
     on_unknown: 'wait',
   },
 };
-const { ACTIVE, runId } = plain;
-const grantId = (n: number) => `grant_${String(n).padStart(12, '0')}` as GrantId;
+const { ACTIVE, grant, grantId, runId } = plain;
 const record = (n: number, parent?: number): RunRecord =>
   plain.record(n, {
     version: VERSION,
@@ -36,16 +34,6 @@ const record = (n: number, parent?: number): RunRecord =>
     parent: parent === undefined ? undefined : { run: runId(parent), id: 1, agent: 'a' as never },
     input: { n, text: 'grüße\u0000' },
   });
-const grant = (n: number, holder: number, parent?: number): Grant => ({
-  id: grantId(n),
-  parent: parent === undefined ? undefined : grantId(parent),
-  holder: runId(holder),
-  target: { kind: 'tool', tool: 'look' as never },
-  where: { path: { under: 'a' } },
-  uses: 3,
-  expires_at: undefined,
-  depth: parent === undefined ? 0 : 1,
-});
 const ENDED: RunStatus = {
   lifecycle: 'ended',
   control: 'none',

@@ -42,6 +42,7 @@ type Op =
 type Read =
   | 'version'
   | 'services'
+  | 'changesSince'
   | 'instance'
   | 'sourceMap'
   | 'seen'
@@ -228,6 +229,7 @@ export class Disk {
       descendants: (...args) => read('descendants', ...args),
       quarantined: (...args) => read('quarantined', ...args),
       isShared: (...args) => read('isShared', ...args),
+      changesSince: (...args) => read('changesSince', ...args),
       services: () => read('services'),
       serve: (...args) => write('serve', ...args),
       instance: (...args) => read('instance', ...args),

@@ -50,11 +50,12 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'ignore-quarantines': [
     {
       file: 'supervisor/src/control/stops.ts',
-      piece: 'await Promise.all([quarantines.follow(), store.revoked(grants.standing())]);',
-      becomes:
-        'await Promise.all([{ added: [], lifted: 0 } as Awaited<ReturnType<typeof quarantines.follow>>, store.revoked(grants.standing())]);',
+      piece: 'changes.quarantines ? quarantines.follow()',
+      becomes: 'changes.quarantines && this.#closed ? quarantines.follow()',
     },
   ],
+  /** The store does not note that a quarantine was put up, so other nodes do not read it. */
+  'untold-quarantines': [{ file: 'store/src/core/apply.ts', piece: "noteChange(registry, 'quarantines');", becomes: 'void noteChange;' }],
   /** The store takes commits of a node that counts as dead. */
   'commit-of-the-dead': [
     { file: 'store/src/core/apply.ts', piece: 'if (standing.lease === 0) {', becomes: 'if (standing.lease === -1) {' },

@@ -266,7 +266,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
       piece: '    if (!parked) {\n      run.stay();',
       becomes: '    run.stay();\n    if (!parked) {',
     },
-    { file: 'supervisor/src/runs/revival.ts', piece: 'if (runs.get(run.id) !== run) return false;', becomes: '' },
+    { file: 'supervisor/src/runs/revival.ts', piece: '() => runs.get(run.id) === run;', becomes: '() => true;' },
   ],
   /** Readings from outside the journal change the ledger. */
   'write-beside-journal': [{ file: 'supervisor/src/detection/loops.ts', piece: 'memory.readings += 1;', becomes: 'loops.position += 1;' }],

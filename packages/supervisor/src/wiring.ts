@@ -179,6 +179,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     grants: bus.grants,
     ...reading,
     load: (bundle: Parameters<Bundles['load']>[0]) => bundles.load(bundle),
+    isFleet: options.node !== undefined,
     absent: (...of: Parameters<Downtimes['between']>) => downtimes.between(...of),
   };
   const revival = new Revival({
@@ -298,9 +299,12 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   bus.membership.onJoin = async () => {
     // A time without nodes is noted when the next node joins, perhaps while this one counted as dead.
     downtimes.learn(await store.downtimes());
-    if (neighbours !== undefined) await stops.follow();
+    await neighbours?.follow();
   };
-  bus.membership.onBeat = async () => void (await Promise.all([neighbours?.learn(), stops.follow()]));
+  if (neighbours !== undefined) {
+    neighbours.onChanges = (changes) => stops.follow(changes);
+    bus.membership.onBeat = () => neighbours.learn();
+  }
   const watch = buildWatch(options, cells, mishaps, { progress: moving.progress, loops });
   transitions.scheduler.onCpu.listen(() => watch.poke());
   return {

@@ -192,6 +192,18 @@ export interface HeldElsewhere {
   readonly lease_ms?: number;
 }
 
+/** The changes, since a version, of the tables that concern all nodes. */
+export interface Changes {
+  /** To ask with next time. It rises with each change, in the transaction of the change. */
+  readonly version: number;
+  /** Quarantines were put up or lifted. */
+  readonly quarantines: boolean;
+  /** A service goes on with another version, or is new. */
+  readonly services: boolean;
+  /** Grants that were revoked; undefined: any may have been, since it was asked for more than is kept. */
+  readonly revoked: readonly GrantId[] | undefined;
+}
+
 /** How many runs a node has room for. */
 export interface RunRoom {
   /** All together. */
@@ -317,6 +329,12 @@ export interface Store {
   revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean>;
   /** Those of these grants that are marked as revoked themselves. */
   revoked(among: readonly GrantId[]): Promise<readonly GrantId[]>;
+  /**
+   * Says which of quarantines, services and grants any node has changed, so that a node that follows reads only those. Versions and bundles
+   * are not among them: they never change under their digest.
+   * @param version of an earlier answer. Left out, or older than the changes that are kept (`registry_changes`): everything counts as changed
+   */
+  changesSince(version: number | undefined): Promise<Changes>;
   /** Stops a run whose journal cannot be read, without writing to that journal. */
   quarantine(run: RunId, reason: string): Promise<void>;
   /** Facts that agents were seen to do, oldest first, at most this many. */

@@ -8,6 +8,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { CommitResult, GrantUse } from '@corral/protocol/ports/store';
+import { noteChange } from './changes.ts';
 import type { Engine, GrantRows, Standing } from './engine.ts';
 import { answerKey, FORMAT, type Refusal, refusalKey, resultOf, type Tombstone, tombstoneBytes, TOOL } from './mailbox.ts';
 import type { Nodes } from './nodes.ts';
@@ -55,6 +56,7 @@ export function applyCommit(engine: Engine, nodes: Nodes, commit: PreparedCommit
   for (const grant of commit.revoked) {
     engine.grants.revoke(grant);
     engine.log.due({ kind: 'revoked', grant });
+    noteChange(engine.registry, 'revoked', grant);
   }
   if (commit.spend !== undefined) engine.accounts.post(commit.spend);
   if (commit.quarantine !== undefined) putQuarantine(engine, commit.quarantine);
@@ -75,6 +77,7 @@ export function applyAdmission(engine: Engine, { run, grants, ...payloads }: Pre
 
 export function putQuarantine({ registry, log }: Engine, quarantine: Quarantine): void {
   registry.putQuarantine(quarantine);
+  noteChange(registry, 'quarantines');
   const { kind, tenant = null, name, by, reason, at } = quarantine;
   log.due({ kind: 'quarantined', of: kind, tenant, name, by, reason, at });
 }

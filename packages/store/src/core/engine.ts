@@ -301,6 +301,8 @@ export interface NewNode {
   readonly away_from: number | undefined;
 }
 
+export type ChangeKind = 'quarantines' | 'services' | 'revoked';
+
 /** Agents, services, stops: small tables that concern all runs. */
 export interface RegistryRows {
   deploy(bundle: Bundle, versions: readonly AgentVersion[]): void;
@@ -315,6 +317,16 @@ export interface RegistryRows {
   putQuarantine(quarantine: Quarantine): void;
   /** @returns whether there was one */
   liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant: string | undefined): boolean;
+  /**
+   * Notes a change under the next version, and drops the oldest beyond this many. Nobody may see a version before all lower ones: a node that
+   * follows does not ask for those again.
+   * @param id of a grant that was revoked
+   */
+  change(kind: ChangeKind, id: string | undefined, kept: number): void;
+  /** The versions of the first and of the last change that are kept; undefined: there are none. */
+  versions(): { readonly first: number; readonly last: number } | undefined;
+  /** Those after a version, in order. */
+  changes(after: number): readonly { readonly kind: ChangeKind; readonly id: string | null }[];
   seen(limit: number): readonly { readonly fact: string; readonly value: number }[];
   noteSeen(fact: string, value: number): void;
 }

@@ -14,6 +14,7 @@ import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
 import type {
+  Changes,
   Commit,
   CommitResult,
   Downtime,
@@ -27,6 +28,7 @@ import type {
 } from '@corral/protocol/ports/store';
 import type { Result } from '@corral/protocol/wire/delivery';
 import { applyAdmission, applyAnswers, applyBurial, applyCommit, putQuarantine } from './apply.ts';
+import { changesSince, noteChange } from './changes.ts';
 import { awayOf, Claims } from './claims.ts';
 import type { Bundle, Engine, RunRow } from './engine.ts';
 import { Broken, Evidence, refused } from './evidence.ts';
@@ -194,8 +196,10 @@ export class StoreCore {
   readonly grants = (run: RunId): readonly (Grant & GrantState)[] => this.#engine.grants.of(run);
   revoke(grant: GrantId, by: string, reason: string, at: number): boolean {
     const known = this.#engine.grants.revokeFor(grant, by, reason, at);
-    if (known) this.#engine.log.due({ kind: 'revoked', grant });
-    return known;
+    if (!known) return false;
+    this.#engine.log.due({ kind: 'revoked', grant });
+    noteChange(this.#engine.registry, 'revoked', grant);
+    return true;
   }
 
   deploy(bundle: Bundle, versions: readonly AgentVersion[]): void {
@@ -208,7 +212,7 @@ export class StoreCore {
   readonly services = (): readonly Serving[] => this.#engine.registry.services();
   /** @throws CORRAL_SERVICE_TAKEN */
   serve(serving: Serving): void {
-    if (this.#engine.registry.serve(serving)) return;
+    if (this.#engine.registry.serve(serving)) return noteChange(this.#engine.registry, 'services');
     const { name, tenant, owner } = serving;
     throw new CorralError('CORRAL_SERVICE_TAKEN', `The service ${name} of ${tenant} belongs to another bundle than that of ${owner}.`);
   }
@@ -216,13 +220,16 @@ export class StoreCore {
   readonly seen = (limit: number): readonly { readonly fact: string; readonly value: number }[] => this.#engine.registry.seen(limit);
   readonly noteSeen = (fact: string, value: number): void => this.#engine.registry.noteSeen(fact, value);
 
+  readonly changesSince = (version: number | undefined): Changes => changesSince(this.#engine.registry, version);
   readonly quarantines = (): readonly Quarantine[] => this.#engine.registry.quarantines();
   putQuarantine(quarantine: Quarantine): void {
     putQuarantine(this.#engine, quarantine);
   }
   liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): void {
     const lifted = this.#engine.registry.liftQuarantine(kind, name, by, at, tenant);
-    if (lifted) this.#engine.log.due({ kind: 'lifted', of: kind, tenant: tenant ?? null, name, by, at });
+    if (!lifted) return;
+    this.#engine.log.due({ kind: 'lifted', of: kind, tenant: tenant ?? null, name, by, at });
+    noteChange(this.#engine.registry, 'quarantines');
   }
   quarantine(run: RunId, reason: string): void {
     this.#preparer.forget(run);

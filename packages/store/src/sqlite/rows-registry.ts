@@ -5,7 +5,7 @@ import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Serving } from '@corral/protocol/ports/store';
-import type { BlobRows, Bundle, GrantRows, RegistryRows } from '../core/engine.ts';
+import type { BlobRows, Bundle, ChangeKind, GrantRows, RegistryRows } from '../core/engine.ts';
 import * as queries from './queries.ts';
 import type { Sql } from './sql.ts';
 
@@ -158,6 +158,20 @@ export class Registry implements RegistryRows {
   liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant: string | undefined): boolean {
     const sql = 'UPDATE quarantines SET lifted_by = ?, lifted_at = ? WHERE kind = ? AND name = ? AND tenant IS ? AND lifted_at IS NULL';
     return this.#sql.run(sql, by, at, kind, name, tenant ?? null) > 0;
+  }
+
+  change(kind: ChangeKind, id: string | undefined, kept: number): void {
+    this.#sql.run('INSERT INTO changes (kind, id) VALUES (?, ?)', kind, id ?? null);
+    this.#sql.run('DELETE FROM changes WHERE version <= (SELECT max(version) FROM changes) - ?', kept);
+  }
+
+  versions(): { first: number; last: number } | undefined {
+    const row = this.#sql.get<{ first: number | null; last: number }>('SELECT min(version) AS first, max(version) AS last FROM changes');
+    return row === undefined || row.first === null ? undefined : { first: row.first, last: row.last };
+  }
+
+  changes(after: number): { kind: ChangeKind; id: string | null }[] {
+    return this.#sql.all('SELECT kind, id FROM changes WHERE version > ? ORDER BY version', after);
   }
 
   seen(limit: number): { fact: string; value: number }[] {

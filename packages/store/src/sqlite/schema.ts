@@ -188,6 +188,10 @@ export const STEPS: readonly string[] = [
   -- Times in which the node that held a run was dead and no other had taken it.
   CREATE TABLE absences (run INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (run, since)) WITHOUT ROWID;
   `,
+  `
+  -- What has changed for all nodes, the last ones only: quarantines, services, or grants that were revoked, by their ids.
+  CREATE TABLE changes (version INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT);
+  `,
 ];
 
 /**

@@ -201,6 +201,9 @@ export class SqliteStore implements Store {
   bury(run: RunId, outcome: Outcome, at: number): ReturnType<Store['bury']> {
     return this.#writer.call('bury', run, outcome, at);
   }
+  changesSince(version: number | undefined): ReturnType<Store['changesSince']> {
+    return this.#reader.call('changesSince', version);
+  }
   services(): ReturnType<Store['services']> {
     return this.#reader.call('services');
   }

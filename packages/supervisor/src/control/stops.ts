@@ -7,7 +7,7 @@ import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
-import type { Store } from '@corral/protocol/ports/store';
+import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { stopCalls } from './revocation.ts';
@@ -33,6 +33,7 @@ export interface StopsOptions {
 const LOOK_RUNS = 64;
 const AT_ONCE = 16;
 const RETRY_MS = 1_000;
+const SAME: Awaited<ReturnType<Quarantines['follow']>> = { added: [], lifted: 0 };
 
 /** A quarantine that was lifted, with the person and the reason. */
 interface Lifted {
@@ -103,9 +104,12 @@ export class Stops {
    * Takes over what other nodes have decided: quarantines that they have put up or lifted, and grants that they have revoked. When this
    * resolves, the runs in memory that it concerns are stopped, and their calls are aborted.
    */
-  async follow(): Promise<void> {
+  async follow(changes: Pick<Changes, 'quarantines' | 'revoked'>): Promise<void> {
     const { quarantines, grants, store } = this.#options;
-    const [{ added, lifted }, revoked] = await Promise.all([quarantines.follow(), store.revoked(grants.standing())]);
+    const [{ added, lifted }, revoked] = await Promise.all([
+      changes.quarantines ? quarantines.follow() : SAME,
+      changes.revoked ?? store.revoked(grants.standing()),
+    ]);
     for (const grant of revoked) grants.revoke(grant);
     if (revoked.length > 0) stopCalls(this.#options);
     if (lifted > 0) void this.takeUp();

@@ -1,18 +1,18 @@
 /**
  * Finds what other nodes of the store have done to the runs of this one: runs that they took, messages that they sent, parents that ended
- * there.
+ * there, and what they have decided for all: quarantines, revocations, services.
  * A run that was taken is dropped before the next sign of life of this node counts. So once a lease has passed since the run was taken,
  * its former holder sends nothing for it any more, whether it is slow, stopped or cut off (see `Membership.isSure`).
  */
 import type { RunId } from '@corral/protocol/ids';
-import type { Store } from '@corral/protocol/ports/store';
+import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Membership } from './membership.ts';
 import type { Revival } from './revival.ts';
 import type { Run } from './run.ts';
 import type { Transitions } from '../events/transitions.ts';
 
 export interface NeighboursOptions {
-  readonly store: Pick<Store, 'holding' | 'mail' | 'orphans' | 'run'>;
+  readonly store: Pick<Store, 'changesSince' | 'holding' | 'mail' | 'orphans' | 'run'>;
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly membership: Pick<Membership, 'node'>;
   readonly revival: Pick<Revival, 'refresh'>;
@@ -22,15 +22,28 @@ export interface NeighboursOptions {
 
 export class Neighbours {
   readonly #options: NeighboursOptions;
+  /** Up to where this node knows what was decided for all. */
+  #version: number | undefined;
+  /** Takes over quarantines and revocations. */
+  onChanges: (changes: Changes) => Promise<void> = () => Promise.resolve();
 
   constructor(options: NeighboursOptions) {
     this.#options = options;
   }
 
-  /** Part of each sweep: finds messages for runs of this node, runs whose parents have ended elsewhere, and services. */
+  /** Learns what was decided for all nodes since it was asked last. It is in force here when this resolves. */
+  async follow(): Promise<void> {
+    const { store, services } = this.#options;
+    const changes = await store.changesSince(this.#version);
+    await Promise.all([this.onChanges(changes), changes.services ? services.load() : undefined]);
+    // Set last: a call that begins before this one is done must read these changes too. Following a change twice does no harm.
+    this.#version = Math.max(this.#version ?? 0, changes.version);
+  }
+
+  /** Part of each sweep: finds messages for runs of this node, runs whose parents have ended elsewhere, and what was decided for all. */
   async look(): Promise<void> {
-    const { store, membership, runs, revival, services, transitions } = this.#options;
-    await services.load();
+    const { store, membership, runs, revival, transitions } = this.#options;
+    await this.follow();
     for (const { run: id, last } of await store.mail(membership.node)) {
       const run = runs.get(id);
       if (run !== undefined && last > run.queue.lastInbox) await revival.refresh(run);
@@ -38,8 +51,12 @@ export class Neighbours {
     for (const orphan of await store.orphans()) transitions.lifecycle.onOrphaned.emit(orphan);
   }
 
-  /** Called before each sign of life: drops the runs that other nodes have taken from this one. */
+  /** Called before each sign of life: follows what was decided, and drops the runs that other nodes have taken from this one. */
   async learn(): Promise<void> {
+    await Promise.all([this.follow(), this.#drop()]);
+  }
+
+  async #drop(): Promise<void> {
     const { store, membership, runs } = this.#options;
     const before = [...runs.values()].map((run) => [run, run.epoch] as const);
     const held = new Set(await store.holding(membership.node));

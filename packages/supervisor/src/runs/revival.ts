@@ -10,7 +10,7 @@ import type { HeldElsewhere, RunRoom, Store, StoredRun } from '@corral/protocol/
 import type { Membership } from './membership.ts';
 import type { RunTable } from './places.ts';
 import { grantsIn } from './queue.ts';
-import { addChain } from './revive.ts';
+import { addChain, addFollowed } from './revive.ts';
 import type { Run } from './run.ts';
 import { emitters } from '../events/signal.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
@@ -236,14 +236,23 @@ export class Revival {
 
   /** Fetches new deliveries of a run from the store. @returns false if the store cannot answer, or the run has left memory */
   async refresh(run: Run): Promise<boolean> {
-    const { store, scheduler, grants, runs } = this.#options;
+    const { store, scheduler, grants, runs, membership } = this.#options;
+    const isHere = () => runs.get(run.id) === run;
     try {
       const inbox = await store.inbox(run.id, run.queue.lastInbox);
       // It has left memory meanwhile; its inbox is read when it is brought back.
-      if (runs.get(run.id) !== run) return false;
-      const carried = inbox.flatMap(({ delivery }) => grantsIn(delivery)).filter((id) => grants.get(id) === undefined);
-      // The grants that they carry were made by a run while this one was parked, so they are not in memory yet.
-      if (carried.length > 0) addChain(grants, await store.grants(run.id), carried);
+      if (!isHere()) return false;
+      // The grants that they carry were made by a run while this one was parked, so they are not in memory yet; or by a run of another node,
+      // and then an earlier attempt may have failed to read what was revoked of them.
+      const carried = inbox
+        .flatMap(({ delivery }) => grantsIn(delivery))
+        .filter((id) => membership.isFleet || grants.get(id) === undefined);
+      if (carried.length > 0) {
+        const chain = await store.grants(run.id);
+        if (membership.isFleet) await addFollowed(store, grants, chain, carried);
+        else addChain(grants, chain, carried);
+        if (!isHere()) return false;
+      }
       run.behind.do(() => {
         for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.queue.receive(delivery, seq);
       });

@@ -27,6 +27,8 @@ export interface ReviveOptions {
   readonly tracked: (tenant: TenantId) => boolean;
   /** Detectors of a run; undefined if it is not watched. */
   readonly watch: (record: RunRecord) => RunDetectors | undefined;
+  /** Whether other nodes may revoke grants. */
+  readonly isFleet: boolean;
   /** Milliseconds between two times in which no host was running, or the run was `away`. */
   readonly absent: (from: number, until: number, away: readonly Downtime[]) => number;
 }
@@ -70,7 +72,9 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
   const answers = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));
   const run = new Run(ledger, bundle, epoch, { lastAt, control, kept: answers, restored: stored.restored });
-  addChain(grants, chain, [...ledger.caps.values(), ...inbox.flatMap(({ delivery }) => grantsIn(delivery))]);
+  const held = [...ledger.caps.values(), ...inbox.flatMap(({ delivery }) => grantsIn(delivery))];
+  if (options.isFleet) await addFollowed(store, grants, chain, held);
+  else addChain(grants, chain, held);
 
   if (ledger.segment_entries === 0) run.queue.add(startOf(ledger, grants));
   const isUnreached = (id: number) => run.kept.some((result) => result.id === id);
@@ -122,6 +126,22 @@ export function addChain(grants: Grants, chain: readonly (Grant & GrantState)[],
     grants.add(grant, { used, revoked, ...counts }, isHeld);
   };
   for (const id of held) add(id, true);
+}
+
+/**
+ * Loads grants into memory where other nodes may revoke some meanwhile. It reads the revocations once more when the grants are in memory:
+ * a revocation between the reading of the chain and that moment was followed while this node did not know the grants.
+ * @throws what the store says; to be called again then, since the grants are in memory already
+ */
+export async function addFollowed(
+  store: Pick<Store, 'revoked'>,
+  grants: Grants,
+  chain: readonly (Grant & GrantState)[],
+  held: readonly GrantId[],
+): Promise<void> {
+  addChain(grants, chain, held);
+  const standing = chain.flatMap(({ id, revoked }) => (revoked ? [] : [id]));
+  if (standing.length > 0) for (const id of await store.revoked(standing)) grants.revoke(id);
 }
 
 /** The saved ledger does not contain the origins of values. If they are tracked, the journal is read instead. */
