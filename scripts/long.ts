@@ -64,6 +64,7 @@ const LONG: Readonly<Record<string, Long>> = {
     slice: hostile('--slice', '10', '--lenient', '--seed', String(commit)),
     box: [60, 6],
   },
+  heap: { what: 'runs that fill a small heap, ten times over', whole: tests('test/hostile'), slice: undefined, box: [30, 4] },
   soak: {
     what: 'mixed work on a host that is stopped again and again',
     whole: ['--no-node-snapshot', 'test/bench/main.ts', 'soak', '--minutes', '20', '--every', '3'],
