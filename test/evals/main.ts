@@ -7,6 +7,7 @@ type Eval = (args: readonly string[], options: EvalOptions) => Promise<Measured 
 const EVALS: Readonly<Record<string, Eval>> = {
   containment: async (args) => (await import('./containment.ts')).run(args),
   loops: async (_, options) => (await import('./loops.ts')).loops(options),
+  probing: async (args, options) => (await import('./probing.ts')).run(args, options),
   robustness: async (args, options) => (await import('./robustness.ts')).run(args, options.data),
   synthetic: async (_, options) => (await import('./synthetic.ts')).synthetic(options),
 };

@@ -46,10 +46,12 @@ export interface TenantOptions {
 
 /**
  * Default for tenants without settings about loops: runs are watched and get notices. The host slows, pauses or kills runs only if somebody
- * has configured that.
+ * has configured that. Probing is the exception: its run is paused.
  */
 const TOLD = { slow: null, pause: null, kill: null };
-export const WATCHED: LoopOptions = { ladder: { detectors: Object.fromEntries(DETECTORS.map((name) => [name, TOLD])) } };
+export const WATCHED: LoopOptions = {
+  ladder: { detectors: Object.fromEntries(DETECTORS.filter((name) => name !== 'probing').map((name) => [name, TOLD])) },
+};
 
 /** The present settings of each tenant. A new configuration replaces all of them at once. */
 export class Tenants {

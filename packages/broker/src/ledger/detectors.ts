@@ -3,18 +3,21 @@
  * replay, and saved with the ledger.
  */
 import { canLoad, Detectors, FORMAT, type DetectorsOptions } from '@corral/policy/detection/detectors';
+import { attemptsAt, type Attempt } from '@corral/policy/detection/ends';
 import type { Seen } from '@corral/policy/detection/events';
 import type { Finding } from '@corral/policy/detection/list';
 import { GROUND, type Rung } from '@corral/policy/detection/ladder';
 import type { Profile, ProfiledCall } from '@corral/policy/detection/profile';
+import { hashText, mix } from '@corral/policy/detection/reading';
 import type { Odd } from '@corral/policy/detection/run/drift';
 import type { Amounts, Purse } from '@corral/policy/capability/purse';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery, NoticeDelivery } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
 import type { Json } from '@corral/protocol/json';
+import type { ErrorCode } from '@corral/protocol/errors';
 import { MICROS } from '@corral/protocol/limits';
-import type { HostEvent, StepReason } from '@corral/protocol/model/run';
+import type { ChildRefusal, HostEvent, StepReason } from '@corral/protocol/model/run';
 
 /** A call that changed a resource which its tool names. */
 export interface Wrote {
@@ -33,6 +36,8 @@ export interface Handling {
 export interface Settled {
   readonly found: readonly Finding[];
   readonly wrote: readonly Wrote[];
+  /** Refusals that the run's parent is to hear of. */
+  readonly refused: readonly ChildRefusal[];
 }
 
 export interface SavedWatch {
@@ -45,13 +50,33 @@ export interface SavedWatch {
   readonly changes: number;
   readonly handling?: Handling;
   readonly entries: readonly number[];
+  /** Calls that people are asked about, and the refusals that its parent has heard of. Absent in states of older builds, and if none. */
+  readonly asking?: readonly Asking[];
+  readonly told?: readonly number[];
   /** Absent if no event was observed yet. */
   readonly detectors?: Json;
 }
 
 type StepEvent = Extract<HostEvent, { kind: 'step' }>;
+type Asking = readonly [id: number, what: string, attempts: readonly Attempt[]];
 
-const NOTHING: Settled = { found: [], wrote: [] };
+const NOTHING: Settled = { found: [], wrote: [], refused: [] };
+
+/**
+ * Refusals of what was asked, by a grant, a policy or a person. Others say that something does not fit, is used up or is not there, and an
+ * honest agent answers them by asking otherwise.
+ */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'CORRAL_DENIED',
+  'CORRAL_APPROVAL_DENIED',
+  'CORRAL_GRANT_PREDICATE',
+  'CORRAL_GRANT_RIGHT',
+  'CORRAL_GRANT_LABEL',
+  'CORRAL_REVOKED',
+]);
+/** Calls that people are asked about at once and whose refusal is noticed; and refusals of a run that its parent hears of, each once. */
+const ASKING_MAX = 32;
+const TOLD_MAX = 64;
 
 /** Time between two readings of the purse, in milliseconds of the deliveries' time. */
 const METER_MS = 1_000;
@@ -79,6 +104,9 @@ export class RunDetectors {
   readonly #entries: number[] = [];
   #found: Finding[] = [];
   #wrote: Wrote[] = [];
+  #refused: ChildRefusal[] = [];
+  #asking: Asking[] = [];
+  #told: number[] = [];
 
   /**
    * @param profile the profile to compare calls with, if there is one
@@ -97,13 +125,15 @@ export class RunDetectors {
   delivered(delivery: Delivery, entry: number, purse: Purse): void {
     const { at } = delivery;
     if (delivery.kind === 'reply') {
-      for (const result of delivery.results)
+      for (const result of delivery.results) {
         this.#take(
           'error' in result
             ? { kind: 'result', at, id: result.id, error: { code: result.error.code, message: result.error.message } }
             : { kind: 'result', at, id: result.id, value: result.value },
           entry,
         );
+        this.#answered(result.id, 'error' in result ? result.error.code : undefined, at, entry);
+      }
     } else if (delivery.kind === 'message') this.#take({ kind: 'received', at, peer: delivery.from.agent, body: delivery.body }, entry);
     else if (delivery.kind === 'notice') this.notice = undefined;
     else if (delivery.kind === 'start') this.#stood('prompt', delivery.input);
@@ -127,6 +157,11 @@ export class RunDetectors {
   }
 
   asked(effect: Effect, decision: Decision | undefined, at: number, entry: number): void {
+    if (effect.kind === 'send' || effect.kind === 'spawn') {
+      const agent = effect.kind === 'spawn' ? effect.agent : (decision?.agent ?? `mailbox ${effect.cap}`);
+      const attempts = isRefusal(decision) ? attemptsAt(effect.kind === 'spawn' ? effect.input : effect.body) : [];
+      if (attempts.length > 0) this.#refusal({ what: `${effect.kind}:${agent}`, attempts }, at, entry);
+    }
     if (effect.kind === 'send') {
       const peer = `mailbox ${effect.cap}`;
       // Data records look alike although each is new, so they are compared as calls are: only exact repeats count.
@@ -137,6 +172,9 @@ export class RunDetectors {
     const tool = decision?.tool ?? `capability ${effect.cap}`;
     const changes = decision?.changes;
     const refused = decision?.verdict === 'deny';
+    const attempts = isRefusal(decision) || decision?.verdict === 'ask' ? attemptsAt(effect.input) : [];
+    if (decision?.verdict === 'ask') this.#asking = [...this.#asking.slice(1 - ASKING_MAX), [effect.id, tool, attempts]];
+    else if (attempts.length > 0) this.#tell({ what: tool, attempts });
     this.#take(
       {
         kind: 'call',
@@ -144,7 +182,7 @@ export class RunDetectors {
         id: effect.id,
         tool,
         input: told(effect.input, effect),
-        ...(refused ? { refused } : {}),
+        ...(refused ? { refused, ...(attempts.length === 0 ? {} : { attempts }) } : {}),
         ...(changes === undefined ? {} : { effect: changes }),
       },
       entry,
@@ -156,14 +194,24 @@ export class RunDetectors {
 
   /** Ends a crank. Its findings are in `settled` until the next crank ends. */
   settle(): void {
-    if (this.#found.length === 0 && this.#wrote.length === 0) {
+    if (this.#found.length === 0 && this.#wrote.length === 0 && this.#refused.length === 0) {
       this.settled = NOTHING;
       return;
     }
-    this.settled = { found: this.#found, wrote: this.#wrote };
+    this.settled = { found: this.#found, wrote: this.#wrote, refused: this.#refused };
     if (this.#found.length > 0) this.rung = { ...this.rung, seen: this.position };
     this.#found = [];
     this.#wrote = [];
+    this.#refused = [];
+  }
+
+  /** A child of the run was refused something. `settled` then has the findings. */
+  childRefused({ refused }: Extract<HostEvent, { kind: 'refusals' }>, at: number, entry: number): void {
+    for (const { what, attempts } of refused) {
+      this.#take({ kind: 'refusal', at, what, child: true, attempts }, entry);
+      this.#tell({ what, attempts });
+    }
+    this.settle();
   }
 
   /** Findings as the reasons of a step, with the numbers of journal entries. */
@@ -211,6 +259,8 @@ export class RunDetectors {
       metered: this.#metered,
       entries: this.#entries,
       ...(notice === undefined ? {} : { notice }),
+      ...(this.#asking.length === 0 ? {} : { asking: this.#asking }),
+      ...(this.#told.length === 0 ? {} : { told: this.#told }),
       ...(handling === undefined ? {} : { handling }),
       ...(this.#detectors === undefined ? {} : { detectors: this.#detectors.save() as Json }),
     };
@@ -223,6 +273,8 @@ export class RunDetectors {
     this.changes = saved.changes;
     this.handling = saved.handling;
     this.#metered = saved.metered;
+    this.#asking = [...(saved.asking ?? [])];
+    this.#told = [...(saved.told ?? [])];
     const entries = [...saved.entries];
     this.#entries.length = 0;
     this.#entries.push(...entries);
@@ -239,6 +291,33 @@ export class RunDetectors {
     if (found.length > 0) this.#found.push(...found);
   }
 
+  /** A person may have refused the call. */
+  #answered(id: number, code: ErrorCode | undefined, at: number, entry: number): void {
+    if (this.#asking.length === 0) return;
+    const asked = this.#asking.find(([one]) => one === id);
+    if (asked === undefined) return;
+    this.#asking = this.#asking.filter((one) => one !== asked);
+    const [, what, attempts] = asked;
+    if (code !== undefined && REFUSALS.has(code) && attempts.length > 0) this.#refusal({ what, attempts }, at, entry);
+  }
+
+  /** A refusal that came with no refused call. */
+  #refusal(refused: ChildRefusal, at: number, entry: number): void {
+    this.#take({ kind: 'refusal', at, child: false, ...refused }, entry);
+    this.#tell(refused);
+  }
+
+  /** Notes for the parent what it has not heard of. */
+  #tell({ what, attempts }: ChildRefusal): void {
+    const fresh = attempts.filter(({ end, spelt }) => {
+      const about = mix(hashText(what), mix(end, spelt));
+      if (this.#told.length >= TOLD_MAX || this.#told.includes(about)) return false;
+      this.#told.push(about);
+      return true;
+    });
+    if (fresh.length > 0) this.#refused.push({ what, attempts: fresh });
+  }
+
   #stood(name: string, value: unknown): void {
     if (this.#options.traced !== undefined) (this.#detectors ??= new Detectors(this.#options)).stood(name, value);
   }
@@ -247,6 +326,9 @@ export class RunDetectors {
     return position < this.#seen - ENTRIES_KEPT || position >= this.#seen ? undefined : this.#entries[position % ENTRIES_KEPT];
   }
 }
+
+const isRefusal = (decision: Decision | undefined): boolean =>
+  decision?.verdict === 'deny' && decision.code !== undefined && REFUSALS.has(decision.code);
 
 /** Money in units of the currency, as people read it in findings. */
 const metered = ({ money_micros, ...amounts }: Readonly<Amounts>) => ({ ...amounts, money: money_micros / MICROS });

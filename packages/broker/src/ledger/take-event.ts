@@ -33,6 +33,9 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
     case 'step':
       ledger.loops?.step(event);
       return;
+    case 'refusals':
+      ledger.loops?.childRefused(event, at, ledger.seq);
+      return;
     case 'cancel':
       ledger.cancelled = {
         by: event.by,

@@ -147,6 +147,8 @@ function eventText(event: HostEvent): string {
       return event.because.length === 0
         ? `calm again: ${event.step}`
         : `${event.step}: ${event.because.map(({ detector, text }) => `${detector}: ${text}`).join('; ')}`;
+    case 'refusals':
+      return `refused to ${event.agent} ${event.child}, a child: ${event.refused.map(({ what }) => what).join(', ')}`;
     case 'checkpoint':
       return 'a new segment begins';
     case 'ended':

@@ -6,6 +6,7 @@
 import type { Json } from '@corral/protocol/json';
 import type { Act } from './acts.ts';
 import type { Cycle } from './cycle.ts';
+import type { RefusedWay } from './ends.ts';
 import type { FindingOf, MeterSeen } from './events.ts';
 import type { Profile, ProfiledCall } from './profile.ts';
 import type { Thresholds, ThresholdLayer } from './steps.ts';
@@ -29,6 +30,7 @@ export interface RunEvents {
   /** A call that was asked for and not refused. */
   readonly call: AskedCall;
   readonly meter: MeterSeen;
+  readonly refusal: RefusedWay;
 }
 export interface AskedCall extends ProfiledCall {
   readonly id: number;

@@ -46,6 +46,7 @@ const ON = {
   act: CALLED.filter(({ on }) => on === 'act'),
   call: CALLED.filter(({ on }) => on === 'call'),
   meter: CALLED.filter(({ on }) => on === 'meter'),
+  refusal: CALLED.filter(({ on }) => on === 'refusal'),
 } as const satisfies Record<keyof RunEvents, readonly Called[]>;
 const DRIFT = RUN_DETECTORS.indexOf(drift);
 
@@ -123,6 +124,9 @@ export class Detectors {
       case 'meter':
         this.#feed<'meter'>(ON.meter, event);
         break;
+      case 'refusal':
+        this.#feed<'refusal'>(ON.refusal, event);
+        break;
       case 'sent':
       case 'received':
         if (event.kind === 'received' && this.#own) {
@@ -132,6 +136,8 @@ export class Detectors {
         break;
       case 'call': {
         if (event.refused !== true) this.#asked(event);
+        else if (event.attempts !== undefined)
+          this.#feed<'refusal'>(ON.refusal, { what: event.tool, child: false, attempts: event.attempts });
         this.#act(run.acts.call(event, position));
         break;
       }

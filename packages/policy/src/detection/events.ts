@@ -2,6 +2,7 @@
  * Events that detectors take, and findings that they return. Events contain what the broker sees anyway; findings are data for the
  * ladder, the audit log and people.
  */
+import type { Attempt, RefusedWay } from './ends.ts';
 
 /** A call as the broker decided it; its retries are `attempt` events. `at` is in milliseconds. */
 export interface CallSeen {
@@ -22,8 +23,15 @@ export interface CallSeen {
   readonly resource?: string;
   /** The call was refused and had no effect; profiles neither learn from it nor judge it. */
   readonly refused?: boolean;
+  /** The ends of a refused call, if a grant, a policy or a person refused it. */
+  readonly attempts?: readonly Attempt[];
   /** Whether the call changes something, from the tool's annotations; absent: not known. */
   readonly effect?: boolean;
+}
+/** A refusal that came with no call of the run: of a message or a child, after people were asked, or of an effect of a child. */
+export interface RefusalSeen extends RefusedWay {
+  readonly kind: 'refusal';
+  readonly at: number;
 }
 /** A retry by the broker. */
 export interface AttemptSeen {
@@ -57,7 +65,7 @@ export interface MeterSeen {
   readonly limits: Readonly<Record<string, number>>;
 }
 
-export type Seen = CallSeen | AttemptSeen | ResultSeen | MessageSeen | MeterSeen;
+export type Seen = CallSeen | RefusalSeen | AttemptSeen | ResultSeen | MessageSeen | MeterSeen;
 
 /** A finding of one detector; `Finding` of list.ts is the union of all. */
 export interface FindingOf<Name extends string> {

@@ -6,6 +6,7 @@ import { cycle } from './run/cycle.ts';
 import { drift } from './run/drift.ts';
 import { nearRepeat } from './run/near-repeat.ts';
 import { noProgress } from './run/no-progress.ts';
+import { probing } from './run/probing.ts';
 import { repeatError } from './run/repeat-error.ts';
 import { repeat } from './run/repeat.ts';
 import { runaway } from './run/runaway.ts';
@@ -14,7 +15,7 @@ import { spawnTree } from './spawns.ts';
 import { deadlock } from './waits.ts';
 
 /** Detectors of a single run, in the order in which they get each event (detectors.ts). */
-export const RUN_DETECTORS = [repeat, repeatError, cycle, nearRepeat, noProgress, stuck, runaway, drift] as const;
+export const RUN_DETECTORS = [repeat, repeatError, cycle, nearRepeat, noProgress, stuck, runaway, drift, probing] as const;
 /** Detectors across runs, which the supervisor calls. */
 const ACROSS_RUNS = [pingPong, cascade, spawnTree, deadlock, interference] as const;
 

@@ -121,6 +121,12 @@ export interface StepReason {
   readonly figures: Readonly<Record<string, number>>;
 }
 
+/** See the event `refusals`. */
+export interface ChildRefusal {
+  readonly what: string;
+  readonly attempts: readonly { readonly end: number; readonly spelt: number }[];
+}
+
 /**
  * An act of the host on a run outside of a crank, recorded for recovery. `who`: the identity behind `by`, if that is a token's
  * name.
@@ -194,6 +200,11 @@ type HostEventBody =
       readonly because: readonly StepReason[];
       readonly stays?: true;
     }
+  /**
+   * Refusals of a child's effects, or of a child of that, for the detectors of this run. `attempts`: hashes of what each was after
+   * and of how that was written.
+   */
+  | { readonly kind: 'refusals'; readonly child: RunId; readonly agent: AgentName; readonly refused: readonly ChildRefusal[] }
   /** Part of the crank that made it: earlier entries are not needed to go on. */
   | { readonly kind: 'checkpoint'; readonly state: Json; readonly unread: Json; readonly ledger: Json }
   | { readonly kind: 'ended'; readonly outcome: Outcome };

@@ -18,7 +18,7 @@ import type { Grants } from '@corral/policy/capability/grants';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Clock } from '@corral/protocol/ports/machine';
-import type { RunRecord, StepReason } from '@corral/protocol/model/run';
+import type { ChildRefusal, RunRecord, StepReason } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import { holdsLess, isNarrowed } from '../governance/judged.ts';
 import type { Run } from '../runs/run.ts';
@@ -80,7 +80,8 @@ export class Loops {
   cranked(run: Run): void {
     const { loops } = run.ledger;
     if (loops === undefined) return;
-    const { found, wrote } = loops.settled;
+    const { found, wrote, refused } = loops.settled;
+    if (refused.length > 0) this.#tellParent(run, refused);
     for (const { resource, tool, input } of wrote) {
       const together = this.#interference.get(run.tenant) ?? new Interference();
       this.#interference.set(run.tenant, together);
@@ -93,6 +94,25 @@ export class Loops {
       );
     if (loops.rung.step === 'slow' && run.outcome === undefined) this.#slow(run);
     this.#look(run);
+  }
+
+  /** Counts a child's refusals as its parent's attempts too, by an entry of the parent's journal, so that its detectors see them again in a replay. */
+  #tellParent({ id, ledger: { record } }: Run, refused: readonly ChildRefusal[]): void {
+    const { parent } = record;
+    if (parent === undefined) return;
+    const tell = (above: Run) => {
+      if (above.outcome !== undefined || above.parking !== undefined || above.ledger.loops === undefined) return;
+      const event = { kind: 'refusals', child: id, agent: record.agent, refused } as const;
+      this.#options.broker.record(above, event).catch(() => undefined);
+      const { settled } = above.ledger.loops;
+      this.#climb(above, settled.found);
+      if (settled.refused.length > 0) this.#tellParent(above, settled.refused);
+    };
+    const hold = async () => {
+      const above = await this.#options.residency.hold(parent.run);
+      above?.behind.do(() => tell(above));
+    };
+    hold().catch(() => undefined);
   }
 
   /** Called when a run is in memory again. */
@@ -198,7 +218,7 @@ export class Loops {
       case 'slow':
         return;
       case 'pause':
-        for (const one of first?.detector === 'spawn_tree' ? this.#descendants(run) : [run]) {
+        for (const one of first?.detector === 'spawn_tree' || first?.detector === 'probing' ? this.#descendants(run) : [run]) {
           // Recorded in the journal of each run, so that none of them runs on if the host dies half way.
           if (one !== run && one.ledger.loops !== undefined)
             one.behind.do(() => {
