@@ -18,7 +18,10 @@ test('a decision’s policies are read by the version it names, whatever the fil
   const output = await mkdtemp(join(tmpdir(), 'crl-'));
   onTestFinished(() => rm(output, { recursive: true, force: true }));
   await writeFile(policies, STRICT);
-  await writeFile(config, JSON.stringify({ tenants: { own: { policies: ['p.cedar'] }, other: {} }, files: { write: output } }));
+  await writeFile(
+    config,
+    JSON.stringify({ tenants: { own: { policies: ['p.cedar'] }, other: { policies: 'none' } }, files: { write: output } }),
+  );
   const { admin, as, deploy, host } = await front({ data, config });
   await deploy(WRITER, { tenant: 'own' });
   const { run } = await admin.submitRun({ body: { agent: 'writer', tenant: 'own' } });

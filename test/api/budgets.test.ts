@@ -12,7 +12,7 @@ const ANSWER = agentFile('crew/says-its-budget');
 
 test('a submit says what a run may spend and narrows what it may do; authority and show tell it', async () => {
   const write = await shortFolder();
-  const { admin, deploy, data } = await front({ configText: JSON.stringify({ files: { write } }) });
+  const { admin, deploy, data } = await front({ configText: JSON.stringify({ policies: 'none', files: { write } }) });
   await deploy(ANSWER);
   const narrow = ['--grant', 'write:uses=1,where.path.under=out,expires_in_ms=3600000', '--budget', 'money=2.5,tokens=9'];
   const said = await corral(['submit', 'a', ...narrow, '--data', data, '--json', '--wait']);
@@ -37,7 +37,7 @@ test('a submit says what a run may spend and narrows what it may do; authority a
 });
 
 test('the same key with another narrowing is another request', async () => {
-  const { admin, deploy } = await front({ configText: JSON.stringify({ files: { write: await shortFolder() } }) });
+  const { admin, deploy } = await front({ configText: JSON.stringify({ policies: 'none', files: { write: await shortFolder() } }) });
   await deploy(ANSWER);
   const submit = (uses: number) =>
     admin.submitRun({ body: { agent: 'a', grants: { write: { uses } } }, headers: { 'idempotency-key': 'k' } });
@@ -48,6 +48,7 @@ test('the same key with another narrowing is another request', async () => {
 
 test('a host and a tenant bound what a run may spend, whoever asks', async () => {
   const config = {
+    policies: 'none',
     files: { write: await shortFolder() },
     budget: { money_micros: 5_000_000 },
     tenants: { local: { budget: { tokens: 100 } }, other: {} },
@@ -76,7 +77,7 @@ test('what runs spent is in the list, also of those from before there was money'
   const config = join(folder, 'corral.config.ts');
   const tools = `import * as z from 'zod';
     import { defineConfig, tool } from '@corral/server/config';
-    export default defineConfig({ tools: [tool({ name: 'pay', description: 'pays', input: z.object({ amount: z.number() }), output: z.null(),
+    export default defineConfig({ policies: 'none', tools: [tool({ name: 'pay', description: 'pays', input: z.object({ amount: z.number() }), output: z.null(),
       annotations: { money: 'amount' }, run: () => null })] });`;
   await writeFile(config, tools);
   const first = await front({ config });

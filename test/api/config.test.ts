@@ -21,7 +21,7 @@ test('is read again, compared, and applied while runs go on; each run says under
   expect(await admin.checkConfig({})).toMatchObject({ same: true, changes: [] });
   await write({ tenants: { local: { queue: 1 }, guests: {} } });
   const checked = await admin.checkConfig({});
-  expect(checked.changes.map(({ path }) => path)).toEqual(['tenants.guests', 'tenants.local.queue']);
+  expect(checked.changes.map(({ path }) => path)).toEqual(['policy_versions.guests', 'tenants.guests', 'tenants.local.queue']);
   expect((await admin.showConfig({})).version).toBe(before.version);
   const old = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
   expect(old.config).toBe(before.version);

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
+import { WATCHED } from '@corral/supervisor';
 import { front, shortFolder } from '../front.ts';
 
 /** Lists the same folder as often as it is told, which is how it is meant. */
@@ -14,8 +15,8 @@ const LISTER = `{ name: 'lister', uses: { list: 'tool:fs.list' }, async run({ in
 async function lister() {
   const folder = await shortFolder();
   const file = join(folder, 'corral.config.json');
-  const write = (loops?: unknown) =>
-    writeFile(file, JSON.stringify({ files: { read: folder }, tenants: { local: loops === undefined ? {} : { loops } } }));
+  // Runs get notices and no more, so that each comes to its end.
+  const write = (loops: unknown = WATCHED) => writeFile(file, JSON.stringify({ files: { read: folder }, tenants: { local: { loops } } }));
   await write();
   const made = await front({ config: file });
   await made.deploy(LISTER);

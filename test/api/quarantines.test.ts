@@ -74,6 +74,7 @@ when { context.args.path == "evil.txt" };
     await writeFile(join(folder, 'crew.cedar'), RULES);
     const made = await front({
       configText: JSON.stringify({
+        policies: 'none',
         files: { write: await shortFolder() },
         tenants: { crew: { policies: [join(folder, 'crew.cedar')] }, shop: {}, 'crew/inner': {} },
       }),

@@ -14,6 +14,7 @@ import { defineConfig, tool, ToolError } from '@corral/server/config';
 import * as z from 'zod';
 const any = z.unknown();
 export default defineConfig({
+  policies: 'none',
   tenants: { local: {} },
   secrets: { key: { env: 'CANARY_KEY' }, other: { file: process.env.CANARY_FILE ?? '' }, none: { env: 'NOT_SET_ANYWHERE' } },
   tools: ({ secret }) => [

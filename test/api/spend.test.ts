@@ -13,6 +13,7 @@ const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, async run({ 
 
 test('calls beyond a hard bound pause their run; the bound, what was spent and what is left are listed, each tenant its own', async () => {
   const config = {
+    policies: 'none',
     files: { write: await shortFolder() },
     tenants: { local: { spend: { day: { calls: { soft: 2, hard: 3 } }, agents: { '*': { month: { calls: 100 } } } } }, other: {} },
   };

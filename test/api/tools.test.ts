@@ -40,6 +40,9 @@ const ODD = `tool({ name: 'odd', description: 'odd', input: z.object({ how: z.st
   } })`;
 const AGENT = `{ name: 'a', uses: { odd: 'tool:odd' }, run: ({ input, caps }) => caps.odd({ how: input.how }, { retry: { attempts: 1 } }).catch((error) => [error.code, error.message]) }`;
 
+const SECRETIVE = `tool({ name: 'odd', description: 'odd', input: z.object({ how: z.string() }), output: z.unknown(), annotations: READ,
+    run: async ({ how }, { secret }) => (await secret(how)).length })`;
+
 async function outcomeOf(f: Awaited<ReturnType<typeof front>>, how: string) {
   const { run } = await f.admin.submitRun({ body: { agent: 'a', input: { how } } });
   await until(async () => (await f.admin.showRun({ params: { run } })).outcome !== null);
@@ -48,6 +51,19 @@ async function outcomeOf(f: Awaited<ReturnType<typeof front>>, how: string) {
 }
 
 describe('tools of a configuration', () => {
+  test('get a secret in their call; one that is missing names the variable and the line, for operators', { timeout: 60_000 }, async () => {
+    const secrets = `secrets: { here: { env: 'SHOP_KEY' }, gone: { env: 'NO_SUCH_KEY' } }`;
+    const f = await front({ config: await written(await project(), SECRETIVE, secrets), env: { ...process.env, SHOP_KEY: 'four plus' } });
+    await f.deploy(AGENT);
+    expect((await outcomeOf(f, 'here')).output).toBe(9);
+    const { run, output } = await outcomeOf(f, 'gone');
+    expect(output).toEqual(['CORRAL_TOOL_FAILED', 'odd failed.']);
+    const { items } = await f.admin.runCalls({ params: { run } });
+    expect(items[0]?.error?.detail).toMatch(/The secret gone refers to \$NO_SUCH_KEY, which is not set\.\n[^]*corral\.config\.ts:\d+/u);
+    const { run: unnamed } = await outcomeOf(f, 'other');
+    expect((await f.admin.runCalls({ params: { run: unnamed } })).items[0]?.error?.detail).toContain('names no secret other');
+  });
+
   test('may throw, die and fail: the host lives, calls fail, and operators read why', { timeout: 60_000 }, async () => {
     const lines: unknown[] = [];
     const log = (...said: unknown[]) => void lines.push(said);

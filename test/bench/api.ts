@@ -30,7 +30,10 @@ interface BenchFront {
 async function benchFront(): Promise<BenchFront> {
   const folder = await mkdtemp(join(tmpdir(), 'crb-'));
   const config = join(folder, 'config.json');
-  await writeFile(config, JSON.stringify({ tenants: { local: { queue: 1_000_000 } }, door: { rate_per_s: 1_000_000, burst: 1_000_000 } }));
+  await writeFile(
+    config,
+    JSON.stringify({ policies: 'none', tenants: { local: { queue: 1_000_000 } }, door: { rate_per_s: 1_000_000, burst: 1_000_000 } }),
+  );
   const host = await startHost({ data: join(folder, 'd'), port: 0, config, env: {} });
   const admin = createClient(transportTo({ socket: host.socket }));
   const { secret } = await admin.makeToken({ body: { name: 'bench', roles: ['developer', 'operator'] } });

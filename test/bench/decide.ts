@@ -84,7 +84,7 @@ async function alone(count: number): Promise<Figure> {
       now: QUIET.now + i,
       flow: { ...QUIET.flow, untrusted_input: i % 2 === 0, destination_origin: 'user', first_time_destination: false },
       labels: { integrity: ['tool:web', 'user:0'], confidentiality: [] },
-      call: { ...QUIET.call, bytes: 80, amount: i + 0.5, amount_total: i * 3 },
+      call: { ...QUIET.call, bytes: 80, amount: i + 0.5, amount_day: i * 3 },
     },
   }));
   const policy = load(count);

@@ -65,7 +65,7 @@ export class Arena {
     await writeFile(this.#file, this.#secrets.file);
     await chmod(this.#file, 0o666);
     const config = join(this.#folder, 'corral.json');
-    await writeFile(config, JSON.stringify({ tenants: { [ATTACKER]: {}, [VICTIM]: {} } }));
+    await writeFile(config, JSON.stringify({ policies: 'none', tenants: { [ATTACKER]: { loops: false }, [VICTIM]: { loops: false } } }));
     let said = '';
     const flags = ['--data', join(this.#folder, 'd'), '--config', config, '--port', '0', '--json'];
     this.#host = spawnHost([MAIN, 'up', ...flags], {

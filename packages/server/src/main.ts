@@ -1,8 +1,10 @@
 /** `corral up`: a host in its own process, from its start to its orderly end. */
 import { readFile } from 'node:fs/promises';
+import { styleText } from 'node:util';
 import { pino, type Logger } from 'pino';
 import { CorralError } from '@corral/protocol/errors';
 import { osWall } from '@corral/supervisor';
+import { guardLines, guardsOf } from './config/guards.ts';
 import { startHost, type RunningHost } from './host.ts';
 
 export interface UpOptions {
@@ -99,12 +101,13 @@ function lastResort(logger: Logger): void {
 }
 
 function announce({ socket, url, recovered, walls, door }: RunningHost, json: boolean): void {
-  const { version, file: config } = door.settings.inForce();
+  const { version, file: config, config: said } = door.settings.inForce();
+  const guards = guardsOf(said);
   const refused = door.settings.refused?.message ?? null;
   const wall = osWall(walls) ?? null;
   if (json) {
     process.stdout.write(
-      `${JSON.stringify({ up: true, socket, url: url ?? null, recovered, wall, config: version, config_refused: refused, pid: process.pid })}\n`,
+      `${JSON.stringify({ up: true, socket, url: url ?? null, recovered, wall, config: version, config_refused: refused, guards, pid: process.pid })}\n`,
     );
     return;
   }
@@ -118,6 +121,7 @@ function announce({ socket, url, recovered, walls, door }: RunningHost, json: bo
     wall === null
       ? 'One wall: only the isolate stands between an agent and this machine (see corral doctor).'
       : `Two walls: the isolate, then ${wall}.`,
+    ...guardLines(guards).map(({ text, bare }) => (bare ? styleText('yellow', text, { stream: process.stdout }) : text)),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

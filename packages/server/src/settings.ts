@@ -1,6 +1,7 @@
 /** The configuration in force: where it came from, and how the next one replaces it, completely or not at all. */
 import { nearest } from '@corral/policy/cedar/problem';
 import { CorralError } from '@corral/protocol/errors';
+import { guardsOf } from './config/guards.ts';
 import { keepConfig } from './config/last-good.ts';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
 import type { KeptFiles } from './config/read.ts';
@@ -106,7 +107,7 @@ export class Settings {
   }
 
   get view() {
-    const { version, file, summary } = this.#loaded;
+    const { version, file, summary, config } = this.#loaded;
     return {
       version,
       file: file ?? null,
@@ -114,6 +115,7 @@ export class Settings {
       applied_by: this.#by,
       config: summary,
       refused: this.#refused?.message ?? null,
+      guards: guardsOf(config),
     };
   }
 

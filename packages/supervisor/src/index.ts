@@ -12,7 +12,7 @@ export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.t
 export { checkBundle, checkInput, digestOf, versionsOf } from './admission/admission.ts';
 export type { Job } from './admission/admission.ts';
 export type { Isolation } from './cells/household.ts';
-export { WATCHED, type PolicySource, type TenantOptions, type TenantView } from './tenants.ts';
+export { PAUSED, WATCHED, type PolicySource, type TenantOptions, type TenantView } from './tenants.ts';
 export { isBelow } from './governance/judged.ts';
 export type { LoopOptions } from './detection/watching.ts';
 export { PeakFindings, type Peak } from './detection/peak-findings.ts';

@@ -45,13 +45,16 @@ export interface TenantOptions {
 }
 
 /**
- * Default for tenants without settings about loops: runs are watched and get notices. The host slows, pauses or kills runs only if somebody
- * has configured that. Probing is the exception: its run is paused.
+ * Default for tenants of an embedded host without settings about loops: runs are watched and get notices. Only a person who has configured
+ * it, or a configuration file (PAUSED), has runs slowed, paused or killed. Probing is the exception: its run is paused.
  */
 const TOLD = { slow: null, pause: null, kill: null };
 export const WATCHED: LoopOptions = {
   ladder: { detectors: Object.fromEntries(DETECTORS.filter((name) => name !== 'probing').map((name) => [name, TOLD])) },
 };
+
+/** Default for tenants of a configuration that says nothing of loops: what goes wrong stands still until a person has looked at it. */
+export const PAUSED: LoopOptions = { ladder: { detectors: Object.fromEntries(DETECTORS.map((name) => [name, { kill: null }])) } };
 
 /** The present settings of each tenant. A new configuration replaces all of them at once. */
 export class Tenants {

@@ -1,5 +1,6 @@
 /** Tools that run inside the host: functions of the platform team, with schemas for their input and output. */
 import type * as z from 'zod';
+import { CorralError } from '@corral/protocol/errors';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import { costOf, sumOf, type Cost } from '@corral/protocol/model/cost';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
@@ -47,6 +48,19 @@ export interface Charging {
   readonly charge: (cost: Cost) => void;
 }
 
+/** Gives the function of a tool the secrets of its configuration. */
+export interface Secrets {
+  /**
+   * Reads a secret by its name in `secrets`.
+   * @throws CORRAL_SECRET_MISSING, naming the variable or file that it refers to
+   */
+  readonly secret: (name: string) => Promise<string>;
+}
+
+/** Tools that no configuration made, as in an embedded host, have no secrets. */
+const noSecrets: Secrets['secret'] = (name) =>
+  Promise.reject(new CorralError('CORRAL_SECRET_MISSING', `The secret ${name} is named by no configuration: this tool belongs to none.`));
+
 export function describe<In extends z.ZodType, Out extends z.ZodType>(spec: ToolSpec<In, Out>): Omit<Tool, 'invoke' | 'close'> {
   const { name, description, input, output, annotations, timeout_ms } = spec;
   return {
@@ -64,12 +78,14 @@ export function describe<In extends z.ZodType, Out extends z.ZodType>(spec: Tool
  * a worker.
  */
 export function inlineTool<In extends z.ZodType, Out extends z.ZodType>(
-  spec: ToolSpec<In, Out> & { readonly run: (input: z.output<In>, call: ToolCall & Charging) => z.input<Out> | Promise<z.input<Out>> },
+  spec: ToolSpec<In, Out> & {
+    readonly run: (input: z.output<In>, call: ToolCall & Charging & Secrets) => z.input<Out> | Promise<z.input<Out>>;
+  },
 ): Tool {
   return {
     ...describe(spec),
-    async invoke(call: ToolCall): Promise<ToolResult> {
-      return charged(spec.name, (charge) => spec.run(call.input as z.output<In>, { ...call, charge }));
+    async invoke(call: ToolCall & Partial<Secrets>): Promise<ToolResult> {
+      return charged(spec.name, (charge) => spec.run(call.input as z.output<In>, { secret: noSecrets, ...call, charge }));
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The configuration of the soak's host. Its tools write lines to a file, so that lost and doubled effects can be counted. */
 import { appendFileSync } from 'node:fs';
 import { defineConfig, tool } from '@corral/server/config';
+import { WATCHED } from '@corral/supervisor';
 import * as z from 'zod';
 
 const MOST_MS = 200;
@@ -30,6 +31,8 @@ const appending = (name: string, idempotent: boolean) =>
 export default defineConfig({
   tools: [appending('soak.once', false), appending('soak.again', true), appending('soak.pay', false)],
   policies: ['./asks.cedar'],
+  // Nobody would resume a run that was paused.
+  tenants: { local: { loops: WATCHED } },
   secrets: { hook: { env: 'SOAK_HOOK' } },
   webhooks: [{ id: 'soak', url: process.env['SOAK_RECEIVER'] as string, secret: 'hook', events: ['run.ended', 'run.asked'] }],
 });

@@ -116,6 +116,14 @@ export class Accounts {
     return left;
   }
 
+  /** Money that the run's agent has spent or reserved on this day, in millionths, with what the crank has decided so far. */
+  today({ record: { tenant, agent }, tally }: Pick<Books, 'record' | 'tally'>, now: number): number {
+    const day = dayOf(now);
+    const key = keyOf({ tenant, kind: 'agent', name: agent }, day);
+    const others = (this.#committed.get(key)?.money_micros ?? 0) + (this.#drafted.get(key)?.money_micros ?? 0);
+    return Math.max(0, others + tally.committedOn(day).money_micros);
+  }
+
   /**
    * The first account that cannot pay. An overdrawn account pays nothing.
    * @param held the day on which the amounts are reserved already; they count once in the periods that contain it

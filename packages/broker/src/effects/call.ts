@@ -157,7 +157,7 @@ function byPolicy(
   batch: Batch,
   inHandles: InHandles | undefined,
 ): Partial<Decision> {
-  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context.now, undefined, inHandles);
+  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context, undefined, inHandles);
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     tool: tool.name as ToolName,

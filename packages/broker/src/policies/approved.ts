@@ -31,7 +31,7 @@ export function mayStillCall(
   if (late !== undefined) return late;
   if (context.policies === undefined) return undefined;
   const { reserved } = call;
-  const { verdict } = judge(context.policies, ledger, tool, input, reserved.bytes ?? 0, context.now, reserved, inHandles(call));
+  const { verdict } = judge(context.policies, ledger, tool, input, reserved.bytes ?? 0, context, call, inHandles(call));
   if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
   // The policies may now require other approvers, who have not approved this call.
   if ((verdict.quorum ?? 1) > quorum || approversOf(verdict).some((one) => !approvers.includes(one)))
@@ -51,7 +51,7 @@ export function mayCallHere(ledger: Ledger, call: PendingCall, context: DecideCo
   if (typeof ready === 'string') return ready;
   if (context.policies === undefined) return undefined;
   const { tool, input } = ready;
-  const { verdict, asks } = judge(context.policies, ledger, tool, input, bytes, context.now, call.reserved, inHandles(call));
+  const { verdict, asks } = judge(context.policies, ledger, tool, input, bytes, context, call, inHandles(call));
   const why = verdict.reasons.map(({ policy }) => policy).join(', ');
   if (verdict.decision === 'deny') return why === '' ? 'no policy permits it to this run' : `the policies refuse it to this run (${why})`;
   if (asks) return `the policies ask people about it (${why}), and nobody was asked for this run`;

@@ -14,7 +14,9 @@ import type { Json } from '@corral/protocol/json';
 import { MICROS, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
+import { dayOf } from '@corral/protocol/model/spend';
 import type { Tool } from '@corral/protocol/ports/tool';
+import type { Accounts } from '../accounts/accounts.ts';
 import type { Batch } from '../effects/batch.ts';
 import type { Books } from '../ledger/books.ts';
 import { serviceIn } from '../effects/service.ts';
@@ -27,6 +29,15 @@ export interface Judgement {
   readonly flow: Flow | undefined;
   readonly facts: ToolFacts;
 }
+
+/** The data of a decision that comes from the host, besides the run. */
+export interface At {
+  readonly now: number;
+  /** Absent: what the agent spent on a day is not known. */
+  readonly accounts?: Pick<Accounts, 'today'> | undefined;
+}
+/** The reservation of an approved call, and its day in the accounts. */
+type Held = { readonly reserved: Budget; readonly day?: string };
 
 const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
@@ -97,7 +108,8 @@ function namesFor(tool: Tool): ReadonlySet<string> {
 }
 
 /**
- * @param held for an approved call: its reservation; a call that only needs approval is allowed then
+ * @param at the time of the decision, and the accounts above the run
+ * @param held for an approved call: its reservation and the day of it; a call that only needs approval is allowed then
  * @param inHandles the parts of the arguments that the agent has not read
  */
 export function judge(
@@ -106,11 +118,12 @@ export function judge(
   tool: Tool,
   input: Json,
   bytes: number,
-  now: number,
-  held?: Budget,
+  at: At,
+  held?: Held,
   inHandles?: InHandles,
 ): Judgement {
   const { record } = ledger;
+  const { now } = at;
   const { history } = policies;
   const facts = factsOf(tool);
   const money = tool.annotations.money;
@@ -135,9 +148,9 @@ export function judge(
     action: { kind: 'call', target: 'tool', name: tool.name },
     args: input,
     context: {
-      ...factsOfRun(ledger, now, held),
+      ...factsOfRun(ledger, now, held?.reserved),
       flow: flow?.facts ?? UNTRACKED,
-      call: { bytes, first_use, last_minute: ledger.rates.lastMinute(tool.name, now), ...(amount === undefined ? {} : { amount }) },
+      call: { bytes, first_use, last_minute: ledger.rates.lastMinute(tool.name, now), ...moneyOf(ledger, amount, at, held) },
     },
   };
   const verdict = policies.current.decide(request);
@@ -190,6 +203,15 @@ export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Ba
 /** The origins of arguments, the worst first, for the decision record. */
 export function originsOf(flow: Flow | undefined): [string, string][] {
   return (flow?.traces ?? []).slice(0, ORIGINS_SHOWN).map(({ path, origin }) => [path, origin]);
+}
+
+/** The money that a call moves, and that with what its agent spent on this day. The reservation of a held call is in the account. */
+function moneyOf(ledger: Books, amount: number | undefined, { now, accounts }: At, held: Held | undefined) {
+  if (amount === undefined) return {};
+  if (accounts === undefined) return { amount };
+  const before = accounts.today(ledger, now) / MICROS;
+  const own = held?.day === dayOf(now) ? 0 : amount;
+  return { amount, amount_day: Math.min(before + own, MOST) };
 }
 
 /** Invalid or negative amounts count as the maximum. */

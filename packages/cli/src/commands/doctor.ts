@@ -33,7 +33,7 @@ export async function doctor({ json = false, config }: { readonly json?: boolean
       ok: state === 'on',
       says: state === 'on' ? says : `${state}: ${says}`,
     })),
-    ...(await redis(configHere(config))),
+    ...(await configured(configHere(config))),
   ];
   const verdict =
     wall === undefined
@@ -55,21 +55,28 @@ function weaker({ user }: Walls): string {
   return 'id' in user && user.unshare === undefined ? 'another user, which is weak: cells can reach the network' : 'another user';
 }
 
-/** The Redis for wake-ups, where one is named. A host goes on without it, so it decides nothing about whether this machine works. */
-async function redis(config: string | undefined): Promise<Check[]> {
-  const name = 'Redis for wake-ups';
-  if (config === undefined && process.env['CORRAL_REDIS_URL'] === undefined) return [];
+/**
+ * The guards and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on
+ * without a Redis, and to be without policies is a choice.
+ */
+async function configured(file: string | undefined): Promise<Check[]> {
   const { loadConfig } = await import('@corral/server/config/load');
+  const { guardLines, guardsOf } = await import('@corral/server/config/guards');
   const { lookAtRedis } = await import('@corral/server/jobs/hints');
   try {
-    const loaded = await loadConfig(config, process.env, { withoutPolicies: true });
-    const found = await lookAtRedis(loaded, process.env);
-    await loaded.close(0);
-    if (found === undefined) return [];
-    const { at, error } = found;
-    return [{ name, ok: error === undefined, says: error === undefined ? `${at} takes hints` : `${error.message} ${error.hint}` }];
+    const loaded = await loadConfig(file, process.env, { withoutPolicies: true });
+    try {
+      const guards = guardLines(guardsOf(loaded.config)).map(({ text, bare }) => ({ name: 'guards', ok: !bare, says: text }));
+      const found = await lookAtRedis(loaded, process.env);
+      if (found === undefined) return guards;
+      const { at, error } = found;
+      const says = error === undefined ? `${at} takes hints` : `${error.message} ${error.hint}`;
+      return [...guards, { name: 'Redis for wake-ups', ok: error === undefined, says }];
+    } finally {
+      await loaded.close(0);
+    }
   } catch (error) {
-    return [{ name, ok: false, says: error instanceof Error ? error.message : String(error) }];
+    return [{ name: 'configuration', ok: false, says: error instanceof Error ? error.message : String(error) }];
   }
 }
 

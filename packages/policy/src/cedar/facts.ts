@@ -72,8 +72,8 @@ export const FACTS = {
       last_minute: always(long),
       /** Money the call moves, if the tool declares which argument holds it. */
       amount: maybe({ kind: 'decimal' }),
-      /** `amount` plus what the run has moved before. */
-      amount_total: maybe({ kind: 'decimal' }),
+      /** `amount` plus all money that its agent has spent or reserved on this day of UTC. */
+      amount_day: maybe({ kind: 'decimal' }),
     }),
   ),
   /** Amounts left in the run's purse. */

@@ -33,6 +33,17 @@ export const ScheduleRequest = z
 export const ScheduleList = z.object({ items: z.array(Schedule) });
 export const SchedulePath = z.strictObject({ schedule: z.string().max(40) });
 
+export const Guard = z
+  .object({
+    tenant,
+    policies: z.enum(['default', 'own', 'none']).describe('`default`: the pack that comes with Corral; `none`: grants alone decide'),
+    risk: z.boolean().describe('whether the configuration states thresholds (`risk`) besides'),
+    loops: z
+      .enum(['default', 'own', 'none'])
+      .describe('`default`: what loops, runs away or probes is paused for a person; `none`: its runs are not watched'),
+  })
+  .meta({ id: 'Guard' });
+export type Guard = z.infer<typeof Guard>;
 export const ConfigView = z
   .object({
     version: z.string(),
@@ -41,6 +52,7 @@ export const ConfigView = z
     applied_by: z.string(),
     config: json,
     refused: z.string().nullable().describe('why its file was refused at the start; the last accepted one is in force'),
+    guards: z.array(Guard).describe('what decides about calls and watches runs, by tenant'),
   })
   .meta({ id: 'Config' });
 export const ConfigCheck = z

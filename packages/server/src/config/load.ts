@@ -3,7 +3,6 @@ import { hash } from 'node:crypto';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
-import type { ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
@@ -17,6 +16,7 @@ import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { lineOf, placeIn, readConfig, type KeptFiles, type ReadFile } from './read.ts';
 import { Config } from './schema.ts';
 import { Vault } from './secrets.ts';
+import { tenantsOf } from './tenants.ts';
 import { faultsOfNames, type Fault } from './whole.ts';
 
 export interface LoadedConfig {
@@ -139,29 +139,7 @@ async function withTools(
   if (wrong.length > 0) throw refusal(path, read.text, wrong);
   const loader = new PolicyLoader(base, more.alarm, more.kept?.policies);
   if (config.label_owner !== undefined) loader.named.add(config.label_owner);
-  const tenants: Record<string, TenantOptions> = {};
-  const said: Record<string, Json> = {};
-  const beside: Record<string, Json> = {};
-  for (const [
-    tenant,
-    { tools: names, policies = config.policies, loops, residents, cells, spend, tool_limits, isolation, agents, ...most },
-  ] of Object.entries(config.tenants)) {
-    const offered = names.includes('*') ? own : own.filter((tool) => names.includes(tool.name as never));
-    const policy = more.withoutPolicies === true ? undefined : await loader.load(policies, offered, tenant);
-    tenants[tenant] = {
-      tools: offered,
-      most: { ceilings: lower(config.ceilings, most.ceilings), budget: lower(config.budget, most.budget) },
-      ...(policy === undefined ? {} : { policies: policy }),
-      ...(loops === undefined ? {} : { loops }),
-      ...(residents === undefined ? {} : { residents }),
-      ...(cells === undefined ? {} : { cells }),
-      isolation: (agent) => agents?.[agent]?.isolation ?? isolation ?? more.isolation?.(tenant) ?? 'tenant',
-      ...(spend === undefined ? {} : { spend }),
-      ...limitsOf(config.tool_limits, tool_limits),
-    };
-    if (policy !== undefined) said[tenant] = policy.current.version;
-    if (policy?.shadow !== undefined) beside[tenant] = policy.shadow.version;
-  }
+  const { tenants, said, beside } = await tenantsOf(config, own, loader, more);
   const imported = importedBy(path, read);
   const summary = JSON.parse(
     JSON.stringify({
@@ -328,24 +306,3 @@ export function differences(now: Json, next: Json, path = ''): Change[] {
 }
 
 const byName = (tools: readonly Json[]): Json => Object.fromEntries(tools.map((one) => [(one as { readonly tool: string }).tool, one]));
-
-/** The limits of a tool in a tenant; left out if there are none. */
-function limitsOf(host: Config['tool_limits'], own: Config['tool_limits'] = {}): Pick<TenantOptions, 'limits'> {
-  if (Object.keys(host).length === 0 && Object.keys(own).length === 0) return {};
-  return {
-    limits: (tool) => {
-      const both = { own: own[tool as ToolName], host: host[tool as ToolName] };
-      return both.own === undefined && both.host === undefined ? undefined : both;
-    },
-  };
-}
-
-/** The lower of each amount; where only one side has an amount, that one. */
-function lower<T extends Readonly<Record<string, number | undefined>>>(host: T, own: T = {} as T): T {
-  const lowest = { ...host, ...own };
-  for (const name of Object.keys(host) as (keyof T)[]) {
-    const [a, b] = [host[name], own[name]];
-    if (a !== undefined && b !== undefined && a < b) lowest[name] = a as T[keyof T];
-  }
-  return lowest;
-}

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { catalog, type Catalog } from '@corral/policy/cedar/catalog';
 import type { CedarEngine } from '@corral/policy/cedar/engine';
 import { PolicyInForce } from '@corral/policy/cedar/in-force';
+import { riskPolicies, type Risk } from '@corral/policy/pack/risk';
 import type { PolicySource as PolicyFile } from '@corral/policy/cedar/source';
 import { CorralError } from '@corral/protocol/errors';
 import type { Tool } from '@corral/protocol/ports/tool';
@@ -123,21 +124,28 @@ export class PolicyLoader {
     this.#kept = kept;
   }
 
-  /** @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID */
-  async load(said: Policies, tools: readonly Tool[], tenant: string): Promise<PolicySource | undefined> {
-    if (said === 'none') return undefined;
+  /**
+   * @param risk thresholds that hold besides the policies, and besides a candidate
+   * @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID
+   */
+  async load(said: Policies, risk: Risk | undefined, tools: readonly Tool[], tenant: string): Promise<PolicySource | undefined> {
+    if (said === 'none') {
+      if (risk === undefined) return undefined;
+      return { current: await this.#load([], [riskPolicies(risk, true)], tools, tenant), ...peopleOf(said) };
+    }
     const { files, shadow, roles, owners } = whole(said);
     for (const name of [...Object.keys(roles), ...Object.values(owners)]) this.named.add(name);
-    const current = await this.#load(files, tools, tenant);
+    const more = risk === undefined ? [] : [riskPolicies(risk, false)];
+    const current = await this.#load(files, more, tools, tenant);
     return {
       current,
       ...peopleOf(said),
-      ...(shadow === undefined ? {} : { shadow: await this.#load(shadow, tools, tenant) }),
+      ...(shadow === undefined ? {} : { shadow: await this.#load(shadow, more, tools, tenant) }),
     };
   }
 
-  async #load(files: readonly string[], tools: readonly Tool[], tenant: string): Promise<PolicyInForce> {
-    const key = JSON.stringify(files);
+  async #load(files: readonly string[], more: readonly PolicyFile[], tools: readonly Tool[], tenant: string): Promise<PolicyInForce> {
+    const key = JSON.stringify([files, more]);
     const same = (other: readonly Tool[]) => other.length === tools.length && other.every((tool, i) => tool === tools[i]);
     const before = this.#loaded.find((one) => one.key === key && same(one.tools));
     if (before !== undefined) return before.current;
@@ -145,7 +153,7 @@ export class PolicyLoader {
     for (const [i, { text }] of sources.entries()) if (files[i] !== 'default') this.texts[resolve(this.#base, files[i] as string)] = text;
     for (const { text } of sources) for (const [name] of text.matchAll(PRINCIPALS)) this.named.add(name);
     try {
-      const current = loadPolicies(sources, tools, this.#alarm);
+      const current = loadPolicies([...sources, ...more], tools, this.#alarm);
       this.#loaded.push({ key, tools, current });
       return current;
     } catch (error) {

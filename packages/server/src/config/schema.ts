@@ -8,7 +8,9 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { redisAddress } from '@corral/protocol/redis-address';
 import { AccountBounds } from '@corral/protocol/model/spend';
 import { EventKind } from '@corral/protocol/api/event-kinds';
+import type { Secrets } from '@corral/tools/define';
 import { Loops } from './loops.ts';
+import { Risk } from './risk.ts';
 
 /** A limit that a host may set, between the hard minimum and maximum. */
 const bound = ({ min, max, about, default: fallback }: Limit) => z.int().min(min).max(max).describe(`${about}; default ${fallback}`);
@@ -26,13 +28,7 @@ const Duration = z.string().regex(/^[1-9]\d{0,5}[smhd]$/, 'a time such as 12h or
 export const durationMs = (text: string): number => Number(text.slice(0, -1)) * (UNITS_MS[text.slice(-1)] ?? 0);
 
 /** The argument of a configuration's `tools` function. */
-export interface ToolPowers {
-  /**
-   * Reads a secret when it is called. For use inside a tool's `run`.
-   * @throws CORRAL_SECRET_MISSING
-   */
-  readonly secret: (name: string) => Promise<string>;
-}
+export type ToolPowers = Secrets;
 export type ToolsOption = readonly Tool[] | ((powers: ToolPowers) => readonly Tool[] | Promise<readonly Tool[]>);
 
 /** A name of another form belongs to nobody, so a rule about it would never apply. */
@@ -119,11 +115,14 @@ export const Config = z.strictObject({
         spend: Spend.exactOptional().describe('what all of its runs together may spend, by day and month of UTC, on this host'),
         tool_limits: ToolLimits.exactOptional().describe('how often its agents may call tools, by name, besides the limits of the host'),
         policies: Policies.exactOptional().describe('instead of those of the host'),
+        risk: Risk.exactOptional().describe('instead of that of the host'),
         retention: z
           .strictObject({ journals: Duration.exactOptional().describe('instead of that of the host') })
           .exactOptional()
           .describe('how long records of its runs are kept'),
-        loops: Loops.exactOptional().describe('how its runs are watched for loops, runaways and drift; `false`: they are not watched'),
+        loops: Loops.exactOptional().describe(
+          'how its runs are watched for loops, runaways and drift. Left out: what goes wrong is paused for a person, and nothing is killed; `false`: they are not watched',
+        ),
       }),
     )
     .default({ ['local' as TenantId]: { tools: ['*'], queue: 10_000, ceilings: {}, budget: {} } })
@@ -165,7 +164,10 @@ export const Config = z.strictObject({
     .max(PRINCIPAL_CHARS)
     .exactOptional()
     .describe('offer label.endorse and label.declassify; this principal, such as `token:ana`, decides about each use'),
-  policies: Policies.default('none').describe('what decides about calls, besides grants'),
+  policies: Policies.default('default').describe('what decides about calls, besides grants; left out: the pack that comes with Corral'),
+  risk: Risk.exactOptional().describe(
+    'thresholds besides the policies, by tool: `{ "payments.*": { ask: 100, two: 1_000, never: 10_000, day: 5_000 }, external: "ask", irreversible: "two" }`',
+  ),
   secrets: z.record(SecretName, SecretRef).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
   ceilings: CeilingsRequest.default({}).describe('upper bounds of what a run of this host may ask for'),
   budget: Budget.default({}).describe('the most that the purse of a run may hold: `{ money_micros: 50_000_000 }` is 50.00'),

@@ -3,6 +3,7 @@
  * notice before the rule was needed.
  */
 import { nearest } from '@corral/policy/cedar/problem';
+import { isRiskClass, isRiskOf } from '@corral/policy/pack/risk';
 import type { Json } from '@corral/protocol/json';
 import type { JsonSchema } from '@corral/protocol/ports/contract';
 import type { Tool } from '@corral/protocol/ports/tool';
@@ -29,6 +30,8 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
         unknownTool(['tenants', tenant, 'loops', 'tools'], name),
       ),
     ]),
+    ...faultsOfRisk(config.risk, ['risk'], tools),
+    ...Object.entries(config.tenants).flatMap(([tenant, own]) => faultsOfRisk(own.risk, ['tenants', tenant, 'risk'], tools)),
     ...unknownSecret(config, ['wakeups', 'password'], config.wakeups?.password),
     ...config.webhooks.flatMap(({ secret, tenant }, i): Fault[] => [
       ...unknownSecret(config, ['webhooks', i, 'secret'], secret),
@@ -45,6 +48,32 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
     ...Object.keys(config.annotations).flatMap((name) => unknownTool(['annotations'], name)),
     ...tools.flatMap((tool) => faultsOfArguments(tool)),
   ];
+}
+
+/** Thresholds for no tool never apply, and those for a tool whose amounts are not known would refuse each of its calls. */
+function faultsOfRisk(risk: Config['risk'], path: readonly PropertyKey[], tools: readonly Tool[]): Fault[] {
+  return Object.entries(risk ?? {}).flatMap(([name, rule]): Fault[] => {
+    if (isRiskClass(name)) return [];
+    const about = tools.filter((tool) => isRiskOf(name, tool.name));
+    const at = [...path, name];
+    if (about.length === 0)
+      return [
+        {
+          path: at,
+          message: `there is no tool ${name}${meant(
+            name,
+            tools.map((tool) => tool.name),
+          )}`,
+        },
+      ];
+    if (typeof rule === 'string') return [];
+    return about
+      .filter(({ annotations }) => !annotations.readOnly && annotations.money === undefined)
+      .map((tool) => ({
+        path: at,
+        message: `${tool.name} changes something, and its annotation money does not say which argument holds the amount`,
+      }));
+  });
 }
 
 const unknownSecret = ({ secrets }: Config, path: readonly PropertyKey[], name: string | undefined): Fault[] =>

@@ -16,6 +16,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
+import { dayOf } from '@corral/protocol/model/spend';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Policies } from '@corral/broker/policies/port';
@@ -54,14 +55,14 @@ const UNREADABLE = new Set(['CORRAL_JOURNAL_DAMAGED', 'CORRAL_RUN_ERASED', 'CORR
  */
 export async function* reevaluatePolicies(options: ReevaluationOptions): AsyncGenerator<Reevaluated> {
   const { store, run: only } = options;
-  const history = new UsageHistory();
+  const past = { history: new UsageHistory(), days: new Map<string, number>() };
   for (let after: RunId | undefined; ;) {
     const page =
       only === undefined ? await store.runs({ limit: PAGE, ...(after === undefined ? {} : { after }) }) : [await store.run(only)];
     for (const stored of page) {
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${only ?? ''} in this data folder.`);
       try {
-        yield* reevaluateRun(options, stored.record, history);
+        yield* reevaluateRun(options, stored.record, past);
       } catch (error) {
         if (!(error instanceof CorralError) || !UNREADABLE.has(error.code)) throw error;
         options.skipped(`${stored.record.id}: ${error.message}`);
@@ -72,7 +73,16 @@ export async function* reevaluatePolicies(options: ReevaluationOptions): AsyncGe
   }
 }
 
-async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, history: UsageHistory): AsyncGenerator<Reevaluated> {
+/** The deeds of the runs before this one. */
+interface Past {
+  readonly history: UsageHistory;
+  /** Money by agent and day, in millionths. It goes by what was reserved: later bills are not followed. */
+  readonly days: Map<string, number>;
+}
+
+async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, { history, days }: Past): AsyncGenerator<Reevaluated> {
+  const dayKey = (at: number) => `${record.tenant} ${record.agent} ${dayOf(at)}`;
+  const accounts = { today: (_: unknown, now: number) => days.get(dayKey(now)) ?? 0 };
   const { store, policies, tool } = options;
   const tenant = policies(record.tenant);
   if (tenant === undefined) return;
@@ -100,13 +110,15 @@ async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, h
                 offered,
                 input,
                 Buffer.byteLength(JSON.stringify(input)),
-                entry.at,
+                { now: entry.at, accounts },
                 undefined,
                 slots.length === 0 ? undefined : { slots: handledOf(slots), given },
               ),
             );
             if (asked !== undefined && entry.seq > shared)
               yield { run: record.id, crank: entry.seq, call: effect.id, recorded: decision, ...asked };
+            const money = decision.reserved?.money_micros ?? 0;
+            if (decision.verdict !== 'deny' && money > 0) days.set(dayKey(entry.at), (days.get(dayKey(entry.at)) ?? 0) + money);
             if (decision.verdict === 'allow') history.note(record, ledger.version, offered, input);
             else if (decision.verdict === 'ask') waiting.set(effect.id, { tool: offered, input });
           }

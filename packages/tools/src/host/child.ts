@@ -12,6 +12,7 @@ import { contractOf, detailOf, type Checked, type Contract } from '@corral/proto
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
+import type { Secrets } from '../define.ts';
 import {
   FrameReader,
   framed,
@@ -211,7 +212,14 @@ function contract(name: string, side: 'input' | 'output', given: Contract | z.Zo
 function secret(name: string): Promise<string> {
   const n = (asks += 1);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  asked.set(n, { given: resolve, refused: reject });
+  // Made here, so that its stack leads to the line of the tool.
+  const missing = new Error('?');
+  const refused = ({ message }: Error) => {
+    missing.stack = missing.stack?.replace('?', message) ?? message;
+    missing.message = message;
+    reject(missing);
+  };
+  asked.set(n, { given: resolve, refused });
   say({ kind: 'secret', n, name: String(name) });
   return promise;
 }
@@ -257,7 +265,8 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   if (message.kind === 'check') return { kind: 'ok', value: null };
   if (signal.aborted) return { kind: 'failed', message: `${tool.name} was not started.`, cost: { tokens: 0, money_micros: 0 } };
   const { idempotency_key, attempt, run, tenant } = message;
-  const result = await tool.invoke({ input: given.value as Json, idempotency_key, attempt, run, tenant, signal } as ToolCall);
+  const result = await tool.invoke({ input: given.value as Json, idempotency_key, attempt, run, tenant, signal, secret } as ToolCall &
+    Secrets);
   if (result.kind !== 'ok') return result;
   const cost = result.cost === undefined ? {} : { cost: result.cost };
   const refusal = tool.output.mayHang === false ? null : await tried(message.n, result.value);

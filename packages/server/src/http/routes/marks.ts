@@ -95,8 +95,8 @@ function changesOf({ changes, still }: Proposal) {
 }
 
 /**
- * The whole of `loops` with the proposed changes. A tenant without `loops` gets only notices, so a patch must not switch on
- * anything else.
+ * The whole of `loops` with the proposed changes, and with what holds where a configuration says nothing: a patch must not switch on
+ * steps, such as killing, that the tenant did not have.
  */
 function patchOf(of: LoopOptions, { changes, layers }: Proposal): Json {
   if (changes.length === 0) return null;
