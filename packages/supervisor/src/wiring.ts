@@ -144,7 +144,7 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     clock,
     pool,
     transitions,
-    householdOf: (run) => householdOf(run.ledger.record, isolation(run)),
+    householdOf: (run) => householdOf(run.ledger.record, run.isApart ? 'run' : isolation(run)),
     cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
     replayPage: async (run, after) => {
       await broker.settled(run.id);

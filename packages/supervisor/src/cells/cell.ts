@@ -412,7 +412,7 @@ export class Cell {
     const fault = frame.kind === FrameKind.fault ? faultFrom(frame.payload) : undefined;
     if (fault === undefined) this.#isolates.answered(frame.assignment);
     else {
-      if (!this.#isolates.mayReport(fault.fault, frame.assignment, task))
+      if (!this.#isolates.mayReport(fault, frame.assignment, task))
         throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} reported the fault ${fault.fault} where it cannot occur.`);
       this.#isolates.faulted(frame.assignment);
       this.growth.forget(frame.assignment);

@@ -1,6 +1,6 @@
 /** The isolates of a cell about which a fault may still be reported: each once, unless it was dropped long before. */
 
-import type { FaultKind } from '@corral/protocol/wire/frame';
+import type { FaultPayload } from '@corral/protocol/wire/frame';
 import type { Task } from './task.ts';
 
 /** Dropped isolates about which a fault may still be reported. */
@@ -33,9 +33,12 @@ export class Isolates {
     if (this.#faultable.has(assignment)) this.#loaded.add(assignment);
   }
 
-  /** Whether a sound cell can report this fault: a bundle loads once, and only a replay can differ from the record. */
-  mayReport(fault: FaultKind, assignment: number, task: Task | undefined): boolean {
-    if (fault === 'diverged') return task?.kind === 'replay' && task.assignment === assignment;
+  /**
+   * Whether a sound cell can report this fault: a bundle loads once, and only a replay can differ from the record, in a crank that it was
+   * given.
+   */
+  mayReport({ fault, crank }: FaultPayload, assignment: number, task: Task | undefined): boolean {
+    if (fault === 'diverged') return task?.kind === 'replay' && task.assignment === assignment && (crank ?? task.crank) <= task.crank;
     return fault !== 'load' || !this.#loaded.has(assignment);
   }
 

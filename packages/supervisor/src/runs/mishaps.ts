@@ -7,6 +7,7 @@ import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Cell } from '../cells/cell.ts';
+import { isOfOneRun } from '../cells/household.ts';
 import type { Task } from '../cells/task.ts';
 import { billed } from '../cells/usage.ts';
 import type { RunLifecycle } from './lifecycle.ts';
@@ -66,6 +67,12 @@ export class Mishaps {
     if (run.outcome !== undefined) return;
     run.lose();
     if (!working) this.#suspected.set(run, (this.#suspected.get(run) ?? 0) + 1);
+    // Another run may have taken the cell over, and a replay has only to say again what its journal says.
+    if (working && crank === undefined && !run.isApart && (error !== undefined || blames(exit))) {
+      run.accused(undefined);
+      this.#options.scheduler.wake(run);
+      return;
+    }
     const proved = error !== undefined && (working || (this.#suspected.get(run) ?? 0) > MACHINE.cell_losses.default);
     if (proved || blames(exit) || run.losses > MACHINE.cell_losses.default) {
       this.#options.lifecycle.endSoon(run, outcomeOfLoss(exit, error), false, crank, used_ms);
@@ -104,14 +111,32 @@ export class Mishaps {
     else this.#options.lifecycle.endSoon(run, { kind: 'exceeded', limit, message }, false, crank, used_ms);
   }
 
-  /** The run was replayed without a difference. If the runtime is another than before, the journal records it. */
+  /**
+   * The run was replayed without a difference. If the runtime is another than before, the journal records it. A cell that said before that
+   * there was a difference is not believed in anything any more.
+   */
   #replayed(run: Run, cell: Cell): void {
+    const { accuser } = run;
+    run.acquit();
+    if (accuser !== undefined && accuser !== cell) this.#options.scheduler.killCell(accuser, undefined);
     const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime !== undefined && run.outcome === undefined) this.#options.lifecycle.note(run, { kind: 'restamped', header: runtime });
   }
 
-  /** The run replays differently. On the same runtime as before it ends as `diverged`; on another one it is held for a person. */
+  /**
+   * A cell says that the run replays differently. If it is the first, it may have been taken over and lie, so the run is replayed in a cell
+   * that no other run has been in. If that one says so too, the run ends as `diverged` on the same runtime as before; on another one it is
+   * held for a person.
+   */
   #diverged(run: Run, cell: Cell, where: Omit<Extract<Outcome, { kind: 'diverged' }>, 'kind'>): void {
+    const { accuser } = run;
+    if (accuser === undefined || accuser === cell) {
+      run.accused(cell);
+      // A cell of this run alone would be given it again.
+      if (cell.tenure.household !== undefined && isOfOneRun(cell.tenure.household)) this.#options.scheduler.killCell(cell, run);
+      this.#options.scheduler.wake(run);
+      return;
+    }
     const runtime = runtimeOf(run, cell, this.#options.image);
     if (runtime === undefined) {
       this.#options.lifecycle.endSoon(run, { kind: 'diverged', ...where }, false);

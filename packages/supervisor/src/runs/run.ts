@@ -59,6 +59,8 @@ export class Run {
   #lastAt = 0;
   #losses = 0;
   #setbacks = 0;
+  #accuser: Cell | undefined;
+  #apart = false;
   #heap_kib = 0;
   #lastUsed = 0;
   #busySince: number | undefined;
@@ -311,6 +313,31 @@ export class Run {
   cranked(): void {
     this.#losses = 0;
     this.#setbacks = 0;
+  }
+
+  /** The cell that said that the run replays differently, until another cell has replayed it too. */
+  get accuser(): Cell | undefined {
+    return this.#accuser;
+  }
+
+  /**
+   * Called when a cell said that it replays differently, or broke a rule during its replay. The cell may have been taken over by another
+   * run, so from now on this one has a cell of its own.
+   * @param by undefined if that cell is gone
+   */
+  accused(by: Cell | undefined): void {
+    this.#accuser = by;
+    this.#apart = true;
+  }
+
+  /** Called when another cell has replayed it without a difference. */
+  acquit(): void {
+    this.#accuser = undefined;
+  }
+
+  /** Whether it must not share a cell while it is in memory. */
+  get isApart(): boolean {
+    return this.#apart;
   }
 
   /** Starts or stops its wall clock, which does not run while the run waits for a CPU or must not go on. */
