@@ -22,7 +22,7 @@ import { Config } from '@corral/server/config/schema';
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', 'docs', 'reference');
 const NOTE = '<!-- Written by scripts/reference.ts; change the code and write it again with `npm run reference`. -->';
 
-type Command = ReturnType<typeof createProgram>;
+type Command = Awaited<ReturnType<typeof createProgram>>;
 type Schema = { readonly [key: string]: unknown };
 
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -42,8 +42,8 @@ function wrap(text: string): string {
   return lines.join('\n');
 }
 
-function cli(): string {
-  const program = createProgram();
+async function cli(): Promise<string> {
+  const program = await createProgram();
   const pages: string[] = [];
   const page = (command: Command, name: string): void => {
     let help = '';
@@ -200,7 +200,7 @@ function detectors(): string {
 const check = process.argv.includes('--check');
 let stale = 0;
 mkdirSync(FOLDER, { recursive: true });
-for (const [name, text] of Object.entries({ 'cli.md': cli(), 'api.md': api(), 'config.md': config(), 'detectors.md': detectors() })) {
+for (const [name, text] of Object.entries({ 'cli.md': await cli(), 'api.md': api(), 'config.md': config(), 'detectors.md': detectors() })) {
   const file = join(FOLDER, name);
   if (!check) {
     writeFileSync(file, text);

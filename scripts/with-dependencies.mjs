@@ -5,8 +5,8 @@
  * This file alone must run on an old Node, so it is plain JavaScript without imports from the project.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -21,6 +21,7 @@ const TASKS = {
   bench: () => ['--no-node-snapshot', inRoot('test/bench/main.ts'), ...args],
   chaos: () => ['--no-node-snapshot', inRoot('test/e2e/chaos/main.ts'), ...args],
   escape: () => ['--no-node-snapshot', inRoot('test/escape/main.ts'), ...args],
+  pack: () => [inRoot('scripts/pack.ts'), ...args],
   eval: () => ['--no-node-snapshot', inRoot('test/evals/main.ts'), ...args],
   scoreboard: () => ['--no-node-snapshot', inRoot('test/hostile/scoreboard/main.ts'), ...args],
   sim: () => ['--no-node-snapshot', inRoot('test/sim/main.ts'), ...args],
@@ -56,7 +57,10 @@ function install() {
     ([path, { version, optional, link }]) =>
       path !== '' && path.startsWith('node_modules/') && !link && !optional && have[path]?.version !== version,
   );
-  if (!missing && platformNode() !== undefined) return;
+  if (!missing && platformNode() !== undefined) {
+    link(wanted);
+    return;
+  }
   step('installing dependencies', () => {
     const npm = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: root,
@@ -65,6 +69,16 @@ function install() {
     });
     if (npm.status !== 0) fail(`\nnpm ci failed:\n${npm.stderr || npm.stdout || npm.error?.message}`);
   });
+}
+
+/** A package of this repository that is newer than the last install needs a link and no more. */
+function link(wanted) {
+  for (const [path, { link: linked, resolved }] of Object.entries(wanted)) {
+    if (!linked || existsSync(inRoot(path))) continue;
+    mkdirSync(dirname(inRoot(path)), { recursive: true });
+    const target = process.platform === 'win32' ? inRoot(resolved) : relative(dirname(inRoot(path)), inRoot(resolved));
+    symlinkSync(target, inRoot(path), process.platform === 'win32' ? 'junction' : 'dir');
+  }
 }
 
 function packagesOf(file) {

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { transportTo } from '@corral/cli/transport';
+import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
 import { front, onTables, shortFolder, type Front } from '../front.ts';

@@ -165,7 +165,7 @@ test('a host that goes down takes no more work, and what it had goes on when it 
 
 test('the address is not served to who has no token', async () => {
   const { url } = await front();
-  const { transportTo } = await import('@corral/cli/transport');
+  const { transportTo } = await import('@corral/client/node');
   await expect(createClient(transportTo({ url })).listRuns({})).rejects.toMatchObject({ status: 401 });
   await expect(createClient(transportTo({ url }), `corral_${'x'.repeat(43)}`).listRuns({})).rejects.toMatchObject({ status: 401 });
   expect(await createClient(transportTo({ url })).health({})).toMatchObject({ ok: true });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fastify, { type FastifyInstance } from 'fastify';
 import { bundleAgent } from '@corral/cli/bundle';
-import { transportTo } from '@corral/cli/transport';
+import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { startHost, type RunningHost } from '@corral/server/host';
 import { durations, values, type Figure } from './measure.ts';

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { filesOf } from 'create-corral/templates';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
@@ -131,15 +132,15 @@ describe('a developer’s first hour', () => {
     const tested = await start(['test'], home).said;
     expect(tested.code).toBe(0);
     expect(tested.out).toMatch(/pass 1/);
-    const { code, out, err } = await start(['dev', 'agent.ts', '--config', 'corral.config.ts', '--input', '{"name":"Ada"}'], home).said;
-    expect([code, JSON.parse(out)]).toEqual([0, { greeting: 'Hello, Ada! It is clear.' }]);
-    expect(err).toContain('weather.today {"place":"here"}');
+    const dev = ['dev', 'agents/buyer.ts', '--config', 'corral.config.ts', '--input', '@agents/order.json'];
+    const { code, out, err } = await start(dev, home).said;
+    expect([code, JSON.parse(out)]).toEqual([0, { order: expect.stringMatching(/^order run_/) as string, amount: 80 }]);
+    expect(err).toContain('shop.price {"item":"lamp"}');
     expect((await start(['init', 'first'], folder).said).code).toBe(2);
-    await start(['types', '--config', 'corral.config.ts'], home).said;
-    expect(await readFile(join(home, 'corral-env.d.ts'), 'utf8')).toContain(
-      '"weather.today": { input: { "place": string }; output: { "sky": string } }',
-    );
-    expect((await start(['config', 'check'], home).said).out).toContain('local: weather.today');
+    await start(['types', '--config', 'corral.config.ts', '--out', 'agents/corral-env.d.ts'], home).said;
+    // init wrote the same.
+    expect(await readFile(join(home, 'agents/corral-env.d.ts'), 'utf8')).toBe(filesOf({ config: '' })['agents/corral-env.d.ts']);
+    expect((await start(['config', 'check'], home).said).out).toContain('local: shop.price, shop.order; policies sha256:');
   });
 
   test('dev runs an agent again when it was saved, and names the author’s own line when it throws', async () => {

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
-import { transportTo } from '@corral/cli/transport';
+import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
-import { transportTo } from '@corral/cli/transport';
+import { transportTo } from '@corral/client/node';
 import { createClient } from '@corral/protocol/api/client';
 import { corral } from '../command.ts';
 import { shortFolder } from '../front.ts';

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { transportTo } from '@corral/cli/transport';
+import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
 import { cellCommand, CELL_ENVIRONMENT, CELL_MAIN, findWalls } from '@corral/supervisor/host/walls';

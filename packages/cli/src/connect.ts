@@ -4,13 +4,13 @@ import { join, resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
+import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { JsonTextError, readJson } from '@corral/protocol/json-text';
 import { ADMISSION } from '@corral/protocol/limits';
 import { withIds } from './ids.ts';
-import { transportTo } from './transport.ts';
 
 export interface HostFlags {
   readonly data?: string;
@@ -124,4 +124,4 @@ export function print(flags: HostFlags, value: unknown, text: () => string): voi
 
 /** The named configuration, or else the one in the current folder. */
 export const configHere = (named: string | undefined): string | undefined =>
-  named ?? (existsSync('corral.config.ts') ? 'corral.config.ts' : undefined);
+  named ?? ['corral.config.ts', 'corral.config.mts'].find((file) => existsSync(file));

@@ -1,4 +1,7 @@
-/** Work on a data folder on which no host runs: the store under its lock, and a laboratory where something is replayed. */
+/**
+ * Work on a data folder on which no host runs: the store under its lock, and a laboratory where something is replayed. Store and host
+ * are loaded when they are needed: the commands in here talk to a living host most of the time.
+ */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,22 +11,11 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { SqliteStore, type KeySource, type StoreOptions } from '@corral/store/sqlite';
+import type { KeySource, SqliteStore, StoreOptions } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
-import {
-  findWalls,
-  Laboratory,
-  ProcessLauncher,
-  readImage,
-  realClock,
-  realRandom,
-  type RunView,
-  type TenantOptions,
-} from '@corral/supervisor';
-import { readingTools, writingTools } from '@corral/tools/fs';
+import type { Laboratory, RunView, TenantOptions } from '@corral/supervisor';
 import { namedFolder } from './paths.ts';
 import { linesBy } from './stack.ts';
-import { startHost } from './host.ts';
 import { toStderr } from './tool-reports.ts';
 
 /**
@@ -31,21 +23,22 @@ import { toStderr } from './tool-reports.ts';
  * @throws CORRAL_DATA_UNUSABLE if the folder has no data: opening would make a new store
  */
 export function withStore<T>(data: string, work: (store: SqliteStore) => Promise<T>, options: Omit<StoreOptions, 'keys'> = {}): Promise<T> {
-  return using(data, (keys) => SqliteStore.open(data, { ...options, keys }), work);
+  return using(data, (Opened, keys) => Opened.open(data, { ...options, keys }), work);
 }
 
 /** The same for `work` that only reads: it takes no lock, so the folder may be in use or read-only. */
 export function withReading<T>(data: string, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  return using(data, (keys) => SqliteStore.read(data, { keys }), work);
+  return using(data, (Opened, keys) => Opened.read(data, { keys }), work);
 }
 
 async function using<T>(
   data: string,
-  open: (keys: KeySource) => Promise<SqliteStore>,
+  open: (Opened: typeof SqliteStore, keys: KeySource) => Promise<SqliteStore>,
   work: (store: SqliteStore) => Promise<T>,
 ): Promise<T> {
   if (!existsSync(join(data, 'corral.db'))) throw new CorralError('CORRAL_DATA_UNUSABLE', `There is no Corral data in ${data}.`);
-  const store = await open(keySource(process.env));
+  const { SqliteStore: Opened } = await import('@corral/store/sqlite');
+  const store = await open(Opened, keySource(process.env));
   try {
     return await work(store);
   } finally {
@@ -55,6 +48,7 @@ async function using<T>(
 
 /** A laboratory for `work`; its cells are ended afterwards. */
 export async function withLaboratory<T>(work: (laboratory: Laboratory, image: string) => Promise<T>): Promise<T> {
+  const { findWalls, Laboratory, ProcessLauncher, readImage, realClock, realRandom } = await import('@corral/supervisor');
   const image = readImage();
   const laboratory = new Laboratory({
     launcher: new ProcessLauncher(findWalls()),
@@ -116,6 +110,7 @@ export async function offeredBy({ config, read, write }: GoOptions): Promise<(te
 }
 
 async function toolsOf({ read, write }: { readonly read: string | undefined; readonly write: string | undefined }): Promise<Tool[]> {
+  const { readingTools, writingTools } = await import('@corral/tools/fs');
   return [
     ...(read === undefined ? [] : await readingTools(await namedFolder('--read', read))),
     ...(write === undefined ? [] : await writingTools(await namedFolder('--write', write))),
@@ -145,6 +140,7 @@ const LOOK_MS = 25;
 
 /** Starts a host on a folder and runs one run until it ends or waits for a person. Other runs in the folder go on meanwhile. */
 export async function go(run: RunId, tenant: string, { data }: GoOptions, offered: TenantOptions): Promise<Went> {
+  const { startHost } = await import('./host.ts');
   const host = await startHost({ data, tenants: { [tenant]: offered } });
   let looking = true;
   try {

@@ -3,8 +3,6 @@
 import { EXIT, report } from './failure.ts';
 import { createProgram } from './program.ts';
 
-const program = createProgram();
-
 // The reader of stdout may close it early: `corral demo --json | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug));
 
@@ -13,6 +11,7 @@ process.stderr.on('error', () => undefined);
 
 const json = process.argv.includes('--json');
 try {
+  const program = await createProgram(process.argv.slice(2));
   await program.parseAsync();
 } catch (error) {
   const { code, exitCode } = error as { code?: string; exitCode?: number };

@@ -1,27 +1,9 @@
-/** Every command of `corral`; the reference and the completions are generated from this. */
+/**
+ * Every command of `corral`; the reference and the completions are generated from this. Commands are in groups, each a module that is
+ * loaded when one of its commands is asked for: most need neither a host nor the bundler, which take longer to load than they to run.
+ */
 import { Command } from 'commander';
-import { agentCommands } from './commands/agents.ts';
-import { approvalCommands } from './commands/approvals.ts';
-import { authorityCommand } from './commands/authority.ts';
-import { authorCommands } from './commands/author.ts';
-import { completionCommand } from './commands/completion.ts';
-import { addDataCommands } from './commands/data.ts';
-import { demo } from './commands/demo.ts';
-import { devCommand } from './commands/dev.ts';
-import { doctor } from './commands/doctor.ts';
-import { loopCommands } from './commands/loops.ts';
-import { eventsCommand, operateCommands } from './commands/operate.ts';
-import { policyCommands } from './commands/policy.ts';
-import { peopleCommands } from './commands/people.ts';
-import { governanceCommands } from './commands/governance.ts';
-import { runFile } from './commands/run.ts';
-import { runCommands } from './commands/runs.ts';
-import { sendCommand } from './commands/send.ts';
-import { spendCommand } from './commands/spend.ts';
-import { topCommand } from './commands/top.ts';
-import { addTravel } from './commands/travel.ts';
-import { upCommand } from './commands/up.ts';
-import { webhookCommands } from './commands/webhooks.ts';
+import { VERSION } from './version.ts';
 
 export const EXIT_CODES = `
 Exit codes:
@@ -32,68 +14,116 @@ Exit codes:
   4  a bug in Corral
   130, 143  interrupted by Ctrl-C or a signal; nothing is left running`;
 
-export function createProgram(): Command {
+interface Group {
+  readonly names: readonly string[];
+  readonly load: () => Promise<(program: Command) => void>;
+}
+
+/** In the order of the help. `names` are those of the commands that `load` gives; a test holds both together. */
+export const GROUPS: readonly Group[] = [
+  {
+    names: ['run', 'demo', 'doctor'],
+    load: async () => (await import('./commands/here.ts')).hereCommands,
+  },
+  {
+    names: ['init', 'types', 'test'],
+    load: async () => (await import('./commands/author.ts')).authorCommands,
+  },
+  {
+    names: ['dev'],
+    load: async () => (await import('./commands/dev.ts')).devCommand,
+  },
+  {
+    names: ['up'],
+    load: async () => (await import('./commands/up.ts')).upCommand,
+  },
+  {
+    names: ['deploy', 'agents', 'alias', 'rollback'],
+    load: async () => (await import('./commands/agents.ts')).agentCommands,
+  },
+  {
+    names: ['submit', 'ps', 'show', 'tree', 'why', 'calls', 'messages', 'journal', 'logs', 'release', 'resolve'],
+    load: async () => (await import('./commands/runs.ts')).runCommands,
+  },
+  {
+    names: ['send'],
+    load: async () => (await import('./commands/send.ts')).sendCommand,
+  },
+  {
+    names: ['spend'],
+    load: async () => (await import('./commands/spend.ts')).spendCommand,
+  },
+  {
+    names: ['top'],
+    load: async () => (await import('./commands/top.ts')).topCommand,
+  },
+  {
+    names: ['pause', 'resume', 'cancel', 'kill', 'operations'],
+    load: async () => (await import('./commands/operate.ts')).operateCommands,
+  },
+  {
+    names: ['approvals', 'approve', 'deny', 'quarantine', 'quarantines'],
+    load: async () => (await import('./commands/approvals.ts')).approvalCommands,
+  },
+  {
+    names: ['authority'],
+    load: async () => (await import('./commands/authority.ts')).authorityCommand,
+  },
+  {
+    names: ['revoke', 'context'],
+    load: async () => (await import('./commands/governance.ts')).governanceCommands,
+  },
+  {
+    names: ['profile', 'mark', 'marks', 'tune'],
+    load: async () => (await import('./commands/loops.ts')).loopCommands,
+  },
+  {
+    names: ['events'],
+    load: async () => (await import('./commands/operate.ts')).eventsCommand,
+  },
+  {
+    names: ['policy'],
+    load: async () => (await import('./commands/policy.ts')).policyCommands,
+  },
+  {
+    names: ['token', 'whoami', 'schedule', 'config'],
+    load: async () => (await import('./commands/people.ts')).peopleCommands,
+  },
+  {
+    names: ['webhooks'],
+    load: async () => (await import('./commands/webhooks.ts')).webhookCommands,
+  },
+  {
+    names: ['verify', 'erase', 'gc', 'backup', 'restore'],
+    load: async () => (await import('./commands/data.ts')).addDataCommands,
+  },
+  {
+    names: ['replay', 'fork', 'diff', 'upgrade-check', 'upgrade'],
+    load: async () => (await import('./commands/travel.ts')).addTravel,
+  },
+  {
+    names: ['completion'],
+    load: async () => (await import('./commands/completion.ts')).completionCommand,
+  },
+];
+
+/** The completions are generated from all commands. */
+const NEEDS_ALL = 'completion';
+
+/**
+ * @param argv what was asked for: where it begins with the name of a command, only that command's group is loaded
+ */
+export async function createProgram(argv: readonly string[] = []): Promise<Command> {
+  const [asked = ''] = argv;
   const program = new Command('corral')
     .description('Runs other people’s AI agents safely.')
+    .version(VERSION, '-v, --version', 'print the version')
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(see corral --help)')
     .exitOverride();
-
-  program
-    .command('run')
-    .description('run one agent in this process, without a server')
-    .argument('<file>', 'the module whose default export is the agent')
-    .option('--input <json>', 'the agent’s input, or @FILE to read it from a file', '{}')
-    .option('--read <folder>', 'offer fs.read and fs.list below this folder')
-    .option('--write <folder>', 'offer fs.write below this folder')
-    .option('--data <folder>', 'data folder; without it, the run is deleted at the end')
-    .option('--policy <file>', 'policies in Cedar, or “default” for the default pack; approvals are asked for on the terminal')
-    .option('--json', 'print one JSON document')
-    .addHelpText('after', `\nExample:\n  corral run examples/hello.ts --input '{"name":"Ada"}'`)
-    .action(async (file: string, options: Parameters<typeof runFile>[1]) => {
-      process.exitCode = await runFile(file, options);
-    });
-
-  program
-    .command('demo')
-    .description('run the example fleet: a crew at work beside agents that misbehave')
-    .option('--once', 'do not wait at the end (there is nothing to wait for yet)')
-    .option('--json', 'print one JSON document')
-    .option('--out <folder>', 'where the crew writes its report', 'corral-report')
-    .addHelpText('after', `\nExample:\n  corral demo --json | jq '.runs[] | select(.ok | not)'`)
-    .action(async (options: Parameters<typeof demo>[0]) => {
-      process.exitCode = await demo(options);
-    });
-
-  program
-    .command('doctor')
-    .description('say which walls this machine has, what is missing, and whether its Redis takes hints')
-    .option('--config <file>', 'the configuration that names a Redis (else corral.config.ts here, if there is one)')
-    .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  corral doctor')
-    .action(async (options: Parameters<typeof doctor>[0]) => {
-      process.exitCode = await doctor(options);
-    });
-
-  authorCommands(program);
-  devCommand(program);
-  upCommand(program);
-  agentCommands(program);
-  runCommands(program);
-  sendCommand(program);
-  spendCommand(program);
-  topCommand(program);
-  operateCommands(program);
-  approvalCommands(program);
-  authorityCommand(program);
-  governanceCommands(program);
-  loopCommands(program);
-  eventsCommand(program);
-  policyCommands(program);
-  peopleCommands(program);
-  webhookCommands(program);
-  addDataCommands(program);
-  addTravel(program);
-  completionCommand(program);
+  if (asked === '--version' || asked === '-v') return program;
+  const only = asked === NEEDS_ALL ? undefined : GROUPS.find(({ names }) => names.includes(asked));
+  const groups = only === undefined ? GROUPS : [only];
+  for (const add of await Promise.all(groups.map(({ load }) => load()))) add(program);
   return program;
 }

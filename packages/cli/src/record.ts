@@ -1,6 +1,5 @@
 /** Records what people do on a data folder without a host, as a host records operations. */
 import { userInfo } from 'node:os';
-import { realClock, realRandom } from '@corral/supervisor';
 import type { Deed } from '@corral/server/operation-log';
 
 /**
@@ -9,7 +8,11 @@ import type { Deed } from '@corral/server/operation-log';
  */
 export async function recordHere(data: string, deed: Deed): Promise<void> {
   // Loaded on demand: most commands do not need the front door.
-  const [{ Acts }, { SqliteFront }] = await Promise.all([import('@corral/server/operation-log'), import('@corral/store/front')]);
+  const [{ Acts }, { SqliteFront }, { realClock, realRandom }] = await Promise.all([
+    import('@corral/server/operation-log'),
+    import('@corral/store/front'),
+    import('@corral/supervisor'),
+  ]);
   const db = new SqliteFront(data, realRandom);
   try {
     new Acts(db, realClock, realRandom, () => db.archive.latest() ?? '').keep({ id: `user:${userInfo().username}`, roles: [] }, deed);

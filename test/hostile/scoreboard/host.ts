@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transportTo } from '@corral/cli/transport';
+import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
 import { bundleSource } from '../../bundles.ts';

@@ -1,6 +1,5 @@
 /** Agents of a host: deploy, list, alias, roll back. */
 import type { Command } from 'commander';
-import { bundleAgent, inAuthorsWords } from '../bundle.ts';
 import { namedFile } from '../paths.ts';
 import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { table } from '../screen/table.ts';
@@ -25,6 +24,7 @@ function versionCommands(program: Command): void {
     .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral deploy agent.ts --alias prod`)
     .action(async (file: string, flags: Tenant & Reasoned & { readonly alias?: string }) => {
+      const { bundleAgent, inAuthorsWords } = await import('../bundle.ts');
       const bundled = await bundleAgent(await namedFile(file));
       const { source, describing, map } = bundled;
       const deploying = connect(flags).deployAgent({

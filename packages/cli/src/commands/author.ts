@@ -1,31 +1,27 @@
 /** Commands for developers of agents: `corral init`, `corral types`, `corral test`. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { init, InitRefused, nextSteps } from 'create-corral/init';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
 import { connect, hostFlags, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
+import { VERSION } from '../version.ts';
 
 export function authorCommands(program: Command): void {
   program
     .command('init')
-    .description('make a folder with an agent, its test and a configuration')
-    .argument('[folder]', 'a new folder', 'my-agent')
+    .description('write an agent, its test, a configuration and a first policy into a new folder or an existing repository')
+    .argument('[folder]', 'a new folder, or one with a package.json (by default this one if it has a package.json, else my-agent)')
+    .option('--packages <folder>', 'take Corral’s packages from tarballs in this folder instead of the registry')
     .addHelpText('after', `\nExample:\n  corral init my-agent`)
-    .action(async (folder: string) => {
-      const made = await init(resolve(folder));
-      // Prints the command as it was called: in a clone of the repository, npm runs it.
-      const corral = process.env['npm_lifecycle_event'] === 'corral' ? 'npm run corral --' : 'corral';
-      const [agent, config, test] = ['agent.ts', 'corral.config.ts', 'agent.test.ts'].map((file) => join(folder, file));
-      process.stdout.write(
-        `${made.join('\n')}\n\nNext:\n  ${corral} dev ${agent} --config ${config} --watch --input '{"name":"Ada"}'\n  ${corral} test ${test}\n`,
-      );
+    .action(async (folder: string | undefined, flags: { readonly packages?: string }) => {
+      process.stdout.write(await initialise(folder ?? (existsSync('package.json') ? '.' : 'my-agent'), flags.packages));
     });
 
   hostFlags(program.command('types'))
@@ -45,11 +41,15 @@ export function authorCommands(program: Command): void {
   program
     .command('test')
     .description('run the tests of agents (node:test, with @corral/testing)')
-    .argument('[files...]', 'test files; by default every *.test.ts below this folder')
+    .argument('[files...]', 'test files; by default agents/tests/*.ts, or every *.test.ts below this folder where there is no such folder')
     .option('-w, --watch', 'run them again at every save')
     .addHelpText('after', `\nExample:\n  corral test agent.test.ts`)
     .action(async (files: string[], flags: { readonly watch?: boolean }) => {
-      const args = ['--test', ...(flags.watch === true ? ['--watch'] : []), ...(files.length === 0 ? ['**/*.test.ts'] : files)];
+      const args = [
+        '--test',
+        ...(flags.watch === true ? ['--watch'] : []),
+        ...(files.length === 0 ? [existsSync('agents/tests') ? 'agents/tests/*.ts' : '**/*.test.ts'] : files),
+      ];
       const child = spawn(process.execPath, args, { stdio: 'inherit' });
       process.exitCode = await new Promise<number>((done) =>
         child.on('exit', (code, signal) => done(code === 0 ? EXIT.ok : signal === 'SIGINT' ? EXIT.interrupted : EXIT.outcome)),
@@ -163,100 +163,41 @@ function typeOf(schema: Json, depth = 0): string {
   }
 }
 
-const FILES: Readonly<Record<string, (name: string) => string>> = {
-  'agent.ts': (name) => `import { defineAgent } from '@corral/guest';
-import * as z from 'zod/mini';
-
-export default defineAgent({
-  name: '${name}',
-  purpose: 'Greet somebody by the weather.',
-  input: z.object({ name: z.string() }),
-  output: z.object({ greeting: z.string() }),
-  uses: { weather: 'tool:weather.today' },
-  async run({ input, caps, log }) {
-    const { sky } = await caps.weather({ place: 'here' });
-    log('the sky is', sky);
-    return { greeting: \`Hello, \${input.name}! It is \${sky}.\` };
-  },
-});
-`,
-  'agent.test.ts': () => `import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { agentUnderTest } from '@corral/testing';
-
-test('it greets by the weather', async () => {
-  await using agent = await agentUnderTest(new URL('agent.ts', import.meta.url), { 'weather.today': () => ({ sky: 'clear' }) });
-  const { output, calls } = await agent.run({ name: 'Ada' });
-  assert.deepEqual(output, { greeting: 'Hello, Ada! It is clear.' });
-  assert.deepEqual(calls.map(({ tool }) => tool), ['weather.today']);
-});
-`,
-  'corral.config.ts': () => `import { defineConfig, tool } from '@corral/server/config';
-import * as z from 'zod';
-
-export default defineConfig({
-  tenants: { local: {} },
-  tools: [
-    tool({
-      name: 'weather.today',
-      description: 'Looks out of the window.',
-      input: z.object({ place: z.string() }),
-      output: z.object({ sky: z.string() }),
-      annotations: { readOnly: true, openWorld: false, destructive: false, idempotent: true, returns: 'trusted' },
-      run: () => ({ sky: 'clear' }),
-    }),
-  ],
-});
-`,
-  'corral-env.d.ts': () =>
-    typesOf([
-      {
-        tool: 'weather.today',
-        description: 'Looks out of the window.',
-        input: { type: 'object', properties: { place: { type: 'string' } }, required: ['place'] },
-        output: { type: 'object', properties: { sky: { type: 'string' } }, required: ['sky'] },
-      },
-    ]),
-  'package.json': (name) => `${JSON.stringify({ name, private: true, type: 'module' }, null, 2)}\n`,
-  'tsconfig.json': () =>
-    `${JSON.stringify(
-      {
-        compilerOptions: {
-          target: 'es2024',
-          module: 'nodenext',
-          lib: ['es2025', 'esnext.disposable'],
-          types: ['node'],
-          strict: true,
-          noEmit: true,
-          skipLibCheck: true,
-          allowImportingTsExtensions: true,
-          erasableSyntaxOnly: true,
-          verbatimModuleSyntax: true,
-        },
-        include: ['*.ts'],
-      },
-      null,
-      2,
-    )}\n`,
-  '.gitignore': () => 'node_modules/\n.corral/\n',
-};
-
 /** Packages that are linked into a new folder which has none of its own. */
-const LENT = ['@corral/guest', '@corral/testing', '@corral/server', 'zod', '@types/node'];
+const LENT = ['corral', '@corral/guest', '@corral/testing', 'zod', '@types/node', 'typescript'];
 
-/** @returns the files that were written @throws CORRAL_USAGE if the folder is not empty */
-async function init(folder: string): Promise<string[]> {
-  if (existsSync(folder) && (await readdir(folder)).length > 0) throw new CorralError('CORRAL_USAGE', `${folder} exists and is not empty.`);
-  await mkdir(folder, { recursive: true });
-  const name = basename(folder)
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9._-]/g, '-')
-    .replace(/^[^a-z0-9]+/, '');
-  const files: string[] = [];
-  for (const [file, text] of Object.entries(FILES)) {
-    await writeFile(join(folder, file), text(name === '' ? 'agent' : name), { flag: 'wx' });
-    files.push(join(folder, file));
+/** Whether this is Corral's repository, whose packages are nowhere but here. */
+const CLONE = import.meta.url.endsWith('.ts');
+
+/** @returns the files that were written, and what to do next. @throws CORRAL_USAGE if something is in the way */
+async function initialise(named: string, tarballs: string | undefined): Promise<string> {
+  const folder = resolve(named);
+  const linked = CLONE && tarballs === undefined;
+  try {
+    const made = await init({
+      folder,
+      version: VERSION,
+      node: process.version,
+      tarballs: tarballs === undefined ? undefined : resolve(tarballs),
+      dependencies: !linked,
+    });
+    if (linked) await lend(folder);
+    return `${made.files.map((file) => join(named, file)).join('\n')}\n\n${linked ? fromClone(named) : nextSteps(made, folder)}\n`;
+  } catch (error) {
+    throw error instanceof InitRefused ? new CorralError('CORRAL_USAGE', error.message, { cause: error }) : error;
   }
+}
+
+/** In a clone of the repository, npm runs the command, and the packages are linked: `npm install` in the folder would remove the links. */
+function fromClone(named: string): string {
+  const corral = process.env['npm_lifecycle_event'] === 'corral' ? 'npm run corral --' : 'corral';
+  const at = (file: string) => join(named, file);
+  return `Next:
+  ${corral} test ${at('agents/tests/buyer.ts')}
+  ${corral} dev ${at('agents/buyer.ts')} --config ${at('corral.config.ts')} --watch --input @${at('agents/order.json')}`;
+}
+
+async function lend(folder: string): Promise<void> {
   const here = createRequire(join(folder, 'package.json'));
   for (const dependency of LENT) {
     if (here.resolve.paths(dependency)?.some((path) => existsSync(join(path, dependency))) === true) continue;
@@ -266,11 +207,10 @@ async function init(folder: string): Promise<string[]> {
     await mkdir(dirname(link), { recursive: true });
     await symlink(ours, link, process.platform === 'win32' ? 'junction' : 'dir');
   }
-  return files;
 }
 
 /** The folder of a package that came with Corral. */
 function packageFolder(name: string): string | undefined {
-  const paths = createRequire(fileURLToPath(import.meta.url)).resolve.paths(name) ?? [];
+  const paths = createRequire(import.meta.url).resolve.paths(name) ?? [];
   return paths.map((path) => join(path, name)).find((path) => existsSync(path));
 }

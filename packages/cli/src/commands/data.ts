@@ -10,10 +10,8 @@ import { CorralError } from '@corral/protocol/errors';
 import { TenantId } from '@corral/protocol/ids';
 import { didYouMean } from '@corral/protocol/nearest';
 import type { Freed } from '@corral/protocol/ports/evidence';
-import { restore } from '@corral/store/sqlite/backup';
 import type { SqliteStore } from '@corral/store/sqlite';
 import { keyFile, keySource, writeDurably } from '@corral/store/core/keys';
-import { realClock } from '@corral/supervisor';
 import { dataFolder, hostFlags, hostOrFolder, type HostFlags, print as printed } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { withReading, withStore } from '../folder.ts';
@@ -83,8 +81,8 @@ export function addDataCommands(program: Command): void {
     .option('--keys <file>', 'the key file that belongs to it')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  corral restore ./backups/monday --data ./data --keys /safe/monday-keys.json')
-    .action((from: string, options: { readonly data: string; readonly json?: boolean; readonly keys?: string }) => {
-      process.exitCode = restoreTo(from, options);
+    .action(async (from: string, options: { readonly data: string; readonly json?: boolean; readonly keys?: string }) => {
+      process.exitCode = await restoreTo(from, options);
     });
 }
 
@@ -130,7 +128,7 @@ async function erase(run: string, flags: Doing): Promise<number> {
       throw new CorralError('CORRAL_USAGE', 'A host is running: give a reason with -m; it is recorded with the operation.');
     erased = await place.client.eraseRun({ params: { run: id }, body: { reason, dryRun } });
   } else {
-    const at = realClock.now();
+    const at = Date.now();
     const done = await (dryRun
       ? withReading(place.data, (store) => store.erasable(id))
       : withStore(place.data, async (store) => {
@@ -161,7 +159,7 @@ async function gc(flags: Doing & InTenant & { readonly retention: readonly strin
     freed = await place.client.collectGarbage({ body: { ...inTenant(flags), dryRun, ...(reason === undefined ? {} : { reason }) } });
   } else {
     const wanted = { retention_ms: given, tenant: flags.tenant as TenantId | undefined };
-    const now = realClock.now();
+    const now = Date.now();
     const done = await (dryRun
       ? withReading(place.data, async (store) => {
           await mustHaveRuns(store, flags.tenant, ...Object.keys(given));
@@ -202,7 +200,7 @@ async function backup(to: string, flags: Doing & { readonly keys?: string }): Pr
   const manifest =
     'client' in place
       ? await place.client.makeBackup({ body: { to: here, ...reason } })
-      : await withReading(place.data, (store) => store.backup(resolve(to), realClock.now()));
+      : await withReading(place.data, (store) => store.backup(resolve(to), Date.now()));
   if ('data' in place)
     await recordHere(place.data, { operation: 'backup', target: { to: here, digest: manifest.digest }, reason: flags.reason }).catch(
       (error: unknown) => {
@@ -220,9 +218,13 @@ async function backup(to: string, flags: Doing & { readonly keys?: string }): Pr
   return EXIT.ok;
 }
 
-function restoreTo(from: string, options: { readonly data: string; readonly json?: boolean; readonly keys?: string }): number {
+async function restoreTo(
+  from: string,
+  options: { readonly data: string; readonly json?: boolean; readonly keys?: string },
+): Promise<number> {
   if (options.keys !== undefined && !existsSync(options.keys))
     throw new CorralError('CORRAL_USAGE', `--keys names no file: ${options.keys}`);
+  const { restore } = await import('@corral/store/sqlite/backup');
   const { manifest, era, held } = restore(from, options.data, options.keys);
   print(options, { data: options.data, era, held, manifest }, () => [
     `${options.data}: as of ${new Date(manifest.at).toISOString()}, now era ${era}`,

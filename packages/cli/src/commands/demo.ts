@@ -24,8 +24,8 @@ export interface DemoOptions {
 }
 
 const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
-/** Real input: the packages that are installed in this repository. */
-const PACKAGES = resolve(EXAMPLES, '..', 'node_modules');
+/** Real input: the packages among which this one is installed, or those of this repository. */
+const PACKAGES = /^(.*[\\/]node_modules)[\\/]corral[\\/]/.exec(EXAMPLES)?.[1] ?? resolve(EXAMPLES, '..', 'node_modules');
 /** Longest time between a limit and the end of the run that the summary accepts. */
 const LATE_MS = 150;
 /** How long the shop's owner, a script, waits before deciding. */

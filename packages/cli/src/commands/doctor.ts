@@ -1,10 +1,10 @@
 /** `corral doctor`: which walls this machine has, and what is missing for the others. */
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import { encodeFrame, FrameKind } from '@corral/protocol/wire/frame';
 import { findGroups, findWalls, layersOf, leavePlace, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
+import { CELL_MAIN } from '@corral/supervisor/host/walls';
 import { soundness } from '../advisories.ts';
 import { configHere } from '../connect.ts';
 import { EXIT } from '../failure.ts';
@@ -16,7 +16,12 @@ interface Check {
   readonly says: string;
 }
 
-export async function doctor({ json = false, config }: { readonly json?: boolean; readonly config?: string }): Promise<number> {
+export interface DoctorOptions {
+  readonly json?: boolean;
+  readonly config?: string;
+}
+
+export async function doctor({ json = false, config }: DoctorOptions): Promise<number> {
   const walls = findWalls();
   const wall = osWall(walls);
   const place = findGroups();
@@ -83,7 +88,7 @@ async function configured(file: string | undefined): Promise<Check[]> {
 /** The version that cells load. */
 function isolatedVm(): string {
   try {
-    const from = createRequire(fileURLToPath(import.meta.resolve('@corral/supervisor')));
+    const from = createRequire(CELL_MAIN);
     return (from('isolated-vm/package.json') as { version: string }).version;
   } catch {
     return 'unknown';

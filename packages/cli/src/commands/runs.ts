@@ -17,7 +17,6 @@ import { wholeNumber } from '../folder.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
 import { historyCommands } from './history.ts';
-import { release, resolve } from './resolve.ts';
 import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
 
 type Run = RouteAnswer<'showRun'>;
@@ -208,6 +207,7 @@ export function runCommands(program: Command): void {
       if (isMany(run, flags)) return settleMany(flags, 'release', flags.reason);
       const data = await folderAlone(flags);
       if (data !== undefined) {
+        const { release } = await import('./resolve.ts');
         process.exitCode = await release(run, { data, reason: flags.reason, ...asked(flags) });
         return;
       }
@@ -234,6 +234,7 @@ export function runCommands(program: Command): void {
       const call = given ?? '';
       const data = many ? undefined : await folderAlone(flags);
       if (data !== undefined) {
+        const { resolve } = await import('./resolve.ts');
         process.exitCode = await resolve(run, call, { ...flags, data });
         return;
       }

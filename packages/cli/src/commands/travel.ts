@@ -1,10 +1,10 @@
 /** Commands on journals: showing, replaying, forking, upgrading; at a running host, or on a data folder. */
 import type { Command } from 'commander';
 import { dataOption, hostFlags } from '../connect.ts';
-import { diff } from './diff.ts';
-import { forkRun } from './fork.ts';
-import { replay } from './replay.ts';
-import { upgrade, upgradeCheck } from './upgrade.ts';
+import type { diff } from './diff.ts';
+import type { forkRun } from './fork.ts';
+import type { replay } from './replay.ts';
+import type { upgrade, upgradeCheck } from './upgrade.ts';
 
 const EXIT_0_1 = (zero: string, one: string) => `\nExit codes:\n  0  ${zero}\n  1  ${one}\n  others as in corral --help`;
 
@@ -41,7 +41,8 @@ export function addTravel(program: Command): void {
       `\nExample:\n  corral replay run_0123456789ab --to 12 --data ./runs\n${EXIT_0_1('every crank did the same', 'a crank did something else')}`,
     )
     .action(async (run: string, options: Parameters<typeof replay>[1]) => {
-      process.exitCode = await replay(run, options);
+      const does = await import('./replay.ts');
+      process.exitCode = await does.replay(run, options);
     });
 
   going(atHost(program, 'fork <run>', 'start a new run with the beginning of another one'))
@@ -54,7 +55,8 @@ export function addTravel(program: Command): void {
       `\nExample:\n  corral fork run_0123456789ab --at 1 --input '{"name":"Ada"}' --data ./runs\n${EXIT_0_1('the fork completed, or was stored', 'it ended otherwise, or waits for a person')}`,
     )
     .action(async (run: string, options: Parameters<typeof forkRun>[1]) => {
-      process.exitCode = await forkRun(run, options);
+      const does = await import('./fork.ts');
+      process.exitCode = await does.forkRun(run, options);
     });
 
   atHost(program, 'diff <run> <other>', 'show the first crank at which two runs differ')
@@ -63,7 +65,8 @@ export function addTravel(program: Command): void {
       `\nExample:\n  corral diff run_0123456789ab run_ba9876543210 --data ./runs\n${EXIT_0_1('they are the same', 'they differ')}`,
     )
     .action(async (left: string, right: string, options: Parameters<typeof diff>[2]) => {
-      process.exitCode = await diff(left, right, options);
+      const does = await import('./diff.ts');
+      process.exitCode = await does.diff(left, right, options);
     });
 
   verb(program, 'upgrade-check <agent> [file]', 'replay the waiting and recent runs of an agent on another version of it')
@@ -74,13 +77,15 @@ export function addTravel(program: Command): void {
       `\nExample:\n  corral upgrade-check hello hello-2.ts --data ./runs\n${EXIT_0_1('all would do the same', 'some would not')}`,
     )
     .action(async (agent: string, file: string | undefined, options: Parameters<typeof upgradeCheck>[2]) => {
-      process.exitCode = await upgradeCheck(agent, file, options);
+      const does = await import('./upgrade.ts');
+      process.exitCode = await does.upgradeCheck(agent, file, options);
     });
 
   going(verb(program, 'upgrade <run> <file>', 'move a run to another version of its agent, if it replays the same on it'))
     .option('--go', 'run it in this process, to its end')
     .addHelpText('after', '\nExample:\n  corral upgrade run_0123456789ab hello-2.ts --data ./runs')
     .action(async (run: string, file: string, options: Parameters<typeof upgrade>[2]) => {
-      process.exitCode = await upgrade(run, file, options);
+      const does = await import('./upgrade.ts');
+      process.exitCode = await does.upgrade(run, file, options);
     });
 }

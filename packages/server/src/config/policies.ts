@@ -20,7 +20,6 @@ export const engine: CedarEngine = cedar;
 /** Called with a sentence when Cedar's engine and the compiled policies disagree. */
 export type PolicyAlarm = (message: string) => void;
 
-const PACK = '@corral/policy/pack/default.cedar';
 const digest = (text: string) => `sha256:${hash('sha256', text)}`;
 
 /** The names that policies can use where these tools are offered. */
@@ -42,7 +41,7 @@ export async function readPolicies(
 ): Promise<readonly PolicyFile[]> {
   return Promise.all(
     names.map(async (name) => {
-      const path = name === 'default' ? fileURLToPath(import.meta.resolve(PACK)) : resolve(base, name);
+      const path = name === 'default' ? fileURLToPath(import.meta.resolve('@corral/policy/pack/default.cedar')) : resolve(base, name);
       try {
         return { file: name === 'default' ? 'default.cedar' : name, text: kept[path] ?? (await readFile(path, 'utf8')) };
       } catch {

@@ -37,7 +37,11 @@ export interface ReadFile {
 }
 
 /** Modules that are resolved from here if the configuration's own folder has no packages. */
-const LENT = ['@corral/server/config', 'zod'] as const;
+const LENT = (): Readonly<Record<string, string>> => ({
+  'corral/config': import.meta.resolve('@corral/server/config'),
+  '@corral/server/config': import.meta.resolve('@corral/server/config'),
+  zod: import.meta.resolve('zod'),
+});
 
 /** @throws CORRAL_CONFIG_INVALID, with file and line where these are known */
 export async function readConfig(file: string, options: ReadOptions): Promise<ReadFile> {
@@ -57,8 +61,7 @@ export async function readConfig(file: string, options: ReadOptions): Promise<Re
   }
   try {
     const { env, secret, tell } = options;
-    const lent = Object.fromEntries(LENT.map((name) => [name, import.meta.resolve(name)]));
-    const source = await ToolHost.open({ url: pathToFileURL(file).href, lent, env, secret, tell, files: kept?.code ?? {} });
+    const source = await ToolHost.open({ url: pathToFileURL(file).href, lent: LENT(), env, secret, tell, files: kept?.code ?? {} });
     return { value: source.loaded.rest, text, code: source.loaded.files, source };
   } catch (error) {
     throw unloadable(file, error);

@@ -1,10 +1,21 @@
-/** The connection of the CLI to a host: HTTP over the socket in its data folder, or to an address. */
-import { request as plain, type ClientRequest, type IncomingMessage } from 'node:http';
-import { request as secure } from 'node:https';
-import type { Transport, WireResponse } from '@corral/protocol/api/client';
+/** The connection of a program on Node to a host: HTTP over the socket in its data folder, or to an address. */
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { createClient, type Client, type Transport, type WireResponse } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 
+export { ApiError, createClient, type Client, type Transport } from '@corral/protocol/api/client';
+export { CorralError } from '@corral/protocol/errors';
+
 export type Address = { readonly socket: string } | { readonly url: string };
+
+// An import of node:http would also load what its lazy members need, undici among it, which costs a command 25 ms of CPU.
+const { request: plain } = process.getBuiltinModule('node:http');
+const { request: secure } = process.getBuiltinModule('node:https');
+
+/** A client of the host at an address, or on the socket in its data folder (`.corral/corral.sock`). */
+export function connect({ token, ...address }: Address & { readonly token?: string }): Client {
+  return createClient(transportTo(address), token);
+}
 
 const CONNECT_CODES = new Set(['ENOENT', 'ECONNREFUSED', 'EACCES', 'ENOTFOUND', 'EHOSTUNREACH', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE']);
 

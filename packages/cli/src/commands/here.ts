@@ -1,0 +1,46 @@
+/** Commands that need no host: `corral run`, `corral demo`, `corral doctor`. Each one's module is loaded when it is asked for. */
+import type { Command } from 'commander';
+import type { DemoOptions } from './demo.ts';
+import type { DoctorOptions } from './doctor.ts';
+import type { RunOptions } from './run.ts';
+
+export function hereCommands(program: Command): void {
+  program
+    .command('run')
+    .description('run one agent in this process, without a server')
+    .argument('<file>', 'the module whose default export is the agent')
+    .option('--input <json>', 'the agent’s input, or @FILE to read it from a file', '{}')
+    .option('--read <folder>', 'offer fs.read and fs.list below this folder')
+    .option('--write <folder>', 'offer fs.write below this folder')
+    .option('--data <folder>', 'data folder; without it, the run is deleted at the end')
+    .option('--policy <file>', 'policies in Cedar, or “default” for the default pack; approvals are asked for on the terminal')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', `\nExample:\n  corral run examples/hello.ts --input '{"name":"Ada"}'`)
+    .action(async (file: string, options: RunOptions) => {
+      const { runFile } = await import('./run.ts');
+      process.exitCode = await runFile(file, options);
+    });
+
+  program
+    .command('demo')
+    .description('run the example fleet: a crew at work beside agents that misbehave')
+    .option('--once', 'do not wait at the end (there is nothing to wait for yet)')
+    .option('--json', 'print one JSON document')
+    .option('--out <folder>', 'where the crew writes its report', 'corral-report')
+    .addHelpText('after', `\nExample:\n  corral demo --json | jq '.runs[] | select(.ok | not)'`)
+    .action(async (options: DemoOptions) => {
+      const { demo } = await import('./demo.ts');
+      process.exitCode = await demo(options);
+    });
+
+  program
+    .command('doctor')
+    .description('say which walls this machine has, what is missing, and whether its Redis takes hints')
+    .option('--config <file>', 'the configuration that names a Redis (else corral.config.ts here, if there is one)')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  corral doctor')
+    .action(async (options: DoctorOptions) => {
+      const { doctor } = await import('./doctor.ts');
+      process.exitCode = await doctor(options);
+    });
+}
