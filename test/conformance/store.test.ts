@@ -252,6 +252,44 @@ describe.each(KINDS)('a store of $name', ({ opener }) => {
     await store.close();
   });
 
+  test('takes no commit that reserves more of an account than a limit allows, whoever has spent the rest; what was spent is always taken', async () => {
+    const store = await (await opener())();
+    const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
+    await store.admit(record(1), [], a);
+    await store.admit(record(2), [], b);
+    const holder = { tenant: 't', kind: 'agent', name: 'a' } as const;
+    const other = { ...holder, kind: 'tenant', name: 't' } as const;
+    const calls = (n: number) => ({ money_micros: 0, tokens: 0, calls: n });
+    const limit = (most: number, which = '2026-11-28') => ({ holder, which, name: 'calls' as const, most });
+    const spend = (reserved: number, spent: number, ...limits: ReturnType<typeof limit>[]) => ({
+      holders: [other, holder],
+      days: [{ day: '2026-11-28', spent: calls(spent), reserved: calls(reserved) }],
+      ...(limits.length === 0 ? {} : { limits }),
+    });
+    // Two nodes have each seen that two are left.
+    await store.commit(commit(1, 1, { spend: spend(1, 0) }));
+    const both = await Promise.allSettled([
+      store.commit(commit(1, 2, { spend: spend(2, 0, limit(3)) })),
+      store.commit(commit(2, 1, { spend: spend(2, 0, limit(3)), outbox: [to(1, 'x')] })),
+    ]);
+    expect(both).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'CORRAL_SPENT_ELSEWHERE' } }]);
+    expect(await store.run(runId(2))).toMatchObject({ seq: 0 });
+    expect(await store.inbox(runId(1))).toEqual([]);
+    // A month has what its days have.
+    const earlier = { ...spend(1, 0, limit(3, '2026-11')), days: [{ day: '2026-11-02', spent: calls(0), reserved: calls(1) }] };
+    await expect(store.commit(commit(2, 1, { spend: earlier }))).rejects.toMatchObject({ code: 'CORRAL_SPENT_ELSEWHERE' });
+    await store.commit(commit(2, 1, { spend: { ...earlier, limits: [limit(3)] } }));
+    // A tool has charged more than was reserved, which nobody can refuse; and what is given back can be reserved again.
+    await store.commit(commit(1, 3, { spend: spend(-3, 4) }));
+    await expect(store.commit(commit(2, 2, { spend: spend(0, 0, limit(3)) }))).rejects.toMatchObject({ code: 'CORRAL_SPENT_ELSEWHERE' });
+    await store.commit(commit(2, 2, { spend: spend(1, -2, limit(3)) }));
+    expect((await store.spend({ from: '2026-11-28' })).map(({ kind, spent, reserved }) => [kind, spent.calls, reserved.calls])).toEqual([
+      ['tenant', 2, 1],
+      ['agent', 2, 1],
+    ]);
+    await store.close();
+  });
+
   test('writes a commit that may wait with what comes next, before anything later of its run, and at the latest when it is closed', async () => {
     const open = await opener();
     const store = await open();

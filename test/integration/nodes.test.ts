@@ -1,21 +1,24 @@
 /** Two hosts that share a store: what one of them can do about runs that the other holds. */
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { GrantId, RunId } from '@corral/protocol/ids';
-import type { Clock } from '@corral/protocol/ports/machine';
-import type { Store } from '@corral/protocol/ports/store';
+import type { GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import type { Commit, Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
+import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type SupervisorOptions } from '@corral/supervisor';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import { movableClock } from '../clock.ts';
 import { agentFile } from '../agents/file.ts';
-import { gate, readingTool, tool, world, type World } from '../world.ts';
+import { gate, keepingBack, readingTool, tool, world, type World, type WorldOptions } from '../world.ts';
 import { until } from '../until.ts';
 
 /** Another host on the store of a world. */
-async function beside(w: World, tools: readonly Tool[], clock: Clock = realClock): Promise<Supervisor> {
+async function beside(
+  w: World,
+  tools: readonly Tool[],
+  { clock = realClock, through = (store) => store, ...options }: Partial<SupervisorOptions> & Pick<WorldOptions, 'through'> = {},
+): Promise<Supervisor> {
   const supervisor = await Supervisor.start({
     // The store is closed by the world that opened it.
-    store: new Proxy<Store>(w.store, {
+    store: new Proxy<Store>(through(w.store), {
       get: (store, name) => {
         const member = name === 'close' ? () => Promise.resolve() : (Reflect.get(store, name) as unknown);
         return typeof member === 'function' ? member.bind(store) : member;
@@ -28,6 +31,7 @@ async function beside(w: World, tools: readonly Tool[], clock: Clock = realClock
     image: readImage(),
     cores: 2,
     tenants: { crew: { tools } },
+    ...options,
   });
   onTestFinished(() => supervisor.close());
   return supervisor;
@@ -140,7 +144,7 @@ describe('a run that another node holds', () => {
     const { clock, forward } = movableClock();
     // Longer than the run may take; for the first node no time has passed.
     forward(25 * 3_600_000);
-    await beside(w, [], clock);
+    await beside(w, [], { clock });
     await until(async () => (await w.store.run(id))?.status.lifecycle === 'ended');
     expect((await w.store.run(id))?.status.outcome).toEqual({ kind: 'completed', output: 'woke' });
   });
@@ -197,4 +201,31 @@ describe('what another node has decided', () => {
     await aborted.opened;
     expect(await ended).toEqual({ kind: 'completed', output: 'CORRAL_REVOKED' });
   });
+});
+
+test('what is left of an account is spent once, though two nodes have both seen it; the other run is refused and stands still', async () => {
+  let [calls, deciding] = [0, 0];
+  const pay = tool('pay', () => (calls += 1));
+  const tenants = { crew: { tools: [pay], spend: { day: { calls: 1 } } } };
+  const bothDecided = gate();
+  // Each node hands its commit over when both have decided.
+  const spends = (commit: Commit) => {
+    if (commit.spend?.limits === undefined) return false;
+    if ((deciding += 1) === 2) bothDecided.open();
+    return true;
+  };
+  const through = (store: Store) => keepingBack(store, spends, bothDecided.opened);
+  const w = await world([pay], { node: { name: 'first' }, tenants, through });
+  const other = await beside(w, [pay], { tenants, through });
+  const version = await w.deploy(`{ name: 'a', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({}) }`);
+  const job = { tenant: 'crew' as TenantId, version, input: {}, principal: 'test' as PrincipalId };
+  const runs = [(await w.submit(version)).id, (await other.submit(job)).id];
+  const stored = () => Promise.all(runs.map(async (run) => (await w.store.run(run))?.status));
+  await until(async () => (await stored()).some((status) => status?.control === 'paused'));
+  await until(async () => (await stored()).some((status) => status?.lifecycle === 'ended'));
+  expect(calls).toBe(1);
+  expect((await w.store.spend({ from: '0', kind: 'tenant' })).map(({ spent, reserved }) => spent.calls + reserved.calls)).toEqual([1]);
+  const entries = (await Promise.all(runs.map((run) => w.store.journal(run)))).flat();
+  const refused = entries.flatMap(({ decisions }) => decisions).filter(({ verdict }) => verdict === 'deny');
+  expect(refused).toMatchObject([{ code: 'CORRAL_SPEND_EXCEEDED' }]);
 });

@@ -25,6 +25,10 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** The store counts a use of a grant that has none left, for another node has used it up. */
   'spend-twice': [{ file: 'store/src/core/apply.ts', piece: 'used > grant.uses ?', becomes: 'used > grant.uses + 1_000 ?' }],
+  /** The store takes a commit that reserves more of an account than its limit allows, for another node has spent of it too. */
+  'spend-past-limits': [
+    { file: 'store/src/core/apply.ts', piece: 'if (sum <= most) continue;', becomes: 'if (sum <= most + 1e12) continue;' },
+  ],
   /** A node that leaves clears the attempts of the runs of others. */
   'clear-neighbours': [
     {

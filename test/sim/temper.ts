@@ -88,8 +88,11 @@ function hintsFrom(dice: Dice): RumourTemper {
   return { dropped: odds(), doubled: odds(), late: odds() };
 }
 
-/** Not simulated with several hosts: configurations of which each host has its own, and limits of accounts, which each host counts alone. */
-export const FLEET: Partial<Temper> = { varied: false, midnight: undefined };
+/** Not simulated with several hosts: configurations of which each host has its own. */
+export const FLEET: Partial<Temper> = { varied: false };
+
+/** Worlds of several hosts as they were when the first seeds of such were recorded. */
+export const PLAIN_FLEET: Partial<Temper> = { ...FLEET, midnight: undefined };
 
 /** Worlds as they were when the first seeds were recorded, without the kinds of trouble added since. */
 export const PLAIN: Partial<Temper> = {

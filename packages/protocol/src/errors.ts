@@ -229,7 +229,7 @@ export const ERRORS = {
   CORRAL_SPENT_ELSEWHERE: {
     audience: 'operator',
     retryable: true,
-    hint: 'Another node used the capability up first; the run decides again by itself, and its agent is refused.',
+    hint: 'Another node used up the capability or the account first; the run decides again by itself, and its agent is refused.',
   },
   CORRAL_RUN_HELD: {
     audience: 'operator',

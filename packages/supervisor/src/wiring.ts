@@ -58,7 +58,7 @@ function buildAuthority(options: SupervisorOptions, transitions: Transitions, st
   const seen = new UsageHistory(store);
   const tenantPolicies = new TenantPolicies({ clock, people, seen, tell });
   const quarantines = new Quarantines(store);
-  const accounts = new Accounts((tenant) => tenants.of(tenant)?.spend);
+  const accounts = new Accounts((tenant) => tenants.of(tenant)?.spend, options.node !== undefined);
   const watching = new Watching({ clock, settings: (tenant) => tenants.loops(tenant), profiles: options.profiles, tell });
   const intake = new Intake({ store, clock, quarantines, accounts, breakers: watching.breakers, stopping });
   const services = new Services({ store, clock, random, quarantines, tenants });
@@ -166,7 +166,7 @@ type Bus = ReturnType<typeof buildBus>;
 /** The parts that decide which runs are in memory. */
 function buildResidency(options: SupervisorOptions, authority: Authority, bus: Bus, { scheduler }: Cells, transitions: Transitions) {
   const { store, clock } = options;
-  const { bundles, tenantPolicies, tenants, watching, services } = authority;
+  const { accounts, bundles, tenantPolicies, tenants, watching, services } = authority;
   const downtimes = new Downtimes();
   /** Options for reading a run from the store, also used for the list of approvals. */
   const reading = {
@@ -190,7 +190,8 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     ...bus,
     revive: (stored) => revive(reviving, stored),
   });
-  const neighbours = options.node === undefined ? undefined : new Neighbours({ ...bus, store, services, transitions, revival });
+  const neighbours =
+    options.node === undefined ? undefined : new Neighbours({ ...bus, store, clock, accounts, services, transitions, revival });
   const residency = new Residency({
     neighbours,
     wakeUps: options.wakeUps,
@@ -271,7 +272,7 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const { store, clock, image } = options;
   const transitions = new Transitions();
   const authority = buildAuthority(options, transitions, stopping);
-  const { bundles, tenantPolicies, quarantines, tool, against, watching } = authority;
+  const { accounts, bundles, tenantPolicies, quarantines, tool, against, watching } = authority;
   const bus = buildBus(options, authority, transitions);
   const cells = buildCells(options, authority, bus.broker, transitions);
   const { scheduler } = cells;
@@ -281,7 +282,7 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const settlements = new Settlements(shared);
   const loops = new Loops({ ...shared, watching });
   const ends = new Ends(shared);
-  const lifecycle = new RunLifecycle({ ...shared, tool, bundles, watching, settlements, ends, loops, quarantined: against });
+  const lifecycle = new RunLifecycle({ ...shared, accounts, tool, bundles, watching, settlements, ends, loops, quarantined: against });
   const mishaps = new Mishaps({ ...shared, image, lifecycle });
   const control = new Control({
     ...shared,

@@ -1,7 +1,9 @@
 /**
- * Spending accounts above the purses of runs: limits for a tenant, an agent and a person, by day and by month (UTC), on this host. They
- * are decided in memory: the amounts of a call are reserved in the same synchronous step that decides the call, and the change is part of
- * the call's commit, so the store's rows agree with the journal after a crash. If the commit is refused, the reservation is undone.
+ * Spending accounts above the purses of runs: limits for a tenant, an agent and a person, by day and by month (UTC). They are decided in
+ * memory: the amounts of a call are reserved in the same synchronous step that decides the call, and the change is part of the call's
+ * commit, so the store's rows agree with the journal after a crash. If the commit is refused, the reservation is undone.
+ * Where other nodes spend from the same accounts, the commit carries the limits too, and the store refuses it if they do not suffice. Then
+ * this node reads from the store what others have spent, and the crank is decided again.
  */
 import { amountText, budgetName } from '@corral/protocol/model/cost';
 import { CorralError } from '@corral/protocol/errors';
@@ -21,6 +23,7 @@ import {
   type HolderKind,
   type Spend,
   type SpendChange,
+  type SpendLimit,
   type SpendName,
   type SpendPeriod,
 } from '@corral/protocol/model/spend';
@@ -75,10 +78,14 @@ export function boundsOf(bounds: SpendBounds | undefined, { kind, name }: Pick<H
 }
 
 const keyOf = ({ tenant, kind, name }: Holder, which: string) => `${which} ${tenant} ${kind} ${name}`;
+const isOf = (key: string, tenant: string) => key.startsWith(`${tenant} `, key.indexOf(' ') + 1);
 const KIND_WORDS: Readonly<Record<HolderKind, string>> = { tenant: 'Tenant', agent: 'Agent', person: 'Person' };
 
 export class Accounts {
   readonly #bounds: (tenant: TenantId) => SpendBounds | undefined;
+  readonly #isShared: boolean;
+  /** Tenants whose limits were looked at since what others have spent was read. */
+  #asked = new Set<TenantId>();
   /** Spent plus reserved, by account and period. Past periods are dropped. */
   readonly #committed = new Map<string, Sums>();
   /** Reservations of cranks that are being decided, by account and period. */
@@ -88,8 +95,10 @@ export class Accounts {
   readonly #warned = new Set<string>();
   #day = '';
 
-  constructor(bounds: (tenant: TenantId) => SpendBounds | undefined) {
+  /** @param isShared whether other nodes spend from the same accounts */
+  constructor(bounds: (tenant: TenantId) => SpendBounds | undefined, isShared = false) {
     this.#bounds = bounds;
+    this.#isShared = isShared;
   }
 
   /** Loads the current month from the store. */
@@ -100,6 +109,25 @@ export class Accounts {
     for (const { day, spent, reserved, ...holder } of rows) this.#add(holder, day, spent, reserved, 1);
     // The host that saw a soft limit pass has reported it.
     for (const holder of rows) for (const state of this.#over(holder, 'soft')) this.#warned.add(warningKey(state));
+  }
+
+  /**
+   * Reads what other nodes have spent and reserved in the accounts that were looked at since the last time. Commits of this node that are
+   * under way count as read; where they are not, this node reserves too much, and the store refuses that.
+   */
+  async follow(store: Pick<Store, 'spend'>, now: number): Promise<void> {
+    const tenants = this.#asked;
+    this.#asked = new Set();
+    try {
+      for (const tenant of tenants) {
+        const rows = await store.spend({ tenant, from: `${monthOf(dayOf(now))}-01` });
+        for (const key of this.#committed.keys()) if (isOf(key, tenant)) this.#committed.delete(key);
+        for (const { day, spent, reserved, ...holder } of rows) this.#add(holder, day, spent, reserved, 1);
+      }
+    } catch (error) {
+      for (const tenant of tenants) this.#asked.add(tenant);
+      throw error;
+    }
   }
 
   /** The day to which a call's reservation belongs; undefined if no account counts the call. */
@@ -164,8 +192,27 @@ export class Accounts {
   /** Counts the change of a run's commit, just before it is handed to the store. It counts until `takeBack`. */
   postOf({ record, tally }: Books, now: number): Posted | undefined {
     if (tally.isEmpty) return undefined;
-    const change = { holders: holdersOf(record), days: tally.take() };
+    const holders = holdersOf(record);
+    const limits = this.#isShared ? this.#limits(record.tenant, holders, tally) : [];
+    const change = { holders, days: tally.take(), ...(limits.length === 0 ? {} : { limits }) };
     return { change, passed: this.#post(change, now) };
+  }
+
+  /** The hard limits of which something was reserved. */
+  #limits(tenant: TenantId, holders: readonly Holder[], tally: Books['tally']): SpendLimit[] {
+    const bounds = this.#bounds(tenant);
+    if (bounds === undefined) return [];
+    const limits = new Map<string, SpendLimit>();
+    for (const holder of holders)
+      for (const { day, amounts } of tally.asked())
+        for (const period of SPEND_PERIODS)
+          for (const name of SPEND_NAMES) {
+            const most = boundOf(boundsOf(bounds, holder), period, name)?.hard;
+            if (most === undefined || amounts[name] <= 0) continue;
+            const which = period === 'day' ? day : monthOf(day);
+            limits.set(`${keyOf(holder, which)} ${name}`, { holder, which, name, most });
+          }
+    return [...limits.values()];
   }
 
   /** Undoes a refused commit, including the soft limits that it passed. */
@@ -218,6 +265,7 @@ export class Accounts {
   *#bound(record: Spender, name: SpendName, kind: 'hard' | 'soft', now: number, besides: Spend): Generator<AccountState> {
     const bounds = this.#bounds(record.tenant);
     if (bounds === undefined) return;
+    if (this.#isShared) this.#asked.add(record.tenant);
     const day = dayOf(now);
     for (const holder of holdersOf(record)) {
       const own = boundsOf(bounds, holder);

@@ -33,25 +33,29 @@ const atMost = (one: Budget, most: Budget) => amounts((name) => Math.min(one[nam
 type Sums = { -readonly [K in keyof Spend]: number };
 
 export class Tally {
-  #days: Map<string, { readonly spent: Sums; readonly reserved: Sums }> | undefined;
+  #days: Map<string, { readonly spent: Sums; readonly reserved: Sums; readonly asked: Sums }> | undefined;
 
   /** A copy. */
   copy(): Tally {
     const copy = new Tally();
     if (this.#days === undefined) return copy;
     copy.#days = new Map();
-    for (const [day, { spent, reserved }] of this.#days) copy.#days.set(day, { spent: { ...spent }, reserved: { ...reserved } });
+    for (const [day, { spent, reserved, asked }] of this.#days)
+      copy.#days.set(day, { spent: { ...spent }, reserved: { ...reserved }, asked: { ...asked } });
     return copy;
   }
 
   reserve(day: string | undefined, amounts: Budget): void {
-    if (day !== undefined) this.#add(day, {}, amounts, 1);
+    if (day === undefined) return;
+    this.#add(day, {}, amounts, 1);
+    this.#ask(day, amounts);
   }
 
   /** Moves the reservation of a call that is made on a later day than it was decided. */
   move(from: string | undefined, to: string, amounts: Budget): void {
     if (from !== undefined) this.#add(from, {}, amounts, -1);
     this.#add(to, {}, amounts, 1);
+    this.#ask(to, amounts);
   }
 
   /**
@@ -101,7 +105,12 @@ export class Tally {
 
   /** All changes, by day. */
   days(): readonly DaySpend[] {
-    return [...(this.#days ?? [])].map(([day, sums]) => ({ day, ...sums }));
+    return [...(this.#days ?? [])].map(([day, { spent, reserved }]) => ({ day, spent, reserved }));
+  }
+
+  /** The amounts that decisions have reserved, by day, without what was given back: accounts must be able to pay these. */
+  asked(): readonly { readonly day: string; readonly amounts: Spend }[] {
+    return [...(this.#days ?? [])].map(([day, { asked }]) => ({ day, amounts: asked }));
   }
 
   /** Returns all changes and starts again from nothing. */
@@ -114,11 +123,17 @@ export class Tally {
   #add(day: string, spent: Budget, reserved: Budget, sign: 1 | -1): void {
     this.#days ??= new Map();
     let sums = this.#days.get(day);
-    if (sums === undefined) this.#days.set(day, (sums = { spent: { ...NO_SPEND }, reserved: { ...NO_SPEND } }));
+    if (sums === undefined) this.#days.set(day, (sums = { spent: { ...NO_SPEND }, reserved: { ...NO_SPEND }, asked: { ...NO_SPEND } }));
     for (const name of SPEND_NAMES) {
       sums.spent[name] += sign * (spent[name] ?? 0);
       sums.reserved[name] += sign * (reserved[name] ?? 0);
     }
+  }
+
+  /** To be called after `#add`. */
+  #ask(day: string, amounts: Budget): void {
+    const sums = this.#days?.get(day);
+    if (sums !== undefined) for (const name of SPEND_NAMES) sums.asked[name] += amounts[name] ?? 0;
   }
 }
 

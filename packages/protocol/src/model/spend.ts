@@ -36,10 +36,24 @@ export interface DaySpend {
 /** A row of the accounts. */
 export type AccountDay = Holder & DaySpend;
 
+/** A hard limit that an account must keep with a commit that reserves more of it. */
+export interface SpendLimit {
+  readonly holder: Holder;
+  /** `2026-11-28` or `2026-11`. */
+  readonly which: string;
+  readonly name: SpendName;
+  readonly most: number;
+}
+
 /** Changes that a commit makes to the accounts its run is charged to. */
 export interface SpendChange {
   readonly holders: readonly Holder[];
   readonly days: readonly DaySpend[];
+  /**
+   * Limits of which the run reserves more. With other nodes on the same accounts, only the store knows whether they can pay: it refuses
+   * the commit otherwise. An amount that was spent already has no limit, since it has to be paid.
+   */
+  readonly limits?: readonly SpendLimit[];
 }
 
 export interface SpendFilter {
@@ -90,6 +104,10 @@ export function dayOf(at: number): string {
   if (n !== last.n) last = { n, day: new Date(n * DAY_MS).toISOString().slice(0, 10) };
   return last.day;
 }
+
+/** The days of a period, `2026-11-28` or `2026-11`. */
+export const daysOf = (which: string): readonly string[] =>
+  which.length > 7 ? [which] : Array.from({ length: 31 }, (_, i) => `${which}-${String(i + 1).padStart(2, '0')}`);
 
 export const monthOf = (day: string): string => day.slice(0, 7);
 

@@ -361,8 +361,9 @@ export interface Store {
   instance(id: string): Promise<RunId | undefined>;
   /**
    * Appends one entry with all its consequences. Commits of one run take effect in the order of the calls.
-   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_LEASE_LOST if the one that holds it counts as dead, CORRAL_SPENT_ELSEWHERE if a grant has fewer uses or bytes left than it
-   * counts, CORRAL_DISK_FULL; nothing of it has happened then
+   * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_LEASE_LOST if the one that holds it counts as dead,
+   * CORRAL_SPENT_ELSEWHERE if a grant has fewer uses or bytes left than it counts, or an account would pass one of its `limits`,
+   * CORRAL_DISK_FULL; nothing of it has happened then
    */
   commit(commit: Commit): Promise<CommitResult>;
   /**

@@ -7,6 +7,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
+import { daysOf, type SpendChange } from '@corral/protocol/model/spend';
 import type { CommitResult, GrantUse } from '@corral/protocol/ports/store';
 import { noteChange } from './changes.ts';
 import type { Engine, GrantRows, Standing } from './engine.ts';
@@ -38,6 +39,7 @@ export function applyCommit(engine: Engine, nodes: Nodes, commit: PreparedCommit
   if (commit.after !== last) throw new Stale(`Entry ${entry.seq} of ${run} follows another one than it was prepared for.`);
   mustHold(engine, commit);
   const counted = countedOf(engine.grants, commit.uses);
+  if (commit.spend?.limits !== undefined) mustAfford(engine.accounts, commit.spend);
   engine.journal.append(n, entry);
   putPayloads(engine, n, entry.seq, commit.payloads);
   nodes.entry(standing.owner, entry.at);
@@ -174,6 +176,17 @@ function countedOf(grants: GrantRows, uses: readonly GrantUse[]): CountedGrant[]
     });
   }
   return found;
+}
+
+/** @throws CORRAL_SPENT_ELSEWHERE if an account would have more than a limit of the change allows */
+function mustAfford(accounts: Engine['accounts'], { days, limits = [] }: SpendChange): void {
+  for (const { holder, which, name, most } of limits) {
+    let sum = accounts.committed(holder, daysOf(which), name);
+    for (const { day, spent, reserved } of days) if (day.startsWith(which)) sum += spent[name] + reserved[name];
+    if (sum <= most) continue;
+    const message = `The ${most} ${name} of ${holder.kind} ${holder.name} for ${which} do not suffice: others have spent of them meanwhile.`;
+    throw new CorralError('CORRAL_SPENT_ELSEWHERE', message);
+  }
 }
 
 const NOTHING: readonly number[] = [];

@@ -2,7 +2,7 @@
  * The accounts above runs, one row for each account and day: changed by the commits that reserve and settle, read at a start and
  * by people.
  */
-import type { AccountDay, HolderKind, SpendChange, SpendFilter } from '@corral/protocol/model/spend';
+import type { AccountDay, Holder, HolderKind, SpendChange, SpendFilter, SpendName } from '@corral/protocol/model/spend';
 import type { Sql } from './sql.ts';
 
 interface Row {
@@ -59,6 +59,22 @@ export function spendOf(sql: Sql, { tenant, kind, name, from }: SpendFilter): Ac
       spent: { money_micros: row.money_spent, tokens: row.tokens_spent, calls: row.calls_spent },
       reserved: { money_micros: row.money_reserved, tokens: row.tokens_reserved, calls: row.calls_reserved },
     }));
+}
+
+const COLUMN: Readonly<Record<SpendName, string>> = { money_micros: 'money', tokens: 'tokens', calls: 'calls' };
+
+/** The days are listed, since the key of the rows begins with the day. */
+export function committedOf(sql: Sql, { tenant, kind, name }: Holder, days: readonly string[], amount: SpendName): number {
+  const of = COLUMN[amount];
+  const row = sql.get<{ sum: number | null }>(
+    `SELECT sum(${of}_spent + ${of}_reserved) AS sum FROM accounts
+     WHERE day IN (SELECT value FROM json_each(?)) AND tenant = ? AND kind = ? AND name = ?`,
+    JSON.stringify(days),
+    tenant,
+    kind,
+    name,
+  );
+  return row?.sum ?? 0;
 }
 
 export const forgetSpend = (sql: Sql, before: string): number => sql.run('DELETE FROM accounts WHERE day < ?', before);

@@ -1,6 +1,6 @@
 /** The tables of a store on SQLite, as the engine of `core`: each method is a statement or two. */
 import type { Engine, LogRows } from '../core/engine.ts';
-import { forgetSpend, postSpend, spendOf } from './accounts.ts';
+import { committedOf, forgetSpend, postSpend, spendOf } from './accounts.ts';
 import { Inbox, Requests, Timers } from './rows-mail.ts';
 import { Eras } from './rows-nodes.ts';
 import { Blobs, Grants, Registry } from './rows-registry.ts';
@@ -18,6 +18,7 @@ export const sqliteEngine = (sql: Sql, log: LogRows): Engine => ({
   accounts: {
     post: (change) => postSpend(sql, change),
     days: (filter) => spendOf(sql, filter),
+    committed: (holder, days, name) => committedOf(sql, holder, days, name),
     forget: (before) => forgetSpend(sql, before),
   },
   registry: new Registry(sql),

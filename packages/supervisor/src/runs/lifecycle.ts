@@ -2,6 +2,7 @@
  * The lifecycle of runs in memory: admission, cranks, deliveries, ends, and what follows from each. The scheduler decides in which cell a
  * run is, the residency whether it is in memory, the broker what it may do.
  */
+import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { Broker } from '@corral/broker/broker';
 import type { Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger/ledger';
@@ -42,6 +43,7 @@ export interface LifecycleOptions {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly grants: Grants;
+  readonly accounts: Pick<Accounts, 'follow'>;
   readonly bundles: Bundles;
   readonly runs: RunTable;
   readonly watching: Watching;

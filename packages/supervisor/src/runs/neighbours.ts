@@ -4,7 +4,9 @@
  * A run that was taken is dropped before the next sign of life of this node counts. So once a lease has passed since the run was taken,
  * its former holder sends nothing for it any more, whether it is slow, stopped or cut off (see `Membership.isSure`).
  */
+import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { RunId } from '@corral/protocol/ids';
+import type { Clock } from '@corral/protocol/ports/machine';
 import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Membership } from './membership.ts';
 import type { Revival } from './revival.ts';
@@ -12,7 +14,9 @@ import type { Run } from './run.ts';
 import type { Transitions } from '../events/transitions.ts';
 
 export interface NeighboursOptions {
-  readonly store: Pick<Store, 'changesSince' | 'holding' | 'mail' | 'orphans' | 'run'>;
+  readonly store: Pick<Store, 'changesSince' | 'holding' | 'mail' | 'orphans' | 'run' | 'spend'>;
+  readonly clock: Clock;
+  readonly accounts: Pick<Accounts, 'follow'>;
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly membership: Pick<Membership, 'node'>;
   readonly revival: Pick<Revival, 'refresh'>;
@@ -44,6 +48,8 @@ export class Neighbours {
   async look(): Promise<void> {
     const { store, membership, runs, revival, transitions } = this.#options;
     await this.follow();
+    // Others may have given back what they had reserved. An account that looks used up here makes no commits that would show it.
+    await this.#options.accounts.follow(store, this.#options.clock.now());
     for (const { run: id, last } of await store.mail(membership.node)) {
       const run = runs.get(id);
       if (run !== undefined && last > run.queue.lastInbox) await revival.refresh(run);

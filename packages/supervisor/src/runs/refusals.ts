@@ -2,6 +2,7 @@
  * Runs of which the store has refused a commit. Their state in memory is no longer valid; the durable state is, and an end that was decided
  * here holds when the run comes back from there.
  */
+import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
@@ -30,6 +31,7 @@ export interface RefusalsOptions {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly grants: Grants;
+  readonly accounts: Pick<Accounts, 'follow'>;
   readonly runs: RunTable;
   readonly scheduler: Scheduler;
   readonly residency: Residency;
@@ -103,7 +105,7 @@ export class Refusals {
    * the disk was full, the run goes on from there once there is space.
    */
   #refused(id: RunId, epoch: number, error: CorralError): void {
-    const { runs, clock, residency } = this.#options;
+    const { store, runs, clock, residency, accounts } = this.#options;
     const run = runs.get(id);
     if (run === undefined || run.epoch !== epoch) return;
     this.#drop(run, error);
@@ -115,7 +117,11 @@ export class Refusals {
       retry(
         clock,
         () => this.#closed,
-        () => residency.hold(id),
+        async () => {
+          // Read before its crank is decided again, or the store would refuse that as well.
+          if (error.code === 'CORRAL_SPENT_ELSEWHERE') await accounts.follow(store, clock.now());
+          await residency.hold(id);
+        },
       );
     else void this.#endInStore(run, error);
   }
