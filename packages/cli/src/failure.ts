@@ -14,6 +14,8 @@ export const EXIT = {
   host: 3,
   /** A bug in Corral. */
   bug: 4,
+  /** A time that was given for waiting is over; as of `timeout` of coreutils. */
+  timeout: 124,
   interrupted: 130,
   terminated: 143,
 } as const;

@@ -78,14 +78,7 @@ export async function authorsLines(store: Store, run: StoredRun | undefined): Pr
 }
 
 export { runId } from './ids.ts';
-
-/** @throws CORRAL_USAGE */
-export function wholeNumber(text: string, option: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new CorralError('CORRAL_USAGE', `${option} takes a whole number from 1, not ${text}.`);
-  return value;
-}
+export { wholeNumber } from './whole-number.ts';
 
 /** Where a run goes on, and with which tools. */
 export interface GoOptions {
@@ -127,7 +120,7 @@ export async function mustBeOffered(store: SqliteStore, record: RunRecord, { too
     if (target.kind !== 'tool' || target.tool.startsWith('service:') || tools.some((tool) => tool.name === target.tool)) continue;
     throw new CorralError(
       'CORRAL_USAGE',
-      `${record.id} holds ${target.tool}, which is not offered here: --config FILE offers the tools of a host, --read FOLDER fs.read and fs.list, --write FOLDER fs.write; or use --no-go, or leave --go out, and start that host.`,
+      `${record.id} holds ${target.tool}, which is not offered here: --config FILE offers the tools of a host, --read FOLDER fs.read and fs.list, --write FOLDER fs.write. Or do not let it go on here (fork --no-go; the other commands without --go), and start that host.`,
     );
   }
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { OTHERS } from './help.ts';
 import { createProgram, GROUPS } from './program.ts';
 
 const names = (program: Command) => program.commands.map((command) => command.name());
@@ -11,8 +12,14 @@ test.each(GROUPS)('the group of $names.0 gives the commands that it names', asyn
 });
 
 test('one command is loaded with its group alone; help and completions have all', async () => {
-  const all = GROUPS.flatMap((group) => group.names);
-  expect(names(await createProgram(['ps', '--all']))).toContain('why');
+  const all = [...GROUPS.flatMap((group) => group.names), 'help'].sort();
+  expect(names(await createProgram(['ps', '--all']))).toContain('ps');
   expect(names(await createProgram(['ps', '--all']))).not.toContain('deploy');
-  for (const argv of [[], ['--help'], ['completion', 'bash'], ['wy']]) expect(names(await createProgram(argv))).toEqual(all);
+  for (const argv of [[], ['--help'], ['completion', 'bash'], ['wy']]) expect(names(await createProgram(argv)).sort()).toEqual(all);
+});
+
+test('every command has its place in the help', async () => {
+  const { commands } = await createProgram();
+  const others = commands.filter((command) => command.helpGroup() === `${OTHERS}:` && command.name() !== 'complete');
+  expect(names({ commands: others } as unknown as Command)).toEqual([]);
 });

@@ -3,6 +3,7 @@
  * loaded when one of its commands is asked for: most need neither a host nor the bundler, which take longer to load than they to run.
  */
 import { Command } from 'commander';
+import { arrangeHelp } from './help.ts';
 import { VERSION } from './version.ts';
 
 export const EXIT_CODES = `
@@ -12,14 +13,15 @@ Exit codes:
   2  wrong input: command line, file, agent, input, token
   3  the host cannot do it: unreachable, data folder, disk, walls, overloaded
   4  a bug in Corral
-  130, 143  interrupted by Ctrl-C or a signal; nothing is left running`;
+  124  the time of corral wait --timeout is over
+  130, 143  interrupted by Ctrl-C or a signal; what ran in this process has ended, runs of a host go on`;
 
 interface Group {
   readonly names: readonly string[];
   readonly load: () => Promise<(program: Command) => void>;
 }
 
-/** In the order of the help. `names` are those of the commands that `load` gives; a test holds both together. */
+/** `names` are those of the commands that `load` gives; a test holds both together. */
 export const GROUPS: readonly Group[] = [
   {
     names: ['run', 'demo', 'doctor'],
@@ -42,8 +44,16 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/agents.ts')).agentCommands,
   },
   {
-    names: ['submit', 'ps', 'show', 'tree', 'why', 'calls', 'messages', 'journal', 'logs', 'release', 'resolve'],
+    names: ['submit', 'show', 'tree', 'why', 'calls', 'messages', 'journal', 'logs', 'release', 'resolve'],
     load: async () => (await import('./commands/runs.ts')).runCommands,
+  },
+  {
+    names: ['ps'],
+    load: async () => (await import('./commands/ps.ts')).psCommand,
+  },
+  {
+    names: ['wait'],
+    load: async () => (await import('./commands/wait.ts')).waitCommand,
   },
   {
     names: ['send'],
@@ -105,10 +115,16 @@ export const GROUPS: readonly Group[] = [
     names: ['completion'],
     load: async () => (await import('./commands/completion.ts')).completionCommand,
   },
+  {
+    names: ['complete'],
+    load: async () => (await import('./complete.ts')).completeCommand,
+  },
 ];
 
 /** The completions are generated from all commands. */
-const NEEDS_ALL = 'completion';
+const NEED_ALL: ReadonlySet<string> = new Set(['completion', 'complete']);
+/** Arguments and options that name a run. */
+const NAME_A_RUN: readonly string[] = ['run', 'other'];
 
 /**
  * @param argv what was asked for: where it begins with the name of a command, only that command's group is loaded
@@ -119,11 +135,15 @@ export async function createProgram(argv: readonly string[] = []): Promise<Comma
     .description('Runs other people’s AI agents safely.')
     .version(VERSION, '-v, --version', 'print the version')
     .addHelpText('after', EXIT_CODES)
-    .showHelpAfterError('(see corral --help)')
     .exitOverride();
   if (asked === '--version' || asked === '-v') return program;
-  const only = asked === NEEDS_ALL ? undefined : GROUPS.find(({ names }) => names.includes(asked));
+  const only = NEED_ALL.has(asked) ? undefined : GROUPS.find(({ names }) => names.includes(asked));
   const groups = only === undefined ? GROUPS : [only];
   for (const add of await Promise.all(groups.map(({ load }) => load()))) add(program);
+  arrangeHelp(program);
+  program.hook('preAction', async (_, command) => {
+    const mayName = command.registeredArguments.some((one) => NAME_A_RUN.includes(one.name())) || command.opts()['run'] !== undefined;
+    if (mayName) await (await import('./named-runs.ts')).nameRuns(command, NAME_A_RUN);
+  });
   return program;
 }

@@ -42,7 +42,7 @@ function spanOf(text: string): number | undefined {
 }
 
 /** @throws CORRAL_USAGE */
-function spanArgument(flag: string, text: string): number {
+export function spanArgument(flag: string, text: string): number {
   const ms = spanOf(text);
   if (ms !== undefined && Number.isSafeInteger(ms)) return ms;
   throw new CorralError(

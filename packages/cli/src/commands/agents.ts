@@ -1,5 +1,7 @@
 /** Agents of a host: deploy, list, alias, roll back. */
 import type { Command } from 'commander';
+import type { Client } from '@corral/protocol/api/client';
+import { CorralError } from '@corral/protocol/errors';
 import { namedFile } from '../paths.ts';
 import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { table } from '../screen/table.ts';
@@ -82,14 +84,15 @@ function aliasCommands(program: Command): void {
     .description('point an alias at a version')
     .argument('<agent>')
     .argument('<alias>')
-    .argument('<version>', 'sha256:…')
+    .argument('<version>', 'sha256:…, or as much of its beginning as no other version has')
     .option('--tenant <name>', 'for hosts with several tenants')
     .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral alias hello prod sha256:3cf4…`)
     .action(async (agent: string, alias: string, version: string, flags: Tenant & Reasoned) => {
-      const moved = await connect(flags).moveAlias({
-        params: { agent: agent, alias },
-        body: { version: version, ...inTenant(flags), ...withReason(flags) },
+      const client = connect(flags);
+      const moved = await client.moveAlias({
+        params: { agent, alias },
+        body: { version: await wholeVersion(client, agent, version, flags), ...inTenant(flags), ...withReason(flags) },
       });
       print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);
     });
@@ -108,4 +111,20 @@ function aliasCommands(program: Command): void {
       });
       print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);
     });
+}
+
+/**
+ * The digest that begins like this, as `corral agents` prints it.
+ * @returns the text itself if it is a whole digest or none at all
+ * @throws CORRAL_VERSION_UNKNOWN, CORRAL_USAGE if several begin like this
+ */
+async function wholeVersion(client: Client, agent: string, text: string, flags: Tenant): Promise<string> {
+  const [, hex] = /^(?:sha256:)?([0-9a-f]{6,64})$/.exec(text) ?? [];
+  if (hex === undefined || hex.length === 64) return text;
+  const { history } = await client.showAgent({ params: { agent }, query: inTenant(flags) });
+  const found = [...new Set(history.map(({ version }) => version))].filter((version) => version.startsWith(`sha256:${hex}`));
+  const [first, ...others] = found;
+  if (first === undefined) throw new CorralError('CORRAL_VERSION_UNKNOWN', `${agent} has no version ${text}.`);
+  if (others.length > 0) throw new CorralError('CORRAL_USAGE', `${text} begins several versions of ${agent}: ${found.join(', ')}.`);
+  return first;
 }

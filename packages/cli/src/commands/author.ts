@@ -34,8 +34,9 @@ export function authorCommands(program: Command): void {
       const tools = flags.config === undefined ? await ofHost(flags) : await ofFile(flags.config, flags.tenant);
       const services = flags.config === undefined ? await servicesOf(flags) : [];
       await writeFile(flags.out, typesOf(tools, services));
-      const also = services.length === 0 ? '' : `, ${services.length} services`;
-      process.stdout.write(`${flags.out}  ${tools.length} tools${also}\n`);
+      const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+      const also = services.length === 0 ? '' : `, ${counted(services.length, 'service')}`;
+      process.stdout.write(`${flags.out}  ${counted(tools.length, 'tool')}${also}\n`);
     });
 
   program

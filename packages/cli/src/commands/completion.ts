@@ -1,6 +1,7 @@
 /** `corral completion SHELL`: generated from the commands themselves, so that it is never out of date. */
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
+import { FILES } from '../complete.ts';
 
 interface Word {
   readonly name: string;
@@ -14,7 +15,7 @@ function wordOf(command: Command): Word {
     name: command.name(),
     about: command.description(),
     flags: command.options.flatMap(({ long }) => (long === undefined || long === null ? [] : [long])),
-    words: command.commands.map((one) => wordOf(one)),
+    words: command.commands.filter((one) => one.name() !== 'complete').map((one) => wordOf(one)),
   };
 }
 
@@ -31,26 +32,45 @@ export function completionCommand(program: Command): void {
     });
 }
 
+/** Asks for the names of runs, agents and aliases. Bash breaks words at an @, so what stands before the last one is cut off. */
 function bash({ words }: Word): string {
   const cases = words.flatMap((word) => [
-    `    ${word.name}) words="${[...word.words.map(({ name }) => name), ...word.flags, '--help'].join(' ')}" ;;`,
-    ...word.words.map((sub) => `    "${word.name} ${sub.name}") words="${[...sub.flags, '--help'].join(' ')}" ;;`),
+    `    ${word.name}) flags="${[...word.flags, '--help'].join(' ')}" ;;`,
+    ...word.words.map((sub) => `    "${word.name} ${sub.name}") flags="${[...sub.flags, '--help'].join(' ')}" ;;`),
   ]);
+  const nested = words.filter((word) => word.words.length > 0).map(({ name }) => name);
   return `# corral completion for bash
 _corral() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" command="\${COMP_WORDS[1]}" words
-  if [ "$COMP_CWORD" -eq 1 ]; then
+  local line="\${COMP_LINE:0:COMP_POINT}" current command flags= candidate files= cut
+  local -a typed
+  read -ra typed <<< "$line"
+  case "$line" in *[[:space:]]) typed+=('') ;; esac
+  current="\${typed[\${#typed[@]}-1]}"
+  command="\${typed[1]}"
+  COMPREPLY=()
+  if [ "\${#typed[@]}" -le 2 ]; then
     COMPREPLY=($(compgen -W "${words.map(({ name }) => name).join(' ')}" -- "$current"))
     return
   fi
-  case "$command" in ${words
-    .filter((word) => word.words.length > 0)
-    .map(({ name }) => name)
-    .join('|')}) [ "$COMP_CWORD" -gt 2 ] && command="$command \${COMP_WORDS[2]}" ;; esac
-  case "$command" in
+  if [ "\${current:0:1}" = "-" ]; then
+    case "$command" in ${nested.join('|')}) [ "\${#typed[@]}" -gt 3 ] && command="$command \${typed[2]}" ;; esac
+    case "$command" in
 ${cases.join('\n')}
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "$current") $(compgen -f -- "$current"))
+    esac
+    COMPREPLY=($(compgen -W "$flags" -- "$current"))
+    return
+  fi
+  cut="\${current%"\${current##*[@:=]}"}"
+  while IFS=$'\t' read -r candidate _; do
+    case "$candidate" in
+      ${FILES}) files=1 ;;
+      *) COMPREPLY+=("\${candidate#"$cut"}") ;;
+    esac
+  done < <("\${typed[0]}" complete -- "\${typed[@]:1}" 2>/dev/null)
+  if [ -n "$files" ]; then
+    compopt -o filenames 2>/dev/null
+    COMPREPLY+=($(compgen -f -- "$current"))
+  fi
 }
 complete -F _corral corral
 `;
@@ -62,7 +82,8 @@ function zsh({ words }: Word): string {
   return `#compdef corral
 # corral completion for zsh
 _corral() {
-  local -a commands
+  local -a commands found
+  local line
   commands=(
 ${words.map(({ name, about }) => `    '${name}:${quoted(about)}'`).join('\n')}
   )
@@ -70,10 +91,10 @@ ${words.map(({ name, about }) => `    '${name}:${quoted(about)}'`).join('\n')}
     _describe command commands
     return
   fi
-  case "$words[2]" in
-${words.map((word) => `    ${word.name}) compadd -- ${[...word.words.map(({ name }) => name), ...word.flags, '--help'].join(' ')} ;;`).join('\n')}
-  esac
-  _files
+  found=("\${(@f)$("$words[1]" complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  for line in $found; do
+    if [[ $line == ${FILES} ]]; then _files; else compadd -- "\${line%%$'\t'*}"; fi
+  done
 }
 compdef _corral corral
 `;
@@ -81,9 +102,21 @@ compdef _corral corral
 
 function fish({ words }: Word): string {
   const lines = words.flatMap((word) => [
-    `complete -c corral -n __fish_use_subcommand -a ${word.name} -d '${quoted(word.about)}'`,
-    ...word.words.map((sub) => `complete -c corral -n '__fish_seen_subcommand_from ${word.name}' -a ${sub.name} -d '${quoted(sub.about)}'`),
+    `complete -c corral -n __fish_use_subcommand -f -a ${word.name} -d '${quoted(word.about)}'`,
     ...word.flags.map((flag) => `complete -c corral -n '__fish_seen_subcommand_from ${word.name}' -l ${flag.slice(2)}`),
   ]);
-  return `# corral completion for fish\n${lines.join('\n')}\n`;
+  return `# corral completion for fish
+function __corral_complete
+    set -l typed (commandline -opc) (commandline -ct)
+    for line in ($typed[1] complete -- $typed[2..] 2>/dev/null)
+        if test "$line" = ${FILES}
+            __fish_complete_path (commandline -ct)
+        else
+            echo $line
+        end
+    end
+end
+${lines.join('\n')}
+complete -c corral -n 'not __fish_use_subcommand' -f -a '(__corral_complete)'
+`;
 }

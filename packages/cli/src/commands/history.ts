@@ -25,9 +25,11 @@ export function historyCommands(one: (name: string, about: string, example: stri
     .action(async (id: RunId, flags: HostFlags & { readonly follow?: boolean }) => {
       const client = connect(flags);
       const lines = linesWhereNamed(client, id);
+      let said = false;
       for await (const entry of entries(client, id, 0, flags.follow === true)) {
         for (const effect of (entry.effects ?? []) as unknown as Said[]) {
           if (effect.kind !== 'log' && effect.kind !== 'emit') continue;
+          said = true;
           const text =
             effect.kind === 'log' ? `${effect.level}  ${effect.text}` : `${effect.event}  ${JSON.stringify(effect.data ?? null)}`;
           process.stdout.write(
@@ -40,6 +42,7 @@ export function historyCommands(one: (name: string, about: string, example: stri
       // A person who reads a log looks for the error at its end; programs read that from `corral show --json`.
       const shown = await client.showRun({ params: { run: id } });
       const { outcome, ended_at, ended_as } = shown;
+      if (!said && flags.json !== true) process.stderr.write(`${id} has logged and emitted nothing${ended_at === null ? ' so far' : ''}\n`);
       if (flags.json !== true && outcome !== null && outcome.kind !== 'completed' && ended_at !== null)
         process.stdout.write(`${time(ended_at)}  ${ended_as ?? ''}\n${await endText(client, shown)}\n`);
     });

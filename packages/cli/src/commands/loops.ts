@@ -4,7 +4,7 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
-import { wholeNumber } from '../folder.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { printable, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 

@@ -1,10 +1,13 @@
 /** Operations on runs: pause, resume, cancel, kill, by run, agent, version, tenant or all. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
 import { CorralError } from '@corral/protocol/errors';
+import { didYouMean } from '@corral/protocol/nearest';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 const VERBS = {
   pause: 'stop runs at once, in the middle of a crank; paused time does not count',
@@ -64,7 +67,7 @@ export function operateCommands(program: Command): void {
     .option('-n, --limit <number>', 'how many at most', '20')
     .addHelpText('after', `\nExample:\n  corral operations -n 5`)
     .action(async (flags: HostFlags & { readonly limit: string }) => {
-      const { items } = await connect(flags).listOperations({ query: { limit: Number(flags.limit) } });
+      const { items } = await connect(flags).listOperations({ query: { limit: wholeNumber(flags.limit, '--limit') } });
       print(flags, items, () =>
         table(
           [
@@ -113,7 +116,7 @@ export function eventsCommand(program: Command): void {
       const query = {
         ...(flags.run === undefined ? {} : { run: flags.run as never }),
         ...(flags.agent === undefined ? {} : { agent: flags.agent }),
-        ...(flags.kinds === undefined ? {} : { kinds: flags.kinds }),
+        ...(flags.kinds === undefined ? {} : { kinds: kindsArgument(flags.kinds) }),
       };
       let last: string | undefined;
       for (;;) {
@@ -134,6 +137,19 @@ export function eventsCommand(program: Command): void {
 }
 
 const AGAIN_MS = 500;
+
+/** @throws CORRAL_USAGE */
+function kindsArgument(text: string): string {
+  const known: readonly string[] = EVENT_KINDS;
+  const kinds = text.split(',').map((kind) => kind.trim());
+  const unknown = kinds.find((kind) => !known.includes(kind));
+  if (unknown === undefined) return kinds.join(',');
+  const near = didYouMean(unknown, known);
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `There are no events of the kind ${unknown.slice(0, 60)}.${near === '' ? ` Kinds are ${known.join(', ')}.` : near}`,
+  );
+}
 
 /** @throws CORRAL_USAGE if none or more than one is named */
 function targetOf(run: string | undefined, flags: Flags) {

@@ -75,7 +75,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
       const good = outcome.kind === 'completed';
       const text = styleText(good ? 'green' : 'red', outcomeText(outcome), { stream: process.stderr });
       process.stderr.write(
-        `${id}  ${version.manifest.name}  ${text}  in ${duration(took)}, ${duration(last?.cpu_ms ?? 0)} of CPU, ${last?.calls ?? 0} calls\n`,
+        `${id}  ${version.manifest.name}  ${text}  in ${duration(took)}, ${duration(last?.cpu_ms ?? 0)} of CPU, ${last?.calls ?? 0} ${last?.calls === 1 ? 'call' : 'calls'}\n`,
       );
       if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
       else if ('message' in outcome) process.stderr.write(`${printable(outcome.message)}\n`);

@@ -1,5 +1,4 @@
-/** Runs of a host: submitting, listing, showing. */
-import { styleText } from 'node:util';
+/** Runs of a host: submitting, showing, settling. */
 import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
@@ -7,24 +6,19 @@ import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
 import { endText, linesWhereNamed } from '../authors.ts';
 import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
-import { EXIT } from '../failure.ts';
 import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
-import { Waiting } from '@corral/protocol/api/selector';
-import { selectorArguments, type SelectorFlags } from '../selector.ts';
+import { paint } from '../screen/entries.ts';
+import { stateOf } from '../screen/states.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
-import { wholeNumber } from '../folder.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
 import { historyCommands } from './history.ts';
 import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
+import { waited } from './wait.ts';
 
 type Run = RouteAnswer<'showRun'>;
-type Summary = RouteAnswer<'listRuns'>['items'][number];
-const WAIT_MS = 30_000;
-/** The first look at a run that is waited for comes early, so that a run which cannot go on is reported soon. */
-const FIRST_MS = 1_000;
-const err = { stream: process.stderr };
 
 export function runCommands(program: Command): void {
   hostFlags(program.command('submit'))
@@ -63,41 +57,6 @@ export function runCommands(program: Command): void {
         return;
       }
       process.exitCode = await waited(client, run.run, flags);
-    });
-
-  hostFlags(program.command('ps'))
-    .description('list runs that have not ended, newest first')
-    .option('-a, --all', 'also those that have ended')
-    .option('--agent <name>', 'only of this agent')
-    .option('--ended <how>', 'only those with this outcome: completed, killed, exceeded …')
-    .option('--paused', 'only those that are paused')
-    .option('--waiting <for>', `only those that wait for this: ${Waiting.options.join(', ')}`)
-    .option('--older-than <time>', 'only those that were submitted at least this long ago: 90s, 15m, 2h, 1d')
-    .option('--since <when>', 'only those that had not ended by then: a time such as 2026-03-01T02:00Z, or an age such as 2h')
-    .option('--until <when>', 'only those that were submitted before; with --since: under way at some moment between the two')
-    .option('-q, --search <text>', 'part of an id, agent, principal or outcome')
-    .option('--tenant <name>', 'only of this tenant')
-    .option('-n, --limit <number>', 'how many at most', '50')
-    .option('--cursor <text>', 'continue after a page')
-    .addHelpText(
-      'after',
-      `\nExamples:\n  corral ps --all --ended exceeded\n  corral ps --waiting resolution --older-than 15m\n  corral ps --all --since 2026-03-01T02:00Z --until 2026-03-01T02:20Z`,
-    )
-    .action(async (flags: PsFlags) => {
-      const page = await connect(flags).listRuns({
-        query: {
-          limit: Number(flags.limit),
-          ...inTenant(flags),
-          ...(flags.all === true || flags.ended !== undefined ? {} : { live: 'true' }),
-          ...(flags.agent === undefined ? {} : { agent: flags.agent }),
-          ...(flags.ended === undefined ? {} : { ended_as: flags.ended }),
-          ...(flags.paused === true ? { control: 'paused' as const } : {}),
-          ...selectorArguments(flags, Date.now()),
-          ...(flags.search === undefined ? {} : { q: flags.search }),
-          ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
-        },
-      });
-      print(flags, page, () => `${runTable(page.items).join('\n')}${page.next === null ? '' : `\nmore: --cursor ${page.next}`}`);
     });
 
   const one = (name: string, about: string, example: string) =>
@@ -143,10 +102,10 @@ export function runCommands(program: Command): void {
       const because = await Promise.all(why.because.map((line) => lines(line)));
       print(flags, why, () =>
         [
-          why.verdict,
+          paint('bold', printable(why.verdict)),
           ...because.map((line) => `  ${printable(line)}`),
           ...decisionLines(why.decisions),
-          ...why.next.map((line) => `→ ${line}`),
+          ...why.next.map((line) => `${paint('cyan', '→')} ${printable(line)}`),
         ].join('\n'),
       );
     },
@@ -189,9 +148,11 @@ export function runCommands(program: Command): void {
 
   one('messages', 'list the messages of a run', 'corral messages run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
     const { items } = await connect(flags).runMessages({ params: { run: id } });
-    print(flags, items, () =>
-      items.map((m) => `${time(m.at)}  ${m.direction === 'in' ? '←' : '→'} ${m.with}  ${printable(JSON.stringify(m.body))}`).join('\n'),
-    );
+    if (items.length === 0 && flags.json !== true) process.stderr.write('no messages\n');
+    else
+      print(flags, items, () =>
+        items.map((m) => `${time(m.at)}  ${m.direction === 'in' ? '←' : '→'} ${m.with}  ${printable(JSON.stringify(m.body))}`).join('\n'),
+      );
   });
 
   historyCommands(one);
@@ -267,90 +228,12 @@ interface SubmitFlags extends HostFlags {
   readonly tenant?: string;
   readonly wait?: boolean;
 }
-interface PsFlags extends HostFlags, SelectorFlags {
-  readonly all?: boolean;
-  readonly agent?: string;
-  readonly ended?: string;
-  readonly paused?: boolean;
-  readonly search?: string;
-  readonly tenant?: string;
-  readonly limit: string;
-  readonly cursor?: string;
-}
 interface ResolveFlags extends ManyFlags {
   readonly retry?: boolean;
   readonly fail?: boolean;
   readonly result?: string;
   readonly reason: string;
 }
-/** Waits for the end of a run, however long it takes. @returns the exit code */
-async function waited(client: Client, run: RunId, flags: HostFlags): Promise<number> {
-  // Printed at once: a person who stops waiting needs the id to find the run again.
-  process.stderr.write(`${run}\n`);
-  let shown: Run;
-  let told = '';
-  for (let ms = FIRST_MS; ; ms = Math.min(ms * 2, WAIT_MS)) {
-    shown = await client.showRun({ params: { run }, query: { wait_ms: ms } });
-    if (shown.ended_as !== null) break;
-    const why = standstill(shown);
-    if (why !== '' && why !== told) process.stderr.write(`${why}\n`);
-    told = why;
-  }
-  const good = shown.outcome?.kind === 'completed';
-  if (flags.json === true) print(flags, shown, () => '');
-  else {
-    process.stderr.write(`${run}  ${shown.agent}  ${styleText(good ? 'green' : 'red', shown.ended_as, err)}\n`);
-    if (shown.outcome?.kind === 'completed') process.stdout.write(`${JSON.stringify(shown.outcome.output, null, 2)}\n`);
-    else process.stderr.write(`${await endText(client, shown)}\n`);
-  }
-  return good ? EXIT.ok : EXIT.outcome;
-}
-
-/** Why a run cannot go on without a person; empty if it can. */
-function standstill({ run, control, waiting, waiting_for }: Pick<Run, 'run' | 'control' | 'waiting' | 'waiting_for'>): string {
-  if (control !== 'none') return `${control}; \`corral why ${run}\` says by whom, \`corral resume ${run} -m WHY\` resumes it`;
-  if (waiting === 'approval') return `waits for people: ${waiting_for}; see \`corral approvals\``;
-  if (waiting === 'resolution') return `waits for a person to look at it (${waiting_for}); see \`corral why ${run}\``;
-  if (waiting === 'upgrade') return `held until a person upgrades it; see \`corral why ${run}\``;
-  return '';
-}
-
-export function runTable(items: readonly Summary[]): string[] {
-  // Shown only if a run was charged: most hosts never need the column.
-  const spends = items.some((run) => chargedText(run) !== '');
-  return table(
-    [
-      { title: 'RUN' },
-      { title: 'AGENT', max: 30 },
-      { title: 'STATE', max: 34 },
-      { title: 'WAITS ON', max: 40 },
-      { title: 'CPU', align: 'right' },
-      { title: 'CALLS', align: 'right' },
-      ...(spends ? [{ title: 'SPENT', max: 40 }] : []),
-      { title: 'LEFT', align: 'right' },
-      { title: 'BY', max: 24 },
-    ],
-    items.map((run) => [
-      run.run,
-      run.key === null ? run.agent : `${run.agent} ${printable(run.key)}`,
-      stateOf(run),
-      run.waiting_for,
-      duration(run.cpu_ms),
-      String(run.calls),
-      ...(spends ? [chargedText(run)] : []),
-      run.left === null ? '' : `${Math.round(run.left * 100)}%`,
-      run.principal,
-    ]),
-  );
-}
-
-const stateOf = (run: Pick<Summary, 'ended_as' | 'control' | 'lifecycle' | 'residency' | 'on_cpu'>): string => {
-  if (run.ended_as !== null) return run.ended_as;
-  if (run.control !== 'none') return run.control;
-  if (run.on_cpu) return 'running';
-  return run.lifecycle === 'active' && run.residency === 'parked' ? 'parked' : run.lifecycle;
-};
-
 async function described(client: Client, run: Run): Promise<string> {
   const charged = chargedText(run);
   const rows: [string, string][] = [
@@ -364,7 +247,7 @@ async function described(client: Client, run: Run): Promise<string> {
       'used',
       [
         `${duration(run.cpu_ms)} of CPU`,
-        `${run.calls} calls`,
+        `${run.calls} ${run.calls === 1 ? 'call' : 'calls'}`,
         ...(charged === '' ? [] : [charged]),
         `${run.journal_entries} journal entries`,
       ].join(', '),

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { table } from '../screen/table.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { inTenant } from './agents.ts';
 
 type Delivery = RouteAnswer<'listDeliveries'>['items'][number];
@@ -53,7 +54,7 @@ export function webhookCommands(program: Command): void {
           ...inTenant(flags),
           ...(hook === undefined ? {} : { hook }),
           ...(state === undefined ? {} : { state }),
-          limit: Number(flags.limit),
+          limit: wholeNumber(flags.limit, '--limit'),
         },
       });
       print(flags, items, () =>

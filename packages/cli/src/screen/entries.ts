@@ -7,7 +7,7 @@ import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import { frameOf } from '../stack.ts';
-import { printable } from './table.ts';
+import { beginning, printable } from './table.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -17,20 +17,11 @@ const WIDTH = 140;
 export const screenWidth = (): number => process.stdout.columns ?? (Number(process.env['COLUMNS']) || WIDTH);
 export const paint = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
 
-const segmenter = new Intl.Segmenter();
-
 /** Text without control characters, cut to a number of columns. */
 export function fit(text: string, width: number): string {
   const clean = printable(text);
   if (stringWidth(clean) <= width) return clean;
-  let kept = '';
-  let used = 0;
-  for (const { segment } of segmenter.segment(clean)) {
-    used += stringWidth(segment);
-    if (used > width - 1) break;
-    kept += segment;
-  }
-  return `${kept}…`;
+  return `${beginning(clean, width - 1)}…`;
 }
 
 /** The same, padded to that width. */

@@ -91,7 +91,7 @@ export async function loadConfig(
   const read = path === undefined ? nothing : await readConfig(path, { env, secret, tell, kept: more.kept });
   try {
     const parsed = Config.safeParse(read.value);
-    if (!parsed.success) throw refusal(file, read.text, faultsOf(parsed.error.issues));
+    if (!parsed.success) throw refusal(file, read.text, faultsOf(parsed.error.issues, Config));
     const config: Config = { ...parsed.data, files: { ...parsed.data.files, ...more.files } };
     vault = new Vault(config.secrets, env);
     return await assembled(path, config, read, vault, { ...more, tell });
@@ -184,7 +184,7 @@ function refusal(file: string | undefined, text: string, faults: readonly Fault[
   const each = faults.map(({ path, message }) => {
     const line = lineOf(text, path);
     const where = path.length === 0 ? '' : `${path.map(String).join('.')}: `;
-    return `${where === '' ? 'it: ' : where}${message}${line === undefined ? '' : ` (line ${line})`}`;
+    return `${where}${message}${line === undefined ? '' : ` (line ${line})`}`;
   });
   return new CorralError('CORRAL_CONFIG_INVALID', `${file ?? 'The configuration'} was refused: ${each.join('; ')}.`);
 }

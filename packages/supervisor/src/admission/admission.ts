@@ -6,6 +6,7 @@ import type { Grant } from '@corral/protocol/model/grant';
 import type { Identity } from '@corral/protocol/model/identity';
 import { newId, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { didYouMean } from '@corral/protocol/nearest';
 import { ADMISSION, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
 import {
   AgentManifest,
@@ -49,9 +50,15 @@ export function digestOf(text: string): Digest {
 
 /**
  * Checks the manifests of a bundle, as its isolate described them.
+ * @param names of the tools, for suggestions
  * @throws CORRAL_MANIFEST_INVALID, CORRAL_SCHEMA_INVALID, CORRAL_CAP_UNKNOWN, CORRAL_BUNDLE_TOO_LARGE
  */
-export function checkBundle(source: string, described: unknown, tools: (name: string) => Tool | undefined): Bundle {
+export function checkBundle(
+  source: string,
+  described: unknown,
+  tools: (name: string) => Tool | undefined,
+  names: () => readonly string[] = () => [],
+): Bundle {
   refuseLargeBundle(Buffer.byteLength(source));
   if (!Array.isArray(described) || described.length === 0)
     throw new CorralError('CORRAL_MANIFEST_INVALID', 'The bundle describes no agent.');
@@ -92,7 +99,7 @@ export function checkBundle(source: string, described: unknown, tools: (name: st
       const hint = request.startsWith('service:')
         ? ', which no bundle of this tenant defines; deploy the service first'
         : ', which this host does not offer';
-      throw new CorralError('CORRAL_CAP_UNKNOWN', `${name} uses ${alias} as ${request}${hint}.`);
+      throw new CorralError('CORRAL_CAP_UNKNOWN', `${name} uses ${alias} as ${request}${hint}.${didYouMean(target, names())}`);
     }
   }
   return { source, agents };

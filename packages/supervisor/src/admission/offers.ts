@@ -42,7 +42,8 @@ export class Offers {
    */
   async deploy(tenant: TenantId, source: string, manifests: unknown, source_map?: string): Promise<readonly AgentVersion[]> {
     const { store, services, bundles } = this.#options;
-    const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name));
+    const names = () => (this.#options.tenants.of(tenant)?.tools ?? []).map(({ name }) => name);
+    const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name), names);
     const { digest, versions } = versionsOf(bundle);
     services.mayServe(tenant, versions);
     await store.deploy({ digest, source, source_map }, versions);

@@ -1,0 +1,68 @@
+/** The help of the whole program: commands by what people come to do, examples, and `corral help COMMAND`. */
+import type { Command } from 'commander';
+import { CorralError } from '@corral/protocol/errors';
+import { didYouMean } from '@corral/protocol/nearest';
+
+/** Commands by group, in the order in which the help and the reference list them. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Write an agent': ['init', 'dev', 'run', 'test', 'types', 'demo'],
+  'Host and agents': ['up', 'doctor', 'deploy', 'agents', 'alias', 'rollback', 'config', 'schedule', 'webhooks'],
+  Runs: ['submit', 'send', 'wait', 'ps', 'top', 'show', 'tree', 'events', 'spend'],
+  'What a run did': ['why', 'logs', 'calls', 'messages', 'journal', 'context', 'authority'],
+  'Stop and settle': ['pause', 'resume', 'cancel', 'kill', 'revoke', 'quarantine', 'quarantines', 'release', 'resolve', 'operations'],
+  'Approvals and policies': ['approvals', 'approve', 'deny', 'policy', 'profile', 'mark', 'marks', 'tune'],
+  'Time travel': ['replay', 'fork', 'diff', 'upgrade-check', 'upgrade'],
+  'Data and evidence': ['verify', 'erase', 'gc', 'backup', 'restore'],
+  'People and this command': ['token', 'whoami', 'completion', 'help'],
+};
+/** Group of commands that the table lacks; a test sees to it that there are none. */
+export const OTHERS = 'Others';
+
+const EXAMPLES = `
+Examples:
+  corral init my-agent                                   a folder with an agent, its test and a configuration
+  corral dev my-agent/agent.ts --input '{"name":"Ada"}'  run it, and see each of its effects
+  corral up                                              start a host here
+  corral deploy agent.ts --alias prod                    give it an agent
+  corral submit hello@prod --input '{"name":"Ada"}' --wait
+  corral why @last                                       what the run that you submitted last is doing
+
+A run is named by its id, by the beginning of it with or without run_, or by @last, which is the one that you submitted last.`;
+
+/** Groups the commands, and gives each its own hint where it is used wrongly. */
+export function arrangeHelp(program: Command): void {
+  program.helpCommand(false);
+  program
+    .command('help')
+    .description('show the help of a command')
+    .argument('[command...]', 'such as submit, or token create')
+    .addHelpText('after', '\nExample:\n  corral help token create')
+    .action((names: readonly string[]) => commandNamed(program, names).outputHelp());
+  const order = Object.values(GROUPS).flat();
+  const groupOf = (name: string) => Object.entries(GROUPS).find(([, names]) => names.includes(name))?.[0] ?? OTHERS;
+  const at = (command: Command) => (order.includes(command.name()) ? order.indexOf(command.name()) : order.length);
+  (program.commands as Command[]).sort((a, b) => at(a) - at(b));
+  for (const command of program.commands) command.helpGroup(`${groupOf(command.name())}:`);
+  hints(program, 'corral');
+  program.addHelpText('after', EXAMPLES);
+}
+
+function hints(command: Command, name: string): void {
+  command.showHelpAfterError(`(see ${name} --help)`);
+  for (const one of command.commands) hints(one, `${name} ${one.name()}`);
+}
+
+/** @throws CORRAL_USAGE */
+function commandNamed(program: Command, names: readonly string[]): Command {
+  let command = program;
+  for (const [i, name] of names.entries()) {
+    const next = command.commands.find((one) => one.name() === name);
+    if (next === undefined) {
+      const known = command.commands.map((one) => one.name());
+      const path = ['corral', ...names.slice(0, i)].join(' ');
+      throw new CorralError('CORRAL_USAGE', `${path} has no command ${name.slice(0, 60)}.${didYouMean(name, known)}`);
+    }
+    command = next;
+  }
+  return command;
+}

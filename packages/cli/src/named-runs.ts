@@ -1,0 +1,106 @@
+/**
+ * Short names of runs on a command line: the beginning of an id, with or without `run_`, and `@last`. They become whole ids before
+ * a command begins, so that no command has to know about them.
+ */
+import type { Command } from 'commander';
+import type { Client } from '@corral/protocol/api/client';
+import { CorralError } from '@corral/protocol/errors';
+import { RunId } from '@corral/protocol/ids';
+import type { SqliteStore } from '@corral/store/sqlite';
+import { hostOrFolder, type HostFlags } from './connect.ts';
+
+const LAST = '@last';
+/** The beginning of an id. Two characters are too few to tell runs apart, and could be a slip of the finger. */
+const SHORT = /^(?:run_)?([0-9a-hjkmnp-tv-z]{3,12})$/;
+/** Runs that one request or read looks at. */
+const PAGE = 200;
+/** Ids that the message about an ambiguous name lists. */
+const LISTED = 4;
+
+/**
+ * Makes whole ids of the short names in the arguments of a command, and in its option `--run`.
+ * @param names of the arguments that name a run
+ */
+export async function nameRuns(command: Command, names: readonly string[]): Promise<void> {
+  const flags = command.optsWithGlobals<HostFlags & { readonly run?: string }>();
+  const { registeredArguments, processedArgs } = command;
+  for (const [i, argument] of registeredArguments.entries()) {
+    const text: unknown = processedArgs[i];
+    // `show` takes agents too, and those may look like an id without its `run_`.
+    const mayBeAgent = command.name() === 'show' && typeof text === 'string' && !/^(?:run_|@)/.test(text);
+    if (names.includes(argument.name()) && !mayBeAgent) processedArgs[i] = await wholeId(text, flags);
+  }
+  if (flags.run !== undefined) command.setOptionValue('run', await wholeId(flags.run, flags));
+}
+
+/**
+ * @returns the text as it is if it has not the form of a short name
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_USAGE if several runs have this name
+ */
+async function wholeId(text: unknown, flags: HostFlags): Promise<unknown> {
+  if (typeof text !== 'string' || RunId.safeParse(text).success) return text;
+  if (text.startsWith('@') && text !== LAST)
+    throw new CorralError('CORRAL_USAGE', `${text.slice(0, 60)} names no run; ${LAST} is the one that you submitted last.`);
+  const [, begins] = SHORT.exec(text) ?? [];
+  if (text !== LAST && begins === undefined) return text;
+  const place = await hostOrFolder(flags);
+  if (begins === undefined) return 'client' in place ? lastAt(place.client) : inFolder(place.data, lastOf);
+  const id = `run_${begins}`;
+  return oneOf(id, 'client' in place ? await beginningAt(place.client, id) : await inFolder(place.data, (store) => beginningIn(store, id)));
+}
+
+function oneOf(begins: string, [first, ...others]: readonly RunId[]): RunId {
+  if (first === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run whose id begins with ${begins}.`);
+  if (others.length === 0) return first;
+  const listed = [first, ...others].slice(0, LISTED).join(', ');
+  const more = others.length >= LISTED ? ' and more' : '';
+  throw new CorralError('CORRAL_USAGE', `Several runs have an id that begins with ${begins}: ${listed}${more}.`);
+}
+
+/** Enough of the runs whose ids begin with the text to see whether there is one. */
+async function beginningAt(client: Client, begins: string): Promise<RunId[]> {
+  const found: RunId[] = [];
+  for (let cursor: string | null | undefined; cursor !== null && found.length <= LISTED;) {
+    const page: Awaited<ReturnType<Client['listRuns']>> = await client.listRuns({
+      query: { q: begins, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) },
+    });
+    found.push(...page.items.map(({ run }) => run).filter((run) => run.startsWith(begins)));
+    cursor = page.next;
+  }
+  return found;
+}
+
+/** The newest run that the caller submitted: on a host of many people, the newest of all may be somebody else's. */
+async function lastAt(client: Client): Promise<RunId> {
+  const { principal } = await client.whoAmI({});
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page: Awaited<ReturnType<Client['listRuns']>> = await client.listRuns({
+      query: { q: principal.slice(0, 100), limit: PAGE, ...(cursor === undefined ? {} : { cursor }) },
+    });
+    const mine = page.items.find((one) => one.principal === principal);
+    if (mine !== undefined) return mine.run;
+    cursor = page.next;
+  }
+  throw new CorralError('CORRAL_RUN_UNKNOWN', `${LAST} is the run that you submitted last, and ${principal} submitted none here.`);
+}
+
+/** Reads a folder on which no host runs. */
+export async function inFolder<T>(data: string, work: (store: SqliteStore) => Promise<T>): Promise<T> {
+  // Loaded on demand: this module loads the supervisor.
+  const { withReading } = await import('./folder.ts');
+  return withReading(data, work);
+}
+
+const beginningIn = async (store: SqliteStore, begins: string): Promise<RunId[]> =>
+  (await store.ids({})).filter((run) => run.startsWith(begins));
+
+/** The newest run of a folder without a parent. */
+async function lastOf(store: SqliteStore): Promise<RunId> {
+  const ids = await store.ids({});
+  for (let end = ids.length; end > 0; end -= PAGE) {
+    const runs = await store.runs({ among: ids.slice(Math.max(0, end - PAGE), end) });
+    const newest = runs.findLast(({ record }) => record.parent === undefined);
+    if (newest !== undefined) return newest.record.id;
+  }
+  throw new CorralError('CORRAL_RUN_UNKNOWN', `${LAST} is the newest run of this folder, and it has none.`);
+}
