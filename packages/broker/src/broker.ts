@@ -24,6 +24,7 @@ import { neverLeft } from './dispatch/given-up.ts';
 import { timersEnded } from './ledger/requests.ts';
 import { approvedRequest } from './effects/service.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { KeptRun } from './memory.ts';
 import type { PendingApproval, PendingCall } from './ledger/pending.ts';
 import type { DecideContext } from './effects/context.ts';
 import type { Policies } from './policies/port.ts';
@@ -65,6 +66,11 @@ export class Broker {
     this.#departures = new Departures({ powers, events, dispatcher, quarantined: this.#isQuarantined, closed });
     const record = (run: BusRun, event: HostEvent) => this.record(run, event);
     this.#commits = new Commits({ powers, events, answers: this.answers, dispatcher, departures: this.#departures, record, closed });
+  }
+
+  /** Bytes of commits that wait for the store's writer, by tenant. */
+  waiting(): Iterable<KeptRun> {
+    return this.#commits.waiting();
   }
 
   /** Calls that have left and not come back. */

@@ -1,7 +1,7 @@
 /**
  * The memory that the host's heap has for runs, by tenant, and the bound on it: handles, arguments of calls under way, deliveries that wait,
- * inputs, provenance. The sums are taken when they are asked for, and at most every few milliseconds, so that keeping them costs nothing
- * and they cannot drift. A refusal is recorded with the decision, so a replay does not depend on them.
+ * inputs, provenance, and commits that wait for the store's writer. The sums are taken when they are asked for, and at most every few
+ * milliseconds, so that keeping them costs nothing and they cannot drift. A refusal is recorded with the decision, so a replay does not depend on them.
  */
 import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';
@@ -29,6 +29,8 @@ export interface MemoryOptions {
   readonly tenant_heap_percent?: number | undefined;
   readonly runs_heap_percent?: number | undefined;
   readonly runs: () => Iterable<KeptRun>;
+  /** Bytes of tenants that belong to no run in memory. */
+  readonly besides?: () => Iterable<KeptRun>;
 }
 
 /** Bytes of results on their way. */
@@ -107,19 +109,21 @@ export class Memory {
   }
 
   #look(): void {
-    const { clock, runs } = this.#options;
+    const { clock, runs, besides } = this.#options;
     const began = clock.monotonic();
     if (began < this.#staleAt) return;
     const tenants = new Map<TenantId, Sum>();
     const all = { bytes: 0, runs: 0 };
-    for (const { tenant, memory } of runs()) {
+    const add = ({ tenant, memory }: KeptRun, count: number) => {
       let sum = tenants.get(tenant);
       if (sum === undefined) tenants.set(tenant, (sum = { bytes: 0, runs: 0 }));
       for (const one of [sum, all]) {
         one.bytes += memory;
-        one.runs += 1;
+        one.runs += count;
       }
-    }
+    };
+    for (const run of runs()) add(run, 1);
+    for (const one of besides?.() ?? []) add(one, 0);
     [this.#tenants, this.#all] = [tenants, all];
     const now = clock.monotonic();
     this.#staleAt = now + Math.min(STALE_MS, Math.max(FRESH_MS, (now - began) * SHARE_OF_TIME));

@@ -25,6 +25,16 @@ export const FOLLOWERS = {
   followers_per_principal: limit('streams of events of one principal', 100, 100_000),
 } as const satisfies Record<string, Limit>;
 
+/** Memory for what passes the front door. */
+export const DOOR = {
+  traffic_bytes_per_tenant: limit(
+    'bodies under way of the principals of one tenant, with what they have not taken of their answers; more requests are refused',
+    64 * MIB,
+    4096 * MIB,
+  ),
+  traffic_bytes: limit('the same of all tenants together', 192 * MIB, 16_384 * MIB),
+} as const satisfies Record<string, Limit>;
+
 /** Events of a host, which are kept for those who follow them. */
 export const EVENTS = {
   event_days: limit('days for which events are kept for followers that come back', 7, 365),

@@ -91,7 +91,14 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
   const { accounts, tenantPolicies, quarantines, quarantined, services, tenants, tool, watching } = authority;
   const [grants, runs] = [new Grants(), new RunTable()];
   const { tenant_heap_percent, runs_heap_percent, heap_bytes = Number.POSITIVE_INFINITY } = options;
-  const memory = new Memory({ clock, heap_bytes, tenant_heap_percent, runs_heap_percent, runs: () => runs.values() });
+  const memory = new Memory({
+    clock,
+    heap_bytes,
+    tenant_heap_percent,
+    runs_heap_percent,
+    runs: () => runs.values(),
+    besides: () => broker.waiting(),
+  });
   const membership = new Membership({ store, clock, node: options.node });
   const consequences = new Consequences({ clock, quarantines, runs, transitions });
   const broker = new Broker(

@@ -4,7 +4,7 @@
  */
 import type { Result } from '@corral/protocol/wire/delivery';
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/ports/store';
 import { wholeAmounts } from '../accounts/spending.ts';
@@ -15,6 +15,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { letGo, refusedIn, unsentIn, type Batch } from '../effects/batch.ts';
 import { labelOf } from '../effects/common.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { KeptRun } from '../memory.ts';
 import { isTimed } from '../ledger/requests.ts';
 import type { Answers } from './answers.ts';
 import { answerOf } from './child-answer.ts';
@@ -39,6 +40,8 @@ export class Commits {
   readonly #options: CommitsOptions;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
+  /** Bytes of the commits of each tenant that are not durable yet. */
+  readonly #waiting = new Map<TenantId, number>();
   readonly #refusals = new WeakMap<BusRun, CorralError>();
 
   constructor(options: CommitsOptions) {
@@ -54,6 +57,25 @@ export class Commits {
   /** Whether something handed over for a run, or for any, is not durable yet, or what follows from it has not happened. */
   isCommitting(run?: RunId): boolean {
     return run === undefined ? this.#committing.size > 0 : this.#committing.has(run);
+  }
+
+  /** Bytes that wait for the store's writer, by tenant. */
+  *waiting(): Iterable<KeptRun> {
+    for (const [tenant, memory] of this.#waiting) yield { tenant, memory };
+  }
+
+  /** Hands a commit to the store; it counts as memory of its tenant until it is written. */
+  #write(tenant: TenantId, commit: Commit): Promise<CommitResult> {
+    const committing = this.#options.powers.store.commit(commit);
+    const bytes = bytesOf(commit);
+    this.#waiting.set(tenant, (this.#waiting.get(tenant) ?? 0) + bytes);
+    const written = () => {
+      const left = (this.#waiting.get(tenant) ?? 0) - bytes;
+      if (left > 0) this.#waiting.set(tenant, left);
+      else this.#waiting.delete(tenant);
+    };
+    void committing.then(written, written);
+    return committing;
   }
 
   /** Commits. A failure concerns this run alone. */
@@ -136,7 +158,7 @@ export class Commits {
     };
 
     let result: CommitResult;
-    const committing = this.#options.powers.store.commit(commit);
+    const committing = this.#write(record.tenant, commit);
     this.#committing.set(
       record.id,
       committing.catch(() => undefined),
@@ -237,4 +259,10 @@ export class Commits {
     // A refusal is told by the event.
     this.#options.record(run, { kind: 'unanswered', id: result.id, result }).catch(() => undefined);
   }
+}
+
+/** Text of a commit, and as much again where parts of it go to others as values. */
+function bytesOf({ entry: { delivery, effects }, outbox, spawned }: Commit): number {
+  const text = (delivery?.length ?? 0) + (effects?.length ?? 0);
+  return outbox.length + spawned.length > 0 ? 2 * text : text;
 }

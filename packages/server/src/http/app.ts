@@ -37,6 +37,7 @@ import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from '../people/authenticate.ts';
 import { TooSoon, type Rate } from '../people/rate.ts';
 import type { Sessions } from '../people/sessions.ts';
+import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
 import { approvalRoutes } from './routes/approvals.ts';
@@ -66,6 +67,7 @@ export interface AppOptions {
   readonly rate: Rate;
   readonly sessions: Sessions;
   readonly followers: Followers;
+  readonly traffic: Traffic;
   readonly tls?: TlsOptions | undefined;
   readonly logger: FastifyServerOptions['loggerInstance'];
 }
@@ -127,6 +129,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       reply,
     );
   });
+  // An answer waits in memory for a client that does not take it.
+  app.addHook('onSend', async (_, reply) => void reply.raw.setTimeout(STALLED_MS, () => reply.raw.destroy()));
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     const refusal = channel.kind === 'network' ? hostRefusal(request.headers, settings.inForce().config.door.hosts) : undefined;
@@ -167,14 +171,14 @@ function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteNam
 type AnyHandler = (request: unknown, context: Context) => Promise<unknown>;
 
 function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: Route, handler: AnyHandler): void {
-  const { door, channel, authenticator, rate, sessions } = options;
+  const { door, channel, authenticator, rate, sessions, traffic } = options;
   const { settings, clock } = door;
   app.route({
     method: route.method,
     url: route.path,
     ...(name === 'deployAgent' ? { bodyLimit: DEPLOY_BYTES } : {}),
     schema: schemaOf(name, route),
-    onRequest: async (request) => {
+    onRequest: async (request, reply) => {
       if (route.operation === 'open') return;
       if (door.recovering()) throw new CorralError('CORRAL_STARTING', 'This host has just started and is taking up its runs.');
       const { door: limits } = settings.inForce().config;
@@ -183,6 +187,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       accesses.set(request, access);
       rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
       if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
+      traffic.enter(access.principal.tenant, lengthOf(request), reply.raw);
     },
     preValidation: async (request) => {
       if (request.body !== undefined && isDeeperThan(request.body, DEEPEST))
@@ -204,6 +209,13 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       return answer;
     },
   });
+}
+
+/** Length of a body; where the request does not say it, the longest that its route takes. */
+function lengthOf({ headers, method, routeOptions }: FastifyRequest): number {
+  const { 'content-length': length, 'transfer-encoding': coding } = headers;
+  if (length !== undefined) return Number(length);
+  return coding === undefined || method === 'GET' ? 0 : routeOptions.bodyLimit;
 }
 
 /** The schemas of a route’s request and answer, for validation and for the OpenAPI document. */

@@ -7,11 +7,10 @@ import type { ServerContext } from '../context.ts';
 import { passes, type EventFilter, type Feed } from '../../events/stream.ts';
 import { TooSoon } from '../../people/rate.ts';
 import type { Held } from '../../people/sessions.ts';
+import { STALLED_MS, type Traffic } from '../traffic.ts';
 import { findRun, type Context } from './handler.ts';
 
 const HEARTBEAT_MS = 15_000;
-/** A follower that takes nothing for this long is disconnected; it can reconnect with its last id. */
-const STALLED_MS = 30_000;
 /** Events that are examined, and characters that are written, in one turn of the event loop. */
 const SLICE_EVENTS = 500;
 const SLICE_CHARS = 64 * 1024;
@@ -21,8 +20,11 @@ export class Followers {
   readonly #door: ServerContext;
   readonly #open = new Map<Follower, Principal>();
 
-  constructor(door: ServerContext) {
+  readonly #traffic: Traffic;
+
+  constructor(door: ServerContext, traffic: Traffic) {
     this.#door = door;
+    this.#traffic = traffic;
   }
 
   /** Takes the connection over until either side closes it. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED */
@@ -42,7 +44,9 @@ export class Followers {
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-    const follower: Follower = new Follower(feed, raw, filter, () => this.#open.delete(follower));
+    this.#traffic.follows(principal.tenant, raw);
+    const slow = () => this.#traffic.relieve(principal.tenant);
+    const follower: Follower = new Follower(feed, raw, filter, { slow, gone: () => this.#open.delete(follower) });
     this.#open.set(follower, principal);
     follower.begin(
       headers['last-event-id'],
@@ -77,6 +81,12 @@ export class Followers {
   }
 }
 
+interface FollowerTold {
+  /** Its connection does not take all that there is. */
+  readonly slow: () => void;
+  readonly gone: () => void;
+}
+
 /**
  * A follower: a position among the events, from which it reads as fast as its connection accepts data: from memory while it keeps up,
  * else from the table. A slow follower has no queue besides the connection's own buffer.
@@ -85,7 +95,7 @@ class Follower {
   readonly #feed: Feed;
   readonly #raw: ServerResponse;
   readonly #filter: EventFilter;
-  readonly #gone: () => void;
+  readonly #told: FollowerTold;
   readonly #heartbeat: NodeJS.Timeout;
   #held: Held | undefined;
   #stop: () => void = () => undefined;
@@ -99,11 +109,11 @@ class Follower {
   #telling = false;
   #ended = false;
 
-  constructor(feed: Feed, raw: ServerResponse, filter: EventFilter, gone: () => void) {
+  constructor(feed: Feed, raw: ServerResponse, filter: EventFilter, told: FollowerTold) {
     this.#feed = feed;
     this.#raw = raw;
     this.#filter = filter;
-    this.#gone = gone;
+    this.#told = told;
     this.#next = feed.count + 1;
     this.#heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS).unref();
     raw.on('close', () => this.end());
@@ -129,7 +139,7 @@ class Follower {
     this.#held?.close();
     this.#stop();
     clearInterval(this.#heartbeat);
-    this.#gone();
+    this.#told.gone();
     this.#raw.end();
   }
 
@@ -208,6 +218,8 @@ class Follower {
   /** Resolves when the connection accepts more data or is closed. */
   async #drained(): Promise<void> {
     const raw = this.#raw;
+    this.#told.slow();
+    if (raw.destroyed) return;
     await new Promise<void>((resolve) => {
       const done = () => {
         clearTimeout(stalled);

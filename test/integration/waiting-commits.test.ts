@@ -1,0 +1,26 @@
+/** Text of commits that wait for the writer of a slow disk counts as memory of its tenant. */
+import { expect, test } from 'vitest';
+import { gate, keepingBack, world } from '../world.ts';
+import { until } from '../until.ts';
+
+const TALKER = `{ name: 'talker', async run({ emit }) { for (let i = 0; i < 12; i++) emit('x', String(i).padEnd(200_000, 'y')); return 'done' } }`;
+const QUIET = `{ name: 'quiet', async run() { return 'done' } }`;
+
+test('runs of a tenant whose commits wait are not brought into memory until those are written, and others go on', async () => {
+  const disk = gate();
+  let kept = 0;
+  const isKept = ({ entry }: { readonly entry: { readonly effects: string | undefined } }) => {
+    const large = (entry.effects?.length ?? 0) > 1_000_000;
+    kept += Number(large);
+    return large;
+  };
+  const w = await world([], { heap_bytes: 16 * 1024 * 1024, through: (store) => keepingBack(store, isKept, disk.opened) });
+  const [talker, quiet, other] = [await w.deploy(TALKER), await w.deploy(QUIET), await w.deploy(QUIET, 'zoo')];
+  const talkers = await Promise.all(Array.from({ length: 3 }, () => w.submit(talker)));
+  await until(() => kept === 3);
+  const late = await w.submit(quiet);
+  expect(await (await w.submit(other, {}, { tenant: 'zoo' })).ended).toEqual({ kind: 'completed', output: 'done' });
+  expect((await w.store.run(late.id))?.status).toMatchObject({ lifecycle: 'queued' });
+  disk.open();
+  for (const { ended } of [...talkers, late]) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
+});
