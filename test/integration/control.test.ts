@@ -1,12 +1,30 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { RunView } from '@corral/supervisor';
+import type { CellLauncher } from '@corral/protocol/ports/machine';
+import { findWalls, ProcessLauncher, type RunView } from '@corral/supervisor';
 import { gate, readingTool, temporary, tool, world, type World } from '../world.ts';
 import { movableClock } from '../clock.ts';
 import { agentFile } from '../agents/file.ts';
 
 const SPIN = `{ name: 'spin', ceilings: { crank_cpu_ms: 10000 }, run() { const until = Date.now() + 1; for (let i = 0; i < 1e9; i++); return 'done' } }`;
 const onCpu = (view: RunView | undefined) => view?.on_cpu === true;
+
+/** Processes that are past the end of their crank when the signal to stop arrives. */
+const stoppedTooLate = (): CellLauncher => {
+  const real = new ProcessLauncher(findWalls());
+  return {
+    launch(events) {
+      const cell = real.launch(events);
+      return new Proxy(cell, {
+        get(target, name) {
+          if (name === 'freeze' || name === 'thaw' || name === 'stopped') return () => true;
+          const member = Reflect.get(target, name) as unknown;
+          return typeof member === 'function' ? member.bind(target) : member;
+        },
+      });
+    },
+  };
+};
 
 /** Nanoseconds on the CPU, of every thread of a process. */
 const onCpuOf = (pid: number): number[] =>
@@ -257,4 +275,17 @@ describe('a host that stops', () => {
     expect(paid).toBe(1);
     expect(await second.store.run(id)).toMatchObject({ status: { outcome: { kind: 'completed', output: 1 } } });
   });
+});
+
+// Bug frozen-for-nothing: a cell stood still for the grace of a pause although the crank of the paused run had ended; seed 99184170 of three
+// hosts at 19226e5.
+test('a cell goes on with others once the crank of the run that was paused in it has ended', async () => {
+  const w = await world([], { launcher: stoppedTooLate(), maxCells: 1, spares: 0, pause_grace_ms: 600_000 });
+  const other = await w.deploy(`{ name: 'other', run: () => 'done' }`);
+  const { id, ended } = await w.submit(await w.deploy(SPIN));
+  await w.until(id, onCpu);
+  expect(await w.supervisor.control.pause(id, 'ana', 'wait')).toMatchObject({ control: 'paused' });
+  expect(await (await w.submit(other)).ended).toEqual({ kind: 'completed', output: 'done' });
+  await w.supervisor.control.resume(id, 'ana', 'go on');
+  expect(await ended).toEqual({ kind: 'completed', output: 'done' });
 });

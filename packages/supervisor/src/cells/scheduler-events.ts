@@ -28,6 +28,8 @@ export interface SchedulerEvents {
   readonly onReplayed: (run: Run, cell: Cell) => void;
   readonly onCellReady: (cell: Cell) => void;
   readonly onCellGone: (cell: Cell, exit: ProcessExit) => void;
+  /** The crank of a run that was paused has ended by itself, and is discarded: the run has left its cell. */
+  readonly onDiscarded: (run: Run) => void;
   /** A cell got work. */
   readonly onCpu: () => void;
 }

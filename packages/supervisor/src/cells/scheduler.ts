@@ -353,6 +353,7 @@ export class Scheduler {
       // The run was paused while its answer was on the way, or the host is stopping: the crank is discarded and repeated later.
       run.putBack();
       this.unseat(run);
+      this.#events.onDiscarded(run);
       return;
     }
     const crank = run.leaveCpu() as OnCpu;

@@ -61,6 +61,7 @@ export class Control {
       for (const then of this.#dying.get(cell) ?? []) then();
       this.#dying.delete(cell);
     });
+    scheduler.onDiscarded.listen(({ id }) => this.#thaw(id));
     detection.onPause.listen((id, reason) => void this.pause(id, 'loops', reason).catch(() => undefined));
   }
 
@@ -131,12 +132,7 @@ export class Control {
       if (stands !== undefined) throw new CorralError('CORRAL_QUARANTINED', `${id} is under quarantine: ${stands}.`);
       run.goOn();
       run.tick(clock.monotonic());
-      const frozen = this.#frozen.get(id);
-      if (frozen !== undefined) {
-        this.#frozen.delete(id);
-        frozen.stopGrace();
-        frozen.cell.resume();
-      }
+      this.#thaw(id);
       scheduler.wake(run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control: 'none', by, reason });
@@ -340,6 +336,15 @@ export class Control {
       scheduler.wake(run);
     });
     this.#frozen.set(run.id, { cell, stopGrace });
+  }
+
+  /** Lets the cell go on that a run froze, if there is one: the run goes on, or its crank has ended before the process had stopped. */
+  #thaw(id: RunId): void {
+    const frozen = this.#frozen.get(id);
+    if (frozen === undefined) return;
+    this.#frozen.delete(id);
+    frozen.stopGrace();
+    frozen.cell.resume();
   }
 
   #receipt(run: Run, operation: Receipt['operation'], by: string, reason: string, latency_ms: number, details: Details = {}): Receipt {

@@ -90,6 +90,7 @@ export class Transitions {
     onReplayed: new Signal(),
     onCellReady: new Signal(),
     onCellGone: new Signal(),
+    onDiscarded: new Signal(),
     onCpu: new Signal(),
   };
 
