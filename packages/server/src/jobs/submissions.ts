@@ -10,6 +10,7 @@ import type { Attenuation } from '@corral/protocol/model/grant';
 import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
 import type { AgentVersion, AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
+import { looksUnfit } from './misfit.ts';
 import { checkInput, isBelow, type People } from '@corral/supervisor';
 import { allowed } from './allowance.ts';
 import type { InForce } from '../config/in-force.ts';
@@ -138,9 +139,14 @@ export class Submissions {
     this.#mustHaveRoom(tenant);
     const { ceilings, budget, narrowed } = this.#allowed(tenant, version.manifest, job);
     const by = principal as PrincipalId;
+    const who = people.identity(principal);
+    if (looksUnfit(version.manifest.input, input)) {
+      const most = { ceilings, budget, narrowed };
+      const refusal = await host.inputRefusal({ tenant, version, input: checkInput(input), principal: by, who, ...most });
+      if (refusal !== undefined) throw new CorralError('CORRAL_INPUT_INVALID', refusal);
+    }
     const place = this.#place(id, tenant, version.manifest.name, true);
     const grants = job.grants ?? {};
-    const who = people.identity(principal);
     await place.held(host.submit({ id, tenant, version, input, principal: by, who, ceilings, budget, grants, narrowed }));
     const created_at = clock.now();
     index.add(
