@@ -35,6 +35,7 @@ test('run, dev, replay and journal name the line of the author’s file', async 
   const run = await made.on('run', file);
   expect(run.err).toMatch(/agent\.ts:10:9/);
   expect((await corral(['dev', file])).err).toMatch(/agent\.ts:10:9/);
+  expect((await corral(['run', file, '--json'])).out).toMatch(/agent\.ts:10:9/);
   const id = /run_\w{12}/.exec(run.err)?.[0] ?? '';
   for (const verb of ['journal', 'replay']) {
     const { out } = await corral([verb, id, '--data', made.data], undefined, { COLUMNS: '400' });

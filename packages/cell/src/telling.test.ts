@@ -190,6 +190,10 @@ describe('a rejection that nobody handles', () => {
       message: 'outer',
       stack: expect.stringContaining('[cause]: Error: größer 🦁') as string,
     });
+    expect(thrown(`Object.assign(new Error('shut'), { code: 'E_SHOP' })`)).toMatchObject({
+      message: 'shut',
+      stack: expect.stringContaining('[code]: E_SHOP') as string,
+    });
     expect(thrown('{ a: 1 }')).toMatchObject({ message: 'The agent threw {"a":1}.' });
     expect(thrown('undefined')).toMatchObject({ message: 'The agent threw undefined.' });
   });

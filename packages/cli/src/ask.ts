@@ -1,5 +1,6 @@
 /** Approvals without a server: asks the person at the terminal. If there is no terminal, the answer is no. */
 import { createInterface } from 'node:readline/promises';
+import type { RunId } from '@corral/protocol/ids';
 import type { Approval, Supervisor } from '@corral/supervisor';
 import { printable } from './screen/table.ts';
 
@@ -7,14 +8,17 @@ import { printable } from './screen/table.ts';
 export function askHere(supervisor: Supervisor): () => void {
   const closing = new AbortController();
   let turn = Promise.resolve();
-  const askNext = async () => {
+  const askNext = async (): Promise<void> => {
     const [approval] = await supervisor.approvals();
     if (approval === undefined || closing.signal.aborted) return;
-    const said = process.stdin.isTTY && process.stderr.isTTY ? await ask(approval, closing.signal) : undefined;
+    const said = hasTerminal() ? await ask(approval, closing.signal) : undefined;
     const reason = said === undefined ? 'no terminal to ask at' : 'answered at the terminal';
-    // The person at the terminal may decide as any approver that a rule names.
-    const { run, call, approvers } = approval;
-    await supervisor.control.decide(run, call, 'terminal', said === true ? 'approve' : 'deny', reason, approvers);
+    // The person at the terminal may decide as any approver that a rule names, and as each of several.
+    const { run, call, approvers, approved_by } = approval;
+    const by = approved_by.length === 0 ? 'terminal' : `terminal ${approved_by.length + 1}`;
+    await supervisor.control.decide(run, call, by, said === true ? 'approve' : 'deny', reason, approvers);
+    // A rule may ask for another person about the same call.
+    if (said === true) await askNext();
   };
   const stop = supervisor.observe((observation) => {
     // Fails if the run has ended meanwhile; then there is nothing to decide.
@@ -26,19 +30,62 @@ export function askHere(supervisor: Supervisor): () => void {
   };
 }
 
-async function ask({ agent, tool, input, rules, unusual, origins }: Approval, signal: AbortSignal): Promise<boolean> {
+/**
+ * Asks about every run that was paused for a person, by policies or for a loop. If there is no terminal, or the answer is no, the run is
+ * killed, since nobody else can resume it here. @returns a function that stops this
+ */
+export function resumeHere(supervisor: Supervisor): () => void {
+  const closing = new AbortController();
+  let turn = Promise.resolve();
+  const decide = async (run: RunId, why: string) => {
+    // It is told before it is done.
+    for (let view = supervisor.view(run); view?.control === 'none'; view = supervisor.view(run)) {
+      if (closing.signal.aborted) return;
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+    const view = supervisor.view(run);
+    if (view === undefined || closing.signal.aborted) return;
+    const may = view.control === 'paused' && hasTerminal();
+    process.stderr.write(`${printable(`${view.agent} is ${view.control}: ${why}`)}\n`);
+    if (may && (await question('Let it go on? [y/N] ', closing.signal)))
+      await supervisor.control.resume(run, 'terminal', 'answered at the terminal');
+    else await supervisor.control.kill(run, 'terminal', hasTerminal() ? why : `${why}; no terminal to ask at`);
+  };
+  const stop = supervisor.observe((observation) => {
+    const stands =
+      observation.kind === 'paused' || (observation.kind === 'step' && observation.step === 'pause')
+        ? { run: observation.run, why: observation.reason }
+        : observation.kind === 'quarantined' && observation.run !== undefined
+          ? { run: observation.run, why: observation.reason }
+          : undefined;
+    if (stands !== undefined) turn = turn.then(() => decide(stands.run, stands.why)).catch(() => undefined);
+  });
+  return () => {
+    stop();
+    closing.abort();
+  };
+}
+
+const LOOK_MS = 10;
+const hasTerminal = () => process.stdin.isTTY && process.stderr.isTTY;
+
+function ask({ agent, tool, input, rules, unusual, origins, quorum, approved_by }: Approval, signal: AbortSignal): Promise<boolean> {
   const from = new Map(origins);
   const lines = [
-    `${agent} asks for ${tool} (${rules.join(', ')})`,
+    `${agent} asks for ${tool} (${rules.join(', ')})${quorum > 1 ? `, person ${approved_by.length + 1} of ${quorum}` : ''}`,
     ...Object.entries((input ?? {}) as Record<string, unknown>).map(
       ([name, value]) => `  ${name}: ${JSON.stringify(value)}${from.has(name) ? `  (${from.get(name)})` : ''}`,
     ),
     ...(unusual.length === 0 ? [] : [`  unusual: ${unusual.join(', ').replaceAll('_', ' ')}`]),
   ];
   process.stderr.write(`${lines.map((line) => printable(line)).join('\n')}\n`);
+  return question('Allow it? [y/N] ', signal);
+}
+
+async function question(text: string, signal: AbortSignal): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return /^y(?:es)?$/i.test((await terminal.question('Allow it? [y/N] ', { signal })).trim());
+    return /^y(?:es)?$/i.test((await terminal.question(text, { signal })).trim());
   } finally {
     terminal.close();
   }

@@ -36,6 +36,12 @@ export function mapStack(stack: string, map: string | null | undefined, from: st
   return linesBy(map, from)(lines.join('\n'));
 }
 
+/** An outcome whose stack has the author's lines. */
+export function withLines<T extends object>(outcome: T, map: string | null | undefined): T {
+  const { stack } = outcome as { readonly stack?: unknown };
+  return typeof stack === 'string' ? { ...outcome, stack: mapStack(stack, map) } : outcome;
+}
+
 /** The innermost frame of a stack that is in the bundle: ` at agent.js:1:23`, or nothing. */
 export function frameOf(stack: string | undefined): string {
   const [position] = stack?.match(POSITION) ?? [];

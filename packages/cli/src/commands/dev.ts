@@ -1,58 +1,86 @@
-/** `corral dev FILE`: runs an agent again at every save, and shows its effects as they happen. */
+/** `corral dev FILE`: runs an agent at every save, as a host with the same configuration would, and shows its effects as they happen. */
 import { watch, type FSWatcher } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
-import type { Delivery } from '@corral/protocol/wire/delivery';
-import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import { CorralError } from '@corral/protocol/errors';
-import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
+import { AgentName, type PrincipalId, type RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
-import type { Entry } from '@corral/protocol/model/run';
-import type { Tool } from '@corral/protocol/ports/tool';
-import { readingTools, writingTools } from '@corral/tools/fs';
+import { askHere, resumeHere } from '../ask.ts';
 import { Bundler, inAuthorsWords } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
+import { configFor, settingsOf, type DevFlags, type DevSettings } from '../dev/settings.ts';
+import { Follower } from '../dev/show.ts';
+import { Consent, fakesOf, realLine, realTools, type Fakes } from '../dev/tools.ts';
 import { EXIT, report } from '../failure.ts';
 import { startHost, type Host } from '../host.ts';
-import { duration, printable } from '../screen/table.ts';
-import { mapStack } from '../stack.ts';
-import { toStderr } from '../tool-reports.ts';
 import { namedFile, namedFolder } from '../paths.ts';
+import { duration, printable } from '../screen/table.ts';
+import { mapStack, withLines } from '../stack.ts';
 
-interface Flags {
+interface Flags extends DevFlags {
   readonly input: string;
   readonly watch?: boolean;
-  readonly config?: string;
-  readonly read?: string;
-  readonly write?: string;
+  readonly fake: readonly string[];
+  readonly real?: boolean;
+  readonly key: string;
+  readonly on?: string;
   readonly json?: boolean;
 }
 
-const TENANT = 'dev' as TenantId;
 /** Editors save in several steps; a run starts once there was no change for this long. */
 const SETTLE_MS = 15;
-/** How often the journal is read while a run goes on. */
+/** How often journals are read while a run goes on. */
 const LOOK_MS = 20;
 
 export function devCommand(program: Command): void {
   program
     .command('dev')
-    .description('run an agent and show its effects as they happen; with --watch, again at every save')
-    .argument('<file>', 'the module whose default export is the agent')
-    .option('--input <json>', 'the agent’s input, or @FILE', '{}')
-    .option('-w, --watch', 'run it again whenever it, or a file it imports, is saved')
-    .option('--config <file>', 'offer the tools of this configuration')
+    .description('run an agent as a host would, and show its effects as they happen; with --watch, again at every save')
+    .argument('<file>', 'the module whose default export is the agent or the service')
+    .option('--input <json>', 'the agent’s input, or the message to a service, or @FILE', '{}')
+    .option('-w, --watch', 'run it again whenever it, a file it imports, or the configuration is saved')
+    .option('--config <file>', 'the configuration (by default corral.config.ts here or beside the agent, if there is one)')
+    .option('--tenant <name>', 'whose tools and policies hold, for configurations with several tenants')
+    .option(
+      '--fake <tool=file>',
+      'answer the calls of a tool from a JSON file; may be given again',
+      (one: string, all: string[]) => [...all, one],
+      [],
+    )
+    .option('--real', 'run destructive tools without asking first')
+    .option('--on <handler>', 'for a service: the handler that gets the message')
+    .option('--key <key>', 'for a service: the key of the instance', 'dev')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
     .option('--json', 'print one JSON document an effect')
-    .addHelpText('after', `\nExample:\n  corral dev agent.ts --watch --input '{"name":"Ada"}'`)
+    .addHelpText(
+      'after',
+      `
+Policies, approvals (asked at this terminal), labels, loops, children and services are those of the configuration.
+
+Examples:
+  corral dev agent.ts --watch --input '{"name":"Ada"}'
+  corral dev buyer.ts --fake bank.pay=paid.json
+  corral dev counter.ts --on add --key k1 --input '{"n":1}'`,
+    )
     .action(async (file: string, flags: Flags) => {
       await namedFile(file);
-      const input = await jsonArgument('--input', flags.input);
-      const host = await startHost({ data: undefined, tenants: { [TENANT]: { tools: await toolsOf(flags) } }, spares: 2 });
-      const dev = new Dev(host, file, input, flags.json === true);
+      if (flags.read !== undefined) await namedFolder('--read', flags.read);
+      if (flags.write !== undefined) await namedFolder('--write', flags.write);
+      const input = await jsonArgument(flags.on === undefined ? '--input' : 'the message', flags.input);
+      const fakes = fakesOf(flags.fake);
+      const config = configFor(flags.config, file);
+      const settings = await settingsOf(config, flags, fakes);
+      const host = await startHost({ data: undefined, tenants: { [settings.tenant]: settings.options }, spares: 2 }).catch(
+        async (error: unknown) => {
+          await settings.loaded.close(0);
+          throw error;
+        },
+      );
+      const dev = new Dev({ host, file, input, flags, fakes, config, settings });
       try {
         process.exitCode = await dev.once(performance.now());
         if (flags.watch === true) await dev.watch();
@@ -63,39 +91,47 @@ export function devCommand(program: Command): void {
     });
 }
 
-async function toolsOf(flags: Flags): Promise<readonly Tool[]> {
-  const own: Tool[] = [];
-  if (flags.read !== undefined) own.push(...(await readingTools(await namedFolder('--read', flags.read))));
-  if (flags.write !== undefined) own.push(...(await writingTools(await namedFolder('--write', flags.write))));
-  if (flags.config === undefined) return own;
-  const { loadConfig } = await import('@corral/server/config/load');
-  const { tenants } = await loadConfig(flags.config, process.env, { tell: toStderr });
-  const offered = Object.values(tenants).flatMap(({ tools }) => tools);
-  return [...own, ...new Map(offered.map((tool) => [tool.name, tool])).values()];
+interface DevOptions {
+  readonly host: Host;
+  readonly file: string;
+  readonly input: Json;
+  readonly flags: Flags;
+  readonly fakes: Fakes;
+  readonly config: string | undefined;
+  readonly settings: DevSettings;
 }
 
 class Dev {
-  readonly #host: Host;
-  readonly #file: string;
-  readonly #input: Json;
+  readonly #options: DevOptions;
   readonly #json: boolean;
+  readonly #consent: Consent;
   readonly #watchers = new Map<string, FSWatcher>();
   readonly #bundler: Bundler;
+  readonly #stopAsking: () => void;
+  #settings: DevSettings;
   #inputs: ReadonlySet<string> = new Set();
   #saved: (() => void) | undefined;
   #dirty = false;
+  #configChanged = false;
+  #told = '';
+  #runs = 0;
   #current: RunId | undefined;
 
-  constructor(host: Host, file: string, input: Json, json: boolean) {
-    this.#host = host;
-    this.#file = file;
-    this.#bundler = new Bundler(file);
-    this.#input = input;
-    this.#json = json;
+  constructor(options: DevOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#json = options.flags.json === true;
+    this.#consent = new Consent(options.flags.real === true);
+    this.#bundler = new Bundler(options.file);
+    const stops = [askHere(options.host.supervisor), resumeHere(options.host.supervisor)];
+    this.#stopAsking = () => stops.forEach((stop) => stop());
   }
 
-  close(): Promise<void> {
-    return this.#bundler.close();
+  async close(): Promise<void> {
+    this.#stopAsking();
+    for (const watcher of this.#watchers.values()) watcher.close();
+    await this.#bundler.close();
+    await this.#settings.loaded.close(0);
   }
 
   /** Runs the agent again at every save, until the process is stopped. */
@@ -104,9 +140,9 @@ class Dev {
     setInterval(() => undefined, 2 ** 30);
     for (;;) {
       this.#line('dim', 'waiting for a save');
-      if (!this.#dirty) await new Promise<void>((resolve) => (this.#saved = resolve));
+      if (!this.#dirty) await new Promise<void>((done) => (this.#saved = done));
       const saved = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      await new Promise((done) => setTimeout(done, SETTLE_MS));
       this.#dirty = false;
       await this.once(saved);
     }
@@ -114,46 +150,15 @@ class Dev {
 
   /** @param since time of the save @returns the exit code */
   async once(since: number): Promise<number> {
-    const { supervisor, store } = this.#host;
+    const { host } = this.#options;
     try {
+      await this.#again();
       const bundled = await this.#bundler.bundle();
-      const { source, describing, map, inputs } = bundled;
-      this.#follow(inputs);
-      const [manifests] = await inAuthorsWords(bundled, supervisor.describe([describing]));
-      const [version] = await supervisor.deploy(TENANT, source, manifests, map);
-      if (version === undefined) throw new CorralError('CORRAL_INTERNAL', 'The bundle has no main agent.');
-      const began = performance.now();
-      const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input: this.#input, principal: 'local' as PrincipalId });
-      this.#current = id;
-      this.#line('bold', `${version.manifest.name}  ${id}  started ${duration(began - since)} after the save`);
-      let seen = 0;
-      let first: number | undefined;
-      let over = false;
-      const look = async () => {
-        for (const entry of await store.journal(id, seen)) {
-          seen = entry.seq;
-          first ??= entry.at;
-          this.#show(entry, entry.at - first);
-        }
-      };
-      const looking = (async () => {
-        while (!over) {
-          await look();
-          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-        }
-        // On an interrupt the store is closed while this reads.
-      })().catch(() => undefined);
-      const outcome = await ended;
-      over = true;
-      await looking;
-      await look();
-      const good = outcome.kind === 'completed';
-      this.#line(good ? 'green' : 'red', `${outcomeText(outcome)} in ${duration(performance.now() - began)}`);
-      if (this.#json) process.stdout.write(`${JSON.stringify({ kind: 'ended', run: id, outcome })}\n`);
-      else if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
-      else if ('stack' in outcome && outcome.stack !== undefined) this.#text(mapStack(outcome.stack, map));
-      else if ('message' in outcome) this.#text(outcome.message);
-      return good ? EXIT.ok : EXIT.outcome;
+      this.#follow(bundled.inputs);
+      const [described] = await inAuthorsWords(bundled, host.supervisor.describe([bundled.describing]));
+      const versions = await host.supervisor.deploy(this.#settings.tenant, bundled.source, described, bundled.map);
+      await this.#announce(versions.map(({ manifest }) => manifest));
+      return await this.#run(versions, bundled.map, since);
     } catch (error) {
       return report(error, this.#json);
     } finally {
@@ -161,13 +166,107 @@ class Dev {
     }
   }
 
-  /** Watches the bundled files by their folders, because editors save by replacing a file. */
+  async #run(versions: readonly AgentVersion[], map: string, since: number): Promise<number> {
+    const { host } = this.#options;
+    const { version, input } = await this.#job(versions);
+    const service = versions[0]?.manifest.service === undefined ? undefined : versions[0].manifest.name;
+    const follower = new Follower(host, this.#json, (agent) => agent === service);
+    const began = performance.now();
+    try {
+      const { id, ended } = await host.supervisor.submit({ ...(await this.#most(version)), version, input });
+      this.#current = id;
+      follower.follow(id);
+      this.#runs += 1;
+      const after = this.#runs === 1 ? `${duration(began - since)} after the command` : `${duration(began - since)} after the save`;
+      this.#line('bold', `${service ?? version.manifest.name}  ${id}  started ${after}`);
+      let over = false;
+      const looking = (async () => {
+        while (!over) {
+          await follower.look();
+          await new Promise((done) => setTimeout(done, LOOK_MS));
+        }
+        // On an interrupt the store is closed while this reads.
+      })().catch(() => undefined);
+      const outcome = await ended;
+      over = true;
+      await looking;
+      await follower.look();
+      const good = outcome.kind === 'completed';
+      this.#line(good ? 'green' : 'red', `${outcomeText(outcome)} in ${duration(performance.now() - began)}`);
+      if (this.#json) process.stdout.write(`${JSON.stringify({ kind: 'ended', run: id, outcome: withLines(outcome, map) })}\n`);
+      else if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
+      else if ('stack' in outcome && outcome.stack !== undefined) this.#text(mapStack(outcome.stack, map));
+      else if ('message' in outcome) this.#text(outcome.message);
+      return good ? EXIT.ok : EXIT.outcome;
+    } finally {
+      follower.close();
+    }
+  }
+
+  /** The agent and its input; for a service, an agent that sends the message as a person. */
+  async #job(versions: readonly AgentVersion[]): Promise<{ readonly version: AgentVersion; readonly input: Json }> {
+    const { host, input, flags } = this.#options;
+    const [version] = versions;
+    if (version === undefined) throw new CorralError('CORRAL_INTERNAL', 'The bundle has no main agent.');
+    const { service, name } = version.manifest;
+    if (service === undefined) {
+      if (flags.on !== undefined) throw new CorralError('CORRAL_USAGE', `${name} is an agent, and --on is for services.`);
+      return { version, input };
+    }
+    const handlers = Object.keys(service.on);
+    const on = flags.on ?? (handlers.length === 1 ? handlers[0] : undefined);
+    if (on === undefined)
+      throw new CorralError('CORRAL_USAGE', `${name} is a service: say which handler gets the message, with --on: ${handlers.join(', ')}.`);
+    const sender = await host.supervisor.sender(this.#settings.tenant, AgentName.parse(name), on);
+    return { version: sender, input: { key: flags.key, on, message: input } };
+  }
+
+  /** The bounds under which the configuration would admit the run. */
+  async #most({ manifest }: AgentVersion) {
+    const { allowedOf } = await import('@corral/server/jobs/allowance');
+    const { tenant, loaded } = this.#settings;
+    return { tenant, principal: 'local' as PrincipalId, ...allowedOf(loaded.config, tenant, manifest, {}) };
+  }
+
+  /** Says under which guards the agent runs and what it may do for real, where that is news. @throws CORRAL_USAGE without consent */
+  async #announce(manifests: readonly AgentManifest[]): Promise<void> {
+    const { fakes, config } = this.#options;
+    const real = realTools(manifests, this.#settings.options.tools, fakes);
+    const lines = [
+      config === undefined ? 'no configuration: what holds on a host without one' : `configuration: ${config}`,
+      ...this.#settings.guards.map(({ text }) => text),
+      ...(fakes.size === 0 ? [] : [`fakes: ${[...fakes].map(([name, file]) => `${name} (${basename(file)})`).join(', ')}`]),
+      ...[realLine(real)].flatMap((line) => line ?? []),
+    ];
+    const told = lines.join('\n');
+    if (told !== this.#told) for (const line of lines) this.#line('dim', printable(line));
+    this.#told = told;
+    await this.#consent.mustHave(real);
+  }
+
+  /** Reads the configuration again if it was saved. If it is refused, the one before stays. */
+  async #again(): Promise<void> {
+    if (!this.#configChanged) return;
+    this.#configChanged = false;
+    const { config, flags, fakes, host } = this.#options;
+    const next = await settingsOf(config, flags, fakes);
+    host.supervisor.configure({ [next.tenant]: next.options });
+    const before = this.#settings;
+    this.#settings = next;
+    await before.loaded.close(0);
+  }
+
+  /** Watches files by their folders, because editors save by replacing a file. */
   #follow(inputs: readonly string[]): void {
-    this.#inputs = new Set([resolve(this.#file), ...inputs.filter((path) => !path.includes('node_modules'))]);
+    const { file } = this.#options;
+    const configured = new Set(this.#settings.files.filter((path) => !path.includes('node_modules')));
+    this.#inputs = new Set([resolve(file), ...inputs.filter((path) => !path.includes('node_modules')), ...configured]);
     for (const folder of new Set([...this.#inputs].map((path) => dirname(path)))) {
       if (this.#watchers.has(folder)) continue;
       const watcher = watch(folder, (_, name) => {
-        if (name === null || this.#inputs.has(join(folder, name))) this.#changed();
+        const path = name === null ? undefined : join(folder, name);
+        if (path === undefined || this.#settings.files.includes(path)) this.#configChanged = this.#settings.files.length > 0;
+        if (path === undefined || this.#inputs.has(path)) this.#changed();
       }).unref();
       watcher.on('error', () => this.#watchers.delete(folder));
       this.#watchers.set(folder, watcher);
@@ -180,25 +279,7 @@ class Dev {
     // The result of a run that still goes on is not needed any more.
     const run = this.#current;
     this.#current = undefined;
-    if (run !== undefined) void this.#host.supervisor.control.kill(run, 'dev', 'the agent was saved').catch(() => undefined);
-  }
-
-  #show(entry: Entry, at: number): void {
-    if (this.#json) {
-      process.stdout.write(`${JSON.stringify({ seq: entry.seq, at: entry.at, effects: JSON.parse(entry.effects ?? '[]') as Json })}\n`);
-      return;
-    }
-    const say = (text: string) => process.stderr.write(`  ${duration(at).padStart(8)}  ${printable(text).slice(0, 200)}\n`);
-    const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
-    if (delivery?.kind === 'reply')
-      for (const result of delivery.results)
-        say(
-          'error' in result
-            ? `← ${result.id}  ${result.error.code}: ${result.error.message}`
-            : `← ${result.id}  ${result.handle === undefined ? '' : 'unread: '}${JSON.stringify(result.value)}`,
-        );
-    else if (delivery !== undefined && delivery.kind !== 'start') say(`← ${delivery.kind}`);
-    for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[])) say(effectText(effect, entry));
+    if (run !== undefined) void this.#options.host.supervisor.control.kill(run, 'dev', 'the agent was saved').catch(() => undefined);
   }
 
   #line(style: Parameters<typeof styleText>[0], text: string): void {
@@ -206,40 +287,5 @@ class Dev {
   }
   #text(text: string): void {
     for (const line of text.split('\n')) process.stderr.write(`${printable(line)}\n`);
-  }
-}
-
-function effectText(effect: Effect, { decisions }: Entry): string {
-  const decision = decisionOn(effect, new Map(decisions.map((each) => [each.id, each])));
-  const denied = decision?.verdict === 'deny' ? `  denied: ${decision.code ?? ''} ${decision.message ?? ''}` : '';
-  switch (effect.kind) {
-    case 'call':
-      return `→ ${effect.id}  ${decision?.tool ?? `capability ${effect.cap}`} ${JSON.stringify(effect.input)}${denied}`;
-    case 'send':
-      return `→ ${effect.id}  send ${JSON.stringify(effect.body)}${denied}`;
-    case 'reply':
-      return `reply to ${effect.to}  ${effect.error === undefined ? JSON.stringify(effect.value ?? null) : `error: ${effect.error.message}`}`;
-    case 'spawn':
-      return `→ ${effect.id}  spawn ${effect.agent} ${JSON.stringify(effect.input)}${denied}`;
-    case 'timer':
-      return `→ ${effect.id}  sleep ${duration(effect.ms)}`;
-    case 'log':
-      return `log ${effect.level}  ${effect.text}`;
-    case 'emit':
-      return `emit ${effect.event}  ${JSON.stringify(effect.data ?? null)}`;
-    case 'finish':
-      return effect.error === undefined ? 'finish' : `finish with an error: ${effect.error.message}`;
-    case 'abort':
-      return `abandon ${effect.id}`;
-    case 'open':
-      return `→ ${effect.id}  open handle ${effect.handle}${denied}`;
-    case 'drop':
-      return `drop handle ${effect.handle}`;
-    case 'dispose':
-      return `drop capability ${effect.cap}`;
-    case 'checkpoint':
-      return 'checkpoint';
-    case 'listen':
-      return effect.on ? 'listen for messages' : 'listen no more';
   }
 }

@@ -61,28 +61,33 @@ function weaker({ user }: Walls): string {
 }
 
 /**
- * The guards and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on
- * without a Redis, and to be without policies is a choice.
+ * The guards and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on without a
+ * Redis, and to be without policies is a choice.
  */
 async function configured(file: string | undefined): Promise<Check[]> {
   const { loadConfig } = await import('@corral/server/config/load');
   const { guardLines, guardsOf } = await import('@corral/server/config/guards');
-  const { lookAtRedis } = await import('@corral/server/jobs/hints');
-  try {
+  const checks: Check[] = [];
+  const look = async (name: string, of: () => Promise<void>) => {
+    await of().catch((error: unknown) => checks.push({ name, ok: false, says: error instanceof Error ? error.message : String(error) }));
+  };
+  await look('configuration', async () => {
     const loaded = await loadConfig(file, process.env, { withoutPolicies: true });
     try {
-      const guards = guardLines(guardsOf(loaded.config)).map(({ text, bare }) => ({ name: 'guards', ok: !bare, says: text }));
-      const found = await lookAtRedis(loaded, process.env);
-      if (found === undefined) return guards;
-      const { at, error } = found;
-      const says = error === undefined ? `${at} takes hints` : `${error.message} ${error.hint}`;
-      return [...guards, { name: 'Redis for wake-ups', ok: error === undefined, says }];
+      checks.push(...guardLines(guardsOf(loaded.config)).map(({ text, bare }) => ({ name: 'guards', ok: !bare, says: text })));
+      await look('Redis for wake-ups', async () => {
+        const { lookAtRedis } = await import('@corral/server/jobs/hints');
+        const found = await lookAtRedis(loaded, process.env);
+        if (found === undefined) return;
+        const { at, error } = found;
+        const says = error === undefined ? `${at} takes hints` : `${error.message} ${error.hint}`;
+        checks.push({ name: 'Redis for wake-ups', ok: error === undefined, says });
+      });
     } finally {
       await loaded.close(0);
     }
-  } catch (error) {
-    return [{ name: 'configuration', ok: false, says: error instanceof Error ? error.message : String(error) }];
-  }
+  });
+  return checks;
 }
 
 /** The version that cells load. */

@@ -16,7 +16,7 @@ import { startHost, wallsLine } from '../host.ts';
 import { loadPolicies, policySource } from '../policies.ts';
 import { Live } from '../screen/live.ts';
 import { duration, printable } from '../screen/table.ts';
-import { mapStack } from '../stack.ts';
+import { mapStack, withLines } from '../stack.ts';
 
 export interface RunOptions {
   readonly input?: string;
@@ -69,7 +69,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     const took = performance.now() - began;
     if (options.json === true) {
       process.stdout.write(
-        `${JSON.stringify({ run: id, agent: version.manifest.name, version: version.version, outcome, cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, null, 2)}\n`,
+        `${JSON.stringify({ run: id, agent: version.manifest.name, version: version.version, outcome: withLines(outcome, source_map), cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, null, 2)}\n`,
       );
     } else {
       const good = outcome.kind === 'completed';

@@ -57,7 +57,7 @@ export function stackOf(error: Error): string {
   return typeof stack === 'string' && stack !== '' ? ownFrames(stack) : headOf(error);
 }
 
-/** The causes of an error, and the errors of an AggregateError, one indented text for each; bounded in depth and number. */
+/** The code, the causes and the errors of an error, one indented text for each; bounded in depth and number. */
 export function causesOf(error: Error, levels = CAUSES, above: readonly unknown[] = []): string[] {
   const seen = [...above, error];
   const texts: string[] = [];
@@ -71,7 +71,8 @@ export function causesOf(error: Error, levels = CAUSES, above: readonly unknown[
         : short(what);
     texts.push(`  [${label}]: ${text.replaceAll('\n', '\n  ')}`);
   };
-  const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+  const { cause, errors, code } = error as { cause?: unknown; errors?: unknown; code?: unknown };
+  if (Object.hasOwn(error, 'code') && isOwnCode(code)) texts.push(`  [code]: ${String(code).slice(0, CODE)}`);
   if (Object.hasOwn(error, 'cause')) tell('cause', cause);
   if (isArray(errors)) {
     for (const [i, one] of errors.slice(0, CAUSES).entries()) tell(`errors ${i}`, one);
@@ -79,6 +80,11 @@ export function causesOf(error: Error, levels = CAUSES, above: readonly unknown[
   }
   return texts;
 }
+
+/** Longest code of an author's error that is told. */
+const CODE = 100;
+/** A code that an author or a library gave. Those of the host are told with the error itself. */
+const isOwnCode = (code: unknown) => typeof code === 'number' || (typeof code === 'string' && !code.startsWith('CORRAL_'));
 
 /** A value in the message of an error: on one line, and short. */
 export function short(value: unknown, most = 500): string {

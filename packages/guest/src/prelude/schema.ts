@@ -39,7 +39,7 @@ interface Issue {
   readonly divisor?: unknown;
 }
 
-/** What was expected and what was received, in the words of zod's English locale. */
+/** Says what was expected and what was received, in the words of zod's English locale. */
 function saidOf(issue: Issue, root: unknown, path: readonly PropertyKey[]): string {
   const { code, expected, values, origin, maximum, minimum, inclusive, format, keys, divisor } = issue;
   const size = (sign: '<' | '>', bound: unknown) =>

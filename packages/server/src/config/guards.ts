@@ -33,6 +33,10 @@ export function guardLines(guards: readonly Guard[]): { readonly text: string; r
     ),
     ...line(of('policies', 'default'), (where) => `Policies${where}: the default pack.`),
     ...line(of('policies', 'own'), (where) => `Policies${where}: those of the configuration.`),
+    ...line(
+      guards.filter(({ risk }) => risk).map(({ tenant }) => tenant),
+      (where) => `Thresholds${where}: those of \`risk\`.`,
+    ),
     ...line(of('loops', 'default'), (where) => `Loops${where}: a run that loops, runs away or probes is paused for a person.`),
     ...line(of('loops', 'own'), (where) => `Loops${where}: as the configuration says.`),
   ];

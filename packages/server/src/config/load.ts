@@ -66,6 +66,8 @@ export interface LoadOptions {
    * could not be opened.
    */
   readonly sources?: readonly (() => Promise<ToolSource>)[] | undefined;
+  /** Puts others in the places of the tools, as `corral dev` does with answers from files. */
+  readonly replace?: (tools: readonly Tool[]) => readonly Tool[];
   /** Uses these texts instead of the files on disk. */
   readonly kept?: KeptFiles | undefined;
   /** The isolation of a tenant if the configuration does not set it. */
@@ -128,7 +130,9 @@ async function withTools(
 ): Promise<LoadedConfig> {
   const { base, source } = more;
   const changes = new Changes(source);
-  const own = changes.tools.map((tool) => watched(vault.guard(noted(tool, config.annotations[tool.name as never])), more.tell));
+  const own = (more.replace?.(changes.tools) ?? changes.tools).map((tool) =>
+    watched(vault.guard(noted(tool, config.annotations[tool.name as never])), more.tell),
+  );
   mustDiffer(own, path ?? 'The configuration');
   const missing: Fault[] = more.secrets === undefined ? [] : await vault.missing();
   const issuers = faultsOfIssuers(config).map((fault): Fault => {

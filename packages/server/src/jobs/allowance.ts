@@ -1,7 +1,36 @@
 /** Combines what a host and a tenant allow a run with what its agent declares and what its submitter asks for. */
 import { amountText } from '@corral/protocol/model/cost';
 import { CorralError } from '@corral/protocol/errors';
-import type { BudgetName } from '@corral/protocol/limits';
+import type { TenantId } from '@corral/protocol/ids';
+import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type BudgetName, type CeilingName } from '@corral/protocol/limits';
+import type { AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import { isBelow } from '@corral/supervisor';
+import type { Config } from '../config/schema.ts';
+
+/**
+ * The host's and the tenant's limits over the agent's own. `narrowed`: the submitter asks for less than these allow.
+ * @throws CORRAL_REQUEST_INVALID
+ */
+export function allowedOf(
+  config: Pick<Config, 'tenants' | 'ceilings' | 'budget'>,
+  tenant: TenantId,
+  { ceilings, budget }: Pick<AgentManifest, 'ceilings' | 'budget'>,
+  job: { readonly ceilings?: CeilingsRequest; readonly budget?: Budget },
+) {
+  const own = config.tenants[tenant];
+  const names = Object.keys(CEILINGS) as CeilingName[];
+  const most = { ceilings: [config.ceilings, own?.ceilings ?? {}], budget: [config.budget, own?.budget ?? {}] };
+  const ofAgent = { ceilings: { ...DEFAULT_CEILINGS, ...ceilings }, budget: { ...DEFAULT_BUDGET, ...budget } };
+  const ceilingsOf = (asked: CeilingsRequest) => allowed('ceilings', names, asked, ofAgent.ceilings, most.ceilings, tenant);
+  const budgetOf = (asked: Budget) => allowed('budget', BUDGET_NAMES, asked, ofAgent.budget, most.budget, tenant);
+  return {
+    ceilings: ceilingsOf(job.ceilings ?? {}),
+    budget: budgetOf(job.budget ?? {}),
+    narrowed:
+      isBelow(job.ceilings ?? {}, { ...ofAgent.ceilings, ...ceilingsOf({}) }) ||
+      isBelow(job.budget ?? {}, { ...ofAgent.budget, ...budgetOf({}) }),
+  };
+}
 
 type Amounts<K extends string> = { readonly [N in K]?: number };
 
@@ -12,7 +41,7 @@ type Amounts<K extends string> = { readonly [N in K]?: number };
  * @param own what the agent declares, over the defaults
  * @throws CORRAL_REQUEST_INVALID
  */
-export function allowed<K extends string>(
+function allowed<K extends string>(
   what: 'ceilings' | 'budget',
   names: readonly K[],
   asked: Amounts<K>,

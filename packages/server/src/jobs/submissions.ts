@@ -7,12 +7,11 @@ import { CorralError } from '@corral/protocol/errors';
 import { newId, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import type { Attenuation } from '@corral/protocol/model/grant';
-import { BUDGET_NAMES, CEILINGS, DEFAULT_BUDGET, DEFAULT_CEILINGS, type CeilingName } from '@corral/protocol/limits';
-import type { AgentVersion, AgentManifest, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import { looksUnfit } from './misfit.ts';
-import { checkInput, isBelow, type People } from '@corral/supervisor';
-import { allowed } from './allowance.ts';
+import { checkInput, type People } from '@corral/supervisor';
+import { allowedOf } from './allowance.ts';
 import type { InForce } from '../config/in-force.ts';
 import { TooSoon } from '../people/rate.ts';
 import type { HostPort } from '../ports.ts';
@@ -137,7 +136,7 @@ export class Submissions {
     const { tenant, agent, input } = job;
     const version = own ?? registry.resolve(tenant, agent);
     this.#mustHaveRoom(tenant);
-    const { ceilings, budget, narrowed } = this.#allowed(tenant, version.manifest, job);
+    const { ceilings, budget, narrowed } = allowedOf(config().config, tenant, version.manifest, job);
     const by = principal as PrincipalId;
     const who = people.identity(principal);
     if (looksUnfit(version.manifest.input, input)) {
@@ -165,7 +164,7 @@ export class Submissions {
     const { host, registry, people } = this.#options;
     this.#mustTakeWork();
     const version = registry.resolve(tenant, agent);
-    const most = this.#allowed(tenant, version.manifest, { tenant, agent, input });
+    const most = allowedOf(this.#options.config().config, tenant, version.manifest, {});
     const who = people.identity(principal);
     return host.inputRefusal({ tenant, version, input: checkInput(input), principal: principal as PrincipalId, who, ...most });
   }
@@ -205,23 +204,5 @@ export class Submissions {
   /** @throws CORRAL_STOPPING */
   #mustTakeWork(): void {
     if (this.#options.draining()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
-  }
-
-  /** The host's and the tenant's limits over the agent's own. `narrowed`: the submitter asks for less than these allow. */
-  #allowed(tenant: TenantId, { ceilings, budget }: AgentManifest, job: Submission) {
-    const { config } = this.#options.config();
-    const own = config.tenants[tenant];
-    const names = Object.keys(CEILINGS) as CeilingName[];
-    const most = { ceilings: [config.ceilings, own?.ceilings ?? {}], budget: [config.budget, own?.budget ?? {}] };
-    const ofAgent = { ceilings: { ...DEFAULT_CEILINGS, ...ceilings }, budget: { ...DEFAULT_BUDGET, ...budget } };
-    const ceilingsOf = (asked: CeilingsRequest) => allowed('ceilings', names, asked, ofAgent.ceilings, most.ceilings, tenant);
-    const budgetOf = (asked: Budget) => allowed('budget', BUDGET_NAMES, asked, ofAgent.budget, most.budget, tenant);
-    return {
-      ceilings: ceilingsOf(job.ceilings ?? {}),
-      budget: budgetOf(job.budget ?? {}),
-      narrowed:
-        isBelow(job.ceilings ?? {}, { ...ofAgent.ceilings, ...ceilingsOf({}) }) ||
-        isBelow(job.budget ?? {}, { ...ofAgent.budget, ...budgetOf({}) }),
-    };
   }
 }

@@ -1,0 +1,150 @@
+/** The lines of `corral dev`: the effects of a run and of all that descend from it, as their journals have them. */
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
+import type { RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Entry } from '@corral/protocol/model/run';
+import type { Store } from '@corral/protocol/ports/store';
+import type { Supervisor } from '@corral/supervisor';
+import { duration, printable } from '../screen/table.ts';
+
+interface Followed {
+  /** Named before each line; empty for the run that was started. */
+  readonly agent: string;
+  seen: number;
+}
+
+const CHARS = 200;
+
+/** Follows a run, and each run that it or one of its descendants starts. */
+export class Follower {
+  readonly #store: Store;
+  readonly #json: boolean;
+  readonly #runs = new Map<RunId, Followed>();
+  readonly #stop: () => void;
+  #first: number | undefined;
+
+  /** @param also tells whether a run that has no ancestor here belongs to it as well, as an instance of a service does */
+  constructor(host: { readonly supervisor: Supervisor; readonly store: Store }, json: boolean, also: (agent: string) => boolean) {
+    this.#store = host.store;
+    this.#json = json;
+    this.#stop = host.supervisor.observe((observation) => {
+      // An instance of a service is in memory only once it has begun.
+      if (observation.kind !== 'admitted' && observation.kind !== 'began' && observation.kind !== 'woken') return;
+      const view = host.supervisor.view(observation.run);
+      if (view === undefined || this.#runs.has(view.id)) return;
+      const isChild = view.parent !== undefined && this.#runs.has(view.parent);
+      if (isChild || (view.parent === undefined && also(view.agent))) this.#runs.set(view.id, { agent: view.agent, seen: 0 });
+    });
+  }
+
+  follow(run: RunId): void {
+    this.#runs.set(run, { agent: '', seen: 0 });
+  }
+
+  /** Shows what the journals have since the last look. */
+  async look(): Promise<void> {
+    const found: { readonly id: RunId; readonly followed: Followed; readonly entry: Entry }[] = [];
+    // Descendants first: what they did is in their journals before their ancestor is told of it.
+    for (const [id, followed] of [...this.#runs].toReversed())
+      for (const entry of await this.#store.journal(id, followed.seen)) {
+        followed.seen = entry.seq;
+        found.push({ id, followed, entry });
+      }
+    found.sort((a, b) => a.entry.at - b.entry.at);
+    for (const { id, followed, entry } of found) {
+      this.#first ??= entry.at;
+      this.#show(id, followed, entry, entry.at - this.#first);
+    }
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  #show(run: RunId, { agent }: Followed, entry: Entry, at: number): void {
+    if (this.#json) {
+      const effects = JSON.parse(entry.effects ?? '[]') as Json;
+      process.stdout.write(`${JSON.stringify({ run, ...(agent === '' ? {} : { agent }), seq: entry.seq, at: entry.at, effects })}\n`);
+      return;
+    }
+    const whose = agent === '' ? '' : `${agent} │ `;
+    const say = (text: string) => process.stderr.write(`  ${duration(at).padStart(8)}  ${whose}${printable(text).slice(0, CHARS)}\n`);
+    const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+    if (delivery !== undefined) for (const text of deliveryTexts(delivery)) say(text);
+    for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[])) say(effectText(effect, entry));
+    const { event } = entry;
+    if (event?.kind === 'step') say(`${event.step}: ${event.because.map(({ detector }) => detector).join(', ')}`);
+    else if (event?.kind === 'control') say(`${event.control === 'none' ? 'resumed' : event.control} by ${event.by}: ${event.reason}`);
+    else if (event?.kind === 'approval') say(`call ${event.id}: ${event.verdict} by ${event.by}`);
+    // The end of the run itself is said by the command.
+    if (event?.kind === 'ended' && agent !== '') say(endText(event.outcome));
+  }
+}
+
+const endText = (outcome: Outcome): string => `${outcomeText(outcome)}${'message' in outcome ? `: ${outcome.message}` : ''}`;
+
+function deliveryTexts(delivery: Delivery): string[] {
+  switch (delivery.kind) {
+    case 'start':
+      return [];
+    case 'reply':
+      return delivery.results.map((result) =>
+        'error' in result
+          ? `← ${result.id}  ${result.error.code}: ${result.error.message}`
+          : `← ${result.id}  ${result.handle === undefined ? '' : 'unread: '}${JSON.stringify(result.value)}`,
+      );
+    case 'child_ended':
+      return [`← ${delivery.id}  child ${endText(delivery.outcome)}`];
+    case 'message':
+      return [`← message from ${delivery.from.agent}  ${JSON.stringify(delivery.body)}`];
+    case 'notice':
+      return [`← notice (${delivery.detector}): ${delivery.text}`];
+    case 'cancel':
+      return [`← cancel: ${delivery.reason}`];
+    default:
+      return [`← ${delivery.kind}`];
+  }
+}
+
+function effectText(effect: Effect, { decisions }: Entry): string {
+  const decision = decisionOn(effect, new Map(decisions.map((each) => [each.id, each])));
+  const denied =
+    decision?.verdict === 'deny'
+      ? `  denied: ${decision.code ?? ''} ${decision.message ?? ''}`
+      : decision?.verdict === 'ask'
+        ? `  waits for a person (${(decision.rules ?? []).join(', ')})`
+        : '';
+  switch (effect.kind) {
+    case 'call':
+      return `→ ${effect.id}  ${decision?.tool ?? `capability ${effect.cap}`} ${JSON.stringify(effect.input)}${denied}`;
+    case 'send':
+      return `→ ${effect.id}  send ${JSON.stringify(effect.body)}${denied}`;
+    case 'reply':
+      return `reply to ${effect.to}  ${effect.error === undefined ? JSON.stringify(effect.value ?? null) : `error: ${effect.error.message}`}`;
+    case 'spawn':
+      return `→ ${effect.id}  spawn ${effect.agent} ${JSON.stringify(effect.input)}${denied}`;
+    case 'timer':
+      return `→ ${effect.id}  sleep ${duration(effect.ms)}`;
+    case 'log':
+      return `log ${effect.level}  ${effect.text}`;
+    case 'emit':
+      return `emit ${effect.event}  ${JSON.stringify(effect.data ?? null)}`;
+    case 'finish':
+      return effect.error === undefined ? 'finish' : `finish with an error: ${effect.error.message}`;
+    case 'abort':
+      return `abandon ${effect.id}`;
+    case 'open':
+      return `→ ${effect.id}  open handle ${effect.handle}${denied}`;
+    case 'drop':
+      return `drop handle ${effect.handle}`;
+    case 'dispose':
+      return `drop capability ${effect.cap}`;
+    case 'checkpoint':
+      return 'checkpoint';
+    case 'listen':
+      return effect.on ? 'listen for messages' : 'listen no more';
+  }
+}

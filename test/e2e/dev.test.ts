@@ -1,0 +1,169 @@
+/** `corral dev` as the host it stands for: its guards, its questions, and what it does for real. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { shortFolder } from '../front.ts';
+import { until } from '../until.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+const HAS_TERMINALS = spawnSync('script', ['--version']).status === 0;
+
+const CONFIG = `import { defineConfig, tool, ToolError } from '@corral/server/config';
+import * as z from 'zod';
+export default defineConfig({
+  policies: 'none',
+  risk: { 'bank.*': { ask: 100, two: 500, never: 1_000 } },
+  tools: [
+    tool({ name: 'bank.pay', description: 'Pays.', input: z.object({ to: z.string(), amount: z.number() }), output: z.object({ paid: z.number() }),
+      annotations: { money: 'amount', destinations: ['to'] },
+      run: ({ amount }) => { if (amount === 7) throw new Error('HTTP 500: kaputt'); return { paid: amount }; } }),
+    tool({ name: 'shop.price', description: 'Price.', input: z.object({}), output: z.object({ price: z.number() }),
+      annotations: { readOnly: true, destructive: false, openWorld: false, returns: 'trusted' }, run: () => ({ price: 3 }) }),
+  ],
+});
+`;
+const BUYER = `import { defineAgent } from '@corral/guest';
+const asker = defineAgent({ name: 'asker', purpose: 'asks', uses: { price: 'tool:shop.price' },
+  run: async ({ caps, log }: any) => { log('I ask'); return (await caps.price({})).price; } });
+export default defineAgent({ name: 'buyer', purpose: 'buys', uses: { pay: 'tool:bank.pay', price: 'tool:shop.price' }, spawns: { asker },
+  budget: { money_micros: 10_000_000_000 },
+  run: async ({ caps, spawn, input }: any) => {
+    const end = await spawn(asker, {}, { caps: { price: caps.price } }).ended;
+    return [end.output, await caps.pay({ to: 'bob', amount: input.amount })];
+  } });
+`;
+
+interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(folder: string, args: readonly string[], command: readonly string[] = [process.execPath, MAIN]) {
+  const [file = '', ...first] = command;
+  const child: ChildProcess = spawn(file, [...first, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  let err = '';
+  child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
+  child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
+  const said = new Promise<Said>((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+  return { child, said, all: () => `${out}${err}` };
+}
+
+/** Without a terminal. */
+async function dev(folder: string, ...args: string[]): Promise<Said> {
+  const started = run(folder, ['dev', ...args]);
+  started.child.stdin?.end();
+  return started.said;
+}
+
+async function project(files: Readonly<Record<string, string>> = { 'buyer.ts': BUYER }): Promise<string> {
+  const folder = await shortFolder();
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+  for (const [name, text] of Object.entries({ 'corral.config.ts': CONFIG, ...files })) await writeFile(join(folder, name), text);
+  return folder;
+}
+
+const amount = (n: number) => ['--input', JSON.stringify({ amount: n })];
+
+test(
+  'what cannot be undone is not run without a word: a fake stands for it, or somebody said that it is real',
+  { timeout: 180_000 },
+  async () => {
+    const folder = await project();
+    const refused = await dev(folder, 'buyer.ts', ...amount(50));
+    expect(refused).toMatchObject({ code: 2, out: '' });
+    expect(refused.err).toContain('real tools: bank.pay (CANNOT BE UNDONE), shop.price (reads)');
+    expect(refused.err).toMatch(/may call bank\.pay for real.*--fake bank\.pay=FILE\.json.*--real/su);
+    await writeFile(join(folder, 'paid.json'), '{ "paid": 49 }');
+    const faked = await dev(folder, 'buyer.ts', '--fake', 'bank.pay=paid.json', ...amount(50));
+    expect(JSON.parse(faked.out)).toEqual([3, { paid: 49 }]);
+    await writeFile(join(folder, 'paid.json'), '{ "paid": "much" }');
+    const unfit = await dev(folder, 'buyer.ts', '--fake', 'bank.pay=paid.json', ...amount(50));
+    expect(unfit).toMatchObject({ code: 1 });
+    expect(unfit.err).toMatch(/paid\.json: paid: .*expected number, received string/u);
+    expect(unfit.err).toContain('← 2  CORRAL_RESULT_INVALID: The fake of bank.pay does not fit its output schema.');
+    expect((await dev(folder, 'buyer.ts', '--fake', 'bank.pya=paid.json', ...amount(50))).err).toContain('Did you mean bank.pay?');
+    const real = await dev(folder, 'buyer.ts', '--real', ...amount(50));
+    expect(JSON.parse(real.out)).toEqual([3, { paid: 50 }]);
+    // The child's own effects, and how it ended.
+    for (const line of ['asker │ log info  I ask', 'asker │ → 1  shop.price {}', '← 1  child completed']) expect(real.err).toContain(line);
+  },
+);
+
+test(
+  'the rules of the configuration hold, found beside the agent, and a tool that throws is heard whole',
+  { timeout: 180_000 },
+  async () => {
+    const folder = await project();
+    const elsewhere = await shortFolder();
+    const file = join(folder, 'buyer.ts');
+    const denied = await dev(elsewhere, file, '--real', ...amount(1_001));
+    expect(denied).toMatchObject({ code: 1 });
+    expect(denied.err).toMatch(/Policies: those of the configuration[^]*Thresholds[^]*denied: CORRAL_DENIED .*risk\/bank\.\*\/never/u);
+    const asked = await dev(elsewhere, file, '--real', ...amount(101));
+    expect(asked.err).toMatch(/waits for a person \(risk\/bank\.\*\/ask\)[^]*deny by terminal[^]*no terminal to ask at/u);
+    const thrown = await dev(elsewhere, file, '--real', ...amount(7));
+    expect(thrown.err).toMatch(/bank\.pay: Error: HTTP 500: kaputt[^]*corral\.config\.ts:\d+/u);
+    expect(thrown.err).toMatch(/← 2 {2}CORRAL_TOOL_FAILED: bank\.pay failed\./u);
+  },
+);
+
+test.skipIf(!HAS_TERMINALS)(
+  'at a terminal it asks before what is real, and for each person of an approval',
+  { timeout: 180_000 },
+  async () => {
+    const folder = await project();
+    const command = `'${process.execPath}' '${MAIN}' dev buyer.ts --input '{"amount":600}'`;
+    const { child, said, all } = run(folder, [], ['script', '-qec', command, '/dev/null']);
+    await until(() => all().includes('Go on? [y/N]'));
+    child.stdin?.write('y\n');
+    await until(() => all().includes('person 1 of 2'));
+    child.stdin?.write('y\n');
+    await until(() => all().includes('person 2 of 2'));
+    child.stdin?.write('y\n');
+    const { code, out } = await said;
+    expect(code).toBe(0);
+    expect(out).toContain('"paid": 600');
+  },
+);
+
+test('a service gets its message, and a run that is paused for a person ends where nobody is there', { timeout: 180_000 }, async () => {
+  const folder = await project({
+    'counter.ts': `import { defineService, handler } from '@corral/guest';
+import * as z from 'zod/mini';
+export default defineService({ name: 'counter', key: z.string(), state: z.object({ n: z.number() }), initial: { n: 0 }, on: {
+  add: handler({ message: z.object({ n: z.number() }), reply: z.number() }, async ({ message, state, log }) => { log('adding'); state.n += message.n; return state.n; }),
+  look: handler({ message: z.null(), reply: z.number() }, async ({ state }) => state.n) } });`,
+    'looper.ts': `import { defineAgent } from '@corral/guest';
+export default defineAgent({ name: 'looper', purpose: 'loops', uses: { price: 'tool:shop.price' },
+  run: async ({ caps }: any) => { for (let i = 0; i < 200; i++) await caps.price({}); } });`,
+  });
+  const counted = await dev(folder, 'counter.ts', '--on', 'add', '--input', '{"n":4}');
+  expect(counted).toMatchObject({ code: 0, out: '4\n' });
+  expect(counted.err).toContain('counter │ log info  adding');
+  expect((await dev(folder, 'counter.ts')).err).toContain('say which handler gets the message, with --on: add, look');
+  const looped = await dev(folder, 'looper.ts');
+  expect(looped).toMatchObject({ code: 1 });
+  expect(looped.err).toMatch(/looper is paused: repeat[^]*killed/u);
+});
+
+test('the configuration is watched, too: what is saved holds for the next run', { timeout: 180_000 }, async () => {
+  const folder = await project({
+    'asker.ts': `import { defineAgent } from '@corral/guest';
+export default defineAgent({ name: 'asker', purpose: 'asks', uses: { price: 'tool:shop.price' }, run: async ({ caps }: any) => (await caps.price({})).price });`,
+  });
+  const { child, all } = run(folder, ['dev', 'asker.ts', '--watch']);
+  child.stdin?.end();
+  await until(() => /completed in[^]*waiting for a save/u.test(all()));
+  expect(all()).toContain('{"price":3}');
+  await writeFile(join(folder, 'corral.config.ts'), CONFIG.replace('price: 3', 'price: 4'));
+  await until(() => all().includes('{"price":4}'));
+  await writeFile(join(folder, 'corral.config.ts'), CONFIG.replace('risk:', 'rsik:'));
+  await until(() => all().includes('CORRAL_CONFIG_INVALID'));
+  await writeFile(join(folder, 'corral.config.ts'), CONFIG.replace('price: 3', 'price: 5'));
+  await until(() => all().includes('{"price":5}'));
+});
