@@ -83,7 +83,7 @@ const hosts = supervisors === 1 ? '' : ` --supervisors ${supervisors}`;
 const again = (seed: number) =>
   `npm run sim -- --seed ${seed}${hosts}${values.mutation === undefined ? '' : ` --mutation ${values.mutation}`}`;
 
-const fleet = (hosts: number, temper = FLEET): Partial<Temper> | undefined => (hosts === 1 ? undefined : { ...temper, supervisors: hosts });
+const fleet = (hosts: number): Partial<Temper> | undefined => (hosts === 1 ? undefined : { ...FLEET, supervisors: hosts });
 
 async function one(seed: number, temper: Partial<Temper> | undefined = fleet(supervisors)): Promise<Result> {
   world = new World(seed, values.verbose, temper);
@@ -93,12 +93,12 @@ async function one(seed: number, temper: Partial<Temper> | undefined = fleet(sup
 /** Runs every story again. */
 async function stories(): Promise<void> {
   const { STORIES } = await import('./stories.ts');
-  const { PLAIN, PLAIN_FLEET } = await import('./temper.ts');
+  const { PLAIN } = await import('./temper.ts');
   let broken = 0;
   for (const { seeds, said, wrong, why, supervisors: many = 1 } of STORIES) {
     console.log(`${said}\n  the ${wrong}: ${why}`);
     for (const seed of seeds) {
-      const { violation } = await one(seed, fleet(many, PLAIN_FLEET) ?? PLAIN);
+      const { violation } = await one(seed, fleet(many) ?? PLAIN);
       if (violation === undefined) continue;
       broken += 1;
       console.log(`  seed ${seed}: ${violation}`);

@@ -112,4 +112,11 @@ export const STORIES: readonly Story[] = [
     why: 'paused runs kept all cells of their host for the grace of a pause, since the operators asked the other host to resume them',
     supervisors: 2,
   },
+  {
+    seeds: [615522365],
+    said: 'approve failed: the money of a tenant does not suffice, others have spent of it meanwhile',
+    wrong: 'product',
+    why: 'a person who approved a call was told that it is decided again; now the approval is, and says that the account is spent',
+    supervisors: 2,
+  },
 ];

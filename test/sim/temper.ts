@@ -91,9 +91,6 @@ function hintsFrom(dice: Dice): RumourTemper {
 /** Not simulated with several hosts: configurations of which each host has its own. */
 export const FLEET: Partial<Temper> = { varied: false };
 
-/** Worlds of several hosts as they were when the first seeds of such were recorded. */
-export const PLAIN_FLEET: Partial<Temper> = { ...FLEET, midnight: undefined };
-
 /** Worlds as they were when the first seeds were recorded, without the kinds of trouble added since. */
 export const PLAIN: Partial<Temper> = {
   quarantine_every_ms: Number.POSITIVE_INFINITY,

@@ -1,11 +1,15 @@
 /** Operations on one run take turns, so that each finds what the one before has left. */
+import type { Broker } from '@corral/broker/broker';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
+import type { Store } from '@corral/protocol/ports/store';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
 
 export const isFull = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_DISK_FULL';
+
+const isSpent = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_SPENT_ELSEWHERE';
 
 export const isStale = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_EPOCH_STALE';
 
@@ -20,12 +24,19 @@ export function alive(id: RunId, run: Run | undefined): Run {
   return run;
 }
 
+export interface RunTurnsOptions {
+  readonly clock: Clock;
+  readonly residency: Pick<Residency, 'hold'>;
+  readonly store: Pick<Store, 'spend'>;
+  readonly broker: Pick<Broker, 'accounts'>;
+}
+
 export class RunTurns {
-  readonly #options: { readonly clock: Clock; readonly residency: Pick<Residency, 'hold'> };
+  readonly #options: RunTurnsOptions;
   /** The last operation on each run. */
   readonly #turns = new Map<RunId, Promise<unknown>>();
 
-  constructor(options: { readonly clock: Clock; readonly residency: Pick<Residency, 'hold'> }) {
+  constructor(options: RunTurnsOptions) {
     this.#options = options;
   }
 
@@ -58,7 +69,11 @@ export class RunTurns {
         // A commit that did not fit on the disk fails those after it too. Try once more from the durable state; the store keeps space for
         // that. A commit that is stale was refused since another node has taken the run: then the claim names that node.
         if (isFull(error) || isStale(error)) return attempt();
-        throw error;
+        if (!isSpent(error)) throw error;
+        // Other nodes have spent what a person wants to reserve. The operation says so once that has been read.
+        const { broker, store, clock } = this.#options;
+        await broker.accounts?.follow(store, clock.now());
+        return attempt();
       }
     })();
     this.#turns.set(id, turn);
