@@ -325,7 +325,7 @@ export class Oracle extends Book {
         if (call?.approval === 'waiting') call.approval = 'withdrawn';
         continue;
       }
-      this.taint.asked(known, effect, decision !== undefined && decision.verdict !== 'deny');
+      this.taint.asked(known, effect, decision);
       if (this.governed && effect.kind === 'call' && decision !== undefined)
         ruled(this, known, decision, (effect.input as { n: number }).n, entry.at, where);
       if (decision === undefined || decision.verdict === 'deny') {

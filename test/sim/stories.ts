@@ -119,4 +119,11 @@ export const STORIES: readonly Story[] = [
     why: 'a person who approved a call was told that it is decided again; now the approval is, and says that the account is spent',
     supervisors: 2,
   },
+  {
+    seeds: [615523044],
+    said: 'a reply is labelled as influenced by a stranger; it is clean',
+    wrong: 'oracle',
+    why: 'a refusal to open a handle told how long its value is, which counts as read',
+    supervisors: 2,
+  },
 ];

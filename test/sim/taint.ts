@@ -2,6 +2,7 @@
  * Computes which runs have read untrusted text, independently of the product: from their deliveries, the handles they opened,
  * and the knowledge of the runs that wrote to them. Only a value that was read raises the label; a handle does not until it is opened.
  */
+import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
 import type { RunId } from '@corral/protocol/ids';
@@ -106,8 +107,9 @@ export class Taint {
         strange && (result.error.code === 'CORRAL_TOOL_FAILED' || (result.error.code === 'CORRAL_UNKNOWN_RESULT' && isTools(call)));
   }
 
-  /** Records an effect, and whether it was allowed. */
-  asked({ knows, record }: Known, effect: Effect, allowed: boolean): void {
+  /** Records an effect with its decision. */
+  asked({ knows, record }: Known, effect: Effect, decision: Decision | undefined): void {
+    const allowed = decision !== undefined && decision.verdict !== 'deny';
     const { tainted, handles } = knows;
     const behind = (slots: readonly { readonly handle: number }[] = []) => slots.map(({ handle }) => handles[handle - 1] === true);
     if (effect.kind === 'open' && allowed) knows.opening.set(effect.id, handles[effect.handle - 1] === true);
@@ -117,6 +119,10 @@ export class Taint {
     else if (effect.kind === 'reply') this.#carried.set(effect.to, { tainted, handles: [] });
     else if (effect.kind === 'checkpoint' && record.service !== undefined)
       this.#kept.set(`${record.tenant} ${record.service.key}`, tainted);
+    if (decision?.peeked !== true) return;
+    // The decision tells the run something about what is behind the handles, such as its length.
+    const seen = effect.kind === 'open' ? [effect] : 'handles' in effect ? effect.handles : [];
+    knows.tainted ||= behind(seen).some(Boolean);
   }
 
   /** Checks the label of a new child: it is that of its parent at the spawn. */
