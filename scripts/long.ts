@@ -58,6 +58,12 @@ const LONG: Readonly<Record<string, Long>> = {
     slice: ['--no-node-snapshot', 'test/e2e/chaos/main.ts', '--runs', '40', '--kills', '12'],
     box: [60, 4],
   },
+  outside: {
+    what: 'the packages, installed and used from other folders, with the registry that npm is configured with',
+    whole: tests('test/e2e/outside'),
+    slice: tests('test/e2e/outside'),
+    box: [15, 10],
+  },
   hostile: {
     what: 'hostile guests on a real host; whole, their times are judged too',
     whole: hostile(),
