@@ -21,6 +21,7 @@ const TASKS = {
   bench: () => ['--no-node-snapshot', inRoot('test/bench/main.ts'), ...args],
   chaos: () => ['--no-node-snapshot', inRoot('test/e2e/chaos/main.ts'), ...args],
   escape: () => ['--no-node-snapshot', inRoot('test/escape/main.ts'), ...args],
+  release: () => [inRoot('scripts/release.ts'), ...args],
   pack: () => [inRoot('scripts/pack.ts'), ...args],
   eval: () => ['--no-node-snapshot', inRoot('test/evals/main.ts'), ...args],
   scoreboard: () => ['--no-node-snapshot', inRoot('test/hostile/scoreboard/main.ts'), ...args],

@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--json]`: measures and prints figures. Only `soak` can fail. */
 import { api } from './api.ts';
 import { callClosed, callEffect } from './calls.ts';
+import { commands } from './commands.ts';
 import { decide } from './decide.ts';
 import { detect } from './detect.ts';
 import { everything } from './everything.ts';
@@ -32,6 +33,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   detect,
   everything,
   turns,
+  commands,
 };
 
 // The soak has no figures with floors, and takes its own arguments.

@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** What a shell of a user has, and how npm reaches its registry. Compilers are set to programs that do not exist. */
+/** The environment of a user's shell, with the way by which npm reaches its registry. Compilers are set to programs that do not exist. */
 function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept =
     /^(?:HOME|USER|LANG|TMPDIR|SystemRoot|.*_proxy|.*_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|npm_config_(?:registry|cache|userconfig|cafile))$/;
@@ -78,7 +78,7 @@ export class Elsewhere {
     return this.start(command, args).said;
   }
 
-  /** What a command printed. @throws with everything it said, unless it ended with 0 */
+  /** The output of a command. @throws with everything it said, unless it ended with 0 */
   async ok(command: string, ...args: string[]): Promise<string> {
     const { code, out, err } = await this.run(command, ...args);
     if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${out}\n${err}`);

@@ -15,7 +15,8 @@ import { Elsewhere } from './elsewhere.ts';
 import { filesOf, serveRegistry, type Registry } from './registry.ts';
 
 const PACK = fileURLToPath(new URL('../../../scripts/pack.ts', import.meta.url));
-const NAMES = ['corral', '@corral/client', '@corral/guest', '@corral/node', '@corral/testing', 'create-corral'];
+const RELEASE = fileURLToPath(new URL('../../../scripts/release.ts', import.meta.url));
+const NAMES = new Set(['corral', '@corral/client', '@corral/guest', '@corral/node', '@corral/testing', 'create-corral']);
 
 let packs: string;
 let registry: Registry;
@@ -69,7 +70,7 @@ async function orderSofa(at: Elsewhere): Promise<void> {
   expect(why).toContain('approved    by token:owner');
 }
 
-/** What the editor says of code that no isolate has. */
+/** The compiler, and so an editor, refuses globals that no isolate has. */
 async function knowsIsolate(at: Elsewhere): Promise<void> {
   await writeFile(
     join(at.folder, 'agents/wrong.ts'),
@@ -95,12 +96,46 @@ describe('the tarballs', () => {
       expect(manifest).toMatchObject({ version, license: 'Apache-2.0', publishConfig: { provenance: true } });
       expect(manifest).not.toHaveProperty('private');
       expect(manifest).not.toHaveProperty('scripts');
-      const unpublished = Object.keys((manifest['dependencies'] ?? {}) as object).filter(
-        (name) => name.startsWith('@corral/') && !NAMES.includes(name),
-      );
+      const unpublished = Object.keys(manifest['dependencies'] ?? {}).filter((name) => name.startsWith('@corral/') && !NAMES.has(name));
       expect(unpublished).toEqual([]);
     }
   });
+});
+
+describe('a release', () => {
+  const release = async (changelog: string) => {
+    const file = join(packs, 'changelog.md');
+    await writeFile(file, changelog);
+    const args = [RELEASE, '--dry-run', '--json', '--packed', packs, '--changelog', file];
+    const { stdout, code } = await promisify(execFile)(process.execPath, args).then(
+      (said) => ({ ...said, code: 0 }),
+      (error: { stdout: string; code: number }) => error,
+    );
+    return {
+      code,
+      plan: JSON.parse(stdout) as { packages: { name: string; files: string[] }[]; refused: string[]; changelog: string | null },
+    };
+  };
+
+  test('of a version with an entry in the changelog says what would be published', async () => {
+    const { code, plan } = await release(`# Changelog\n\n## Unreleased\n\n## ${version} - 2026-11-29\n\n- It can be installed.\n`);
+    expect(code).toBe(0);
+    expect(plan).toMatchObject({ version, changelog: '- It can be installed.', refused: [] });
+    expect(new Set(plan.packages.map(({ name }) => name))).toEqual(NAMES);
+    for (const one of plan.packages) expect(one).toMatchObject({ version, access: 'public', provenance: true });
+    expect(plan.packages.find(({ name }) => name === 'corral')?.files).toEqual(
+      expect.arrayContaining(['bin/corral.mjs', 'dist/image-base.json']),
+    );
+  });
+
+  test.each(['## Unreleased\n\n- It can be installed.\n', '## 9.9.9\n\n- Another one.\n', '## VERSION\n\n## 0.0.1\n\n- The first.\n'])(
+    'of a version without an entry is refused: %j',
+    async (changelog) => {
+      const { code, plan } = await release(changelog.replace('VERSION', version));
+      expect(code).toBe(1);
+      expect(plan.refused).toEqual([expect.stringContaining(`no entry "## ${version}"`)]);
+    },
+  );
 });
 
 test('npm create corral in an empty folder: installed, checked, tested, hosted, approved', { timeout: 600_000 }, async () => {
@@ -177,10 +212,10 @@ test(
     const node = (await at.ok('node', '--version')).trim();
     await at.ok('npm', 'install', 'corral', ...(runsOn(node) ? [] : ['@corral/node']));
     await at.corral('init');
-    for (const [file, text] of Object.entries(THEIRS))
-      if (file !== 'package.json') expect(await readFile(join(at.folder, file), 'utf8')).toBe(text);
+    const { 'package.json': before = '', ...untouched } = THEIRS;
+    for (const [file, text] of Object.entries(untouched)) expect(await readFile(join(at.folder, file), 'utf8')).toBe(text);
     const manifest = JSON.parse(await readFile(join(at.folder, 'package.json'), 'utf8')) as { scripts: object };
-    const own = JSON.parse(THEIRS['package.json'] ?? '') as { scripts: object; devDependencies: object };
+    const own = JSON.parse(before) as { scripts: object; devDependencies: object };
     expect(manifest).toMatchObject(own);
     expect(Object.keys(manifest.scripts)).toEqual([...Object.keys(own.scripts), 'dev', 'corral:test', 'types', 'check']);
     expect((await at.run(join(at.folder, 'node_modules/.bin/corral'), 'init')).code).toBe(2);
