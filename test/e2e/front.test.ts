@@ -132,7 +132,7 @@ describe('a developer’s first hour', () => {
     const tested = await start(['test'], home).said;
     expect(tested.code).toBe(0);
     expect(tested.out).toMatch(/pass 1/);
-    const dev = ['dev', 'agents/buyer.ts', '--config', 'corral.config.ts', '--input', '@agents/order.json'];
+    const dev = ['dev', 'agents/buyer.ts', '--config', 'corral.config.ts', '--input', '@agents/order.json', '--real'];
     const { code, out, err } = await start(dev, home).said;
     expect([code, JSON.parse(out)]).toEqual([0, { order: expect.stringMatching(/^order run_/) as string, amount: 80 }]);
     expect(err).toContain('shop.price {"item":"lamp"}');
