@@ -223,8 +223,49 @@ describe('corral ps', () => {
     const run = await submitted('sleeper');
     await until(() => out.includes(run), 'the list with the new run');
     await corral('kill', run, '-m', 'done with it');
-    await until(() => out.split('RUN').length > 3, 'the list without it');
-    expect(out.split('RUN').at(-1)).not.toContain(run);
+    const last = () => out.split('RUN').at(-1) ?? '';
+    await until(() => !last().includes(run), 'the list without it');
+    expect(last()).toMatch(/^ +AGENT/);
+  });
+});
+
+describe('the runs of a folder whose host is down', () => {
+  test('are those that its host listed, with the same filters, and without erased ones', async () => {
+    const { data, deploy, admin, host } = await front();
+    await deploy(HELLO);
+    await deploy(SLEEP);
+    const runs = [];
+    for (const agent of ['hello', 'sleeper', 'hello', 'hello']) {
+      const { run } = await admin.submitRun({ body: { agent, input: { name: 'Ada' } } });
+      if (agent === 'hello') await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+      runs.push(run);
+    }
+    const [first = '', sleeper = ''] = runs;
+    await admin.operate({ body: { operation: 'pause', target: { run: sleeper as never }, reason: 'look' } });
+    const on = (...args: string[]) => command(['ps', ...args, '--data', data]);
+    const looks = async () => [
+      (await on('-o', 'name')).out,
+      (await on('--all', '-o', 'name')).out,
+      (await on('--all', '--agent', 'hello', '-n', '2', '-o', 'name')).out,
+      (await on('--ended', 'comp', '-o', 'name')).out,
+      (await on('--paused', '-o', 'name')).out,
+      (await on('--all', '-q', first.slice(4), '-o', 'name')).out,
+      (await on('--agent', 'hlelo')).err.replaceAll(/^.*Did you mean/gs, ''),
+    ];
+    const up = await looks();
+    expect(up[0]).toBe(`${sleeper}\n`);
+    expect(up[1]).toBe(`${runs.toReversed().join('\n')}\n`);
+    await host.close(2_000);
+    const down = await looks();
+    expect(down.slice(0, 6)).toEqual(up.slice(0, 6));
+    expect(down[6]).toContain('hello?');
+    const { out, err } = await on('--all', '-n', '2');
+    expect(out.split('\n')[1]).toMatch(/^run_\w+ +hello +completed +\d+[smh]/);
+    expect(err).toContain(`no host is up on ${data}`);
+    const cursor = /more: --cursor (\S+)/.exec(out)?.[1] ?? '';
+    expect((await on('--all', '--cursor', cursor, '-o', 'name')).out).toBe(`${runs.slice(0, 2).toReversed().join('\n')}\n`);
+    expect(await command(['erase', first, '--data', data])).toMatchObject({ code: 0 });
+    expect((await on('--all', '-o', 'name')).out).toBe(`${runs.slice(1).toReversed().join('\n')}\n`);
   });
 });
 

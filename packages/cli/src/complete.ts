@@ -9,7 +9,7 @@ import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
 import { hostOrFolder, type HostFlags, type Place } from './connect.ts';
 import { ENDS, FORMS } from './commands/ps.ts';
 import { stateOf } from './screen/states.ts';
-import { inFolder } from './named-runs.ts';
+import { runsInFolder } from './folder-runs.ts';
 
 interface Candidate {
   readonly value: string;
@@ -125,14 +125,8 @@ async function runs(place: Place, live: boolean, word: string, signal: AbortSign
   const named = (run: string) => (word === '' || 'run_'.startsWith(word) || /^(?:run_|@)/.test(word) ? run : run.slice('run_'.length));
   const last = { value: '@last', note: 'the run that you submitted last' };
   if ('data' in place) {
-    const ids = await inFolder(place.data, (store) => store.ids(live ? { ended: false } : {}));
-    return [
-      last,
-      ...ids
-        .toReversed()
-        .slice(0, MOST)
-        .map((run) => ({ value: named(run) })),
-    ];
+    const { items } = await runsInFolder(place.data, { live, limit: MOST }, Date.now());
+    return [last, ...items.map((item) => ({ value: named(item.run), note: `${item.agent}  ${stateOf(item)}` }))];
   }
   const text = word.replace(/^run_/, '');
   const query = { limit: MOST, ...(live ? { live: 'true' } : {}), ...(text === '' || text.startsWith('@') ? {} : { q: text }) };

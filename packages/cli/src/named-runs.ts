@@ -7,6 +7,8 @@ import type { Client } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import { RunId } from '@corral/protocol/ids';
 import type { SqliteStore } from '@corral/store/sqlite';
+import { allIds } from './folder-runs.ts';
+import { withReading } from './folder.ts';
 import { hostOrFolder, type HostFlags } from './connect.ts';
 
 const LAST = '@last';
@@ -44,9 +46,12 @@ async function wholeId(text: unknown, flags: HostFlags): Promise<unknown> {
   const [, begins] = SHORT.exec(text) ?? [];
   if (text !== LAST && begins === undefined) return text;
   const place = await hostOrFolder(flags);
-  if (begins === undefined) return 'client' in place ? lastAt(place.client) : inFolder(place.data, lastOf);
+  if (begins === undefined) return 'client' in place ? lastAt(place.client) : withReading(place.data, lastOf);
   const id = `run_${begins}`;
-  return oneOf(id, 'client' in place ? await beginningAt(place.client, id) : await inFolder(place.data, (store) => beginningIn(store, id)));
+  return oneOf(
+    id,
+    'client' in place ? await beginningAt(place.client, id) : await withReading(place.data, (store) => beginningIn(store, id)),
+  );
 }
 
 function oneOf(begins: string, [first, ...others]: readonly RunId[]): RunId {
@@ -84,19 +89,12 @@ async function lastAt(client: Client): Promise<RunId> {
   throw new CorralError('CORRAL_RUN_UNKNOWN', `${LAST} is the run that you submitted last, and ${principal} submitted none here.`);
 }
 
-/** Reads a folder on which no host runs. */
-export async function inFolder<T>(data: string, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  // Loaded on demand: this module loads the supervisor.
-  const { withReading } = await import('./folder.ts');
-  return withReading(data, work);
-}
-
 const beginningIn = async (store: SqliteStore, begins: string): Promise<RunId[]> =>
-  (await store.ids({})).filter((run) => run.startsWith(begins));
+  (await allIds(store)).filter((run) => run.startsWith(begins));
 
 /** The newest run of a folder without a parent. */
 async function lastOf(store: SqliteStore): Promise<RunId> {
-  const ids = await store.ids({});
+  const ids = await allIds(store);
   for (let end = ids.length; end > 0; end -= PAGE) {
     const runs = await store.runs({ among: ids.slice(Math.max(0, end - PAGE), end) });
     const newest = runs.findLast(({ record }) => record.parent === undefined);

@@ -140,6 +140,7 @@ export const MACHINE = {
     2_000_000,
     100_000_000,
   ),
+  log_buffer_bytes: limit('lines of the log of a host that wait for a slow reader; later ones are dropped', 8 * MIB, 64 * MIB),
   tool_frame_bytes: limit('one message between a host and the process of its configured tools', 16 * MIB, 64 * MIB),
   tool_load_ms: limit('time the code of a configuration has to load and to say what tools it offers', 30_000, 600_000),
   tool_wait_ms: limit('time a call waits for the process of its tool, while that is started again', 5_000, 60_000, 0),

@@ -22,6 +22,7 @@ import type { KeptFiles } from './config/read.ts';
 import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
 import type { ServerContext } from './http/context.ts';
+import { logEvents } from './events/log.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
 import { Authenticator } from './people/authenticate.ts';
@@ -187,6 +188,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       failed: (error) => log?.error({ err: error }, 'events could not be written; followers that come back will miss some'),
     });
     undo.push(() => feed.close());
+    if (log !== undefined) logEvents(feed, log);
     const starter: Actor = { id: `user:${userInfo().username}`, roles: [] };
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);

@@ -1,10 +1,11 @@
 /** `corral up`: a host in its own process, from its start to its orderly end. */
 import { readFile } from 'node:fs/promises';
 import { styleText } from 'node:util';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { CorralError } from '@corral/protocol/errors';
 import { osWall } from '@corral/supervisor';
 import { guardLines, guardsOf } from './config/guards.ts';
+import { hostLogger, type LogLevel } from './events/log-lines.ts';
 import { startHost, type RunningHost } from './host.ts';
 
 export interface UpOptions {
@@ -22,6 +23,8 @@ export interface UpOptions {
   readonly requireWalls?: string;
   readonly oneWall?: boolean;
   readonly json?: boolean;
+  /** Least level of the lines in the log; the default is `info`. */
+  readonly log?: LogLevel;
 }
 
 const TERMINATED = 143;
@@ -41,7 +44,7 @@ export async function up(options: UpOptions): Promise<never> {
     options.tlsCert === undefined || options.tlsKey === undefined
       ? undefined
       : { cert: await file(options.tlsCert), key: await file(options.tlsKey) };
-  const logger = pino({ level: 'warn', base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const logger = hostLogger(options.log ?? 'info', process.stderr.isTTY && options.json !== true ? process.stderr : undefined);
   const { read, write } = options;
   const host = await startHost({
     data: options.data,

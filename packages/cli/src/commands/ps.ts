@@ -1,13 +1,13 @@
 /** `corral ps`: the runs of a host, as a table for people or in a form for programs. */
 import type { Command } from 'commander';
 import { createLogUpdate } from 'log-update';
-import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { Waiting } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
 import { Outcome } from '@corral/protocol/model/outcome';
 import { didYouMean } from '@corral/protocol/nearest';
-import { connect, hostFlags, type HostFlags } from '../connect.ts';
+import { hostFlags, hostOrFolder, type HostFlags, type Place } from '../connect.ts';
+import { runsInFolder, type FolderPage, type FolderRun } from '../folder-runs.ts';
 import { chargedText } from '../screen/amounts.ts';
 import { stateColour, stateOf, type Summary } from '../screen/states.ts';
 import { age, duration, printable, table, type Column } from '../screen/table.ts';
@@ -27,7 +27,7 @@ interface PsFlags extends HostFlags, SelectorFlags {
   readonly watch?: boolean;
   readonly output?: string;
 }
-type Page = RouteAnswer<'listRuns'>;
+type Page = RouteAnswer<'listRuns'> | FolderPage;
 type Form = 'table' | 'wide' | 'json' | 'name';
 
 export const FORMS: readonly Form[] = ['table', 'wide', 'json', 'name'];
@@ -36,7 +36,7 @@ const EVERY_MS = 1_000;
 
 export function psCommand(program: Command): void {
   hostFlags(program.command('ps'))
-    .description('list runs that have not ended, newest first')
+    .description('list runs that have not ended, newest first; of a host, or of a folder whose host is down')
     .option('-a, --all', 'also those that have ended')
     .option('--agent <name>', 'only of this agent')
     .option('--ended <how>', 'only those with this outcome: completed, killed, exceeded …')
@@ -56,12 +56,15 @@ export function psCommand(program: Command): void {
       `\nExamples:\n  corral ps --all --ended exceeded\n  corral ps --waiting resolution --older-than 15m\n  corral ps --all --since 2026-03-01T02:00Z --until 2026-03-01T02:20Z\n  corral ps --agent crawler -o name | xargs -n1 corral why`,
     )
     .action(async (flags: PsFlags) => {
-      const client = connect(flags);
       const form = formOf(flags);
-      if (flags.watch === true) return watched(() => listed(client, flags), form);
-      const page = await listed(client, flags);
+      const place = await hostOrFolder(flags);
+      if (flags.watch === true) return watched(() => listed(place, flags), form);
+      const page = await listed(place, flags);
       process.stdout.write(`${shown(page, form, process.stdout.columns).join('\n')}\n`);
       if (page.items.length === 0 && form !== 'json') process.stderr.write(`${nothing(flags)}\n`);
+      if ('data' in place && form !== 'json') process.stderr.write(`no host is up on ${place.data}; this is what the folder has\n`);
+      if ('unreadable' in page && page.unreadable > 0)
+        process.stderr.write(`${page.unreadable} not listed, because they cannot be read; \`corral verify\` says why\n`);
     });
 }
 
@@ -73,20 +76,21 @@ function formOf({ output, json }: PsFlags): Form {
   throw new CorralError('CORRAL_USAGE', `--output takes ${FORMS.join(', ')}, not ${output.slice(0, 60)}.${didYouMean(output, FORMS)}`);
 }
 
-function listed(client: Client, flags: PsFlags): Promise<Page> {
-  return client.listRuns({
-    query: {
-      limit: wholeNumber(flags.limit, '--limit'),
-      ...inTenant(flags),
-      ...(flags.all === true || flags.ended !== undefined ? {} : { live: 'true' }),
-      ...(flags.agent === undefined ? {} : { agent: flags.agent }),
-      ...(flags.ended === undefined ? {} : { ended_as: endArgument(flags.ended) }),
-      ...(flags.paused === true ? { control: 'paused' as const } : {}),
-      ...selectorArguments(flags, Date.now()),
-      ...(flags.search === undefined ? {} : { q: flags.search }),
-      ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
-    },
-  });
+function listed(place: Place, flags: PsFlags): Promise<Page> {
+  const live = flags.all !== true && flags.ended === undefined;
+  const now = Date.now();
+  const query = {
+    limit: wholeNumber(flags.limit, '--limit'),
+    ...inTenant(flags),
+    ...(flags.agent === undefined ? {} : { agent: flags.agent }),
+    ...(flags.ended === undefined ? {} : { ended_as: endArgument(flags.ended) }),
+    ...(flags.paused === true ? { control: 'paused' as const } : {}),
+    ...selectorArguments(flags, now),
+    ...(flags.search === undefined ? {} : { q: flags.search }),
+    ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
+  };
+  if ('data' in place) return runsInFolder(place.data, { ...query, live }, now);
+  return place.client.listRuns({ query: { ...query, ...(live ? { live: 'true' } : {}) } });
 }
 
 /** The beginning of an outcome's text, such as `exceeded` or `failed(CORRAL_STALLED)`. @throws CORRAL_USAGE */
@@ -139,23 +143,24 @@ interface TableOptions {
   readonly steady?: boolean;
 }
 
-export function runTable(items: readonly Summary[], { width, wide = false, steady = false }: TableOptions = {}): string[] {
+export function runTable(items: readonly (Summary | FolderRun)[], { width, wide = false, steady = false }: TableOptions = {}): string[] {
   const now = Date.now();
   const least = (n: number) => (steady ? { least: n } : {});
   // Shown only if a run was charged: most hosts never need the column.
   const spends = items.some((run) => chargedText(run) !== '');
-  const state = (text: string, row: number) => stateColour(text, items[row] as Summary);
+  const known = items.some((run) => run.calls !== null);
+  const state = (text: string, row: number) => stateColour(text, items[row] as Summary | FolderRun);
   const at = (ms: number | null) => (ms === null ? '' : new Date(ms).toISOString().slice(0, 19));
-  const columns: (Column & { readonly of: (run: Summary) => string; readonly if?: boolean })[] = [
+  const columns: (Column & { readonly of: (run: Summary | FolderRun) => string; readonly if?: boolean })[] = [
     { title: 'RUN', of: (run) => run.run },
     { title: 'AGENT', max: 30, min: 14, middle: true, of: (run) => (run.key === null ? run.agent : `${run.agent} ${printable(run.key)}`) },
     { title: 'STATE', max: 34, min: 12, ...least(11), paint: state, of: stateOf },
     { title: 'AGE', align: 'right', ...least(3), of: (run) => age(now - run.created_at) },
     { title: 'WAITS ON', max: 40, min: 10, ...least(16), goes: 5, of: (run) => printable(run.waiting_for) },
-    { title: 'CPU', align: 'right', ...least(8), goes: 4, of: (run) => duration(run.cpu_ms) },
-    { title: 'CALLS', align: 'right', ...least(5), goes: 3, of: (run) => String(run.calls) },
+    { title: 'CPU', align: 'right', ...least(8), goes: 4, if: known, of: (run) => (run.cpu_ms === null ? '' : duration(run.cpu_ms)) },
+    { title: 'CALLS', align: 'right', ...least(5), goes: 3, if: known, of: (run) => String(run.calls ?? '') },
     { title: 'SPENT', max: 40, min: 10, goes: 6, if: spends, of: chargedText },
-    { title: 'LEFT', align: 'right', goes: 2, of: (run) => (run.left === null ? '' : `${Math.round(run.left * 100)}%`) },
+    { title: 'LEFT', align: 'right', goes: 2, if: known, of: (run) => (run.left === null ? '' : `${Math.round(run.left * 100)}%`) },
     { title: 'BY', max: 24, min: 12, goes: 1, of: (run) => run.principal.replace(/^run:/, '') },
     { title: 'TENANT', if: wide, of: (run) => run.tenant },
     { title: 'VERSION', if: wide, of: (run) => run.version },

@@ -1,9 +1,11 @@
 /** `corral up`: starts a host with a front door and runs until a signal. */
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
+import { didYouMean } from '@corral/protocol/nearest';
 import { configHere, dataFolder, DATA } from '../connect.ts';
 
 const DEFAULT_PORT = 7070;
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 interface Flags {
   readonly data?: string;
@@ -18,6 +20,7 @@ interface Flags {
   readonly drain: string;
   readonly requireWalls?: string;
   readonly oneWall?: boolean;
+  readonly log: string;
   readonly json?: boolean;
 }
 
@@ -37,14 +40,18 @@ export function upCommand(program: Command): void {
     .option('--drain <ms>', 'how long calls under way may take to finish after SIGTERM; a second signal ends at once', '10000')
     .option('--require-walls <list>', 'do not start unless all of these walls stand, such as bubblewrap,seccomp,cgroup-memory')
     .option('--one-wall', 'start although only the isolate stands around agents, for several tenants or on an address beyond this machine')
-    .option('--json', 'print one line of JSON once it is up')
+    .option('--log <level>', `lines of the log on stderr: ${LEVELS.join(', ')}`, 'info')
+    .option('--json', 'print one line of JSON once it is up; the log is JSON on a terminal, too')
     .addHelpText('after', `\nExample:\n  corral up --data /var/lib/corral --port ${DEFAULT_PORT}`)
     .action(async (flags: Flags) => {
       const port = Number(flags.port);
       if (!Number.isInteger(port) || port < 0 || port > 65_535)
         throw new CorralError('CORRAL_USAGE', `--port takes a number from 0 to 65535, not ${flags.port}.`);
+      const log = LEVELS.find((level) => level === flags.log);
+      if (log === undefined)
+        throw new CorralError('CORRAL_USAGE', `--log takes ${LEVELS.join(', ')}, not ${flags.log}.${didYouMean(flags.log, LEVELS)}`);
       const config = configHere(flags.config);
       const { up } = await import('@corral/server/main');
-      await up({ ...flags, data: dataFolder(flags), port, drain: Number(flags.drain), ...(config === undefined ? {} : { config }) });
+      await up({ ...flags, log, data: dataFolder(flags), port, drain: Number(flags.drain), ...(config === undefined ? {} : { config }) });
     });
 }

@@ -1,6 +1,8 @@
 /** Rows in aligned columns, for characters of any width. */
 import stringWidth from 'string-width';
 
+export { printable } from '@corral/protocol/printable';
+
 export interface Column {
   readonly title: string;
   readonly align?: 'right';
@@ -124,12 +126,6 @@ export function duration(ms: number): string {
 export function clockTime(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   return `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(seconds % 60).padStart(2, '0')}`;
-}
-
-/** Text of a stranger with control characters removed, so that it cannot steer the terminal. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ');
 }
 
 /** Gives `812 B`, `1.4 MiB`. */

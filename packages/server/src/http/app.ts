@@ -5,6 +5,7 @@
 import swagger from '@fastify/swagger';
 import fastify, {
   LogController,
+  type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
@@ -58,6 +59,7 @@ import { serviceRoutes } from './routes/services.ts';
 import { totalsRoutes } from './routes/totals.ts';
 import { runRoutes } from './routes/runs.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
+import { logRequest } from '../events/log.ts';
 import { VERSION } from '../version.ts';
 
 export interface AppOptions {
@@ -136,6 +138,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     const refusal = channel.kind === 'network' ? hostRefusal(request.headers, settings.inForce().config.door.hosts) : undefined;
     if (refusal !== undefined) throw refusal;
   });
+
+  const { logger } = options;
+  if (logger !== undefined) app.addHook('onResponse', (request, reply, done) => done(log(logger, request, reply)));
 
   const handlers = handlersOf(options);
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
@@ -271,6 +276,22 @@ async function admitted(
   }
 }
 
+/** Refusals, for the log. */
+const codes = new WeakMap<FastifyRequest, string>();
+
+function log(logger: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply): undefined {
+  const { run } = (request.params ?? {}) as { readonly run?: string };
+  logRequest(logger, {
+    method: request.method,
+    route: request.routeOptions.url ?? 'unknown',
+    status: reply.statusCode,
+    took_ms: reply.elapsedTime,
+    by: accesses.get(request)?.principal.id,
+    run,
+    code: codes.get(request),
+  });
+}
+
 /** The caller of each request, set when the request was let in. */
 const accesses = new WeakMap<FastifyRequest, Access>();
 
@@ -302,6 +323,7 @@ function aboutOf(operation: Route['operation']): string {
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { failure, status, errors } = explained(error, request);
+  codes.set(request, failure.code);
   if (failure.audience === 'bug') request.log.error({ err: failure.cause ?? failure, route: request.routeOptions.url }, 'failed');
   if (failure instanceof TooSoon) reply.header('retry-after', String(failure.retry_after_s));
   else if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_S));
