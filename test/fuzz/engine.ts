@@ -2,6 +2,7 @@
  * A fuzzer that follows coverage: inputs that make V8 run code which no input has run before are kept and changed further. Coverage is V8's
  * own, by node:inspector, of the files of Corral's packages.
  */
+import { deepStrictEqual } from 'node:assert/strict';
 import { Session } from 'node:inspector';
 
 export interface Target {
@@ -9,9 +10,28 @@ export interface Target {
   readonly seeds: readonly string[];
   /** Pieces that are put into inputs. */
   readonly words: readonly string[];
+  /** A sign after which a piece often fits: half of the changes of a text put one there. */
+  readonly joint?: string;
   /** @throws Error if something that must hold does not */
   run(input: Buffer, planted: boolean): void;
 }
+interface Reads {
+  safeParse(value: unknown): { readonly success: boolean; readonly data?: unknown };
+}
+/** A schema throws nothing, and accepts what it made of a value as that value. */
+export function holds(schema: Reads, value: unknown): unknown {
+  const first = schema.safeParse(value);
+  if (!first.success) return undefined;
+  const again = schema.safeParse(structuredClone(first.data));
+  if (!again.success) throw new Error('What was accepted is refused.');
+  deepStrictEqual(again.data, first.data);
+  return first.data;
+}
+/** Throws where a planted bug is met. */
+export const plant = (planted: boolean, meets: boolean): void => {
+  if (planted && meets) throw new Error('The planted bug was met.');
+};
+
 interface Found {
   readonly input: Buffer;
   readonly error: Error;
@@ -106,11 +126,16 @@ function grafted(input: Buffer, words: readonly string[], draw: (below: number) 
   }
 }
 
-function changed(input: Buffer, other: Buffer, words: readonly string[], draw: (below: number) => number): Buffer {
+function changed(input: Buffer, other: Buffer, { words, joint }: Target, draw: (below: number) => number): Buffer {
   const grown = draw(2) === 0 ? grafted(input, words, draw) : undefined;
   if (grown !== undefined) return grown.subarray(0, LONGEST);
   let bytes = Buffer.from(input);
   for (let times = 1 + draw(4); times > 0; times--) {
+    if (joint !== undefined && draw(2) === 0) {
+      const at = afterOne(bytes, joint, draw);
+      bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(words[draw(words.length)] ?? ''), bytes.subarray(at)]);
+      continue;
+    }
     const at = draw(bytes.length + 1);
     const to = Math.min(bytes.length, at + 1 + draw(16));
     const piece = [
@@ -124,6 +149,13 @@ function changed(input: Buffer, other: Buffer, words: readonly string[], draw: (
     bytes = Buffer.concat([bytes.subarray(0, at), piece, bytes.subarray(draw(2) === 0 ? at : to)]);
   }
   return bytes.subarray(0, LONGEST);
+}
+
+/** A place after one of the signs, or at the beginning. */
+function afterOne(bytes: Buffer, sign: string, draw: (below: number) => number): number {
+  const places = [0];
+  for (let at = bytes.indexOf(sign); at >= 0; at = bytes.indexOf(sign, at + 1)) places.push(at + 1);
+  return places[draw(places.length)] as number;
 }
 
 /** @param until time of `performance.now()` at which it stops */
@@ -154,7 +186,7 @@ export function fuzz(
     }
     while (performance.now() < until) {
       const pick = () => kept[draw(kept.length)] as Buffer;
-      const found = tried(changed(pick(), pick(), target.words, draw));
+      const found = tried(changed(pick(), pick(), target, draw));
       if (found !== undefined) return { runs, corpus: kept, found };
     }
     return { runs, corpus: kept, found: undefined };

@@ -8,7 +8,9 @@ import { FaultPayload } from '@corral/protocol/wire/cell-reports';
 import { firstDifferenceOf } from '@corral/protocol/wire/difference';
 import { encodeFrame, FrameKind, FrameReader, type Frame } from '@corral/protocol/wire/frame';
 import { Config } from '@corral/server/config/schema';
-import type { Target } from './engine.ts';
+import { BODIES } from './bodies.ts';
+import { holds, plant, type Target } from './engine.ts';
+import { POLICIES } from './policies.ts';
 
 const head = { incarnation: 1, assignment: 1, crank: 1, cpu_us: 5, heap_kib: 6 };
 const frame = (kind: FrameKind, payload: string) => encodeFrame({ ...head, kind }, payload).toString('latin1');
@@ -37,22 +39,6 @@ function parsed(text: string): unknown {
     return undefined;
   }
 }
-interface Reads {
-  safeParse(value: unknown): { readonly success: boolean; readonly data?: unknown };
-}
-/** A schema throws nothing, and accepts what it made of a value as that value. */
-function holds(schema: Reads, value: unknown): unknown {
-  const first = schema.safeParse(value);
-  if (!first.success) return undefined;
-  const again = schema.safeParse(structuredClone(first.data));
-  if (!again.success) throw new Error('What was accepted is refused.');
-  deepStrictEqual(again.data, first.data);
-  return first.data;
-}
-const plant = (planted: boolean, meets: boolean): void => {
-  if (planted && meets) throw new Error('The planted bug was met.');
-};
-
 const AGENT = `{"name":"a","purpose":"","image":"base","uses":{"r":"tool:fs.read"},"spawns":[],"input":null,"output":null,"ceilings":{},"budget":{"calls":1},"on_unknown":"wait"}`;
 
 export const TARGETS: readonly Target[] = [
@@ -144,4 +130,6 @@ export const TARGETS: readonly Target[] = [
       plant(planted, result.success && Object.keys(result.data.tenants ?? {}).length > 1);
     },
   },
+  POLICIES,
+  BODIES,
 ];
