@@ -1,43 +1,20 @@
 /**
  * Tests of agents: the real agent in a real isolate behind the real broker, with fakes for what it may touch. A test checks effects: which ones, in which order, and how the run ended.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as z from 'zod';
-import { bundleAgent } from '@corral/cli/bundle';
+import { bundleAgent, inAuthorsWords } from '@corral/cli/bundle';
 import { mapStack } from '@corral/cli/stack';
-import { contractOf } from '@corral/protocol/ports/contract';
 import type { Effect } from '@corral/protocol/wire/effect';
 import { CorralError } from '@corral/protocol/errors';
-import type { PrincipalId, TenantId } from '@corral/protocol/ids';
-import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import { AgentName, type PrincipalId } from '@corral/protocol/ids';
+import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { Tool, ToolAnnotations } from '@corral/protocol/ports/tool';
-import { SqliteStore } from '@corral/store/sqlite';
-import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Fakes, TestedCall } from './fakes.ts';
+import { testHost, type Answered, type Rules, type TestHost } from './host.ts';
 
-const TENANT = 'test' as TenantId;
-
-/** Stands for a tool: is given the arguments, gives the result. An exception reaches the agent as ToolFailed, with its message. */
-export type Fake = (input: never) => unknown;
-/** A fake with the annotations of the tool it stands for, where they matter. */
-export interface FakeTool {
-  readonly run: Fake;
-  readonly annotations?: Partial<ToolAnnotations>;
-  /** The tool’s own schemas, so that wrong arguments are refused as they would be. */
-  readonly input?: z.ZodType;
-  readonly output?: z.ZodType;
-}
-
-export interface TestedCall {
-  readonly tool: string;
-  readonly input: unknown;
-  /** Undefined where it failed or was never answered. */
-  readonly output?: unknown;
-  readonly error?: string;
-}
+export type { Fake, FakeTool, Fakes, TestedCall } from './fakes.ts';
+export type { Answered, Asked, Rules } from './host.ts';
 
 export interface TestedRun {
   readonly outcome: Outcome;
@@ -45,6 +22,8 @@ export interface TestedRun {
   readonly output: unknown;
   /** Calls that reached a fake, in order. */
   readonly calls: readonly TestedCall[];
+  /** Calls about which people were asked, with their answer. */
+  readonly asked: readonly Answered[];
   /** Everything it asked for, denied or not, as its journal has it. */
   readonly effects: readonly Effect[];
   readonly logs: readonly string[];
@@ -53,97 +32,112 @@ export interface TestedRun {
   readonly stack: string | undefined;
 }
 
+/** The run did not complete. Its stack leads to the agent's own line, where the agent threw. */
+export class AgentFailed extends Error {
+  override readonly name = 'AgentFailed';
+  /** As in `failed(CODE)`; undefined for outcomes without one, such as `killed`. */
+  readonly code: string | undefined;
+  readonly run: TestedRun;
+
+  constructor(run: TestedRun) {
+    const { outcome, stack } = run;
+    super(`${outcomeText(outcome)}${'message' in outcome ? `: ${outcome.message}` : 'reason' in outcome ? `: ${outcome.reason}` : ''}`);
+    this.run = run;
+    this.code = 'code' in outcome ? outcome.code : undefined;
+    if (stack !== undefined) this.stack = `${this.name}: ${this.message}\n${stack}`;
+  }
+}
+
+export interface RunOptions {
+  readonly ceilings?: CeilingsRequest;
+  readonly budget?: Budget;
+}
+
 export interface AgentUnderTest extends AsyncDisposable {
-  run(input?: unknown, more?: { readonly ceilings?: CeilingsRequest; readonly budget?: Budget }): Promise<TestedRun>;
+  /** @throws AgentFailed if the run does not complete, with the agent's own error and line */
+  run(input?: unknown, more?: RunOptions): Promise<TestedRun>;
+  /** Runs the agent to its end, however it ends, for tests of failures. */
+  end(input?: unknown, more?: RunOptions): Promise<TestedRun>;
+  /**
+   * Sends a message to an instance of the service, as a person. `output` is the reply; the rest is what the instance did for it.
+   * @param key of the instance, which keeps its state between messages. Default: `test`
+   * @throws AgentFailed if the handler throws
+   */
+  send(handler: string, message?: unknown, key?: string): Promise<TestedRun>;
   close(): Promise<void>;
 }
 
-const MEEK: ToolAnnotations = {
-  readOnly: false,
-  idempotent: false,
-  destructive: false,
-  openWorld: false,
-  repeatable: false,
-  returns: 'trusted',
-};
+const PRINCIPAL = 'user:test' as PrincipalId;
+/** Runs of a test that are looked through for the instances of its service. */
+const RUNS = 1_000;
 
 /**
- * Bundles an agent and starts what it needs to run.
+ * Bundles an agent or a service, and starts what it needs to run.
  * @param file the module whose default export is the agent
  * @param tools fakes by the name of the tool they stand for: `{ 'fs.read': ({ path }) => … }`
+ * @param rules policies, thresholds and approvals; the time at which the test begins
  * @throws CORRAL_CAP_UNKNOWN where the agent uses a tool for which there is no fake, CORRAL_BUNDLE_INVALID …
  */
-export async function agentUnderTest(file: string | URL, tools: Readonly<Record<string, Fake | FakeTool>> = {}): Promise<AgentUnderTest> {
-  const { source, describing, map } = await bundleAgent(file instanceof URL ? fileURLToPath(file) : file);
-  const folder = await mkdtemp(join(tmpdir(), 'corral-testing-'));
-  let calls: TestedCall[] = [];
-  const fakes = Object.entries(tools).map(([name, fake]) => toolOf(name, fake, (call) => calls.push(call)));
-  const store = await SqliteStore.open(folder, { keys: { kind: 'file' } });
-  const supervisor = await Supervisor.start({
-    store,
-    launcher: new ProcessLauncher(findWalls()),
-    clock: realClock,
-    random: realRandom,
-    tenants: { [TENANT]: { tools: fakes } },
-    image: readImage(),
-    cores: 2,
-  });
-  let closing: Promise<void> | undefined;
-  const close = () =>
-    (closing ??= (async () => {
-      await supervisor.close();
-      await rm(folder, { recursive: true, force: true });
-    })());
+export async function agentUnderTest(file: string | URL, tools: Fakes = {}, rules: Rules = {}): Promise<AgentUnderTest> {
+  const bundled = await bundleAgent(pathOf(file));
+  const host = await testHost(tools, rules, rules.config === undefined ? undefined : pathOf(rules.config));
   try {
-    const [manifests] = await supervisor.describe([describing]);
-    const [version] = await supervisor.deploy(TENANT, source, manifests);
+    const { supervisor, tenant } = host;
+    const [manifests] = await inAuthorsWords(bundled, supervisor.describe([bundled.describing]));
+    const [version] = await supervisor.deploy(tenant, bundled.source, manifests, bundled.map);
     if (version === undefined) throw new CorralError('CORRAL_MANIFEST_INVALID', 'The module defines no agent.');
+    const one = (given: AgentVersion, input: unknown, more: RunOptions = {}) => endOf(host, given, version, input, more, bundled.map);
+    const close = () => host.close();
+    const completed = (run: TestedRun) => {
+      if (run.outcome.kind !== 'completed') throw new AgentFailed(run);
+      return run;
+    };
     return {
-      async run(input = {}, more = {}) {
-        calls = [];
-        const mine = calls;
-        const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input, principal: 'test' as PrincipalId, ...more });
-        const outcome = await ended;
-        const effects = (await store.journal(id)).flatMap((entry) =>
-          entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]),
-        );
-        return {
-          outcome,
-          output: outcome.kind === 'completed' ? outcome.output : undefined,
-          calls: mine,
-          effects,
-          logs: effects.flatMap((effect) => (effect.kind === 'log' ? [effect.text] : [])),
-          events: effects.flatMap((effect) => (effect.kind === 'emit' ? [{ event: effect.event, data: effect.data }] : [])),
-          stack: 'stack' in outcome && outcome.stack !== undefined ? mapStack(outcome.stack, map) : undefined,
-        };
-      },
+      run: async (input = {}, more = {}) => completed(await one(version, input, more)),
+      end: (input = {}, more = {}) => one(version, input, more),
+      send: async (on, message = null, key = 'test') =>
+        completed(await one(await supervisor.sender(tenant, AgentName.parse(version.manifest.name), on), { key, on, message })),
       close,
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    await close();
+    await host.close();
     throw error;
   }
 }
 
-function toolOf(name: string, fake: Fake | FakeTool, tell: (call: TestedCall) => void): Tool {
-  const { run, annotations = {}, input = z.unknown(), output = z.unknown() }: FakeTool = typeof fake === 'function' ? { run: fake } : fake;
+const pathOf = (file: string | URL): string => (file instanceof URL ? fileURLToPath(file) : file);
+
+/** Runs one job to its end. For a service, the effects are those of the instance since the message. */
+async function endOf(
+  host: TestHost,
+  given: AgentVersion,
+  version: AgentVersion,
+  input: unknown,
+  more: RunOptions,
+  map: string,
+): Promise<TestedRun> {
+  const { supervisor, store, tenant } = host;
+  host.fresh();
+  const before = new Map<string, number>();
+  const isService = given !== version;
+  const instances = async () => (await store.runs({ tenant, limit: RUNS })).filter(({ record }) => record.agent === version.manifest.name);
+  if (isService) for (const { record, seq } of await instances()) before.set(record.id, seq);
+  const { id, ended } = await supervisor.submit({ tenant, version: given, input, principal: PRINCIPAL, ...more });
+  const outcome = await ended;
+  const runs = isService ? (await instances()).map(({ record }) => record.id) : [id];
+  const effects: Effect[] = [];
+  for (const run of runs)
+    for (const entry of await store.journal(run, before.get(run) ?? 0))
+      if (entry.effects !== undefined) effects.push(...(JSON.parse(entry.effects) as Effect[]));
   return {
-    name,
-    description: `A fake of ${name}.`,
-    input: contractOf(input),
-    output: contractOf(output, 'output'),
-    annotations: { ...MEEK, ...annotations },
-    async invoke(call) {
-      try {
-        const value = (await run(call.input as never)) ?? null;
-        tell({ tool: name, input: call.input, output: value });
-        return { kind: 'ok', value };
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        tell({ tool: name, input: call.input, error: message });
-        return { kind: 'failed', message };
-      }
-    },
+    outcome,
+    output: outcome.kind === 'completed' ? outcome.output : undefined,
+    calls: host.calls(),
+    asked: host.asked(),
+    effects,
+    logs: effects.flatMap((effect) => (effect.kind === 'log' ? [effect.text] : [])),
+    events: effects.flatMap((effect) => (effect.kind === 'emit' ? [{ event: effect.event, data: effect.data }] : [])),
+    stack: 'stack' in outcome && outcome.stack !== undefined ? mapStack(outcome.stack, map) : undefined,
   };
 }

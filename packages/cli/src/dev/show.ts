@@ -47,7 +47,7 @@ export class Follower {
   /** Shows what the journals have since the last look. */
   async look(): Promise<void> {
     const found: { readonly id: RunId; readonly followed: Followed; readonly entry: Entry }[] = [];
-    // Descendants first: what they did is in their journals before their ancestor is told of it.
+    // Descendants first: their effects are in their journals before their ancestor learns of them.
     for (const [id, followed] of [...this.#runs].toReversed())
       for (const entry of await this.#store.journal(id, followed.seen)) {
         followed.seen = entry.seq;

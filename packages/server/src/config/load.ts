@@ -66,6 +66,8 @@ export interface LoadOptions {
    * could not be opened.
    */
   readonly sources?: readonly (() => Promise<ToolSource>)[] | undefined;
+  /** Holds instead of what the file says. */
+  readonly instead?: Partial<Pick<Config, 'policies' | 'risk'>>;
   /** Puts others in the places of the tools, as `corral dev` does with answers from files. */
   readonly replace?: (tools: readonly Tool[]) => readonly Tool[];
   /** Uses these texts instead of the files on disk. */
@@ -94,7 +96,7 @@ export async function loadConfig(
   try {
     const parsed = Config.safeParse(read.value);
     if (!parsed.success) throw refusal(file, read.text, faultsOf(parsed.error.issues, Config));
-    const config: Config = { ...parsed.data, files: { ...parsed.data.files, ...more.files } };
+    const config: Config = { ...parsed.data, ...more.instead, files: { ...parsed.data.files, ...more.files } };
     vault = new Vault(config.secrets, env);
     return await assembled(path, config, read, vault, { ...more, tell });
   } catch (error) {

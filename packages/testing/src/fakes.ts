@@ -1,0 +1,85 @@
+/** Fakes in the places of tools: those of a configuration keep their schemas and annotations, others have what the test says. */
+import * as z from 'zod';
+import { contractOf, detailOf } from '@corral/protocol/ports/contract';
+import type { Tool, ToolAnnotations, ToolResult } from '@corral/protocol/ports/tool';
+
+/** Stands for a tool: is given the arguments, gives the result. An exception reaches the agent as ToolFailed, with its message. */
+export type Fake = (input: never) => unknown;
+/** A fake with the annotations of the tool it stands for, where they matter. */
+export interface FakeTool {
+  readonly run: Fake;
+  readonly annotations?: Partial<ToolAnnotations>;
+  /** The tool’s own schemas, so that wrong arguments are refused as they would be. */
+  readonly input?: z.ZodType;
+  readonly output?: z.ZodType;
+}
+export type Fakes = Readonly<Record<string, Fake | FakeTool>>;
+
+export interface TestedCall {
+  readonly tool: string;
+  readonly input: unknown;
+  /** Undefined where it failed or was never answered. */
+  readonly output?: unknown;
+  readonly error?: string;
+}
+
+const MEEK: ToolAnnotations = {
+  readOnly: false,
+  idempotent: false,
+  destructive: false,
+  openWorld: false,
+  repeatable: false,
+  returns: 'trusted',
+};
+
+/** The tools of a test. None of a configuration is run: one without a fake fails its calls. */
+export function faked(tools: readonly Tool[], fakes: Fakes, tell: (call: TestedCall) => void): Tool[] {
+  const known = tools.map((tool) => {
+    const fake = fakes[tool.name];
+    if (fake === undefined) return { ...tool, invoke: () => Promise.resolve(missing(tool.name, fakes)) };
+    const { run, annotations = {} } = wholeOf(fake);
+    return { ...tool, annotations: { ...tool.annotations, ...annotations }, invoke: invoking(tool, run, tell) };
+  });
+  const names = new Set(tools.map(({ name }) => name));
+  const own = Object.entries(fakes).filter(([name]) => !names.has(name));
+  return [...known, ...own.map(([name, fake]) => toolOf(name, wholeOf(fake), tell))];
+}
+
+const wholeOf = (fake: Fake | FakeTool): FakeTool => (typeof fake === 'function' ? { run: fake } : fake);
+
+function missing(name: string, fakes: Fakes): ToolResult {
+  const given = Object.keys(fakes);
+  const which = given.length === 0 ? 'It gives none' : `It gives ${given.join(', ')}`;
+  return { kind: 'failed', message: `The test gives no fake of ${name}. ${which}.` };
+}
+
+function toolOf(name: string, fake: FakeTool, tell: (call: TestedCall) => void): Tool {
+  const { run, annotations = {}, input = z.unknown(), output = z.unknown() } = fake;
+  const tool = {
+    name,
+    description: `A fake of ${name}.`,
+    input: contractOf(input),
+    output: contractOf(output, 'output'),
+    annotations: { ...MEEK, ...annotations },
+  };
+  return { ...tool, invoke: invoking(tool, run, tell) };
+}
+
+function invoking({ name, output }: Pick<Tool, 'name' | 'output'>, run: Fake, tell: (call: TestedCall) => void): Tool['invoke'] {
+  return async ({ input }) => {
+    try {
+      const value = (await run(input as never)) ?? null;
+      const fits = output.check(value);
+      if (!fits.ok) {
+        const where = fits.where === '' ? '' : `${fits.where}: `;
+        throw new Error(`The fake of ${name} does not fit its output schema: ${where}${fits.message}.`);
+      }
+      tell({ tool: name, input, output: value });
+      return { kind: 'ok', value };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      tell({ tool: name, input, error: message });
+      return { kind: 'failed', message, detail: detailOf(error) };
+    }
+  };
+}

@@ -1,0 +1,170 @@
+/** The host of a test: a real supervisor in a temporary folder, under the rules that the test names, by a clock that skips. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { ConfigInput } from '@corral/server/config/schema';
+import { SqliteStore } from '@corral/store/sqlite';
+import { findWalls, ProcessLauncher, readImage, realRandom, Supervisor, WATCHED } from '@corral/supervisor';
+import { SkippingClock } from './clock.ts';
+import { faked, type Fakes, type TestedCall } from './fakes.ts';
+
+/** A call about which a policy or a threshold asks people. */
+export interface Asked {
+  readonly tool: string;
+  readonly input: unknown;
+  /** Names of the rules that ask. */
+  readonly rules: readonly string[];
+  /** How many different people have to approve. */
+  readonly quorum: number;
+}
+
+export type Answered = Asked & { readonly verdict: 'approve' | 'deny' };
+
+export interface Rules {
+  /** `corral.config.ts`: its tools, which are replaced by the fakes, its policies, thresholds and rules about loops hold. */
+  readonly config?: string | URL;
+  /** The tenant of the configuration; left out: its only one, or `local`. */
+  readonly tenant?: string;
+  /** As in a configuration, and instead of what it says. Without a configuration, none by default. */
+  readonly policies?: ConfigInput['policies'];
+  /** As in a configuration, and instead of what it says. */
+  readonly risk?: ConfigInput['risk'];
+  /** The people's answer to a call about which a policy asks; left out: they deny it. */
+  readonly approve?: (asked: Asked) => boolean;
+  /** The time at which the test begins, in milliseconds since 1970. Default: the beginning of 2026. */
+  readonly now?: number;
+}
+
+export interface TestHost {
+  readonly supervisor: Supervisor;
+  readonly store: SqliteStore;
+  readonly tenant: TenantId;
+  /** Calls about which people were asked since the last call of `fresh`. */
+  readonly asked: () => readonly Answered[];
+  readonly calls: () => readonly TestedCall[];
+  readonly fresh: () => void;
+  close(): Promise<void>;
+}
+
+const START = Date.UTC(2026, 0, 1);
+/** How often the host looks whether only time is waited for; two looks in a row must agree. */
+const LOOK_MS = 2;
+/** A test is over long before, so that nothing leaves memory meanwhile, however far the clock skips. */
+const NEVER_MS = 2 ** 40;
+
+export async function testHost(fakes: Fakes, rules: Rules, path: string | undefined): Promise<TestHost> {
+  const { loadConfig } = await import('@corral/server/config/load');
+  const { policies, risk, approve, now = START } = rules;
+  let calls: TestedCall[] = [];
+  let asked: Answered[] = [];
+  const instead = {
+    ...(policies !== undefined ? { policies } : path === undefined ? { policies: 'none' as const } : {}),
+    ...(risk === undefined ? {} : { risk }),
+  };
+  const loaded = await loadConfig(path, process.env, {
+    tell: () => undefined,
+    instead: instead as never,
+    replace: (tools) => faked(tools, fakes, (call) => calls.push(call)),
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'corral-testing-'));
+  const names = Object.keys(loaded.tenants);
+  const tenant = (rules.tenant ?? (names.length === 1 ? names[0] : 'local')) as TenantId;
+  const options = loaded.tenants[tenant];
+  const clock = new SkippingClock(now);
+  let supervisor: Supervisor | undefined;
+  let stopped = false;
+  const close = async () => {
+    stopped = true;
+    await supervisor?.close();
+    await loaded.close(0);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    if (options === undefined) throw new Error(`The configuration has no tenant ${tenant}; it has ${names.join(', ')}.`);
+    const store = await SqliteStore.open(folder, { keys: { kind: 'file' } });
+    const commit = store.commit.bind(store);
+    store.commit = (one) => {
+      for (const { due } of one.timers) clock.expect(due);
+      return commit(one);
+    };
+    const host = await Supervisor.start({
+      store,
+      launcher: new ProcessLauncher(findWalls()),
+      clock,
+      random: realRandom,
+      // By default agents only get notices of loops, since nobody is there to resume them.
+      tenants: { [tenant]: path === undefined ? { ...options, loops: WATCHED } : options },
+      image: readImage(),
+      cores: 2,
+      residency: { park_after_ms: NEVER_MS },
+    });
+    supervisor = host;
+    answerAsPeople(
+      host,
+      approve,
+      (one) => asked.push(one),
+      () => stopped,
+    );
+    skipWhileIdle(host, clock, () => stopped);
+    return {
+      supervisor: host,
+      store,
+      tenant,
+      asked: () => asked,
+      calls: () => calls,
+      fresh: () => {
+        calls = [];
+        asked = [];
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Answers for people: about calls as the test says, and by a kill about runs that were stopped for them, which nobody would resume. */
+function answerAsPeople(host: Supervisor, approve: Rules['approve'], tell: (asked: Answered) => void, isOver: () => boolean): void {
+  const people = async () => {
+    const [one] = await host.approvals();
+    if (one === undefined || isOver()) return;
+    const { tool, input, quorum } = one;
+    const about: Asked = { tool, input, rules: one.rules, quorum };
+    const verdict = approve?.(about) === true ? 'approve' : 'deny';
+    if (one.approved_by.length === 0) tell({ ...about, verdict });
+    const reason = approve === undefined ? 'the test says nothing of approvals: give `approve`' : 'as the test says';
+    await host.control.decide(one.run, one.call, `person ${one.approved_by.length + 1}`, verdict, reason, one.approvers);
+    if (verdict === 'approve') await people();
+  };
+  const stop = async (run: RunId, why: string) => {
+    while (!isOver() && host.view(run)?.control === 'none') await new Promise((done) => setTimeout(done, LOOK_MS));
+    await host.control.kill(run, 'the test', why);
+  };
+  let turn = Promise.resolve();
+  host.observe((seen) => {
+    if (seen.kind === 'asked') turn = turn.then(people).catch(() => undefined);
+    else if (seen.kind === 'paused' || (seen.kind === 'step' && seen.step === 'pause'))
+      stop(seen.run, `paused for a person: ${seen.reason}`).catch(() => undefined);
+    else if (seen.kind === 'quarantined' && seen.run !== undefined) stop(seen.run, `quarantined: ${seen.reason}`).catch(() => undefined);
+  });
+}
+
+/** Moves the clock on whenever all runs wait, and one of them for a time. */
+function skipWhileIdle(supervisor: Supervisor, clock: SkippingClock, isOver: () => boolean): void {
+  const WAITS: ReadonlySet<string> = new Set(['timer', 'child', 'message']);
+  let seen = '';
+  const look = () => {
+    if (isOver()) return;
+    const live = supervisor.runs().filter(({ lifecycle }) => lifecycle !== 'ended');
+    const idle = live.every((view) => !view.on_cpu && !view.runnable && view.control === 'none' && WAITS.has(view.waiting));
+    const now: Json = live.map(({ id, waiting, cpu_ms, effects }) => [id, waiting, cpu_ms, effects]);
+    const state = idle && live.some(({ waiting }) => waiting === 'timer') ? JSON.stringify(now) : '';
+    if (state !== '' && state === seen) clock.skip();
+    seen = state;
+    setTimeout(look, LOOK_MS);
+  };
+  look();
+}

@@ -1,0 +1,116 @@
+/** `agentUnderTest`, as authors of agents use it: failures, rules, people, time, services. */
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { AgentFailed, agentUnderTest, type Fakes, type Rules } from '@corral/testing';
+
+const HEAD = `import { defineAgent, defineService, handler } from '@corral/guest';\nimport * as z from 'zod/mini';\n`;
+const PAYER = `${HEAD}export default defineAgent({ name: 'payer', purpose: 'pays', uses: { pay: 'tool:bank.pay' }, budget: { money_micros: 10_000_000_000 },
+  run: async ({ input, caps }: any) => (await caps.pay({ to: 'bob', amount: input.amount })).paid });`;
+const CONFIG = `import { defineConfig, tool } from '@corral/server/config';
+import * as z from 'zod';
+export default defineConfig({
+  policies: 'none', risk: { 'bank.*': { ask: 100, two: 500, never: 1_000 } },
+  tools: [tool({ name: 'bank.pay', description: 'Pays.', input: z.object({ to: z.string(), amount: z.number() }), output: z.object({ paid: z.number() }),
+    annotations: { money: 'amount' }, run: () => { throw new Error('the real bank was called'); } })],
+});`;
+
+async function folder(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'corral-test-'));
+  onTestFinished(() => rm(made, { recursive: true, force: true }));
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(made, 'node_modules'));
+  return made;
+}
+
+async function under(source: string, fakes: Fakes = {}, rules: Rules = {}, config?: string) {
+  const here = await folder();
+  await writeFile(join(here, 'agent.ts'), source);
+  const file = join(here, 'corral.config.ts');
+  if (config !== undefined) await writeFile(file, config);
+  const agent = await agentUnderTest(join(here, 'agent.ts'), fakes, { ...rules, ...(config === undefined ? {} : { config: file }) });
+  onTestFinished(() => agent.close());
+  return agent;
+}
+
+const pays: Fakes = { 'bank.pay': ({ amount }: { readonly amount: number }) => ({ paid: amount }) };
+
+describe('an agent that fails', { timeout: 60_000 }, () => {
+  test('rejects with its own error and line; a test of the failure itself sees how it ended', async () => {
+    const agent = await under(`${HEAD}export default defineAgent({ name: 'a', purpose: 'x',
+  run: async () => {
+    throw new Error('out of tea', { cause: new Error('no kettle') });
+  } });`);
+    const failed = await agent.run().catch((error: unknown) => error as AgentFailed);
+    expect(failed).toBeInstanceOf(AgentFailed);
+    expect(failed).toMatchObject({ code: 'CORRAL_AGENT_THREW', message: expect.stringContaining('out of tea') as string });
+    expect((failed as AgentFailed).stack).toMatch(/agent\.ts:5:\d+[^]*no kettle/u);
+    expect((await agent.end()).outcome).toMatchObject({ kind: 'failed', message: 'out of tea' });
+  });
+
+  test('for want of a fake is told which fakes there are', async () => {
+    const agent = await under(PAYER, {}, {}, CONFIG);
+    await expect(agent.run({ amount: 5 })).rejects.toMatchObject({
+      code: 'CORRAL_TOOL_FAILED',
+      message: expect.stringContaining('The test gives no fake of bank.pay. It gives none.') as string,
+    });
+  });
+});
+
+describe('the rules of a configuration', { timeout: 60_000 }, () => {
+  test('hold over the fakes, and no real tool is called: what is denied, and how many people approve', async () => {
+    const agent = await under(PAYER, pays, { approve: ({ input }) => (input as { amount: number }).amount < 700 }, CONFIG);
+    expect(await agent.run({ amount: 50 })).toMatchObject({ output: 50, asked: [], calls: [{ tool: 'bank.pay', output: { paid: 50 } }] });
+    expect(await agent.run({ amount: 600 })).toMatchObject({
+      output: 600,
+      asked: [{ tool: 'bank.pay', quorum: 2, rules: ['risk/bank.*/ask', 'risk/bank.*/two'], verdict: 'approve' }],
+    });
+    await expect(agent.run({ amount: 800 })).rejects.toMatchObject({ code: 'CORRAL_APPROVAL_DENIED' });
+    const never = await agent.end({ amount: 1_001 });
+    expect(never).toMatchObject({ outcome: { kind: 'failed', code: 'CORRAL_DENIED' }, calls: [], asked: [] });
+  });
+
+  test('may be stated by the test, and nobody approves unless it says so', async () => {
+    const agent = await under(
+      PAYER,
+      { 'bank.pay': { run: pays['bank.pay'] as never, annotations: { money: 'amount', openWorld: true } } },
+      { policies: 'default' },
+    );
+    const { outcome, asked } = await agent.end({ amount: 5 });
+    expect(outcome).toMatchObject({ code: 'CORRAL_APPROVAL_DENIED', message: expect.stringContaining('give `approve`') as string });
+    expect(asked).toMatchObject([{ rules: ['first-use'], verdict: 'deny' }]);
+  });
+});
+
+test('time skips: a day of sleep takes none, and each run sees the same times', { timeout: 60_000 }, async () => {
+  const agent = await under(
+    `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', ceilings: { wall_ms: 1_000_000_000 }, run: async ({ sleep }) => {
+  const times = [new Date().toISOString()];
+  for (const ms of [7, 86_400_000]) { await sleep(ms); times.push(new Date().toISOString()); }
+  await Promise.all([sleep(50), sleep(1_000)]);
+  return [...times, new Date().toISOString()];
+} });`,
+    {},
+    { now: Date.UTC(2030, 4, 1) },
+  );
+  const { output } = await agent.run();
+  expect(output).toEqual(['2030-05-01T00:00:00.000Z', '2030-05-01T00:00:00.007Z', '2030-05-02T00:00:00.007Z', '2030-05-02T00:00:01.007Z']);
+});
+
+test('a service keeps its state between messages; its calls and logs are those of the message', { timeout: 60_000 }, async () => {
+  const service = await under(
+    `${HEAD}export default defineService({ name: 'till', key: z.string(), state: z.object({ n: z.number() }), initial: { n: 0 }, uses: { pay: 'tool:bank.pay' }, on: {
+  add: handler({ message: z.object({ n: z.number() }), reply: z.number() }, async ({ message, state, caps, log }) => {
+    if (message.n > 9) throw new Error('too much');
+    log('adding', message.n);
+    state.n += ((await (caps as any).pay({ amount: message.n })) as any).paid;
+    return state.n;
+  }) } });`,
+    pays,
+  );
+  expect(await service.send('add', { n: 2 })).toMatchObject({ output: 2, calls: [{ tool: 'bank.pay' }], logs: ['adding 2'] });
+  expect(await service.send('add', { n: 3 })).toMatchObject({ output: 5, logs: ['adding 3'] });
+  expect(await service.send('add', { n: 3 }, 'other')).toMatchObject({ output: 3 });
+  await expect(service.send('add', { n: 10 })).rejects.toThrow('too much');
+});
