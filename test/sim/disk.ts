@@ -342,6 +342,7 @@ export class Disk {
   #apply(batch: readonly Write[]): (() => void)[] {
     const acts = this.#writer.prepared(batch);
     const answers: (() => void)[] = [];
+    this.#writer.putPayloads();
     this.#db.exec('BEGIN');
     for (const [i, act] of acts.entries()) {
       const answer = this.#perform(batch[i] as Write, act);

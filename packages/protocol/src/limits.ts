@@ -217,6 +217,7 @@ export const MACHINE = {
   replay_cpu_ms: limit('CPU time, as recorded, replayed at once', 1_000, 60_000),
   replay_slack_ms: limit('CPU time a replayed crank may take beyond four times what it took', 100, 10_000),
   node_lease_ms: limit('how long the others wait for a sign of life of a node before they take its runs', 15_000, 600_000, 100),
+  payload_grace_ms: limit('how long a large payload is kept that no entry names yet', 3_600_000, 604_800_000, 3_600_000),
   registry_changes: limit('changes of quarantines, services and revocations that are kept for nodes to follow', 10_000, 1_000_000, 1),
   node_margin_ms: limit('how long before its lease runs out a node sends no calls any more', 2_000, 60_000, 10),
   with_next_ms: limit(

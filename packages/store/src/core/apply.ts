@@ -41,11 +41,11 @@ export function applyCommit(engine: Engine, nodes: Nodes, commit: PreparedCommit
   const counted = countedOf(engine.grants, commit.uses);
   if (commit.spend?.limits !== undefined) mustAfford(engine.accounts, commit.spend);
   engine.journal.append(n, entry);
-  putPayloads(engine, n, entry.seq, commit.payloads);
+  namePayloads(engine, n, entry.seq, commit.payloads);
   nodes.entry(standing.owner, entry.at);
   if (state.lifecycle !== standing.lifecycle || state.control !== standing.control) {
     engine.runs.state(n, state);
-    putPayloads(engine, n, OUTLIVES, commit.kept);
+    namePayloads(engine, n, OUTLIVES, commit.kept);
   }
   if (commit.asking !== standing.asking) engine.runs.asking(n, commit.asking);
   if (standing.attempts > 0) engine.runs.progressed(n);
@@ -73,7 +73,7 @@ export function applyCommit(engine: Engine, nodes: Nodes, commit: PreparedCommit
 /** @param owner the node that holds it; undefined: it waits in the store */
 export function applyAdmission(engine: Engine, { run, grants, ...payloads }: PreparedRun, owner: number | undefined): void {
   const n = engine.runs.insert(run, owner);
-  putPayloads(engine, n, OUTLIVES, payloads);
+  namePayloads(engine, n, OUTLIVES, payloads);
   for (const grant of grants) engine.grants.put(grant);
 }
 
@@ -96,7 +96,7 @@ export function applyAnswers(engine: Engine, { run, epoch, items }: PreparedAnsw
 export function applyBurial(engine: Engine, burial: PreparedBurial): readonly RunId[] | undefined {
   mustBeThere(engine, burial);
   if (!engine.runs.bury(burial.n, burial.kind, burial.outcome, burial.at)) return undefined;
-  putPayloads(engine, burial.n, OUTLIVES, burial);
+  namePayloads(engine, burial.n, OUTLIVES, burial);
   engine.log.buried(burial.n);
   const post = new Post(engine, burial.at);
   post.close(burial.run, burial.n, burial.end);
@@ -132,15 +132,12 @@ function mustHold(engine: Engine, { payloads, kept, children, outbox }: Prepared
   }
 }
 
-/** A payload that was stored already was not sealed again; it may have been deleted since. */
-function mustBeThere(engine: Engine, { refs, blobs }: Payloads): void {
-  if (refs.length === blobs.length) return;
-  for (const id of refs)
-    if (!blobs.some((blob) => blob.id === id) && !engine.blobs.has(id)) throw new Stale(`The payload ${id} has been deleted.`);
+/** A payload was stored before; it may have been deleted since, with the last entry that named it. */
+function mustBeThere(engine: Engine, { refs }: Payloads): void {
+  for (const id of refs) if (!engine.blobs.has(id)) throw new Stale(`The payload ${id} has been deleted.`);
 }
 
-function putPayloads(engine: Engine, n: number, seq: number, { refs, blobs }: Payloads): void {
-  for (const blob of blobs) engine.blobs.put(blob);
+function namePayloads(engine: Engine, n: number, seq: number, { refs }: Payloads): void {
   for (const id of refs) engine.blobs.refer(n, seq, id);
 }
 

@@ -203,8 +203,11 @@ export interface NewBlob {
 export interface BlobRows {
   has(id: string): boolean;
   data(id: string): Uint8Array | undefined;
-  /** Keeps it, unless it is there. */
-  put(blob: NewBlob): void;
+  /**
+   * Keeps it, unless it is there. Until an entry refers to it, it is left alone for a grace from then on.
+   * @param at milliseconds since 1970
+   */
+  put(blob: NewBlob, at: number): void;
   /** Entry `seq` of a run refers to it. 0 stands for the record and the outcome, which outlive the journal. */
   refer(n: number, seq: number, id: string): void;
 }

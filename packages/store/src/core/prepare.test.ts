@@ -62,6 +62,7 @@ function store(ring: KeyRing = MASTER): { core: SqliteCore; db: DatabaseSync; wr
   const write = (...batch: readonly Op[]): unknown[] => {
     const acts = core.prepared(batch);
     if (ring instanceof Withdrawn) ring.take();
+    core.putPayloads();
     db.exec('BEGIN');
     const said = acts.map((act) => {
       try {

@@ -48,9 +48,8 @@ export interface Head {
 const HEADS = 10_000;
 const NO_HASH = new Uint8Array(0);
 const NO_REFS: readonly string[] = [];
-const NO_BLOBS: readonly NewBlob[] = [];
 const NO_CALLS: readonly number[] = [];
-const NONE: Payloads = { refs: NO_REFS, blobs: NO_BLOBS };
+const NONE: Payloads = { refs: NO_REFS };
 const NO_END: End = { how: undefined, label: undefined };
 const NO_ROWS: readonly never[] = [];
 const GONE: ReadonlySet<string> = new Set(['CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
@@ -68,6 +67,8 @@ export class Preparer {
   readonly #heads = new Map<RunId, Head>();
   /** Runs that will be there once what was prepared in this batch has taken effect. */
   readonly #born = new Map<RunId, Head>();
+  /** Payloads that writes of this batch name and that are not stored yet. */
+  readonly #unstored = new Map<string, NewBlob>();
   #batch = 0;
 
   constructor(engine: Engine, ring: KeyRing, evidence: Evidence) {
@@ -81,6 +82,12 @@ export class Preparer {
   begin(): void {
     this.#batch += 1;
     if (this.#born.size > 0) this.#born.clear();
+    if (this.#unstored.size > 0) this.#unstored.clear();
+  }
+
+  /** The payloads that are to be stored before what was prepared takes effect. */
+  get unstored(): ReadonlyMap<string, NewBlob> {
+    return this.#unstored;
   }
 
   /** Drops what is cached of a run. */
@@ -210,14 +217,12 @@ export class Preparer {
 
   #seal(key: Uint8Array, place: string, texts: Texts, tenant: string): Sealed {
     const { texts: left, cuts, pieces } = this.#splitter.split(texts, tenant);
-    if (pieces.length === 0) return { bytes: seal(key, place, encodeTexts(left, cuts)), refs: NO_REFS, blobs: NO_BLOBS };
-    const refs = [...new Set(pieces.map(({ id }) => id))];
-    const blobs: NewBlob[] = [];
+    if (pieces.length === 0) return { bytes: seal(key, place, encodeTexts(left, cuts)), refs: NO_REFS };
     for (const piece of pieces) {
-      if (blobs.some(({ id }) => id === piece.id) || this.#engine.blobs.has(piece.id)) continue;
-      blobs.push({ id: piece.id, tenant, data: this.#splitter.sealed(piece) });
+      if (this.#unstored.has(piece.id) || this.#engine.blobs.has(piece.id)) continue;
+      this.#unstored.set(piece.id, { id: piece.id, tenant, data: this.#splitter.sealed(piece) });
     }
-    return { bytes: seal(key, place, encodeTexts(left, cuts)), refs, blobs };
+    return { bytes: seal(key, place, encodeTexts(left, cuts)), refs: [...new Set(pieces.map(({ id }) => id))] };
   }
 
   #delivery(from: RunId, outgoing: Outgoing, earlier: Earlier): PreparedDelivery {

@@ -5,12 +5,11 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/model/label';
 import type { Commit } from '@corral/protocol/ports/store';
-import type { EntryRow, Item, NewBlob, NewGrant, NewRun, RunState } from './engine.ts';
+import type { EntryRow, Item, NewGrant, NewRun, RunState } from './engine.ts';
 
-/** Payloads that sealed bytes refer to: all, and those of them that were not stored yet. */
+/** Payloads that sealed bytes refer to. They are stored before the write that names them takes effect. */
 export interface Payloads {
   readonly refs: readonly string[];
-  readonly blobs: readonly NewBlob[];
 }
 
 /** A run that is admitted, with its root grants. */

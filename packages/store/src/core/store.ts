@@ -55,6 +55,8 @@ const NOBODY_NEW: readonly RunId[] = [];
 
 export class StoreCore {
   protected readonly evidence: Evidence;
+  /** Milliseconds since 1970. */
+  readonly #clock: () => number;
   readonly #engine: Engine;
   readonly #preparer: Preparer;
   readonly #nodes: Nodes;
@@ -63,6 +65,7 @@ export class StoreCore {
   /** @param clock by which leases run. Milliseconds since 1970 */
   constructor(engine: Engine, keys: KeyRing, clock: () => number) {
     this.#engine = engine;
+    this.#clock = clock;
     this.#nodes = new Nodes(engine.nodes, clock);
     this.evidence = new Evidence(engine, keys);
     this.#preparer = new Preparer(engine, keys, this.evidence);
@@ -75,6 +78,7 @@ export class StoreCore {
   /**
    * Prepares operations that will be done in this order, before the transaction that does them begins: all that has to be sealed, hashed
    * or split for them is done here.
+   * The payloads that they name are stored by `putPayloads`, before the transaction.
    * @returns for each, the rest of it: throws what it is refused with, before it has written anything, or Stale if it must be prepared
    * again
    */
@@ -92,6 +96,19 @@ export class StoreCore {
         };
       }
     });
+  }
+
+  /** Whether the prepared batch names payloads that are not stored yet. */
+  get needsPayloads(): boolean {
+    return this.#preparer.unstored.size > 0;
+  }
+
+  /**
+   * Stores the payloads that the prepared batch names, in a transaction of their own. If the host crashes before the batch has taken
+   * effect, no entry names them; they are collected after a grace (`payload_grace_ms`).
+   */
+  putPayloads(): void {
+    for (const blob of this.#preparer.unstored.values()) this.#engine.blobs.put(blob, this.#clock());
   }
 
   /** By operation, what is done before its transaction; it returns what is done within. */
@@ -133,6 +150,7 @@ export class StoreCore {
   #do(op: string, ...args: readonly unknown[]): unknown {
     for (;;) {
       const [act] = this.prepared([{ op, args }]);
+      this.putPayloads();
       try {
         return act?.();
       } catch (error) {

@@ -33,7 +33,7 @@ function blobs(): Kept {
     count: () => sql.get<{ n: number }>('SELECT count(*) AS n FROM blobs')?.n ?? 0,
     keep: (texts, n, seq) => {
       for (const piece of splitter.split(texts, 't').pieces) {
-        rows.put({ id: piece.id, tenant: 't', data: splitter.sealed(piece) });
+        rows.put({ id: piece.id, tenant: 't', data: splitter.sealed(piece) }, 1);
         rows.refer(n, seq, piece.id);
       }
     },
@@ -68,7 +68,7 @@ describe('large payloads', () => {
         fc.array(fc.option(fc.oneof(text, fc.string({ maxLength: 9_000 })), { nil: undefined }), { minLength: 1, maxLength: 3 }),
         (texts) => {
           const split = splitter.split(texts, 't');
-          for (const piece of split.pieces) rows.put({ id: piece.id, tenant: 't', data: splitter.sealed(piece) });
+          for (const piece of split.pieces) rows.put({ id: piece.id, tenant: 't', data: splitter.sealed(piece) }, 1);
           const decoded = decodeTexts(encodeTexts(split.texts, split.cuts), texts.length);
           expect(decoded).toEqual({ texts: split.texts, cuts: split.cuts });
           expect(joined(rows, decoded.texts, decoded.cuts)).toEqual(texts);

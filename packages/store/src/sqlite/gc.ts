@@ -4,6 +4,7 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
+import { MACHINE } from '@corral/protocol/limits';
 import type { RunId } from '@corral/protocol/ids';
 import type { Erased, Freed } from '@corral/protocol/ports/evidence';
 import { releaseBlobs } from './blobs.ts';
@@ -130,13 +131,30 @@ function collectSegment(sql: Sql, now: number, wanted: Wanted): Collected {
   const row = first(wanted, (tenant, kept_ms) =>
     firstOf(SEGMENTS, (segments) => sql.get<{ n: number; checkpoint: number }>(`${segments} LIMIT 1`, tenant, now - kept_ms)),
   );
-  if (row === undefined) return { runs: 0, entries: 0, blobs: 0, bytes: 0, more: false };
+  if (row === undefined) return collectUnnamed(sql, now, wanted);
   const { n, checkpoint } = row;
   const { entries, bytes } = forget(sql, n, checkpoint);
   if (entries === STEP) return { runs: 0, entries, blobs: 0, bytes, more: true };
   const released = releaseBlobs(sql, n, 1, checkpoint);
   sql.run('UPDATE runs SET pruned_seq = ? WHERE n = ?', checkpoint, n);
   return { runs: 0, entries, blobs: released.blobs, bytes: bytes + released.bytes, more: true };
+}
+
+/** Payloads that were stored for a write that did not take effect; a younger one may still be named. By tenant, or null for all. */
+const UNNAMED = `SELECT b, length(data) AS size FROM unnamed JOIN blobs ON b = blob
+  WHERE since <= ? AND (?2 IS NULL OR tenant = ?2) AND NOT EXISTS (SELECT 1 FROM refs WHERE refs.blob = b)`;
+
+/** Before this, a payload without a name was stored too long ago to get one. */
+const graceBegan = (now: number): number => now - MACHINE.payload_grace_ms.default;
+
+function collectUnnamed(sql: Sql, now: number, { tenant }: Wanted): Collected {
+  const found = sql.all<{ b: number; size: number }>(`${UNNAMED} LIMIT ${STEP}`, graceBegan(now), tenant ?? null);
+  for (const { b } of found) {
+    sql.run('DELETE FROM blobs WHERE b = ?', b);
+    sql.run('DELETE FROM unnamed WHERE blob = ?', b);
+  }
+  const bytes = found.reduce((sum, { size }) => sum + size, 0);
+  return { runs: 0, entries: 0, blobs: found.length, bytes, more: found.length === STEP };
 }
 
 function first<T>(wanted: Wanted, find: (tenant: string, kept_ms: number) => T | undefined): T | undefined {
@@ -177,11 +195,16 @@ export function collectable(sql: Sql, now: number, wanted: Wanted): Freed {
        AND NOT EXISTS (SELECT 1 FROM refs LEFT JOIN garbage ON refs.run = n AND seq >= 1 AND seq < below WHERE blob = b AND n IS NULL)`,
     ),
   ];
+  const unnamed = sql.get<{ n: number; bytes: number }>(
+    `SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM (${UNNAMED})`,
+    graceBegan(now),
+    wanted.tenant ?? null,
+  );
   return {
     runs: runs?.n ?? 0,
     entries: journal?.n ?? 0,
-    blobs: payloads?.n ?? 0,
-    bytes: (journal?.bytes ?? 0) + (payloads?.bytes ?? 0),
+    blobs: (payloads?.n ?? 0) + (unnamed?.n ?? 0),
+    bytes: (journal?.bytes ?? 0) + (payloads?.bytes ?? 0) + (unnamed?.bytes ?? 0),
   };
 }
 

@@ -80,12 +80,14 @@ export class Blobs implements BlobRows {
     return this.#sql.get<{ data: Uint8Array }>('SELECT data FROM blobs WHERE id = ?', id)?.data;
   }
 
-  put({ id, tenant, data }: Parameters<BlobRows['put']>[0]): void {
-    this.#sql.run('INSERT OR IGNORE INTO blobs (tenant, id, data) VALUES (?, ?, ?)', tenant, id, data);
+  put({ id, tenant, data }: Parameters<BlobRows['put']>[0], at: number): void {
+    if (this.#sql.run('INSERT OR IGNORE INTO blobs (tenant, id, data) VALUES (?, ?, ?)', tenant, id, data) > 0)
+      this.#sql.run('INSERT INTO unnamed (blob, since) SELECT b, ? FROM blobs WHERE id = ?', at, id);
   }
 
   refer(n: number, seq: number, id: string): void {
     this.#sql.run('INSERT OR IGNORE INTO refs (run, seq, blob) SELECT ?, ?, b FROM blobs WHERE id = ?', n, seq, id);
+    this.#sql.run('DELETE FROM unnamed WHERE blob = (SELECT b FROM blobs WHERE id = ?)', id);
   }
 }
 

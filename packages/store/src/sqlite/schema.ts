@@ -192,6 +192,10 @@ export const STEPS: readonly string[] = [
   -- What has changed for all nodes, the last ones only: quarantines, services, or grants that were revoked, by their ids.
   CREATE TABLE changes (version INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT);
   `,
+  `
+  -- Payloads that were stored and that no entry refers to yet, and since when (milliseconds since 1970).
+  CREATE TABLE unnamed (blob INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+  `,
 ];
 
 /**

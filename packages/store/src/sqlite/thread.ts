@@ -95,6 +95,23 @@ function writeOneByOne(db: DatabaseSync, core: SqliteCore, batch: readonly Reque
   return transaction(db, core, batch, work, writeOneByOne, () => batch.flatMap((request) => writeOneByOne(db, core, [request])));
 }
 
+/**
+ * Stores large payloads before the batch that names them. Without a sync of its own: the write-ahead log keeps the order, so the sync of the
+ * batch makes them durable too.
+ */
+function putPayloads(db: DatabaseSync, core: SqliteCore): void {
+  db.exec('PRAGMA synchronous = NORMAL');
+  try {
+    db.exec('BEGIN IMMEDIATE');
+    core.putPayloads();
+    db.exec('COMMIT');
+  } finally {
+    // The setting cannot be changed within a transaction.
+    if (db.isTransaction) db.exec('ROLLBACK');
+    db.exec('PRAGMA synchronous = FULL');
+  }
+}
+
 /** An operation was refused after it had written something. */
 class Halfway extends Error {}
 
@@ -109,6 +126,7 @@ function transaction(
   const acts = core.prepared(batch);
   const answers: Answer[] = [];
   try {
+    if (core.needsPayloads) putPayloads(db, core);
     db.exec('BEGIN IMMEDIATE');
     for (const [i, act] of acts.entries()) {
       const request = batch[i] as Request;
