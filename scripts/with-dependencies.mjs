@@ -28,11 +28,14 @@ const TASKS = {
   sim: () => ['--no-node-snapshot', inRoot('test/sim/main.ts'), ...args],
 };
 
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const FRAME_MS = 100;
+
 if (!(task in TASKS)) fail(`with-dependencies.mjs takes one of ${Object.keys(TASKS).join(', ')}.`);
 if (Number(process.versions.node.split('.')[0]) < 20)
   fail(`This is Node ${process.versions.node}; Corral needs some Node from 20 up to install its own.`);
 
-install();
+await install();
 const node = findNode();
 build(node);
 run(node, TASKS[task]());
@@ -50,8 +53,36 @@ function step(what, work) {
   process.stderr.write(` ${((Date.now() - began) / 1000).toFixed(1)} s\n`);
 }
 
+/** A step that takes long: in a terminal its line moves and says how long it has taken, so that nobody takes it for one that hangs. */
+async function longStep(what, work) {
+  const { stderr } = process;
+  const began = Date.now();
+  const seconds = (digits) => ((Date.now() - began) / 1000).toFixed(digits);
+  let frame = 0;
+  const draw = () => stderr.write(`\r${FRAMES[frame++ % FRAMES.length]} ${what} … ${seconds(0)} s`);
+  if (!stderr.isTTY) stderr.write(`${what} …`);
+  const timer = stderr.isTTY ? setInterval(draw, FRAME_MS) : undefined;
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+  }
+  stderr.write(stderr.isTTY ? `\r\u001b[K${what} … ${seconds(1)} s\n` : ` ${seconds(1)} s\n`);
+}
+
+/** Runs a program to its end. @returns its exit code and what it wrote */
+function finished(program, args, options) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
+    child.on('error', (error) => resolve({ code: 1, said: error.message }));
+    child.on('close', (code) => resolve({ code, said }));
+  });
+}
+
 /** npm leaves a copy of what it installed; when it still says the same as the lock file, there is nothing to do. */
-function install() {
+async function install() {
   const wanted = packagesOf(inRoot('package-lock.json'));
   const have = packagesOf(inRoot('node_modules/.package-lock.json'));
   const missing = Object.entries(wanted).some(
@@ -62,13 +93,11 @@ function install() {
     link(wanted);
     return;
   }
-  step('installing dependencies', () => {
-    const npm = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-      cwd: root,
-      encoding: 'utf8',
-      shell: process.platform === 'win32',
-    });
-    if (npm.status !== 0) fail(`\nnpm ci failed:\n${npm.stderr || npm.stdout || npm.error?.message}`);
+  const windows = process.platform === 'win32';
+  await longStep('installing dependencies', async () => {
+    const options = { cwd: root, shell: windows };
+    const { code, said } = await finished(windows ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], options);
+    if (code !== 0) fail(`\nnpm ci failed:\n${said}`);
   });
 }
 

@@ -15,7 +15,7 @@ import { Fleet, type Pass, type RunReport } from '../fleet.ts';
 import { startHost, wallsLine } from '../host.ts';
 import { defaultPack, loadPolicies } from '../policies.ts';
 import { Live } from '../screen/live.ts';
-import { duration, table } from '../screen/table.ts';
+import { duration, table, wrapWords } from '../screen/table.ts';
 import { scriptedOwner, shopTools, type Asked, type Payment, type ShopLedger } from '../shop.ts';
 
 export interface DemoOptions {
@@ -28,6 +28,8 @@ const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/pac
 const PACKAGES = /^(.*[\\/]node_modules)[\\/]corral[\\/]/.exec(EXAMPLES)?.[1] ?? resolve(EXAMPLES, '..', 'node_modules');
 /** Longest time between a limit and the end of the run that the summary accepts. */
 const LATE_MS = 150;
+/** Columns of what is not a terminal. */
+const WIDTH = 140;
 /** How long the shop's owner, a script, waits before deciding. */
 const OWNER_MS = 3_000;
 /** The rule for first uses is left out, since the shop has used its agents before; the rest of the default pack holds. */
@@ -93,11 +95,14 @@ export async function demo(options: DemoOptions): Promise<number> {
 }
 
 /** Readers come by the hundred and are only counted in the footer; every other run gets a row when it ends. */
-function markOf(view: RunView, fleet: Fleet): { mark: string; note: string } | undefined {
+function markOf(view: RunView, fleet: Fleet): { mark: string; note: string; outcome: string } | undefined {
   const report = fleet.reports.findLast((one) => one.run === view.id);
   if (report === undefined || (view.agent === 'license-audit/reader' && report.ok)) return undefined;
-  return { mark: report.ok ? '✓' : `✗ expected ${report.expected}`, note: lateness(report) };
+  return { mark: report.ok ? '✓' : `✗ expected ${report.expected}`, note: lateness(report), outcome: report.outcome };
 }
+
+/** Milliseconds after its limit; 0 without one. */
+const lateBy = ({ limit_ms, ended_after_ms }: RunReport): number => (limit_ms === null ? 0 : ended_after_ms - limit_ms);
 
 function lateness({ limit_ms, ended_after_ms }: RunReport): string {
   return limit_ms === null ? '' : `${ended_after_ms - limit_ms} ms after its limit`;
@@ -141,20 +146,13 @@ function summary(
 ): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream: process.stdout });
   const zoo = reports.filter((report) => report.pass !== 'alone' && report.tenant !== 'shop' && !report.agent.startsWith('license-audit'));
-  const rows = zoo.map((report) => [
-    report.agent,
-    report.tenant,
-    report.outcome,
-    lateness(report),
-    report.ok ? '✓' : `✗ expected ${report.expected}`,
-  ]);
   const wrong = reports.filter((report) => !report.ok).length;
-  const late = zoo.filter((report) => report.limit_ms !== null && report.ended_after_ms > report.limit_ms + LATE_MS).length;
+  const late = zoo.filter((report) => lateBy(report) > LATE_MS);
   const readers = reports.filter((report) => report.agent === 'license-audit/reader' && report.pass !== 'alone').length;
   const lines = [
     '',
     paint('bold', 'Agents that misbehaved'),
-    ...table([{ title: 'AGENT' }, { title: 'TENANT' }, { title: 'ENDED' }, { title: '' }, { title: '' }], rows),
+    ...endedTable(zoo),
     '',
     paint('bold', 'The crew, meanwhile'),
     `${second.packages} packages audited by ${readers} readers in ${duration(second.took_ms)} (alone: ${duration(first.took_ms)})`,
@@ -164,12 +162,57 @@ function summary(
     paint('bold', 'The purchasing crew, with a hostile mail in its inbox'),
     ...shopLines(purchasing, paint),
     '',
-    wrong === 0 && late === 0 && sameReport && purchasing.as_expected
-      ? paint('green', `Every one of ${reports.length} runs ended as its example says.`)
-      : paint(
-          'red',
-          `${wrong} runs ended otherwise than their examples say; ended late: ${late}${purchasing.as_expected ? '' : '; the shop did something that its example does not say'}.`,
-        ),
+    ...verdictLines(reports, wrong, late, sameReport && purchasing.as_expected).map(([colour, line]) => paint(colour, line)),
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.flatMap((line) => wrapWords(line, process.stdout.columns ?? WIDTH)).join('\n')}\n`;
+}
+
+/** The last lines, each with its colour. */
+export function verdictLines(
+  reports: readonly RunReport[],
+  wrong: number,
+  late: readonly RunReport[],
+  restAsExpected: boolean,
+): (readonly ['green' | 'yellow' | 'red', string])[] {
+  const runs = (n: number) => `${n} ${n === 1 ? 'run' : 'runs'}`;
+  return [
+    ...(wrong === 0
+      ? [['green', `Every one of ${reports.length} runs ended as its example says.`] as const]
+      : [
+          [
+            'red',
+            `${runs(wrong)} of ${reports.length} ended otherwise than ${wrong === 1 ? 'its example says' : 'their examples say'}.`,
+          ] as const,
+        ]),
+    ...(restAsExpected ? [] : [['red', 'The crew’s report or what the shop did is not what the examples say.'] as const]),
+    ...(late.length === 0
+      ? []
+      : [
+          [
+            'yellow',
+            `${runs(late.length)} ended late, which means more than ${LATE_MS} ms after a limit: ${late.map((one) => `${one.agent} (${one.run}, ${lateBy(one)} ms)`).join(', ')}. A busy machine does that; the limit held.`,
+          ] as const,
+        ]),
+  ];
+}
+
+/** A row for all runs of an agent that ended alike; the latest of them says how late it was. */
+export function endedTable(reports: readonly RunReport[]): string[] {
+  const rows = new Map<string, { readonly worst: RunReport; readonly count: number }>();
+  for (const report of reports) {
+    const key = `${report.agent} ${report.tenant} ${report.outcome} ${report.expected}`;
+    const { worst = report, count = 0 } = rows.get(key) ?? {};
+    rows.set(key, { worst: lateBy(report) > lateBy(worst) ? report : worst, count: count + 1 });
+  }
+  return table(
+    [{ title: 'AGENT' }, { title: '', align: 'right' }, { title: 'TENANT' }, { title: 'ENDED' }, { title: '' }, { title: '' }],
+    [...rows.values()].map(({ worst, count }) => [
+      worst.agent,
+      count === 1 ? '' : `×${count}`,
+      worst.tenant,
+      worst.outcome,
+      lateness(worst),
+      worst.ok ? '✓' : `✗ expected ${worst.expected}`,
+    ]),
+  );
 }

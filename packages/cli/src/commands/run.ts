@@ -60,7 +60,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
             supervisor,
             title: wallsLine(host.walls),
             footer: () => '',
-            ended: () => ({ mark: '', note: '' }),
+            ended: (view) => ({ mark: '', note: '', outcome: view.outcome === undefined ? '' : outcomeText(view.outcome) }),
           });
     const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input, principal: 'local' as PrincipalId });
     const outcome = await ended;

@@ -4,7 +4,6 @@
  */
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
-import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Observation, RunView, Supervisor } from '@corral/supervisor';
 import { clockTime, printable, table, type Column } from './table.ts';
 
@@ -27,6 +26,8 @@ export interface EndedRow {
   readonly view: RunView;
   /** Text of the last column: a tick, or the outcome that was expected. */
   readonly mark: string;
+  /** The outcome, with what is known of it besides: `paused(deadlock)` of a run that a person killed for it. */
+  readonly outcome: string;
   /** Follows the outcome: how long after its limit. */
   readonly note: string;
 }
@@ -44,7 +45,8 @@ export interface LiveOptions {
 export class Live {
   readonly #options: LiveOptions;
   readonly #began = performance.now();
-  readonly #ended: EndedRow[] = [];
+  /** By agent, end and mark: runs that ended alike share a row, and the row of the latest end is the last. */
+  readonly #ended = new Map<string, { readonly row: EndedRow; readonly count: number }>();
   readonly #cpu = new Map<string, number>();
   readonly #stop: () => void;
   readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
@@ -90,11 +92,12 @@ export class Live {
       const shown = this.#options.ended(observation.view);
       if (shown === undefined) return;
       const row = { view: observation.view, ...shown };
-      this.#ended.push(row);
-      const { view, note, mark } = row;
-      this.#line(
-        `${view.id}  ${view.agent}  ended  ${outcomeText(observation.outcome)}${note === '' ? '' : `  ${note}`}${mark === '' ? '' : `  ${mark}`}`,
-      );
+      const key = `${row.view.agent} ${row.outcome} ${row.mark}`;
+      const count = (this.#ended.get(key)?.count ?? 0) + 1;
+      this.#ended.delete(key);
+      this.#ended.set(key, { row, count });
+      const { view, outcome, note, mark } = row;
+      this.#line(`${view.id}  ${view.agent}  ended  ${outcome}${note === '' ? '' : `  ${note}`}${mark === '' ? '' : `  ${mark}`}`);
     } else if (observation.kind === 'asked') {
       this.#note(`${observation.run}  waits for approval of ${observation.tool}`);
     } else if (observation.kind === 'decided') {
@@ -130,9 +133,12 @@ export class Live {
     this.#lastDraw = now;
     const running = inFamilies([...supervisor.runs(), ...this.#parked.values()]);
     const most = Math.max(6, (stream.rows ?? 40) - 6 - this.#notes.length);
-    const room = Math.max(3, most - this.#ended.length);
+    const room = Math.max(3, most - this.#ended.size);
     const shown = running.slice(0, room);
-    const rows = [...shown.map((view) => this.#row(view, since)), ...this.#ended.slice(-(most - shown.length)).map((row) => endedRow(row))];
+    const rows = [
+      ...shown.map((view) => this.#row(view, since)),
+      ...[...this.#ended.values()].slice(-(most - shown.length)).map((each) => endedRow(each.row, each.count)),
+    ];
     if (running.length > shown.length) rows.splice(shown.length, 0, [`… and ${running.length - shown.length} more`]);
     for (const id of this.#cpu.keys()) if (!running.some((view) => view.id === id)) this.#cpu.delete(id);
     // A line that the terminal has to wrap would push the top of the picture out of sight.
@@ -174,9 +180,18 @@ export class Live {
   }
 }
 
-function endedRow({ view, note, mark }: EndedRow): string[] {
-  const outcome = view.outcome === undefined ? '' : outcomeText(view.outcome);
-  return [view.id, view.agent, 'ended', note === '' ? outcome : `${outcome} ${note}`, '', '', String(view.calls), '', mark];
+function endedRow({ view, outcome, note, mark }: EndedRow, count: number): string[] {
+  return [
+    count === 1 ? view.id : `×${count}`,
+    view.agent,
+    'ended',
+    note === '' ? outcome : `${outcome} ${note}`,
+    '',
+    '',
+    String(view.calls),
+    '',
+    mark,
+  ];
 }
 
 function colour(line: string, paint: (style: Parameters<typeof styleText>[0], text: string) => string): string {

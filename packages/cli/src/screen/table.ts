@@ -85,7 +85,7 @@ export function beginning(text: string, most: number): string {
   return kept;
 }
 
-/** Breaks a line between words; a word that is longer than a line is broken itself. The indentation of the first line is kept. */
+/** Breaks a line between words; a word that is longer than a line is broken itself. All lines have the indentation of the first. */
 export function wrapWords(text: string, width: number): string[] {
   const [indent = ''] = /^ */.exec(text) ?? [];
   const lines: string[] = [];
