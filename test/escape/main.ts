@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { Arena, type Came, type Payload } from './arena.ts';
+import { deaths } from './deaths.ts';
 
 const HELP = `npm run escape -- --payloads FILE.jsonl [--json] [--only isolate|cell]
 
@@ -15,6 +16,7 @@ in a run of another tenant. Progress goes to standard error, the report to stand
   --payloads FILE  the payloads; a line that is none is reported, and the others go on
   --only WHERE     isolate or cell
   --json           the report as JSON
+  --deaths N       no payloads: code in a cell's place attempts what it may not, N times each, and the time until it is dead is told
 
 Ends with 1 if a canary moved, the host crashed, or a process was left; with 2 if no payload could be read.
 
@@ -33,6 +35,7 @@ function options() {
       options: {
         payloads: { type: 'string' },
         only: { type: 'string' },
+        deaths: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -41,17 +44,34 @@ function options() {
       process.stdout.write(HELP);
       process.exit(0);
     }
+    if (values.deaths !== undefined) return { deaths: rounds(values.deaths), file: '', ways: [], json: values.json };
     if (values.payloads === undefined) throw new Error('--payloads FILE.jsonl is missing.');
     if (values.only !== undefined && !WAYS.includes(values.only as Way))
       throw new Error(`--only takes isolate or cell, not ${values.only}.`);
-    return { file: values.payloads, ways: values.only === undefined ? WAYS : [values.only as Way], json: values.json };
+    return { deaths: undefined, file: values.payloads, ways: values.only === undefined ? WAYS : [values.only as Way], json: values.json };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     process.exit(2);
   }
 }
 
-const { file, ways, json } = options();
+/** @throws Error if it is not a number from 1 on */
+function rounds(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`--deaths takes a number of rounds, not ${text}.`);
+  return number;
+}
+
+const chosen = options();
+const { file, ways, json } = chosen;
+if (chosen.deaths !== undefined) {
+  const all = await deaths(chosen.deaths, ({ attempt, median_ms, most_ms, ended, ...death }) => {
+    if (!json)
+      process.stdout.write(`${attempt}: dead after ${median_ms} ms (at most ${most_ms} of ${death.rounds}), ${ended.join(', ')}\n`);
+  });
+  if (json) process.stdout.write(`${JSON.stringify({ deaths: all })}\n`);
+  process.exit(0);
+}
 const payloads: Payload[] = [];
 const bad: { readonly line: number; readonly error: string }[] = [];
 let at = 0;
