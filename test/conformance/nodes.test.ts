@@ -281,6 +281,18 @@ describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
     await again.close();
   });
 
+  test('lifts the quarantines that a node knows, and not one that another node has put up since', async () => {
+    const store = await (await opener())();
+    const put = { kind: 'agent', name: 'crew/a', tenant: 'crew', by: 'ana', reason: 'odd' } as const;
+    for (const at of [10, 20, 30]) await store.putQuarantine({ ...put, at });
+    await store.putQuarantine({ ...put, tenant: 'zoo', at: 5 });
+    await store.liftQuarantine('agent', 'crew/a', 'ben', 40, 'crew', 20);
+    expect((await store.quarantines()).map(({ at }) => at).toSorted((one, other) => one - other)).toEqual([5, 30]);
+    await store.liftQuarantine('agent', 'crew/a', 'ben', 50, 'crew');
+    expect(await store.quarantines()).toEqual([{ ...put, tenant: 'zoo', at: 5 }]);
+    await store.close();
+  });
+
   test('knows no time without a node while one of them lives', async () => {
     const store = await (await opener())();
     const a = await store.join('a', 100);

@@ -126,4 +126,11 @@ export const STORIES: readonly Story[] = [
     why: 'a refusal to open a handle told how long its value is, which counts as read',
     supervisors: 2,
   },
+  {
+    seeds: [615523894],
+    said: 'a run cranks under the quarantine of its agent',
+    wrong: 'product',
+    why: 'a node that was slow lifted a quarantine that it knew, and with it one that another node had put up since',
+    supervisors: 2,
+  },
 ];

@@ -343,8 +343,11 @@ export interface Store {
   /** Quarantines in force. */
   quarantines(): Promise<readonly Quarantine[]>;
   putQuarantine(quarantine: Quarantine): Promise<void>;
-  /** @param tenant the same as when it was put up */
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<void>;
+  /**
+   * @param tenant the same as when it was put up
+   * @param until when the last one was put up that is known to the node; one that another node has put up later stands. Left out: all
+   */
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string, until?: number): Promise<void>;
   /**
    * Ends a run whose journal cannot be read, without writing to that journal.
    * @returns runs whose requests were answered with an error by this

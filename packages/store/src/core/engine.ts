@@ -319,7 +319,14 @@ export interface RegistryRows {
   quarantines(): readonly Quarantine[];
   putQuarantine(quarantine: Quarantine): void;
   /** @returns whether there was one */
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant: string | undefined): boolean;
+  liftQuarantine(
+    kind: QuarantineKind,
+    name: string,
+    by: string,
+    at: number,
+    tenant: string | undefined,
+    until: number | undefined,
+  ): boolean;
   /**
    * Notes a change under the next version, and drops the oldest beyond this many. Nobody may see a version before all lower ones: a node that
    * follows does not ask for those again.

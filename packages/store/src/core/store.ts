@@ -243,8 +243,8 @@ export class StoreCore {
   putQuarantine(quarantine: Quarantine): void {
     putQuarantine(this.#engine, quarantine);
   }
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): void {
-    const lifted = this.#engine.registry.liftQuarantine(kind, name, by, at, tenant);
+  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string, until?: number): void {
+    const lifted = this.#engine.registry.liftQuarantine(kind, name, by, at, tenant, until);
     if (!lifted) return;
     this.#engine.log.due({ kind: 'lifted', of: kind, tenant: tenant ?? null, name, by, at });
     noteChange(this.#engine.registry, 'quarantines');

@@ -157,9 +157,10 @@ export class Registry implements RegistryRows {
     this.#sql.run(sql, kind, tenant ?? null, name, by, reason, at);
   }
 
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant: string | undefined): boolean {
-    const sql = 'UPDATE quarantines SET lifted_by = ?, lifted_at = ? WHERE kind = ? AND name = ? AND tenant IS ? AND lifted_at IS NULL';
-    return this.#sql.run(sql, by, at, kind, name, tenant ?? null) > 0;
+  liftQuarantine(...[kind, name, by, at, tenant, until]: Parameters<RegistryRows['liftQuarantine']>): boolean {
+    const sql = `UPDATE quarantines SET lifted_by = ?, lifted_at = ?
+      WHERE kind = ? AND name = ? AND tenant IS ? AND lifted_at IS NULL AND at <= ?`;
+    return this.#sql.run(sql, by, at, kind, name, tenant ?? null, until ?? Number.MAX_SAFE_INTEGER) > 0;
   }
 
   change(kind: ChangeKind, id: string | undefined, kept: number): void {

@@ -225,8 +225,8 @@ export class SqliteStore implements Store {
   putQuarantine(quarantine: Quarantine): Promise<void> {
     return this.#writer.call('putQuarantine', quarantine);
   }
-  liftQuarantine(kind: QuarantineKind, name: string, by: string, at: number, tenant?: string): Promise<void> {
-    return this.#writer.call('liftQuarantine', kind, name, by, at, tenant);
+  liftQuarantine(...of: Parameters<Store['liftQuarantine']>): Promise<void> {
+    return this.#writer.call('liftQuarantine', ...of);
   }
   commit(commit: Commit): Promise<CommitResult> {
     return this.#writer.call('commit', commit);

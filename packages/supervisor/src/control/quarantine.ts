@@ -101,8 +101,10 @@ export class Quarantines {
       this.#changes += 1;
     };
     mark(true);
+    // Another node may have put one up that this node has not learned of: that one stands.
+    const until = Math.max(...[...lifted].map(({ quarantine }) => quarantine.at));
     try {
-      await this.#store.liftQuarantine(kind, name, by, at, found.tenant);
+      await this.#store.liftQuarantine(kind, name, by, at, found.tenant, until);
     } catch (error) {
       mark(false);
       throw error;
