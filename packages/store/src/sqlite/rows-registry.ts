@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
-import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
+import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { Serving } from '@corral/protocol/ports/store';
 import type { BlobRows, Bundle, ChangeKind, GrantRows, RegistryRows } from '../core/engine.ts';
 import * as queries from './queries.ts';

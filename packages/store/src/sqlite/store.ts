@@ -9,7 +9,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { LogHead, LogVerification } from '@corral/protocol/model/log';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { SpendFilter } from '@corral/protocol/model/spend';
-import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
+import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { BackupManifest, Collection, Erased, Freed, Verification } from '@corral/protocol/ports/evidence';
 import type { Commit, CommitResult, RunFilter, RunRoom, Seen, Serving, Store, StoredRun, Taken } from '@corral/protocol/ports/store';
 import { freeReserve } from './room.ts';
