@@ -55,7 +55,7 @@ export interface CellProcessEvents {
 export interface CellProcess {
   readonly pid: number | undefined;
   write(bytes: Buffer): void;
-  /** Bytes of `write` that the operating system has not taken yet, because the process does not read. */
+  /** Bytes of `write` that the process has certainly not read, because it has not read what was written before. */
   unsent?(): number;
   /** Stops it at once; false if it has ended. */
   freeze(): boolean;

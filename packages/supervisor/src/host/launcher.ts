@@ -8,6 +8,7 @@ import type { CellGroup, CellGroups } from './cgroups.ts';
 import { KernelLog } from './kernel-log.ts';
 import { childOf, ProcMeter } from './meter.ts';
 import { callName } from './seccomp.ts';
+import { Sender } from './sender.ts';
 import { CELL_ENVIRONMENT, cellCommand, type CommandLine, type Walls } from './walls.ts';
 
 /** Niceness of cells. It is higher than the supervisor's, so that a busy guest does not delay a kill. */
@@ -60,6 +61,7 @@ interface Around {
 
 class LocalCell implements CellProcess {
   readonly #socket: Duplex;
+  readonly #sender: Sender;
   readonly #forks: boolean;
   readonly #kill: () => void;
   /** Finds the cell's pid if the cell is a grandchild whose pid is not reported. */
@@ -67,10 +69,7 @@ class LocalCell implements CellProcess {
   #pid: number | undefined;
   #meter: ProcMeter | undefined;
   #gone = false;
-  #corked = false;
   readonly #group: CellGroup | undefined;
-  /** Frames that wait until the process is in its group; it does nothing before it gets them. */
-  #held: Buffer[] | undefined;
   #lastWords = '';
   readonly #found = Promise.withResolvers<undefined>();
 
@@ -89,6 +88,7 @@ class LocalCell implements CellProcess {
       if (forks && !this.#gone && this.#pid === undefined && child.pid !== undefined) this.#setPid(childOf(child.pid));
     };
     this.#socket = child.stdio[3] as Duplex;
+    this.#sender = new Sender(this.#socket);
     this.#socket.once('data', () => this.#find());
     this.#socket.on('data', events.onBytes);
     // A cell that dies while we write to it is reported by its exit.
@@ -135,7 +135,7 @@ class LocalCell implements CellProcess {
 
     this.#group = group;
     if (group !== undefined && child.pid !== undefined) {
-      this.#held = [];
+      this.#sender.hold();
       void this.#place(group, child.pid);
     }
     // A cell inherits this from its sandbox if it is started after it.
@@ -156,22 +156,11 @@ class LocalCell implements CellProcess {
   }
 
   write(bytes: Buffer): void {
-    if (this.#gone) return;
-    if (this.#held !== undefined) return void this.#held.push(bytes);
-    // All writes of one turn of the event loop are sent together.
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(bytes);
+    if (!this.#gone) this.#sender.write(bytes);
   }
 
   unsent(): number {
-    return this.#gone ? 0 : this.#socket.writableLength;
+    return this.#gone ? 0 : this.#sender.unsent;
   }
 
   freeze(): boolean {
@@ -248,9 +237,7 @@ class LocalCell implements CellProcess {
       this.#lastWords += `The cell could not be put into its control group: ${error instanceof Error ? error.message : String(error)}`;
       return this.kill();
     }
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const bytes of held) this.write(bytes);
+    this.#sender.release();
   }
 
   #setPid(pid: number | undefined): void {
