@@ -59,6 +59,7 @@ const REAL_TIME = {
   'a drain that has stopped its calls': 'What a drain does first has no trace outside of it until the calls have answered.',
   'a hint that must not come': 'Wake-ups have no order in which a later hint could show that an earlier one is not on its way.',
   'a connection that keeps being refused': 'Redis is tried again all the time; that nobody hears of it a second time has no event.',
+  'calls that give back the room they had': 'Room is given back by a timer, and nothing says when the last of it was.',
   'runs that sleep and wake on a host until it is killed': 'The host is another process, and has to be killed at no certain moment.',
 } as const;
 

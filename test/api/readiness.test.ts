@@ -93,7 +93,7 @@ test('a tenant that has as many runs in memory as it may waits for itself, and i
   await realTime(3_000, 'a host that counts as stalled after a second');
   expect(await ended()).toBe(false);
   expect((await admin.ready({})).reasons).toEqual([]);
-  // What follows is work, and a slow machine may need more than a second for it.
+  // The rest is work, for which a slow machine may need more than a second.
   expect(heard).not.toContain('host.stalled');
   await answer();
   await until(ended);

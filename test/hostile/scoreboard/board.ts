@@ -56,7 +56,7 @@ type Floor = Readonly<Record<'gap_other_ms' | 'gap_own_ms' | 'gap_p99_ms' | 'blo
 
 const MEASURES = [
   'late_ms',
-  'cpu_late_ms',
+  'answer_ms',
   'gap_other_ms',
   'gap_own_ms',
   'block_ms',
@@ -150,7 +150,7 @@ async function floorOn(host: BoardHost, seed: number, say: (text: string) => voi
     gap_own_ms: of('gap_own_ms'),
     gap_p99_ms: quantile(all, 0.99),
     block_ms: of('block_ms'),
-    overhead_ms: of('late_ms') - of('cpu_late_ms'),
+    overhead_ms: of('answer_ms') - of('late_ms'),
   };
 }
 

@@ -5,7 +5,7 @@ const sound: Figures = {
   wrong: [],
   outcome: 'exceeded(cpu)',
   late_ms: 20,
-  cpu_late_ms: 5,
+  answer_ms: 150,
   gap_other_ms: 30,
   gap_own_ms: 40,
   block_ms: 10,

@@ -31,9 +31,10 @@ export interface Figures {
   /** Each fault of an outcome, in a sentence. */
   readonly wrong: readonly string[];
   readonly outcome: string;
-  /** Wall time past its limit, and CPU time past it as the host billed it. */
+  /** Time past its limit, of the kind that the limit counts: CPU time as the host billed it, or wall time. */
   readonly late_ms: number | null;
-  readonly cpu_late_ms: number | null;
+  /** Wall time from its admission to the answer that it has ended, less its limit. A guest that waits for a core is late in this alone. */
+  readonly answer_ms: number | null;
   readonly gap_other_ms: number;
   readonly gap_own_ms: number;
   readonly block_ms: number;

@@ -6,12 +6,13 @@ import type { Board, Row } from './board.ts';
 const BUSY = 'the machine was busy, so times and memory were not judged, and show no bound that holds or does not';
 
 const number = (value: number | null) => (value === null ? '–' : String(Math.round(value)));
-const HEAD = ['guest', 'outcome', 'late', 'gap other', 'gap own', 'block', 'kill', 'pause', 'host', 'cell'] as const;
+const HEAD = ['guest', 'outcome', 'late', 'answer', 'gap other', 'gap own', 'block', 'kill', 'pause', 'host', 'cell'] as const;
 
 const cells = ({ name, outcome, figures: f }: Row): string[] => [
   name,
   outcome,
   number(f.late_ms),
+  number(f.answer_ms),
   number(f.gap_other_ms),
   number(f.gap_own_ms),
   number(f.block_ms),

@@ -44,7 +44,7 @@ export async function trial(host: BoardHost, guest: Guest, draw: Draw): Promise<
   const began = guest.deploy === undefined ? now() : from;
   const input = inputOf(guest, draw);
   const as = { host, guest, tenant, agent: agent ?? '' };
-  const plain = agent === undefined ? { outcome: code, wrong: [], late_ms: null, cpu_late_ms: null } : await run(as, input);
+  const plain = agent === undefined ? { outcome: code, wrong: [], late_ms: null, answer_ms: null } : await run(as, input);
   wrong.push(...plain.wrong);
   const until = now();
   const gaps = { own: await host.gaps('own', began, until), other: await host.gaps('other', began, until) };
@@ -58,7 +58,7 @@ export async function trial(host: BoardHost, guest: Guest, draw: Draw): Promise<
     wrong,
     outcome: plain.outcome,
     late_ms: plain.late_ms,
-    cpu_late_ms: plain.cpu_late_ms,
+    answer_ms: plain.answer_ms,
     gap_other_ms: gaps.other.longest,
     gap_own_ms: gaps.own.longest,
     block_ms: Math.max(0, ...blocks.map(({ ms }) => ms)),
@@ -122,7 +122,7 @@ async function run(as: As, input: Record<string, Json>) {
   const wrong: string[] = [];
   let outcome = '';
   let late_ms: number | null = null;
-  let cpu_late_ms: number | null = null;
+  let answer_ms: number | null = null;
   for (const id of runs) {
     const end = await ended(as, id);
     const at = now();
@@ -139,13 +139,14 @@ async function run(as: As, input: Record<string, Json>) {
     if (guest.output !== undefined && end.outcome?.kind === 'completed' && !same(end.outcome.output, guest.output))
       wrong.push(`returned ${JSON.stringify(end.outcome.output).slice(0, 200)}, not ${JSON.stringify(guest.output)}`);
     if (guest.limit !== undefined) {
-      const [limit, cpu] = 'cpu_ms' in guest.limit ? [guest.limit.cpu_ms, end.cpu_ms - guest.limit.cpu_ms] : [guest.limit.wall_ms, null];
-      late_ms = Math.max(late_ms ?? 0, at - end.created_at - limit);
-      if (cpu !== null) cpu_late_ms = Math.max(cpu_late_ms ?? 0, cpu);
+      const took_ms = at - end.created_at;
+      const [limit, used] = 'cpu_ms' in guest.limit ? [guest.limit.cpu_ms, end.cpu_ms] : [guest.limit.wall_ms, took_ms];
+      late_ms = Math.max(late_ms ?? 0, used - limit);
+      answer_ms = Math.max(answer_ms ?? 0, took_ms - limit);
     }
     wrong.push(...(await children(as, id)));
   }
-  return { outcome, wrong, late_ms, cpu_late_ms };
+  return { outcome, wrong, late_ms, answer_ms };
 }
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
