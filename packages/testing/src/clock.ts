@@ -65,17 +65,18 @@ export class SkippingClock implements Clock {
     let next = Number.POSITIVE_INFINITY;
     for (const due of this.#dues) if (due > this.now()) next = Math.min(next, due);
     if (next === Number.POSITIVE_INFINITY) return false;
-    this.#goTo(next);
+    this.reach(next);
     return true;
   }
 
   #rang(entry: Waiting): void {
     // A run that waited by the real clock must not find that no time has passed.
-    if (this.#dues.has(entry.due)) this.#goTo(entry.due);
+    if (this.#dues.has(entry.due)) this.reach(entry.due);
     else entry.ring();
   }
 
-  #goTo(time: number): void {
+  /** Goes on to a time; one that is over already changes nothing. */
+  reach(time: number): void {
     this.#skipped = Math.max(this.#skipped, time - this.#start);
     for (const due of this.#dues) if (due <= time) this.#dues.delete(due);
     const due = [...this.#waiting].filter((entry) => entry.due <= time).sort((a, b) => a.due - b.due);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import type { Tool } from '@corral/protocol/ports/tool';
 import type { ConfigInput } from '@corral/server/config/schema';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, ProcessLauncher, readImage, realRandom, Supervisor, WATCHED } from '@corral/supervisor';
@@ -54,25 +55,21 @@ const LOOK_MS = 2;
 /** A test is over long before, so that nothing leaves memory meanwhile, however far the clock skips. */
 const NEVER_MS = 2 ** 40;
 
-export async function testHost(fakes: Fakes, rules: Rules, path: string | undefined): Promise<TestHost> {
-  const { loadConfig } = await import('@corral/server/config/load');
-  const { policies, risk, approve, now = START } = rules;
+/** @param clock left out: one that begins at the time of the rules */
+export async function testHost(
+  fakes: Fakes,
+  rules: Rules,
+  path: string | undefined,
+  clock = new SkippingClock(rules.now ?? START),
+): Promise<TestHost> {
+  const { approve } = rules;
   let calls: TestedCall[] = [];
   let asked: Answered[] = [];
-  const instead = {
-    ...(policies !== undefined ? { policies } : path === undefined ? { policies: 'none' as const } : {}),
-    ...(risk === undefined ? {} : { risk }),
-  };
-  const loaded = await loadConfig(path, process.env, {
-    tell: () => undefined,
-    instead: instead as never,
-    replace: (tools) => faked(tools, fakes, (call) => calls.push(call)),
-  });
+  const loaded = await loadedBy(rules, path, (tools) => faked(tools, fakes, (call) => calls.push(call)));
   const folder = await mkdtemp(join(tmpdir(), 'corral-testing-'));
   const names = Object.keys(loaded.tenants);
   const tenant = (rules.tenant ?? (names.length === 1 ? names[0] : 'local')) as TenantId;
   const options = loaded.tenants[tenant];
-  const clock = new SkippingClock(now);
   let supervisor: Supervisor | undefined;
   let stopped = false;
   const close = async () => {
@@ -124,6 +121,16 @@ export async function testHost(fakes: Fakes, rules: Rules, path: string | undefi
     await close();
     throw error;
   }
+}
+
+/** The configuration that is named, or none, with what the test states instead. */
+async function loadedBy({ policies, risk }: Rules, path: string | undefined, replace: (tools: readonly Tool[]) => readonly Tool[]) {
+  const { loadConfig } = await import('@corral/server/config/load');
+  const instead = {
+    ...(policies !== undefined ? { policies } : path === undefined ? { policies: 'none' as const } : {}),
+    ...(risk === undefined ? {} : { risk }),
+  };
+  return loadConfig(path, process.env, { tell: () => undefined, instead: instead as never, replace });
 }
 
 /** Answers for people: about calls as the test says, and by a kill about runs that were stopped for them, which nobody would resume. */

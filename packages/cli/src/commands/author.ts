@@ -12,6 +12,7 @@ import type { AgentManifest } from '@corral/protocol/model/manifest';
 import { connect, hostFlags, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { VERSION } from '../version.ts';
+import { testFromCommand } from './test-from.ts';
 
 export function authorCommands(program: Command): void {
   program
@@ -39,7 +40,7 @@ export function authorCommands(program: Command): void {
       process.stdout.write(`${flags.out}  ${counted(tools.length, 'tool')}${also}\n`);
     });
 
-  program
+  const test = program
     .command('test')
     .description('run the tests of agents (node:test, with @corral/testing)')
     .argument('[files...]', 'test files; by default agents/tests/*.ts, or every *.test.ts below this folder where there is no such folder')
@@ -56,6 +57,7 @@ export function authorCommands(program: Command): void {
         child.on('exit', (code, signal) => done(code === 0 ? EXIT.ok : signal === 'SIGINT' ? EXIT.interrupted : EXIT.outcome)),
       );
     });
+  testFromCommand(test);
 }
 
 interface ToolTypes {

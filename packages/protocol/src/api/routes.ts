@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { EVIDENCE_ROUTES } from './evidence.ts';
+import { FIXTURE_ROUTES } from './fixtures.ts';
 import { LOOP_ROUTES } from './loops.ts';
 import * as p from './people.ts';
 import { route, type Route } from './route.ts';
@@ -20,6 +21,7 @@ const aliasPath = agentPath.extend({ alias: s.AliasName });
 
 export const ROUTES = {
   ...EVIDENCE_ROUTES,
+  ...FIXTURE_ROUTES,
   ...LOOP_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({

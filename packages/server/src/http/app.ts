@@ -43,6 +43,7 @@ import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
+import { fixtureRoutes } from './routes/fixtures.ts';
 import type { Followers } from './routes/events.ts';
 import { governanceRoutes } from './routes/governance.ts';
 import { spendingRoutes } from './routes/spending.ts';
@@ -156,6 +157,7 @@ function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteNam
     ...serviceRoutes(door),
     ...totalsRoutes(door),
     ...evidenceRoutes(door, channel),
+    ...fixtureRoutes(door),
     ...operationRoutes(door),
     ...approvalRoutes(door),
     ...quarantineRoutes(door),

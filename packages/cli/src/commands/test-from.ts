@@ -1,0 +1,60 @@
+/** `corral test from RUN`: a test and its fixture, from a run of a host. */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { namedFile } from '../paths.ts';
+
+interface Flags extends HostFlags {
+  readonly agent: string;
+  readonly out: string;
+  readonly withPrivate?: boolean;
+}
+
+export function testFromCommand(test: Command): void {
+  hostFlags(test.command('from'))
+    .description('write a test and its fixture from a run of a host: its input, what its tools answered, how it ended')
+    .argument('<run>', 'a run that has ended')
+    .requiredOption('--agent <file>', 'the module of the agent')
+    .option('--out <folder>', 'where to', 'agents/tests')
+    .option('--with-private', 'with the private data that the run has read; only for the owner of all of it')
+    .addHelpText(
+      'after',
+      `
+The test needs no host and no network. It fails where the agent asks for something else than it did, or ends otherwise.
+Private data is left out, by label: results keep their shape, and arguments and output that may hold some are not compared.
+
+Example:
+  corral test from run_3k9x7m2p4q5r --agent agents/buyer.ts`,
+    )
+    .action(async (run: RunId, flags: Flags) => {
+      await namedFile(flags.agent);
+      const fixture = await connect(flags).runFixture({
+        params: { run },
+        query: flags.withPrivate === true ? { private: 'include' } : {},
+      });
+      const [test, data] = [join(flags.out, `${fixture.run}.test.ts`), join(flags.out, `${fixture.run}.fixture.json`)];
+      for (const file of [test, data]) if (existsSync(file)) throw new CorralError('CORRAL_USAGE', `${file} exists already.`);
+      await mkdir(flags.out, { recursive: true });
+      const agent = relative(resolve(flags.out), resolve(flags.agent));
+      await writeFile(data, `${JSON.stringify(fixture, null, 2)}\n`, { flag: 'wx' });
+      await writeFile(test, testOf(fixture.run, agent), { flag: 'wx' });
+      const hidden = fixture.calls.filter((call) => call.input_hidden || call.result_hidden).length;
+      const left =
+        hidden === 0
+          ? ''
+          : `\n${hidden} of ${fixture.calls.length} calls hold private data of ${fixture.private_to.join(', ')}, which is left out.`;
+      print(flags, { test, fixture: data, hidden }, () => `${test}\n${data}${left}`);
+    });
+}
+
+const testOf = (run: string, agent: string): string => `import { test } from 'node:test';
+import { repeats } from '@corral/testing';
+
+test('the agent does what it did in ${run}', async () => {
+  await repeats(new URL(${JSON.stringify(agent)}, import.meta.url), new URL('${run}.fixture.json', import.meta.url));
+});
+`;

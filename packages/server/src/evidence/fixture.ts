@@ -1,0 +1,130 @@
+/**
+ * Makes a run into material of a test. From the entry on at which its label became private, all that it was given and all that it made is
+ * taken to hold private data, and leaves this host only at the word of its owner.
+ */
+import type { Fixture } from '@corral/protocol/api/fixtures';
+import type { ContextChange } from '@corral/protocol/model/context';
+import type { Json } from '@corral/protocol/json';
+import type { Entry, RunRecord } from '@corral/protocol/model/run';
+import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Tool } from '@corral/protocol/ports/tool';
+import type { Delivery } from '@corral/protocol/wire/delivery';
+import { effectsOf, type Pages } from './journal.ts';
+
+type Call = { -readonly [K in keyof Fixture['calls'][number]]: Fixture['calls'][number][K] };
+
+/** Since when, by number of the entry, a run may hold private data, and whose. */
+export interface Privacy {
+  readonly from: number;
+  readonly names: readonly string[];
+}
+
+/**
+ * @param changes of the label, from the journal
+ * @param tools those of today, of which one may have been declared private since the run
+ */
+export async function privacyOf(
+  pages: Pages,
+  { label }: Pick<RunRecord, 'label'>,
+  changes: readonly ContextChange[],
+  tools: ReadonlyMap<string, Tool>,
+): Promise<Privacy> {
+  const names = new Set<string>(label?.private_to ?? []);
+  let from = names.size > 0 ? 0 : Number.POSITIVE_INFINITY;
+  const found = (entry: number, whose: readonly string[]) => {
+    for (const name of whose) names.add(name);
+    if (whose.length > 0) from = Math.min(from, entry);
+  };
+  for (const change of changes) if (change.kind === 'label') found(change.entry, change.gained.private_to);
+  const called = new Map<number, string>();
+  for await (const page of pages)
+    for (const entry of page) {
+      for (const { id, tool } of entry.decisions) if (tool !== undefined) called.set(id, tool);
+      const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+      if (delivery?.kind !== 'reply') continue;
+      for (const { id } of delivery.results) {
+        const whose = tools.get(called.get(id) ?? '')?.annotations.private_to;
+        if (whose !== undefined) found(entry.seq, [whose]);
+      }
+    }
+  return { from, names: [...names].sort() };
+}
+
+/** @param shown whether private data is given as it is */
+export async function callsFrom(
+  pages: Pages,
+  { from }: Privacy,
+  tools: ReadonlyMap<string, Tool>,
+  shown: boolean,
+): Promise<Fixture['calls']> {
+  const calls = new Map<number, Call>();
+  const answered: number[] = [];
+  for await (const page of pages)
+    for (const entry of page) {
+      const hidden = !shown && entry.seq >= from;
+      const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+      for (const result of delivery?.kind === 'reply' ? delivery.results : []) {
+        const call = calls.get(result.id);
+        if (call === undefined) continue;
+        answered.push(result.id);
+        // The stamp of the delivery is the time that the agent saw.
+        call.answered_at = delivery?.at ?? entry.at;
+        if ('error' in result) {
+          const { code, message } = result.error;
+          call.error = { code, message: hidden ? `${call.tool} failed.` : message };
+        } else {
+          call.result = hidden ? shapeOf(tools.get(call.tool)?.output.schema, result.value) : result.value;
+          call.result_hidden = hidden;
+        }
+      }
+      const decided = new Map(entry.decisions.map((decision) => [decision.id, decision]));
+      for (const effect of effectsOf(entry)) {
+        if (effect.kind !== 'call') continue;
+        const tool = decided.get(effect.id)?.tool;
+        if (tool === undefined) continue;
+        const input = hidden ? null : ((effect.input ?? {}) as Json);
+        calls.set(effect.id, { tool, input, input_hidden: hidden, result: null, result_hidden: false, answered_at: 0, error: null });
+      }
+    }
+  const made = new Set(answered);
+  return [...calls].flatMap(([id, call]) => (made.has(id) ? [call] : []));
+}
+
+/** The time that the agent saw first. */
+export const beganAt = (first: Entry | undefined): number | undefined =>
+  first?.delivery === undefined ? undefined : (JSON.parse(first.delivery) as Delivery).at;
+
+/** An outcome without what may be private. */
+export function outcomeFrom(outcome: Outcome, { from }: Privacy, shown: boolean): Fixture['outcome'] {
+  const hidden = !shown && from !== Number.POSITIVE_INFINITY;
+  return {
+    kind: outcome.kind,
+    code: 'code' in outcome ? outcome.code : null,
+    output: outcome.kind === 'completed' && !hidden ? outcome.output : null,
+    output_hidden: outcome.kind === 'completed' && hidden,
+  };
+}
+
+const DEPTH = 20;
+
+/**
+ * A value of the same shape that says nothing. Names of members are kept only where the tool's schema states them, and lists are empty: a
+ * name or a length may be private, too.
+ */
+function shapeOf(schema: unknown, value: Json, depth = 0): Json {
+  const said = typeof schema === 'object' && schema !== null ? (schema as { readonly [word: string]: Json }) : {};
+  if (said['const'] !== undefined) return said['const'];
+  if (Array.isArray(said['enum'])) return (said['enum'][0] ?? null) as Json;
+  if (typeof value === 'string') return 'hidden';
+  if (typeof value === 'number') return typeof said['minimum'] === 'number' ? said['minimum'] : 0;
+  if (typeof value === 'boolean') return false;
+  if (value === null || depth > DEPTH) return null;
+  if (Array.isArray(value)) return [];
+  const properties = said['properties'];
+  const known = typeof properties === 'object' && properties !== null && !Array.isArray(properties) ? properties : {};
+  return Object.fromEntries(
+    Object.entries(value as { readonly [name: string]: Json })
+      .filter(([name]) => Object.hasOwn(known, name))
+      .map(([name, one]) => [name, shapeOf((known as { readonly [name: string]: Json })[name], one, depth + 1)]),
+  );
+}

@@ -1,0 +1,61 @@
+/** A run as material of a test, for `corral test from`. */
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { beganAt, callsFrom, outcomeFrom, privacyOf } from '../../evidence/fixture.ts';
+import type { ServerContext } from '../context.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+/** Entries of a journal that are read at a time. */
+const PAGE = 100;
+
+export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
+  const { host, people, registry, settings, turns } = door;
+
+  async function* pagesOf(run: RunId) {
+    for (let after = 0; ;) {
+      const page = await host.journal(run, after, PAGE);
+      yield page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)?.seq ?? after;
+    }
+  }
+
+  return {
+    async runFixture({ params: { run }, query }, { access }) {
+      const row = findRun(door, access, 'run.payload', run);
+      const stored = await host.stored(run);
+      const outcome = stored?.status.outcome;
+      if (stored === undefined || outcome === undefined)
+        throw new CorralError('CORRAL_RUN_STATE', `${run} has not ended, so nobody knows yet what a test of it would expect.`);
+      const { record } = stored;
+      if (record.service !== undefined)
+        throw new CorralError('CORRAL_RUN_STATE', `${run} is an instance of a service, of which a test has no beginning and no end.`);
+      return turns.take(access.principal.tenant, async () => {
+        const tools = new Map((settings.inForce().tenants[row.tenant]?.tools ?? []).map((tool) => [tool.name, tool]));
+        const changes = await host.context(run, Number.POSITIVE_INFINITY);
+        const privacy = await privacyOf(pagesOf(run), record, changes, tools);
+        const shown = query.private === 'include';
+        const names = people.namesOf(access.principal.id);
+        const others = privacy.names.filter((name) => !names.includes(name));
+        if (shown && others.length > 0)
+          throw new CorralError(
+            'CORRAL_FORBIDDEN',
+            `${run} has read private data of ${others.join(', ')}, and only they may take it from this host.`,
+          );
+        const { uses } = registry.resolve(row.tenant, `${record.agent}@${record.version}`).manifest;
+        const hidesInput = !shown && privacy.from === 0;
+        return {
+          run,
+          agent: record.agent,
+          version: record.version,
+          at: beganAt((await host.journal(run, 0, 1))[0]) ?? record.created_at,
+          input: hidesInput ? null : record.input,
+          tools: Object.values(uses).flatMap((target) => (target.startsWith('tool:') ? [target.slice('tool:'.length)] : [])),
+          calls: await callsFrom(pagesOf(run), privacy, tools, shown),
+          outcome: outcomeFrom(outcome, privacy, shown),
+          private_to: [...privacy.names],
+        };
+      });
+    },
+  };
+}

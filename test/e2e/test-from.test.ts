@@ -1,0 +1,133 @@
+/** `corral test from RUN`: a run of a host becomes a test, without what is private. */
+import { spawn } from 'node:child_process';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { front, shortFolder } from '../front.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+const CANARY = 'canary-91c4';
+
+const CONFIG = (policies: string) => `import { defineConfig, tool } from '@corral/server/config';
+import * as z from 'zod';
+const READ = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
+export default defineConfig({
+  policies: ${policies},
+  tools: [
+    tool({ name: 'shop.price', description: 'Price.', input: z.object({ item: z.string() }), output: z.object({ each: z.number() }), annotations: READ,
+      run: ({ item }) => { if (item === 'unicorn') throw new Error('none left'); return { each: item.length }; } }),
+    tool({ name: 'crm.read', description: 'Reads a customer.', input: z.object({ id: z.number() }),
+      output: z.object({ name: z.string(), orders: z.array(z.string()), level: z.enum(['gold', 'blue']) }),
+      annotations: { ...READ, private_to: 'user:' + process.env.USER_OF_TEST },
+      run: () => ({ name: '${CANARY}', orders: ['${CANARY}'], level: 'blue' as const }) }),
+    tool({ name: 'note.keep', description: 'Keeps a note.', input: z.object({ text: z.string() }), output: z.object({}),
+      annotations: { readOnly: false, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' }, run: () => ({}) }),
+  ],
+});`;
+const AGENT = `import { defineAgent } from '@corral/guest';
+export default defineAgent({ name: 'buyer', purpose: 'buys', uses: { price: 'tool:shop.price', read: 'tool:crm.read', note: 'tool:note.keep' },
+  run: async ({ input, caps }: any) => {
+    const { each } = await caps.price({ item: input.item });
+    const gone = await caps.price({ item: 'unicorn' }).catch((error: any) => error.code);
+    const now = new Date().toISOString();
+    if (!input.customer) return { each, gone, now };
+    const customer = await caps.read({ id: 7 });
+    await caps.note({ text: 'for ' + customer.name });
+    return { each, gone, hello: customer.name };
+  } });
+`;
+
+interface Said {
+  readonly code: number | null;
+  readonly said: string;
+}
+
+function corral(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
+  return new Promise((done) => child.on('close', (code) => done({ code, said })));
+}
+
+async function host(policies: string, owner: string) {
+  const folder = await shortFolder();
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+  await writeFile(join(folder, 'free.cedar'), '@id("free") permit (principal, action, resource);');
+  await writeFile(join(folder, 'corral.config.ts'), CONFIG(policies));
+  await writeFile(join(folder, 'agent.ts'), AGENT);
+  const f = await front({ config: join(folder, 'corral.config.ts'), env: { ...process.env, USER_OF_TEST: owner } });
+  await f.deploy(AGENT);
+  const run = async (input: unknown) => {
+    const { run: id } = await f.admin.submitRun({ body: { agent: 'buyer', input: input as never } });
+    await f.admin.showRun({ params: { run: id }, query: { wait_ms: 20_000 } });
+    return id;
+  };
+  const from = (id: string, ...more: string[]) =>
+    corral(folder, ['test', 'from', id, '--agent', 'agent.ts', '--out', '.', '--data', f.data, ...more]);
+  return { ...f, folder, run, from };
+}
+
+test(
+  'the test passes without a host, and fails where the agent asks for something else or ends otherwise',
+  { timeout: 180_000 },
+  async () => {
+    const { run, from, folder, host: running } = await host(`'none'`, 'nobody');
+    const id = await run({ item: 'lamp' });
+    const made = await from(id);
+    expect(made).toMatchObject({ code: 0 });
+    expect((await from(id)).said).toContain('exists already');
+    await running.close();
+    const tested = () => corral(folder, ['test', `${id}.test.ts`]);
+    expect((await tested()).said).toMatch(/pass 1\b/u);
+    const fixture = JSON.parse(await readFile(join(folder, `${id}.fixture.json`), 'utf8')) as { calls: unknown[] };
+    expect(fixture.calls).toMatchObject([
+      { tool: 'shop.price', input: { item: 'lamp' }, result: { each: 4 } },
+      { tool: 'shop.price', input: { item: 'unicorn' }, error: { code: 'CORRAL_TOOL_FAILED', message: 'shop.price failed.' } },
+    ]);
+    await writeFile(join(folder, 'agent.ts'), AGENT.replace('item: input.item', "item: input.item + 's'"));
+    const other = await tested();
+    expect(other.code).not.toBe(0);
+    expect(other.said).toMatch(/call 1 was shop\.price \{"item":"lamp"\}, and is shop\.price \{"item":"lamps"\} now/u);
+    await writeFile(join(folder, 'agent.ts'), AGENT.replace('return { each, gone, now }', 'return { each: 1, gone, now }'));
+    expect((await tested()).said).toMatch(/its output was .*"each":4.*and is .*"each":1/u);
+  },
+);
+
+test.each(["'none'", "['free.cedar']"])(
+  'private data stays on the host, with policies %s, unless its owner takes it',
+  { timeout: 180_000 },
+  async (policies) => {
+    const { run, from, folder, as } = await host(policies, 'somebody');
+    const id = await run({ item: 'lamp', customer: true });
+    const refused = await from(id, '--with-private');
+    expect(refused.said).toMatch(/CORRAL_FORBIDDEN .*private data of user:somebody/u);
+    const made = await from(id);
+    expect(made.said).toMatch(/calls hold private data of user:somebody, which is left out/u);
+    const text = await readFile(join(folder, `${id}.fixture.json`), 'utf8');
+    expect(text).not.toContain(CANARY);
+    const fixture = JSON.parse(text) as { calls: { tool: string }[]; outcome: unknown };
+    expect(fixture.calls.find(({ tool }) => tool === 'crm.read')).toMatchObject({
+      input: { id: 7 },
+      result: { name: 'hidden', orders: [], level: 'gold' },
+      result_hidden: true,
+    });
+    expect(fixture.outcome).toMatchObject({ output: null });
+    // Its calls before it read private data are compared whole, the rest by name.
+    expect((await corral(folder, ['test', `${id}.test.ts`])).said).toMatch(/pass 1\b/u);
+    const developer = await as('local', 'developer');
+    await expect(developer.runFixture({ params: { run: id }, query: { private: 'include' } })).rejects.toMatchObject({
+      code: 'CORRAL_FORBIDDEN',
+    });
+    expect(JSON.stringify(await developer.runFixture({ params: { run: id }, query: {} }))).not.toContain(CANARY);
+  },
+);
+
+test('the owner of what is private takes it along', { timeout: 60_000 }, async () => {
+  const { run, from, folder } = await host(`'none'`, userInfo().username);
+  const id = await run({ item: 'lamp', customer: true });
+  expect(await from(id, '--with-private')).toMatchObject({ code: 0 });
+  expect(await readFile(join(folder, `${id}.fixture.json`), 'utf8')).toContain(CANARY);
+});
