@@ -18,6 +18,7 @@ import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
 import { ERRORS, type ErrorCode } from '@corral/protocol/errors';
 import { ADMISSION, BUDGETS, CEILINGS } from '@corral/protocol/limits';
 import { Config } from '@corral/server/config/schema';
+import { authors } from './authors.ts';
 
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', 'docs', 'reference');
 const NOTE = '<!-- Written by scripts/reference.ts; change the code and write it again with `npm run reference`. -->';
@@ -200,7 +201,13 @@ function detectors(): string {
 const check = process.argv.includes('--check');
 let stale = 0;
 mkdirSync(FOLDER, { recursive: true });
-for (const [name, text] of Object.entries({ 'cli.md': await cli(), 'api.md': api(), 'config.md': config(), 'detectors.md': detectors() })) {
+for (const [name, text] of Object.entries({
+  'cli.md': await cli(),
+  'api.md': api(),
+  'config.md': config(),
+  'detectors.md': detectors(),
+  'authors.md': authors(NOTE),
+})) {
   const file = join(FOLDER, name);
   if (!check) {
     writeFileSync(file, text);

@@ -3,7 +3,7 @@
  * formatted, and a hostile agent in it does not say what it would gain. Configurations are texts: a test writes each into a folder of its own,
  * and changes it there.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -22,6 +22,8 @@ function testFiles(): string[] {
     .filter((name) => name.endsWith('.ts') && !/^(agents|bench|node_modules)\/|^plain-agents/.test(name))
     .map((name) => join(ROOT, 'test', name));
   const inPackages = readdirSync(join(ROOT, 'packages'))
+    // A package may hold files of others only.
+    .filter((name) => existsSync(join(ROOT, 'packages', name, 'src')))
     .flatMap((name) =>
       readdirSync(join(ROOT, 'packages', name, 'src'), { recursive: true, encoding: 'utf8' }).map((file) =>
         join(ROOT, 'packages', name, 'src', file),

@@ -19,11 +19,17 @@ const CAUTIOUS: ToolAnnotations = {
 };
 
 export interface ToolSpec<In extends z.ZodType, Out extends z.ZodType> {
+  /** Lower-case letters, digits and `. _ / -`, such as `shop.price`; unique on the host. Agents ask for `tool:shop.price`. */
   readonly name: string;
+  /** Its purpose in one sentence: for authors of agents, for models, and for the people who approve calls. */
   readonly description: string;
+  /** Zod schema of the arguments. A call that does not fit is refused before the tool is called. */
   readonly input: In;
+  /** Zod schema of the result. A result that does not fit fails the call. */
   readonly output: Out;
+  /** Says in which ways the tool is harmless. Annotations that are left out have the more dangerous value. */
   readonly annotations?: Partial<ToolAnnotations>;
+  /** Longest time of one attempt, in milliseconds. Default: 30,000. */
   readonly timeout_ms?: number;
 }
 

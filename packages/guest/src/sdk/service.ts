@@ -6,7 +6,9 @@ export interface Turn<Message, Key, State, U extends Uses> extends Omit<
   AgentContext<unknown, U>,
   'input' | 'state' | 'mailbox' | 'messages' | 'notices' | 'open' | 'checkpoint'
 > {
+  /** The message, as its schema returns it. */
   readonly message: Message;
+  /** The key of the instance. */
   readonly key: Key;
   /** The turn's own copy of the instance's state. Changes are kept if the handler returns, and discarded if it throws. */
   readonly state: State;

@@ -149,6 +149,7 @@ export interface Mailbox extends Held {
 export interface RequestOptions extends SendOptions {
   /** How long to wait, in milliseconds; left out: as long as the run lasts. */
   readonly timeout_ms?: number;
+  /** Gives the wait up: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 /** A message from another run. */
@@ -173,6 +174,7 @@ export interface WaitOptions {
    * without waiting.
    */
   readonly timeout_ms?: number;
+  /** Gives the wait up: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 /** Items that arrive over time, read in order, one at a time. */
@@ -298,6 +300,7 @@ export interface AgentOptions<In extends Schema = Schema, Out extends Schema = S
   readonly name: string;
   /** One sentence for the people who answer for this agent. */
   readonly purpose?: string;
+  /** The sandbox image: which globals the agent has. Default: `base`, the only one. */
   readonly image?: 'base';
   /** Schema of the input. An input that does not fit fails the run with CORRAL_INPUT_INVALID. */
   readonly input?: In;

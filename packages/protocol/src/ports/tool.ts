@@ -40,11 +40,15 @@ export interface ToolAnnotations {
 }
 
 export interface ToolCall {
+  /** The arguments, which fit the tool's schema. `run` has them as its first argument. */
   readonly input: Json;
   /** The same for all attempts of a logical call: `run_…:7`. */
   readonly idempotency_key: string;
+  /** 1 for the first. */
   readonly attempt: number;
+  /** The run that calls. */
   readonly run: RunId;
+  /** Its tenant. */
   readonly tenant: TenantId;
   /** Aborted when the call timed out, was given up, or its run was killed. */
   readonly signal: AbortSignal;
