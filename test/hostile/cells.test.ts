@@ -1,4 +1,5 @@
 /** A cell besides its cranks: the memory that it holds, and the computing that nobody asked for. */
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
@@ -25,6 +26,30 @@ describe.each(['segmenters', 'formatters of dates'])('a run that collects %s, so
     expect(await waiting.ended).toEqual({ kind: 'completed', output: ['open', true] });
   });
 });
+
+// Bug half-a-cell-unseen: cranks were charged with what they left in the process only once it had half of the memory that a cell may have, so a
+// run of 64 MiB took 464 MiB more than that.
+test.runIf(process.platform === 'linux')(
+  'a run that fills a small cell of a large maximum is charged long before the cell is large',
+  async () => {
+    const w = await world();
+    const hoarder = await w.deploy(agentFile('hostile/intl-hoarder'));
+    const { id, ended } = await w.submit(hoarder, { what: 'segmenters' }, { ceilings: { memory_mib: 64, crank_cpu_ms: 2000 } });
+    let peak_mib = 0;
+    let over = false;
+    void ended.then(() => (over = true));
+    await until(async () => {
+      const pid = w.supervisor.cellOf(id)?.pid;
+      const status = pid === undefined ? '' : await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+      peak_mib = Math.max(peak_mib, Number(/VmHWM:\s+(\d+)/u.exec(status)?.[1] ?? 0) / 1024);
+      return over;
+    });
+    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
+    expect(peak_mib).toBeGreaterThan(100);
+    // Half of what a cell may have is 512.
+    expect(peak_mib).toBeLessThan(500);
+  },
+);
 
 /** Launches real cells; one can be made to look as though it computed all the time, or had started processes. */
 class Restless implements CellLauncher {

@@ -16,7 +16,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { ReplayPage } from '@corral/protocol/ports/store';
 import { withheld } from '@corral/protocol/wire/withheld';
 import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports/machine';
-import { Growth } from './growth.ts';
+import { Growth, Rise } from './growth.ts';
 import { Tenure } from './household.ts';
 import { Isolates } from './isolates.ts';
 import { faultFrom, readyFrom } from './reports.ts';
@@ -68,6 +68,7 @@ export class Cell {
   #idle: ProcessMeter | undefined;
   #precise = false;
   readonly growth = new Growth();
+  readonly #rise = new Rise();
   readonly tenure = new Tenure();
 
   constructor(id: CellId, incarnation: number, launcher: CellLauncher, now: () => number, events: CellEvents) {
@@ -149,7 +150,7 @@ export class Cell {
     return this.#idle;
   }
 
-  /** The cell holds so much memory that the process is measured before and after every crank. */
+  /** The cell holds so much memory, or grows so quickly, that the process is measured before and after every crank. */
   get precise(): boolean {
     return this.#precise;
   }
@@ -188,12 +189,13 @@ export class Cell {
     return !before;
   }
 
-  /** Decides by the size of the process how closely it is measured. @param most_mib its maximum */
+  /** Decides by the size and the growth of the process how closely it is measured. @param most_mib its maximum */
   sized(rss_mib: number, most_mib: number): void {
-    if (!this.#precise && rss_mib > most_mib / 2) {
+    const rises = this.#rise.look(rss_mib, this.#isolates.made, this.#now());
+    if (!this.#precise && (rises || rss_mib > most_mib / 2)) {
       this.#precise = true;
       this.growth.clear();
-    } else if (this.#precise && rss_mib < most_mib / 3) this.#precise = false;
+    } else if (this.#precise && !rises && rss_mib < most_mib / 3) this.#precise = false;
   }
 
   /**

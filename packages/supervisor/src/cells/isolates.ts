@@ -13,6 +13,11 @@ export class Isolates {
   /** Isolates whose bundle has loaded, because they have answered. */
   readonly #loaded = new Set<number>();
 
+  /** Number of isolates made so far. */
+  get made(): number {
+    return this.#made;
+  }
+
   /** @returns assignment of the new isolate */
   make(): number {
     this.#made += 1;
