@@ -328,22 +328,59 @@ describe('completion', () => {
     expect(await values('token', 'cr')).toEqual(['create']);
   });
 
-  test('of bash completes the words of a line', async () => {
+  /** A folder with the command and the completion of a shell; runs a program of that shell in it. */
+  async function inShell(shell: 'bash' | 'zsh' | 'fish') {
     const home = await shortFolder();
-    const run = await hello();
     await writeFile(join(home, 'corral'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
-    const { out: script } = await command(['completion', 'bash']);
-    await writeFile(join(home, 'completion.bash'), script);
-    const of = async (line: string) => {
-      const program = `source completion.bash; COMP_LINE='${line}' COMP_POINT=${line.length}; _corral; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const env = { ...process.env, PATH: `${home}:${process.env['PATH'] ?? ''}`, CORRAL_DATA: made().data };
-      return (await execute('bash', ['-c', program], { cwd: home, env })).stdout.trimEnd().split('\n');
+    const { out: script } = await command(['completion', shell]);
+    await writeFile(join(home, `completion.${shell}`), script);
+    const env = { ...process.env, HOME: home, PATH: `${home}:${process.env['PATH'] ?? ''}`, CORRAL_DATA: made().data };
+    return async (program: string) => {
+      const args = shell === 'zsh' ? ['-fc', program] : shell === 'fish' ? ['-N', '-c', program] : ['-c', program];
+      return (await execute(shell, args, { cwd: home, env })).stdout.trimEnd().split('\n');
     };
+  }
+
+  test('of bash completes the words of a line', async () => {
+    const run = await hello();
+    const shell = await inShell('bash');
+    const of = (line: string) =>
+      shell(`source completion.bash; COMP_LINE='${line}' COMP_POINT=${line.length}; _corral; printf '%s\\n' "\${COMPREPLY[@]}"`);
     expect(await of('corral rol')).toEqual(['rollback']);
     expect(await of(`corral why ${run.slice(0, 13)}`)).toEqual([run]);
     // Bash has taken "hello@" for a word of its own.
     expect(await of('corral submit hello@p')).toEqual(['prod']);
     expect(await of('corral deploy comp')).toEqual(['completion.bash']);
     expect(await of('corral submit hello --wa')).toEqual(['--wait']);
+  });
+
+  const has = (shell: string) =>
+    ['/bin', '/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'].some((folder) => existsSync(join(folder, shell)));
+
+  test.skipIf(!has('fish'))('of fish completes the words of a line', async () => {
+    const run = await hello();
+    const shell = await inShell('fish');
+    const of = async (line: string) => (await shell(`source completion.fish; complete -C '${line}'`)).map((found) => found.split('\t')[0]);
+    expect(await of('corral rol')).toEqual(['rollback']);
+    expect(await of(`corral why ${run.slice(0, 13)}`)).toEqual([run]);
+    expect(await of('corral submit hello@p')).toEqual(['hello@prod']);
+    expect(await of('corral deploy comp')).toEqual(['completion.fish']);
+    expect(await of('corral submit hello --wa')).toContain('--wait');
+  });
+
+  test.skipIf(!has('zsh'))('of zsh completes the words of a line', async () => {
+    const run = await hello();
+    const shell = await inShell('zsh');
+    // The functions of zsh that add a match print it.
+    const stubs = `compdef() {}; compadd() { print -rl -- "\${@:2}" }; _files() { print files }; _describe() { print commands }`;
+    const of = (...words: string[]) => {
+      const line = words.map((word) => `'${word}'`).join(' ');
+      return shell(`${stubs}; source ./completion.zsh; words=(${line}); CURRENT=${words.length}; _corral`);
+    };
+    expect(await of('corral', 'rol')).toEqual(['commands']);
+    expect(await of('corral', 'why', run.slice(0, 13))).toEqual([run]);
+    expect(await of('corral', 'submit', 'hello@p')).toEqual(['hello@prod']);
+    expect(await of('corral', 'deploy', '')).toEqual(['files']);
+    expect(await of('corral', 'submit', 'hello', '--wa')).toEqual(['--wait']);
   });
 });

@@ -45,7 +45,10 @@ export const ERRORS = {
     hint: 'Its runs kept failing: `corral why RUN` says why, for each of them. Fix it or deploy another version, or try again later.',
   },
   CORRAL_QUARANTINED: { audience: 'operator', hint: 'Lift the quarantine once its reason is gone.' },
-  CORRAL_APPROVER: { audience: 'operator', hint: 'Another person must decide this.' },
+  CORRAL_APPROVER: {
+    audience: 'operator',
+    hint: 'Another person must decide this; `corral token create NAME --role approver` makes them a token.',
+  },
   CORRAL_GRANT_PREDICATE: { audience: 'guest', class: 'Denied', hint: 'Keep the arguments within what the capability was attenuated to.' },
   CORRAL_GRANT_SPENT: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability with more uses.' },
   CORRAL_GRANT_EXPIRED: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability that lasts longer.' },
@@ -116,7 +119,7 @@ export const ERRORS = {
   },
 
   // Agents that fail
-  CORRAL_AGENT_THREW: { audience: 'guest', hint: 'The agent threw; its message and stack are in the outcome.' },
+  CORRAL_AGENT_THREW: { audience: 'guest', hint: 'The agent threw; `corral show RUN` has its message and stack.' },
   CORRAL_UNHANDLED_REJECTION: { audience: 'guest', hint: 'Await or catch every promise.' },
   CORRAL_INPUT_INVALID: { audience: 'guest', hint: 'Compare the input with the agent’s input schema.' },
   CORRAL_OUTPUT_INVALID: { audience: 'guest', hint: 'The agent’s result does not fit its own output schema.' },
