@@ -1,5 +1,6 @@
 /**
- * Writes docs/reference from the code itself: the commands' own help, the routes' own schemas, the configuration's own. With
+ * Writes docs/reference from the code itself: the commands' own help, the routes' own schemas, the configuration's own; and the profile of
+ * system calls for a host's container, deploy/seccomp.json. With
  * --check it writes nothing, and fails where a page is not what it would write.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,6 +19,7 @@ import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
 import { ERRORS, type ErrorCode } from '@corral/protocol/errors';
 import { ADMISSION, BUDGETS, CEILINGS } from '@corral/protocol/limits';
 import { Config } from '@corral/server/config/schema';
+import { hostProfile } from '@corral/supervisor/host/seccomp';
 import { authors } from './authors.ts';
 
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', 'docs', 'reference');
@@ -201,12 +203,14 @@ function detectors(): string {
 const check = process.argv.includes('--check');
 let stale = 0;
 mkdirSync(FOLDER, { recursive: true });
+const PROFILE = '../../deploy/seccomp.json';
 for (const [name, text] of Object.entries({
   'cli.md': await cli(),
   'api.md': api(),
   'config.md': config(),
   'detectors.md': detectors(),
   'authors.md': authors(NOTE),
+  [PROFILE]: `${JSON.stringify(hostProfile(), null, 2)}\n`,
 })) {
   const file = join(FOLDER, name);
   if (!check) {
@@ -220,7 +224,9 @@ for (const [name, text] of Object.entries({
     // Missing is as stale as can be.
   }
   if (before !== text) {
-    console.error(`docs/reference/${name} is not what the code says; run \`npm run reference\`.`);
+    console.error(
+      `${name === PROFILE ? 'deploy/seccomp.json' : `docs/reference/${name}`} is not what the code says; run \`npm run reference\`.`,
+    );
     stale += 1;
   }
 }

@@ -1,5 +1,4 @@
 /** Records what people do on a data folder without a host, as a host records operations. */
-import { userInfo } from 'node:os';
 import type { Deed } from '@corral/server/operation-log';
 
 /**
@@ -8,14 +7,15 @@ import type { Deed } from '@corral/server/operation-log';
  */
 export async function recordHere(data: string, deed: Deed): Promise<void> {
   // Loaded on demand: most commands do not need the front door.
-  const [{ Acts }, { SqliteFront }, { realClock, realRandom }] = await Promise.all([
+  const [{ Acts }, { machineUser }, { SqliteFront }, { realClock, realRandom }] = await Promise.all([
     import('@corral/server/operation-log'),
+    import('@corral/server/people/machine-user'),
     import('@corral/store/front'),
     import('@corral/supervisor'),
   ]);
   const db = new SqliteFront(data, realRandom);
   try {
-    new Acts(db, realClock, realRandom, () => db.archive.latest() ?? '').keep({ id: `user:${userInfo().username}`, roles: [] }, deed);
+    new Acts(db, realClock, realRandom, () => db.archive.latest() ?? '').keep({ id: `user:${machineUser()}`, roles: [] }, deed);
   } finally {
     db.close();
   }

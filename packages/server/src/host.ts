@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import type { ServerOptions as TlsOptions } from 'node:https';
-import { availableParallelism, userInfo } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isIP, type AddressInfo } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
@@ -31,6 +31,7 @@ import { Rate } from './people/rate.ts';
 import { Sessions } from './people/sessions.ts';
 import { Projection } from './jobs/projection.ts';
 import { tellFull, tellStalls, unready } from './events/readiness.ts';
+import { machineUser } from './people/machine-user.ts';
 import { Refusals } from './people/refusals.ts';
 import { RetentionSweep } from './evidence/retention.ts';
 import { Traffic } from './http/traffic.ts';
@@ -189,7 +190,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     });
     undo.push(() => feed.close());
     if (log !== undefined) logEvents(feed, log);
-    const starter: Actor = { id: `user:${userInfo().username}`, roles: [] };
+    const starter: Actor = { id: `user:${machineUser()}`, roles: [] };
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
     const { archive, registry, runs: index } = db;
@@ -265,7 +266,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const shared = { door, authenticator, rate, sessions, followers, traffic, logger: log };
     const apps: FastifyInstance[] = [];
     undo.push(() => Promise.all(apps.map((app) => app.close())));
-    const local = await createApp({ ...shared, channel: { kind: 'socket', owner: userInfo().username } });
+    const local = await createApp({ ...shared, channel: { kind: 'socket', owner: machineUser() } });
     apps.push(local);
     // This process holds the lock of the folder, so a socket file here is left from a dead host.
     await rm(socket, { force: true });

@@ -1,7 +1,8 @@
 /** The filter of system calls as a program: its numbers, and what it decides. test/escape has the kernel run it. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { callName, isFiltered, seccompFilter, type Arch } from './seccomp.ts';
+import { HOST_ALSO } from './host-syscalls.ts';
+import { callName, hostFilter, hostProfile, isFiltered, seccompFilter, type Arch } from './seccomp.ts';
 import { ALLOWED, FORBIDDEN } from './syscalls.ts';
 
 const AUDIT = { x64: 0xc000_003e, arm64: 0xc000_00b7 } as const;
@@ -11,8 +12,14 @@ type Name = keyof typeof TABLE;
 const [KILL, ALLOW, ERRNO] = ['kill', 'allow', 'errno'];
 
 /** Runs the program on a call, by the rules of classic BPF (Documentation/networking/filter.rst of the kernel). */
-function verdict(arch: Arch, number: number, args: readonly number[] = [], auditArch: number = AUDIT[arch]): string {
-  const program = seccompFilter(arch);
+function verdict(
+  arch: Arch,
+  number: number,
+  args: readonly number[] = [],
+  auditArch: number = AUDIT[arch],
+  filter = seccompFilter,
+): string {
+  const program = filter(arch);
   const data = Buffer.alloc(64);
   data.writeUInt32LE(number, 0);
   data.writeUInt32LE(auditArch, 4);
@@ -86,13 +93,47 @@ describe.each(['x64', 'arm64'] as const)('the filter of system calls on %s', (ar
   });
 });
 
+describe.each(['x64', 'arm64'] as const)('the profile of a host on %s', (arch) => {
+  const { syscalls } = hostProfile() as { readonly syscalls: readonly { readonly names: readonly string[] }[] };
+  const allowed = new Set(syscalls.flatMap(({ names }) => names));
+  const all = Object.entries<readonly [number, number | undefined]>({ ...TABLE, ...HOST_ALSO });
+
+  test('decides the same as JSON for an engine and as a filter', () => {
+    const numbered = all.flatMap(([name, numbers]) => {
+      const number = numbers[arch === 'x64' ? 0 : 1];
+      return number === undefined ? [] : [{ name, number }];
+    });
+    const verdicts = numbered.map(({ name, number }) => [name, verdict(arch, number, [], AUDIT[arch], hostFilter)]);
+    expect(verdicts).toEqual(numbered.map(({ name }) => [name, allowed.has(name) ? ALLOW : `${ERRNO} 38`]));
+    expect(verdict(arch, 999, [], AUDIT[arch], hostFilter)).toBe(`${ERRNO} 38`);
+    expect(verdict(arch, 0, [], 0x4000_0003, hostFilter)).toBe(KILL);
+  });
+
+  test('lets bubblewrap make namespaces, and nobody load modules, trace others or read keys', () => {
+    for (const name of ['unshare', 'mount', 'pivot_root', 'clone', 'seccomp', 'socket', 'execve']) expect(allowed).toContain(name);
+    for (const name of [
+      'init_module',
+      'kexec_load',
+      'bpf',
+      'ptrace',
+      'process_vm_readv',
+      'keyctl',
+      'userfaultfd',
+      'open_by_handle_at',
+      'setns',
+      'reboot',
+    ])
+      expect(allowed).not.toContain(name);
+  });
+});
+
 test('there is a filter for x86-64 and arm64, and no other architecture', () => {
   expect(['x64', 'arm64', 'riscv64', 'ia32'].map((arch) => isFiltered(arch))).toEqual([true, true, false, false]);
 });
 
 const resolves = spawnSync('scmp_sys_resolver', ['-a', 'x86_64', 'read']).status === 0;
 test.skipIf(!resolves)('its numbers are those of libseccomp (skipped where scmp_sys_resolver of the package `seccomp` is missing)', () => {
-  for (const [name, [x64, arm64]] of Object.entries(TABLE)) {
+  for (const [name, [x64, arm64]] of Object.entries({ ...TABLE, ...HOST_ALSO })) {
     for (const [arch, number] of [
       ['x64', x64],
       ['arm64', arm64],

@@ -4,6 +4,7 @@
  *
  * The kernel's definitions are in linux/filter.h, linux/seccomp.h and linux/audit.h.
  */
+import { HOST_ALSO } from './host-syscalls.ts';
 import { ALLOWED, FORBIDDEN, type Numbers } from './syscalls.ts';
 
 /** Architectures for which there is a filter. */
@@ -76,14 +77,21 @@ function numbersOf(table: Readonly<Record<string, Numbers>>, arch: Arch): { read
     .sort((a, b) => a.number - b.number);
 }
 
-function program(arch: Arch): readonly Instruction[] {
-  const allowed = numbersOf(ALLOWED, arch);
+/** Loads the number of the call, once it is certain that it is one of this architecture. */
+function numbered(arch: Arch): readonly Instruction[] {
   return [
     load(ARCH),
     [EQUAL, 1, 0, AUDIT_ARCH[arch]],
     give(KILL),
     load(NUMBER),
     ...(arch === 'x64' ? ([[AT_LEAST, 0, 1, X32], give(KILL)] as const) : []),
+  ];
+}
+
+function program(arch: Arch): readonly Instruction[] {
+  const allowed = numbersOf(ALLOWED, arch);
+  return [
+    ...numbered(arch),
     ...allowed.flatMap(({ name, number }): readonly Instruction[] => {
       const verdict = BY_ARGUMENT[name];
       return verdict === undefined ? on(number, ALLOW) : [[EQUAL, 0, verdict.length, number], ...verdict];
@@ -97,8 +105,33 @@ function program(arch: Arch): readonly Instruction[] {
 export const isFiltered = (arch: string): arch is Arch => arch in AUDIT_ARCH;
 
 /** The filter as an array of struct sock_filter, which is what bubblewrap's `--seccomp` reads. */
-export function seccompFilter(arch: Arch): Buffer {
-  const instructions = program(arch);
+export const seccompFilter = (arch: Arch): Buffer => assembled(program(arch));
+
+/** Calls of a whole host, by name. */
+const HOST: Readonly<Record<string, Numbers>> = { ...ALLOWED, ...HOST_ALSO };
+
+/**
+ * The profile of a host's container as a filter: what `hostProfile` says, assembled here. Every other call fails with ENOSYS; none ends the
+ * process, because a host also runs programs of its tools.
+ */
+export function hostFilter(arch: Arch): Buffer {
+  return assembled([...numbered(arch), ...numbersOf(HOST, arch).flatMap(({ number }) => on(number, ALLOW)), give(fail(ENOSYS))]);
+}
+
+/** The same in the form that Docker, Podman and Kubernetes read (`opencontainers/runtime-spec`, config-linux.md, "Seccomp"). */
+export function hostProfile(): object {
+  return {
+    defaultAction: 'SCMP_ACT_ERRNO',
+    defaultErrnoRet: ENOSYS,
+    archMap: [
+      { architecture: 'SCMP_ARCH_X86_64', subArchitectures: [] },
+      { architecture: 'SCMP_ARCH_AARCH64', subArchitectures: [] },
+    ],
+    syscalls: [{ names: Object.keys(HOST).sort(), action: 'SCMP_ACT_ALLOW' }],
+  };
+}
+
+function assembled(instructions: readonly Instruction[]): Buffer {
   const bytes = Buffer.alloc(instructions.length * 8);
   for (const [i, [code, ifTrue, ifFalse, operand]] of instructions.entries()) {
     bytes.writeUInt16LE(code, i * 8);
