@@ -49,6 +49,22 @@ describe('an agent that fails', { timeout: 60_000 }, () => {
     expect((await agent.end()).outcome).toMatchObject({ kind: 'failed', message: 'out of tea' });
   });
 
+  test('by computing for ever is told the line at which it does, also after a call', async () => {
+    const agent = await under(
+      `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', uses: { pay: 'tool:bank.pay' }, run: async ({ caps }: any) => {
+  await caps.pay({ amount: 1 });
+  return burn();
+} });
+function burn(): number {
+  for (let n = 0; ; n++) if (n < 0) return n;
+}`,
+      pays,
+    );
+    const failed = await agent.run().catch((error: unknown) => error as AgentFailed);
+    expect(failed).toMatchObject({ run: { outcome: { kind: 'exceeded', limit: 'cpu' } } });
+    expect((failed as AgentFailed).stack).toMatch(/burn \(.*agent\.ts:8:\d+\)[^]*agent\.ts:5:\d+/u);
+  });
+
   test('for want of a fake is told which fakes there are', async () => {
     const agent = await under(PAYER, {}, {}, CONFIG);
     await expect(agent.run({ amount: 5 })).rejects.toMatchObject({

@@ -137,7 +137,7 @@ export class Session {
         (this.#isolate.isDisposed
           ? { fault: 'memory', message: 'The isolate reached its memory limit.' }
           : performance.now() - began >= timeout && message === TIMED_OUT
-            ? { fault: 'timeout', message: `The crank did not end within ${timeout} ms.` }
+            ? { fault: 'timeout', message: `The crank did not end within ${timeout} ms.`, ...(stack === undefined ? {} : { stack }) }
             : {
                 fault: otherwise,
                 message: message.slice(0, TEXT),

@@ -2,6 +2,7 @@
 export { Supervisor, type SupervisorOptions, type Submitted } from './supervisor.ts';
 export { Laboratory, type LaboratoryOptions } from './offline/laboratory.ts';
 export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './offline/trial.ts';
+export { overrunStack } from './offline/overrun.ts';
 export { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 export { accountsOf, intakeOf } from './admission/intake.ts';
 export { amend, read, type Read } from './offline/amend.ts';

@@ -1,6 +1,7 @@
 /** Runs an agent or a service for a test, and tells all that it did. */
 import { fileURLToPath } from 'node:url';
 import { bundleAgent, inAuthorsWords } from '@corral/cli/bundle';
+import { whereItComputed } from '@corral/cli/overrun';
 import { mapStack } from '@corral/cli/stack';
 import type { Effect } from '@corral/protocol/wire/effect';
 import { CorralError } from '@corral/protocol/errors';
@@ -131,6 +132,7 @@ async function endOf(
   for (const run of runs)
     for (const entry of await store.journal(run, before.get(run) ?? 0))
       if (entry.effects !== undefined) effects.push(...(JSON.parse(entry.effects) as Effect[]));
+  const stack = 'stack' in outcome ? outcome.stack : await whereItComputed(host, id, outcome);
   return {
     outcome,
     output: outcome.kind === 'completed' ? outcome.output : undefined,
@@ -139,6 +141,6 @@ async function endOf(
     effects,
     logs: effects.flatMap((effect) => (effect.kind === 'log' ? [effect.text] : [])),
     events: effects.flatMap((effect) => (effect.kind === 'emit' ? [{ event: effect.event, data: effect.data }] : [])),
-    stack: 'stack' in outcome && outcome.stack !== undefined ? mapStack(outcome.stack, map) : undefined,
+    stack: stack === undefined ? undefined : mapStack(stack, map),
   };
 }

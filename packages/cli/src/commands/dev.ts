@@ -16,6 +16,7 @@ import { Follower } from '../dev/show.ts';
 import { Consent, fakesOf, realLine, realTools, type Fakes } from '../dev/tools.ts';
 import { EXIT, report } from '../failure.ts';
 import { startHost, type Host } from '../host.ts';
+import { whereItComputed } from '../overrun.ts';
 import { namedFile, namedFolder } from '../paths.ts';
 import { duration, printable } from '../screen/table.ts';
 import { mapStack, withLines } from '../stack.ts';
@@ -197,6 +198,8 @@ class Dev {
       else if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
       else if ('stack' in outcome && outcome.stack !== undefined) this.#text(mapStack(outcome.stack, map));
       else if ('message' in outcome) this.#text(outcome.message);
+      const computed = this.#json ? undefined : await whereItComputed(host, id, outcome);
+      if (computed !== undefined) this.#text(mapStack(computed, map));
       return good ? EXIT.ok : EXIT.outcome;
     } finally {
       follower.close();

@@ -10,6 +10,7 @@ import { readingTools, writingTools } from '@corral/tools/fs';
 import { bundleAgent, inAuthorsWords } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
+import { whereItComputed } from '../overrun.ts';
 import { namedFile, namedFolder } from '../paths.ts';
 import { askHere } from '../ask.ts';
 import { startHost, wallsLine } from '../host.ts';
@@ -79,11 +80,12 @@ export async function runFile(file: string, options: RunOptions): Promise<number
       );
       if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
       else if ('message' in outcome) process.stderr.write(`${printable(outcome.message)}\n`);
-      if ('stack' in outcome && outcome.stack !== undefined)
+      const stack = 'stack' in outcome ? outcome.stack : await whereItComputed(host, id, outcome);
+      if (stack !== undefined)
         process.stderr.write(
           `${styleText(
             'dim',
-            mapStack(outcome.stack, source_map)
+            mapStack(stack, source_map)
               .split('\n')
               .map((line) => printable(line))
               .join('\n'),

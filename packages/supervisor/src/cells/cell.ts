@@ -257,10 +257,14 @@ export class Cell {
     return assignment;
   }
 
-  /** @param limit_ms CPU time that the crank may use */
-  crank(assignment: number, crank: number, delivery: string, limit_ms: number): void {
+  /**
+   * @param limit_ms CPU time that the crank may use
+   * @param armed_ms time after which the cell itself interrupts the agent, and says where it was; 0: never
+   */
+  crank(assignment: number, crank: number, delivery: string, limit_ms: number, armed_ms = 0): void {
     this.#begin('crank', assignment, crank, limit_ms);
-    this.#wire.send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms), withheld(delivery));
+    const own_us = armed_ms > 0 ? armed_ms * 1000 : this.#own_us(limit_ms);
+    this.#wire.send(FrameKind.crank, assignment, crank, own_us, withheld(delivery));
     this.#asked();
   }
 

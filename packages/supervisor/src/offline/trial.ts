@@ -22,6 +22,8 @@ export interface TrialStep {
   readonly effects: string | undefined;
   readonly cpu_us: number;
   readonly difference: TrialDifference | undefined;
+  /** Where the agent was when its isolate did not survive the crank, as the cell reported it. */
+  readonly stack?: string | undefined;
 }
 
 /** The first difference of a replay. `fault`: the isolate did not survive the crank, and `seen` says why. */
@@ -40,6 +42,8 @@ export interface TrialOptions {
   readonly checkpoint?: number;
   /** The last crank to replay. */
   readonly to?: number;
+  /** The crank that the cell itself interrupts once it has used the run's limit, so that its stack is known. */
+  readonly armed?: number;
   readonly onStep?: (step: TrialStep) => void;
 }
 
@@ -54,7 +58,7 @@ export interface TrialResult {
 /** A cell's answer to a crank. */
 type Answer =
   | { readonly effects: string; readonly cpu_us: number }
-  | { readonly fault: FaultKind | 'crashed'; readonly message: string; readonly cpu_us: number };
+  | { readonly fault: FaultKind | 'crashed'; readonly message: string; readonly cpu_us: number; readonly stack?: string | undefined };
 
 interface Underway {
   readonly memory_mib: number;
@@ -84,7 +88,9 @@ export class Trials {
     this.#onCpu = onCpu;
     cells.onReady.listen((cell) => this.#underway.get(cell)?.ready.resolve(undefined));
     cells.onCranked.listen((cell, _, effects, { cpu_us }) => this.#answer(cell, { effects, cpu_us }));
-    cells.onFault.listen((cell, _, _assignment, { fault, message }, { cpu_us }) => this.#answer(cell, { fault, message, cpu_us }));
+    cells.onFault.listen((cell, _, _assignment, { fault, message, stack }, { cpu_us }) =>
+      this.#answer(cell, { fault, message, cpu_us, stack }),
+    );
     cells.onExit.listen((cell, exit, error) => this.#gone(cell, exit, error));
   }
 
@@ -118,11 +124,19 @@ export class Trials {
           if (seq > to) break;
           const limit_ms = (took * REPLAY_FACTOR + REPLAY_SLACK_US) / 1000 + load_ms;
           load_ms = 0;
-          const answer = await this.#ask(underway, () => cell.crank(assignment, seq, delivery, limit_ms));
+          const answer = await this.#ask(underway, () =>
+            cell.crank(assignment, seq, delivery, limit_ms, seq === options.armed ? crank_cpu_ms : 0),
+          );
           const difference = compare(seq, effects, answer);
           cranks += 1;
           cpu_us += answer.cpu_us;
-          onStep?.({ crank: seq, effects: 'effects' in answer ? answer.effects : undefined, cpu_us: answer.cpu_us, difference });
+          onStep?.({
+            crank: seq,
+            effects: 'effects' in answer ? answer.effects : undefined,
+            cpu_us: answer.cpu_us,
+            difference,
+            ...('stack' in answer ? { stack: answer.stack } : {}),
+          });
           if (difference !== undefined) return { cranks, cpu_us, difference };
         }
         cell.drop(assignment);
