@@ -287,6 +287,17 @@ describe('a data folder', () => {
 });
 
 describe('an interrupted command', () => {
+  test('leaves no folder behind: not the demo’s either', { timeout: 120_000 }, async () => {
+    const [out, temp] = [await temporary(), await temporary()];
+    const { child, said } = start(['demo', '--out', out], [], { TMPDIR: temp });
+    let text = '';
+    child.stdout?.on('data', (piece: Buffer) => (text += piece.toString()));
+    await until(() => text.includes('the crew alone: '), 'the crew is at work');
+    child.kill('SIGINT');
+    expect((await said).code).toBe(130);
+    expect((await readdir(temp)).filter((name) => name.startsWith('corral-'))).toEqual([]);
+  });
+
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],

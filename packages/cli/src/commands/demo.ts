@@ -2,7 +2,8 @@
  * `corral demo`, which `npm start` runs: the example fleet on real input. First the crew alone, then the crew beside agents that
  * misbehave; at the end, what each did and whether that is what its example says.
  */
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +40,9 @@ export async function demo(options: DemoOptions): Promise<number> {
   const out = resolve(options.out ?? 'corral-report');
   await mkdir(out, { recursive: true });
   const scratch = await mkdtemp(join(tmpdir(), 'corral-demo-'));
+  // A process that is interrupted ends without its `finally`.
+  const forget = () => rmSync(scratch, { recursive: true, force: true });
+  process.once('exit', forget);
   const shop = await shopTools(join(EXAMPLES, 'purchasing', 'mail'));
   const host = await startHost({
     data: undefined,
@@ -60,7 +64,8 @@ export async function demo(options: DemoOptions): Promise<number> {
       const before = first === undefined ? '' : ` · alone it took ${duration(first.took_ms)}, p99 of a call ${duration(first.p99_ms)}`;
       if (total === 0) return fleet.begun ? 'the crew looks for packages …' : 'bundling the examples …';
       const busy = owner.busy();
-      return `crew ${done}/${total} packages${before}${busy === '' ? '' : ` · ${busy}`}`;
+      const pass = first === undefined ? 'first pass, the crew alone' : 'second pass, beside the others';
+      return `${pass}: ${done}/${total} packages${before}${busy === '' ? '' : ` · ${busy}`}`;
     };
     if (options.json !== true) {
       live = new Live({ stream: process.stdout, supervisor, title: wallsLine(host.walls), footer, ended: (view) => markOf(view, fleet) });
@@ -90,7 +95,8 @@ export async function demo(options: DemoOptions): Promise<number> {
   } finally {
     live?.close();
     await host.close();
-    await rm(scratch, { recursive: true, force: true });
+    process.off('exit', forget);
+    forget();
   }
 }
 
