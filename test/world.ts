@@ -10,7 +10,6 @@ import type { PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Commit, Store } from '@corral/protocol/ports/store';
 import type { Tool, ToolAnnotations, ToolCall } from '@corral/protocol/ports/tool';
-import { SqliteStore } from '@corral/store/sqlite';
 import {
   findWalls,
   ProcessLauncher,
@@ -23,12 +22,13 @@ import {
   type SupervisorOptions,
 } from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
+import { STORE } from './conformance/stores.ts';
 import { bundleSource, type AgentSource } from './bundles.ts';
 import { until, found } from './until.ts';
 
 export interface World {
   readonly supervisor: Supervisor;
-  readonly store: SqliteStore;
+  readonly store: Store;
   readonly folder: string;
   readonly seen: Observation[];
   deploy(source: AgentSource, tenant?: string): Promise<AgentVersion>;
@@ -64,7 +64,7 @@ export interface WorldOptions extends Partial<SupervisorOptions> {
 
 export async function world(tools: readonly Tool[] = [], { through = (store) => store, ...options }: WorldOptions = {}): Promise<World> {
   const folder = options.folder ?? (await temporary());
-  const store = await SqliteStore.open(join(folder, 'data'));
+  const store = await STORE.open(join(folder, 'data'));
   const seen: Observation[] = [];
   const supervisor = await Supervisor.start({
     store: through(store),

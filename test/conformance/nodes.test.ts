@@ -4,6 +4,7 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import { commit, entry, grant, grantId, record, runId } from '@corral/store/fixtures/commits';
 import { until } from '../until.ts';
+import { openerOf } from './opener.ts';
 import { KINDS } from './stores.ts';
 
 const ROOM = { runs: 100 };
@@ -23,7 +24,9 @@ async function silent(store: Store, name: string, run: number): Promise<number> 
   return node;
 }
 
-describe.each(KINDS)('a store of $name, for nodes,', ({ opener }) => {
+describe.each(KINDS)('a store of $name, for nodes,', (kind) => {
+  const opener = () => openerOf(kind);
+
   test('gives each that joins a number that no other has or had', async () => {
     const open = await opener();
     const store = await open();

@@ -6,6 +6,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import { ALL_OF_INBOX, type Commit } from '@corral/protocol/ports/store';
 import * as plain from '@corral/store/fixtures/commits';
+import { openerOf } from './opener.ts';
 import { KINDS } from './stores.ts';
 
 const BUNDLE = `sha256:${'b'.repeat(64)}` as Digest;
@@ -49,7 +50,9 @@ const to = (n: number, key: string) => ({
   delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
 });
 
-describe.each(KINDS)('a store of $name', ({ opener }) => {
+describe.each(KINDS)('a store of $name', (kind) => {
+  const opener = () => openerOf(kind);
+
   test('keeps bundles and versions, however often they come', async () => {
     const store = await (await opener())();
     for (let i = 0; i < 2; i++) await store.deploy({ digest: BUNDLE, source: 'code', source_map: undefined }, [version]);

@@ -1,21 +1,16 @@
-/** The stores that the conformance suites of the store run against; a new one is added here. */
-import { join } from 'node:path';
+/** The stores that the conformance suites of the store run against, and that hosts in tests run on; a new one is added here. */
 import type { Store } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
-import { temporary } from '../world.ts';
 
 export interface Kind {
   readonly name: string;
-  /** Opens the same store each time it is called in one test. */
-  readonly opener: () => Promise<() => Promise<Store>>;
+  /** Opens the store of a folder, and makes it if there is none. */
+  readonly open: (folder: string) => Promise<Store>;
 }
 
-export const KINDS: readonly Kind[] = [
-  {
-    name: 'sqlite',
-    opener: async () => {
-      const folder = join(await temporary(), 'data');
-      return () => SqliteStore.open(folder);
-    },
-  },
-];
+const SQLITE: Kind = { name: 'sqlite', open: (folder) => SqliteStore.open(folder) };
+
+export const KINDS: readonly Kind[] = [SQLITE];
+
+/** The store of hosts in tests: CORRAL_TEST_STORE names one. */
+export const STORE: Kind = KINDS.find(({ name }) => name === process.env['CORRAL_TEST_STORE']) ?? SQLITE;

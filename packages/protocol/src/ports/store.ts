@@ -238,8 +238,12 @@ export interface RunFilter {
 export interface Store {
   /** How often this store was opened for writing. */
   readonly era: number;
-  /** Ordinary work is refused for lack of space, or soon will be. Operations that stop runs still work. */
+  /** Ordinary work is refused for lack of space, or soon will be. Operations that stop runs still work. Left out: the store cannot tell. */
   readonly full?: boolean;
+  /** Calls back when `full` changes, and at once if it is true. Left out where `full` is. */
+  onFull?(listener: (full: boolean) => void): void;
+  /** Frees the reserve of a disk that others write to as well. Left out: there is none. @returns whether there was any */
+  makeRoom?(): boolean;
 
   deploy(
     bundle: { readonly digest: Digest; readonly source: string; readonly source_map: string | undefined },
@@ -364,6 +368,8 @@ export interface Store {
   instance(id: string): Promise<RunId | undefined>;
   /**
    * Appends one entry with all its consequences. Commits of one run take effect in the order of the calls.
+   * It must not resolve or reject in the caller's own turn, microtasks included: a kill that comes in the same turn still stops what waits
+   * for the commit.
    * @throws CORRAL_EPOCH_STALE if another owner holds the run, CORRAL_LEASE_LOST if the one that holds it counts as dead,
    * CORRAL_SPENT_ELSEWHERE if a grant has fewer uses or bytes left than it counts, or an account would pass one of its `limits`,
    * CORRAL_DISK_FULL; nothing of it has happened then

@@ -1,0 +1,318 @@
+/** The promises of each method of the store port, beyond commits and nodes: families, services, parked runs, grants, evidence, upkeep. */
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import type { RunRecord } from '@corral/protocol/model/run';
+import { ALL_OF_INBOX, type Store } from '@corral/protocol/ports/store';
+import { ACTIVE, commit, entry, grant, grantId, record, runId } from '@corral/store/fixtures/commits';
+import { temporary } from '../world.ts';
+import { openerOf } from './opener.ts';
+import { KINDS } from './stores.ts';
+
+const TENANT = 't' as TenantId;
+const VERSION = `sha256:${'0'.repeat(64)}` as never;
+const DONE = {
+  lifecycle: 'ended',
+  control: 'none',
+  waiting: 'nothing',
+  outcome: { kind: 'completed', output: [1] },
+  ended_at: 99,
+} as const;
+const childOf = (n: number, parent: number): RunRecord => record(n, { parent: { run: runId(parent), id: 1, agent: 'a' as never } });
+const message = (n: number, key: string) => ({
+  to: runId(n),
+  key,
+  delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
+});
+const ids = (...of: number[]) => of.map((n) => runId(n));
+/** Gives a run back to the store as its owner has seen it. */
+const park = async (store: Store, n: number, more: { deadline?: number; ledger?: string; still?: boolean } = {}) => {
+  const { epoch, seq, inbox } = (await store.run(runId(n))) as { epoch: number; seq: number; inbox: number };
+  return store.park(runId(n), { epoch, seq, inbox }, more.deadline, more.ledger, more.still);
+};
+
+/** The damage that `verify` finds, apart from bundles that these tests did not deploy. */
+const damage = async (store: Store) => (await store.verify()).damaged.filter(({ problem }) => problem !== 'bundle');
+
+describe.each(KINDS)('a store of $name', (kind) => {
+  const open = async () => (await openerOf(kind))();
+
+  test('resolves and rejects no commit in the turn of its caller', async () => {
+    const store = await open();
+    await store.admit(record(1), [], 1);
+    const settled: string[] = [];
+    const taken = store.commit(commit(1, 1)).then(() => settled.push('taken'));
+    const refused = store.commit(commit(1, 7)).catch(() => settled.push('refused'));
+    // All microtasks of this turn.
+    for (let i = 0; i < 1_000; i++) await Promise.resolve();
+    expect(settled).toEqual([]);
+    await Promise.all([taken, refused]);
+    expect(settled).toEqual(['taken', 'refused']);
+    await store.close();
+  });
+
+  test('gives large payloads back as they were, and keeps those that others still refer to when a run is erased', async () => {
+    const opened = await openerOf(kind);
+    const store = await opened();
+    const delivery = JSON.stringify({ kind: 'start', input: `${'grüße '.repeat(2_000)}\u0000` });
+    const output = 'z'.repeat(9_000);
+    for (const n of [1, 2]) {
+      await store.admit(record(n, { input: { text: 'y'.repeat(9_000) } }), [], 1);
+      await store.commit(commit(n, 1, { entry: entry(1, { delivery }) }));
+    }
+    await store.commit(commit(1, 2, { status: { ...DONE, outcome: { kind: 'completed', output } } }));
+    expect((await store.run(runId(1)))?.status.outcome).toEqual({ kind: 'completed', output });
+    const erased = await store.erasable(runId(1));
+    // The payloads of its entry and its record are shared with the other run; that of its outcome is its own.
+    expect(erased).toMatchObject({ run: runId(1), entries: 2, blobs: 1 });
+    await expect(store.erase(runId(2), 5)).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
+    await expect(store.erase(runId(9), 5)).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+    expect(await store.erase(runId(1), 5)).toEqual(erased);
+    await expect(store.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_RUN_ERASED' });
+    const garbage = await store.collectable(6);
+    expect(garbage).toMatchObject({ runs: 1, entries: 2 });
+    expect(await store.gc(6)).toEqual(garbage);
+    expect(await store.collectable(6)).toEqual({ runs: 0, entries: 0, blobs: 0, bytes: 0 });
+    await store.close();
+    const again = await opened();
+    expect((await again.journal(runId(2))).map((one) => one.delivery)).toEqual([delivery]);
+    expect((await again.run(runId(2)))?.record.input).toEqual({ text: 'y'.repeat(9_000) });
+    expect(await again.hashes(runId(1), 1, 10)).toMatchObject([{ seq: 2 }]);
+    expect(await damage(again)).toEqual([]);
+    await again.close();
+  });
+
+  test('deletes the journals of a tenant whose retention has passed, and of no other', async () => {
+    const store = await open();
+    await store.admit(record(1), [], 1);
+    await store.admit(record(2, { tenant: 'other' as TenantId }), [], 1);
+    for (const n of [1, 2]) await store.commit(commit(n, 1, { status: DONE }));
+    const wanted = { retention_ms: { t: 10 } };
+    expect(await store.gc(108, wanted)).toMatchObject({ runs: 0 });
+    expect(await store.gc(109, wanted)).toMatchObject({ runs: 1, entries: 1 });
+    await expect(store.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
+    expect(await store.journal(runId(2))).toHaveLength(1);
+    await store.close();
+  });
+
+  test('gives a parked run its ledger back with the next claim, unless its journal went on, and wakes it for its timer', async () => {
+    const store = await open();
+    const node = await store.join('a', 1);
+    await store.admit(record(1), [], node);
+    await store.admit(record(2), [], node);
+    await store.commit(commit(1, 1, { status: { ...ACTIVE, waiting: 'timer' }, timers: [{ id: 4, due: 500 }] }));
+    await store.commit(commit(2, 1, { status: { ...ACTIVE, waiting: 'message' } }));
+    expect(await store.park(runId(1), { epoch: 1, seq: 0, inbox: 0 }, undefined)).toBe(false);
+    expect(await park(store, 1, { ledger: '{"seq":1}' })).toBe(true);
+    expect(await park(store, 2, { deadline: 900 })).toBe(true);
+    expect(await store.run(runId(1))).toMatchObject({ parked: true, ledger: '{"seq":1}', seq: 1 });
+    expect(await store.ids({ parked: true })).toEqual(ids(1, 2));
+    expect(await store.parkedOn('timer')).toEqual(ids(1));
+    expect(await store.parkedOn('child')).toEqual([]);
+    expect(await store.nextDue()).toBe(500);
+    expect([await store.wakeable(499, 9), await store.wakeable(500, 9), await store.wakeable(900, 9)]).toEqual([[], ids(1), ids(1, 2)]);
+    expect(await store.wakeable(900, 9, [TENANT])).toEqual([]);
+    expect(await store.claim(runId(1), node, 500)).toMatchObject({ epoch: 2, ledger: '{"seq":1}', parked: false });
+    expect(await store.nextDue()).toBe(900);
+    await store.commit(commit(1, 2, { epoch: 2, timersDone: [4] }));
+    expect((await store.run(runId(1)))?.ledger).toBeUndefined();
+    // The deadline was for the time that it was parked.
+    await store.claim(runId(2), node, 600);
+    await park(store, 2);
+    expect(await store.nextDue()).toBeUndefined();
+    await store.claim(runId(2), node, 600);
+    expect(await store.park(runId(2), { epoch: 9, seq: 1, inbox: 0 }, undefined)).toBe(false);
+    // One that may not go on is not woken by what comes for it.
+    await park(store, 2, { still: true });
+    await store.commit(commit(1, 3, { epoch: 2, outbox: [message(2, 'x')] }));
+    expect(await store.wakeable(900, 9)).toEqual([]);
+    expect(await store.run(runId(2))).toMatchObject({ still: true, inbox: 1 });
+    expect(await store.mail(node)).toEqual([]);
+    // A claim takes the mark away.
+    await store.claim(runId(2), node, 900);
+    expect(await store.run(runId(2))).toMatchObject({ still: false, parked: false });
+    await store.close();
+  });
+
+  test('takes no more messages for a run than a mailbox holds, and says to whom none was delivered', async () => {
+    const store = await open();
+    for (const n of [1, 2]) await store.admit(record(n), [], 1);
+    const most = MACHINE.mailbox_messages.default;
+    const { delivered } = await store.commit(commit(1, 1, { outbox: Array.from({ length: most + 1 }, (_, i) => message(2, `1.${i}`)) }));
+    expect(delivered.slice(-2)).toEqual([most, -1]);
+    await store.commit(commit(2, 1, { consumed: 3 }));
+    expect((await store.commit(commit(1, 2, { outbox: [message(2, '2.0'), message(2, '2.1')] }))).delivered.map((n) => n > 0)).toEqual([
+      true,
+      false,
+    ]);
+    await store.close();
+  });
+
+  test('tells a node of the mail for the runs that it holds, and keeps answers until a commit takes them', async () => {
+    const store = await open();
+    const node = await store.join('a', 1);
+    for (const n of [1, 2]) await store.admit(record(n), [], node);
+    await store.commit(commit(1, 1, { outbox: [message(2, 'x'), message(2, 'y')] }));
+    expect(await store.mail(node)).toEqual([{ run: runId(2), last: 2 }]);
+    await store.keep(runId(2), 1, [{ id: 3, value: 'paid' }]);
+    await store.keep(runId(2), 1, [{ id: 3, value: 'paid again' }]);
+    await store.keep(runId(2), 7, [{ id: 4, value: 'of another owner' }]);
+    const answer = { seq: -3, delivery: { kind: 'reply', results: [{ id: 3, value: 'paid' }] } };
+    expect((await store.inbox(runId(2), ALL_OF_INBOX)).map(({ seq }) => seq)).toEqual([-3, 1, 2]);
+    expect((await store.inbox(runId(2), ALL_OF_INBOX))[0]).toMatchObject(answer);
+    expect((await store.inbox(runId(2), 1)).map(({ seq }) => seq)).toEqual([2]);
+    await store.commit(commit(2, 1, { consumed: 2, answered: [3] }));
+    expect((await store.inbox(runId(2), ALL_OF_INBOX)).map(({ seq }) => seq)).toEqual([1]);
+    await store.close();
+  });
+
+  test('knows a family at any depth, and who is left of it when a parent has ended', async () => {
+    const store = await open();
+    await store.admit(record(1), [grant(1, 1)], 1);
+    await store.commit(commit(1, 1, { spawned: [childOf(2, 1), childOf(3, 1)], grants: [grant(2, 2, 1)] }));
+    await store.commit(commit(2, 1, { spawned: [childOf(4, 2)], grants: [grant(4, 4, 2)] }));
+    expect((await store.descendants(runId(1))).toSorted()).toEqual(ids(2, 3, 4));
+    expect(await store.orphans()).toEqual([]);
+    await store.commit(commit(2, 2, { status: DONE }));
+    expect((await store.descendants(runId(1))).toSorted()).toEqual(ids(3, 4));
+    expect(await store.orphans()).toEqual(ids(4));
+    expect((await store.runs({ parent: runId(1), ended: false })).map((one) => one.record.id)).toEqual(ids(3));
+    expect(await store.ids({ tenant: TENANT, after: runId(1), limit: 2 })).toEqual(ids(2, 3));
+    expect(await store.ids({ among: ids(4, 9, 1) })).toEqual(ids(1, 4));
+    expect([await store.isShared(grantId(1)), await store.isShared(grantId(4))]).toEqual([true, false]);
+    expect([await store.holder(grantId(4)), await store.holder(grantId(9))]).toEqual([runId(4), undefined]);
+    expect((await store.grants(runId(4))).map(({ id }) => id).toSorted()).toEqual([grantId(1), grantId(2), grantId(4)]);
+    expect(await store.revoke(grantId(2), 'ana', 'odd', 5)).toBe(true);
+    expect(await store.revoke(grantId(2), 'ben', 'later', 6)).toBe(true);
+    expect(await store.revoke(grantId(9), 'ana', 'odd', 5)).toBe(false);
+    expect(await store.revoked([1, 2, 4, 9].map((n) => grantId(n)))).toEqual([grantId(2)]);
+    expect((await store.grants(runId(2))).find(({ id }) => id === grantId(2))).toMatchObject({ revoked: true, revoked_by: 'ana' });
+    await store.commit(commit(4, 1, { status: DONE }));
+    expect(await store.orphans()).toEqual([]);
+    await store.close();
+  });
+
+  test('makes one instance of a service for each key, which goes on from the state that the last one kept', async () => {
+    const store = await open();
+    const node = await store.join('a', 1);
+    for (const n of [1, 2]) await store.admit(record(n), [], node);
+    await store.serve({ tenant: TENANT, name: 'keeper', version: VERSION, owner: 'a' });
+    const other = { tenant: TENANT, name: 'keeper', version: VERSION, owner: 'b' };
+    await expect(store.serve(other)).rejects.toMatchObject({ code: 'CORRAL_SERVICE_TAKEN' });
+    expect(await store.services()).toEqual([{ tenant: TENANT, name: 'keeper', version: VERSION, owner: 'a' }]);
+    const of = (n: number) => ({ id: 'keeper/k', of: 'keeper', record: record(n, { service: { key: 'k' } }), grants: [grant(n, n)] });
+    expect(await store.instance('keeper/k')).toBeUndefined();
+    const first = await store.commit(commit(1, 1, { outbox: [{ ...message(8, '1.0'), instance: of(8) }] }));
+    expect(first).toMatchObject({ delivered: [1], receivers: ids(8), created: ids(8) });
+    const second = await store.commit(commit(2, 1, { outbox: [{ ...message(9, '1.0'), instance: of(9) }] }));
+    expect(second).toMatchObject({ delivered: [2], receivers: ids(8) });
+    expect(second.created).toBeUndefined();
+    expect([await store.instance('keeper/k'), await store.run(runId(9))]).toEqual([runId(8), undefined]);
+    const { epoch } = (await store.claim(runId(8), node, 1)) as { epoch: number };
+    const checkpoint = { kind: 'checkpoint' as const, state: { paid: [1] }, ledger: {} };
+    await store.commit(commit(8, 1, { epoch, entry: entry(1, { event: checkpoint as never }) }));
+    expect(await store.run(runId(8))).toMatchObject({ checkpoint: 1 });
+    await store.commit(commit(8, 2, { epoch, status: DONE }));
+    await store.commit(commit(1, 2, { outbox: [{ ...message(9, '2.0'), instance: of(9) }] }));
+    expect((await store.run(runId(9)))?.record.service).toMatchObject({ key: 'k', state: { paid: [1] } });
+    expect((await store.grants(runId(9))).map(({ id }) => id)).toEqual([grantId(9)]);
+    expect(await store.instance('keeper/k')).toBe(runId(9));
+    await store.close();
+  });
+
+  test('stops runs that cannot be read, by a quarantine or by an end without an entry', async () => {
+    const store = await open();
+    for (const n of [1, 2]) await store.admit(record(n), [], 1);
+    await store.commit(commit(1, 1, { outbox: [{ ...message(2, 'x'), delivery: { ...message(2, 'x').delivery, request: 5 } }] }));
+    await store.quarantine(runId(2), 'the journal is damaged');
+    expect(await store.run(runId(2))).toMatchObject({ status: { control: 'quarantined' }, parked: true });
+    const outcome = { kind: 'killed', by: 'ana', reason: 'enough' } as const;
+    expect(await store.bury(runId(2), outcome, 7)).toEqual(ids(1));
+    expect(await store.run(runId(2))).toMatchObject({ seq: 0, status: { lifecycle: 'ended', outcome, ended_at: 7 } });
+    expect((await store.inbox(runId(1))).map(({ delivery }) => delivery)).toMatchObject([
+      { kind: 'reply', results: [{ id: 5, error: { code: 'CORRAL_RECIPIENT_ENDED' } }] },
+    ]);
+    expect(await store.bury(runId(2), outcome, 8)).toEqual([]);
+    await store.close();
+  });
+
+  test('keeps quarantines, and finds the parked runs that one has stopped', async () => {
+    const store = await open();
+    for (const n of [1, 2, 3]) await store.admit(record(n), [], 1);
+    for (const n of [1, 3]) await store.commit(commit(n, 1, { status: { ...ACTIVE, control: 'quarantined' } }));
+    for (const n of [1, 2]) await park(store, n);
+    const put = { kind: 'agent', name: 't/a', tenant: TENANT, by: 'ana', reason: 'odd', at: 1 } as const;
+    await store.putQuarantine(put);
+    expect(await store.quarantines()).toEqual([put]);
+    expect(await store.quarantined(undefined, 9)).toEqual(ids(1));
+    expect(await store.quarantined(runId(1), 9)).toEqual([]);
+    await store.close();
+  });
+
+  test('gives a journal to a cell in pages, and its cost', async () => {
+    const store = await open();
+    await store.admit(record(1), [], 1);
+    for (let seq = 1; seq <= 3; seq++) await store.commit(commit(1, seq, { entry: entry(seq, { delivery: `{"n":${seq}}` }) }));
+    const page = await store.replayPage(runId(1), 1);
+    expect(page).toMatchObject({ last: 3, cranks: 2, cpu_us: 10, more: false });
+    expect([1, 2, 3].map((n) => page.text.includes(`{\\"n\\":${n}}`) || page.text.includes(`{"n":${n}}`))).toEqual([false, true, true]);
+    await store.close();
+  });
+
+  test('keeps what agents were seen to do, the days of accounts, and source maps', async () => {
+    const store = await open();
+    for (const n of [1, 2, 3]) await store.noteSeen(`fact ${n}`, n);
+    await store.noteSeen('fact 2', 9);
+    const seen = await store.seen(9);
+    expect(new Map(seen.map(({ fact, value }) => [fact, value])).get('fact 2')).toBe(9);
+    expect(seen).toHaveLength(3);
+    expect(await store.seen(2)).toHaveLength(2);
+    await store.admit(record(1), [], 1);
+    const holders = [{ tenant: 't', kind: 'tenant' as const, name: 't' }];
+    const amounts = (tokens: number) => ({ money_micros: 0, tokens, calls: 0 });
+    const days = ['2026-10-31', '2026-11-01'].map((day) => ({ day, spent: amounts(3), reserved: amounts(4) }));
+    await store.commit(commit(1, 1, { spend: { holders, days } }));
+    await store.commit(commit(1, 2, { spend: { holders, days: [{ day: '2026-11-01', spent: amounts(4), reserved: amounts(-4) }] } }));
+    expect(await store.spend({ from: '2026-11-01', tenant: 't' })).toMatchObject([{ spent: { tokens: 7 }, reserved: { tokens: 0 } }]);
+    expect(await store.spend({ from: '2026-10-01', kind: 'agent' })).toEqual([]);
+    expect(await store.forgetSpend('2026-11-01')).toBe(1);
+    expect(await store.spend({ from: '0' })).toMatchObject([{ day: '2026-11-01' }]);
+    const digest = `sha256:${'b'.repeat(64)}` as never;
+    await store.deploy({ digest, source: 'code', source_map: undefined }, []);
+    expect(await store.sourceMap(digest)).toBeUndefined();
+    await store.deploy({ digest, source: 'code', source_map: '{}' }, []);
+    expect(await store.sourceMap(digest)).toBe('{}');
+    await store.close();
+  });
+
+  test('has a log that grows with what is committed, and copies itself into an empty folder', async () => {
+    const store = await open();
+    const node = await store.join('a', 1);
+    await store.admit(record(1), [], node);
+    const before = await store.logHead();
+    await store.commit(commit(1, 1));
+    const after = await store.logHead();
+    expect(after.size).toBeGreaterThan(before.size);
+    expect(await damage(store)).toEqual([]);
+    expect(await store.verify(runId(1), undefined, before)).toMatchObject({ runs: 1, entries: 1, log: { count: 0 } });
+    expect((await store.verify(undefined, undefined, { ...before, hash: after.hash })).log.count).toBeGreaterThan(0);
+    const beside = join(await temporary(), 'copy');
+    await store.backup(beside, 5);
+    await expect(store.backup(beside, 6)).rejects.toMatchObject({ code: 'CORRAL_FOLDER_NOT_EMPTY' });
+    expect(await store.hashes(runId(1), 0, 9)).toHaveLength(1);
+    await store.close();
+  });
+
+  test('counts only what it kept for longer than the grace of payloads as garbage', async () => {
+    const store = await open();
+    await store.admit(record(1), [], 1);
+    const large = entry(7, { delivery: JSON.stringify({ input: 'x'.repeat(9_000) }) });
+    await expect(store.commit(commit(1, 7, { entry: large }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    expect(await store.gc(Date.now())).toMatchObject({ blobs: 0 });
+    await store.commit(commit(1, 1, { entry: { ...large, seq: 1 } }));
+    expect(await store.gc(Date.now() + 2 * MACHINE.payload_grace_ms.default)).toMatchObject({ blobs: 0 });
+    expect((await store.journal(runId(1))).map((one) => one.delivery)).toEqual([large.delivery]);
+    await store.close();
+  });
+});
