@@ -65,6 +65,20 @@ function burn(): number {
     expect((failed as AgentFailed).stack).toMatch(/burn \(.*agent\.ts:8:\d+\)[^]*agent\.ts:5:\d+/u);
   });
 
+  test('by waiting for what nothing brings is told after which of its effects it does', async () => {
+    const source = (before: string) => `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', uses: { pay: 'tool:bank.pay' },
+  run: async ({ caps }: any) => { ${before} await new Promise(() => undefined); } });`;
+    const stalled = { code: 'CORRAL_STALLED' };
+    await expect((await under(source('await caps.pay({ amount: 1 }); await caps.pay({ amount: 2 });'), pays)).run()).rejects.toMatchObject({
+      ...stalled,
+      message: expect.stringContaining('after its effect number 2') as string,
+    });
+    await expect((await under(source(''), pays)).run()).rejects.toMatchObject({
+      ...stalled,
+      message: expect.stringContaining('before its first effect') as string,
+    });
+  });
+
   test('for want of a fake is told which fakes there are', async () => {
     const agent = await under(PAYER, {}, {}, CONFIG);
     await expect(agent.run({ amount: 5 })).rejects.toMatchObject({

@@ -336,8 +336,12 @@ export class RunLifecycle {
 
   /** Ends a run that can never wake. */
   endIfStalled(run: Run): Promise<void> {
-    const message = 'The run waits for something that nothing can bring: no call, timer, child or message is on its way.';
-    return ifStalled(this.#options, run, () => this.endSoon(run, { kind: 'failed', code: 'CORRAL_STALLED', message }, false));
+    return ifStalled(this.#options, run, () => {
+      const { lastId } = run.ledger;
+      const place = lastId === 0 ? 'before its first effect' : `after its effect number ${lastId}`;
+      const message = `The run waits for something that nothing can bring: no call, timer, child or message is on its way. It awaits this ${place}.`;
+      this.endSoon(run, { kind: 'failed', code: 'CORRAL_STALLED', message }, false);
+    });
   }
 
   /** Immediate consequences of an end, before it is durable: the run gets no more CPU time, deliveries or timers. */
