@@ -302,6 +302,7 @@ describe('the help', () => {
 
   test('of a command that is used wrongly is the help of that command', async () => {
     expect((await command(['rollback', 'hello'])).err).toContain('(see corral rollback --help)');
+    expect((await command(['rollback', '--help'])).out).toMatch(/--reason <text> +why \(required\)/);
     expect((await command(['token', 'create'])).err).toContain('(see corral token create --help)');
     expect((await command(['help', 'token', 'create'])).out).toContain('Usage: corral token create');
     expect(await command(['help', 'sumbit'])).toMatchObject({ code: 2, err: expect.stringContaining('Did you mean submit?') as string });

@@ -43,6 +43,13 @@ async function up(terminal: boolean, ...more: string[]) {
         .filter((text) => text.startsWith('{'))
         .map((text) => JSON.parse(text) as Record<string, unknown>),
     said: () => err,
+    /** Nobody reads the log from now on. */
+    standStill: () => void child.stderr.pause(),
+    exits: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      return ended;
+    },
     stop: async () => {
       process.kill(family(child.pid).find(({ pid }) => pid !== child.pid)?.pid ?? child.pid ?? 0, 'SIGTERM');
       await closed;
@@ -91,6 +98,14 @@ test('has only lines of the level that was asked for', async () => {
   await work(host);
   await host.end();
   expect(host.lines()).toEqual([]);
+});
+
+test('does not hold up the host, nor its end, where nobody reads it', async () => {
+  const host = await up(false, '--json');
+  host.standStill();
+  // More lines than a pipe holds; requests that come too soon have theirs as well.
+  for (let i = 0; i < 5_000; i++) await host.client.whoAmI({}).catch(() => undefined);
+  expect(await host.exits()).toBe(0);
 });
 
 test.skipIf(process.platform !== 'linux' || !existsSync('/usr/bin/script'))('is for people in a terminal', async () => {

@@ -49,6 +49,7 @@ export function arrangeHelp(program: Command): void {
 
 function hints(command: Command, name: string): void {
   command.showHelpAfterError(`(see ${name} --help)`);
+  for (const option of command.options) if (option.mandatory) option.description += ' (required)';
   for (const one of command.commands) hints(one, `${name} ${one.name()}`);
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { CorralError } from '@corral/protocol/errors';
 import { osWall } from '@corral/supervisor';
 import { guardLines, guardsOf } from './config/guards.ts';
-import { hostLogger, type LogLevel } from './events/log-lines.ts';
+import { flushed, hostLogger, type LogLevel } from './events/log-lines.ts';
 import { startHost, type RunningHost } from './host.ts';
 
 export interface UpOptions {
@@ -44,7 +44,7 @@ export async function up(options: UpOptions): Promise<never> {
     options.tlsCert === undefined || options.tlsKey === undefined
       ? undefined
       : { cert: await file(options.tlsCert), key: await file(options.tlsKey) };
-  const logger = hostLogger(options.log ?? 'info', process.stderr.isTTY && options.json !== true ? process.stderr : undefined);
+  const logger = hostLogger(options.log ?? 'info', process.stderr, process.stderr.isTTY && options.json !== true);
   const { read, write } = options;
   const host = await startHost({
     data: options.data,
@@ -85,6 +85,7 @@ export async function up(options: UpOptions): Promise<never> {
       });
     }
   });
+  await flushed(process.stderr);
   process.exit(code);
 }
 

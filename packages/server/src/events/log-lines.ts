@@ -6,17 +6,30 @@ import { printable } from '@corral/protocol/printable';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** @param pretty lines for people, on this stream */
-export function hostLogger(level: LogLevel, pretty: NodeJS.WriteStream | undefined): Logger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  // Written beside the loop: a reader of stderr that stands still must not hold up the host, so that lines are dropped in the end.
-  const lines = () => pino.destination({ dest: 2, sync: false, maxLength: MACHINE.log_buffer_bytes.default });
-  return pino(options, pretty === undefined ? lines() : prettily(pretty));
+/** How long the end of a host waits for a slow reader of its last lines. */
+const FLUSH_MS = 1_000;
+
+/**
+ * A reader of the stream that stands still does not hold up the host: Node keeps lines for it in memory, and those beyond the limit are
+ * dropped.
+ * @param pretty lines for people
+ */
+export function hostLogger(level: LogLevel, stream: NodeJS.WriteStream, pretty: boolean): Logger {
+  const lines: DestinationStream = {
+    write: (line) => {
+      if (stream.writableLength < MACHINE.log_buffer_bytes.default) stream.write(pretty ? `${prettyLine(line, stream)}\n` : line);
+    },
+  };
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, lines);
 }
 
-const prettily = (stream: NodeJS.WriteStream): DestinationStream => ({
-  write: (line) => void stream.write(`${prettyLine(line, stream)}\n`),
-});
+/** Waits until the stream has taken what was written to it, but not for long. */
+export async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  await Promise.race([
+    new Promise<void>((done) => void stream.write('', () => done())),
+    new Promise<void>((done) => void setTimeout(done, FLUSH_MS).unref()),
+  ]);
+}
 
 const NAMES: Readonly<Record<number, readonly [string, Parameters<typeof styleText>[0]]>> = {
   20: ['debug', 'dim'],
