@@ -4,7 +4,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
-import { overrunStack, type Supervisor } from '@corral/supervisor';
+import type { Supervisor } from '@corral/supervisor';
 
 const PAGE = 200;
 
@@ -26,5 +26,6 @@ export async function whereItComputed(
     return { digest, source };
   };
   // The run has ended whatever becomes of this.
+  const { overrunStack } = await import('@corral/supervisor');
   return overrunStack(stored.record, entries, bundle, (options) => supervisor.trial(options)).catch(() => undefined);
 }

@@ -9,13 +9,13 @@ import type { Json } from '@corral/protocol/json';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import { askHere, resumeHere } from '../ask.ts';
-import { Bundler, inAuthorsWords } from '../bundle.ts';
+import type { Bundler } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
 import { configFor, settingsOf, type DevFlags, type DevSettings } from '../dev/settings.ts';
 import { Follower } from '../dev/show.ts';
 import { Consent, fakesOf, realLine, realTools, type Fakes } from '../dev/tools.ts';
 import { EXIT, report } from '../failure.ts';
-import { startHost, type Host } from '../host.ts';
+import type { Host } from '../host.ts';
 import { whereItComputed } from '../overrun.ts';
 import { namedFile, namedFolder } from '../paths.ts';
 import { duration, printable } from '../screen/table.ts';
@@ -75,13 +75,15 @@ Examples:
       const fakes = fakesOf(flags.fake);
       const config = configFor(flags.config, file);
       const settings = await settingsOf(config, flags, fakes);
+      // The help of all commands is written without them.
+      const [{ Bundler: Opened }, { startHost }] = await Promise.all([import('../bundle.ts'), import('../host.ts')]);
       const host = await startHost({ data: undefined, tenants: { [settings.tenant]: settings.options }, spares: 2 }).catch(
         async (error: unknown) => {
           await settings.loaded.close(0);
           throw error;
         },
       );
-      const dev = new Dev({ host, file, input, flags, fakes, config, settings });
+      const dev = new Dev({ host, bundler: new Opened(file), file, input, flags, fakes, config, settings });
       try {
         process.exitCode = await dev.once(performance.now());
         if (flags.watch === true) await dev.watch();
@@ -94,6 +96,7 @@ Examples:
 
 interface DevOptions {
   readonly host: Host;
+  readonly bundler: Bundler;
   readonly file: string;
   readonly input: Json;
   readonly flags: Flags;
@@ -123,7 +126,7 @@ class Dev {
     this.#settings = options.settings;
     this.#json = options.flags.json === true;
     this.#consent = new Consent(options.flags.real === true);
-    this.#bundler = new Bundler(options.file);
+    this.#bundler = options.bundler;
     const stops = [askHere(options.host.supervisor), resumeHere(options.host.supervisor)];
     this.#stopAsking = () => stops.forEach((stop) => stop());
   }
@@ -156,6 +159,7 @@ class Dev {
       await this.#again();
       const bundled = await this.#bundler.bundle();
       this.#follow(bundled.inputs);
+      const { inAuthorsWords } = await import('../bundle.ts');
       const [described] = await inAuthorsWords(bundled, host.supervisor.describe([bundled.describing]));
       const versions = await host.supervisor.deploy(this.#settings.tenant, bundled.source, described, bundled.map);
       await this.#announce(versions.map(({ manifest }) => manifest));
