@@ -68,6 +68,13 @@ export const STORIES: readonly Story[] = [
     why: 'once the next host had started, what a host wrote after its last look at the store lay in a time without a host',
   },
   {
+    seeds: [5520479],
+    supervisors: 3,
+    said: 'a call is said to have been kept back, and read has acted',
+    wrong: 'product',
+    why: 'a second attempt that waited for the lease was given up, and the call was said not to have been made, though the first attempt had left',
+  },
+  {
     seeds: [200557318291427],
     said: 'a call is said to have been kept back, and read has acted',
     wrong: 'oracle',

@@ -5,8 +5,6 @@
 import { detailOf } from '@corral/protocol/ports/contract';
 import { errorData, type ErrorData } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
-import { viewOf } from '@corral/protocol/wire/handle';
-import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { Cost } from '@corral/protocol/model/cost';
@@ -17,6 +15,7 @@ import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
 import { Breakers, type Passed } from './breakers.ts';
 import type { BrokerPowers } from '../bus.ts';
 import { Gates } from './gates.ts';
+import { cutOff, isWorthAnother, resultOf, type TimedOut } from './results.ts';
 import { enterBoth, Room } from './room.ts';
 import type { Dispatch } from '../effects/batch.ts';
 import { attemptsOf, Bill, FREE } from '../accounts/price.ts';
@@ -87,7 +86,8 @@ export class Dispatcher {
     const held = this.#heldFor(record.tenant, call.tool.name);
     if (held === undefined) {
       const breaker = watched ? this.breakers.admit(`${record.tenant} ${call.tool.name}`, this.#clock.monotonic()) : undefined;
-      if (!watched || breaker !== undefined) return this.#enter(record, call, 1, breaker, new Bill(call.price, call.atLeast));
+      if (!watched || breaker !== undefined)
+        return this.#enter(record, call, { attempt: 1, breaker, bill: new Bill(call.price, call.atLeast) });
     }
     const key = keyOf(record.id, call.id);
     const [code, why] = held ?? (['CORRAL_TOOL_BUSY', 'has not been answering, so it is not called for a while.'] as const);
@@ -195,22 +195,18 @@ export class Dispatcher {
    * Waits until the limits of the tool allow the attempt, at most as long as the call may take. A call whose turn does not come in time
    * was never made.
    */
-  #enter(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill): void {
+  #enter(record: RunRecord, call: Dispatch, one: Attempt): void {
     const { id, tool, timeout_ms } = call;
     const key = keyOf(record.id, id);
     const began = this.#clock.monotonic();
     // Created only for calls that have to wait; most do not.
     let abort: AbortController | undefined;
     const repeats = mayRepeat(tool.annotations);
-    const notMade = (code: NotMade, why: string) => {
-      if (breaker !== undefined) this.breakers.forget(breaker);
-      const cost = call.price === undefined ? {} : { cost: attempt === 1 ? { ...FREE, ...call.atLeast } : (bill.total ?? FREE) };
-      this.#heldBack(record, call, { id, error: errorData(code, `${tool.name} ${why}`, { call: id }), ...cost });
-    };
+    const notMade = (code: NotMade, why: string) => this.#notMade(record, call, one, code, why);
     const place = { tenant: record.tenant, run: record.id, tool: tool.name, bytes: record.ceilings.message_bytes };
     const stopWaiting = enterBoth(this.#gates, this.#room, place, (leave) => {
       const waited = abort === undefined ? undefined : this.#going.get(key);
-      if (waited === undefined || waited.abort !== abort) return this.#attempt(record, call, attempt, breaker, bill, leave);
+      if (waited === undefined || waited.abort !== abort) return this.#attempt(record, call, one, leave);
       this.#going.delete(key);
       waited.stopTimer();
       const held = this.#heldFor(record.tenant, tool.name);
@@ -219,7 +215,7 @@ export class Dispatcher {
         return notMade(...held);
       }
       const left = timeout_ms === undefined ? {} : { timeout_ms: Math.max(1, timeout_ms - (this.#clock.monotonic() - began)) };
-      return this.#attempt(record, { ...call, ...left }, attempt, breaker, bill, leave);
+      return this.#attempt(record, { ...call, ...left }, one, leave);
     });
     if (stopWaiting === undefined) return;
     abort = new AbortController();
@@ -240,11 +236,20 @@ export class Dispatcher {
       stopClock();
       stopWaiting();
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker, repeats });
+    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: one.breaker, repeats });
   }
 
-  #attempt(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill, leave: () => void): void {
-    if (!this.#isSure()) return this.#defer(record, call, attempt, breaker, bill, leave);
+  /** An attempt is not made. The result is that of the attempt before, if there was one; otherwise nothing was sent. */
+  #notMade(record: RunRecord, call: Dispatch, { breaker, before }: Attempt, code: NotMade, why: string): void {
+    if (breaker !== undefined) this.breakers.forget(breaker);
+    if (before !== undefined) return before();
+    const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
+    this.#heldBack(record, call, { id: call.id, error: errorData(code, `${call.tool.name} ${why}`, { call: call.id }), ...cost });
+  }
+
+  #attempt(record: RunRecord, call: Dispatch, one: Attempt, leave: () => void): void {
+    if (!this.#isSure()) return this.#defer(record, call, one, leave);
+    const { attempt, breaker, bill } = one;
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
     const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
@@ -274,7 +279,7 @@ export class Dispatcher {
         if (!repeats) return this.#events.onUnknown(record.id, call.id, bounded(result.message), result.detail);
       }
       const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt }, !repeats);
-      if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, attempt, breaker, bill, tell);
+      if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, one, tell);
       else tell();
     };
     const stopClock = this.#clock.after(timeout_ms, () => {
@@ -299,12 +304,12 @@ export class Dispatcher {
    * The lease of this node may have run out. Then another node makes the call, or reports that its result is unknown, and it must not be
    * sent from here. It is sent once the lease is renewed; where the lease is lost, the calls of the run are dropped.
    */
-  #defer(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill, leave: () => void): void {
+  #defer(record: RunRecord, call: Dispatch, one: Attempt, leave: () => void): void {
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
     const stopClock = this.#clock.after(DEFER_MS, () => {
       this.#going.delete(key);
-      this.#attempt(record, call, attempt, breaker, bill, leave);
+      this.#attempt(record, call, one, leave);
     });
     const stopTimer = () => {
       stopClock();
@@ -314,16 +319,19 @@ export class Dispatcher {
       if (this.#going.get(key)?.abort !== abort) return;
       this.#going.delete(key);
       stopTimer();
-      if (breaker !== undefined) this.breakers.forget(breaker);
-      const cost = call.price === undefined ? {} : { cost: attempt === 1 ? { ...FREE, ...call.atLeast } : (bill.total ?? FREE) };
-      const message = `${call.tool.name} was not called, since this host could not make sure that it still holds the run.`;
-      this.#heldBack(record, call, { id: call.id, error: errorData('CORRAL_TOOL_BUSY', message, { call: call.id }), ...cost });
+      this.#notMade(
+        record,
+        call,
+        one,
+        'CORRAL_TOOL_BUSY',
+        'was not called, since this host could not make sure that it still holds the run.',
+      );
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker, repeats: mayRepeat(call.tool.annotations) });
+    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: one.breaker, repeats: mayRepeat(call.tool.annotations) });
   }
 
   /** Waits before the next attempt: exponential backoff with jitter, so that calls that failed together are not repeated together. */
-  #wait(record: RunRecord, call: Dispatch, attempt: number, breaker: Passed | undefined, bill: Bill, tell: () => void): void {
+  #wait(record: RunRecord, call: Dispatch, { attempt, breaker, bill }: Attempt, tell: () => void): void {
     const key = keyOf(record.id, call.id);
     const most = Math.min(MACHINE.retry_base_ms.default * 2 ** (attempt - 1), MACHINE.retry_wait_ms.default);
     const abort = new AbortController();
@@ -334,7 +342,7 @@ export class Dispatcher {
       if (this.#heldFor(record.tenant, call.tool.name) !== undefined) return tell();
       const passed = breaker && this.breakers.admit(breaker.name, this.#clock.monotonic());
       if (breaker !== undefined && passed === undefined) tell();
-      else this.#enter(record, call, attempt + 1, passed, bill);
+      else this.#enter(record, call, { attempt: attempt + 1, breaker: passed, bill, before: tell });
     });
     const giveUp = () => {
       if (this.#going.get(key)?.abort !== abort) return;
@@ -346,28 +354,14 @@ export class Dispatcher {
   }
 }
 
-/**
- * Whether another attempt may succeed and does no harm: the tool reports that it did nothing and may succeed later, or its result was
- * lost or late and the call may be repeated.
- */
-function isWorthAnother(call: Dispatch, result: ToolResult | TimedOut): boolean {
-  if (result.kind === 'failed') return result.retryable === true;
-  return result.kind !== 'ok' && mayRepeat(call.tool.annotations);
-}
-
-/**
- * A tool that fails after this host has aborted it may have acted before, unless it reports that it did nothing; so the result is
- * unknown.
- */
-function cutOff(tool: string, result: ToolResult | TimedOut): ToolResult | TimedOut {
-  if (result.kind !== 'failed' || result.retryable === true) return result;
-  return { kind: 'unknown', message: `This host stopped while ${tool} was at work: ${result.message}` };
-}
-
-/** The dispatcher's own result, in addition to those of tools. */
-interface TimedOut {
-  readonly kind: 'timed_out';
-  readonly message: string;
+/** One attempt to make a call. */
+interface Attempt {
+  /** From 1. */
+  readonly attempt: number;
+  readonly breaker: Passed | undefined;
+  readonly bill: Bill;
+  /** Reports what the attempt before was answered. */
+  readonly before?: () => void;
 }
 
 /** An answer counts as slow after this share of the tool's timeout. */
@@ -378,57 +372,3 @@ function costIn({ total }: Bill): { readonly cost?: Cost } {
 }
 
 const keyOf = (run: RunId, id: number) => `${run}:${id}`;
-
-/**
- * The result of a tool as the agent gets it: valid against the tool's output schema and within the limits, or an error. `well`: whether
- * the tool counts as working for its breaker. An answer that is not JSON counts as working, since the agent's arguments may have caused
- * it.
- */
-function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): { readonly told: Result; readonly well: boolean } {
-  const { id, tool } = call;
-  if (result.kind !== 'ok') {
-    const code = result.kind === 'failed' ? (result.code ?? 'CORRAL_TOOL_FAILED') : CODES[result.kind];
-    const told = {
-      id,
-      error: errorData(code, bounded(result.message), { call: id }),
-      ...(call.unread === true ? { unread: true as const } : {}),
-      ...('detail' in result && result.detail !== undefined ? { detail: result.detail } : {}),
-    };
-    return { told, well: result.kind === 'failed' };
-  }
-  const invalid = (message: string, well: boolean, detail?: string) => {
-    const error = errorData('CORRAL_RESULT_INVALID', `${tool.name} ${message}`, { call: id });
-    return { told: { id, error, ...(detail === undefined ? {} : { detail }) }, well };
-  };
-  const checked = tool.output.check(result.value);
-  if (!checked.ok) return invalid('broke its own output schema.', false, checked.detail ?? `${checked.where}: ${checked.message}`);
-  const copied = copyOf(checked.value);
-  if ('refused' in copied) return invalid('returned a value that is not JSON.', true, copied.refused);
-  const { value, bytes } = copied;
-  if (bytes > most) {
-    const message = `${tool.name} returned ${bytes} bytes; at most ${most} may come back at once.`;
-    return { told: { id, error: errorData('CORRAL_RESULT_TOO_LARGE', message, { call: id }) }, well: true };
-  }
-  if (isDeeperThan(value, JSON_MAX_DEPTH)) return invalid(`returned more than ${JSON_MAX_DEPTH} levels.`, true);
-  return { told: { id, value, ...(call.as_handle === true ? { handle: viewOf(value) } : {}) }, well: true };
-}
-
-const CODES = { timed_out: 'CORRAL_TIMED_OUT', unknown: 'CORRAL_TOOL_FAILED' } as const;
-
-/**
- * Copies a value as JSON, so that later changes by the tool have no effect. Serialising may run code of the tool (getters, `toJSON`,
- * proxies), which may throw.
- */
-function copyOf(value: unknown): { readonly value: Json; readonly bytes: number } | { readonly refused: string } {
-  try {
-    const text = JSON.stringify(value ?? null) as string | undefined;
-    if (text === undefined) return { refused: `It is a ${typeof value}.` };
-    const isFlat = typeof value !== 'object' || value === null;
-    return {
-      value: isFlat && typeof value !== 'number' ? ((value ?? null) as Json) : (JSON.parse(text) as Json),
-      bytes: Buffer.byteLength(text),
-    };
-  } catch (error) {
-    return { refused: detailOf(error) };
-  }
-}
