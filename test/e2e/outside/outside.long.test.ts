@@ -35,6 +35,14 @@ afterAll(async () => {
   await rm(packs, { recursive: true, force: true });
 });
 
+function killed(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 /** A host in the folder, until it is stopped as by Ctrl-C. */
 async function up(at: Elsewhere) {
   const { child, said } = at.start(join(at.folder, 'node_modules/.bin/corral'), ['up', '--port', '0', '--json']);
@@ -42,8 +50,13 @@ async function up(at: Elsewhere) {
     new Promise<string>((resolve) => child.stdout?.once('data', (text: Buffer) => resolve(text.toString()))),
     said.then(({ err }) => Promise.reject(new Error(`corral up ended:\n${err}`))),
   ]);
+  const told = JSON.parse(line) as { readonly url: string; readonly wall: string | null; readonly pid: number };
+  // On a Node that is too old the host is a child of the command, and outlives it if the test has failed.
+  let over = false;
+  void said.then(() => (over = true));
+  onTestFinished(() => (over ? undefined : killed(told.pid)));
   return {
-    ...(JSON.parse(line) as { readonly url: string; readonly wall: string | null }),
+    ...told,
     stop: () => {
       child.kill('SIGINT');
       return said;
