@@ -4,6 +4,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { agentText } from '../agents/file.ts';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -24,16 +25,7 @@ export default defineConfig({
   ],
 });
 `;
-const BUYER = `import { defineAgent } from '@corral/guest';
-const asker = defineAgent({ name: 'asker', purpose: 'asks', uses: { price: 'tool:shop.price' },
-  run: async ({ caps, log }: any) => { log('I ask'); return (await caps.price({})).price; } });
-export default defineAgent({ name: 'buyer', purpose: 'buys', uses: { pay: 'tool:bank.pay', price: 'tool:shop.price' }, spawns: { asker },
-  budget: { money_micros: 10_000_000_000 },
-  run: async ({ caps, spawn, input }: any) => {
-    const end = await spawn(asker, {}, { caps: { price: caps.price } }).ended;
-    return [end.output, await caps.pay({ to: 'bob', amount: input.amount })];
-  } });
-`;
+const BUYER = agentText('authors/buyer');
 
 interface Said {
   readonly code: number | null;
@@ -133,11 +125,7 @@ test.skipIf(!HAS_TERMINALS)(
 
 test('a service gets its message, and a run that is paused for a person ends where nobody is there', { timeout: 180_000 }, async () => {
   const folder = await project({
-    'counter.ts': `import { defineService, handler } from '@corral/guest';
-import * as z from 'zod/mini';
-export default defineService({ name: 'counter', key: z.string(), state: z.object({ n: z.number() }), initial: { n: 0 }, on: {
-  add: handler({ message: z.object({ n: z.number() }), reply: z.number() }, async ({ message, state, log }) => { log('adding'); state.n += message.n; return state.n; }),
-  look: handler({ message: z.null(), reply: z.number() }, async ({ state }) => state.n) } });`,
+    'counter.ts': agentText('authors/counter'),
     'looper.ts': `import { defineAgent } from '@corral/guest';
 export default defineAgent({ name: 'looper', purpose: 'loops', uses: { price: 'tool:shop.price' },
   run: async ({ caps }: any) => { for (let i = 0; i < 200; i++) await caps.price({}); } });`,

@@ -5,6 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { agentText } from '../agents/file.ts';
 import { front, shortFolder } from '../front.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
@@ -26,18 +27,7 @@ export default defineConfig({
       annotations: { readOnly: false, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' }, run: () => ({}) }),
   ],
 });`;
-const AGENT = `import { defineAgent } from '@corral/guest';
-export default defineAgent({ name: 'buyer', purpose: 'buys', uses: { price: 'tool:shop.price', read: 'tool:crm.read', note: 'tool:note.keep' },
-  run: async ({ input, caps }: any) => {
-    const { each } = await caps.price({ item: input.item });
-    const gone = await caps.price({ item: 'unicorn' }).catch((error: any) => error.code);
-    const now = new Date().toISOString();
-    if (!input.customer) return { each, gone, now };
-    const customer = await caps.read({ id: 7 });
-    await caps.note({ text: 'for ' + customer.name });
-    return { each, gone, hello: customer.name };
-  } });
-`;
+const AGENT = agentText('authors/greets');
 
 interface Said {
   readonly code: number | null;
@@ -87,7 +77,7 @@ test(
       { tool: 'shop.price', input: { item: 'lamp' }, result: { each: 4 } },
       { tool: 'shop.price', input: { item: 'unicorn' }, error: { code: 'CORRAL_TOOL_FAILED', message: 'shop.price failed.' } },
     ]);
-    await writeFile(join(folder, 'agent.ts'), AGENT.replace('item: input.item', "item: input.item + 's'"));
+    await writeFile(join(folder, 'agent.ts'), AGENT.replace('price({ item })', "price({ item: item + 's' })"));
     const other = await tested();
     expect(other.code).not.toBe(0);
     expect(other.said).toMatch(/call 1 was shop\.price \{"item":"lamp"\}, and is shop\.price \{"item":"lamps"\} now/u);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AgentFailed, agentUnderTest, type Fakes, type Rules } from '@corral/testing';
+import { agentText } from '../agents/file.ts';
 
 const HEAD = `import { defineAgent, defineService, handler } from '@corral/guest';\nimport * as z from 'zod/mini';\n`;
 const PAYER = `${HEAD}export default defineAgent({ name: 'payer', purpose: 'pays', uses: { pay: 'tool:bank.pay' }, budget: { money_micros: 10_000_000_000 },
@@ -114,31 +115,13 @@ describe('the rules of a configuration', { timeout: 60_000 }, () => {
 });
 
 test('time skips: a day of sleep takes none, and each run sees the same times', { timeout: 60_000 }, async () => {
-  const agent = await under(
-    `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', ceilings: { wall_ms: 1_000_000_000 }, run: async ({ sleep }) => {
-  const times = [new Date().toISOString()];
-  for (const ms of [7, 86_400_000]) { await sleep(ms); times.push(new Date().toISOString()); }
-  await Promise.all([sleep(50), sleep(1_000)]);
-  return [...times, new Date().toISOString()];
-} });`,
-    {},
-    { now: Date.UTC(2030, 4, 1) },
-  );
+  const agent = await under(agentText('authors/sleeps-a-day'), {}, { now: Date.UTC(2030, 4, 1) });
   const { output } = await agent.run();
   expect(output).toEqual(['2030-05-01T00:00:00.000Z', '2030-05-01T00:00:00.007Z', '2030-05-02T00:00:00.007Z', '2030-05-02T00:00:01.007Z']);
 });
 
 test('a service keeps its state between messages; its calls and logs are those of the message', { timeout: 60_000 }, async () => {
-  const service = await under(
-    `${HEAD}export default defineService({ name: 'till', key: z.string(), state: z.object({ n: z.number() }), initial: { n: 0 }, uses: { pay: 'tool:bank.pay' }, on: {
-  add: handler({ message: z.object({ n: z.number() }), reply: z.number() }, async ({ message, state, caps, log }) => {
-    if (message.n > 9) throw new Error('too much');
-    log('adding', message.n);
-    state.n += ((await (caps as any).pay({ amount: message.n })) as any).paid;
-    return state.n;
-  }) } });`,
-    pays,
-  );
+  const service = await under(agentText('authors/till'), pays);
   expect(await service.send('add', { n: 2 })).toMatchObject({ output: 2, calls: [{ tool: 'bank.pay' }], logs: ['adding 2'] });
   expect(await service.send('add', { n: 3 })).toMatchObject({ output: 5, logs: ['adding 3'] });
   expect(await service.send('add', { n: 3 }, 'other')).toMatchObject({ output: 3 });
