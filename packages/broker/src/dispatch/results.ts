@@ -1,4 +1,4 @@
-/** What a tool answered, as the agent gets it, and whether to ask once more. */
+/** Makes a tool's answer one for the agent, and says whether to ask once more. */
 import { errorData } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { bounded } from '@corral/protocol/model/outcome';
