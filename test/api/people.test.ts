@@ -1,9 +1,11 @@
 import { createServer } from 'node:http';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { stat } from 'node:fs/promises';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { DOOR, FOLLOWERS } from '@corral/protocol/limits';
 import { may, OPERATIONS, Role, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { HELLO, SLEEP, front, onTables, type Front } from '../front.ts';
 import { until } from '../until.ts';
@@ -236,6 +238,55 @@ describe('a JSON web token', () => {
     ];
     for (const token of bad) expect((await me(token)).status).toBe(401);
   });
+});
+
+test('requests whose clients left while their issuer was asked take no place from those that come later', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256', kid: 'k1' };
+  const [asked, answered] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const keys = createServer((_, answer) => {
+    asked.resolve(undefined);
+    void answered.promise.then(() => answer.end(JSON.stringify({ keys: [jwk] })));
+  });
+  onTestFinished(() => void keys.close());
+  await new Promise<void>((listening) => keys.listen(0, '127.0.0.1', listening));
+  const issuer = `http://127.0.0.1:${(keys.address() as AddressInfo).port}`;
+  const { url } = await front({
+    configText: JSON.stringify({ tenants: { own: {} }, people: { issuers: [{ issuer, audience: 'corral', jwks_uri: `${issuer}/keys` }] } }),
+  });
+  const token = await new SignJWT({ corral_tenant: 'own', corral_roles: ['developer'] })
+    .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+    .setIssuer(issuer)
+    .setAudience('corral')
+    .setSubject('ana')
+    .setExpirationTime('5m')
+    .sign(privateKey);
+  const authorization = `Bearer ${token}`;
+  const bytes = DOOR.traffic_bytes_per_tenant.default;
+  const leaves = async (method: string, path: string, headers: Record<string, string>) => {
+    const { host, port } = new URL(url);
+    const socket = connect(Number(port), '127.0.0.1');
+    const said = Object.entries({ host, authorization, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    await new Promise<void>((sent) => void socket.write(`${method} ${path} HTTP/1.1\r\n${said.join('')}\r\n`, () => sent()));
+    return socket;
+  };
+  const sockets = await Promise.all([
+    leaves('POST', '/v1/runs', { 'content-type': 'application/json', 'content-length': String(bytes) }),
+    ...Array.from({ length: FOLLOWERS.followers_per_principal.default }, () => leaves('GET', '/v1/events', {})),
+  ]);
+  await asked.promise;
+  const whole = async (what: () => Promise<Response>) => (await what()).status;
+  // Answered after those that came before it, so that the host has read them all.
+  expect(await whole(() => fetch(`${url}/healthz`))).toBe(200);
+  for (const socket of sockets) socket.destroy();
+  expect(await whole(() => fetch(`${url}/healthz`))).toBe(200);
+  answered.resolve(undefined);
+  const submitted = () =>
+    fetch(`${url}/v1/runs`, { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: '{"agent":"nobody"}' });
+  expect(await whole(submitted)).toBe(404);
+  const stopped = new AbortController();
+  expect(await whole(() => fetch(`${url}/v1/events`, { headers: { authorization }, signal: stopped.signal }))).toBe(200);
+  stopped.abort();
 });
 
 describe('the address', () => {

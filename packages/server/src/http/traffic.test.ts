@@ -72,3 +72,16 @@ test('what a client does not take of an answer counts, and of followers the slow
   traffic.relieve('a');
   expect([slow.destroyed, answer.destroyed]).toEqual([true, false]);
 });
+
+test('a request whose client left while the host found out who it is counts for nobody', async () => {
+  const { answers } = await unread(2);
+  const [left, next] = answers as [ServerResponse, ServerResponse];
+  const gone = closed(left);
+  left.destroy();
+  await gone;
+  const traffic = new Traffic({ tenant: 1000, all: 2000 });
+  traffic.enter('a', 1000, left);
+  expect(traffic.of('a')).toBe(0);
+  traffic.enter('a', 1000, next);
+  expect(traffic.of('a')).toBe(1000);
+});

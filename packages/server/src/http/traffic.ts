@@ -12,7 +12,7 @@ export const STALLED_MS = 30_000;
 const RETRY_S = 2;
 const MIB = 1024 * 1024;
 
-type Answer = Pick<ServerResponse, 'writableLength' | 'destroy' | 'once'>;
+type Answer = Pick<ServerResponse, 'writableLength' | 'destroy' | 'once' | 'closed'>;
 
 interface Passing {
   readonly body: number;
@@ -41,6 +41,8 @@ export class Traffic {
    * @throws CORRAL_RATE_LIMITED
    */
   enter(tenant: string, body: number, answer: Answer): void {
+    // The client left while the host found out who it is. Nothing would say again that the answer is over.
+    if (answer.closed) return;
     const own = this.of(tenant);
     if (own > 0 && own + body > this.#most.tenant) refuse(`${mib(own)} MiB of requests and answers of ${tenant} are`, this.#most.tenant);
     if (own > 0) {

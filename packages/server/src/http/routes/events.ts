@@ -43,6 +43,8 @@ export class Followers {
     };
     reply.hijack();
     const { raw } = reply;
+    // The client left while the host found out who it is. Nothing would say again that it is gone.
+    if (raw.closed) return;
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     this.#traffic.follows(principal.tenant, raw);
     const slow = () => this.#traffic.relieve(principal.tenant);
