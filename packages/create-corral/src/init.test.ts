@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -64,6 +64,24 @@ test.each([
   await expect(init({ ...OPTIONS, folder: at })).rejects.toBeInstanceOf(InitRefused);
   expect(new Set(await readdir(at))).toEqual(new Set(Object.keys(files)));
   for (const [name, text] of Object.entries(files)) expect(await readFile(join(at, name), 'utf8')).toBe(text);
+});
+
+test.each([
+  ['a folder', (at: string, outside: string) => symlink(outside, join(at, 'agents'))],
+  ['a file that is not there', (at: string, outside: string) => symlink(join(outside, 'new'), join(at, 'policies.cedar'))],
+  [
+    'package.json',
+    (at: string, outside: string) =>
+      rename(join(at, 'package.json'), join(outside, 'package.json')).then(() =>
+        symlink(join(outside, 'package.json'), join(at, 'package.json')),
+      ),
+  ],
+] as const)('a link to %s elsewhere is not written through', async (_, link) => {
+  const [at, outside] = [await folder({ 'package.json': '{}' }), await folder()];
+  await link(at, outside);
+  const before = [await readdir(at), await readdir(outside)];
+  await expect(init({ ...OPTIONS, folder: at })).rejects.toBeInstanceOf(InitRefused);
+  expect([await readdir(at), await readdir(outside)]).toEqual(before);
 });
 
 test('packages come from the tarballs that are named, or from those beside the one of corral', async () => {

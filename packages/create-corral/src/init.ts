@@ -3,7 +3,7 @@
  * Nothing that is there is changed or overwritten.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { filesOf, json, NEW_FOLDER, scriptsOf } from './templates.ts';
 
@@ -61,6 +61,8 @@ export async function init(options: InitOptions): Promise<Initialised> {
   if (!existing && there.some((name) => name !== '.git'))
     throw new InitRefused(`${folder} is not empty and has no package.json. Name a new folder, or run npm init there first.`);
   const manifestFile = join(folder, 'package.json');
+  if (existing && (await lstat(manifestFile)).isSymbolicLink())
+    throw new InitRefused(`${manifestFile} is a link, and what it leads to would be changed; nothing was written.`);
   const text = existing ? await readFile(manifestFile, 'utf8') : undefined;
   const manifest = text === undefined ? fresh(folder) : parse(manifestFile, text);
   // A file that ends in .ts belongs to a package of CommonJS unless package.json says "module".
@@ -71,7 +73,9 @@ export async function init(options: InitOptions): Promise<Initialised> {
     ...(modules ? {} : { 'agents/package.json': json({ private: true, type: 'module' }) }),
     ...(existing ? {} : NEW_FOLDER),
   };
-  const inTheWay = Object.keys(files).filter((path) => existsSync(join(folder, path)));
+  const inTheWay = [
+    ...new Set((await Promise.all(Object.keys(files).map((path) => obstacleOf(folder, path)))).flatMap((one) => one ?? [])),
+  ];
   if (inTheWay.length > 0)
     throw new InitRefused(
       `${inTheWay.join(', ')} ${inTheWay.length === 1 ? 'is' : 'are'} there already; nothing is overwritten and nothing was written.`,
@@ -89,6 +93,21 @@ export async function init(options: InitOptions): Promise<Initialised> {
     existing,
     included: existing && (await takesAll(join(folder, 'tsconfig.json'))),
   };
+}
+
+/**
+ * What keeps a new file from being written, as a path in the folder: the file itself, or a parent that is no folder. A link is never
+ * followed: in somebody else's repository it may lead out of it.
+ */
+async function obstacleOf(folder: string, path: string): Promise<string | undefined> {
+  const parts = path.split('/');
+  for (let n = 1; n <= parts.length; n++) {
+    const named = parts.slice(0, n).join('/');
+    const found = await lstat(join(folder, named)).catch(() => undefined);
+    if (found === undefined) return undefined;
+    if (n === parts.length || !found.isDirectory()) return named;
+  }
+  return undefined;
 }
 
 function fresh(folder: string): Manifest {
