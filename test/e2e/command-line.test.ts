@@ -309,6 +309,20 @@ describe('the help', () => {
   });
 });
 
+test('words of an agent do not steer the terminal of who submits to it', async () => {
+  await made().deploy(`import { defineAgent } from '@corral/guest';
+import * as z from 'zod/mini';
+export default defineAgent({ name: 'rude', purpose: '', input: z.object({ name: z.string('no \\u001b[2J\\u009b2J') }), output: z.string(),
+  run: ({ input }) => 'gone\\u009b2J\\u202e' + input.name });`);
+  const refused = await corral('submit', 'rude', '--input', '{"name":7}');
+  expect(refused).toMatchObject({ code: 2, err: expect.stringMatching(/CORRAL_INPUT_INVALID.*no/u) as string });
+  const ended = await corral('submit', 'rude', '--input', '{"name":"x"}', '--wait');
+  const listed = await corral('wait', '@last', '--json');
+  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+  for (const { out, err } of [refused, ended, listed]) expect(out + err).not.toMatch(/[\u001b\u0080-\u009f\u202e]/u);
+  expect(JSON.parse(ended.out)).toBe('gone\u009b2J\u202ex');
+});
+
 describe('completion', () => {
   const completed = async (...words: string[]) =>
     (await command(['complete', '--', ...words], undefined, { CORRAL_DATA: made().data })).out.trimEnd().split('\n');
@@ -327,6 +341,12 @@ describe('completion', () => {
     expect(await values('deploy', '')).toEqual([':files']);
     expect(await values('ps', '--wat')).toEqual(['--watch']);
     expect(await values('token', 'cr')).toEqual(['create']);
+  });
+
+  test('puts nothing on a line that an author wrote about an agent', async () => {
+    const purpose = 'Greets.\\nnoted;$(id)\\t\\u001b[2J';
+    await made().deploy(`{ name: 'noted', purpose: '${purpose}', run() {} }`);
+    expect(await completed('submit', 'not')).toEqual(['noted\tGreets. noted;$(id)  [2J']);
   });
 
   /** A folder with the command and the completion of a shell; runs a program of that shell in it. */

@@ -1,6 +1,8 @@
 /** `corral test from RUN`: a run of a host becomes a test, without what is private. */
 import { spawn } from 'node:child_process';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -120,4 +122,20 @@ test('the owner of what is private takes it along', { timeout: 60_000 }, async (
   const id = await run({ item: 'lamp', customer: true });
   expect(await from(id, '--with-private')).toMatchObject({ code: 0 });
   expect(await readFile(join(folder, `${id}.fixture.json`), 'utf8')).toContain(CANARY);
+});
+
+test('a host elsewhere names no file here and writes no line of the test', { timeout: 60_000 }, async () => {
+  const folder = await shortFolder();
+  await writeFile(join(folder, 'agent.ts'), AGENT);
+  const outcome = { kind: 'completed', code: null, output: null, output_hidden: false };
+  const fixture = { run: `run'+process.exit()+'`, agent: 'buyer', version: 'v', at: 0, input: null, tools: [], calls: [], outcome };
+  const elsewhere = createServer((_, answer) => answer.end(JSON.stringify({ ...fixture, private_to: [] })));
+  onTestFinished(() => void elsewhere.close());
+  await new Promise<void>((ready) => elsewhere.listen(0, '127.0.0.1', ready));
+  const { port } = elsewhere.address() as AddressInfo;
+  const id = 'run_0123456789ab';
+  const url = `http://127.0.0.1:${port}`;
+  await corral(folder, ['test', 'from', id, '--agent', 'agent.ts', '--out', '.', '--url', url, '--token', 'x']);
+  expect(new Set(await readdir(folder))).toEqual(new Set(['agent.ts', `${id}.test.ts`, `${id}.fixture.json`]));
+  expect(await readFile(join(folder, `${id}.test.ts`), 'utf8')).not.toContain('process.exit');
 });

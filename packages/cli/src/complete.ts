@@ -6,6 +6,7 @@ import type { Command, Option } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import { Waiting } from '@corral/protocol/api/selector';
 import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
+import { printable } from '@corral/protocol/printable';
 import { hostOrFolder, type HostFlags, type Place } from './connect.ts';
 import { ENDS, FORMS } from './commands/ps.ts';
 import { stateOf } from './screen/states.ts';
@@ -22,6 +23,8 @@ export const FILES = ':files';
 const MOST = 50;
 /** A person who presses Tab waits no longer than this for a host. */
 const PATIENCE_MS = 2_000;
+/** A shell puts a candidate on the line as it is, so one with a sign that means something to shells is left out. */
+const WORD = /^[\w@.:/,=+-]+$/;
 /** Commands that do nothing with runs that have ended. */
 const LIVE: ReadonlySet<string> = new Set(['pause', 'resume', 'cancel', 'kill', 'wait', 'approve', 'deny', 'release', 'resolve']);
 
@@ -53,7 +56,8 @@ export function completeCommand(program: Command): void {
     .action(async (words: readonly string[]) => {
       // A shell that completes a line has no place for an error.
       const found = await candidates(program, words).catch(() => []);
-      for (const { value, note } of found) process.stdout.write(`${value}${note === undefined ? '' : `\t${note}`}\n`);
+      for (const { value, note } of found)
+        if (WORD.test(value)) process.stdout.write(`${value}${note === undefined ? '' : `\t${printable(note)}`}\n`);
     });
 }
 

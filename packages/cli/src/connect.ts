@@ -10,6 +10,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { JsonTextError, readJson } from '@corral/protocol/json-text';
 import { ADMISSION } from '@corral/protocol/limits';
+import { printableJson } from '@corral/protocol/printable';
 import { withIds } from './ids.ts';
 
 export interface HostFlags {
@@ -119,7 +120,7 @@ async function fileArgument(flag: string, path: string, most_bytes: number): Pro
 
 /** Prints JSON if it was requested, else text. */
 export function print(flags: HostFlags, value: unknown, text: () => string): void {
-  process.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+  process.stdout.write(flags.json === true ? `${printableJson(value, 2)}\n` : `${text()}\n`);
 }
 
 /** The named configuration, or else the one in the current folder. */

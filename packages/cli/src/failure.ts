@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import { ApiError } from '@corral/protocol/api/client';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
+import { printable, printableJson } from '@corral/protocol/printable';
 
 /** Documented in the help and the README. */
 export const EXIT = {
@@ -30,16 +31,19 @@ const ASKED: ReadonlySet<ErrorCode> = new Set([
   'CORRAL_CONFIG_INVALID',
 ]);
 
+/** A message may repeat the words of an agent, or be the answer of a host elsewhere. */
+const lines = (text: string): string => text.split('\n').map(printable).join('\n');
+
 export function report(error: unknown, json: boolean): number {
   const failure =
     error instanceof CorralError
       ? error
       : new CorralError('CORRAL_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
-  if (json) process.stdout.write(`${JSON.stringify({ error: failure.toJSON() }, null, 2)}\n`);
+  if (json) process.stdout.write(`${printableJson({ error: failure.toJSON() }, 2)}\n`);
   else {
     const red = (text: string) => styleText('red', text, { stream: process.stderr });
     const dim = (text: string) => styleText('dim', text, { stream: process.stderr });
-    process.stderr.write(`${red(failure.code)} ${failure.message}\n${dim(failure.hint)}\n`);
+    process.stderr.write(`${red(failure.code)} ${lines(failure.message)}\n${dim(lines(failure.hint))}\n`);
     if (failure.audience === 'bug' && error instanceof Error && error.stack !== undefined) process.stderr.write(`${dim(error.stack)}\n`);
   }
   if (ASKED.has(failure.code)) return EXIT.input;

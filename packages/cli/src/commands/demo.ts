@@ -11,6 +11,7 @@ import { isDeepStrictEqual, styleText } from 'node:util';
 import { CREW, SHOP, SHOP_EXPECTED, ZOO, ZOO_LOOPS } from '@corral/examples/fleet';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
+import { printableJson } from '@corral/protocol/printable';
 import { EXIT } from '../failure.ts';
 import { Fleet, type Pass, type RunReport } from '../fleet.ts';
 import { startHost, wallsLine } from '../host.ts';
@@ -89,7 +90,7 @@ export async function demo(options: DemoOptions): Promise<number> {
         purchasing,
         report: out,
       };
-      process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+      process.stdout.write(`${printableJson(document, 2)}\n`);
     } else process.stdout.write(summary(fleet.reports, first, second, sameReport, purchasing, out));
     return ok ? EXIT.ok : EXIT.outcome;
   } finally {

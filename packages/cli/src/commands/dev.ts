@@ -8,6 +8,7 @@ import { AgentName, type PrincipalId, type RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
+import { printableJson } from '@corral/protocol/printable';
 import { askHere, resumeHere } from '../ask.ts';
 import type { Bundler } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
@@ -198,8 +199,8 @@ class Dev {
       await follower.look();
       const good = outcome.kind === 'completed';
       this.#line(good ? 'green' : 'red', `${outcomeText(outcome)} in ${duration(performance.now() - began)}`);
-      if (this.#json) process.stdout.write(`${JSON.stringify({ kind: 'ended', run: id, outcome: withLines(outcome, map) })}\n`);
-      else if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
+      if (this.#json) process.stdout.write(`${printableJson({ kind: 'ended', run: id, outcome: withLines(outcome, map) })}\n`);
+      else if (good) process.stdout.write(`${printableJson(outcome.output, 2)}\n`);
       else if ('stack' in outcome && outcome.stack !== undefined) this.#text(mapStack(outcome.stack, map));
       else if ('message' in outcome) this.#text(outcome.message);
       const computed = this.#json ? undefined : await whereItComputed(host, id, outcome);

@@ -5,6 +5,7 @@ import { canonical } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import { isCrank, type Segment } from '@corral/supervisor';
+import { printableJson } from '@corral/protocol/printable';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
@@ -46,7 +47,7 @@ export async function diff(left: string, right: string, flags: HostFlags): Promi
       left: side(parting.left),
       right: side(parting.right),
     };
-    process.stdout.write(`${JSON.stringify({ left: ids[0], right: ids[1], same, ends, ...at }, null, 2)}\n`);
+    process.stdout.write(`${printableJson({ left: ids[0], right: ids[1], same, ends, ...at }, 2)}\n`);
     return same ? EXIT.ok : EXIT.outcome;
   }
   const lines = [

@@ -3,6 +3,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
+import { printableJson } from '@corral/protocol/printable';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, pagesBy, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
@@ -21,13 +22,13 @@ export async function journal(id: RunId, flags: JournalFlags): Promise<number> {
   const place = await hostOrFolder(flags);
   if (flags.json === true && 'client' in place) {
     // Printed one by one as they arrive, because a journal may be long.
-    for await (const entry of pagesBy(place.client, id, after)) process.stdout.write(`${JSON.stringify(entry)}\n`);
+    for await (const entry of pagesBy(place.client, id, after)) process.stdout.write(`${printableJson(entry)}\n`);
     return EXIT.ok;
   }
   const { stored, entries, authors } = await evidenceOf(place, id, after);
   if (flags.json === true) {
     const { record, status } = stored;
-    process.stdout.write(`${JSON.stringify({ run: id, record, status, entries: entries.map((entry) => entryJson(entry)) }, null, 2)}\n`);
+    process.stdout.write(`${printableJson({ run: id, record, status, entries: entries.map((entry) => entryJson(entry)) }, 2)}\n`);
     return EXIT.ok;
   }
   const lines = [titleOf(stored), entryTitle(false)];

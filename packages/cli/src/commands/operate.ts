@@ -4,6 +4,7 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
 import { CorralError } from '@corral/protocol/errors';
 import { didYouMean } from '@corral/protocol/nearest';
+import { printableJson } from '@corral/protocol/printable';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
@@ -129,7 +130,7 @@ export function eventsCommand(program: Command): void {
           last = event.id;
           const { at, kind, run, agent, data } = event;
           const text = `${new Date(at).toISOString().slice(11, 23)}  ${kind}  ${run ?? ''}  ${agent ?? ''}  ${JSON.stringify(data)}`;
-          process.stdout.write(`${flags.json === true ? JSON.stringify(event) : printable(text)}\n`);
+          process.stdout.write(`${flags.json === true ? printableJson(event) : printable(text)}\n`);
         }
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }

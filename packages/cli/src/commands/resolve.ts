@@ -15,6 +15,7 @@ import {
   type Read,
   type Resolution,
 } from '@corral/supervisor';
+import { printableJson } from '@corral/protocol/printable';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
@@ -82,7 +83,7 @@ export async function settle(
     return { tenant: after.stored.record.tenant, waiting: after.ledger.waitingOn() };
   });
   const went = options.go === true ? await go(id, tenant, options, offered(tenant)) : undefined;
-  if (options.json === true) process.stdout.write(`${JSON.stringify({ run: id, done, waiting, ...went }, null, 2)}\n`);
+  if (options.json === true) process.stdout.write(`${printableJson({ run: id, done, waiting, ...went }, 2)}\n`);
   else {
     const next = went === undefined ? paint('dim', `  it goes on when a host next opens ${options.data}; --go runs it now`) : '';
     process.stdout.write(`${paint('bold', id)}  ${done}${next}\n`);

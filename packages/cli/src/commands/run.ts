@@ -7,6 +7,7 @@ import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
+import { printableJson } from '@corral/protocol/printable';
 import { bundleAgent, inAuthorsWords } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
@@ -70,7 +71,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     const took = performance.now() - began;
     if (options.json === true) {
       process.stdout.write(
-        `${JSON.stringify({ run: id, agent: version.manifest.name, version: version.version, outcome: withLines(outcome, source_map), cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, null, 2)}\n`,
+        `${printableJson({ run: id, agent: version.manifest.name, version: version.version, outcome: withLines(outcome, source_map), cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, 2)}\n`,
       );
     } else {
       const good = outcome.kind === 'completed';
@@ -78,7 +79,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
       process.stderr.write(
         `${id}  ${version.manifest.name}  ${text}  in ${duration(took)}, ${duration(last?.cpu_ms ?? 0)} of CPU, ${last?.calls ?? 0} ${last?.calls === 1 ? 'call' : 'calls'}\n`,
       );
-      if (good) process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
+      if (good) process.stdout.write(`${printableJson(outcome.output, 2)}\n`);
       else if ('message' in outcome) process.stderr.write(`${printable(outcome.message)}\n`);
       const stack = 'stack' in outcome ? outcome.stack : await whereItComputed(host, id, outcome);
       if (stack !== undefined)

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
+import { printable } from '@corral/protocol/printable';
 import type { RunId } from '@corral/protocol/ids';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { namedFile } from '../paths.ts';
@@ -36,17 +37,18 @@ Example:
         params: { run },
         query: flags.withPrivate === true ? { private: 'include' } : {},
       });
-      const [test, data] = [join(flags.out, `${fixture.run}.test.ts`), join(flags.out, `${fixture.run}.fixture.json`)];
+      // Files are named, and the test is written, by the id that was typed: the answer is data of another machine.
+      const [test, data] = [join(flags.out, `${run}.test.ts`), join(flags.out, `${run}.fixture.json`)];
       for (const file of [test, data]) if (existsSync(file)) throw new CorralError('CORRAL_USAGE', `${file} exists already.`);
       await mkdir(flags.out, { recursive: true });
       const agent = relative(resolve(flags.out), resolve(flags.agent));
       await writeFile(data, `${JSON.stringify(fixture, null, 2)}\n`, { flag: 'wx' });
-      await writeFile(test, testOf(fixture.run, agent), { flag: 'wx' });
+      await writeFile(test, testOf(run, agent), { flag: 'wx' });
       const hidden = fixture.calls.filter((call) => call.input_hidden || call.result_hidden).length;
       const left =
         hidden === 0
           ? ''
-          : `\n${hidden} of ${fixture.calls.length} calls hold private data of ${fixture.private_to.join(', ')}, which is left out.`;
+          : `\n${hidden} of ${fixture.calls.length} calls hold private data of ${printable(fixture.private_to.join(', '))}, which is left out.`;
       print(flags, { test, fixture: data, hidden }, () => `${test}\n${data}${left}`);
     });
 }

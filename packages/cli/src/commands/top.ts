@@ -1,6 +1,7 @@
 /** `corral top`: the live screen of a host, with keys that act on the run under the cursor. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { printableJson } from '@corral/protocol/printable';
 import { connect, hostFlags, type HostFlags } from '../connect.ts';
 import { duration, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
@@ -27,7 +28,7 @@ export function topCommand(program: Command): void {
       };
       if (!process.stdout.isTTY || !process.stdin.isTTY || flags.json === true) {
         const { items, head } = await look('');
-        if (flags.json === true) process.stdout.write(`${JSON.stringify(items, null, 2)}\n`);
+        if (flags.json === true) process.stdout.write(`${printableJson(items, 2)}\n`);
         else process.stdout.write(`${[...head, '', ...runTable(items)].join('\n')}\n`);
         return;
       }

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
+import { printable, printableJson } from '@corral/protocol/printable';
 import { endText } from '../authors.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
@@ -67,7 +68,7 @@ async function ended(client: Client, run: RunId, until: number): Promise<Run> {
     const shown = await client.showRun({ params: { run }, query: { wait_ms } });
     if (shown.ended_as !== null || performance.now() >= until) return shown;
     const why = standstill(shown);
-    if (why !== '' && why !== told) process.stderr.write(`${why}\n`);
+    if (why !== '' && why !== told) process.stderr.write(`${printable(why)}\n`);
     told = why;
   }
 }
@@ -79,8 +80,8 @@ async function printEnd(client: Client, shown: Run, flags: HostFlags): Promise<v
   }
   const { run, agent, ended_as, outcome } = shown;
   const colour = isGood(ended_as ?? '') ? 'green' : 'red';
-  process.stderr.write(`${run}  ${agent}  ${styleText(colour, ended_as ?? '', err)}\n`);
-  if (outcome?.kind === 'completed') process.stdout.write(`${JSON.stringify(outcome.output, null, 2)}\n`);
+  process.stderr.write(`${run}  ${printable(agent)}  ${styleText(colour, printable(ended_as ?? ''), err)}\n`);
+  if (outcome?.kind === 'completed') process.stdout.write(`${printableJson(outcome.output, 2)}\n`);
   else process.stderr.write(`${await endText(client, shown)}\n`);
 }
 

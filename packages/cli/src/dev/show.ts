@@ -8,6 +8,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Supervisor } from '@corral/supervisor';
+import { printableJson } from '@corral/protocol/printable';
 import { duration, printable } from '../screen/table.ts';
 
 interface Followed {
@@ -67,7 +68,7 @@ export class Follower {
   #show(run: RunId, { agent }: Followed, entry: Entry, at: number): void {
     if (this.#json) {
       const effects = JSON.parse(entry.effects ?? '[]') as Json;
-      process.stdout.write(`${JSON.stringify({ run, ...(agent === '' ? {} : { agent }), seq: entry.seq, at: entry.at, effects })}\n`);
+      process.stdout.write(`${printableJson({ run, ...(agent === '' ? {} : { agent }), seq: entry.seq, at: entry.at, effects })}\n`);
       return;
     }
     const whose = agent === '' ? '' : `${agent} │ `;
