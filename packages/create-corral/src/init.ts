@@ -96,8 +96,8 @@ export async function init(options: InitOptions): Promise<Initialised> {
 }
 
 /**
- * What keeps a new file from being written, as a path in the folder: the file itself, or a parent that is no folder. A link is never
- * followed: in somebody else's repository it may lead out of it.
+ * Finds the obstacle of a new file, as a path in the folder: the file itself, or a parent that is no folder. A link is never followed: in
+ * somebody else's repository it may lead out of it.
  */
 async function obstacleOf(folder: string, path: string): Promise<string | undefined> {
   const parts = path.split('/');
