@@ -47,28 +47,23 @@ export interface Sum {
 
 export class Memory {
   readonly #options: MemoryOptions;
+  /** Ceilings of one tenant and of all. Bytes. */
+  readonly most: { readonly tenant: number; readonly all: number };
+  /** Room for results that are on their way, besides: half of the ceilings. */
+  readonly forResults: { readonly tenant: number; readonly all: number };
   #tenants = new Map<TenantId, Sum>();
   #all: Sum = { bytes: 0, runs: 0 };
   #staleAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: MemoryOptions) {
-    this.#options = options;
-  }
-
-  /** Ceilings of one tenant and of all. Bytes. */
-  get most(): { readonly tenant: number; readonly all: number } {
     const {
       heap_bytes,
       tenant_heap_percent: one = MACHINE.tenant_heap_percent.default,
       runs_heap_percent: all = MACHINE.runs_heap_percent.default,
-    } = this.#options;
-    return { tenant: (heap_bytes * Math.min(one, all)) / 100, all: (heap_bytes * all) / 100 };
-  }
-
-  /** Room for results that are on their way, besides: half of the ceilings. */
-  get forResults(): { readonly tenant: number; readonly all: number } {
-    const { tenant, all } = this.most;
-    return { tenant: tenant / 2, all: all / 2 };
+    } = options;
+    this.#options = options;
+    this.most = { tenant: (heap_bytes * Math.min(one, all)) / 100, all: (heap_bytes * all) / 100 };
+    this.forResults = { tenant: this.most.tenant / 2, all: this.most.all / 2 };
   }
 
   of(tenant: TenantId): Sum {
