@@ -86,6 +86,8 @@ export class Accounts {
   readonly #isShared: boolean;
   /** Tenants whose limits were looked at since what others have spent was read. */
   #asked = new Set<TenantId>();
+  /** The last reading of what others have spent. */
+  #following: Promise<unknown> = Promise.resolve();
   /** Spent plus reserved, by account and period. Past periods are dropped. */
   readonly #committed = new Map<string, Sums>();
   /** Reservations of cranks that are being decided, by account and period. */
@@ -114,9 +116,18 @@ export class Accounts {
   /**
    * Reads what other nodes have spent and reserved in the accounts that were looked at since the last time. Commits of this node that are
    * under way count as read; where they are not, this node reserves too much, and the store refuses that.
+   * A reading that has begun before may lack what this one is asked for, so this one comes after it.
+   * @param tenant is read in any case
    */
-  async follow(store: Pick<Store, 'spend'>, now: number): Promise<void> {
+  follow(store: Pick<Store, 'spend'>, now: number, tenant?: TenantId): Promise<void> {
+    const reading = this.#following.then(() => this.#follow(store, now, tenant));
+    this.#following = reading.catch(() => undefined);
+    return reading;
+  }
+
+  async #follow(store: Pick<Store, 'spend'>, now: number, also: TenantId | undefined): Promise<void> {
     const tenants = this.#asked;
+    if (also !== undefined) tenants.add(also);
     this.#asked = new Set();
     try {
       for (const tenant of tenants) {
@@ -146,6 +157,7 @@ export class Accounts {
 
   /** Money that the run's agent has spent or reserved on this day, in millionths, with what the crank has decided so far. */
   today({ record: { tenant, agent }, tally }: Pick<Books, 'record' | 'tally'>, now: number): number {
+    if (this.#isShared) this.#asked.add(tenant);
     const day = dayOf(now);
     const key = keyOf({ tenant, kind: 'agent', name: agent }, day);
     const others = (this.#committed.get(key)?.money_micros ?? 0) + (this.#drafted.get(key)?.money_micros ?? 0);

@@ -1,7 +1,7 @@
 /** Operations on one run take turns, so that each finds what the one before has left. */
 import type { Broker } from '@corral/broker/broker';
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Residency } from '../runs/residency.ts';
@@ -51,8 +51,10 @@ export class RunTurns {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => undefined);
+      let tenant: TenantId | undefined;
       const attempt = async (): Promise<T> => {
         const run = alive(id, await this.#options.residency.hold(id));
+        ({ tenant } = run);
         // It stays in memory until the operation is in its journal; if it were parked before, the store would have its earlier state.
         const letGo = run.keep();
         try {
@@ -72,7 +74,7 @@ export class RunTurns {
         if (!isSpent(error)) throw error;
         // Other nodes have spent what a person wants to reserve. The operation says so once that has been read.
         const { broker, store, clock } = this.#options;
-        await broker.accounts?.follow(store, clock.now());
+        await broker.accounts?.follow(store, clock.now(), tenant);
         return attempt();
       }
     })();

@@ -28,6 +28,8 @@ export class Neighbours {
   readonly #options: NeighboursOptions;
   /** Up to where this node knows what was decided for all. */
   #version: number | undefined;
+  /** The last time that it learned, which may not be over. */
+  #following: Promise<unknown> = Promise.resolve();
   /** Takes over quarantines and revocations. */
   onChanges: (changes: Changes) => Promise<void> = () => Promise.resolve();
 
@@ -35,12 +37,21 @@ export class Neighbours {
     this.#options = options;
   }
 
-  /** Learns what was decided for all nodes since it was asked last. It is in force here when this resolves. */
-  async follow(): Promise<void> {
+  /**
+   * Learns what was decided for all nodes since it was asked last. It is in force here when this resolves, also what an earlier call has
+   * learned: a quarantine is known before the runs that it concerns stand still, and a sign of life must not go out in between.
+   */
+  follow(): Promise<void> {
+    const following = this.#following.then(() => this.#follow());
+    this.#following = following.catch(() => undefined);
+    return following;
+  }
+
+  async #follow(): Promise<void> {
     const { store, services } = this.#options;
     const changes = await store.changesSince(this.#version);
     await Promise.all([this.onChanges(changes), changes.services ? services.load() : undefined]);
-    // Set last: a call that begins before this one is done must read these changes too. Following a change twice does no harm.
+    // Set last: what could not be followed is read again.
     this.#version = Math.max(this.#version ?? 0, changes.version);
   }
 

@@ -119,7 +119,7 @@ export class Refusals {
         () => this.#closed,
         async () => {
           // Read before its crank is decided again, or the store would refuse that as well.
-          if (error.code === 'CORRAL_SPENT_ELSEWHERE') await accounts.follow(store, clock.now());
+          if (error.code === 'CORRAL_SPENT_ELSEWHERE') await accounts.follow(store, clock.now(), run.tenant);
           await residency.hold(id);
         },
       );
