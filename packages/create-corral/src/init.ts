@@ -96,7 +96,7 @@ export async function init(options: InitOptions): Promise<Initialised> {
 }
 
 /**
- * Finds the obstacle of a new file, as a path in the folder: the file itself, or a parent that is no folder. A link is never followed: in
+ * Finds the obstacle of a new file, as a path in the folder: the file itself, or a parent that is not a folder. A link is never followed: in
  * somebody else's repository it may lead out of it.
  */
 async function obstacleOf(folder: string, path: string): Promise<string | undefined> {
