@@ -31,6 +31,19 @@ export default defineConfig({
 });`;
 const AGENT = agentText('authors/greets');
 
+/** One child reads what is private, its parent keeps it, and so does another child. */
+const FAMILY = `import { defineAgent } from '@corral/guest';
+const reader = defineAgent({ name: 'reader', purpose: 'reads', uses: { read: 'tool:crm.read' }, run: async ({ caps }: any) => (await caps.read({ id: 7 })).name });
+const keeper = defineAgent({ name: 'keeper', purpose: 'keeps', uses: { note: 'tool:note.keep' }, run: async ({ input, caps }: any) => { await caps.note({ text: input.text }); } });
+export default defineAgent({ name: 'buyer', purpose: 'buys', uses: { read: 'tool:crm.read', note: 'tool:note.keep' }, spawns: { reader, keeper },
+  run: async ({ caps, spawn }: any) => {
+    const { output } = await spawn(reader, {}, { caps: { read: caps.read } }).ended;
+    await caps.note({ text: output });
+    await spawn(keeper, { text: output }, { caps: { note: caps.note } }).ended;
+    return output;
+  } });
+`;
+
 interface Said {
   readonly code: number | null;
   readonly said: string;
@@ -123,6 +136,24 @@ test('the owner of what is private takes it along', { timeout: 60_000 }, async (
   expect(await from(id, '--with-private')).toMatchObject({ code: 0 });
   expect(await readFile(join(folder, `${id}.fixture.json`), 'utf8')).toContain(CANARY);
 });
+
+test.each(["'none'", "['free.cedar']"])(
+  'what a child read stays on the host in the test of its parent too, with policies %s',
+  { timeout: 60_000 },
+  async (policies) => {
+    const { deploy, admin } = await host(policies, 'somebody');
+    await deploy(FAMILY);
+    const { run: parent } = await admin.submitRun({ body: { agent: 'buyer', input: { item: 'lamp' } } });
+    await admin.showRun({ params: { run: parent }, query: { wait_ms: 20_000 } });
+    const { items } = await admin.listRuns({ query: { parent } });
+    expect(items.map(({ agent, ended_as }) => [agent, ended_as])).toEqual([
+      ['keeper', 'completed'],
+      ['reader', 'completed'],
+    ]);
+    for (const one of [parent, ...items.map((item) => item.run)])
+      expect(JSON.stringify(await admin.runFixture({ params: { run: one }, query: {} }))).not.toContain(CANARY);
+  },
+);
 
 test('a host elsewhere names no file here and writes no line of the test', { timeout: 60_000 }, async () => {
   const folder = await shortFolder();

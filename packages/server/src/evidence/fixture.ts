@@ -20,15 +20,19 @@ export interface Privacy {
 }
 
 /**
+ * Where nobody decided by policies, no label is kept. Then a result is private if its tool is, and all that came from another run counts
+ * as private to the owners of all tools: that run may have read any of them.
  * @param changes of the label, from the journal
- * @param tools those of today, of which one may have been declared private since the run
+ * @param today the tools of today, of which one may have been declared private since the run; and whether labels are kept today, which
+ *   counts for a run of whose effects none had to be decided
  */
 export async function privacyOf(
   pages: Pages,
-  { label }: Pick<RunRecord, 'label'>,
+  { label, parent }: Pick<RunRecord, 'label' | 'parent'>,
   changes: readonly ContextChange[],
-  tools: ReadonlyMap<string, Tool>,
+  today: { readonly tools: ReadonlyMap<string, Tool>; readonly labels: boolean },
 ): Promise<Privacy> {
+  const { tools } = today;
   const names = new Set<string>(label?.private_to ?? []);
   let from = names.size > 0 ? 0 : Number.POSITIVE_INFINITY;
   const found = (entry: number, whose: readonly string[]) => {
@@ -37,18 +41,32 @@ export async function privacyOf(
   };
   for (const change of changes) if (change.kind === 'label') found(change.entry, change.gained.private_to);
   const called = new Map<number, string>();
+  let isDecided = false;
+  let isLabelled = false;
+  let foreign = parent === undefined ? Number.POSITIVE_INFINITY : 0;
   for await (const page of pages)
     for (const entry of page) {
-      for (const { id, tool } of entry.decisions) if (tool !== undefined) called.set(id, tool);
+      for (const { id, tool, policy } of entry.decisions) {
+        if (tool !== undefined) called.set(id, tool);
+        isDecided = true;
+        isLabelled ||= policy !== undefined;
+      }
       const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+      if (delivery?.kind === 'child_ended' || delivery?.kind === 'message') foreign = Math.min(foreign, entry.seq);
       if (delivery?.kind !== 'reply') continue;
       for (const { id } of delivery.results) {
-        const whose = tools.get(called.get(id) ?? '')?.annotations.private_to;
+        const tool = called.get(id);
+        if (tool === undefined) foreign = Math.min(foreign, entry.seq);
+        const whose = tools.get(tool ?? '')?.annotations.private_to;
         if (whose !== undefined) found(entry.seq, [whose]);
       }
     }
+  if (!(isDecided ? isLabelled : today.labels) && foreign !== Number.POSITIVE_INFINITY) found(foreign, ownersOf(tools));
   return { from, names: [...names].sort() };
 }
+
+const ownersOf = (tools: ReadonlyMap<string, Tool>): string[] =>
+  [...tools.values()].flatMap(({ annotations: { private_to } }) => (private_to === undefined ? [] : [private_to]));
 
 /** @param shown whether private data is given as it is */
 export async function callsFrom(

@@ -31,9 +31,10 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
       if (record.service !== undefined)
         throw new CorralError('CORRAL_RUN_STATE', `${run} is an instance of a service, of which a test has no beginning and no end.`);
       return turns.take(access.principal.tenant, async () => {
-        const tools = new Map((settings.inForce().tenants[row.tenant]?.tools ?? []).map((tool) => [tool.name, tool]));
+        const own = settings.inForce().tenants[row.tenant];
+        const tools = new Map((own?.tools ?? []).map((tool) => [tool.name, tool]));
         const changes = await host.context(run, Number.POSITIVE_INFINITY);
-        const privacy = await privacyOf(pagesOf(run), record, changes, tools);
+        const privacy = await privacyOf(pagesOf(run), record, changes, { tools, labels: own?.policies !== undefined });
         const shown = query.private === 'include';
         const names = people.namesOf(access.principal.id);
         const others = privacy.names.filter((name) => !names.includes(name));
