@@ -1,6 +1,7 @@
 # A host of Corral in a container. It runs as a user without rights on a read-only root; nothing is installed when it starts.
 #
-# Pin the base by its digest in what you deploy, so that the same file always makes the same image:
+# Pin the base by its digest in what you deploy, so that it does not change under you. Packages of Debian, and libraries that our
+# libraries ask for by range, are the newest of the day: deploy an image that was built once, by its own digest.
 #   docker buildx imagetools inspect node:26-bookworm-slim     # prints the digest
 #   docker build --build-arg NODE_IMAGE=node:26-bookworm-slim@sha256:… -t corral .
 ARG NODE_IMAGE=node:26-bookworm-slim

@@ -134,9 +134,12 @@ export async function bundleCorral(to: string): Promise<Metafile[]> {
   return [built.metafile as Metafile, ...sdk];
 }
 
+/** Files that do not belong in the package: those of our tools, and those that a host or a demo left there, such as a data folder with its keys. */
+const NO_EXAMPLE = /\/(?:node_modules|turbo\.json|tsconfig\.json|corral-report|\.[^/]*|[^/]*\.log)$/;
+
 /** The agents of `corral demo`, which bundles them as it would bundle a user's. */
 function copyExamples(to: string): void {
-  cpSync(inRoot('examples'), to, { recursive: true, filter: (path) => !/\/(?:node_modules|turbo\.json|tsconfig\.json)$/.test(path) });
+  cpSync(inRoot('examples'), to, { recursive: true, filter: (path) => !NO_EXAMPLE.test(path) });
 }
 
 export async function bundleGuest(dist: string, name = 'index'): Promise<Metafile[]> {

@@ -103,6 +103,8 @@ describe('the tarballs', () => {
       const names = [...files.keys()].map((name) => name.replace('package/', ''));
       expect(names).toEqual(expect.arrayContaining(['package.json', 'LICENSE', 'README.md']));
       expect(names.filter((name) => /\.test\.|fixtures|tsconfig|turbo\.json/.test(name))).toEqual([]);
+      // A host or a demo that was run among the examples leaves such files.
+      expect(names.filter((name) => /(?:^|\/)(?:\.|corral-report)|\.log$|keys\.json/.test(name))).toEqual([]);
       // The demo bundles its agents as it would a user's.
       expect(names.filter((name) => /(?<!\.d)\.ts$/.test(name) && !name.startsWith('examples/'))).toEqual([]);
       const manifest = JSON.parse(files.get('package/package.json')?.toString() ?? '') as Record<string, unknown>;
