@@ -54,8 +54,8 @@ export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'ignore-quarantines': [
     {
       file: 'supervisor/src/control/stops.ts',
-      piece: 'changes.quarantines ? quarantines.follow()',
-      becomes: 'changes.quarantines && this.#closed ? quarantines.follow()',
+      piece: 'changes.quarantines ? await quarantines.follow()',
+      becomes: 'changes.quarantines && this.#closed ? await quarantines.follow()',
     },
   ],
   /** The store does not note that a quarantine was put up, so other nodes do not read it. */

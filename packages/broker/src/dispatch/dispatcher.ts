@@ -309,7 +309,10 @@ export class Dispatcher {
     const abort = new AbortController();
     const stopClock = this.#clock.after(DEFER_MS, () => {
       this.#going.delete(key);
-      this.#attempt(record, call, one, leave);
+      const held = this.#heldFor(record.tenant, call.tool.name);
+      if (held === undefined) return this.#attempt(record, call, one, leave);
+      leave();
+      return this.#notMade(record, call, one, ...held);
     });
     const stopTimer = () => {
       stopClock();

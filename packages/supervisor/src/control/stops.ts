@@ -106,10 +106,9 @@ export class Stops {
    */
   async follow(changes: Pick<Changes, 'quarantines' | 'revoked'>): Promise<void> {
     const { quarantines, grants, store } = this.#options;
-    const [{ added, lifted }, revoked] = await Promise.all([
-      changes.quarantines ? quarantines.follow() : SAME,
-      changes.revoked ?? store.revoked(grants.standing()),
-    ]);
+    // Before the quarantines: those are new to this node once, and its runs must be stopped then.
+    const revoked = changes.revoked ?? (await store.revoked(grants.standing()));
+    const { added, lifted } = changes.quarantines ? await quarantines.follow() : SAME;
     for (const grant of revoked) grants.revoke(grant);
     if (revoked.length > 0) stopCalls(this.#options);
     if (lifted > 0) void this.takeUp();
