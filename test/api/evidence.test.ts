@@ -117,7 +117,7 @@ test('a list of runs that was kept by another host than the last is put right fr
   await first.admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
   await first.host.close(2_000);
   // An older list, from a host that had stopped in order.
-  const stale = new DatabaseSync(join(first.data, 'front.db'));
+  const stale = new DatabaseSync(join(first.data, 'front.db'), { timeout: 10_000 });
   stale.exec("DELETE FROM runs; UPDATE meta SET value = '0' WHERE name = 'era'");
   expect(stale.prepare("SELECT value FROM meta WHERE name = 'stopped'").get()).toEqual({ value: 'in order' });
   stale.close();

@@ -45,7 +45,7 @@ async function ground(): Promise<Ground> {
   await until(async () => (await admin.showRun({ params: { run } })).waiting === 'call');
   await until(async () => (await admin.showRun({ params: { run: held } })).waiting === 'timer');
   await first.host.close(100);
-  const db = new DatabaseSync(join(data, 'corral.db'));
+  const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 10_000 });
   db.prepare('UPDATE runs SET restored = 1 WHERE id = ?').run(held);
   db.close();
   const second = await front({ data, config, env: { HOOK: 'secret' } });

@@ -123,7 +123,7 @@ test('other tools are in force once that is recorded, and not before', { timeout
   const { admin, data } = await front({ configText: '{}', sources });
   const before = loads();
   const { version } = await admin.showConfig({});
-  const held = new DatabaseSync(join(data, 'front.db'));
+  const held = new DatabaseSync(join(data, 'front.db'), { timeout: 10_000 });
   held.exec('BEGIN IMMEDIATE');
   offer(heldTool('second').tool);
   await until(() => loads() > before + 1, 'the first attempt could not be recorded, and the second one has begun');

@@ -257,7 +257,7 @@ describe('a data folder', () => {
     const folder = join(await temporary(), 'data');
     await runIn(folder);
     const { DatabaseSync } = await import('node:sqlite');
-    const db = new DatabaseSync(join(folder, 'corral.db'));
+    const db = new DatabaseSync(join(folder, 'corral.db'), { timeout: 10_000 });
     db.exec('PRAGMA user_version = 999');
     db.close();
     expect(await runIn(folder)).toMatchObject({ code: 3, err: expect.stringContaining('CORRAL_DATA_VERSION') as string });

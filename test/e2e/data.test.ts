@@ -44,7 +44,7 @@ describe('a data folder that nobody holds', () => {
       code: 0,
       out: expect.stringContaining('2 runs, 5 entries, 0 of them') as string,
     });
-    const db = new DatabaseSync(join(data, 'corral.db'));
+    const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 10_000 });
     db.exec('DELETE FROM journal WHERE run = 1 AND seq = 2');
     db.close();
     expect(await corral(['verify', '--data', data])).toMatchObject({

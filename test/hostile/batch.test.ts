@@ -58,7 +58,7 @@ test('a run under which three hosts in a row died is kept still, and what waits 
   const beside = await first.submit(await first.deploy(`{ name: 'b', async run({ sleep }) { await sleep(1_500_000); return 2 } }`));
   for (const { id } of [suspect, beside]) await first.until(id, (view) => view?.waiting === 'timer');
   await first.close();
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
+  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
   db.exec('UPDATE runs SET attempts = 2');
   db.close();
 

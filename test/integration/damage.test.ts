@@ -19,7 +19,7 @@ test('damaged runs are quarantined by name at the next start, whatever is damage
   await first.close();
 
   const [flipped, cut, nameless, whole] = ids as [RunId, RunId, RunId, RunId];
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
+  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
   const n = (id: RunId) => (db.prepare('SELECT n FROM runs WHERE id = ?').get(id) as { n: number }).n;
   db.prepare("UPDATE journal SET body = CAST(body || x'00' AS BLOB) WHERE run = ? AND seq = 1").run(n(flipped));
   db.prepare('DELETE FROM journal WHERE run = ? AND seq = 1').run(n(cut));

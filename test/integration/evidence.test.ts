@@ -19,7 +19,7 @@ function holds(folder: string, bytes: string | Uint8Array): boolean {
 
 /** Does to the database what no store would. */
 function tamper<T>(folder: string, work: (db: DatabaseSync) => T): T {
-  const db = new DatabaseSync(join(folder, 'corral.db'));
+  const db = new DatabaseSync(join(folder, 'corral.db'), { timeout: 10_000 });
   try {
     return work(db);
   } finally {

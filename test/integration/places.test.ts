@@ -75,7 +75,7 @@ describe('a run that may not go on gives its place to others', () => {
     const { id } = await before.submit(await before.deploy(agent));
     await before.until(id, (view) => view?.waiting === 'timer');
     await before.close();
-    const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
+    const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
     db.exec('UPDATE runs SET restored = 1');
     db.close();
     const { clock, forward } = movableClock();

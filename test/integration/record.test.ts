@@ -288,7 +288,7 @@ async function beforeTheLog(): Promise<string> {
   await cp(was.data, data, { recursive: true });
   const before = STEPS.findIndex((step) => step.includes('CREATE TABLE log ('));
   const added = STEPS.slice(before).join('\n');
-  const db = new DatabaseSync(join(data, 'corral.db'));
+  const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 10_000 });
   for (const [, table] of added.matchAll(/CREATE TABLE (\w+)/g)) db.exec(`DROP TABLE ${table}`);
   for (const [, table, column] of added.matchAll(/ALTER TABLE (\w+) ADD COLUMN (\w+)/g))
     db.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`);

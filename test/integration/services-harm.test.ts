@@ -116,7 +116,8 @@ test('an instance whose kept state was changed on disk is not begun anew behind 
   const version = await w.deploy(COUNTS + ASKS);
   await asks(w, version, 'add', 'hang');
   const last = await instance(w);
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
+  // The host may be writing.
+  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
   db.prepare(
     'UPDATE journal SET body = zeroblob(length(body)) WHERE seq = (SELECT checkpoint FROM runs WHERE id = ?1) AND run = (SELECT n FROM runs WHERE id = ?1)',
   ).run(last);
@@ -170,7 +171,8 @@ test('a service has so many instances alive and not one more; one that has ended
   const run = async (...keys: string[]) => ((await (await w.submit(version, { keys })).ended) as { output?: unknown }).output;
   await run('a');
   // As if the others had been written to.
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'));
+  // The host may be writing.
+  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
   db.prepare(
     `INSERT INTO instances (id, service, run, live)
      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT 'made up ' || i, (SELECT service FROM instances), 'none', 1 FROM n`,
