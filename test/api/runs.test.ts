@@ -170,3 +170,20 @@ test('the address is not served to who has no token', async () => {
   await expect(createClient(transportTo({ url }), `corral_${'x'.repeat(43)}`).listRuns({})).rejects.toMatchObject({ status: 401 });
   expect(await createClient(transportTo({ url })).health({})).toMatchObject({ ok: true });
 });
+
+test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
+  '%s of whole journals are made one after the other, and too many at once are refused',
+  async (name) => {
+    const { admin, deploy } = await front();
+    await deploy(HELLO);
+    const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    const asked = Array.from({ length: 100 }, () =>
+      admin[name]({ params: { run }, query: {} } as never).then(
+        () => 'given',
+        (error: { code: string }) => error.code,
+      ),
+    );
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['given', 'CORRAL_RATE_LIMITED']));
+  },
+);

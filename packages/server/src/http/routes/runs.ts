@@ -32,7 +32,7 @@ const LOOK_MS = 100;
 const PAGE = 200;
 
 export function runRoutes(door: ServerContext): Handlers<Names> {
-  const { host, index, projection, submissions, clock } = door;
+  const { host, index, projection, submissions, clock, turns } = door;
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
   /** The row of a run in a list: from memory while it is there, else from the index. */
@@ -171,12 +171,12 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
 
     async runCalls({ params }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: await callsOf(pagesOf(params.run)) };
+      return { items: await turns.take(access.principal.tenant, () => callsOf(pagesOf(params.run))) };
     },
 
     async runMessages({ params }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: [...(await messagesOf(pagesOf(params.run)))] };
+      return { items: [...(await turns.take(access.principal.tenant, () => messagesOf(pagesOf(params.run))))] };
     },
 
     async runJournal({ params, query }, { access, request, hold }) {
