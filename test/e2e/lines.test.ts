@@ -77,6 +77,11 @@ test('a host’s verbs name the line of the author’s file', async () => {
   const [{ run = '' } = {}] = (await admin.listRuns({})).items;
   for (const verb of ['show', 'why', 'logs', 'journal'])
     expect([verb, (await on(verb, run)).out]).toEqual([verb, expect.stringMatching(/agent\.ts:10:9/)]);
+  // So do programs that read JSON.
+  const { stack } = (JSON.parse((await on('show', run, '--json')).out) as { outcome: { stack: string } }).outcome;
+  expect(stack).toMatch(/agent\.ts:10:9/);
+  expect(stack).not.toMatch(/agent\.js|corral:prelude/);
+  expect((JSON.parse((await on('wait', run, '--json')).out) as { outcome: unknown }).outcome).toMatchObject({ stack });
   // So does an error that the agent logged.
   expect((await on('logs', run)).out).toMatch(/before Error: seen .*agent\.ts:5:19/);
 });
@@ -116,4 +121,25 @@ test('a module is strict, as modules are, and a package may ask what it is built
   const agent = agentFile('crew/strict').file;
   const { out, err } = await on('run', agent);
   expect([err.includes('completed'), JSON.parse(out)]).toEqual([true, ['production', 'undefined', 'TypeError', 'ReferenceError']]);
+});
+
+test('a host that ended a run for its CPU time says on which line it computed when its journal is replayed', async () => {
+  const { data, host } = await front();
+  const file = join(await temporary(), 'agent.ts');
+  await writeFile(
+    file,
+    `import { defineAgent } from '@corral/guest';\n\nfunction forever(): never {\n  for (;;);\n}\nexport default defineAgent({\n  name: 'busy',\n  async run({ sleep }) {\n    await sleep(1);\n    forever();\n  },\n});\n`,
+  );
+  const on = (...args: string[]) => corral([...args, '--data', data], undefined, { COLUMNS: '400' });
+  expect((await on('deploy', file)).code).toBe(0);
+  const { code, err } = await on('submit', 'busy', '--wait');
+  expect([code, err]).toEqual([1, expect.stringContaining('exceeded(cpu)')]);
+  const run = /run_\w{12}/.exec(err)?.[0] ?? '';
+  expect((await on('why', run)).out).toContain(`corral replay ${run}`);
+  const computed = /computed here[^\n]*\n +at forever \(\S*agent\.ts:4:\d+\)\n +at \S*(?:run )?\(?\S*agent\.ts:10:\d+/;
+  expect((await on('replay', run)).out).toMatch(computed);
+  const { computed_at } = JSON.parse((await on('replay', run, '--json')).out) as { computed_at: string };
+  expect(computed_at).toMatch(/agent\.ts:4:/);
+  await host.close();
+  expect((await on('replay', run)).out).toMatch(computed);
 });

@@ -6,7 +6,7 @@ import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { printable } from './screen/table.ts';
-import { linesBy, namesBundle } from './stack.ts';
+import { linesBy, namesBundle, stackBy } from './stack.ts';
 
 /** Maps positions in the bundle of a run to its author's lines. Without a source map, positions stay as they are. */
 export async function linesOf(
@@ -32,6 +32,13 @@ export function linesWhereNamed(client: Client, run: RunId): (text: string) => P
   };
 }
 
+/** The run as it is printed in JSON: the stack of its outcome has the author's lines if they are known. */
+export async function withAuthorsLines<R extends RouteAnswer<'showRun'>>(client: Client, run: R): Promise<R> {
+  const { outcome } = run;
+  if (outcome === null || !('stack' in outcome) || outcome.stack === undefined) return run;
+  return { ...run, outcome: { ...outcome, stack: stackBy(await linesOf(client, run), outcome.stack) } };
+}
+
 /** The end of a run, with the author's lines if they are known. */
 export async function endText(client: Client, run: RouteAnswer<'showRun'>): Promise<string> {
   const { outcome } = run;
@@ -39,7 +46,7 @@ export async function endText(client: Client, run: RouteAnswer<'showRun'>): Prom
   if (outcome.kind === 'completed') return `output     ${JSON.stringify(outcome.output)}`;
   const said = 'message' in outcome ? outcome.message : 'reason' in outcome ? `${outcome.by}: ${outcome.reason}` : JSON.stringify(outcome);
   if (!('stack' in outcome) || outcome.stack === undefined) return printable(said);
-  return (await linesOf(client, run))(outcome.stack)
+  return stackBy(await linesOf(client, run), outcome.stack)
     .split('\n')
     .map((line) => printable(line))
     .join('\n');

@@ -32,8 +32,13 @@ export function linesBy(map: string | null | undefined, from: string = process.c
  * @returns the same with the author's files; lines of Corral's own prelude are left out
  */
 export function mapStack(stack: string, map: string | null | undefined, from: string = process.cwd()): string {
-  const lines = stack.split('\n').filter((line) => !line.includes('corral:prelude'));
-  return linesBy(map, from)(lines.join('\n'));
+  return stackBy(linesBy(map, from), stack);
+}
+
+/** The same, where the map has been read already. */
+export function stackBy(lines: (text: string) => string, stack: string): string {
+  const own = stack.split('\n').filter((line) => !line.includes('corral:prelude'));
+  return lines(own.join('\n'));
 }
 
 /** An outcome whose stack has the author's lines. */

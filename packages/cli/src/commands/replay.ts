@@ -4,12 +4,13 @@ import { differenceText } from '@corral/protocol/wire/difference';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry, RunHeader } from '@corral/protocol/model/run';
-import { isCrank, type TrialDifference, type TrialStep } from '@corral/supervisor';
+import { isCrank, overrunStack, type TrialDifference, type TrialStep } from '@corral/supervisor';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, type Evidence, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
 import { authorsLines, bundlesOf, runId, wholeNumber, withLaboratory, withReading } from '../folder.ts';
 import { cpuText, entryLines, entryTitle, fit, paint, screenWidth } from '../screen/entries.ts';
+import { stackBy } from '../stack.ts';
 import { inspect } from './inspect.ts';
 import { entryJson, parsed, titleOf } from './journal.ts';
 
@@ -23,6 +24,8 @@ interface Done {
   readonly cranks: number;
   readonly cpu_us: number;
   readonly difference: TrialDifference | undefined;
+  /** Where the agent used up its CPU time, if the run ended so. */
+  readonly computed_at: string | undefined;
 }
 
 export async function replay(run: string, options: ReplayOptions): Promise<number> {
@@ -48,7 +51,10 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
         bundle: bundlesOf(store),
         onStep: (step) => shown.step(step),
       });
-      return shown.end(result);
+      const again = () => overrunStack(stored.record, entries, bundlesOf(store), (trial) => laboratory.trial(trial));
+      // The replay is whole without it.
+      const computed_at = result.difference === undefined ? await again().catch(() => undefined) : undefined;
+      return shown.end({ ...result, computed_at });
     });
   });
 }
@@ -56,13 +62,13 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
 /** Replays on a host, in a cell of its own. */
 async function replayedBy(client: Client, id: RunId, to: number | undefined, options: ReplayOptions): Promise<number> {
   const { stored, entries, authors } = await evidenceOf({ client }, id);
-  const { replayed, steps, difference, ...done } = await client.replayRun({ params: { run: id }, body: to === undefined ? {} : { to } });
+  const { replayed, steps, difference, computed_at, ...done } = await client.replayRun({ params: { run: id }, body: to === undefined ? {} : { to } });
   const upTo = entries.filter(({ seq }) => to === undefined || seq <= to);
   const where = difference === null ? undefined : (difference as TrialDifference);
   const shown = new Showing({ stored, entries: upTo, authors }, replayed, options);
   for (const { crank, cpu_us, matched, effects } of steps)
     shown.step({ crank, cpu_us, effects: JSON.stringify(effects ?? null), difference: matched ? undefined : where });
-  return shown.end({ ...done, difference: where });
+  return shown.end({ ...done, difference: where, computed_at: computed_at ?? undefined });
 }
 
 /** Prints a replay crank by crank, with the host's entries between the cranks as in the journal. */
@@ -98,18 +104,20 @@ class Showing {
   }
 
   /** @returns the exit code */
-  end({ cranks, cpu_us, difference }: Done): number {
+  end({ cranks, cpu_us, difference, computed_at }: Done): number {
     const { record } = this.#stored;
+    const place = computed_at === undefined ? undefined : stackBy(this.#authors, computed_at);
     if (!this.#live) {
       const shown = this.#entries
         .filter(({ seq }) => difference === undefined || seq <= difference.crank)
         .map((entry) => ({ ...entryJson(entry), replayed: stepJson(entry, this.#steps.get(entry.seq)) }));
       process.stdout.write(
-        `${JSON.stringify({ run: record.id, agent: record.agent, version: record.version, recorded: record.header, replayed: this.#now, matches: difference === undefined, difference, cranks: shown }, null, 2)}\n`,
+        `${JSON.stringify({ run: record.id, agent: record.agent, version: record.version, recorded: record.header, replayed: this.#now, matches: difference === undefined, difference, computed_at: place, cranks: shown }, null, 2)}\n`,
       );
     } else if (difference === undefined) {
       this.#show(Number.POSITIVE_INFINITY);
       process.stdout.write(`${paint('green', '✓')} ${count(cranks)} replayed the same, in ${cpuText(cpu_us)} of CPU\n`);
+      if (place !== undefined) process.stdout.write(`${computedLines(place).join('\n')}\n`);
     } else process.stdout.write(`${differenceLines(difference).join('\n')}\n`);
     return difference === undefined ? EXIT.ok : EXIT.outcome;
   }
@@ -143,6 +151,12 @@ function differenceLines(difference: TrialDifference): string[] {
   lines.push(paint('dim', '  possible causes: “When a replay differs” in docs/time-travel.md'));
   return lines;
 }
+
+/** The lines of the author's files where the crank that ended the run computed. */
+const computedLines = (place: string): string[] => [
+  'the crank that ended the run was made again, and computed here when its CPU time was used up:',
+  ...place.split('\n').map((line) => `  ${fit(line.trim(), screenWidth() - 2)}`),
+];
 
 /** The same on one line. */
 export function differenceLine({ crank, kind, seen, ...rest }: TrialDifference): string {

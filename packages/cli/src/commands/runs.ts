@@ -4,7 +4,7 @@ import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
-import { endText, linesWhereNamed } from '../authors.ts';
+import { endText, linesWhereNamed, withAuthorsLines } from '../authors.ts';
 import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
 import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
@@ -80,7 +80,7 @@ export function runCommands(program: Command): void {
     }
     const run = await client.showRun({ params: { run: id as RunId } });
     const text = await described(client, run);
-    print(flags, run, () => text);
+    print(flags, await withAuthorsLines(client, run), () => text);
   });
 
   one('tree', 'show a run with all its children', 'corral tree run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {

@@ -5,7 +5,7 @@ import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { printable, printableJson } from '@corral/protocol/printable';
-import { endText } from '../authors.ts';
+import { endText, withAuthorsLines } from '../authors.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { spanArgument } from '../selector.ts';
@@ -75,7 +75,7 @@ async function ended(client: Client, run: RunId, until: number): Promise<Run> {
 
 async function printEnd(client: Client, shown: Run, flags: HostFlags): Promise<void> {
   if (flags.json === true) {
-    print(flags, shown, () => '');
+    print(flags, await withAuthorsLines(client, shown), () => '');
     return;
   }
   const { run, agent, ended_as, outcome } = shown;

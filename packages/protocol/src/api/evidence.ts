@@ -78,6 +78,10 @@ const Replayed = z
         seen: z.string(),
       })
       .nullable(),
+    computed_at: z
+      .string()
+      .nullable()
+      .describe('if the run ended because one crank used up its CPU time: the stack there, in positions of the bundle'),
     recorded: Runtime.describe('runtime of the recording'),
     replayed: Runtime.describe('runtime of the replay'),
     steps: z.array(z.object({ crank: z.int(), cpu_us: z.number(), matched: z.boolean(), effects: json.exactOptional() })),

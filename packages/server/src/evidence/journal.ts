@@ -212,7 +212,7 @@ async function tell(
     return {
       verdict: `ended: ${outcomeText(status.outcome)}`,
       because: [...because, ...endOf(status.outcome)],
-      next: advice(status.outcome),
+      next: advice(run, status.outcome),
     };
 
   const control = view?.control ?? status.control;
@@ -320,8 +320,12 @@ function endOf(outcome: Outcome): string[] {
   }
 }
 
-function advice(outcome: Outcome): string[] {
+function advice(run: string, outcome: Outcome): string[] {
   if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint];
-  if (outcome.kind === 'exceeded') return [`If it needs that much, submit it with a higher ${outcome.limit} limit.`];
+  if (outcome.kind === 'exceeded')
+    return [
+      ...(outcome.limit === 'cpu' ? [`\`corral replay ${run}\` makes its last crank again and says on which line it computed.`] : []),
+      `If it needs that much, submit it with a higher ${outcome.limit} limit.`,
+    ];
   return [];
 }

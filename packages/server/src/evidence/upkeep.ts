@@ -9,7 +9,7 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import type { Entry, RunHeader } from '@corral/protocol/model/run';
 import type { BackupManifest, Collection, Erased, Freed, Verification } from '@corral/protocol/ports/evidence';
 import type { Store } from '@corral/protocol/ports/store';
-import type { Forked, ForkRequest, Laboratory, TrialResult, TrialStep } from '@corral/supervisor';
+import { overrunStack, type Forked, type ForkRequest, type Laboratory, type TrialResult, type TrialStep } from '@corral/supervisor';
 import { breathe } from './serial-queue.ts';
 
 type Runtime = Omit<RunHeader, 'seed'>;
@@ -18,6 +18,8 @@ export interface Replay extends TrialResult {
   readonly recorded: Runtime;
   readonly replayed: Runtime;
   readonly steps: readonly TrialStep[];
+  /** Where the agent used up its CPU time, in positions of the bundle; undefined if the run ended otherwise. */
+  readonly computed_at: string | undefined;
 }
 
 export interface Fork extends Pick<Forked, 'unknown'> {
@@ -70,14 +72,15 @@ export function upkeepOf({ store, clock, image, laboratory, fork }: UpkeepOption
       try {
         const { node, v8, icu } = await room.runtime();
         const steps: TrialStep[] = [];
-        const result = await room.trial({
-          record: stored.record,
-          entries,
-          bundle: (digest) => bundleOf(store, digest),
-          onStep: (step) => steps.push(step),
-        });
+        const bundle = (digest: Digest) => bundleOf(store, digest);
+        const result = await room.trial({ record: stored.record, entries, bundle, onStep: (step) => steps.push(step) });
+        // The replay is whole without it.
+        const computed_at =
+          result.difference === undefined
+            ? await overrunStack(stored.record, entries, bundle, (options) => room.trial(options)).catch(() => undefined)
+            : undefined;
         const { seed: _, ...recorded } = stored.record.header;
-        return { ...result, recorded, replayed: { node, v8, icu, image }, steps };
+        return { ...result, recorded, replayed: { node, v8, icu, image }, steps, computed_at };
       } finally {
         room.close();
       }

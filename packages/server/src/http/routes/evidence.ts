@@ -93,12 +93,13 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
   };
 }
 
-function replayView(run: string, { difference, steps, ...rest }: Replay) {
+function replayView(run: string, { difference, steps, computed_at, ...rest }: Replay) {
   return {
     run: run as never,
     ...rest,
     matches: difference === undefined,
     difference: difference ?? null,
+    computed_at: computed_at ?? null,
     steps: steps.map((step) => ({
       crank: step.crank,
       cpu_us: step.cpu_us,
