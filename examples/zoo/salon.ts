@@ -21,7 +21,7 @@ export default defineAgent({
   name: 'zoo/salon',
   spawns: { chatter },
   async run({ spawn, mailbox, messages, budget }) {
-    const guest = (name: string) => spawn(chatter, { name }, { caps: { friend: mailbox }, budget: budget.slice({ messages: 100 }) });
+    const guest = (name: 'ada' | 'ben') => spawn(chatter, { name }, { caps: { friend: mailbox }, budget: budget.slice({ messages: 100 }) });
     const guests = { ada: guest('ada'), ben: guest('ben') };
     let present = 2;
     for (const { ended } of Object.values(guests)) void ended.then(() => (present -= 1));

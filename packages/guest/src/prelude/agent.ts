@@ -2,7 +2,7 @@
 import type { CancelDelivery, Delivery, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { ErrorData } from '@corral/protocol/errors';
 import type { HandleView } from '@corral/protocol/wire/handle';
-import type { AgentContext, AgentDefinition, Caps, Notice, Uses } from '../sdk/types.ts';
+import type { AgentContext, AgentDefinition, Caps, Child, Notice, Uses } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
 import { bare, own } from './bare.ts';
@@ -187,7 +187,8 @@ export class Agent {
       get signal() {
         return signal();
       },
-      spawn: (definition, childInput, options) => this.#children.spawn(definition, childInput, options),
+      // The output of a child was checked by its own schema.
+      spawn: (definition, childInput, options) => this.#children.spawn(definition, childInput, options) as Child<never>,
       emit: (event: unknown, data: unknown = null) => effects.push({ kind: 'emit', event: eventOf(event), data }),
       log: this.#log,
       sleep: (ms, options) => timers.sleep(ms, options),

@@ -1,6 +1,6 @@
 /** The SDK that agents import. Everything else that an agent needs is in the context that its `run` receives. */
 import type { Abi } from '../abi.ts';
-import { AGENT, type AgentDefinition, type AgentOptions, type Schema, type Uses } from './types.ts';
+import { AGENT, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type SentTo, type Uses } from './types.ts';
 
 export type * from './types.ts';
 export * from './service.ts';
@@ -8,9 +8,9 @@ export * from './service.ts';
 /** Defines an agent. Its code runs only when a host starts a run of it. The host checks the definition when it is deployed. */
 export function defineAgent<const U extends Uses, In extends Schema = Schema, Out extends Schema = Schema>(
   options: AgentOptions<In, Out, U>,
-): AgentDefinition {
+): AgentDefinition<SentTo<In>, InputOf<Out>> {
   return {
-    [AGENT]: options,
+    [AGENT]: options as unknown as AgentOptions,
     name: options.name,
     purpose: options.purpose ?? '',
     input: options.input,

@@ -31,6 +31,10 @@ type ValidationResult<Output> =
       }[];
     };
 export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unknown;
+/** What a schema takes. */
+export type SentTo<S> = S extends Schema<infer Input, unknown> ? Input : unknown;
+/** What an agent may return for a schema of its output: handles may replace parts. */
+type ResultFor<S> = unknown extends SentTo<S> ? unknown : WithHandles<SentTo<S>>;
 
 /**
  * The tools an agent can name, with the types of their arguments and results. Add a host's own tools by declaration merging:
@@ -214,17 +218,23 @@ type CapabilityFor<Request> = Request extends 'mailbox'
 export type Uses = Readonly<Record<string, `tool:${string}` | `service:${string}` | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
-/** The outcome of a child, its run id (undefined if the spawn was refused), and what it spent. */
-export type ChildEnd = Outcome & { readonly run: string | undefined; readonly spent: Budget };
+/**
+ * The outcome of a child, its run id (undefined if the spawn was refused), and what it spent. The output of a child that completed has the
+ * type of its agent's `output` schema.
+ */
+export type ChildEnd<Output = unknown> = (
+  | Exclude<Outcome, { kind: 'completed' }>
+  | { readonly kind: 'completed'; readonly output: Output }
+) & { readonly run: string | undefined; readonly spent: Budget };
 /** A child run, as its parent sees it. */
-export interface Child {
+export interface Child<Output = unknown> {
   /** Number of the spawn among this run's effects. */
   readonly id: number;
   /**
    * How the child ended, as a union by `kind`. Rejects only if this run is cancelled while it waits; reading `ended` after that
    * waits again.
    */
-  readonly ended: Promise<ChildEnd>;
+  readonly ended: Promise<ChildEnd<Output>>;
   /** The child's mailbox, for requests and for passing on. */
   readonly mailbox: Mailbox;
   /** Sends the child a message: the same as `mailbox.send`. */
@@ -267,8 +277,11 @@ export interface AgentContext<Input, U extends Uses> {
    * those made later do not.
    */
   readonly signal: AbortSignal;
-  /** Starts a child run of an agent that is named in `spawns`. If the spawn is refused, `ended` says so. */
-  readonly spawn: (agent: AgentDefinition, input: unknown, options?: SpawnOptions) => Child;
+  /**
+   * Starts a child run of an agent that is named in `spawns`. Its input has the type of the agent's `input` schema. If the spawn is
+   * refused, `ended` says so.
+   */
+  readonly spawn: <In, Out>(agent: AgentDefinition<In, Out>, input: WithHandles<NoInfer<In>>, options?: SpawnOptions) => Child<Out>;
   /** Adds an event to the run's journal and to the host's stream of events. `event`: a short name; `data`: JSON. */
   readonly emit: (event: string, data?: unknown) => void;
   /** Writes a line to the run's log; the same as `console.log`. */
@@ -320,12 +333,17 @@ export interface AgentOptions<In extends Schema = Schema, Out extends Schema = S
    * Behaviour when the result of a call is unknown: wait for a person to settle it (default), or reject the call with Unknown.
    */
   readonly onUnknown?: 'wait' | 'tell';
-  /** Runs the agent. Its result, or the promise's, is the run's output; an exception fails the run. */
-  run(context: AgentContext<InputOf<In>, U>): unknown;
+  /**
+   * Runs the agent. Its result, or the promise's, is the run's output, which has the type of the `output` schema; an exception fails the
+   * run.
+   */
+  run(context: AgentContext<InputOf<In>, U>): ResultFor<Out> | Promise<ResultFor<Out>>;
 }
-/** The result of `defineAgent` and `defineService`, which a module exports. */
-export interface AgentDefinition {
+/** The result of `defineAgent` and `defineService`, which a module exports: `Input` is what a job or a spawn gives, `Output` what it gets. */
+export interface AgentDefinition<Input = unknown, Output = unknown> {
   readonly [AGENT]: AgentOptions;
+  /** Carries both types; never present at run time. */
+  readonly '~types'?: { readonly input: Input; readonly output: Output };
   readonly name: string;
   readonly purpose: string;
   readonly input: Schema | undefined;
