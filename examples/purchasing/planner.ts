@@ -36,7 +36,7 @@ export default defineAgent({
       return spawn(reader, { mail }, { budget: { cpu_ms: 500, calls: 0, bytes: 20_000 } }).ended;
     });
     const offers = (await Promise.all(ends)).flatMap((end, i) =>
-      end.kind === 'completed' ? [{ supplier: mails[i]?.supplier, price: end.output as number }] : [],
+      end.kind === 'completed' ? [{ supplier: mails[i]?.supplier, price: end.output }] : [],
     );
 
     const best = cheapest(offers);

@@ -63,7 +63,7 @@ test('services that are deployed have types for who writes agents', async () => 
   const { data, deploy } = await front();
   await deploy(CLAIMS);
   const out = join(data, 'corral-env.d.ts');
-  expect((await corral(['types', '--data', data, '--out', out])).out).toMatch(/1 services/);
+  expect((await corral(['types', '--data', data, '--out', out])).out).toMatch(/1 service$/m);
   expect(await readFile(out, 'utf8')).toContain(
     'interface Services {\n    "claims": { "claim": { message: { "amount": number }; reply: unknown } };\n  }',
   );
@@ -83,6 +83,11 @@ test('the command line sends, and says what there is where something is not', as
   const ps = await corral(['ps', '--data', data]);
   expect(ps.out).toContain('claims order-7');
   const [run = ''] = /run_\w+/.exec(ps.out) ?? [];
+  // Its state, and what all its turns took, are told to those who may read payloads.
+  expect((await corral(['show', run, '--data', data])).out).toMatch(/^keeps +\{.*\}$/m);
+  const why = (await corral(['why', run, '--data', data])).out;
+  expect(why).toMatch(/It has taken 2 messages, with 0 calls and [\d.]+ ms of CPU time in all\./);
+  expect(why).toMatch(/Its state: \{/);
   const authority = await corral(['authority', run, '--data', data]);
   expect([authority.code, authority.out]).toEqual([0, expect.stringContaining('claims of local, submitted by service:claims')]);
   // A caller that may write to a service may have it do anything that the service may do.

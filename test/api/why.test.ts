@@ -1,5 +1,6 @@
 /** `why` says of runs that wait what they wait for, however many others there are. */
 import { expect, test } from 'vitest';
+import { agentFile } from '../agents/file.ts';
 import { freezeCells } from '../frozen.ts';
 import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
 import { until } from '../until.ts';
@@ -51,4 +52,13 @@ test.skipIf(!LINUX)('a run whose call was answered waits for a cell, and not for
   expect((await because()).join(' ')).not.toMatch(/has no answer/);
   thaw();
   expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+});
+
+test('a run that sleeps beside its children does not say that it waits for them', async () => {
+  const { admin, deploy } = await front();
+  await deploy(agentFile('family/sleeps-beside'));
+  const { run } = await admin.submitRun({ body: { agent: 'beside' } });
+  await until(async () => (await admin.showRun({ params: { run } })).waiting === 'child');
+  expect((await admin.showRun({ params: { run } })).waiting_for).toBe('a timer or 2 children');
+  expect((await admin.whyRun({ params: { run } })).because).toContain('It goes on when a timer is due or a child ends; it has 2 children.');
 });

@@ -1,7 +1,7 @@
 /** `corral` as an operator and an author meet it: real processes, real signals. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesOf } from 'create-corral/templates';
@@ -137,10 +137,24 @@ describe('a developer’s first hour', () => {
     expect([code, JSON.parse(out)]).toEqual([0, { order: expect.stringMatching(/^order run_/) as string, amount: 80 }]);
     expect(err).toContain('shop.price {"item":"lamp"}');
     expect((await start(['init', 'first'], folder).said).code).toBe(2);
-    await start(['types', '--config', 'corral.config.ts', '--out', 'agents/corral-env.d.ts'], home).said;
-    // init wrote the same.
+    // Beside the configuration, wherever it is called from: init wrote the same.
+
+    const typed = await start(['types', '--config', 'first/corral.config.ts'], folder).said;
+    expect(typed).toMatchObject({ code: 0, out: 'first/agents/corral-env.d.ts  2 tools\n' });
+    expect(existsSync(join(folder, 'corral-env.d.ts'))).toBe(false);
     expect(await readFile(join(home, 'agents/corral-env.d.ts'), 'utf8')).toBe(filesOf({ config: '' })['agents/corral-env.d.ts']);
     expect((await start(['config', 'check'], home).said).out).toContain('local: shop.price, shop.order; policies sha256:');
+  });
+
+  test('the tests of a folder are those for node:test, and where there are none it is said', async () => {
+    const folder = await shortFolder();
+    await writeFile(join(folder, 'other.test.ts'), "import { test } from 'vitest';\ntest('of another runner', () => undefined);\n");
+    const none = await start(['test'], folder).said;
+    expect([none.code, none.err]).toEqual([2, expect.stringContaining('There are no tests of agents here')]);
+    await mkdir(join(folder, 'below'));
+    await writeFile(join(folder, 'below', 'own.test.ts'), "import { test } from 'node:test';\ntest('of this one', () => undefined);\n");
+    const own = await start(['test'], folder).said;
+    expect([own.code, own.out]).toEqual([0, expect.stringMatching(/of this one[\s\S]*tests 1\b/)]);
   });
 
   test('dev runs an agent again when it was saved, and names the author’s own line when it throws', async () => {

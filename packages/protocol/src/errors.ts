@@ -84,7 +84,11 @@ export const ERRORS = {
   CORRAL_ARGS_INVALID: { audience: 'guest', class: 'InvalidArguments', hint: 'Compare the arguments with the tool’s input schema.' },
   CORRAL_TOOL_FAILED: { audience: 'guest', class: 'ToolFailed', hint: 'The tool itself reported this; see its message.' },
   CORRAL_RESULT_INVALID: { audience: 'operator', class: 'ToolFailed', hint: 'The tool broke its own output schema; fix the tool.' },
-  CORRAL_RESULT_TOO_LARGE: { audience: 'guest', class: 'ToolFailed', hint: 'Ask the tool for less at a time, or raise message_bytes.' },
+  CORRAL_RESULT_TOO_LARGE: {
+    audience: 'guest',
+    class: 'ToolFailed',
+    hint: 'Ask the tool for less at a time, or raise `ceilings: { message_bytes }` of the agent.',
+  },
   CORRAL_HOST_MEMORY: {
     audience: 'guest',
     class: 'BudgetExceeded',
@@ -111,7 +115,7 @@ export const ERRORS = {
   CORRAL_CAP_FORGED: { audience: 'guest', hint: 'Use only capabilities that the run was given; an index gives no authority.' },
   CORRAL_CAP_NOT_GRANTED: { audience: 'guest', hint: 'Name the capability in the agent’s `uses`, and have the host grant it.' },
   CORRAL_EFFECT_INVALID: { audience: 'guest', hint: 'Use the SDK; if you did, report this as a bug.' },
-  CORRAL_EFFECT_TOO_LARGE: { audience: 'guest', hint: 'Send less at a time, or raise message_bytes.' },
+  CORRAL_EFFECT_TOO_LARGE: { audience: 'guest', hint: 'Send less at a time, or raise `ceilings: { message_bytes }` of the agent.' },
   CORRAL_JSON_UNSUPPORTED: {
     audience: 'guest',
     class: 'InvalidArguments',

@@ -1,7 +1,7 @@
 /** Commands for developers of agents: `corral init`, `corral types`, `corral test`. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { glob, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -27,37 +27,63 @@ export function authorCommands(program: Command): void {
 
   hostFlags(program.command('types'))
     .description('write TypeScript types for the tools and services a host offers')
-    .option('--out <file>', 'where to', 'corral-env.d.ts')
+    .option('--out <file>', 'where to (by default agents/corral-env.d.ts if it is there, else corral-env.d.ts, beside the configuration)')
     .option('--config <file>', 'from this configuration, without a host')
     .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral types --config corral.config.ts`)
-    .action(async (flags: HostFlags & { readonly out: string; readonly config?: string; readonly tenant?: string }) => {
+    .action(async (flags: HostFlags & { readonly out?: string; readonly config?: string; readonly tenant?: string }) => {
       const tools = flags.config === undefined ? await ofHost(flags) : await ofFile(flags.config, flags.tenant);
       const services = flags.config === undefined ? await servicesOf(flags) : [];
-      await writeFile(flags.out, typesOf(tools, services));
+      const out = flags.out ?? typesFile(flags.config);
+      await writeFile(out, typesOf(tools, services));
       const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
       const also = services.length === 0 ? '' : `, ${counted(services.length, 'service')}`;
-      process.stdout.write(`${flags.out}  ${counted(tools.length, 'tool')}${also}\n`);
+      process.stdout.write(`${out}  ${counted(tools.length, 'tool')}${also}\n`);
     });
 
   const test = program
     .command('test')
     .description('run the tests of agents (node:test, with @corral/testing)')
-    .argument('[files...]', 'test files; by default agents/tests/*.ts, or every *.test.ts below this folder where there is no such folder')
+    .argument(
+      '[files...]',
+      'test files; by default agents/tests/*.ts, or where there is no such folder every *.test.ts below this one that imports node:test',
+    )
     .option('-w, --watch', 'run them again at every save')
     .addHelpText('after', `\nExample:\n  corral test agent.test.ts`)
     .action(async (files: string[], flags: { readonly watch?: boolean }) => {
-      const args = [
-        '--test',
-        ...(flags.watch === true ? ['--watch'] : []),
-        ...(files.length === 0 ? [existsSync('agents/tests') ? 'agents/tests/*.ts' : '**/*.test.ts'] : files),
-      ];
+      const args = ['--test', ...(flags.watch === true ? ['--watch'] : []), ...(files.length === 0 ? await testsHere() : files)];
       const child = spawn(process.execPath, args, { stdio: 'inherit' });
       process.exitCode = await new Promise<number>((done) =>
         child.on('exit', (code, signal) => done(code === 0 ? EXIT.ok : signal === 'SIGINT' ? EXIT.interrupted : EXIT.outcome)),
       );
     });
   testFromCommand(test);
+}
+
+/**
+ * Only files that import its runner: a repository may have tests of its own, for another one.
+ * @throws CORRAL_USAGE if there is none
+ */
+async function testsHere(): Promise<readonly string[]> {
+  if (existsSync('agents/tests')) return ['agents/tests/*.ts'];
+  const found: string[] = [];
+  for await (const file of glob('**/*.test.ts', { exclude: ['**/node_modules', '**/.*'] }))
+    if (IMPORTS_RUNNER.test(await readFile(file, 'utf8'))) found.push(file);
+  if (found.length > 0) return found.toSorted();
+  throw new CorralError(
+    'CORRAL_USAGE',
+    'There are no tests of agents here: no folder agents/tests, and no *.test.ts below this folder that imports node:test. Name the files, or go to the folder of the agent.',
+  );
+}
+
+/** At the beginning of a line: a test may write others, as texts. */
+const IMPORTS_RUNNER = /^(?:import|const|let|var)\b[^;'"]*(?:\bfrom\s*|require\(\s*)['"]node:test['"]/m;
+
+/** Beside the configuration, where `corral init` puts it. */
+function typesFile(config: string | undefined): string {
+  const folder = config === undefined ? '' : dirname(config);
+  const ofInit = join(folder, 'agents', 'corral-env.d.ts');
+  return existsSync(ofInit) ? ofInit : join(folder, 'corral-env.d.ts');
 }
 
 interface ToolTypes {

@@ -37,7 +37,10 @@ test('the closing table has one row for all runs of an agent that ended alike', 
 test('the verdict says what late is, and which run was', () => {
   const bigint = report({ agent: 'zoo/bigint', ended_after_ms: 504 });
   expect(verdictLines([bigint, branch], 0, [bigint], true)).toEqual([
-    ['green', 'Every one of 2 runs ended as its example says.'],
+    [
+      'green',
+      'Every one of 2 runs ended as its example says. 1 of them branched off zoo/fork-tree, which gets further in one demo than in another before it is stopped.',
+    ],
     [
       'yellow',
       '1 run ended late, which means more than 150 ms after a limit: zoo/bigint (run_000000000001, 254 ms). A busy machine does that; the limit held.',

@@ -66,7 +66,7 @@ export async function demo(options: DemoOptions): Promise<number> {
       if (total === 0) return fleet.begun ? 'the crew looks for packages …' : 'bundling the examples …';
       const busy = owner.busy();
       const pass = first === undefined ? 'first pass, the crew alone' : 'second pass, beside the others';
-      return `${pass}: ${done}/${total} packages${before}${busy === '' ? '' : ` · ${busy}`}`;
+      return `${pass}: ${done} of ${total} packages found so far${before}${busy === '' ? '' : ` · ${busy}`}`;
     };
     if (options.json !== true) {
       live = new Live({ stream: process.stdout, supervisor, title: wallsLine(host.walls), footer, ended: (view) => markOf(view, fleet) });
@@ -174,6 +174,14 @@ function summary(
   return `${lines.flatMap((line) => wrapWords(line, process.stdout.columns ?? WIDTH)).join('\n')}\n`;
 }
 
+/** Why another demo may have another number of runs. */
+function branchesLine(reports: readonly RunReport[]): string {
+  const branches = reports.filter(({ agent }) => agent === 'zoo/fork-tree/branch').length;
+  return branches === 0
+    ? ''
+    : ` ${branches} of them branched off zoo/fork-tree, which gets further in one demo than in another before it is stopped.`;
+}
+
 /** The last lines, each with its colour. */
 export function verdictLines(
   reports: readonly RunReport[],
@@ -184,7 +192,7 @@ export function verdictLines(
   const runs = (n: number) => `${n} ${n === 1 ? 'run' : 'runs'}`;
   return [
     ...(wrong === 0
-      ? [['green', `Every one of ${reports.length} runs ended as its example says.`] as const]
+      ? [['green', `Every one of ${reports.length} runs ended as its example says.${branchesLine(reports)}`] as const]
       : [
           [
             'red',

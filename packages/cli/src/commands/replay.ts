@@ -62,7 +62,10 @@ export async function replay(run: string, options: ReplayOptions): Promise<numbe
 /** Replays on a host, in a cell of its own. */
 async function replayedBy(client: Client, id: RunId, to: number | undefined, options: ReplayOptions): Promise<number> {
   const { stored, entries, authors } = await evidenceOf({ client }, id);
-  const { replayed, steps, difference, computed_at, ...done } = await client.replayRun({ params: { run: id }, body: to === undefined ? {} : { to } });
+  const { replayed, steps, difference, computed_at, ...done } = await client.replayRun({
+    params: { run: id },
+    body: to === undefined ? {} : { to },
+  });
   const upTo = entries.filter(({ seq }) => to === undefined || seq <= to);
   const where = difference === null ? undefined : (difference as TrialDifference);
   const shown = new Showing({ stored, entries: upTo, authors }, replayed, options);

@@ -260,11 +260,19 @@ async function described(client: Client, run: Run): Promise<string> {
         .map(({ alias }) => alias)
         .join(', ') || 'nothing',
     ],
-    ['input', printable(JSON.stringify(run.input)).slice(0, 400)],
+    ['input', brief(run.input)],
+    ...(run.state === undefined ? [] : [['keeps', brief(run.state)] as [string, string]]),
   ];
   const head = rows.map(([name, text]) => `${name.padEnd(10)} ${text}`).join('\n');
   return run.outcome === null ? head : `${head}\n${await endText(client, run)}`;
 }
+
+/** A value on one line, as far as that is useful. */
+function brief(value: unknown): string {
+  const text = printable(JSON.stringify(value));
+  return text.length > BRIEF ? `${text.slice(0, BRIEF)}…` : text;
+}
+const BRIEF = 400;
 
 const time = (at: number) => new Date(at).toISOString().slice(11, 23);
 

@@ -25,6 +25,8 @@ export class Follower {
   readonly #json: boolean;
   readonly #runs = new Map<RunId, Followed>();
   readonly #stop: () => void;
+  /** Errors that were told: the same one is told again as a reply, and when the agent lets it pass. */
+  readonly #told = new Set<string>();
   #first: number | undefined;
 
   /** @param also tells whether a run that has no ancestor here belongs to it as well, as an instance of a service does */
@@ -72,10 +74,15 @@ export class Follower {
       return;
     }
     const whose = agent === '' ? '' : `${agent} │ `;
-    const say = (text: string) => process.stderr.write(`  ${duration(at).padStart(8)}  ${whose}${printable(text).slice(0, CHARS)}\n`);
+    const say = (text: string) => process.stderr.write(`  ${duration(at).padStart(8)}  ${whose}${cut(printable(text))}\n`);
+    const once: Once = (message) => {
+      if (this.#told.has(message)) return 'as above';
+      this.#told.add(message);
+      return message;
+    };
     const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
-    if (delivery !== undefined) for (const text of deliveryTexts(delivery)) say(text);
-    for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[])) say(effectText(effect, entry));
+    if (delivery !== undefined) for (const text of deliveryTexts(delivery, once)) say(text);
+    for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[])) say(effectText(effect, entry, once));
     const { event } = entry;
     if (event?.kind === 'step') say(`${event.step}: ${event.because.map(({ detector }) => detector).join(', ')}`);
     else if (event?.kind === 'control') say(`${event.control === 'none' ? 'resumed' : event.control} by ${event.by}: ${event.reason}`);
@@ -85,16 +92,21 @@ export class Follower {
   }
 }
 
+/** An error the first time it is told, a reference to it later. */
+type Once = (message: string) => string;
+
+const cut = (text: string): string => (text.length > CHARS ? `${text.slice(0, CHARS)}… (${text.length} characters)` : text);
+
 const endText = (outcome: Outcome): string => `${outcomeText(outcome)}${'message' in outcome ? `: ${outcome.message}` : ''}`;
 
-function deliveryTexts(delivery: Delivery): string[] {
+function deliveryTexts(delivery: Delivery, once: Once): string[] {
   switch (delivery.kind) {
     case 'start':
       return [];
     case 'reply':
       return delivery.results.map((result) =>
         'error' in result
-          ? `← ${result.id}  ${result.error.code}: ${result.error.message}`
+          ? `← ${result.id}  ${result.error.code}: ${once(result.error.message)}`
           : `← ${result.id}  ${result.handle === undefined ? '' : 'unread: '}${JSON.stringify(result.value)}`,
       );
     case 'child_ended':
@@ -110,11 +122,11 @@ function deliveryTexts(delivery: Delivery): string[] {
   }
 }
 
-function effectText(effect: Effect, { decisions }: Entry): string {
+function effectText(effect: Effect, { decisions }: Entry, once: Once): string {
   const decision = decisionOn(effect, new Map(decisions.map((each) => [each.id, each])));
   const denied =
     decision?.verdict === 'deny'
-      ? `  denied: ${decision.code ?? ''} ${decision.message ?? ''}`
+      ? `  denied: ${decision.code ?? ''} ${once(decision.message ?? '')}`
       : decision?.verdict === 'ask'
         ? `  waits for a person (${(decision.rules ?? []).join(', ')})`
         : '';
@@ -134,7 +146,7 @@ function effectText(effect: Effect, { decisions }: Entry): string {
     case 'emit':
       return `emit ${effect.event}  ${JSON.stringify(effect.data ?? null)}`;
     case 'finish':
-      return effect.error === undefined ? 'finish' : `finish with an error: ${effect.error.message}`;
+      return effect.error === undefined ? 'finish' : `finish with an error: ${once(effect.error.message)}`;
     case 'abort':
       return `abandon ${effect.id}`;
     case 'open':

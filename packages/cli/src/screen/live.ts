@@ -18,6 +18,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'LEFT', align: 'right' },
   { title: '' },
 ];
+const LEGEND = 'CPU: of one core, right now · LEFT: of that amount of its budget of which least is left, such as the one call of a reader';
 const REDRAW_MS = 100;
 const NOTES = 3;
 const SAID = { approve: 'approved', deny: 'refused', expired: 'refused because nobody decided in time,' } as const;
@@ -132,7 +133,7 @@ export class Live {
     const since = Math.max(1, now - this.#lastDraw);
     this.#lastDraw = now;
     const running = inFamilies([...supervisor.runs(), ...this.#parked.values()]);
-    const most = Math.max(6, (stream.rows ?? 40) - 6 - this.#notes.length);
+    const most = Math.max(6, (stream.rows ?? 40) - 7 - this.#notes.length);
     const room = Math.max(3, most - this.#ended.size);
     const shown = running.slice(0, room);
     const rows = [
@@ -155,6 +156,7 @@ export class Live {
         ` ${paint('dim', head)}`,
         ...lines.map((line) => ` ${colour(line, paint)}`),
         ...this.#notes.map((note) => ` ${paint('yellow', fit(note))}`),
+        ` ${paint('dim', fit(LEGEND))}`,
         ` ${fit(footer())}`,
       ].join('\n'),
     );

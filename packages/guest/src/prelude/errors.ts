@@ -81,7 +81,7 @@ export const GUEST_HINTS = {
   CORRAL_ARGS_INVALID: 'Compare the arguments with the tool’s input schema.',
   CORRAL_TIMED_OUT: 'Give the call a longer timeout_ms or ask for less.',
   CORRAL_CAP_NOT_GRANTED: 'Name the capability in the agent’s `uses`, and have the host grant it.',
-  CORRAL_EFFECT_TOO_LARGE: 'Send less at a time, or raise message_bytes.',
+  CORRAL_EFFECT_TOO_LARGE: 'Send less at a time, or raise `ceilings: { message_bytes }` of the agent.',
   CORRAL_JSON_UNSUPPORTED:
     'Arguments and results are JSON: no functions, symbols, bigints, NaN, maps, sets, bytes or cycles, at most 64 levels deep.',
   CORRAL_INPUT_INVALID: 'Compare the input with the agent’s input schema.',

@@ -10,7 +10,7 @@ export function defineAgent<const U extends Uses, In extends Schema = Schema, Ou
   options: AgentOptions<In, Out, U>,
 ): AgentDefinition<SentTo<In>, InputOf<Out>> {
   return {
-    [AGENT]: options as unknown as AgentOptions,
+    [AGENT]: options,
     name: options.name,
     purpose: options.purpose ?? '',
     input: options.input,

@@ -31,9 +31,9 @@ type ValidationResult<Output> =
       }[];
     };
 export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unknown;
-/** What a schema takes. */
+/** A schema takes this. */
 export type SentTo<S> = S extends Schema<infer Input, unknown> ? Input : unknown;
-/** What an agent may return for a schema of its output: handles may replace parts. */
+/** An agent may return this for a schema of its output: handles may replace parts. */
 type ResultFor<S> = unknown extends SentTo<S> ? unknown : WithHandles<SentTo<S>>;
 
 /**

@@ -74,6 +74,7 @@ export const Run = RunSummary.extend({
   budget: z.record(z.string(), z.number()),
   caps: z.array(z.object({ alias: z.string(), cap: z.int(), grant: z.string() })),
   journal_entries: z.int(),
+  state: json.exactOptional().describe('of an instance of a service: what its last turn left; absent if the caller may not read payloads'),
   who: identity.exactOptional().describe('the identity behind its submitter, or behind that of its first ancestor'),
   header: z
     .object({ node: z.string(), v8: z.string(), icu: z.string(), image: z.string(), seed: z.string() })

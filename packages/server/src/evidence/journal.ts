@@ -248,8 +248,7 @@ async function tell(
     next.push('`corral approvals` shows what exactly is asked; `corral approve RUN CALL -m WHY` or `corral deny RUN CALL -m WHY`.');
   if (waiting === 'message') because.push('It listens for messages from other runs.');
   if (waiting === 'timer') because.push('It sleeps until a timer is due.');
-  if (waiting === 'child')
-    because.push(`It waits for ${view?.waitingFor === '' || view === undefined ? 'child runs' : view.waitingFor} to end.`);
+  if (waiting === 'child') because.push(childLine(view?.waitingFor ?? ''));
   if (status.lifecycle === 'queued' && view?.lifecycle !== 'active')
     because.push(
       view === undefined
@@ -258,6 +257,12 @@ async function tell(
     );
   if (view !== undefined && view.left < 0.1) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
   return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
+}
+
+function childLine(waitingFor: string): string {
+  const children = waitingFor.replace('a timer or ', '');
+  if (children !== waitingFor) return `It goes on when a timer is due or a child ends; it has ${children}.`;
+  return `It waits for ${waitingFor === '' ? 'child runs' : waitingFor} to end.`;
 }
 
 /** Steps, and settlements, that are shown. */

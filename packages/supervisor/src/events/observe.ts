@@ -60,9 +60,13 @@ function waitingFor(run: Run): string {
   for (const pending of ledger.pending.values())
     if (waiting === 'approval' && pending.kind === 'approval') return `approval of ${pending.call.tool}`;
   if (waiting === 'child') {
-    let children = 0;
-    for (const pending of ledger.pending.values()) if (pending.kind === 'child') children += 1;
-    return children === 1 ? '1 child' : `${children} children`;
+    let [children, timers] = [0, 0];
+    for (const { kind } of ledger.pending.values()) {
+      if (kind === 'child') children += 1;
+      else if (kind === 'timer') timers += 1;
+    }
+    // Only the agent knows which of them it awaits.
+    return `${timers === 0 ? '' : 'a timer or '}${children === 1 ? '1 child' : `${children} children`}`;
   }
   for (const pending of ledger.pending.values()) {
     if (pending.kind === 'request' && waiting === 'call') return pending.peer === undefined ? pending.what : `reply of ${pending.peer}`;

@@ -9,6 +9,7 @@ import type { RunView } from '@corral/supervisor';
 import { beside, takenBack } from '../../evidence/why-context.ts';
 import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
+import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
 import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
@@ -85,6 +86,8 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     }
   }
 
+  const instanceState = (run: RunId, seq: number) => stateOf((...page) => host.journal(...page), run, seq);
+
   const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
     const { run, agent, lifecycle, control, ended_as } = await summaryOf(row);
     await projection.family(row.id);
@@ -148,6 +151,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant })),
         journal_entries: seq,
         ...(record.who === undefined ? {} : { who: { ...record.who } }),
+        ...(record.service === undefined || !payloads ? {} : { state: await instanceState(record.id, seq) }),
         header: payloads ? { ...record.header, seed: hash('sha256', record.header.seed).slice(0, 16) } : null,
         origin: originOf(record),
       };
@@ -162,10 +166,13 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const decisions = new Decisions();
-      const pages = decisions.through(pagesOf(params.run));
-      const told = await explain(params.run, stored.status, host.view(params.run), pages, access.may('run.payload', tenant));
+      const turns = stored.record.service === undefined ? undefined : new Turns();
+      const pages = decisions.through(turns?.through(pagesOf(params.run)) ?? pagesOf(params.run));
+      const details = access.may('run.payload', tenant);
+      const told = await explain(params.run, stored.status, host.view(params.run), pages, details);
       const { verdict, because, next, drifted } = told;
-      const more = [...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
+      const service = turns === undefined ? [] : [turns.line, ...(details ? [stateLine(await instanceState(params.run, stored.seq))] : [])];
+      const more = [...service, ...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
     },
 
