@@ -89,6 +89,7 @@ test('a host’s verbs name the line of the author’s file', async () => {
 test('dev tells an error once, and refers to it where the agent lets it pass', async () => {
   const made = await folder();
   const below = await temporary();
+  await writeFile(join(below, 'there.txt'), 'x');
   const { err } = await corral(['dev', await made.file('calls.ts', CALLS), '--read', below]);
   expect(err.split('not-there.txt does not exist.').length - 1).toBe(2);
   expect(err).toMatch(/← 2 {2}CORRAL_TOOL_FAILED: not-there\.txt does not exist\.\n.*finish with an error: as above\n/);
