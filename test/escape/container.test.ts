@@ -16,6 +16,7 @@ import { hostFilter, isFiltered } from '@corral/supervisor/host/seccomp';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const USER = '10001';
+const BECOME = process.getuid?.() === 0 ? [`--reuid=${USER}`, `--regid=${USER}`, '--clear-groups'] : [];
 
 interface Service {
   readonly user: string;
@@ -35,15 +36,18 @@ async function contained(): Promise<{ readonly args: readonly string[]; readonly
   await writeFile(file, hostFilter(process.arch));
   const filter = openSync(file, 'r');
   onTestFinished(() => closeSync(filter));
-  const become = process.getuid?.() === 0 ? [`--reuid=${USER}`, `--regid=${USER}`, '--clear-groups'] : [];
   return {
     filter,
     // /proc can be written as with `systempaths=unconfined`.
-    args: ['setpriv', ...become, '--no-new-privs', 'bwrap', '--die-with-parent', '--ro-bind', '/', '/', '--bind', '/proc', '/proc'].concat([
+    args: ['setpriv', ...BECOME, '--no-new-privs', 'bwrap', '--die-with-parent', '--ro-bind', '/', '/', '--bind', '/proc', '/proc'].concat([
       '--dev',
       '/dev',
       '--tmpfs',
       '/tmp',
+      // This repository may lie below the folder that was just hidden.
+      '--ro-bind',
+      ROOT,
+      ROOT,
       '--bind',
       folder,
       '/tmp/data',
@@ -73,11 +77,11 @@ async function service(): Promise<Service> {
 }
 
 const walls = findWalls();
-/** A user without rights must be allowed to make namespaces, which some systems forbid. */
+/** A user without rights must be allowed to make namespaces, which some systems forbid, and to read this repository. */
 const possible =
   'path' in walls.bubblewrap &&
   isFiltered(process.arch) &&
-  spawnSync('setpriv', ['--no-new-privs', 'bwrap', '--ro-bind', '/', '/', 'true']).status === 0;
+  spawnSync('setpriv', [...BECOME, '--no-new-privs', 'bwrap', '--ro-bind', '/', '/', 'test', '-r', MAIN]).status === 0;
 
 test('the container asks for a user without rights, a read-only root and the profile of this repository', async () => {
   const { user, read_only, cap_drop, security_opt } = await service();
