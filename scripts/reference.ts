@@ -1,11 +1,12 @@
 /**
- * Writes docs/reference from the code itself: the commands' own help, the routes' own schemas, the configuration's own; and the profile of
- * system calls for a host's container, deploy/seccomp.json. With
- * --check it writes nothing, and fails where a page is not what it would write.
+ * Writes docs/reference from the code itself: the commands' own help, the routes' own schemas, the configuration's own; the profile of
+ * system calls for a host's container, deploy/seccomp.json; and what `corral --help` says of each command, which loads none of them. With
+ * --check it writes nothing, and fails where a file is not what it would write.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { summariesOf } from '@corral/cli/help';
 import { createProgram } from '@corral/cli/program';
 import type { DetectorAbout } from '@corral/policy/detection/detector';
 import { HOST_LADDER, LADDER } from '@corral/policy/detection/ladder';
@@ -22,7 +23,8 @@ import { Config } from '@corral/server/config/schema';
 import { hostProfile } from '@corral/supervisor/host/seccomp';
 import { authors } from './authors.ts';
 
-const FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', 'docs', 'reference');
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const FOLDER = join(ROOT, 'docs', 'reference');
 const NOTE = '<!-- Written by scripts/reference.ts; change the code and write it again with `npm run reference`. -->';
 
 type Command = Awaited<ReturnType<typeof createProgram>>;
@@ -203,14 +205,18 @@ function detectors(): string {
 const check = process.argv.includes('--check');
 let stale = 0;
 mkdirSync(FOLDER, { recursive: true });
+/** Files that are not pages of the reference. */
 const PROFILE = '../../deploy/seccomp.json';
+const SUMMARIES = '../../packages/cli/src/summaries.json';
+const asFile = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 for (const [name, text] of Object.entries({
   'cli.md': await cli(),
   'api.md': api(),
   'config.md': config(),
   'detectors.md': detectors(),
   'authors.md': authors(NOTE),
-  [PROFILE]: `${JSON.stringify(hostProfile(), null, 2)}\n`,
+  [PROFILE]: asFile(hostProfile()),
+  [SUMMARIES]: asFile(summariesOf(await createProgram())),
 })) {
   const file = join(FOLDER, name);
   if (!check) {
@@ -224,9 +230,7 @@ for (const [name, text] of Object.entries({
     // Missing is as stale as can be.
   }
   if (before !== text) {
-    console.error(
-      `${name === PROFILE ? 'deploy/seccomp.json' : `docs/reference/${name}`} is not what the code says; run \`npm run reference\`.`,
-    );
+    console.error(`${relative(ROOT, file)} is not what the code says; run \`npm run reference\`.`);
     stale += 1;
   }
 }

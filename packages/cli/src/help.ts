@@ -1,7 +1,8 @@
 /** The help of the whole program: commands by what people come to do, examples, and `corral help COMMAND`. */
-import type { Command } from 'commander';
+import { Help, type Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import { didYouMean } from '@corral/protocol/nearest';
+import summaries from './summaries.json' with { type: 'json' };
 
 /** Commands by group, in the order in which the help and the reference list them. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
@@ -29,11 +30,43 @@ Examples:
 
 A run is named by its id, by the beginning of it with or without run_, or by @last, which is the one that you submitted last.`;
 
+/** A command in the help of the program. */
+export interface Summary {
+  readonly name: string;
+  readonly usage: string;
+  readonly about: string;
+}
+
+/** Written by `npm run reference`. */
+export const SUMMARIES: readonly Summary[] = summaries;
+
+/** @param program with all commands */
+export function summariesOf(program: Command): Summary[] {
+  const help = program.createHelp();
+  return help
+    .visibleCommands(program)
+    .filter((command) => command.name() !== HELP)
+    .map((command) => ({
+      name: command.name(),
+      usage: help.subcommandTerm(command),
+      about: help.subcommandDescription(command),
+    }));
+}
+
+/** Adds all commands by name, for the help and for what was misspelt; none of them is loaded. */
+export function summarise(program: Command): void {
+  const usages = new Map(SUMMARIES.map(({ name, usage }) => [name, usage]));
+  for (const { name, about } of SUMMARIES) program.command(name).description(about);
+  program.configureHelp({ subcommandTerm: (command) => usages.get(command.name()) ?? new Help().subcommandTerm(command) });
+}
+
+const HELP = 'help';
+
 /** Groups the commands, and gives each its own hint where it is used wrongly. */
 export function arrangeHelp(program: Command): void {
   program.helpCommand(false);
   program
-    .command('help')
+    .command(HELP)
     .description('show the help of a command')
     .argument('[command...]', 'such as submit, or token create')
     .addHelpText('after', '\nExample:\n  corral help token create')

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { OTHERS } from './help.ts';
+import { OTHERS, SUMMARIES, summariesOf } from './help.ts';
 import { createProgram, GROUPS } from './program.ts';
 
 const names = (program: Command) => program.commands.map((command) => command.name());
@@ -11,11 +11,22 @@ test.each(GROUPS)('the group of $names.0 gives the commands that it names', asyn
   expect(names(program)).toEqual(named);
 });
 
-test('one command is loaded with its group alone; help and completions have all', async () => {
+test('one command is loaded with its group alone, and completions have all', async () => {
   const all = [...GROUPS.flatMap((group) => group.names), 'help'].sort();
   expect(names(await createProgram(['ps', '--all']))).toContain('ps');
   expect(names(await createProgram(['ps', '--all']))).not.toContain('deploy');
-  for (const argv of [[], ['--help'], ['completion', 'bash'], ['wy']]) expect(names(await createProgram(argv)).sort()).toEqual(all);
+  expect(names(await createProgram(['help', 'ps']))).toEqual(['ps', 'help']);
+  for (const argv of [undefined, ['completion', 'bash']]) expect(names(await createProgram(argv)).sort()).toEqual(all);
+});
+
+test('the help says the same with the commands as without them, and loads none', async () => {
+  const program = await createProgram();
+  expect(SUMMARIES).toEqual(summariesOf(program));
+  for (const argv of [[], ['--help'], ['help'], ['wy']]) {
+    const named = await createProgram(argv);
+    expect(named.helpInformation()).toBe(program.helpInformation());
+    expect(named.commands.find((command) => command.name() === 'submit')?.options).toEqual([]);
+  }
 });
 
 test('every command has its place in the help', async () => {

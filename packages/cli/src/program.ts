@@ -1,9 +1,10 @@
 /**
  * Every command of `corral`; the reference and the completions are generated from this. Commands are in groups, each a module that is
  * loaded when one of its commands is asked for: most need neither a host nor the bundler, which take longer to load than they to run.
+ * The help of the program needs none of them: it is printed from `summaries.json`, which `npm run reference` writes.
  */
 import { Command } from 'commander';
-import { arrangeHelp } from './help.ts';
+import { arrangeHelp, summarise } from './help.ts';
 import { VERSION } from './version.ts';
 
 export const EXIT_CODES = `
@@ -127,19 +128,21 @@ const NEED_ALL: ReadonlySet<string> = new Set(['completion', 'complete']);
 const NAME_A_RUN: readonly string[] = ['run', 'other'];
 
 /**
- * @param argv what was asked for: where it begins with the name of a command, only that command's group is loaded
+ * @param argv what was asked for: where it begins with the name of a command, only that command's group is loaded; where it names none,
+ * the commands are there by name and cannot be run. Left out: all of them
  */
-export async function createProgram(argv: readonly string[] = []): Promise<Command> {
-  const [asked = ''] = argv;
+export async function createProgram(argv?: readonly string[]): Promise<Command> {
+  const [asked = '', named = ''] = argv ?? [];
   const program = new Command('corral')
     .description('Runs other people’s AI agents safely.')
     .version(VERSION, '-v, --version', 'print the version')
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
   if (asked === '--version' || asked === '-v') return program;
-  const only = NEED_ALL.has(asked) ? undefined : GROUPS.find(({ names }) => names.includes(asked));
-  const groups = only === undefined ? GROUPS : [only];
-  for (const add of await Promise.all(groups.map(({ load }) => load()))) add(program);
+  const wanted = asked === 'help' ? named : asked;
+  const groups = argv === undefined || NEED_ALL.has(asked) ? GROUPS : GROUPS.filter(({ names }) => names.includes(wanted));
+  if (groups.length === 0) summarise(program);
+  else for (const add of await Promise.all(groups.map(({ load }) => load()))) add(program);
   arrangeHelp(program);
   program.hook('preAction', async (_, command) => {
     const mayName = command.registeredArguments.some((one) => NAME_A_RUN.includes(one.name())) || command.opts()['run'] !== undefined;
