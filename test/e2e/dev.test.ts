@@ -1,6 +1,6 @@
 /** `corral dev` as the host it stands for: its guards, its questions, and what it does for real. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { symlink, writeFile } from 'node:fs/promises';
+import { rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
@@ -94,6 +94,13 @@ test(
     const elsewhere = await shortFolder();
     const file = join(folder, 'buyer.ts');
     const denied = await dev(elsewhere, file, '--real', ...amount(1_001));
+    // In a package of CommonJS it has another ending.
+    await rename(join(folder, 'corral.config.ts'), join(folder, 'corral.config.mts'));
+    expect((await dev(elsewhere, file, ...amount(1_001))).err).toContain('configuration: ' + join(folder, 'corral.config.mts'));
+    const check = (at: string) => run(at, ['config', 'check']).said;
+    expect((await check(folder)).out).toContain('local: bank.pay, shop.price');
+    expect((await check(elsewhere)).err).toContain('There is no corral.config.ts and no corral.config.mts here.');
+    await rename(join(folder, 'corral.config.mts'), join(folder, 'corral.config.ts'));
     expect(denied).toMatchObject({ code: 1 });
     expect(denied.err).toMatch(/Policies: those of the configuration[^]*Thresholds[^]*denied: CORRAL_DENIED .*risk\/bank\.\*\/never/u);
     const asked = await dev(elsewhere, file, '--real', ...amount(101));
@@ -120,6 +127,8 @@ test.skipIf(!HAS_TERMINALS)(
     const { code, out } = await said;
     expect(code).toBe(0);
     expect(out).toContain('"paid": 600');
+    // A question comes after the effects that led to it.
+    expect(out).toMatch(/started [^]*→ 2 {2}bank\.pay [^]*person 1 of 2/u);
   },
 );
 

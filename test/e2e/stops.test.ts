@@ -22,6 +22,8 @@ interface Up {
   readonly url: string;
   readonly client: Client;
   readonly kill: (signal: NodeJS.Signals) => void;
+  /** As Ctrl-C in a terminal does: all processes of its group. */
+  readonly killGroup: (signal: NodeJS.Signals) => void;
   /** Settles once the process is gone. */
   readonly gone: Promise<number | null>;
 }
@@ -33,6 +35,8 @@ async function up(folder: string, ...more: string[]): Promise<Up> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, LEDGER: join(folder, 'ledger') },
+    // A group of its own, as a terminal gives to a command.
+    detached: true,
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let err = '';
@@ -45,7 +49,14 @@ async function up(folder: string, ...more: string[]): Promise<Up> {
   const { url, error } = JSON.parse(line) as { url: string; error?: { code: string } };
   if (error !== undefined) throw new Error(`exit ${await gone}: ${error.code}`);
   const client = createClient(transportTo({ socket: join(data, 'corral.sock') }));
-  return { pid: child.pid as number, url, client, kill: (signal) => void child.kill(signal), gone };
+  return {
+    pid: child.pid as number,
+    url,
+    client,
+    kill: (signal) => void child.kill(signal),
+    killGroup: (signal) => void process.kill(-(child.pid as number), signal),
+    gone,
+  };
 }
 
 async function prepared(): Promise<string> {
@@ -113,6 +124,23 @@ describe('a host that is told to stop', () => {
     for (const run of [obeys, deaf]) expect((await next.client.showRun({ params: { run }, query: {} })).waiting).toBe('resolution');
     expect((await ledger(folder)).filter((line) => line === 'look')).toHaveLength(2);
   });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'by %s to its whole group, and once more by what forwards signals, waits for the calls of its tools',
+    async (signal) => {
+      const folder = await prepared();
+      const host = await up(folder, '--drain', '60000');
+      await deploy(host);
+      const run = await submit(host, { to: 'ada', ms: 2_000, told: 'obeys' });
+      await begun(folder, 'begin ada');
+      host.killGroup(signal);
+      host.kill(signal);
+      expect(await host.gone).toBe(0);
+      expect(await ledger(folder)).toEqual(['begin ada', 'paid ada']);
+      const next = await up(folder);
+      expect((await show(next, run)).outcome).toEqual({ kind: 'completed', output: { paid: true } });
+    },
+  );
 
   test('ends at once when it is told again', async () => {
     const folder = await prepared();

@@ -170,3 +170,34 @@ test('a host elsewhere names no file here and writes no line of the test', { tim
   expect(new Set(await readdir(folder))).toEqual(new Set(['agent.ts', `${id}.test.ts`, `${id}.fixture.json`]));
   expect(await readFile(join(folder, `${id}.test.ts`), 'utf8')).not.toContain('process.exit');
 });
+
+test(
+  'a test that fails before it closes its agent ends all the same, and so does one that never closes it',
+  { timeout: 120_000 },
+  async () => {
+    const folder = await shortFolder();
+    await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+    await writeFile(
+      join(folder, 'agent.ts'),
+      `import { defineAgent } from '@corral/guest';
+export default defineAgent({ name: 'two', purpose: 'x', run: () => 2 });`,
+    );
+    await writeFile(
+      join(folder, 'two.test.ts'),
+      `import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { agentUnderTest } from '@corral/testing';
+const agent = () => agentUnderTest(new URL('agent.ts', import.meta.url));
+test('fails first', async () => {
+  const under = await agent();
+  assert.equal((await under.run()).output, 3);
+  await under.close();
+});
+test('never closes', async () => { assert.equal((await (await agent()).run()).output, 2); });`,
+    );
+    const { said } = await corral(folder, ['test', 'two.test.ts']);
+    expect(said).toMatch(/pass 1\b[^]*fail 1\b/u);
+    expect(said).toContain('2 !== 3');
+    expect(said).not.toContain('still pending');
+  },
+);

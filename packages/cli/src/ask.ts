@@ -4,13 +4,18 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Approval, Supervisor } from '@corral/supervisor';
 import { printable } from './screen/table.ts';
 
+/** Shows what happened so far, so that a question is the last line on the terminal. */
+type Before = () => Promise<void>;
+const nothing: Before = () => Promise.resolve();
+
 /** Asks about every call that waits for approval, one after the other. @returns a function that stops this */
-export function askHere(supervisor: Supervisor): () => void {
+export function askHere(supervisor: Supervisor, before = nothing): () => void {
   const closing = new AbortController();
   let turn = Promise.resolve();
   const askNext = async (): Promise<void> => {
     const [approval] = await supervisor.approvals();
     if (approval === undefined || closing.signal.aborted) return;
+    await before();
     const said = hasTerminal() ? await ask(approval, closing.signal) : undefined;
     const reason = said === undefined ? 'no terminal to ask at' : 'answered at the terminal';
     // The person at the terminal may decide as any approver that a rule names, and as each of several.
@@ -34,7 +39,7 @@ export function askHere(supervisor: Supervisor): () => void {
  * Asks about every run that was paused for a person, by policies or for a loop. If there is no terminal, or the answer is no, the run is
  * killed, since nobody else can resume it here. @returns a function that stops this
  */
-export function resumeHere(supervisor: Supervisor): () => void {
+export function resumeHere(supervisor: Supervisor, before = nothing): () => void {
   const closing = new AbortController();
   let turn = Promise.resolve();
   const decide = async (run: RunId, why: string) => {
@@ -45,6 +50,7 @@ export function resumeHere(supervisor: Supervisor): () => void {
     }
     const view = supervisor.view(run);
     if (view === undefined || closing.signal.aborted) return;
+    await before();
     const may = view.control === 'paused' && hasTerminal();
     process.stderr.write(`${printable(`${view.agent} is ${view.control}: ${why}`)}\n`);
     if (may && (await question('Let it go on? [y/N] ', closing.signal)))

@@ -123,6 +123,9 @@ export function print(flags: HostFlags, value: unknown, text: () => string): voi
   process.stdout.write(flags.json === true ? `${printableJson(value, 2)}\n` : `${text()}\n`);
 }
 
-/** The named configuration, or else the one in the current folder. */
-export const configHere = (named: string | undefined): string | undefined =>
-  named ?? ['corral.config.ts', 'corral.config.mts'].find((file) => existsSync(file));
+/** Names that a configuration has where none is given. `.mts` is for packages of CommonJS. */
+export const CONFIGS = ['corral.config.ts', 'corral.config.mts'] as const;
+
+/** The named configuration, or else the one in the current folder or in the first of more folders that has one. */
+export const configHere = (named: string | undefined, ...more: readonly string[]): string | undefined =>
+  named ?? ['.', ...more].flatMap((folder) => CONFIGS.map((file) => join(folder, file))).find((file) => existsSync(file));

@@ -32,6 +32,11 @@ const TERMINATED = 143;
 const NOT_IN_ORDER = 3;
 /** How long a process whose start failed may live on if code of its configuration keeps it busy. */
 const LINGER_MS = 500;
+/**
+ * A signal that comes again within this time is the same one: npm and wrappers forward a signal that the terminal has given to the whole
+ * group already.
+ */
+const SAME_SIGNAL_MS = 1_000;
 /** Software error, after sysexits.h. */
 const EXIT_BUG = 70;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -74,12 +79,14 @@ export async function up(options: UpOptions): Promise<never> {
     }
   };
   const code = await new Promise<number>((done) => {
-    let stopping = false;
+    let told: { readonly signal: string; readonly at: number } | undefined;
     for (const signal of SIGNALS) {
       process.on(signal, () => {
+        const at = performance.now();
+        if (told?.signal === signal && at - told.at < SAME_SIGNAL_MS) return;
         // A second signal ends the process at once.
-        if (stopping) process.exit(TERMINATED);
-        stopping = true;
+        if (told !== undefined) process.exit(TERMINATED);
+        told = { signal, at };
         process.stderr.write(`${signal}: no new work; stopping.\n`);
         done(stop());
       });

@@ -9,6 +9,7 @@ import type { ConfigInput } from '@corral/server/config/schema';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, ProcessLauncher, readImage, realRandom, Supervisor, WATCHED } from '@corral/supervisor';
 import { SkippingClock } from './clock.ts';
+import { closedOnce } from './closing.ts';
 import { faked, type Fakes, type TestedCall } from './fakes.ts';
 
 /** A call about which a policy or a threshold asks people. */
@@ -72,12 +73,12 @@ export async function testHost(
   const options = loaded.tenants[tenant];
   let supervisor: Supervisor | undefined;
   let stopped = false;
-  const close = async () => {
+  const close = closedOnce(async () => {
     stopped = true;
     await supervisor?.close();
     await loaded.close(0);
     await rm(folder, { recursive: true, force: true });
-  };
+  });
   try {
     if (options === undefined) throw new Error(`The configuration has no tenant ${tenant}; it has ${names.join(', ')}.`);
     const store = await SqliteStore.open(folder, { keys: { kind: 'file' } });

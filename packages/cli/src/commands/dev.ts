@@ -11,8 +11,8 @@ import { outcomeText } from '@corral/protocol/model/outcome-text';
 import { printableJson } from '@corral/protocol/printable';
 import { askHere, resumeHere } from '../ask.ts';
 import type { Bundler } from '../bundle.ts';
-import { jsonArgument } from '../connect.ts';
-import { configFor, settingsOf, type DevFlags, type DevSettings } from '../dev/settings.ts';
+import { configHere, jsonArgument } from '../connect.ts';
+import { settingsOf, type DevFlags, type DevSettings } from '../dev/settings.ts';
 import { Follower } from '../dev/show.ts';
 import { Consent, fakesOf, realLine, realTools, type Fakes } from '../dev/tools.ts';
 import { EXIT, report } from '../failure.ts';
@@ -74,7 +74,7 @@ Examples:
       if (flags.write !== undefined) await namedFolder('--write', flags.write);
       const input = await jsonArgument(flags.on === undefined ? '--input' : 'the message', flags.input);
       const fakes = fakesOf(flags.fake);
-      const config = configFor(flags.config, file);
+      const config = configHere(flags.config, dirname(file));
       const settings = await settingsOf(config, flags, fakes);
       // The help of all commands is written without them.
       const [{ Bundler: Opened }, { startHost }] = await Promise.all([import('../bundle.ts'), import('../host.ts')]);
@@ -121,6 +121,7 @@ class Dev {
   #told = '';
   #runs = 0;
   #current: RunId | undefined;
+  #follower: Follower | undefined;
 
   constructor(options: DevOptions) {
     this.#options = options;
@@ -128,7 +129,9 @@ class Dev {
     this.#json = options.flags.json === true;
     this.#consent = new Consent(options.flags.real === true);
     this.#bundler = options.bundler;
-    const stops = [askHere(options.host.supervisor), resumeHere(options.host.supervisor)];
+    // A question is the last line on the terminal. On an interrupt the store is closed while this reads.
+    const before = async () => this.#follower?.look().catch(() => undefined);
+    const stops = [askHere(options.host.supervisor, before), resumeHere(options.host.supervisor, before)];
     this.#stopAsking = () => stops.forEach((stop) => stop());
   }
 
@@ -177,14 +180,15 @@ class Dev {
     const { version, input } = await this.#job(versions);
     const service = versions[0]?.manifest.service === undefined ? undefined : versions[0].manifest.name;
     const follower = new Follower(host, this.#json, (agent) => agent === service);
+    this.#follower = follower;
     const began = performance.now();
     try {
       const { id, ended } = await host.supervisor.submit({ ...(await this.#most(version)), version, input });
       this.#current = id;
-      follower.follow(id);
       this.#runs += 1;
       const after = this.#runs === 1 ? `${duration(began - since)} after the command` : `${duration(began - since)} after the save`;
       this.#line('bold', `${service ?? version.manifest.name}  ${id}  started ${after}`);
+      follower.follow(id);
       let over = false;
       const looking = (async () => {
         while (!over) {
@@ -241,7 +245,9 @@ class Dev {
     const { fakes, config } = this.#options;
     const real = realTools(manifests, this.#settings.options.tools, fakes);
     const lines = [
-      config === undefined ? 'no configuration: what holds on a host without one' : `configuration: ${config}`,
+      config === undefined
+        ? 'no corral.config.ts here or beside the agent: what holds on a host without a configuration'
+        : `configuration: ${config}`,
       ...this.#settings.guards.map(({ text }) => text),
       ...(fakes.size === 0 ? [] : [`fakes: ${[...fakes].map(([name, file]) => `${name} (${basename(file)})`).join(', ')}`]),
       ...[realLine(real)].flatMap((line) => line ?? []),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Role } from '@corral/protocol/api/roles';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { connect, hostFlags, jsonArgument, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
+import { configHere, CONFIGS, connect, hostFlags, jsonArgument, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { printable, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 
@@ -197,10 +197,13 @@ function configCommands(program: Command): void {
   config
     .command('check')
     .description('check a configuration file on this machine, without a host')
-    .argument('[file]', 'corral.config.ts or JSON', 'corral.config.ts')
+    .argument('[file]', 'corral.config.ts or JSON (by default corral.config.ts here)')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExample:\n  corral config check corral.config.ts`)
-    .action(async (file: string, flags: HostFlags) => {
+    .action(async (named: string | undefined, flags: HostFlags) => {
+      const file = configHere(named);
+      if (file === undefined)
+        throw new CorralError('CORRAL_USAGE', `There is no ${CONFIGS.join(' and no ')} here. Name the file, or run \`corral init\`.`);
       const { loadConfig } = await import('@corral/server/config/load');
       const loaded = await loadConfig(file, process.env, { secrets: 'refused' });
       const { version, tenants } = loaded;

@@ -1,6 +1,5 @@
 /** The part of a host's configuration that `corral dev` lives by: one tenant, as `corral up` would have it. */
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
@@ -9,8 +8,6 @@ import type { LoadedConfig } from '@corral/server/config/load';
 import type { TenantOptions } from '@corral/supervisor';
 import { toStderr } from '../tool-reports.ts';
 import { withFakes, type Fakes } from './tools.ts';
-
-const CONFIG = 'corral.config.ts';
 
 export interface DevFlags {
   readonly config?: string;
@@ -27,12 +24,6 @@ export interface DevSettings {
   readonly guards: readonly { readonly text: string; readonly bare: boolean }[];
   /** The files that it was made of. */
   readonly files: readonly string[];
-}
-
-/** The configuration that is named, or the one here, or the one beside the agent. */
-export function configFor(named: string | undefined, agent: string): string | undefined {
-  if (named !== undefined) return named;
-  return [CONFIG, join(dirname(agent), CONFIG)].find((path) => existsSync(path));
 }
 
 /**

@@ -28,6 +28,7 @@ export class Follower {
   /** Errors that were told: the same one is told again as a reply, and when the agent lets it pass. */
   readonly #told = new Set<string>();
   #first: number | undefined;
+  #looking: Promise<void> = Promise.resolve();
 
   /** @param also tells whether a run that has no ancestor here belongs to it as well, as an instance of a service does */
   constructor(host: { readonly supervisor: Supervisor; readonly store: Store }, json: boolean, also: (agent: string) => boolean) {
@@ -47,8 +48,14 @@ export class Follower {
     this.#runs.set(run, { agent: '', seen: 0 });
   }
 
-  /** Shows what the journals have since the last look. */
-  async look(): Promise<void> {
+  /** Shows what the journals have since the last look. Two looks never overlap, since both would show the same. */
+  look(): Promise<void> {
+    const looked = this.#looking.then(() => this.#look());
+    this.#looking = looked.catch(() => undefined);
+    return looked;
+  }
+
+  async #look(): Promise<void> {
     const found: { readonly id: RunId; readonly followed: Followed; readonly entry: Entry }[] = [];
     // Descendants first: their effects are in their journals before their ancestor learns of them.
     for (const [id, followed] of [...this.#runs].toReversed())

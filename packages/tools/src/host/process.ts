@@ -71,6 +71,16 @@ const OOM_FIRST = '800';
 /** Variables of the host's environment that tools must not see. */
 const OURS: ReadonlySet<string> = new Set(['CORRAL_MASTER_KEY']);
 
+/** Kills the process with all that its tools have started; neither is there once it has ended by itself. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(process.platform === 'win32' ? child.pid : -child.pid, 'SIGKILL');
+  } catch {
+    child.kill('SIGKILL');
+  }
+}
+
 const text = z.string();
 const cost = z.unknown().transform((said) => costOf(said));
 const Result = z.union([
@@ -124,6 +134,8 @@ export class ToolProcess {
     this.#child = spawn(process.execPath, [`--max-old-space-size=${heap}`, '--enable-source-maps', CHILD], {
       env,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      // A process group of its own: Ctrl-C in a terminal and a stop of a whole group reach the host alone, which lets calls under way finish.
+      detached: process.platform !== 'win32',
     });
     this.#socket = this.#child.stdio[3] as Socket;
     const reader = new FrameReader(MACHINE.tool_frame_bytes.default);
@@ -225,7 +237,7 @@ export class ToolProcess {
   }
 
   kill(why: string): void {
-    this.#child.kill('SIGKILL');
+    killGroup(this.#child);
     this.#lost(why);
   }
 
