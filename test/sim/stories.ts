@@ -68,6 +68,13 @@ export const STORIES: readonly Story[] = [
     why: 'once the next host had started, what a host wrote after its last look at the store lay in a time without a host',
   },
   {
+    seeds: [9694472911],
+    supervisors: 2,
+    said: 'there is a receipt for the pause of a run with its family, and a run below it goes on',
+    wrong: 'product',
+    why: 'a descendant that was ending counted as stopped; its end was refused, because another node had taken it, and it went on there',
+  },
+  {
     seeds: [5520479],
     supervisors: 3,
     said: 'a call is said to have been kept back, and read has acted',

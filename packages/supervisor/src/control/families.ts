@@ -113,7 +113,7 @@ export class Families {
 
   /** @throws the error with which the store refused the pause */
   async #stopOne(child: RunId, pause: (child: RunId) => Promise<Receipt>, still: Set<RunId>): Promise<Receipt | undefined> {
-    const { broker, residency } = this.#options;
+    const { broker } = this.#options;
     try {
       const receipt = await pause(child);
       still.add(child);
@@ -122,8 +122,7 @@ export class Families {
       // The run is stopped already (a pause that was under way has been awaited), or cannot be read and so does not run.
       if (hasCode(error, STANDS) || hasCode(error, UNREADABLE)) still.add(child);
       else if (!hasCode(error, GONE)) throw error;
-      // A run whose spawn is not durable yet is tried again. A run that is ending does nothing more, even if its end is not durable yet.
-      else if ((await residency.hold(child))?.outcome !== undefined) still.add(child);
+      // The run's spawn or its end may not be durable yet. The store then tells whether it ended; an end can be refused, and the run goes on.
       await broker.settled(child);
       return undefined;
     }
