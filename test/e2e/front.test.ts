@@ -153,7 +153,10 @@ describe('a developer’s first hour', () => {
     expect([none.code, none.err]).toEqual([2, expect.stringContaining('There are no tests of agents here')]);
     await mkdir(join(folder, 'below'));
     await writeFile(join(folder, 'below', 'own.test.ts'), "import { test } from 'node:test';\ntest('of this one', () => undefined);\n");
-    const own = await start(['test'], folder).said;
+    const cache = join(folder, 'cache');
+    const own = await start(['test'], folder, { NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: cache }).said;
+    // Files of tests share what was compiled for one of them.
+    expect(existsSync(join(cache, 'corral'))).toBe(true);
     expect([own.code, own.out]).toEqual([0, expect.stringMatching(/of this one[\s\S]*tests 1\b/)]);
   });
 

@@ -82,9 +82,12 @@ export function agentUnderTest(file: string | URL, tools: Fakes = {}, rules: Rul
 
 /** As `agentUnderTest`, by a clock of the caller. */
 export async function underTest(file: string | URL, tools: Fakes, rules: Rules, clock?: SkippingClock): Promise<AgentUnderTest> {
-  const bundled = await bundleAgent(pathOf(file));
+  // The bundler is a process of its own, which works while the host starts.
+  const bundling = bundleAgent(pathOf(file));
+  bundling.catch(() => undefined);
   const host = await testHost(tools, rules, rules.config === undefined ? undefined : pathOf(rules.config), clock);
   try {
+    const bundled = await bundling;
     const { supervisor, tenant } = host;
     const [manifests] = await inAuthorsWords(bundled, supervisor.describe([bundled.describing]));
     const [version] = await supervisor.deploy(tenant, bundled.source, manifests, bundled.map);

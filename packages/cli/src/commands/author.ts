@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { glob, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { init, InitRefused, nextSteps } from 'create-corral/init';
@@ -52,7 +53,7 @@ export function authorCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral test agent.test.ts`)
     .action(async (files: string[], flags: { readonly watch?: boolean }) => {
       const args = ['--test', ...(flags.watch === true ? ['--watch'] : []), ...(files.length === 0 ? await testsHere() : files)];
-      const child = spawn(process.execPath, args, { stdio: 'inherit' });
+      const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: compileCache() } });
       process.exitCode = await new Promise<number>((done) =>
         child.on('exit', (code, signal) => done(code === 0 ? EXIT.ok : signal === 'SIGINT' ? EXIT.interrupted : EXIT.outcome)),
       );
@@ -75,6 +76,13 @@ async function testsHere(): Promise<readonly string[]> {
     'There are no tests of agents here: no folder agents/tests, and no *.test.ts below this folder that imports node:test. Name the files, or go to the folder of the agent.',
   );
 }
+
+/**
+ * Each file of tests is a process that loads a host. The folder is the user's own: whoever can write a cache can write code. The package's
+ * `bin/corral.mjs` has set it already.
+ */
+const compileCache = (): string =>
+  process.env['NODE_COMPILE_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'corral');
 
 /** At the beginning of a line: a test may write others, as texts. */
 const IMPORTS_RUNNER = /^(?:import|const|let|var)\b[^;'"]*(?:\bfrom\s*|require\(\s*)['"]node:test['"]/m;
