@@ -107,15 +107,22 @@ function broken(error: unknown): void {
   say({ kind: 'broken', message: error instanceof Error ? String(error.message) : String(error), detail: detailOf(error) });
 }
 
-/** The URL of a specifier if it is one of the files that were handed over. */
+/** The URL of a specifier, or of the source it is compiled from, if it is one of the files that were handed over. */
 function keptAt(specifier: string, parent: string | undefined, files: Readonly<Record<string, CodeFile>>): string | undefined {
-  try {
-    const url = new URL(specifier, specifier.startsWith('.') || specifier.startsWith('/') ? parent : undefined).href;
-    return files[url] === undefined ? undefined : url;
-  } catch {
-    return undefined;
-  }
+  const at = [specifier, sourceOf(specifier)].map((name) => {
+    if (name === undefined) return '';
+    const isRelative = name.startsWith('.') || name.startsWith('/');
+    return URL.parse(name, isRelative ? parent : undefined)?.href ?? '';
+  });
+  return at.find((url) => files[url] !== undefined);
 }
+
+/** With `module: nodenext`, TypeScript's files name each other as they are called once they are compiled: `./orders.js`. */
+const sourceOf = (specifier: string): string | undefined =>
+  /^(?:\.{0,2}\/|file:)/.test(specifier) && /\.[cm]?js$/.test(specifier) ? `${specifier.slice(0, -2)}ts` : undefined;
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String(error.code));
 
 async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise<void> {
   const read: Record<string, CodeFile> = {};
@@ -130,8 +137,14 @@ async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise
         try {
           return next(specifier, context);
         } catch (error) {
-          if (lent[specifier] === undefined) throw error;
-          return next(lent[specifier], context);
+          const instead = lent[specifier] ?? sourceOf(specifier);
+          if (instead === undefined || !isMissing(error)) throw error;
+          try {
+            return next(instead, context);
+          } catch (also) {
+            // The name that the author wrote says more.
+            throw lent[specifier] === undefined && isMissing(also) ? error : also;
+          }
         }
       })();
       if (!/^(?:\.{0,2}\/|file:)/.test(specifier) || packaged.has(context.parentURL ?? '')) packaged.add(found.url);
