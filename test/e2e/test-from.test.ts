@@ -85,7 +85,9 @@ test(
     expect(made).toMatchObject({ code: 0 });
     expect((await from(id)).said).toContain('exists already');
     await running.close();
-    const tested = () => corral(folder, ['test', `${id}.test.ts`]);
+    // Other runners, such as vitest, take *.test.ts; this one finds the file by itself.
+    expect((await readdir(folder)).filter((name) => /[.](?:test|spec)[.]/u.test(name))).toEqual([]);
+    const tested = () => corral(folder, ['test']);
     expect((await tested()).said).toMatch(/pass 1\b/u);
     const fixture = JSON.parse(await readFile(join(folder, `${id}.fixture.json`), 'utf8')) as { calls: unknown[] };
     expect(fixture.calls).toMatchObject([
@@ -121,7 +123,7 @@ test.each(["'none'", "['free.cedar']"])(
     });
     expect(fixture.outcome).toMatchObject({ output: null });
     // Its calls before it read private data are compared whole, the rest by name.
-    expect((await corral(folder, ['test', `${id}.test.ts`])).said).toMatch(/pass 1\b/u);
+    expect((await corral(folder, ['test', `${id}.ts`])).said).toMatch(/pass 1\b/u);
     const developer = await as('local', 'developer');
     await expect(developer.runFixture({ params: { run: id }, query: { private: 'include' } })).rejects.toMatchObject({
       code: 'CORRAL_FORBIDDEN',
@@ -141,7 +143,7 @@ test.each(["'none'", "['free.cedar']"])(
   'what a child read stays on the host in the test of its parent too, with policies %s',
   { timeout: 60_000 },
   async (policies) => {
-    const { deploy, admin } = await host(policies, 'somebody');
+    const { deploy, admin, from } = await host(policies, 'somebody');
     await deploy(FAMILY);
     const { run: parent } = await admin.submitRun({ body: { agent: 'buyer', input: { item: 'lamp' } } });
     await admin.showRun({ params: { run: parent }, query: { wait_ms: 20_000 } });
@@ -150,25 +152,48 @@ test.each(["'none'", "['free.cedar']"])(
       ['keeper', 'completed'],
       ['reader', 'completed'],
     ]);
+    // The test would have no answers for the children.
+    expect(await from(parent)).toMatchObject({
+      code: 2,
+      said: expect.stringMatching(/had a child, \w+ \(run_\w+\), that called \w+\.\w+.*test from run_/u),
+    });
     for (const one of [parent, ...items.map((item) => item.run)])
       expect(JSON.stringify(await admin.runFixture({ params: { run: one }, query: {} }))).not.toContain(CANARY);
   },
 );
+
+test('a run that a service answered becomes no test, since nothing would answer it there', { timeout: 60_000 }, async () => {
+  const { deploy, admin, from, folder } = await host(`'none'`, 'nobody');
+  await deploy(`import { defineAgent, defineService, handler } from '@corral/guest';
+import * as z from 'zod/mini';
+export const counter = defineService({ name: 'counter', state: z.number(), initial: 0,
+  on: { count: handler({ message: z.any(), reply: z.number() }, (turn: any) => ++turn.state) } });
+export default defineAgent({ name: 'buyer', purpose: 'buys', services: { counter }, uses: { counter: 'service:counter' },
+  run: ({ caps }: any) => caps.counter({ key: 'a', on: 'count', message: null }) });
+`);
+  const { run: id } = await admin.submitRun({ body: { agent: 'buyer', input: {} } });
+  expect(await admin.showRun({ params: { run: id }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+  const refused = await from(id);
+  expect(refused).toMatchObject({ code: 2, said: expect.stringMatching(/CORRAL_USAGE .*was answered by service:counter/u) });
+  expect(await readdir(folder)).not.toContain(`${id}.fixture.json`);
+});
 
 test('a host elsewhere names no file here and writes no line of the test', { timeout: 60_000 }, async () => {
   const folder = await shortFolder();
   await writeFile(join(folder, 'agent.ts'), AGENT);
   const outcome = { kind: 'completed', code: null, output: null, output_hidden: false };
   const fixture = { run: `run'+process.exit()+'`, agent: 'buyer', version: 'v', at: 0, input: null, tools: [], calls: [], outcome };
-  const elsewhere = createServer((_, answer) => answer.end(JSON.stringify({ ...fixture, private_to: [] })));
+  const elsewhere = createServer(({ url }, answer) =>
+    answer.end(JSON.stringify(url?.startsWith('/v1/runs?') === true ? { items: [], next: null } : { ...fixture, private_to: [] })),
+  );
   onTestFinished(() => void elsewhere.close());
   await new Promise<void>((ready) => elsewhere.listen(0, '127.0.0.1', ready));
   const { port } = elsewhere.address() as AddressInfo;
   const id = 'run_0123456789ab';
   const url = `http://127.0.0.1:${port}`;
   await corral(folder, ['test', 'from', id, '--agent', 'agent.ts', '--out', '.', '--url', url, '--token', 'x']);
-  expect(new Set(await readdir(folder))).toEqual(new Set(['agent.ts', `${id}.test.ts`, `${id}.fixture.json`]));
-  expect(await readFile(join(folder, `${id}.test.ts`), 'utf8')).not.toContain('process.exit');
+  expect(new Set(await readdir(folder))).toEqual(new Set(['agent.ts', `${id}.ts`, `${id}.fixture.json`]));
+  expect(await readFile(join(folder, `${id}.ts`), 'utf8')).not.toContain('process.exit');
 });
 
 test(

@@ -47,7 +47,7 @@ export function authorCommands(program: Command): void {
     .description('run the tests of agents (node:test, with @corral/testing)')
     .argument(
       '[files...]',
-      'test files; by default agents/tests/*.ts, or where there is no such folder every *.test.ts below this one that imports node:test',
+      'test files; by default agents/tests/*.ts, or where there is no such folder every *.test.ts and run_*.ts below this one that imports node:test',
     )
     .option('-w, --watch', 'run them again at every save')
     .addHelpText('after', `\nExample:\n  corral test agent.test.ts`)
@@ -68,12 +68,12 @@ export function authorCommands(program: Command): void {
 async function testsHere(): Promise<readonly string[]> {
   if (existsSync('agents/tests')) return ['agents/tests/*.ts'];
   const found: string[] = [];
-  for await (const file of glob('**/*.test.ts', { exclude: ['**/node_modules', '**/.*'] }))
+  for await (const file of glob(['**/*.test.ts', '**/run_*.ts'], { exclude: ['**/node_modules', '**/.*'] }))
     if (IMPORTS_RUNNER.test(await readFile(file, 'utf8'))) found.push(file);
   if (found.length > 0) return found.toSorted();
   throw new CorralError(
     'CORRAL_USAGE',
-    'There are no tests of agents here: no folder agents/tests, and no *.test.ts below this folder that imports node:test. Name the files, or go to the folder of the agent.',
+    'There are no tests of agents here: no folder agents/tests, and no *.test.ts or run_*.ts below this folder that imports node:test. Name the files, or go to the folder of the agent.',
   );
 }
 

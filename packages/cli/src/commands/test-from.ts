@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Client } from '@corral/protocol/api/client';
+import type { Fixture } from '@corral/protocol/api/fixtures';
 import { CorralError } from '@corral/protocol/errors';
 import { printable } from '@corral/protocol/printable';
 import type { RunId } from '@corral/protocol/ids';
@@ -33,12 +35,12 @@ Example:
     )
     .action(async (run: RunId, flags: Flags) => {
       await namedFile(flags.agent);
-      const fixture = await connect(flags).runFixture({
-        params: { run },
-        query: flags.withPrivate === true ? { private: 'include' } : {},
-      });
+      const client = connect(flags);
+      const fixture = await client.runFixture({ params: { run }, query: flags.withPrivate === true ? { private: 'include' } : {} });
+      await mustRepeat(client, run, fixture);
+      // Not *.test.ts: other runners take such files, and find nothing of theirs in them.
       // Files are named, and the test is written, by the id that was typed: the answer is data of another machine.
-      const [test, data] = [join(flags.out, `${run}.test.ts`), join(flags.out, `${run}.fixture.json`)];
+      const [test, data] = [join(flags.out, `${run}.ts`), join(flags.out, `${run}.fixture.json`)];
       for (const file of [test, data]) if (existsSync(file)) throw new CorralError('CORRAL_USAGE', `${file} exists already.`);
       await mkdir(flags.out, { recursive: true });
       const agent = relative(resolve(flags.out), resolve(flags.agent));
@@ -51,6 +53,32 @@ Example:
           : `\n${hidden} of ${fixture.calls.length} calls hold private data of ${printable(fixture.private_to.join(', '))}, which is left out.`;
       print(flags, { test, fixture: data, hidden }, () => `${test}\n${data}${left}`);
     });
+}
+
+/**
+ * The test has recorded answers for the run's own calls of tools alone.
+ * @throws CORRAL_USAGE if the run also had answers of a service, or of a child whose tools would have to answer again
+ */
+async function mustRepeat(client: Client, run: RunId, { calls }: Fixture): Promise<void> {
+  const service = calls.find(({ tool }) => tool.startsWith('service:'));
+  if (service !== undefined)
+    throw new CorralError(
+      'CORRAL_USAGE',
+      `${run} was answered by ${printable(service.tool)}, and a test has no service that would answer again. Write a test of the service by itself (\`send\` of agentUnderTest), and one of the agent from a run that does without it.`,
+    );
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page = await client.listRuns({ query: { parent: run, ...(cursor === undefined ? {} : { cursor }) } });
+    for (const child of page.items) {
+      const of = await client.runFixture({ params: { run: child.run } });
+      if (of.calls.length > 0)
+        throw new CorralError(
+          'CORRAL_USAGE',
+          `${run} had a child, ${printable(child.agent)} (${child.run}), that called ${printable(of.calls[0]?.tool ?? '')}, and the test would have no answers for it. Take the child’s run instead: \`corral test from ${child.run} --agent FILE\`; or write a test of the parent with fakes (agentUnderTest).`,
+        );
+      await mustRepeat(client, child.run, of);
+    }
+    cursor = page.next;
+  }
 }
 
 const testOf = (run: string, agent: string): string => `import { test } from 'node:test';
