@@ -210,6 +210,10 @@ describe('corral ps', () => {
     const moved = await corral('alias', 'hello', 'canary', latest.slice(0, 19));
     expect([moved.code, moved.out]).toEqual([0, `hello@canary  ${latest}\n`]);
     expect((await corral('alias', 'hello', 'canary', 'sha256:000000000000')).err).toContain('hello has no version sha256:000000000000');
+    for (const alias of ['latest', 'canary'])
+      expect(await corral('alias', 'hello', 'next', alias)).toMatchObject({ code: 0, out: `hello@next  ${latest}\n` });
+    const wrong = await corral('alias', 'hello', 'next', 'lastest');
+    expect(wrong).toMatchObject({ code: 3, err: expect.stringMatching(/hello has no version lastest, and no alias .*latest, .*canary/) });
   });
 
   test('shows again what changed, while it watches', async () => {

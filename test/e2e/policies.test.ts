@@ -138,9 +138,13 @@ test('policies are checked with file and line, and tried on cases', { timeout: 1
   await writeFile(join(here, 'own.cedar'), OWN.replace('args.amount', 'args.amuont'));
   const wrong = await corral('policy', 'check', 'own.cedar', '--config', 'corral.config.ts');
   expect([wrong.code, wrong.out]).toEqual([2, expect.stringMatching(/own\.cedar:3:\d+: error: .*amuont/)]);
+  // Without files: those of the configuration, wherever the command is given.
+  const named = await corral('policy', 'check');
+  expect([named.code, named.out]).toEqual([2, expect.stringMatching(/own\.cedar:3:\d+: error: .*amuont/)]);
   const config = await corral('config', 'check');
   expect([config.code, config.err]).toEqual([2, expect.stringMatching(/tenant local.*own\.cedar:3:\d+/s)]);
   await writeFile(join(here, 'own.cedar'), OWN);
+  expect((await corral('policy', 'check')).out).toContain('no problems');
   const action = 'tool:pay';
   const one = {
     name: 'a tiny payment is refused',

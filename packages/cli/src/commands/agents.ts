@@ -84,7 +84,7 @@ function aliasCommands(program: Command): void {
     .description('point an alias at a version')
     .argument('<agent>')
     .argument('<alias>')
-    .argument('<version>', 'sha256:…, or as much of its beginning as no other version has')
+    .argument('<version>', 'sha256:…, or as much of its beginning as no other version has; or another alias, such as latest: its version')
     .option('--tenant <name>', 'for hosts with several tenants')
     .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral alias hello prod sha256:3cf4…`)
@@ -114,17 +114,25 @@ function aliasCommands(program: Command): void {
 }
 
 /**
- * The digest that begins like this, as `corral agents` prints it.
- * @returns the text itself if it is a whole digest or none at all
+ * The version that a text names: by its digest, by the beginning of it, as `corral agents` prints it, or by an alias.
  * @throws CORRAL_VERSION_UNKNOWN, CORRAL_USAGE if several begin like this
  */
 async function wholeVersion(client: Client, agent: string, text: string, flags: Tenant): Promise<string> {
   const [, hex] = /^(?:sha256:)?([0-9a-f]{6,64})$/.exec(text) ?? [];
-  if (hex === undefined || hex.length === 64) return text;
-  const { history } = await client.showAgent({ params: { agent }, query: inTenant(flags) });
-  const found = [...new Set(history.map(({ version }) => version))].filter((version) => version.startsWith(`sha256:${hex}`));
+  if (hex?.length === 64) return `sha256:${hex}`;
+  const { history, aliases, latest } = await client.showAgent({ params: { agent }, query: inTenant(flags) });
+  const named = new Map([['latest', latest], ...aliases.map(({ alias, version }) => [alias, version] as const)]);
+  const alias = named.get(text);
+  if (alias !== undefined) return alias;
+  const found = [...new Set(history.map(({ version }) => version))].filter(
+    (version) => hex !== undefined && version.startsWith(`sha256:${hex}`),
+  );
   const [first, ...others] = found;
-  if (first === undefined) throw new CorralError('CORRAL_VERSION_UNKNOWN', `${agent} has no version ${text}.`);
+  if (first === undefined)
+    throw new CorralError(
+      'CORRAL_VERSION_UNKNOWN',
+      `${agent} has no version ${text}, and no alias of this name; its aliases are ${[...named.keys()].join(', ')}.`,
+    );
   if (others.length > 0) throw new CorralError('CORRAL_USAGE', `${text} begins several versions of ${agent}: ${found.join(', ')}.`);
   return first;
 }

@@ -41,8 +41,8 @@ export function policyCommands(program: Command): void {
 function trialCommands(policy: Command): void {
   ours(policy.command('check'))
     .description('check policies against the tools of a configuration: each fault with its file and line')
-    .argument('<files...>', FILES)
-    .option('--tenant <name>', 'tenant whose tools are used, if there are several')
+    .argument('[files...]', `${FILES}; by default those of the configuration`)
+    .option('--tenant <name>', 'tenant whose tools and policies are used, if there are several')
     .addHelpText('after', '\nExample:\n  corral policy check policies/*.cedar')
     .action(async (files: string[], flags: Flags) => {
       const { checkFiles } = await import('@corral/server/config/rehearsal');

@@ -51,6 +51,9 @@ export async function readPolicies(
   );
 }
 
+/** The files that hold the policies in force; none where grants alone decide. */
+export const filesOf = (said: Policies): readonly string[] => (said === 'none' ? [] : whole(said).files);
+
 /** @throws CORRAL_POLICY_INVALID, naming each fault with its file and line */
 export function loadPolicies(files: readonly PolicyFile[], tools: readonly Tool[], alarm?: PolicyAlarm): PolicyInForce {
   return PolicyInForce.load({

@@ -1,5 +1,6 @@
 /** `corral policy`: checks policies, tries them on cases, and compares them with recorded decisions, before they are in force. */
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { checkPolicies } from '@corral/policy/cedar/check';
 import { formatCases, PolicyCases, testPolicies, type CaseResult } from '@corral/policy/cedar/cases';
 import { formatComparison, PolicyShadow, type Comparison } from '@corral/policy/cedar/compare';
@@ -15,23 +16,33 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
 import { reevaluatePolicies } from '@corral/supervisor/offline/reevaluate';
 import { loadConfig, type LoadedConfig } from './load.ts';
-import { catalogOf, engine, loadPolicies, peopleOf, readPolicies } from './policies.ts';
+import { catalogOf, engine, filesOf, loadPolicies, peopleOf, readPolicies } from './policies.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** The tenant whose tools and policies are used. @throws CORRAL_USAGE */
-function tenantOf({ tenants }: LoadedConfig, tenant: string | undefined) {
-  const names = Object.keys(tenants);
-  const name = tenant ?? (names.length === 1 ? names[0] : names.find((one) => one === 'local'));
-  const found = name === undefined ? undefined : tenants[name];
-  if (found === undefined) throw new CorralError('CORRAL_USAGE', `Say which tenant, with --tenant: ${names.join(', ')}.`);
+function tenantOf(loaded: LoadedConfig, tenant: string | undefined) {
+  const found = loaded.tenants[nameOf(loaded, tenant)];
+  if (found === undefined)
+    throw new CorralError('CORRAL_USAGE', `Say which tenant, with --tenant: ${Object.keys(loaded.tenants).join(', ')}.`);
   return found;
 }
 
-/** People as the configuration names them, also where other policies than its own are evaluated. */
-const peopleIn = ({ config }: LoadedConfig, tenant: string) => peopleOf(config.tenants[tenant as TenantId]?.policies ?? config.policies);
+/** @returns '' if none is named and there is no default */
+function nameOf({ tenants }: LoadedConfig, tenant: string | undefined): string {
+  const names = Object.keys(tenants);
+  return tenant ?? (names.length === 1 ? names[0] : names.find((one) => one === 'local')) ?? '';
+}
 
-/** Every fault of the given files, checked against the tools of a configuration. */
+const policiesSaid = ({ config }: LoadedConfig, tenant: string) => config.tenants[tenant as TenantId]?.policies ?? config.policies;
+
+/** People as the configuration names them, also where other policies than its own are evaluated. */
+const peopleIn = (loaded: LoadedConfig, tenant: string) => peopleOf(policiesSaid(loaded, tenant));
+
+/**
+ * Every fault of the given files, or else of those that a configuration names for a tenant, checked against the configuration's tools.
+ * @throws CORRAL_USAGE if neither names a file
+ */
 export async function checkFiles(
   files: readonly string[],
   config: string | undefined,
@@ -39,7 +50,15 @@ export async function checkFiles(
   tenant?: string,
 ): Promise<{ readonly problems: readonly Problem[]; readonly policies: number; readonly text: string }> {
   const loaded = await loadConfig(config, env, { withoutPolicies: true });
-  const checked = checkPolicies(engine, catalogOf(tenantOf(loaded, tenant).tools), await readPolicies(files, process.cwd()));
+  const { tools } = tenantOf(loaded, tenant);
+  const own = filesOf(policiesSaid(loaded, nameOf(loaded, tenant)));
+  if (files.length === 0 && own.length === 0)
+    throw new CorralError('CORRAL_USAGE', 'The configuration names no policies; name policy files on the command line.');
+  const sources =
+    files.length > 0
+      ? await readPolicies(files, process.cwd())
+      : await readPolicies(own, loaded.file === undefined ? process.cwd() : dirname(loaded.file));
+  const checked = checkPolicies(engine, catalogOf(tools), sources);
   const { length } = checked.policies;
   const text =
     checked.problems.length === 0 ? `${length} ${length === 1 ? 'policy' : 'policies'}, no problems` : formatProblems(checked.problems);

@@ -14,7 +14,7 @@ export function scheduleRoutes({
       scheduler.nextOf(body.cron);
       // An input that no job would be taken with is refused now, and not at each scheduled time.
       const refusal = await submissions.inputRefusal({ tenant, agent: body.agent, input: body.input }, access.principal.id);
-      if (refusal !== undefined) throw new CorralError('CORRAL_SCHEDULE_INVALID', `${body.agent} refuses this input: ${refusal}`);
+      if (refusal !== undefined) throw new CorralError('CORRAL_INPUT_INVALID', `${body.agent} refuses this input: ${refusal}`);
       return db.durably(() => {
         const made = scheduler.make({ tenant, agent: body.agent, input: body.input, cron: body.cron }, access.principal.id);
         keep({ target: { schedule: made.schedule, agent: made.agent, cron: made.cron }, tenant });
