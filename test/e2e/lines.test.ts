@@ -86,11 +86,17 @@ test('a host’s verbs name the line of the author’s file', async () => {
   expect((await on('logs', run)).out).toMatch(/before Error: seen .*agent\.ts:5:19/);
 });
 
-test('dev tells an error once, and refers to it where the agent lets it pass', async () => {
+test('dev tells an error once, refers to it where the agent lets it pass, and says that it cuts a line', async () => {
   const made = await folder();
   const below = await temporary();
   await writeFile(join(below, 'there.txt'), 'x');
-  const { err } = await corral(['dev', await made.file('calls.ts', CALLS), '--read', below]);
+  const { err } = await corral([
+    'dev',
+    await made.file('calls.ts', CALLS.replace('await caps', "log('x'.repeat(300));\n    await caps").replace('{ caps }', '{ caps, log }')),
+    '--read',
+    below,
+  ]);
+  expect(err).toMatch(/log info {2}x+… \(\d+ characters\)/);
   expect(err.split('not-there.txt does not exist.').length - 1).toBe(2);
   expect(err).toMatch(/← 2 {2}CORRAL_TOOL_FAILED: not-there\.txt does not exist\.\n.*finish with an error: as above\n/);
 });

@@ -230,6 +230,12 @@ describe('a crank', () => {
     expect(fault(() => crank(busy, start()))).toMatchObject({ fault: 'too_many' });
   });
 
+  test('a line of the log that is too long ends by saying how long it was', () => {
+    const one = session(`log('x'.repeat(9000))`);
+    expect(crank(one, start())[0]).toMatchObject({ kind: 'log', text: `${'x'.repeat(8192)}… (9000 characters)` });
+    one.dispose();
+  });
+
   test('is not fooled by an error that looks like one of the host’s', () => {
     const one = session(`Promise.reject(new Error('Script execution timed out.'));`);
     expect(fault(() => crank(one, start()))).toMatchObject({ fault: 'rejected' });
