@@ -87,7 +87,11 @@ async function install() {
   const have = packagesOf(inRoot('node_modules/.package-lock.json'));
   const missing = Object.entries(wanted).some(
     ([path, { version, optional, link }]) =>
-      path !== '' && path.startsWith('node_modules/') && !link && !optional && have[path]?.version !== version,
+      path.startsWith('node_modules/') &&
+      !link &&
+      // What is for other platforms is not there.
+      (!optional || have[path] !== undefined) &&
+      have[path]?.version !== version,
   );
   if (!missing && platformNode() !== undefined) {
     link(wanted);

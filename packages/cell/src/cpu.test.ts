@@ -30,7 +30,8 @@ test('a frame that computes is told to have used no more than it took', () => {
   for (const ms of [1, 30, 1, 1, 60]) {
     const began = performance.now();
     const used = frame(time, () => void busy(ms));
-    expect(used).toBeGreaterThan(0);
+    // Where others had the core meanwhile, the frames before may count for more than they used, and this one for less.
+    expect(used).toBeGreaterThanOrEqual(0);
     expect(used).toBeLessThanOrEqual(Math.ceil((performance.now() - began) * 1000));
   }
 });
