@@ -1,5 +1,5 @@
 /** `corral` as an operator and an author meet it: real processes, real signals. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -124,19 +124,27 @@ describe('corral up', () => {
 });
 
 describe('a developer’s first hour', () => {
-  test('init gives an agent whose test passes, and dev shows what it does', { timeout: 120_000 }, async () => {
+  test('init gives an agent whose test passes, and dev shows what it does', { timeout: 240_000 }, async () => {
     const folder = await shortFolder();
     const made = await start(['init', 'first'], folder).said;
     expect(made.code).toBe(0);
     const home = join(folder, 'first');
     const tested = await start(['test'], home).said;
     expect(tested.code).toBe(0);
-    expect(tested.out).toMatch(/pass 1/);
+    expect(tested.out).toMatch(/pass 2/);
     const dev = ['dev', 'agents/buyer.ts', '--config', 'corral.config.ts', '--input', '@agents/order.json', '--real'];
     const { code, out, err } = await start(dev, home).said;
     expect([code, JSON.parse(out)]).toEqual([0, { order: expect.stringMatching(/^order run_/) as string, amount: 80 }]);
     expect(err).toContain('shop.price {"item":"lamp"}');
     expect((await start(['init', 'first'], folder).said).code).toBe(2);
+    // A tool that corral-env.d.ts does not name is an error of types.
+    const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
+    const types = () => spawnSync(process.execPath, [tsc, '-p', 'agents'], { cwd: home, encoding: 'utf8' });
+    expect(types()).toMatchObject({ status: 0, stdout: '' });
+    const buyer = await readFile(join(home, 'agents/buyer.ts'), 'utf8');
+    await writeFile(join(home, 'agents/buyer.ts'), buyer.replace("'tool:shop.order'", "'tool:shop.ordr'"));
+    expect(types().stdout).toMatch(/buyer\.ts\(\d+,\d+\): error .*"tool:shop\.ordr"' is not assignable.*"tool:shop\.order"/u);
+    await writeFile(join(home, 'agents/buyer.ts'), buyer);
     // Beside the configuration, wherever it is called from: init wrote the same.
 
     const typed = await start(['types', '--config', 'first/corral.config.ts'], folder).said;

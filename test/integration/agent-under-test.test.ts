@@ -127,3 +127,22 @@ test('a service keeps its state between messages; its calls and logs are those o
   expect(await service.send('add', { n: 3 }, 'other')).toMatchObject({ output: 3 });
   await expect(service.send('add', { n: 10 })).rejects.toThrow('too much');
 });
+
+test(
+  'a fake that is missing or has a wrong name is named with those that are given, at the line of the test',
+  { timeout: 60_000 },
+  async () => {
+    const missing = await under(PAYER, { 'bank.pya': () => 1, 'shop.price': () => 2 }).catch((error: unknown) => error as Error);
+    expect(missing).toMatchObject({
+      code: 'CORRAL_CAP_UNKNOWN',
+      message: 'payer uses pay as tool:bank.pay, and the test gives no fake of it. It gives bank.pya, shop.price. Did you mean bank.pya?',
+      hint: expect.not.stringContaining('corral types') as string,
+    });
+    expect((missing as Error).stack).toMatch(/agent-under-test\.test\.ts/u);
+    expect((missing as Error).stack).not.toMatch(/supervisor|admission/u);
+    await expect(under(PAYER, { 'bank.pya': () => 1 }, {}, CONFIG)).rejects.toMatchObject({
+      code: 'CORRAL_USAGE',
+      message: 'The test fakes bank.pya, and its configuration has no such tool. Did you mean bank.pay?',
+    });
+  },
+);

@@ -25,23 +25,36 @@ export default defineAgent({
 });
 `;
 
-const TEST = `import assert from 'node:assert/strict';
+const testOf = (config: string) => `import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { agentUnderTest } from '@corral/testing';
+import { agentUnderTest, type Rules } from '@corral/testing';
 
-// The agent runs in a real isolate. The tools are fakes, so nothing is ordered.
-test('it orders at the price of today', async (t) => {
-  const agent = await agentUnderTest(new URL('../buyer.ts', import.meta.url), {
-    'shop.price': () => ({ each: 40 }),
-    'shop.order': () => ({ order: 'A-1' }),
-  });
-  t.after(() => agent.close());
+// The agent runs in a real isolate, under the policies of the configuration. The tools are fakes, so nothing is ordered.
+const buyer = (rules: Rules = {}) =>
+  agentUnderTest(
+    new URL('../buyer.ts', import.meta.url),
+    { 'shop.price': () => ({ each: 40 }), 'shop.order': () => ({ order: 'A-1' }) },
+    { config: new URL('../../${config}', import.meta.url), ...rules },
+  );
+
+test('it orders at the price of today', async () => {
+  const agent = await buyer();
   const { output, calls } = await agent.run({ item: 'lamp', pieces: 2 });
   assert.deepEqual(output, { order: 'A-1', amount: 80 });
   assert.deepEqual(
     calls.map(({ tool }) => tool),
     ['shop.price', 'shop.order'],
   );
+});
+
+test('an order of more than 100 waits for a person', async () => {
+  const agent = await buyer({ approve: ({ rules }) => rules.includes('large-orders') });
+  const { output, asked } = await agent.run({ item: 'lamp', pieces: 3 });
+  assert.deepEqual(
+    asked.map(({ tool, verdict }) => [tool, verdict]),
+    [['shop.order', 'approve']],
+  );
+  assert.deepEqual(output, { order: 'A-1', amount: 120 });
 });
 `;
 
@@ -90,6 +103,9 @@ const TYPES = `// Written by \`corral types\`; write it again when the host's to
 import '@corral/guest';
 
 declare module '@corral/guest' {
+  interface Declared {
+    readonly tools: true;
+  }
   interface Tools {
     /** The price of one piece. */
     "shop.price": { input: { "item": string }; output: { "each": number } };
@@ -122,7 +138,7 @@ export function filesOf({ config }: Names): Readonly<Record<string, string>> {
     'agents/corral-env.d.ts': TYPES,
     // An agent has no process and no fetch, so its files are checked without the types of Node and of browsers.
     'agents/tsconfig.json': json({ compilerOptions: { ...STRICT, types: ['@corral/guest/globals'] }, include: ['*.ts'] }),
-    'agents/tests/buyer.ts': TEST,
+    'agents/tests/buyer.ts': testOf(config),
     'agents/tests/tsconfig.json': json({
       compilerOptions: { ...STRICT, types: ['node'] },
       include: ['*.ts', `../../${config}`],

@@ -10,7 +10,7 @@ import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/mod
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { SkippingClock } from './clock.ts';
-import type { Fakes, TestedCall } from './fakes.ts';
+import { inTestsWords, type Fakes, type TestedCall } from './fakes.ts';
 import { testHost, type Answered, type Rules, type TestHost } from './host.ts';
 
 export interface TestedRun {
@@ -82,6 +82,8 @@ export function agentUnderTest(file: string | URL, tools: Fakes = {}, rules: Rul
 
 /** As `agentUnderTest`, by a clock of the caller. */
 export async function underTest(file: string | URL, tools: Fakes, rules: Rules, clock?: SkippingClock): Promise<AgentUnderTest> {
+  const where = { stack: '' };
+  Error.captureStackTrace(where, agentUnderTest);
   // The bundler is a process of its own, which works while the host starts.
   const bundling = bundleAgent(pathOf(file));
   bundling.catch(() => undefined);
@@ -108,7 +110,7 @@ export async function underTest(file: string | URL, tools: Fakes, rules: Rules, 
     };
   } catch (error) {
     await host.close();
-    throw error;
+    throw inTestsWords(error, tools, rules.config !== undefined, where.stack.replace(/^Error\n/u, ''));
   }
 }
 

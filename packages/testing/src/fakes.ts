@@ -1,5 +1,7 @@
 /** Fakes in the places of tools: those of a configuration keep their schemas and annotations, others have what the test says. */
 import * as z from 'zod';
+import { CorralError } from '@corral/protocol/errors';
+import { didYouMean } from '@corral/protocol/nearest';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import type { Tool, ToolAnnotations, ToolResult } from '@corral/protocol/ports/tool';
 
@@ -32,8 +34,20 @@ const MEEK: ToolAnnotations = {
   returns: 'trusted',
 };
 
-/** The tools of a test. None of a configuration is run: one without a fake fails its calls. */
-export function faked(tools: readonly Tool[], fakes: Fakes, tell: (call: TestedCall) => void): Tool[] {
+/** Tools that a host has by its flags and not by its configuration. */
+const OF_FLAGS: ReadonlySet<string> = new Set(['fs.read', 'fs.list', 'fs.write']);
+
+/**
+ * The tools of a test. None of a configuration is run: one without a fake fails its calls.
+ * @param configured whether a configuration says which tools there are; else a fake may have any name
+ * @throws CORRAL_USAGE for a fake of a tool that the configuration does not have
+ */
+export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean, tell: (call: TestedCall) => void): Tool[] {
+  const offered = tools.map(({ name }) => name);
+  for (const name of Object.keys(fakes)) {
+    if (!configured || offered.includes(name) || OF_FLAGS.has(name)) continue;
+    throw new CorralError('CORRAL_USAGE', `The test fakes ${name}, and its configuration has no such tool.${didYouMean(name, offered)}`);
+  }
   const known = tools.map((tool) => {
     const fake = fakes[tool.name];
     if (fake === undefined) return { ...tool, invoke: () => Promise.resolve(missing(tool.name, fakes)) };
@@ -48,9 +62,34 @@ export function faked(tools: readonly Tool[], fakes: Fakes, tell: (call: TestedC
 const wholeOf = (fake: Fake | FakeTool): FakeTool => (typeof fake === 'function' ? { run: fake } : fake);
 
 function missing(name: string, fakes: Fakes): ToolResult {
+  return { kind: 'failed', message: `The test gives no fake of ${name}. ${givenText(fakes)}` };
+}
+
+function givenText(fakes: Fakes): string {
   const given = Object.keys(fakes);
-  const which = given.length === 0 ? 'It gives none' : `It gives ${given.join(', ')}`;
-  return { kind: 'failed', message: `The test gives no fake of ${name}. ${which}.` };
+  return given.length === 0 ? 'It gives none.' : `It gives ${given.join(', ')}.`;
+}
+
+/** The agent uses a tool that the test does not have. */
+class NoFake extends CorralError {
+  override readonly hint = 'Give a fake for each tool in `uses` of the agent, or a configuration that has the tools.';
+}
+
+/**
+ * Says to the author of a test why a deployment was refused.
+ * @param refused by the host, which names the agent, the alias and the tool
+ * @param where frames of the test
+ */
+export function inTestsWords(refused: unknown, fakes: Fakes, configured: boolean, where: string): unknown {
+  if (!(refused instanceof CorralError) || refused.code !== 'CORRAL_CAP_UNKNOWN') return refused;
+  const [, uses, tool] = /^(\S+ uses \S+ as tool:(\S+)), which/u.exec(refused.message) ?? [];
+  if (uses === undefined || tool === undefined) return refused;
+  const why = configured
+    ? `and neither the configuration nor the test has such a tool.${didYouMean(tool, Object.keys(fakes))}`
+    : `and the test gives no fake of it. ${givenText(fakes)}${didYouMean(tool, Object.keys(fakes))}`;
+  const error = new NoFake(refused.code, `${uses}, ${why}`);
+  error.stack = `${error.name}: ${error.message}\n${where}`;
+  return error;
 }
 
 function toolOf(name: string, fake: FakeTool, tell: (call: TestedCall) => void): Tool {

@@ -66,7 +66,7 @@ export async function testHost(
   const { approve } = rules;
   let calls: TestedCall[] = [];
   let asked: Answered[] = [];
-  const loaded = await loadedBy(rules, path, (tools) => faked(tools, fakes, (call) => calls.push(call)));
+  const loaded = await loadedBy(rules, path, (tools) => faked(tools, fakes, path !== undefined, (call) => calls.push(call)));
   const folder = await mkdtemp(join(tmpdir(), 'corral-testing-'));
   const names = Object.keys(loaded.tenants);
   const tenant = (rules.tenant ?? (names.length === 1 ? names[0] : 'local')) as TenantId;

@@ -155,7 +155,7 @@ function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] 
     return `    ${JSON.stringify(service)}: { ${each.join('; ')} };`;
   });
   const also = handlers.length === 0 ? '' : `  interface Services {\n${handlers.join('\n')}\n  }\n`;
-  return `// Written by \`corral types\`; write it again when the host's tools change.\nimport '@corral/guest';\n\ndeclare module '@corral/guest' {\n  interface Tools {\n${rows.join('\n')}\n  }\n${also}}\n`;
+  return `// Written by \`corral types\`; write it again when the host's tools change.\nimport '@corral/guest';\n\ndeclare module '@corral/guest' {\n  interface Declared {\n    readonly tools: true;\n  }\n  interface Tools {\n${rows.join('\n')}\n  }\n${also}}\n`;
 }
 
 /** Converts a JSON Schema to a type, as far as tools use it; a schema that no type expresses becomes `unknown`. */

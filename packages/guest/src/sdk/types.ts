@@ -202,6 +202,15 @@ export interface Notice {
   readonly text: string;
 }
 
+/**
+ * `corral types` declares `tools: true` here: then `Tools` names all tools that there are, and `uses` takes no other. Without such a
+ * declaration a tool that `Tools` does not name may be used, and its calls are not typed.
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- members are added by declaration merging
+export interface Declared {}
+
+type ToolRequest = Declared extends { readonly tools: true } ? `tool:${Extract<keyof Tools, string>}` : `tool:${string}`;
+
 type CapabilityFor<Request> = Request extends 'mailbox'
   ? Mailbox
   : Request extends `tool:${infer Name}`
@@ -215,7 +224,7 @@ type CapabilityFor<Request> = Request extends 'mailbox'
         : // oxlint-disable-next-line typescript/no-explicit-any -- a service without a declaration
           Capability<{ key: string; on: string; message?: any }, any>
       : never;
-export type Uses = Readonly<Record<string, `tool:${string}` | `service:${string}` | 'mailbox'>>;
+export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
 /**

@@ -130,3 +130,15 @@ describe('a comparison that is made later', () => {
     expect(policy.decide(small).decision).toBe('deny');
   });
 });
+
+test('policies of which none permits anything are warned about, also where there is none at all', () => {
+  const denied = {
+    severity: 'warning',
+    file: 'p.cedar',
+    line: 1,
+    message: expect.stringContaining('every call, message and child run is denied') as string,
+  };
+  expect(warnings('forbid (principal, action, resource is Tool) when { context.flow.untrusted_input };')).toMatchObject([denied]);
+  expect(warnings('// nothing yet')).toMatchObject([denied]);
+  expect(warnings(PERMIT)).toEqual([]);
+});

@@ -21,6 +21,7 @@ export function checkPolicies(engine: CedarEngine, catalog: Catalog, sources: re
     ...typeProblems(engine, catalog, policies),
     ...policies.flatMap((policy) => [...unknownNames(catalog, policy), ...askedInVain(policy)]),
   ];
+  all.push(...permitsNothing(sources, policies, all));
   const order = new Map(sources.map(({ file }, i) => [file, i]));
   const distinct = [...new Map(all.map((one) => [`${one.file}:${one.line}:${one.column}:${one.message}`, one])).values()];
   distinct.sort((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || a.line - b.line || a.column - b.column);
@@ -125,6 +126,25 @@ function askedInVain({ id, effect, consequence, json, source }: LoadedPolicy): P
       policy: id,
       message: 'Nobody is asked about messages and child runs: where this matches one, it is refused.',
       hint: 'If calls alone are meant, write action in Action::"call".',
+    },
+  ];
+}
+
+/** Policies of which none permits deny everything, which is hardly ever meant. A fault may hide the permit, so faults come first. */
+function permitsNothing(sources: readonly PolicySource[], policies: readonly LoadedPolicy[], problems: readonly Problem[]): Problem[] {
+  const [first] = sources;
+  if (first === undefined || policies.some(({ effect }) => effect === 'permit')) return [];
+  if (problems.some(({ severity }) => severity === 'error')) return [];
+  return [
+    {
+      severity: 'warning',
+      kind: 'never_applies',
+      file: first.file,
+      line: 1,
+      column: 1,
+      policy: undefined,
+      message: 'No policy permits anything, so every call, message and child run is denied.',
+      hint: 'Add a permit, such as permit (principal, action, resource); a forbid is stronger than any permit.',
     },
   ];
 }

@@ -25,7 +25,7 @@ import type { Digest } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
 import type { BackupFile, BackupManifest } from '@corral/protocol/ports/evidence';
 import { syncFolder, writeDurably } from '../core/keys.ts';
-import { explain } from './open.ts';
+import { explain, IGNORING } from './open.ts';
 
 /** The store of runs. */
 const RUNS = 'corral.db';
@@ -201,8 +201,9 @@ const digestOf = (body: Omit<BackupManifest, 'digest'>): Digest => `sha256:${has
 function emptyFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const names = readdirSync(folder);
-  if (!names.every((name) => HALF.test(name))) throw new CorralError('CORRAL_FOLDER_NOT_EMPTY', `The folder ${folder} is not empty.`);
-  for (const name of names) rmSync(join(folder, name), { force: true });
+  if (!names.every((name) => HALF.test(name) || name === IGNORING))
+    throw new CorralError('CORRAL_FOLDER_NOT_EMPTY', `The folder ${folder} is not empty.`);
+  for (const name of names) if (name !== IGNORING) rmSync(join(folder, name), { force: true });
 }
 
 /** Syncs a file to the disk, and gives its digest and size. */

@@ -1,6 +1,6 @@
 /** Opens the database of a data folder, with an explanation if that fails. */
-import { mkdirSync, statfsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
@@ -32,6 +32,24 @@ export interface OpenDatabase {
   readonly lock: DatabaseSync;
 }
 
+/** The file by which Git ignores a data folder. */
+export const IGNORING = '.gitignore';
+/** The data folder of hosts for which none is named. */
+const DEFAULT_NAME = '.corral';
+
+/**
+ * Keeps the keys and the journals of a data folder within a repository out of Git. A folder in which there are other files may be the
+ * repository itself, so nothing is written there.
+ */
+function hide(folder: string): void {
+  try {
+    if (basename(resolve(folder)) === DEFAULT_NAME || readdirSync(folder).length === 0)
+      writeFileSync(join(folder, IGNORING), '*\n', { flag: 'wx' });
+  } catch {
+    // It is there, or the disk is full, on which a host must start as well.
+  }
+}
+
 /**
  * Opens for writing. The lock is a second, empty database in an exclusive transaction: the operating system releases it when the
  * process ends, in whatever way.
@@ -41,6 +59,7 @@ export interface OpenDatabase {
 export function openForWriting(folder: string, options: StoreOptions): OpenDatabase {
   return explained(folder, () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    hide(folder);
     // A host must be able to start on a full disk, so that the runs that filled it can be stopped.
     const { bavail, bsize } = statfsSync(folder);
     if (bavail * bsize < OPENING_BYTES) freeReserve(folder);
