@@ -3,7 +3,7 @@
  * contain compiled JavaScript and declarations; the workspace itself goes on running its sources.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Metafile } from 'esbuild';
@@ -59,6 +59,7 @@ const MAKERS: Readonly<Record<string, (to: string, published: Published) => Prom
     const named = declarations(entries, to);
     const built = [...librariesOf('packages/cell'), ...librariesOf('sandbox-images/base')];
     writeFileSync(join(to, 'LICENSES.txt'), licencesOf(metafiles, built));
+    for (const page of PAGES) cpSync(inRoot(page), join(to, page), { recursive: true });
     return {
       bin: { corral: './bin/corral.mjs' },
       exports: {
@@ -71,7 +72,7 @@ const MAKERS: Readonly<Record<string, (to: string, published: Published) => Prom
       dependencies: imported(metafiles, ['isolated-vm', 'spdx-expression-parse', 'zod', ...named]),
       peerDependencies: { '@corral/node': version },
       peerDependenciesMeta: { '@corral/node': { optional: true } },
-      files: ['bin', 'dist', 'examples', 'LICENSES.txt'],
+      files: ['bin', 'dist', 'docs', 'examples', 'LICENSES.txt'],
     };
   },
 
@@ -134,9 +135,19 @@ async function make(published: Published): Promise<string> {
   if (maker === undefined) throw new Error(`${published.folder} has no row in scripts/pack.ts.`);
   writeFileSync(join(to, 'package.json'), `${JSON.stringify(manifest(of, published, await maker(to, published)), null, 2)}\n`);
   copyFileSync(inRoot('LICENSE'), join(to, 'LICENSE'));
-  copyFileSync(inRoot(`${published.folder}/README.md`), join(to, 'README.md'));
+  writeFileSync(join(to, 'README.md'), readmeOf(published.folder));
   return to;
 }
+
+/** What those who install a package read: a page of its own where there is one, else the README without its part for contributors. */
+function readmeOf(folder: string): string {
+  const own = inRoot(`${folder}/README.pack.md`);
+  const text = readFileSync(existsSync(own) ? own : inRoot(`${folder}/README.md`), 'utf8');
+  return `${(text.split('\n## In this repository\n', 1)[0] ?? '').trimEnd()}\n`;
+}
+
+/** Pages for those who write agents and configurations, in the folders to which their links lead. */
+const PAGES = ['docs/reference/authors.md', 'docs/reference/config.md', 'docs/reference/cli.md', 'docs/bus.md', 'docs/guides'];
 
 for (const built of ['packages/cell/dist/main.js', 'sandbox-images/base/dist/image.json'])
   if (!existsSync(inRoot(built))) throw new Error(`There is no ${built}; run npm run build.`);

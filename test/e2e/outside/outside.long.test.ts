@@ -102,6 +102,13 @@ describe('the tarballs', () => {
       const files = filesOf(await readFile(join(packs, 'tarballs', file)));
       const names = [...files.keys()].map((name) => name.replace('package/', ''));
       expect(names).toEqual(expect.arrayContaining(['package.json', 'LICENSE', 'README.md']));
+      // It is for those who install the package.
+      const readme = String(files.get('package/README.md'));
+      expect(readme).not.toMatch(/In this repository|Reading order|\bsrc\//u);
+      if (names.includes('bin/corral.mjs')) {
+        expect(names).toEqual(expect.arrayContaining(['docs/reference/authors.md', 'docs/reference/config.md', 'docs/guides/service.md']));
+        for (const [, page = ''] of readme.matchAll(/\]\((docs\/[^)]+\.md)\)/gu)) expect(names).toContain(page);
+      }
       expect(names.filter((name) => /\.test\.|fixtures|tsconfig|turbo\.json/.test(name))).toEqual([]);
       // A host or a demo that was run among the examples leaves such files.
       expect(names.filter((name) => /(?:^|\/)(?:\.|corral-report)|\.log$|keys\.json/.test(name))).toEqual([]);
