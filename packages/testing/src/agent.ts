@@ -11,7 +11,8 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { SkippingClock } from './clock.ts';
 import { inTestsWords, type Fakes, type TestedCall } from './fakes.ts';
-import { testHost, type Answered, type Rules, type TestHost } from './host.ts';
+import { testHost, type TestHost } from './host.ts';
+import type { Answered, Rules } from './rules.ts';
 
 export interface TestedRun {
   readonly outcome: Outcome;

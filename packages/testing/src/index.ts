@@ -3,5 +3,5 @@
  */
 export { AgentFailed, agentUnderTest, type AgentUnderTest, type RunOptions, type TestedRun } from './agent.ts';
 export type { Fake, FakeTool, Fakes, TestedCall } from './fakes.ts';
-export type { Answered, Asked, Rules } from './host.ts';
+export type { Answered, Asked, Rules } from './rules.ts';
 export { Differs, repeats } from './repeats.ts';

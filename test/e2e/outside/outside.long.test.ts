@@ -267,6 +267,17 @@ export async function ended(url: string, token: string): Promise<string[]> {
   },
 );
 
+test('a repository with @types/node 20 checks the types of all packages, declarations included', { timeout: 300_000 }, async () => {
+  const at = await Elsewhere.make(registry.url);
+  const packages = ['corral', '@corral/guest', '@corral/testing', '@corral/client', 'zod', '@types/node@20', 'typescript@~5.9.0'];
+  await at.ok('npm', 'init', '-y');
+  await at.ok('npm', 'install', ...packages);
+  const entries = ['corral/config', '@corral/guest', '@corral/testing', '@corral/client', '@corral/client/node'];
+  await writeFile(join(at.folder, 'all.mts'), entries.map((name, i) => `export * as each${i} from '${name}';\n`).join(''));
+  const strict = ['--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--strict', '--skipLibCheck', 'false', '--noEmit'];
+  await at.ok('npx', 'tsc', ...strict, 'all.mts');
+});
+
 test('a Node that is too old is told so in one sentence, with what to do', { timeout: 300_000 }, async () => {
   const at = await Elsewhere.make();
   await cp(join(packs, 'packages/corral/bin'), join(at.folder, 'bin'), { recursive: true });
