@@ -1,7 +1,7 @@
 /** People write to services: over HTTP and from the command line, under their own names. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { corral } from '../command.ts';
 import { front } from '../front.ts';
 import { agentFile } from '../agents/file.ts';
@@ -57,6 +57,45 @@ test('the same message is sent once, an instance is listed with its key, and tak
     new Set(['a', 'b', 'c', 'd'].map((key) => `claims ${key} active message`)),
   );
   expect(items).toHaveLength(4);
+});
+
+test('an instance of an older version that lacks a handler says so, with what to do, until it is moved', async () => {
+  const { admin, data, deploy, host } = await front();
+  const desk = (handlers: string) =>
+    `import { defineAgent, defineService, handler } from '@corral/guest'; import * as z from 'zod/mini';
+     export default defineAgent({ name: 'desk', services: { claims: defineService({ name: 'claims', on: { ${handlers} } }) }, run: () => 1 });`;
+  const on = (name: string) => `${name}: handler({ message: z.any(), reply: z.any() }, () => '${name}')`;
+  const send = (key: string, handler: string) =>
+    admin.sendToService({ params: { service: 'claims', key, handler }, query: {}, body: {}, headers: {} });
+  await deploy(desk(on('claim')));
+  await send('old', 'claim');
+  const newer = desk(`${on('claim')}, ${on('pay')}`);
+  await deploy(newer);
+  expect((await send('new', 'pay')).outcome).toMatchObject({ kind: 'completed', output: 'pay' });
+  expect((await send('old', 'claim')).outcome).toMatchObject({ kind: 'completed' });
+  const { items } = await admin.listRuns({ query: { live: 'true' } });
+  const { run = '' } = items.find(({ key }) => key === 'old') ?? {};
+  await expect(send('old', 'pay')).rejects.toMatchObject({
+    code: 'CORRAL_REQUEST_INVALID',
+    message: expect.stringContaining(`(${run}) is at an older one`),
+  });
+  await expect(send('old', 'pay')).rejects.toThrow(`corral upgrade ${run} FILE`);
+  const file = join(data, '..', 'desk.ts');
+  const upgrade = () => corral(['upgrade', run, file, '--data', data]);
+  await writeFile(file, newer);
+  onTestFinished(() => rm(file, { force: true }));
+  // It needs the folder for itself, and says how.
+  expect((await upgrade()).err).toMatch(/CORRAL_DATA_LOCKED[^]*Stop the host on this data folder first/);
+  await host.close();
+  expect((await upgrade()).code).toBe(0);
+  const again = await front({ data });
+  const moved = await again.admin.sendToService({
+    params: { service: 'claims', key: 'old', handler: 'pay' },
+    query: {},
+    body: {},
+    headers: {},
+  });
+  expect(moved.outcome).toMatchObject({ kind: 'completed', output: 'pay' });
 });
 
 test('services that are deployed have types for who writes agents', async () => {

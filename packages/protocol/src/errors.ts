@@ -209,7 +209,10 @@ export const ERRORS = {
 
   // The host
   CORRAL_POLICY_INVALID: { audience: 'operator', hint: 'Run `corral policy check`; it names each fault with its file and line.' },
-  CORRAL_DATA_LOCKED: { audience: 'operator', hint: 'Stop the other Corral on this data folder, or choose another folder with --data.' },
+  CORRAL_DATA_LOCKED: {
+    audience: 'operator',
+    hint: 'Stop the host on this data folder first and start it again afterwards, or choose another folder with --data.',
+  },
   CORRAL_DATA_UNUSABLE: { audience: 'operator', hint: 'Give --data a folder that this user may write to.' },
   CORRAL_DATA_CORRUPT: { audience: 'operator', hint: 'Restore the folder from a backup; keep the damaged one for analysis.' },
   CORRAL_KEYS_MISSING: {

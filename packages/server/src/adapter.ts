@@ -47,7 +47,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       const [manifests] = await supervisor.describe([describing], tenant);
       return supervisor.deploy(tenant, source, manifests, source_map);
     },
-    sender: (tenant, service, handler) => supervisor.sender(tenant, service, handler),
+    sender: (...of) => supervisor.sender(...of),
     services: (tenant) => supervisor.services.offered(tenant),
     inputRefusal: (job) => supervisor.inputRefusal(job),
     async submit(job) {

@@ -51,9 +51,9 @@ export interface HostPort {
   deploy(tenant: TenantId, source: string, describing: string, source_map: string | undefined): Promise<readonly AgentVersion[]>;
   /**
    * The agent that writes to a service on behalf of people.
-   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID if there is no such service or it has no such handler
+   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID if there is no such service, or it or its instance for this key has no such handler
    */
-  sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion>;
+  sender(tenant: TenantId, service: AgentName, handler: string, key: string): Promise<AgentVersion>;
   /** Services that a tenant's agents and people can write to, by the names that capabilities use. */
   services(tenant: TenantId): readonly string[];
   /**

@@ -1,12 +1,14 @@
 /** The tools and services that agents of a tenant can be granted, and the deployment of bundles, which define the services. */
-import type { AgentName, TenantId } from '@corral/protocol/ids';
+import { CorralError } from '@corral/protocol/errors';
+import type { AgentName, Digest, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { checkBundle, versionsOf } from './admission.ts';
 import { LoadedBundle, type Bundles } from './bundles.ts';
 import { senderOf } from './sender.ts';
-import type { Services } from './services.ts';
+import { instanceId, type Services } from './services.ts';
+import { contextOf } from '../offline/context.ts';
 import type { TenantOptions, Tenants } from '../tenants.ts';
 
 export interface OffersOptions {
@@ -54,12 +56,38 @@ export class Offers {
 
   /**
    * The agent that writes to a service for a person. It is deployed like any other agent, so its runs leave the same evidence.
+   * @param key of the instance that is written to
    * @throws CORRAL_AGENT_UNKNOWN, CORRAL_REQUEST_INVALID
    */
-  async sender(tenant: TenantId, service: AgentName, handler: string): Promise<AgentVersion> {
+  async sender(tenant: TenantId, service: AgentName, handler: string, key?: string): Promise<AgentVersion> {
     this.#options.services.mustHave(tenant, service, handler);
+    if (key !== undefined) await this.#mustKnow(tenant, service, handler, key);
     const { source, manifest } = senderOf(service);
     const [version] = await this.deploy(tenant, source, [manifest]);
     return version as AgentVersion;
+  }
+
+  /**
+   * A service that is deployed again is that of new instances; those that exist stay on their version.
+   * @throws CORRAL_REQUEST_INVALID if an instance exists whose version lacks the handler
+   */
+  async #mustKnow(tenant: TenantId, service: AgentName, handler: string, key: string): Promise<void> {
+    const { store } = this.#options;
+    const run = await store.instance(instanceId(tenant, service, key));
+    const stored = run === undefined ? undefined : await store.run(run);
+    if (stored === undefined || stored.status.lifecycle === 'ended') return;
+    const { id, version } = stored.record;
+    const lacks = async (one: string) => {
+      const on = (await store.version(one as Digest))?.manifest.service?.on;
+      return on !== undefined && !Object.hasOwn(on, handler);
+    };
+    if (!(await lacks(version))) return;
+    const moved = (await contextOf(store, id, Number.POSITIVE_INFINITY)).findLast((change) => change.kind === 'version');
+    const now = moved?.kind === 'version' ? moved.to : version;
+    if (!(await lacks(now))) return;
+    throw new CorralError(
+      'CORRAL_REQUEST_INVALID',
+      `${service} has the handler ${handler} in its newest version, but its instance for this key (${id}) is at an older one, ${now.slice(0, 15)}…, which lacks it. Stop the host, move the instance with \`corral upgrade ${id} FILE\`, and start the host again.`,
+    );
   }
 }

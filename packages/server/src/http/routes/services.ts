@@ -13,7 +13,7 @@ export function serviceRoutes(door: ServerContext): Handlers<'sendToService'> {
       const { access, reply } = context;
       const tenant = access.one('service.send', query.tenant);
       const { service, key, handler } = params;
-      const version = await host.sender(tenant, service, handler);
+      const version = await host.sender(tenant, service, handler, key);
       const job = { tenant, agent: version.manifest.name, input: { key, on: handler, message: body ?? null } };
       const { run, replayed } = await submissions.submit(job, access.principal.id, headers['idempotency-key'], version);
       if (replayed) {
