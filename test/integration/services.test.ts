@@ -81,6 +81,7 @@ describe('an instance of a service', () => {
       ['a', 'wrong'],
       ['a', 'nothing'],
       ['A!', 'show'],
+      ['A!', 'show'],
       ['', 'show'],
       ['a', 'show'],
     ];
@@ -91,10 +92,14 @@ describe('an instance of a service', () => {
       expect.stringMatching(/^CORRAL_TOOL_FAILED: The state does not fit ledger’s schema: sum: /),
       expect.stringMatching(/^CORRAL_TOOL_FAILED: The reply does not fit wrong’s schema: /),
       'CORRAL_ARGS_INVALID: ledger has no handler called nothing; it has add, look, show, spoil, wrong, spin, hang, late, again.',
-      expect.stringMatching(/^CORRAL_ARGS_INVALID: The key does not fit ledger’s schema: /),
+      expect.stringMatching(/^CORRAL_ARGS_INVALID: The key "A!" does not fit ledger’s schema: .*\/\^\[a-z/),
+      expect.stringMatching(/^CORRAL_ARGS_INVALID: The key "A!" does not fit ledger’s schema: .*\/\^\[a-z/),
       expect.stringMatching(/^CORRAL_ARGS_INVALID: service:ledger does not take these arguments: key: /),
       expect.objectContaining({ sum: 7, said: [7] }),
     ]);
+    // An instance whose key does not fit would stay for ever, and never handle a message.
+    const live = w.supervisor.runs().filter(({ lifecycle, agent }) => agent === 'ledger' && lifecycle !== 'ended');
+    expect(live.map(({ key }) => key)).toEqual(['a']);
   });
 
   test('goes on from what it had kept after a turn that cost it its life, and those who wrote to it are told', async () => {

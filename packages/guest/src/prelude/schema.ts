@@ -35,13 +35,14 @@ interface Issue {
   readonly minimum?: unknown;
   readonly inclusive?: unknown;
   readonly format?: unknown;
+  readonly pattern?: unknown;
   readonly keys?: unknown;
   readonly divisor?: unknown;
 }
 
 /** Says what was expected and what was received, in the words of zod's English locale. */
 function saidOf(issue: Issue, root: unknown, path: readonly PropertyKey[]): string {
-  const { code, expected, values, origin, maximum, minimum, inclusive, format, keys, divisor } = issue;
+  const { code, expected, values, origin, maximum, minimum, inclusive, format, pattern, keys, divisor } = issue;
   const size = (sign: '<' | '>', bound: unknown) =>
     `expected ${text(origin)} to be ${sign}${inclusive === false ? '' : '='} ${text(bound)}`;
   switch (code) {
@@ -54,7 +55,9 @@ function saidOf(issue: Issue, root: unknown, path: readonly PropertyKey[]): stri
     case 'too_small':
       return size('>', minimum);
     case 'invalid_format':
-      return `expected text in the form of ${text(format)}`;
+      return format === 'regex' && pattern !== undefined
+        ? `expected text that matches ${text(pattern)}`
+        : `expected text in the form of ${text(format)}`;
     case 'not_multiple_of':
       return `expected a multiple of ${text(divisor)}`;
     case 'unrecognized_keys':
@@ -67,7 +70,7 @@ function saidOf(issue: Issue, root: unknown, path: readonly PropertyKey[]): stri
 const SHOWN = 8;
 const CHARS = 100;
 const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, CHARS) : '?');
-const quoted = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value.slice(0, CHARS)) : text(value));
+export const quoted = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value.slice(0, CHARS)) : text(value));
 const list = (values: readonly unknown[], between: string): string =>
   `${values.slice(0, SHOWN).map(quoted).join(between)}${values.length > SHOWN ? '…' : ''}`;
 

@@ -10,7 +10,7 @@ import type { Effects } from './effects.ts';
 import { errorMessage } from './describe.ts';
 import { CorralError, raise } from './errors.ts';
 import { replyTo } from './inbox.ts';
-import { validate } from './schema.ts';
+import { quoted, validate } from './schema.ts';
 
 type Argument = TurnOf<unknown, unknown, unknown, Uses>;
 
@@ -19,6 +19,8 @@ interface Turn {
   readonly to: string | undefined;
   answer: Readonly<Record<string, unknown>> | undefined;
   state: unknown;
+  /** Its key does not fit and it has kept nothing, so no message will ever be handled: the instance ends. */
+  ends: boolean;
 }
 
 export interface ServicePowers {
@@ -50,7 +52,7 @@ export class Service {
 
   message({ from, body, request }: MessageDelivery): void {
     const start = this.#start as StartDelivery;
-    const turn: Turn = { to: request === undefined ? undefined : replyTo(from.run, request), answer: undefined, state: start.state };
+    const turn: Turn = { to: request === undefined ? undefined : replyTo(from.run, request), answer: undefined, state: start.state, ends: false };
     this.#turn = turn;
     void this.#take(turn, start, from, body);
   }
@@ -68,7 +70,8 @@ export class Service {
     stopTimers();
     if (underway() > 0) return;
     if (turn.to !== undefined) effects.push(turn.answer);
-    effects.checkpoint({ state: turn.state ?? null });
+    if (turn.ends) effects.finish({ output: null });
+    else effects.checkpoint({ state: turn.state ?? null });
   }
 
   async #take(turn: Turn, start: StartDelivery, from: MessageDelivery['from'], body: unknown): Promise<void> {
@@ -76,13 +79,16 @@ export class Service {
     const { on: which, message } = body as { on?: unknown; message?: unknown };
     const reply = { kind: 'reply', to: turn.to };
     let isBad = true;
+    let isKeyBad = false;
     try {
       const handler = typeof which === 'string' && Object.hasOwn(on, which) ? on[which] : undefined;
       if (handler === undefined) {
         const known = Object.keys(on).join(', ');
         throw raise('CORRAL_ARGS_INVALID', `${name} has no handler called ${String(which).slice(0, 64)}; it has ${known}.`);
       }
-      const key = await validate(this.#options.key, start.input, 'CORRAL_ARGS_INVALID', 'key', `${name}’s`);
+      isKeyBad = true;
+      const key = await validate(this.#options.key, start.input, 'CORRAL_ARGS_INVALID', `key ${quoted(start.input)}`, `${name}’s`);
+      isKeyBad = false;
       const input = await validate(handler.message, message, 'CORRAL_ARGS_INVALID', 'message', `${String(which)}’s`);
       isBad = false;
       const state = await validate(this.#options.state, start.state, 'CORRAL_OUTPUT_INVALID', 'state that was kept', `${name}’s`);
@@ -99,6 +105,8 @@ export class Service {
       turn.state = kept;
       turn.answer = { ...reply, value: value ?? null };
     } catch (error) {
+      // A state that a turn has kept stays, also where a newer version takes fewer keys.
+      turn.ends = isKeyBad && JSON.stringify(start.state) === JSON.stringify(this.#options.initial ?? null);
       turn.answer = {
         ...reply,
         error: bare({ ...(isBad && isRaised(error) ? { invalid: true } : {}), message: errorMessage(error, 'handler') }),
