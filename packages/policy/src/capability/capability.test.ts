@@ -10,6 +10,18 @@ import { Purse, type Amounts } from './purse.ts';
 
 const amounts = (of: (name: BudgetName) => number): Amounts => Object.fromEntries(BUDGET_NAMES.map((name) => [name, of(name)])) as Amounts;
 
+test('a budget of a few units is not low before it is used up', () => {
+  const low = (granted: Partial<Amounts>, spent: Partial<Amounts>) => {
+    const purse = new Purse(granted);
+    for (const name of BUDGET_NAMES) purse.spend(name, spent[name] ?? 0);
+    return purse.isLow();
+  };
+  expect(low({ calls: 1 }, { calls: 1 })).toBe(false);
+  expect(low({ calls: 20 }, { calls: 18 })).toBe(false);
+  expect(low({ calls: 20 }, { calls: 19 })).toBe(true);
+  expect(low({ calls: 1, money_micros: 5_000_000 }, { calls: 1, money_micros: 4_600_000 })).toBe(true);
+});
+
 describe('a purse', () => {
   const cost = fc.record(Object.fromEntries(BUDGET_NAMES.map((name) => [name, fc.nat(40)])) as Record<BudgetName, fc.Arbitrary<number>>);
 

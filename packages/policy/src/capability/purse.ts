@@ -9,6 +9,9 @@ export type Amounts = Record<BudgetName, number>;
 
 const zero = (): Amounts => ({ cpu_ms: 0, calls: 0, messages: 0, bytes: 0, children: 0, tokens: 0, money_micros: 0 });
 
+/** Below this share of what was granted, operators are told that a budget is low. */
+const LOW_SHARE = 0.1;
+
 export class Purse {
   readonly granted: Readonly<Amounts>;
   readonly #spent: Amounts;
@@ -77,6 +80,14 @@ export class Purse {
   /** Spends an amount that cannot be reserved, such as CPU time. The purse may become negative, which then ends the run. */
   spend(name: BudgetName, amount: number): void {
     this.#spent[name] += amount;
+  }
+
+  /** Whether little is left of an amount. One of a few units, such as a single call, is never low before it is used up. */
+  isLow(): boolean {
+    return BUDGET_NAMES.some((name) => {
+      const little = this.granted[name] * LOW_SHARE;
+      return little > 1 && this.left(name) < little;
+    });
   }
 
   /** The share that is left of what was granted, for the amount of which the smallest share is left. */

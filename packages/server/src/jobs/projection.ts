@@ -34,8 +34,6 @@ export interface ProjectionOptions {
 
 /** The author of quarantines that policies put up; no person has this name. */
 const POLICY = 'policy';
-/** Share of a budget below which the run is reported, once. */
-const LOW = 0.1;
 /** Runs that one sweep checks at most. */
 const SWEEP = 100;
 
@@ -164,7 +162,7 @@ export class Projection {
   /** Reports runs whose budget is nearly spent. Called periodically. */
   checkBudgets(): void {
     for (const view of this.#options.host.views()) {
-      if (view.left >= LOW || view.outcome !== undefined || this.#low.has(view.id)) continue;
+      if (!view.low || view.outcome !== undefined || this.#low.has(view.id)) continue;
       this.#low.add(view.id);
       this.tell('run.budget_low', view, { left: view.left });
     }

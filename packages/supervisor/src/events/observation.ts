@@ -56,6 +56,8 @@ export interface RunView {
   readonly effects: number;
   /** Share that is left of the budget's amount that runs out first; from 0 to 1. */
   readonly left: number;
+  /** So little is left of an amount that operators are told. */
+  readonly low: boolean;
   /** Time since its first crank, paused time included. */
   readonly age_ms: number;
   /** Time since its last crank began; for a crank that was stopped, its time on the CPU plus the time since it was stopped. */

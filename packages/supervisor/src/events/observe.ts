@@ -33,6 +33,7 @@ export function viewOf(run: Run, now: number): RunView {
     open_calls: ledger.inFlight,
     effects: ledger.effects,
     left: ledger.purse.leftShare(),
+    low: ledger.purse.isLow(),
     age_ms: run.began === undefined ? 0 : now - run.began,
     crank_age_ms: run.crankAge(now),
   };
