@@ -150,7 +150,9 @@ test('a host that ended a run for its CPU time says on which line it computed wh
   const { code, err } = await on('submit', 'busy', '--wait');
   expect([code, err]).toEqual([1, expect.stringContaining('exceeded(cpu)')]);
   const run = /run_\w{12}/.exec(err)?.[0] ?? '';
-  expect((await on('why', run)).out).toContain(`corral replay ${run}`);
+  const { out: why } = await on('why', run);
+  expect(why).toContain(`corral replay ${run}`);
+  expect(why).toMatch(/submit it with a higher limit of a crank: --ceilings '\{"crank_cpu_ms":\d+\}'/);
   const computed = /computed here[^\n]*\n +at forever \(\S*agent\.ts:4:\d+\)\n +at \S*(?:run )?\(?\S*agent\.ts:10:\d+/;
   expect((await on('replay', run)).out).toMatch(computed);
   const { computed_at } = JSON.parse((await on('replay', run, '--json')).out) as { computed_at: string };

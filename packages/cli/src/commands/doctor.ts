@@ -13,6 +13,8 @@ import { table } from '../screen/table.ts';
 interface Check {
   readonly name: string;
   readonly ok: boolean;
+  /** Off, since a stronger wall stands: no fault. */
+  readonly unneeded?: boolean;
   readonly says: string;
 }
 
@@ -28,7 +30,7 @@ export async function doctor({ json = false, config }: DoctorOptions): Promise<n
   leavePlace(place);
   const layers = layersOf(walls, place);
   const checks: Check[] = [
-    { name: 'Node', ok: /^v(24|26)\./.test(process.version), says: process.version },
+    { name: 'Node', ok: /^v(24|26)\./.test(process.version), says: nodeText() },
     image(),
     await cell(),
     { name: 'published flaws: Node', ...soundness('Node', process.version) },
@@ -36,6 +38,7 @@ export async function doctor({ json = false, config }: DoctorOptions): Promise<n
     ...layers.map(({ name, state, says }) => ({
       name: `wall: ${name}`,
       ok: state === 'on',
+      ...(state === 'off' ? { unneeded: true } : {}),
       says: state === 'on' ? says : `${state}: ${says}`,
     })),
     ...(await configured(configHere(config))),
@@ -48,7 +51,7 @@ export async function doctor({ json = false, config }: DoctorOptions): Promise<n
   if (json)
     process.stdout.write(`${JSON.stringify({ ok: works, wall: wall ?? null, cores: availableParallelism(), layers, checks }, null, 2)}\n`);
   else {
-    const rows = checks.map(({ name, ok, says }) => [ok ? '✓' : '✗', name, says]);
+    const rows = checks.map(({ name, ok, unneeded, says }) => [ok ? '✓' : unneeded === true ? '–' : '✗', name, says]);
     const lines = table([{ title: '' }, { title: 'CHECK' }, { title: '' }], rows);
     process.stdout.write(`${lines.join('\n')}\n\n${styleText(wall === undefined ? 'yellow' : 'green', verdict)}\n`);
   }
@@ -89,6 +92,9 @@ async function configured(file: string | undefined): Promise<Check[]> {
   });
   return checks;
 }
+
+/** Where npm brought the Node, it is that of @corral/node and not the machine's. */
+const nodeText = () => `${process.version}${/[\\/]node_modules[\\/]/.test(process.execPath) ? ', which @corral/node brings' : ''}`;
 
 /** The version that cells load. */
 function isolatedVm(): string {

@@ -93,7 +93,7 @@ describe('policy check', () => {
       /optional attribute `args\.memo`/,
       /has memo/,
     ],
-    ['a wrong type', `${PAY}\nwhen { context.args.amount > 5 };`, 'wrong_type', 2, 8, /decimal/, undefined],
+    ['a wrong type', `${PAY}\nwhen { context.args.amount > 5 };`, 'wrong_type', 2, 8, /decimal/, /\.greaterThan\(decimal\("100\.0"\)\)/],
     [
       'a text that is no policy',
       '// é\npermit (principal, action, resource) when { "é" == "e" && nope };',

@@ -80,6 +80,13 @@ function explained(problem: Problem, catalog: Catalog): Problem {
     const hint = `context.args is typed by tool: name the tool, as in action == Action::"tool:…", or ask first with context.args has ….${blind}`;
     return { ...problem, hint: problem.hint === undefined ? hint : `${problem.hint} ${hint}` };
   }
+  if (problem.kind === 'wrong_type' && /\bdecimal\b/.test(problem.message)) {
+    const methods = 'lessThan, lessThanOrEqual, greaterThan, greaterThanOrEqual';
+    return {
+      ...problem,
+      hint: `A number of a tool is a decimal here, which methods compare: context.args.amount.greaterThan(decimal("100.0")); there are ${methods}.`,
+    };
+  }
   if (problem.kind === 'never_applies') {
     return { ...problem, hint: 'No request of this host can match it: compare its scope and conditions with the schema.' };
   }

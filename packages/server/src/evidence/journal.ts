@@ -255,7 +255,7 @@ async function tell(
         ? 'It waits in the store for a place in memory; its tenant or the host has none free.'
         : 'It has not begun: no cell has been assigned to it yet.',
     );
-  if (view !== undefined && view.left < 0.1) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
+  if (view?.low === true) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
   return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
 }
 
@@ -327,10 +327,14 @@ function endOf(outcome: Outcome): string[] {
 
 function advice(run: string, outcome: Outcome): string[] {
   if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint];
-  if (outcome.kind === 'exceeded')
+  if (outcome.kind === 'exceeded') {
+    const [, crank] = /^One crank used .*?(\d+)(?: ms of CPU time)?\.$/.exec(outcome.message) ?? [];
     return [
       ...(outcome.limit === 'cpu' ? [`\`corral replay ${run}\` makes its last crank again and says on which line it computed.`] : []),
-      `If it needs that much, submit it with a higher ${outcome.limit} limit.`,
+      crank === undefined
+        ? `If it needs that much, submit it with a higher ${outcome.limit} limit.`
+        : `If it needs that much, submit it with a higher limit of a crank: --ceilings '{"crank_cpu_ms":${4 * Number(crank)}}'.`,
     ];
+  }
   return [];
 }
