@@ -139,7 +139,7 @@ async function make(published: Published): Promise<string> {
   return to;
 }
 
-/** What those who install a package read: a page of its own where there is one, else the README without its part for contributors. */
+/** The page for those who install a package: one of its own where there is one, else the README without its part for contributors. */
 function readmeOf(folder: string): string {
   const own = inRoot(`${folder}/README.pack.md`);
   const text = readFileSync(existsSync(own) ? own : inRoot(`${folder}/README.md`), 'utf8');

@@ -288,7 +288,13 @@ describe('corral approve', () => {
       await deploy(writer(agent));
       const { run } = await admin.submitRun({ body: { agent } });
       await until(async () => (await admin.listApprovals({})).items.some((one) => one.run === run), 'it waits for people');
-      expect((await on('approve', run, '1', ...more)).code).toBe(0);
+      // The submitter is told who decides; an approver, by which command.
+      const own = await admin.whyRun({ params: { run } });
+      expect(own.next).toEqual([expect.stringMatching(/^Call 1 to fs\.write is for .*since you are behind its run\.$/u)]);
+      expect((await on('why', run)).out).toContain(`corral deny ${run} 1 -m WHY`);
+      // Its number is not needed, since no other call waits.
+      expect(await on('approve', run, ...more)).toMatchObject({ code: 0, out: expect.stringContaining('call 1  approved') as string });
+      expect((await on('approve', run)).err).toContain(`No call of ${run} waits for people.`);
       await command(['wait', run, '--data', data]);
       expect((await command(['why', run, '--data', data])).out).toMatch(says);
     }

@@ -121,8 +121,29 @@ describe('a host that is told to stop', () => {
     const next = await up(folder);
     expect((await show(next, answers)).outcome).toEqual({ kind: 'completed', output: { paid: false } });
     expect((await show(next, looks)).outcome).toEqual({ kind: 'completed', output: { seen: true } });
-    for (const run of [obeys, deaf]) expect((await next.client.showRun({ params: { run }, query: {} })).waiting).toBe('resolution');
+    for (const run of [obeys, deaf]) {
+      expect((await next.client.showRun({ params: { run }, query: {} })).waiting).toBe('resolution');
+      expect((await next.client.whyRun({ params: { run } })).next).toEqual([
+        expect.stringContaining(`corral resolve ${run} 1 --result JSON -m WHY`),
+      ]);
+    }
     expect((await ledger(folder)).filter((line) => line === 'look')).toHaveLength(2);
+    next.kill('SIGTERM');
+    expect(await next.gone).toBe(0);
+    // For people, it says at its start that they are waited for.
+    const shown = spawn(process.execPath, [MAIN, 'up', '--data', join(folder, 'd'), '--config', CONFIG, '--port', '0', '--drain', '1s'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, LEDGER: join(folder, 'ledger') },
+    });
+    onTestFinished(() => void shown.kill('SIGKILL'));
+    let said = '';
+    shown.stdout.on('data', (text: Buffer) => (said += text.toString()));
+    await until(() => said.includes('Configuration'));
+    expect(said).toContain('2 runs were under way: 0 go on, 2 wait for a person.');
+    for (const run of [obeys, deaf]) expect(said).toContain(`corral why ${run}`);
+    const left = new Promise((done) => shown.on('close', done));
+    shown.kill('SIGTERM');
+    expect(await left).toBe(0);
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(

@@ -41,9 +41,13 @@ function spanOf(text: string): number | undefined {
   return ms === undefined ? undefined : Math.round(Number(amount) * ms);
 }
 
-/** @throws CORRAL_USAGE */
-export function spanArgument(flag: string, text: string): number {
-  const ms = spanOf(text);
+/**
+ * Milliseconds of a duration.
+ * @param plain unit of a number without one, which the help of the option names; left out: such a number is refused
+ * @throws CORRAL_USAGE
+ */
+export function spanArgument(flag: string, text: string, plain?: 'ms' | 's'): number {
+  const ms = spanOf(plain !== undefined && /^\d+(?:\.\d+)?$/.test(text.trim()) ? `${text.trim()}${plain}` : text);
   if (ms !== undefined && Number.isSafeInteger(ms)) return ms;
   throw new CorralError(
     'CORRAL_USAGE',

@@ -70,6 +70,8 @@ export interface RunningHost {
   /** `http://127.0.0.1:7070`; undefined without a port. */
   readonly url: string | undefined;
   readonly recovered: number;
+  /** Runs among them that cannot go on without a person. */
+  readonly forPeople: readonly RunId[];
   /** Takes no new work, lets calls under way finish within the bound, then stops. Their answers are durable when it resolves. */
   close(within_ms?: number): Promise<void>;
 }
@@ -279,7 +281,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     }
     // Recovery starts only once the address is bound: if it is taken, this host must end without having made a call.
     await supervisor.recover();
-    recovered = await projection.catchUp(inOrder);
+    const { live, forPeople } = await projection.catchUp(inOrder);
+    recovered = live;
     db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');
     acts.keep(starter, { operation: 'start', target: { corral: VERSION, era: store.era, stopped_in_order: inOrder, recovered } });
@@ -331,7 +334,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
           await rm(socket, { force: true });
         }
       })());
-    return { door, walls, socket, url, recovered, close };
+    return { door, walls, socket, url, recovered, forPeople, close };
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;

@@ -111,7 +111,22 @@ function lastResort(logger: Logger): void {
   });
 }
 
-function announce({ socket, url, recovered, walls, door }: RunningHost, json: boolean): void {
+/** Runs for people that are named at the start. */
+const NAMED = 3;
+
+function recoveredLines({ recovered, forPeople }: RunningHost): string[] {
+  if (recovered === 0) return ['No run was under way.'];
+  const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : more}`;
+  if (forPeople.length === 0) return [`${many(recovered, 'run was', 'runs were')} under way and ${recovered === 1 ? 'goes' : 'go'} on.`];
+  return [
+    `${many(recovered, 'run was', 'runs were')} under way: ${many(recovered - forPeople.length, 'goes', 'go')} on, ${many(forPeople.length, 'waits', 'wait')} for a person.`,
+    ...forPeople.slice(0, NAMED).map((run) => `  corral why ${run}`),
+    ...(forPeople.length > NAMED ? ['  and more: corral ps'] : []),
+  ];
+}
+
+function announce(host: RunningHost, json: boolean): void {
+  const { socket, url, recovered, walls, door } = host;
   const { version, file: config, config: said } = door.settings.inForce();
   const guards = guardsOf(said);
   const refused = door.settings.refused?.message ?? null;
@@ -124,9 +139,7 @@ function announce({ socket, url, recovered, walls, door }: RunningHost, json: bo
   }
   const lines = [
     `Corral is up${url === undefined ? '' : ` on ${url}`} and on ${socket}`,
-    recovered === 0
-      ? 'No run was under way.'
-      : `${recovered} ${recovered === 1 ? 'run was' : 'runs were'} under way and ${recovered === 1 ? 'goes' : 'go'} on.`,
+    ...recoveredLines(host),
     `Configuration ${version.slice(0, 19)} ${config === undefined ? '(none: what holds when nothing is said)' : `from ${config}`}`,
     ...(refused === null ? [] : [`ITS FILE IS REFUSED, so the configuration that was accepted last is in force: ${refused}`]),
     wall === null

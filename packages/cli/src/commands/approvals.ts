@@ -6,6 +6,7 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { runId } from '../ids.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
@@ -70,18 +71,24 @@ function decisionCommands(program: Command): void {
 
   for (const [verdict, about, done, example] of [
     ['approve', 'approve a call that waits, as yourself; the submitter of its run may not', 'approved', 'a known supplier'],
-    ['deny', 'refuse a call that waits; its agent is told so', 'denied', 'nobody here knows this account'],
+    [
+      'deny',
+      'refuse a call that waits, as yourself; the submitter of its run may not; its agent is told so',
+      'denied',
+      'nobody here knows this account',
+    ],
   ] as const) {
     manyFlags(hostFlags(program.command(verdict)))
       .description(about)
       .argument('[run]')
-      .argument('[call]', 'number of the call, from `corral approvals`')
+      .argument('[call]', 'number of the call, from `corral approvals`; not needed where one call of the run waits')
       .option('-m, --reason <text>', 'reason; it is recorded')
       .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m '${example}'`)
       .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags) => {
         if (isMany(run, flags)) return settleMany(flags, verdict, reasonOf(flags));
         const body = verdict === 'approve' && flags.reason === undefined ? { verdict } : { verdict, reason: reasonOf(flags) };
-        const judged = await connect(flags).decideApproval({ params: { run, call: wholeNumber(call ?? '', 'CALL') }, body });
+        const number = call === undefined ? await onlyCall(verdict, run, flags) : wholeNumber(call, 'CALL');
+        const judged = await connect(flags).decideApproval({ params: { run, call: number }, body });
         const { missing } = judged;
         const more = missing === 0 ? '' : `; ${missing} more ${missing === 1 ? 'person' : 'people'} must approve`;
         print(flags, judged, () => `${judged.run}  call ${judged.call}  ${done} by ${judged.by}${more}`);
@@ -144,6 +151,17 @@ function quarantineCommands(program: Command): void {
         ).join('\n'),
       );
     });
+}
+
+/** The only call of a run that waits for people. @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */
+async function onlyCall(verdict: string, named: string, flags: HostFlags): Promise<number> {
+  const run = runId(named);
+  const open = (await waiting(flags)).items.filter((one) => one.run === run);
+  const [first] = open;
+  if (first === undefined) throw new CorralError('CORRAL_RUN_STATE', `No call of ${run} waits for people.`);
+  if (open.length === 1) return first.call;
+  const calls = open.map(({ call, tool }) => `${call} (${tool})`).join(', ');
+  throw new CorralError('CORRAL_USAGE', `Several calls of ${run} wait: ${calls}. Name one: corral ${verdict} ${run} ${first.call}.`);
 }
 
 /** @throws CORRAL_USAGE */

@@ -17,6 +17,12 @@ const VERBS = {
   kill: 'end runs now, with their children; their grants are revoked',
 } as const;
 type Verb = keyof typeof VERBS;
+const EXAMPLES: Readonly<Record<Verb, string>> = {
+  pause: "--agent crawler -m 'it hammers the shop'",
+  resume: "--agent crawler -m 'the shop agreed to more requests'",
+  cancel: "--agent crawler -m 'its report is no longer needed'",
+  kill: "--agent crawler -m 'it hammers the shop'",
+};
 /** Cancel and kill always reach descendants. */
 const FAMILY: Partial<Record<Verb, string>> = {
   pause: 'also all descendants of the runs',
@@ -45,7 +51,7 @@ export function operateCommands(program: Command): void {
       .option('--all', 'all runs you may operate')
       .requiredOption('-m, --reason <text>', 'reason; it is recorded')
       .option('--dry-run', 'only say which runs')
-      .addHelpText('after', `\nExample:\n  corral ${verb} --agent crawler -m 'it hammers the shop'`)
+      .addHelpText('after', `\nExample:\n  corral ${verb} ${EXAMPLES[verb]}`)
       .action(async (run: string | undefined, flags: Flags) => {
         const result = await connect(flags).operate({
           body: {
@@ -178,8 +184,13 @@ function receipts(result: Result): string {
     one.operation,
     duration(one.latency_ms),
     one.cell_killed ? 'cell killed' : '',
-    `${one.grants_revoked} ${one.grants_revoked === 1 ? 'grant' : 'grants'} revoked`,
-    `${one.calls_aborted} ${one.calls_aborted === 1 ? 'call' : 'calls'} aborted`,
+    // A run that goes on loses neither.
+    ...(operation === 'resume'
+      ? ['', '']
+      : [
+          `${one.grants_revoked} ${one.grants_revoked === 1 ? 'grant' : 'grants'} revoked`,
+          `${one.calls_aborted} ${one.calls_aborted === 1 ? 'call' : 'calls'} aborted`,
+        ]),
     one.calls_unknown.length === 0 ? '' : `of unknown result: ${one.calls_unknown.join(', ')}`,
     one.fenced === undefined ? '' : takenFrom(one.fenced),
   ]);

@@ -1,6 +1,7 @@
 /** `corral send`: sends a message to an instance of a service, as the caller, and prints its reply. */
 import type { Command } from 'commander';
 import { connect, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
+import { spanArgument } from '../selector.ts';
 import { EXIT } from '../failure.ts';
 import { printable } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
@@ -20,7 +21,7 @@ export function sendCommand(program: Command): void {
     .argument('<handler>', 'name of the handler')
     .argument('[message]', 'the message as JSON, or @FILE', 'null')
     .option('--key <text>', 'an idempotency key: the same message is sent once, however often the command is given')
-    .option('--wait <ms>', 'how long to wait for the reply', '30000')
+    .option('--wait <time>', 'how long to wait for the reply: milliseconds, or 30s, 5m', '30000')
     .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText(
       'after',
@@ -34,7 +35,7 @@ Examples:
     .action(async (service: string, key: string, handler: string, message: string, flags: SendFlags) => {
       const sent = await connect(flags).sendToService({
         params: { service, key, handler },
-        query: { ...inTenant(flags), wait_ms: Number(flags.wait) },
+        query: { ...inTenant(flags), wait_ms: spanArgument('--wait', flags.wait ?? '', 'ms') },
         body: await jsonArgument('the message', message),
         headers: flags.key === undefined ? {} : { 'idempotency-key': flags.key },
       });

@@ -60,14 +60,9 @@ export async function settleMany(flags: ManyFlags, act: Body['act'], reason: str
 
 function lines({ act, dryRun, matched, done, refused }: Result): string[] {
   if (matched.length === 0) return ['nothing waits for this'];
-  const row = ({ run, call, tool }: Result['matched'][number], said: string) => [
-    run,
-    call === null ? '' : `call ${call}`,
-    tool ?? '',
-    said,
-  ];
+  const row = ({ run, call, tool }: Result['matched'][number], said: string) => [run, call === null ? '' : String(call), tool ?? '', said];
   const rows = dryRun
     ? matched.map((one) => row(one, `would ${act}`))
     : [...done.map((one) => row(one, act)), ...refused.map((one) => row(one, `not done: ${one.code} ${printable(one.detail)}`))];
-  return table([{ title: 'RUN' }, { title: '' }, { title: 'TOOL' }, { title: '' }], rows);
+  return table([{ title: 'RUN' }, { title: 'CALL' }, { title: 'TOOL' }, { title: 'RESULT' }], rows);
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import { didYouMean } from '@corral/protocol/nearest';
 import { configHere, dataFolder, DATA } from '../connect.ts';
+import { spanArgument } from '../selector.ts';
 
 const DEFAULT_PORT = 7070;
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -37,7 +38,11 @@ export function upCommand(program: Command): void {
     .option('--plaintext', 'listen without TLS on an address that others can reach; for use behind a proxy that does TLS')
     .option('--read <folder>', 'offer fs.read and fs.list below this folder')
     .option('--write <folder>', 'offer fs.write below this folder')
-    .option('--drain <ms>', 'how long calls under way may take to finish after SIGTERM; a second signal ends at once', '10000')
+    .option(
+      '--drain <time>',
+      'how long calls under way may take to finish after SIGTERM: milliseconds, or 30s, 5m; a second signal ends at once',
+      '10000',
+    )
     .option('--require-walls <list>', 'do not start unless all of these walls stand, such as bubblewrap,seccomp,cgroup-memory')
     .option('--one-wall', 'start although only the isolate stands around agents, for several tenants or on an address beyond this machine')
     .option('--log <level>', `lines of the log on stderr: ${LEVELS.join(', ')}`, 'info')
@@ -52,6 +57,13 @@ export function upCommand(program: Command): void {
         throw new CorralError('CORRAL_USAGE', `--log takes ${LEVELS.join(', ')}, not ${flags.log}.${didYouMean(flags.log, LEVELS)}`);
       const config = configHere(flags.config);
       const { up } = await import('@corral/server/main');
-      await up({ ...flags, log, data: dataFolder(flags), port, drain: Number(flags.drain), ...(config === undefined ? {} : { config }) });
+      await up({
+        ...flags,
+        log,
+        data: dataFolder(flags),
+        port,
+        drain: spanArgument('--drain', flags.drain, 'ms'),
+        ...(config === undefined ? {} : { config }),
+      });
     });
 }

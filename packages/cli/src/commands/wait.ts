@@ -21,13 +21,13 @@ export function waitCommand(program: Command): void {
   hostFlags(program.command('wait'))
     .description('wait for the end of a run, and print its output')
     .argument('<run>')
-    .option('--timeout <time>', 'stop waiting after this time: 90s, 15m, 2h, 1d; the run goes on')
+    .option('--timeout <time>', 'stop waiting after this time: seconds, or 90s, 15m, 2h, 1d; the run goes on')
     .addHelpText(
       'after',
       `\nExample:\n  corral wait @last --timeout 5m\n\nExit codes:\n  0    it completed\n  1    it ended otherwise\n  ${EXIT.timeout}  it had not ended when the time was over\n  others as in corral --help`,
     )
     .action(async (run: RunId, flags: HostFlags & { readonly timeout?: string }) => {
-      const timeout_ms = flags.timeout === undefined ? undefined : spanArgument('--timeout', flags.timeout);
+      const timeout_ms = flags.timeout === undefined ? undefined : spanArgument('--timeout', flags.timeout, 's');
       process.exitCode = await waited(connect(flags), run, flags, timeout_ms);
     });
 }

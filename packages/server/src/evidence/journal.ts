@@ -147,20 +147,27 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
   };
 }
 
+interface Reader {
+  /** Whether what tools threw is shown. */
+  readonly details: boolean;
+  /** Sentences that name the people who decide about the calls that wait for approval. */
+  readonly deciding: readonly string[];
+}
+
 /**
  * Says in sentences why a run is in its state, and what can be done about it. Payloads are not shown, except the messages of
  * errors.
- * @param details whether what tools threw is shown
+ * @param reader what the reader may see and do
  */
 export async function explain(
   run: RunId,
   status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>,
   view: RunView | undefined,
   pages: Pages,
-  details = false,
+  reader: Reader = { details: false, deciding: [] },
 ): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[]; readonly drifted: boolean }> {
   const steps: Step[] = [];
-  const told = await tell(run, status, view, pages, steps, details);
+  const told = await tell(run, status, view, pages, steps, reader);
   return { ...told, drifted: steps.some(({ because }) => because.some(({ detector }) => detector === 'drift')) };
 }
 
@@ -173,6 +180,13 @@ function settledLines({ call, tool, settled }: CallView): string[] {
       `Call ${call} to ${tool} had an unknown result: ${by} ${SETTLED[how]}, ${new Date(at).toISOString()}${reason === null ? '' : `: ${reason}`}.`,
   );
 }
+
+const resolvingLines = (run: RunId, { call, tool, state }: CallView): string[] =>
+  state === 'unknown'
+    ? [
+        `Find out whether call ${call} to ${tool} acted, then \`corral resolve ${run} ${call} --result JSON -m WHY\`, or \`--retry\` or \`--fail\`.`,
+      ]
+    : [];
 
 /** Extends the sentence about a pause that covers the run's descendants. */
 function withFamily(run: RunId, family: RunId | undefined): string {
@@ -188,7 +202,7 @@ async function tell(
   view: RunView | undefined,
   pages: Pages,
   steps: Step[],
-  details: boolean,
+  { details, deciding }: Reader,
 ): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[] }> {
   const because: string[] = [];
   const next: string[] = [];
@@ -242,10 +256,8 @@ async function tell(
   }
   if (view?.runnable === true && view.lifecycle === 'active')
     because.push('It has something to process, and waits for its turn in a cell.');
-  if (waiting === 'resolution')
-    next.push('Find out whether the call acted, then `corral resolve RUN CALL --result JSON`, `--retry` or `--fail`.');
-  if (waiting === 'approval')
-    next.push('`corral approvals` shows what exactly is asked; `corral approve RUN CALL -m WHY` or `corral deny RUN CALL -m WHY`.');
+  if (waiting === 'resolution') next.push(...calls.flatMap((call) => resolvingLines(run, call)).slice(-SETTLED_SHOWN));
+  if (waiting === 'approval') next.push(...deciding);
   if (waiting === 'message') because.push('It listens for messages from other runs.');
   if (waiting === 'timer') because.push('It sleeps until a timer is due.');
   if (waiting === 'child') because.push(childLine(view?.waitingFor ?? ''));

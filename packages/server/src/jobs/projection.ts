@@ -37,6 +37,17 @@ const POLICY = 'policy';
 /** Runs that one sweep checks at most. */
 const SWEEP = 100;
 
+/** States of waiting that only a person can end. */
+const FOR_PEOPLE: ReadonlySet<string> = new Set(['resolution', 'approval', 'upgrade']);
+
+/** Runs that a host finds at its start. */
+interface CaughtUp {
+  /** Number of runs that have not ended. */
+  readonly live: number;
+  /** Those of them that cannot go on without a person. */
+  readonly forPeople: readonly RunId[];
+}
+
 export class Projection {
   readonly #options: ProjectionOptions;
   /** Live runs by tenant. */
@@ -59,35 +70,43 @@ export class Projection {
   }
 
   /** Brings the index up to date with the store, and keeps it so from then on. @returns how many runs go on */
-  async catchUp(inOrder: boolean): Promise<number> {
+  async catchUp(inOrder: boolean): Promise<CaughtUp> {
     const { host, index, config } = this.#options;
     host.observe((observation) => this.#heard(observation));
     // A host may have crashed after putting up a quarantine and before recording it.
     for (const one of host.quarantines()) if (one.by === POLICY) this.#keep(one);
     if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());
     let live = 0;
+    const forPeople: RunId[] = [];
     for (const row of index.live()) {
-      if (!(await this.settle(row.id))) continue;
+      const status = await this.#settled(row.id);
+      if (status === undefined) continue;
+      if (status.control !== 'none' || FOR_PEOPLE.has(host.view(row.id as RunId)?.waiting ?? status.waiting))
+        forPeople.push(row.id as RunId);
       this.#count(row.id, row.tenant, row.agent, !row.principal.startsWith('service:'));
       live += 1;
     }
-    return live;
+    return { live, forPeople };
   }
 
   /** Asks the store about a run that is listed as live. @returns whether it is live */
   async settle(run: string): Promise<boolean> {
+    return (await this.#settled(run)) !== undefined;
+  }
+
+  async #settled(run: string) {
     const { host, index } = this.#options;
     const row = index.get(run);
     const stored = row?.ended_as === null ? await host.stored(run as RunId).catch(() => undefined) : undefined;
-    if (row === undefined || stored === undefined) return false;
+    if (row === undefined || stored === undefined) return undefined;
     const { outcome, ended_at, control, lifecycle } = stored.status;
     if (outcome !== undefined) {
       this.#end(run, row, outcome, ended_at ?? stored.record.created_at);
-      return false;
+      return undefined;
     }
     if (lifecycle === 'active' && stored.seq > 0 && row.began === 0) index.began(run);
     if (control !== row.control) index.control(run, control);
-    return true;
+    return stored.status;
   }
 
   /** Checks some runs that are listed as live and are not in memory: one may have ended without coming back into memory. */

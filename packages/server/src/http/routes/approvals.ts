@@ -1,5 +1,6 @@
 /** People's decisions about calls. Each is recorded with person, reason and time. */
 import { CorralError } from '@corral/protocol/errors';
+import { OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
@@ -99,6 +100,22 @@ export async function decideOne(
     throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so may not decide about its calls.`);
   await host.decide(run, call, by, verdict, reason, access.principal.roles);
   return row;
+}
+
+/** Sentences about the calls of a run that wait for approval: the commands for a reader who may decide, else the people who may. */
+export async function decidingLines({ host, people }: ServerContext, access: Access, run: RunId): Promise<string[]> {
+  const view = await host.stored(run);
+  if (view === undefined || view.status.outcome !== undefined) return [];
+  const { principal, tenant } = view.record;
+  const isBehind = !people.behind(access.principal.id).isDisjointFrom(people.behind(principal));
+  const may = !isBehind && access.may('approval.decide', tenant);
+  return (await host.approvals({ run })).map(({ call, tool, approvers }) => {
+    if (may)
+      return `\`corral approvals\` shows what exactly is asked; \`corral approve ${run} ${call}\` or \`corral deny ${run} ${call} -m WHY\` decides.`;
+    const who =
+      approvers.length > 0 ? approvers.join(' and ') : `another person with the role ${OPERATIONS['approval.decide'].roles.join(' or ')}`;
+    return `Call ${call} to ${tool} is for ${who}${isBehind ? ', since you are behind its run' : ''}.`;
+  });
 }
 
 function lowersView({ kind, owner, of, label }: NonNullable<Approval['lowers']>) {

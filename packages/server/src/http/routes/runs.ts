@@ -13,6 +13,7 @@ import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
 import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
+import { decidingLines } from './approvals.ts';
 import { findRun, mustStand, waitForEnd, type Handlers } from './handler.ts';
 
 type Names =
@@ -169,7 +170,8 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const turns = stored.record.service === undefined ? undefined : new Turns();
       const pages = decisions.through(turns?.through(pagesOf(params.run)) ?? pagesOf(params.run));
       const details = access.may('run.payload', tenant);
-      const told = await explain(params.run, stored.status, host.view(params.run), pages, details);
+      const deciding = await decidingLines(door, access, params.run);
+      const told = await explain(params.run, stored.status, host.view(params.run), pages, { details, deciding });
       const { verdict, because, next, drifted } = told;
       const service = turns === undefined ? [] : [turns.line, ...(details ? [stateLine(await instanceState(params.run, stored.seq))] : [])];
       const more = [...service, ...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
