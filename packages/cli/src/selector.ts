@@ -19,7 +19,7 @@ export function selectorArguments(
 ): Pick<RunSelector, 'waiting' | 'older_than_ms' | 'since' | 'until'> {
   return {
     ...(waiting === undefined ? {} : { waiting: waitingArgument(waiting) }),
-    ...(olderThan === undefined ? {} : { older_than_ms: spanArgument('--older-than', olderThan) }),
+    ...(olderThan === undefined ? {} : { older_than_ms: spanArgument('--older-than', olderThan, 's') }),
     ...(since === undefined ? {} : { since: timeArgument('--since', since, now) }),
     ...(until === undefined ? {} : { until: timeArgument('--until', until, now) }),
   };

@@ -32,7 +32,7 @@ const ours = (command: Command): Command =>
     .option('--json', 'print JSON');
 
 export function policyCommands(program: Command): void {
-  const policy = program.command('policy').description('check, try and compare policies');
+  const policy = program.command('policy').description('check, test and compare policies');
   trialCommands(policy);
   recordCommands(policy);
   comparisonCommands(policy);

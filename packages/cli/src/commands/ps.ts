@@ -42,7 +42,7 @@ export function psCommand(program: Command): void {
     .option('--ended <how>', 'only those with this outcome: completed, killed, exceeded …')
     .option('--paused', 'only those that are paused')
     .option('--waiting <for>', `only those that wait for this: ${Waiting.options.join(', ')}`)
-    .option('--older-than <time>', 'only those that were submitted at least this long ago: 90s, 15m, 2h, 1d')
+    .option('--older-than <time>', 'only those that were submitted at least this long ago: seconds, or 90s, 15m, 2h, 1d')
     .option('--since <when>', 'only those that had not ended by then: a time such as 2026-03-01T02:00Z, or an age such as 2h')
     .option('--until <when>', 'only those that were submitted before; with --since: under way at some moment between the two')
     .option('-q, --search <text>', 'part of an id, agent, principal or outcome')

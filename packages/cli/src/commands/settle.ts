@@ -27,7 +27,7 @@ export function manyFlags(command: Command): Command {
     .option('--tenant <name>', 'of this tenant')
     .option('--tool <name>', 'only calls to this tool')
     .option('--waiting <for>', 'of runs that wait for this')
-    .option('--older-than <time>', 'of runs that were submitted at least this long ago: 90s, 15m, 2h, 1d')
+    .option('--older-than <time>', 'of runs that were submitted at least this long ago: seconds, or 90s, 15m, 2h, 1d')
     .option('--dry-run', 'only say which');
 }
 
