@@ -1,7 +1,7 @@
 /**
  * Agents that tests deploy are typed files of test/agents. None of more than a few lines stands as text, because text is neither checked nor
- * formatted, and a hostile agent in it does not say what it would gain. Configurations are texts: a test writes each into a folder of its own,
- * and changes it there.
+ * formatted, and a hostile agent in it does not say what it would gain. Configurations and authors' tests are texts: a test writes each into
+ * a folder of its own, and changes it there.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -12,7 +12,8 @@ const LONGEST = 300;
 const ROOT = join(import.meta.dirname, '..');
 const TEMPLATE = /`(?:[^`\\]|\\.)*`/g;
 const AGENT = /defineAgent|defineService|\bcaps\.|\bcorral\.effect|\brun(?:\(|:)/;
-const CONFIGURATION = /defineConfig|\btool\(\{/;
+/** A configuration, or a file of tests of an author. */
+const CONFIGURATION = /defineConfig|\btool\(\{|from 'node:test'/;
 
 const textsIn = (source: string): readonly string[] =>
   (source.match(TEMPLATE) ?? []).filter((text) => text.length > LONGEST + 2 && AGENT.test(text) && !CONFIGURATION.test(text));

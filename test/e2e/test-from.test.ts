@@ -31,18 +31,7 @@ export default defineConfig({
 });`;
 const AGENT = agentText('authors/greets');
 
-/** One child reads what is private, its parent keeps it, and so does another child. */
-const FAMILY = `import { defineAgent } from '@corral/guest';
-const reader = defineAgent({ name: 'reader', purpose: 'reads', uses: { read: 'tool:crm.read' }, run: async ({ caps }: any) => (await caps.read({ id: 7 })).name });
-const keeper = defineAgent({ name: 'keeper', purpose: 'keeps', uses: { note: 'tool:note.keep' }, run: async ({ input, caps }: any) => { await caps.note({ text: input.text }); } });
-export default defineAgent({ name: 'buyer', purpose: 'buys', uses: { read: 'tool:crm.read', note: 'tool:note.keep' }, spawns: { reader, keeper },
-  run: async ({ caps, spawn }: any) => {
-    const { output } = await spawn(reader, {}, { caps: { read: caps.read } }).ended;
-    await caps.note({ text: output });
-    await spawn(keeper, { text: output }, { caps: { note: caps.note } }).ended;
-    return output;
-  } });
-`;
+const FAMILY = agentText('authors/family');
 
 interface Said {
   readonly code: number | null;
@@ -164,13 +153,7 @@ test.each(["'none'", "['free.cedar']"])(
 
 test('a run that a service answered becomes no test, since nothing would answer it there', { timeout: 60_000 }, async () => {
   const { deploy, admin, from, folder } = await host(`'none'`, 'nobody');
-  await deploy(`import { defineAgent, defineService, handler } from '@corral/guest';
-import * as z from 'zod/mini';
-export const counter = defineService({ name: 'counter', state: z.number(), initial: 0,
-  on: { count: handler({ message: z.any(), reply: z.number() }, (turn: any) => ++turn.state) } });
-export default defineAgent({ name: 'buyer', purpose: 'buys', services: { counter }, uses: { counter: 'service:counter' },
-  run: ({ caps }: any) => caps.counter({ key: 'a', on: 'count', message: null }) });
-`);
+  await deploy(agentText('authors/counted'));
   const { run: id } = await admin.submitRun({ body: { agent: 'buyer', input: {} } });
   expect(await admin.showRun({ params: { run: id }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
   const refused = await from(id);
