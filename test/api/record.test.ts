@@ -216,6 +216,8 @@ test('the start and the stop of a host are on record, and whether the stop was i
   const first = await front({ data });
   const started = (await rowsOf(first.admin)).find(({ operation }) => operation === 'start');
   expect(started).toMatchObject({ by: expect.stringMatching(/^user:/) as string, target: { era: 1 } });
+  // Nothing ran before it.
+  expect(started?.target).not.toHaveProperty('stopped_in_order');
   await first.host.close();
   const { admin } = await front({ data });
   const rows = (await rowsOf(admin)).filter(({ operation }) => operation === 'start' || operation === 'stop');

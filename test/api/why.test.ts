@@ -1,4 +1,6 @@
 /** `why` says of runs that wait what they wait for, however many others there are. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
 import { freezeCells } from '../frozen.ts';
@@ -61,4 +63,45 @@ test('a run that sleeps beside its children does not say that it waits for them'
   await until(async () => (await admin.showRun({ params: { run } })).waiting === 'child');
   expect((await admin.showRun({ params: { run } })).waiting_for).toBe('a timer or 2 children');
   expect((await admin.whyRun({ params: { run } })).because).toContain('It goes on when a timer is due or a child ends; it has 2 children.');
+});
+
+test('a parent whose child was denied says so, though there is no run that tells of it', async () => {
+  const { admin, deploy } = await front();
+  await deploy(`import { defineAgent } from '@corral/guest';
+const child = defineAgent({ name: 'p/child', run: () => 1 });
+export default defineAgent({ name: 'p', spawns: { child }, ceilings: { spawn_depth: 0 },
+  run: ({ spawn }) => spawn(child, {}).ended.then((end) => end.kind) });`);
+  const { run } = await admin.submitRun({ body: { agent: 'p' } });
+  expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ outcome: { output: 'denied' } });
+  expect((await admin.whyRun({ params: { run } })).because.join('\n')).toMatch(
+    /^Spawn \d+ of p\/child was denied: CORRAL_BUDGET_EXCEEDED /mu,
+  );
+});
+
+test('an amount is above history where there is a history', async () => {
+  const config = join(await shortFolder(), 'corral.config.ts');
+  await writeFile(
+    config,
+    `import { defineConfig, tool } from '@corral/server/config';
+import * as z from 'zod';
+export default defineConfig({ policies: 'default', risk: { 'bank.*': { ask: 1 } }, tools: [
+  tool({ name: 'bank.pay', description: 'Pays.', input: z.object({ amount: z.number() }), output: z.unknown(), annotations: { money: 'amount' }, run: () => 1 }),
+] });`,
+  );
+  const { admin, deploy, as } = await front({ config });
+  const approver = await as('local', 'approver');
+  await deploy(`{ name: 'payer', uses: { pay: 'tool:bank.pay' }, run: ({ input, caps }) => caps.pay({ amount: input.amount }) }`);
+  const unusual = async (amount: number) => {
+    const { run } = await admin.submitRun({ body: { agent: 'payer', input: { amount } } });
+    await until(async () => (await admin.listApprovals({})).items.length === 1, 'it waits for people');
+    const [asked] = (await admin.listApprovals({})).items;
+    await approver.decideApproval({ params: { run, call: asked?.call ?? 0 }, body: { verdict: 'approve', reason: 'looked' } });
+    expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+    return asked?.unusual;
+  };
+  const first = await unusual(5);
+  expect(first).toContain('first_use_of_tool');
+  expect(first).not.toContain('amount_above_history');
+  expect(await unusual(50)).toContain('amount_above_history');
+  expect(await unusual(20)).not.toContain('amount_above_history');
 });

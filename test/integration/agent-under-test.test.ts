@@ -3,6 +3,7 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AgentFailed, agentUnderTest, type Fakes, type Rules } from '@corral/testing';
 import { agentText } from '../agents/file.ts';
@@ -47,6 +48,11 @@ describe('an agent that fails', { timeout: 60_000 }, () => {
     expect(failed).toBeInstanceOf(AgentFailed);
     expect(failed).toMatchObject({ code: 'CORRAL_AGENT_THREW', message: expect.stringContaining('out of tea') as string });
     expect((failed as AgentFailed).stack).toMatch(/agent\.ts:5:\d+[^]*no kettle/u);
+    // Runners print the error and the author's line, and not the run's effects and its second stack.
+    const printed = inspect(failed);
+    expect(printed).toContain('agent.ts:5');
+    expect(printed).not.toMatch(/outcome|effects|agent\.js/u);
+    expect((failed as AgentFailed).run.outcome.kind).toBe('failed');
     expect((await agent.end()).outcome).toMatchObject({ kind: 'failed', message: 'out of tea' });
   });
 

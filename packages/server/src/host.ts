@@ -285,7 +285,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     recovered = live;
     db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');
-    acts.keep(starter, { operation: 'start', target: { corral: VERSION, era: store.era, stopped_in_order: inOrder, recovered } });
+    // Before the first start there was nothing that could have stopped.
+    const stopped = store.era === 1 ? {} : { stopped_in_order: inOrder };
+    acts.keep(starter, { operation: 'start', target: { corral: VERSION, era: store.era, ...stopped, recovered } });
     scheduler.start();
     const retention = new RetentionSweep({
       upkeep: host.upkeep,

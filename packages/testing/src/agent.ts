@@ -35,12 +35,13 @@ export class AgentFailed extends Error {
   override readonly name = 'AgentFailed';
   /** As in `failed(CODE)`; undefined for outcomes without one, such as `killed`. */
   readonly code: string | undefined;
-  readonly run: TestedRun;
+  declare readonly run: TestedRun;
 
   constructor(run: TestedRun) {
     const { outcome, stack } = run;
     super(`${outcomeText(outcome)}${'message' in outcome ? `: ${outcome.message}` : 'reason' in outcome ? `: ${outcome.reason}` : ''}`);
-    this.run = run;
+    // Not enumerable: runners of tests print what is, and the run has pages of effects and a second stack.
+    Object.defineProperty(this, 'run', { value: run });
     this.code = 'code' in outcome ? outcome.code : undefined;
     if (stack !== undefined) this.stack = `${this.name}: ${this.message}\n${stack}`;
   }

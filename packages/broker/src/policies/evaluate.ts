@@ -129,6 +129,9 @@ export function judge(
   const money = tool.annotations.money;
   const amount = money === undefined ? undefined : amountOf(input, money);
   const first_use = !history.used(record.tenant, ledger.version, tool.name);
+  const moved = history.moved(record.tenant, record.agent);
+  // Where nothing was ever moved and the tool is new, there is no history to be above: that mark is first_use_of_tool.
+  const amount_above_history = amount !== undefined && amount > moved && (moved > 0 || !first_use);
   const flow = ledger.flow?.flow(
     {
       name: tool.name,
@@ -139,7 +142,7 @@ export function judge(
       ...(money === undefined ? {} : { money }),
     },
     input,
-    { first_use, amount_above_history: amount !== undefined && amount > history.moved(record.tenant, record.agent) },
+    { first_use, amount_above_history },
     (destination) => history.reached(record.tenant, record.agent, destination),
     inHandles,
   );

@@ -205,8 +205,9 @@ function configCommands(program: Command): void {
       if (file === undefined)
         throw new CorralError('CORRAL_USAGE', `There is no ${CONFIGS.join(' and no ')} here. Name the file, or run \`corral init\`.`);
       const { loadConfig } = await import('@corral/server/config/load');
-      const loaded = await loadConfig(file, process.env, { secrets: 'refused' });
-      const { version, tenants } = loaded;
+      // A machine that checks, such as one of CI, need not have the secrets: `up` looks for them.
+      const loaded = await loadConfig(file, process.env, { secrets: 'noted' });
+      const { version, tenants, notes } = loaded;
       await loaded.close(0);
       const offered = Object.entries(tenants).map(([tenant, { tools, policies }]) => ({
         tenant,
@@ -214,9 +215,10 @@ function configCommands(program: Command): void {
         policies: policies === undefined ? null : policies.current.version,
         warnings: (policies?.current.warnings ?? []).map((one) => `${one.file}:${one.line}:${one.column}: ${one.message}`),
       }));
-      print(flags, { version, offered }, () =>
+      print(flags, { version, offered, notes }, () =>
         [
           version,
+          ...notes.map((line) => `note: ${line}`),
           ...offered.flatMap((one) => [
             `${one.tenant}: ${one.tools.join(', ') || 'no tools'}${one.policies === null ? '' : `; policies ${one.policies.slice(0, 19)}`}`,
             ...one.warnings.map((line) => `  ${line}`),

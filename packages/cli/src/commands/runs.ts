@@ -4,19 +4,18 @@ import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
-import { endText, linesWhereNamed, withAuthorsLines } from '../authors.ts';
+import { endText, withAuthorsLines } from '../authors.ts';
 import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
 import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
-import { paint } from '../screen/entries.ts';
 import { stateOf } from '../screen/states.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { inTenant } from './agents.ts';
-import { decisionLines } from './approvals.ts';
 import { historyCommands } from './history.ts';
 import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
 import { waited } from './wait.ts';
+import { why } from './why.ts';
 
 type Run = RouteAnswer<'showRun'>;
 
@@ -94,22 +93,7 @@ export function runCommands(program: Command): void {
     print(flags, tree, () => lines(tree, '', '').join('\n'));
   });
 
-  one('why', 'say why a run is in its state, and what can be done', 'corral why run_3k9x7m2p4q5r').action(
-    async (id: RunId, flags: HostFlags) => {
-      const client = connect(flags);
-      const why = await client.whyRun({ params: { run: id } });
-      const lines = linesWhereNamed(client, id);
-      const because = await Promise.all(why.because.map((line) => lines(line)));
-      print(flags, why, () =>
-        [
-          paint('bold', printable(why.verdict)),
-          ...because.map((line) => `  ${printable(line)}`),
-          ...decisionLines(why.decisions),
-          ...why.next.map((line) => `${paint('cyan', '→')} ${printable(line)}`),
-        ].join('\n'),
-      );
-    },
-  );
+  one('why', 'say why a run is in its state, and what can be done', 'corral why run_3k9x7m2p4q5r').action(why);
 
   const calls = one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r --errors');
   calls.option('--errors', 'only calls that failed, with what their tools threw');

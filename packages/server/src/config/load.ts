@@ -10,6 +10,7 @@ import type { ToolNews } from '@corral/tools/host/keeper';
 import { labelTools } from '@corral/tools/labels';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import type { Isolation, TenantOptions } from '@corral/supervisor';
+import { undeclaredSecrets } from './asked-secrets.ts';
 import { faultsOf } from './issues.ts';
 import { faultsOfIssuers } from './issuers.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
@@ -165,7 +166,7 @@ async function withTools(
     named: loader.named,
     vault,
     kept: { text: read.text, code: read.code, policies: loader.texts },
-    notes: missing.map(({ message }) => message),
+    notes: [...missing.map(({ message }) => message), ...undeclaredSecrets(read.code, Object.keys(config.secrets))],
     async close(within_ms) {
       changes.end();
       await source.close(within_ms);

@@ -188,6 +188,19 @@ const resolvingLines = (run: RunId, { call, tool, state }: CallView): string[] =
       ]
     : [];
 
+/** Children that were denied to a run never became runs, so nothing else tells of them. */
+function deniedSpawns(entries: readonly Entry[]): string[] {
+  return entries.flatMap((entry) => {
+    const denied = entry.decisions.filter(({ verdict }) => verdict === 'deny');
+    if (denied.length === 0) return [];
+    return effectsOf(entry).flatMap((effect) => {
+      const decision = effect.kind === 'spawn' ? denied.find(({ id }) => id === effect.id) : undefined;
+      if (effect.kind !== 'spawn' || decision === undefined) return [];
+      return [`Spawn ${effect.id} of ${effect.agent} was denied: ${decision.code ?? ''} ${decision.message ?? ''}`.trim()];
+    });
+  });
+}
+
 /** Extends the sentence about a pause that covers the run's descendants. */
 function withFamily(run: RunId, family: RunId | undefined): string {
   if (family === undefined) return '';
@@ -208,14 +221,17 @@ async function tell(
   const next: string[] = [];
   const folded = new Map<number, CallView>();
   let controlled: Entry['event'];
+  const spawns: string[] = [];
   for await (const page of pages) {
     foldCalls(folded, page);
+    spawns.push(...deniedSpawns(page));
     for (const { event, seq } of page) if (event?.kind === 'step') steps.push({ ...event, seq });
     controlled = page.findLast((entry) => entry.event?.kind === 'control')?.event ?? controlled;
   }
   const calls = [...folded.values()];
-  for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-5))
+  for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-DENIED_SHOWN))
     because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+  because.push(...spawns.slice(-DENIED_SHOWN));
   for (const { call, tool, error } of calls.filter(({ state }) => state === 'failed').slice(-FAILED_SHOWN)) {
     because.push(`Call ${call} to ${tool} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
     if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
@@ -280,7 +296,8 @@ function childLine(waitingFor: string): string {
 /** Steps, and settlements, that are shown. */
 const STEPS_SHOWN = 8;
 const SETTLED_SHOWN = 10;
-/** Failed calls that are shown, and lines of what each tool threw. */
+/** Denied calls, denied spawns and failed calls that are shown, and lines of what each tool threw. */
+const DENIED_SHOWN = 5;
 const FAILED_SHOWN = 3;
 const DETAIL_LINES = 4;
 const REASONS_SHOWN = 3;
@@ -338,7 +355,12 @@ function endOf(outcome: Outcome): string[] {
 }
 
 function advice(run: string, outcome: Outcome): string[] {
-  if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint];
+  if (outcome.kind === 'failed' && outcome.code === 'CORRAL_AGENT_THREW') {
+    // Its message and innermost frames are among the reasons already.
+    const frames = (outcome.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+    return frames.length > FRAMES_SHOWN ? [`\`corral show ${run}\` has the rest of its stack.`] : [];
+  }
+  if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint.replaceAll(/\bRUN\b/gu, run)];
   if (outcome.kind === 'exceeded') {
     const [, crank] = /^One crank used .*?(\d+)(?: ms of CPU time)?\.$/.exec(outcome.message) ?? [];
     return [
