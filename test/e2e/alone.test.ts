@@ -39,6 +39,7 @@ test('why says nothing twice of an agent that threw, and reads a folder on which
   const said = await on('why', run);
   expect(said.out).toContain('out of tea');
   expect(said.out).not.toMatch(/corral show|RUN/u);
+  expect((await on('spend')).out).toMatch(/^nothing was spent; counted are money, tokens and the calls that charge something/u);
   await host.close();
   expect(await on('why', run)).toEqual(said);
   expect((await on('why', sleeper)).out).toContain('No host runs on this folder');

@@ -175,8 +175,11 @@ describe('corral run', () => {
     ['an input from a file that is not there', async () => ['run', HELLO, '--input', '@nowhere.json'], /CORRAL_USAGE .*nowhere\.json/],
     ['a file that is not there', async () => ['run', 'nowhere.ts'], /CORRAL_USAGE .*nowhere\.ts/],
     ['a folder that is not there', async () => ['run', HELLO, '--read', 'nowhere'], /CORRAL_USAGE .*--read/],
-    ['a flag that is not there', async () => ['run', HELLO, '--fast'], /unknown option/],
-    ['a command that is not there', async () => ['rnu', HELLO], /unknown command|Did you mean/],
+    ['a flag that is not there', async () => ['run', HELLO, '--fast'], /^CORRAL_USAGE unknown option '--fast'\n\(see corral run --help\)/],
+    ['a command that is not there', async () => ['rnu', HELLO], /^CORRAL_USAGE unknown command 'rnu'\. Did you mean run\?\n/],
+    ['a command that is called otherwise', async () => ['stop', 'x'], /^CORRAL_USAGE unknown command 'stop'\. .*pause.* kill\.\n/],
+    ['the help of one', async () => ['help', 'list'], /^CORRAL_USAGE corral has no command list\. You may mean ps/],
+    ['a test that is not there', async () => ['test', 'none.test.ts'], /^CORRAL_USAGE There is no file none\.test\.ts/],
   ])('refuses %s before anything runs', async (_, args, message) => {
     const { code, out, err } = await corral(...(await args()));
     expect(err).toMatch(message);

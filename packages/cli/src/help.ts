@@ -80,8 +80,41 @@ export function arrangeHelp(program: Command): void {
   program.addHelpText('after', EXAMPLES);
 }
 
+/** Names that people type for commands that are called otherwise. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['stop', 'pause, which can be resumed, or kill'],
+  ['abort', 'cancel or kill'],
+  ['terminate', 'kill'],
+  ['continue', 'resume'],
+  ['start', 'up for a host, or submit for a run'],
+  ['serve', 'up'],
+  ['list', 'ps for runs, or agents'],
+  ['ls', 'ps for runs, or agents'],
+  ['runs', 'ps'],
+  ['status', 'ps for all runs, or why for one'],
+  ['log', 'logs'],
+  ['inspect', 'show, or journal'],
+  ['explain', 'why'],
+  ['delete', 'erase'],
+  ['rm', 'erase'],
+  ['invoke', 'submit'],
+]);
+
+/** A wrong use in the form of all other failures: a code, a sentence, what to do. */
+function inOneStyle(text: string): string {
+  const [, said = text] = /^error: ([^]*)$/u.exec(text) ?? [];
+  const [, unknown] = /^unknown command '([^']*)'/u.exec(said) ?? [];
+  const meant = unknown === undefined ? undefined : MEANT.get(unknown);
+  const sentence =
+    meant === undefined
+      ? said.replace(/\n\((Did you mean [^]*\?)\)\n?$/u, '. $1\n')
+      : `unknown command '${unknown}'. You may mean ${meant}.\n`;
+  return `CORRAL_USAGE ${sentence}`;
+}
+
 function hints(command: Command, name: string): void {
   command.showHelpAfterError(`(see ${name} --help)`);
+  command.configureOutput({ outputError: (text, write) => write(text.startsWith('error: ') ? inOneStyle(text) : text) });
   for (const option of command.options) if (option.mandatory) option.description += ' (required)';
   for (const one of command.commands) hints(one, `${name} ${one.name()}`);
 }
@@ -94,7 +127,9 @@ function commandNamed(program: Command, names: readonly string[]): Command {
     if (next === undefined) {
       const known = command.commands.map((one) => one.name());
       const path = ['corral', ...names.slice(0, i)].join(' ');
-      throw new CorralError('CORRAL_USAGE', `${path} has no command ${name.slice(0, 60)}.${didYouMean(name, known)}`);
+      const meant = command === program ? MEANT.get(name) : undefined;
+      const other = meant === undefined ? didYouMean(name, known) : ` You may mean ${meant}.`;
+      throw new CorralError('CORRAL_USAGE', `${path} has no command ${name.slice(0, 60)}.${other}`);
     }
     command = next;
   }

@@ -184,6 +184,9 @@ async function takesAll(tsconfig: string): Promise<boolean> {
   return text !== undefined && !/"(?:include|files|extends|references)"\s*:/.test(text);
 }
 
+/** The longest is `npm run corral:check`. */
+const WIDE = 20;
+
 /** The next steps, as lines. @param home the folder as it was named */
 export function nextSteps({ existing, scripts, included }: Initialised, home: string, install = true): string {
   const folder = relative(process.cwd(), home);
@@ -192,10 +195,10 @@ export function nextSteps({ existing, scripts, included }: Initialised, home: st
     'Next:',
     ...(folder === '' || existing ? [] : [`  cd ${folder}`]),
     ...(install ? ['  npm install'] : []),
-    `  ${run('test').padEnd(20)}# the agent in a real isolate, with fakes for its tools`,
-    `  ${run('dev').padEnd(20)}# runs it at every save; the tools of the configuration are real`,
-    `  ${run('check').padEnd(20)}# types, configuration and policies`,
-    `  ${'npx corral up'.padEnd(20)}# a host; in another terminal: npx corral deploy agents/buyer.ts`,
+    `  ${run('test').padEnd(WIDE)} # the agent in a real isolate, with fakes for its tools`,
+    `  ${run('dev').padEnd(WIDE)} # runs it at every save; the tools of the configuration are real`,
+    `  ${run('check').padEnd(WIDE)} # types, configuration and policies`,
+    `  ${'npx corral up'.padEnd(WIDE)} # a host; in another terminal: npx corral deploy agents/buyer.ts`,
     ...(included ? ['', 'tsconfig.json has no "include", so it takes in the agents as well: add "exclude": ["agents"] to it.'] : []),
   ].join('\n');
 }

@@ -72,6 +72,7 @@ export async function up(options: UpOptions): Promise<never> {
   const stop = async (): Promise<number> => {
     try {
       await host.close(options.drain);
+      process.stderr.write('stopped\n');
       return 0;
     } catch (error) {
       logger.error({ err: error }, 'did not stop in order');

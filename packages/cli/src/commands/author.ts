@@ -52,6 +52,7 @@ export function authorCommands(program: Command): void {
     .option('-w, --watch', 'run them again at every save')
     .addHelpText('after', `\nExample:\n  corral test agent.test.ts`)
     .action(async (files: string[], flags: { readonly watch?: boolean }) => {
+      await mustExist(files);
       const args = ['--test', ...(flags.watch === true ? ['--watch'] : []), ...(files.length === 0 ? await testsHere() : files)];
       const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: compileCache() } });
       process.exitCode = await new Promise<number>((done) =>
@@ -59,6 +60,15 @@ export function authorCommands(program: Command): void {
       );
     });
   testFromCommand(test);
+}
+
+/** @throws CORRAL_USAGE: node:test would call a name without a file a test that failed */
+async function mustExist(files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    if (existsSync(file)) continue;
+    if (!(await glob(file)[Symbol.asyncIterator]().next()).done) continue;
+    throw new CorralError('CORRAL_USAGE', `There is no file ${file}`);
+  }
 }
 
 /**

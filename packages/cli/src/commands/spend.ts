@@ -36,9 +36,13 @@ export function spendCommand(program: Command): void {
           ...(since === undefined ? {} : { since }),
         },
       });
-      print(flags, items, () => (items.length === 0 ? 'nothing was spent' : spendTable(items).join('\n')));
+      print(flags, items, () => (items.length === 0 ? NOTHING : spendTable(items).join('\n')));
     });
 }
+
+/** Most calls charge nothing, so a host that made many may have no account. */
+const NOTHING =
+  'nothing was spent; counted are money, tokens and the calls that charge something, or all calls where a bound on calls asks for them.\n`corral show RUN` has all calls and the CPU time of a run.';
 
 /** One row for each account, period and amount; amounts that are neither spent nor limited are left out. */
 function spendTable(items: readonly Account[]): string[] {
