@@ -89,7 +89,7 @@ async function install() {
     ([path, { version, optional, link }]) =>
       path.startsWith('node_modules/') &&
       !link &&
-      // What is for other platforms is not there.
+      // Packages for other platforms are left out.
       (!optional || have[path] !== undefined) &&
       have[path]?.version !== version,
   );

@@ -2,6 +2,7 @@
  * A host in a process of its own, so that its heap can be limited from outside. argv: data folder. Prints its socket once it answers, and
  * ends when its input does.
  */
+import { writeFileSync } from 'node:fs';
 import { inlineTool } from '@corral/tools/define';
 import { fixedSource } from '@corral/tools/sources';
 import { startHost } from '@corral/server/host';
@@ -16,7 +17,10 @@ const page = inlineTool({
   annotations: { readOnly: true, openWorld: false, destructive: false, idempotent: true, returns: 'untrusted' },
   run: ({ chars }) => ({ text: 'x'.repeat(chars) }),
 });
-const host = await startHost({ data, env: process.env, sources: [() => Promise.resolve(fixedSource([page]))] });
+// Only memory stops runs here.
+const config = `${data}.json`;
+writeFileSync(config, JSON.stringify({ policies: 'none', tenants: { local: { loops: false } } }));
+const host = await startHost({ data, config, env: process.env, sources: [() => Promise.resolve(fixedSource([page]))] });
 process.stdout.write(`${JSON.stringify({ socket: host.socket })}\n`);
 process.stdin.on('end', () => void host.close(0).then(() => process.exit(0)));
 process.stdin.resume();
