@@ -40,6 +40,9 @@ test('why says nothing twice of an agent that threw, and reads a folder on which
   expect(said.out).toContain('out of tea');
   expect(said.out).not.toMatch(/corral show|RUN/u);
   expect((await on('spend')).out).toMatch(/^nothing was spent; counted are money, tokens and the calls that charge something/u);
+  // The hint is for who typed a command, and not for who made a request.
+  const long = await on('pause', sleeper, '-m', 'x'.repeat(100_000));
+  expect(long).toMatchObject({ code: 2, err: expect.stringMatching(/CORRAL_REQUEST_INVALID[^]*see --help/u) as string });
   await host.close();
   expect(await on('why', run)).toEqual(said);
   expect((await on('why', sleeper)).out).toContain('No host runs on this folder');

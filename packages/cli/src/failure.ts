@@ -34,6 +34,10 @@ const ASKED: ReadonlySet<ErrorCode> = new Set([
 /** A message may repeat the words of an agent, or be the answer of a host elsewhere. */
 const lines = (text: string): string => text.split('\n').map(printable).join('\n');
 
+/** The hint for requests is for programs that make their own; here the command made it, from what was typed. */
+const hintOf = ({ code, hint }: CorralError): string =>
+  code === 'CORRAL_REQUEST_INVALID' ? 'Compare the arguments and options with those that the command takes: see --help.' : hint;
+
 export function report(error: unknown, json: boolean): number {
   const failure =
     error instanceof CorralError
@@ -43,7 +47,7 @@ export function report(error: unknown, json: boolean): number {
   else {
     const red = (text: string) => styleText('red', text, { stream: process.stderr });
     const dim = (text: string) => styleText('dim', text, { stream: process.stderr });
-    process.stderr.write(`${red(failure.code)} ${lines(failure.message)}\n${dim(lines(failure.hint))}\n`);
+    process.stderr.write(`${red(failure.code)} ${lines(failure.message)}\n${dim(lines(hintOf(failure)))}\n`);
     if (failure.audience === 'bug' && error instanceof Error && error.stack !== undefined) process.stderr.write(`${dim(error.stack)}\n`);
   }
   if (ASKED.has(failure.code)) return EXIT.input;
