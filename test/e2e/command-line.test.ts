@@ -99,7 +99,7 @@ describe('corral wait', () => {
     const sleeper = await submitted('sleeper');
     const late = await corral('wait', sleeper, '--timeout', '1ms');
     expect([late.code, late.err]).toEqual([124, expect.stringContaining('has not ended yet, and goes on') as string]);
-    expect((await corral('wait', sleeper, '--timeout', '5')).err).toContain('write a number and its unit');
+    expect((await corral('wait', sleeper, '--timeout', '5 moons')).err).toContain('write a number and its unit');
     await corral('kill', sleeper, '-m', 'done with it');
   });
 

@@ -4,13 +4,15 @@ import type { RunId } from '@corral/protocol/ids';
 import { linesWhereNamed } from '../authors.ts';
 import { hostOrFolder, print, type HostFlags } from '../connect.ts';
 import { evidenceOf } from '../evidence.ts';
+import { runId } from '../ids.ts';
 import { paint } from '../screen/entries.ts';
 import { printable } from '../screen/table.ts';
 import { decisionLines } from './approvals.ts';
 
 type Why = RouteAnswer<'whyRun'>;
 
-export async function why(id: RunId, flags: HostFlags): Promise<void> {
+export async function why(run: string, flags: HostFlags): Promise<void> {
+  const id = runId(run);
   const place = await hostOrFolder(flags);
   if ('data' in place) {
     const { why: said, authors } = await inFolder(place.data, id);
