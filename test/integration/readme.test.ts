@@ -27,7 +27,7 @@ test('every file that a document links to exists', async () => {
 
 const TOPS = ['packages', 'test', 'docs', 'examples', 'scripts', 'sandbox-images', 'deploy', '.ci'];
 /** Files that the documents describe and that are not in this repository: those of the people who use Corral, and those that are built. */
-const ELSEWHERE = [/^corral\.config\.ts$/, /^agents\/(buyer\.ts|tsconfig\.json)$/];
+const ELSEWHERE = [/^corral\.config\.ts$/, /^agents\/((tests\/)?buyer\.ts|tsconfig\.json)$/];
 
 /** Paths of all files from the root, without what is installed or built. */
 async function filesOf(top: string): Promise<string[]> {

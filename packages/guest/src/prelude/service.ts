@@ -52,7 +52,12 @@ export class Service {
 
   message({ from, body, request }: MessageDelivery): void {
     const start = this.#start as StartDelivery;
-    const turn: Turn = { to: request === undefined ? undefined : replyTo(from.run, request), answer: undefined, state: start.state, ends: false };
+    const turn: Turn = {
+      to: request === undefined ? undefined : replyTo(from.run, request),
+      answer: undefined,
+      state: start.state,
+      ends: false,
+    };
     this.#turn = turn;
     void this.#take(turn, start, from, body);
   }
