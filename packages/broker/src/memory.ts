@@ -1,7 +1,8 @@
 /**
  * The memory that the host's heap has for runs, by tenant, and the bound on it: handles, arguments of calls under way, deliveries that wait,
  * inputs, provenance, and commits that wait for the store's writer. The sums are taken when they are asked for, and at most every few
- * milliseconds, so that keeping them costs nothing and they cannot drift. A refusal is recorded with the decision, so a replay does not depend on them.
+ * milliseconds, so that a change costs nothing and they cannot drift. A refusal is recorded with the decision, so a replay does not depend
+ * on them.
  */
 import { MACHINE } from '@corral/protocol/limits';
 import type { TenantId } from '@corral/protocol/ids';

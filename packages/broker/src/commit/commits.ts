@@ -64,18 +64,11 @@ export class Commits {
     for (const [tenant, memory] of this.#waiting) yield { tenant, memory };
   }
 
-  /** Hands a commit to the store; it counts as memory of its tenant until it is written. */
-  #write(tenant: TenantId, commit: Commit): Promise<CommitResult> {
-    const committing = this.#options.powers.store.commit(commit);
-    const bytes = bytesOf(commit);
-    this.#waiting.set(tenant, (this.#waiting.get(tenant) ?? 0) + bytes);
-    const written = () => {
-      const left = (this.#waiting.get(tenant) ?? 0) - bytes;
-      if (left > 0) this.#waiting.set(tenant, left);
-      else this.#waiting.delete(tenant);
-    };
-    void committing.then(written, written);
-    return committing;
+  /** Counts a commit as memory of its tenant from when the store has it until it is written. */
+  #count(tenant: TenantId, bytes: number): void {
+    const sum = (this.#waiting.get(tenant) ?? 0) + bytes;
+    if (sum > 0) this.#waiting.set(tenant, sum);
+    else this.#waiting.delete(tenant);
   }
 
   /** Commits. A failure concerns this run alone. */
@@ -158,7 +151,9 @@ export class Commits {
     };
 
     let result: CommitResult;
-    const committing = this.#write(record.tenant, commit);
+    const committing = this.#options.powers.store.commit(commit);
+    const bytes = bytesOf(commit);
+    this.#count(record.tenant, bytes);
     this.#committing.set(
       record.id,
       committing.catch(() => undefined),
@@ -172,6 +167,7 @@ export class Commits {
       // Told while the run still counts as committing: it must not be parked with the entry that was refused.
       throw new Refusal(this.#refuse(run, commit.epoch, batch, error));
     } finally {
+      this.#count(record.tenant, -bytes);
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
     for (const state of result.counted ?? []) this.#options.powers.grants.sync(state.id, state);

@@ -223,7 +223,7 @@ describe('leaves and annotations', () => {
     expect(leavesOf({ a: [{ b: 'x' }] })).toEqual({ complete: true, leaves: [{ path: 'a[0].b', name: 'b', record: 2, value: 'x' }] });
   });
 
-  it('find private text in the name of a member, however much that is no text stands before it', () => {
+  it('find private text in the name of a member behind thousands of values that hold no text', () => {
     const secret = 'the merger with Nordlicht is set for spring';
     const told = { prompt: 'Post a note.', trusted: { note: secret } };
     const args = { padding: Array.from({ length: 5_000 }, () => null), note: { [secret]: null } };

@@ -5,7 +5,19 @@ import { catalog } from '../cedar/catalog.ts';
 import { ANA, cedar } from '../cedar/fixtures/host.ts';
 import { PolicyInForce } from '../cedar/in-force.ts';
 import type { Verdict } from '../cedar/verdict.ts';
-import { decideRisk, isRiskOf, RISK_ANSWERS, riskPolicies, type Risk, type RiskAnswer, type RiskFacts } from './risk.ts';
+import { isRiskOf, RISK_ANSWERS, riskPolicies, type Risk, type RiskAnswer } from './risk.ts';
+
+/** The facts of a call that the rules use. */
+interface RiskFacts {
+  readonly tool: string;
+  readonly readOnly: boolean;
+  readonly destructive: boolean;
+  readonly openWorld: boolean;
+  /** Money that the call moves; undefined if it is not known. */
+  readonly amount: number | undefined;
+  /** `amount`, and what the agent has spent or reserved on this day before. */
+  readonly amount_day: number | undefined;
+}
 
 const NAMES = ['payments.send', 'payments.refund', 'payments.list', 'mail.send', 'pay', 'shop.payments'];
 const flags = [true, false];
@@ -44,6 +56,29 @@ function ask(policies: PolicyInForce, { tool, amount, amount_day }: RiskFacts): 
 /** A verdict in the words of the thresholds. */
 const answerOf = ({ decision, consequence, quorum }: Verdict): RiskAnswer | undefined =>
   decision === 'allow' ? undefined : consequence === 'approval' ? (quorum === 2 ? 'two' : 'ask') : 'never';
+
+function isAbout(name: string, { tool, openWorld, destructive }: RiskFacts): boolean {
+  if (name === 'external') return openWorld;
+  if (name === 'irreversible') return destructive;
+  return new RegExp(`^${name.replaceAll('.', '\\.').replaceAll('*', '.*')}$`, 'u').test(tool);
+}
+
+/** The most severe answer of the rules to a call; undefined: they allow it. Reading is free. */
+function decideRisk(risk: Risk, facts: RiskFacts): RiskAnswer | undefined {
+  const { tool, amount, amount_day } = facts;
+  if (facts.readOnly) return undefined;
+  const said: RiskAnswer[] = [];
+  for (const [name, rule] of Object.entries(risk)) {
+    if (!isAbout(name, facts)) continue;
+    if (typeof rule === 'string') said.push(rule);
+    else {
+      if (amount === undefined) said.push('never');
+      for (const answer of RISK_ANSWERS) if (amount !== undefined && rule[answer] !== undefined && amount > rule[answer]) said.push(answer);
+      if (rule.day !== undefined && (amount_day === undefined || amount_day > rule.day)) said.push('never');
+    }
+  }
+  return RISK_ANSWERS.findLast((answer) => said.includes(answer));
+}
 
 const anAmount = fc.oneof(
   fc.integer({ min: 0, max: 20 }),

@@ -1,7 +1,8 @@
 /**
  * Thresholds that a configuration states without Cedar (`risk`). They become named policies, so that verdicts, approvals and logs show
- * them like any other rule. `decideRisk` says the same in TypeScript; a test holds the two together.
+ * them like any other rule.
  */
+import { like, type PatternPart } from '../cedar/like.ts';
 import type { PolicySource } from '../cedar/source.ts';
 
 /** One person, two different people, or nobody may allow the call. From mild to severe. */
@@ -23,61 +24,16 @@ export const RISK_FILE = 'risk.cedar';
 /** Digits after the point of Cedar's decimals. */
 export const RISK_DIGITS = 4;
 
-/** The facts of a call that the rules use. */
-export interface RiskFacts {
-  readonly tool: string;
-  readonly readOnly: boolean;
-  readonly destructive: boolean;
-  readonly openWorld: boolean;
-  /** Money that the call moves; undefined if it is not known. */
-  readonly amount: number | undefined;
-  /** `amount`, and what the agent has spent or reserved on this day before. */
-  readonly amount_day: number | undefined;
-}
-
 const CLASSES = {
-  external: { about: 'changes something beyond this host', is: ({ openWorld }: RiskFacts) => openWorld, when: 'resource.openWorld' },
-  irreversible: {
-    about: 'makes changes that cannot be undone',
-    is: ({ destructive }: RiskFacts) => destructive,
-    when: 'resource.destructive',
-  },
+  external: { about: 'changes something beyond this host', when: 'resource.openWorld' },
+  irreversible: { about: 'makes changes that cannot be undone', when: 'resource.destructive' },
 } as const;
 type RiskClass = keyof typeof CLASSES;
 export const isRiskClass = (name: string): name is RiskClass => Object.hasOwn(CLASSES, name);
 
 /** Whether a rule by this name is about a tool. */
-export function isRiskOf(name: string, tool: string): boolean {
-  const parts = name.split('*');
-  const [first = ''] = parts;
-  const last = parts.at(-1) ?? '';
-  if (parts.length === 1) return name === tool;
-  if (!tool.startsWith(first)) return false;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = tool.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return tool.length - last.length >= at && tool.endsWith(last);
-}
-
-/** The most severe answer of the rules to a call; undefined: they allow it. Reading is free. */
-export function decideRisk(risk: Risk, facts: RiskFacts): RiskAnswer | undefined {
-  const { tool, amount, amount_day } = facts;
-  if (facts.readOnly) return undefined;
-  const said: RiskAnswer[] = [];
-  for (const [name, rule] of Object.entries(risk)) {
-    if (isRiskClass(name) ? !CLASSES[name].is(facts) : !isRiskOf(name, tool)) continue;
-    if (typeof rule === 'string') said.push(rule);
-    else {
-      if (amount === undefined) said.push('never');
-      for (const answer of RISK_ANSWERS) if (amount !== undefined && rule[answer] !== undefined && amount > rule[answer]) said.push(answer);
-      if (rule.day !== undefined && (amount_day === undefined || amount_day > rule.day)) said.push('never');
-    }
-  }
-  return RISK_ANSWERS.findLast((answer) => said.includes(answer));
-}
+export const isRiskOf = (name: string, tool: string): boolean =>
+  like(name.split('*').flatMap((Literal, i): PatternPart[] => (i === 0 ? [{ Literal }] : ['Wildcard', { Literal }])))(tool);
 
 /** The rules as policies. Without other policies, what an agent was granted is permitted. */
 export function riskPolicies(risk: Risk, alone: boolean): PolicySource {

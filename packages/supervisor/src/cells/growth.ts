@@ -1,8 +1,8 @@
 /**
  * Memory by which the cranks of each run made a cell grow. A heap is bounded by its isolate, but the memory that the platform allocates
  * outside the heap is not: a guest can make thousands of formatters, a few in each crank, so that no single crank shows it. So once a cell
- * is large or grows quickly, its process is measured before and after every crank, and each run is charged with the growth during its cranks for as long as
- * it stays in the cell.
+ * is large or grows quickly, its process is measured before and after every crank, and each run is charged with the growth during its
+ * cranks for as long as it stays in the cell.
  */
 export class Growth {
   readonly #mib = new Map<number, number>();
