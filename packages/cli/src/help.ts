@@ -21,11 +21,11 @@ export const OTHERS = 'Others';
 
 const EXAMPLES = `
 Examples:
-  corral init my-agent                                   a folder with an agent, its test and a configuration
-  corral dev my-agent/agent.ts --input '{"name":"Ada"}'  run it, and see each of its effects
+  corral init my-agent                                   an agent, its test, a configuration, a first policy
+  corral dev agents/buyer.ts --input @agents/order.json  in that folder: run the agent, and see each of its effects
   corral up                                              start a host here
-  corral deploy agent.ts --alias prod                    give it an agent
-  corral submit hello@prod --input '{"name":"Ada"}' --wait
+  corral deploy agents/buyer.ts --alias prod             give it the agent
+  corral submit buyer@prod --input @agents/order.json --wait
   corral why @last                                       what the run that you submitted last is doing
 
 A run is named by its id, by the beginning of it with or without run_, or by @last, which is the one that you submitted last.`;

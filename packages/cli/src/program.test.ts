@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { filesOf } from 'create-corral/templates';
 import { expect, test } from 'vitest';
 import { OTHERS, SUMMARIES, summariesOf } from './help.ts';
 import { createProgram, GROUPS } from './program.ts';
@@ -33,4 +34,14 @@ test('every command has its place in the help', async () => {
   const { commands } = await createProgram();
   const others = commands.filter((command) => command.helpGroup() === `${OTHERS}:` && command.name() !== 'complete');
   expect(names({ commands: others } as unknown as Command)).toEqual([]);
+});
+
+test('the examples of the help name files that init writes', async () => {
+  const program = await createProgram([]);
+  let text = '';
+  program.configureOutput({ writeOut: (part) => (text += part) });
+  program.outputHelp();
+  const named = [...text.matchAll(/[\w/-]+\.(?:ts|json)\b/g)].map(([file]) => file);
+  expect(named).toContain('agents/buyer.ts');
+  expect(Object.keys(filesOf({ config: 'corral.config.ts' }))).toEqual(expect.arrayContaining(named));
 });
