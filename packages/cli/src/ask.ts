@@ -43,7 +43,7 @@ export function resumeHere(supervisor: Supervisor, before = nothing): () => void
   const closing = new AbortController();
   let turn = Promise.resolve();
   const decide = async (run: RunId, why: string) => {
-    // It is told before it is done.
+    // The observation comes before the run is halted.
     for (let view = supervisor.view(run); view?.control === 'none'; view = supervisor.view(run)) {
       if (closing.signal.aborted) return;
       await new Promise((done) => setTimeout(done, LOOK_MS));
@@ -53,18 +53,18 @@ export function resumeHere(supervisor: Supervisor, before = nothing): () => void
     await before();
     const may = view.control === 'paused' && hasTerminal();
     process.stderr.write(`${printable(`${view.agent} is ${view.control}: ${why}`)}\n`);
-    if (may && (await question('Let it go on? [y/N] ', closing.signal)))
+    if (may && (await isAllowed('Let it go on?', closing.signal)))
       await supervisor.control.resume(run, 'terminal', 'answered at the terminal');
     else await supervisor.control.kill(run, 'terminal', hasTerminal() ? why : `${why}; no terminal to ask at`);
   };
   const stop = supervisor.observe((observation) => {
-    const stands =
+    const halted =
       observation.kind === 'paused' || (observation.kind === 'step' && observation.step === 'pause')
         ? { run: observation.run, why: observation.reason }
         : observation.kind === 'quarantined' && observation.run !== undefined
           ? { run: observation.run, why: observation.reason }
           : undefined;
-    if (stands !== undefined) turn = turn.then(() => decide(stands.run, stands.why)).catch(() => undefined);
+    if (halted !== undefined) turn = turn.then(() => decide(halted.run, halted.why)).catch(() => undefined);
   });
   return () => {
     stop();
@@ -73,7 +73,9 @@ export function resumeHere(supervisor: Supervisor, before = nothing): () => void
 }
 
 const LOOK_MS = 10;
-const hasTerminal = () => process.stdin.isTTY && process.stderr.isTTY;
+
+/** Whether there is a person to ask. */
+export const hasTerminal = (): boolean => process.stdin.isTTY && process.stderr.isTTY;
 
 function ask({ agent, tool, input, rules, unusual, origins, quorum, approved_by }: Approval, signal: AbortSignal): Promise<boolean> {
   const from = new Map(origins);
@@ -85,13 +87,15 @@ function ask({ agent, tool, input, rules, unusual, origins, quorum, approved_by 
     ...(unusual.length === 0 ? [] : [`  unusual: ${unusual.join(', ').replaceAll('_', ' ')}`]),
   ];
   process.stderr.write(`${lines.map((line) => printable(line)).join('\n')}\n`);
-  return question('Allow it? [y/N] ', signal);
+  return isAllowed('Allow it?', signal);
 }
 
-async function question(text: string, signal: AbortSignal): Promise<boolean> {
+/** Asks a question at the terminal whose answer is yes or no; anything but yes is no. */
+export async function isAllowed(question: string, signal?: AbortSignal): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return /^y(?:es)?$/i.test((await terminal.question(text, { signal })).trim());
+    const said = await terminal.question(`${question} [y/N] `, signal === undefined ? {} : { signal });
+    return /^y(?:es)?$/i.test(said.trim());
   } finally {
     terminal.close();
   }

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
 import { didYouMean } from '@corral/protocol/nearest';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
-import type { Tool, ToolAnnotations, ToolResult } from '@corral/protocol/ports/tool';
+import { REVERSIBLE_CHANGE, type Tool, type ToolAnnotations, type ToolResult } from '@corral/protocol/ports/tool';
 
 /** Stands for a tool: is given the arguments, gives the result. An exception reaches the agent as ToolFailed, with its message. */
 export type Fake = (input: never) => unknown;
@@ -24,15 +24,6 @@ export interface TestedCall {
   readonly output?: unknown;
   readonly error?: string;
 }
-
-const MEEK: ToolAnnotations = {
-  readOnly: false,
-  idempotent: false,
-  destructive: false,
-  openWorld: false,
-  repeatable: false,
-  returns: 'trusted',
-};
 
 /** Tools that a host has by its flags and not by its configuration. */
 const OF_FLAGS: ReadonlySet<string> = new Set(['fs.read', 'fs.list', 'fs.write']);
@@ -99,7 +90,7 @@ function toolOf(name: string, fake: FakeTool, tell: (call: TestedCall) => void):
     description: `A fake of ${name}.`,
     input: contractOf(input),
     output: contractOf(output, 'output'),
-    annotations: { ...MEEK, ...annotations },
+    annotations: { ...REVERSIBLE_CHANGE, ...annotations },
   };
   return { ...tool, invoke: invoking(tool, run, tell) };
 }

@@ -12,7 +12,7 @@ import { BUDGET_NAMES } from '@corral/protocol/limits';
 import type { Label } from '@corral/protocol/model/label';
 import { ServiceCall, ServiceReply } from '@corral/protocol/model/service';
 import type { Outgoing } from '@corral/protocol/ports/store';
-import type { Tool } from '@corral/protocol/ports/tool';
+import { REVERSIBLE_CHANGE, type Tool } from '@corral/protocol/ports/tool';
 import type { Batch } from './batch.ts';
 import type { Books } from '../ledger/books.ts';
 import type { PendingApproval } from '../ledger/pending.ts';
@@ -36,15 +36,7 @@ export function serviceTool(service: string, purpose: string): Tool {
     input: CALL,
     output: REPLY,
     // It counts as a change, because an instance keeps state. Effects of the instance are decided when it has them.
-    annotations: {
-      readOnly: false,
-      idempotent: false,
-      destructive: false,
-      openWorld: false,
-      repeatable: false,
-      returns: 'trusted',
-      resource: name,
-    },
+    annotations: { ...REVERSIBLE_CHANGE, resource: name },
     invoke: () => Promise.resolve({ kind: 'failed', message: `${name} is written to, not invoked.` }),
   };
 }

@@ -1,6 +1,5 @@
 /** The tools of `corral dev`: those of the host, some of them replaced by answers from files, and consent to the destructive ones. */
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
 import { resolve } from 'node:path';
 import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
@@ -8,7 +7,8 @@ import { readJson } from '@corral/protocol/json-text';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
 import { didYouMean } from '@corral/protocol/nearest';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
-import type { Tool, ToolResult } from '@corral/protocol/ports/tool';
+import { REVERSIBLE_CHANGE, type Tool, type ToolResult } from '@corral/protocol/ports/tool';
+import { hasTerminal, isAllowed } from '../ask.ts';
 
 /** Files with answers, by tool. */
 export type Fakes = ReadonlyMap<string, string>;
@@ -50,14 +50,7 @@ function toolFrom(name: string, file: string): Tool {
     description: `A fake of ${name}.`,
     input: contractOf(z.unknown()),
     output: contractOf(z.unknown(), 'output'),
-    annotations: {
-      readOnly: false,
-      idempotent: false,
-      destructive: false,
-      openWorld: false,
-      repeatable: false,
-      returns: 'trusted',
-    } as const,
+    annotations: REVERSIBLE_CHANGE,
   };
   return { ...tool, invoke: () => answerOf(tool, file) };
 }
@@ -90,8 +83,8 @@ const isDestructive = ({ annotations: { readOnly, destructive } }: Tool) => dest
 /** One line that says what will be done for real. */
 export function realLine(tools: readonly Tool[]): string | undefined {
   if (tools.length === 0) return undefined;
-  const about = ({ name, annotations }: Tool) =>
-    `${name} (${annotations.readOnly ? 'reads' : isDestructive({ annotations } as Tool) ? 'CANNOT BE UNDONE' : 'changes something'})`;
+  const about = (tool: Tool) =>
+    `${tool.name} (${tool.annotations.readOnly ? 'reads' : isDestructive(tool) ? 'CANNOT BE UNDONE' : 'changes something'})`;
   return `real tools: ${tools.map((tool) => about(tool)).join(', ')}`;
 }
 
@@ -111,18 +104,13 @@ export class Consent {
     if (this.#always || open.length === 0) return;
     const names = open.join(', ');
     const how = `Give \`--fake ${open[0] ?? ''}=FILE.json\` for an answer of your own, or \`--real\` to have them run without a question.`;
-    if (!process.stdin.isTTY || !process.stderr.isTTY)
+    if (!hasTerminal())
       throw new CorralError(
         'CORRAL_USAGE',
         `The agent may call ${names} for real, which cannot be undone, and no terminal is there to ask at. ${how}`,
       );
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    try {
-      const said = (await terminal.question(`The agent may call ${names} for real, which cannot be undone. Go on? [y/N] `)).trim();
-      if (!/^y(?:es)?$/i.test(said)) throw new CorralError('CORRAL_USAGE', `Not run, since it may call ${names}. ${how}`);
-    } finally {
-      terminal.close();
-    }
+    if (!(await isAllowed(`The agent may call ${names} for real, which cannot be undone. Go on?`)))
+      throw new CorralError('CORRAL_USAGE', `Not run, since it may call ${names}. ${how}`);
     for (const name of open) this.#given.add(name);
   }
 }

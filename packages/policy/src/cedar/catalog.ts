@@ -5,7 +5,7 @@
  * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: Cedar types a context by its
  * action, so this allows `context.args` to be typed by tool.
  */
-import type { ToolAnnotations } from '@corral/protocol/ports/tool';
+import { REVERSIBLE_CHANGE, type ToolAnnotations } from '@corral/protocol/ports/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
 import { FACTS, GIVEN } from './facts.ts';
 import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';
@@ -72,14 +72,6 @@ const SERVICE_ARGUMENTS = {
   type: 'object',
   properties: { key: { type: 'string' }, on: { type: 'string' } },
   required: ['key', 'on'],
-};
-const SERVICE_ANNOTATIONS: ToolAnnotations = {
-  readOnly: false,
-  idempotent: false,
-  destructive: false,
-  openWorld: false,
-  repeatable: false,
-  returns: 'trusted',
 };
 
 export interface Catalog {
@@ -161,7 +153,7 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
   const byName = new Map<string, TargetFacts>();
 
   const actions: CedarSchema[string]['actions'] = { call: {} };
-  const services = { kind: 'tool', name: SERVICE, annotations: SERVICE_ANNOTATIONS, input: SERVICE_ARGUMENTS } as const;
+  const services = { kind: 'tool', name: SERVICE, annotations: REVERSIBLE_CHANGE, input: SERVICE_ARGUMENTS } as const;
   for (const target of [...targets, services]) {
     const name = target === services ? 'service' : `${target.kind}:${target.name}`;
     const shape = argumentShape(target.input);
@@ -266,7 +258,7 @@ function question(subject: Subject, action: Action, target: TargetFacts | undefi
   if (isService(action.name)) {
     const name = action.name.slice(SERVICE.length);
     const service = uid('Service', name);
-    const attrs = targetAttributes({ name, annotations: { ...SERVICE_ANNOTATIONS, resource: action.name } });
+    const attrs = targetAttributes({ name, annotations: { ...REVERSIBLE_CHANGE, resource: action.name } });
     return {
       principal,
       action: acted,

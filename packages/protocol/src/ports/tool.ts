@@ -39,6 +39,16 @@ export interface ToolAnnotations {
   readonly resource?: string;
 }
 
+/** The annotations of a service, and of a tool of which only the answer is known: its changes stay on this host and can be undone. */
+export const REVERSIBLE_CHANGE: ToolAnnotations = {
+  readOnly: false,
+  idempotent: false,
+  destructive: false,
+  openWorld: false,
+  repeatable: false,
+  returns: 'trusted',
+};
+
 export interface ToolCall {
   /** The arguments, which fit the tool's schema. `run` has them as its first argument. */
   readonly input: Json;
