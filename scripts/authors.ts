@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ERRORS, type ErrorCode } from '@corral/protocol/errors';
 import { ADMISSION, BUDGETS, CEILINGS } from '@corral/protocol/limits';
+import { CAUTIOUS } from '@corral/tools/define';
+import { table } from './markdown.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const file = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -57,7 +59,7 @@ export function declared(source: string, name: string): Declared {
     [pending, text] = ['', ''];
   }
   if (text.trim() !== '' || members.length === 0) throw new Error(`${name} cannot be read: ${text}`);
-  return { about: textOf(comment.split('/**').at(-1) === undefined ? '' : `/**${comment.split('/**').at(-1)}`), members };
+  return { about: textOf(`/**${comment.split('/**').at(-1)}`), members };
 }
 
 function balanced(type: string): boolean {
@@ -77,12 +79,6 @@ function memberOf(of: string, text: string, about: string): Member {
   throw new Error(`${of} has a member that cannot be read: ${text}`);
 }
 
-const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const line = (cells: readonly string[]) => `| ${cells.map((one) => cell(one) || '–').join(' | ')} |`;
-  return [line(head), `| ${head.map(() => '---').join(' | ')} |`, ...rows.map((row) => line(row))].join('\n');
-};
-
 const LONGEST = 160;
 /** A type as code. */
 function code(type: string): string {
@@ -93,7 +89,7 @@ function code(type: string): string {
   return `\`${text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text}\``;
 }
 
-/** @param partly nothing of it must be there */
+/** @param partly all members may be left out, whatever the type says */
 function described(title: string, source: string, name: string, before = '', partly = false): string {
   const { about, members } = declared(source, name);
   const rows = members
@@ -196,7 +192,9 @@ export function authors(note: string): string {
       'Annotations of a tool',
       port,
       'ToolAnnotations',
-      "Left out, an annotation has the more dangerous value: `readOnly: false`, `idempotent: false`, `destructive: true`, `openWorld: true`, `repeatable: false`, `returns: 'untrusted'`.",
+      `Left out, an annotation has the more dangerous value: ${Object.entries(CAUTIOUS)
+        .map(([name, value]) => `\`${name}: ${typeof value === 'string' ? `'${value}'` : value}\``)
+        .join(', ')}.`,
       true,
     ),
     described('The call: the second argument of `run`', port, 'ToolCall'),

@@ -2,14 +2,13 @@
  * `npm run pack [-- --out FOLDER]`: writes each published package to `dist/packages`, and its tarball to `dist/tarballs`. They
  * contain compiled JavaScript and declarations; the workspace itself goes on running its sources.
  */
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Metafile } from 'esbuild';
 import { bundleClient, bundleCorral, bundleCreate, bundleGuest } from './pack/bundle.ts';
 import { librariesOf, licencesOf } from './pack/licenses.ts';
-import { inRoot, libraryVersions, manifestOf, oneVersion, PUBLISHED, type Manifest, type Published } from './pack/packages.ts';
+import { inRoot, libraryVersions, manifestOf, npm, oneVersion, PUBLISHED, type Manifest, type Published } from './pack/packages.ts';
 import { collect, emit } from './pack/types.ts';
 
 const { values } = parseArgs({ options: { out: { type: 'string', default: inRoot('dist') }, json: { type: 'boolean', default: false } } });
@@ -18,7 +17,7 @@ const version = oneVersion();
 const libraries = libraryVersions();
 const root = manifestOf('.');
 
-/** Says what a package's manifest has besides what its workspace says. */
+/** The part of a published manifest that the manifest of the workspace does not have. */
 type Rest = Readonly<Record<string, unknown>>;
 
 /** Dependencies that the bundles import, with the versions that were tested. */
@@ -158,11 +157,8 @@ mkdirSync(tarballs, { recursive: true });
 emit(emitted);
 for (const published of PUBLISHED) {
   const folder = await make(published);
-  const npm = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['pack', folder, '--pack-destination', tarballs, '--silent'], {
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  });
-  if (npm.status !== 0) throw new Error(`npm pack of ${folder} failed:\n${npm.stderr}`);
+  const { status, stderr } = npm(['pack', folder, '--pack-destination', tarballs, '--silent']);
+  if (status !== 0) throw new Error(`npm pack of ${folder} failed:\n${stderr}`);
 }
 rmSync(emitted, { recursive: true });
 const sizes = readdirSync(tarballs).map((file) => ({ file, bytes: statSync(join(tarballs, file)).size }));

@@ -22,6 +22,7 @@ import { ADMISSION, BUDGETS, CEILINGS } from '@corral/protocol/limits';
 import { Config } from '@corral/server/config/schema';
 import { hostProfile } from '@corral/supervisor/host/seccomp';
 import { authors } from './authors.ts';
+import { table } from './markdown.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, 'docs', 'reference');
@@ -29,12 +30,6 @@ const NOTE = '<!-- Written by scripts/reference.ts; change the code and write it
 
 type Command = Awaited<ReturnType<typeof createProgram>>;
 type Schema = { readonly [key: string]: unknown };
-
-const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((one) => cell(one) || '–').join(' | ')} |`;
-  return [line(head), `| ${head.map(() => '---').join(' | ')} |`, ...rows.map((row) => line(row))].join('\n');
-}
 
 /** Prose in lines of a length that reads well in a diff. */
 function wrap(text: string): string {

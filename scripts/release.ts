@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { inRoot, manifestOf, oneVersion, PUBLISHED } from './pack/packages.ts';
+import { inRoot, manifestOf, npm, oneVersion, PUBLISHED } from './pack/packages.ts';
 
 const { values } = parseArgs({
   options: {
@@ -28,9 +28,6 @@ interface Planned {
   readonly access: string;
   readonly provenance: boolean;
 }
-
-const npm = (args: readonly string[], stdio: 'pipe' | 'inherit' = 'pipe') =>
-  spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { encoding: 'utf8', stdio, shell: process.platform === 'win32' });
 
 /** The text of a version's entry: from `## 1.2.3`, with or without brackets and a date, to the next heading of its kind. */
 function entryOf(changelog: string, version: string): string | undefined {
@@ -87,9 +84,13 @@ const refusals = [
 ];
 /** These stop a release and not a dry run: they depend on where it runs. */
 const missing = [
-  ...(repository === undefined ? ['package.json has no "repository", with which npm compares where a package was built.'] : []),
+  ...(repository === undefined
+    ? ['package.json has no "repository". npm compares it with the repository in which the package was built.']
+    : []),
   ...(process.env['ACTIONS_ID_TOKEN_REQUEST_URL'] === undefined && process.env['SIGSTORE_ID_TOKEN'] === undefined
-    ? ['There is no identity token of a CI system here, by which npm signs the provenance.']
+    ? [
+        'npm signs the provenance with the identity token of a CI system, and there is none here. Run the release in CI, with the permission for such a token.',
+      ]
     : []),
 ];
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 import { inRoot } from './packages.ts';
 
-/** @throws if a library has no text of its licence */
+/** Where a library has no file with its licence, the name of the licence stands for it. @throws if it has neither */
 export function licencesOf(metafiles: readonly Metafile[], more: readonly string[] = []): string {
   const folders = new Set(more);
   for (const { inputs } of metafiles)
@@ -15,7 +15,8 @@ export function licencesOf(metafiles: readonly Metafile[], more: readonly string
   const texts = [...folders].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(inRoot(folder), 'package.json'), 'utf8')) as Record<string, string>;
     const file = readdirSync(inRoot(folder)).find((each) => /^licen[cs]e/i.test(each));
-    if (file === undefined && license === undefined) throw new Error(`${folder} says nothing of its licence.`);
+    if (file === undefined && license === undefined)
+      throw new Error(`${folder} has neither a file with its licence nor its name in package.json.`);
     const text = file === undefined ? `Licence: ${license}` : readFileSync(join(inRoot(folder), file), 'utf8').trim();
     return `${name} ${version}\n\n${text}\n`;
   });

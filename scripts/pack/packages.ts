@@ -2,7 +2,9 @@
  * The packages that are published, and how each is made of the workspace. In the workspace all are private and export their sources, so
  * that none is published by mistake; what is published is written to a folder of its own, with a manifest of its own.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,6 +19,8 @@ export interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly engines?: Readonly<Record<string, string>>;
+  /** In the root: folders, of which the last may be `*`. */
+  readonly workspaces?: readonly string[];
 }
 
 export const manifestOf = (folder: string): Manifest => JSON.parse(readFileSync(inRoot(`${folder}/package.json`), 'utf8')) as Manifest;
@@ -60,10 +64,13 @@ export const PUBLISHED: readonly Published[] = [
 ];
 
 /** All workspaces, by the folders of the root's manifest. */
-export const WORKSPACES: readonly string[] = readdirSync(inRoot('packages'))
-  .filter((name) => existsSync(inRoot(`packages/${name}/package.json`)))
-  .map((name) => `packages/${name}`)
-  .concat('sandbox-images/base', 'examples', 'test');
+export const WORKSPACES: readonly string[] = (manifestOf('.').workspaces ?? []).flatMap((folders) =>
+  globSync(`${folders}/package.json`, { cwd: ROOT }).map(dirname).toSorted(),
+);
+
+/** Runs npm to its end. */
+export const npm = (args: readonly string[], stdio: 'pipe' | 'inherit' = 'pipe'): SpawnSyncReturns<string> =>
+  spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { encoding: 'utf8', stdio, shell: process.platform === 'win32' });
 
 /** Exact versions of the libraries that the workspace uses. */
 export function libraryVersions(): ReadonlyMap<string, string> {

@@ -1,6 +1,6 @@
 /**
  * Types of what is published: the declarations of an entry and of all that it reaches in the workspace, as files of the package itself.
- * A package's types so need nothing of Corral's own packages, which are not published.
+ * So a package's types need none of Corral's packages that are not published.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -9,12 +9,16 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { filesOf } from 'create-corral/templates';
 import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const GUIDES = join(ROOT, 'docs', 'guides');
 const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+/** The options under which `corral init` has agents checked. */
+const AGENTS_TSCONFIG = 'agents/tsconfig.json';
+const INIT_FILES = filesOf({ config: 'corral.config.ts' });
 
 interface Guide {
   /** Contents by path. */
@@ -115,25 +119,9 @@ test('the code of the guides has the types that it says', { timeout: 120_000 }, 
   for (const name of guides)
     for (const [path, text] of Object.entries(guideOf(await readFile(join(GUIDES, name), 'utf8')).files))
       if (/^agents\/.*\.ts$/.test(path)) files[path.replace('agents/', `agents/${name.replace('.md', '')}-`)] = text;
-  const folder = await folderOf({ files, steps: [] });
-  const options = {
-    target: 'es2024',
-    module: 'esnext',
-    moduleResolution: 'bundler',
-    lib: ['es2024'],
-    strict: true,
-    noEmit: true,
-    skipLibCheck: true,
-  };
-  await writeFile(
-    join(folder, 'tsconfig.json'),
-    JSON.stringify({
-      compilerOptions: { ...options, allowImportingTsExtensions: true, types: ['@corral/guest/globals'] },
-      include: ['agents/*.ts'],
-    }),
-  );
+  const folder = await folderOf({ files: { ...files, [AGENTS_TSCONFIG]: INIT_FILES[AGENTS_TSCONFIG] ?? '' }, steps: [] });
   expect(existsSync(join(ROOT, 'node_modules', '.bin', 'tsc'))).toBe(true);
-  const checked = shell(folder, `'${join(ROOT, 'node_modules', '.bin', 'tsc')}' -p .`);
+  const checked = shell(folder, `'${join(ROOT, 'node_modules', '.bin', 'tsc')}' -p agents`);
   expect([await checked.closed, checked.out()]).toEqual([0, '']);
 });
 

@@ -9,7 +9,7 @@ import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protoc
  * Annotations that a tool leaves out have the more dangerous value: it makes changes that cannot be undone, outside this host, and
  * returns text of strangers.
  */
-const CAUTIOUS: ToolAnnotations = {
+export const CAUTIOUS: ToolAnnotations = {
   readOnly: false,
   idempotent: false,
   destructive: true,
