@@ -2,10 +2,10 @@
  * Published flaws of what cells and the host run on, for `corral doctor`. SECURITY.md says how this table is kept: with each release of
  * Node.js or isolated-vm that closes a flaw comes a row, whose source is the vendor's own advisory.
  *
- * How the rows were compared: Node's pages of December 2025 to July 2026 themselves; October by the notes of Node 26.12.1, without its page;
- * November by the record of CVE-2026-123866, whose severity was not read. CVE-2026-123864, -123872 and -123874 came out on the same day; they
- * are not in the table, because the versions that fix them were not read. The two older flaws of isolated-vm by their CVE records,
- * GHSA-864f-rcv7-6rh4 by reports of others and the versions that npm has.
+ * The rows were compared with these sources. Node, December 2025 to July 2026: the pages themselves. October: the notes of Node 26.12.1,
+ * without its page. November: the record of CVE-2026-123866, whose severity was not read; CVE-2026-123864, -123872 and -123874 came out on
+ * the same day, and are not in the table because the versions that fix them were not read. isolated-vm: the CVE records of the two older
+ * flaws; for GHSA-864f-rcv7-6rh4, reports of others and the versions that npm has.
  */
 
 export type Component = 'Node' | 'isolated-vm';

@@ -64,7 +64,7 @@ export async function withLaboratory<T>(work: (laboratory: Laboratory, image: st
 }
 
 /** Gives the source of a bundle by its digest, from the store. */
-export function bundlesOf(store: Store): (digest: Digest) => Promise<{ digest: Digest; source: string }> {
+export function bundlesOf(store: Pick<Store, 'bundle'>): (digest: Digest) => Promise<{ digest: Digest; source: string }> {
   return async (digest) => {
     const source = await store.bundle(digest);
     if (source === undefined) throw new CorralError('CORRAL_AGENT_UNKNOWN', `The bundle ${digest} is not in this data folder.`);
@@ -78,7 +78,6 @@ export async function authorsLines(store: Store, run: StoredRun | undefined): Pr
 }
 
 export { runId } from './ids.ts';
-export { wholeNumber } from './whole-number.ts';
 
 /** Where a run goes on, and with which tools. */
 export interface GoOptions {

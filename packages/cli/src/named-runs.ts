@@ -10,9 +10,10 @@ import type { SqliteStore } from '@corral/store/sqlite';
 import { allIds } from './folder-runs.ts';
 import { withReading } from './folder.ts';
 import { hostOrFolder, type HostFlags } from './connect.ts';
+import { runsOf } from './run-pages.ts';
 
 const LAST = '@last';
-/** The beginning of an id. Two characters are too few to tell runs apart, and could be a slip of the finger. */
+/** The beginning of an id. Two characters are too few to tell runs apart, and may be a typing error. */
 const SHORT = /^(?:run_)?([0-9a-hjkmnp-tv-z]{3,12})$/;
 /** Runs that one request or read looks at. */
 const PAGE = 200;
@@ -65,12 +66,9 @@ function oneOf(begins: string, [first, ...others]: readonly RunId[]): RunId {
 /** Enough of the runs whose ids begin with the text to see whether there is one. */
 async function beginningAt(client: Client, begins: string): Promise<RunId[]> {
   const found: RunId[] = [];
-  for (let cursor: string | null | undefined; cursor !== null && found.length <= LISTED;) {
-    const page: Awaited<ReturnType<Client['listRuns']>> = await client.listRuns({
-      query: { q: begins, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) },
-    });
-    found.push(...page.items.map(({ run }) => run).filter((run) => run.startsWith(begins)));
-    cursor = page.next;
+  for await (const { run } of runsOf(client, { q: begins, limit: PAGE })) {
+    if (run.startsWith(begins)) found.push(run);
+    if (found.length > LISTED) break;
   }
   return found;
 }
@@ -78,14 +76,7 @@ async function beginningAt(client: Client, begins: string): Promise<RunId[]> {
 /** The newest run that the caller submitted: on a host of many people, the newest of all may be somebody else's. */
 async function lastAt(client: Client): Promise<RunId> {
   const { principal } = await client.whoAmI({});
-  for (let cursor: string | null | undefined; cursor !== null;) {
-    const page: Awaited<ReturnType<Client['listRuns']>> = await client.listRuns({
-      query: { q: principal.slice(0, 100), limit: PAGE, ...(cursor === undefined ? {} : { cursor }) },
-    });
-    const mine = page.items.find((one) => one.principal === principal);
-    if (mine !== undefined) return mine.run;
-    cursor = page.next;
-  }
+  for await (const one of runsOf(client, { q: principal.slice(0, 100), limit: PAGE })) if (one.principal === principal) return one.run;
   throw new CorralError('CORRAL_RUN_UNKNOWN', `${LAST} is the run that you submitted last, and ${principal} submitted none here.`);
 }
 

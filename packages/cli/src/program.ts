@@ -124,7 +124,7 @@ export const GROUPS: readonly Group[] = [
 
 /** The completions are generated from all commands. */
 const NEED_ALL: ReadonlySet<string> = new Set(['completion', 'complete']);
-/** Arguments and options that name a run. */
+/** Arguments that name a run; the option `--run` does so, too. */
 const NAME_A_RUN: readonly string[] = ['run', 'other'];
 
 /**

@@ -88,7 +88,7 @@ async function testsHere(): Promise<readonly string[]> {
 }
 
 /**
- * Each file of tests is a process that loads a host. The folder is the user's own: whoever can write a cache can write code. The package's
+ * Each file of tests is a process that loads a host. The folder is the user's own, because what it holds is run. The package's
  * `bin/corral.mjs` has set it already.
  */
 const compileCache = (): string =>

@@ -111,8 +111,8 @@ function markOf(view: RunView, fleet: Fleet): { mark: string; note: string; outc
 /** Milliseconds after its limit; 0 without one. */
 const lateBy = ({ limit_ms, ended_after_ms }: RunReport): number => (limit_ms === null ? 0 : ended_after_ms - limit_ms);
 
-function lateness({ limit_ms, ended_after_ms }: RunReport): string {
-  return limit_ms === null ? '' : `${ended_after_ms - limit_ms} ms after its limit`;
+function lateness(report: RunReport): string {
+  return report.limit_ms === null ? '' : `${lateBy(report)} ms after its limit`;
 }
 
 interface Purchasing {

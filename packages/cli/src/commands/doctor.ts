@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { styleText } from 'node:util';
+import { runsOn } from 'create-corral/init';
 import { encodeFrame, FrameKind } from '@corral/protocol/wire/frame';
 import { findGroups, findWalls, layersOf, leavePlace, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
 import { CELL_MAIN } from '@corral/supervisor/host/walls';
@@ -30,7 +31,7 @@ export async function doctor({ json = false, config }: DoctorOptions): Promise<n
   leavePlace(place);
   const layers = layersOf(walls, place);
   const checks: Check[] = [
-    { name: 'Node', ok: /^v(24|26)\./.test(process.version), says: nodeText() },
+    { name: 'Node', ok: runsOn(process.version), says: nodeText() },
     image(),
     await cell(),
     { name: 'published flaws: Node', ...soundness('Node', process.version) },

@@ -8,7 +8,8 @@ import { isCrank, overrunStack, type TrialDifference, type TrialStep } from '@co
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, type Evidence, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
-import { authorsLines, bundlesOf, runId, wholeNumber, withLaboratory, withReading } from '../folder.ts';
+import { authorsLines, bundlesOf, runId, withLaboratory, withReading } from '../folder.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { cpuText, entryLines, entryTitle, fit, paint, screenWidth } from '../screen/entries.ts';
 import { stackBy } from '../stack.ts';
 import { inspect } from './inspect.ts';

@@ -18,7 +18,8 @@ import {
 import { printableJson } from '@corral/protocol/printable';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
-import { go, mustBeOffered, offeredBy, runId, wholeNumber, withStore, type GoOptions, type Went } from '../folder.ts';
+import { go, mustBeOffered, offeredBy, runId, withStore, type GoOptions, type Went } from '../folder.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { recordHere } from '../record.ts';
 import { paint } from '../screen/entries.ts';
 

@@ -10,6 +10,7 @@ import { printable } from '@corral/protocol/printable';
 import type { RunId } from '@corral/protocol/ids';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { namedFile } from '../paths.ts';
+import { runsOf } from '../run-pages.ts';
 
 interface Flags extends HostFlags {
   readonly agent: string;
@@ -66,18 +67,14 @@ async function mustRepeat(client: Client, run: RunId, { calls }: Fixture): Promi
       'CORRAL_USAGE',
       `${run} was answered by ${printable(service.tool)}, and a test has no service that would answer again. Write a test of the service by itself (\`send\` of agentUnderTest), and one of the agent from a run that does without it.`,
     );
-  for (let cursor: string | null | undefined; cursor !== null;) {
-    const page = await client.listRuns({ query: { parent: run, ...(cursor === undefined ? {} : { cursor }) } });
-    for (const child of page.items) {
-      const of = await client.runFixture({ params: { run: child.run } });
-      if (of.calls.length > 0)
-        throw new CorralError(
-          'CORRAL_USAGE',
-          `${run} had a child, ${printable(child.agent)} (${child.run}), that called ${printable(of.calls[0]?.tool ?? '')}, and the test would have no answers for it. Take the child’s run instead: \`corral test from ${child.run} --agent FILE\`; or write a test of the parent with fakes (agentUnderTest).`,
-        );
-      await mustRepeat(client, child.run, of);
-    }
-    cursor = page.next;
+  for await (const child of runsOf(client, { parent: run })) {
+    const of = await client.runFixture({ params: { run: child.run } });
+    if (of.calls.length > 0)
+      throw new CorralError(
+        'CORRAL_USAGE',
+        `${run} had a child, ${printable(child.agent)} (${child.run}), that called ${printable(of.calls[0]?.tool ?? '')}, and the test would have no answers for it. Take the child’s run instead: \`corral test from ${child.run} --agent FILE\`; or write a test of the parent with fakes (agentUnderTest).`,
+      );
+    await mustRepeat(client, child.run, of);
   }
 }
 

@@ -14,9 +14,11 @@ export interface Look {
   readonly head: readonly string[];
 }
 
+export const BY_CPU = (a: Summary, b: Summary): number => b.cpu_ms - a.cpu_ms;
+
 /** How the list is sorted: name, and which of two runs comes first. */
 const SORTS: readonly (readonly [string, (a: Summary, b: Summary) => number])[] = [
-  ['CPU', (a, b) => b.cpu_ms - a.cpu_ms],
+  ['CPU', BY_CPU],
   ['age, newest first', (a, b) => b.created_at - a.created_at],
   ['age, oldest first', (a, b) => a.created_at - b.created_at],
   ['calls', (a, b) => b.calls - a.calls],

@@ -6,7 +6,7 @@ import { connect, hostFlags, type HostFlags } from '../connect.ts';
 import { duration, table } from '../screen/table.ts';
 import { inTenant } from './agents.ts';
 import { runTable } from './ps.ts';
-import { KEY_HELP, TopScreen, type Look } from './top-screen.ts';
+import { BY_CPU, KEY_HELP, TopScreen, type Look } from './top-screen.ts';
 
 /** Runs that one look lists. */
 const SHOWN = 200;
@@ -24,10 +24,11 @@ export function topCommand(program: Command): void {
         const query = { limit: SHOWN, live: 'true', ...inTenant(flags), ...(filter === '' ? {} : { q: filter }) };
         const [page, totals] = await Promise.all([client.listRuns({ query }), client.totals({ query: inTenant(flags) })]);
         const head = totalsLines(totals, filter === '' ? page.items.length : undefined);
-        return { items: page.items.toSorted((a, b) => b.cpu_ms - a.cpu_ms), head };
+        return { items: page.items, head };
       };
       if (!process.stdout.isTTY || !process.stdin.isTTY || flags.json === true) {
-        const { items, head } = await look('');
+        const { head, ...page } = await look('');
+        const items = page.items.toSorted(BY_CPU);
         if (flags.json === true) process.stdout.write(`${printableJson(items, 2)}\n`);
         else process.stdout.write(`${[...head, '', ...runTable(items)].join('\n')}\n`);
         return;

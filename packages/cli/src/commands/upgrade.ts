@@ -11,7 +11,8 @@ import { checkBundle, read, versionsOf, type Laboratory, type Read, type TrialRe
 import type { Tool } from '@corral/protocol/ports/tool';
 import { bundleAgent } from '../bundle.ts';
 import { EXIT } from '../failure.ts';
-import { bundlesOf, wholeNumber, withLaboratory, withReading } from '../folder.ts';
+import { bundlesOf, withLaboratory, withReading } from '../folder.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { column, fit, paint, screenWidth } from '../screen/entries.ts';
 import { count, differenceLine, short } from './replay.ts';
 import { settle, type SettleOptions } from './resolve.ts';

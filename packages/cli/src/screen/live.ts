@@ -18,7 +18,8 @@ const COLUMNS: readonly Column[] = [
   { title: 'LEFT', align: 'right' },
   { title: '' },
 ];
-const LEGEND = 'CPU: of one core, right now · LEFT: of that amount of its budget of which least is left, such as the one call of a reader';
+const LEGEND =
+  'CPU: of one core, right now · LEFT: the share that is left of the amount of its budget that ends first, such as the one call of a reader';
 const REDRAW_MS = 100;
 const NOTES = 3;
 const SAID = { approve: 'approved', deny: 'refused', expired: 'refused because nobody decided in time,' } as const;
