@@ -17,6 +17,7 @@ import {
 } from '@corral/supervisor';
 import type { HostPort } from './ports.ts';
 import { breathe } from './evidence/serial-queue.ts';
+import { pagesOf } from './evidence/pages.ts';
 import { upkeepOf, type UpkeepOptions } from './evidence/upkeep.ts';
 
 type Tenants = Readonly<Record<string, TenantOptions>>;
@@ -33,12 +34,8 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
   let offered = tenants;
   /** Reads page by page, so that a long journal does not block the host. */
   const each = async (run: RunId, take: (entry: Entry) => boolean) => {
-    for (let after = 0; ;) {
-      const page = await store.journal(run, after, PAGE);
+    for await (const page of pagesOf((...of) => store.journal(...of), run, PAGE)) {
       for (const entry of page) if (!take(entry)) return;
-      const last = page.at(-1);
-      if (last === undefined || page.length < PAGE) return;
-      after = last.seq;
       await breathe();
     }
   };

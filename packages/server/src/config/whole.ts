@@ -30,8 +30,8 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
         unknownTool(['tenants', tenant, 'loops', 'tools'], name),
       ),
     ]),
-    ...faultsOfRisk(config.risk, ['risk'], tools),
-    ...Object.entries(config.tenants).flatMap(([tenant, own]) => faultsOfRisk(own.risk, ['tenants', tenant, 'risk'], tools)),
+    ...faultsOfRisk(config.risk, ['risk'], tools, unknownTool),
+    ...Object.entries(config.tenants).flatMap(([tenant, own]) => faultsOfRisk(own.risk, ['tenants', tenant, 'risk'], tools, unknownTool)),
     ...unknownSecret(config, ['wakeups', 'password'], config.wakeups?.password),
     ...config.webhooks.flatMap(({ secret, tenant }, i): Fault[] => [
       ...unknownSecret(config, ['webhooks', i, 'secret'], secret),
@@ -51,21 +51,17 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
 }
 
 /** Thresholds for no tool never apply, and those for a tool whose amounts are not known would refuse each of its calls. */
-function faultsOfRisk(risk: Config['risk'], path: readonly PropertyKey[], tools: readonly Tool[]): Fault[] {
+function faultsOfRisk(
+  risk: Config['risk'],
+  path: readonly PropertyKey[],
+  tools: readonly Tool[],
+  unknownTool: (path: readonly PropertyKey[], name: string) => Fault[],
+): Fault[] {
   return Object.entries(risk ?? {}).flatMap(([name, rule]): Fault[] => {
     if (isRiskClass(name)) return [];
     const about = tools.filter((tool) => isRiskOf(name, tool.name));
     const at = [...path, name];
-    if (about.length === 0)
-      return [
-        {
-          path: at,
-          message: `there is no tool ${name}${meant(
-            name,
-            tools.map((tool) => tool.name),
-          )}`,
-        },
-      ];
+    if (about.length === 0) return unknownTool(at, name);
     if (typeof rule === 'string') return [];
     return about
       .filter(({ annotations }) => !annotations.readOnly && annotations.money === undefined)

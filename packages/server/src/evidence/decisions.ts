@@ -5,7 +5,7 @@ import type { Decision } from '@corral/protocol/model/decision';
 import type { Identity } from '@corral/protocol/model/identity';
 import type { LabelChange } from '@corral/protocol/model/label';
 import type { Entry } from '@corral/protocol/model/run';
-import type { Pages } from './journal.ts';
+import type { Pages } from './pages.ts';
 
 export interface DecisionView {
   readonly call: number;

@@ -8,8 +8,8 @@ import type { Json } from '@corral/protocol/json';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Tool } from '@corral/protocol/ports/tool';
-import type { Delivery } from '@corral/protocol/wire/delivery';
-import { effectsOf, type Pages } from './journal.ts';
+import { deliveryOf, effectsOf } from './journal.ts';
+import type { Pages } from './pages.ts';
 
 type Call = { -readonly [K in keyof Fixture['calls'][number]]: Fixture['calls'][number][K] };
 
@@ -51,7 +51,7 @@ export async function privacyOf(
         isDecided = true;
         isLabelled ||= policy !== undefined;
       }
-      const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+      const delivery = deliveryOf(entry);
       if (delivery?.kind === 'child_ended' || delivery?.kind === 'message') foreign = Math.min(foreign, entry.seq);
       if (delivery?.kind !== 'reply') continue;
       for (const { id } of delivery.results) {
@@ -80,7 +80,7 @@ export async function callsFrom(
   for await (const page of pages)
     for (const entry of page) {
       const hidden = !shown && entry.seq >= from;
-      const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
+      const delivery = deliveryOf(entry);
       for (const result of delivery?.kind === 'reply' ? delivery.results : []) {
         const call = calls.get(result.id);
         if (call === undefined) continue;
@@ -109,8 +109,7 @@ export async function callsFrom(
 }
 
 /** The time that the agent saw first. */
-export const beganAt = (first: Entry | undefined): number | undefined =>
-  first?.delivery === undefined ? undefined : (JSON.parse(first.delivery) as Delivery).at;
+export const beganAt = (first: Entry | undefined): number | undefined => (first === undefined ? undefined : deliveryOf(first)?.at);
 
 /** An outcome without what may be private. */
 export function outcomeFrom(outcome: Outcome, { from }: Privacy, shown: boolean): Fixture['outcome'] {

@@ -2,8 +2,8 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Entry } from '@corral/protocol/model/run';
-import type { Effect } from '@corral/protocol/wire/effect';
-import type { Pages } from './journal.ts';
+import { deliveryOf, effectsOf } from './journal.ts';
+import type { Pages, ReadJournal } from './pages.ts';
 
 /** Entries that are read at a time, from the end of a journal. */
 const PAGE = 20;
@@ -12,11 +12,7 @@ const PAGE = 20;
  * The state of an instance; null before its first turn.
  * @param seq number of the last entry
  */
-export async function stateOf(
-  journal: (run: RunId, after: number, limit: number) => Promise<readonly Entry[]>,
-  run: RunId,
-  seq: number,
-): Promise<Json> {
+export async function stateOf(journal: ReadJournal, run: RunId, seq: number): Promise<Json> {
   for (let until = seq; until > 0; until -= PAGE) {
     const after = Math.max(0, until - PAGE);
     const found = (await journal(run, after, until - after)).findLast(({ event }) => event?.kind === 'checkpoint');
@@ -33,9 +29,9 @@ export function stateLine(state: Json): string {
   return `Its state: ${text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text}`;
 }
 
-function stateIn({ effects = '[]' }: Entry): Json {
-  const made = (JSON.parse(effects) as Effect[]).find((effect) => effect.kind === 'checkpoint');
-  return made?.kind === 'checkpoint' ? (made.state as Json) : null;
+function stateIn(entry: Entry): Json {
+  const made = effectsOf(entry).find((effect) => effect.kind === 'checkpoint');
+  return made === undefined ? null : (made.state as Json);
 }
 
 /** Counts the turns of an instance; each has a purse of its own, so the run's amounts are those of its last turn. */
@@ -47,10 +43,10 @@ export class Turns {
   /** Counts in the pages that pass through. */
   async *through(pages: Pages): AsyncGenerator<readonly Entry[]> {
     for await (const page of pages) {
-      for (const { cpu_us, delivery, decisions } of page) {
-        this.#cpu_us += cpu_us;
-        if (delivery !== undefined && (JSON.parse(delivery) as { kind: string }).kind === 'message') this.#taken += 1;
-        this.#calls += decisions.filter(({ verdict, tool }) => verdict === 'allow' && tool !== undefined).length;
+      for (const entry of page) {
+        this.#cpu_us += entry.cpu_us;
+        if (deliveryOf(entry)?.kind === 'message') this.#taken += 1;
+        this.#calls += entry.decisions.filter(({ verdict, tool }) => verdict === 'allow' && tool !== undefined).length;
       }
       yield page;
     }

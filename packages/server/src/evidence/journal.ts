@@ -9,6 +9,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, RunStatus } from '@corral/protocol/model/run';
 import type { RunView } from '@corral/supervisor';
+import type { Pages } from './pages.ts';
 
 export interface CallView {
   call: number;
@@ -36,7 +37,7 @@ export interface MessageView {
 }
 
 export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]));
-const deliveryOf = (entry: Entry): Delivery | undefined =>
+export const deliveryOf = (entry: Entry): Delivery | undefined =>
   entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
 
 const FREE: Required<Cost> = { tokens: 0, money_micros: 0 };
@@ -47,9 +48,6 @@ const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
   CORRAL_APPROVAL_EXPIRED: 'denied',
   CORRAL_CALL_GIVEN_UP: 'abandoned',
 };
-
-/** A journal, page by page, so that a long one does not block the host. */
-export type Pages = AsyncIterable<readonly Entry[]>;
 
 export async function callsOf(pages: Pages): Promise<CallView[]> {
   const calls = new Map<number, CallView>();

@@ -10,6 +10,7 @@ import type { Entry, RunHeader } from '@corral/protocol/model/run';
 import type { BackupManifest, Collection, Erased, Freed, Verification } from '@corral/protocol/ports/evidence';
 import type { Store } from '@corral/protocol/ports/store';
 import { overrunStack, type Forked, type ForkRequest, type Laboratory, type TrialResult, type TrialStep } from '@corral/supervisor';
+import { pagesOf } from './pages.ts';
 import { breathe } from './serial-queue.ts';
 
 type Runtime = Omit<RunHeader, 'seed'>;
@@ -93,14 +94,12 @@ export function upkeepOf({ store, clock, image, laboratory, fork }: UpkeepOption
 /** Reads page by page, so that a long journal does not block the host. */
 async function journalOf(store: Store, run: RunId, to = Number.POSITIVE_INFINITY): Promise<Entry[]> {
   const entries: Entry[] = [];
-  for (let after = 0; ;) {
-    const page = await store.journal(run, after, PAGE);
+  for await (const page of pagesOf((...of) => store.journal(...of), run, PAGE)) {
     for (const entry of page) if (entry.seq <= to) entries.push(entry);
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE || last.seq >= to) return entries;
-    after = last.seq;
+    if ((page.at(-1)?.seq ?? to) >= to) break;
     await breathe();
   }
+  return entries;
 }
 
 async function bundleOf(store: Store, digest: Digest): Promise<{ readonly digest: Digest; readonly source: string }> {

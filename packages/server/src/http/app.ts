@@ -141,7 +141,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   });
 
   const { logger } = options;
-  if (logger !== undefined) app.addHook('onResponse', (request, reply, done) => done(log(logger, request, reply)));
+  if (logger !== undefined) app.addHook('onResponse', async (request, reply) => log(logger, request, reply));
 
   const handlers = handlersOf(options);
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
@@ -281,7 +281,7 @@ async function admitted(
 /** Refusals, for the log. */
 const codes = new WeakMap<FastifyRequest, string>();
 
-function log(logger: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply): undefined {
+function log(logger: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply): void {
   const { run } = (request.params ?? {}) as { readonly run?: string };
   logRequest(logger, {
     method: request.method,

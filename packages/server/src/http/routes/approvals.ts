@@ -6,6 +6,7 @@ import type { Approval } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
+import type { StoredRun } from '@corral/protocol/ports/store';
 import { findRun, type Handlers } from './handler.ts';
 
 export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'decideApproval'> {
@@ -103,10 +104,9 @@ export async function decideOne(
 }
 
 /** Sentences about the calls of a run that wait for approval: the commands for a reader who may decide, else the people who may. */
-export async function decidingLines({ host, people }: ServerContext, access: Access, run: RunId): Promise<string[]> {
-  const view = await host.stored(run);
-  if (view === undefined || view.status.outcome !== undefined) return [];
-  const { principal, tenant } = view.record;
+export async function decidingLines({ host, people }: ServerContext, access: Access, { record, status }: StoredRun): Promise<string[]> {
+  if (status.outcome !== undefined) return [];
+  const { id: run, principal, tenant } = record;
   const isBehind = !people.behind(access.principal.id).isDisjointFrom(people.behind(principal));
   const may = !isBehind && access.may('approval.decide', tenant);
   return (await host.approvals({ run })).map(({ call, tool, approvers }) => {

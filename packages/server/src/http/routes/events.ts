@@ -18,9 +18,8 @@ const ERRAND_S = 5;
 
 export class Followers {
   readonly #door: ServerContext;
-  readonly #open = new Map<Follower, Principal>();
-
   readonly #traffic: Traffic;
+  readonly #open = new Map<Follower, Principal>();
 
   constructor(door: ServerContext, traffic: Traffic) {
     this.#door = door;

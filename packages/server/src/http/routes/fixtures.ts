@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { beganAt, callsFrom, outcomeFrom, privacyOf } from '../../evidence/fixture.ts';
+import { pagesOf } from '../../evidence/pages.ts';
 import type { ServerContext } from '../context.ts';
 import { findRun, type Handlers } from './handler.ts';
 
@@ -11,14 +12,7 @@ const PAGE = 100;
 export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
   const { host, people, registry, settings, turns } = door;
 
-  async function* pagesOf(run: RunId) {
-    for (let after = 0; ;) {
-      const page = await host.journal(run, after, PAGE);
-      yield page;
-      if (page.length < PAGE) return;
-      after = page.at(-1)?.seq ?? after;
-    }
-  }
+  const pages = (run: RunId) => pagesOf((...of) => host.journal(...of), run, PAGE);
 
   return {
     async runFixture({ params: { run }, query }, { access }) {
@@ -34,7 +28,7 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
         const own = settings.inForce().tenants[row.tenant];
         const tools = new Map((own?.tools ?? []).map((tool) => [tool.name, tool]));
         const changes = await host.context(run, Number.POSITIVE_INFINITY);
-        const privacy = await privacyOf(pagesOf(run), record, changes, { tools, labels: own?.policies !== undefined });
+        const privacy = await privacyOf(pages(run), record, changes, { tools, labels: own?.policies !== undefined });
         const shown = query.private === 'include';
         const names = people.namesOf(access.principal.id);
         const others = privacy.names.filter((name) => !names.includes(name));
@@ -52,7 +46,7 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
           at: beganAt((await host.journal(run, 0, 1))[0]) ?? record.created_at,
           input: hidesInput ? null : record.input,
           tools: Object.values(uses).flatMap((target) => (target.startsWith('tool:') ? [target.slice('tool:'.length)] : [])),
-          calls: await callsFrom(pagesOf(run), privacy, tools, shown),
+          calls: await callsFrom(pages(run), privacy, tools, shown),
           outcome: outcomeFrom(outcome, privacy, shown),
           private_to: [...privacy.names],
         };

@@ -11,6 +11,7 @@ import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
 import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
+import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { decidingLines } from './approvals.ts';
@@ -78,16 +79,9 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     return summary(row, view, status, record?.service?.key, parked);
   };
 
-  async function* pagesOf(run: RunId) {
-    for (let after = 0; ;) {
-      const page = await host.journal(run, after, PAGE);
-      yield page;
-      if (page.length < PAGE) return;
-      after = page.at(-1)?.seq ?? after;
-    }
-  }
-
-  const instanceState = (run: RunId, seq: number) => stateOf((...page) => host.journal(...page), run, seq);
+  const journal: ReadJournal = (...of) => host.journal(...of);
+  const pages = (run: RunId) => pagesOf(journal, run, PAGE);
+  const instanceState = (run: RunId, seq: number) => stateOf(journal, run, seq);
 
   const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
     const { run, agent, lifecycle, control, ended_as } = await summaryOf(row);
@@ -167,25 +161,25 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const decisions = new Decisions();
-      const turns = stored.record.service === undefined ? undefined : new Turns();
-      const pages = decisions.through(turns?.through(pagesOf(params.run)) ?? pagesOf(params.run));
+      const taken = stored.record.service === undefined ? undefined : new Turns();
+      const read = decisions.through(taken?.through(pages(params.run)) ?? pages(params.run));
       const details = access.may('run.payload', tenant);
-      const deciding = await decidingLines(door, access, params.run);
-      const told = await explain(params.run, stored.status, host.view(params.run), pages, { details, deciding });
+      const deciding = await decidingLines(door, access, stored);
+      const told = await explain(params.run, stored.status, host.view(params.run), read, { details, deciding });
       const { verdict, because, next, drifted } = told;
-      const service = turns === undefined ? [] : [turns.line, ...(details ? [stateLine(await instanceState(params.run, stored.seq))] : [])];
+      const service = taken === undefined ? [] : [taken.line, ...(details ? [stateLine(await instanceState(params.run, stored.seq))] : [])];
       const more = [...service, ...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
     },
 
     async runCalls({ params }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: await turns.take(access.principal.tenant, () => callsOf(pagesOf(params.run))) };
+      return { items: await turns.take(access.principal.tenant, () => callsOf(pages(params.run))) };
     },
 
     async runMessages({ params }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: [...(await turns.take(access.principal.tenant, () => messagesOf(pagesOf(params.run))))] };
+      return { items: [...(await turns.take(access.principal.tenant, () => messagesOf(pages(params.run))))] };
     },
 
     async runJournal({ params, query }, { access, request, hold }) {
