@@ -103,18 +103,23 @@ export async function decideOne(
   return row;
 }
 
-/** Sentences about the calls of a run that wait for approval: the commands for a reader who may decide, else the people who may. */
+/**
+ * Sentences about the calls of a run that wait for approval: the people who may decide, and the commands for a reader whose role is to
+ * decide and who is not behind the run.
+ */
 export async function decidingLines({ host, people }: ServerContext, access: Access, { record, status }: StoredRun): Promise<string[]> {
   if (status.outcome !== undefined) return [];
   const { id: run, principal, tenant } = record;
   const isBehind = !people.behind(access.principal.id).isDisjointFrom(people.behind(principal));
   const may = !isBehind && access.may('approval.decide', tenant);
   return (await host.approvals({ run })).map(({ call, tool, approvers }) => {
-    if (may)
-      return `\`corral approvals\` shows what exactly is asked; \`corral approve ${run} ${call}\` or \`corral deny ${run} ${call} -m WHY\` decides.`;
     const who =
       approvers.length > 0 ? approvers.join(' and ') : `another person with the role ${OPERATIONS['approval.decide'].roles.join(' or ')}`;
-    return `Call ${call} to ${tool} is for ${who}${isBehind ? ', since you are behind its run' : ''}.`;
+    const whose = `Call ${call} to ${tool} is for ${who}`;
+    if (!may) return `${whose}${isBehind ? ', since you are behind its run' : ''}.`;
+    const how = `\`corral approvals\` shows what exactly is asked; \`corral approve ${run} ${call}\` or \`corral deny ${run} ${call} -m WHY\` decides.`;
+    // The role is not enough where the rules of a call name people.
+    return approvers.length > 0 ? `${whose}: ${how}` : how;
   });
 }
 
