@@ -1,10 +1,14 @@
 /** The guards that a host has where its configuration says nothing, and how it says that somebody has taken them away. */
+import { spawn } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { corral } from '../command.ts';
 import { front, shortFolder, type Front } from '../front.ts';
 import { found, until } from '../until.ts';
 
+const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) => caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written') }`;
 const LISTER = `{ name: 'lister', uses: { list: 'tool:fs.list' }, async run({ caps }) {
   for (let i = 0; i < 60; i++) await caps.list({ path: '.' });
@@ -51,6 +55,38 @@ test('a host without policies and without anybody who watches runs is one that s
   expect(await outcome(f, await start(f, LISTER, 'lister'))).toMatchObject({ kind: 'completed', output: 'done' });
   const { guards } = await f.admin.showConfig({});
   expect(guards).toEqual([{ tenant: 'local', policies: 'none', risk: false, loops: 'none' }]);
+});
+
+test('what is missing is in the first lines of up, and in what doctor and config show say, by tenant', { timeout: 60_000 }, async () => {
+  const folder = await shortFolder();
+  const config = join(folder, 'corral.config.json');
+  const said = { policies: 'none', tenants: { a: { loops: false }, b: { policies: 'default' } } };
+  await writeFile(config, JSON.stringify(said));
+  const data = join(folder, 'd');
+  const host = spawn(process.execPath, [MAIN, 'up', '--data', data, '--config', config, '--port', '0'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  onTestFinished(() => void host.kill('SIGKILL'));
+  let first = '';
+  host.stdout.on('data', (text: Buffer) => (first += text.toString()));
+  const missing = [
+    "NO POLICIES for a: grants alone decide about calls (policies: 'none').",
+    'LOOPS ARE NOT WATCHED for a: nothing stops a run that loops or runs away (loops: false).',
+  ];
+  const there = ['Policies for b: the default pack.', 'Loops for b: a run that loops, runs away or probes is paused for a person.'];
+  await until(() => first.includes('Loops for b'), 'the host has said its first lines');
+  expect(first.trim().split('\n').slice(-4)).toEqual([...missing, ...there]);
+  const shows = JSON.parse((await corral(['config', 'show', '--json', '--data', data])).out) as { readonly guards: unknown };
+  expect(shows.guards).toEqual([
+    { tenant: 'a', policies: 'none', risk: false, loops: 'none' },
+    { tenant: 'b', policies: 'default', risk: false, loops: 'default' },
+  ]);
+  const { checks } = JSON.parse((await corral(['doctor', '--json', '--config', config])).out) as { readonly checks: { name: string }[] };
+  expect(checks.filter(({ name }) => name === 'guards')).toEqual([
+    ...missing.map((says) => ({ name: 'guards', ok: false, says })),
+    ...there.map((says) => ({ name: 'guards', ok: true, says })),
+  ]);
 });
 
 describe('thresholds', { timeout: 60_000 }, () => {

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/ports/tool';
@@ -53,7 +54,8 @@ export async function testHost(
     await rm(folder, { recursive: true, force: true });
   });
   try {
-    if (options === undefined) throw new Error(`The configuration has no tenant ${tenant}; it has ${names.join(', ')}.`);
+    if (options === undefined)
+      throw new CorralError('CORRAL_TENANT_UNKNOWN', `The configuration has no tenant ${tenant}; it has ${names.join(', ')}.`);
     const store = await SqliteStore.open(folder, { keys: { kind: 'file' } });
     const commit = store.commit.bind(store);
     store.commit = (one) => {
