@@ -24,6 +24,8 @@ export default defineConfig({
           globalSetup: 'test/setup.ts',
           pool: 'forks',
           execArgv: ['--no-node-snapshot'],
+          // Not how fast they are, but that they end: a busy machine takes long for a property of many cases.
+          testTimeout: 60_000,
         },
       },
       {

@@ -171,8 +171,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'untold-child': [
     {
       file: 'broker/src/commit/commits.ts',
-      piece: 'if (ending && record.parent !== undefined) {',
-      becomes: "if (ending && record.parent !== undefined && outcome.kind !== 'killed') {",
+      piece: 'if (parent === undefined) return [];',
+      becomes: "if (parent === undefined || outcome.kind === 'killed') return [];",
     },
   ],
   /** The children of a run that ends go on. */

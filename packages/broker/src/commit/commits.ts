@@ -5,6 +5,7 @@
 import type { Result } from '@corral/protocol/wire/delivery';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import type { Commit, CommitResult, Outgoing } from '@corral/protocol/ports/store';
 import { wholeAmounts } from '../accounts/spending.ts';
@@ -111,21 +112,7 @@ export class Commits {
     if (revoke)
       for (const id of held) if (this.#options.powers.grants.get(id)?.holder === record.id) this.#options.powers.grants.revoke(id);
     // The messages of a finishing crank still leave; calls and children that it did not wait for do not.
-    const outbox: Outgoing[] = [...batch.outbox];
-    if (ending && record.parent !== undefined) {
-      outbox.push({
-        to: record.parent.run,
-        key: `${entry.seq}.end`,
-        delivery: {
-          kind: 'child_ended',
-          id: record.parent.id,
-          run: record.id,
-          spent: wholeAmounts(ledger),
-          ...answerOf(run.agents.get(record.agent)?.manifest, handedBack(ledger, outcome), labelOf(ledger).label),
-          ...handlesBack(ledger, outcome),
-        },
-      });
-    }
+    const outbox = [...batch.outbox, ...(outcome === undefined ? [] : endFor(run, entry, outcome))];
     const settled = settledBy(crank, entry.event);
     const kept = this.#options.answers.taken(record.id, settled);
     if (ending) closeTally(ledger, unsentIn(batch));
@@ -255,6 +242,21 @@ export class Commits {
     // A refusal is told by the event.
     this.#options.record(run, { kind: 'unanswered', id: result.id, result }).catch(() => undefined);
   }
+}
+
+/** What the parent of a run is told of its end. */
+function endFor({ ledger, agents }: BusRun, { seq }: Entry, outcome: Outcome): Outgoing[] {
+  const { id, agent, parent } = ledger.record;
+  if (parent === undefined) return [];
+  const delivery = {
+    kind: 'child_ended' as const,
+    id: parent.id,
+    run: id,
+    spent: wholeAmounts(ledger),
+    ...answerOf(agents.get(agent)?.manifest, handedBack(ledger, outcome), labelOf(ledger).label),
+    ...handlesBack(ledger, outcome),
+  };
+  return [{ to: parent.run, key: `${seq}.end`, delivery }];
 }
 
 /** Text of a commit, and as much again where parts of it go to others as values. */

@@ -65,7 +65,7 @@ function isAbout(name: string, { tool, openWorld, destructive }: RiskFacts): boo
 
 /** The most severe answer of the rules to a call; undefined: they allow it. Reading is free. */
 function decideRisk(risk: Risk, facts: RiskFacts): RiskAnswer | undefined {
-  const { tool, amount, amount_day } = facts;
+  const { amount, amount_day } = facts;
   if (facts.readOnly) return undefined;
   const said: RiskAnswer[] = [];
   for (const [name, rule] of Object.entries(risk)) {
