@@ -138,6 +138,27 @@ export default defineConfig({`;
     expect(files.find(({ file }) => file === 'risk.cedar')?.text).toContain('@id("risk/payments.*/day")');
   });
 
+  test('of a day are those of each agent by itself, and a tenant that states its own has none of the host', async () => {
+    const f = await bank(`policies: 'none', tools: [pay('payments.send', 'amount')], budget: { money_micros: 100_000_000_000 },
+      risk: { 'payments.*': { day: 150 } }, tenants: { a: { tools: ['*'] }, b: { tools: ['*'], risk: { 'payments.*': { never: 90 } } } }`);
+    const paid = async (tenant: string, agent: string, amount: number) => {
+      const { run } = await f.admin.submitRun({ body: { tenant: tenant as never, agent, input: { amount } } });
+      return ((await outcome(f, run)) as { readonly output?: unknown }).output;
+    };
+    for (const [tenant, agent] of [
+      ['a', PAYER],
+      ['a', PAYER.replace("'payer'", "'other'")],
+      ['b', PAYER],
+    ] as const)
+      await f.deploy(agent, { tenant });
+    expect(await paid('a', 'payer', 100)).toBe(100);
+    expect(await paid('a', 'payer', 51)).toMatch(/^CORRAL_DENIED .*risk\/payments\.\*\/day/u);
+    expect(await paid('a', 'other', 100)).toBe(100);
+    expect(await paid('a', 'payer', 50)).toBe(50);
+    expect([await paid('b', 'payer', 90), await paid('b', 'payer', 90)]).toEqual([90, 90]);
+    expect(await paid('b', 'payer', 91)).toMatch(/^CORRAL_DENIED .*risk\/payments\.\*\/never/u);
+  });
+
   test('for a tool that says no amount, for no tool, or that do not rise, are refused with their line', async () => {
     const refused = async (risk: string) =>
       bank(`tools: [pay('payments.send', 'amount'), pay('payments.refund')],\n risk: ${risk}`).then(
