@@ -142,7 +142,7 @@ export default defineConfig({`;
     const f = await bank(`policies: 'none', tools: [pay('payments.send', 'amount')], budget: { money_micros: 100_000_000_000 },
       risk: { 'payments.*': { day: 150 } }, tenants: { a: { tools: ['*'] }, b: { tools: ['*'], risk: { 'payments.*': { never: 90 } } } }`);
     const paid = async (tenant: string, agent: string, amount: number) => {
-      const { run } = await f.admin.submitRun({ body: { tenant: tenant as never, agent, input: { amount } } });
+      const { run } = await f.admin.submitRun({ body: { tenant, agent, input: { amount } } });
       return ((await outcome(f, run)) as { readonly output?: unknown }).output;
     };
     for (const [tenant, agent] of [

@@ -121,19 +121,9 @@ describe('the rules of a configuration', { timeout: 60_000 }, () => {
 });
 
 test('a threshold of a day begins again at midnight of UTC', { timeout: 60_000 }, async () => {
-  const source = `${HEAD}export default defineAgent({ name: 'payer', purpose: 'pays', uses: { pay: 'tool:bank.pay' }, budget: { money_micros: 10_000_000_000 },
-    ceilings: { wall_ms: 7_200_000 },
-    run: async ({ caps, sleep }: any) => {
-      const pay = () => caps.pay({ to: 'bob', amount: 100 }).then(({ paid }: any) => paid, ({ code }: any) => code);
-      const before = [await pay(), await pay()];
-      await sleep(3_540_000);
-      const late = await pay();
-      await sleep(61_000);
-      return [...before, late, await pay(), await pay()];
-    } });`;
-  const rules = { now: Date.UTC(2030, 4, 1, 23) };
-  const agent = await under(source, pays, rules, CONFIG.replace('{ ask: 100, two: 500, never: 1_000 }', '{ day: 150 }'));
-  expect((await agent.run()).output).toEqual([100, 'CORRAL_DENIED', 'CORRAL_DENIED', 100, 'CORRAL_DENIED']);
+  const config = CONFIG.replace('{ ask: 100, two: 500, never: 1_000 }', '{ day: 150 }');
+  const agent = await under(agentText('authors/pays-past-midnight'), pays, { now: Date.UTC(2030, 4, 1, 23) }, config);
+  expect((await agent.run()).output).toEqual(['paid', 'CORRAL_DENIED', 'CORRAL_DENIED', 'paid', 'CORRAL_DENIED']);
 });
 
 test('time skips: a day of sleep takes none, and each run sees the same times', { timeout: 60_000 }, async () => {
