@@ -6,7 +6,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
@@ -16,11 +15,10 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, ProcessLauncher, readImage, realClock, realRandom, Supervisor } from '@corral/supervisor';
 import { CellGroups } from '@corral/supervisor/host/cgroups';
 import { findGroups } from '@corral/supervisor/host/group-place';
-import { CELL_MAIN, cellCommand } from '@corral/supervisor/host/walls';
 import { FORBIDDEN } from '@corral/supervisor/host/syscalls';
 import { bundleSource } from '../bundles.ts';
+import { takenOverCells } from './fixtures/taken-over.ts';
 
-const TAKEN_OVER = fileURLToPath(new URL('fixtures/taken-over.mjs', import.meta.url));
 const TENANT = 'escape' as TenantId;
 const MEMORY_MIB = 64;
 const GROUP_MIB = 192;
@@ -53,20 +51,12 @@ const ATTEMPTS: readonly Attempt[] = [
   { what: 'passes the memory of its control group', input: { way: 'memory', mib: 4_000, over_mib: GROUP_MIB }, group: true },
 ];
 
-/** Launches cells, and from the second on ones that are taken over; notes when each has attempted something and when it was dead. */
+/** Launches cells, which are taken over once that is asked for, and notes how long each lived after its attempt. */
 function launcherOf(groups: CellGroups | undefined) {
   const walls = findWalls();
-  let taken = false;
+  const { commandOf, takeOver } = takenOverCells(walls);
   const lived_ms: number[] = [];
-  const real = new ProcessLauncher(walls, {
-    groups,
-    commandOf: (nth) => {
-      const line = cellCommand(walls, nth);
-      if (!taken) return line;
-      const args = line.args.map((arg) => (arg === CELL_MAIN ? TAKEN_OVER : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
-      return { ...line, args };
-    },
-  });
+  const real = new ProcessLauncher(walls, { groups, commandOf });
   const launcher: CellLauncher = {
     launch: (events: CellProcessEvents) =>
       real.launch({
@@ -79,7 +69,7 @@ function launcherOf(groups: CellGroups | undefined) {
         },
       }),
   };
-  return { launcher, lived_ms, takeOver: () => (taken = true) };
+  return { launcher, lived_ms, takeOver };
 }
 
 async function measured({ what, input, group }: Attempt, rounds: number, folder: string): Promise<Death> {

@@ -1,25 +1,16 @@
 /** Isolation: a cell that was taken over learns of no run outside of its household, and households get their turn. */
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { findWalls, ProcessLauncher, type Isolation } from '@corral/supervisor';
-import { CELL_MAIN, cellCommand } from '@corral/supervisor/host/walls';
 import { readingTool, world } from '../world.ts';
+import { takenOverCells } from './fixtures/taken-over.ts';
 
-const TAKEN_OVER = fileURLToPath(new URL('./fixtures/taken-over.mjs', import.meta.url));
 const CANARY = 'the canary of a sibling';
 const walls = findWalls();
 
 /** Whether a run learns the input of another one of its tenant, if every cell is taken over. */
 async function learns(isolation: Isolation, attacker: 'same' | 'other'): Promise<unknown> {
-  let taken = false;
-  const launcher = new ProcessLauncher(walls, {
-    commandOf: (nth) => {
-      const line = cellCommand(walls, nth);
-      if (!taken) return line;
-      const args = line.args.map((arg) => (arg === CELL_MAIN ? TAKEN_OVER : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
-      return { ...line, args };
-    },
-  });
+  const { commandOf, takeOver } = takenOverCells(walls);
+  const launcher = new ProcessLauncher(walls, { commandOf });
   const wait = readingTool('wait', () => new Promise(() => undefined));
   const w = await world([], {
     launcher,
@@ -29,7 +20,7 @@ async function learns(isolation: Isolation, attacker: 'same' | 'other'): Promise
   });
   const deploy = (name: string) => w.deploy(`{ name: '${name}', uses: { wait: 'tool:wait' }, async run({ input }) { return input } }`);
   const [same, other] = [await deploy('same'), await deploy('other')];
-  taken = true;
+  takeOver();
   const sibling = await w.submit(same, { way: 'nothing', later: { way: 'nothing' }, secret: CANARY });
   await w.until(sibling.id, (view) => view?.waiting === 'call');
   const backwards = CANARY.split('').toReversed().join('');

@@ -1,5 +1,4 @@
 /** A cell that was taken over, with machine code at hand: what it takes from the machine, and how its host and its people hear of it. */
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { CeilingsRequest } from '@corral/protocol/model/manifest';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
@@ -8,32 +7,24 @@ import { findGroups } from '@corral/supervisor/host/group-place';
 import { KernelLog } from '@corral/supervisor/host/kernel-log';
 import { CELL_MAIN, cellCommand } from '@corral/supervisor/host/walls';
 import { FORBIDDEN } from '@corral/supervisor/host/syscalls';
-import { found, until } from '../until.ts';
+import { until } from '../until.ts';
 import { readingTool, world, type World, type WorldOptions } from '../world.ts';
+import { takenOverCells, unrestricted } from './fixtures/taken-over.ts';
 
-const TAKEN_OVER = fileURLToPath(new URL('./fixtures/taken-over.mjs', import.meta.url));
 const walls = findWalls();
 const column = process.arch === 'arm64' ? 1 : 0;
 const filtered = 'seccomp' in walls.bubblewrap && walls.bubblewrap.seccomp === 'on';
 
-/** A host whose cells are taken over from the moment at which `taken` is set. */
+/** A host whose cells are taken over once its agent is deployed. */
 async function hostOfTakenOver(
   { groups, ...options }: WorldOptions & { readonly groups?: CellGroups } = {},
   wait = readingTool('wait', () => ({})),
 ): Promise<World & { take: (way: object, ceilings?: CeilingsRequest) => ReturnType<World['submit']> }> {
-  let taken = false;
-  const launcher = new ProcessLauncher(walls, {
-    groups,
-    commandOf: (nth) => {
-      const line = cellCommand(walls, nth);
-      if (!taken) return line;
-      const args = line.args.map((arg) => (arg === CELL_MAIN ? TAKEN_OVER : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
-      return { ...line, args };
-    },
-  });
+  const { commandOf, takeOver } = takenOverCells(walls);
+  const launcher = new ProcessLauncher(walls, { groups, commandOf });
   const w = await world([wait], { launcher, spares: 0, cellsPerTenant: 1, ...options });
   const version = await w.deploy(`{ name: 'a', uses: { wait: 'tool:wait' }, async run({ input }) { return input } }`);
-  taken = true;
+  takeOver();
   return { ...w, take: (way, ceilings = {}) => w.submit(version, way, { ceilings }) };
 }
 
@@ -90,21 +81,26 @@ describe.runIf(filtered)('a cell that was taken over, behind the filter of syste
       const line = cellCommand(walls, nth);
       // The files that the sandbox shows come before it.
       const args = [...line.args.slice(0, line.args.lastIndexOf(CELL_MAIN)), '-e', LISTENS];
-      return { ...line, args: args.filter((arg) => !/^--(permission|allow-)/.test(arg)) };
+      return { ...line, args: unrestricted(args) };
     };
     const launcher = new ProcessLauncher(walls, { commandOf });
+    /** The id of a process that has ended; undefined if it ended before this one could look. */
     const ended = async () => {
-      const gone = Promise.withResolvers<undefined>();
-      const cell = launcher.launch({ onBytes: () => undefined, onExit: () => gone.resolve(undefined) });
-      const pid = await found(() => cell.pid, 'the process has an id');
-      await gone.promise;
+      let gone = false;
+      let pid: number | undefined;
+      const cell = launcher.launch({ onBytes: () => undefined, onExit: () => (gone = true) });
+      await until(() => {
+        pid ??= cell.pid;
+        return gone;
+      }, 'the process has ended');
       return pid;
     };
+    const callOf = async (pid: number | undefined) => (pid === undefined ? undefined : log.callOf(pid));
     const log = new KernelLog();
     let calls: (number | undefined)[] = [];
     await until(async () => {
       const [one, other] = await Promise.all([ended(), ended()]);
-      calls = [await log.callOf(one), await log.callOf(other)];
+      calls = [await callOf(one), await callOf(other)];
       return !calls.includes(undefined);
     }, 'the kernel has named both calls');
     log.close();

@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
 import { ProcessLauncher } from '@corral/supervisor';
-import { cellCommand, CELL_MAIN, findWalls, osWall, type Walls } from '@corral/supervisor/host/walls';
+import { cellCommand, findWalls, osWall, type Walls } from '@corral/supervisor/host/walls';
 import { world } from '../world.ts';
+import { inCellsPlace } from './fixtures/taken-over.ts';
 
 const BURGLAR = fileURLToPath(new URL('./fixtures/burglar.mjs', import.meta.url));
 const here = findWalls();
@@ -35,8 +36,7 @@ async function burgle(walls: Walls, become?: number): Promise<{ uid: number; fou
   onTestFinished(() => rm(open, { recursive: true, force: true }));
   await chmod(open, 0o777);
   const task = JSON.stringify({ folder, temporary: open, parent: process.pid, port: (server.address() as AddressInfo).port, become });
-  const replaced = args.map((arg) => (arg === CELL_MAIN ? BURGLAR : arg)).filter((arg) => !/^--(permission|allow-)/.test(arg));
-  const child = spawn(command, [...replaced, task], {
+  const child = spawn(command, [...inCellsPlace(args, BURGLAR), task], {
     stdio: [
       'ignore',
       'ignore',
