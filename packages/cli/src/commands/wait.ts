@@ -38,14 +38,14 @@ export function waitCommand(program: Command): void {
  * @returns the exit code
  */
 export async function waited(client: Client, run: RunId, flags: HostFlags, timeout_ms?: number): Promise<number> {
-  // Printed at once: a person who stops waiting needs the id to find the run again.
-  process.stderr.write(`${run}\n`);
   const until = timeout_ms === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout_ms;
   const interrupted = () => {
     process.stderr.write(`\n${run} goes on; \`corral wait ${run}\` waits for it again, \`corral kill ${run} -m WHY\` ends it\n`);
     process.exit(EXIT.interrupted);
   };
   process.once('SIGINT', interrupted);
+  // Printed at once: a person who stops waiting needs the id to find the run again.
+  process.stderr.write(`${run}\n`);
   try {
     const shown = await ended(client, run, until);
     if (shown.ended_as === null) {
