@@ -181,9 +181,11 @@ test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
     const asked = Array.from({ length: 100 }, () =>
       admin[name]({ params: { run }, query: {} } as never).then(
         () => 'given',
-        (error: { code: string }) => error.code,
+        (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
       ),
     );
-    expect(new Set(await Promise.all(asked))).toEqual(new Set(['given', 'CORRAL_RATE_LIMITED']));
+    expect(new Set(await Promise.all(asked))).toEqual(
+      new Set(['given', 'CORRAL_RATE_LIMITED: 16 requests that read journals are waiting already.']),
+    );
   },
 );

@@ -28,7 +28,10 @@ export async function commands(): Promise<Figure[]> {
   const { NODE_COMPILE_CACHE: _, ...own } = process.env;
   const env = { ...own, XDG_CACHE_HOME: join(folder, 'cache'), CORRAL_DATA: join(folder, 'data') };
   const host = spawn(process.execPath, [BIN, 'up', '--port', '0', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
-  await new Promise((resolve) => host.stdout.once('data', resolve));
+  await new Promise<void>((resolve, reject) => {
+    host.stdout.once('data', () => resolve());
+    host.once('exit', (code) => reject(new Error(`corral up ended with ${code}.`)));
+  });
   const cost = async (...args: string[]) => {
     const before = await childrenCpu_ms(ticks);
     for (let i = 0; i < COMMANDS_A_PASS; i++) {

@@ -1,4 +1,5 @@
 /** The promises of each method of the store port, beyond commits and nodes: families, services, parked runs, grants, evidence, upkeep. */
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TenantId } from '@corral/protocol/ids';
@@ -287,7 +288,8 @@ describe.each(KINDS)('a store of $name', (kind) => {
   });
 
   test('has a log that grows with what is committed, and copies itself into an empty folder', async () => {
-    const store = await open();
+    const folder = join(await temporary(), 'data');
+    const store = await kind.open(folder);
     const node = await store.join('a', 1);
     await store.admit(record(1), [], node);
     const before = await store.logHead();
@@ -300,8 +302,15 @@ describe.each(KINDS)('a store of $name', (kind) => {
     const beside = join(await temporary(), 'copy');
     await store.backup(beside, 5);
     await expect(store.backup(beside, 6)).rejects.toMatchObject({ code: 'CORRAL_FOLDER_NOT_EMPTY' });
-    expect(await store.hashes(runId(1), 0, 9)).toHaveLength(1);
+    const committed = await store.hashes(runId(1), 0, 9);
+    expect(committed).toHaveLength(1);
     await store.close();
+    // The keys are kept apart from what they open.
+    await copyFile(join(folder, 'keys.json'), join(beside, 'keys.json'));
+    const copy = await kind.open(beside);
+    expect(await copy.hashes(runId(1), 0, 9)).toEqual(committed);
+    expect(await damage(copy)).toEqual([]);
+    await copy.close();
   });
 
   test('counts only what it kept for longer than the grace of payloads as garbage', async () => {
@@ -309,8 +318,12 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.admit(record(1), [], 1);
     const large = entry(7, { delivery: JSON.stringify({ input: 'x'.repeat(9_000) }) });
     await expect(store.commit(commit(1, 7, { entry: large }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
+    const unnamed = entry(7, { delivery: JSON.stringify({ input: 'y'.repeat(9_000) }) });
+    await expect(store.commit(commit(1, 7, { entry: unnamed }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     expect(await store.gc(Date.now())).toMatchObject({ blobs: 0 });
     await store.commit(commit(1, 1, { entry: { ...large, seq: 1 } }));
+    // No entry names the other one.
+    expect(await store.gc(Date.now() + 2 * MACHINE.payload_grace_ms.default)).toMatchObject({ blobs: 1 });
     expect(await store.gc(Date.now() + 2 * MACHINE.payload_grace_ms.default)).toMatchObject({ blobs: 0 });
     expect((await store.journal(runId(1))).map((one) => one.delivery)).toEqual([large.delivery]);
     await store.close();

@@ -12,5 +12,12 @@ const SQLITE: Kind = { name: 'sqlite', open: (folder) => SqliteStore.open(folder
 
 export const KINDS: readonly Kind[] = [SQLITE];
 
+/** @throws Error if there is none of this name */
+function kindOf(wanted: string): Kind {
+  const kind = KINDS.find(({ name }) => name === wanted);
+  if (kind === undefined) throw new Error(`CORRAL_TEST_STORE is ${wanted}; there are ${KINDS.map(({ name }) => name).join(', ')}.`);
+  return kind;
+}
+
 /** The store of hosts in tests: CORRAL_TEST_STORE names one. */
-export const STORE: Kind = KINDS.find(({ name }) => name === process.env['CORRAL_TEST_STORE']) ?? SQLITE;
+export const STORE: Kind = kindOf(process.env['CORRAL_TEST_STORE'] ?? SQLITE.name);

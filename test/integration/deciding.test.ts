@@ -85,5 +85,6 @@ test('a host that stands still while it decides a short crank does not count tha
   );
   const { id, ended } = await w.submit(version);
   expect(await ended).toEqual({ kind: 'completed', output: 'looked' });
+  // So all of it was decided between two looks at the clock (CHARS_AT_ONCE of the broker's draft).
   expect((await w.store.journal(id))[0]?.effects?.length).toBeLessThan(4_096);
 });
