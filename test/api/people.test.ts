@@ -263,7 +263,7 @@ test('requests whose clients left while their issuer was asked take no place fro
     .sign(privateKey);
   const authorization = `Bearer ${token}`;
   const bytes = DOOR.traffic_bytes_per_tenant.default;
-  const leaves = async (method: string, path: string, headers: Record<string, string>) => {
+  const begin = async (method: string, path: string, headers: Record<string, string>) => {
     const { host, port } = new URL(url);
     const socket = connect(Number(port), '127.0.0.1');
     const said = Object.entries({ host, authorization, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -271,21 +271,21 @@ test('requests whose clients left while their issuer was asked take no place fro
     return socket;
   };
   const sockets = await Promise.all([
-    leaves('POST', '/v1/runs', { 'content-type': 'application/json', 'content-length': String(bytes) }),
-    ...Array.from({ length: FOLLOWERS.followers_per_principal.default }, () => leaves('GET', '/v1/events', {})),
+    begin('POST', '/v1/runs', { 'content-type': 'application/json', 'content-length': String(bytes) }),
+    ...Array.from({ length: FOLLOWERS.followers_per_principal.default }, () => begin('GET', '/v1/events', {})),
   ]);
   await asked.promise;
-  const whole = async (what: () => Promise<Response>) => (await what()).status;
-  // Answered after those that came before it, so that the host has read them all.
-  expect(await whole(() => fetch(`${url}/healthz`))).toBe(200);
+  const statusOf = async (asked: () => Promise<Response>) => (await asked()).status;
+  // The host answers this one after it has read those that came before.
+  expect(await statusOf(() => fetch(`${url}/healthz`))).toBe(200);
   for (const socket of sockets) socket.destroy();
-  expect(await whole(() => fetch(`${url}/healthz`))).toBe(200);
+  expect(await statusOf(() => fetch(`${url}/healthz`))).toBe(200);
   answered.resolve(undefined);
   const submitted = () =>
     fetch(`${url}/v1/runs`, { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: '{"agent":"nobody"}' });
-  expect(await whole(submitted)).toBe(404);
+  expect(await statusOf(submitted)).toBe(404);
   const stopped = new AbortController();
-  expect(await whole(() => fetch(`${url}/v1/events`, { headers: { authorization }, signal: stopped.signal }))).toBe(200);
+  expect(await statusOf(() => fetch(`${url}/v1/events`, { headers: { authorization }, signal: stopped.signal }))).toBe(200);
   stopped.abort();
 });
 

@@ -78,7 +78,7 @@ export default defineAgent({ name: 'p', spawns: { child }, ceilings: { spawn_dep
   );
 });
 
-test('an amount is above history where there is a history', async () => {
+test('an amount counts as above history only once there is a history', async () => {
   const config = join(await shortFolder(), 'corral.config.ts');
   await writeFile(
     config,

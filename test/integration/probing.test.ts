@@ -28,7 +28,7 @@ const whyOf = async (w: World, run: RunId): Promise<string> => {
   return (await explain(run, (await w.store.run(run))?.status as never, w.supervisor.view(run), pages)).because.join('\n');
 };
 /** The detector's sentences over a journal that is read back. */
-async function again(w: World, run: RunId): Promise<string[]> {
+async function readBack(w: World, run: RunId): Promise<string[]> {
   const record = (await w.store.run(run))?.record;
   const found: string[] = [];
   class Listening extends RunDetectors {
@@ -61,7 +61,7 @@ test('an agent that is refused by another spelling and another tool is paused, a
   );
   expect(why).toContain('loops paused it');
   // Its journal says the same when it is read back.
-  expect(await again(w, id)).toEqual(['3 different ways to one end were refused: fs.read in 2 spellings, shell.cat.']);
+  expect(await readBack(w, id)).toEqual(['3 different ways to one end were refused: fs.read in 2 spellings, shell.cat.']);
 });
 
 test('a run that was parked between its attempts is paused all the same', async () => {
@@ -78,7 +78,7 @@ test('a run that was parked between its attempts is paused all the same', async 
   const { id } = await w.submit(version, {}, { grants: GRANTS });
   await park(w, id);
   await paused(w, id);
-  expect(await again(w, id)).toHaveLength(1);
+  expect(await readBack(w, id)).toHaveLength(1);
 });
 
 test('what children are refused counts as an attempt of their parent, and its pause stops them too', async () => {
@@ -98,7 +98,7 @@ test('what children are refused counts as an attempt of their parent, and its pa
     { child: kid?.record.id, agent: 'hand', refused: [{ what: 'fs.read', attempts: [{}] }] },
   ]);
   expect(await whyOf(w, id)).toContain('were refused: fs.read, shell.cat, fs.read by a child.');
-  expect(await again(w, id)).toHaveLength(1);
+  expect(await readBack(w, id)).toHaveLength(1);
 });
 
 test('a call that people deny counts, and one that they approve does not', async () => {
