@@ -1,5 +1,6 @@
 /** The real command line on a data folder of its own, for tests. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +8,8 @@ import { onTestFinished } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { temporary } from './world.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
+/** The command line, as Node takes it. */
+export const CORRAL: readonly string[] = [process.execPath, fileURLToPath(import.meta.resolve('@corral/cli/main'))];
 
 export interface Said {
   readonly code: number | null;
@@ -15,25 +17,51 @@ export interface Said {
   readonly err: string;
 }
 
+export interface Started {
+  readonly child: ChildProcess;
+  /** Its code and its whole output, once it has ended. */
+  readonly said: Promise<Said>;
+  /** Its output until now. */
+  readonly out: () => string;
+  readonly err: () => string;
+}
+
+export interface StartOptions {
+  readonly cwd?: string;
+  /** Besides the environment of the tests. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Its input is a pipe; otherwise it has none. */
+  readonly typed?: boolean;
+}
+
+/** Starts a program, and kills it with the end of the test. */
+export function start(line: readonly string[], { cwd, env = {}, typed = false }: StartOptions = {}): Started {
+  const [program = '', ...args] = line;
+  const child = spawn(program, args, { cwd, stdio: [typed ? 'pipe' : 'ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  let err = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const said = new Promise<Said>((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+  return { child, said, out: () => out, err: () => err };
+}
+
 export function corral(
   args: readonly string[],
   onError: (text: string) => void = () => undefined,
   env: NodeJS.ProcessEnv = {},
 ): Promise<Said> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, COLUMNS: '100', ...env },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr.on('data', (text: Buffer) => {
-    err += text.toString();
-    onError(err);
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+  const { child, said, err } = start([...CORRAL, ...args], { env: { COLUMNS: '100', ...env } });
+  child.stderr?.on('data', () => onError(err()));
+  return said;
 }
+
+/** Whether this machine has the program of util-linux that makes a terminal for a command. */
+export const HAS_TERMINALS = process.platform === 'linux' && existsSync('/usr/bin/script');
+
+/** The command line of a shell's line in a terminal; what it prints and what is typed are those of the terminal. */
+export const inTerminal = (line: string): readonly string[] => ['script', '-qefc', line, '/dev/null'];
 
 export interface Folder {
   readonly data: string;

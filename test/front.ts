@@ -11,6 +11,7 @@ import type { Role } from '@corral/protocol/api/roles';
 import type { Event } from '@corral/protocol/api/schemas';
 import { startHost, type HostOptions, type RunningHost } from '@corral/server/host';
 import { STEPS } from '@corral/store/front/schema';
+import { databaseOf } from './database.ts';
 import { bundleSource, type AgentSource } from './bundles.ts';
 
 export interface Front {
@@ -27,7 +28,7 @@ export interface Front {
 
 /** Reads or changes the tables of a running front door by a connection of its own, as somebody with the folder could. */
 export function onTables(host: RunningHost, sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
-  const db = new DatabaseSync(join(dirname(host.socket), 'front.db'), { timeout: 2_000 });
+  const db = databaseOf(dirname(host.socket), 'front.db');
   try {
     return db.prepare(sql).all(...values);
   } finally {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { restore } from '@corral/store/sqlite/backup';
+import { databaseOf } from '../database.ts';
 import { front, HELLO, shortFolder, SLEEP, type Front } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -117,7 +118,7 @@ test('a list of runs that was kept by another host than the last is put right fr
   await first.admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
   await first.host.close(2_000);
   // An older list, from a host that had stopped in order.
-  const stale = new DatabaseSync(join(first.data, 'front.db'), { timeout: 10_000 });
+  const stale = databaseOf(first.data, 'front.db');
   stale.exec("DELETE FROM runs; UPDATE meta SET value = '0' WHERE name = 'era'");
   expect(stale.prepare("SELECT value FROM meta WHERE name = 'stopped'").get()).toEqual({ value: 'in order' });
   stale.close();
@@ -160,7 +161,7 @@ describe('evidence on a living host', () => {
     await expect(auditor.verifyJournals({ body: { tenant: 'other' } })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
     await expect(auditor.verifyJournals({ body: { run: runs['other'] as never } })).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
     await expect((await as('own', 'developer')).verifyJournals({ body: {} })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
-    const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 5_000 });
+    const db = databaseOf(data);
     db.exec("UPDATE journal SET cpu_us = cpu_us + 1 WHERE run = (SELECT n FROM runs WHERE tenant = 'own')");
     db.close();
     expect(await auditor.verifyJournals({ body: {} })).toMatchObject({ damaged: [{ run: runs['own'], problem: 'hash' }] });

@@ -1,14 +1,12 @@
 /** The guards that a host has where its configuration says nothing, and how it says that somebody has taken them away. */
-import { spawn } from 'node:child_process';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { corral } from '../command.ts';
+import { describe, expect, test } from 'vitest';
+import { CORRAL, corral, start as startProgram } from '../command.ts';
 import { front, shortFolder, type Front } from '../front.ts';
+import { linkPackages } from '../project.ts';
 import { found, until } from '../until.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) => caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written') }`;
 const LISTER = `{ name: 'lister', uses: { list: 'tool:fs.list' }, async run({ caps }) {
   for (let i = 0; i < 60; i++) await caps.list({ path: '.' });
@@ -24,7 +22,7 @@ const outcome = async (f: Front, run: string) =>
   (await f.admin.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
 
 describe('a configuration that says nothing', { timeout: 60_000 }, () => {
-  test('has the first effect of a version wait for a person, and what loops stands still for one', async () => {
+  test('has the first effect of a version wait for a person, and pauses a run that loops', async () => {
     const folder = await shortFolder();
     const f = await front({ configText: JSON.stringify({ files: { read: folder, write: folder } }) });
     const wrote = await start(f, WRITER, 'writer');
@@ -46,7 +44,7 @@ describe('a configuration that says nothing', { timeout: 60_000 }, () => {
   });
 });
 
-test('a host without policies and without anybody who watches runs is one that says so', { timeout: 60_000 }, async () => {
+test('a host has no policies and watches no runs where its configuration says so, and tells that', { timeout: 60_000 }, async () => {
   const folder = await shortFolder();
   const f = await front({
     configText: JSON.stringify({ policies: 'none', tenants: { local: { loops: false } }, files: { read: folder, write: folder } }),
@@ -63,20 +61,14 @@ test('what is missing is in the first lines of up, and in what doctor and config
   const said = { policies: 'none', tenants: { a: { loops: false }, b: { policies: 'default' } } };
   await writeFile(config, JSON.stringify(said));
   const data = join(folder, 'd');
-  const host = spawn(process.execPath, [MAIN, 'up', '--data', data, '--config', config, '--port', '0'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, NO_COLOR: '1' },
-  });
-  onTestFinished(() => void host.kill('SIGKILL'));
-  let first = '';
-  host.stdout.on('data', (text: Buffer) => (first += text.toString()));
+  const { out: first } = startProgram([...CORRAL, 'up', '--data', data, '--config', config, '--port', '0'], { env: { NO_COLOR: '1' } });
   const missing = [
     "NO POLICIES for a: grants alone decide about calls (policies: 'none').",
     'LOOPS ARE NOT WATCHED for a: nothing stops a run that loops or runs away (loops: false).',
   ];
   const there = ['Policies for b: the default pack.', 'Loops for b: a run that loops, runs away or probes is paused for a person.'];
-  await until(() => first.includes('Loops for b'), 'the host has said its first lines');
-  expect(first.trim().split('\n').slice(-4)).toEqual([...missing, ...there]);
+  await until(() => first().includes('Loops for b'), 'the host has said its first lines');
+  expect(first().trim().split('\n').slice(-4)).toEqual([...missing, ...there]);
   const shows = JSON.parse((await corral(['config', 'show', '--json', '--data', data])).out) as { readonly guards: unknown };
   expect(shows.guards).toEqual([
     { tenant: 'a', policies: 'none', risk: false, loops: 'none' },
@@ -103,14 +95,13 @@ export default defineConfig({`;
 
   const bank = async (said: string) => {
     const folder = await shortFolder();
-    await symlink(new URL('../../node_modules', import.meta.url).pathname, join(folder, 'node_modules'));
-    await mkdir(folder, { recursive: true });
+    await linkPackages(folder);
     const config = join(folder, 'corral.config.ts');
     await writeFile(config, `${BANK}${said}});\n`);
     return front({ config });
   };
 
-  test('hold besides no other policies: small payments go, larger ones wait for one or two people, the largest never go', async () => {
+  test('hold where there are no other policies: small payments go, larger ones wait for one or two people, the largest never go', async () => {
     const f = await bank(`policies: 'none', tools: [pay('payments.send', 'amount')], budget: { money_micros: 100_000_000_000 },
       risk: { 'payments.*': { ask: 100, two: 1_000, never: 10_000, day: 5_000 } }`);
     await f.deploy(PAYER);

@@ -1,9 +1,10 @@
 /** A host that has work and does none says that it is not ready, and why; it is ready again as soon as something moves. */
-import { symlink, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freezeCells } from '../frozen.ts';
 import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
+import { linkPackages } from '../project.ts';
 import { until, realTime } from '../until.ts';
 
 const CONFIG = JSON.stringify({ limits: { no_progress_ms: 1_000 }, tenants: { local: {} } });
@@ -44,7 +45,7 @@ test.skipIf(process.platform !== 'linux')(
 /** A host with a tool that answers once its file is there, and an agent that waits for it. */
 async function withSlowTool(bounds: string) {
   const folder = await shortFolder();
-  await symlink(new URL('../../node_modules', import.meta.url).pathname, join(folder, 'node_modules'));
+  await linkPackages(folder);
   const answer = join(folder, 'answer');
   const config = join(folder, 'corral.config.ts');
   await writeFile(

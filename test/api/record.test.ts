@@ -1,11 +1,11 @@
 /** Every administrative act leaves a row that says who, when, what and why. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import type { Route } from '@corral/protocol/api/route';
 import { ROUTES, type RouteAnswer, type RouteName } from '@corral/protocol/api/routes';
+import { databaseOf } from '../database.ts';
 import { front, HELLO, shortFolder, type Front } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -45,7 +45,7 @@ async function ground(): Promise<Ground> {
   await until(async () => (await admin.showRun({ params: { run } })).waiting === 'call');
   await until(async () => (await admin.showRun({ params: { run: held } })).waiting === 'timer');
   await first.host.close(100);
-  const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 10_000 });
+  const db = databaseOf(data);
   db.prepare('UPDATE runs SET restored = 1 WHERE id = ?').run(held);
   db.close();
   const second = await front({ data, config, env: { HOOK: 'secret' } });

@@ -1,7 +1,6 @@
 /** Many calls settled at once by a filter: a dry run says what the act then does, each refusal is told by itself, and one row is kept. */
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
+import { databaseOf } from '../database.ts';
 import { front, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -70,7 +69,7 @@ async function waiting() {
     runs.push((await admin.submitRun({ body: { agent, input: { path } } })).run);
   await until(async () => (await admin.listApprovals({})).items.length === 4);
   const damage = (sql: string, run: string) => {
-    const db = new DatabaseSync(join(made.data, 'corral.db'), { timeout: 5_000 });
+    const db = databaseOf(made.data);
     db.prepare(sql).run(run);
     db.close();
   };

@@ -1,9 +1,8 @@
 /** Sources of tools on a living host: taken up as they change, and closed with the configuration that they belong to. */
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
 import { loadConfig } from '@corral/server/config/load';
+import { databaseOf } from '../database.ts';
 import { heldTool, MemorySource, type Happened } from '../memory-source.ts';
 import { until } from '../until.ts';
 import { front } from '../front.ts';
@@ -123,7 +122,7 @@ test('other tools are in force once that is recorded, and not before', { timeout
   const { admin, data } = await front({ configText: '{}', sources });
   const before = loads();
   const { version } = await admin.showConfig({});
-  const held = new DatabaseSync(join(data, 'front.db'), { timeout: 10_000 });
+  const held = databaseOf(data, 'front.db');
   held.exec('BEGIN IMMEDIATE');
   offer(heldTool('second').tool);
   await until(() => loads() > before + 1, 'the first attempt could not be recorded, and the second one has begun');

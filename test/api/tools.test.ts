@@ -1,17 +1,16 @@
 /** The code of a configuration, as a host lives with it: whatever it does, and whatever becomes of its file. */
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '@corral/server/config/load';
 import { front, shortFolder } from '../front.ts';
+import { linkPackages } from '../project.ts';
 import { until } from '../until.ts';
-
-const packages = new URL('../../node_modules', import.meta.url).pathname;
 
 /** A folder with packages in it, as somebody's project has one. */
 async function project(): Promise<string> {
   const folder = await shortFolder();
-  await symlink(packages, join(folder, 'node_modules'));
+  await linkPackages(folder);
   return folder;
 }
 

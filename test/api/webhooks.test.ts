@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
-import { DatabaseSync } from 'node:sqlite';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { rm, writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { databaseOf } from '../database.ts';
 import { HELLO, SLEEP, asFormat, eventsOf, front, onTables, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -195,7 +195,7 @@ test('what an older host had queued by address alone goes to the receivers of it
   const first = await front(options);
   await first.host.close();
   asFormat(first.data, 3);
-  const db = new DatabaseSync(join(first.data, 'front.db'), { timeout: 10_000 });
+  const db = databaseOf(first.data, 'front.db');
   const event = { id: '1-1', at: Date.now(), kind: 'run.ended', tenant: 'brix', run: 'run_000000000000', agent: 'hello', data: null };
   const insert = db.prepare('INSERT INTO outbox (id, url, body, at, due) VALUES (?, ?, ?, ?, ?)');
   insert.run('msg_old', url, JSON.stringify({ type: 'run.ended', data: event }), Date.now(), 0);
@@ -265,7 +265,7 @@ test('what an older host had queued for an id goes on to the receiver of the sam
   const first = await front(options);
   await first.host.close();
   asFormat(first.data, 7);
-  const db = new DatabaseSync(join(first.data, 'front.db'), { timeout: 10_000 });
+  const db = databaseOf(first.data, 'front.db');
   const values = (tenant: string, run: string) => {
     const event = { id: `1-${run}`, at: Date.now(), kind: 'run.ended', tenant, run: `run_${run.repeat(12)}`, agent: 'hello', data: null };
     return [`msg_${run}`, 'pager', url, tenant, 'run.ended', JSON.stringify({ type: 'run.ended', data: event }), Date.now()] as const;

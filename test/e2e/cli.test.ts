@@ -1,41 +1,26 @@
 /** The command line as people meet it, bad days included: one clear sentence, its code, what to do, the right exit code. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ADMISSION } from '@corral/protocol/limits';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, osWall } from '@corral/supervisor';
+import { CORRAL, start } from '../command.ts';
+import { databaseOf } from '../database.ts';
 import { temporary } from '../world.ts';
 import { until, realTime } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const HELLO = join(dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json'))), 'hello.ts');
 const walls = findWalls();
 
-interface Said {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-function start(
-  args: readonly string[],
-  prefix: readonly string[] = [],
-  env: NodeJS.ProcessEnv = {},
-): { child: ChildProcess; said: Promise<Said> } {
-  const [command = process.execPath, ...rest] = [...prefix, process.execPath, MAIN, ...args];
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
-  return { child, said: new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err }))) };
-}
-const corral = (...args: string[]) => start(args).said;
+/** @param prefix a program that starts it */
+const started = (args: readonly string[], prefix: readonly string[] = [], env: NodeJS.ProcessEnv = {}) =>
+  start([...prefix, ...CORRAL, ...args], { env });
+const corral = (...args: string[]) => started(args).said;
 
 async function agent(source: string): Promise<string> {
   const file = join(await temporary(), 'agent.ts');
@@ -223,7 +208,7 @@ describe('corral run', () => {
 
 describe('a data folder', () => {
   const runIn = (folder: string, prefix: readonly string[] = []) =>
-    start(['run', HELLO, '--input', '{"name":"Ada"}', '--data', folder], prefix).said;
+    started(['run', HELLO, '--input', '{"name":"Ada"}', '--data', folder], prefix).said;
 
   test('keeps its runs', async () => {
     const folder = join(await temporary(), 'data');
@@ -259,8 +244,7 @@ describe('a data folder', () => {
   test('that a newer Corral wrote is refused', async () => {
     const folder = join(await temporary(), 'data');
     await runIn(folder);
-    const { DatabaseSync } = await import('node:sqlite');
-    const db = new DatabaseSync(join(folder, 'corral.db'), { timeout: 10_000 });
+    const db = databaseOf(folder);
     db.exec('PRAGMA user_version = 999');
     db.close();
     expect(await runIn(folder)).toMatchObject({ code: 3, err: expect.stringContaining('CORRAL_DATA_VERSION') as string });
@@ -291,11 +275,9 @@ describe('a data folder', () => {
 
 describe('an interrupted command', () => {
   test('leaves no folder behind: not the demo’s either', { timeout: 120_000 }, async () => {
-    const [out, temp] = [await temporary(), await temporary()];
-    const { child, said } = start(['demo', '--out', out], [], { TMPDIR: temp });
-    let text = '';
-    child.stdout?.on('data', (piece: Buffer) => (text += piece.toString()));
-    await until(() => text.includes('the crew alone: '), 'the crew is at work');
+    const [report, temp] = [await temporary(), await temporary()];
+    const { child, said, out } = started(['demo', '--out', report], [], { TMPDIR: temp });
+    await until(() => out().includes('the crew alone: '), 'the crew is at work');
     child.kill('SIGINT');
     expect((await said).code).toBe(130);
     expect((await readdir(temp)).filter((name) => name.startsWith('corral-'))).toEqual([]);
@@ -307,7 +289,7 @@ describe('an interrupted command', () => {
   ] as const)('leaves nothing running and nothing lying about after %s', async (signal, expected) => {
     const scratch = await temporary();
     const file = await using(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
-    const { child, said } = start(['run', file], [], { TMPDIR: scratch });
+    const { child, said } = started(['run', file], [], { TMPDIR: scratch });
     await until(async () => (await readdir(scratch)).length !== 0);
     const cells = await cellsOf(child);
     child.kill(signal);
@@ -322,7 +304,7 @@ describe('an interrupted command', () => {
     async () => {
       const file = await using(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
       const scratch = await temporary();
-      const { child, said } = start(['run', file], [], { TMPDIR: scratch });
+      const { child, said } = started(['run', file], [], { TMPDIR: scratch });
       const cells = await cellsOf(child);
       expect(cells).not.toEqual([]);
       child.kill('SIGKILL');
@@ -350,7 +332,7 @@ test('doctor says which walls stand', async () => {
   expect([code, JSON.parse(out)]).toMatchObject([0, { ok: true, wall: osWall(walls) ?? null }]);
   // Behind a stronger wall a weaker one may be off: no fault.
   expect((await corral('doctor')).out).not.toMatch(/✗ .*not needed/);
-  const alone = await start(['doctor'], [], { PATH: tmpdir() }).said;
+  const alone = await started(['doctor'], [], { PATH: tmpdir() }).said;
   expect(alone.out).toMatch(process.getuid?.() === 0 ? /two walls: the isolate, then another user/ : /one wall/);
 });
 

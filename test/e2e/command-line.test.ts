@@ -1,16 +1,14 @@
 /** The command line at a host: short names of runs, lists, waiting, help, and what the shells complete. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { corral as command, folder, counted } from '../command.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { CORRAL, HAS_TERMINALS, corral as command, counted, folder, inTerminal, start } from '../command.ts';
 import { front, HELLO, SLEEP, sharedFront, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const LONG_NAME = 'looper-with-a-really-long-agent-name';
 const made = sharedFront();
 /** The host is in this process, so nothing here may wait for another process without a promise. */
@@ -105,35 +103,29 @@ describe('corral wait', () => {
 
   test('that is interrupted says that the run goes on, and how to come back to it', async () => {
     const run = await submitted('sleeper');
-    const child = spawn(process.execPath, [MAIN, 'wait', run, '--data', made().data], { stdio: ['ignore', 'pipe', 'pipe'] });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    let err = '';
-    child.stderr.on('data', (text: Buffer) => (err += text.toString()));
-    const closed = new Promise((resolve) => child.on('close', resolve));
-    await until(() => err.includes(run), 'it waits');
+    const { child, said, err } = start([...CORRAL, 'wait', run, '--data', made().data]);
+    await until(() => err().includes(run), 'it waits');
     child.kill('SIGINT');
-    expect(await closed).toBe(130);
-    expect(err).toContain(`${run} goes on; \`corral wait ${run}\``);
+    expect((await said).code).toBe(130);
+    expect(err()).toContain(`${run} goes on; \`corral wait ${run}\``);
     expect((await corral('show', run)).out).not.toContain('ended');
     await corral('kill', run, '-m', 'done with it');
   });
 });
 
-// util-linux has it; it makes a terminal for a command.
-const terminal = process.platform === 'linux' && existsSync('/usr/bin/script');
-
 describe('corral ps', () => {
-  const inTerminal = async (columns: number, ...args: string[]) => {
-    const line = `stty cols ${columns} rows 30; '${process.execPath}' '${MAIN}' ${args.join(' ')} --data '${made().data}'`;
+  const shown = async (columns: number, ...args: string[]) => {
+    const line = `stty cols ${columns} rows 30; '${CORRAL.join("' '")}' ${args.join(' ')} --data '${made().data}'`;
     const env: NodeJS.ProcessEnv = { ...process.env, TERM: 'xterm' };
     for (const name of ['NO_COLOR', 'FORCE_COLOR', 'COLUMNS', 'CI']) delete env[name];
-    const { stdout } = await execute('script', ['-qec', line, '/dev/null'], { env });
+    const [program = '', ...rest] = inTerminal(line);
+    const { stdout } = await execute(program, rest, { env });
     return stdout.replaceAll('\r', '').trimEnd();
   };
 
-  test.skipIf(!terminal)('says how old runs are, keeps rows within 80 columns, and names that begin alike apart', async () => {
+  test.skipIf(!HAS_TERMINALS)('says how old runs are, keeps rows within 80 columns, and names that begin alike apart', async () => {
     for (const end of ['one', 'two']) await submitted(`${LONG_NAME}/${end}`);
-    const lines = (await inTerminal(80, 'ps', '--search', 'looper')).split('\n');
+    const lines = (await shown(80, 'ps', '--search', 'looper')).split('\n');
     expect(lines[0]).toMatch(/^RUN +AGENT +STATE +AGE/);
     expect(lines).toHaveLength(3);
     // oxlint-disable-next-line no-control-regex -- colours take no room
@@ -155,9 +147,9 @@ describe('corral ps', () => {
     expect((await command(args, undefined, { FORCE_COLOR: '1' })).out).toContain('\u001b[31mfailed(CORRAL_AGENT_THREW)');
   });
 
-  test.skipIf(!terminal)('colours states in a terminal without being asked', async () => {
+  test.skipIf(!HAS_TERMINALS)('colours states in a terminal without being asked', async () => {
     await corral('wait', await submitted('thrower'));
-    expect(await inTerminal(200, 'ps', '--all', '--ended', 'failed')).toContain('\u001b[31mfailed(CORRAL_AGENT_THREW)');
+    expect(await shown(200, 'ps', '--all', '--ended', 'failed')).toContain('\u001b[31mfailed(CORRAL_AGENT_THREW)');
   });
 
   test('gives only ids, JSON, or all columns', async () => {
@@ -217,17 +209,12 @@ describe('corral ps', () => {
   });
 
   test('shows again what changed, while it watches', async () => {
-    const child = spawn(process.execPath, [MAIN, 'ps', '--watch', '--search', 'sleeper', '--data', made().data], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    let out = '';
-    child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-    await until(() => out.includes('RUN'), 'the first list');
+    const { out } = start([...CORRAL, 'ps', '--watch', '--search', 'sleeper', '--data', made().data]);
+    await until(() => out().includes('RUN'), 'the first list');
     const run = await submitted('sleeper');
-    await until(() => out.includes(run), 'the list with the new run');
+    await until(() => out().includes(run), 'the list with the new run');
     await corral('kill', run, '-m', 'done with it');
-    const last = () => out.split('RUN').at(-1) ?? '';
+    const last = () => out().split('RUN').at(-1) ?? '';
     await until(() => !last().includes(run), 'the list without it');
     expect(last()).toMatch(/^ +AGENT/);
   });
@@ -362,7 +349,7 @@ describe('completion', () => {
   /** A folder with the command and the completion of a shell; runs a program of that shell in it. */
   async function inShell(shell: 'bash' | 'zsh' | 'fish') {
     const home = await shortFolder();
-    await writeFile(join(home, 'corral'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
+    await writeFile(join(home, 'corral'), `#!/bin/sh\nexec '${CORRAL.join("' '")}' "$@"\n`, { mode: 0o755 });
     const { out: script } = await command(['completion', shell]);
     await writeFile(join(home, `completion.${shell}`), script);
     const env = { ...process.env, HOME: home, PATH: `${home}:${process.env['PATH'] ?? ''}`, CORRAL_DATA: made().data };

@@ -1,26 +1,15 @@
 /** Work on a data folder from the command line. */
-import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
+import { CORRAL, start } from '../command.ts';
+import { databaseOf } from '../database.ts';
 import { live, runId } from '../integration/evidence.ts';
 import { temporary } from '../world.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
-
-function corral(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr.on('data', (text: Buffer) => (err += text.toString()));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-}
+const corral = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => start([...CORRAL, ...args], { env }).said;
 const json = async (args: readonly string[]) => {
   const { code, out } = await corral([...args, '--json']);
   return { code, said: JSON.parse(out) as Record<string, unknown> };
@@ -44,7 +33,7 @@ describe('a data folder that nobody holds', () => {
       code: 0,
       out: expect.stringContaining('2 runs, 5 entries, 0 of them') as string,
     });
-    const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 10_000 });
+    const db = databaseOf(data);
     db.exec('DELETE FROM journal WHERE run = 1 AND seq = 2');
     db.close();
     expect(await corral(['verify', '--data', data])).toMatchObject({

@@ -1,15 +1,12 @@
 /** `corral dev` as the host it stands for: its guards, its questions, and what it does for real. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { rename, symlink, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { agentText } from '../agents/file.ts';
+import { CORRAL, HAS_TERMINALS, inTerminal, start, type Said } from '../command.ts';
 import { shortFolder } from '../front.ts';
+import { linkPackages } from '../project.ts';
 import { until } from '../until.ts';
-
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
-const HAS_TERMINALS = spawnSync('script', ['--version']).status === 0;
 
 const CONFIG = `import { defineConfig, tool, ToolError } from '@corral/server/config';
 import * as z from 'zod';
@@ -27,34 +24,21 @@ export default defineConfig({
 `;
 const BUYER = agentText('authors/buyer');
 
-interface Said {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function run(folder: string, args: readonly string[], command: readonly string[] = [process.execPath, MAIN]) {
-  const [file = '', ...first] = command;
-  const child: ChildProcess = spawn(file, [...first, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
-  const said = new Promise<Said>((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-  return { child, said, all: () => `${out}${err}` };
-}
+const started = (cwd: string, args: readonly string[]) => {
+  const { child, said, out, err } = start([...CORRAL, ...args], { cwd, typed: true });
+  return { child, said, all: () => `${out()}${err()}` };
+};
 
 /** Without a terminal. */
 async function dev(folder: string, ...args: string[]): Promise<Said> {
-  const started = run(folder, ['dev', ...args]);
-  started.child.stdin?.end();
-  return started.said;
+  const { child, said } = started(folder, ['dev', ...args]);
+  child.stdin?.end();
+  return said;
 }
 
 async function project(files: Readonly<Record<string, string>> = { 'buyer.ts': BUYER }): Promise<string> {
   const folder = await shortFolder();
-  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+  await linkPackages(folder);
   for (const [name, text] of Object.entries({ 'corral.config.ts': CONFIG, ...files })) await writeFile(join(folder, name), text);
   return folder;
 }
@@ -97,7 +81,7 @@ test(
     // In a package of CommonJS it has another ending.
     await rename(join(folder, 'corral.config.ts'), join(folder, 'corral.config.mts'));
     expect((await dev(elsewhere, file, ...amount(1_001))).err).toContain('configuration: ' + join(folder, 'corral.config.mts'));
-    const check = (at: string) => run(at, ['config', 'check']).said;
+    const check = (at: string) => started(at, ['config', 'check']).said;
     expect((await check(folder)).out).toContain('local: bank.pay, shop.price');
     expect((await check(elsewhere)).err).toContain('There is no corral.config.ts and no corral.config.mts here.');
     await rename(join(folder, 'corral.config.mts'), join(folder, 'corral.config.ts'));
@@ -116,19 +100,18 @@ test.skipIf(!HAS_TERMINALS)(
   { timeout: 180_000 },
   async () => {
     const folder = await project();
-    const command = `'${process.execPath}' '${MAIN}' dev buyer.ts --input '{"amount":600}'`;
-    const { child, said, all } = run(folder, [], ['script', '-qec', command, '/dev/null']);
-    await until(() => all().includes('Go on? [y/N]'));
+    const command = [...CORRAL, 'dev', 'buyer.ts', '--input', '{"amount":600}'].map((word) => `'${word}'`).join(' ');
+    const { child, said, out } = start(inTerminal(command), { cwd: folder, typed: true });
+    await until(() => out().includes('Go on? [y/N]'));
     child.stdin?.write('y\n');
-    await until(() => all().includes('person 1 of 2'));
+    await until(() => out().includes('person 1 of 2'));
     child.stdin?.write('y\n');
-    await until(() => all().includes('person 2 of 2'));
+    await until(() => out().includes('person 2 of 2'));
     child.stdin?.write('y\n');
-    const { code, out } = await said;
-    expect(code).toBe(0);
-    expect(out).toContain('"paid": 600');
+    expect((await said).code).toBe(0);
+    expect(out()).toContain('"paid": 600');
     // A question comes after the effects that led to it.
-    expect(out).toMatch(/started [^]*→ 2 {2}bank\.pay [^]*person 1 of 2/u);
+    expect(out()).toMatch(/started [^]*→ 2 {2}bank\.pay [^]*person 1 of 2/u);
   },
 );
 
@@ -153,7 +136,7 @@ test('the configuration is watched, too: what is saved holds for the next run', 
     'asker.ts': `import { defineAgent } from '@corral/guest';
 export default defineAgent({ name: 'asker', purpose: 'asks', uses: { price: 'tool:shop.price' }, run: async ({ caps }: any) => (await caps.price({})).price });`,
   });
-  const { child, all } = run(folder, ['dev', 'asker.ts', '--watch']);
+  const { child, all } = started(folder, ['dev', 'asker.ts', '--watch']);
   child.stdin?.end();
   await until(() => /completed in[^]*waiting for a save/u.test(all()));
   expect(all()).toContain('{"price":3}');

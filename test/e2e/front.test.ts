@@ -1,50 +1,29 @@
 /** `corral` as an operator and an author meet it: real processes, real signals. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesOf } from 'create-corral/templates';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { CORRAL, start } from '../command.ts';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const AGENT = `import { defineAgent } from '@corral/guest';
 export default defineAgent({ name: 'a', async run({ input, sleep, log }) { log('on it'); if (input.sleep) await sleep(input.sleep); if (input.fail) throw new Error('no'); return { got: input }; } });`;
 
-interface Said {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly said: Promise<Said>;
-  /** The text of its error output so far. */
-  readonly complaints: () => string;
-}
-
-function start(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
-  return { child, said: new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err }))), complaints: () => err };
-}
+const started = (args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}) => start([...CORRAL, ...args], { cwd, env });
 
 async function up(folder: string, ...more: string[]) {
-  const { child, said, complaints } = start(['up', '--data', join(folder, 'd'), '--port', '0', '--json', ...more], folder);
+  const { child, said, err } = started(['up', '--data', join(folder, 'd'), '--port', '0', '--json', ...more], folder);
   const line = await Promise.race([
     new Promise<string>((resolve) => child.stdout?.once('data', (text: Buffer) => resolve(text.toString()))),
     said.then(({ err }) => Promise.reject(new Error(err))),
   ]);
   const told = JSON.parse(line) as { url: string; recovered: number; socket: string };
-  const corral = (...args: string[]) => start(args, folder, { CORRAL_DATA: join(folder, 'd') }).said;
-  return { child, said, told, corral, complaints };
+  const corral = (...args: string[]) => started(args, folder, { CORRAL_DATA: join(folder, 'd') }).said;
+  return { child, said, told, corral, err };
 }
 
 async function withAgent(): Promise<string> {
@@ -92,7 +71,7 @@ describe('corral up', () => {
 
   test('goes at once on a second signal', async () => {
     const folder = await withAgent();
-    const { child, said, told, corral, complaints } = await up(folder, '--drain', '600000');
+    const { child, said, told, corral, err } = await up(folder, '--drain', '600000');
     await corral('deploy', 'agent.ts');
     const run = (await corral('submit', 'a', '--input', '{"sleep":600000}')).out.trim();
     // Somebody who never finishes asking keeps the first one waiting.
@@ -101,7 +80,7 @@ describe('corral up', () => {
     slow.on('error', () => undefined);
     await new Promise((resolve) => slow.write(`GET /v1/runs/${run}?wait_ms=60000 HTTP/1.1\r\nHost: 127.0.0.1\r\n`, resolve));
     child.kill('SIGTERM');
-    await until(() => complaints().includes('SIGTERM: no new work'), 'the host has taken the first signal');
+    await until(() => err().includes('SIGTERM: no new work'), 'the host has taken the first signal');
     child.kill('SIGTERM');
     const { code } = await said;
     expect([0, 143]).toContain(code);
@@ -126,17 +105,17 @@ describe('corral up', () => {
 describe('a developer’s first hour', () => {
   test('init gives an agent whose test passes, and dev shows what it does', { timeout: 240_000 }, async () => {
     const folder = await shortFolder();
-    const made = await start(['init', 'first'], folder).said;
+    const made = await started(['init', 'first'], folder).said;
     expect(made.code).toBe(0);
     const home = join(folder, 'first');
-    const tested = await start(['test'], home).said;
+    const tested = await started(['test'], home).said;
     expect(tested.code).toBe(0);
     expect(tested.out).toMatch(/pass 2/);
     const dev = ['dev', 'agents/buyer.ts', '--config', 'corral.config.ts', '--input', '@agents/order.json', '--real'];
-    const { code, out, err } = await start(dev, home).said;
+    const { code, out, err } = await started(dev, home).said;
     expect([code, JSON.parse(out)]).toEqual([0, { order: expect.stringMatching(/^order run_/) as string, amount: 80 }]);
     expect(err).toContain('shop.price {"item":"lamp"}');
-    expect((await start(['init', 'first'], folder).said).code).toBe(2);
+    expect((await started(['init', 'first'], folder).said).code).toBe(2);
     // A tool that corral-env.d.ts does not name is an error of types.
     const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
     const types = () => spawnSync(process.execPath, [tsc, '-p', 'agents'], { cwd: home, encoding: 'utf8' });
@@ -146,23 +125,22 @@ describe('a developer’s first hour', () => {
     expect(types().stdout).toMatch(/buyer\.ts\(\d+,\d+\): error .*"tool:shop\.ordr"' is not assignable.*"tool:shop\.order"/u);
     await writeFile(join(home, 'agents/buyer.ts'), buyer);
     // Beside the configuration, wherever it is called from: init wrote the same.
-
-    const typed = await start(['types', '--config', 'first/corral.config.ts'], folder).said;
+    const typed = await started(['types', '--config', 'first/corral.config.ts'], folder).said;
     expect(typed).toMatchObject({ code: 0, out: 'first/agents/corral-env.d.ts  2 tools\n' });
     expect(existsSync(join(folder, 'corral-env.d.ts'))).toBe(false);
     expect(await readFile(join(home, 'agents/corral-env.d.ts'), 'utf8')).toBe(filesOf({ config: '' })['agents/corral-env.d.ts']);
-    expect((await start(['config', 'check'], home).said).out).toContain('local: shop.price, shop.order; policies sha256:');
+    expect((await started(['config', 'check'], home).said).out).toContain('local: shop.price, shop.order; policies sha256:');
   });
 
   test('the tests of a folder are those for node:test, and where there are none it is said', async () => {
     const folder = await shortFolder();
     await writeFile(join(folder, 'other.test.ts'), "import { test } from 'vitest';\ntest('of another runner', () => undefined);\n");
-    const none = await start(['test'], folder).said;
+    const none = await started(['test'], folder).said;
     expect([none.code, none.err]).toEqual([2, expect.stringContaining('There are no tests of agents here')]);
     await mkdir(join(folder, 'below'));
     await writeFile(join(folder, 'below', 'own.test.ts'), "import { test } from 'node:test';\ntest('of this one', () => undefined);\n");
     const cache = join(folder, 'cache');
-    const own = await start(['test'], folder, { NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: cache }).said;
+    const own = await started(['test'], folder, { NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: cache }).said;
     // Files of tests share what was compiled for one of them.
     expect(existsSync(join(cache, 'corral'))).toBe(true);
     expect([own.code, own.out]).toEqual([0, expect.stringMatching(/of this one[\s\S]*tests 1\b/)]);
@@ -170,7 +148,7 @@ describe('a developer’s first hour', () => {
 
   test('dev runs an agent again when it was saved, and names the author’s own line when it throws', async () => {
     const folder = await withAgent();
-    const { child } = start(['dev', 'agent.ts', '--watch'], folder);
+    const { child } = started(['dev', 'agent.ts', '--watch'], folder);
     let err = '';
     child.stderr?.on('data', (text: Buffer) => (err += text.toString()));
     const says = async (text: string) => {
@@ -187,7 +165,7 @@ describe('a developer’s first hour', () => {
 });
 
 test.each(['bash', 'zsh', 'fish'])('there is completion for %s, with every command in it', async (shell) => {
-  const { code, out } = await start(['completion', shell], await shortFolder()).said;
+  const { code, out } = await started(['completion', shell], await shortFolder()).said;
   expect(code).toBe(0);
   for (const word of ['deploy', 'submit', 'schedule', 'kill']) expect(out).toContain(word);
 });

@@ -4,13 +4,14 @@
  * each line of a block of `text` is printed by then, in this order, and an … stands for anything.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesOf } from 'create-corral/templates';
 import { expect, onTestFinished, test } from 'vitest';
+import { linkPackages } from '../project.ts';
 import { until } from '../until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,7 +48,7 @@ async function folderOf({ files }: Guide): Promise<string> {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
   }
-  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  await linkPackages(folder);
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await mkdir(join(folder, 'bin'));
   await writeFile(join(folder, 'bin', 'corral'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });

@@ -1,17 +1,15 @@
 /** The log of `corral up`: what it has lines of, what is in none of them, and how a terminal shows them. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { createClient } from '@corral/protocol/api/client';
 import { transportTo } from '@corral/client/node';
 import { bundleSource } from '../bundles.ts';
+import { CORRAL, HAS_TERMINALS, inTerminal } from '../command.ts';
 import { family } from '../processes.ts';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const SECRET = 'canary-4711';
 const AGENT = `{ name: 'logger', run: ({ input, log, emit }) => { log(input.text); emit('said', input.text); if (input.fail) throw new Error('no'); return input.text; } }`;
 
@@ -19,11 +17,11 @@ const AGENT = `{ name: 'logger', run: ({ input, log, emit }) => { log(input.text
 async function up(terminal: boolean, ...more: string[]) {
   const folder = await shortFolder();
   const data = join(folder, 'd');
-  const line = [process.execPath, MAIN, 'up', '--data', data, '--port', '0', ...more];
+  const line = [...CORRAL, 'up', '--data', data, '--port', '0', ...more];
   const env: NodeJS.ProcessEnv = { ...process.env, TERM: 'xterm', NO_COLOR: '1' };
   delete env['FORCE_COLOR'];
   const quoted = line.map((word) => `'${word}'`).join(' ');
-  const [program = '', ...args] = terminal ? ['script', '-qefc', `stty cols 200; exec ${quoted}`, '/dev/null'] : line;
+  const [program = '', ...args] = terminal ? inTerminal(`stty cols 200; exec ${quoted}`) : line;
   const child = spawn(program, args, { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'], env });
   onTestFinished(() => void child.kill('SIGKILL'));
   let out = '';
@@ -108,7 +106,7 @@ test('does not hold up the host, nor its end, where nobody reads it', async () =
   expect(await host.exits()).toBe(0);
 });
 
-test.skipIf(process.platform !== 'linux' || !existsSync('/usr/bin/script'))('is for people in a terminal', async () => {
+test.skipIf(!HAS_TERMINALS)('is for people in a terminal', async () => {
   const host = await up(true);
   const [, bad = ''] = await work(host);
   await until(() => host.out().includes('CORRAL_AGENT_UNKNOWN'), 'the line of the last request');

@@ -1,14 +1,12 @@
 /** Policies, approvals and quarantines at the command line: real processes, from a config file to what was decided and why. */
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { CORRAL, start } from '../command.ts';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = `
 import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
@@ -28,36 +26,18 @@ forbid (principal, action == Action::"tool:pay", resource) when { context.args.a
 `;
 const AGENT = agentFile('hostile/gullible');
 
-interface Said {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function start(args: readonly string[], cwd: string) {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, CORRAL_DATA: join(cwd, 'd'), COLUMNS: '200' },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr.on('data', (text: Buffer) => (err += text.toString()));
-  const said = new Promise<Said>((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-  return { child, said };
-}
+const started = (args: readonly string[], cwd: string) =>
+  start([...CORRAL, ...args], { cwd, env: { CORRAL_DATA: join(cwd, 'd'), COLUMNS: '200' } });
 
 async function folder() {
   const here = await shortFolder();
   await writeFile(join(here, 'corral.config.ts'), CONFIG);
   await writeFile(join(here, 'own.cedar'), OWN);
-  const corral = (...args: string[]) => start(args, here).said;
+  const corral = (...args: string[]) => started(args, here).said;
   const up = async () => {
-    const { child, said } = start(['up', '--config', 'corral.config.ts', '--data', 'd', '--port', '0', '--json'], here);
+    const { child, said } = started(['up', '--config', 'corral.config.ts', '--data', 'd', '--port', '0', '--json'], here);
     await Promise.race([
-      new Promise((resolve) => child.stdout.once('data', resolve)),
+      new Promise((resolve) => child.stdout?.once('data', resolve)),
       said.then(({ err }) => Promise.reject(new Error(err))),
     ]);
     return async () => {

@@ -1,16 +1,15 @@
 /** `corral test from RUN`: a run of a host becomes a test, without what is private. */
-import { spawn } from 'node:child_process';
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentText } from '../agents/file.ts';
+import { CORRAL, start } from '../command.ts';
 import { front, shortFolder } from '../front.ts';
+import { linkPackages } from '../project.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CANARY = 'canary-91c4';
 
 const CONFIG = (policies: string) => `import { defineConfig, tool } from '@corral/server/config';
@@ -30,25 +29,17 @@ export default defineConfig({
   ],
 });`;
 const AGENT = agentText('authors/greets');
-
 const FAMILY = agentText('authors/family');
 
-interface Said {
-  readonly code: number | null;
-  readonly said: string;
-}
-
-function corral(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
-  return new Promise((done) => child.on('close', (code) => done({ code, said })));
+/** Runs a command, with its two outputs in one text. */
+async function corral(cwd: string, args: readonly string[]): Promise<{ readonly code: number | null; readonly said: string }> {
+  const { code, out, err } = await start([...CORRAL, ...args], { cwd }).said;
+  return { code, said: `${out}${err}` };
 }
 
 async function host(policies: string, owner: string) {
   const folder = await shortFolder();
-  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+  await linkPackages(folder);
   await writeFile(join(folder, 'free.cedar'), '@id("free") permit (principal, action, resource);');
   await writeFile(join(folder, 'corral.config.ts'), CONFIG(policies));
   await writeFile(join(folder, 'agent.ts'), AGENT);
@@ -184,7 +175,7 @@ test(
   { timeout: 120_000 },
   async () => {
     const folder = await shortFolder();
-    await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+    await linkPackages(folder);
     await writeFile(
       join(folder, 'agent.ts'),
       `import { defineAgent } from '@corral/guest';

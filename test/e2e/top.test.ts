@@ -1,17 +1,13 @@
 /** `corral top` in a terminal: keys, questions, and the terminal as it was before, however it ends. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
+import { CORRAL, HAS_TERMINALS, inTerminal } from '../command.ts';
 import { SLEEP, sharedFront } from '../front.ts';
 import { family } from '../processes.ts';
 import { until } from '../until.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const made = sharedFront();
-// util-linux has it; it makes a terminal for the command, and hands on what is typed.
-const terminal = process.platform === 'linux' && existsSync('/usr/bin/script');
 
 const PARENT = `import { defineAgent } from '@corral/guest';
 const child = defineAgent({ name: 'parent/child', run: async ({ sleep }) => { await sleep(3600000); } });
@@ -38,10 +34,11 @@ interface Screen {
 
 function top(columns = 80): Screen {
   const modes = `stty -a | grep -oE -- '-?(icanon|echo)\\b' | tr '\\n' ' '`;
-  const command = `stty cols ${columns} rows 24; echo "before $(${modes})."; '${process.execPath}' '${MAIN}' top --data '${made().data}'; echo "status $?."; echo "after $(${modes})."`;
+  const command = `stty cols ${columns} rows 24; echo "before $(${modes})."; '${CORRAL.join("' '")}' top --data '${made().data}'; echo "status $?."; echo "after $(${modes})."`;
   const env: NodeJS.ProcessEnv = { ...process.env, TERM: 'xterm', NO_COLOR: '1' };
   delete env['FORCE_COLOR'];
-  const child = spawn('script', ['-qefc', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'], env });
+  const [program = '', ...args] = inTerminal(command);
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
   onTestFinished(() => void child.kill('SIGKILL'));
   let out = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
@@ -64,7 +61,7 @@ function top(columns = 80): Screen {
 const DOWN = '\u001b[B';
 const ESCAPE = '\u001b';
 
-describe.skipIf(!terminal)('corral top', () => {
+describe.skipIf(!HAS_TERMINALS)('corral top', () => {
   test('moves with j and k, says why with Enter, sorts, filters, and explains its keys, in rows that fit', async () => {
     const runs = [await submitted('sleeper'), await submitted('sleeper')];
     const screen = top(80);
@@ -111,8 +108,11 @@ describe.skipIf(!terminal)('corral top', () => {
     screen.type(ESCAPE);
     await screen.shows('nothing was done');
     expect((await shown(run)).ended_as).toBeNull();
-    screen.type('k');
-    await screen.shows('? help');
+    // Outside of a question, k moves, and ? opens the help instead of being typed into a reason.
+    screen.type('k?');
+    await screen.shows('kill a run with its children; asks first');
+    screen.type(ESCAPE);
+    await screen.shows('by age, oldest first');
     expect((await shown(run)).ended_as).toBeNull();
     screen.type('gx');
     await screen.shows(`kill ${run} (parent)`);
@@ -151,6 +151,7 @@ describe.skipIf(!terminal)('corral top', () => {
     expect(said.lastIndexOf('\u001b[?25h')).toBeGreaterThan(said.lastIndexOf('\u001b[?25l'));
   });
 
+  // The last one, since all tests of this file have one host.
   test('gives the terminal back when its host is gone', async () => {
     const screen = top();
     await screen.shows('? help');

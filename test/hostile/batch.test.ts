@@ -1,9 +1,9 @@
 /** A cell that was taken over may put any text on the bus: its run pays, and the host goes on. */
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { ONLY_NODE } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
+import { databaseOf } from '../database.ts';
 import { movableClock } from '../clock.ts';
 import { temporary, world } from '../world.ts';
 import { hostWith } from './fixtures/bad-cells.ts';
@@ -58,7 +58,7 @@ test('a run under which three hosts in a row died is kept still, and what waits 
   const beside = await first.submit(await first.deploy(`{ name: 'b', async run({ sleep }) { await sleep(1_500_000); return 2 } }`));
   for (const { id } of [suspect, beside]) await first.until(id, (view) => view?.waiting === 'timer');
   await first.close();
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
+  const db = databaseOf(join(folder, 'data'));
   db.exec('UPDATE runs SET attempts = 2');
   db.close();
 

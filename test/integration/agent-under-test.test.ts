@@ -1,12 +1,12 @@
 /** `agentUnderTest`, as authors of agents use it: failures, rules, people, time, services. */
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AgentFailed, agentUnderTest, type Fakes, type Rules } from '@corral/testing';
 import { agentText } from '../agents/file.ts';
+import { linkPackages } from '../project.ts';
 
 const HEAD = `import { defineAgent, defineService, handler } from '@corral/guest';\nimport * as z from 'zod/mini';\n`;
 const PAYER = `${HEAD}export default defineAgent({ name: 'payer', purpose: 'pays', uses: { pay: 'tool:bank.pay' }, budget: { money_micros: 10_000_000_000 },
@@ -22,7 +22,7 @@ export default defineConfig({
 async function folder(): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), 'corral-test-'));
   onTestFinished(() => rm(made, { recursive: true, force: true }));
-  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(made, 'node_modules'));
+  await linkPackages(made);
   return made;
 }
 
@@ -56,7 +56,7 @@ describe('an agent that fails', { timeout: 60_000 }, () => {
     expect((await agent.end()).outcome).toMatchObject({ kind: 'failed', message: 'out of tea' });
   });
 
-  test('by computing for ever is told the line at which it does, also after a call', async () => {
+  test('by computing for ever is reported with the line at which it does, also after a call', async () => {
     const agent = await under(
       `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', uses: { pay: 'tool:bank.pay' }, run: async ({ caps }: any) => {
   await caps.pay({ amount: 1 });
@@ -72,7 +72,7 @@ function burn(): number {
     expect((failed as AgentFailed).stack).toMatch(/burn \(.*agent\.ts:8:\d+\)[^]*agent\.ts:5:\d+/u);
   });
 
-  test('by waiting for what nothing brings is told after which of its effects it does', async () => {
+  test('by waiting for what nothing brings is reported with the effect after which it does', async () => {
     const source = (before: string) => `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', uses: { pay: 'tool:bank.pay' },
   run: async ({ caps }: any) => { ${before} await new Promise(() => undefined); } });`;
     const stalled = { code: 'CORRAL_STALLED' };
@@ -86,7 +86,7 @@ function burn(): number {
     });
   });
 
-  test('for want of a fake is told which fakes there are', async () => {
+  test('since the test has no fake of a tool is reported with the fakes that there are', async () => {
     const agent = await under(PAYER, {}, {}, CONFIG);
     await expect(agent.run({ amount: 5 })).rejects.toMatchObject({
       code: 'CORRAL_TOOL_FAILED',

@@ -11,6 +11,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CorralError } from '@corral/protocol/errors';
 import { SqliteStore } from '@corral/store/sqlite';
 import { readManifest, restore } from '@corral/store/sqlite/backup';
+import { databaseOf } from '../database.ts';
 import { temporary } from '../world.ts';
 import { commit, ended, live, message, record, runId } from './evidence.ts';
 import { realTime, until } from '../until.ts';
@@ -20,7 +21,7 @@ async function folderOf(): Promise<{ folder: string; beside: (name: string) => s
   const parent = await temporary();
   const folder = join(parent, 'data');
   const store = await SqliteStore.open(folder);
-  const front = new DatabaseSync(join(folder, 'front.db'), { timeout: 10_000 });
+  const front = databaseOf(folder, 'front.db');
   front.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 2000; CREATE TABLE told (n INTEGER PRIMARY KEY, run TEXT NOT NULL)');
   onTestFinished(() => front.close());
   return { folder, beside: (name) => join(parent, name), store, front };
@@ -93,7 +94,7 @@ describe('a backup', () => {
         expect(contentsOf(join(beside('again'), 'front.db'))).toEqual(contentsOf(join(folder, 'front.db')));
         // Only what makes it another store differs: its era, and the mark on runs that had not ended.
         const [was, is] = [folder, beside('again')].map((one) => {
-          const db = new DatabaseSync(join(one, 'corral.db'), { timeout: 10_000 });
+          const db = databaseOf(one);
           db.exec("UPDATE runs SET restored = 0; DELETE FROM meta WHERE name = 'era'");
           db.close();
           return contentsOf(join(one, 'corral.db'));

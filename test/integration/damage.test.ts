@@ -1,8 +1,8 @@
 /** Damage to one run is that run's trouble alone. Real cells, a real store that somebody has been at. */
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
+import { databaseOf } from '../database.ts';
 import { temporary, world } from '../world.ts';
 import { until } from '../until.ts';
 
@@ -19,7 +19,7 @@ test('damaged runs are quarantined by name at the next start, whatever is damage
   await first.close();
 
   const [flipped, cut, nameless, whole] = ids as [RunId, RunId, RunId, RunId];
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
+  const db = databaseOf(join(folder, 'data'));
   const n = (id: RunId) => (db.prepare('SELECT n FROM runs WHERE id = ?').get(id) as { n: number }).n;
   db.prepare("UPDATE journal SET body = CAST(body || x'00' AS BLOB) WHERE run = ? AND seq = 1").run(n(flipped));
   db.prepare('DELETE FROM journal WHERE run = ? AND seq = 1').run(n(cut));

@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { cp, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import type { Grant } from '@corral/protocol/model/grant';
 import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
+import { databaseOf } from '../database.ts';
 import { BUNDLE, commit, ended, entry, live, message, opener, runId, SOURCE } from './evidence.ts';
 
 const SECRET = 'Ada lives in Baker Street';
@@ -19,7 +20,7 @@ function holds(folder: string, bytes: string | Uint8Array): boolean {
 
 /** Does to the database what no store would. */
 function tamper<T>(folder: string, work: (db: DatabaseSync) => T): T {
-  const db = new DatabaseSync(join(folder, 'corral.db'), { timeout: 10_000 });
+  const db = databaseOf(folder);
   try {
     return work(db);
   } finally {

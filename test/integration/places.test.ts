@@ -1,8 +1,8 @@
 /** Places in memory go to runs that have something to do. */
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test, vi } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
+import { databaseOf } from '../database.ts';
 import { gate, readingTool, temporary, tool, world, type World, park } from '../world.ts';
 import { until } from '../until.ts';
 import { movableClock } from '../clock.ts';
@@ -75,7 +75,7 @@ describe('a run that may not go on gives its place to others', () => {
     const { id } = await before.submit(await before.deploy(agent));
     await before.until(id, (view) => view?.waiting === 'timer');
     await before.close();
-    const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
+    const db = databaseOf(join(folder, 'data'));
     db.exec('UPDATE runs SET restored = 1');
     db.close();
     const { clock, forward } = movableClock();

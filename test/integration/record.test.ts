@@ -10,6 +10,7 @@ import { leafHash } from '@corral/store/log/merkle';
 import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import { STEPS } from '@corral/store/sqlite/schema';
+import { databaseOf } from '../database.ts';
 import { asFormat, front, HELLO, shortFolder, SLEEP } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -288,7 +289,7 @@ async function beforeTheLog(): Promise<string> {
   await cp(was.data, data, { recursive: true });
   const before = STEPS.findIndex((step) => step.includes('CREATE TABLE log ('));
   const added = STEPS.slice(before).join('\n');
-  const db = new DatabaseSync(join(data, 'corral.db'), { timeout: 10_000 });
+  const db = databaseOf(data);
   for (const [, table] of added.matchAll(/CREATE TABLE (\w+)/g)) db.exec(`DROP TABLE ${table}`);
   for (const [, table, column] of added.matchAll(/ALTER TABLE (\w+) ADD COLUMN (\w+)/g))
     db.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`);

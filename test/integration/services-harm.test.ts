@@ -1,5 +1,4 @@
 /** Services that mean harm, or come to it: endless chains, keys out of hostile texts, ends as a channel, what an end must not lose. */
-import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
@@ -7,6 +6,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import { SqliteStore } from '@corral/store/sqlite';
 import { instanceId } from '@corral/supervisor/admission/services';
+import { databaseOf } from '../database.ts';
 import { temporary, world, type World } from '../world.ts';
 import { bus, done, made, READS, TOOLS } from './flowing.ts';
 import { until } from '../until.ts';
@@ -116,8 +116,7 @@ test('an instance whose kept state was changed on disk is not begun anew behind 
   const version = await w.deploy(COUNTS + ASKS);
   await asks(w, version, 'add', 'hang');
   const last = await instance(w);
-  // The host may be writing.
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
+  const db = databaseOf(join(folder, 'data'));
   db.prepare(
     'UPDATE journal SET body = zeroblob(length(body)) WHERE seq = (SELECT checkpoint FROM runs WHERE id = ?1) AND run = (SELECT n FROM runs WHERE id = ?1)',
   ).run(last);
@@ -171,8 +170,7 @@ test('a service has so many instances alive and not one more; one that has ended
   const run = async (...keys: string[]) => ((await (await w.submit(version, { keys })).ended) as { output?: unknown }).output;
   await run('a');
   // As if the others had been written to.
-  // The host may be writing.
-  const db = new DatabaseSync(join(folder, 'data', 'corral.db'), { timeout: 10_000 });
+  const db = databaseOf(join(folder, 'data'));
   db.prepare(
     `INSERT INTO instances (id, service, run, live)
      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT 'made up ' || i, (SELECT service FROM instances), 'none', 1 FROM n`,
