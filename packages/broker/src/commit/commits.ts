@@ -244,7 +244,7 @@ export class Commits {
   }
 }
 
-/** What the parent of a run is told of its end. */
+/** The end of a run, as its parent is told. */
 function endFor({ ledger, agents }: BusRun, { seq }: Entry, outcome: Outcome): Outgoing[] {
   const { id, agent, parent } = ledger.record;
   if (parent === undefined) return [];

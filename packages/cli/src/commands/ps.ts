@@ -162,6 +162,7 @@ export function runTable(items: readonly (Summary | FolderRun)[], { width, wide 
     { title: 'SPENT', max: 40, min: 10, goes: 6, if: spends, of: chargedText },
     { title: 'LEFT', align: 'right', goes: 2, if: known, of: (run) => (run.left === null ? '' : `${Math.round(run.left * 100)}%`) },
     { title: 'BY', max: 24, min: 12, goes: 1, of: (run) => run.principal.replace(/^run:/, '') },
+    { title: 'MEMORY', if: wide, of: (run) => (run.ended_as === null ? run.residency : '') },
     { title: 'TENANT', if: wide, of: (run) => run.tenant },
     { title: 'VERSION', if: wide, of: (run) => run.version },
     { title: 'SUBMITTED', if: wide, of: (run) => at(run.created_at) },

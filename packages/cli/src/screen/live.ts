@@ -5,6 +5,7 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { Observation, RunView, Supervisor } from '@corral/supervisor';
+import { stateOf } from './states.ts';
 import { clockTime, printable, table, type Column } from './table.ts';
 
 const COLUMNS: readonly Column[] = [
@@ -167,8 +168,7 @@ export class Live {
     const before = this.#cpu.get(view.id) ?? 0;
     this.#cpu.set(view.id, view.cpu_ms);
     const share = view.on_cpu && view.cpu_ms === before ? 100 : Math.min(100, Math.round(((view.cpu_ms - before) / since) * 100));
-    const state =
-      view.control === 'none' ? (view.lifecycle === 'active' && view.residency === 'parked' ? 'parked' : view.lifecycle) : view.control;
+    const state = stateOf({ ...view, ended_as: null });
     return [
       view.parent === undefined ? view.id : `└ ${view.id}`,
       view.agent,

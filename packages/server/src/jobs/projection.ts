@@ -347,8 +347,13 @@ export class Projection {
     const stored = await host.stored(run);
     if (stored === undefined) return;
     index.add(stored.record, config());
-    // The run may have ended before it was added here.
-    if (stored.status.outcome !== undefined) index.end(run, stored.status.outcome, stored.status.ended_at ?? 0);
+    // It may have begun, been stopped or ended while it had no row.
+    const view = host.view(run);
+    const { seq, status } = view === undefined ? ((await host.stored(run)) ?? stored) : stored;
+    if (status.outcome !== undefined) index.end(run, status.outcome, status.ended_at ?? 0);
+    else if (view?.lifecycle === 'active' || seq > 0) index.began(run);
+    const control = view?.control ?? status.control;
+    if (control !== 'none') index.control(run, control);
   }
 
   #end(
