@@ -269,7 +269,7 @@ describe('corral approve', () => {
     const { secret } = await as('local', 'approver');
     const on = (...args: string[]) => command([...args, '--url', url, '--token', secret]);
     for (const [agent, more, says] of [
-      ['w', [], /approved +by token:\w+, [\dT:-]{19} \(.*\)$/m],
+      ['w', [], /approved +by token:\w+, [\dT:-]{19}Z \(.*\)$/m],
       ['v', ['-m', 'a known folder'], /approved +by .*: a known folder$/m],
     ] as const) {
       await deploy(writer(agent));

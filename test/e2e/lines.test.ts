@@ -131,6 +131,44 @@ test.each([
   expect([code, err]).toEqual([2, expect.stringMatching(says)]);
 });
 
+test.each([
+  ['nothing', 'export const agent = 1; export const other = 2;', /agent\.ts: It has no default export; .* It exports agent, other\./],
+  [
+    'nothing, and exports nothing else either',
+    'const agent = 1;',
+    /agent\.ts: The default export is an empty object, as that of a file without exports, /,
+  ],
+  ['missing beside an import', "import 'zod/mini';", /agent\.ts: It has no default export; .* It exports nothing\./],
+  ['an object', "export default { name: 'a', run: () => 1 };", /agent\.ts: The default export is an object \(name, run\), /],
+  ['a function', 'export default function work() {}', /agent\.ts: The default export is a function \(work\), /],
+  ['a Map', 'export default new Map();', /agent\.ts: The default export is a Map, /],
+  ['an agent that nobody awaited', 'export default Promise.resolve(1);', /agent\.ts: The default export is a Promise, /],
+  ['undefined', 'export default undefined;', /agent\.ts: The default export is undefined, /],
+  [
+    'a child that is no agent',
+    "import { defineAgent } from '@corral/guest';\nexport default defineAgent({ name: 'a', spawns: { kid: (() => 1) as never }, run: () => 1 });",
+    /agent\.ts: a spawns kid, which is a function \(kid\), and not what defineAgent made/,
+  ],
+])('an agent’s file whose default export is %s says which file, and what there is instead', async (_, source, says) => {
+  const file = join(await temporary(), 'agent.ts');
+  await writeFile(file, `${source}\n`);
+  const { code, err } = await corral(['run', file], undefined, { COLUMNS: '400' });
+  expect([code, err]).toEqual([2, expect.stringMatching(says)]);
+});
+
+test('dev and deploy name the file without an agent, too', async () => {
+  const file = join(await temporary(), 'agent.ts');
+  await writeFile(file, 'export default new Map();\n');
+  const { data } = await front();
+  for (const args of [
+    ['dev', file],
+    ['deploy', file, '--data', data],
+  ]) {
+    const { code, err } = await corral(args, undefined, { COLUMNS: '400' });
+    expect([args[0], code, err]).toEqual([args[0], 2, expect.stringMatching(/agent\.ts: The default export is a Map, /)]);
+  }
+});
+
 test('a module is strict, as modules are, and a package may ask what it is built for', async () => {
   const { on } = await folder();
   const agent = agentFile('crew/strict').file;

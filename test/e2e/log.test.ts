@@ -111,9 +111,9 @@ test.skipIf(!HAS_TERMINALS)('is for people in a terminal', async () => {
   const [, bad = ''] = await work(host);
   await until(() => host.out().includes('CORRAL_AGENT_UNKNOWN'), 'the line of the last request');
   await host.stop();
-  expect(host.out()).toMatch(/^\d\d:\d\d:\d\d info {2}POST \/v1\/runs {2}201 {2}[\d.]+ ms {2}user:\w+$/m);
+  expect(host.out()).toMatch(/^\d\d:\d\d:\d\dZ info {2}POST \/v1\/runs {2}201 {2}[\d.]+ ms {2}user:\w+$/m);
   expect(host.out()).toMatch(
-    new RegExp(`^[\\d:]{8} warn {2}run\\.ended {2}${bad} {2}logger {2}tenant=local {2}ended_as=failed\\(CORRAL_AGENT_THREW\\)$`, 'm'),
+    new RegExp(`^[\\d:]{8}Z warn {2}run\\.ended {2}${bad} {2}logger {2}tenant=local {2}ended_as=failed\\(CORRAL_AGENT_THREW\\)$`, 'm'),
   );
   expect(host.out()).not.toContain('{"level"');
 });

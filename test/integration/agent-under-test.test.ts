@@ -56,6 +56,19 @@ describe('an agent that fails', { timeout: 60_000 }, () => {
     expect((await agent.end()).outcome).toMatchObject({ kind: 'failed', message: 'out of tea' });
   });
 
+  test('by a result that its schema does not take is told what kind of value it was', async () => {
+    const agent = await under(agentText('authors/returns-odd'));
+    const received = async (which: string) =>
+      /expected (.*)\.$/.exec(await agent.run({ which }).then(String, (e: AgentFailed) => e.message))?.[1];
+    expect(await received('map')).toBe('string, received undefined in a Map');
+    expect(await received('money')).toBe('string, received undefined in a Money');
+    expect(await received('plain')).toBe('string, received object');
+    expect(await received('date within')).toBe('string, received Date');
+    expect(await received('function within')).toBe('string, received function');
+    expect(await received('set within')).toBe('string, received Set');
+    expect(await received('trap within')).toBe('string, received object');
+  });
+
   test('by computing for ever is reported with the line at which it does, also after a call', async () => {
     const agent = await under(
       `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', uses: { pay: 'tool:bank.pay' }, run: async ({ caps }: any) => {

@@ -3,11 +3,11 @@
  * bundles anything itself.
  */
 import { builtinModules } from 'node:module';
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
-import { CorralError } from '@corral/protocol/errors';
+import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import { linesBy, namesBundle } from './stack.ts';
 
 export interface BundledAgent {
@@ -19,10 +19,14 @@ export interface BundledAgent {
   readonly map: string;
   /** The same from `describing`. */
   readonly describing_map: string;
+  /** The author's file, as it is named in messages. */
+  readonly file: string;
   /** The files that were bundled. */
   readonly inputs: readonly string[];
 }
 
+/** The module that the bundler makes; it imports the author's file. */
+const ENTRY = 'agent';
 const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
 
 /**
@@ -30,8 +34,8 @@ const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
  * @throws CORRAL_BUNDLE_INVALID, naming the first error with its file and line
  */
 export async function bundleAgent(file: string): Promise<BundledAgent> {
-  const [source, describing] = await Promise.all(entriesOf(file).map((options) => output(build(options))));
-  return bundled(source, describing);
+  const [source, describing] = await Promise.all(entriesOf(file).map((options) => output(file, build(options))));
+  return bundled(file, source, describing);
 }
 
 /**
@@ -40,16 +44,18 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
  */
 export class Bundler {
   readonly #context: Promise<BuildContext>;
+  readonly #file: string;
 
   constructor(file: string) {
+    this.#file = file;
     const [, describing] = entriesOf(file);
     this.#context = context({ ...describing, sourcesContent: true });
   }
 
   /** @throws CORRAL_BUNDLE_INVALID */
   async bundle(): Promise<BundledAgent> {
-    const both = await output((await this.#context).rebuild());
-    return bundled(both, both);
+    const both = await output(this.#file, (await this.#context).rebuild());
+    return bundled(this.#file, both, both);
   }
 
   async close(): Promise<void> {
@@ -63,11 +69,12 @@ interface Output {
   readonly inputs: readonly string[];
 }
 
-function bundled(source: Output | undefined, describing: Output | undefined): BundledAgent {
+function bundled(file: string, source: Output | undefined, describing: Output | undefined): BundledAgent {
   const { text = '', map = '', inputs = [] } = source ?? {};
   // Checked before anything is sent: the host would refuse the size of the request, which tells the author nothing.
   refuseLargeBundle(Buffer.byteLength(text));
-  return { source: text, describing: describing?.text ?? '', map: lean(map), describing_map: describing?.map ?? '', inputs };
+  const describing_map = describing?.map ?? '';
+  return { source: text, describing: describing?.text ?? '', map: lean(map), describing_map, file: shown(file), inputs };
 }
 
 /** Removes the texts of packages from a source map; the author's files stay. Stacks are only mapped to files of the author. */
@@ -91,7 +98,7 @@ function entriesOf(file: string): readonly [BuildOptions, BuildOptions] {
 
 function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
   return {
-    stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: 'agent', loader: 'ts' },
+    stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: ENTRY, loader: 'js' },
     bundle: true,
     write: false,
     format: 'iife',
@@ -118,7 +125,10 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
   };
 }
 
-async function output(building: Promise<BuildResult>): Promise<Output> {
+/** A file from where the command was given, as the bundler names it. */
+const shown = (file: string): string => relative(process.cwd(), resolve(file));
+
+async function output(entry: string, building: Promise<BuildResult>): Promise<Output> {
   try {
     const { outputFiles = [], metafile } = await building;
     const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
@@ -126,9 +136,18 @@ async function output(building: Promise<BuildResult>): Promise<Output> {
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;
+    if (first.text.startsWith('No matching export') && first.location?.file === ENTRY)
+      throw new CorralError('CORRAL_BUNDLE_INVALID', `${shown(entry)}: ${await withoutDefault(entry)}`);
     const at = first.location === null ? '' : `${first.location.file}:${first.location.line}:${first.location.column + 1}: `;
     throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${inWords(first.text)}`);
   }
+}
+
+/** Names the exports of a file that has no default one. */
+async function withoutDefault(file: string): Promise<string> {
+  const { metafile } = await build({ entryPoints: [resolve(file)], format: 'esm', write: false, metafile: true, logLevel: 'silent' });
+  const names = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
+  return `It has no default export; write \`export default defineAgent({ … })\`. It exports ${names.join(', ') || 'nothing'}.`;
 }
 
 const BUILTIN: ReadonlySet<string> = new Set(builtinModules);
@@ -144,17 +163,23 @@ function inWords(text: string): string {
 }
 
 /**
- * Replaces positions in the bundle by the author's lines in an error.
+ * Replaces positions in the bundle by the author's lines in an error. One about the bundle without a position names the author's file.
  * @throws what `work` rejects with
  */
-export async function inAuthorsWords<T>({ describing_map }: Pick<BundledAgent, 'describing_map'>, work: Promise<T>): Promise<T> {
+export async function inAuthorsWords<T>(
+  { describing_map, file }: Pick<BundledAgent, 'describing_map' | 'file'>,
+  work: Promise<T>,
+): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (!(error instanceof CorralError) || !namesBundle(error.message)) throw error;
-    throw new CorralError(error.code, linesBy(describing_map)(error.message), { cause: error });
+    if (!(error instanceof CorralError)) throw error;
+    if (namesBundle(error.message)) throw new CorralError(error.code, linesBy(describing_map)(error.message), { cause: error });
+    if (!ABOUT_THE_FILE.has(error.code)) throw error;
+    throw new CorralError(error.code, `${file}: ${error.message}`, { cause: error });
   }
 }
+const ABOUT_THE_FILE: ReadonlySet<ErrorCode> = new Set(['CORRAL_BUNDLE_INVALID', 'CORRAL_MANIFEST_INVALID', 'CORRAL_SCHEMA_INVALID']);
 
 /** Resolves schemas from Corral's own packages if the agent's folder has no packages. */
 const lent: Plugin = {

@@ -5,6 +5,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { namedFile } from '../paths.ts';
 import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { table } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 
 const short = (digest: string) => digest.slice(0, 19);
 interface Tenant extends HostFlags {
@@ -71,7 +72,7 @@ function versionCommands(program: Command): void {
             one.tenant,
             String(one.versions),
             one.aliases.map(({ alias, version }) => `${alias}=${short(version)}`).join(' '),
-            one.resting.map(({ version, until }) => `${short(version)} until ${new Date(until).toISOString().slice(11, 19)}`).join(' '),
+            one.resting.map(({ version, until }) => `${short(version)} until ${moment(until)}`).join(' '),
             one.purpose,
           ]),
         ).join('\n'),

@@ -10,6 +10,7 @@ import { runId } from '../ids.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
 import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
 
@@ -140,14 +141,7 @@ function quarantineCommands(program: Command): void {
             { title: 'BY' },
             { title: 'WHY', max: 60 },
           ],
-          items.map((one) => [
-            one.kind,
-            one.name,
-            one.tenant ?? '',
-            new Date(one.at).toISOString().slice(0, 19),
-            one.by,
-            printable(one.reason),
-          ]),
+          items.map((one) => [one.kind, one.name, one.tenant ?? '', moment(one.at), one.by, printable(one.reason)]),
         ).join('\n'),
       );
     });
@@ -181,7 +175,7 @@ function approvalLines(one: Approval, now: number): string[] {
     ...one.quotes.map(quoteLine),
     ...(one.approvers.length === 0 ? [] : [`  is for      ${one.approvers.join(' and ')}`]),
     ...(one.lowers === undefined ? [] : [lowersLine(one.lowers)]),
-    `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${new Date(one.expires_at).toISOString().slice(0, 19)}`,
+    `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${moment(one.expires_at)}`,
   ];
 }
 
@@ -224,7 +218,7 @@ export function decisionLines(decisions: Decisions): string[] {
     ...factLines(one),
     ...one.people.map(
       ({ by, verdict, reason, at, lowered, who }) =>
-        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${new Date(at).toISOString().slice(0, 19)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
+        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
     ),
   ]);
 }

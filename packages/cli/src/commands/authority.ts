@@ -7,6 +7,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { budgetText } from '../screen/amounts.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { printable } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
 
 type Authority = RouteAnswer<'runAuthority'>;
@@ -150,7 +151,7 @@ function termsOf({
     ...(bytes === null ? [] : [`${bytes} bytes`]),
     ...(rights === null ? [] : [rights.length === 0 ? 'no rights' : `to ${rights.join(', ')}`]),
     ...(only_clean ? ['while nothing of a stranger’s was read'] : []),
-    ...(expires_at === null ? [] : [`until ${new Date(expires_at).toISOString().slice(0, 19)}`]),
+    ...(expires_at === null ? [] : [`until ${moment(expires_at)}`]),
     ...(revoked ? ['taken back'] : []),
   ];
   return terms.length === 0 ? '' : `: ${printable(terms.join('; '))}`;

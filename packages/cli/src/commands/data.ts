@@ -19,6 +19,7 @@ import { runId } from '../ids.ts';
 import { recordHere } from '../record.ts';
 import { headOf, logLines } from '../screen/log.ts';
 import { bytes, table } from '../screen/table.ts';
+import { exact } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
 
 interface InTenant extends HostFlags {
@@ -210,7 +211,7 @@ async function backup(to: string, flags: Doing & { readonly keys?: string }): Pr
     );
   if (flags.keys !== undefined) writeDurably(flags.keys, readFileSync(keyFile(dataFolder(flags))));
   print(flags, { ...manifest, to, keys: flags.keys ?? null }, () => [
-    `${to}: ${bytes(manifest.bytes)}, era ${manifest.era}, ${manifest.digest.slice(0, 19)}: ${manifest.files.map(({ name }) => name).join(' and ')} as of ${new Date(manifest.at).toISOString()}`,
+    `${to}: ${bytes(manifest.bytes)}, era ${manifest.era}, ${manifest.digest.slice(0, 19)}: ${manifest.files.map(({ name }) => name).join(' and ')} as of ${exact(manifest.at)}`,
     flags.keys === undefined
       ? 'The keys are not in the backup; it cannot be read without them.'
       : `Its keys are in ${flags.keys}; keep them apart from it.`,
@@ -227,7 +228,7 @@ async function restoreTo(
   const { restore } = await import('@corral/store/sqlite/backup');
   const { manifest, era, held } = restore(from, options.data, options.keys);
   print(options, { data: options.data, era, held, manifest }, () => [
-    `${options.data}: as of ${new Date(manifest.at).toISOString()}, now era ${era}`,
+    `${options.data}: as of ${exact(manifest.at)}, now era ${era}`,
     `${count(held, 'run')} had not ended then, and may have gone on since.`,
     ...(manifest.files.length === 1 ? ['It has no front.db: no agents, tokens, schedules or operations came with it.'] : []),
     ...(options.keys === undefined ? [`It can be read once its keys are there: as keys.json, or in CORRAL_MASTER_KEY.`] : []),

@@ -5,6 +5,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { endText, linesWhereNamed } from '../authors.ts';
 import { connect, type HostFlags } from '../connect.ts';
 import { printable } from '../screen/table.ts';
+import { clock } from '../screen/time.ts';
 import { runId } from '../ids.ts';
 import { journal, type JournalFlags } from './journal.ts';
 
@@ -35,7 +36,7 @@ export function historyCommands(one: (name: string, about: string, example: stri
           process.stdout.write(
             flags.json === true
               ? `${JSON.stringify({ at: entry.at, ...effect })}\n`
-              : `${time(entry.at)}  ${printable(await lines(text))}\n`,
+              : `${clock(entry.at)}  ${printable(await lines(text))}\n`,
           );
         }
       }
@@ -44,7 +45,7 @@ export function historyCommands(one: (name: string, about: string, example: stri
       const { outcome, ended_at, ended_as } = shown;
       if (!said && flags.json !== true) process.stderr.write(`${id} has logged and emitted nothing${ended_at === null ? ' so far' : ''}\n`);
       if (flags.json !== true && outcome !== null && outcome.kind !== 'completed' && ended_at !== null)
-        process.stdout.write(`${time(ended_at)}  ${ended_as ?? ''}\n${await endText(client, shown)}\n`);
+        process.stdout.write(`${clock(ended_at)}  ${ended_as ?? ''}\n${await endText(client, shown)}\n`);
     });
 }
 
@@ -72,5 +73,3 @@ async function* entries(client: Client, run: RunId, after: number, follow: boole
     }
   }
 }
-
-const time = (at: number) => new Date(at).toISOString().slice(11, 23);

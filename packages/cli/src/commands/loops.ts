@@ -6,6 +6,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { printable, table } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
 
 type Profile = RouteAnswer<'showProfile'>;
@@ -122,7 +123,6 @@ interface MarkFlags {
   readonly confirmed?: boolean;
 }
 
-const day = (at: number) => new Date(at).toISOString().slice(0, 16).replace('T', ' ');
 const some = (list: readonly { readonly what: string; readonly runs: number }[], most = 3) =>
   list
     .slice(0, most)
@@ -143,7 +143,7 @@ function profileLines(profile: Profile): string[] {
     ]),
   ]);
   return [
-    `${profile.agent}  ${profile.profile}  learned by ${profile.learned_by} at ${day(profile.learned_at)} from ${profile.runs.length} ${profile.runs.length === 1 ? 'run' : 'runs'} of ${versions.join(', ')}: ${printable(profile.reason)}`,
+    `${profile.agent}  ${profile.profile}  learned by ${profile.learned_by} at ${moment(profile.learned_at)} from ${profile.runs.length} ${profile.runs.length === 1 ? 'run' : 'runs'} of ${versions.join(', ')}: ${printable(profile.reason)}`,
     ...(profile.own ? [] : ['The latest version of the agent has no run among them: it begins with what the last one did.']),
     ...(rows.length === 0
       ? ['no calls']

@@ -8,6 +8,7 @@ import { printableJson } from '@corral/protocol/printable';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
+import { clock, exact, moment } from '../screen/time.ts';
 import { wholeNumber } from '../whole-number.ts';
 
 const VERBS = {
@@ -85,14 +86,7 @@ export function operateCommands(program: Command): void {
             { title: 'BY' },
             { title: 'WHY', max: 50 },
           ],
-          items.map((one) => [
-            new Date(one.at).toISOString().slice(0, 19),
-            one.operation,
-            targetText(one.target),
-            String(one.receipts.length),
-            one.by,
-            one.reason,
-          ]),
+          items.map((one) => [moment(one.at), one.operation, targetText(one.target), String(one.receipts.length), one.by, one.reason]),
         ).join('\n'),
       );
     });
@@ -135,7 +129,7 @@ export function eventsCommand(program: Command): void {
           }
           last = event.id;
           const { at, kind, run, agent, data } = event;
-          const text = `${new Date(at).toISOString().slice(11, 23)}  ${kind}  ${run ?? ''}  ${agent ?? ''}  ${JSON.stringify(data)}`;
+          const text = `${clock(at)}  ${kind}  ${run ?? ''}  ${agent ?? ''}  ${JSON.stringify(data)}`;
           process.stdout.write(`${flags.json === true ? printableJson(event) : printable(text)}\n`);
         }
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
@@ -171,7 +165,7 @@ function targetOf(run: string | undefined, flags: Flags) {
 }
 
 function takenFrom({ node, until }: NonNullable<Result['receipts'][number]['fenced']>): string {
-  const late = until === undefined ? '' : `, which may send calls that were durable before until ${new Date(until).toISOString()}`;
+  const late = until === undefined ? '' : `, which may send calls that were durable before until ${exact(until)}`;
   return `taken from node ${node}${late}`;
 }
 

@@ -5,6 +5,7 @@ import type { Role } from '@corral/protocol/api/roles';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { configHere, CONFIGS, connect, hostFlags, jsonArgument, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { printable, table } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -16,7 +17,6 @@ function span(flag: string, text: string): number {
     throw new CorralError('CORRAL_USAGE', `${flag} is a number and s, m, h or d, such as 90d.`);
   return Number(amount) * (UNITS[unit] ?? 0);
 }
-const day = (at: number | null) => (at === null ? '' : new Date(at).toISOString().slice(0, 16).replace('T', ' '));
 
 interface TokenFlags extends HostFlags, Reasoned {
   readonly role: Role[];
@@ -35,7 +35,7 @@ const putLine = ({
   readonly at: number;
   readonly by: string;
   readonly reason: string;
-}) => printable(`${version}  ${day(at)}  ${by}  ${reason}`);
+}) => printable(`${version}  ${moment(at)}  ${by}  ${reason}`);
 
 export function peopleCommands(program: Command): void {
   tokenCommands(program);
@@ -63,8 +63,8 @@ const tokenTable = (items: RouteAnswer<'listTokens'>['items']): string[] =>
       one.roles.join(','),
       one.person ?? '',
       one.created_by,
-      day(one.expires_at),
-      day(one.used_at),
+      moment(one.expires_at),
+      moment(one.used_at),
       one.revoked_at === null ? '' : 'revoked',
     ]),
   );
@@ -141,7 +141,7 @@ function scheduleCommands(program: Command): void {
           ...withReason(flags),
         };
         const made = await connect(flags).makeSchedule({ body });
-        print(flags, made, () => `${made.schedule}  next ${day(made.next_at)}`);
+        print(flags, made, () => `${made.schedule}  next ${moment(made.next_at)}`);
       },
     );
   hostFlags(schedule.command('list'))
@@ -152,7 +152,7 @@ function scheduleCommands(program: Command): void {
       print(flags, items, () =>
         table(
           [{ title: 'SCHEDULE' }, { title: 'AGENT' }, { title: 'CRON' }, { title: 'NEXT' }, { title: 'LAST RUN' }, { title: '', max: 60 }],
-          items.map((one) => [one.schedule, one.agent, one.cron, day(one.next_at), one.last_run ?? '', one.last_error ?? '']),
+          items.map((one) => [one.schedule, one.agent, one.cron, moment(one.next_at), one.last_run ?? '', one.last_error ?? '']),
         ).join('\n'),
       );
     });

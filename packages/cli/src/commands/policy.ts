@@ -12,6 +12,7 @@ import { EXIT } from '../failure.ts';
 import { runId, withReading } from '../folder.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { printable } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
 import { decisionLines } from './approvals.ts';
 
@@ -168,7 +169,7 @@ async function archivedIn(data: string): Promise<Archived | undefined> {
 }
 
 const moveLine = ({ tenant, version, at, by, reason }: RouteAnswer<'listPolicies'>['items'][number]) =>
-  printable(`${new Date(at).toISOString().slice(0, 19)}  ${tenant}  ${version?.slice(0, 19) ?? 'none'}  ${by}  ${reason}`);
+  printable(`${moment(at)}  ${tenant}  ${version?.slice(0, 19) ?? 'none'}  ${by}  ${reason}`);
 
 const NO_SHADOW = 'No candidate runs here; name one in the configuration: policies: { files: […], shadow: [FILE] }.';
 
@@ -183,7 +184,7 @@ async function compare(against: 'recorded' | 'in force', files: string[], flags:
 function shadowLines({ tenant, candidate, since, decisions, differing, dropped, changes, examples }: Shadow): string[] {
   const missed = dropped === 0 ? '' : `; ${dropped} were left out because the host was busy`;
   return [
-    `${tenant}: ${candidate.slice(0, 19)} beside the policies in force since ${new Date(since).toISOString().slice(0, 19)}`,
+    `${tenant}: ${candidate.slice(0, 19)} beside the policies in force since ${moment(since)}`,
     `${differing} of ${decisions} decisions would differ${missed}`,
     ...Object.entries(changes).map(([change, count]) => `  ${count} × ${change}`),
     ...examples.slice(0, SHOWN).map(({ origin, action, agent, person, was, would, rules, would_rules }) => {

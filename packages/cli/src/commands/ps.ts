@@ -11,6 +11,7 @@ import { runsInFolder, type FolderPage, type FolderRun } from '../folder-runs.ts
 import { chargedText } from '../screen/amounts.ts';
 import { stateColour, stateOf, type Summary } from '../screen/states.ts';
 import { age, duration, printable, table, type Column } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 import { selectorArguments, type SelectorFlags } from '../selector.ts';
 import { inTenant } from './agents.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -150,7 +151,6 @@ export function runTable(items: readonly (Summary | FolderRun)[], { width, wide 
   const spends = items.some((run) => chargedText(run) !== '');
   const known = items.some((run) => run.calls !== null);
   const state = (text: string, row: number) => stateColour(text, items[row] as Summary | FolderRun);
-  const at = (ms: number | null) => (ms === null ? '' : new Date(ms).toISOString().slice(0, 19));
   const columns: (Column & { readonly of: (run: Summary | FolderRun) => string; readonly if?: boolean })[] = [
     { title: 'RUN', of: (run) => run.run },
     { title: 'AGENT', max: 30, min: 14, middle: true, of: (run) => (run.key === null ? run.agent : `${run.agent} ${printable(run.key)}`) },
@@ -165,8 +165,8 @@ export function runTable(items: readonly (Summary | FolderRun)[], { width, wide 
     { title: 'MEMORY', if: wide, of: (run) => (run.ended_as === null ? run.residency : '') },
     { title: 'TENANT', if: wide, of: (run) => run.tenant },
     { title: 'VERSION', if: wide, of: (run) => run.version },
-    { title: 'SUBMITTED', if: wide, of: (run) => at(run.created_at) },
-    { title: 'ENDED', if: wide, of: (run) => at(run.ended_at) },
+    { title: 'SUBMITTED', if: wide, of: (run) => moment(run.created_at) },
+    { title: 'ENDED', if: wide, of: (run) => moment(run.ended_at) },
   ];
   const used = columns
     .filter((column) => column.if !== false)

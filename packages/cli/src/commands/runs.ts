@@ -8,6 +8,7 @@ import { endText, withAuthorsLines } from '../authors.ts';
 import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
 import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
+import { clock, moment } from '../screen/time.ts';
 import { stateOf } from '../screen/states.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -68,11 +69,9 @@ export function runCommands(program: Command): void {
       print(flags, agent, () =>
         [
           `${agent.agent}  ${agent.purpose}`,
-          ...agent.resting.map(({ version, why, until }) => `  rests until ${new Date(until).toISOString()}  ${version}  ${why}`),
+          ...agent.resting.map(({ version, why, until }) => `  rests until ${moment(until)}  ${version}  ${why}`),
           ...agent.aliases.map(({ alias, version, moved_by }) => `  ${alias.padEnd(10)} ${version}  by ${moved_by}`),
-          ...agent.history.map(
-            ({ version, deployed_at, deployed_by }) => `  ${new Date(deployed_at).toISOString()}  ${version}  by ${deployed_by}`,
-          ),
+          ...agent.history.map(({ version, deployed_at, deployed_by }) => `  ${moment(deployed_at)}  ${version}  by ${deployed_by}`),
         ].join('\n'),
       );
       return;
@@ -135,7 +134,7 @@ export function runCommands(program: Command): void {
     if (items.length === 0 && flags.json !== true) process.stderr.write('no messages\n');
     else
       print(flags, items, () =>
-        items.map((m) => `${time(m.at)}  ${m.direction === 'in' ? '←' : '→'} ${m.with}  ${printable(JSON.stringify(m.body))}`).join('\n'),
+        items.map((m) => `${clock(m.at)}  ${m.direction === 'in' ? '←' : '→'} ${m.with}  ${printable(JSON.stringify(m.body))}`).join('\n'),
       );
   });
 
@@ -226,7 +225,7 @@ async function described(client: Client, run: Run): Promise<string> {
     ['tenant', run.tenant],
     ['by', run.principal],
     ['state', `${stateOf(run)}${run.waiting_for === '' ? '' : `, waits on ${run.waiting_for}`}`],
-    ['submitted', new Date(run.created_at).toISOString()],
+    ['submitted', moment(run.created_at)],
     [
       'used',
       [
@@ -257,8 +256,6 @@ function brief(value: unknown): string {
   return text.length > BRIEF ? `${text.slice(0, BRIEF)}…` : text;
 }
 const BRIEF = 400;
-
-const time = (at: number) => new Date(at).toISOString().slice(11, 23);
 
 /** Indents the lines of an exception below its call. */
 const indented = (text: string): string =>

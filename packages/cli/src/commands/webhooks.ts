@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { table } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { inTenant } from './agents.ts';
 
@@ -14,8 +15,6 @@ interface Flags extends HostFlags {
   readonly state?: Delivery['state'];
   readonly reason: string;
 }
-
-const clock = (at: number | null) => (at === null ? '' : new Date(at).toISOString().slice(0, 19).replace('T', ' '));
 
 export function webhookCommands(program: Command): void {
   const webhooks = program.command('webhooks').description('receivers of events, and what was sent to them');
@@ -34,7 +33,7 @@ export function webhookCommands(program: Command): void {
             one.tenant ?? '*',
             String(one.pending),
             String(one.given_up),
-            clock(one.delivered_at),
+            moment(one.delivered_at),
             one.failures === 0 ? '' : `${one.failures} failures: ${one.error ?? ''}`,
           ]),
         ).join('\n'),
@@ -65,9 +64,9 @@ export function webhookCommands(program: Command): void {
             one.hook,
             one.kind,
             one.state,
-            clock(one.at),
+            moment(one.at),
             String(one.attempts),
-            clock(one.due),
+            moment(one.due),
             one.error ?? '',
           ]),
         ).join('\n'),

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { CorralError } from '@corral/protocol/errors';
 import type { LogHead, LogVerification } from '@corral/protocol/model/log';
 import { printable } from './table.ts';
+import { moment } from './time.ts';
 
 /** @throws CORRAL_USAGE */
 export function headOf(text: string): LogHead {
@@ -19,7 +20,7 @@ export function logLines({ size, hash, since, before, problems, count }: Found):
   return [
     ...problems.map(({ leaf, message }) => printable(`${leaf === 0 ? 'the record' : `leaf ${leaf}`}: ${message}`)),
     ...(count > problems.length ? [`… and ${count - problems.length} more`] : []),
-    `record: ${size} leaves${since === null ? '' : ` since ${new Date(since).toISOString().slice(0, 19)}`}${earlier}: ${
+    `record: ${size} leaves${since === null ? '' : ` since ${moment(since)}`}${earlier}: ${
       count === 0 ? styleText('green', 'it holds') : styleText('red', `${count} ${count === 1 ? 'thing is' : 'things are'} not as it says`)
     }`,
     `head: ${size}:${hash}`,

@@ -3,6 +3,8 @@ import type { AgentDefinition, AgentOptions, Schema } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
 import { raise } from './errors.ts';
+import { classOf } from './schema.ts';
+import { article } from './values.ts';
 
 interface BundleExports {
   readonly default?: AgentDefinition | undefined;
@@ -12,7 +14,11 @@ interface BundleExports {
 
 function agentsOf(bundle: BundleExports | undefined): Map<string, AgentOptions> {
   const main = bundle?.default?.[AGENT];
-  if (main === undefined) throw raise('CORRAL_BUNDLE_INVALID', 'The bundle has no default export made by defineAgent or defineService.');
+  if (main === undefined)
+    throw raise(
+      'CORRAL_BUNDLE_INVALID',
+      `The default export is ${whatIs(bundle?.default)}, and not what defineAgent or defineService made: write \`export default defineAgent({ … })\`.`,
+    );
   const found = new Map<string, AgentOptions>();
   const visit = (options: AgentOptions) => {
     const known = found.get(options.name);
@@ -22,20 +28,44 @@ function agentsOf(bundle: BundleExports | undefined): Map<string, AgentOptions> 
     for (const [alias, child] of Object.entries(options.spawns ?? {})) {
       const inner = child?.[AGENT];
       if (inner === undefined)
-        throw raise('CORRAL_MANIFEST_INVALID', `${options.name} spawns ${alias}, which was not made by defineAgent.`);
+        throw raise(
+          'CORRAL_MANIFEST_INVALID',
+          `${options.name} spawns ${alias}, which is ${whatIs(child)}, and not what defineAgent made.`,
+        );
       if (isService(inner)) throw raise('CORRAL_MANIFEST_INVALID', `${options.name} spawns ${alias}, a service: name it in \`services\`.`);
       visit(inner);
     }
     for (const [alias, service] of Object.entries(options.services ?? {})) {
       const inner = service?.[AGENT];
       if (inner === undefined || !isService(inner))
-        throw raise('CORRAL_MANIFEST_INVALID', `${options.name} brings along ${alias}, which was not made by defineService.`);
+        throw raise(
+          'CORRAL_MANIFEST_INVALID',
+          `${options.name} brings along ${alias}, which is ${inner === undefined ? whatIs(service) : 'an agent'}, and not what defineService made.`,
+        );
       visit(inner);
     }
   };
   visit(main);
   return found;
 }
+
+/** Members of an object that a message names. */
+const MEMBERS = 8;
+
+/** A value that stands where an agent should: `a Map`, `a function (work)`, `an object (name, run)`. */
+function whatIs(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === 'function') return `a function${value.name === '' ? '' : ` (${value.name.slice(0, CHARS)})`}`;
+  if (typeof value !== 'object') return article(typeof value);
+  const name = classOf(value);
+  if (name !== undefined) return article(name);
+  const members = Object.keys(value);
+  const shown = members.slice(0, MEMBERS).map((member) => member.slice(0, CHARS));
+  return members.length === 0
+    ? 'an empty object, as that of a file without exports'
+    : `an object (${shown.join(', ')}${members.length > MEMBERS ? ', …' : ''})`;
+}
+const CHARS = 100;
 
 export function findAgent(bundle: BundleExports | undefined, name: string): AgentDefinition {
   const options = agentsOf(bundle).get(name);

@@ -1,6 +1,7 @@
 /** Checks values against an author's own schemas, in the author's own isolate. */
 import type { Schema } from '../sdk/types.ts';
 import { raise } from './errors.ts';
+import { article, className, tagOf } from './values.ts';
 
 /** @returns the value as the schema returns it @throws with that code, naming where the value does not fit */
 export async function validate(
@@ -47,9 +48,9 @@ function saidOf(issue: Issue, root: unknown, path: readonly PropertyKey[]): stri
     `expected ${text(origin)} to be ${sign}${inclusive === false ? '' : '='} ${text(bound)}`;
   switch (code) {
     case 'invalid_type':
-      return `expected ${text(expected)}, received ${kindOf(valueAt(root, path))}`;
+      return `expected ${text(expected)}, received ${receivedAt(root, path)}`;
     case 'invalid_value':
-      return Array.isArray(values) ? `expected ${list(values, ' or ')}, received ${kindOf(valueAt(root, path), true)}` : UNSAID;
+      return Array.isArray(values) ? `expected ${list(values, ' or ')}, received ${receivedAt(root, path, true)}` : UNSAID;
     case 'too_big':
       return size('<', maximum);
     case 'too_small':
@@ -63,7 +64,7 @@ function saidOf(issue: Issue, root: unknown, path: readonly PropertyKey[]): stri
     case 'unrecognized_keys':
       return Array.isArray(keys) ? `has unknown members: ${list(keys, ', ')}` : UNSAID;
     default:
-      return `${UNSAID}, received ${kindOf(valueAt(root, path))}`;
+      return `${UNSAID}, received ${receivedAt(root, path)}`;
   }
 }
 
@@ -83,10 +84,30 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   return at;
 }
 
+/** Describes the value at a path. A member that is missing from a Map, or from another object with a class, was rarely meant to be one of it. */
+function receivedAt(root: unknown, path: readonly PropertyKey[], whole = false): string {
+  const value = valueAt(root, path);
+  const around = value === undefined && path.length > 0 ? valueAt(root, path.slice(0, -1)) : undefined;
+  const name = typeof around === 'object' && around !== null && !Array.isArray(around) ? classOf(around) : undefined;
+  return `${kindOf(value, whole)}${name === undefined ? '' : ` in ${article(name)}`}`;
+}
+
 /** @param whole shows a short text or a number itself */
 function kindOf(value: unknown, whole = false): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
   if (Number.isNaN(value)) return 'NaN';
+  if (typeof value === 'object') return classOf(value) ?? 'object';
   return whole && (typeof value === 'string' || typeof value === 'number') ? quoted(value) : typeof value;
+}
+
+/** The class of an object that is not a plain one: `Map`, `Date`, or an author's own. Reading it runs code of the agent, which may throw. */
+export function classOf(value: object): string | undefined {
+  try {
+    const tag = tagOf(value);
+    const name = tag === 'Object' ? className(value) : tag;
+    return name === 'Object' ? undefined : text(name);
+  } catch {
+    return undefined;
+  }
 }

@@ -124,7 +124,7 @@ export function className(object: object): string | undefined {
 
 const VOWEL = /^[AEIOU]/i;
 const PLAIN_NAME = /^[A-Za-z_$][\w$]*$/;
-const article = (name: string) => `${VOWEL.test(name) ? 'an' : 'a'} ${name}`;
+export const article = (name: string) => `${VOWEL.test(name) ? 'an' : 'a'} ${name}`;
 
 /** Parts of a path that a message shows. */
 const PARTS = 8;

@@ -39,7 +39,7 @@ const NAMES: Readonly<Record<number, readonly [string, Parameters<typeof styleTe
   60: ['fatal', 'red'],
 };
 
-/** `12:03:04 info  run.ended  run_…  hello  ended_as=completed` */
+/** `12:03:04Z info  run.ended  run_…  hello  ended_as=completed` */
 export function prettyLine(line: string, stream?: NodeJS.WriteStream): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string) =>
     stream === undefined ? text : styleText(style, text, { stream });
@@ -53,7 +53,7 @@ export function prettyLine(line: string, stream?: NodeJS.WriteStream): string {
     .filter(([, value]) => value !== null)
     .map(([key, value]) => paint('dim', `${text(key)}=`) + text(value));
   const said = [err, error].filter((one) => one !== undefined).flatMap((one) => stackOf(one));
-  const head = `${paint('dim', text(time).slice(11, 19))} ${paint(colour, name.padEnd(5))} ${[...facts, ...more].join('  ')}`;
+  const head = `${paint('dim', `${text(time).slice(11, 19)}Z`)} ${paint(colour, name.padEnd(5))} ${[...facts, ...more].join('  ')}`;
   return [head, ...said.map((one) => `    ${one}`)].join('\n');
 }
 
