@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
 import { amend, realClock } from '@corral/supervisor';
 import { folder } from '../command.ts';
+import { front } from '../front.ts';
+import { until } from '../until.ts';
 import { gate, tool, world } from '../world.ts';
 
 describe('a trial replay', () => {
@@ -79,6 +81,29 @@ describe('corral upgrade', () => {
     expect(there.supervisor.view(id)).toMatchObject({ id });
     expect((await there.store.journal(id)).at(-1)?.event).toMatchObject({ kind: 'upgraded' });
   });
+
+  // Bug show-after-upgrade: lists had the version of the run's admission.
+  test(
+    'is what the folder and the host that opens it next show as the version of the run, and find it by',
+    { timeout: 60_000 },
+    async () => {
+      const f = await folder();
+      const sleeper = (text: string) => `{ name: 'greeter', async run({ sleep }) { await sleep(3e6); return '${text}' } }`;
+      const first = await front({ data: f.data });
+      const before = await first.deploy(sleeper('old'));
+      const { run } = await first.admin.submitRun({ body: { agent: 'greeter' } });
+      await until(async () => (await first.admin.showRun({ params: { run } })).waiting === 'timer');
+      await first.host.close();
+      expect(await f.on('upgrade', run, await f.file('same.ts', sleeper('new')))).toMatchObject({ code: 0 });
+      const { items } = await f.json<{ items: { version: string }[] }>('ps');
+      const [now] = items.map(({ version }) => version);
+      expect(now).not.toBe(before);
+      const { admin } = await front({ data: f.data });
+      expect(await admin.showRun({ params: { run } })).toMatchObject({ version: now });
+      const found = async (version: string | undefined) => (await admin.listRuns({ query: { version: version as never } })).items.length;
+      expect([await found(now), await found(before)]).toEqual([1, 0]);
+    },
+  );
 
   test('lets a run go on that was held because it replays differently here', async () => {
     const f = await folder();

@@ -10,7 +10,9 @@ import { authorsLines, withReading } from './folder.ts';
 
 /** Facts about a run that are shown besides its journal. */
 export interface Shown {
-  readonly record: Pick<RunRecord, 'id' | 'agent' | 'version' | 'input' | 'origin'> & { readonly header: RunHeader };
+  readonly record: Pick<RunRecord, 'id' | 'agent' | 'input' | 'origin'> & { readonly header: RunHeader };
+  /** The version that it is on. */
+  readonly version: RunRecord['version'];
   readonly status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>;
 }
 
@@ -44,7 +46,8 @@ async function shownBy(client: Client, run: RunId): Promise<Omit<Evidence, 'entr
   const { agent, version, input, header, origin, lifecycle, control, waiting, outcome } = shown;
   if (header === null) throw new CorralError('CORRAL_FORBIDDEN', `You may not read the journal of ${run}.`);
   const stored: Shown = {
-    record: { id: run, agent: agent as RunRecord['agent'], version, input, header, ...(origin === null ? {} : { origin }) },
+    version,
+    record: { id: run, agent: agent as RunRecord['agent'], input, header, ...(origin === null ? {} : { origin }) },
     status: { lifecycle, control, waiting, outcome: outcome ?? undefined },
   };
   return { stored, authors: await linesOf(client, shown) };

@@ -117,8 +117,8 @@ function matches({ record, status }: StoredRun, query: FolderQuery, now: number)
   );
 }
 
-function shown({ record, status }: StoredRun): FolderRun {
-  const { id, tenant, agent, version, parent, principal, service, created_at } = record;
+function shown({ record, version, status }: StoredRun): FolderRun {
+  const { id, tenant, agent, parent, principal, service, created_at } = record;
   const { lifecycle, control, waiting, outcome, ended_at } = status;
   return {
     run: id,

@@ -74,7 +74,9 @@ export function bundlesOf(store: Pick<Store, 'bundle'>): (digest: Digest) => Pro
 
 /** Maps positions in the bundle of a run to its author's lines, if a source map was deployed with it. */
 export async function authorsLines(store: Store, run: StoredRun | undefined): Promise<(text: string) => string> {
-  return linesBy(run === undefined ? undefined : await store.sourceMap(run.record.bundle));
+  if (run === undefined) return linesBy(undefined);
+  const on = await store.version(run.version);
+  return linesBy(await store.sourceMap(on?.bundle ?? run.record.bundle));
 }
 
 export { runId } from './ids.ts';

@@ -85,13 +85,14 @@ function givenOf(text: string): string {
 const ends_ = ({ status }: Shown): string => (status.outcome === undefined ? status.lifecycle : outcomeText(status.outcome));
 
 /** Differences between the starting points of two runs. */
-function headDifferences({ record: a }: Shown, { record: b }: Shown): string[] {
+function headDifferences(left: Shown, right: Shown): string[] {
+  const [a, b] = [left.record, right.record];
   const lines: string[] = [];
-  const note = (what: string, left: string, right: string) => {
-    if (left !== right) lines.push(paint('dim', `  ${what}: ${fit(left, 60)} and ${fit(right, 60)}`));
+  const note = (what: string, one: string, other: string) => {
+    if (one !== other) lines.push(paint('dim', `  ${what}: ${fit(one, 60)} and ${fit(other, 60)}`));
   };
   note('agent', a.agent, b.agent);
-  note('version', a.version, b.version);
+  note('version', left.version, right.version);
   note('input', canonical(a.input), canonical(b.input));
   note('node', a.header.node, b.header.node);
   if (a.header.seed !== b.header.seed) lines.push(paint('dim', '  their random seeds differ'));

@@ -116,7 +116,7 @@ class Showing {
         .filter(({ seq }) => difference === undefined || seq <= difference.crank)
         .map((entry) => ({ ...entryJson(entry), replayed: stepJson(entry, this.#steps.get(entry.seq)) }));
       process.stdout.write(
-        `${JSON.stringify({ run: record.id, agent: record.agent, version: record.version, recorded: record.header, replayed: this.#now, matches: difference === undefined, difference, computed_at: place, cranks: shown }, null, 2)}\n`,
+        `${JSON.stringify({ run: record.id, agent: record.agent, version: this.#stored.version, recorded: record.header, replayed: this.#now, matches: difference === undefined, difference, computed_at: place, cranks: shown }, null, 2)}\n`,
       );
     } else if (difference === undefined) {
       this.#show(Number.POSITIVE_INFINITY);

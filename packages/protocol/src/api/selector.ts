@@ -14,7 +14,7 @@ export const Waiting = z.enum(['call', 'message', 'timer', 'child', 'approval', 
 const conditions = <T extends z.ZodType>(ms: T) => ({
   ...inTenant,
   agent: z.string().min(1).max(100).exactOptional().describe('name of the agent'),
-  version: digest.exactOptional().describe('version of the agent that the run was admitted with'),
+  version: digest.exactOptional().describe('version of the agent that the run is on'),
   lifecycle: Lifecycle.exactOptional(),
   control: Control.exactOptional(),
   waiting: Waiting.exactOptional().describe('what the run waits for now; ended runs wait for nothing and are left out'),

@@ -232,6 +232,7 @@ export interface RunIndex {
   parked(id: string, state: Spent & Parked): void;
   began(id: string): void;
   control(id: string, control: string): void;
+  moved(id: string, version: string): void;
   get(id: string): RunRow | undefined;
   /** Runs that had not ended when the index was last written. */
   live(): RunRow[];
@@ -309,10 +310,7 @@ export interface DeliveryTable {
   address(receivers: (event: Event) => readonly { readonly hook: string; readonly url: string }[]): void;
   /** Moves what was queued and recorded under an id alone to the receiver of the same tenant. */
   adopt(id: string, tenant: string, key: string): void;
-  /**
-   * The next notification of a receiver; tenants take turns.
-   * @param last tenant of the previous one; undefined: none yet
-   */
+  /** The next notification of a receiver; tenants take turns. @param last tenant of the previous one; undefined: none yet */
   next(hook: string, now: number, underway: ReadonlySet<number>, last: string | null | undefined): Queued | undefined;
   nextDue(hook: string): number | undefined;
   delivered(row: Queued, at: number): void;

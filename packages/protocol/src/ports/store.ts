@@ -126,6 +126,8 @@ export interface CommitResult {
 
 export interface StoredRun {
   readonly record: RunRecord;
+  /** The version that it is on: that of its admission, or the one that it was upgraded to since. */
+  readonly version: Digest;
   readonly status: RunStatus;
   readonly epoch: number;
   /** Number of the last journal entry; 0 before the first. */

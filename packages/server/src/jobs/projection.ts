@@ -14,6 +14,7 @@ import type { Feed } from '../events/stream.ts';
 import type { Acts } from '../operation-log.ts';
 import type { HostPort } from '../ports.ts';
 import type { FrontStore, RunIndex, Spent } from '@corral/protocol/ports/front';
+import { listed } from './listed.ts';
 import { tenantOf } from '../people/quarantine-tenant.ts';
 
 export interface ProjectionOptions {
@@ -75,7 +76,7 @@ export class Projection {
     host.observe((observation) => this.#heard(observation));
     // A host may have crashed after putting up a quarantine and before recording it.
     for (const one of host.quarantines()) if (one.by === POLICY) this.#keep(one);
-    if (!inOrder) for (const { record } of await host.everyRun()) index.add(record, config());
+    if (!inOrder) for (const stored of await host.everyRun()) index.add(listed(stored), config());
     let live = 0;
     const forPeople: RunId[] = [];
     for (const row of index.live()) {
@@ -99,6 +100,7 @@ export class Projection {
     const row = index.get(run);
     const stored = row?.ended_as === null ? await host.stored(run as RunId).catch(() => undefined) : undefined;
     if (row === undefined || stored === undefined) return undefined;
+    if (stored.version !== row.version) index.moved(run, stored.version);
     const { outcome, ended_at, control, lifecycle } = stored.status;
     if (outcome !== undefined) {
       this.#end(run, row, outcome, ended_at ?? stored.record.created_at);
@@ -120,8 +122,9 @@ export class Projection {
   /** Adds the children of a run that never came into memory. */
   async family(run: string): Promise<void> {
     const { host, index, config } = this.#options;
-    for (const { record, status } of await host.children(run as RunId)) {
-      index.add(record, config());
+    for (const stored of await host.children(run as RunId)) {
+      const { record, status } = stored;
+      index.add(listed(stored), config());
       if (status.outcome !== undefined) index.end(record.id, status.outcome, status.ended_at ?? record.created_at);
     }
   }
@@ -346,7 +349,7 @@ export class Projection {
     const { host, index, config } = this.#options;
     const stored = await host.stored(run);
     if (stored === undefined) return;
-    index.add(stored.record, config());
+    index.add(listed(stored), config());
     // It may have begun, been stopped or ended while it had no row.
     const view = host.view(run);
     const { seq, status } = view === undefined ? ((await host.stored(run)) ?? stored) : stored;

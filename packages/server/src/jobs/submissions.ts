@@ -15,6 +15,7 @@ import { allowedOf } from './allowance.ts';
 import type { InForce } from '../config/in-force.ts';
 import { TooSoon } from '../people/rate.ts';
 import type { HostPort } from '../ports.ts';
+import { listed } from './listed.ts';
 import type { Projection } from './projection.ts';
 import type { AgentRegistry, FrontStore, RunIndex, RunRow } from '@corral/protocol/ports/front';
 import type { Fork } from '../evidence/upkeep.ts';
@@ -126,7 +127,7 @@ export class Submissions {
     const place = this.#place(id, origin.tenant as TenantId, origin.agent, false);
     const made = await place.held(host.upkeep.fork({ id, run: origin.id as RunId, at, by, ...more }));
     const stored = await host.stored(id);
-    if (stored !== undefined) index.add(stored.record, config().version);
+    if (stored !== undefined) index.add(listed(stored), config().version);
     place.written();
     return made;
   }

@@ -94,6 +94,8 @@ export interface RunRow extends Omit<Custody, 'end_hash'>, Omit<RunState, 'outco
   /** Number of the last item of its inbox. */
   readonly inbox_seq: number;
   readonly checkpoint: number;
+  /** The version that it was moved to; null: it is on the version of its admission. */
+  readonly moved_to: Digest | null;
   readonly parked: boolean;
   readonly still: boolean;
   /** Sealed. */
@@ -148,6 +150,7 @@ export interface RunRows {
   /** Clears the attempts. */
   progressed(n: number): void;
   checkpoint(n: number, seq: number): void;
+  moved(n: number, version: Digest): void;
   /** Ends a run that has not ended, without an entry. @returns whether it did */
   bury(n: number, kind: string, outcome: Uint8Array | null, at: number): boolean;
   /** Stops it, in nobody's hands. */

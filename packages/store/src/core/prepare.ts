@@ -139,6 +139,7 @@ export class Preparer {
       state,
       asking: status.waiting === 'approval' || status.waiting === 'resolution',
       isCheckpoint: entry.event?.kind === 'checkpoint',
+      moved: entry.event?.kind === 'upgraded' ? entry.event.version : undefined,
       payloads,
       kept: kept ?? NONE,
       consumed: commit.consumed,

@@ -2,7 +2,7 @@
  * A commit as it is applied: everything in it is sealed, hashed and split before the transaction begins. It names the
  * state that it was prepared on (`after`, `expected`); if that has changed, the commit is prepared again on the present state.
  */
-import type { RunId } from '@corral/protocol/ids';
+import type { Digest, RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/model/label';
 import type { Commit } from '@corral/protocol/ports/store';
 import type { EntryRow, Item, NewGrant, NewRun, RunState } from './engine.ts';
@@ -66,6 +66,8 @@ export interface PreparedCommit extends Pick<Commit, AsGiven> {
   readonly state: RunState;
   readonly asking: boolean;
   readonly isCheckpoint: boolean;
+  /** The version that the run is moved to. */
+  readonly moved: Digest | undefined;
   /** Those of the entry. `kept`: those of the outcome, which outlive the journal. */
   readonly payloads: Payloads;
   readonly kept: Payloads;

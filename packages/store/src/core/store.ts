@@ -301,8 +301,10 @@ export class StoreCore {
   #stored(row: RunRow): StoredRun {
     const { id } = row;
     const key = this.evidence.keyOf(row);
+    const record = this.evidence.openOne<RunRecord>(key, PLACE.record(id), row.record ?? NO_RECORD, id);
     return {
-      record: this.evidence.openOne<RunRecord>(key, PLACE.record(id), row.record ?? NO_RECORD, id),
+      record,
+      version: row.moved_to ?? record.version,
       status: {
         lifecycle: row.lifecycle,
         control: row.control,

@@ -65,6 +65,10 @@ export class Runs implements RunIndex {
     this.#db.run('UPDATE runs SET began = 1 WHERE id = ?', id);
   }
 
+  moved(id: string, version: string): void {
+    this.#db.run('UPDATE runs SET version = ? WHERE id = ?', version, id);
+  }
+
   control(id: string, control: string): void {
     this.#db.run('UPDATE runs SET control = ? WHERE id = ?', control, id);
   }

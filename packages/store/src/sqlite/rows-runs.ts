@@ -1,5 +1,5 @@
 /** Runs and their journals, as rows. */
-import type { RunId } from '@corral/protocol/ids';
+import type { Digest, RunId } from '@corral/protocol/ids';
 import type { WaitingOn } from '@corral/protocol/model/run';
 import type { Downtime, RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
 import type { Custodian, Custody, EntryRow, JournalRows, NewRun, RunRow, RunRows, RunState, Standing } from '../core/engine.ts';
@@ -15,7 +15,7 @@ export const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash 
 const LAST = 'LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n)';
 
 const ROW = `SELECT n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint,
-  parked, still, ledger, last.seq, last.waiting FROM runs LEFT JOIN records USING (n) ${LAST}`;
+  moved_to, parked, still, ledger, last.seq, last.waiting FROM runs LEFT JOIN records USING (n) ${LAST}`;
 const STANDING = `SELECT n, epoch, (SELECT max(seq) FROM journal WHERE run = n) AS seq, parked, lifecycle, control, attempts, asking,
   claimed_era AS owner, lease FROM runs LEFT JOIN eras ON era = claimed_era`;
 const STANDING_OF_ID = `${STANDING} WHERE id = ?`;
@@ -173,6 +173,10 @@ export class Runs implements RunRows {
 
   checkpoint(n: number, seq: number): void {
     this.#sql.run('UPDATE runs SET checkpoint = ? WHERE n = ?', seq, n);
+  }
+
+  moved(n: number, version: Digest): void {
+    this.#sql.run('UPDATE runs SET moved_to = ? WHERE n = ?', version, n);
   }
 
   bury(n: number, kind: string, outcome: Uint8Array | null, at: number): boolean {

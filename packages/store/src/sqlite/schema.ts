@@ -196,6 +196,10 @@ export const STEPS: readonly string[] = [
   -- Payloads that were stored and that no entry refers to yet, and since when (milliseconds since 1970).
   CREATE TABLE unnamed (blob INTEGER PRIMARY KEY, since INTEGER NOT NULL);
   `,
+  `
+  -- The version that an upgrade moved a run to; NULL: it is on the version of its admission, or was moved by an older Corral.
+  ALTER TABLE runs ADD COLUMN moved_to TEXT;
+  `,
 ];
 
 /**

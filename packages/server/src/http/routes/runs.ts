@@ -12,6 +12,7 @@ import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
 import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
 import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
+import { listed } from '../../jobs/listed.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { decidingLines } from './approvals.ts';
@@ -111,7 +112,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         // The same answer as the first time, with a header that says so. A run that the store has and the index lacks is added.
         reply.header('idempotent-replayed', 'true');
         const stored = await host.stored(run);
-        if (stored !== undefined) index.add(stored.record, door.settings.inForce().version);
+        if (stored !== undefined) index.add(listed(stored), door.settings.inForce().version);
       }
       reply.header('location', `/v1/runs/${run}`);
       return summaryOf(index.get(run) as RunRow);

@@ -1,5 +1,6 @@
 /** Services: people write to an instance, as themselves, and receive its reply. */
 import type { RunId } from '@corral/protocol/ids';
+import { listed } from '../../jobs/listed.ts';
 import type { ServerContext } from '../context.ts';
 import { waitForEnd, type Handlers } from './handler.ts';
 
@@ -19,7 +20,7 @@ export function serviceRoutes(door: ServerContext): Handlers<'sendToService'> {
       if (replayed) {
         reply.header('idempotent-replayed', 'true');
         const known = await host.stored(run);
-        if (known !== undefined) index.add(known.record, door.settings.inForce().version);
+        if (known !== undefined) index.add(listed(known), door.settings.inForce().version);
       }
       reply.header('location', `/v1/runs/${run}`);
       const wait_ms = query.wait_ms ?? WAIT_MS;
