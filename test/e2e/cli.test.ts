@@ -72,10 +72,24 @@ describe('corral run', () => {
       return caps.write({ path: 'a.txt', text: 'hi' }).then(() => 'written', (error) => error.code) } }`);
     const free = join(folder, 'free.cedar');
     await writeFile(free, '@id("free") permit (principal, action, resource);');
-    const said = async (policy: string) => JSON.parse((await corral('run', writer, '--write', folder, '--policy', policy)).out) as unknown;
-    expect(await said('default')).toBe('CORRAL_APPROVAL_DENIED');
+    const said = async (policy: string, ...more: string[]) => {
+      const { code, out, err } = await corral('run', writer, '--write', folder, '--policy', policy, ...more);
+      return [
+        code,
+        JSON.parse(out) as unknown,
+        err.includes('nobody was asked about fs.write (first-use), since there is no terminal here'),
+      ];
+    };
+    // The agent completes, and a script still sees that a question was left out.
+    expect(await said('default', '--json')).toMatchObject([
+      1,
+      { outcome: { kind: 'completed', output: 'CORRAL_APPROVAL_DENIED' }, unasked: [{ call: 1, tool: 'fs.write', why: 'first-use' }] },
+      true,
+    ]);
+    expect(await said('default', '--deny')).toEqual([0, 'CORRAL_APPROVAL_DENIED', false]);
     expect(await readdir(folder)).toEqual(['free.cedar']);
-    expect(await said(free)).toBe('written');
+    expect(await said('default', '--approve')).toEqual([0, 'written', false]);
+    expect(await said(free)).toEqual([0, 'written', false]);
     await writeFile(free, 'permit (principal, action, resource) when { resource.nothing };');
     expect(await corral('run', writer, '--write', folder, '--policy', free)).toMatchObject({
       code: 2,

@@ -95,6 +95,36 @@ test(
   },
 );
 
+test(
+  'without a terminal it says what nobody was asked, and a script sees it, also where the agent lets the denial pass',
+  { timeout: 180_000 },
+  async () => {
+    const folder = await project({
+      'lenient.ts': `import { defineAgent } from '@corral/guest';
+export default defineAgent({ name: 'lenient', purpose: 'pays', uses: { pay: 'tool:bank.pay' }, budget: { money_micros: 10_000_000_000 },
+  run: ({ caps }: any) => caps.pay({ to: 'bob', amount: 600 }).catch(({ code }: any) => code) });`,
+    });
+    const silent = await dev(folder, 'lenient.ts', '--real');
+    expect(silent).toMatchObject({ code: 1, out: '"CORRAL_APPROVAL_DENIED"\n' });
+    expect(silent.err).toContain(
+      'nobody was asked about bank.pay (risk/bank.*/ask, risk/bank.*/two), since there is no terminal here: call 1 is denied.',
+    );
+    expect(silent.err).toContain('give --approve or --deny');
+    const machine = await dev(folder, 'lenient.ts', '--real', '--json');
+    expect(machine.code).toBe(1);
+    expect(JSON.parse(machine.out.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      kind: 'ended',
+      outcome: { kind: 'completed' },
+      unasked: [{ call: 1, tool: 'bank.pay', why: 'risk/bank.*/ask, risk/bank.*/two' }],
+    });
+    const denied = await dev(folder, 'lenient.ts', '--real', '--deny');
+    expect([denied.code, denied.out, denied.err.includes('nobody was asked')]).toEqual([0, '"CORRAL_APPROVAL_DENIED"\n', false]);
+    const approved = await dev(folder, 'lenient.ts', '--real', '--approve');
+    expect([approved.code, JSON.parse(approved.out)]).toEqual([0, { paid: 600 }]);
+    expect(await dev(folder, 'lenient.ts', '--approve', '--deny')).toMatchObject({ code: 2 });
+  },
+);
+
 test.skipIf(!HAS_TERMINALS)(
   'at a terminal it asks before what is real, and for each person of an approval',
   { timeout: 180_000 },
@@ -128,7 +158,7 @@ export default defineAgent({ name: 'looper', purpose: 'loops', uses: { price: 't
   expect((await dev(folder, 'counter.ts')).err).toContain('say which handler gets the message, with --on: add, look');
   const looped = await dev(folder, 'looper.ts');
   expect(looped).toMatchObject({ code: 1 });
-  expect(looped.err).toMatch(/looper is paused: repeat[^]*killed/u);
+  expect(looped.err).toMatch(/looper is paused: repeat[^]*nobody was asked whether looper may go on[^]*killed/u);
 });
 
 test('the configuration is watched, too: what is saved holds for the next run', { timeout: 180_000 }, async () => {

@@ -1,76 +1,126 @@
-/** Approvals without a server: asks the person at the terminal. If there is no terminal, the answer is no. */
+/**
+ * Approvals without a server: asks the person at the terminal. If there is no terminal and no answer was given beforehand, the answer is
+ * no, and the command says about what nobody was asked.
+ */
 import { createInterface } from 'node:readline/promises';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval, Supervisor } from '@corral/supervisor';
+import type { AnswerFlags } from './answer-flags.ts';
 import { printable } from './screen/table.ts';
 
-/** Shows what happened so far, so that a question is the last line on the terminal. */
-type Before = () => Promise<void>;
-const nothing: Before = () => Promise.resolve();
+/** Something that a person would have decided. */
+export interface Unasked {
+  readonly run: RunId;
+  /** Undefined where the run itself was paused for a person. */
+  readonly call?: number;
+  readonly tool?: string;
+  readonly why: string;
+}
 
-/** Asks about every call that waits for approval, one after the other. @returns a function that stops this */
-export function askHere(supervisor: Supervisor, before = nothing): () => void {
-  const closing = new AbortController();
-  let turn = Promise.resolve();
-  const askNext = async (): Promise<void> => {
-    const [approval] = await supervisor.approvals();
-    if (approval === undefined || closing.signal.aborted) return;
-    await before();
-    const said = hasTerminal() ? await ask(approval, closing.signal) : undefined;
-    const reason = said === undefined ? 'no terminal to ask at' : 'answered at the terminal';
+/** Asks the questions of one command. */
+export class Asker {
+  readonly #supervisor: Supervisor;
+  readonly #always: 'approve' | 'deny' | undefined;
+  readonly #before: () => Promise<void>;
+  readonly #closing = new AbortController();
+  readonly #stops: (() => void)[] = [];
+  readonly #unasked: Unasked[] = [];
+  #turn = Promise.resolve();
+
+  /** @param before shows what happened so far, so that a question is the last line on the terminal */
+  constructor(supervisor: Supervisor, { approve, deny }: AnswerFlags, before: () => Promise<void> = () => Promise.resolve()) {
+    this.#supervisor = supervisor;
+    this.#always = approve === true ? 'approve' : deny === true ? 'deny' : undefined;
+    this.#before = before;
+  }
+
+  /** Asks about every call that waits for approval, one after the other. */
+  aboutCalls(): void {
+    // Fails if the run has ended meanwhile; then there is nothing to decide.
+    this.#on(({ kind }) => (kind === 'asked' ? () => this.#nextCall() : undefined));
+  }
+
+  /**
+   * Asks about every run that was paused for a person, by policies or for a loop. If there is no terminal, or the answer is no, the run is
+   * killed, since nobody else can resume it here.
+   */
+  aboutPauses(): void {
+    this.#on((seen) => {
+      const halted = seen.kind === 'paused' || (seen.kind === 'step' && seen.step === 'pause') || seen.kind === 'quarantined';
+      const { run } = seen as { readonly run?: RunId };
+      return halted && run !== undefined ? () => this.#paused(run, seen.reason) : undefined;
+    });
+  }
+
+  /** @returns what nobody was asked about since the last time */
+  unasked(): readonly Unasked[] {
+    return this.#unasked.splice(0);
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.#closing.abort();
+  }
+
+  #on(work: (seen: Parameters<Parameters<Supervisor['observe']>[0]>[0]) => (() => Promise<void>) | undefined): void {
+    const stop = this.#supervisor.observe((seen) => {
+      const asking = work(seen);
+      if (asking !== undefined) this.#turn = this.#turn.then(asking).catch(() => undefined);
+    });
+    this.#stops.push(stop);
+  }
+
+  async #nextCall(): Promise<void> {
+    const [approval] = await this.#supervisor.approvals();
+    if (approval === undefined || this.#closing.signal.aborted) return;
+    await this.#before();
+    const [verdict, reason] = await this.#answerTo(approval);
     // The person at the terminal may decide as any approver that a rule names, and as each of several.
     const { run, call, approvers, approved_by } = approval;
     const by = approved_by.length === 0 ? 'terminal' : `terminal ${approved_by.length + 1}`;
-    await supervisor.control.decide(run, call, by, said === true ? 'approve' : 'deny', reason, approvers);
+    await this.#supervisor.control.decide(run, call, by, verdict, reason, approvers);
     // A rule may ask for another person about the same call.
-    if (said === true) await askNext();
-  };
-  const stop = supervisor.observe((observation) => {
-    // Fails if the run has ended meanwhile; then there is nothing to decide.
-    if (observation.kind === 'asked') turn = turn.then(askNext).catch(() => undefined);
-  });
-  return () => {
-    stop();
-    closing.abort();
-  };
-}
+    if (verdict === 'approve') await this.#nextCall();
+  }
 
-/**
- * Asks about every run that was paused for a person, by policies or for a loop. If there is no terminal, or the answer is no, the run is
- * killed, since nobody else can resume it here. @returns a function that stops this
- */
-export function resumeHere(supervisor: Supervisor, before = nothing): () => void {
-  const closing = new AbortController();
-  let turn = Promise.resolve();
-  const decide = async (run: RunId, why: string) => {
+  async #answerTo(approval: Approval): Promise<['approve' | 'deny', reason: string]> {
+    if (this.#always !== undefined) return [this.#always, `--${this.#always} was given`];
+    if (hasTerminal()) return [(await ask(approval, this.#closing.signal)) ? 'approve' : 'deny', 'answered at the terminal'];
+    const { run, call, tool, rules } = approval;
+    this.#leave({ run, call, tool, why: rules.join(', ') });
+    say(`nobody was asked about ${tool} (${rules.join(', ')}), since there is no terminal here: call ${call} is denied.`);
+    say('Run it in a terminal, or give --approve or --deny.');
+    return ['deny', 'no terminal to ask at'];
+  }
+
+  async #paused(run: RunId, why: string): Promise<void> {
+    const { control } = this.#supervisor;
     // The observation comes before the run is halted.
-    for (let view = supervisor.view(run); view?.control === 'none'; view = supervisor.view(run)) {
-      if (closing.signal.aborted) return;
+    for (let view = this.#supervisor.view(run); view?.control === 'none'; view = this.#supervisor.view(run)) {
+      if (this.#closing.signal.aborted) return;
       await new Promise((done) => setTimeout(done, LOOK_MS));
     }
-    const view = supervisor.view(run);
-    if (view === undefined || closing.signal.aborted) return;
-    await before();
-    const may = view.control === 'paused' && hasTerminal();
-    process.stderr.write(`${printable(`${view.agent} is ${view.control}: ${why}`)}\n`);
-    if (may && (await isAllowed('Let it go on?', closing.signal)))
-      await supervisor.control.resume(run, 'terminal', 'answered at the terminal');
-    else await supervisor.control.kill(run, 'terminal', hasTerminal() ? why : `${why}; no terminal to ask at`);
-  };
-  const stop = supervisor.observe((observation) => {
-    const halted =
-      observation.kind === 'paused' || (observation.kind === 'step' && observation.step === 'pause')
-        ? { run: observation.run, why: observation.reason }
-        : observation.kind === 'quarantined' && observation.run !== undefined
-          ? { run: observation.run, why: observation.reason }
-          : undefined;
-    if (halted !== undefined) turn = turn.then(() => decide(halted.run, halted.why)).catch(() => undefined);
-  });
-  return () => {
-    stop();
-    closing.abort();
-  };
+    const view = this.#supervisor.view(run);
+    if (view === undefined || this.#closing.signal.aborted) return;
+    await this.#before();
+    say(`${view.agent} is ${view.control}: ${why}`);
+    if (hasTerminal()) {
+      if (view.control === 'paused' && (await isAllowed('Let it go on?', this.#closing.signal)))
+        await control.resume(run, 'terminal', 'answered at the terminal');
+      else await control.kill(run, 'terminal', why);
+      return;
+    }
+    this.#leave({ run, why });
+    say(`nobody was asked whether ${view.agent} may go on, since there is no terminal here: it is killed.`);
+    await control.kill(run, 'terminal', `${why}; no terminal to ask at`);
+  }
+
+  #leave(unasked: Unasked): void {
+    this.#unasked.push(unasked);
+  }
 }
+
+const say = (text: string) => process.stderr.write(`${printable(text)}\n`);
 
 const LOOK_MS = 10;
 

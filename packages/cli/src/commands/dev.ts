@@ -9,7 +9,8 @@ import type { Json } from '@corral/protocol/json';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import { printableJson } from '@corral/protocol/printable';
-import { askHere, resumeHere } from '../ask.ts';
+import { answerFlags, type AnswerFlags } from '../answer-flags.ts';
+import { Asker } from '../ask.ts';
 import type { Bundler } from '../bundle.ts';
 import { configHere, jsonArgument } from '../connect.ts';
 import { settingsOf, type DevFlags, type DevSettings } from '../dev/settings.ts';
@@ -22,7 +23,7 @@ import { namedFile, namedFolder } from '../paths.ts';
 import { duration, printable } from '../screen/table.ts';
 import { mapStack, withLines } from '../stack.ts';
 
-interface Flags extends DevFlags {
+interface Flags extends DevFlags, AnswerFlags {
   readonly input: string;
   readonly watch?: boolean;
   readonly fake: readonly string[];
@@ -38,8 +39,7 @@ const SETTLE_MS = 15;
 const LOOK_MS = 20;
 
 export function devCommand(program: Command): void {
-  program
-    .command('dev')
+  answerFlags(program.command('dev'))
     .description('run an agent as a host would, and show its effects as they happen; with --watch, again at every save')
     .argument('<file>', 'the module whose default export is the agent or the service')
     .option('--input <json>', 'the agent’s input, or the message to a service, or @FILE', '{}')
@@ -62,6 +62,7 @@ export function devCommand(program: Command): void {
       'after',
       `
 Policies, approvals (asked at this terminal), labels, loops, children and services are those of the configuration.
+Without a terminal and without --approve or --deny, what waits for a person is denied, and the exit code is 1 also if the agent completes.
 
 Examples:
   corral dev agent.ts --watch --input '{"name":"Ada"}'
@@ -112,7 +113,7 @@ class Dev {
   readonly #consent: Consent;
   readonly #watchers = new Map<string, FSWatcher>();
   readonly #bundler: Bundler;
-  readonly #stopAsking: () => void;
+  readonly #asker: Asker;
   #settings: DevSettings;
   #inputs: ReadonlySet<string> = new Set();
   #saved: (() => void) | undefined;
@@ -130,13 +131,13 @@ class Dev {
     this.#consent = new Consent(options.flags.real === true);
     this.#bundler = options.bundler;
     // A question is the last line on the terminal. On an interrupt the store is closed while this reads.
-    const before = async () => this.#follower?.look().catch(() => undefined);
-    const stops = [askHere(options.host.supervisor, before), resumeHere(options.host.supervisor, before)];
-    this.#stopAsking = () => stops.forEach((stop) => stop());
+    this.#asker = new Asker(options.host.supervisor, options.flags, async () => this.#follower?.look().catch(() => undefined));
+    this.#asker.aboutCalls();
+    this.#asker.aboutPauses();
   }
 
   async close(): Promise<void> {
-    this.#stopAsking();
+    this.#asker.close();
     for (const watcher of this.#watchers.values()) watcher.close();
     await this.#bundler.close();
     await this.#settings.loaded.close(0);
@@ -203,13 +204,17 @@ class Dev {
       await follower.look();
       const good = outcome.kind === 'completed';
       this.#line(good ? 'green' : 'red', `${outcomeText(outcome)} in ${duration(performance.now() - began)}`);
-      if (this.#json) process.stdout.write(`${printableJson({ kind: 'ended', run: id, outcome: withLines(outcome, map) })}\n`);
+      const unasked = this.#asker.unasked();
+      if (this.#json)
+        process.stdout.write(
+          `${printableJson({ kind: 'ended', run: id, outcome: withLines(outcome, map), ...(unasked.length === 0 ? {} : { unasked }) })}\n`,
+        );
       else if (good) process.stdout.write(`${printableJson(outcome.output, 2)}\n`);
       else if ('stack' in outcome && outcome.stack !== undefined) this.#text(mapStack(outcome.stack, map));
       else if ('message' in outcome) this.#text(outcome.message);
       const computed = this.#json ? undefined : await whereItComputed(host, id, outcome);
       if (computed !== undefined) this.#text(mapStack(computed, map));
-      return good ? EXIT.ok : EXIT.outcome;
+      return good && unasked.length === 0 ? EXIT.ok : EXIT.outcome;
     } finally {
       follower.close();
     }

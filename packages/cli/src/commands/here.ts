@@ -1,12 +1,12 @@
 /** Commands that need no host: `corral run`, `corral demo`, `corral doctor`. Each one's module is loaded when it is asked for. */
 import type { Command } from 'commander';
+import { answerFlags } from '../answer-flags.ts';
 import type { DemoOptions } from './demo.ts';
 import type { DoctorOptions } from './doctor.ts';
 import type { RunOptions } from './run.ts';
 
 export function hereCommands(program: Command): void {
-  program
-    .command('run')
+  answerFlags(program.command('run'))
     .description('run one agent in this process, without a server')
     .argument('<file>', 'the module whose default export is the agent')
     .option('--input <json>', 'the agent’s input, or @FILE to read it from a file', '{}')

@@ -13,14 +13,15 @@ import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { whereItComputed } from '../overrun.ts';
 import { namedFile, namedFolder } from '../paths.ts';
-import { askHere } from '../ask.ts';
+import type { AnswerFlags } from '../answer-flags.ts';
+import { Asker } from '../ask.ts';
 import { startHost, wallsLine } from '../host.ts';
 import { loadPolicies, policySource } from '../policies.ts';
 import { Live } from '../screen/live.ts';
 import { duration, printable } from '../screen/table.ts';
 import { mapStack, withLines } from '../stack.ts';
 
-export interface RunOptions {
+export interface RunOptions extends AnswerFlags {
   readonly input?: string;
   readonly read?: string;
   readonly write?: string;
@@ -53,9 +54,10 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     supervisor.observe((observation) => {
       if (observation.kind === 'ended' && observation.view.parent === undefined) last = observation.view;
     });
-    const stopAsking = policies === undefined ? undefined : askHere(supervisor);
+    const asker = policies === undefined ? undefined : new Asker(supervisor, options);
+    asker?.aboutCalls();
     live =
-      options.json === true || stopAsking !== undefined
+      options.json === true || asker !== undefined
         ? undefined
         : new Live({
             stream: process.stderr,
@@ -67,11 +69,12 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     const { id, ended } = await supervisor.submit({ tenant: TENANT, version, input, principal: 'local' as PrincipalId });
     const outcome = await ended;
     live?.close();
-    stopAsking?.();
+    asker?.close();
+    const unasked = asker?.unasked() ?? [];
     const took = performance.now() - began;
     if (options.json === true) {
       process.stdout.write(
-        `${printableJson({ run: id, agent: version.manifest.name, version: version.version, outcome: withLines(outcome, source_map), cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took) }, 2)}\n`,
+        `${printableJson({ run: id, agent: version.manifest.name, version: version.version, outcome: withLines(outcome, source_map), cpu_ms: last?.cpu_ms, calls: last?.calls, took_ms: Math.round(took), ...(unasked.length === 0 ? {} : { unasked }) }, 2)}\n`,
       );
     } else {
       const good = outcome.kind === 'completed';
@@ -82,23 +85,18 @@ export async function runFile(file: string, options: RunOptions): Promise<number
       if (good) process.stdout.write(`${printableJson(outcome.output, 2)}\n`);
       else if ('message' in outcome) process.stderr.write(`${printable(outcome.message)}\n`);
       const stack = 'stack' in outcome ? outcome.stack : await whereItComputed(host, id, outcome);
-      if (stack !== undefined)
-        process.stderr.write(
-          `${styleText(
-            'dim',
-            mapStack(stack, source_map)
-              .split('\n')
-              .map((line) => printable(line))
-              .join('\n'),
-            { stream: process.stderr },
-          )}\n`,
-        );
+      if (stack !== undefined) tellStack(mapStack(stack, source_map));
     }
-    return outcome.kind === 'completed' ? EXIT.ok : EXIT.outcome;
+    return outcome.kind === 'completed' && unasked.length === 0 ? EXIT.ok : EXIT.outcome;
   } finally {
     live?.close();
     await host.close();
   }
+}
+
+function tellStack(stack: string): void {
+  const lines = stack.split('\n').map((line) => printable(line));
+  process.stderr.write(`${styleText('dim', lines.join('\n'), { stream: process.stderr })}\n`);
 }
 
 /** Names the flags that offer the file tools, which are the only tools here. */
