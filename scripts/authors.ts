@@ -149,7 +149,7 @@ export function authors(note: string): string {
   const declaredGlobals = file('packages/guest/globals.d.ts');
   const [, absent = ''] = /listed; ([^.]*) are absent/.exec(declaredGlobals) ?? [];
   const parts = [
-    `# Reference for authors\n\n${note}\n\nWhat an agent, a service and a tool are written with. Members with a * must be there, or are always there.\nThe guides say how: [a tool with a secret](../guides/tool-with-a-secret.md), [a policy with an approval](../guides/policy-with-an-approval.md),\n[a test with a fake and with time](../guides/test-with-fakes-and-time.md), [children and budgets](../guides/children-and-budgets.md),\n[a service](../guides/service.md).`,
+    `# Reference for authors\n\n${note}\n\nWhat an agent, a service and a tool are written with. Members with a * must be there, or are always there.\nThe guides say how: [an agent with a model](../guides/model.md), [a tool with a secret](../guides/tool-with-a-secret.md), [a policy with an approval](../guides/policy-with-an-approval.md),\n[a test with a fake and with time](../guides/test-with-fakes-and-time.md), [children and budgets](../guides/children-and-budgets.md),\n[a service](../guides/service.md).`,
     described('`defineAgent`', types, 'AgentOptions', 'Import it from `@corral/guest`; a module exports its result as its default.'),
     described('The context of an agent’s `run`', types, 'AgentContext'),
     described('Capabilities', types, 'Capability', 'A member of `caps`. The call itself is `await caps.ALIAS(input, options)`.'),

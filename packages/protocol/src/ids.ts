@@ -29,13 +29,21 @@ export const TenantId = name(64).brand<'tenant'>();
 export type TenantId = z.infer<typeof TenantId>;
 export const AgentName = name(100).brand<'agent'>();
 export type AgentName = z.infer<typeof AgentName>;
-/** A service is called like a tool, under the name `service:claims`. */
+/** A service is called like a tool, under the name `service:claims`, and so is a model: `model:default`. */
 export const ToolName = z
   .string()
   .max(100)
-  .regex(/^(?:service:)?[a-z0-9][a-z0-9._/-]*$/, 'lower-case letters, digits and . _ / - only')
+  .regex(/^(?:service:|model:)?[a-z0-9][a-z0-9._/-]*$/, 'lower-case letters, digits and . _ / - only')
   .brand<'tool'>();
 export type ToolName = z.infer<typeof ToolName>;
+export const ModelName = name(80).brand<'model'>();
+export type ModelName = z.infer<typeof ModelName>;
+
+const MODEL = 'model:';
+/** The name of a model in the target `model:default`; undefined for everything else that can be called. */
+export const modelIn = (tool: string): string | undefined => (tool.startsWith(MODEL) ? tool.slice(MODEL.length) : undefined);
+/** A callable target for people and policies: `tool:fs.read`, `service:claims`, `model:default`. */
+export const targetText = (tool: string): string => (/^(?:service|model):/.test(tool) ? tool : `tool:${tool}`);
 
 /** A principal: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */
 /** Longest name of a principal: an issuer's realm, and a subject of 255 characters. */

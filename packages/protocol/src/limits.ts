@@ -135,6 +135,8 @@ export const MACHINE = {
   effects_per_crank: limit('effects of one crank', 10_000, 100_000),
   effects_bytes: limit('effects of one crank as JSON, besides one of the largest size', 4 * MIB, 64 * MIB),
   call_timeout_ms: limit('time a tool has for one attempt', 30_000, 3_600_000),
+  model_timeout_ms: limit('time a model has for one attempt', 300_000, 3_600_000),
+  model_output_tokens: limit('tokens of a model’s answer where its configuration says nothing', 8_192, 10_000_000),
   check_steps: limit(
     'steps in which a host holds arguments or a result against a JSON Schema; what takes more is refused',
     2_000_000,

@@ -1,9 +1,12 @@
 /** Fakes in the places of tools: those of a configuration keep their schemas and annotations, others have what the test says. */
 import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
+import { modelIn } from '@corral/protocol/ids';
 import { didYouMean } from '@corral/protocol/nearest';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import { REVERSIBLE_CHANGE, type Tool, type ToolAnnotations, type ToolResult } from '@corral/protocol/ports/tool';
+import { modelTool } from '@corral/tools/models/model';
+import { answerWith, scriptedModel, type Turn } from '@corral/tools/models/scripted';
 
 /** Stands for a tool: is given the arguments, gives the result. An exception reaches the agent as ToolFailed, with its message. */
 export type Fake = (input: never) => unknown;
@@ -15,7 +18,9 @@ export interface FakeTool {
   readonly input?: z.ZodType;
   readonly output?: z.ZodType;
 }
-export type Fakes = Readonly<Record<string, Fake | FakeTool>>;
+/** Fakes by name. The fake of a model, `model:default`, may be a script, or a function that gives the text of its answer. */
+export type Fakes = Readonly<Record<string, Fake | FakeTool | readonly Turn[]>>;
+export type { Turn };
 
 export interface TestedCall {
   readonly tool: string;
@@ -41,13 +46,38 @@ export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean,
   }
   const known = tools.map((tool) => {
     const fake = fakes[tool.name];
+    if (fake === undefined && asksNobody(tool)) return told(tool, tell);
     if (fake === undefined) return { ...tool, invoke: () => Promise.resolve(missing(tool.name, fakes)) };
+    if (isScript(fake)) return told({ ...scripted(tool.name, fake), annotations: tool.annotations }, tell);
     const { run, annotations = {} } = wholeOf(fake);
     return { ...tool, annotations: { ...tool.annotations, ...annotations }, invoke: invoking(tool, run, tell) };
   });
   const names = new Set(tools.map(({ name }) => name));
   const own = Object.entries(fakes).filter(([name]) => !names.has(name));
-  return [...known, ...own.map(([name, fake]) => toolOf(name, wholeOf(fake), tell))];
+  return [...known, ...own.map(([name, fake]) => (isScript(fake) ? told(scripted(name, fake), tell) : toolOf(name, wholeOf(fake), tell)))];
+}
+
+const isScript = (fake: Fakes[string]): fake is readonly Turn[] => Array.isArray(fake);
+
+/** A scripted model of a configuration costs nothing and touches nothing, so a test need not replace it. */
+const asksNobody = ({ maker }: Tool): boolean => maker?.provider === 'scripted';
+
+function scripted(name: string, turns: readonly Turn[]): Tool {
+  const model = { model: scriptedModel(turns), bounds: { max_output_tokens: 100_000 }, prices: () => 0 };
+  return modelTool([model], { name: modelIn(name) ?? name });
+}
+
+/** The tool, whose calls the test can look at. */
+function told(tool: Tool, tell: (call: TestedCall) => void): Tool {
+  return {
+    ...tool,
+    async invoke(call) {
+      const result = await tool.invoke(call);
+      const { input } = call;
+      tell({ tool: tool.name, input, ...(result.kind === 'ok' ? { output: result.value } : { error: result.message }) });
+      return result;
+    },
+  };
 }
 
 const wholeOf = (fake: Fake | FakeTool): FakeTool => (typeof fake === 'function' ? { run: fake } : fake);
@@ -73,7 +103,7 @@ class NoFake extends CorralError {
  */
 export function inTestsWords(refused: unknown, fakes: Fakes, configured: boolean, where: string): unknown {
   if (!(refused instanceof CorralError) || refused.code !== 'CORRAL_CAP_UNKNOWN') return refused;
-  const [, uses, tool] = /^(\S+ uses \S+ as tool:(\S+)), which/u.exec(refused.message) ?? [];
+  const [, uses, tool] = /^(\S+ uses \S+ as (?:tool:)?((?:model:)?[^\s:]+)), which/u.exec(refused.message) ?? [];
   if (uses === undefined || tool === undefined) return refused;
   const why = configured
     ? `and neither the configuration nor the test has such a tool.${didYouMean(tool, Object.keys(fakes))}`
@@ -98,7 +128,8 @@ function toolOf(name: string, fake: FakeTool, tell: (call: TestedCall) => void):
 function invoking({ name, output }: Pick<Tool, 'name' | 'output'>, run: Fake, tell: (call: TestedCall) => void): Tool['invoke'] {
   return async ({ input }) => {
     try {
-      const value = (await run(input as never)) ?? null;
+      const said = (await run(input as never)) ?? null;
+      const value = typeof said === 'string' && modelIn(name) !== undefined ? answerWith(said) : said;
       const fits = output.check(value);
       if (!fits.ok) {
         const where = fits.where === '' ? '' : `${fits.where}: `;

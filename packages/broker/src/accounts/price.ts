@@ -38,8 +38,13 @@ export class Unpriced extends Error {
  * @returns undefined for a tool that neither charges nor moves money
  * @throws Unpriced
  */
-export function priceOf({ name, annotations }: Tool, input: Json): Price | undefined {
+export function priceOf({ name, annotations, bound }: Tool, input: Json): Price | undefined {
   const { costs, money } = annotations;
+  if (bound !== undefined) {
+    const each = bound(input);
+    if (typeof each === 'string') throw new Unpriced('money_micros', each);
+    return { each: costOf(each), moves: 0 };
+  }
   if (costs === undefined && money === undefined) return undefined;
   const each: { [K in ChargedName]?: number } = {};
   for (const amount of CHARGED) {

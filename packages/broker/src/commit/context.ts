@@ -2,6 +2,7 @@
  * Derives from an entry how it changed the circumstances of its run (label, grants, purse, policies, version). A live crank and one that
  * is read back take the same path: `begin` is called before the ledger applies the entry, and the function that it returns afterwards.
  */
+import { targetText } from '@corral/protocol/ids';
 import { CLEAN } from '@corral/policy/flow/labels';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -46,7 +47,7 @@ export function begin(ledger: Ledger, delivery: Delivery | undefined): (entry: C
     if (delivery?.kind === 'message') {
       for (const [i, { grant, kind, name }] of (delivery.caps ?? NOTHING).entries()) {
         const cap = nextCap + i;
-        const target = kind === 'tool' ? `tool:${name}` : 'mailbox';
+        const target = kind === 'tool' ? targetText(name) : 'mailbox';
         if (ledger.caps.get(cap) === grant || wasDisposed(effects, cap))
           add({ kind: 'grant', ...common, cause: causeOf(ledger, delivery), how: 'gained', cap, grant, target });
       }

@@ -9,6 +9,7 @@ import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';
 import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import { argumentAt } from '@corral/policy/capability/predicate';
+import { modelIn } from '@corral/protocol/ids';
 import type { ToolFacts } from '@corral/protocol/model/decision';
 import type { Json } from '@corral/protocol/json';
 import { MICROS, type BudgetName } from '@corral/protocol/limits';
@@ -73,6 +74,11 @@ export function factsOf(tool: Tool): ToolFacts {
     ...(annotations.relabels === undefined ? {} : { relabels: annotations.relabels.kind }),
     ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),
   };
+}
+
+function actionOf(tool: string): PolicyRequest['action'] {
+  const model = modelIn(tool);
+  return model === undefined ? { kind: 'call', target: 'tool', name: tool } : { kind: 'call', target: 'model', name: model };
 }
 
 const deeds = new WeakMap<Tool, Deed>();
@@ -148,7 +154,7 @@ export function judge(
   );
   const request: PolicyRequest = {
     subject: subjectFor(ledger, policies),
-    action: { kind: 'call', target: 'tool', name: tool.name },
+    action: actionOf(tool.name),
     args: input,
     context: {
       ...factsOfRun(ledger, now, held?.reserved),

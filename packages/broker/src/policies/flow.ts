@@ -93,11 +93,11 @@ function readCall({ flow, handles }: Books, call: PendingCall, { value, handle }
   const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
   if (handle !== undefined) return flow.held({ tool: flowTool, args: input });
   if (vouched !== undefined) return flow.vouched(id, vouched, value);
-  // A trusted tool that repeats values from its arguments returns the text of strangers.
+  // A trusted tool that repeats values from its arguments returns the text of strangers; a model says nothing that they did not influence.
   const inside = handled.map(
     ({ path }) => path.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], input) as Json,
   );
-  const repeats = handled.length > 0 && (returns === 'untrusted' || echoes(value, inside));
+  const repeats = handled.length > 0 && (returns !== 'trusted' || echoes(value, inside));
   // The answer may contain the private data of the handles in any case, but their influence only if it repeats them.
   for (const { label } of handled) flow.raise(repeats ? label : withoutInfluence(label));
   const strange = repeats && handled.some(({ label }) => label.sticky.untrusted_input);

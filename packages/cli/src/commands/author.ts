@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { init, InitRefused, nextSteps } from 'create-corral/init';
 import { CorralError } from '@corral/protocol/errors';
+import { modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
 import { connect, hostFlags, type HostFlags } from '../connect.ts';
@@ -151,9 +152,10 @@ async function ofFile(file: string, tenant: string | undefined): Promise<readonl
 
 /** Declarations that give an agent's `uses` their types. */
 function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] = []): string {
+  const models = tools.flatMap(({ tool }) => modelIn(tool) ?? []);
   const rows = tools
-    // The SDK declares these itself.
-    .filter(({ tool }) => !['fs.read', 'fs.list', 'fs.write'].includes(tool))
+    // The SDK declares these itself, and what all models take and answer.
+    .filter(({ tool }) => !['fs.read', 'fs.list', 'fs.write'].includes(tool) && modelIn(tool) === undefined)
     .map(
       ({ tool, description, input, output }) =>
         `    /** ${description.replaceAll('*/', '* /')} */\n    ${JSON.stringify(tool)}: { input: ${typeOf(input)}; output: ${typeOf(output)} };`,
@@ -164,7 +166,11 @@ function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] 
     );
     return `    ${JSON.stringify(service)}: { ${each.join('; ')} };`;
   });
-  const also = handlers.length === 0 ? '' : `  interface Services {\n${handlers.join('\n')}\n  }\n`;
+  const named = models.map((name) => `    ${JSON.stringify(name)}: true;`);
+  const also = [
+    ...(handlers.length === 0 ? [] : [`  interface Services {\n${handlers.join('\n')}\n  }\n`]),
+    ...(named.length === 0 ? [] : [`  interface Models {\n${named.join('\n')}\n  }\n`]),
+  ].join('');
   return `// Written by \`corral types\`; write it again when the host's tools change.\nimport '@corral/guest';\n\ndeclare module '@corral/guest' {\n  interface Declared {\n    readonly tools: true;\n  }\n  interface Tools {\n${rows.join('\n')}\n  }\n${also}}\n`;
 }
 

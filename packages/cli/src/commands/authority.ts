@@ -86,7 +86,7 @@ async function reachOf(client: Client, agent: string, at: string, flags: Flags):
   return [...seen.values()].flatMap((one) =>
     Object.entries(one.manifest.uses).map(([alias, wanted]) => {
       const text = typeof wanted === 'string' ? wanted : JSON.stringify(wanted);
-      const name = /tool:([a-z0-9._/-]+)/.exec(text)?.[1];
+      const name = /(?:tool:|(?=model:))((?:model:)?[a-z0-9._/-]+)/.exec(text)?.[1];
       const about = text.startsWith('service:') ? 'is written to' : aboutOf(name === undefined ? undefined : tools.get(name), name);
       return { target: name ?? text, by: one.agent, alias, about };
     }),
@@ -125,7 +125,7 @@ function runLines(authority: Authority): string[] {
     ...(ended ? ['  it has ended and can reach nothing'] : []),
     ...(quarantined === null ? [] : [`  under quarantine: ${printable(quarantined)}`]),
     ...reaches.flatMap(({ alias, kind, name, offered, works, chain }) => [
-      `${works ? '  ' : '✗ '}${name.startsWith('service:') ? name : `${kind} ${name}`}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
+      `${works ? '  ' : '✗ '}${/^(?:service|model):/.test(name) ? name : `${kind} ${name}`}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
       ...chain.map((one, i) => `    ${i === 0 ? 'by' : 'from'} ${one.grant} of ${one.holder}${termsOf(one)}`),
     ]),
     `  may spend ${budgetText(budget)}`,

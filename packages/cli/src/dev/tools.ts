@@ -1,4 +1,5 @@
 /** The tools of `corral dev`: those of the host, some of them replaced by answers from files, and consent to the destructive ones. */
+import { targetText } from '@corral/protocol/ids';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import * as z from 'zod';
@@ -75,7 +76,7 @@ async function answerOf({ name, output }: Pick<Tool, 'name' | 'output'>, file: s
 /** The tools that the agents of a bundle may call, without the fakes. */
 export function realTools(manifests: readonly AgentManifest[], tools: readonly Tool[], fakes: Fakes): Tool[] {
   const used = new Set<string>(manifests.flatMap(({ uses }) => Object.values(uses)));
-  return tools.filter(({ name }) => used.has(`tool:${name}`) && !fakes.has(name));
+  return tools.filter(({ name }) => used.has(targetText(name)) && !fakes.has(name));
 }
 
 const isDestructive = ({ annotations: { readOnly, destructive } }: Tool) => destructive && !readOnly;

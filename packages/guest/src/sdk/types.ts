@@ -2,6 +2,7 @@
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Attenuation, Predicate, Right } from '@corral/protocol/model/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { ModelAnswer, ModelRequest } from './model.ts';
 
 export type { Attenuation, Budget, Outcome, Predicate, Right };
 export type Ceilings = CeilingsRequest;
@@ -209,6 +210,11 @@ export interface Notice {
 // oxlint-disable-next-line typescript/no-empty-object-type -- members are added by declaration merging
 export interface Declared {}
 
+/** The host's models, by name: `corral types` declares them. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- members are added by declaration merging
+export interface Models {}
+
+type ModelNamed = Declared extends { readonly tools: true } ? `model:${Extract<keyof Models, string>}` : `model:${string}`;
 type ToolRequest = Declared extends { readonly tools: true } ? `tool:${Extract<keyof Tools, string>}` : `tool:${string}`;
 
 type CapabilityFor<Request> = Request extends 'mailbox'
@@ -223,8 +229,10 @@ type CapabilityFor<Request> = Request extends 'mailbox'
         ? ServiceCapability<Services[Name]>
         : // oxlint-disable-next-line typescript/no-explicit-any -- a service without a declaration
           Capability<{ key: string; on: string; message?: any }, any>
-      : never;
-export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | 'mailbox'>>;
+      : Request extends `model:${string}`
+        ? Capability<ModelRequest, ModelAnswer>
+        : never;
+export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | ModelNamed | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
 /**

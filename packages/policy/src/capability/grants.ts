@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '@corral/protocol/errors';
 import { RIGHTS, type Attenuation, type Grant, type GrantState, type Right, type Target } from '@corral/protocol/model/grant';
-import type { GrantId, RunId } from '@corral/protocol/ids';
+import { targetText, type GrantId, type RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
 import { argumentAt, Paths, prepare, whyNot, type Condition } from './predicate.ts';
@@ -374,8 +374,5 @@ function refusalOf(node: Node, input: unknown, now: number, use: Use, paths: Pat
   return undefined;
 }
 
-/** The name of a target: `tool:fs.read`, `service:claims`, `mailbox`. */
-export function targetName(target: Target): string {
-  if (target.kind !== 'tool') return 'mailbox';
-  return target.tool.startsWith('service:') ? target.tool : `tool:${target.tool}`;
-}
+/** The name of a target: `tool:fs.read`, `service:claims`, `model:default`, `mailbox`. */
+export const targetName = (target: Target): string => (target.kind === 'tool' ? targetText(target.tool) : 'mailbox');

@@ -5,7 +5,7 @@
  * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: Cedar types a context by its
  * action, so this allows `context.args` to be typed by tool.
  */
-import { REVERSIBLE_CHANGE, type ToolAnnotations } from '@corral/protocol/ports/tool';
+import { REVERSIBLE_CHANGE, type Maker, type ToolAnnotations } from '@corral/protocol/ports/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
 import { FACTS, GIVEN } from './facts.ts';
 import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';
@@ -18,6 +18,8 @@ export interface TargetFacts {
   readonly annotations: ToolAnnotations;
   /** JSON Schema of its input as a caller writes it, before defaults. */
   readonly input: unknown;
+  /** For a model. */
+  readonly maker?: Maker;
 }
 
 /** The subject of decisions: the agent, the person and their tenant. It does not change during the run, so keep the object: decisions are cached by its key. */
@@ -107,7 +109,7 @@ export interface CatalogOptions {
 const entity = (name: string): CedarType => ({ type: 'Entity', name });
 const uid = (type: string, id: string): EntityUid => ({ type, id });
 
-const TARGET_SHAPE: CedarType = {
+const TARGET_SHAPE = {
   type: 'Record',
   attributes: {
     name: { type: 'String', required: true },
@@ -119,6 +121,12 @@ const TARGET_SHAPE: CedarType = {
     returns: { type: 'String', required: true },
     touches: { type: 'String', required: false },
   },
+} as const satisfies CedarType;
+
+const text = (required: boolean) => ({ type: 'String', required }) as const;
+const MODEL_SHAPE: CedarType = {
+  type: 'Record',
+  attributes: { ...TARGET_SHAPE.attributes, provider: text(true), model: text(true) },
 };
 
 const ENTITY_TYPES: CedarSchema[string]['entityTypes'] = {
@@ -140,7 +148,7 @@ const ENTITY_TYPES: CedarSchema[string]['entityTypes'] = {
     },
   },
   Tool: { shape: TARGET_SHAPE },
-  Model: { shape: TARGET_SHAPE },
+  Model: { shape: MODEL_SHAPE },
   Service: { shape: TARGET_SHAPE },
 };
 
@@ -272,7 +280,7 @@ function question(subject: Subject, action: Action, target: TargetFacts | undefi
   return { principal, action: acted, resource, entities: [...entities, bare(call)], person };
 }
 
-function targetAttributes({ name, annotations }: Pick<TargetFacts, 'name' | 'annotations'>): EntityJson['attrs'] {
+function targetAttributes({ name, annotations, maker }: Pick<TargetFacts, 'name' | 'annotations' | 'maker'>): EntityJson['attrs'] {
   const { readOnly, idempotent, destructive, openWorld, repeatable, returns, resource } = annotations;
   return {
     name,
@@ -283,5 +291,6 @@ function targetAttributes({ name, annotations }: Pick<TargetFacts, 'name' | 'ann
     repeatable,
     returns,
     ...(resource === undefined ? {} : { touches: resource }),
+    ...(maker === undefined ? {} : { provider: maker.provider, model: maker.model }),
   };
 }

@@ -76,6 +76,10 @@ export function flowsTo(a: Label, b: Label): boolean {
   );
 }
 
+/** Whether somebody who may know the private data of these names may read this; `*` stands for all names. */
+export const mayHear = ({ private_to }: Pick<Label, 'private_to'>, hears: Names): boolean =>
+  within(private_to, hears.includes('*') ? ANYONE : hears);
+
 /** The label of a run after it caused an outside effect. */
 export function afterOutsideEffect(label: Label): Label {
   return { ...label, sticky: { ...label.sticky, outside_effect: true } };

@@ -2,6 +2,7 @@
  * Information flow of one run on the bus: its label, its provenance index, and what its principal asked for. A fold over the
  * journal: the same deliveries in the same order give the same state, so it is rebuilt and not stored.
  */
+import type { ToolFacts } from '@corral/protocol/model/decision';
 import type { Json } from '@corral/protocol/json';
 import { flowOf, type CallHistory, type Flow, type FlowTool, type InHandles } from './facts.ts';
 import { requestOf, type Request } from './intent.ts';
@@ -13,8 +14,8 @@ export interface Returned {
   /** Number of the call in its run. */
   readonly call: number;
   readonly tool: FlowTool;
-  /** The tool's annotation of its results: whether a stranger may have written them. */
-  readonly returns: 'trusted' | 'untrusted';
+  /** The tool's annotation of its results: whether a stranger may have written them, or a model made them up. */
+  readonly returns: ToolFacts['returns'];
   /** Name of the person whose private data the result may hold; undefined for public data. */
   readonly private_to?: string;
   readonly args: Json;
@@ -96,6 +97,11 @@ export class FlowRun {
   /** A call's result became known to the agent: read, not merely held as a handle. */
   read(of: Returned, result: Json): void {
     const { call, tool, returns, private_to, args } = of;
+    // A model's answer has the label of its prompt, which the run has already. Words that it repeats are found where they came from.
+    if (returns === 'model') {
+      if (private_to !== undefined) this.raise(labelOf(tool.name, { untrusted: false, private_to }));
+      return;
+    }
     const trusted = returns === 'trusted';
     this.provenance.result({ call, tool: tool.name, trusted, private: private_to !== undefined, args }, result);
     this.raise(labelOf(tool.name, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));

@@ -7,7 +7,7 @@ import { Budget } from './manifest.ts';
 /** Facts about a tool that information flow needs. */
 export const ToolFacts = z.object({
   effect: z.enum(['none', 'fetch', 'change']),
-  returns: z.enum(['trusted', 'untrusted']),
+  returns: z.enum(['trusted', 'untrusted', 'model']),
   destinations: z.array(z.string()),
   private_to: z.string().exactOptional(),
   relabels: z.enum(['endorse', 'declassify']).exactOptional(),

@@ -20,8 +20,11 @@ export interface ToolAnnotations {
   readonly openWorld: boolean;
   /** It costs something but changes nothing, so it may be repeated. */
   readonly repeatable: boolean;
-  /** Whether a stranger may have written what it returns. */
-  readonly returns: 'trusted' | 'untrusted';
+  /**
+   * Whether a stranger may have written what it returns. `model`: it is made up from the arguments, so it is as trustworthy as they
+   * are, and vouches for nothing that does not stand in them.
+   */
+  readonly returns: 'trusted' | 'untrusted' | 'model';
   /** Arguments that say where data or money goes. */
   readonly destinations?: readonly string[];
   /**
@@ -37,6 +40,18 @@ export interface ToolAnnotations {
   readonly relabels?: { readonly kind: 'endorse' | 'declassify'; readonly owner: string };
   /** The resource it touches, so that interference through a shared tool can be detected. */
   readonly resource?: string;
+  /**
+   * The people whose private data it may be told; `*` for everybody. Left out: it is not restricted. A call of a run that has read other private
+   * data is denied, and nobody is asked.
+   */
+  readonly hears?: readonly string[];
+}
+
+/** The provider of a model, and the model's id there. */
+export interface Maker {
+  /** `openai`, `anthropic`, `openai-compatible`; `scripted` and `recorded` for those that ask nobody. */
+  readonly provider: string;
+  readonly model: string;
 }
 
 /** The annotations of a service, and of a tool of which only the answer is known: its changes stay on this host and can be undone. */
@@ -99,6 +114,13 @@ export interface Tool {
   readonly annotations: ToolAnnotations;
   /** For one attempt. Milliseconds; undefined: the host's default. */
   readonly timeout_ms?: number;
+  /** For a model. */
+  readonly maker?: Maker;
+  /**
+   * The most that one attempt with these arguments costs, where that follows from more than one of them; instead of `costs`. It is
+   * called while the call is decided, and again after a crash. Text: why the price cannot be bounded, so that the call is refused.
+   */
+  readonly bound?: (input: Json) => Cost | string;
   /** Never rejects. */
   invoke(call: ToolCall): Promise<ToolResult>;
   close?(): Promise<void>;

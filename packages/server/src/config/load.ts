@@ -13,6 +13,7 @@ import type { Isolation, TenantOptions } from '@corral/supervisor';
 import { undeclaredSecrets } from './asked-secrets.ts';
 import { faultsOf } from './issues.ts';
 import { faultsOfIssuers } from './issuers.ts';
+import { faultsOfModels, modelTools } from './models.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { lineOf, placeIn, readConfig, type KeptFiles, type ReadFile } from './read.ts';
 import { Config } from './schema.ts';
@@ -99,6 +100,8 @@ export async function loadConfig(
     if (!parsed.success) throw refusal(file, read.text, faultsOf(parsed.error.issues, Config));
     const config: Config = { ...parsed.data, ...more.instead, files: { ...parsed.data.files, ...more.files } };
     vault = new Vault(config.secrets, env);
+    const wrong = faultsOfModels(config.models, config.secrets);
+    if (wrong.length > 0) throw refusal(file, read.text, wrong);
     return await assembled(path, config, read, vault, { ...more, tell });
   } catch (error) {
     await read.source?.close(0);
@@ -115,7 +118,7 @@ async function assembled(
   more: LoadOptions & { readonly tell: (report: ToolReport) => void },
 ): Promise<LoadedConfig> {
   const base = path === undefined ? process.cwd() : dirname(path);
-  const source = await sourceOf(config, base, read, path ?? 'the configuration', more);
+  const source = await sourceOf(config, base, read, vault, path ?? 'the configuration', more);
   try {
     return await withTools(path, config, read, vault, { ...more, base, source });
   } catch (error) {
@@ -210,7 +213,14 @@ function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
 }
 
 /** Everything that a configuration has tools from, as one source. */
-async function sourceOf(config: Config, base: string, read: ReadFile, from: string, { sources = [] }: LoadOptions): Promise<ToolSource> {
+async function sourceOf(
+  config: Config,
+  base: string,
+  read: ReadFile,
+  vault: Vault,
+  from: string,
+  { sources = [] }: LoadOptions,
+): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
     throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
   const opened: ToolSource[] = [];
@@ -220,6 +230,7 @@ async function sourceOf(config: Config, base: string, read: ReadFile, from: stri
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
+      ...modelTools(config.models, base, { secret: vault.read, fetch }),
     ]);
     opened.push(own);
     if (read.source !== undefined) {

@@ -12,6 +12,7 @@ import { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { riskPolicies, type Risk } from '@corral/policy/pack/risk';
 import type { PolicySource as PolicyFile } from '@corral/policy/cedar/source';
 import { CorralError } from '@corral/protocol/errors';
+import { modelIn } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { PolicySource } from '@corral/supervisor';
 import type { Policies } from './schema.ts';
@@ -25,7 +26,15 @@ const digest = (text: string) => `sha256:${hash('sha256', text)}`;
 /** The names that policies can use where these tools are offered. */
 export function catalogOf(tools: readonly Tool[]): Catalog {
   return catalog({
-    targets: tools.map(({ name, annotations, input }) => ({ kind: 'tool', name, annotations, input: input.schema })),
+    targets: tools.map(({ name, annotations, input, maker }) => {
+      const model = modelIn(name);
+      return {
+        ...(model === undefined ? { kind: 'tool' as const, name } : { kind: 'model' as const, name: model }),
+        annotations,
+        input: input.schema,
+        ...(maker === undefined ? {} : { maker }),
+      };
+    }),
   });
 }
 

@@ -10,6 +10,7 @@ import { AccountBounds } from '@corral/protocol/model/spend';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Secrets } from '@corral/tools/define';
 import { Loops } from './loops.ts';
+import { Models } from './models-schema.ts';
 import { Risk } from './risk.ts';
 
 /** A limit that a host may set, between the hard minimum and maximum. */
@@ -153,6 +154,7 @@ export const Config = z.strictObject({
     )
     .default([])
     .describe('tools of your own; in a .ts file only'),
+  models: Models.default({}).describe('models, by the name that agents ask for: `uses: { model: "model:default" }`'),
   annotations: z
     .record(ToolName, ToolNotes)
     .default({})

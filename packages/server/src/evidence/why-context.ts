@@ -2,6 +2,7 @@
  * The lines that `why` adds to a run's own journal: the agent's declared purpose, the profile the run is judged by, people's
  * marks.
  */
+import { targetText } from '@corral/protocol/ids';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { ServerContext } from '../http/context.ts';
@@ -43,7 +44,7 @@ export function takenBack(grants: readonly (Grant & GrantState)[]): string[] {
     revoked_by === undefined
       ? []
       : [
-          `${revoked_by} took back its grant ${id} of ${target.kind === 'tool' ? `tool:${target.tool}` : `the mailbox of ${target.run}`}: ${revoked_why}`,
+          `${revoked_by} took back its grant ${id} of ${target.kind === 'tool' ? targetText(target.tool) : `the mailbox of ${target.run}`}: ${revoked_why}`,
         ],
   );
 }

@@ -1,6 +1,6 @@
 /** Views of a running host for people: a row for each run, a row for each cell. No run depends on anything here. */
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
-import type { TenantId } from '@corral/protocol/ids';
+import { targetText, type TenantId } from '@corral/protocol/ids';
 import type { Cell } from '../cells/cell.ts';
 import type { Observation, RunView } from './observation.ts';
 import type { Run } from '../runs/run.ts';
@@ -72,7 +72,7 @@ function waitingFor(run: Run): string {
   for (const pending of ledger.pending.values()) {
     if (pending.kind === 'request' && waiting === 'call') return pending.peer === undefined ? pending.what : `reply of ${pending.peer}`;
     if (pending.kind === 'call' && (waiting !== 'resolution' || pending.state === 'unknown'))
-      return waiting === 'resolution' ? `resolution of ${pending.tool}` : `tool:${pending.tool}`;
+      return waiting === 'resolution' ? `resolution of ${pending.tool}` : targetText(pending.tool);
   }
   return waiting;
 }

@@ -111,7 +111,7 @@ export class LiveShadow {
         entry,
         call: id,
         action: action.kind,
-        target: action.kind === 'call' ? actionName(action).slice('tool:'.length) : action.agent,
+        target: action.kind === 'call' ? action.name : action.agent,
         was: verdictText(difference.before),
         would: verdictText(difference.after),
         rules: rules(difference.before),

@@ -45,7 +45,9 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
           version: record.version,
           at: beganAt((await host.journal(run, 0, 1))[0]) ?? record.created_at,
           input: hidesInput ? null : record.input,
-          tools: Object.values(uses).flatMap((target) => (target.startsWith('tool:') ? [target.slice('tool:'.length)] : [])),
+          tools: Object.values(uses).flatMap((target) =>
+            target.startsWith('tool:') ? [target.slice('tool:'.length)] : target.startsWith('model:') ? [target] : [],
+          ),
           calls: await callsFrom(pages(run), privacy, tools, shown),
           outcome: outcomeFrom(outcome, privacy, shown),
           private_to: [...privacy.names],

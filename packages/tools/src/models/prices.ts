@@ -1,0 +1,64 @@
+/** Prices of models: those of the configuration, else those that `@pydantic/genai-prices` knows (US dollars for a million tokens). */
+import { calcPrice } from '@pydantic/genai-prices';
+import { MICROS } from '@corral/protocol/limits';
+import type { Maker } from '@corral/protocol/ports/tool';
+import type { Usage } from './request.ts';
+
+/** Tokens of one answer. `input` is the total, with what was read from or written to the provider's cache. */
+export interface Used {
+  readonly input: number;
+  readonly cache_read: number;
+  readonly cache_write: number;
+  readonly output: number;
+}
+
+/** The cost of an answer in millionths of the currency, rounded up. */
+export type Prices = (used: Used) => number;
+
+/** Prices for a million tokens, in the tenant's currency. */
+export interface OwnPrices {
+  readonly input: number;
+  readonly output: number;
+  readonly cache_read?: number;
+  readonly cache_write?: number;
+}
+export type PriceOption = 'free' | OwnPrices | { readonly per_usd: number };
+
+const MILLION = 1_000_000;
+const micros = (amount: number) => Math.ceil(Math.round(amount * MICROS * 1000) / 1000);
+
+/** @returns undefined if nobody knows what the model costs */
+export function pricesOf({ provider, model }: Maker, said: PriceOption | undefined): Prices | undefined {
+  if (said === 'free') return () => 0;
+  if (said !== undefined && 'input' in said) {
+    const { input, output, cache_read = input, cache_write = input } = said;
+    return (used) => {
+      const plain = Math.max(0, used.input - used.cache_read - used.cache_write);
+      const sum = plain * input + used.cache_read * cache_read + used.cache_write * cache_write + used.output * output;
+      return micros(sum / MILLION);
+    };
+  }
+  const per_usd = said?.per_usd ?? 1;
+  const priced = (used: Used) =>
+    calcPrice(
+      { input_tokens: used.input, cache_read_tokens: used.cache_read, cache_write_tokens: used.cache_write, output_tokens: used.output },
+      model,
+      { providerId: PROVIDERS[provider] ?? provider },
+    );
+  if (priced({ input: 1, cache_read: 0, cache_write: 0, output: 1 }) === null) return undefined;
+  return (used) => micros((priced(used)?.total_price ?? 0) * per_usd);
+}
+
+/** Our names of providers, as the table of prices has them. */
+const PROVIDERS: Readonly<Record<string, string>> = { bedrock: 'aws' };
+
+/** Maximum cost of these tokens, whether the provider caches them or not. */
+export const mostOf = (prices: Prices, { input, output }: { readonly input: number; readonly output: number }): number =>
+  Math.max(prices({ input, cache_read: 0, cache_write: 0, output }), prices({ input, cache_read: 0, cache_write: input, output }));
+
+/** Tokens of an answer; undefined if the provider did not count. */
+export function usedOf({ inputTokens, outputTokens }: Usage): Used | undefined {
+  if (inputTokens.total === undefined || outputTokens.total === undefined) return undefined;
+  const { cacheRead = 0, cacheWrite = 0 } = inputTokens;
+  return { input: inputTokens.total, cache_read: cacheRead, cache_write: cacheWrite, output: outputTokens.total };
+}

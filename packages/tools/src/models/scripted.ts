@@ -1,0 +1,121 @@
+/**
+ * A model that follows a script: for tests, demonstrations, and a first try without a key. It says in each answer that it is one. Rules
+ * are tried in order, and the first that fits the end of the conversation answers. Patterns run in time linear in the text (RE2), since
+ * the text is what strangers wrote.
+ */
+import { RE2JS } from 're2js';
+import type { Json } from '@corral/protocol/json';
+import { ModelFailure, type Model } from './model.ts';
+import type { Message, ModelAnswer, ModelRequest } from './request.ts';
+
+/** One rule. In `say` and in the inputs of calls, `$1` is the first group of `matches`, and `$0` all that it matched. */
+export interface Turn {
+  readonly when?:
+    | {
+        /** A pattern for the last words of the user, or the last results of tools. */
+        readonly matches?: string | undefined;
+        /** The tool whose result came last. */
+        readonly after?: string | undefined;
+        /** The number of answers that the model has given in this conversation. */
+        readonly answers?: number | undefined;
+      }
+    | undefined;
+  readonly say?: string | undefined;
+  readonly call?: readonly { readonly tool: string; readonly input?: Json | undefined }[] | undefined;
+  /** The attempt fails: `busy` may be tried again. */
+  readonly fail?: 'busy' | 'refused' | 'lost' | undefined;
+}
+
+const BYTES_A_TOKEN = 4;
+
+/** @throws Error for a pattern that RE2 does not have */
+export function scriptedModel(turns: readonly Turn[]): Model {
+  const rules = turns.map((turn) => ({ turn, pattern: turn.when?.matches === undefined ? undefined : RE2JS.compile(turn.when.matches) }));
+  const maker = { provider: 'scripted', model: 'script' };
+  return {
+    maker,
+    async ask(request) {
+      const place = placeOf(request.prompt);
+      for (const { turn, pattern } of rules) {
+        const groups = fits(turn, pattern, place);
+        if (groups !== undefined) return answerOf(turn, groups, request, place);
+      }
+      throw new ModelFailure('refused', `No rule of the scripted model fits: ${JSON.stringify(place.text.slice(0, 200))}.`);
+    },
+  };
+}
+
+/** Where the conversation stands. */
+interface Place {
+  readonly text: string;
+  readonly after: string | undefined;
+  readonly answers: number;
+}
+
+function placeOf(prompt: readonly Message[]): Place {
+  const last = prompt.findLast(({ role }) => role !== 'assistant' && role !== 'system');
+  const answers = prompt.filter(({ role }) => role === 'assistant').length;
+  if (last === undefined || typeof last.content === 'string') return { text: '', after: undefined, answers };
+  let after: string | undefined;
+  const texts = last.content.map((part) => {
+    if (part.type === 'text') return part.text;
+    if (part.type !== 'tool-result') return '';
+    after = part.toolName;
+    const { output } = part as { readonly output: Readonly<Record<string, unknown>> };
+    const { value } = output;
+    return typeof value === 'string' ? value : JSON.stringify(value ?? output);
+  });
+  return { text: texts.join('\n'), after, answers };
+}
+
+/** @returns the groups of the pattern, the whole match first; undefined if the rule does not fit */
+function fits({ when }: Turn, pattern: RE2JS | undefined, { text, after, answers }: Place): readonly string[] | undefined {
+  if (when?.after !== undefined && when.after !== after) return undefined;
+  if (when?.answers !== undefined && when.answers !== answers) return undefined;
+  if (pattern === undefined) return [''];
+  const found = pattern.matcher(text);
+  if (!found.find()) return undefined;
+  return Array.from({ length: found.groupCount() + 1 }, (_, i) => found.group(i) ?? '');
+}
+
+/** Fills in groups. A text that is one group and `:number` becomes a number: `$2:number`. */
+function filled(value: Json, groups: readonly string[]): Json {
+  if (typeof value === 'string') {
+    const number = /^\$(\d):number$/.exec(value);
+    if (number !== null) return Number(groups[Number(number[1])]?.replaceAll(',', ''));
+    return value.replace(/\$(\d)/g, (_, n: string) => groups[Number(n)] ?? '');
+  }
+  if (Array.isArray(value)) return value.map((one: Json) => filled(one, groups));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one, groups)]));
+}
+
+function answerOf(turn: Turn, groups: readonly string[], request: ModelRequest, { answers }: Place): ModelAnswer {
+  if (turn.fail !== undefined) throw new ModelFailure(turn.fail, `The scripted model fails here (${turn.fail}).`);
+  const text = turn.say === undefined ? '' : (filled(turn.say, groups) as string);
+  const calls = (turn.call ?? []).map(({ tool, input = {} }, i) => ({
+    type: 'tool-call',
+    toolCallId: `call-${answers + 1}-${i + 1}`,
+    toolName: tool,
+    input: JSON.stringify(filled(input, groups)),
+  }));
+  const content = [...(text === '' ? [] : [{ type: 'text', text }]), ...calls];
+  const tokens = (of: unknown) => Math.ceil(Buffer.byteLength(JSON.stringify(of)) / BYTES_A_TOKEN);
+  const output = Math.min(tokens(content), request.maxOutputTokens ?? Number.POSITIVE_INFINITY);
+  return {
+    ...answerWith(text, tokens(request.prompt), output),
+    content,
+    finishReason: { unified: calls.length > 0 ? 'tool-calls' : 'stop' },
+  };
+}
+
+/** An answer of these words. */
+export const answerWith = (text: string, input = 0, output = 0): ModelAnswer => ({
+  content: text === '' ? [] : [{ type: 'text', text }],
+  text,
+  finishReason: { unified: 'stop' },
+  usage: { inputTokens: { total: input, noCache: input }, outputTokens: { total: output, text: output } },
+  warnings: [],
+  response: { modelId: 'script' },
+  maker: { provider: 'scripted', model: 'script' },
+});
