@@ -97,6 +97,27 @@ describe('a call that waits', () => {
     });
   });
 
+  // Bug user-of-a-tool: “(user)” was said of what a parent had from a tool, “(model)” of what an agent had computed.
+  test('says where its arguments come from: the input of the run, the input that a parent gave, the work of the agent', async () => {
+    const { admin, deploy, as } = await asking();
+    await deploy(agentFile('family/child-that-writes-a-product'));
+    const approver = await as('local', 'approver');
+    await admin.submitRun({ body: { agent: 'parent', input: { path: 'a.txt', text: 'x'.repeat(1234), encoding: 'utf8' } } });
+    const from = async (agent: string) => {
+      const { run, call, origins } = await found(
+        async () => (await admin.listApprovals({})).items.find((item) => item.agent === agent),
+        `a call of ${agent} waits`,
+      );
+      await approver.decideApproval({ params: { run, call }, body: { verdict: 'approve', reason: 'looked' } });
+      expect((await admin.whyRun({ params: { run } })).decisions[0]?.origins).toEqual(origins);
+      return Object.fromEntries(origins.map((one) => [one.path, one.from]));
+    };
+    const input = 'the input of the run';
+    expect(await from('parent')).toEqual({ path: input, text: input, encoding: input });
+    const own = 'in nothing that the run has read: worked out by the agent, a default of the tool, or too short to tell';
+    expect(await from('child')).toEqual({ path: 'the input that parent gave it', text: own, encoding: own });
+  });
+
   test('that would lower a label is decided by its owner alone, who is told which, and it is told afterwards who did', async () => {
     const made = await asking({ label_owner: `user:${userInfo().username}` });
     await made.deploy(

@@ -39,8 +39,8 @@ describe('a handle', () => {
     expect(await crossed(w, id)).not.toContain('EVIL');
     const decisions = (await w.store.journal(id)).flatMap((entry) => entry.decisions);
     expect(decisions.find(({ tool }) => tool === 'mail.send')?.origins).toEqual([
-      ['to', 'user'],
       ['text', 'untrusted'],
+      ['to', 'user'],
     ]);
   });
 

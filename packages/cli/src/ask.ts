@@ -128,7 +128,7 @@ const LOOK_MS = 10;
 export const hasTerminal = (): boolean => process.stdin.isTTY && process.stderr.isTTY;
 
 function ask({ agent, tool, input, rules, unusual, origins, quorum, approved_by }: Approval, signal: AbortSignal): Promise<boolean> {
-  const from = new Map(origins);
+  const from = new Map(origins.map((one) => [one.path, one.from]));
   const lines = [
     `${agent} asks for ${tool} (${rules.join(', ')})${quorum > 1 ? `, person ${approved_by.length + 1} of ${quorum}` : ''}`,
     ...Object.entries((input ?? {}) as Record<string, unknown>).map(

@@ -10,7 +10,8 @@ import { authorsLines, withReading } from './folder.ts';
 
 /** Facts about a run that are shown besides its journal. */
 export interface Shown {
-  readonly record: Pick<RunRecord, 'id' | 'agent' | 'input' | 'origin'> & { readonly header: RunHeader };
+  readonly record: Pick<RunRecord, 'id' | 'agent' | 'input' | 'origin'> &
+    Partial<Pick<RunRecord, 'parent'>> & { readonly header: RunHeader };
   /** The version that it is on. */
   readonly version: RunRecord['version'];
   readonly status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>;

@@ -5,7 +5,7 @@
 import type { PolicyRequest } from '@corral/policy/cedar/request';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
 import { approved, type Verdict } from '@corral/policy/cedar/verdict';
-import { effectOf, type Flow, type InHandles } from '@corral/policy/flow/facts';
+import { effectOf, WORSE, type Flow, type InHandles } from '@corral/policy/flow/facts';
 import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import { argumentAt } from '@corral/policy/capability/predicate';
@@ -209,9 +209,13 @@ export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Ba
     batch.consequences.push({ kind: consequence, rules: reasons.map(({ policy }) => policy) });
 }
 
-/** The origins of arguments, the worst first, for the decision record. */
+/** The origins of arguments, the worst first, for the decision record. A text without words has none. */
 export function originsOf(flow: Flow | undefined): [string, string][] {
-  return (flow?.traces ?? []).slice(0, ORIGINS_SHOWN).map(({ path, origin }) => [path, origin]);
+  return (flow?.traces ?? [])
+    .filter(({ origin, found }) => origin !== 'user' || found !== 'nothing')
+    .toSorted((a, b) => WORSE.indexOf(b.origin) - WORSE.indexOf(a.origin))
+    .slice(0, ORIGINS_SHOWN)
+    .map(({ path, origin }) => [path, origin]);
 }
 
 /** The money that a call moves, and that with what its agent spent on this day. The reservation of a held call is in the account. */

@@ -197,7 +197,7 @@ function factLines({ rules, unusual, origins }: Pick<Approval, 'rules' | 'unusua
     ...(unusual.length === 0 ? [] : [`  unusual     ${unusual.map((text) => text.replaceAll('_', ' ')).join('; ')}`]),
     ...(origins.length === 0
       ? []
-      : [`  comes from  ${printable(origins.map(({ path, origin }) => `${path || 'all'}: ${origin}`).join(', '))}`]),
+      : [`  comes from  ${printable(origins.map(({ path, from }) => `${path || 'all'}: ${from}`).join('; '))}`]),
   ];
 }
 

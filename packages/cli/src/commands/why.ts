@@ -39,7 +39,7 @@ async function inFolder(data: string, id: RunId): Promise<{ readonly why: Why; r
     import('@corral/server/evidence/journal'),
     import('@corral/server/evidence/decisions'),
   ]);
-  const decisions = new Decisions();
+  const decisions = new Decisions(stored.record.parent?.agent);
   const { status } = stored;
   // A queued run lacks a host here, and no place in one.
   const asked = status.lifecycle === 'queued' ? { ...status, lifecycle: 'active' as const } : status;

@@ -130,7 +130,8 @@ function isBelow(path: string, parameter: string): boolean {
   return plain === parameter || plain.startsWith(`${parameter}.`);
 }
 
-const WORSE: readonly Origin[] = ['user', 'trusted', 'selected', 'quoted', 'model', 'untrusted'];
+/** From the most to the least trusted. */
+export const WORSE: readonly Origin[] = ['user', 'trusted', 'selected', 'quoted', 'model', 'untrusted'];
 const worst = (a: Origin | 'none', b: Origin): Origin => (a === 'none' || WORSE.indexOf(b) > WORSE.indexOf(a) ? b : a);
 
 /** Handles in the arguments of a call, and the arguments with their values put in, before the tool's schema is applied. */

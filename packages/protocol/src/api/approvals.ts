@@ -7,6 +7,9 @@ const lowered = z.object({
   names: z.array(z.string()).describe('names that were removed from the label'),
 });
 const names = z.array(z.string());
+const origins = z
+  .array(z.object({ path: z.string(), origin: z.string().describe('as policies name it'), from: z.string().describe('the same in words') }))
+  .describe('origins of its arguments, the least trusted first');
 
 export const DecisionView = z
   .object({
@@ -19,7 +22,7 @@ export const DecisionView = z
     rules: z.array(z.string()).describe('policies that decided'),
     policy: z.string().describe('version of the policies that decided'),
     unusual: z.array(z.string()),
-    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('origins of its arguments, the least trusted first'),
+    origins,
     code: z.string().nullable().describe('of a denial'),
     people: z.array(
       z.object({
@@ -44,7 +47,7 @@ export const Approval = z
     input: json,
     rules: z.array(z.string()).describe('policies that ask'),
     unusual: z.array(z.string()).describe('unusual facts about it'),
-    origins: z.array(z.object({ path: z.string(), origin: z.string() })).describe('origins of its arguments, the least trusted first'),
+    origins,
     order: z
       .object({ by: z.string(), input: json, private_to: names })
       .describe('what the people behind the run asked for; `input` is null if it is private to somebody else than the reader'),

@@ -1,6 +1,7 @@
 /**
  * Decisions of policies and people about a run's calls, read from its journal: rules, unusual facts, approvals and who gave them.
  */
+import { originText } from '@corral/policy/flow/origin-text';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Identity } from '@corral/protocol/model/identity';
 import type { LabelChange } from '@corral/protocol/model/label';
@@ -17,7 +18,7 @@ export interface DecisionView {
   readonly rules: string[];
   readonly policy: string;
   readonly unusual: string[];
-  readonly origins: { path: string; origin: string }[];
+  readonly origins: { path: string; origin: string; from: string }[];
   readonly code: string | null;
   readonly people: {
     by: string;
@@ -34,6 +35,12 @@ const KEPT = 50;
 
 export class Decisions {
   readonly #seen = new Map<number, DecisionView>();
+  readonly #parent: string | undefined;
+
+  /** @param parent agent that spawned the run, if a run did */
+  constructor(parent: string | undefined) {
+    this.#parent = parent;
+  }
 
   /** The latest, oldest first. */
   get latest(): DecisionView[] {
@@ -65,7 +72,7 @@ export class Decisions {
         rules: [...(one.rules ?? [])],
         policy: one.policy ?? '',
         unusual: [...(one.unusual ?? [])],
-        origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin })),
+        origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, this.#parent) })),
         code: one.code ?? null,
         people: [],
       });

@@ -1,5 +1,6 @@
 /** Calls that wait for people: who asks for what exactly, which rules apply, and what is unusual about the call. */
 import { Ledger } from '@corral/broker/ledger/ledger';
+import { originText } from '@corral/policy/flow/origin-text';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
@@ -24,7 +25,8 @@ export interface Approval {
   readonly input: Json;
   readonly rules: readonly string[];
   readonly unusual: readonly string[];
-  readonly origins: readonly (readonly [string, string])[];
+  /** The arguments: the path of each, its origin as policies name it, and in words. */
+  readonly origins: readonly { readonly path: string; readonly origin: string; readonly from: string }[];
   /** The input or message by which people asked for this run's work. */
   readonly order: Order;
   /** Deliveries of the run in which values of the arguments occur. */
@@ -169,7 +171,7 @@ function approvalOf(
     input: pending.call.input,
     rules: decision?.rules ?? [],
     unusual: [...(decision?.unusual ?? []), ...(isOdd ? ['unlike_its_profile'] : [])],
-    origins: decision?.origins ?? [],
+    origins: (decision?.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, record.parent?.agent) })),
     policy: decision?.policy ?? '',
     quorum: pending.quorum,
     approvers: pending.approvers ?? [],

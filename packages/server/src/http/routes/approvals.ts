@@ -36,7 +36,7 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
         rules: [...rules],
         unusual: [...unusual],
         approved_by: [...approved_by],
-        origins: origins.map(([path, origin]) => ({ path, origin })),
+        origins: origins.map((one) => ({ ...one })),
       }));
       return {
         items,

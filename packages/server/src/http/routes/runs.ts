@@ -161,7 +161,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const { version, tenant } = findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
-      const decisions = new Decisions();
+      const decisions = new Decisions(stored.record.parent?.agent);
       const taken = stored.record.service === undefined ? undefined : new Turns();
       const read = decisions.through(taken?.through(pages(params.run)) ?? pages(params.run));
       const details = access.may('run.payload', tenant);
