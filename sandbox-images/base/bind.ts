@@ -147,7 +147,7 @@ class Binder {
       case 'ArrayPattern':
         return this.#pattern(node);
       case 'Literal':
-        return node['regex'] === undefined ? undefined : this.#wrap(node, '$regexp');
+        return node['regex'] === undefined ? undefined : this.#edits.wrap(node, `${this.#use(node, '$regexp')}(() => `, ')');
       case 'BinaryExpression':
         if (node['operator'] === 'in') this.#fail(node, 'use Object.hasOwn or Reflect.has, which say what is meant.');
         return node['operator'] === 'instanceof' ? this.#infix(node, '$isA') : undefined;
@@ -192,12 +192,12 @@ class Binder {
   #call(node: Node): void {
     const callee = node['callee'] as Node;
     const [first, second, third] = node['arguments'] as Node[];
-    if (callee['name'] === 'defineProperty' && third?.type === 'ObjectExpression') this.#withoutPrototype(third);
+    if (callee['name'] === 'defineProperty' && third?.type === 'ObjectExpression') return this.#define(node, third);
     if (callee.type !== 'MemberExpression' || callee['computed'] === true) return;
     const { name } = callee['property'] as Node & { name: string };
     const object = callee['object'] as Node & { name?: string };
     if (object.type === 'Identifier' && SPACES.includes(object.name ?? '')) {
-      if (name === 'defineProperty' && third?.type === 'ObjectExpression') this.#withoutPrototype(third);
+      if (name === 'defineProperty' && third?.type === 'ObjectExpression') return this.#define(node, third);
       if (name === 'defineProperties' || name === 'assign') this.#fail(node, 'this meets setters and getters of Object.prototype.');
       if (name === 'fromEntries' && first !== undefined) this.#wrap(first, '$each');
       return;
@@ -218,6 +218,29 @@ class Binder {
     if (name === 'Proxy' && second?.type === 'ObjectExpression') this.#withoutPrototype(second);
     if (first !== undefined && ['Map', 'Set', 'WeakMap', 'WeakSet'].includes(name ?? ''))
       this.#fail(node, 'a collection that is made of something calls its own methods.');
+  }
+
+  /**
+   * V8 takes about a microsecond to make an object without a prototype, and the birth of an isolate defines many properties. So a descriptor
+   * of a property as V8's own are is made once, in prelude/bound.ts.
+   */
+  #define(node: Node, literal: Node): void {
+    const members = (literal['properties'] as Node[]).map((one) => [(one['key'] as { name?: string }).name, one['value'] as Node] as const);
+    const said = (name: string) => members.find(([member]) => member === name)?.[1];
+    const given = said('value') === undefined ? [said('get'), said('set')] : [said('value')];
+    const flags = members
+      .filter(([, value]) => typeof value['value'] === 'boolean')
+      .map(([name, { value }]) => `${name}: ${value as boolean}`);
+    const rest = `${given.length === 1 ? 'writable: true, ' : ''}enumerable: false, configurable: true`;
+    if (
+      !given.every((value) => value?.type === 'Identifier') ||
+      flags.join(', ') !== rest ||
+      members.length !== given.length + flags.length
+    )
+      return this.#withoutPrototype(literal);
+    const callee = node['callee'] as Node;
+    this.#edits.replace(callee.start, callee.end, this.#use(node, given.length === 1 ? '$hide' : '$access'));
+    this.#edits.replace(literal.start, literal.end, given.map((value) => this.#source.slice(value?.start, value?.end)).join(', '));
   }
 
   #withoutPrototype(literal: Node): void {

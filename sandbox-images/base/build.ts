@@ -10,14 +10,14 @@ import { bindGlobals, bindPrelude } from './bind.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Bundles a module into one expression whose value is the named export. */
-async function expression(entry: string, name: string, plugins: Plugin[] = []): Promise<string> {
+/** Bundles a module with one export into one expression whose value is that. */
+async function expression(entry: string, plugins: Plugin[] = []): Promise<string> {
   const result = await build({
     entryPoints: [entry],
     bundle: true,
     write: false,
-    format: 'iife',
-    globalName: 'part',
+    // A function with the exports as properties would be made and read in every isolate.
+    format: 'esm',
     platform: 'neutral',
     mainFields: ['module', 'main'],
     conditions: ['import', 'default'],
@@ -28,18 +28,19 @@ async function expression(entry: string, name: string, plugins: Plugin[] = []): 
     legalComments: 'none',
     logLevel: 'error',
   });
-  return `(()=>{${result.outputFiles[0]?.text ?? ''}return part.${name}})()`;
+  const text = result.outputFiles[0]?.text ?? '';
+  const [statement = '', local] = /export\{([\w$]+)(?: as \w+)?\};\s*$/.exec(text) ?? [];
+  if (local === undefined) throw new Error(`${entry}: this is to have one export.`);
+  return `(()=>{"use strict";${text.slice(0, -statement.length)}return ${local}})()`;
 }
 
 const image = {
-  prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), 'prelude', [
-    bindPrelude(here('../../packages/guest/src/prelude')),
-  ]),
+  prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), [bindPrelude(here('../../packages/guest/src/prelude'))]),
   parts: {
-    web: await expression(here('./parts/web.ts'), 'default', [bindGlobals]),
-    encodings: await expression(here('./parts/encodings.ts'), 'default'),
-    url: await expression(here('./parts/url.ts'), 'default'),
-    crypto: await expression(here('./parts/crypto.ts'), 'default', [bindGlobals]),
+    web: await expression(here('./parts/web.ts'), [bindGlobals]),
+    encodings: await expression(here('./parts/encodings.ts')),
+    url: await expression(here('./parts/url.ts')),
+    crypto: await expression(here('./parts/crypto.ts'), [bindGlobals]),
   },
 };
 const digest = `sha256:${createHash('sha256').update(JSON.stringify(image)).digest('hex')}`;

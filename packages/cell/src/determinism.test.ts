@@ -256,6 +256,23 @@ describe('what depends on the memory limit ends the run, and cannot be caught:',
   });
 });
 
+test('functions that are guarded against the memory limit look as V8’s own', () => {
+  const body = `const of = (on, name) => { const { value, ...flags } = Object.getOwnPropertyDescriptor(on, name); return [value.name, value.length, String(value), flags] };
+    const typed = Object.getPrototypeOf(Uint8Array); return [of(globalThis, 'Uint8Array'), of(typed.prototype, 'map'), of(typed, 'from'), of(ArrayBuffer.prototype, 'transfer')]`;
+  const hidden = { writable: true, enumerable: false, configurable: true };
+  const native = 'function () { [native code] }';
+  expect(JSON.parse(record(bundleOf(body), 1).cranks[0]?.effects ?? '')).toMatchObject([
+    {
+      output: [
+        ['Uint8Array', 3, native, hidden],
+        ['map', 1, native, hidden],
+        ['from', 1, native, hidden],
+        ['transfer', 0, native, hidden],
+      ],
+    },
+  ]);
+});
+
 test('what leaves of a stack has no frame of ours in it: those move with every image', () => {
   const { cranks } = record(bundleOf(`console.log(new Error('seen')); throw new Error('thrown')`), 1);
   expect(cranks[0]?.effects).toMatch(/seen.*at Object\.run \(agent\.js.*thrown.*at Object\.run \(agent\.js/s);

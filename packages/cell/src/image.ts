@@ -8,15 +8,20 @@ export interface ImageData {
   readonly parts: Readonly<Record<string, string>>;
 }
 
+/** The run of a bundle after which its cache is replaced. */
+const LEARNS_AT = 2;
+
 /**
  * A script with V8's code cache, so that only the first isolate of a cell pays for compilation. V8 compiles a function when it is
  * first called: the cache of a script that has not run holds little more than its top level, and each isolate would compile the
- * rest again. `renew` therefore replaces the cache by that of a script that has run.
+ * rest again. `renew` therefore replaces the cache by that of a script that has run. For the prelude, warm.ts does so; for a bundle, its
+ * second run, which tells that more will follow.
  */
 export class CachedScript {
   readonly #source: string;
   readonly #filename: string;
   #cache: ivm.ExternalCopy<ArrayBuffer> | undefined;
+  #runs = 0;
 
   constructor(source: string, filename: string) {
     this.#source = source;
@@ -37,6 +42,17 @@ export class CachedScript {
   renew(isolate: ivm.Isolate): number {
     this.#produce(isolate);
     return this.#cache?.copy().byteLength ?? 0;
+  }
+
+  /** Tells that a run of the script is over in an isolate, which still exists. */
+  ran(isolate: ivm.Isolate): void {
+    this.#runs += 1;
+    if (this.#runs !== LEARNS_AT) return;
+    try {
+      this.renew(isolate);
+    } catch {
+      // The isolate has no memory left; the older cache is as good as before.
+    }
   }
 
   #produce(isolate: ivm.Isolate): ivm.Script {

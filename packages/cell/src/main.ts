@@ -105,7 +105,7 @@ function handle(frame: Frame): void {
       return;
     }
     case FrameKind.drop: {
-      sessions.get(frame.assignment)?.dispose();
+      sessions.get(frame.assignment)?.retire();
       sessions.delete(frame.assignment);
       return;
     }

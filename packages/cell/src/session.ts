@@ -31,6 +31,7 @@ type Drive = ivm.Reference<(operation: number, text?: string) => string | undefi
 
 export class Session {
   readonly #isolate: ivm.Isolate;
+  readonly #bundle: CachedScript;
   /** Longest batch of effects. Characters. */
   readonly #longest: number;
   #drive: Drive | undefined;
@@ -40,6 +41,7 @@ export class Session {
   constructor(options: SessionOptions) {
     const isolate = new ivm.Isolate({ memoryLimit: options.memory_mib });
     this.#isolate = isolate;
+    this.#bundle = options.bundle;
     this.#longest = options.config.effects_bytes + options.config.message_bytes + 2;
     this.#guard('load', options.load_cpu_us, (limit) => {
       const context = isolate.createContextSync();
@@ -116,6 +118,13 @@ export class Session {
   heapKib(): number {
     const heap = this.#isolate.getHeapStatisticsSync();
     return Math.round((heap.used_heap_size + heap.externally_allocated_size) / 1024);
+  }
+
+  /** Ends the isolate of a run that is over. */
+  retire(): void {
+    if (this.#isolate.isDisposed) return;
+    this.#bundle.ran(this.#isolate);
+    this.dispose();
   }
 
   dispose(): void {

@@ -41,6 +41,23 @@ test('the cache of a script takes up the functions that have run, and the next i
   expect(open(prelude, bundle).live()).toBe(seen);
 });
 
+test('a bundle’s second run leaves its compiled functions to the next ones', () => {
+  const [prelude, bundle] = [new CachedScript(image.prelude, 'corral:prelude'), new CachedScript(SOURCE, 'agent.js')];
+  const lived = () => {
+    const { session, live } = open(prelude, bundle);
+    const seen = live();
+    session.retire();
+    return seen;
+  };
+  /** Size of the cache that a new isolate would make before it runs: it grows with what is compiled of the bundle. */
+  const compiled = () => open(prelude, bundle).session.renew(new CachedScript(SOURCE, 'agent.js'));
+  const first = lived();
+  const before = compiled();
+  expect(lived()).toBe(first);
+  expect(compiled()).toBeGreaterThan(before);
+  expect(lived()).toBe(first);
+});
+
 test('a cell that has warmed up has compiled what an agent uses of the prelude, from its start to its end', () => {
   const prelude = new CachedScript(image.prelude, 'corral:prelude');
   warmUp(image, prelude);

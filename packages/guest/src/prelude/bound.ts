@@ -13,7 +13,7 @@ type Any = any;
 type Call = (...args: Any[]) => Any;
 
 const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
-const { hasOwn } = Object;
+const { hasOwn, defineProperty: defineOrThrow } = Object;
 const { isArray } = Array;
 const { isView } = ArrayBuffer;
 const bindTo = Function.prototype.bind;
@@ -35,8 +35,23 @@ export const $put = (on: Any, key: PropertyKey, value: unknown): void => {
   defineProperty(on as object, key, DATA);
   DATA.value = undefined;
 };
-/** Has no prototype, because V8 looks for `get` there; made once, because such objects are slow to make. */
+/** Descriptors have no prototype, because V8 looks for `get` there. Each is made once, because such objects are slow to make. */
 const DATA = { __proto__: null, value: undefined, writable: true, enumerable: true, configurable: true } as PropertyDescriptor;
+const HIDDEN = { __proto__: null, value: undefined, writable: true, enumerable: false, configurable: true } as PropertyDescriptor;
+const unset = (): unknown => undefined;
+const ACCESS = { __proto__: null, get: unset, set: unset, enumerable: false, configurable: true } as PropertyDescriptor;
+
+/** Object.defineProperty for a property as V8's own are: writable, configurable and not enumerable. */
+export const $hide = (on: Any, key: PropertyKey, value: unknown): Any => {
+  HIDDEN.value = value;
+  return defineOrThrow(on, key, HIDDEN);
+};
+/** The same for an accessor. */
+export const $access = (on: Any, key: PropertyKey, get: Any, set: Any): Any => {
+  ACCESS.get = get as () => unknown;
+  ACCESS.set = set as (value: unknown) => void;
+  return defineOrThrow(on, key, ACCESS);
+};
 
 // Iteration
 
@@ -193,12 +208,20 @@ export const $repeat = (of: Any, ...args: Any[]): Any => (typeof of === 'string'
 
 const exec = RegExp.prototype.exec;
 const tested = method(RegExp.prototype.test);
-/** V8's `test` calls the method `exec` of its object; this gives it one of its own. */
-export const $regexp = (made: RegExp): RegExp => {
-  defineProperty(made, 'exec', { __proto__: null, value: exec } as PropertyDescriptor);
-  return made;
+/** A regular expression of the prelude. Few runs need one, so it is made when it is first tested. */
+interface Pattern {
+  readonly make: () => RegExp;
+  made: RegExp | undefined;
+}
+export const $regexp = (make: () => RegExp): Pattern => ({ make, made: undefined });
+export const $test = (pattern: Pattern, text: string): boolean => {
+  if (pattern.made === undefined) {
+    pattern.made = pattern.make();
+    // V8's `test` calls the method `exec` of its object; this gives it one of its own.
+    defineProperty(pattern.made, 'exec', { __proto__: null, value: exec } as PropertyDescriptor);
+  }
+  return tested(pattern.made, text);
 };
-export const $test = (made: RegExp, text: string): boolean => tested(made, text);
 
 // Maps and sets
 

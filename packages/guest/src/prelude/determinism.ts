@@ -3,6 +3,7 @@
  * garbage collection, threads, the machine's randomness, the memory limit.
  */
 import type { HostFunctions } from '../abi.ts';
+import { bare } from './bare.ts';
 
 /**
  * Seeds Math.random with xoshiro128** (Blackman and Vigna, 2018). Not for secrets: `crypto` has its own generator.
@@ -57,31 +58,43 @@ const REFUSED = /allocation failed|out of memory/i;
 
 export function installDeterminism(global: typeof globalThis, seed: string, host: HostFunctions): void {
   for (const name of REMOVED) delete (global as unknown as Record<string, unknown>)[name];
-  Object.defineProperty(Math, 'random', { value: seededRandom(seed), writable: true, enumerable: false, configurable: true });
+  const define = (on: object, name: string, value: unknown) =>
+    Object.defineProperty(on, name, { value, writable: true, enumerable: false, configurable: true });
+  define(Math, 'random', seededRandom(seed));
 
   // Whether a buffer can still be allocated depends on the memory limit, which may differ on replay. A failed allocation
-  // therefore ends the run instead of throwing an exception that the agent could react to.
-  const guard =
-    (inner: (...args: never[]) => unknown) =>
-    (...args: never[]): unknown => {
+  // therefore ends the run instead of throwing an exception that the agent could react to. Proxies look native when asked for their source;
+  // one handler serves all.
+  const endIfRefused = (error: unknown): void => {
+    if (error instanceof RangeError && REFUSED.test(error.message)) host.fault('memory', error.message);
+  };
+  const handler: ProxyHandler<new () => object> = bare({
+    construct(target, args, newTarget) {
       try {
-        return inner(...args);
+        return Reflect.construct(target, args, newTarget) as object;
       } catch (error) {
-        if (error instanceof RangeError && REFUSED.test(error.message)) host.fault('memory', error.message);
+        endIfRefused(error);
         throw error;
       }
-    };
+    },
+    apply(target, self, args) {
+      try {
+        return Reflect.apply(target, self, args) as unknown;
+      } catch (error) {
+        endIfRefused(error);
+        throw error;
+      }
+    },
+  });
+  const guarded = (inner: unknown) => new Proxy(inner as new () => object, handler);
   const scope = global as unknown as Record<string, { prototype: Record<string, unknown> } | undefined>;
   for (const name of BUFFERS) {
     const Host = scope[name];
     if (Host === undefined) continue;
-    const construct = guard(Reflect.construct);
-    const Guarded = new Proxy(Host as unknown as new () => object, {
-      construct: (target, args, newTarget) => construct(target as never, args as never, newTarget as never) as object,
-    });
+    const Guarded = guarded(Host);
     // slice, map and the like find their species through `constructor`, so it must be the guarded class.
-    Object.defineProperty(Host.prototype, 'constructor', { value: Guarded, writable: true, enumerable: false, configurable: true });
-    Object.defineProperty(global, name, { value: Guarded, writable: true, enumerable: false, configurable: true });
+    define(Host.prototype, 'constructor', Guarded);
+    define(global, name, Guarded);
   }
   const TypedArray = Object.getPrototypeOf(Uint8Array) as { readonly prototype: object };
   const places: [object, readonly string[]][] = [
@@ -92,19 +105,8 @@ export function installDeterminism(global: typeof globalThis, seed: string, host
   ];
   for (const [place, names] of places) {
     for (const name of names) {
-      const inner = (place as Record<string, ((...args: never[]) => unknown) | undefined>)[name];
-      if (inner === undefined) continue;
-      const call = guard((self: never, args: never) => Reflect.apply(inner, self, args));
-      Object.defineProperty(place, name, {
-        value: {
-          [name](this: unknown, ...args: unknown[]) {
-            return call(this as never, args as never);
-          },
-        }[name],
-        writable: true,
-        enumerable: false,
-        configurable: true,
-      });
+      const inner = (place as Record<string, unknown>)[name];
+      if (inner !== undefined) define(place, name, guarded(inner));
     }
   }
 }

@@ -73,39 +73,43 @@ export function raisedAt(origin: Origin, error: CorralError): CorralError {
     return error;
   }
   const value = `${error.name}: ${error.message}${frames.map((frame) => `\n${frame}`).join('')}`;
-  Object.defineProperty(error, 'stack', { value, writable: true, configurable: true, enumerable: false });
+  Object.defineProperty(error, 'stack', { value, writable: true, enumerable: false, configurable: true });
   return error;
 }
 
-export const GUEST_HINTS = {
-  CORRAL_ARGS_INVALID: 'Compare the arguments with the tool’s input schema.',
-  CORRAL_TIMED_OUT: 'Give the call a longer timeout_ms or ask for less.',
-  CORRAL_CAP_NOT_GRANTED: 'Name the capability in the agent’s `uses`, and have the host grant it.',
-  CORRAL_EFFECT_TOO_LARGE: 'Send less at a time, or raise `ceilings: { message_bytes }` of the agent.',
-  CORRAL_JSON_UNSUPPORTED:
-    'Arguments and results are JSON: no functions, symbols, bigints, NaN, maps, sets, bytes or cycles, at most 64 levels deep.',
-  CORRAL_INPUT_INVALID: 'Compare the input with the agent’s input schema.',
-  CORRAL_OUTPUT_INVALID: 'The agent’s result does not fit its own output schema.',
-  CORRAL_CHECKPOINT_BUSY: 'Await every call and child first, then checkpoint.',
-  CORRAL_BUNDLE_INVALID: 'Fix the error it names and bundle again.',
-  CORRAL_MANIFEST_INVALID: 'Compare the definition with the SDK’s types.',
-  CORRAL_SCHEMA_INVALID: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.',
-} as const;
+/** A function, because a table would be made in every isolate. */
+export const guestHints = () =>
+  ({
+    CORRAL_ARGS_INVALID: 'Compare the arguments with the tool’s input schema.',
+    CORRAL_TIMED_OUT: 'Give the call a longer timeout_ms or ask for less.',
+    CORRAL_CAP_NOT_GRANTED: 'Name the capability in the agent’s `uses`, and have the host grant it.',
+    CORRAL_EFFECT_TOO_LARGE: 'Send less at a time, or raise `ceilings: { message_bytes }` of the agent.',
+    CORRAL_JSON_UNSUPPORTED:
+      'Arguments and results are JSON: no functions, symbols, bigints, NaN, maps, sets, bytes or cycles, at most 64 levels deep.',
+    CORRAL_INPUT_INVALID: 'Compare the input with the agent’s input schema.',
+    CORRAL_OUTPUT_INVALID: 'The agent’s result does not fit its own output schema.',
+    CORRAL_CHECKPOINT_BUSY: 'Await every call and child first, then checkpoint.',
+    CORRAL_BUNDLE_INVALID: 'Fix the error it names and bundle again.',
+    CORRAL_MANIFEST_INVALID: 'Compare the definition with the SDK’s types.',
+    CORRAL_SCHEMA_INVALID: 'Use a schema that can be written as JSON Schema, within the limits on size and depth.',
+  }) as const;
+type GuestCode = keyof ReturnType<typeof guestHints>;
 
 /** Classes of these errors, where they have one. */
-export const GUEST_CLASSES: { readonly [Code in keyof typeof GUEST_HINTS]?: ErrorData['class'] } = bare({
-  CORRAL_ARGS_INVALID: 'InvalidArguments',
-  CORRAL_JSON_UNSUPPORTED: 'InvalidArguments',
-  CORRAL_TIMED_OUT: 'TimedOut',
-});
+export const guestClasses = (): { readonly [Code in GuestCode]?: ErrorData['class'] } =>
+  bare({
+    CORRAL_ARGS_INVALID: 'InvalidArguments',
+    CORRAL_JSON_UNSUPPORTED: 'InvalidArguments',
+    CORRAL_TIMED_OUT: 'TimedOut',
+  });
 
 /** An error that the prelude itself raises. */
-export function raise(code: keyof typeof GUEST_HINTS, message: string, limit?: string): CorralError {
-  const named = GUEST_CLASSES[code];
+export function raise(code: GuestCode, message: string, limit?: string): CorralError {
+  const named = guestClasses()[code];
   return fromData({
     code,
     message,
-    hint: GUEST_HINTS[code],
+    hint: guestHints()[code],
     retryable: code === 'CORRAL_TIMED_OUT',
     ...(named === undefined ? {} : { class: named }),
     ...(limit === undefined ? {} : { limit }),

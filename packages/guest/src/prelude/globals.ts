@@ -58,16 +58,9 @@ export function installGlobals(
     };
     loaders.set(part, load);
     for (const name of names) {
-      Object.defineProperty(global, name, {
-        configurable: true,
-        enumerable: false,
-        get() {
-          return load()[name];
-        },
-        set(value: unknown) {
-          define(name, value);
-        },
-      });
+      const get = () => load()[name];
+      const set = (value: unknown) => void define(name, value);
+      Object.defineProperty(global, name, { get, set, enumerable: false, configurable: true });
     }
   }
 

@@ -23,41 +23,51 @@ const stringify = JSON.stringify;
 
 type Kind = Effect['kind'];
 type Member<K extends Kind> = Exclude<keyof Extract<Effect, { readonly kind: K }>, 'kind'>;
-/** By kind of effect: the member that holds a value of the agent, and the members in which handles are allowed. */
-type Members = { readonly [K in Kind]: { readonly value?: Member<K>; readonly handles?: readonly Member<K>[] } };
-const MEMBERS: Members = {
-  call: { value: 'input', handles: ['input'] },
-  open: {},
-  drop: {},
-  send: { value: 'body', handles: ['body'] },
-  reply: { value: 'value' },
-  spawn: { value: 'input', handles: ['input'] },
-  timer: {},
-  abort: {},
-  dispose: {},
-  listen: {},
-  emit: { value: 'data' },
-  log: {},
-  checkpoint: { value: 'state', handles: ['state', 'unread'] },
-  finish: { value: 'output', handles: ['output'] },
-};
-for (const members of Object.values(MEMBERS)) bare(members);
+/** The member that holds a value of the agent. Code and not a table, because a table would be made in every isolate. */
+function valueIn(kind: Kind): string | undefined {
+  switch (kind) {
+    case 'call':
+    case 'spawn':
+      return 'input' satisfies Member<'call'> & Member<'spawn'>;
+    case 'send':
+      return 'body' satisfies Member<'send'>;
+    case 'reply':
+      return 'value' satisfies Member<'reply'>;
+    case 'emit':
+      return 'data' satisfies Member<'emit'>;
+    case 'checkpoint':
+      return 'state' satisfies Member<'checkpoint'>;
+    case 'finish':
+      return 'output' satisfies Member<'finish'>;
+    case 'open':
+    case 'drop':
+    case 'timer':
+    case 'abort':
+    case 'dispose':
+    case 'listen':
+    case 'log':
+      return undefined;
+  }
+}
+/** Whether handles are allowed in that value. */
+const takesHandles = (kind: Kind): boolean => valueIn(kind) !== undefined && kind !== 'reply' && kind !== 'emit';
+/** Handles are allowed in the unread messages of a checkpoint, too. */
+const UNREAD: Member<'checkpoint'> = 'unread';
 const isHandle = (value: object): boolean => meanings.has(value);
 const isNothing = () => false;
 
 /** @throws CORRAL_JSON_UNSUPPORTED if JSON would drop or change a part of the value, naming that part */
 function assertSayable(kind: Kind, member: string, value: unknown): void {
-  const odd = oddityOf(value, made && MEMBERS[kind].handles !== undefined ? isHandle : isNothing);
+  const odd = oddityOf(value, made && takesHandles(kind) ? isHandle : isNothing);
   if (odd !== undefined) throw raise('CORRAL_JSON_UNSUPPORTED', `${pathText(member, odd.path)} is ${odd.why}.`);
 }
 
 /** An effect as JSON, with its handles taken out. */
 export function effectText(effect: Readonly<Record<string, unknown>>): string {
   const kind = effect['kind'] as Kind;
-  const { value, handles } = MEMBERS[kind];
+  const value = valueIn(kind);
   if (value !== undefined) assertSayable(kind, value, effect[value]);
-  const members: readonly string[] | undefined = made ? handles : undefined;
-  if (members === undefined) return stringify(effect);
+  if (!made || !takesHandles(kind)) return stringify(effect);
   const found: (Means & { path: Path })[] = bare([]);
   const above: { value: unknown; path: Path }[] = [];
   const text = stringify(effect, function (this: Record<string, unknown>, key, given: unknown) {
@@ -66,7 +76,7 @@ export function effectText(effect: Readonly<Record<string, unknown>>): string {
     // The first call of a replacer is for the effect itself.
     const path = parent === undefined ? [] : [...parent, Array.isArray(this) ? Number(key) : key];
     const means = meanings.get(this[key] as object);
-    if (means !== undefined && members.includes(path[0] as string)) {
+    if (means !== undefined && (path[0] === value || (kind === 'checkpoint' && path[0] === UNREAD))) {
       found.push(bare({ path: bare([...path]), ...means }));
       return null;
     }

@@ -184,11 +184,12 @@ export function agentNameOf(name: unknown): string {
 /** A copy of the terms of a capability, so that later changes to the agent's object have no effect. */
 export function attenuationOf(given: unknown): Attenuation {
   if (given === undefined) throw invalid('The terms of attenuate', given, 'an object');
+  const checks = termChecks();
   const terms: Record<string, unknown> = bare({});
   for (const [name, value] of Object.entries(membersOf('The terms of attenuate', given))) {
     if (value === undefined) continue;
-    const term = Object.hasOwn(TERMS, name) ? TERMS[name] : undefined;
-    if (term === undefined) throw invalid('A term of attenuate', name, `one of ${Object.keys(TERMS).join(', ')}`);
+    const term = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (term === undefined) throw invalid('A term of attenuate', name, `one of ${Object.keys(checks).join(', ')}`);
     terms[name] = term(value, name);
   }
   return terms;
@@ -204,7 +205,7 @@ const rights: Check = (value, name) => {
   throw invalid(name, value, `a list of ${known.join(', ')}`);
 };
 
-const TERMS: Readonly<Record<string, Check>> = {
+const termChecks = (): Readonly<Record<string, Check>> => ({
   where,
   uses: count,
   expires_in_ms: count,
@@ -221,7 +222,7 @@ const TERMS: Readonly<Record<string, Check>> = {
     if (value !== true) throw invalid(name, value, 'true, or left out');
     return true;
   },
-};
+});
 
 function where(value: unknown, name: string): Fields {
   const conditions = membersOf(name, value);
@@ -238,12 +239,13 @@ function where(value: unknown, name: string): Fields {
 }
 
 function predicate(value: unknown, name: string): Fields {
-  if (value === undefined) throw invalid(name, value, `an object with some of ${Object.keys(PREDICATES).join(', ')}`);
+  const checks = predicateChecks();
+  if (value === undefined) throw invalid(name, value, `an object with some of ${Object.keys(checks).join(', ')}`);
   const checked: Record<string, unknown> = bare({});
   for (const [which, operand] of Object.entries(membersOf(name, value))) {
     if (operand === undefined) continue;
-    const check = Object.hasOwn(PREDICATES, which) ? PREDICATES[which] : undefined;
-    if (check === undefined) throw invalid(`A condition of ${name}`, which, `one of ${Object.keys(PREDICATES).join(', ')}`);
+    const check = Object.hasOwn(checks, which) ? checks[which] : undefined;
+    if (check === undefined) throw invalid(`A condition of ${name}`, which, `one of ${Object.keys(checks).join(', ')}`);
     checked[which] = check(operand, `${name}.${which}`);
   }
   return checked;
@@ -255,7 +257,7 @@ const number: Check = (value, name) => {
 };
 const prefix: Check = (value, name) => textOf(name, value, BOUNDS.predicate_characters);
 
-const PREDICATES: Readonly<Record<string, Check>> = {
+const predicateChecks = (): Readonly<Record<string, Check>> => ({
   equals: json,
   in(value, name) {
     if (!Array.isArray(value) || value.length > BOUNDS.predicate_values)
@@ -267,7 +269,7 @@ const PREDICATES: Readonly<Record<string, Check>> = {
   max: number,
   min: number,
   max_length: count,
-};
+});
 
 function json(value: unknown, name: string): unknown {
   const odd = oddityOf(value, () => false);

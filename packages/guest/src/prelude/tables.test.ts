@@ -10,10 +10,12 @@ import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 import { BUDGETS, MACHINE } from '@corral/protocol/limits';
 import { RIGHTS } from '@corral/protocol/model/grant';
 import { BOUNDS, BUDGET_BOUNDS } from './bounds.ts';
-import { GUEST_CLASSES, GUEST_HINTS } from './errors.ts';
+import { guestClasses, guestHints } from './errors.ts';
 
 test('hints and classes of errors are those of the table', () => {
-  const said = Object.entries(GUEST_HINTS).map(([code, hint]) => ({ code, hint, class: GUEST_CLASSES[code as keyof typeof GUEST_HINTS] }));
+  const hints = guestHints();
+  const classes = guestClasses();
+  const said = Object.entries(hints).map(([code, hint]) => ({ code, hint, class: classes[code as keyof typeof hints] }));
   const rows: Readonly<Record<string, { readonly hint: string; readonly class?: string }>> = ERRORS;
   expect(said).toEqual(said.map(({ code }) => ({ code, hint: rows[code]?.hint, class: rows[code]?.class })));
 });

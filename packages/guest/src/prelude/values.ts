@@ -24,7 +24,7 @@ const textOf = Object.prototype.toString;
 const isRaw = (JSON as { isRawJSON?: (value: unknown) => boolean }).isRawJSON ?? (() => false);
 
 /** Built-in objects whose content is not in enumerable members, and what to send instead. */
-const INSTEAD: Readonly<Record<string, string>> = {
+const instead = (): Readonly<Record<string, string>> => ({
   Map: 'send Object.fromEntries(map) or [...map]',
   Set: 'send [...set]',
   WeakMap: 'send what it is made of',
@@ -38,13 +38,13 @@ const INSTEAD: Readonly<Record<string, string>> = {
   AsyncGenerator: 'its code runs only where something iterates it: collect what it yields and send that',
   Symbol: 'send its description',
   BigInt: 'send it as text',
-};
+});
 
-const ODD_TYPES: Readonly<Record<string, string>> = {
+const oddTypes = (): Readonly<Record<string, string>> => ({
   function: 'a function; send what it returns, or a name for it',
   symbol: 'a symbol; send its description',
   bigint: 'a bigint; send it as text',
-};
+});
 
 /** The name of a built-in kind, or of an object's own class. */
 export const tagOf = (value: object): string => textOf.call(value).slice(8, -1);
@@ -66,7 +66,7 @@ function find(value: unknown, stands: (value: object) => boolean, levels: number
   const type = typeof value;
   if (type === 'string' || type === 'boolean' || type === 'undefined' || value === null) return undefined;
   if (type === 'number') return isFiniteNumber(value) ? undefined : { path: [], why: `${value as number}; send null, or text` };
-  if (type !== 'object') return { path: [], why: ODD_TYPES[type] as string };
+  if (type !== 'object') return { path: [], why: oddTypes()[type] as string };
   const object = value as Record<string, unknown>;
   if (stands(object)) return undefined;
   if (levels === 0) return { path: [], why: `nested deeper than ${JSON_MAX_DEPTH} levels, or refers to itself` };
@@ -103,11 +103,12 @@ function oddObject(object: object, prototype: unknown): string | undefined {
   if (prototype === null) return isRaw(object) ? 'raw JSON; send the value itself' : undefined;
   const tag = tagOf(object);
   if (tag === 'Date' && object instanceof Date) return Number.isNaN(object.getTime()) ? 'an invalid date' : undefined;
-  if (object instanceof Error) return `an error; ${INSTEAD['Error'] as string}`;
+  if (object instanceof Error) return `an error; ${instead()['Error'] as string}`;
   if (isView(object)) return `bytes (${tag}); send them as base64 or as an array`;
   if (tag === 'Number') return isFiniteNumber(Number(object)) ? undefined : `${Number(object)}; send null, or text`;
   if (tag === 'String' || tag === 'Boolean') return undefined;
-  if (Object.hasOwn(INSTEAD, tag)) return `${article(tag)}; ${INSTEAD[tag] as string}`;
+  const known = instead();
+  if (Object.hasOwn(known, tag)) return `${article(tag)}; ${known[tag] as string}`;
   if (tag.endsWith('Iterator') || tag.endsWith('Iterator Helper')) return `an iterator; send [...iterator]`;
   // An object without enumerable members would arrive as {}, which the author cannot have meant.
   if (typeof (object as { toJSON?: unknown }).toJSON !== 'function' && keys(object).length === 0)
