@@ -24,6 +24,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   'packages/store/src/sqlite/start.ts': 'store-thread',
   'packages/tools/src/host/child.ts': 'tool-process',
   'packages/cli/src/inspect/guest.ts': 'inspect-guest',
+  'packages/cli/src/test-imports.ts': 'test-imports',
 };
 /** Files that sources find by `import.meta.resolve`, relative to the package's `dist`. */
 const FOUND: Readonly<Record<string, string>> = {

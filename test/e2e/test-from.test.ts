@@ -200,3 +200,23 @@ test('never closes', async () => { assert.equal((await (await agent()).run()).ou
     expect(said).not.toContain('still pending');
   },
 );
+
+test('a test file names sources by their own names, or by those of the compiled files', { timeout: 120_000 }, async () => {
+  const folder = await shortFolder();
+  await writeFile(join(folder, 'sum.ts'), `import { one } from './one.js';\nexport const sum = (n: number): number => n + one;\n`);
+  await writeFile(join(folder, 'one.ts'), 'export const one: number = 1;\n');
+  const testOf = (file: string) => `import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sum } from '${file}';
+test('adds', () => assert.equal(sum(1), 2));
+`;
+  for (const [name, file] of [
+    ['ts', './sum.ts'],
+    ['js', './sum.js'],
+  ] as const)
+    await writeFile(join(folder, `${name}.test.ts`), testOf(file));
+  expect((await corral(folder, ['test'])).said).toMatch(/pass 2\b/u);
+  await writeFile(join(folder, 'js.test.ts'), testOf('./sun.js'));
+  const { said } = await corral(folder, ['test', 'js.test.ts']);
+  expect(said).toMatch(/Cannot find module '.*sun\.js'/u);
+});

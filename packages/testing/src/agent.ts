@@ -1,6 +1,6 @@
 /** Runs an agent or a service for a test, and tells all that it did. */
 import { fileURLToPath } from 'node:url';
-import { bundleAgent, inAuthorsWords } from '@corral/cli/bundle';
+import { bundleToTry, inAuthorsWords } from '@corral/cli/bundle';
 import { whereItComputed } from '@corral/cli/overrun';
 import { mapStack } from '@corral/cli/stack';
 import type { Effect } from '@corral/protocol/wire/effect';
@@ -87,7 +87,7 @@ export async function underTest(file: string | URL, tools: Fakes, rules: Rules, 
   const where = { stack: '' };
   Error.captureStackTrace(where, agentUnderTest);
   // The bundler is a process of its own, which works while the host starts.
-  const bundling = bundleAgent(pathOf(file));
+  const bundling = bundleToTry(pathOf(file));
   bundling.catch(() => undefined);
   const host = await testHost(tools, rules, rules.config === undefined ? undefined : pathOf(rules.config), clock);
   try {

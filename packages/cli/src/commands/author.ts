@@ -54,7 +54,14 @@ export function authorCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral test agent.test.ts`)
     .action(async (files: string[], flags: { readonly watch?: boolean }) => {
       await mustExist(files);
-      const args = ['--test', ...(flags.watch === true ? ['--watch'] : []), ...(files.length === 0 ? await testsHere() : files)];
+      const imports = new URL('../test-imports.ts', import.meta.url).href;
+      const args = [
+        '--test',
+        '--import',
+        imports,
+        ...(flags.watch === true ? ['--watch'] : []),
+        ...(files.length === 0 ? await testsHere() : files),
+      ];
       const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: compileCache() } });
       process.exitCode = await new Promise<number>((done) =>
         child.on('exit', (code, signal) => done(code === 0 ? EXIT.ok : signal === 'SIGINT' ? EXIT.interrupted : EXIT.outcome)),

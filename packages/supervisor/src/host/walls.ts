@@ -78,7 +78,14 @@ const found = new Map<string, Walls>();
 export function findWalls(path = process.env['PATH'] ?? ''): Walls {
   const known = found.get(path);
   if (known !== undefined) return known;
-  const walls = { bubblewrap: findBubblewrap(path), user: findUser(path) };
+  let user: Walls['user'] | undefined;
+  const walls: Walls = {
+    bubblewrap: findBubblewrap(path),
+    // Looked for where it is asked about: it starts five programs, and is not used where bubblewrap works.
+    get user() {
+      return (user ??= findUser(path));
+    },
+  };
   if ('path' in walls.bubblewrap) found.set(path, walls);
   return walls;
 }

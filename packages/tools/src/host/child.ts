@@ -13,6 +13,7 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
 import type { Secrets } from '../define.ts';
+import { resolveSource, sourceOf } from '../compiled-names.ts';
 import {
   FrameReader,
   framed,
@@ -117,13 +118,6 @@ function keptAt(specifier: string, parent: string | undefined, files: Readonly<R
   return at.find((url) => files[url] !== undefined);
 }
 
-/** With `module: nodenext`, TypeScript's files name each other as they are called once they are compiled: `./orders.js`. */
-const sourceOf = (specifier: string): string | undefined =>
-  /^(?:\.{0,2}\/|file:)/.test(specifier) && /\.[cm]?js$/.test(specifier) ? `${specifier.slice(0, -2)}ts` : undefined;
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String(error.code));
-
 async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise<void> {
   const read: Record<string, CodeFile> = {};
   // URLs of packages and of what they import. A bare specifier leads into a package; these files are not part of the configuration's
@@ -133,20 +127,7 @@ async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise
     resolve(specifier, context, next) {
       const kept = keptAt(specifier, context.parentURL, files);
       if (kept !== undefined) return { url: kept, shortCircuit: true };
-      const found = (() => {
-        try {
-          return next(specifier, context);
-        } catch (error) {
-          const instead = lent[specifier] ?? sourceOf(specifier);
-          if (instead === undefined || !isMissing(error)) throw error;
-          try {
-            return next(instead, context);
-          } catch (also) {
-            // The name that the author wrote says more.
-            throw lent[specifier] === undefined && isMissing(also) ? error : also;
-          }
-        }
-      })();
+      const found = resolveSource(specifier, (name) => next(name, context), lent[specifier]);
       if (!/^(?:\.{0,2}\/|file:)/.test(specifier) || packaged.has(context.parentURL ?? '')) packaged.add(found.url);
       return found;
     },
