@@ -1,7 +1,7 @@
 /** The web APIs of an isolate, used as libraries use them; expected results are those of the standards and of Node. */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { isolate, outcomeOf, timer } from './fixtures/isolate.ts';
+import { CANCEL, isolate, outcomeOf, timer } from './fixtures/isolate.ts';
 
 const seen = (code: string) => outcomeOf(`const seen = []; const c = new AbortController(); ${code}; return seen`);
 
@@ -46,6 +46,84 @@ describe('an AbortSignal', () => {
     expect(one.start()).toEqual([{ kind: 'timer', ms: 20, id: 1 }]);
     expect(one.crank(timer(1)).at(-1)).toEqual({ kind: 'finish', output: ['TimeoutError', 23] });
   });
+});
+
+describe('an EventTarget', () => {
+  const target = (code: string) => outcomeOf(`const seen = []; const t = new EventTarget(); ${code}; return seen`);
+
+  test('tells listeners that capture first, each once, in their order; those that were removed meanwhile are not told', () => {
+    expect(
+      target(`const late = () => seen.push('late'); const note = (name) => () => seen.push(name);
+        t.addEventListener('e', note('b')); t.addEventListener('e', note('a'), true); t.addEventListener('e', note('once'), { once: true });
+        const twice = note('twice'); t.addEventListener('e', twice); t.addEventListener('e', twice);
+        t.addEventListener('e', () => { t.removeEventListener('e', gone); t.addEventListener('e', late) }); const gone = note('gone'); t.addEventListener('e', gone);
+        t.dispatchEvent(new Event('e')); seen.push('|'); t.removeEventListener('e', late); t.removeEventListener('e', twice); t.dispatchEvent(new Event('e'))`),
+    ).toEqual(['a', 'b', 'once', 'twice', '|', 'a', 'b']);
+  });
+
+  test('can be told by a listener that removes itself before one that is told once', () => {
+    expect(
+      seen(`const first = () => { seen.push('first'); c.signal.removeEventListener('abort', first) }; c.signal.addEventListener('abort', first);
+        c.signal.addEventListener('abort', () => seen.push('second'), { once: true }); c.signal.addEventListener('abort', () => seen.push('third')); c.abort()`),
+    ).toEqual(['first', 'second', 'third']);
+  });
+
+  test('stops where a listener stops the event, and says whether it was prevented', () => {
+    expect(
+      target(`t.addEventListener('e', (e) => { e.preventDefault(); e.stopPropagation() }, { capture: true }); t.addEventListener('e', (e) => e.stopImmediatePropagation(), true);
+        t.addEventListener('e', () => seen.push('captures'), true); t.addEventListener('e', () => seen.push('bubbles'));
+        seen.push(t.dispatchEvent(new Event('e')), t.dispatchEvent(new Event('e', { cancelable: true })));
+        const calm = new EventTarget(); calm.addEventListener('e', (e) => e.preventDefault(), { passive: true }); seen.push(calm.dispatchEvent(new Event('e', { cancelable: true })))`),
+    ).toEqual([true, false, true]);
+  });
+
+  test('takes objects with handleEvent, and a signal that ends the listener', () => {
+    expect(
+      target(`const o = { handleEvent(e) { seen.push(this === o, e.type, e.target === t, e.currentTarget === t, e.eventPhase, e.isTrusted, e.composedPath().length) } };
+        const c = new AbortController(); t.addEventListener('e', o, { signal: c.signal }); const e = new Event('e'); t.dispatchEvent(e); seen.push(e.currentTarget, e.eventPhase, e.target === t);
+        c.abort(); t.dispatchEvent(new Event('e')); t.addEventListener('e', o, { signal: c.signal }); t.dispatchEvent(new Event('e')); t.addEventListener('e', null); seen.push('end')`),
+    ).toEqual([true, 'e', true, true, 2, false, 1, null, 0, true, 'end']);
+  });
+
+  test('refuses what is no event, and one that is under way', () => {
+    expect(
+      target(`for (const wrong of [{}, undefined, 'e']) try { t.dispatchEvent(wrong) } catch (e) { seen.push(e.name) }
+        for (const wrong of [5, 'f', true]) try { t.addEventListener('e', wrong) } catch (e) { seen.push(e.name) }
+        t.addEventListener('e', (e) => { try { t.dispatchEvent(e) } catch (x) { seen.push(x.name) } }); t.dispatchEvent(new Event('e')); try { new Event() } catch (e) { seen.push(e.name) }`),
+    ).toEqual(['TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError', 'InvalidStateError', 'TypeError']);
+  });
+
+  test('reports what a listener throws in the log of the run, and tells the others', () => {
+    const one =
+      isolate(`const t = new EventTarget(); t.addEventListener('e', () => { throw new Error('lost otherwise') }); t.addEventListener('e', () => log('told'));
+      t.dispatchEvent(new Event('e')); return 1`);
+    const logs = one.start().filter(({ kind }) => kind === 'log');
+    expect(logs.map(({ level, text }) => [level, String(text).split('\n')[0]])).toEqual([
+      ['error', 'A listener of an event threw: Error: lost otherwise'],
+      ['info', 'told'],
+    ]);
+  });
+
+  test('carries the detail of a CustomEvent, and can be extended', () => {
+    expect(
+      target(`class Bus extends EventTarget { say(detail) { return this.dispatchEvent(new CustomEvent('said', { detail })) } } const bus = new Bus();
+        bus.addEventListener('said', (e) => seen.push(e.detail, e instanceof Event, String(e), Object.keys(e))); bus.say({ n: 1 }); seen.push(new CustomEvent('x').detail, Event.AT_TARGET, 'bubbles' in Event.prototype)`),
+    ).toEqual([{ n: 1 }, true, '[object CustomEvent]', ['isTrusted'], null, 2, true]);
+  });
+
+  test('of a cancel that listeners end by themselves is no fault of the cell', () => {
+    const one = isolate(`const off = () => signal.removeEventListener('abort', off); signal.addEventListener('abort', off);
+      signal.addEventListener('abort', () => log('once'), { once: true }); try { await sleep(1000) } catch (e) { return e.name }`);
+    one.start();
+    expect(one.crank(CANCEL).at(-1)).toMatchObject({ kind: 'finish', output: 'AbortError' });
+  });
+});
+
+test('classes have their names, and one that the agent has defined itself stays', () => {
+  expect(
+    outcomeOf(`class Mine {} globalThis.AbortController = Mine; new DOMException('m');
+      return [AbortController === Mine, DOMException.name, AbortSignal.name, URL.name, URLSearchParams.name, TextEncoder.name, TextDecoder.name, Event.name, CustomEvent.name]`),
+  ).toEqual([true, 'DOMException', 'AbortSignal', 'URL', 'URLSearchParams', 'TextEncoder', 'TextDecoder', 'Event', 'CustomEvent']);
 });
 
 test('a DOMException has its cause, its codes and its tag', () => {

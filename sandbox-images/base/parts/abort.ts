@@ -1,6 +1,6 @@
 /** AbortController and AbortSignal as the DOM standard has them, on the run's own timers. */
-import { Event, EventTarget, getEventAttributeValue, setEventAttributeValue } from 'event-target-shim';
 import { DOMException } from './dom-exception.ts';
+import { dispatch, Event, EventTarget, handlerOf, ON_ABORT, setHandler } from './events.ts';
 import { tag } from './tag.ts';
 
 /** The part of the prelude's timers that is needed here. */
@@ -28,11 +28,16 @@ export function installAbort(timers: PartTimers) {
     get reason(): unknown {
       return this.#reason;
     }
-    get onabort(): ((event: unknown) => void) | null {
-      return getEventAttributeValue(this, 'abort');
+    get onabort(): unknown {
+      return handlerOf(this, 'abort');
     }
     set onabort(listener: unknown) {
-      setEventAttributeValue(this, 'abort', typeof listener === 'function' ? listener : null);
+      setHandler(this, 'abort', listener);
+    }
+    /** Done at the abort, before the listeners. */
+    #first: (() => void)[] = [];
+    [ON_ABORT](then: () => void): void {
+      this.#first.push(then);
     }
     throwIfAborted(): void {
       if (this.#aborted) throw this.#reason;
@@ -45,7 +50,11 @@ export function installAbort(timers: PartTimers) {
         signal.#aborted = true;
         signal.#reason = reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
       }
-      for (const signal of signals) signal.dispatchEvent(new Event('abort'));
+      for (const signal of signals) {
+        for (const then of signal.#first) then();
+        signal.#first = [];
+        dispatch(signal, new Event('abort'));
+      }
     }
 
     static abort(reason?: unknown): AbortSignal {

@@ -1,9 +1,9 @@
 /** The small web interfaces that libraries expect of any JavaScript host. */
 import { TextDecoder as LiteDecoder, TextEncoder } from '@exodus/bytes/encoding-lite.js';
 import structuredCloneOf from '@ungap/structured-clone';
-import { Event, EventTarget } from 'event-target-shim';
 import { installAbort } from './abort.ts';
 import { DOMException } from './dom-exception.ts';
+import { CustomEvent, Event, EventTarget, giveEvents, type Report } from './events.ts';
 import { tag } from './tag.ts';
 import type { PartTimers } from './abort.ts';
 
@@ -38,12 +38,20 @@ function decoder(more: (part: string) => unknown) {
 const MULTIBYTE =
   /^\s*(?:big5|big5-hkscs|cn-big5|x-x-big5|csbig5|euc-?kr|cseuckr|csksc56011987|iso-ir-149|korean|ks_c_5601-19(?:87|89)|ksc5601|ksc_5601|windows-949|euc-?jp|x-euc-jp|cseucpkdfmtjapanese|(?:cs)?iso-?2022-?jp|shift[-_]jis|csshiftjis|ms932|ms_kanji|sjis|windows-31j|x-sjis|gbk|x-gbk|gb18030|gb2312|gb_2312|gb_2312-80|csgb2312|csiso58gb231280|iso-ir-58|chinese)\s*$/i;
 
-export default function web({ timers, more }: { timers: PartTimers; more: (part: string) => unknown }): Record<string, unknown> {
+interface Needs {
+  readonly timers: PartTimers;
+  readonly more: (part: string) => unknown;
+  readonly report: Report;
+}
+
+export default function web({ timers, more, report }: Needs): Record<string, unknown> {
+  giveEvents({ report, now: () => performance.now() });
   const { makeCancel, AbortController, AbortSignal } = installAbort(timers);
   return {
     makeCancel,
-    Event: tag(Event, 'Event'),
-    EventTarget: tag(EventTarget, 'EventTarget'),
+    Event,
+    CustomEvent,
+    EventTarget,
     AbortController,
     AbortSignal,
     DOMException,

@@ -9,6 +9,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     'TextEncoder',
     'TextDecoder',
     'Event',
+    'CustomEvent',
     'EventTarget',
     'AbortController',
     'AbortSignal',
@@ -39,20 +40,31 @@ export function installGlobals(
   const define = (name: string, value: unknown) =>
     Object.defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
 
+  /** Nobody awaits a listener, so that its exception would be lost without a line in the log. */
+  const report = (error: unknown) =>
+    (console as { readonly error: (...parts: unknown[]) => void }).error('A listener of an event threw:', error);
   const evaluate = global.eval;
   /** Loads a part on behalf of another part. */
   const more = (part: string): unknown => evaluate(host.part(part));
   const loaded = new Map<string, Record<string, unknown>>();
   const loaders = new Map<string, () => Record<string, unknown>>();
+  const accessors = new Map<string, () => unknown>();
   for (const [part, names] of Object.entries(PARTS)) {
     const load = () => {
       const before = loaded.get(part);
       if (before !== undefined) return before;
+      // A name that the agent has given to something else stays as it is.
+      const open = names.filter((name) => accessors.get(name) === Object.getOwnPropertyDescriptor(global, name)?.get);
       // Libraries read globals before they define any; without this line that would load the part again, without end.
-      for (const name of names) define(name, undefined);
+      for (const name of open) define(name, undefined);
       // Each part is a script whose value is a function from its dependencies to the globals it defines.
-      const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more });
-      for (const name of names) define(name, made[name]);
+      const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more, report });
+      for (const name of open) {
+        const value = made[name];
+        // The build shortens the names of classes, and libraries compare them.
+        if (typeof value === 'function') Object.defineProperty(value, 'name', { value: name, configurable: true });
+        define(name, value);
+      }
       loaded.set(part, made);
       return made;
     };
@@ -60,6 +72,7 @@ export function installGlobals(
     for (const name of names) {
       const get = () => load()[name];
       const set = (value: unknown) => void define(name, value);
+      accessors.set(name, get);
       Object.defineProperty(global, name, { get, set, enumerable: false, configurable: true });
     }
   }
