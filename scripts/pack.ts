@@ -36,6 +36,12 @@ const emitted = join(out, 'declarations');
 
 const typed = (name: string) => ({ types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` });
 
+/**
+ * Nodes on which the commands start. On one that is too old, `corral` goes on with the Node of @corral/node, or says in one sentence what
+ * is missing (packages/corral/src/bin.mjs); a warning by npm would be wrong in the first case.
+ */
+const STARTS_ON = { node: '>=20' };
+
 const MAKERS: Readonly<Record<string, (to: string, published: Published) => Promise<Rest>>> = {
   'packages/node': async () => ({ optionalDependencies: root.optionalDependencies }),
 
@@ -66,7 +72,7 @@ const MAKERS: Readonly<Record<string, (to: string, published: Published) => Prom
         './testing': typed('testing'),
         './package.json': './package.json',
       },
-      engines: manifestOf('packages/corral').engines,
+      engines: STARTS_ON,
       // The cell asks for its addon by itself; the examples have a library of their own; configurations may have no zod.
       dependencies: imported(metafiles, ['isolated-vm', 'spdx-expression-parse', 'zod', ...named]),
       peerDependencies: { '@corral/node': version },
@@ -81,7 +87,7 @@ const MAKERS: Readonly<Record<string, (to: string, published: Published) => Prom
     return {
       exports: { '.': typed('index') },
       types: './dist/index.d.ts',
-      engines: manifestOf('packages/corral').engines,
+      engines: STARTS_ON,
       peerDependencies: { corral: version },
       files: ['dist'],
     };
@@ -102,7 +108,7 @@ const MAKERS: Readonly<Record<string, (to: string, published: Published) => Prom
 
   async 'packages/create-corral'(to) {
     await bundleCreate(to);
-    return { bin: { 'create-corral': './bin/create-corral.mjs' }, engines: { node: '>=20' }, files: ['bin'] };
+    return { bin: { 'create-corral': './bin/create-corral.mjs' }, engines: STARTS_ON, files: ['bin'] };
   },
 };
 
@@ -120,6 +126,8 @@ function manifest(of: Manifest, published: Published, rest: Rest): Record<string
     description: of.description,
     keywords: published.keywords,
     license: of.license,
+    // npm refuses a provenance whose repository is not this one.
+    ...(root.repository === undefined ? {} : { repository: root.repository }),
     type: 'module',
     ...rest,
     publishConfig: { access: 'public', provenance: true },

@@ -76,7 +76,7 @@ const version = oneVersion();
 const packed = pack();
 const packages = PUBLISHED.map(({ folder }) => planned(folder, packed));
 const entry = entryOf(readFileSync(resolve(values.changelog), 'utf8'), version);
-const { repository } = manifestOf('.') as { readonly repository?: unknown };
+const { repository } = manifestOf('.');
 const other = packages.find((one) => one.version !== version);
 const refusals = [
   ...(entry === undefined ? [`CHANGELOG.md has no entry "## ${version}"; move what is under Unreleased below it.`] : []),
@@ -101,7 +101,9 @@ else {
     console.log(`${name}@${version}  ${access}, provenance ${provenance ? 'on' : 'off'}  ${kib(bytes)}, unpacked ${kib(unpacked_bytes)}`);
     for (const file of files) console.log(`  ${file}`);
   }
-  console.log(`\nChangelog: ${entry === undefined ? 'no entry' : `an entry of ${entry.split('\n').length} lines`}`);
+  const from = repository === undefined ? 'no repository is named' : JSON.stringify(repository);
+  console.log(`\nProvenance: npm publish --provenance --access public, signed in CI; built from: ${from}`);
+  console.log(`Changelog: ${entry === undefined ? 'no entry' : `an entry of ${entry.split('\n').length} lines`}`);
   for (const one of missing) console.log(`Missing for provenance: ${one}`);
   for (const one of refusals) console.error(`Refused: ${one}`);
 }

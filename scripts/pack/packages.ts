@@ -19,6 +19,8 @@ export interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly engines?: Readonly<Record<string, string>>;
+  /** In the root, once there is a place from which releases are built. */
+  readonly repository?: unknown;
   /** In the root: folders, of which the last may be `*`. */
   readonly workspaces?: readonly string[];
 }

@@ -38,6 +38,14 @@ test('what is said names the advisory, its source, and the version of the same l
   expect(soundness('isolated-vm', '5.0.4').says).toContain('7.0.1');
 });
 
+test('the advice can be followed: it says where the version is, and what to do where npm has none', () => {
+  expect(soundness('Node', 'v26.12.1').says).toContain('move to 26.13.1 or later, from https://nodejs.org/en/download');
+  const brought = soundness('Node', 'v26.12.1', true).says;
+  expect(brought).toContain('this release of @corral/node has no newer Node');
+  expect(brought).toContain('install 26.13.1 or later from https://nodejs.org/en/download, run `npm uninstall @corral/node`');
+  expect(soundness('isolated-vm', '7.0.0').says).toContain('move to 7.0.1 or later, which a newer release of corral brings');
+});
+
 test('each advisory has ids of the usual form, and a source over https', () => {
   for (const { ids: all, source, fixed } of ADVISORIES) {
     for (const id of all) expect(id).toMatch(/^(?:CVE-\d{4}-\d{4,}|GHSA(?:-[23456789cfghjmpqrvwx]{4}){3})$/);

@@ -145,8 +145,17 @@ export function flawsOf(component: Component, version: string, table: readonly A
   });
 }
 
-/** The words of `corral doctor` about a version: the gravest advisory, and the version to move to. */
-export function soundness(component: Component, version: string): { readonly ok: boolean; readonly says: string } {
+/** Where each component comes from. */
+const FROM: Readonly<Record<Component, string>> = {
+  Node: 'from https://nodejs.org/en/download',
+  'isolated-vm': 'which a newer release of corral brings',
+};
+
+/**
+ * The words of `corral doctor` about a version: the gravest advisory, the version to move to, and where to get it.
+ * @param brought the Node is that of @corral/node, which has no newer one in this release
+ */
+export function soundness(component: Component, version: string, brought = false): { readonly ok: boolean; readonly says: string } {
   const flaws = flawsOf(component, version);
   if (flaws === undefined) return { ok: false, says: `${version} is not a release, so nothing is known about it; run a release` };
   const [first] = flaws;
@@ -155,9 +164,12 @@ export function soundness(component: Component, version: string): { readonly ok:
   const target = flaws.map(({ fixed }) => fixed[major]).find((one) => one !== undefined) ?? newest(component);
   const gravest = flaws.find(({ severity }) => severity === 'critical') ?? first;
   const more = flaws.length === 1 ? '' : ` and ${flaws.length - 1} earlier ${flaws.length === 2 ? 'advisory' : 'advisories'}`;
+  const how = brought
+    ? `this release of @corral/node has no newer Node, so until the next one: install ${target} or later ${FROM[component]}, run \`npm uninstall @corral/node\`, and start corral by that Node`
+    : `move to ${target} or later, ${FROM[component]}`;
   return {
     ok: false,
-    says: `${version}: ${gravest.ids[0]} (${gravest.severity}: ${gravest.about})${more}; move to ${target} or later, see ${gravest.source}`,
+    says: `${version}: ${gravest.ids[0]} (${gravest.severity}: ${gravest.about})${more}; see ${gravest.source}; ${how}`,
   };
 }
 

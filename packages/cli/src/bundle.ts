@@ -39,7 +39,7 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
 }
 
 /**
- * One bundle for running and describing, for a host in this process: half of the bundler's work. What is deployed is smaller.
+ * One bundle for running and describing, for a host in this process: half of the bundler's work. A bundle that is deployed is smaller.
  * @throws CORRAL_BUNDLE_INVALID
  */
 export async function bundleToTry(file: string): Promise<BundledAgent> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -57,6 +57,15 @@ test.each([
   ['a file that is in the way', { 'package.json': '{}', 'policies.cedar': 'mine' }, 'policies.cedar is there already'],
   ['a folder with files that is no package', { 'notes.txt': 'mine' }, 'is not empty and has no package.json'],
   ['a package.json that is not an object', { 'package.json': '[]' }, 'is not a JSON object'],
+  ['a package.json that is nothing', { 'package.json': 'null' }, 'is not a JSON object'],
+  ['a package.json without text', { 'package.json': '' }, 'is not JSON'],
+  ['a package.json with comments', { 'package.json': '{\n  // ours\n  "name": "a"\n}' }, 'is not JSON, which has no comments'],
+  ['scripts that are text', { 'package.json': '{"scripts":"a"}' }, 'scripts of '],
+  ['scripts that are a list', { 'package.json': '{"scripts":["a"]}' }, 'is ["a"], and not an object'],
+  ['scripts that are null', { 'package.json': '{"scripts":null}' }, 'is null, and not an object'],
+  ['a script that is a number', { 'package.json': '{"scripts":{"test":5}}' }, 'scripts.test of '],
+  ['dependencies that are a list', { 'package.json': '{"dependencies":["zod"]}' }, 'dependencies of '],
+  ['a dependency that is an object', { 'package.json': '{"devDependencies":{"corral":{}}}' }, 'devDependencies.corral of '],
   ['both names of a script taken', { 'package.json': '{"scripts":{"dev":"a","corral:dev":"b"}}' }, 'scripts dev and corral:dev'],
 ] as const)('%s is refused, and nothing is written', async (_, files, says) => {
   const at = await folder(files);
@@ -82,6 +91,22 @@ test.each([
   const before = [await readdir(at), await readdir(outside)];
   await expect(init({ ...OPTIONS, folder: at })).rejects.toBeInstanceOf(InitRefused);
   expect([await readdir(at), await readdir(outside)]).toEqual(before);
+});
+
+test('a byte order mark at the beginning of package.json stays', async () => {
+  const at = await folder({ 'package.json': '\uFEFF{\n    "name": "theirs",\n    "type": "module"\n}\n' });
+  await init({ ...OPTIONS, folder: at });
+  const text = await readFile(join(at, 'package.json'), 'utf8');
+  expect(text).toMatch(/^\uFEFF\{\n {4}"name": "theirs",/);
+  expect(JSON.parse(text.slice(1))).toMatchObject({ scripts: { test: 'corral test' } });
+});
+
+test('a file in the place of the folder, and a folder in that of package.json, are refused', async () => {
+  const at = await folder({ mine: 'text' });
+  await expect(init({ ...OPTIONS, folder: join(at, 'mine') })).rejects.toBeInstanceOf(InitRefused);
+  await mkdir(join(at, 'package.json'));
+  await expect(init({ ...OPTIONS, folder: at })).rejects.toBeInstanceOf(InitRefused);
+  expect(new Set(await readdir(at))).toEqual(new Set(['mine', 'package.json']));
 });
 
 test('packages come from the tarballs that are named, or from those beside the one of corral', async () => {

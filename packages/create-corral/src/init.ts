@@ -56,13 +56,17 @@ export function runsOn(version: string): boolean {
 /** @throws InitRefused if a file is in the way, or the folder is neither new nor a package */
 export async function init(options: InitOptions): Promise<Initialised> {
   const { folder } = options;
+  if ((await lstat(folder).catch(() => undefined))?.isFile() === true)
+    throw new InitRefused(`${folder} is a file; name a new folder, or one with a package.json.`);
   const there = existsSync(folder) ? await readdir(folder) : [];
   const existing = there.includes('package.json');
   if (!existing && there.some((name) => name !== '.git'))
     throw new InitRefused(`${folder} is not empty and has no package.json. Name a new folder, or run npm init there first.`);
   const manifestFile = join(folder, 'package.json');
-  if (existing && (await lstat(manifestFile)).isSymbolicLink())
+  const kind = existing ? await lstat(manifestFile) : undefined;
+  if (kind?.isSymbolicLink() === true)
     throw new InitRefused(`${manifestFile} is a link, and what it leads to would be changed; nothing was written.`);
+  if (kind?.isFile() === false) throw new InitRefused(`${manifestFile} is not a file; nothing was written.`);
   const text = existing ? await readFile(manifestFile, 'utf8') : undefined;
   const manifest = text === undefined ? fresh(folder) : parse(manifestFile, text);
   // A file that ends in .ts belongs to a package of CommonJS unless package.json says "module".
@@ -86,7 +90,8 @@ export async function init(options: InitOptions): Promise<Initialised> {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content, { flag: 'wx' });
   }
-  await writeFile(manifestFile, json(manifest, indentOf(text)));
+  const mark = text?.startsWith(BYTE_ORDER_MARK) === true ? BYTE_ORDER_MARK : '';
+  await writeFile(manifestFile, `${mark}${json(manifest, indentOf(text))}`);
   return {
     files: [...Object.keys(files), ...(existing ? [] : ['package.json'])],
     scripts,
@@ -118,17 +123,36 @@ function fresh(folder: string): Manifest {
   return { name: name === '' ? 'agents' : name, private: true, type: 'module' };
 }
 
+/** Editors of Windows begin files with it, and npm reads such a package.json. */
+const BYTE_ORDER_MARK = '\uFEFF';
+
+/** Members of package.json that are objects of texts, if they are there. */
+const TABLES = ['scripts', 'dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies'] as const;
+
 function parse(file: string, text: string): Manifest {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Manifest;
-  } catch {
-    // said below
+    value = JSON.parse(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text);
+  } catch (error) {
+    throw new InitRefused(`${file} is not JSON, which has no comments and no commas at an end: ${messageOf(error)}; nothing was written.`);
   }
-  throw new InitRefused(`${file} is not a JSON object; nothing was written.`);
+  if (!isTable(value)) throw new InitRefused(`${file} is not a JSON object; nothing was written.`);
+  for (const name of TABLES) {
+    const table = value[name];
+    if (table === undefined) continue;
+    if (!isTable(table)) throw new InitRefused(`${name} of ${file} is ${JSON.stringify(table)}, and not an object; nothing was written.`);
+    for (const [key, one] of Object.entries(table))
+      if (typeof one !== 'string')
+        throw new InitRefused(`${name}.${key} of ${file} is ${JSON.stringify(one)}, and not text; nothing was written.`);
+  }
+  return value;
 }
 
-const indentOf = (text: string | undefined): string | number => /^\{\r?\n([ \t]+)"/.exec(text ?? '')?.[1] ?? 2;
+const isTable = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const indentOf = (text: string | undefined): string | number => /^\uFEFF?\{\r?\n([ \t]+)"/.exec(text ?? '')?.[1] ?? 2;
 
 /** A script whose name is taken is added as `corral:NAME`. @returns the names that were used */
 function addScripts(manifest: Manifest, wanted: Readonly<Record<string, string>>): Record<string, string> {

@@ -17,6 +17,7 @@ try {
   process.stdout.write(`${made.files.map((file) => `${folder}/${file}`).join('\n')}\n\n${nextSteps(made, home)}\n`);
 } catch (error) {
   if (!(error instanceof InitRefused)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  // The code is that of `corral init`.
+  process.stderr.write(`CORRAL_USAGE ${error.message}\n`);
   process.exitCode = 2;
 }

@@ -1,9 +1,11 @@
 /** A folder outside of this repository, with the npm and the Node of the machine: nothing of the repository is in reach. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -11,7 +13,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** The environment of a user's shell, with the way by which npm reaches its registry. Compilers are set to programs that do not exist. */
 function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept =
-    /^(?:HOME|USER|LANG|TMPDIR|SystemRoot|.*_proxy|.*_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|npm_config_(?:registry|cache|userconfig|cafile))$/;
+    /^(?:HOME|USER|LANG|TMPDIR|SystemRoot|.*_proxy|.*_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|npm_config_(?:registry|userconfig|cafile))$/;
   const path = (process.env['PATH'] ?? '')
     .split(delimiter)
     .filter((folder) => !folder.startsWith(ROOT) && !folder.includes('node_modules'));
@@ -28,6 +30,17 @@ function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     npm_config_yes: 'true',
     ...more,
   };
+}
+
+/**
+ * A cache of npm in a folder of its own. `npm create` and `npx` take a program that is in theirs without asking the registry, and the
+ * machine may have an older one there. Downloads are shared: they are named by their hashes and by the address of the registry.
+ */
+async function npmCache(folder: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('npm', ['config', 'get', 'cache']);
+  const downloads = join(stdout.trim(), '_cacache');
+  if (existsSync(downloads)) await symlink(downloads, join(folder, '_cacache'), process.platform === 'win32' ? 'junction' : 'dir');
+  return folder;
 }
 
 export interface Said {
@@ -47,9 +60,13 @@ export class Elsewhere {
 
   /** An empty folder. @param registry undefined: the one that npm is configured with */
   static async make(registry?: string): Promise<Elsewhere> {
-    const folder = await mkdtemp(join(tmpdir(), 'crl-out-'));
-    onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
-    return new Elsewhere(folder, environment(registry === undefined ? {} : { npm_config_registry: registry }));
+    const made = async (prefix: string) => {
+      const folder = await mkdtemp(join(tmpdir(), prefix));
+      onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+      return folder;
+    };
+    const more = registry === undefined ? {} : { npm_config_registry: registry };
+    return new Elsewhere(await made('crl-out-'), environment({ ...more, npm_config_cache: await npmCache(await made('crl-npm-')) }));
   }
 
   within(name: string): Elsewhere {

@@ -16,6 +16,7 @@ import { filesOf, serveRegistry, type Registry } from './registry.ts';
 
 const PACK = fileURLToPath(new URL('../../../scripts/pack.ts', import.meta.url));
 const RELEASE = fileURLToPath(new URL('../../../scripts/release.ts', import.meta.url));
+const CHANGELOG = fileURLToPath(new URL('../../../CHANGELOG.md', import.meta.url));
 const NAMES = new Set(['corral', '@corral/client', '@corral/guest', '@corral/node', '@corral/testing', 'create-corral']);
 
 let packs: string;
@@ -153,6 +154,13 @@ describe('a release', () => {
     );
   });
 
+  test('of this version has an entry in the changelog of this repository', async () => {
+    const { code, plan } = await release(await readFile(CHANGELOG, 'utf8'));
+    expect(plan.refused).toEqual([]);
+    expect(code).toBe(0);
+    expect(plan.changelog).toContain('### Added');
+  });
+
   test.each(['## Unreleased\n\n- It can be installed.\n', '## 9.9.9\n\n- Another one.\n', '## VERSION\n\n## 0.0.1\n\n- The first.\n'])(
     'of a version without an entry is refused: %j',
     async (changelog) => {
@@ -165,7 +173,11 @@ describe('a release', () => {
 
 test('npm create corral in an empty folder: installed, checked, tested, hosted, approved', { timeout: 600_000 }, async () => {
   const empty = await Elsewhere.make(registry.url);
+  // A program of that name in the machine's own cache would be run instead of this one.
+  const cache = (await empty.ok('npm', 'config', 'get', 'cache')).trim();
+  expect(await readdir(cache)).not.toContain('_npx');
   await empty.ok('npm', 'create', 'corral', 'my-agent');
+  expect(await readdir(cache)).toContain('_npx');
   const at = empty.within('my-agent');
   await at.ok('npm', 'install');
   expect((await at.corral('--version')).trim()).toBe(version);

@@ -34,7 +34,7 @@ export async function doctor({ json = false, config }: DoctorOptions): Promise<n
     { name: 'Node', ok: runsOn(process.version), says: nodeText() },
     image(),
     await cell(),
-    { name: 'published flaws: Node', ...soundness('Node', process.version) },
+    { name: 'published flaws: Node', ...soundness('Node', process.version, isBrought()) },
     { name: 'published flaws: isolated-vm', ...soundness('isolated-vm', isolatedVm()) },
     ...layers.map(({ name, state, says }) => ({
       name: `wall: ${name}`,
@@ -95,7 +95,8 @@ async function configured(file: string | undefined): Promise<Check[]> {
 }
 
 /** Where npm brought the Node, it is that of @corral/node and not the machine's. */
-const nodeText = () => `${process.version}${/[\\/]node_modules[\\/]/.test(process.execPath) ? ', which @corral/node brings' : ''}`;
+const isBrought = () => /[\\/]node_modules[\\/]/.test(process.execPath);
+const nodeText = () => `${process.version}${isBrought() ? ', which @corral/node brings' : ''}`;
 
 /** The version that cells load. */
 function isolatedVm(): string {
