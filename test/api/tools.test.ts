@@ -146,6 +146,8 @@ describe('a configuration is checked whole', () => {
     `tool({ name: 'pay', description: '', input: ${input}, output: z.unknown(), annotations: { ${annotations} }, run: () => 1 })`;
   const TOOL = (input: string, output = 'z.unknown()') =>
     `tool({ name: 'odd.tool', description: '', input: ${input}, output: ${output}, run: () => 1 })`;
+  const MAY_BE_LEFT_OUT =
+    /argument amount of pay, which its annotation money names, may be left out, .* no budget and no rule knows; make it required/;
   const refused: readonly (readonly [string, string, string, RegExp])[] = [
     ['money', PAY("money: 'amout'"), '', /pay has no argument amout, which its annotation money names; did you mean amount\?/],
     [
@@ -156,6 +158,34 @@ describe('a configuration is checked whole', () => {
     ],
     ['costs', PAY("costs: { tokens: 'most' }"), '', /pay has no argument most, which its annotation costs\.tokens names/],
     ['a deep argument', PAY("destinations: ['where.town']"), '', /pay has no argument where\.town/],
+    // Bug optional-amount: a call without it moved money that no budget and no rule knew.
+    ...[
+      'z.object({ amount: z.number().optional() })',
+      'z.object({ amount: z.number().nullable() })',
+      'z.object({ amount: z.unknown() })',
+      'z.union([z.object({ amount: z.number() }), z.object({ other: z.string() })])',
+      'z.record(z.string(), z.number())',
+      'z.looseObject({})',
+      'z.unknown()',
+    ].map((input) => [`money that may be left out of ${input}`, PAY("money: 'amount'", input), '', MAY_BE_LEFT_OUT] as const),
+    [
+      'the annotations of the file, for money that may be left out',
+      PAY('', 'z.object({ amount: z.number().optional() })'),
+      "annotations: { pay: { money: 'amount' } },",
+      MAY_BE_LEFT_OUT,
+    ],
+    [
+      'costs that may be left out',
+      PAY("costs: { tokens: 'deep.most' }", 'z.object({ deep: z.object({ most: z.int() }).optional() })'),
+      '',
+      /argument deep\.most of pay, which its annotation costs\.tokens names, may be left out, and a call without it would be refused each time/,
+    ],
+    [
+      'costs in a text',
+      PAY("costs: { tokens: 'to' }"),
+      '',
+      /argument to of pay, which its annotation costs\.tokens names, is not a number/,
+    ],
     ['money in an object', PAY("money: 'where'"), '', /where of pay, which its annotation money names, is not a number/],
     ['the annotations of the file', PAY(''), "annotations: { pay: { money: 'amout' } },", /pay has no argument amout/],
     ['an unknown annotation', PAY("moeny: 'amount'"), '', /tool pay: annotations: .*moeny/],
@@ -212,11 +242,13 @@ describe('a configuration is checked whole', () => {
     for (const [annotations, input] of [
       ["money: 'amount', destinations: ['to', 'where.city']", undefined],
       ["money: 'sum'", 'z.object({ sum: z.string() })'],
-      ["money: 'sum'", 'z.union([z.object({ sum: z.number() }), z.object({ other: z.string() })])'],
-      ["money: 'sum'", 'z.record(z.string(), z.number())'],
-      ["money: 'sum'", 'z.looseObject({})'],
-      ["money: 'sum'", 'z.unknown()'],
-      ["costs: { tokens: 'deep.most' }", 'z.object({ deep: z.object({ most: z.int().optional() }).optional() })'],
+      ["money: 'sum'", 'z.union([z.object({ sum: z.number() }), z.object({ sum: z.string(), other: z.string() })])'],
+      ["money: 'sum'", 'z.object({ sum: z.number().default(5) })'],
+      ["money: 'sum'", 'z.object({ to: z.string() }).and(z.looseObject({ sum: z.union([z.number(), z.literal("1")]) }))'],
+      ["destinations: ['to']", 'z.record(z.string(), z.number())'],
+      ["destinations: ['to']", 'z.unknown()'],
+      ["destinations: ['to']", 'z.object({ to: z.string().optional() })'],
+      ["costs: { tokens: 'deep.most' }", 'z.object({ deep: z.object({ most: z.int().default(10) }) })'],
     ] as const) {
       const file = await written(folder, PAY(annotations, input));
       const loaded = await loadConfig(file, process.env);

@@ -2,7 +2,16 @@
 import { createClient, type Client } from '@corral/protocol/api/client';
 import { transportByFetch, type Fetch } from './fetch.ts';
 
-export { ApiError, createClient, type Client, type Transport, type WireRequest, type WireResponse } from '@corral/protocol/api/client';
+export {
+  ApiError,
+  allItems,
+  createClient,
+  itemsOf,
+  type Client,
+  type Transport,
+  type WireRequest,
+  type WireResponse,
+} from '@corral/protocol/api/client';
 export type { RouteAnswer, RouteInput, RouteName } from '@corral/protocol/api/routes';
 export type { Event } from '@corral/protocol/api/schemas';
 export { CorralError, type ErrorCode } from '@corral/protocol/errors';

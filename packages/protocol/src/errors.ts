@@ -157,6 +157,10 @@ export const ERRORS = {
   CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
   CORRAL_RUN_UNKNOWN: { audience: 'operator', hint: 'Check the id; ended runs stay listed until they are erased.' },
   CORRAL_RUN_STATE: { audience: 'operator', hint: 'This cannot be done in the present state of the run; `corral show RUN` shows it.' },
+  CORRAL_FIXTURE_TOO_LARGE: {
+    audience: 'operator',
+    hint: 'Take a shorter run of the agent for a test; `corral calls RUN` and `corral journal RUN` read this one page by page.',
+  },
   CORRAL_FORK_IMPOSSIBLE: { audience: 'operator', hint: 'Fork it at an earlier crank; `corral journal` lists them.' },
   CORRAL_UPGRADE_DIFFERS: {
     audience: 'operator',

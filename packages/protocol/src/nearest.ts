@@ -6,6 +6,12 @@ const LONGEST = 100;
 
 /** Gives ` Did you mean X?`, or nothing if no known name is similar. */
 export function didYouMean(name: string, known: Iterable<string>): string {
+  const best = nearest(name, known);
+  return best === undefined ? '' : ` Did you mean ${best}?`;
+}
+
+/** The known name that is most similar; undefined if none is similar. */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.min(MOST, Math.floor(name.length / 3)) + 1;
   for (const one of known) {
@@ -13,7 +19,7 @@ export function didYouMean(name: string, known: Iterable<string>): string {
     const edits = editsBetween(name, one);
     if (edits < least) [best, least] = [one, edits];
   }
-  return best === undefined ? '' : ` Did you mean ${best}?`;
+  return best;
 }
 
 /** Number of insertions, deletions, changes and swaps of neighbours between two texts (Damerau and Levenshtein). */

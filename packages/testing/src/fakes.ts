@@ -113,8 +113,15 @@ export function inTestsWords(refused: unknown, fakes: Fakes, configured: boolean
   return error;
 }
 
+/** The arguments of a fake of which nothing but its annotations is known: a tool that moves money takes no call without the amount. */
+function withAmount({ money }: Partial<ToolAnnotations>): z.ZodType {
+  if (money === undefined) return z.unknown();
+  const amount: z.ZodType = z.union([z.number(), z.string()]);
+  return money.split('.').reduceRight((inner, name) => z.looseObject({ [name]: inner }), amount);
+}
+
 function toolOf(name: string, fake: FakeTool, tell: (call: TestedCall) => void): Tool {
-  const { run, annotations = {}, input = z.unknown(), output = z.unknown() } = fake;
+  const { run, annotations = {}, input = withAmount(annotations), output = z.unknown() } = fake;
   const tool = {
     name,
     description: `A fake of ${name}.`,

@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { judge, type Ended } from './judge.ts';
+import { allItems } from '@corral/protocol/api/client';
 import { pause } from './host.ts';
 import { rowsOf } from './people.ts';
 import { OLDEST_MS } from './watch.ts';
@@ -94,8 +95,10 @@ export async function endsOf({ host, work }: Soak): Promise<Ended[]> {
   const settledAs = async (job: Job): Promise<number> => {
     const { children } = await patient(() => host.admin.runTree({ params: { run: job.run as RunId } }));
     const runs = [job.run, ...children.map(({ run }) => run)] as RunId[];
-    const lists = await Promise.all(runs.map((run) => patient(() => host.admin.runCalls({ params: { run } }))));
-    return lists.flatMap(({ items }) => items).filter((call) => call.settled.some(({ how }) => how === 'fail')).length;
+    const lists = await Promise.all(
+      runs.map((run) => patient(() => allItems((at) => host.admin.runCalls({ params: { run }, query: at })))),
+    );
+    return lists.flat().filter((call) => call.settled.some(({ how }) => how === 'fail')).length;
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return ends;

@@ -43,7 +43,13 @@ function versionCommands(program: Command): void {
       const deployed = await inAuthorsWords(bundled, deploying);
       print(flags, deployed, () =>
         deployed.agents
-          .map(({ agent, version }) => `${agent}  ${version}${flags.alias === undefined ? '' : `  ${flags.alias}`}`)
+          .flatMap(({ agent, version, stays }) => [
+            `${agent}  ${version}${flags.alias === undefined || stays.some(({ alias }) => alias === flags.alias) ? '' : `  ${flags.alias}`}`,
+            ...stays.map(
+              (one) =>
+                `  ${agent}@${one.alias} ${one.version === null ? 'is not made' : `stays at ${short(one.version)}…`}: the agent is deployed with ${one.owner}; \`corral alias ${agent} ${one.alias} ${version}\` moves it`,
+            ),
+          ])
           .join('\n'),
       );
     });

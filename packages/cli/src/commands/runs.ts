@@ -1,6 +1,6 @@
 /** Runs of a host: submitting, showing, settling. */
 import type { Command } from 'commander';
-import type { Client } from '@corral/protocol/api/client';
+import { allItems, type Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
@@ -97,7 +97,8 @@ export function runCommands(program: Command): void {
   const calls = one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r --errors');
   calls.option('--errors', 'only calls that failed, with what their tools threw');
   calls.action(async (id: RunId, flags: HostFlags & { readonly errors?: boolean }) => {
-    const { items: all } = await connect(flags).runCalls({ params: { run: id } });
+    const client = connect(flags);
+    const all = await allItems((at) => client.runCalls({ params: { run: id }, query: { limit: LISTED, ...at } }));
     const items = flags.errors === true ? all.filter(({ error }) => error !== null) : all;
     if (flags.errors === true && flags.json !== true) {
       for (const { call, tool, error } of items)
@@ -130,7 +131,8 @@ export function runCommands(program: Command): void {
   });
 
   one('messages', 'list the messages of a run', 'corral messages run_3k9x7m2p4q5r').action(async (id: RunId, flags: HostFlags) => {
-    const { items } = await connect(flags).runMessages({ params: { run: id } });
+    const client = connect(flags);
+    const items = await allItems((at) => client.runMessages({ params: { run: id }, query: { limit: LISTED, ...at } }));
     if (items.length === 0 && flags.json !== true) process.stderr.write('no messages\n');
     else
       print(flags, items, () =>
@@ -256,6 +258,8 @@ function brief(value: unknown): string {
   return text.length > BRIEF ? `${text.slice(0, BRIEF)}…` : text;
 }
 const BRIEF = 400;
+/** Calls or messages that are asked for at a time. */
+const LISTED = 500;
 
 /** Indents the lines of an exception below its call. */
 const indented = (text: string): string =>

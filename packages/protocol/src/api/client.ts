@@ -101,3 +101,26 @@ function refusal(text: string, status: number): CorralError {
   if (isProblem(body)) return new ApiError(body);
   return new CorralError('CORRAL_UNREACHABLE', `A program that is not Corral answered with status ${status}.`);
 }
+
+/**
+ * All items of a list, on as many pages as are read: a page is asked for when the one before has been read.
+ * @param page asks for one: `(at) => client.runCalls({ params: { run }, query: at })`
+ */
+export async function* itemsOf<T>(
+  page: (at: { readonly cursor?: string }) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>,
+): AsyncGenerator<T> {
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const { items, next }: { readonly items: readonly T[]; readonly next: string | null } = await page(
+      cursor === undefined ? {} : { cursor },
+    );
+    yield* items;
+    cursor = next;
+  }
+}
+
+/** The same as one array. */
+export async function allItems<T>(page: Parameters<typeof itemsOf<T>>[0]): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of itemsOf(page)) items.push(item);
+  return items;
+}

@@ -41,7 +41,12 @@ export const DeployRequest = z
     reason: Reason.exactOptional(),
   })
   .meta({ id: 'DeployRequest' });
-export const Deployed = z.object({ agents: z.array(AgentVersion), alias: z.string().nullable() }).meta({ id: 'Deployed' });
+const stays = z
+  .array(z.object({ alias: z.string(), version: digest.nullable().describe('null: there is none'), owner: z.string() }))
+  .describe('aliases that are as they were, since the agent is that of another deployment, named by its main agent');
+export const Deployed = z
+  .object({ agents: z.array(AgentVersion.extend({ stays })), alias: z.string().nullable() })
+  .meta({ id: 'Deployed' });
 export const SourceMap = z.object({ bundle: digest, source_map: z.string().nullable() }).meta({ id: 'SourceMap' });
 export const MoveAlias = z.strictObject({ ...inTenant, version: digest, reason: Reason.exactOptional() }).meta({ id: 'MoveAlias' });
 export const RollBack = z.strictObject({ ...inTenant, reason: Reason }).meta({ id: 'RollBack' });

@@ -152,7 +152,7 @@ export const Call = z
       .describe('amounts billed for it; until it is answered, amounts reserved'),
   })
   .meta({ id: 'Call' });
-export const CallList = z.object({ items: z.array(Call) });
+export const CallList = listOf(Call);
 export const Message = z
   .object({
     direction: z.enum(['in', 'out']),
@@ -162,7 +162,7 @@ export const Message = z
     seq: z.int(),
   })
   .meta({ id: 'Message' });
-export const MessageList = z.object({ items: z.array(Message) });
+export const MessageList = listOf(Message);
 
 export const JournalEntry = z
   .object({

@@ -62,9 +62,15 @@ export interface AgentSummary {
   readonly aliases: AliasView[];
 }
 
+/** `stays`: aliases that were not moved or made, with the version of each, and the agent whose deployment owns them. */
+export type DeployedView = VersionView & {
+  readonly stays: { readonly alias: string; readonly version: Digest | null; readonly owner: string }[];
+};
+
 /** The agents of a tenant: versions by content, and aliases that move between them and can be moved back. */
 export interface AgentRegistry {
-  deploy(tenant: string, versions: readonly AgentVersion[], alias: string | undefined, by: string, at: number): VersionView[];
+  /** @param versions of one bundle, its main agent first. Aliases of an agent that another deployment owns stay. */
+  deploy(tenant: string, versions: readonly AgentVersion[], alias: string | undefined, by: string, at: number): DeployedView[];
   /** Number of principals who have deployed an agent of a tenant. */
   deployers(tenant: string): number;
   /** Keeps the source map of a bundle. */
@@ -72,10 +78,7 @@ export interface AgentRegistry {
   map(tenant: string, bundle: string): string | undefined;
   /** @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN */
   move(tenant: string, agent: string, alias: string, version: string, by: string, at: number, reason?: string): AliasView;
-  /**
-   * Moves an alias back to what it pointed at before; each further call goes one step further back.
-   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN
-   */
+  /** Moves an alias one step further back to what it pointed at before. @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN */
   rollBack(tenant: string, agent: string, alias: string, by: string, at: number, reason: string): AliasView;
   list(
     tenant: string | undefined,
@@ -83,10 +86,7 @@ export interface AgentRegistry {
   ): { readonly items: AgentSummary[]; readonly next: string | null };
   /** @throws CORRAL_AGENT_UNKNOWN */
   show(tenant: string, agent: string): AgentSummary & { readonly history: VersionView[] };
-  /**
-   * The version that `name`, `name@alias` or `name@sha256:…` refers to now.
-   * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN
-   */
+  /** The version that `name`, `name@alias` or `name@sha256:…` refers to. @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN */
   resolve(tenant: string, ref: string): AgentVersion;
   /** Names of deployed agents; of one tenant, or of all. */
   names(tenant: string | undefined): string[];

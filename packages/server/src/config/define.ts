@@ -1,9 +1,23 @@
 /** The module that `corral.config.ts` imports. */
 import type * as z from 'zod';
+import { CorralError } from '@corral/protocol/errors';
+import { faultsOfAnnotations } from '@corral/tools/annotated';
+import { inlineTool } from '@corral/tools/define';
 import type { Config } from './schema.ts';
 
-export { inlineTool as tool, ToolError } from '@corral/tools/define';
+export { ToolError } from '@corral/tools/define';
 export type { ToolPowers } from './schema.ts';
+
+/**
+ * A tool of a configuration.
+ * @throws CORRAL_CONFIG_INVALID if an annotation names an argument that is missing, is not an amount, or may be left out
+ */
+export const tool: typeof inlineTool = (spec) => {
+  const made = inlineTool(spec);
+  const [fault] = faultsOfAnnotations(made);
+  if (fault !== undefined) throw new CorralError('CORRAL_CONFIG_INVALID', `tool ${spec.name}: ${fault.message}.`);
+  return made;
+};
 
 /** Gives a configuration file its type. The configuration is checked when the host loads it, not here. */
 export function defineConfig(config: Unbranded<z.input<typeof Config>>): typeof config {

@@ -4,10 +4,8 @@
  */
 import { nearest } from '@corral/policy/cedar/problem';
 import { isRiskClass, isRiskOf } from '@corral/policy/pack/risk';
-import type { Json } from '@corral/protocol/json';
-import type { JsonSchema } from '@corral/protocol/ports/contract';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { referredIn } from '@corral/tools/host/evaluate';
+import { faultsOfAnnotations } from '@corral/tools/annotated';
 import type { Config } from './schema.ts';
 
 /** One fault, and its place in the file. */
@@ -46,7 +44,7 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
     ),
     ...Object.keys(config.tool_limits).flatMap((name) => unknownTool(['tool_limits'], name)),
     ...Object.keys(config.annotations).flatMap((name) => unknownTool(['annotations'], name)),
-    ...tools.flatMap((tool) => faultsOfArguments(tool)),
+    ...tools.flatMap((tool) => faultsOfAnnotations(tool).map(({ annotation, message }) => ({ path: [tool.name, annotation], message }))),
   ];
 }
 
@@ -81,78 +79,3 @@ const meant = (name: string, known: readonly string[]) => {
   const one = nearest(name, [...known]);
   return one === undefined ? '' : `; did you mean ${one}?`;
 };
-
-/**
- * Annotations name arguments. A misspelt argument would switch off the check that depends on it, such as the budget of a payment.
- */
-function faultsOfArguments({ name, annotations, input }: Tool): Fault[] {
-  const { destinations = [], money, costs = {} } = annotations;
-  const said: (readonly [string, string, boolean])[] = [
-    ...destinations.map((argument) => ['destinations', argument, false] as const),
-    ...(money === undefined ? [] : [['money', money, true] as const]),
-    ...Object.entries(costs).flatMap(([amount, argument]) =>
-      typeof argument === 'string' ? [[`costs.${amount}`, argument, true] as const] : [],
-    ),
-  ];
-  return said.flatMap(([annotation, argument, isAmount]): Fault[] => {
-    const found = argumentsAt(input.schema, argument);
-    const path = [name, annotation];
-    if (found === undefined) {
-      const hint = meant(argument, namesIn(input.schema, input.schema));
-      return [{ path, message: `${name} has no argument ${argument}, which its annotation ${annotation} names${hint}` }];
-    }
-    if (isAmount && found.length > 0 && !found.some((one) => mayBeAmount(input.schema, one)))
-      return [{ path, message: `the argument ${argument} of ${name}, which its annotation ${annotation} names, is not a number` }];
-    return [];
-  });
-}
-
-const isObject = (value: unknown): value is JsonSchema => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** The schemas that a schema may stand for: the targets of its references and the branches of its unions. */
-function branches(root: JsonSchema, schema: unknown, seen = new Set<unknown>()): JsonSchema[] {
-  if (!isObject(schema) || seen.has(schema)) return [];
-  seen.add(schema);
-  const { $ref } = schema;
-  if (typeof $ref === 'string') return branches(root, referredIn(root, $ref), seen);
-  const more = ['anyOf', 'oneOf', 'allOf'].flatMap((word) =>
-    Array.isArray(schema[word]) ? schema[word].flatMap((one) => branches(root, one, seen)) : [],
-  );
-  return [schema, ...more];
-}
-
-/**
- * The schemas of an argument by its path; undefined: the tool has no argument of that name. Empty: the tool accepts any members
- * there.
- */
-function argumentsAt(root: JsonSchema, path: string): JsonSchema[] | undefined {
-  let here = branches(root, root);
-  for (const name of path.split('.')) {
-    if (here.every((one) => isOpen(one))) return [];
-    const next = here.flatMap((one) => {
-      const properties = one['properties'];
-      if (isObject(properties) && Object.hasOwn(properties, name)) return branches(root, properties[name]);
-      return isObject(one['additionalProperties']) ? branches(root, one['additionalProperties']) : [];
-    });
-    if (next.length === 0) return here.some((one) => isObject(one['additionalProperties'])) ? [] : undefined;
-    here = next;
-  }
-  return here;
-}
-
-/** Whether a schema says nothing about members, so that any are allowed. */
-const isOpen = (schema: JsonSchema): boolean =>
-  schema['properties'] === undefined && schema['type'] === undefined && schema['anyOf'] === undefined && schema['oneOf'] === undefined;
-
-const namesIn = (root: JsonSchema, schema: JsonSchema): string[] =>
-  branches(root, schema).flatMap((one) => (isObject(one['properties']) ? Object.keys(one['properties']) : []));
-
-/** A number, or text that may hold one: amounts are read from both. */
-function mayBeAmount(root: JsonSchema, schema: JsonSchema): boolean {
-  return branches(root, schema).some(({ type, const: fixed, enum: words }) => {
-    if (fixed !== undefined) return typeof fixed === 'number' || typeof fixed === 'string';
-    if (Array.isArray(words)) return true;
-    const types = Array.isArray(type) ? (type as readonly Json[]) : [type];
-    return types.some((one) => one === undefined || one === 'number' || one === 'integer' || one === 'string');
-  });
-}

@@ -3,6 +3,8 @@
  * taken to hold private data, and leaves this host only at the word of its owner.
  */
 import type { Fixture } from '@corral/protocol/api/fixtures';
+import { CorralError } from '@corral/protocol/errors';
+import { DOOR } from '@corral/protocol/limits';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Json } from '@corral/protocol/json';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
@@ -68,14 +70,47 @@ export async function privacyOf(
 const ownersOf = (tools: ReadonlyMap<string, Tool>): string[] =>
   [...tools.values()].flatMap(({ annotations: { private_to } }) => (private_to === undefined ? [] : [private_to]));
 
-/** @param shown whether private data is given as it is */
+/** How much a fixture may take. */
+export interface FixtureSize {
+  readonly calls: number;
+  readonly bytes: number;
+}
+const MOST: FixtureSize = { calls: DOOR.fixture_calls.default, bytes: DOOR.fixture_bytes.default };
+
+/** Counts what a fixture takes. */
+class Room {
+  readonly #run: string;
+  readonly #most: FixtureSize;
+  #calls = 0;
+  #bytes = 0;
+
+  constructor(run: string, most: FixtureSize) {
+    this.#run = run;
+    this.#most = most;
+  }
+
+  /** @throws CORRAL_FIXTURE_TOO_LARGE */
+  take(value: Json, calls = 0): void {
+    this.#calls += calls;
+    this.#bytes += JSON.stringify(value).length;
+    const { calls: most, bytes } = this.#most;
+    const what = this.#calls > most ? `${most} calls` : this.#bytes > bytes ? `${bytes} bytes of arguments and results` : undefined;
+    if (what === undefined) return;
+    throw new CorralError('CORRAL_FIXTURE_TOO_LARGE', `${this.#run} has more than ${what}, and material of a test has no more.`);
+  }
+}
+
+/** @param shown whether private data is given as it is @throws CORRAL_FIXTURE_TOO_LARGE */
 export async function callsFrom(
+  run: string,
   pages: Pages,
   { from }: Privacy,
   tools: ReadonlyMap<string, Tool>,
   shown: boolean,
+  most = MOST,
 ): Promise<Fixture['calls']> {
   const calls = new Map<number, Call>();
+  const room = new Room(run, most);
   const answered: number[] = [];
   for await (const page of pages)
     for (const entry of page) {
@@ -94,6 +129,7 @@ export async function callsFrom(
           call.result = hidden ? shapeOf(tools.get(call.tool)?.output.schema, result.value) : result.value;
           call.result_hidden = hidden;
         }
+        room.take(call.result);
       }
       const decided = new Map(entry.decisions.map((decision) => [decision.id, decision]));
       for (const effect of effectsOf(entry)) {
@@ -101,6 +137,7 @@ export async function callsFrom(
         const tool = decided.get(effect.id)?.tool;
         if (tool === undefined) continue;
         const input = hidden ? null : ((effect.input ?? {}) as Json);
+        room.take(input, 1);
         calls.set(effect.id, { tool, input, input_hidden: hidden, result: null, result_hidden: false, answered_at: 0, error: null });
       }
     }

@@ -49,13 +49,12 @@ const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
   CORRAL_CALL_GIVEN_UP: 'abandoned',
 };
 
-export async function callsOf(pages: Pages): Promise<CallView[]> {
-  const calls = new Map<number, CallView>();
-  for await (const page of pages) foldCalls(calls, page);
-  return [...calls.values()];
-}
-
-function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): void {
+/** @param takes whether a new call is wanted, by its number and that of its entry; left out: all are */
+export function foldCalls(
+  calls: Map<number, CallView>,
+  entries: readonly Entry[],
+  takes: (call: number, seq: number) => boolean = () => true,
+): void {
   for (const entry of entries) {
     const delivery = deliveryOf(entry);
     if (delivery?.kind === 'reply') {
@@ -79,7 +78,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
         const call = calls.get(effect.id);
         if (call?.state === 'open') call.state = 'abandoned';
       }
-      if (effect.kind !== 'call') continue;
+      if (effect.kind !== 'call' || !takes(effect.id, entry.seq)) continue;
       const decision = entry.decisions.find(({ id }) => id === effect.id);
       const denied = decision?.verdict === 'deny';
       calls.set(effect.id, {
@@ -109,13 +108,7 @@ function foldCalls(calls: Map<number, CallView>, entries: readonly Entry[]): voi
   }
 }
 
-export async function messagesOf(pages: Pages): Promise<MessageView[]> {
-  const messages: MessageView[] = [];
-  for await (const page of pages) messages.push(...messagesIn(page));
-  return messages;
-}
-
-function messagesIn(entries: readonly Entry[]): MessageView[] {
+export function messagesIn(entries: readonly Entry[]): MessageView[] {
   return entries.flatMap((entry): MessageView[] => {
     const delivery = deliveryOf(entry);
     const received: MessageView[] =

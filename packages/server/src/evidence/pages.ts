@@ -1,4 +1,5 @@
 /** Reads the journal of a run page by page, so that a long one neither blocks the host nor is held whole. */
+import { DOOR } from '@corral/protocol/limits';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
 
@@ -7,13 +8,39 @@ export type Pages = AsyncIterable<readonly Entry[]>;
 /** Reads entries of a run after a number, at most as many as the limit, in order. */
 export type ReadJournal = (run: RunId, after: number, limit: number) => Promise<readonly Entry[]>;
 
-/** @param size entries that are read at a time */
-export async function* pagesOf(journal: ReadJournal, run: RunId, size: number): AsyncGenerator<readonly Entry[]> {
-  for (let after = 0; ;) {
+/** @param size entries that are read at a time @param from the entry after which it begins */
+export async function* pagesOf(journal: ReadJournal, run: RunId, size: number, from = 0): AsyncGenerator<readonly Entry[]> {
+  for (let after = from; ;) {
     const page = await journal(run, after, size);
     yield page;
     const last = page.at(-1);
     if (last === undefined || page.length < size) return;
     after = last.seq;
+  }
+}
+
+/** Entries that are read at a time until a page is full. */
+const AT_ONCE = 50;
+
+/** The entries after one, as many as fit on a page: bounded in count, and in bytes besides the first of them. */
+export async function entriesAfter(
+  journal: ReadJournal,
+  run: RunId,
+  after: number,
+  limit: number,
+  bytes = DOOR.list_bytes.default,
+): Promise<{ readonly page: readonly Entry[]; readonly more: boolean }> {
+  const page: Entry[] = [];
+  let taken = 0;
+  for (;;) {
+    const wanted = Math.min(AT_ONCE, limit + 1 - page.length);
+    const entries = await journal(run, page.at(-1)?.seq ?? after, wanted);
+    for (const entry of entries) {
+      const { delivery = '', effects = '', decisions, event } = entry;
+      taken += delivery.length + effects.length + JSON.stringify(decisions).length + JSON.stringify(event ?? null).length;
+      if (page.length >= limit || (page.length > 0 && taken > bytes)) return { page, more: true };
+      page.push(entry);
+    }
+    if (entries.length < wanted) return { page, more: false };
   }
 }

@@ -4,7 +4,7 @@ import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { AgentManifest, AgentVersion } from '@corral/protocol/model/manifest';
 import { didYouMean } from '@corral/protocol/nearest';
 import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
-import type { AgentRegistry, AgentSummary, AliasView, VersionView } from '@corral/protocol/ports/front';
+import type { AgentRegistry, AgentSummary, AliasView, DeployedView, VersionView } from '@corral/protocol/ports/front';
 import { literal, type FrontDatabase } from './database.ts';
 
 interface VersionRow {
@@ -26,7 +26,7 @@ interface MoveRow {
   readonly by: string;
 }
 
-/** The alias that follows every deploy; it can be rolled back like any other. */
+/** The alias that follows the deployments of an agent; it can be rolled back like any other. */
 const LATEST = 'latest';
 
 export class Registry implements AgentRegistry {
@@ -38,25 +38,46 @@ export class Registry implements AgentRegistry {
     this.#db = db;
   }
 
-  deploy(tenant: string, versions: readonly AgentVersion[], alias: string | undefined, by: string, at: number): VersionView[] {
+  /**
+   * An agent belongs to the deployment, named by its main agent, that its `latest` comes from. A bundle that imports the agent of another
+   * deployment has a version of its own of it, which runs as its child; what others start by name is not changed by that.
+   */
+  deploy(tenant: string, versions: readonly AgentVersion[], alias: string | undefined, by: string, at: number): DeployedView[] {
     this.#deployers.delete(tenant);
+    const main = versions[0]?.manifest.name;
+    const names = alias === undefined || alias === LATEST ? [LATEST] : [LATEST, alias];
     return this.#db.durably(() =>
       versions.map(({ version, bundle, manifest }) => {
+        const agent = manifest.name;
+        const owner = agent === main ? undefined : this.#ownerOf(tenant, agent);
         this.#db.run(
           'INSERT OR IGNORE INTO versions (tenant, agent, version, bundle, manifest, deployed_at, deployed_by) VALUES (?, ?, ?, ?, ?, ?, ?)',
           tenant,
-          manifest.name,
+          agent,
           version,
           bundle,
           JSON.stringify(manifest),
           at,
           by,
         );
-        for (const name of alias === undefined || alias === LATEST ? [LATEST] : [LATEST, alias])
-          this.#move(tenant, manifest.name, name, version, by, at, 'deployed');
-        return view(this.#version(tenant, manifest.name, version));
+        if (owner === undefined || owner === main) for (const name of names) this.#move(tenant, agent, name, version, by, at, 'deployed');
+        const stays = names.flatMap((name) => {
+          const stands = this.#head(tenant, agent, name)?.version ?? null;
+          return owner === undefined || stands === version ? [] : [{ alias: name, version: stands, owner }];
+        });
+        return { ...view(this.#version(tenant, agent, version)), stays };
       }),
     );
+  }
+
+  /** The main agent of the deployment that the `latest` of an agent comes from; undefined: the agent is new. */
+  #ownerOf(tenant: string, agent: string): string | undefined {
+    const latest = this.#head(tenant, agent, LATEST);
+    if (latest === undefined) return undefined;
+    const { bundle } = this.#version(tenant, agent, latest.version);
+    // The main agent of a bundle was written first.
+    return this.#db.get<{ agent: string }>('SELECT agent FROM versions WHERE tenant = ? AND bundle = ? ORDER BY n LIMIT 1', tenant, bundle)
+      ?.agent;
   }
 
   deployers(tenant: string): number {

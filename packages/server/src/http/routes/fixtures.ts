@@ -48,7 +48,7 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
           tools: Object.values(uses).flatMap((target) =>
             target.startsWith('tool:') ? [target.slice('tool:'.length)] : target.startsWith('model:') ? [target] : [],
           ),
-          calls: await callsFrom(pages(run), privacy, tools, shown),
+          calls: await callsFrom(run, pages(run), privacy, tools, shown),
           outcome: outcomeFrom(outcome, privacy, shown),
           private_to: [...privacy.names],
         };

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { RunTree } from '@corral/protocol/api/schemas';
+import { cursorAt, placeOf, type Place } from '@corral/protocol/api/cursor';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunStatus } from '@corral/protocol/model/run';
@@ -10,9 +11,10 @@ import { beside, takenBack } from '../../evidence/why-context.ts';
 import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
-import { callsOf, entryView, explain, messagesOf } from '../../evidence/journal.ts';
-import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
-import { listed } from '../../jobs/listed.ts';
+import { entryView, explain } from '../../evidence/journal.ts';
+import { callsAfter, messagesAfter, type Listed } from '../../evidence/listing.ts';
+import { entriesAfter, pagesOf, type Pages, type ReadJournal } from '../../evidence/pages.ts';
+import { listed as inList } from '../../jobs/listed.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { decidingLines } from './approvals.ts';
@@ -81,7 +83,17 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
   };
 
   const journal: ReadJournal = (...of) => host.journal(...of);
-  const pages = (run: RunId) => pagesOf(journal, run, PAGE);
+  const pages = (run: RunId, from = 0) => pagesOf(journal, run, PAGE, from);
+  const listed = async <T>(
+    run: RunId,
+    { cursor, limit }: { readonly cursor?: string; readonly limit: number },
+    tenant: string,
+    list: (of: Pages, after: Place | undefined, most: number) => Promise<Listed<T>>,
+  ) => {
+    const after = placeOf(cursor);
+    const { items, next } = await turns.take(tenant, () => list(pages(run, Math.max(0, (after?.seq ?? 1) - 1)), after, limit));
+    return { items, next: next === undefined ? null : cursorAt(next) };
+  };
   const instanceState = (run: RunId, seq: number) => stateOf(journal, run, seq);
 
   const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
@@ -112,7 +124,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         // The same answer as the first time, with a header that says so. A run that the store has and the index lacks is added.
         reply.header('idempotent-replayed', 'true');
         const stored = await host.stored(run);
-        if (stored !== undefined) index.add(listed(stored), door.settings.inForce().version);
+        if (stored !== undefined) index.add(inList(stored), door.settings.inForce().version);
       }
       reply.header('location', `/v1/runs/${run}`);
       return summaryOf(index.get(run) as RunRow);
@@ -173,14 +185,14 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
     },
 
-    async runCalls({ params }, { access }) {
+    async runCalls({ params, query }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: await turns.take(access.principal.tenant, () => callsOf(pages(params.run))) };
+      return listed(params.run, query, access.principal.tenant, callsAfter);
     },
 
-    async runMessages({ params }, { access }) {
+    async runMessages({ params, query }, { access }) {
       findRun(door, access, 'run.payload', params.run);
-      return { items: [...(await turns.take(access.principal.tenant, () => messagesOf(pages(params.run))))] };
+      return listed(params.run, query, access.principal.tenant, messagesAfter);
     },
 
     async runJournal({ params, query }, { access, request, hold }) {
@@ -191,15 +203,14 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         for (;;) {
           // Read before the journal: an end that comes in between is seen at the next look.
           const over = index.get(params.run)?.ended_as !== null;
-          const entries = await host.journal(params.run, query.after, query.limit + 1);
+          const { page, more } = await entriesAfter(journal, params.run, query.after, query.limit);
           await mustStand(held);
-          if (entries.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
-            const page = entries.slice(0, query.limit);
+          if (page.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
             const hashes = new Map((await host.hashes(params.run, query.after, page.length)).map(({ seq, hash }) => [seq, hash]));
             const head = await host.lastHash(params.run);
             return {
               items: page.map((entry) => entryView(entry, hashes.get(entry.seq) ?? '')),
-              next: entries.length > page.length ? (page.at(-1)?.seq ?? null) : null,
+              next: more ? (page.at(-1)?.seq ?? null) : null,
               head: head ?? null,
             };
           }
