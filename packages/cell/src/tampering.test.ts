@@ -86,6 +86,16 @@ test.each(STORIES)('an agent that replaces %s', (_, head, body, output) => {
   expect(again).toBeUndefined();
 });
 
+// Bug trace-throws: the agent's own formatter of stacks ran in console.trace, and what it threw left the console.
+test('an agent whose own formatter of stacks throws can still trace', () => {
+  const head = `Error.prepareStackTrace = () => { throw new Error('mine') };`;
+  const { effects } = live(bundleWith(head, `console.trace('here'); return 'went on'`));
+  expect(effects).toMatchObject([
+    { kind: 'log', text: 'Trace: here' },
+    { kind: 'finish', output: 'went on' },
+  ]);
+});
+
 // Bug stringly-thrown: the text of an exception that an agent had written as JSON was taken for a report of the prelude.
 test('an agent that replaces how its exception is told ends as failed, with a text', () => {
   const told = live(bundleWith(`Object.prototype.toJSON = () => ({ message: { a: 1 }, stack: 7 }); throw { odd: true };`, ''));

@@ -42,8 +42,13 @@ export function makeConsole(
     warn: at('warn'),
     error: at('error'),
     trace(...parts: unknown[]) {
-      // The first line is the error's name.
-      const stack = ownFrames(String(originHere().stack)).split('\n').slice(1).join('\n');
+      let stack = '';
+      try {
+        // The first line is the error's name.
+        stack = ownFrames(String(originHere().stack)).split('\n').slice(1).join('\n');
+      } catch {
+        // The agent formats stacks itself, and its code threw.
+      }
       write('debug', [[format(['Trace:', ...parts]), stack].filter((text) => text !== '').join('\n')]);
     },
     assert(holds?: unknown, ...parts: unknown[]) {
