@@ -5,7 +5,7 @@ import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import { explain } from '@corral/server/evidence/journal';
 import { readingTool, tool, world, type World, park } from '../world.ts';
-import type { LoopOptions } from '@corral/supervisor';
+import { PAUSED, type LoopOptions } from '@corral/supervisor';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
@@ -119,6 +119,29 @@ describe('work that looks alike and is none of it', () => {
     );
     expect(await ended).toEqual({ kind: 'completed', output: 122 });
     expect(await stepsOf(w, id)).toEqual([]);
+  });
+
+  // Bug polling-unsaid: nothing said how a program that polls may be permitted, and taking `repeat` away left \`stuck\` to pause it.
+  test('asking again at once is paused with a sentence on how to permit it, and goes on for a tool that says it is polled', async () => {
+    const asks = (polled: boolean) => {
+      let asked = 0;
+      const job = readingTool('job', () => ({ state: ++asked % 60 === 0 ? 'done' : 'running' }));
+      return { ...job, annotations: { ...job.annotations, polled } };
+    };
+    const text = `{ name: 'poller', uses: { job: 'tool:job' }, async run({ caps, sleep }) {
+        for (;;) { const { state } = await caps.job({ id: 7 }); if (state === 'done') return state; await sleep(5); }
+      } }`;
+    const hammers = await watched([asks(false)], PAUSED);
+    const { id } = await hammers.submit(await hammers.deploy(text));
+    await paused(hammers, id);
+    const events = (await hammers.store.journal(id)).map(({ event }) => event);
+    expect(events.findLast((event) => event?.kind === 'control')).toMatchObject({
+      reason: expect.stringContaining("`annotations: { 'job': { polled: true } }`") as string,
+    });
+    const polls = await watched([asks(true)], PAUSED);
+    const polling = await polls.submit(await polls.deploy(text));
+    expect(await polling.ended).toEqual({ kind: 'completed', output: 'done' });
+    expect(await stepsOf(polls, polling.id)).toEqual([]);
   });
 
   test('asking again after ever longer waits is left alone', async () => {

@@ -95,8 +95,10 @@ function decideOf(
   )
     decision.peeked = true;
   if (ledger.loops !== undefined) {
-    const { readOnly, resource } = tool.annotations;
-    Object.assign(decision, { changes: !readOnly }, resource === undefined ? {} : { resource });
+    const { readOnly, resource, polled } = tool.annotations;
+    decision.changes = !readOnly;
+    if (resource !== undefined) decision.resource = resource;
+    if (polled === true) decision.polled = true;
   }
   // The label of a handle depends on the tool's declarations at this time, with policies or without.
   if (effect.as_handle === true || slots.length > 0 || relabels !== undefined) decision.tool_facts = factsOf(tool);

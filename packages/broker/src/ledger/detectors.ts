@@ -184,6 +184,7 @@ export class RunDetectors {
         input: told(effect.input, effect),
         ...(refused ? { refused, ...(attempts.length === 0 ? {} : { attempts }) } : {}),
         ...(changes === undefined ? {} : { effect: changes }),
+        ...(decision?.polled === true ? { polled: true } : {}),
       },
       entry,
     );

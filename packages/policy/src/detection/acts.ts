@@ -57,7 +57,7 @@ export interface Act {
   readonly turnedPage: boolean;
   /** Whether the answer, or the message, begins like one of the latest; undefined if it is too short to tell. */
   readonly begun: boolean | undefined;
-  /** The same act came before, and this one waited long (PATIENT_MS) or backed off. */
+  /** The same act came before, and this one waited long (PATIENT_MS) or backed off; or it polled, and did not fail. */
   readonly waited: boolean;
   readonly foretold: boolean;
   /** Positions of the first and the last remembered act that is the same with the same answer; -1: none. */
@@ -78,6 +78,7 @@ interface Open {
   readonly retrying: boolean;
   readonly askedNovelty: number;
   readonly head: number;
+  readonly polled?: true;
 }
 
 /** Number of remembered beginnings, and the words and word pairs that make one. */
@@ -98,6 +99,8 @@ function whole(reading: Reading, digest: string | undefined): Reading {
   if (reading.cut && digest !== undefined) reading.digest = mix(reading.digest, hashText(digest));
   return reading;
 }
+
+const isPatient = (gap: number, before: number): boolean => gap >= PATIENT_MS || (gap >= BACK_OFF_MS && gap >= before * BACK_OFF_RATIO);
 
 /** A hash of the beginning of a text; 0 if the text is too short. */
 function headOf({ tokens, count }: Reading): number {
@@ -120,9 +123,10 @@ export class Acts {
   #headCount = 0;
 
   /** Takes a call. @returns the oldest act under way, if it was given up because too many are */
-  call({ id, at, tool, input, effect, digest }: CallSeen, position: number): Act | undefined {
+  call({ id, at, tool, input, effect, digest, polled }: CallSeen, position: number): Act | undefined {
     const given = this.#open.length >= OPEN_MAX ? this.#close(this.#open.shift() as Open, at, undefined, false) : undefined;
-    this.#open.push(this.#ask(id, position, at, tool, whole(reader.read(input, 'asked'), digest), false, effect));
+    const open = this.#ask(id, position, at, tool, whole(reader.read(input, 'asked'), digest), false, effect);
+    this.#open.push(polled === true ? { ...open, polled } : open);
     return given;
   }
 
@@ -204,7 +208,7 @@ export class Acts {
     // Kept in 32 bits, so the value wraps after 23 days; one wait then counts as none.
     const now = Math.trunc(open.at % 2_000_000_000);
     const gap = lastAt < 0 ? 0 : Math.max(0, now - lastAt);
-    const waited = lastAt >= 0 && (gap >= PATIENT_MS || (gap >= BACK_OFF_MS && gap >= lastGap * BACK_OFF_RATIO));
+    const waited = (lastAt >= 0 && isPatient(gap, lastGap)) || (open.polled === true && !failed);
     const novelty = answer === undefined ? (message ? open.askedNovelty : Number.NaN) : this.#answers.take(answer);
     this.#failures = failed ? this.#failures + 1 : answer === undefined ? this.#failures : 0;
     const unanswered = message && this.#lastSubject === tool;

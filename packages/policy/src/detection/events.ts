@@ -27,6 +27,8 @@ export interface CallSeen {
   readonly attempts?: readonly Attempt[];
   /** Whether the call changes something, from the tool's annotations; absent: not known. */
   readonly effect?: boolean;
+  /** The tool may be asked again and again, by its annotations. */
+  readonly polled?: boolean;
 }
 /** A refusal that came with no call of the run: of a message or a child, after people were asked, or of an effect of a child. */
 export interface RefusalSeen extends RefusedWay {

@@ -62,6 +62,8 @@ export const Decision = z.object({
   /** Whether the call changes something, and what it touches, by the tool's declarations at that time; for the detectors. */
   changes: z.boolean().exactOptional(),
   resource: z.string().exactOptional(),
+  /** Its tool is one that may be asked again and again. */
+  polled: z.literal(true).exactOptional(),
   /** The effect is a request to another run, to be answered by `due` at the latest. */
   request: z.object({ due: z.number().exactOptional() }).exactOptional(),
   /** The receiver of a request through a mailbox. */

@@ -38,6 +38,11 @@ export interface ToolAnnotations {
   readonly private_to?: string;
   /** It lowers labels. Each use needs the approval of this owner and of nobody else. */
   readonly relabels?: { readonly kind: 'endorse' | 'declassify'; readonly owner: string };
+  /**
+   * It is asked again and again until its answer changes: repeats of a call that succeeds do not count as a loop. Left out:
+   * they do, unless the agent waits ever longer in between.
+   */
+  readonly polled?: boolean;
   /** The resource it touches, so that interference through a shared tool can be detected. */
   readonly resource?: string;
   /**

@@ -64,6 +64,7 @@ export const ToolNotes = z.strictObject({
   costs: Costs.exactOptional().describe('what one attempt costs at most: a number, or the argument that says it'),
   private_to: z.string().min(1).max(200).exactOptional().describe('its results may hold private data, and whose'),
   returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether its results may contain text from strangers'),
+  polled: z.boolean().exactOptional().describe('it may be asked again and again until its answer changes; that does not count as a loop'),
 });
 
 /** Limits on what a tenant, each of its agents and each of its people may spend. */

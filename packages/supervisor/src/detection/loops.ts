@@ -208,7 +208,7 @@ export class Loops {
     const { scheduler, transitions } = this.#options;
     const loops = run.ledger.loops as NonNullable<Run['ledger']['loops']>;
     this.#record(run, step, loops.reasons(because));
-    const reason = reasonOf(because);
+    const reason = `${reasonOf(because)}${step === 'notice' ? '' : pollingOf(run, because)}`;
     const [first] = because;
     transitions.observers.tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason });
     switch (step) {
@@ -334,4 +334,18 @@ export class Loops {
     }
     return true;
   }
+}
+
+/** Detectors that see repeats of calls. */
+const OF_REPEATS: ReadonlySet<DetectorName> = new Set(['repeat', 'near_repeat', 'no_progress', 'cycle', 'stuck']);
+
+/** A sentence on how to permit the repeats that these findings are about, if the agent polls; empty if they are about something else. */
+function pollingOf({ manifest }: Run, because: readonly Finding[]): string {
+  const about = because.filter(({ detector }) => OF_REPEATS.has(detector));
+  const own = Object.values(manifest.uses).flatMap((target) => (target.startsWith('tool:') ? [target.slice('tool:'.length)] : []));
+  const named = about.flatMap(({ evidence }) => evidence.subjects).find((subject) => own.includes(subject));
+  // The score of all evidence names no tool.
+  const tool = named ?? (own.length === 1 ? own[0] : 'TOOL');
+  if (about.length === 0) return '';
+  return `\nIf it polls and that is meant: \`annotations: { '${tool}': { polled: true } }\` of the configuration, or of the tool itself, permits it; so does waiting longer each time.`;
 }

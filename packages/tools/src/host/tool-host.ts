@@ -42,6 +42,7 @@ const Annotations = z.strictObject({
   private_to: z.string().min(1).optional(),
   relabels: z.strictObject({ kind: z.enum(['endorse', 'declassify']), owner: z.string().min(1) }).optional(),
   resource: z.string().min(1).optional(),
+  polled: z.boolean().optional(),
 });
 const Description = z.strictObject({
   name: ToolName.refine((name) => !name.startsWith('service:'), 'names that begin with service: are for services'),

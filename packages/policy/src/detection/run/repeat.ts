@@ -6,7 +6,7 @@ const HALF = 2;
 export const repeat = detector({
   name: 'repeat',
   sees: 'the same call with the same result. Key order, white space, case, UUIDs, times finer than a second, request ids and the like do not count',
-  spares: 'another answer; retries by the broker; asking again after ever longer waits; another page',
+  spares: 'another answer; retries by the broker; asking again after ever longer waits; tools with the annotation `polled`; another page',
   ladder: { notice: 0.5, slow: 0.66, pause: 0.8 },
   on: 'act',
   initial: () => undefined,
