@@ -216,6 +216,8 @@ test('adds', () => assert.equal(sum(1), 2));
   ] as const)
     await writeFile(join(folder, `${name}.test.ts`), testOf(file));
   expect((await corral(folder, ['test'])).said).toMatch(/pass 2\b/u);
+  await writeFile(join(folder, 'package.json'), '{ "type": "commonjs" }');
+  expect((await corral(folder, ['test'])).said).toMatch(/pass 2\b/u);
   await writeFile(join(folder, 'js.test.ts'), testOf('./sun.js'));
   const { said } = await corral(folder, ['test', 'js.test.ts']);
   expect(said).toMatch(/Cannot find module '.*sun\.js'/u);

@@ -13,7 +13,7 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
 import type { Secrets } from '../define.ts';
-import { resolveSource, sourceOf } from '../compiled-names.ts';
+import { formatOf, resolveSource, sourceOf } from '../compiled-names.ts';
 import {
   FrameReader,
   framed,
@@ -133,7 +133,11 @@ async function load({ url, lent, files }: ToProcess & { kind: 'load' }): Promise
     },
     load(from, context, next) {
       const kept = files[from];
-      const loaded = kept === undefined ? next(from, context) : { format: kept.format, source: kept.text, shortCircuit: true };
+      const format = kept === undefined ? formatOf(from, context.format) : undefined;
+      const loaded =
+        kept === undefined
+          ? next(from, format === undefined ? context : { ...context, format })
+          : { format: kept.format, source: kept.text, shortCircuit: true };
       if (from.startsWith('file:') && !packaged.has(from) && loaded.source !== null && loaded.source !== undefined)
         read[from] = { format: loaded.format ?? 'module', text: Buffer.from(loaded.source as string).toString() };
       return loaded;

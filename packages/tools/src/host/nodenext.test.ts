@@ -56,3 +56,18 @@ test('an import that leads nowhere is told by the name that its author wrote', a
   });
   await expect(opened(other)).rejects.toThrow(/a-package-that-is-not-there/);
 });
+
+// `npm init -y` makes such a package, and the guides name the configuration corral.config.ts.
+test('in a package of CommonJS the configuration and its sources may be written as modules, and on kept texts too', async () => {
+  const folder = await written({
+    'package.json': '{ "type": "commonjs" }',
+    'corral.config.ts': `import { orders } from './orders.js';\nimport old from './old.js';\nexport default { answer: { orders, old } };\n`,
+    'orders.ts': `export const orders: number = 3;\n`,
+    'old.ts': `const { price } = require('./older.ts') as { price: number };\nmodule.exports = price;\n`,
+    'older.ts': `const price: number = 7;\nmodule.exports = { price };\n`,
+  });
+  const { loaded } = await opened(folder);
+  expect(loaded.rest).toEqual({ answer: { orders: 3, old: 7 } });
+  await rm(join(folder, 'orders.ts'));
+  expect((await opened(folder, loaded.files)).loaded.rest).toEqual({ answer: { orders: 3, old: 7 } });
+});
