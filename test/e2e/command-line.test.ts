@@ -286,6 +286,44 @@ describe('corral approve', () => {
       expect((await command(['why', run, '--data', data])).out).toMatch(says);
     }
   });
+
+  test('of many approves what was shown, and nothing that came since', { timeout: 60_000 }, async () => {
+    const write = await shortFolder();
+    const { deploy, admin, as, url } = await front({ configText: JSON.stringify({ policies: 'default', files: { write } }) });
+    const { secret } = await as('local', 'approver');
+    const on = (...args: string[]) => command(['approve', '--all', ...args, '--url', url, '--token', secret]);
+    const asks = async (agent: string, waiting: number) => {
+      await deploy(
+        `{ name: '${agent}', uses: { write: 'tool:fs.write' }, run: ({ caps }) => caps.write({ path: '${agent}.txt', text: 'x' }) }`,
+      );
+      const { run } = await admin.submitRun({ body: { agent } });
+      await until(async () => (await admin.listApprovals({})).items.length === waiting, `${waiting} calls wait`);
+      return run;
+    };
+    const first = await asks('one', 1);
+    const second = await asks('two', 2);
+    expect(await on()).toMatchObject({ code: 2, err: expect.stringContaining('Give a reason') as string });
+    expect(await on('-m', 'known')).toMatchObject({ code: 2, err: expect.stringContaining('--dry-run') as string });
+    const shown = async () => {
+      const { out } = await on('-m', 'known', '--dry-run');
+      return [out, /--shown (\w+)/.exec(out)?.[1] ?? ''] as const;
+    };
+    const [out, what] = await shown();
+    for (const said of [first, second, 'one.txt', 'two.txt', 'these 2 calls']) expect(out).toContain(said);
+    await asks('three', 3);
+    expect(await on('-m', 'known', '--shown', what)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Other calls wait now') as string,
+    });
+    expect((await admin.listApprovals({})).items).toHaveLength(3);
+    const only = [{ run: first, call: 1 }];
+    const approver = await as('local', 'approver');
+    const { done } = await approver.settleMany({ body: { act: 'approve', where: {}, reason: 'this one', only } });
+    expect(done).toMatchObject(only);
+    const [, rest] = await shown();
+    expect((await on('-m', 'known', '--shown', rest)).code).toBe(0);
+    expect((await admin.listApprovals({})).items).toEqual([]);
+  });
 });
 
 describe('the help', () => {

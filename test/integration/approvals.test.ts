@@ -1,7 +1,10 @@
 /** Calls that wait for people: who may say what to them, how often, until when. The real host, the real default pack. */
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { CorralError } from '@corral/protocol/errors';
+import { MACHINE } from '@corral/protocol/limits';
 import type { Commit, Store } from '@corral/protocol/ports/store';
 import { realClock } from '@corral/supervisor';
+import { until } from '../until.ts';
 import { gate, keepingBack, world } from '../world.ts';
 import { paid, payments, policies, SEASONED, bus, asked, outputOf, FREE, forbidding, PAYER } from './payments.ts';
 import { agentFile } from '../agents/file.ts';
@@ -203,4 +206,33 @@ test('an approval does not hold once the policies ask for somebody else', async 
   await expect(w.supervisor.control.decide(id, call, 'support', 'approve', '')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
   expect(await ended).toEqual({ kind: 'completed', output: ['CORRAL_APPROVAL_DENIED'] });
   expect(paid).toEqual([]);
+});
+
+// Bug counted-twice: an approval that had to be recorded again, because another node had spent meanwhile, counted as two.
+test('an approval that is recorded at the second attempt counts once towards those of an hour', { timeout: 60_000 }, async () => {
+  const tools = [payments()];
+  const refused = new Set<number>();
+  const through = (store: Store): Store =>
+    new Proxy(store, {
+      get(target, name) {
+        const own = Reflect.get(target, name) as unknown;
+        if (name !== 'commit') return typeof own === 'function' ? own.bind(target) : own;
+        return (commit: Commit) => {
+          const { event } = commit.entry;
+          if (event?.kind !== 'approval' || refused.has(event.id)) return target.commit(commit);
+          refused.add(event.id);
+          return Promise.resolve().then(() => {
+            throw new CorralError('CORRAL_SPENT_ELSEWHERE', 'Another node has spent.');
+          });
+        };
+      },
+    });
+  const current = policies(tools, forbidding('@consequence("approval")'));
+  const w = await world(tools, { through, tenants: { crew: { tools, policies: { current } } } });
+  const times = MACHINE.approvals_per_hour.default / 2 + 1;
+  const { id, ended } = await w.submit(await w.deploy(PAYER), { times });
+  await until(async () => (await w.supervisor.approvals({ run: id })).length === times);
+  for (const { call } of await w.supervisor.approvals({ run: id })) await w.supervisor.control.decide(id, call, 'ann', 'approve', 'fine');
+  expect(outputOf(await ended)).toEqual(Array.from({ length: times }, () => 'paid'));
+  expect(refused.size).toBe(times);
 });

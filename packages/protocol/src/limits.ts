@@ -33,6 +33,7 @@ export const DOOR = {
     4096 * MIB,
   ),
   traffic_bytes: limit('the same of all tenants together', 192 * MIB, 16_384 * MIB),
+  settled_at_once: limit('calls that one request names when it settles many', 10_000, 30_000),
   list_bytes: limit('calls, messages or journal entries on one page of a list, besides the first of them', 4 * MIB, 64 * MIB),
   fixture_calls: limit('calls of a run that becomes material of a test; a longer one is refused', 5_000, 100_000),
   fixture_bytes: limit('their arguments and results', 16 * MIB, 256 * MIB),

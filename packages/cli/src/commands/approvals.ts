@@ -1,6 +1,7 @@
 /**
  * Approvals and quarantines: what waits for people, their decisions, the quarantines they put up, and how decisions are shown.
  */
+import { hash } from 'node:crypto';
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -12,7 +13,7 @@ import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
-import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
+import { isMany, manyFlags, settled, settleMany, type ManyFlags } from './settle.ts';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Decisions = RouteAnswer<'whyRun'>['decisions'];
@@ -79,14 +80,18 @@ function decisionCommands(program: Command): void {
       'nobody here knows this account',
     ],
   ] as const) {
-    manyFlags(hostFlags(program.command(verdict)))
+    const command = manyFlags(hostFlags(program.command(verdict)));
+    if (verdict === 'approve')
+      command.option('--shown <what>', 'with a filter: exactly the calls that a dry run has shown; it prints this option');
+    command
       .description(about)
       .argument('[run]')
       .argument('[call]', 'number of the call, from `corral approvals`; not needed where one call of the run waits')
       .option('-m, --reason <text>', 'reason; it is recorded')
       .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m '${example}'`)
-      .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags) => {
-        if (isMany(run, flags)) return settleMany(flags, verdict, reasonOf(flags));
+      .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags & Shown) => {
+        const many = isMany(run, flags);
+        if (many) return verdict === 'approve' ? approveMany(flags) : settleMany(flags, verdict, reasonOf(flags));
         const body = verdict === 'approve' && flags.reason === undefined ? { verdict } : { verdict, reason: reasonOf(flags) };
         const number = call === undefined ? await onlyCall(verdict, run, flags) : wholeNumber(call, 'CALL');
         const judged = await connect(flags).decideApproval({ params: { run, call: number }, body });
@@ -145,6 +150,44 @@ function quarantineCommands(program: Command): void {
         ).join('\n'),
       );
     });
+}
+
+interface Shown {
+  readonly shown?: string;
+}
+
+/**
+ * Approves the calls that were shown, and none that came since: at a terminal after a question, else where --shown names what a dry run has
+ * printed.
+ */
+async function approveMany(flags: ManyFlags & Flags & Shown): Promise<void> {
+  const { hasTerminal, isAllowed } = await import('../ask.ts');
+  const reason = reasonOf(flags);
+  const plan = await settled(flags, 'approve', reason, true);
+  const only = plan.matched.flatMap(({ run, call }) => (call === null ? [] : [{ run, call }]));
+  const shown = hash('sha256', JSON.stringify(only.map(({ run, call }) => `${run} ${call}`).sort())).slice(0, 12);
+  const count = `${only.length} ${only.length === 1 ? 'call' : 'calls'}`;
+  const preview = async () => {
+    const meant = new Set(only.map(({ run, call }) => `${run} ${call}`));
+    const { items } = await waiting(flags);
+    return items.filter(({ run, call }) => meant.has(`${run} ${call}`)).flatMap((one) => approvalLines(one, Date.now()));
+  };
+  if (flags.dryRun === true) {
+    const list = only.length === 0 ? ['nothing waits for this'] : [...(await preview()), `these ${count}, and no others: --shown ${shown}`];
+    return print(flags, { ...plan, shown }, () => list.join('\n'));
+  }
+  if (only.length > 0 && flags.shown === undefined) {
+    if (!hasTerminal())
+      throw new CorralError(
+        'CORRAL_USAGE',
+        `${count} would be approved, and nobody has seen which. \`--dry-run\` shows them, and ends with the option that approves these.`,
+      );
+    process.stderr.write(`${(await preview()).join('\n')}\n`);
+    if (!(await isAllowed(`Approve these ${count}?`))) throw new CorralError('CORRAL_USAGE', 'Nothing was approved.');
+  }
+  if (flags.shown !== undefined && flags.shown !== shown)
+    throw new CorralError('CORRAL_USAGE', `Other calls wait now than those that were shown: ${count}. Look at them again with --dry-run.`);
+  return settleMany(flags, 'approve', reason, { only });
 }
 
 /** The only call of a run that waits for people. @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */

@@ -12,16 +12,18 @@ import {
   realClock,
   reservedAgain,
   resolutionOf,
+  stuckOf,
   type Read,
   type Resolution,
 } from '@corral/supervisor';
 import { printableJson } from '@corral/protocol/printable';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
-import { go, mustBeOffered, offeredBy, runId, withStore, type GoOptions, type Went } from '../folder.ts';
+import { go, mustBeOffered, offeredBy, runId, withReading, withStore, type GoOptions, type Went } from '../folder.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { recordHere } from '../record.ts';
 import { paint } from '../screen/entries.ts';
+import { onlyOf } from './settle.ts';
 
 export interface SettleOptions extends GoOptions {
   /** Lets the run go on in this process, to its end. */
@@ -38,8 +40,9 @@ export interface ResolveOptions extends SettleOptions {
 
 const BY = 'local';
 
-export async function resolve(run: string, call: string, options: ResolveOptions): Promise<number> {
-  const id = wholeNumber(call, 'CALL');
+/** @param call left out: the only one of the run whose result is unknown */
+export async function resolve(run: string, call: string | undefined, options: ResolveOptions): Promise<number> {
+  const id = call === undefined ? await onlyHere(run, options) : wholeNumber(call, 'CALL');
   const resolution = await resolutionFrom(options);
   const offered = await offeredBy(options);
   const act = { operation: 'resolve', target: { call: id, how: resolution.how }, reason: options.reason };
@@ -53,6 +56,9 @@ export async function resolve(run: string, call: string, options: ResolveOptions
     return [reservedAgain(ledger, event, accounts, realClock.now())];
   });
 }
+
+const onlyHere = (run: string, { data }: ResolveOptions): Promise<number> =>
+  withReading(data, async (store) => onlyOf(runId(run), stuckOf((await read(store, runId(run))).ledger).calls));
 
 export async function release(run: string, options: SettleOptions & { readonly reason: string }): Promise<number> {
   const { reason } = options;

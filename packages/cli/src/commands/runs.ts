@@ -10,11 +10,12 @@ import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { clock, moment } from '../screen/time.ts';
 import { stateOf } from '../screen/states.ts';
+import { runId } from '../ids.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { inTenant } from './agents.ts';
 import { historyCommands } from './history.ts';
-import { isMany, manyFlags, settleMany, type ManyFlags } from './settle.ts';
+import { isMany, manyFlags, onlyUnknown, settleMany, type ManyFlags } from './settle.ts';
 import { waited } from './wait.ts';
 import { why } from './why.ts';
 
@@ -164,7 +165,7 @@ export function runCommands(program: Command): void {
   manyFlags(hostFlags(program.command('resolve')))
     .description('settle calls whose result is unknown: they may or may not have acted')
     .argument('[run]')
-    .argument('[call]', 'number of the call, from `corral calls`')
+    .argument('[call]', 'number of the call, from `corral calls`; not needed where the result of one call of the run is unknown')
     .option('--retry', 'make the call again')
     .option('--fail', 'tell the agent that it failed')
     .option('--result <json>', 'give the agent this result')
@@ -177,11 +178,10 @@ export function runCommands(program: Command): void {
     )
     .action(async (run: RunId, given: string | undefined, flags: ResolveFlags) => {
       const many = isMany(run, flags);
-      const call = given ?? '';
       const data = many ? undefined : await folderAlone(flags);
       if (data !== undefined) {
         const { resolve } = await import('./resolve.ts');
-        process.exitCode = await resolve(run, call, { ...flags, data });
+        process.exitCode = await resolve(run, given, { ...flags, data });
         return;
       }
       const { reason } = flags;
@@ -192,7 +192,8 @@ export function runCommands(program: Command): void {
           ? { how: flags.retry === true ? ('retry' as const) : ('fail' as const), reason }
           : { how: 'result' as const, value: await jsonArgument('--result', flags.result), reason };
       if (many) return settleMany(flags, body.how, reason, body.how === 'result' ? { value: body.value } : {});
-      const done = await connect(flags).resolveCall({ params: { run, call: wholeNumber(call, 'CALL') }, body });
+      const call = given === undefined ? await onlyUnknown(runId(run), flags) : wholeNumber(given, 'CALL');
+      const done = await connect(flags).resolveCall({ params: { run, call }, body });
       print(flags, done, () => `call ${done.call} of ${done.run}: ${done.how}`);
     });
 }

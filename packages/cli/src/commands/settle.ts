@@ -43,19 +43,57 @@ export function isMany(run: string | undefined, flags: ManyFlags): boolean {
   return many;
 }
 
-export async function settleMany(flags: ManyFlags, act: Body['act'], reason: string, more: Pick<Body, 'value'> = {}): Promise<void> {
-  const { agent, agentVersion, tenant, tool, dryRun = false } = flags;
+export async function settleMany(
+  flags: ManyFlags,
+  act: Body['act'],
+  reason: string,
+  more: Pick<Body, 'value' | 'only'> = {},
+): Promise<void> {
+  const result = await settled(flags, act, reason, flags.dryRun ?? false, more);
+  print(flags, result, () => lines(result).join('\n'));
+  if (result.refused.length > 0) process.exitCode = EXIT.outcome;
+}
+
+/** Asks a host to settle what the filters of a command mean, or in a dry run which that is. */
+export function settled(
+  flags: Pick<ManyFlags, keyof HostFlags | keyof SelectorFlags | 'tenant' | 'agent' | 'agentVersion' | 'tool'>,
+  act: Body['act'],
+  reason: string,
+  dryRun: boolean,
+  more: Pick<Body, 'value' | 'only'> = {},
+): Promise<Result> {
+  const { agent, agentVersion, tenant, tool } = flags;
   const where = {
     ...selectorArguments(flags, Date.now()),
     ...(agent === undefined ? {} : { agent }),
     ...(agentVersion === undefined ? {} : { version: agentVersion as never }),
     ...(tenant === undefined ? {} : { tenant: tenant as never }),
   };
-  const result = await connect(flags).settleMany({
-    body: { act, where, reason, dryRun, ...(tool === undefined ? {} : { tool }), ...more },
-  });
-  print(flags, result, () => lines(result).join('\n'));
-  if (result.refused.length > 0) process.exitCode = EXIT.outcome;
+  return connect(flags).settleMany({ body: { act, where, reason, dryRun, ...(tool === undefined ? {} : { tool }), ...more } });
+}
+
+/**
+ * The only call of a run whose result is unknown.
+ * @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several
+ */
+export async function onlyUnknown(run: string, flags: HostFlags): Promise<number> {
+  const { matched } = await settled({ ...flags, waiting: 'resolution' }, 'fail', 'to find the only one', true);
+  return onlyOf(
+    run,
+    matched.flatMap((one) => (one.run === run && one.call !== null ? [{ call: one.call, tool: one.tool ?? '' }] : [])),
+  );
+}
+
+/** @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */
+export function onlyOf(run: string, unknown: readonly { readonly call: number; readonly tool: string }[]): number {
+  const [first] = unknown;
+  if (first === undefined) throw new CorralError('CORRAL_RUN_STATE', `No call of ${run} waits for a resolution.`);
+  if (unknown.length === 1) return first.call;
+  const calls = unknown.map(({ call, tool }) => `${call} (${tool})`).join(', ');
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `Several calls of ${run} have an unknown result: ${calls}. Name one: corral resolve ${run} ${first.call}.`,
+  );
 }
 
 function lines({ act, dryRun, matched, done, refused }: Result): string[] {

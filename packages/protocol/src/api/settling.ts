@@ -1,6 +1,7 @@
 /** Schemas of settling calls of unknown result, and of releasing held runs. */
 import * as z from 'zod';
 import { json, Reason, runId, time_ms } from './parts.ts';
+import { DOOR } from '../limits.ts';
 import { RunSelector } from './selector.ts';
 
 /** How a call was settled and by whom, as it is listed afterwards. */
@@ -30,6 +31,11 @@ export const Settlement = z
     value: json.exactOptional().describe('with `result`: the answer to each call'),
     where: RunSelector,
     tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
+    only: z
+      .array(z.strictObject({ run: runId, call: z.int() }))
+      .max(DOOR.settled_at_once.default)
+      .exactOptional()
+      .describe('of what matches, only these: what a dry run has shown, and nothing that came since'),
     reason: Reason,
     dryRun: z.boolean().default(false),
   })

@@ -109,14 +109,20 @@ export class Verdicts {
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const { broker, clock, settlements } = this.#options;
       const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
-      if (verdict === 'approve') this.#tire(people.identity(by)?.person ?? by);
+      const forget = verdict === 'approve' ? this.#tire(people.identity(by)?.person ?? by) : () => undefined;
       const why = last ? broker.mayStillCall(run, pending) : undefined;
-      if (why === undefined)
-        await settlements.settle(run, call, by, verdict, reason, {
-          ...paid,
-          ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
-        });
-      else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
+      try {
+        if (why === undefined)
+          await settlements.settle(run, call, by, verdict, reason, {
+            ...paid,
+            ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
+          });
+        else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
+      } catch (error) {
+        // It was not recorded, so the same approval may be tried again.
+        forget();
+        throw error;
+      }
       if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
       if (!last || run.outcome !== undefined) return;
       await run.behind.enter(async () => {
@@ -144,8 +150,12 @@ export class Verdicts {
     if (this.#options.stopping()) throw new CorralError('CORRAL_STOPPING', 'This host is shutting down and takes no new work.');
   }
 
-  /** Limits the approvals of a person, because somebody who approves very many does not examine them. @throws CORRAL_APPROVER */
-  #tire(by: string): void {
+  /**
+   * Limits the approvals of a person, because somebody who approves very many does not examine them.
+   * @returns takes the count back, for an approval that is not recorded
+   * @throws CORRAL_APPROVER
+   */
+  #tire(by: string): () => void {
     const now = this.#options.clock.now();
     const lately = (this.#decisions.get(by) ?? []).filter((at) => now - at < HOUR_MS);
     const most = MACHINE.approvals_per_hour.default;
@@ -155,5 +165,9 @@ export class Verdicts {
         `${by} has approved ${most} times within an hour; let somebody else look. Denials are not counted: \`corral deny --agent NAME -m WHY\` refuses many at once.`,
       );
     this.#decisions.set(by, [...lately, now]);
+    return () => {
+      const all = this.#decisions.get(by) ?? [];
+      this.#decisions.set(by, all.toSpliced(all.lastIndexOf(now), 1));
+    };
   }
 }

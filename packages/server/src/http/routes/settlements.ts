@@ -91,7 +91,9 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
         throw new CorralError('CORRAL_REQUEST_INVALID', '`value` goes only with `result`.');
       if (act === 'release' && tool !== undefined)
         throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs have no tool; leave `tool` out.');
-      const { matched, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
+      const { matched: meant, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
+      const only = body.only && new Set(body.only.map(({ run, call }) => `${run} ${call}`));
+      const matched = only === undefined ? meant : meant.filter(({ run, call }) => only.has(`${run} ${call}`));
       const done: One[] = [];
       const refused: Refused[] = [...unread];
       for (let i = 0; !dryRun && i < matched.length; i += AT_ONCE)
