@@ -1,5 +1,5 @@
 /** `corral dev` as the host it stands for: its guards, its questions, and what it does for real. */
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agentText } from '../agents/file.ts';
@@ -84,7 +84,15 @@ test(
     const check = (at: string) => started(at, ['config', 'check']).said;
     expect((await check(folder)).out).toContain('local: bank.pay, shop.price');
     expect((await check(elsewhere)).err).toContain('There is no corral.config.ts and no corral.config.mts here.');
-    await rename(join(folder, 'corral.config.mts'), join(folder, 'corral.config.ts'));
+    await writeFile(join(folder, 'corral.config.ts'), CONFIG);
+    for (const args of [
+      ['config', 'check'],
+      ['dev', 'buyer.ts'],
+    ]) {
+      const { code, err } = await started(folder, args).said;
+      expect([code, err]).toEqual([2, expect.stringContaining('two configurations, corral.config.ts and corral.config.mts; name one')]);
+    }
+    await rm(join(folder, 'corral.config.mts'));
     expect(denied).toMatchObject({ code: 1 });
     expect(denied.err).toMatch(/Policies: those of the configuration[^]*Thresholds[^]*denied: CORRAL_DENIED .*risk\/bank\.\*\/never/u);
     const asked = await dev(elsewhere, file, '--real', ...amount(101));

@@ -126,6 +126,20 @@ export function print(flags: HostFlags, value: unknown, text: () => string): voi
 /** Names that a configuration has where none is given. `.mts` is for packages of CommonJS. */
 export const CONFIGS = ['corral.config.ts', 'corral.config.mts'] as const;
 
-/** The named configuration, or else the one in the current folder or in the first of more folders that has one. */
-export const configHere = (named: string | undefined, ...more: readonly string[]): string | undefined =>
-  named ?? ['.', ...more].flatMap((folder) => CONFIGS.map((file) => join(folder, file))).find((file) => existsSync(file));
+/**
+ * The named configuration, or else the one in the current folder or in the first of more folders that has one.
+ * @throws CORRAL_USAGE where a folder has one of each name
+ */
+export function configHere(named: string | undefined, ...more: readonly string[]): string | undefined {
+  if (named !== undefined) return named;
+  for (const folder of ['.', ...more]) {
+    const [found, other] = CONFIGS.map((file) => join(folder, file)).filter((file) => existsSync(file));
+    if (other !== undefined)
+      throw new CorralError(
+        'CORRAL_USAGE',
+        `There are two configurations, ${found} and ${other}; name one with --config, or remove the other.`,
+      );
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

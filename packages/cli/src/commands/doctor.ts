@@ -42,7 +42,7 @@ export async function doctor({ json = false, config }: DoctorOptions): Promise<n
       ...(state === 'off' ? { unneeded: true } : {}),
       says: state === 'on' ? says : `${state}: ${says}`,
     })),
-    ...(await configured(configHere(config))),
+    ...(await configured(() => configHere(config))),
   ];
   const verdict =
     wall === undefined
@@ -68,7 +68,7 @@ function weaker({ user }: Walls): string {
  * The guards and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on without a
  * Redis, and to be without policies is a choice.
  */
-async function configured(file: string | undefined): Promise<Check[]> {
+async function configured(find: () => string | undefined): Promise<Check[]> {
   const { loadConfig } = await import('@corral/server/config/load');
   const { guardLines, guardsOf } = await import('@corral/server/config/guards');
   const checks: Check[] = [];
@@ -76,7 +76,7 @@ async function configured(file: string | undefined): Promise<Check[]> {
     await of().catch((error: unknown) => checks.push({ name, ok: false, says: error instanceof Error ? error.message : String(error) }));
   };
   await look('configuration', async () => {
-    const loaded = await loadConfig(file, process.env, { withoutPolicies: true });
+    const loaded = await loadConfig(find(), process.env, { withoutPolicies: true });
     try {
       checks.push(...guardLines(guardsOf(loaded.config)).map(({ text, bare }) => ({ name: 'guards', ok: !bare, says: text })));
       await look('Redis for wake-ups', async () => {
