@@ -7,11 +7,12 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { bindGlobals, bindPrelude } from './bind.ts';
+import { nodeStubs } from './node-stubs.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Bundles a module with one export into one expression whose value is that. */
-async function expression(entry: string, plugins: Plugin[] = []): Promise<string> {
+async function expression(entry: string, plugins: Plugin[] = [], inject: string[] = []): Promise<string> {
   const result = await build({
     entryPoints: [entry],
     bundle: true,
@@ -24,7 +25,7 @@ async function expression(entry: string, plugins: Plugin[] = []): Promise<string
     target: 'es2024',
     minify: true,
     plugins,
-    inject: [here('./parts/shared-array-buffer.ts')],
+    inject: [here('./parts/shared-array-buffer.ts'), ...inject],
     legalComments: 'none',
     logLevel: 'error',
   });
@@ -41,6 +42,9 @@ const image = {
     encodings: await expression(here('./parts/encodings.ts')),
     url: await expression(here('./parts/url.ts')),
     crypto: await expression(here('./parts/crypto.ts'), [bindGlobals]),
+    streams: await expression(here('./parts/streams.ts')),
+    blob: await expression(here('./parts/blob.ts')),
+    fetch: await expression(here('./parts/fetch.ts'), [nodeStubs], [here('./parts/node-globals.ts')]),
   },
 };
 const digest = `sha256:${createHash('sha256').update(JSON.stringify(image)).digest('hex')}`;

@@ -98,6 +98,7 @@ export async function resume(): Promise<Figure[]> {
             effects_per_crank: 10_000,
             effects_bytes: 4 * 1024 * 1024,
             temporal: false,
+            image: 'base',
           },
         });
         replay(session, { cranks }, 0);

@@ -1,4 +1,5 @@
 /** The same journal gives the same effects: random agents, recorded once and replayed under other conditions. */
+import { needsOf } from '@corral/guest/abi';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -38,7 +39,7 @@ function record(source: string, seed: number, memory_mib = 64): Recorded {
     log_bytes: 4_000_000,
     effects_per_crank: 500,
     effects_bytes: 4_000_000,
-    temporal: source.includes('Temporal'),
+    ...needsOf(source),
   };
   const session = open({ source, config, memory_mib });
   const cranks: ReplayPayload['cranks'][number][] = [];

@@ -14,6 +14,7 @@ import {
   type ReplayPayload,
   type StartPayload,
 } from '@corral/protocol/wire/frame';
+import { needsOf } from '@corral/guest/abi';
 import { Channel } from './channel.ts';
 import { CpuTime } from './cpu.ts';
 import { CachedScript, type ImageData } from './image.ts';
@@ -32,7 +33,7 @@ dropPowers(user === '-' ? undefined : Number(user));
 
 interface Loaded {
   readonly script: CachedScript;
-  readonly temporal: boolean;
+  readonly needs: ReturnType<typeof needsOf>;
 }
 
 const channel = new Channel();
@@ -76,7 +77,7 @@ function handle(frame: Frame): void {
       const end = frame.payload.indexOf('\n');
       const source = frame.payload.slice(end + 1);
       if (bundles.size >= BUNDLES_PER_CELL) bundles.delete(bundles.keys().next().value as string);
-      bundles.set(frame.payload.slice(0, end), { script: new CachedScript(source, 'agent.js'), temporal: source.includes('Temporal') });
+      bundles.set(frame.payload.slice(0, end), { script: new CachedScript(source, 'agent.js'), needs: needsOf(source) });
       return;
     }
     case FrameKind.start: {
@@ -124,13 +125,13 @@ function handle(frame: Frame): void {
 }
 
 function options(start: StartPayload) {
-  const bundle = bundles.get(start.bundle) ?? { script: new CachedScript('', 'agent.js'), temporal: false };
+  const bundle = bundles.get(start.bundle) ?? { script: new CachedScript('', 'agent.js'), needs: needsOf('') };
   const { agent, at, seed, message_bytes, log_bytes, memory_mib, load_cpu_us } = start;
   return {
     image,
     prelude,
     bundle: bundle.script,
-    config: { agent, at, seed, message_bytes, log_bytes, ...hello, temporal: bundle.temporal },
+    config: { agent, at, seed, message_bytes, log_bytes, ...hello, ...bundle.needs },
     memory_mib,
     load_cpu_us,
   };

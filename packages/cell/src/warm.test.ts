@@ -23,6 +23,7 @@ function open(prelude: CachedScript, bundle: CachedScript): { readonly session: 
     effects_per_crank: 10,
     effects_bytes: 1000,
     temporal: false,
+    image: 'base' as const,
   };
   const session = new Session({ image, prelude, bundle, config, memory_mib: 16, load_cpu_us: 1_000_000 });
   onTestFinished(() => session.dispose());

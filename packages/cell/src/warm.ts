@@ -44,6 +44,7 @@ export function warmUp(image: ImageData, prelude: CachedScript): void {
         effects_per_crank: 16,
         effects_bytes: 1024,
         temporal: false,
+        image: 'base',
       },
       memory_mib: 16,
       load_cpu_us: 5_000_000,

@@ -39,7 +39,21 @@ export interface PreludeConfig {
    * that.
    */
   readonly temporal: boolean;
+  /** Which globals the isolate has. */
+  readonly image: ImageName;
 }
+
+/** `web`: the base with streams, files, and the classes of fetch. */
+export type ImageName = 'base' | 'web';
+
+const OF_WEB =
+  /\b(?:(?:Readable|Writable|Transform)(?:Byte)?Stream\w*|(?:ByteLength|Count)QueuingStrategy|Text(?:En|De)coderStream|Blob|File|Headers|Request|Response|FormData)\b/;
+
+/** What an isolate is to have for a bundle, by the names in its text. */
+export const needsOf = (source: string): Pick<PreludeConfig, 'temporal' | 'image'> => ({
+  temporal: source.includes('Temporal'),
+  image: OF_WEB.test(source) ? 'web' : 'base',
+});
 
 /** Operations that the cell asks of the prelude. */
 export const DELIVER = 0;

@@ -8,3 +8,16 @@ declare module '@ungap/structured-clone' {
   /** @throws TypeError for what cannot be cloned */
   export default function structuredClone(value: unknown): unknown;
 }
+
+declare module 'undici/lib/web/fetch/response.js' {
+  export const Response: unknown;
+}
+declare module 'undici/lib/web/fetch/headers.js' {
+  export const Headers: unknown;
+}
+declare module 'undici/lib/web/fetch/request.js' {
+  export const Request: unknown;
+}
+declare module 'undici/lib/web/fetch/formdata.js' {
+  export const FormData: unknown;
+}

@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { COLLECT, DELIVER, type PreludeConfig } from '@corral/guest/abi';
+import { COLLECT, DELIVER, needsOf, type PreludeConfig } from '@corral/guest/abi';
 import { CorralError } from '@corral/protocol/errors';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Entry } from '@corral/protocol/model/run';
@@ -57,7 +57,7 @@ async function jobOf(store: Store, { record }: StoredRun, entries: readonly Entr
       log_bytes: ceilings.log_bytes,
       effects_per_crank: MACHINE.effects_per_crank.default,
       effects_bytes: MACHINE.effects_bytes.default,
-      temporal: source.includes('Temporal'),
+      ...needsOf(source),
     };
     segments.push({
       config: JSON.stringify(config),

@@ -1,4 +1,5 @@
 /** Finds the agents that a bundle defines: the main one and all that can be reached from it through `spawns` and `services`. */
+import type { ImageName } from '../abi.ts';
 import type { AgentDefinition, AgentOptions, Schema } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
@@ -74,12 +75,13 @@ export function findAgent(bundle: BundleExports | undefined, name: string): Agen
 }
 
 /** The manifests of all agents, the main one first. The host validates them. */
-export function describeBundle(bundle: BundleExports | undefined): object[] {
+/** @param image the one that the bundle needs */
+export function describeBundle(bundle: BundleExports | undefined, image: ImageName): object[] {
   return [...agentsOf(bundle).values()].map((options) => ({
     ...(isService(options) ? { service: describeService(bundle, options) } : {}),
     name: options.name,
     purpose: options.purpose ?? '',
-    image: options.image ?? 'base',
+    image: options.image ?? image,
     uses: { ...options.uses },
     spawns: Object.values(options.spawns ?? {}).map((child) => child[AGENT].name),
     input: jsonSchema(bundle, options, 'input'),

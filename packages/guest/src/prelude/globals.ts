@@ -1,5 +1,5 @@
 /** Globals that agents expect from a JavaScript host and that V8 alone does not have. Large ones are loaded on first use. */
-import type { HostFunctions } from '../abi.ts';
+import type { HostFunctions, ImageName } from '../abi.ts';
 import type { Timers } from './timers.ts';
 
 /** Which part of the image defines which globals. */
@@ -21,6 +21,29 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   crypto: ['crypto'],
 };
 
+/** Those that only the image `web` has. They are in the isolate of a bundle that names one of them. */
+const WEB_PARTS: Readonly<Record<string, readonly string[]>> = {
+  streams: [
+    'ReadableStream',
+    'ReadableStreamDefaultReader',
+    'ReadableStreamBYOBReader',
+    'ReadableStreamDefaultController',
+    'ReadableByteStreamController',
+    'ReadableStreamBYOBRequest',
+    'WritableStream',
+    'WritableStreamDefaultWriter',
+    'WritableStreamDefaultController',
+    'TransformStream',
+    'TransformStreamDefaultController',
+    'ByteLengthQueuingStrategy',
+    'CountQueuingStrategy',
+    'TextEncoderStream',
+    'TextDecoderStream',
+  ],
+  blob: ['Blob', 'File'],
+  fetch: ['Headers', 'Request', 'Response', 'FormData'],
+};
+
 /** Cancels what waits for its signal. */
 export interface Cancel {
   readonly signal: AbortSignal;
@@ -35,7 +58,7 @@ export interface WebPart {
 /** @returns the part `web`, loaded at the first call */
 export function installGlobals(
   global: typeof globalThis,
-  { timers, host, seed, console }: { timers: Timers; host: HostFunctions; seed: string; console: object },
+  { timers, host, seed, console, image }: { timers: Timers; host: HostFunctions; seed: string; console: object; image: ImageName },
 ): () => WebPart {
   const define = (name: string, value: unknown) =>
     Object.defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
@@ -49,7 +72,7 @@ export function installGlobals(
   const loaded = new Map<string, Record<string, unknown>>();
   const loaders = new Map<string, () => Record<string, unknown>>();
   const accessors = new Map<string, () => unknown>();
-  for (const [part, names] of Object.entries(PARTS)) {
+  for (const [part, names] of Object.entries(image === 'web' ? { ...PARTS, ...WEB_PARTS } : PARTS)) {
     const load = () => {
       const before = loaded.get(part);
       if (before !== undefined) return before;

@@ -46,7 +46,7 @@ export function prelude(
   installRaces();
   const rejectedWith = installRejections();
   const { console, log } = makeConsole(effects, now);
-  const web = installGlobals(global, { timers, host, seed: config.seed, console });
+  const web = installGlobals(global, { timers, host, seed: config.seed, console, image: config.image });
 
   const abi: Abi = Object.freeze({
     errorClass,
@@ -83,7 +83,7 @@ export function prelude(
         return effects.collect();
       default:
         try {
-          return JSON.stringify(describeBundle(bundle()));
+          return JSON.stringify(describeBundle(bundle(), config.image));
         } catch (error) {
           // Only the text of an error leaves an isolate.
           throw error instanceof CorralError ? new Error(`${error.code}: ${error.message}`) : error;

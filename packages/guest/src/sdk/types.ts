@@ -330,8 +330,11 @@ export interface AgentOptions<In extends Schema = Schema, Out extends Schema = S
   readonly name: string;
   /** One sentence for the people who answer for this agent. */
   readonly purpose?: string;
-  /** The sandbox image: which globals the agent has. Default: `base`, the only one. */
-  readonly image?: 'base';
+  /**
+   * The sandbox image: which globals the agent has. `web` is `base` with streams, Blob and File, and the classes of fetch. Left out:
+   * `web` if the bundle names one of those.
+   */
+  readonly image?: 'base' | 'web';
   /** Schema of the input. An input that does not fit fails the run with CORRAL_INPUT_INVALID. */
   readonly input?: In;
   /** Schema of the result of `run`. A result that does not fit fails the run with CORRAL_OUTPUT_INVALID. */
