@@ -201,7 +201,7 @@ export function authors(note: string): string {
     described('The call: secrets', tools, 'Secrets'),
     described('The call: charges', tools, 'Charging'),
     described('`ToolError`', tools, 'ToolError', 'Import it from `corral/config`.'),
-    `## Globals of the image \`base\`\n\nJavaScript’s own globals are there, without ${absent}. \`fetch\`, \`process\`, \`Buffer\` and \`require\` are not: what an agent does outside is a tool. \`Date\`, \`Math.random\` and \`crypto\` are those of the journal, so that a replay does the same.\n\n${table(['global', 'members'], globals(declaredGlobals))}`,
+    `## Globals of an isolate\n\nJavaScript’s own globals are there, without ${absent}. \`fetch\`, \`process\`, \`Buffer\` and \`require\` are not: what an agent does outside is a tool. Streams, \`Blob\`, \`File\`, \`FormData\`, \`Headers\`, \`Request\` and \`Response\` are there if the bundle names one of them (image \`web\`); an empty \`process\` and \`setImmediate\` if one of its packages imports a part of Node (image \`node\`). \`Date\`, \`Math.random\` and \`crypto\` are those of the journal, so that a replay does the same.\n\n${table(['global', 'members'], globals(declaredGlobals))}`,
     `## Ceilings of a run\n\n\`ceilings\` of an agent, of \`corral submit\` or of a tenant replaces the default, within what the host allows.\n\n${limits(CEILINGS)}`,
     `## Budget of a run\n\n${limits(BUDGETS)}`,
     `## Limits of what is submitted\n\n${limits(ADMISSION)}`,

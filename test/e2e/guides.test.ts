@@ -130,7 +130,7 @@ test('the reference for authors has all of the context of an agent, and no globa
   const page = await readFile(join(ROOT, 'docs', 'reference', 'authors.md'), 'utf8');
   const section = (title: string) => page.split(`## ${title}`)[1]?.split('\n## ')[0] ?? '';
   const listed = (title: string) => [...section(title).matchAll(/^\| `(\w+)`/gm)].map((match) => match[1] as string);
-  const globals = listed('Globals of the image `base`');
+  const globals = listed('Globals of an isolate');
   expect(globals).toContain('structuredClone');
   const looks = `{ name: 'looks', run: (context) => ({
     context: Object.keys(context), absent: ${JSON.stringify(globals)}.filter((name) => !(name in globalThis)) }) }`;

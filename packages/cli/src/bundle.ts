@@ -6,6 +6,7 @@ import { builtinModules } from 'node:module';
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
+import { IMPORTS_NODE } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import { linesBy, namesBundle } from './stack.ts';
@@ -116,14 +117,16 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
     // Names that packages expect from Node; an agent has neither.
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     mainFields: ['module', 'main'],
-    conditions: ['import', 'default'],
+    // `workerd` is the nearest that packages know to an isolate without files and processes. Some have an entry for `node` and none
+    // for others; what such an entry imports of Node is there, and fails when it is used.
+    conditions: ['workerd', 'node', 'import', 'module', 'default'],
     target: 'es2024',
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
     logLevel: 'silent',
     alias: { '@corral/guest': SDK },
-    plugins: [...plugins, lent],
+    plugins: [...plugins, lent, builtins],
     outfile: 'agent.js',
     sourcemap: 'external',
     // The describing bundle runs once, and its map is used only for line numbers.
@@ -139,7 +142,11 @@ async function output(entry: string, building: Promise<BuildResult>): Promise<Ou
   try {
     const { outputFiles = [], metafile } = await building;
     const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
-    return { text: file('.js'), map: file('.js.map'), inputs: Object.keys(metafile?.inputs ?? {}).map((path) => resolve(path)) };
+    return {
+      text: file('.js'),
+      map: file('.js.map'),
+      inputs: Object.keys(metafile?.inputs ?? {}).flatMap((path) => (path.startsWith(`${ABSENT}:`) ? [] : [resolve(path)])),
+    };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
     if (first === undefined) throw error;
@@ -158,6 +165,8 @@ async function withoutDefault(file: string): Promise<string> {
 }
 
 const BUILTIN: ReadonlySet<string> = new Set(builtinModules);
+/** Where the bundler has what stands for parts of Node. */
+const ABSENT = 'corral-absent';
 
 /** Rephrases errors about options of the bundler, which the author of an agent has not chosen. */
 function inWords(text: string): string {
@@ -201,6 +210,53 @@ const lent: Plugin = {
     });
   },
 };
+
+/** Parts of Node that compute and reach nothing: unenv has them. */
+const PURE: ReadonlySet<string> = new Set(
+  'assert assert/strict buffer constants diagnostics_channel events os path path/posix perf_hooks punycode querystring stream stream/promises stream/web string_decoder timers timers/promises url util util/types'.split(
+    ' ',
+  ),
+);
+
+/**
+ * Parts of Node that packages import. Those that only compute are there. A function of another part fails when it is called, with its
+ * name and the package that imported it, since most packages that import them also run without. In the author's own files such an import
+ * is an error.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^[a-z_:/]+$/ }, ({ path, importer, kind }) => {
+      const name = path.replace(/^node:/, '');
+      if (!BUILTIN.has(name) || !importer.includes('/node_modules/')) return undefined;
+      const shim = name === 'process' || PURE.has(name);
+      if (shim && kind !== 'require-call' && name !== 'process') return { path: shimOf(name), sideEffects: false };
+      const owner = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(importer)?.[1] ?? importer;
+      return { path: shim ? name : `${name} of ${owner}`, namespace: ABSENT, pluginData: { name, owner }, sideEffects: false };
+    });
+    esbuild.onLoad({ filter: /.*/, namespace: ABSENT }, ({ pluginData }) => {
+      const { name, owner } = pluginData as { readonly name: string; readonly owner: string };
+      const contents =
+        name === 'process'
+          ? `module.exports = globalThis.process; // ${IMPORTS_NODE}`
+          : PURE.has(name)
+            ? // A package in CommonJS expects the class or the object itself.
+              `const all = require(${JSON.stringify(shimOf(name))}); module.exports = all.default ?? all;`
+            : absentModule(name, owner);
+      return { contents, loader: 'js', resolveDir: process.cwd() };
+    });
+  },
+};
+
+const SHIMS = new URL('dist/runtime/node/', import.meta.resolve('unenv/package.json'));
+const shimOf = (name: string): string => fileURLToPath(new URL(`${name}.mjs`, SHIMS));
+
+/** A module whose members are functions and classes that throw when they are used. */
+const absentModule = (name: string, owner: string): string => `const absent = (path) => new Proxy(function () {}, {
+  get: (target, member) => typeof member === 'symbol' || member === 'prototype' || member === '__esModule' ? target[member] : member === 'default' ? absent(path) : absent(path + '.' + member),
+  apply: () => { throw missing(path) }, construct: () => { throw missing(path) } });
+const missing = (path) => Object.assign(new Error(path + ' is part of Node, which an agent does not have; ${owner} called it. Use another entry of that package, or give the agent a capability for what it does.'), { code: '${IMPORTS_NODE}' });
+module.exports = absent('node:${name}');`;
 
 /** zod/mini does not include the writer of JSON Schema; if the agent has its own zod, that copy's writer is used. */
 function jsonSchemaOf(agent: string): Plugin {

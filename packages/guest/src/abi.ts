@@ -43,16 +43,19 @@ export interface PreludeConfig {
   readonly image: ImageName;
 }
 
-/** `web`: the base with streams, files, and the classes of fetch. */
-export type ImageName = 'base' | 'web';
+/** `web`: the base with streams, files, and the classes of fetch. `node`: that with the globals of Node that packages read. */
+export type ImageName = 'base' | 'web' | 'node';
+
+/** A bundle has this text if a package in it imports a part of Node. */
+export const IMPORTS_NODE = 'CORRAL_API_MISSING';
 
 const OF_WEB =
   /\b(?:(?:Readable|Writable|Transform)(?:Byte)?Stream\w*|(?:ByteLength|Count)QueuingStrategy|Text(?:En|De)coderStream|Blob|File|Headers|Request|Response|FormData)\b/;
 
-/** What an isolate is to have for a bundle, by the names in its text. */
+/** The needs of a bundle, by the names in its text. */
 export const needsOf = (source: string): Pick<PreludeConfig, 'temporal' | 'image'> => ({
   temporal: source.includes('Temporal'),
-  image: OF_WEB.test(source) ? 'web' : 'base',
+  image: source.includes(IMPORTS_NODE) ? 'node' : OF_WEB.test(source) ? 'web' : 'base',
 });
 
 /** Operations that the cell asks of the prelude. */

@@ -3,9 +3,9 @@ import { tag } from './tag.ts';
 
 type Part = ArrayBuffer | ArrayBufferView<ArrayBuffer> | Blob | string;
 
-/** Types that are no plain ASCII text count as unknown. */
+/** A type with anything but printable ASCII counts as unknown. */
 const typeOf = (type: unknown): string => {
-  const text = String(type ?? '');
+  const text = type === undefined ? '' : String(type);
   return /[^\u0020-\u007e]/.test(text) ? '' : text.toLowerCase();
 };
 

@@ -1,7 +1,7 @@
 /** Globals of Node, as far as undici's classes use them. They are private to the part of the image; an agent finds none of them. */
-const LATIN = ['latin1', 'binary', 'ascii'];
+const LATIN: ReadonlySet<string> = new Set(['latin1', 'binary', 'ascii']);
 const encoder = () => new TextEncoder();
-/** Copies bytes, or makes so many zeros; shares the memory of an ArrayBuffer. */
+/** Copies bytes, or makes zeros; shares the memory of an ArrayBuffer. */
 const made = (...of: readonly unknown[]) => Reflect.construct(Buffer, of) as Buffer;
 
 /** A Buffer with the members that are used, on plain arrays of bytes. */
@@ -9,10 +9,10 @@ export class Buffer extends Uint8Array<ArrayBuffer> {
   static override from(value: unknown, encoding?: unknown): Buffer {
     if (typeof value !== 'string') {
       if (value instanceof ArrayBuffer) return made(value);
-      return made(value as ArrayLike<number>);
+      return made(value);
     }
     if (encoding === 'base64') return made(Uint8Array.fromBase64(value.replaceAll('-', '+').replaceAll('_', '/')));
-    if (LATIN.includes(String(encoding))) {
+    if (LATIN.has(String(encoding))) {
       const bytes = made(value.length);
       for (let i = 0; i < value.length; i++) bytes[i] = value.charCodeAt(i) & 255;
       return bytes;
@@ -60,7 +60,7 @@ export class Buffer extends Uint8Array<ArrayBuffer> {
   override toString(encoding?: string, start = 0, end = this.length): string {
     const bytes = super.subarray(start, end);
     if (encoding === 'base64') return bytes.toBase64();
-    if (LATIN.includes(String(encoding))) {
+    if (LATIN.has(String(encoding))) {
       let text = '';
       for (const byte of bytes) text += String.fromCharCode(byte);
       return text;
@@ -87,4 +87,7 @@ export class WeakRef<T> {
 
 /** Nothing of the host is in it. */
 export const process = { version: 'v26.0.0', versions: { node: '26.0.0' }, env: {}, emitWarning: () => undefined };
-export class MessagePort {}
+export const MessagePort = class {
+  /** There are none, so nothing is one. */
+  readonly isPort = true;
+};

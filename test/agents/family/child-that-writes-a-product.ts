@@ -14,7 +14,7 @@ export default defineAgent({
   uses: { write: 'tool:fs.write' },
   spawns: { child },
   run: async ({ input, spawn, caps }) => {
-    const { bytes } = (await caps.write(input)) as { readonly bytes: number };
+    const { bytes } = (await caps.write(input as { path: string; text: string })) as { readonly bytes: number };
     await spawn(child, { bytes }, { caps: { write: caps.write } }).ended;
   },
 });

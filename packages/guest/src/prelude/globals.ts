@@ -44,6 +44,17 @@ const WEB_PARTS: Readonly<Record<string, readonly string[]>> = {
   fetch: ['Headers', 'Request', 'Response', 'FormData'],
 };
 
+/** Those that the image `node` has besides. */
+const NODE_PARTS: Readonly<Record<string, readonly string[]>> = {
+  node: ['process', 'setImmediate', 'clearImmediate'],
+};
+
+const OF_IMAGE: { readonly [Name in ImageName]: Readonly<Record<string, readonly string[]>> } = {
+  base: PARTS,
+  web: { ...PARTS, ...WEB_PARTS },
+  node: { ...PARTS, ...WEB_PARTS, ...NODE_PARTS },
+};
+
 /** Cancels what waits for its signal. */
 export interface Cancel {
   readonly signal: AbortSignal;
@@ -72,7 +83,7 @@ export function installGlobals(
   const loaded = new Map<string, Record<string, unknown>>();
   const loaders = new Map<string, () => Record<string, unknown>>();
   const accessors = new Map<string, () => unknown>();
-  for (const [part, names] of Object.entries(image === 'web' ? { ...PARTS, ...WEB_PARTS } : PARTS)) {
+  for (const [part, names] of Object.entries(OF_IMAGE[image])) {
     const load = () => {
       const before = loaded.get(part);
       if (before !== undefined) return before;

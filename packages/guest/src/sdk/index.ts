@@ -2,6 +2,7 @@
 import type { Abi } from '../abi.ts';
 import { AGENT, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type SentTo, type Uses } from './types.ts';
 
+export { aiModel, aiProvider, type AiModel, type AiModelOptions } from './ai.ts';
 export type * from './model.ts';
 export type * from './types.ts';
 export * from './service.ts';

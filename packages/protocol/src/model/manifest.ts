@@ -68,7 +68,7 @@ export type ServiceManifest = z.infer<typeof ServiceManifest>;
 export const AgentManifest = z.strictObject({
   name: AgentName,
   purpose: z.string().max(500),
-  image: z.enum(['base', 'web']),
+  image: z.enum(['base', 'web', 'node']),
   uses: z.record(Alias, CapabilityRequest).refine((uses) => Object.keys(uses).length <= ADMISSION.uses_per_agent.default, {
     error: `names more than ${ADMISSION.uses_per_agent.default} capabilities`,
   }),

@@ -2,7 +2,6 @@
  * Evaluates candidate policies on live calls, beside the policies in force. It decides nothing and delays nothing: decisions wait in a
  * short queue and are compared later, a few at a time. Decisions that do not fit into the queue are counted, and the report says how many.
  */
-import { actionName } from '@corral/policy/cedar/catalog';
 import { PolicyShadow, type Comparison } from '@corral/policy/cedar/compare';
 import { verdictText } from '@corral/policy/cedar/explain';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';

@@ -1,0 +1,136 @@
+/** A model capability as a language model of the AI SDK (`ai` 6 and 7), and as its default provider. */
+import type { ModelAnswer, ModelRequest } from './model.ts';
+import type { Capability } from './types.ts';
+
+type ModelCapability = Capability<ModelRequest, ModelAnswer>;
+type Version = 'v3' | 'v4';
+/** The options of `doGenerate`. */
+type CallOptions = Readonly<Record<string, unknown>> & { readonly abortSignal?: AbortSignal; readonly prompt: readonly Message[] };
+type Message = Readonly<Record<string, unknown>> & { readonly content: string | readonly Part[] };
+type Part = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** The interface `LanguageModelV4` of `@ai-sdk/provider`, or its `V3`. */
+export interface AiModel {
+  readonly specificationVersion: Version;
+  readonly provider: string;
+  readonly modelId: string;
+  readonly supportedUrls: Record<string, never>;
+  doGenerate(options: never): Promise<never>;
+  doStream(options: never): Promise<never>;
+}
+
+export interface AiModelOptions {
+  /** `v3` for `ai` 6, which refuses others. Default: `v4`, for `ai` 7. */
+  readonly version?: Version;
+  /** The name that the SDK has for it. Each answer says in `providerMetadata.corral` what made it. Default: `model`. */
+  readonly modelId?: string;
+}
+
+/**
+ * A language model for `generateText`, `streamText` and agents of the AI SDK: `generateText({ model: aiModel(caps.model), … })`. The
+ * host retries, bills and records; the SDK does not retry it.
+ */
+export function aiModel(capability: ModelCapability, { version = 'v4', modelId = 'model' }: AiModelOptions = {}): AiModel {
+  const ask = async (options: CallOptions): Promise<Generated> => {
+    const { abortSignal } = options;
+    const answer = await capability(requestOf(options), abortSignal === undefined ? {} : { signal: abortSignal });
+    const { content, finishReason, usage, warnings, providerMetadata, response, maker } = answer;
+    const { timestamp, ...rest } = response;
+    return {
+      content,
+      finishReason: { raw: undefined, ...finishReason },
+      usage,
+      warnings,
+      providerMetadata: { ...providerMetadata, corral: { ...maker } },
+      response: { ...rest, ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp) }) },
+    };
+  };
+  return {
+    specificationVersion: version,
+    provider: 'corral',
+    modelId,
+    supportedUrls: {},
+    doGenerate: (options: CallOptions) => ask(options) as Promise<never>,
+    doStream: async (options: CallOptions) => ({ stream: streamOf(await ask(options)) }) as never,
+  };
+}
+
+/**
+ * A provider for `globalThis.AI_SDK_DEFAULT_PROVIDER`, so that the AI SDK's `model: 'openai/gpt-5'` asks the capability, whatever model is
+ * named there: the host's configuration says which one answers.
+ */
+export function aiProvider(capability: ModelCapability, options: Omit<AiModelOptions, 'modelId'> = {}) {
+  const none = (kind: string) => (id: string) => {
+    throw new TypeError(`${id}: a model capability answers with text and calls; it cannot be used as an ${kind} model.`);
+  };
+  return {
+    specificationVersion: options.version ?? 'v4',
+    languageModel: (modelId: string) => aiModel(capability, { ...options, modelId }),
+    embeddingModel: none('embedding'),
+    imageModel: none('image'),
+  };
+}
+
+interface Generated {
+  readonly content: ModelAnswer['content'];
+  readonly finishReason: { readonly unified: string; readonly raw: string | undefined };
+  readonly usage: ModelAnswer['usage'];
+  readonly warnings: ModelAnswer['warnings'];
+  readonly providerMetadata: Readonly<Record<string, unknown>>;
+  readonly response: Readonly<Record<string, unknown>>;
+}
+
+/** Members of the options that are about the transport, which is the host's. */
+const TRANSPORT: ReadonlySet<string> = new Set(['abortSignal', 'headers', 'includeRawChunks', 'prompt']);
+
+function requestOf(options: CallOptions): ModelRequest {
+  const rest = Object.entries(options).filter(([name, value]) => !TRANSPORT.has(name) && value !== undefined);
+  const prompt = options.prompt.map((message) =>
+    defined({ ...message, content: typeof message.content === 'string' ? message.content : message.content.map(partOf) }),
+  );
+  return { ...Object.fromEntries(rest), prompt } as unknown as ModelRequest;
+}
+
+const defined = (value: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined));
+
+/** A part as JSON: the bytes of a file in base64. @throws TypeError for a file that only its address is known of */
+function partOf(part: Part): object {
+  const { data } = part;
+  if (part.type !== 'file') return defined(part);
+  const tagged =
+    typeof data === 'object' && data !== null && 'type' in data
+      ? (data as { readonly type: string; readonly data?: unknown })
+      : { type: 'data', data };
+  if (tagged.type === 'text') return defined(part);
+  const { data: inner } = tagged;
+  if (inner instanceof Uint8Array)
+    return defined({ ...part, data: { type: 'data', data: (inner as Uint8Array & { toBase64(): string }).toBase64() } });
+  if (typeof inner === 'string' && tagged.type === 'data') return defined({ ...part, data: { type: 'data', data: inner } });
+  throw new TypeError('A file of a prompt is given by its bytes: a model capability fetches nothing from an address.');
+}
+
+/** An answer as the parts of a stream. */
+function streamOf({ content, finishReason, usage, warnings, providerMetadata, response }: Generated): ReadableStream<object> {
+  const parts: object[] = [
+    { type: 'stream-start', warnings },
+    { type: 'response-metadata', ...response },
+  ];
+  for (const [i, part] of content.entries()) {
+    const id = String(i);
+    if (part.type === 'text' || part.type === 'reasoning')
+      parts.push(
+        { type: `${part.type}-start`, id },
+        { type: `${part.type}-delta`, id, delta: part.text },
+        { type: `${part.type}-end`, id },
+      );
+    else parts.push(part);
+  }
+  parts.push({ type: 'finish', finishReason, usage, providerMetadata });
+  return new ReadableStream({
+    start(controller) {
+      for (const part of parts) controller.enqueue(part);
+      controller.close();
+    },
+  });
+}
