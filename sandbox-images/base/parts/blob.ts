@@ -5,6 +5,7 @@ type Part = ArrayBuffer | ArrayBufferView<ArrayBuffer> | Blob | string;
 
 /** A type with anything but printable ASCII counts as unknown. */
 const typeOf = (type: unknown): string => {
+  // oxlint-disable-next-line typescript/no-base-to-string -- Web IDL makes a string of any value
   const text = type === undefined ? '' : String(type);
   return /[^\u0020-\u007e]/.test(text) ? '' : text.toLowerCase();
 };
