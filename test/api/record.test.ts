@@ -6,7 +6,7 @@ import type { Client } from '@corral/protocol/api/client';
 import type { Route } from '@corral/protocol/api/route';
 import { ROUTES, type RouteAnswer, type RouteName } from '@corral/protocol/api/routes';
 import { databaseOf } from '../database.ts';
-import { front, HELLO, shortFolder, type Front } from '../front.ts';
+import { front, HELLO, shortFolder, type Front, SLEEP } from '../front.ts';
 import { until } from '../until.ts';
 
 type Row = RouteAnswer<'listOperations'>['items'][number];
@@ -162,6 +162,14 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
     await outcomeOf(admin, run);
     const { run: fork } = await admin.forkRun({ params: { run }, body: { at: 1, reason } });
     return { operation: 'fork', target: { run, at: 1, fork } };
+  },
+  async upgradeRun({ admin, deploy }) {
+    await deploy(SLEEP, { tenant: 'local' });
+    const { run } = await admin.submitRun({ body: { agent: 'sleeper', tenant: 'local' } });
+    await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
+    const version = await deploy(SLEEP.replace('return 1', 'return 2'), { tenant: 'local' });
+    await admin.upgradeRun({ params: { run }, body: { to: 'latest', reason } });
+    return { operation: 'upgrade', target: { run, version } };
   },
   async makeBackup({ admin, data }) {
     const { digest } = await admin.makeBackup({ body: { to: `${data}-copy`, reason } });

@@ -60,7 +60,7 @@ test('the same message is sent once, an instance is listed with its key, and tak
 });
 
 test('an instance of an older version that lacks a handler says so, with what to do, until it is moved', async () => {
-  const { admin, data, deploy, host } = await front();
+  const { admin, data, deploy } = await front();
   const desk = (handlers: string) =>
     `import { defineAgent, defineService, handler } from '@corral/guest'; import * as z from 'zod/mini';
      export default defineAgent({ name: 'desk', services: { claims: defineService({ name: 'claims', on: { ${handlers} } }) }, run: () => 1 });`;
@@ -81,21 +81,10 @@ test('an instance of an older version that lacks a handler says so, with what to
   });
   await expect(send('old', 'pay')).rejects.toThrow(`corral upgrade ${run} FILE`);
   const file = join(data, '..', 'desk.ts');
-  const upgrade = () => corral(['upgrade', run, file, '--data', data]);
   await writeFile(file, newer);
   onTestFinished(() => rm(file, { force: true }));
-  // It needs the folder for itself, and says how.
-  expect((await upgrade()).err).toMatch(/CORRAL_DATA_LOCKED[^]*Stop the host on this data folder first/);
-  await host.close();
-  expect((await upgrade()).code).toBe(0);
-  const again = await front({ data });
-  const moved = await again.admin.sendToService({
-    params: { service: 'claims', key: 'old', handler: 'pay' },
-    query: {},
-    body: {},
-    headers: {},
-  });
-  expect(moved.outcome).toMatchObject({ kind: 'completed', output: 'pay' });
+  expect((await corral(['upgrade', run, file, '--data', data])).code).toBe(0);
+  expect((await send('old', 'pay')).outcome).toMatchObject({ kind: 'completed', output: 'pay' });
 });
 
 test('services that are deployed have types for who writes agents', async () => {

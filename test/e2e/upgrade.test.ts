@@ -105,6 +105,30 @@ describe('corral upgrade', () => {
     },
   );
 
+  test(
+    'is done by a living host: the run goes on with the new code, and stays where it would do something else',
+    { timeout: 90_000 },
+    async () => {
+      const f = await folder();
+      const sleeper = (text: string, ms = 5_000) => `{ name: 'greeter', async run({ sleep }) { await sleep(${ms}); return '${text}' } }`;
+      const { admin, deploy } = await front({ data: f.data });
+      const before = await deploy(sleeper('old'));
+      const { run } = await admin.submitRun({ body: { agent: 'greeter' } });
+      await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
+      await admin.operate({ body: { operation: 'pause', target: { run }, reason: 'to upgrade it' } });
+      const differs = await f.on('upgrade', run, await f.file('other.ts', sleeper('other', 7)));
+      expect(differs.err).toContain('CORRAL_UPGRADE_DIFFERS');
+      expect(await f.on('upgrade', run, await f.file('same.ts', sleeper('new')))).toMatchObject({ code: 0 });
+      const { version } = await admin.showRun({ params: { run } });
+      expect(version).not.toBe(before);
+      expect((await f.on('upgrade', run, 'latest')).err).toContain('already on this version');
+      await admin.operate({ body: { operation: 'resume', target: { run }, reason: 'upgraded' } });
+      expect(await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } })).toMatchObject({ version, outcome: { output: 'new' } });
+      expect((await f.on('journal', run)).out).toContain('moved to version');
+      expect((await admin.listOperations({ query: {} })).items.map(({ operation }) => operation)).toContain('upgrade');
+    },
+  );
+
   test('lets a run go on that was held because it replays differently here', async () => {
     const f = await folder();
     const w = await world([], { folder: join(f.data, '..') });

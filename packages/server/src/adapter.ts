@@ -56,6 +56,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       return control[operation](run, by, reason);
     },
     resolve: (...said) => supervisor.control.resolve(...said),
+    upgrade: (...to) => supervisor.control.upgrade(...to),
     release: (run, by, reason) => supervisor.control.release(run, by, reason),
     view: (run) => supervisor.view(run),
     views: () => supervisor.runs(),

@@ -68,6 +68,8 @@ export interface HostPort {
   resolve(run: RunId, call: number, by: string, resolution: Resolution, reason: string): Promise<void>;
   /** The parts of a run that wait for a person to settle them. */
   stuck(run: RunId): Promise<Stuck>;
+  /** Moves a run to another version of its agent. @throws CORRAL_RUN_STATE, CORRAL_UPGRADE_DIFFERS */
+  upgrade(run: RunId, version: AgentVersion, by: string): Promise<void>;
   /** Lets a held run go on. */
   release(run: RunId, by: string, reason: string): Promise<void>;
   /** A run in memory. */

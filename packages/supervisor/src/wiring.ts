@@ -300,6 +300,8 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
     stopping,
     pause_grace_ms: options.pause_grace_ms ?? MACHINE.pause_grace_ms.default,
     quarantined: against,
+    bundles,
+    trial: (trial) => cells.borrowed.trial(trial),
   });
   const families = new Families({ ...shared, control });
   const stops = new Stops({ ...shared, quarantines, settlements, control });

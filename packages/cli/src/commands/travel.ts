@@ -81,9 +81,17 @@ export function addTravel(program: Command): void {
       process.exitCode = await does.upgradeCheck(agent, file, options);
     });
 
-  going(verb(program, 'upgrade <run> <file>', 'move a run to another version of its agent, if it replays the same on it'))
-    .option('--go', 'run it in this process, to its end')
-    .addHelpText('after', '\nExample:\n  corral upgrade run_0123456789ab hello-2.ts --data ./runs')
+  going(atHost(program, 'upgrade <run> <file>', 'move a run to another version of its agent, if it replays the same on it'))
+    .option('--go', 'if no host runs on --data: run it in this process, to its end')
+    .addHelpText(
+      'after',
+      `
+At a host FILE is deployed first, as by corral deploy; instead of a file, an alias or sha256:… names a version that is deployed.
+
+Examples:
+  corral upgrade run_0123456789ab hello-2.ts --data ./runs
+  corral upgrade run_0123456789ab latest`,
+    )
     .action(async (run: string, file: string, options: Parameters<typeof upgrade>[2]) => {
       const does = await import('./upgrade.ts');
       process.exitCode = await does.upgrade(run, file, options);

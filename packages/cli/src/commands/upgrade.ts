@@ -9,9 +9,12 @@ import type { HostEvent, RunHeader } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import { checkBundle, read, versionsOf, type Laboratory, type Read, type TrialResult } from '@corral/supervisor';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { bundleAgent } from '../bundle.ts';
+import type { Client } from '@corral/protocol/api/client';
+import { bundleAgent, inAuthorsWords } from '../bundle.ts';
+import { hostOrFolder, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { bundlesOf, withLaboratory, withReading } from '../folder.ts';
+import { runId } from '../ids.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { column, fit, paint, screenWidth } from '../screen/entries.ts';
 import { count, differenceLine, short } from './replay.ts';
@@ -133,7 +136,30 @@ function verdictOf(all: number, nothing: number, differ: number): string {
   return paint('green', `all ${compared} would do the same${rest}`);
 }
 
-export async function upgrade(run: string, file: string, options: SettleOptions): Promise<number> {
+/** At a host, or on a folder without one. */
+export async function upgrade(named: string, file: string, options: Omit<SettleOptions, 'data'> & HostFlags): Promise<number> {
+  const place = await hostOrFolder(options);
+  if ('data' in place) return upgradeHere(named, file, { ...options, data: place.data });
+  const run = runId(named);
+  const { client } = place;
+  const to = /^(?:[a-z][a-z0-9-]{0,31}|sha256:[0-9a-f]{8,64})$/.test(file) ? file : await deployed(client, run, file);
+  const moved = await client.upgradeRun({ params: { run }, body: { to } });
+  print(options, moved, () => `${moved.run}  moved to ${moved.version}`);
+  return EXIT.ok;
+}
+
+/** Deploys a file. @returns its version of the agent of a run @throws CORRAL_AGENT_UNKNOWN */
+async function deployed(client: Client, run: RunId, file: string): Promise<string> {
+  const { agent, tenant } = await client.showRun({ params: { run } });
+  const bundle = await bundleAgent(await namedFile(file));
+  const { source, describing, map } = bundle;
+  const { agents } = await inAuthorsWords(bundle, client.deployAgent({ body: { source, describing, source_map: map, tenant } }));
+  const version = agents.find((one) => one.agent === agent);
+  if (version === undefined) throw new CorralError('CORRAL_AGENT_UNKNOWN', `${file} defines no agent ${agent}.`);
+  return version.version;
+}
+
+async function upgradeHere(run: string, file: string, options: SettleOptions): Promise<number> {
   return withLaboratory(async (laboratory) => {
     const bundle = await bundled(laboratory, file);
     const act = { operation: 'upgrade', target: { bundle: bundle.digest } };

@@ -105,6 +105,18 @@ const Forked = z
   })
   .meta({ id: 'Forked' });
 
+const UpgradeRequest = z
+  .strictObject({
+    to: z
+      .string()
+      .max(80)
+      .regex(/^([a-z][a-z0-9-]{0,31}|sha256:[0-9a-f]{8,64})$/, 'an alias or sha256:…')
+      .describe('a deployed version of its agent, or an alias that points at it'),
+    reason: Reason.exactOptional(),
+  })
+  .meta({ id: 'UpgradeRequest' });
+const Upgraded = z.object({ run: runId, version: digest }).meta({ id: 'Upgraded' });
+
 const BackupRequest = z
   .strictObject({
     to: z
@@ -194,6 +206,18 @@ export const EVIDENCE_ROUTES = {
     body: ForkRequest,
     status: 201,
     response: Forked,
+  }),
+  upgradeRun: route({
+    method: 'POST',
+    path: '/v1/runs/:run/upgrade',
+    tag: 'evidence',
+    summary: 'Moves a run to another version of its agent, if a replay on that does the same.',
+    operation: 'run.resolve',
+    act: 'upgrade',
+    params: runPath,
+    body: UpgradeRequest,
+    status: 200,
+    response: Upgraded,
   }),
   makeBackup: route({
     method: 'POST',

@@ -87,7 +87,7 @@ export class Offers {
     if (!(await lacks(now))) return;
     throw new CorralError(
       'CORRAL_REQUEST_INVALID',
-      `${service} has the handler ${handler} in its newest version, but its instance for this key (${id}) is at an older one, ${now.slice(0, 15)}…, which lacks it. Stop the host, move the instance with \`corral upgrade ${id} FILE\`, and start the host again.`,
+      `${service} has the handler ${handler} in its newest version, but its instance for this key (${id}) is at an older one, ${now.slice(0, 15)}…, which lacks it. \`corral upgrade ${id} FILE\` moves the instance.`,
     );
   }
 }

@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
+import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Fenced, Receipt } from '@corral/protocol/model/receipt';
 import { mayRepeat } from '@corral/protocol/ports/tool';
@@ -9,6 +10,7 @@ import type { Cell } from '../cells/cell.ts';
 import { cancelChildren, endDescendants } from '../runs/family.ts';
 import type { RunLifecycle } from '../runs/lifecycle.ts';
 import { mustHaveEnded, takenBack, toKill } from './fencing.ts';
+import { moveTo, type MovingOptions } from './moving.ts';
 import { alive, isFull, isStale, RunTurns } from './run-turns.ts';
 import { Verdicts, type VerdictsOptions } from './verdicts.ts';
 import type { Residency } from '../runs/residency.ts';
@@ -16,7 +18,7 @@ import type { Run } from '../runs/run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 
-export interface ControlOptions extends VerdictsOptions {
+export interface ControlOptions extends VerdictsOptions, Pick<MovingOptions, 'bundles' | 'trial'> {
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly scheduler: Scheduler;
   readonly residency: Residency;
@@ -309,6 +311,11 @@ export class Control {
   /** @see Verdicts.decide */
   decide(...decided: Parameters<Verdicts['decide']>): Promise<void> {
     return this.#verdicts.decide(...decided);
+  }
+
+  /** @see moveTo */
+  upgrade(id: RunId, version: AgentVersion, by: string): Promise<void> {
+    return this.#turns.take(id, (run) => moveTo(this.#options, run, version, by));
   }
 
   /** Releases a run that was held, after a restore or because it replays differently. @throws CORRAL_RUN_STATE */

@@ -4,14 +4,16 @@
  */
 import { isAbsolute, join } from 'node:path';
 import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { ServerContext } from '../context.ts';
+import type { Access } from '../../people/access.ts';
 import type { Channel } from '../../people/authenticate.ts';
 import { retentionOf } from '../../evidence/retention.ts';
 import type { Replay } from '../../evidence/upkeep.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'makeBackup';
+type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'upgradeRun' | 'makeBackup';
 
 /** Name of a backup below the backup folder: no separators, and no leading dot. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
@@ -84,6 +86,12 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
       return { run: made.id, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
     },
 
+    async upgradeRun({ params, body }, { access, keep }) {
+      const { tenant, version } = await upgraded(door, access, params.run, body.to);
+      keep({ target: { run: params.run, version }, tenant, matched: [params.run] });
+      return { run: params.run, version };
+    },
+
     async makeBackup({ body }, { access, keep }) {
       const to = folderOf(body.to);
       const manifest = await errands.take(access.principal.tenant, () => upkeep.backup(to));
@@ -91,6 +99,18 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
       return { to, ...manifest, files: [...manifest.files] };
     },
   };
+}
+
+/** @throws CORRAL_FORBIDDEN, CORRAL_VERSION_UNKNOWN, CORRAL_RUN_STATE, CORRAL_UPGRADE_DIFFERS */
+async function upgraded(door: ServerContext, access: Access, run: RunId, to: string) {
+  const { host, errands, registry, index } = door;
+  const { id, tenant, agent } = findRun(door, access, 'run.resolve', run);
+  // A difference repeats payloads of the run.
+  if (!access.may('run.payload', tenant)) throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${id}.`);
+  const version = registry.resolve(tenant, `${agent}@${to}`);
+  await errands.take(tenant, () => host.upgrade(run, version, access.principal.id));
+  index.moved(id, version.version);
+  return { tenant, version: version.version };
 }
 
 function replayView(run: string, { difference, steps, computed_at, ...rest }: Replay) {
