@@ -179,7 +179,7 @@ test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
     await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
     const asked = Array.from({ length: 100 }, () =>
-      admin[name]({ params: { run }, query: {} } as never).then(
+      admin[name]({ params: { run }, query: {} }).then(
         () => 'given',
         (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
       ),
