@@ -10,6 +10,12 @@ const maxWorkers = Number(process.env['CORRAL_TEST_WORKERS']) || availableParall
 /** What is long by nature: `npm run test:long` has them, by vitest.long.config.ts. */
 const LONG = ['**/node_modules/**', '**/*.long.test.ts'];
 
+/**
+ * V8 begins with a megabyte for new objects and collects garbage dozens of times until a host is up. With sixteen from the start, a test
+ * takes a tenth less of the CPU; nothing else changes.
+ */
+const HEAP = ['--min-semi-space-size=16'];
+
 export default defineConfig({
   test: {
     maxWorkers,
@@ -23,7 +29,7 @@ export default defineConfig({
           server,
           globalSetup: 'test/setup.ts',
           pool: 'forks',
-          execArgv: ['--no-node-snapshot'],
+          execArgv: ['--no-node-snapshot', ...HEAP],
           // Not how fast they are, but that they end: a busy machine takes long for a property of many cases.
           testTimeout: 60_000,
         },
@@ -35,6 +41,7 @@ export default defineConfig({
           exclude: LONG,
           server,
           globalSetup: 'test/setup.ts',
+          execArgv: HEAP,
           // Real processes on a busy machine: a test measures no time, and must not fail for the want of it.
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -8,8 +8,12 @@ import { onTestFinished } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { temporary } from './world.ts';
 
+/** The command line as others install it, which `test/setup.ts` has built. */
+export const CORRAL_MAIN = fileURLToPath(new URL('../packages/corral/dist/bin/corral.mjs', import.meta.url));
 /** The command line, as Node takes it. */
-export const CORRAL: readonly string[] = [process.execPath, fileURLToPath(import.meta.resolve('@corral/cli/main'))];
+export const CORRAL: readonly string[] = [process.execPath, CORRAL_MAIN];
+/** The same from its sources, as a clone of the repository has it. */
+export const FROM_SOURCES: readonly string[] = [process.execPath, fileURLToPath(import.meta.resolve('@corral/cli/main'))];
 
 export interface Said {
   readonly code: number | null;

@@ -89,6 +89,8 @@ export async function front(options: FrontOptions = {}, finished: Finished = onT
     env: process.env,
     // Tests of the front door run on machines that have no wall, too.
     oneWall: true,
+    // As in `test/world.ts`.
+    spares: 0,
     ...(configText === undefined ? {} : { config: join(folder, 'corral.config.json') }),
     ...rest,
   });

@@ -1,9 +1,10 @@
-/** Builds what the tests run: the cell and the sandbox image, as a host would be given them. */
+/** Builds what the tests run: the cell and the sandbox image, as a host would be given them, and the command line as others install it. */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 export default function setup(): void {
-  for (const script of ['packages/cell/build.ts', 'sandbox-images/base/build.ts']) execFileSync(process.execPath, [script], { cwd: root });
+  for (const script of ['packages/cell/build.ts', 'sandbox-images/base/build.ts', 'scripts/bundle.ts'])
+    execFileSync(process.execPath, [script], { cwd: root });
 }

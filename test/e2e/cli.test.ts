@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { ADMISSION } from '@corral/protocol/limits';
 import { SqliteStore } from '@corral/store/sqlite';
 import { findWalls, osWall } from '@corral/supervisor';
-import { CORRAL, start } from '../command.ts';
+import { CORRAL, FROM_SOURCES, start } from '../command.ts';
 import { databaseOf } from '../database.ts';
 import { temporary } from '../world.ts';
 import { until, realTime } from '../until.ts';
@@ -290,7 +290,8 @@ describe('a data folder', () => {
 describe('an interrupted command', () => {
   test('leaves no folder behind: not the demo’s either', { timeout: 120_000 }, async () => {
     const [report, temp] = [await temporary(), await temporary()];
-    const { child, said, out } = started(['demo', '--out', report], [], { TMPDIR: temp });
+    // The demo looks at the licences of installed packages, and there are none beside the bundle.
+    const { child, said, out } = start([...FROM_SOURCES, 'demo', '--out', report], { env: { TMPDIR: temp } });
     await until(() => out().includes('the crew alone: '), 'the crew is at work');
     child.kill('SIGINT');
     expect((await said).code).toBe(130);

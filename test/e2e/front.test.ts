@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesOf } from 'create-corral/templates';
 import { describe, expect, test } from 'vitest';
-import { CORRAL, start } from '../command.ts';
+import { CORRAL, FROM_SOURCES, start } from '../command.ts';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -105,17 +105,19 @@ describe('corral up', () => {
 describe('a developer’s first hour', () => {
   test('init gives an agent whose test passes, and dev shows what it does', { timeout: 240_000 }, async () => {
     const folder = await shortFolder();
-    const made = await started(['init', 'first'], folder).said;
+    // In a clone, init links the packages, which are nowhere else.
+    const cloned = (args: readonly string[], cwd: string) => start([...FROM_SOURCES, ...args], { cwd });
+    const made = await cloned(['init', 'first'], folder).said;
     expect(made.code).toBe(0);
     const home = join(folder, 'first');
-    const tested = await started(['test'], home).said;
+    const tested = await cloned(['test'], home).said;
     expect(tested.code).toBe(0);
     expect(tested.out).toMatch(/pass 2/);
     const dev = ['dev', 'agents/buyer.ts', '--config', 'corral.config.ts', '--input', '@agents/order.json', '--real'];
-    const { code, out, err } = await started(dev, home).said;
+    const { code, out, err } = await cloned(dev, home).said;
     expect([code, JSON.parse(out)]).toEqual([0, { order: expect.stringMatching(/^order run_/) as string, amount: 80 }]);
     expect(err).toContain('shop.price {"item":"lamp"}');
-    expect((await started(['init', 'first'], folder).said).code).toBe(2);
+    expect((await cloned(['init', 'first'], folder).said).code).toBe(2);
     // A tool that corral-env.d.ts does not name is an error of types.
     const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
     const types = () => spawnSync(process.execPath, [tsc, '-p', 'agents'], { cwd: home, encoding: 'utf8' });
@@ -125,11 +127,11 @@ describe('a developer’s first hour', () => {
     expect(types().stdout).toMatch(/buyer\.ts\(\d+,\d+\): error .*"tool:shop\.ordr"' is not assignable.*"tool:shop\.order"/u);
     await writeFile(join(home, 'agents/buyer.ts'), buyer);
     // Beside the configuration, wherever it is called from: init wrote the same.
-    const typed = await started(['types', '--config', 'first/corral.config.ts'], folder).said;
+    const typed = await cloned(['types', '--config', 'first/corral.config.ts'], folder).said;
     expect(typed).toMatchObject({ code: 0, out: 'first/agents/corral-env.d.ts  2 tools\n' });
     expect(existsSync(join(folder, 'corral-env.d.ts'))).toBe(false);
     expect(await readFile(join(home, 'agents/corral-env.d.ts'), 'utf8')).toBe(filesOf({ config: '' })['agents/corral-env.d.ts']);
-    expect((await started(['config', 'check'], home).said).out).toContain('local: shop.price, shop.order; policies sha256:');
+    expect((await cloned(['config', 'check'], home).said).out).toContain('local: shop.price, shop.order; policies sha256:');
   });
 
   test('the tests of a folder are those for node:test, and where there are none it is said', async () => {

@@ -11,12 +11,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesOf } from 'create-corral/templates';
 import { expect, onTestFinished, test } from 'vitest';
+import { CORRAL_MAIN } from '../command.ts';
 import { linkPackages } from '../project.ts';
 import { until } from '../until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const GUIDES = join(ROOT, 'docs', 'guides');
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 /** The options under which `corral init` has agents checked. */
 const AGENTS_TSCONFIG = 'agents/tsconfig.json';
 const INIT_FILES = filesOf({ config: 'corral.config.ts' });
@@ -51,7 +51,7 @@ async function folderOf({ files }: Guide): Promise<string> {
   await linkPackages(folder);
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await mkdir(join(folder, 'bin'));
-  await writeFile(join(folder, 'bin', 'corral'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
+  await writeFile(join(folder, 'bin', 'corral'), `#!/bin/sh\nexec '${process.execPath}' '${CORRAL_MAIN}' "$@"\n`, { mode: 0o755 });
   return folder;
 }
 

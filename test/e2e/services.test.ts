@@ -1,18 +1,18 @@
 /** A service on a host that is really killed, under people who write to it from the command line. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { corral } from '../command.ts';
+import { corral, CORRAL_MAIN } from '../command.ts';
 import { shortFolder } from '../front.ts';
 import { agentFile } from '../agents/file.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const COUNTER = agentFile('services/counter');
 
 /** A host in a process of its own. */
 async function up(data: string) {
-  const child = spawn(process.execPath, [MAIN, 'up', '--data', data, '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [CORRAL_MAIN, 'up', '--data', data, '--port', '0', '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   await new Promise((resolve) => child.stdout.once('data', resolve));
   const gone = new Promise((resolve) => child.once('exit', resolve));

@@ -9,11 +9,11 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
+import { CORRAL_MAIN } from '../command.ts';
 import { shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const CONFIG = fileURLToPath(new URL('fixtures/stops.config.ts', import.meta.url));
 const AGENT = agentFile('crew/payer');
 
@@ -32,7 +32,7 @@ interface Up {
 async function up(folder: string, ...more: string[]): Promise<Up> {
   const data = join(folder, 'd');
   const args = ['up', '--data', data, '--json', '--config', CONFIG, ...(more.includes('--port') ? [] : ['--port', '0']), ...more];
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [CORRAL_MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, LEDGER: join(folder, 'ledger') },
     // A group of its own, as a terminal gives to a command.
@@ -131,10 +131,14 @@ describe('a host that is told to stop', () => {
     next.kill('SIGTERM');
     expect(await next.gone).toBe(0);
     // For people, it says at its start that they are waited for.
-    const shown = spawn(process.execPath, [MAIN, 'up', '--data', join(folder, 'd'), '--config', CONFIG, '--port', '0', '--drain', '1s'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: { ...process.env, LEDGER: join(folder, 'ledger') },
-    });
+    const shown = spawn(
+      process.execPath,
+      [CORRAL_MAIN, 'up', '--data', join(folder, 'd'), '--config', CONFIG, '--port', '0', '--drain', '1s'],
+      {
+        stdio: ['ignore', 'pipe', 'ignore'],
+        env: { ...process.env, LEDGER: join(folder, 'ledger') },
+      },
+    );
     onTestFinished(() => void shown.kill('SIGKILL'));
     let said = '';
     shown.stdout.on('data', (text: Buffer) => (said += text.toString()));

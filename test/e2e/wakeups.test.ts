@@ -1,19 +1,17 @@
 /** Hosts whose hints go through Redis are killed: the next one has every wake-up, from the store. Real processes. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { bundleAgent } from '@corral/cli/bundle';
 import { transportTo } from '@corral/client/node';
 import { createClient } from '@corral/protocol/api/client';
-import { corral } from '../command.ts';
+import { corral, CORRAL_MAIN } from '../command.ts';
 import { shortFolder } from '../front.ts';
 import { until, realTime } from '../until.ts';
 import { freePort, HAS_REDIS, redisServer } from '../redis.ts';
 import { spawnHost } from './chaos/process.ts';
 import { agentFile } from '../agents/file.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const AGENT = agentFile('family/pair-of-four');
 
 test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of a parked run, whatever Redis still knows', async () => {
@@ -24,7 +22,7 @@ test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of
   await writeFile(config, JSON.stringify({ limits: { park_after_ms: 0 }, tenants: { local: {} }, wakeups: { redis: redis.url } }));
   const client = createClient(transportTo({ socket: join(data, 'corral.sock') }));
   const start = async () => {
-    const process = spawnHost([MAIN, 'up', '--data', data, '--config', config, '--port', '0', '--json']);
+    const process = spawnHost([CORRAL_MAIN, 'up', '--data', data, '--config', config, '--port', '0', '--json']);
     onTestFinished(() => process.kill('SIGKILL'));
     for await (const line of process.lines) {
       expect(JSON.parse(line)).toMatchObject({ up: true });

@@ -12,9 +12,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { findWalls } from '@corral/supervisor';
 import { hostFilter, isFiltered } from '@corral/supervisor/host/seccomp';
+import { CORRAL_MAIN } from '../command.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = fileURLToPath(import.meta.resolve('@corral/cli/main'));
 const USER = '10001';
 const BECOME = process.getuid?.() === 0 ? [`--reuid=${USER}`, `--regid=${USER}`, '--clear-groups'] : [];
 
@@ -81,7 +81,7 @@ const walls = findWalls();
 const possible =
   'path' in walls.bubblewrap &&
   isFiltered(process.arch) &&
-  spawnSync('setpriv', [...BECOME, '--no-new-privs', 'bwrap', '--ro-bind', '/', '/', 'test', '-r', MAIN]).status === 0;
+  spawnSync('setpriv', [...BECOME, '--no-new-privs', 'bwrap', '--ro-bind', '/', '/', 'test', '-r', CORRAL_MAIN]).status === 0;
 
 test('the container asks for a user without rights, a read-only root and the profile of this repository', async () => {
   const { user, read_only, cap_drop, security_opt } = await service();
@@ -90,7 +90,7 @@ test('the container asks for a user without rights, a read-only root and the pro
 });
 
 test.skipIf(!possible)('both walls stand under the profile, for a user without rights on a read-only root', async () => {
-  const { status, out, err } = await inContainer(process.execPath, MAIN, 'doctor', '--json');
+  const { status, out, err } = await inContainer(process.execPath, CORRAL_MAIN, 'doctor', '--json');
   expect([status, err]).toEqual([0, '']);
   const { wall, layers } = JSON.parse(out) as {
     readonly wall: string;
@@ -103,7 +103,7 @@ test.skipIf(!possible)('both walls stand under the profile, for a user without r
 test.skipIf(!possible)('an agent runs under the profile', async () => {
   const { status, out } = await inContainer(
     process.execPath,
-    MAIN,
+    CORRAL_MAIN,
     'run',
     'examples/hello.ts',
     '--data',
@@ -139,7 +139,7 @@ test.skipIf(!possible)(
       'bubblewrap,seccomp',
       '--json',
     ];
-    const host = spawn(setpriv, [...rest, process.execPath, MAIN, ...up], {
+    const host = spawn(setpriv, [...rest, process.execPath, CORRAL_MAIN, ...up], {
       cwd: ROOT,
       env: ENV,
       stdio: ['ignore', 'pipe', 'pipe', filter],

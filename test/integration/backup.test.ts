@@ -5,12 +5,12 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, truncateSync, writ
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CorralError } from '@corral/protocol/errors';
 import { SqliteStore } from '@corral/store/sqlite';
 import { readManifest, restore } from '@corral/store/sqlite/backup';
+import { CORRAL_MAIN } from '../command.ts';
 import { databaseOf } from '../database.ts';
 import { temporary } from '../world.ts';
 import { commit, ended, live, message, record, runId } from './evidence.ts';
@@ -198,10 +198,9 @@ describe('a backup', () => {
     const { folder, beside, store } = await folderOf();
     for (let n = 1; n <= 6; n++) await live(store, n, 60, { value: 'y'.repeat(60_000) + String(n), end: 2 });
     await store.close();
-    const main = fileURLToPath(import.meta.resolve('@corral/cli/main'));
     const left: (string | undefined)[] = [];
     for (const after_ms of [0, 5, 15, 40, 90]) {
-      const child = spawn(process.execPath, [main, 'backup', beside('b'), '--data', folder], { stdio: 'ignore' });
+      const child = spawn(process.execPath, [CORRAL_MAIN, 'backup', beside('b'), '--data', folder], { stdio: 'ignore' });
       const over = new Promise((resolve) => child.on('close', resolve));
       const hasBegun = () => existsSync(beside('b')) && readdirSync(beside('b')).length > 0;
       await until(() => child.exitCode !== null || hasBegun(), 'the backup has begun');

@@ -14,7 +14,7 @@ import { linesBy, namesBundle } from './stack.ts';
 export interface BundledAgent {
   /** The script that runs. */
   readonly source: string;
-  /** The same with the code that writes its schemas as JSON Schema; it is run only to describe the agent. */
+  /** The same with the code that writes schemas of zod as JSON Schema, if there are any; it is run only to describe the agent. */
   readonly describing: string;
   /** Source map from `source` to the author's files (Source Map 3). */
   readonly map: string;
@@ -35,8 +35,10 @@ const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
  * @throws CORRAL_BUNDLE_INVALID, naming the first error with its file and line
  */
 export async function bundleAgent(file: string): Promise<BundledAgent> {
-  const [source, describing] = await Promise.all(entriesOf(file).map((options) => output(file, build(options))));
-  return bundled(file, source, describing);
+  const [running, describing] = entriesOf(file);
+  const source = await output(file, build(running));
+  // The writer of JSON Schema takes most of the time of a bundle, and is used for schemas of zod alone, which say so.
+  return bundled(file, source, source.text.includes('zod') ? await output(file, build(describing)) : source);
 }
 
 /**
@@ -77,12 +79,10 @@ interface Output {
   readonly inputs: readonly string[];
 }
 
-function bundled(file: string, source: Output | undefined, describing: Output | undefined): BundledAgent {
-  const { text = '', map = '', inputs = [] } = source ?? {};
+function bundled(file: string, { text, map, inputs }: Output, describing: Output): BundledAgent {
   // Checked before anything is sent: the host would refuse the size of the request, which tells the author nothing.
   refuseLargeBundle(Buffer.byteLength(text));
-  const describing_map = describing?.map ?? '';
-  return { source: text, describing: describing?.text ?? '', map: lean(map), describing_map, file: shown(file), inputs };
+  return { source: text, describing: describing.text, map: lean(map), describing_map: describing.map, file: shown(file), inputs };
 }
 
 /** Removes the texts of packages from a source map; the author's files stay. Stacks are only mapped to files of the author. */

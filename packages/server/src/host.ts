@@ -61,6 +61,8 @@ export interface HostOptions extends WallOptions {
   readonly sources?: LoadOptions['sources'];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger?: FastifyServerOptions['loggerInstance'];
+  /** Cells that are kept started for runs to come; 1. */
+  readonly spares?: number | undefined;
 }
 
 export interface RunningHost {
@@ -168,6 +170,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     profiles,
     heap_bytes: getHeapStatistics().heap_size_limit,
     ...limits,
+    ...(options.spares === undefined ? {} : { spares: options.spares }),
     residency: limits,
     people,
   });

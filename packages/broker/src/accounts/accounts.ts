@@ -12,13 +12,11 @@ import type { TenantId } from '@corral/protocol/ids';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
 import {
-  boundOf,
   dayOf,
   monthOf,
   NO_SPEND,
   SPEND_NAMES,
   SPEND_PERIODS,
-  type AccountBounds,
   type Holder,
   type HolderKind,
   type Spend,
@@ -27,6 +25,7 @@ import {
   type SpendName,
   type SpendPeriod,
 } from '@corral/protocol/model/spend';
+import { boundOf, type AccountBounds } from '@corral/protocol/model/spend-bounds';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Books } from '../ledger/books.ts';
 

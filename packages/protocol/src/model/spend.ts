@@ -1,9 +1,9 @@
 /**
  * Accounts above runs: what a tenant, an agent and a person have spent by day. A call counts for the day (UTC) of its decision,
- * however late its answer comes. A month is the sum of its days.
+ * however late its answer comes. A month is the sum of its days. There are no schemas here: the store's threads load this file, and zod
+ * would be half of the time that a thread takes to start.
  */
-import * as z from 'zod';
-import { BUDGETS, type BudgetName } from '../limits.ts';
+import type { BudgetName } from '../limits.ts';
 
 /** The amounts that are counted in accounts. */
 export const SPEND_NAMES = ['money_micros', 'tokens', 'calls'] as const satisfies readonly BudgetName[];
@@ -63,37 +63,6 @@ export interface SpendFilter {
   /** The first day. */
   readonly from: string;
 }
-
-const amount = (name: SpendName) => z.int().min(0).max(BUDGETS[name].max);
-const bound = (name: SpendName) =>
-  z.union([
-    amount(name).describe('as `hard`'),
-    z.strictObject({
-      soft: amount(name).exactOptional().describe('a warning is sent from here on, once a period'),
-      hard: amount(name).exactOptional().describe('a call that would exceed it is not made, and its run is paused'),
-    }),
-  ]);
-const PeriodBounds = z.strictObject({
-  money_micros: bound('money_micros').exactOptional().describe('in millionths of the tenant’s currency'),
-  tokens: bound('tokens').exactOptional(),
-  calls: bound('calls').exactOptional(),
-});
-export const AccountBounds = z.strictObject({
-  day: PeriodBounds.exactOptional().describe('a day of UTC'),
-  month: PeriodBounds.exactOptional().describe('a month of UTC'),
-});
-export type AccountBounds = z.infer<typeof AccountBounds>;
-
-export interface Bound {
-  readonly soft?: number;
-  readonly hard?: number;
-}
-
-/** A limit as the configuration states it: a number alone is a hard limit. */
-export const boundOf = (bounds: AccountBounds | undefined, period: SpendPeriod, name: SpendName): Bound | undefined => {
-  const said = bounds?.[period]?.[name];
-  return typeof said === 'number' ? { hard: said } : said;
-};
 
 const DAY_MS = 86_400_000;
 let last = { n: Number.NaN, day: '' };

@@ -6,7 +6,7 @@ import { type Limit, MACHINE } from '@corral/protocol/limits';
 import { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { redisAddress } from '@corral/protocol/redis-address';
-import { AccountBounds } from '@corral/protocol/model/spend';
+import { AccountBounds } from '@corral/protocol/model/spend-bounds';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Secrets } from '@corral/tools/define';
 import { Loops } from './loops.ts';

@@ -1,16 +1,8 @@
 /** Spending by day or month, with the limits of the configuration in force. */
 import { boundsOf, type SpendBounds } from '@corral/supervisor';
 import { CorralError } from '@corral/protocol/errors';
-import {
-  boundOf,
-  dayOf,
-  monthOf,
-  NO_SPEND,
-  SPEND_NAMES,
-  type AccountDay,
-  type Spend,
-  type SpendPeriod,
-} from '@corral/protocol/model/spend';
+import { dayOf, monthOf, NO_SPEND, SPEND_NAMES, type AccountDay, type Spend, type SpendPeriod } from '@corral/protocol/model/spend';
+import { boundOf } from '@corral/protocol/model/spend-bounds';
 import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 
