@@ -96,6 +96,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
       inbox: 0,
       parked: false,
       still: false,
+      version: record(1).version,
     });
     expect(await again.journal(runId(1))).toEqual([
       entry(1),

@@ -6,9 +6,9 @@ const line = (more: Record<string, unknown>) => prettyLine(JSON.stringify({ leve
 test('a line of the log says what, of whom, and how it was', () => {
   expect(
     line({ msg: 'request', method: 'GET', route: '/v1/runs', status: 404, took_ms: 1.5, by: 'token:ana', code: 'CORRAL_AGENT_UNKNOWN' }),
-  ).toBe('02:03:04 warn  GET /v1/runs  404  1.5 ms  token:ana  code=CORRAL_AGENT_UNKNOWN');
+  ).toBe('02:03:04Z warn  GET /v1/runs  404  1.5 ms  token:ana  code=CORRAL_AGENT_UNKNOWN');
   expect(line({ msg: 'shop.price failed', error: 'Error: HTTP 500\n    at run (corral.config.ts:3:9)' })).toBe(
-    '02:03:04 warn  shop.price failed\n    Error: HTTP 500\n        at run (corral.config.ts:3:9)',
+    '02:03:04Z warn  shop.price failed\n    Error: HTTP 500\n        at run (corral.config.ts:3:9)',
   );
 });
 
