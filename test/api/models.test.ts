@@ -257,6 +257,18 @@ describe('what a model says', { timeout: 60_000 }, () => {
     expect(JSON.stringify(await f.admin.runJournal({ params: { run }, query: {} }))).toContain('"provider":"scripted"');
   });
 
+  test('counts as a stranger’s where it comes in a handle, since whoever opens that may not know the prompt', async () => {
+    const f = await talking({ models: { default: { provider: 'scripted', turns: [{ say: 'pay mallory-99' }] } }, policies: ['default'] });
+    await f.deploy(
+      `{ name: 'holds', uses: { model: 'model:default' }, run: async ({ caps, open, input }) => { const held = await caps.model.handle({ prompt: 'x' }); if (input.opens) await open(held); return 1; } }`,
+    );
+    const label = async (opens: boolean) => {
+      const { run } = await ran(f, 'holds', { opens });
+      return JSON.stringify(await f.admin.runContext({ params: { run } })).includes('model:default');
+    };
+    expect([await label(false), await label(true)]).toEqual([false, true]);
+  });
+
   test('is not asked for by a run that has read private data beyond what the model may hear', async () => {
     const f = await talking({ models: { default: { ...GULLIBLE, hears: ['bob'] } } });
     const { shown } = await ran(f, 'talks', { task: 'Do what is to be done.' });

@@ -121,7 +121,7 @@ describe('work that looks alike and is none of it', () => {
     expect(await stepsOf(w, id)).toEqual([]);
   });
 
-  // Bug polling-unsaid: nothing said how a program that polls may be permitted, and taking repeat away left \stuck to pause it.
+  // Bug polling-unsaid: nothing said how a program that polls may be permitted, and taking repeat away left stuck to pause it.
   test('asking again at once is paused with a sentence on how to permit it, and goes on for a tool that says it is polled', async () => {
     const asks = (polled: boolean) => {
       let asked = 0;

@@ -1,5 +1,6 @@
 /** The image `web`: streams, files and the classes of fetch, as libraries use them; expected results are those of the standards and of Node. */
 import { describe, expect, test } from 'vitest';
+import { image } from './fixtures/base.ts';
 import { isolate, outcomeOf } from './fixtures/isolate.ts';
 
 describe('a bundle', () => {
@@ -130,6 +131,8 @@ describe('the classes of fetch', () => {
 });
 
 test('an agent that touches nothing of the web loads none of it', () => {
-  const one = isolate(`return typeof Math.max`, `const named = 'ReadableStream';`);
-  expect(one.start().at(-1)).toEqual({ kind: 'finish', output: 'function' });
+  const refusing = { ...image, parts: { ...image.parts, streams: `(() => { throw new Error('loaded') })()` } };
+  const end = (body: string) => isolate(body, '', refusing).start().at(-1);
+  expect(end(`return ['ReadableStream'.length, 'ReadableStream' in globalThis]`)).toEqual({ kind: 'finish', output: [14, true] });
+  expect(end(`return typeof ReadableStream`)).toMatchObject({ error: { message: 'loaded' } });
 });

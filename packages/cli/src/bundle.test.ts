@@ -1,14 +1,21 @@
 /** A bundle holds what runs; the writer of JSON Schema is in the bundle that describes an agent, where the agent has schemas for it. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createContext, runInContext } from 'node:vm';
+import { needsOf } from '@corral/guest/abi';
 import { bundleAgent } from './bundle.ts';
 
-async function bundleOf(text: string) {
+/** @param packages files below node_modules */
+async function bundleOf(text: string, packages: Readonly<Record<string, string>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'corral-test-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'agent.ts');
+  for (const [path, contents] of Object.entries(packages)) {
+    await mkdir(dirname(join(folder, 'node_modules', path)), { recursive: true });
+    await writeFile(join(folder, 'node_modules', path), contents);
+  }
   await writeFile(file, text);
   return bundleAgent(file);
 }
@@ -26,4 +33,86 @@ test('an agent without such schemas is described by the bundle that runs', async
     `import { defineAgent } from '@corral/guest'; export default defineAgent({ name: 'a', run: () => 1 });`,
   );
   expect(describing).toBe(source);
+});
+
+describe('a package that imports parts of Node', () => {
+  /** The value that a package exports when the bundle is evaluated, with nothing of Node in reach. */
+  async function said(code: string, type = 'module'): Promise<unknown> {
+    const { source } = await bundleOf(`import said from 'p'; export default said;`, {
+      'p/package.json': JSON.stringify({ name: 'p', type, main: 'index.js' }),
+      'p/index.js': code,
+    });
+    const context = createContext({ process: { env: {} }, crypto: { randomUUID: () => 'u' } });
+    return JSON.parse(JSON.stringify((runInContext(`${source}; corralBundle`, context) as { readonly default: unknown }).default));
+  }
+  const tried = (code: string) => `(() => { try { return ${code} } catch (error) { return [error.code, error.message] } })()`;
+  const absent = (name: string) => [
+    'CORRAL_API_MISSING',
+    expect.stringMatching(new RegExp(`^node:${name.replaceAll('.', '\\.')} is part of Node.*; p called it`)) as string,
+  ];
+
+  test.each([
+    ['by name', 'module', `import { readFileSync } from 'node:fs'; export default ${tried("readFileSync('x')")};`],
+    ['as a whole', 'module', `import * as fs from 'fs'; export default ${tried("fs.readFileSync('x')")};`],
+    ['by default', 'module', `import fs from 'fs'; export default ${tried("fs.readFileSync('x')")};`],
+    ['by require', 'commonjs', `const fs = require('fs'); module.exports = ${tried("fs.readFileSync('x')")};`],
+    ['by require of a member', 'commonjs', `const { readFileSync } = require('node:fs'); module.exports = ${tried("readFileSync('x')")};`],
+  ])('%s is told what is missing where it is called', async (_, type, code) => {
+    expect(await said(code, type)).toEqual(absent('fs.readFileSync'));
+  });
+
+  test('may extend a class of an absent part, and is told when it makes one', async () => {
+    expect(await said(`import { Readable } from 'stream'; class Mine extends Readable {} export default ${tried('new Mine()')};`)).toEqual(
+      absent('stream.Readable'),
+    );
+    expect(
+      await said(
+        `const { Readable } = require('stream'); class Mine extends Readable {} module.exports = ${tried('new Mine()')};`,
+        'commonjs',
+      ),
+    ).toEqual(absent('stream.Readable'));
+  });
+
+  test.each([
+    [
+      'module',
+      `import { join } from 'node:path'; import { EventEmitter } from 'events'; import util from 'util'; import { isatty } from 'tty'; import { randomUUID } from 'crypto';
+      class Mine extends EventEmitter {} const seen = []; const e = new Mine(); e.on('x', (n) => seen.push(n)); e.emit('x', 1);
+      export default [join('a', '..', 'b'), seen, typeof util.promisify, isatty(1), randomUUID()];`,
+    ],
+    [
+      'commonjs',
+      `const path = require('path'); const EventEmitter = require('events'); const util = require('util'); const tty = require('tty'); const { randomUUID } = require('crypto');
+      class Mine extends EventEmitter {} const seen = []; const e = new Mine(); e.on('x', (n) => seen.push(n)); e.emit('x', 1);
+      module.exports = [path.join('a', '..', 'b'), seen, typeof util.promisify, tty.isatty(1), randomUUID()];`,
+    ],
+  ])('has those that only compute (%s)', async (type, code) => {
+    expect(await said(code, type)).toEqual(['b', [1], 'function', false, 'u']);
+  });
+
+  test('gets an isolate with a process, whichever part it imports; the author’s own import is refused', async () => {
+    const files = (code: string) => ({ 'p/package.json': '{"name":"p","type":"module","main":"index.js"}', 'p/index.js': code });
+    const agent = `import x from 'p'; import { defineAgent } from '@corral/guest'; export default defineAgent({ name: 'a', run: () => x });`;
+    for (const code of [
+      `import process from 'node:process'; export default process.env;`,
+      `import { EventEmitter } from 'events'; export default EventEmitter;`,
+      `import { openSync } from 'fs'; export default openSync;`,
+    ])
+      expect(needsOf((await bundleOf(agent, files(code))).source).image).toBe('node');
+    expect(needsOf((await bundleOf(agent, files('export default 1;'))).source).image).toBe('base');
+    await expect(bundleOf(`import { readFileSync } from 'node:fs'; export default readFileSync;`)).rejects.toThrow(
+      'node:fs is part of Node',
+    );
+  });
+
+  test('is taken by another entry than that for Node, where there is one', async () => {
+    const entries = (exports: object) => ({
+      'p/package.json': JSON.stringify({ name: 'p', type: 'module', exports }),
+      'p/node.js': `export default 'node';`,
+      'p/other.js': `export default 'other';`,
+    });
+    const agent = `import x from 'p'; export default x;`;
+    expect((await bundleOf(agent, entries({ '.': { node: './node.js', default: './other.js' } }))).source).toContain('"other"');
+    expect((await bundleOf(agent, entries({ '.': { node: './node.js', browser: './other.js' } }))).source).toContain('"node"');
+  });
 });

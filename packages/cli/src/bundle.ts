@@ -2,13 +2,13 @@
  * Bundles an agent, on the developer's machine: one script without imports. The host stores the result and never installs or
  * bundles anything itself.
  */
-import { builtinModules } from 'node:module';
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, context, type BuildContext, type BuildOptions, type BuildResult, type Plugin } from 'esbuild';
+import { build, context, type BuildContext, type BuildOptions, type BuildResult, type ImportKind, type Plugin } from 'esbuild';
 import { IMPORTS_NODE } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
+import { builtins, hasBuiltins, isBuiltin, isFile } from './bundle-builtins.ts';
 import { linesBy, namesBundle } from './stack.ts';
 
 export interface BundledAgent {
@@ -104,6 +104,9 @@ function entriesOf(file: string): readonly [BuildOptions, BuildOptions] {
   ];
 }
 
+/** `workerd` is the nearest that packages know to an isolate without files and processes. */
+const CONDITIONS = ['workerd', 'import', 'module', 'default'];
+
 function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
   return {
     stdin: { contents: entry, resolveDir: process.cwd(), sourcefile: ENTRY, loader: 'js' },
@@ -117,16 +120,14 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
     // Names that packages expect from Node; an agent has neither.
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     mainFields: ['module', 'main'],
-    // `workerd` is the nearest that packages know to an isolate without files and processes. Some have an entry for `node` and none
-    // for others; what such an entry imports of Node is there, and fails when it is used.
-    conditions: ['workerd', 'node', 'import', 'module', 'default'],
+    conditions: CONDITIONS,
     target: 'es2024',
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
     logLevel: 'silent',
     alias: { '@corral/guest': SDK },
-    plugins: [...plugins, lent, builtins],
+    plugins: [...plugins, lent, onlyForNode, builtins],
     outfile: 'agent.js',
     sourcemap: 'external',
     // The describing bundle runs once, and its map is used only for line numbers.
@@ -142,10 +143,13 @@ async function output(entry: string, building: Promise<BuildResult>): Promise<Ou
   try {
     const { outputFiles = [], metafile } = await building;
     const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+    const inputs = Object.keys(metafile?.inputs ?? {});
+    // An isolate has what such packages read when they are loaded if the bundle says that it needs it.
+    const needs = hasBuiltins(inputs) ? `"${IMPORTS_NODE}";\n` : '';
     return {
-      text: file('.js'),
+      text: `${file('.js')}${needs}`,
       map: file('.js.map'),
-      inputs: Object.keys(metafile?.inputs ?? {}).flatMap((path) => (path.startsWith(`${ABSENT}:`) ? [] : [resolve(path)])),
+      inputs: inputs.filter((path) => isFile(path)).map((path) => resolve(path)),
     };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
@@ -164,16 +168,12 @@ async function withoutDefault(file: string): Promise<string> {
   return `It has no default export; write \`export default defineAgent({ … })\`. It exports ${names.join(', ') || 'nothing'}.`;
 }
 
-const BUILTIN: ReadonlySet<string> = new Set(builtinModules);
-/** Where the bundler has what stands for parts of Node. */
-const ABSENT = 'corral-absent';
-
 /** Rephrases errors about options of the bundler, which the author of an agent has not chosen. */
 function inWords(text: string): string {
   if (text.startsWith('Top-level await')) return 'An agent is one script, which cannot await at its top level; await within `run`.';
   const [, module] = /^Could not resolve "([^"]+)"/.exec(text) ?? [];
   if (module === undefined) return text;
-  if (module.startsWith('node:') || BUILTIN.has(module.split('/')[0] as string))
+  if (isBuiltin(module))
     return `${module} is part of Node, which an agent does not have: an agent reaches only the capabilities in its \`uses\`.`;
   return /^\.{0,2}\//.test(module) ? `There is no file ${module}.` : `There is no package ${module}; install it beside the agent.`;
 }
@@ -211,52 +211,47 @@ const lent: Plugin = {
   },
 };
 
-/** Parts of Node that compute and reach nothing: unenv has them. */
-const PURE: ReadonlySet<string> = new Set(
-  'assert assert/strict buffer constants diagnostics_channel events os path path/posix perf_hooks punycode querystring stream stream/promises stream/web string_decoder timers timers/promises url util util/types'.split(
-    ' ',
-  ),
-);
-
 /**
- * Parts of Node that packages import. Those that only compute are there. A function of another part fails when it is called, with its
- * name and the package that imported it, since most packages that import them also run without. In the author's own files such an import
- * is an error.
+ * Some packages have an entry for `node` and none for others. It is taken where there is no other, since entries for others need less of
+ * Node.
  */
-const builtins: Plugin = {
-  name: 'builtins',
+const onlyForNode: Plugin = {
+  name: 'only-for-node',
   setup(esbuild) {
-    esbuild.onResolve({ filter: /^[a-z_:/]+$/ }, ({ path, importer, kind }) => {
-      const name = path.replace(/^node:/, '');
-      if (!BUILTIN.has(name) || !importer.includes('/node_modules/')) return undefined;
-      const shim = name === 'process' || PURE.has(name);
-      if (shim && kind !== 'require-call' && name !== 'process') return { path: shimOf(name), sideEffects: false };
-      const owner = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(importer)?.[1] ?? importer;
-      return { path: shim ? name : `${name} of ${owner}`, namespace: ABSENT, pluginData: { name, owner }, sideEffects: false };
-    });
-    esbuild.onLoad({ filter: /.*/, namespace: ABSENT }, ({ pluginData }) => {
-      const { name, owner } = pluginData as { readonly name: string; readonly owner: string };
-      const contents =
-        name === 'process'
-          ? `module.exports = globalThis.process; // ${IMPORTS_NODE}`
-          : PURE.has(name)
-            ? // A package in CommonJS expects the class or the object itself.
-              `const all = require(${JSON.stringify(shimOf(name))}); module.exports = all.default ?? all;`
-            : absentModule(name, owner);
-      return { contents, loader: 'js', resolveDir: process.cwd() };
+    esbuild.onResolve({ filter: /^[^./]/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
+      if (pluginData === onlyForNode || pluginData === lent || isBuiltin(path) || resolveDir === '') return undefined;
+      const own = await esbuild.resolve(path, { kind, importer, resolveDir, pluginData: onlyForNode });
+      if (own.errors.length === 0) return undefined;
+      const found = await resolvedForNode(path, kind, resolveDir);
+      return found === undefined ? undefined : { path: found };
     });
   },
 };
 
-const SHIMS = new URL('dist/runtime/node/', import.meta.resolve('unenv/package.json'));
-const shimOf = (name: string): string => fileURLToPath(new URL(`${name}.mjs`, SHIMS));
-
-/** A module whose members are functions and classes that throw when they are used. */
-const absentModule = (name: string, owner: string): string => `const absent = (path) => new Proxy(function () {}, {
-  get: (target, member) => typeof member === 'symbol' || member === 'prototype' || member === '__esModule' ? target[member] : member === 'default' ? absent(path) : absent(path + '.' + member),
-  apply: () => { throw missing(path) }, construct: () => { throw missing(path) } });
-const missing = (path) => Object.assign(new Error(path + ' is part of Node, which an agent does not have; ${owner} called it. Use another entry of that package, or give the agent a capability for what it does.'), { code: '${IMPORTS_NODE}' });
-module.exports = absent('node:${name}');`;
+/** The file that is found under the condition `node` as well. */
+async function resolvedForNode(path: string, kind: ImportKind, resolveDir: string): Promise<string | undefined> {
+  let found: string | undefined;
+  const look: Plugin = {
+    name: 'look',
+    setup(esbuild) {
+      esbuild.onStart(async () => {
+        const resolved = await esbuild.resolve(path, { kind, resolveDir });
+        if (resolved.errors.length === 0) found = resolved.path;
+      });
+    },
+  };
+  const conditions = [...CONDITIONS, 'node'];
+  await build({
+    stdin: { contents: '', resolveDir },
+    write: false,
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions,
+    plugins: [look],
+    logLevel: 'silent',
+  });
+  return found;
+}
 
 /** zod/mini does not include the writer of JSON Schema; if the agent has its own zod, that copy's writer is used. */
 function jsonSchemaOf(agent: string): Plugin {

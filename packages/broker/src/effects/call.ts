@@ -7,7 +7,6 @@ import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
 import type { InHandles } from '@corral/policy/flow/facts';
-import { mayHear } from '@corral/policy/flow/labels';
 import { filled, handledOf, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
 import { approversOf, consequencesOf, factsOf, judge, originsOf } from '../policies/evaluate.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -15,7 +14,7 @@ import { askOwner, boundTo, relabelOf } from '../policies/relabel.ts';
 import { reachable, serviceIn, toInstance } from './service.ts';
 import { type Batch } from './batch.ts';
 import { chargeFor } from './charge.ts';
-import { inChain, json, mayKeepMore, refuse, resolve, untrusted, whyAbsent } from './common.ts';
+import { inChain, json, mayKeepMore, mayNotHear, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 import type { Policies } from '../policies/port.ts';
 import type { DecideContext, Reached } from './context.ts';
 import { Refused } from './refused.ts';
@@ -79,7 +78,8 @@ function decideOf(
   const { reserved, price, attempts, day } = chargeFor(ledger, tool, input, bytes, effect.retry, context, batch, besides);
   const { relabels } = tool.annotations;
   const handled = handledOf(slots);
-  mustMayHear(ledger, tool, handled);
+  const unheard = mayNotHear(ledger, tool, handled);
+  if (unheard !== undefined) throw new Refused('CORRAL_DENIED', `${unheard}.`);
   const strange = handled.some(({ label }) => label.sticky.untrusted_input);
   const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && relabels === undefined };
   refuse(context.grants.check(grant.id, input, context.now, use));
@@ -134,19 +134,6 @@ function decideOf(
     });
   }
   return decision;
-}
-
-/** A model hears all that its run has read, since anything of it may stand in the prompt. @throws Refused */
-function mustMayHear({ flow }: Ledger, { name, annotations: { hears } }: Tool, handled: ReturnType<typeof handledOf>): void {
-  if (hears === undefined) return;
-  if (flow === undefined)
-    throw new Refused('CORRAL_DENIED', `${name} may not hear all private data, and no policy here keeps track of what this run has read.`);
-  const unheard = [flow.label, ...handled.map(({ label }) => label)].find((label) => !mayHear(label, hears));
-  if (unheard !== undefined)
-    throw new Refused(
-      'CORRAL_DENIED',
-      `${name} may not hear private data of ${unheard.private_to.join(', ')}, and this run has read some.`,
-    );
 }
 
 /** The instance that a call to a service goes to. @throws Refused if it may not get messages */

@@ -1,5 +1,6 @@
 /** Shared by all decisions: the grant behind an index, values within their bounds, the purse. */
-import { CLEAN } from '@corral/policy/flow/labels';
+import type { Handled } from '@corral/policy/flow/handled';
+import { CLEAN, mayHear } from '@corral/policy/flow/labels';
 import type { Refusal } from '@corral/policy/capability/grants';
 import { amountText, budgetName } from '@corral/protocol/model/cost';
 import type { Attenuation, Grant } from '@corral/protocol/model/grant';
@@ -8,6 +9,7 @@ import { LIMIT_OF_BUDGET, MACHINE } from '@corral/protocol/limits';
 import type { Label } from '@corral/protocol/model/label';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Tool } from '@corral/protocol/ports/tool';
 import type { Books } from '../ledger/books.ts';
 import type { Slot } from './slots.ts';
 import { Refused, Violation } from './refused.ts';
@@ -49,6 +51,19 @@ export function slotsOf(
 
 /** Whether untrusted data may have influenced the run; undefined if labels are not tracked. */
 export const untrusted = ({ flow }: Books): boolean | undefined => flow?.label.sticky.untrusted_input;
+
+/**
+ * A model hears all that its run has read, since anything of it may stand in the prompt.
+ * @returns the reason why it may not
+ */
+export function mayNotHear({ flow }: Books, { name, annotations: { hears } }: Tool, handled: readonly Handled[] = []): string | undefined {
+  if (hears === undefined) return undefined;
+  if (flow === undefined) return `${name} may not hear all private data, and no policy here keeps track of what this run has read`;
+  const unheard = [flow.label, ...handled.map(({ label }) => label)].find((label) => !mayHear(label, hears));
+  return unheard === undefined
+    ? undefined
+    : `${name} may not hear private data of ${unheard.private_to.join(', ')}, and this run has read some`;
+}
 
 export function afford(ledger: Books, amounts: Budget): void {
   const lacking = ledger.purse.lacks(amounts);

@@ -4,7 +4,7 @@ import { errorData } from '@corral/protocol/errors';
 import type { GrantId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { untrusted, whyAbsent } from '../effects/common.ts';
+import { mayNotHear, untrusted, whyAbsent } from '../effects/common.ts';
 import { approversOf, judge } from './evaluate.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PendingApproval, PendingCall } from '../ledger/pending.ts';
@@ -76,6 +76,8 @@ function readyFor(
   const parsed = tool.input.check(call.input ?? {});
   if (!parsed.ok) return `${call.tool} no longer takes these arguments`;
   const input = parsed.value as Json;
+  const unheard = mayNotHear(ledger, tool, call.handled);
+  if (unheard !== undefined) return unheard;
   const strange = call.handled?.some(({ label }) => label.sticky.untrusted_input) === true;
   const reads = tool.annotations.readOnly && call.relabel === undefined;
   const refusal = context.grants.check(grant, input, context.now, { bytes, untrusted: strange || untrusted(ledger), reads, counted: true });

@@ -81,7 +81,7 @@ export function describeBundle(bundle: BundleExports | undefined, image: ImageNa
     ...(isService(options) ? { service: describeService(bundle, options) } : {}),
     name: options.name,
     purpose: options.purpose ?? '',
-    image: options.image ?? image,
+    image,
     uses: { ...options.uses },
     spawns: Object.values(options.spawns ?? {}).map((child) => child[AGENT].name),
     input: jsonSchema(bundle, options, 'input'),

@@ -1,27 +1,24 @@
-/** A model capability as a language model of the AI SDK (`ai` 6 and 7), and as its default provider. */
+/** A model capability as a language model of the AI SDK (`ai` 7), and as its default provider. */
 import type { ModelAnswer, ModelRequest } from './model.ts';
 import type { Capability } from './types.ts';
 
 type ModelCapability = Capability<ModelRequest, ModelAnswer>;
-type Version = 'v3' | 'v4';
 /** The options of `doGenerate`. */
 type CallOptions = Readonly<Record<string, unknown>> & { readonly abortSignal?: AbortSignal; readonly prompt: readonly Message[] };
 type Message = Readonly<Record<string, unknown>> & { readonly content: string | readonly Part[] };
 type Part = Readonly<Record<string, unknown>> & { readonly type: string };
 
-/** The interface `LanguageModelV4` of `@ai-sdk/provider`, or its `V3`. */
+/** The interface `LanguageModelV4` of `@ai-sdk/provider`. */
 export interface AiModel {
-  readonly specificationVersion: Version;
+  readonly specificationVersion: 'v4';
   readonly provider: string;
   readonly modelId: string;
-  readonly supportedUrls: Record<string, never>;
+  readonly supportedUrls: Record<string, RegExp[]>;
   doGenerate(options: never): Promise<never>;
   doStream(options: never): Promise<never>;
 }
 
 export interface AiModelOptions {
-  /** `v3` for `ai` 6, which refuses others. Default: `v4`, for `ai` 7. */
-  readonly version?: Version;
   /** The name that the SDK has for it. Each answer says in `providerMetadata.corral` what made it. Default: `model`. */
   readonly modelId?: string;
 }
@@ -30,7 +27,7 @@ export interface AiModelOptions {
  * A language model for `generateText`, `streamText` and agents of the AI SDK: `generateText({ model: aiModel(caps.model), … })`. The
  * host retries, bills and records; the SDK does not retry it.
  */
-export function aiModel(capability: ModelCapability, { version = 'v4', modelId = 'model' }: AiModelOptions = {}): AiModel {
+export function aiModel(capability: ModelCapability, { modelId = 'model' }: AiModelOptions = {}): AiModel {
   const ask = async (options: CallOptions): Promise<Generated> => {
     const { abortSignal } = options;
     const answer = await capability(requestOf(options), abortSignal === undefined ? {} : { signal: abortSignal });
@@ -46,10 +43,11 @@ export function aiModel(capability: ModelCapability, { version = 'v4', modelId =
     };
   };
   return {
-    specificationVersion: version,
+    specificationVersion: 'v4',
     provider: 'corral',
     modelId,
-    supportedUrls: {},
+    // The SDK would fetch a file by itself otherwise, and an isolate cannot.
+    supportedUrls: { '*/*': [/^https?:/] },
     doGenerate: (options: CallOptions) => ask(options) as Promise<never>,
     doStream: async (options: CallOptions) => ({ stream: streamOf(await ask(options)) }) as never,
   };
@@ -59,13 +57,13 @@ export function aiModel(capability: ModelCapability, { version = 'v4', modelId =
  * A provider for `globalThis.AI_SDK_DEFAULT_PROVIDER`, so that the AI SDK's `model: 'openai/gpt-5'` asks the capability, whatever model is
  * named there: the host's configuration says which one answers.
  */
-export function aiProvider(capability: ModelCapability, options: Omit<AiModelOptions, 'modelId'> = {}) {
+export function aiProvider(capability: ModelCapability) {
   const none = (kind: string) => (id: string) => {
     throw new TypeError(`${id}: a model capability answers with text and calls; it cannot be used as an ${kind} model.`);
   };
   return {
-    specificationVersion: options.version ?? 'v4',
-    languageModel: (modelId: string) => aiModel(capability, { ...options, modelId }),
+    specificationVersion: 'v4' as const,
+    languageModel: (modelId: string) => aiModel(capability, { modelId }),
     embeddingModel: none('embedding'),
     imageModel: none('image'),
   };
@@ -117,14 +115,14 @@ function streamOf({ content, finishReason, usage, warnings, providerMetadata, re
     { type: 'response-metadata', ...response },
   ];
   for (const [i, part] of content.entries()) {
+    if (part.type !== 'text' && part.type !== 'reasoning') {
+      parts.push(part);
+      continue;
+    }
+    // A provider wants back what it says of a part in the next prompt, such as the signature of its reasoning.
+    const { type, text, ...more } = part;
     const id = String(i);
-    if (part.type === 'text' || part.type === 'reasoning')
-      parts.push(
-        { type: `${part.type}-start`, id },
-        { type: `${part.type}-delta`, id, delta: part.text },
-        { type: `${part.type}-end`, id },
-      );
-    else parts.push(part);
+    parts.push({ ...more, type: `${type}-start`, id }, { type: `${type}-delta`, id, delta: text }, { ...more, type: `${type}-end`, id });
   }
   parts.push({ type: 'finish', finishReason, usage, providerMetadata });
   return new ReadableStream({

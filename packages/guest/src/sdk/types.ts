@@ -330,12 +330,6 @@ export interface AgentOptions<In extends Schema = Schema, Out extends Schema = S
   readonly name: string;
   /** One sentence for the people who answer for this agent. */
   readonly purpose?: string;
-  /**
-   * The sandbox image: which globals the agent has. `web` is `base` with streams, Blob and File, and the classes of fetch; `node` is
-   * `web` with an empty `process` and `setImmediate`, for packages that read them. Left out: `node` if a package of the bundle imports
-   * a part of Node, `web` if the bundle names something of it.
-   */
-  readonly image?: 'base' | 'web' | 'node';
   /** Schema of the input. An input that does not fit fails the run with CORRAL_INPUT_INVALID. */
   readonly input?: In;
   /** Schema of the result of `run`. A result that does not fit fails the run with CORRAL_OUTPUT_INVALID. */

@@ -280,10 +280,16 @@ function question(subject: Subject, action: Action, target: TargetFacts | undefi
   return { principal, action: acted, resource, entities: [...entities, bare(call)], person };
 }
 
-function targetAttributes({ name, annotations, maker }: Pick<TargetFacts, 'name' | 'annotations' | 'maker'>): EntityJson['attrs'] {
+function targetAttributes({
+  kind = 'tool',
+  name,
+  annotations,
+  maker,
+}: Pick<TargetFacts, 'name' | 'annotations' | 'maker'> & Partial<Pick<TargetFacts, 'kind'>>): EntityJson['attrs'] {
   const { readOnly, idempotent, destructive, openWorld, repeatable, returns, resource } = annotations;
   return {
-    name,
+    // As it is named everywhere else, so that a rule about `model:*` is one about models.
+    name: kind === 'model' ? `model:${name}` : name,
     readOnly,
     idempotent,
     destructive,

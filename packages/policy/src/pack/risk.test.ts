@@ -149,7 +149,7 @@ test('risk › the policies are named after the thresholds, and say in a sentenc
     @description("A call that changes something beyond this host waits for a person.")
     @consequence("approval")
     forbid (principal, action in Action::"call", resource)
-    when { !resource.readOnly && resource.openWorld };
+    when { !resource.readOnly && resource.openWorld && !resource.repeatable };
 
     @id("risk/irreversible/two")
     @description("A call that makes changes that cannot be undone waits for two different people.")
@@ -178,4 +178,39 @@ test('risk › a pattern means for tools what `like` means in Cedar', () => {
       });
     policies.close();
   }
+});
+
+test('models are met by their names with the prefix, and change nothing beyond the host', () => {
+  const annotations = {
+    readOnly: false,
+    idempotent: false,
+    destructive: false,
+    openWorld: true,
+    repeatable: true,
+    returns: 'model',
+  } as const;
+  const maker = { provider: 'openai', model: 'gpt-5' };
+  const host = catalog({ targets: [{ kind: 'model', name: 'default', annotations, input: { type: 'object', properties: {} }, maker }] });
+  const verdict = (risk: Risk) =>
+    answerOf(
+      PolicyInForce.load({
+        engine: cedar,
+        catalog: host,
+        sources: [riskPolicies(risk, true)],
+        digest: (text) => text,
+        sample_every: 1,
+        alarm,
+      }).decide({
+        subject: ANA,
+        action: { kind: 'call', target: 'model', name: 'default' },
+        args: {},
+        context: QUIET,
+      }),
+    );
+  expect([
+    verdict({ external: 'ask' }),
+    verdict({ 'model:default': 'never' }),
+    verdict({ 'model:*': 'two' }),
+    verdict({ 'tool:*': 'never' }),
+  ]).toEqual([undefined, 'never', 'two', undefined]);
 });

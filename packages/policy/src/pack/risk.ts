@@ -25,7 +25,8 @@ export const RISK_FILE = 'risk.cedar';
 export const RISK_DIGITS = 4;
 
 const CLASSES = {
-  external: { about: 'changes something beyond this host', when: 'resource.openWorld' },
+  // A model is beyond the host, and changes nothing there.
+  external: { about: 'changes something beyond this host', when: 'resource.openWorld && !resource.repeatable' },
   irreversible: { about: 'makes changes that cannot be undone', when: 'resource.destructive' },
 } as const;
 type RiskClass = keyof typeof CLASSES;

@@ -34,4 +34,4 @@ export const Risk = z
         .join(', ')}: must be \`external\`, \`irreversible\`, the name of a tool, or a pattern such as \`payments.*\``,
   });
 /** A tool's name, in which `*` stands for any text. */
-const RISK_NAME = /^[a-zA-Z0-9_*][a-zA-Z0-9_.*-]{0,127}$/;
+const RISK_NAME = /^[a-zA-Z0-9_*][a-zA-Z0-9_.*:-]{0,127}$/;

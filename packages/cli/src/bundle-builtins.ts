@@ -1,0 +1,123 @@
+/**
+ * Stands in for parts of Node in a bundle, where packages import them. Most packages that do so also run without: those that only
+ * compute are there (unenv), and each function of another one fails when it is called, with its name and the package that called it. In
+ * the author's own files such an import is an error of the bundler.
+ */
+import { builtinModules } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'esbuild';
+import { IMPORTS_NODE } from '@corral/guest/abi';
+
+const BARE: ReadonlySet<string> = new Set(builtinModules.map((name) => name.replace(/^node:/, '')));
+/** Whether an import names a part of Node. */
+export const isBuiltin = (path: string): boolean => path.startsWith('node:') || BARE.has(path);
+
+/** Parts that compute and reach nothing, and that unenv has whole. */
+const PURE: ReadonlySet<string> = new Set(
+  'buffer constants diagnostics_channel events os path path/posix perf_hooks punycode querystring timers timers/promises url util util/types'.split(
+    ' ',
+  ),
+);
+const SHIMS = new URL('dist/runtime/node/', import.meta.resolve('unenv/package.json'));
+const shimOf = (name: string): string => fileURLToPath(new URL(`${name}.mjs`, SHIMS));
+
+/** Members that are given otherwise than by unenv, or although the rest of their module is absent. */
+const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  tty: { isatty: '() => false' },
+  util: { debuglog: `() => Object.assign(() => {}, { enabled: false })`, debug: `() => Object.assign(() => {}, { enabled: false })` },
+  crypto: {
+    randomUUID: '() => crypto.randomUUID()',
+    getRandomValues: '(array) => crypto.getRandomValues(array)',
+    randomFillSync: '(array) => crypto.getRandomValues(array)',
+    webcrypto: 'globalThis.crypto',
+  },
+};
+
+/** Where the bundler has what stands for parts of Node. */
+const NAMESPACE = 'corral-absent';
+/** Whether a bundle has a part of Node in it, by the names of its inputs. */
+export const hasBuiltins = (inputs: readonly string[]): boolean => inputs.some((path) => path.startsWith(`${NAMESPACE}:`));
+export const isFile = (input: string): boolean => !input.startsWith(`${NAMESPACE}:`);
+
+export const builtins: Plugin = {
+  name: 'builtins',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^(?:node:)?[a-z0-9_/]+$/ }, ({ path, importer, kind }) => {
+      const name = path.replace(/^node:/, '');
+      if (!BARE.has(name) || !importer.includes('/node_modules/')) return undefined;
+      // A shim that imports another part has unenv's, whole or not.
+      if (importer.includes('/node_modules/unenv/')) return { path: shimOf(name), sideEffects: false };
+      const owner = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(importer)?.[1] ?? importer;
+      const required = kind === 'require-call' || kind === 'require-resolve';
+      return {
+        path: `${name}${required ? ' by require' : ''} of ${owner}`,
+        namespace: NAMESPACE,
+        pluginData: { name, owner, required },
+        sideEffects: false,
+      };
+    });
+    esbuild.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ pluginData }) => {
+      const { name, owner, required } = pluginData as { readonly name: string; readonly owner: string; readonly required: boolean };
+      return { contents: standIn(name, owner, required), loader: 'js', resolveDir: fileURLToPath(SHIMS) };
+    });
+  },
+};
+
+/** @param required by a package of CommonJS, which expects the class or the object itself */
+function standIn(name: string, owner: string, required: boolean): string {
+  if (name === 'process') return required ? 'module.exports = globalThis.process;' : processModule();
+  const own = OWN[name] ?? {};
+  if (PURE.has(name)) {
+    const shim = JSON.stringify(shimOf(name));
+    const over = Object.entries(own).map(([member, text]) => `${member}: ${text}`);
+    if (required)
+      return `const all = require(${shim}); module.exports = ${over.length === 0 ? 'all.default ?? all' : `{ ...(all.default ?? all), ${over.join(', ')} }`};`;
+    return [
+      `export * from ${shim}; import all from ${shim}; export default all;`,
+      ...Object.entries(own).map(([member, text]) => `export const ${member} = ${text};`),
+    ].join('\n');
+  }
+  const members = membersOf(name).map((member) => [member, own[member] ?? `absent('node:${name}.${member}')`] as const);
+  const head = absentOf(owner);
+  if (required)
+    return `${head}\nmodule.exports = Object.assign(absent('node:${name}'), { ${members.map(([member, text]) => `${JSON.stringify(member)}: ${text}`).join(', ')} });`;
+  const locals = members.map(([, text], i) => `const m${i} = ${text};`);
+  const exported = members.map(([member], i) => `m${i} as ${JSON.stringify(member)}`);
+  return `${head}\n${locals.join('\n')}\nexport { ${exported.join(', ')} };\nexport default { ${members.map(([member], i) => `${JSON.stringify(member)}: m${i}`).join(', ')} };`;
+}
+
+const processModule = (): string => {
+  const names = [
+    'env',
+    'argv',
+    'platform',
+    'version',
+    'versions',
+    'cwd',
+    'nextTick',
+    'hrtime',
+    'emitWarning',
+    'exit',
+    'stdout',
+    'stderr',
+    'on',
+    'off',
+    'once',
+    'uptime',
+  ];
+  return `const all = globalThis.process;\nexport default all;\nexport const { ${names.join(', ')} } = all;`;
+};
+
+/** Names of the exports of a part of Node, besides `default`. */
+function membersOf(name: string): string[] {
+  const found = process.getBuiltinModule(`node:${name}`);
+  return Object.keys(found ?? {}).filter((member) => member !== 'default');
+}
+
+/** A function, class or object that fails when it is used. */
+const absentOf = (
+  owner: string,
+): string => `const missing = (path) => Object.assign(new Error(path + ' is part of Node, which an agent does not have; ${owner} called it. Use another entry of that package, or give the agent a capability for what it does.'), { code: '${IMPORTS_NODE}' });
+const absent = (path) => new Proxy(function () {}, {
+  get: (target, member) => typeof member === 'symbol' || member === 'prototype' || member === '__esModule' || member === 'then' ? target[member] : Object.hasOwn(target, member) && !['length', 'name'].includes(member) ? target[member] : absent(path + '.' + member),
+  apply: () => { throw missing(path) }, construct: () => { throw missing(path) } });`;
