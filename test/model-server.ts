@@ -17,7 +17,7 @@ interface Asked {
 type Reply =
   | string
   | { readonly calls: readonly { readonly name: string; readonly arguments: string }[] }
-  | { readonly status: number; readonly message?: string }
+  | { readonly status: number; readonly message?: string; readonly location?: string }
   | { readonly cut: true };
 
 export interface ModelServer {
@@ -44,6 +44,7 @@ export async function modelServer({ reply, usage = { prompt_tokens: 100, complet
     response.setHeader('content-type', 'application/json');
     if (typeof said === 'object' && 'status' in said) {
       response.statusCode = said.status;
+      if (said.location !== undefined) response.setHeader('location', said.location);
       return void response.end(JSON.stringify({ error: { message: said.message ?? 'no' } }));
     }
     const calls = typeof said === 'string' ? undefined : said.calls.map((call, i) => ({ id: `c${i}`, type: 'function', function: call }));

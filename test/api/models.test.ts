@@ -191,8 +191,12 @@ describe('a model that fails', { timeout: 60_000 }, () => {
 
   test('does not follow a redirect, which could carry the key elsewhere', async () => {
     const elsewhere = await modelServer({ reply: () => 'stolen' });
-    const { f } = await withModel({ reply: () => ({ status: 307 }) });
-    expect((await asks(f, ['a'])).output).toMatchObject([{ code: 'CORRAL_TOOL_FAILED' }]);
+    const { f, server } = await withModel({ reply: () => ({ status: 307, location: `${elsewhere.url}/chat/completions` }) });
+    const { output, shown } = await asks(f, ['a']);
+    expect(output).toMatchObject([
+      { code: 'CORRAL_TOOL_FAILED', message: expect.stringContaining('redirects are not followed') as string },
+    ]);
+    expect([server.asked.length, shown.tokens]).toEqual([1, 0]);
     expect(elsewhere.asked).toHaveLength(0);
   });
 });

@@ -230,7 +230,7 @@ async function sourceOf(
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
-      ...modelTools(config.models, base, { secret: vault.read, fetch }),
+      ...modelTools(config.models, base, { secret: vault.read, redact: (text) => vault.redact(text) }),
     ]);
     opened.push(own);
     if (read.source !== undefined) {

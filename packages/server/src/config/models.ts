@@ -32,7 +32,7 @@ export function modelTools(models: Models, base: string, powers: ProviderPowers)
 function modelOf(said: ModelConfig, base: string, powers: ProviderPowers, other: (name: string) => ConfiguredModel): Model {
   if (said.provider === 'scripted') return scriptedModel(said.turns);
   if (said.provider === 'recorded')
-    return recordedModel(resolve(base, said.file), said.of === undefined ? undefined : other(said.of).model);
+    return recordedModel(resolve(base, said.file), said.of === undefined ? undefined : other(said.of).model, powers.redact);
   return providerModel(said, powers);
 }
 

@@ -1,11 +1,14 @@
 /**
  * Models of the AI SDK's providers. A provider's package is loaded at its first call, and a key is read at each call, so that a key
- * that was changed holds at once. Retries are the host's: one attempt is one request.
+ * that was changed holds at once. A provider is made for each attempt, with the attempt's own `fetch`. Retries are the host's: one
+ * attempt is one request.
  */
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider';
 import type { Maker } from '@corral/protocol/ports/tool';
+import { answerOf } from './answer.ts';
+import { attemptAt, type Attempt } from './fetch.ts';
 import { ModelFailure, type Model } from './model.ts';
-import { textIn, type ModelAnswer, type ModelRequest } from './request.ts';
+import type { ModelRequest } from './request.ts';
 
 export type ProviderName = 'openai-compatible' | 'openai' | 'anthropic' | 'google' | 'bedrock';
 
@@ -24,10 +27,11 @@ export interface ProviderOptions {
   readonly answers_as?: string | undefined;
 }
 
-/** Powers that providers need. */
+/** Powers that models need. */
 export interface ProviderPowers {
   readonly secret: (name: string) => Promise<string>;
-  readonly fetch: typeof fetch;
+  /** The text without the secrets that were given out. */
+  readonly redact: (text: string) => string;
 }
 
 interface Keys {
@@ -35,55 +39,83 @@ interface Keys {
   readonly secret_key: string | undefined;
 }
 
-/** @throws whatever the provider's package throws for its settings */
-async function opened(options: ProviderOptions, { key, secret_key }: Keys, fetching: typeof fetch): Promise<LanguageModelV4> {
-  const { provider, model, base_url: baseURL, region } = options;
-  // An empty key keeps a provider from looking for one in the host's environment.
-  const common = { fetch: fetching, apiKey: key ?? '', ...(baseURL === undefined ? {} : { baseURL }) };
+/**
+ * Each address and each key is said, be it empty: what is left out, a provider's package takes from the host's environment, and the
+ * environment could then send a prompt and the key elsewhere.
+ * @throws whatever the provider's package throws for its settings
+ */
+export async function opened(options: ProviderOptions, { key, secret_key }: Keys, fetching: typeof fetch): Promise<LanguageModelV4> {
+  const { provider, model, base_url, region = '' } = options;
+  const common = { fetch: fetching, apiKey: key ?? '' };
   switch (provider) {
     case 'openai-compatible': {
       const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
-      const { apiKey: _, ...rest } = common;
       const given = key === undefined ? {} : { apiKey: key };
-      return createOpenAICompatible({ ...rest, ...given, name: 'compatible', baseURL: baseURL ?? '', supportsStructuredOutputs: true })(
-        model,
-      );
+      return createOpenAICompatible({
+        fetch: fetching,
+        ...given,
+        name: 'compatible',
+        baseURL: base_url ?? '',
+        supportsStructuredOutputs: true,
+      })(model);
     }
     case 'openai':
-      return (await import('@ai-sdk/openai')).createOpenAI(common)(model);
+      return (await import('@ai-sdk/openai')).createOpenAI({ ...common, baseURL: base_url ?? 'https://api.openai.com/v1' })(model);
     case 'anthropic':
-      return (await import('@ai-sdk/anthropic')).createAnthropic(common)(model);
-    case 'google':
-      return (await import('@ai-sdk/google')).createGoogle(common)(model);
+      return (await import('@ai-sdk/anthropic')).createAnthropic({ ...common, baseURL: base_url ?? 'https://api.anthropic.com/v1' })(model);
+    case 'google': {
+      const { createGoogle } = await import('@ai-sdk/google');
+      return createGoogle({ ...common, baseURL: base_url ?? 'https://generativelanguage.googleapis.com/v1beta' })(model);
+    }
     case 'bedrock': {
       const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock');
-      const { apiKey: _, ...rest } = common;
-      return createAmazonBedrock({ ...rest, region: region ?? '', accessKeyId: key ?? '', secretAccessKey: secret_key ?? '' })(model);
+      return createAmazonBedrock({
+        fetch: fetching,
+        // A token would be used in place of the configured keys.
+        apiKey: '',
+        region,
+        accessKeyId: key ?? '',
+        secretAccessKey: secret_key ?? '',
+        baseURL: base_url ?? bedrockAt(region),
+      })(model);
     }
   }
 }
 
-/** A redirect could carry the key to another place. */
-export const withoutRedirects =
-  (fetching: typeof fetch): typeof fetch =>
-  (input, init) =>
-    fetching(input, { ...init, redirect: 'error' });
+/** Partitions of AWS other than the public ones, as the provider's package has them. */
+const AWS_PARTITIONS: Readonly<Record<string, string>> = {
+  'cn-': 'amazonaws.com.cn',
+  'us-iso-': 'c2s.ic.gov',
+  'us-isob-': 'sc2s.sgov.gov',
+  'eu-isoe-': 'cloud.adc-e.uk',
+  'us-isof-': 'csp.hci.ic.gov',
+  'eusc-': 'amazonaws.eu',
+};
 
-export function providerModel(options: ProviderOptions, powers: ProviderPowers): Model {
-  const { provider, model, settings } = options;
+function bedrockAt(region: string): string {
+  const [, domain = 'amazonaws.com'] = Object.entries(AWS_PARTITIONS).find(([prefix]) => region.startsWith(prefix)) ?? [];
+  return `https://bedrock-runtime.${region}.${domain}`;
+}
+
+export function providerModel(options: ProviderOptions, powers: Pick<ProviderPowers, 'secret'>): Model {
+  const { provider, model, settings, answers_as } = options;
   const maker: Maker = { provider, model };
-  let last: { readonly keys: Keys; readonly opened: Promise<LanguageModelV4> } | undefined;
-  const fetching = withoutRedirects(powers.fetch);
   const secret = async (name: string | undefined) => (name === undefined ? undefined : powers.secret(name));
   return {
     maker,
     async ask(request, { signal }) {
       const keys = { key: await secret(options.key), secret_key: await secret(options.secret_key) };
-      if (last === undefined || last.keys.key !== keys.key || last.keys.secret_key !== keys.secret_key)
-        last = { keys, opened: opened(options, keys, fetching) };
-      const asked = await last.opened;
-      const answer = await generated(asked, { ...withSettings(request, settings), abortSignal: signal }, maker);
-      const { answers_as } = options;
+      const attempt = attemptAt(`${model} of ${provider}`);
+      let result: Awaited<ReturnType<LanguageModelV4['doGenerate']>>;
+      try {
+        const asked = await opened(options, keys, attempt.fetch);
+        result = await asked.doGenerate({ ...withSettings(request, settings), abortSignal: signal });
+      } catch (error) {
+        throw failureOf(error, attempt, signal, maker);
+      }
+      // A package may go on without what it could not get.
+      if (attempt.failure !== undefined) throw attempt.failure;
+      const answer = answerOf(result, maker);
       const who = answer.response.modelId;
       if (answers_as !== undefined && who !== undefined && who !== answers_as)
         throw new ModelFailure('lost', `${provider} answered with the model ${who}, and the configuration demands ${answers_as}.`);
@@ -99,91 +131,33 @@ function withSettings(request: ModelRequest, settings: ProviderOptions['settings
   return { ...request, providerOptions } as unknown as LanguageModelV4CallOptions;
 }
 
-async function generated(model: LanguageModelV4, options: LanguageModelV4CallOptions, maker: Maker): Promise<ModelAnswer> {
-  let result: Awaited<ReturnType<LanguageModelV4['doGenerate']>>;
-  try {
-    result = await model.doGenerate(options);
-  } catch (error) {
-    throw failureOf(error, maker);
-  }
-  const { content, finishReason, usage, warnings, providerMetadata, response } = result;
-  const fingerprint = fingerprintIn(providerMetadata) ?? fingerprintIn({ body: response?.body });
-  const answer = {
-    content,
-    text: textIn(content as never),
-    finishReason,
-    usage,
-    warnings,
-    ...(providerMetadata === undefined ? {} : { providerMetadata }),
-    response: { id: response?.id, modelId: response?.modelId, timestamp: response?.timestamp },
-    maker: { ...maker, ...(fingerprint === undefined ? {} : { fingerprint }) },
-  };
-  return asJson(answer) as ModelAnswer;
-}
-
-/** OpenAI's `system_fingerprint`: the configuration of the back end that answered. */
-function fingerprintIn(of: unknown): string | undefined {
-  if (typeof of !== 'object' || of === null) return undefined;
-  for (const one of Object.values(of as Record<string, unknown>)) {
-    const said = (one as Record<string, unknown> | null | undefined)?.['system_fingerprint'];
-    if (typeof said === 'string') return said.slice(0, 200);
-  }
-  return undefined;
-}
-
-/** The answer as JSON: bytes in base64, dates as text; what is undefined is left out. */
-function asJson(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_name, one: unknown) => (one instanceof Uint8Array ? Buffer.from(one).toString('base64') : one)),
-  );
-}
-
-/** Errors of a connection that was never made, so that nothing was sent. */
-const NEVER_SENT: ReadonlySet<unknown> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
-const BUSY: ReadonlySet<number> = new Set([408, 409, 425, 429]);
+/** Before anything was done: 425 Too Early, 429 Too Many Requests, 503 Service Unavailable, 529 overloaded. */
+const BUSY: ReadonlySet<number> = new Set([425, 429, 503, 529]);
+/** 408 Request Timeout, 409 Conflict: the provider had begun. */
+const UNDECIDED: ReadonlySet<number> = new Set([408, 409]);
 const NOT_AUTHORISED: ReadonlySet<number> = new Set([401, 403]);
 const SAID_CHARS = 500;
 
 /** A failure in the words of the host. If a provider refuses a request, the agent reads why, because it wrote the request. */
-function failureOf(error: unknown, { provider, model }: Maker): ModelFailure {
+function failureOf(cause: unknown, attempt: Attempt, signal: AbortSignal, { provider, model }: Maker): ModelFailure {
+  if (attempt.failure !== undefined) return attempt.failure;
   const of = `${model} of ${provider}`;
-  const status = statusOf(error);
-  if (status === undefined) {
-    return NEVER_SENT.has(codeOf(error))
-      ? new ModelFailure('busy', `${of} cannot be reached.`, { cause: error })
-      : isUnread(error)
-        ? new ModelFailure('lost', `${of} answered with something that cannot be read.`, { cause: error })
-        : new ModelFailure('lost', `The connection to ${of} broke before its answer had come.`, { cause: error });
-  }
-  if (status >= 200 && status < 300)
-    return new ModelFailure('lost', `${of} answered with something that cannot be read.`, { cause: error });
-  if (NOT_AUTHORISED.has(status)) return new ModelFailure('refused', `${provider} refused the host’s key (${status}).`, { cause: error });
-  if (BUSY.has(status) || status >= 500) return new ModelFailure('busy', `${of} is not available now (${status}).`, { cause: error });
-  const said = error instanceof Error ? error.message.slice(0, SAID_CHARS) : '';
-  return new ModelFailure('refused', `${of} refused the request (${status}): ${said}`, { cause: error });
+  const said = cause instanceof Error ? cause.message.slice(0, SAID_CHARS) : '';
+  if (!attempt.called)
+    return signal.aborted
+      ? new ModelFailure('busy', `${of} was not asked in time.`, { cause })
+      : new ModelFailure('refused', `${of} cannot be asked this: ${said}`, { cause });
+  const status = statusOf(cause);
+  if (status === undefined || status < 400)
+    return new ModelFailure('lost', `${of} answered with something that cannot be read.`, { cause });
+  if (NOT_AUTHORISED.has(status)) return new ModelFailure('refused', `${provider} refused the host’s key (${status}).`, { cause });
+  if (BUSY.has(status)) return new ModelFailure('busy', `${of} is not available now (${status}).`, { cause });
+  if (status >= 500 || UNDECIDED.has(status))
+    return new ModelFailure('lost', `${of} failed while it answered (${status}), and may bill what it did.`, { cause });
+  return new ModelFailure('refused', `${of} refused the request (${status}): ${said}`, { cause });
 }
 
-const statusOf = (error: unknown): number | undefined => {
+function statusOf(error: unknown): number | undefined {
   const status = (error as { readonly statusCode?: unknown } | null)?.statusCode;
   return typeof status === 'number' ? status : undefined;
-};
-
-const isUnread = (error: unknown): boolean =>
-  error instanceof Error && /^AI_(?:JSONParse|TypeValidation|InvalidResponseData|EmptyResponseBody)Error$/.test(error.name);
-
-function codeOf(error: unknown): unknown {
-  let at: unknown = error;
-  for (let depth = 0; depth < 6 && typeof at === 'object' && at !== null; depth++) {
-    const { code, cause } = at as { readonly code?: unknown; readonly cause?: unknown };
-    if (typeof code === 'string') return code;
-    at = cause;
-  }
-  return undefined;
 }

@@ -3,18 +3,29 @@
  * request is asked there once and written down, so that the second run of a test costs nothing and needs no network.
  */
 import { hash } from 'node:crypto';
-import { appendFile, readFile } from 'node:fs/promises';
 import { canonical } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
 import { ModelFailure, type Model } from './model.ts';
-import { ModelAnswer, type ModelRequest } from './request.ts';
+import { Recording, type RecordingBounds } from './recording.ts';
+import type { ModelAnswer, ModelRequest } from './request.ts';
 
 const keyOf = (request: ModelRequest): string => hash('sha256', canonical(request));
 
-/** @param file JSON Lines, one `{ "request": digest, "answer": … }` a line; it need not be there */
-export function recordedModel(file: string, of: Model | undefined): Model {
+const DEFAULTS: RecordingBounds = { bytes: MACHINE.recording_bytes.default, answers: MACHINE.recorded_answers.default };
+
+/**
+ * @param file JSON Lines, one `{ "request": digest, "answer": … }` a line; it need not be there
+ * @param redact takes secrets out of what is written down
+ */
+export function recordedModel(
+  file: string,
+  of: Model | undefined,
+  redact: (text: string) => string,
+  bounds: RecordingBounds = DEFAULTS,
+): Model {
   const maker = { provider: 'recorded', model: of?.maker.model ?? 'recording' };
-  let known: Promise<Map<string, ModelAnswer>> | undefined;
-  const under = new Map<string, Promise<ModelAnswer>>();
+  const recording = new Recording(file, redact, bounds);
+  const under = new Map<string, Shared>();
   const marked = (answer: ModelAnswer): ModelAnswer => ({
     ...answer,
     maker: { ...maker, of: `${answer.maker.provider}/${answer.maker.model}` },
@@ -22,44 +33,68 @@ export function recordedModel(file: string, of: Model | undefined): Model {
   return {
     maker,
     async ask(request, call) {
-      const answers = await (known ??= readRecording(file));
       const key = keyOf(request);
-      const found = answers.get(key);
+      const found = (await recording.answers()).get(key);
       if (found !== undefined) return marked(found);
       if (of === undefined)
-        throw new ModelFailure('refused', `${file} has no answer to this request; \`of\` names a model that is asked and written down.`);
-      const asked =
-        under.get(key) ??
-        of.ask(request, call).then(async (answer) => {
-          await appendFile(file, `${JSON.stringify({ request: key, answer })}\n`);
-          answers.set(key, answer);
-          return answer;
+        throw new ModelFailure(
+          'refused',
+          'The recording has no answer to this request; `of` names a model that is asked and written down.',
+          {
+            cause: new Error(`The recording is ${file}.`),
+          },
+        );
+      let shared = under.get(key);
+      if (shared === undefined || shared.left) {
+        shared = new Shared(async (signal) => {
+          await recording.mustHaveRoom();
+          return recording.keep(key, await of.ask(request, { ...call, signal }));
         });
-      under.set(key, asked);
-      try {
-        return marked(await asked);
-      } finally {
-        under.delete(key);
+        under.set(key, shared);
+        const mine = shared;
+        void shared.ended.then(() => under.get(key) === mine && under.delete(key));
       }
+      return marked(await shared.answer(call.signal));
     },
   };
 }
 
-/** @throws Error that names the line which cannot be read */
-async function readRecording(file: string): Promise<Map<string, ModelAnswer>> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-  const answers = new Map<string, ModelAnswer>();
-  // A line without its end was cut off while it was written.
-  for (const [i, line] of text.split('\n').slice(0, -1).entries()) {
+/** One request for all calls that ask the same at the same time. It is given up when the last of them is. */
+class Shared {
+  readonly #stop = new AbortController();
+  readonly #answer: Promise<ModelAnswer>;
+  #waiting = 0;
+
+  constructor(ask: (signal: AbortSignal) => Promise<ModelAnswer>) {
+    this.#answer = ask(this.#stop.signal);
+  }
+
+  /** Whether nobody waits for it any more, so that nobody else may join. */
+  get left(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Never rejects. */
+  get ended(): Promise<void> {
+    return this.#answer.then(
+      () => undefined,
+      () => undefined,
+    );
+  }
+
+  async answer(signal: AbortSignal): Promise<ModelAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<ModelAnswer>();
+    const given = () => reject(new ModelFailure('lost', 'The request was given up before its answer had come.'));
+    signal.addEventListener('abort', given);
+    if (signal.aborted) given();
+    this.#waiting += 1;
+    this.#answer.then(resolve, reject);
     try {
-      const { request, answer } = JSON.parse(line) as { readonly request: string; readonly answer: unknown };
-      answers.set(request, ModelAnswer.parse(answer));
-    } catch (error) {
-      throw new Error(`Line ${i + 1} of ${file} cannot be read as a recorded answer.`, { cause: error });
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', given);
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.#stop.abort();
     }
   }
-  return answers;
 }

@@ -148,6 +148,7 @@ export type Usage = z.output<typeof Usage>;
 export const ModelAnswer = z.strictObject({
   content: z.array(z.looseObject({ type: z.string() })).describe('parts in order: text, reasoning, tool-call, file, source'),
   text: z.string().describe('its text parts together'),
+  structuredOutputText: z.string().exactOptional().describe('the text to be read as JSON, where that is not all of its text parts'),
   finishReason: z.strictObject({
     unified: z.enum(['stop', 'length', 'content-filter', 'tool-calls', 'error', 'other']),
     raw: z.string().exactOptional(),
