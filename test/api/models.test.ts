@@ -145,6 +145,56 @@ describe('a model', { timeout: 60_000 }, () => {
   });
 });
 
+/** An agent may not widen what was reserved, nor have a provider fetch or show what the agent names. */
+describe('what is sent to a provider', { timeout: 60_000 }, () => {
+  const REFUSES: Says = { reply: () => ({ status: 400, message: 'enough' }) };
+
+  test.each([
+    ['anthropic', 'claude-sonnet-4-5', {}, { reasoning: 'high' }],
+    ['anthropic', 'claude-sonnet-4-5', { settings: { anthropic: { thinking: { type: 'enabled', budgetTokens: 2000 } } } }, {}],
+    [
+      'anthropic',
+      'claude-sonnet-4-5',
+      { provider_options: ['anthropic.thinking'] },
+      { providerOptions: { anthropic: { thinking: { type: 'enabled' } } } },
+    ],
+    ['bedrock', 'anthropic.claude-sonnet-4-20250514-v1:0', { region: 'us-east-1', secret_key: 'model' }, { reasoning: 'max' }],
+  ])('asks %s %s for no more than is reserved for the answer, with thinking: %j %j', async (provider, model, settings, more) => {
+    const { f, server } = await withModel(REFUSES, { model: { provider, model, base_url: '{URL}', max_output_tokens: 3000, ...settings } });
+    const { output } = await asks(f, ['a'], {}, more);
+    expect(output).toMatchObject([{ message: expect.stringContaining('(400)') as string }]);
+    const { body } = server.asked[0] ?? {};
+    const { inferenceConfig } = body as { readonly inferenceConfig?: { readonly maxTokens: number } };
+    expect(body?.max_tokens ?? inferenceConfig?.maxTokens).toBe(3000);
+  });
+
+  test('is nothing where thinking would leave no tokens for the answer', async () => {
+    const settings = { anthropic: { thinking: { type: 'enabled', budgetTokens: 4000 } } };
+    const { f, server } = await withModel(REFUSES, {
+      model: { provider: 'anthropic', model: 'claude-sonnet-4-5', max_output_tokens: 3000, settings },
+    });
+    expect((await asks(f, ['a'])).output).toMatchObject([{ message: expect.stringContaining('4000 tokens to thinking') as string }]);
+    expect(server.asked).toHaveLength(0);
+  });
+
+  test('names nothing that the account has stored, since nothing is stored', async () => {
+    const { f, server } = await withModel(REFUSES, { model: { provider: 'openai', model: 'gpt-5' } });
+    const said = { type: 'text', text: 'words', providerMetadata: { openai: { itemId: 'msg_of_another', store: true } } };
+    await asks(f, [[{ role: 'assistant', content: [said] }]]);
+    expect(server.asked).toMatchObject([{ path: '/v1/responses', body: { store: false } }]);
+    expect(JSON.stringify(server.asked[0]?.body)).not.toContain('item_reference');
+    expect(JSON.stringify(server.asked[0]?.body)).toContain('words');
+  });
+
+  test('has no file by its address, also in the result of a function', async () => {
+    const { f, server } = await withModel({ reply: () => 'ok' }, { model: { file_tokens: 100 } });
+    const file = { type: 'file', mediaType: 'image/png', data: { type: 'url', url: 'https://example.com/?secret' } };
+    const content = [{ type: 'tool-result', toolCallId: 'c', toolName: 'f', output: { type: 'content', value: [file] } }];
+    expect((await asks(f, [[{ role: 'tool', content }]])).output).toMatchObject([{ code: 'CORRAL_ARGS_INVALID' }]);
+    expect(server.asked).toHaveLength(0);
+  });
+});
+
 describe('a model that fails', { timeout: 60_000 }, () => {
   test('is asked again where it was busy, which costs nothing', async () => {
     const { f, server } = await withModel({ reply: (_, n) => (n < 2 ? { status: 429 } : 'at last') });
@@ -187,6 +237,16 @@ describe('a model that fails', { timeout: 60_000 }, () => {
       ['m-1', KEY],
       ['m-2', undefined],
     ]);
+  });
+
+  test('says to the agent that the host’s key is missing, and to operators which one', async () => {
+    const { f, server } = await withModel({ reply: () => 'ok' }, { config: { secrets: { model: { env: 'NO_SUCH_KEY' } } } });
+    const { output, run } = await asks(f, ['a']);
+    expect(output).toMatchObject([{ code: 'CORRAL_TOOL_FAILED', message: 'The host’s key for m-1 of openai-compatible is missing.' }]);
+    expect(JSON.stringify(await f.admin.runJournal({ params: { run }, query: {} }))).toContain(
+      'The secret model refers to $NO_SUCH_KEY, which is not set.',
+    );
+    expect(server.asked).toHaveLength(0);
   });
 
   test('does not follow a redirect, which could carry the key elsewhere', async () => {
@@ -278,6 +338,15 @@ describe('what a model says', { timeout: 60_000 }, () => {
     const { shown } = await ran(f, 'talks', { task: 'Do what is to be done.' });
     expect(shown.outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_DENIED', message: expect.stringContaining('ana') as string });
   });
+
+  test.each([
+    ['a fallback', { default: { ...GULLIBLE, fallbacks: ['other'] }, other: { ...GULLIBLE, hears: ['bob'] } }],
+    ['a model behind a recording', { default: { provider: 'recorded', file: 'a.jsonl', of: 'other' }, other: { ...GULLIBLE, hears: [] } }],
+  ])('of %s hears no more than that may', async (_which, models) => {
+    const f = await talking({ models });
+    const { shown } = await ran(f, 'talks', { task: 'Do what is to be done.' });
+    expect(shown.outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_DENIED', message: expect.stringContaining('ana') as string });
+  });
 });
 
 describe('policies', { timeout: 60_000 }, () => {
@@ -297,6 +366,10 @@ describe('policies', { timeout: 60_000 }, () => {
       { code: 'CORRAL_DENIED', message: expect.stringContaining('only-ours') as string },
     ]);
     expect([server.asked.length, other.server.asked.length]).toEqual([1, 0]);
+    const recorded = { provider: 'recorded', file: join(folder, 'answers.jsonl'), of: 'real' };
+    const real = { provider: 'openai-compatible', base_url: '{URL}', model: 'm-1', price: PRICE, max_output_tokens: 50 };
+    const behind = await withModel({ reply: () => 'ok' }, { models: { default: recorded, real }, config: { policies: [file] } });
+    expect((await asks(behind.f, ['a'])).output[0]?.text).toBe('ok');
   });
 });
 
@@ -311,6 +384,27 @@ describe('a configuration', { timeout: 60_000 }, () => {
       { default: { provider: 'scripted', turns: [{ say: 'a' }], fallbacks: ['gone'] } },
       /models\.default\.fallbacks: there is no model gone/,
     ],
+    [
+      { default: { provider: 'openai', model: 'gpt-5', key: 'k', fallbacks: ['b'] }, b: { provider: 'scripted', turns: [{ say: 'a' }] } },
+      /models\.default\.fallbacks: b is a model of scripted, and policies know this one as a model of openai/,
+    ],
+    [
+      {
+        default: { provider: 'scripted', turns: [{ say: 'a' }], fallbacks: ['b'] },
+        b: { provider: 'recorded', file: 'a', of: 'c' },
+        c: { provider: 'openai', model: 'gpt-5', key: 'k' },
+      },
+      /models\.default\.fallbacks: b is a model of openai/,
+    ],
+    [
+      { default: { provider: 'recorded', file: 'a', of: 'b', hears: [] }, b: { provider: 'scripted', turns: [{ say: 'a' }] } },
+      /models\.default\.hears: that of b holds/,
+    ],
+    [
+      { default: { provider: 'openai', model: 'gpt-5', key: 'k', settings: { openai: { store: true } } } },
+      /models\.default\.settings: openai\.store is always false/,
+    ],
+    [{ default: { provider: 'google', model: 'gemini-2.5-pro', key: 'k', answers_as: 'a' } }, /models\.default.*answers_as/],
     [{ default: { provider: 'scripted', turns: [{ when: { matches: '(' } }] } }, /could not be made: .*missing closing/],
   ])('with %j is refused with the reason', async (models, reason) => {
     const text = JSON.stringify({ models, secrets: { k: { env: 'K' } } });
@@ -322,16 +416,22 @@ describe('a configuration', { timeout: 60_000 }, () => {
     await mkdir(folder, { recursive: true });
     const file = join(folder, 'answers.jsonl');
     const server = await modelServer({ reply: () => 'ok' });
-    const real = { provider: 'openai-compatible', base_url: server.url, model: 'm-1', price: PRICE };
+    const real = { provider: 'openai-compatible', base_url: server.url, model: 'm-1', price: PRICE, max_output_tokens: 50 };
     const config = (of: object) => JSON.stringify({ policies: 'none', models: { default: { provider: 'recorded', file, ...of }, real } });
     const first = await front({ configText: config({ of: 'real' }) });
-    const { output } = await asks(first, ['a', 'a', 'b']);
+    const { output, run, shown } = await asks(first, ['a', 'a', 'b']);
+    // Two were asked, by the price of the model behind the recording, and what was recorded costs nothing.
+    expect(shown).toMatchObject({ tokens: 240, money_micros: 2 * 140_000_000 });
+    expect((await reservedBy(first, run)).money_micros).toBeGreaterThan(140_000_000);
     expect(output.map(({ text }) => text)).toEqual(['ok', 'ok', 'ok']);
     expect(output[0]?.maker).toEqual({ provider: 'recorded', model: 'm-1', of: 'openai-compatible/m-1' });
     expect(server.asked).toHaveLength(2);
     const second = await front({ configText: config({}) });
     const again = await asks(second, ['b', 'c']);
     expect(again.output).toMatchObject([{ text: 'ok' }, { code: 'CORRAL_TOOL_FAILED' }]);
+    expect(again.shown).toMatchObject({ tokens: 0, money_micros: 0 });
+    const third = await ran(first, 'asks', { prompts: ['a', 'b'] });
+    expect(third.shown).toMatchObject({ tokens: 0, money_micros: 0 });
     expect(server.asked).toHaveLength(2);
     expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(2);
   });

@@ -145,6 +145,11 @@ export const MACHINE = {
   model_connect_ms: limit('time a connection to a model’s provider may take to come about', 10_000, 60_000),
   recording_bytes: limit('a file of recorded answers of a model', 64 * MIB, 256 * MIB),
   recorded_answers: limit('answers in one such file', 20_000, 1_000_000),
+  model_messages: limit('messages in the prompt of one request to a model', 2_000, 100_000),
+  model_parts: limit('parts of all messages of one request to a model', 8_000, 400_000),
+  model_schema_bytes: limit('one JSON Schema in a request to a model: of a function, or of the answer', 64 * 1024, 4 * MIB),
+  model_schema_depth: limit('nesting of one JSON Schema in a request to a model', 32, 64),
+  model_schema_refs: limit('references ($ref) in one JSON Schema of a request to a model', 256, 10_000, 0),
   check_steps: limit(
     'steps in which a host holds arguments or a result against a JSON Schema; what takes more is refused',
     2_000_000,

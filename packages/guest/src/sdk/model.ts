@@ -1,6 +1,7 @@
 /**
  * The arguments and answers of a model capability: the AI SDK's `LanguageModelV4` as JSON. An answer's `content` can be put into the
- * next prompt as it is.
+ * next prompt as it is: its settings
+ * (`providerMetadata`) are taken along, and what a provider did itself or added for people (`source`, `custom`) is left out of what is sent.
  */
 
 /** Settings of one provider, by its name: `{ openai: { reasoningEffort: 'low' } }`. */
@@ -36,15 +37,23 @@ export interface ToolResultPart extends Part {
   readonly type: 'tool-result';
   readonly toolCallId: string;
   readonly toolName: string;
-  readonly output: { readonly type: 'text' | 'json' | 'error-text' | 'error-json'; readonly value: unknown };
+  readonly output: ToolResultOutput;
 }
+export type ToolResultOutput = Part &
+  (
+    | { readonly type: 'text' | 'error-text'; readonly value: string }
+    | { readonly type: 'json' | 'error-json'; readonly value: unknown }
+    | { readonly type: 'content'; readonly value: readonly (TextPart | FilePart)[] }
+    /** The function was not called, since somebody refused it. */
+    | { readonly type: 'execution-denied'; readonly reason?: string }
+  );
 export type ModelMessage = Part &
   (
     | { readonly role: 'system'; readonly content: string }
     | { readonly role: 'user'; readonly content: readonly (TextPart | FilePart)[] }
     | {
         readonly role: 'assistant';
-        readonly content: readonly (TextPart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart)[];
+        readonly content: readonly (TextPart | FilePart | ReasoningPart | ToolCallPart)[];
       }
     | { readonly role: 'tool'; readonly content: readonly ToolResultPart[] }
   );
@@ -70,7 +79,7 @@ export interface ModelRequest {
   readonly frequencyPenalty?: number;
   readonly stopSequences?: readonly string[];
   readonly seed?: number;
-  readonly reasoning?: 'provider-default' | 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
+  readonly reasoning?: 'provider-default' | 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max';
   readonly responseFormat?:
     | { readonly type: 'text' }
     | { readonly type: 'json'; readonly schema?: Readonly<Record<string, unknown>>; readonly name?: string; readonly description?: string };

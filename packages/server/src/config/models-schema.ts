@@ -30,7 +30,15 @@ const common = {
     .min(1)
     .max(10_000_000)
     .exactOptional()
-    .describe('tokens that a file in a prompt counts for, such as an image; left out: prompts with files are refused'),
+    .describe(
+      'tokens that a file in a prompt counts for, such as an image, or its bytes if it is none; left out: prompts with files are refused',
+    ),
+  pdf_tokens: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .exactOptional()
+    .describe('tokens that a PDF in a prompt counts for; left out: prompts with one are refused'),
   timeout_ms: z.int().min(1).max(model_timeout_ms.max).default(model_timeout_ms.default).describe('time of one attempt'),
   hears: z
     .array(z.string().min(1).max(200))
@@ -41,12 +49,16 @@ const common = {
     .array(ModelName)
     .max(retry_attempts.max - 1)
     .default([])
-    .describe('models of this configuration that are asked at the second and later attempts, if this one is not available'),
+    .describe(
+      'models of this configuration that are asked at the second and later attempts, if this one is not available; of the same provider, since policies know the first of them',
+    ),
   provider_options: z
     .array(z.string().regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/, 'a provider and a setting, such as openai.reasoningEffort'))
     .max(64)
     .default([])
-    .describe('settings of the provider that agents may choose'),
+    .describe(
+      'settings of the provider that agents may choose, as far as its fallbacks permit them too; those of openai-compatible are `compatible.…`',
+    ),
 };
 
 const secret = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'the name of a secret');
@@ -58,6 +70,10 @@ const hosted = {
     .record(z.string(), z.record(z.string(), z.unknown()))
     .exactOptional()
     .describe('settings of every call, by provider: `{ openai: { reasoningEffort: "low" } }`'),
+};
+
+/** Not of google and bedrock, which do not say which model answered. */
+const stating = {
   answers_as: z
     .string()
     .max(200)
@@ -92,11 +108,13 @@ export const ModelConfig = z.discriminatedUnion('provider', [
     base_url: address.describe('such as http://127.0.0.1:11434/v1'),
     key: secret.exactOptional(),
     ...hosted,
+    ...stating,
     ...common,
   }),
-  ...(['openai', 'anthropic', 'google'] as const).map((provider) =>
-    z.strictObject({ provider: z.literal(provider), key: secret, base_url: address.exactOptional(), ...hosted, ...common }),
+  ...(['openai', 'anthropic'] as const).map((provider) =>
+    z.strictObject({ provider: z.literal(provider), key: secret, base_url: address.exactOptional(), ...hosted, ...stating, ...common }),
   ),
+  z.strictObject({ provider: z.literal('google'), key: secret, base_url: address.exactOptional(), ...hosted, ...common }),
   z.strictObject({
     provider: z.literal('bedrock'),
     region: z.string().min(1).max(64),
@@ -114,7 +132,9 @@ export const ModelConfig = z.discriminatedUnion('provider', [
   z.strictObject({
     provider: z.literal('recorded').describe('repeats answers that were written down; each answer says so'),
     file: z.string().min(1).max(4096).describe('JSON Lines, relative to the configuration file'),
-    of: ModelName.exactOptional().describe('a model of this configuration that is asked what was not recorded yet'),
+    of: ModelName.exactOptional().describe(
+      'a model of this configuration that is asked what was not recorded yet; its price, bounds, `hears` and `provider_options` hold, and policies know it as that model',
+    ),
     ...common,
   }),
 ]);

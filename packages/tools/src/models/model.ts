@@ -7,13 +7,15 @@ import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import type { Maker, Tool, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { mostTokens, type Bounds } from './bound.ts';
 import { mostOf, usedOf, type Prices } from './prices.ts';
-import { ModelAnswer, ModelRequest } from './request.ts';
+import { ModelAnswer, type ModelRequest } from './request.ts';
+import { permittedOf } from './settings.ts';
+import { requestContract } from './shape.ts';
 
 /** A model of a provider, or one that only repeats what was written down. */
 export interface Model {
   readonly maker: Maker;
   /**
-   * @param request with the bound on its answer already in it
+   * @param request with the bound on its answer already in it, but for a recording
    * @throws ModelFailure; any other exception counts as an answer that was lost after it had been paid for
    */
   readonly ask: (request: ModelRequest, call: Pick<ToolCall, 'signal' | 'idempotency_key'>) => Promise<ModelAnswer>;
@@ -35,6 +37,28 @@ export interface ConfiguredModel {
   readonly model: Model;
   readonly bounds: Bounds;
   readonly prices: Prices;
+  /** Policies know it by these, where another one answers: those of the model behind a recording. */
+  readonly facts?: Maker;
+  /**
+   * For a recording: whether a model was asked for this call, so that it costs something. Called once, after the call. A recording gets
+   * the request as the agent wrote it, so that it knows it again where other bounds hold.
+   */
+  readonly asked?: (key: string) => boolean;
+}
+
+/** The model behind a recording, within its bounds, with a note of each call that it was asked for. */
+export function noted({ model, bounds }: ConfiguredModel): { readonly model: Model; readonly asked: (key: string) => boolean } {
+  const keys = new Set<string>();
+  return {
+    model: {
+      ...model,
+      ask(request, call) {
+        keys.add(call.idempotency_key);
+        return model.ask(within(request, bounds), call);
+      },
+    },
+    asked: (key) => keys.delete(key),
+  };
 }
 
 export interface ModelOptions {
@@ -55,11 +79,11 @@ const NOTHING: Cost = { tokens: 0, money_micros: 0 };
  */
 export function modelTool(models: readonly [ConfiguredModel, ...ConfiguredModel[]], options: ModelOptions): Tool {
   const { name, timeout_ms, hears, provider_options = [] } = options;
-  const [{ model: first }] = models;
+  const [{ model, facts: first = model.maker }] = models;
   return {
     name: `model:${name}`,
-    description: `Asks the model ${first.maker.model} of ${first.maker.provider}.`,
-    input: contractOf(ModelRequest),
+    description: `Asks the model ${first.model} of ${first.provider}.`,
+    input: requestContract,
     output: contractOf(ModelAnswer, 'output'),
     annotations: {
       readOnly: false,
@@ -70,17 +94,16 @@ export function modelTool(models: readonly [ConfiguredModel, ...ConfiguredModel[
       returns: 'model',
       ...(hears === undefined || hears.includes('*') ? {} : { hears }),
     },
-    maker: first.maker,
+    maker: first,
     timeout_ms: timeout_ms ?? MACHINE.model_timeout_ms.default,
     bound: (input) => mostFor(models, input as unknown as ModelRequest),
     async invoke(call: ToolCall): Promise<ToolResult> {
       const asked = models[Math.min(call.attempt, models.length) - 1] ?? models[0];
-      const request = call.input as unknown as ModelRequest;
-      const foreign = optionsBeyond(request, provider_options);
-      if (foreign !== undefined)
+      const request = permittedOf(call.input as unknown as ModelRequest, provider_options);
+      if (typeof request === 'string')
         return {
           kind: 'failed',
-          message: `The configuration does not permit the setting ${foreign}; it would be in provider_options of the model ${name}.`,
+          message: `The configuration does not permit the setting ${request}; it would be in provider_options of the model ${name}.`,
           cost: NOTHING,
         };
       return answered(asked, request, call);
@@ -101,15 +124,25 @@ function mostFor(models: readonly ConfiguredModel[], request: ModelRequest): Cos
   return { tokens, money_micros };
 }
 
-async function answered({ model, bounds, prices }: ConfiguredModel, request: ModelRequest, call: ToolCall): Promise<ToolResult> {
+/** The request with the bound on its answer. */
+const within = (request: ModelRequest, { max_output_tokens }: Bounds): ModelRequest => ({
+  ...request,
+  maxOutputTokens: Math.min(request.maxOutputTokens ?? max_output_tokens, max_output_tokens),
+});
+
+async function answered(one: ConfiguredModel, request: ModelRequest, call: ToolCall): Promise<ToolResult> {
+  const { model, bounds, prices } = one;
   const most = mostTokens(request, bounds);
   if (typeof most === 'string') return { kind: 'failed', message: most, cost: NOTHING };
+  const asked = () => one.asked?.(call.idempotency_key) ?? true;
   let answer: ModelAnswer;
   try {
-    answer = await model.ask({ ...request, maxOutputTokens: most.output }, call);
+    answer = await model.ask(one.asked === undefined ? within(request, bounds) : request, call);
   } catch (error) {
-    return failed(error, model.maker);
+    asked();
+    return failed(error, one.facts ?? model.maker);
   }
+  if (!asked()) return { kind: 'ok', value: answer as unknown as Json, cost: NOTHING };
   const used = usedOf(answer.usage);
   // A provider that does not count is billed what was reserved.
   const cost = used === undefined ? {} : { cost: { tokens: used.input + used.output, money_micros: prices(used) } };
@@ -117,6 +150,8 @@ async function answered({ model, bounds, prices }: ConfiguredModel, request: Mod
 }
 
 function failed(error: unknown, { provider, model }: Maker): ToolResult {
+  if (error instanceof CorralError && error.code === 'CORRAL_SECRET_MISSING')
+    return { kind: 'failed', message: `The host’s key for ${model} of ${provider} is missing.`, cost: NOTHING, detail: error.message };
   const detail = detailOf(error);
   if (error instanceof CorralError)
     return { kind: 'failed', message: `The model ${model} of ${provider} cannot be asked.`, cost: NOTHING, detail };
@@ -125,46 +160,4 @@ function failed(error: unknown, { provider, model }: Maker): ToolResult {
   const { message } = error;
   if (error.kind === 'lost') return { kind: 'unknown', message, detail };
   return { kind: 'failed', message, cost: NOTHING, detail, ...(error.kind === 'busy' ? { retryable: true } : {}) };
-}
-
-/**
- * A provider adds settings to the parts of its answer, which it wants back in the next prompt; these are taken along. Any other setting
- * could change what a call costs or where it goes, so only those that the configuration names are permitted.
- */
-const ECHOED: ReadonlySet<string> = new Set([
-  'openai.itemId',
-  'openai.reasoningEncryptedContent',
-  'openai.phase',
-  'anthropic.signature',
-  'anthropic.redactedData',
-  'anthropic.cacheControl',
-  'google.thoughtSignature',
-  'bedrock.signature',
-  'bedrock.redactedData',
-]);
-
-/** The first setting that is not permitted. */
-function optionsBeyond(request: ModelRequest, permitted: readonly string[]): string | undefined {
-  const names = (options: unknown) =>
-    Object.entries((options ?? {}) as Readonly<Record<string, object>>).flatMap(([provider, set]) =>
-      Object.keys(set).map((one) => `${provider}.${one}`),
-    );
-  const beyond = (options: unknown, echoed: boolean) =>
-    names(options).find((one) => !permitted.includes(one) && !(echoed && ECHOED.has(one)));
-  const own = beyond(request.providerOptions, false);
-  if (own !== undefined) return own;
-  for (const tool of request.tools ?? []) {
-    const found = beyond(tool.providerOptions, true);
-    if (found !== undefined) return found;
-  }
-  for (const message of request.prompt) {
-    const found = beyond(message.providerOptions, true);
-    if (found !== undefined) return found;
-    if (typeof message.content === 'string') continue;
-    for (const part of message.content) {
-      const inPart = beyond(part.providerOptions, true);
-      if (inPart !== undefined) return inPart;
-    }
-  }
-  return undefined;
 }

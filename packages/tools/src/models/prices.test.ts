@@ -1,8 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mostTokens } from './bound.ts';
 import { mostOf, pricesOf, type PriceOption } from './prices.ts';
-import { ModelRequest } from './request.ts';
 
 const known: readonly (readonly [string, string, PriceOption | undefined])[] = [
   ['openai', 'gpt-5', undefined],
@@ -47,37 +45,20 @@ test('a model whose price nobody knows has none', () => {
   expect(pricesOf({ provider: 'openai-compatible', model: 'llama' }, undefined)).toBeUndefined();
 });
 
-test('a request is bounded by the bytes of all that is sent: words of any script, schemas of functions, results', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), (one, two) => {
-      const request = ModelRequest.parse({
-        prompt: [
-          { role: 'system', content: one },
-          { role: 'user', content: [{ type: 'text', text: two }] },
-        ],
-        tools: [{ type: 'function', name: 'f', description: one, inputSchema: { type: 'object' } }],
-      });
-      const most = mostTokens(request, { max_output_tokens: 10 });
-      if (typeof most === 'string') throw new Error(most);
-      expect(most.input).toBeGreaterThanOrEqual(2 * Buffer.byteLength(one.toWellFormed()) + Buffer.byteLength(two.toWellFormed()));
-      expect(most.output).toBe(10);
-    }),
-  );
-});
-
-test('the parts of an answer can be put into the next prompt as they are', () => {
-  const content = [
-    { type: 'text', text: 'a', providerMetadata: { openai: { itemId: 'x' } } },
-    { type: 'source', sourceType: 'url', id: '1', url: 'https://example.com' },
-    { type: 'tool-call', toolCallId: 'c', toolName: 'f', input: '{"n":1}' },
-  ];
-  expect(ModelRequest.parse({ prompt: [{ role: 'assistant', content }] }).prompt).toEqual([
-    {
-      role: 'assistant',
-      content: [
-        { type: 'text', text: 'a', providerOptions: { openai: { itemId: 'x' } } },
-        { type: 'tool-call', toolCallId: 'c', toolName: 'f', input: { n: 1 } },
-      ],
-    },
-  ]);
+test('a token that may be kept in the provider’s cache for an hour is billed and reserved at twice the price, unless its price is stated', () => {
+  const used = { input: 1000, cache_read: 0, cache_write: 1000, output: 0 };
+  for (const [maker, said] of [
+    [{ provider: 'anthropic', model: 'claude-sonnet-4-5' }, undefined],
+    [
+      { provider: 'mine', model: 'm' },
+      { input: 3, output: 15 },
+    ],
+  ] as const) {
+    const prices = pricesOf(maker, said, true);
+    if (prices === undefined) throw new Error('the price is unknown');
+    expect(prices(used)).toBe(6000);
+    expect(mostOf(prices, { input: 1000, output: 0 })).toBe(6000);
+  }
+  const stated = pricesOf({ provider: 'mine', model: 'm' }, { input: 3, output: 15, cache_write: 4 }, true);
+  expect(stated?.(used)).toBe(4000);
 });

@@ -27,8 +27,22 @@ export type PriceOption = 'free' | OwnPrices | { readonly per_usd: number };
 const MILLION = 1_000_000;
 const micros = (amount: number) => Math.ceil(Math.round(amount * MICROS * 1000) / 1000);
 
-/** @returns undefined if nobody knows what the model costs */
-export function pricesOf({ provider, model }: Maker, said: PriceOption | undefined): Prices | undefined {
+/**
+ * @param writes whether tokens may be written to the provider’s cache at its dearest price, which is for an hour: nobody counts these
+ * apart, so that each written token costs that. A price of the configuration that states `cache_write` is taken as it is.
+ * @returns undefined if nobody knows what the model costs
+ */
+export function pricesOf(maker: Maker, said: PriceOption | undefined, writes = false): Prices | undefined {
+  const prices = plainPrices(maker, said);
+  const stated = said !== undefined && said !== 'free' && 'cache_write' in said && said.cache_write !== undefined;
+  if (prices === undefined || !writes || stated) return prices;
+  return (used) => Math.max(prices(used), prices({ ...used, input: used.input + (HOUR - 1) * used.cache_write, cache_write: 0 }));
+}
+
+/** Plain tokens that cost as much as one that a provider keeps in its cache for an hour. */
+const HOUR = 2;
+
+function plainPrices({ provider, model }: Maker, said: PriceOption | undefined): Prices | undefined {
   if (said === 'free') return () => 0;
   if (said !== undefined && 'input' in said) {
     const { input, output, cache_read = input, cache_write = input } = said;

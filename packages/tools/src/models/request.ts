@@ -14,15 +14,16 @@ const part = { providerOptions: options.exactOptional() };
 const said = { ...part, providerMetadata: options.exactOptional() };
 const Text = z.strictObject({ type: z.literal('text'), text: z.string(), ...part });
 const SaidText = z.strictObject({ type: z.literal('text'), text: z.string(), citations: json.exactOptional(), ...said });
-const File = z.strictObject({
-  type: z.literal('file'),
-  mediaType: z.string().max(200),
-  filename: z.string().max(400).exactOptional(),
-  data: z.union([
-    z.strictObject({ type: z.literal('data'), data: z.base64() }),
-    z.strictObject({ type: z.literal('text'), text: z.string() }),
-  ]),
-  ...part,
+const bytes = z.strictObject({ type: z.literal('data'), data: z.base64() });
+const inline = z.strictObject({ type: z.literal('text'), text: z.string() });
+const file = { type: z.literal('file'), mediaType: z.string().max(200), filename: z.string().max(400).exactOptional() };
+/** Bytes or text, never an address or a provider's reference: a provider would fetch what an agent chose. */
+const File = z.strictObject({ ...file, data: z.discriminatedUnion('type', [bytes, inline]), ...part });
+/** An answer may hold a file by its address; in a prompt it is dropped. */
+const SaidFile = z.strictObject({
+  ...file,
+  data: z.discriminatedUnion('type', [bytes, inline, z.looseObject({ type: z.literal('url') })]),
+  ...said,
 });
 const Reasoning = z.strictObject({ type: z.literal('reasoning'), text: z.string(), ...said });
 const ToolCall = z.strictObject({
@@ -30,39 +31,67 @@ const ToolCall = z.strictObject({
   toolCallId: z.string().max(400),
   toolName: z.string().max(400),
   input: json,
+  providerExecuted: z.boolean().exactOptional(),
+  dynamic: z.boolean().exactOptional(),
   ...said,
 });
-const Source = z.looseObject({ type: z.literal('source') });
+/** Parts that a user, or a function, gives to a model. */
+export const GivenPart = z.discriminatedUnion('type', [Text, File]);
+const Output = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.enum(['text', 'error-text']), value: z.string(), ...part }),
+  z.strictObject({ type: z.enum(['json', 'error-json']), value: json, ...part }),
+  z.strictObject({ type: z.literal('execution-denied'), reason: z.string().exactOptional(), ...part }),
+  z.strictObject({ type: z.literal('content'), value: z.array(GivenPart), ...part }),
+]);
 const ToolResult = z.strictObject({
   type: z.literal('tool-result'),
   toolCallId: z.string().max(400),
   toolName: z.string().max(400),
-  output: z.looseObject({ type: z.enum(['text', 'json', 'execution-denied', 'error-text', 'error-json', 'content']) }),
+  output: Output,
   ...part,
 });
+/** Parts of an answer that no prompt can hold: what a provider did itself, and what is only for people. They are dropped. */
+const Dropped = z.looseObject({ type: z.enum(['source', 'custom', 'reasoning-file', 'tool-approval-request', 'tool-result']) });
+const Approval = z.looseObject({ type: z.literal('tool-approval-response') });
+
+const ToolPart = z.discriminatedUnion('type', [ToolResult, Approval]);
 
 type Of<T extends z.ZodType> = z.output<T>;
-type PromptPart =
+type Kept<T extends z.ZodType> = Omit<Of<T>, 'providerMetadata'>;
+export type PromptPart =
   | Of<typeof Text>
   | Of<typeof File>
   | Of<typeof ToolResult>
-  | Omit<Of<typeof Reasoning>, 'providerMetadata'>
-  | Omit<Of<typeof ToolCall>, 'providerMetadata'>;
+  | Kept<typeof Reasoning>
+  | Omit<Kept<typeof ToolCall>, 'providerExecuted' | 'dynamic'>;
+
+const SaidPart = z.discriminatedUnion('type', [SaidText, SaidFile, Reasoning, ToolCall, Dropped]);
 
 /** A part of an answer as a part of the next prompt, so that an agent can put what it got into its conversation as it is. */
-function promptPart(part: Of<typeof SaidText> | Of<typeof Reasoning> | Of<typeof ToolCall>): PromptPart {
-  const { providerMetadata, providerOptions = providerMetadata } = part;
-  const kept = providerOptions === undefined ? {} : { providerOptions };
-  if (part.type !== 'tool-call') return { type: part.type, text: part.text, ...kept };
-  const { type, toolCallId, toolName, input } = part;
-  return { type, toolCallId, toolName, input: parsed(input), ...kept };
+function promptParts(part: Of<typeof SaidPart>): PromptPart[] {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return [{ type: part.type, text: part.text, ...settingsOf(part) }];
+    case 'tool-call': {
+      const { type, toolCallId, toolName, input, providerExecuted } = part;
+      return providerExecuted === true ? [] : [{ type, toolCallId, toolName, input: parsed(input), ...settingsOf(part) }];
+    }
+    case 'file': {
+      const { data, type, mediaType, filename } = part;
+      if (data.type === 'url') return [];
+      return [{ type, mediaType, data, ...(filename === undefined ? {} : { filename }), ...settingsOf(part) }];
+    }
+    default:
+      return [];
+  }
 }
 
-function partsOf(
-  part: Of<typeof SaidText | typeof File | typeof Reasoning | typeof ToolCall | typeof ToolResult | typeof Source>,
-): PromptPart[] {
-  if (part.type === 'source') return [];
-  return [part.type === 'file' || part.type === 'tool-result' ? part : promptPart(part)];
+type Settings = Of<typeof options>;
+
+function settingsOf(part: { readonly providerOptions?: Settings; readonly providerMetadata?: Settings }) {
+  const { providerMetadata, providerOptions = providerMetadata } = part;
+  return providerOptions === undefined ? {} : { providerOptions };
 }
 
 /** Arguments are objects; those of an answer are JSON. */
@@ -76,19 +105,36 @@ function parsed(input: Json): Json {
   }
 }
 
-export const Message = z.discriminatedUnion('role', [
+/** Schemas of the parts of messages, by role. */
+export const PARTS: Readonly<Record<string, z.ZodType>> = { user: GivenPart, assistant: SaidPart, tool: ToolPart };
+
+export const SaidMessage = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('system'), content: z.string(), ...part }),
-  z.strictObject({ role: z.literal('user'), content: z.array(z.union([Text, File])), ...part }),
-  z.strictObject({
-    role: z.literal('assistant'),
-    content: z
-      .array(z.discriminatedUnion('type', [SaidText, File, Reasoning, ToolCall, ToolResult, Source]))
-      .transform((parts) => parts.flatMap((one): PromptPart[] => partsOf(one))),
-    ...part,
-  }),
-  z.strictObject({ role: z.literal('tool'), content: z.array(ToolResult), ...part }),
+  z.strictObject({ role: z.literal('user'), content: z.array(GivenPart), ...part }),
+  z.strictObject({ role: z.literal('assistant'), content: z.array(SaidPart), ...part }),
+  z.strictObject({ role: z.literal('tool'), content: z.array(ToolPart), ...part }),
 ]);
-export type Message = z.output<typeof Message>;
+type SaidMessage = Of<typeof SaidMessage>;
+
+export type Message =
+  | Extract<SaidMessage, { readonly role: 'system' | 'user' }>
+  | ({ readonly role: 'assistant'; readonly content: readonly PromptPart[] } & Of<z.ZodObject<typeof part>>)
+  | ({ readonly role: 'tool'; readonly content: readonly Of<typeof ToolResult>[] } & Of<z.ZodObject<typeof part>>);
+
+/** Messages as they are sent. One of which nothing can be sent is left out, because providers refuse an empty one. */
+export function sentOf(messages: readonly SaidMessage[]): Message[] {
+  return messages.flatMap((message): Message[] => {
+    if (message.role === 'system' || message.role === 'user') return [message];
+    const sent: Message =
+      message.role === 'assistant'
+        ? { ...message, content: message.content.flatMap(promptParts) }
+        : { ...message, content: message.content.filter((one) => one.type === 'tool-result') };
+    return sent.content.length === 0 && message.content.length > 0 ? [] : [sent];
+  });
+}
+
+/** A prompt that is a text. */
+export const userSays = (text: string): Message[] => [{ role: 'user', content: [{ type: 'text', text }] }];
 
 export const FunctionTool = z.strictObject({
   type: z.literal('function'),
@@ -102,15 +148,11 @@ export const FunctionTool = z.strictObject({
 
 const name = z.strictObject({ type: z.literal('tool'), toolName: z.string().max(200) });
 
+export const MOST_TOOLS = 512;
+
 export const ModelRequest = z.strictObject({
   prompt: z
-    .union([
-      z
-        .string()
-        .transform((text): Message[] => [{ role: 'user', content: [{ type: 'text', text }] }])
-        .describe('the words of one user'),
-      z.array(Message).min(1),
-    ])
+    .union([z.string().transform(userSays).describe('the words of one user'), z.array(SaidMessage).min(1).transform(sentOf)])
     .describe('the conversation so far, oldest message first; or a text'),
   maxOutputTokens: z.int().min(1).exactOptional().describe('most tokens of the answer; the configuration’s bound holds besides'),
   temperature: z.number().exactOptional(),
@@ -120,9 +162,9 @@ export const ModelRequest = z.strictObject({
   frequencyPenalty: z.number().exactOptional(),
   stopSequences: z.array(z.string()).max(64).exactOptional(),
   seed: z.int().exactOptional(),
-  reasoning: z.enum(['provider-default', 'none', 'minimal', 'low', 'medium', 'high', 'xhigh']).exactOptional(),
+  reasoning: z.enum(['provider-default', 'none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']).exactOptional(),
   responseFormat: z
-    .union([
+    .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('text') }),
       z.strictObject({
         type: z.literal('json'),
@@ -132,8 +174,8 @@ export const ModelRequest = z.strictObject({
       }),
     ])
     .exactOptional(),
-  tools: z.array(FunctionTool).max(512).exactOptional().describe('functions that the model may ask the agent to call'),
-  toolChoice: z.union([z.strictObject({ type: z.enum(['auto', 'none', 'required']) }), name]).exactOptional(),
+  tools: z.array(FunctionTool).max(MOST_TOOLS).exactOptional().describe('functions that the model may ask the agent to call'),
+  toolChoice: z.discriminatedUnion('type', [z.strictObject({ type: z.enum(['auto', 'none', 'required']) }), name]).exactOptional(),
   providerOptions: options.exactOptional().describe('settings of one provider, as far as the configuration permits them'),
 });
 export type ModelRequest = z.output<typeof ModelRequest>;

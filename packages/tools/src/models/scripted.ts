@@ -61,8 +61,8 @@ function placeOf(prompt: readonly Message[]): Place {
     if (part.type === 'text') return part.text;
     if (part.type !== 'tool-result') return '';
     after = part.toolName;
-    const { output } = part as { readonly output: Readonly<Record<string, unknown>> };
-    const { value } = output;
+    const { output } = part;
+    const value = 'value' in output ? output.value : undefined;
     return typeof value === 'string' ? value : JSON.stringify(value ?? output);
   });
   return { text: texts.join('\n'), after, answers };

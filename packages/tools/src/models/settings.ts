@@ -1,0 +1,71 @@
+/** Settings of providers in a request: those that an agent may choose, and those that an answer asks to have back. */
+import type { Message, ModelRequest, PromptPart } from './request.ts';
+
+export type Settings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+type Holder = { readonly providerOptions?: Settings };
+
+/**
+ * A provider adds settings to the parts of its answer, which it wants back in the next prompt; these are taken along. Any other setting
+ * could change what a call costs or where it goes, so only those that the configuration names are permitted.
+ */
+const ECHOED: ReadonlySet<string> = new Set([
+  ...['itemId', 'reasoningEncryptedContent', 'phase', 'namespace', 'async', 'caller', 'annotations', 'parallelToolCall'].map(
+    (one) => `openai.${one}`,
+  ),
+  ...['signature', 'redactedData', 'caller', 'citations', 'type', 'toolsetName'].map((one) => `anthropic.${one}`),
+  ...['bedrock', 'amazonBedrock'].flatMap((provider) =>
+    ['signature', 'redactedData', 'redactedContent'].map((one) => `${provider}.${one}`),
+  ),
+  'google.thoughtSignature',
+  'google.thought',
+  'compatible.thoughtSignature',
+]);
+
+const namesIn = (settings: Settings | undefined): string[] =>
+  Object.entries(settings ?? {}).flatMap(([provider, set]) => Object.keys(set).map((one) => `${provider}.${one}`));
+
+/**
+ * The request with no setting that is not permitted. On the parts of assistant messages, which are those of answers, unknown settings are
+ * dropped, since an agent has them from a provider. @returns text: the first setting elsewhere that is not permitted
+ */
+export function permittedOf(request: ModelRequest, permitted: readonly string[]): ModelRequest | string {
+  const beyond = (holder: Holder, echoed = false) =>
+    namesIn(holder.providerOptions).find((one) => !permitted.includes(one) && !(echoed && ECHOED.has(one)));
+  const holders = request.prompt.flatMap((message): Holder[] => (message.role === 'user' ? [message, ...message.content] : [message]));
+  const found = [request, ...(request.tools ?? []), ...holders].map((one) => beyond(one)).find((one) => one !== undefined);
+  if (found !== undefined) return found;
+  // The result of a function has the settings of its call, where the AI SDK makes it.
+  for (const message of request.prompt)
+    for (const part of message.role === 'tool' ? message.content : []) {
+      const wrong = partsIn(part)
+        .map((one) => beyond(one, true))
+        .find((one) => one !== undefined);
+      if (wrong !== undefined) return wrong;
+    }
+  const kept = (name: string) => permitted.includes(name) || ECHOED.has(name);
+  return { ...request, prompt: request.prompt.map((message) => (message.role === 'assistant' ? cleaned(message, kept) : message)) };
+}
+
+/** A result of a function, and what has settings of its own in it. */
+function partsIn(part: Extract<PromptPart, { readonly type: 'tool-result' }>): Holder[] {
+  const { output } = part;
+  return [part, output, ...(output.type === 'content' ? output.value : [])];
+}
+
+function cleaned(message: Extract<Message, { readonly role: 'assistant' }>, kept: (name: string) => boolean): Message {
+  const content = message.content.map((part): PromptPart => {
+    if (part.providerOptions === undefined) return part;
+    const { providerOptions, ...rest } = part;
+    const left = Object.entries(providerOptions).flatMap(([provider, set]) => {
+      const some = Object.entries(set).filter(([name]) => kept(`${provider}.${name}`));
+      return some.length === 0 ? [] : [[provider, Object.fromEntries(some)] as const];
+    });
+    return left.length === 0 ? rest : { ...rest, providerOptions: Object.fromEntries(left) };
+  });
+  return { ...message, content };
+}
+
+/** Whether tokens may be written to a provider’s cache for longer than it does by itself, which costs more. */
+export function writesCache(settings: Settings | undefined, permitted: readonly string[]): boolean {
+  return [...namesIn(settings), ...permitted].some((one) => /\.cache(?:Control|Point)$/.test(one));
+}
