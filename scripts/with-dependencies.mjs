@@ -26,6 +26,7 @@ const TASKS = {
   eval: () => ['--no-node-snapshot', inRoot('test/evals/main.ts'), ...args],
   scoreboard: () => ['--no-node-snapshot', inRoot('test/hostile/scoreboard/main.ts'), ...args],
   sim: () => ['--no-node-snapshot', inRoot('test/sim/main.ts'), ...args],
+  wpt: () => ['--no-node-snapshot', inRoot('test/wpt/main.ts'), ...args],
 };
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
