@@ -75,6 +75,13 @@ export const STORIES: readonly Story[] = [
     why: 'a descendant that was ending counted as stopped; its end was refused, because another node had taken it, and it went on there',
   },
   {
+    seeds: [8812100222],
+    said: 'a run does not go on: its timer was due a minute ago',
+    wrong: 'product',
+    why: 'a run that was being replayed in a cell when the cell was killed for another reason was not scheduled again',
+    supervisors: 2,
+  },
+  {
     seeds: [5520479],
     supervisors: 3,
     said: 'a call is said to have been kept back, and read has acted',

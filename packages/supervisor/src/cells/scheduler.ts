@@ -180,7 +180,8 @@ export class Scheduler {
     cell.kill();
     this.#evacuate(cell);
     const bystander = this.#seats.onCpu(cell);
-    if (bystander?.onCpu === undefined || bystander === culprit) return;
+    if (bystander === undefined || bystander === culprit) return;
+    // It was at a crank, or was being replayed there.
     this.#putBack(bystander);
     this.wake(bystander);
   }
