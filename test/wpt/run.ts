@@ -8,7 +8,7 @@ import { needsOf } from '@corral/guest/abi';
 import { CachedScript, type ImageData } from '@corral/cell/image';
 import { Fault, Session } from '@corral/cell/session';
 
-/** What a file's tests came to. */
+/** Results of the tests of one file. */
 export interface FileResult {
   readonly file: string;
   /** Names of tests by how they ended; a file that does not load has none. */
