@@ -13,7 +13,6 @@ import type { Isolation, TenantOptions } from '@corral/supervisor';
 import { undeclaredSecrets } from './asked-secrets.ts';
 import { faultsOf } from './issues.ts';
 import { faultsOfIssuers } from './issuers.ts';
-import { faultsOfModels, modelTools } from './models.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { lineOf, placeIn, readConfig, type KeptFiles, type ReadFile } from './read.ts';
 import { Config } from './schema.ts';
@@ -100,7 +99,8 @@ export async function loadConfig(
     if (!parsed.success) throw refusal(file, read.text, faultsOf(parsed.error.issues, Config));
     const config: Config = { ...parsed.data, ...more.instead, files: { ...parsed.data.files, ...more.files } };
     vault = new Vault(config.secrets, env);
-    const wrong = faultsOfModels(config.models, config.secrets);
+    const models = await modelsOf(config);
+    const wrong = models?.faultsOfModels(config.models, config.secrets) ?? [];
     if (wrong.length > 0) throw refusal(file, read.text, wrong);
     return await assembled(path, config, read, vault, { ...more, tell });
   } catch (error) {
@@ -212,6 +212,9 @@ function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
   };
 }
 
+/** The part of the configuration that knows models; loaded only where there are some, since the table of prices takes time. */
+const modelsOf = async ({ models }: Config) => (Object.keys(models).length === 0 ? undefined : import('./models.ts'));
+
 /** Everything that a configuration has tools from, as one source. */
 async function sourceOf(
   config: Config,
@@ -230,7 +233,7 @@ async function sourceOf(
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
-      ...modelTools(config.models, base, { secret: vault.read, redact: (text) => vault.redact(text) }),
+      ...((await modelsOf(config))?.modelTools(config.models, base, { secret: vault.read, redact: (text) => vault.redact(text) }) ?? []),
     ]);
     opened.push(own);
     if (read.source !== undefined) {
