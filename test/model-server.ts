@@ -24,6 +24,8 @@ export interface ModelServer {
   /** `http://127.0.0.1:…/v1` */
   readonly url: string;
   readonly asked: Asked[];
+  /** Requests whose connection was closed from the other side before they had their answer. */
+  readonly given_up: Asked[];
 }
 
 export interface Says {
@@ -34,11 +36,13 @@ export interface Says {
 
 export async function modelServer({ reply, usage = { prompt_tokens: 100, completion_tokens: 20 } }: Says): Promise<ModelServer> {
   const asked: Asked[] = [];
+  const given_up: Asked[] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     let text = '';
     for await (const chunk of request.setEncoding('utf8')) text += chunk as string;
     const key = request.headers.authorization?.replace('Bearer ', '');
     const one: Asked = { path: request.url ?? '', key, body: JSON.parse(text) as Asked['body'] };
+    response.once('close', () => !response.writableEnded && given_up.push(one));
     const said = await reply(one, asked.push(one) - 1);
     if (typeof said === 'object' && 'cut' in said) return void request.socket.destroy();
     response.setHeader('content-type', 'application/json');
@@ -73,5 +77,5 @@ export async function modelServer({ reply, usage = { prompt_tokens: 100, complet
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked, given_up };
 }

@@ -48,7 +48,7 @@ export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean,
     const fake = fakes[tool.name];
     if (fake === undefined && asksNobody(tool)) return told(tool, tell);
     if (fake === undefined) return { ...tool, invoke: () => Promise.resolve(missing(tool.name, fakes)) };
-    if (isScript(fake)) return told({ ...scripted(tool.name, fake), annotations: tool.annotations }, tell);
+    if (isScript(fake)) return told(inPlaceOf(tool, scripted(tool.name, fake)), tell);
     const { run, annotations = {} } = wholeOf(fake);
     return { ...tool, annotations: { ...tool.annotations, ...annotations }, invoke: invoking(tool, run, tell) };
   });
@@ -65,6 +65,12 @@ const asksNobody = ({ maker }: Tool): boolean => maker?.provider === 'scripted';
 function scripted(name: string, turns: readonly Turn[]): Tool {
   const model = { model: scriptedModel(turns), bounds: { max_output_tokens: 100_000 }, prices: () => 0 };
   return modelTool([model], { name: modelIn(name) ?? name });
+}
+
+/** The script with all by which the host decides about a call of the configured model: policies ask who made it, and purses what it costs. */
+function inPlaceOf({ annotations, maker, bound }: Tool, script: Tool): Tool {
+  const { maker: _maker, bound: _bound, ...rest } = script;
+  return { ...rest, annotations, ...(maker === undefined ? {} : { maker }), ...(bound === undefined ? {} : { bound }) };
 }
 
 /** The tool, whose calls the test can look at. */
