@@ -6,6 +6,7 @@ import { decide } from './decide.ts';
 import { detect } from './detect.ts';
 import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
+import { images } from './images.ts';
 import { isolation } from './isolation.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   pause,
   density,
   isolation,
+  images,
   api,
   resume,
   parked,
