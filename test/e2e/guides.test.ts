@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadConfig } from '@corral/server/config/load';
 import { filesOf } from 'create-corral/templates';
 import { expect, onTestFinished, test } from 'vitest';
 import { CORRAL_MAIN } from '../command.ts';
@@ -124,6 +125,19 @@ test('the code of the guides has the types that it says', { timeout: 120_000 }, 
   expect(existsSync(join(ROOT, 'node_modules', '.bin', 'tsc'))).toBe(true);
   const checked = shell(folder, `'${join(ROOT, 'node_modules', '.bin', 'tsc')}' -p agents`);
   expect([await checked.closed, checked.out()]).toEqual([0, '']);
+});
+
+test('the configurations of the guides are accepted as they are', { timeout: 120_000 }, async () => {
+  for (const name of guides) {
+    const guide = guideOf(await readFile(join(GUIDES, name), 'utf8'));
+    const configs = Object.keys(guide.files).filter((path) => path.endsWith('corral.config.ts'));
+    if (configs.length === 0) continue;
+    const folder = await folderOf(guide);
+    for (const path of configs) {
+      const loaded = await loadConfig(join(folder, path), {});
+      await loaded.close(0);
+    }
+  }
 });
 
 test('the reference for authors has all of the context of an agent, and no global that there is not', { timeout: 60_000 }, async () => {

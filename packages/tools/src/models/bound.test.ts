@@ -12,10 +12,11 @@ test('a request is bounded by the bytes of all that is sent: words of any script
           { role: 'user', content: [{ type: 'text', text: two }] },
         ],
         tools: [{ type: 'function', name: 'f', description: one, inputSchema: { type: 'object' } }],
+        providerOptions: { openai: { instructions: two } },
       });
       const most = mostTokens(request, { max_output_tokens: 10 });
       if (typeof most === 'string') throw new Error(most);
-      expect(most.input).toBeGreaterThanOrEqual(2 * Buffer.byteLength(one.toWellFormed()) + Buffer.byteLength(two.toWellFormed()));
+      expect(most.input).toBeGreaterThanOrEqual(2 * Buffer.byteLength(one.toWellFormed()) + 2 * Buffer.byteLength(two.toWellFormed()));
       expect(most.output).toBe(10);
     }),
   );

@@ -35,9 +35,9 @@ export function mostTokens(request: ModelRequest, bounds: Bounds): MostTokens | 
     if (typeof most === 'string') return most;
     tokens += most;
   }
-  const { tools = [], responseFormat } = request;
+  const { tools = [], responseFormat, providerOptions } = request;
   return {
-    input: Buffer.byteLength(JSON.stringify([prompt, tools, responseFormat ?? null])) + tokens,
+    input: Buffer.byteLength(JSON.stringify([prompt, tools, responseFormat, providerOptions])) + tokens,
     output: Math.min(request.maxOutputTokens ?? max_output_tokens, max_output_tokens),
   };
 }

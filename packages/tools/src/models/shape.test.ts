@@ -59,7 +59,6 @@ test.each([
     { anyOf: many(model_schema_refs.default, { $ref: '#/$defs/a' }) },
     { anyOf: many(model_schema_refs.default + 1, { $ref: '#/$defs/a' }) },
   ],
-  ['%', { $ref: '#/$defs/a' }, { items: { $ref: '#/$defs/%61' } }],
 ])('a schema of a function or of an answer is bounded: %s', (word, fits, beyond) => {
   const tool = (inputSchema: object) => ({ prompt: 'a', tools: [{ type: 'function', name: 'f', inputSchema }] });
   const format = (schema: object) => ({ prompt: 'a', responseFormat: { type: 'json', schema } });
@@ -68,3 +67,12 @@ test.each([
   expect(refusal(tool(beyond))).toMatch(/^tools\.0\.inputSchema: /);
   expect(refusal(format(beyond))).toMatch(/^responseFormat\.schema: /);
 });
+
+test.each(['%61', '00', '', '0.0', '0x0', 'a~', 'a~2'])(
+  'a reference of a schema is refused where its place has other texts too: %j',
+  (name) => {
+    const schema = (ref: string) => ({ prompt: 'a', responseFormat: { type: 'json', schema: { items: { $ref: `#/$defs/${ref}` } } } });
+    expect(refusal(schema('a~0b~1c/10/0'))).toBeUndefined();
+    expect(refusal(schema(name))).toMatch(/^responseFormat\.schema: a \$ref/);
+  },
+);

@@ -120,7 +120,8 @@ function wrongSchema(schema: unknown): string | undefined {
     for (const [name, value] of Object.entries(at.value)) {
       if (name === '$ref') {
         refs += 1;
-        if (typeof value === 'string' && value.includes('%')) return 'a $ref of the schema has a %; write the name as it is';
+        if (typeof value === 'string' && isOdd(value))
+          return 'a $ref of the schema has a %, a ~ or a number that can be written in another way';
       }
       if (isObject(value)) walk.push({ value, depth: at.depth + 1 });
     }
@@ -130,3 +131,10 @@ function wrongSchema(schema: unknown): string | undefined {
   if (bytes > model_schema_bytes.default) return `the schema has ${bytes} bytes, and at most ${model_schema_bytes.default} are permitted`;
   return undefined;
 }
+
+/**
+ * Whether the pointer is one of several texts for the same place. Packages of providers keep what they found by these texts, so that many
+ * texts for a large part of a schema would take them a walk through that part each.
+ */
+const isOdd = (ref: string): boolean =>
+  /%|~(?![01])/.test(ref) || ref.split('/').some((name, i) => i > 0 && !Number.isNaN(Number(name)) && String(Number(name)) !== name);
