@@ -158,7 +158,7 @@ describe('what is sent to a provider', { timeout: 60_000 }, () => {
       { provider_options: ['anthropic.thinking'] },
       { providerOptions: { anthropic: { thinking: { type: 'enabled' } } } },
     ],
-    ['bedrock', 'anthropic.claude-sonnet-4-20250514-v1:0', { region: 'us-east-1', secret_key: 'model' }, { reasoning: 'max' }],
+    ['bedrock', 'anthropic.claude-sonnet-4-20250514-v1:0', { region: 'us-east-1', secret_key: 'model' }, { reasoning: 'high' }],
   ])('asks %s %s for no more than is reserved for the answer, with thinking: %j %j', async (provider, model, settings, more) => {
     const { f, server } = await withModel(REFUSES, { model: { provider, model, base_url: '{URL}', max_output_tokens: 3000, ...settings } });
     const { output } = await asks(f, ['a'], {}, more);
