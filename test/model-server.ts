@@ -42,9 +42,13 @@ export async function modelServer({ reply, usage = { prompt_tokens: 100, complet
     for await (const chunk of request.setEncoding('utf8')) text += chunk as string;
     const key = request.headers.authorization?.replace('Bearer ', '');
     const one: Asked = { path: request.url ?? '', key, body: JSON.parse(text) as Asked['body'] };
-    response.once('close', () => !response.writableEnded && given_up.push(one));
+    const closed = () => !response.writableEnded && given_up.push(one);
+    response.once('close', closed);
     const said = await reply(one, asked.push(one) - 1);
-    if (typeof said === 'object' && 'cut' in said) return void request.socket.destroy();
+    if (typeof said === 'object' && 'cut' in said) {
+      response.off('close', closed);
+      return void request.socket.destroy();
+    }
     response.setHeader('content-type', 'application/json');
     if (typeof said === 'object' && 'status' in said) {
       response.statusCode = said.status;

@@ -42,7 +42,9 @@ export function attemptAt(of: string, bounds: Bounds = DEFAULTS): Attempt {
   return {
     fetch: (input, init) =>
       made(input, init).catch((error: unknown) => {
-        failure ??= error instanceof ModelFailure ? error : new ModelFailure('lost', `The request to ${of} failed.`, { cause: error });
+        // Any other error comes before the request is sent, such as a character that may not stand in a header.
+        failure ??=
+          error instanceof ModelFailure ? error : new ModelFailure('refused', `The request to ${of} could not be made.`, { cause: error });
         throw failure;
       }),
     get called() {
@@ -63,7 +65,8 @@ const AGENTS = { http: new HttpAgent({ keepAlive: false }), https: new HttpsAgen
 const QUIET_MS = 30_000;
 
 async function exchanged(of: string, url: URL, init: RequestInit, { answer_bytes, connect_ms }: Bounds): Promise<Response> {
-  const { method = 'GET', body, signal } = init;
+  const { method = 'GET', signal } = init;
+  const body = bodyOf(init);
   const secure = url.protocol === 'https:';
   const request = (secure ? httpsRequest : httpRequest)(url, {
     method,
@@ -90,6 +93,13 @@ async function exchanged(of: string, url: URL, init: RequestInit, { answer_bytes
     connection.over();
     request.destroy();
   }
+}
+
+type Body = string | Uint8Array | null | undefined;
+
+function bodyOf({ body }: RequestInit): Body {
+  if (body === null || body === undefined || typeof body === 'string' || body instanceof Uint8Array) return body;
+  throw new TypeError('The body of a request to a model is text or bytes.');
 }
 
 interface Connection {
@@ -123,14 +133,13 @@ function connecting(request: ClientRequest, secure: boolean, within_ms: number):
   };
 }
 
-function responseTo(request: ClientRequest, body: RequestInit['body']): Promise<IncomingMessage> {
+function responseTo(request: ClientRequest, body: Body): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
     // Also after the answer has begun, when nobody waits here any more: an error without a listener would end the host.
     request.on('error', reject);
     if (body === null || body === undefined) request.end();
-    else if (typeof body === 'string' || body instanceof Uint8Array) request.end(body);
-    else request.destroy(new TypeError('The body of a request to a model is text or bytes.'));
+    else request.end(body);
   });
 }
 
