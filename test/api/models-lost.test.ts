@@ -1,4 +1,4 @@
-/** Calls of a model that end before the model has answered: the run is cancelled or killed, or its host is. */
+/** Calls of a model that end before the model has answered: the run is cancelled or killed, its host is, or the provider fails. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,13 @@ import { modelServer, type ModelServer } from '../model-server.ts';
 import { found, until } from '../until.ts';
 
 const NEVER = new Promise<never>(() => undefined);
-const MODEL = { provider: 'openai-compatible', model: 'm-1', price: { input: 1_000_000, output: 2_000_000 }, max_output_tokens: 50 };
+const MODEL = {
+  file_tokens: 10,
+  provider: 'openai-compatible',
+  model: 'm-1',
+  price: { input: 1_000_000, output: 2_000_000 },
+  max_output_tokens: 50,
+};
 const configuration = (server: ModelServer) =>
   JSON.stringify({ policies: 'none', models: { default: { ...MODEL, base_url: server.url } } });
 
@@ -61,4 +67,23 @@ describe('a model that is slow', { timeout: 90_000 }, () => {
     const reserved = (name: string) => Number(new RegExp(`"reserved":\\{[^}]*"${name}":(\\d+)`).exec(journal)?.[1]);
     expect([shown.tokens, shown.money_micros]).toEqual([reserved('tokens'), reserved('money_micros')]);
   });
+});
+
+test('a failure of the provider is billed as reserved, and a request that was never sent is not', { timeout: 60_000 }, async () => {
+  const usage = { prompt_tokens: 50, completion_tokens: 20 };
+  const server = await modelServer({ reply: (_, n) => (n === 0 ? { status: 500 } : 'ok'), usage });
+  const f = await front({ configText: configuration(server) });
+  await f.deploy(agentFile('models/asks'));
+  const ended = async (prompt: unknown) => {
+    const { run } = await f.admin.submitRun({ body: { agent: 'asks', input: { prompts: [prompt] } as never } });
+    return f.admin.showRun({ params: { run }, query: { wait_ms: 50_000 } });
+  };
+  const failed = await ended('a');
+  expect(failed.outcome).toMatchObject({ output: [{ text: 'ok' }] });
+  expect(failed.tokens).toBeGreaterThan(70 + MODEL.max_output_tokens);
+  const file = { type: 'file', mediaType: 'application/x-odd', data: { type: 'data', data: 'aGVsbG8=' } };
+  const unsent = await ended([{ role: 'user', content: [file] }]);
+  const message = expect.stringContaining('application/x-odd') as string;
+  expect(unsent.outcome).toMatchObject({ output: [{ code: 'CORRAL_TOOL_FAILED', message }] });
+  expect([server.asked.length, unsent.tokens]).toEqual([2, 0]);
 });
