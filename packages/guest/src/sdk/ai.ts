@@ -92,9 +92,19 @@ function requestOf(options: CallOptions): ModelRequest {
 const defined = (value: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined));
 
+const isContent = (output: unknown): output is { readonly value: readonly Part[] } =>
+  typeof output === 'object' &&
+  output !== null &&
+  'type' in output &&
+  output.type === 'content' &&
+  'value' in output &&
+  Array.isArray(output.value);
+
 /** A part as JSON: the bytes of a file in base64. @throws TypeError for a file that only its address is known of */
 function partOf(part: Part): object {
-  const { data } = part;
+  const { data, output } = part;
+  // A function may answer with files, too.
+  if (part.type === 'tool-result' && isContent(output)) return defined({ ...part, output: { ...output, value: output.value.map(partOf) } });
   if (part.type !== 'file') return defined(part);
   const tagged =
     typeof data === 'object' && data !== null && 'type' in data

@@ -6,7 +6,7 @@ import type { Cost } from '@corral/protocol/model/cost';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import type { Maker, Tool, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { mostTokens, type Bounds } from './bound.ts';
-import { mostOf, usedOf, type Prices } from './prices.ts';
+import { mostOf, usedOf, type Prices } from './bill.ts';
 import { ModelAnswer, type ModelRequest } from './request.ts';
 import { permittedOf } from './settings.ts';
 import { requestContract } from './shape.ts';

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mostOf, pricesOf, type PriceOption } from './prices.ts';
+import { mostOf } from './bill.ts';
+import { pricesOf, type PriceOption } from './prices.ts';
 
 const known: readonly (readonly [string, string, PriceOption | undefined])[] = [
   ['openai', 'gpt-5', undefined],

@@ -2,18 +2,7 @@
 import { calcPrice } from '@pydantic/genai-prices';
 import { MICROS } from '@corral/protocol/limits';
 import type { Maker } from '@corral/protocol/ports/tool';
-import type { Usage } from './request.ts';
-
-/** Tokens of one answer. `input` is the total, with what was read from or written to the provider's cache. */
-export interface Used {
-  readonly input: number;
-  readonly cache_read: number;
-  readonly cache_write: number;
-  readonly output: number;
-}
-
-/** The cost of an answer in millionths of the currency, rounded up. */
-export type Prices = (used: Used) => number;
+import type { Prices, Used } from './bill.ts';
 
 /** Prices for a million tokens, in the tenant's currency. */
 export interface OwnPrices {
@@ -65,14 +54,3 @@ function plainPrices({ provider, model }: Maker, said: PriceOption | undefined):
 
 /** Our names of providers, as the table of prices has them. */
 const PROVIDERS: Readonly<Record<string, string>> = { bedrock: 'aws' };
-
-/** Maximum cost of these tokens, whether the provider caches them or not. */
-export const mostOf = (prices: Prices, { input, output }: { readonly input: number; readonly output: number }): number =>
-  Math.max(prices({ input, cache_read: 0, cache_write: 0, output }), prices({ input, cache_read: 0, cache_write: input, output }));
-
-/** Tokens of an answer; undefined if the provider did not count. */
-export function usedOf({ inputTokens, outputTokens }: Usage): Used | undefined {
-  if (inputTokens.total === undefined || outputTokens.total === undefined) return undefined;
-  const { cacheRead = 0, cacheWrite = 0 } = inputTokens;
-  return { input: inputTokens.total, cache_read: cacheRead, cache_write: cacheWrite, output: outputTokens.total };
-}
