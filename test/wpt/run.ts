@@ -63,16 +63,14 @@ export function runFile(root: string, file: string, image: ImageData, prelude: C
 const SETUP = `setup({ explicit_done: true, explicit_timeout: true });
   add_completion_callback((tests, status) => globalThis.wptDone({ status: status.status, message: status.message, tests: tests.map(({ name, status, message }) => ({ name, status, message })) }));`;
 
+/** Globals of a worker, which the harness looks for. */
+const GLOBALS = `globalThis.self = globalThis; globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false };`;
+
 function agentOf(scripts: readonly string[]): string {
-  return `var corralBundle = (() => {
-    const options = { name: 'wpt', run: () => new Promise((resolve, reject) => {
-      globalThis.self = globalThis;
-      globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false };
-      globalThis.wptDone = resolve;
-      try { (0, eval)(${JSON.stringify(scripts.join('\n;\n'))}) } catch (error) { reject(error) }
-    }) };
-    return { default: { ...options, [Symbol.for('corral.agent')]: options } };
-  })();`;
+  const all = JSON.stringify(scripts.join('\n;\n'));
+  const body = `(resolve, reject) => { ${GLOBALS} globalThis.wptDone = resolve; try { (0, eval)(${all}) } catch (error) { reject(error) } }`;
+  const options = `{ name: 'wpt', run: () => new Promise(${body}) }`;
+  return `var corralBundle = (() => { const options = ${options}; return { default: { ...options, [Symbol.for('corral.agent')]: options } }; })();`;
 }
 
 interface Told {

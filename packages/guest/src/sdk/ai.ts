@@ -31,7 +31,7 @@ export function aiModel(capability: ModelCapability, { modelId = 'model' }: AiMo
   const ask = async (options: CallOptions): Promise<Generated> => {
     const { abortSignal } = options;
     const answer = await capability(requestOf(options), abortSignal === undefined ? {} : { signal: abortSignal });
-    const { content, finishReason, usage, warnings, providerMetadata, response, maker } = answer;
+    const { content, finishReason, usage, warnings, providerMetadata, response, maker, structuredOutputText } = answer;
     const { timestamp, ...rest } = response;
     return {
       content,
@@ -40,6 +40,7 @@ export function aiModel(capability: ModelCapability, { modelId = 'model' }: AiMo
       warnings,
       providerMetadata: { ...providerMetadata, corral: { ...maker } },
       response: { ...rest, ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp) }) },
+      ...(structuredOutputText === undefined ? {} : { structuredOutputText }),
     };
   };
   return {
@@ -70,6 +71,7 @@ export function aiProvider(capability: ModelCapability) {
 }
 
 interface Generated {
+  readonly structuredOutputText?: string;
   readonly content: ModelAnswer['content'];
   readonly finishReason: { readonly unified: string; readonly raw: string | undefined };
   readonly usage: ModelAnswer['usage'];

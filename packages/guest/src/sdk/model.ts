@@ -107,6 +107,8 @@ export interface ModelAnswer {
   /** Tokens as the provider counted them; they are what is billed. */
   readonly usage: ModelUsage;
   readonly warnings: readonly { readonly type: string }[];
+  /** The text of a structured answer, where a provider says it apart from other text. */
+  readonly structuredOutputText?: string;
   readonly providerMetadata?: ProviderOptions;
   /** `timestamp`: ISO 8601, by the provider's clock. */
   readonly response: { readonly id?: string; readonly modelId?: string; readonly timestamp?: string };
