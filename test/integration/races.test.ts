@@ -111,7 +111,7 @@ test('a run keeps its capabilities when a sibling that shares their origin leave
     await w.supervisor.park();
     return allParked();
   });
-  expect(await ended).toEqual({ kind: 'completed', output: [200, 600] });
+  expect(await ended).toEqual({ kind: 'completed', output: [2_000, 4_000] });
 });
 
 // Bug cell-left-behind.
