@@ -135,6 +135,7 @@ test('the configurations of the guides are accepted as they are', { timeout: 120
     const folder = await folderOf(guide);
     for (const path of configs) {
       const loaded = await loadConfig(join(folder, path), {});
+      expect(loaded.version).toMatch(/^sha256:/);
       await loaded.close(0);
     }
   }
