@@ -49,7 +49,7 @@ describe('a flood of runs', () => {
 
 describe('a pile of deploys', () => {
   test('that compute for ever takes one tenant’s share of cells, and keeps nobody’s first run waiting', async () => {
-    const w = await world([], { maxCells: 8 });
+    const w = await world([], { maxCells: 8, spares: 1 });
     const spinning = { tenants: 'crew' as TenantId, source: 'for (;;);' };
     const version = await w.deploy(`{ name: 'hello', run: () => 'hello' }`, 'zoo');
     let ended = 0;
