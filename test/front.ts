@@ -62,7 +62,10 @@ export async function shortFolder(finished: Finished = onTestFinished): Promise<
 }
 
 export interface FrontOptions extends Partial<HostOptions> {
+  /** A corral.config.json for the host. */
   readonly configText?: string;
+  /** A corral.config.ts for the host, which lends it the packages that it imports. */
+  readonly configCode?: string;
 }
 
 /** One host for all tests of a file, where none of them changes what the others meet. Called at the top of the file. */
@@ -81,8 +84,10 @@ export function sharedFront(options: FrontOptions = {}): () => Front {
 export async function front(options: FrontOptions = {}, finished: Finished = onTestFinished): Promise<Front> {
   const folder = await shortFolder(finished);
   const data = options.data ?? join(folder, 'd');
-  const { configText, ...rest } = options;
-  if (configText !== undefined) await writeFile(join(folder, 'corral.config.json'), configText);
+  const { configText, configCode, ...rest } = options;
+  const config = join(folder, `corral.config.${configCode === undefined ? 'json' : 'ts'}`);
+  const text = configCode ?? configText;
+  if (text !== undefined) await writeFile(config, text);
   const host = await startHost({
     data,
     port: 0,
@@ -91,7 +96,7 @@ export async function front(options: FrontOptions = {}, finished: Finished = onT
     oneWall: true,
     // As in `test/world.ts`.
     spares: 0,
-    ...(configText === undefined ? {} : { config: join(folder, 'corral.config.json') }),
+    ...(text === undefined ? {} : { config }),
     ...rest,
   });
   finished(() => host.close(2_000));

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freezeCells } from '../frozen.ts';
 import { front, HELLO, shortFolder, SLEEP } from '../front.ts';
-import { linkPackages } from '../project.ts';
 import { until, realTime } from '../until.ts';
 
 const CONFIG = JSON.stringify({ limits: { no_progress_ms: 1_000 }, tenants: { local: {} } });
@@ -44,13 +43,8 @@ test.skipIf(process.platform !== 'linux')(
 
 /** A host with a tool that answers once its file is there, and an agent that waits for it. */
 async function withSlowTool(bounds: string) {
-  const folder = await shortFolder();
-  await linkPackages(folder);
-  const answer = join(folder, 'answer');
-  const config = join(folder, 'corral.config.ts');
-  await writeFile(
-    config,
-    `import { existsSync } from 'node:fs';
+  const answer = join(await shortFolder(), 'answer');
+  const configCode = `import { existsSync } from 'node:fs';
 import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 export default defineConfig({
@@ -59,9 +53,8 @@ export default defineConfig({
     annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' },
     run: async () => { while (!existsSync(${JSON.stringify(answer)})) await new Promise((next) => setTimeout(next, 20)); return 1; } })],
 });
-`,
-  );
-  const made = await front({ config });
+`;
+  const made = await front({ configCode });
   await made.deploy(HELLO);
   await made.deploy(`{ name: 'waits', uses: { slow: 'tool:slow' }, run: ({ caps }) => caps.slow({}) }`);
   const { run: waiting } = await made.admin.submitRun({ body: { agent: 'waits' } });

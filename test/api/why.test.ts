@@ -1,6 +1,4 @@
 /** `why` says of runs that wait what they wait for, however many others there are. */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
 import { freezeCells } from '../frozen.ts';
@@ -79,16 +77,12 @@ export default defineAgent({ name: 'p', spawns: { child }, ceilings: { spawn_dep
 });
 
 test('an amount counts as above history only once there is a history', async () => {
-  const config = join(await shortFolder(), 'corral.config.ts');
-  await writeFile(
-    config,
-    `import { defineConfig, tool } from '@corral/server/config';
+  const configCode = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 export default defineConfig({ policies: 'default', risk: { 'bank.*': { ask: 1 } }, tools: [
   tool({ name: 'bank.pay', description: 'Pays.', input: z.object({ amount: z.number() }), output: z.unknown(), annotations: { money: 'amount' }, run: () => 1 }),
-] });`,
-  );
-  const { admin, deploy, as } = await front({ config });
+] });`;
+  const { admin, deploy, as } = await front({ configCode });
   const approver = await as('local', 'approver');
   await deploy(`{ name: 'payer', uses: { pay: 'tool:bank.pay' }, run: ({ input, caps }) => caps.pay({ amount: input.amount }) }`);
   const unusual = async (amount: number) => {

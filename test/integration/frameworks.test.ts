@@ -1,10 +1,7 @@
 /** Frameworks as they are on npm, in an isolate: what they ask for goes over the bus, and each run replays to the same effects. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
-import { front, shortFolder, type Front } from '../front.ts';
-import { linkPackages } from '../project.ts';
+import { front } from '../front.ts';
 
 const TURNS = [
   { when: { after: 'look', matches: String.raw`(\d+)` }, say: 'It is $1 degrees.' },
@@ -14,30 +11,20 @@ const TURNS = [
   { say: 'Hello.' },
 ];
 
-async function host(): Promise<Front> {
-  const folder = await shortFolder();
-  await mkdir(folder, { recursive: true });
-  await linkPackages(folder);
-  const config = join(folder, 'corral.config.ts');
-  await writeFile(
-    config,
-    `import { defineConfig, tool } from '@corral/server/config';
+const CONFIG = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 export default defineConfig({
   policies: 'none',
   models: { default: { provider: 'scripted', turns: ${JSON.stringify(TURNS)} } },
   tools: [tool({ name: 'weather.get', description: 'the weather', input: z.object({ city: z.string() }), output: z.object({ degrees: z.number() }),
     annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' }, run: () => ({ degrees: 21 }) })],
-});`,
-  );
-  return front({ config });
-}
+});`;
 
 test(
   'the AI SDK generates, streams, loops over tools, gives structured answers, fails and aborts, live and replayed',
   { timeout: 120_000 },
   async () => {
-    const f = await host();
+    const f = await front({ configCode: CONFIG });
     await f.deploy(agentFile('frameworks/ai-sdk'));
     const said = 'It is 21 degrees.';
     for (const [what, output] of [
