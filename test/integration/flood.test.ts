@@ -1,18 +1,13 @@
-/** Many runs at once: whatever they hold, all that was admitted ends, and a tenant's pile is its own. */
+/** Many runs at once: whatever they hold, all that was admitted ends, and a tenant's pile is its own. More of them are in flood.long.test.ts. */
 import { describe, expect, test } from 'vitest';
 import type { TenantId } from '@corral/protocol/ids';
 import { gate, readingTool, world, type World } from '../world.ts';
 import { until } from '../until.ts';
-
-const CALLER = `{ name: 'caller', uses: { now: 'tool:now' }, run: ({ caps }) => caps.now({}) }`;
+import { CALLER, notDrained } from './flooding.ts';
 
 describe('a flood of runs', () => {
   test('drains, though a cell holds few of them', async () => {
-    const w = await world([readingTool('now', () => 'now')], { cell_memory_mib: 128 });
-    const version = await w.deploy(CALLER);
-    const all = await Promise.all(Array.from({ length: 500 }, () => w.submit(version)));
-    const outcomes = await Promise.all(all.map(({ ended }) => ended));
-    expect(outcomes.filter(({ kind }) => kind !== 'completed')).toEqual([]);
+    expect(await notDrained(500)).toEqual([]);
   }, 120_000);
 
   test('whose tools take longer than a cell can hold them all drains by replay, and drains no faster by more of it', async () => {
