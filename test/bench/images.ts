@@ -1,12 +1,11 @@
 /** Measures the birth of an isolate by what it has: each image, and an agent of the AI SDK; to the first effects. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import ivm from 'isolated-vm';
 import { CachedScript, type ImageData } from '@corral/cell/image';
 import { Session } from '@corral/cell/session';
 import { needsOf } from '@corral/guest/abi';
 import { agentFile } from '../agents/file.ts';
 import { bundleSource } from '../bundles.ts';
+import { imageData } from '../image.ts';
 import { durations, values, type Figure } from './measure.ts';
 
 const PASSES = 3;
@@ -68,7 +67,7 @@ function raw(): number[] {
 }
 
 export async function images(): Promise<Figure[]> {
-  const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
+  const image = imageData();
   const prelude = new CachedScript(image.prelude, 'corral:prelude');
   const { source: support } = await bundleSource(agentFile('frameworks/ai-sdk'), '');
   const figures: Figure[] = [];

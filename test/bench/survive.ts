@@ -1,14 +1,14 @@
 /** Measures the costs of surviving: to bring a run back, to keep it parked, to write its journal. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import { inlineTool } from '@corral/tools/define';
-import { CachedScript, type ImageData } from '@corral/cell/image';
+import { CachedScript } from '@corral/cell/image';
 import { replay } from '@corral/cell/replay';
 import { Session } from '@corral/cell/session';
+import { imageData } from '../image.ts';
 import { BareCommits } from './floors/floors.ts';
 import { durations, values, type Figure } from './measure.ts';
 import { benchWorld, settled, type BenchWorld } from './world.ts';
@@ -58,7 +58,7 @@ async function wake(world: BenchWorld, heard: Heard, id: RunId): Promise<number>
 
 export async function resume(): Promise<Figure[]> {
   const heard = { at: 0 };
-  const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
+  const image = imageData();
   const prelude = new CachedScript(image.prelude, 'corral:prelude');
   const figures: Figure[] = [];
   for (const entries of [10, 100, 1_000, 10_000]) {

@@ -1,9 +1,9 @@
 /** Runs web-platform-tests in an isolate: `npm run wpt -- --dir DIR`. */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CachedScript, type ImageData } from '@corral/cell/image';
+import { CachedScript } from '@corral/cell/image';
+import { imageData } from '../image.ts';
 import { isForUs, runFile, type FileResult } from './run.ts';
 
 const HELP = `npm run wpt -- --dir DIR [FOLDER…] [--json] [--failed]
@@ -50,7 +50,7 @@ if (values.help || values.dir === undefined) {
 }
 
 const root = values.dir;
-const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
+const image = imageData();
 const prelude = new CachedScript(image.prelude, 'corral:prelude');
 const folders = (positionals.length > 0 ? positionals : FOLDERS).map((folder) => {
   const files = globSync('**/*.any.js', { cwd: join(root, folder) })

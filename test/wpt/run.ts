@@ -11,7 +11,7 @@ import { Fault, Session } from '@corral/cell/session';
 /** Results of the tests of one file. */
 export interface FileResult {
   readonly file: string;
-  /** Names of tests by how they ended; a file that does not load has none. */
+  /** How many tests passed; none where the file did not load. */
   readonly passed: number;
   readonly failed: readonly { readonly name: string; readonly message: string }[];
   /** Why the file did not end, or could not be loaded. */
@@ -23,7 +23,7 @@ const CPU_US = 10_000_000;
 /** Cranks of one file. One that waits for more than its timers bring has hung. */
 const CRANKS = 5_000;
 
-/** `// META: script=…` lines. */
+/** Values of the lines `// META: script=…` and `// META: global=…` of a file. */
 function metaOf(text: string): { readonly scripts: readonly string[]; readonly globals: readonly string[] } {
   const scripts: string[] = [];
   let globals: string[] = [];
@@ -34,7 +34,7 @@ function metaOf(text: string): { readonly scripts: readonly string[]; readonly g
   return { scripts, globals };
 }
 
-/** Whether a file is for programs that have neither a document nor a worker of their own. */
+/** Whether a file is for what an isolate comes closest to: a page, a worker of one page, or a realm. One that names nothing is for these. */
 export function isForUs(text: string): boolean {
   const { globals } = metaOf(text);
   return globals.length === 0 || globals.some((one) => ['window', 'worker', 'dedicatedworker', 'shadowrealm'].includes(one));

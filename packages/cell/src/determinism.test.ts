@@ -1,20 +1,19 @@
 /** The same journal gives the same effects: random agents, recorded once and replayed under other conditions. */
-import { needsOf } from '@corral/guest/abi';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { needsOf } from '@corral/guest/abi';
 import type { FaultPayload, ReplayPayload } from '@corral/protocol/wire/frame';
 import { agentBody, bundleOf } from './fixtures/agents.ts';
+import { image } from './fixtures/base.ts';
 import type { Recorded } from './fixtures/replayer.ts';
-import { CachedScript, type ImageData } from './image.ts';
+import { CachedScript } from './image.ts';
 import { replay } from './replay.ts';
 import { Fault, Session } from './session.ts';
 import { warmUp } from './warm.ts';
 
-const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
 const AT = Date.UTC(2026, 10, 22, 12, 30, 15, 123);
 const CPU_US = 5_000_000;
 const REPLAYER = fileURLToPath(new URL('../dist/replayer.test.mjs', import.meta.url));

@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { CachedScript, type ImageData } from './image.ts';
+import { image } from './fixtures/base.ts';
+import { CachedScript } from './image.ts';
 import { Session } from './session.ts';
 import { warmUp } from './warm.ts';
 
-const image = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('@corral/image-base/image.json')), 'utf8')) as ImageData;
 const SOURCE = `var corralBundle = (() => {
   const options = { name: 'a', uses: { t: 'tool:t' }, async run({ caps, log }) { log('x'); return await caps.t({}); } };
   return { default: { ...options, [Symbol.for('corral.agent')]: options } };
