@@ -18,12 +18,22 @@ const sizeOf = (value: Json): number => JSON.stringify(value).length;
 const weightOf = ({ input, result, error }: CallView): number =>
   sizeOf(input) + sizeOf(result) + (error === null ? 0 : error.message.length + (error.detail?.length ?? 0));
 
+/**
+ * One page of a run's calls or messages.
+ * @param pages of the journal, from the entry of `after` on
+ * @param after the place of the last item of the page before
+ * @param bytes what the items of a page may take together; the first one may take more
+ */
+export type ListPage<T> = (pages: Pages, after: Place | undefined, limit: number, bytes?: number) => Promise<Listed<T>>;
+
 /** States in which nothing more comes of a call. */
 const SETTLED: ReadonlySet<CallView['state']> = new Set(['done', 'failed', 'denied']);
 
 class CallPage {
   readonly calls = new Map<number, CallView>();
   readonly #seqs = new Map<number, number>();
+  /** Weights of calls: a call that stays open is looked at after each part of the journal, and its input is not written again for that. */
+  readonly #weighed = new Map<number, Pick<CallView, 'result' | 'error'> & { readonly bytes: number }>();
   readonly #after: number;
   readonly #limit: number;
   readonly #bytes: number;
@@ -48,12 +58,21 @@ class CallPage {
     let bytes = 0;
     let fits = 0;
     for (const call of this.calls.values()) {
-      bytes += weightOf(call);
+      bytes += this.#weightOf(call);
       if (fits > 0 && bytes > this.#bytes) break;
       fits += 1;
     }
     this.#more ||= fits < this.calls.size;
     for (const call of [...this.calls.keys()].slice(fits)) this.calls.delete(call);
+  }
+
+  #weightOf(call: CallView): number {
+    const { result, error } = call;
+    const known = this.#weighed.get(call.call);
+    if (known !== undefined && known.result === result && known.error === error) return known.bytes;
+    const bytes = weightOf(call);
+    this.#weighed.set(call.call, { result, error, bytes });
+    return bytes;
   }
 
   /** Whether the rest of the journal changes nothing of it. */
@@ -68,13 +87,8 @@ class CallPage {
   }
 }
 
-/** @param pages of the journal from the entry of `after` on @param after the call that the page before ended with */
-export async function callsAfter(
-  pages: Pages,
-  after: Place | undefined,
-  limit: number,
-  bytes = DOOR.list_bytes.default,
-): Promise<Listed<CallView>> {
+/** The place of a call has its number. */
+export const callsAfter: ListPage<CallView> = async (pages, after, limit, bytes = DOOR.list_bytes.default) => {
   const taken = new CallPage(after?.n ?? 0, limit, bytes);
   for await (const page of pages) {
     foldCalls(taken.calls, page, taken.takes);
@@ -82,26 +96,21 @@ export async function callsAfter(
     if (taken.isDone) break;
   }
   return taken.listed;
-}
+};
 
-/** @param pages of the journal from the entry of `after` on @param after the last message of the page before: `n` is its place in its entry */
-export async function messagesAfter(
-  pages: Pages,
-  after: Place | undefined,
-  limit: number,
-  most = DOOR.list_bytes.default,
-): Promise<Listed<MessageView>> {
+/** The place of a message has its number in its entry. */
+export const messagesAfter: ListPage<MessageView> = async (pages, after, limit, bytes = DOOR.list_bytes.default) => {
   const items: MessageView[] = [];
   let last: Place | undefined;
-  let bytes = 0;
+  let taken = 0;
   for await (const page of pages)
     for (const entry of page)
       for (const [n, message] of messagesIn([entry]).entries()) {
         if (after !== undefined && entry.seq === after.seq && n <= after.n) continue;
-        bytes += sizeOf(message.body);
-        if (items.length >= limit || (items.length > 0 && bytes > most)) return { items, next: last };
+        taken += sizeOf(message.body);
+        if (items.length >= limit || (items.length > 0 && taken > bytes)) return { items, next: last };
         items.push(message);
         last = { seq: entry.seq, n };
       }
   return { items, next: undefined };
-}
+};

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { RunTree } from '@corral/protocol/api/schemas';
-import { cursorAt, placeOf, type Place } from '@corral/protocol/api/cursor';
+import { cursorAt, placeOf } from '@corral/protocol/api/cursor';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunStatus } from '@corral/protocol/model/run';
@@ -12,8 +12,8 @@ import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
 import { entryView, explain } from '../../evidence/journal.ts';
-import { callsAfter, messagesAfter, type Listed } from '../../evidence/listing.ts';
-import { entriesAfter, pagesOf, type Pages, type ReadJournal } from '../../evidence/pages.ts';
+import { callsAfter, messagesAfter, type ListPage } from '../../evidence/listing.ts';
+import { entriesAfter, pagesOf, type ReadJournal } from '../../evidence/pages.ts';
 import { listed as inList } from '../../jobs/listed.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
@@ -88,7 +88,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     run: RunId,
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
     tenant: string,
-    list: (of: Pages, after: Place | undefined, most: number) => Promise<Listed<T>>,
+    list: ListPage<T>,
   ) => {
     const after = placeOf(cursor);
     const { items, next } = await turns.take(tenant, () => list(pages(run, Math.max(0, (after?.seq ?? 1) - 1)), after, limit));
