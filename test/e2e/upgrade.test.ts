@@ -117,7 +117,9 @@ describe('corral upgrade', () => {
       await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
       await admin.operate({ body: { operation: 'pause', target: { run }, reason: 'to upgrade it' } });
       const differs = await f.on('upgrade', run, await f.file('other.ts', sleeper('other', 7)));
-      expect(differs.err).toContain('CORRAL_UPGRADE_DIFFERS');
+      expect(differs.err).toMatch(
+        /CORRAL_UPGRADE_DIFFERS run_\w+ would do something else on that version: crank 1: effect 1 is another: expected .*5000.*, saw .*7\b/,
+      );
       expect(await f.on('upgrade', run, await f.file('same.ts', sleeper('new')))).toMatchObject({ code: 0 });
       const { version } = await admin.showRun({ params: { run } });
       expect(version).not.toBe(before);

@@ -1,13 +1,14 @@
 /** Public exports of the package. */
 export { Supervisor, type SupervisorOptions, type Submitted } from './supervisor.ts';
 export { Laboratory, type LaboratoryOptions } from './offline/laboratory.ts';
-export { Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './offline/trial.ts';
+export { trialDifferenceText, Trials, type TrialDifference, type TrialOptions, type TrialResult, type TrialStep } from './offline/trial.ts';
 export { overrunStack } from './offline/overrun.ts';
 export { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 export { accountsOf, intakeOf } from './admission/intake.ts';
 export { amend, read, type Read } from './offline/amend.ts';
 export { contextOf } from './offline/context.ts';
 export type { Approval, ApprovalFilter } from './governance/approvals.ts';
+export { freedBy, movedTo } from './control/move-events.ts';
 export { mustBeApprovedHere, reservedAgain, resolutionOf, stuckOf, type Resolution, type Stuck } from './control/resolution.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, checkInput, digestOf, versionsOf } from './admission/admission.ts';

@@ -1,10 +1,9 @@
 /** `corral replay RUN`: repeats a run from its journal, crank by crank, without any effect leaving. */
 import type { Client } from '@corral/protocol/api/client';
-import { differenceText } from '@corral/protocol/wire/difference';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry, RunHeader } from '@corral/protocol/model/run';
-import { isCrank, overrunStack, type TrialDifference, type TrialStep } from '@corral/supervisor';
+import { isCrank, overrunStack, trialDifferenceText, type TrialDifference, type TrialStep } from '@corral/supervisor';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
 import { evidenceOf, type Evidence, type Shown } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
@@ -163,10 +162,11 @@ const computedLines = (place: string): string[] => [
 ];
 
 /** The same on one line. */
-export function differenceLine({ crank, kind, seen, ...rest }: TrialDifference): string {
-  const change = kind === 'different' ? changeOf(parsed(rest.expected), parsed(seen), '') : undefined;
-  if (change !== undefined) return `crank ${crank}, effect ${rest.index + 1}: ${change}`;
-  return kind === 'fault' ? `crank ${crank} did not return: ${seen}` : `crank ${crank}: ${differenceText({ ...rest, kind, seen })}`;
+export function differenceLine(difference: TrialDifference): string {
+  const { crank, index, kind, expected, seen } = difference;
+  const change = kind === 'different' ? changeOf(parsed(expected), parsed(seen), '') : undefined;
+  if (change !== undefined) return `crank ${crank}, effect ${index + 1}: ${change}`;
+  return trialDifferenceText(difference);
 }
 
 /** The first member in which two effects differ: `timer.ms: 50 became 60`. */

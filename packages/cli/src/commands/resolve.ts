@@ -38,7 +38,8 @@ export interface ResolveOptions extends SettleOptions {
   readonly fail?: boolean;
 }
 
-const BY = 'local';
+/** The person at the machine, in the journal of a folder without a host. */
+export const BY = 'local';
 
 /** @param call left out: the only one of the run whose result is unknown */
 export async function resolve(run: string, call: string | undefined, options: ResolveOptions): Promise<number> {

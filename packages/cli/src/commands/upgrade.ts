@@ -7,7 +7,7 @@ import type { Digest, RunId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { HostEvent, RunHeader } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
-import { checkBundle, read, versionsOf, type Laboratory, type Read, type TrialResult } from '@corral/supervisor';
+import { checkBundle, freedBy, movedTo, read, versionsOf, type Laboratory, type Read, type TrialResult } from '@corral/supervisor';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Client } from '@corral/protocol/api/client';
 import { bundleAgent, inAuthorsWords } from '../bundle.ts';
@@ -18,7 +18,7 @@ import { runId } from '../ids.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { column, fit, paint, screenWidth } from '../screen/entries.ts';
 import { count, differenceLine, short } from './replay.ts';
-import { settle, type SettleOptions } from './resolve.ts';
+import { BY, settle, type SettleOptions } from './resolve.ts';
 import { namedFile } from '../paths.ts';
 
 export interface UpgradeCheckOptions {
@@ -166,15 +166,12 @@ async function upgradeHere(run: string, file: string, options: SettleOptions): P
     return settle(run, options, `moved to ${file}`, act, async (now, store) => {
       const { record } = now.stored;
       const version = agentIn(bundle, record.agent);
-      if (version.version === now.ledger.version && now.ledger.held === undefined)
-        throw new CorralError('CORRAL_RUN_STATE', `${record.id} is already on this version.`);
+      const events: HostEvent[] = [movedTo(now.ledger, version, BY)];
       const { difference } = await tried(laboratory, store, now, bundle);
       if (difference !== undefined)
         throw new CorralError('CORRAL_UPGRADE_DIFFERS', `${record.id} would do something else on ${file}: ${differenceLine(difference)}.`);
       await store.deploy({ digest: bundle.digest, source: bundle.source, source_map: bundle.source_map }, bundle.versions);
-      const events: HostEvent[] = [{ kind: 'upgraded', version: version.version, bundle: bundle.digest, by: 'local' }];
-      if (now.ledger.held === 'upgrade')
-        events.push({ kind: 'released', by: 'local', reason: 'it was moved to a version on which it replays' });
+      if (now.ledger.held === 'upgrade') events.push(freedBy(BY));
       return events;
     });
   });

@@ -6,9 +6,10 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Bundles } from '../admission/bundles.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
-import type { TrialOptions, TrialResult } from '../offline/trial.ts';
+import { trialDifferenceText, type TrialOptions, type TrialResult } from '../offline/trial.ts';
 import type { RunLifecycle } from '../runs/lifecycle.ts';
 import type { Run } from '../runs/run.ts';
+import { freedBy, movedTo } from './move-events.ts';
 import { alive } from './run-turns.ts';
 
 export interface MovingOptions {
@@ -32,8 +33,7 @@ const TRIALS = 3;
 export async function moveTo(options: MovingOptions, run: Run, version: AgentVersion, by: string): Promise<void> {
   const { bundles, scheduler, broker, clock, lifecycle } = options;
   const { id, ledger } = run;
-  if (ledger.version === version.version && ledger.held === undefined)
-    throw new CorralError('CORRAL_RUN_STATE', `${id} is already on this version.`);
+  const moved = movedTo(ledger, version, by);
   const bundle = await bundles.load(version.bundle);
   bundle.agent(ledger.record.agent);
   for (let left = TRIALS; left > 0; left--) {
@@ -43,12 +43,12 @@ export async function moveTo(options: MovingOptions, run: Run, version: AgentVer
       if (ledger.seq !== seq || run.isAtWork) return false;
       scheduler.unseat(run);
       run.bundle = bundle;
-      await broker.record(run, { kind: 'upgraded', version: version.version, bundle: version.bundle, by });
+      await broker.record(run, moved);
       return true;
     });
     if (!isMoved) continue;
     if (run.outcome === undefined && ledger.held === 'upgrade') {
-      await broker.record(run, { kind: 'released', by, reason: 'it was moved to a version on which it replays' });
+      await broker.record(run, freedBy(by));
       run.tick(clock.monotonic());
       await run.behind.enter(async () => run.outcome === undefined && lifecycle.askAgain(run));
     }
@@ -72,9 +72,6 @@ async function triedAt(
   const entries = (await store.journal(id, checkpoint)).filter((entry) => entry.seq <= seq);
   const { difference } = await trial({ record, entries, checkpoint, bundle: { digest: bundle.digest, source: bundle.source } });
   if (difference !== undefined)
-    throw new CorralError(
-      'CORRAL_UPGRADE_DIFFERS',
-      `${id} would do something else on that version, in crank ${difference.crank}: ${difference.seen.slice(0, 200)} instead of ${difference.expected.slice(0, 200)}.`,
-    );
+    throw new CorralError('CORRAL_UPGRADE_DIFFERS', `${id} would do something else on that version: ${trialDifferenceText(difference)}.`);
   return seq;
 }

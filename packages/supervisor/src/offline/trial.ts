@@ -2,7 +2,7 @@
  * Trial replay: replays a run from its journal, on its own bundle or on another one, in a borrowed cell that is killed afterwards. The
  * effects of each crank are compared with the recorded ones and dropped; none of them is carried out.
  */
-import { firstDifferenceOf, type Difference } from '@corral/protocol/wire/difference';
+import { differenceText, firstDifferenceOf, type Difference } from '@corral/protocol/wire/difference';
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultKind } from '@corral/protocol/wire/frame';
 import type { Digest, TenantId } from '@corral/protocol/ids';
@@ -32,6 +32,10 @@ export interface TrialDifference extends Omit<Difference, 'kind'> {
   readonly kind: Difference['kind'] | 'fault';
   readonly fault?: FaultKind | 'crashed';
 }
+
+/** Says to people how a crank differs from the recorded one. */
+export const trialDifferenceText = ({ crank, kind, seen, ...rest }: TrialDifference): string =>
+  kind === 'fault' ? `crank ${crank} did not return: ${seen}` : `crank ${crank}: ${differenceText({ ...rest, kind, seen })}`;
 
 export interface TrialOptions {
   readonly record: RunRecord;
