@@ -40,10 +40,13 @@ export const ModelName = name(80).brand<'model'>();
 export type ModelName = z.infer<typeof ModelName>;
 
 const MODEL = 'model:';
+const TOOL = 'tool:';
 /** The name of a model in the target `model:default`; undefined for everything else that can be called. */
 export const modelIn = (tool: string): string | undefined => (tool.startsWith(MODEL) ? tool.slice(MODEL.length) : undefined);
 /** A callable target for people and policies: `tool:fs.read`, `service:claims`, `model:default`. */
 export const targetText = (tool: string): string => (/^(?:service|model):/.test(tool) ? tool : `tool:${tool}`);
+/** The name by which the host knows what an agent asks for as `tool:fs.read`, `service:claims` or `model:default`. */
+export const targetIn = (text: string): string => (text.startsWith(TOOL) ? text.slice(TOOL.length) : text);
 
 /** A principal: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */
 /** Longest name of a principal: an issuer's realm, and a subject of 255 characters. */

@@ -13,7 +13,7 @@ import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
-import { isMany, manyFlags, settled, settleMany, type ManyFlags } from './settle.ts';
+import { isMany, manyFlags, onlyOf, settled, settleMany, type ManyFlags } from './settle.ts';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Decisions = RouteAnswer<'whyRun'>['decisions'];
@@ -191,14 +191,14 @@ async function approveMany(flags: ManyFlags & Flags & Shown): Promise<void> {
 }
 
 /** The only call of a run that waits for people. @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */
-async function onlyCall(verdict: string, named: string, flags: HostFlags): Promise<number> {
+async function onlyCall(command: 'approve' | 'deny', named: string, flags: HostFlags): Promise<number> {
   const run = runId(named);
-  const open = (await waiting(flags)).items.filter((one) => one.run === run);
-  const [first] = open;
-  if (first === undefined) throw new CorralError('CORRAL_RUN_STATE', `No call of ${run} waits for people.`);
-  if (open.length === 1) return first.call;
-  const calls = open.map(({ call, tool }) => `${call} (${tool})`).join(', ');
-  throw new CorralError('CORRAL_USAGE', `Several calls of ${run} wait: ${calls}. Name one: corral ${verdict} ${run} ${first.call}.`);
+  const { items } = await waiting(flags);
+  return onlyOf(
+    command,
+    run,
+    items.filter((one) => one.run === run),
+  );
 }
 
 /** @throws CORRAL_USAGE */

@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { init, InitRefused, nextSteps } from 'create-corral/init';
+import { itemsOf } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
 import { modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -134,14 +135,10 @@ async function servicesOf(flags: HostFlags & { readonly tenant?: string }): Prom
   const client = connect(flags);
   const of = flags.tenant === undefined ? {} : { tenant: flags.tenant };
   const found: (ServiceTypes & { readonly tenant: string })[] = [];
-  for (let cursor: string | null | undefined; cursor !== null;) {
-    const page = await client.listAgents({ query: { ...of, ...(cursor === undefined ? {} : { cursor }) } });
-    for (const { agent, tenant, latest } of page.items) {
-      const { history } = await client.showAgent({ params: { agent }, query: { tenant } });
-      const on = history.find(({ version }) => version === latest)?.manifest.service?.on;
-      if (on !== undefined) found.push({ tenant, service: agent, on });
-    }
-    cursor = page.next;
+  for await (const { agent, tenant, latest } of itemsOf((at) => client.listAgents({ query: { ...of, ...at } }))) {
+    const { history } = await client.showAgent({ params: { agent }, query: { tenant } });
+    const on = history.find(({ version }) => version === latest)?.manifest.service?.on;
+    if (on !== undefined) found.push({ tenant, service: agent, on });
   }
   // The same default as for tools if several tenants exist and none is named.
   const tenants = new Set(found.map(({ tenant }) => tenant));

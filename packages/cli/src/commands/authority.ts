@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import { targetIn, type RunId } from '@corral/protocol/ids';
 import { budgetText } from '../screen/amounts.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { printable } from '../screen/table.ts';
@@ -85,10 +85,10 @@ async function reachOf(client: Client, agent: string, at: string, flags: Flags):
   await visit(main);
   return [...seen.values()].flatMap((one) =>
     Object.entries(one.manifest.uses).map(([alias, wanted]) => {
-      const text = typeof wanted === 'string' ? wanted : JSON.stringify(wanted);
-      const name = /(?:tool:|(?=model:))((?:model:)?[a-z0-9._/-]+)/.exec(text)?.[1];
-      const about = text.startsWith('service:') ? 'is written to' : aboutOf(name === undefined ? undefined : tools.get(name), name);
-      return { target: name ?? text, by: one.agent, alias, about };
+      const target = targetIn(wanted);
+      const isTool = wanted !== 'mailbox' && !wanted.startsWith('service:');
+      const about = isTool ? aboutOf(tools.get(target)) : wanted === 'mailbox' ? '' : 'is written to';
+      return { target, by: one.agent, alias, about };
     }),
   );
 }
@@ -103,8 +103,8 @@ async function versionOf(client: Client, agent: string, at: string, flags: Flags
   return found;
 }
 
-function aboutOf(tool: Tool | undefined, name: string | undefined): string {
-  if (tool === undefined) return name === undefined ? '' : 'not offered here';
+function aboutOf(tool: Tool | undefined): string {
+  if (tool === undefined) return 'not offered here';
   const { readOnly, destructive, openWorld, money, costs, destinations } = tool.annotations;
   return [
     readOnly === true ? 'reads' : destructive === true ? 'changes for good' : 'changes',

@@ -59,7 +59,7 @@ export async function resolve(run: string, call: string | undefined, options: Re
 }
 
 const onlyHere = (run: string, { data }: ResolveOptions): Promise<number> =>
-  withReading(data, async (store) => onlyOf(runId(run), stuckOf((await read(store, runId(run))).ledger).calls));
+  withReading(data, async (store) => onlyOf('resolve', runId(run), stuckOf((await read(store, runId(run))).ledger).calls));
 
 export async function release(run: string, options: SettleOptions & { readonly reason: string }): Promise<number> {
   const { reason } = options;

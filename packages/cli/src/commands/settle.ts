@@ -79,21 +79,31 @@ export function settled(
 export async function onlyUnknown(run: string, flags: HostFlags): Promise<number> {
   const { matched } = await settled({ ...flags, waiting: 'resolution' }, 'fail', 'to find the only one', true);
   return onlyOf(
+    'resolve',
     run,
     matched.flatMap((one) => (one.run === run && one.call !== null ? [{ call: one.call, tool: one.tool ?? '' }] : [])),
   );
 }
 
-/** @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */
-export function onlyOf(run: string, unknown: readonly { readonly call: number; readonly tool: string }[]): number {
-  const [first] = unknown;
-  if (first === undefined) throw new CorralError('CORRAL_RUN_STATE', `No call of ${run} waits for a resolution.`);
-  if (unknown.length === 1) return first.call;
-  const calls = unknown.map(({ call, tool }) => `${call} (${tool})`).join(', ');
-  throw new CorralError(
-    'CORRAL_USAGE',
-    `Several calls of ${run} have an unknown result: ${calls}. Name one: corral resolve ${run} ${first.call}.`,
-  );
+/** Words about the calls that a command could mean: if there is none, and if there are several. */
+const MEANT = {
+  approve: ['waits for people', 'wait'],
+  deny: ['waits for people', 'wait'],
+  resolve: ['waits for a resolution', 'have an unknown result'],
+} as const;
+
+/** The only one of a run's calls, for a command that was given none. @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */
+export function onlyOf(
+  command: keyof typeof MEANT,
+  run: string,
+  calls: readonly { readonly call: number; readonly tool: string }[],
+): number {
+  const [first, second] = calls;
+  const [one, several] = MEANT[command];
+  if (first === undefined) throw new CorralError('CORRAL_RUN_STATE', `No call of ${run} ${one}.`);
+  if (second === undefined) return first.call;
+  const named = calls.map(({ call, tool }) => `${call} (${tool})`).join(', ');
+  throw new CorralError('CORRAL_USAGE', `Several calls of ${run} ${several}: ${named}. Name one: corral ${command} ${run} ${first.call}.`);
 }
 
 function lines({ act, dryRun, matched, done, refused }: Result): string[] {

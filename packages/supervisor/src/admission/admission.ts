@@ -4,7 +4,7 @@ import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Identity } from '@corral/protocol/model/identity';
-import { newId, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
+import { newId, targetIn, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { didYouMean } from '@corral/protocol/nearest';
 import { ADMISSION, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
@@ -107,8 +107,7 @@ export function checkBundle(
 
 /** Target of a capability request, as grants name it; undefined for a mailbox. */
 function targetOf(request: CapabilityRequest): string | undefined {
-  if (request === 'mailbox') return undefined;
-  return request.startsWith('tool:') ? request.slice('tool:'.length) : request;
+  return request === 'mailbox' ? undefined : targetIn(request);
 }
 
 /** Versions of a bundle's agents. Each is a content address of code and manifest together. */

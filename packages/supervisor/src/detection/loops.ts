@@ -15,7 +15,7 @@ import type { Step } from '@corral/policy/detection/steps';
 import { Spawns } from '@corral/policy/detection/spawns';
 import { Waits } from '@corral/policy/detection/waits';
 import type { Grants } from '@corral/policy/capability/grants';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import { targetIn, type RunId, type TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { ChildRefusal, RunRecord, StepReason } from '@corral/protocol/model/run';
@@ -342,7 +342,7 @@ const OF_REPEATS: ReadonlySet<DetectorName> = new Set(['repeat', 'near_repeat', 
 /** A sentence on how to permit the repeats that these findings are about, if the agent polls; empty if they are about something else. */
 function pollingOf({ manifest }: Run, because: readonly Finding[]): string {
   const about = because.filter(({ detector }) => OF_REPEATS.has(detector));
-  const own = Object.values(manifest.uses).flatMap((target) => (target.startsWith('tool:') ? [target.slice('tool:'.length)] : []));
+  const own = Object.values(manifest.uses).flatMap((target) => (target.startsWith('tool:') ? [targetIn(target)] : []));
   const named = about.flatMap(({ evidence }) => evidence.subjects).find((subject) => own.includes(subject));
   // The score of all evidence names no tool.
   const tool = named ?? (own.length === 1 ? own[0] : 'TOOL');

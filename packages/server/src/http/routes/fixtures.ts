@@ -1,6 +1,6 @@
 /** A run as material of a test, for `corral test from`. */
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import { targetIn, type RunId } from '@corral/protocol/ids';
 import { beganAt, callsFrom, outcomeFrom, privacyOf } from '../../evidence/fixture.ts';
 import { pagesOf } from '../../evidence/pages.ts';
 import type { ServerContext } from '../context.ts';
@@ -45,9 +45,7 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
           version: record.version,
           at: beganAt((await host.journal(run, 0, 1))[0]) ?? record.created_at,
           input: hidesInput ? null : record.input,
-          tools: Object.values(uses).flatMap((target) =>
-            target.startsWith('tool:') ? [target.slice('tool:'.length)] : target.startsWith('model:') ? [target] : [],
-          ),
+          tools: Object.values(uses).flatMap((target) => (/^(?:tool|model):/.test(target) ? [targetIn(target)] : [])),
           calls: await callsFrom(run, pages(run), privacy, tools, shown),
           outcome: outcomeFrom(outcome, privacy, shown),
           private_to: [...privacy.names],
