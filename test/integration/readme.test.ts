@@ -1,8 +1,11 @@
 /** The README's own agent does what the README says, and documents name files that exist. */
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { readingTools } from '@corral/tools/fs';
+import { front, shortFolder } from '../front.ts';
+import { linkPackages } from '../project.ts';
 import { world } from '../world.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,6 +18,35 @@ test('the README’s agent is the one in examples, and counts lines', async () =
   const { ended } = await w.submit(await w.deployFile(`${root}/examples/count.ts`));
   const spin = (await readFile(`${root}/examples/zoo/spin.ts`, 'utf8')).split('\n').length;
   expect(await ended).toMatchObject({ kind: 'completed', output: expect.arrayContaining([{ file: 'spin.ts', lines: spin }]) as unknown });
+});
+
+const ORDERS = `import { defineConfig, tool } from '@corral/server/config';
+import * as z from 'zod';
+export default defineConfig({
+  tenants: { local: {} },
+  models: { default: { provider: 'scripted', turns: [
+    { when: { after: 'orders', matches: 'left on [A-Z][a-z]+' }, say: 'It $0.' },
+    { when: { matches: 'order ([0-9]+)' }, call: [{ tool: 'orders', input: { id: '$1' } }] },
+  ] } },
+  tools: [tool({ name: 'orders.get', description: 'an order', input: z.object({ id: z.string() }), output: z.string(),
+    annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false }, run: ({ id }) => 'Order ' + id + ' left on Monday.' })],
+});
+`;
+
+test('the README’s agent with a model is that of its guide, and answers by what its tool says', { timeout: 60_000 }, async () => {
+  const [, agent = ''] = /^## With a model$[^]*?^```ts\n([^]*?)^```$/mu.exec(await readFile(`${root}/README.md`, 'utf8')) ?? [];
+  expect(await readFile(`${root}/docs/guides/model.md`, 'utf8')).toContain(`\`\`\`ts\n// agents/support.ts\n${agent}\`\`\``);
+
+  const folder = await shortFolder();
+  await mkdir(folder, { recursive: true });
+  await linkPackages(folder);
+  await writeFile(join(folder, 'corral.config.ts'), ORDERS);
+  const { admin, deploy } = await front({ data: folder, config: join(folder, 'corral.config.ts') });
+  await writeFile(join(folder, 'support.ts'), agent);
+  await deploy({ file: join(folder, 'support.ts') });
+  const { run } = await admin.submitRun({ body: { agent: 'support', input: { question: 'Where is order 7?' } } });
+  const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+  expect(outcome).toEqual({ kind: 'completed', output: 'It left on Monday.' });
 });
 
 test('every file that a document links to exists', async () => {
