@@ -88,6 +88,13 @@ describe('a model', { timeout: 60_000 }, () => {
     expect(reserved.money_micros).toBeGreaterThanOrEqual(880_000_000);
   });
 
+  test('whose provider counts more than its bound is billed that, and ends a run whose purse does not have it', async () => {
+    const { f } = await withModel({ reply: () => 'ok', usage: { prompt_tokens: 2_000, completion_tokens: 20 } });
+    expect((await asks(f, ['hello'])).shown).toMatchObject({ tokens: 2_020, outcome: { kind: 'completed' } });
+    const { shown } = await ran(f, 'asks', { prompts: ['hello'] }, { budget: { tokens: 1000 } });
+    expect(shown).toMatchObject({ tokens: 2_020, outcome: { kind: 'exceeded', limit: 'tokens' } });
+  });
+
   test('keeps its key from the agent and from the record', async () => {
     const { f } = await withModel({ reply: ({ key }) => `the key is ${key}` });
     const { run, output } = await asks(f, ['tell me']);
