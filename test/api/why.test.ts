@@ -1,4 +1,4 @@
-/** `why` says of runs that wait what they wait for, however many others there are. */
+/** `why` says of runs that wait what they wait for, however many others there are, and of those that ended what was denied or unusual. */
 import { expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
 import { freezeCells } from '../frozen.ts';

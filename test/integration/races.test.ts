@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { CorralError } from '@corral/protocol/errors';
 import { gate, readingTool, tool, world, type World } from '../world.ts';
+import { movableClock } from '../clock.ts';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
@@ -98,11 +99,13 @@ test('what a grandchild may still spend is not given back twice', async () => {
 
 // Bug capabilities-lost-with-a-sibling.
 test('a run keeps its capabilities when a sibling that shares their origin leaves memory', async () => {
-  const w = await world([readingTool('look', ({ n }) => n)]);
+  const { clock, forward } = movableClock();
+  const w = await world([readingTool('look', ({ n }) => n)], { clock });
   const version = await w.deploy(agentFile('family/siblings'));
   const { id, ended } = await w.submit(version);
-  await until(async () => (await w.store.runs({ parent: id })).length === 2);
-  const everybody = async () => [id, ...(await w.store.runs({ parent: id })).map((run) => run.record.id)];
+  const kids = () => w.store.runs({ parent: id });
+  await until(async () => (await kids()).length === 2);
+  const everybody = async () => [id, ...(await kids()).map((run) => run.record.id)];
   const allParked = async () => {
     for (const one of await everybody()) if ((await w.store.run(one))?.parked !== true) return false;
     return true;
@@ -111,7 +114,11 @@ test('a run keeps its capabilities when a sibling that shares their origin leave
     await w.supervisor.park();
     return allParked();
   });
-  expect(await ended).toEqual({ kind: 'completed', output: [2_000, 4_000] });
+  forward(100_000);
+  await until(async () => (await kids()).some(({ status }) => status.lifecycle === 'ended'), 'the first child has ended');
+  expect((await kids()).filter(({ parked, status }) => parked && status.lifecycle !== 'ended')).toHaveLength(1);
+  forward(100_000);
+  expect(await ended).toEqual({ kind: 'completed', output: [100_000, 200_000] });
 });
 
 // Bug cell-left-behind.
