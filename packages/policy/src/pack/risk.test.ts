@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ASKS_MODEL } from '@corral/protocol/ports/tool';
 import { QUIET } from '../cedar/cases.ts';
 import { catalog } from '../cedar/catalog.ts';
 import { ANA, cedar } from '../cedar/fixtures/host.ts';
@@ -181,16 +182,10 @@ test('risk › a pattern means for tools what `like` means in Cedar', () => {
 });
 
 test('models are met by their names with the prefix, and change nothing beyond the host', () => {
-  const annotations = {
-    readOnly: false,
-    idempotent: false,
-    destructive: false,
-    openWorld: true,
-    repeatable: true,
-    returns: 'model',
-  } as const;
   const maker = { provider: 'openai', model: 'gpt-5' };
-  const host = catalog({ targets: [{ kind: 'model', name: 'default', annotations, input: { type: 'object', properties: {} }, maker }] });
+  const host = catalog({
+    targets: [{ kind: 'model', name: 'default', annotations: ASKS_MODEL, input: { type: 'object', properties: {} }, maker }],
+  });
   const verdict = (risk: Risk) =>
     answerOf(
       PolicyInForce.load({

@@ -69,6 +69,9 @@ export const REVERSIBLE_CHANGE: ToolAnnotations = {
   returns: 'trusted',
 };
 
+/** The annotations of a model: it costs something and changes nothing, and what it is asked leaves this host. */
+export const ASKS_MODEL: ToolAnnotations = { ...REVERSIBLE_CHANGE, openWorld: true, repeatable: true, returns: 'model' };
+
 export interface ToolCall {
   /** The arguments, which fit the tool's schema. `run` has them as its first argument. */
   readonly input: Json;

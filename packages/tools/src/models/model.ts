@@ -4,7 +4,7 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Cost } from '@corral/protocol/model/cost';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
-import type { Maker, Tool, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
+import { ASKS_MODEL, type Maker, type Tool, type ToolCall, type ToolResult } from '@corral/protocol/ports/tool';
 import { mostTokens, type Bounds } from './bound.ts';
 import { mostOf, usedOf, type Prices } from './bill.ts';
 import { ModelAnswer, type ModelRequest } from './request.ts';
@@ -85,15 +85,7 @@ export function modelTool(models: readonly [ConfiguredModel, ...ConfiguredModel[
     description: `Asks the model ${first.model} of ${first.provider}.`,
     input: requestContract,
     output: contractOf(ModelAnswer, 'output'),
-    annotations: {
-      readOnly: false,
-      idempotent: false,
-      destructive: false,
-      openWorld: true,
-      repeatable: true,
-      returns: 'model',
-      ...(hears === undefined || hears.includes('*') ? {} : { hears }),
-    },
+    annotations: { ...ASKS_MODEL, ...(hears === undefined || hears.includes('*') ? {} : { hears }) },
     maker: first,
     timeout_ms: timeout_ms ?? MACHINE.model_timeout_ms.default,
     bound: (input) => mostFor(models, input as unknown as ModelRequest),
