@@ -2,8 +2,8 @@
  * Derives from an entry how it changed the circumstances of its run (label, grants, purse, policies, version). A live crank and one that
  * is read back take the same path: `begin` is called before the ledger applies the entry, and the function that it returns afterwards.
  */
-import { targetText } from '@corral/protocol/ids';
 import { CLEAN } from '@corral/policy/flow/labels';
+import { targetText } from '@corral/protocol/ids';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { ChildEndedDelivery, Delivery } from '@corral/protocol/wire/delivery';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
-import { targetIn, type RunId } from '@corral/protocol/ids';
+import { targetIn, targetText, type RunId } from '@corral/protocol/ids';
 import { budgetText } from '../screen/amounts.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { printable } from '../screen/table.ts';
@@ -125,7 +125,7 @@ function runLines(authority: Authority): string[] {
     ...(ended ? ['  it has ended and can reach nothing'] : []),
     ...(quarantined === null ? [] : [`  under quarantine: ${printable(quarantined)}`]),
     ...reaches.flatMap(({ alias, kind, name, offered, works, chain }) => [
-      `${works ? '  ' : '✗ '}${/^(?:service|model):/.test(name) ? name : `${kind} ${name}`}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
+      `${works ? '  ' : '✗ '}${targetText(name) === name ? name : `${kind} ${name}`}${alias === null ? ', handed to it while it ran' : alias === '' ? ' (its own)' : `, as \`${alias}\``}${offered ? '' : ', which the host does not offer now'}`,
       ...chain.map((one, i) => `    ${i === 0 ? 'by' : 'from'} ${one.grant} of ${one.holder}${termsOf(one)}`),
     ]),
     `  may spend ${budgetText(budget)}`,

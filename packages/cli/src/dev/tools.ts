@@ -1,9 +1,9 @@
 /** The tools of `corral dev`: those of the host, some of them replaced by answers from files, and consent to the destructive ones. */
-import { targetText } from '@corral/protocol/ids';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
+import { targetText } from '@corral/protocol/ids';
 import { readJson } from '@corral/protocol/json-text';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
 import { didYouMean } from '@corral/protocol/nearest';
