@@ -70,10 +70,10 @@ function standIn(name: string, owner: string, required: boolean): string {
   if (PURE.has(name)) {
     const shim = JSON.stringify(shimOf(name));
     const over = Object.entries(own).map(([member, text]) => `${member}: ${text}`);
-    if (required)
-      return `const all = require(${shim}); module.exports = ${over.length === 0 ? 'all.default ?? all' : `{ ...(all.default ?? all), ${over.join(', ')} }`};`;
+    const whole = (all: string) => (over.length === 0 ? all : `/* @__PURE__ */ Object.assign({}, ${all}, { ${over.join(', ')} })`);
+    if (required) return `const all = require(${shim}); module.exports = ${whole('all.default ?? all')};`;
     return [
-      `export * from ${shim}; import all from ${shim}; export default all;`,
+      `export * from ${shim}; import all from ${shim}; export default ${whole('all')};`,
       ...Object.entries(own).map(([member, text]) => `export const ${member} = ${text};`),
     ].join('\n');
   }

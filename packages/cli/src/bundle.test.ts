@@ -78,16 +78,16 @@ describe('a package that imports parts of Node', () => {
       'module',
       `import { join } from 'node:path'; import { EventEmitter } from 'events'; import util from 'util'; import { isatty } from 'tty'; import { randomUUID } from 'crypto';
       class Mine extends EventEmitter {} const seen = []; const e = new Mine(); e.on('x', (n) => seen.push(n)); e.emit('x', 1);
-      export default [join('a', '..', 'b'), seen, typeof util.promisify, isatty(1), randomUUID()];`,
+      export default [join('a', '..', 'b'), seen, typeof util.promisify, util.debuglog('x').enabled, isatty(1), randomUUID()];`,
     ],
     [
       'commonjs',
       `const path = require('path'); const EventEmitter = require('events'); const util = require('util'); const tty = require('tty'); const { randomUUID } = require('crypto');
       class Mine extends EventEmitter {} const seen = []; const e = new Mine(); e.on('x', (n) => seen.push(n)); e.emit('x', 1);
-      module.exports = [path.join('a', '..', 'b'), seen, typeof util.promisify, tty.isatty(1), randomUUID()];`,
+      module.exports = [path.join('a', '..', 'b'), seen, typeof util.promisify, util.debuglog('x').enabled, tty.isatty(1), randomUUID()];`,
     ],
   ])('has those that only compute (%s)', async (type, code) => {
-    expect(await said(code, type)).toEqual(['b', [1], 'function', false, 'u']);
+    expect(await said(code, type)).toEqual(['b', [1], 'function', false, false, 'u']);
   });
 
   test('gets an isolate with a process, whichever part it imports; the author’s own import is refused', async () => {
