@@ -2,8 +2,10 @@
 import type { HostFunctions, ImageName } from '../abi.ts';
 import type { Timers } from './timers.ts';
 
+type Parts = Readonly<Record<string, readonly string[]>>;
+
 /** Which part of the image defines which globals. */
-const PARTS: Readonly<Record<string, readonly string[]>> = {
+const PARTS: Parts = {
   web: [
     'structuredClone',
     'TextEncoder',
@@ -22,7 +24,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Those that only the image `web` has. They are in the isolate of a bundle that names one of them. */
-const WEB_PARTS: Readonly<Record<string, readonly string[]>> = {
+export const WEB_PARTS: Parts = {
   streams: [
     'ReadableStream',
     'ReadableStreamDefaultReader',
@@ -45,15 +47,12 @@ const WEB_PARTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Those that the image `node` has besides. */
-const NODE_PARTS: Readonly<Record<string, readonly string[]>> = {
+const NODE_PARTS: Parts = {
   node: ['process', 'setImmediate', 'clearImmediate'],
 };
 
-const OF_IMAGE: { readonly [Name in ImageName]: Readonly<Record<string, readonly string[]>> } = {
-  base: PARTS,
-  web: { ...PARTS, ...WEB_PARTS },
-  node: { ...PARTS, ...WEB_PARTS, ...NODE_PARTS },
-};
+const partsOf = (image: ImageName): Parts =>
+  image === 'base' ? PARTS : { ...PARTS, ...WEB_PARTS, ...(image === 'node' ? NODE_PARTS : {}) };
 
 /** Cancels what waits for its signal. */
 export interface Cancel {
@@ -83,7 +82,7 @@ export function installGlobals(
   const loaded = new Map<string, Record<string, unknown>>();
   const loaders = new Map<string, () => Record<string, unknown>>();
   const accessors = new Map<string, () => unknown>();
-  for (const [part, names] of Object.entries(OF_IMAGE[image])) {
+  for (const [part, names] of Object.entries(partsOf(image))) {
     const load = () => {
       const before = loaded.get(part);
       if (before !== undefined) return before;
