@@ -48,9 +48,11 @@ let trustedOf: (event: Event) => boolean;
 function trusted(this: Event): boolean {
   return trustedOf(this);
 }
-let fire: (target: EventTarget, event: Event) => void;
-let handled: (target: EventTarget, type: string) => unknown;
-let handle: (target: EventTarget, type: string, handler: unknown) => void;
+/** Dispatches an event of the host's own. */
+export let dispatch: (target: EventTarget, event: Event) => void;
+/** The value of an attribute such as `onabort`. */
+export let handlerOf: (target: EventTarget, type: string) => unknown;
+export let setHandler: (target: EventTarget, type: string, handler: unknown) => void;
 /** Does what only the target of an event may do. */
 let inside: {
   readonly begin: (event: Event, target: EventTarget) => void;
@@ -272,9 +274,6 @@ export class EventTarget {
     inside.passive(event, false);
   }
 
-  #handlerOf(type: string): unknown {
-    return this.#handlers.get(type)?.handler ?? null;
-  }
   /** As HTML has it: a handler keeps the place of the first that was set. */
   #handle(type: string, handler: unknown): void {
     const known = this.#handlers.get(type);
@@ -295,12 +294,12 @@ export class EventTarget {
     this.#add(type, entry);
   }
   static {
-    fire = (target, event) => {
+    dispatch = (target, event) => {
       inside.trust(event);
       target.#dispatch(event);
     };
-    handled = (target, type) => target.#handlerOf(type);
-    handle = (target, type, handler) => target.#handle(type, handler);
+    handlerOf = (target, type) => target.#handlers.get(type)?.handler ?? null;
+    setHandler = (target, type, handler) => target.#handle(type, handler);
   }
 }
 enumerable(EventTarget.prototype);
@@ -308,12 +307,6 @@ enumerable(EventTarget.prototype);
 tag(Event, 'Event');
 tag(CustomEvent, 'CustomEvent');
 tag(EventTarget, 'EventTarget');
-
-/** Dispatches an event of the host's own. */
-export const dispatch = (target: EventTarget, event: Event): void => fire(target, event);
-/** The value of an attribute such as `onabort`. */
-export const handlerOf = (target: EventTarget, type: string): unknown => handled(target, type);
-export const setHandler = (target: EventTarget, type: string, handler: unknown): void => handle(target, type, handler);
 
 /** Attributes and methods of an interface are enumerable (Web IDL), unlike those of a class. */
 function enumerable(prototype: object): void {

@@ -7,10 +7,7 @@ const made = (...of: readonly unknown[]) => Reflect.construct(Buffer, of) as Buf
 /** A Buffer with the members that are used, on plain arrays of bytes. */
 export class Buffer extends Uint8Array<ArrayBuffer> {
   static override from(value: unknown, encoding?: unknown): Buffer {
-    if (typeof value !== 'string') {
-      if (value instanceof ArrayBuffer) return made(value);
-      return made(value);
-    }
+    if (typeof value !== 'string') return made(value);
     if (encoding === 'base64') return made(Uint8Array.fromBase64(value.replaceAll('-', '+').replaceAll('_', '/')));
     if (LATIN.has(String(encoding))) {
       const bytes = made(value.length);
@@ -87,7 +84,5 @@ export class WeakRef<T> {
 
 /** Nothing of the host is in it. */
 export const process = { version: 'v26.0.0', versions: { node: '26.0.0' }, env: {}, emitWarning: () => undefined };
-export const MessagePort = class {
-  /** There are none, so nothing is one. */
-  readonly isPort = true;
-};
+/** There are none, so nothing is one. */
+export function MessagePort(): void {}
