@@ -115,7 +115,7 @@ function faultsOfStore(path: readonly string[], said: ModelConfig): Fault[] {
   );
 }
 
-/** Names that models mention and do not exist, models that ask each other in a circle, and prices that nobody knows. */
+/** Names that models mention and do not exist, recordings of recordings, fallbacks of other providers, and prices that nobody knows. */
 export function faultsOfModels(models: Models, secrets: Readonly<Record<string, unknown>>): Fault[] {
   return Object.entries(models).flatMap(([name, said]): Fault[] => {
     const path = ['models', name];
