@@ -102,6 +102,16 @@ export const ERRORS = {
     class: 'Unknown',
     hint: 'The effect may or may not have happened; check before you repeat it.',
   },
+  CORRAL_STREAM_LOST: {
+    audience: 'guest',
+    class: 'StreamLost',
+    hint: 'Parts of the answer were delivered, so it is not asked for again. Go on with these, or ask once more.',
+  },
+  CORRAL_STREAM_UNSUPPORTED: {
+    audience: 'guest',
+    class: 'InvalidArguments',
+    hint: 'Call the tool instead: this one answers as a whole.',
+  },
   CORRAL_CHECKPOINT_BUSY: { audience: 'guest', hint: 'Await every call and child first, then checkpoint.' },
   CORRAL_RECIPIENT_ENDED: { audience: 'guest', class: 'Denied', hint: 'The run this message was for has ended.' },
   CORRAL_MAILBOX_FULL: {

@@ -260,6 +260,15 @@ export const MACHINE = {
   ),
   runs_heap_percent: limit('share of the heap of a host that may be taken for runs of all tenants together', 40, 90),
   handle_slots: limit('handles in one call, message, spawn, state or output', 64, 256),
+  chunk_wait_ms: limit('how long the first part of a stream waits for others, so that they are delivered together', 30, 10_000, 0),
+  chunk_parts: limit('parts of a stream that are delivered together', 64, 1_024),
+  chunk_bytes: limit('parts of a stream that are delivered together, as JSON, besides the last of them', 16 * 1024, MIB),
+  stream_bytes: limit(
+    'parts of a stream that wait for their run, as JSON, before its tool has to wait; parts that are handed over nevertheless end the stream',
+    64 * 1024,
+    4 * MIB,
+  ),
+  stream_parts: limit('the same in parts', 256, 10_000),
   answer_wait_ms: limit(
     'time an answer that may not be asked for again waits for the commit of its crank before it is kept by itself',
     5,

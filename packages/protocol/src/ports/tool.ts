@@ -85,6 +85,11 @@ export interface ToolCall {
   readonly tenant: TenantId;
   /** Aborted when the call timed out, was given up, or its run was killed. */
   readonly signal: AbortSignal;
+  /**
+   * Set where the agent asked for a stream: hands over its next part, which the host copies. Resolves when there is room for another one;
+   * a tool that goes on without waiting for that is refused. Rejects when the call was given up or refused: then the tool ends.
+   */
+  readonly part?: (part: Json) => Promise<void>;
 }
 
 /**
@@ -119,6 +124,13 @@ export interface Tool {
   readonly description: string;
   readonly input: Contract;
   readonly output: Contract;
+  /**
+   * It can answer in parts. Where `part` of a call is set, the result of `invoke` is what is known once the last part was handed over, and
+   * does not repeat the parts; `output` has to allow for that.
+   */
+  readonly streams?: true;
+  /** The contract of one part. Undefined: any JSON. */
+  readonly part?: Contract;
   readonly annotations: ToolAnnotations;
   /** For one attempt. Milliseconds; undefined: the host's default. */
   readonly timeout_ms?: number;
