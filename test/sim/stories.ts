@@ -154,4 +154,11 @@ export const STORIES: readonly Story[] = [
     why: 'a node that was slow lifted a quarantine that it knew, and with it one that another node had put up since',
     supervisors: 2,
   },
+  {
+    seeds: [9917100813],
+    said: 'a run cranks under the quarantine of its tenant',
+    wrong: 'product',
+    why: 'a node took a run under a quarantine that another node had put up since this one last learned what was decided, and resumed it',
+    supervisors: 2,
+  },
 ];

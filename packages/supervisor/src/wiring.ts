@@ -304,8 +304,9 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
     trial: (trial) => cells.borrowed.trial(trial),
   });
   const families = new Families({ ...shared, control });
-  const stops = new Stops({ ...shared, quarantines, settlements, control });
   const { neighbours, downtimes } = memory;
+  const learn = neighbours && (() => neighbours.follow());
+  const stops = new Stops({ ...shared, quarantines, settlements, control, learn });
   bus.membership.onJoin = async () => {
     // A time without nodes is noted when the next node joins, perhaps while this one counted as dead.
     downtimes.learn(await store.downtimes());

@@ -26,6 +26,8 @@ export interface StopsOptions {
   readonly settlements: Settlements;
   readonly control: Control;
   readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep'>;
+  /** Learns what other nodes have decided up to now; undefined if there are none. */
+  readonly learn: (() => Promise<void>) | undefined;
   readonly transitions: Transitions;
 }
 
@@ -192,23 +194,26 @@ export class Stops {
   /**
    * Resumes a run under quarantine if no quarantine stops it any more; it may have been on its way into memory at the time of the lift. A
    * run that was quarantined by itself, because it cannot be read or because hosts died while it was at work, stays so: its journal does
-   * not contain the quarantine.
+   * not contain the quarantine. Another node may have put up the quarantine that this host does not know, so it learns of that first.
    */
   resumeIfFree(run: Run): Promise<void> {
     if (run.control !== 'quarantined' || run.ledger.control !== 'quarantined') return Promise.resolve();
     if (run.outcome !== undefined || this.#concerns(run)) return Promise.resolve();
     const underway = this.#resuming.get(run.id);
     if (underway !== undefined) return underway;
-    const { by, reason } = this.#lifterOf(run);
-    const resuming = this.#options.control
-      .resume(run.id, by, reason, { quarantined: true })
-      .then(
-        () => undefined,
-        (error: unknown) => this.#missed(error),
-      )
+    const resuming = this.#resume(run)
+      .catch((error: unknown) => this.#missed(error))
       .finally(() => this.#resuming.delete(run.id));
     this.#resuming.set(run.id, resuming);
     return resuming;
+  }
+
+  async #resume(run: Run): Promise<void> {
+    const { control, learn } = this.#options;
+    await learn?.();
+    if (this.#concerns(run)) return;
+    const { by, reason } = this.#lifterOf(run);
+    await control.resume(run.id, by, reason, { quarantined: true });
   }
 
   /** The person and reason of the last lift of a quarantine that concerned a run. */

@@ -28,8 +28,10 @@ export class Neighbours {
   readonly #options: NeighboursOptions;
   /** Up to where this node knows what was decided for all. */
   #version: number | undefined;
-  /** The last time that it learned, which may not be over. */
-  #following: Promise<unknown> = Promise.resolve();
+  /** It is learning now. */
+  #following: Promise<void> | undefined;
+  /** It learns again after that: all who ask until it begins share the answer. */
+  #next: Promise<void> | undefined;
   /** Takes over quarantines and revocations. */
   onChanges: (changes: Changes) => Promise<void> = () => Promise.resolve();
 
@@ -42,8 +44,21 @@ export class Neighbours {
    * learned: a quarantine is known before the runs that it concerns stand still, and a sign of life must not go out in between.
    */
   follow(): Promise<void> {
-    const following = this.#following.then(() => this.#follow());
-    this.#following = following.catch(() => undefined);
+    if (this.#following === undefined) return this.#begin();
+    this.#next ??= this.#following
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      });
+    return this.#next;
+  }
+
+  #begin(): Promise<void> {
+    const following = this.#follow().finally(() => {
+      if (this.#following === following) this.#following = undefined;
+    });
+    this.#following = following;
     return following;
   }
 
