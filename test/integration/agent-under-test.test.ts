@@ -166,7 +166,7 @@ test(
     expect((missing as Error).stack).toMatch(/agent-under-test\.test\.ts/u);
     expect((missing as Error).stack).not.toMatch(/supervisor|admission/u);
     await expect(under(PAYER, { 'bank.pya': () => 1 }, {}, CONFIG)).rejects.toMatchObject({
-      code: 'CORRAL_USAGE',
+      code: 'CORRAL_FAKE_UNKNOWN',
       message: 'The test fakes bank.pya, and its configuration has no such tool. Did you mean bank.pay?',
     });
   },

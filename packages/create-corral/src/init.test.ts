@@ -25,6 +25,7 @@ test('a new folder gets a package with dependencies of one version and scripts',
     type: 'module',
     dependencies: { corral: '1.2.3', '@corral/guest': '1.2.3' },
     devDependencies: { '@corral/testing': '1.2.3' },
+    allowScripts: { esbuild: false, 'isolated-vm': false, 'msgpackr-extract': false },
   });
   expect(await readdir(at)).toEqual(expect.arrayContaining(['agents', 'corral.config.ts', 'policies.cedar', '.gitignore']));
 });

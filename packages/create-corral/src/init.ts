@@ -47,6 +47,12 @@ const OTHERS = {
   devDependencies: { '@types/node': '>=24.12.0', typescript: '^5.9.0 || ^7.0.0' },
 } as const;
 
+/**
+ * Packages below `corral` that have install scripts and work without them. npm names each that nobody has decided about, at every
+ * installation; in an existing repository that decision is left to its owner, who may have them for reasons of their own.
+ */
+const WITHOUT_SCRIPTS = ['esbuild', 'isolated-vm', 'msgpackr-extract'];
+
 /** Whether Corral runs on a Node: `24.12.0` and later of that line, or 26. The cell's binaries are made for these two lines. */
 export function runsOn(version: string): boolean {
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
@@ -86,6 +92,7 @@ export async function init(options: InitOptions): Promise<Initialised> {
     );
   const scripts = addScripts(manifest, scriptsOf(names));
   if (options.dependencies !== false) addDependencies(manifest, options);
+  if (!existing) manifest['allowScripts'] = Object.fromEntries(WITHOUT_SCRIPTS.map((name) => [name, false]));
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content, { flag: 'wx' });

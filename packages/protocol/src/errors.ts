@@ -177,6 +177,10 @@ export const ERRORS = {
     hint: 'Leave the run on its version, or upgrade it after its next checkpoint; `corral upgrade-check` tries all runs of an agent.',
   },
   CORRAL_USAGE: { audience: 'operator', hint: 'See --help.' },
+  CORRAL_FAKE_UNKNOWN: {
+    audience: 'operator',
+    hint: 'Give the configuration that tool, or take the fake out of the test; a test of an agent that is gone can go too.',
+  },
 
   // The front door
   CORRAL_UNAUTHENTICATED: { audience: 'operator', hint: 'Give a token that is valid here: `corral token create` makes one.' },

@@ -36,13 +36,16 @@ const OF_FLAGS: ReadonlySet<string> = new Set(['fs.read', 'fs.list', 'fs.write']
 /**
  * The tools of a test. None of a configuration is run: one without a fake fails its calls.
  * @param configured whether a configuration says which tools there are; else a fake may have any name
- * @throws CORRAL_USAGE for a fake of a tool that the configuration does not have
+ * @throws CORRAL_FAKE_UNKNOWN for a fake of a tool that the configuration does not have
  */
 export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean, tell: (call: TestedCall) => void): Tool[] {
   const offered = tools.map(({ name }) => name);
   for (const name of Object.keys(fakes)) {
     if (!configured || offered.includes(name) || OF_FLAGS.has(name)) continue;
-    throw new CorralError('CORRAL_USAGE', `The test fakes ${name}, and its configuration has no such tool.${didYouMean(name, offered)}`);
+    throw new CorralError(
+      'CORRAL_FAKE_UNKNOWN',
+      `The test fakes ${name}, and its configuration has no such tool.${didYouMean(name, offered)}`,
+    );
   }
   const known = tools.map((tool) => {
     const fake = fakes[tool.name];
