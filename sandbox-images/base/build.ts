@@ -44,6 +44,7 @@ const image = {
     crypto: await expression(here('./parts/crypto.ts'), [bindGlobals]),
     streams: await expression(here('./parts/streams.ts')),
     blob: await expression(here('./parts/blob.ts')),
+    context: await expression(here('./parts/context.ts')),
     node: await expression(here('./parts/node.ts')),
     fetch: await expression(here('./parts/fetch.ts'), [nodeStubs], [here('./parts/node-globals.ts')]),
   },

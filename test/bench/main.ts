@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json]`: measures and prints figures. Only `soak` can fail. */
 import { api } from './api.ts';
+import { awaits } from './awaits.ts';
 import { callClosed, callEffect } from './calls.ts';
 import { commands } from './commands.ts';
 import { decide } from './decide.ts';
@@ -26,6 +27,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   density,
   isolation,
   images,
+  awaits,
   api,
   resume,
   parked,

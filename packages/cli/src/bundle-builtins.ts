@@ -6,7 +6,7 @@
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
-import { IMPORTS_NODE } from '@corral/guest/abi';
+import { ASYNC_HOOKS, IMPORTS_NODE } from '@corral/guest/abi';
 
 const BARE: ReadonlySet<string> = new Set(builtinModules.map((name) => name.replace(/^node:/, '')));
 /** Whether an import names a part of Node. */
@@ -23,6 +23,7 @@ const shimOf = (name: string): string => fileURLToPath(new URL(`${name}.mjs`, SH
 
 /** Members that are given otherwise than by unenv, or although the rest of their module is absent. */
 const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  async_hooks: { AsyncLocalStorage: `${ASYNC_HOOKS}.AsyncLocalStorage`, AsyncResource: `${ASYNC_HOOKS}.AsyncResource` },
   tty: { isatty: '() => false' },
   util: { debuglog: `() => Object.assign(() => {}, { enabled: false })`, debug: `() => Object.assign(() => {}, { enabled: false })` },
   crypto: {
@@ -44,10 +45,10 @@ export const builtins: Plugin = {
   setup(esbuild) {
     esbuild.onResolve({ filter: /^(?:node:)?[a-z0-9_/]+$/ }, ({ path, importer, kind }) => {
       const name = path.replace(/^node:/, '');
-      if (!BARE.has(name) || !importer.includes('/node_modules/')) return undefined;
+      if (!BARE.has(name) || !(importer.includes('/node_modules/') || name === 'async_hooks')) return undefined;
       // A shim that imports another part has unenv's, whole or not.
       if (importer.includes('/node_modules/unenv/')) return { path: shimOf(name), sideEffects: false };
-      const owner = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(importer)?.[1] ?? importer;
+      const owner = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(importer)?.[1] ?? 'the agent';
       const required = kind === 'require-call' || kind === 'require-resolve';
       return {
         path: `${name}${required ? ' by require' : ''} of ${owner}`,

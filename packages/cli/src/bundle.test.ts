@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createContext, runInContext } from 'node:vm';
 import { needsOf } from '@corral/guest/abi';
 import { bundleAgent } from './bundle.ts';
+import { linesBy } from './stack.ts';
 
 /** @param packages files below node_modules */
 async function bundleOf(text: string, packages: Readonly<Record<string, string>> = {}) {
@@ -114,5 +115,50 @@ describe('a package that imports parts of Node', () => {
     const agent = `import x from 'p'; export default x;`;
     expect((await bundleOf(agent, entries({ '.': { node: './node.js', default: './other.js' } }))).source).toContain('"other"');
     expect((await bundleOf(agent, entries({ '.': { node: './node.js', browser: './other.js' } }))).source).toContain('"node"');
+  });
+});
+
+describe('a bundle that uses node:async_hooks', () => {
+  const packages = (code: string) => ({ 'p/package.json': '{"name":"p","type":"module","main":"index.js"}', 'p/index.js': code });
+  const agent = `import { p } from 'p'; import { defineAgent } from '@corral/guest';
+    async function* steps() { yield 1 }
+    export default defineAgent({ name: 'a', async run() { for await (const one of steps()) await p();
+      throw new Error('after an await') } });`;
+  const uses = `import { AsyncLocalStorage } from 'async_hooks'; const s = new AsyncLocalStorage(); export const p = async () => s.getStore();`;
+
+  test('has its async functions lowered, and no other bundle has, one in which the import is not used included', async () => {
+    const { source } = await bundleOf(agent, packages(uses));
+    expect(source).not.toMatch(/\basync\b(?!_)|for await/);
+    expect(needsOf(source)).toMatchObject({ async_context: true, image: 'node' });
+    const unused = (
+      await bundleOf(agent, packages(`import { AsyncLocalStorage } from 'node:async_hooks'; export const p = async () => 1;`))
+    ).source;
+    expect(unused).toMatch(/async run\(\)/);
+    expect(needsOf(unused).async_context).toBeUndefined();
+  });
+
+  test('has nothing left of the bundler’s own helpers, and its positions are those of the author', async () => {
+    const { source, map } = await bundleOf(agent, packages(uses));
+    expect(source).toContain('__async=globalThis.corral.asyncHooks.run');
+    expect(source).not.toContain('fulfilled=');
+    expect(source).not.toContain('generator[k]');
+    const lines = source.slice(0, source.indexOf('after an await')).split('\n');
+    expect(linesBy(map)(`at agent.js:${lines.length}:${lines.at(-1)?.length ?? 0}`)).toMatch(/agent\.ts:4:\d+$/);
+  });
+
+  test('finds the classes of async functions', async () => {
+    const { source } = await bundleOf(
+      agent,
+      packages(
+        `${uses} export const a = Object.getPrototypeOf(async function () {}).constructor, b = Object.getPrototypeOf(async () => {}), c = (async () => {}).constructor, d = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype), e = (async function* () {}).constructor; p.all = [a, b, c, d, e];`,
+      ),
+    );
+    expect(source.match(/asyncHooks\.Async(?:Generator)?Function\b/g)).toHaveLength(5);
+  });
+
+  test('may use it in the author’s own files', async () => {
+    const own = `import { AsyncLocalStorage } from 'node:async_hooks'; import { defineAgent } from '@corral/guest'; const s = new AsyncLocalStorage();
+      export default defineAgent({ name: 'a', run: async () => s.getStore() });`;
+    expect(needsOf((await bundleOf(own)).source).async_context).toBe(true);
   });
 });

@@ -9,6 +9,7 @@ import { IMPORTS_NODE } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import { builtins, hasBuiltins, isBuiltin, isFile } from './bundle-builtins.ts';
+import { LOWERED, needsLowering, withHooks } from './bundle-lowered.ts';
 import { linesBy, namesBundle } from './stack.ts';
 
 export interface BundledAgent {
@@ -36,9 +37,9 @@ const SDK = fileURLToPath(import.meta.resolve('@corral/guest'));
  */
 export async function bundleAgent(file: string): Promise<BundledAgent> {
   const [running, describing] = entriesOf(file);
-  const source = await output(file, build(running));
+  const source = await output(file, builderOf(running));
   // The writer of JSON Schema takes most of the time of a bundle, and is used for schemas of zod alone, which say so.
-  return bundled(file, source, source.text.includes('zod') ? await output(file, build(describing)) : source);
+  return bundled(file, source, source.text.includes('zod') ? await output(file, builderOf(describing)) : source);
 }
 
 /**
@@ -46,7 +47,7 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
  * @throws CORRAL_BUNDLE_INVALID
  */
 export async function bundleToTry(file: string): Promise<BundledAgent> {
-  const both = await output(file, build(toTry(file)));
+  const both = await output(file, builderOf(toTry(file)));
   return bundled(file, both, both);
 }
 
@@ -54,24 +55,36 @@ const toTry = (file: string): BuildOptions => ({ ...entriesOf(file)[1], sourcesC
 
 /** Bundles one agent repeatedly, as `bundleToTry` does, for development: unchanged files are not read again. */
 export class Bundler {
-  readonly #context: Promise<BuildContext>;
+  readonly #contexts = new Map<boolean, Promise<BuildContext>>();
   readonly #file: string;
 
   constructor(file: string) {
     this.#file = file;
-    this.#context = context(toTry(file));
   }
 
   /** @throws CORRAL_BUNDLE_INVALID */
   async bundle(): Promise<BundledAgent> {
-    const both = await output(this.#file, (await this.#context).rebuild());
+    const both = await output(this.#file, async (lowered) => (await this.#contextOf(lowered)).rebuild());
     return bundled(this.#file, both, both);
   }
 
   async close(): Promise<void> {
-    await (await this.#context).dispose();
+    for (const one of this.#contexts.values()) await (await one).dispose();
+  }
+
+  #contextOf(lowered: boolean): Promise<BuildContext> {
+    const made = this.#contexts.get(lowered) ?? context({ ...toTry(this.#file), ...(lowered ? LOWERED : {}) });
+    this.#contexts.set(lowered, made);
+    return made;
   }
 }
+
+/** Builds, with the async functions lowered or not. */
+type Builder = (lowered: boolean) => Promise<BuildResult>;
+const builderOf =
+  (options: BuildOptions): Builder =>
+  (lowered) =>
+    build({ ...options, ...(lowered ? LOWERED : {}) });
 
 interface Output {
   readonly text: string;
@@ -139,15 +152,18 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
 /** A file from where the command was given, as the bundler names it. */
 const shown = (file: string): string => relative(process.cwd(), resolve(file));
 
-async function output(entry: string, building: Promise<BuildResult>): Promise<Output> {
+/** Only the text of a bundle tells whether what it imports of Node is used in it. */
+async function output(entry: string, builder: Builder, lowered = false): Promise<Output> {
   try {
-    const { outputFiles = [], metafile } = await building;
+    const { outputFiles = [], metafile } = await builder(lowered);
     const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+    const text = file('.js');
+    if (!lowered && needsLowering(text)) return await output(entry, builder, true);
     const inputs = Object.keys(metafile?.inputs ?? {});
     // An isolate has what such packages read when they are loaded if the bundle says that it needs it.
     const needs = hasBuiltins(inputs) ? `"${IMPORTS_NODE}";\n` : '';
     return {
-      text: `${file('.js')}${needs}`,
+      text: `${lowered ? withHooks(text) : text}${needs}`,
       map: file('.js.map'),
       inputs: inputs.filter((path) => isFile(path)).map((path) => resolve(path)),
     };

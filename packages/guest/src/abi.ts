@@ -13,6 +13,20 @@ export interface Abi {
    * on purpose, may use it directly.
    */
   effect(effect: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Stands for `node:async_hooks` and drives lowered async functions. Only isolates of bundles that import it have it. */
+  readonly asyncHooks?: AsyncHooks;
+}
+
+export interface AsyncHooks {
+  readonly AsyncLocalStorage: unknown;
+  readonly AsyncResource: unknown;
+  /** In the place of esbuild's helper `__async`. */
+  readonly run: (self: unknown, args: ArrayLike<unknown> | null, body: () => Generator) => Promise<unknown>;
+  /** In the place of esbuild's helper `__asyncGenerator`; `Waits` is its class `__await`. */
+  readonly generate: (self: unknown, args: ArrayLike<unknown> | null, body: () => Generator, Waits: unknown) => object;
+  /** Functions that were not lowered, for code that asks one for its class. */
+  readonly AsyncFunction: unknown;
+  readonly AsyncGeneratorFunction: unknown;
 }
 
 /** Arguments that the cell passes to the prelude. Only strings and numbers cross. */
@@ -41,6 +55,8 @@ export interface PreludeConfig {
   readonly temporal: boolean;
   /** Which globals the isolate has. */
   readonly image: ImageName;
+  /** Whether the bundle's async functions are lowered, for `node:async_hooks`. */
+  readonly async_context?: boolean;
 }
 
 /** `web`: the base with streams, files, and the classes of fetch. `node`: that with the globals of Node that packages read. */
@@ -49,13 +65,17 @@ export type ImageName = 'base' | 'web' | 'node';
 /** A bundle has this text if a package in it imports a part of Node. */
 export const IMPORTS_NODE = 'CORRAL_API_MISSING';
 
+/** A bundle has this text if it imports `node:async_hooks`. */
+export const ASYNC_HOOKS = 'globalThis.corral.asyncHooks';
+
 const OF_WEB =
   /\b(?:(?:Readable|Writable|Transform)(?:Byte)?Stream\w*|(?:ByteLength|Count)QueuingStrategy|Text(?:En|De)coderStream|Blob|File|Headers|Request|Response|FormData)\b/;
 
 /** The needs of a bundle, by the names in its text. */
-export const needsOf = (source: string): Pick<PreludeConfig, 'temporal' | 'image'> => ({
+export const needsOf = (source: string): Pick<PreludeConfig, 'temporal' | 'image' | 'async_context'> => ({
   temporal: source.includes('Temporal'),
   image: source.includes(IMPORTS_NODE) ? 'node' : OF_WEB.test(source) ? 'web' : 'base',
+  ...(source.includes(ASYNC_HOOKS) ? { async_context: true } : {}),
 });
 
 /** Operations that the cell asks of the prelude. */

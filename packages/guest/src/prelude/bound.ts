@@ -278,7 +278,11 @@ const ownPart = (on: object, key: PropertyKey, part: 'value' | 'get'): unknown =
   const own = getOwnPropertyDescriptor(on, key);
   return own !== undefined && hasOwn(own, part) ? own[part] : undefined;
 };
-const TheThen = OfPromise.then;
+let TheThen: unknown = OfPromise.then;
+/** In isolates with asynchronous contexts, promises are born with another `then` than V8's. */
+export const $thenIs = (theirs: unknown): void => {
+  TheThen = theirs;
+};
 const species = ownPart(ThePromise, Symbol.species, 'get');
 const hasTheirClass = () => ownPart(OfPromise, 'constructor', 'value') === ThePromise;
 /** Whether promises still have the class and the `then` that they were born with. */

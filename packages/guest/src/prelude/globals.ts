@@ -1,5 +1,6 @@
 /** Globals that agents expect from a JavaScript host and that V8 alone does not have. Large ones are loaded on first use. */
 import type { HostFunctions, ImageName } from '../abi.ts';
+import { inContext } from './context.ts';
 import type { Timers } from './timers.ts';
 
 type Parts = Readonly<Record<string, readonly string[]>>;
@@ -110,7 +111,7 @@ export function installGlobals(
     }
   }
 
-  define('queueMicrotask', (then: () => void) => void Promise.resolve().then(callback('queueMicrotask', then)));
+  define('queueMicrotask', (then: () => void) => void Promise.resolve().then(inContext(callback('queueMicrotask', then))));
   define('setTimeout', (then: Callback, ms?: unknown, ...args: unknown[]) => {
     const call = callback('setTimeout', then);
     return timers.start(delay(ms), () => call(...args));

@@ -7,6 +7,7 @@ import { COLLECT, DELIVER, REJECTED, type Abi, type HostFunctions, type PreludeC
 import type { AgentDefinition } from '../sdk/types.ts';
 import { Agent } from './agent.ts';
 import { bare } from './bare.ts';
+import { installContext } from './context.ts';
 import { installClock, now, setTime } from './clock.ts';
 import { makeConsole } from './console.ts';
 import { describeBundle, findAgent } from './bundle.ts';
@@ -43,6 +44,7 @@ export function prelude(
   setTime(config.at);
   installDeterminism(global, config.seed, host);
   installClock(global, config.temporal);
+  const asyncHooks = config.async_context === true ? installContext(global, host) : undefined;
   installRaces();
   const rejectedWith = installRejections();
   const { console, log } = makeConsole(effects, now);
@@ -57,6 +59,7 @@ export function prelude(
       }
       return effects.request(effect).reply;
     },
+    ...(asyncHooks === undefined ? {} : { asyncHooks }),
   });
   Object.defineProperty(global, 'corral', { value: abi, writable: false, enumerable: false, configurable: false });
 

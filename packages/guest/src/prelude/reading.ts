@@ -4,6 +4,8 @@
  * settles with, and a message given to it would be lost. Such a promise is skipped until it is awaited again.
  */
 
+import { inContext } from './context.ts';
+
 /** A race that a promise takes part in. */
 interface Race {
   over: boolean;
@@ -41,7 +43,7 @@ export class Reading<T> extends Promise<T> {
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const made = then.call(this, fulfilled, rejected) as Promise<A | B> & Reading<A | B>;
+    const made = then.call(this, inContext(fulfilled), inContext(rejected)) as Promise<A | B> & Reading<A | B>;
     const state = states.get(this);
     if (state !== undefined) {
       states.set(made, { uses: [], root: state.root });

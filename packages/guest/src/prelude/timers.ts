@@ -1,5 +1,6 @@
 /** Timers are effects: the host keeps them, so they survive a restart and need no process while they run. */
 import type { Effects } from './effects.ts';
+import { inContext } from './context.ts';
 import { sleepSignal, sleepTime } from './options.ts';
 
 /** Shortest interval. Milliseconds. Each tick is an entry of the journal. */
@@ -19,7 +20,7 @@ export class Timers {
 
   start(ms: number, then: () => void): number {
     const id = this.#effects.pushNumbered({ kind: 'timer', ms: Number.isFinite(ms) && ms > 0 ? ms : 0 });
-    this.#due.set(id, then);
+    this.#due.set(id, inContext(then));
     return id;
   }
 

@@ -1,0 +1,43 @@
+/**
+ * Lowers the async functions of a bundle that imports `node:async_hooks`. V8 keeps no value of ours across a native `await`; a generator
+ * that yields what it awaits is resumed by the isolate, which knows the context that it belongs to (sandbox-images/base/parts/context.ts).
+ */
+import type { BuildOptions } from 'esbuild';
+import { ASYNC_HOOKS } from '@corral/guest/abi';
+
+/** Whether the text of a bundle has to be made again with `LOWERED`. */
+export const needsLowering = (text: string): boolean => text.includes(ASYNC_HOOKS);
+
+export const LOWERED: Pick<BuildOptions, 'supported'> = {
+  supported: { 'async-await': false, 'async-generator': false, 'for-await': false },
+};
+
+/** esbuild's helpers as it minifies them, and what is in their place. Packages that were built by esbuild have copies of the first. */
+const HELPERS: readonly (readonly [helper: string, instead: string])[] = [
+  [
+    '=(__this,__arguments,generator)=>new Promise((resolve,reject)=>{var fulfilled=value=>{try{step(generator.next(value))}catch(e){reject(e)}},rejected=value=>{try{step(generator.throw(value))}catch(e){reject(e)}},step=x=>x.done?resolve(x.value):Promise.resolve(x.value).then(fulfilled,rejected);step((generator=generator.apply(__this,__arguments)).next())})',
+    `=${ASYNC_HOOKS}.run`,
+  ],
+  [
+    '__asyncGenerator=(__this,__arguments,generator)=>{var resume=(k,v,yes,no)=>{try{var x=generator[k](v),isAwait=(v=x.value)instanceof __await,done=x.done;Promise.resolve(isAwait?v[0]:v).then(y=>isAwait?resume(k==="return"?k:"next",v[1]?{done:y.done,value:y.value}:y,yes,no):yes({value:y,done})).catch(e=>resume("throw",e,yes,no))}catch(e){no(e)}},method=(k,call,wait,clear)=>it[k]=x=>(call=new Promise((yes,no,run)=>(run=()=>resume(k,x,yes,no),q?q.then(run):run())),clear=()=>q===wait&&(q=0),q=wait=call.then(clear,clear),call),q,it={};return generator=generator.apply(__this,__arguments),it[__knownSymbol("asyncIterator")]=()=>it,method("next"),method("throw"),method("return"),it}',
+    `__asyncGenerator=(self,args,body)=>${ASYNC_HOOKS}.generate(self,args,body,__await)`,
+  ],
+];
+/** An empty async function of which the class is asked for, and an empty async generator. */
+const ASKED = [
+  [/(getPrototypeOf\()function\(\)\{return __asyncGenerator\(this,null,function\*\(\)\{\}\)\}(?=\))/g, 'AsyncGeneratorFunction'],
+  [/(getPrototypeOf\()function\(\)\{return __async\(this,null,function\*\(\)\{\}\)\}(?=\))/g, 'AsyncFunction'],
+  [/(getPrototypeOf\()\(\)=>__async\(null,null,function\*\(\)\{\}\)(?=\))/g, 'AsyncFunction'],
+  [/(\()function\(\)\{return __asyncGenerator\(this,null,function\*\(\)\{\}\)\}(?=\)\.constructor)/g, 'AsyncGeneratorFunction'],
+  [/(\()function\(\)\{return __async\(this,null,function\*\(\)\{\}\)\}(?=\)\.constructor)/g, 'AsyncFunction'],
+  [/(\()\(\)=>__async\(null,null,function\*\(\)\{\}\)(?=\)\.constructor)/g, 'AsyncFunction'],
+] as const;
+
+/** Puts what the isolate has in the place of helpers. Each is padded to its length, so that the source map stays right. */
+export function withHooks(lowered: string): string {
+  let text = lowered;
+  for (const [helper, instead] of HELPERS) text = text.replaceAll(helper, instead.padEnd(helper.length));
+  for (const [pattern, name] of ASKED)
+    text = text.replace(pattern, (all: string, before: string) => `${before}${ASYNC_HOOKS}.${name}`.padEnd(all.length));
+  return text;
+}
