@@ -6,7 +6,8 @@ import type { RunId } from '@corral/protocol/ids';
 import { agentFile, agentText } from '../agents/file.ts';
 import { CORRAL, start } from '../command.ts';
 import { front, shortFolder } from '../front.ts';
-import { modelServer, type ModelServer } from '../model-server.ts';
+import { modelServer } from '../model-server.ts';
+import type { OpenAiServer } from '../openai-server.ts';
 import { found, until } from '../until.ts';
 import { reservedBy } from './reserved.ts';
 
@@ -18,7 +19,7 @@ const MODEL = {
   price: { input: 1_000_000, output: 2_000_000 },
   max_output_tokens: 50,
 };
-const configuration = (server: ModelServer) =>
+const configuration = (server: OpenAiServer) =>
   JSON.stringify({ policies: 'none', models: { default: { ...MODEL, base_url: server.url } } });
 
 describe('a model that is slow', { timeout: 90_000 }, () => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
 import { front, shortFolder, type Front } from '../front.ts';
-import { modelServer, type Says } from '../model-server.ts';
+import { modelServer } from '../model-server.ts';
+import type { Says } from '../openai-server.ts';
 import { found } from '../until.ts';
 import { reservedBy } from './reserved.ts';
 

@@ -142,6 +142,7 @@ export const MACHINE = {
   model_timeout_ms: limit('time a model has for one attempt', 300_000, 3_600_000),
   model_output_tokens: limit('tokens of a model’s answer where its configuration says nothing', 8_192, 10_000_000),
   model_answer_bytes: limit('the answer of a model’s provider, uncompressed', 16 * MIB, 64 * MIB),
+  model_stream_bytes: limit('the answer of a model’s provider as a stream, uncompressed', 256 * MIB, 4096 * MIB),
   model_connect_ms: limit('time a connection to a model’s provider may take to come about', 10_000, 60_000),
   recording_bytes: limit('a file of recorded answers of a model', 64 * MIB, 256 * MIB),
   recorded_answers: limit('answers in one such file', 20_000, 1_000_000),

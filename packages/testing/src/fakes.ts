@@ -2,10 +2,13 @@
 import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
 import { modelIn } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
 import { didYouMean } from '@corral/protocol/nearest';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import { REVERSIBLE_CHANGE, type Tool, type ToolAnnotations, type ToolResult } from '@corral/protocol/ports/tool';
 import { modelTool } from '@corral/tools/models/model';
+import { handedOver, withContent, words } from '@corral/tools/models/parts';
+import type { AnswerPart, ModelAnswer } from '@corral/tools/models/request';
 import { answerWith, scriptedModel, type Turn } from '@corral/tools/models/scripted';
 
 /** Stands for a tool: is given the arguments, gives the result. An exception reaches the agent as ToolFailed, with its message. */
@@ -81,9 +84,15 @@ function told(tool: Tool, tell: (call: TestedCall) => void): Tool {
   return {
     ...tool,
     async invoke(call) {
-      const result = await tool.invoke(call);
-      const { input } = call;
-      tell({ tool: tool.name, input, ...(result.kind === 'ok' ? { output: result.value } : { error: result.message }) });
+      const { input, part } = call;
+      const parts: AnswerPart[] = [];
+      const noted = (one: Json) => {
+        parts.push(one as AnswerPart);
+        return part?.(one) ?? Promise.resolve();
+      };
+      const result = await tool.invoke(part === undefined ? call : { ...call, part: noted });
+      const output = (value: unknown) => (part === undefined ? value : withContent(value as ModelAnswer, parts));
+      tell({ tool: tool.name, input, ...(result.kind === 'ok' ? { output: output(result.value) } : { error: result.message }) });
       return result;
     },
   };
@@ -138,11 +147,11 @@ function toolOf(name: string, fake: FakeTool, tell: (call: TestedCall) => void):
     output: contractOf(output, 'output'),
     annotations: { ...REVERSIBLE_CHANGE, ...annotations },
   };
-  return { ...tool, invoke: invoking(tool, run, tell) };
+  return { ...tool, ...(modelIn(name) === undefined ? {} : { streams: true }), invoke: invoking(tool, run, tell) };
 }
 
 function invoking({ name, output }: Pick<Tool, 'name' | 'output'>, run: Fake, tell: (call: TestedCall) => void): Tool['invoke'] {
-  return async ({ input }) => {
+  return async ({ input, part }) => {
     try {
       const said = (await run(input as never)) ?? null;
       const value = typeof said === 'string' && modelIn(name) !== undefined ? answerWith(said) : said;
@@ -152,7 +161,8 @@ function invoking({ name, output }: Pick<Tool, 'name' | 'output'>, run: Fake, te
         throw new Error(`The fake of ${name} does not fit its output schema: ${where}${fits.message}.`);
       }
       tell({ tool: name, input, output: value });
-      return { kind: 'ok', value };
+      if (part === undefined) return { kind: 'ok', value };
+      return { kind: 'ok', value: await handedOver(value as ModelAnswer, part, words) };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       tell({ tool: name, input, error: message });

@@ -93,13 +93,20 @@ const Turn = z.strictObject({
       answers: z.int().min(0).exactOptional().describe('how many answers it has given in this conversation'),
     })
     .exactOptional(),
-  say: z.string().exactOptional().describe('`$1` is the first group of the pattern'),
+  say: z
+    .union([z.string(), z.array(z.string()).max(10_000)])
+    .exactOptional()
+    .describe('`$1` is the first group of the pattern; a stream hands it over word by word, and a list as it is'),
   call: z
     .array(z.strictObject({ tool: z.string().max(200), input: (z.unknown() as z.ZodType<Json>).exactOptional() }))
     .max(64)
     .exactOptional()
     .describe('functions that it asks for; in their inputs `$1` is the first group, and `$1:number` that group as a number'),
-  fail: z.enum(['busy', 'refused', 'lost']).exactOptional().describe('it fails; `busy`: another attempt may succeed'),
+  fail: z
+    .enum(['busy', 'refused', 'lost'])
+    .exactOptional()
+    .describe('it fails; `busy`: another attempt may succeed. A stream says first what there is to say'),
+  pace_ms: z.int().min(1).max(60_000).exactOptional().describe('a stream waits so long before each part'),
 });
 
 export const ModelConfig = z.discriminatedUnion('provider', [

@@ -18,19 +18,31 @@ export function answerOf(result: LanguageModelV4GenerateResult, maker: Maker): M
     usage: usageOf(result.usage),
     warnings: typed(result.warnings),
     ...optionsOf(providerMetadata),
-    response: { ...texts({ id: response?.id, modelId: response?.modelId }), ...timeOf(response?.timestamp) },
+    response: metadataOf(response ?? {}),
     maker: { ...maker, ...(fingerprint === undefined ? {} : { fingerprint }) },
   };
   return asJson(answer) as ModelAnswer;
 }
 
+/** The response's id, the model that answered, and when. */
+export const metadataOf = ({
+  id,
+  modelId,
+  timestamp,
+}: {
+  readonly id?: unknown;
+  readonly modelId?: unknown;
+  readonly timestamp?: unknown;
+}) => ({ ...texts({ id, modelId }), ...timeOf(timestamp) });
+
 type Loose = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const typed = (parts: unknown): Loose[] =>
+export const typed = (parts: unknown): Loose[] =>
   Array.isArray(parts) ? parts.filter((one): one is Loose => isObject(one) && typeof one['type'] === 'string') : [];
 
-const texts = (some: Loose): Loose => Object.fromEntries(Object.entries(some).filter(([, one]) => typeof one === 'string'));
+const texts = (some: Loose): Record<string, string> =>
+  Object.fromEntries(Object.entries(some).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 
 const REASONS: ReadonlySet<unknown> = new Set(ModelAnswer.shape.finishReason.shape.unified.options);
 
@@ -74,8 +86,8 @@ function fingerprintIn(of: unknown): string | undefined {
   return undefined;
 }
 
-/** The answer as JSON: bytes in base64; what is undefined is left out. */
-function asJson(value: unknown): unknown {
+/** As JSON: bytes in base64; what is undefined is left out. */
+export function asJson(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(value, (_name, one: unknown) => (one instanceof Uint8Array ? Buffer.from(one).toString('base64') : one)),
   );

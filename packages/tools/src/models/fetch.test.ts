@@ -18,10 +18,10 @@ async function serving(answer: (...of: Parameters<RequestListener>) => unknown):
   return `http://127.0.0.1:${await listening(createServer((request, response) => void answer(request, response)))}/v1`;
 }
 
-const BOUNDS = { answer_bytes: 1000, connect_ms: 60_000 };
+const BOUNDS = { answer_bytes: 1000, stream_bytes: 2000, connect_ms: 60_000 };
 
 async function posted(url: string, init: RequestInit = {}, bounds = BOUNDS) {
-  const attempt = attemptAt('m of p', bounds);
+  const attempt = attemptAt('m of p', { bounds });
   const response = await attempt.fetch(url, { method: 'POST', body: 'hello', ...init });
   return { attempt, status: response.status, text: await response.text() };
 }

@@ -1,8 +1,8 @@
 /**
- * The `fetch` of one attempt at a model: one request over a connection of its own, with the whole answer read before it is given on. So
- * it is known whether anything was sent, and each failure is told apart here and not by the errors of a provider's package. It differs
- * from Node's `fetch`: nothing but the signal ends the wait for an answer, no redirect is followed, and no proxy of the host's
- * environment is used.
+ * The `fetch` of one attempt at a model: one request over a connection of its own, with the whole answer read before it is given on,
+ * unless it is a stream. So it is known whether anything was sent, and each failure is told apart here and not by the errors of a
+ * provider's package. It differs from Node's `fetch`: nothing but the signal ends the wait for an answer, no redirect is followed, and no
+ * proxy of the host's environment is used.
  */
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
@@ -19,25 +19,40 @@ export interface Attempt {
   readonly called: boolean;
   /** Why there is no answer, in the host's words; undefined where one came, with whichever status. */
   readonly failure: ModelFailure | undefined;
+  /** Tells the attempt that its stream gave a part; the bytes that wait for one are counted from here. */
+  readonly took: () => void;
 }
 
 export interface Bounds {
-  /** Bytes of an answer, after they were decompressed. */
+  /** Bytes of an answer, after they were decompressed; of a stream, what is read before the next part comes of it. */
   readonly answer_bytes: number;
+  /** Bytes of a stream, after they were decompressed. */
+  readonly stream_bytes: number;
   readonly connect_ms: number;
 }
 
-const DEFAULTS: Bounds = { answer_bytes: MACHINE.model_answer_bytes.default, connect_ms: MACHINE.model_connect_ms.default };
+const DEFAULTS: Bounds = {
+  answer_bytes: MACHINE.model_answer_bytes.default,
+  stream_bytes: MACHINE.model_stream_bytes.default,
+  connect_ms: MACHINE.model_connect_ms.default,
+};
+
+interface AttemptOptions {
+  readonly bounds?: Bounds;
+  /** The body of a successful answer is a stream, which reads no faster than it is read. */
+  readonly streams?: boolean;
+}
 
 /** @param of the model and its provider, as failures name them */
-export function attemptAt(of: string, bounds: Bounds = DEFAULTS): Attempt {
+export function attemptAt(of: string, { bounds = DEFAULTS, streams = false }: AttemptOptions = {}): Attempt {
   let called = false;
   let failure: ModelFailure | undefined;
+  const flow = streams ? new Flow((broken) => (failure ??= broken)) : undefined;
   const made = async (input: Parameters<typeof fetch>[0], init: RequestInit = {}): Promise<Response> => {
     // The purse has what one request may cost.
     if (called) throw new ModelFailure('lost', `${of} wanted a second request before it had answered; an attempt is one request.`);
     called = true;
-    return exchanged(of, new URL(input instanceof Request ? input.url : input), init, bounds);
+    return exchanged(of, new URL(input instanceof Request ? input.url : input), init, bounds, flow);
   };
   return {
     fetch: (input, init) =>
@@ -53,7 +68,56 @@ export function attemptAt(of: string, bounds: Bounds = DEFAULTS): Attempt {
     get failure() {
       return failure;
     },
+    took: () => flow?.took(),
   };
+}
+
+/** The body of an answer that is read as a stream. */
+class Flow {
+  readonly #failed: (failure: ModelFailure) => void;
+  /** Bytes since the last part. */
+  #unused = 0;
+
+  constructor(failed: (failure: ModelFailure) => void) {
+    this.#failed = failed;
+  }
+
+  took(): void {
+    this.#unused = 0;
+  }
+
+  /** @param failureOf what an error of the connection means @param over called once, when nothing more is read */
+  body(of: string, chunks: AsyncIterator<Uint8Array>, bounds: Bounds, failureOf: (error: unknown) => ModelFailure, over: () => void) {
+    const { answer_bytes, stream_bytes } = bounds;
+    let bytes = 0;
+    const next = async (): Promise<Uint8Array | undefined> => {
+      const { done, value } = await chunks.next();
+      if (done === true) return undefined;
+      bytes += value.byteLength;
+      this.#unused += value.byteLength;
+      if (bytes > stream_bytes || this.#unused > answer_bytes) throw tooLarge(of, bytes > stream_bytes ? stream_bytes : answer_bytes);
+      return value;
+    };
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          try {
+            const chunk = await next();
+            if (chunk !== undefined) return controller.enqueue(chunk);
+            over();
+            controller.close();
+          } catch (error) {
+            over();
+            const failure = error instanceof ModelFailure ? error : failureOf(error);
+            this.#failed(failure);
+            controller.error(failure);
+          }
+        },
+        cancel: over,
+      },
+      { highWaterMark: 0 },
+    );
+  }
 }
 
 /**
@@ -64,7 +128,7 @@ const AGENTS = { http: new HttpAgent({ keepAlive: false }), https: new HttpsAgen
 /** A model may think for minutes in which nothing is sent; a router forgets a connection that is quiet so long. */
 const QUIET_MS = 30_000;
 
-async function exchanged(of: string, url: URL, init: RequestInit, { answer_bytes, connect_ms }: Bounds): Promise<Response> {
+async function exchanged(of: string, url: URL, init: RequestInit, bounds: Bounds, flow: Flow | undefined): Promise<Response> {
   const { method = 'GET', signal } = init;
   const body = bodyOf(init);
   const secure = url.protocol === 'https:';
@@ -75,7 +139,14 @@ async function exchanged(of: string, url: URL, init: RequestInit, { answer_bytes
     ...(signal === null || signal === undefined ? {} : { signal }),
   });
   request.setSocketKeepAlive(true, QUIET_MS);
-  const connection = connecting(request, secure, connect_ms);
+  const connection = connecting(request, secure, bounds.connect_ms);
+  const over = () => {
+    connection.over();
+    request.destroy();
+  };
+  const failureOf = (error: unknown) =>
+    error instanceof ModelFailure ? error : connectionFailure(of, connection, error, signal?.aborted === true);
+  let flows = false;
   try {
     const response = await responseTo(request, body);
     const { statusCode: status = 0 } = response;
@@ -84,14 +155,17 @@ async function exchanged(of: string, url: URL, init: RequestInit, { answer_bytes
         'refused',
         `${of} is elsewhere, by its answer ${status}: redirects are not followed, since the host’s key would go there too. The configuration’s base_url names the place.`,
       );
-    const bytes = await read(of, response, answer_bytes);
-    return new Response(bytes.length === 0 ? null : bytes, { status, headers: headersOf(response) });
+    const chunks = decoded(of, response);
+    const answer = { status, headers: headersOf(response) };
+    // Answers with these two have no body.
+    flows = flow !== undefined && status < 300 && status !== 204 && status !== 205;
+    if (flow !== undefined && flows) return new Response(flow.body(of, chunks[Symbol.asyncIterator](), bounds, failureOf, over), answer);
+    const bytes = await read(of, response, chunks, bounds.answer_bytes);
+    return new Response(bytes.length === 0 ? null : bytes, answer);
   } catch (error) {
-    if (error instanceof ModelFailure) throw error;
-    throw connectionFailure(of, connection, error, signal?.aborted === true);
+    throw failureOf(error);
   } finally {
-    connection.over();
-    request.destroy();
+    if (!flows) over();
   }
 }
 
@@ -151,23 +225,34 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
   zstd: createZstdDecompress,
 };
 
-async function read(of: string, response: IncomingMessage, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const tooLarge = () => new ModelFailure('lost', `The answer of ${of} is larger than ${most} bytes, which is more than a host reads.`);
-  if (Number(response.headers['content-length'] ?? 0) > most) throw tooLarge();
+const tooLarge = (of: string, most: number) =>
+  new ModelFailure('lost', `The answer of ${of} is larger than ${most} bytes, which is more than a host reads.`);
+
+/** The body, uncompressed. */
+function decoded(of: string, response: IncomingMessage): AsyncIterable<Uint8Array> {
   const coding = response.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   const decoder = DECODERS[coding]?.();
   if (decoder === undefined && coding !== 'identity')
     throw new ModelFailure('lost', `${of} compressed its answer in a way that the host does not know (${coding.slice(0, 40)}).`);
-  // The loop throws what goes wrong on the way.
-  const decoded = decoder === undefined ? response : pipeline(response, decoder, () => undefined);
-  const chunks: Uint8Array[] = [];
+  // An error on the way is thrown where the body is read.
+  return decoder === undefined ? response : pipeline(response, decoder, () => undefined);
+}
+
+async function read(
+  of: string,
+  { headers }: IncomingMessage,
+  chunks: AsyncIterable<Uint8Array>,
+  most: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(headers['content-length'] ?? 0) > most) throw tooLarge(of, most);
+  const all: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of decoded as AsyncIterable<Uint8Array>) {
+  for await (const chunk of chunks) {
     bytes += chunk.byteLength;
-    if (bytes > most) throw tooLarge();
-    chunks.push(chunk);
+    if (bytes > most) throw tooLarge(of, most);
+    all.push(chunk);
   }
-  return new Uint8Array(Buffer.concat(chunks));
+  return new Uint8Array(Buffer.concat(all));
 }
 
 function headersOf({ rawHeaders }: IncomingMessage): Headers {

@@ -3,22 +3,25 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Cost } from '@corral/protocol/model/cost';
-import { contractOf, detailOf } from '@corral/protocol/ports/contract';
+import { contractOf, detailOf, type Contract } from '@corral/protocol/ports/contract';
 import { ASKS_MODEL, type Maker, type Tool, type ToolCall, type ToolResult } from '@corral/protocol/ports/tool';
 import { mostTokens, type Bounds } from './bound.ts';
 import { mostOf, usedOf, type Prices } from './bill.ts';
-import { ModelAnswer, type ModelRequest } from './request.ts';
+import { AnswerPart, ModelAnswer, type ModelRequest } from './request.ts';
 import { permittedOf } from './settings.ts';
 import { requestContract } from './shape.ts';
+
+export type ModelCall = Pick<ToolCall, 'signal' | 'idempotency_key' | 'part'>;
 
 /** A model of a provider, or one that only repeats what was written down. */
 export interface Model {
   readonly maker: Maker;
   /**
    * @param request with the bound on its answer already in it, but for a recording
+   * @param call with `part`: the answer is handed over part by part, and what is returned is the rest of it, without content and text
    * @throws ModelFailure; any other exception counts as an answer that was lost after it had been paid for
    */
-  readonly ask: (request: ModelRequest, call: Pick<ToolCall, 'signal' | 'idempotency_key'>) => Promise<ModelAnswer>;
+  readonly ask: (request: ModelRequest, call: ModelCall) => Promise<ModelAnswer>;
 }
 
 /** `refused`: nothing is billed, and asking again gives the same. `busy`: nothing is billed. `lost`: it may be billed. */
@@ -71,6 +74,17 @@ export interface ModelOptions {
   readonly provider_options?: readonly string[] | undefined;
 }
 
+const described = contractOf(AnswerPart, 'output');
+/** A stream has thousands of parts, and only this must hold of each. */
+const partContract: Contract = {
+  get schema() {
+    return described.schema;
+  },
+  mayHang: false,
+  check: (value) => (isPart(value) ? { ok: true, value } : { ok: false, where: 'type', message: 'it is a text' }),
+};
+const isPart = (value: unknown): boolean => typeof (value as { readonly type?: unknown } | null)?.type === 'string';
+
 const NOTHING: Cost = { tokens: 0, money_micros: 0 };
 
 /**
@@ -85,6 +99,8 @@ export function modelTool(models: readonly [ConfiguredModel, ...ConfiguredModel[
     description: `Asks the model ${first.model} of ${first.provider}.`,
     input: requestContract,
     output: contractOf(ModelAnswer, 'output'),
+    streams: true,
+    part: partContract,
     annotations: { ...ASKS_MODEL, ...(hears === undefined || hears.includes('*') ? {} : { hears }) },
     maker: first,
     timeout_ms: timeout_ms ?? MACHINE.model_timeout_ms.default,
@@ -127,18 +143,37 @@ async function answered(one: ConfiguredModel, request: ModelRequest, call: ToolC
   const most = mostTokens(request, bounds);
   if (typeof most === 'string') return { kind: 'failed', message: most, cost: NOTHING };
   const asked = () => one.asked?.(call.idempotency_key) ?? true;
+  const { part } = call;
+  let given = false;
+  const handing = async (one: Json): Promise<void> => {
+    given = true;
+    await part?.(one).catch((cause: unknown) => {
+      throw new ModelFailure('lost', `The stream of ${model.maker.model} was given up before its end.`, { cause });
+    });
+  };
   let answer: ModelAnswer;
   try {
-    answer = await model.ask(one.asked === undefined ? within(request, bounds) : request, call);
+    answer = await model.ask(
+      one.asked === undefined ? within(request, bounds) : request,
+      part === undefined ? call : { ...call, part: handing },
+    );
   } catch (error) {
     asked();
-    return failed(error, one.facts ?? model.maker);
+    const maker = one.facts ?? model.maker;
+    return failed(given ? lostAfterParts(error, maker) : error, maker);
   }
   if (!asked()) return { kind: 'ok', value: answer as unknown as Json, cost: NOTHING };
   const used = usedOf(answer.usage);
   // A provider that does not count is billed what was reserved.
   const cost = used === undefined ? {} : { cost: { tokens: used.input + used.output, money_micros: prices(used) } };
   return { kind: 'ok', value: answer as unknown as Json, ...cost };
+}
+
+/** The agent may have seen some of the answer, so that it is not asked for again, whatever the failure would have meant before. */
+function lostAfterParts(cause: unknown, { provider, model }: Maker): ModelFailure {
+  if (cause instanceof ModelFailure && cause.kind === 'lost') return cause;
+  const why = cause instanceof ModelFailure ? ` ${cause.message}` : '';
+  return new ModelFailure('lost', `${model} of ${provider} failed in the middle of its answer.${why}`, { cause });
 }
 
 function failed(error: unknown, { provider, model }: Maker): ToolResult {

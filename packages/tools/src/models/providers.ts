@@ -9,6 +9,7 @@ import { answerOf } from './answer.ts';
 import { attemptAt, type Attempt } from './fetch.ts';
 import { ModelFailure, type Model } from './model.ts';
 import type { ModelRequest } from './request.ts';
+import { streamedAnswer } from './streamed.ts';
 
 export type ProviderName = 'openai-compatible' | 'openai' | 'anthropic' | 'google' | 'bedrock';
 
@@ -57,6 +58,9 @@ export async function opened(options: ProviderOptions, { key, secret_key }: Keys
         name: 'compatible',
         baseURL: base_url ?? '',
         supportsStructuredOutputs: true,
+        // A stream is billed by what the server counts at its end.
+        includeUsage: true,
+        metadataExtractor: FINGERPRINT,
       })(model);
     }
     case 'openai':
@@ -82,6 +86,22 @@ export async function opened(options: ProviderOptions, { key, secret_key }: Keys
   }
 }
 
+/** Keeps the `system_fingerprint` of a stream. Any other answer has it in its body. */
+const FINGERPRINT = {
+  extractMetadata: () => Promise.resolve(undefined),
+  createStreamExtractor() {
+    let fingerprint: string | undefined;
+    return {
+      processChunk(chunk: unknown) {
+        const said =
+          fingerprint === undefined ? (chunk as { readonly system_fingerprint?: unknown } | null)?.system_fingerprint : undefined;
+        if (typeof said === 'string') fingerprint = said;
+      },
+      buildMetadata: () => (fingerprint === undefined ? undefined : { compatible: { system_fingerprint: fingerprint } }),
+    };
+  },
+};
+
 /** Partitions of AWS other than the public ones, as the provider's package has them. */
 const AWS_PARTITIONS: Readonly<Record<string, string>> = {
   'cn-': 'amazonaws.com.cn',
@@ -103,23 +123,31 @@ export function providerModel(options: ProviderOptions, powers: Pick<ProviderPow
   const secret = async (name: string | undefined) => (name === undefined ? undefined : powers.secret(name));
   return {
     maker,
-    async ask(request, { signal }) {
+    async ask(request, { signal, part }) {
       const keys = { key: await secret(options.key), secret_key: await secret(options.secret_key) };
-      const attempt = attemptAt(`${model} of ${provider}`);
-      let result: Awaited<ReturnType<LanguageModelV4['doGenerate']>>;
+      const attempt = attemptAt(`${model} of ${provider}`, { streams: part !== undefined });
+      // Ended with the attempt, so that a connection is closed however its stream is left.
+      const over = new AbortController();
+      const said = (modelId: string | undefined) => {
+        if (answers_as !== undefined && modelId !== undefined && modelId !== answers_as)
+          throw new ModelFailure('lost', `${provider} answered with the model ${modelId}, and the configuration demands ${answers_as}.`);
+      };
       try {
         const asked = await opened(options, keys, attempt.fetch);
-        result = await asked.doGenerate({ ...withSettings(request, settings), abortSignal: signal });
+        const call = { ...withSettings(request, settings), abortSignal: AbortSignal.any([signal, over.signal]) };
+        const answer =
+          part === undefined
+            ? answerOf(await asked.doGenerate(call), maker)
+            : await streamedAnswer((await asked.doStream(call)).stream, { maker, give: part, took: attempt.took, said });
+        // A package may go on without what it could not get.
+        if (attempt.failure !== undefined) throw attempt.failure;
+        said(answer.response.modelId);
+        return answer;
       } catch (error) {
-        throw failureOf(error, attempt, signal, maker);
+        throw error instanceof ModelFailure ? error : failureOf(error, attempt, signal, maker);
+      } finally {
+        over.abort();
       }
-      // A package may go on without what it could not get.
-      if (attempt.failure !== undefined) throw attempt.failure;
-      const answer = answerOf(result, maker);
-      const who = answer.response.modelId;
-      if (answers_as !== undefined && who !== undefined && who !== answers_as)
-        throw new ModelFailure('lost', `${provider} answered with the model ${who}, and the configuration demands ${answers_as}.`);
-      return answer;
     },
   };
 }

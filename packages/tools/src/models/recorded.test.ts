@@ -1,11 +1,13 @@
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Json } from '@corral/protocol/json';
 import type { Model, ModelFailure } from './model.ts';
+import { handedOver } from './parts.ts';
 import { recordedModel } from './recorded.ts';
 import type { RecordingBounds } from './recording.ts';
-import { ModelRequest } from './request.ts';
+import { ModelRequest, type AnswerPart } from './request.ts';
 import { answerWith } from './scripted.ts';
 
 const SECRET = 'sk-a-secret-key';
@@ -156,4 +158,92 @@ test('a model whose recording cannot be written is not asked', async () => {
   expect(failure.kind).toBe('refused');
   expect(failure.message).not.toContain(file);
   expect(asked()).toBe(0);
+});
+
+describe('a recording of streams', () => {
+  /** A model that streams these pieces, one after the other as they are let through. */
+  function streaming(pieces: readonly string[], before: (i: number) => unknown = () => undefined) {
+    let asked = 0;
+    const model: Model = {
+      maker: { provider: 'openai-compatible', model: 'm' },
+      async ask(_, { part }) {
+        asked += 1;
+        const answer = answerWith(pieces.join(''));
+        let i = 0;
+        return part === undefined
+          ? answer
+          : handedOver(
+              answer,
+              async (one: Json) => {
+                await before(i++);
+                await part(one);
+              },
+              () => pieces,
+            );
+      },
+    };
+    return { model, asked: () => asked };
+  }
+
+  async function streamedBy(model: Model, signal = new AbortController().signal, request = asking('a')) {
+    const parts: AnswerPart[] = [];
+    const part = (one: Json) => Promise.resolve(void parts.push(one as AnswerPart));
+    const end = await model.ask(request, { ...unending(), signal, part });
+    return { parts, end, pieces: parts.flatMap(({ type, delta }) => (type === 'text-delta' ? [delta] : [])) };
+  }
+
+  test('repeats the parts as they came, and says that it is one', async () => {
+    const file = await fileIn();
+    const { model, asked } = streaming(['one ', 'two']);
+    const live = await streamedBy(recordedModel(file, model, redact));
+    const again = await streamedBy(recordedModel(file, undefined, redact));
+    expect(again.parts).toEqual(live.parts);
+    expect(again.pieces).toEqual(['one ', 'two']);
+    expect(again.end).toMatchObject({ content: [], text: '', maker: { provider: 'recorded', of: 'scripted/script' } });
+    expect(asked()).toBe(1);
+  });
+
+  test('answers as a whole, and a recorded answer is streamed', async () => {
+    const [one, other] = [await fileIn(), await fileIn()];
+    const { model, asked } = streaming(['one ', 'two']);
+    await streamedBy(recordedModel(one, model, redact));
+    const whole = await recordedModel(one, undefined, redact).ask(asking('a'), unending());
+    expect([whole.text, whole.content]).toEqual(['one two', [{ type: 'text', text: 'one two' }]]);
+    await recordedModel(other, model, redact).ask(asking('a'), unending());
+    expect((await streamedBy(recordedModel(other, undefined, redact))).pieces).toEqual(['one two']);
+    expect(asked()).toBe(2);
+  });
+
+  test('has no secret that was cut up between two pieces', async () => {
+    const file = await fileIn();
+    const { model } = streaming(['it is ', SECRET.slice(0, 5), SECRET.slice(5), '!']);
+    await streamedBy(recordedModel(file, model, redact));
+    const again = await streamedBy(recordedModel(file, undefined, redact));
+    expect(again.pieces.join('')).toBe('it is [secret:key]!');
+  });
+
+  test('is shared by calls at the same time, each of which has all parts; the others go on when one gives up', async () => {
+    const through = Promise.withResolvers<undefined>();
+    const { model, asked } = streaming(['a', 'b', 'c'], (i) => (i === 4 ? through.promise : undefined));
+    const shared = recordedModel(await fileIn(), model, redact);
+    const stop = new AbortController();
+    const first = failureOf(streamedBy(shared, stop.signal));
+    const second = streamedBy(shared);
+    await vi.waitFor(() => expect(asked()).toBe(1));
+    stop.abort();
+    expect((await first).kind).toBe('lost');
+    through.resolve(undefined);
+    expect((await second).pieces).toEqual(['a', 'b', 'c']);
+    expect(asked()).toBe(1);
+  });
+
+  test('is not written down where the last call gave it up', async () => {
+    const file = await fileIn();
+    const { model } = streaming(['a', 'b'], (i) => i === 3 && stop.abort());
+    const stop = new AbortController();
+    expect((await failureOf(streamedBy(recordedModel(file, model, redact), stop.signal))).kind).toBe('lost');
+    const { model: anew, asked } = streaming(['c']);
+    expect((await streamedBy(recordedModel(file, anew, redact))).pieces).toEqual(['c']);
+    expect(asked()).toBe(1);
+  });
 });

@@ -1,15 +1,25 @@
-/** A file of recorded answers. It is read once; each new answer is a line at its end. */
+/**
+ * A file of recorded answers. It is read once; each new answer is a line at its end. An answer that came as a stream has its parts beside
+ * it, and no content of its own.
+ */
 import { constants } from 'node:fs';
 import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
 import { ModelFailure } from './model.ts';
-import { ModelAnswer } from './request.ts';
+import { AnswerPart, ModelAnswer } from './request.ts';
 
 export interface RecordingBounds {
   readonly bytes: number;
   readonly answers: number;
 }
 
-type Answers = Map<string, ModelAnswer>;
+export interface Recorded {
+  readonly answer: ModelAnswer;
+  /** Those of a stream. */
+  readonly parts?: readonly AnswerPart[];
+}
+
+type Answers = Map<string, Recorded>;
+const Parts = AnswerPart.array();
 const NEWLINE = 10;
 const { O_RDWR, O_APPEND, O_CREAT } = constants;
 
@@ -65,10 +75,10 @@ export class Recording {
    * it asks.
    * @returns it as it was written, without secrets
    */
-  async keep(request: string, answer: ModelAnswer): Promise<ModelAnswer> {
+  async keep(request: string, { answer, parts }: Recorded): Promise<Recorded> {
     const { bytes, answers } = this.#bounds;
-    const line = `${this.#redact(JSON.stringify({ request, answer }))}\n`;
-    const kept = (JSON.parse(line) as { readonly answer: ModelAnswer }).answer;
+    const line = `${this.#redact(JSON.stringify({ request, answer, ...(parts === undefined ? {} : { parts: withoutSecrets(parts, this.#redact) }) }))}\n`;
+    const { request: _request, ...kept } = JSON.parse(line) as Recorded & { readonly request: string };
     const known = await this.answers();
     await this.#appending(async (handle) => {
       const { size } = await handle.stat();
@@ -109,8 +119,12 @@ export class Recording {
     for (const [i, line] of text.split('\n').slice(0, -1).entries()) {
       if (found.size >= answers) throw refused(`The recording has more than ${answers} answers.`, this.#file);
       try {
-        const { request, answer } = JSON.parse(line) as { readonly request: string; readonly answer: unknown };
-        found.set(request, ModelAnswer.parse(answer));
+        const { request, answer, parts } = JSON.parse(line) as {
+          readonly request: string;
+          readonly answer: unknown;
+          readonly parts?: unknown;
+        };
+        found.set(request, { answer: ModelAnswer.parse(answer), ...(parts === undefined ? {} : { parts: Parts.parse(parts) }) });
       } catch (error) {
         throw refused(`Line ${i + 1} of the recording cannot be read as a recorded answer.`, this.#file, error);
       }
@@ -133,3 +147,30 @@ async function withoutCutOff(handle: FileHandle): Promise<void> {
   await handle.read(whole, 0, size, 0);
   await handle.truncate(whole.lastIndexOf(NEWLINE) + 1);
 }
+
+/**
+ * The parts of a stream without secrets. A secret may be cut up between pieces of a text, so each text is looked at as a whole; one with a
+ * secret is written down as one piece.
+ */
+function withoutSecrets(parts: readonly AnswerPart[], redact: (text: string) => string): AnswerPart[] {
+  const pieces = Map.groupBy(parts.filter(isPiece), ({ type, id }) => `${type} ${id}`);
+  const kept: AnswerPart[] = [];
+  for (const part of parts) {
+    if (!isPiece(part)) {
+      kept.push(part);
+      continue;
+    }
+    const all = pieces.get(`${part.type} ${part.id}`) ?? [];
+    const text = all.map(({ delta }) => delta).join('');
+    const clean = redact(text);
+    if (clean === text) kept.push(part);
+    else if (part === all[0]) kept.push({ ...part, delta: clean });
+  }
+  return kept;
+}
+
+interface Piece extends AnswerPart {
+  readonly id: string;
+  readonly delta: string;
+}
+const isPiece = (part: AnswerPart): part is Piece => typeof part['delta'] === 'string' && typeof part['id'] === 'string';

@@ -209,6 +209,14 @@ export const ModelAnswer = z.strictObject({
 });
 export type ModelAnswer = z.output<typeof ModelAnswer>;
 
+/** One part of a streamed answer; the AI SDK's `LanguageModelV4StreamPart`, without `finish`, `error` and `raw`. */
+export const AnswerPart = z
+  .looseObject({ type: z.string() })
+  .describe(
+    'text-delta, reasoning-delta, tool-input-delta with their starts and ends; tool-call; stream-start; response-metadata; source; file',
+  );
+export type AnswerPart = z.output<typeof AnswerPart>;
+
 /** The text parts of a message's content. */
 export const textIn = (content: Message['content']): string =>
   typeof content === 'string' ? content : content.map((one) => (one.type === 'text' ? one.text : '')).join('');

@@ -3,9 +3,11 @@
  * are tried in order, and the first that fits the end of the conversation answers. Patterns run in time linear in the text (RE2), since
  * the text is what strangers wrote.
  */
+import { setTimeout } from 'node:timers/promises';
 import { RE2JS } from 're2js';
 import type { Json } from '@corral/protocol/json';
-import { ModelFailure, type Model } from './model.ts';
+import { ModelFailure, type Model, type ModelCall } from './model.ts';
+import { handedOver, words } from './parts.ts';
 import type { Message, ModelAnswer, ModelRequest } from './request.ts';
 
 /** One rule. In `say` and in the inputs of calls, `$1` is the first group of `matches`, and `$0` all that it matched. */
@@ -20,10 +22,13 @@ export interface Turn {
         readonly answers?: number | undefined;
       }
     | undefined;
-  readonly say?: string | undefined;
+  /** A stream hands it over word by word, and a list as it is. */
+  readonly say?: string | readonly string[] | undefined;
   readonly call?: readonly { readonly tool: string; readonly input?: Json | undefined }[] | undefined;
-  /** The attempt fails: `busy` may be tried again. */
+  /** The attempt fails: `busy` may be tried again. A stream says first what there is to say. */
   readonly fail?: 'busy' | 'refused' | 'lost' | undefined;
+  /** A stream waits so long before each part. */
+  readonly pace_ms?: number | undefined;
 }
 
 const BYTES_A_TOKEN = 4;
@@ -34,11 +39,11 @@ export function scriptedModel(turns: readonly Turn[]): Model {
   const maker = { provider: 'scripted', model: 'script' };
   return {
     maker,
-    async ask(request) {
+    async ask(request, call) {
       const place = placeOf(request.prompt);
       for (const { turn, pattern } of rules) {
         const groups = fits(turn, pattern, place);
-        if (groups !== undefined) return answerOf(turn, groups, request, place);
+        if (groups !== undefined) return said(turn, answerOf(turn, groups, request, place), call, groups);
       }
       throw new ModelFailure('refused', `No rule of the scripted model fits: ${JSON.stringify(place.text.slice(0, 200))}.`);
     },
@@ -91,8 +96,7 @@ function filled(value: Json, groups: readonly string[]): Json {
 }
 
 function answerOf(turn: Turn, groups: readonly string[], request: ModelRequest, { answers }: Place): ModelAnswer {
-  if (turn.fail !== undefined) throw new ModelFailure(turn.fail, `The scripted model fails here (${turn.fail}).`);
-  const text = turn.say === undefined ? '' : (filled(turn.say, groups) as string);
+  const text = saidIn(turn, groups).join('');
   const calls = (turn.call ?? []).map(({ tool, input = {} }, i) => ({
     type: 'tool-call',
     toolCallId: `call-${answers + 1}-${i + 1}`,
@@ -107,6 +111,30 @@ function answerOf(turn: Turn, groups: readonly string[], request: ModelRequest, 
     content,
     finishReason: { unified: calls.length > 0 ? 'tool-calls' : 'stop' },
   };
+}
+
+const saidIn = ({ say = [] }: Turn, groups: readonly string[]): string[] =>
+  (typeof say === 'string' ? [say] : say).map((text) => filled(text, groups) as string);
+
+async function said(turn: Turn, answer: ModelAnswer, { part, signal }: ModelCall, groups: readonly string[]): Promise<ModelAnswer> {
+  const { fail, say, pace_ms = 0 } = turn;
+  const ended = () => {
+    if (fail !== undefined) throw new ModelFailure(fail, `The scripted model fails here (${fail}).`);
+  };
+  if (part === undefined || (fail !== undefined && answer.text === '')) {
+    ended();
+    return answer;
+  }
+  const paced = async (one: Json) => {
+    if (pace_ms > 0)
+      await setTimeout(pace_ms, undefined, { signal }).catch((cause: unknown) => {
+        throw new ModelFailure('lost', 'The scripted model was given up in the middle of its answer.', { cause });
+      });
+    await part(one);
+  };
+  const end = await handedOver(answer, paced, typeof say === 'string' ? words : () => saidIn(turn, groups));
+  ended();
+  return end;
 }
 
 /** An answer of these words. */

@@ -18,8 +18,14 @@ export function withinBounds(model: Model, settings: Settings = {}): Model {
       if (provider !== 'anthropic' && provider !== 'bedrock') return model.ask(sent, call);
       const { reasoning, ...others } = sent;
       const keeps = reasoning === undefined || reasoning === 'provider-default' || reasoning === 'none';
-      const answer = await model.ask(withoutBudget(keeps ? sent : others, merged(settings, providerOptions), model), call);
-      return keeps ? answer : warned(answer, reasoning);
+      const bounded = withoutBudget(keeps ? sent : others, merged(settings, providerOptions), model);
+      if (keeps) return model.ask(bounded, call);
+      const { part } = call;
+      const answer = await model.ask(
+        bounded,
+        part === undefined ? call : { ...call, part: (one) => part(isStart(one) ? warned(one, reasoning) : one) },
+      );
+      return warned(answer, reasoning);
     },
   };
 }
@@ -61,7 +67,14 @@ function withoutBudget(request: ModelRequest, settings: Settings, { maker }: Mod
   throw new ModelFailure('refused', sentence);
 }
 
-const warned = (answer: ModelAnswer, reasoning: string): ModelAnswer => ({
+interface Warned {
+  readonly warnings: ModelAnswer['warnings'];
+}
+
+/** The part of a stream that has the warnings. */
+const isStart = (part: unknown): part is Warned => (part as { readonly type?: unknown }).type === 'stream-start';
+
+const warned = <Of extends Warned>(answer: Of, reasoning: string): Of => ({
   ...answer,
   warnings: [
     ...answer.warnings,
