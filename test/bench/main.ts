@@ -9,6 +9,7 @@ import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { images } from './images.ts';
 import { isolation } from './isolation.ts';
+import { prompts } from './prompts.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
 import { soakMain } from './soak/main.ts';
@@ -37,6 +38,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   detect,
   everything,
   turns,
+  prompts,
   commands,
 };
 

@@ -138,7 +138,7 @@ function tenants(policed: boolean): Record<string, TenantOptions> {
 }
 
 /** CPU time of this thread, in milliseconds: in the longest turn of the loop until `ended`, and in all. */
-async function turnsUntil(ended: Promise<unknown>): Promise<{ longest: number; total: number }> {
+export async function turnsUntil(ended: Promise<unknown>): Promise<{ longest: number; total: number }> {
   let over = false;
   let longest = 0;
   let total = 0;

@@ -57,7 +57,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
     const opened = await openerOf(kind);
     const store = await opened();
     const delivery = JSON.stringify({ kind: 'start', input: `${'grüße '.repeat(2_000)}\u0000` });
-    const output = 'z'.repeat(9_000);
+    const output = 'z'.repeat(6_000);
     for (const n of [1, 2]) {
       await store.admit(record(n, { input: { text: 'y'.repeat(9_000) } }), [], 1);
       await store.commit(commit(n, 1, { entry: entry(1, { delivery }) }));
@@ -313,12 +313,38 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await copy.close();
   });
 
+  test('keeps what conversations have in common once, and for as long as one of them is there', async () => {
+    const opened = await openerOf(kind);
+    const store = await opened();
+    const message = (i: number) => ({ role: 'user', content: `${i} ${Math.sqrt(i)} `.repeat(30) });
+    const says = (count: number) =>
+      JSON.stringify([{ kind: 'call', input: { prompt: Array.from({ length: count }, (_, i) => message(i)) } }]);
+    for (const n of [1, 2]) {
+      await store.admit(record(n), [], 1);
+      for (let seq = 1; seq <= 20; seq++) await store.commit(commit(n, seq, { entry: entry(seq, { effects: says(200 * n + seq) }) }));
+    }
+    await store.commit(commit(1, 21, { status: DONE }));
+    // All that the first one said, the second one said too; only where a payload of it ended its last part is its own.
+    const erased = await store.erasable(runId(1));
+    expect(erased.blobs).toBeGreaterThan(20);
+    expect(erased.bytes).toBeLessThan(2 * says(200).length);
+    expect(await store.erase(runId(1), 5)).toEqual(erased);
+    await expect(store.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_RUN_ERASED' });
+    expect((await store.journal(runId(2))).map((one) => one.effects)).toEqual(Array.from({ length: 20 }, (_, i) => says(401 + i)));
+    expect(await damage(store)).toEqual([]);
+    await store.commit(commit(2, 21, { status: DONE }));
+    await store.erase(runId(2), 6);
+    await store.gc(7);
+    expect(await store.collectable(7 + 2 * MACHINE.payload_grace_ms.default)).toMatchObject({ blobs: 0, bytes: 0 });
+    await store.close();
+  });
+
   test('counts only what it kept for longer than the grace of payloads as garbage', async () => {
     const store = await open();
     await store.admit(record(1), [], 1);
-    const large = entry(7, { delivery: JSON.stringify({ input: 'x'.repeat(9_000) }) });
+    const large = entry(7, { delivery: JSON.stringify({ input: 'x'.repeat(6_000) }) });
     await expect(store.commit(commit(1, 7, { entry: large }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
-    const unnamed = entry(7, { delivery: JSON.stringify({ input: 'y'.repeat(9_000) }) });
+    const unnamed = entry(7, { delivery: JSON.stringify({ input: 'y'.repeat(6_000) }) });
     await expect(store.commit(commit(1, 7, { entry: unnamed }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
     expect(await store.gc(Date.now())).toMatchObject({ blobs: 0 });
     await store.commit(commit(1, 1, { entry: { ...large, seq: 1 } }));

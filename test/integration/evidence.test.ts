@@ -11,7 +11,7 @@ import { databaseOf } from '../database.ts';
 import { BUNDLE, commit, ended, entry, live, message, opener, runId, SOURCE } from './evidence.ts';
 
 const SECRET = 'Ada lives in Baker Street';
-const LARGE = { text: SECRET.repeat(400), and: ['"\\', 'ü€😀'] };
+const LARGE = { text: SECRET.repeat(250), and: ['"\\', 'ü€😀'] };
 
 /** Whether any file of a folder holds these bytes. */
 function holds(folder: string, bytes: string | Uint8Array): boolean {
@@ -144,12 +144,25 @@ describe('a damaged journal is the trouble of its run alone', () => {
       (db) => db.exec('DELETE FROM blobs WHERE b = (SELECT blob FROM refs WHERE run = 1 AND seq = 3)'),
       { entry: 1, problem: 'payload' },
     ],
+    [
+      'a part of a payload that is gone',
+      (db) => db.exec('DELETE FROM blobs WHERE b = (SELECT part FROM parts ORDER BY part LIMIT 1)'),
+      { entry: 1, problem: 'payload' },
+    ],
+    [
+      'a part of a payload that was changed',
+      (db) =>
+        db.exec(
+          "UPDATE blobs SET data = substr(data, 1, length(data) - 1) || x'00' WHERE b = (SELECT part FROM parts ORDER BY part LIMIT 1)",
+        ),
+      { entry: 1, problem: 'payload' },
+    ],
   ];
 
   test.each(wounds)('%s is found when it is read and named by verification', async (_, wound, { entry: at, problem }) => {
     const { folder, open } = await opener();
     const store = await open();
-    await live(store, 1, 4, { value: 'x'.repeat(5000), end: 50 });
+    await live(store, 1, 4, { value: 'x'.repeat(20_000), end: 50 });
     await live(store, 2, 4);
     await store.close();
     tamper(folder, wound);

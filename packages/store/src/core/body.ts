@@ -14,6 +14,8 @@ export interface Cut {
   /** Content id and key of the blob, as base64url. */
   readonly id: string;
   readonly key: string;
+  /** Levels of blobs below it; 0: it holds the text itself. */
+  readonly height: number;
 }
 export type Texts = readonly (string | undefined)[];
 
@@ -21,7 +23,10 @@ const ABSENT = 0xffff_ffff;
 const LENGTH_BYTES = 4;
 
 export function encodeTexts(texts: Texts, cuts: readonly Cut[] = []): Buffer {
-  const tail = cuts.length === 0 ? '' : JSON.stringify(cuts.map(({ text, at, id, key }) => [text, at, id, key]));
+  const tail =
+    cuts.length === 0
+      ? ''
+      : JSON.stringify(cuts.map(({ text, at, id, key, height }) => (height === 0 ? [text, at, id, key] : [text, at, id, key, height])));
   const lengths = texts.map((text) => (text === undefined ? 0 : Buffer.byteLength(text)));
   let at = texts.length * LENGTH_BYTES;
   const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, at) + Buffer.byteLength(tail));
@@ -49,8 +54,8 @@ export function decodeTexts(bytes: Buffer, count: number): { texts: (string | un
     at += length;
   }
   if (at === bytes.length) return { texts, cuts: [] };
-  const tail = JSON.parse(bytes.toString('utf8', at)) as [number, number, string, string][];
-  return { texts, cuts: tail.map(([text, position, id, key]) => ({ text, at: position, id, key })) };
+  const tail = JSON.parse(bytes.toString('utf8', at)) as [number, number, string, string, number?][];
+  return { texts, cuts: tail.map(([text, position, id, key, height = 0]) => ({ text, at: position, id, key, height })) };
 }
 
 export const ENTRY_TEXTS = 3;

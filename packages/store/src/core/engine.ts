@@ -201,14 +201,17 @@ export interface NewBlob {
   readonly id: string;
   readonly tenant: string;
   readonly data: Uint8Array;
+  /** Ids of the blobs that it lists, which are kept for as long as it is. */
+  readonly parts: readonly string[];
 }
 
 export interface BlobRows {
   has(id: string): boolean;
   data(id: string): Uint8Array | undefined;
   /**
-   * Keeps it, unless it is there. Until an entry refers to it, it is left alone for a grace from then on.
+   * Keeps it, unless it is there. Until an entry or another blob refers to it, it is left alone for a grace from then on.
    * @param at milliseconds since 1970
+   * @throws Error if a part of it is not there
    */
   put(blob: NewBlob, at: number): void;
   /** Entry `seq` of a run refers to it. 0 stands for the record and the outcome, which outlive the journal. */

@@ -6,7 +6,7 @@ import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Damage, EntryHash } from '@corral/protocol/ports/evidence';
 import type { InboxItem } from '@corral/protocol/ports/store';
-import { joined, MissingPayload } from './blobs.ts';
+import { joined, MissingPayload, Opened } from './blobs.ts';
 import { decodeTexts, ENTRY_TEXTS, entryOf, type Texts } from './body.ts';
 import { hex } from './digests.ts';
 import type { Custody, Engine, EntryRow, InboxRow } from './engine.ts';
@@ -55,10 +55,10 @@ export class Evidence {
   }
 
   /** @throws Broken */
-  open(key: Uint8Array, place: string, sealed: Uint8Array, count: number, run: RunId, seq: number): Texts {
+  open(key: Uint8Array, place: string, sealed: Uint8Array, count: number, run: RunId, seq: number, opened?: Opened): Texts {
     try {
       const { texts, cuts } = decodeTexts(unseal(key, place, sealed), count);
-      return joined(this.#engine.blobs, texts, cuts);
+      return joined(this.#engine.blobs, texts, cuts, opened);
     } catch (error) {
       if (error instanceof MissingPayload) throw new Broken(run, seq, 'payload', error.message, { cause: error });
       throw new Broken(run, seq, seq === 0 ? 'record' : 'sealed', 'cannot be opened with its key: its bytes or its place were changed', {
@@ -120,9 +120,9 @@ export class Evidence {
       throw new Broken(id, seq + 1, 'gap', 'is missing, and so are all that followed');
   }
 
-  /** @throws Broken */
-  entry(custody: Custody, key: Uint8Array, row: EntryRow): Entry {
-    return entryOf(row, this.open(key, PLACE.entry(custody.id, row.seq), row.body, ENTRY_TEXTS, custody.id, row.seq));
+  /** @param opened of the same reading @throws Broken */
+  entry(custody: Custody, key: Uint8Array, row: EntryRow, opened: Opened): Entry {
+    return entryOf(row, this.open(key, PLACE.entry(custody.id, row.seq), row.body, ENTRY_TEXTS, custody.id, row.seq, opened));
   }
 
   /** Deliveries that wait for a run, in order. */
@@ -163,17 +163,25 @@ export class Evidence {
   /** @throws CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED, CORRAL_JOURNAL_PRUNED */
   journal(run: RunId, after: number, limit: number): Entry[] {
     return refused(() => {
-      const custody = this.custody(run);
-      if (custody === undefined) return [];
-      const key = this.keyOf(custody);
       const entries: Entry[] = [];
-      for (const row of this.walk(custody, after)) {
-        if (isForgotten(row.body)) throw new CorralError('CORRAL_JOURNAL_PRUNED', `The journal of ${run} was pruned.`);
-        entries.push(this.entry(custody, key, row));
+      for (const entry of this.entries(run, after)) {
+        entries.push(entry);
         if (entries.length >= limit) break;
       }
       return entries;
     });
+  }
+
+  /** The entries after one; each is opened when it is asked for. @throws Broken, CORRAL_RUN_ERASED, CORRAL_JOURNAL_PRUNED */
+  *entries(run: RunId, after: number): Generator<Entry> {
+    const custody = this.custody(run);
+    if (custody === undefined) return;
+    const key = this.keyOf(custody);
+    const opened = new Opened();
+    for (const row of this.walk(custody, after)) {
+      if (isForgotten(row.body)) throw new CorralError('CORRAL_JOURNAL_PRUNED', `The journal of ${run} was pruned.`);
+      yield this.entry(custody, key, row, opened);
+    }
   }
 }
 

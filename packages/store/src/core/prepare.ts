@@ -11,7 +11,7 @@ import type { Entry, Kept, RunRecord } from '@corral/protocol/model/run';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { Commit, Instance, Outgoing } from '@corral/protocol/ports/store';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
-import { Splitter } from './blobs.ts';
+import { type Piece, Splitter } from './blobs.ts';
 import { encodeTexts, entryTexts, type Texts } from './body.ts';
 import type { Engine, Item, NewBlob, NewGrant, RunState } from './engine.ts';
 import { Broken, type Evidence, refused } from './evidence.ts';
@@ -219,11 +219,16 @@ export class Preparer {
   #seal(key: Uint8Array, place: string, texts: Texts, tenant: string): Sealed {
     const { texts: left, cuts, pieces } = this.#splitter.split(texts, tenant);
     if (pieces.length === 0) return { bytes: seal(key, place, encodeTexts(left, cuts)), refs: NO_REFS };
-    for (const piece of pieces) {
-      if (this.#unstored.has(piece.id) || this.#engine.blobs.has(piece.id)) continue;
-      this.#unstored.set(piece.id, { id: piece.id, tenant, data: this.#splitter.sealed(piece) });
-    }
+    for (const piece of pieces) this.#store(piece, tenant);
     return { bytes: seal(key, place, encodeTexts(left, cuts)), refs: [...new Set(pieces.map(({ id }) => id))] };
+  }
+
+  /** Notes what is to be stored of a payload: parts before those that list them. A blob that is there has all its parts. */
+  #store(piece: Piece, tenant: string): void {
+    const { id, parts } = piece;
+    if (this.#unstored.has(id) || this.#engine.blobs.has(id)) return;
+    for (const part of parts) this.#store(part, tenant);
+    this.#unstored.set(id, { id, tenant, data: this.#splitter.sealed(piece), parts: [...new Set(parts.map((part) => part.id))] });
   }
 
   #delivery(from: RunId, outgoing: Outgoing, earlier: Earlier): PreparedDelivery {

@@ -5,7 +5,6 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
-import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
@@ -283,7 +282,7 @@ export class StoreCore {
   }
 
   replayPage(run: RunId, after: number): ReplayPage {
-    return replayPage(this.journal(run, after, MACHINE.replay_entries.default), after);
+    return refused(() => replayPage(this.evidence.entries(run, after), after));
   }
 
   journal(run: RunId, after = 0, limit = Number.POSITIVE_INFINITY): Entry[] {

@@ -7,7 +7,7 @@ import type { Grant } from '@corral/protocol/model/grant';
 import { MACHINE } from '@corral/protocol/limits';
 import type { RunId } from '@corral/protocol/ids';
 import type { Erased, Freed } from '@corral/protocol/ports/evidence';
-import { releaseBlobs } from './blobs.ts';
+import { countUnreferenced, deleteUnreferenced, referredBy, releaseBlobs } from './blobs.ts';
 import { forgotten, FORGOTTEN_BYTES } from '../core/seal.ts';
 import type { Sql } from './sql.ts';
 
@@ -39,12 +39,8 @@ export function erasable(sql: Sql, run: RunId): Erased {
     n,
     FORGOTTEN_BYTES,
   ) ?? { entries: 0 };
-  const { blobs, bytes } = sql.get<{ blobs: number; bytes: number }>(
-    `SELECT count(*) AS blobs, coalesce(sum(length(data)), 0) AS bytes FROM blobs WHERE b IN (SELECT blob FROM refs WHERE run = ?1)
-     AND NOT EXISTS (SELECT 1 FROM refs WHERE blob = b AND run <> ?1)`,
-    n,
-  ) ?? { blobs: 0, bytes: 0 };
-  return { run, entries, blobs, bytes };
+  const released = { sql: 'run = ?', values: [n] };
+  return { run, entries, ...countUnreferenced(sql, [referredBy(released)], released) };
 }
 
 /** @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE */
@@ -142,19 +138,20 @@ function collectSegment(sql: Sql, now: number, wanted: Wanted): Collected {
 
 /** Payloads that were stored for a write that did not take effect; a younger one may still be named. By tenant, or null for all. */
 const UNNAMED = `SELECT b, length(data) AS size FROM unnamed JOIN blobs ON b = blob
-  WHERE since <= ? AND (?2 IS NULL OR tenant = ?2) AND NOT EXISTS (SELECT 1 FROM refs WHERE refs.blob = b)`;
+  WHERE since <= ? AND (?2 IS NULL OR tenant = ?2) AND NOT EXISTS (SELECT 1 FROM refs WHERE refs.blob = b)
+  AND NOT EXISTS (SELECT 1 FROM parts WHERE part = b)`;
 
 /** Before this, a payload without a name was stored too long ago to get one. */
 const graceBegan = (now: number): number => now - MACHINE.payload_grace_ms.default;
 
 function collectUnnamed(sql: Sql, now: number, { tenant }: Wanted): Collected {
   const found = sql.all<{ b: number; size: number }>(`${UNNAMED} LIMIT ${STEP}`, graceBegan(now), tenant ?? null);
-  for (const { b } of found) {
-    sql.run('DELETE FROM blobs WHERE b = ?', b);
-    sql.run('DELETE FROM unnamed WHERE blob = ?', b);
-  }
-  const bytes = found.reduce((sum, { size }) => sum + size, 0);
-  return { runs: 0, entries: 0, blobs: found.length, bytes, more: found.length === STEP };
+  for (const { b } of found) sql.run('DELETE FROM unnamed WHERE blob = ?', b);
+  const { blobs, bytes } = deleteUnreferenced(
+    sql,
+    found.map(({ b }) => b),
+  );
+  return { runs: 0, entries: 0, blobs, bytes, more: found.length === STEP };
 }
 
 function first<T>(wanted: Wanted, find: (tenant: string, kept_ms: number) => T | undefined): T | undefined {
@@ -182,30 +179,18 @@ export function collectable(sql: Sql, now: number, wanted: Wanted): Freed {
     note(whole(EXPIRED), tenant, now - kept_ms);
     for (const segments of SEGMENTS) note(`SELECT n, checkpoint FROM (${segments})`, tenant, now - kept_ms);
   }
-  const [runs, journal, payloads] = [
+  const [runs, journal] = [
     sql.get<{ n: number }>('SELECT count(*) AS n FROM garbage WHERE below = ?', WHOLE),
     sql.get<{ n: number; bytes: number }>(
       `SELECT count(*) AS n, coalesce(sum(length(body) - ?1), 0) AS bytes FROM garbage JOIN journal ON journal.run = garbage.n AND seq < below
        WHERE length(body) > ?1`,
       FORGOTTEN_BYTES,
     ),
-    sql.get<{ n: number; bytes: number }>(
-      `SELECT count(*) AS n, coalesce(sum(length(data)), 0) AS bytes FROM blobs
-       WHERE b IN (SELECT blob FROM refs JOIN garbage ON refs.run = n AND seq >= 1 AND seq < below)
-       AND NOT EXISTS (SELECT 1 FROM refs LEFT JOIN garbage ON refs.run = n AND seq >= 1 AND seq < below WHERE blob = b AND n IS NULL)`,
-    ),
   ];
-  const unnamed = sql.get<{ n: number; bytes: number }>(
-    `SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM (${UNNAMED})`,
-    graceBegan(now),
-    wanted.tenant ?? null,
-  );
-  return {
-    runs: runs?.n ?? 0,
-    entries: journal?.n ?? 0,
-    blobs: (payloads?.n ?? 0) + (unnamed?.n ?? 0),
-    bytes: (journal?.bytes ?? 0) + (payloads?.bytes ?? 0) + (unnamed?.bytes ?? 0),
-  };
+  const released = { sql: 'EXISTS (SELECT 1 FROM garbage WHERE n = refs.run AND refs.seq >= 1 AND refs.seq < below)', values: [] };
+  const unnamed = { sql: `SELECT b AS found FROM (${UNNAMED})`, values: [graceBegan(now), wanted.tenant ?? null] };
+  const { blobs, bytes } = countUnreferenced(sql, [referredBy(released), unnamed], released);
+  return { runs: runs?.n ?? 0, entries: journal?.n ?? 0, blobs, bytes: (journal?.bytes ?? 0) + bytes };
 }
 
 /** Deletes the bodies of a run's entries before one of them, up to STEP at a time. Their hashes stay. */

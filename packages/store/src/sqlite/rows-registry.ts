@@ -80,9 +80,18 @@ export class Blobs implements BlobRows {
     return this.#sql.get<{ data: Uint8Array }>('SELECT data FROM blobs WHERE id = ?', id)?.data;
   }
 
-  put({ id, tenant, data }: Parameters<BlobRows['put']>[0], at: number): void {
-    if (this.#sql.run('INSERT OR IGNORE INTO blobs (tenant, id, data) VALUES (?, ?, ?)', tenant, id, data) > 0)
-      this.#sql.run('INSERT INTO unnamed (blob, since) SELECT b, ? FROM blobs WHERE id = ?', at, id);
+  put({ id, tenant, data, parts }: Parameters<BlobRows['put']>[0], at: number): void {
+    if (this.#sql.run('INSERT OR IGNORE INTO blobs (tenant, id, data) VALUES (?, ?, ?)', tenant, id, data) === 0) return;
+    this.#sql.run('INSERT INTO unnamed (blob, since) SELECT b, ? FROM blobs WHERE id = ?', at, id);
+    for (const part of parts) {
+      const listed = this.#sql.run(
+        'INSERT INTO parts (blob, part) SELECT whole.b, part.b FROM blobs AS whole, blobs AS part WHERE whole.id = ? AND part.id = ?',
+        id,
+        part,
+      );
+      if (listed === 0) throw new Error(`The part ${part} of the payload ${id} is not there.`);
+      this.#sql.run('DELETE FROM unnamed WHERE blob = (SELECT b FROM blobs WHERE id = ?)', part);
+    }
   }
 
   refer(n: number, seq: number, id: string): void {

@@ -1,12 +1,14 @@
 /** Migrations: what a folder of an earlier Corral has is there, and says the same, after the steps that came since. */
+import { createHmac, hash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { ALL_OF_INBOX } from '@corral/protocol/ports/store';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
 import { encodeTexts } from '../core/body.ts';
-import { commit, record, runId } from '../fixtures/commits.ts';
+import { commit, entry, record, runId } from '../fixtures/commits.ts';
 import { MasterKeys } from '../core/keys.ts';
-import { newKey, seal } from '../core/seal.ts';
+import { PLACE } from '../core/places.ts';
+import { chain, newKey, seal } from '../core/seal.ts';
 import { SqliteCore } from './core.ts';
 import { migrate, STEPS } from './schema.ts';
 
@@ -109,5 +111,47 @@ test('a delivery opens for its receiver, sender and key alone, and a refusal onl
   db.prepare('UPDATE inbox SET format = 0, delivery = ?').run(Buffer.from(JSON.stringify(forged)));
   expect(() => core.inbox(runId(1))).toThrow(refused);
   expect(core.verifyStep({ run: runId(1) }).damaged).toMatchObject([{ run: runId(1), problem: 'record' }]);
+  db.close();
+});
+
+test('a folder from before large payloads were cut: whole ones are read, beside the same text in parts, and go with their run', () => {
+  const db = older(STEPS.findIndex((step) => step.includes('CREATE TABLE parts')));
+  const delivery = JSON.stringify({ kind: 'start', input: 'x'.repeat(20_000) });
+  const from = delivery.indexOf('"x');
+  const payload = Buffer.from(delivery.slice(from, -1));
+  // As the store of that time wrote it: one blob for the payload, which the entry names by position, id and key.
+  const secret = (purpose: string) =>
+    createHmac('sha256', KEYS.derive('t', purpose))
+      .update(hash('sha256', payload, 'buffer'))
+      .digest();
+  const [id, blobKey] = [secret('blob-id').toString('base64url'), secret('blob-key')];
+  const key = newKey();
+  const { version, wrapped } = KEYS.wrap('t', key, runId(1));
+  const cut = { text: 0, at: from, id, key: blobKey.toString('base64url'), height: 0 };
+  const body = seal(key, PLACE.entry(runId(1), 1), encodeTexts([`${delivery.slice(0, from)}}`, undefined, '{}'], [cut]));
+  const link = { seq: 1, at: 5, cpu_us: 0, waiting: 'nothing', body };
+  db.prepare(
+    `INSERT INTO runs (n, id, tenant, lifecycle, control, epoch, inbox_seq, checkpoint, parked, created_at)
+     VALUES (1, ?, 't', 'ended', 'none', 1, 0, 0, 0, 1)`,
+  ).run(runId(1));
+  const sealed = seal(key, PLACE.record(runId(1)), encodeTexts([JSON.stringify(record(1))]));
+  db.prepare('INSERT INTO records (n, version, key, record) VALUES (1, ?, ?, ?)').run(version, wrapped, sealed);
+  db.prepare("INSERT INTO journal (run, seq, at, cpu_us, waiting, hash, body) VALUES (1, 1, 5, 0, 'nothing', ?, ?)").run(
+    chain(new Uint8Array(0), runId(1), link),
+    body,
+  );
+  db.prepare("INSERT INTO blobs (b, tenant, id, data) VALUES (1, 't', ?, ?)").run(id, seal(blobKey, `blob:${id}`, payload));
+  db.exec('INSERT INTO refs (run, seq, blob) VALUES (1, 1, 1)');
+  migrate(db);
+  const core = new SqliteCore(db, KEYS);
+  core.nextEra();
+  core.admit(record(2), [], 1);
+  core.commit(commit(2, 1, { entry: entry(1, { delivery }) }));
+  for (const n of [1, 2]) expect(core.journal(runId(n))[0]?.delivery).toBe(delivery);
+  const bytes = () => (db.prepare('SELECT sum(length(data)) AS n FROM blobs').get() as { n: number }).n;
+  expect(bytes()).toBeGreaterThan(40_000);
+  expect(core.erase(runId(1), 9)).toMatchObject({ blobs: 1 });
+  expect(bytes()).toBeLessThan(21_000);
+  expect(core.journal(runId(2))[0]?.delivery).toBe(delivery);
   db.close();
 });

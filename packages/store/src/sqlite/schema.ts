@@ -200,6 +200,11 @@ export const STEPS: readonly string[] = [
   -- The version that an upgrade moved a run to; NULL: it is on the version of its admission, or was moved by an older Corral.
   ALTER TABLE runs ADD COLUMN moved_to TEXT;
   `,
+  `
+  -- The blobs that a blob lists, which are kept for as long as it is: a large payload is cut into parts, and entries refer to its root.
+  CREATE TABLE parts (blob INTEGER NOT NULL, part INTEGER NOT NULL, PRIMARY KEY (blob, part)) WITHOUT ROWID;
+  CREATE INDEX parts_part ON parts (part);
+  `,
 ];
 
 /**

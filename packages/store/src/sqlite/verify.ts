@@ -4,6 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Verification } from '@corral/protocol/ports/evidence';
+import { Opened } from '../core/blobs.ts';
 import type { Custody, InboxRow } from '../core/engine.ts';
 import { Broken, type Evidence } from '../core/evidence.ts';
 import { PLACE } from '../core/places.ts';
@@ -64,10 +65,11 @@ function custodies(sql: Sql, after: number, tenant: string | undefined): Custody
 function verifyRun(sql: Sql, evidence: Evidence, custody: Custody, count: { entries: number; forgotten: number }): void {
   const { id, n } = custody;
   const key = custody.erased_at === null ? evidence.keyOf(custody) : undefined;
+  const opened = new Opened();
   for (const row of evidence.walk(custody)) {
     count.entries += 1;
     if (key === undefined || isForgotten(row.body)) count.forgotten += 1;
-    else evidence.entry(custody, key, row);
+    else evidence.entry(custody, key, row, opened);
   }
   if (key === undefined) return;
   const sealed = sql.get<{ record: Uint8Array; outcome: Uint8Array | null }>(
