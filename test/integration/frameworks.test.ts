@@ -1,5 +1,5 @@
 /** Frameworks as they are on npm, in an isolate: what they ask for goes over the bus, and each run replays to the same effects. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
 import { front } from '../front.ts';
 
@@ -8,6 +8,7 @@ const TURNS = [
   { when: { matches: String.raw`weather in (\w+)` }, call: [{ tool: 'look', input: { city: '$1' } }] },
   { when: { matches: 'JSON' }, say: '{"city":"Rome"}' },
   { when: { matches: 'fail' }, fail: 'refused' },
+  { when: { matches: 'busy' }, fail: 'busy' },
   { say: 'Hello.' },
 ];
 
@@ -20,30 +21,67 @@ export default defineConfig({
     annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' }, run: () => ({ degrees: 21 }) })],
 });`;
 
-test(
-  'the AI SDK generates, streams, loops over tools, gives structured answers, fails and aborts, live and replayed',
-  { timeout: 120_000 },
-  async () => {
-    const f = await front({ configCode: CONFIG });
-    await f.deploy(agentFile('frameworks/ai-sdk'));
-    const said = 'It is 21 degrees.';
-    for (const [what, output] of [
-      ['generate', { text: said, steps: 2, tokens: expect.any(Number) as number }],
-      ['stream', { text: said, finish: 'stop' }],
-      ['agent', { text: said }],
-      ['object', { city: 'Rome' }],
-      ['named', { text: 'Hello.' }],
-      ['refused', 'CORRAL_TOOL_FAILED'],
-      ['abort', 'AbortError'],
-    ] as const) {
-      const { run } = await f.admin.submitRun({ body: { agent: 'support', input: { what } } });
-      const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
-      expect({ what, outcome }).toEqual({ what, outcome: { kind: 'completed', output } });
-      expect({ what, ...(await f.admin.replayRun({ params: { run }, body: {} })) }).toMatchObject({
-        what,
-        matches: true,
-        difference: null,
-      });
-    }
-  },
-);
+/** The outcomes of an agent, a run for each of the cases, each of them replayed as well. */
+async function outcomesOf(file: string, agent: string, cases: Readonly<Record<string, unknown>>): Promise<unknown> {
+  const f = await front({ configCode: CONFIG });
+  await f.deploy(agentFile(file));
+  const seen: Record<string, unknown> = {};
+  for (const what of Object.keys(cases)) {
+    const { run } = await f.admin.submitRun({ body: { agent, input: { what } } });
+    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    const { matches, difference } = await f.admin.replayRun({ params: { run }, body: {} });
+    seen[what] = matches && outcome?.kind === 'completed' ? outcome.output : { outcome, difference };
+  }
+  return seen;
+}
+
+const SAID = 'It is 21 degrees.';
+const TOKENS = expect.any(Number) as number;
+
+describe('from npm, unmodified, live and replayed', { timeout: 120_000 }, () => {
+  test('the AI SDK generates, streams, loops over tools, gives structured answers, fails and aborts', async () => {
+    const cases = {
+      generate: { text: SAID, steps: 2, tokens: TOKENS },
+      stream: { text: SAID, finish: 'stop' },
+      agent: { text: SAID },
+      object: { city: 'Rome' },
+      named: { text: 'Hello.' },
+      refused: 'CORRAL_TOOL_FAILED',
+      abort: 'AbortError',
+    };
+    expect(await outcomesOf('frameworks/ai-sdk', 'support', cases)).toEqual(cases);
+  });
+
+  test('the OpenAI SDK asks by chat and by responses, streams, runs tools, gives structured answers, fails and aborts', async () => {
+    const cases = {
+      chat: { text: 'Hello.', finish: 'stop', counted: true, model: 'script' },
+      stream: { text: 'Hello.', counted: true },
+      tools: { text: SAID },
+      object: { city: 'Rome' },
+      responses: { text: SAID, turn: 2, status: 'completed' },
+      'responses-stream': { text: 'Hello.', whole: 'Hello.' },
+      refused: { status: 400, code: 'CORRAL_TOOL_FAILED', message: expect.any(String) as string },
+      busy: { status: 503, code: 'CORRAL_TOOL_FAILED', message: expect.any(String) as string },
+      hosted: { status: 400, code: 'unsupported', message: expect.stringContaining('web_search') as string },
+      elsewhere: expect.stringContaining('Nothing that this run holds answers https://example.com') as string,
+      abort: 'aborted',
+    };
+    expect(await outcomesOf('frameworks/openai-sdk', 'openai', cases)).toEqual(cases);
+  });
+
+  test('the Anthropic SDK asks, streams, runs tools, fails and aborts', async () => {
+    const cases = {
+      message: { text: 'Hello.', stop: 'end_turn', counted: true },
+      stream: { text: 'Hello.', whole: 'Hello.', counted: true },
+      tools: { text: SAID },
+      'stream-tools': {
+        stop: 'tool_use',
+        content: [{ type: 'tool_use', id: expect.any(String) as string, name: 'look', input: { city: 'Rome' } }],
+      },
+      refused: { status: 400, message: expect.any(String) as string },
+      hosted: { status: 400, message: expect.stringContaining('web_search') as string },
+      abort: 'aborted',
+    };
+    expect(await outcomesOf('frameworks/anthropic-sdk', 'anthropic', cases)).toEqual(cases);
+  });
+});

@@ -57,7 +57,12 @@ export interface PreludeConfig {
   readonly image: ImageName;
   /** Whether the bundle's async functions are lowered, for `node:async_hooks`. */
   readonly async_context?: boolean;
+  /** Whether `fetch` is there; absent for a bundle that does not name it. */
+  readonly fetch?: FetchState;
 }
+
+/** `absent`: the bundle names `fetch`, and asks for no capability that answers it. */
+export type FetchState = 'answered' | 'absent';
 
 /** `web`: the base with streams, files, and the classes of fetch. `node`: that with the globals of Node that packages read. */
 export type ImageName = 'base' | 'web' | 'node';
@@ -68,15 +73,24 @@ export const IMPORTS_NODE = 'CORRAL_API_MISSING';
 /** A bundle has this text if it imports `node:async_hooks`. */
 export const ASYNC_HOOKS = 'globalThis.corral.asyncHooks';
 
+/** A bundle has this text if it names `fetch`. One of before there was a fetch does not, so that its runs replay. */
+export const NAMES_FETCH = 'CORRAL_FETCH';
+/** How a bundle asks for a capability that answers `fetch`. */
+const ANSWERS_FETCH = /["'`]model:/;
+
 const OF_WEB =
   /\b(?:(?:Readable|Writable|Transform)(?:Byte)?Stream\w*|(?:ByteLength|Count)QueuingStrategy|Text(?:En|De)coderStream|Blob|File|Headers|Request|Response|FormData)\b/;
 
 /** The needs of a bundle, by the names in its text. */
-export const needsOf = (source: string): Pick<PreludeConfig, 'temporal' | 'image' | 'async_context'> => ({
-  temporal: source.includes('Temporal'),
-  image: source.includes(IMPORTS_NODE) ? 'node' : OF_WEB.test(source) ? 'web' : 'base',
-  ...(source.includes(ASYNC_HOOKS) ? { async_context: true } : {}),
-});
+export function needsOf(source: string): Pick<PreludeConfig, 'temporal' | 'image' | 'async_context' | 'fetch'> {
+  const fetch = source.includes(NAMES_FETCH) ? (ANSWERS_FETCH.test(source) ? 'answered' : 'absent') : undefined;
+  return {
+    temporal: source.includes('Temporal'),
+    image: source.includes(IMPORTS_NODE) ? 'node' : OF_WEB.test(source) || fetch === 'answered' ? 'web' : 'base',
+    ...(source.includes(ASYNC_HOOKS) ? { async_context: true } : {}),
+    ...(fetch === undefined ? {} : { fetch }),
+  };
+}
 
 /** Operations that the cell asks of the prelude. */
 export const DELIVER = 0;

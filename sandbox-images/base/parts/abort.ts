@@ -3,18 +3,29 @@ import { DOMException } from './dom-exception.ts';
 import { dispatch, Event, EventTarget, handlerOf, ON_ABORT, setHandler } from './events.ts';
 import { tag } from './tag.ts';
 
+/** Milliseconds that are left of a signal of `AbortSignal.timeout` which nobody observes; undefined for any other signal. */
+export type TimeLeft = (signal: object) => number | undefined;
+
 /** The part of the prelude's timers that is needed here. */
 export interface PartTimers {
   start(ms: number, then: () => void): number;
 }
 
-export function installAbort(timers: PartTimers) {
+/**
+ * @param lazy whether the timer of a timeout begins when somebody observes its signal: a signal that only a request is given needs none,
+ * because the call behind the request has a timeout of its own
+ */
+export function installAbort(timers: PartTimers, { now, lazy }: { readonly now: () => number; readonly lazy: boolean }) {
   const fire = Symbol('fire');
+  let timeLeft: TimeLeft = () => undefined;
+  const timedOut = () => new DOMException('The operation timed out.', 'TimeoutError');
   let making = false;
 
   class AbortSignal extends EventTarget {
     #aborted = false;
     #reason: unknown;
+    /** When a timeout ends whose timer has not begun. */
+    #deadline: number | undefined;
     /** Signals of `any` that follow this one, in the order in which they were made. */
     readonly #dependents = new Set<AbortSignal>();
 
@@ -23,24 +34,44 @@ export function installAbort(timers: PartTimers) {
       if (!making) throw new TypeError('Illegal constructor');
     }
     get aborted(): boolean {
+      this.#expire();
       return this.#aborted;
     }
     get reason(): unknown {
+      this.#expire();
       return this.#reason;
     }
     get onabort(): unknown {
       return handlerOf(this, 'abort');
     }
     set onabort(listener: unknown) {
+      this.#begin();
       setHandler(this, 'abort', listener);
+    }
+    override addEventListener(...given: Parameters<EventTarget['addEventListener']>): void {
+      this.#begin();
+      super.addEventListener(...given);
+    }
+    /** Begins the timer of a timeout. */
+    #begin(): void {
+      const deadline = this.#deadline;
+      if (deadline === undefined) return;
+      this.#deadline = undefined;
+      timers.start(deadline - now(), () => this[fire](timedOut()));
+    }
+    #expire(): void {
+      if (this.#deadline === undefined || now() < this.#deadline) return;
+      this.#deadline = undefined;
+      this[fire](timedOut());
     }
     /** Done at the abort, before the listeners. */
     #first: (() => void)[] = [];
     [ON_ABORT](then: () => void): void {
+      this.#begin();
       this.#first.push(then);
     }
     throwIfAborted(): void {
-      if (this.#aborted) throw this.#reason;
+      if (this.aborted) throw this.#reason;
     }
     /** All that follow it are aborted before any of them tells its listeners, and it tells its own first. */
     [fire](reason: unknown): void {
@@ -68,20 +99,25 @@ export function installAbort(timers: PartTimers) {
       if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER))
         throw new RangeError(`AbortSignal.timeout takes a number of milliseconds from 0 on, not ${ms}`);
       const signal = make();
-      timers.start(ms, () => signal[fire](new DOMException('The operation timed out.', 'TimeoutError')));
+      signal.#deadline = now() + ms;
+      if (!lazy) signal.#begin();
       return signal;
+    }
+    static {
+      timeLeft = (signal) => (#deadline in signal && signal.#deadline !== undefined ? signal.#deadline - now() : undefined);
     }
     static any(signals: Iterable<AbortSignal>): AbortSignal {
       const sources = [...signals];
       for (const source of sources) if (!(source instanceof AbortSignal)) throw new TypeError('AbortSignal.any takes AbortSignals');
       const result = make();
-      const aborted = sources.find((source) => source.#aborted);
+      const aborted = sources.find((source) => source.aborted);
       if (aborted === undefined) for (const source of sources) source.#lead(result);
       else result[fire](aborted.#reason);
       return result;
     }
     /** A dependent of a signal made by `any` depends directly on the sources of that signal. */
     #lead(follower: AbortSignal): void {
+      this.#begin();
       this.#dependents.add(follower);
       for (const source of this.#sources) source.#dependents.add(follower);
       follower.#sources.add(this);
@@ -113,5 +149,5 @@ export function installAbort(timers: PartTimers) {
     const signal = make();
     return { signal, abort: (reason: unknown) => signal[fire](reason) };
   };
-  return { makeCancel, AbortController: tag(AbortController, 'AbortController'), AbortSignal: tag(AbortSignal, 'AbortSignal') };
+  return { makeCancel, timeLeft, AbortController: tag(AbortController, 'AbortController'), AbortSignal: tag(AbortSignal, 'AbortSignal') };
 }

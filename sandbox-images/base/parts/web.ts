@@ -42,13 +42,16 @@ interface Needs {
   readonly timers: PartTimers;
   readonly more: (part: string) => unknown;
   readonly report: Report;
+  /** What `fetch` can ask, if there is a fetch. */
+  readonly reach: unknown;
 }
 
-export default function web({ timers, more, report }: Needs): Record<string, unknown> {
+export default function web({ timers, more, report, reach }: Needs): Record<string, unknown> {
   giveEvents({ report, now: () => performance.now() });
-  const { makeCancel, AbortController, AbortSignal } = installAbort(timers);
+  const { makeCancel, timeLeft, AbortController, AbortSignal } = installAbort(timers, { now: Date.now, lazy: reach !== undefined });
   return {
     makeCancel,
+    timeLeft,
     Event,
     CustomEvent,
     EventTarget,

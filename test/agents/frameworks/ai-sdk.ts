@@ -8,6 +8,7 @@ type Model = Parameters<typeof generateText>[0]['model'];
 export default defineAgent({
   name: 'support',
   purpose: 'answers customers',
+  ceilings: { crank_cpu_ms: 2000 },
   uses: { model: 'model:default', weather: 'tool:weather.get' },
   async run({ caps, input }) {
     const { what } = input as { readonly what: string };

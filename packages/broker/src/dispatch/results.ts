@@ -41,9 +41,10 @@ export function resultOf(call: Dispatch, most: number, result: ToolResult | Time
   const { id, tool } = call;
   if (result.kind !== 'ok') {
     const code = result.kind === 'failed' ? (result.code ?? 'CORRAL_TOOL_FAILED') : CODES[result.kind];
+    const error = errorData(code, bounded(result.message), { call: id });
     const told = {
       id,
-      error: errorData(code, bounded(result.message), { call: id }),
+      error: result.kind === 'failed' && result.retryable === true ? { ...error, retryable: true } : error,
       ...(call.unread === true ? { unread: true as const } : {}),
       ...('detail' in result && result.detail !== undefined ? { detail: result.detail } : {}),
     };

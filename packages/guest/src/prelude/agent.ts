@@ -19,6 +19,7 @@ import { Queue } from './queue.ts';
 import { validate } from './schema.ts';
 import { Service } from './service.ts';
 import type { Cancel, WebPart } from './globals.ts';
+import type { Reach } from './reach.ts';
 import type { Timers } from './timers.ts';
 
 export interface AgentPowers {
@@ -28,6 +29,8 @@ export interface AgentPowers {
   readonly log: (...parts: unknown[]) => void;
   /** The part of the image with the web's classes; an agent may have replaced the globals. */
   readonly web: () => WebPart;
+  /** Undefined: the isolate has no fetch. */
+  readonly reach: Reach | undefined;
 }
 
 /** A result's own error, not one that an agent has put on Object.prototype. */
@@ -44,15 +47,17 @@ export class Agent {
   readonly #definition: AgentDefinition;
   readonly #service: Service | undefined;
   readonly #web: () => WebPart;
+  readonly #reach: Reach | undefined;
   #listening = false;
   #isCancelled = false;
   /** The error of the last cancel. */
   #reason: Error | undefined;
   #abort: Cancel | undefined;
 
-  constructor(definition: AgentDefinition, { effects, timers, log, web }: AgentPowers) {
+  constructor(definition: AgentDefinition, { effects, timers, log, web, reach }: AgentPowers) {
     this.#definition = definition;
     this.#web = web;
+    this.#reach = reach;
     this.#effects = effects;
     this.#handles = new Handles(effects);
     this.#inbox = new Inbox(effects, this.#handles, timers);
@@ -172,6 +177,8 @@ export class Agent {
     const inbox = this.#inbox;
     const timers = this.#timers;
     const signal = () => (this.#abort ??= this.#web().makeCancel()).signal;
+    const caps = makeCaps(effects, start.caps);
+    this.#reach?.begin(start.caps, caps as Readonly<Record<string, unknown>>);
     return {
       run: start.run,
       purpose: this.#definition.purpose,
@@ -179,7 +186,7 @@ export class Agent {
       state: start.state,
       open: <T>(handle: unknown) => this.#handles.open(handle) as Promise<T>,
       checkpoint: (state: unknown) => this.#checkpoint(state),
-      caps: makeCaps(effects, start.caps) as Caps<Uses>,
+      caps: caps as Caps<Uses>,
       mailbox: makeMailbox(effects, 0),
       messages: inbox.reader(),
       notices: this.#notices.reader(),

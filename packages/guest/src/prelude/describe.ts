@@ -7,6 +7,15 @@ const TEXT = 2000;
 /** Longest code or limit that the schema of a finish accepts. */
 const NAME = 64;
 
+const state = { explains: false };
+/** From now on, an error that says that there is no fetch says why. */
+export function explainFetch(): void {
+  state.explains = true;
+}
+
+const NO_FETCH = /^(?:globalThis\.)?`?fetch`? is not (?:defined|a function)/;
+const WHY = `There is no fetch, because an agent has no network; with \`uses: { model: 'model:default' }\`, a fetch is there and the model answers the APIs of OpenAI and Anthropic.`;
+
 /** One sentence about a thrown value. @param who threw it */
 export function errorMessage(error: unknown, who = 'agent'): string {
   if (!isError(error)) return cut(`The ${who} threw ${short(error, TEXT / 2)}.`);
@@ -16,6 +25,7 @@ export function errorMessage(error: unknown, who = 'agent'): string {
   } catch {
     message = '';
   }
+  if (state.explains && typeof message === 'string' && NO_FETCH.test(message)) return cut(`${WHY} (${message})`);
   return cut(typeof message === 'string' && message !== '' ? message : headOf(error));
 }
 
@@ -38,10 +48,11 @@ export function describeError(error: unknown): Record<string, unknown> {
   if (!isError(error)) return bare({ message: errorMessage(error) });
   const { code, limit } = error instanceof CorralError ? error : bare<{ code?: unknown; limit?: unknown }>({});
   const stack = errorStack(error);
+  const message = errorMessage(error);
   return bare({
-    ...(isName(code) ? { code } : {}),
+    ...(isName(code) ? { code } : message.startsWith(WHY) ? { code: 'CORRAL_CAP_NOT_GRANTED' } : {}),
     ...(isName(limit) ? { limit } : {}),
-    message: errorMessage(error),
+    message,
     ...(stack === undefined ? {} : { stack }),
   });
 }

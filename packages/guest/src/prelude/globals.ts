@@ -1,6 +1,7 @@
 /** Globals that agents expect from a JavaScript host and that V8 alone does not have. Large ones are loaded on first use. */
 import type { HostFunctions, ImageName } from '../abi.ts';
 import { inContext } from './context.ts';
+import type { Reach } from './reach.ts';
 import type { Timers } from './timers.ts';
 
 type Parts = Readonly<Record<string, readonly string[]>>;
@@ -52,8 +53,10 @@ const NODE_PARTS: Parts = {
   node: ['process', 'setImmediate', 'clearImmediate'],
 };
 
-const partsOf = (image: ImageName): Parts =>
-  image === 'base' ? PARTS : { ...PARTS, ...WEB_PARTS, ...(image === 'node' ? NODE_PARTS : {}) };
+const FETCH_PARTS: Parts = { fetching: ['fetch'] };
+
+const partsOf = (image: ImageName, fetch: boolean): Parts =>
+  image === 'base' ? PARTS : { ...PARTS, ...WEB_PARTS, ...(image === 'node' ? NODE_PARTS : {}), ...(fetch ? FETCH_PARTS : {}) };
 
 /** Cancels what waits for its signal. */
 export interface Cancel {
@@ -66,11 +69,18 @@ export interface WebPart {
   readonly makeCancel: () => Cancel;
 }
 
+interface GlobalNeeds {
+  readonly timers: Timers;
+  readonly host: HostFunctions;
+  readonly seed: string;
+  readonly console: object;
+  readonly image: ImageName;
+  /** What `fetch` can ask; undefined: there is no fetch. */
+  readonly reach: Reach | undefined;
+}
+
 /** @returns the part `web`, loaded at the first call */
-export function installGlobals(
-  global: typeof globalThis,
-  { timers, host, seed, console, image }: { timers: Timers; host: HostFunctions; seed: string; console: object; image: ImageName },
-): () => WebPart {
+export function installGlobals(global: typeof globalThis, { timers, host, seed, console, image, reach }: GlobalNeeds): () => WebPart {
   const define = (name: string, value: unknown) =>
     Object.defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
 
@@ -83,7 +93,8 @@ export function installGlobals(
   const loaded = new Map<string, Record<string, unknown>>();
   const loaders = new Map<string, () => Record<string, unknown>>();
   const accessors = new Map<string, () => unknown>();
-  for (const [part, names] of Object.entries(partsOf(image))) {
+  const web = (): unknown => (loaders.get('web') as () => Record<string, unknown>)();
+  for (const [part, names] of Object.entries(partsOf(image, reach !== undefined))) {
     const load = () => {
       const before = loaded.get(part);
       if (before !== undefined) return before;
@@ -92,7 +103,7 @@ export function installGlobals(
       // Libraries read globals before they define any; without this line that would load the part again, without end.
       for (const name of open) define(name, undefined);
       // Each part is a script whose value is a function from its dependencies to the globals it defines.
-      const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more, report });
+      const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more, report, reach, web });
       for (const name of open) {
         const value = made[name];
         // The build shortens the names of classes, and libraries compare them.
@@ -127,7 +138,7 @@ export function installGlobals(
   define('clearTimeout', clear);
   define('clearInterval', clear);
   define('console', console);
-  return () => (loaders.get('web') as () => Record<string, unknown>)() as unknown as WebPart;
+  return web as () => WebPart;
 }
 
 type Callback = (...args: unknown[]) => void;

@@ -13,12 +13,13 @@ import { makeConsole } from './console.ts';
 import { describeBundle, findAgent } from './bundle.ts';
 import { installDeterminism } from './determinism.ts';
 import { Effects } from './effects.ts';
-import { errorMessage, errorStack } from './describe.ts';
+import { errorMessage, errorStack, explainFetch } from './describe.ts';
 import { CorralError, errorClass } from './errors.ts';
 import { isError } from './inspect.ts';
 import { installRaces } from './reading.ts';
 import { installRejections } from './rejections.ts';
 import { installGlobals } from './globals.ts';
+import { Reach } from './reach.ts';
 import { Timers } from './timers.ts';
 
 /**
@@ -48,7 +49,9 @@ export function prelude(
   installRaces();
   const rejectedWith = installRejections();
   const { console, log } = makeConsole(effects, now);
-  const web = installGlobals(global, { timers, host, seed: config.seed, console, image: config.image });
+  const reach = config.fetch === 'answered' ? new Reach(config.message_bytes) : undefined;
+  if (config.fetch === 'absent') explainFetch();
+  const web = installGlobals(global, { timers, host, seed: config.seed, console, image: config.image, reach });
 
   const abi: Abi = Object.freeze({
     errorClass,
@@ -70,7 +73,7 @@ export function prelude(
     switch (operation) {
       case DELIVER:
         try {
-          agent ??= new Agent(findAgent(bundle(), config.agent), { effects, timers, log, web });
+          agent ??= new Agent(findAgent(bundle(), config.agent), { effects, timers, log, web, reach });
           agent.deliver(parse(text as string) as Delivery);
         } catch (error) {
           return JSON.stringify(thrown(error));

@@ -1,0 +1,28 @@
+/** What `fetch` asks: capabilities of the run, by the address of a request. */
+
+export interface CallOptions {
+  readonly timeout_ms?: number;
+  readonly signal?: AbortSignal;
+}
+/** A tool that the run holds. */
+export interface Held {
+  readonly alias: string;
+  /** `model:default` */
+  readonly name: string;
+  readonly tool: (input: unknown, options: CallOptions) => Promise<unknown>;
+}
+export interface Exchange {
+  readonly method: string;
+  readonly body: string;
+  readonly options: CallOptions;
+}
+/** Answers requests to an address. It rejects with what the call rejects with, where HTTP has no status for that. */
+export type Route = (exchange: Exchange) => Promise<Response>;
+
+/** An error of the host or the prelude. */
+export interface Ours extends Error {
+  readonly code: string;
+  readonly retryable: boolean;
+}
+export const isOurs = (error: unknown): error is Ours => error instanceof corral.errorClass('CorralError');
+declare const corral: { errorClass(name: string): new (...args: never[]) => Error };

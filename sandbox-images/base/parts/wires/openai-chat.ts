@@ -1,0 +1,255 @@
+/** OpenAI’s Chat Completions (https://platform.openai.com/docs/api-reference/chat), version of `openai` 7.59. */
+import type { ModelAnswer, ModelRequest } from '@corral/guest';
+import { given, Members, merged, parsed, Refused, type Fields } from './members.ts';
+import { choiceOf, effortOf, error, formatOf, parallel, reasonOf, SETTINGS, toolOf, usual } from './openai.ts';
+import { callPart, Conversation, fileAt, fileOf, keepEcho, modelIn, options, secondsOf, tokensOf } from './wire.ts';
+import type { Asked, Events, Frame, Part, Wire } from './wire.ts';
+
+function read(fields: Fields): Asked {
+  const body = new Members(fields, '');
+  const model = body.text('model');
+  const stream = body.flag('stream');
+  const talk = new Conversation();
+  body.each('messages', (one, path) => message(new Members(one, path), talk));
+  body.ignore('stream_options');
+  body.only('n', 'a model capability gives one answer', 1);
+  body.only('logprobs', 'a model capability does not tell them', false);
+  body.only('modalities', 'a model capability answers with text', ['text']);
+  usual(body);
+  const most = [body.number('max_completion_tokens'), body.number('max_tokens')].filter((one) => one !== undefined);
+  const stop = body.take('stop');
+  const settings = merged(
+    parallel(body),
+    body.settings('openai', { ...SETTINGS, logit_bias: 'logitBias', prediction: 'prediction', verbosity: 'textVerbosity' }),
+  );
+  const request: ModelRequest = {
+    prompt: talk.messages,
+    ...given({
+      maxOutputTokens: most.length === 0 ? undefined : Math.min(...most),
+      temperature: body.number('temperature'),
+      topP: body.number('top_p'),
+      presencePenalty: body.number('presence_penalty'),
+      frequencyPenalty: body.number('frequency_penalty'),
+      seed: body.number('seed'),
+      stopSequences: stop === undefined ? undefined : ((Array.isArray(stop) ? stop : [stop]) as string[]),
+      reasoning: effortOf(body.text('reasoning_effort')),
+      responseFormat: formatOf(body.inner('response_format')),
+      tools: body.each('tools', tool),
+      toolChoice: choiceOf(body.take('tool_choice'), 'tool_choice', (choice) => choice.inner('function')?.needs('name') ?? ''),
+    }),
+    ...options(settings),
+  };
+  body.done();
+  return { request, stream, model };
+}
+
+function tool(one: unknown, path: string) {
+  const fields = new Members(one, path);
+  const type = fields.take('type');
+  const inner = fields.inner('function');
+  if (type !== 'function' || inner === undefined)
+    throw new Refused(`${path} is a tool of the kind ${JSON.stringify(type)}; a model capability has functions alone.`, path);
+  fields.done();
+  return toolOf(inner);
+}
+
+function message(said: Members, talk: Conversation): void {
+  const role = said.needs('role');
+  switch (role) {
+    case 'system':
+    case 'developer':
+      talk.system(textOf(said));
+      break;
+    case 'user':
+      talk.user(contentOf(said));
+      break;
+    case 'assistant':
+      assistant(said, talk);
+      break;
+    case 'tool':
+      talk.result(said.needs('tool_call_id'), { type: 'text', value: textOf(said) }, said.path);
+      break;
+    default:
+      throw new Refused(`${said.at('role')} cannot be ${JSON.stringify(role)}.`, said.at('role'));
+  }
+  said.done();
+}
+
+function assistant(said: Members, talk: Conversation): void {
+  const text = textOf(said) + (said.text('refusal') ?? '');
+  said.ignore('annotations', 'parsed');
+  if (text !== '') talk.assistant({ type: 'text', text });
+  const calls = said.each('tool_calls', (one, path) => {
+    const call = new Members(one, path);
+    call.only('type', 'a model capability has functions alone', 'function');
+    call.ignore('index');
+    const asked = call.inner('function');
+    const id = call.needs('id');
+    call.done();
+    return callPart(id, asked?.needs('name') ?? '', parsed(asked?.text('arguments') ?? '{}'));
+  });
+  talk.assistant(...(calls ?? []));
+}
+
+/** The words of a message whose content is a text or a list of texts. */
+function textOf(said: Members): string {
+  const content = said.take('content') ?? '';
+  if (typeof content === 'string') return content;
+  return partsOf(content, said.at('content'))
+    .map((part) => {
+      const type = part.take('type');
+      if (type !== 'text' && type !== 'refusal') throw new Refused(`${part.path} is to be a text.`, part.path);
+      return part.needs(type);
+    })
+    .join('');
+}
+
+const partsOf = (content: unknown, path: string): Members[] => {
+  if (!Array.isArray(content)) throw new Refused(`${path} is to be a text or a list of parts.`, path);
+  return content.map((part, i) => new Members(part, `${path}[${i}]`));
+};
+
+function contentOf(said: Members) {
+  const content = said.take('content') ?? '';
+  if (typeof content === 'string') return [{ type: 'text' as const, text: content }];
+  return partsOf(content, said.at('content')).map((part) => {
+    const made = givenPart(part);
+    part.done();
+    return made;
+  });
+}
+
+function givenPart(part: Members) {
+  const type = part.needs('type');
+  const inner = type === 'text' ? undefined : part.inner(type);
+  if (type === 'text') return { type: 'text' as const, text: part.needs('text') };
+  if (type === 'image_url' && inner !== undefined) return fileAt(inner.needs('url'), inner.path);
+  if (type === 'input_audio' && inner !== undefined) return fileOf(`audio/${inner.needs('format')}`, inner.needs('data'));
+  if (type === 'file' && inner !== undefined) return fileAt(inner.needs('file_data'), inner.path, inner.text('filename'));
+  throw new Refused(`${part.path} is of the kind ${type}, which a model capability does not take.`, part.path);
+}
+
+function answer(said: ModelAnswer, { at, n }: Frame): object {
+  const calls = said.content.flatMap((part) => {
+    if (part.type !== 'tool-call') return [];
+    keepEcho(part);
+    return [{ id: part.toolCallId, type: 'function', function: { name: part.toolName, arguments: part.input } }];
+  });
+  const text = said.structuredOutputText ?? said.text;
+  return {
+    id: said.response.id ?? `chatcmpl-${n}`,
+    object: 'chat.completion',
+    created: secondsOf(said, at),
+    model: modelIn(said),
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: 'assistant',
+          content: text === '' && calls.length > 0 ? null : text,
+          refusal: null,
+          annotations: [],
+          ...(calls.length === 0 ? {} : { tool_calls: calls }),
+        },
+        logprobs: null,
+        finish_reason: reasonOf(said.finishReason.unified),
+      },
+    ],
+    ...usageOf(said.usage),
+    ...given({ system_fingerprint: said.maker.fingerprint }),
+  };
+}
+
+function usageOf(usage: ModelAnswer['usage']): { readonly usage?: object } {
+  const { known, input, output, cacheRead, reasoning } = tokensOf(usage);
+  if (!known) return {};
+  return {
+    usage: {
+      prompt_tokens: input,
+      completion_tokens: output,
+      total_tokens: input + output,
+      prompt_tokens_details: { cached_tokens: cacheRead },
+      completion_tokens_details: { reasoning_tokens: reasoning },
+    },
+  };
+}
+
+/** Chunks of a stream. */
+class Chunks implements Events {
+  readonly #frame: Frame;
+  #head: Fields;
+  #begun = false;
+  readonly #calls = new Map<string, number>();
+
+  constructor(frame: Frame) {
+    this.#frame = frame;
+    this.#head = { id: `chatcmpl-${frame.n}`, object: 'chat.completion.chunk', created: Math.floor(frame.at / 1000), model: '' };
+  }
+
+  write(part: Part): string {
+    switch (part.type) {
+      case 'response-metadata': {
+        const { id, modelId, timestamp, maker } = part as Part & {
+          id?: string;
+          modelId?: string;
+          timestamp?: string;
+          maker?: ModelAnswer['maker'];
+        };
+        const response = given({ modelId, timestamp });
+        this.#head = {
+          ...this.#head,
+          ...given({ id }),
+          created: secondsOf({ response }, this.#frame.at),
+          model: modelId ?? maker?.model ?? '',
+        };
+        return '';
+      }
+      case 'text-delta':
+        return this.#delta({ content: part['delta'] });
+      case 'tool-input-start':
+        return this.#call(part['id'] as string, part['toolName'] as string, '');
+      case 'tool-input-delta':
+        return this.#arguments(part['id'] as string, part['delta'] as string);
+      case 'tool-call': {
+        keepEcho(part);
+        const id = part['toolCallId'] as string;
+        return this.#calls.has(id) ? '' : this.#call(id, part['toolName'] as string, part['input'] as string);
+      }
+      case 'finish':
+        return this.#finish(part);
+      default:
+        return '';
+    }
+  }
+
+  #finish({ finishReason, usage }: Part): string {
+    const { unified } = finishReason as ModelAnswer['finishReason'];
+    const options = this.#frame.body['stream_options'] as { readonly include_usage?: unknown } | undefined;
+    const bill = usageOf(usage as ModelAnswer['usage']);
+    return [
+      this.#delta({}, reasonOf(unified)),
+      options?.include_usage === true ? data({ ...this.#head, choices: [], ...bill }) : '',
+      'data: [DONE]\n\n',
+    ].join('');
+  }
+
+  #call(id: string, name: string, text: string): string {
+    const index = this.#calls.size;
+    this.#calls.set(id, index);
+    return this.#delta({ tool_calls: [{ index, id, type: 'function', function: { name, arguments: text } }] });
+  }
+
+  #arguments(id: string, text: string): string {
+    return this.#delta({ tool_calls: [{ index: this.#calls.get(id) ?? 0, function: { arguments: text } }] });
+  }
+
+  #delta(delta: Fields, finish_reason: string | null = null): string {
+    const first = this.#begun ? {} : { role: 'assistant', content: 'tool_calls' in delta ? null : '' };
+    this.#begun = true;
+    return data({ ...this.#head, choices: [{ index: 0, delta: { ...first, ...delta }, logprobs: null, finish_reason }] });
+  }
+}
+
+const data = (value: object): string => `data: ${JSON.stringify(value)}\n\n`;
+
+export const chat: Wire = { read, answer, events: (frame) => new Chunks(frame), error };
