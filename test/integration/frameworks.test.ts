@@ -46,6 +46,7 @@ describe('from npm, unmodified, live and replayed', { timeout: 120_000 }, () => 
       agent: { text: SAID },
       object: { city: 'Rome' },
       named: { text: 'Hello.' },
+      provider: { text: SAID, steps: 2, streamed: 'Hello.' },
       refused: 'CORRAL_TOOL_FAILED',
       abort: 'AbortError',
     };

@@ -1,4 +1,4 @@
-/** What `fetch` asks: capabilities of the run, by the address of a request. */
+/** Capabilities of the run that answer requests, by their address. */
 
 export interface CallOptions {
   readonly timeout_ms?: number;
@@ -11,7 +11,7 @@ export interface Held {
   readonly name: string;
   readonly tool: (input: unknown, options: CallOptions) => Promise<unknown>;
 }
-export interface Exchange {
+interface Exchange {
   readonly method: string;
   readonly body: string;
   readonly options: CallOptions;

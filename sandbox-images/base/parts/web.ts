@@ -42,7 +42,7 @@ interface Needs {
   readonly timers: PartTimers;
   readonly more: (part: string) => unknown;
   readonly report: Report;
-  /** What `fetch` can ask, if there is a fetch. */
+  /** The tools that `fetch` can ask; undefined: there is no fetch. */
   readonly reach: unknown;
 }
 

@@ -1,6 +1,5 @@
 /** Runs programs about asynchronous contexts. */
 import { defineAgent } from '@corral/guest';
-// @ts-expect-error -- an agent has no types of Node
 import * as hooks from 'node:async_hooks';
 import { interpreter, type Hooks, type Program } from './programs.ts';
 

@@ -1,6 +1,5 @@
 /** Throws after an await, in a function that another one waits for. */
 import { defineAgent } from '@corral/guest';
-// @ts-expect-error -- an agent has no types of Node
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 const storage = new (AsyncLocalStorage as new () => { run<T>(value: unknown, work: () => T): T })();

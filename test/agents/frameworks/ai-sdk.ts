@@ -1,4 +1,5 @@
 /** The AI SDK as it is on npm: text, a loop of tools, an agent, a stream and a structured answer, by a model capability. */
+import { createOpenAI } from '@ai-sdk/openai';
 import { aiModel, aiProvider, CorralError, defineAgent } from '@corral/guest';
 import { generateText, Output, stepCountIs, streamText, tool, ToolLoopAgent } from 'ai';
 import { z } from 'zod';
@@ -39,6 +40,14 @@ export default defineAgent({
       case 'named': {
         (globalThis as { AI_SDK_DEFAULT_PROVIDER?: unknown }).AI_SDK_DEFAULT_PROVIDER = aiProvider(caps.model);
         return { text: (await generateText({ model: 'openai/gpt-5', prompt: 'hello' })).text };
+      }
+      case 'provider': {
+        const openai = createOpenAI({ apiKey: 'none', baseURL: 'https://models.corral.internal/v1' });
+        const { text, steps } = await generateText({ ...loop, model: openai('gpt-5'), prompt: 'What is the weather in Rome?' });
+        const { textStream } = streamText({ model: openai.chat('gpt-5'), prompt: 'hello' });
+        let streamed = '';
+        for await (const part of textStream) streamed += part;
+        return { text, steps: steps.length, streamed };
       }
       case 'refused':
         return generateText({ model, prompt: 'fail' }).then(

@@ -64,7 +64,7 @@ export default defineAgent({
       default: {
         const controller = new AbortController();
         const asked = anthropic.messages.create(say('slow'), { signal: controller.signal });
-        setTimeout(() => controller.abort(), 1);
+        controller.abort();
         return asked.then(
           () => 'answered',
           (error: unknown) => (error instanceof APIUserAbortError ? 'aborted' : String(error)),

@@ -99,7 +99,7 @@ export default defineAgent({
       default: {
         const controller = new AbortController();
         const asked = openai.chat.completions.create(say('slow'), { signal: controller.signal });
-        setTimeout(() => controller.abort(), 1);
+        controller.abort();
         return asked.then(
           () => 'answered',
           (error: unknown) => (error instanceof APIUserAbortError ? 'aborted' : String(error)),

@@ -75,7 +75,7 @@ interface GlobalNeeds {
   readonly seed: string;
   readonly console: object;
   readonly image: ImageName;
-  /** What `fetch` can ask; undefined: there is no fetch. */
+  /** The tools that `fetch` can ask; undefined: there is no fetch. */
   readonly reach: Reach | undefined;
 }
 

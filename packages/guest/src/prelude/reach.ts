@@ -1,4 +1,4 @@
-/** What `fetch` can ask: the tools that a run holds from its start. Each crank of it is a call like any other. */
+/** The tools that `fetch` can ask: those that a run holds from its start. A request becomes a call like any other. */
 import type { CapabilityView } from '@corral/protocol/wire/delivery';
 import { bare } from './bare.ts';
 import { raise, type CorralError } from './errors.ts';

@@ -1,4 +1,4 @@
-/** What the two APIs of OpenAI have in common: functions, the form of an answer, and settings. */
+/** Members that both APIs of OpenAI have: functions, the form of an answer, and settings. */
 import type { ModelFunction, ModelRequest } from '@corral/guest';
 import { given, Members, Refused, type Fields } from './members.ts';
 import type { Failure } from './wire.ts';

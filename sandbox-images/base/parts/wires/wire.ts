@@ -13,7 +13,7 @@ export interface Asked {
   readonly model: string | undefined;
 }
 
-/** What stands around the words of an answer. */
+/** Facts that an answer states beside its words. */
 export interface Frame {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -90,7 +90,7 @@ export const callPart = (toolCallId: string, toolName: string, input: unknown): 
 });
 
 /**
- * What providers added to calls, such as the signature of a thought, and want back with them in the next prompt. No wire has a place for
+ * Settings that providers added to calls, such as the signature of a thought, and want back with them in the next prompt. No wire has a place for
  * it, so it is kept by the call’s id.
  */
 const echoes = new Map<string, ProviderOptions>();
@@ -105,7 +105,7 @@ export function keepEcho(part: Part): void {
 
 const SEAL = 'corral:';
 
-/** What a provider added to its reasoning, as the opaque text that these wires have for it. */
+/** The settings that a provider added to its reasoning, as the opaque text that these wires have for them. */
 export const sealed = (metadata: ProviderOptions | undefined): string => SEAL + JSON.stringify(metadata ?? {});
 /** @param own the settings for a text that a provider made itself */
 export function unsealed(text: string, own: ProviderOptions): ProviderOptions | undefined {
