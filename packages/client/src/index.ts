@@ -13,6 +13,7 @@ export {
   type WireResponse,
 } from '@corral/protocol/api/client';
 export type { RouteAnswer, RouteInput, RouteName } from '@corral/protocol/api/routes';
+export type { RunEvent } from '@corral/protocol/api/run-events';
 export type { Event } from '@corral/protocol/api/schemas';
 export { CorralError, type ErrorCode } from '@corral/protocol/errors';
 

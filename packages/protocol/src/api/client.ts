@@ -2,6 +2,7 @@
 import { CorralError } from '../errors.ts';
 import { isProblem, type Problem } from './problem.ts';
 import { ROUTES, type RouteAnswer, type RouteInput, type RouteName, type Route } from './routes.ts';
+import type { RunEvent } from './run-events.ts';
 import type { Event } from './schemas.ts';
 
 export interface WireRequest {
@@ -41,7 +42,20 @@ export type Client = {
     query: RouteInput<'events'>['query'],
     options?: { readonly last?: string | undefined; readonly signal?: AbortSignal },
   ) => AsyncGenerator<Event | { readonly kind: 'reset' }>;
+  /**
+   * Follows what a run is given in streams, emits and logs: from its beginning, or after the event `last`. It has ended with an event
+   * `ended`; where the stream ends without one, the caller asks again with the id of the last event, and misses nothing.
+   */
+  readonly followRun: (
+    run: RouteInput<'runEvents'>['params']['run'],
+    options?: { readonly last?: string | undefined; readonly signal?: AbortSignal },
+  ) => AsyncGenerator<RunEvent>;
 };
+
+interface Following {
+  readonly last?: string | undefined;
+  readonly signal?: AbortSignal;
+}
 
 export function createClient(transport: Transport, token?: string): Client {
   const auth: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -69,17 +83,24 @@ export function createClient(transport: Transport, token?: string): Client {
         JSON.parse(await (await request(name, input, options?.signal, 'application/json')).text()),
     ]),
   );
+  /** Server-sent events (WHATWG HTML, 9.2), each with its data in one line. */
+  async function* eventsOf(name: RouteName, input: object, last: string | undefined, signal: AbortSignal | undefined) {
+    const headers = last === undefined ? {} : { 'last-event-id': last };
+    const response = await request(name, { ...input, headers }, signal, 'text/event-stream');
+    let kind = '';
+    for await (const line of response.lines()) {
+      if (line.startsWith('event: ')) kind = line.slice('event: '.length);
+      else if (line.startsWith('data: ')) yield { kind, data: line.slice('data: '.length) };
+    }
+  }
   return {
     ...methods,
-    async *follow(query: Record<string, unknown>, options: { readonly last?: string | undefined; readonly signal?: AbortSignal } = {}) {
-      const headers = options.last === undefined ? {} : { 'last-event-id': options.last };
-      const response = await request('events', { query, headers }, options.signal, 'text/event-stream');
-      let kind = '';
-      for await (const line of response.lines()) {
-        if (line.startsWith('event: ')) kind = line.slice('event: '.length);
-        else if (line.startsWith('data: '))
-          yield kind === 'reset' ? { kind: 'reset' as const } : (JSON.parse(line.slice('data: '.length)) as Event);
-      }
+    async *follow(query: Record<string, unknown>, { last, signal }: Following = {}) {
+      for await (const { kind, data } of eventsOf('events', { query }, last, signal))
+        yield kind === 'reset' ? { kind: 'reset' as const } : (JSON.parse(data) as Event);
+    },
+    async *followRun(run: string, { last, signal }: Following = {}) {
+      for await (const { data } of eventsOf('runEvents', { params: { run } }, last, signal)) yield JSON.parse(data) as RunEvent;
     },
   } as unknown as Client;
 }

@@ -7,6 +7,7 @@ export const EVENT_KINDS = [
   'run.ended',
   'run.emitted',
   'run.logged',
+  'run.chunk',
   'run.refused',
   'run.paused',
   'run.resumed',

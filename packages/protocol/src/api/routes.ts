@@ -9,6 +9,7 @@ import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
 import { HOST_ROUTES } from './routes-host.ts';
+import * as r from './run-events.ts';
 import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
@@ -210,6 +211,20 @@ export const ROUTES = {
     query: s.JournalQuery,
     status: 200,
     response: s.JournalPage,
+  }),
+  runEvents: route({
+    method: 'GET',
+    path: '/v1/runs/:run/events',
+    tag: 'runs',
+    summary:
+      'Follows what a run is given in streams, emits and logs, as server-sent events, until it ends; from its beginning, or after an event.',
+    operation: 'run.payload',
+    params: s.RunPath,
+    query: r.RunEventQuery,
+    headers: r.RunEventHeaders,
+    status: 200,
+    response: r.RunEvent,
+    stream: true,
   }),
   resolveCall: route({
     method: 'POST',

@@ -13,6 +13,7 @@ type Level = 'debug' | 'info' | 'warn' | 'error';
 const LEVELS: Partial<Record<EventKind, Level | undefined>> = {
   'run.emitted': undefined,
   'run.logged': undefined,
+  'run.chunk': undefined,
   // These have lines with more in them, from where they happen.
   'tool.failed': undefined,
   'tools.failed': undefined,

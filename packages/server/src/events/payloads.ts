@@ -6,7 +6,7 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import type { Entry } from '@corral/protocol/model/run';
 import type { EventRow } from '@corral/protocol/ports/events';
 import { Rota } from '@corral/protocol/rota';
-import { effectsOf } from '../evidence/journal.ts';
+import { chunkIn, effectsOf, type Chunk } from '../evidence/journal.ts';
 
 export type EntryReader = (run: string, seq: number) => Promise<Entry | undefined>;
 
@@ -18,7 +18,7 @@ export class Payloads {
   readonly #rota = new Rota<() => Promise<void>>();
   #busy = false;
   /** The entry that was read last, since an entry may have many events. */
-  #latest: { readonly key: string; readonly effects: readonly Effect[] } | undefined;
+  #latest: { readonly key: string; readonly effects: readonly Effect[]; readonly chunk: Chunk | undefined } | undefined;
 
   constructor(entry: EntryReader) {
     this.#entry = entry;
@@ -45,8 +45,9 @@ export class Payloads {
     if (this.#latest?.key !== key) {
       // A journal that cannot be read is reported where runs are read, and must not end a stream.
       const entry = await this.#entry(run, place.entry).catch(() => undefined);
-      this.#latest = { key, effects: entry === undefined ? [] : effectsOf(entry) };
+      this.#latest = { key, effects: entry === undefined ? [] : effectsOf(entry), chunk: entry === undefined ? undefined : chunkIn(entry) };
     }
+    if (kind === 'run.chunk') return this.#latest.chunk === undefined ? FORGOTTEN : JSON.stringify(this.#latest.chunk);
     let before = 0;
     for (const effect of this.#latest.effects) {
       if (effect.kind === 'emit' && kind === 'run.emitted' && before++ === place.part)

@@ -33,6 +33,8 @@ export interface EventFilter {
 export interface Cached {
   readonly about: Told;
   readonly text: string | undefined;
+  /** In the place of the text, if its data is in a journal alone. */
+  readonly row?: EventRow;
 }
 /** The members of an event that decide whether a follower is sent it. */
 export type Told = Pick<EventRow, 'kind' | 'tenant' | 'run' | 'agent'>;
@@ -72,7 +74,7 @@ export class Feed {
     this.#last = table.begin(era, complete, now());
   }
 
-  /** @param about `place`: where a journal has the data, which is then not written once more */
+  /** @param about `place`: where a journal has the data, which is then not written once more; without `data`, followers are sent it from there */
   tell(
     kind: EventKind,
     about: {
@@ -173,8 +175,9 @@ export class Feed {
     const { kind, tenant, run, agent } = row;
     const about = { kind, tenant, run, agent };
     const isWanted = this.#followers.values().some((filter) => passes(about, filter));
-    const text = isWanted ? frame(row, row.data ?? JSON.stringify(data)) : undefined;
-    this.#cache.push({ about, text });
+    const isElsewhere = data === null && row.place !== undefined;
+    const text = isWanted && !isElsewhere ? frame(row, row.data ?? JSON.stringify(data)) : undefined;
+    this.#cache.push({ about, text, ...(isWanted && isElsewhere ? { row } : {}) });
     this.#cached += sizeOf(text);
     while (this.#cached > EVENTS.event_cache_bytes.default && this.#head < this.#cache.length - 1) {
       this.#cached -= sizeOf(this.#cache[this.#head]?.text);
@@ -203,6 +206,7 @@ const sizeOf = (text: string | undefined) => ENVELOPE + (text?.length ?? 0);
 const NEEDS: { readonly [K in EventKind]?: Operation } = {
   'run.emitted': 'run.payload',
   'run.logged': 'run.payload',
+  'run.chunk': 'run.payload',
   'agent.resting': 'agent.read',
   'agent.recovered': 'agent.read',
   'agent.deployed': 'agent.read',

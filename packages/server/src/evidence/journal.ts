@@ -40,6 +40,21 @@ export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefine
 export const deliveryOf = (entry: Entry): Delivery | undefined =>
   entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
 
+/** Parts of a stream, as followers are told. */
+export interface Chunk {
+  readonly call: number;
+  readonly offset: number;
+  readonly parts: readonly Json[];
+}
+
+/** The parts of a stream that an entry delivers. */
+export function chunkIn(entry: Entry): Chunk | undefined {
+  const delivery = deliveryOf(entry) as (Delivery | { kind: 'chunk'; id: number; offset: number; parts: Json[] }) | undefined;
+  if (delivery?.kind !== 'chunk') return undefined;
+  const { id: call, offset, parts } = delivery;
+  return { call, offset, parts };
+}
+
 const FREE: Required<Cost> = { tokens: 0, money_micros: 0 };
 
 const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {

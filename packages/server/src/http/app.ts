@@ -172,6 +172,7 @@ function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteNam
     ...configurationRoutes(door),
     ...webhookRoutes(door),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
+    runEvents: async (request: RouteRequest<'runEvents'>, context: Context) => followers.followRun(request, context),
   } as unknown as Handlers<RouteName>;
 }
 

@@ -7,19 +7,17 @@ import type { ServerContext } from '../context.ts';
 import { passes, type EventFilter, type Feed } from '../../events/stream.ts';
 import { TooSoon } from '../../people/rate.ts';
 import type { Held } from '../../people/sessions.ts';
-import { STALLED_MS, type Traffic } from '../traffic.ts';
+import { Outflow, type FollowerTold } from '../outflow.ts';
+import type { Traffic } from '../traffic.ts';
 import { findRun, type Context } from './handler.ts';
+import { RunFollower, RunHistory } from './run-events.ts';
 
-const HEARTBEAT_MS = 15_000;
-/** Events that are examined, and characters that are written, in one turn of the event loop. */
-const SLICE_EVENTS = 500;
-const SLICE_CHARS = 64 * 1024;
 const ERRAND_S = 5;
 
 export class Followers {
   readonly #door: ServerContext;
   readonly #traffic: Traffic;
-  readonly #open = new Map<Follower, Principal>();
+  readonly #open = new Map<{ end(): void }, Principal>();
 
   constructor(door: ServerContext, traffic: Traffic) {
     this.#door = door;
@@ -40,19 +38,52 @@ export class Followers {
       kinds: query.kinds === undefined ? undefined : new Set(query.kinds.split(',')),
       may: (operation: Operation, of: string | null) => access.may(operation, of ?? undefined),
     };
-    reply.hijack();
-    const { raw } = reply;
-    // The client left while the host found out who it is. Nothing would say again that it is gone.
-    if (raw.closed) return;
-    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-    this.#traffic.follows(principal.tenant, raw);
-    const slow = () => this.#traffic.relieve(principal.tenant);
-    const follower: Follower = new Follower(feed, raw, filter, { slow, gone: () => this.#open.delete(follower) });
+    const raw = this.#opened(reply, principal);
+    if (raw === undefined) return;
+    const follower: Follower = new Follower(
+      feed,
+      raw,
+      filter,
+      this.#told(principal, () => this.#open.delete(follower)),
+    );
     this.#open.set(follower, principal);
     follower.begin(
       headers['last-event-id'],
       hold(() => follower.end()),
     );
+  }
+
+  /** The same for one run, from its journal. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED, and if it cannot be read */
+  async followRun({ params, query, headers }: RouteRequest<'runEvents'>, { access, reply, hold }: Context): Promise<void> {
+    const { principal } = access;
+    findRun(this.#door, access, 'run.payload', params.run);
+    const history = new RunHistory(this.#door, params.run, headers['last-event-id'] ?? query.after);
+    // A browser asks again after the end of a stream, unless it is answered so.
+    if (await history.isOver()) return void reply.code(204).send();
+    this.#mustHaveRoom(principal);
+    const raw = this.#opened(reply, principal);
+    if (raw === undefined) return;
+    const follower: RunFollower = new RunFollower(
+      history,
+      raw,
+      this.#told(principal, () => this.#open.delete(follower)),
+    );
+    this.#open.set(follower, principal);
+    follower.begin(hold(() => follower.end()));
+  }
+
+  #told({ tenant }: Principal, gone: () => void): FollowerTold {
+    return { slow: () => this.#traffic.relieve(tenant), gone };
+  }
+
+  /** @returns undefined: the client left while the host found out who it is, and nothing would say again that it is gone */
+  #opened(reply: Context['reply'], { tenant }: Principal): ServerResponse | undefined {
+    reply.hijack();
+    const { raw } = reply;
+    if (raw.closed) return undefined;
+    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    this.#traffic.follows(tenant, raw);
+    return raw;
   }
 
   close(): void {
@@ -82,12 +113,6 @@ export class Followers {
   }
 }
 
-interface FollowerTold {
-  /** Its connection does not take all that there is. */
-  readonly slow: () => void;
-  readonly gone: () => void;
-}
-
 /**
  * A follower: a position among the events, from which it reads as fast as its connection accepts data: from memory while it keeps up,
  * else from the table. A slow follower has no queue besides the connection's own buffer.
@@ -96,17 +121,14 @@ class Follower {
   readonly #feed: Feed;
   readonly #raw: ServerResponse;
   readonly #filter: EventFilter;
-  readonly #told: FollowerTold;
-  readonly #heartbeat: NodeJS.Timeout;
+  readonly #gone: () => void;
+  readonly #out: Outflow;
   #held: Held | undefined;
   #stop: () => void = () => undefined;
   /** Number of the event that it is sent next. */
   #next: number;
   /** The highest number of which it was told that events up to it are not kept. */
   #missed = 0;
-  /** Events looked at and characters written in this turn of the event loop. */
-  #looked = 0;
-  #written = 0;
   #telling = false;
   #ended = false;
 
@@ -114,9 +136,9 @@ class Follower {
     this.#feed = feed;
     this.#raw = raw;
     this.#filter = filter;
-    this.#told = told;
+    this.#gone = told.gone;
     this.#next = feed.count + 1;
-    this.#heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS).unref();
+    this.#out = new Outflow(raw, told.slow);
     raw.on('close', () => this.end());
   }
 
@@ -139,9 +161,8 @@ class Follower {
     this.#ended = true;
     this.#held?.close();
     this.#stop();
-    clearInterval(this.#heartbeat);
-    this.#told.gone();
-    this.#raw.end();
+    this.#gone();
+    this.#out.end();
   }
 
   #reset(): void {
@@ -156,17 +177,17 @@ class Follower {
   }
 
   async #tell(): Promise<void> {
-    [this.#looked, this.#written] = [0, 0];
     while (this.#goesOn()) {
       if (!(await this.#isLet())) return;
       const cached = this.#feed.cached(this.#next);
       const isSent = cached !== undefined && passes(cached.about, this.#filter);
-      if (cached === undefined || (isSent && cached.text === undefined)) {
+      if (cached === undefined || (isSent && cached.text === undefined && cached.row === undefined)) {
         await this.#readBack();
         continue;
       }
       this.#next += 1;
-      await this.#send(isSent ? cached.text : undefined);
+      const text = cached.row === undefined ? cached.text : await this.#feed.frameOf(cached.row);
+      await this.#out.send(isSent ? text : undefined);
     }
   }
 
@@ -183,7 +204,7 @@ class Follower {
     for (const row of page.rows) {
       if (this.#ended || !(await this.#isLet())) return;
       this.#next = row.n + 1;
-      await this.#send(passes(row, this.#filter) ? await this.#feed.frameOf(row) : undefined);
+      await this.#out.send(passes(row, this.#filter) ? await this.#feed.frameOf(row) : undefined);
     }
     this.#next = page.to + 1;
   }
@@ -195,18 +216,6 @@ class Follower {
     return !this.#ended;
   }
 
-  /** @param text undefined: the event is not for this follower */
-  async #send(text: string | undefined): Promise<void> {
-    this.#looked += 1;
-    if (text !== undefined) {
-      this.#written += text.length;
-      if (!this.#raw.write(text)) await this.#drained();
-    }
-    if (this.#looked < SLICE_EVENTS && this.#written < SLICE_CHARS) return;
-    [this.#looked, this.#written] = [0, 0];
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-
   /**
    * Whether there is more to send. If not, the next event starts the loop again; no await lies between the check and clearing the
    * flag, so no event is missed.
@@ -214,21 +223,5 @@ class Follower {
   #goesOn(): boolean {
     this.#telling = !this.#ended && this.#next <= this.#feed.count;
     return this.#telling;
-  }
-
-  /** Resolves when the connection accepts more data or is closed. */
-  async #drained(): Promise<void> {
-    const raw = this.#raw;
-    this.#told.slow();
-    if (raw.destroyed) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(stalled);
-        raw.off('drain', done).off('close', done);
-        resolve();
-      };
-      const stalled = setTimeout(() => raw.destroy(), STALLED_MS).unref();
-      raw.once('drain', done).once('close', done);
-    });
   }
 }
