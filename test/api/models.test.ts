@@ -118,6 +118,24 @@ describe('a model', { timeout: 60_000 }, () => {
     expect(server.asked).toHaveLength(0);
   });
 
+  test('takes a conversation that is larger than a message may be, up to a bound of its own', async () => {
+    const { f, server } = await withModel(
+      { reply: ({ body }) => `${JSON.stringify(body.messages).length} characters` },
+      { model: { price: { input: 1, output: 1 } } },
+    );
+    const long = 'x'.repeat(900_000);
+    const message = (text: string) => ({ role: 'user', content: [{ type: 'text', text }] });
+    const prompts = [[message(long), message('and?')], [message('short')]];
+    const said = (await asks(f, prompts)).output;
+    expect(said).toMatchObject([
+      { text: expect.stringMatching(/^9\d{5} characters$/) as string },
+      { text: expect.stringMatching(/^\d\d characters$/) as string },
+    ]);
+    const { output } = await ran(f, 'asks', { prompts }, { ceilings: { model_request_bytes: 10_000 } });
+    expect(output).toMatchObject([{ code: 'CORRAL_EFFECT_TOO_LARGE' }, { text: expect.stringContaining('characters') as string }]);
+    expect(server.asked).toHaveLength(3);
+  });
+
   test('asked 64 times at once for the last of the money spends no more than there is', async () => {
     const { f, server } = await withModel({ reply: () => 'ok', usage: { prompt_tokens: 60, completion_tokens: 50 } });
     const budget = { money_micros: 1_000_000_000 };

@@ -33,7 +33,7 @@ import { callsIn, eventOf } from './commit/entry.ts';
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;
 /** The longest text of effects that can have been taken. */
-const EFFECTS_KEPT = MACHINE.effects_bytes.default + CEILINGS.message_bytes.max;
+const EFFECTS_KEPT = MACHINE.effects_bytes.default + Math.max(CEILINGS.message_bytes.max, CEILINGS.model_request_bytes.max);
 
 export class Broker {
   readonly #powers: BrokerPowers;

@@ -126,12 +126,12 @@ function handle(frame: Frame): void {
 
 function options(start: StartPayload) {
   const bundle = bundles.get(start.bundle) ?? { script: new CachedScript('', 'agent.js'), needs: needsOf('') };
-  const { agent, at, seed, message_bytes, log_bytes, memory_mib, load_cpu_us } = start;
+  const { agent, at, seed, message_bytes, model_request_bytes, log_bytes, memory_mib, load_cpu_us } = start;
   return {
     image,
     prelude,
     bundle: bundle.script,
-    config: { agent, at, seed, message_bytes, log_bytes, ...hello, ...bundle.needs },
+    config: { agent, at, seed, message_bytes, model_request_bytes, log_bytes, ...hello, ...bundle.needs },
     memory_mib,
     load_cpu_us,
   };

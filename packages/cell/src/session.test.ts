@@ -7,7 +7,16 @@ import { Fault, Session } from './session.ts';
 const CPU_US = 1_000_000;
 
 /** An agent, given the body of its run function, in the form that a bundler writes. */
-function session(body: string, { seed = CONFIG.seed, memory_mib = 32, log_bytes = 100_000, message_bytes = 100_000 } = {}): Session {
+function session(
+  body: string,
+  {
+    seed = CONFIG.seed,
+    memory_mib = 32,
+    log_bytes = 100_000,
+    message_bytes = 100_000,
+    model_request_bytes = undefined as number | undefined,
+  } = {},
+): Session {
   const source = `var corralBundle = (() => {
     const options = { name: 'a', run: async ({ input, log, sleep, messages, mailbox, budget, signal, emit, caps }) => { ${body} } };
     return { default: { [Symbol.for('corral.agent')]: options, ...options } };
@@ -17,6 +26,7 @@ function session(body: string, { seed = CONFIG.seed, memory_mib = 32, log_bytes 
     ...CONFIG,
     seed,
     message_bytes,
+    model_request_bytes,
     log_bytes,
     effects_per_crank: 100,
     effects_bytes: 1_000_000,
@@ -251,6 +261,21 @@ describe('a crank', () => {
     const one = session(`try { await caps.read(${value}) } catch (error) { return error.code }`);
     expect(crank(one, start({}, { read: { cap: 1, kind: 'tool', name: 'fs.read' } }))).toEqual([{ kind: 'finish', output: code }]);
     one.dispose();
+  });
+
+  test('sends a call of a model that is larger than other effects may be', () => {
+    const body = `try { await caps.model({ prompt: 'x'.repeat(200_000) }) } catch (error) { return error.limit }`;
+    const view = (name: string) => start({}, { model: { cap: 1, kind: 'tool', name } });
+    const sent = (model_request_bytes: number | undefined, name = 'model:default') => {
+      const one = session(body, { model_request_bytes });
+      const [effect] = crank(one, view(name));
+      one.dispose();
+      return effect;
+    };
+    expect(sent(300_000)).toMatchObject({ kind: 'call', cap: 1 });
+    expect(sent(150_000)).toEqual({ kind: 'finish', output: 'model_request_bytes' });
+    expect(sent(300_000, 'tools:default')).toEqual({ kind: 'finish', output: 'message_bytes' });
+    expect(sent(undefined)).toEqual({ kind: 'finish', output: 'message_bytes' });
   });
 
   test('names a capability that was not granted', () => {

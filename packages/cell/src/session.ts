@@ -5,6 +5,7 @@
 import ivm from 'isolated-vm';
 import type { PreludeConfig } from '@corral/guest/abi';
 import { COLLECT, DELIVER, DESCRIBE, REJECTED, type Rejected, type Thrown } from '@corral/guest/abi';
+import { largestEffect } from '@corral/protocol/limits';
 import type { FaultKind, FaultPayload } from '@corral/protocol/wire/frame';
 import type { CachedScript, ImageData } from './image.ts';
 
@@ -42,7 +43,7 @@ export class Session {
     const isolate = new ivm.Isolate({ memoryLimit: options.memory_mib });
     this.#isolate = isolate;
     this.#bundle = options.bundle;
-    this.#longest = options.config.effects_bytes + options.config.message_bytes + 2;
+    this.#longest = options.config.effects_bytes + largestEffect(options.config) + 2;
     this.#guard('load', options.load_cpu_us, (limit) => {
       const context = isolate.createContextSync();
       const factory = options.prelude.compile(isolate).runSync(context, { reference: true });

@@ -44,9 +44,11 @@ export interface PreludeConfig {
   /** 32 bytes as hex. */
   readonly seed: string;
   readonly message_bytes: number;
+  /** For calls of models; absent: as for other effects. */
+  readonly model_request_bytes?: number | undefined;
   readonly log_bytes: number;
   readonly effects_per_crank: number;
-  /** Longest batch of effects. Characters, not counting one effect of `message_bytes`. */
+  /** Longest batch of effects. Characters, not counting one effect of the largest size. */
   readonly effects_bytes: number;
   /**
    * Whether the bundle uses Temporal. V8 creates it on first use, at a quarter of the cost of an isolate; bundles without it skip

@@ -99,8 +99,14 @@ export const CEILINGS = {
   in_flight: limit('effects waiting for their reply; one more is refused', 256, 4096),
   effects: limit('effects in total', 100_000, 10_000_000),
   message_bytes: limit('size of one effect or one result as JSON', 256 * 1024, 4 * MIB, 256),
+  model_request_bytes: limit('size of one call of a model as JSON, in place of message_bytes', 4 * MIB, 4 * MIB, 256),
   log_bytes: limit('log text in total', 1 * MIB, 64 * MIB, 0),
-  journal_bytes: limit('journal in total', 64 * MIB, 4096 * MIB, 4096),
+  journal_bytes: limit(
+    'text of the journal in total; repeated text counts each time, although it is stored once',
+    256 * MIB,
+    4096 * MIB,
+    4096,
+  ),
   message_depth: limit('length of a causal chain of messages between runs; a longer one is refused', 100_000, 1_000_000),
   spawn_depth: limit('generations of child runs; one more is refused', 8, 64, 0),
 } as const satisfies Record<string, Limit>;
@@ -312,6 +318,13 @@ export type BudgetName = keyof typeof BUDGETS;
 export type Ceilings = { readonly [K in CeilingName]: number };
 
 export const DEFAULT_CEILINGS: Ceilings = defaults(CEILINGS);
+
+/** Bounds on the sizes of effects. Runs that were admitted before models had one of their own lack that. */
+type EffectBounds = Pick<Ceilings, 'message_bytes'> & { readonly model_request_bytes?: number | undefined };
+/** The largest call of a model, as JSON. */
+export const modelRequestBytes = ({ message_bytes, model_request_bytes = message_bytes }: EffectBounds): number => model_request_bytes;
+/** The largest effect of any kind. */
+export const largestEffect = (bounds: EffectBounds): number => Math.max(bounds.message_bytes, modelRequestBytes(bounds));
 export const DEFAULT_BUDGET: { readonly [K in BudgetName]: number } = defaults(BUDGETS);
 /** Default amounts that a spawn moves to the child, as far as the parent has them. */
 export const SPAWN_BUDGET: { readonly [K in BudgetName]: number } = {
@@ -340,6 +353,7 @@ export const LIMIT_NAMES = [
   'crank_members',
   'decide',
   'message_bytes',
+  'model_request_bytes',
   'log_bytes',
   'journal_bytes',
   'message_depth',

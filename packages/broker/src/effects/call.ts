@@ -2,9 +2,9 @@
 import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
-import type { ToolName } from '@corral/protocol/ids';
+import { modelIn, type ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
-import { MACHINE } from '@corral/protocol/limits';
+import { MACHINE, modelRequestBytes } from '@corral/protocol/limits';
 import { mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
 import type { InHandles } from '@corral/policy/flow/facts';
 import { filled, handledOf, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
@@ -54,12 +54,12 @@ function decideOf(
   if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
   mayKeepMore(context);
-  const { value: written } = json(effect.input ?? {}, 'The arguments', ceilings.message_bytes - heldBytes(slots));
-  const { value: given, bytes } = json(
-    slots.length === 0 ? written : filled(effect.input as Json, slots),
-    'The arguments',
-    ceilings.message_bytes,
-  );
+  const isModel = modelIn(tool.name) !== undefined;
+  const most = isModel ? modelRequestBytes(ceilings) : ceilings.message_bytes;
+  const limit = isModel && most !== ceilings.message_bytes ? 'model_request_bytes' : 'message_bytes';
+  const written = json(effect.input ?? {}, 'The arguments', most - heldBytes(slots), undefined, limit);
+  const { value: given, bytes } =
+    slots.length === 0 ? written : json(filled(effect.input as Json, slots), 'The arguments', most, undefined, limit);
   const parsed = tool.input.check(given);
   if (!parsed.ok) {
     // The schema's message could contain a part of the value.

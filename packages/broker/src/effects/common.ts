@@ -113,17 +113,23 @@ export function refuse(refusal: Refusal | undefined): void {
 /** The depth of a list of messages, each with a body. */
 export const UNREAD_DEPTH = JSON_MAX_DEPTH + 2;
 
-/** A value from an isolate, checked against the bounds on size and depth. @throws Refused */
-export function json(value: unknown, what: string, most: number, depth = JSON_MAX_DEPTH): { value: Json; bytes: number } {
+/**
+ * A value from an isolate, checked against the bounds on size and depth.
+ * @param limit by which `most` is bounded
+ * @throws Refused
+ */
+export function json(
+  value: unknown,
+  what: string,
+  most: number,
+  depth = JSON_MAX_DEPTH,
+  limit: 'message_bytes' | 'model_request_bytes' = 'message_bytes',
+): { value: Json; bytes: number } {
   if (isDeeperThan(value, depth))
     throw new Refused('CORRAL_JSON_UNSUPPORTED', `${what} cannot leave: nested deeper than ${JSON_MAX_DEPTH} levels.`);
   const bytes = Buffer.byteLength(depth === JSON_MAX_DEPTH ? canonical(value) : JSON.stringify(value));
   if (bytes > most)
-    throw new Refused(
-      'CORRAL_EFFECT_TOO_LARGE',
-      `${what} cannot leave: ${bytes} bytes, and at most ${most} may leave at once.`,
-      'message_bytes',
-    );
+    throw new Refused('CORRAL_EFFECT_TOO_LARGE', `${what} cannot leave: ${bytes} bytes, and at most ${most} may leave at once.`, limit);
   return { value: value as Json, bytes };
 }
 

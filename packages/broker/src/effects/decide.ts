@@ -5,7 +5,7 @@
  */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Effect } from '@corral/protocol/wire/effect';
-import { MACHINE } from '@corral/protocol/limits';
+import { largestEffect, MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { ErrorCode } from '@corral/protocol/errors';
 import { filled, heldBytes, isSpelt, slotted, type Slotted } from '../ledger/handles.ts';
@@ -190,7 +190,7 @@ function numbered(ledger: Ledger, effect: Numbered, { grants }: DecideContext, d
     const decision = decideIt();
     // The size of a part is known to nobody. A run that has chosen how many bytes it may use learns it also if it has enough.
     const parts = 'handles' in effect && (effect.handles ?? []).some(({ at }) => at !== undefined);
-    const isClose = ledger.purse.left('bytes') < ledger.record.ceilings.message_bytes;
+    const isClose = ledger.purse.left('bytes') < largestEffect(ledger.record.ceilings);
     if (parts && (isClose || (decision.grant !== undefined && grants.limitsBytes(decision.grant)))) decision.peeked = true;
     return decision;
   } catch (error) {

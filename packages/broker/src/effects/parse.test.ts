@@ -34,6 +34,21 @@ test('an effect that is longer than a message may be ends the reading', () => {
   expect(reader.outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' });
 });
 
+test('a call may be as long as one of a model, and is read; whether it is one is decided later', () => {
+  const ceilings = { ...DEFAULT_CEILINGS, message_bytes: 1_000, model_request_bytes: 5_000 };
+  const effect = (kind: string, length: number) =>
+    JSON.stringify([
+      { kind, ...(kind === 'call' ? { cap: 1, input: 'x'.repeat(length), id: 1 } : { event: 'x', data: 'x'.repeat(length) }) },
+    ]);
+  const refused = { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' };
+  expect(parseEffects(effect('call', 4_000), ceilings)).toHaveLength(1);
+  expect(parseEffects(effect('call', 5_000), ceilings)).toMatchObject(refused);
+  expect(parseEffects(effect('emit', 4_000), ceilings)).toMatchObject(refused);
+  // A run that was admitted before models had a bound of their own.
+  const { model_request_bytes: _, ...older } = ceilings;
+  expect(parseEffects(effect('call', 4_000), older as typeof ceilings)).toMatchObject(refused);
+});
+
 const data = (text: string) => `[{"kind":"emit","event":"x","data":${text}}]`;
 const outcomeOf = (text: string) => {
   const parsed = parseEffects(text, DEFAULT_CEILINGS);

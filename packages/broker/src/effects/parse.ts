@@ -7,7 +7,7 @@ import { Effect } from '@corral/protocol/wire/effect';
 import type { ErrorCode } from '@corral/protocol/errors';
 import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 import { JsonScan, type JsonFault } from '@corral/protocol/json-scan';
-import { MACHINE, type Ceilings } from '@corral/protocol/limits';
+import { largestEffect, MACHINE, type Ceilings } from '@corral/protocol/limits';
 import { RIGHTS } from '@corral/protocol/model/grant';
 import type { Outcome } from '@corral/protocol/model/outcome';
 
@@ -35,15 +35,15 @@ export class EffectReader {
   /** Set if the effects are invalid. */
   outcome: Outcome | undefined;
   readonly #text: string;
-  readonly #most: number;
+  readonly #ceilings: Ceilings;
   /** Undefined once it is over. */
   #scan: JsonScan | undefined;
   #items: readonly number[] = [];
 
   constructor(text: string, ceilings: Ceilings) {
     this.#text = text;
-    this.#most = ceilings.message_bytes;
-    const most = MACHINE.effects_bytes.default + ceilings.message_bytes;
+    this.#ceilings = ceilings;
+    const most = MACHINE.effects_bytes.default + largestEffect(ceilings);
     if (text.length > most) {
       const message = `The effects of one crank have ${text.length} bytes; at most ${most} may leave at once.`;
       this.outcome = { kind: 'exceeded', limit: 'effects_per_crank', message };
@@ -89,11 +89,12 @@ export class EffectReader {
   #read(i: number): number {
     const [begin, end] = [this.#items[2 * i] as number, this.#items[2 * i + 1] as number];
     const length = end - begin;
-    if (length > this.#most) {
-      const message = `One effect has ${length} bytes; at most ${this.#most} may leave at once.`;
-      this.outcome = failed('CORRAL_EFFECT_TOO_LARGE', message);
-      return length;
-    }
+    const isTooLarge = (most: number): boolean => {
+      if (length <= most) return false;
+      this.outcome = failed('CORRAL_EFFECT_TOO_LARGE', `One effect has ${length} bytes; at most ${most} may leave at once.`);
+      return true;
+    };
+    if (isTooLarge(largestEffect(this.#ceilings))) return length;
     let value: unknown;
     try {
       value = JSON.parse(this.#text.slice(begin, end));
@@ -101,6 +102,8 @@ export class EffectReader {
       this.outcome = failed('CORRAL_EFFECT_INVALID', 'The effects of the crank are not JSON.');
       return length;
     }
+    // Whether a call is one of a model, and so may be larger, the decision finds out.
+    if (ownOf(value)['kind'] !== 'call' && isTooLarge(this.#ceilings.message_bytes)) return length;
     const wide = wideList(value);
     const parsed = wide === undefined ? Effect.safeParse(value) : undefined;
     if (parsed?.success === true) {

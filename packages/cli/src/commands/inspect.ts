@@ -54,6 +54,7 @@ async function jobOf(store: Store, { record }: StoredRun, entries: readonly Entr
       at: created_at,
       seed: segmentSeed(header.seed, segment.checkpoint),
       message_bytes: ceilings.message_bytes,
+      model_request_bytes: ceilings.model_request_bytes,
       log_bytes: ceilings.log_bytes,
       effects_per_crank: MACHINE.effects_per_crank.default,
       effects_bytes: MACHINE.effects_bytes.default,

@@ -10,6 +10,9 @@ import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 import { attenuationOf, callOptions, invalid, timedOut, waitOptions, type CheckedRequest } from './options.ts';
 
+/** How the names of tools begin that are models. */
+const MODEL = 'model:';
+
 interface Held {
   readonly cap: number;
   readonly terms: Attenuation | undefined;
@@ -132,6 +135,7 @@ async function ask(
 }
 
 function makeTool(effects: Effects, view: CapabilityView): object {
+  if (view.name.startsWith(MODEL)) effects.isModel(view.cap);
   const tool = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options);
   Object.defineProperty(tool, 'name', { value: view.name });
   const handle = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options, true);

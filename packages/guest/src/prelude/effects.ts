@@ -18,6 +18,8 @@ interface Waiter {
 
 export class Effects {
   readonly #config: PreludeConfig;
+  /** Capabilities for models. */
+  readonly #models = new Set<unknown>();
   readonly #host: HostFunctions;
   readonly #waiting = new Map<number, Waiter>();
   /** Effects the agent gave up and the host has not answered: for the host they are under way. */
@@ -45,10 +47,16 @@ export class Effects {
       this.#host.fault('too_many', `One crank made more than ${this.#config.effects_per_crank} effects.`);
     }
     this.#bytes += text.length + 1;
-    const most = this.#config.effects_bytes + this.#config.message_bytes;
+    const { effects_bytes, message_bytes, model_request_bytes = message_bytes } = this.#config;
+    const most = effects_bytes + (model_request_bytes > message_bytes ? model_request_bytes : message_bytes);
     if (this.#bytes >= most) this.#host.fault('too_many', `The effects of one crank have more than ${most} bytes.`);
     this.#batch = this.#count === 0 ? text : `${this.#batch},${text}`;
     this.#count += 1;
+  }
+
+  /** Calls of this capability have the bounds of a request to a model. */
+  isModel(cap: number): void {
+    this.#models.add(cap);
   }
 
   /** Throws if an effect cannot be sent; queues nothing. */
@@ -173,9 +181,12 @@ export class Effects {
     } catch (error) {
       throw error instanceof CorralError ? error : unsupported(error);
     }
-    if (text.length > this.#config.message_bytes) {
-      const message = `One ${String(effect['kind'])} has ${text.length} bytes; at most ${this.#config.message_bytes} may leave at once.`;
-      throw raise('CORRAL_EFFECT_TOO_LARGE', message, 'message_bytes');
+    const { message_bytes, model_request_bytes = message_bytes } = this.#config;
+    const isModel = effect['kind'] === 'call' && this.#models.has(effect['cap']);
+    const most = isModel ? model_request_bytes : message_bytes;
+    if (text.length > most) {
+      const message = `One ${String(effect['kind'])} has ${text.length} bytes; at most ${most} may leave at once.`;
+      throw raise('CORRAL_EFFECT_TOO_LARGE', message, isModel && most !== message_bytes ? 'model_request_bytes' : 'message_bytes');
     }
     return text;
   }

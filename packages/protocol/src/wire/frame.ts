@@ -68,6 +68,8 @@ export interface StartPayload {
   /** 32 bytes as hex: the only source of randomness in the isolate. */
   readonly seed: string;
   readonly message_bytes: number;
+  /** Absent for runs that were admitted before models had a bound of their own. */
+  readonly model_request_bytes?: number | undefined;
   readonly log_bytes: number;
   /** CPU time that loading may take. Microseconds. */
   readonly load_cpu_us: number;

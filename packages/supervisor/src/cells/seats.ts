@@ -61,6 +61,7 @@ export class Seats {
         memory_mib: ceilings.memory_mib,
         seed: segmentSeed(record.header.seed, run.ledger.checkpoint?.seq ?? 0),
         message_bytes: ceilings.message_bytes,
+        model_request_bytes: ceilings.model_request_bytes,
         log_bytes: ceilings.log_bytes,
       },
       ceilings.crank_cpu_ms,

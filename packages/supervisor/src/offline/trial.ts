@@ -104,7 +104,7 @@ export class Trials {
    */
   async run(options: TrialOptions): Promise<TrialResult> {
     const { record, bundle, entries, to = Number.POSITIVE_INFINITY, onStep } = options;
-    const { memory_mib, message_bytes, log_bytes, crank_cpu_ms } = record.ceilings;
+    const { memory_mib, message_bytes, model_request_bytes, log_bytes, crank_cpu_ms } = record.ceilings;
     const cell = await this.#borrow(record.tenant);
     const underway: Underway = { memory_mib, ready: Promise.withResolvers(), answer: undefined, exceeded: undefined, gone: undefined };
     this.#underway.set(cell, underway);
@@ -117,7 +117,7 @@ export class Trials {
       for (const segment of segmentsOf(entries, record.bundle, options.checkpoint)) {
         if ((segment.cranks[0]?.seq ?? 0) > to) break;
         const seed = segmentSeed(record.header.seed, segment.checkpoint);
-        const start = { agent: record.agent, at: record.created_at, memory_mib, seed, message_bytes, log_bytes };
+        const start = { agent: record.agent, at: record.created_at, memory_mib, seed, message_bytes, model_request_bytes, log_bytes };
         const assignment = cell.start(
           typeof bundle === 'function' ? await bundle(segment.bundle) : bundle,
           start,
