@@ -52,3 +52,13 @@ test('an error after an await has the positions of the author’s code, and no f
   });
   expect(outcome).not.toMatchObject({ stack: expect.stringContaining('prelude') as string });
 });
+
+// Bug agents-sdk: in Node `run` calls `enterWith`; in workerd, for which packages are bundled, it does not, and they rely on it.
+test('a package may override enterWith by a call of run', async () => {
+  const f = await front({ configCode: `export default { policies: 'none' }` });
+  await f.deploy(agentFile('contexts/overrides'));
+  const { run } = await f.admin.submitRun({ body: { agent: 'overrides', input: {} } });
+  expect(await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } })).toMatchObject({
+    outcome: { kind: 'completed', output: 'inner' },
+  });
+});

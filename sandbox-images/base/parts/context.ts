@@ -244,18 +244,16 @@ class AsyncLocalStorage {
     return current?.has(this) === true ? current.get(this) : this.#default;
   }
   enterWith(value: unknown): void {
-    const frame: Frame = new Frames(current ?? []);
-    frame.set(this, value);
-    current = frame;
+    enter(this, value);
   }
   run(value: unknown, work: Any, ...args: unknown[]): unknown {
     const before = this.getStore();
     if (is(before, value)) return apply(work, null, args);
-    this.enterWith(value);
+    enter(this, value);
     try {
       return apply(work, null, args);
     } finally {
-      this.enterWith(before);
+      enter(this, before);
     }
   }
   exit(work: Any, ...args: unknown[]): unknown {
@@ -264,6 +262,13 @@ class AsyncLocalStorage {
   withScope(value: unknown): RunScope {
     return new RunScope(this, value);
   }
+}
+
+/** Not the method, which Node calls here: the OpenAI Agents SDK overrides it by a call of `run`, as one can in workerd. */
+function enter(storage: AsyncLocalStorage, value: unknown): void {
+  const frame: Frame = new Frames(current ?? []);
+  frame.set(storage, value);
+  current = frame;
 }
 
 /** For `using scope = storage.withScope(value)`. */
@@ -275,10 +280,10 @@ class RunScope {
   constructor(storage: AsyncLocalStorage, value: unknown) {
     this.#storage = storage;
     this.#before = storage.getStore();
-    storage.enterWith(value);
+    enter(storage, value);
   }
   dispose(): void {
-    if (!this.#isOver) this.#storage.enterWith(this.#before);
+    if (!this.#isOver) enter(this.#storage, this.#before);
     this.#isOver = true;
   }
   [Symbol.dispose](): void {

@@ -49,3 +49,13 @@ test('a setting of an answer is not one that an agent may choose elsewhere', () 
   const after = request([result({ providerOptions: itemId })]);
   expect(permittedOf(after, [])).toEqual(after);
 });
+
+test('settings of the form of an answer need no permission', () => {
+  const form = {
+    openai: { textVerbosity: 'low', parallelToolCalls: false, reasoningSummary: 'auto' },
+    anthropic: { disableParallelToolUse: true },
+  };
+  const one = request([{ role: 'system', content: 'a' }], { providerOptions: form });
+  expect(permittedOf(one, [])).toEqual(one);
+  expect(permittedOf(request([{ role: 'system', content: 'a' }], { providerOptions: { openai: { user: 'me' } } }), [])).toBe('openai.user');
+});

@@ -21,6 +21,17 @@ const ECHOED: ReadonlySet<string> = new Set([
   'compatible.thoughtSignature',
 ]);
 
+/**
+ * Settings of the form of an answer: no value of theirs takes it beyond its bound or elsewhere, and packages on OpenAI’s and Anthropic’s
+ * SDKs send them unasked.
+ */
+const OF_FORM: readonly string[] = [
+  'openai.textVerbosity',
+  'openai.parallelToolCalls',
+  'openai.reasoningSummary',
+  'anthropic.disableParallelToolUse',
+];
+
 const namesIn = (settings: Settings | undefined): string[] =>
   Object.entries(settings ?? {}).flatMap(([provider, set]) => Object.keys(set).map((one) => `${provider}.${one}`));
 
@@ -29,8 +40,9 @@ const namesIn = (settings: Settings | undefined): string[] =>
  * dropped, since an agent has them from a provider. @returns text: the first setting elsewhere that is not permitted
  */
 export function permittedOf(request: ModelRequest, permitted: readonly string[]): ModelRequest | string {
+  const open = new Set([...permitted, ...OF_FORM]);
   const beyond = (holder: Holder, echoed = false) =>
-    namesIn(holder.providerOptions).find((one) => !permitted.includes(one) && !(echoed && ECHOED.has(one)));
+    namesIn(holder.providerOptions).find((one) => !open.has(one) && !(echoed && ECHOED.has(one)));
   const holders = request.prompt.flatMap((message): Holder[] => (message.role === 'user' ? [message, ...message.content] : [message]));
   const found = [request, ...(request.tools ?? []), ...holders].map((one) => beyond(one)).find((one) => one !== undefined);
   if (found !== undefined) return found;
