@@ -149,7 +149,7 @@ export function authors(note: string): string {
   const declaredGlobals = file('packages/guest/globals.d.ts');
   const [, absent = ''] = /listed; ([^.]*) are absent/.exec(declaredGlobals) ?? [];
   const parts = [
-    `# Reference for authors\n\n${note}\n\nWhat an agent, a service and a tool are written with. Members with a * must be there, or are always there.\nThe guides say how: [an agent with a model](../guides/model.md), [a tool with a secret](../guides/tool-with-a-secret.md), [a policy with an approval](../guides/policy-with-an-approval.md),\n[a test with a fake and with time](../guides/test-with-fakes-and-time.md), [children and budgets](../guides/children-and-budgets.md),\n[a service](../guides/service.md).`,
+    `# Reference for authors\n\n${note}\n\nWhat an agent, a service and a tool are written with. Members with a * must be there, or are always there.\nThe guides say how: [an agent with a model](../guides/model.md), [the OpenAI SDK](../guides/openai-sdk.md), [the Anthropic SDK](../guides/anthropic-sdk.md),\n[a tool with a secret](../guides/tool-with-a-secret.md), [a policy with an approval](../guides/policy-with-an-approval.md),\n[a test with a fake and with time](../guides/test-with-fakes-and-time.md), [children and budgets](../guides/children-and-budgets.md),\n[a service](../guides/service.md).`,
     described('`defineAgent`', types, 'AgentOptions', 'Import it from `@corral/guest`; a module exports its result as its default.'),
     described('The context of an agent’s `run`', types, 'AgentContext'),
     described('Capabilities', types, 'Capability', 'A member of `caps`. The call itself is `await caps.ALIAS(input, options)`.'),
@@ -201,7 +201,7 @@ export function authors(note: string): string {
     described('The call: secrets', tools, 'Secrets'),
     described('The call: charges', tools, 'Charging'),
     described('`ToolError`', tools, 'ToolError', 'Import it from `corral/config`.'),
-    `## Globals of an isolate\n\nJavaScript’s own globals are there, without ${absent}. \`fetch\`, \`process\`, \`Buffer\` and \`require\` are not: what an agent does outside is a tool. Streams, \`Blob\`, \`File\`, \`FormData\`, \`Headers\`, \`Request\` and \`Response\` are there if the bundle names one of them (image \`web\`); an empty \`process\` and \`setImmediate\` if one of its packages imports a part of Node (image \`node\`). \`Date\`, \`Math.random\` and \`crypto\` are those of the journal, so that a replay does the same.\n\n${table(['global', 'members'], globals(declaredGlobals))}`,
+    `## Globals of an isolate\n\nJavaScript’s own globals are there, without ${absent}. \`process\`, \`Buffer\` and \`require\` are not: what an agent does outside is a tool. A \`fetch\` is there if the bundle names it and asks for a model, which answers [the APIs of OpenAI and Anthropic](../guides/openai-sdk.md). Streams, \`Blob\`, \`File\`, \`FormData\`, \`Headers\`, \`Request\` and \`Response\` are there if the bundle names one of them (image \`web\`); an empty \`process\` and \`setImmediate\` if one of its packages imports a part of Node (image \`node\`). \`Date\`, \`Math.random\` and \`crypto\` are those of the journal, so that a replay does the same.\n\n${table(['global', 'members'], globals(declaredGlobals))}`,
     `## Ceilings of a run\n\n\`ceilings\` of an agent, of \`corral submit\` or of a tenant replaces the default, within what the host allows.\n\n${limits(CEILINGS)}`,
     `## Budget of a run\n\n${limits(BUDGETS)}`,
     `## Limits of what is submitted\n\n${limits(ADMISSION)}`,

@@ -18,7 +18,7 @@ export default defineAgent({
   async run() {
     const storage = new Overriding();
     return storage.run('inner', async () => {
-      await null;
+      await Promise.resolve();
       return storage.getStore();
     });
   },

@@ -49,7 +49,7 @@ export function prelude(
   installRaces();
   const rejectedWith = installRejections();
   const { console, log } = makeConsole(effects, now);
-  const reach = config.fetch === 'answered' ? new Reach(config.message_bytes) : undefined;
+  const reach = config.fetch === 'answered' ? new Reach(config.model_request_bytes ?? config.message_bytes) : undefined;
   if (config.fetch === 'absent') explainFetch();
   const web = installGlobals(global, { timers, host, seed: config.seed, console, image: config.image, reach });
 
