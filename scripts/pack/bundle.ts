@@ -24,6 +24,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   'packages/store/src/sqlite/start.ts': 'store-thread',
   'packages/tools/src/host/child.ts': 'tool-process',
   'packages/cli/src/inspect/guest.ts': 'inspect-guest',
+  'packages/tools/src/inspect/scan-worker.ts': 'scan-worker',
   'packages/cli/src/test-imports.ts': 'test-imports',
 };
 /** Files that sources find by `import.meta.resolve`, relative to the package's `dist`. */

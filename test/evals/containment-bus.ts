@@ -149,6 +149,8 @@ export const busJudge: Judge = (trace) => {
       if (decision === undefined) return { verdict: 'deny', why: JSON.stringify(outcome) };
       decided.set(call, decision);
       const why = `${(decision.rules ?? []).join('+')} ${(decision.origins ?? []).map((one) => one.join(':')).join(' ')} ${decision.message ?? ''}`;
+      // There are no inspectors here.
+      if (decision.verdict === 'inspect') throw new Error('The call waits for inspectors.');
       return { verdict: decision.verdict === 'ask' ? 'approval' : decision.verdict, why };
     },
     settled(call) {

@@ -14,12 +14,14 @@ import { Answers } from './commit/answers.ts';
 import { Commits } from './commit/commits.ts';
 import { Departures } from './dispatch/departures.ts';
 import { begin } from './commit/context.ts';
-import { emptyBatch } from './effects/batch.ts';
+import { emptyBatch, type Batch } from './effects/batch.ts';
 import { CrankDraft } from './commit/draft.ts';
 import { Slices, type SlicesOptions } from './commit/slices.ts';
 import { Turns } from './commit/turns.ts';
 import { DraftPolicies } from './policies/draft-policies.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { InspectedEffects } from './dispatch/inspected.ts';
+import { Inspections } from './dispatch/inspections.ts';
 import { neverLeft } from './dispatch/given-up.ts';
 import { timersEnded } from './ledger/requests.ts';
 import { approvedRequest } from './effects/service.ts';
@@ -41,6 +43,7 @@ export class Broker {
   readonly #dispatcher: Dispatcher;
   readonly #departures: Departures;
   readonly #commits: Commits;
+  readonly #inspected: InspectedEffects;
   /** Answers of calls that may not be repeated. */
   readonly answers: Answers;
   /** Purses above the runs. */
@@ -54,7 +57,15 @@ export class Broker {
     this.#events = events;
     this.accounts = powers.accounts;
     const { clock, accounts, slice } = powers;
-    this.#slices = { clock, turns: new Turns(clock), accounts, slice, draft: this.#draft, open: new Set() };
+    this.#slices = {
+      clock,
+      turns: new Turns(clock),
+      accounts,
+      slice,
+      draft: this.#draft,
+      inspect: (...of) => this.#inspected.output(...of),
+      open: new Set(),
+    };
     this.answers = new Answers(powers.store, powers.clock);
     this.#dispatcher = new Dispatcher(powers, {
       isStopped: (tenant, tool) => this.#isQuarantined(tenant)(tool),
@@ -65,7 +76,29 @@ export class Broker {
     const dispatcher = this.#dispatcher;
     this.#departures = new Departures({ powers, events, dispatcher, quarantined: this.#isQuarantined, closed });
     const record = (run: BusRun, event: HostEvent) => this.record(run, event);
-    this.#commits = new Commits({ powers, events, answers: this.answers, dispatcher, departures: this.#departures, record, closed });
+    this.#inspected = new InspectedEffects(
+      {
+        powers,
+        events,
+        policies: (run) => this.#policies(run),
+        context: (...of) => this.#context(...of),
+        write: (run, event, batch) => this.record(run, event, { batch }),
+        closed,
+      },
+      new Inspections({ clock, inspector: (tenant, name) => powers.policies?.(tenant)?.inspectors?.get(name) }),
+    );
+    const inspect = (run: BusRun, call: number) => this.#inspected.call(run, call);
+    this.#commits = new Commits({
+      powers,
+      events,
+      answers: this.answers,
+      dispatcher,
+      departures: this.#departures,
+      inspect,
+      stopInspecting: (run) => this.#inspected.drop(run),
+      record,
+      closed,
+    });
   }
 
   /** Bytes of commits that wait for the store's writer, by tenant. */
@@ -164,12 +197,12 @@ export class Broker {
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
    * @throws whatever the store refused it for; nothing of it has happened then. Error if a crank of the run is being decided
    * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on;
-   * `cpu_us`: what it had used of the CPU for that
+   * `cpu_us`: what it had used of the CPU for that; `batch`: what leaves with it
    */
   record(
     run: BusRun,
     event: HostEvent,
-    more: { readonly revoke?: boolean; readonly delivery?: string | undefined; readonly cpu_us?: number } = {},
+    more: { readonly revoke?: boolean; readonly delivery?: string | undefined; readonly cpu_us?: number; readonly batch?: Batch } = {},
   ): Promise<CommitResult> {
     const { ledger } = run;
     const { clock, identity } = this.#powers;
@@ -186,8 +219,13 @@ export class Broker {
       cpu_us: Math.round(more.cpu_us ?? 0),
       ...this.#queued(ledger, at),
     };
-    ledger.apply(entry, { monotonic: clock.monotonic() });
-    const batch = emptyBatch();
+    const monotonic = clock.monotonic();
+    ledger.apply(entry, { monotonic });
+    const { batch = emptyBatch() } = more;
+    for (const { id } of batch.dispatches) {
+      const pending = ledger.pending.get(id);
+      if (pending?.kind === 'call') pending.asked_at = monotonic;
+    }
     if (event.kind === 'ended') batch.outcome = event.outcome;
     if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at, this.#policies(run)));
     // A call that waits for more people than have spoken yet still expires.
@@ -236,14 +274,24 @@ export class Broker {
     return mayCallHere(run.ledger, call, this.#context(run, this.#powers.clock.now(), this.#policies(run)));
   }
 
+  /** Asks the inspectors for which a call waits; after a restart. */
+  inspect(run: BusRun, call: number): void {
+    this.#inspected.call(run, call);
+  }
+
+  /** @see InspectedEffects.answer */
+  inspectAnswer(run: BusRun, result: Result): Result | Promise<Result | undefined> {
+    return this.#inspected.answer(run, result);
+  }
+
   /** How often tools may be called has changed: calls that wait for that may go on. */
   limitsChanged(): void {
     this.#dispatcher.limitsChanged();
   }
 
-  /** Whether a call has left for its tool and not come back. Before its crank is durable, it has not. */
+  /** Whether a call has left for its tool and its answer is not there, or is being inspected. Before its crank is durable, it has not. */
   isUnderway(run: RunId, id: number): boolean {
-    return this.#dispatcher.isUnderway(run, id);
+    return this.#dispatcher.isUnderway(run, id) || this.#inspected.isUnderway(run, id);
   }
 
   isRevoked(grant: GrantId): boolean {
@@ -264,6 +312,7 @@ export class Broker {
     };
     await rest(within_ms);
     this.#dispatcher.stop();
+    this.#inspected.stop();
     await rest(MACHINE.drain_abort_ms.default);
     await this.answers.flush();
   }
@@ -288,6 +337,7 @@ export class Broker {
 
   /** Stops everything that is under way for a run. Returns how many calls were aborted. */
   dropCalls(ledger: Ledger): number {
+    this.#inspected.drop(ledger.record.id);
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
   }
 

@@ -84,6 +84,8 @@ export interface BusEvents {
   readonly created: (run: RunId) => void;
   /** Something is in the inbox of a run. */
   readonly arrived: (run: RunId) => void;
+  /** An inspector, as the principal `by`, asks that the run be paused, or that the version of its agent be quarantined. */
+  readonly wished: (run: RunId, wish: { readonly what: 'pause' | 'quarantine'; readonly by: string; readonly reason: string }) => void;
   /** The run waits for people to decide about a call. */
   readonly asks: (run: RunId, id: number) => void;
   /** Circumstances of the run that a crank has changed. */

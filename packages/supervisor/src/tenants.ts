@@ -2,6 +2,7 @@
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { DETECTORS } from '@corral/policy/detection/list';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { Inspector } from '@corral/protocol/ports/inspector';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { SpendBounds } from '@corral/broker/accounts/accounts';
 import type { BothLimits } from '@corral/broker/dispatch/gates';
@@ -28,6 +29,8 @@ export interface TenantOptions {
   readonly tools: readonly Tool[];
   /** Policies that decide about its agents' calls, in addition to grants. */
   readonly policies?: PolicySource;
+  /** Inspectors that its policies may ask. They are closed with the configuration that they belong to. */
+  readonly inspectors?: readonly Inspector[];
   /** Measures against loops and runaways; `false`: its runs are not watched, and its tools have no circuit breakers. */
   readonly loops?: LoopOptions | false;
   /** Bounds on what the tenant, its agents and its people may spend in a day and in a month. */

@@ -31,6 +31,9 @@ export interface CommitsOptions {
   readonly answers: Answers;
   readonly dispatcher: Dispatcher;
   readonly departures: Departures;
+  /** Asks the inspectors for which a call waits. */
+  readonly inspect: (run: BusRun, call: number) => void;
+  readonly stopInspecting: (run: RunId) => void;
   /** Writes down an event of the host; see Broker.record. */
   readonly record: (run: BusRun, event: HostEvent) => Promise<CommitResult>;
   /** Whether this host has left its store. */
@@ -108,7 +111,10 @@ export class Commits {
     const { outcome } = batch;
     const ending = outcome !== undefined;
     const held = ending ? [...ledger.caps.values()] : [];
-    if (ending) this.#options.dispatcher.drop(record.id, ledger.pending.keys());
+    if (ending) {
+      this.#options.dispatcher.drop(record.id, ledger.pending.keys());
+      this.#options.stopInspecting(record.id);
+    }
     if (revoke)
       for (const id of held) if (this.#options.powers.grants.get(id)?.holder === record.id) this.#options.powers.grants.revoke(id);
     // The messages of a finishing crank still leave; calls and children that it did not wait for do not.
@@ -208,7 +214,10 @@ export class Commits {
     // An effect that was answered while this was written needs no timer any more.
     for (const { id, due } of batch.timers) if (isTimed(ledger.pending.get(id))) this.#options.events.timer(record.id, id, due);
     for (const id of timersDone) this.#options.events.timerDone(record.id, id);
-    for (const { id, verdict } of batch.decisions) if (verdict === 'ask') this.#options.events.asks(record.id, id);
+    for (const { id, verdict } of batch.decisions) {
+      if (verdict === 'ask') this.#options.events.asks(record.id, id);
+      else if (verdict === 'inspect') this.#options.inspect(run, id);
+    }
     for (const call of batch.dispatches) {
       if (!batch.left.has(call.id)) this.#options.departures.depart(ledger, call);
     }

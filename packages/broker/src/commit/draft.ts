@@ -6,6 +6,8 @@
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
 import type { GrantId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
+import type { Inspected } from '@corral/protocol/model/inspection';
 import { boundedOutcome } from '@corral/protocol/model/outcome';
 import type { BusRun, Crank } from '../bus.ts';
 import { ended, letGo, type Batch } from '../effects/batch.ts';
@@ -66,6 +68,7 @@ export class CrankDraft {
     for (let left = most; left > 0;) {
       const count = this.#next(Math.min(left, AT_ONCE));
       if (!this.#deciding.go(count)) return false;
+      if (this.waits !== undefined) return true;
       if (isOver()) return true;
       left -= count;
     }
@@ -84,6 +87,16 @@ export class CrankDraft {
       count += 1;
     }
     return Math.max(1, count);
+  }
+
+  /** The output about which inspectors have to be asked before the rest is decided. */
+  get waits(): { readonly asks: readonly string[]; readonly value: Json } | undefined {
+    return this.#deciding.waits;
+  }
+
+  /** Takes the findings of inspectors about the output. */
+  said(inspected: Inspected): void {
+    this.#deciding.said(inspected);
   }
 
   /** Prepares for other work before the rest of this crank is decided: policies that are replaced meanwhile stay loaded. */
@@ -131,7 +144,7 @@ export class CrankDraft {
       letGo(this.#context, batch);
       batch = this.#deciding.batch = ended(limit, batch);
     }
-    batch.outcome ??= finishOutcome(books);
+    batch.outcome ??= batch.withheld ?? finishOutcome(books);
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
     this.#batch = batch;
   }

@@ -3,7 +3,9 @@
  * slices other runs are decided. They see the reservations and uses of the draft; the store does not. If a capability that the draft used
  * is revoked meanwhile, the draft is dropped and the crank is decided again. The CPU time of all slices is limited, and the run pays for it.
  */
+import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
+import type { Inspected } from '@corral/protocol/model/inspection';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { BrokerPowers, BusRun, Crank, Slice } from '../bus.ts';
@@ -23,6 +25,8 @@ export interface SlicesOptions {
   readonly slice: BrokerPowers['slice'];
   /** Makes a draft of which nothing is decided yet. @throws an error if the delivery cannot be applied */
   readonly draft: (run: BusRun, crank: Crank) => CrankDraft;
+  /** Asks inspectors about the output of a run. @returns a function that stops waiting for them */
+  readonly inspect: (run: BusRun, value: Json, asks: readonly string[], then: (said: Inspected) => void) => () => void;
   /** The runs that have an open draft. */
   readonly open: Set<BusRun>;
 }
@@ -100,6 +104,10 @@ export class Slices {
     const hasMore = this.#go(draft, began);
     const took_ms = this.#cpu() - began;
     this.#spent_ms += took_ms;
+    if (draft.waits !== undefined) {
+      this.#wait(draft, this.#inspect(draft, draft.waits));
+      return undefined;
+    }
     const isTooLong = hasMore && this.#spent_ms >= MACHINE.decide_cpu_ms.default;
     // A long crank is adopted in a turn of its own, because that takes time too.
     const isLate = !hasMore && this.#isOpen && !this.#isReady && took_ms > ADOPTED_AFTER_MS;
@@ -131,8 +139,22 @@ export class Slices {
     return draft.go(this.#slice.effects, () => this.#cpu() - began >= MACHINE.decide_slice_ms.default);
   }
 
-  /** Counts the draft's reservations against other runs, and leaves the event loop to them. */
-  #wait(draft?: CrankDraft): void {
+  /** Asks inspectors about the output, and goes on once they have answered. @returns a function that stops waiting */
+  #inspect(draft: CrankDraft, { asks, value }: NonNullable<CrankDraft['waits']>): () => void {
+    let isOver = false;
+    const stop = this.#options.inspect(this.#run, value, asks, (inspected) => {
+      if (isOver) return;
+      draft.said(inspected);
+      this.next();
+    });
+    return () => {
+      isOver = true;
+      stop();
+    };
+  }
+
+  /** Counts the draft's reservations against other runs, and leaves the event loop to them. @param stop set if something else goes on with it */
+  #wait(draft?: CrankDraft, stop?: () => void): void {
     const { turns, accounts, open } = this.#options;
     if (!this.#isOpen) {
       this.#isOpen = true;
@@ -141,7 +163,7 @@ export class Slices {
     }
     draft?.wait();
     this.#release = draft === undefined ? undefined : accounts?.hold(draft.books);
-    this.#stop = turns.after(this.#run.ledger.record.tenant, this.#slice.gap_ms, () => this.next());
+    this.#stop = stop ?? turns.after(this.#run.ledger.record.tenant, this.#slice.gap_ms, () => this.next());
   }
 
   #take(): void {

@@ -6,12 +6,20 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { Batch } from '../effects/batch.ts';
 import type { Books } from '../ledger/books.ts';
-import type { Pending, PendingApproval } from '../ledger/pending.ts';
+import type { Pending, PendingApproval, PendingInspection } from '../ledger/pending.ts';
 import { FREE } from '../accounts/price.ts';
 import { decided } from '../ledger/requests.ts';
 
-/** Settles the reservation of a call that waited for approval: it costs its attempt and not its price. */
-export function withdraw({ pending, purse, tally, lastAt }: Books, asked: PendingApproval, result: Result): void {
+/** Settles a call that waited for approval or for inspectors: it costs its attempt and not its price. */
+export function withdraw(ledger: Books, asked: PendingApproval | PendingInspection, result: Result): void {
+  const { pending, purse, tally, lastAt } = ledger;
+  if (asked.kind === 'inspection') {
+    // Nothing was reserved for it yet.
+    ledger.inFlight -= 1;
+    purse.spend('calls', Math.min(1, Math.max(0, purse.left('calls'))));
+    pending.set(asked.id, decided(asked.id, result));
+    return;
+  }
   const { id, call } = asked;
   const spent = { calls: Math.min(1, call.reserved.calls ?? 0) };
   purse.settle(call.reserved, spent);
@@ -23,7 +31,7 @@ export function withdraw({ pending, purse, tally, lastAt }: Books, asked: Pendin
 export function abort(ledger: Books, id: number): void {
   const pending = ledger.pending.get(id);
   if (pending?.kind === 'timer') ledger.pending.delete(id);
-  else if (pending?.kind === 'approval')
+  else if (pending?.kind === 'approval' || pending?.kind === 'inspection')
     withdraw(ledger, pending, givenUp(id, 'The call was given up before anybody had decided about it.'));
   // The call stays pending until its tool has answered.
   else if (pending?.kind === 'call') ledger.pending.set(id, { ...pending, given_up: true });
@@ -37,11 +45,13 @@ export function dispose(ledger: Books, cap: number): void {
     withdraw(ledger, one, givenUp(one.id, 'The capability was let go of before anybody had decided about the call.'));
 }
 
-/** Calls that wait for approval under this capability, if the run holds its grant by no other index. */
-export function askedUnder({ pending, caps }: Books, cap: number): readonly PendingApproval[] {
+/** Calls that wait for approval or inspectors under this capability, if the run holds its grant by no other index. */
+export function askedUnder({ pending, caps }: Books, cap: number): readonly (PendingApproval | PendingInspection)[] {
   const grant = caps.get(cap);
   if (grant === undefined || [...caps].some(([other, id]) => other !== cap && id === grant)) return [];
-  return [...pending.values()].filter((one): one is PendingApproval => one.kind === 'approval' && one.grant === grant);
+  return [...pending.values()].filter(
+    (one): one is PendingApproval | PendingInspection => (one.kind === 'approval' || one.kind === 'inspection') && one.grant === grant,
+  );
 }
 
 /** Removes a timer of a run, even one that was set in this crank. */

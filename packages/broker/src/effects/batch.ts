@@ -64,6 +64,8 @@ export interface Batch {
   readonly consequences: Consequence[];
   /** The stop that these cause. */
   stop: Stop | undefined;
+  /** The outcome in place of an output that policies withhold. */
+  withheld: Outcome | undefined;
   /** The outcome, if the run ends. Nothing of a crank that broke the broker's rules is sent. */
   outcome: Outcome | undefined;
   /** The message that the run's sends answer, and whether the run changed something in between. */
@@ -113,6 +115,7 @@ export const emptyBatch = (): Batch => ({
   logs: [],
   consequences: [],
   stop: undefined,
+  withheld: undefined,
   outcome: undefined,
   cause: undefined,
 });

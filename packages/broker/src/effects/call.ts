@@ -17,7 +17,8 @@ import { chargeFor } from './charge.ts';
 import { inChain, json, mayKeepMore, mayNotHear, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 import type { Policies } from '../policies/port.ts';
 import type { DecideContext, Reached } from './context.ts';
-import { Refused } from './refused.ts';
+import { mustWait, recorded, whyDenied } from '../policies/inspect.ts';
+import { Held, Refused } from './refused.ts';
 
 export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
   // Resolved first: a forged handle ends the run, even if the call is invalid for other reasons.
@@ -30,6 +31,7 @@ export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, cont
     if (tool === undefined) throw notThere(grant.target.tool, context);
     return decideOf(ledger, seq, effect, slots, grant, tool, context, batch);
   } catch (error) {
+    if (error instanceof Held) throw new Held({ tool: grant.target.tool, grant: grant.id, ...error.more });
     if (!(error instanceof Refused)) throw error;
     // Records the tool that was meant.
     throw new Refused(error.code, error.message, error.limit, { tool: grant.target.tool, grant: grant.id, ...error.more });
@@ -104,7 +106,7 @@ function decideOf(
   if (effect.as_handle === true || slots.length > 0 || relabels !== undefined) decision.tool_facts = factsOf(tool);
   const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
   if (context.policies !== undefined)
-    Object.assign(decision, byPolicy(ledger, tool, input, bytes, context, context.policies, batch, inHandles));
+    Object.assign(decision, byPolicy(ledger, tool, input, { bytes, id: effect.id, inHandles }, context, context.policies, batch, decision));
   if (relabels !== undefined) {
     Object.assign(decision, askOwner(ledger, relabels.owner, given, decision, context));
     const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
@@ -155,18 +157,23 @@ function byPolicy(
   ledger: Ledger,
   tool: Tool,
   input: Json,
-  bytes: number,
+  { bytes, id, inHandles }: { readonly bytes: number; readonly id: number; readonly inHandles: InHandles | undefined },
   context: DecideContext,
   policies: Policies,
   batch: Batch,
-  inHandles: InHandles | undefined,
+  { changes, resource, polled }: Decision,
 ): Partial<Decision> {
-  const { verdict, flow, facts } = judge(policies, ledger, tool, input, bytes, context, undefined, inHandles);
+  const { verdict, flow, facts, looked } = judge(policies, ledger, tool, input, bytes, { ...context, id }, undefined, inHandles);
+  if (mustWait(looked, verdict)) {
+    const watched = { changes, resource, polled };
+    throw new Held({ ...(JSON.parse(JSON.stringify(watched)) as Partial<Decision>), ...recorded(looked), asks: [...looked.asks] });
+  }
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     tool: tool.name as ToolName,
     policy: verdict.policy_version,
     rules,
+    ...recorded(looked),
     tool_facts: facts,
     ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
   };
@@ -187,7 +194,7 @@ function byPolicy(
     };
   }
   consequencesOf(verdict, batch);
-  const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
+  const why = whyDenied(verdict, looked);
   throw new Refused('CORRAL_DENIED', `${tool.name} was refused ${why}.`, undefined, common);
 }
 

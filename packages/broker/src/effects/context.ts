@@ -1,6 +1,7 @@
 /** The surroundings of a decision. */
 import type { Grants } from '@corral/policy/capability/grants';
 import type { TenantId } from '@corral/protocol/ids';
+import type { Inspected } from '@corral/protocol/model/inspection';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Random } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
@@ -30,6 +31,8 @@ export interface DecideContext {
   readonly accounts?: Accounts | undefined;
   /** Time that people have to approve a call, in milliseconds; undefined: the default of limits.ts. */
   readonly approval_ms?: number | undefined;
+  /** Findings of inspectors about the effect that is decided; no others are asked then. */
+  readonly inspected?: Inspected | undefined;
 }
 
 type Newcomer = Pick<RunRecord, 'id' | 'tenant' | 'version'>;

@@ -4,7 +4,8 @@
  * first.
  */
 import type { Decision } from '@corral/protocol/model/decision';
-import type { Effect } from '@corral/protocol/wire/effect';
+import type { Inspected } from '@corral/protocol/model/inspection';
+import type { CallEffect, Effect, FinishEffect } from '@corral/protocol/wire/effect';
 import { largestEffect, MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { ErrorCode } from '@corral/protocol/errors';
@@ -18,13 +19,14 @@ import { askedUnder, callOff, callOffApproval } from '../dispatch/given-up.ts';
 import { decideReply } from '../ledger/requests.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
-import { Refused, Violation } from './refused.ts';
+import { decideOutput, OutputWaits } from './output.ts';
+import { Held, Refused, Violation } from './refused.ts';
 import type { DecideContext } from './context.ts';
 
 /** Decides a whole crank directly in a ledger, for benchmarks, evaluations and tests. A host decides in a draft (draft.ts). */
 export function decide(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext): Batch {
   const deciding = new Deciding(ledger, seq, effects, context);
-  deciding.go(Number.POSITIVE_INFINITY);
+  while (deciding.go(Number.POSITIVE_INFINITY)) deciding.said({});
   return deciding.batch;
 }
 
@@ -34,10 +36,12 @@ export class Deciding {
   batch = emptyBatch();
   /** The effects decided so far. */
   readonly taken: { readonly effect: Effect; readonly decision: Decision | undefined }[] = [];
+  /** The output, for which inspectors have to be asked before the crank is decided to its end. */
+  waits: { readonly asks: readonly string[]; readonly value: Json } | undefined;
   readonly #ledger: Ledger;
   readonly #seq: number;
   readonly #effects: readonly Effect[];
-  readonly #context: DecideContext;
+  #context: DecideContext;
 
   /** @param seq number of the journal entry that the crank will be */
   constructor(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext) {
@@ -47,11 +51,18 @@ export class Deciding {
     this.#context = context;
   }
 
+  /** Takes the findings of inspectors about the output for which it waits. */
+  said(inspected: Inspected): void {
+    this.waits = undefined;
+    this.#context = { ...this.#context, inspected };
+  }
+
   /**
    * Decides the next effects, at most this many.
    * @returns whether there are more
    */
   go(most: number): boolean {
+    if (this.waits !== undefined) return true;
     try {
       for (let left = most; left > 0; left -= 1) {
         const effect = this.#effects[this.taken.length];
@@ -60,6 +71,10 @@ export class Deciding {
       }
       return this.taken.length < this.#effects.length;
     } catch (error) {
+      if (error instanceof OutputWaits) {
+        this.waits = error;
+        return true;
+      }
       if (!(error instanceof Violation)) throw error;
       letGo(this.#context, this.batch);
       this.batch = ended(error.outcome, this.batch);
@@ -81,8 +96,10 @@ export class Deciding {
         );
     const decision = decideOne(ledger, this.#seq, effect, this.#context, this.batch);
     if (decision !== undefined) this.batch.decisions.push(decision);
-    ledger.applyEffect(effect, decision);
-    this.taken.push({ effect, decision });
+    // The decision about an output has no number of its own.
+    const applied = effect.kind === 'finish' ? undefined : decision;
+    ledger.applyEffect(effect, applied);
+    this.taken.push({ effect, decision: applied });
   }
 }
 
@@ -110,6 +127,9 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
           break;
         case 'approval':
           callOffApproval(batch, effect.id);
+          break;
+        case 'inspection':
+          batch.withdrawn.push(effect.id);
           break;
         default:
           batch.aborts.push(effect.id);
@@ -142,8 +162,7 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
         throw new Violation('CORRAL_EFFECT_INVALID', 'A checkpoint was made while something was under way.');
       return undefined;
     case 'finish':
-      decideFinish(ledger, effect);
-      return undefined;
+      return decideFinish(ledger, effect, context, batch);
     case 'listen':
       return undefined;
     default:
@@ -157,17 +176,25 @@ function decideDispose(ledger: Ledger, cap: number, batch: Batch): void {
   if (id !== undefined) batch.disposed.push(id);
   else if (!wasGiven(ledger, cap))
     throw new Violation('CORRAL_CAP_FORGED', `The run let go of capability ${cap}, which it was never given.`);
-  for (const asked of askedUnder(ledger, cap)) callOffApproval(batch, asked.id);
+  for (const { kind, id: call } of askedUnder(ledger, cap)) {
+    if (kind === 'approval') callOffApproval(batch, call);
+    else batch.withdrawn.push(call);
+  }
 }
 
-/** @throws Violation for an output that is too large, as it is or with the values of its handles */
-function decideFinish(ledger: Ledger, effect: Extract<Effect, { kind: 'finish' }>): void {
+/**
+ * @returns the decision about the output, if policies decide about it; it has the id 0
+ * @throws Violation for an output that is too large, as it is or with the values of its handles
+ */
+function decideFinish(ledger: Ledger, effect: FinishEffect, context: DecideContext, batch: Batch): Decision | undefined {
   const slots = inPlace(ledger, effect, ['output']);
-  whole(ledger, effect.output, 'The output');
-  if (slots.length === 0) return;
-  if (heldBytes(slots) > ledger.record.ceilings.message_bytes)
-    throw new Violation('CORRAL_EFFECT_TOO_LARGE', `The output has ${heldBytes(slots)} bytes behind its handles.`);
-  whole(ledger, filled(effect.output as Json, slots), 'The output');
+  let output = whole(ledger, effect.output, 'The output');
+  if (slots.length > 0) {
+    if (heldBytes(slots) > ledger.record.ceilings.message_bytes)
+      throw new Violation('CORRAL_EFFECT_TOO_LARGE', `The output has ${heldBytes(slots)} bytes behind its handles.`);
+    output = whole(ledger, filled(effect.output as Json, slots), 'The output');
+  }
+  return effect.error === undefined ? decideOutput(ledger, output, context, batch) : undefined;
 }
 
 /**
@@ -183,9 +210,19 @@ const TELLING: ReadonlySet<string> = new Set<ErrorCode>([
 type Numbered = Exclude<Extract<Effect, { readonly id: number }>, { kind: 'abort' }>;
 const isTelling = ({ code, limit }: Refused) => TELLING.has(code) || (code === 'CORRAL_BUDGET_EXCEEDED' && limit === 'bytes');
 
-function numbered(ledger: Ledger, effect: Numbered, { grants }: DecideContext, decideIt: () => Decision): Decision {
+function numbered(ledger: Ledger, effect: Numbered, context: DecideContext, decideIt: () => Decision): Decision {
   if (effect.id !== ledger.lastId + 1)
     throw new Violation('CORRAL_EFFECT_INVALID', `A ${effect.kind} is numbered ${effect.id}; the next number is ${ledger.lastId + 1}.`);
+  return settled(ledger, effect, context, decideIt);
+}
+
+/** Decides a call for which inspectors were asked; the context has what they said. */
+export function decideInspected(ledger: Ledger, seq: number, effect: CallEffect, context: DecideContext, batch: Batch): Decision {
+  return settled(ledger, effect, context, () => decideCall(ledger, seq, effect, context, batch));
+}
+
+/** A decision, or the refusal in its place. */
+function settled(ledger: Ledger, effect: Numbered, { grants }: DecideContext, decideIt: () => Decision): Decision {
   try {
     const decision = decideIt();
     // The size of a part is known to nobody. A run that has chosen how many bytes it may use learns it also if it has enough.
@@ -194,6 +231,7 @@ function numbered(ledger: Ledger, effect: Numbered, { grants }: DecideContext, d
     if (parts && (isClose || (decision.grant !== undefined && grants.limitsBytes(decision.grant)))) decision.peeked = true;
     return decision;
   } catch (error) {
+    if (error instanceof Held) return { ...error.more, id: effect.id, verdict: 'inspect' };
     if (!(error instanceof Refused)) throw error;
     const looked = (effect.kind === 'open' && effect.at !== undefined) || ('handles' in effect && effect.handles !== undefined);
     return {

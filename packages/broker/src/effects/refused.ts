@@ -1,4 +1,4 @@
-/** How a decision refuses an effect. */
+/** How a decision refuses an effect, or puts it off. */
 import type { ErrorCode } from '@corral/protocol/errors';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -21,6 +21,16 @@ export class Refused extends Error {
     super(message);
     this.code = code;
     this.limit = limit;
+    this.more = more;
+  }
+}
+
+/** A call for which inspectors have to be asked before it can be decided. */
+export class Held extends Error {
+  /** Recorded of it until then. */
+  readonly more: Partial<Decision>;
+  constructor(more: Partial<Decision>) {
+    super('Inspectors are asked first.');
     this.more = more;
   }
 }

@@ -26,6 +26,7 @@ export function callOf(ledger: Books, effect: CallEffect, decision: Decision, re
     ...attemptsAt(effect, decision),
     grant: decision.grant as GrantId,
     facts: decision.tool_facts,
+    ...(decision.inspected === undefined ? {} : { inspected: decision.inspected }),
     ...(decision.request === undefined ? {} : { request: true as const }),
     ...(slots.length === 0 ? {} : { handled }),
     ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),

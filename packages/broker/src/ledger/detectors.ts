@@ -172,8 +172,10 @@ export class RunDetectors {
     const tool = decision?.tool ?? `capability ${effect.cap}`;
     const changes = decision?.changes;
     const refused = decision?.verdict === 'deny';
-    const attempts = isRefusal(decision) || decision?.verdict === 'ask' ? attemptsAt(effect.input) : [];
-    if (decision?.verdict === 'ask') this.#asking = [...this.#asking.slice(1 - ASKING_MAX), [effect.id, tool, attempts]];
+    // People, or the policies with what inspectors say, may refuse it later.
+    const waits = decision?.verdict === 'ask' || decision?.verdict === 'inspect';
+    const attempts = isRefusal(decision) || waits ? attemptsAt(effect.input) : [];
+    if (waits) this.#asking = [...this.#asking.slice(1 - ASKING_MAX), [effect.id, tool, attempts]];
     else if (attempts.length > 0) this.#tell({ what: tool, attempts });
     this.#take(
       {
@@ -292,7 +294,7 @@ export class RunDetectors {
     if (found.length > 0) this.#found.push(...found);
   }
 
-  /** A person may have refused the call. */
+  /** A call that waited for people or inspectors may have been refused. */
   #answered(id: number, code: ErrorCode | undefined, at: number, entry: number): void {
     if (this.#asking.length === 0) return;
     const asked = this.#asking.find(([one]) => one === id);

@@ -1,6 +1,8 @@
 /** Effects of a run that have no answer yet. */
 import type { ToolFacts } from '@corral/protocol/model/decision';
+import type { Inspected } from '@corral/protocol/model/inspection';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
+import type { CallEffect } from '@corral/protocol/wire/effect';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
@@ -55,9 +57,24 @@ export interface PendingApproval {
   readonly by: readonly string[];
 }
 
+/** A call that waits for inspectors. It is decided when they have answered, as if the run made it then; until then it costs nothing. */
+export interface PendingInspection {
+  readonly kind: 'inspection';
+  readonly id: number;
+  readonly effect: CallEffect;
+  readonly tool: string;
+  readonly grant: GrantId;
+  /** The inspectors that are asked. */
+  readonly asks: readonly string[];
+  /** Findings of those that answered at once. */
+  readonly inspected: Inspected;
+  readonly since: number;
+}
+
 /** An effect whose reply has not been delivered yet. */
 export type Pending =
   | PendingApproval
+  | PendingInspection
   | {
       readonly kind: 'call';
       readonly id: number;
@@ -72,6 +89,8 @@ export type Pending =
       readonly attempts?: number | undefined;
       readonly grant: GrantId;
       readonly facts: ToolFacts | undefined;
+      /** Findings of inspectors about it. */
+      readonly inspected?: Inspected;
       /** The call goes to a service once it is approved. */
       readonly request?: true;
       /** Handles in the arguments; `input` contains their values. */
@@ -133,5 +152,6 @@ const PENDING_BYTES = 300;
 export function pendingBytes(one: Pending): number {
   if (one.kind === 'call') return PENDING_BYTES + heapSizeOf(one.input);
   if (one.kind === 'approval') return PENDING_BYTES + heapSizeOf(one.call.input);
+  if (one.kind === 'inspection') return PENDING_BYTES + heapSizeOf(one.effect.input);
   return one.kind === 'decided' && one.opened === undefined ? PENDING_BYTES + heapSizeOf(one.delivery) : PENDING_BYTES;
 }

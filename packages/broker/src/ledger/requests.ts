@@ -65,6 +65,7 @@ export function dueOf(pending: Pending): number | undefined {
     case 'request':
       return pending.due;
     case 'call':
+    case 'inspection':
     case 'child':
     case 'decided':
       return undefined;
@@ -99,7 +100,7 @@ export function waitingOn(ledger: Books): WaitingOn {
     if (pending.kind === 'call') {
       if (pending.state === 'unknown') return 'resolution';
       waiting = 'call';
-    } else if (pending.kind === 'request') waiting = 'call';
+    } else if (pending.kind === 'request' || pending.kind === 'inspection') waiting = 'call';
     else if (pending.kind === 'approval') approval = true;
     else if (pending.kind === 'child' && waiting !== 'call') waiting = 'child';
     else if (pending.kind === 'timer' && waiting !== 'call' && waiting !== 'child') waiting = 'timer';

@@ -20,6 +20,7 @@ export function takeDelivery(ledger: Books, delivery: Delivery, bytes: number): 
         const pending = ledger.pending.get(result.id);
         ledger.pending.delete(result.id);
         readResult(ledger, pending, result);
+        if (result.inspected?.cost !== undefined) ledger.tally.settle({ reserved: {} }, result.inspected.cost, delivery.at);
         if (pending?.kind !== 'call' && pending?.kind !== 'request') continue;
         ledger.inFlight -= 1;
         if ('error' in result && result.error.limit === 'bytes') ledger.refused('bytes');

@@ -65,7 +65,15 @@ export function takeEffect(ledger: Books, effect: Effect, decision: Decision | u
   }
 }
 
-function takeCall(ledger: Books, effect: CallEffect, decision: Decision | undefined): void {
+/** Applies a call with its decision; one that waits for inspectors is applied a second time, with the decision that follows. */
+export function takeCall(ledger: Books, effect: CallEffect, decision: Decision | undefined): void {
+  if (decision?.verdict === 'inspect') {
+    // It takes a place, so that a run cannot have more inspected at once than it may have under way.
+    ledger.inFlight += 1;
+    const { id, tool = '', grant, asks = [], inspected = {} } = decision;
+    ledger.pending.set(id, { kind: 'inspection', id, effect, tool, grant: grant as GrantId, asks, inspected, since: ledger.lastAt });
+    return;
+  }
   ledger.calls += 1;
   if (decision?.peeked === true) peeked(ledger, effect.handles);
   if (decision !== undefined && decision.verdict !== 'deny') {

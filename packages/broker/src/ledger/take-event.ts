@@ -10,7 +10,7 @@ import type { PendingCall } from './pending.ts';
 import { decided } from './requests.ts';
 import { restoreTo, type LedgerSnapshot } from './snapshot.ts';
 import { added } from '../accounts/spending.ts';
-import { begin } from './take-effect.ts';
+import { begin, takeCall } from './take-effect.ts';
 import { disown } from '../accounts/tally.ts';
 import type { PendingRequest } from './pending.ts';
 
@@ -24,6 +24,9 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
       return takeAnswer(ledger, event);
     case 'approval':
       approval(ledger, event, at);
+      return;
+    case 'inspected':
+      inspected(ledger, event, at);
       return;
     case 'control':
       ledger.control = event.control;
@@ -104,12 +107,24 @@ function takeAnswer(ledger: Books, event: Extract<HostEvent, { kind: 'unknown' |
     }
     case 'unanswered': {
       if (pending?.kind === 'request') settleAs(ledger, pending, event.result);
-      else if (pending?.kind === 'approval') withdraw(ledger, pending, event.result);
+      else if (pending?.kind === 'approval' || pending?.kind === 'inspection') withdraw(ledger, pending, event.result);
       // The message reached nobody: replaces the reply that says it was sent.
       else if (pending?.kind === 'decided') ledger.pending.set(event.id, decided(event.id, event.result));
       return;
     }
   }
+}
+
+/** Inspectors have answered about a call that waited for them, and it was decided. */
+function inspected(ledger: Books, { id, decision, cost, stop }: Extract<HostEvent, { kind: 'inspected' }>, at: number): void {
+  const pending = ledger.pending.get(id);
+  if (cost !== undefined) ledger.tally.settle({ reserved: {} }, cost, at);
+  if (pending?.kind === 'inspection') {
+    ledger.inFlight -= 1;
+    ledger.pending.delete(id);
+    takeCall(ledger, pending.effect, decision);
+  }
+  if (stop !== undefined) ledger.control = stop.control;
 }
 
 /** A person's verdict on a call, or the end of the time for one. */

@@ -56,6 +56,7 @@ export class DraftHistory implements History {
 /** The policies of a tenant, as one crank is decided by them. */
 export class DraftPolicies implements Policies {
   readonly current: Policies['current'];
+  readonly inspectors: Policies['inspectors'];
   readonly roles: Policies['roles'];
   readonly owner: Policies['owner'];
   readonly shadow: Policies['shadow'];
@@ -69,6 +70,7 @@ export class DraftPolicies implements Policies {
   constructor(of: Policies) {
     this.#of = of;
     this.current = of.current;
+    this.inspectors = of.inspectors;
     this.roles = of.roles;
     this.owner = of.owner;
     this.history = new DraftHistory(of.history);

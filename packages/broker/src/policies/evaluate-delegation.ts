@@ -8,6 +8,7 @@ import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Flow } from '@corral/policy/flow/facts';
 import { targetName } from '@corral/policy/capability/grants';
 import type { Decision } from '@corral/protocol/model/decision';
+import type { Inspected } from '@corral/protocol/model/inspection';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
@@ -16,6 +17,7 @@ import { consequencesOf, factsOfBudget, factsOfRun, originsOf, subjectFor, UNTRA
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Slot } from '../effects/slots.ts';
 import { Refused } from '../effects/refused.ts';
+import { inspectFacts, look, recorded, whyDenied, type Looked } from './inspect.ts';
 import type { Policies } from './port.ts';
 
 type Outgoing = Extract<Action, { kind: 'send' | 'spawn' }>;
@@ -41,17 +43,22 @@ const NO_DEED = { verbs: [], objects: [], other: [] } as const;
 
 /** @returns the verdict, and the flow of information if it was gathered */
 export function judgeHanded(
-  policies: Pick<Policies, 'history' | 'roles' | 'owner' | 'shadow'> & { readonly current: Pick<PolicyInForce, 'decide' | 'decideBy'> },
+  policies: Pick<Policies, 'history' | 'roles' | 'owner' | 'shadow' | 'inspectors'> & {
+    readonly current: Pick<PolicyInForce, 'decide' | 'decideBy' | 'inspects'>;
+  },
   ledger: Ledger,
   handed: Handed,
   now: number,
-): { readonly verdict: Verdict; readonly flow: Flow | undefined } {
+  inspected?: Inspected,
+): { readonly verdict: Verdict; readonly flow: Flow | undefined; readonly looked: Looked } {
   const { kind, agent, value, bytes, gives, budget } = handed;
   const { record } = ledger;
   const name = deedName(handed);
   const subject = subjectFor(ledger, policies);
   const action: Outgoing = { kind, agent };
   let flow: Flow | undefined;
+  // A message or a child run is not held for an inspector: what its agent does next would overtake it.
+  const looked = look(policies, subject, action, () => value, { whole: true, given: inspected });
   const gather = () => {
     const first_use = !policies.history.used(ledger.record.tenant, ledger.version, name);
     // It changes nothing outside the host; the receiver's own effects are evaluated when they happen.
@@ -62,13 +69,17 @@ export function judgeHanded(
       ...(kind === 'send' ? {} : { budget: factsOfBudget((amount) => budget?.[amount] ?? 0) }),
     };
     const call = { bytes, first_use, last_minute: ledger.rates.lastMinute(name, now) };
-    return { given, context: { ...factsOfRun(ledger, now), flow: flow?.facts ?? { ...UNTRACKED, effect: 'none' }, call } };
+    return {
+      given,
+      ...inspectFacts(looked),
+      context: { ...factsOfRun(ledger, now), flow: flow?.facts ?? { ...UNTRACKED, effect: 'none' }, call },
+    };
   };
-  if (policies.shadow === undefined) return { verdict: policies.current.decideBy(subject, action, gather), flow };
+  if (policies.shadow === undefined) return { verdict: policies.current.decideBy(subject, action, gather), flow, looked };
   const request = { subject, action, ...gather() };
   const verdict = policies.current.decide(request);
   policies.shadow({ run: record.id, entry: ledger.seq + 1, id: ledger.lastId + 1, request, verdict });
-  return { verdict, flow };
+  return { verdict, flow, looked };
 }
 
 /**
@@ -86,7 +97,7 @@ export function permitted(
   if (policies === undefined) return {};
   const { kind, agent, slots } = handed;
   const gives = slots.map(({ from }) => targetName(from.target));
-  const { verdict, flow } = judgeHanded(policies, ledger, { ...handed, gives }, now);
+  const { verdict, flow, looked } = judgeHanded(policies, ledger, { ...handed, gives }, now);
   const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     action: kind,
@@ -94,6 +105,7 @@ export function permitted(
     ...(gives.length === 0 ? {} : { gives }),
     policy: verdict.policy_version,
     rules,
+    ...recorded(looked),
     ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
   };
   if (verdict.decision === 'allow') {
@@ -103,7 +115,7 @@ export function permitted(
   consequencesOf(verdict, batch);
   const what = kind === 'send' ? `A message to ${agent}` : `A run of ${agent}`;
   const vain = verdict.consequence === 'approval' ? '; nobody is asked about messages and child runs' : '';
-  const why = rules.length > 0 ? `by ${rules.join(', ')}` : (verdict.errors[0]?.message ?? 'since nothing permits it');
+  const why = whyDenied(verdict, looked);
   throw new Refused('CORRAL_DENIED', `${what} was refused ${why}${vain}.`, undefined, common);
 }
 

@@ -11,6 +11,7 @@ import { CLEAN } from '@corral/policy/flow/labels';
 import { argumentAt } from '@corral/policy/capability/predicate';
 import { modelIn } from '@corral/protocol/ids';
 import type { ToolFacts } from '@corral/protocol/model/decision';
+import type { Inspected } from '@corral/protocol/model/inspection';
 import type { Json } from '@corral/protocol/json';
 import { MICROS, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/model/manifest';
@@ -21,6 +22,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Batch } from '../effects/batch.ts';
 import type { Books } from '../ledger/books.ts';
 import { serviceIn } from '../effects/service.ts';
+import { inspectFacts, look, mustWait, type Looked } from './inspect.ts';
 import type { Policies } from './port.ts';
 
 export interface Judgement {
@@ -29,6 +31,7 @@ export interface Judgement {
   readonly asks: boolean;
   readonly flow: Flow | undefined;
   readonly facts: ToolFacts;
+  readonly looked: Looked;
 }
 
 /** The data of a decision that comes from the host, besides the run. */
@@ -36,9 +39,13 @@ export interface At {
   readonly now: number;
   /** Absent: what the agent spent on a day is not known. */
   readonly accounts?: Pick<Accounts, 'today'> | undefined;
+  /** Findings of inspectors about the call; no others are asked then. */
+  readonly inspected?: Inspected | undefined;
+  /** Number of the call; left out: the next of the run. */
+  readonly id?: number;
 }
-/** The reservation of an approved call, and its day in the accounts. */
-type Held = { readonly reserved: Budget; readonly day?: string };
+/** The reservation of an approved call, its day in the accounts, and what inspectors said of it. */
+type Held = { readonly reserved: Budget; readonly day?: string; readonly inspected?: Inspected };
 
 const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
@@ -76,9 +83,10 @@ export function factsOf(tool: Tool): ToolFacts {
   };
 }
 
-function actionOf(tool: string): PolicyRequest['action'] {
+/** The action of policies for a call of this tool, or for an answer to one. */
+export function actionOf(tool: string, kind: 'call' | 'answer' = 'call'): PolicyRequest['action'] {
   const model = modelIn(tool);
-  return model === undefined ? { kind: 'call', target: 'tool', name: tool } : { kind: 'call', target: 'model', name: model };
+  return model === undefined ? { kind, target: 'tool', name: tool } : { kind, target: 'model', name: model };
 }
 
 const deeds = new WeakMap<Tool, Deed>();
@@ -152,21 +160,27 @@ export function judge(
     (destination) => history.reached(record.tenant, record.agent, destination),
     inHandles,
   );
+  const subject = subjectFor(ledger, policies);
+  const action = actionOf(tool.name);
+  const given = held === undefined ? at.inspected : (held.inspected ?? {});
+  const looked = look(policies, subject, action, () => input, { given });
   const request: PolicyRequest = {
-    subject: subjectFor(ledger, policies),
-    action: actionOf(tool.name),
+    subject,
+    action,
     args: input,
     context: {
       ...factsOfRun(ledger, now, held?.reserved),
       flow: flow?.facts ?? UNTRACKED,
       call: { bytes, first_use, last_minute: ledger.rates.lastMinute(tool.name, now), ...moneyOf(ledger, amount, at, held) },
     },
+    ...inspectFacts(looked),
   };
   const verdict = policies.current.decide(request);
-  // An approved call is evaluated a second time, and was reported the first time.
-  if (held === undefined) policies.shadow?.({ run: record.id, entry: ledger.seq + 1, id: ledger.lastId + 1, request, verdict });
+  // An approved call is evaluated a second time, and was reported the first time. One that waits for inspectors is reported later.
+  if (held === undefined && !mustWait(looked, verdict))
+    policies.shadow?.({ run: record.id, entry: ledger.seq + 1, id: at.id ?? ledger.lastId + 1, request, verdict });
   const asks = verdict.consequence === 'approval';
-  return { verdict: held === undefined ? verdict : approved(verdict), asks, flow, facts };
+  return { verdict: held === undefined ? verdict : approved(verdict), asks, flow, facts, looked };
 }
 
 /**

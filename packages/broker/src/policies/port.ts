@@ -5,6 +5,7 @@ import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { RunRecord } from '@corral/protocol/model/run';
+import type { Inspector } from '@corral/protocol/ports/inspector';
 import type { Tool } from '@corral/protocol/ports/tool';
 
 /** The earlier actions of agents on this host, over all runs. */
@@ -35,6 +36,8 @@ export interface Decided {
 export interface Policies {
   readonly current: PolicyInForce;
   readonly history: History;
+  /** Inspectors by name; undefined if there are none. */
+  readonly inspectors?: ReadonlyMap<string, Inspector> | undefined;
   /** Roles of a principal, for policies that use them. */
   readonly roles: (principal: string) => readonly string[];
   /** The owner of an agent, if known. */

@@ -244,8 +244,9 @@ function factLines({ rules, unusual, origins }: Pick<Approval, 'rules' | 'unusua
   ];
 }
 
-const ACTIONS = { call: 'call', send: 'message', spawn: 'spawn' } as const;
-const VERDICTS = { allow: 'allowed', deny: 'denied', ask: 'sent to people' } as const;
+const ACTIONS = { call: 'call', send: 'message', spawn: 'spawn', answer: 'answer', output: 'output' } as const;
+const VERDICTS = { allow: 'allowed', deny: 'denied', ask: 'sent to people', inspect: 'waits for inspectors' } as const;
+const VIA = { call: 'to', send: 'to', spawn: 'to', answer: 'of', output: 'of' } as const;
 const PEOPLE = { approve: 'approved', deny: 'denied', expired: 'let it expire' } as const;
 
 /** The id of the token: its name may belong to another token later. */
@@ -257,8 +258,9 @@ const whoText = (who: Decisions[number]['people'][number]['who']): string =>
 /** Decisions about the calls of a run: rules, unusual facts, origins of arguments, and what people said. */
 export function decisionLines(decisions: Decisions): string[] {
   return decisions.flatMap((one) => [
-    `${ACTIONS[one.action]} ${one.call} to ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
+    `${ACTIONS[one.action]} ${one.call} ${VIA[one.action]} ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
     ...factLines(one),
+    ...(one.inspected ?? []).map(({ inspector, said }) => `  inspected   by ${inspector}: ${printable(said)}`),
     ...one.people.map(
       ({ by, verdict, reason, at, lowered, who }) =>
         `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,

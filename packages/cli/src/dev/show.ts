@@ -93,6 +93,10 @@ export class Follower {
     const { event } = entry;
     if (event?.kind === 'step') say(`${event.step}: ${event.because.map(({ detector }) => detector).join(', ')}`);
     else if (event?.kind === 'control') say(`${event.control === 'none' ? 'resumed' : event.control} by ${event.by}: ${event.reason}`);
+    else if (event?.kind === 'inspected')
+      say(
+        `call ${event.id} inspected: ${event.decision.verdict}${event.decision.message === undefined ? '' : ` ${event.decision.message}`}`,
+      );
     else if (event?.kind === 'approval') say(`call ${event.id}: ${event.verdict} by ${event.by}`);
     // The end of the run itself is said by the command.
     if (event?.kind === 'ended' && agent !== '') say(endText(event.outcome));
@@ -136,7 +140,9 @@ function effectText(effect: Effect, { decisions }: Entry, once: Once): string {
       ? `  denied: ${decision.code ?? ''} ${once(decision.message ?? '')}`
       : decision?.verdict === 'ask'
         ? `  waits for a person (${(decision.rules ?? []).join(', ')})`
-        : '';
+        : decision?.verdict === 'inspect'
+          ? `  waits for inspectors (${(decision.asks ?? []).join(', ')})`
+          : '';
   switch (effect.kind) {
     case 'call':
       return `→ ${effect.id}  ${decision?.tool ?? `capability ${effect.cap}`} ${JSON.stringify(effect.input)}${denied}`;

@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import stringWidth from 'string-width';
 import type { Decision } from '@corral/protocol/model/decision';
+import { findingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
@@ -105,6 +106,11 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
   }
 }
 
+const inspectedText = (inspected: Inspected = {}): string =>
+  Object.entries(inspected)
+    .map(([name, said]) => `${name}: ${findingText(said)}`)
+    .join('; ');
+
 /** An entry of the host outside of a crank. */
 function eventText(event: HostEvent): string {
   switch (event.kind) {
@@ -120,6 +126,8 @@ function eventText(event: HostEvent): string {
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':
       return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}`;
+    case 'inspected':
+      return `call ${event.id} inspected (${inspectedText(event.decision.inspected)}): ${event.decision.verdict}${event.decision.message === undefined ? '' : ` (${event.decision.message})`}`;
     case 'fenced':
       return `the capability of call ${event.id} was revoked; withheld from the agent: ${resultText(event.result)}`;
     case 'unanswered':

@@ -1,9 +1,9 @@
 /** `policy test`: requests with the verdict that their author expects. A cases file is a JSON list of `PolicyCase`. */
 import * as z from 'zod';
 import { CONSEQUENCES } from './consequence.ts';
-import { subjectOf, type Given } from './catalog.ts';
+import { subjectOf, type Action, type Given } from './catalog.ts';
 import { explain, formatExplained, verdictText, type Explained } from './explain.ts';
-import { FACTS, type DecisionContext } from './facts.ts';
+import { FACTS, type DecisionContext, type InspectionFacts } from './facts.ts';
 import type { PolicyRequest } from './request.ts';
 import type { PolicyInForce } from './in-force.ts';
 import { nearest } from './problem.ts';
@@ -45,7 +45,7 @@ function knownFacts(context: Readonly<Record<string, unknown>>, refined: z.Refin
       refined.addIssue({ code: 'custom', path: [...path, one], message: `there is no such fact; ${instead}` });
     }
   };
-  check(Object.keys(context), Object.keys(FACTS), []);
+  check(Object.keys(context), [...Object.keys(FACTS), 'inspect'], []);
   for (const [record, { shape }] of Object.entries<Field>(FACTS)) {
     const said = context[record];
     if (shape.kind === 'record' && typeof said === 'object' && said !== null) check(Object.keys(said), Object.keys(shape.fields), [record]);
@@ -61,8 +61,13 @@ export const PolicyCase = z.strictObject({
     .strictObject({ tenant: name, agent: name, version: name, person: name, roles: z.array(name), owner: name, agent_role: name })
     .partial()
     .default({}),
-  /** `tool:payments.send`, `model:default`, `send:claims`, `spawn:reader`. */
-  action: z.string().regex(/^(tool|model|service|send|spawn):.+$/, 'tool:NAME, model:NAME, service:NAME, send:AGENT or spawn:AGENT'),
+  /** `tool:payments.send`, `model:default`, `send:claims`, `spawn:reader`, `answer:model:default`, `output:claims`. */
+  action: z
+    .string()
+    .regex(
+      /^((answer:)?(tool|model|service)|send|spawn|output):.+$/,
+      'tool:NAME, model:NAME, service:NAME, answer: before one of these, send:AGENT, spawn:AGENT or output:AGENT',
+    ),
   args: z.json().exactOptional(),
   /** For a send or spawn; left out: nothing. */
   given: z
@@ -90,20 +95,26 @@ export interface CaseResult {
 }
 
 export function requestOf({ subject, action, args, given: along, context }: Omit<PolicyCase, 'name' | 'expect'>): PolicyRequest {
-  const colon = action.indexOf(':');
-  const [kind, target] = [action.slice(0, colon) as 'tool' | 'model' | 'service' | 'send' | 'spawn', action.slice(colon + 1)];
+  const { inspect, ...facts } = context;
+  const acted = actionOf(action);
   return {
     subject: subjectOf({ tenant: 'acme', agent: 'agent', version: 'sha256:0', person: 'user:someone', roles: [], ...given(subject) }),
-    action:
-      kind === 'service'
-        ? { kind: 'call', target: 'tool', name: action }
-        : kind === 'tool' || kind === 'model'
-          ? { kind: 'call', target: kind, name: target }
-          : { kind, agent: target },
+    action: acted,
     ...(args === undefined ? {} : { args }),
-    ...(kind === 'send' || kind === 'spawn' ? { given: givenOf(kind, along) } : {}),
-    context: laidOver(QUIET, context) as DecisionContext,
+    ...(acted.kind === 'send' || acted.kind === 'spawn' ? { given: givenOf(acted.kind, along) } : {}),
+    context: laidOver(QUIET, facts) as DecisionContext,
+    ...(inspect === undefined ? {} : { inspect: inspect as unknown as InspectionFacts }),
   };
+}
+
+function actionOf(action: string): Action {
+  const answer = action.startsWith('answer:');
+  const name = answer ? action.slice('answer:'.length) : action;
+  const colon = name.indexOf(':');
+  const [kind, target] = [name.slice(0, colon) as 'tool' | 'model' | 'service' | 'send' | 'spawn' | 'output', name.slice(colon + 1)];
+  const called = answer ? 'answer' : 'call';
+  if (kind === 'service') return { kind: called, target: 'tool', name };
+  return kind === 'tool' || kind === 'model' ? { kind: called, target: kind, name: target } : { kind, agent: target };
 }
 
 function givenOf(kind: 'send' | 'spawn', given: PolicyCase['given']): Given {

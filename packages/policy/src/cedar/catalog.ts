@@ -5,9 +5,10 @@
  * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: Cedar types a context by its
  * action, so this allows `context.args` to be typed by tool.
  */
+import type { InspectedPlace } from '@corral/protocol/model/inspection';
 import { REVERSIBLE_CHANGE, type Maker, type ToolAnnotations } from '@corral/protocol/ports/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
-import { FACTS, GIVEN } from './facts.ts';
+import { FACTS, FINDING, GIVEN, type InspectionFacts } from './facts.ts';
 import { argumentShape, cedarFields, factsReader, recordReader, type Fields } from './shape.ts';
 import type { CedarRecord } from './value.ts';
 
@@ -45,10 +46,27 @@ export function subjectOf(subject: Omit<Subject, 'key'>): Subject {
   return { ...subject, key: JSON.stringify([tenant, agent, version, person, [...roles].sort(), owner ?? null, agent_role ?? null]) };
 }
 
-/** An action: a call to a tool or a model, or a send or spawn to an agent. */
+/**
+ * An action: a call to a tool or a model, a send or spawn to an agent; the answer to a call on its way to the agent, and the output of a
+ * run. Answers and outputs are stopped by policies that name `Action::"answer"` and `Action::"output"`, and need no permit.
+ */
 export type Action =
-  | { readonly kind: 'call'; readonly target: 'tool' | 'model'; readonly name: string }
-  | { readonly kind: 'send' | 'spawn'; readonly agent: string };
+  | ({ readonly kind: 'call' } & Called)
+  | ({ readonly kind: 'answer' } & Called)
+  | { readonly kind: 'send' | 'spawn'; readonly agent: string }
+  | { readonly kind: 'output'; readonly agent: string };
+
+interface Called {
+  readonly target: 'tool' | 'model';
+  readonly name: string;
+}
+
+/** Whether an action happens unless a policy that names it forbids it; others need a permit. */
+export const isUnlessForbidden = ({ kind }: Action): boolean => kind === 'answer' || kind === 'output';
+
+/** Where inspectors look at an action's value. */
+export const placeOf = ({ kind }: Action): InspectedPlace =>
+  kind === 'call' ? 'request' : kind === 'answer' || kind === 'output' ? kind : 'message';
 
 /** Capabilities and amounts that a message or a child run receives. */
 export interface Given {
@@ -63,7 +81,12 @@ export interface Given {
  * ones.
  */
 export function actionName(action: Action): string {
-  if (action.kind !== 'call') return action.kind;
+  return action.kind === 'call' ? targetName(action) : action.kind;
+}
+
+/** The name of the tool, model or service that an action is about; for other actions, that of the action. */
+function targetName(action: Action): string {
+  if (action.kind !== 'call' && action.kind !== 'answer') return action.kind;
   return isService(action.name) ? 'service' : `${action.target}:${action.name}`;
 }
 
@@ -85,6 +108,12 @@ export interface Catalog {
   readonly unseen: ReadonlyMap<string, readonly string[]>;
   /** A reader of a request's context; undefined for a target that is not in the catalog. @throws ShapeMismatch */
   contextReader(action: string): ((facts: unknown, args: unknown) => CedarRecord) | undefined;
+  /** All inspectors, with the places at which they look. */
+  readonly inspectorNames: ReadonlyMap<string, readonly InspectedPlace[]>;
+  /** Names of the inspectors that there are for an action. */
+  inspectors(action: Action): readonly string[];
+  /** Reads what inspectors said. One that did not answer is missing in the record, so a policy that needs it fails, which denies. */
+  readInspected(facts: InspectionFacts): CedarRecord;
   entities(subject: Subject, action: Action): Question;
 }
 
@@ -104,6 +133,8 @@ export interface CatalogOptions {
   readonly tenants?: readonly string[];
   /** Facts besides the common ones. */
   readonly facts?: Fields;
+  /** Inspectors, and where they look: `context.inspect.NAME`. */
+  readonly inspectors?: readonly { readonly name: string; readonly on: readonly InspectedPlace[] }[];
 }
 
 const entity = (name: string): CedarType => ({ type: 'Entity', name });
@@ -152,11 +183,12 @@ const ENTITY_TYPES: CedarSchema[string]['entityTypes'] = {
   Service: { shape: TARGET_SHAPE },
 };
 
-export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions): Catalog {
+export function catalog({ targets, roles, tenants, facts = {}, inspectors = [] }: CatalogOptions): Catalog {
   const common: Fields = { ...FACTS, ...facts };
   const commonType = { ...cedarFields(common), person: { ...entity('Person'), required: true } };
+  const inspect = inspectorsOf(inspectors);
   const readCommon = factsReader(common);
-  const readers = new Map<string, (facts: unknown, args: unknown) => CedarRecord>();
+  const readers = new Map<string, ReadContext>();
   const unseen = new Map<string, readonly string[]>();
   const byName = new Map<string, TargetFacts>();
 
@@ -181,22 +213,19 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
         resourceTypes: [target === services ? 'Service' : target.kind === 'tool' ? 'Tool' : 'Model'],
         context: {
           type: 'Record',
-          attributes: { ...commonType, args: { type: 'Record', attributes: cedarFields(shape.fields), required: true } },
+          attributes: {
+            ...commonType,
+            ...inspect.type('request'),
+            args: { type: 'Record', attributes: cedarFields(shape.fields), required: true },
+          },
         },
       },
     };
   }
-  for (const name of ['send', 'spawn']) {
-    const fields = name === 'send' ? GIVEN.send : GIVEN.spawn;
-    const readGiven = factsReader(fields);
-    readers.set(name, (stated, what) => {
-      const context = readCommon(stated, 'the context') as Record<string, CedarRecord[string]>;
-      context['given'] = readGiven(givenFacts(what as Given | undefined), 'what is given');
-      return context;
-    });
-    const given: CedarType = { type: 'Record', attributes: cedarFields(fields) };
-    const context: CedarType = { type: 'Record', attributes: { ...commonType, given: { ...given, required: true } } };
-    actions[name] = { appliesTo: { principalTypes: ['AgentVersion'], resourceTypes: ['Agent'], context } };
+  for (const name of ['send', 'spawn', 'answer', 'output'] as const) {
+    const passing = passingOf(name, { ...commonType, ...inspect.type(name === 'send' || name === 'spawn' ? 'message' : name) }, readCommon);
+    readers.set(name, passing.read);
+    actions[name] = passing.action;
   }
 
   const schema: CedarSchema = {
@@ -219,9 +248,64 @@ export function catalog({ targets, roles, tenants, facts = {} }: CatalogOptions)
     actions: new Set(Object.keys(actions)),
     unseen,
     contextReader: (action) => readers.get(action),
-    entities: (subject, action) => question(subject, action, byName.get(actionName(action))),
+    inspectorNames: new Map(inspectors.map(({ name, on }) => [name, on])),
+    inspectors: (action) => inspect.at(placeOf(action)),
+    readInspected: (said) => inspect.read(said),
+    entities: (subject, action) => question(subject, action, byName.get(targetName(action))),
   };
 }
+
+/** The inspectors of a catalog: which there are at a place, their type in the schema, and the reader of what they said. */
+function inspectorsOf(inspectors: NonNullable<CatalogOptions['inspectors']>) {
+  const at = (place: InspectedPlace) => inspectors.filter(({ on }) => on.includes(place)).map(({ name }) => name);
+  return {
+    at,
+    type(place: InspectedPlace): Record<string, CedarType & { required: boolean }> {
+      const names = at(place);
+      if (names.length === 0) return {};
+      const attributes = Object.fromEntries(names.map((name) => [name, FINDING_TYPE]));
+      return { inspect: { type: 'Record', attributes, required: true } };
+    },
+    read(said: InspectionFacts): CedarRecord {
+      const record = Object.create(null) as Record<string, CedarRecord>;
+      for (const [name, finding] of Object.entries(said)) record[name] = readFinding(finding, name);
+      return record;
+    },
+  };
+}
+
+type ReadContext = (facts: unknown, args: unknown) => CedarRecord;
+
+/** An action other than a call: one agent passes something to another, or something passes the border of a run. */
+function passingOf(
+  name: 'send' | 'spawn' | 'answer' | 'output',
+  common: Extract<CedarType, { type: 'Record' }>['attributes'],
+  readCommon: (facts: unknown, at: string) => CedarRecord,
+): { readonly action: CedarSchema[string]['actions'][string]; readonly read: ReadContext } {
+  const appliesTo = (resourceTypes: string[], attributes: typeof common) => ({
+    appliesTo: { principalTypes: ['AgentVersion'], resourceTypes, context: { type: 'Record' as const, attributes } },
+  });
+  if (name === 'answer' || name === 'output') {
+    const action = appliesTo(name === 'output' ? ['Agent'] : ['Tool', 'Model', 'Service'], common);
+    return { action, read: (stated) => readCommon(stated, 'the context') };
+  }
+  const fields = name === 'send' ? GIVEN.send : GIVEN.spawn;
+  const readGiven = factsReader(fields);
+  const given: CedarType = { type: 'Record', attributes: cedarFields(fields) };
+  return {
+    action: appliesTo(['Agent'], { ...common, given: { ...given, required: true } }),
+    read(stated, what) {
+      const context = readCommon(stated, 'the context') as Record<string, CedarRecord[string]>;
+      context['given'] = readGiven(givenFacts(what as Given | undefined), 'what is given');
+      return context;
+    },
+  };
+}
+
+const readFinding = recordReader(FINDING);
+const FINDING_TYPE = { type: 'Record', attributes: cedarFields(FINDING), required: true } as const satisfies CedarType & {
+  required: boolean;
+};
 
 /** The facts that policies see of `Given`. */
 const givenFacts = (given: Given | undefined) =>
@@ -258,7 +342,7 @@ function question(subject: Subject, action: Action, target: TargetFacts | undefi
       },
     },
   ];
-  if (action.kind !== 'call') {
+  if (action.kind !== 'call' && action.kind !== 'answer') {
     const resource = uid('Agent', action.agent);
     if (action.agent !== subject.agent) entities.push(bare(resource, [tenant]));
     return { principal, action: acted, resource, entities, person };

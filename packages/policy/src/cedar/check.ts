@@ -74,6 +74,7 @@ function explained(problem: Problem, catalog: Catalog): Problem {
       hint: near === undefined ? `There are: ${[...catalog.actions].join(', ')}.` : `Did you mean Action::"${near}"?`,
     };
   }
+  if (problem.kind === 'unknown_attribute' && /`inspect\b/.test(problem.message)) return { ...problem, hint: inspectorHint(catalog) };
   if (problem.kind === 'unknown_attribute' && /`args\b/.test(problem.message)) {
     const unseen = [...catalog.unseen].filter(([name]) => problem.message.includes(`"${name}"`)).flatMap(([, paths]) => paths);
     const blind = unseen.length === 0 ? '' : ` Policies cannot see: ${unseen.join(', ')}.`;
@@ -91,6 +92,12 @@ function explained(problem: Problem, catalog: Catalog): Problem {
     return { ...problem, hint: 'No request of this host can match it: compare its scope and conditions with the schema.' };
   }
   return problem;
+}
+
+function inspectorHint({ inspectorNames }: Catalog): string {
+  const there = [...inspectorNames].map(([name, places]) => `${name} (${places.join(', ')})`);
+  const which = there.length === 0 ? 'The configuration has no inspectors' : `There are: ${there.join('; ')}`;
+  return `${which}. An inspector is there for the actions whose place it looks at: name them, as in action in Action::"call" for request, action == Action::"answer" for answer.`;
 }
 
 /** Literals such as `Tool::"fs.raed"`: well typed for Cedar, which takes any id for possible, and yet a mistake. */

@@ -9,6 +9,7 @@ import { uidOf } from './engine.ts';
 import { valueFrom, type Entities } from './entities.ts';
 import { Datetime, Duration } from './extension.ts';
 import { FUNCTIONS } from './functions.ts';
+import { ALL, isInspect } from './inspected.ts';
 import { like, type PatternPart } from './like.ts';
 import * as v from './value.ts';
 import { CedarSet, Entity, EvaluationError, isRecord, UnsupportedConstruct, type CedarRecord, type Value } from './value.ts';
@@ -25,6 +26,8 @@ export interface Known {
   readonly entities: Entities;
   /** The part of the context that is the same for every call. */
   readonly context: CedarRecord;
+  /** Gets the names of inspectors that what is left of an expression may look at; see inspected.ts. */
+  readonly inspects?: (name: string) => void;
 }
 
 const constant = (value: Value): Node => ({ value });
@@ -123,10 +126,15 @@ export function compile(expression: Expression, known: Known): Node {
       return unary(compile((body as One).arg, known), (value) => v.subtract(0, number(value)));
     case 'isEmpty':
       return unary(compile((body as One).arg, known), (value) => set(value).items.length === 0);
-    case '&&':
-      return both(compile((body as Two).left, known), compile((body as Two).right, known));
-    case '||':
-      return either(compile((body as Two).left, known), compile((body as Two).right, known));
+    case '&&': {
+      const left = compile((body as Two).left, known);
+      // The other side is never evaluated, so it needs no facts.
+      return 'value' in left && left.value === false ? left : both(left, compile((body as Two).right, known));
+    }
+    case '||': {
+      const left = compile((body as Two).left, known);
+      return 'value' in left && left.value === true ? left : either(left, compile((body as Two).right, known));
+    }
     case 'in':
       return membership(compile((body as Two).left, known), compile((body as Two).right, known), known.entities);
     case '.':
@@ -150,7 +158,9 @@ export function compile(expression: Expression, known: Known): Node {
     }
     case 'if-then-else': {
       const parts = body as { if: Expression; then: Expression; else: Expression };
-      return choice(compile(parts.if, known), compile(parts.then, known), compile(parts.else, known));
+      const test = compile(parts.if, known);
+      if ('value' in test && typeof test.value === 'boolean') return compile(test.value ? parts.then : parts.else, known);
+      return choice(test, compile(parts.then, known), compile(parts.else, known));
     }
     case 'Set':
       return gathered(
@@ -228,10 +238,7 @@ export function negated(node: Node): Node {
 }
 
 function choice(test: Node, then: Node, otherwise: Node): Node {
-  if ('value' in test) {
-    if (typeof test.value !== 'boolean') return unary(test, bool);
-    return test.value ? then : otherwise;
-  }
+  if ('value' in test) return unary(test, bool);
   const [first, second]: Run[] = [then, otherwise].map((node) => ('value' in node ? () => node.value : node.run));
   const { run } = test;
   return { run: (context) => (bool(run(context)) ? (first as Run)(context) : (second as Run)(context)) };
@@ -262,16 +269,23 @@ const isContext = (expression: Expression) => expression['Var'] === 'context';
 
 function attribute({ left, attr }: { left: Expression; attr: string }, known: Known): Node {
   if (isContext(left)) {
+    if (attr === 'inspect') known.inspects?.(ALL);
     if (Object.hasOwn(known.context, attr)) return constant(known.context[attr] as Value);
     return { run: (context) => member(context, attr) };
   }
-  return unary(compile(left, known), (value) => {
+  return unary(isInspect(left) ? inspected(attr, known) : compile(left, known), (value) => {
     if (value instanceof Entity) {
       const found = known.entities.get(value);
       return found === undefined ? fail(`nothing is known of ${value.type}::${JSON.stringify(value.id)}`) : member(found.attributes, attr);
     }
     return isRecord(value) ? member(value, attr) : fail('expected a record or an entity');
   });
+}
+
+/** `context.inspect`, of which one member is looked at. */
+function inspected(name: string, { inspects }: Known): Node {
+  inspects?.(name);
+  return { run: (context) => member(context, 'inspect') };
 }
 
 /** `e has a.b.c` means `e has a && e.a has b && e.a.b has c`. */
@@ -289,7 +303,7 @@ function has({ left, attr }: { left: Expression; attr: string | readonly string[
 
 function hasOne(left: Expression, name: string, known: Known): Node {
   if (isContext(left) && Object.hasOwn(known.context, name)) return constant(true);
-  return unary(compile(left, known), (value) => {
+  return unary(isInspect(left) ? inspected(name, known) : compile(left, known), (value) => {
     if (value instanceof Entity) return Object.hasOwn(known.entities.get(value)?.attributes ?? {}, name);
     return isRecord(value) ? Object.hasOwn(value, name) : fail('expected a record or an entity');
   });

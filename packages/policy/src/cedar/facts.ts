@@ -110,6 +110,16 @@ export const GIVEN = {
   spawn: { ...along, budget: FACTS.budget },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Field>>>>;
 
+/** The finding of one inspector, as `context.inspect.NAME`. */
+export const FINDING = {
+  found: always(bool),
+  /** Kinds of findings, in its own words. */
+  kinds: always(strings),
+  count: always(long),
+  /** From 0 to 1. */
+  score: always({ kind: 'decimal' }),
+} as const satisfies Readonly<Record<string, Field>>;
+
 type Of<S> = S extends { kind: 'bool' }
   ? boolean
   : S extends { kind: 'long' | 'decimal' | 'datetime' }
@@ -126,6 +136,9 @@ type FactsOf<F> = {
 } & {
   readonly [K in keyof F as F[K] extends { optional: true } ? K : never]?: (F[K] extends { shape: infer S } ? Of<S> : never) | undefined;
 };
+
+/** By inspector; one that was not asked, or did not answer, is missing. */
+export type InspectionFacts = Readonly<Record<string, FactsOf<typeof FINDING>>>;
 
 /** The facts of one decision, as the broker states them. A missing fact that is required denies. */
 export type DecisionContext = FactsOf<typeof FACTS>;

@@ -4,20 +4,21 @@
  */
 import { CorralError } from '@corral/protocol/errors';
 import { canonical } from '@corral/protocol/json';
-import { actionName, type Action, type Catalog, type Question, type Subject } from './catalog.ts';
+import { actionName, isUnlessForbidden, type Action, type Catalog, type Question, type Subject } from './catalog.ts';
 import { checkPolicies } from './check.ts';
 import { entityFrom } from './compile.ts';
 import type { CedarEngine } from './engine.ts';
 import { Entities } from './entities.ts';
+import { ALL, inspectorsIn } from './inspected.ts';
 import { Oracle } from './oracle.ts';
 import type { LoadedPolicy } from './policy-set.ts';
 import { formatProblems, type Problem } from './problem.ts';
 import type { PolicyRequest } from './request.ts';
-import { specialise, type Answer, type Residual } from './residual.ts';
+import { inScope, namesAction, specialise, type Answer, type Residual } from './residual.ts';
 import { isMismatch, sampler, type Alarm, type SampleEvery } from './shadow.ts';
 import type { PolicySource } from './source.ts';
 import { UnsupportedConstruct, type CedarRecord, type Entity } from './value.ts';
-import { refusal, verdictOf, type Verdict } from './verdict.ts';
+import { refusal, unlessForbidden, verdictOf, type Verdict } from './verdict.ts';
 
 export interface PolicyOptions {
   readonly engine: CedarEngine;
@@ -46,23 +47,25 @@ interface Decider {
   readonly read: (facts: unknown, args: unknown) => CedarRecord;
   readonly person: Entity;
   readonly residual: Residual;
+  /** Inspectors that the policies look at. */
+  readonly inspects: readonly string[];
+  /** The policies that can apply, where those for all actions do not. */
+  readonly only?: ReadonlySet<LoadedPolicy>;
   /** The verdict, if it does not depend on the facts of a request. */
   foregone?: Verdict;
 }
 
-function contextOf(decider: Decider, request: PolicyRequest): CedarRecord {
-  const what = request.action.kind === 'call' ? request.args : request.given;
-  const context = decider.read(request.context, what) as Record<string, CedarRecord[string]>;
-  context['person'] = decider.person;
-  return context;
+const SORTS = ['tool', 'model', 'send', 'spawn', 'output', 'answer:tool', 'answer:model'] as const;
+type BySort = Readonly<Record<(typeof SORTS)[number], Map<string, Decider>>>;
+
+const bySort = (): BySort => Object.fromEntries(SORTS.map((sort) => [sort, new Map<string, Decider>()])) as unknown as BySort;
+
+function place(deciders: BySort, action: Action): Map<string, Decider> {
+  if (action.kind === 'call') return deciders[action.target];
+  return action.kind === 'answer' ? deciders[`answer:${action.target}`] : deciders[action.kind];
 }
 
-type BySort = Readonly<Record<'tool' | 'model' | 'send' | 'spawn', Map<string, Decider>>>;
-
-function pick(deciders: BySort | undefined, action: Action): Decider | undefined {
-  if (deciders === undefined) return undefined;
-  return action.kind === 'call' ? deciders[action.target].get(action.name) : deciders[action.kind].get(action.agent);
-}
+const nameIn = (action: Action): string => (action.kind === 'call' || action.kind === 'answer' ? action.name : action.agent);
 
 let sets = 0;
 
@@ -124,9 +127,9 @@ export class PolicyInForce {
       if (decider === undefined) return refusal(`the policies know nothing of ${actionName(action)}`, this.version);
       const due = this.#mode === 'closures' && this.#due();
       if (!due && this.#mode === 'closures' && decider.residual.constant !== undefined)
-        return (decider.foregone ??= verdictOf(decider.residual.constant, this.version));
+        return (decider.foregone ??= this.#verdictOf(decider, decider.residual.constant));
       const request = { ...gather(), subject, action };
-      const context = contextOf(decider, request);
+      const context = this.#contextOf(decider, request);
       return this.#judge(decider, context, request, due);
     } catch (error) {
       return refusal(error instanceof Error ? error.message : 'the policies could not be asked', this.version);
@@ -137,8 +140,26 @@ export class PolicyInForce {
   answer(request: PolicyRequest): { readonly question: Question; readonly context: CedarRecord; readonly answer: Answer } | undefined {
     const decider = this.#decider(request.subject, request.action);
     if (decider === undefined) return undefined;
-    const context = contextOf(decider, request);
-    return { question: decider.question, context, answer: this.#oracle.answer(decider.question, context) };
+    const context = this.#contextOf(decider, request);
+    return { question: decider.question, context, answer: this.#byEngine(decider, context) };
+  }
+
+  /** Inspectors whose facts a decision may need. Names that there are for the action; empty for most. */
+  inspects(subject: Subject, action: Action): readonly string[] {
+    return this.#decider(subject, action)?.inspects ?? [];
+  }
+
+  /** Whether any policy can apply; for actions that happen unless one forbids them. */
+  concerns(subject: Subject, action: Action): boolean {
+    return this.residualSize(subject, action) > 0;
+  }
+
+  #contextOf(decider: Decider, request: PolicyRequest): CedarRecord {
+    const what = request.action.kind === 'call' ? request.args : request.given;
+    const context = decider.read(request.context, what) as Record<string, CedarRecord[string]>;
+    context['person'] = decider.person;
+    if (this.catalog.inspectors(request.action).length > 0) context['inspect'] = this.catalog.readInspected(request.inspect ?? {});
+    return context;
   }
 
   /** Number of policies that can still apply to a subject and a target; for measuring. */
@@ -152,7 +173,7 @@ export class PolicyInForce {
   }
 
   #judge(decider: Decider, context: CedarRecord, request: PolicyRequest, due: boolean): Verdict {
-    if (this.#mode === 'engine') return verdictOf(this.#oracle.answer(decider.question, context), this.version);
+    if (this.#mode === 'engine') return this.#verdictOf(decider, this.#byEngine(decider, context));
     const answer = decider.residual.answer(context);
     if (due) {
       // A call that changes something waits for the comparison; a read does not.
@@ -161,7 +182,22 @@ export class PolicyInForce {
       else if (!this.#agrees(decider, context, request, answer))
         return refusal('the compiled policies and the engine disagree', this.version);
     }
-    return verdictOf(answer, this.version);
+    return this.#verdictOf(decider, answer);
+  }
+
+  #verdictOf({ only }: Decider, answer: Answer): Verdict {
+    return only === undefined ? verdictOf(answer, this.version) : unlessForbidden(answer, this.version);
+  }
+
+  #byEngine({ question, only }: Decider, context: CedarRecord): Answer {
+    const answer = this.#oracle.answer(question, context);
+    if (only === undefined) return answer;
+    const { permits, forbids, errors } = answer;
+    return {
+      permits: permits.filter((one) => only.has(one)),
+      forbids: forbids.filter((one) => only.has(one)),
+      errors: errors.filter(({ policy }) => only.has(policy)),
+    };
   }
 
   /**
@@ -170,7 +206,7 @@ export class PolicyInForce {
   #agrees(decider: Decider, context: CedarRecord, request: PolicyRequest, closures: Answer): boolean {
     let engine: Answer | undefined;
     try {
-      engine = this.#oracle.answer(decider.question, context);
+      engine = this.#byEngine(decider, context);
     } catch (error) {
       if (this.#later === undefined) throw error;
     }
@@ -188,16 +224,15 @@ export class PolicyInForce {
 
   #decider(subject: Subject, action: Action): Decider | undefined {
     // No string is built to find a cached decider, because every decision takes this path.
-    const found = pick(this.#deciders.get(subject.key), action);
+    const known = this.#deciders.get(subject.key);
+    const found = known === undefined ? undefined : place(known, action).get(nameIn(action));
     if (found !== undefined) return found;
     const made = this.#make(subject, action);
     if (made === undefined) return undefined;
     this.#makeRoom();
     let ofSubject = this.#deciders.get(subject.key);
-    if (ofSubject === undefined)
-      this.#deciders.set(subject.key, (ofSubject = { tool: new Map(), model: new Map(), send: new Map(), spawn: new Map() }));
-    if (action.kind === 'call') ofSubject[action.target].set(action.name, made);
-    else ofSubject[action.kind].set(action.agent, made);
+    if (ofSubject === undefined) this.#deciders.set(subject.key, (ofSubject = bySort()));
+    place(ofSubject, action).set(nameIn(action), made);
     this.#count += 1;
     return made;
   }
@@ -205,9 +240,9 @@ export class PolicyInForce {
   /** Drops the oldest subject. */
   #makeRoom(): void {
     if (this.#count < this.#cached) return;
-    for (const [key, { tool, model, send, spawn }] of this.#deciders) {
+    for (const [key, deciders] of this.#deciders) {
       this.#deciders.delete(key);
-      this.#count -= tool.size + model.size + send.size + spawn.size;
+      for (const { size } of Object.values(deciders)) this.#count -= size;
       return;
     }
   }
@@ -217,21 +252,28 @@ export class PolicyInForce {
     if (read === undefined) return undefined;
     const question = this.catalog.entities(subject, action);
     const person = entityFrom(question.person);
-    return { question, read, person, residual: this.#specialise(question, person) };
+    const only = isUnlessForbidden(action) ? this.policies.filter((one) => one.effect === 'forbid' && namesAction(one)) : undefined;
+    const residual = this.#specialise(question, person, only ?? this.policies);
+    const there = this.catalog.inspectors(action);
+    const inspects = residual.inspects.has(ALL) ? there : there.filter((name) => residual.inspects.has(name));
+    return { question, read, person, residual, inspects, ...(only === undefined ? {} : { only: new Set(only) }) };
   }
 
-  #specialise(question: Question, person: Entity): Residual {
+  #specialise(question: Question, person: Entity, policies: readonly LoadedPolicy[]): Residual {
+    const known = {
+      principal: entityFrom(question.principal),
+      action: entityFrom(question.action),
+      resource: entityFrom(question.resource),
+      entities: new Entities(question.entities),
+      context: { person },
+    };
     try {
-      return specialise(this.policies, {
-        principal: entityFrom(question.principal),
-        action: entityFrom(question.action),
-        resource: entityFrom(question.resource),
-        entities: new Entities(question.entities),
-        context: { person },
-      });
+      return specialise(policies, known);
     } catch (error) {
       if (!(error instanceof UnsupportedConstruct)) throw error;
-      return { size: this.policies.length, answer: (context) => this.#oracle.answer(question, context) };
+      const scoped = policies.filter((one) => inScope(one, known));
+      const inspects = new Set(scoped.flatMap((one) => [...inspectorsIn(one)]));
+      return { size: scoped.length, inspects, answer: (context) => this.#oracle.answer(question, context) };
     }
   }
 }

@@ -1,6 +1,6 @@
 /** A request to the policies: subject, action, and all facts that a decision may use. */
 import type { Action, Given, Subject } from './catalog.ts';
-import type { DecisionContext } from './facts.ts';
+import type { DecisionContext, InspectionFacts } from './facts.ts';
 
 export interface PolicyRequest {
   readonly subject: Subject;
@@ -10,4 +10,5 @@ export interface PolicyRequest {
   /** For a send or spawn: what goes along. */
   readonly given?: Given;
   readonly context: DecisionContext;
+  readonly inspect?: InspectionFacts;
 }

@@ -24,6 +24,8 @@ export interface Residual {
   readonly size: number;
   /** The answer, if no remaining policy uses the context. */
   readonly constant?: Answer | undefined;
+  /** Inspectors that they look at; ALL for each that there is. */
+  readonly inspects: ReadonlySet<string>;
   answer(context: CedarRecord): Answer;
 }
 
@@ -38,11 +40,15 @@ const NONE: readonly never[] = Object.freeze([]);
 /** @throws UnsupportedConstruct if a policy has a construct that the closures do not know */
 export function specialise(policies: readonly LoadedPolicy[], known: Known): Residual {
   const live: Live[] = [];
+  const inspects = new Set<string>();
   for (const policy of policies) {
     if (!inScope(policy, known)) continue;
-    const node = condition(policy, known);
-    if (!('value' in node)) live.push({ policy, run: node.run });
-    else if (node.value !== false) live.push({ policy, run: undefined });
+    const names: string[] = [];
+    const node = condition(policy, { ...known, inspects: (name) => names.push(name) });
+    if (!('value' in node)) {
+      live.push({ policy, run: node.run });
+      for (const name of names) inspects.add(name);
+    } else if (node.value !== false) live.push({ policy, run: undefined });
   }
   const permits = live.filter(({ policy }) => policy.effect === 'permit');
   const forbids = live.filter(({ policy }) => policy.effect === 'forbid');
@@ -50,7 +56,7 @@ export function specialise(policies: readonly LoadedPolicy[], known: Known): Res
     const errors: PolicyFailure[] = [];
     return { forbids: matching(forbids, context, errors), permits: matching(permits, context, errors), errors };
   };
-  return { size: live.length, constant: live.every(({ run }) => run === undefined) ? answer({}) : undefined, answer };
+  return { size: live.length, constant: live.every(({ run }) => run === undefined) ? answer({}) : undefined, inspects, answer };
 }
 
 /** Evaluates every policy, as Cedar does: one that fails is reported even if another has already decided. */
@@ -73,11 +79,15 @@ function matching(live: readonly Live[], context: CedarRecord, errors: PolicyFai
 function condition(policy: LoadedPolicy, known: Known): Node {
   let node: Node = { value: true };
   for (const { kind, body } of policy.json.conditions) {
+    if ('value' in node && node.value === false) break;
     const clause = compile(body, known);
     node = both(node, kind === 'when' ? clause : negated(clause));
   }
   return node;
 }
+
+/** Whether a policy says for which actions it is; `action` alone means all. */
+export const namesAction = ({ json }: LoadedPolicy): boolean => (json.action as Constraint).op !== 'All';
 
 type Uid = EntityUid | { readonly __entity: EntityUid };
 type Constraint =
@@ -87,7 +97,7 @@ type Constraint =
   | { readonly op: 'in'; readonly entities: readonly Uid[] }
   | { readonly op: 'is'; readonly entity_type: string; readonly in?: { readonly entity: Uid } };
 
-function inScope(policy: LoadedPolicy, known: Known): boolean {
+export function inScope(policy: LoadedPolicy, known: Known): boolean {
   const { principal, action, resource } = policy.json;
   return (
     holds(action as Constraint, known.action, known) &&

@@ -51,6 +51,12 @@ export function verdictOf(answer: Answer, version: string): Verdict {
   };
 }
 
+/** The verdict where nothing needs a permit: allowed, unless a policy forbids it or fails. */
+export function unlessForbidden(answer: Answer, version: string): Verdict {
+  if (answer.forbids.length > 0 || answer.errors.length > 0) return verdictOf(answer, version);
+  return { decision: 'allow', reasons: NONE, errors: NONE, policy_version: version };
+}
+
 /** A denial because the request could not be evaluated. */
 export function refusal(message: string, version: string): Verdict {
   return { decision: 'deny', consequence: 'deny', reasons: NONE, errors: [{ message }], policy_version: version };

@@ -16,9 +16,13 @@ export const DecisionView = z
     call: z.int(),
     crank: z.int().describe('entry of the journal in which the decision is'),
     at: time_ms,
-    action: z.enum(['call', 'send', 'spawn']),
+    action: z.enum(['call', 'send', 'spawn', 'answer', 'output']).describe('`answer`: of the call; `output`: of the run, which is call 0'),
     tool: z.string().describe('for a message or a child run: the agent it is for'),
-    verdict: z.enum(['allow', 'deny', 'ask']),
+    verdict: z.enum(['allow', 'deny', 'ask', 'inspect']).describe('`inspect`: inspectors are asked, and the call waits for them'),
+    inspected: z
+      .array(z.object({ inspector: z.string(), said: z.string() }))
+      .exactOptional()
+      .describe('what inspectors said, in words; never a part of the value'),
     rules: z.array(z.string()).describe('policies that decided'),
     policy: z.string().describe('version of the policies that decided'),
     unusual: z.array(z.string()),

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { GrantId, RunId, ToolName } from '../ids.ts';
 import { ErrorCodeSchema } from './outcome.ts';
+import { Inspected, InspectorName } from './inspection.ts';
 import { Budget } from './manifest.ts';
 
 /** Facts about a tool that information flow needs. */
@@ -17,8 +18,15 @@ export type ToolFacts = z.infer<typeof ToolFacts>;
 export const Decision = z.object({
   /** The effect's id; effects without an id have no decision, and neither has an abort, whose id is that of another effect. */
   id: z.int(),
-  /** `ask`: people decide; until then the call waits. */
-  verdict: z.enum(['allow', 'deny', 'ask']),
+  /**
+   * `ask`: people decide; until then the call waits. `inspect`: inspectors are asked; until they have answered, the effect waits, and is
+   * decided then as if it came only now.
+   */
+  verdict: z.enum(['allow', 'deny', 'ask', 'inspect']),
+  /** Findings of inspectors about it; for `inspect`, those that answered at once. */
+  inspected: Inspected.exactOptional(),
+  /** For `inspect`: the inspectors that are asked. */
+  asks: z.array(InspectorName).exactOptional(),
   /** Set for a denial. */
   code: ErrorCodeSchema.exactOptional(),
   message: z.string().exactOptional(),
@@ -27,9 +35,9 @@ export const Decision = z.object({
   tool: ToolName.exactOptional(),
   /**
    * For a message or a child run that policies decided about: which of the two, the agent it is for, and the capabilities that go
-   * along.
+   * along. `output`: the decision is about the output of the run, and has the id 0.
    */
-  action: z.enum(['send', 'spawn']).exactOptional(),
+  action: z.enum(['send', 'spawn', 'output']).exactOptional(),
   agent: z.string().exactOptional(),
   gives: z.array(z.string()).exactOptional(),
   /** The grant that a call or send used; for a spawn, the parent's grant of the child's mailbox. */

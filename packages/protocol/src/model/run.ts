@@ -1,4 +1,5 @@
 /** A run: its record, the four axes of its state, its journal. */
+import type { Cost } from './cost.ts';
 import type { Decision } from './decision.ts';
 import type { Result } from '../wire/delivery.ts';
 import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from '../ids.ts';
@@ -169,6 +170,17 @@ type HostEventBody =
        * The day of the accounts above the run that pays, if it differs from the day of the request. Set for the approval by which the call is made. Absent in older journals: the day of the request paid, and for a call of a fork no day did.
        */
       readonly day?: string;
+    }
+  /**
+   * Inspectors were asked about a call, and it was decided with what they said. `cost`: what asking them has cost, which the accounts
+   * above the run pay. `stop`: the denial stops the run as well.
+   */
+  | {
+      readonly kind: 'inspected';
+      readonly id: number;
+      readonly decision: Decision;
+      readonly cost?: Cost;
+      readonly stop?: { readonly control: Exclude<Control, 'none'>; readonly by: string; readonly reason: string };
     }
   | { readonly kind: 'held'; readonly why: HoldReason; readonly detail: string }
   | { readonly kind: 'released'; readonly by: string; readonly reason: string }

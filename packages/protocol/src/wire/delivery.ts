@@ -7,6 +7,7 @@ import type { ErrorData } from '../errors.ts';
 import type { AgentName, GrantId, PrincipalId, RunId } from '../ids.ts';
 import type { CarriedHandle, HandleView, PlacedHandle } from './handle.ts';
 import type { Json } from '../json.ts';
+import type { AnswerInspection } from '../model/inspection.ts';
 import type { Label } from '../model/label.ts';
 import type { Budget } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
@@ -58,9 +59,10 @@ export interface ReplyDelivery {
  * `attempts`: number of attempts of a call, if more than one. `cost`: what it cost of what was reserved; left out: all of it.
  * `handle`: the run asked not to read the value, so it stays with the host; the handle's index is the run's next one, counted in
  * the same way on both sides. `unread`: the error may repeat data that the run has not read, so its text stays with the host.
- * `detail`: details of the failure for operators, such as a stack; it stays with the host too.
+ * `detail`: details of the failure for operators, such as a stack; it stays with the host too. `inspected`: what inspectors said of the
+ * answer, and whether policies let it pass; the host keeps it as well.
  */
-export type Result =
+export type Result = (
   | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost; readonly handle?: HandleView }
   | {
       readonly id: number;
@@ -69,7 +71,8 @@ export type Result =
       readonly cost?: Cost;
       readonly unread?: true;
       readonly detail?: string;
-    };
+    }
+) & { readonly inspected?: AnswerInspection };
 /** A capability in a message. Its index is the receiver's next one, counted in the same way on both sides. */
 export interface CarriedCapability {
   readonly alias: string;

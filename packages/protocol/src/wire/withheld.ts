@@ -1,6 +1,6 @@
 /**
  * Removes from a delivery what must not cross into a cell. The journal has the complete delivery; values behind handles, their
- * sources, and details of failures for operators stay with the host, so that not even a compromised cell can read what its run
+ * sources, what inspectors said, and details of failures for operators stay with the host, so that not even a compromised cell can read what its run
  * has not opened. Depends on the text only, so a replay receives the same.
  */
 import type { Delivery } from './delivery.ts';
@@ -8,14 +8,15 @@ import type { CarriedHandle } from './handle.ts';
 
 /** @param text a delivery as JSON */
 export function withheld(text: string): string {
-  if (!text.includes('"handle') && !text.includes('"unread"') && !text.includes('"detail"')) return text;
+  if (!text.includes('"handle') && !text.includes('"unread"') && !text.includes('"detail"') && !text.includes('"inspected"')) return text;
   const delivery = JSON.parse(text) as Delivery;
   if (delivery.kind === 'reply') {
-    if (!delivery.results.some((result) => 'handle' in result || 'unread' in result || 'detail' in result)) return text;
-    const results = delivery.results.map((result) => {
+    if (!delivery.results.some((result) => WITHHELD.some((name) => name in result))) return text;
+    const results = delivery.results.map((whole) => {
+      const { inspected: _, ...result } = whole;
       if ('handle' in result) return { ...result, value: undefined };
       if (!('error' in result)) return result;
-      const { detail: _, ...told } = result;
+      const { detail: __, ...told } = result;
       return 'unread' in told ? { ...told, error: { ...told.error, message: UNREAD } } : told;
     });
     return JSON.stringify({ ...delivery, results });
@@ -24,6 +25,7 @@ export function withheld(text: string): string {
   return JSON.stringify({ ...delivery, handles: delivery.handles.map(seen) });
 }
 
+const WITHHELD = ['handle', 'unread', 'detail', 'inspected'] as const;
 const UNREAD = 'What the tool said of its failure may repeat what the run has not read, and is in the journal alone.';
 
 const seen = ({ path, type, bytes }: CarriedHandle) => ({ path, type, bytes });

@@ -100,7 +100,11 @@ export async function loadConfig(
     const config: Config = { ...parsed.data, ...more.instead, files: { ...parsed.data.files, ...more.files } };
     vault = new Vault(config.secrets, env);
     const models = await modelsOf(config);
-    const wrong = models?.faultsOfModels(config.models, config.secrets) ?? [];
+    const inspecting = await inspectingOf(config);
+    const wrong = [
+      ...(models?.faultsOfModels(config.models, config.secrets) ?? []),
+      ...(inspecting?.faultsOfInspectors(config.inspectors, config.models, config.secrets) ?? []),
+    ];
     if (wrong.length > 0) throw refusal(file, read.text, wrong);
     return await assembled(path, config, read, vault, { ...more, tell });
   } catch (error) {
@@ -147,9 +151,13 @@ async function withTools(
   });
   const wrong = [...faultsOfNames(config, own), ...issuers, ...(more.secrets === 'refused' ? missing : [])];
   if (wrong.length > 0) throw refusal(path, read.text, wrong);
-  const loader = new PolicyLoader(base, more.alarm, more.kept?.policies);
+  const inspecting = await inspectingOf(config);
+  if (inspecting !== undefined) await vault.learn();
+  const inspectors = inspecting?.inspectorsOf(config.inspectors, own, vault) ?? [];
+  const rules = inspecting?.inspectorRules(config.inspectors);
+  const loader = new PolicyLoader(base, { alarm: more.alarm, kept: more.kept?.policies, inspectors, rules });
   if (config.label_owner !== undefined) loader.named.add(config.label_owner);
-  const { tenants, said, beside } = await tenantsOf(config, own, loader, more);
+  const { tenants, said, beside } = await tenantsOf(config, own, loader, { ...more, inspectors });
   const imported = importedBy(path, read);
   const summary = JSON.parse(
     JSON.stringify({
@@ -173,6 +181,7 @@ async function withTools(
     async close(within_ms) {
       changes.end();
       await source.close(within_ms);
+      for (const one of inspectors) await one.close?.();
     },
     onChange: (listener) => changes.listen(listener),
   };
@@ -214,6 +223,9 @@ function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
 
 /** The part of the configuration that knows models; loaded only where there are some, since the table of prices takes time. */
 const modelsOf = async ({ models }: Config) => (Object.keys(models).length === 0 ? undefined : import('./models.ts'));
+
+/** The part of the configuration that knows inspectors; loaded only where there are some. */
+const inspectingOf = async ({ inspectors }: Config) => (Object.keys(inspectors).length === 0 ? undefined : import('./inspectors.ts'));
 
 /** Everything that a configuration has tools from, as one source. */
 async function sourceOf(

@@ -13,6 +13,7 @@ import { riskPolicies, type Risk } from '@corral/policy/pack/risk';
 import type { PolicySource as PolicyFile } from '@corral/policy/cedar/source';
 import { CorralError } from '@corral/protocol/errors';
 import { modelIn } from '@corral/protocol/ids';
+import type { Inspector } from '@corral/protocol/ports/inspector';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { PolicySource } from '@corral/supervisor';
 import type { Policies } from './schema.ts';
@@ -24,8 +25,9 @@ export type PolicyAlarm = (message: string) => void;
 const digest = (text: string) => `sha256:${hash('sha256', text)}`;
 
 /** The names that policies can use where these tools are offered. */
-export function catalogOf(tools: readonly Tool[]): Catalog {
+export function catalogOf(tools: readonly Tool[], inspectors: readonly Inspector[] = []): Catalog {
   return catalog({
+    inspectors,
     targets: tools.map(({ name, annotations, input, maker }) => {
       const model = modelIn(name);
       return {
@@ -64,10 +66,14 @@ export async function readPolicies(
 export const filesOf = (said: Policies): readonly string[] => (said === 'none' ? [] : whole(said).files);
 
 /** @throws CORRAL_POLICY_INVALID, naming each fault with its file and line */
-export function loadPolicies(files: readonly PolicyFile[], tools: readonly Tool[], alarm?: PolicyAlarm): PolicyInForce {
+export function loadPolicies(
+  files: readonly PolicyFile[],
+  tools: readonly Tool[],
+  { alarm, inspectors }: { readonly alarm?: PolicyAlarm | undefined; readonly inspectors?: readonly Inspector[] | undefined } = {},
+): PolicyInForce {
   return PolicyInForce.load({
     engine,
-    catalog: catalogOf(tools),
+    catalog: catalogOf(tools, inspectors),
     sources: files,
     digest,
     later: (work) => void setImmediate(work),
@@ -117,6 +123,15 @@ function ownerIn(owners: ReadonlyMap<string, string>) {
 /** Principals as the text of a policy quotes them. */
 const PRINCIPALS = /(?<=")(?:token|user|oidc):[^"\\]+(?=")/g;
 
+export interface PolicyLoaderOptions {
+  readonly alarm: PolicyAlarm | undefined;
+  /** Texts by path, used instead of the files on disk. */
+  readonly kept?: Readonly<Record<string, string>> | undefined;
+  readonly inspectors?: readonly Inspector[];
+  /** Rules of the default pack about the inspectors. */
+  readonly rules?: PolicyFile | undefined;
+}
+
 /** Loads policies that several tenants share once. */
 export class PolicyLoader {
   readonly #base: string;
@@ -128,11 +143,15 @@ export class PolicyLoader {
   /** Texts it has read, by path, without the pack that comes with Corral. */
   readonly texts: Record<string, string> = {};
   readonly #kept: Readonly<Record<string, string>>;
+  readonly #inspectors: readonly Inspector[];
+  readonly #rules: PolicyFile | undefined;
 
-  constructor(base: string, alarm: PolicyAlarm | undefined, kept: Readonly<Record<string, string>> = {}) {
+  constructor(base: string, { alarm, kept = {}, inspectors = [], rules }: PolicyLoaderOptions) {
     this.#base = base;
     this.#alarm = alarm;
     this.#kept = kept;
+    this.#inspectors = inspectors;
+    this.#rules = rules;
   }
 
   /**
@@ -164,7 +183,8 @@ export class PolicyLoader {
     for (const [i, { text }] of sources.entries()) if (files[i] !== 'default') this.texts[resolve(this.#base, files[i] as string)] = text;
     for (const { text } of sources) for (const [name] of text.matchAll(PRINCIPALS)) this.named.add(name);
     try {
-      const current = loadPolicies([...sources, ...more], tools, this.#alarm);
+      const rules = this.#rules !== undefined && files.includes('default') ? [this.#rules] : [];
+      const current = loadPolicies([...sources, ...rules, ...more], tools, { alarm: this.#alarm, inspectors: this.#inspectors });
       this.#loaded.push({ key, tools, current });
       return current;
     } catch (error) {

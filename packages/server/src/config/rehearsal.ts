@@ -50,7 +50,7 @@ export async function checkFiles(
   tenant?: string,
 ): Promise<{ readonly problems: readonly Problem[]; readonly policies: number; readonly text: string }> {
   const loaded = await loadConfig(config, env, { withoutPolicies: true });
-  const { tools } = tenantOf(loaded, tenant);
+  const { tools, inspectors } = tenantOf(loaded, tenant);
   const own = filesOf(policiesSaid(loaded, nameOf(loaded, tenant)));
   if (files.length === 0 && own.length === 0)
     throw new CorralError('CORRAL_USAGE', 'The configuration names no policies; name policy files on the command line.');
@@ -58,7 +58,7 @@ export async function checkFiles(
     files.length > 0
       ? await readPolicies(files, process.cwd())
       : await readPolicies(own, loaded.file === undefined ? process.cwd() : dirname(loaded.file));
-  const checked = checkPolicies(engine, catalogOf(tools), sources);
+  const checked = checkPolicies(engine, catalogOf(tools, inspectors), sources);
   const { length } = checked.policies;
   const text =
     checked.problems.length === 0 ? `${length} ${length === 1 ? 'policy' : 'policies'}, no problems` : formatProblems(checked.problems);
@@ -70,8 +70,8 @@ export async function checkFiles(
  */
 async function policiesOf(files: readonly string[], config: string | undefined, env: Env, tenant?: string): Promise<PolicyInForce> {
   const own = files.length === 0;
-  const { tools, policies } = tenantOf(await loadConfig(config, env, own ? {} : { withoutPolicies: true }), tenant);
-  if (!own) return loadPolicies(await readPolicies(files, process.cwd()), tools);
+  const { tools, policies, inspectors } = tenantOf(await loadConfig(config, env, own ? {} : { withoutPolicies: true }), tenant);
+  if (!own) return loadPolicies(await readPolicies(files, process.cwd()), tools, { inspectors });
   if (policies === undefined)
     throw new CorralError('CORRAL_USAGE', 'The configuration names no policies; name policy files on the command line.');
   return policies.current;
@@ -119,7 +119,9 @@ export async function compareRecorded(
 ): Promise<{ readonly comparison: Beside; readonly text: string }> {
   const loaded = await loadConfig(config, env, against === 'recorded' ? { withoutPolicies: true } : {});
   const sources = await readPolicies(files, process.cwd());
-  const candidates = new Map(Object.entries(loaded.tenants).map(([tenant, { tools }]) => [tenant, loadPolicies(sources, tools)]));
+  const candidates = new Map(
+    Object.entries(loaded.tenants).map(([tenant, { tools, inspectors }]) => [tenant, loadPolicies(sources, tools, { inspectors })]),
+  );
   const shadows = new Map<string, PolicyShadow>();
   const skipped: string[] = [];
   const tool = (tenant: string, name: string) => loaded.tenants[tenant]?.tools.find((one) => one.name === name);
@@ -199,8 +201,8 @@ export async function explainCrank(
   const version = await versionIn(store, run, crank);
   const kept = version === undefined || files.length > 0 ? undefined : archived?.(version);
   const loaded = await loadConfig(config, env, files.length > 0 || kept !== undefined ? { withoutPolicies: true } : {});
-  const tools = tenantOf(loaded, tenant).tools;
-  const current = kept === undefined ? await policiesOf(files, config, env, tenant) : loadPolicies(kept, tools);
+  const { tools, inspectors } = tenantOf(loaded, tenant);
+  const current = kept === undefined ? await policiesOf(files, config, env, tenant) : loadPolicies(kept, tools, { inspectors });
   const calls: CrankExplained[] = [];
   const options = {
     store,

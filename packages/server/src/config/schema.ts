@@ -9,6 +9,7 @@ import { redisAddress } from '@corral/protocol/redis-address';
 import { AccountBounds } from '@corral/protocol/model/spend-bounds';
 import { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Secrets } from '@corral/tools/define';
+import { Inspectors } from './inspectors-schema.ts';
 import { Loops } from './loops.ts';
 import { Models } from './models-schema.ts';
 import { Risk } from './risk.ts';
@@ -156,6 +157,9 @@ export const Config = z.strictObject({
     .default([])
     .describe('tools of your own; in a .ts file only'),
   models: Models.default({}).describe('models, by the name that agents ask for: `uses: { model: "model:default" }`'),
+  inspectors: Inspectors.default({}).describe(
+    'what looks for secrets, personal data or attacks, by name: `context.inspect.NAME` in policies',
+  ),
   annotations: z
     .record(ToolName, ToolNotes)
     .default({})

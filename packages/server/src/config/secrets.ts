@@ -16,6 +16,7 @@ export class Vault {
   readonly #env: Readonly<Record<string, string | undefined>>;
   /** Values that were given out, with the name that replaces each. */
   readonly #given = new Map<string, string>();
+  readonly #known = new Map<string, string>();
 
   constructor(refs: Readonly<Record<string, SecretRef>>, env: Readonly<Record<string, string | undefined>>) {
     this.#refs = refs;
@@ -26,6 +27,7 @@ export class Vault {
   readonly read = async (name: string): Promise<string> => {
     const value = await this.#valueOf(name);
     if (value.length >= SHORTEST) {
+      this.#known.set(value, name);
       this.#given.set(value, name);
       this.#given.set(JSON.stringify(value).slice(1, -1), name);
     }
@@ -50,6 +52,20 @@ export class Vault {
       );
     }
     return value;
+  }
+
+  /** Reads all secrets that can be read now, for searches in texts. One that cannot be is known once it was given out. */
+  async learn(): Promise<void> {
+    const read = async (name: string) => {
+      const value = await this.#valueOf(name).catch(() => '');
+      if (value.length >= SHORTEST) this.#known.set(value, name);
+    };
+    await Promise.all(Object.keys(this.#refs).map(read));
+  }
+
+  /** Values with their names: all that `learn` found, and all that were given out since. */
+  get known(): ReadonlyMap<string, string> {
+    return this.#known;
   }
 
   /** Secrets whose variable or file is missing now. */

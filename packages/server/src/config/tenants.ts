@@ -1,6 +1,7 @@
 /** The settings of each tenant that a configuration names, as the supervisor takes them. */
 import type { ToolName } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import type { Inspector } from '@corral/protocol/ports/inspector';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { PAUSED, type Isolation, type TenantOptions } from '@corral/supervisor';
 import type { PolicyLoader } from './policies.ts';
@@ -19,7 +20,11 @@ export async function tenantsOf(
   config: Config,
   own: readonly Tool[],
   loader: PolicyLoader,
-  more: { readonly withoutPolicies?: true; readonly isolation?: (tenant: string) => Isolation },
+  more: {
+    readonly withoutPolicies?: true;
+    readonly isolation?: (tenant: string) => Isolation;
+    readonly inspectors: readonly Inspector[];
+  },
 ): Promise<Made> {
   const tenants: Record<string, TenantOptions> = {};
   const said: Record<string, Json> = {};
@@ -46,6 +51,7 @@ export async function tenantsOf(
       tools: offered,
       most: { ceilings: lower(config.ceilings, most.ceilings), budget: lower(config.budget, most.budget) },
       ...(policy === undefined ? {} : { policies: policy }),
+      ...(more.inspectors.length === 0 ? {} : { inspectors: more.inspectors }),
       loops: loops ?? PAUSED,
       ...(residents === undefined ? {} : { residents }),
       ...(cells === undefined ? {} : { cells }),

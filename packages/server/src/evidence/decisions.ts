@@ -4,15 +4,17 @@
 import { originText } from '@corral/policy/flow/origin-text';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Identity } from '@corral/protocol/model/identity';
+import { findingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { LabelChange } from '@corral/protocol/model/label';
 import type { Entry } from '@corral/protocol/model/run';
+import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Pages } from './pages.ts';
 
 export interface DecisionView {
   readonly call: number;
   readonly crank: number;
   readonly at: number;
-  readonly action: 'call' | 'send' | 'spawn';
+  readonly action: 'call' | 'send' | 'spawn' | 'answer' | 'output';
   readonly tool: string;
   readonly verdict: Decision['verdict'];
   readonly rules: string[];
@@ -20,6 +22,7 @@ export interface DecisionView {
   readonly unusual: string[];
   readonly origins: { path: string; origin: string; from: string }[];
   readonly code: string | null;
+  readonly inspected?: { inspector: string; said: string }[];
   readonly people: {
     by: string;
     verdict: 'approve' | 'deny' | 'expired';
@@ -58,10 +61,11 @@ export class Decisions {
     }
   }
 
-  #take({ seq, at, decisions, event }: Entry): void {
-    for (const one of decisions) {
+  #take({ seq, at, decisions, delivery, event }: Entry): void {
+    if (delivery?.includes('"inspected"') === true) this.#answers(JSON.parse(delivery) as Delivery, seq, at);
+    for (const one of event?.kind === 'inspected' ? [event.decision] : decisions) {
       const target = one.tool ?? one.agent;
-      if (target === undefined || (one.policy === undefined && one.owner === undefined)) continue;
+      if (target === undefined || (one.policy === undefined && one.owner === undefined && one.inspected === undefined)) continue;
       this.#seen.set(one.id, {
         call: one.id,
         crank: seq,
@@ -74,6 +78,7 @@ export class Decisions {
         unusual: [...(one.unusual ?? [])],
         origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, this.#parent) })),
         code: one.code ?? null,
+        ...inspectedView(one.inspected),
         people: [],
       });
     }
@@ -82,4 +87,33 @@ export class Decisions {
     const lowered = relabel === undefined ? {} : { lowered: { kind: relabel.kind, names: [...relabel.names] } };
     this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered, ...(who === undefined ? {} : { who }) });
   }
+
+  /** Answers that inspectors looked at. */
+  #answers(delivery: Delivery, crank: number, at: number): void {
+    for (const result of delivery.kind === 'reply' ? delivery.results : []) {
+      if (result.inspected === undefined) continue;
+      const { by, verdict, rules, policy } = result.inspected;
+      // Below 0, beside the decision about the call itself.
+      this.#seen.set(-result.id, {
+        call: result.id,
+        crank,
+        at,
+        action: 'answer',
+        tool: this.#seen.get(result.id)?.tool ?? '',
+        verdict,
+        rules: [...rules],
+        policy,
+        unusual: [],
+        origins: [],
+        code: 'error' in result && verdict === 'deny' ? result.error.code : null,
+        ...inspectedView(by),
+        people: [],
+      });
+    }
+  }
 }
+
+const inspectedView = (inspected: Inspected = {}): Pick<DecisionView, 'inspected'> => {
+  const all = Object.entries(inspected).map(([inspector, said]) => ({ inspector, said: findingText(said) }));
+  return all.length === 0 ? {} : { inspected: all };
+};

@@ -59,12 +59,21 @@ export class Stops {
   constructor(options: StopsOptions) {
     this.#options = options;
     const { transitions } = options;
+    transitions.bus.wished.listen((run, { what, by, reason }) => void this.#wished(run, what, by, reason).catch(() => undefined));
     transitions.lifecycle.onClear.listen((run) => void this.resumeIfFree(run));
     transitions.consequences.onQuarantine.listen((quarantine, run) => {
       const { by, reason } = quarantine;
       // Observers get the event once the other runs of the version are stopped too.
       void this.#still(by, reason).then(() => transitions.observers.tell({ kind: 'quarantined', quarantine, by, reason, run }));
     });
+  }
+
+  /** An inspector asks for a stop; it is recorded under the inspector's own principal, as those of people are under theirs. */
+  async #wished(id: RunId, what: 'pause' | 'quarantine', by: string, reason: string): Promise<void> {
+    const { runs, control } = this.#options;
+    if (what === 'pause') return control.pause(id, by, reason).then(() => undefined);
+    const run = runs.get(id);
+    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason, { tenant: run.tenant, cause: id });
   }
 
   /** All quarantines that stand. */

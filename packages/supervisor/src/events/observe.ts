@@ -71,6 +71,8 @@ function waitingFor(run: Run): string {
   }
   for (const pending of ledger.pending.values()) {
     if (pending.kind === 'request' && waiting === 'call') return pending.peer === undefined ? pending.what : `reply of ${pending.peer}`;
+    if (pending.kind === 'inspection' && waiting === 'call')
+      return `${pending.asks.join(', ')} to inspect a call of ${targetText(pending.tool)}`;
     if (pending.kind === 'call' && (waiting !== 'resolution' || pending.state === 'unknown'))
       return waiting === 'resolution' ? `resolution of ${pending.tool}` : targetText(pending.tool);
   }

@@ -75,6 +75,7 @@ export class Transitions {
     sent: new Signal(),
     created: new Signal(),
     arrived: new Signal(),
+    wished: new Signal(),
     asks: new Signal(),
     context: new Signal(),
     emitted: new Signal(),

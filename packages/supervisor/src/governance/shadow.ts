@@ -102,6 +102,8 @@ export class LiveShadow {
       this.#told += 1;
       const rules = (of: typeof verdict) => of.reasons.map(({ policy }) => policy);
       const { action } = request;
+      // Answers and outputs are not given to candidates.
+      if (action.kind === 'answer' || action.kind === 'output') continue;
       this.#options.tell({
         kind: 'differs',
         run,

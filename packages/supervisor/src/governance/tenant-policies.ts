@@ -6,6 +6,7 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
+import type { Inspector } from '@corral/protocol/ports/inspector';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { UsageHistory } from './usage-history.ts';
 import type { Observation } from '../events/observation.ts';
@@ -54,12 +55,12 @@ export class TenantPolicies {
   configure(tenants: Readonly<Record<string, TenantOptions>>): void {
     const before = new Map(this.#held);
     this.#held.clear();
-    for (const [tenant, { policies: source }] of Object.entries(tenants)) {
+    for (const [tenant, { policies: source, inspectors = [] }] of Object.entries(tenants)) {
       if (source === undefined) continue;
       const known = before.get(tenant)?.shadow;
       const same = known !== undefined && known.isOf(source.current, source.shadow);
       const shadow = same ? known : this.#shadowOf(tenant, source);
-      this.#held.set(tenant, { source, shadow, policies: this.#policiesOf(source, shadow) });
+      this.#held.set(tenant, { source, shadow, policies: this.#policiesOf(source, shadow, inspectors) });
     }
     // Tenants may share policies, so only those that no tenant uses any more are closed.
     const kept = new Set(policiesIn(this.#held));
@@ -119,8 +120,9 @@ export class TenantPolicies {
     throw new CorralError('CORRAL_APPROVER', `Call ${call} of ${id} is for ${whom.join(' and ')} to decide, and ${by} is not that.`);
   }
 
-  #policiesOf(source: PolicySource, shadow: LiveShadow | undefined): Policies {
+  #policiesOf(source: PolicySource, shadow: LiveShadow | undefined, inspectors: readonly Inspector[]): Policies {
     return {
+      inspectors: inspectors.length === 0 ? undefined : new Map(inspectors.map((one) => [one.name, one])),
       get current() {
         return source.current;
       },

@@ -11,7 +11,7 @@ import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type CallEffect, type Effect } from '@corral/protocol/wire/effect';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -80,67 +80,135 @@ interface Past {
   readonly days: Map<string, number>;
 }
 
-async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, { history, days }: Past): AsyncGenerator<Reevaluated> {
-  const dayKey = (at: number) => `${record.tenant} ${record.agent} ${dayOf(at)}`;
-  const accounts = { today: (_: unknown, now: number) => days.get(dayKey(now)) ?? 0 };
+async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, past: Past): AsyncGenerator<Reevaluated> {
   const { store, policies, tool } = options;
   const tenant = policies(record.tenant);
   if (tenant === undefined) return;
-  const ledger = new Ledger(record, true);
-  const waiting = new Map<number, { readonly tool: Tool; readonly input: Json }>();
-  // The journal of a fork begins with copies of its origin's entries, which are evaluated with the origin.
-  const shared = record.origin?.at ?? 0;
+  const run = new RunReevaluation(options, record, past, tenant);
+  const { ledger } = run;
   for (let after = 0; ;) {
     const entries = await store.journal(record.id, after, PAGE);
     for (const entry of entries) {
       for (const { effect, decision } of begin(ledger, entry)) {
-        if (effect.kind === 'call' && decision?.tool !== undefined && (decision.verdict !== 'deny' || decision.policy !== undefined)) {
-          const offered = tool(record.tenant, decision.tool);
-          const slots = slotted(ledger.handles, effect, ['input']);
-          const given = slots.length === 0 ? ((effect.input ?? {}) as Json) : filled(effect.input as Json, slots);
-          const parsed = offered?.input.check(given);
-          if (offered === undefined || parsed?.ok !== true) {
-            options.skipped(`${record.id} call ${effect.id}: ${decision.tool} is not offered, or takes other arguments now`);
-          } else {
-            const input = parsed.value as Json;
-            const asked = ask(tenant.current, (current) =>
-              judge(
-                { current, history, roles: tenant.roles ?? (() => []), owner: tenant.owner },
-                ledger,
-                offered,
-                input,
-                Buffer.byteLength(JSON.stringify(input)),
-                { now: entry.at, accounts },
-                undefined,
-                slots.length === 0 ? undefined : { slots: handledOf(slots), given },
-              ),
-            );
-            if (asked !== undefined && entry.seq > shared)
-              yield { run: record.id, crank: entry.seq, call: effect.id, recorded: decision, ...asked };
-            const money = decision.reserved?.money_micros ?? 0;
-            if (decision.verdict !== 'deny' && money > 0) days.set(dayKey(entry.at), (days.get(dayKey(entry.at)) ?? 0) + money);
-            if (decision.verdict === 'allow') history.note(record, ledger.version, offered, input);
-            else if (decision.verdict === 'ask') waiting.set(effect.id, { tool: offered, input });
-          }
-        }
-        if ((effect.kind === 'send' || effect.kind === 'spawn') && decision?.agent !== undefined) {
-          const handed = handedOf(effect, decision);
-          const asked = ask(tenant.current, (current) =>
-            judgeHanded({ current, history, roles: tenant.roles ?? (() => []), owner: tenant.owner }, ledger, handed, entry.at),
-          );
-          if (asked !== undefined && entry.seq > shared)
-            yield { run: record.id, crank: entry.seq, call: effect.id, recorded: decision, ...asked };
-          if (decision.verdict === 'allow') history.met(record.tenant, ledger.version, deedName(handed));
-        }
+        const one =
+          effect.kind === 'call'
+            ? run.call(entry, effect, decision)
+            : effect.kind === 'send' || effect.kind === 'spawn'
+              ? run.handed(entry, effect, decision)
+              : undefined;
+        if (one !== undefined) yield one;
         ledger.applyEffect(effect, withFacts(decision, tool, record.tenant));
       }
+      const inspected = run.inspected(entry);
+      if (inspected !== undefined) yield inspected;
       finish(ledger, entry);
-      const { event } = entry;
-      const approved = event?.kind === 'approval' && event.verdict === 'approve' ? waiting.get(event.id) : undefined;
-      if (approved !== undefined) history.note(record, ledger.version, approved.tool, approved.input);
+      run.approved(entry);
     }
     if (entries.length < PAGE) return;
     after = entries.at(-1)?.seq ?? after;
+  }
+}
+
+type Tenant = NonNullable<ReturnType<ReevaluationOptions['policies']>>;
+
+/** The evaluation of one run; the caller applies its entries to the ledger. */
+class RunReevaluation {
+  readonly ledger: Ledger;
+  readonly #options: ReevaluationOptions;
+  readonly #past: Past;
+  readonly #tenant: Tenant;
+  /** Calls that wait for people. */
+  readonly #waiting = new Map<number, { readonly tool: Tool; readonly input: Json }>();
+
+  constructor(options: ReevaluationOptions, record: RunRecord, past: Past, tenant: Tenant) {
+    this.ledger = new Ledger(record, true);
+    this.#options = options;
+    this.#past = past;
+    this.#tenant = tenant;
+  }
+
+  call(entry: Entry, effect: CallEffect, decision: Decision | undefined): Reevaluated | undefined {
+    // One that waits for inspectors is evaluated where they have answered.
+    if (decision?.tool === undefined || decision.verdict === 'inspect') return undefined;
+    if (decision.verdict === 'deny' && decision.policy === undefined) return undefined;
+    const { ledger } = this;
+    const { record } = ledger;
+    const { history, days } = this.#past;
+    const offered = this.#options.tool(record.tenant, decision.tool);
+    const slots = slotted(ledger.handles, effect, ['input']);
+    const given = slots.length === 0 ? ((effect.input ?? {}) as Json) : filled(effect.input as Json, slots);
+    const parsed = offered?.input.check(given);
+    if (offered === undefined || parsed?.ok !== true) {
+      this.#options.skipped(`${record.id} call ${effect.id}: ${decision.tool} is not offered, or takes other arguments now`);
+      return undefined;
+    }
+    const input = parsed.value as Json;
+    const day = `${record.tenant} ${record.agent} ${dayOf(entry.at)}`;
+    const accounts = { today: () => days.get(day) ?? 0 };
+    const asked = ask(this.#tenant.current, (current) =>
+      judge(
+        this.#by(current),
+        ledger,
+        offered,
+        input,
+        Buffer.byteLength(JSON.stringify(input)),
+        { now: entry.at, accounts, inspected: decision.inspected ?? {}, id: effect.id },
+        undefined,
+        slots.length === 0 ? undefined : { slots: handledOf(slots), given },
+      ),
+    );
+    const money = decision.reserved?.money_micros ?? 0;
+    if (decision.verdict !== 'deny' && money > 0) days.set(day, (days.get(day) ?? 0) + money);
+    if (decision.verdict === 'allow') history.note(record, ledger.version, offered, input);
+    else if (decision.verdict === 'ask') this.#waiting.set(effect.id, { tool: offered, input });
+    return this.#toldOf(asked, decision, entry, effect.id);
+  }
+
+  /** A message or a child run. */
+  handed(entry: Entry, effect: Extract<Effect, { kind: 'send' | 'spawn' }>, decision: Decision | undefined): Reevaluated | undefined {
+    if (decision?.agent === undefined) return undefined;
+    const { ledger } = this;
+    const handed = handedOf(effect, decision);
+    const asked = ask(this.#tenant.current, (current) =>
+      judgeHanded(this.#by(current), ledger, handed, entry.at, decision.inspected ?? {}),
+    );
+    if (decision.verdict === 'allow') this.#past.history.met(ledger.record.tenant, ledger.version, deedName(handed));
+    return this.#toldOf(asked, decision, entry, effect.id);
+  }
+
+  /** A call that waited for inspectors, once they have answered. */
+  inspected(entry: Entry): Reevaluated | undefined {
+    const { event } = entry;
+    if (event?.kind !== 'inspected') return undefined;
+    const held = this.ledger.pending.get(event.id);
+    return held?.kind === 'inspection' ? this.call(entry, held.effect, event.decision) : undefined;
+  }
+
+  /** A call that people have approved counts as made. */
+  approved({ event }: Entry): void {
+    const made = event?.kind === 'approval' && event.verdict === 'approve' ? this.#waiting.get(event.id) : undefined;
+    if (made !== undefined) this.#past.history.note(this.ledger.record, this.ledger.version, made.tool, made.input);
+  }
+
+  #by<P>(current: P) {
+    const { roles = () => [], owner } = this.#tenant;
+    return { current, history: this.#past.history, roles, owner };
+  }
+
+  /**
+   * The evaluation, if there is something to compare: not for entries that a fork has from its origin, and not where the policies of now
+   * need an inspector that nobody asked then.
+   */
+  #toldOf(asked: Asked | undefined, decision: Decision, { seq }: Entry, id: number): Reevaluated | undefined {
+    const { record } = this.ledger;
+    if (asked === undefined || seq <= (record.origin?.at ?? 0)) return undefined;
+    const { request, verdict } = asked;
+    const said = decision.inspected ?? {};
+    const unasked = this.#tenant.current.inspects(request.subject, request.action).filter((name) => !Object.hasOwn(said, name));
+    if (unasked.length === 0 || verdict.errors.length === 0)
+      return { run: record.id, crank: seq, call: id, recorded: decision, request, verdict };
+    this.#options.skipped(`${record.id} effect ${id}: nobody had asked ${unasked.join(', ')} about it`);
+    return undefined;
   }
 }
 
@@ -179,18 +247,23 @@ function handedOf(effect: Extract<Effect, { kind: 'send' | 'spawn' }>, { agent =
   return { kind: effect.kind, agent, value, bytes: Buffer.byteLength(JSON.stringify(value)), gives, budget };
 }
 
+interface Asked {
+  readonly request: PolicyRequest;
+  readonly verdict: Verdict;
+}
+
 /** Evaluates one request, and returns it with its verdict; undefined if the policies were not asked. */
 function ask(policy: PolicyInForce, put: (listening: Pick<PolicyInForce, 'decide'> & PolicyInForce) => unknown) {
-  let heard: { readonly request: PolicyRequest; readonly verdict: Verdict } | undefined;
+  let heard: Asked | undefined;
   const decide = (request: PolicyRequest): Verdict => {
     const verdict = policy.decide(request);
     heard = { request, verdict };
     return verdict;
   };
   const decideBy: PolicyInForce['decideBy'] = (subject, action, gather) => decide({ ...gather(), subject, action });
-  const listening = new Proxy(policy, {
-    get: (target, name) => (name === 'decide' ? decide : name === 'decideBy' ? decideBy : Reflect.get(target, name, target)),
-  });
+  const inspects: PolicyInForce['inspects'] = (...of) => policy.inspects(...of);
+  const own: Readonly<Record<string | symbol, unknown>> = { decide, decideBy, inspects };
+  const listening = new Proxy(policy, { get: (target, name) => own[name] ?? Reflect.get(target, name, target) });
   put(listening);
   return heard;
 }

@@ -134,8 +134,18 @@ export class RunLifecycle {
       if (once && pending?.kind === 'call' && !broker.isRevoked(pending.grant)) broker.answers.hold(run, result);
       return run.behind.answered(result, () => this.#answered(id, result, once && !broker.answers.has(id, result.id)));
     }
-    this.deliver(id, { kind: 'reply', results: [result] }, undefined);
-    if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, result);
+    const looked = run === undefined ? result : broker.inspectAnswer(run, result);
+    if (looked instanceof Promise) return this.#inspecting(run as Run, result, looked);
+    this.deliver(id, { kind: 'reply', results: [looked] }, undefined);
+    if (once && run?.queue.hasReply(result.id) === true) broker.answers.hold(run, looked);
+  }
+
+  /** Inspectors are asked about an answer. It is kept meanwhile as it came: it was paid for, and a host that dies has not delivered it. */
+  #inspecting(run: Run, result: Result, looked: Promise<Result | undefined>): void {
+    const { runs, broker } = this.#options;
+    const pending = run.ledger.pending.get(result.id);
+    if (run.outcome === undefined && pending?.kind === 'call' && !broker.isRevoked(pending.grant)) broker.answers.hold(run, result);
+    void looked.then((told) => told !== undefined && runs.get(run.id) === run && this.#answered(run.id, told, false));
   }
 
   /** Called when a timer is due, or the time limit of a request or approval. */

@@ -169,7 +169,8 @@ export class Parking {
     if (run.isAtWork || scheduler.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
     if (run.wants) return false;
     for (const pending of run.ledger.pending.values())
-      if (pending.kind === 'call' && pending.state === 'going' && !run.queue.hasReply(pending.id)) return false;
+      if (pending.kind === 'inspection') return false;
+      else if (pending.kind === 'call' && pending.state === 'going' && !run.queue.hasReply(pending.id)) return false;
     return true;
   }
 

@@ -50,7 +50,7 @@ export class Settlements {
   unanswered(run: Run, id: number, code: 'CORRAL_TIMED_OUT' | 'CORRAL_REVOKED', message: string): void {
     if (run.behind.deciding) return run.behind.do(() => this.unanswered(run, id, code, message));
     const kind = run.ledger.pending.get(id)?.kind;
-    if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval')) return;
+    if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval' && kind !== 'inspection')) return;
     // If the store refuses it, the broker emits `refused`.
     this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
     run.alarms.callOff(id);
@@ -72,7 +72,7 @@ export class Settlements {
     // A grant that the run itself has dropped does not count as revoked.
     const held = new Set(run.ledger.caps.values());
     for (const pending of run.ledger.pending.values()) {
-      if (pending.kind === 'approval' && broker.isRevoked(pending.grant))
+      if ((pending.kind === 'approval' || pending.kind === 'inspection') && broker.isRevoked(pending.grant))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back before anybody had decided about the call.');
       if (pending.kind === 'request' && held.has(pending.grant) && broker.isRevoked(pending.grant) && !run.queue.hasReply(pending.id))
         this.unanswered(run, pending.id, 'CORRAL_REVOKED', 'The capability was taken back while the request was under way.');

@@ -40,7 +40,13 @@ export function giveAnswers(deps: TakenUpDeps, run: Run): void {
       answers.settled(run.id, [result.id]);
       continue;
     }
-    const delivery = kept(deps, run, { kind: 'reply', results: [result] });
+    const looked = deps.broker.inspectAnswer(run, result);
+    if (looked instanceof Promise) {
+      void looked.then((told) => told && deps.transitions.bus.answered.emit(run.id, told, false));
+      if (!run.kept.includes(result)) answers.hold(run, result);
+      continue;
+    }
+    const delivery = kept(deps, run, { kind: 'reply', results: [looked] });
     if (delivery === undefined) continue;
     run.queue.add(delivery);
     if (!run.kept.includes(result)) answers.hold(run, result);
@@ -52,9 +58,10 @@ const isSent = ({ ledger }: Run, id: number): boolean => {
   return pending?.kind === 'decided' && pending.sent === true;
 };
 
-/** Repeats the calls that have no answer and are not under way, if their tool may be repeated; the results of the others are unknown. */
+/** Asks the inspectors for which calls wait, and repeats the calls that have no answer and are not under way, if their tool may be repeated; the results of the others are unknown. */
 export function askAgain({ broker, settlements, tool }: TakenUpDeps, run: Run): void {
   for (const pending of run.ledger.pending.values()) {
+    if (pending.kind === 'inspection') broker.inspect(run, pending.id);
     if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
     if (run.queue.hasReply(pending.id)) continue;
     const called = tool(run.tenant, pending.tool);

@@ -42,7 +42,7 @@ export function governanceRoutes(door: ServerContext): Handlers<'revokeGrant' | 
               origin,
               agent: subject.agent,
               person: subject.person,
-              action: action.kind === 'call' ? actionName(action) : `${action.kind}:${action.agent}`,
+              action: action.kind === 'call' || action.kind === 'answer' ? actionName(action) : `${action.kind}:${action.agent}`,
               was: verdictText(before),
               would: verdictText(after),
               rules: rules(before),

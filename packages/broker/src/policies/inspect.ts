@@ -1,0 +1,87 @@
+/**
+ * Findings of inspectors about a value, as facts for one decision. Only those are asked that a policy left for this subject and target looks at,
+ * and those that are always asked. An inspector that answers at once is asked here; the others are named, and the effect waits for them.
+ * One that does not answer is missing in the facts, so that a policy which needs it denies.
+ */
+import type { Action, Subject } from '@corral/policy/cedar/catalog';
+import { placeOf } from '@corral/policy/cedar/catalog';
+import type { Verdict } from '@corral/policy/cedar/verdict';
+import type { Json } from '@corral/protocol/json';
+import { factsFrom, missingText, type Inspected } from '@corral/protocol/model/inspection';
+import type { Inspector } from '@corral/protocol/ports/inspector';
+import type { Policies } from './port.ts';
+
+/** The findings about a value so far. */
+export interface Looked {
+  readonly inspected: Inspected;
+  /** Inspectors that have to be asked. */
+  readonly asks: readonly string[];
+  /** Some of them are asked whatever the policies say. */
+  readonly always: boolean;
+}
+
+const NOTHING: Looked = { inspected: {}, asks: [], always: false };
+
+/**
+ * @param given what inspectors have said before; then nobody is asked any more
+ * @param value made only if an inspector looks at it
+ * @param whole inspectors that can answer at once do so however large the value is, because it cannot wait
+ */
+export function look(
+  { inspectors, current }: Pick<Policies, 'inspectors'> & { readonly current: Pick<Policies['current'], 'inspects'> },
+  subject: Subject,
+  action: Action,
+  value: () => Json,
+  { given, whole = false }: { readonly given?: Inspected | undefined; readonly whole?: boolean } = {},
+): Looked {
+  if (given === undefined && (inspectors === undefined || inspectors.size === 0)) return NOTHING;
+  const needed = current.inspects(subject, action);
+  const place = placeOf(action);
+  const also = [...(inspectors?.values() ?? [])].filter(({ always, on, name }) => always && on.includes(place) && !needed.includes(name));
+  if (needed.length === 0 && also.length === 0) return given === undefined ? NOTHING : { ...NOTHING, inspected: given };
+  const inspected: Record<string, Inspected[string]> = { ...given };
+  const asks: string[] = [];
+  let text: Json | undefined;
+  const names = [...needed, ...also.map(({ name }) => name)];
+  for (const name of names) {
+    if (Object.hasOwn(inspected, name)) continue;
+    const inspector = inspectors?.get(name);
+    const said = inspector && atOnce(inspector, (text ??= value()), whole || given !== undefined);
+    if (said !== undefined) inspected[name] = said;
+    else if (inspector === undefined || whole || given !== undefined) inspected[name] = { missing: 'it was not asked' };
+    else asks.push(name);
+  }
+  return { inspected, asks, always: asks.some((name) => !needed.includes(name)) };
+}
+
+function atOnce(inspector: Inspector, value: Json, whole: boolean): Inspected[string] | undefined {
+  try {
+    return inspector.atOnce?.(value, whole);
+  } catch {
+    return { missing: 'it failed' };
+  }
+}
+
+/** The facts as policies take them. */
+export const inspectFacts = ({ inspected }: Looked) => (Object.keys(inspected).length === 0 ? {} : { inspect: factsFrom(inspected) });
+
+/** The part of a decision that records them. */
+export const recorded = ({ inspected }: Looked): { readonly inspected?: Inspected } =>
+  Object.keys(inspected).length === 0 ? {} : { inspected };
+
+/**
+ * Whether the effect waits for the inspectors that have not been asked yet. It does not where the policies decide without them, because
+ * nothing that they say could change that: only an evaluation that failed for lack of a fact is repeated.
+ */
+export function mustWait({ asks, always }: Looked, { decision, consequence, errors }: Verdict): boolean {
+  if (asks.length === 0) return false;
+  return errors.length > 0 || (always && (decision === 'allow' || consequence === 'approval'));
+}
+
+/** Why a verdict denies, as the end of a sentence: the rules, an inspector that is missing, or what the policies lack. */
+export function whyDenied({ reasons, errors }: Verdict, { inspected }: Looked): string {
+  const missing = errors.length === 0 ? undefined : missingText(inspected);
+  if (missing !== undefined) return `since a policy needs what an inspector says, and it said nothing (${missing})`;
+  if (reasons.length > 0) return `by ${reasons.map(({ policy }) => policy).join(', ')}`;
+  return errors[0]?.message ?? 'since nothing permits it';
+}
