@@ -41,3 +41,32 @@ test('an agent’s authority covers what it may start, and two versions are comp
   const diff = await corral(['authority', 'crew', '--diff', 'prod', 'latest', '--data', data]);
   expect(diff.out.trim()).toMatch(/^\+ fs\.read +reads.*as `read` of crew$/);
 });
+
+test('that an agent may run programs is part of its authority, and a program of it has what it was handed', async () => {
+  const { admin, deploy, data } = await front({ configText: JSON.stringify({ files: { read: await shortFolder() } }) });
+  await deploy(agentFile('programs/lists-by-program'));
+  const { run } = await admin.submitRun({ body: { agent: 'lister' } });
+  let program: string | undefined;
+  await until(async () => (program = (await admin.runTree({ params: { run } })).children[0]?.run) !== undefined);
+  expect(await admin.runAuthority({ params: { run } })).toMatchObject({ spawns: [], code: true });
+  const authority = await admin.runAuthority({ params: { run: program as never } });
+  expect(authority).toMatchObject({ spawns: [], code: false });
+  expect(authority.reaches.map(({ alias, name }) => [alias, name])).toEqual([
+    ['', program],
+    ['list', 'fs.list'],
+  ]);
+  const shown = await admin.showRun({ params: { run: program as never } });
+  expect(shown.program).toMatchObject({
+    digest: expect.stringMatching(/^sha256:/) as string,
+    bytes: 'await sleep(1e9)'.length,
+    source: 'await sleep(1e9)',
+  });
+  const [said, text, inspected] = await Promise.all([
+    corral(['authority', 'lister', '--data', data]),
+    corral(['show', program as never, '--data', data]),
+    corral(['authority', run, '--data', data]),
+  ]);
+  expect(said.out).toMatch(/code +programs that it makes, which reach no more than it does, as `spawn\.code` of lister/);
+  expect(text.out).toMatch(/program +sha256:[0-9a-f]{64}, 16 bytes\n +1 await sleep\(1e9\)/);
+  expect(inspected.out).toMatch(/may run programs that it makes, with no more than the above/);
+});

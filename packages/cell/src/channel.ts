@@ -21,6 +21,7 @@ export class Channel {
     accept: {
       [FrameKind.hello]: LONGEST,
       [FrameKind.bundle]: LONGEST,
+      [FrameKind.program]: LONGEST,
       [FrameKind.start]: LONGEST,
       [FrameKind.crank]: LONGEST,
       [FrameKind.replay]: LONGEST,

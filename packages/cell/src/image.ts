@@ -20,18 +20,24 @@ const LEARNS_AT = 2;
 export class CachedScript {
   readonly #source: string;
   readonly #filename: string;
+  readonly #columns: number;
   #cache: ivm.ExternalCopy<ArrayBuffer> | undefined;
   #runs = 0;
 
-  constructor(source: string, filename: string) {
+  /** @param columns what precedes the author's text on its first line, which positions do not count. Characters */
+  constructor(source: string, filename: string, columns = 0) {
     this.#source = source;
     this.#filename = filename;
+    this.#columns = columns;
+  }
+
+  /** Whether it was compiled before, in any isolate. */
+  get wasCompiled(): boolean {
+    return this.#cache !== undefined;
   }
 
   compile(isolate: ivm.Isolate): ivm.Script {
-    if (this.#cache !== undefined) {
-      return isolate.compileScriptSync(this.#source, { filename: this.#filename, cachedData: this.#cache });
-    }
+    if (this.#cache !== undefined) return isolate.compileScriptSync(this.#source, { ...this.#origin(), cachedData: this.#cache });
     return this.#produce(isolate);
   }
 
@@ -56,8 +62,12 @@ export class CachedScript {
   }
 
   #produce(isolate: ivm.Isolate): ivm.Script {
-    const script = isolate.compileScriptSync(this.#source, { filename: this.#filename, produceCachedData: true });
+    const script = isolate.compileScriptSync(this.#source, { ...this.#origin(), produceCachedData: true });
     this.#cache = (script as unknown as { cachedData?: ivm.ExternalCopy<ArrayBuffer> }).cachedData;
     return script;
+  }
+
+  #origin() {
+    return { filename: this.#filename, ...(this.#columns === 0 ? {} : { columnOffset: -this.#columns }) };
   }
 }

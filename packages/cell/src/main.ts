@@ -14,11 +14,12 @@ import {
   type ReplayPayload,
   type StartPayload,
 } from '@corral/protocol/wire/frame';
-import { needsOf } from '@corral/guest/abi';
+import { needsOf, type PreludeConfig } from '@corral/guest/abi';
 import { Channel } from './channel.ts';
 import { CpuTime } from './cpu.ts';
 import { CachedScript, type ImageData } from './image.ts';
 import { dropPowers } from './powers.ts';
+import { ProgramScript } from './program.ts';
 import { replay } from './replay.ts';
 import { Fault, Session } from './session.ts';
 import { warmUp } from './warm.ts';
@@ -33,7 +34,7 @@ dropPowers(user === '-' ? undefined : Number(user));
 
 interface Loaded {
   readonly script: CachedScript;
-  readonly needs: ReturnType<typeof needsOf>;
+  readonly needs: ReturnType<typeof needsOf> & Pick<PreludeConfig, 'program'>;
 }
 
 const channel = new Channel();
@@ -73,11 +74,16 @@ function handle(frame: Frame): void {
       channel.send({ ...frame, kind: FrameKind.ready }, JSON.stringify({ pid: process.pid, node, v8, icu }));
       return;
     }
-    case FrameKind.bundle: {
+    case FrameKind.bundle:
+    case FrameKind.program: {
       const end = frame.payload.indexOf('\n');
       const source = frame.payload.slice(end + 1);
       if (bundles.size >= BUNDLES_PER_CELL) bundles.delete(bundles.keys().next().value as string);
-      bundles.set(frame.payload.slice(0, end), { script: new CachedScript(source, 'agent.js'), needs: needsOf(source) });
+      const loaded: Loaded =
+        frame.kind === FrameKind.program
+          ? { script: new ProgramScript(source), needs: { ...needsOf(source), program: true } }
+          : { script: new CachedScript(source, 'agent.js'), needs: needsOf(source) };
+      bundles.set(frame.payload.slice(0, end), loaded);
       return;
     }
     case FrameKind.start: {
@@ -125,7 +131,7 @@ function handle(frame: Frame): void {
 }
 
 function options(start: StartPayload) {
-  const bundle = bundles.get(start.bundle) ?? { script: new CachedScript('', 'agent.js'), needs: needsOf('') };
+  const bundle: Loaded = bundles.get(start.bundle) ?? { script: new CachedScript('', 'agent.js'), needs: needsOf('') };
   const { agent, at, seed, message_bytes, model_request_bytes, log_bytes, memory_mib, load_cpu_us } = start;
   return {
     image,

@@ -184,6 +184,7 @@ class Told extends Error {
 }
 
 const FRAME = /^\s+at /;
+const OWN = /(?:agent|program)\.js:/;
 
 /**
  * The author's own frames: those in the agent's script, and V8's own functions in between. isolated-vm joins the cell's frames to a stack,
@@ -191,8 +192,8 @@ const FRAME = /^\s+at /;
  */
 function guestStack(stack: string | undefined): string | undefined {
   const lines = stack?.split('\n') ?? [];
-  const last = lines.findLastIndex((line) => FRAME.test(line) && line.includes('agent.js:'));
+  const last = lines.findLastIndex((line) => FRAME.test(line) && OWN.test(line));
   if (last === -1) return undefined;
-  const own = lines.slice(0, last + 1).filter((line) => !FRAME.test(line) || line.includes('agent.js:') || line.endsWith('(<anonymous>)'));
+  const own = lines.slice(0, last + 1).filter((line) => !FRAME.test(line) || OWN.test(line) || line.endsWith('(<anonymous>)'));
   return own.join('\n').slice(0, TEXT);
 }

@@ -61,6 +61,8 @@ export interface PreludeConfig {
   readonly async_context?: boolean;
   /** Whether `fetch` is there; absent for a bundle that does not name it. */
   readonly fetch?: FetchState;
+  /** The run is one of a program that an agent made; see programScript. */
+  readonly program?: true;
 }
 
 /** `absent`: the bundle names `fetch`, and asks for no capability that answers it. */
@@ -92,6 +94,53 @@ export function needsOf(source: string): Pick<PreludeConfig, 'temporal' | 'image
     ...(source.includes(ASYNC_HOOKS) ? { async_context: true } : {}),
     ...(fetch === undefined ? {} : { fetch }),
   };
+}
+
+/** Name of a program's script, which positions in it begin with. */
+export const PROGRAM_FILE = 'program.js';
+
+/** What a program finds in its scope. */
+const IN_SCOPE = [
+  'run',
+  'input',
+  'state',
+  'caps',
+  'mailbox',
+  'messages',
+  'notices',
+  'budget',
+  'signal',
+  'emit',
+  'log',
+  'sleep',
+  'open',
+  'checkpoint',
+] as const;
+
+export interface ProgramScript {
+  readonly text: string;
+  /** What precedes the program on its first line. Characters. */
+  readonly columns: number;
+}
+
+/**
+ * A program that an agent made, as a script: the body of an async function, whose lines keep their numbers. Names in its scope can be declared
+ * again, because models write `const log = …`; those that it does not mention are left out, because `signal` costs something to make.
+ */
+export function programScript(source: string): ProgramScript {
+  const named = IN_SCOPE.filter((name) => source.includes(name));
+  const open = `var corralBundle = [({ ${named.join(', ')} }) => async () => { 'use strict'; `;
+  return { text: `${open}${source}\n}];`, columns: open.length };
+}
+
+/**
+ * The same program as the body of a method, which is compiled and never run. A program could close the function around it by a brace of its
+ * own, and have the rest of it run outside. No text does so in both forms: after the brace that ends the function, the list above goes on with
+ * `,` or `]`, and a class with neither.
+ */
+export function programMethod(source: string): ProgramScript {
+  const open = `(class { async program() { 'use strict'; `;
+  return { text: `${open}${source}\n} });`, columns: open.length };
 }
 
 /** Operations that the cell asks of the prelude. */

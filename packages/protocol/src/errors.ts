@@ -165,6 +165,14 @@ export const ERRORS = {
   },
   CORRAL_INPUT_TOO_LARGE: { audience: 'guest', hint: 'Pass a capability that reads the data instead.' },
   CORRAL_AGENT_UNKNOWN: { audience: 'guest', hint: 'Deploy the agent first, and check its name.' },
+  CORRAL_CODE_NOT_ASKED: {
+    audience: 'guest',
+    hint: 'Write `code: true` in the agent’s definition and deploy it. A program that an agent made may not run another one.',
+  },
+  CORRAL_PROGRAM_INVALID: {
+    audience: 'guest',
+    hint: 'A program is the body of an async function: statements and `return`, without `import` and `export`. Give the message to whoever wrote it.',
+  },
   CORRAL_RUN_UNKNOWN: { audience: 'operator', hint: 'Check the id; ended runs stay listed until they are erased.' },
   CORRAL_RUN_STATE: { audience: 'operator', hint: 'This cannot be done in the present state of the run; `corral show RUN` shows it.' },
   CORRAL_FIXTURE_TOO_LARGE: {

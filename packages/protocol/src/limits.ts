@@ -258,6 +258,7 @@ export const MACHINE = {
   capabilities: limit('capabilities a run may hold', 1_024, 65_536),
   attenuation_bytes: limit('one attenuation as JSON', 8 * 1024, 64 * 1024),
   message_slots: limit('capabilities that one message, or one spawn, may carry', 32, 256),
+  program_bytes: limit('a program that an agent makes at run time', 64 * 1024, 256 * 1024),
   handles: limit('handles a run may hold', 1_024, 65_536),
   handle_bytes: limit('values behind the handles of one run, together', 16 * MIB, 256 * MIB),
   tenant_heap_percent: limit(

@@ -84,7 +84,8 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     grants: (run) => store.grants(run),
     async lesson(run) {
       const stored = await store.run(run);
-      if (stored === undefined) return undefined;
+      // A program is another one each time, so it says nothing about what its agent usually does.
+      if (stored === undefined || stored.record.program !== undefined) return undefined;
       const lesson = new ProfileTrainer(stored.record);
       await each(run, (entry) => {
         lesson.take(entry);

@@ -3,9 +3,9 @@ import { targetName } from '@corral/policy/capability/grants';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { SpawnEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
-import { newId, type PrincipalId, type RunId } from '@corral/protocol/ids';
+import { newId, type AgentName, type Digest, type PrincipalId, type RunId } from '@corral/protocol/ids';
 import { atMost, BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
-import type { AgentManifest, Budget } from '@corral/protocol/model/manifest';
+import { JsonSchema, type AgentManifest, type Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { carriedHandles, heldBytes, slotted } from '../ledger/handles.ts';
 import { permitted } from '../policies/evaluate-delegation.ts';
@@ -17,20 +17,19 @@ import type { DecideContext } from './context.ts';
 
 export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: DecideContext, batch: Batch): Decision {
   const { record } = ledger;
-  const spawns = context.agent(record.agent)?.manifest.spawns ?? [];
   // Resolved first: a forged index ends the run, even if the spawn is invalid for other reasons.
   const slots = slotsOf(ledger, effect.caps, context);
   const handles = slotted(ledger.handles, effect, ['input']);
-  const version = spawns.includes(effect.agent) ? context.agent(effect.agent) : undefined;
-  if (version === undefined) throw new Refused('CORRAL_AGENT_UNKNOWN', `${record.agent} does not name ${effect.agent} in its spawns.`);
-  const child = version.manifest;
+  const program = programIn(ledger, effect, context);
+  const child = program === undefined ? agentOf(ledger, effect, context) : asProgram(ledger);
   if (record.spawn_depth >= record.ceilings.spawn_depth) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `A child of this run would be generation ${record.spawn_depth + 1}.`, 'spawn_depth');
   }
   if (ledger.caps.size >= MACHINE.capabilities.default) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.caps.size} capabilities already.`, 'capabilities');
   }
-  const { value: input, bytes } = json(effect.input ?? null, 'The input of the child', record.ceilings.message_bytes - heldBytes(handles));
+  const most = record.ceilings.message_bytes - heldBytes(handles);
+  const { value: input, bytes } = json(effect.input ?? null, 'The input of the child', most);
 
   const id = newId('run', context.random);
   const { caps, grants } = handedOver(effect, child.uses, slots, id, context);
@@ -38,24 +37,15 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
   const budget = share(ledger, { ...child.budget, ...effect.budget });
   const reserved = { ...budget, children: budget.children + 1 };
   afford(ledger, reserved);
-  const handed = { kind: 'spawn', agent: child.name, value: input, bytes, slots, budget } as const;
+  const handed = { kind: 'spawn', agent: effect.agent, value: input, bytes, slots, budget, ...(program && { program }) } as const;
   const judged = permitted(context.policies, ledger, handed, context.now, batch);
   // Checked last: if an agent's breaker is half open, asking counts as its trial run, which must not then be refused for another reason.
-  const rests = context.standing?.rests({ id, tenant: record.tenant, version: version.version });
+  const rests = context.standing?.rests({ id, tenant: record.tenant, version: child.version });
   if (rests !== undefined) throw new Refused('CORRAL_AGENT_RESTS', rests);
 
-  const profile = context.standing?.profile(record.tenant, effect.agent);
-  const own: Grant = {
-    id: newId('grant', context.random),
-    parent: undefined,
-    holder: id,
-    target: { kind: 'mailbox', run: id, agent: child.name },
-    where: {},
-    uses: undefined,
-    expires_at: undefined,
-    depth: 0,
-  };
-  const forParent: Grant = { ...own, id: newId('grant', context.random), parent: own.id, holder: record.id, depth: 1 };
+  // A program is another one each time, so there is nothing that it could drift from.
+  const profile = program === undefined ? context.standing?.profile(record.tenant, effect.agent) : undefined;
+  const { own, forParent } = mailboxOf(id, effect.agent, record.id, context);
   for (const grant of [own, forParent, ...grants]) {
     batch.grants.push(grant);
     context.grants.add(grant);
@@ -64,9 +54,10 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     id,
     tenant: record.tenant,
     agent: effect.agent,
-    version: version.version,
+    version: child.version,
     ...labelOf(ledger),
-    bundle: version.bundle,
+    bundle: child.bundle,
+    ...(program && { program }),
     principal: `run:${record.id}` as PrincipalId,
     submitter: record.submitter ?? record.principal,
     ...(record.who === undefined ? {} : { who: record.who }),
@@ -84,13 +75,80 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     created_at: context.now,
     ...(profile === undefined ? {} : { profile }),
   });
-  return { id: effect.id, verdict: 'allow', child: id, grant: forParent.id, reserved, ...judged };
+  return {
+    id: effect.id,
+    verdict: 'allow',
+    child: id,
+    grant: forParent.id,
+    reserved,
+    ...(program && { program: program.digest }),
+    ...judged,
+  };
+}
+
+/** The grants of a child's mailbox: its own, and that of its parent. */
+function mailboxOf(
+  id: RunId,
+  agent: AgentName,
+  parent: RunId,
+  { random }: DecideContext,
+): { readonly own: Grant; readonly forParent: Grant } {
+  const own: Grant = {
+    id: newId('grant', random),
+    parent: undefined,
+    holder: id,
+    target: { kind: 'mailbox', run: id, agent },
+    where: {},
+    uses: undefined,
+    expires_at: undefined,
+    depth: 0,
+  };
+  return { own, forParent: { ...own, id: newId('grant', random), parent: own.id, holder: parent, depth: 1 } };
+}
+
+/** The code of a child, with the requests of its author. */
+interface ChildCode {
+  readonly version: Digest;
+  readonly bundle: Digest;
+  /** Undefined for a program, which takes what it is handed under any name. */
+  readonly uses: AgentManifest['uses'] | undefined;
+  readonly budget: Budget;
+  readonly ceilings: AgentManifest['ceilings'];
+}
+
+/** @throws Refused if the run's agent may not spawn that one */
+function agentOf({ record }: Ledger, { agent }: SpawnEffect, context: DecideContext): ChildCode {
+  const spawns = context.agent(record.agent)?.manifest.spawns ?? [];
+  const found = spawns.includes(agent) ? context.agent(agent) : undefined;
+  if (found === undefined) throw new Refused('CORRAL_AGENT_UNKNOWN', `${record.agent} does not name ${agent} in its spawns.`);
+  const { uses, budget, ceilings } = found.manifest;
+  return { version: found.version, bundle: found.bundle, uses, budget, ceilings };
+}
+
+/** A program counts as its agent's own act, so that what stops or bounds the agent holds for it as well. */
+const asProgram = ({ version, bundle }: Ledger): ChildCode => ({ version, bundle, uses: undefined, budget: {}, ceilings: {} });
+
+/** The program that the child is to run, checked; undefined for an agent of the bundle. @throws Refused */
+function programIn({ record }: Ledger, { agent, program }: SpawnEffect, context: DecideContext): RunRecord['program'] {
+  if (program === undefined) return undefined;
+  if (agent !== record.agent || context.agent(agent)?.manifest.code !== true)
+    throw new Refused(
+      'CORRAL_CODE_NOT_ASKED',
+      record.program === undefined ? `${record.agent} does not ask to run programs.` : 'A program may not run another one.',
+    );
+  const bytes = Buffer.byteLength(program.source);
+  if (bytes > MACHINE.program_bytes.default)
+    throw new Refused('CORRAL_EFFECT_TOO_LARGE', `The program has ${bytes} bytes; at most ${MACHINE.program_bytes.default} are run.`);
+  const output = JsonSchema.nullable().safeParse(program.output);
+  if (!output.success)
+    throw new Refused('CORRAL_SCHEMA_INVALID', `The output schema of the program ${output.error.issues[0]?.message ?? 'is invalid'}.`);
+  return { source: program.source, digest: context.digest(program.source) as Digest, output: output.data };
 }
 
 /** The capabilities of the child `id`, each derived from one of its parent's. @throws Refused */
 function handedOver(
   effect: SpawnEffect,
-  uses: AgentManifest['uses'],
+  uses: ChildCode['uses'],
   slots: ReturnType<typeof slotsOf>,
   id: RunId,
   context: DecideContext,
@@ -98,20 +156,23 @@ function handedOver(
   const caps: RunRecord['caps'][number][] = [];
   const grants: Grant[] = [];
   for (const { alias, terms, from } of slots) {
-    const wanted = uses[alias];
-    if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} does not use a capability called ${alias}.`);
-    if (wanted !== targetName(from.target))
-      throw new Refused('CORRAL_ARGS_INVALID', `${effect.agent} uses ${alias} as ${wanted}, and was offered ${targetName(from.target)}.`);
+    if (uses !== undefined) mustBeWanted(effect.agent, uses[alias], alias, targetName(from.target));
     const made = context.grants.derive(from.id, newId('grant', context.random), id, terms, context.now);
     if ('code' in made) throw new Refused(made.code, made.message);
     grants.push(made);
     caps.push({ alias, cap: caps.length + 1, grant: made.id });
   }
-  for (const alias of Object.keys(uses)) {
+  for (const alias of Object.keys(uses ?? {})) {
     if (!(alias in effect.caps))
       throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
   }
   return { caps, grants };
+}
+
+/** @throws Refused unless the agent asks for that target under that name */
+function mustBeWanted(agent: string, wanted: string | undefined, alias: string, offered: string): void {
+  if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${agent} does not use a capability called ${alias}.`);
+  if (wanted !== offered) throw new Refused('CORRAL_ARGS_INVALID', `${agent} uses ${alias} as ${wanted}, and was offered ${offered}.`);
 }
 
 /**

@@ -86,7 +86,7 @@ export class Ledger implements Books {
   asked: Asked;
   readonly loops: RunDetectors | undefined;
 
-  /** Approximate bytes of the record's input, and of the last checkpoint. */
+  /** Approximate bytes of the record's input and program, and of the last checkpoint. */
   readonly #input_bytes: number;
   #weighed: { readonly checkpoint: Books['checkpoint']; readonly bytes: number } = { checkpoint: undefined, bytes: 0 };
 
@@ -103,7 +103,7 @@ export class Ledger implements Books {
   constructor(record: RunRecord, tracked = false, loops?: RunDetectors, of?: Ledger) {
     this.loops = loops;
     this.record = record;
-    this.#input_bytes = of === undefined ? heapSizeOf(record.input) : of.#input_bytes;
+    this.#input_bytes = of === undefined ? heapSizeOf(record.input) + heapSizeOf(record.program?.source ?? null) : of.#input_bytes;
     this.tracked = tracked;
     this.#of = of;
     this.bundle = record.bundle;

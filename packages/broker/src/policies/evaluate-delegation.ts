@@ -6,12 +6,14 @@ import type { Action, Given } from '@corral/policy/cedar/catalog';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Flow } from '@corral/policy/flow/facts';
+import { PROVENANCE } from '@corral/policy/flow/trace';
 import { targetName } from '@corral/policy/capability/grants';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Inspected } from '@corral/protocol/model/inspection';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
+import type { RunRecord } from '@corral/protocol/model/run';
 import { type Batch } from '../effects/batch.ts';
 import { consequencesOf, factsOfBudget, factsOfRun, originsOf, subjectFor, UNTRACKED } from './evaluate.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -34,6 +36,8 @@ export interface Handed {
   readonly gives: readonly string[];
   /** For a spawn: the amounts moved from the purse. */
   readonly budget?: Budget;
+  /** For a spawn: the program that the child is to run. */
+  readonly program?: Pick<NonNullable<RunRecord['program']>, 'source' | 'digest'> | undefined;
 }
 
 /** The name under which the history stores messages and child runs, beside calls; no tool has such a name. */
@@ -51,7 +55,7 @@ export function judgeHanded(
   now: number,
   inspected?: Inspected,
 ): { readonly verdict: Verdict; readonly flow: Flow | undefined; readonly looked: Looked } {
-  const { kind, agent, value, bytes, gives, budget } = handed;
+  const { kind, agent, value, bytes, gives, budget, program } = handed;
   const { record } = ledger;
   const name = deedName(handed);
   const subject = subjectFor(ledger, policies);
@@ -63,10 +67,12 @@ export function judgeHanded(
     const first_use = !policies.history.used(ledger.record.tenant, ledger.version, name);
     // It changes nothing outside the host; the receiver's own effects are evaluated when they happen.
     const tool = { name, effect: 'none', destinations: [], deed: NO_DEED } as const;
-    flow = ledger.flow?.flow(tool, value, { first_use, amount_above_history: false }, () => true);
+    const texts = program === undefined ? value : { input: value, program: piecesOf(program.source) };
+    flow = ledger.flow?.flow(tool, texts, { first_use, amount_above_history: false }, () => true);
     const given: Given = {
       capabilities: gives,
       ...(kind === 'send' ? {} : { budget: factsOfBudget((amount) => budget?.[amount] ?? 0) }),
+      ...(program === undefined ? {} : { program: factsOfProgram(program, flow) }),
     };
     const call = { bytes, first_use, last_minute: ledger.rates.lastMinute(name, now) };
     return {
@@ -113,10 +119,37 @@ export function permitted(
     return common;
   }
   consequencesOf(verdict, batch);
-  const what = kind === 'send' ? `A message to ${agent}` : `A run of ${agent}`;
+  const what = kind === 'send' ? `A message to ${agent}` : handed.program === undefined ? `A run of ${agent}` : `A program of ${agent}`;
   const vain = verdict.consequence === 'approval' ? '; nobody is asked about messages and child runs' : '';
   const why = whyDenied(verdict, looked);
   throw new Refused('CORRAL_DENIED', `${what} was refused ${why}${vain}.`, undefined, common);
+}
+
+/** The lines of a program in pieces that are each looked for as a whole: of a longer text, only the ends would be (PROVENANCE). */
+function piecesOf(source: string): string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  for (const line of source.split('\n')) {
+    if (piece.length + line.length >= PROVENANCE.argument_chars && piece !== '') {
+      pieces.push(piece);
+      piece = '';
+    }
+    piece = piece === '' ? line : `${piece}\n${line}`;
+  }
+  return [...pieces, piece];
+}
+
+/** @param flow undefined: labels are not tracked, so nothing is known of where the program came from */
+function factsOfProgram({ source, digest }: NonNullable<Handed['program']>, flow: Flow | undefined): NonNullable<Given['program']> {
+  const bytes = Buffer.byteLength(source);
+  if (flow === undefined) return { digest, bytes, untrusted: true, foreign_identifier: true };
+  const traces = flow.traces.filter(({ path }) => path.startsWith('program'));
+  return {
+    digest,
+    bytes,
+    untrusted: traces.some(({ origin }) => origin === 'untrusted'),
+    foreign_identifier: traces.some(({ foreign_identifier }) => foreign_identifier),
+  };
 }
 
 /** The agent whose mailbox a grant reaches. */

@@ -195,7 +195,12 @@ export function factsOfRun(ledger: Books, now: number, held?: Budget): Pick<Poli
     now,
     labels: { integrity: label.influenced_by, confidentiality: label.private_to },
     budget: factsOfBudget(left),
-    run: { depth: record.spawn_depth, age_ms: ledger.wall.age(now), calls: ledger.calls },
+    run: {
+      depth: record.spawn_depth,
+      age_ms: ledger.wall.age(now),
+      calls: ledger.calls,
+      ...(record.program === undefined ? {} : { program: record.program.digest }),
+    },
   };
 }
 

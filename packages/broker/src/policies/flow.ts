@@ -27,6 +27,8 @@ export function beginFlow(record: RunRecord, start: StartDelivery, carried: Labe
   const { budget, state, unread } = start;
   if (record.parent !== undefined) {
     if (!isOwn) readFrom(flow, record.parent.agent, 0, record.label, start.input);
+    // A program knows its own text from the start. The text is not a request of a principal, whoever wrote it.
+    if (record.program !== undefined) readFrom(flow, record.parent.agent, 0, record.label, record.program.source);
     if (isPrivate(record.label)) flow.provenance.private([start.input, budget]);
   }
   // All that an isolate knows from before is in here; and the key of an instance was chosen by the run that first wrote to it.

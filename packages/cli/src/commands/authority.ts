@@ -83,14 +83,17 @@ async function reachOf(client: Client, agent: string, at: string, flags: Flags):
     }
   };
   await visit(main);
-  return [...seen.values()].flatMap((one) =>
-    Object.entries(one.manifest.uses).map(([alias, wanted]) => {
+  return [...seen.values()].flatMap(({ agent: by, manifest: { uses, code } }) => [
+    ...Object.entries(uses).map(([alias, wanted]) => {
       const target = targetIn(wanted);
       const isTool = wanted !== 'mailbox' && !wanted.startsWith('service:');
       const about = isTool ? aboutOf(tools.get(target)) : wanted === 'mailbox' ? '' : 'is written to';
-      return { target, by: one.agent, alias, about };
+      return { target, by, alias, about };
     }),
-  );
+    ...(code === true
+      ? [{ target: 'code', by, alias: 'spawn.code', about: 'programs that it makes, which reach no more than it does' }]
+      : []),
+  ]);
 }
 
 async function versionOf(client: Client, agent: string, at: string, flags: Flags): Promise<Version> {
@@ -119,7 +122,7 @@ const reachLines = (reach: readonly Reach[]): string[] =>
   reach.map(({ target, by, alias, about }) => `${target.padEnd(24)} ${about}, as \`${alias}\` of ${by}`);
 
 function runLines(authority: Authority): string[] {
-  const { run, agent, tenant, principal, ended, quarantined, reaches, spawns, budget } = authority;
+  const { run, agent, tenant, principal, ended, quarantined, reaches, spawns, code, budget } = authority;
   return [
     `${run}  ${agent} of ${tenant}, submitted by ${principal}`,
     ...(ended ? ['  it has ended and can reach nothing'] : []),
@@ -130,6 +133,7 @@ function runLines(authority: Authority): string[] {
     ]),
     `  may spend ${budgetText(budget)}`,
     ...(spawns.length === 0 ? [] : [`  may start ${spawns.join(', ')}, with no more than the above`]),
+    ...(code ? ['  may run programs that it makes, with no more than the above'] : []),
   ];
 }
 

@@ -26,6 +26,11 @@ const ADDRESS = '127.0.0.1:9229';
 /** @param address `HOST:PORT` or `PORT` for the inspector */
 export async function inspect(store: Store, stored: StoredRun, entries: readonly Entry[], address = ADDRESS): Promise<number> {
   if (!/^([\w.:[\]-]+:)?\d{1,5}$/.test(address)) throw new CorralError('CORRAL_USAGE', `--inspect takes HOST:PORT, not ${address}.`);
+  if (stored.record.program !== undefined)
+    throw new CorralError(
+      'CORRAL_USAGE',
+      `${stored.record.id} runs a program that an agent made. Its author is nobody whom you could trust, so it is only ever run in a cell: leave out --inspect.`,
+    );
   const job = await jobOf(store, stored, entries);
   const folder = await mkdtemp(join(tmpdir(), 'corral-inspect-'));
   try {

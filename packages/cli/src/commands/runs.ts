@@ -249,9 +249,21 @@ async function described(client: Client, run: Run): Promise<string> {
     ['input', brief(run.input)],
     ...(run.state === undefined ? [] : [['keeps', brief(run.state)] as [string, string]]),
   ];
-  const head = rows.map(([name, text]) => `${name.padEnd(10)} ${text}`).join('\n');
+  const head = [...rows.map(([name, text]) => `${name.padEnd(10)} ${text}`), ...programLines(run)].join('\n');
   return run.outcome === null ? head : `${head}\n${await endText(client, run)}`;
 }
+
+/** A program with the numbers of its lines, which messages of errors name. */
+function programLines({ program }: Run): string[] {
+  if (program === undefined) return [];
+  const lines = program.source?.split('\n') ?? [];
+  return [
+    `program    ${program.digest}, ${program.bytes} bytes`,
+    ...lines.slice(0, LINES).map((line, i) => `${String(i + 1).padStart(10)} ${printable(line)}`),
+    ...(lines.length > LINES ? [`           … ${lines.length - LINES} more lines: --json has them all`] : []),
+  ];
+}
+const LINES = 200;
 
 /** A value on one line, as far as that is useful. */
 function brief(value: unknown): string {

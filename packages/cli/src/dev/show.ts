@@ -1,5 +1,6 @@
 /** The lines of `corral dev`: the effects of a run and of all that descend from it, as their journals have them. */
 import type { Delivery } from '@corral/protocol/wire/delivery';
+import { programText } from '../screen/entries.ts';
 import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -151,7 +152,7 @@ function effectText(effect: Effect, { decisions }: Entry, once: Once): string {
     case 'reply':
       return `reply to ${effect.to}  ${effect.error === undefined ? JSON.stringify(effect.value ?? null) : `error: ${effect.error.message}`}`;
     case 'spawn':
-      return `→ ${effect.id}  spawn ${effect.agent} ${JSON.stringify(effect.input)}${denied}`;
+      return `→ ${effect.id}  spawn ${effect.agent}${programText(effect)} ${JSON.stringify(effect.input)}${denied}`;
     case 'timer':
       return `→ ${effect.id}  sleep ${duration(effect.ms)}`;
     case 'log':

@@ -4,7 +4,7 @@ import stringWidth from 'string-width';
 import type { Decision } from '@corral/protocol/model/decision';
 import { findingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
-import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type Effect, type SpawnEffect } from '@corral/protocol/wire/effect';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import { frameOf } from '../stack.ts';
@@ -80,7 +80,7 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
     case 'reply':
       return `reply to ${effect.to} ${effect.error === undefined ? json(effect.value) : `with an error: ${effect.error.message}`}`;
     case 'spawn':
-      return `spawn ${effect.id} ${effect.agent} ${json(effect.input)}${decision?.child === undefined ? '' : ` as ${decision.child}`}${verdict}`;
+      return `spawn ${effect.id} ${effect.agent}${programText(effect)} ${json(effect.input)}${decision?.child === undefined ? '' : ` as ${decision.child}`}${verdict}`;
     case 'timer':
       return `timer ${effect.id} in ${effect.ms} ms`;
     case 'abort':
@@ -110,6 +110,14 @@ const inspectedText = (inspected: Inspected = {}): string =>
   Object.entries(inspected)
     .map(([name, said]) => `${name}: ${findingText(said)}`)
     .join('; ');
+
+/** The program that a child runs: how long it is, and how it begins. */
+export function programText({ program }: SpawnEffect): string {
+  if (program === undefined) return '';
+  const lines = program.source.split('\n');
+  const first = lines.find((line) => line.trim() !== '') ?? '';
+  return ` program of ${lines.length} ${lines.length === 1 ? 'line' : 'lines'} (${fit(first.trim(), 40)})`;
+}
 
 /** An entry of the host outside of a crank. */
 function eventText(event: HostEvent): string {

@@ -2,7 +2,7 @@
 import type { CancelDelivery, Delivery, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { ErrorData } from '@corral/protocol/errors';
 import type { HandleView } from '@corral/protocol/wire/handle';
-import type { AgentContext, AgentDefinition, Caps, Child, Notice, Uses } from '../sdk/types.ts';
+import type { AgentContext, AgentDefinition, Caps, Notice, Uses } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
 import { bare, own } from './bare.ts';
@@ -15,6 +15,7 @@ import { raise } from './errors.ts';
 import { Handles } from './handles.ts';
 import { Inbox } from './inbox.ts';
 import { budgetOf, eventOf } from './options.ts';
+import { isProgram, lineOf } from './program.ts';
 import { Queue } from './queue.ts';
 import { validate } from './schema.ts';
 import { Service } from './service.ts';
@@ -62,7 +63,7 @@ export class Agent {
     this.#handles = new Handles(effects);
     this.#inbox = new Inbox(effects, this.#handles, timers);
     this.#notices = new Queue<Notice>(timers, 'notices');
-    this.#children = new Children(effects, this.#handles);
+    this.#children = new Children(definition.name, effects, this.#handles);
     this.#timers = timers;
     this.#log = log;
     const options = definition[AGENT] as unknown as ServiceOptions;
@@ -168,7 +169,10 @@ export class Agent {
       const checked = await validate(definition.output, output, 'CORRAL_OUTPUT_INVALID', 'output');
       this.#effects.finish({ output: checked === undefined ? null : checked });
     } catch (error) {
-      this.#effects.finish({ error: describeError(error) });
+      const told = describeError(error);
+      this.#effects.finish({
+        error: isProgram(this.#definition) ? bare({ ...told, message: `${String(told['message'])}${lineOf(error)}` }) : told,
+      });
     }
   }
 
@@ -194,8 +198,7 @@ export class Agent {
       get signal() {
         return signal();
       },
-      // The output of a child was checked by its own schema.
-      spawn: (definition, childInput, options) => this.#children.spawn(definition, childInput, options) as Child<never>,
+      spawn: this.#children.spawner(),
       emit: (event: unknown, data: unknown = null) => effects.push({ kind: 'emit', event: eventOf(event), data }),
       log: this.#log,
       sleep: (ms, options) => timers.sleep(ms, options),

@@ -84,6 +84,7 @@ export function describeBundle(bundle: BundleExports | undefined, image: ImageNa
     image,
     uses: { ...options.uses },
     spawns: Object.values(options.spawns ?? {}).map((child) => child[AGENT].name),
+    ...(options.code === true ? { code: true } : {}),
     input: jsonSchema(bundle, options, 'input'),
     output: jsonSchema(bundle, options, 'output'),
     ceilings: { ...options.ceilings },

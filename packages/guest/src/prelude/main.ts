@@ -11,6 +11,7 @@ import { installContext } from './context.ts';
 import { installClock, now, setTime } from './clock.ts';
 import { makeConsole } from './console.ts';
 import { describeBundle, findAgent } from './bundle.ts';
+import { programAgent, type ProgramExports } from './program.ts';
 import { installDeterminism } from './determinism.ts';
 import { Effects } from './effects.ts';
 import { errorMessage, errorStack, explainFetch } from './describe.ts';
@@ -68,12 +69,14 @@ export function prelude(
 
   // The bundle is a script that assigns its exports to this global.
   const bundle = () => (global as unknown as { corralBundle?: { default?: AgentDefinition } }).corralBundle;
+  const definition = () =>
+    config.program === true ? programAgent(config.agent, bundle() as unknown as ProgramExports) : findAgent(bundle(), config.agent);
   let agent: Agent | undefined;
   return (operation, text) => {
     switch (operation) {
       case DELIVER:
         try {
-          agent ??= new Agent(findAgent(bundle(), config.agent), { effects, timers, log, web, reach });
+          agent ??= new Agent(definition(), { effects, timers, log, web, reach });
           agent.deliver(parse(text as string) as Delivery);
         } catch (error) {
           return JSON.stringify(thrown(error));

@@ -3,7 +3,7 @@
  * rejected here, at the call itself, so that an agent can catch the error and its author sees the option, its value and what is
  * allowed.
  */
-import type { Attenuation, CallOptions, RequestOptions, SleepOptions } from '../sdk/types.ts';
+import type { Attenuation, CallOptions, ProgramOutput, RequestOptions, Schema, SleepOptions } from '../sdk/types.ts';
 import { bare } from './bare.ts';
 import { BOUNDS, BUDGET_BOUNDS } from './bounds.ts';
 import { raise, type CorralError } from './errors.ts';
@@ -132,6 +132,29 @@ export function waitOptions(name: string, options: unknown): CheckedRequest {
 export function spawnOptions(options: unknown): { readonly caps: Fields | undefined; readonly budget: unknown } {
   const { caps, budget } = fieldsOf('The options of spawn', options);
   return { caps: caps === undefined ? undefined : capsOf(caps), budget };
+}
+
+/** Options of `spawn.code`. */
+export function codeOptions(
+  options: unknown,
+): ReturnType<typeof spawnOptions> & { readonly input: unknown; readonly output: ProgramOutput | undefined } {
+  const { caps, budget, input, output } = fieldsOf('The options of spawn.code', options);
+  return { caps: caps === undefined ? undefined : capsOf(caps), budget, input, output: outputOf(output) };
+}
+
+function outputOf(output: unknown): ProgramOutput | undefined {
+  if (output === undefined || output === 'boolean' || output === 'number') return output;
+  if (Array.isArray(output) && output.length > 0 && output.every((word) => typeof word === 'string')) return output;
+  if (typeof output === 'object' && output !== null) {
+    const standard = (output as { readonly '~standard'?: { readonly validate?: unknown } | null })['~standard'];
+    if (typeof standard?.validate === 'function') return output as Schema;
+  }
+  throw invalid('output', output, "a Standard Schema, 'boolean', 'number' or a list of words");
+}
+
+export function sourceOf(source: unknown): string {
+  if (typeof source === 'string') return source;
+  throw invalid('The program', source, 'a text');
 }
 
 /** Capabilities by name. Their values are checked when they become slots. */

@@ -39,7 +39,7 @@ export function handler<M extends Schema, R extends Schema, State = any, Key = s
 /** The definition of a service. */
 export interface ServiceOptions<U extends Uses = Uses> extends Pick<
   AgentOptions<Schema, Schema, U>,
-  'name' | 'purpose' | 'uses' | 'spawns' | 'services' | 'ceilings' | 'budget' | 'onUnknown'
+  'name' | 'purpose' | 'uses' | 'spawns' | 'code' | 'services' | 'ceilings' | 'budget' | 'onUnknown'
 > {
   /** Schema of the keys, which are strings. */
   readonly key?: Schema;

@@ -268,6 +268,48 @@ export interface SpawnOptions {
   readonly budget?: Budget;
 }
 
+/**
+ * An output too small to carry instructions: a boolean, a number, or one of these words. A program that read a stranger's text may answer so
+ * without passing the stranger's influence on to the run that made it.
+ */
+export type NarrowOutput = 'boolean' | 'number' | readonly string[];
+/** An agent accepts this as the output of a program: a value that fits a schema, or a narrow one. */
+export type ProgramOutput = Schema | NarrowOutput;
+/** The type of that output. */
+export type OutputOf<O> = O extends 'boolean'
+  ? boolean
+  : O extends 'number'
+    ? number
+    : O extends readonly (infer Word)[]
+      ? Word
+      : InputOf<O>;
+
+/** Options of `spawn.code`. */
+export interface CodeOptions<Out extends ProgramOutput = ProgramOutput> {
+  /** Capabilities for the program, by the names under which it finds them in `caps`. It has no others. */
+  readonly caps?: Readonly<Record<string, Grantable>>;
+  /** As for `spawn`. */
+  readonly budget?: Budget;
+  /** The program's `input`: data that it works on, handles included. */
+  readonly input?: unknown;
+  /** Accepted as its result. Another result is an end of kind `failed` with CORRAL_OUTPUT_INVALID. */
+  readonly output?: Out;
+}
+
+/** Starts child runs. If a spawn is refused, `ended` says so. */
+export interface Spawn {
+  /** A child run of an agent that is named in `spawns`. Its input has the type of the agent's `input` schema. */
+  <In, Out>(agent: AgentDefinition<In, Out>, input: WithHandles<NoInfer<In>>, options?: SpawnOptions): Child<Out>;
+  /**
+   * A child run of a program that was made at run time, by a model for instance. The agent's definition must say `code: true`.
+   *
+   * @param source JavaScript, as the body of an async function: `return` gives the result. In scope are `input`, `caps`, `budget`, `emit`, `log`,
+   * `sleep`, `signal`, `open`, `mailbox`, `messages`, `notices`, `state`, `checkpoint` and `run`, as in an agent's context. There is no `import`,
+   * and a program starts no children
+   */
+  readonly code: <const Out extends ProgramOutput = Schema>(source: string, options?: CodeOptions<Out>) => Child<OutputOf<Out>>;
+}
+
 /** The argument of an agent's `run`: everything that the agent can see and do. */
 export interface AgentContext<Input, U extends Uses> {
   /** The id of this run. */
@@ -294,11 +336,8 @@ export interface AgentContext<Input, U extends Uses> {
    * those made later do not.
    */
   readonly signal: AbortSignal;
-  /**
-   * Starts a child run of an agent that is named in `spawns`. Its input has the type of the agent's `input` schema. If the spawn is
-   * refused, `ended` says so.
-   */
-  readonly spawn: <In, Out>(agent: AgentDefinition<In, Out>, input: WithHandles<NoInfer<In>>, options?: SpawnOptions) => Child<Out>;
+  /** Starts a child run of an agent that is named in `spawns`; `spawn.code` runs a program. */
+  readonly spawn: Spawn;
   /** Adds an event to the run's journal and to the host's stream of events. `event`: a short name; `data`: JSON. */
   readonly emit: (event: string, data?: unknown) => void;
   /** Writes a line to the run's log; the same as `console.log`. */
@@ -338,6 +377,11 @@ export interface AgentOptions<In extends Schema = Schema, Out extends Schema = S
   readonly uses?: U;
   /** Agents that this one may start as child runs. */
   readonly spawns?: Readonly<Record<string, AgentDefinition>>;
+  /**
+   * It may run programs that it makes at run time, by `spawn.code`. A program has no authority but what it is handed, so this adds nothing to
+   * what the agent can reach.
+   */
+  readonly code?: boolean;
   /** Services that are deployed with the agent. This does not give the right to write to them; name them in `uses` for that. */
   readonly services?: Readonly<Record<string, AgentDefinition>>;
   /** Limits of a run that replace the host's defaults, within what the host allows. */

@@ -71,7 +71,12 @@ export const PolicyCase = z.strictObject({
   args: z.json().exactOptional(),
   /** For a send or spawn; left out: nothing. */
   given: z
-    .strictObject({ capabilities: z.array(z.string().min(1).max(200)).max(256), budget: z.record(z.string(), z.number().min(0)) })
+    .strictObject({
+      capabilities: z.array(z.string().min(1).max(200)).max(256),
+      budget: z.record(z.string(), z.number().min(0)),
+      /** For a spawn of a program; members that are left out are those of a small one that no stranger has influenced. */
+      program: z.strictObject({ digest: name, bytes: z.int().min(0), untrusted: z.boolean(), foreign_identifier: z.boolean() }).partial(),
+    })
     .partial()
     .exactOptional(),
   /** Overrides facts of an ordinary call, record by record. */
@@ -120,7 +125,10 @@ function actionOf(action: string): Action {
 function givenOf(kind: 'send' | 'spawn', given: PolicyCase['given']): Given {
   const capabilities = given?.capabilities ?? [];
   const nothing = { cpu_ms: 0, calls: 0, messages: 0, bytes: 0, children: 0, tokens: 0, money: 0 };
-  return kind === 'send' ? { capabilities } : { capabilities, budget: { ...nothing, ...given?.budget } };
+  if (kind === 'send') return { capabilities };
+  const plain = { digest: 'sha256:0', bytes: 100, untrusted: false, foreign_identifier: false };
+  const program = given?.program === undefined ? {} : { program: { ...plain, ...given.program } as Required<Given>['program'] };
+  return { capabilities, budget: { ...nothing, ...given?.budget }, ...program };
 }
 
 /** Removes members that are undefined. */

@@ -74,6 +74,13 @@ export interface Given {
   readonly capabilities: readonly string[];
   /** For a spawn: the amounts that are moved from the purse. */
   readonly budget?: Readonly<Record<string, number>>;
+  /** For a spawn of a program. */
+  readonly program?: {
+    readonly digest: string;
+    readonly bytes: number;
+    readonly untrusted: boolean;
+    readonly foreign_identifier: boolean;
+  };
 }
 
 /**
@@ -315,6 +322,7 @@ const givenFacts = (given: Given | undefined) =>
         capabilities: given.capabilities.length,
         targets: given.capabilities,
         ...(given.budget === undefined ? {} : { budget: given.budget }),
+        ...(given.program === undefined ? {} : { program: given.program }),
       };
 
 function question(subject: Subject, action: Action, target: TargetFacts | undefined): Question {

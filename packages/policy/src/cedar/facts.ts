@@ -97,6 +97,8 @@ export const FACTS = {
       age_ms: always(long),
       /** Calls it has made, without this one. */
       calls: always(long),
+      /** SHA-256 of the program that it runs, if its parent made one at run time: `context.run has program`. */
+      program: maybe(string),
     }),
   ),
 } as const satisfies Readonly<Record<string, Field>>;
@@ -106,8 +108,23 @@ const along = { capabilities: always(long), targets: always(strings) } as const;
 export const GIVEN = {
   /** `capabilities`: how many; `targets`: what they refer to, such as `tool:fs.read` or `mailbox`. */
   send: along,
-  /** `budget`: amounts that are moved to the child. */
-  spawn: { ...along, budget: FACTS.budget },
+  /** `budget`: amounts that are moved to the child. `program`: for a child that runs a program which the agent made. */
+  spawn: {
+    ...along,
+    budget: FACTS.budget,
+    program: maybe(
+      record({
+        /** SHA-256 of its source in UTF-8, as `sha256:` and hex. */
+        digest: always(string),
+        /** Size of its source. */
+        bytes: always(long),
+        /** Parts of it stand in an untrusted result. */
+        untrusted: always(bool),
+        /** It names an address, link or account that occurs only in untrusted text. */
+        foreign_identifier: always(bool),
+      }),
+    ),
+  },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Field>>>>;
 
 /** The finding of one inspector, as `context.inspect.NAME`. */

@@ -173,5 +173,6 @@ export const Authority = z
       .describe('each with its chain of grants, its own first; every grant of the chain limits it'),
     budget: z.record(z.string(), z.number()).describe('amounts that its purse was given at admission, or by its parent'),
     spawns: z.array(z.string()).describe('agents it may start, which can reach no more than it can'),
+    code: z.boolean().describe('it may run programs that it makes, which can reach no more than it can'),
   })
   .meta({ id: 'Authority' });

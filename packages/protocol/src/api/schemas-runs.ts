@@ -80,6 +80,10 @@ export const Run = RunSummary.extend({
     .object({ node: z.string(), v8: z.string(), icu: z.string(), image: z.string(), seed: z.string() })
     .nullable()
     .describe('runtime of its admission, and a digest of its random seed; null if the caller may not read payloads'),
+  program: z
+    .object({ digest: z.string(), bytes: z.int(), source: z.string().nullable().describe('null if the caller may not read payloads') })
+    .exactOptional()
+    .describe('what it runs, if its parent made that at run time; absent for an agent of a bundle'),
   origin: z.object({ run: runId, at: z.int(), forked_at: time_ms }).nullable().describe('the run that it was forked from, and where'),
 }).meta({ id: 'Run' });
 export const RunList = listOf(RunSummary);

@@ -78,6 +78,8 @@ export const Decision = z.object({
   peer: RunId.exactOptional(),
   /** Values behind handles influenced the decision, so the run has learned something about them. */
   peeked: z.literal(true).exactOptional(),
+  /** For a spawn: SHA-256 of the program that the child runs, if it runs one. */
+  program: z.string().exactOptional(),
   /** The child of a spawn. */
   child: RunId.exactOptional(),
   /** When a timer is due. */

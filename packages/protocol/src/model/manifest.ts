@@ -74,6 +74,8 @@ export const AgentManifest = z.strictObject({
   }),
   /** Agents of the same bundle that this one may spawn. */
   spawns: z.array(AgentName).max(ADMISSION.agents_per_bundle.max),
+  /** It may run programs that it makes at run time, each as a child run. */
+  code: z.literal(true).exactOptional(),
   input: JsonSchema.nullable(),
   output: JsonSchema.nullable(),
   ceilings: CeilingsRequest,

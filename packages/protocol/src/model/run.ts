@@ -8,7 +8,7 @@ import type { Identity } from './identity.ts';
 import type { Json } from '../json.ts';
 import type { Label, LabelChange } from './label.ts';
 import type { Ceilings } from '../limits.ts';
-import type { Budget } from './manifest.ts';
+import type { Budget, JsonSchema } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
 
 export type Lifecycle = 'queued' | 'active' | 'ended';
@@ -57,6 +57,11 @@ export interface RunRecord {
   readonly header: RunHeader;
   readonly ceilings: Ceilings;
   readonly budget: Required<Budget>;
+  /**
+   * For a child that runs a program which its parent made at run time: the program, its SHA-256, and the schema of the output that the parent
+   * accepts. Its `agent`, `version` and `bundle` are those of its parent, which answers for it; nothing of that bundle is loaded.
+   */
+  readonly program?: { readonly source: string; readonly digest: Digest; readonly output: JsonSchema | null };
   /** Its submitter allowed less than its agent asks for, so its failure says nothing about the agent. */
   readonly narrowed?: true;
   /**

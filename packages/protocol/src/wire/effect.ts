@@ -67,6 +67,8 @@ export const SpawnEffect = z.strictObject({
   caps: recordOf(Alias, Attenuation.extend({ cap })),
   budget: Budget,
   handles,
+  /** The child runs this program, which the run made, and `agent` is the run's own. `output`: schema of what the run accepts. */
+  program: z.strictObject({ source: z.string(), output: value }).exactOptional(),
 });
 export const TimerEffect = z.strictObject({ kind: z.literal('timer'), id, ms: z.number().min(0) });
 /** Stops waiting for a call or a timer. */

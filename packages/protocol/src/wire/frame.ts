@@ -20,6 +20,7 @@ export const FrameKind = {
   replay: 5, // payload ReplayPayload: deliveries with the effects to expect
   drop: 6, // dispose of the isolate
   describe: 7, // payload StartPayload: load a bundle, answer with its manifests, keep nothing
+  program: 8, // payload: name, newline, source of a program that an agent made
   // cell → supervisor
   ready: 32, // payload ReadyPayload
   cranked: 33, // payload: the effects as JSON

@@ -8,10 +8,10 @@ import { JSON_MAX_DEPTH } from '@corral/protocol/json';
 /** Larger payloads are stored as blobs. */
 export const BLOB_BYTES = 4096;
 /**
- * `start.input`, `call.input`, `reply.results[].value`, `send.body`, `finish.output`, `emit.data`, `log.text`, and the state of a
- * checkpoint.
+ * `start.input`, `call.input`, `reply.results[].value`, `send.body`, `finish.output`, `emit.data`, `log.text`, the state of a
+ * checkpoint, and `spawn.program.source`, which the record of the child has as well.
  */
-const PAYLOADS: ReadonlySet<string> = new Set(['input', 'value', 'body', 'output', 'data', 'text', 'state', 'unread', 'ledger']);
+const PAYLOADS: ReadonlySet<string> = new Set(['input', 'value', 'body', 'output', 'data', 'text', 'state', 'unread', 'ledger', 'source']);
 
 export interface Span {
   readonly from: number;

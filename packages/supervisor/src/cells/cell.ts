@@ -21,7 +21,7 @@ import { Tenure } from './household.ts';
 import { Isolates } from './isolates.ts';
 import { faultFrom, readyFrom } from './reports.ts';
 import { replayLimit_ms, Task } from './task.ts';
-import { Wire, type BundleText } from './wire.ts';
+import { textName, Wire, type BundleText } from './wire.ts';
 
 export type StartOptions = Omit<StartPayload, 'bundle' | 'load_cpu_us'>;
 
@@ -385,7 +385,7 @@ export class Cell {
   }
 
   #startPayload(bundle: BundleText, start: StartOptions, load_ms: number): StartPayload {
-    return { ...start, bundle: bundle.digest, load_cpu_us: this.#own_us(load_ms) };
+    return { ...start, bundle: textName(bundle), load_cpu_us: this.#own_us(load_ms) };
   }
 
   /** Checks that a frame answers a request. Called with the header, before the payload is read. @throws CORRAL_CELL_PROTOCOL */

@@ -1,6 +1,8 @@
 /**
  * Decides which runs share a cell. A household is the runs that may be in one process: all of a tenant, those of one of its agents, or a
- * single run. If the code of one of them takes the process over, it can read the others.
+ * single run. If the code of one of them takes the process over, it can read the others and act as them. Programs that agents make at run time
+ * (`spawn.code`) are therefore in households of their own: nobody has read them, and a stranger's words may have shaped them, so an operating
+ * system's wall stands between a program and the run that made it.
  */
 import type { TenantId } from '@corral/protocol/ids';
 
@@ -8,18 +10,21 @@ import type { TenantId } from '@corral/protocol/ids';
 export type Isolation = 'tenant' | 'agent' | 'run';
 
 declare const household: unique symbol;
-/** A tenant's id, and after a space what narrows it: an agent or a run. */
+/** A tenant's id, and after a space what narrows it: an agent, a run, programs, or programs of an agent. */
 export type Household = string & { readonly [household]: true };
 
 interface Member {
   readonly id: string;
   readonly tenant: TenantId;
   readonly agent: string;
+  /** Set for a run of a program. */
+  readonly program?: object;
 }
 
-export function householdOf({ id, tenant, agent }: Member, isolation: Isolation): Household {
-  if (isolation === 'tenant') return tenant as string as Household;
-  return `${tenant} ${isolation === 'agent' ? `agent ${agent}` : `run ${id}`}` as Household;
+export function householdOf({ id, tenant, agent, program }: Member, isolation: Isolation): Household {
+  if (isolation === 'run') return `${tenant} run ${id}` as Household;
+  if (program !== undefined) return `${tenant} programs${isolation === 'agent' ? ` ${agent}` : ''}` as Household;
+  return (isolation === 'agent' ? `${tenant} agent ${agent}` : tenant) as Household;
 }
 
 /** Whether only one run may be in a cell of this household. */

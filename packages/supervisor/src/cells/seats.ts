@@ -1,8 +1,10 @@
 /** The only place that changes which run is in which cell, in the run and in the cell's occupancy. */
 import { segmentSeed } from '../runs/segment.ts';
+import { programText } from '../admission/programs.ts';
 import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
 import { Occupancy } from './occupancy.ts';
+import type { BundleText } from './wire.ts';
 
 export class Seats {
   readonly #cells = new Map<Cell, Occupancy>();
@@ -54,7 +56,7 @@ export class Seats {
     const { record } = run.ledger;
     const { ceilings } = record;
     const assignment = cell.start(
-      { digest: run.bundle.digest, source: run.bundle.source },
+      textOf(run),
       {
         agent: record.agent,
         at: record.created_at,
@@ -81,3 +83,6 @@ export class Seats {
     seat.cell.drop(seat.assignment);
   }
 }
+
+/** The code of a run, as it goes to a cell. */
+const textOf = ({ bundle: { digest, source }, ledger }: Run): BundleText => programText(ledger.record) ?? { digest, source };

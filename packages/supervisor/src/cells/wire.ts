@@ -7,7 +7,12 @@ import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 export interface BundleText {
   readonly digest: string;
   readonly source: string;
+  /** It is a program that an agent made, and no bundle. */
+  readonly isProgram?: boolean;
 }
+
+/** The name of a text in a cell. The digest of a program could be chosen to be that of a bundle, which is a digest of more than its source. */
+export const textName = ({ digest, isProgram }: Omit<BundleText, 'source'>): string => (isProgram === true ? `program ${digest}` : digest);
 
 export interface WireEnds {
   readonly write: (bytes: Buffer) => void;
@@ -59,12 +64,13 @@ export class Wire {
     return this.#written;
   }
 
-  /** Sends a bundle, unless the process has it. */
-  sendBundle({ digest, source }: BundleText): void {
-    if (this.#bundles.has(digest)) return;
+  /** Sends a bundle or a program, unless the process has it. */
+  sendBundle(text: BundleText): void {
+    const name = textName(text);
+    if (this.#bundles.has(name)) return;
     if (this.#bundles.size >= BUNDLES_PER_CELL) this.#bundles.delete(this.#bundles.values().next().value as string);
-    this.#bundles.add(digest);
-    this.send(FrameKind.bundle, 0, 0, 0, `${digest}\n${source}`);
+    this.#bundles.add(name);
+    this.send(text.isProgram === true ? FrameKind.program : FrameKind.bundle, 0, 0, 0, `${name}\n${text.source}`);
   }
 
   send(kind: FrameKind, assignment: number, crank: number, cpu_us: number, payload: string): void {

@@ -30,7 +30,8 @@ export function holdsLess({ caps }: RunRecord, grants: Grants): boolean {
 /** Whether the run's submitter, its parent or one of its ancestors gave it less than its agent asks for. */
 export function isNarrowed(run: Given, runs: { get(id: RunId): Given | undefined }, holdLess: ReadonlySet<RunId>): boolean {
   const { record } = run.ledger;
-  if (record.narrowed === true || holdLess.has(record.id)) return true;
+  // The author of the agent is not at fault when a program that a model wrote fails.
+  if (record.narrowed === true || record.program !== undefined || holdLess.has(record.id)) return true;
   if (record.parent === undefined) return false;
   // CPU time is left out: a child gets a share of what is left by default, and a run that lacks it ends as `exceeded`, which does not
   // count.

@@ -2,6 +2,7 @@
  * Evaluates today's policies on recorded calls, messages and spawns. The journal of each run is applied to a new ledger, so that each
  * decision is made with the facts that were known then. Nothing is called, and nothing is written.
  */
+import { digestOf } from '../admission/admission.ts';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { filled, handledOf, slotted } from '@corral/broker/ledger/handles';
 import { factsOf, judge } from '@corral/broker/policies/evaluate';
@@ -244,7 +245,9 @@ function finish(ledger: Ledger, entry: Entry): void {
 function handedOf(effect: Extract<Effect, { kind: 'send' | 'spawn' }>, { agent = '', gives = [], reserved = {} }: Decision): Handed {
   const value = ((effect.kind === 'send' ? effect.body : effect.input) ?? null) as Json;
   const budget = { ...reserved, children: Math.max(0, (reserved.children ?? 0) - 1) };
-  return { kind: effect.kind, agent, value, bytes: Buffer.byteLength(JSON.stringify(value)), gives, budget };
+  const { source } = (effect.kind === 'spawn' ? effect.program : undefined) ?? {};
+  const program = source === undefined ? {} : { program: { source, digest: digestOf(source) } };
+  return { kind: effect.kind, agent, value, bytes: Buffer.byteLength(JSON.stringify(value)), gives, budget, ...program };
 }
 
 interface Asked {

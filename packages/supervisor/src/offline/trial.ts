@@ -9,6 +9,7 @@ import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { ProcessExit } from '@corral/protocol/ports/machine';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import { lastWords } from '../runs/outcomes.ts';
+import { programText } from '../admission/programs.ts';
 import type { Cell, CellEvents } from '../cells/cell.ts';
 import type { BundleText } from '../cells/wire.ts';
 import type { Signals } from '../events/signal.ts';
@@ -119,7 +120,7 @@ export class Trials {
         const seed = segmentSeed(record.header.seed, segment.checkpoint);
         const start = { agent: record.agent, at: record.created_at, memory_mib, seed, message_bytes, model_request_bytes, log_bytes };
         const assignment = cell.start(
-          typeof bundle === 'function' ? await bundle(segment.bundle) : bundle,
+          programText(record) ?? (typeof bundle === 'function' ? await bundle(segment.bundle) : bundle),
           start,
           Math.max(crank_cpu_ms, LOAD_MS),
         );

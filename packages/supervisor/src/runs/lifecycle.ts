@@ -16,6 +16,7 @@ import type { HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Bundles } from '../admission/bundles.ts';
+import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Tell } from '../events/observation.ts';
 import { answersOf, viewOf } from '../events/observe.ts';
@@ -378,7 +379,8 @@ export class RunLifecycle {
     // Its parent has left memory meanwhile, or the child is being brought back already: then it comes from the store.
     if (parent === undefined || parent.outcome !== undefined || this.#options.residency.knows(record.id))
       return this.#options.residency.hint(record.id);
-    const bundle = parent.bundle.digest === record.bundle ? parent.bundle : await this.#options.bundles.load(record.bundle);
+    const own = parent.bundle.digest === record.bundle ? parent.bundle : undefined;
+    const bundle = programOf(record) ?? own ?? (await this.#options.bundles.load(record.bundle));
     const run = new Run(new Ledger(record, parent.ledger.tracked, this.#options.watching.watch(record)), bundle, 1);
     this.adopt(run);
   }

@@ -73,6 +73,8 @@ export function outcomeOfFault(fault: FaultPayload, crank: OnCpu | undefined, ru
     case 'diverged':
       return { kind: 'diverged', crank: crank?.crank ?? run.ledger.seq, ...differenceOf(fault, fault.expected ?? '') };
     case 'load':
+      if (run.ledger.record.program !== undefined)
+        return { kind: 'failed', code: 'CORRAL_PROGRAM_INVALID', message: `The program does not compile: ${message}.` };
       return { kind: 'failed', code: 'CORRAL_BUNDLE_INVALID', message, ...more };
     case 'rejected':
       return { kind: 'failed', code: 'CORRAL_UNHANDLED_REJECTION', message, ...more };

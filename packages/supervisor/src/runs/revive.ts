@@ -14,6 +14,7 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { ALL_OF_INBOX, type Downtime, type InboxItem, type Store, type StoredRun } from '@corral/protocol/ports/store';
 import type { LoadedBundle } from '../admission/bundles.ts';
+import { programOf } from '../admission/programs.ts';
 import { startOf } from './start.ts';
 import { grantsIn } from './queue.ts';
 import { Run } from './run.ts';
@@ -67,7 +68,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   }
   // The amounts that applying the entries has gathered are in the store already.
   ledger.tally.take();
-  const bundle = await load(ledger.bundle);
+  const bundle = programOf(record) ?? (await load(ledger.bundle));
   bundle.agent(record.agent);
   const control = stored.status.control === 'quarantined' ? 'quarantined' : ledger.control;
   const answers = inbox.flatMap(({ seq, delivery }) => (seq < 0 && delivery.kind === 'reply' ? delivery.results : []));

@@ -1,6 +1,7 @@
 /** Everything a run can reach, and why: its grants, each with the chain it was derived from. */
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Json } from '@corral/protocol/json';
+import type { RunRecord } from '@corral/protocol/model/run';
 import { CorralError } from '@corral/protocol/errors';
 import type { ServerContext } from '../context.ts';
 import { findRun, type Handlers } from './handler.ts';
@@ -77,17 +78,19 @@ export function authorityRoutes(door: ServerContext): Handlers<'runAuthority'> {
         quarantined: against?.reason ?? null,
         reaches,
         budget: { ...record.budget },
-        spawns: spawnsOf(tenant, agent, row.version),
+        ...startsOf(record, row.version),
       };
     },
   };
 
-  /** Agents that the run may spawn, by the version it was admitted with, if that version was deployed here. */
-  function spawnsOf(tenant: string, agent: string, version: string): string[] {
+  /** Which runs it may start, by the version it was admitted with, if that version was deployed here. A program starts none. */
+  function startsOf({ tenant, agent, program }: RunRecord, version: string): { spawns: string[]; code: boolean } {
+    if (program !== undefined) return { spawns: [], code: false };
     try {
-      return [...registry.resolve(tenant, `${agent}@${version}`).manifest.spawns];
+      const { spawns, code } = registry.resolve(tenant, `${agent}@${version}`).manifest;
+      return { spawns: [...spawns], code: code === true };
     } catch {
-      return [];
+      return { spawns: [], code: false };
     }
   }
 }

@@ -161,6 +161,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         ...(record.who === undefined ? {} : { who: { ...record.who } }),
         ...(record.service === undefined || !payloads ? {} : { state: await instanceState(record.id, seq) }),
         header: payloads ? { ...record.header, seed: hash('sha256', record.header.seed).slice(0, 16) } : null,
+        ...(record.program === undefined ? {} : { program: programOf(record.program, payloads) }),
         origin: originOf(record),
       };
     },
@@ -241,6 +242,11 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       return { run: params.run, call: params.call, how: body.how };
     },
   };
+}
+
+/** The program of a run, as the API shows it. */
+function programOf({ digest, source }: NonNullable<RunRecord['program']>, payloads: boolean) {
+  return { digest, bytes: Buffer.byteLength(source), source: payloads ? source : null };
 }
 
 /** The origin of a fork, as the API shows it. */
