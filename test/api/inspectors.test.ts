@@ -197,6 +197,14 @@ describe('an inspector elsewhere', { timeout: 60_000 }, () => {
     expect(server.asked).toEqual([]);
   });
 
+  test('is asked also for a policy that looks first whether it has said anything', async () => {
+    const server = await inspectorServer(() => ({ found: true }));
+    const guarded =
+      '@id("attack") forbid (principal, action in Action::"call", resource is Model) when { context.inspect has firewall && context.inspect.firewall.found };';
+    const f = await host(firewall(server.url), guarded);
+    expect((await asks(f, 'hello')).output[0]?.message).toBe('model:default was refused by attack.');
+  });
+
   test('that is always asked is asked without a policy too, its word is recorded, and its silence denies nothing', async () => {
     const server = await inspectorServer(({ value }) =>
       JSON.stringify(value).includes('hello') ? { found: true, kinds: ['greeting'] } : 500,

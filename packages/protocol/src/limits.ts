@@ -288,7 +288,7 @@ export const MACHINE = {
   inspector_answer_bytes: limit('one answer of an inspector elsewhere', 64 * 1024, 1024 * 1024),
   inspected_at_once_chars: limit(
     'characters that a built-in inspector looks at on the event loop; more go to a worker thread',
-    32_768,
+    16_384,
     1_048_576,
   ),
   inspected_chars: limit(

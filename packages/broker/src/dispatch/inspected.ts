@@ -7,6 +7,7 @@ import type { Verdict } from '@corral/policy/cedar/verdict';
 import { mayHear } from '@corral/policy/flow/labels';
 import { targetText } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import type { Decision } from '@corral/protocol/model/decision';
 import type { Inspected } from '@corral/protocol/model/inspection';
 import type { HostEvent } from '@corral/protocol/model/run';
 import type { CommitResult } from '@corral/protocol/ports/store';
@@ -140,7 +141,7 @@ export class InspectedEffects {
       inspected: { ...pending.inspected, ...inspected },
     };
     const batch = emptyBatch();
-    const decision = decideInspected(ledger, ledger.seq + 1, pending.effect, context, batch);
+    const decision = decided(() => decideInspected(ledger, ledger.seq + 1, pending.effect, context, batch), context, batch, id);
     batch.decisions.push(decision);
     const stop = this.#stopFor(run, batch);
     const event = stop?.event;
@@ -168,6 +169,16 @@ export class InspectedEffects {
       this.#options.write(run, stop.event ?? { kind: 'control', control: 'quarantined', by, reason }, batch).catch(() => undefined);
     }
     return result;
+  }
+}
+
+/** An error of the host while it decides denies this call, and takes back what the decision had counted. */
+function decided(decide: () => Decision, { grants }: DecideContext, batch: Batch, id: number): Decision {
+  try {
+    return decide();
+  } catch {
+    for (const one of batch.uses.splice(0).toReversed()) grants.unuse(one);
+    return { id, verdict: 'deny', code: 'CORRAL_DENIED', message: 'The call could not be decided after it was inspected.' };
   }
 }
 

@@ -16,11 +16,9 @@ export interface Looked {
   readonly inspected: Inspected;
   /** Inspectors that have to be asked. */
   readonly asks: readonly string[];
-  /** Some of them are asked whatever the policies say. */
-  readonly always: boolean;
 }
 
-const NOTHING: Looked = { inspected: {}, asks: [], always: false };
+const NOTHING: Looked = { inspected: {}, asks: [] };
 
 /**
  * @param given what inspectors have said before; then nobody is asked any more
@@ -51,7 +49,7 @@ export function look(
     else if (inspector === undefined || whole || given !== undefined) inspected[name] = { missing: 'it was not asked' };
     else asks.push(name);
   }
-  return { inspected, asks, always: asks.some((name) => !needed.includes(name)) };
+  return { inspected, asks };
 }
 
 function atOnce(inspector: Inspector, value: Json, whole: boolean): Inspected[string] | undefined {
@@ -70,13 +68,12 @@ export const recorded = ({ inspected }: Looked): { readonly inspected?: Inspecte
   Object.keys(inspected).length === 0 ? {} : { inspected };
 
 /**
- * Whether the effect waits for the inspectors that have not been asked yet. It does not where the policies decide without them, because
- * nothing that they say could change that: only an evaluation that failed for lack of a fact is repeated.
+ * Whether the effect waits for the inspectors that have not been asked yet. It does not where the policies deny it already, because nothing
+ * that they say could change that. An allowance says nothing: a policy that asks first whether a finding is there (`has`) does not fail
+ * where it is missing.
  */
-export function mustWait({ asks, always }: Looked, { decision, consequence, errors }: Verdict): boolean {
-  if (asks.length === 0) return false;
-  return errors.length > 0 || (always && (decision === 'allow' || consequence === 'approval'));
-}
+export const mustWait = ({ asks }: Looked, { decision, consequence, errors }: Verdict): boolean =>
+  asks.length > 0 && (errors.length > 0 || decision === 'allow' || consequence === 'approval');
 
 /** Why a verdict denies, as the end of a sentence: the rules, an inspector that is missing, or what the policies lack. */
 export function whyDenied({ reasons, errors }: Verdict, { inspected }: Looked): string {
