@@ -8,6 +8,7 @@ import type { Store } from '@corral/protocol/ports/store';
 import {
   contextOf,
   ProfileTrainer,
+  quotesOf,
   PeakFindings,
   read,
   stuckOf,
@@ -108,6 +109,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     tools: (tenant) => offered[tenant]?.tools ?? [],
     stuck: async (run) => stuckOf((await read(store, run)).ledger),
     approvals: (filter) => supervisor.approvals(filter),
+    quotes: quotesOf,
     decide: (...said) => supervisor.control.decide(...said),
     holder: (grant) => store.holder(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),

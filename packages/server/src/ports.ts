@@ -28,6 +28,7 @@ import type {
   TenantOptions,
   TenantView,
 } from '@corral/supervisor';
+import type { Quoting } from './evidence/decisions.ts';
 import type { Upkeep } from './evidence/upkeep.ts';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';
@@ -106,6 +107,8 @@ export interface HostPort {
   tools(tenant: TenantId): readonly Tool[];
   /** Calls that wait for people's approval. */
   approvals(filter: ApprovalFilter): Promise<readonly Approval[]>;
+  /** Finds the values of a call's arguments in what its run was given. */
+  readonly quotes: Quoting;
   /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER */
   decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[]): Promise<void>;
   /** The run that holds a grant. */

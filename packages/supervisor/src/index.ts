@@ -7,6 +7,7 @@ export { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 export { accountsOf, intakeOf } from './admission/intake.ts';
 export { amend, read, type Read } from './offline/amend.ts';
 export { contextOf } from './offline/context.ts';
+export { quotesOf } from './governance/quotes.ts';
 export type { Approval, ApprovalFilter } from './governance/approvals.ts';
 export { freedBy, movedTo } from './control/move-events.ts';
 export { mustBeApprovedHere, reservedAgain, resolutionOf, stuckOf, type Resolution, type Stuck } from './control/resolution.ts';

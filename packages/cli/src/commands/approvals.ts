@@ -260,6 +260,7 @@ export function decisionLines(decisions: Decisions): string[] {
   return decisions.flatMap((one) => [
     `${ACTIONS[one.action]} ${one.call} ${VIA[one.action]} ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
     ...factLines(one),
+    ...(one.quotes ?? []).map((quote) => quoteLine(quote)),
     ...(one.inspected ?? []).map(({ inspector, said }) => `  inspected   by ${inspector}: ${printable(said)}`),
     ...one.people.map(
       ({ by, verdict, reason, at, lowered, who }) =>

@@ -35,11 +35,12 @@ const DECIDING = ['People decide at a host: start it with `corral up`; then `cor
 /** Only the memory of a host knows whether the run computes and what it has left, so neither is said. */
 async function inFolder(data: string, id: RunId): Promise<{ readonly why: Why; readonly authors: (text: string) => string }> {
   const { stored, entries, authors } = await evidenceOf({ data }, id);
-  const [{ explain }, { Decisions }] = await Promise.all([
+  const [{ explain }, { Decisions }, { quotesOf }] = await Promise.all([
     import('@corral/server/evidence/journal'),
     import('@corral/server/evidence/decisions'),
+    import('@corral/supervisor'),
   ]);
-  const decisions = new Decisions(stored.record.parent?.agent);
+  const decisions = new Decisions(stored.record.parent?.agent, quotesOf);
   const { status } = stored;
   // A queued run lacks a host here, and no place in one.
   const asked = status.lifecycle === 'queued' ? { ...status, lifecycle: 'active' as const } : status;

@@ -11,6 +11,17 @@ const origins = z
   .array(z.object({ path: z.string(), origin: z.string().describe('as policies name it'), from: z.string().describe('the same in words') }))
   .describe('origins of its arguments, the least trusted first');
 
+const quotes = z.array(
+  z.object({
+    path: z.string().describe('of the argument'),
+    source: z.string().describe('the tool that answered, or the agent that wrote'),
+    call: z.int().nullable(),
+    trusted: z.boolean(),
+    private_to: names,
+    text: z.string().nullable().describe('text around the argument’s value; null if it is private to somebody else'),
+  }),
+);
+
 export const DecisionView = z
   .object({
     call: z.int(),
@@ -23,6 +34,9 @@ export const DecisionView = z
       .array(z.object({ inspector: z.string(), said: z.string() }))
       .exactOptional()
       .describe('what inspectors said, in words; never a part of the value'),
+    quotes: quotes
+      .exactOptional()
+      .describe('of a call that was not simply allowed: the text that its arguments stand in; absent if the caller may not read payloads'),
     rules: z.array(z.string()).describe('policies that decided'),
     policy: z.string().describe('version of the policies that decided'),
     unusual: z.array(z.string()),
@@ -55,18 +69,7 @@ export const Approval = z
     order: z
       .object({ by: z.string(), input: json, private_to: names })
       .describe('what the people behind the run asked for; `input` is null if it is private to somebody else than the reader'),
-    quotes: z
-      .array(
-        z.object({
-          path: z.string().describe('of the argument'),
-          source: z.string().describe('the tool that answered, or the agent that wrote'),
-          call: z.int().nullable(),
-          trusted: z.boolean(),
-          private_to: names,
-          text: z.string().nullable().describe('text around the argument’s value; null if it is private to somebody else'),
-        }),
-      )
-      .describe('where the values of the arguments occur in what the run has received'),
+    quotes: quotes.describe('where the values of the arguments occur in what the run has received'),
     policy: z.string(),
     quorum: z.int().describe('how many people must approve'),
     approvers: z

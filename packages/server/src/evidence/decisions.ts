@@ -7,8 +7,25 @@ import type { Identity } from '@corral/protocol/model/identity';
 import { findingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { LabelChange } from '@corral/protocol/model/label';
 import type { Entry } from '@corral/protocol/model/run';
+import type { Json } from '@corral/protocol/json';
 import type { Delivery } from '@corral/protocol/wire/delivery';
+import type { CallEffect, Effect } from '@corral/protocol/wire/effect';
 import type { Pages } from './pages.ts';
+
+interface QuoteView {
+  path: string;
+  source: string;
+  call: number | null;
+  trusted: boolean;
+  private_to: string[];
+  text: string;
+}
+/** Finds the values of arguments in what a run was given; see quotesOf of the supervisor. */
+export type Quoting = (
+  entries: readonly Entry[],
+  decisions: ReadonlyMap<number, Decision>,
+  input: Json,
+) => readonly (Omit<QuoteView, 'call' | 'private_to'> & { readonly call: number | undefined; readonly private_to: readonly string[] })[];
 
 export interface DecisionView {
   readonly call: number;
@@ -23,6 +40,8 @@ export interface DecisionView {
   readonly origins: { path: string; origin: string; from: string }[];
   readonly code: string | null;
   readonly inspected?: { inspector: string; said: string }[];
+  /** The text that its arguments stand in, among what the run had been given; for a call that was not simply allowed. */
+  readonly quotes?: QuoteView[];
   readonly people: {
     by: string;
     verdict: 'approve' | 'deny' | 'expired';
@@ -35,14 +54,25 @@ export interface DecisionView {
 
 /** Decisions that are kept of a long journal. Those that did not simply allow are kept first. */
 const KEPT = 50;
+/** Amount of deliveries that is searched for the values of arguments. */
+const SEARCHED_CHARS = 1024 * 1024;
 
 export class Decisions {
   readonly #seen = new Map<number, DecisionView>();
   readonly #parent: string | undefined;
+  readonly #quoting: Quoting | undefined;
+  /** What the run was given so far, up to SEARCHED_CHARS, and the decisions that say who gave it. */
+  readonly #given: Entry[] = [];
+  #given_chars = 0;
+  readonly #decided = new Map<number, Decision>();
 
-  /** @param parent agent that spawned the run, if a run did */
-  constructor(parent: string | undefined) {
+  /**
+   * @param parent agent that spawned the run, if a run did
+   * @param quoting undefined for a reader who may not see payloads
+   */
+  constructor(parent: string | undefined, quoting?: Quoting) {
     this.#parent = parent;
+    this.#quoting = quoting;
   }
 
   /** The latest, oldest first. */
@@ -61,7 +91,9 @@ export class Decisions {
     }
   }
 
-  #take({ seq, at, decisions, delivery, event }: Entry): void {
+  #take(entry: Entry): void {
+    const { seq, at, decisions, delivery, event } = entry;
+    if (this.#quoting !== undefined) this.#keep(entry);
     if (delivery?.includes('"inspected"') === true) this.#answers(JSON.parse(delivery) as Delivery, seq, at);
     for (const one of event?.kind === 'inspected' ? [event.decision] : decisions) {
       const target = one.tool ?? one.agent;
@@ -79,6 +111,7 @@ export class Decisions {
         origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, this.#parent) })),
         code: one.code ?? null,
         ...inspectedView(one.inspected),
+        ...this.#quotesOf(entry, one),
         people: [],
       });
     }
@@ -86,6 +119,23 @@ export class Decisions {
     const { by, verdict, reason, relabel, who } = event;
     const lowered = relabel === undefined ? {} : { lowered: { kind: relabel.kind, names: [...relabel.names] } };
     this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered, ...(who === undefined ? {} : { who }) });
+  }
+
+  #keep(entry: Entry): void {
+    for (const decision of entry.decisions) this.#decided.set(decision.id, decision);
+    this.#given_chars += entry.delivery?.length ?? 0;
+    if (this.#given_chars <= SEARCHED_CHARS) this.#given.push(entry);
+  }
+
+  #quotesOf({ effects = '[]' }: Entry, { id, tool, verdict, origins = [] }: Decision): Pick<DecisionView, 'quotes'> {
+    if (this.#quoting === undefined || tool === undefined || verdict === 'allow' || origins.length === 0) return {};
+    const call = (JSON.parse(effects) as Effect[]).find((effect) => effect.kind === 'call' && effect.id === id) as CallEffect | undefined;
+    const quotes = this.#quoting(this.#given, this.#decided, (call?.input ?? null) as Json).map((quote) => ({
+      ...quote,
+      call: quote.call ?? null,
+      private_to: [...quote.private_to],
+    }));
+    return quotes.length === 0 ? {} : { quotes };
   }
 
   /** Answers that inspectors looked at. */

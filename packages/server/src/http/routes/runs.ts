@@ -174,10 +174,10 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const { version, tenant } = findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
-      const decisions = new Decisions(stored.record.parent?.agent);
+      const details = access.may('run.payload', tenant);
+      const decisions = new Decisions(stored.record.parent?.agent, details ? host.quotes : undefined);
       const taken = stored.record.service === undefined ? undefined : new Turns();
       const read = decisions.through(taken?.through(pages(params.run)) ?? pages(params.run));
-      const details = access.may('run.payload', tenant);
       const deciding = await decidingLines(door, access, stored);
       const told = await explain(params.run, stored.status, host.view(params.run), read, { details, deciding });
       const { verdict, because, next, drifted } = told;
