@@ -61,7 +61,7 @@ export class Decisions {
   readonly #seen = new Map<number, DecisionView>();
   readonly #parent: string | undefined;
   readonly #quoting: Quoting | undefined;
-  /** What the run was given so far, up to SEARCHED_CHARS, and the decisions that say who gave it. */
+  /** Entries with the deliveries so far, up to SEARCHED_CHARS, and the decisions that say who gave them. */
   readonly #given: Entry[] = [];
   #given_chars = 0;
   readonly #decided = new Map<number, Decision>();
