@@ -56,7 +56,12 @@ const agentOf = ({ begins, goes }: Conversation, policed: boolean) => `{
     let made = 0;
     const text = (length: number): string => {
       let all = '';
-      while (all.length < length) all += Math.floor(Math.random() * 1e9).toString(36) + ' ';
+      // Words as those of a language are, one in twenty with digits.
+      while (all.length < length) {
+        const drawn = Math.random();
+        const word = Math.floor(drawn * 1e9).toString(36);
+        all += (drawn < 0.05 ? word : word.replace(/[0-9]/g, '')) + ' ';
+      }
       made += length;
       return all.slice(0, length);
     };

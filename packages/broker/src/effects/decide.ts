@@ -10,6 +10,7 @@ import { largestEffect, MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { ErrorCode } from '@corral/protocol/errors';
 import { filled, heldBytes, isSpelt, slotted, type Slotted } from '../ledger/handles.ts';
+import { modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Ledger } from '../ledger/ledger.ts';
 import { emptyBatch, ended, letGo, type Batch } from './batch.ts';
@@ -42,6 +43,7 @@ export class Deciding {
   readonly #seq: number;
   readonly #effects: readonly Effect[];
   #context: DecideContext;
+  #looking: Iterator<void> | undefined;
 
   /** @param seq number of the journal entry that the crank will be */
   constructor(ledger: Ledger, seq: number, effects: readonly Effect[], context: DecideContext) {
@@ -58,7 +60,7 @@ export class Deciding {
   }
 
   /**
-   * Decides the next effects, at most this many.
+   * Decides the next effects, at most this many. A long call of a model takes several steps, each of which counts as one.
    * @returns whether there are more
    */
   go(most: number): boolean {
@@ -67,6 +69,9 @@ export class Deciding {
       for (let left = most; left > 0; left -= 1) {
         const effect = this.#effects[this.taken.length];
         if (effect === undefined) return false;
+        this.#looking ??= this.#look(effect);
+        if (this.#looking?.next().done === false) continue;
+        this.#looking = undefined;
         this.#decide(effect);
       }
       return this.taken.length < this.#effects.length;
@@ -80,6 +85,15 @@ export class Deciding {
       this.batch = ended(error.outcome, this.batch);
       return false;
     }
+  }
+
+  /** Policies ask where the texts of a call come from. Those of a conversation are many, so they are looked up beforehand, some at a time. */
+  #look(effect: Effect): Iterator<void> | undefined {
+    const { flow, caps } = this.#ledger;
+    if (effect.kind !== 'call' || flow === undefined || this.#context.policies === undefined) return undefined;
+    const grant = caps.get(effect.cap);
+    const target = grant === undefined ? undefined : this.#context.grants.get(grant)?.target;
+    return target?.kind === 'tool' && modelIn(target.tool) !== undefined ? flow.look((effect.input ?? {}) as Json) : undefined;
   }
 
   #decide(effect: Effect): void {

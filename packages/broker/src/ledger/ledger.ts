@@ -23,7 +23,7 @@ import { messageId, waitingOn } from './requests.ts';
 import { carriedOver, inherited } from '../effects/service.ts';
 import { loadTo, savedOf, type LedgerSnapshot, type SavedLedger } from './snapshot.ts';
 import { takeDelivery } from './take-delivery.ts';
-import { takeEffect } from './take-effect.ts';
+import { isSaid, takeEffect } from './take-effect.ts';
 import { takeEvent } from './take-event.ts';
 import { Tally } from '../accounts/tally.ts';
 import { WallClock } from './wall.ts';
@@ -149,12 +149,21 @@ export class Ledger implements Books {
    * @throws Error while this ledger has an open draft, which the entry would make wrong
    */
   apply(entry: Entry, how: { readonly checkpoint?: number; readonly monotonic?: number } = {}): void {
+    for (const _ of this.applying(entry, how));
+  }
+
+  /** As `apply`, in steps between which other work may be done that does not look at this ledger. */
+  *applying(entry: Entry, how: { readonly checkpoint?: number; readonly monotonic?: number } = {}): Generator<void> {
     const { seq, delivery, effects, decisions, cpu_us } = entry;
     if (this.#isDrafted) throw new Error(`Entry ${seq} of ${this.record.id} would go before the crank that is being decided.`);
     if (seq !== how.checkpoint && delivery !== undefined && effects !== undefined) {
       this.beginCrank(JSON.parse(delivery) as Delivery, Buffer.byteLength(delivery), cpu_us, entry.inbox);
       const byId = new Map(decisions.map((decision) => [decision.id, decision]));
-      for (const effect of JSON.parse(effects) as Effect[]) this.applyEffect(effect, decisionOn(effect, byId));
+      for (const effect of JSON.parse(effects) as Effect[]) {
+        const decision = decisionOn(effect, byId);
+        if (isSaid(effect, decision) && this.flow !== undefined) yield* this.flow.look(effect.input as Json);
+        this.applyEffect(effect, decision);
+      }
       this.endCrank(seq, delivery.length + effects.length, cpu_us, entry.decide_us);
     } else if (seq !== how.checkpoint) this.purse.spend('cpu_ms', cpu_us / 1000);
     this.seal(entry, how.monotonic);
@@ -326,7 +335,7 @@ export class Ledger implements Books {
   /** Approximate bytes that are in memory for the run. */
   get memory(): number {
     const pending = this.pending instanceof WeighedMap ? this.pending.bytes : 0;
-    const read = this.flow === undefined ? 0 : this.flow.provenance.bytes;
+    const read = this.flow === undefined ? 0 : this.flow.bytes;
     const watched = this.loops === undefined ? 0 : WATCHED_BYTES;
     if (this.checkpoint !== this.#weighed.checkpoint)
       this.#weighed = { checkpoint: this.checkpoint, bytes: heapSizeOf([this.checkpoint?.state, this.checkpoint?.unread]) };

@@ -2,7 +2,8 @@
 import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect, Effect, SendEffect, SpawnEffect } from '@corral/protocol/wire/effect';
 import { errorData, type ErrorCode } from '@corral/protocol/errors';
-import type { GrantId, RunId } from '@corral/protocol/ids';
+import { modelIn, type GrantId, type RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
 import { callOf, openedBy, peeked } from './calls.ts';
 import { abort, dispose } from '../dispatch/given-up.ts';
 import type { Books } from './books.ts';
@@ -65,8 +66,16 @@ export function takeEffect(ledger: Books, effect: Effect, decision: Decision | u
   }
 }
 
+/** Whether it is a call of a model about which policies or inspectors are asked, so that its texts are looked up. */
+export const isSaid = (effect: Effect, decision: Decision | undefined): effect is CallEffect =>
+  effect.kind === 'call' &&
+  effect.input !== undefined &&
+  (decision?.policy !== undefined || decision?.verdict === 'inspect') &&
+  modelIn(decision.tool ?? '') !== undefined;
+
 /** Applies a call with its decision; one that waits for inspectors is applied a second time, with the decision that follows. */
 export function takeCall(ledger: Books, effect: CallEffect, decision: Decision | undefined): void {
+  if (isSaid(effect, decision)) ledger.flow?.say(effect.input as Json);
   if (decision?.verdict === 'inspect') {
     // It takes a place, so that a run cannot have more inspected at once than it may have under way.
     ledger.inFlight += 1;

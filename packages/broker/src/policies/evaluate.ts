@@ -153,6 +153,7 @@ export function judge(
       destinations: facts.destinations,
       deed: deedFor(tool),
       names: namesFor(tool),
+      ...(modelIn(tool.name) === undefined ? {} : { model: true as const }),
       ...(money === undefined ? {} : { money }),
     },
     input,

@@ -5,6 +5,7 @@ import { effectOf, flowOf, type Effect, type FlowState } from './facts.ts';
 import { deedOf, requested, requestOf, stem } from './intent.ts';
 import { CLEAN, join, labelOf } from './labels.ts';
 import { leavesOf, namedAlike } from './leaves.ts';
+import { Said } from './said.ts';
 import { Provenance } from './provenance.ts';
 
 const EVIL = 'drop@evil.example';
@@ -27,7 +28,13 @@ function state({ prompt, untrusted, trusted, args = {} }: Told): FlowState {
     provenance.result({ call: 1, tool: 'inbox', trusted: false, private: true, args }, untrusted);
     label = join(label, labelOf('inbox', { untrusted: true, private_to: 'ann' }));
   }
-  return { sticky: label.sticky, provenance, request: requestOf(prompt), known_destination: (one) => one === 'ann@example.com' };
+  return {
+    sticky: label.sticky,
+    provenance,
+    said: new Said(),
+    request: requestOf(prompt),
+    known_destination: (one) => one === 'ann@example.com',
+  };
 }
 
 function judge(told: Told, tool: string, args: Json, destinations: string[] = [], effect: Effect = 'change') {

@@ -6,10 +6,11 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { HandledArguments, type Handled } from './handled.ts';
-import { isTelling, namedAlike, textsOf, type Leaf } from './leaves.ts';
+import { isTelling, LEAVES_MAX, namedAlike, textsOf, type Leaf } from './leaves.ts';
 import { requested, type Deed, type Request, type Requested } from './intent.ts';
 import type { Sticky } from './labels.ts';
 import type { Provenance } from './provenance.ts';
+import { SAID_LEAVES, type Said } from './said.ts';
 import type { Origin, Trace } from './trace.ts';
 
 /**
@@ -35,6 +36,8 @@ export interface FlowTool {
   readonly deed: Deed;
   /** The parameter that holds how much money it moves. */
   readonly money?: string;
+  /** It is a model, which gets the same texts again with each call. */
+  readonly model?: true;
   /** Names of members that its schema gives; in others an agent can write text. Undefined: it has no schema. */
   readonly names?: ReadonlySet<string>;
 }
@@ -43,6 +46,8 @@ export interface FlowTool {
 export interface FlowState {
   readonly sticky: Sticky;
   readonly provenance: Provenance;
+  /** Texts of earlier calls of models. */
+  readonly said: Said;
   readonly request: Request;
   /** Destinations that this agent has reached before, in any run. */
   readonly known_destination: (destination: string) => boolean;
@@ -141,8 +146,10 @@ export interface InHandles {
 }
 
 /** @param inside the label of the handle that the value is in, if it is in one */
-const traceOf = ({ provenance }: FlowState, value: string | number, name: string, inside: Label | undefined): Trace =>
-  inside === undefined ? provenance.trace(value, name) : provenance.handled(value, inside);
+function traceOf({ provenance, said }: FlowState, tool: FlowTool, value: string | number, name: string, inside: Label | undefined): Trace {
+  if (inside !== undefined) return provenance.handled(value, inside);
+  return tool.model === true && typeof value === 'string' ? said.trace(provenance, value, name) : provenance.trace(value, name);
+}
 
 /** Whether a member's name is one that an agent can write text in. A schema without names takes any. */
 const isFree = ({ names }: FlowTool): ((name: string) => boolean) =>
@@ -151,12 +158,13 @@ const isFree = ({ names }: FlowTool): ((name: string) => boolean) =>
 /** Those names of members that carry private or untrusted text. */
 function* tracedNames(
   state: FlowState,
+  tool: FlowTool,
   names: readonly Leaf[],
   handled: HandledArguments | undefined,
 ): Generator<{ readonly path: string; readonly trace: Trace }> {
   for (const { path, value } of names) {
     const inside = handled?.within(path);
-    const trace = traceOf(state, value, '', inside);
+    const trace = traceOf(state, tool, value, '', inside);
     if (trace.private || trace.origin === 'untrusted') yield { path, trace };
   }
 }
@@ -164,7 +172,7 @@ function* tracedNames(
 /** The facts of one call. Pure; its cost is limited by the limits of leaves and provenance. */
 export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: CallHistory, inHandles?: InHandles): Flow {
   const handled = inHandles === undefined ? undefined : new HandledArguments(inHandles.slots, inHandles.given);
-  const { leaves, names, complete } = textsOf(args, isFree(tool));
+  const { leaves, names, complete } = textsOf(args, isFree(tool), tool.model === true ? SAID_LEAVES : LEAVES_MAX);
   const traces: (Trace & { path: string })[] = [];
   let destination: Origin | 'none' = 'none';
   let argument: Origin | 'none' = 'none';
@@ -177,7 +185,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
   for (const leaf of leaves) {
     const parameter = /^[^.[]*/.exec(leaf.path)?.[0] ?? '';
     const inside = handled?.at(leaf);
-    const trace = traceOf(state, leaf.value, leaf.name, inside);
+    const trace = traceOf(state, tool, leaf.value, leaf.name, inside);
     if (inside?.sticky.untrusted_input === true && parameter === tool.money) steered ||= tool.effect !== 'none';
     traces.push({ path: leaf.path, ...trace });
     if (tool.destinations.some((one) => isBelow(leaf.path, one) || namedAlike(one, parameter))) {
@@ -192,7 +200,7 @@ export function flowOf(state: FlowState, tool: FlowTool, args: Json, history: Ca
       link ||= trace.foreign_link;
     }
   }
-  for (const { path, trace } of tracedNames(state, names, handled)) {
+  for (const { path, trace } of tracedNames(state, tool, names, handled)) {
     traces.push({ path, ...trace });
     if (tool.destinations.some((one) => isBelow(path, one))) {
       destination = worst(destination, trace.origin);

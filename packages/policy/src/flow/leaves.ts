@@ -33,10 +33,10 @@ export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; compl
  * All that can hold text: the leaves of a value, and names of members that may hold data, as leaves of no record. A text can be moved in a
  * name as well as in a value.
  * @param holds whether a name may hold data
- * @returns `complete` as for `leavesOf`; false also if there are more than LEAVES_MAX such names
+ * @returns `complete` as for `leavesOf`; false also if there are more than `max` such names
  */
-export function textsOf(value: Json, holds = isTelling): { leaves: Leaf[]; names: Leaf[]; complete: boolean } {
-  return walked(value, LEAVES_MAX, holds);
+export function textsOf(value: Json, holds = isTelling, max = LEAVES_MAX): { leaves: Leaf[]; names: Leaf[]; complete: boolean } {
+  return walked(value, max, holds);
 }
 
 function walked(value: Json, max: number, holds: (name: string) => boolean): { leaves: Leaf[]; names: Leaf[]; complete: boolean } {

@@ -9,6 +9,7 @@ import { requestOf, type Request } from './intent.ts';
 import { afterOutsideEffect, CLEAN, flowsTo, join, labelOf, type Label, type LabelChange } from './labels.ts';
 import { leavesOf } from './leaves.ts';
 import { Provenance } from './provenance.ts';
+import { Said } from './said.ts';
 
 export interface Returned {
   /** Number of the call in its run. */
@@ -23,6 +24,7 @@ export interface Returned {
 
 export class FlowRun {
   readonly provenance: Provenance;
+  readonly #said: Said;
   #label: Label;
   #request: Request;
   #raised = 0;
@@ -39,13 +41,16 @@ export class FlowRun {
     this.#of = of;
     if (of !== undefined) {
       this.provenance = of.provenance;
+      this.#said = of.#said;
       this.#label = of.#label;
       this.#request = of.#request;
       this.#raised = of.#raised;
       this.provenance.begin();
+      this.#said.begin();
       return;
     }
     this.provenance = new Provenance(past);
+    this.#said = new Said();
     this.#label = label;
     this.provenance.user(words);
     this.#request = requestOf(textOf(words));
@@ -61,14 +66,35 @@ export class FlowRun {
 
   /** The draft takes the place of its origin. */
   adopted(): void {
-    if (this.#of !== undefined) this.provenance.keep();
+    if (this.#of !== undefined) {
+      this.provenance.keep();
+      this.#said.keep();
+    }
     this.#of = undefined;
   }
 
   /** The draft is forgotten; its origin is as it was. */
   dropped(): void {
-    if (this.#of !== undefined) this.provenance.undo();
+    if (this.#of !== undefined) {
+      this.provenance.undo();
+      this.#said.undo();
+    }
     this.#of = undefined;
+  }
+
+  /** Approximate bytes in memory. */
+  get bytes(): number {
+    return this.provenance.bytes + this.#said.bytes;
+  }
+
+  /** Looks up the texts of a call of a model, which is decided next, some at a time. */
+  look(input: Json): Generator<void> {
+    return this.#said.look(this.provenance, input);
+  }
+
+  /** A call of a model was decided. */
+  say(input: Json): void {
+    this.#said.say(this.provenance, input);
   }
 
   get label(): Label {
@@ -86,7 +112,7 @@ export class FlowRun {
   /** The facts of a call about to be made. */
   flow(tool: FlowTool, args: Json, history: CallHistory, known_destination: (destination: string) => boolean, inHandles?: InHandles): Flow {
     return flowOf(
-      { sticky: this.#label.sticky, provenance: this.provenance, request: this.#request, known_destination },
+      { sticky: this.#label.sticky, provenance: this.provenance, said: this.#said, request: this.#request, known_destination },
       tool,
       args,
       history,

@@ -387,9 +387,10 @@ export interface Store {
   runs(filter: RunFilter): Promise<readonly StoredRun[]>;
   /**
    * The entries after `after`, each checked against the hash chain.
+   * @param most no more entries follow once their deliveries and effects have this many characters
    * @throws CORRAL_JOURNAL_DAMAGED, naming the run and the entry; CORRAL_RUN_ERASED; CORRAL_JOURNAL_PRUNED
    */
-  journal(run: RunId, after?: number, limit?: number): Promise<readonly Entry[]>;
+  journal(run: RunId, after?: number, limit?: number, most?: number): Promise<readonly Entry[]>;
   /** The cranks of a journal after an entry, as many as are replayed at a time. */
   replayPage(run: RunId, after: number): Promise<ReplayPage>;
   /** Deliveries that wait for a run after an item; with `ALL_OF_INBOX`, also the kept answers to its calls. */

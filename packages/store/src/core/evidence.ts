@@ -161,12 +161,14 @@ export class Evidence {
   }
 
   /** @throws CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED, CORRAL_JOURNAL_PRUNED */
-  journal(run: RunId, after: number, limit: number): Entry[] {
+  journal(run: RunId, after: number, limit: number, most = Number.POSITIVE_INFINITY): Entry[] {
     return refused(() => {
       const entries: Entry[] = [];
+      let chars = 0;
       for (const entry of this.entries(run, after)) {
         entries.push(entry);
-        if (entries.length >= limit) break;
+        chars += (entry.delivery?.length ?? 0) + (entry.effects?.length ?? 0);
+        if (entries.length >= limit || chars >= most) break;
       }
       return entries;
     });

@@ -285,8 +285,8 @@ export class StoreCore {
     return refused(() => replayPage(this.evidence.entries(run, after), after));
   }
 
-  journal(run: RunId, after = 0, limit = Number.POSITIVE_INFINITY): Entry[] {
-    return this.evidence.journal(run, after, limit);
+  journal(run: RunId, after = 0, limit = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY): Entry[] {
+    return this.evidence.journal(run, after, limit, most);
   }
 
   inbox(run: RunId, after = 0): InboxItem[] {

@@ -252,8 +252,8 @@ export class SqliteStore implements Store {
   runs(filter: RunFilter): Promise<readonly StoredRun[]> {
     return this.#reader.call('runs', filter);
   }
-  journal(run: RunId, after?: number, limit?: number): ReturnType<Store['journal']> {
-    return this.#reader.call('journal', run, after, limit);
+  journal(run: RunId, after?: number, limit?: number, most?: number): ReturnType<Store['journal']> {
+    return this.#reader.call('journal', run, after, limit, most);
   }
   replayPage(run: RunId, after: number): ReturnType<Store['replayPage']> {
     return this.#reader.call('replayPage', run, after);

@@ -9,9 +9,10 @@ import type { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import { CorralError } from '@corral/protocol/errors';
-import type { Digest, GrantId, TenantId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
-import type { RunRecord } from '@corral/protocol/model/run';
+import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import { ALL_OF_INBOX, type Downtime, type InboxItem, type Store, type StoredRun } from '@corral/protocol/ports/store';
 import type { LoadedBundle } from '../admission/bundles.ts';
 import { programOf } from '../admission/programs.ts';
@@ -37,35 +38,60 @@ export interface ReviveOptions {
 /** Entries that are applied in one go, before other work of the host gets a turn. */
 export const FOLD_AT_ONCE = 250;
 
+/** Time for which entries are applied in one go, in milliseconds. */
+const FOLD_MS = 10;
+
+/** A journal, read a few megabytes at a time: that of a run with long prompts has more text than memory should hold at once. */
+async function* entriesOf(store: Pick<Store, 'journal'>, run: RunId, from: number, to: number): AsyncGenerator<Entry> {
+  for (let after = from; after < to;) {
+    const page = await store.journal(run, after, FOLD_AT_ONCE, MACHINE.replay_bytes.default);
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined) return;
+    after = last.seq;
+  }
+}
+
+/** Lets other work of the host have a turn, if entries were applied for long or there were many. */
+function pauses(clock: Clock): () => Promise<void> {
+  let since = clock.monotonic();
+  let steps = 0;
+  return async () => {
+    if ((steps += 1) < FOLD_AT_ONCE && clock.monotonic() - since < FOLD_MS) return;
+    await new Promise<void>((resolve) => clock.after(0, resolve));
+    since = clock.monotonic();
+    steps = 0;
+  };
+}
+
 /**
  * @param stored result of the claim
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_JOURNAL_DAMAGED
  */
 export async function revive(options: ReviveOptions, stored: StoredRun): Promise<Run> {
   const { store, clock, grants, load, tracked, watch, absent } = options;
-  const { record, epoch, checkpoint, away = [] } = stored;
+  const { record, epoch, seq, checkpoint, away = [] } = stored;
   if (isTorn(stored)) throw new CorralError('CORRAL_JOURNAL_DAMAGED', `The fork ${record.id} was not stored completely; fork it again.`);
-  const [entries, inbox] = await Promise.all([
-    // The ledger that its last host saved replaces the journal.
-    savedFor(stored, tracked) === undefined ? store.journal(record.id, Math.max(0, checkpoint - 1)) : [],
-    store.inbox(record.id, ALL_OF_INBOX),
-  ]);
-  // Read after the inbox, so that the grants which its messages carry are included.
-  const chain = await store.grants(record.id);
+  const inbox = await store.inbox(record.id, ALL_OF_INBOX);
   const ledger = new Ledger(record, tracked(record.tenant), watch(record));
   ledger.wall.absent = (from, until) => absent(from, until, away);
   let lastAt = 0;
+  // The ledger that its last host saved replaces the journal.
   const kept = savedFor(stored, tracked);
   if (kept !== undefined) {
     const saved = JSON.parse(kept) as SavedLedger;
     ledger.load(saved);
     lastAt = saved.lastAt;
+  } else {
+    const pause = pauses(clock);
+    for await (const entry of entriesOf(store, record.id, Math.max(0, checkpoint - 1), seq)) {
+      for (const _ of ledger.applying(entry, { checkpoint })) await pause();
+      await pause();
+      lastAt = Math.max(lastAt, entry.at);
+    }
   }
-  for (const [i, entry] of entries.entries()) {
-    if (i % FOLD_AT_ONCE === FOLD_AT_ONCE - 1) await new Promise<void>((resolve) => clock.after(0, resolve));
-    ledger.apply(entry, { checkpoint });
-    lastAt = Math.max(lastAt, entry.at);
-  }
+  // Read after the inbox, so that the grants which its messages carry are included.
+  const chain = await store.grants(record.id);
   // The amounts that applying the entries has gathered are in the store already.
   ledger.tally.take();
   const bundle = programOf(record) ?? (await load(ledger.bundle));
