@@ -38,7 +38,7 @@ async function outcomesOf(file: string, agent: string, cases: Readonly<Record<st
 const SAID = 'It is 21 degrees.';
 const TOKENS = expect.any(Number) as number;
 
-describe('from npm, unmodified, live and replayed', { timeout: 120_000 }, () => {
+describe('from npm, unmodified, live and replayed', { timeout: 240_000 }, () => {
   test('the AI SDK generates, streams, loops over tools, gives structured answers, fails and aborts', async () => {
     const cases = {
       generate: { text: SAID, steps: 2, tokens: TOKENS },

@@ -1,4 +1,5 @@
 /** Requests and answers of the APIs that a model capability answers, each way. */
+import { Effect } from '@corral/protocol/wire/effect';
 import { describe, expect, test } from 'vitest';
 import { ANSWER, begun, HELLO, outcomeAfter } from './fixtures/fetching.ts';
 import { reply } from './fixtures/isolate.ts';
@@ -310,4 +311,65 @@ describe('an answer becomes one of the API, and goes back as it came', () => {
     expect(outcomeAfter(`return 'usage' in await (await ask('/chat/completions', ${HELLO})).json()`, uncounted)).toBe(false);
     expect(outcomeAfter(`return (await (await ask('/responses', { input: 'a' })).json()).usage`, uncounted)).toBe(null);
   });
+});
+
+/** Whether this host has streams of calls; without them an answer comes at once. */
+const STREAMS = Effect.safeParse({ kind: 'pull', id: 1 }).success;
+
+describe.runIf(STREAMS)('a stream', () => {
+  const READS = `const r = await ask(path, { ...${HELLO}, max_tokens: 9, input: undefined, stream: true, ...more });
+    emit('status', r.status); for await (const bytes of r.body) emit('line', new TextDecoder().decode(bytes));`;
+  const chunk = (offset: number, ...parts: readonly object[]) => ({ kind: 'chunk', id: 1, offset, parts });
+  const delta = { type: 'text-delta', id: '0', delta: 'Hi.' };
+  const lost = { code: 'CORRAL_STREAM_LOST', class: 'StreamLost', message: 'gone', hint: 'h', retryable: false, call: 1 };
+  const said = (effects: readonly { readonly kind: string }[]) =>
+    effects.filter(({ kind }) => kind === 'emit').map((one) => (one as { readonly data?: unknown }).data);
+
+  test('is one of the capability, whose parts are asked for when the SDK reads', () => {
+    const { one, effects } = begun(`const path = '/chat/completions', more = { stream_options: { include_usage: true } }; ${READS}`);
+    expect(effects).toMatchObject([
+      { kind: 'call', id: 1, stream: true },
+      { kind: 'pull', id: 1 },
+    ]);
+    const first = one.crank(chunk(0, { type: 'response-metadata', modelId: 'm-1' }, { type: 'text-start', id: '0' }, delta));
+    expect(said(first)).toEqual([200, expect.stringMatching(/^data: \{.*"model":"m-1".*"content":"Hi\."/) as string]);
+    expect(first.at(-1)).toEqual({ kind: 'pull', id: 1 });
+    const end = one.crank(reply(1, { ...ANSWER, content: [], text: '' }));
+    expect(said(end)).toEqual([expect.stringMatching(/"finish_reason":"stop".*"total_tokens":13.*data: \[DONE\]\n\n$/s) as string]);
+    expect(end.at(-1)).toMatchObject({ kind: 'finish' });
+  });
+
+  test.each(['/messages', '/responses'])('by %s ends with what the provider counted', (path) => {
+    const more = path === '/messages' ? '{}' : `{ messages: undefined, max_tokens: undefined, input: 'hello' }`;
+    const { one } = begun(`const path = '${path}', more = ${more}; ${READS}`);
+    one.crank(chunk(0, { type: 'text-start', id: '0' }, delta, { type: 'text-end', id: '0' }));
+    expect(said(one.crank(reply(1, ANSWER))).join('')).toMatch(
+      path === '/messages' ? /"output_tokens":3.*message_stop/s : /response\.completed.*"total_tokens":13/s,
+    );
+  });
+
+  test('fails with a status before its first part, and breaks off after it', () => {
+    const body = `const path = '/chat/completions', more = {}; try { ${READS} } catch (error) { return [error.name, error.cause.code] }`;
+    const early = begun(body).one;
+    expect(
+      said(early.crank({ kind: 'reply', results: [{ id: 1, error: { ...lost, code: 'CORRAL_TOOL_FAILED', class: 'ToolFailed' } }] }))[0],
+    ).toBe(400);
+    const late = begun(body).one;
+    late.crank(chunk(0, { type: 'text-start', id: '0' }, delta));
+    expect(late.crank({ kind: 'reply', results: [{ id: 1, error: lost }] }).at(-1)).toMatchObject({
+      output: ['TypeError', 'CORRAL_STREAM_LOST'],
+    });
+  });
+
+  test('that an SDK leaves gives the call up', () => {
+    const { one } = begun(
+      `const r = await ask('/chat/completions', { ...${HELLO}, stream: true }); for await (const bytes of r.body) break; await new Promise(() => {})`,
+    );
+    expect(one.crank(chunk(0, { type: 'text-start', id: '0' }, delta))).toEqual([{ kind: 'abort', id: 1 }]);
+  });
+});
+
+test.skipIf(STREAMS)('a stream has the whole answer at once', () => {
+  const body = `let text = ''; for await (const bytes of (await ask('/chat/completions', { ...${HELLO}, stream: true })).body) text += new TextDecoder().decode(bytes); return text`;
+  expect(outcomeAfter(body, reply(1, ANSWER))).toMatch(/"content":"Hi\.".*"finish_reason":"stop".*data: \[DONE\]\n\n$/s);
 });

@@ -3,7 +3,7 @@
  * APIs of OpenAI and Anthropic, so that their SDKs run as they are. Anything else is refused: an isolate has no network.
  */
 import type { TimeLeft } from './abort.ts';
-import { isOurs, type Held } from './route.ts';
+import { failed, failureOf, type Held } from './route.ts';
 import { modelRoute } from './wires/models.ts';
 
 interface Needs {
@@ -40,16 +40,11 @@ export default function make({ reach, web }: Needs): Record<string, unknown> {
       Object.defineProperty(response, 'url', { value: url.href });
       return response;
     } catch (error) {
-      if (!isOurs(error)) throw error;
-      if (timeout_ms !== undefined && error.code === 'CORRAL_TIMED_OUT') throw new DOMException('The operation timed out.', 'TimeoutError');
-      throw failed(error);
+      throw failureOf(error, options);
     }
   };
   return { fetch };
 }
-
-/** As `fetch` fails where there is no answer. */
-const failed = (cause: Error): TypeError => new TypeError(`fetch failed: ${cause.message}`, { cause });
 
 function answersOf(held: readonly Held[]): string {
   const models = held.filter(({ name }) => name.startsWith('model:')).map(({ alias }) => alias);

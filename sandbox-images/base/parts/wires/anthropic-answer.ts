@@ -1,7 +1,7 @@
 /** Answers of Anthropic’s Messages: whole, and as the events of a stream. */
 import type { ModelAnswer, ProviderOptions } from '@corral/guest';
 import { parsed, type Fields } from './members.ts';
-import { keepEcho, modelIn, sealed, tokensOf, type Events, type Frame, type Part } from './wire.ts';
+import { keepEcho, modelIn, namedIn, sealed, tokensOf, type Events, type Frame, type Part } from './wire.ts';
 
 const REASONS: Readonly<Record<string, string>> = { length: 'max_tokens', 'tool-calls': 'tool_use', 'content-filter': 'refusal' };
 const reasonOf = ({ unified, raw }: ModelAnswer['finishReason']): string =>
@@ -85,7 +85,7 @@ export class AnthropicEvents implements Events {
     const { id, modelId, maker } = part as Part & Partial<ModelAnswer['response']> & { readonly maker?: ModelAnswer['maker'] };
     const usage = { input_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 0 };
     const message = {
-      ...head(this.#frame.n, id, modelId ?? maker?.model ?? ''),
+      ...head(this.#frame.n, id, modelId ?? maker?.model ?? namedIn(this.#frame)),
       content: [],
       stop_reason: null,
       stop_sequence: null,

@@ -1,11 +1,11 @@
 /** Which model capability answers a request of an SDK, and how its answer is written. */
-import type { ModelAnswer, ModelRequest } from '@corral/guest';
-import { isOurs, type CallOptions, type Ours, type Held, type Route } from '../route.ts';
+import type { ModelAnswer } from '@corral/guest';
+import { failureOf, isOurs, type CallOptions, type Held, type Ours, type PartStream, type Route } from '../route.ts';
 import { messages } from './anthropic.ts';
 import { Refused, type Fields } from './members.ts';
 import { chat } from './openai-chat.ts';
 import { responses } from './openai-responses.ts';
-import { partsOf, type Asked, type Failure, type Frame, type Wire } from './wire.ts';
+import { endOf, partsOf, type Asked, type Failure, type Frame, type Part, type Wire } from './wire.ts';
 
 const OPENAI: Readonly<Record<string, Wire>> = { '/chat/completions': chat, '/responses': responses };
 const ANTHROPIC: Readonly<Record<string, Wire>> = { '/messages': messages };
@@ -46,11 +46,11 @@ export function modelRoute({ origin, pathname }: URL, held: readonly Held[]): Ro
     } catch (error) {
       if (error instanceof Refused) {
         const { message, param, details } = error;
-        return failureOf(wire, { status: 400, message, code: 'unsupported', param, details });
+        return refusalOf(wire, { status: 400, message, code: 'unsupported', param, details });
       }
       // With a status, because an SDK makes a request that fails again; the time of a call is that of the request’s own signal.
       if (!isOurs(error) || (error.name === 'TimedOut' && options.timeout_ms !== undefined)) throw error;
-      return failureOf(wire, { status: statusOf(error), message: error.message, code: error.code });
+      return refusalOf(wire, { status: statusOf(error), message: error.message, code: error.code });
     }
   };
 }
@@ -83,19 +83,50 @@ function modelOf(models: readonly Held[], named: string | undefined, asked: stri
 let answers = 0;
 
 async function answered(wire: Wire, { request, stream }: Asked, { tool }: Held, body: Fields, options: CallOptions): Promise<Response> {
-  const answer = (await tool(request satisfies ModelRequest, options)) as ModelAnswer;
   answers += 1;
-  const frame: Frame = { at: Date.now(), n: answers, body };
-  if (!stream) return jsonOf(wire.answer(answer, frame), 200);
-  const events = wire.events(frame);
+  const n = answers;
+  if (stream && tool.stream !== undefined) return streamed(wire, tool.stream(request, options), { n, body }, options);
+  const answer = (await tool(request, options)) as ModelAnswer;
+  if (stream) return streamed(wire, atOnce(answer), { n, body }, options);
+  return jsonOf(wire.answer(answer, { at: Date.now(), n, body }), 200);
+}
+
+/** A whole answer as the stream of its parts. */
+function atOnce(answer: ModelAnswer): PartStream {
+  const parts = partsOf(answer);
+  const next = (): IteratorResult<unknown, undefined> => {
+    const value = parts.shift();
+    return value === undefined ? { done: true, value } : { done: false, value };
+  };
+  return { next: async () => next(), return: async () => undefined, result: Promise.resolve(answer) };
+}
+
+/** Before its first part a call may fail as any other does, so that the status waits for it. A part is read when its reader wants it. */
+async function streamed(wire: Wire, parts: PartStream, frame: Omit<Frame, 'at'>, options: CallOptions): Promise<Response> {
+  let first: IteratorResult<unknown, undefined> | undefined = await parts.next();
+  const events = wire.events({ ...frame, at: Date.now() });
   const encoder = new TextEncoder();
-  const text = partsOf(answer).map((part) => events.write(part));
-  const lines = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start(controller) {
-      for (const one of text) if (one !== '') controller.enqueue(encoder.encode(one));
-      controller.close();
+  const lines = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        try {
+          for (let text = ''; text === '';) {
+            const { done, value } = first ?? (await parts.next());
+            first = undefined;
+            text = events.write(done === true ? endOf((await parts.result) as ModelAnswer) : (value as Part));
+            if (text !== '') controller.enqueue(encoder.encode(text));
+            if (done === true) return controller.close();
+          }
+        } catch (error) {
+          throw failureOf(error, options);
+        }
+      },
+      async cancel() {
+        await parts.return();
+      },
     },
-  });
+    { highWaterMark: 0 },
+  );
   return new Response(lines, { headers: { 'content-type': 'text/event-stream; charset=utf-8', ...OWN_RETRIES } });
 }
 
@@ -105,7 +136,7 @@ const OWN_RETRIES = { 'x-should-retry': 'false' };
 const jsonOf = (value: object, status: number): Response =>
   new Response(JSON.stringify(value), { status, headers: { 'content-type': 'application/json', ...OWN_RETRIES } });
 
-const failureOf = (wire: Wire, failure: Failure): Response => jsonOf(wire.error(failure), failure.status);
+const refusalOf = (wire: Wire, failure: Failure): Response => jsonOf(wire.error(failure), failure.status);
 
 /** The status for an error of a call. */
 function statusOf(error: Ours): number {

@@ -2,7 +2,7 @@
 import type { ModelAnswer, ModelRequest } from '@corral/guest';
 import { given, Members, merged, parsed, Refused, type Fields } from './members.ts';
 import { choiceOf, effortOf, error, formatOf, parallel, reasonOf, SETTINGS, toolOf, usual } from './openai.ts';
-import { callPart, Conversation, fileAt, fileOf, keepEcho, modelIn, options, secondsOf, tokensOf } from './wire.ts';
+import { callPart, Conversation, fileAt, fileOf, keepEcho, modelIn, namedIn, options, secondsOf, tokensOf } from './wire.ts';
 import type { Asked, Events, Frame, Part, Wire } from './wire.ts';
 
 function read(fields: Fields): Asked {
@@ -183,7 +183,12 @@ class Chunks implements Events {
 
   constructor(frame: Frame) {
     this.#frame = frame;
-    this.#head = { id: `chatcmpl-${frame.n}`, object: 'chat.completion.chunk', created: Math.floor(frame.at / 1000), model: '' };
+    this.#head = {
+      id: `chatcmpl-${frame.n}`,
+      object: 'chat.completion.chunk',
+      created: Math.floor(frame.at / 1000),
+      model: namedIn(frame),
+    };
   }
 
   write(part: Part): string {
@@ -200,7 +205,7 @@ class Chunks implements Events {
           ...this.#head,
           ...given({ id }),
           created: secondsOf({ response }, this.#frame.at),
-          model: modelId ?? maker?.model ?? '',
+          model: modelId ?? maker?.model ?? namedIn(this.#frame),
         };
         return '';
       }

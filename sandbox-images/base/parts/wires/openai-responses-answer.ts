@@ -1,7 +1,7 @@
 /** Answers of OpenAI’s Responses: whole, and as the events of a stream, whose last one is the whole. */
 import type { ModelAnswer, ProviderOptions } from '@corral/guest';
 import { given, type Fields } from './members.ts';
-import { keepEcho, modelIn, partsOf, sealed, secondsOf, tokensOf, type Events, type Frame, type Part } from './wire.ts';
+import { endOf, keepEcho, modelIn, namedIn, partsOf, sealed, secondsOf, tokensOf, type Events, type Frame, type Part } from './wire.ts';
 
 type Item = Record<string, unknown>;
 /** An item that parts of a stream add to. */
@@ -13,7 +13,7 @@ interface Open {
 
 export function answerOf(answer: ModelAnswer, frame: Frame): object {
   const events = new ResponseEvents(frame);
-  for (const part of partsOf(answer)) events.write(part);
+  for (const part of [...partsOf(answer), endOf(answer)]) events.write(part);
   return events.response;
 }
 
@@ -27,7 +27,7 @@ export class ResponseEvents implements Events {
 
   constructor(frame: Frame) {
     this.#frame = frame;
-    this.#head = { id: `resp_${frame.n}`, created_at: Math.floor(frame.at / 1000), model: '' };
+    this.#head = { id: `resp_${frame.n}`, created_at: Math.floor(frame.at / 1000), model: namedIn(frame) };
   }
 
   /** As it stands. */
@@ -45,7 +45,7 @@ export class ResponseEvents implements Events {
     this.#head = {
       id: id ?? `resp_${this.#frame.n}`,
       created_at: secondsOf({ response }, this.#frame.at),
-      model: maker === undefined ? (modelId ?? '') : modelIn({ response, maker }),
+      model: maker === undefined ? (modelId ?? namedIn(this.#frame)) : modelIn({ response, maker }),
     };
     if (this.#begun) return '';
     this.#begun = true;

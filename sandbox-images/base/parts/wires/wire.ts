@@ -148,12 +148,23 @@ export function tokensOf({ inputTokens, outputTokens }: ModelUsage) {
 /** The model that answered, as its provider calls it. */
 export const modelIn = ({ response, maker }: Pick<ModelAnswer, 'response' | 'maker'>): string => response.modelId ?? maker.model;
 
+/** The model that the request names, until its provider has said which one answers. */
+export const namedIn = ({ body }: Frame): string => (typeof body['model'] === 'string' ? body['model'] : '');
+
 export const secondsOf = ({ response }: Pick<ModelAnswer, 'response'>, at: number): number =>
   Math.floor((response.timestamp === undefined ? at : Date.parse(response.timestamp)) / 1000);
 
-/** An answer as the parts of a stream. */
+/** The end of the stream of an answer. */
+export const endOf = ({ finishReason, usage, providerMetadata }: ModelAnswer): Part => ({
+  type: 'finish',
+  finishReason,
+  usage,
+  providerMetadata,
+});
+
+/** An answer as the parts of a stream, but for its end. */
 export function partsOf(answer: ModelAnswer): Part[] {
-  const { content, finishReason, usage, providerMetadata, response, maker } = answer;
+  const { content, response, maker } = answer;
   const parts: Part[] = [{ type: 'response-metadata', ...response, maker }];
   for (const [i, part] of content.entries()) {
     if (part.type === 'text' || part.type === 'reasoning') {
@@ -162,5 +173,5 @@ export function partsOf(answer: ModelAnswer): Part[] {
       parts.push({ ...more, type: `${type}-start`, id }, { type: `${type}-delta`, id, delta: text }, { ...more, type: `${type}-end`, id });
     } else parts.push(part);
   }
-  return [...parts, { type: 'finish', finishReason, usage, providerMetadata }];
+  return parts;
 }
