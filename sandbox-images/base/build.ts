@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { bindGlobals, bindPrelude } from './bind.ts';
 import { nodeStubs } from './node-stubs.ts';
+import { urlTables } from './url-tables.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -40,7 +41,8 @@ const image = {
   parts: {
     web: await expression(here('./parts/web.ts'), [bindGlobals]),
     encodings: await expression(here('./parts/encodings.ts')),
-    url: await expression(here('./parts/url.ts')),
+    url: await expression(here('./parts/url.ts'), [urlTables]),
+    idna: await expression(here('./parts/idna.ts')),
     crypto: await expression(here('./parts/crypto.ts'), [bindGlobals]),
     streams: await expression(here('./parts/streams.ts')),
     blob: await expression(here('./parts/blob.ts')),

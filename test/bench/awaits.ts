@@ -2,7 +2,7 @@
 import { CachedScript } from '@corral/cell/image';
 import { Session } from '@corral/cell/session';
 import { ASYNC_HOOKS, needsOf } from '@corral/guest/abi';
-import { imageData } from '../image.ts';
+import { builtImage } from '../image.ts';
 import { values, type Figure } from './measure.ts';
 
 const PASSES = 7;
@@ -26,10 +26,8 @@ const LOOPS: Readonly<Record<string, readonly [without: string, withContexts: st
 
 /** CPU time of one round of a loop. Nanoseconds. */
 function costOf(source: string): number {
-  const image = imageData();
   const session = new Session({
-    image,
-    prelude: new CachedScript(image.prelude, 'corral:prelude'),
+    image: builtImage(),
     bundle: new CachedScript(source, 'agent.js'),
     config: {
       agent: 'a',

@@ -18,7 +18,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { inlineTool } from '@corral/tools/define';
 import { modelTool } from '@corral/tools/models/model';
 import { answerWith } from '@corral/tools/models/scripted';
-import { imageData } from '../image.ts';
+import { builtImage } from '../image.ts';
 import { round, type Figure } from './measure.ts';
 import { turnsUntil } from './turns.ts';
 import { benchWorld, OBSERVE, type BenchWorld } from './world.ts';
@@ -186,7 +186,7 @@ async function parked(world: BenchWorld, id: RunId): Promise<void> {
 
 /** Seconds for the run's cranks in one isolate that stands alone, and bytes of its deliveries and effects. */
 async function floorOf(world: BenchWorld, id: RunId): Promise<{ readonly seconds: number; readonly text: number }> {
-  const image = imageData();
+  const image = builtImage();
   const { record } = (await world.store.run(id)) as NonNullable<Awaited<ReturnType<BenchWorld['store']['run']>>>;
   const journal = [];
   for (let after = 0; ;) {
@@ -202,7 +202,6 @@ async function floorOf(world: BenchWorld, id: RunId): Promise<{ readonly seconds
   const { ceilings, header } = record;
   const session = new Session({
     image,
-    prelude: new CachedScript(image.prelude, 'corral:prelude'),
     bundle: new CachedScript((await world.store.bundle(record.bundle)) as string, 'agent.js'),
     memory_mib: ceilings.memory_mib,
     load_cpu_us: 0,

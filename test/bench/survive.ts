@@ -8,7 +8,7 @@ import { inlineTool } from '@corral/tools/define';
 import { CachedScript } from '@corral/cell/image';
 import { replay } from '@corral/cell/replay';
 import { Session } from '@corral/cell/session';
-import { imageData } from '../image.ts';
+import { builtImage } from '../image.ts';
 import { BareCommits } from './floors/floors.ts';
 import { durations, values, type Figure } from './measure.ts';
 import { benchWorld, settled, type BenchWorld } from './world.ts';
@@ -58,8 +58,7 @@ async function wake(world: BenchWorld, heard: Heard, id: RunId): Promise<number>
 
 export async function resume(): Promise<Figure[]> {
   const heard = { at: 0 };
-  const image = imageData();
-  const prelude = new CachedScript(image.prelude, 'corral:prelude');
+  const image = builtImage();
   const figures: Figure[] = [];
   for (const entries of [10, 100, 1_000, 10_000]) {
     const world = await benchWorld([marker(heard)]);
@@ -85,7 +84,6 @@ export async function resume(): Promise<Figure[]> {
         const { ceilings, header } = record;
         const session = new Session({
           image,
-          prelude,
           bundle,
           memory_mib: ceilings.memory_mib,
           load_cpu_us: 0,

@@ -72,6 +72,11 @@ describe('a cell that is taken over', () => {
       (to: To) => [encodeFrame({ ...head, ...to, assignment: 9, kind: FrameKind.fault }, '{"fault":"load","message":"x"}')],
       'CORRAL_CELL_PROTOCOL',
     ],
+    [
+      'says that it made an isolate in advance, which nobody asked for',
+      (to: To) => [encodeFrame({ ...head, ...to, kind: FrameKind.spared, heap_kib: 500 }, '')],
+      'CORRAL_CELL_PROTOCOL',
+    ],
     ['greets again', (to: To) => [encodeFrame({ ...head, ...to, kind: FrameKind.ready }, '{}')], 'CORRAL_CELL_PROTOCOL'],
     [
       'reports a fault of its own invention',

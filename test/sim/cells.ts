@@ -135,7 +135,16 @@ class SimCell implements CellProcess {
     this.#pid = pid;
     this.#events = events;
     this.#onGone = onGone;
-    const all = [FrameKind.hello, FrameKind.bundle, FrameKind.start, FrameKind.crank, FrameKind.replay, FrameKind.drop, FrameKind.describe];
+    const all = [
+      FrameKind.hello,
+      FrameKind.bundle,
+      FrameKind.start,
+      FrameKind.crank,
+      FrameKind.replay,
+      FrameKind.drop,
+      FrameKind.describe,
+      FrameKind.spare,
+    ];
     this.#reader = new FrameReader({ accept: Object.fromEntries(all.map((kind) => [kind, LONGEST])) });
   }
 
@@ -265,6 +274,12 @@ class SimCell implements CellProcess {
       case FrameKind.replay:
         this.#replay(frame);
         return;
+      case FrameKind.spare: {
+        const heap_kib = !calm && dice.chance(0.1) ? 0 : 500;
+        const ms = dice.spread(0.2, 20);
+        this.#busy(ms, '', () => this.#send({ ...frame, kind: FrameKind.spared, cpu_us: ms * 1000, heap_kib }, ''));
+        return;
+      }
       case FrameKind.drop:
         this.#isolates.delete(frame.assignment);
         break;

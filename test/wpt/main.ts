@@ -2,8 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CachedScript } from '@corral/cell/image';
-import { imageData } from '../image.ts';
+import { builtImage } from '../image.ts';
 import { isForUs, runFile, type FileResult } from './run.ts';
 
 const HELP = `npm run wpt -- --dir DIR [FOLDER…] [--json] [--failed]
@@ -50,8 +49,7 @@ if (values.help || values.dir === undefined) {
 }
 
 const root = values.dir;
-const image = imageData();
-const prelude = new CachedScript(image.prelude, 'corral:prelude');
+const image = builtImage();
 const folders = (positionals.length > 0 ? positionals : FOLDERS).map((folder) => {
   const files = globSync('**/*.any.js', { cwd: join(root, folder) })
     .map((file) => join(folder, file))
@@ -59,7 +57,7 @@ const folders = (positionals.length > 0 ? positionals : FOLDERS).map((folder) =>
     .sort();
   const results = files.map((file): FileResult => {
     if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${file}`);
-    return runFile(root, file, image, prelude);
+    return runFile(root, file, image);
   });
   const sum = (of: (result: FileResult) => number) => results.reduce((all, one) => all + of(one), 0);
   return {

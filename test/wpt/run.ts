@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { needsOf } from '@corral/guest/abi';
-import { CachedScript, type ImageData } from '@corral/cell/image';
+import { CachedScript, type SandboxImage } from '@corral/cell/image';
 import { Fault, Session } from '@corral/cell/session';
 
 /** Results of the tests of one file. */
@@ -41,7 +41,7 @@ export function isForUs(text: string): boolean {
 }
 
 /** @param root a folder with `resources/testharness.js` and the folders of tests @param file below it */
-export function runFile(root: string, file: string, image: ImageData, prelude: CachedScript): FileResult {
+export function runFile(root: string, file: string, image: SandboxImage): FileResult {
   const read = (path: string) => readFileSync(path, 'utf8');
   const text = read(join(root, file));
   let scripts: string[];
@@ -52,7 +52,7 @@ export function runFile(root: string, file: string, image: ImageData, prelude: C
   }
   const source = agentOf([read(join(root, 'resources/testharness.js')), SETUP, ...scripts, text, 'done();']);
   try {
-    return { file, ...resultsOf(source, image, prelude) };
+    return { file, ...resultsOf(source, image) };
   } catch (error) {
     const why = error instanceof Fault ? `${error.payload.fault}: ${error.payload.message}` : (error as Error).message;
     return { file, passed: 0, failed: [], broken: why.slice(0, 300) };
@@ -79,10 +79,9 @@ interface Told {
   readonly tests: readonly { readonly name: string; readonly status: number; readonly message: string | null }[];
 }
 
-function resultsOf(source: string, image: ImageData, prelude: CachedScript): Omit<FileResult, 'file'> {
+function resultsOf(source: string, image: SandboxImage): Omit<FileResult, 'file'> {
   const session = new Session({
     image,
-    prelude,
     bundle: new CachedScript(source, 'agent.js'),
     config: {
       agent: 'wpt',

@@ -27,6 +27,7 @@ export class Channel {
       [FrameKind.replay]: LONGEST,
       [FrameKind.drop]: LONGEST,
       [FrameKind.describe]: LONGEST,
+      [FrameKind.spare]: LONGEST,
     },
   });
 

@@ -7,9 +7,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { needsOf } from '@corral/guest/abi';
 import type { FaultPayload, ReplayPayload } from '@corral/protocol/wire/frame';
 import { agentBody, bundleOf } from './fixtures/agents.ts';
-import { image } from './fixtures/base.ts';
+import { data } from './fixtures/base.ts';
 import type { Recorded } from './fixtures/replayer.ts';
-import { CachedScript } from './image.ts';
+import { CachedScript, SandboxImage } from './image.ts';
 import { replay } from './replay.ts';
 import { Fault, Session } from './session.ts';
 import { warmUp } from './warm.ts';
@@ -21,11 +21,10 @@ const REPLAYER = fileURLToPath(new URL('../dist/replayer.test.mjs', import.meta.
 type Asked = { readonly kind: string; readonly id?: number };
 
 /** The same script names as in a cell: they appear in every stack trace. */
-const scriptsOf = (source: string) => [new CachedScript(image.prelude, 'corral:prelude'), new CachedScript(source, 'agent.js')];
+const scriptsOf = (source: string) => ({ image: new SandboxImage(data), bundle: new CachedScript(source, 'agent.js') });
 
 function open({ source, config, memory_mib }: Omit<Recorded, 'cranks'>, scripts = scriptsOf(source)) {
-  const [prelude, bundle] = scripts as [CachedScript, CachedScript];
-  return new Session({ image, prelude, bundle, config, memory_mib, load_cpu_us: CPU_US });
+  return new Session({ ...scripts, config, memory_mib, load_cpu_us: CPU_US });
 }
 
 /** Runs an agent once, with a simulated host whose order of answers and values come from `seed`. */
@@ -91,7 +90,7 @@ function record(source: string, seed: number, memory_mib = 64): Recorded {
   return { source, config, memory_mib, cranks };
 }
 
-function replayed(run: Recorded, memory_mib = run.memory_mib, scripts?: CachedScript[]): FaultPayload | undefined {
+function replayed(run: Recorded, memory_mib = run.memory_mib, scripts?: ReturnType<typeof scriptsOf>): FaultPayload | undefined {
   const session = open({ ...run, memory_mib }, scripts);
   try {
     replay(session, run, 0);
@@ -106,7 +105,7 @@ function replayed(run: Recorded, memory_mib = run.memory_mib, scripts?: CachedSc
 
 /** Replays in another process, with other flags of V8. */
 function elsewhere(runs: readonly Recorded[], flags: readonly string[]): (FaultPayload | null)[] {
-  const input = JSON.stringify({ image, runs });
+  const input = JSON.stringify({ data, runs });
   const out = execFileSync(process.execPath, ['--no-node-snapshot', ...flags, REPLAYER], {
     input,
     maxBuffer: 1e8,
@@ -141,7 +140,7 @@ describe('an agent made at random', () => {
         kept.push(run);
         const warm = scriptsOf(source);
         const asInACell = scriptsOf(source);
-        warmUp(image, asInACell[0] as CachedScript);
+        warmUp(asInACell.image);
         for (const memory_mib of [24, 64, 200]) {
           expect(replayed(run, memory_mib)).toBeUndefined();
           expect(replayed(run, memory_mib, warm)).toBeUndefined();

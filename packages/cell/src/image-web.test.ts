@@ -1,7 +1,8 @@
 /** The image `web`: streams, files and the classes of fetch, as libraries use them; expected results are those of the standards and of Node. */
 import { describe, expect, test } from 'vitest';
-import { image } from './fixtures/base.ts';
+import { data } from './fixtures/base.ts';
 import { isolate, outcomeOf } from './fixtures/isolate.ts';
+import { SandboxImage } from './image.ts';
 
 describe('a bundle', () => {
   test('that names something of the web gets all of it, and every other one nothing', () => {
@@ -131,7 +132,7 @@ describe('the classes of fetch', () => {
 });
 
 test('an agent that touches nothing of the web loads none of it', () => {
-  const refusing = { ...image, parts: { ...image.parts, streams: `(() => { throw new Error('loaded') })()` } };
+  const refusing = new SandboxImage({ ...data, parts: { ...data.parts, streams: `(() => { throw new Error('loaded') })()` } });
   const end = (body: string) => isolate(body, '', refusing).start().at(-1);
   expect(end(`return ['ReadableStream'.length, 'ReadableStream' in globalThis]`)).toEqual({ kind: 'finish', output: [14, true] });
   expect(end(`return typeof ReadableStream`)).toMatchObject({ error: { message: 'loaded' } });

@@ -8,27 +8,32 @@ export interface ImageData {
   readonly parts: Readonly<Record<string, string>>;
 }
 
-/** The run of a bundle after which its cache is replaced. */
+/** The run of a bundle after which its cache is replaced: a second one tells that more will follow. */
 const LEARNS_AT = 2;
 
 /**
  * A script with V8's code cache, so that only the first isolate of a cell pays for compilation. V8 compiles a function when it is
  * first called: the cache of a script that has not run holds little more than its top level, and each isolate would compile the
- * rest again. `renew` therefore replaces the cache by that of a script that has run. For the prelude, warm.ts does so; for a bundle, its
- * second run, which tells that more will follow.
+ * rest again. `renew` therefore replaces the cache by that of a script that has run. For the prelude, warm.ts does so; for a bundle and the
+ * parts of the image, the end of a run.
  */
 export class CachedScript {
   readonly #source: string;
   readonly #filename: string;
   readonly #columns: number;
+  readonly #learnsAt: number;
   #cache: ivm.ExternalCopy<ArrayBuffer> | undefined;
   #runs = 0;
 
-  /** @param columns what precedes the author's text on its first line, which positions do not count. Characters */
-  constructor(source: string, filename: string, columns = 0) {
+  /**
+   * @param columns what precedes the author's text on its first line, which positions do not count. Characters
+   * @param learnsAt the run after which the cache is replaced
+   */
+  constructor(source: string, filename: string, columns = 0, learnsAt = LEARNS_AT) {
     this.#source = source;
     this.#filename = filename;
     this.#columns = columns;
+    this.#learnsAt = learnsAt;
   }
 
   /** Whether it was compiled before, in any isolate. */
@@ -53,7 +58,7 @@ export class CachedScript {
   /** Tells that a run of the script is over in an isolate, which still exists. */
   ran(isolate: ivm.Isolate): void {
     this.#runs += 1;
-    if (this.#runs !== LEARNS_AT) return;
+    if (this.#runs !== this.#learnsAt) return;
     try {
       this.renew(isolate);
     } catch {
@@ -69,5 +74,32 @@ export class CachedScript {
 
   #origin() {
     return { filename: this.#filename, ...(this.#columns === 0 ? {} : { columnOffset: -this.#columns }) };
+  }
+}
+
+/** The image in a cell: its scripts are compiled once for all isolates. */
+export class SandboxImage {
+  readonly prelude: CachedScript;
+  readonly #data: ImageData;
+  readonly #parts = new Map<string, CachedScript>();
+
+  constructor(data: ImageData) {
+    this.#data = data;
+    this.prelude = new CachedScript(data.prelude, 'corral:prelude');
+  }
+
+  get digest(): string {
+    return this.#data.digest;
+  }
+
+  /** A script whose value is a function that evaluates a part of the image. */
+  part(name: string): CachedScript {
+    let script = this.#parts.get(name);
+    if (script === undefined) {
+      // The first run that needs a part leaves what V8 has compiled of it, because other bundles need the part too.
+      script = new CachedScript(`()=>${this.#data.parts[name] ?? '{}'}`, `corral:prelude/${name}`, 0, 1);
+      this.#parts.set(name, script);
+    }
+    return script;
   }
 }

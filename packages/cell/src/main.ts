@@ -12,12 +12,13 @@ import {
   type Frame,
   type HelloPayload,
   type ReplayPayload,
+  type SparePayload,
   type StartPayload,
 } from '@corral/protocol/wire/frame';
 import { needsOf, type PreludeConfig } from '@corral/guest/abi';
 import { Channel } from './channel.ts';
 import { CpuTime } from './cpu.ts';
-import { CachedScript, type ImageData } from './image.ts';
+import { CachedScript, SandboxImage, type ImageData } from './image.ts';
 import { dropPowers } from './powers.ts';
 import { ProgramScript } from './program.ts';
 import { replay } from './replay.ts';
@@ -25,7 +26,7 @@ import { Fault, Session } from './session.ts';
 import { warmUp } from './warm.ts';
 
 const [imagePath = '', user = '-'] = process.argv.slice(2);
-const image = JSON.parse(readFileSync(imagePath, 'utf8')) as ImageData;
+const image = new SandboxImage(JSON.parse(readFileSync(imagePath, 'utf8')) as ImageData);
 // How many calls fit on a stack depends on which functions V8 has compiled by then, so an agent that caught the RangeError and counted
 // would do something else when it is replayed, and V8 cannot make that error terminal. With this limit, which is above what the operating
 // system gives to a process, V8 never throws it: the kernel ends the process, and the supervisor the run. Kibibytes.
@@ -38,7 +39,6 @@ interface Loaded {
 }
 
 const channel = new Channel();
-const prelude = new CachedScript(image.prelude, 'corral:prelude');
 const bundles = new Map<string, Loaded>();
 const sessions = new Map<number, Session>();
 let hello: HelloPayload = { effects_per_crank: 0, effects_bytes: 0 };
@@ -69,25 +69,26 @@ function handle(frame: Frame): void {
   switch (frame.kind) {
     case FrameKind.hello: {
       hello = JSON.parse(frame.payload) as HelloPayload;
-      warmUp(image, prelude);
+      warmUp(image);
       const { node, v8, icu = '' } = process.versions;
       channel.send({ ...frame, kind: FrameKind.ready }, JSON.stringify({ pid: process.pid, node, v8, icu }));
       return;
     }
     case FrameKind.bundle:
     case FrameKind.program: {
-      const end = frame.payload.indexOf('\n');
-      const source = frame.payload.slice(end + 1);
-      if (bundles.size >= BUNDLES_PER_CELL) bundles.delete(bundles.keys().next().value as string);
-      const loaded: Loaded =
-        frame.kind === FrameKind.program
-          ? { script: new ProgramScript(source), needs: { ...needsOf(source), program: true } }
-          : { script: new CachedScript(source, 'agent.js'), needs: needsOf(source) };
-      bundles.set(frame.payload.slice(0, end), loaded);
+      keep(frame);
+      return;
+    }
+    case FrameKind.spare: {
+      const heap_kib = spare(frame.assignment, JSON.parse(frame.payload) as SparePayload);
+      channel.send({ ...frame, kind: FrameKind.spared, cpu_us: time.used(), heap_kib }, '');
       return;
     }
     case FrameKind.start: {
-      sessions.set(frame.assignment, new Session(options(JSON.parse(frame.payload) as StartPayload)));
+      const start = JSON.parse(frame.payload) as StartPayload;
+      const made = sessions.get(frame.assignment);
+      if (made === undefined) sessions.set(frame.assignment, new Session(options(start)));
+      else made.begin(start);
       unreported_us += time.used();
       return;
     }
@@ -130,15 +131,32 @@ function handle(frame: Frame): void {
   }
 }
 
-function options(start: StartPayload) {
-  const bundle: Loaded = bundles.get(start.bundle) ?? { script: new CachedScript('', 'agent.js'), needs: needsOf('') };
-  const { agent, at, seed, message_bytes, model_request_bytes, log_bytes, memory_mib, load_cpu_us } = start;
-  return {
-    image,
-    prelude,
-    bundle: bundle.script,
-    config: { agent, at, seed, message_bytes, model_request_bytes, log_bytes, ...hello, ...bundle.needs },
-    memory_mib,
-    load_cpu_us,
-  };
+/** Keeps a bundle or a program for the runs of it. */
+function keep(frame: Frame): void {
+  const end = frame.payload.indexOf('\n');
+  const source = frame.payload.slice(end + 1);
+  if (bundles.size >= BUNDLES_PER_CELL) bundles.delete(bundles.keys().next().value as string);
+  const loaded: Loaded =
+    frame.kind === FrameKind.program
+      ? { script: new ProgramScript(source), needs: { ...needsOf(source), program: true } }
+      : { script: new CachedScript(source, 'agent.js'), needs: needsOf(source) };
+  bundles.set(frame.payload.slice(0, end), loaded);
+}
+
+/** Makes an isolate in advance. @returns the size of its heap; 0 if the bundle cannot be loaded before its run is known */
+function spare(assignment: number, payload: SparePayload): number {
+  try {
+    const session = new Session(options(payload));
+    sessions.set(assignment, session);
+    return session.heapKib();
+  } catch (error) {
+    // No run is to blame: the next one loads the bundle itself, and meets the same fault if the bundle is the cause.
+    if (error instanceof Fault) return 0;
+    throw error;
+  }
+}
+
+function options({ bundle: digest, memory_mib, load_cpu_us, ...config }: StartPayload | SparePayload) {
+  const bundle: Loaded = bundles.get(digest) ?? { script: new CachedScript('', 'agent.js'), needs: needsOf('') };
+  return { image, bundle: bundle.script, config: { ...config, ...hello, ...bundle.needs }, memory_mib, load_cpu_us };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { AT, CONFIG, image, prelude } from './fixtures/base.ts';
+import { AT, CONFIG, image } from './fixtures/base.ts';
 import { CachedScript } from './image.ts';
 import { replay } from './replay.ts';
 import { Fault, Session } from './session.ts';
@@ -32,7 +32,7 @@ function session(
     effects_bytes: 1_000_000,
     temporal: source.includes('Temporal'),
   };
-  return new Session({ image, prelude, bundle, config, memory_mib, load_cpu_us: CPU_US });
+  return new Session({ image, bundle, config, memory_mib, load_cpu_us: CPU_US });
 }
 const start = (input: unknown = {}, caps: object = {}) =>
   JSON.stringify({ kind: 'start', at: AT, run: 'run_000000000000', input, caps, budget: {} });

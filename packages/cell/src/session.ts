@@ -3,11 +3,11 @@
  * guest never holds an object of isolated-vm.
  */
 import ivm from 'isolated-vm';
-import type { PreludeConfig } from '@corral/guest/abi';
-import { COLLECT, DELIVER, DESCRIBE, REJECTED, type Rejected, type Thrown } from '@corral/guest/abi';
+import type { PreludeConfig, RunConfig, SpareConfig } from '@corral/guest/abi';
+import { BEGIN, COLLECT, DELIVER, DESCRIBE, REJECTED, type Rejected, type Thrown } from '@corral/guest/abi';
 import { largestEffect } from '@corral/protocol/limits';
 import type { FaultKind, FaultPayload } from '@corral/protocol/wire/frame';
-import type { CachedScript, ImageData } from './image.ts';
+import type { CachedScript, SandboxImage } from './image.ts';
 
 /** The isolate of this run has ended, and why. */
 export class Fault extends Error {
@@ -19,10 +19,10 @@ export class Fault extends Error {
 }
 
 export interface SessionOptions {
-  readonly image: ImageData;
-  readonly prelude: CachedScript;
+  readonly image: SandboxImage;
   readonly bundle: CachedScript;
-  readonly config: PreludeConfig;
+  /** Without a run for an isolate that is made in advance. */
+  readonly config: PreludeConfig | SpareConfig;
   readonly memory_mib: number;
   /** CPU time that loading the bundle may take. Microseconds. */
   readonly load_cpu_us: number;
@@ -32,7 +32,10 @@ type Drive = ivm.Reference<(operation: number, text?: string) => string | undefi
 
 export class Session {
   readonly #isolate: ivm.Isolate;
+  readonly #image: SandboxImage;
   readonly #bundle: CachedScript;
+  /** The parts of the image that were evaluated. */
+  readonly #parts = new Set<CachedScript>();
   /** Longest batch of effects. Characters. */
   readonly #longest: number;
   #drive: Drive | undefined;
@@ -42,12 +45,13 @@ export class Session {
   constructor(options: SessionOptions) {
     const isolate = new ivm.Isolate({ memoryLimit: options.memory_mib });
     this.#isolate = isolate;
+    this.#image = options.image;
     this.#bundle = options.bundle;
     this.#longest = options.config.effects_bytes + largestEffect(options.config) + 2;
     this.#guard('load', options.load_cpu_us, (limit) => {
       const context = isolate.createContextSync();
-      const factory = options.prelude.compile(isolate).runSync(context, { reference: true });
-      const part = new ivm.Callback((name: unknown) => options.image.parts[String(name)] ?? '');
+      const factory = options.image.prelude.compile(isolate).runSync(context, { reference: true });
+      const part = new ivm.Callback((name: unknown) => this.#part(context, String(name)));
       const fault = new ivm.Callback((kind: unknown, message: unknown) => {
         this.#faulted ??= { fault: String(kind) as FaultKind, message: String(message).slice(0, 500) };
         // Ends the guest's execution at once; none of its code runs any more.
@@ -56,6 +60,27 @@ export class Session {
       this.#drive = factory.applySync(undefined, [part, fault, JSON.stringify(options.config)], { result: { reference: true } }) as Drive;
       options.bundle.compile(isolate).runSync(context, limit);
     });
+  }
+
+  /** Gives an isolate that was made in advance to a run. */
+  begin({ agent, at, seed }: RunConfig): void {
+    this.#guard('load', 0, () => (this.#drive as Drive).applySync(undefined, [BEGIN, JSON.stringify({ agent, at, seed })]));
+  }
+
+  /**
+   * A part of the image as a function of the isolate that evaluates it. Here it is only compiled, from this cell's cache, and the prelude
+   * calls it: so what the part does counts towards the limit of the crank that needs it.
+   */
+  #part(context: ivm.Context, name: string): unknown {
+    const script = this.#image.part(name);
+    this.#parts.add(script);
+    try {
+      return script.compile(this.#isolate).runSync(context, { reference: true }).derefInto({ release: true });
+    } catch (error) {
+      // Only a lack of memory prevents it, which may differ on a replay; so the agent must not be able to catch it.
+      this.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -124,7 +149,7 @@ export class Session {
   /** Ends the isolate of a run that is over. */
   retire(): void {
     if (this.#isolate.isDisposed) return;
-    this.#bundle.ran(this.#isolate);
+    for (const script of [this.#bundle, ...this.#parts]) script.ran(this.#isolate);
     this.dispose();
   }
 

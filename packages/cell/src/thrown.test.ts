@@ -1,6 +1,6 @@
 /** Thrown values of agents are told as texts, without frames of the cell, which name paths of the host. */
 import { describe, expect, test } from 'vitest';
-import { AT, CONFIG, image, prelude } from './fixtures/base.ts';
+import { AT, CONFIG, image } from './fixtures/base.ts';
 import { CachedScript } from './image.ts';
 import { Fault, Session } from './session.ts';
 
@@ -11,7 +11,6 @@ function told(source: string): string {
   try {
     session = new Session({
       image,
-      prelude,
       bundle: new CachedScript(source, 'agent.js'),
       config: CONFIG,
       memory_mib: 32,

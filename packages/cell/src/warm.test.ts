@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { image } from './fixtures/base.ts';
-import { CachedScript } from './image.ts';
+import { data } from './fixtures/base.ts';
+import { CachedScript, SandboxImage } from './image.ts';
 import { Session } from './session.ts';
 import { warmUp } from './warm.ts';
 
@@ -11,7 +11,7 @@ const SOURCE = `var corralBundle = (() => {
 const START = { kind: 'start', run: 'run_000000000000', input: {}, caps: { t: { cap: 1, kind: 'tool', name: 't' } }, budget: {} };
 const REPLY = { kind: 'reply', results: [{ id: 1, value: 7 }] };
 
-function open(prelude: CachedScript, bundle: CachedScript): { readonly session: Session; readonly live: () => string } {
+function open(image: SandboxImage, bundle: CachedScript): { readonly session: Session; readonly live: () => string } {
   const config = {
     agent: 'a',
     at: 1000,
@@ -23,33 +23,33 @@ function open(prelude: CachedScript, bundle: CachedScript): { readonly session: 
     temporal: false,
     image: 'base' as const,
   };
-  const session = new Session({ image, prelude, bundle, config, memory_mib: 16, load_cpu_us: 1_000_000 });
+  const session = new Session({ image, bundle, config, memory_mib: 16, load_cpu_us: 1_000_000 });
   onTestFinished(() => session.dispose());
   return { session, live: () => [START, REPLY].map((delivery) => session.crank(JSON.stringify({ ...delivery, at: 1000 }), 0)).join() };
 }
 
 test('the cache of a script takes up the functions that have run, and the next isolate does the same with it', () => {
-  const prelude = new CachedScript(image.prelude, 'corral:prelude');
+  const image = new SandboxImage(data);
   const bundle = new CachedScript(SOURCE, 'agent.js');
-  const first = open(prelude, bundle);
-  const before = [prelude, bundle].map((script) => first.session.renew(script));
+  const first = open(image, bundle);
+  const before = [image.prelude, bundle].map((script) => first.session.renew(script));
   const seen = first.live();
-  const after = [prelude, bundle].map((script) => first.session.renew(script));
+  const after = [image.prelude, bundle].map((script) => first.session.renew(script));
   expect(after[0]).toBeGreaterThan(before[0] as number);
   expect(after[1]).toBeGreaterThan(before[1] as number);
-  expect(open(prelude, bundle).live()).toBe(seen);
+  expect(open(image, bundle).live()).toBe(seen);
 });
 
 test('a bundle’s second run leaves its compiled functions to the next ones', () => {
-  const [prelude, bundle] = [new CachedScript(image.prelude, 'corral:prelude'), new CachedScript(SOURCE, 'agent.js')];
+  const [image, bundle] = [new SandboxImage(data), new CachedScript(SOURCE, 'agent.js')];
   const lived = () => {
-    const { session, live } = open(prelude, bundle);
+    const { session, live } = open(image, bundle);
     const seen = live();
     session.retire();
     return seen;
   };
   /** Size of the cache that a new isolate would make before it runs: it grows with what is compiled of the bundle. */
-  const compiled = () => open(prelude, bundle).session.renew(new CachedScript(SOURCE, 'agent.js'));
+  const compiled = () => open(image, bundle).session.renew(new CachedScript(SOURCE, 'agent.js'));
   const first = lived();
   const before = compiled();
   expect(lived()).toBe(first);
@@ -57,12 +57,27 @@ test('a bundle’s second run leaves its compiled functions to the next ones', (
   expect(lived()).toBe(first);
 });
 
+test('the first run that needs a part of the image leaves its compiled functions to all bundles of the cell', () => {
+  const using = (what: string) => new CachedScript(SOURCE.replace(`log('x')`, `log(${what})`), 'agent.js');
+  /** Size of what is compiled of a part in an isolate that only evaluates it. */
+  const compiled = (image: SandboxImage) => {
+    const { session, live } = open(image, using('typeof URL'));
+    live();
+    return session.renew(image.part('url'));
+  };
+  const image = new SandboxImage(data);
+  const { session, live } = open(image, using(`new URL('http://a.example/b?c=d').href`));
+  expect(live()).toContain('http://a.example/b?c=d');
+  session.retire();
+  expect(compiled(image)).toBeGreaterThan(compiled(new SandboxImage(data)) * 1.2);
+});
+
 test('a cell that has warmed up has compiled what an agent uses of the prelude, from its start to its end', () => {
-  const prelude = new CachedScript(image.prelude, 'corral:prelude');
-  warmUp(image, prelude);
-  const { session, live } = open(prelude, new CachedScript(SOURCE, 'agent.js'));
-  const before = session.renew(prelude);
+  const image = new SandboxImage(data);
+  warmUp(image);
+  const { session, live } = open(image, new CachedScript(SOURCE, 'agent.js'));
+  const before = session.renew(image.prelude);
   expect(live()).toContain('"output":7');
   // V8 adds a few bytes for each function that has run; a compiled function would be larger.
-  expect(session.renew(prelude)).toBeLessThan(before * 1.01);
+  expect(session.renew(image.prelude)).toBeLessThan(before * 1.01);
 });

@@ -2,7 +2,7 @@
  * Runs small agents before a cell takes real ones. The first isolate of a process costs several times as much as the next, and
  * the parts of the prelude that these agents use are compiled here once for all isolates of the cell.
  */
-import { CachedScript, type ImageData } from './image.ts';
+import { CachedScript, type SandboxImage } from './image.ts';
 import { Session } from './session.ts';
 
 const AT = 1;
@@ -27,13 +27,12 @@ const LIVES: readonly { readonly definition: string; readonly deliveries: readon
   },
 ];
 
-export function warmUp(image: ImageData, prelude: CachedScript): void {
+export function warmUp(image: SandboxImage): void {
   for (const { definition, deliveries } of LIVES) {
     const bundle = `var corralBundle = (() => { const options = { name: 'warm', ${definition} };
       return { default: { ...options, [Symbol.for('corral.agent')]: options } }; })();`;
     const session = new Session({
       image,
-      prelude,
       bundle: new CachedScript(bundle, 'agent.js'),
       config: {
         agent: 'warm',
@@ -50,7 +49,7 @@ export function warmUp(image: ImageData, prelude: CachedScript): void {
       load_cpu_us: 5_000_000,
     });
     for (const delivery of deliveries) session.crank(JSON.stringify({ at: AT, ...delivery }), 0);
-    session.renew(prelude);
+    session.renew(image.prelude);
     session.dispose();
   }
 }

@@ -29,20 +29,26 @@ export interface AsyncHooks {
   readonly AsyncGeneratorFunction: unknown;
 }
 
-/** Arguments that the cell passes to the prelude. Only strings and numbers cross. */
+/** Arguments that the cell passes to the prelude. Only strings, numbers and functions of the isolate cross. */
 export interface HostFunctions {
-  /** Source of a part of the image that is too large to be loaded into every isolate. */
-  readonly part: (name: string) => string;
+  /** A function that evaluates a part of the image which is too large to be loaded into every isolate. @returns what the part exports */
+  readonly part: (name: string) => () => unknown;
   /** Ends the isolate at once; the guest cannot catch this. For limits that a guest must not be able to avoid. */
   readonly fault: (kind: string, message: string) => void;
 }
 
-/** Facts about the run that the cell passes to the prelude, as JSON. */
-export interface PreludeConfig {
+/** The run to which an isolate belongs. */
+export interface RunConfig {
+  /** Name of the agent within the bundle. */
   readonly agent: string;
+  /** The time that code outside of any delivery sees. */
   readonly at: number;
   /** 32 bytes as hex. */
   readonly seed: string;
+}
+
+/** Facts that the cell passes to the prelude, as JSON. */
+export interface PreludeConfig extends RunConfig {
   readonly message_bytes: number;
   /** For calls of models; absent: as for other effects. */
   readonly model_request_bytes?: number | undefined;
@@ -67,6 +73,12 @@ export interface PreludeConfig {
 
 /** `absent`: the bundle names `fetch`, and asks for no capability that answers it. */
 export type FetchState = 'answered' | 'absent';
+
+/**
+ * The facts for an isolate that is made in advance, before there is a run. It loads the bundle; if that asks for the time or for
+ * randomness, which are the run's, the isolate ends at once.
+ */
+export type SpareConfig = Omit<PreludeConfig, keyof RunConfig>;
 
 /** `web`: the base with streams, files, and the classes of fetch. `node`: that with the globals of Node that packages read. */
 export type ImageName = 'base' | 'web' | 'node';
@@ -149,6 +161,8 @@ export const COLLECT = 1;
 export const DESCRIBE = 2;
 /** Asks about an unhandled rejection, by its name and message as JSON. The answer is a Rejected as JSON. */
 export const REJECTED = 3;
+/** Gives an isolate that was made in advance to a run; a RunConfig as JSON. */
+export const BEGIN = 4;
 
 /** An exception that left a delivery; the answer to DELIVER, as JSON. */
 export interface Thrown {

@@ -233,6 +233,13 @@ export const MACHINE = {
     600_000,
     1_000,
   ),
+  spare_isolates: limit('isolates that one cell holds in advance for the next runs of its bundles', 4, 64, 0),
+  spare_isolate_ms: limit(
+    'time after which an isolate made in advance, or a bundle that no run has needed, is forgotten',
+    60_000,
+    3_600_000,
+    0,
+  ),
   cell_idle_ms: limit('time an empty cell is kept for its tenant', 30_000, 3_600_000, 0),
   replay_entries: limit('journal entries replayed at once, before other runs of the cell have a turn', 500, 10_000),
   replay_bytes: limit('text of journal entries replayed at once', 4 * MIB, 64 * MIB),

@@ -35,6 +35,8 @@ export interface SupervisorOptions {
   /** Limits by which runs leave memory; the default applies to those that are left out. */
   readonly residency?: Partial<ResidencyLimits>;
   readonly cell_idle_ms?: number;
+  /** Isolates that a cell may hold in advance. */
+  readonly spareIsolates?: number;
   /** Resident memory of a cell above which its idle isolates are disposed of, and then the cell itself is killed. */
   readonly cell_memory_mib?: number;
   /** Limit of the heap of this process, in bytes, by which the memory that runs take in it is bounded; without it, it is not. */

@@ -153,6 +153,7 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     transitions,
     householdOf: (run) => householdOf(run.ledger.record, run.isApart ? 'run' : isolation(run)),
     cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
+    spare_isolates: options.spareIsolates ?? MACHINE.spare_isolates.default,
     replayPage: async (run, after) => {
       await broker.settled(run.id);
       return store.replayPage(run.id, after);
@@ -257,7 +258,10 @@ function buildWatch(options: SupervisorOptions, cells: Cells, mishaps: Mishaps, 
     slots: Math.max(1, cores - 1),
     cell_memory_mib,
     memory_mib: (cell, assignment) =>
-      borrowed.memory_mib(cell) ?? seats.run(cell, assignment)?.ledger.record.ceilings.memory_mib ?? MACHINE.cell_rss_slack_mib.default,
+      borrowed.memory_mib(cell) ??
+      seats.run(cell, assignment)?.ledger.record.ceilings.memory_mib ??
+      scheduler.spares.memory_mib(cell, assignment) ??
+      MACHINE.cell_rss_slack_mib.default,
     onRogue: (cell) => scheduler.killCell(cell, undefined),
     onExceeded: (cell, assignment, limit, message) => {
       if (borrowed.exceeded(cell, message)) return;

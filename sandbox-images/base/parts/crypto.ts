@@ -7,8 +7,8 @@ import { digest } from './digest.ts';
 
 const BLOCK = 4096;
 
-export default function crypto({ seed }: { seed: string }): Record<string, unknown> {
-  const key = Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(seed.slice(i * 2, i * 2 + 2), 16));
+export default function crypto({ seed }: { seed: () => string }): Record<string, unknown> {
+  let key: Uint8Array | undefined;
   const zeros = new Uint8Array(BLOCK);
   const nonce = new Uint8Array(12);
   let pool = new Uint8Array(0);
@@ -17,6 +17,7 @@ export default function crypto({ seed }: { seed: string }): Record<string, unkno
   const fill = (into: Uint8Array) => {
     for (let i = 0; i < into.length; i++) {
       if (used === pool.length) {
+        key ??= Uint8Array.from({ length: 32 }, (_, n) => Number.parseInt(seed().slice(n * 2, n * 2 + 2), 16));
         pool = chacha20(key, nonce, zeros);
         for (let n = 0; n < nonce.length; n++) {
           nonce[n] = ((nonce[n] as number) + 1) & 255;

@@ -4,6 +4,10 @@ declare module 'whatwg-url' {
   export const URLSearchParams: new (init?: unknown) => object;
 }
 
+declare module 'tr46' {
+  export const toASCII: (domain: string, options: { readonly useSTD3ASCIIRules?: boolean }) => string | null;
+}
+
 declare module '@ungap/structured-clone' {
   /** @throws TypeError for what cannot be cloned */
   export default function structuredClone(value: unknown): unknown;

@@ -55,7 +55,7 @@ function born({ config, source, filename }: InspectSegment): Drive {
   const context = createContext(constants.DONT_CONTEXTIFY);
   const prelude: unknown = runInContext(job.prelude, context, { filename: 'corral:prelude' });
   const make = runInContext(
-    `(prelude, parts, config) => prelude(((parts) => (name) => parts[name] ?? '')(JSON.parse(parts)), (kind, message) => { throw new Error('The run would end here: ' + kind + ': ' + message) }, config)`,
+    `(prelude, parts, config) => prelude(((parts, evaluate) => (name) => () => evaluate(parts[name] ?? ''))(JSON.parse(parts), eval), (kind, message) => { throw new Error('The run would end here: ' + kind + ': ' + message) }, config)`,
     context,
     { filename: 'corral:host' },
   ) as (prelude: unknown, parts: string, config: string) => Drive;

@@ -4,7 +4,14 @@
  */
 import { makePerformance } from './performance.ts';
 
-const clock = { now: 0, start: 0 };
+const clock = { now: 0, start: 0, begun: false };
+let tooEarly: () => unknown;
+
+/** The run's time begins. */
+export function beginClock(at: number): void {
+  clock.begun = true;
+  setTime(at);
+}
 
 export function setTime(at: number): void {
   if (clock.start === 0) clock.start = at;
@@ -12,22 +19,28 @@ export function setTime(at: number): void {
 }
 
 /** The stamp of the current delivery. */
-export const now = (): number => clock.now;
+function time(): number {
+  if (!clock.begun) tooEarly();
+  return clock.now;
+}
+export { time as now };
 
 // oxlint-disable typescript/unbound-method -- the originals are kept to be applied to their own objects
-export function installClock(global: typeof globalThis, withTemporal: boolean): void {
+/** @param early called when the time is asked for before it has begun; does not return */
+export function installClock(global: typeof globalThis, withTemporal: boolean, early: () => unknown): void {
+  tooEarly = early;
   const HostDate = global.Date;
   const define = (on: object, name: PropertyKey, value: unknown) =>
     Object.defineProperty(on, name, { value, writable: true, enumerable: false, configurable: true });
 
   // A proxy looks native when asked for its source, and passes everything else on.
   const GuestDate: typeof HostDate = new Proxy(HostDate, {
-    apply: () => new HostDate(clock.now).toString(),
+    apply: () => new HostDate(time()).toString(),
     construct: (target, args, newTarget) =>
-      Reflect.construct(target, args.length === 0 ? [clock.now] : args, newTarget === GuestDate ? target : newTarget) as object,
+      Reflect.construct(target, args.length === 0 ? [time()] : args, newTarget === GuestDate ? target : newTarget) as object,
   });
   define(HostDate, 'now', function now() {
-    return clock.now;
+    return time();
   });
   // The prototype refers to the constructor: without this line, `new Date(0).constructor.now()` would read the machine's clock.
   define(HostDate.prototype, 'constructor', GuestDate);
@@ -44,7 +57,7 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
       let made = bound.get(this);
       if (made === undefined) {
         const inner = format.call(this);
-        made = (date?: unknown) => inner(date === undefined ? clock.now : date);
+        made = (date?: unknown) => inner(date === undefined ? time() : date);
         bound.set(this, made);
       }
       return made;
@@ -52,7 +65,7 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
   });
   const toParts = formatter.formatToParts;
   define(formatter, 'formatToParts', function formatToParts(this: Intl.DateTimeFormat, date?: Date | number) {
-    return toParts.call(this, date === undefined ? clock.now : date);
+    return toParts.call(this, date === undefined ? time() : date);
   });
 
   const scope = global as { Temporal?: TemporalLike };
@@ -61,7 +74,7 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
     const temporal = scope.Temporal;
     const { fromEpochMilliseconds } = temporal.Instant;
     const { toZonedDateTimeISO } = (temporal.Instant as unknown as { prototype: InstantLike }).prototype;
-    const instant = () => fromEpochMilliseconds(clock.now);
+    const instant = () => fromEpochMilliseconds(time());
     const zoned = (zone: unknown = 'UTC') => toZonedDateTimeISO.call(instant(), zone);
     const now = temporal.Now;
     define(now, 'instant', instant);
@@ -75,7 +88,10 @@ export function installClock(global: typeof globalThis, withTemporal: boolean): 
   define(
     global,
     'performance',
-    makePerformance(() => clock.now - clock.start, clock.start),
+    makePerformance(
+      () => time() - clock.start,
+      () => (time(), clock.start),
+    ),
   );
 }
 

@@ -14,8 +14,7 @@ export let inContext = <T>(work: T): T => work;
 
 /** Replaces what V8 calls when a promise is settled. Must come before any code of the agent. */
 export function installContext(global: typeof globalThis, host: HostFunctions): AsyncHooks {
-  const evaluate = global.eval;
-  const { bind, then, resolve, hooks } = (evaluate(host.part('context')) as () => Part)();
+  const { bind, then, resolve, hooks } = (host.part('context')() as () => Part)();
   const define = (on: object, name: string, value: unknown) =>
     Object.defineProperty(on, name, { value, writable: true, enumerable: false, configurable: true });
   define(Promise.prototype, 'then', then);

@@ -5,6 +5,12 @@
 import type { HostFunctions } from '../abi.ts';
 import { bare } from './bare.ts';
 
+/** @param seed gives at least 32 hex digits; asked for when the first number is drawn */
+function lateRandom(seed: () => string): () => number {
+  let random: (() => number) | undefined;
+  return () => (random ??= seededRandom(seed()))();
+}
+
 /**
  * Seeds Math.random with xoshiro128** (Blackman and Vigna, 2018). Not for secrets: `crypto` has its own generator.
  * @param seed at least 32 hex digits
@@ -56,11 +62,11 @@ const BUFFERS = [
 /** V8's messages for a buffer that could not be allocated. */
 const REFUSED = /allocation failed|out of memory/i;
 
-export function installDeterminism(global: typeof globalThis, seed: string, host: HostFunctions): void {
+export function installDeterminism(global: typeof globalThis, seed: () => string, host: HostFunctions): void {
   for (const name of REMOVED) delete (global as unknown as Record<string, unknown>)[name];
   const define = (on: object, name: string, value: unknown) =>
     Object.defineProperty(on, name, { value, writable: true, enumerable: false, configurable: true });
-  define(Math, 'random', seededRandom(seed));
+  define(Math, 'random', lateRandom(seed));
 
   // Whether a buffer can still be allocated depends on the memory limit, which may differ on replay. A failed allocation
   // therefore ends the run instead of throwing an exception that the agent could react to. Proxies look native when asked for their source;

@@ -2,7 +2,7 @@
  * Outgoing effects: they are collected during a crank, each already as JSON, and leave together at its end. Sizes are checked
  * when an effect is added, so that the error is thrown at the call that exceeds a limit; the host checks again.
  */
-import type { HostFunctions, PreludeConfig } from '../abi.ts';
+import type { HostFunctions, SpareConfig } from '../abi.ts';
 import type { ErrorData } from '@corral/protocol/errors';
 import { CorralError, fromData, originHere, raise, raisedAt, type Origin } from './errors.ts';
 import { effectText } from './handles.ts';
@@ -17,7 +17,7 @@ interface Waiter {
 }
 
 export class Effects {
-  readonly #config: PreludeConfig;
+  readonly #config: SpareConfig;
   /** Capabilities for models. */
   readonly #models = new Set<unknown>();
   readonly #host: HostFunctions;
@@ -34,7 +34,7 @@ export class Effects {
   #logged = 0;
   #finished = false;
 
-  constructor(config: PreludeConfig, host: HostFunctions) {
+  constructor(config: SpareConfig, host: HostFunctions) {
     this.#config = config;
     this.#host = host;
   }

@@ -116,7 +116,7 @@ export function raise(code: GuestCode, message: string, limit?: string): CorralE
   });
 }
 
-const OURS = /^\s+at .*corral:prelude:/;
+const OURS = /^\s+at .*corral:prelude[:/]/;
 
 /**
  * A stack without frames of the prelude: those change with every image, and a run that outputs its stack must replay on the next

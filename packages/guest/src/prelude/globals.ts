@@ -72,7 +72,7 @@ export interface WebPart {
 interface GlobalNeeds {
   readonly timers: Timers;
   readonly host: HostFunctions;
-  readonly seed: string;
+  readonly seed: () => string;
   readonly console: object;
   readonly image: ImageName;
   /** The tools that `fetch` can ask; undefined: there is no fetch. */
@@ -87,9 +87,8 @@ export function installGlobals(global: typeof globalThis, { timers, host, seed, 
   /** Nobody awaits a listener, so that its exception would be lost without a line in the log. */
   const report = (error: unknown) =>
     (console as { readonly error: (...parts: unknown[]) => void }).error('A listener of an event threw:', error);
-  const evaluate = global.eval;
   /** Loads a part on behalf of another part. */
-  const more = (part: string): unknown => evaluate(host.part(part));
+  const more = (part: string): unknown => host.part(part)();
   const loaded = new Map<string, Record<string, unknown>>();
   const loaders = new Map<string, () => Record<string, unknown>>();
   const accessors = new Map<string, () => unknown>();
@@ -102,8 +101,8 @@ export function installGlobals(global: typeof globalThis, { timers, host, seed, 
       const open = names.filter((name) => accessors.get(name) === Object.getOwnPropertyDescriptor(global, name)?.get);
       // Libraries read globals before they define any; without this line that would load the part again, without end.
       for (const name of open) define(name, undefined);
-      // Each part is a script whose value is a function from its dependencies to the globals it defines.
-      const made = (evaluate(host.part(part)) as (needs: object) => Record<string, unknown>)({ seed, timers, more, report, reach, web });
+      // The value of each part is a function from its dependencies to the globals it defines.
+      const made = (more(part) as (needs: object) => Record<string, unknown>)({ seed, timers, more, report, reach, web });
       for (const name of open) {
         const value = made[name];
         // The build shortens the names of classes, and libraries compare them.

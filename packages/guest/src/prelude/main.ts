@@ -1,14 +1,26 @@
 /**
  * The prelude: the code that every isolate starts with. Evaluated once, before any code of an agent, with the host's two
- * functions and the run's configuration; returns the one function through which the cell drives the isolate.
+ * functions and the configuration; returns the one function through which the cell drives the isolate.
  */
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import { COLLECT, DELIVER, REJECTED, type Abi, type HostFunctions, type PreludeConfig, type Rejected, type Thrown } from '../abi.ts';
+import {
+  BEGIN,
+  COLLECT,
+  DELIVER,
+  REJECTED,
+  type Abi,
+  type HostFunctions,
+  type PreludeConfig,
+  type Rejected,
+  type RunConfig,
+  type SpareConfig,
+  type Thrown,
+} from '../abi.ts';
 import type { AgentDefinition } from '../sdk/types.ts';
 import { Agent } from './agent.ts';
 import { bare } from './bare.ts';
 import { installContext } from './context.ts';
-import { installClock, now, setTime } from './clock.ts';
+import { beginClock, installClock, now } from './clock.ts';
 import { makeConsole } from './console.ts';
 import { describeBundle, findAgent } from './bundle.ts';
 import { programAgent, type ProgramExports } from './program.ts';
@@ -26,11 +38,11 @@ import { Timers } from './timers.ts';
 /**
  * @param part see HostFunctions
  * @param fault see HostFunctions
- * @param configText PreludeConfig as JSON
+ * @param configText PreludeConfig as JSON, or SpareConfig if there is no run yet
  * @returns the one function through which the cell drives the isolate. DELIVER takes one delivery as JSON, whose consequences run
  * when the caller drains the microtasks, and returns what was thrown synchronously, if anything. COLLECT returns the effects
  * since the last time as a JSON array. DESCRIBE returns the manifests of the bundle's agents. REJECTED returns what is known
- * about an unhandled rejection
+ * about an unhandled rejection. BEGIN says which run it is
  */
 export function prelude(
   part: HostFunctions['part'],
@@ -39,20 +51,27 @@ export function prelude(
 ): (operation: number, text?: string) => string | undefined {
   const global = globalThis;
   const parse = JSON.parse;
-  const config = parse(configText) as PreludeConfig;
+  const config = parse(configText) as PreludeConfig | SpareConfig;
+  let run: RunConfig | undefined = Object.hasOwn(config, 'seed') ? (config as PreludeConfig) : undefined;
+  /** Facts that differ between runs. A bundle that asks for it while it loads cannot be loaded before its run is known. */
+  const given = (): RunConfig => {
+    if (run === undefined) fault('load', 'The bundle asks for the time or for randomness while it is loaded in advance.');
+    return run as RunConfig;
+  };
   const host: HostFunctions = { part, fault };
   const effects = new Effects(config, host);
   const timers = new Timers(effects);
-  setTime(config.at);
-  installDeterminism(global, config.seed, host);
-  installClock(global, config.temporal);
+  const seed = () => given().seed;
+  installDeterminism(global, seed, host);
+  installClock(global, config.temporal, given);
+  if (run !== undefined) beginClock(run.at);
   const asyncHooks = config.async_context === true ? installContext(global, host) : undefined;
   installRaces();
   const rejectedWith = installRejections();
   const { console, log } = makeConsole(effects, now);
   const reach = config.fetch === 'answered' ? new Reach(config.model_request_bytes ?? config.message_bytes) : undefined;
   if (config.fetch === 'absent') explainFetch();
-  const web = installGlobals(global, { timers, host, seed: config.seed, console, image: config.image, reach });
+  const web = installGlobals(global, { timers, host, seed, console, image: config.image, reach });
 
   const abi: Abi = Object.freeze({
     errorClass,
@@ -70,7 +89,7 @@ export function prelude(
   // The bundle is a script that assigns its exports to this global.
   const bundle = () => (global as unknown as { corralBundle?: { default?: AgentDefinition } }).corralBundle;
   const definition = () =>
-    config.program === true ? programAgent(config.agent, bundle() as unknown as ProgramExports) : findAgent(bundle(), config.agent);
+    config.program === true ? programAgent(given().agent, bundle() as unknown as ProgramExports) : findAgent(bundle(), given().agent);
   let agent: Agent | undefined;
   return (operation, text) => {
     switch (operation) {
@@ -87,18 +106,26 @@ export function prelude(
         const answer: Rejected = bare({ follows_cancel: agent?.follows(name, message) === true, ...rejectedWith() });
         return JSON.stringify(answer);
       }
+      case BEGIN:
+        run = bare(parse(text as string) as RunConfig);
+        beginClock(run.at);
+        return undefined;
       case COLLECT:
         agent?.quiesce();
         return effects.collect();
       default:
-        try {
-          return JSON.stringify(describeBundle(bundle(), config.image));
-        } catch (error) {
-          // Only the text of an error leaves an isolate.
-          throw error instanceof CorralError ? new Error(`${error.code}: ${error.message}`) : error;
-        }
+        return manifests(() => describeBundle(bundle(), config.image));
     }
   };
+}
+
+function manifests(describe: () => object[]): string {
+  try {
+    return JSON.stringify(describe());
+  } catch (error) {
+    // Only the text of an error leaves an isolate.
+    throw error instanceof CorralError ? new Error(`${error.code}: ${error.message}`) : error;
+  }
 }
 
 /**

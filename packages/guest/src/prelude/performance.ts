@@ -17,7 +17,7 @@ interface MeasureOptions {
 /** Most entries that are kept; older ones are dropped, because programs that measure for ever rarely read them. */
 const ENTRIES = 1_000;
 
-export function makePerformance(now: () => number, timeOrigin: number): object {
+export function makePerformance(now: () => number, timeOrigin: () => number): object {
   let entries: Entry[] = [];
   const keep = (entry: Entry) => {
     entries = [...entries.slice(-ENTRIES + 1), entry];
@@ -34,7 +34,9 @@ export function makePerformance(now: () => number, timeOrigin: number): object {
   };
   return Object.freeze({
     now,
-    timeOrigin,
+    get timeOrigin() {
+      return timeOrigin();
+    },
     mark(name: unknown, { startTime = now(), detail = null }: { startTime?: number; detail?: unknown } = {}) {
       return keep({ name: String(name), entryType: 'mark', startTime, duration: 0, detail });
     },
@@ -52,6 +54,6 @@ export function makePerformance(now: () => number, timeOrigin: number): object {
     getEntriesByName: (name: string, type?: string) =>
       entries.filter((entry) => entry.name === name && (type === undefined || entry.entryType === type)),
     getEntriesByType: (type: string) => entries.filter((entry) => entry.entryType === type),
-    toJSON: () => ({ timeOrigin }),
+    toJSON: () => ({ timeOrigin: timeOrigin() }),
   });
 }

@@ -17,7 +17,9 @@ export const TenantTotals = z
     cells_most: z.int().describe('false while a single run holds all of them'),
     replay_cpu_ms: z
       .int()
-      .describe('CPU time for bringing its runs back by replay, since this host started; it is billed to no run’s purse'),
+      .describe(
+        'CPU time since this host started for bringing its runs back by replay, and for isolates made in advance that no run got; it is billed to no run’s purse',
+      ),
   })
   .meta({ id: 'TenantTotals' });
 export type TenantTotals = z.infer<typeof TenantTotals>;

@@ -15,18 +15,20 @@ export const FrameKind = {
   // supervisor → cell
   hello: 1, // payload HelloPayload
   bundle: 2, // payload: digest, newline, source
-  start: 3, // payload StartPayload: make an isolate for a run, load its bundle
+  start: 3, // payload StartPayload: make an isolate for a run and load its bundle, or give it the one that was made in advance
   crank: 4, // payload: the delivery as JSON; cpu_us: what the crank may use
   replay: 5, // payload ReplayPayload: deliveries with the effects to expect
   drop: 6, // dispose of the isolate
   describe: 7, // payload StartPayload: load a bundle, answer with its manifests, keep nothing
   program: 8, // payload: name, newline, source of a program that an agent made
+  spare: 9, // payload SparePayload: make an isolate in advance, for a run that is not known yet
   // cell → supervisor
   ready: 32, // payload ReadyPayload
   cranked: 33, // payload: the effects as JSON
   replayed: 34, // up to and including `crank`
   fault: 35, // payload FaultPayload: the run's isolate is gone
   described: 36, // payload: the manifests as JSON
+  spared: 37, // heap_kib: size of the isolate that was made in advance; 0: it could not be made
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
@@ -59,21 +61,25 @@ export interface HelloPayload {
  */
 export const BUNDLES_PER_CELL = 32;
 
-export interface StartPayload {
+/** The facts by which an isolate is made, whichever run it is for. */
+export interface SparePayload {
   readonly bundle: string;
-  /** Name of the agent within the bundle. */
-  readonly agent: string;
-  /** The time that code outside of any delivery sees: that of the run's admission. */
-  readonly at: number;
   readonly memory_mib: number;
-  /** 32 bytes as hex: the only source of randomness in the isolate. */
-  readonly seed: string;
   readonly message_bytes: number;
   /** Absent for runs that were admitted before models had a bound of their own. */
   readonly model_request_bytes?: number | undefined;
   readonly log_bytes: number;
   /** CPU time that loading may take. Microseconds. */
   readonly load_cpu_us: number;
+}
+
+export interface StartPayload extends SparePayload {
+  /** Name of the agent within the bundle. */
+  readonly agent: string;
+  /** The time that code outside of any delivery sees: that of the run's admission. */
+  readonly at: number;
+  /** 32 bytes as hex: the only source of randomness in the isolate. */
+  readonly seed: string;
 }
 
 export interface ReplayPayload {

@@ -5,38 +5,29 @@
 import { CorralError } from '@corral/protocol/errors';
 import {
   FrameKind,
-  type FaultPayload,
   type Frame,
   type FrameHead,
   type ReadyPayload,
+  type SparePayload,
   type StartPayload,
 } from '@corral/protocol/wire/frame';
 import type { CellId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { ReplayPage } from '@corral/protocol/ports/store';
 import { withheld } from '@corral/protocol/wire/withheld';
-import type { CellLauncher, CellProcess, ProcessExit, ProcessMeter } from '@corral/protocol/ports/machine';
+import type { CellLauncher, CellProcess, ProcessMeter } from '@corral/protocol/ports/machine';
+import type { EventsOf } from './cell-events.ts';
 import { Growth, Rise } from './growth.ts';
 import { Tenure } from './household.ts';
-import { Isolates } from './isolates.ts';
+import { Isolates, type Made } from './isolates.ts';
 import { faultFrom, readyFrom } from './reports.ts';
 import { replayLimit_ms, Task } from './task.ts';
 import { textName, Wire, type BundleText } from './wire.ts';
 
 export type StartOptions = Omit<StartPayload, 'bundle' | 'load_cpu_us'>;
+export type SpareOptions = Omit<SparePayload, 'bundle' | 'load_cpu_us'>;
 
-export interface CellEvents {
-  readonly onReady: (cell: Cell) => void;
-  /** The cell can take work again: it was thawed, or has answered a crank that had been taken back. */
-  readonly onFree: (cell: Cell) => void;
-  readonly onCranked: (cell: Cell, task: Task, effects: string, head: FrameHead) => void;
-  readonly onReplayed: (cell: Cell, task: Task, head: FrameHead) => void;
-  readonly onDescribed: (cell: Cell, task: Task, manifests: string) => void;
-  /** The isolate of an assignment is gone; the cell lives on. */
-  readonly onFault: (cell: Cell, task: Task | undefined, assignment: number, fault: FaultPayload, head: FrameHead) => void;
-  /** The process has ended, by itself or by `kill`. The error is set if the cell broke the protocol. */
-  readonly onExit: (cell: Cell, exit: ProcessExit, error: CorralError | undefined) => void;
-}
+export type CellEvents = EventsOf<Cell>;
 
 /** Maximum of cranks that are sent ahead of their turn. */
 const AHEAD = 3;
@@ -117,7 +108,7 @@ export class Cell {
 
   /** Assignment of the run that is on the CPU, or was the last on it; undefined if there was none. */
   get latest(): number | undefined {
-    return this.#task?.assignment ?? this.#last;
+    return this.#task === undefined || this.#task.kind === 'spare' ? this.#last : this.#task.assignment;
   }
 
   /** The next tasks, which are sent already so that the process need not sleep and be woken in between. */
@@ -246,14 +237,15 @@ export class Cell {
   }
 
   /**
-   * Makes an isolate.
+   * Makes an isolate, or gives a run one that was made in advance.
    * @param load_ms CPU time that loading the bundle may take
    * @returns its assignment, by which frames name it
    */
-  start(bundle: BundleText, start: StartOptions, load_ms: number): number {
-    const assignment = this.#isolates.make();
+  start(bundle: BundleText, start: StartOptions, load_ms: number, made?: Made): number {
+    const assignment = made?.assignment ?? this.#isolates.make();
+    if (made !== undefined) this.#isolates.given(made);
     this.#wire.sendBundle(bundle);
-    this.#wire.send(FrameKind.start, assignment, 0, 0, JSON.stringify(this.#startPayload(bundle, start, load_ms)));
+    this.#wire.send(FrameKind.start, assignment, 0, 0, JSON.stringify(this.#payload(bundle, start, load_ms)));
     return assignment;
   }
 
@@ -275,9 +267,20 @@ export class Cell {
   }
 
   describe(bundle: BundleText, start: StartOptions, load_ms: number): void {
+    this.#load('describe', 0, bundle, start, load_ms);
+  }
+
+  /** Makes an isolate in advance. @returns its assignment */
+  spare(bundle: BundleText, options: SpareOptions, load_ms: number): number {
+    const assignment = this.#isolates.make();
+    this.#load('spare', assignment, bundle, options, load_ms);
+    return assignment;
+  }
+
+  #load(kind: 'describe' | 'spare', assignment: number, bundle: BundleText, options: SpareOptions, load_ms: number): void {
     this.#wire.sendBundle(bundle);
-    this.#begin('describe', 0, 0, load_ms);
-    this.#wire.send(FrameKind.describe, 0, 0, this.#own_us(load_ms), JSON.stringify(this.#startPayload(bundle, start, load_ms)));
+    this.#begin(kind, assignment, 0, load_ms);
+    this.#wire.send(FrameKind[kind], assignment, 0, this.#own_us(load_ms), JSON.stringify(this.#payload(bundle, options, load_ms)));
     this.#asked();
   }
 
@@ -344,7 +347,7 @@ export class Cell {
   }
 
   #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number): void {
-    const task = new Task({ kind, assignment, crank, limit_ms }, this.#now());
+    const task = new Task({ kind, assignment, crank, limit_ms, loaded_ms: this.#isolates.takeLoad_ms(assignment) }, this.#now());
     if (this.#task !== undefined) {
       this.#behind.push(task);
       return;
@@ -366,7 +369,7 @@ export class Cell {
   /** Called when the present task has ended: the next one that was sent has the CPU now. */
   #advance(): void {
     const done = this.#task;
-    this.#last = done?.assignment;
+    if (done?.kind !== 'spare') this.#last = done?.assignment;
     this.#task = this.#behind.shift();
     if (this.#task !== undefined) this.#task.begin(this.#now());
     else if (this.#precise && done !== undefined) {
@@ -384,8 +387,8 @@ export class Cell {
     return this.#metered ? 0 : limit_ms * 1000;
   }
 
-  #startPayload(bundle: BundleText, start: StartOptions, load_ms: number): StartPayload {
-    return { ...start, bundle: textName(bundle), load_cpu_us: this.#own_us(load_ms) };
+  #payload(bundle: BundleText, options: SpareOptions, load_ms: number): SparePayload {
+    return { ...options, bundle: textName(bundle), load_cpu_us: this.#own_us(load_ms) };
   }
 
   /** Checks that a frame answers a request. Called with the header, before the payload is read. @throws CORRAL_CELL_PROTOCOL */
@@ -439,6 +442,7 @@ export class Cell {
     else if (fault !== undefined) this.#events.onFault(this, task, frame.assignment, fault, frame);
     else if (task.kind === 'crank') this.#events.onCranked(this, task, frame.payload, frame);
     else if (task.kind === 'replay') this.#events.onReplayed(this, task, frame);
+    else if (task.kind === 'spare') this.#events.onSpared(this, task, frame);
     else this.#events.onDescribed(this, task, frame.payload);
   }
 }

@@ -117,8 +117,9 @@ export class CpuWatchdog {
     const none: Measured = { used_ms: cell.metered ? (task.used_ms ?? 0) : held, beside_ms: 0, grown_mib: 0 };
     const measured = meter === undefined ? none : task.measure(meter, cell.idle);
     const { used_ms: used } = measured;
-    // A replay normally takes no longer than the original cranks did, so it counts as long only once it exceeds that by much.
-    const long = task.kind === 'replay' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
+    // A replay normally takes no longer than the original cranks did, and a load in advance than the one before, so they count as long only
+    // once they exceed that by much.
+    const long = task.kind === 'replay' || task.kind === 'spare' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
     if (used >= long) this.#long.add(cell);
     const verdict = this.#judge(cell, task, measured, held);
     if (verdict === undefined) return;
@@ -136,7 +137,8 @@ export class CpuWatchdog {
 
   /** The limit that a task exceeds, with a message; undefined if it exceeds none. */
   #judge(cell: Cell, task: Task, measured: Measured, held: number): readonly [LimitName, string] | undefined {
-    const { used_ms: used, beside_ms: beside, grown_mib: grown } = measured;
+    const { beside_ms: beside, grown_mib: grown } = measured;
+    const used = measured.used_ms + task.loaded_ms;
     const slack = MACHINE.cell_rss_slack_mib.default;
     const memory = this.#options.memory_mib(cell, task.assignment);
     if (grown > memory + slack)

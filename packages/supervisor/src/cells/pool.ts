@@ -213,5 +213,7 @@ export class CellPool {
 const BUSY = 1e6;
 const STARTING = 1e7;
 const TAKEN = 1e9;
+/** A cell that makes an isolate in advance is free soon, and has compiled the bundle already. */
+const isBusy = ({ task }: Cell) => task !== undefined && task.kind !== 'spare';
 const rank = (cell: Cell, load: (cell: Cell) => number) =>
-  load(cell) + (cell.taken ? TAKEN : !cell.ready ? STARTING : cell.task === undefined ? 0 : BUSY);
+  load(cell) + (cell.taken ? TAKEN : !cell.ready ? STARTING : isBusy(cell) ? BUSY : 0);

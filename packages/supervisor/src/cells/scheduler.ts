@@ -13,8 +13,9 @@ import type { CellPool } from './pool.ts';
 import { CellReplays, type CellReplay, type CellReplaysOptions } from './cell-replays.ts';
 import { RELIEF_MS, REPLAYS_AT_ONCE, type Occupancy } from './occupancy.ts';
 import type { Seats } from './seats.ts';
+import { Spares } from './spares.ts';
 import { Supply } from './supply.ts';
-import { billed, measured_ms, ReplayCpu, took_ms, usedBy } from './usage.ts';
+import { billed, measured_ms, ReplayCpu, reported_us, took_ms, usedBy } from './usage.ts';
 import type { OnCpu, Run } from '../runs/run.ts';
 import { emitters } from '../events/signal.ts';
 import type { SchedulerEvents } from './scheduler-events.ts';
@@ -29,6 +30,8 @@ export interface SchedulerOptions extends Pick<CellReplaysOptions, 'replayPage'>
   readonly householdOf: (run: Run) => Household;
   /** How long an empty cell is kept for its tenant. Milliseconds. */
   readonly cell_idle_ms: number;
+  /** Isolates that a cell may hold in advance. */
+  readonly spare_isolates: number;
 }
 
 /** Time after which a journal that could not be read is tried again. Milliseconds. */
@@ -46,6 +49,7 @@ export class Scheduler {
   readonly #seats: Seats;
   readonly #replays: CellReplays;
   readonly #supply: Supply;
+  readonly spares: Spares;
   readonly #events: SchedulerEvents;
 
   constructor(options: SchedulerOptions) {
@@ -78,6 +82,13 @@ export class Scheduler {
       empty: (cell) => this.moveRunsFrom(cell),
     });
     this.#events = emitters(transitions.scheduler);
+    this.spares = new Spares({
+      ...options,
+      most: options.spare_isolates,
+      isFree: (cell) => !this.#closed && !this.#draining && cell.idling && !cell.tenure.retiring && !this.#supply.isWanted(cell),
+      charge: this.replayCpu.add,
+      onCpu: this.#events.onCpu,
+    });
     const { cells, residency } = transitions;
     cells.onReady.listen((cell) => {
       this.#events.onCellReady(cell);
@@ -86,6 +97,10 @@ export class Scheduler {
     cells.onFree.listen((cell) => this.#pump(cell));
     cells.onCranked.listen((cell, task, effects, head) => this.#cranked(cell, task, effects, head));
     cells.onReplayed.listen((cell, task, head) => this.#replayed(cell, task, head));
+    cells.onSpared.listen((cell, task, head) => {
+      this.spares.spared(cell, task, head);
+      this.#pump(cell);
+    });
     cells.onFault.listen((cell, task, assignment, fault, head) => this.#faulted(cell, task, assignment, fault, head));
     cells.onExit.listen((cell, exit, error) => this.#exited(cell, exit, error));
     residency.onVacant.listen((tenant) => this.#supply.retire(tenant));
@@ -131,6 +146,7 @@ export class Scheduler {
 
   /** @see Supply.maintain */
   maintain(): void {
+    this.spares.maintain();
     this.#supply.maintain();
   }
 
@@ -160,11 +176,12 @@ export class Scheduler {
   }
 
   /**
-   * Disposes of isolates of a cell whose runs have nothing to do or may not go on. Runs that were not used for long go first; runs whose
-   * replay is expensive go last.
+   * Disposes of isolates of a cell: those made in advance, and then those whose runs have nothing to do or may not go on. Runs that were not
+   * used for long go first; runs whose replay is expensive go last.
    * @param share of these runs, from 0 to 1
    */
   evict(cell: Cell, share = 1): void {
+    if (this.spares.evict(cell) && share < 1) return;
     const idle = [...this.#seats.runs(cell)].filter((run) => !run.isAtWork && !run.wants && !this.isBusy(run));
     idle.sort((a, b) => a.worth - b.worth);
     for (const run of idle.slice(0, Math.ceil(idle.length * share))) this.unseat(run);
@@ -242,6 +259,7 @@ export class Scheduler {
       return;
     }
     while ((cell.idling || cell.roomy) && this.#step(cell, this.#seats.in(cell)));
+    if (cell.idling) this.spares.idle(cell);
   }
 
   /** Gives a cell its next piece of work. @returns false if there is none, or if the cell was killed */
@@ -276,7 +294,7 @@ export class Scheduler {
     if (!run.runnable) return;
     if (run.ledger.segment_entries > 0) return this.#replayInto(run, cell);
     this.#events.onBegin(run);
-    this.#seats.sit(run, cell);
+    this.spares.sit(run, cell);
     this.#crank(run, cell);
   }
 
@@ -324,7 +342,7 @@ export class Scheduler {
     }
     const { page } = replay;
     if (run.outcome !== undefined || page === undefined) return this.#abandonReplay(run);
-    replay.assignment ??= this.#seats.sit(run, cell);
+    replay.assignment ??= this.spares.sit(run, cell);
     if (page.cranks > 0) {
       cell.replay(replay.assignment, page);
       this.#events.onCpu();
@@ -347,6 +365,7 @@ export class Scheduler {
     if (cell.tenant === undefined) return;
     const took = took_ms(task, this.#options.clock.monotonic());
     const measured = measured_ms(cell, task, took);
+    if (run !== undefined) this.spares.ran(run);
     // The next crank is sent before these effects are processed, so that the cell need not wait.
     this.#pump(cell);
     if (run?.onCpu === undefined) return;
@@ -362,9 +381,7 @@ export class Scheduler {
     const now = this.#options.clock.monotonic();
     run.ledger.wall.forgive(now, now - run.crankBegan - took);
     if (head.heap_kib > 0) run.holds(head.heap_kib);
-    // The cell's own figure counts only between the CPU time that was measured and the time for which it had the crank.
-    const cpu_us = Math.max(Math.min(head.cpu_us, Math.ceil(took * 1000)), Math.round(measured * 1000));
-    this.#events.onCranked(run, crank, effects, cpu_us);
+    this.#events.onCranked(run, crank, effects, reported_us(task, head, took, measured));
     this.wake(run);
   }
 
@@ -372,6 +389,7 @@ export class Scheduler {
     this.replayCpu.charge(cell, task, head);
     const run = this.#seats.run(cell, task.assignment);
     const replay = run && this.#replays.of(run);
+    if (run !== undefined) this.spares.ran(run);
     if (run !== undefined && replay !== undefined) this.#pageReplayed(run, replay);
     this.#pump(cell);
   }
@@ -380,12 +398,13 @@ export class Scheduler {
     const run = this.#seats.run(cell, assignment);
     this.#seats.found(cell)?.byAssignment.delete(assignment);
     this.replayCpu.charge(cell, task, head);
+    this.spares.faulted(cell, assignment);
     if (run !== undefined) {
       this.#endReplay(run);
       run.leaveSeat();
       const crank = run.leaveCpu();
       const took = task === undefined ? 0 : took_ms(task, this.#options.clock.monotonic());
-      const used_ms = task === undefined ? 0 : Math.min(Math.max(usedBy(cell, task) ?? 0, head.cpu_us / 1000), took);
+      const used_ms = task === undefined ? 0 : task.loaded_ms + Math.min(Math.max(usedBy(cell, task) ?? 0, head.cpu_us / 1000), took);
       if (task !== undefined) run.stopCrank(used_ms, this.#options.clock.monotonic());
       this.#events.onFault(run, cell, crank, fault, task, used_ms);
     }
@@ -393,7 +412,7 @@ export class Scheduler {
   }
 
   #exited(cell: Cell, exit: ProcessExit, error: CorralError | undefined): void {
-    const working = cell.task !== undefined;
+    const working = cell.task !== undefined && cell.task.kind !== 'spare';
     // If a cell without work broke a rule, the run that was last on its CPU is the first to be suspected.
     const run = error !== undefined || exit.cause !== undefined ? this.#seats.latest(cell) : this.#seats.onCpu(cell);
     const used_ms = cell.task === undefined ? 0 : billed(cell, cell.task);
@@ -402,6 +421,7 @@ export class Scheduler {
     // The run on its CPU was moved when the cell was killed, and waits for its turn elsewhere.
     if (onPurpose) this.#seats.found(cell)?.byAssignment.clear();
     this.#evacuate(cell);
+    this.spares.forget(cell, cell.task);
     this.#seats.forget(cell);
     cell.clear();
     if (run !== undefined && !onPurpose && !this.#closed) {

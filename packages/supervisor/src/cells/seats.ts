@@ -2,9 +2,24 @@
 import { segmentSeed } from '../runs/segment.ts';
 import { programText } from '../admission/programs.ts';
 import type { Run } from '../runs/run.ts';
-import type { Cell } from './cell.ts';
+import type { Cell, SpareOptions } from './cell.ts';
+import type { Made } from './isolates.ts';
 import { Occupancy } from './occupancy.ts';
 import type { BundleText } from './wire.ts';
+
+/** The facts by which the isolate of a run is made: the same for all runs of its bundle that have the same ceilings. */
+export interface Load {
+  readonly bundle: BundleText;
+  readonly options: SpareOptions;
+  /** CPU time that loading the bundle may take. */
+  readonly load_ms: number;
+}
+
+export function loadOf(run: Run): Load {
+  const { memory_mib, message_bytes, model_request_bytes, log_bytes, crank_cpu_ms } = run.ledger.record.ceilings;
+  const options = { memory_mib, message_bytes, model_request_bytes, log_bytes };
+  return { bundle: textOf(run), options, load_ms: crank_cpu_ms };
+}
 
 export class Seats {
   readonly #cells = new Map<Cell, Occupancy>();
@@ -51,27 +66,24 @@ export class Seats {
     return cell.latest === undefined ? undefined : this.run(cell, cell.latest);
   }
 
-  /** Makes an isolate for a run in a cell. @returns the run's assignment, by which frames name it */
-  sit(run: Run, cell: Cell): number {
+  /**
+   * Makes an isolate for a run in a cell.
+   * @param made one that was made in advance, which the run gets instead
+   * @returns the run's assignment, by which frames name it
+   */
+  sit(run: Run, cell: Cell, made?: Made): number {
     const { record } = run.ledger;
-    const { ceilings } = record;
-    const assignment = cell.start(
-      textOf(run),
-      {
-        agent: record.agent,
-        at: record.created_at,
-        memory_mib: ceilings.memory_mib,
-        seed: segmentSeed(record.header.seed, run.ledger.checkpoint?.seq ?? 0),
-        message_bytes: ceilings.message_bytes,
-        model_request_bytes: ceilings.model_request_bytes,
-        log_bytes: ceilings.log_bytes,
-      },
-      ceilings.crank_cpu_ms,
-    );
+    const { bundle, options, load_ms } = loadOf(run);
+    const own = {
+      agent: record.agent,
+      at: record.created_at,
+      seed: segmentSeed(record.header.seed, run.ledger.checkpoint?.seq ?? 0),
+    };
+    const assignment = cell.start(bundle, { ...own, ...options }, load_ms, made);
     run.sit({ cell, assignment });
     const occupancy = this.in(cell);
     occupancy.byAssignment.set(assignment, run);
-    occupancy.room.made();
+    if (made === undefined) occupancy.room.made();
     return assignment;
   }
 

@@ -68,7 +68,7 @@ export class Supply {
     const now = this.#options.clock.monotonic();
     for (const cell of this.#options.pool.cells) {
       const { tenant } = cell;
-      if (tenant === undefined || !cell.idling || this.#isWanted(cell)) {
+      if (tenant === undefined || !cell.idling || this.isWanted(cell)) {
         this.#unused.delete(cell);
         continue;
       }
@@ -85,7 +85,7 @@ export class Supply {
   }
 
   /** Whether a run in the cell, or one that waits for such a cell, has something to do. */
-  #isWanted(cell: Cell): boolean {
+  isWanted(cell: Cell): boolean {
     if (cell.tenure.household !== undefined && this.waiting.has(cell.tenure.household)) return true;
     const occupancy = this.#options.seats.found(cell);
     if (occupancy === undefined) return false;
@@ -104,7 +104,7 @@ export class Supply {
     if (this.#options.isKilling() || pool.seat(household, load) !== undefined) return this.settle();
     const tenant = tenantOf(household);
     const counts = pool.count();
-    const isWanted = (one: Cell) => this.#isWanted(one);
+    const isWanted = (one: Cell) => this.isWanted(one);
     const other = pool.surplus(tenant) < 0 ? leastNeeded(pool.cells, counts, tenant, isWanted, load) : undefined;
     if (other !== undefined) return this.#options.kill(other);
     for (const cell of pool.cells) if (cell.tenant === tenant && cell.tenure.retiring && !cell.killed) return;

@@ -4,17 +4,19 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { ProcessMeter } from '@corral/protocol/ports/machine';
 
 export interface TaskOptions {
-  readonly kind: 'crank' | 'replay' | 'describe';
+  readonly kind: 'crank' | 'replay' | 'describe' | 'spare';
   readonly assignment: number;
   readonly crank: number;
   /** CPU time after which the task is ended from outside; the cell itself tries to end it sooner. */
   readonly limit_ms: number;
+  /** CPU time of the load of its isolate, if that was made in advance: it counts as if this task had done it. */
+  readonly loaded_ms?: number;
 }
 
 /** Assumed memory of an empty cell that has not been measured yet. */
 const FRESH_CELL_MIB = 60;
 
-const ANSWERS = { crank: FrameKind.cranked, replay: FrameKind.replayed, describe: FrameKind.described } as const;
+const ANSWERS = { crank: FrameKind.cranked, replay: FrameKind.replayed, describe: FrameKind.described, spare: FrameKind.spared } as const;
 /** Number of cranks of one replay for which the whole slack is added. */
 const SLACKS = 10;
 
@@ -27,6 +29,7 @@ export class Task implements TaskOptions {
   readonly assignment: number;
   readonly crank: number;
   readonly limit_ms: number;
+  readonly loaded_ms: number;
   #began: number;
   #frozen_ms = 0;
   #void = false;
@@ -38,11 +41,12 @@ export class Task implements TaskOptions {
   #used_ms: number | undefined;
   #asked = 0;
 
-  constructor({ kind, assignment, crank, limit_ms }: TaskOptions, now: number) {
+  constructor({ kind, assignment, crank, limit_ms, loaded_ms = 0 }: TaskOptions, now: number) {
     this.kind = kind;
     this.assignment = assignment;
     this.crank = crank;
     this.limit_ms = limit_ms;
+    this.loaded_ms = loaded_ms;
     this.#began = now;
   }
 

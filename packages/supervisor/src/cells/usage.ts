@@ -25,24 +25,37 @@ export const measured_ms = (cell: Cell, task: Task, took: number): number => (to
 /** CPU time of a task that was not answered: its last measurement, or if there is none, all the time for which it had the cell. */
 export function billed(cell: Cell, task: Task): number {
   const held_ms = cell.held_ms();
-  return Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
+  return task.loaded_ms + Math.max(0, Math.min(usedBy(cell, task) ?? task.used_ms ?? held_ms, held_ms));
 }
 
 /**
- * CPU time of replays that brought runs back into memory, by tenant, since this host started. It is not taken from a run's purse, because
- * the host decides when a run leaves memory. Operators see it, to share out the costs of a host among its tenants.
+ * CPU time of a task that was just answered, the load of its isolate included. The cell's own figure counts only between the CPU time that
+ * was measured and the time for which it had the task.
+ * @param took how long it had the cell, in milliseconds @param measured see measured_ms
+ */
+export const reported_us = (task: Task, head: FrameHead, took: number, measured: number): number =>
+  Math.max(Math.min(head.cpu_us, Math.ceil(took * 1000)), Math.round(measured * 1000)) + Math.round(task.loaded_ms * 1000);
+
+/**
+ * CPU time of replays that brought runs back into memory, and of isolates made in advance that no run got, by tenant, since this host
+ * started. It is not taken from a run's purse, because the host decides when a run leaves memory, and what it makes in advance. Operators
+ * see it, to share out the costs of a host among its tenants.
  */
 export class ReplayCpu {
   readonly #perTenant_ms = new Map<TenantId, number>();
 
   /** @param head of the cell's answer; undefined if it gave none */
   charge(cell: Cell, task: Task | undefined, head: FrameHead | undefined): void {
-    const { tenant } = cell;
-    if (tenant === undefined || task?.kind !== 'replay') return;
+    if (task?.kind !== 'replay') return;
     // Once the task is over, only its last measurement and the cell's own figure are left.
-    const used_ms = head === undefined ? billed(cell, task) : Math.max(head.cpu_us / 1000, usedBy(cell, task) ?? task.used_ms ?? 0);
-    this.#perTenant_ms.set(tenant, this.of_ms(tenant) + used_ms);
+    const used_ms =
+      head === undefined ? billed(cell, task) : task.loaded_ms + Math.max(head.cpu_us / 1000, usedBy(cell, task) ?? task.used_ms ?? 0);
+    this.add(cell, used_ms);
   }
+
+  readonly add = ({ tenant }: Cell, cpu_ms: number): void => {
+    if (tenant !== undefined) this.#perTenant_ms.set(tenant, this.of_ms(tenant) + cpu_ms);
+  };
 
   of_ms(tenant: TenantId): number {
     return this.#perTenant_ms.get(tenant) ?? 0;

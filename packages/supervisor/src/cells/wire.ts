@@ -48,6 +48,7 @@ export class Wire {
         [FrameKind.cranked]: MACHINE.frame_bytes.default,
         [FrameKind.replayed]: 0,
         [FrameKind.fault]: SMALL,
+        [FrameKind.spared]: 0,
         [FrameKind.described]: ADMISSION.agents_per_bundle.default * LONGEST_MANIFEST,
       },
       check: ends.check,

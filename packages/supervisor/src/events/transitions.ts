@@ -57,6 +57,7 @@ export class Transitions {
     onFree: new Signal(),
     onCranked: new Signal(),
     onReplayed: new Signal(),
+    onSpared: new Signal(),
     onDescribed: new Signal(),
     onFault: new Signal(),
     onExit: new Signal(),

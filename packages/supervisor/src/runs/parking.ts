@@ -112,11 +112,14 @@ export class Parking {
     if (idle() && run.parking === undefined) this.#options.scheduler.unseat(run);
   }
 
-  /** Makes room if there are too many runs or too much heap. Runs of least `worth` go first: unused for long, and cheap to replay. */
+  /**
+   * Makes room if there are too many runs or too much heap. Isolates made in advance go first, then those of runs of least `worth`:
+   * unused for long, and cheap to replay.
+   */
   relieve(): void {
     const { runs, limits, scheduler } = this.#options;
     if (this.#options.places.surplus > 0) this.makeRoom();
-    let heap_kib = 0;
+    let heap_kib = scheduler.spares.heap_kib;
     const of = new Map<TenantId, number>();
     for (const run of runs.values()) {
       if (run.seat === undefined) continue;
@@ -124,6 +127,8 @@ export class Parking {
       of.set(run.tenant, (of.get(run.tenant) ?? 0) + run.heap_kib);
     }
     const most_kib = limits.resident_mib * 1024;
+    if (heap_kib <= most_kib) return;
+    heap_kib -= scheduler.spares.evictAll();
     if (heap_kib <= most_kib) return;
     for (const run of this.#idle()) {
       if (heap_kib <= most_kib * 0.9) return;
