@@ -18,6 +18,7 @@ import { DraftPolicies } from '@corral/broker/policies/draft-policies';
 import { fieldsOf } from '../fields.ts';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { unanswered } from '@corral/broker/ledger/requests';
+import { streamOf } from '@corral/broker/ledger/streams';
 import { RunDetectors } from '@corral/broker/ledger/detectors';
 import type { DecideContext } from '@corral/broker/effects/context';
 import type { History, Policies } from '@corral/broker/policies/port';
@@ -244,6 +245,8 @@ export class Life {
       }
       case 'call':
         if (one.state === 'unknown') return undefined;
+        if (one.stream?.asked === true && m % 3 > 0)
+          return { kind: 'chunk', id: one.id, offset: one.stream.parts, parts: [{ type: 'text', delta: words }, words.slice(0, n % 60)] };
         if (m % 5 === 0)
           return { kind: 'reply', results: [{ id: one.id, error: errorData('CORRAL_TOOL_FAILED', words, { call: one.id }) }] };
         return {
@@ -272,13 +275,14 @@ export class Life {
     // The first thing that it is given while it waits for nothing.
     if (delivery.kind === 'message' && ledger.pending.size === 0) return [{ kind: 'checkpoint', state: { id: ledger.lastId } }];
     let id = ledger.lastId;
+    const streams = [...ledger.pending.values()].flatMap((one) => (streamOf(one) === undefined ? [] : [one.id]));
     const made = wishes.flatMap(({ kind, n, m }) => {
       const { handles } = ledger;
       const given = handles.next > 1;
       const handle = 1 + (n % Math.max(1, handles.next - 1));
       const next = () => (id += 1);
       const asked = () => this.#open.shift();
-      return MAKERS[kind]({ kind, n, m, last: id, next, handle: given ? handle : undefined, asked, caps: ledger.nextCap });
+      return MAKERS[kind]({ kind, n, m, last: id, next, handle: given ? handle : undefined, asked, streams, caps: ledger.nextCap });
     });
     return made;
   }

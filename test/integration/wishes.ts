@@ -8,6 +8,7 @@ const tool = (name: string, annotations: Partial<Tool['annotations']>): Tool => 
   description: name,
   input: ANYTHING,
   output: ANYTHING,
+  streams: true,
   annotations: {
     readOnly: false,
     idempotent: false,
@@ -43,12 +44,14 @@ export interface Material extends Wish {
   readonly handle: number | undefined;
   /** A request that the run has not answered, if there is one. */
   readonly asked: () => string | undefined;
+  /** Calls whose streams are open, those of this crank included. */
+  readonly streams: number[];
   /** The next index of its c-list. */
   readonly caps: number;
 }
 /** Makes the effects of a wish, by kind: none if the run has nothing to make it of. */
 export const MAKERS: Readonly<Record<Kind, (of: Material) => object[]>> = {
-  call({ kind, n, m, next, handle }) {
+  call({ kind, n, m, next, handle, streams }) {
     const held = handle !== undefined && n % 3 === 0;
     const input = {
       to: `somebody${m % 4}@example.com`,
@@ -56,14 +59,17 @@ export const MAKERS: Readonly<Record<Kind, (of: Material) => object[]>> = {
       note: `ref A${n % 50}-77${n % 13}`,
       ...(held ? { in: null } : {}),
     };
+    const id = next();
+    if (m % 4 === 1) streams.push(id);
     return [
       {
         kind,
-        id: next(),
+        id,
         cap: 1 + (n % NAMES.length),
         input,
         ...(held ? { handles: [{ path: ['input', 'in'], handle }] } : {}),
         ...(m % 4 === 0 ? { as_handle: true } : {}),
+        ...(m % 4 === 1 ? { stream: true } : {}),
         ...(m % 3 === 0 ? { timeout_ms: 9_000 } : {}),
       },
     ];
@@ -82,6 +88,7 @@ export const MAKERS: Readonly<Record<Kind, (of: Material) => object[]>> = {
   timer: ({ kind, n, next }) => [{ kind, id: next(), ms: n }],
   open: ({ kind, next, handle }) => (handle === undefined ? [] : [{ kind, id: next(), handle }]),
   drop: ({ kind, handle }) => (handle === undefined ? [] : [{ kind, handle }]),
+  pull: ({ kind, n, streams }) => (streams.length === 0 ? [] : [{ kind, id: streams[n % streams.length] }]),
   abort: ({ kind, n, last }) => (last > 0 ? [{ kind, id: 1 + (n % last) }] : []),
   dispose: ({ kind, n, m, caps }) => (n % 7 === 0 ? [{ kind, cap: 1 + (m % (caps - 1)) }] : []),
   reply({ kind, n, asked }) {

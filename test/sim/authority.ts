@@ -138,7 +138,7 @@ export function amountGiven(book: Book, known: Known, name: 'cpu_ms' | 'bytes'):
 export function chargeBytes(known: Known, delivery: Delivery, deliveryText: string, effectsText: string): void {
   const bytes = Buffer.byteLength(deliveryText);
   known.given_bytes += bytes;
-  const results = delivery.kind === 'reply' ? delivery.results.length : 0;
+  const results = delivery.kind === 'reply' ? delivery.results.length : delivery.kind === 'chunk' ? 1 : 0;
   let handles = 0;
   for (const effect of JSON.parse(effectsText) as Effect[])
     handles += effect.kind === 'open' ? 1 : 'handles' in effect ? (effect.handles?.length ?? 0) : 0;

@@ -1,10 +1,10 @@
 /** Checks deliveries: every answer, message, timer and end must be true and delivered for the first time. */
-import type { Delivery, Result } from '@corral/protocol/wire/delivery';
+import type { ChunkDelivery, Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import { amountGiven, keptBack } from './authority.ts';
 import type { Book } from './book.ts';
 import type { Known } from './known.ts';
-import type { Body } from './guest.ts';
+import type { Body, Part } from './guest.ts';
 import { mayBeTold } from './people.ts';
 
 /** Maximum delay of a timer that nothing holds up. */
@@ -26,6 +26,9 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
       return;
     case 'reply':
       for (const result of delivery.results) answered(book, known, result, where);
+      return;
+    case 'chunk':
+      chunk(book, known, delivery, where);
       return;
     case 'message': {
       const body = bodyOf(delivery.body);
@@ -75,6 +78,32 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
       return;
     case 'start':
       return;
+  }
+}
+
+/** Checks a chunk: it was asked for, it goes on where the last one ended, and its tool said all of it in one attempt. */
+function chunk(book: Book, known: Known, { id, offset, parts }: ChunkDelivery, where: string): void {
+  const call = known.calls.get(id);
+  const stream = call?.stream;
+  book.must(
+    stream?.asked === true && !call?.answered && !call?.settled && call?.givenUp !== true,
+    () => `7: ${where} is a chunk of ${id}, for which nobody has asked`,
+  );
+  book.must(!call?.unknown, () => `7: ${where} is a chunk of ${id}, whose result is unknown`);
+  if (stream === undefined) return;
+  stream.asked = false;
+  book.must(
+    offset === stream.parts && parts.length > 0,
+    () => `7: ${where}: ${parts.length} parts of ${id} from ${offset}; it has ${stream.parts}`,
+  );
+  for (const part of parts as unknown as readonly Part[]) {
+    stream.attempt ??= part.attempt;
+    const said = book.powers.said.get(`${part.of} ${part.attempt}`) ?? 0;
+    book.must(
+      part.of === `${known.record.id}:${id}` && part.i === stream.parts && part.attempt === stream.attempt && part.i < said,
+      () => `7: ${where}: part ${stream.parts} of ${id} is ${JSON.stringify(part)}; attempt ${stream.attempt} has said ${said}`,
+    );
+    stream.parts += 1;
   }
 }
 
@@ -156,13 +185,22 @@ function answered(book: Book, known: Known, result: Result, where: string): void
     return;
   }
   if ('value' in result) {
-    const { receipt } = (result.value ?? {}) as { receipt?: string };
+    const { receipt, parts } = (result.value ?? {}) as { receipt?: string; parts?: number };
+    book.must(
+      call.settled || call.givenUp === true || parts === call.stream?.parts,
+      () => `7: ${where}: call ${result.id} has ended after ${parts} parts, and ${call.stream?.parts} were delivered`,
+    );
     book.must(
       call.settled || tool === 'read' || (receipt === key && book.powers.acts.has(key)),
       () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
     );
+  } else if (code === 'CORRAL_STREAM_LOST') {
+    book.must(
+      call.stream !== undefined && (call.stream.parts > 0 || tool === 'pay'),
+      () => `7: ${where}: stream ${result.id} is said to have broken off, and nothing of it was delivered`,
+    );
   } else if (isWithheld(result)) {
-    withheld(book, known, result.id, call.settled || tool === 'read' || book.powers.acts.has(key), where);
+    withheld(book, known, result.id, call.stream !== undefined || call.settled || tool === 'read' || book.powers.acts.has(key), where);
   } else if (code === 'CORRAL_TOOL_FAILED') {
     // If a person had the call made again, its attempts may have ended in different ways.
     const repeats = tool !== 'pay' || call.mayLeave > 1;

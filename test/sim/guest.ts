@@ -2,13 +2,14 @@
  * The program in a simulated isolate: a list of steps, executed deterministically. It makes effects like the prelude, and knows only what
  * is delivered to it, so that the same deliveries make the same effects.
  */
-import type { ChildEndedDelivery, Delivery, MessageDelivery, Result, StartDelivery } from '@corral/protocol/wire/delivery';
+import type { ChildEndedDelivery, ChunkDelivery, Delivery, MessageDelivery, Result, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
 import type { FaultKind } from '@corral/protocol/wire/frame';
 import type { Json } from '@corral/protocol/json';
 
 export type Step =
-  | { readonly do: 'call'; readonly cap: string; readonly n: number; readonly timeout_ms?: number }
+  /** `parts`: the answer is a stream, which the run leaves after that many parts. */
+  | { readonly do: 'call'; readonly cap: string; readonly n: number; readonly timeout_ms?: number; readonly parts?: number }
   /** Begins all steps at once and waits for all of them. */
   | { readonly do: 'all'; readonly steps: readonly Step[] }
   /** A call against a timer; gives up the later one. */
@@ -58,6 +59,13 @@ export interface Body {
   readonly h?: null;
 }
 
+/** A part of a stream: the call, its place, and the attempt that said it. */
+export interface Part {
+  readonly of: string;
+  readonly i: number;
+  readonly attempt: number;
+}
+
 /** The input of the service. */
 interface Kept {
   readonly message: Body & { readonly sleep_ms: number; readonly fatal: boolean };
@@ -103,6 +111,8 @@ export class Guest {
   readonly #seen = new Set<string>();
   /** Calls whose result comes as a handle; the index of the next handle, and the last handle. */
   readonly #hidden = new Set<number>();
+  /** Streams: parts so far, the attempt that said them, and how many are wanted. */
+  readonly #streams = new Map<number, { parts: number; attempt: number | undefined; readonly wanted: number; left?: true }>();
   #nextHandle = 1;
   #handle: number | undefined;
 
@@ -137,6 +147,8 @@ export class Guest {
       case 'reply':
         for (const result of delivery.results) this.#reply(result);
         return;
+      case 'chunk':
+        return this.#chunk(delivery);
       case 'timer':
         // A timer that was given up may have fired already, and its delivery may come much later.
         if (this.#fired.has(delivery.id) || delivery.id > this.#lastId)
@@ -213,8 +225,35 @@ export class Guest {
     this.#play = this.#main();
   }
 
+  /** The parts of a stream come in order, each once, and all are of one attempt. */
+  #chunk({ id, offset, parts }: ChunkDelivery): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined || stream.left === true || this.#open.get(id) !== 'call')
+      throw new Anomaly(`a chunk of ${id}, which is not an open stream`);
+    if (offset !== stream.parts) throw new Anomaly(`a chunk of ${id} begins with part ${offset}; ${stream.parts} were given`);
+    for (const part of parts) {
+      const { of, i, attempt } = part as unknown as Part;
+      stream.attempt ??= attempt;
+      if (of !== `${this.run}:${id}` || i !== stream.parts || attempt !== stream.attempt)
+        throw new Anomaly(`part ${stream.parts} of ${id} is part ${i} of ${of}, of attempt ${attempt} and not ${stream.attempt}`);
+      stream.parts += 1;
+    }
+    if (stream.parts < stream.wanted) this.#effects.push({ kind: 'pull', id });
+    else this.#leave(id);
+  }
+
+  #leave(id: number): void {
+    this.#effects.push({ kind: 'abort', id });
+    const stream = this.#streams.get(id);
+    if (stream !== undefined) stream.left = true;
+  }
+
   #reply(result: Result): void {
     const what = this.#open.get(result.id);
+    const stream = this.#streams.get(result.id);
+    const said = 'value' in result ? (result.value as { parts?: number } | null)?.parts : undefined;
+    if (stream !== undefined && said !== undefined && stream.left === undefined && said !== stream.parts)
+      throw new Anomaly(`stream ${result.id} ended after ${said} parts, and ${stream.parts} were given`);
     if (what !== 'call' && what !== 'send' && what !== 'ask') throw new Anomaly(`effect ${result.id} was answered twice, or never made`);
     this.#open.delete(result.id);
     const hidden = 'handle' in result;
@@ -269,7 +308,7 @@ export class Guest {
         yield () => !this.#open.has(call) || !this.#open.has(timer);
         const loser = this.#open.has(call) ? call : this.#open.has(timer) ? timer : undefined;
         if (loser === undefined) return;
-        this.#effects.push({ kind: 'abort', id: loser });
+        this.#leave(loser);
         if (loser === timer) this.#open.delete(timer);
         return;
       }
@@ -359,9 +398,13 @@ export class Guest {
     if (step.do === 'call') {
       const cap = this.#caps[step.cap]?.cap ?? 99;
       const timeout = step.timeout_ms === undefined ? {} : { timeout_ms: step.timeout_ms };
-      const hidden = id % 3 === 0;
+      const isStream = step.parts !== undefined;
+      if (isStream) this.#streams.set(id, { parts: 0, attempt: undefined, wanted: step.parts });
+      const hidden = id % 3 === 0 && !isStream;
       if (hidden) this.#hidden.add(id);
-      this.#effects.push({ kind: 'call', id, cap, input: { n: step.n }, ...timeout, ...(hidden ? { as_handle: true as const } : {}) });
+      const how = isStream ? { stream: true as const } : hidden ? { as_handle: true as const } : {};
+      this.#effects.push({ kind: 'call', id, cap, input: { n: step.n }, ...timeout, ...how });
+      if (isStream) this.#effects.push({ kind: 'pull', id });
       this.#open.set(id, 'call');
       if (this.#handle !== undefined && step.n % 2 === 0) {
         this.#lastId += 1;

@@ -41,8 +41,18 @@ export interface KnownCall {
   onlyEarly?: boolean;
   /** The day whose accounts pay for it: the day on which it was decided, approved, or made again by a person. */
   paysOn: string;
+  /** The answer comes in parts. */
+  stream?: KnownStream;
   /** The store has the answer, so the answer must not be lost from now on. */
   kept?: true;
+}
+
+interface KnownStream {
+  /** Parts that were delivered, and the attempt that said them. */
+  parts: number;
+  attempt: number | undefined;
+  /** The run has asked for a chunk that was not delivered yet. */
+  asked: boolean;
 }
 
 /** The durable state of a run. */

@@ -4,7 +4,7 @@
  * from the writes as they take effect, and checks every effect, crank, receipt and outcome against its own record.
  */
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
-import type { Effect } from '@corral/protocol/wire/effect';
+import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -311,11 +311,15 @@ export class Oracle extends Book {
     chargeBytes(known, delivery, deliveryText, effectsText);
     const byId = new Map(entry.decisions.map((decision) => [decision.id, decision]));
     for (const effect of JSON.parse(effectsText) as Effect[]) {
-      const decision = 'id' in effect ? byId.get(effect.id) : undefined;
+      const decision = decisionOn(effect, byId);
       if (effect.kind === 'finish') known.finished = effect;
       if (effect.kind === 'reply') {
         this.must(!known.replied.has(effect.to), () => `7: ${where} replies to ${effect.to} a second time`);
         known.replied.add(effect.to);
+      }
+      if (effect.kind === 'pull') {
+        const stream = known.calls.get(effect.id)?.stream;
+        if (stream !== undefined) stream.asked = true;
       }
       if (effect.kind === 'abort') {
         const timer = known.timers.get(effect.id);
@@ -339,7 +343,9 @@ export class Oracle extends Book {
         known.spent.calls += 1;
         known.spent.messages += 1;
       } else if (effect.kind === 'call') {
-        known.calls.set(effect.id, this.calls.made(known, decision, effect.input, entry.at));
+        const made = this.calls.made(known, decision, effect.input, entry.at);
+        if (effect.stream !== undefined) made.stream = { parts: 0, attempt: undefined, asked: false };
+        known.calls.set(effect.id, made);
         known.spent.calls += 1;
         used(this, decision, record.id, (effect.input as { n: number }).n, where);
       } else if (effect.kind === 'send') {

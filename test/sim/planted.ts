@@ -3,11 +3,13 @@ import { CONTROL_BUGS } from './planted-control.ts';
 import { type Edit, FLEET_BUGS } from './planted-fleet.ts';
 import { MONEY_BUGS } from './planted-money.ts';
 import { SLICE_BUGS } from './planted-slices.ts';
+import { STREAM_BUGS } from './planted-streams.ts';
 
 export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   ...SLICE_BUGS,
   ...CONTROL_BUGS,
   ...MONEY_BUGS,
+  ...STREAM_BUGS,
   /** Calls are sent before their crank is durable. */
   'skip-embargo': [
     {
@@ -158,7 +160,9 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     { file: 'broker/src/ledger/requests.ts', piece: 'depth: ledger.depth + 1, ...labelOf(ledger) }', becomes: 'depth: ledger.depth + 1 }' },
   ],
   /** A tool's error message is treated as the host's own text. */
-  'clean-error': [{ file: 'broker/src/policies/flow.ts', piece: "['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']", becomes: '[]' }],
+  'clean-error': [
+    { file: 'broker/src/policies/flow.ts', piece: "['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT', 'CORRAL_STREAM_LOST']", becomes: '[]' },
+  ],
   /** Some inbox items stay in the inbox after their crank. */
   'deliver-again': [
     {

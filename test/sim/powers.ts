@@ -50,6 +50,8 @@ export class Powers {
   calm = false;
   /** Number of calls that may still be answered. */
   underway = 0;
+  /** Parts that attempts have handed over, by `key attempt`. */
+  readonly said = new Map<string, number>();
   /** Calls whose result is lost or will never come. */
   readonly lost = new Set<string>();
 
@@ -76,6 +78,7 @@ export class Powers {
           ...TOOLS[name],
         },
         timeout_ms: 1_500,
+        streams: true,
         invoke: (call) => this.#invoke(tool, call, pulse, by()),
       };
       return tool;
@@ -91,6 +94,9 @@ export class Powers {
     const actsAt = took * dice.next();
     const goesOn = dice.chance(0.5);
     const key = call.idempotency_key;
+    const streams = call.part !== undefined;
+    const saying = this.#says(call, pulse, took);
+    const retryable = streams && dice.chance(0.5);
     this.underway += 1;
     return new Promise((resolve) => {
       let over = false;
@@ -106,7 +112,7 @@ export class Powers {
           else if (!over) then();
         });
       if (fate < failing) {
-        at(took, () => answer({ kind: 'failed', message: 'it did not want to' }));
+        at(took, () => answer({ kind: 'failed', message: 'it did not want to', ...(retryable ? { retryable } : {}) }));
         return;
       }
       if (fate < failing + losing) {
@@ -130,10 +136,33 @@ export class Powers {
         }
         const receipt = this.#act(tool, call, day);
         // Reads return the same value each time.
-        const value = tool.annotations.readOnly && !tool.annotations.openWorld ? call.input : { receipt };
-        at(took - actsAt, () => answer({ kind: 'ok', value }));
+        const value = tool.annotations.readOnly && !tool.annotations.openWorld ? (call.input as object) : { receipt };
+        if (!streams) return at(took - actsAt, () => answer({ kind: 'ok', value }));
+        // Its host may be gone, and then nobody takes its parts.
+        at(12_000, () => answer({ kind: 'unknown', message: 'nobody waits any more' }));
+        void saying.then((parts) => at(took - actsAt, () => answer({ kind: 'ok', value: { ...value, parts } })));
       });
     });
+  }
+
+  /** Hands over the parts of a stream, each when there is room for it. @returns how many there were */
+  async #says(call: ToolCall, pulse: Pulse, took: number): Promise<number> {
+    if (call.part === undefined) return 0;
+    const dice = this.#dice;
+    const parts = dice.pick([0, 1, 4, 20, 300]);
+    const gaps = Array.from({ length: Math.min(parts, 20) }, () => (dice.chance(0.3) ? dice.spread(0.1, took) : 0));
+    const key = `${call.idempotency_key} ${call.attempt}`;
+    try {
+      for (let i = 0; i < parts; i++) {
+        const gap = gaps[i] ?? 0;
+        if (gap > 0) await new Promise<void>((resolve) => this.#timeline.after(gap, () => pulse.when(resolve)));
+        this.said.set(key, Math.max(this.said.get(key) ?? 0, i + 1));
+        await call.part({ of: call.idempotency_key, i, attempt: call.attempt });
+      }
+    } catch {
+      // The host wants no more of it.
+    }
+    return parts;
   }
 
   #act(tool: Tool, { idempotency_key: key, input, run }: ToolCall, day: string): string {

@@ -52,6 +52,9 @@ export class Taint {
       case 'reply':
         for (const result of delivery.results) this.#answered(known, result, delivery.label, where);
         return;
+      case 'chunk':
+        knows.tainted ||= known.calls.get(delivery.id)?.decision.tool === 'fetch';
+        return;
       case 'message': {
         const sent = this.#carried.get(nameOf(delivery.body));
         if (sent === undefined) return;

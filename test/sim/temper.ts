@@ -78,6 +78,8 @@ export function temperOf(dice: Dice) {
       : undefined,
     /** Hosts at once. */
     supervisors: 1,
+    /** Probability that the answer to a call is read in parts. */
+    streams: dice.chance(0.5) ? dice.spread(0.1, 0.8) : 0,
   };
 }
 
@@ -105,6 +107,7 @@ export const PLAIN: Partial<Temper> = {
   midnight: undefined,
   hints: FAITHFUL,
   slices: undefined,
+  streams: 0,
 };
 
 /** A ladder that acts early and never kills, so that everything it does must be undone again. */

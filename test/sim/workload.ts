@@ -46,6 +46,8 @@ interface WorkTemper {
   readonly long: number;
   /** Probability that a purse is small. */
   readonly poor: number;
+  /** Probability that a call is a stream. */
+  readonly streams: number;
 }
 
 function jobs(dice: Dice, temper: WorkTemper, count: number, within_ms: number): readonly Job[] {
@@ -69,13 +71,13 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
   const size = 1 + dice.below(6);
   for (let i = 0; i < size; i++) {
     const roll = dice.next();
-    if (roll < 0.3) steps.push(call(dice, caps));
-    else if (roll < 0.42) steps.push({ do: 'all', steps: Array.from({ length: 1 + dice.below(4) }, () => some(dice, caps)) });
+    if (roll < 0.3) steps.push(call(dice, temper, caps));
+    else if (roll < 0.42) steps.push({ do: 'all', steps: Array.from({ length: 1 + dice.below(4) }, () => some(dice, temper, caps)) });
     else if (roll < 0.45) {
       // Detectors find this, often in the crank that makes a checkpoint.
       steps.push({ do: 'again', call: { do: 'call', cap: dice.pick(caps), n: dice.below(10) }, times: 2 + dice.below(8) });
       if (dice.chance(0.5)) steps.push({ do: 'checkpoint' });
-    } else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, caps), ms: Math.round(dice.spread(0.5, 100)) });
+    } else if (roll < 0.48) steps.push({ do: 'race', call: call(dice, temper, caps), ms: Math.round(dice.spread(0.5, 100)) });
     else if (roll < 0.6) steps.push(sleep(dice));
     else if (roll < 0.72 && spawns.length > 0) {
       const as = `kid${children.length}`;
@@ -104,7 +106,7 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
             : money(100),
       });
       if (down > 0) {
-        if (dice.chance(0.5)) steps.push(some(dice, caps));
+        if (dice.chance(0.5)) steps.push(some(dice, temper, caps));
         steps.push({ do: 'send', to: as, times: down, asks: dice.chance(0.5) });
       }
     } else if (roll < 0.78) {
@@ -126,26 +128,27 @@ function program(dice: Dice, temper: WorkTemper, caps: readonly string[], spawns
   if (expects > 0) steps.splice(dice.below(steps.length + 1), 0, { do: 'receive', times: expects });
   if (due > 0) steps.push({ do: 'receive', times: due });
   for (const as of children) if (dice.chance(0.8)) steps.push({ do: 'join', as });
-  if (dice.chance(0.3)) steps.push({ do: 'checkpoint' }, call(dice, caps));
+  if (dice.chance(0.3)) steps.push({ do: 'checkpoint' }, call(dice, temper, caps));
   // Some programs end with a call under way that they no longer wait for.
-  if (dice.chance(0.2)) steps.push({ do: 'race', call: call(dice, caps), ms: 1 });
+  if (dice.chance(0.2)) steps.push({ do: 'race', call: call(dice, temper, caps), ms: 1 });
   // Spends what is left in the purse.
-  if (dice.chance(temper.poor)) steps.push({ do: 'all', steps: Array.from({ length: 10 }, () => call(dice, caps)) });
+  if (dice.chance(temper.poor)) steps.push({ do: 'all', steps: Array.from({ length: 10 }, () => call(dice, temper, caps)) });
   return { steps, obeys: dice.chance(0.5) };
 }
 
 const money = (amount: number) => ({ money_micros: amount * MICROS });
-const call = (dice: Dice, caps: readonly string[]): Step & { readonly do: 'call' } => ({
+const call = (dice: Dice, { streams }: WorkTemper, caps: readonly string[]): Step & { readonly do: 'call' } => ({
   do: 'call',
   cap: dice.pick(caps),
   n: dice.below(10),
   ...(dice.chance(0.1) ? { timeout_ms: 1 + dice.below(50) } : {}),
+  ...(streams > 0 && dice.chance(streams) ? { parts: dice.pick([1, 3, 1_000, 1_000]) } : {}),
 });
 const sleep = (dice: Dice): Step => ({
   do: 'sleep',
   ms: Math.round(dice.chance(0.2) ? dice.spread(3_000, 10_000) : dice.spread(1, 3_000)),
 });
-const some = (dice: Dice, caps: readonly string[]): Step => (dice.chance(0.7) ? call(dice, caps) : sleep(dice));
+const some = (dice: Dice, temper: WorkTemper, caps: readonly string[]): Step => (dice.chance(0.7) ? call(dice, temper, caps) : sleep(dice));
 const narrowed = (dice: Dice, from: string) => ({
   from,
   ...(dice.chance(0.2) ? { max: dice.below(10) } : {}),
@@ -219,8 +222,8 @@ function withFamily(job: Job): Job {
 
 /** The jobs of a world, as its temper has them. */
 export function workOf(dice: Dice, temper: Temper): readonly Job[] {
-  const { debts, families_every_ms, midnight, slices, supervisors } = temper;
-  const drawn = jobs(dice, { ...temper.work, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
+  const { debts, families_every_ms, midnight, slices, streams, supervisors } = temper;
+  const drawn = jobs(dice, { ...temper.work, streams, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
   const plain = (job: Job) => job;
   const changed = debts ? inDebt : Number.isFinite(families_every_ms) ? withFamily : slices === undefined ? plain : atOnce;
   if (supervisors > 1) return drawn.map((job, i) => (i % 2 === 0 ? sharing(job) : changed(job)));

@@ -3,6 +3,7 @@
  * leave; a tool's reply is settled and becomes the next delivery (ARCHITECTURE.md, "Journal and commit").
  */
 import type { Result } from '@corral/protocol/wire/delivery';
+import { errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -71,6 +72,7 @@ export class Broker {
       isStopped: (tenant, tool) => this.#isQuarantined(tenant)(tool),
       onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
+      onChunk: (run, chunk) => this.#events.streamed(run, chunk),
     });
     const closed = () => this.#closed;
     const dispatcher = this.#dispatcher;
@@ -101,9 +103,10 @@ export class Broker {
     });
   }
 
-  /** Bytes of commits that wait for the store's writer, by tenant. */
-  waiting(): Iterable<KeptRun> {
-    return this.#commits.waiting();
+  /** Bytes of commits that wait for the store's writer, and of streams that wait for their runs, by tenant. */
+  *waiting(): Iterable<KeptRun> {
+    yield* this.#commits.waiting();
+    yield* this.#dispatcher.streams.waiting();
   }
 
   /** Calls that have left and not come back. */
@@ -264,6 +267,12 @@ export class Broker {
     return this.#dispatcher.abort(run, id, why);
   }
 
+  /** Ends a stream of which the run is given nothing more. @param limit for which it is refused */
+  refuseStream(run: RunId, id: number, message: string, limit: 'bytes'): void {
+    const error = errorData('CORRAL_BUDGET_EXCEEDED', message, { call: id, limit });
+    this.#dispatcher.streams.get(run, id)?.refuse({ error }, true);
+  }
+
   /** Why a call that people have approved may not be made now; see approved.ts. Counts the use of its grant. */
   mayStillCall(run: BusRun, asked: PendingApproval): string | undefined {
     return mayStillCall(run.ledger, asked, this.#context(run, this.#powers.clock.now(), this.#policies(run)));
@@ -307,7 +316,7 @@ export class Broker {
     this.#draining = true;
     const rest = async (ms: number) => {
       const until = clock.monotonic() + ms;
-      const isBusy = () => this.#slices.open.size > 0 || this.#commits.isCommitting() || this.#dispatcher.size > 0;
+      const isBusy = () => this.#slices.open.size > 0 || this.#commits.isCommitting() || this.#dispatcher.isAwaited;
       while (isBusy() && clock.monotonic() < until) await new Promise<void>((resolve) => clock.after(REST_MS, resolve));
     };
     await rest(within_ms);

@@ -16,6 +16,7 @@ import type { Accounts, AccountState } from './accounts/accounts.ts';
 import type { Behind } from './commit/behind.ts';
 import type { BothLimits } from './dispatch/gates.ts';
 import type { RoomMost } from './dispatch/room.ts';
+import type { Chunk } from './dispatch/streams.ts';
 import type { Batch, Cause, Consequence, Stop } from './effects/batch.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Coming } from './memory.ts';
@@ -67,6 +68,8 @@ export interface BusEvents {
   readonly ended: (run: RunId, outcome: Outcome) => void;
   /** A call was answered. `once`: it may not be asked again, so its answer is all there is. */
   readonly answered: (run: RunId, result: Result, once: boolean) => void;
+  /** The next parts of a stream, for which the run has asked. */
+  readonly streamed: (run: RunId, chunk: Chunk) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string, detail?: string) => void;
   /** The capability of a call was taken back; whatever came of the call is not for its agent. */
@@ -92,6 +95,8 @@ export interface BusEvents {
   readonly context: (run: RunId, changes: readonly ContextChange[]) => void;
   /** @param place where the journal has it */
   readonly emitted: (run: RunId, event: string, data: unknown, place: EventPlace) => void;
+  /** Parts of a stream are in the journal of their run. @param count how many @param place of their delivery */
+  readonly chunk: (run: RunId, call: number, offset: number, count: number, place: EventPlace) => void;
   /** @param place as for `emitted`; undefined: the host has logged it */
   readonly logged: (run: RunId, level: string, text: string, place: EventPlace | undefined) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */

@@ -12,6 +12,7 @@ const MADE: Readonly<Record<Effect['kind'], string>> = {
   reply: `(await messages.next()).reply(1)`,
   spawn: `spawn(kid, {})`,
   timer: `void sleep(5)`,
+  pull: `void caps.t.stream({}).next()`,
   abort: `clearTimeout(setTimeout(() => 1, 5))`,
   dispose: `caps.t.dispose()`,
   listen: `await messages.next()`,

@@ -279,11 +279,12 @@ export const MACHINE = {
   chunk_parts: limit('parts of a stream that are delivered together', 64, 1_024),
   chunk_bytes: limit('parts of a stream that are delivered together, as JSON, besides the last of them', 16 * 1024, MIB),
   stream_bytes: limit(
-    'parts of a stream that wait for their run, as JSON, before its tool has to wait; parts that are handed over nevertheless end the stream',
+    'parts of a stream that wait for their run, as JSON, before its tool has to wait; twice as much ends the stream',
     64 * 1024,
     4 * MIB,
   ),
   stream_parts: limit('the same in parts', 256, 10_000),
+  stream_total_bytes: limit('all parts of one stream, as JSON; more end it', 16 * MIB, 1024 * MIB),
   answer_wait_ms: limit(
     'time an answer that may not be asked for again waits for the commit of its crank before it is kept by itself',
     5,

@@ -167,12 +167,19 @@ export class Commits {
     for (const state of spending?.passed ?? []) this.#options.events.warned(record.id, state);
     this.#options.answers.settled(record.id, settled);
     if (ending) this.#options.answers.forget(record.id);
-    this.#release(run, batch, commit, result, timersDone);
+    this.#release(run, batch, commit, result, timersDone, crank);
     return result;
   }
 
   /** The crank is durable: the embargo on its effects is over. */
-  #release(run: BusRun, batch: Batch, commit: Commit, result: CommitResult, timersDone: readonly number[]): void {
+  #release(
+    run: BusRun,
+    batch: Batch,
+    commit: Commit,
+    result: CommitResult,
+    timersDone: readonly number[],
+    crank: CommitRest['crank'],
+  ): void {
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
@@ -198,6 +205,11 @@ export class Commits {
     for (const id of batch.disposed) this.#options.powers.grants.release(id);
     if (batch.context.length > 0) this.#options.events.context(record.id, batch.context);
     const { seq: entry } = commit.entry;
+    if (crank?.delivery.kind === 'chunk') {
+      const { id, offset, parts } = crank.delivery;
+      this.#options.events.chunk(record.id, id, offset, parts.length, { entry, part: 0 });
+      this.#options.dispatcher.streams.get(record.id, id)?.kept();
+    }
     for (const [part, { event, data }] of batch.emits.entries()) this.#options.events.emitted(record.id, event, data, { entry, part });
     for (const [part, { level, text }] of batch.logs.entries()) this.#options.events.logged(record.id, level, text, { entry, part });
     if (outcome !== undefined) {
@@ -221,6 +233,7 @@ export class Commits {
     for (const call of batch.dispatches) {
       if (!batch.left.has(call.id)) this.#options.departures.depart(ledger, call);
     }
+    for (const id of batch.pulls) this.#options.dispatcher.streams.get(record.id, id)?.pull();
     for (const id of batch.aborts) this.#options.dispatcher.abort(record.id, id);
     if (batch.withdrawn.length > 0) this.#deliverDecided(ledger, batch.withdrawn);
     // A run that a denial stops stands still already: it does nothing with what it is told before somebody lets it go on.

@@ -99,6 +99,10 @@ function causeOf(ledger: Ledger, delivery: Delivery | undefined): string {
       });
       return tools.length === 0 ? 'a reply' : `what ${[...new Set(tools)].join(', ')} returned`;
     }
+    case 'chunk': {
+      const pending = ledger.pending.get(delivery.id);
+      return pending?.kind === 'call' ? `what ${pending.tool} began to answer` : 'a chunk';
+    }
     case 'message':
       return `a message of ${delivery.from.agent} (${delivery.from.run})`;
     case 'child_ended':

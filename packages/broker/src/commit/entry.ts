@@ -30,8 +30,8 @@ export function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): H
 
 /** Whether nothing leaves, and nobody is told anything, when this entry is durable: then its write may wait for company. */
 export function mayWait(batch: Batch, { event }: Entry, outbox: readonly Outgoing[]): boolean {
-  const { decisions, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context, outcome } = batch;
-  const told = [decisions, outbox, spawned, timersDone, aborts, withdrawn, disposed, emits, logs, context];
+  const { decisions, spawned, timersDone, aborts, pulls, withdrawn, disposed, emits, logs, context, outcome } = batch;
+  const told = [decisions, outbox, spawned, timersDone, aborts, pulls, withdrawn, disposed, emits, logs, context];
   return event === undefined && outcome === undefined && told.every(({ length }) => length === 0);
 }
 

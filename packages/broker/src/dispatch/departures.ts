@@ -12,6 +12,7 @@ import type { Dispatch } from '../effects/batch.ts';
 import { isUnread } from '../ledger/calls.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PendingCall } from '../ledger/pending.ts';
+import { hasBegun, lostStream } from '../ledger/streams.ts';
 import { neverMade } from '../policies/approved.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { givenUp, neverLeft } from './given-up.ts';
@@ -56,6 +57,7 @@ export class Departures {
     if (this.#options.closed()) return;
     if (first && this.#isGivenUp(ledger, call.id)) return;
     if (this.#isFenced(ledger, call.id, !first)) return;
+    if (hasBegun(call)) return this.#options.events.answered(ledger.record.id, lostStream(call), true);
     const tool = this.#options.powers.tool(ledger.record.tenant, call.tool);
     const parsed = tool?.input.check(call.input ?? {});
     if (tool === undefined || parsed?.ok !== true) {
@@ -73,6 +75,7 @@ export class Departures {
         timeout_ms: call.timeout_ms,
         attempts: call.attempts,
         as_handle: call.as_handle,
+        stream: call.stream && { asked: call.stream.asked === true },
         unread: isUnread(call),
         ...billedAgain(tool, parsed.value as Json, call.reserved, unpaid),
         early: true,

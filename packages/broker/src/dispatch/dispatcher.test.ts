@@ -35,7 +35,12 @@ function unsure(answers: ToolResult[] = []) {
   } as unknown as Tool;
   const dispatcher = new Dispatcher(
     { clock, random: () => new Uint8Array(1), isSure: () => node.isSure },
-    { isStopped: () => node.isStopped, onResult: (_, result) => void results.push(result), onUnknown: () => undefined },
+    {
+      isStopped: () => node.isStopped,
+      onResult: (_, result) => void results.push(result),
+      onUnknown: () => undefined,
+      onChunk: () => undefined,
+    },
   );
   const call: Dispatch = { id: 1, tool, input: {}, timeout_ms: undefined, attempts: 2, early: false };
   /** Runs the timers that are set now, and lets the tool answer. */

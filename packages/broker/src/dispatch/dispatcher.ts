@@ -12,44 +12,18 @@ import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
-import { Breakers, type Passed } from './breakers.ts';
+import { Breakers } from './breakers.ts';
 import type { BrokerPowers } from '../bus.ts';
 import { Gates } from './gates.ts';
+import type { Attempt, DispatchEvents, DispatchPowers, Going, NotMade } from './going.ts';
 import { cutOff, isWorthAnother, resultOf, type TimedOut } from './results.ts';
 import { enterBoth, Room } from './room.ts';
+import { billedBy, endOf, keyOf, Streams, type HostStream } from './streams.ts';
 import type { Dispatch } from '../effects/batch.ts';
 import { attemptsOf, Bill, FREE } from '../accounts/price.ts';
 
 /** How often a call looks whether the lease has been renewed. */
 const DEFER_MS = 50;
-
-export type DispatchPowers = Pick<BrokerPowers, 'clock' | 'random' | 'limits' | 'isSure' | 'resultBytes' | 'lacksMemory'>;
-
-/** Why a call was never made. */
-type NotMade = 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED' | 'CORRAL_HOST_MEMORY';
-
-export interface DispatchEvents {
-  /** Whether a tool of a tenant is under quarantine; no call is sent to it then. */
-  readonly isStopped: (tenant: TenantId, tool: string) => boolean;
-  /** @param once the call may not be made again */
-  readonly onResult: (run: RunId, result: Result, once: boolean) => void;
-  /** The tool began, and its result is lost. */
-  readonly onUnknown: (run: RunId, id: number, message: string, detail?: string) => void;
-}
-
-interface Going {
-  readonly run: RunId;
-  readonly abort: AbortController;
-  readonly stopTimer: () => void;
-  /** The breaker that let the call through. */
-  readonly breaker: Passed | undefined;
-  /** Set while the call waits for its turn or its next attempt: ends the call without another attempt. */
-  readonly giveUp?: () => void;
-  /** Another host may make the call again. */
-  readonly repeats: boolean;
-  /** This host is stopping and has aborted the call. */
-  stopped?: true;
-}
 
 export class Dispatcher {
   readonly #clock: Clock;
@@ -59,6 +33,8 @@ export class Dispatcher {
   readonly breakers = new Breakers();
   readonly #gates: Gates;
   readonly #room: Room;
+  /** Answers that come in parts. */
+  readonly streams = new Streams();
   readonly #lacks: NonNullable<BrokerPowers['lacksMemory']>;
   /** Whether no other node can have taken the runs of this one. */
   readonly #isSure: () => boolean;
@@ -83,6 +59,15 @@ export class Dispatcher {
     const repeats = mayRepeat(call.tool.annotations);
     // The next host makes the call.
     if (this.#stopped && repeats) return;
+    this.streams.open({
+      clock: this.#clock,
+      tenant: record.tenant,
+      run: record.id,
+      call,
+      most: record.ceilings.message_bytes,
+      lacks: () => this.#lacks(record.id),
+      onChunk: (chunk) => this.#events.onChunk(record.id, chunk),
+    });
     const held = this.#heldFor(record.tenant, call.tool.name);
     if (held === undefined) {
       const breaker = watched ? this.breakers.admit(`${record.tenant} ${call.tool.name}`, this.#clock.monotonic()) : undefined;
@@ -97,7 +82,7 @@ export class Dispatcher {
       const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
       this.#heldBack(record, call, { id: call.id, error, ...cost });
     });
-    this.#going.set(key, { run: record.id, abort: new AbortController(), stopTimer, breaker: undefined, repeats });
+    this.#going.set(key, { run: record.id, id: call.id, abort: new AbortController(), stopTimer, breaker: undefined, repeats });
   }
 
   /** The reason why no call may be sent to a tool now, as an error code and the end of its message. */
@@ -110,10 +95,20 @@ export class Dispatcher {
   /** Reports a call that was not sent. If an earlier attempt may have been sent, the result of that one is unknown. */
   #heldBack(record: RunRecord, call: Dispatch, result: Extract<Result, { error: ErrorData }>): void {
     const once = !mayRepeat(call.tool.annotations);
-    if (call.leftBefore !== true) return this.#events.onResult(record.id, result, once);
+    if (call.leftBefore !== true) return this.#tell(record, result, once);
     const message = `${result.error.message} It may have been made before.`;
-    if (once) this.#events.onUnknown(record.id, call.id, message);
-    else this.#events.onResult(record.id, { id: call.id, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id }) }, once);
+    if (once) this.#unknown(record, call.id, message);
+    else this.#tell(record, { id: call.id, error: errorData('CORRAL_UNKNOWN_RESULT', message, { call: call.id }) }, once);
+  }
+
+  #tell(record: RunRecord, result: Result, once: boolean): void {
+    this.streams.close(record.id, result.id);
+    this.#events.onResult(record.id, result, once);
+  }
+
+  #unknown(record: RunRecord, id: number, message: string, detail?: string): void {
+    this.streams.close(record.id, id);
+    this.#events.onUnknown(record.id, id, message, detail);
   }
 
   /**
@@ -121,9 +116,12 @@ export class Dispatcher {
    * @returns whether this aborted it: false if it is not under way, or was aborted before and its tool has not answered yet
    */
   abort(run: RunId, id: number, why = 'The agent gave the call up.'): boolean {
-    const going = this.#going.get(keyOf(run, id));
+    const key = keyOf(run, id);
+    const going = this.#going.get(key);
     if (going === undefined || going.abort.signal.aborted) return false;
-    going.abort.abort(new DOMException(why, 'AbortError'));
+    const reason = new DOMException(why, 'AbortError');
+    going.abort.abort(reason);
+    this.streams.get(run, id)?.drop(reason);
     going.giveUp?.();
     return true;
   }
@@ -131,7 +129,9 @@ export class Dispatcher {
   /** Aborts the calls of a run that has ended and discards their results. @returns the number of calls */
   drop(run: RunId, ids: Iterable<number>): number {
     let dropped = 0;
-    for (const key of this.#waitingFirst([...ids].map((id) => keyOf(run, id)))) {
+    const all = [...ids];
+    for (const id of all) this.streams.close(run, id);
+    for (const key of this.#waitingFirst(all.map((id) => keyOf(run, id)))) {
       const going = this.#going.get(key);
       if (going === undefined) continue;
       this.#going.delete(key);
@@ -160,6 +160,7 @@ export class Dispatcher {
       going.stopped = true;
       if (going.repeats) {
         this.#going.delete(key);
+        this.streams.close(going.run, going.id);
         going.stopTimer();
         if (going.breaker !== undefined) this.breakers.forget(going.breaker);
       }
@@ -189,6 +190,12 @@ export class Dispatcher {
 
   get size(): number {
     return this.#going.size;
+  }
+
+  /** Whether a call may still be answered while no crank comes. A stream that is made again after a restart cannot go on. */
+  get isAwaited(): boolean {
+    const canCome = ({ run, id, ended, repeats }: Going) => ended === undefined && !(repeats && this.streams.get(run, id) !== undefined);
+    return this.#going.values().some(canCome);
   }
 
   /**
@@ -236,7 +243,7 @@ export class Dispatcher {
       stopClock();
       stopWaiting();
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: one.breaker, repeats });
+    this.#going.set(key, { run: record.id, id: call.id, abort, stopTimer, giveUp, breaker: one.breaker, repeats });
   }
 
   /** An attempt is not made. The result is that of the attempt before, if there was one; otherwise nothing was sent. */
@@ -252,6 +259,8 @@ export class Dispatcher {
     const { attempt, breaker, bill } = one;
     const key = keyOf(record.id, call.id);
     const abort = new AbortController();
+    const stream = this.streams.get(record.id, call.id);
+    const part = stream?.begin(abort.signal, () => abort.abort(new DOMException('A part was refused.', 'AbortError')));
     const most = call.tool.timeout_ms ?? MACHINE.call_timeout_ms.default;
     const timeout_ms = Math.min(call.timeout_ms ?? most, most);
     const began = this.#clock.monotonic();
@@ -265,7 +274,7 @@ export class Dispatcher {
       this.#going.delete(key);
       going.stopTimer();
       const now = this.#clock.monotonic();
-      bill.attempted(result);
+      bill.attempted(billedBy(result, stream));
       const { told, well } = resultOf(call, record.ceilings.message_bytes, result);
       const answer = { ...told, ...costIn(bill) };
       // The agent gave the call up, or its capability was revoked; a timeout after that does not change it.
@@ -276,11 +285,15 @@ export class Dispatcher {
         else this.breakers.settle(breaker, well, now - began, now, most * SLOW);
       }
       if (result.kind === 'unknown') {
-        if (!repeats) return this.#events.onUnknown(record.id, call.id, bounded(result.message), result.detail);
+        if (!repeats) return this.#unknown(record, call.id, bounded(result.message), result.detail);
       }
-      const tell = () => this.#events.onResult(record.id, attempt === 1 ? answer : { ...answer, attempts: attempt }, !repeats);
-      if (!givenUp && attempt < most_attempts && isWorthAnother(call, result)) this.#wait(record, call, one, tell);
-      else tell();
+      const counted = attempt === 1 ? answer : { ...answer, attempts: attempt };
+      const tell = () => this.#tell(record, stream === undefined ? counted : endOf(call, stream, counted, result), !repeats);
+      if (!givenUp && attempt < most_attempts && isWorthAnother(call, result) && stream?.hasBegun !== true) {
+        stream?.again();
+        this.#wait(record, call, one, tell);
+      } else if (stream === undefined) tell();
+      else this.#end(record, call, stream, tell);
     };
     const stopClock = this.#clock.after(timeout_ms, () => {
       abort.abort(new DOMException('The call took too long.', 'TimeoutError'));
@@ -292,12 +305,43 @@ export class Dispatcher {
       stopClock();
       leave();
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, breaker, repeats });
+    this.#going.set(key, { run: record.id, id: call.id, abort, stopTimer, breaker, repeats });
+    const asked = { input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal };
     void call.tool
-      .invoke({ input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal })
+      .invoke(part === undefined ? asked : { ...asked, part })
       // By contract a tool never rejects. If one does, the call has failed, and the exception is for operators only.
       .catch((error: unknown): ToolResult => ({ kind: 'failed', message: `${call.tool.name} failed.`, detail: detailOf(error) }))
       .then(settle);
+  }
+
+  /** The tool of a stream has ended. Its run is told once it has all parts, unless it gives the call up or this host stops. */
+  #end(record: RunRecord, call: Dispatch, stream: HostStream, tell: () => void): void {
+    const key = keyOf(record.id, call.id);
+    const repeats = mayRepeat(call.tool.annotations);
+    const isHere = () => this.#going.get(key) === going;
+    const done = (then: () => void) => {
+      if (!isHere()) return;
+      this.#going.delete(key);
+      then();
+    };
+    const giveUp = () => {
+      const isLost = going.stopped === true && stream.isBehind;
+      const refusal = { error: errorData('CORRAL_STREAM_LOST', `${call.tool.name} had answered, and its run was not given all of it.`) };
+      if (isLost) stream.refuse(refusal, true);
+      else done(tell);
+    };
+    const going: Going = {
+      run: record.id,
+      id: call.id,
+      abort: new AbortController(),
+      stopTimer: () => undefined,
+      giveUp,
+      breaker: undefined,
+      repeats,
+      ended: true,
+    };
+    this.#going.set(key, going);
+    stream.end(() => done(tell));
   }
 
   /**
@@ -330,7 +374,15 @@ export class Dispatcher {
         'was not called, since this host could not make sure that it still holds the run.',
       );
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: one.breaker, repeats: mayRepeat(call.tool.annotations) });
+    this.#going.set(key, {
+      run: record.id,
+      id: call.id,
+      abort,
+      stopTimer,
+      giveUp,
+      breaker: one.breaker,
+      repeats: mayRepeat(call.tool.annotations),
+    });
   }
 
   /** Waits before the next attempt: exponential backoff with jitter, so that calls that failed together are not repeated together. */
@@ -353,18 +405,16 @@ export class Dispatcher {
       stopTimer();
       tell();
     };
-    this.#going.set(key, { run: record.id, abort, stopTimer, giveUp, breaker: undefined, repeats: mayRepeat(call.tool.annotations) });
+    this.#going.set(key, {
+      run: record.id,
+      id: call.id,
+      abort,
+      stopTimer,
+      giveUp,
+      breaker: undefined,
+      repeats: mayRepeat(call.tool.annotations),
+    });
   }
-}
-
-/** One attempt to make a call. */
-interface Attempt {
-  /** From 1. */
-  readonly attempt: number;
-  readonly breaker: Passed | undefined;
-  readonly bill: Bill;
-  /** Reports what the attempt before was answered. */
-  readonly before?: () => void;
 }
 
 /** An answer counts as slow after this share of the tool's timeout. */
@@ -373,5 +423,3 @@ const SLOW = 0.8;
 function costIn({ total }: Bill): { readonly cost?: Cost } {
   return total === undefined ? {} : { cost: total };
 }
-
-const keyOf = (run: RunId, id: number) => `${run}:${id}`;

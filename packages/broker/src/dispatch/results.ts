@@ -54,7 +54,7 @@ export function resultOf(call: Dispatch, most: number, result: ToolResult | Time
     const error = errorData('CORRAL_RESULT_INVALID', `${tool.name} ${message}`, { call: id });
     return { told: { id, error, ...(detail === undefined ? {} : { detail }) }, well };
   };
-  const checked = tool.output.check(result.value);
+  const checked = (call.stream === undefined ? tool.output : (tool.end ?? tool.output)).check(result.value);
   if (!checked.ok) return invalid('broke its own output schema.', false, checked.detail ?? `${checked.where}: ${checked.message}`);
   const copied = copyOf(checked.value);
   if ('refused' in copied) return invalid('returned a value that is not JSON.', true, copied.refused);
@@ -73,7 +73,7 @@ const CODES = { timed_out: 'CORRAL_TIMED_OUT', unknown: 'CORRAL_TOOL_FAILED' } a
  * Copies a value as JSON, so that later changes by the tool have no effect. Serialising may run code of the tool (getters, `toJSON`,
  * proxies), which may throw.
  */
-function copyOf(value: unknown): { readonly value: Json; readonly bytes: number } | { readonly refused: string } {
+export function copyOf(value: unknown): { readonly value: Json; readonly bytes: number } | { readonly refused: string } {
   try {
     const text = JSON.stringify(value ?? null) as string | undefined;
     if (text === undefined) return { refused: `It is a ${typeof value}.` };

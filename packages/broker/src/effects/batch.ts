@@ -25,6 +25,8 @@ export interface Dispatch {
   readonly attempts?: number | undefined;
   /** The run gets a handle to the result. */
   readonly as_handle?: true | undefined;
+  /** The answer comes in parts. `asked`: the run waits for the first ones already. */
+  readonly stream?: { readonly asked: boolean } | undefined;
   /** An error message of the tool may contain data that the run has not read. */
   readonly unread?: boolean;
   readonly price?: Price | undefined;
@@ -50,6 +52,8 @@ export interface Batch {
   readonly timers: { id: number; due: number }[];
   readonly timersDone: number[];
   readonly aborts: number[];
+  /** Calls of whose streams the run asks for the next chunk. */
+  readonly pulls: number[];
   /** Calls that were withdrawn while they waited for approval. */
   readonly withdrawn: number[];
   /** Calls that were sent before the commit. */
@@ -107,6 +111,7 @@ export const emptyBatch = (): Batch => ({
   timers: [],
   timersDone: [],
   aborts: [],
+  pulls: [],
   withdrawn: [],
   left: new Set(),
   disposed: [],

@@ -5,7 +5,7 @@
  */
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Inspected } from '@corral/protocol/model/inspection';
-import type { CallEffect, Effect, FinishEffect } from '@corral/protocol/wire/effect';
+import type { CallEffect, Effect, FinishEffect, Numbered } from '@corral/protocol/wire/effect';
 import { largestEffect, MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { ErrorCode } from '@corral/protocol/errors';
@@ -18,6 +18,7 @@ import { decideCall } from './call.ts';
 import { afford, UNREAD_DEPTH, wasGiven, whole } from './common.ts';
 import { askedUnder, callOff, callOffApproval } from '../dispatch/given-up.ts';
 import { decideReply } from '../ledger/requests.ts';
+import { decidePull } from '../ledger/streams.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
 import { decideOutput, OutputWaits } from './output.ts';
@@ -149,6 +150,9 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
           batch.aborts.push(effect.id);
       }
       return undefined;
+    case 'pull':
+      decidePull(ledger, effect.id, batch);
+      return undefined;
     case 'dispose':
       decideDispose(ledger, effect.cap, batch);
       return undefined;
@@ -221,7 +225,6 @@ const TELLING: ReadonlySet<string> = new Set<ErrorCode>([
   'CORRAL_GRANT_PREDICATE',
   'CORRAL_GRANT_SPENT',
 ]);
-type Numbered = Exclude<Extract<Effect, { readonly id: number }>, { kind: 'abort' }>;
 const isTelling = ({ code, limit }: Refused) => TELLING.has(code) || (code === 'CORRAL_BUDGET_EXCEEDED' && limit === 'bytes');
 
 function numbered(ledger: Ledger, effect: Numbered, context: DecideContext, decideIt: () => Decision): Decision {

@@ -11,6 +11,7 @@ import { filled, handledOf, slotted, type Handles } from './handles.ts';
 import type { Books } from './books.ts';
 import type { Pending, PendingApproval, PendingCall } from './pending.ts';
 import { relabelOf } from '../policies/relabel.ts';
+import { UNREAD_STREAM } from './streams.ts';
 
 export function callOf(ledger: Books, effect: CallEffect, decision: Decision, reserved: Budget): PendingApproval['call'] {
   const slots = slotted(ledger.handles, effect, ['input']);
@@ -30,6 +31,7 @@ export function callOf(ledger: Books, effect: CallEffect, decision: Decision, re
     ...(decision.request === undefined ? {} : { request: true as const }),
     ...(slots.length === 0 ? {} : { handled }),
     ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),
+    ...(effect.stream === undefined ? {} : { stream: UNREAD_STREAM }),
     ...relabelOf(ledger, decision, decision.tool_facts, input, handled),
   };
 }

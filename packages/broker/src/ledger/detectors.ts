@@ -9,6 +9,7 @@ import type { Finding } from '@corral/policy/detection/list';
 import { GROUND, type Rung } from '@corral/policy/detection/ladder';
 import type { Profile, ProfiledCall } from '@corral/policy/detection/profile';
 import { hashText, mix } from '@corral/policy/detection/reading';
+import { leavesOf } from '@corral/policy/flow/leaves';
 import type { Odd } from '@corral/policy/detection/run/drift';
 import type { Amounts, Purse } from '@corral/policy/capability/purse';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -53,8 +54,16 @@ export interface SavedWatch {
   /** Calls that people are asked about, and the refusals that its parent has heard of. Absent in states of older builds, and if none. */
   readonly asking?: readonly Asking[];
   readonly told?: readonly number[];
+  /** Absent if no stream is open. */
+  readonly streams?: readonly (readonly [number, Said])[];
   /** Absent if no event was observed yet. */
   readonly detectors?: Json;
+}
+
+/** Where the texts of a stream begin, and a digest of all its parts. */
+interface Said {
+  readonly text: string;
+  readonly digest: number;
 }
 
 type StepEvent = Extract<HostEvent, { kind: 'step' }>;
@@ -107,6 +116,8 @@ export class RunDetectors {
   #refused: ChildRefusal[] = [];
   #asking: Asking[] = [];
   #told: number[] = [];
+  /** The texts of open streams. */
+  readonly #streams = new Map<number, Said>();
 
   /**
    * @param profile the profile to compare calls with, if there is one
@@ -129,12 +140,14 @@ export class RunDetectors {
         this.#take(
           'error' in result
             ? { kind: 'result', at, id: result.id, error: { code: result.error.code, message: result.error.message } }
-            : { kind: 'result', at, id: result.id, value: result.value },
+            : { kind: 'result', at, id: result.id, value: this.#whole(result.id, result.value) },
           entry,
         );
         this.#answered(result.id, 'error' in result ? result.error.code : undefined, at, entry);
+        this.#streams.delete(result.id);
       }
-    } else if (delivery.kind === 'message') this.#take({ kind: 'received', at, peer: delivery.from.agent, body: delivery.body }, entry);
+    } else if (delivery.kind === 'chunk') this.#streams.set(delivery.id, saidOf(this.#streams.get(delivery.id), delivery.parts));
+    else if (delivery.kind === 'message') this.#take({ kind: 'received', at, peer: delivery.from.agent, body: delivery.body }, entry);
     else if (delivery.kind === 'notice') this.notice = undefined;
     else if (delivery.kind === 'start') this.#stood('prompt', delivery.input);
     else if (delivery.kind === 'child_ended' && delivery.outcome.kind === 'completed') this.#stood('child', delivery.outcome.output);
@@ -149,6 +162,13 @@ export class RunDetectors {
       Object.entries(metered(purse.granted)).map(([name, granted]) => [name, granted - (reserved[name] ?? 0)]),
     );
     this.#take({ kind: 'meter', at, used, limits }, entry);
+  }
+
+  /** Approximate bytes of what grows with the run. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { text } of this.#streams.values()) bytes += 2 * text.length;
+    return bytes;
   }
 
   /** The run begins to handle a message. */
@@ -264,6 +284,7 @@ export class RunDetectors {
       ...(notice === undefined ? {} : { notice }),
       ...(this.#asking.length === 0 ? {} : { asking: this.#asking }),
       ...(this.#told.length === 0 ? {} : { told: this.#told }),
+      ...(this.#streams.size === 0 ? {} : { streams: [...this.#streams] }),
       ...(handling === undefined ? {} : { handling }),
       ...(this.#detectors === undefined ? {} : { detectors: this.#detectors.save() as Json }),
     };
@@ -278,6 +299,8 @@ export class RunDetectors {
     this.#metered = saved.metered;
     this.#asking = [...(saved.asking ?? [])];
     this.#told = [...(saved.told ?? [])];
+    this.#streams.clear();
+    for (const [id, said] of saved.streams ?? []) this.#streams.set(id, said);
     const entries = [...saved.entries];
     this.#entries.length = 0;
     this.#entries.push(...entries);
@@ -321,6 +344,12 @@ export class RunDetectors {
     if (fresh.length > 0) this.#refused.push({ what, attempts: fresh });
   }
 
+  /** The answer to a call as it is compared with others: the end of a stream alone does not say what was answered. */
+  #whole(id: number, value: Json): Json {
+    const said = this.#streams.get(id);
+    return said === undefined ? value : [said.text, said.digest, value];
+  }
+
   #stood(name: string, value: unknown): void {
     if (this.#options.traced !== undefined) (this.#detectors ??= new Detectors(this.#options)).stood(name, value);
   }
@@ -335,6 +364,19 @@ const isRefusal = (decision: Decision | undefined): boolean =>
 
 /** Money in units of the currency, as people read it in findings. */
 const metered = ({ money_micros, ...amounts }: Readonly<Amounts>) => ({ ...amounts, money: money_micros / MICROS });
+
+/** Characters of a stream that are compared. */
+const SAID_CHARS = 2_048;
+
+function saidOf({ text, digest }: Said = { text: '', digest: 0 }, parts: readonly Json[]): Said {
+  for (const part of parts) {
+    digest = mix(digest, hashText(JSON.stringify(part)));
+    if (text.length >= SAID_CHARS) continue;
+    for (const { path, value } of leavesOf(part).leaves) if (typeof value === 'string' && path !== 'type' && path !== 'id') text += value;
+    text = text.slice(0, SAID_CHARS);
+  }
+  return { text, digest };
+}
 
 /** Four or more blanks within a text: it counts as prose and not as a value. */
 const PROSE = / .+ .+ .+ .+ /u;

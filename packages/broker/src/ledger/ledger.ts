@@ -336,7 +336,7 @@ export class Ledger implements Books {
   get memory(): number {
     const pending = this.pending instanceof WeighedMap ? this.pending.bytes : 0;
     const read = this.flow === undefined ? 0 : this.flow.bytes;
-    const watched = this.loops === undefined ? 0 : WATCHED_BYTES;
+    const watched = this.loops === undefined ? 0 : WATCHED_BYTES + this.loops.bytes;
     if (this.checkpoint !== this.#weighed.checkpoint)
       this.#weighed = { checkpoint: this.checkpoint, bytes: heapSizeOf([this.checkpoint?.state, this.checkpoint?.unread]) };
     const { bytes } = this.#weighed;

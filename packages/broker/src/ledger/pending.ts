@@ -9,6 +9,7 @@ import type { Budget } from '@corral/protocol/model/manifest';
 import type { Label, LabelChange } from '@corral/protocol/model/label';
 import type { Handled } from '@corral/policy/flow/handled';
 import { heapSizeOf } from '@corral/protocol/heap-size';
+import type { Tails } from '@corral/policy/flow/streamed';
 
 /** A request to another run that has no reply yet. It is never sent a second time. */
 export interface PendingRequest {
@@ -40,6 +41,16 @@ export interface Relabel {
 export interface Later {
   readonly day: string;
   readonly reserved: Budget;
+}
+
+/** The answer to a call in parts, as far as the run was given it. */
+export interface StreamState {
+  /** Parts that the run was given. */
+  readonly parts: number;
+  /** The run waits for the next chunk. */
+  readonly asked?: true;
+  /** For provenance; absent if labels are not tracked. */
+  readonly tails?: Tails;
 }
 
 /** A call that waits for approval. */
@@ -97,6 +108,8 @@ export type Pending =
       readonly handled?: readonly Handled[];
       /** The run gets a handle to the result. */
       readonly as_handle?: true;
+      /** Its answer comes in parts. */
+      readonly stream?: StreamState;
       /** The label that the owner was asked to lower, and the change that the owner approved. */
       readonly relabel?: Relabel;
       readonly change?: LabelChange;
@@ -148,9 +161,19 @@ export interface Cancelled {
 /** Approximate bytes of an effect without a reply, besides what it holds. */
 const PENDING_BYTES = 300;
 
+/** A stream changes its call with every chunk, and the arguments may be long. */
+const inputs = new WeakMap<object, number>();
+
+function inputBytes(input: Json): number {
+  if (typeof input !== 'object' || input === null) return heapSizeOf(input);
+  let bytes = inputs.get(input);
+  if (bytes === undefined) inputs.set(input, (bytes = heapSizeOf(input)));
+  return bytes;
+}
+
 /** Approximate bytes that a pending effect takes in memory. Values behind handles are counted with the handles. */
 export function pendingBytes(one: Pending): number {
-  if (one.kind === 'call') return PENDING_BYTES + heapSizeOf(one.input);
+  if (one.kind === 'call') return PENDING_BYTES + inputBytes(one.input) + (one.stream === undefined ? 0 : heapSizeOf(one.stream));
   if (one.kind === 'approval') return PENDING_BYTES + heapSizeOf(one.call.input);
   if (one.kind === 'inspection') return PENDING_BYTES + heapSizeOf(one.effect.input);
   return one.kind === 'decided' && one.opened === undefined ? PENDING_BYTES + heapSizeOf(one.delivery) : PENDING_BYTES;

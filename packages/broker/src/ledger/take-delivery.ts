@@ -4,6 +4,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import { beginFlow, readAnswer, readFrom, readResult } from '../policies/flow.ts';
 import type { Books } from './books.ts';
 import { valueOf } from './requests.ts';
+import { takeChunk } from './streams.ts';
 import { inherited } from '../effects/service.ts';
 
 /** Applies the delivery at the beginning of a crank. @param bytes length of the delivery */
@@ -33,6 +34,9 @@ export function takeDelivery(ledger: Books, delivery: Delivery, bytes: number): 
         ledger.purse.settle(pending.reserved, spent);
         ledger.tally.settle(pending, spent, delivery.at);
       }
+      return;
+    case 'chunk':
+      takeChunk(ledger, delivery, bytes);
       return;
     case 'timer':
       ledger.pending.delete(delivery.id);

@@ -10,6 +10,7 @@ import type { Books } from './books.ts';
 import type { PendingApproval } from './pending.ts';
 import { readTerms } from '../policies/flow.ts';
 import { decided, payReply } from './requests.ts';
+import { takePull } from './streams.ts';
 
 /** Applies one effect; effects without a reply have no decision. */
 export function takeEffect(ledger: Books, effect: Effect, decision: Decision | undefined): void {
@@ -43,6 +44,9 @@ export function takeEffect(ledger: Books, effect: Effect, decision: Decision | u
       return;
     case 'abort':
       abort(ledger, effect.id);
+      return;
+    case 'pull':
+      takePull(ledger, effect.id);
       return;
     case 'dispose':
       dispose(ledger, effect.cap);

@@ -3,7 +3,9 @@ import { echoes } from '@corral/policy/flow/echo';
 import { deedOf } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import { withoutInfluence } from '@corral/policy/flow/narrow';
+import type { FlowTool } from '@corral/policy/flow/facts';
 import { FlowRun } from '@corral/policy/flow/run';
+import type { ToolFacts } from '@corral/protocol/model/decision';
 import type { ChildEndedDelivery, Result, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { ErrorCode, ErrorData } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
@@ -83,7 +85,12 @@ function readError({ flow }: Books, call: PendingCall, { error, unread }: Extrac
   const flowTool = { name: tool, effect: 'none' as const, destinations, deed: deedOf(tool) };
   flow.read({ call: id, tool: flowTool, returns, args: input, ...(private_to === undefined ? {} : { private_to }) }, error.message);
 }
-const TOOLS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT']);
+const TOOLS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT', 'CORRAL_STREAM_LOST']);
+
+/** Records that the run has read parts of an answer. @param value their texts (`joinedParts`) */
+export function readParts({ flow }: Books, call: PendingCall, value: Json): void {
+  if (flow !== undefined && call.facts !== undefined) readValue(flow, { ...call, facts: call.facts }, value, true);
+}
 
 function readCall({ flow, handles }: Books, call: PendingCall, { value, handle }: Extract<Result, { value: Json }>): void {
   const { id, tool, facts, input, handled = [], change } = call;
@@ -91,10 +98,22 @@ function readCall({ flow, handles }: Books, call: PendingCall, { value, handle }
   const vouched = change !== undefined && canonical(value) === canonical((input as { value?: Json }).value ?? null) ? change : undefined;
   if (handle !== undefined) handles.add({ value, source: tool, label: vouched?.after ?? insideOf(tool, facts, flow?.label, handled) });
   if (flow === undefined || facts === undefined) return;
-  const { effect, returns, destinations, private_to } = facts;
-  const flowTool = { name: tool, effect, destinations, deed: deedOf(tool) };
-  if (handle !== undefined) return flow.held({ tool: flowTool, args: input });
+  if (handle !== undefined) return flow.held({ tool: flowToolOf(tool, facts), args: input });
   if (vouched !== undefined) return flow.vouched(id, vouched, value);
+  readValue(flow, { ...call, facts }, value);
+}
+
+const flowToolOf = (tool: string, { effect, destinations }: ToolFacts): FlowTool => ({
+  name: tool,
+  effect,
+  destinations,
+  deed: deedOf(tool),
+});
+
+/** @param pieces the value is a part of an answer */
+function readValue(flow: FlowRun, call: PendingCall & { readonly facts: ToolFacts }, value: Json, pieces = false): void {
+  const { id, tool, facts, input, handled = [] } = call;
+  const { returns, private_to } = facts;
   // A trusted tool that repeats values from its arguments returns the text of strangers; a model says nothing that they did not influence.
   const inside = handled.map(
     ({ path }) => path.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], input) as Json,
@@ -103,6 +122,6 @@ function readCall({ flow, handles }: Books, call: PendingCall, { value, handle }
   // The answer may contain the private data of the handles in any case, but their influence only if it repeats them.
   for (const { label } of handled) flow.raise(repeats ? label : withoutInfluence(label));
   const strange = repeats && handled.some(({ label }) => label.sticky.untrusted_input);
-  const said = { call: id, tool: flowTool, returns: strange ? 'untrusted' : returns, args: input } as const;
-  flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }) }, value);
+  const said = { call: id, tool: flowToolOf(tool, facts), returns: strange ? 'untrusted' : returns, args: input } as const;
+  flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }), ...(pieces ? { pieces } : {}) }, value);
 }

@@ -121,6 +121,8 @@ function deliveryTexts(delivery: Delivery, once: Once): string[] {
           ? `← ${result.id}  ${result.error.code}: ${once(result.error.message)}`
           : `← ${result.id}  ${result.handle === undefined ? '' : 'unread: '}${JSON.stringify(result.value)}`,
       );
+    case 'chunk':
+      return [`← ${delivery.id}  ${delivery.parts.length} parts from ${delivery.offset + 1}: ${JSON.stringify(delivery.parts)}`];
     case 'child_ended':
       return [`← ${delivery.id}  child ${endText(delivery.outcome)}`];
     case 'message':
@@ -163,6 +165,8 @@ function effectText(effect: Effect, { decisions }: Entry, once: Once): string {
       return effect.error === undefined ? 'finish' : `finish with an error: ${once(effect.error.message)}`;
     case 'abort':
       return `abandon ${effect.id}`;
+    case 'pull':
+      return `go on with ${effect.id}`;
     case 'open':
       return `→ ${effect.id}  open handle ${effect.handle}${denied}`;
     case 'drop':

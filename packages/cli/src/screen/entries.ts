@@ -42,6 +42,8 @@ export function deliveryText(text: string): string {
       return delivery.state === undefined ? `start ${json(delivery.input)}` : `start from checkpoint ${json(delivery.state)}`;
     case 'reply':
       return `reply ${delivery.results.map((result) => resultText(result)).join(', ')}`;
+    case 'chunk':
+      return `chunk of ${delivery.id} from part ${delivery.offset + 1} ${json(delivery.parts)}`;
     case 'message':
       return `message from ${delivery.from.agent} ${json(delivery.body)}`;
     case 'timer':
@@ -74,7 +76,7 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
     decision?.verdict === 'deny' ? `  ✗ ${decision.code ?? 'denied'}${decision.message === undefined ? '' : ` ${decision.message}`}` : '';
   switch (effect.kind) {
     case 'call':
-      return `call ${effect.id} ${decision?.tool ?? `capability ${effect.cap}`} ${json(effect.input)}${verdict}`;
+      return `${effect.stream === undefined ? 'call' : 'stream'} ${effect.id} ${decision?.tool ?? `capability ${effect.cap}`} ${json(effect.input)}${verdict}`;
     case 'send':
       return `${effect.request === undefined ? 'send' : 'request'} ${effect.id} ${json(effect.body)}${verdict}`;
     case 'reply':
@@ -85,6 +87,8 @@ function effectText(effect: Effect, decision: Decision | undefined): string {
       return `timer ${effect.id} in ${effect.ms} ms`;
     case 'abort':
       return `abort ${effect.id}`;
+    case 'pull':
+      return `ask for the next chunk of ${effect.id}`;
     case 'open':
       return `open ${effect.id} handle ${effect.handle}${verdict}`;
     case 'drop':

@@ -100,6 +100,9 @@ export class Agent {
           else this.#effects.settle(result.id, { value: value() });
         }
         break;
+      case 'chunk':
+        this.#effects.chunk(delivery.id, delivery.parts);
+        break;
       case 'message':
         if (this.#service === undefined) this.#inbox.receive(delivery);
         else this.#service.message(delivery);

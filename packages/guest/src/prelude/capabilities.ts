@@ -4,11 +4,12 @@
  * each use.
  */
 import type { CapabilityView } from '@corral/protocol/wire/delivery';
-import type { Attenuation, CallOptions, Mailbox, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
+import type { Attenuation, CallOptions, Mailbox, PartStream, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
 import { bare } from './bare.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 import { attenuationOf, callOptions, invalid, timedOut, waitOptions, type CheckedRequest } from './options.ts';
+import { brokenStream, openStream } from './streams.ts';
 
 /** How the names of tools begin that are models. */
 const MODEL = 'model:';
@@ -134,12 +135,24 @@ async function ask(
   }
 }
 
+/** Makes a call whose answer is read in parts. @throws for options and arguments that cannot leave */
+function stream(effects: Effects, cap: number, input: unknown, options: CallOptions | undefined): PartStream<unknown, unknown> {
+  const { wanted, signal, expired } = callOptions(options);
+  const effect = { kind: 'call', cap, input, ...wanted };
+  if (signal?.aborted === true) return brokenStream(effects, signal.reason);
+  if (!expired) return openStream(effects, effect, signal);
+  effects.check(effect);
+  return brokenStream(effects, timedOut('call'));
+}
+
 function makeTool(effects: Effects, view: CapabilityView): object {
   if (view.name.startsWith(MODEL)) effects.isModel(view.cap);
   const tool = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options);
   Object.defineProperty(tool, 'name', { value: view.name });
   const handle = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options, true);
   Object.defineProperty(tool, 'handle', { value: handle, enumerable: false });
+  const streamed = (input: unknown = {}, options?: CallOptions) => stream(effects, view.cap, input, options);
+  Object.defineProperty(tool, 'stream', { value: streamed, enumerable: false });
   return withDispose(effects, tool, view.cap);
 }
 

@@ -14,6 +14,15 @@ interface Waiter {
   readonly canBeGivenUp: boolean;
   /** Where the agent made the effect. */
   readonly origin?: Origin;
+  /** Reads the parts of its answer, if it is a stream. */
+  readonly sink?: Sink;
+}
+
+/** Takes the parts of a stream. */
+export interface Sink {
+  put(parts: readonly unknown[]): void;
+  /** The agent gave the call up, or is cancelled. */
+  abandoned(error: unknown): void;
 }
 
 export class Effects {
@@ -72,15 +81,24 @@ export class Effects {
   }
 
   /** Queues an effect whose reply settles the promise. */
-  request(effect: Readonly<Record<string, unknown>>, canBeGivenUp = false): { readonly id: number; readonly reply: Promise<unknown> } {
+  request(
+    effect: Readonly<Record<string, unknown>>,
+    canBeGivenUp = false,
+    sink?: Sink,
+  ): { readonly id: number; readonly reply: Promise<unknown> } {
     let waiter: Waiter | undefined;
     const reply = new Promise((resolve, reject) => {
       waiter = { resolve, reject, canBeGivenUp };
     });
     const id = this.pushNumbered(effect);
     // Taken now: when the reply arrives, the agent's frames are not on the stack any more.
-    this.#waiting.set(id, { ...(waiter as unknown as Waiter), origin: originHere() });
+    this.#waiting.set(id, { ...(waiter as unknown as Waiter), origin: originHere(), ...(sink === undefined ? {} : { sink }) });
     return { id, reply };
+  }
+
+  /** The next parts of a stream; those of one that nobody reads any more are dropped. */
+  chunk(id: number, parts: readonly unknown[]): void {
+    this.#waiting.get(id)?.sink?.put(parts);
   }
 
   /** Settles the promise of an effect; a reply that nobody waits for is dropped. */
@@ -101,8 +119,10 @@ export class Effects {
 
   /** Stops waiting for an effect, and tells the host. */
   abandon(id: number, error: unknown): void {
-    if (!this.#waiting.has(id)) return;
+    const waiter = this.#waiting.get(id);
+    if (waiter === undefined) return;
     this.push({ kind: 'abort', id });
+    waiter.sink?.abandoned(error);
     this.settle(id, { error });
     this.#abandoned.add(id);
   }

@@ -43,6 +43,7 @@ function valueIn(kind: Kind): string | undefined {
     case 'drop':
     case 'timer':
     case 'abort':
+    case 'pull':
     case 'dispose':
     case 'listen':
     case 'log':

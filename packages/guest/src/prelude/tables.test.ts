@@ -54,6 +54,7 @@ const BOUNDED: Readonly<Record<Effect['kind'], Bounds>> = {
   },
   timer: {},
   abort: {},
+  pull: {},
   dispose: {},
   listen: {},
   emit: { event: BOUNDS.event_characters },

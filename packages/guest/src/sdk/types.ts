@@ -134,12 +134,34 @@ export interface SendOptions {
   /** Capabilities to send with the message; the receiver finds them under these names in `message.caps`. */
   readonly caps?: Readonly<Record<string, Grantable>>;
 }
+/**
+ * The answer to a call in parts, in order. A part is asked for when the agent waits for it, so a slow agent slows the tool down. Leaving
+ * the loop, or calling `return`, gives the call up.
+ */
+export interface PartStream<Part, End> extends AsyncIterable<Part, undefined> {
+  /** The next part. Rejects once with the error that ended the stream, after the parts before it; StreamLost if it broke off. */
+  readonly next: () => Promise<IteratorResult<Part, undefined>>;
+  /** Gives the call up, if the stream has not ended. */
+  readonly return: () => Promise<IteratorResult<Part, undefined>>;
+  readonly [Symbol.asyncIterator]: () => PartStream<Part, End>;
+  /**
+   * The result of the tool, which comes when it has handed over all parts. Resolves after the last part was read; if nobody reads the parts, the tool waits
+   * until the call times out. Rejects with the error that the iteration gets, and with an AbortError after the call was given up; no run
+   * fails because nobody handles that.
+   */
+  readonly result: Promise<End>;
+}
 /** A tool that the run may call. */
-export interface Capability<Input, Output> extends Held {
+export interface Capability<Input, Output, Part = unknown, End = unknown> extends Held {
   /** Calls the tool. Rejects with Denied, BudgetExceeded, InvalidArguments, ToolFailed, TimedOut, Unknown or Revoked. */
   (input: WithHandles<Input>, options?: CallOptions): Promise<Output>;
   /** Makes the same call and resolves with a handle: the result stays on the host. */
   handle(input: WithHandles<Input>, options?: CallOptions): Promise<Handle<Output>>;
+  /**
+   * Makes the call of a tool that can answer in parts, such as a model. It is one call, with one price; `timeout_ms` is for all of it. An
+   * attempt that fails before a part was delivered may be repeated. Throws for arguments that cannot leave.
+   */
+  stream(input: WithHandles<Input>, options?: CallOptions): PartStream<Part, End>;
 }
 /** The address of a run: anyone who holds it can send messages to that run. */
 export interface Mailbox extends Held {

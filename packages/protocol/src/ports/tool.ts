@@ -126,9 +126,11 @@ export interface Tool {
   readonly output: Contract;
   /**
    * It can answer in parts. Where `part` of a call is set, the result of `invoke` is what is known once the last part was handed over, and
-   * does not repeat the parts; `output` has to allow for that.
+   * does not repeat the parts.
    */
   readonly streams?: true;
+  /** The contract of that result. Undefined: `output`. */
+  readonly end?: Contract;
   /** The contract of one part. Undefined: any JSON. */
   readonly part?: Contract;
   readonly annotations: ToolAnnotations;

@@ -73,6 +73,17 @@ export type Result = (
       readonly detail?: string;
     }
 ) & { readonly inspected?: AnswerInspection };
+/** The next parts of a stream. It answers a `pull`, and a reply under the same number ends the stream. */
+export interface ChunkDelivery {
+  readonly kind: 'chunk';
+  readonly at: number;
+  /** Number of the call. */
+  readonly id: number;
+  /** Parts of the stream before these. */
+  readonly offset: number;
+  /** At least one. */
+  readonly parts: readonly Json[];
+}
 /** A capability in a message. Its index is the receiver's next one, counted in the same way on both sides. */
 export interface CarriedCapability {
   readonly alias: string;
@@ -140,6 +151,7 @@ export interface NoticeDelivery {
 export type Delivery =
   | StartDelivery
   | ReplyDelivery
+  | ChunkDelivery
   | MessageDelivery
   | TimerDelivery
   | ChildEndedDelivery

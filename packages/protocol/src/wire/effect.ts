@@ -36,7 +36,11 @@ export const CallEffect = z.strictObject({
   handles,
   /** The run does not want to read the result: it receives a handle. */
   as_handle: z.literal(true).exactOptional(),
+  /** The answer comes in parts, by `chunk` deliveries, each against one `pull`; the reply ends them. Not together with `as_handle`. */
+  stream: z.literal(true).exactOptional(),
 });
+/** Asks for the next chunk of a stream. `id` is that of its call. A stream for which one is asked already, or that has ended, is left as it is. */
+export const PullEffect = z.strictObject({ kind: z.literal('pull'), id });
 /** Reads the value of a handle. */
 export const OpenEffect = z.strictObject({ kind: z.literal('open'), id, handle: z.int().min(1), at: HandlePart.exactOptional() });
 /** Drops a handle, which frees the space of its value. */
@@ -103,6 +107,7 @@ export const FinishEffect = z.strictObject({
 
 export const Effect = z.discriminatedUnion('kind', [
   CallEffect,
+  PullEffect,
   SendEffect,
   ReplyEffect,
   SpawnEffect,
@@ -119,6 +124,7 @@ export const Effect = z.discriminatedUnion('kind', [
 ]);
 export type Effect = z.infer<typeof Effect>;
 export type CallEffect = z.infer<typeof CallEffect>;
+export type PullEffect = z.infer<typeof PullEffect>;
 export type SendEffect = z.infer<typeof SendEffect>;
 export type ReplyEffect = z.infer<typeof ReplyEffect>;
 export type OpenEffect = z.infer<typeof OpenEffect>;
@@ -126,6 +132,10 @@ export type SpawnEffect = z.infer<typeof SpawnEffect>;
 export type FinishEffect = z.infer<typeof FinishEffect>;
 export const Effects = z.array(Effect);
 
-/** The decision about an effect. Effects without an id have none; the id of an abort is that of the effect that the run gives up. */
+/** Whether an effect has a number of its own. The id of an abort or a pull is that of the effect that it is about. */
+export const isNumbered = (effect: Effect): effect is Numbered => 'id' in effect && effect.kind !== 'abort' && effect.kind !== 'pull';
+export type Numbered = Exclude<Extract<Effect, { readonly id: number }>, { readonly kind: 'abort' | 'pull' }>;
+
+/** The decision about an effect; only those with a number of their own have one. */
 export const decisionOn = (effect: Effect, byId: ReadonlyMap<number, Decision>): Decision | undefined =>
-  'id' in effect && effect.kind !== 'abort' ? byId.get(effect.id) : undefined;
+  isNumbered(effect) ? byId.get(effect.id) : undefined;

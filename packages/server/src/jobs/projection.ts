@@ -316,6 +316,7 @@ export class Projection {
         this.#options.index.parked(observation.run, observation.view);
         return;
       case 'answered':
+      case 'chunk':
       case 'hopeless':
       case 'stalled':
       case 'moves':

@@ -2,6 +2,7 @@
 import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { PendingApproval, PendingCall } from '@corral/broker/ledger/pending';
+import { hasBegun, streamOf } from '@corral/broker/ledger/streams';
 import { priceOfRetry } from '@corral/broker/accounts/spending';
 import { budgetName } from '@corral/protocol/model/cost';
 import { CorralError, errorData } from '@corral/protocol/errors';
@@ -35,8 +36,7 @@ export async function resolutionOf(
   resolution: Resolution,
   tool: Tool | undefined,
 ): Promise<Resolved> {
-  mustWait(ledger, call);
-  return resolvedBy(ledger, call, word, await fitting(resolution, tool));
+  return resolvedBy(ledger, call, word, await fitting(resolution, tool, mustWait(ledger, call)));
 }
 
 /** Like `resolutionOf`, for a value that was checked. The caller records the event in the same synchronous step. */
@@ -45,6 +45,10 @@ export function resolvedBy(ledger: Ledger, call: number, { by, reason }: Word, r
   const said = { kind: 'resolved' as const, id: call, by, ...(reason === '' ? {} : { reason }) };
   switch (resolution.how) {
     case 'retry': {
+      if (hasBegun(pending)) {
+        const message = `Parts of the answer to call ${call} of ${ledger.record.id} were delivered, so it cannot be made again. Settle it with what ends the answer, or as failed.`;
+        throw new CorralError('CORRAL_RUN_STATE', message);
+      }
       const again = priceOfRetry(pending);
       const lacks = ledger.purse.lacks(again);
       if (lacks !== undefined) {
@@ -129,9 +133,9 @@ export function mustBeAllowedHere({ record: { id, origin } }: Ledger, call: Pend
 }
 
 /** A result as the tool itself might have given it. @throws CORRAL_REQUEST_INVALID */
-export async function fitting(resolution: Resolution, tool: Tool | undefined): Promise<Resolution> {
+export async function fitting(resolution: Resolution, tool: Tool | undefined, call: PendingCall): Promise<Resolution> {
   if (tool === undefined || resolution.how !== 'result') return resolution;
-  const { output } = tool;
+  const output = streamOf(call) === undefined ? tool.output : (tool.end ?? tool.output);
   const { value } = resolution;
   const checked = output.checkLater === undefined ? output.check(value) : await output.checkLater(value);
   if (checked.ok) return { how: 'result', value: (checked.value ?? null) as Json };

@@ -20,8 +20,10 @@ function isTaken({ grants }: RevocationDeps, run: Run, call: number): boolean {
   return pending?.kind === 'call' && grants.isRevoked(pending.grant);
 }
 
-/** A delivery without the results of calls whose capability was revoked; undefined if no result is left. */
+/** A delivery without the results of calls whose capability was revoked; undefined if nothing is left. */
 export function kept(deps: RevocationDeps, run: Run, delivery: PendingDelivery): PendingDelivery | undefined {
+  // The end of the stream tells the agent.
+  if (delivery.kind === 'chunk') return isTaken(deps, run, delivery.id) ? undefined : delivery;
   if (delivery.kind !== 'reply') return delivery;
   const fenced = delivery.results.filter(({ id }) => isTaken(deps, run, id));
   if (fenced.length === 0) return delivery;

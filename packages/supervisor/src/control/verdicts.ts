@@ -60,7 +60,7 @@ export class Verdicts {
         mustBeApprovedHere(run.ledger.record, call, await this.#options.store.journal(id));
       const asked = mustWait(run.ledger, call);
       const unpaid = asked.inherited?.price !== undefined;
-      const fits = await fitting(resolution, tool(run.tenant, asked.tool));
+      const fits = await fitting(resolution, tool(run.tenant, asked.tool), asked);
       await run.behind.enter(() => this.#settle(alive(id, run), call, { by, reason }, fits));
       await run.behind.enter(async () => {
         const pending = run.ledger.pending.get(call);

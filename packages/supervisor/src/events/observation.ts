@@ -145,6 +145,15 @@ export type Observation =
   | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }
   /** The label, the capabilities or the purse of a run changed. */
   | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
+  /** Parts of a stream are in the journal. `offset`: parts of it before these; `place`: the entry whose delivery they are. */
+  | {
+      readonly kind: 'chunk';
+      readonly run: RunId;
+      readonly call: number;
+      readonly offset: number;
+      readonly count: number;
+      readonly place: EventPlace;
+    }
   /** `place`: where the journal has it. */
   | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown; readonly place: EventPlace }
   | {

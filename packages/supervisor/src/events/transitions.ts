@@ -79,6 +79,8 @@ export class Transitions {
     wished: new Signal(),
     asks: new Signal(),
     context: new Signal(),
+    streamed: new Signal(),
+    chunk: new Signal(),
     emitted: new Signal(),
     logged: new Signal(),
     refused: new Signal(),

@@ -4,7 +4,7 @@
  */
 import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { Broker } from '@corral/broker/broker';
-import type { Crank } from '@corral/broker/bus';
+import type { BusEvents, Crank } from '@corral/broker/bus';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
@@ -121,6 +121,8 @@ export class RunLifecycle {
       tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
     });
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
+    bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));
+    bus.chunk.listen((run, call, offset, count, place) => tell({ kind: 'chunk', run, call, offset, count, place }));
     bus.emitted.listen((run, event, data, place) => tell({ kind: 'emitted', run, event, data, place }));
     bus.logged.listen((run, level, text, place) => tell({ kind: 'logged', run, level, text, place }));
   }
@@ -147,6 +149,13 @@ export class RunLifecycle {
     const pending = run.ledger.pending.get(result.id);
     if (run.outcome === undefined && pending?.kind === 'call' && !broker.isRevoked(pending.grant)) broker.answers.hold(run, result);
     void looked.then((told) => told !== undefined && runs.get(run.id) === run && this.#answered(run.id, told, false));
+  }
+
+  /** Like a result, a chunk may be larger than what is left of the run's bytes, but once nothing is left, no other one is delivered. */
+  #streamed(id: RunId, chunk: Parameters<BusEvents['streamed']>[1]): void {
+    const run = this.#options.runs.get(id);
+    if (run === undefined || run.ledger.purse.left('bytes') > 0) return this.deliver(id, chunk, undefined);
+    this.#options.broker.refuseStream(id, chunk.id, 'The rest of the answer is not delivered: the run has used up its bytes.', 'bytes');
   }
 
   /** Called when a timer is due, or the time limit of a request or approval. */

@@ -182,6 +182,7 @@ export class RunQueue {
    */
   #due(queued: Queued): Queued | undefined {
     const { delivery, inbox } = queued;
+    if (delivery.kind === 'chunk') return this.#isNext(delivery) ? queued : undefined;
     if (delivery.kind !== 'reply') return queued;
     const { pending } = this.#ledger;
     const isDue = (id: number) => (inbox === undefined ? pending.has(id) : pending.get(id)?.kind === 'request');
@@ -190,6 +191,12 @@ export class RunQueue {
     if (paid.length === delivery.results.length && paid.every((result, i) => result === delivery.results[i])) return queued;
     if (results.length === 0 && inbox === undefined) return undefined;
     return { inbox, delivery: { ...delivery, results: paid } };
+  }
+
+  /** Whether the run still reads the stream, and has the parts before these. */
+  #isNext({ id, offset }: Extract<PendingDelivery, { kind: 'chunk' }>): boolean {
+    const call = this.#ledger.pending.get(id);
+    return call?.kind === 'call' && call.given_up !== true && call.stream?.parts === offset;
   }
 
   /**

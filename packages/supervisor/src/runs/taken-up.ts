@@ -3,6 +3,7 @@
  * made again, and the results of the others are unknown.
  */
 import type { Broker } from '@corral/broker/broker';
+import { hasBegun } from '@corral/broker/ledger/streams';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
@@ -67,7 +68,7 @@ export function askAgain({ broker, settlements, tool }: TakenUpDeps, run: Run): 
     const called = tool(run.tenant, pending.tool);
     // The call was inherited by a fork and not yet checked for it: the fork is of an older host, or the retry was decided without a host.
     const leaves = pending.given_up !== true && !broker.isRevoked(pending.grant);
-    const against = pending.inherited === undefined || !leaves ? undefined : broker.mayCallHere(run, pending);
+    const against = pending.inherited === undefined || !leaves || hasBegun(pending) ? undefined : broker.mayCallHere(run, pending);
     if (against !== undefined)
       settlements.unknown(run, pending.id, `The call was allowed to the run that this one was forked from: ${against}.`);
     else if (called !== undefined && mayRepeat(called.annotations)) broker.again(run.ledger, pending);

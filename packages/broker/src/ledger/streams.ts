@@ -1,0 +1,64 @@
+/**
+ * Streams in a ledger: what a run was given of each, and whether it waits for more. The stream of a call is open for as long as the call is
+ * pending; its reply ends it.
+ */
+import { joinedParts } from '@corral/policy/flow/streamed';
+import type { ChunkDelivery, Result } from '@corral/protocol/wire/delivery';
+import { errorData } from '@corral/protocol/errors';
+import type { Batch } from '../effects/batch.ts';
+import { Violation } from '../effects/refused.ts';
+import { readParts } from '../policies/flow.ts';
+import type { Books } from './books.ts';
+import type { Pending, PendingCall, StreamState } from './pending.ts';
+
+export const UNREAD_STREAM: StreamState = { parts: 0 };
+
+/** @throws Violation for an effect that the run did not make, or that does not stream */
+export function decidePull(ledger: Books, id: number, batch: Batch): void {
+  const pending = ledger.pending.get(id);
+  if (streamOf(pending) !== undefined) batch.pulls.push(id);
+  // It may have ended, or been refused, without the run knowing yet.
+  else if (id > ledger.lastId || pending?.kind === 'call' || pending?.kind === 'approval')
+    throw new Violation('CORRAL_EFFECT_INVALID', `The run asked for a chunk of effect ${id}, which does not stream.`);
+}
+
+export function takePull({ pending }: Books, id: number): void {
+  const one = pending.get(id);
+  const stream = streamOf(one);
+  if (stream !== undefined) set(pending, one as Pending, { ...stream, asked: true });
+}
+
+/** @param bytes length of the delivery */
+export function takeChunk(ledger: Books, { id, parts }: ChunkDelivery, bytes: number): void {
+  const { purse, pending, flow } = ledger;
+  purse.spend('bytes', Math.max(0, Math.min(bytes, purse.left('bytes'))));
+  const call = pending.get(id);
+  if (call?.kind !== 'call' || call.stream === undefined) return;
+  const { stream } = call;
+  const given = { parts: stream.parts + parts.length };
+  if (flow === undefined) return set(pending, call, given);
+  const { value, tails } = joinedParts(parts, stream.tails ?? {});
+  readParts(ledger, call, value);
+  set(pending, call, { ...given, tails });
+}
+
+/** The result of a call whose stream broke off after parts of it were delivered. It costs what was reserved, unless it is known what it cost. */
+export function lostStream({ id, tool, stream }: PendingCall): Result {
+  const parts = stream?.parts ?? 0;
+  const message = `The answer of ${tool} broke off after ${parts} parts: the host that had it is gone.`;
+  return { id, error: errorData('CORRAL_STREAM_LOST', message, { call: id }) };
+}
+
+/** Whether parts of the answer to a call were delivered, so that the call may not be made again. */
+export const hasBegun = (call: PendingCall): boolean => (call.stream?.parts ?? 0) > 0;
+
+/** The stream of a pending effect; undefined if it has none. */
+export function streamOf(pending: Pending | undefined): StreamState | undefined {
+  if (pending?.kind === 'call') return pending.stream;
+  return pending?.kind === 'approval' ? pending.call.stream : undefined;
+}
+
+function set(pending: Map<number, Pending>, one: Pending, stream: StreamState): void {
+  if (one.kind === 'call') pending.set(one.id, { ...one, stream });
+  else if (one.kind === 'approval') pending.set(one.id, { ...one, call: { ...one.call, stream } });
+}

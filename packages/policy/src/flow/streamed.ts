@@ -1,0 +1,51 @@
+/**
+ * The texts of a stream. A model hands a sentence over in pieces of a few letters, so a value that matters stands in no single part: what is
+ * indexed is the pieces of one text put together, with the end of what came before, so that a value is found that lies across two chunks.
+ */
+import type { Json } from '@corral/protocol/json';
+import { isTelling, leavesOf, textsOf } from './leaves.ts';
+
+/** Ends of the texts of a stream, by text; in the order in which they were last continued. */
+export type Tails = Readonly<Record<string, string>>;
+
+/** Characters of a text that are kept for the next chunk: longer values are found by their pieces. */
+const TAIL_CHARS = 512;
+/** Texts of one stream whose ends are kept, and characters by which one is named. */
+const TEXTS = 32;
+const NAME_CHARS = 200;
+
+/**
+ * The texts in the next parts of a stream. Pieces are of one text if their parts agree in `type` and `id`, and they stand in the same place.
+ * @returns `value`: what provenance is to index
+ */
+export function joinedParts(parts: readonly Json[], before: Tails): { readonly value: Json; readonly tails: Tails } {
+  const texts = new Map<string, string>();
+  const rest = new Set<Json>();
+  for (const part of parts) {
+    const { leaves, complete } = leavesOf(part);
+    // Provenance then knows that it does not know all of it.
+    if (!complete) rest.add(part);
+    const of = nameOf(part);
+    for (const { path, value } of leaves) {
+      if (typeof value === 'number' || path === 'type' || path === 'id') rest.add(value);
+      else {
+        const name = `${of} ${path}`.slice(0, NAME_CHARS);
+        texts.set(name, (texts.get(name) ?? (Object.hasOwn(before, name) ? before[name] : undefined) ?? '') + value);
+      }
+    }
+    for (const { value } of textsOf(part, isTelling).names) rest.add(value);
+  }
+  const tails = new Map(Object.entries(before));
+  for (const [name, text] of texts) {
+    tails.delete(name);
+    tails.set(name, text.slice(-TAIL_CHARS));
+  }
+  const kept = [...tails].slice(-TEXTS);
+  return { value: { text: [...texts.values()], rest: [...rest] }, tails: Object.fromEntries(kept) };
+}
+
+function nameOf(part: Json): string {
+  if (typeof part !== 'object' || part === null || Array.isArray(part)) return '';
+  const { type, id } = part as Readonly<Record<string, Json>>;
+  return `${typeof type === 'string' ? type : ''} ${typeof id === 'string' || typeof id === 'number' ? id : ''}`;
+}

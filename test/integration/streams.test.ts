@@ -1,0 +1,216 @@
+/** The answer to a call in parts: real hosts, real cells, and a tool that streams when the test says so. */
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { RunId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import { ASKS_MODEL } from '@corral/protocol/ports/tool';
+import { openApproval, temporary, tool as plainTool, world, type World } from '../world.ts';
+import { agentFile } from '../agents/file.ts';
+import type { AgentSource } from '../bundles.ts';
+import { chunksOf, given, journalOf, talker, type Talk } from '../streaming.ts';
+import { until } from '../until.ts';
+import { outputOf, paid, payments, policies } from './payments.ts';
+
+const COLLECT = agentFile('streams/collect');
+const FAILED = { kind: 'failed', message: 'connection reset', retryable: true } as const;
+
+/** Tokens that a run which has ended has paid for. */
+const billed = (w: World, id: RunId) => w.seen.flatMap((one) => (one.kind === 'ended' && one.run === id ? [one.view.tokens] : []))[0];
+
+/** A run that has been given the part `a`, and waits for more. */
+async function begun(w: World, next: () => Promise<Talk>, source: AgentSource = COLLECT, input: object = {}) {
+  const version = await w.deploy(source);
+  const run = await w.submit(version, input);
+  const talk = await next();
+  await talk.say('a');
+  await given(w, run.id, 1);
+  return { ...run, talk, version };
+}
+
+describe('a stream', () => {
+  test('gives the agent all parts in order, and then its end; its journal replays to the byte', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool]);
+    const { id, ended, talk, version } = await begun(w, next);
+    await talk.say({ b: 1 }, [null]);
+    talk.done({ finish: 'stop' });
+    const parts = ['a', { b: 1 }, [null]];
+    expect(outputOf(await ended)).toEqual({ parts, end: { finish: 'stop' } });
+    const chunks = await chunksOf(w, id);
+    expect(chunks.flatMap((chunk) => chunk.parts)).toEqual(parts);
+    expect(chunks[0]?.offset).toBe(0);
+    const pulls = (await journalOf(w, id)).flatMap(({ effects }) => effects.filter(({ kind }) => kind === 'pull'));
+    expect(pulls.length).toBe(chunks.length + 1);
+    const record = (await w.store.run(id))?.record;
+    const source = (await w.store.bundle(version.bundle)) as never;
+    const entries = await w.store.journal(id, 0);
+    const trial = await w.supervisor.trial({ record: record as never, bundle: { digest: version.bundle, source }, entries });
+    expect(trial.difference).toBeUndefined();
+    // Observers get each chunk once it is durable.
+    expect(w.seen.flatMap((one) => (one.kind === 'chunk' ? [[one.offset, one.count]] : []))).toEqual(
+      chunks.map(({ offset, parts: of }) => [offset, of.length]),
+    );
+  });
+
+  test('is not read ahead: the tool waits for an agent that does something else', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool]);
+    const { id, ended, talk } = await begun(
+      w,
+      next,
+      `{ name: 'slow', uses: { talk: 'tool:talk' }, async run({ caps, messages }) {
+        const stream = caps.talk.stream({}); await stream.next(); await messages.next() } }`,
+    );
+    void talk.say(...Array.from({ length: 2_000 }, (_, i) => i));
+    await until(() => talk.taken === MACHINE.stream_parts.default);
+    expect((await chunksOf(w, id)).length).toBe(1);
+    await w.supervisor.control.kill(id, 'ana', 'enough');
+    expect(await ended).toMatchObject({ kind: 'killed' });
+    await until(() => talk.refused !== undefined);
+    expect([talk.taken, talk.call.signal.aborted]).toEqual([MACHINE.stream_parts.default, true]);
+  });
+
+  test('is asked for again before a part was delivered, and lost after', async () => {
+    const { tool, next, talks } = talker({ ...ASKS_MODEL, costs: { tokens: 50 } });
+    const w = await world([tool]);
+    const { id, ended } = await w.submit(await w.deploy(COLLECT));
+    (await next()).end(FAILED);
+    const talk = await next(2);
+    await talk.say('a', 'b');
+    await given(w, id, 2);
+    talk.end({ ...FAILED, cost: { tokens: 3 } });
+    expect(outputOf(await ended)).toEqual({ parts: ['a', 'b'], code: 'CORRAL_STREAM_LOST' });
+    expect([talks.length, billed(w, id)]).toEqual([2, 3]);
+  });
+
+  test('is refused of a tool that answers as a whole, and keeps a checkpoint from being made', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool, plainTool('whole', () => 1)]);
+    const refused = await w.run(
+      `{ name: 'a', uses: { whole: 'tool:whole' }, run: ({ caps }) => caps.whole.stream({}).next().catch((error) => error.code) }`,
+    );
+    expect(outputOf(refused)).toBe('CORRAL_STREAM_UNSUPPORTED');
+    const { ended, talk } = await begun(
+      w,
+      next,
+      `{ name: 'busy', uses: { talk: 'tool:talk' }, async run({ caps, checkpoint }) { const stream = caps.talk.stream({}); await stream.next();
+        const code = await checkpoint(1).catch((error) => error.code); await stream.next(); return code } }`,
+    );
+    talk.done();
+    expect(outputOf(await ended)).toBe('CORRAL_CHECKPOINT_BUSY');
+  });
+
+  test('ends with a code when a part is too large, after the parts before it', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool]);
+    const { ended, talk } = await begun(w, next);
+    await talk.say('b', 'x'.repeat(300_000));
+    expect(talk.refused).toMatchObject({ name: 'AbortError' });
+    talk.done();
+    expect(outputOf(await ended)).toEqual({ parts: ['a', 'b'], code: 'CORRAL_RESULT_TOO_LARGE' });
+  });
+});
+
+describe('in the middle of a stream', () => {
+  test('a cell may be killed: the run is replayed elsewhere, and goes on', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool]);
+    const { id, ended, talk } = await begun(w, next);
+    const pid = w.supervisor.cellOf(id)?.pid as number;
+    process.kill(pid, 'SIGKILL');
+    await until(() => w.supervisor.cells().every((cell) => cell.pid !== pid));
+    await talk.say('b');
+    talk.done();
+    expect(outputOf(await ended)).toEqual({ parts: ['a', 'b'], end: 'end' });
+  });
+
+  test('a run may be paused: what comes meanwhile waits for it; it is not parked', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool]);
+    const { id, ended, talk } = await begun(w, next);
+    await w.supervisor.control.pause(id, 'ana', 'look');
+    await talk.say('b', 'c');
+    talk.done();
+    await w.supervisor.park();
+    expect((await chunksOf(w, id)).flatMap(({ parts }) => parts)).toEqual(['a']);
+    await w.supervisor.control.resume(id, 'ana', 'go');
+    expect(outputOf(await ended)).toEqual({ parts: ['a', 'b', 'c'], end: 'end' });
+  });
+
+  test('a cancel reaches an agent that reads', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool]);
+    const { id, ended, talk } = await begun(w, next);
+    await w.supervisor.control.cancel(id, 'ana', 'enough', 60_000);
+    expect(outputOf(await ended)).toEqual({ parts: ['a'], code: 'AbortError' });
+    await until(() => talk.call.signal.aborted);
+  });
+
+  test('a capability may be taken back: the agent is told at once, and nothing that comes later reaches it', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool]);
+    const { id, ended, talk } = await begun(w, next);
+    const grant = (await w.store.run(id))?.record.caps.find(({ alias }) => alias === 'talk')?.grant;
+    await w.supervisor.stops.revoke(grant as never, 'ops', 'not any more');
+    await talk.say('b');
+    talk.done();
+    expect(outputOf(await ended)).toEqual({ parts: ['a'], code: 'CORRAL_REVOKED' });
+  });
+
+  /** The folder as a host leaves it that dies now. */
+  async function killed(w: World): Promise<string> {
+    const folder = await temporary();
+    await cp(join(w.folder, 'data'), join(folder, 'data'), { recursive: true });
+    await w.close();
+    return folder;
+  }
+
+  test('a host may die: what was delivered stands, the stream is lost, and what was reserved is billed once', async () => {
+    const { tool, next } = talker({ ...ASKS_MODEL, costs: { tokens: 50 } });
+    const w = await world([tool], { folder: await temporary() });
+    const { id, talk } = await begun(w, next, COLLECT, { options: { retry: { attempts: 1 } } });
+    await talk.say('b');
+    await given(w, id, 2);
+    const again = talker({ ...ASKS_MODEL, costs: { tokens: 50 } });
+    const second = await world([again.tool], { folder: await killed(w) });
+    expect(outputOf(await second.supervisor.ended(id))).toEqual({ parts: ['a', 'b'], code: 'CORRAL_STREAM_LOST' });
+    expect([again.talks.length, billed(second, id)]).toEqual([0, 50]);
+  });
+
+  test('a host may die before a part was delivered: the next one asks again', async () => {
+    const { tool, next } = talker();
+    const w = await world([tool], { folder: await temporary() });
+    const { id } = await w.submit(await w.deploy(COLLECT));
+    await next();
+    const again = talker();
+    const second = await world([again.tool], { folder: await killed(w) });
+    const talk = await again.next();
+    await talk.say('anew');
+    talk.done();
+    expect(outputOf(await second.supervisor.ended(id))).toEqual({ parts: ['anew'], end: 'end' });
+  });
+});
+
+test('what a stranger says in pieces, over several chunks, is found where it is used', async () => {
+  paid.length = 0;
+  const { tool, next } = talker({ ...ASKS_MODEL, readOnly: true, returns: 'untrusted' });
+  const tools = [tool, payments()];
+  const w = await world(tools, { tenants: { crew: { tools, policies: { current: policies(tools) } } } });
+  const { id, ended, talk } = await begun(
+    w,
+    next,
+    `{ name: 'gullible', uses: { talk: 'tool:talk', pay: 'tool:payments.send' }, async run({ caps }) { let text = '';
+      for await (const part of caps.talk.stream({})) text += part;
+      return caps.pay({ to: /DE[0-9]+/.exec(text)[0], amount: 1 }).catch((error) => error.code) } }`,
+  );
+  await talk.say('ccount DE8937');
+  await given(w, id, 2);
+  await talk.say('0400440532013000 now');
+  talk.done();
+  const { call } = await openApproval(w);
+  const decision = (await w.store.journal(id, 0)).flatMap(({ decisions }) => decisions).find((one) => one.id === call);
+  expect(decision?.origins).toContainEqual(['to', 'untrusted']);
+  await w.supervisor.control.decide(id, call, 'owner', 'deny', '');
+  expect(outputOf(await ended)).toBe('CORRAL_APPROVAL_DENIED');
+});
