@@ -60,6 +60,8 @@ const REAL_TIME = {
   'a hint that must not come': 'Wake-ups have no order in which a later hint could show that an earlier one is not on its way.',
   'a connection that keeps being refused': 'Redis is tried again all the time; that nobody hears of it a second time has no event.',
   'calls that give back the room they had': 'Room is given back by a timer, and nothing says when the last of it was.',
+  'a model that speaks word by word': 'Only the time between the words keeps them apart on their way.',
+  'a follower whose host is gone': 'Nothing tells a client in another process when its host is back.',
   'runs that sleep and wake on a host until it is killed': 'The host is another process, and has to be killed at no certain moment.',
 } as const;
 

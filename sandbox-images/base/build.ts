@@ -47,6 +47,7 @@ const image = {
     streams: await expression(here('./parts/streams.ts')),
     blob: await expression(here('./parts/blob.ts')),
     context: await expression(here('./parts/context.ts')),
+    ai: await expression(here('./parts/ai.ts')),
     fetching: await expression(here('./parts/fetching.ts')),
     node: await expression(here('./parts/node.ts')),
     fetch: await expression(here('./parts/fetch.ts'), [nodeStubs], [here('./parts/node-globals.ts')]),

@@ -9,6 +9,7 @@ import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { images } from './images.ts';
 import { isolation } from './isolation.ts';
+import { model } from './model.ts';
 import { prompts } from './prompts.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
@@ -38,6 +39,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   detect,
   everything,
   turns,
+  model,
   prompts,
   commands,
 };

@@ -9,6 +9,8 @@ const TURNS = [
   { when: { matches: 'JSON' }, say: '{"city":"Rome"}' },
   { when: { matches: 'fail' }, fail: 'refused' },
   { when: { matches: 'busy' }, fail: 'busy' },
+  { when: { matches: 'break' }, say: 'Half an answer', fail: 'lost' },
+  { when: { matches: 'pace' }, say: 'One word after the other.', pace_ms: 50 },
   { say: 'Hello.' },
 ];
 
@@ -44,7 +46,21 @@ describe('from npm, unmodified, live and replayed', { timeout: 240_000 }, () => 
       generate: { text: SAID, steps: 2, tokens: TOKENS },
       stream: { text: SAID, finish: 'stop' },
       agent: { text: SAID },
+      'agent stream': {
+        text: SAID,
+        kinds: expect.arrayContaining([
+          'tool-input-start',
+          'tool-input-delta',
+          'tool-call',
+          'tool-result',
+          'text-delta',
+          'finish',
+        ]) as string[],
+      },
       object: { city: 'Rome' },
+      'object stream': { city: 'Rome', partial: true },
+      'broken stream': { text: 'Half an answer', errors: ['CORRAL_STREAM_LOST'] },
+      'aborted stream': { last: 'abort' },
       named: { text: 'Hello.' },
       provider: { text: SAID, steps: 2, streamed: 'Hello.' },
       refused: 'CORRAL_TOOL_FAILED',

@@ -84,6 +84,19 @@ describe('a stream', () => {
     expect([talks.length, billed(w, id)]).toEqual([2, 3]);
   });
 
+  test.each([
+    ['break', 'left'],
+    ['signal', 'AbortError'],
+  ])('is given up (%s): the tool is told, and its bill counts', async (how, output) => {
+    const { tool, next } = talker({ ...ASKS_MODEL, costs: { tokens: 50 } });
+    const w = await world([tool]);
+    const { id, ended, talk } = await begun(w, next, agentFile('streams/leaves'), { how });
+    await until(() => talk.call.signal.aborted);
+    talk.end({ kind: 'failed', message: 'aborted', cost: { tokens: 7 } });
+    expect(outputOf(await ended)).toBe(output);
+    expect(billed(w, id)).toBe(7);
+  });
+
   test('is refused of a tool that answers as a whole, and keeps a checkpoint from being made', async () => {
     const { tool, next } = talker();
     const w = await world([tool, plainTool('whole', () => 1)]);

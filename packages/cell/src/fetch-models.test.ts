@@ -1,5 +1,4 @@
 /** Requests and answers of the APIs that a model capability answers, each way. */
-import { Effect } from '@corral/protocol/wire/effect';
 import { describe, expect, test } from 'vitest';
 import { ANSWER, begun, HELLO, outcomeAfter } from './fixtures/fetching.ts';
 import { reply } from './fixtures/isolate.ts';
@@ -313,10 +312,7 @@ describe('an answer becomes one of the API, and goes back as it came', () => {
   });
 });
 
-/** Whether this host has streams of calls; without them an answer comes at once. */
-const STREAMS = Effect.safeParse({ kind: 'pull', id: 1 }).success;
-
-describe.runIf(STREAMS)('a stream', () => {
+describe('a stream', () => {
   const READS = `const r = await ask(path, { ...${HELLO}, max_tokens: 9, input: undefined, stream: true, ...more });
     emit('status', r.status); for await (const bytes of r.body) emit('line', new TextDecoder().decode(bytes));`;
   const chunk = (offset: number, ...parts: readonly object[]) => ({ kind: 'chunk', id: 1, offset, parts });
@@ -369,7 +365,10 @@ describe.runIf(STREAMS)('a stream', () => {
   });
 });
 
-test.skipIf(STREAMS)('a stream has the whole answer at once', () => {
+test('a stream has the whole answer at once if the host gives it as a whole only', () => {
   const body = `let text = ''; for await (const bytes of (await ask('/chat/completions', { ...${HELLO}, stream: true })).body) text += new TextDecoder().decode(bytes); return text`;
-  expect(outcomeAfter(body, reply(1, ANSWER))).toMatch(/"content":"Hi\.".*"finish_reason":"stop".*data: \[DONE\]\n\n$/s);
+  const whole = { code: 'CORRAL_STREAM_UNSUPPORTED', class: 'ToolFailed', message: 'no', hint: 'h', retryable: false, call: 1 };
+  const { one } = begun(body);
+  expect(one.crank({ kind: 'reply', results: [{ id: 1, error: whole }] })).toMatchObject([{ kind: 'call', id: 2 }]);
+  expect(one.crank(reply(2, ANSWER)).at(-1)?.['output']).toMatch(/"content":"Hi\.".*"finish_reason":"stop".*data: \[DONE\]\n\n$/s);
 });

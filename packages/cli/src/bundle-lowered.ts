@@ -12,32 +12,31 @@ export const LOWERED: Pick<BuildOptions, 'supported'> = {
   supported: { 'async-await': false, 'async-generator': false, 'for-await': false },
 };
 
+/** Finds a text of esbuild's, which numbers names that a bundle has already. */
+const pattern = (text: string): RegExp =>
+  new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replace(/[A-Za-z_][A-Za-z_]*/g, String.raw`$&\d*`), 'g');
+
 /** esbuild's helpers as it minifies them, and what is in their place. Packages that were built by esbuild have copies of the first. */
-const HELPERS: readonly (readonly [helper: string, instead: string])[] = [
-  [
-    '=(__this,__arguments,generator)=>new Promise((resolve,reject)=>{var fulfilled=value=>{try{step(generator.next(value))}catch(e){reject(e)}},rejected=value=>{try{step(generator.throw(value))}catch(e){reject(e)}},step=x=>x.done?resolve(x.value):Promise.resolve(x.value).then(fulfilled,rejected);step((generator=generator.apply(__this,__arguments)).next())})',
-    `=${ASYNC_HOOKS}.run`,
-  ],
-  [
-    '__asyncGenerator=(__this,__arguments,generator)=>{var resume=(k,v,yes,no)=>{try{var x=generator[k](v),isAwait=(v=x.value)instanceof __await,done=x.done;Promise.resolve(isAwait?v[0]:v).then(y=>isAwait?resume(k==="return"?k:"next",v[1]?{done:y.done,value:y.value}:y,yes,no):yes({value:y,done})).catch(e=>resume("throw",e,yes,no))}catch(e){no(e)}},method=(k,call,wait,clear)=>it[k]=x=>(call=new Promise((yes,no,run)=>(run=()=>resume(k,x,yes,no),q?q.then(run):run())),clear=()=>q===wait&&(q=0),q=wait=call.then(clear,clear),call),q,it={};return generator=generator.apply(__this,__arguments),it[__knownSymbol("asyncIterator")]=()=>it,method("next"),method("throw"),method("return"),it}',
-    `__asyncGenerator=(self,args,body)=>${ASYNC_HOOKS}.generate(self,args,body,__await)`,
-  ],
-];
-/** An empty async function of which the class is asked for, and an empty async generator. */
-const ASKED = [
-  [/(getPrototypeOf\()function\(\)\{return __asyncGenerator\(this,null,function\*\(\)\{\}\)\}(?=\))/g, 'AsyncGeneratorFunction'],
-  [/(getPrototypeOf\()function\(\)\{return __async\(this,null,function\*\(\)\{\}\)\}(?=\))/g, 'AsyncFunction'],
-  [/(getPrototypeOf\()\(\)=>__async\(null,null,function\*\(\)\{\}\)(?=\))/g, 'AsyncFunction'],
-  [/(\()function\(\)\{return __asyncGenerator\(this,null,function\*\(\)\{\}\)\}(?=\)\.constructor)/g, 'AsyncGeneratorFunction'],
-  [/(\()function\(\)\{return __async\(this,null,function\*\(\)\{\}\)\}(?=\)\.constructor)/g, 'AsyncFunction'],
-  [/(\()\(\)=>__async\(null,null,function\*\(\)\{\}\)(?=\)\.constructor)/g, 'AsyncFunction'],
-] as const;
+const RUN = pattern(
+  '=(__this,__arguments,generator)=>new Promise((resolve,reject)=>{var fulfilled=value=>{try{step(generator.next(value))}catch(e){reject(e)}},rejected=value=>{try{step(generator.throw(value))}catch(e){reject(e)}},step=x=>x.done?resolve(x.value):Promise.resolve(x.value).then(fulfilled,rejected);step((generator=generator.apply(__this,__arguments)).next())})',
+);
+const GENERATE = pattern(
+  '=(__this,__arguments,generator)=>{var resume=(k,v,yes,no)=>{try{var x=generator[k](v),isAwait=(v=x.value)instanceof __await,done=x.done;Promise.resolve(isAwait?v[0]:v).then(y=>isAwait?resume(k==="return"?k:"next",v[1]?{done:y.done,value:y.value}:y,yes,no):yes({value:y,done})).catch(e=>resume("throw",e,yes,no))}catch(e){no(e)}},method=(k,call,wait,clear)=>it[k]=x=>(call=new Promise((yes,no,run)=>(run=()=>resume(k,x,yes,no),q?q.then(run):run())),clear=()=>q===wait&&(q=0),q=wait=call.then(clear,clear),call),q,it={};return generator=generator.apply(__this,__arguments),it[__knownSymbol("asyncIterator")]=()=>it,method("next"),method("throw"),method("return"),it}',
+);
+const CLASS_OF_WAITS = /instanceof (__await\d*)/;
+/** An empty async function or generator of which the prototype or the class is asked for. */
+const ASKED =
+  /(?<=getPrototypeOf\(|\()(?:function\(\)\{return (__async(?:Generator)?)\d*\(this,null,function\*\(\)\{\}\)\}|\(\)=>__async\d*\(null,null,function\*\(\)\{\}\))(?=\)\.constructor|(?<=getPrototypeOf\(.{1,80})\))/g;
 
 /** Puts what the isolate has in the place of helpers. Each is padded to its length, so that the source map stays right. */
 export function withHooks(lowered: string): string {
-  let text = lowered;
-  for (const [helper, instead] of HELPERS) text = text.replaceAll(helper, instead.padEnd(helper.length));
-  for (const [pattern, name] of ASKED)
-    text = text.replace(pattern, (all: string, before: string) => `${before}${ASYNC_HOOKS}.${name}`.padEnd(all.length));
-  return text;
+  return lowered
+    .replace(RUN, (helper) => `=${ASYNC_HOOKS}.run`.padEnd(helper.length))
+    .replace(GENERATE, (helper) => {
+      const waits = CLASS_OF_WAITS.exec(helper)?.[1] ?? '';
+      return `=(self,args,body)=>${ASYNC_HOOKS}.generate(self,args,body,${waits})`.padEnd(helper.length);
+    })
+    .replace(ASKED, (all: string, helper?: string) =>
+      `${ASYNC_HOOKS}.${helper === '__asyncGenerator' ? 'AsyncGeneratorFunction' : 'AsyncFunction'}`.padEnd(all.length),
+    );
 }

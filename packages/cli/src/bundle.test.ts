@@ -142,6 +142,14 @@ describe('a bundle that uses node:async_hooks', () => {
     expect(source).toContain('__async=globalThis.corral.asyncHooks.run');
     expect(source).not.toContain('fulfilled=');
     expect(source).not.toContain('generator[k]');
+    // esbuild numbers the names in its helpers where a package has the same.
+    const clashing = await bundleOf(
+      agent,
+      packages(`${uses} export function resolve() {} export function step() {} p.all = [resolve, step];`),
+    );
+    expect(clashing.source).toContain('.run ');
+    expect(clashing.source).toContain('.generate(');
+    expect(clashing.source).not.toContain('generator.next(');
     const lines = source.slice(0, source.indexOf('after an await')).split('\n');
     expect(linesBy(map)(`at agent.js:${lines.length}:${lines.at(-1)?.length ?? 0}`)).toMatch(/agent\.ts:4:\d+$/);
   });

@@ -5,7 +5,7 @@
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context, type BuildContext, type BuildOptions, type BuildResult, type ImportKind, type Plugin } from 'esbuild';
-import { IMPORTS_NODE, NAMES_FETCH } from '@corral/guest/abi';
+import { IMPORTS_NODE, NAMES_AI_SDK, NAMES_FETCH } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import { builtins, hasBuiltins, isBuiltin, isFile } from './bundle-builtins.ts';
@@ -163,8 +163,9 @@ async function output(entry: string, builder: Builder, lowered = false): Promise
     // An isolate has what such packages read when they are loaded if the bundle says that it needs it.
     const needs = hasBuiltins(inputs) ? `"${IMPORTS_NODE}";\n` : '';
     const fetches = /\bfetch\b/.test(text) ? `"${NAMES_FETCH}";\n` : '';
+    const names = text.includes('AI_SDK_DEFAULT_PROVIDER') ? `"${NAMES_AI_SDK}";\n` : '';
     return {
-      text: `${lowered ? withHooks(text) : text}${needs}${fetches}`,
+      text: `${lowered ? withHooks(text) : text}${needs}${fetches}${names}`,
       map: file('.js.map'),
       inputs: inputs.filter((path) => isFile(path)).map((path) => resolve(path)),
     };

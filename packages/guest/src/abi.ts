@@ -69,6 +69,8 @@ export interface PreludeConfig extends RunConfig {
   readonly fetch?: FetchState;
   /** The run is one of a program that an agent made; see programScript. */
   readonly program?: true;
+  /** Whether the AI SDK finds a default provider, which asks the run's models. */
+  readonly ai_sdk?: boolean;
 }
 
 /** `absent`: the bundle names `fetch`, and asks for no capability that answers it. */
@@ -91,6 +93,8 @@ export const ASYNC_HOOKS = 'globalThis.corral.asyncHooks';
 
 /** A bundle has this text if it names `fetch`. One of before there was a fetch does not, so that its runs replay. */
 export const NAMES_FETCH = 'CORRAL_FETCH';
+/** A bundle has this text if it has the AI SDK, which asks a global provider for models that are named by a text. */
+export const NAMES_AI_SDK = 'CORRAL_AI_SDK';
 /** How a bundle asks for a capability that answers `fetch`. */
 const ANSWERS_FETCH = /["'`]model:/;
 
@@ -98,13 +102,14 @@ const OF_WEB =
   /\b(?:(?:Readable|Writable|Transform)(?:Byte)?Stream\w*|(?:ByteLength|Count)QueuingStrategy|Text(?:En|De)coderStream|Blob|File|Headers|Request|Response|FormData)\b/;
 
 /** The needs of a bundle, by the names in its text. */
-export function needsOf(source: string): Pick<PreludeConfig, 'temporal' | 'image' | 'async_context' | 'fetch'> {
+export function needsOf(source: string): Pick<PreludeConfig, 'temporal' | 'image' | 'async_context' | 'fetch' | 'ai_sdk'> {
   const fetch = source.includes(NAMES_FETCH) ? (ANSWERS_FETCH.test(source) ? 'answered' : 'absent') : undefined;
   return {
     temporal: source.includes('Temporal'),
     image: source.includes(IMPORTS_NODE) ? 'node' : OF_WEB.test(source) || fetch === 'answered' ? 'web' : 'base',
     ...(source.includes(ASYNC_HOOKS) ? { async_context: true } : {}),
     ...(fetch === undefined ? {} : { fetch }),
+    ...(fetch === 'answered' && source.includes(NAMES_AI_SDK) ? { ai_sdk: true } : {}),
   };
 }
 

@@ -11,8 +11,8 @@ export interface Held {
   readonly name: string;
   readonly tool: {
     (input: unknown, options: CallOptions): Promise<unknown>;
-    /** The answer in parts; absent where the prelude has no streams of calls. */
-    stream?(input: unknown, options: CallOptions): PartStream;
+    /** The answer in parts. */
+    stream(input: unknown, options: CallOptions): PartStream;
   };
 }
 export interface PartStream {
@@ -46,4 +46,16 @@ export function failureOf(error: unknown, { timeout_ms }: CallOptions): unknown 
   return timeout_ms !== undefined && error.name === 'TimedOut'
     ? new DOMException('The operation timed out.', 'TimeoutError')
     : failed(error);
+}
+
+export const modelsIn = (held: readonly Held[]): readonly Held[] => held.filter(({ name }) => name.startsWith('model:'));
+
+/** @param name an alias of the run, or the name in the configuration */
+export const modelCalled = (held: readonly Held[], name: string): Held | undefined =>
+  modelsIn(held).find((one) => one.alias === name || one.name === `model:${name}`);
+
+/** The model that a request is for: the one that it names, else the only one. */
+export function modelIn(held: readonly Held[], name: string | undefined): Held | undefined {
+  const models = modelsIn(held);
+  return (name === undefined ? undefined : modelCalled(models, name)) ?? (models.length === 1 ? models[0] : undefined);
 }

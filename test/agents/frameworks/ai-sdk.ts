@@ -1,9 +1,10 @@
-/** The AI SDK as it is on npm: text, a loop of tools, an agent, a stream and a structured answer, by a model capability. */
+/** The AI SDK as it is on npm: text, a loop of tools, agents, streams and structured answers, by a model capability. */
 import { createOpenAI } from '@ai-sdk/openai';
-import { aiModel, aiProvider, CorralError, defineAgent } from '@corral/guest';
+import { aiModel, CorralError, defineAgent } from '@corral/guest';
 import { generateText, Output, stepCountIs, streamText, tool, ToolLoopAgent } from 'ai';
 import { z } from 'zod';
 
+const City = z.object({ city: z.string() });
 type Model = Parameters<typeof generateText>[0]['model'];
 
 export default defineAgent({
@@ -29,18 +30,48 @@ export default defineAgent({
       }
       case 'agent':
         return { text: (await new ToolLoopAgent(loop).generate({ prompt: 'What is the weather in Rome?' })).text };
+      case 'agent stream': {
+        const { fullStream } = await new ToolLoopAgent(loop).stream({ prompt: 'What is the weather in Rome?' });
+        const kinds = new Set<string>();
+        let text = '';
+        for await (const part of fullStream) {
+          kinds.add(part.type);
+          if (part.type === 'text-delta') text += part.text;
+        }
+        return { text, kinds: [...kinds] };
+      }
+      case 'object stream': {
+        const { partialOutputStream, output } = streamText({ model, output: Output.object({ schema: City }), prompt: 'as JSON' });
+        let partial = 0;
+        for await (const _ of partialOutputStream) partial += 1;
+        return { ...(await output), partial: partial > 0 };
+      }
+      case 'broken stream': {
+        const errors: string[] = [];
+        const onError = ({ error }: { error: unknown }) => void errors.push(error instanceof CorralError ? error.code : String(error));
+        let text = '';
+        for await (const part of streamText({ model, prompt: 'break', onError }).textStream) text += part;
+        return { text, errors };
+      }
+      case 'aborted stream': {
+        const controller = new AbortController();
+        const kinds: string[] = [];
+        for await (const part of streamText({ model, prompt: 'pace', abortSignal: controller.signal }).fullStream) {
+          if (part.type === 'text-delta') controller.abort();
+          kinds.push(part.type);
+        }
+        return { last: kinds.at(-1) };
+      }
       case 'object': {
         const { output } = await generateText({
           model,
-          output: Output.object({ schema: z.object({ city: z.string() }) }),
+          output: Output.object({ schema: City }),
           prompt: 'as JSON',
         });
         return output;
       }
-      case 'named': {
-        (globalThis as { AI_SDK_DEFAULT_PROVIDER?: unknown }).AI_SDK_DEFAULT_PROVIDER = aiProvider(caps.model);
+      case 'named':
         return { text: (await generateText({ model: 'openai/gpt-5', prompt: 'hello' })).text };
-      }
       case 'provider': {
         const openai = createOpenAI({ apiKey: 'none', baseURL: 'https://models.corral.internal/v1' });
         const { text, steps } = await generateText({ ...loop, model: openai('gpt-5'), prompt: 'What is the weather in Rome?' });

@@ -10,6 +10,7 @@ import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Supervisor } from '@corral/supervisor';
 import { printableJson } from '@corral/protocol/printable';
+import { Spoken } from '../screen/spoken.ts';
 import { duration, printable } from '../screen/table.ts';
 
 interface Followed {
@@ -28,6 +29,7 @@ export class Follower {
   readonly #stop: () => void;
   /** Errors that were told: the same one is told again as a reply, and when the agent lets it pass. */
   readonly #told = new Set<string>();
+  readonly #spoken = new Spoken((text) => process.stderr.write(text));
   #first: number | undefined;
   #looking: Promise<void> = Promise.resolve();
 
@@ -72,25 +74,32 @@ export class Follower {
   }
 
   close(): void {
+    this.#spoken.pause();
     this.#stop();
   }
 
   #show(run: RunId, { agent }: Followed, entry: Entry, at: number): void {
+    const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
     if (this.#json) {
       const effects = JSON.parse(entry.effects ?? '[]') as Json;
-      process.stdout.write(`${printableJson({ run, ...(agent === '' ? {} : { agent }), seq: entry.seq, at: entry.at, effects })}\n`);
+      const { seq } = entry;
+      const chunk = delivery?.kind === 'chunk' ? { chunk: { call: delivery.id, offset: delivery.offset, parts: delivery.parts } } : {};
+      process.stdout.write(`${printableJson({ run, ...(agent === '' ? {} : { agent }), seq, at: entry.at, ...chunk, effects })}\n`);
       return;
     }
     const whose = agent === '' ? '' : `${agent} │ `;
-    const say = (text: string) => process.stderr.write(`  ${duration(at).padStart(8)}  ${whose}${cut(printable(text))}\n`);
+    const head = `  ${duration(at).padStart(8)}  ${whose}`;
+    const say = (text: string) => this.#spoken.line(`${head}${cut(printable(text))}`);
     const once: Once = (message) => {
       if (this.#told.has(message)) return 'as above';
       this.#told.add(message);
       return message;
     };
-    const delivery = entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
-    if (delivery !== undefined) for (const text of deliveryTexts(delivery, once)) say(text);
-    for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[])) say(effectText(effect, entry, once));
+    if (delivery?.kind === 'chunk') this.#spoken.parts(head, delivery.id, delivery.parts);
+    else if (delivery !== undefined) for (const text of deliveryTexts(delivery, once)) say(text);
+    for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]))
+      // A line for each chunk that is asked for would cut up the text of the stream.
+      if (effect.kind !== 'pull') say(effectText(effect, entry, once));
     const { event } = entry;
     if (event?.kind === 'step') say(`${event.step}: ${event.because.map(({ detector }) => detector).join(', ')}`);
     else if (event?.kind === 'control') say(`${event.control === 'none' ? 'resumed' : event.control} by ${event.by}: ${event.reason}`);
@@ -121,8 +130,6 @@ function deliveryTexts(delivery: Delivery, once: Once): string[] {
           ? `← ${result.id}  ${result.error.code}: ${once(result.error.message)}`
           : `← ${result.id}  ${result.handle === undefined ? '' : 'unread: '}${JSON.stringify(result.value)}`,
       );
-    case 'chunk':
-      return [`← ${delivery.id}  ${delivery.parts.length} parts from ${delivery.offset + 1}: ${JSON.stringify(delivery.parts)}`];
     case 'child_ended':
       return [`← ${delivery.id}  child ${endText(delivery.outcome)}`];
     case 'message':
@@ -166,7 +173,7 @@ function effectText(effect: Effect, { decisions }: Entry, once: Once): string {
     case 'abort':
       return `abandon ${effect.id}`;
     case 'pull':
-      return `go on with ${effect.id}`;
+      return '';
     case 'open':
       return `→ ${effect.id}  open handle ${effect.handle}${denied}`;
     case 'drop':

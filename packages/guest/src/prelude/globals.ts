@@ -54,9 +54,18 @@ const NODE_PARTS: Parts = {
 };
 
 const FETCH_PARTS: Parts = { fetching: ['fetch'] };
+const AI_PARTS: Parts = { ai: ['AI_SDK_DEFAULT_PROVIDER'] };
 
-const partsOf = (image: ImageName, fetch: boolean): Parts =>
-  image === 'base' ? PARTS : { ...PARTS, ...WEB_PARTS, ...(image === 'node' ? NODE_PARTS : {}), ...(fetch ? FETCH_PARTS : {}) };
+const partsOf = ({ image, reach, ai_sdk }: GlobalNeeds): Parts =>
+  image === 'base'
+    ? PARTS
+    : {
+        ...PARTS,
+        ...WEB_PARTS,
+        ...(image === 'node' ? NODE_PARTS : {}),
+        ...(reach === undefined ? {} : FETCH_PARTS),
+        ...(ai_sdk ? AI_PARTS : {}),
+      };
 
 /** Cancels what waits for its signal. */
 export interface Cancel {
@@ -77,10 +86,13 @@ interface GlobalNeeds {
   readonly image: ImageName;
   /** The tools that `fetch` can ask; undefined: there is no fetch. */
   readonly reach: Reach | undefined;
+  /** Whether the bundle has the AI SDK, and models to ask. */
+  readonly ai_sdk: boolean;
 }
 
 /** @returns the part `web`, loaded at the first call */
-export function installGlobals(global: typeof globalThis, { timers, host, seed, console, image, reach }: GlobalNeeds): () => WebPart {
+export function installGlobals(global: typeof globalThis, needs: GlobalNeeds): () => WebPart {
+  const { timers, host, seed, console, reach } = needs;
   const define = (name: string, value: unknown) =>
     Object.defineProperty(global, name, { value, writable: true, enumerable: false, configurable: true });
 
@@ -93,7 +105,7 @@ export function installGlobals(global: typeof globalThis, { timers, host, seed, 
   const loaders = new Map<string, () => Record<string, unknown>>();
   const accessors = new Map<string, () => unknown>();
   const web = (): unknown => (loaders.get('web') as () => Record<string, unknown>)();
-  for (const [part, names] of Object.entries(partsOf(image, reach !== undefined))) {
+  for (const [part, names] of Object.entries(partsOf(needs))) {
     const load = () => {
       const before = loaded.get(part);
       if (before !== undefined) return before;

@@ -71,7 +71,7 @@ export function prelude(
   const { console, log } = makeConsole(effects, now);
   const reach = config.fetch === 'answered' ? new Reach(config.model_request_bytes ?? config.message_bytes) : undefined;
   if (config.fetch === 'absent') explainFetch();
-  const web = installGlobals(global, { timers, host, seed, console, image: config.image, reach });
+  const web = installGlobals(global, { timers, host, seed, console, image: config.image, reach, ai_sdk: config.ai_sdk === true });
 
   const abi: Abi = Object.freeze({
     errorClass,

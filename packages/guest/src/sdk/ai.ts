@@ -1,16 +1,17 @@
-/** A model capability as a language model of the AI SDK (`ai` 7), and as its default provider. */
-import type { ModelAnswer, ModelRequest } from './model.ts';
-import type { Capability } from './types.ts';
+/** A model capability as a language model of the AI SDK (`ai` 7, and 6), and as its default provider. */
+import type { ModelAnswer, ModelPart, ModelRequest } from './model.ts';
+import type { Capability, PartStream } from './types.ts';
 
-type ModelCapability = Capability<ModelRequest, ModelAnswer>;
+type ModelCapability = Capability<ModelRequest, ModelAnswer, ModelPart, ModelAnswer>;
+type Parts = PartStream<ModelPart, ModelAnswer>;
 /** The options of `doGenerate`. */
 type CallOptions = Readonly<Record<string, unknown>> & { readonly abortSignal?: AbortSignal; readonly prompt: readonly Message[] };
 type Message = Readonly<Record<string, unknown>> & { readonly content: string | readonly Part[] };
 type Part = Readonly<Record<string, unknown>> & { readonly type: string };
 
-/** The interface `LanguageModelV4` of `@ai-sdk/provider`. */
-export interface AiModel {
-  readonly specificationVersion: 'v4';
+/** The interface `LanguageModelV4` of `@ai-sdk/provider`, or `LanguageModelV3`. */
+export interface AiModel<Version extends 'v3' | 'v4' = 'v4'> {
+  readonly specificationVersion: Version;
   readonly provider: string;
   readonly modelId: string;
   readonly supportedUrls: Record<string, RegExp[]>;
@@ -18,7 +19,9 @@ export interface AiModel {
   doStream(options: never): Promise<never>;
 }
 
-export interface AiModelOptions {
+export interface AiModelOptions<Version extends 'v3' | 'v4' = 'v4'> {
+  /** `v3` for `ai` 6, which takes no later one. Default: `v4`. */
+  readonly specification?: Version;
   /** The name that the SDK has for it. Each answer says in `providerMetadata.corral` what made it. Default: `model`. */
   readonly modelId?: string;
 }
@@ -27,44 +30,121 @@ export interface AiModelOptions {
  * A language model for `generateText`, `streamText` and agents of the AI SDK: `generateText({ model: aiModel(caps.model), … })`. The
  * host retries, bills and records; the SDK does not retry it.
  */
-export function aiModel(capability: ModelCapability, { modelId = 'model' }: AiModelOptions = {}): AiModel {
+export function aiModel<const Version extends 'v3' | 'v4' = 'v4'>(
+  capability: ModelCapability,
+  { modelId = 'model', specification = 'v4' as Version }: AiModelOptions<Version> = {},
+): AiModel<Version> {
+  const made: Made = specification === 'v3' ? v3Of : (part) => part;
   const ask = async (options: CallOptions): Promise<Generated> => {
-    const { abortSignal } = options;
-    const answer = await capability(requestOf(options), abortSignal === undefined ? {} : { signal: abortSignal });
-    const { content, finishReason, usage, warnings, providerMetadata, response, maker, structuredOutputText } = answer;
-    const { timestamp, ...rest } = response;
+    const answer = await capability(requestOf(options), signalOf(options));
+    const { content, structuredOutputText } = answer;
     return {
-      content,
-      finishReason: { raw: undefined, ...finishReason },
-      usage,
-      warnings,
-      providerMetadata: { ...providerMetadata, corral: { ...maker } },
-      response: { ...rest, ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp) }) },
+      ...endOf(answer),
+      content: content.flatMap((part) => made(part) ?? []) as ModelAnswer['content'],
+      warnings: answer.warnings,
+      response: responseOf(answer.response),
       ...(structuredOutputText === undefined ? {} : { structuredOutputText }),
     };
   };
+  const stream = async (options: CallOptions): Promise<{ readonly stream: ReadableStream<object> }> => {
+    const parts = capability.stream(requestOf(options), signalOf(options));
+    try {
+      // A failure before the first part is one of the call, as it is for any provider of the SDK.
+      return { stream: streamOf(parts, await parts.next(), made, options.abortSignal) };
+    } catch (error) {
+      // A tool that stands for a model may answer as a whole only.
+      if ((error as { readonly code?: unknown } | null)?.code !== 'CORRAL_STREAM_UNSUPPORTED') throw error;
+      return { stream: wholeOf(await ask(options)) };
+    }
+  };
   return {
-    specificationVersion: 'v4',
+    specificationVersion: specification,
     provider: 'corral',
     modelId,
     // The SDK would fetch a file by itself otherwise, and an isolate cannot.
     supportedUrls: { '*/*': [/^https?:/] },
     doGenerate: (options: CallOptions) => ask(options) as Promise<never>,
-    doStream: async (options: CallOptions) => ({ stream: streamOf(await ask(options)) }) as never,
+    doStream: (options: CallOptions) => stream(options) as Promise<never>,
   };
+}
+
+const signalOf = ({ abortSignal }: CallOptions) => (abortSignal === undefined ? {} : { signal: abortSignal });
+
+/** A part of an answer as the SDK's version has it; undefined if it has none. */
+type Made = (part: object) => object | undefined;
+
+/** The third version has files without a tag, and no parts of a provider's own. */
+function v3Of(part: object): object | undefined {
+  const { type, data } = part as { readonly type?: unknown; readonly data?: { readonly type: string; readonly data?: unknown } };
+  if (type === 'custom' || type === 'reasoning-file') return undefined;
+  if (type !== 'file' || typeof data !== 'object') return part;
+  return data.type === 'data' ? { ...part, data: data.data } : undefined;
+}
+
+/** What is known at the end of an answer. */
+const endOf = ({ finishReason, usage, providerMetadata, maker }: ModelAnswer) => ({
+  finishReason: { raw: undefined, ...finishReason },
+  usage,
+  providerMetadata: { ...providerMetadata, corral: { ...maker } },
+});
+
+function responseOf({ timestamp, ...rest }: ModelAnswer['response']) {
+  return { ...rest, ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp) }) };
+}
+
+const NO_USAGE = { inputTokens: {}, outputTokens: {} };
+
+/** The parts of a capability's stream for the SDK, each asked for when the SDK asks. */
+function streamOf(
+  parts: Parts,
+  first: IteratorResult<ModelPart, undefined>,
+  made: Made,
+  signal: AbortSignal | undefined,
+): ReadableStream<object> {
+  let next: IteratorResult<ModelPart, undefined> | undefined = first;
+  const pull = async (controller: ReadableStreamDefaultController<object>): Promise<void> => {
+    for (;;) {
+      const { done, value } = next ?? (await parts.next());
+      next = undefined;
+      if (done === true) {
+        controller.enqueue({ type: 'finish', ...endOf(await parts.result) });
+        return controller.close();
+      }
+      const part = made(value.type === 'response-metadata' ? { ...value, ...responseOf(value as ModelAnswer['response']) } : value);
+      if (part !== undefined) return controller.enqueue(part);
+    }
+  };
+  return new ReadableStream(
+    {
+      pull: (controller) =>
+        pull(controller).catch((error: unknown) => {
+          // The SDK ends an aborted stream by itself. Another error is a part of the stream, which then ends as one that failed.
+          if (signal?.aborted === true) return controller.error(error);
+          controller.enqueue({ type: 'error', error });
+          controller.enqueue({ type: 'finish', finishReason: { unified: 'error', raw: undefined }, usage: NO_USAGE });
+          controller.close();
+        }),
+      cancel: async () => void (await parts.return()),
+    },
+    // Nothing is asked for ahead.
+    { highWaterMark: 0 },
+  );
 }
 
 /**
  * A provider for `globalThis.AI_SDK_DEFAULT_PROVIDER`, so that the AI SDK's `model: 'openai/gpt-5'` asks the capability, whatever model is
  * named there: the host's configuration says which one answers.
  */
-export function aiProvider(capability: ModelCapability) {
+export const aiProvider = (capability: ModelCapability) => providerBy(() => capability);
+
+/** @param choose the capability that is asked for a model of this name */
+export function providerBy(choose: (modelId: string) => ModelCapability) {
   const none = (kind: string) => (id: string) => {
     throw new TypeError(`${id}: a model capability answers with text and calls; it cannot be used as an ${kind} model.`);
   };
   return {
     specificationVersion: 'v4' as const,
-    languageModel: (modelId: string) => aiModel(capability, { modelId }),
+    languageModel: (modelId: string) => aiModel(choose(modelId), { modelId }),
     embeddingModel: none('embedding'),
     imageModel: none('image'),
   };
@@ -121,7 +201,7 @@ function partOf(part: Part): object {
 }
 
 /** An answer as the parts of a stream. */
-function streamOf({ content, finishReason, usage, warnings, providerMetadata, response }: Generated): ReadableStream<object> {
+function wholeOf({ content, finishReason, usage, warnings, providerMetadata, response }: Generated): ReadableStream<object> {
   const parts: object[] = [
     { type: 'stream-start', warnings },
     { type: 'response-metadata', ...response },

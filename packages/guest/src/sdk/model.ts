@@ -115,3 +115,17 @@ export interface ModelAnswer {
   /** The model that answered. A provider `scripted` or `recorded` asked no model; `of` is the one that the recorded answer came from. */
   readonly maker: { readonly provider: string; readonly model: string; readonly fingerprint?: string; readonly of?: string };
 }
+
+/**
+ * A part of a streamed answer, `LanguageModelV4StreamPart` as JSON: `text-delta`, `reasoning-delta` and `tool-input-delta` with their starts
+ * and ends, `tool-call`, `stream-start` (with the warnings), `response-metadata`, and what a provider adds. The `result` of the stream is the
+ * answer without `content` and `text`.
+ */
+export type ModelPart =
+  | { readonly type: 'text-delta' | 'reasoning-delta' | 'tool-input-delta'; readonly id: string; readonly delta: string }
+  | { readonly type: 'text-start' | 'text-end' | 'reasoning-start' | 'reasoning-end' | 'tool-input-end'; readonly id: string }
+  | { readonly type: 'tool-input-start'; readonly id: string; readonly toolName: string }
+  | (Omit<ToolCallPart, 'input'> & { readonly input: string })
+  | { readonly type: 'stream-start'; readonly warnings: ModelAnswer['warnings'] }
+  | ({ readonly type: 'response-metadata' } & ModelAnswer['response'])
+  | { readonly type: 'source' | 'file' | 'reasoning-file' | 'tool-result' | 'tool-approval-request' | 'custom' };

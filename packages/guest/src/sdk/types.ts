@@ -2,7 +2,7 @@
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Attenuation, Predicate, Right } from '@corral/protocol/model/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
-import type { ModelAnswer, ModelRequest } from './model.ts';
+import type { ModelAnswer, ModelPart, ModelRequest } from './model.ts';
 
 export type { Attenuation, Budget, Outcome, Predicate, Right };
 export type Ceilings = CeilingsRequest;
@@ -252,7 +252,7 @@ type CapabilityFor<Request> = Request extends 'mailbox'
         : // oxlint-disable-next-line typescript/no-explicit-any -- a service without a declaration
           Capability<{ key: string; on: string; message?: any }, any>
       : Request extends `model:${string}`
-        ? Capability<ModelRequest, ModelAnswer>
+        ? Capability<ModelRequest, ModelAnswer, ModelPart, ModelAnswer>
         : never;
 export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | ModelNamed | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };

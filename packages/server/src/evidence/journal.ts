@@ -49,7 +49,7 @@ export interface Chunk {
 
 /** The parts of a stream that an entry delivers. */
 export function chunkIn(entry: Entry): Chunk | undefined {
-  const delivery = deliveryOf(entry) as (Delivery | { kind: 'chunk'; id: number; offset: number; parts: Json[] }) | undefined;
+  const delivery = deliveryOf(entry);
   if (delivery?.kind !== 'chunk') return undefined;
   const { id: call, offset, parts } = delivery;
   return { call, offset, parts };

@@ -294,6 +294,10 @@ export class Projection {
           place: observation.place,
         });
         return;
+      case 'chunk':
+        // Its parts are in the journal alone, from where followers are told.
+        feed.tell('run.chunk', { ...this.#agents.get(observation.run), run: observation.run, place: observation.place });
+        return;
       case 'logged':
         feed.tell('run.logged', {
           ...this.#agents.get(observation.run),
@@ -316,7 +320,6 @@ export class Projection {
         this.#options.index.parked(observation.run, observation.view);
         return;
       case 'answered':
-      case 'chunk':
       case 'hopeless':
       case 'stalled':
       case 'moves':

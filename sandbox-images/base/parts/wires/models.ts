@@ -1,6 +1,17 @@
 /** Which model capability answers a request of an SDK, and how its answer is written. */
 import type { ModelAnswer } from '@corral/guest';
-import { failureOf, isOurs, type CallOptions, type Held, type Ours, type PartStream, type Route } from '../route.ts';
+import {
+  failureOf,
+  isOurs,
+  modelCalled,
+  modelIn,
+  modelsIn,
+  type CallOptions,
+  type Held,
+  type Ours,
+  type PartStream,
+  type Route,
+} from '../route.ts';
 import { messages } from './anthropic.ts';
 import { Refused, type Fields } from './members.ts';
 import { chat } from './openai-chat.ts';
@@ -18,7 +29,7 @@ const ORIGINS: Readonly<Record<string, Readonly<Record<string, Wire>>>> = {
 /** @returns undefined if it is not the address of models, or the run holds none */
 export function modelRoute({ origin, pathname }: URL, held: readonly Held[]): Route | undefined {
   const wires = Object.hasOwn(ORIGINS, origin) ? ORIGINS[origin] : undefined;
-  const models = held.filter(({ name }) => name.startsWith('model:'));
+  const models = modelsIn(held);
   if (wires === undefined || models.length === 0) return undefined;
   const [, named, path = ''] = /^(?:\/([^/]+))?\/v1(\/.*)$/.exec(pathname) ?? [];
   const wire = Object.hasOwn(wires, path) ? wires[path] : undefined;
@@ -65,11 +76,7 @@ function bodyOf(text: string): Fields {
 
 /** @param named in the address; it has to be there, while a model that an SDK has to name is whatever the host’s configuration says */
 function modelOf(models: readonly Held[], named: string | undefined, asked: string | undefined): Held {
-  const called = (name: string) => models.find((one) => one.alias === name || one.name === `model:${name}`);
-  const found =
-    named !== undefined
-      ? called(named)
-      : ((asked === undefined ? undefined : called(asked)) ?? (models.length === 1 ? models[0] : undefined));
+  const found = named === undefined ? modelIn(models, asked) : modelCalled(models, named);
   if (found !== undefined) return found;
   const held = models.map(({ alias }) => alias).join(', ');
   throw new Refused(
@@ -85,7 +92,13 @@ let answers = 0;
 async function answered(wire: Wire, { request, stream }: Asked, { tool }: Held, body: Fields, options: CallOptions): Promise<Response> {
   answers += 1;
   const n = answers;
-  if (stream && tool.stream !== undefined) return streamed(wire, tool.stream(request, options), { n, body }, options);
+  if (stream)
+    try {
+      return await streamed(wire, tool.stream(request, options), { n, body }, options);
+    } catch (error) {
+      // A tool that stands for a model may answer as a whole only, as does a model whose answers inspectors look at.
+      if (!isOurs(error) || error.code !== 'CORRAL_STREAM_UNSUPPORTED') throw error;
+    }
   const answer = (await tool(request, options)) as ModelAnswer;
   if (stream) return streamed(wire, atOnce(answer), { n, body }, options);
   return jsonOf(wire.answer(answer, { at: Date.now(), n, body }), 200);

@@ -1,0 +1,13 @@
+/** An AI SDK agent whose host and cell are killed in the middle of a stream and of a tool; `npm run test:long` kills fifty. */
+import { expect, test } from 'vitest';
+import { killInStreams } from './kills.ts';
+
+test(
+  'an agent of the AI SDK goes on where it was: nothing finished is done again, and its follower misses nothing',
+  { timeout: 240_000 },
+  async () => {
+    const { faults, kills } = await killInStreams(3);
+    expect(faults).toEqual([]);
+    expect(kills).toBe(3);
+  },
+);
