@@ -72,6 +72,12 @@ const LONG: Readonly<Record<string, Long>> = {
   },
   heap: { what: 'runs that fill a small heap, ten times over', whole: tests('test/hostile'), slice: undefined, box: [30, 4] },
   flood: { what: 'three times as many runs at once as npm test has', whole: tests('test/integration'), slice: undefined, box: [10, 4] },
+  streams: {
+    what: 'hosts and cells killed in the middle of streams and tools',
+    whole: tests('test/e2e/streamed'),
+    slice: undefined,
+    box: [30, 4],
+  },
   soak: {
     what: 'mixed work on a host that is stopped again and again',
     whole: ['--no-node-snapshot', 'test/bench/main.ts', 'soak', '--minutes', '20', '--every', '3'],

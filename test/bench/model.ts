@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { LanguageModelV4CallOptions } from '@ai-sdk/provider';
 import { modelTool } from '@corral/tools/models/model';
 import { opened, providerModel } from '@corral/tools/models/providers';
 import { values, type Figure } from './measure.ts';
@@ -21,8 +20,8 @@ const ASKS = `{ name: 'asks', uses: { model: 'model:default' }, ceilings: { cran
     return parts;
   } }`;
 
-const asking = (text: string) =>
-  ({ prompt: [{ role: 'user', content: [{ type: 'text', text }] }] }) as unknown as LanguageModelV4CallOptions;
+type Options = Parameters<Awaited<ReturnType<typeof opened>>['doGenerate']>[0];
+const asking = (text: string): Options => ({ prompt: [{ role: 'user', content: [{ type: 'text', text }] }] });
 
 export async function model(): Promise<Figure[]> {
   const server = spawn(process.execPath, [SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });

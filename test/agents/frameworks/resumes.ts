@@ -3,7 +3,7 @@
  * lost with its host, the agent goes on from the last step that was finished.
  */
 import { aiModel, CorralError, defineAgent } from '@corral/guest';
-import { tool, ToolLoopAgent, type LanguageModel, type ModelMessage } from 'ai';
+import { tool, ToolLoopAgent, type ModelMessage } from 'ai';
 import { z } from 'zod';
 
 export default defineAgent({
@@ -19,7 +19,7 @@ export default defineAgent({
       let text = '';
       let error: unknown;
       const agent = new ToolLoopAgent({
-        model: aiModel(caps.model) as unknown as LanguageModel,
+        model: aiModel(caps.model),
         tools: { look },
         onStepFinish: ({ response, finishReason }) => void (finishReason === 'error' || messages.push(...response.messages)),
       });
@@ -30,7 +30,8 @@ export default defineAgent({
         if (part.type === 'error') ({ error } = part);
       }
       if (error === undefined) return { text, lost };
-      if (!(error instanceof CorralError) || error.code !== 'CORRAL_STREAM_LOST') throw error;
+      if (!(error instanceof CorralError)) throw new Error('The stream ended with an error of the SDK.', { cause: error });
+      if (error.code !== 'CORRAL_STREAM_LOST') throw error;
       log(`a stream was lost after ${messages.length - before} messages`);
     }
   },

@@ -22,7 +22,7 @@ const PIECES = 40;
 const PIECE_MS = 10;
 const RETRY_MS = 20;
 const USAGE = { prompt_tokens: 100, completion_tokens: 20 };
-export const ANSWER = Array.from({ length: PIECES }, (_, i) => `word-${i} `).join('');
+const ANSWER = Array.from({ length: PIECES }, (_, i) => `word-${i} `).join('');
 
 const WHEN = ['mid-stream', 'mid-tool'] as const;
 const WHOM = ['host', 'cell'] as const;
@@ -124,7 +124,7 @@ async function followed(client: Client, run: RunId, told: RunEvent[]): Promise<v
 
 export interface Account {
   readonly kills: number;
-  /** What is not as it has to be, in words. */
+  /** Each thing that is not as it has to be, in words. */
   readonly faults: string[];
   /** Streams that were lost in the middle and asked for once more by the agent. */
   readonly lost: number;
@@ -183,7 +183,7 @@ async function accountOf(client: Client, run: RunId, told: readonly RunEvent[], 
   expect(outcome?.kind === 'completed', `it ended as ${JSON.stringify(outcome)}`);
   expect(outcome?.output?.text === ANSWER, `its answer is ${JSON.stringify(outcome?.output)}`);
 
-  // What the follower was told is what the journal has, once, in order.
+  // The follower was told what the journal has, once, in order.
   const again: RunEvent[] = [];
   await followed(client, run, again);
   expect(

@@ -51,7 +51,8 @@ export function prelude(
 ): (operation: number, text?: string) => string | undefined {
   const global = globalThis;
   const parse = JSON.parse;
-  const config = parse(configText) as PreludeConfig | SpareConfig;
+  // Members may be absent, and an agent may define some of their names on Object.prototype.
+  const config = bare(parse(configText) as PreludeConfig | SpareConfig);
   let run: RunConfig | undefined = Object.hasOwn(config, 'seed') ? (config as PreludeConfig) : undefined;
   /** Facts that differ between runs. A bundle that asks for it while it loads cannot be loaded before its run is known. */
   const given = (): RunConfig => {

@@ -81,7 +81,7 @@ function v3Of(part: object): object | undefined {
   return data.type === 'data' ? { ...part, data: data.data } : undefined;
 }
 
-/** What is known at the end of an answer. */
+/** The end of an answer: its reason, what it used, and who made it. */
 const endOf = ({ finishReason, usage, providerMetadata, maker }: ModelAnswer) => ({
   finishReason: { raw: undefined, ...finishReason },
   usage,
@@ -110,7 +110,7 @@ function streamOf(
         controller.enqueue({ type: 'finish', ...endOf(await parts.result) });
         return controller.close();
       }
-      const part = made(value.type === 'response-metadata' ? { ...value, ...responseOf(value as ModelAnswer['response']) } : value);
+      const part = made(value.type === 'response-metadata' ? { ...value, ...responseOf(value) } : value);
       if (part !== undefined) return controller.enqueue(part);
     }
   };
