@@ -18,8 +18,8 @@ export const CONTROL_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'approve-given-up': [
     {
       file: 'broker/src/dispatch/given-up.ts',
-      piece: "else if (pending?.kind === 'approval')\n    withdraw(ledger, pending, givenUp(id",
-      becomes: "else if (pending?.kind === 'approval' && pending.quorum > 99)\n    withdraw(ledger, pending, givenUp(id",
+      piece: "else if (pending?.kind === 'approval' || pending",
+      becomes: "else if ((pending?.kind === 'approval' && pending.quorum > 99) || pending",
     },
     {
       file: 'broker/src/effects/decide.ts',

@@ -38,13 +38,12 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: 'supervisor/src/runs/revive.ts',
-      piece: 'ledger.apply(entry, { checkpoint });\n    lastAt',
-      becomes: `ledger.apply({ ...entry, decisions: entry.decisions.map((decision) => {
+      piece: 'ledger.applying(entry, { checkpoint }))',
+      becomes: `ledger.applying({ ...entry, decisions: entry.decisions.map((decision) => {
       const spent = chain.some(({ id, uses, used }) => id === decision.grant && uses !== undefined && used >= uses);
       if (decision.due !== undefined) return { ...decision, due: clock.now() + decision.due - entry.at };
       return spent ? { id: decision.id, verdict: 'deny' as const, code: 'CORRAL_GRANT_SPENT' as const, message: 'spent' } : decision;
-    }) }, { checkpoint });
-    lastAt`,
+    }) }, { checkpoint }))`,
     },
   ],
   /** A notice is delivered to the isolate of a segment that a checkpoint has just ended. */
