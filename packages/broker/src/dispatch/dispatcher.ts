@@ -82,7 +82,7 @@ export class Dispatcher {
       const cost = call.price === undefined ? {} : { cost: { ...FREE, ...call.atLeast } };
       this.#heldBack(record, call, { id: call.id, error, ...cost });
     });
-    this.#going.set(key, { run: record.id, id: call.id, abort: new AbortController(), stopTimer, breaker: undefined, repeats });
+    this.#keep(record, call, { stopTimer });
   }
 
   /** The reason why no call may be sent to a tool now, as an error code and the end of its message. */
@@ -208,7 +208,6 @@ export class Dispatcher {
     const began = this.#clock.monotonic();
     // Created only for calls that have to wait; most do not.
     let abort: AbortController | undefined;
-    const repeats = mayRepeat(tool.annotations);
     const notMade = (code: NotMade, why: string) => this.#notMade(record, call, one, code, why);
     const place = { tenant: record.tenant, run: record.id, tool: tool.name, bytes: record.ceilings.message_bytes };
     const stopWaiting = enterBoth(this.#gates, this.#room, place, (leave) => {
@@ -243,7 +242,7 @@ export class Dispatcher {
       stopClock();
       stopWaiting();
     };
-    this.#going.set(key, { run: record.id, id: call.id, abort, stopTimer, giveUp, breaker: one.breaker, repeats });
+    this.#keep(record, call, { abort, stopTimer, giveUp, breaker: one.breaker });
   }
 
   /** An attempt is not made. The result is that of the attempt before, if there was one; otherwise nothing was sent. */
@@ -305,7 +304,7 @@ export class Dispatcher {
       stopClock();
       leave();
     };
-    this.#going.set(key, { run: record.id, id: call.id, abort, stopTimer, breaker, repeats });
+    this.#keep(record, call, { abort, stopTimer, breaker });
     const asked = { input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal };
     void call.tool
       .invoke(part === undefined ? asked : { ...asked, part })
@@ -317,7 +316,6 @@ export class Dispatcher {
   /** The tool of a stream has ended. Its run is told once it has all parts, unless it gives the call up or this host stops. */
   #end(record: RunRecord, call: Dispatch, stream: HostStream, tell: () => void): void {
     const key = keyOf(record.id, call.id);
-    const repeats = mayRepeat(call.tool.annotations);
     const isHere = () => this.#going.get(key) === going;
     const done = (then: () => void) => {
       if (!isHere()) return;
@@ -330,17 +328,7 @@ export class Dispatcher {
       if (isLost) stream.refuse(refusal, true);
       else done(tell);
     };
-    const going: Going = {
-      run: record.id,
-      id: call.id,
-      abort: new AbortController(),
-      stopTimer: () => undefined,
-      giveUp,
-      breaker: undefined,
-      repeats,
-      ended: true,
-    };
-    this.#going.set(key, going);
+    const going: Going = this.#keep(record, call, { stopTimer: () => undefined, giveUp, ended: true });
     stream.end(() => done(tell));
   }
 
@@ -374,15 +362,7 @@ export class Dispatcher {
         'was not called, since this host could not make sure that it still holds the run.',
       );
     };
-    this.#going.set(key, {
-      run: record.id,
-      id: call.id,
-      abort,
-      stopTimer,
-      giveUp,
-      breaker: one.breaker,
-      repeats: mayRepeat(call.tool.annotations),
-    });
+    this.#keep(record, call, { abort, stopTimer, giveUp, breaker: one.breaker });
   }
 
   /** Waits before the next attempt: exponential backoff with jitter, so that calls that failed together are not repeated together. */
@@ -405,17 +385,19 @@ export class Dispatcher {
       stopTimer();
       tell();
     };
-    this.#going.set(key, {
-      run: record.id,
-      id: call.id,
-      abort,
-      stopTimer,
-      giveUp,
-      breaker: undefined,
-      repeats: mayRepeat(call.tool.annotations),
-    });
+    this.#keep(record, call, { abort, stopTimer, giveUp });
+  }
+
+  /** The call is in this state from here on. */
+  #keep(record: RunRecord, call: Dispatch, state: CallState): Going {
+    const { abort = new AbortController(), breaker } = state;
+    const going: Going = { ...state, run: record.id, id: call.id, abort, breaker, repeats: mayRepeat(call.tool.annotations) };
+    this.#going.set(keyOf(record.id, call.id), going);
+    return going;
   }
 }
+
+type CallState = Pick<Going, 'stopTimer'> & Partial<Pick<Going, 'abort' | 'breaker' | 'giveUp' | 'ended'>>;
 
 /** An answer counts as slow after this share of the tool's timeout. */
 const SLOW = 0.8;
