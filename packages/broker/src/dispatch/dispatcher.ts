@@ -59,15 +59,7 @@ export class Dispatcher {
     const repeats = mayRepeat(call.tool.annotations);
     // The next host makes the call.
     if (this.#stopped && repeats) return;
-    this.streams.open({
-      clock: this.#clock,
-      tenant: record.tenant,
-      run: record.id,
-      call,
-      most: record.ceilings.message_bytes,
-      lacks: () => this.#lacks(record.id),
-      onChunk: (chunk) => this.#events.onChunk(record.id, chunk),
-    });
+    if (call.stream !== undefined) this.#openStream(record, call);
     const held = this.#heldFor(record.tenant, call.tool.name);
     if (held === undefined) {
       const breaker = watched ? this.breakers.admit(`${record.tenant} ${call.tool.name}`, this.#clock.monotonic()) : undefined;
@@ -83,6 +75,18 @@ export class Dispatcher {
       this.#heldBack(record, call, { id: call.id, error, ...cost });
     });
     this.#keep(record, call, { stopTimer });
+  }
+
+  #openStream(record: RunRecord, call: Dispatch): void {
+    this.streams.open({
+      clock: this.#clock,
+      tenant: record.tenant,
+      run: record.id,
+      call,
+      most: record.ceilings.message_bytes,
+      lacks: () => this.#lacks(record.id),
+      onChunk: (chunk) => this.#events.onChunk(record.id, chunk),
+    });
   }
 
   /** The reason why no call may be sent to a tool now, as an error code and the end of its message. */

@@ -23,7 +23,7 @@ import type { PendingInspection } from '../ledger/pending.ts';
 import type { Policies } from '../policies/port.ts';
 import { consequencesOf } from '../policies/evaluate.ts';
 import { admit, inspectedOf } from './answer-inspection.ts';
-import type { Inspections, Said } from './inspections.ts';
+import { NOTHING_SAID, type Inspections, type Said } from './inspections.ts';
 
 export interface InspectedOptions {
   readonly powers: Pick<BrokerPowers, 'clock' | 'accounts'>;
@@ -56,9 +56,8 @@ export class InspectedEffects {
     if (this.#options.closed() || pending?.kind !== 'inspection' || this.isUnderway(ledger.record.id, id)) return;
     const value = valueOf(run, pending);
     // A handle in its arguments is gone; the decision says so.
-    const nothing: Said = { inspected: {}, wishes: [] };
     const asking =
-      value === undefined ? Promise.resolve(nothing) : this.#ask(run, id, 'request', targetText(pending.tool), value, pending.asks);
+      value === undefined ? Promise.resolve(NOTHING_SAID) : this.#ask(run, id, 'request', targetText(pending.tool), value, pending.asks);
     void asking.then((said) => said && run.behind.do(() => this.#decide(run, id, said)));
   }
 

@@ -50,6 +50,9 @@ interface Tool {
   readonly stop: (why: unknown) => void;
 }
 
+/** The error for a tool that hands over a part after the end. */
+const ENDED = new DOMException('The stream has ended.', 'AbortError');
+
 export class HostStream {
   readonly #options: StreamOptions;
   #waiting: Waiting[] = [];
@@ -123,7 +126,7 @@ export class HostStream {
     return async (part) => {
       if (signal.aborted) throw signal.reason;
       if (attempt !== this.#attempt || this.#end !== undefined || this.#dropped || this.#refusal !== undefined)
-        throw new DOMException('The stream has ended.', 'AbortError');
+        throw ENDED;
       this.#take(part);
       if (this.#hasRoom()) return;
       await new Promise<void>((go, stop) => {
@@ -146,7 +149,7 @@ export class HostStream {
 
   /** The tool has ended: `tell` is called once the run has been given all parts, or at once if nobody waits for them. */
   end(tell: () => void): void {
-    this.#stopTools(new DOMException('The stream has ended.', 'AbortError'));
+    this.#stopTools(ENDED);
     if (this.#dropped) return tell();
     this.#end = tell;
     this.#look();
@@ -277,9 +280,6 @@ export class HostStream {
 
 export const keyOf = (run: RunId, id: number) => `${run}:${id}`;
 
-/** The error for a tool that hands over a part after the end. */
-const ENDED = new DOMException('The stream has ended.', 'AbortError');
-
 /** The streams of a host, by run and call. */
 export class Streams {
   readonly #all = new Map<string, HostStream>();
@@ -290,14 +290,15 @@ export class Streams {
   }
 
   open(options: StreamOptions): void {
-    const { run, call } = options;
-    if (call.stream !== undefined) this.#all.set(keyOf(run, call.id), new HostStream(options));
+    this.#all.set(keyOf(options.run, options.call.id), new HostStream(options));
   }
 
   /** The stream is over, or its run is not in memory any more. */
   close(run: RunId, id: number): void {
-    this.#all.get(keyOf(run, id))?.drop(ENDED);
-    this.#all.delete(keyOf(run, id));
+    if (this.#all.size === 0) return;
+    const key = keyOf(run, id);
+    this.#all.get(key)?.drop(ENDED);
+    this.#all.delete(key);
   }
 
   /** Bytes of parts that wait, by tenant. */
