@@ -110,6 +110,15 @@ describe('compiled policies', () => {
     expect(policy.residualSize(ANA, pay(small).action)).toBe(2);
   });
 
+  test('that are left to the engine decide about answers as closures do: a rule that names no action is not about them', () => {
+    const big = `@id("big") forbid (principal, action == Action::"answer", resource) when { context.call.bytes == 9223372036854775807 };`;
+    const policy = load(`@id("calls") forbid (principal, action, resource); ${big}`);
+    const answer = { ...pay(small), action: { kind: 'answer', target: 'tool', name: 'payments.send' } as const };
+    expect(policy.decide(answer)).toMatchObject({ decision: 'allow', errors: [] });
+    expect(policy.decide(pay(small))).toMatchObject({ decision: 'deny', reasons: [{ policy: 'calls' }] });
+    expect(policy.mode).toBe('closures');
+  });
+
   test('are kept for so many subjects, and made again for one that was forgotten', () => {
     const policy = load(PERMIT, { cached: 2 });
     for (let i = 0; i < 10; i++) {

@@ -55,6 +55,8 @@ interface Decider {
   foregone?: Verdict;
 }
 
+type Asked = Pick<Decider, 'question' | 'only'>;
+
 const SORTS = ['tool', 'model', 'send', 'spawn', 'output', 'answer:tool', 'answer:model'] as const;
 type BySort = Readonly<Record<(typeof SORTS)[number], Map<string, Decider>>>;
 
@@ -189,7 +191,7 @@ export class PolicyInForce {
     return only === undefined ? verdictOf(answer, this.version) : unlessForbidden(answer, this.version);
   }
 
-  #byEngine({ question, only }: Decider, context: CedarRecord): Answer {
+  #byEngine({ question, only }: Asked, context: CedarRecord): Answer {
     const answer = this.#oracle.answer(question, context);
     if (only === undefined) return answer;
     const { permits, forbids, errors } = answer;
@@ -253,13 +255,15 @@ export class PolicyInForce {
     const question = this.catalog.entities(subject, action);
     const person = entityFrom(question.person);
     const only = isUnlessForbidden(action) ? this.policies.filter((one) => one.effect === 'forbid' && namesAction(one)) : undefined;
-    const residual = this.#specialise(question, person, only ?? this.policies);
+    const asked = { question, ...(only === undefined ? {} : { only: new Set(only) }) };
+    const residual = this.#specialise(asked, person, only ?? this.policies);
     const there = this.catalog.inspectors(action);
     const inspects = residual.inspects.has(ALL) ? there : there.filter((name) => residual.inspects.has(name));
-    return { question, read, person, residual, inspects, ...(only === undefined ? {} : { only: new Set(only) }) };
+    return { ...asked, read, person, residual, inspects };
   }
 
-  #specialise(question: Question, person: Entity, policies: readonly LoadedPolicy[]): Residual {
+  #specialise(asked: Asked, person: Entity, policies: readonly LoadedPolicy[]): Residual {
+    const { question } = asked;
     const known = {
       principal: entityFrom(question.principal),
       action: entityFrom(question.action),
@@ -273,7 +277,7 @@ export class PolicyInForce {
       if (!(error instanceof UnsupportedConstruct)) throw error;
       const scoped = policies.filter((one) => inScope(one, known));
       const inspects = new Set(scoped.flatMap((one) => [...inspectorsIn(one)]));
-      return { size: scoped.length, inspects, answer: (context) => this.#oracle.answer(question, context) };
+      return { size: scoped.length, inspects, answer: (context) => this.#byEngine(asked, context) };
     }
   }
 }
