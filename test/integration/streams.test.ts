@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
+import type { Inspector } from '@corral/protocol/ports/inspector';
 import { ASKS_MODEL } from '@corral/protocol/ports/tool';
 import { openApproval, temporary, tool as plainTool, world, type World } from '../world.ts';
 import { agentFile } from '../agents/file.ts';
 import type { AgentSource } from '../bundles.ts';
 import { chunksOf, given, journalOf, talker, type Talk } from '../streaming.ts';
 import { until } from '../until.ts';
-import { outputOf, paid, payments, policies } from './payments.ts';
+import { FREE, outputOf, paid, payments, policies } from './payments.ts';
 
 const COLLECT = agentFile('streams/collect');
 const FAILED = { kind: 'failed', message: 'connection reset', retryable: true } as const;
@@ -112,6 +113,35 @@ describe('a stream', () => {
     );
     talk.done();
     expect(outputOf(await ended)).toBe('CORRAL_CHECKPOINT_BUSY');
+  });
+
+  const LOOKS: Inspector = {
+    name: 'looks',
+    on: ['answer'],
+    always: false,
+    timeout_ms: 1_000,
+    atOnce: () => ({ found: false, kinds: [], count: 0, score: 0 }),
+    inspect: () => Promise.resolve({ kind: 'missing', why: 'nobody waits for it' }),
+  };
+  const LARGE = '@id("large") forbid (principal, action == Action::"answer", resource == Tool::"talk") when { context.call.bytes > 9 };';
+  test.each<[string, string, readonly Inspector[], boolean]>([
+    ['is given where an inspector could be asked about answers, and nothing asks it', '', [LOOKS], true],
+    ['is given where an inspector is always asked about something else', '', [{ ...LOOKS, on: ['request'], always: true }], true],
+    ['is given where a policy looks at the answers of another tool', LARGE.replace('"talk"', '"whole"'), [LOOKS], true],
+    ['is refused where an inspector is always asked about answers', '', [{ ...LOOKS, always: true }], false],
+    ['is refused where a policy looks at what the tool answers, also without inspectors', LARGE, [], false],
+  ])('%s', async (_, rule, inspectors, isGiven) => {
+    const { tool, next } = talker();
+    const tools = [tool, plainTool('whole', () => 1)];
+    const current = policies(tools, `${FREE}\n${rule}`);
+    const w = await world(tools, { tenants: { crew: { tools, policies: { current }, inspectors } } });
+    const { ended } = await w.submit(await w.deploy(COLLECT), {});
+    if (isGiven) {
+      const talk = await next();
+      await talk.say('a');
+      talk.done();
+    }
+    expect(outputOf(await ended)).toEqual(isGiven ? { parts: ['a'], end: 'end' } : { parts: [], code: 'CORRAL_STREAM_UNSUPPORTED' });
   });
 
   test('ends with a code when a part is too large, after the parts before it', async () => {

@@ -17,6 +17,7 @@ import { chargeFor } from './charge.ts';
 import { inChain, json, mayKeepMore, mayNotHear, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 import type { Policies } from '../policies/port.ts';
 import type { DecideContext, Reached } from './context.ts';
+import { isLookedAt } from '../policies/evaluate-passing.ts';
 import { mustWait, recorded, whyDenied } from '../policies/inspect.ts';
 import { Held, Refused } from './refused.ts';
 
@@ -55,7 +56,7 @@ function decideOf(
   }
   if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
-  mayStream(tool, effect, context);
+  mayStream(ledger, tool, effect, context);
   mayKeepMore(context);
   const isModel = modelIn(tool.name) !== undefined;
   const most = isModel ? modelRequestBytes(ceilings) : ceilings.message_bytes;
@@ -141,15 +142,14 @@ function decideOf(
 }
 
 /** @throws Refused for a stream that there cannot be */
-function mayStream({ name, streams, annotations }: Tool, { stream, as_handle }: CallEffect, { policies }: DecideContext): void {
+function mayStream(ledger: Ledger, { name, streams, annotations }: Tool, { stream, as_handle }: CallEffect, { policies }: DecideContext): void {
   if (stream === undefined) return;
   if (as_handle !== undefined)
     throw new Refused('CORRAL_STREAM_UNSUPPORTED', 'A stream cannot be held as a handle: each part is read when it comes.');
   if (streams !== true || annotations.relabels !== undefined)
     throw new Refused('CORRAL_STREAM_UNSUPPORTED', `${name} does not answer in parts.`);
-  // They look at answers, and parts would go past them.
-  if ((policies?.inspectors?.size ?? 0) > 0)
-    throw new Refused('CORRAL_STREAM_UNSUPPORTED', `Inspectors look at what ${name} answers, which they can only do when it is whole.`);
+  if (policies !== undefined && isLookedAt(policies, ledger, name))
+    throw new Refused('CORRAL_STREAM_UNSUPPORTED', `Policies or inspectors look at what ${name} answers, which they can only do when it is whole.`);
 }
 
 /** The instance that a call to a service goes to. @throws Refused if it may not get messages */

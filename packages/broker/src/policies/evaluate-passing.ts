@@ -8,14 +8,21 @@ import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Json } from '@corral/protocol/json';
 import type { Inspected } from '@corral/protocol/model/inspection';
 import type { Books } from '../ledger/books.ts';
-import { factsOfRun, subjectFor, UNTRACKED } from './evaluate.ts';
-import { inspectFacts, look, mustWait, type Looked } from './inspect.ts';
+import { actionOf, factsOfRun, subjectFor, UNTRACKED } from './evaluate.ts';
+import { inspectFacts, isAlways, look, mustWait, type Looked } from './inspect.ts';
 import type { Policies } from './port.ts';
 
 export interface Passing {
   /** Undefined: it waits for the inspectors in `looked`. */
   readonly verdict: Verdict | undefined;
   readonly looked: Looked;
+}
+
+/** Whether anybody looks at what this tool answers: a policy, or an inspector that is always asked. Parts of a stream would go past them. */
+export function isLookedAt(policies: Pick<Policies, 'current' | 'roles' | 'owner' | 'inspectors'>, ledger: Books, tool: string): boolean {
+  const action = actionOf(tool, 'answer');
+  if (policies.inspectors?.values().some((one) => isAlways(one, action)) === true) return true;
+  return policies.current.concerns(subjectFor(ledger, policies), action);
 }
 
 /**

@@ -34,8 +34,7 @@ export function look(
 ): Looked {
   if (given === undefined && (inspectors === undefined || inspectors.size === 0)) return NOTHING;
   const needed = current.inspects(subject, action);
-  const place = placeOf(action);
-  const also = [...(inspectors?.values() ?? [])].filter(({ always, on, name }) => always && on.includes(place) && !needed.includes(name));
+  const also = [...(inspectors?.values() ?? [])].filter((one) => isAlways(one, action) && !needed.includes(one.name));
   if (needed.length === 0 && also.length === 0) return given === undefined ? NOTHING : { ...NOTHING, inspected: given };
   const inspected: Record<string, Inspected[string]> = { ...given };
   const asks: string[] = [];
@@ -51,6 +50,9 @@ export function look(
   }
   return { inspected, asks };
 }
+
+/** Whether an inspector is asked about an action's value even where no policy looks at what it says. */
+export const isAlways = ({ always, on }: Inspector, action: Action): boolean => always && on.includes(placeOf(action));
 
 function atOnce(inspector: Inspector, value: Json, whole: boolean): Inspected[string] | undefined {
   try {
