@@ -1,10 +1,11 @@
 /**
- * Secrets: read at the moment a tool asks for one, and given to that tool alone. A tool's answers are searched for every value
- * that was given out, so that a careless tool does not write one into a journal.
+ * Secrets: read at the moment a tool asks for one, and given to that tool alone. A tool's answers, and the parts of its streams, are searched
+ * for every value that was given out, so that a careless tool does not write one into a journal.
  */
 import { readFile } from 'node:fs/promises';
 import { CorralError } from '@corral/protocol/errors';
 import type { Tool, ToolResult } from '@corral/protocol/ports/tool';
+import { CleanParts } from './secret-parts.ts';
 import type { SecretRef } from './schema.ts';
 import type { Fault } from './whole.ts';
 
@@ -93,7 +94,9 @@ export class Vault {
     return {
       ...tool,
       invoke: async (call) => {
-        const result = await tool.invoke(call);
+        const parts = call.part === undefined ? undefined : new CleanParts(call.part, this.#given, (text) => this.redact(text));
+        const result = await tool.invoke(parts === undefined ? call : { ...call, part: parts.take });
+        parts?.end();
         return this.#given.size === 0 ? result : this.#clean(result);
       },
       ...(tool.close === undefined ? {} : { close: () => (tool.close as NonNullable<Tool['close']>)() }),
