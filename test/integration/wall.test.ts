@@ -1,7 +1,8 @@
 /** A run's wall time is the time that it takes itself, without the time that people or its host kept it waiting. */
 import { describe, expect, test } from 'vitest';
+import type { Inspector } from '@corral/protocol/ports/inspector';
 import { movableClock } from '../clock.ts';
-import { forbidding, paid, PAYER, payments, policies } from './payments.ts';
+import { forbidding, FREE, paid, PAYER, payments, policies } from './payments.ts';
 import { gate, readingTool, temporary, tool, world, park } from '../world.ts';
 import { until } from '../until.ts';
 
@@ -80,6 +81,28 @@ describe('wall time', () => {
     expect(await second.supervisor.ended(starved.id)).toEqual({ kind: 'completed', output: 'again' });
     const [...entries] = await second.store.journal(starved.id);
     expect(Math.max(...entries.map(({ queued_ms }) => queued_ms ?? 0))).toBeGreaterThan(HOUR_MS - 1_000);
+  });
+
+  test('is not owed by a run whose last crank is decided slowly: its entry is not stamped with a time before it was measured', async () => {
+    const { clock, forward } = movableClock();
+    const tools = [readingTool('ask', () => 'answer')];
+    const slow: Inspector = {
+      name: 'slow',
+      on: ['output'],
+      always: true,
+      timeout_ms: HOUR_MS,
+      async inspect() {
+        forward(5_000);
+        return { kind: 'said', finding: { found: false, kinds: [], count: 0, score: 0 } };
+      },
+    };
+    const governed = { crew: { tools, policies: { current: policies(tools, FREE) }, inspectors: [slow] } };
+    const w = await world(tools, { clock, tenants: governed });
+    const version = await w.deploy(`{ name: 'a', uses: { ask: 'tool:ask' }, run: ({ caps }) => caps.ask({}) }`);
+    const { id, ended } = await w.submit(version);
+    expect(await ended).toEqual({ kind: 'completed', output: 'answer' });
+    const queued = (await w.store.journal(id)).map(({ queued_ms }) => queued_ms ?? 0);
+    expect(queued.filter((ms) => ms < -1_000)).toEqual([]);
   });
 
   // Bug ended-behind-another: seed 72000874 of two hosts.

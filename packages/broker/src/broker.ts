@@ -166,7 +166,7 @@ export class Broker {
       event,
       cpu_us: crank.cpu_us,
       ...(draft.decide_us === 0 ? {} : { decide_us: draft.decide_us }),
-      ...this.#queued(ledger, now),
+      ...this.#queued(ledger),
       ...(crank.delivery.kind === 'message' && crank.inbox !== undefined ? { inbox: crank.inbox } : {}),
     };
     if (ledger.segment_entries === MACHINE.checkpoint_hint_entries.default) {
@@ -220,7 +220,7 @@ export class Broker {
       decisions: [],
       event: who === undefined ? event : { ...event, who },
       cpu_us: Math.round(more.cpu_us ?? 0),
-      ...this.#queued(ledger, at),
+      ...this.#queued(ledger),
     };
     const monotonic = clock.monotonic();
     ledger.apply(entry, { monotonic });
@@ -350,9 +350,13 @@ export class Broker {
     return this.#dispatcher.drop(ledger.record.id, ledger.pending.keys());
   }
 
-  /** The time since the entry before that the run spent waiting for its host. */
-  #queued({ wall }: Ledger, at: number): { readonly queued_ms?: number } {
-    const queued_ms = wall.owed(at, this.#powers.clock.monotonic());
+  /**
+   * The time since the entry before that the run spent waiting for its host. Both clocks are read now: the time of the entry itself is
+   * that at which its crank began to be decided, and a run does not have to make up for how long that took.
+   */
+  #queued({ wall }: Ledger): { readonly queued_ms?: number } {
+    const { clock } = this.#powers;
+    const queued_ms = wall.owed(clock.now(), clock.monotonic());
     return queued_ms === 0 ? {} : { queued_ms };
   }
 
