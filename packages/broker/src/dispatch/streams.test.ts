@@ -174,6 +174,19 @@ describe('the end', () => {
     expect(one.dispatcher.size).toBe(0);
   });
 
+  // A planted bug of the simulator, end-before-durable, which shows there once in very many worlds.
+  test('that comes while the last chunk is under way is told once that chunk is durable', async () => {
+    const one = streaming();
+    one.pull();
+    await one.say('a');
+    await one.pass(WAIT_MS);
+    expect(one.chunks.length).toBe(1);
+    await one.end(OK);
+    expect(one.results).toEqual([]);
+    one.kept();
+    expect(one.results).toMatchObject([{ id: 1, value: 'end' }]);
+  });
+
   test('needs nobody to ask for it', async () => {
     const one = streaming();
     await one.end(OK);
@@ -247,10 +260,8 @@ describe('an attempt that fails', () => {
     expect(one.chunks.flatMap(({ parts }) => parts)).toEqual(['a', 'b']);
     one.kept();
     expect(one.attempts.length).toBe(1);
-    expect(one.results).toMatchObject(
-      [{ error: { code: 'CORRAL_STREAM_LOST', message: /after 2 parts/ as unknown } }].map(() => ({ id: 1 })),
-    );
-    expect('error' in (one.results[0] as Result) && one.results[0]).toMatchObject({ error: { code: 'CORRAL_STREAM_LOST' } });
+    const message = expect.stringContaining('after 2 parts') as string;
+    expect(one.results).toMatchObject([{ id: 1, error: { code: 'CORRAL_STREAM_LOST', message } }]);
   });
 
   test('for good keeps its own error, after the parts before it', async () => {
