@@ -111,6 +111,21 @@ describe('the inspector for secrets', { timeout: 60_000 }, () => {
     expect(await journal(f, run)).not.toContain('"inspected"');
   });
 
+  test('is not passed by a stream: that is refused, and an SDK which asks for one gets the whole answer once it was looked at', async () => {
+    const f = await host({ inspectors: { secrets: { kind: 'secrets' } } });
+    await f.deploy(agentFile('models/streams'));
+    const { run } = await f.admin.submitRun({ body: { agent: 'streams', input: { prompts: ['say hello', 'leak'] } } });
+    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    expect(outcome).toMatchObject({
+      kind: 'completed',
+      output: [
+        { direct: 'CORRAL_STREAM_UNSUPPORTED', fetched: expect.stringMatching(/"content":"hello"[^]*\[DONE\]/) as string },
+        { direct: 'CORRAL_STREAM_UNSUPPORTED', fetched: expect.stringContaining('CORRAL_DENIED') as string },
+      ],
+    });
+    expect(JSON.stringify(outcome)).not.toContain(CANARY);
+  });
+
   test('looks at a large value on a thread of its own, with the call held meanwhile', async () => {
     const f = await host({ inspectors: { secrets: { kind: 'secrets', timeout_ms: 60_000 } } });
     const long = 'It was a quiet day in the harbour. '.repeat(4_000);
