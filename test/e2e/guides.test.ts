@@ -144,13 +144,16 @@ test('the configurations of the guides are accepted as they are', { timeout: 120
   expect(accepted).toBeGreaterThan(1);
 });
 
-test('the policies that guides show beside their configurations are accepted where there is what they name', { timeout: 60_000 }, async () => {
-  const files: Record<string, string> = {};
-  for (const name of guides)
-    for (const [path, text] of Object.entries(guideOf(await readFile(join(GUIDES, name), 'utf8')).files))
-      if (path.startsWith('policies/')) files[path] = text;
-  expect(Object.keys(files).length).toBeGreaterThan(2);
-  const config = `import { defineConfig, tool } from 'corral/config';
+test(
+  'the policies that guides show beside their configurations are accepted where there is what they name',
+  { timeout: 60_000 },
+  async () => {
+    const files: Record<string, string> = {};
+    for (const name of guides)
+      for (const [path, text] of Object.entries(guideOf(await readFile(join(GUIDES, name), 'utf8')).files))
+        if (path.startsWith('policies/')) files[path] = text;
+    expect(Object.keys(files).length).toBeGreaterThan(2);
+    const config = `import { defineConfig, tool } from 'corral/config';
 import * as z from 'zod';
 export default defineConfig({
   tenants: { local: {} },
@@ -159,11 +162,12 @@ export default defineConfig({
   models: { default: { provider: 'scripted', turns: [{ say: 'Yes.' }] } },
   tools: [tool({ name: 'payments.send', description: 'Pays.', input: z.object({ to: z.string() }), output: z.string(), run: () => '' })],
 });`;
-  const folder = await folderOf({ files: { ...files, 'corral.config.ts': config }, steps: [] });
-  const loaded = await loadConfig(join(folder, 'corral.config.ts'), {});
-  expect(loaded.version).toMatch(/^sha256:/);
-  await loaded.close(0);
-});
+    const folder = await folderOf({ files: { ...files, 'corral.config.ts': config }, steps: [] });
+    const loaded = await loadConfig(join(folder, 'corral.config.ts'), {});
+    expect(loaded.version).toMatch(/^sha256:/);
+    await loaded.close(0);
+  },
+);
 
 test('the reference for authors has all of the context of an agent, and no global that there is not', { timeout: 60_000 }, async () => {
   const page = await readFile(join(ROOT, 'docs', 'reference', 'authors.md'), 'utf8');

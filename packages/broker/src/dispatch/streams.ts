@@ -125,8 +125,7 @@ export class HostStream {
     signal.addEventListener('abort', () => attempt === this.#attempt && this.#stopTools(signal.reason), { once: true });
     return async (part) => {
       if (signal.aborted) throw signal.reason;
-      if (attempt !== this.#attempt || this.#end !== undefined || this.#dropped || this.#refusal !== undefined)
-        throw ENDED;
+      if (attempt !== this.#attempt || this.#end !== undefined || this.#dropped || this.#refusal !== undefined) throw ENDED;
       this.#take(part);
       if (this.#hasRoom()) return;
       await new Promise<void>((go, stop) => {

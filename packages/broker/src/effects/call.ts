@@ -142,14 +142,22 @@ function decideOf(
 }
 
 /** @throws Refused for a stream that there cannot be */
-function mayStream(ledger: Ledger, { name, streams, annotations }: Tool, { stream, as_handle }: CallEffect, { policies }: DecideContext): void {
+function mayStream(
+  ledger: Ledger,
+  { name, streams, annotations }: Tool,
+  { stream, as_handle }: CallEffect,
+  { policies }: DecideContext,
+): void {
   if (stream === undefined) return;
   if (as_handle !== undefined)
     throw new Refused('CORRAL_STREAM_UNSUPPORTED', 'A stream cannot be held as a handle: each part is read when it comes.');
   if (streams !== true || annotations.relabels !== undefined)
     throw new Refused('CORRAL_STREAM_UNSUPPORTED', `${name} does not answer in parts.`);
   if (policies !== undefined && isLookedAt(policies, ledger, name))
-    throw new Refused('CORRAL_STREAM_UNSUPPORTED', `Policies or inspectors look at what ${name} answers, which they can only do when it is whole.`);
+    throw new Refused(
+      'CORRAL_STREAM_UNSUPPORTED',
+      `Policies or inspectors look at what ${name} answers, which they can only do when it is whole.`,
+    );
 }
 
 /** The instance that a call to a service goes to. @throws Refused if it may not get messages */

@@ -30,14 +30,22 @@ async function said(parts: readonly Json[], waits = true): Promise<readonly Json
 
 const delta = (text: string, id = '0') => ({ type: 'text-delta', id, delta: text });
 const cut = (text: string, size: number) => text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
-const textOf = (parts: readonly Json[]) => parts.map((part) => (typeof part === 'string' ? part : (part as { delta: string }).delta)).join('');
+const textOf = (parts: readonly Json[]) =>
+  parts.map((part) => (typeof part === 'string' ? part : (part as { delta: string }).delta)).join('');
 
 describe('the parts of a tool that repeats its secrets', () => {
   test.each([1, 2, 3, 7, 100])('hold none of them, however they are cut: %d characters at a time', async (size) => {
     const text = `the keys are ${KEY}, ${OTHER} and sk-7f3a.`;
     const clean = 'the keys are [secret:key], [secret:other] and sk-7f3a.';
     expect(textOf(await said(cut(text, size)))).toBe(clean);
-    expect(textOf(await said(cut(text, size).map((piece) => delta(piece)), false))).toBe(clean);
+    expect(
+      textOf(
+        await said(
+          cut(text, size).map((piece) => delta(piece)),
+          false,
+        ),
+      ),
+    ).toBe(clean);
     const inJson = JSON.stringify({ key: KEY });
     expect(textOf(await said(cut(inJson, size).map((piece) => delta(piece))))).toBe('{"key":"[secret:key]"}');
   });
