@@ -7,7 +7,7 @@ import { Vault } from './secrets.ts';
 const KEY = 'sk-7f3a"9c-7f3a';
 const OTHER = 'sk-7f00';
 
-/** What comes of the parts of a tool that knows both secrets and hands these over. */
+/** The parts that come of these, handed over by a tool that knows both secrets. */
 async function said(parts: readonly Json[], waits = true): Promise<readonly Json[]> {
   const vault = new Vault({ key: { env: 'KEY' }, other: { env: 'OTHER' } }, { KEY, OTHER });
   const given: Json[] = [];

@@ -29,7 +29,7 @@ export class CleanParts {
     this.#redact = redact;
   }
 
-  /** Takes the next part of the tool. What follows from it is given before this waits, so that parts stay in order. */
+  /** Takes the next part of the tool. It gives all that follows from it before it waits, so parts stay in order. */
   readonly take = async (part: Json): Promise<void> => {
     if (this.#secrets.size === 0) return this.#give(part);
     const piece = pieceOf(part);
@@ -47,7 +47,7 @@ export class CleanParts {
     await Promise.all(given);
   };
 
-  /** The tool has handed over all parts, so what was held back is no secret. Nobody waits for room for it. */
+  /** The tool has handed over all parts, so the text that was held back is not a secret. Nobody waits for room for it. */
   end(): void {
     const held = this.#held;
     this.#held = undefined;
