@@ -184,6 +184,14 @@ describe('a request becomes one of the model capability', () => {
       ['/chat/completions', said([{ type: 'file', file: { file_id: 'file-1' } }]), 'file_data is missing'],
       ['/chat/completions', { messages: [{ role: 'tool', tool_call_id: 'c9', content: '' }] }, 'which no message before it makes'],
       ['/chat/completions', { messages: [{ role: 'root', content: '' }] }, 'role cannot be "root"'],
+      ['/chat/completions', { messages: [{ role: 'system', content: [{ type: 'text', text: 'a', mark: 1 }] }] }, 'content[0].mark is not'],
+      ['/chat/completions', said([{ type: 'file', file: { file_data: 'data:a/b;base64,AA', mark: 1 } }]), 'file.mark is not'],
+      ['/chat/completions', { ...said('a'), response_format: { type: 'json_object', mark: 1 } }, 'response_format.mark is not'],
+      [
+        '/chat/completions',
+        { ...said('a'), tool_choice: { type: 'function', function: { name: 'x' }, mark: 1 } },
+        'tool_choice.mark is not',
+      ],
       ['/chat/completions', [], 'The body is to be an object'],
       ['/responses', { input: 'a', previous_response_id: 'resp_1' }, 'previous_response_id cannot be'],
       ['/responses', { input: 'a', background: true }, 'background cannot be true'],
@@ -199,6 +207,7 @@ describe('a request becomes one of the model capability', () => {
       ['/messages', { ...said('a'), tools: [{ type: 'web_fetch_20250910', name: 'f' }] }, 'the tool web_fetch_20250910 of a provider'],
       ['/messages', said([{ type: 'image', source: { type: 'url', url: 'https://evil.example' } }]), 'by its address'],
       ['/messages', said([{ type: 'document', source: { type: 'file', file_id: 'f' } }]), 'a provider’s reference'],
+      ['/messages', { messages: [{ role: 'system', content: [{ type: 'text', text: 'a', mark: 1 }] }] }, 'content[0].mark is not'],
       ['/messages', { ...said('a'), thread: { type: 'create' } }, 'thread: the host keeps nothing'],
     ];
     const asked = JSON.stringify(cases.map(([path, body]) => [path, body]));

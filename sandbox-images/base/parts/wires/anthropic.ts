@@ -129,7 +129,11 @@ function message(said: Members, talk: Conversation): void {
     else talk.assistant(...blocks.map(saidBlock));
     return;
   }
-  if (role === 'system') return talk.system(blocks === undefined ? (content as string) : blocks.map(textBlock).join(''));
+  if (role === 'system') {
+    if (blocks === undefined) talk.system(content as string);
+    else for (const block of blocks) systemBlock(block, talk);
+    return;
+  }
   if (role !== 'user') throw new Refused(`${said.at('role')} cannot be ${JSON.stringify(role)}.`, said.at('role'));
   if (blocks === undefined) return talk.user([{ type: 'text', text: content as string }]);
   // Results of functions are a message of their own, before what the user says.
@@ -140,11 +144,6 @@ function message(said: Members, talk: Conversation): void {
     return [];
   });
   if (rest.length > 0) talk.user(rest);
-}
-
-function textBlock(block: Members): string {
-  block.only('type', 'a system prompt is text', 'text');
-  return block.needs('text');
 }
 
 function result(block: Members, talk: Conversation): void {

@@ -84,9 +84,11 @@ function assistant(said: Members, talk: Conversation): void {
     call.only('type', 'a model capability has functions alone', 'function');
     call.ignore('index');
     const asked = call.inner('function');
-    const id = call.needs('id');
+    const made = callPart(call.needs('id'), asked?.needs('name') ?? '', parsed(asked?.text('arguments') ?? '{}'));
+    asked?.ignore('parsed_arguments');
+    asked?.done();
     call.done();
-    return callPart(id, asked?.needs('name') ?? '', parsed(asked?.text('arguments') ?? '{}'));
+    return made;
   });
   talk.assistant(...(calls ?? []));
 }
@@ -99,7 +101,9 @@ function textOf(said: Members): string {
     .map((part) => {
       const type = part.take('type');
       if (type !== 'text' && type !== 'refusal') throw new Refused(`${part.path} is to be a text.`, part.path);
-      return part.needs(type);
+      const text = part.needs(type);
+      part.done();
+      return text;
     })
     .join('');
 }
@@ -121,13 +125,24 @@ function contentOf(said: Members) {
 
 function givenPart(part: Members) {
   const type = part.needs('type');
-  const inner = type === 'text' ? undefined : part.inner(type);
   if (type === 'text') return { type: 'text' as const, text: part.needs('text') };
-  if (type === 'image_url' && inner !== undefined) return fileAt(inner.needs('url'), inner.path);
-  if (type === 'input_audio' && inner !== undefined) return fileOf(`audio/${inner.needs('format')}`, inner.needs('data'));
-  if (type === 'file' && inner !== undefined) return fileAt(inner.needs('file_data'), inner.path, inner.text('filename'));
-  throw new Refused(`${part.path} is of the kind ${type}, which a model capability does not take.`, part.path);
+  const read = Object.hasOwn(FILES, type) ? FILES[type] : undefined;
+  const inner = read === undefined ? undefined : part.inner(type);
+  if (read === undefined || inner === undefined)
+    throw new Refused(`${part.path} is of the kind ${type}, which a model capability does not take.`, part.path);
+  const made = read(inner);
+  inner.done();
+  return made;
 }
+
+const FILES: Readonly<Record<string, (inner: Members) => ReturnType<typeof fileOf>>> = {
+  image_url(inner) {
+    inner.ignore('detail');
+    return fileAt(inner.needs('url'), inner.path);
+  },
+  input_audio: (inner) => fileOf(`audio/${inner.needs('format')}`, inner.needs('data')),
+  file: (inner) => fileAt(inner.needs('file_data'), inner.path, inner.text('filename')),
+};
 
 function answer(said: ModelAnswer, { at, n }: Frame): object {
   const calls = said.content.flatMap((part) => {

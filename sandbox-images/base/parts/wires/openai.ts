@@ -41,21 +41,26 @@ export function choiceOf(choice: unknown, path: string, tool: (fields: Members) 
   const fields = new Members(choice, path);
   const type = fields.take('type');
   if (type !== 'function') throw new Refused(`${path} names ${JSON.stringify(type)}; a model capability has functions alone.`, path);
-  return { type: 'tool', toolName: tool(fields) };
+  const toolName = tool(fields);
+  fields.done();
+  return { type: 'tool', toolName };
 }
 
 /** `response_format` or `text.format`; the first holds the schema within itself. */
 export function formatOf(fields: Members | undefined): ModelRequest['responseFormat'] | undefined {
   if (fields === undefined) return undefined;
   const type = fields.take('type');
-  if (type === 'text') return { type };
-  if (type === 'json_object') return { type: 'json' };
+  if (type === 'text' || type === 'json_object') {
+    fields.done();
+    return { type: type === 'text' ? 'text' : 'json' };
+  }
   if (type !== 'json_schema') throw new Refused(`${fields.at('type')} cannot be ${JSON.stringify(type)}.`, fields.at('type'));
   const inner = fields.inner('json_schema') ?? fields;
   const schema = inner.take('schema') as Fields | undefined;
   const format = { type: 'json' as const, ...given({ schema, name: inner.text('name'), description: inner.text('description') }) };
   inner.ignore('strict');
   inner.done();
+  fields.done();
   return format;
 }
 
