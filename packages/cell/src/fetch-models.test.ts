@@ -232,6 +232,17 @@ const ECHOED = {
   input: { a: 1 },
   providerOptions: { google: { thoughtSignature: 't' } },
 };
+/** CALLS in the next prompt. */
+const BACK = [
+  {
+    role: 'assistant',
+    content: [
+      { type: 'reasoning', text: 'hm', providerOptions: { anthropic: { signature: 'sig' } } },
+      { type: 'text', text: 'Hi.' },
+      ECHOED,
+    ],
+  },
+];
 
 describe('an answer becomes one of the API, and goes back as it came', () => {
   test('by chat', () => {
@@ -273,16 +284,7 @@ describe('an answer becomes one of the API, and goes back as it came', () => {
       ],
       usage: { input_tokens: 10, input_tokens_details: { cached_tokens: 4 }, output_tokens: 3, total_tokens: 13 },
     });
-    expect(prompt).toEqual([
-      {
-        role: 'assistant',
-        content: [
-          { type: 'reasoning', text: 'hm', providerOptions: { anthropic: { signature: 'sig' } } },
-          { type: 'text', text: 'Hi.' },
-          ECHOED,
-        ],
-      },
-    ]);
+    expect(prompt).toEqual(BACK);
   });
 
   test('by messages', () => {
@@ -302,16 +304,25 @@ describe('an answer becomes one of the API, and goes back as it came', () => {
       stop_reason: 'tool_use',
       usage: { input_tokens: 6, cache_read_input_tokens: 4, cache_creation_input_tokens: 0, output_tokens: 3 },
     });
-    expect(prompt).toEqual([
-      {
-        role: 'assistant',
-        content: [
-          { type: 'reasoning', text: 'hm', providerOptions: { anthropic: { signature: 'sig' } } },
-          { type: 'text', text: 'Hi.' },
-          ECHOED,
-        ],
-      },
-    ]);
+    expect(prompt).toEqual(BACK);
+  });
+
+  test.each([
+    ['/chat/completions', HELLO, 'answer.choices[0].message.content'],
+    [
+      '/responses',
+      `{ input: 'a' }`,
+      `answer.output.filter(({ type }) => type === 'message').map(({ content }) => content[0].text).join('')`,
+    ],
+    [
+      '/messages',
+      `{ ...${HELLO}, max_tokens: 9 }`,
+      `answer.content.filter(({ type }) => type === 'text').map(({ text }) => text).join('')`,
+    ],
+  ])('by %s a structured answer is its one text, and it names the model of a provider that does not', (path, request, text) => {
+    const structured = { ...CALLS, structuredOutputText: '{"a":1}', response: {}, maker: { provider: 'p', model: 'm-2' } };
+    const body = `const answer = await (await ask('${path}', ${request})).json(); return [answer.model, ${text}]`;
+    expect(outcomeAfter(body, reply(1, structured))).toEqual(['m-2', '{"a":1}']);
   });
 
   test('a provider that does not count has no usage told for it', () => {
@@ -351,6 +362,23 @@ describe('a stream', () => {
     expect(said(one.crank(reply(1, ANSWER))).join('')).toMatch(
       path === '/messages' ? /"output_tokens":3.*message_stop/s : /response\.completed.*"total_tokens":13/s,
     );
+  });
+
+  test.each(['/messages', '/responses', '/chat/completions'])('by %s says from its first event on which model answers', (path) => {
+    const more = path === '/responses' ? `{ messages: undefined, max_tokens: undefined, input: 'hello' }` : '{}';
+    const { one } = begun(`const path = '${path}', more = ${more}; ${READS}`);
+    const [, first] = said(
+      one.crank(
+        chunk(
+          0,
+          { type: 'stream-start', warnings: [] },
+          { type: 'response-metadata', id: 'r-1', modelId: 'm-1' },
+          { type: 'text-start', id: '0' },
+          delta,
+        ),
+      ),
+    );
+    expect(first).toMatch(/"id":"r-1".*"model":"m-1"/);
   });
 
   test('fails with a status before its first part, and breaks off after it', () => {

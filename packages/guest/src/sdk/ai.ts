@@ -3,7 +3,7 @@ import type { ModelAnswer, ModelPart, ModelRequest } from './model.ts';
 import type { Capability, PartStream } from './types.ts';
 
 type ModelCapability = Capability<ModelRequest, ModelAnswer, ModelPart, ModelAnswer>;
-type Parts = PartStream<ModelPart, ModelAnswer>;
+type Parts = Pick<PartStream<ModelPart, ModelAnswer>, 'next' | 'return' | 'result'>;
 /** The options of `doGenerate`. */
 type CallOptions = Readonly<Record<string, unknown>> & { readonly abortSignal?: AbortSignal; readonly prompt: readonly Message[] };
 type Message = Readonly<Record<string, unknown>> & { readonly content: string | readonly Part[] };
@@ -35,26 +35,28 @@ export function aiModel<const Version extends 'v3' | 'v4' = 'v4'>(
   { modelId = 'model', specification = 'v4' as Version }: AiModelOptions<Version> = {},
 ): AiModel<Version> {
   const made: Made = specification === 'v3' ? v3Of : (part) => part;
-  const ask = async (options: CallOptions): Promise<Generated> => {
+  const ask = async (options: CallOptions): Promise<object> => {
     const answer = await capability(requestOf(options), signalOf(options));
     const { content, structuredOutputText } = answer;
     return {
       ...endOf(answer),
-      content: content.flatMap((part) => made(part) ?? []) as ModelAnswer['content'],
+      content: content.flatMap((part) => made(part) ?? []),
       warnings: answer.warnings,
       response: responseOf(answer.response),
       ...(structuredOutputText === undefined ? {} : { structuredOutputText }),
     };
   };
+  // A failure before the first part is one of the call, as it is for any provider of the SDK.
+  const streamed = async (parts: Parts, signal: AbortSignal | undefined) => ({
+    stream: streamOf(parts, await parts.next(), made, signal),
+  });
   const stream = async (options: CallOptions): Promise<{ readonly stream: ReadableStream<object> }> => {
-    const parts = capability.stream(requestOf(options), signalOf(options));
     try {
-      // A failure before the first part is one of the call, as it is for any provider of the SDK.
-      return { stream: streamOf(parts, await parts.next(), made, options.abortSignal) };
+      return await streamed(capability.stream(requestOf(options), signalOf(options)), options.abortSignal);
     } catch (error) {
       // A tool that stands for a model may answer as a whole only.
       if ((error as { readonly code?: unknown } | null)?.code !== 'CORRAL_STREAM_UNSUPPORTED') throw error;
-      return { stream: wholeOf(await ask(options)) };
+      return streamed(atOnce(await capability(requestOf(options), signalOf(options))), options.abortSignal);
     }
   };
   return {
@@ -150,16 +152,6 @@ export function providerBy(choose: (modelId: string) => ModelCapability) {
   };
 }
 
-interface Generated {
-  readonly structuredOutputText?: string;
-  readonly content: ModelAnswer['content'];
-  readonly finishReason: { readonly unified: string; readonly raw: string | undefined };
-  readonly usage: ModelAnswer['usage'];
-  readonly warnings: ModelAnswer['warnings'];
-  readonly providerMetadata: Readonly<Record<string, unknown>>;
-  readonly response: Readonly<Record<string, unknown>>;
-}
-
 /** Members of the options that are about the transport, which is the host's. */
 const TRANSPORT: ReadonlySet<string> = new Set(['abortSignal', 'headers', 'includeRawChunks', 'prompt']);
 
@@ -200,8 +192,8 @@ function partOf(part: Part): object {
   throw new TypeError('A file of a prompt is given by its bytes: a model capability fetches nothing from an address.');
 }
 
-/** An answer as the parts of a stream. */
-function wholeOf({ content, finishReason, usage, warnings, providerMetadata, response }: Generated): ReadableStream<object> {
+/** The parts of the stream that this answer could have been. */
+export function partsOf({ content, warnings, response }: ModelAnswer): ModelPart[] {
   const parts: object[] = [
     { type: 'stream-start', warnings },
     { type: 'response-metadata', ...response },
@@ -216,11 +208,15 @@ function wholeOf({ content, finishReason, usage, warnings, providerMetadata, res
     const id = String(i);
     parts.push({ ...more, type: `${type}-start`, id }, { type: `${type}-delta`, id, delta: text }, { ...more, type: `${type}-end`, id });
   }
-  parts.push({ type: 'finish', finishReason, usage, providerMetadata });
-  return new ReadableStream({
-    start(controller) {
-      for (const part of parts) controller.enqueue(part);
-      controller.close();
-    },
-  });
+  return parts as ModelPart[];
+}
+
+/** A whole answer as the stream of its parts. */
+export function atOnce(answer: ModelAnswer): Parts {
+  const parts = partsOf(answer);
+  const next = (): IteratorResult<ModelPart, undefined> => {
+    const value = parts.shift();
+    return value === undefined ? { done: true, value } : { done: false, value };
+  };
+  return { next: async () => next(), return: async () => ({ done: true, value: undefined }), result: Promise.resolve(answer) };
 }

@@ -1,7 +1,7 @@
 /** Answers of Anthropic’s Messages: whole, and as the events of a stream. */
 import type { ModelAnswer, ProviderOptions } from '@corral/guest';
 import { parsed, type Fields } from './members.ts';
-import { keepEcho, modelIn, namedIn, sealed, tokensOf, type Events, type Frame, type Part } from './wire.ts';
+import { headIn, keepEcho, sealed, tokensOf, type Events, type Frame, type Part } from './wire.ts';
 
 const REASONS: Readonly<Record<string, string>> = { length: 'max_tokens', 'tool-calls': 'tool_use', 'content-filter': 'refusal' };
 const reasonOf = ({ unified, raw }: ModelAnswer['finishReason']): string =>
@@ -21,15 +21,12 @@ function usageOf(usage: ModelAnswer['usage']) {
   return { input_tokens: plain, cache_creation_input_tokens: cacheWrite, cache_read_input_tokens: cacheRead, output_tokens: output };
 }
 
-const head = (n: number, id: string | undefined, model: string): Fields => ({
-  id: id ?? `msg_${n}`,
-  type: 'message',
-  role: 'assistant',
-  model,
-  container: null,
-});
+function headOf(metadata: Part | ModelAnswer['response'], frame: Frame): Fields {
+  const { id, model } = headIn(metadata, frame);
+  return { id: id ?? `msg_${frame.n}`, type: 'message', role: 'assistant', model, container: null };
+}
 
-export function answerOf(answer: ModelAnswer, { n }: Frame): object {
+export function answerOf(answer: ModelAnswer, frame: Frame): object {
   const content = answer.content.flatMap((part): Fields[] => {
     switch (part.type) {
       case 'text':
@@ -48,19 +45,13 @@ export function answerOf(answer: ModelAnswer, { n }: Frame): object {
     }
   });
   return {
-    ...head(n, answer.response.id, modelIn(answer)),
-    content: wordsOf(answer, content),
+    ...headOf(answer.response, frame),
+    content,
     stop_reason: reasonOf(answer.finishReason),
     stop_sequence: null,
     usage: usageOf(answer.usage),
   };
 }
-
-/** A structured answer is one text, whatever other text its provider said. */
-const wordsOf = ({ structuredOutputText }: ModelAnswer, content: Fields[]): Fields[] =>
-  structuredOutputText === undefined
-    ? content
-    : [...content.filter(({ type }) => type !== 'text'), { type: 'text', text: structuredOutputText, citations: null }];
 
 /** Parts of an answer as blocks, which are numbered in the order in which they begin. */
 export class AnthropicEvents implements Events {
@@ -74,6 +65,8 @@ export class AnthropicEvents implements Events {
   }
 
   write(part: Part): string {
+    // It comes before the part that says who answers.
+    if (part.type === 'stream-start') return '';
     if (part.type === 'response-metadata') return this.#begin(part);
     const begun = this.#begun ? '' : this.#begin({ type: 'response-metadata' });
     return begun + this.#part(part);
@@ -82,15 +75,8 @@ export class AnthropicEvents implements Events {
   #begin(part: Part): string {
     if (this.#begun) return '';
     this.#begun = true;
-    const { id, modelId, maker } = part as Part & Partial<ModelAnswer['response']> & { readonly maker?: ModelAnswer['maker'] };
     const usage = { input_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 0 };
-    const message = {
-      ...head(this.#frame.n, id, modelId ?? maker?.model ?? namedIn(this.#frame)),
-      content: [],
-      stop_reason: null,
-      stop_sequence: null,
-      usage,
-    };
+    const message = { ...headOf(part, this.#frame), content: [], stop_reason: null, stop_sequence: null, usage };
     return event('message_start', { message });
   }
 

@@ -1,5 +1,6 @@
 /** Which model capability answers a request of an SDK, and how its answer is written. */
 import type { ModelAnswer } from '@corral/guest';
+import { atOnce } from '@corral/guest/ai';
 import {
   failureOf,
   isOurs,
@@ -16,7 +17,7 @@ import { messages } from './anthropic.ts';
 import { Refused, type Fields } from './members.ts';
 import { chat } from './openai-chat.ts';
 import { responses } from './openai-responses.ts';
-import { endOf, partsOf, type Asked, type Failure, type Frame, type Part, type Wire } from './wire.ts';
+import { endOf, type Asked, type Failure, type Frame, type Part, type Wire } from './wire.ts';
 
 const OPENAI: Readonly<Record<string, Wire>> = { '/chat/completions': chat, '/responses': responses };
 const ANTHROPIC: Readonly<Record<string, Wire>> = { '/messages': messages };
@@ -99,19 +100,17 @@ async function answered(wire: Wire, { request, stream }: Asked, { tool }: Held, 
       // A tool that stands for a model may answer as a whole only, as does a model whose answers inspectors look at.
       if (!isOurs(error) || error.code !== 'CORRAL_STREAM_UNSUPPORTED') throw error;
     }
-  const answer = (await tool(request, options)) as ModelAnswer;
+  const answer = asHere((await tool(request, options)) as ModelAnswer);
   if (stream) return streamed(wire, atOnce(answer), { n, body }, options);
   return jsonOf(wire.answer(answer, { at: Date.now(), n, body }), 200);
 }
 
-/** A whole answer as the stream of its parts. */
-function atOnce(answer: ModelAnswer): PartStream {
-  const parts = partsOf(answer);
-  const next = (): IteratorResult<unknown, undefined> => {
-    const value = parts.shift();
-    return value === undefined ? { done: true, value } : { done: false, value };
-  };
-  return { next: async () => next(), return: async () => undefined, result: Promise.resolve(answer) };
+/** An answer as these APIs have it: it says which model answered, and a structured one is one text, whatever else its provider said. */
+function asHere(answer: ModelAnswer): ModelAnswer {
+  const { content, maker, response, structuredOutputText: text } = answer;
+  const words =
+    text === undefined ? {} : { text, content: [...content.filter(({ type }) => type !== 'text'), { type: 'text' as const, text }] };
+  return { ...answer, ...words, response: { modelId: maker.model, ...response } };
 }
 
 /** Before its first part a call may fail as any other does, so that the status waits for it. A part is read when its reader wants it. */

@@ -2,7 +2,7 @@
 import type { ModelAnswer, ModelRequest } from '@corral/guest';
 import { given, Members, merged, parsed, Refused, type Fields } from './members.ts';
 import { choiceOf, effortOf, error, formatOf, parallel, reasonOf, SETTINGS, toolOf, usual } from './openai.ts';
-import { callPart, Conversation, fileAt, fileOf, keepEcho, modelIn, namedIn, options, secondsOf, tokensOf } from './wire.ts';
+import { callPart, Conversation, fileAt, fileOf, headIn, keepEcho, options, tokensOf } from './wire.ts';
 import type { Asked, Events, Frame, Part, Wire } from './wire.ts';
 
 function read(fields: Fields): Asked {
@@ -144,18 +144,19 @@ const FILES: Readonly<Record<string, (inner: Members) => ReturnType<typeof fileO
   file: (inner) => fileAt(inner.needs('file_data'), inner.path, inner.text('filename')),
 };
 
-function answer(said: ModelAnswer, { at, n }: Frame): object {
+function answer(said: ModelAnswer, frame: Frame): object {
+  const { id, model, seconds } = headIn(said.response, frame);
   const calls = said.content.flatMap((part) => {
     if (part.type !== 'tool-call') return [];
     keepEcho(part);
     return [{ id: part.toolCallId, type: 'function', function: { name: part.toolName, arguments: part.input } }];
   });
-  const text = said.structuredOutputText ?? said.text;
+  const { text } = said;
   return {
-    id: said.response.id ?? `chatcmpl-${n}`,
+    id: id ?? `chatcmpl-${frame.n}`,
     object: 'chat.completion',
-    created: secondsOf(said, at),
-    model: modelIn(said),
+    created: seconds,
+    model,
     choices: [
       {
         index: 0,
@@ -192,38 +193,20 @@ function usageOf(usage: ModelAnswer['usage']): { readonly usage?: object } {
 /** Chunks of a stream. */
 class Chunks implements Events {
   readonly #frame: Frame;
-  #head: Fields;
+  #head: Fields = {};
   #begun = false;
   readonly #calls = new Map<string, number>();
 
   constructor(frame: Frame) {
     this.#frame = frame;
-    this.#head = {
-      id: `chatcmpl-${frame.n}`,
-      object: 'chat.completion.chunk',
-      created: Math.floor(frame.at / 1000),
-      model: namedIn(frame),
-    };
+    this.#said({});
   }
 
   write(part: Part): string {
     switch (part.type) {
-      case 'response-metadata': {
-        const { id, modelId, timestamp, maker } = part as Part & {
-          id?: string;
-          modelId?: string;
-          timestamp?: string;
-          maker?: ModelAnswer['maker'];
-        };
-        const response = given({ modelId, timestamp });
-        this.#head = {
-          ...this.#head,
-          ...given({ id }),
-          created: secondsOf({ response }, this.#frame.at),
-          model: modelId ?? maker?.model ?? namedIn(this.#frame),
-        };
+      case 'response-metadata':
+        this.#said(part);
         return '';
-      }
       case 'text-delta':
         return this.#delta({ content: part['delta'] });
       case 'tool-input-start':
@@ -240,6 +223,11 @@ class Chunks implements Events {
       default:
         return '';
     }
+  }
+
+  #said(metadata: Part | ModelAnswer['response']): void {
+    const { id, model, seconds } = headIn(metadata, this.#frame);
+    this.#head = { id: id ?? `chatcmpl-${this.#frame.n}`, object: 'chat.completion.chunk', created: seconds, model };
   }
 
   #finish({ finishReason, usage }: Part): string {

@@ -1,7 +1,8 @@
 /** Answers of OpenAI’s Responses: whole, and as the events of a stream, whose last one is the whole. */
 import type { ModelAnswer, ProviderOptions } from '@corral/guest';
-import { given, type Fields } from './members.ts';
-import { endOf, keepEcho, modelIn, namedIn, partsOf, sealed, secondsOf, tokensOf, type Events, type Frame, type Part } from './wire.ts';
+import { partsOf } from '@corral/guest/ai';
+import type { Fields } from './members.ts';
+import { endOf, headIn, keepEcho, sealed, tokensOf, type Events, type Frame, type Part } from './wire.ts';
 
 type Item = Record<string, unknown>;
 /** An item that parts of a stream add to. */
@@ -23,30 +24,26 @@ export class ResponseEvents implements Events {
   readonly #open = new Map<string, Open>();
   #sequence = 0;
   #begun = false;
-  #head: Fields;
+  #head: Fields = {};
 
   constructor(frame: Frame) {
     this.#frame = frame;
-    this.#head = { id: `resp_${frame.n}`, created_at: Math.floor(frame.at / 1000), model: namedIn(frame) };
   }
 
   /** As it stands. */
   response: Fields = {};
 
   write(part: Part): string {
+    // It comes before the part that says who answers.
+    if (part.type === 'stream-start') return '';
     if (part.type === 'response-metadata') return this.#begin(part);
     const begun = this.#begun ? '' : this.#begin({ type: 'response-metadata' });
     return begun + this.#part(part);
   }
 
   #begin(part: Part): string {
-    const { id, modelId, timestamp, maker } = part as Part & Partial<ModelAnswer['response']> & { readonly maker?: ModelAnswer['maker'] };
-    const response = given({ modelId, timestamp });
-    this.#head = {
-      id: id ?? `resp_${this.#frame.n}`,
-      created_at: secondsOf({ response }, this.#frame.at),
-      model: maker === undefined ? (modelId ?? namedIn(this.#frame)) : modelIn({ response, maker }),
-    };
+    const { id, model, seconds } = headIn(part, this.#frame);
+    this.#head = { id: id ?? `resp_${this.#frame.n}`, created_at: seconds, model };
     if (this.#begun) return '';
     this.#begun = true;
     this.response = this.#whole('in_progress');

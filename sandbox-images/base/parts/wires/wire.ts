@@ -145,14 +145,16 @@ export function tokensOf({ inputTokens, outputTokens }: ModelUsage) {
   };
 }
 
-/** The model that answered, as its provider calls it. */
-export const modelIn = ({ response, maker }: Pick<ModelAnswer, 'response' | 'maker'>): string => response.modelId ?? maker.model;
-
-/** The model that the request names, until its provider has said which one answers. */
-export const namedIn = ({ body }: Frame): string => (typeof body['model'] === 'string' ? body['model'] : '');
-
-export const secondsOf = ({ response }: Pick<ModelAnswer, 'response'>, at: number): number =>
-  Math.floor((response.timestamp === undefined ? at : Date.parse(response.timestamp)) / 1000);
+/** The id, model and time of an answer, as far as its provider has said. */
+export function headIn(part: Part | ModelAnswer['response'], { at, body }: Frame) {
+  const { id, modelId, timestamp } = part as ModelAnswer['response'];
+  const named = body['model'];
+  return {
+    id,
+    model: modelId ?? (typeof named === 'string' ? named : ''),
+    seconds: Math.floor((timestamp === undefined ? at : Date.parse(timestamp)) / 1000),
+  };
+}
 
 /** The end of the stream of an answer. */
 export const endOf = ({ finishReason, usage, providerMetadata }: ModelAnswer): Part => ({
@@ -161,17 +163,3 @@ export const endOf = ({ finishReason, usage, providerMetadata }: ModelAnswer): P
   usage,
   providerMetadata,
 });
-
-/** An answer as the parts of a stream, but for its end. */
-export function partsOf(answer: ModelAnswer): Part[] {
-  const { content, response, maker } = answer;
-  const parts: Part[] = [{ type: 'response-metadata', ...response, maker }];
-  for (const [i, part] of content.entries()) {
-    if (part.type === 'text' || part.type === 'reasoning') {
-      const { type, text, ...more } = part;
-      const id = String(i);
-      parts.push({ ...more, type: `${type}-start`, id }, { type: `${type}-delta`, id, delta: text }, { ...more, type: `${type}-end`, id });
-    } else parts.push(part);
-  }
-  return parts;
-}
