@@ -99,8 +99,8 @@ export function installAbort(timers: PartTimers, { now, lazy }: { readonly now: 
       if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER))
         throw new RangeError(`AbortSignal.timeout takes a number of milliseconds from 0 on, not ${ms}`);
       const signal = make();
-      signal.#deadline = now() + ms;
-      if (!lazy) signal.#begin();
+      if (lazy) signal.#deadline = now() + ms;
+      else timers.start(ms, () => signal[fire](timedOut()));
       return signal;
     }
     static {
