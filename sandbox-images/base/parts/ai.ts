@@ -4,14 +4,10 @@
  */
 import type { Capability, ModelAnswer, ModelPart, ModelRequest } from '@corral/guest';
 import { providerBy } from '@corral/guest/ai';
-import { modelIn, modelsIn, type Held } from './route.ts';
+import { modelIn, modelsIn, type Reach } from './route.ts';
 
 interface Needs {
-  readonly reach: {
-    /** Undefined before the run has started. */
-    readonly held: readonly Held[] | undefined;
-    error(code: 'CORRAL_CAP_NOT_GRANTED', message: string): Error;
-  };
+  readonly reach: Pick<Reach, 'held' | 'error'>;
 }
 
 export default function make({ reach }: Needs): Record<string, unknown> {

@@ -3,16 +3,11 @@
  * APIs of OpenAI and Anthropic, so that their SDKs run as they are. Anything else is refused: an isolate has no network.
  */
 import type { TimeLeft } from './abort.ts';
-import { failed, failureOf, type Held } from './route.ts';
+import { failed, failureOf, modelsIn, type Held, type Reach } from './route.ts';
 import { modelRoute } from './wires/models.ts';
 
 interface Needs {
-  readonly reach: {
-    /** Undefined before the run has started. */
-    readonly held: readonly Held[] | undefined;
-    readonly most_bytes: number;
-    error(code: 'CORRAL_CAP_NOT_GRANTED' | 'CORRAL_EFFECT_TOO_LARGE', message: string): Error;
-  };
+  readonly reach: Reach;
   /** Loads the part with signals. */
   readonly web: () => { readonly timeLeft: TimeLeft };
 }
@@ -47,7 +42,7 @@ export default function make({ reach, web }: Needs): Record<string, unknown> {
 }
 
 function answersOf(held: readonly Held[]): string {
-  const models = held.filter(({ name }) => name.startsWith('model:')).map(({ alias }) => alias);
+  const models = modelsIn(held).map(({ alias }) => alias);
   return models.length === 0
     ? `With \`uses: { model: 'model:default' }\` the model answers https://api.openai.com and https://api.anthropic.com.`
     : `It holds ${models.join(', ')}, which answer https://api.openai.com, https://api.anthropic.com and https://models.corral.internal.`;

@@ -21,6 +21,14 @@ export interface PartStream {
   /** The answer without its content, once all parts were read. */
   readonly result: Promise<unknown>;
 }
+/** The tools of a run, as the prelude gives them to a part. */
+export interface Reach {
+  /** Undefined before the run has started. */
+  readonly held: readonly Held[] | undefined;
+  /** Longest request. */
+  readonly most_bytes: number;
+  error(code: 'CORRAL_CAP_NOT_GRANTED' | 'CORRAL_EFFECT_TOO_LARGE', message: string): Error;
+}
 interface Exchange {
   readonly method: string;
   readonly body: string;
