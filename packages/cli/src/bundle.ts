@@ -39,7 +39,11 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
   const [running, describing] = entriesOf(file);
   const source = await output(file, builderOf(running));
   // The writer of JSON Schema takes most of the time of a bundle, and is used for schemas of zod alone, which say so.
-  return bundled(file, source, source.text.includes('zod') ? await output(file, builderOf(describing)) : source);
+  return bundled(
+    file,
+    source,
+    source.text.includes('zod') ? await output(file, builderOf(describing), needsLowering(source.text)) : source,
+  );
 }
 
 /**
@@ -160,12 +164,15 @@ async function output(entry: string, builder: Builder, lowered = false): Promise
     const text = file('.js');
     if (!lowered && needsLowering(text)) return await output(entry, builder, true);
     const inputs = Object.keys(metafile?.inputs ?? {});
-    // An isolate has what such packages read when they are loaded if the bundle says that it needs it.
-    const needs = hasBuiltins(inputs) ? `"${IMPORTS_NODE}";\n` : '';
-    const fetches = /\bfetch\b/.test(text) ? `"${NAMES_FETCH}";\n` : '';
-    const names = text.includes('AI_SDK_DEFAULT_PROVIDER') ? `"${NAMES_AI_SDK}";\n` : '';
+    // An isolate has these only if its bundle says that it needs them, by a text of its own: one of before there were any must replay.
+    const needs: readonly (readonly [string, boolean])[] = [
+      [IMPORTS_NODE, hasBuiltins(inputs)],
+      [NAMES_FETCH, /\bfetch\b/.test(text)],
+      [NAMES_AI_SDK, text.includes('AI_SDK_DEFAULT_PROVIDER')],
+    ];
+    const said = needs.flatMap(([mark, isNeeded]) => (isNeeded ? `"${mark}";\n` : []));
     return {
-      text: `${lowered ? withHooks(text) : text}${needs}${fetches}${names}`,
+      text: [lowered ? withHooks(text) : text, ...said].join(''),
       map: file('.js.map'),
       inputs: inputs.filter((path) => isFile(path)).map((path) => resolve(path)),
     };
