@@ -34,7 +34,7 @@ export function historyCommands(one: (name: string, about: string, example: stri
       for await (const event of flags.follow === true ? followed(client, id) : toldBy(client, id)) {
         said = true;
         if (flags.json === true) process.stdout.write(`${printableJson(event)}\n`);
-        else if (event.kind === 'chunk') spoken.parts(`${clock(event.at)}  `, event.call, event.parts);
+        else if (event.kind === 'chunk') spoken.parts(`${clock(event.at)}  `, id, event.call, event.parts);
         else
           spoken.line(
             `${clock(event.at)}  ${printable(await lines(event.kind === 'log' ? `${event.level}  ${event.text}` : `${event.event}  ${JSON.stringify(event.data ?? null)}`))}`,

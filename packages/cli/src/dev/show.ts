@@ -1,6 +1,5 @@
 /** The lines of `corral dev`: the effects of a run and of all that descend from it, as their journals have them. */
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import { programText } from '../screen/entries.ts';
 import { decisionOn, type Effect } from '@corral/protocol/wire/effect';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -10,6 +9,7 @@ import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Supervisor } from '@corral/supervisor';
 import { printableJson } from '@corral/protocol/printable';
+import { programText } from '../screen/entries.ts';
 import { Spoken } from '../screen/spoken.ts';
 import { duration, printable } from '../screen/table.ts';
 
@@ -29,7 +29,7 @@ export class Follower {
   readonly #stop: () => void;
   /** Errors that were told: the same one is told again as a reply, and when the agent lets it pass. */
   readonly #told = new Set<string>();
-  readonly #spoken = new Spoken((text) => process.stderr.write(text));
+  readonly #spoken = new Spoken((text) => process.stderr.write(text), cut);
   #first: number | undefined;
   #looking: Promise<void> = Promise.resolve();
 
@@ -95,7 +95,7 @@ export class Follower {
       this.#told.add(message);
       return message;
     };
-    if (delivery?.kind === 'chunk') this.#spoken.parts(head, delivery.id, delivery.parts);
+    if (delivery?.kind === 'chunk') this.#spoken.parts(head, run, delivery.id, delivery.parts);
     else if (delivery !== undefined) for (const text of deliveryTexts(delivery, once)) say(text);
     for (const effect of entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]))
       // A line for each chunk that is asked for would cut up the text of the stream.

@@ -26,11 +26,14 @@ const SILENT: ReadonlySet<unknown> = new Set([
 
 export class Spoken {
   readonly #write: (text: string) => void;
+  readonly #fit: (line: string) => string;
   /** The text whose last line is not ended yet. */
   #open: string | undefined;
 
-  constructor(write: (text: string) => void) {
+  /** @param fit shortens what a part says that is not a piece of a text */
+  constructor(write: (text: string) => void, fit = (line: string) => line) {
     this.#write = write;
+    this.#fit = fit;
   }
 
   /** Ends the text that is being said. */
@@ -44,21 +47,24 @@ export class Spoken {
     this.#write(`${text}\n`);
   }
 
-  /** @param head begins a line: the time, and whose it is */
-  parts(head: string, call: number, parts: readonly unknown[]): void {
-    for (const part of parts) this.#part(head, call, part as Part | null);
+  /**
+   * @param head begins a line: the time, and whose it is
+   * @param run whose call it is: the calls of each run are numbered from 1
+   */
+  parts(head: string, run: string, call: number, parts: readonly unknown[]): void {
+    for (const part of parts) this.#part(head, run, call, part as Part | null);
   }
 
-  #part(head: string, call: number, part: Part | null): void {
+  #part(head: string, run: string, call: number, part: Part | null): void {
     const { type, id, delta, toolName, input } = part ?? {};
     if (SILENT.has(type)) return;
     const isText = type === 'text-delta' || type === 'reasoning-delta';
     if (!isText || typeof delta !== 'string') {
       const said = type === 'tool-call' ? `asks for ${String(toolName)} ${String(input)}` : JSON.stringify(part);
-      this.line(`${head}← ${call}  ${printable(said)}`);
+      this.line(`${head}← ${call}  ${this.#fit(printable(said))}`);
       return;
     }
-    const key = `${call} ${type} ${String(id)}`;
+    const key = `${run} ${call} ${type} ${String(id)}`;
     if (this.#open !== key) {
       this.pause();
       this.#write(`${head}← ${call}  ${type === 'reasoning-delta' ? '(thinks) ' : ''}`);
