@@ -133,6 +133,15 @@ describe('the rules of a configuration', { timeout: 60_000 }, () => {
   });
 });
 
+test('a stream that the agent leaves is one call of the model’s fake, with what that gave', { timeout: 60_000 }, async () => {
+  const source = `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', uses: { model: 'model:default' },
+  run: async ({ caps }: any) => { for await (const part of caps.model.stream({ prompt: 'x' })) if (part.type === 'text-delta') break; await caps.model({ prompt: 'y' }); return 1 } });`;
+  const agent = await under(source, { 'model:default': () => 'more than waits for a reader '.repeat(200) });
+  const { calls } = await agent.run();
+  const answered = { tool: 'model:default', output: { text: expect.stringContaining('more than') as string } };
+  expect(calls).toMatchObject([answered, answered]);
+});
+
 test('a threshold of a day begins again at midnight of UTC', { timeout: 60_000 }, async () => {
   const config = CONFIG.replace('{ ask: 100, two: 500, never: 1_000 }', '{ day: 150 }');
   const agent = await under(agentText('authors/pays-past-midnight'), pays, { now: Date.UTC(2030, 4, 1, 23) }, config);

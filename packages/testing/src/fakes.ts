@@ -161,12 +161,19 @@ function invoking({ name, output }: Pick<Tool, 'name' | 'output'>, run: Fake, te
         throw new Error(`The fake of ${name} does not fit its output schema: ${where}${fits.message}.`);
       }
       tell({ tool: name, input, output: value });
-      if (part === undefined) return { kind: 'ok', value };
-      return { kind: 'ok', value: await handedOver(value as ModelAnswer, part, words) };
+      if (part === undefined || modelIn(name) === undefined) return { kind: 'ok', value };
+      // It breaks off where the agent leaves the stream; the call was told above.
+      return await handedOver(value as ModelAnswer, part, words).then((end) => ({ kind: 'ok' as const, value: end }), failed);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      tell({ tool: name, input, error: message });
-      return { kind: 'failed', message, detail: detailOf(error) };
+      const result = failed(error);
+      tell({ tool: name, input, error: result.message });
+      return result;
     }
   };
 }
+
+const failed = (error: unknown) => ({
+  kind: 'failed' as const,
+  message: error instanceof Error ? error.message : String(error),
+  detail: detailOf(error),
+});
