@@ -77,6 +77,7 @@ describe('from npm, unmodified, live and replayed', { timeout: 240_000 }, () => 
       object: { city: 'Rome' },
       responses: { text: SAID, turn: 2, status: 'completed' },
       'responses-stream': { text: 'Hello.', whole: 'Hello.' },
+      'by hand': { ok: true, status: 'completed' },
       refused: { status: 400, code: 'CORRAL_TOOL_FAILED', message: expect.any(String) as string },
       busy: { status: 503, code: 'CORRAL_TOOL_FAILED', message: expect.any(String) as string },
       hosted: { status: 400, code: 'unsupported', message: expect.stringContaining('web_search') as string },

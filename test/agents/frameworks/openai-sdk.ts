@@ -4,6 +4,9 @@ import OpenAI, { APIError, APIUserAbortError } from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
 
+/** As an author declares it; see docs/install.md. */
+declare function fetch(url: string, init?: RequestInit): Promise<Response>;
+
 const QUESTION = 'What is the weather in Rome?';
 const City = z.object({ city: z.string() });
 const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
@@ -84,6 +87,11 @@ export default defineAgent({
         let text = '';
         for await (const event of stream) if (event.type === 'response.output_text.delta') text += event.delta;
         return { text, whole: (await stream.finalResponse()).output_text };
+      }
+      case 'by hand': {
+        const answer = await fetch('https://api.openai.com/v1/responses', { method: 'POST', body: JSON.stringify({ input: 'hello' }) });
+        const { status } = (await answer.json()) as { readonly status: string };
+        return { ok: answer.ok, status };
       }
       case 'refused':
         return openai.chat.completions.create(say('fail')).then(() => 'answered', inWords);
