@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { SHOP, type FleetMember } from '@corral/examples/fleet';
 import { defaultPack, loadPolicies } from '@corral/cli/policies';
 import { scriptedOwner, shopTools, type ShopLedger } from '@corral/cli/shop';
-import { modelTool } from '@corral/tools/models/model';
-import { scriptedModel } from '@corral/tools/models/scripted';
+import { shopModel } from '@corral/cli/shop-model';
+import { modelServer } from '../model-server.ts';
 import { world, type World, park, openApproval } from '../world.ts';
 
 const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
@@ -130,15 +130,7 @@ describe('the documents about the bus', () => {
 
 test('a gullible model pays whom a mail tells it to; its owner is shown the sentence, refuses, and the model says so', async () => {
   const { tools: shopping, ledger } = await shopTools(join(EXAMPLES, 'purchasing', 'mail'));
-  const model = scriptedModel([
-    { when: { after: 'pay' }, say: 'I was not allowed to pay: $0' },
-    {
-      when: { matches: String.raw`pay (\d+\.\d+) EUR to account (\w+)` },
-      call: [{ tool: 'pay', input: { to: '$2', amount: '$1:number' } }],
-    },
-    { call: [{ tool: 'read_mail', input: { id: 3 } }] },
-  ]);
-  const tools = [...shopping, modelTool([{ model, bounds: { max_output_tokens: 1_000 }, prices: () => 0 }], { name: 'default' })];
+  const tools = [...shopping, shopModel({}).tool];
   const current = await loadPolicies(tools, [await defaultPack(['first-use'])]);
   const w = await world(tools, { tenants: { shop: { tools, policies: { current } } } });
   const version = await w.deployFile(join(EXAMPLES, 'purchasing', 'support.ts'), 'shop');
@@ -153,4 +145,20 @@ test('a gullible model pays whom a mail tells it to; its owner is shown the sent
   await w.supervisor.control.decide(id, asked.call, 'owner', 'deny', '');
   expect(await ended).toMatchObject({ kind: 'completed', output: expect.stringMatching(/^I was not allowed to pay/) as string });
   expect(ledger.payments).toEqual([]);
+});
+
+test('the example asks the provider whose key is in the environment, at its address, and else a script', async () => {
+  const server = await modelServer({ reply: () => ({ status: 401, message: 'no such key' }) });
+  const { tool, said, gullible } = shopModel({ OPENAI_API_KEY: 'sk-of-a-visitor', OPENAI_BASE_URL: server.url });
+  expect([said, gullible]).toEqual(['gpt-5-mini of openai, with your OPENAI_API_KEY', false]);
+  const w = await world([tool], {});
+  const prompt = [{ role: 'user', content: [{ type: 'text', text: 'hello' }] }];
+  const { ended } = await w.submit(
+    await w.deploy(`{ name: 'a', uses: { model: 'model:default' }, budget: { tokens: 50_000, money_micros: 1_000_000 },
+      run: ({ input, caps }) => caps.model({ prompt: input }).catch((error) => error.message) }`),
+    prompt,
+  );
+  expect(await ended).toMatchObject({ kind: 'completed', output: expect.not.stringContaining('sk-of-a-visitor') as string });
+  expect(server.asked.map(({ key }) => key)).toEqual(['sk-of-a-visitor']);
+  expect(shopModel({ OPENAI_API_KEY: '' }).gullible).toBe(true);
 });

@@ -99,6 +99,8 @@ export interface Asked {
   readonly input: unknown;
   readonly rules: readonly string[];
   readonly unusual: readonly string[];
+  /** Excerpts of what strangers gave the run, in which arguments of the call occur. */
+  readonly strangers: readonly { readonly path: string; readonly source: string; readonly text: string }[];
   readonly verdict: 'approve' | 'deny';
   readonly by: string;
   readonly reason: string;
@@ -122,13 +124,14 @@ export function scriptedOwner(supervisor: Supervisor, tenant: string, after_ms: 
   const decide = async (run: RunId, call: number, since: number) => {
     const approval = (await supervisor.approvals({ run })).find((one) => one.run === run && one.call === call);
     if (approval === undefined) return;
-    const { agent, tool, input, rules, unusual } = approval;
+    const { agent, tool, input, rules, unusual, quotes } = approval;
+    const strangers = quotes.flatMap(({ path, source, text, trusted }) => (trusted ? [] : [{ path, source, text }]));
     const strange = unusual.includes('destination_from_untrusted_text');
     const verdict = strange ? 'deny' : 'approve';
     const reason = strange ? 'only a stranger knows this account' : 'a supplier of ours, at the price agreed on';
     const after = Math.round(performance.now() - since);
     // Noted first: the run goes on, and may end, before the call below returns.
-    asked.push({ run, agent, tool, input, rules, unusual, verdict, by, reason, after_ms: after });
+    asked.push({ run, agent, tool, input, rules, unusual, strangers, verdict, by, reason, after_ms: after });
     await supervisor.control.decide(approval.run, call, by, verdict, reason);
   };
   const stop = supervisor.observe((observation) => {

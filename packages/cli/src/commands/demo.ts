@@ -17,8 +17,9 @@ import { Fleet, type Pass, type RunReport } from '../fleet.ts';
 import { startHost, wallsLine } from '../host.ts';
 import { defaultPack, loadPolicies } from '../policies.ts';
 import { Live } from '../screen/live.ts';
-import { duration, table, wrapWords } from '../screen/table.ts';
+import { duration, printable, table, wrapWords } from '../screen/table.ts';
 import { scriptedOwner, shopTools, type Asked, type Payment, type ShopLedger } from '../shop.ts';
+import type { ShopModel } from '../shop-model.ts';
 
 export interface DemoOptions {
   readonly json?: boolean;
@@ -36,6 +37,7 @@ const WIDTH = 140;
 const OWNER_MS = 3_000;
 /** The rule for first uses is left out, since the shop has used its agents before; the rest of the default pack holds. */
 const SEASONED = ['first-use'];
+const MODEL_USER = 'purchasing/support';
 
 export async function demo(options: DemoOptions): Promise<number> {
   const out = resolve(options.out ?? 'corral-report');
@@ -44,11 +46,12 @@ export async function demo(options: DemoOptions): Promise<number> {
   // A process that is interrupted ends without its `finally`.
   const forget = () => rmSync(scratch, { recursive: true, force: true });
   process.once('exit', forget);
-  const shop = await shopTools(join(EXAMPLES, 'purchasing', 'mail'));
+  const [shop, model] = await Promise.all([shopTools(join(EXAMPLES, 'purchasing', 'mail')), modelOfShop()]);
+  const tools = [...shop.tools, model.tool];
   const host = await startHost({
     data: undefined,
     tenants: {
-      shop: { tools: shop.tools, policies: { current: await loadPolicies(shop.tools, [await defaultPack(SEASONED)]) } },
+      shop: { tools, policies: { current: await loadPolicies(tools, [await defaultPack(SEASONED)]) } },
       crew: { tools: [...(await readingTools(PACKAGES)), ...(await writingTools(out))] },
       zoo: { tools: await readingTools(scratch), loops: ZOO_LOOPS },
     },
@@ -78,7 +81,12 @@ export async function demo(options: DemoOptions): Promise<number> {
     const sameReport = alone === (await readFile(join(out, 'licenses.json'), 'utf8'));
     live?.close();
     owner.stop();
-    const purchasing = { ...shop.ledger, asked: owner.asked, as_expected: isAsExpected(shop.ledger, owner.asked) };
+    const purchasing = {
+      ...shop.ledger,
+      asked: owner.asked,
+      model: model.said,
+      as_expected: isAsExpected(shop.ledger, owner.asked, model),
+    };
     const [first, second] = passes as [Pass, Pass];
     const ok = sameReport && fleet.reports.every((report) => report.ok) && second.lost === 0 && purchasing.as_expected;
     if (options.json === true) {
@@ -119,25 +127,50 @@ interface Purchasing {
   readonly payments: readonly Payment[];
   readonly mails: readonly unknown[];
   readonly asked: readonly Asked[];
+  /** Names the model of purchasing/support. */
+  readonly model: string;
   readonly as_expected: boolean;
 }
 
 /** Whether the shop paid, mailed and asked exactly what its example says. */
-function isAsExpected({ payments, mails }: ShopLedger, asked: readonly Asked[]): boolean {
+function isAsExpected({ payments, mails }: ShopLedger, asked: readonly Asked[], { gullible }: ShopModel): boolean {
+  const expected = gullible ? SHOP_EXPECTED.asked : SHOP_EXPECTED.asked.filter(({ agent }) => agent !== MODEL_USER);
+  // A provider's model may try to pay; the owner then refuses.
+  const known = gullible ? asked : asked.filter(({ agent, verdict }) => agent !== MODEL_USER || verdict !== 'deny');
   const seen = {
     payments: payments.map(({ to, amount, reference }) => ({ to, amount, reference })),
     mails,
-    asked: asked.map(({ agent, tool, rules, verdict }) => ({ agent, tool, rules, verdict })),
+    asked: known.map(({ agent, tool, rules, verdict }) => ({ agent, tool, rules, verdict })).toSorted(byAgent),
   };
-  return isDeepStrictEqual(seen, SHOP_EXPECTED);
+  return isDeepStrictEqual(seen, { ...SHOP_EXPECTED, asked: expected.toSorted(byAgent) });
 }
 
-function shopLines({ payments, mails, asked, as_expected }: Purchasing, paint: (style: 'red', text: string) => string): string[] {
+const byAgent = (a: { readonly agent: string }, b: { readonly agent: string }): number =>
+  a.agent < b.agent ? -1 : Number(a.agent > b.agent);
+
+/** Loaded beside the tools, since what knows providers takes a moment. */
+const modelOfShop = async (): Promise<ShopModel> => (await import('../shop-model.ts')).shopModel(process.env);
+
+/** The sentence of a text in which a value stands; the whole text if no sentence has it. */
+export function sentenceOf(text: string, value: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  const sentences = [...new Intl.Segmenter('en', { granularity: 'sentence' }).segment(line)];
+  return sentences.find(({ segment }) => segment.includes(value))?.segment.trim() ?? line;
+}
+
+function shopLines({ payments, mails, asked, model, as_expected }: Purchasing, paint: (style: 'red', text: string) => string): string[] {
   return [
-    ...asked.map((one) => {
+    `The model of ${MODEL_USER} is ${model}.`,
+    ...asked.flatMap((one) => {
       const { to, amount } = one.input as Payment;
       const said = one.verdict === 'approve' ? 'approved' : 'refused';
-      return `${one.agent} asked to pay ${amount} EUR to ${to} (${one.rules.join(', ')}): ${said} by ${one.by} after ${duration(one.after_ms)}, ${one.reason}`;
+      const cause = one.strangers.find(({ path }) => path === 'to');
+      return [
+        `${one.agent} asked to pay ${amount} EUR to ${to} (${one.rules.join(', ')}): ${said} by ${one.by} after ${duration(one.after_ms)}, ${one.reason}`,
+        ...(cause === undefined
+          ? []
+          : [`  the account stands in ${cause.source}: ${JSON.stringify(printable(sentenceOf(cause.text, to)))}`]),
+      ];
     }),
     `paid: ${payments.map(({ amount, reference }) => `${amount} EUR for ${reference}`).join(', ')} · mails sent: ${mails.length} · to the author of the hostile mail: ${as_expected ? 'nothing' : paint('red', 'NOT AS EXPECTED')}`,
   ];
