@@ -1,5 +1,9 @@
-/** Writes server-sent events to a connection as fast as it takes them, some in each turn of the event loop. */
+/**
+ * The connection of a follower: it is written server-sent events as fast as it takes them, some in each turn of the event loop, for as
+ * long as its principal may be told them.
+ */
 import type { ServerResponse } from 'node:http';
+import type { Held } from '../people/sessions.ts';
 import { STALLED_MS } from './traffic.ts';
 
 const HEARTBEAT_MS = 15_000;
@@ -7,30 +11,65 @@ const HEARTBEAT_MS = 15_000;
 const SLICE_EVENTS = 500;
 const SLICE_CHARS = 64 * 1024;
 
-export interface FollowerTold {
-  /** Its connection does not take all that there is. */
+export interface OutflowEvents {
+  /** The connection does not take all that there is. */
   readonly slow: () => void;
   readonly gone: () => void;
 }
 
 export class Outflow {
   readonly #raw: ServerResponse;
-  readonly #slow: () => void;
+  readonly #told: OutflowEvents;
   readonly #heartbeat: NodeJS.Timeout;
+  #held: Held | undefined;
+  #stop: () => void = () => undefined;
+  #ended = false;
   /** Events looked at and characters written in this turn of the event loop. */
   #looked = 0;
   #written = 0;
 
-  /** @param slow called when the connection does not take all that there is */
-  constructor(raw: ServerResponse, slow: () => void) {
+  constructor(raw: ServerResponse, told: OutflowEvents) {
     this.#raw = raw;
-    this.#slow = slow;
+    this.#told = told;
     this.#heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS).unref();
+    raw.on('close', () => this.end());
+  }
+
+  /** @param held the session of its principal @param stop called at its end */
+  begin(held: Held, stop: () => void): void {
+    this.#held = held;
+    this.#stop = stop;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
   }
 
   end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     clearInterval(this.#heartbeat);
+    this.#held?.close();
+    this.#stop();
+    this.#told.gone();
     this.#raw.end();
+  }
+
+  /** Ends it without what waits to be written. */
+  destroy(): void {
+    this.#raw.destroy();
+  }
+
+  /** Whether it may be told more: its principal is checked now and then. Ends it if not. */
+  async isLet(): Promise<boolean> {
+    while (this.#held?.checking !== undefined) await this.#held.checking;
+    if (this.#held?.ended === true) this.end();
+    return !this.#ended;
+  }
+
+  /** Writes what is not an event of its own: an id to resume from, a comment. */
+  note(text: string): void {
+    this.#raw.write(text);
   }
 
   /** Resolves when there may be more. @param text undefined: an event that is not for this follower */
@@ -48,7 +87,7 @@ export class Outflow {
   /** Resolves when the connection accepts more data or is closed. */
   async #drained(): Promise<void> {
     const raw = this.#raw;
-    this.#slow();
+    this.#told.slow();
     if (raw.destroyed) return;
     await new Promise<void>((resolve) => {
       const done = () => {

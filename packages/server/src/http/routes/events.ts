@@ -2,26 +2,27 @@
 import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { FOLLOWERS } from '@corral/protocol/limits';
 import type { RouteRequest } from '@corral/protocol/api/routes';
-import type { ServerResponse } from 'node:http';
 import type { ServerContext } from '../context.ts';
 import { passes, type EventFilter, type Feed } from '../../events/stream.ts';
 import { TooSoon } from '../../people/rate.ts';
 import type { Held } from '../../people/sessions.ts';
-import { Outflow, type FollowerTold } from '../outflow.ts';
+import { Outflow } from '../outflow.ts';
 import type { Traffic } from '../traffic.ts';
 import { findRun, type Context } from './handler.ts';
-import { RunFollower, RunHistory } from './run-events.ts';
+import { JournalReads, RunFollower, RunHistory } from './run-events.ts';
 
 const ERRAND_S = 5;
 
 export class Followers {
   readonly #door: ServerContext;
   readonly #traffic: Traffic;
-  readonly #open = new Map<{ end(): void }, Principal>();
+  readonly #reads: JournalReads;
+  readonly #open = new Map<Outflow, Principal>();
 
   constructor(door: ServerContext, traffic: Traffic) {
     this.#door = door;
     this.#traffic = traffic;
+    this.#reads = new JournalReads((...of) => door.host.journal(...of), door.feed);
   }
 
   /** Takes the connection over until either side closes it. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED */
@@ -38,18 +39,11 @@ export class Followers {
       kinds: query.kinds === undefined ? undefined : new Set(query.kinds.split(',')),
       may: (operation: Operation, of: string | null) => access.may(operation, of ?? undefined),
     };
-    const raw = this.#opened(reply, principal);
-    if (raw === undefined) return;
-    const follower: Follower = new Follower(
-      feed,
-      raw,
-      filter,
-      this.#told(principal, () => this.#open.delete(follower)),
-    );
-    this.#open.set(follower, principal);
-    follower.begin(
+    const out = this.#opened(reply, principal);
+    if (out === undefined) return;
+    new Follower(feed, out, filter).begin(
       headers['last-event-id'],
-      hold(() => follower.end()),
+      hold(() => out.end()),
     );
   }
 
@@ -57,37 +51,30 @@ export class Followers {
   async followRun({ params, query, headers }: RouteRequest<'runEvents'>, { access, reply, hold }: Context): Promise<void> {
     const { principal } = access;
     findRun(this.#door, access, 'run.payload', params.run);
-    const history = new RunHistory(this.#door, params.run, headers['last-event-id'] ?? query.after);
+    const history = new RunHistory(this.#door, this.#reads, params.run, headers['last-event-id'] ?? query.after);
     // A browser asks again after the end of a stream, unless it is answered so.
     if (await history.isOver()) return void reply.code(204).send();
     this.#mustHaveRoom(principal);
-    const raw = this.#opened(reply, principal);
-    if (raw === undefined) return;
-    const follower: RunFollower = new RunFollower(
-      history,
-      raw,
-      this.#told(principal, () => this.#open.delete(follower)),
-    );
-    this.#open.set(follower, principal);
-    follower.begin(hold(() => follower.end()));
-  }
-
-  #told({ tenant }: Principal, gone: () => void): FollowerTold {
-    return { slow: () => this.#traffic.relieve(tenant), gone };
+    const out = this.#opened(reply, principal);
+    if (out === undefined) return;
+    new RunFollower(history, out).begin(hold(() => out.end()));
   }
 
   /** @returns undefined: the client left while the host found out who it is, and nothing would say again that it is gone */
-  #opened(reply: Context['reply'], { tenant }: Principal): ServerResponse | undefined {
+  #opened(reply: Context['reply'], principal: Principal): Outflow | undefined {
+    const { tenant } = principal;
     reply.hijack();
     const { raw } = reply;
     if (raw.closed) return undefined;
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     this.#traffic.follows(tenant, raw);
-    return raw;
+    const out: Outflow = new Outflow(raw, { slow: () => this.#traffic.relieve(tenant), gone: () => this.#open.delete(out) });
+    this.#open.set(out, principal);
+    return out;
   }
 
   close(): void {
-    for (const follower of this.#open.keys()) follower.end();
+    for (const out of this.#open.keys()) out.end();
   }
 
   /**
@@ -119,66 +106,51 @@ export class Followers {
  */
 class Follower {
   readonly #feed: Feed;
-  readonly #raw: ServerResponse;
-  readonly #filter: EventFilter;
-  readonly #gone: () => void;
   readonly #out: Outflow;
-  #held: Held | undefined;
-  #stop: () => void = () => undefined;
+  readonly #filter: EventFilter;
   /** Number of the event that it is sent next. */
   #next: number;
   /** The highest number of which it was told that events up to it are not kept. */
   #missed = 0;
   #telling = false;
-  #ended = false;
 
-  constructor(feed: Feed, raw: ServerResponse, filter: EventFilter, told: FollowerTold) {
+  constructor(feed: Feed, out: Outflow, filter: EventFilter) {
     this.#feed = feed;
-    this.#raw = raw;
+    this.#out = out;
     this.#filter = filter;
-    this.#gone = told.gone;
     this.#next = feed.count + 1;
-    this.#out = new Outflow(raw, told.slow);
-    raw.on('close', () => this.end());
   }
 
   /** @param last the event after which it resumes */
   begin(last: string | undefined, held: Held): void {
-    this.#held = held;
     const after = last === undefined ? undefined : this.#feed.numberOf(last);
     if (last !== undefined && after === undefined) this.#reset();
     else {
       if (after !== undefined) this.#next = after + 1;
       // Gives the follower an id to resume from before the first event.
-      this.#raw.write(`id: ${last ?? this.#feed.last}\n: following\n\n`);
+      this.#out.note(`id: ${last ?? this.#feed.last}\n: following\n\n`);
     }
-    this.#stop = this.#feed.follow(this.#filter, () => this.#wake());
+    this.#out.begin(
+      held,
+      this.#feed.follow(this.#filter, () => this.#wake()),
+    );
     this.#wake();
-  }
-
-  end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#held?.close();
-    this.#stop();
-    this.#gone();
-    this.#out.end();
   }
 
   #reset(): void {
     this.#next = this.#feed.count + 1;
-    this.#raw.write(`id: ${this.#feed.last}\nevent: reset\ndata: {}\n\n`);
+    this.#out.note(`id: ${this.#feed.last}\nevent: reset\ndata: {}\n\n`);
   }
 
   #wake(): void {
-    if (this.#telling || this.#ended) return;
+    if (this.#telling || this.#out.ended) return;
     this.#telling = true;
-    this.#tell().catch(() => this.#raw.destroy());
+    this.#tell().catch(() => this.#out.destroy());
   }
 
   async #tell(): Promise<void> {
     while (this.#goesOn()) {
-      if (!(await this.#isLet())) return;
+      if (!(await this.#out.isLet())) return;
       const cached = this.#feed.cached(this.#next);
       const isSent = cached !== undefined && passes(cached.about, this.#filter);
       if (cached === undefined || (isSent && cached.text === undefined && cached.row === undefined)) {
@@ -186,7 +158,7 @@ class Follower {
         continue;
       }
       this.#next += 1;
-      const text = cached.row === undefined ? cached.text : await this.#feed.frameOf(cached.row);
+      const text = cached.row === undefined ? cached.text : isSent ? await this.#feed.frameOf(cached.row) : undefined;
       await this.#out.send(isSent ? text : undefined);
     }
   }
@@ -197,23 +169,16 @@ class Follower {
     const forgotten = this.#feed.forgotten(tenant);
     if (forgotten >= this.#next && forgotten > this.#missed) {
       this.#missed = forgotten;
-      this.#raw.write(`event: reset\ndata: {}\n\n`);
+      this.#out.note(`event: reset\ndata: {}\n\n`);
     }
     const page = this.#feed.page(this.#next, tenant);
     if (page === undefined) return this.#reset();
     for (const row of page.rows) {
-      if (this.#ended || !(await this.#isLet())) return;
+      if (!(await this.#out.isLet())) return;
       this.#next = row.n + 1;
       await this.#out.send(passes(row, this.#filter) ? await this.#feed.frameOf(row) : undefined);
     }
     this.#next = page.to + 1;
-  }
-
-  /** Whether it may be told more: its principal is checked now and then. Ends it if not. */
-  async #isLet(): Promise<boolean> {
-    while (this.#held?.checking !== undefined) await this.#held.checking;
-    if (this.#held?.ended === true) this.end();
-    return !this.#ended;
   }
 
   /**
@@ -221,7 +186,7 @@ class Follower {
    * flag, so no event is missed.
    */
   #goesOn(): boolean {
-    this.#telling = !this.#ended && this.#next <= this.#feed.count;
+    this.#telling = !this.#out.ended && this.#next <= this.#feed.count;
     return this.#telling;
   }
 }

@@ -2,17 +2,17 @@
  * Followers of one run: its journal as server-sent events, entry after entry. An event's id is its place in the journal, so a follower that
  * comes back, to this host or the next one, is told neither less nor twice.
  */
-import type { ServerResponse } from 'node:http';
 import type { RunEvent } from '@corral/protocol/api/run-events';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
 import type { ServerContext } from '../context.ts';
 import { chunkIn, effectsOf } from '../../evidence/journal.ts';
-import { entriesAfter } from '../../evidence/pages.ts';
+import { entriesAfter, type ReadJournal } from '../../evidence/pages.ts';
+import type { Feed } from '../../events/stream.ts';
 import type { Held } from '../../people/sessions.ts';
-import { Outflow, type FollowerTold } from '../outflow.ts';
+import type { Outflow } from '../outflow.ts';
 
-/** Entries, and bytes of them, that are in memory at a time. */
+/** Entries, and bytes of them, that a read has. */
 const PAGE = 50;
 const PAGE_BYTES = 256 * 1024;
 /** How often the journal is read where nothing wakes the follower: the run may be held by another host. */
@@ -29,17 +29,61 @@ function* eventsIn(entry: Entry): Generator<Event> {
     else if (effect.kind === 'log') yield { kind: 'logged', level: effect.level, text: effect.text };
 }
 
+const frameOf = (run: RunId, seq: number, part: number, at: number, event: Event): string => {
+  const id = `${seq}-${part}`;
+  return `id: ${id}\nevent: ${event.kind}\ndata: ${JSON.stringify({ id, at, run, ...event })}\n\n`;
+};
+
+/** The events of an entry as they are written to a connection. */
+interface Framed {
+  readonly seq: number;
+  readonly frames: readonly string[];
+}
+
+/** Reads journals for followers of runs. Those that are at the same place of the same run have one read between them. */
+export class JournalReads {
+  readonly #journal: ReadJournal;
+  readonly #feed: Pick<Feed, 'count'>;
+  readonly #under = new Map<string, Promise<readonly Framed[]>>();
+
+  constructor(journal: ReadJournal, feed: Pick<Feed, 'count'>) {
+    this.#journal = journal;
+    this.#feed = feed;
+  }
+
+  /** The first entries after one. @param ended whether the reader knows that the run has ended, and so wants its last entries */
+  after(run: RunId, seq: number, ended: boolean): Promise<readonly Framed[]> {
+    // A read that began before the latest event, or before the end was known, may lack what has been written since.
+    const key = `${run} ${seq} ${this.#feed.count} ${ended}`;
+    const known = this.#under.get(key);
+    if (known !== undefined) return known;
+    const read = this.#read(run, seq).finally(() => this.#under.delete(key));
+    this.#under.set(key, read);
+    return read;
+  }
+
+  async #read(run: RunId, after: number): Promise<readonly Framed[]> {
+    const { page } = await entriesAfter(this.#journal, run, after, PAGE, PAGE_BYTES);
+    return page.map((entry) => {
+      const { seq, at } = entry;
+      return { seq, frames: [...eventsIn(entry)].map((event, part) => frameOf(run, seq, part, at, event)) };
+    });
+  }
+}
+
 /** Reads a run's events from its beginning, or from after one of them. */
 export class RunHistory {
   readonly #context: ServerContext;
+  readonly #reads: JournalReads;
   readonly #run: RunId;
   /** The last entry that was read whole. */
   #seq = 0;
   /** The event after which it begins: the entry, and its place there. */
   readonly #after: readonly [seq: number, part: number];
 
-  constructor(context: ServerContext, run: RunId, after: string | undefined) {
+  constructor(context: ServerContext, reads: JournalReads, run: RunId, after: string | undefined) {
     this.#context = context;
+    this.#reads = reads;
     this.#run = run;
     const [seq = 0, part = -1] = after?.split('-').map(Number) ?? [];
     this.#after = [seq, part];
@@ -50,7 +94,7 @@ export class RunHistory {
   async isOver(): Promise<boolean> {
     const [seq] = this.#after;
     if (this.#endedAs() === null || seq === 0) return false;
-    return (await this.#page(seq - 1)).page.length === 0;
+    return (await this.#reads.after(this.#run, seq - 1, true)).length === 0;
   }
 
   /** Calls back for each event that was not read yet. @returns whether the run has ended and all was read */
@@ -58,19 +102,17 @@ export class RunHistory {
     for (;;) {
       // Before the journal: an end that comes in between is seen at the next look.
       const ended_as = this.#endedAs();
-      const { page } = await this.#page(this.#seq);
-      for (const entry of page) {
-        let part = 0;
-        for (const event of eventsIn(entry)) {
-          const isNew = entry.seq > this.#after[0] || part > this.#after[1];
-          if (isNew && !(await tell(this.#frame(entry.seq, part, entry.at, event)))) return false;
-          part += 1;
+      const page = await this.#reads.after(this.#run, this.#seq, ended_as !== null);
+      for (const { seq, frames } of page) {
+        for (const [part, frame] of frames.entries()) {
+          const isNew = seq > this.#after[0] || part > this.#after[1];
+          if (isNew && !(await tell(frame))) return false;
         }
-        this.#seq = entry.seq;
+        this.#seq = seq;
       }
       if (page.length > 0) continue;
       if (ended_as === null) return false;
-      await tell(this.#frame(this.#seq + 1, 0, this.#row()?.ended_at ?? 0, { kind: 'ended', ended_as }));
+      await tell(frameOf(this.#run, this.#seq + 1, 0, this.#row()?.ended_at ?? 0, { kind: 'ended', ended_as }));
       return true;
     }
   }
@@ -84,77 +126,52 @@ export class RunHistory {
 
   readonly #row = () => this.#context.index.get(this.#run);
   readonly #endedAs = () => this.#row()?.ended_as ?? null;
-  readonly #page = (after: number) => entriesAfter((...of) => this.#context.host.journal(...of), this.#run, after, PAGE, PAGE_BYTES);
-
-  #frame(seq: number, part: number, at: number, event: Event): string {
-    const id = `${seq}-${part}`;
-    return `id: ${id}\nevent: ${event.kind}\ndata: ${JSON.stringify({ id, at, run: this.#run, ...event })}\n\n`;
-  }
 }
 
 export class RunFollower {
   readonly #history: RunHistory;
-  readonly #gone: () => void;
   readonly #out: Outflow;
-  #held: Held | undefined;
-  #ended = false;
-  #stop: () => void = () => undefined;
   /** There may be more than was read. */
   #woken = false;
   #wake: () => void = () => undefined;
 
-  constructor(history: RunHistory, raw: ServerResponse, { slow, gone }: FollowerTold) {
+  constructor(history: RunHistory, out: Outflow) {
     this.#history = history;
-    this.#gone = gone;
-    this.#out = new Outflow(raw, slow);
-    raw.on('close', () => this.end());
-    raw.write(': following\n\n');
+    this.#out = out;
   }
 
   begin(held: Held): void {
-    this.#held = held;
-    this.#stop = this.#history.onMore(() => {
+    this.#out.note(': following\n\n');
+    const stop = this.#history.onMore(() => {
       this.#woken = true;
+      this.#wake();
+    });
+    this.#out.begin(held, () => {
+      stop();
       this.#wake();
     });
     // A journal that cannot be read is reported to the one who asks again.
     this.#tell().then(
-      () => this.end(),
-      () => this.end(),
+      () => this.#out.end(),
+      () => this.#out.end(),
     );
   }
 
-  end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#held?.close();
-    this.#stop();
-    this.#wake();
-    this.#gone();
-    this.#out.end();
-  }
-
   async #tell(): Promise<void> {
-    while (await this.#isLet()) {
+    while (await this.#out.isLet()) {
       this.#woken = false;
       const isOver = await this.#history.read(async (frame) => {
-        if (!(await this.#isLet())) return false;
+        if (!(await this.#out.isLet())) return false;
         await this.#out.send(frame);
-        return !this.#ended;
+        return !this.#out.ended;
       });
       if (isOver) return;
       await this.#more();
     }
   }
 
-  /** Whether it may be told more: its principal is checked now and then. */
-  async #isLet(): Promise<boolean> {
-    while (this.#held?.checking !== undefined) await this.#held.checking;
-    return !this.#ended && this.#held?.ended !== true;
-  }
-
   async #more(): Promise<void> {
-    if (this.#woken || this.#ended) return;
+    if (this.#woken || this.#out.ended) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => resolve(undefined), LOOK_MS);
     this.#wake = () => resolve(undefined);
