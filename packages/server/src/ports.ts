@@ -28,7 +28,7 @@ import type {
   TenantOptions,
   TenantView,
 } from '@corral/supervisor';
-import type { Quoting } from './evidence/decisions.ts';
+import type { Quoting } from './evidence/quoted.ts';
 import type { Upkeep } from './evidence/upkeep.ts';
 
 export type OperationName = 'pause' | 'resume' | 'cancel' | 'kill';

@@ -7,25 +7,9 @@ import type { Identity } from '@corral/protocol/model/identity';
 import { findingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { LabelChange } from '@corral/protocol/model/label';
 import type { Entry } from '@corral/protocol/model/run';
-import type { Json } from '@corral/protocol/json';
 import type { Delivery } from '@corral/protocol/wire/delivery';
-import type { CallEffect, Effect } from '@corral/protocol/wire/effect';
 import type { Pages } from './pages.ts';
-
-interface QuoteView {
-  path: string;
-  source: string;
-  call: number | null;
-  trusted: boolean;
-  private_to: string[];
-  text: string;
-}
-/** Finds the values of arguments in what a run was given; see quotesOf of the supervisor. */
-export type Quoting = (
-  entries: readonly Entry[],
-  decisions: ReadonlyMap<number, Decision>,
-  input: Json,
-) => readonly (Omit<QuoteView, 'call' | 'private_to'> & { readonly call: number | undefined; readonly private_to: readonly string[] })[];
+import { Quoted, type QuoteView, type Quoting } from './quoted.ts';
 
 export interface DecisionView {
   readonly call: number;
@@ -54,17 +38,11 @@ export interface DecisionView {
 
 /** Decisions that are kept of a long journal. Those that did not simply allow are kept first. */
 const KEPT = 50;
-/** Amount of deliveries that is searched for the values of arguments. */
-const SEARCHED_CHARS = 1024 * 1024;
 
 export class Decisions {
   readonly #seen = new Map<number, DecisionView>();
   readonly #parent: string | undefined;
-  readonly #quoting: Quoting | undefined;
-  /** Entries with the deliveries so far, up to SEARCHED_CHARS, and the decisions that say who gave them. */
-  readonly #given: Entry[] = [];
-  #given_chars = 0;
-  readonly #decided = new Map<number, Decision>();
+  readonly #quoted: Quoted | undefined;
 
   /**
    * @param parent agent that spawned the run, if a run did
@@ -72,7 +50,7 @@ export class Decisions {
    */
   constructor(parent: string | undefined, quoting?: Quoting) {
     this.#parent = parent;
-    this.#quoting = quoting;
+    this.#quoted = quoting === undefined ? undefined : new Quoted(quoting);
   }
 
   /** The latest, oldest first. */
@@ -80,7 +58,12 @@ export class Decisions {
     const all = [...this.#seen.values()];
     const noted = all.filter(({ verdict }) => verdict !== 'allow').slice(-KEPT);
     const allowed = noted.length === KEPT ? [] : all.filter(({ verdict }) => verdict === 'allow').slice(noted.length - KEPT);
-    return [...noted, ...allowed].sort((a, b) => a.call - b.call);
+    const quotes = this.#quoted?.quotes((call) => noted.some((one) => one.call === call && one.action === 'call'));
+    const quoted = noted.map((one) => {
+      const found = one.action === 'call' ? quotes?.get(one.call) : undefined;
+      return found === undefined ? one : { ...one, quotes: found };
+    });
+    return [...quoted, ...allowed].sort((a, b) => a.call - b.call);
   }
 
   /** Collects decisions from the pages that pass through. */
@@ -93,7 +76,7 @@ export class Decisions {
 
   #take(entry: Entry): void {
     const { seq, at, decisions, delivery, event } = entry;
-    if (this.#quoting !== undefined) this.#keep(entry);
+    this.#quoted?.take(entry);
     if (delivery?.includes('"inspected"') === true) this.#answers(JSON.parse(delivery) as Delivery, seq, at);
     for (const one of event?.kind === 'inspected' ? [event.decision] : decisions) {
       const target = one.tool ?? one.agent;
@@ -111,7 +94,6 @@ export class Decisions {
         origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, this.#parent) })),
         code: one.code ?? null,
         ...inspectedView(one.inspected),
-        ...this.#quotesOf(entry, one),
         people: [],
       });
     }
@@ -119,23 +101,6 @@ export class Decisions {
     const { by, verdict, reason, relabel, who } = event;
     const lowered = relabel === undefined ? {} : { lowered: { kind: relabel.kind, names: [...relabel.names] } };
     this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered, ...(who === undefined ? {} : { who }) });
-  }
-
-  #keep(entry: Entry): void {
-    for (const decision of entry.decisions) this.#decided.set(decision.id, decision);
-    this.#given_chars += entry.delivery?.length ?? 0;
-    if (this.#given_chars <= SEARCHED_CHARS) this.#given.push(entry);
-  }
-
-  #quotesOf({ effects = '[]' }: Entry, { id, tool, verdict, origins = [] }: Decision): Pick<DecisionView, 'quotes'> {
-    if (this.#quoting === undefined || tool === undefined || verdict === 'allow' || origins.length === 0) return {};
-    const call = (JSON.parse(effects) as Effect[]).find((effect) => effect.kind === 'call' && effect.id === id) as CallEffect | undefined;
-    const quotes = this.#quoting(this.#given, this.#decided, (call?.input ?? null) as Json).map((quote) => ({
-      ...quote,
-      call: quote.call ?? null,
-      private_to: [...quote.private_to],
-    }));
-    return quotes.length === 0 ? {} : { quotes };
   }
 
   /** Answers that inspectors looked at. */
