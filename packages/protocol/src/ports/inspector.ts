@@ -32,13 +32,17 @@ export type InspectorAnswer =
   /** `why` ends a sentence, and holds nothing of the value. */
   | { readonly kind: 'missing'; readonly why: string; readonly cost?: Cost };
 
-export interface Inspector {
+/** The options of every inspector, from the configuration. */
+export interface InspectorOptions {
   readonly name: string;
   readonly on: readonly InspectedPlace[];
   /** Asked also where no policy looks at what it says. */
   readonly always: boolean;
   /** Milliseconds. */
   readonly timeout_ms: number;
+}
+
+export interface Inspector extends InspectorOptions {
   /** Asking costs something, so that it is not asked for a run whose accounts are overdrawn. */
   readonly costs?: true;
   /** The people whose private data it may be told; left out: it is not restricted. It is not asked about a run that has read others'. */

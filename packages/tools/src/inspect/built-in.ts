@@ -5,16 +5,12 @@
 import type { Piscina } from 'piscina';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Finding, InspectedPlace } from '@corral/protocol/model/inspection';
-import type { Inspector, InspectorAnswer } from '@corral/protocol/ports/inspector';
+import type { Finding } from '@corral/protocol/model/inspection';
+import type { Inspector, InspectorAnswer, InspectorOptions } from '@corral/protocol/ports/inspector';
 import type { KnownValue } from './known-values.ts';
 import { scan, type Search } from './scan.ts';
 
-export interface BuiltInOptions {
-  readonly name: string;
-  readonly on: readonly InspectedPlace[];
-  readonly always: boolean;
-  readonly timeout_ms: number;
+export interface BuiltInOptions extends InspectorOptions {
   /** Searches for keys of known shapes and these values, which may change with time, or for personal data. */
   readonly search: { readonly kind: 'secrets'; readonly values: () => readonly KnownValue[] } | { readonly kind: 'personal' };
   /** Kinds of findings that do not count, such as `email`. */

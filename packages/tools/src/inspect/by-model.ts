@@ -4,15 +4,11 @@
  */
 import type { Json } from '@corral/protocol/json';
 import type { Cost } from '@corral/protocol/model/cost';
-import type { Finding, InspectedPlace } from '@corral/protocol/model/inspection';
-import type { Inspection, Inspector, InspectorAnswer } from '@corral/protocol/ports/inspector';
+import type { Finding } from '@corral/protocol/model/inspection';
+import type { Inspection, Inspector, InspectorAnswer, InspectorOptions } from '@corral/protocol/ports/inspector';
 import type { Tool } from '@corral/protocol/ports/tool';
 
-export interface ModelInspectorOptions {
-  readonly name: string;
-  readonly on: readonly InspectedPlace[];
-  readonly always: boolean;
-  readonly timeout_ms: number;
+export interface ModelInspectorOptions extends InspectorOptions {
   /** The model, as it is offered to agents. */
   readonly model: Tool;
   readonly question: string;

@@ -5,15 +5,10 @@
 import * as z from 'zod';
 import { MACHINE } from '@corral/protocol/limits';
 import { KIND_CHARS, KINDS_KEPT, type Finding } from '@corral/protocol/model/inspection';
-import type { InspectedPlace } from '@corral/protocol/model/inspection';
-import type { Inspection, Inspector, InspectorAnswer } from '@corral/protocol/ports/inspector';
+import type { Inspection, Inspector, InspectorAnswer, InspectorOptions } from '@corral/protocol/ports/inspector';
 import { attemptAt } from '../models/fetch.ts';
 
-export interface HttpInspectorOptions {
-  readonly name: string;
-  readonly on: readonly InspectedPlace[];
-  readonly always: boolean;
-  readonly timeout_ms: number;
+export interface HttpInspectorOptions extends InspectorOptions {
   readonly url: string;
   readonly hears: readonly string[] | undefined;
   /** Bytes of the longest request. */
@@ -52,8 +47,7 @@ const missing = (why: string): InspectorAnswer => ({ kind: 'missing', why });
 
 async function inspected(options: HttpInspectorOptions, asked: Inspection, signal: AbortSignal): Promise<InspectorAnswer> {
   const { name, url, key, most_bytes, may } = options;
-  const { effect, ...rest } = asked;
-  const body = JSON.stringify({ inspector: name, ...rest, effect });
+  const body = JSON.stringify({ inspector: name, ...asked });
   if (Buffer.byteLength(body) > most_bytes) return missing('the value is too large for it');
   const answer_bytes = MACHINE.inspector_answer_bytes.default;
   const bounds = { answer_bytes, stream_bytes: answer_bytes, connect_ms: options.timeout_ms };
