@@ -30,6 +30,11 @@ test.each([
   expect(await streamed({ say })).toEqual(said);
 });
 
+test('a script streams a long text of blanks, which a stranger may have written, as fast as any other', async () => {
+  const blanks = ' '.repeat(500_000);
+  expect((await streamed({ say: blanks })).pieces).toEqual([blanks]);
+});
+
 test('the parts of a stream add up to the answer, calls included', async () => {
   const turn: Turn = { when: { matches: '(\\d+)' }, say: 'I pay $1.', call: [{ tool: 'pay', input: { amount: '$1:number' } }] };
   const answer = await scriptedModel([turn]).ask(request, CALL);
