@@ -153,20 +153,13 @@ async function withoutCutOff(handle: FileHandle): Promise<void> {
  * secret is written down as one piece.
  */
 function withoutSecrets(parts: readonly AnswerPart[], redact: (text: string) => string): AnswerPart[] {
-  const pieces = Map.groupBy(parts.filter(isPiece), ({ type, id }) => `${type} ${id}`);
-  const kept: AnswerPart[] = [];
-  for (const part of parts) {
-    if (!isPiece(part)) {
-      kept.push(part);
-      continue;
-    }
-    const all = pieces.get(`${part.type} ${part.id}`) ?? [];
-    const text = all.map(({ delta }) => delta).join('');
+  const instead = new Map<AnswerPart, readonly AnswerPart[]>();
+  for (const pieces of Map.groupBy(parts.filter(isPiece), ({ type, id }) => `${type} ${id}`).values()) {
+    const text = pieces.map(({ delta }) => delta).join('');
     const clean = redact(text);
-    if (clean === text) kept.push(part);
-    else if (part === all[0]) kept.push({ ...part, delta: clean });
+    if (clean !== text) for (const [i, piece] of pieces.entries()) instead.set(piece, i === 0 ? [{ ...piece, delta: clean }] : []);
   }
-  return kept;
+  return parts.flatMap((part) => instead.get(part) ?? [part]);
 }
 
 interface Piece extends AnswerPart {

@@ -220,7 +220,7 @@ describe('a stream that fails after its first part', () => {
   const late: [string, (response: ServerResponse) => unknown][] = [
     ['the connection breaks', (response) => response.write(says('half'), () => response.destroy())],
     ['an event is an error', (response) => response.end(says('half') + event({ error: { message: 'no', type: 'server_error' } }))],
-    ['an event is no JSON', (response) => response.end(says('half') + event('{'))],
+    ['an event is not JSON', (response) => response.end(says('half') + event('{'))],
     ['it ends without a reason', (response) => response.end(says('half'))],
   ];
   test.each(late)('was begun, so that it is never asked for again: %s', async (_, act) => {
