@@ -29,7 +29,7 @@ export async function inspect(store: Store, stored: StoredRun, entries: readonly
   if (stored.record.program !== undefined)
     throw new CorralError(
       'CORRAL_USAGE',
-      `${stored.record.id} runs a program that an agent made. Its author is nobody whom you could trust, so it is only ever run in a cell: leave out --inspect.`,
+      `${stored.record.id} runs a program that an agent made. Nobody has reviewed that code, so it runs in a cell alone: leave out --inspect.`,
     );
   const job = await jobOf(store, stored, entries);
   const folder = await mkdtemp(join(tmpdir(), 'corral-inspect-'));
