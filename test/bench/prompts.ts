@@ -86,7 +86,6 @@ const READS = { readOnly: true, idempotent: true, destructive: false, openWorld:
 interface Heard {
   made: number;
   at: number;
-  asked: number;
 }
 
 function toolsFor(heard: Heard): readonly Tool[] {
@@ -115,10 +114,7 @@ function toolsFor(heard: Heard): readonly Tool[] {
       {
         model: {
           maker: { provider: 'bench', model: 'bench' },
-          ask: (request) => {
-            heard.asked += 1;
-            return Promise.resolve(answerWith(`I have read ${request.prompt.length} messages. ${'Indeed. '.repeat(20)}`, 1, 1));
-          },
+          ask: (request) => Promise.resolve(answerWith(`I have read ${request.prompt.length} messages. ${'Indeed. '.repeat(20)}`, 1, 1)),
         },
         bounds: { max_output_tokens: 1_000 },
         prices: () => 0,
@@ -231,7 +227,7 @@ const cpuSeconds = () => {
 };
 
 async function one(name: string, conversation: Conversation, policed: boolean): Promise<Figure[]> {
-  const heard: Heard = { made: 0, at: 0, asked: 0 };
+  const heard: Heard = { made: 0, at: 0 };
   const tools = toolsFor(heard);
   const world = await benchWorld(tools, {
     tenants: { [TENANT]: policed ? { tools, policies: { current: policiesFor(tools) } } : { tools, loops: { ladder: OBSERVE } } },

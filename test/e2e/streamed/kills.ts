@@ -13,7 +13,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { CORRAL, start, type Started } from '../../command.ts';
 import { shortFolder } from '../../front.ts';
 import { modelServer } from '../../model-server.ts';
-import { family } from '../../processes.ts';
+import { family, processes, type Process } from '../../processes.ts';
 import { realTime, until } from '../../until.ts';
 
 const AGENT = fileURLToPath(new URL('../../agents/frameworks/resumes.ts', import.meta.url));
@@ -50,7 +50,6 @@ import * as z from 'zod';
 const noted = (line) => appendFileSync(${JSON.stringify(log)}, line + '\\n');
 export default defineConfig({
   policies: 'none',
-
   tenants: { local: { loops: false } },
   models: { default: { provider: 'openai-compatible', base_url: ${JSON.stringify(url)}, model: 'm', price: { input: 1, output: 1 }, max_output_tokens: 500 } },
   tools: [tool({ name: 'orders.get', description: 'an order', input: z.object({ id: z.string() }), output: z.object({ state: z.string() }),
@@ -77,25 +76,42 @@ class Host {
     if (up.child.exitCode !== null) throw new Error(`The host did not start: ${up.err()}`);
   }
 
-  /** As SIGKILL leaves it, and up again. */
-  async killed(): Promise<void> {
-    this.#up?.child.kill('SIGKILL');
+  /** As SIGKILL leaves it, and up again. @returns whether it was up until then */
+  async killed(): Promise<boolean> {
+    const wasUp = this.#up?.child.kill('SIGKILL') === true;
     await this.#up?.said;
     await this.start();
+    return wasUp;
   }
 
-  /** Kills each process in which isolates are. @returns how many */
-  killCells(): number {
-    const cells = family(this.#up?.child.pid).filter(({ pid }) => isCell(pid));
+  /** Kills each process in which isolates are. @returns whether there was one */
+  killCells(): boolean {
+    const cells = this.processes().filter(({ pid }) => isCell(pid));
     for (const { pid } of cells)
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
         // It ended by itself, with the process above it.
       }
-    return cells.length;
+    return cells.length > 0;
+  }
+
+  /** Ends as an operator ends it. @returns its code */
+  async end(): Promise<number | null> {
+    this.#up?.child.kill('SIGTERM');
+    return (await this.#up?.said)?.code ?? null;
+  }
+
+  /** It, and all that it started. */
+  processes(): Process[] {
+    return family(this.#up?.child.pid);
   }
 }
+
+const haveEnded = (those: readonly Process[]) => {
+  const there = new Set(processes().map(({ pid, started }) => `${pid} ${started}`));
+  return !those.some(({ pid, started }) => there.has(`${pid} ${started}`));
+};
 
 /** A cell, and not what wraps it or runs tools. */
 function isCell(pid: number): boolean {
@@ -123,6 +139,7 @@ async function followed(client: Client, run: RunId, told: RunEvent[]): Promise<v
 }
 
 export interface Account {
+  /** Hosts and cells that were there to be killed. */
   readonly kills: number;
   /** Each thing that is not as it has to be, in words. */
   readonly faults: string[];
@@ -130,7 +147,8 @@ export interface Account {
   readonly lost: number;
 }
 
-export async function killInStreams(kills: number): Promise<Account> {
+/** @param rounds runs, in each of which a host or its cells are killed */
+export async function killInStreams(rounds: number): Promise<Account> {
   const folder = await shortFolder();
   const server = await serving();
   const log = join(folder, 'orders.log');
@@ -142,8 +160,8 @@ export async function killInStreams(kills: number): Promise<Account> {
   const deployed = await start([...CORRAL, 'deploy', AGENT, '--data', join(folder, 'd')]).said;
   if (deployed.code !== 0) throw new Error(deployed.err);
   const faults: string[] = [];
-  let lost = 0;
-  for (let n = 0; n < kills; n++) {
+  let [kills, lost] = [0, 0];
+  for (let n = 0; n < rounds; n++) {
     const when = WHEN[n % 2] ?? 'mid-stream';
     const whom = WHOM[Math.floor(n / 2) % 2] ?? 'host';
     const seen = await lines(log);
@@ -155,13 +173,19 @@ export async function killInStreams(kills: number): Promise<Account> {
       const begun = (await lines(log)).slice(seen.length);
       return begun.length % 2 === 1 && begun.length >= (n % 3 === 0 ? 1 : 3);
     }, `round ${n} is ${when}`);
-    if (whom === 'host') await host.killed();
-    else if (host.killCells() === 0) faults.push(`round ${n}: there was no cell to kill`);
+    const started = host.processes();
+    if (whom === 'host' ? await host.killed() : host.killCells()) kills += 1;
+    else faults.push(`round ${n}: there was no ${whom} to kill`);
+    if (whom === 'host') await until(() => haveEnded(started), `what the host of round ${n} had started has ended`);
     await following;
     const found = await accountOf(host.client, run, told, (await lines(log)).slice(seen.length), when);
     lost += found.lost;
     faults.push(...found.faults.map((fault) => `round ${n} (${whom} ${when}, ${run}): ${fault}`));
   }
+  const started = host.processes();
+  const code = await host.end();
+  if (code !== 0) faults.push(`the host ended with ${code}`);
+  await until(() => haveEnded(started), 'what the host had started has ended');
   return { kills, faults, lost };
 }
 
