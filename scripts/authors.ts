@@ -140,14 +140,28 @@ function errors(): string {
   );
 }
 
+const ofMessages = (types: string): string[] => [
+  described('Mailboxes', types, 'Mailbox'),
+  described('Messages', types, 'Message'),
+  described('Options of `request`', types, 'RequestOptions', 'And `caps`, as of `send`.'),
+  described('Streams: `messages` and `notices`', types, 'Stream'),
+  described('Options of `next`', types, 'WaitOptions'),
+  described('Notices', types, 'Notice'),
+];
+
+function ofGlobals(source: string): string {
+  const [, absent = ''] = /listed; ([^.]*) are absent/.exec(source) ?? [];
+  return `## Globals of an isolate\n\nJavaScript’s own globals are there, without ${absent}. \`process\`, \`Buffer\` and \`require\` are not: what an agent does outside is a tool. A \`fetch\` is there if the bundle names it and asks for a model, which answers [the APIs of OpenAI and Anthropic](../guides/openai-sdk.md). Streams, \`Blob\`, \`File\`, \`FormData\`, \`Headers\`, \`Request\` and \`Response\` are there if the bundle names one of them (image \`web\`); an empty \`process\` and \`setImmediate\` if one of its packages imports a part of Node (image \`node\`). \`Date\`, \`Math.random\` and \`crypto\` are those of the journal, so that a replay does the same.\n\n${table(['global', 'members'], globals(source))}`;
+}
+
 /** @param note that says where the page comes from */
 export function authors(note: string): string {
   const types = file('packages/guest/src/sdk/types.ts');
   const services = file('packages/guest/src/sdk/service.ts');
+  const asTools = file('packages/guest/src/sdk/tools.ts');
   const tools = file('packages/tools/src/define.ts');
   const port = file('packages/protocol/src/ports/tool.ts');
   const declaredGlobals = file('packages/guest/globals.d.ts');
-  const [, absent = ''] = /listed; ([^.]*) are absent/.exec(declaredGlobals) ?? [];
   const parts = [
     `# Reference for authors\n\n${note}\n\nWhat an agent, a service and a tool are written with. Members with a * must be there, or are always there.\nThe guides say how: [an agent with a model](../guides/model.md), [the OpenAI SDK](../guides/openai-sdk.md), [the Anthropic SDK](../guides/anthropic-sdk.md),\n[a tool with a secret](../guides/tool-with-a-secret.md), [a policy with an approval](../guides/policy-with-an-approval.md),\n[a test with a fake and with time](../guides/test-with-fakes-and-time.md), [children and budgets](../guides/children-and-budgets.md),\n[a service](../guides/service.md).`,
     described('`defineAgent`', types, 'AgentOptions', 'Import it from `@corral/guest`; a module exports its result as its default.'),
@@ -155,6 +169,12 @@ export function authors(note: string): string {
     described('Capabilities', types, 'Capability', 'A member of `caps`. The call itself is `await caps.ALIAS(input, options)`.'),
     described('`CallOptions`', types, 'CallOptions'),
     described('`attenuate`', types, 'Grantable', 'The terms are in [the bus](../bus.md#handing-on-less-than-one-has).'),
+    described(
+      'Capabilities as tools of a model',
+      asTools,
+      'DeclaredTool',
+      '`declaredTools(caps, { only })` of `@corral/guest` gives one for each tool in `uses`, or for those that `only` names. `aiTools` gives them for the AI SDK, `agentsTools` for the OpenAI Agents SDK, and `langchainTools(caps, tool)` for LangChain.',
+    ),
     described('Handles', types, 'Handle'),
     described('Children: `SpawnOptions`', types, 'SpawnOptions'),
     described(
@@ -163,12 +183,7 @@ export function authors(note: string): string {
       'Child',
       '`ended` is an outcome by its `kind`, with `run` (the id of the child) and `spent` (what it spent).',
     ),
-    described('Mailboxes', types, 'Mailbox'),
-    described('Messages', types, 'Message'),
-    described('Options of `request`', types, 'RequestOptions', 'And `caps`, as of `send`.'),
-    described('Streams: `messages` and `notices`', types, 'Stream'),
-    described('Options of `next`', types, 'WaitOptions'),
-    described('Notices', types, 'Notice'),
+    ...ofMessages(types),
     described(
       '`defineService`',
       services,
@@ -201,7 +216,7 @@ export function authors(note: string): string {
     described('The call: secrets', tools, 'Secrets'),
     described('The call: charges', tools, 'Charging'),
     described('`ToolError`', tools, 'ToolError', 'Import it from `corral/config`.'),
-    `## Globals of an isolate\n\nJavaScript’s own globals are there, without ${absent}. \`process\`, \`Buffer\` and \`require\` are not: what an agent does outside is a tool. A \`fetch\` is there if the bundle names it and asks for a model, which answers [the APIs of OpenAI and Anthropic](../guides/openai-sdk.md). Streams, \`Blob\`, \`File\`, \`FormData\`, \`Headers\`, \`Request\` and \`Response\` are there if the bundle names one of them (image \`web\`); an empty \`process\` and \`setImmediate\` if one of its packages imports a part of Node (image \`node\`). \`Date\`, \`Math.random\` and \`crypto\` are those of the journal, so that a replay does the same.\n\n${table(['global', 'members'], globals(declaredGlobals))}`,
+    ofGlobals(declaredGlobals),
     `## Ceilings of a run\n\n\`ceilings\` of an agent, of \`corral submit\` or of a tenant replaces the default, within what the host allows.\n\n${limits(CEILINGS)}`,
     `## Budget of a run\n\n${limits(BUDGETS)}`,
     `## Limits of what is submitted\n\n${limits(ADMISSION)}`,

@@ -4,6 +4,8 @@ import { agentFile } from '../agents/file.ts';
 import { front } from '../front.ts';
 
 const TURNS = [
+  { when: { after: 'weather', matches: String.raw`(\d+)` }, say: 'It is $1 degrees.' },
+  { when: { matches: String.raw`warm is it in (\w+)` }, call: [{ tool: 'weather', input: { city: '$1' } }] },
   { when: { after: 'look', matches: String.raw`(\d+)` }, say: 'It is $1 degrees.' },
   { when: { matches: String.raw`weather in (\w+)` }, call: [{ tool: 'look', input: { city: '$1' } }] },
   { when: { matches: 'JSON' }, say: '{"city":"Rome"}' },
@@ -44,6 +46,7 @@ describe('from npm, unmodified, live and replayed', { timeout: 240_000 }, () => 
   test('the AI SDK generates, streams, loops over tools, gives structured answers, fails and aborts', async () => {
     const cases = {
       generate: { text: SAID, steps: 2, tokens: TOKENS },
+      'own tools': { text: SAID },
       stream: { text: SAID, finish: 'stop' },
       agent: { text: SAID },
       'agent stream': {

@@ -4,6 +4,7 @@
  * the author's own files such an import is an error of the bundler.
  */
 import { builtinModules } from 'node:module';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
 import { ASYNC_HOOKS, IMPORTS_NODE } from '@corral/guest/abi';
@@ -48,7 +49,7 @@ export const builtins: Plugin = {
       if (!BARE.has(name) || !(importer.includes('/node_modules/') || name === 'async_hooks')) return undefined;
       // A shim that imports another part has unenv's, whole or not.
       if (importer.includes('/node_modules/unenv/')) return { path: shimOf(name), sideEffects: false };
-      const owner = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(importer)?.[1] ?? 'the agent';
+      const owner = ownerOf(importer);
       const required = kind === 'require-call' || kind === 'require-resolve';
       return {
         path: `${name}${required ? ' by require' : ''} of ${owner}`,
@@ -57,12 +58,20 @@ export const builtins: Plugin = {
         sideEffects: false,
       };
     });
+    // A module that imports WebAssembly may never use it.
+    esbuild.onLoad({ filter: /\.wasm$/ }, ({ path }) => ({
+      contents: `${absentOf(ownerOf(path), 'WebAssembly')}\nexport default absent(${JSON.stringify(basename(path))});`,
+      loader: 'js',
+    }));
     esbuild.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ pluginData }) => {
       const { name, owner, required } = pluginData as { readonly name: string; readonly owner: string; readonly required: boolean };
       return { contents: standIn(name, owner, required), loader: 'js', resolveDir: fileURLToPath(SHIMS) };
     });
   },
 };
+
+/** The package that a file belongs to. */
+const ownerOf = (path: string): string => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'the agent';
 
 /** @param required by a package of CommonJS, which expects the class or the object itself */
 function standIn(name: string, owner: string, required: boolean): string {
@@ -115,10 +124,14 @@ function membersOf(name: string): string[] {
   return Object.keys(found ?? {}).filter((member) => member !== 'default');
 }
 
+const HINT = 'Use another entry of that package, or give the agent a capability for what it does.';
+
 /** A function, class or object that fails when it is used. */
-const absentOf = (
-  owner: string,
-): string => `const missing = (path) => Object.assign(new Error(path + ' is part of Node, which an agent does not have; ${owner} called it. Use another entry of that package, or give the agent a capability for what it does.'), { code: '${IMPORTS_NODE}' });
+const absentOf = (owner: string, kind = 'part of Node'): string => `const missing = (path) => {
+  const data = { code: '${IMPORTS_NODE}', message: path + ' is ${kind}, which an agent does not have; ${owner} called it. ${HINT}', hint: '${HINT}', retryable: false };
+  const Known = globalThis.corral?.errorClass('CorralError');
+  return Known === undefined ? Object.assign(new Error(data.message), data) : new Known(data);
+};
 const absent = (path) => new Proxy(function () {}, {
   get: (target, member) => typeof member === 'symbol' || member === 'prototype' || member === '__esModule' || member === 'then' ? target[member] : Object.hasOwn(target, member) && !['length', 'name'].includes(member) ? target[member] : absent(path + '.' + member),
   apply: () => { throw missing(path) }, construct: () => { throw missing(path) } });`;

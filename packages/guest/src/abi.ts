@@ -71,6 +71,8 @@ export interface PreludeConfig extends RunConfig {
   readonly program?: true;
   /** Whether the AI SDK finds a default provider, which asks the run's models. */
   readonly ai_sdk?: boolean;
+  /** Whether the agents of the bundle are told about their tools. */
+  readonly describe_uses?: boolean;
 }
 
 /** `absent`: the bundle names `fetch`, and asks for no capability that answers it. */
@@ -98,16 +100,22 @@ export const NAMES_AI_SDK = 'CORRAL_AI_SDK';
 /** How a bundle asks for a capability that answers `fetch`. */
 const ANSWERS_FETCH = /["'`]model:/;
 
+/** The symbol under which a capability has what its tool says of itself. A bundle that reads it has this text. */
+export const DECLARED = 'corral.declared';
+
 const OF_WEB =
   /\b(?:(?:Readable|Writable|Transform)(?:Byte)?Stream\w*|(?:ByteLength|Count)QueuingStrategy|Text(?:En|De)coderStream|Blob|File|Headers|Request|Response|FormData)\b/;
 
 /** The needs of a bundle, by the names in its text. */
-export function needsOf(source: string): Pick<PreludeConfig, 'temporal' | 'image' | 'async_context' | 'fetch' | 'ai_sdk'> {
+export function needsOf(
+  source: string,
+): Pick<PreludeConfig, 'temporal' | 'image' | 'async_context' | 'fetch' | 'ai_sdk' | 'describe_uses'> {
   const fetch = source.includes(NAMES_FETCH) ? (ANSWERS_FETCH.test(source) ? 'answered' : 'absent') : undefined;
   return {
     temporal: source.includes('Temporal'),
     image: source.includes(IMPORTS_NODE) ? 'node' : OF_WEB.test(source) || fetch === 'answered' ? 'web' : 'base',
     ...(source.includes(ASYNC_HOOKS) ? { async_context: true } : {}),
+    ...(source.includes(DECLARED) ? { describe_uses: true } : {}),
     ...(fetch === undefined ? {} : { fetch }),
     ...(fetch === 'answered' && source.includes(NAMES_AI_SDK) ? { ai_sdk: true } : {}),
   };

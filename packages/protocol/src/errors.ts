@@ -133,6 +133,10 @@ export const ERRORS = {
   },
 
   // Agents that fail
+  CORRAL_API_MISSING: {
+    audience: 'guest',
+    hint: 'Use another entry of the package that the message names, or give the agent a capability for what it does.',
+  },
   CORRAL_AGENT_THREW: { audience: 'guest', hint: 'The agent threw; `corral show RUN` has its message and stack.' },
   CORRAL_UNHANDLED_REJECTION: { audience: 'guest', hint: 'Await or catch every promise.' },
   CORRAL_INPUT_INVALID: { audience: 'guest', hint: 'Compare the input with the agent’s input schema.' },

@@ -185,6 +185,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
     store,
     clock,
     grants: bus.grants,
+    tool: authority.tool,
     ...reading,
     load: (bundle: Parameters<Bundles['load']>[0]) => bundles.load(bundle),
     isFleet: options.node !== undefined,

@@ -1,6 +1,6 @@
 /** The AI SDK as it is on npm: text, a loop of tools, agents, streams and structured answers, by a model capability. */
 import { createOpenAI } from '@ai-sdk/openai';
-import { aiModel, CorralError, defineAgent } from '@corral/guest';
+import { aiModel, aiTools, CorralError, defineAgent } from '@corral/guest';
 import { generateText, Output, stepCountIs, streamText, tool, ToolLoopAgent } from 'ai';
 import { z } from 'zod';
 
@@ -21,6 +21,10 @@ export default defineAgent({
       case 'generate': {
         const { text, steps, totalUsage } = await generateText({ ...loop, prompt: 'What is the weather in Rome?' });
         return { text, steps: steps.length, tokens: totalUsage.totalTokens };
+      }
+      case 'own tools': {
+        const { text } = await generateText({ ...loop, tools: aiTools(caps), prompt: 'How warm is it in Rome?' });
+        return { text };
       }
       case 'stream': {
         const { textStream, finishReason } = streamText({ ...loop, prompt: 'What is the weather in Rome?' });

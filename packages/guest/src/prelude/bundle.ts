@@ -1,5 +1,5 @@
 /** Finds the agents that a bundle defines: the main one and all that can be reached from it through `spawns` and `services`. */
-import type { ImageName } from '../abi.ts';
+import type { SpareConfig } from '../abi.ts';
 import type { AgentDefinition, AgentOptions, Schema } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
@@ -74,14 +74,16 @@ export function findAgent(bundle: BundleExports | undefined, name: string): Agen
   return { ...options, [AGENT]: options } as unknown as AgentDefinition;
 }
 
-/** The manifests of all agents, the main one first. The host validates them. */
-/** @param image the one that the bundle needs */
-export function describeBundle(bundle: BundleExports | undefined, image: ImageName): object[] {
+/**
+ * The manifests of all agents, the main one first. The host validates them.
+ * @param needs what the bundle needs
+ */
+export function describeBundle(bundle: BundleExports | undefined, needs: Pick<SpareConfig, 'image' | 'describe_uses'>): object[] {
   return [...agentsOf(bundle).values()].map((options) => ({
     ...(isService(options) ? { service: describeService(bundle, options) } : {}),
     name: options.name,
     purpose: options.purpose ?? '',
-    image,
+    image: needs.image,
     uses: { ...options.uses },
     spawns: Object.values(options.spawns ?? {}).map((child) => child[AGENT].name),
     ...(options.code === true ? { code: true } : {}),
@@ -90,6 +92,7 @@ export function describeBundle(bundle: BundleExports | undefined, image: ImageNa
     ceilings: { ...options.ceilings },
     budget: { ...options.budget },
     on_unknown: options.onUnknown ?? 'wait',
+    ...(needs.describe_uses === true ? { describe_uses: true } : {}),
   }));
 }
 

@@ -5,7 +5,8 @@
  */
 import type { CapabilityView } from '@corral/protocol/wire/delivery';
 import type { Attenuation, CallOptions, Mailbox, PartStream, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
-import { bare } from './bare.ts';
+import { DECLARED } from '../abi.ts';
+import { bare, own } from './bare.ts';
 import type { Effects } from './effects.ts';
 import { raise } from './errors.ts';
 import { attenuationOf, callOptions, invalid, timedOut, waitOptions, type CheckedRequest } from './options.ts';
@@ -149,6 +150,11 @@ function makeTool(effects: Effects, view: CapabilityView): object {
   if (view.name.startsWith(MODEL)) effects.isModel(view.cap);
   const tool = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options);
   Object.defineProperty(tool, 'name', { value: view.name });
+  const description = own(view, 'description');
+  if (description !== undefined)
+    Object.defineProperty(tool, Symbol.for(DECLARED), {
+      value: description === null ? null : bare({ description, input: own(view, 'input') }),
+    });
   const handle = (input: unknown = {}, options?: CallOptions) => call(effects, view.cap, input, options, true);
   Object.defineProperty(tool, 'handle', { value: handle, enumerable: false });
   const streamed = (input: unknown = {}, options?: CallOptions) => stream(effects, view.cap, input, options);

@@ -115,7 +115,7 @@ export function prelude(
         agent?.quiesce();
         return effects.collect();
       default:
-        return manifests(() => describeBundle(bundle(), config.image));
+        return manifests(() => describeBundle(bundle(), config));
     }
   };
 }

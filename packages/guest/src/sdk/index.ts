@@ -3,6 +3,16 @@ import type { Abi } from '../abi.ts';
 import { AGENT, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type SentTo, type Uses } from './types.ts';
 
 export { aiModel, aiProvider, type AiModel, type AiModelOptions } from './ai.ts';
+export {
+  agentsTools,
+  aiTools,
+  declaredTools,
+  langchainTools,
+  type AgentsTool,
+  type AiTool,
+  type DeclaredTool,
+  type ToolsOptions,
+} from './tools.ts';
 export type * from './model.ts';
 export type * from './types.ts';
 export * from './service.ts';

@@ -82,6 +82,8 @@ export const AgentManifest = z.strictObject({
   budget: Budget,
   /** For a call with an unknown result: the run waits for a person, or its agent receives an error. */
   on_unknown: z.enum(['wait', 'tell']),
+  /** It is told the descriptions and schemas of its tools at its start. */
+  describe_uses: z.literal(true).exactOptional(),
   /** For a service: schemas of its keys, of each instance's state, and of the messages of each handler. */
   service: ServiceManifest.exactOptional(),
 });

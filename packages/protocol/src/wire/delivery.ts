@@ -18,6 +18,12 @@ export interface CapabilityView {
   readonly kind: 'tool' | 'mailbox';
   /** The tool's name; for a mailbox, its agent's name. */
   readonly name: string;
+  /**
+   * A tool's description, and the JSON Schema of its arguments (`input`). Only for an agent whose manifest asks for it; null: those of the
+   * tools before it left no room (`told_tools_bytes`).
+   */
+  readonly description?: string | null;
+  readonly input?: Json;
 }
 
 export interface StartDelivery {

@@ -43,7 +43,10 @@ export async function inputRefusal(job: Job, parts: FirstCrankParts): Promise<st
   const { record, grants } = admit(job, { random, now: at, runtime, tool: (name) => offers.tool(job.tenant, name) });
   const held = new Grants();
   for (const grant of grants) held.add(grant);
-  const delivery = JSON.stringify({ ...startOf(new Ledger(record, false), held), at });
+  const delivery = JSON.stringify({
+    ...startOf(new Ledger(record, false), manifest, { grants: held, tool: (tenant, name) => offers.tool(tenant, name) }),
+    at,
+  });
   // The trial multiplies the recorded CPU time by REPLAY_FACTOR, so its limit becomes the ceiling of a crank.
   const cpu_us = (record.ceilings.crank_cpu_ms * 1000) / REPLAY_FACTOR;
   let effects: string | undefined;

@@ -176,7 +176,7 @@ export class RunLifecycle {
       run.stop('quarantined');
       this.note(run, { kind: 'control', control: 'quarantined', by: 'quarantine', reason: stands });
     }
-    run.queue.add(startOf(run.ledger, this.#options.grants));
+    run.queue.add(startOf(run.ledger, run.manifest, this.#options));
     this.#options.scheduler.wake(run);
   }
 
@@ -398,7 +398,7 @@ export class RunLifecycle {
   #beginSegment(run: Run): void {
     this.#options.scheduler.unseat(run);
     if (run.ledger.record.service !== undefined) this.#clocks.resetWall(run);
-    run.queue.begin(startOf(run.ledger, this.#options.grants));
+    run.queue.begin(startOf(run.ledger, run.manifest, this.#options));
   }
 
   #ended(id: RunId, outcome: Outcome): void {

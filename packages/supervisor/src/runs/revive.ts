@@ -16,6 +16,7 @@ import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import { ALL_OF_INBOX, type Downtime, type InboxItem, type Store, type StoredRun } from '@corral/protocol/ports/store';
 import type { LoadedBundle } from '../admission/bundles.ts';
 import { programOf } from '../admission/programs.ts';
+import type { Tool } from '@corral/protocol/ports/tool';
 import { startOf } from './start.ts';
 import { grantsIn } from './queue.ts';
 import { Run } from './run.ts';
@@ -24,6 +25,7 @@ export interface ReviveOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly grants: Grants;
+  readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
   readonly load: (bundle: Digest) => Promise<LoadedBundle>;
   /** Whether a tenant has policies, so that information flow is tracked. */
   readonly tracked: (tenant: TenantId) => boolean;
@@ -103,7 +105,7 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   if (options.isFleet) await addFollowed(store, grants, chain, held);
   else addChain(grants, chain, held);
 
-  if (ledger.segment_entries === 0) run.queue.add(startOf(ledger, grants));
+  if (ledger.segment_entries === 0) run.queue.add(startOf(ledger, run.manifest, options));
   const isUnreached = (id: number) => run.kept.some((result) => result.id === id);
   for (const pending of ledger.pending.values()) {
     // If a message could not be delivered, its sender gets that answer instead, once it is recorded (taken-up.ts).

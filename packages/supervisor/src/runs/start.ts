@@ -1,14 +1,32 @@
 /** The first delivery of a run, or of its next segment after a checkpoint. */
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import { targetName, type Grants } from '@corral/policy/capability/grants';
+import type { Tool } from '@corral/protocol/ports/tool';
+import { modelIn, type TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
+import type { Json } from '@corral/protocol/json';
+import type { AgentManifest } from '@corral/protocol/model/manifest';
 import type { CapabilityView, StartDelivery } from '@corral/protocol/wire/delivery';
 
-export function startOf({ record, checkpoint, lastId, nextCap, handles }: Ledger, grants: Grants): Omit<StartDelivery, 'at'> {
+export interface StartParts {
+  readonly grants: Grants;
+  readonly tool: (tenant: TenantId, name: string) => Tool | undefined;
+}
+
+export function startOf(
+  { record, checkpoint, lastId, nextCap, handles }: Ledger,
+  { describe_uses }: AgentManifest,
+  { grants, tool }: StartParts,
+): Omit<StartDelivery, 'at'> {
+  const describe = describe_uses === undefined ? () => ({}) : describer((name) => tool(record.tenant, name));
   const caps: Record<string, CapabilityView> = {};
   for (const { alias, cap, grant } of record.caps) {
     const target = grants.get(grant)?.target;
     if (alias === '' || target === undefined) continue;
-    caps[alias] = { cap, kind: target.kind, name: target.kind === 'tool' ? target.tool : targetName(target) };
+    caps[alias] =
+      target.kind === 'tool'
+        ? { cap, kind: target.kind, name: target.tool, ...describe(target.tool) }
+        : { cap, kind: target.kind, name: targetName(target) };
   }
   // The guest numbers new handles from those that it gets here.
   const given = (record.handles ?? []).map(({ path, type, bytes }, i) => ({ path, type, bytes, handle: i + 1 }));
@@ -22,4 +40,17 @@ export function startOf({ record, checkpoint, lastId, nextCap, handles }: Ledger
   if (checkpoint === undefined) return record.service?.state === undefined ? start : { ...start, state: record.service.state };
   const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;
   return { ...start, state: checkpoint.state, next_id: lastId + 1, ...(unread.length === 0 ? {} : { unread }) };
+}
+
+/** Describes the tools of an agent one after the other, as long as there is room for their descriptions. */
+function describer(tool: (name: string) => Tool | undefined): (name: string) => Pick<CapabilityView, 'description' | 'input'> {
+  let room = MACHINE.told_tools_bytes.default;
+  return (name) => {
+    // A model is asked by code, and not by another model.
+    const found = modelIn(name) === undefined ? tool(name) : undefined;
+    if (found === undefined) return {};
+    const told = { description: found.description, input: found.input.schema as Json };
+    room -= Buffer.byteLength(JSON.stringify(told));
+    return room < 0 ? { description: null } : told;
+  };
 }
