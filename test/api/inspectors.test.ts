@@ -111,19 +111,27 @@ describe('the inspector for secrets', { timeout: 60_000 }, () => {
     expect(await journal(f, run)).not.toContain('"inspected"');
   });
 
-  test('is not passed by a stream: that is refused, and an SDK which asks for one gets the whole answer once it was looked at', async () => {
-    const f = await host({ inspectors: { secrets: { kind: 'secrets' } } });
-    await f.deploy(agentFile('models/streams'));
-    const { run } = await f.admin.submitRun({ body: { agent: 'streams', input: { prompts: ['say hello', 'leak'] } } });
-    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
-    expect(outcome).toMatchObject({
-      kind: 'completed',
-      output: [
-        { direct: 'CORRAL_STREAM_UNSUPPORTED', fetched: expect.stringMatching(/"content":"hello"[^]*\[DONE\]/) as string },
-        { direct: 'CORRAL_STREAM_UNSUPPORTED', fetched: expect.stringContaining('CORRAL_DENIED') as string },
-      ],
+  test('looks at a stream before its parts are delivered, by a capability and by an SDK, and finds a secret split over them', async () => {
+    const split = CANARY.split('');
+    const turns = [{ when: { matches: '^split$' }, say: ['Listen: ', ...split, ' is it.'] }, ...ECHO.default.turns];
+    const f = await host({
+      inspectors: { secrets: { kind: 'secrets', canaries: ['planted'] } },
+      models: { default: { provider: 'scripted', turns } },
     });
-    expect(JSON.stringify(outcome)).not.toContain(CANARY);
+    await f.deploy(agentFile('models/streams'));
+    const { run } = await f.admin.submitRun({ body: { agent: 'streams', input: { prompts: ['say hello you', 'leak', 'split'] } } });
+    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    const withheld = { direct: 'CORRAL_DENIED', fetched: expect.stringContaining('CORRAL_DENIED') as string };
+    const passed = { direct: 'hello you', fetched: expect.stringMatching(/"hello"[^]*" you"[^]*\[DONE\]/) as string };
+    expect(outcome).toMatchObject({ kind: 'completed', output: [passed, withheld, withheld] });
+    expect(await journal(f, run)).not.toContain(CANARY.slice(0, 12));
+    const { decisions } = await f.admin.whyRun({ params: { run } });
+    const answers = decisions.filter(({ action }) => action === 'answer');
+    expect(answers.map(({ verdict }) => verdict).sort()).toEqual(['allow', 'allow', 'deny', 'deny', 'deny', 'deny']);
+    expect(answers.find(({ verdict }) => verdict === 'deny')).toMatchObject({
+      code: 'CORRAL_DENIED',
+      inspected: [{ inspector: 'secrets', said: expect.stringContaining('canary:planted') as string }],
+    });
   });
 
   test('looks at a large value on a thread of its own, with the call held meanwhile', async () => {
@@ -210,6 +218,26 @@ describe('an inspector elsewhere', { timeout: 60_000 }, () => {
     );
     expect((await asks(f, 'hello')).output[0]?.text).toBe('ok');
     expect(server.asked).toEqual([]);
+  });
+
+  test('is asked once about a stream, with all of it, and one that does not answer denies it', async () => {
+    const said = (value: unknown) => JSON.stringify(value);
+    const server = await inspectorServer(({ value }) =>
+      said(value).includes('silent') ? 500 : { found: said(value).includes('bad news') },
+    );
+    const f = await host(
+      firewall(server.url, { on: ['answer'] }),
+      '@id("bad") forbid (principal, action == Action::"answer", resource is Model) when { context.inspect.firewall.found };',
+    );
+    await f.deploy(agentFile('models/streams'));
+    const prompts = ['say one two three', 'say bad news', 'say silent'];
+    const { run } = await f.admin.submitRun({ body: { agent: 'streams', input: { prompts } } });
+    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    expect(outcome).toMatchObject({ output: [{ direct: 'one two three' }, { direct: 'CORRAL_DENIED' }, { direct: 'CORRAL_DENIED' }] });
+    expect(server.asked.map(({ value }) => (value as { text: string[] }).text.join()).sort()).toEqual(
+      ['bad news', 'bad news', 'one two three', 'one two three', 'silent', 'silent'].map((text) => expect.stringContaining(text) as string),
+    );
+    expect(await journal(f, run)).not.toContain('"delta":"bad"');
   });
 
   test('is asked also for a policy that looks first whether it has said anything', async () => {

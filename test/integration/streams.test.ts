@@ -9,6 +9,7 @@ import { ASKS_MODEL } from '@corral/protocol/ports/tool';
 import { openApproval, temporary, tool as plainTool, world, type World } from '../world.ts';
 import { agentFile } from '../agents/file.ts';
 import type { AgentSource } from '../bundles.ts';
+import { policiesOf } from '../policed.ts';
 import { chunksOf, given, journalOf, talker, type Talk } from '../streaming.ts';
 import { until } from '../until.ts';
 import { FREE, outputOf, paid, payments, policies } from './payments.ts';
@@ -123,25 +124,109 @@ describe('a stream', () => {
     atOnce: () => ({ found: false, kinds: [], count: 0, score: 0 }),
     inspect: () => Promise.resolve({ kind: 'missing', why: 'nobody waits for it' }),
   };
-  const LARGE = '@id("large") forbid (principal, action == Action::"answer", resource == Tool::"talk") when { context.call.bytes > 9 };';
-  test.each<[string, string, readonly Inspector[], boolean]>([
-    ['is given where an inspector could be asked about answers, and nothing asks it', '', [LOOKS], true],
-    ['is given where an inspector is always asked about something else', '', [{ ...LOOKS, on: ['request'], always: true }], true],
-    ['is given where a policy looks at the answers of another tool', LARGE.replace('"talk"', '"whole"'), [LOOKS], true],
-    ['is refused where an inspector is always asked about answers', '', [{ ...LOOKS, always: true }], false],
-    ['is refused where a policy looks at what the tool answers, also without inspectors', LARGE, [], false],
-  ])('%s', async (_, rule, inspectors, isGiven) => {
-    const { tool, next } = talker();
+  const LARGE = '@id("large") forbid (principal, action == Action::"answer", resource == Tool::"talk") when { context.call.bytes > 99 };';
+  const looking = async (rule: string, inspectors: readonly Inspector[]) => {
+    const { tool, next } = talker({ ...ASKS_MODEL, costs: { tokens: 50 } });
     const tools = [tool, plainTool('whole', () => 1)];
-    const current = policies(tools, `${FREE}\n${rule}`);
+    const current = policiesOf(tools, `${FREE}\n${rule}`, inspectors);
     const w = await world(tools, { tenants: { crew: { tools, policies: { current }, inspectors } } });
-    const { ended } = await w.submit(await w.deploy(COLLECT), {});
-    if (isGiven) {
-      const talk = await next();
-      await talk.say('a');
-      talk.done();
-    }
-    expect(outputOf(await ended)).toEqual(isGiven ? { parts: ['a'], end: 'end' } : { parts: [], code: 'CORRAL_STREAM_UNSUPPORTED' });
+    const { id, ended } = await w.submit(await w.deploy(COLLECT), {});
+    return { w, id, ended, talk: await next() };
+  };
+
+  test.each<[string, string, readonly Inspector[]]>([
+    ['an inspector could be asked about answers, and nothing asks it', '', [LOOKS]],
+    ['an inspector is always asked about something else', '', [{ ...LOOKS, on: ['request'], always: true }]],
+    ['a policy looks at the answers of another tool', LARGE.replace('"talk"', '"whole"'), [LOOKS]],
+  ])('is not held back where %s', async (_, rule, inspectors) => {
+    const { w, id, ended, talk } = await looking(rule, inspectors);
+    await talk.say('a');
+    await given(w, id, 1);
+    talk.done();
+    expect(outputOf(await ended)).toEqual({ parts: ['a'], end: 'end' });
+    expect(JSON.stringify(await journalOf(w, id))).not.toContain('"inspected"');
+  });
+
+  test('is held back to its end where a policy looks at the size of the answer, and withheld if that is too large; it is paid once', async () => {
+    const small = await looking(LARGE, []);
+    await small.talk.say('a', 'b');
+    small.talk.done();
+    expect(outputOf(await small.ended)).toEqual({ parts: ['a', 'b'], end: 'end' });
+    const large = await looking(LARGE, []);
+    await large.talk.say('a', 'b'.repeat(100));
+    large.talk.done('end', { cost: { tokens: 7 } });
+    expect(outputOf(await large.ended)).toEqual({ parts: [], code: 'CORRAL_DENIED' });
+    expect([billed(large.w, large.id), (await chunksOf(large.w, large.id)).length]).toEqual([7, 0]);
+  });
+
+  test('is released behind an inspector that looks at parts: what passed is given, what it finds ends the stream, and a replay asks nobody', async () => {
+    const seen: string[] = [];
+    const finds: Inspector = {
+      ...LOOKS,
+      always: true,
+      longest_chars: () => 6,
+      atOnce: (value) => {
+        const text = JSON.stringify((value as { text: unknown }).text);
+        seen.push(text);
+        const isBad = text.includes('secret');
+        return { found: isBad, kinds: isBad ? ['key'] : [], count: Number(isBad), score: Number(isBad) };
+      },
+    };
+    const rule = '@id("found") forbid (principal, action == Action::"answer", resource) when { context.inspect.looks.found };';
+    const { w, id, ended, talk } = await looking(rule, [finds]);
+    await talk.say('it is a ', 'long ', 'story: s');
+    await given(w, id, 2);
+    await talk.say('ec');
+    void talk.say('ret');
+    await until(() => talk.call.signal.aborted);
+    talk.end({ kind: 'failed', message: 'aborted', cost: { tokens: 3 } });
+    expect(outputOf(await ended)).toEqual({ parts: ['it is a ', 'long '], code: 'CORRAL_DENIED' });
+    expect(billed(w, id)).toBe(3);
+    const entries = await journalOf(w, id);
+    expect(JSON.stringify(entries)).not.toContain('story');
+    expect((await chunksOf(w, id))[0]).toMatchObject({ inspected: { verdict: 'allow', by: { looks: { found: false } } } });
+    const results = entries.flatMap(({ delivery }) => (delivery?.kind === 'reply' ? delivery.results : []));
+    expect(results).toMatchObject([{ error: { code: 'CORRAL_DENIED' }, inspected: { verdict: 'deny', rules: ['found'] } }]);
+    const asked = seen.length;
+    const record = (await w.store.run(id))?.record;
+    const source = (await w.store.bundle(record?.bundle as never)) as never;
+    const trial = await w.supervisor.trial({
+      record: record as never,
+      bundle: { digest: record?.bundle as never, source },
+      entries: await w.store.journal(id, 0),
+    });
+    expect([trial.difference, seen.length]).toEqual([undefined, asked]);
+  });
+
+  test('is held back while an inspector takes its time, and denied where that one is late', async () => {
+    const pending: (() => void)[] = [];
+    const waits: Inspector = {
+      ...LOOKS,
+      atOnce: () => undefined,
+      always: true,
+      timeout_ms: 60_000,
+      longest_chars: () => 0,
+      inspect: () =>
+        new Promise((resolve) => pending.push(() => resolve({ kind: 'said', finding: { found: false, kinds: [], count: 0, score: 0 } }))),
+    };
+    const one = await looking('', [waits]);
+    await one.talk.say('a');
+    await until(() => pending.length === 1);
+    await one.talk.say('b');
+    expect((await chunksOf(one.w, one.id)).length).toBe(0);
+    pending[0]?.();
+    await given(one.w, one.id, 1);
+    one.talk.done();
+    await until(() => pending.length === 2);
+    pending[1]?.();
+    expect(outputOf(await one.ended)).toEqual({ parts: ['a', 'b'], end: 'end' });
+    const late: Inspector = { ...waits, timeout_ms: 1, inspect: () => new Promise(() => undefined) };
+    const rule = '@id("found") forbid (principal, action == Action::"answer", resource) when { context.inspect.looks.found };';
+    const two = await looking(rule, [late]);
+    await two.talk.say('a');
+    await until(() => two.talk.call.signal.aborted);
+    two.talk.end({ kind: 'failed', message: 'aborted' });
+    expect(outputOf(await two.ended)).toEqual({ parts: [], code: 'CORRAL_DENIED' });
   });
 
   test('ends with a code when a part is too large, after the parts before it', async () => {

@@ -17,6 +17,7 @@ import type { Behind } from './commit/behind.ts';
 import type { BothLimits } from './dispatch/gates.ts';
 import type { RoomMost } from './dispatch/room.ts';
 import type { Chunk } from './dispatch/streams.ts';
+import type { Look } from './dispatch/window.ts';
 import type { Batch, Cause, Consequence, Stop } from './effects/batch.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Coming } from './memory.ts';
@@ -70,6 +71,8 @@ export interface BusEvents {
   readonly answered: (run: RunId, result: Result, once: boolean) => void;
   /** The next parts of a stream, for which the run has asked. */
   readonly streamed: (run: RunId, chunk: Chunk) => void;
+  /** A stream so far is to be looked at, before any more of it is delivered; see `Look`. */
+  readonly looks: (run: RunId, ...look: Parameters<Look>) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string, detail?: string) => void;
   /** The capability of a call was taken back; whatever came of the call is not for its agent. */

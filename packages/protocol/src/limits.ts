@@ -286,6 +286,18 @@ export const MACHINE = {
   ),
   stream_parts: limit('the same in parts', 256, 10_000),
   stream_total_bytes: limit('all parts of one stream, as JSON; more end it', 16 * MIB, 1024 * MIB),
+  window_wait_ms: limit(
+    'how long the first part of a stream that inspectors or policies look at waits for others, so that they are looked at together; longer for a long stream, of which all so far is looked at each time',
+    250,
+    10_000,
+    0,
+  ),
+  window_bytes: limit(
+    'parts of such a stream, as JSON, that are looked at without waiting for more; a quarter of the stream so far, if that is more',
+    8 * 1024,
+    MIB,
+  ),
+  held_back_bytes: limit('parts of a stream that are held back until they were looked at, as JSON; more end it', 4 * MIB, 256 * MIB),
   answer_wait_ms: limit(
     'time an answer that may not be asked for again waits for the commit of its crank before it is kept by itself',
     5,

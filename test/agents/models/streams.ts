@@ -14,10 +14,13 @@ export default defineAgent({
       prompts.map(async (prompt) => {
         const body = JSON.stringify({ model: 'm', stream: true, messages: [{ role: 'user', content: prompt }] });
         const fetched = await fetch('https://api.openai.com/v1/chat/completions', { method: 'POST', body });
-        const direct = await caps.model
-          .stream({ prompt })
-          .next()
-          .catch((error: unknown) => (error instanceof CorralError ? error.code : String(error)));
+        const stream = caps.model.stream({ prompt });
+        let direct = '';
+        try {
+          for await (const part of stream) if (part.type === 'text-delta') direct += part.delta;
+        } catch (error) {
+          direct += error instanceof CorralError ? error.code : String(error);
+        }
         return { direct, fetched: await fetched.text() };
       }),
     );

@@ -9,6 +9,7 @@ import { FREE } from '../accounts/price.ts';
 import { billedAgain } from '../accounts/spending.ts';
 import type { BrokerPowers, BusEvents } from '../bus.ts';
 import type { Dispatch } from '../effects/batch.ts';
+import { streamFor } from '../effects/call.ts';
 import { isUnread } from '../ledger/calls.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PendingCall } from '../ledger/pending.ts';
@@ -18,7 +19,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import { givenUp, neverLeft } from './given-up.ts';
 
 export interface DeparturesOptions {
-  readonly powers: Pick<BrokerPowers, 'grants' | 'tool'>;
+  readonly powers: Pick<BrokerPowers, 'grants' | 'tool' | 'policies'>;
   readonly events: Pick<BusEvents, 'answered' | 'deliver' | 'fence' | 'unknown'>;
   readonly dispatcher: Dispatcher;
   readonly quarantined: (tenant: TenantId) => (tool: string) => boolean;
@@ -58,7 +59,9 @@ export class Departures {
     if (first && this.#isGivenUp(ledger, call.id)) return;
     if (this.#isFenced(ledger, call.id, !first)) return;
     if (hasBegun(call)) return this.#options.events.answered(ledger.record.id, lostStream(call), true);
-    const tool = this.#options.powers.tool(ledger.record.tenant, call.tool);
+    const { powers } = this.#options;
+    const { tenant } = ledger.record;
+    const tool = powers.tool(tenant, call.tool);
     const parsed = tool?.input.check(call.input ?? {});
     if (tool === undefined || parsed?.ok !== true) {
       if (first)
@@ -75,7 +78,7 @@ export class Departures {
         timeout_ms: call.timeout_ms,
         attempts: call.attempts,
         as_handle: call.as_handle,
-        stream: call.stream && { asked: call.stream.asked === true },
+        stream: call.stream && streamFor(powers.policies?.(tenant), ledger, call.tool, call.stream.asked === true),
         unread: isUnread(call),
         ...billedAgain(tool, parsed.value as Json, call.reserved, unpaid),
         early: true,

@@ -40,6 +40,7 @@ function unsure(answers: ToolResult[] = []) {
       onResult: (_, result) => void results.push(result),
       onUnknown: () => undefined,
       onChunk: () => undefined,
+      onLook: () => undefined,
     },
   );
   const call: Dispatch = { id: 1, tool, input: {}, timeout_ms: undefined, attempts: 2, early: false };

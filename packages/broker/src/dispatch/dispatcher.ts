@@ -86,6 +86,7 @@ export class Dispatcher {
       most: record.ceilings.message_bytes,
       lacks: () => this.#lacks(record.id),
       onChunk: (chunk) => this.#events.onChunk(record.id, chunk),
+      look: (answer, then) => this.#events.onLook(record.id, answer, then),
     });
   }
 
@@ -296,7 +297,7 @@ export class Dispatcher {
         stream?.again();
         this.#wait(record, call, one, tell);
       } else if (stream === undefined) tell();
-      else this.#end(record, call, stream, tell);
+      else this.#end(record, call, stream, counted, tell);
     };
     const stopClock = this.#clock.after(timeout_ms, () => {
       abort.abort(new DOMException('The call took too long.', 'TimeoutError'));
@@ -318,7 +319,7 @@ export class Dispatcher {
   }
 
   /** The tool of a stream has ended. Its run is told once it has all parts, unless it gives the call up or this host stops. */
-  #end(record: RunRecord, call: Dispatch, stream: HostStream, tell: () => void): void {
+  #end(record: RunRecord, call: Dispatch, stream: HostStream, result: Result, tell: () => void): void {
     const key = keyOf(record.id, call.id);
     const isHere = () => this.#going.get(key) === going;
     const done = (then: () => void) => {
@@ -333,7 +334,7 @@ export class Dispatcher {
       else done(tell);
     };
     const going: Going = this.#keep(record, call, { stopTimer: () => undefined, giveUp, ended: true });
-    stream.end(() => done(tell));
+    stream.end(result, () => done(tell));
   }
 
   /**

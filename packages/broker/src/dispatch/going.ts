@@ -5,6 +5,7 @@ import type { Bill } from '../accounts/price.ts';
 import type { BrokerPowers } from '../bus.ts';
 import type { Passed } from './breakers.ts';
 import type { Chunk } from './streams.ts';
+import type { Look } from './window.ts';
 
 export type DispatchPowers = Pick<BrokerPowers, 'clock' | 'random' | 'limits' | 'isSure' | 'resultBytes' | 'lacksMemory'>;
 
@@ -20,6 +21,8 @@ export interface DispatchEvents {
   readonly onUnknown: (run: RunId, id: number, message: string, detail?: string) => void;
   /** The next parts of a stream, for which the run has asked. */
   readonly onChunk: (run: RunId, chunk: Chunk) => void;
+  /** A stream so far, before any more of it is delivered; see `Look`. */
+  readonly onLook: (run: RunId, ...look: Parameters<Look>) => void;
 }
 
 export interface Going {

@@ -2,12 +2,14 @@
  * Streams on the host: parts that tools have handed over and that their runs have not been given yet. Parts are given in chunks, each only
  * after the run has asked for it (`pull`), so a bounded amount waits here, and a tool that is ahead of its run waits too. The end of a stream is told after
  * the chunk before it is durable: a commit that is refused takes the run back to its journal, and an end that was told already would come
- * without the parts before it.
+ * without the parts before it. Where somebody looks at the answer, parts come here once they have passed (window.ts).
  */
 import { errorData, type ErrorData } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
+import type { AnswerInspection } from '@corral/protocol/model/inspection';
+import { sumOf } from '@corral/protocol/model/cost';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { ToolResult } from '@corral/protocol/ports/tool';
@@ -15,6 +17,7 @@ import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { Dispatch } from '../effects/batch.ts';
 import type { KeptRun } from '../memory.ts';
 import { copyOf, isWorthAnother, type TimedOut } from './results.ts';
+import { Window, type Look, type Part } from './window.ts';
 
 /** A chunk before it is delivered. */
 export type Chunk = Extract<PendingDelivery, { kind: 'chunk' }>;
@@ -24,6 +27,8 @@ export interface StreamRefusal {
   readonly error: ErrorData;
   /** For operators. */
   readonly detail?: string;
+  /** Why it is withheld. */
+  readonly inspected?: AnswerInspection | undefined;
 }
 
 export interface StreamOptions {
@@ -36,13 +41,7 @@ export interface StreamOptions {
   /** Why nothing more may be kept in memory for the run. */
   readonly lacks: () => string | undefined;
   readonly onChunk: (chunk: Chunk) => void;
-}
-
-interface Waiting {
-  readonly value: Json;
-  readonly bytes: number;
-  /** When it was handed over, on the monotonic clock. */
-  readonly at: number;
+  readonly look: Look;
 }
 
 interface Tool {
@@ -55,7 +54,13 @@ const ENDED = new DOMException('The stream has ended.', 'AbortError');
 
 export class HostStream {
   readonly #options: StreamOptions;
-  #waiting: Waiting[] = [];
+  #waiting: Part[] = [];
+  /** Parts that are held back; undefined if nobody looks at the answer. */
+  readonly #window: Window | undefined;
+  /** Findings about parts that passed, which are in no delivery yet. */
+  #inspected: AnswerInspection | undefined;
+  /** Findings about the answer with its end. */
+  #last: AnswerInspection | undefined;
   #bytes = 0;
   /** Bytes of all parts that were handed over. */
   #total = 0;
@@ -70,6 +75,8 @@ export class HostStream {
   #tools: Tool[] = [];
   /** Counts the attempts: what an earlier one hands over is refused. */
   #attempt = 0;
+  /** The tool has ended. */
+  #isOver = false;
   #end: (() => void) | undefined;
   #dropped = false;
   #refusal: StreamRefusal | undefined;
@@ -77,7 +84,31 @@ export class HostStream {
 
   constructor(options: StreamOptions) {
     this.#options = options;
-    this.#asked = options.call.stream?.asked === true;
+    const { asked = false, tail_chars } = options.call.stream ?? {};
+    this.#asked = asked;
+    this.#window = tail_chars === undefined ? undefined : this.#windowOf(tail_chars);
+  }
+
+  #windowOf(tail_chars: number): Window {
+    const { clock, call, look } = this.#options;
+    return new Window({
+      clock,
+      id: call.id,
+      tail_chars,
+      look,
+      release: (parts, inspected) => {
+        for (const part of parts) this.#bytes += part.bytes;
+        this.#waiting.push(...parts);
+        this.#inspected = costing(this.#inspected, inspected);
+        this.#look();
+      },
+      deny: ({ error, inspected }) => {
+        const said = costing(this.#inspected, inspected);
+        this.#inspected = undefined;
+        this.refuse({ error, inspected: said });
+      },
+      onRoom: () => this.#letGo(),
+    });
   }
 
   get tenant(): TenantId {
@@ -86,7 +117,7 @@ export class HostStream {
 
   /** Approximate bytes in memory. */
   get bytes(): number {
-    return this.#bytes * 2;
+    return (this.#bytes + (this.#window?.bytes ?? 0)) * 2;
   }
 
   /** Why this host has ended the stream, if it has. */
@@ -111,7 +142,12 @@ export class HostStream {
 
   /** Whether parts were handed over that may not be in the journal. */
   get isBehind(): boolean {
-    return this.#underway || this.#waiting.length > 0;
+    return this.#underway || this.#waiting.length > 0 || this.#window?.isBusy === true;
+  }
+
+  /** Findings about the whole answer; undefined if nobody looked at it with its end. */
+  get inspected(): AnswerInspection | undefined {
+    return this.#last && costing(this.#inspected, this.#last);
   }
 
   /**
@@ -125,8 +161,9 @@ export class HostStream {
     signal.addEventListener('abort', () => attempt === this.#attempt && this.#stopTools(signal.reason), { once: true });
     return async (part) => {
       if (signal.aborted) throw signal.reason;
-      if (attempt !== this.#attempt || this.#end !== undefined || this.#dropped || this.#refusal !== undefined) throw ENDED;
+      if (attempt !== this.#attempt || this.#isOver || this.#dropped || this.#refusal !== undefined) throw ENDED;
       this.#take(part);
+      if (signal.aborted) throw signal.reason;
       if (this.#hasRoom()) return;
       await new Promise<void>((go, stop) => {
         this.#tools.push({ go, stop });
@@ -146,12 +183,21 @@ export class HostStream {
     this.#look();
   }
 
-  /** The tool has ended: `tell` is called once the run has been given all parts, or at once if nobody waits for them. */
-  end(tell: () => void): void {
+  /**
+   * The tool has ended: `tell` is called once the run has been given all parts, or at once if nobody waits for them.
+   * @param result the end as its agent gets it, which is looked at with the parts
+   */
+  end(result: Result, tell: () => void): void {
+    this.#isOver = true;
     this.#stopTools(ENDED);
     if (this.#dropped) return tell();
-    this.#end = tell;
-    this.#look();
+    const looked = (inspected?: AnswerInspection) => {
+      this.#last = inspected;
+      this.#end = tell;
+      this.#look();
+    };
+    if (this.#window === undefined) looked();
+    else this.#window.end(result, looked);
   }
 
   /** Ends the stream for a reason of this host. @param all whether the parts that wait are dropped too */
@@ -160,6 +206,7 @@ export class HostStream {
     if (all) {
       this.#clear(undefined);
       this.#underway = false;
+      this.#window?.close();
     }
     const reason = new DOMException(this.#refusal.error.message, 'AbortError');
     this.#stopTools(reason);
@@ -171,6 +218,7 @@ export class HostStream {
   again(): void {
     this.#attempt += 1;
     this.#clear(new DOMException('Another attempt is made.', 'AbortError'));
+    this.#window?.again();
     this.#total = 0;
   }
 
@@ -178,6 +226,7 @@ export class HostStream {
   drop(why: unknown): void {
     this.#dropped = true;
     this.#clear(why);
+    this.#window?.close();
   }
 
   /** @throws the reason, for a part that is refused */
@@ -209,12 +258,35 @@ export class HostStream {
     if (this.#bytes >= 2 * MACHINE.stream_bytes.default || this.#waiting.length >= 2 * MACHINE.stream_parts.default)
       throw refuse('CORRAL_RESULT_TOO_LARGE', 'hands over parts without waiting until there is room for them.');
     this.#total += bytes;
+    const one = { value, bytes, at: clock.monotonic() };
+    if (this.#window !== undefined) return this.#holdBack(this.#window, one);
     this.#bytes += bytes;
-    this.#waiting.push({ value, bytes, at: clock.monotonic() });
+    this.#waiting.push(one);
     this.#look();
   }
 
+  /** A part that is held back is not given before others have come, so the tool cannot wait until it is. */
+  #holdBack(window: Window, part: Part): void {
+    const { call, lacks } = this.#options;
+    const { name } = call.tool;
+    const most = MACHINE.held_back_bytes.default;
+    const lacking = window.held_bytes < MACHINE.stream_bytes.default ? undefined : lacks();
+    const isTooLarge = window.held_bytes + part.bytes > most;
+    if (!isTooLarge && lacking === undefined) return window.add(part);
+    const error = isTooLarge
+      ? errorData('CORRAL_RESULT_TOO_LARGE', `${name} handed over more than ${most} bytes that had to be held back.`, { call: call.id })
+      : errorData('CORRAL_HOST_MEMORY', `What ${name} answers cannot be held back any longer. ${lacking}`, { call: call.id });
+    window.close();
+    this.refuse({ error });
+    throw new DOMException(error.message, 'AbortError');
+  }
+
+  #letGo(): void {
+    if (this.#hasRoom()) for (const { go } of this.#tools.splice(0)) go();
+  }
+
   #hasRoom(): boolean {
+    if (this.#window?.hasRoom === false) return false;
     if (this.#waiting.length === 0) return true;
     if (this.#bytes >= MACHINE.stream_bytes.default || this.#waiting.length >= MACHINE.stream_parts.default) return false;
     return this.#options.lacks() === undefined;
@@ -228,6 +300,7 @@ export class HostStream {
       if (end === undefined || this.#underway) return;
       this.#end = undefined;
       this.#dropped = true;
+      this.#window?.close();
       return end();
     }
     if (!this.#asked || this.#underway) return;
@@ -256,8 +329,11 @@ export class HostStream {
     this.#given += count;
     this.#asked = false;
     this.#underway = true;
-    this.#options.onChunk({ kind: 'chunk', id: this.#options.call.id, offset, parts });
-    if (this.#hasRoom()) for (const { go } of this.#tools.splice(0)) go();
+    const inspected = this.#inspected;
+    this.#inspected = undefined;
+    const { call, onChunk } = this.#options;
+    onChunk({ kind: 'chunk', id: call.id, offset, parts, ...(inspected === undefined ? {} : { inspected }) });
+    this.#letGo();
   }
 
   #clear(why: unknown): void {
@@ -318,11 +394,21 @@ export function billedBy(result: ToolResult | TimedOut, stream: HostStream | und
  * The end of a stream as its agent is told. An answer that breaks off after parts of it were delivered is not asked for again, and the agent
  * is told that it broke off.
  */
-export function endOf(call: Dispatch, { refusal, parts }: HostStream, told: Result, result: ToolResult | TimedOut): Result {
+export function endOf(call: Dispatch, { refusal, parts, inspected }: HostStream, told: Result, result: ToolResult | TimedOut): Result {
   const { id, cost, attempts } = told;
-  if (refusal !== undefined)
-    return { id, ...refusal, ...(cost === undefined ? {} : { cost }), ...(attempts === undefined ? {} : { attempts }) };
-  if (!('error' in told) || parts === 0 || !isWorthAnother(call, result)) return told;
+  const looked = inspected === undefined ? {} : { inspected };
+  if (refusal !== undefined) {
+    const { inspected: _, ...why } = refusal;
+    const said = refusal.inspected === undefined ? looked : { inspected: refusal.inspected };
+    return { id, ...why, ...(cost === undefined ? {} : { cost }), ...(attempts === undefined ? {} : { attempts }), ...said };
+  }
+  if (!('error' in told) || parts === 0 || !isWorthAnother(call, result)) return { ...told, ...looked };
   const message = `The answer of ${call.tool.name} broke off after ${parts} parts: ${told.error.message}`;
-  return { ...told, error: errorData('CORRAL_STREAM_LOST', bounded(message), { call: id }) };
+  return { ...told, error: errorData('CORRAL_STREAM_LOST', bounded(message), { call: id }), ...looked };
+}
+
+/** The last findings, with the cost of asking before. */
+function costing(before: AnswerInspection | undefined, after: AnswerInspection | undefined): AnswerInspection | undefined {
+  if (after === undefined || before?.cost === undefined) return after ?? before;
+  return { ...after, cost: sumOf(before.cost, after.cost ?? {}) };
 }

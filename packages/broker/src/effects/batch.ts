@@ -25,8 +25,11 @@ export interface Dispatch {
   readonly attempts?: number | undefined;
   /** The run gets a handle to the result. */
   readonly as_handle?: true | undefined;
-  /** The answer comes in parts. `asked`: the run waits for the first ones already. */
-  readonly stream?: { readonly asked: boolean } | undefined;
+  /**
+   * The answer comes in parts. `asked`: the run waits for the first ones already. `tail_chars`: somebody looks at the answer; see
+   * evaluate-passing.ts.
+   */
+  readonly stream?: { readonly asked: boolean; readonly tail_chars?: number | undefined } | undefined;
   /** An error message of the tool may contain data that the run has not read. */
   readonly unread?: boolean;
   readonly price?: Price | undefined;

@@ -12,12 +12,12 @@ import { approversOf, consequencesOf, factsOf, judge, originsOf } from '../polic
 import type { Ledger } from '../ledger/ledger.ts';
 import { askOwner, boundTo, relabelOf } from '../policies/relabel.ts';
 import { reachable, serviceIn, toInstance } from './service.ts';
-import { type Batch } from './batch.ts';
+import type { Batch, Dispatch } from './batch.ts';
 import { chargeFor } from './charge.ts';
 import { inChain, json, mayKeepMore, mayNotHear, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 import type { Policies } from '../policies/port.ts';
 import type { DecideContext, Reached } from './context.ts';
-import { isLookedAt } from '../policies/evaluate-passing.ts';
+import { heldBack } from '../policies/evaluate-passing.ts';
 import { mustWait, recorded, whyDenied } from '../policies/inspect.ts';
 import { Held, Refused } from './refused.ts';
 
@@ -56,7 +56,7 @@ function decideOf(
   }
   if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
-  mayStream(ledger, tool, effect, context);
+  mayStream(tool, effect);
   mayKeepMore(context);
   const isModel = modelIn(tool.name) !== undefined;
   const most = isModel ? modelRequestBytes(ceilings) : ceilings.message_bytes;
@@ -133,7 +133,7 @@ function decideOf(
       attempts: attempts ?? retry?.attempts,
       price,
       as_handle: effect.as_handle,
-      stream: effect.stream === undefined ? undefined : { asked: false },
+      stream: effect.stream === undefined ? undefined : streamFor(context.policies, ledger, tool.name, false),
       unread: effect.as_handle === true || slots.length > 0,
       early: mayStartEarly(tool.annotations),
     });
@@ -142,23 +142,19 @@ function decideOf(
 }
 
 /** @throws Refused for a stream that there cannot be */
-function mayStream(
-  ledger: Ledger,
-  { name, streams, annotations }: Tool,
-  { stream, as_handle }: CallEffect,
-  { policies }: DecideContext,
-): void {
+function mayStream({ name, streams, annotations }: Tool, { stream, as_handle }: CallEffect): void {
   if (stream === undefined) return;
   if (as_handle !== undefined)
     throw new Refused('CORRAL_STREAM_UNSUPPORTED', 'A stream cannot be held as a handle: each part is read when it comes.');
   if (streams !== true || annotations.relabels !== undefined)
     throw new Refused('CORRAL_STREAM_UNSUPPORTED', `${name} does not answer in parts.`);
-  if (policies !== undefined && isLookedAt(policies, ledger, name))
-    throw new Refused(
-      'CORRAL_STREAM_UNSUPPORTED',
-      `Policies or inspectors look at what ${name} answers, which they can only do when it is whole.`,
-    );
 }
+
+/** The stream of a call, with what is held back of it. */
+export const streamFor = (policies: Policies | undefined, ledger: Ledger, tool: string, asked: boolean): Dispatch['stream'] => ({
+  asked,
+  tail_chars: policies && heldBack(policies, ledger, tool),
+});
 
 /** The instance that a call to a service goes to. @throws Refused if it may not get messages */
 export function reach(ledger: Ledger, service: string, input: Json, context: DecideContext): Reached {

@@ -29,8 +29,9 @@ export function takePull({ pending }: Books, id: number): void {
 }
 
 /** @param bytes length of the delivery */
-export function takeChunk(ledger: Books, { id, parts }: ChunkDelivery, bytes: number): void {
-  const { purse, pending, flow } = ledger;
+export function takeChunk(ledger: Books, { id, parts, inspected, at }: ChunkDelivery, bytes: number): void {
+  const { purse, pending, flow, tally } = ledger;
+  if (inspected?.cost !== undefined) tally.settle({ reserved: {} }, inspected.cost, at);
   purse.spend('bytes', Math.max(0, Math.min(bytes, purse.left('bytes'))));
   const call = pending.get(id);
   if (call?.kind !== 'call' || call.stream === undefined) return;

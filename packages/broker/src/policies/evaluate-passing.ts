@@ -18,11 +18,24 @@ export interface Passing {
   readonly looked: Looked;
 }
 
-/** Whether anybody looks at what this tool answers: a policy, or an inspector that is always asked. Parts of a stream would go past them. */
-export function isLookedAt(policies: Pick<Policies, 'current' | 'roles' | 'owner' | 'inspectors'>, ledger: Books, tool: string): boolean {
+type PassingPolicies = Pick<Policies, 'current' | 'roles' | 'owner' | 'inspectors'>;
+
+/**
+ * How much of a stream is held back, beyond what was looked at: as many characters as the longest thing that an inspector finds. Infinite
+ * where an inspector, or a policy that looks at the size, needs the whole answer.
+ * @returns undefined if nobody looks at what this tool answers
+ */
+export function heldBack(policies: PassingPolicies, ledger: Books, tool: string): number | undefined {
+  const { current, inspectors } = policies;
   const action = actionOf(tool, 'answer');
-  if (policies.inspectors?.values().some((one) => isAlways(one, action)) === true) return true;
-  return policies.current.concerns(subjectFor(ledger, policies), action);
+  const subject = subjectFor(ledger, policies);
+  const needed = current.inspects(subject, action).map((name) => inspectors?.get(name));
+  const always = inspectors?.values().filter((one) => isAlways(one, action)) ?? [];
+  const asked = [...needed, ...always];
+  if (asked.length === 0 && !current.concerns(subject, action)) return undefined;
+  if (current.measures(subject, action)) return Number.POSITIVE_INFINITY;
+  // One that is not configured any more is missing, at once.
+  return Math.max(0, ...asked.map((one) => (one === undefined ? 0 : (one.longest_chars?.() ?? Number.POSITIVE_INFINITY))));
 }
 
 /**
@@ -30,7 +43,7 @@ export function isLookedAt(policies: Pick<Policies, 'current' | 'roles' | 'owner
  * @returns undefined if no policy concerns it, and nobody looks at it
  */
 export function judgePassing(
-  policies: Pick<Policies, 'current' | 'roles' | 'owner' | 'inspectors'>,
+  policies: PassingPolicies,
   ledger: Books,
   action: Extract<Action, { kind: 'answer' | 'output' }>,
   value: Json,

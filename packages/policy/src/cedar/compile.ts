@@ -28,6 +28,8 @@ export interface Known {
   readonly context: CedarRecord;
   /** Gets the names of inspectors that what is left of an expression may look at; see inspected.ts. */
   readonly inspects?: (name: string) => void;
+  /** Called if it may look at `context.call`, the size of the value among it. */
+  readonly measures?: () => void;
 }
 
 const constant = (value: Value): Node => ({ value });
@@ -270,6 +272,7 @@ const isContext = (expression: Expression) => expression['Var'] === 'context';
 function attribute({ left, attr }: { left: Expression; attr: string }, known: Known): Node {
   if (isContext(left)) {
     if (attr === 'inspect') known.inspects?.(ALL);
+    if (attr === 'call') known.measures?.();
     if (Object.hasOwn(known.context, attr)) return constant(known.context[attr] as Value);
     return { run: (context) => member(context, attr) };
   }

@@ -151,6 +151,11 @@ export class PolicyInForce {
     return this.#decider(subject, action)?.inspects ?? [];
   }
 
+  /** Whether a decision may need the size of the value, and so all of it. */
+  measures(subject: Subject, action: Action): boolean {
+    return this.#decider(subject, action)?.residual.measures === true;
+  }
+
   /** Whether any policy can apply; for actions that happen unless one forbids them. */
   concerns(subject: Subject, action: Action): boolean {
     return this.residualSize(subject, action) > 0;
@@ -277,7 +282,7 @@ export class PolicyInForce {
       if (!(error instanceof UnsupportedConstruct)) throw error;
       const scoped = policies.filter((one) => inScope(one, known));
       const inspects = new Set(scoped.flatMap((one) => [...inspectorsIn(one)]));
-      return { size: scoped.length, inspects, answer: (context) => this.#byEngine(asked, context) };
+      return { size: scoped.length, inspects, measures: true, answer: (context) => this.#byEngine(asked, context) };
     }
   }
 }

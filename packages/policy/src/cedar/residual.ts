@@ -26,6 +26,8 @@ export interface Residual {
   readonly constant?: Answer | undefined;
   /** Inspectors that they look at; ALL for each that there is. */
   readonly inspects: ReadonlySet<string>;
+  /** They may look at the size of the value. */
+  readonly measures: boolean;
   answer(context: CedarRecord): Answer;
 }
 
@@ -41,11 +43,14 @@ const NONE: readonly never[] = Object.freeze([]);
 export function specialise(policies: readonly LoadedPolicy[], known: Known): Residual {
   const live: Live[] = [];
   const inspects = new Set<string>();
+  let measures = false;
   for (const policy of policies) {
     if (!inScope(policy, known)) continue;
     const names: string[] = [];
-    const node = condition(policy, { ...known, inspects: (name) => names.push(name) });
+    let measured = false;
+    const node = condition(policy, { ...known, inspects: (name) => names.push(name), measures: () => (measured = true) });
     if (!('value' in node)) {
+      measures ||= measured;
       live.push({ policy, run: node.run });
       for (const name of names) inspects.add(name);
     } else if (node.value !== false) live.push({ policy, run: undefined });
@@ -56,7 +61,8 @@ export function specialise(policies: readonly LoadedPolicy[], known: Known): Res
     const errors: PolicyFailure[] = [];
     return { forbids: matching(forbids, context, errors), permits: matching(permits, context, errors), errors };
   };
-  return { size: live.length, constant: live.every(({ run }) => run === undefined) ? answer({}) : undefined, inspects, answer };
+  const constant = live.every(({ run }) => run === undefined) ? answer({}) : undefined;
+  return { size: live.length, constant, inspects, measures, answer };
 }
 
 /** Evaluates every policy, as Cedar does: one that fails is reported even if another has already decided. */

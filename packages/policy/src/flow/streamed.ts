@@ -19,29 +19,56 @@ const NAME_CHARS = 200;
  * @returns `value`: what provenance is to index
  */
 export function joinedParts(parts: readonly Json[], before: Tails): { readonly value: Json; readonly tails: Tails } {
-  const texts = new Map<string, string>();
-  const rest = new Set<Json>();
-  for (const part of parts) {
-    const { leaves, complete } = leavesOf(part);
-    // Provenance then knows that it does not know all of it.
-    if (!complete) rest.add(part);
-    const of = nameOf(part);
-    for (const { path, value } of leaves) {
-      if (typeof value === 'number' || path === 'type' || path === 'id') rest.add(value);
-      else {
-        const name = `${of} ${path}`.slice(0, NAME_CHARS);
-        texts.set(name, (texts.get(name) ?? (Object.hasOwn(before, name) ? before[name] : undefined) ?? '') + value);
-      }
-    }
-    for (const { value } of textsOf(part, isTelling).names) rest.add(value);
-  }
+  const texts = new StreamTexts(before);
+  for (const part of parts) texts.add(part);
   const tails = new Map(Object.entries(before));
-  for (const [name, text] of texts) {
+  for (const [name, text] of texts.named) {
     tails.delete(name);
     tails.set(name, text.slice(-TAIL_CHARS));
   }
   const kept = [...tails].slice(-TEXTS);
-  return { value: { text: [...texts.values()], rest: [...rest] }, tails: Object.fromEntries(kept) };
+  return { value: texts.value, tails: Object.fromEntries(kept) };
+}
+
+/** The texts in parts of a stream, put together. */
+export class StreamTexts {
+  readonly #before: Tails;
+  readonly #texts = new Map<string, string>();
+  readonly #rest = new Set<Json>();
+
+  /** @param before how texts begin that are continued */
+  constructor(before: Tails = {}) {
+    this.#before = before;
+  }
+
+  get named(): Iterable<readonly [name: string, text: string]> {
+    return this.#texts;
+  }
+
+  /** The texts, and what else can hold something: numbers, types and ids, names of members. */
+  get value(): { readonly text: string[]; readonly rest: Json[] } {
+    return { text: [...this.#texts.values()], rest: [...this.#rest] };
+  }
+
+  /** @returns characters of the texts and numbers in the part */
+  add(part: Json): number {
+    const { leaves, complete } = leavesOf(part);
+    // Provenance then knows that it does not know all of it.
+    if (!complete) this.#rest.add(part);
+    const of = nameOf(part);
+    let chars = 0;
+    for (const { path, value } of leaves) {
+      chars += typeof value === 'number' ? String(value).length : value.length;
+      if (typeof value === 'number' || path === 'type' || path === 'id') this.#rest.add(value);
+      else {
+        const name = `${of} ${path}`.slice(0, NAME_CHARS);
+        const first = Object.hasOwn(this.#before, name) ? this.#before[name] : undefined;
+        this.#texts.set(name, (this.#texts.get(name) ?? first ?? '') + value);
+      }
+    }
+    for (const { value } of textsOf(part, isTelling).names) this.#rest.add(value);
+    return chars;
+  }
 }
 
 function nameOf(part: Json): string {

@@ -48,6 +48,11 @@ export interface Inspector extends InspectorOptions {
   /** The people whose private data it may be told; left out: it is not restricted. It is not asked about a run that has read others'. */
   readonly hears?: readonly string[];
   /**
+   * Characters of the longest thing that it finds, in the form in which it is found: then it can look at an answer in parts while that
+   * comes, and so much is held back. Left out: it looks at an answer once, when that is whole.
+   */
+  longest_chars?(): number;
+  /**
    * Says at once what is in a value; undefined if that takes too long for the host's event loop.
    * @param whole says it however long that takes, because the effect cannot wait
    */

@@ -89,6 +89,8 @@ export interface ChunkDelivery {
   readonly offset: number;
   /** At least one. */
   readonly parts: readonly Json[];
+  /** Findings about the stream up to here, where they are new; they stay with the host. */
+  readonly inspected?: AnswerInspection;
 }
 /** A capability in a message. Its index is the receiver's next one, counted in the same way on both sides. */
 export interface CarriedCapability {

@@ -21,6 +21,10 @@ export function withheld(text: string): string {
     });
     return JSON.stringify({ ...delivery, results });
   }
+  if (delivery.kind === 'chunk' && delivery.inspected !== undefined) {
+    const { inspected: _, ...chunk } = delivery;
+    return JSON.stringify(chunk);
+  }
   if ((delivery.kind !== 'message' && delivery.kind !== 'child_ended') || delivery.handles === undefined) return text;
   return JSON.stringify({ ...delivery, handles: delivery.handles.map(seen) });
 }

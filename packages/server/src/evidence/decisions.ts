@@ -103,9 +103,10 @@ export class Decisions {
     this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered, ...(who === undefined ? {} : { who }) });
   }
 
-  /** Answers that inspectors looked at. */
+  /** Answers that inspectors looked at. For a stream, the last findings. */
   #answers(delivery: Delivery, crank: number, at: number): void {
-    for (const result of delivery.kind === 'reply' ? delivery.results : []) {
+    const answers = delivery.kind === 'reply' ? delivery.results : delivery.kind === 'chunk' ? [delivery] : [];
+    for (const result of answers) {
       if (result.inspected === undefined) continue;
       const { by, verdict, rules, policy } = result.inspected;
       // Below 0, beside the decision about the call itself.

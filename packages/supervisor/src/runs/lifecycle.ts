@@ -5,6 +5,7 @@
 import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { Broker } from '@corral/broker/broker';
 import type { BusEvents, Crank } from '@corral/broker/bus';
+import type { Look } from '@corral/broker/dispatch/window';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
@@ -122,6 +123,7 @@ export class RunLifecycle {
     });
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
     bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));
+    bus.looks.listen((run, ...look) => this.#looks(run, ...look));
     bus.chunk.listen((run, call, offset, count, place) => tell({ kind: 'chunk', run, call, offset, count, place }));
     bus.emitted.listen((run, event, data, place) => tell({ kind: 'emitted', run, event, data, place }));
     bus.logged.listen((run, level, text, place) => tell({ kind: 'logged', run, level, text, place }));
@@ -149,6 +151,18 @@ export class RunLifecycle {
     const pending = run.ledger.pending.get(result.id);
     if (run.outcome === undefined && pending?.kind === 'call' && !broker.isRevoked(pending.grant)) broker.answers.hold(run, result);
     void looked.then((told) => told !== undefined && runs.get(run.id) === run && this.#answered(run.id, told, false));
+  }
+
+  /** Nobody waits for what is said of a stream whose run has ended. */
+  #looks(id: RunId, ...[answer, then]: Parameters<Look>): void {
+    const { runs, broker } = this.#options;
+    const run = runs.get(id);
+    run?.behind.do(() => {
+      if (run.outcome !== undefined) return;
+      const looked = broker.inspectAnswer(run, answer);
+      if (looked instanceof Promise) void looked.then((told) => told && runs.get(id) === run && then(told));
+      else then(looked);
+    });
   }
 
   /** Like a result, a chunk may be larger than what is left of the run's bytes, but once nothing is left, no other one is delivered. */

@@ -7,7 +7,9 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Finding } from '@corral/protocol/model/inspection';
 import type { Inspector, InspectorAnswer, InspectorOptions } from '@corral/protocol/ports/inspector';
-import type { KnownValue } from './known-values.ts';
+import { longestForm, type KnownValue } from './known-values.ts';
+import { PERSONAL_CHARS } from './personal-data.ts';
+import { SHAPE_CHARS } from './secret-shapes.ts';
 import { scan, type Search } from './scan.ts';
 
 export interface BuiltInOptions extends InspectorOptions {
@@ -26,6 +28,7 @@ export function builtIn({ name, on, always, timeout_ms, search, except }: BuiltI
     on,
     always,
     timeout_ms,
+    longest_chars: () => (search.kind === 'personal' ? PERSONAL_CHARS : secretChars(search.values())),
     atOnce: (value: Json, whole: boolean): Finding | undefined =>
       scan(value, now(), whole ? MACHINE.inspected_chars.default : MACHINE.inspected_at_once_chars.default),
     async inspect({ value }, signal): Promise<InspectorAnswer> {
@@ -40,6 +43,8 @@ export function builtIn({ name, on, always, timeout_ms, search, except }: BuiltI
     close: async () => (await pool)?.destroy(),
   };
 }
+
+const secretChars = (values: readonly KnownValue[]): number => Math.max(SHAPE_CHARS, longestForm(values));
 
 /** One thread, which ends when nothing is to be done. */
 async function started(): Promise<Piscina> {

@@ -18,6 +18,13 @@ const KEY_RUN = 26;
 export const shortestRun = (values: readonly KnownValue[]): number =>
   Math.min(KEY_RUN, ...values.map(({ value }) => Math.floor((Buffer.byteLength(value) * 4) / 3)));
 
+/**
+ * Characters of the longest form in which one of the values is found: each of its characters is six where JSON escapes it (`\u0041`), and each
+ * of its bytes three by percent signs; base64 and hexadecimal are shorter.
+ */
+export const longestForm = (values: readonly KnownValue[]): number =>
+  values.reduce((most, { value }) => Math.max(most, 6 * value.length, 3 * Buffer.byteLength(value)), 0);
+
 /** 1: base64 in both alphabets; 2: hexadecimal besides. */
 const RUNS = Uint8Array.from({ length: 128 }, (_, code) => {
   const character = String.fromCharCode(code);

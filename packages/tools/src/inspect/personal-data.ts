@@ -20,6 +20,9 @@ const isAlnum = (code: number): boolean => isDigit(code) || isUpper(code) || (co
 const LOCAL = 64;
 const DOMAIN = 255;
 
+/** Characters of the longest thing that is found: a mail address. */
+export const PERSONAL_CHARS = LOCAL + 1 + DOMAIN;
+
 /** `local@domain.tld`, as mail programs accept it (RFC 5321 without quotes). */
 function mailsIn(text: string, found: Found): void {
   let past = 0;

@@ -30,6 +30,12 @@ interface Shape {
   readonly check: (body: string) => boolean;
 }
 
+/**
+ * Characters of a key within which its shape is told, in any encoding that is searched for. Only the header of a JSON web token, or the
+ * password in an address, can be longer.
+ */
+export const SHAPE_CHARS = 512;
+
 /** Characters after a prefix that are looked at. */
 const BODY = 64;
 /** Bits a character. Random base62 of 20 characters has about 4, hexadecimal about 3.2; words and placeholders have less. */
