@@ -31,7 +31,7 @@ export default defineConfig({
           pool: 'forks',
           execArgv: ['--no-node-snapshot', ...HEAP],
           // Not how fast they are, but that they end: a busy machine takes long for a property of many cases.
-          testTimeout: 60_000,
+          testTimeout: 180_000,
         },
       },
       {
@@ -43,8 +43,8 @@ export default defineConfig({
           globalSetup: 'test/setup.ts',
           execArgv: HEAP,
           // Real processes on a busy machine: a test measures no time, and must not fail for the want of it.
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 180_000,
         },
       },
     ],

@@ -2,6 +2,12 @@
 import type { Clock } from '@corral/protocol/ports/machine';
 import { realClock } from '@corral/supervisor';
 
+/**
+ * A clock by which a crank may hold its cell ten times as long, for tests of what else ends it: on a busy machine a cell with a long crank
+ * waits for the CPU most of the time, and would be ended for that.
+ */
+export const patientClock: Clock = { ...realClock, monotonic: () => realClock.monotonic() / 10 };
+
 export interface MovableClock {
   readonly clock: Clock;
   /** @param last what is due last happens first, as on a host that was held up */

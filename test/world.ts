@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { bundleAgent, type BundledAgent } from '@corral/cli/bundle';
 import type { Attenuation } from '@corral/protocol/model/grant';
@@ -23,6 +23,7 @@ import {
 } from '@corral/supervisor';
 import { inlineTool } from '@corral/tools/define';
 import { STORE } from './conformance/stores.ts';
+import { manifestsOf } from './describing.ts';
 import { bundleSource, type AgentSource } from './bundles.ts';
 import { until, found } from './until.ts';
 
@@ -50,17 +51,29 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function temporary(): Promise<string> {
+/** Takes what is to be done when a host or a folder is no longer needed. */
+type Finished = (end: () => void | Promise<void>) => void;
+
+export async function temporary(finished: Finished = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-test-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  finished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/**
- * Manifests by the bundle that describes them. A host starts a cell for each bundle and kills it afterwards; the same bundle in another
- * test of the file has the same manifests.
- */
+/** Manifests by the bundle that describes them: the same bundle in another test has the same ones. */
 const described = new Map<string, unknown>();
+
+/**
+ * CPU time of a crank where the agent says nothing: the first one of an agent with a large library takes a quarter of a second on a slow
+ * machine, which is all that it has by default. Tests are about that limit only where they name it.
+ */
+const AMPLE_MS = 2_000;
+
+/** Manifests as they were described, with ample CPU time for the cranks of agents that do not ask for any. */
+const withAmpleTime = (manifests: unknown): unknown =>
+  Array.isArray(manifests)
+    ? manifests.map((one: { ceilings?: object }) => ({ ...one, ceilings: { crank_cpu_ms: AMPLE_MS, ...one.ceilings } }))
+    : manifests;
 
 export interface WorldOptions extends Partial<SupervisorOptions> {
   readonly folder?: string;
@@ -68,8 +81,28 @@ export interface WorldOptions extends Partial<SupervisorOptions> {
   readonly through?: (store: Store) => Store;
 }
 
-export async function world(tools: readonly Tool[] = [], { through = (store) => store, ...options }: WorldOptions = {}): Promise<World> {
-  const folder = options.folder ?? (await temporary());
+/**
+ * One host for all tests of a file or a `describe`, where none of them changes what the others meet: the start of a host and of its first
+ * cell is most of what a short test takes. Called at the top of it.
+ */
+export function sharedWorld(...of: Parameters<typeof world>): () => World {
+  let made: World | undefined;
+  const ends: (() => void | Promise<void>)[] = [];
+  beforeAll(async () => {
+    made = await world(of[0], of[1], (end) => ends.push(end));
+  });
+  afterAll(async () => {
+    for (const end of ends.toReversed()) await end();
+  });
+  return () => made as World;
+}
+
+export async function world(
+  tools: readonly Tool[] = [],
+  { through = (store) => store, ...options }: WorldOptions = {},
+  finished: Finished = onTestFinished,
+): Promise<World> {
+  const folder = options.folder ?? (await temporary(finished));
   const store = await STORE.open(join(folder, 'data'));
   const seen: Observation[] = [];
   const supervisor = await Supervisor.start({
@@ -91,14 +124,14 @@ export async function world(tools: readonly Tool[] = [], { through = (store) => 
     open = false;
     await supervisor.close();
   };
-  onTestFinished(close);
+  finished(close);
   let files = 0;
   const deployBundle = async ({ source, describing }: BundledAgent, tenant: string) => {
     // Where the test starts the cells, each one counts.
-    const known = options.launcher === undefined ? described.get(describing) : undefined;
+    const known = options.launcher === undefined ? (described.get(describing) ?? (await manifestsOf(describing))) : undefined;
     const manifests = known ?? (await supervisor.describe([describing], tenant as TenantId))[0];
     described.set(describing, manifests);
-    const [version] = await supervisor.deploy(tenant as TenantId, source, manifests);
+    const [version] = await supervisor.deploy(tenant as TenantId, source, withAmpleTime(manifests));
     if (version === undefined) throw new Error('no agent');
     return version;
   };

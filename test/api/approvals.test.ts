@@ -24,10 +24,10 @@ async function asking(more: Record<string, unknown> = {}): Promise<Front> {
 }
 const asked = (client: Client) => found(async () => (await client.listApprovals({})).items[0], 'a call waits for people');
 const outcome = async (client: Client, run: string) =>
-  (await client.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
+  (await client.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
 describe('a call that waits', () => {
-  test('is named in lists, with what the run has used, after its run has left memory', { timeout: 60_000 }, async () => {
+  test('is named in lists, with what the run has used, after its run has left memory', async () => {
     const { admin, deploy } = await asking();
     await deploy(WRITER);
     const { run } = await admin.submitRun({ body: { agent: 'writer' } });
@@ -39,7 +39,7 @@ describe('a call that waits', () => {
     expect(parked?.cpu_ms).toBeGreaterThan(0);
   });
 
-  test('is on exactly one page of the list, also where a run has several and some are decided meanwhile', { timeout: 60_000 }, async () => {
+  test('is on exactly one page of the list, also where a run has several and some are decided meanwhile', async () => {
     const { admin, deploy, as } = await asking();
     await deploy(`{ name: 'writers', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
       Promise.all([1, 2, 3].map((n) => caps.write({ path: n + '.txt', text: 'x' }).catch((error) => error.code))) }`);
@@ -235,7 +235,7 @@ export default defineConfig({
 `;
   const AGENT = agentFile('family/pays-what-mail-says');
 
-  test('what was ordered, and the text that arguments came from, as far as it is theirs to read', { timeout: 60_000 }, async () => {
+  test('what was ordered, and the text that arguments came from, as far as it is theirs to read', async () => {
     const folder = await shortFolder();
     await writeFile(join(folder, 'corral.config.ts'), TOOLS);
     await writeFile(join(folder, 'pay.cedar'), RULES);

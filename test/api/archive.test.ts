@@ -10,7 +10,7 @@ const FREE = '@id("free") permit (principal, action, resource);\n';
 const STRICT = `${FREE}@id("no-writes") forbid (principal, action == Action::"tool:fs.write", resource);\n`;
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) => caps.write({ path: 'a', text: 'x' }).then(() => 'written', (error) => error.code) }`;
 
-test('a decision’s policies are read by the version it names, whatever the file says now', { timeout: 60_000 }, async () => {
+test('a decision’s policies are read by the version it names, whatever the file says now', async () => {
   const folder = await shortFolder();
   const config = join(folder, 'corral.config.json');
   const policies = join(folder, 'p.cedar');
@@ -25,7 +25,7 @@ test('a decision’s policies are read by the version it names, whatever the fil
   const { admin, as, deploy, host } = await front({ data, config });
   await deploy(WRITER, { tenant: 'own' });
   const { run } = await admin.submitRun({ body: { agent: 'writer', tenant: 'own' } });
-  const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(outcome).toMatchObject({ output: 'CORRAL_DENIED' });
   const [decision] = (await admin.whyRun({ params: { run } })).decisions;
   const version = decision?.policy ?? '';
@@ -68,7 +68,7 @@ test('an auditor elsewhere can anchor a journal: each entry has its hash, and th
   const { admin, deploy, as } = await front();
   await deploy(`{ name: 'one', run: () => 1 }`);
   const { run } = await admin.submitRun({ body: { agent: 'one' } });
-  await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   const auditor = await as('local', 'auditor');
   const { items, head } = await auditor.runJournal({ params: { run } });
   expect(items.every(({ hash }) => /^[0-9a-f]{64}$/.test(hash))).toBe(true);

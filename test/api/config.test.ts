@@ -26,7 +26,7 @@ test('is read again, compared, and applied while runs go on; each run says under
   const old = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
   expect(old.config).toBe(before.version);
   await admin.applyConfig({});
-  await admin.showRun({ params: { run: old.run }, query: { wait_ms: 10_000 } });
+  await admin.showRun({ params: { run: old.run }, query: { wait_ms: 60_000 } });
   const made = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
   expect(made.config).toBe(checked.version);
   const { config } = await admin.operate({ body: { operation: 'kill', target: { tenant: 'guests' }, reason: 'x' } });
@@ -62,7 +62,7 @@ test('offers and takes away tools while it runs', async () => {
   expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['fs.read', 'fs.list']);
   await deploy(reader);
   const { run } = await admin.submitRun({ body: { agent: 'reader' } });
-  expect((await admin.showRun({ params: { run }, query: { wait_ms: 10_000 } })).ended_as).toBe('completed');
+  expect((await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).ended_as).toBe('completed');
   await write({ tenants: { local: {} } });
   await admin.applyConfig({});
   await expect(admin.submitRun({ body: { agent: 'reader' } })).rejects.toMatchObject({ code: 'CORRAL_CAP_UNKNOWN' });
@@ -138,21 +138,21 @@ test('what a tenant and a host hold in memory is bounded as the configuration sa
   await expect(fileHost({ tenants: { local: { residents: 0 } } })).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID' });
 });
 
-test('people have as long to decide as the configuration says', { timeout: 60_000 }, async () => {
+test('people have as long to decide as the configuration says', async () => {
   const { admin, deploy } = await front({
     configText: JSON.stringify({ policies: 'default', files: { write: await shortFolder() }, limits: { approval_ms: 1_500 } }),
   });
   await deploy(`{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
     caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written', (error) => error.code) }`);
   const { run } = await admin.submitRun({ body: { agent: 'writer' } });
-  const ended = await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+  const ended = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(ended.outcome).toEqual({ kind: 'completed', output: 'CORRAL_APPROVAL_EXPIRED' });
 });
 
 test.for([
   ['residents of its tenant', { tenants: { local: { residents: 2 } } }],
   ['runs in memory of all tenants', { limits: { runs_in_memory: 2 } }],
-] as const)('no more runs are in memory than the configuration says: %s', { timeout: 60_000 }, async ([, config]) => {
+] as const)('no more runs are in memory than the configuration says: %s', async ([, config]) => {
   const { admin, deploy } = await front({ configText: JSON.stringify({ tenants: { local: {} }, ...config }) });
   await deploy(SLEEP);
   const runs: string[] = [];

@@ -38,7 +38,7 @@ test('the limit of a service’s key counts bytes, as its name says', async () =
     export default defineService({ name: 'counter', key: z.string(), state: z.object({ n: z.number() }), initial: { n: 0 },
       on: { add: handler({ message: z.null(), reply: z.number() }, async () => 1) } });`);
   const send = (key: string) =>
-    admin.sendToService({ params: { service: 'counter', key, handler: 'add' }, query: { wait_ms: 20_000 }, body: null });
+    admin.sendToService({ params: { service: 'counter', key, handler: 'add' }, query: { wait_ms: 60_000 }, body: null });
   const most = MACHINE.service_key_bytes.default;
   await expect(send('\u5b57'.repeat(most / 3 + 1))).rejects.toMatchObject({ code: 'CORRAL_REQUEST_INVALID' });
   expect(await send('\u5b57'.repeat(Math.floor(most / 3)))).toMatchObject({ outcome: { output: 1 } });
@@ -79,6 +79,6 @@ test('a call of a tool under quarantine is told so, and not that it is not offer
   );
   await admin.putQuarantine({ body: { kind: 'tool', name: 'fs.read', reason: 'it leaks' } });
   const { run } = await admin.submitRun({ body: { agent: 'reader' } });
-  const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(outcome).toMatchObject({ output: ['CORRAL_QUARANTINED', expect.stringContaining('fs.read is under quarantine') as string] });
 });

@@ -18,7 +18,7 @@ async function spoken() {
   await first.deploy(TALKER);
   const from = first.host.door.feed.last;
   const { run } = await first.admin.submitRun({ body: { agent: 'talker' } });
-  await first.admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  await first.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   return { first, from, run };
 }
 

@@ -56,7 +56,7 @@ test('a backup that was made while work went on brings everything back: people, 
   const developer = await as('own', 'developer');
   const input = { agent: 'hello', input: { name: 'Ada' } };
   const { run: keyed } = await developer.submitRun({ headers: { 'idempotency-key': 'once' }, body: input });
-  await admin.showRun({ params: { run: keyed }, query: { wait_ms: 20_000 } });
+  await admin.showRun({ params: { run: keyed }, query: { wait_ms: 60_000 } });
   const { run: asleep } = await developer.submitRun({ body: { agent: 'sleeper' } });
   const { run: killed } = await developer.submitRun({ body: { agent: 'sleeper' } });
   await admin.operate({ body: { operation: 'kill', target: { run: killed }, reason: 'enough' } });
@@ -115,7 +115,7 @@ test('a list of runs that was kept by another host than the last is put right fr
   const first = await front();
   await first.deploy(HELLO);
   const { run } = await first.admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
-  await first.admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  await first.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   await first.host.close(2_000);
   // An older list, from a host that had stopped in order.
   const stale = databaseOf(first.data, 'front.db');
@@ -153,7 +153,7 @@ describe('evidence on a living host', () => {
     for (const tenant of ['own', 'other']) {
       const { run } = await admin.submitRun({ body: { tenant, agent: 'hello', input: { name: 'A' } } });
       runs[tenant] = run;
-      await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+      await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     }
     const auditor = await as('own', 'auditor');
     expect(await auditor.verifyJournals({ body: {} })).toMatchObject({ runs: 1, damaged: [] });
@@ -173,7 +173,7 @@ describe('evidence on a living host', () => {
     await deploy(COUNT, { tenant: 'own' });
     const developer = await as('own', 'developer');
     const { run } = await developer.submitRun({ body: { agent: 'count', input: { to: 3 } } });
-    await developer.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await developer.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     const replay = await (await as('own', 'auditor')).replayRun({ params: { run }, body: {} });
     expect(replay).toMatchObject({ run, matches: true, cranks: 4, difference: null });
     expect(replay.steps.map(({ crank, matched }) => [crank, matched])).toEqual([1, 2, 3, 4].map((crank) => [crank, true]));
@@ -187,10 +187,10 @@ describe('evidence on a living host', () => {
 
     const fork = await developer.forkRun({ params: { run }, body: { at: 1, input: { to: 5 }, reason: 'what if' } });
     expect(fork).toMatchObject({ origin: { run, at: 1 }, unknown: [] });
-    const ended = await developer.showRun({ params: { run: fork.run }, query: { wait_ms: 20_000 } });
+    const ended = await developer.showRun({ params: { run: fork.run }, query: { wait_ms: 60_000 } });
     expect(ended).toMatchObject({ ended_as: 'completed', outcome: { output: 5 }, origin: { run, at: 1 } });
     const late = await developer.forkRun({ params: { run }, body: { at: 3 } });
-    expect(await developer.showRun({ params: { run: late.run }, query: { wait_ms: 20_000 } })).toMatchObject({ outcome: { output: 3 } });
+    expect(await developer.showRun({ params: { run: late.run }, query: { wait_ms: 60_000 } })).toMatchObject({ outcome: { output: 3 } });
     expect((await developer.listRuns({})).items.map((one) => one.run)).toEqual([late.run, fork.run, run]);
     await expect(developer.forkRun({ params: { run }, body: { at: 9 } })).rejects.toMatchObject({ code: 'CORRAL_USAGE' });
     const forks = (await admin.listOperations({})).items.filter(({ operation }) => operation === 'fork');
@@ -202,7 +202,7 @@ describe('evidence on a living host', () => {
     await deploy(HELLO, { tenant: 'own' });
     const owner = await as('own', 'admin');
     const { run } = await owner.submitRun({ body: { agent: 'hello', input: { name: 'Ada'.repeat(3_000) } } });
-    await owner.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await owner.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     await expect((await as('own', 'operator')).eraseRun({ params: { run }, body: { reason: 'x' } })).rejects.toMatchObject({
       code: 'CORRAL_FORBIDDEN',
     });
@@ -233,7 +233,7 @@ describe('evidence on a living host', () => {
     for (const tenant of ['own', 'other']) {
       await deploy(COUNT, { tenant });
       const { run } = await admin.submitRun({ body: { tenant, agent: 'count', input: { to: 4 } } });
-      await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+      await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
       runs.push(run);
     }
     await until(async () => (await admin.collectGarbage({ body: { dryRun: true } })).runs === 1);

@@ -34,7 +34,7 @@ async function governed(policies: string, files: Record<string, string>): Promis
 }
 const asked = (client: Client) => found(async () => (await client.listApprovals({})).items[0], 'a call waits for people');
 const outcome = async (client: Client, run: string) =>
-  (await client.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
+  (await client.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
 const PAYER = `{ name: 'shop/payer', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({ amount: 5 }).catch((error) => error.code) }`;
 const ASKING = `${FREE}@id("money") @consequence("approval") @approver("owner") forbid (principal, action == Action::"tool:pay", resource);`;

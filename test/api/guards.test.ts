@@ -18,9 +18,9 @@ const start = async (f: Front, agent: string, name: string, input: unknown = {})
 };
 const shown = (f: Front, run: string) => f.admin.showRun({ params: { run: run as never }, query: {} });
 const outcome = async (f: Front, run: string) =>
-  (await f.admin.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
+  (await f.admin.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
-describe('a configuration that says nothing', { timeout: 60_000 }, () => {
+describe('a configuration that says nothing', () => {
   test('has the first effect of a version wait for a person, and pauses a run that loops', async () => {
     const folder = await shortFolder();
     const f = await front({ configText: JSON.stringify({ files: { read: folder, write: folder } }) });
@@ -43,7 +43,7 @@ describe('a configuration that says nothing', { timeout: 60_000 }, () => {
   });
 });
 
-test('a host has no policies and watches no runs where its configuration says so, and tells that', { timeout: 60_000 }, async () => {
+test('a host has no policies and watches no runs where its configuration says so, and tells that', async () => {
   const folder = await shortFolder();
   const f = await front({
     configText: JSON.stringify({ policies: 'none', tenants: { local: { loops: false } }, files: { read: folder, write: folder } }),
@@ -54,7 +54,7 @@ test('a host has no policies and watches no runs where its configuration says so
   expect(guards).toEqual([{ tenant: 'local', policies: 'none', risk: false, loops: 'none' }]);
 });
 
-test('what is missing is in the first lines of up, and in what doctor and config show say, by tenant', { timeout: 60_000 }, async () => {
+test('what is missing is in the first lines of up, and in what doctor and config show say, by tenant', async () => {
   const folder = await shortFolder();
   const config = join(folder, 'corral.config.json');
   const said = { policies: 'none', tenants: { a: { loops: false }, b: { policies: 'default' } } };
@@ -80,7 +80,7 @@ test('what is missing is in the first lines of up, and in what doctor and config
   ]);
 });
 
-describe('thresholds', { timeout: 60_000 }, () => {
+describe('thresholds', () => {
   const BANK = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 const pay = (name: string, money?: string) => tool({

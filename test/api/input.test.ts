@@ -33,6 +33,6 @@ test.each(['zod/mini', 'zod'] as const)(
 test('what the agent’s own schema converts is not refused, however it looks to the host', async () => {
   await f().deploy(agentText(AGENTS['zod/mini']).replace("'zod-mini'", "'converts'"));
   const { run } = await submit('converts', { name: 'Ada', at: '42' });
-  const { outcome } = await f().admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  const { outcome } = await f().admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(outcome).toMatchObject({ kind: 'completed', output: { n: 42 } });
 });

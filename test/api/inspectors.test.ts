@@ -43,7 +43,7 @@ async function host(config: object, policies?: string): Promise<Front> {
 async function asks(f: Front, ...prompts: readonly unknown[]) {
   await f.deploy(ASKS);
   const { run } = await f.admin.submitRun({ body: { agent: 'asks', input: { prompts } as never } });
-  const shown = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+  const shown = await f.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   const outcome = shown.outcome as {
     readonly kind: string;
     readonly code?: string;
@@ -56,7 +56,7 @@ async function asks(f: Front, ...prompts: readonly unknown[]) {
 const entries = async (f: Front, run: RunId) => (await f.admin.runJournal({ params: { run } })).items;
 const journal = async (f: Front, run: RunId) => JSON.stringify(await entries(f, run));
 
-describe('the inspector for secrets', { timeout: 60_000 }, () => {
+describe('the inspector for secrets', () => {
   test('stops a planted secret in a prompt and in an answer, however it is encoded, and repeats it nowhere', async () => {
     const f = await host({ inspectors: { secrets: { kind: 'secrets', canaries: ['planted'] } } });
     const hidden = [
@@ -120,7 +120,7 @@ describe('the inspector for secrets', { timeout: 60_000 }, () => {
     });
     await f.deploy(agentFile('models/streams'));
     const { run } = await f.admin.submitRun({ body: { agent: 'streams', input: { prompts: ['say hello you', 'leak', 'split'] } } });
-    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     const withheld = { direct: 'CORRAL_DENIED', fetched: expect.stringContaining('CORRAL_DENIED') as string };
     const passed = { direct: 'hello you', fetched: expect.stringMatching(/"hello"[^]*" you"[^]*\[DONE\]/) as string };
     expect(outcome).toMatchObject({ kind: 'completed', output: [passed, withheld, withheld] });
@@ -152,7 +152,7 @@ const firewall = (url: string, more: object = {}) => ({
   inspectors: { firewall: { kind: 'http', url, key: 'inspector', timeout_ms: 30_000, ...more } },
 });
 
-describe('an inspector elsewhere', { timeout: 60_000 }, () => {
+describe('an inspector elsewhere', () => {
   test('is asked about a call before it is made and about its answer before it is delivered, and what it says decides', async () => {
     const server = await inspectorServer(({ place, value }) => ({
       found: JSON.stringify(value).includes(place === 'request' ? 'ignore' : 'evil'),
@@ -232,7 +232,7 @@ describe('an inspector elsewhere', { timeout: 60_000 }, () => {
     await f.deploy(agentFile('models/streams'));
     const prompts = ['say one two three', 'say bad news', 'say silent'];
     const { run } = await f.admin.submitRun({ body: { agent: 'streams', input: { prompts } } });
-    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     expect(outcome).toMatchObject({ output: [{ direct: 'one two three' }, { direct: 'CORRAL_DENIED' }, { direct: 'CORRAL_DENIED' }] });
     expect(server.asked.map(({ value }) => (value as { text: string[] }).text.join()).sort()).toEqual(
       ['bad news', 'bad news', 'one two three', 'one two three', 'silent', 'silent'].map((text) => expect.stringContaining(text) as string),
@@ -284,7 +284,7 @@ describe('an inspector elsewhere', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a model as an inspector', { timeout: 60_000 }, () => {
+describe('a model as an inspector', () => {
   const MODELS = {
     ...ECHO,
     judge: {

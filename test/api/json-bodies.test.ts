@@ -30,7 +30,7 @@ test.each([
   const answer = await submit(input);
   expect(answer.status).toBe(201);
   const { run } = (await answer.json()) as { run: never };
-  const { outcome } = await made().admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  const { outcome } = await made().admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(outcome).toMatchObject({ kind: 'completed' });
   const { output } = outcome as unknown as { output: { input: unknown; own: string[] } };
   expect(output.own).toEqual(Object.keys(JSON.parse(input) as object));

@@ -22,7 +22,7 @@ async function lister() {
   await made.deploy(LISTER);
   const one = async (times: number): Promise<RunId> => {
     const { run } = await made.admin.submitRun({ body: { agent: 'lister', input: { times } } });
-    await made.admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await made.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     return run;
   };
   const steps = async (run: RunId) =>
@@ -87,7 +87,7 @@ test('an agent that rests is shown among the agents and beside why its runs fail
   host.door.feed.listen(({ kind }) => void told.push(kind));
   const submit = () => admin.submitRun({ body: { agent: 'fails', input: {} } });
   const runs = [await submit(), await submit()].map(({ run }) => run);
-  for (const run of runs) await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  for (const run of runs) await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   await expect(submit()).rejects.toMatchObject({ code: 'CORRAL_AGENT_RESTS', status: 503, retryable: true });
   const why = expect.stringContaining('2 of its last 2 runs did not complete');
   expect((await admin.listAgents({ query: {} })).items[0]?.resting).toMatchObject([{ version, why }]);

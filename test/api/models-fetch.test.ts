@@ -28,14 +28,14 @@ async function withServer(says: Says, config: object = {}) {
   await f.deploy(FETCHES);
   const ask = async (bodies: readonly object[], more: object = {}) => {
     const { run } = await f.admin.submitRun({ body: { agent: 'fetches', input: { bodies } as never, ...more } });
-    const shown = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    const shown = await f.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     const journal = JSON.stringify(await f.admin.runJournal({ params: { run }, query: {} }));
     return { shown, journal, answers: (shown.outcome as { readonly output?: unknown } | null)?.output };
   };
   return { server, ask };
 }
 
-describe('a request to the address of a provider', { timeout: 60_000 }, () => {
+describe('a request to the address of a provider', () => {
   test('reaches the configured model alone, with the host’s key and bound, and is billed what was counted', async () => {
     const { server, ask } = await withServer({ reply: ({ key }) => `hello ${key}`, usage: { prompt_tokens: 1000, completion_tokens: 40 } });
     const { shown, journal, answers } = await ask([say('hello', { max_tokens: 100_000 })]);

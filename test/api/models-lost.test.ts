@@ -22,7 +22,7 @@ const MODEL = {
 const configuration = (server: OpenAiServer) =>
   JSON.stringify({ policies: 'none', models: { default: { ...MODEL, base_url: server.url } } });
 
-describe('a model that is slow', { timeout: 90_000 }, () => {
+describe('a model that is slow', () => {
   test.each(['cancel', 'kill'] as const)('is asked no longer once its run is gone (%s), which is billed as reserved', async (operation) => {
     const server = await modelServer({ reply: () => NEVER });
     const f = await front({ configText: configuration(server) });
@@ -71,7 +71,7 @@ describe('a model that is slow', { timeout: 90_000 }, () => {
   });
 });
 
-test('a failure of the provider is billed as reserved, and a request that was never sent is not', { timeout: 60_000 }, async () => {
+test('a failure of the provider is billed as reserved, and a request that was never sent is not', async () => {
   const usage = { prompt_tokens: 50, completion_tokens: 20 };
   const server = await modelServer({ reply: (_, n) => (n === 0 ? { status: 500 } : 'ok'), usage });
   const f = await front({ configText: configuration(server) });

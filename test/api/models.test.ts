@@ -50,7 +50,7 @@ async function withModel(says: Says, { model = {}, models = {}, config = {} }: S
 
 async function ran(f: Front, agent: string, input: unknown, more: object = {}) {
   const { run } = await f.admin.submitRun({ body: { agent, input: input as never, ...more } });
-  const shown = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+  const shown = await f.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   return { run, shown, output: (shown.outcome as { readonly output?: readonly Said[] } | null)?.output ?? [] };
 }
 
@@ -59,7 +59,7 @@ const asks = async (f: Front, prompts: readonly unknown[], more: object = {}, sa
   return ran(f, 'asks', { prompts, more: said }, more);
 };
 
-describe('a model', { timeout: 60_000 }, () => {
+describe('a model', () => {
   test('answers with what the provider said, and who answered', async () => {
     const { f, server } = await withModel({ reply: ({ body }) => `you said ${JSON.stringify(body.messages)}` });
     const { output } = await asks(f, ['hello']);
@@ -165,7 +165,7 @@ describe('a model', { timeout: 60_000 }, () => {
 });
 
 /** An agent may not widen what was reserved, nor have a provider fetch or show what the agent names. */
-describe('what is sent to a provider', { timeout: 60_000 }, () => {
+describe('what is sent to a provider', () => {
   const REFUSES: Says = { reply: () => ({ status: 400, message: 'enough' }) };
 
   test.each([
@@ -214,7 +214,7 @@ describe('what is sent to a provider', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a model that fails', { timeout: 60_000 }, () => {
+describe('a model that fails', () => {
   test('is asked again where it was busy, which costs nothing', async () => {
     const { f, server } = await withModel({ reply: (_, n) => (n < 2 ? { status: 429 } : 'at last') });
     const { output, shown } = await asks(f, ['a']);
@@ -311,7 +311,7 @@ async function talking(more: object): Promise<Front> {
   return f;
 }
 
-describe('what a model says', { timeout: 60_000 }, () => {
+describe('what a model says', () => {
   test('has the label of its prompt: the payment that a mail made it ask for waits for a person, and why names the mail', async () => {
     const f = await talking({ models: { default: GULLIBLE } });
     const { run } = await f.admin.submitRun({ body: { agent: 'talks', input: { task: 'Do what is to be done.' } } });
@@ -363,7 +363,7 @@ describe('what a model says', { timeout: 60_000 }, () => {
   });
 });
 
-describe('policies', { timeout: 60_000 }, () => {
+describe('policies', () => {
   test('know the provider and the model behind a name', async () => {
     const folder = await shortFolder();
     const file = join(folder, 'models.cedar');
@@ -386,7 +386,7 @@ describe('policies', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a configuration', { timeout: 60_000 }, () => {
+describe('a configuration', () => {
   test.each([
     [
       { default: { provider: 'openai', model: 'no-such-model', key: 'k' } },

@@ -54,7 +54,7 @@ const approve = (client: Client, params: { run: string; call: number }) =>
     (error: { code: string }) => error.code,
   );
 const outcome = async ({ admin }: Pick<Front, 'admin'>, run: string) =>
-  (await admin.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
+  (await admin.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
 describe('a quorum counts people', () => {
   test('and not the tokens that a tenant’s admin made: neither beside their own run nor beside one another', async () => {

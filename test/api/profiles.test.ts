@@ -35,7 +35,7 @@ async function host(local = '{}', data?: string): Promise<Front & { readonly one
   const made = await front({ config: file, ...(data === undefined ? {} : { data }) });
   const one = async (input: object) => {
     const { run } = await made.admin.submitRun({ body: { agent: 'buyer', input: input as never } });
-    await made.admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await made.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     return run;
   };
   return { ...made, one };
@@ -85,7 +85,7 @@ describe('a profile', () => {
     await deploy(`{ name: 'fails', run() { throw new Error('no'); } }`);
     const learn = (run: RunId) => admin.learnProfile({ params, body: { reason: 'x', runs: [run] } });
     const other = await admin.submitRun({ body: { agent: 'fails', input: {} } });
-    await admin.showRun({ params: { run: other.run }, query: { wait_ms: 20_000 } });
+    await admin.showRun({ params: { run: other.run }, query: { wait_ms: 60_000 } });
     await expect(learn(other.run)).rejects.toThrow('not of buyer');
     const failed = admin.learnProfile({ params: { agent: 'fails' }, body: { reason: 'x', runs: [other.run] } });
     await expect(failed).rejects.toThrow('not approved: it ended as failed');

@@ -7,7 +7,7 @@ import { SLEEP, front, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
 const outcome = async (client: Client, run: string) =>
-  (await client.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } })).outcome;
+  (await client.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
 describe('a quarantine', () => {
   test('on an agent keeps new runs out and running ones still, until it is lifted', async () => {

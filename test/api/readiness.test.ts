@@ -10,7 +10,6 @@ const CONFIG = JSON.stringify({ limits: { no_progress_ms: 1_000 }, tenants: { lo
 
 test.skipIf(process.platform !== 'linux')(
   'a host whose cells stand still is not ready, says since when, and is ready again with the next crank',
-  { timeout: 120_000 },
   async () => {
     const { admin, deploy, host, url } = await front({ configText: CONFIG });
     await deploy(HELLO);
@@ -35,7 +34,7 @@ test.skipIf(process.platform !== 'linux')(
 
     thaw();
     await until(async () => (await fetch(`${url}/readyz`)).status === 200);
-    await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     // A slow machine may stall again afterwards.
     expect(heard.filter((kind) => kind.startsWith('host.')).slice(0, 2)).toEqual(['host.stalled', 'host.moves']);
   },
@@ -64,7 +63,7 @@ export default defineConfig({
   return { ...made, ended, answer: () => writeFile(answer, '') };
 }
 
-test('runs that wait in the store alone are work too: a host with no place for them is not ready', { timeout: 60_000 }, async () => {
+test('runs that wait in the store alone are work too: a host with no place for them is not ready', async () => {
   const { admin, url, ended, answer } = await withSlowTool(
     `tenants: { local: { tools: ['*'] } }, limits: { no_progress_ms: 1_000, runs_in_memory: 1 }`,
   );
@@ -78,7 +77,7 @@ test('runs that wait in the store alone are work too: a host with no place for t
   await until(async () => (await fetch(`${url}/readyz`)).status === 200);
 });
 
-test('a tenant that has as many runs in memory as it may waits for itself, and its host is ready', { timeout: 60_000 }, async () => {
+test('a tenant that has as many runs in memory as it may waits for itself, and its host is ready', async () => {
   const { host, admin, ended, answer } = await withSlowTool(
     `tenants: { local: { tools: ['*'], residents: 1 } }, limits: { no_progress_ms: 1_000 }`,
   );

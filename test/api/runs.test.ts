@@ -7,7 +7,7 @@ test('an agent is deployed, a job submitted, waited for, and seen from every sid
   const { admin, deploy } = await front();
   const version = await deploy(HELLO);
   const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
-  const shown = await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  const shown = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(shown).toMatchObject({
     agent: 'hello',
     version,
@@ -52,7 +52,7 @@ test('runs are listed newest first, a page at a time, and found by what is known
   const made: string[] = [];
   for (let i = 0; i < 5; i++) made.push((await admin.submitRun({ body: { agent: 'hello', input: { name: `n${i}` } } })).run);
   const sleeper = await admin.submitRun({ body: { agent: 'sleeper' } });
-  for (const run of made) await admin.showRun({ params: { run: run as never }, query: { wait_ms: 20_000 } });
+  for (const run of made) await admin.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } });
   const first = await admin.listRuns({ query: { agent: 'hello', limit: 3 } });
   const second = await admin.listRuns({ query: { agent: 'hello', limit: 3, cursor: first.next ?? '' } });
   expect([...first.items, ...second.items].map(({ run }) => run)).toEqual(made.toReversed());
@@ -177,7 +177,7 @@ test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
     const { admin, deploy } = await front();
     await deploy(HELLO);
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
-    await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     const asked = Array.from({ length: 100 }, () =>
       admin[name]({ params: { run }, query: {} }).then(
         () => 'given',

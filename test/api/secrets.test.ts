@@ -40,7 +40,7 @@ test('it is in no journal, log, event, error, answer or isolate, whatever the to
   const { admin, deploy, data, host } = await front({ config, logger });
   await deploy(AGENT);
   const { run } = await admin.submitRun({ body: { agent: 'curious' } });
-  const ended = await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  const ended = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(ended.outcome).toMatchObject({ kind: 'completed' });
   const output = JSON.stringify(ended.outcome);
   expect(output).toContain('"used"');

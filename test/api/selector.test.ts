@@ -11,7 +11,7 @@ test('runs are found by what they wait for, in memory and parked', async () => {
   await deploy(HELLO);
   const parent = await admin.submitRun({ body: { agent: 'parent' } });
   const done = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
-  await admin.showRun({ params: { run: done.run }, query: { wait_ms: 20_000 } });
+  await admin.showRun({ params: { run: done.run }, query: { wait_ms: 60_000 } });
   const waitingOn = async (waiting: 'timer' | 'child' | 'resolution' | 'nothing') =>
     (await admin.listRuns({ query: { waiting } })).items.map(({ agent }) => agent);
   await until(async () => (await waitingOn('timer')).length === 1 && (await waitingOn('child')).length === 1);
@@ -30,7 +30,7 @@ test('runs are found by how long ago they were submitted, and by when they were 
   await deploy(HELLO);
   await deploy(SLEEP);
   const first = await admin.submitRun({ body: { agent: 'hello', input: { name: 'A' } } });
-  const ended = await admin.showRun({ params: { run: first.run }, query: { wait_ms: 20_000 } });
+  const ended = await admin.showRun({ params: { run: first.run }, query: { wait_ms: 60_000 } });
   const { ended_at } = ended;
   if (ended_at === null) throw new Error('it has not ended');
   await until(async () => Date.now() > ended_at);

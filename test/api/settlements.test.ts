@@ -7,7 +7,7 @@ import { until } from '../until.ts';
 const WRITER = (name: string) => `{ name: '${name}', uses: { write: 'tool:fs.write' }, run: ({ input, caps }) =>
   caps.write({ path: input.path, text: 'x' }).then(() => 'written', (error) => error.code) }`;
 
-test('calls that wait for people are denied and approved by filter', { timeout: 120_000 }, async () => {
+test('calls that wait for people are denied and approved by filter', async () => {
   const write = await shortFolder();
   const { admin, deploy, as } = await front({ configText: JSON.stringify({ policies: 'default', files: { write } }) });
   for (const name of ['writer', 'other']) await deploy(WRITER(name));
@@ -34,7 +34,7 @@ test('calls that wait for people are denied and approved by filter', { timeout: 
   expect(Object.keys(done)).toEqual(Object.keys(dry));
   expect(done.done).toEqual(expect.arrayContaining(dry.matched));
   for (const run of runs.slice(0, 3))
-    expect((await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).outcome).toMatchObject({
+    expect((await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).outcome).toMatchObject({
       output: 'CORRAL_APPROVAL_DENIED',
     });
   expect((await admin.listOperations({ query: {} })).items[0]).toMatchObject({
@@ -48,7 +48,7 @@ test('calls that wait for people are denied and approved by filter', { timeout: 
     { run: runs[3], code: 'CORRAL_APPROVER' },
   ]);
   expect((await approver.settleMany({ body: { act: 'approve', where: {}, reason: 'fine' } })).done).toHaveLength(1);
-  expect((await admin.showRun({ params: { run: runs[3] as never }, query: { wait_ms: 20_000 } })).outcome).toMatchObject({
+  expect((await admin.showRun({ params: { run: runs[3] as never }, query: { wait_ms: 60_000 } })).outcome).toMatchObject({
     output: 'written',
   });
 });
@@ -105,38 +105,34 @@ test(
   },
 );
 
-test(
-  'an error that nobody foresaw hits one of many acts: the others are done and on record, and the answer names both',
-  { timeout: 120_000 },
-  async () => {
-    const { admin, runs, approver, host } = await waiting();
-    const port = host.door.host as { -readonly [K in keyof typeof host.door.host]: (typeof host.door.host)[K] };
-    const { decide, operate, quarantine } = port;
-    port.decide = (run, ...more) => (run === runs[1] ? Promise.reject(new TypeError('a slip')) : decide.call(port, run, ...more));
-    const settled = await approver.settleMany({ body: { act: 'deny', where: { agent: 'writer' }, reason: 'no' } });
-    expect(settled).toMatchObject({ done: [{ run: runs[0] }], refused: [{ run: runs[1], code: 'CORRAL_INTERNAL' }] });
-    expect(JSON.stringify(settled)).not.toContain('a slip');
-    const last = async () => (await admin.listOperations({ query: {} })).items[0];
-    expect(await last()).toMatchObject({ id: settled.id, operation: 'deny', refused: [{ run: runs[1], code: 'CORRAL_INTERNAL' }] });
+test('an error that nobody foresaw hits one of many acts: the others are done and on record, and the answer names both', async () => {
+  const { admin, runs, approver, host } = await waiting();
+  const port = host.door.host as { -readonly [K in keyof typeof host.door.host]: (typeof host.door.host)[K] };
+  const { decide, operate, quarantine } = port;
+  port.decide = (run, ...more) => (run === runs[1] ? Promise.reject(new TypeError('a slip')) : decide.call(port, run, ...more));
+  const settled = await approver.settleMany({ body: { act: 'deny', where: { agent: 'writer' }, reason: 'no' } });
+  expect(settled).toMatchObject({ done: [{ run: runs[0] }], refused: [{ run: runs[1], code: 'CORRAL_INTERNAL' }] });
+  expect(JSON.stringify(settled)).not.toContain('a slip');
+  const last = async () => (await admin.listOperations({ query: {} })).items[0];
+  expect(await last()).toMatchObject({ id: settled.id, operation: 'deny', refused: [{ run: runs[1], code: 'CORRAL_INTERNAL' }] });
 
-    port.operate = (operation, run, ...more) =>
-      run === runs[2] ? Promise.reject(new TypeError('a slip')) : operate.call(port, operation, run, ...more);
-    const killed = await admin.operate({ body: { operation: 'kill', target: { agent: 'other' }, reason: 'enough' } });
-    expect(killed).toMatchObject({ receipts: [{ run: runs[3] }], refused: [{ run: runs[2], code: 'CORRAL_INTERNAL' }] });
-    expect(await last()).toMatchObject({ id: killed.id, operation: 'kill', receipts: [{ run: runs[3] }] });
+  port.operate = (operation, run, ...more) =>
+    run === runs[2] ? Promise.reject(new TypeError('a slip')) : operate.call(port, operation, run, ...more);
+  const killed = await admin.operate({ body: { operation: 'kill', target: { agent: 'other' }, reason: 'enough' } });
+  expect(killed).toMatchObject({ receipts: [{ run: runs[3] }], refused: [{ run: runs[2], code: 'CORRAL_INTERNAL' }] });
+  expect(await last()).toMatchObject({ id: killed.id, operation: 'kill', receipts: [{ run: runs[3] }] });
 
-    // One act alone, of which nobody can say how far it came, is on record as that.
-    port.quarantine = async (...said) => {
-      await quarantine.apply(port, said);
-      throw new TypeError('a slip');
-    };
-    const body = { kind: 'agent', name: 'other', tenant: 'local', reason: 'odd' } as never;
-    await expect(admin.putQuarantine({ body })).rejects.toMatchObject({ code: 'CORRAL_INTERNAL' });
-    expect(await last()).toMatchObject({ operation: 'quarantine', reason: 'odd', refused: [{ code: 'CORRAL_INTERNAL' }] });
-  },
-);
+  // One act alone, of which nobody can say how far it came, is on record as that.
+  port.quarantine = async (...said) => {
+    await quarantine.apply(port, said);
+    throw new TypeError('a slip');
+  };
+  const body = { kind: 'agent', name: 'other', tenant: 'local', reason: 'odd' } as never;
+  await expect(admin.putQuarantine({ body })).rejects.toMatchObject({ code: 'CORRAL_INTERNAL' });
+  expect(await last()).toMatchObject({ operation: 'quarantine', reason: 'odd', refused: [{ code: 'CORRAL_INTERNAL' }] });
+});
 
-test('a run whose listing fails after it was stopped is stopped, on record, and not refused', { timeout: 60_000 }, async () => {
+test('a run whose listing fails after it was stopped is stopped, on record, and not refused', async () => {
   const { admin, runs, host } = await waiting();
   const projection = host.door.projection as unknown as { settle: () => Promise<boolean> };
   projection.settle = () => Promise.reject(new Error('a slip'));

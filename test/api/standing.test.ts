@@ -239,57 +239,49 @@ describe('an issuer of a configuration', () => {
 });
 
 describe('one who follows', () => {
-  test(
-    'does not lock others out: neither other people of their tenant, nor other tenants, nor admins of the host',
-    { timeout: 60_000 },
-    async () => {
-      const made = await front({ configText: JSON.stringify({ tenants: { own: {}, other: {} } }) });
-      const greedy = await made.as('own', 'developer');
-      const count = FOLLOWERS.followers_per_principal.default;
-      const streams = await Promise.all(Array.from({ length: count }, () => follow(made.url, greedy.secret)));
-      expect(streams.every((one) => one.status === 200)).toBe(true);
-      expect((await follow(made.url, greedy.secret)).status).toBe(429);
-      for (const [tenant, role] of [
-        ['own', 'developer'],
-        ['other', 'operator'],
-        ['*', 'admin'],
-      ] as const)
-        expect((await follow(made.url, (await made.as(tenant, role)).secret)).status).toBe(200);
-      // A place that is given up is there again.
-      streams[0]?.incoming.destroy();
-      await until(async () => (await follow(made.url, greedy.secret)).status === 200);
-    },
-  );
+  test('does not lock others out: neither other people of their tenant, nor other tenants, nor admins of the host', async () => {
+    const made = await front({ configText: JSON.stringify({ tenants: { own: {}, other: {} } }) });
+    const greedy = await made.as('own', 'developer');
+    const count = FOLLOWERS.followers_per_principal.default;
+    const streams = await Promise.all(Array.from({ length: count }, () => follow(made.url, greedy.secret)));
+    expect(streams.every((one) => one.status === 200)).toBe(true);
+    expect((await follow(made.url, greedy.secret)).status).toBe(429);
+    for (const [tenant, role] of [
+      ['own', 'developer'],
+      ['other', 'operator'],
+      ['*', 'admin'],
+    ] as const)
+      expect((await follow(made.url, (await made.as(tenant, role)).secret)).status).toBe(200);
+    // A place that is given up is there again.
+    streams[0]?.incoming.destroy();
+    await until(async () => (await follow(made.url, greedy.secret)).status === 200);
+  });
 
-  test(
-    'and comes back from far behind is told in slices: others are served meanwhile, and it misses nothing',
-    { timeout: 60_000 },
-    async () => {
-      const made = await front();
-      const { feed } = made.host.door;
-      const COUNT = 15_000;
-      const from = feed.last;
-      for (let i = 0; i < COUNT; i++)
-        feed.tell('run.emitted', { tenant: 'local', run: 'run_000000000000', data: { i, text: 'x'.repeat(100) } });
-      const { secret } = await made.as('local', 'operator');
-      let turns = 0;
-      let going = true;
-      const count = () => {
-        turns += 1;
-        if (going) setImmediate(count);
-      };
-      const stream = await follow(made.url, secret, { 'last-event-id': from });
-      count();
-      feed.tell('run.emitted', { tenant: 'local', run: 'run_000000000000', data: { i: COUNT, text: '' } });
-      await until(async () => stream.text.includes(`"i":${COUNT},`));
-      going = false;
-      const seen = [...stream.text.matchAll(/"i":(\d+),/g)].map(([, i]) => Number(i));
-      expect(seen).toEqual(Array.from({ length: COUNT + 1 }, (_, i) => i));
-      expect(turns).toBeGreaterThan(COUNT / 500);
-    },
-  );
+  test('and comes back from far behind is told in slices: others are served meanwhile, and it misses nothing', async () => {
+    const made = await front();
+    const { feed } = made.host.door;
+    const COUNT = 15_000;
+    const from = feed.last;
+    for (let i = 0; i < COUNT; i++)
+      feed.tell('run.emitted', { tenant: 'local', run: 'run_000000000000', data: { i, text: 'x'.repeat(100) } });
+    const { secret } = await made.as('local', 'operator');
+    let turns = 0;
+    let going = true;
+    const count = () => {
+      turns += 1;
+      if (going) setImmediate(count);
+    };
+    const stream = await follow(made.url, secret, { 'last-event-id': from });
+    count();
+    feed.tell('run.emitted', { tenant: 'local', run: 'run_000000000000', data: { i: COUNT, text: '' } });
+    await until(async () => stream.text.includes(`"i":${COUNT},`));
+    going = false;
+    const seen = [...stream.text.matchAll(/"i":(\d+),/g)].map(([, i]) => Number(i));
+    expect(seen).toEqual(Array.from({ length: COUNT + 1 }, (_, i) => i));
+    expect(turns).toBeGreaterThan(COUNT / 500);
+  });
 
-  test('and does not read holds up nobody, and is told that it missed something', { timeout: 60_000 }, async () => {
+  test('and does not read holds up nobody, and is told that it missed something', async () => {
     const made = await front();
     const { feed } = made.host.door;
     const { secret } = await made.as('local', 'operator');

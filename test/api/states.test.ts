@@ -5,7 +5,7 @@ import { front, shortFolder } from '../front.ts';
 import { until } from '../until.ts';
 
 // Bug queued-child: a child has its row in the list only after it has been read from the store, and often begins before that.
-test('a child that waits for a person is active, and no run is counted as queued, in memory and parked', { timeout: 60_000 }, async () => {
+test('a child that waits for a person is active, and no run is counted as queued, in memory and parked', async () => {
   const write = await shortFolder();
   const configText = JSON.stringify({ policies: 'default', files: { write }, limits: { park_after_ms: 500 } });
   const { admin, deploy } = await front({ configText });

@@ -50,7 +50,7 @@ async function outcomeOf(f: Awaited<ReturnType<typeof front>>, how: string) {
 }
 
 describe('tools of a configuration', () => {
-  test('get a secret in their call; one that is missing names the variable and the line, for operators', { timeout: 60_000 }, async () => {
+  test('get a secret in their call; one that is missing names the variable and the line, for operators', async () => {
     const secrets = `secrets: { here: { env: 'SHOP_KEY' }, gone: { env: 'NO_SUCH_KEY' } }`;
     const f = await front({ config: await written(await project(), SECRETIVE, secrets), env: { ...process.env, SHOP_KEY: 'four plus' } });
     await f.deploy(AGENT);
@@ -63,7 +63,7 @@ describe('tools of a configuration', () => {
     expect((await f.admin.runCalls({ params: { run: unnamed } })).items[0]?.error?.detail).toContain('names no secret other');
   });
 
-  test('may throw, die and fail: the host lives, calls fail, and operators read why', { timeout: 60_000 }, async () => {
+  test('may throw, die and fail: the host lives, calls fail, and operators read why', async () => {
     const lines: unknown[] = [];
     const log = (...said: unknown[]) => void lines.push(said);
     const logger = {
@@ -94,7 +94,7 @@ describe('tools of a configuration', () => {
     expect((await outcomeOf(f, 'well')).output).toBe('here');
   });
 
-  test('are exchanged on apply: a call under way keeps the tool that it went to', { timeout: 60_000 }, async () => {
+  test('are exchanged on apply: a call under way keeps the tool that it went to', async () => {
     const folder = await project();
     const f = await front({ config: await written(folder, ODD) });
     await f.deploy(AGENT);
@@ -107,7 +107,7 @@ describe('tools of a configuration', () => {
     expect((await going).output).toBe('first');
   });
 
-  test('of the last good configuration start a host whose file is broken, and it says so', { timeout: 60_000 }, async () => {
+  test('of the last good configuration start a host whose file is broken, and it says so', async () => {
     const folder = await project();
     await writeFile(join(folder, 'word.ts'), `export const WORD: string = 'imported';`);
     const tools = `tool({ name: 'odd', description: 'odd', input: z.object({ how: z.string() }), output: z.unknown(), annotations: READ, run: () => WORD })`;
@@ -222,7 +222,7 @@ describe('a configuration is checked whole', () => {
     ['an exception', "(() => { throw new Error('boom at load'); })()", '', /boom at load \(.*corral\.config\.ts:5\)/],
     ['a syntax error', 'tool({', '', /could not be loaded: .* \(.*corral\.config\.ts:\d+\)/],
   ];
-  test.each(refused)('%s', { timeout: 30_000 }, async (_, tools, more, message) => {
+  test.each(refused)('%s', async (_, tools, more, message) => {
     const file = await written(await project(), tools, more);
     await expect(loadConfig(file, process.env, { secrets: 'refused' })).rejects.toThrow(message);
   });
@@ -237,7 +237,7 @@ describe('a configuration is checked whole', () => {
     await expect(loadConfig(join(folder, 'corral.config.ts'), process.env)).rejects.toThrow(message);
   });
 
-  test('arguments that are there are accepted, in unions, records and references too', { timeout: 30_000 }, async () => {
+  test('arguments that are there are accepted, in unions, records and references too', async () => {
     const folder = await project();
     for (const [annotations, input] of [
       ["money: 'amount', destinations: ['to', 'where.city']", undefined],
@@ -257,7 +257,7 @@ describe('a configuration is checked whole', () => {
     }
   });
 
-  test('a tenant that has work is not removed in silence', { timeout: 60_000 }, async () => {
+  test('a tenant that has work is not removed in silence', async () => {
     const folder = await shortFolder();
     await mkdir(folder, { recursive: true });
     const config = join(folder, 'corral.config.json');

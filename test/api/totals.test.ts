@@ -10,7 +10,7 @@ const CONFIG = {
 /** Waits a while, and comes back to what it knew. */
 const WAITER = `{ name: 'waiter', run: async ({ sleep }) => { await sleep(400); return 'back'; } }`;
 
-test('runs are counted by tenant and state beside what each tenant may have', { timeout: 60_000 }, async () => {
+test('runs are counted by tenant and state beside what each tenant may have', async () => {
   const { admin, deploy, as } = await front({ configText: JSON.stringify(CONFIG) });
   await deploy(SLEEP, { tenant: 'crew' });
   const runs: string[] = [];
@@ -28,13 +28,13 @@ test('runs are counted by tenant and state beside what each tenant may have', { 
   expect((await zookeeper.totals({})).items.map(({ tenant }) => tenant)).toEqual(['zoo']);
 });
 
-test('the CPU time of replay is its tenant’s, and in no run’s purse', { timeout: 60_000 }, async () => {
+test('the CPU time of replay is its tenant’s, and in no run’s purse', async () => {
   const { admin, deploy } = await front({ configText: JSON.stringify(CONFIG) });
   await deploy(WAITER, { tenant: 'crew' });
   const replayed = async () => (await admin.totals({})).items.map(({ replay_cpu_ms }) => replay_cpu_ms);
   for (let i = 0; (await replayed())[0] === 0 && i < 60; i++) {
     const { run } = await admin.submitRun({ body: { agent: 'waiter', tenant: 'crew' } });
-    const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     expect(outcome).toEqual({ kind: 'completed', output: 'back' });
   }
   const [crew = 0, zoo] = await replayed();

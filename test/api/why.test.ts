@@ -12,7 +12,7 @@ const ITS_TURN = 'It has something to process, and waits for its turn in a cell.
 const WRITER = `{ name: 'writer', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
   caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written', (error) => error.code) }`;
 
-test.skipIf(!LINUX)('a run that has not begun is told apart: no place in memory, or no cell', { timeout: 60_000 }, async () => {
+test.skipIf(!LINUX)('a run that has not begun is told apart: no place in memory, or no cell', async () => {
   const { admin, deploy } = await front({ configText: JSON.stringify({ tenants: { crew: { residents: 1 }, zoo: {} } }) });
   for (const tenant of ['crew', 'zoo']) await deploy(HELLO, { tenant });
   await deploy(SLEEP, { tenant: 'crew' });
@@ -29,10 +29,10 @@ test.skipIf(!LINUX)('a run that has not begun is told apart: no place in memory,
   expect(said.join(' ')).not.toMatch(/tenant/);
   thaw();
   for (const run of [first, second, other])
-    expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+    expect(await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).toMatchObject({ ended_as: 'completed' });
 });
 
-test.skipIf(!LINUX)('a run whose call was answered waits for a cell, and not for the answer', { timeout: 60_000 }, async () => {
+test.skipIf(!LINUX)('a run whose call was answered waits for a cell, and not for the answer', async () => {
   const write = await shortFolder();
   const { admin, deploy, as } = await front({
     configText: JSON.stringify({ policies: 'default', files: { write }, tenants: { local: { cells: 1 } } }),
@@ -51,7 +51,7 @@ test.skipIf(!LINUX)('a run whose call was answered waits for a cell, and not for
   await until(async () => (await because()).includes(ITS_TURN));
   expect((await because()).join(' ')).not.toMatch(/has no answer/);
   thaw();
-  expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+  expect(await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).toMatchObject({ ended_as: 'completed' });
 });
 
 test('a run that sleeps beside its children does not say that it waits for them', async () => {
@@ -70,7 +70,7 @@ const child = defineAgent({ name: 'p/child', run: () => 1 });
 export default defineAgent({ name: 'p', spawns: { child }, ceilings: { spawn_depth: 0 },
   run: ({ spawn }) => spawn(child, {}).ended.then((end) => end.kind) });`);
   const { run } = await admin.submitRun({ body: { agent: 'p' } });
-  expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ outcome: { output: 'denied' } });
+  expect(await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).toMatchObject({ outcome: { output: 'denied' } });
   expect((await admin.whyRun({ params: { run } })).because.join('\n')).toMatch(
     /^Spawn \d+ of p\/child was denied: CORRAL_BUDGET_EXCEEDED /mu,
   );
@@ -90,7 +90,7 @@ export default defineConfig({ policies: 'default', risk: { 'bank.*': { ask: 1 } 
     await until(async () => (await admin.listApprovals({})).items.length === 1, 'it waits for people');
     const [asked] = (await admin.listApprovals({})).items;
     await approver.decideApproval({ params: { run, call: asked?.call ?? 0 }, body: { verdict: 'approve', reason: 'looked' } });
-    expect(await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+    expect(await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).toMatchObject({ ended_as: 'completed' });
     return asked?.unusual;
   };
   const first = await unusual(5);

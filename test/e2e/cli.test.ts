@@ -288,7 +288,7 @@ describe('a data folder', () => {
 });
 
 describe('an interrupted command', () => {
-  test('leaves no folder behind: not the demo’s either', { timeout: 120_000 }, async () => {
+  test('leaves no folder behind: not the demo’s either', async () => {
     const [report, temp] = [await temporary(), await temporary()];
     // The demo looks at the licences of installed packages, and there are none beside the bundle.
     const { child, said, out } = start([...FROM_SOURCES, 'demo', '--out', report], { env: { TMPDIR: temp } });

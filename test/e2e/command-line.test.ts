@@ -228,7 +228,7 @@ describe('the runs of a folder whose host is down', () => {
     const runs = [];
     for (const agent of ['hello', 'sleeper', 'hello', 'hello']) {
       const { run } = await admin.submitRun({ body: { agent, input: { name: 'Ada' } } });
-      if (agent === 'hello') await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+      if (agent === 'hello') await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
       runs.push(run);
     }
     const [first = '', sleeper = ''] = runs;
@@ -287,7 +287,7 @@ describe('corral approve', () => {
     }
   });
 
-  test('of many approves what was shown, and nothing that came since', { timeout: 60_000 }, async () => {
+  test('of many approves what was shown, and nothing that came since', async () => {
     const write = await shortFolder();
     const { deploy, admin, as, url } = await front({ configText: JSON.stringify({ policies: 'default', files: { write } }) });
     const { secret } = await as('local', 'approver');

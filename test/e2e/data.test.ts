@@ -143,7 +143,7 @@ describe('every command that opens a data folder by itself', () => {
     ['policy', 'why', NOTHING, '1'],
   ];
 
-  test('opens it with the master key of the environment', { timeout: 120_000 }, async () => {
+  test('opens it with the master key of the environment', async () => {
     const parent = await temporary();
     const data = join(parent, 'data');
     const env = { CORRAL_MASTER_KEY: Buffer.alloc(32, 1).toString('base64') };
@@ -159,7 +159,7 @@ describe('every command that opens a data folder by itself', () => {
     expect(readdirSync(data)).not.toContain('keys.json');
   });
 
-  test('says the same of one that is not there, and makes none', { timeout: 120_000 }, async () => {
+  test('says the same of one that is not there, and makes none', async () => {
     const parent = await temporary();
     const data = join(parent, 'nowhere');
     const agent = join(parent, 'agent.ts');

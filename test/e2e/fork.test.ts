@@ -52,12 +52,12 @@ describe('a fork is a run of whoever forks', () => {
     });
   });
 
-  test('over the network too, where a token’s name does not say who it is', { timeout: 60_000 }, async () => {
+  test('over the network too, where a token’s name does not say who it is', async () => {
     const { admin, as, deploy } = await front();
     await deploy(`{ name: 'hello', run: () => 1 }`);
     const [boss, other] = [await as('local', 'admin'), await as('local', 'developer')];
     const { run } = await boss.submitRun({ body: { agent: 'hello' } });
-    await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     const made = await other.forkRun({ params: { run }, body: { at: 1 } });
     const [origin, fork] = [await admin.showRun({ params: { run } }), await admin.showRun({ params: { run: made.run } })];
     expect(fork.who?.token).not.toBe(origin.who?.token);
@@ -166,7 +166,7 @@ describe('a fork is taken in like a job', () => {
     expect(await count(w.store)).toBe(2);
   });
 
-  test('and not beyond the runs that its tenant may have, which is counted as for jobs', { timeout: 60_000 }, async () => {
+  test('and not beyond the runs that its tenant may have, which is counted as for jobs', async () => {
     const { deploy, as } = await front({ configText: JSON.stringify({ tenants: { local: { queue: 3 } } }) });
     await deploy(SLEEP);
     const developer = await as('local', 'developer');
@@ -179,7 +179,7 @@ describe('a fork is taken in like a job', () => {
     await expect(developer.submitRun({ body: { agent: 'sleeper' } })).rejects.toMatchObject({ code: 'CORRAL_QUEUE_FULL' });
   });
 
-  test('on a folder without a host too', { timeout: 60_000 }, async () => {
+  test('on a folder without a host too', async () => {
     const f = await folder();
     const w = await world([], { folder: join(f.data, '..') });
     const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', run: () => 1 }`));
@@ -352,7 +352,7 @@ describe('a call that the origin had under way is nobody else’s to make again'
     expect(looked).toHaveLength(2);
   });
 
-  test('nor on a folder, where the host that takes the fork up asks its policies', { timeout: 60_000 }, async () => {
+  test('nor on a folder, where the host that takes the fork up asks its policies', async () => {
     const { looked, tools } = counting({ readOnly: true, idempotent: true });
     const f = await folder();
     const at = join(f.data, '..');

@@ -103,7 +103,7 @@ describe('corral up', () => {
 });
 
 describe('a developer’s first hour', () => {
-  test('init gives an agent whose test passes, and dev shows what it does', { timeout: 240_000 }, async () => {
+  test('init gives an agent whose test passes, and dev shows what it does', async () => {
     const folder = await shortFolder();
     // In a clone, init links the packages, which are nowhere else.
     const cloned = (args: readonly string[], cwd: string) => start([...FROM_SOURCES, ...args], { cwd });

@@ -92,7 +92,7 @@ async function followed(guide: Guide, folder: string): Promise<string[]> {
 
 const guides = (await readdir(GUIDES)).filter((name) => name.endsWith('.md'));
 
-test.each(guides)('%s does what it says, as typed', { timeout: 180_000 }, async (name) => {
+test.each(guides)('%s does what it says, as typed', async (name) => {
   const guide = guideOf(await readFile(join(GUIDES, name), 'utf8'));
   expect(Object.keys(guide.files).length).toBeGreaterThan(0);
   expect(guide.steps.some(({ printed }) => printed.length > 0)).toBe(true);
@@ -116,7 +116,7 @@ test.each(guides)('%s does what it says, as typed', { timeout: 180_000 }, async 
   }
 });
 
-test('the code of the guides has the types that it says', { timeout: 120_000 }, async () => {
+test('the code of the guides has the types that it says', async () => {
   const files: Record<string, string> = {};
   for (const name of guides)
     for (const [path, text] of Object.entries(guideOf(await readFile(join(GUIDES, name), 'utf8')).files))
@@ -127,7 +127,7 @@ test('the code of the guides has the types that it says', { timeout: 120_000 }, 
   expect([await checked.closed, checked.out()]).toEqual([0, '']);
 });
 
-test('the configurations of the guides are accepted as they are', { timeout: 120_000 }, async () => {
+test('the configurations of the guides are accepted as they are', async () => {
   let accepted = 0;
   for (const name of guides) {
     const guide = guideOf(await readFile(join(GUIDES, name), 'utf8'));
@@ -144,16 +144,13 @@ test('the configurations of the guides are accepted as they are', { timeout: 120
   expect(accepted).toBeGreaterThan(1);
 });
 
-test(
-  'the policies that guides show beside their configurations are accepted where there is what they name',
-  { timeout: 60_000 },
-  async () => {
-    const files: Record<string, string> = {};
-    for (const name of guides)
-      for (const [path, text] of Object.entries(guideOf(await readFile(join(GUIDES, name), 'utf8')).files))
-        if (path.startsWith('policies/')) files[path] = text;
-    expect(Object.keys(files).length).toBeGreaterThan(2);
-    const config = `import { defineConfig, tool } from 'corral/config';
+test('the policies that guides show beside their configurations are accepted where there is what they name', async () => {
+  const files: Record<string, string> = {};
+  for (const name of guides)
+    for (const [path, text] of Object.entries(guideOf(await readFile(join(GUIDES, name), 'utf8')).files))
+      if (path.startsWith('policies/')) files[path] = text;
+  expect(Object.keys(files).length).toBeGreaterThan(2);
+  const config = `import { defineConfig, tool } from 'corral/config';
 import * as z from 'zod';
 export default defineConfig({
   tenants: { local: {} },
@@ -162,14 +159,13 @@ export default defineConfig({
   models: { default: { provider: 'scripted', turns: [{ say: 'Yes.' }] } },
   tools: [tool({ name: 'payments.send', description: 'Pays.', input: z.object({ to: z.string() }), output: z.string(), run: () => '' })],
 });`;
-    const folder = await folderOf({ files: { ...files, 'corral.config.ts': config }, steps: [] });
-    const loaded = await loadConfig(join(folder, 'corral.config.ts'), {});
-    expect(loaded.version).toMatch(/^sha256:/);
-    await loaded.close(0);
-  },
-);
+  const folder = await folderOf({ files: { ...files, 'corral.config.ts': config }, steps: [] });
+  const loaded = await loadConfig(join(folder, 'corral.config.ts'), {});
+  expect(loaded.version).toMatch(/^sha256:/);
+  await loaded.close(0);
+});
 
-test('the reference for authors has all of the context of an agent, and no global that there is not', { timeout: 60_000 }, async () => {
+test('the reference for authors has all of the context of an agent, and no global that there is not', async () => {
   const page = await readFile(join(ROOT, 'docs', 'reference', 'authors.md'), 'utf8');
   const section = (title: string) => page.split(`## ${title}`)[1]?.split('\n## ')[0] ?? '';
   const listed = (title: string) => [...section(title).matchAll(/^\| `(\w+)`/gm)].map((match) => match[1] as string);

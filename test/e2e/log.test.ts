@@ -65,7 +65,7 @@ async function work({ client, folder }: Awaited<ReturnType<typeof up>>): Promise
   const runs: string[] = [];
   for (const fail of [false, true]) {
     const { run } = await client.submitRun({ body: { agent: 'logger', input: { text: SECRET, fail } } });
-    await client.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await client.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     runs.push(run);
   }
   await expect(client.listRuns({ query: { agent: 'loger', q: SECRET } })).rejects.toThrow('Did you mean logger?');

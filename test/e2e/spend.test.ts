@@ -166,7 +166,7 @@ test('a commit that the store refuses gives back what it had reserved', async ()
   await untilEqual(() => paid.micros, CENT);
   expect(refused.length).toBe(1);
   await expect
-    .poll(async () => (await accountsOf(w.store))['tenant crew'], { timeout: 20_000 })
+    .poll(async () => (await accountsOf(w.store))['tenant crew'], { timeout: 90_000 })
     .toEqual({
       tenant: 'crew',
       kind: 'tenant',
@@ -230,7 +230,7 @@ describe('a call that a person has made again', () => {
     expect([await ended, made]).toMatchObject([{ kind: 'completed', output: 'noted' }, 2]);
   });
 
-  test('is held to the same accounts on a folder without a host', { timeout: 60_000 }, async () => {
+  test('is held to the same accounts on a folder without a host', async () => {
     const { w, f, id } = await lost(8 * CENT);
     await w.close();
     const config = join(f.data, '..', 'c.json');

@@ -72,7 +72,7 @@ const deploy = async ({ client }: Up) => {
 const submit = async ({ client }: Up, input: object) =>
   (await client.submitRun({ body: { agent: 'payer', input: input as never }, headers: {} })).run;
 const begun = (folder: string, line: string) => until(async () => (await ledger(folder)).includes(line));
-const show = ({ client }: Up, run: string) => client.showRun({ params: { run: run as never }, query: { wait_ms: 10_000 } });
+const show = ({ client }: Up, run: string) => client.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } });
 /** Answers of calls that the store keeps by themselves. */
 function kept(folder: string): number {
   const db = new DatabaseSync(join(folder, 'd', 'corral.db'), { readOnly: true });

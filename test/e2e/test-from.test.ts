@@ -47,7 +47,7 @@ async function host(policies: string, owner: string) {
   await f.deploy(AGENT);
   const run = async (input: unknown) => {
     const { run: id } = await f.admin.submitRun({ body: { agent: 'buyer', input: input as never } });
-    await f.admin.showRun({ params: { run: id }, query: { wait_ms: 20_000 } });
+    await f.admin.showRun({ params: { run: id }, query: { wait_ms: 60_000 } });
     return id;
   };
   const from = (id: string, ...more: string[]) =>
@@ -55,64 +55,56 @@ async function host(policies: string, owner: string) {
   return { ...f, folder, run, from };
 }
 
-test(
-  'the test passes without a host, and fails where the agent asks for something else or ends otherwise',
-  { timeout: 180_000 },
-  async () => {
-    const { run, from, folder, host: running } = await host(`'none'`, 'nobody');
-    const id = await run({ item: 'lamp' });
-    const made = await from(id);
-    expect(made).toMatchObject({ code: 0 });
-    expect((await from(id)).said).toContain('exists already');
-    await running.close();
-    // Other runners, such as vitest, take *.test.ts; this one finds the file by itself.
-    expect((await readdir(folder)).filter((name) => /[.](?:test|spec)[.]/u.test(name))).toEqual([]);
-    const tested = () => corral(folder, ['test']);
-    expect((await tested()).said).toMatch(/pass 1\b/u);
-    const fixture = JSON.parse(await readFile(join(folder, `${id}.fixture.json`), 'utf8')) as { calls: unknown[] };
-    expect(fixture.calls).toMatchObject([
-      { tool: 'shop.price', input: { item: 'lamp' }, result: { each: 4 } },
-      { tool: 'shop.price', input: { item: 'unicorn' }, error: { code: 'CORRAL_TOOL_FAILED', message: 'shop.price failed.' } },
-    ]);
-    await writeFile(join(folder, 'agent.ts'), AGENT.replace('price({ item })', "price({ item: item + 's' })"));
-    const other = await tested();
-    expect(other.code).not.toBe(0);
-    expect(other.said).toMatch(/call 1 was shop\.price \{"item":"lamp"\}, and is shop\.price \{"item":"lamps"\} now/u);
-    await writeFile(join(folder, 'agent.ts'), AGENT.replace('return { each, gone, now }', 'return { each: 1, gone, now }'));
-    expect((await tested()).said).toMatch(/its output was .*"each":4.*and is .*"each":1/u);
-  },
-);
+test('the test passes without a host, and fails where the agent asks for something else or ends otherwise', async () => {
+  const { run, from, folder, host: running } = await host(`'none'`, 'nobody');
+  const id = await run({ item: 'lamp' });
+  const made = await from(id);
+  expect(made).toMatchObject({ code: 0 });
+  expect((await from(id)).said).toContain('exists already');
+  await running.close();
+  // Other runners, such as vitest, take *.test.ts; this one finds the file by itself.
+  expect((await readdir(folder)).filter((name) => /[.](?:test|spec)[.]/u.test(name))).toEqual([]);
+  const tested = () => corral(folder, ['test']);
+  expect((await tested()).said).toMatch(/pass 1\b/u);
+  const fixture = JSON.parse(await readFile(join(folder, `${id}.fixture.json`), 'utf8')) as { calls: unknown[] };
+  expect(fixture.calls).toMatchObject([
+    { tool: 'shop.price', input: { item: 'lamp' }, result: { each: 4 } },
+    { tool: 'shop.price', input: { item: 'unicorn' }, error: { code: 'CORRAL_TOOL_FAILED', message: 'shop.price failed.' } },
+  ]);
+  await writeFile(join(folder, 'agent.ts'), AGENT.replace('price({ item })', "price({ item: item + 's' })"));
+  const other = await tested();
+  expect(other.code).not.toBe(0);
+  expect(other.said).toMatch(/call 1 was shop\.price \{"item":"lamp"\}, and is shop\.price \{"item":"lamps"\} now/u);
+  await writeFile(join(folder, 'agent.ts'), AGENT.replace('return { each, gone, now }', 'return { each: 1, gone, now }'));
+  expect((await tested()).said).toMatch(/its output was .*"each":4.*and is .*"each":1/u);
+});
 
-test.each(["'none'", "['free.cedar']"])(
-  'private data stays on the host, with policies %s, unless its owner takes it',
-  { timeout: 180_000 },
-  async (policies) => {
-    const { run, from, folder, as } = await host(policies, 'somebody');
-    const id = await run({ item: 'lamp', customer: true });
-    const refused = await from(id, '--with-private');
-    expect(refused.said).toMatch(/CORRAL_FORBIDDEN .*private data of user:somebody/u);
-    const made = await from(id);
-    expect(made.said).toMatch(/calls hold private data of user:somebody, which is left out/u);
-    const text = await readFile(join(folder, `${id}.fixture.json`), 'utf8');
-    expect(text).not.toContain(CANARY);
-    const fixture = JSON.parse(text) as { calls: { tool: string }[]; outcome: unknown };
-    expect(fixture.calls.find(({ tool }) => tool === 'crm.read')).toMatchObject({
-      input: { id: 7 },
-      result: { name: 'hidden', orders: [], level: 'gold' },
-      result_hidden: true,
-    });
-    expect(fixture.outcome).toMatchObject({ output: null });
-    // Its calls before it read private data are compared whole, the rest by name.
-    expect((await corral(folder, ['test', `${id}.ts`])).said).toMatch(/pass 1\b/u);
-    const developer = await as('local', 'developer');
-    await expect(developer.runFixture({ params: { run: id }, query: { private: 'include' } })).rejects.toMatchObject({
-      code: 'CORRAL_FORBIDDEN',
-    });
-    expect(JSON.stringify(await developer.runFixture({ params: { run: id }, query: {} }))).not.toContain(CANARY);
-  },
-);
+test.each(["'none'", "['free.cedar']"])('private data stays on the host, with policies %s, unless its owner takes it', async (policies) => {
+  const { run, from, folder, as } = await host(policies, 'somebody');
+  const id = await run({ item: 'lamp', customer: true });
+  const refused = await from(id, '--with-private');
+  expect(refused.said).toMatch(/CORRAL_FORBIDDEN .*private data of user:somebody/u);
+  const made = await from(id);
+  expect(made.said).toMatch(/calls hold private data of user:somebody, which is left out/u);
+  const text = await readFile(join(folder, `${id}.fixture.json`), 'utf8');
+  expect(text).not.toContain(CANARY);
+  const fixture = JSON.parse(text) as { calls: { tool: string }[]; outcome: unknown };
+  expect(fixture.calls.find(({ tool }) => tool === 'crm.read')).toMatchObject({
+    input: { id: 7 },
+    result: { name: 'hidden', orders: [], level: 'gold' },
+    result_hidden: true,
+  });
+  expect(fixture.outcome).toMatchObject({ output: null });
+  // Its calls before it read private data are compared whole, the rest by name.
+  expect((await corral(folder, ['test', `${id}.ts`])).said).toMatch(/pass 1\b/u);
+  const developer = await as('local', 'developer');
+  await expect(developer.runFixture({ params: { run: id }, query: { private: 'include' } })).rejects.toMatchObject({
+    code: 'CORRAL_FORBIDDEN',
+  });
+  expect(JSON.stringify(await developer.runFixture({ params: { run: id }, query: {} }))).not.toContain(CANARY);
+});
 
-test('the owner of what is private takes it along', { timeout: 60_000 }, async () => {
+test('the owner of what is private takes it along', async () => {
   const { run, from, folder } = await host(`'none'`, userInfo().username);
   const id = await run({ item: 'lamp', customer: true });
   expect(await from(id, '--with-private')).toMatchObject({ code: 0 });
@@ -121,12 +113,11 @@ test('the owner of what is private takes it along', { timeout: 60_000 }, async (
 
 test.each(["'none'", "['free.cedar']"])(
   'what a child read stays on the host in the test of its parent too, with policies %s',
-  { timeout: 60_000 },
   async (policies) => {
     const { deploy, admin, from } = await host(policies, 'somebody');
     await deploy(FAMILY);
     const { run: parent } = await admin.submitRun({ body: { agent: 'buyer', input: { item: 'lamp' } } });
-    await admin.showRun({ params: { run: parent }, query: { wait_ms: 20_000 } });
+    await admin.showRun({ params: { run: parent }, query: { wait_ms: 60_000 } });
     const { items } = await admin.listRuns({ query: { parent } });
     expect(items.map(({ agent, ended_as }) => [agent, ended_as])).toEqual([
       ['keeper', 'completed'],
@@ -142,17 +133,17 @@ test.each(["'none'", "['free.cedar']"])(
   },
 );
 
-test('a run that a service answered becomes no test, since nothing would answer it there', { timeout: 60_000 }, async () => {
+test('a run that a service answered becomes no test, since nothing would answer it there', async () => {
   const { deploy, admin, from, folder } = await host(`'none'`, 'nobody');
   await deploy(agentText('authors/counted'));
   const { run: id } = await admin.submitRun({ body: { agent: 'buyer', input: {} } });
-  expect(await admin.showRun({ params: { run: id }, query: { wait_ms: 20_000 } })).toMatchObject({ ended_as: 'completed' });
+  expect(await admin.showRun({ params: { run: id }, query: { wait_ms: 60_000 } })).toMatchObject({ ended_as: 'completed' });
   const refused = await from(id);
   expect(refused).toMatchObject({ code: 2, said: expect.stringMatching(/CORRAL_USAGE .*was answered by service:counter/u) });
   expect(await readdir(folder)).not.toContain(`${id}.fixture.json`);
 });
 
-test('a host elsewhere names no file here and writes no line of the test', { timeout: 60_000 }, async () => {
+test('a host elsewhere names no file here and writes no line of the test', async () => {
   const folder = await shortFolder();
   await writeFile(join(folder, 'agent.ts'), AGENT);
   const outcome = { kind: 'completed', code: null, output: null, output_hidden: false };
@@ -170,20 +161,17 @@ test('a host elsewhere names no file here and writes no line of the test', { tim
   expect(await readFile(join(folder, `${id}.ts`), 'utf8')).not.toContain('process.exit');
 });
 
-test(
-  'a test that fails before it closes its agent ends all the same, and so does one that never closes it',
-  { timeout: 120_000 },
-  async () => {
-    const folder = await shortFolder();
-    await linkPackages(folder);
-    await writeFile(
-      join(folder, 'agent.ts'),
-      `import { defineAgent } from '@corral/guest';
+test('a test that fails before it closes its agent ends all the same, and so does one that never closes it', async () => {
+  const folder = await shortFolder();
+  await linkPackages(folder);
+  await writeFile(
+    join(folder, 'agent.ts'),
+    `import { defineAgent } from '@corral/guest';
 export default defineAgent({ name: 'two', purpose: 'x', run: () => 2 });`,
-    );
-    await writeFile(
-      join(folder, 'two.test.ts'),
-      `import assert from 'node:assert/strict';
+  );
+  await writeFile(
+    join(folder, 'two.test.ts'),
+    `import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agentUnderTest } from '@corral/testing';
 const agent = () => agentUnderTest(new URL('agent.ts', import.meta.url));
@@ -193,15 +181,14 @@ test('fails first', async () => {
   await under.close();
 });
 test('never closes', async () => { assert.equal((await (await agent()).run()).output, 2); });`,
-    );
-    const { said } = await corral(folder, ['test', 'two.test.ts']);
-    expect(said).toMatch(/pass 1\b[^]*fail 1\b/u);
-    expect(said).toContain('2 !== 3');
-    expect(said).not.toContain('still pending');
-  },
-);
+  );
+  const { said } = await corral(folder, ['test', 'two.test.ts']);
+  expect(said).toMatch(/pass 1\b[^]*fail 1\b/u);
+  expect(said).toContain('2 !== 3');
+  expect(said).not.toContain('still pending');
+});
 
-test('a test file names sources by their own names, or by those of the compiled files', { timeout: 120_000 }, async () => {
+test('a test file names sources by their own names, or by those of the compiled files', async () => {
   const folder = await shortFolder();
   await writeFile(join(folder, 'sum.ts'), `import { one } from './one.js';\nexport const sum = (n: number): number => n + one;\n`);
   await writeFile(join(folder, 'one.ts'), 'export const one: number = 1;\n');

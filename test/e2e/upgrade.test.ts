@@ -83,53 +83,45 @@ describe('corral upgrade', () => {
   });
 
   // Bug show-after-upgrade: lists had the version of the run's admission.
-  test(
-    'is what the folder and the host that opens it next show as the version of the run, and find it by',
-    { timeout: 60_000 },
-    async () => {
-      const f = await folder();
-      const sleeper = (text: string) => `{ name: 'greeter', async run({ sleep }) { await sleep(3e6); return '${text}' } }`;
-      const first = await front({ data: f.data });
-      const before = await first.deploy(sleeper('old'));
-      const { run } = await first.admin.submitRun({ body: { agent: 'greeter' } });
-      await until(async () => (await first.admin.showRun({ params: { run } })).waiting === 'timer');
-      await first.host.close();
-      expect(await f.on('upgrade', run, await f.file('same.ts', sleeper('new')))).toMatchObject({ code: 0 });
-      const { items } = await f.json<{ items: { version: string }[] }>('ps');
-      const [now] = items.map(({ version }) => version);
-      expect(now).not.toBe(before);
-      const { admin } = await front({ data: f.data });
-      expect(await admin.showRun({ params: { run } })).toMatchObject({ version: now });
-      const found = async (version: string | undefined) => (await admin.listRuns({ query: { version: version as never } })).items.length;
-      expect([await found(now), await found(before)]).toEqual([1, 0]);
-    },
-  );
+  test('is what the folder and the host that opens it next show as the version of the run, and find it by', async () => {
+    const f = await folder();
+    const sleeper = (text: string) => `{ name: 'greeter', async run({ sleep }) { await sleep(3e6); return '${text}' } }`;
+    const first = await front({ data: f.data });
+    const before = await first.deploy(sleeper('old'));
+    const { run } = await first.admin.submitRun({ body: { agent: 'greeter' } });
+    await until(async () => (await first.admin.showRun({ params: { run } })).waiting === 'timer');
+    await first.host.close();
+    expect(await f.on('upgrade', run, await f.file('same.ts', sleeper('new')))).toMatchObject({ code: 0 });
+    const { items } = await f.json<{ items: { version: string }[] }>('ps');
+    const [now] = items.map(({ version }) => version);
+    expect(now).not.toBe(before);
+    const { admin } = await front({ data: f.data });
+    expect(await admin.showRun({ params: { run } })).toMatchObject({ version: now });
+    const found = async (version: string | undefined) => (await admin.listRuns({ query: { version: version as never } })).items.length;
+    expect([await found(now), await found(before)]).toEqual([1, 0]);
+  });
 
-  test(
-    'is done by a living host: the run goes on with the new code, and stays where it would do something else',
-    { timeout: 90_000 },
-    async () => {
-      const f = await folder();
-      const sleeper = (text: string, ms = 5_000) => `{ name: 'greeter', async run({ sleep }) { await sleep(${ms}); return '${text}' } }`;
-      const { admin, deploy } = await front({ data: f.data });
-      const before = await deploy(sleeper('old'));
-      const { run } = await admin.submitRun({ body: { agent: 'greeter' } });
-      await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
-      await admin.operate({ body: { operation: 'pause', target: { run }, reason: 'to upgrade it' } });
-      const differs = await f.on('upgrade', run, await f.file('other.ts', sleeper('other', 7)));
-      expect(differs.err).toMatch(
-        /CORRAL_UPGRADE_DIFFERS run_\w+ would do something else on that version: crank 1: effect 1 is another: expected .*5000.*, saw .*7\b/,
-      );
-      expect(await f.on('upgrade', run, await f.file('same.ts', sleeper('new')))).toMatchObject({ code: 0 });
-      const { version } = await admin.showRun({ params: { run } });
-      expect(version).not.toBe(before);
-      expect((await f.on('upgrade', run, 'latest')).err).toContain('already on this version');
-      await admin.operate({ body: { operation: 'resume', target: { run }, reason: 'upgraded' } });
-      expect(await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } })).toMatchObject({ version, outcome: { output: 'new' } });
-      expect((await f.on('journal', run)).out).toContain('moved to version');
-      expect((await admin.listOperations({ query: {} })).items.map(({ operation }) => operation)).toContain('upgrade');
-    },
-  );
+  test('is done by a living host: the run goes on with the new code, and stays where it would do something else', async () => {
+    const f = await folder();
+    const sleeper = (text: string, ms = 5_000) => `{ name: 'greeter', async run({ sleep }) { await sleep(${ms}); return '${text}' } }`;
+    const { admin, deploy } = await front({ data: f.data });
+    const before = await deploy(sleeper('old'));
+    const { run } = await admin.submitRun({ body: { agent: 'greeter' } });
+    await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
+    await admin.operate({ body: { operation: 'pause', target: { run }, reason: 'to upgrade it' } });
+    const differs = await f.on('upgrade', run, await f.file('other.ts', sleeper('other', 7)));
+    expect(differs.err).toMatch(
+      /CORRAL_UPGRADE_DIFFERS run_\w+ would do something else on that version: crank 1: effect 1 is another: expected .*5000.*, saw .*7\b/,
+    );
+    expect(await f.on('upgrade', run, await f.file('same.ts', sleeper('new')))).toMatchObject({ code: 0 });
+    const { version } = await admin.showRun({ params: { run } });
+    expect(version).not.toBe(before);
+    expect((await f.on('upgrade', run, 'latest')).err).toContain('already on this version');
+    await admin.operate({ body: { operation: 'resume', target: { run }, reason: 'upgraded' } });
+    expect(await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).toMatchObject({ version, outcome: { output: 'new' } });
+    expect((await f.on('journal', run)).out).toContain('moved to version');
+    expect((await admin.listOperations({ query: {} })).items.map(({ operation }) => operation)).toContain('upgrade');
+  });
 
   test('lets a run go on that was held because it replays differently here', async () => {
     const f = await folder();

@@ -45,7 +45,7 @@ test.skipIf(!HAS_REDIS)('a host that is killed over and over loses no wake-up of
   }
   const outcomes: unknown[] = [];
   for (const run of runs) {
-    await until(async () => (await client.showRun({ params: { run: run as never }, query: { wait_ms: 10_000 } })).outcome !== null);
+    await until(async () => (await client.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome !== null);
     outcomes.push((await client.showRun({ params: { run: run as never } })).outcome);
   }
   expect(outcomes).toEqual(runs.map(() => expect.objectContaining({ kind: 'completed', output: 10 }) as unknown));

@@ -15,7 +15,7 @@ const NOTHING = { moved: [], crashed: false, survivors: 0, applies: true };
 const every = CLASSES.flatMap(({ id, payloads }) => payloads.map((code, i) => ({ id: `${id} ${i + 1}`, code })));
 
 describe('in an isolate,', () => {
-  test.each(every)('$id moves no canary, and its host goes on', { timeout: 60_000 }, async (payload) => {
+  test.each(every)('$id moves no canary, and its host goes on', async (payload) => {
     // A payload that the host does not take would move nothing either.
     const ran = expect.not.stringMatching(/^refused|did not answer/) as string;
     expect(await arena.inIsolate(payload)).toMatchObject({ ...NOTHING, ended: ran });
@@ -23,15 +23,11 @@ describe('in an isolate,', () => {
 });
 
 describe('directly in a cell’s place,', () => {
-  test.runIf(osWall(findWalls()) === 'bubblewrap').each(every)(
-    '$id moves no canary, and its host goes on',
-    { timeout: 60_000 },
-    async (payload) => {
-      expect(await arena.inCell(payload)).toMatchObject(NOTHING);
-    },
-  );
+  test.runIf(osWall(findWalls()) === 'bubblewrap').each(every)('$id moves no canary, and its host goes on', async (payload) => {
+    expect(await arena.inCell(payload)).toMatchObject(NOTHING);
+  });
 
-  test('and without a wall, canaries move: they can', { timeout: 60_000 }, async () => {
+  test('and without a wall, canaries move: they can', async () => {
     const none = { bubblewrap: { missing: 'left out on purpose' }, user: { missing: 'left out on purpose' } };
     const payload = { id: 'read', code: `require('node:fs').readFileSync(canary.file, 'utf8')` };
     expect(await arena.inCell(payload, none)).toMatchObject({ moved: ['file'] });

@@ -9,11 +9,11 @@ describe('a child', () => {
   test('has no ceiling that its parent has not', async () => {
     const w = await world();
     const version = await w.deploy(agentFile('hostile/bigger-children'));
-    const { id, ended } = await w.submit(version, {}, { ceilings: { crank_cpu_ms: 50, memory_mib: 16, spawn_depth: 1 } });
+    const { id, ended } = await w.submit(version, {}, { ceilings: { crank_cpu_ms: 2_000, memory_mib: 16, spawn_depth: 1 } });
     // The grandchild would have been the second generation.
     expect(await ended).toEqual({ kind: 'completed', output: 'denied' });
     const [kid] = await w.store.runs({ parent: id });
-    expect(kid?.record.ceilings).toMatchObject({ crank_cpu_ms: 50, memory_mib: 16, spawn_depth: 1 });
+    expect(kid?.record.ceilings).toMatchObject({ crank_cpu_ms: 2_000, memory_mib: 16, spawn_depth: 1 });
   });
 
   // Bug unbilled-last-crank: the crank in which a child was stopped was in nobody's bill: a parent with 1 s of CPU time burnt as much as it liked by children.

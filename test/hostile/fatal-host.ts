@@ -15,16 +15,18 @@ const [folder = '', first] = process.argv.slice(2);
 const TENANT = 'crew' as TenantId;
 const spec = { description: '', input: z.object({}), output: z.object({}) };
 const annotations = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
+/** Called by the run beside it, which has got on with its work before the host dies: whoever has not, three times, is set aside too. */
+let worked = 0;
 const bomb = inlineTool({
   ...spec,
   name: 'bomb',
   annotations,
   run: () =>
     new Promise<never>(() => {
-      setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
+      setInterval(() => worked >= 3 && process.kill(process.pid, 'SIGKILL'), 50);
     }),
 });
-const fine = inlineTool({ ...spec, name: 'fine', annotations, run: () => ({}) });
+const fine = inlineTool({ ...spec, name: 'fine', annotations, run: () => ((worked += 1), {}) });
 
 const store = await SqliteStore.open(join(folder, 'data'));
 const supervisor = await Supervisor.start({
@@ -34,6 +36,8 @@ const supervisor = await Supervisor.start({
   random: realRandom,
   image: readImage(),
   cores: 2,
+  cellsPerTenant: 1,
+  spares: 0,
   tenants: { [TENANT]: { tools: [bomb, fine] } },
 });
 if (first === 'submit') {
@@ -54,5 +58,5 @@ for (;;) {
     })),
   );
   process.stdout.write(`${JSON.stringify(stands)}\n`);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await new Promise((resolve) => setTimeout(resolve, 200));
 }

@@ -16,7 +16,7 @@ describe('a process in a cell’s place that', () => {
     ['answers what it has not read', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
     ['never reads', { kind: 'exceeded', limit: 'crank_wall' }],
     ['dies in the middle of a frame', { kind: 'completed', output: { text: 'x' } }],
-  ])('%s is closed, and its run ends as it says or goes on elsewhere', { timeout: 60_000 }, async (way, expected) => {
+  ])('%s is closed, and its run ends as it says or goes on elsewhere', async (way, expected) => {
     const { w, launcher, version, beside } = await hostWith(way);
     const [bad] = launcher.bad;
     // More than the operating system takes for a process that does not read.

@@ -1,6 +1,11 @@
 /** How deep a stack goes depends on what V8 has compiled: an overflow ends the run, and what is below the limit replays. */
-import { expect, test } from 'vitest';
-import { gate, readingTool, world } from '../world.ts';
+import { describe, expect, test } from 'vitest';
+import { patientClock } from '../clock.ts';
+import { gate, readingTool, sharedWorld, world } from '../world.ts';
+import { until } from '../until.ts';
+
+/** Enough CPU time that a slow machine, too, comes to the end of the stack first. */
+const AMPLE = { crank_cpu_ms: 10_000 };
 
 const OVERFLOWS = [
   ['counts how deep it comes', `let depth = 0; const down = () => { depth += 1; down() }; try { down() } catch {} return depth`],
@@ -18,29 +23,36 @@ const OVERFLOWS = [
 ] as const;
 
 // Bug stack-depth: recursion that was caught showed the tier of V8's compiler; honest runs that looked ended as diverged after they were parked.
-test.each(OVERFLOWS)('a run that %s ends for its stack, and its neighbour in the cell loses nothing', async (_, body) => {
-  const { opened, open } = gate();
-  const w = await world([readingTool('wait', () => opened.then(() => 'open'))], { cellsPerTenant: 1 });
-  const waits = `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { const before = Math.random(); const said = await caps.wait({}); return [said, before === before] } }`;
-  const neighbour = await w.submit(await w.deploy(waits));
-  await w.until(neighbour.id, (view) => view?.waiting === 'call');
-  const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', async run() { ${body} } }`));
-  expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'stack', message: expect.stringContaining('nested deeper') as string });
-  // None of the crank's effects left.
-  expect((await w.store.journal(id)).some(({ effects }) => effects?.includes('finish') === true)).toBe(false);
-  // The next one in the tenant is judged by its own stack.
-  expect(await (await w.submit(await w.deploy(`{ name: 'c', async run() { return 'fine' } }`))).ended).toEqual({
-    kind: 'completed',
-    output: 'fine',
+describe('in a cell with others', () => {
+  const held = new Map<string, () => void>();
+  const wait = readingTool('wait', (_, { run }) => new Promise((resolve) => held.set(run, () => resolve('open'))));
+  const host = sharedWorld([wait], { cellsPerTenant: 1, clock: patientClock });
+
+  test.each(OVERFLOWS)('a run that %s ends for its stack, and its neighbour in the cell loses nothing', async (_, body) => {
+    const w = host();
+    const waits = `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { const before = Math.random(); const said = await caps.wait({}); return [said, before === before] } }`;
+    const neighbour = await w.submit(await w.deploy(waits));
+    await w.until(neighbour.id, (view) => view?.waiting === 'call');
+    const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', async run() { ${body} } }`), {}, { ceilings: AMPLE });
+    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'stack', message: expect.stringContaining('nested deeper') as string });
+    // None of the crank's effects left.
+    expect((await w.store.journal(id)).some(({ effects }) => effects?.includes('finish') === true)).toBe(false);
+    // The next one in the tenant is judged by its own stack.
+    expect(await (await w.submit(await w.deploy(`{ name: 'c', async run() { return 'fine' } }`))).ended).toEqual({
+      kind: 'completed',
+      output: 'fine',
+    });
+    await until(() => held.has(neighbour.id), 'the call of the neighbour has begun');
+    held.get(neighbour.id)?.();
+    expect(await neighbour.ended).toEqual({ kind: 'completed', output: ['open', true] });
   });
-  open();
-  expect(await neighbour.ended).toEqual({ kind: 'completed', output: ['open', true] });
 });
 
 test('a run that overflows its stack again and again ends each time, in whatever cell', async () => {
-  const w = await world([], { cellsPerTenant: 1 });
+  const w = await world([], { cellsPerTenant: 1, clock: patientClock });
   const version = await w.deploy(`{ name: 'a', async run() { const down = () => down() + 1; try { down() } catch {} return 1 } }`);
-  for (let i = 0; i < 4; i++) expect(await (await w.submit(version)).ended).toMatchObject({ kind: 'exceeded', limit: 'stack' });
+  for (let i = 0; i < 4; i++)
+    expect(await (await w.submit(version, {}, { ceilings: AMPLE })).ended).toMatchObject({ kind: 'exceeded', limit: 'stack' });
 });
 
 test('a run that nests calls as deep as it may is replayed like the first time', async () => {
@@ -50,6 +62,8 @@ test('a run that nests calls as deep as it may is replayed like the first time',
     await w.deploy(
       `{ name: 'a', uses: { wait: 'tool:wait' }, async run({ caps }) { const sum = (n) => n === 0 ? 0 : n + sum(n - 1); const before = sum(6000); await caps.wait({}); return [before, sum(6000)] } }`,
     ),
+    {},
+    { ceilings: AMPLE },
   );
   await w.until(id, (view) => view?.waiting === 'call');
   const pid = w.supervisor.cellOf(id)?.pid;

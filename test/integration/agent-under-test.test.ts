@@ -38,7 +38,7 @@ async function under(source: string, fakes: Fakes = {}, rules: Rules = {}, confi
 
 const pays: Fakes = { 'bank.pay': ({ amount }: { readonly amount: number }) => ({ paid: amount }) };
 
-describe('an agent that fails', { timeout: 60_000 }, () => {
+describe('an agent that fails', () => {
   test('rejects with its own error and line; a test of the failure itself sees how it ended', async () => {
     const agent = await under(`${HEAD}export default defineAgent({ name: 'a', purpose: 'x',
   run: async () => {
@@ -108,7 +108,7 @@ function burn(): number {
   });
 });
 
-describe('the rules of a configuration', { timeout: 60_000 }, () => {
+describe('the rules of a configuration', () => {
   test('hold over the fakes, and no real tool is called: what is denied, and how many people approve', async () => {
     const agent = await under(PAYER, pays, { approve: ({ input }) => (input as { amount: number }).amount < 700 }, CONFIG);
     expect(await agent.run({ amount: 50 })).toMatchObject({ output: 50, asked: [], calls: [{ tool: 'bank.pay', output: { paid: 50 } }] });
@@ -133,7 +133,7 @@ describe('the rules of a configuration', { timeout: 60_000 }, () => {
   });
 });
 
-test('a stream that the agent leaves is one call of the model’s fake, with what that gave', { timeout: 60_000 }, async () => {
+test('a stream that the agent leaves is one call of the model’s fake, with what that gave', async () => {
   const source = `${HEAD}export default defineAgent({ name: 'a', purpose: 'x', uses: { model: 'model:default' },
   run: async ({ caps }: any) => { for await (const part of caps.model.stream({ prompt: 'x' })) if (part.type === 'text-delta') break; await caps.model({ prompt: 'y' }); return 1 } });`;
   const agent = await under(source, { 'model:default': () => 'more than waits for a reader '.repeat(200) });
@@ -142,19 +142,19 @@ test('a stream that the agent leaves is one call of the model’s fake, with wha
   expect(calls).toMatchObject([answered, answered]);
 });
 
-test('a threshold of a day begins again at midnight of UTC', { timeout: 60_000 }, async () => {
+test('a threshold of a day begins again at midnight of UTC', async () => {
   const config = CONFIG.replace('{ ask: 100, two: 500, never: 1_000 }', '{ day: 150 }');
   const agent = await under(agentText('authors/pays-past-midnight'), pays, { now: Date.UTC(2030, 4, 1, 23) }, config);
   expect((await agent.run()).output).toEqual(['paid', 'CORRAL_DENIED', 'CORRAL_DENIED', 'paid', 'CORRAL_DENIED']);
 });
 
-test('time skips: a day of sleep takes none, and each run sees the same times', { timeout: 60_000 }, async () => {
+test('time skips: a day of sleep takes none, and each run sees the same times', async () => {
   const agent = await under(agentText('authors/sleeps-a-day'), {}, { now: Date.UTC(2030, 4, 1) });
   const { output } = await agent.run();
   expect(output).toEqual(['2030-05-01T00:00:00.000Z', '2030-05-01T00:00:00.007Z', '2030-05-02T00:00:00.007Z', '2030-05-02T00:00:01.007Z']);
 });
 
-test('a service keeps its state between messages; its calls and logs are those of the message', { timeout: 60_000 }, async () => {
+test('a service keeps its state between messages; its calls and logs are those of the message', async () => {
   const service = await under(agentText('authors/till'), pays);
   expect(await service.send('add', { n: 2 })).toMatchObject({ output: 2, calls: [{ tool: 'bank.pay' }], logs: ['adding 2'] });
   expect(await service.send('add', { n: 3 })).toMatchObject({ output: 5, logs: ['adding 3'] });
@@ -162,21 +162,17 @@ test('a service keeps its state between messages; its calls and logs are those o
   await expect(service.send('add', { n: 10 })).rejects.toThrow('too much');
 });
 
-test(
-  'a fake that is missing or has a wrong name is named with those that are given, at the line of the test',
-  { timeout: 60_000 },
-  async () => {
-    const missing = await under(PAYER, { 'bank.pya': () => 1, 'shop.price': () => 2 }).catch((error: unknown) => error as Error);
-    expect(missing).toMatchObject({
-      code: 'CORRAL_CAP_UNKNOWN',
-      message: 'payer uses pay as tool:bank.pay, and the test gives no fake of it. It gives bank.pya, shop.price. Did you mean bank.pya?',
-      hint: expect.not.stringContaining('corral types') as string,
-    });
-    expect((missing as Error).stack).toMatch(/agent-under-test\.test\.ts/u);
-    expect((missing as Error).stack).not.toMatch(/supervisor|admission/u);
-    await expect(under(PAYER, { 'bank.pya': () => 1 }, {}, CONFIG)).rejects.toMatchObject({
-      code: 'CORRAL_FAKE_UNKNOWN',
-      message: 'The test fakes bank.pya, and its configuration has no such tool. Did you mean bank.pay?',
-    });
-  },
-);
+test('a fake that is missing or has a wrong name is named with those that are given, at the line of the test', async () => {
+  const missing = await under(PAYER, { 'bank.pya': () => 1, 'shop.price': () => 2 }).catch((error: unknown) => error as Error);
+  expect(missing).toMatchObject({
+    code: 'CORRAL_CAP_UNKNOWN',
+    message: 'payer uses pay as tool:bank.pay, and the test gives no fake of it. It gives bank.pya, shop.price. Did you mean bank.pya?',
+    hint: expect.not.stringContaining('corral types') as string,
+  });
+  expect((missing as Error).stack).toMatch(/agent-under-test\.test\.ts/u);
+  expect((missing as Error).stack).not.toMatch(/supervisor|admission/u);
+  await expect(under(PAYER, { 'bank.pya': () => 1 }, {}, CONFIG)).rejects.toMatchObject({
+    code: 'CORRAL_FAKE_UNKNOWN',
+    message: 'The test fakes bank.pya, and its configuration has no such tool. Did you mean bank.pay?',
+  });
+});

@@ -58,7 +58,7 @@ function refusalOf(work: () => unknown): string | undefined {
 }
 
 describe('a backup', () => {
-  test('has everything that every table of every database holds, whatever was done before', { timeout: 120_000 }, async () => {
+  test('has everything that every table of every database holds, whatever was done before', async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('entries' as const), n: fc.integer({ min: 1, max: 3 }), size: fc.integer({ min: 1, max: 9_000 }) }),
       fc.record({ kind: fc.constant('message' as const), to: fc.integer({ min: 1, max: 3 }) }),
@@ -105,7 +105,7 @@ describe('a backup', () => {
     );
   });
 
-  test('is of one moment in both databases, whatever is written meanwhile', { timeout: 60_000 }, async () => {
+  test('is of one moment in both databases, whatever is written meanwhile', async () => {
     const { beside, store, front } = await folderOf();
     await live(store, 1, 1);
     let writing = true;
@@ -194,7 +194,7 @@ describe('a backup', () => {
     await back.close();
   });
 
-  test('that its process did not live to finish is no backup, and the next one takes its place', { timeout: 120_000 }, async () => {
+  test('that its process did not live to finish is no backup, and the next one takes its place', async () => {
     const { folder, beside, store } = await folderOf();
     for (let n = 1; n <= 6; n++) await live(store, n, 60, { value: 'y'.repeat(60_000) + String(n), end: 2 });
     await store.close();

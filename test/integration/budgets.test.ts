@@ -280,7 +280,7 @@ test('64 children that race for the money of one parent spend no more than it ha
   const paid: number[] = [];
   const w = await world([payments(paid, () => new Promise((resolve) => setImmediate(resolve)))]);
   const version = await w.deploy(agentFile('family/races-for-money'));
-  const { id, ended } = await w.submit(version, {}, { budget: { money_micros: 51 * EUR, children: 64, cpu_ms: 60_000 } });
+  const { id, ended } = await w.submit(version, {}, { budget: { money_micros: 51 * EUR, children: 64, cpu_ms: 300_000 } });
   const output = outputOf(await ended) as { own: string[]; late: number; ends: (number | string)[] };
   const bought = output.ends.reduce<number>((sum, one) => sum + (typeof one === 'number' ? one : 0), 0);
   const own = output.own.filter((one) => one === 'ok').length;

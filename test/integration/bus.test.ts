@@ -147,7 +147,7 @@ test('children that all spend at once spend no more than their parent had', asyn
   const count = tool('count', () => (made += 1), { readOnly: true, openWorld: false, idempotent: true, destructive: false });
   const w = await world([count]);
   const version = await w.deploy(agentFile('family/racing-children'));
-  const { ended } = await w.submit(version, {}, { budget: { calls: 100, children: 64 } });
+  const { ended } = await w.submit(version, {}, { budget: { calls: 100, children: 64, cpu_ms: 300_000 } });
   const output = outputOf(await ended) as { own: number; ends: (number | string)[] };
   const children = output.ends.filter((one) => typeof one === 'number');
   // 33 children took three calls each with them; one call was left for the parent, and nothing for the other children.

@@ -24,7 +24,7 @@ const EACH: readonly Program[] = FRAMES.flatMap((frame, i) => [
   ...FRAMES.map((inner, j): Program => ({ frame, value: i, body: [{ frame: inner, value: 100 + j, body: [{ wait: 'null', other: 1 }] }] })),
 ]);
 
-test('storages have the same values in an isolate as in Node, in every program, live and replayed', { timeout: 240_000 }, async () => {
+test('storages have the same values in an isolate as in Node, in every program, live and replayed', async () => {
   const f = await front({ configCode: `export default { policies: 'none' }` });
   await f.deploy(agentFile('contexts/agent'));
   const { all } = interpreter(hooks as unknown as Hooks);
@@ -44,7 +44,7 @@ test('an error after an await has the positions of the author’s code, and no f
   const f = await front({ configCode: `export default { policies: 'none' }` });
   await f.deploy(agentFile('contexts/throws'));
   const { run } = await f.admin.submitRun({ body: { agent: 'throws', input: {} } });
-  const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+  const { outcome } = await f.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(outcome).toMatchObject({
     kind: 'failed',
     message: 'too deep',
@@ -58,7 +58,7 @@ test('a package may override enterWith by a call of run', async () => {
   const f = await front({ configCode: `export default { policies: 'none' }` });
   await f.deploy(agentFile('contexts/overrides'));
   const { run } = await f.admin.submitRun({ body: { agent: 'overrides', input: {} } });
-  expect(await f.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } })).toMatchObject({
+  expect(await f.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).toMatchObject({
     outcome: { kind: 'completed', output: 'inner' },
   });
 });

@@ -66,7 +66,7 @@ describe('the commit with a denial', () => {
   test('that the disk refuses stops nothing: the crank is made again, and with it the denial', async () => {
     const { w, commits } = await strict('quarantine', 1);
     const { id } = await w.submit(await w.deploy(PAYER));
-    await expect.poll(async () => (await w.store.quarantines()).length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => (await w.store.quarantines()).length, { timeout: 90_000 }).toBe(1);
     await w.until(id, (view) => view?.control === 'quarantined');
     expect([commits.filter(isDenial).length, w.supervisor.stops.quarantines().length, paid]).toEqual([1, 1, []]);
   });

@@ -119,7 +119,7 @@ test('a host that is closed at once makes no call that waited for the place of o
   const w = await world([send], { tenants: { crew: { tools: [send], limits: () => ({ own: { concurrent: 1 } }) } } });
   const version = await w.deploy(PAYER);
   const [first, second] = [await w.submit(version), await w.submit(version)];
-  for (const { id } of [first, second]) await expect.poll(async () => (await w.store.journal(id)).length, { timeout: 20_000 }).toBe(1);
+  for (const { id } of [first, second]) await expect.poll(async () => (await w.store.journal(id)).length, { timeout: 90_000 }).toBe(1);
   expect(made).toBe(1);
   await w.close();
   expect(made).toBe(1);

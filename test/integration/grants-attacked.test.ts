@@ -84,7 +84,7 @@ describe('an attacker', () => {
         fc.record({ calls: fc.nat(200), each: fc.nat(6), wanted: fc.nat(6), uses: fc.option(fc.nat(100)) }),
         async ({ calls, ...input }) => {
           made = 0;
-          const { ended } = await w.submit(version, input, { budget: { calls } });
+          const { ended } = await w.submit(version, input, { budget: { calls, cpu_ms: 300_000 } });
           const outcome = await ended;
           expect(outcome).toMatchObject({ kind: 'completed', output: made });
           expect(made).toBeLessThanOrEqual(Math.min(calls, input.uses ?? calls));

@@ -75,7 +75,7 @@ describe('once a quarantine is lifted', () => {
     for (const { id } of kept) expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
   });
 
-  test('they come into memory as it has places for them', { timeout: 60_000 }, async () => {
+  test('they come into memory as it has places for them', async () => {
     const folder = await temporary();
     const before = await world([], { folder });
     const all = await stopped(before, 'many', 40, 600_000);

@@ -45,7 +45,7 @@ test('tenants take turns at a tool that they share: one with many calls holds up
   await untilEqual(() => gates.length, 1);
   await w.until(many.id, (view) => view?.open_calls === 12);
   const few = await w.submit(await w.deploy(CALLER, 'zoo'), { times: 1 }, { tenant: 'zoo' });
-  await expect.poll(async () => (await w.store.journal(few.id)).length, { timeout: 20_000 }).toBe(1);
+  await expect.poll(async () => (await w.store.journal(few.id)).length, { timeout: 90_000 }).toBe(1);
   for (let let_go = 0; let_go < 13; let_go += 1) {
     await untilEqual(() => gates.length, 1);
     gates.shift()?.();

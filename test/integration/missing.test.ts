@@ -12,7 +12,7 @@ const CALLS: Readonly<Record<string, readonly [is: string, code: string]>> = {
   'xxhash.wasm': ['WebAssembly', `import wasm from './xxhash.wasm'; export default () => new wasm()`],
 };
 
-test('a run ends as failed with the API that is missing, the package that called it, and what to do', { timeout: 120_000 }, async () => {
+test('a run ends as failed with the API that is missing, the package that called it, and what to do', async () => {
   const f = await front({ configCode: `export default { policies: 'none' }` });
   const folder = await shortFolder();
   const names = Object.keys(CALLS);

@@ -27,7 +27,7 @@ async function scripted(permitted: string, budget: object = {}) {
   return (await agent.run({ prompts: ['a'] }, { budget })).output;
 }
 
-describe('a script in the place of a configured model', { timeout: 60_000 }, () => {
+describe('a script in the place of a configured model', () => {
   test('is the configured model to the policies', async () => {
     expect(await scripted('m-1')).toMatchObject([{ text: 'by the script', maker: { provider: 'scripted' } }]);
     expect(await scripted('m-2')).toMatchObject([{ code: 'CORRAL_DENIED' }]);

@@ -33,7 +33,7 @@ export default defineConfig({
 });
 `;
 
-test('the README’s agent with a model is that of its guide, and answers by what its tool says', { timeout: 60_000 }, async () => {
+test('the README’s agent with a model is that of its guide, and answers by what its tool says', async () => {
   const [, agent = ''] = /^## With a model$[^]*?^```ts\n([^]*?)^```$/mu.exec(await readFile(`${root}/README.md`, 'utf8')) ?? [];
   expect(await readFile(`${root}/docs/guides/model.md`, 'utf8')).toContain(`\`\`\`ts\n// agents/support.ts\n${agent}\`\`\``);
 
@@ -45,7 +45,7 @@ test('the README’s agent with a model is that of its guide, and answers by wha
   await writeFile(join(folder, 'support.ts'), agent);
   await deploy({ file: join(folder, 'support.ts') });
   const { run } = await admin.submitRun({ body: { agent: 'support', input: { question: 'Where is order 7?' } } });
-  const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 30_000 } });
+  const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   expect(outcome).toEqual({ kind: 'completed', output: 'It left on Monday.' });
 });
 

@@ -36,7 +36,7 @@ async function story(data: string): Promise<Story> {
   await deploy(READER);
   const ended = async (input: string) => {
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: input } } });
-    await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
     return run;
   };
   const done = await ended('Ada');
@@ -304,7 +304,7 @@ async function beforeTheLog(): Promise<string> {
 async function goesOn(data: string) {
   const { admin, host } = await front({ data, configText: JSON.stringify({ tenants: { local: {} }, files: { read: '.' } }) });
   const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Eva' } } });
-  await admin.showRun({ params: { run }, query: { wait_ms: 20_000 } });
+  await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   await admin.putQuarantine({ body: { kind: 'agent', name: 'reader', reason: 'later' } });
   const up = await admin.verifyJournals({ body: {} });
   await host.close();

@@ -59,7 +59,7 @@ const changed = (store: SqliteStore, full: boolean): Promise<void> =>
 const OTHERS = Array.from({ length: 20 }, (_, i) => i + 100);
 
 describe('a store that is bounded', () => {
-  test('keeps some of its pages for stopping runs, and gives them to nothing else', { timeout: 60_000 }, async () => {
+  test('keeps some of its pages for stopping runs, and gives them to nothing else', async () => {
     const folder = join(await temporary(), 'data');
     const store = await SqliteStore.open(folder, { max_bytes: 2 * 1024 * 1024 });
     for (const n of [1, ...OTHERS]) await live(store, n, 1);
@@ -96,53 +96,49 @@ describe('on a disk that is really full', () => {
     return disk;
   }
 
-  test(
-    'runs are stopped with the space that was kept back, which is kept back again once there is some',
-    { timeout: 60_000 },
-    async ({ skip }) => {
-      const disk = await smallDisk(24);
-      if (disk === undefined) skip('mounting a small disk takes a privileged user');
-      const at = disk as string;
-      const reserve = join(at, 'data', 'corral.reserve');
-      const store = await SqliteStore.open(join(at, 'data'));
-      for (const n of [1, ...OTHERS]) await live(store, n, 1);
-      await until(() => existsSync(reserve));
-      const size = statSync(reserve).size;
-      expect(statSync(reserve).blocks * 512).toBeGreaterThanOrEqual(size);
-      await writeFile(join(at, 'ballast'), Buffer.alloc(10 * 1024 * 1024, 1));
-      const last = await fill(store);
-      await changed(store, true);
-      // Somebody else takes what little is left.
-      await writeFile(join(at, 'more'), Buffer.alloc(8 * 1024 * 1024, 1)).catch(() => undefined);
-      await stopAll(store, OTHERS);
-      // A run that is paused and resumed again and again: each pause is taken, until what was kept back is in use, and then too.
-      let seq = 3;
-      const pause = () =>
-        store.commit(commit(100, seq, { entry: event(seq++, { kind: 'control', control: 'paused', by: 'ana', reason: 'wait' }) }));
-      // Ordinary work takes what room it gets meanwhile, such as that of the log when it is cut off.
-      let next = last + 1;
-      for (;;) {
-        await pause();
-        const code = await refusal(store.commit(commit(1, next, { value: `${next}`.padEnd(60_000, 'y') })));
-        if (code === undefined) next += 1;
-        else if (!existsSync(reserve)) break;
-      }
-      expect(await refusal(store.commit(commit(1, next)))).toBe('CORRAL_DISK_FULL');
+  test('runs are stopped with the space that was kept back, which is kept back again once there is some', async ({ skip }) => {
+    const disk = await smallDisk(24);
+    if (disk === undefined) skip('mounting a small disk takes a privileged user');
+    const at = disk as string;
+    const reserve = join(at, 'data', 'corral.reserve');
+    const store = await SqliteStore.open(join(at, 'data'));
+    for (const n of [1, ...OTHERS]) await live(store, n, 1);
+    await until(() => existsSync(reserve));
+    const size = statSync(reserve).size;
+    expect(statSync(reserve).blocks * 512).toBeGreaterThanOrEqual(size);
+    await writeFile(join(at, 'ballast'), Buffer.alloc(10 * 1024 * 1024, 1));
+    const last = await fill(store);
+    await changed(store, true);
+    // Somebody else takes what little is left.
+    await writeFile(join(at, 'more'), Buffer.alloc(8 * 1024 * 1024, 1)).catch(() => undefined);
+    await stopAll(store, OTHERS);
+    // A run that is paused and resumed again and again: each pause is taken, until what was kept back is in use, and then too.
+    let seq = 3;
+    const pause = () =>
+      store.commit(commit(100, seq, { entry: event(seq++, { kind: 'control', control: 'paused', by: 'ana', reason: 'wait' }) }));
+    // Ordinary work takes what room it gets meanwhile, such as that of the log when it is cut off.
+    let next = last + 1;
+    for (;;) {
       await pause();
-      await rm(join(at, 'ballast'));
-      await rm(join(at, 'more'), { force: true });
-      await changed(store, false);
-      expect(statSync(reserve).size).toBe(size);
-      await store.commit(commit(1, next));
-      expect((await store.verify()).damaged).toEqual([]);
-      await store.close();
-      const again = await SqliteStore.open(join(at, 'data'));
-      for (const n of OTHERS.slice(2)) expect(await again.run(runId(n))).toMatchObject({ status: { lifecycle: 'ended' } });
-      await again.close();
-    },
-  );
+      const code = await refusal(store.commit(commit(1, next, { value: `${next}`.padEnd(60_000, 'y') })));
+      if (code === undefined) next += 1;
+      else if (!existsSync(reserve)) break;
+    }
+    expect(await refusal(store.commit(commit(1, next)))).toBe('CORRAL_DISK_FULL');
+    await pause();
+    await rm(join(at, 'ballast'));
+    await rm(join(at, 'more'), { force: true });
+    await changed(store, false);
+    expect(statSync(reserve).size).toBe(size);
+    await store.commit(commit(1, next));
+    expect((await store.verify()).damaged).toEqual([]);
+    await store.close();
+    const again = await SqliteStore.open(join(at, 'data'));
+    for (const n of OTHERS.slice(2)) expect(await again.run(runId(n))).toMatchObject({ status: { lifecycle: 'ended' } });
+    await again.close();
+  });
 
-  test('a store opens all the same, so that what filled it can be stopped', { timeout: 60_000 }, async ({ skip }) => {
+  test('a store opens all the same, so that what filled it can be stopped', async ({ skip }) => {
     const disk = await smallDisk(24);
     if (disk === undefined) skip('mounting a small disk takes a privileged user');
     const at = disk as string;
@@ -169,51 +165,47 @@ describe('on a disk that is really full', () => {
   const isPaused = (store: SqliteStore, seq: number, control: 'paused' | 'none') =>
     store.commit(commit(100, seq, { entry: event(seq, { kind: 'control', control, by: 'ana', reason: 'wait' }) }));
 
-  test(
-    'what was kept back is kept back whole again, however often the disk fills up and hosts come and go',
-    { timeout: 120_000 },
-    async ({ skip }) => {
-      const disk = await smallDisk(24);
-      if (disk === undefined) skip('mounting a small disk takes a privileged user');
-      const at = disk as string;
-      const reserve = join(at, 'data', 'corral.reserve');
-      const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
-      let store = await SqliteStore.open(join(at, 'data'));
-      await live(store, 1, 1);
-      await live(store, 100, 1);
-      await until(() => existsSync(reserve));
-      const size = kept();
-      let [last, seq] = [1, 2];
-      for (let cycle = 0; cycle < 3; cycle++) {
-        await cram(at);
-        // Stopping runs uses up the space that is kept back, bit by bit.
-        while (existsSync(reserve)) await isPaused(store, seq++, 'paused');
+  test('what was kept back is kept back whole again, however often the disk fills up and hosts come and go', async ({ skip }) => {
+    const disk = await smallDisk(24);
+    if (disk === undefined) skip('mounting a small disk takes a privileged user');
+    const at = disk as string;
+    const reserve = join(at, 'data', 'corral.reserve');
+    const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
+    let store = await SqliteStore.open(join(at, 'data'));
+    await live(store, 1, 1);
+    await live(store, 100, 1);
+    await until(() => existsSync(reserve));
+    const size = kept();
+    let [last, seq] = [1, 2];
+    for (let cycle = 0; cycle < 3; cycle++) {
+      await cram(at);
+      // Stopping runs uses up the space that is kept back, bit by bit.
+      while (existsSync(reserve)) await isPaused(store, seq++, 'paused');
+      await store.close();
+      await clear(at);
+      await cram(at);
+      await rm(join(at, 'spare'));
+      // The next host finds the disk full, and nothing kept back: ordinary work is refused, and what stops runs is taken.
+      store = await SqliteStore.open(join(at, 'data'));
+      expect(store.full).toBe(true);
+      expect(await refusal(store.commit(commit(1, last + 1)))).toBe('CORRAL_DISK_FULL');
+      await isPaused(store, seq++, 'paused');
+      if (cycle === 1) {
         await store.close();
         await clear(at);
-        await cram(at);
-        await rm(join(at, 'spare'));
-        // The next host finds the disk full, and nothing kept back: ordinary work is refused, and what stops runs is taken.
         store = await SqliteStore.open(join(at, 'data'));
-        expect(store.full).toBe(true);
-        expect(await refusal(store.commit(commit(1, last + 1)))).toBe('CORRAL_DISK_FULL');
-        await isPaused(store, seq++, 'paused');
-        if (cycle === 1) {
-          await store.close();
-          await clear(at);
-          store = await SqliteStore.open(join(at, 'data'));
-        } else await clear(at);
-        await until(() => kept() >= size);
-        await changed(store, false);
-        await store.commit(commit(1, (last += 1)));
-      }
-      expect(kept()).toBe(size);
-      await store.close();
-    },
-  );
+      } else await clear(at);
+      await until(() => kept() >= size);
+      await changed(store, false);
+      await store.commit(commit(1, (last += 1)));
+    }
+    expect(kept()).toBe(size);
+    await store.close();
+  });
 });
 
 describe('on a disk with room', () => {
-  test('what an older host has kept back too little of grows to its whole size', { timeout: 60_000 }, async () => {
+  test('what an older host has kept back too little of grows to its whole size', async () => {
     const folder = join(await temporary(), 'data');
     const reserve = join(folder, 'corral.reserve');
     const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;

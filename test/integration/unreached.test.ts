@@ -34,10 +34,10 @@ test('a sender is told by the next host where the last one died before it was wr
   const { refused, through } = dyingBefore(new CorralError('CORRAL_STOPPING', 'The host is gone.'), Number.POSITIVE_INFINITY);
   const first = await world([], { through });
   const { id } = await first.submit(await first.deploy(FAMILY));
-  await expect.poll(() => refused.length, { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => refused.length, { timeout: 90_000 }).toBe(1);
   await first.close();
   const next = await world([], { folder: first.folder });
-  await expect.poll(async () => (await next.store.run(id))?.status.outcome, { timeout: 20_000 }).toEqual(TOLD);
+  await expect.poll(async () => (await next.store.run(id))?.status.outcome, { timeout: 90_000 }).toEqual(TOLD);
   expect(await told(next.store, refused[0] as RunId)).toBe(1);
 });
 

@@ -31,7 +31,7 @@ async function pairs({ admin, deploy }: Front): Promise<RunId[]> {
 async function ends({ admin }: Front, runs: readonly RunId[]): Promise<unknown[]> {
   const outcomes: unknown[] = [];
   for (const run of runs) {
-    await until(async () => (await admin.showRun({ params: { run }, query: { wait_ms: 10_000 } })).outcome !== null);
+    await until(async () => (await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).outcome !== null);
     const { outcome } = await admin.showRun({ params: { run } });
     outcomes.push([outcome?.kind, outcome?.kind === 'completed' ? outcome.output : undefined]);
   }

@@ -18,7 +18,7 @@ export default defineAgent({
   async run({ caps, spawn }) {
     const kids = Array.from({ length: 64 }, (_, i) => {
       // Some get nothing, since nobody gives money away without saying so.
-      const budget = { calls: 3, cpu_ms: 100, ...(i % 8 === 0 ? {} : { money_micros: 2_500_000 }) };
+      const budget = { calls: 3, cpu_ms: 2_000, ...(i % 8 === 0 ? {} : { money_micros: 2_500_000 }) };
       return spawn(child, {}, { caps: { pay: caps.pay }, budget }).ended;
     });
     const own = await Promise.all(Array.from({ length: 5 }, () => code(caps.pay({ amount: 1 }))));

@@ -18,7 +18,7 @@ export default defineAgent({
   async run({ caps, spawn }) {
     const children = Array.from(
       { length: 64 },
-      () => spawn(child, {}, { caps: { count: caps.count }, budget: { calls: 3, cpu_ms: 100, bytes: 10_000, messages: 0 } }).ended,
+      () => spawn(child, {}, { caps: { count: caps.count }, budget: { calls: 3, cpu_ms: 2_000, bytes: 10_000, messages: 0 } }).ended,
     );
     const own = await Promise.allSettled(Array.from({ length: 30 }, () => caps.count({})));
     const ends = await Promise.all(children);

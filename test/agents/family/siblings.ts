@@ -16,7 +16,7 @@ export default defineAgent({
   uses: { look: 'tool:look' },
   spawns: { child },
   async run({ caps, spawn }) {
-    const kids = [100_000, 200_000].map((ms) => spawn(child, { ms }, { caps: { look: caps.look }, budget: { calls: 1, cpu_ms: 200 } }));
+    const kids = [100_000, 200_000].map((ms) => spawn(child, { ms }, { caps: { look: caps.look }, budget: { calls: 1, cpu_ms: 5_000 } }));
     return (await Promise.all(kids.map((kid) => kid.ended))).map((end) => outputOf(end) ?? endCodeOf(end));
   },
 });

@@ -15,7 +15,7 @@ const child = defineAgent({
   uses: { look: 'tool:look' },
   spawns: { grandchild },
   async run({ caps, spawn, mailbox, messages }) {
-    spawn(grandchild, {}, { caps: { look: caps.look, up: mailbox }, budget: { calls: 16, messages: 1, cpu_ms: 200 } });
+    spawn(grandchild, {}, { caps: { look: caps.look, up: mailbox }, budget: { calls: 16, messages: 1, cpu_ms: 2_000 } });
     await messages.next();
   },
 });
@@ -26,6 +26,6 @@ export default defineAgent({
   budget: { calls: 20 },
   async run({ caps, spawn }) {
     for (let i = 0; i < 4; i++)
-      await spawn(child, {}, { caps: { look: caps.look }, budget: { calls: 18, messages: 2, children: 1, cpu_ms: 400 } }).ended;
+      await spawn(child, {}, { caps: { look: caps.look }, budget: { calls: 18, messages: 2, children: 1, cpu_ms: 5_000 } }).ended;
   },
 });

@@ -35,7 +35,7 @@ export default defineAgent({
     const { children, ...each } = input as { children: number; pages: number; chars: number; at_once?: boolean };
     const { pages, chars } = each;
     const kids = Array.from({ length: children }, () =>
-      spawn(kid, each, { caps: { page: caps.page }, budget: { calls: pages, bytes: 2 * pages * chars, cpu_ms: 500 } }),
+      spawn(kid, each, { caps: { page: caps.page }, budget: { calls: pages, bytes: 2 * pages * chars, cpu_ms: 2_000 } }),
     );
     return (await Promise.all(kids.map((one) => one.ended))).map((end) => (end.kind === 'completed' ? end.output : JSON.stringify(end)));
   },

@@ -168,7 +168,7 @@ export async function account(
 async function messages({ host, work }: Soak, verdict: { lost: string[]; twice: string[] }): Promise<void> {
   for (const [key, { times, sum }] of work.sent) {
     const params = { service: 'counter' as never, key, handler: 'total' as never };
-    const { outcome } = await host.admin.sendToService({ params, body: null, query: { wait_ms: 30_000 }, headers: {} });
+    const { outcome } = await host.admin.sendToService({ params, body: null, query: { wait_ms: 60_000 }, headers: {} });
     const total = (outcome?.kind === 'completed' ? outcome.output : undefined) as { times: number; sum: number } | undefined;
     const text = `the service's ${key} has ${JSON.stringify(total)} of ${times} messages with a sum of ${sum}`;
     if (total === undefined || total.times < times) verdict.lost.push(text);

@@ -52,66 +52,62 @@ function withoutLog(db: DatabaseSync): void {
   db.exec(`PRAGMA user_version = ${before}`);
 }
 
-test(
-  'a folder from before the log is caught up with in steps, also by hosts that are killed between them, and goes on',
-  { timeout: 60_000 },
-  () => {
-    const folder = mkdtempSync(join(tmpdir(), 'corral-test-'));
-    const path = join(folder, 'corral.db');
-    let db = new DatabaseSync(path);
-    onTestFinished(() => {
-      db.close();
-      rmSync(folder, { recursive: true });
-    });
+test('a folder from before the log is caught up with in steps, also by hosts that are killed between them, and goes on', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'corral-test-'));
+  const path = join(folder, 'corral.db');
+  let db = new DatabaseSync(path);
+  onTestFinished(() => {
+    db.close();
+    rmSync(folder, { recursive: true });
+  });
+  migrate(db);
+  let core = new SqliteCore(db, KEYS);
+  core.nextEra();
+  // More runs and more entries than one step processes.
+  const [RUNS, ENTRIES] = [520, 4];
+  const ids = Array.from({ length: RUNS }, (_, i) => runId(i + 1));
+  const write = (n: number, seq: number, ends: boolean) =>
+    core.commit(
+      commit(n, seq, ends ? { status: { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: DONE, ended_at: seq } } : {}),
+    );
+  db.exec('BEGIN');
+  for (const run of ids) core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], 1);
+  for (let seq = 1; seq <= ENTRIES; seq++) for (let n = 1; n <= RUNS; n++) write(n, seq, seq === ENTRIES && n % 2 === 1);
+  db.exec('COMMIT');
+  core.erase(runId(1), 9);
+  const reopened = () => {
+    db.close();
+    db = new DatabaseSync(path);
     migrate(db);
-    let core = new SqliteCore(db, KEYS);
-    core.nextEra();
-    // More runs and more entries than one step processes.
-    const [RUNS, ENTRIES] = [520, 4];
-    const ids = Array.from({ length: RUNS }, (_, i) => runId(i + 1));
-    const write = (n: number, seq: number, ends: boolean) =>
-      core.commit(
-        commit(n, seq, ends ? { status: { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: DONE, ended_at: seq } } : {}),
-      );
-    db.exec('BEGIN');
-    for (const run of ids) core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], 1);
-    for (let seq = 1; seq <= ENTRIES; seq++) for (let n = 1; n <= RUNS; n++) write(n, seq, seq === ENTRIES && n % 2 === 1);
-    db.exec('COMMIT');
-    core.erase(runId(1), 9);
-    const reopened = () => {
-      db.close();
-      db = new DatabaseSync(path);
-      migrate(db);
-      core = new SqliteCore(db, KEYS);
-    };
-    withoutLog(db);
-    let steps = 0;
-    do {
-      reopened();
-      steps += 1;
-    } while (core.sequence(NOW, true) === 'more');
-    expect(steps).toBeGreaterThan(1);
-    const leaves = (kind: string) =>
-      (db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%' ORDER BY n`).all() as { leaf: string }[]).map(
-        ({ leaf }) => JSON.parse(leaf) as { run: string; seq: number },
-      );
-    expect(leaves('admitted').map(({ run }) => run)).toEqual(ids);
-    const halves = [ids.filter((_, i) => i % 2 === 0), ids.filter((_, i) => i % 2 === 1)];
-    expect(
-      leaves('ended')
-        .map(({ run }) => run)
-        .sort(),
-    ).toEqual(halves[0]);
-    expect(
-      leaves('head')
-        .map(({ run }) => run)
-        .sort(),
-    ).toEqual(halves[1]);
-    expect(leaves('head').every(({ seq }) => seq === ENTRIES)).toBe(true);
-    expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
-    write(2, ENTRIES + 1, true);
-    while (core.sequence(2 * NOW, true) !== 'done');
-    expect(leaves('ended').at(-1)).toMatchObject({ run: ids[1], seq: ENTRIES + 1 });
-    expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
-  },
-);
+    core = new SqliteCore(db, KEYS);
+  };
+  withoutLog(db);
+  let steps = 0;
+  do {
+    reopened();
+    steps += 1;
+  } while (core.sequence(NOW, true) === 'more');
+  expect(steps).toBeGreaterThan(1);
+  const leaves = (kind: string) =>
+    (db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%' ORDER BY n`).all() as { leaf: string }[]).map(
+      ({ leaf }) => JSON.parse(leaf) as { run: string; seq: number },
+    );
+  expect(leaves('admitted').map(({ run }) => run)).toEqual(ids);
+  const halves = [ids.filter((_, i) => i % 2 === 0), ids.filter((_, i) => i % 2 === 1)];
+  expect(
+    leaves('ended')
+      .map(({ run }) => run)
+      .sort(),
+  ).toEqual(halves[0]);
+  expect(
+    leaves('head')
+      .map(({ run }) => run)
+      .sort(),
+  ).toEqual(halves[1]);
+  expect(leaves('head').every(({ seq }) => seq === ENTRIES)).toBe(true);
+  expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
+  write(2, ENTRIES + 1, true);
+  while (core.sequence(2 * NOW, true) !== 'done');
+  expect(leaves('ended').at(-1)).toMatchObject({ run: ids[1], seq: ENTRIES + 1 });
+  expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
+});

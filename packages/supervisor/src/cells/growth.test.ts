@@ -16,8 +16,14 @@ describe('a process that grows', () => {
     expect(looked(400, { every_ms: 1500 })).toBe(true);
   });
 
-  test('slowly, or by its new isolates, is not', () => {
-    expect(looked(20)).toBe(false);
+  // Bug slow-is-unseen: 47 MiB in each second went unnoticed up to half of the memory that a cell may have.
+  test('by some MiB in each second is noticed after a while', () => {
+    expect(looked(40)).toBe(true);
+    expect(looked(6, { seconds: 10 })).toBe(true);
+  });
+
+  test('more slowly than that, or by its new isolates, is not', () => {
+    expect(looked(4, { seconds: 60 })).toBe(false);
     expect(looked(180, { isolates_per_s: 100 })).toBe(false);
   });
 
@@ -27,6 +33,6 @@ describe('a process that grows', () => {
     expect(rise.look(200, 0, 100)).toBe(true);
     expect(rise.look(200, 0, 5_000)).toBe(true);
     expect(rise.look(200, 0, 10_000)).toBe(true);
-    expect(rise.look(200, 0, 16_000)).toBe(false);
+    expect(rise.look(200, 0, 21_000)).toBe(false);
   });
 });

@@ -32,9 +32,12 @@ export class Growth {
   }
 }
 
-/** Growth of a process within RISE_MS that is quick, besides what its new isolates take. */
+/**
+ * Growth of a process within RISE_MS that is quick, besides what its new isolates take. The time is long, since a guest takes memory slowly
+ * on a busy machine, or because it waits between two pieces.
+ */
 const QUICK_MIB = 48;
-const RISE_MS = 1_000;
+const RISE_MS = 10_000;
 /** Memory that a new isolate may take; most take less than two. */
 const ISOLATE_MIB = 3;
 /** How long a process is measured closely after it grew quickly. */

@@ -6,7 +6,7 @@ import { hosted } from '../fixtures/hosted.ts';
 const { now, ask, heard, goingOn } = hosted();
 
 describe('a configuration in a process of its own', () => {
-  test('in which code is stuck is killed once its call is given up', { timeout: 30_000 }, async () => {
+  test('in which code is stuck is killed once its call is given up', async () => {
     const abort = new AbortController();
     const stuck = ask('read', { how: 'spins' }, abort.signal);
     await heard('spins');
@@ -18,7 +18,7 @@ describe('a configuration in a process of its own', () => {
   test.each([
     ['slow.pattern', { s: `${'a'.repeat(40)}!` }],
     ['slow.transform', { s: `${'a'.repeat(40)}!` }],
-  ])('refuses a call whose check by %s takes for ever, and ends no other one', { timeout: 30_000 }, async (name, input) => {
+  ])('refuses a call whose check by %s takes for ever, and ends no other one', async (name, input) => {
     const [beside, pid] = [goingOn(), await ask('read', { how: 'pid' })];
     const stuck = ask(name, input);
     expect(await ask(name, { s: 'aaa' })).toEqual({ kind: 'ok', value: 1 });
@@ -29,7 +29,7 @@ describe('a configuration in a process of its own', () => {
     expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
-  test('refuses an answer whose check by its own output takes for ever, and ends no other call', { timeout: 60_000 }, async () => {
+  test('refuses an answer whose check by its own output takes for ever, and ends no other call', async () => {
     const [beside, pid] = [goingOn(), await ask('read', { how: 'pid' })];
     const abort = new AbortController();
     const stuck = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
@@ -44,7 +44,7 @@ describe('a configuration in a process of its own', () => {
     expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
-  test('takes what a call answers that was given up, once it had its trial', { timeout: 30_000 }, async () => {
+  test('takes what a call answers that was given up, once it had its trial', async () => {
     const abort = new AbortController();
     const going = ask('answers.later', { ms: 500 }, abort.signal);
     await heard('begins');
@@ -52,7 +52,7 @@ describe('a configuration in a process of its own', () => {
     expect(await going).toEqual({ kind: 'ok', value: 'aaa' });
   });
 
-  test('ends no other call by one that is given up while what passed its trial is checked again', { timeout: 30_000 }, async () => {
+  test('ends no other call by one that is given up while what passed its trial is checked again', async () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const [beside, waits] = [goingOn(), ask('waits', {}, second.signal)];
     const held = ask('slow.check', { ms: 1_800 }, first.signal);
@@ -66,7 +66,7 @@ describe('a configuration in a process of its own', () => {
     expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
-  test('blames the call whose check hangs, and none whose check was under way beside it', { timeout: 60_000 }, async () => {
+  test('blames the call whose check hangs, and none whose check was under way beside it', async () => {
     // All processes are started first, so that the checks below begin at once.
     expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
     const hangs = ask('slow.later', { next: 'hangs' });
@@ -77,13 +77,13 @@ describe('a configuration in a process of its own', () => {
     expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
   });
 
-  test('ends nothing by several checks that only together take too long', { timeout: 60_000 }, async () => {
+  test('ends nothing by several checks that only together take too long', async () => {
     const held = [1, 2, 3].map(() => ask('slow.check', { ms: 1_500 }));
     expect(await Promise.all(held)).toEqual([1, 2, 3].map(() => ({ kind: 'ok', value: 1 })));
     expect(now.news.filter(({ kind }) => kind === 'ended')).toEqual([]);
   });
 
-  test('has not begun a call that is given up while its arguments are checked', { timeout: 30_000 }, async () => {
+  test('has not begun a call that is given up while its arguments are checked', async () => {
     const abort = new AbortController();
     const stuck = ask('slow.pattern', { s: `${'a'.repeat(40)}!` }, abort.signal);
     // A pattern cannot say that it is being tried.

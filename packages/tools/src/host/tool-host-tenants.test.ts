@@ -16,7 +16,7 @@ describe('processes of tenants', () => {
   };
   const pidOf = async (tenant: string) => ((await of(tenant, 'read', READ)) as { readonly value: number }).value;
 
-  test('are as many as there may be: one that has no call makes room, and the others are waited for', { timeout: 30_000 }, async () => {
+  test('are as many as there may be: one that has no call makes room, and the others are waited for', async () => {
     await restart({ processes: 2 });
     const first = await pidOf('a');
     const going = of('b', 'sleeps', { ms: 2_000 });
@@ -27,7 +27,7 @@ describe('processes of tenants', () => {
     expect(await Promise.all([going, busy])).toEqual([1, 2].map(() => ({ kind: 'ok', value: 'slept' })));
   });
 
-  test('that all have calls let one more tenant’s call fail as one that may be made again', { timeout: 30_000 }, async () => {
+  test('that all have calls let one more tenant’s call fail as one that may be made again', async () => {
     await restart({ processes: 1 });
     const abort = new AbortController();
     const going = ask('waits', {}, abort.signal, 'a');
@@ -41,7 +41,7 @@ describe('processes of tenants', () => {
     expect(await of('b', 'read', { how: 'ok' })).toMatchObject({ kind: 'ok' });
   });
 
-  test('that had no call for a while are ended, all but the one that was used last', { timeout: 30_000 }, async () => {
+  test('that had no call for a while are ended, all but the one that was used last', async () => {
     await restart({ idle_ms: 100 });
     const [first, second] = [await pidOf('a'), await pidOf('b')];
     await vi.waitFor(() => expect(runs(first)).toBe(false), IN_TIME);

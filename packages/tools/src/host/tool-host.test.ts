@@ -88,7 +88,6 @@ describe('a configuration in a process of its own', () => {
 
   test.each(['aborts', 'segfaults', 'closesPipe', 'garbage', 'nonsense', 'eats'])(
     'that %s leaves every call of its process unknown, and is there again',
-    { timeout: 60_000 },
     async (how) => {
       const beside = ask('sleeps', { ms: 60_000 });
       expect(await ask('change', { how })).toMatchObject({ kind: 'unknown' });
@@ -97,7 +96,7 @@ describe('a configuration in a process of its own', () => {
     },
   );
 
-  test('in a process for each tenant: one that hangs or dies there ends no call of another tenant', { timeout: 30_000 }, async () => {
+  test('in a process for each tenant: one that hangs or dies there ends no call of another tenant', async () => {
     const other = 'another tenant';
     const beside = goingOn(other);
     expect(await ask('read', { how: 'pid' })).not.toEqual(await ask('read', { how: 'pid' }, undefined, other));
@@ -132,34 +131,30 @@ describe('a configuration in a process of its own', () => {
     await closing;
   });
 
-  test.runIf(process.platform === 'linux')(
-    'starts no process after its end for an answer whose trial had not ended',
-    { timeout: 30_000 },
-    async () => {
-      const read = (path: string) => {
-        try {
-          return readFileSync(path, 'utf8');
-        } catch {
-          return '';
-        }
-      };
-      const processes = () => {
-        const children = readdirSync('/proc/self/task').flatMap((task) => read(`/proc/self/task/${task}/children`).split(' '));
-        return children.filter((pid) => read(`/proc/${pid}/cmdline`).includes('host/child'));
-      };
-      await ask('slow.answer', { s: 'a' });
-      const going = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
-      // A trial cannot say that it has begun.
-      await sleep(500);
-      const before = processes();
-      expect(before.length).toBeGreaterThan(0);
-      await now.host.close(100);
-      expect(await going).toMatchObject({ kind: 'unknown' });
-      // Nothing says that no process will be started any more.
-      for (let i = 0; i < 50; i++) {
-        await sleep(10);
-        expect(processes().filter((pid) => !before.includes(pid))).toEqual([]);
+  test.runIf(process.platform === 'linux')('starts no process after its end for an answer whose trial had not ended', async () => {
+    const read = (path: string) => {
+      try {
+        return readFileSync(path, 'utf8');
+      } catch {
+        return '';
       }
-    },
-  );
+    };
+    const processes = () => {
+      const children = readdirSync('/proc/self/task').flatMap((task) => read(`/proc/self/task/${task}/children`).split(' '));
+      return children.filter((pid) => read(`/proc/${pid}/cmdline`).includes('host/child'));
+    };
+    await ask('slow.answer', { s: 'a' });
+    const going = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
+    // A trial cannot say that it has begun.
+    await sleep(500);
+    const before = processes();
+    expect(before.length).toBeGreaterThan(0);
+    await now.host.close(100);
+    expect(await going).toMatchObject({ kind: 'unknown' });
+    // Nothing says that no process will be started any more.
+    for (let i = 0; i < 50; i++) {
+      await sleep(10);
+      expect(processes().filter((pid) => !before.includes(pid))).toEqual([]);
+    }
+  });
 });

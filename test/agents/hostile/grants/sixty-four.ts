@@ -22,7 +22,7 @@ export default defineAgent({
     // Handed to itself first, so that one grant counts for all the children.
     await mailbox.send('', { caps: { read: caps.read.attenuate(times === null ? {} : { uses: times }) } });
     const shared = (await messages.next()).caps['read'] as Given;
-    const given = () => ({ caps: { read: shared.attenuate({}), pay: caps.pay }, budget: { calls: each, cpu_ms: 50 } });
+    const given = () => ({ caps: { read: shared.attenuate({}), pay: caps.pay }, budget: { calls: each, cpu_ms: 2_000 } });
     const ends = await Promise.all(Array.from({ length: 64 }, () => spawn(worker, wanted, given()).ended));
     return ends.reduce((sum, end) => sum + (end.kind === 'completed' ? (end.output as number) : 0), 0);
   },
