@@ -28,6 +28,8 @@ export class Wall {
   #stood_ms = 0;
   #since: number | undefined;
   #queued_ms = 0;
+  /** Milliseconds that the last entry counts as waited. */
+  #counted_ms = 0;
   #epoch = 1;
   /** The first crank is in the journal. */
   #started = false;
@@ -48,6 +50,9 @@ export class Wall {
     this.#epoch = epoch;
     this.#at = at;
     this.#queued_ms += queued_ms;
+    // An entry has the time at which its crank began to be decided, and counts how long its host took for that, too.
+    const counted_ms = queued_ms + Math.max(0, this.#counted_ms);
+    this.#counted_ms = queued_ms;
     const stood = this.#since !== undefined;
     const stands = known.control !== 'none' || [...known.calls.values()].some((call) => call.unknown || call.approval === 'waiting');
     if (stands) this.#since ??= at;
@@ -62,9 +67,9 @@ export class Wall {
     const due = given.kind === 'timer' && this.#begun.get(given.id) === 1 ? known.timers.get(given.id)?.due : undefined;
     if (due === undefined || died > Math.max(due, before) - UNKNOWN_MS) return undefined;
     const waited = given.at - Math.max(due, before);
-    return queued_ms >= waited - SLACK_MS
+    return counted_ms >= waited - SLACK_MS
       ? undefined
-      : `took a timer that was due ${waited} ms before its crank, and counts ${queued_ms} of them as waited`;
+      : `took a timer that was due ${waited} ms before its crank, and counts ${counted_ms} of them as waited`;
   }
 
   /** Maximum milliseconds used, times without a host included. */
