@@ -292,8 +292,6 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
 /** Bugs that show in fewer than one of 500 worlds. To find one: `npm run sim -- --minutes N --mutation NAME`. */
 export const RARE: ReadonlySet<string> = new Set([
   'fire-decided',
-  'end-before-durable',
-  'clean-chunk',
   'idle-keep-places',
   'retry-under-quarantine',
   'lose-unread',

@@ -3,6 +3,7 @@
  * lost before it acts, or never answer; calls of a dead host may still act.
  */
 import * as z from 'zod';
+import { MACHINE } from '@corral/protocol/limits';
 import { contractOf } from '@corral/protocol/ports/contract';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import type { Dice } from './dice.ts';
@@ -151,6 +152,7 @@ export class Powers {
     const dice = this.#dice;
     const parts = dice.pick([0, 1, 4, 20, 300]);
     const gaps = Array.from({ length: Math.min(parts, 20) }, () => (dice.chance(0.3) ? dice.spread(0.1, took) : 0));
+    const lingers = dice.chance(0.5) ? MACHINE.chunk_wait_ms.default * dice.spread(0.7, 1.3) : 0;
     const key = `${call.idempotency_key} ${call.attempt}`;
     try {
       for (let i = 0; i < parts; i++) {
@@ -159,6 +161,8 @@ export class Powers {
         this.said.set(key, Math.max(this.said.get(key) ?? 0, i + 1));
         await call.part({ of: call.idempotency_key, i, attempt: call.attempt });
       }
+      // Some end when their last chunk has just been given, and is not durable.
+      if (lingers > 0) await new Promise<void>((resolve) => this.#timeline.after(lingers, () => pulse.when(resolve)));
     } catch {
       // The host wants no more of it.
     }

@@ -220,10 +220,28 @@ function withFamily(job: Job): Job {
   };
 }
 
+/** A job that leaves a stranger's stream after its beginning, and tells itself: it has read what came until then. */
+function overhearing(job: Job): Job {
+  const steps: readonly Step[] = [
+    { do: 'race', call: { do: 'call', cap: 'fetch', n: 1, parts: 1 }, ms: 100 },
+    { do: 'send', to: 'self', times: 1, asks: false },
+    { do: 'receive', times: 1 },
+    ...job.program.steps,
+  ];
+  return { ...job, program: { ...job.program, steps }, budget: { ...job.budget, calls: 40, messages: 20 } };
+}
+
+/** A job that reads many streams to their ends at the same time, so that chunks wait for each other, and the ends are there before them. */
+function reading(job: Job): Job {
+  const streams = { do: 'all' as const, steps: [1, 3, 5, 7, 9].map((n): Step => ({ do: 'call', cap: 'fetch', n, parts: 1_000 })) };
+  return { ...job, program: { ...job.program, steps: [streams, streams, ...job.program.steps] }, budget: { ...job.budget, calls: 60 } };
+}
+
 /** The jobs of a world, as its temper has them. */
 export function workOf(dice: Dice, temper: Temper): readonly Job[] {
   const { debts, families_every_ms, midnight, slices, streams, supervisors } = temper;
-  const drawn = jobs(dice, { ...temper.work, streams, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
+  const plainly = jobs(dice, { ...temper.work, streams, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
+  const drawn = streams === 0 ? plainly : plainly.map((job, i) => [overhearing, reading][i % 4]?.(job) ?? job);
   const plain = (job: Job) => job;
   const changed = debts ? inDebt : Number.isFinite(families_every_ms) ? withFamily : slices === undefined ? plain : atOnce;
   if (supervisors > 1) return drawn.map((job, i) => (i % 2 === 0 ? sharing(job) : changed(job)));

@@ -86,7 +86,7 @@ describe('the end', () => {
     expect(one.dispatcher.size).toBe(0);
   });
 
-  // A planted bug of the simulator, end-before-durable, which shows there once in very many worlds.
+  // The planted bug end-before-durable, which the simulator finds as well.
   test('that comes while the last chunk is under way is told once that chunk is durable', async () => {
     const one = streaming();
     one.pull();
