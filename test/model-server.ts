@@ -1,4 +1,4 @@
-/** A server with OpenAI's API for one test. */
+/** The server of openai-server.ts for one test: it is closed when the test is over. Benches start that server too, without a test. */
 import { onTestFinished } from 'vitest';
 import { openAiServer, type OpenAiServer, type Says } from './openai-server.ts';
 

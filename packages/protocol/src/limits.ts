@@ -284,7 +284,11 @@ export const MACHINE = {
     64 * 1024,
     4 * MIB,
   ),
-  stream_parts: limit('the same in parts', 256, 10_000),
+  stream_parts: limit(
+    'number of parts of a stream that wait for their run, before its tool has to wait; twice as many end the stream',
+    256,
+    10_000,
+  ),
   stream_total_bytes: limit('all parts of one stream, as JSON; more end it', 16 * MIB, 1024 * MIB),
   window_wait_ms: limit(
     'how long the first part of a stream that inspectors or policies look at waits for others, so that they are looked at together; longer for a long stream, of which all so far is looked at each time',

@@ -1,6 +1,6 @@
 /**
  * Asks inspectors, a few at a time for each tenant, and waits for each as long as its configuration allows. Nothing is repeated: an
- * inspector that is late or fails is missing in the facts. Its journal has what a run waits for, so the next host asks again.
+ * inspector that is late or fails is missing in the facts. The journal of a run says what it waits for, so the next host asks again.
  */
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';

@@ -43,7 +43,7 @@ export function takeChunk(ledger: Books, { id, parts, inspected, at }: ChunkDeli
   set(pending, call, { ...given, tails });
 }
 
-/** The result of a call whose stream broke off after parts of it were delivered. It costs what was reserved, unless it is known what it cost. */
+/** The result of a call whose stream broke off after parts of it were delivered. It costs what was reserved, since what it cost is lost with its host. */
 export function lostStream({ id, tool, stream }: PendingCall): Result {
   const parts = stream?.parts ?? 0;
   const message = `The answer of ${tool} broke off after ${parts} parts: the host that had it is gone.`;
