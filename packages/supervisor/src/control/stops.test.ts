@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Grants } from '@corral/policy/capability/grants';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { Store } from '@corral/protocol/ports/store';
@@ -64,4 +65,32 @@ test('a run under quarantine is resumed only by a node that has learned which qu
   await stops.follow({ quarantines: true, revoked: [] });
   await stops.resumeIfFree(run);
   expect(resumed).toEqual(['run_a']);
+});
+
+test('a stop that an inspector asks for, and that fails, is in the log of its run and is tried again; a run that is paused by then needs none', async () => {
+  const full = () => new CorralError('CORRAL_DISK_FULL', 'There is no space.');
+  const errors = [full(), full(), new CorralError('CORRAL_RUN_STATE', 'run_a is paused already.')];
+  const asked: string[] = [];
+  const control = {
+    async pause(id: RunId, by: string) {
+      asked.push(`${id} ${by}`);
+      throw errors.shift() ?? new Error('It needs no more.');
+    },
+  } as unknown as StopsOptions['control'];
+  const later: (() => void)[] = [];
+  const clock = { after: (_: number, then: () => void) => later.push(then) };
+  const transitions = new Transitions();
+  const logged: string[] = [];
+  transitions.observers.add((one) => one.kind === 'logged' && logged.push(`${one.run} ${one.level} ${one.text}`));
+  const made = new Stops({ clock, control, runs: new Map(), transitions } as unknown as StopsOptions);
+  onTestFinished(() => made.close());
+  transitions.bus.wished.emit('run_a' as RunId, { what: 'pause', by: 'inspector:eye', reason: 'mail.send: it found a key' });
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  await settled();
+  while (later.length > 0) {
+    later.shift()?.();
+    await settled();
+  }
+  expect(asked).toEqual(Array.from({ length: 3 }, () => 'run_a inspector:eye'));
+  expect(logged).toEqual(['run_a error inspector:eye asked to pause this run, which failed and is tried again: There is no space.']);
 });

@@ -1,8 +1,9 @@
 /** Stops that outlast a run: quarantines on agents, versions, tenants and tools, and the revocation of grants. */
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Broker } from '@corral/broker/broker';
+import type { BusEvents } from '@corral/broker/bus';
 import type { SavedLedger } from '@corral/broker/ledger/snapshot';
-import { CorralError } from '@corral/protocol/errors';
+import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
@@ -11,6 +12,7 @@ import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { stopCalls } from './revocation.ts';
+import { retry } from '../runs/retry.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
@@ -35,7 +37,11 @@ export interface StopsOptions {
 const LOOK_RUNS = 64;
 const AT_ONCE = 16;
 const RETRY_MS = 1_000;
+/** Errors of a stop for a run that does not need it any more. */
+const NEEDLESS: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_RUN_STATE', 'CORRAL_RUN_UNKNOWN']);
 const SAME: Awaited<ReturnType<Quarantines['follow']>> = { added: [], lifted: 0 };
+
+type Wish = Parameters<BusEvents['wished']>[1];
 
 /** A quarantine that was lifted, with the person and the reason. */
 interface Lifted {
@@ -59,7 +65,7 @@ export class Stops {
   constructor(options: StopsOptions) {
     this.#options = options;
     const { transitions } = options;
-    transitions.bus.wished.listen((run, { what, by, reason }) => void this.#wished(run, what, by, reason).catch(() => undefined));
+    transitions.bus.wished.listen((run, wish) => this.#wished(run, wish));
     transitions.lifecycle.onClear.listen((run) => void this.resumeIfFree(run));
     transitions.consequences.onQuarantine.listen((quarantine, run) => {
       const { by, reason } = quarantine;
@@ -68,12 +74,30 @@ export class Stops {
     });
   }
 
-  /** An inspector asks for a stop; it is recorded under the inspector's own principal, as those of people are under theirs. */
-  async #wished(id: RunId, what: 'pause' | 'quarantine', by: string, reason: string): Promise<void> {
-    const { runs, control } = this.#options;
-    if (what === 'pause') return control.pause(id, by, reason).then(() => undefined);
+  /**
+   * An inspector asks for a stop; it is recorded under the inspector's own principal, as those of people are under theirs. If it fails, the
+   * run's log says so, and it is tried again as long as that may help. A run that is stopped or over by then needs no stop.
+   */
+  #wished(id: RunId, { what, by, reason }: Wish): void {
+    const { runs, control, clock, transitions } = this.#options;
     const run = runs.get(id);
-    if (run !== undefined) await this.quarantine('version', run.ledger.version, by, reason, { tenant: run.tenant, cause: id });
+    const version = run?.ledger.version;
+    const stop = async (): Promise<void> => {
+      if (what === 'pause') await control.pause(id, by, reason);
+      else if (run !== undefined && version !== undefined)
+        await this.quarantine('version', version, by, reason, { tenant: run.tenant, cause: id });
+    };
+    const stopped = () =>
+      stop().catch((error: unknown) => {
+        if (!(error instanceof CorralError) || !NEEDLESS.has(error.code)) throw error;
+      });
+    stopped().catch((error: unknown) => {
+      const again = error instanceof CorralError && error.retryable;
+      const why = error instanceof Error ? error.message : String(error);
+      const text = `${by} asked to ${what} this run, which failed${again ? ' and is tried again' : ''}: ${why}`;
+      transitions.observers.tell({ kind: 'logged', run: id, level: 'error', text, place: undefined });
+      if (again) retry(clock, () => this.#closed, stopped);
+    });
   }
 
   /** All quarantines that stand. */
