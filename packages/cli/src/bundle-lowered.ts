@@ -4,6 +4,7 @@
  */
 import type { BuildOptions } from 'esbuild';
 import { ASYNC_HOOKS } from '@corral/guest/abi';
+import { CorralError } from '@corral/protocol/errors';
 
 /** Whether the text of a bundle has to be made again with `LOWERED`. */
 export const needsLowering = (text: string): boolean => text.includes(ASYNC_HOOKS);
@@ -39,4 +40,30 @@ export function withHooks(lowered: string): string {
     .replace(ASKED, (all: string, helper?: string) =>
       `${ASYNC_HOOKS}.${helper === '__asyncGenerator' ? 'AsyncGeneratorFunction' : 'AsyncFunction'}`.padEnd(all.length),
     );
+}
+
+/** A module for which esbuild writes each text that `withHooks` replaces. */
+export const PROBE = `export const a = async () => {
+  await 1;
+};
+export async function* b() {
+  yield 1;
+}
+export const c = [Object.getPrototypeOf(async function () {}).constructor, (async function* () {}).constructor];`;
+const HOOKS = ['run', 'generate', 'AsyncFunction', 'AsyncGeneratorFunction'];
+
+/**
+ * Texts of esbuild's are an agreement with one version of it. After another one `withHooks` would replace nothing, and values would be lost at
+ * each `await` of a run, where nobody sees why.
+ * @param probe PROBE as this esbuild lowers it
+ * @throws CORRAL_INTERNAL if a text of it is another one
+ */
+export function refuseOtherHelpers(probe: string, version: string): void {
+  const hooked = withHooks(probe);
+  const missing = HOOKS.filter((name) => !new RegExp(String.raw`${ASYNC_HOOKS}\.${name}\b`).test(hooked));
+  if (missing.length === 0) return;
+  throw new CorralError(
+    'CORRAL_INTERNAL',
+    `esbuild ${version} lowers async functions in a way that this version of Corral does not know (${missing.join(', ')}), so a bundle with node:async_hooks cannot be made.`,
+  );
 }

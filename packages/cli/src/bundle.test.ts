@@ -5,7 +5,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createContext, runInContext } from 'node:vm';
 import { needsOf } from '@corral/guest/abi';
+import { build } from 'esbuild';
 import { bundleAgent } from './bundle.ts';
+import { LOWERED, PROBE, refuseOtherHelpers } from './bundle-lowered.ts';
 import { linesBy } from './stack.ts';
 
 /** @param packages files below node_modules */
@@ -162,6 +164,34 @@ describe('a bundle that uses node:async_hooks', () => {
       ),
     );
     expect(source.match(/asyncHooks\.Async(?:Generator)?Function\b/g)).toHaveLength(5);
+  });
+
+  test('is not made with an esbuild whose helpers are other ones', async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: PROBE },
+      bundle: true,
+      write: false,
+      format: 'iife',
+      globalName: 'corralBundle',
+      minifySyntax: true,
+      minifyWhitespace: true,
+      ...LOWERED,
+    });
+    const text = outputFiles[0]?.text ?? '';
+    refuseOtherHelpers(text, '0');
+    for (const [known, other, missing] of [
+      ['Promise.resolve(x.value).then(', 'Promise.resolve(x.value).finally(', 'run'],
+      ['method("next")', 'method("again")', 'generate'],
+      ['return __async(this,null,', 'return __async(this,arguments,', 'AsyncFunction'],
+      ['function(){return __asyncGenerator(this,null,', 'function(){return __asyncGenerator(this,[],', 'AsyncGeneratorFunction'],
+    ] as const) {
+      expect(text).toContain(known);
+      const refused = expect.objectContaining({
+        code: 'CORRAL_INTERNAL',
+        message: expect.stringContaining(`(${missing})`) as string,
+      }) as Error;
+      expect(() => refuseOtherHelpers(text.replaceAll(known, other), '0')).toThrow(refused);
+    }
   });
 
   test('may use it in the author’s own files', async () => {

@@ -4,12 +4,12 @@
  */
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, context, type BuildContext, type BuildOptions, type BuildResult, type ImportKind, type Plugin } from 'esbuild';
+import { build, context, version, type BuildContext, type BuildOptions, type BuildResult, type ImportKind, type Plugin } from 'esbuild';
 import { IMPORTS_NODE, NAMES_AI_SDK, NAMES_FETCH } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import { builtins, hasBuiltins, isBuiltin, isFile } from './bundle-builtins.ts';
-import { LOWERED, needsLowering, withHooks } from './bundle-lowered.ts';
+import { LOWERED, needsLowering, PROBE, refuseOtherHelpers, withHooks } from './bundle-lowered.ts';
 import { linesBy, namesBundle } from './stack.ts';
 
 export interface BundledAgent {
@@ -156,6 +156,13 @@ function optionsOf(entry: string, plugins: Plugin[]): BuildOptions {
 /** A file from where the command was given, as the bundler names it. */
 const shown = (file: string): string => relative(process.cwd(), resolve(file));
 
+/** Whether this esbuild's helpers are the known ones; found out once, for the first bundle that has them. */
+let probed: Promise<void> | undefined;
+async function probe(): Promise<void> {
+  const { outputFiles = [] } = await build({ ...optionsOf(PROBE, []), ...LOWERED });
+  refuseOtherHelpers(outputFiles.find(({ path }) => path.endsWith('.js'))?.text ?? '', version);
+}
+
 /** Only the text of a bundle tells whether what it imports of Node is used in it. */
 async function output(entry: string, builder: Builder, lowered = false): Promise<Output> {
   try {
@@ -163,6 +170,7 @@ async function output(entry: string, builder: Builder, lowered = false): Promise
     const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
     const text = file('.js');
     if (!lowered && needsLowering(text)) return await output(entry, builder, true);
+    if (lowered) await (probed ??= probe());
     const inputs = Object.keys(metafile?.inputs ?? {});
     // An isolate has these only if its bundle says that it needs them, by a text of its own: one of before there were any must replay.
     const needs: readonly (readonly [string, boolean])[] = [
