@@ -5,6 +5,8 @@ import { contractOf } from '@corral/protocol/ports/contract';
 import { ASKS_MODEL, type Tool, type ToolAnnotations, type ToolCall, type ToolResult } from '@corral/protocol/ports/tool';
 import type { RunId } from '@corral/protocol/ids';
 import type { Delivery } from '@corral/protocol/wire/delivery';
+import { agentFile } from './agents/file.ts';
+import type { AgentSource } from './bundles.ts';
 import { found, until } from './until.ts';
 import type { World } from './world.ts';
 
@@ -88,3 +90,25 @@ export const given = (w: World, run: RunId, parts: number) =>
     async () => (await chunksOf(w, run)).reduce((sum, chunk) => sum + chunk.parts.length, 0) >= parts,
     `${parts} parts are in the journal`,
   );
+
+export const COLLECT = agentFile('streams/collect');
+
+/** A run that has been given the part `a`, and waits for more. */
+export async function begun(
+  w: World,
+  next: () => Promise<Talk>,
+  source: AgentSource = COLLECT,
+  input: object = {},
+  more?: Parameters<World['submit']>[2],
+) {
+  const version = await w.deploy(source);
+  const run = await w.submit(version, input, more);
+  const talk = await next();
+  await talk.say('a');
+  await given(w, run.id, 1);
+  return { ...run, talk, version };
+}
+
+/** Tokens that a run which has ended has paid for. */
+export const billed = (w: World, id: RunId) =>
+  w.seen.flatMap((one) => (one.kind === 'ended' && one.run === id ? [one.view.tokens] : []))[0];

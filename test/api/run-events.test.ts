@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import type { RunEvent } from '@corral/protocol/api/run-events';
 import type { RunId } from '@corral/protocol/ids';
+import { agentFile } from '../agents/file.ts';
 import { front, sharedFront, shortFolder } from '../front.ts';
 
 const shared = sharedFront({ configText: JSON.stringify({ tenants: { local: {}, other: {} } }) });
@@ -80,3 +81,41 @@ test('a follower outlives its host: it is told the rest by the next one', async 
   expect(numbers([...before, ...after])).toEqual(Array.from({ length: 40 }, (_, i) => i));
   expect(after.at(-1)?.kind).toBe('ended');
 }, 60_000);
+
+test(
+  'a followed conversation with a model outlives its host: each part is told once, and what was answered is not asked again',
+  { timeout: 60_000 },
+  async () => {
+    const data = join(await shortFolder(), 'd');
+    const say = Array.from({ length: 40 }, (_, i) => `${i} `);
+    const configText = JSON.stringify({ models: { default: { provider: 'scripted', turns: [{ say, pace_ms: 20 }] } } });
+    const first = await front({ data, configText });
+    await first.deploy(agentFile('models/converses'));
+    const { run } = await first.admin.submitRun({ body: { agent: 'converses', input: { prompts: ['one', 'two', 'three'] } } });
+    // Until the second answer has begun.
+    const before: RunEvent[] = [];
+    for await (const event of first.admin.followRun(run)) {
+      before.push(event);
+      if (event.kind === 'chunk' && event.call > 1) break;
+    }
+    await first.host.close(0);
+    const second = await front({ data, configText });
+    const events = [...before, ...(await told(second.admin, run, before.at(-1)?.id))];
+    const chunks = events.flatMap((event) => (event.kind === 'chunk' ? [event] : []));
+    const { outcome } = await second.admin.showRun({ params: { run } });
+    expect(outcome).toMatchObject({
+      kind: 'completed',
+      output: { parts: chunks.flatMap(({ parts }) => parts), answers: ['one', 'two', 'three'] },
+    });
+    const byCall = Map.groupBy(chunks, ({ call }) => call);
+    for (const of of byCall.values()) {
+      let next = 0;
+      for (const { offset, parts } of of) {
+        expect(offset).toBe(next);
+        next += parts.length;
+      }
+    }
+    // The answer that broke off is the only one that was asked for twice.
+    expect(byCall.size).toBe(4);
+  },
+);

@@ -222,6 +222,33 @@ describe('a backup', () => {
   });
 });
 
+test('payloads that are cut into parts come back whole, and share their parts: erasing one run leaves the other’s', async () => {
+  const { folder, beside, store } = await folderOf();
+  // The same conversation, sent again with a little more each time.
+  const said = Array.from({ length: 1_000 }, (_, i) => hash('sha256', `${i}`)).join(' ');
+  const prompts = [said, `${said} and more`, `${said} and more, and more`];
+  for (const [i, value] of prompts.entries()) await live(store, i + 1, 2, { value, end: 3 });
+  const kept = (of: SqliteStore, ...runs: readonly number[]) => Promise.all(runs.map((n) => of.journal(runId(n))));
+  const before = await kept(store, 1, 2, 3);
+  await store.backup(beside('b'), 4);
+  await store.close();
+  const db = new DatabaseSync(join(beside('b'), 'corral.db'), { readOnly: true });
+  const { blobs, bytes } = db.prepare('SELECT count(*) AS blobs, sum(length(data)) AS bytes FROM blobs').get() as {
+    blobs: number;
+    bytes: number;
+  };
+  db.close();
+  expect(blobs).toBeGreaterThan(prompts.length + 1);
+  expect(bytes).toBeLessThan(2 * said.length);
+  restore(beside('b'), beside('again'), join(folder, 'keys.json'));
+  const again = await SqliteStore.open(beside('again'));
+  expect(await kept(again, 1, 2, 3)).toEqual(before);
+  await again.erase(runId(1), 5);
+  await again.gc(6);
+  expect(await kept(again, 2, 3)).toEqual(before.slice(1));
+  await again.close();
+});
+
 test('what was erased before a backup is not in it', async () => {
   const { beside, store } = await folderOf();
   await live(store, 1, 2, { value: 'Baker Street '.repeat(800) });

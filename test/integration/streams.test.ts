@@ -2,33 +2,17 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Inspector } from '@corral/protocol/ports/inspector';
 import { ASKS_MODEL } from '@corral/protocol/ports/tool';
 import { openApproval, temporary, tool as plainTool, world, type World } from '../world.ts';
 import { agentFile } from '../agents/file.ts';
-import type { AgentSource } from '../bundles.ts';
 import { policiesOf } from '../policed.ts';
-import { chunksOf, given, journalOf, talker, type Talk } from '../streaming.ts';
+import { begun, billed, chunksOf, COLLECT, given, journalOf, talker } from '../streaming.ts';
 import { until } from '../until.ts';
 import { FREE, outputOf, paid, payments, policies } from './payments.ts';
 
-const COLLECT = agentFile('streams/collect');
 const FAILED = { kind: 'failed', message: 'connection reset', retryable: true } as const;
-
-/** Tokens that a run which has ended has paid for. */
-const billed = (w: World, id: RunId) => w.seen.flatMap((one) => (one.kind === 'ended' && one.run === id ? [one.view.tokens] : []))[0];
-
-/** A run that has been given the part `a`, and waits for more. */
-async function begun(w: World, next: () => Promise<Talk>, source: AgentSource = COLLECT, input: object = {}) {
-  const version = await w.deploy(source);
-  const run = await w.submit(version, input);
-  const talk = await next();
-  await talk.say('a');
-  await given(w, run.id, 1);
-  return { ...run, talk, version };
-}
 
 describe('a stream', () => {
   test('gives the agent all parts in order, and then its end; its journal replays to the byte', async () => {
