@@ -1,7 +1,7 @@
 /** Runs that are stopped, copied, tried and moved while a stream is open: real hosts, real cells, and a tool that streams when the test says so. */
 import { expect, test } from 'vitest';
 import { ASKS_MODEL } from '@corral/protocol/ports/tool';
-import { begun, billed, chunksOf, COLLECT, talker } from '../streaming.ts';
+import { begun, billed, chunksOf, talker } from '../streaming.ts';
 import { agentFile } from '../agents/file.ts';
 import { world } from '../world.ts';
 import { outputOf } from './payments.ts';

@@ -1,6 +1,7 @@
 /** A run's wall time is the time that it takes itself, without the time that people or its host kept it waiting. */
 import { describe, expect, test } from 'vitest';
 import type { Inspector } from '@corral/protocol/ports/inspector';
+import { realClock } from '@corral/supervisor';
 import { movableClock } from '../clock.ts';
 import { forbidding, FREE, paid, PAYER, payments, policies } from './payments.ts';
 import { gate, readingTool, temporary, tool, world, park } from '../world.ts';
@@ -103,6 +104,21 @@ describe('wall time', () => {
     expect(await ended).toEqual({ kind: 'completed', output: 'answer' });
     const queued = (await w.store.journal(id)).map(({ queued_ms }) => queued_ms ?? 0);
     expect(queued.filter((ms) => ms < -1_000)).toEqual([]);
+  });
+
+  test('is never owed as less than nothing, wherever its host is held up between two looks at its clocks', async () => {
+    let late = 0;
+    const held = (read: () => number) => () => read() + (late += 7);
+    const clock = { ...realClock, now: held(() => realClock.now()), monotonic: held(() => realClock.monotonic()) };
+    const w = await world([readingTool('ask', () => 'answer')], { clock });
+    const version = await w.deploy(
+      `{ name: 'a', uses: { ask: 'tool:ask' }, async run({ caps }) { await caps.ask({}); return caps.ask({}) } }`,
+    );
+    const { id, ended } = await w.submit(version);
+    expect(await ended).toEqual({ kind: 'completed', output: 'answer' });
+    const queued = (await w.store.journal(id)).map(({ queued_ms = 0 }) => queued_ms);
+    expect(queued.length).toBe(3);
+    expect(queued.filter((ms) => ms < 0)).toEqual([]);
   });
 
   // Bug ended-behind-another: seed 72000874 of two hosts.

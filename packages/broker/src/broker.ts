@@ -357,7 +357,8 @@ export class Broker {
    */
   #queued({ wall }: Ledger): { readonly queued_ms?: number } {
     const { clock } = this.#powers;
-    const queued_ms = wall.owed(clock.now(), clock.monotonic());
+    const monotonic = clock.monotonic();
+    const queued_ms = wall.owed(clock.now(), monotonic);
     return queued_ms === 0 ? {} : { queued_ms };
   }
 

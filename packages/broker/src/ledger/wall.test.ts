@@ -47,6 +47,28 @@ describe('the wall clock of a run', () => {
     );
   });
 
+  test('owes nothing for the fractions by which the time of an entry is cut off', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 0, max: 50, noNaN: true }), { maxLength: 50 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (lived, offset) => {
+          const live = new WallClock();
+          let monotonic = 100;
+          const now = () => Math.floor(1_000_000 + offset + monotonic);
+          live.began_at = now();
+          live.start(monotonic, 0);
+          for (const own_ms of lived) {
+            monotonic += own_ms;
+            const owed = live.owed(now(), monotonic);
+            expect(owed === 0).toBe(true);
+            live.stamp(now(), owed, false, monotonic);
+          }
+        },
+      ),
+    );
+  });
+
   test('counts a time without a host once, be it in a pause or not', () => {
     const clock = new WallClock();
     clock.absent = (from, until) => Math.max(0, Math.min(until, 9_000) - Math.max(from, 4_000));

@@ -116,10 +116,11 @@ export class WallClock {
 
   /**
    * The `queued_ms` that an entry at this moment must carry, so that folding the journal gives the measured time. It also compensates
-   * changes of the host's clock, so it may be negative.
+   * changes of the host's clock, so it may be negative; a difference of less than a millisecond, by which `at` is cut off, is none.
+   * @param monotonic read before `at`, so that what happens to this process in between counts as time that its host took
    */
   owed(at: number, monotonic: number): number {
-    return this.#mark === undefined || this.began_at === undefined ? 0 : Math.round(this.#folded(at) - this.own(monotonic));
+    return this.#mark === undefined || this.began_at === undefined ? 0 : Math.trunc(this.#folded(at) - this.own(monotonic));
   }
 
   /**

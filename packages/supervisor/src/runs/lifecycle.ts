@@ -271,11 +271,10 @@ export class RunLifecycle {
   }
 
   #begin(run: Run): void {
-    // A first crank that was taken back, or lost with its cell, is repeated; the run's wall time does not start again.
+    // A first crank that was taken back, or lost with its cell, is repeated.
     if (run.began !== undefined) return;
     const now = this.#options.clock.monotonic();
     run.begin(now);
-    run.ledger.wall.start(now, 0);
     this.#clocks.startWall(run);
     this.#tell({ kind: 'began', run: run.id });
   }

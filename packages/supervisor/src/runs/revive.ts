@@ -116,7 +116,10 @@ export async function revive(options: ReviveOptions, stored: StoredRun): Promise
   const notice = ledger.loops?.notice;
   if (notice !== undefined) run.queue.add(notice);
   const { wall } = ledger;
-  if (wall.began_at !== undefined) wall.start(clock.monotonic(), wall.used(idleUntil(run, inbox, clock.now())));
+  if (wall.began_at !== undefined) {
+    const used_ms = wall.used(idleUntil(run, inbox, clock.now()));
+    wall.start(clock.monotonic(), used_ms);
+  }
   for (const { seq, delivery } of inbox) if (seq > 0) run.queue.receive(delivery, seq);
   run.queue.seen(stored.inbox);
   return run;

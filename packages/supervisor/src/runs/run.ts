@@ -262,6 +262,8 @@ export class Run {
     this.#onCpu = { ...queued, at, crank: this.ledger.seq + 1, text: JSON.stringify({ ...queued.delivery, at }) };
     this.#lastAt = at;
     this.#crankBegan = this.#lastUsed = monotonic;
+    // In the journal the run begins with this crank. An attempt at it that was lost with its cell is not in there.
+    if (this.ledger.wall.began_at === undefined) this.ledger.wall.start(monotonic, 0);
     this.tick(monotonic);
     return this.#onCpu;
   }
