@@ -305,11 +305,13 @@ describe.each(KINDS)('a store of $name', (kind) => {
     const noted = (seq: number, more: Partial<Commit>) => store.commit(commit(1, seq, more)).then(() => order.push(seq));
     await Promise.all([noted(2, patient), noted(3, patient), noted(4, {})]);
     expect(order).toEqual([2, 3, 4]);
-    const last = store.commit(commit(1, 5, patient));
+    // More than wait at a time.
+    await Promise.all(Array.from({ length: 100 }, (_, i) => store.commit(commit(1, 5 + i, patient))));
+    const last = store.commit(commit(1, 105, patient));
     await store.close();
     await last;
     const again = await open();
-    expect((await again.journal(runId(1))).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    expect((await again.journal(runId(1))).map(({ seq }) => seq)).toEqual(Array.from({ length: 105 }, (_, i) => i + 1));
     await again.close();
   });
 

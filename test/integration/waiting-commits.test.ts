@@ -1,6 +1,6 @@
-/** Text of commits that wait for the writer of a slow disk counts as memory of its tenant. */
+/** Commits that wait for the store's writer: for company, or because the disk is slow; then their text counts as memory of their tenant. */
 import { expect, test } from 'vitest';
-import { gate, keepingBack, world } from '../world.ts';
+import { gate, keepingBack, readingTool, tool, world } from '../world.ts';
 import { until } from '../until.ts';
 
 const TALKER = `{ name: 'talker', async run({ emit }) { for (let i = 0; i < 12; i++) emit('x', String(i).padEnd(200_000, 'y')); return 'done' } }`;
@@ -23,4 +23,26 @@ test('runs of a tenant whose commits wait are not brought into memory until thos
   expect((await w.store.run(late.id))?.status).toMatchObject({ lifecycle: 'queued' });
   disk.open();
   for (const { ended } of [...talkers, late]) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
+});
+
+const READER = `{ name: 'reader', uses: { read: 'tool:read', write: 'tool:write' }, async run({ caps, log }) {
+  await caps.read({ what: 'mail' });
+  await caps.read({ of: 'calendar', days: 3 });
+  await caps.write({ to: 'file' });
+  await caps.read({ again: true });
+  log('read');
+  await caps.read({ last: 'one' });
+} }`;
+
+test('a commit whose calls have all left waits for company; one that something waits for is written at once', async () => {
+  const waits: boolean[] = [];
+  const isKept = ({ flush }: { readonly flush?: string }) => waits.push(flush === 'with-next') === 0;
+  const w = await world([readingTool('read', () => 1), tool('write', () => 1)], {
+    through: (store) => keepingBack(store, isKept, Promise.resolve()),
+  });
+  const { id, ended } = await w.submit(await w.deploy(READER));
+  expect(await ended).toMatchObject({ kind: 'completed' });
+  // The call under embargo, the line of the log and the end.
+  expect(waits).toEqual([true, true, false, true, false, false]);
+  expect(await w.store.journal(id)).toHaveLength(waits.length);
 });

@@ -123,7 +123,10 @@ export class Commits {
     const kept = this.#options.answers.taken(record.id, settled);
     if (ending) closeTally(ledger, unsentIn(batch));
     const spending = this.#options.powers.accounts?.postOf(ledger, this.#options.powers.clock.now());
+    const uses = this.#options.powers.grants.usesOf(batch.uses, entry.at);
+    const counted = { outbox, uses, ...(spending === undefined ? {} : { spend: spending.change }) };
     const commit: Commit = {
+      ...counted,
       run: record.id,
       epoch: run.epoch,
       entry,
@@ -131,15 +134,12 @@ export class Commits {
       consumed: crank?.inbox,
       ...(kept.length === 0 ? {} : { answered: kept }),
       ...(ending ? labelOf(ledger) : {}),
-      outbox,
       spawned: ending ? [] : batch.spawned,
       grants: ending ? [] : batch.grants,
-      uses: this.#options.powers.grants.usesOf(batch.uses, entry.at),
       revoked: revoke ? held.filter((id) => this.#options.powers.grants.state(id).revoked) : [],
       timers: ending ? [] : batch.timers,
       timersDone,
-      ...(mayWait(batch, entry, outbox) ? { flush: 'with-next' as const } : {}),
-      ...(spending === undefined ? {} : { spend: spending.change }),
+      ...(mayWait(batch, entry, crank?.delivery.kind, counted) ? { flush: 'with-next' as const } : {}),
       ...(batch.stop?.quarantine === undefined ? {} : { quarantine: batch.stop.quarantine }),
     };
 

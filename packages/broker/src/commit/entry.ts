@@ -2,7 +2,7 @@
 import type { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
-import type { Outgoing } from '@corral/protocol/ports/store';
+import type { Commit } from '@corral/protocol/ports/store';
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import type { Crank } from '../bus.ts';
 import type { Batch } from '../effects/batch.ts';
@@ -28,11 +28,23 @@ export function eventOf(ledger: Ledger, { outcome, stop }: Batch, at: number): H
   return { kind: 'checkpoint', state: state as Json, unread: unread as Json, ledger: ledger.snapshot() as unknown as Json };
 }
 
-/** Whether nothing leaves, and nobody is told anything, when this entry is durable: then its write may wait for company. */
-export function mayWait(batch: Batch, { event }: Entry, outbox: readonly Outgoing[]): boolean {
-  const { decisions, spawned, timersDone, aborts, pulls, withdrawn, disposed, emits, logs, context, outcome } = batch;
-  const told = [decisions, outbox, spawned, timersDone, aborts, pulls, withdrawn, disposed, emits, logs, context];
-  return event === undefined && outcome === undefined && told.every(({ length }) => length === 0);
+/**
+ * Whether nothing leaves, and nobody is told anything, when this entry is durable: then its write may wait for company. Calls that left
+ * before wait for no write.
+ * @param commit what the store counts with it: where other nodes count too, it may refuse the entry
+ */
+export function mayWait(
+  batch: Batch,
+  { event }: Entry,
+  delivery: Delivery['kind'] | undefined,
+  { outbox, uses, spend }: Pick<Commit, 'outbox' | 'uses' | 'spend'>,
+): boolean {
+  const { decisions, left, spawned, timers, timersDone, aborts, pulls, withdrawn, disposed, emits, logs, context, outcome } = batch;
+  if (event !== undefined || outcome !== undefined || decisions.length > left.size) return false;
+  // The end of a stream is told once its last chunk is durable.
+  if (delivery === 'chunk' || uses.length > 0 || spend?.limits !== undefined) return false;
+  const told = [outbox, spawned, timers, timersDone, aborts, pulls, withdrawn, disposed, emits, logs, context];
+  return told.every(({ length }) => length === 0);
 }
 
 /** Effects of a run that an entry answers for good; the store has no answer of theirs any more. */

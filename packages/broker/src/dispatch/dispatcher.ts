@@ -199,7 +199,7 @@ export class Dispatcher {
 
   /** Whether a call may still be answered while no crank comes. A stream that is made again after a restart cannot go on. */
   get isAwaited(): boolean {
-    const canCome = ({ run, id, ended, repeats }: Going) => ended === undefined && !(repeats && this.streams.get(run, id) !== undefined);
+    const canCome = ({ run, id, ended, repeats }: Going) => !ended && !(repeats && this.streams.get(run, id) !== undefined);
     return this.#going.values().some(canCome);
   }
 
@@ -394,10 +394,10 @@ export class Dispatcher {
   }
 
   /** The call is in this state from here on. */
-  #keep(record: RunRecord, call: Dispatch, state: CallState): Going {
-    const { abort = new AbortController(), breaker } = state;
-    const going: Going = { ...state, run: record.id, id: call.id, abort, breaker, repeats: mayRepeat(call.tool.annotations) };
-    this.#going.set(keyOf(record.id, call.id), going);
+  #keep({ id: run }: RunRecord, { id, tool }: Dispatch, state: CallState): Going {
+    const { stopTimer, abort = new AbortController(), breaker, giveUp, ended = false } = state;
+    const going: Going = { run, id, abort, stopTimer, breaker, giveUp, repeats: mayRepeat(tool.annotations), ended };
+    this.#going.set(keyOf(run, id), going);
     return going;
   }
 }

@@ -33,11 +33,11 @@ export interface Going {
   /** The breaker that let the call through. */
   readonly breaker: Passed | undefined;
   /** Set while the call waits for its turn or its next attempt: ends the call without another attempt. */
-  readonly giveUp?: () => void;
+  readonly giveUp: (() => void) | undefined;
   /** Another host may make the call again. */
   readonly repeats: boolean;
   /** The tool has answered, and its run has not been given all parts of the stream. */
-  readonly ended?: true;
+  readonly ended: boolean;
   /** This host is stopping and has aborted the call. */
   stopped?: true;
 }

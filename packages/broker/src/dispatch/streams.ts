@@ -361,7 +361,8 @@ export class Streams {
 
   /** Undefined for a call whose answer comes as a whole. */
   get(run: RunId, id: number): HostStream | undefined {
-    return this.#all.get(keyOf(run, id));
+    // Most hosts have none most of the time, and every call asks.
+    return this.#all.size === 0 ? undefined : this.#all.get(keyOf(run, id));
   }
 
   open(options: StreamOptions): void {

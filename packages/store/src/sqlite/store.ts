@@ -1,6 +1,7 @@
 /** The embedded store: SQLite in a data folder, written and read on threads of its own. */
 import { Worker } from 'node:worker_threads';
 import { CorralError } from '@corral/protocol/errors';
+import { MACHINE } from '@corral/protocol/limits';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
@@ -22,12 +23,19 @@ import type { Verified } from './verify.ts';
 export type { KeySource } from '../core/keys.ts';
 export type { StoreOptions } from './open.ts';
 
+/** Most commits that wait for company: to take more at once would be a long turn for both threads. */
+const COMPANY = 32;
+
 /** One of the store's threads, as an asynchronous function call. */
 class Thread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: CorralError) => void }>();
   #lastId = 0;
   #gathered: string[] = [];
+  /** Set while what has gathered is sent at the end of this turn. */
+  #isSending = false;
+  /** Set while it waits for company. */
+  #waitingTimer: NodeJS.Timeout | undefined;
   /** Called when the disk is full, or has space again. */
   onFull: (full: boolean) => unknown = () => undefined;
   #gone: CorralError | undefined;
@@ -65,21 +73,36 @@ class Thread {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       const request: Request = { id, op, args };
-      if (op === 'keep') this.#gather(request);
+      // A commit consists of JSON, and sending it as text takes a sixth of the time of a structured clone.
+      if (op === 'keep') this.#gather(JSON.stringify(request), 'turn');
+      else if (op === 'commit' && (args[0] as Commit).flush === 'with-next') this.#gather(JSON.stringify(request), 'company');
       else {
         this.#send();
-        // A commit consists of JSON, and sending it as text takes a sixth of the time of a structured clone.
         this.#worker.postMessage(op === 'commit' ? JSON.stringify(request) : request);
       }
     });
   }
 
-  /** Nobody waits for these requests, and many are made at once: they are sent as one message, before the next request. */
-  #gather(request: Request): void {
-    if (this.#gathered.push(JSON.stringify(request)) === 1) queueMicrotask(() => this.#send());
+  /**
+   * Nobody waits for these requests, and many are made: they are sent as one message, before the next request. The commits of an agent that
+   * only reads would else wake the thread for each call.
+   * @param wait for the end of this turn, or for company
+   */
+  #gather(request: string, wait: 'turn' | 'company'): void {
+    const count = this.#gathered.push(request);
+    if (wait === 'company') {
+      if (count >= COMPANY) this.#send();
+      else this.#waitingTimer ??= setTimeout(() => this.#send(), MACHINE.with_next_ms.default);
+    } else if (!this.#isSending) {
+      this.#isSending = true;
+      queueMicrotask(() => this.#send());
+    }
   }
 
   #send(): void {
+    clearTimeout(this.#waitingTimer);
+    this.#waitingTimer = undefined;
+    this.#isSending = false;
     if (this.#gathered.length === 0) return;
     this.#worker.postMessage(this.#gathered);
     this.#gathered = [];

@@ -9,7 +9,6 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CorralError, type ErrorData } from '@corral/protocol/errors';
 import { backupTo } from './backup.ts';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Commit } from '@corral/protocol/ports/store';
 import { Stale } from '../core/prepared.ts';
 import type { Act } from '../core/store.ts';
 import { SqliteCore } from './core.ts';
@@ -36,10 +35,7 @@ export interface Told {
 const port = parentPort as MessagePort;
 const { folder, mode, options } = workerData as ThreadData;
 
-/** Whether a request may be written together with what comes next. */
-const isPatient = ({ op, args }: Request): boolean => op === 'commit' && (args[0] as Commit).flush === 'with-next';
-
-/** A request, with its size if known: a commit is sent as text, kept answers as a list of texts. */
+/** A request, with its size if known: a commit is sent as text, and those for which nobody waits as a list of texts. */
 interface Sized extends Request {
   readonly bytes?: number;
 }
@@ -236,25 +232,24 @@ function serveWriter(): void {
   /** Something was deleted, and an old page of it may still be in the write-ahead log. */
   let traces = false;
   const never = new Int32Array(new SharedArrayBuffer(4));
-  /** Moving average of operations in a batch. */
+  /** Moving average of messages in a batch. */
   let company = 1;
   let gathered: Sized[] = [];
-  /** Requests that wait for company, and the end of their wait. */
-  let waiting: NodeJS.Timeout | undefined;
-  let soon = false;
+  /** Messages that these came in; none while no batch is due. */
+  let messages = 0;
   const flush = () => {
-    clearTimeout(waiting);
-    waiting = undefined;
-    soon = false;
     // With many writers, a short wait lets one sync serve more of them. A single writer never waits.
     if (company > ALONE) Atomics.wait(never, 0, 0, Math.min(LINGER_MS, company * LINGER_EACH_MS));
-    for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
+    for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
       gathered.push(...requestsOf(more.message));
+      messages += 1;
+    }
+    company = company * 0.9 + messages * 0.1;
+    messages = 0;
     const closing = gathered.find(({ op }) => op === 'close');
     if (gathered.some(({ op }) => op === 'makeRoom')) room.release();
     const batch = gathered.filter(({ op }) => op !== 'close' && op !== 'makeRoom');
     gathered = [];
-    company = company * 0.9 + batch.length * 0.1;
     if (batch.length > 0) {
       const answers = writeWithin(room, db, core, batch);
       traces ||= batch.some(({ op }) => op === 'erase' || op === 'gcStep');
@@ -275,14 +270,9 @@ function serveWriter(): void {
     port.close();
   };
   port.on('message', (message: unknown) => {
-    const requests = requestsOf(message);
-    gathered.push(...requests);
-    if (soon) return;
-    if (requests.every((request) => isPatient(request))) waiting ??= setTimeout(flush, MACHINE.with_next_ms.default);
-    else {
-      soon = true;
-      setImmediate(flush);
-    }
+    gathered.push(...requestsOf(message));
+    messages += 1;
+    if (messages === 1) setImmediate(flush);
   });
   // Started late: short-lived commands end before this and need no reserve.
   const looking = setInterval(() => room.prepare(), LOOK_MS).unref();
