@@ -219,6 +219,7 @@ export class HostStream {
     this.#attempt += 1;
     this.#clear(new DOMException('Another attempt is made.', 'AbortError'));
     this.#window?.again();
+    this.#inspected = undefined;
     this.#total = 0;
   }
 

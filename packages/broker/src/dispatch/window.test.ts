@@ -78,6 +78,13 @@ describe('parts of an answer that somebody looks at', () => {
     },
   );
 
+  test('are shown with all that can hold something: numbers, types, and names of members', async () => {
+    const one = held(0);
+    await one.say({ type: 't', id: 7, password: 1234 }, { type: 't', id: 7, delta: 'a' }, { type: 't', id: 7, delta: 'b' });
+    await one.pass(WINDOW_MS);
+    expect(one.looks[0]?.answer).toMatchObject({ value: { text: ['ab'], rest: ['t', 7, 1234, 'type', 'id', 'password', 'delta'] } });
+  });
+
   test('may be asked for again while none was given, and what is said of the first attempt then counts for nothing', async () => {
     const one = held(0);
     await one.say('first');
@@ -85,13 +92,13 @@ describe('parts of an answer that somebody looks at', () => {
     await one.end(FAILED);
     await one.pass(60_000);
     expect(one.attempts.length).toBe(2);
+    await one.say('two');
     one.looks[0]?.say();
-    await one.say('second');
     await one.pass(WINDOW_MS);
-    expect(one.looks[1]?.answer).toMatchObject({ value: { text: ['second'] } });
+    expect([given(one), one.looks[1]?.answer.id, one.looks[1]?.answer]).toMatchObject(['', 1, { value: { text: ['two'] } }]);
     one.looks[1]?.say();
     await one.pass(WAIT_MS);
-    expect(given(one)).toBe('second');
+    expect(given(one)).toBe('two');
   });
 
   test('make the tool wait while they are looked at, and not while it has to say more before any of them is given', async () => {

@@ -48,9 +48,12 @@ const PART_BYTES = 64;
 /** The stream grows by a quarter before it is looked at as a whole again, so that the time it takes is linear in its length. */
 const GROWTH = 4;
 
+/** Inspectors look at each name, as in a whole answer. */
+const textsOfAll = () => new StreamTexts({}, () => true);
+
 export class Window {
   readonly #options: WindowOptions;
-  #texts = new StreamTexts();
+  #texts = textsOfAll();
   #held: Held[] = [];
   #held_bytes = 0;
   #chars = 0;
@@ -109,7 +112,7 @@ export class Window {
   /** Another attempt is made: nothing of this one has been delivered. */
   again(): void {
     this.#clear();
-    this.#texts = new StreamTexts();
+    this.#texts = textsOfAll();
     [this.#chars, this.#looked_bytes, this.#new_bytes, this.#since] = [0, 0, 0, undefined];
     this.#asked = undefined;
   }
@@ -150,7 +153,8 @@ export class Window {
     this.#stopClock();
     const end = this.#end;
     const last = end && inspectedOf(end.result);
-    const [count, chars] = [this.#held.length, this.#chars];
+    // Parts that come from here on are beyond it.
+    const most = end === undefined ? this.#chars - this.#options.tail_chars : Number.POSITIVE_INFINITY;
     this.#looked_bytes += this.#new_bytes;
     this.#new_bytes = 0;
     this.#since = undefined;
@@ -161,18 +165,18 @@ export class Window {
     look({ id, value: { text, rest, ...(last === undefined ? {} : { end: last }) } }, (told) => {
       if (this.#asked !== asked || this.#closed) return;
       this.#asked = undefined;
-      this.#said(told, count, end === undefined ? chars - this.#options.tail_chars : Number.POSITIVE_INFINITY, end !== undefined);
+      this.#said(told, most, end !== undefined);
     });
   }
 
   /** @param most characters of the stream that may be let go of @param isLast the end was looked at as well */
-  #said(told: Result, count: number, most: number, isLast: boolean): void {
+  #said(told: Result, most: number, isLast: boolean): void {
     const { inspected } = told;
     if ('error' in told) {
       this.#options.deny(told);
       return this.close();
     }
-    const stays = this.#held.findIndex(({ chars }, i) => i >= count || chars > most);
+    const stays = this.#held.findIndex(({ chars }) => chars > most);
     const parts = this.#held.splice(0, stays < 0 ? this.#held.length : stays);
     for (const { bytes } of parts) this.#held_bytes -= bytes + PART_BYTES;
     const at = this.#options.clock.monotonic();

@@ -33,12 +33,17 @@ export function joinedParts(parts: readonly Json[], before: Tails): { readonly v
 /** The texts in parts of a stream, put together. */
 export class StreamTexts {
   readonly #before: Tails;
+  readonly #holds: (name: string) => boolean;
   readonly #texts = new Map<string, string>();
   readonly #rest = new Set<Json>();
 
-  /** @param before how texts begin that are continued */
-  constructor(before: Tails = {}) {
+  /**
+   * @param before how texts begin that are continued
+   * @param holds whether a name of a member may hold data
+   */
+  constructor(before: Tails = {}, holds: (name: string) => boolean = isTelling) {
     this.#before = before;
+    this.#holds = holds;
   }
 
   get named(): Iterable<readonly [name: string, text: string]> {
@@ -66,7 +71,7 @@ export class StreamTexts {
         this.#texts.set(name, (this.#texts.get(name) ?? first ?? '') + value);
       }
     }
-    for (const { value } of textsOf(part, isTelling).names) this.#rest.add(value);
+    for (const { value } of textsOf(part, this.#holds).names) this.#rest.add(value);
     return chars;
   }
 }
