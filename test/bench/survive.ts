@@ -15,11 +15,17 @@ import { benchWorld, settled, type BenchWorld } from './world.ts';
 
 const CLOSED = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' } as const;
 const LONG = { ceilings: { wall_ms: 30 * 86_400_000 }, budget: { calls: 100_000, cpu_ms: 600_000 } };
-/** Makes the given number of calls, waits until it is cancelled, and then calls the tool once more. */
-const HISTORY = `{ name: 'history', uses: { mark: 'tool:mark' }, async run({ input, caps, signal, sleep }) {
+/**
+ * Makes the given number of calls, waits until it is cancelled, and then calls the tool once more: after its wait was rejected, since a
+ * call that is made in a listener of `signal` is one of those that the cancel gives up.
+ */
+const HISTORY = `{ name: 'history', uses: { mark: 'tool:mark' }, async run({ input, caps, sleep }) {
   for (let i = 0; i < input; i++) await caps.mark({ n: i });
-  await new Promise((resolve) => { signal.addEventListener('abort', () => resolve(caps.mark({ n: -1 }))); void sleep(1e9) });
+  await sleep(1e9).catch(() => caps.mark({ n: -1 }));
 } }`;
+
+/** How long a run that was woken may take. */
+const LOST_MS = 60_000;
 
 interface Heard {
   at: number;
@@ -52,7 +58,10 @@ async function wake(world: BenchWorld, heard: Heard, id: RunId): Promise<number>
   heard.at = 0;
   const began = performance.now();
   void world.supervisor.control.cancel(id, 'bench', 'bench');
-  while (heard.at === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (heard.at === 0) {
+    if (performance.now() - began > LOST_MS) throw new Error(`${id} was cancelled, and nobody heard from it.`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   return heard.at - began;
 }
 
