@@ -72,6 +72,12 @@ const LONG: Readonly<Record<string, Long>> = {
   },
   heap: { what: 'runs that fill a small heap, ten times over', whole: tests('test/hostile'), slice: undefined, box: [30, 4] },
   flood: { what: 'three times as many runs at once as npm test has', whole: tests('test/integration'), slice: undefined, box: [10, 4] },
+  frameworks: {
+    what: 'agents in the frameworks of others, from the registry that npm is configured with: docs/frameworks.md',
+    whole: tests('test/frameworks'),
+    slice: undefined,
+    box: [90, 4],
+  },
   streams: {
     what: 'hosts and cells killed in the middle of streams and tools',
     whole: tests('test/e2e/streamed'),

@@ -18,6 +18,7 @@ const TASKS = {
   corral: () => [inRoot('packages/cli/src/main.ts'), ...args],
   test: () => [inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args],
   long: () => [inRoot('scripts/long.ts'), ...args],
+  frameworks: () => [inRoot('scripts/frameworks.ts'), ...args],
   bench: () => ['--no-node-snapshot', inRoot('test/bench/main.ts'), ...args],
   chaos: () => ['--no-node-snapshot', inRoot('test/e2e/chaos/main.ts'), ...args],
   escape: () => ['--no-node-snapshot', inRoot('test/escape/main.ts'), ...args],

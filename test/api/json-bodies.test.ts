@@ -79,7 +79,7 @@ test('a bundle is taken or refused by its own size, however JSON writes it', asy
   await made().deploy(quoted(ADMISSION.bundle_bytes.default * 0.9));
   await expect(made().deploy(quoted(ADMISSION.bundle_bytes.default * 1.1))).rejects.toMatchObject({
     code: 'CORRAL_BUNDLE_TOO_LARGE',
-    message: expect.stringMatching(/^The bundle has \d+ bytes; at most 4194304 are accepted\.$/) as string,
+    message: expect.stringMatching(/^The bundle has \d+ bytes; at most 8388608 are accepted\.$/) as string,
   });
   const body = JSON.stringify({ source: 'x'.repeat(ADMISSION.bundle_bytes.default * 7) });
   const answer = await send('POST', '/v1/agents', body);

@@ -129,7 +129,7 @@ export const BUDGETS = {
 
 /** Limits of what is submitted, checked before anything is stored. */
 export const ADMISSION = {
-  bundle_bytes: limit('a bundle, uncompressed', 4 * MIB, 32 * MIB),
+  bundle_bytes: limit('a bundle, uncompressed', 8 * MIB, 32 * MIB),
   input_bytes: limit('the input of a run as JSON', 1 * MIB, 4 * MIB),
   schema_bytes: limit('one JSON Schema of a manifest', 32 * 1024, 256 * 1024),
   schema_depth: limit('nesting of one JSON Schema', 32, 64),

@@ -105,7 +105,7 @@ export interface AgentsTool {
   readonly strict: false;
   readonly needsApproval: () => Promise<boolean>;
   readonly isEnabled: () => Promise<boolean>;
-  readonly invoke: (context: never, input: string, details?: { readonly signal?: AbortSignal }) => Promise<string>;
+  readonly invoke: (context: unknown, input: string, details?: { readonly signal?: AbortSignal | undefined }) => Promise<string>;
 }
 
 /** `tools` of an `Agent` of the OpenAI Agents SDK. */

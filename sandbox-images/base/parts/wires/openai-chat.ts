@@ -64,9 +64,13 @@ function message(said: Members, talk: Conversation): void {
       talk.user(contentOf(said));
       break;
     case 'assistant':
+      // LangChain sends the names of its nodes; what the model said before is its own, whatever it was called.
+      said.ignore('name');
       assistant(said, talk);
       break;
     case 'tool':
+      // The name of the function, which its call has, too.
+      said.ignore('name');
       talk.result(said.needs('tool_call_id'), { type: 'text', value: textOf(said) }, said.path);
       break;
     default:
