@@ -81,12 +81,18 @@ export function given(book: Book, known: Known, delivery: Delivery, consumed: nu
   }
 }
 
+/** A chunk is given to a cell. The capability may be taken back before the crank is in the journal. */
+export function noteChunk(known: Known | undefined, { id, offset }: ChunkDelivery): void {
+  const call = known?.calls.get(id);
+  if (call?.stream !== undefined && !call.settled) call.stream.begun = offset;
+}
+
 /** Checks a chunk: it was asked for, it goes on where the last one ended, and its tool said all of it in one attempt. */
 function chunk(book: Book, known: Known, { id, offset, parts }: ChunkDelivery, where: string): void {
   const call = known.calls.get(id);
   const stream = call?.stream;
   book.must(
-    stream?.asked === true && !call?.answered && !call?.settled && call?.givenUp !== true,
+    stream?.asked === true && !call?.answered && (!call?.settled || stream.begun === offset) && call?.givenUp !== true,
     () => `7: ${where} is a chunk of ${id}, for which nobody has asked`,
   );
   book.must(!call?.unknown, () => `7: ${where} is a chunk of ${id}, whose result is unknown`);

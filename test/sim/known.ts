@@ -53,6 +53,8 @@ interface KnownStream {
   attempt: number | undefined;
   /** The run has asked for a chunk that was not delivered yet. */
   asked: boolean;
+  /** Where the last chunk begins that was given to a cell before the call was settled. */
+  begun?: number;
 }
 
 /** The durable state of a run. */

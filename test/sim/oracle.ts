@@ -18,7 +18,7 @@ import { Calls } from './calls.ts';
 import type { Known } from './known.ts';
 import { judgeEnd } from './endings.ts';
 import { differenceFromFold } from './folded.ts';
-import { bodyOf, given, wasSent } from './given.ts';
+import { bodyOf, given, noteChunk, wasSent } from './given.ts';
 import { Graces } from './grace.ts';
 import { decided, ruled, stopsRun, withdrawn } from './people.ts';
 import { Taint } from './taint.ts';
@@ -106,6 +106,7 @@ export class Oracle extends Book {
     if (known !== undefined) known.began ??= delivery.at;
     if (known !== undefined) known.crankedAt = this.now();
     known?.wall.cranking(delivery);
+    if (delivery.kind === 'chunk') noteChunk(known, delivery);
     this.must(!this.isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
     const asked = known?.toPause;

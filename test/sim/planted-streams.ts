@@ -30,5 +30,5 @@ export const STREAM_BUGS: Readonly<Record<string, readonly Edit[]>> = {
     },
   ],
   /** Untrusted parts of a stream do not raise the label. */
-  'clean-chunk': [{ file: 'broker/src/ledger/streams.ts', piece: 'readParts(ledger, call, value);', becomes: '' }],
+  'clean-chunk': [{ file: 'broker/src/ledger/streams.ts', piece: 'readParts(ledger, call, read.value);', becomes: ';' }],
 };

@@ -139,7 +139,7 @@ export type Pending =
       readonly sent?: true;
       /** The value behind a handle that the run opened. */
       readonly opened?: { readonly source: string; readonly label: Label };
-      /** The call, if a person has decided its result. */
+      /** The call, if a person has decided its result, or if it is a stream whose capability was taken back. */
       readonly call?: PendingCall;
       /** The withdrawn call, if it waited for approval. */
       readonly asked?: PendingApproval;

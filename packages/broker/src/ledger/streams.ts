@@ -33,14 +33,14 @@ export function takeChunk(ledger: Books, { id, parts, inspected, at }: ChunkDeli
   const { purse, pending, flow, tally } = ledger;
   if (inspected?.cost !== undefined) tally.settle({ reserved: {} }, inspected.cost, at);
   purse.spend('bytes', Math.max(0, Math.min(bytes, purse.left('bytes'))));
-  const call = pending.get(id);
+  const one = pending.get(id);
+  // The capability may have been taken back while the run was reading the chunk.
+  const call = one?.kind === 'decided' ? one.call : one;
   if (call?.kind !== 'call' || call.stream === undefined) return;
   const { stream } = call;
-  const given = { parts: stream.parts + parts.length };
-  if (flow === undefined) return set(pending, call, given);
-  const { value, tails } = joinedParts(parts, stream.tails ?? {});
-  readParts(ledger, call, value);
-  set(pending, call, { ...given, tails });
+  const read = flow === undefined ? undefined : joinedParts(parts, stream.tails ?? {});
+  if (read !== undefined) readParts(ledger, call, read.value);
+  if (one === call) set(pending, call, { parts: stream.parts + parts.length, ...(read === undefined ? {} : { tails: read.tails }) });
 }
 
 /** The result of a call whose stream broke off after parts of it were delivered. It costs what was reserved, since what it cost is lost with its host. */

@@ -102,7 +102,8 @@ function takeAnswer(ledger: Books, event: Extract<HostEvent, { kind: 'unknown' |
       if (pending?.kind !== 'call') return;
       const error = errorData('CORRAL_REVOKED', 'The capability was taken back while the call was under way.', { call: event.id });
       const { cost } = event.result;
-      settleAs(ledger, pending, { id: event.id, error, ...(cost === undefined ? {} : { cost }) });
+      // The run may be reading a chunk of it, whose crank is not in the journal yet.
+      settleAs(ledger, pending, { id: event.id, error, ...(cost === undefined ? {} : { cost }) }, pending.stream !== undefined);
       return;
     }
     case 'unanswered': {
