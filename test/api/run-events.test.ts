@@ -88,8 +88,10 @@ test(
   async () => {
     const data = join(await shortFolder(), 'd');
     const say = Array.from({ length: 40 }, (_, i) => `${i} `);
-    const configText = JSON.stringify({ models: { default: { provider: 'scripted', turns: [{ say, pace_ms: 20 }] } } });
-    const first = await front({ data, configText });
+    // On the first host the second answer takes longer than the host lives.
+    const configText = (pace_ms: number) =>
+      JSON.stringify({ models: { default: { provider: 'scripted', turns: [{ when: { matches: '^two$' }, say, pace_ms }, { say }] } } });
+    const first = await front({ data, configText: configText(300) });
     await first.deploy(agentFile('models/converses'));
     const { run } = await first.admin.submitRun({ body: { agent: 'converses', input: { prompts: ['one', 'two', 'three'] } } });
     // Until the second answer has begun.
@@ -99,7 +101,7 @@ test(
       if (event.kind === 'chunk' && event.call > 1) break;
     }
     await first.host.close(0);
-    const second = await front({ data, configText });
+    const second = await front({ data, configText: configText(1) });
     const events = [...before, ...(await told(second.admin, run, before.at(-1)?.id))];
     const chunks = events.flatMap((event) => (event.kind === 'chunk' ? [event] : []));
     const { outcome } = await second.admin.showRun({ params: { run } });
