@@ -4,7 +4,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Both projects of `npm test` ask for it. */
+const BUILT = Symbol.for('corral.tests.built');
+
 export default function setup(): void {
+  if (Reflect.get(globalThis, BUILT) === true) return;
   for (const script of ['packages/cell/build.ts', 'sandbox-images/base/build.ts', 'scripts/bundle.ts'])
     execFileSync(process.execPath, [script], { cwd: root });
+  Reflect.set(globalThis, BUILT, true);
 }

@@ -1,11 +1,13 @@
 /** Input at the edges of what is meant, as people type it and programs send it, is answered in words that say what is wrong. */
 import { expect, test } from 'vitest';
 import { MACHINE } from '@corral/protocol/limits';
-import { front, HELLO, shortFolder, SPIN } from '../front.ts';
+import { front, HELLO, sharedFront, shortFolder, SPIN } from '../front.ts';
 import { until } from '../until.ts';
 
+const host = sharedFront();
+
 test.each(['0 0 30 2 *', '0 0 31 2,4,6,9,11 *'])('a schedule that never comes is refused: %s', async (cron) => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = host();
   await deploy(HELLO);
   await expect(admin.makeSchedule({ body: { agent: 'hello', cron } })).rejects.toMatchObject({
     code: 'CORRAL_SCHEDULE_INVALID',
@@ -17,7 +19,7 @@ test.each(['0 0 30 2 *', '0 0 31 2,4,6,9,11 *'])('a schedule that never comes is
 });
 
 test('a wrong field of a schedule is named as it was written', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = host();
   await deploy(HELLO);
   for (const [cron, says] of [
     ['0 0 * 13 *', '`13` does not fit the field month (1 to 12'],
@@ -33,7 +35,7 @@ test('a wrong field of a schedule is named as it was written', async () => {
 });
 
 test('the limit of a service’s key counts bytes, as its name says', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = host();
   await deploy(`import { defineService, handler } from '@corral/guest'; import * as z from 'zod/mini';
     export default defineService({ name: 'counter', key: z.string(), state: z.object({ n: z.number() }), initial: { n: 0 },
       on: { add: handler({ message: z.null(), reply: z.number() }, async () => 1) } });`);
@@ -45,21 +47,21 @@ test('the limit of a service’s key counts bytes, as its name says', async () =
 });
 
 test('the source map of a bundle that nobody deployed is not there', async () => {
-  const { admin } = await front();
+  const { admin } = host();
   await expect(admin.sourceMap({ params: { bundle: `sha256:${'0'.repeat(64)}` as never } })).rejects.toMatchObject({ status: 404 });
 });
 
 test('a run that spins shows its CPU time while its crank goes on', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = host();
   await deploy(SPIN);
   const { run } = await admin.submitRun({ body: { agent: 'spin' } });
-  await until(async () => ((await admin.listRuns({})).items[0]?.cpu_ms ?? 0) > 50);
+  await until(async () => ((await admin.listRuns({})).items.find((one) => one.run === run)?.cpu_ms ?? 0) > 50);
   expect((await admin.showRun({ params: { run } })).journal_entries).toBe(0);
   await admin.operate({ body: { operation: 'kill', target: { run }, reason: 'seen' } });
 });
 
 test('why a run is as it is names the capability that a person took back, and who', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = host();
   await deploy(`{ name: 'holder', run: async ({ sleep }) => { await sleep(3600000); } }`);
   const { run } = await admin.submitRun({ body: { agent: 'holder' } });
   const { caps } = await admin.showRun({ params: { run } });

@@ -1,10 +1,13 @@
 import { expect, test, vi } from 'vitest';
 import { createClient } from '@corral/protocol/api/client';
-import { front, HELLO, SLEEP, SPIN } from '../front.ts';
+import { front, HELLO, sharedFront, SLEEP, SPIN } from '../front.ts';
 import { until } from '../until.ts';
 
+/** For tests that need no host of their own. */
+const host = sharedFront();
+
 test('an agent is deployed, a job submitted, waited for, and seen from every side', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = host();
   const version = await deploy(HELLO);
   const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
   const shown = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
@@ -64,7 +67,7 @@ test('runs are listed newest first, a page at a time, and found by what is known
 });
 
 test('aliases follow deploys, are moved, and go back one step at a time', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = host();
   const one = await deploy(`{ name: 'a', run: () => 1 }`, { alias: 'prod' });
   const two = await deploy(`{ name: 'a', run: () => 2 }`, { alias: 'prod' });
   const three = await deploy(`{ name: 'a', run: () => 3 }`, { alias: 'prod' });
@@ -164,7 +167,7 @@ test('a host that goes down takes no more work, and what it had goes on when it 
 });
 
 test('the address is not served to who has no token', async () => {
-  const { url } = await front();
+  const { url } = host();
   const { transportTo } = await import('@corral/client/node');
   await expect(createClient(transportTo({ url })).listRuns({})).rejects.toMatchObject({ status: 401 });
   await expect(createClient(transportTo({ url }), `corral_${'x'.repeat(43)}`).listRuns({})).rejects.toMatchObject({ status: 401 });
@@ -174,7 +177,7 @@ test('the address is not served to who has no token', async () => {
 test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
   '%s of whole journals are made one after the other, and too many at once are refused',
   async (name) => {
-    const { admin, deploy } = await front();
+    const { admin, deploy } = host();
     await deploy(HELLO);
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
     await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });

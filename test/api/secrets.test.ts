@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { eventsOf, front, shortFolder } from '../front.ts';
 import { agentFile } from '../agents/file.ts';
 
@@ -35,6 +35,10 @@ test('it is in no journal, log, event, error, answer or isolate, whatever the to
   await writeFile(config, LEAKY);
   process.env['CANARY_KEY'] = CANARY;
   process.env['CANARY_FILE'] = secretFile;
+  onTestFinished(() => {
+    delete process.env['CANARY_KEY'];
+    delete process.env['CANARY_FILE'];
+  });
   let logged = '';
   const logger = pino({ level: 'trace' }, new Writable({ write: (chunk: Buffer, _, done) => ((logged += chunk.toString()), done()) }));
   const { admin, deploy, data, host } = await front({ config, logger });

@@ -4,7 +4,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { labelTools } from '@corral/tools/labels';
 import { world, type World, park } from '../world.ts';
-import { asked, bus, done, SECRET, TOOLS, USES } from './flowing.ts';
+import { asked, bus, done, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
 import { found } from '../until.ts';
 import { agentFile, type AgentFile } from '../agents/file.ts';
 
@@ -29,9 +29,11 @@ const waiting = (w: World, run: RunId, tool: string) =>
   );
 const payments = () => done.filter(({ tool }) => tool === 'pay.send').map(({ input }) => input['to']);
 
+const host = sharedBus(withLabels());
+
 describe('endorsing a value', () => {
   test('gives a handle that counts as nobody else’s words, once its owner has said so', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const { id, ended } = await start(
       w,
       `const h = await caps.mail.handle({});
@@ -65,7 +67,7 @@ describe('endorsing a value', () => {
   });
 
   test('lets a run that has read it use it as an argument like the principal’s own, and nothing else it read', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const { id, ended } = await start(
       w,
       `const { from } = await caps.mail({});
@@ -80,7 +82,7 @@ describe('endorsing a value', () => {
   });
 
   test('that its owner refuses gives nothing', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const { id, ended } = await start(
       w,
       `const h = await caps.mail.handle({}); return caps.endorse({ value: h, reason: 'r' }).catch(code);`,
@@ -116,7 +118,7 @@ describe('endorsing a value', () => {
 
 describe('endorsing a run', () => {
   test('lowers nothing before its owner has spoken, and then what it had read', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const { id, ended } = await start(w, agentFile('labels/asks-to-be-endorsed'));
     const { call, lowers } = await waiting(w, id, 'label.endorse');
     expect(lowers).toMatchObject({ of: 'run', label: { influenced_by: ['mail.read'] } });
@@ -127,7 +129,7 @@ describe('endorsing a run', () => {
   });
 
   test('is too late once it has read more: nobody vouched for that', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const { id, ended } = await start(
       w,
       `await caps.mail({});
@@ -176,7 +178,7 @@ describe('endorsing a run', () => {
 
 describe('declassifying', () => {
   test('lets what was private go where it could not', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const { id, ended } = await start(w, agentFile('labels/private-by-mail'));
     await say(w, id, (await waiting(w, id, 'label.declassify')).call, 'approve');
     const { rules, unusual, call } = await waiting(w, id, 'mail.send');
@@ -187,7 +189,7 @@ describe('declassifying', () => {
   });
 
   test('a text that the run has read makes that text no longer private, and no other', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const { id, ended } = await start(
       w,
       `const { text } = await caps.hr({});
@@ -210,7 +212,7 @@ describe('declassifying', () => {
 
 describe('the capability to lower a label', () => {
   test('is nobody’s who was not granted it', async () => {
-    const w = await bus(withLabels());
+    const w = host();
     const source = (body: string) => `{ name: 'a', uses: { mail: 'tool:mail.read' }, run: async ({ caps }) => { ${body} } }`;
     expect(await w.run(source(`return (async () => caps.endorse({ run: true, reason: 'r' }))().catch((e) => e.code)`))).toMatchObject({
       output: 'CORRAL_CAP_NOT_GRANTED',
@@ -224,7 +226,7 @@ describe('the capability to lower a label', () => {
     ['handed on to be kept', { uses: 0 }, 'CORRAL_GRANT_SPENT'],
     ['handed on to read alone', { rights: ['read'] }, 'CORRAL_GRANT_RIGHT'],
   ])('stays with its holder: %s, a child cannot use it', async (_, terms, refused) => {
-    const w = await bus(withLabels());
+    const w = host();
     expect(await w.run(agentFile('labels/endorse-by-a-child'), { terms })).toEqual({ kind: 'completed', output: refused });
     expect(await w.supervisor.approvals()).toEqual([]);
   });
@@ -236,7 +238,7 @@ describe('the capability to lower a label', () => {
     const { run, call } = await asked(mine);
     await expect(say(mine, run, call, 'approve', 'test')).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
 
-    const w = await bus(withLabels());
+    const w = host();
     const { ended } = await w.submit(await w.deploy(source));
     const one = await asked(w);
     await say(w, one.run, one.call, 'approve');

@@ -5,7 +5,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Tool, ToolAnnotations } from '@corral/protocol/ports/tool';
 import { withheld } from '@corral/protocol/wire/withheld';
 import { inlineTool } from '@corral/tools/define';
-import { world, type World, openApproval } from '../world.ts';
+import { sharedWorld, world, type World, openApproval } from '../world.ts';
 import { policiesOf, SEASONED } from '../policed.ts';
 
 export const READS = { readOnly: true, openWorld: false, idempotent: true, destructive: false } as const;
@@ -52,11 +52,11 @@ export const TOOLS = [
   made('shell.run', z.object({ command: z.string() }), { ...CHANGES, returns: 'trusted' }),
 ];
 
+const optionsOf = (tools: readonly Tool[]) => ({ tenants: { crew: { tools, policies: { current: policiesOf(tools, SEASONED) } } } });
 export const bus = (tools: readonly Tool[] = TOOLS, folder?: string): Promise<World> =>
-  world(tools, {
-    tenants: { crew: { tools, policies: { current: policiesOf(tools, SEASONED) } } },
-    ...(folder === undefined ? {} : { folder }),
-  });
+  world(tools, { ...optionsOf(tools), ...(folder === undefined ? {} : { folder }) });
+/** One for the tests that neither stop it nor leave anything open in it. */
+export const sharedBus = (tools: readonly Tool[] = TOOLS): (() => World) => sharedWorld(tools, optionsOf(tools));
 
 export const asked = openApproval;
 /** Everything that crossed into a cell for a run. */

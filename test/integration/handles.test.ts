@@ -4,13 +4,15 @@ import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { world, park } from '../world.ts';
-import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, TOOLS, USES } from './flowing.ts';
+import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
+const host = sharedBus();
+
 describe('a handle', () => {
   test('tells its holder type and size of a result, and nothing that stands in it', async () => {
-    const w = await bus();
+    const w = host();
     const { id, ended } = await w.submit(
       await w.deploy(
         agent(`const h = await caps.mail.handle({}); return [h.type, h.bytes, JSON.stringify(h), Object.isFrozen(h), String(h)];`),
@@ -26,7 +28,7 @@ describe('a handle', () => {
   });
 
   test('carries words to where the principal said; the run stays clean, though the tool reports back', async () => {
-    const w = await bus();
+    const w = host();
     const body = `const h = await caps.mail.handle({});
       await caps.send({ to: input.to, text: h.part('text') });
       return caps.pay({ to: 'someone-new', amount: 3 });`;
@@ -49,7 +51,7 @@ describe('a handle', () => {
     ['an amount', `caps.pay({ to: 'ann@example.com', amount: h.part('amount') })`],
     ['what a tool without destinations does', `caps.shell({ command: h.part('text') })`],
   ])('never decides about %s alone: people are asked although the run is clean, and are shown what is in it', async (_, call) => {
-    const w = await bus();
+    const w = host();
     const { id, ended } = await w.submit(
       await w.deploy(agent(`const h = await caps.mail.handle({}); return ${call}.catch((e) => e.code);`)),
       {
@@ -66,7 +68,7 @@ describe('a handle', () => {
   });
 
   test('with private data in it does not go to a destination out of another handle at all', async () => {
-    const w = await bus();
+    const w = host();
     const body = `const [where, what] = [await caps.mail.handle({}), await caps.hr.handle({})];
       return caps.send({ to: where.part('from'), text: what.part('text') }).catch((e) => e.code);`;
     const { id, ended } = await w.submit(await w.deploy(agent(body)), { task: 'pay the invoice' });
@@ -76,7 +78,7 @@ describe('a handle', () => {
   });
 
   test('is read by opening it, and only then does the run count as influenced', async () => {
-    const w = await bus();
+    const w = host();
     const body = `const h = await caps.mail.handle({});
       await caps.pay({ to: 'first', amount: 1 });
       const { text } = await open(h);
@@ -90,7 +92,7 @@ describe('a handle', () => {
   });
 
   test('read by a trusted tool that repeats it taints whoever reads what it says', async () => {
-    const w = await bus();
+    const w = host();
     const body = `const h = await caps.mail.handle({});
       await caps.quote({ to: input.to, text: h.part('text') });
       return caps.pay({ to: 'someone-new', amount: 3 }).catch((e) => e.code);`;
@@ -105,13 +107,13 @@ describe('a handle', () => {
   });
 
   test('is refused by a capability that is for clean runs alone', async () => {
-    const w = await bus();
+    const w = host();
     const { ended } = await w.submit(await w.deploy(agentFile('handles/for-clean-runs')), { to: 'ann@example.com' });
     expect(await ended).toMatchObject({ kind: 'completed', output: 'CORRAL_GRANT_LABEL' });
   });
 
   test('fits the tool’s schema, or its call is refused like any other', async () => {
-    const w = await bus();
+    const w = host();
     expect(await w.run(agentFile('handles/does-not-fit'))).toMatchObject({
       output: ['CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_ARGS_INVALID', 'CORRAL_REVOKED'],
     });
@@ -159,7 +161,7 @@ describe('an index that a run was never given', () => {
     ['in an output', `{ kind: 'finish', output: null, id: undefined, handles: [{ path: ['output'], handle: 2 }] }`],
     ['in a state', `{ kind: 'checkpoint', state: null, id: undefined, handles: [{ path: ['state'], handle: 2 }] }`],
   ])('ends it, %s', async (_, effect) => {
-    const w = await bus();
+    const w = host();
     const source = effect.includes('id: undefined')
       ? agent(
           `await caps.mail.handle({}); const { id, ...effect } = ${effect}; corral.effect(effect); await new Promise((resolve) => setTimeout(resolve, 1)); return 'went on';`,
@@ -178,16 +180,16 @@ describe('an index that a run was never given', () => {
     ['the effect itself', `{ kind: 'call', cap: 2, input: {}, reason: 'x', handles: [{ path: ['reason'], handle: 1 }] }`],
     ['a prototype', `{ kind: 'call', cap: 2, input: {}, handles: [{ path: ['input', '__proto__'], handle: 1 }] }`],
   ])('and so does a place that holds %s', async (_, effect) => {
-    expect(await (await bus()).run(forged(effect))).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_INVALID' });
+    expect(await host().run(forged(effect))).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_INVALID' });
   });
 
   test('means nothing in another run: a child’s first handle is its own', async () => {
-    const w = await bus();
+    const w = host();
     expect(await w.run(agentFile('hostile/handle-of-the-parent'))).toEqual({ kind: 'completed', output: 'CORRAL_CAP_FORGED' });
   });
 
   test('is not made by text: what looks like a handle is handed on as it is', async () => {
-    const w = await bus();
+    const w = host();
     const body = `const h = await caps.mail.handle({});
       const copy = JSON.parse(JSON.stringify(h));
       return [copy, { handle: 1 }, await open(copy).catch((e) => e.code)];`;
@@ -207,7 +209,7 @@ const CLEAN = `await caps.pay({ to: 'someone-new', amount: 3 });`;
 
 describe('handed to a child', () => {
   test('a handle is the child’s to open: it answers with a number, and the planner pays by it unasked', async () => {
-    const w = await bus();
+    const w = host();
     const kid = `output: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }), jsonSchema: { input: () => ({ type: 'number' }), output: () => ({ type: 'number' }) } } },
       run: async ({ input, open }) => (await open(input.mail.part('text'))).length`;
     const body = `const h = await caps.mail.handle({});
@@ -220,7 +222,7 @@ describe('handed to a child', () => {
   });
 
   test('a handle that the child does not open leaves it clean, and comes back in its output as a handle again', async () => {
-    const w = await bus();
+    const w = host();
     const { id, ended } = await w.submit(await w.deploy(agentFile('handles/there-and-back')));
     expect(await ended).toEqual({ kind: 'completed', output: ['object', 'string', SECRET, 7] });
     const child = (await w.store.runs({})).find(({ record }) => record.parent?.run === id);
@@ -228,7 +230,7 @@ describe('handed to a child', () => {
   });
 
   test('what a child read makes its answer its own, though the answer is a handle', async () => {
-    const w = await bus();
+    const w = host();
     const kid = `output: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }), jsonSchema: { input: () => ({ type: 'number' }), output: () => ({ type: 'number' }) } } },
       run: async ({ input, open }) => { await open(input); return input.part('amount'); }`;
     const body = `const end = await spawn(kid, await caps.mail.handle({})).ended;
@@ -242,7 +244,7 @@ describe('handed to a child', () => {
 
 describe('sent in a message', () => {
   test('a handle is the receiver’s own, who is clean until it opens it', async () => {
-    const w = await bus();
+    const w = host();
     expect(await w.run(agentFile('handles/in-a-message'))).toEqual({ kind: 'completed', output: ['string', SECRET, SECRET] });
   });
 });

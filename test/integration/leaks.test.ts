@@ -5,7 +5,7 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/model/label';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { contextOf } from '@corral/supervisor';
-import { asked, bus, done, made, READS, SECRET, TOOLS, USES } from './flowing.ts';
+import { asked, bus, done, made, READS, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
 import type { World } from '../world.ts';
 import { policiesOf } from '../policed.ts';
 import { agentFile } from '../agents/file.ts';
@@ -30,6 +30,8 @@ const uses = USES.replace(/ \}$/, `, get: 'tool:hr.get', calc: 'tool:calc', web:
 const planner = (body: string) =>
   `{ name: 'planner', ${uses}, async run({ input, caps, open, checkpoint, state }) { if (state) return state; ${body} } }`;
 
+const host = sharedBus(tools);
+
 /** As of the run's last checkpoint. */
 async function labelOf(w: World, id: RunId): Promise<Label | undefined> {
   const labels = (await w.store.journal(id)).flatMap(({ event }) =>
@@ -39,7 +41,7 @@ async function labelOf(w: World, id: RunId): Promise<Label | undefined> {
 }
 
 test('what a trusted tool makes of private data in a handle is private, however it is cut into pieces', async () => {
-  const w = await bus(tools);
+  const w = host();
   const { id, ended } = await w.submit(
     await w.deploy(
       planner(
@@ -52,7 +54,7 @@ test('what a trusted tool makes of private data in a handle is private, however 
 });
 
 test('a number that a trusted tool reads out of a handle is a stranger’s', async () => {
-  const w = await bus(tools);
+  const w = host();
   const { id, ended } = await w.submit(
     await w.deploy(planner(`const h = await caps.get.handle({}); await checkpoint({ n: await caps.calc({ n: h.part('salary') }) });`)),
   );
@@ -61,7 +63,7 @@ test('a number that a trusted tool reads out of a handle is a stranger’s', asy
 });
 
 test('what an untrusted tool says of its failure is read like its results', async () => {
-  const w = await bus(tools);
+  const w = host();
   const { id, ended } = await w.submit(
     await w.deploy(planner(`const said = await caps.web({}).catch((error) => error.message); await checkpoint({ said });`)),
   );
@@ -70,7 +72,7 @@ test('what an untrusted tool says of its failure is read like its results', asyn
 });
 
 test('a condition on what is in a handle tells whoever set it, and is as good as having read it', async () => {
-  const w = await bus(tools);
+  const w = host();
   const { ended } = await w.submit(await w.deploy(agentFile('hostile/bisects-a-handle')));
   expect(await ended).toEqual({ kind: 'completed', output: ['CORRAL_GRANT_PREDICATE', 'at most'] });
   const kids = (await w.store.runs({ limit: 9 })).filter(({ record }) => record.agent === 'kid');
@@ -79,7 +81,7 @@ test('a condition on what is in a handle tells whoever set it, and is as good as
 });
 
 test('a service that keeps its state as it was, and a handle besides, keeps the label too', async () => {
-  const w = await bus(tools);
+  const w = host();
   const { ended } = await w.submit(await w.deploy(agentFile('hostile/learns-in-a-turn')));
   const { call, run } = await asked(w);
   await w.supervisor.control.decide(run, call, 'owner', 'deny', 'not there');
@@ -88,7 +90,7 @@ test('a service that keeps its state as it was, and a handle besides, keeps the 
 });
 
 test('a handle that is opened over and over is paid for each time, and no crank gets more than one of them', async () => {
-  const w = await bus(tools);
+  const w = host();
   const { id, ended } = await w.submit(
     await w.deploy(
       planner(

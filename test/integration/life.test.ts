@@ -2,8 +2,11 @@ import { describe, expect, test } from 'vitest';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { RunId } from '@corral/protocol/ids';
 import { until } from '../until.ts';
-import { gate, readingTool, temporary, tool, world } from '../world.ts';
+import { gate, readingTool, sharedWorld, temporary, tool, world } from '../world.ts';
 import { agentFile } from '../agents/file.ts';
+
+/** For runs that need no tool. */
+const host = sharedWorld();
 
 describe('a run', () => {
   test('calls its tools and completes with its output, each call once and in the journal', async () => {
@@ -88,7 +91,7 @@ describe('a run', () => {
   });
 
   test('exchanges messages with its children, each stamped with who really sent it', async () => {
-    const w = await world();
+    const w = host();
     const outcome = await w.run(agentFile('family/pen-friends'));
     expect(outcome).toEqual({ kind: 'completed', output: { n: 5, from: 'child heard parent', late: 'CORRAL_RECIPIENT_ENDED' } });
   });
@@ -115,7 +118,7 @@ describe('a run', () => {
     ],
     ['returns nothing', '', { kind: 'completed', output: null }],
   ])('that %s ends truthfully', async (_, body, expected) => {
-    const w = await world();
+    const w = host();
     expect(await w.run(`{ name: 'a', async run({ messages, sleep }) { ${body} } }`)).toMatchObject(expected);
   });
 
@@ -128,7 +131,7 @@ describe('a run', () => {
   });
 
   test('keeps time for its timers, and sleeps without a cell', async () => {
-    const w = await world();
+    const w = host();
     const outcome = await w.run(
       `{ name: 'a', async run({ sleep }) { const began = Date.now(); await Promise.all([sleep(60), sleep(20)]); return Date.now() - began } }`,
     );

@@ -1,15 +1,17 @@
 /** Requests through mailboxes, and the one reply that each gets. The real host. */
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import { temporary, world } from '../world.ts';
+import { sharedWorld, temporary, world } from '../world.ts';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
 const output = (outcome: Outcome) => (outcome.kind === 'completed' ? outcome.output : outcome);
 
+const host = sharedWorld();
+
 describe('a request through a mailbox', () => {
   test('is replied to once, in whatever order', async () => {
-    const w = await world();
+    const w = host();
     expect(output(await w.run(agentFile('family/replies-in-any-order')))).toEqual([
       [2, 11],
       ['This message has been replied to.', 'This message was only sent; whoever wants a reply uses mailbox.request().'],
@@ -17,7 +19,7 @@ describe('a request through a mailbox', () => {
   });
 
   test('is answered by the end of its receiver, whether that had come to it or not', async () => {
-    const w = await world();
+    const w = host();
     expect(output(await w.run(agentFile('family/ends-before-it-replies')))).toEqual([
       'CORRAL_RECIPIENT_ENDED: The run ended before it replied (failed); its effects for the request are not undone.',
       expect.stringMatching(/^CORRAL_RECIPIENT_ENDED: The run ended before it (replied|did anything about the request) \(failed\)/),
@@ -26,7 +28,7 @@ describe('a request through a mailbox', () => {
   });
 
   test('times out, or is given up by a signal', async () => {
-    const w = await world();
+    const w = host();
     expect(output(await w.run(agentFile('family/gives-up-asking')))).toEqual(['CORRAL_TIMED_OUT', 'AbortError']);
   });
 
@@ -50,7 +52,7 @@ describe('a request through a mailbox', () => {
   });
 
   test('is not for a run to reply to that was not asked', async () => {
-    const w = await world();
+    const w = host();
     const source = `{ name: 'liar', async run() { corral.effect({ kind: 'reply', to: 'run_000000000000:1', value: 1 }); return 1 } }`;
     expect(await w.run(source)).toMatchObject({ kind: 'failed', code: 'CORRAL_EFFECT_INVALID' });
   });
