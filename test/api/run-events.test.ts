@@ -82,42 +82,38 @@ test('a follower outlives its host: it is told the rest by the next one', async 
   expect(after.at(-1)?.kind).toBe('ended');
 }, 60_000);
 
-test(
-  'a followed conversation with a model outlives its host: each part is told once, and what was answered is not asked again',
-  { timeout: 60_000 },
-  async () => {
-    const data = join(await shortFolder(), 'd');
-    const say = Array.from({ length: 40 }, (_, i) => `${i} `);
-    // On the first host the second answer takes longer than the host lives.
-    const configText = (pace_ms: number) =>
-      JSON.stringify({ models: { default: { provider: 'scripted', turns: [{ when: { matches: '^two$' }, say, pace_ms }, { say }] } } });
-    const first = await front({ data, configText: configText(300) });
-    await first.deploy(agentFile('models/converses'));
-    const { run } = await first.admin.submitRun({ body: { agent: 'converses', input: { prompts: ['one', 'two', 'three'] } } });
-    // Until the second answer has begun.
-    const before: RunEvent[] = [];
-    for await (const event of first.admin.followRun(run)) {
-      before.push(event);
-      if (event.kind === 'chunk' && event.call > 1) break;
+test('a followed conversation with a model outlives its host: each part is told once, and what was answered is not asked again', async () => {
+  const data = join(await shortFolder(), 'd');
+  const say = Array.from({ length: 40 }, (_, i) => `${i} `);
+  // On the first host the second answer takes longer than the host lives.
+  const configText = (pace_ms: number) =>
+    JSON.stringify({ models: { default: { provider: 'scripted', turns: [{ when: { matches: '^two$' }, say, pace_ms }, { say }] } } });
+  const first = await front({ data, configText: configText(300) });
+  await first.deploy(agentFile('models/converses'));
+  const { run } = await first.admin.submitRun({ body: { agent: 'converses', input: { prompts: ['one', 'two', 'three'] } } });
+  // Until the second answer has begun.
+  const before: RunEvent[] = [];
+  for await (const event of first.admin.followRun(run)) {
+    before.push(event);
+    if (event.kind === 'chunk' && event.call > 1) break;
+  }
+  await first.host.close(0);
+  const second = await front({ data, configText: configText(1) });
+  const events = [...before, ...(await told(second.admin, run, before.at(-1)?.id))];
+  const chunks = events.flatMap((event) => (event.kind === 'chunk' ? [event] : []));
+  const { outcome } = await second.admin.showRun({ params: { run } });
+  expect(outcome).toMatchObject({
+    kind: 'completed',
+    output: { parts: chunks.flatMap(({ parts }) => parts), answers: ['one', 'two', 'three'] },
+  });
+  const byCall = Map.groupBy(chunks, ({ call }) => call);
+  for (const of of byCall.values()) {
+    let next = 0;
+    for (const { offset, parts } of of) {
+      expect(offset).toBe(next);
+      next += parts.length;
     }
-    await first.host.close(0);
-    const second = await front({ data, configText: configText(1) });
-    const events = [...before, ...(await told(second.admin, run, before.at(-1)?.id))];
-    const chunks = events.flatMap((event) => (event.kind === 'chunk' ? [event] : []));
-    const { outcome } = await second.admin.showRun({ params: { run } });
-    expect(outcome).toMatchObject({
-      kind: 'completed',
-      output: { parts: chunks.flatMap(({ parts }) => parts), answers: ['one', 'two', 'three'] },
-    });
-    const byCall = Map.groupBy(chunks, ({ call }) => call);
-    for (const of of byCall.values()) {
-      let next = 0;
-      for (const { offset, parts } of of) {
-        expect(offset).toBe(next);
-        next += parts.length;
-      }
-    }
-    // The answer that broke off is the only one that was asked for twice.
-    expect(byCall.size).toBe(4);
-  },
-);
+  }
+  // The answer that broke off is the only one that was asked for twice.
+  expect(byCall.size).toBe(4);
+});
