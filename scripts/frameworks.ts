@@ -35,12 +35,12 @@ function pinNewest(): void {
   if (npm(lock).status !== 0) throw new Error('The newest versions do not go together; see what npm says above.');
 }
 
-/** @param spec a package, or one with a range of versions, of which npm prints all as a list, the newest last */
+/** @param spec a package, or one with a range of versions, of which npm prints all as a list, in no order that it promises */
 function newestOf(spec: string): string {
   const { status, stdout } = npm(['view', spec, 'version', '--json']);
   if (status !== 0) throw new Error(`npm does not know ${spec}.`);
   const found = JSON.parse(stdout) as string | readonly string[];
-  return typeof found === 'string' ? found : (found.at(-1) as string);
+  return typeof found === 'string' ? found : (found.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1) as string);
 }
 
 function npm(args: readonly string[]) {
