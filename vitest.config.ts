@@ -48,8 +48,6 @@ export default defineConfig({
           server,
           globalSetup: 'test/setup.ts',
           execArgv: [...HEAP, ONE_COLLECTOR],
-          // One process for many files: each would read and compile all of Corral again, which took a tenth of the CPU time of `npm test`.
-          isolate: false,
           // Real processes on a busy machine: a test measures no time, and must not fail for the want of it.
           testTimeout: 300_000,
           hookTimeout: 180_000,

@@ -177,7 +177,8 @@ test('the address is not served to who has no token', async () => {
 test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
   '%s of whole journals are made one after the other, and too many at once are refused',
   async (name) => {
-    const { admin, deploy } = host();
+    // Of its own: all that a principal asks within a moment counts together.
+    const { admin, deploy } = await front();
     await deploy(HELLO);
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
     await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });

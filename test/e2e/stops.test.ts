@@ -112,7 +112,7 @@ describe('a host that is told to stop', () => {
     const answers = await submit(host, { to: 'ada', ms: 60_000, told: 'answers' });
     const obeys = await submit(host, { to: 'bob', ms: 60_000, told: 'obeys' });
     const deaf = await submit(host, { to: 'eve', ms: 60_000, told: 'deaf' });
-    const looks = await submit(host, { look: 1_500 });
+    const looks = await submit(host, { look: 8_000 });
     for (const line of ['begin ada', 'begin bob', 'begin eve', 'look']) await begun(folder, line);
     host.kill('SIGTERM');
     // Though one tool has a minute to go, and does not listen.

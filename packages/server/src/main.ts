@@ -67,7 +67,6 @@ export async function up(options: UpOptions): Promise<never> {
     setTimeout(() => process.exit(), LINGER_MS).unref();
     throw error;
   });
-  announce(host, options.json === true);
   lastResort(logger);
   const stop = async (): Promise<number> => {
     try {
@@ -79,7 +78,7 @@ export async function up(options: UpOptions): Promise<never> {
       return NOT_IN_ORDER;
     }
   };
-  const code = await new Promise<number>((done) => {
+  const stopped = new Promise<number>((done) => {
     let told: { readonly signal: string; readonly at: number } | undefined;
     for (const signal of SIGNALS) {
       process.on(signal, () => {
@@ -93,6 +92,9 @@ export async function up(options: UpOptions): Promise<never> {
       });
     }
   });
+  // Last: whoever reads that the host is up may send it a signal at once.
+  announce(host, options.json === true);
+  const code = await stopped;
   await flushed(process.stderr);
   process.exit(code);
 }
