@@ -177,7 +177,7 @@ test('the address is not served to who has no token', async () => {
 test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
   '%s of whole journals are made one after the other, and too many at once are refused',
   async (name) => {
-    // Of its own: all that a principal asks within a moment counts together.
+    // A host of its own, since all that a principal asks within a moment counts together.
     const { admin, deploy } = await front();
     await deploy(HELLO);
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });

@@ -131,6 +131,10 @@ export class Life {
       current: {
         decide: decideBy,
         decideBy: (subject: never, action: never, gather: () => object) => decideBy({ ...gather(), subject, action } as never),
+        // Nobody looks at answers, so streams are not held back.
+        inspects: () => [],
+        concerns: () => false,
+        measures: () => false,
       } as never,
       history: this.history,
       roles: () => [],
