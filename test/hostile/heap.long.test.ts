@@ -19,7 +19,7 @@ test('children that hold more than the heap of their host, ten times over, are r
   const host = await start(HEAP_MIB);
   for (let round = 0; round < TIMES; round++) {
     const input = { children: 40, pages: 64, chars: 250_000, at_once: round % 2 === 1 };
-    const { outcome } = await run(host, 'holding-children', input, { budget: { bytes: 2 ** 31, cpu_ms: 120_000 } });
+    const { outcome } = await run(host, 'holding-children', input, { budget: { bytes: 2 ** 31, cpu_ms: 240_000 } });
     const kids = (outcome as { output?: unknown }).output as ({ held: number } | string)[];
     expect(kids).toHaveLength(40);
     expect(kids.filter((one) => typeof one === 'string')).toEqual([]);

@@ -22,7 +22,8 @@ const kid = defineAgent({
     };
     if (at_once === true) await Promise.all(Array.from({ length: pages }, get));
     else for (let i = 0; i < pages; i++) await get();
-    await sleep(2_000);
+    // Until all have asked, also on a slow machine.
+    await sleep(10_000);
     return { held, refused };
   },
 });
@@ -35,7 +36,7 @@ export default defineAgent({
     const { children, ...each } = input as { children: number; pages: number; chars: number; at_once?: boolean };
     const { pages, chars } = each;
     const kids = Array.from({ length: children }, () =>
-      spawn(kid, each, { caps: { page: caps.page }, budget: { calls: pages, bytes: 2 * pages * chars, cpu_ms: 2_000 } }),
+      spawn(kid, each, { caps: { page: caps.page }, budget: { calls: pages, bytes: 2 * pages * chars, cpu_ms: 4_000 } }),
     );
     return (await Promise.all(kids.map((one) => one.ended))).map((end) => (end.kind === 'completed' ? end.output : JSON.stringify(end)));
   },
