@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { gate, keepingBack, readingTool, tool, world } from '../world.ts';
 import { until } from '../until.ts';
+import { agentFile } from '../agents/file.ts';
 
 const TALKER = `{ name: 'talker', async run({ emit }) { for (let i = 0; i < 12; i++) emit('x', String(i).padEnd(200_000, 'y')); return 'done' } }`;
 const QUIET = `{ name: 'quiet', async run() { return 'done' } }`;
@@ -25,22 +26,13 @@ test('runs of a tenant whose commits wait are not brought into memory until thos
   for (const { ended } of [...talkers, late]) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
 });
 
-const READER = `{ name: 'reader', uses: { read: 'tool:read', write: 'tool:write' }, async run({ caps, log }) {
-  await caps.read({ what: 'mail' });
-  await caps.read({ of: 'calendar', days: 3 });
-  await caps.write({ to: 'file' });
-  await caps.read({ again: true });
-  log('read');
-  await caps.read({ last: 'one' });
-} }`;
-
 test('a commit whose calls have all left waits for company; one that something waits for is written at once', async () => {
   const waits: boolean[] = [];
   const isKept = ({ flush }: { readonly flush?: string }) => waits.push(flush === 'with-next') === 0;
   const w = await world([readingTool('read', () => 1), tool('write', () => 1)], {
     through: (store) => keepingBack(store, isKept, Promise.resolve()),
   });
-  const { id, ended } = await w.submit(await w.deploy(READER));
+  const { id, ended } = await w.submit(await w.deploy(agentFile('crew/reads-mostly')));
   expect(await ended).toMatchObject({ kind: 'completed' });
   // The call under embargo, the line of the log and the end.
   expect(waits).toEqual([true, true, false, true, false, false]);

@@ -7,6 +7,6 @@ test('a program that an agent made is not run under a debugger', async () => {
   const run = { record: { id: 'run_000000000000', program: { source: 'return 1' } } } as unknown as StoredRun;
   await expect(inspect({} as Store, run, [])).rejects.toMatchObject({
     code: 'CORRAL_USAGE',
-    message: expect.stringContaining('only ever run in a cell') as string,
+    message: expect.stringContaining('runs in a cell alone') as string,
   });
 });
