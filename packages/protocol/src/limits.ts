@@ -156,8 +156,8 @@ export const MACHINE = {
   model_parts: limit('parts of all messages of one request to a model', 8_000, 400_000),
   model_schema_bytes: limit('one JSON Schema in a request to a model: of a function, or of the answer', 64 * 1024, 4 * MIB),
   model_schema_depth: limit('nesting of one JSON Schema in a request to a model', 32, 64),
-  told_tools_bytes: limit('descriptions and schemas of an agent’s tools that it is told at its start', MIB, 8 * MIB, 0),
   model_schema_refs: limit('references ($ref) in one JSON Schema of a request to a model', 256, 10_000, 0),
+  told_tools_bytes: limit('descriptions and schemas of an agent’s tools that it is told at its start', MIB, 8 * MIB, 0),
   check_steps: limit(
     'steps in which a host holds arguments or a result against a JSON Schema; what takes more is refused',
     2_000_000,
