@@ -12,35 +12,46 @@ import { migrate, STEPS } from './schema.ts';
 const KEYS = new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]]));
 const NOW = 1_000;
 const DONE = { kind: 'completed', output: null } as const;
+const FOLDER = { run: undefined, tenant: undefined, head: undefined };
 
-test('a host that was killed after several entries of one run leaves the next one the last of them, with its own hash', () => {
+/** A database in a folder of its own, and hosts that open it one after the other. */
+function opened(): { db: DatabaseSync; core: SqliteCore; again: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'corral-test-'));
-  const path = join(folder, 'corral.db');
-  let db = new DatabaseSync(path);
+  const open = () => {
+    const db = new DatabaseSync(join(folder, 'corral.db'));
+    migrate(db);
+    return { db, core: new SqliteCore(db, KEYS) };
+  };
+  const again = () => {
+    host.db.close();
+    Object.assign(host, open());
+  };
+  const host = { ...open(), again };
+  host.core.nextEra();
   onTestFinished(() => {
-    db.close();
+    host.db.close();
     rmSync(folder, { recursive: true });
   });
-  migrate(db);
-  let core = new SqliteCore(db, KEYS);
-  core.nextEra();
+  return host;
+}
+
+test('a host that was killed after several entries of one run leaves the next one the last of them, with its own hash', () => {
+  const host = opened();
+  const { core } = host;
   core.admit(record(1), [], 1);
   for (let seq = 1; seq <= 3; seq++) {
     core.commit(commit(1, seq));
     // The run is still moving, so its journal has no leaf yet.
     expect(core.sequence(NOW, false)).toBe('moving');
   }
-  db.close();
-  db = new DatabaseSync(path);
-  core = new SqliteCore(db, KEYS);
-  while (core.sequence(NOW, true) !== 'done');
+  host.again();
+  while (host.core.sequence(NOW, true) !== 'done');
+  const { db } = host;
   const heads = db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"head"%'`).all() as { leaf: string }[];
   const { hash } = db.prepare('SELECT lower(hex(hash)) AS hash FROM journal WHERE seq = 3').get() as { hash: string };
   expect(heads.map(({ leaf }) => JSON.parse(leaf) as unknown)).toEqual([{ kind: 'head', run: runId(1), seq: 3, hash }]);
-  expect(core.verifyLog({ run: undefined, tenant: undefined, head: undefined }).problems).toEqual([]);
+  expect(host.core.verifyLog(FOLDER).problems).toEqual([]);
 });
-
-const FOLDER = { run: undefined, tenant: undefined, head: undefined };
 
 /** Removes the log from a database, as in a folder that was written before the log existed. */
 function withoutLog(db: DatabaseSync): void {
@@ -53,43 +64,28 @@ function withoutLog(db: DatabaseSync): void {
 }
 
 test('a folder from before the log is caught up with in steps, also by hosts that are killed between them, and goes on', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'corral-test-'));
-  const path = join(folder, 'corral.db');
-  let db = new DatabaseSync(path);
-  onTestFinished(() => {
-    db.close();
-    rmSync(folder, { recursive: true });
-  });
-  migrate(db);
-  let core = new SqliteCore(db, KEYS);
-  core.nextEra();
+  const host = opened();
   // More runs and more entries than one step processes.
   const [RUNS, ENTRIES] = [520, 4];
   const ids = Array.from({ length: RUNS }, (_, i) => runId(i + 1));
   const write = (n: number, seq: number, ends: boolean) =>
-    core.commit(
+    host.core.commit(
       commit(n, seq, ends ? { status: { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: DONE, ended_at: seq } } : {}),
     );
-  db.exec('BEGIN');
-  for (const run of ids) core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], 1);
+  host.db.exec('BEGIN');
+  for (const run of ids) host.core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], 1);
   for (let seq = 1; seq <= ENTRIES; seq++) for (let n = 1; n <= RUNS; n++) write(n, seq, seq === ENTRIES && n % 2 === 1);
-  db.exec('COMMIT');
-  core.erase(runId(1), 9);
-  const reopened = () => {
-    db.close();
-    db = new DatabaseSync(path);
-    migrate(db);
-    core = new SqliteCore(db, KEYS);
-  };
-  withoutLog(db);
+  host.db.exec('COMMIT');
+  host.core.erase(runId(1), 9);
+  withoutLog(host.db);
   let steps = 0;
   do {
-    reopened();
+    host.again();
     steps += 1;
-  } while (core.sequence(NOW, true) === 'more');
+  } while (host.core.sequence(NOW, true) === 'more');
   expect(steps).toBeGreaterThan(1);
   const leaves = (kind: string) =>
-    (db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%' ORDER BY n`).all() as { leaf: string }[]).map(
+    (host.db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%' ORDER BY n`).all() as { leaf: string }[]).map(
       ({ leaf }) => JSON.parse(leaf) as { run: string; seq: number },
     );
   expect(leaves('admitted').map(({ run }) => run)).toEqual(ids);
@@ -105,9 +101,9 @@ test('a folder from before the log is caught up with in steps, also by hosts tha
       .sort(),
   ).toEqual(halves[1]);
   expect(leaves('head').every(({ seq }) => seq === ENTRIES)).toBe(true);
-  expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
+  expect(host.core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
   write(2, ENTRIES + 1, true);
-  while (core.sequence(2 * NOW, true) !== 'done');
+  while (host.core.sequence(2 * NOW, true) !== 'done');
   expect(leaves('ended').at(-1)).toMatchObject({ run: ids[1], seq: ENTRIES + 1 });
-  expect(core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
+  expect(host.core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
 });
