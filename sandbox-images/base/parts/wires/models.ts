@@ -97,7 +97,7 @@ async function answered(wire: Wire, { request, stream }: Asked, { tool }: Held, 
     try {
       return await streamed(wire, tool.stream(request, options), { n, body }, options);
     } catch (error) {
-      // A tool that stands for a model may answer as a whole only, as does a model whose answers inspectors look at.
+      // A tool that stands for a model may answer as a whole only.
       if (!isOurs(error) || error.code !== 'CORRAL_STREAM_UNSUPPORTED') throw error;
     }
   const answer = asHere((await tool(request, options)) as ModelAnswer);
