@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { SHOP, type FleetMember } from '@corral/examples/fleet';
 import { defaultPack, loadPolicies } from '@corral/cli/policies';
+import { Fleet } from '@corral/cli/fleet';
 import { scriptedOwner, shopTools, type ShopLedger } from '@corral/cli/shop';
 import { shopModel } from '@corral/cli/shop-model';
 import { modelServer } from '../model-server.ts';
@@ -161,4 +162,17 @@ test('the example asks the provider whose key is in the environment, at its addr
   expect(await ended).toMatchObject({ kind: 'completed', output: expect.not.stringContaining('sk-of-a-visitor') as string });
   expect(server.asked.map(({ key }) => key)).toEqual(['sk-of-a-visitor']);
   expect(shopModel({ OPENAI_API_KEY: '' }).gullible).toBe(true);
+});
+
+test('a provider that refuses the visitor’s key fails the run of the example, and not the demonstration', async () => {
+  const { tools: shopping, ledger } = await shopTools(join(EXAMPLES, 'purchasing', 'mail'));
+  const server = await modelServer({ reply: () => ({ status: 401, message: 'no such key' }) });
+  const tools = [...shopping, shopModel({ OPENAI_API_KEY: 'sk-old', OPENAI_BASE_URL: server.url }).tool];
+  const w = await world(tools, { tenants: { shop: { tools, policies: { current: await loadPolicies(tools, [await defaultPack([])]) } } } });
+  const support = SHOP.find(({ file }) => file === 'purchasing/support.ts') as FleetMember;
+  const fleet = new Fleet(w.supervisor, EXAMPLES, new Set(['purchasing/support']));
+  await fleet.deploy([support]);
+  await fleet.run('alone', support, []);
+  expect(fleet.reports).toMatchObject([{ agent: 'purchasing/support', ok: true, outcome: expect.stringMatching(/^failed/) as string }]);
+  expect(ledger.payments).toEqual([]);
 });

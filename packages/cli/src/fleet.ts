@@ -45,6 +45,7 @@ export class Fleet {
   progress = { done: 0, total: 0 };
   readonly #supervisor: Supervisor;
   readonly #examples: string;
+  readonly #open: ReadonlySet<string>;
   readonly #versions = new Map<string, AgentVersion>();
   readonly #members = new Map<string, FleetMember>();
   #pass = '';
@@ -60,9 +61,11 @@ export class Fleet {
     return this.#pass !== '';
   }
 
-  constructor(supervisor: Supervisor, examples: string) {
+  /** @param open agents whose end nobody knows beforehand, so that any end is as expected */
+  constructor(supervisor: Supervisor, examples: string, open: ReadonlySet<string> = new Set()) {
     this.#supervisor = supervisor;
     this.#examples = examples;
+    this.#open = open;
     supervisor.observe((observation) => this.#observe(observation));
   }
 
@@ -140,8 +143,8 @@ export class Fleet {
 
   #report(view: RunView, outcome: Outcome): RunReport {
     const member = this.#members.get(view.agent);
-    const expected = member?.expected[view.agent] ?? 'completed';
     const text = (outcome.kind === 'killed' ? this.#paused.get(view.id) : undefined) ?? outcomeText(outcome);
+    const expected = this.#open.has(view.agent) ? text : (member?.expected[view.agent] ?? 'completed');
     return {
       pass: this.#pass,
       run: view.id,

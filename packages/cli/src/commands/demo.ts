@@ -59,7 +59,8 @@ export async function demo(options: DemoOptions): Promise<number> {
   let live: Live | undefined;
   try {
     const { supervisor } = host;
-    const fleet = new Fleet(supervisor, EXAMPLES);
+    // A provider may refuse the key, and its model may give no answer.
+    const fleet = new Fleet(supervisor, EXAMPLES, new Set(model.gullible ? [] : [MODEL_USER]));
     const owner = scriptedOwner(supervisor, 'shop', OWNER_MS);
     const passes: Pass[] = [];
     const footer = () => {
@@ -85,6 +86,7 @@ export async function demo(options: DemoOptions): Promise<number> {
       ...shop.ledger,
       asked: owner.asked,
       model: model.said,
+      answered: fleet.reports.find(({ agent }) => agent === MODEL_USER)?.outcome ?? '',
       as_expected: isAsExpected(shop.ledger, owner.asked, model),
     };
     const [first, second] = passes as [Pass, Pass];
@@ -129,6 +131,8 @@ interface Purchasing {
   readonly asked: readonly Asked[];
   /** Names the model of purchasing/support. */
   readonly model: string;
+  /** How its run ended. */
+  readonly answered: string;
   readonly as_expected: boolean;
 }
 
@@ -158,9 +162,12 @@ export function sentenceOf(text: string, value: string): string {
   return sentences.find(({ segment }) => segment.includes(value))?.segment.trim() ?? line;
 }
 
-function shopLines({ payments, mails, asked, model, as_expected }: Purchasing, paint: (style: 'red', text: string) => string): string[] {
+function shopLines(
+  { payments, mails, asked, model, answered, as_expected }: Purchasing,
+  paint: (style: 'red', text: string) => string,
+): string[] {
   return [
-    `The model of ${MODEL_USER} is ${model}.`,
+    `The model of ${MODEL_USER} is ${model}. The run ended: ${answered}.`,
     ...asked.flatMap((one) => {
       const { to, amount } = one.input as Payment;
       const said = one.verdict === 'approve' ? 'approved' : 'refused';
