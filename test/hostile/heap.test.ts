@@ -19,7 +19,7 @@ test.each([
   ['one after another', false],
   ['all at once', true],
 ] as const)('children that ask %s for more than the heap of their host are refused it, and why says so', async (_, at_once) => {
-  const host = await start(256);
+  const host = await start(160);
   const budget = { bytes: 2 ** 30, cpu_ms: 120_000 };
   const { outcome, id } = await run(host, 'holding-children', { children: 24, pages: 60, chars: 250_000, at_once }, { budget });
   const kids = (outcome as { output?: unknown }).output as { held: number; refused: Record<string, number> }[];

@@ -24,9 +24,9 @@ export interface KeptRun {
 
 export interface MemoryOptions {
   readonly clock: Clock;
-  /** Limit of the heap of this process. Bytes. */
+  /** Heap of this process that is free before there are runs. Bytes. */
   readonly heap_bytes: number;
-  /** Shares of it for runs of one tenant, and of all. Percent. */
+  /** Shares of it for all that runs of one tenant, and of all, may come to. Percent. */
   readonly tenant_heap_percent?: number | undefined;
   readonly runs_heap_percent?: number | undefined;
   readonly runs: () => Iterable<KeptRun>;
@@ -40,6 +40,13 @@ export interface Coming {
   readonly tenant: number;
 }
 const NOTHING: Coming = { run: 0, tenant: 0 };
+/**
+ * Parts of a share. Once the first is taken, the tenant (or all) is full: from then on only runs below an even part of it get more, whatever
+ * the others have, until as much again is taken. The rest is room for results on their way.
+ */
+const FULL = 0.4;
+const ALL_KEPT = 2 * FULL;
+const RESULTS = 1 - ALL_KEPT;
 
 export interface Sum {
   bytes: number;
@@ -48,9 +55,11 @@ export interface Sum {
 
 export class Memory {
   readonly #options: MemoryOptions;
-  /** Ceilings of one tenant and of all. Bytes. */
+  /** What one tenant, and all, have when they are full. Bytes. */
   readonly most: { readonly tenant: number; readonly all: number };
-  /** Room for results that are on their way, besides: half of the ceilings. */
+  /** What is kept for one tenant, and for all, at the most. Bytes. */
+  readonly atEnd: { readonly tenant: number; readonly all: number };
+  /** Room for results that are on their way, besides. Bytes. */
   readonly forResults: { readonly tenant: number; readonly all: number };
   #tenants = new Map<TenantId, Sum>();
   #all: Sum = { bytes: 0, runs: 0 };
@@ -63,8 +72,10 @@ export class Memory {
       runs_heap_percent: all = MACHINE.runs_heap_percent.default,
     } = options;
     this.#options = options;
-    this.most = { tenant: (heap_bytes * Math.min(one, all)) / 100, all: (heap_bytes * all) / 100 };
-    this.forResults = { tenant: this.most.tenant / 2, all: this.most.all / 2 };
+    const parts = (part: number) => ({ tenant: (part * heap_bytes * Math.min(one, all)) / 100, all: (part * heap_bytes * all) / 100 });
+    this.most = parts(FULL);
+    this.atEnd = parts(ALL_KEPT);
+    this.forResults = parts(RESULTS);
   }
 
   of(tenant: TenantId): Sum {
@@ -78,18 +89,28 @@ export class Memory {
   }
 
   /**
-   * Whether a tenant is at its ceiling, or at its share of that of a host at whose ceiling all tenants together are.
+   * Whether a tenant is full, or has its part of what all have while all together are full.
    * @param coming bytes on their way to runs of the tenant
    */
   isFull(tenant: TenantId, coming = 0): boolean {
-    const bytes = this.of(tenant).bytes + coming;
+    return this.of(tenant).bytes + coming >= this.#full(coming) || this.#isAtEnd(tenant, coming);
+  }
+
+  /** Whether nobody of a tenant gets more: new runs, which make the even parts smaller, could pass the bound otherwise. */
+  #isAtEnd(tenant: TenantId, coming: number): boolean {
+    const { atEnd, all } = this;
+    return all.bytes + coming >= atEnd.all || this.of(tenant).bytes + coming >= atEnd.tenant;
+  }
+
+  /** What a tenant has when it is full, as things are. Bytes. */
+  #full(coming: number): number {
     const { most, all } = this;
-    return bytes >= most.tenant || (all.bytes + coming >= most.all && bytes >= most.all / Math.max(1, this.#tenants.size));
+    return all.bytes + coming < most.all ? most.tenant : Math.min(most.tenant, most.all / Math.max(1, this.#tenants.size));
   }
 
   /**
-   * The reason why nothing more is kept for a run; undefined if something may be. Runs that have less than an even share of what their
-   * tenant may have are not refused for what others of it have.
+   * The reason why nothing more is kept for a run; undefined if something may be. Runs that have less than an even part of what their
+   * tenant has when it is full are not refused for what others of it have.
    * @param coming bytes on their way to it, and to all runs of its tenant
    */
   lacks(run: KeptRun, coming: Coming = NOTHING): string | undefined {
@@ -98,8 +119,8 @@ export class Memory {
     // Only now, because it is a sum over what the run has.
     const { memory } = run;
     const { bytes, runs } = this.of(tenant);
-    const most = Math.min(this.most.tenant, Math.max(bytes + coming.tenant, 1));
-    if (memory + coming.run < most / Math.max(1, runs)) return undefined;
+    const part = this.#full(coming.tenant) / Math.max(1, runs);
+    if (memory + coming.run < part && !this.#isAtEnd(tenant, coming.tenant)) return undefined;
     const mib = (amount: number) => Math.round(amount / MIB);
     return `The host keeps ${mib(bytes)} MiB for ${runs} runs of ${tenant}, which is what it may, and ${mib(memory)} MiB of that for this run.`;
   }

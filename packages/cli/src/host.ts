@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { getHeapStatistics } from 'node:v8';
 import { EXIT } from './failure.ts';
 import type { Store } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
@@ -17,6 +16,7 @@ import {
   readImage,
   realClock,
   realRandom,
+  roomInHeap,
   Supervisor,
   type TenantOptions,
   type Walls,
@@ -57,7 +57,7 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
       tenants,
       image,
       cores: availableParallelism(),
-      heap_bytes: getHeapStatistics().heap_size_limit,
+      heap_bytes: roomInHeap(),
       ...(spares === undefined ? {} : { spares }),
     });
     let closing: Promise<void> | undefined;

@@ -5,14 +5,13 @@ import type { ServerOptions as TlsOptions } from 'node:https';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isIP, type AddressInfo } from 'node:net';
-import { getHeapStatistics } from 'node:v8';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { SqliteFront } from '@corral/store/front';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
-import { Laboratory, ProcessLauncher, readImage, realClock, realRandom, Supervisor, type Walls } from '@corral/supervisor';
+import { Laboratory, ProcessLauncher, readImage, realClock, realRandom, roomInHeap, Supervisor, type Walls } from '@corral/supervisor';
 import { hostOf } from './adapter.ts';
 import { createApp } from './http/app.ts';
 import { degraded, hintsOf, type Hints } from './jobs/hints.ts';
@@ -168,7 +167,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     image,
     cores: availableParallelism(),
     profiles,
-    heap_bytes: getHeapStatistics().heap_size_limit,
+    heap_bytes: roomInHeap(),
     ...limits,
     ...(options.spares === undefined ? {} : { spares: options.spares }),
     residency: limits,

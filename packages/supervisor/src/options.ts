@@ -39,7 +39,7 @@ export interface SupervisorOptions {
   readonly spareIsolates?: number;
   /** Resident memory of a cell above which its idle isolates are disposed of, and then the cell itself is killed. */
   readonly cell_memory_mib?: number;
-  /** Limit of the heap of this process, in bytes, by which the memory that runs take in it is bounded; without it, it is not. */
+  /** Heap of this process that is free for runs, in bytes, by which the memory that they take in it is bounded; without it, it is not. */
   readonly heap_bytes?: number;
   /** Shares of the heap for runs of one tenant, and of all. Percent. */
   readonly tenant_heap_percent?: number;
