@@ -17,10 +17,11 @@ const page = inlineTool({
   annotations: { readOnly: true, openWorld: false, destructive: false, idempotent: true, returns: 'untrusted' },
   run: ({ chars }) => ({ text: 'x'.repeat(chars) }),
 });
+const QUIET = { loops: false };
 // Only memory stops runs here.
 const config = `${data}.json`;
-writeFileSync(config, JSON.stringify({ policies: 'none', tenants: { local: { loops: false } } }));
-const host = await startHost({ data, config, env: process.env, sources: [() => Promise.resolve(fixedSource([page]))] });
+writeFileSync(config, JSON.stringify({ policies: 'none', tenants: { local: QUIET, a: QUIET, b: QUIET, c: QUIET, d: QUIET } }));
+const host = await startHost({ data, config, oneWall: true, env: process.env, sources: [() => Promise.resolve(fixedSource([page]))] });
 process.stdout.write(`${JSON.stringify({ socket: host.socket })}\n`);
 process.stdin.on('end', () => void host.close(0).then(() => process.exit(0)));
 process.stdin.resume();

@@ -22,7 +22,12 @@ function memoryOf(runs: readonly Kept[]) {
 }
 
 const steps = fc.array(
-  fc.record({ tenant: fc.integer({ min: 0, max: 7 }), run: fc.nat(400), bytes: fc.integer({ min: 1, max: MOST_AT_ONCE }), isNew: fc.boolean() }),
+  fc.record({
+    tenant: fc.integer({ min: 0, max: 7 }),
+    run: fc.nat(400),
+    bytes: fc.integer({ min: 1, max: MOST_AT_ONCE }),
+    isNew: fc.boolean(),
+  }),
   { minLength: 200, maxLength: 1_000 },
 );
 

@@ -25,6 +25,8 @@ export type { StoreOptions } from './open.ts';
 
 /** Most commits that wait for company: to take more at once would be a long turn for both threads. */
 const COMPANY = 32;
+/** Their text, from which on none waits: what waits is in the heap and counted nowhere else. Characters. */
+const COMPANY_CHARS = 256 * 1024;
 
 /** One of the store's threads, as an asynchronous function call. */
 class Thread {
@@ -32,6 +34,7 @@ class Thread {
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: CorralError) => void }>();
   #lastId = 0;
   #gathered: string[] = [];
+  #gatheredChars = 0;
   /** Set while what has gathered is sent at the end of this turn. */
   #isSending = false;
   /** Set while it waits for company. */
@@ -90,8 +93,9 @@ class Thread {
    */
   #gather(request: string, wait: 'turn' | 'company'): void {
     const count = this.#gathered.push(request);
+    this.#gatheredChars += request.length;
     if (wait === 'company') {
-      if (count >= COMPANY) this.#send();
+      if (count >= COMPANY || this.#gatheredChars >= COMPANY_CHARS) this.#send();
       else this.#waitingTimer ??= setTimeout(() => this.#send(), MACHINE.with_next_ms.default);
     } else if (!this.#isSending) {
       this.#isSending = true;
@@ -106,6 +110,7 @@ class Thread {
     if (this.#gathered.length === 0) return;
     this.#worker.postMessage(this.#gathered);
     this.#gathered = [];
+    this.#gatheredChars = 0;
   }
 
   #fail(error: CorralError): void {

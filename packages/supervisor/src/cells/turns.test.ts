@@ -1,3 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { Arrivals, Line } from './turns.ts';
 
@@ -12,6 +15,24 @@ describe('a line', () => {
     expect([line.length, line.shift()]).toEqual([0, undefined]);
     line.unshift(7);
     expect(line.shift()).toBe(7);
+  });
+
+  // A run that had ended stayed in the heap with all that it held, for as long as the line was short.
+  test('keeps nothing of what was taken out of it', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const line = new Line<object>();
+    const taken = Array.from({ length: 3 }, () => {
+      const item = {};
+      line.push(item);
+      return new WeakRef(item);
+    });
+    line.push({});
+    for (const one of taken) expect(line.shift()).toBe(one.deref());
+    // A reference that was followed is strong until the end of the turn.
+    await turn();
+    collect();
+    expect([taken.map((one) => one.deref()), line.length]).toEqual([[undefined, undefined, undefined], 1]);
   });
 });
 

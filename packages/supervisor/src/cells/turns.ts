@@ -6,9 +6,9 @@
 import type { TenantId } from '@corral/protocol/ids';
 import { tenantOf, type Household } from './household.ts';
 
-/** A queue, first in, first out. Taking the first item takes constant time (amortized). */
+/** A queue, first in, first out. Taking the first item takes constant time (amortized), and keeps nothing of it. */
 export class Line<T> {
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #first = 0;
 
   get length(): number {
@@ -34,6 +34,8 @@ export class Line<T> {
   shift(): T | undefined {
     const item = this.#items[this.#first];
     if (item === undefined) return undefined;
+    // Else an item stays in the heap until others push it out: a run that has ended, with all that it held.
+    this.#items[this.#first] = undefined;
     this.#first += 1;
     if (this.#first > 64 && this.#first * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#first);
@@ -44,7 +46,7 @@ export class Line<T> {
 
   /** Removes and returns all items. */
   splice(): T[] {
-    const items = this.#items.slice(this.#first);
+    const items = this.#items.slice(this.#first) as T[];
     this.#items = [];
     this.#first = 0;
     return items;
