@@ -1,6 +1,6 @@
 /** The bound on what the heap keeps for runs. */
 import { expect, test } from 'vitest';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { TenantId } from '@corral/protocol/ids';
 import { Memory } from './memory.ts';
 
@@ -47,7 +47,7 @@ test('whatever comes in whatever order, neither a tenant nor all come to more th
         if (one === undefined) continue;
         // A hog takes all that it gets.
         for (let i = 0; i < 20 && memory.lacks(one) === undefined; i++, look()) one.memory += bytes;
-        // What is one step too much was allowed before it.
+        // The last step was allowed before it was too much.
         expect(sum(of(tenant))).toBeLessThan(memory.atEnd.tenant + MOST_AT_ONCE);
         expect(sum(runs)).toBeLessThan(memory.atEnd.all + MOST_AT_ONCE);
       }

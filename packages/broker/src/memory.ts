@@ -55,9 +55,9 @@ export interface Sum {
 
 export class Memory {
   readonly #options: MemoryOptions;
-  /** What one tenant, and all, have when they are full. Bytes. */
+  /** Bytes at which one tenant, and all together, are full. */
   readonly most: { readonly tenant: number; readonly all: number };
-  /** What is kept for one tenant, and for all, at the most. Bytes. */
+  /** The most that is kept for one tenant, and for all. Bytes. */
   readonly atEnd: { readonly tenant: number; readonly all: number };
   /** Room for results that are on their way, besides. Bytes. */
   readonly forResults: { readonly tenant: number; readonly all: number };
@@ -102,7 +102,7 @@ export class Memory {
     return all.bytes + coming >= atEnd.all || this.of(tenant).bytes + coming >= atEnd.tenant;
   }
 
-  /** What a tenant has when it is full, as things are. Bytes. */
+  /** The bytes at which a tenant is full: fewer while all together are. */
   #full(coming: number): number {
     const { most, all } = this;
     return all.bytes + coming < most.all ? most.tenant : Math.min(most.tenant, most.all / Math.max(1, this.#tenants.size));
