@@ -61,8 +61,13 @@ test('a run below an even part gets more, whatever the others of its tenant have
   const hog: Kept = { tenant: 'a' as TenantId, memory: 0 };
   const others = Array.from({ length: 9 }, (): Kept => ({ tenant: 'a' as TenantId, memory: 0 }));
   const { memory, look } = memoryOf([hog, ...others]);
-  for (; memory.lacks(hog) === undefined; look()) hog.memory += 1_000;
-  expect(hog.memory).toBe(memory.most.tenant);
-  for (const one of others) for (; memory.lacks(one) === undefined; look()) one.memory += 1_000;
-  expect(others.map((one) => one.memory)).toEqual(others.map(() => memory.most.tenant / 10));
+  const step = 100;
+  const take = (one: Kept) => {
+    for (; memory.lacks(one) === undefined; look()) one.memory += step;
+  };
+  const inSteps = (bytes: number) => Math.ceil(bytes / step) * step;
+  take(hog);
+  for (const one of others) take(one);
+  expect(hog.memory).toBe(inSteps(memory.most.tenant));
+  expect(others.map((one) => one.memory)).toEqual(others.map(() => inSteps(memory.most.tenant / 10)));
 });

@@ -44,7 +44,7 @@ const NOTHING: Coming = { run: 0, tenant: 0 };
  * Parts of a share. Once the first is taken, the tenant (or all) is full: from then on only runs below an even part of it get more, whatever
  * the others have, until as much again is taken. The rest is room for results on their way.
  */
-const FULL = 0.4;
+const FULL = 1 / 3;
 const ALL_KEPT = 2 * FULL;
 const RESULTS = 1 - ALL_KEPT;
 

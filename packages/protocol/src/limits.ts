@@ -270,7 +270,7 @@ export const MACHINE = {
   handles: limit('handles a run may hold', 1_024, 65_536),
   handle_bytes: limit('values behind the handles of one run, together', 16 * MIB, 256 * MIB),
   tenant_heap_percent: limit(
-    'share of the heap of a host that all that is kept for runs of one tenant may come to; from two fifths of it on, idle runs are parked, new ones wait in the store, and runs with more than an even part are refused calls and messages',
+    'share of the heap of a host that all that is kept for runs of one tenant may come to; from a third of it on, idle runs are parked, new ones wait in the store, and runs with more than an even part are refused calls and messages',
     25,
     90,
   ),
