@@ -7,8 +7,14 @@ export const server = { deps: { external: [/\/packages\/[^/]+\/src\/(?!.*\.test\
 /** A test of a host waits more than it works, so there is one more file at a time than there are cores. */
 const maxWorkers = Number(process.env['CORRAL_TEST_WORKERS']) || availableParallelism() + 1;
 
-/** What is long by nature: `npm run test:long` has them, by vitest.long.config.ts. */
+/** Files that are long by nature: `npm run test:long` has them, by vitest.long.config.ts. */
 const LONG = ['**/node_modules/**', '**/*.long.test.ts'];
+
+/**
+ * Tests that are long by nature and share their file's parts with shorter ones: `{ tags: 'long' }`. `npm test` leaves them out by
+ * `--tags-filter`, and `npm run test:long` runs them by this configuration.
+ */
+const tags = [{ name: 'long', description: 'long by nature, and what it holds has a shorter test as well' }];
 
 /**
  * V8 begins with a megabyte for new objects and collects garbage dozens of times until a host is up. With sixteen from the start, a test
@@ -25,6 +31,7 @@ const ONE_COLLECTOR = '--single-threaded-gc';
 export default defineConfig({
   test: {
     maxWorkers,
+    tags,
     projects: [
       // isolated-vm needs the flag.
       {
@@ -32,6 +39,7 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts'],
           exclude: LONG,
+          tags,
           server,
           globalSetup: 'test/setup.ts',
           pool: 'forks',
@@ -45,6 +53,7 @@ export default defineConfig({
           name: 'system',
           include: ['test/**/*.test.ts'],
           exclude: LONG,
+          tags,
           server,
           globalSetup: 'test/setup.ts',
           execArgv: [...HEAP, ONE_COLLECTOR],

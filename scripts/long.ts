@@ -6,6 +6,7 @@
  * from the commit; the end names those that were cut off or left out, and they do not count as failed.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -30,9 +31,17 @@ const commit = Number.parseInt(execFileSync('git', ['rev-parse', 'HEAD'], { cwd:
 
 const sim = (...args: string[]) => ['--no-node-snapshot', 'test/sim/main.ts', ...args];
 const tests = (...args: string[]) => ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.long.config.ts', ...args];
+/** The files of `npm test` in which some test has the tag, by the beginnings of their paths, and those tests; as a slice, a part of the files. */
+const tagged = (...folders: string[]): Pick<Long, 'whole' | 'slice'> => {
+  const files = globSync('{packages/*/src,test}/**/*.test.ts', { cwd: root })
+    .filter((file) => folders.some((folder) => file.startsWith(folder)))
+    .filter((file) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8').match(/tags: 'long'|eachOrLong/));
+  const whole = ['node_modules/vitest/vitest.mjs', 'run', '--tags-filter', 'long', ...files];
+  return { whole, slice: [...whole, '--shard', `${1 + (commit % PARTS)}/${PARTS}`] };
+};
 const hostile = (...args: string[]) => ['--no-node-snapshot', 'test/hostile/scoreboard/main.ts', ...args];
 const LONG: Readonly<Record<string, Long>> = {
-  stories: { what: 'the seeds that once broke an invariant', whole: sim('--stories'), slice: undefined, box: [10, 5] },
+  stories: { what: 'the seeds that once broke an invariant', whole: sim('--stories'), slice: sim('--stories'), box: [10, 5] },
   seeds: {
     what: 'simulated worlds that nobody has tried',
     whole: sim('--minutes', '10'),
@@ -78,7 +87,7 @@ const LONG: Readonly<Record<string, Long>> = {
     box: [60, 6],
   },
   heap: { what: 'runs that fill a small heap, ten times over', whole: tests('test/hostile'), slice: undefined, box: [30, 4] },
-  flood: { what: 'three times as many runs at once as npm test has', whole: tests('test/integration'), slice: undefined, box: [10, 4] },
+  flood: { what: 'six times as many runs at once as npm test has', whole: tests('test/integration'), slice: undefined, box: [10, 4] },
   frameworks: {
     what: 'agents in the frameworks of others, from the registry that npm is configured with: docs/frameworks.md',
     whole: tests('test/frameworks'),
@@ -91,6 +100,11 @@ const LONG: Readonly<Record<string, Long>> = {
     slice: undefined,
     box: [30, 4],
   },
+  commands: { what: 'the long tests of the command line', ...tagged('test/e2e'), box: [60, 6] },
+  doors: { what: 'the long tests of the front door', ...tagged('test/api', 'test/fuzz'), box: [30, 6] },
+  hosts: { what: 'the long tests of whole hosts', ...tagged('test/integration', 'test/conformance'), box: [30, 6] },
+  walls: { what: 'the long tests of hostile guests and of the walls', ...tagged('test/hostile', 'test/escape'), box: [30, 6] },
+  modules: { what: 'the long tests of single modules', ...tagged('packages'), box: [20, 6] },
   soak: {
     what: 'mixed work on a host that is stopped again and again',
     whole: ['--no-node-snapshot', 'test/bench/main.ts', 'soak', '--minutes', '20', '--every', '3'],

@@ -13,10 +13,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const inRoot = (...parts) => join(root, ...parts);
 const [task, ...args] = process.argv.slice(2);
 
+/** Tests that are long by nature have a tag: without a filter of its own, `npm test` leaves them out. */
+const shorter = args.some((arg) => /^--tags-?filter/i.test(arg)) ? [] : ['--tags-filter', '!long'];
+
 const TASKS = {
   demo: () => [inRoot('packages/cli/src/main.ts'), 'demo', ...args],
   corral: () => [inRoot('packages/cli/src/main.ts'), ...args],
-  test: () => [inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args],
+  test: () => [inRoot('node_modules/vitest/vitest.mjs'), 'run', ...shorter, ...args],
   long: () => [inRoot('scripts/long.ts'), ...args],
   frameworks: () => [inRoot('scripts/frameworks.ts'), ...args],
   bench: () => ['--no-node-snapshot', inRoot('test/bench/main.ts'), ...args],

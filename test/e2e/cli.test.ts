@@ -49,24 +49,18 @@ describe('corral run', () => {
     expect(err).toMatch(/^CORRAL_USAGE /);
   });
 
-  test('takes an input with a byte order mark', async () => {
+  test('takes an input with a byte order mark, and prints one JSON document for machines', async () => {
     const file = join(await temporary(), 'input.json');
     await writeFile(file, '\uFEFF{"name":"Ada"}');
-    expect(await corral('run', HELLO, '--input', `@${file}`)).toMatchObject({
-      code: 0,
-      out: expect.stringContaining('Hello, Ada!') as string,
-    });
-  });
-
-  test('prints one JSON document for machines', async () => {
-    const { code, out } = await corral('run', HELLO, '--input', '{"name":"Ada"}', '--json');
+    const { code, out } = await corral('run', HELLO, '--input', `@${file}`, '--json');
     expect([code, JSON.parse(out)]).toMatchObject([
       0,
       { agent: 'hello', outcome: { kind: 'completed', output: { greeting: 'Hello, Ada!' } }, calls: 0 },
     ]);
   });
 
-  test('asks about calls by the policies it is given, and takes no for the answer where nobody sits at a terminal', async () => {
+  /** A folder with a policy, and what a run says that writes there. */
+  async function writing() {
     const folder = await temporary();
     const writer = await using(`{ name: 'w', uses: { write: 'tool:fs.write' }, async run({ caps }) {
       return caps.write({ path: 'a.txt', text: 'hi' }).then(() => 'written', (error) => error.code) } }`);
@@ -80,12 +74,22 @@ describe('corral run', () => {
         err.includes('nobody was asked about fs.write (first-use), since there is no terminal here'),
       ];
     };
+    return { folder, writer, free, said };
+  }
+
+  test('asks about calls by the policies it is given, and takes no for the answer where nobody sits at a terminal', async () => {
+    const { folder, said } = await writing();
     // The agent completes, and a script still sees that a question was left out.
     expect(await said('default', '--json')).toMatchObject([
       1,
       { outcome: { kind: 'completed', output: 'CORRAL_APPROVAL_DENIED' }, unasked: [{ call: 1, tool: 'fs.write', why: 'first-use' }] },
       true,
     ]);
+    expect(await readdir(folder)).toEqual(['free.cedar']);
+  });
+
+  test('asks nobody where the command line, or a policy, has the answer', { tags: 'long' }, async () => {
+    const { folder, writer, free, said } = await writing();
     expect(await said('default', '--deny')).toEqual([0, 'CORRAL_APPROVAL_DENIED', false]);
     expect(await readdir(folder)).toEqual(['free.cedar']);
     expect(await said('default', '--approve')).toEqual([0, 'written', false]);
@@ -115,10 +119,17 @@ describe('corral run', () => {
     expect(unfit).toMatchObject({ code: 1, err: expect.stringMatching(/CORRAL_INPUT_INVALID[\s\S]*name/) as string });
   });
 
-  test.each([
+  type Refused = readonly [what: string, args: () => Promise<readonly string[]>, says: RegExp];
+  const expectRefused = async (_: string, args: Refused[1], message: RegExp) => {
+    const { code, out, err } = await corral(...(await args()));
+    expect(err).toMatch(message);
+    expect([code, out]).toEqual([2, '']);
+    // A sentence, a code and what to do: never a stack trace.
+    expect(err).not.toMatch(/^\s+at /m);
+  };
+
+  test.each<Refused>([
     ['a bundle that does not parse', async () => ['run', await agent('export default {{')], /CORRAL_BUNDLE_INVALID .*agent\.ts:1:\d+/],
-    ['a bundle that throws when it is loaded', async () => ['run', await agent('throw new Error("boom")')], /CORRAL_BUNDLE_INVALID .*boom/],
-    ['a bundle that loops when it is loaded', async () => ['run', await agent('for (;;);')], /CORRAL_BUNDLE_INVALID/],
     ['a module that is no agent', async () => ['run', await agent('export default 7')], /CORRAL_BUNDLE_INVALID .*defineAgent/],
     ['a module that imports what is not there', async () => ['run', await agent('import "nowhere"')], /CORRAL_BUNDLE_INVALID .*nowhere/],
     [
@@ -131,12 +142,35 @@ describe('corral run', () => {
       async () => ['run', await using(`{ name: 'a', uses: { read: 'tool:fs.read' }, run() {} }`)],
       /CORRAL_CAP_UNKNOWN .*--read/,
     ],
+    ['a manifest with a wrong name', async () => ['run', await using(`{ name: 'My Agent', run() {} }`)], /CORRAL_MANIFEST_INVALID .*name/],
+    [
+      'a schema that cannot be written as JSON Schema',
+      async () => [
+        'run',
+        await using(`{ name: 'a', input: { '~standard': { version: 1, vendor: 'x', validate: (value) => ({ value }) } }, run() {} }`),
+      ],
+      /CORRAL_SCHEMA_INVALID/,
+    ],
+    ['an input that is not JSON', async () => ['run', HELLO, '--input', '{name}'], /CORRAL_USAGE --input is not valid JSON/],
+    ['an input from a file that is not there', async () => ['run', HELLO, '--input', '@nowhere.json'], /CORRAL_USAGE .*nowhere\.json/],
+    ['a file that is not there', async () => ['run', 'nowhere.ts'], /CORRAL_USAGE .*nowhere\.ts/],
+    ['a folder that is not there', async () => ['run', HELLO, '--read', 'nowhere'], /CORRAL_USAGE .*--read/],
+    ['a flag that is not there', async () => ['run', HELLO, '--fast'], /^CORRAL_USAGE unknown option '--fast'\n\(see corral run --help\)/],
+    ['a command that is not there', async () => ['rnu', HELLO], /^CORRAL_USAGE unknown command 'rnu'\. Did you mean run\?\n/],
+    ['a command that is called otherwise', async () => ['stop', 'x'], /^CORRAL_USAGE unknown command 'stop'\. .*pause.* kill\.\n/],
+    ['the help of one', async () => ['help', 'list'], /^CORRAL_USAGE corral has no command list\. You may mean ps/],
+    ['a test that is not there', async () => ['test', 'none.test.ts'], /^CORRAL_USAGE There is no file none\.test\.ts/],
+  ])('refuses %s before anything runs', (...row) => expectRefused(...row));
+
+  // More that is found out in a cell, for which each of them starts a host.
+  test.each<Refused>([
+    ['a bundle that throws when it is loaded', async () => ['run', await agent('throw new Error("boom")')], /CORRAL_BUNDLE_INVALID .*boom/],
+    ['a bundle that loops when it is loaded', async () => ['run', await agent('for (;;);')], /CORRAL_BUNDLE_INVALID/],
     [
       'a mailbox that nobody can give',
       async () => ['run', await using(`{ name: 'a', uses: { home: 'mailbox' }, run() {} }`)],
       /CORRAL_CAP_NOT_GRANTED .*spawn/,
     ],
-    ['a manifest with a wrong name', async () => ['run', await using(`{ name: 'My Agent', run() {} }`)], /CORRAL_MANIFEST_INVALID .*name/],
     [
       'a ceiling beyond the maximum',
       async () => ['run', await using(`{ name: 'a', ceilings: { memory_mib: 99999 }, run() {} }`)],
@@ -162,30 +196,7 @@ describe('corral run', () => {
       ],
       /CORRAL_(SCHEMA|BUNDLE)_INVALID/,
     ],
-    [
-      'a schema that cannot be written as JSON Schema',
-      async () => [
-        'run',
-        await using(`{ name: 'a', input: { '~standard': { version: 1, vendor: 'x', validate: (value) => ({ value }) } }, run() {} }`),
-      ],
-      /CORRAL_SCHEMA_INVALID/,
-    ],
-    ['an input that is not JSON', async () => ['run', HELLO, '--input', '{name}'], /CORRAL_USAGE --input is not valid JSON/],
-    ['an input from a file that is not there', async () => ['run', HELLO, '--input', '@nowhere.json'], /CORRAL_USAGE .*nowhere\.json/],
-    ['a file that is not there', async () => ['run', 'nowhere.ts'], /CORRAL_USAGE .*nowhere\.ts/],
-    ['a folder that is not there', async () => ['run', HELLO, '--read', 'nowhere'], /CORRAL_USAGE .*--read/],
-    ['a flag that is not there', async () => ['run', HELLO, '--fast'], /^CORRAL_USAGE unknown option '--fast'\n\(see corral run --help\)/],
-    ['a command that is not there', async () => ['rnu', HELLO], /^CORRAL_USAGE unknown command 'rnu'\. Did you mean run\?\n/],
-    ['a command that is called otherwise', async () => ['stop', 'x'], /^CORRAL_USAGE unknown command 'stop'\. .*pause.* kill\.\n/],
-    ['the help of one', async () => ['help', 'list'], /^CORRAL_USAGE corral has no command list\. You may mean ps/],
-    ['a test that is not there', async () => ['test', 'none.test.ts'], /^CORRAL_USAGE There is no file none\.test\.ts/],
-  ])('refuses %s before anything runs', async (_, args, message) => {
-    const { code, out, err } = await corral(...(await args()));
-    expect(err).toMatch(message);
-    expect([code, out]).toEqual([2, '']);
-    // A sentence, a code and what to do: never a stack trace.
-    expect(err).not.toMatch(/^\s+at /m);
-  });
+  ])('refuses %s before anything runs', { tags: 'long' }, (...row) => expectRefused(...row));
 
   test('refuses an input that is too large without reading it', async () => {
     const file = join(await temporary(), 'input.json');
@@ -197,7 +208,7 @@ describe('corral run', () => {
     });
   });
 
-  test('leaves an agent’s exploding pattern to the agent’s own isolate', async () => {
+  test('leaves an agent’s exploding pattern to the agent’s own isolate', { tags: 'long' }, async () => {
     const { file } = agentFile('hostile/manifest/exploding-pattern');
     const { code, err } = await corral('run', file, '--input', JSON.stringify({ text: `${'a'.repeat(40)}!` }));
     expect([code, err]).toEqual([1, expect.stringContaining('exceeded(cpu)')]);
@@ -246,7 +257,7 @@ describe('a data folder', () => {
 
   test('that is damaged is named and left as it is', async () => {
     const folder = join(await temporary(), 'data');
-    await runIn(folder);
+    await (await SqliteStore.open(folder)).close();
     const file = join(folder, 'corral.db');
     const noise = Buffer.from(await readFile(file));
     noise.fill(0x5a, 0, 4096);
@@ -257,7 +268,7 @@ describe('a data folder', () => {
 
   test('that a newer Corral wrote is refused', async () => {
     const folder = join(await temporary(), 'data');
-    await runIn(folder);
+    await (await SqliteStore.open(folder)).close();
     const db = databaseOf(folder);
     db.exec('PRAGMA user_version = 999');
     db.close();
@@ -288,7 +299,7 @@ describe('a data folder', () => {
 });
 
 describe('an interrupted command', () => {
-  test('leaves no folder behind: not the demo’s either', async () => {
+  test('leaves no folder behind: not the demo’s either', { tags: 'long' }, async () => {
     const [report, temp] = [await temporary(), await temporary()];
     // The demo looks at the licences of installed packages, and there are none beside the bundle.
     const { child, said, out } = start([...FROM_SOURCES, 'demo', '--out', report], { env: { TMPDIR: temp } });
@@ -298,10 +309,10 @@ describe('an interrupted command', () => {
     expect((await readdir(temp)).filter((name) => name.startsWith('corral-'))).toEqual([]);
   });
 
-  test.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const)('leaves nothing running and nothing lying about after %s', async (signal, expected) => {
+  test('leaves nothing running and nothing lying about after SIGINT', () => expectNothingLeft('SIGINT', 130));
+  test('leaves nothing running and nothing lying about after SIGTERM', { tags: 'long' }, () => expectNothingLeft('SIGTERM', 143));
+
+  async function expectNothingLeft(signal: NodeJS.Signals, expected: number) {
     const scratch = await temporary();
     const file = await using(`{ name: 'a', ceilings: { crank_cpu_ms: 10000 }, run() { for (;;); } }`);
     const { child, said } = started(['run', file], [], { TMPDIR: scratch });
@@ -312,7 +323,7 @@ describe('an interrupted command', () => {
     expect(await readdir(scratch)).toEqual([]);
     // They have been killed; on a busy machine the last of them may take a moment to be gone.
     for (const pid of cells) await until(async () => !(await isAlive(pid)), `cell ${pid} is gone`);
-  });
+  }
 
   test.runIf(process.platform === 'linux' && osWall(walls) === 'bubblewrap')(
     'takes its cells along even when it is killed outright, with a guest on the CPU',

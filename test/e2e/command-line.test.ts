@@ -78,7 +78,7 @@ describe('a run', () => {
     expect(asThem.out).toContain(theirs.run);
   });
 
-  test('has short names in a folder on which no host runs, too', async () => {
+  test('has short names in a folder on which no host runs, too', { tags: 'long' }, async () => {
     const f = await folder();
     const run = await counted(f);
     const last = await counted(f, 1);
@@ -220,48 +220,8 @@ describe('corral ps', () => {
   });
 });
 
-describe('the runs of a folder whose host is down', () => {
-  test('are those that its host listed, with the same filters, and without erased ones', async () => {
-    const { data, deploy, admin, host } = await front();
-    await deploy(HELLO);
-    await deploy(SLEEP);
-    const runs = [];
-    for (const agent of ['hello', 'sleeper', 'hello', 'hello']) {
-      const { run } = await admin.submitRun({ body: { agent, input: { name: 'Ada' } } });
-      if (agent === 'hello') await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
-      runs.push(run);
-    }
-    const [first = '', sleeper = ''] = runs;
-    await admin.operate({ body: { operation: 'pause', target: { run: sleeper as never }, reason: 'look' } });
-    const on = (...args: string[]) => command(['ps', ...args, '--data', data]);
-    const looks = async () => [
-      (await on('-o', 'name')).out,
-      (await on('--all', '-o', 'name')).out,
-      (await on('--all', '--agent', 'hello', '-n', '2', '-o', 'name')).out,
-      (await on('--ended', 'comp', '-o', 'name')).out,
-      (await on('--paused', '-o', 'name')).out,
-      (await on('--all', '-q', first.slice(4), '-o', 'name')).out,
-      (await on('--agent', 'hlelo')).err.replaceAll(/^.*Did you mean/gs, ''),
-    ];
-    const up = await looks();
-    expect(up[0]).toBe(`${sleeper}\n`);
-    expect(up[1]).toBe(`${runs.toReversed().join('\n')}\n`);
-    await host.close(2_000);
-    const down = await looks();
-    expect(down.slice(0, 6)).toEqual(up.slice(0, 6));
-    expect(down[6]).toContain('hello?');
-    const { out, err } = await on('--all', '-n', '2');
-    expect(out.split('\n')[1]).toMatch(/^run_\w+ +hello +completed +\d+[smh]/);
-    expect(err).toContain(`no host is up on ${data}`);
-    const cursor = /more: --cursor (\S+)/.exec(out)?.[1] ?? '';
-    expect((await on('--all', '--cursor', cursor, '-o', 'name')).out).toBe(`${runs.slice(0, 2).toReversed().join('\n')}\n`);
-    expect(await command(['erase', first, '--data', data])).toMatchObject({ code: 0 });
-    expect((await on('--all', '-o', 'name')).out).toBe(`${runs.slice(1).toReversed().join('\n')}\n`);
-  });
-});
-
 describe('corral approve', () => {
-  test('records the reason that was given, and none where none was', async () => {
+  test('records the reason that was given, and none where none was', { tags: 'long' }, async () => {
     const write = await shortFolder();
     const { data, deploy, admin, as, url } = await front({ configText: JSON.stringify({ policies: 'default', files: { write } }) });
     const writer = (name: string) =>
@@ -344,7 +304,7 @@ describe('the help', () => {
   });
 });
 
-test('words of an agent do not steer the terminal of who submits to it', async () => {
+test('words of an agent do not steer the terminal of who submits to it', { tags: 'long' }, async () => {
   await made().deploy(`import { defineAgent } from '@corral/guest';
 import * as z from 'zod/mini';
 export default defineAgent({ name: 'rude', purpose: '', input: z.object({ name: z.string('no \\u001b[2J\\u009b2J') }), output: z.string(),
@@ -363,7 +323,7 @@ describe('completion', () => {
     (await command(['complete', '--', ...words], undefined, { CORRAL_DATA: made().data })).out.trimEnd().split('\n');
   const values = async (...words: string[]) => (await completed(...words)).map((line) => line.split('\t')[0]);
 
-  test('knows runs, agents and aliases of the host', async () => {
+  test('knows runs, agents and aliases of the host', { tags: 'long' }, async () => {
     const run = await hello();
     expect(await values('why', '')).toEqual(expect.arrayContaining(['@last', run]));
     expect(await values('why', run.slice(0, 12))).toEqual([run]);

@@ -4,8 +4,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SqliteStore } from '@corral/store/sqlite';
-import { CORRAL, start } from '../command.ts';
+import { corral as command, CORRAL, start } from '../command.ts';
 import { databaseOf } from '../database.ts';
+import { front, HELLO, SLEEP } from '../front.ts';
 import { live, runId } from '../integration/evidence.ts';
 import { temporary } from '../world.ts';
 
@@ -143,7 +144,7 @@ describe('every command that opens a data folder by itself', () => {
     ['policy', 'why', NOTHING, '1'],
   ];
 
-  test('opens it with the master key of the environment', async () => {
+  test('opens it with the master key of the environment', { tags: 'long' }, async () => {
     const parent = await temporary();
     const data = join(parent, 'data');
     const env = { CORRAL_MASTER_KEY: Buffer.alloc(32, 1).toString('base64') };
@@ -159,7 +160,7 @@ describe('every command that opens a data folder by itself', () => {
     expect(readdirSync(data)).not.toContain('keys.json');
   });
 
-  test('says the same of one that is not there, and makes none', async () => {
+  test('says the same of one that is not there, and makes none', { tags: 'long' }, async () => {
     const parent = await temporary();
     const data = join(parent, 'nowhere');
     const agent = join(parent, 'agent.ts');
@@ -188,5 +189,56 @@ test('a data folder that is not there, or is in use, is left alone', async () =>
   expect(await corral(['erase', 'run_1', '--data', data])).toMatchObject({
     code: 2,
     err: expect.stringContaining('is not the id of a run') as string,
+  });
+});
+
+describe('the runs of a folder whose host is down', () => {
+  test('are those that its host listed', async () => {
+    const { data, deploy, admin, host } = await front();
+    await deploy(HELLO);
+    const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
+    await host.close(2_000);
+    const { out, err } = await command(['ps', '--all', '--data', data]);
+    expect(out).toMatch(new RegExp(`^${run} +hello +completed`, 'm'));
+    expect(err).toContain(`no host is up on ${data}`);
+  });
+
+  test('are found by the same filters as at their host, and without erased ones', { tags: 'long' }, async () => {
+    const { data, deploy, admin, host } = await front();
+    await deploy(HELLO);
+    await deploy(SLEEP);
+    const runs = [];
+    for (const agent of ['hello', 'sleeper', 'hello', 'hello']) {
+      const { run } = await admin.submitRun({ body: { agent, input: { name: 'Ada' } } });
+      if (agent === 'hello') await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
+      runs.push(run);
+    }
+    const [first = '', sleeper = ''] = runs;
+    await admin.operate({ body: { operation: 'pause', target: { run: sleeper as never }, reason: 'look' } });
+    const on = (...args: string[]) => command(['ps', ...args, '--data', data]);
+    const looks = async () => [
+      (await on('-o', 'name')).out,
+      (await on('--all', '-o', 'name')).out,
+      (await on('--all', '--agent', 'hello', '-n', '2', '-o', 'name')).out,
+      (await on('--ended', 'comp', '-o', 'name')).out,
+      (await on('--paused', '-o', 'name')).out,
+      (await on('--all', '-q', first.slice(4), '-o', 'name')).out,
+      (await on('--agent', 'hlelo')).err.replaceAll(/^.*Did you mean/gs, ''),
+    ];
+    const up = await looks();
+    expect(up[0]).toBe(`${sleeper}\n`);
+    expect(up[1]).toBe(`${runs.toReversed().join('\n')}\n`);
+    await host.close(2_000);
+    const down = await looks();
+    expect(down.slice(0, 6)).toEqual(up.slice(0, 6));
+    expect(down[6]).toContain('hello?');
+    const { out, err } = await on('--all', '-n', '2');
+    expect(out.split('\n')[1]).toMatch(/^run_\w+ +hello +completed +\d+[smh]/);
+    expect(err).toContain(`no host is up on ${data}`);
+    const cursor = /more: --cursor (\S+)/.exec(out)?.[1] ?? '';
+    expect((await on('--all', '--cursor', cursor, '-o', 'name')).out).toBe(`${runs.slice(0, 2).toReversed().join('\n')}\n`);
+    expect(await command(['erase', first, '--data', data])).toMatchObject({ code: 0 });
+    expect((await on('--all', '-o', 'name')).out).toBe(`${runs.slice(1).toReversed().join('\n')}\n`);
   });
 });

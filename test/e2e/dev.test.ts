@@ -54,59 +54,77 @@ test('what cannot be undone is not run without a word: a fake stands for it, or 
   await writeFile(join(folder, 'paid.json'), '{ "paid": 49 }');
   const faked = await dev(folder, 'buyer.ts', '--fake', 'bank.pay=paid.json', ...amount(50));
   expect(JSON.parse(faked.out)).toEqual([3, { paid: 49 }]);
-  await writeFile(join(folder, 'paid.json'), '{ "paid": "much" }');
-  const unfit = await dev(folder, 'buyer.ts', '--fake', 'bank.pay=paid.json', ...amount(50));
-  expect(unfit).toMatchObject({ code: 1 });
-  expect(unfit.err).toMatch(/paid\.json: paid: .*expected number, received string/u);
-  expect(unfit.err).toContain('← 2  CORRAL_RESULT_INVALID: The fake of bank.pay does not fit its output schema.');
-  expect((await dev(folder, 'buyer.ts', '--fake', 'bank.pya=paid.json', ...amount(50))).err).toContain('Did you mean bank.pay?');
   const real = await dev(folder, 'buyer.ts', '--real', ...amount(50));
   expect(JSON.parse(real.out)).toEqual([3, { paid: 50 }]);
   // The child's own effects, and how it ended.
   for (const line of ['asker │ log info  I ask', 'asker │ → 1  shop.price {}', '← 1  child completed']) expect(real.err).toContain(line);
 });
 
-test('the rules of the configuration hold, found beside the agent, and a tool that throws is heard whole', async () => {
+test('a fake that does not fit its tool is named, and so is one of no tool', { tags: 'long' }, async () => {
   const folder = await project();
-  const elsewhere = await shortFolder();
-  const file = join(folder, 'buyer.ts');
-  const denied = await dev(elsewhere, file, '--real', ...amount(1_001));
-  // In a package of CommonJS it has another ending.
-  await rename(join(folder, 'corral.config.ts'), join(folder, 'corral.config.mts'));
-  expect((await dev(elsewhere, file, ...amount(1_001))).err).toContain('configuration: ' + join(folder, 'corral.config.mts'));
-  const check = (at: string) => started(at, ['config', 'check']).said;
-  expect((await check(folder)).out).toContain('local: bank.pay, shop.price');
-  expect((await check(elsewhere)).err).toContain('There is no corral.config.ts and no corral.config.mts here.');
-  await writeFile(join(folder, 'corral.config.ts'), CONFIG);
-  for (const args of [
-    ['config', 'check'],
-    ['dev', 'buyer.ts'],
-  ]) {
-    const { code, err } = await started(folder, args).said;
-    expect([code, err]).toEqual([2, expect.stringContaining('two configurations, corral.config.ts and corral.config.mts; name one')]);
-  }
-  await rm(join(folder, 'corral.config.mts'));
-  expect(denied).toMatchObject({ code: 1 });
-  expect(denied.err).toMatch(/Policies: those of the configuration[^]*Thresholds[^]*denied: CORRAL_DENIED .*risk\/bank\.\*\/never/u);
-  const asked = await dev(elsewhere, file, '--real', ...amount(101));
-  expect(asked.err).toMatch(/waits for a person \(risk\/bank\.\*\/ask\)[^]*deny by terminal[^]*no terminal to ask at/u);
-  const thrown = await dev(elsewhere, file, '--real', ...amount(7));
-  expect(thrown.err).toMatch(/bank\.pay: Error: HTTP 500: kaputt[^]*corral\.config\.ts:\d+/u);
-  expect(thrown.err).toMatch(/← 2 {2}CORRAL_TOOL_FAILED: bank\.pay failed\./u);
+  await writeFile(join(folder, 'paid.json'), '{ "paid": "much" }');
+  const unfit = await dev(folder, 'buyer.ts', '--fake', 'bank.pay=paid.json', ...amount(50));
+  expect(unfit).toMatchObject({ code: 1 });
+  expect(unfit.err).toMatch(/paid\.json: paid: .*expected number, received string/u);
+  expect(unfit.err).toContain('← 2  CORRAL_RESULT_INVALID: The fake of bank.pay does not fit its output schema.');
+  expect((await dev(folder, 'buyer.ts', '--fake', 'bank.pya=paid.json', ...amount(50))).err).toContain('Did you mean bank.pay?');
 });
 
-test('without a terminal it says what nobody was asked, and a script sees it, also where the agent lets the denial pass', async () => {
-  const folder = await project({
-    'lenient.ts': `import { defineAgent } from '@corral/guest';
+test('the rules of the configuration hold, found beside the agent', async () => {
+  const folder = await project();
+  const elsewhere = await shortFolder();
+  const denied = await dev(elsewhere, join(folder, 'buyer.ts'), '--real', ...amount(1_001));
+  expect(denied).toMatchObject({ code: 1 });
+  expect(denied.err).toMatch(/Policies: those of the configuration[^]*Thresholds[^]*denied: CORRAL_DENIED .*risk\/bank\.\*\/never/u);
+});
+
+test(
+  'the configuration may have another ending, but not two; a question and a tool that throws are heard whole',
+  { tags: 'long' },
+  async () => {
+    const folder = await project();
+    const elsewhere = await shortFolder();
+    const file = join(folder, 'buyer.ts');
+    // In a package of CommonJS it has another ending.
+    await rename(join(folder, 'corral.config.ts'), join(folder, 'corral.config.mts'));
+    expect((await dev(elsewhere, file, ...amount(1_001))).err).toContain('configuration: ' + join(folder, 'corral.config.mts'));
+    const check = (at: string) => started(at, ['config', 'check']).said;
+    expect((await check(folder)).out).toContain('local: bank.pay, shop.price');
+    expect((await check(elsewhere)).err).toContain('There is no corral.config.ts and no corral.config.mts here.');
+    await writeFile(join(folder, 'corral.config.ts'), CONFIG);
+    for (const args of [
+      ['config', 'check'],
+      ['dev', 'buyer.ts'],
+    ]) {
+      const { code, err } = await started(folder, args).said;
+      expect([code, err]).toEqual([2, expect.stringContaining('two configurations, corral.config.ts and corral.config.mts; name one')]);
+    }
+    await rm(join(folder, 'corral.config.mts'));
+    const asked = await dev(elsewhere, file, '--real', ...amount(101));
+    expect(asked.err).toMatch(/waits for a person \(risk\/bank\.\*\/ask\)[^]*deny by terminal[^]*no terminal to ask at/u);
+    const thrown = await dev(elsewhere, file, '--real', ...amount(7));
+    expect(thrown.err).toMatch(/bank\.pay: Error: HTTP 500: kaputt[^]*corral\.config\.ts:\d+/u);
+    expect(thrown.err).toMatch(/← 2 {2}CORRAL_TOOL_FAILED: bank\.pay failed\./u);
+  },
+);
+
+/** An agent that lets a denial pass. */
+const LENIENT = `import { defineAgent } from '@corral/guest';
 export default defineAgent({ name: 'lenient', purpose: 'pays', uses: { pay: 'tool:bank.pay' }, budget: { money_micros: 10_000_000_000 },
-  run: ({ caps }: any) => caps.pay({ to: 'bob', amount: 600 }).catch(({ code }: any) => code) });`,
-  });
+  run: ({ caps }: any) => caps.pay({ to: 'bob', amount: 600 }).catch(({ code }: any) => code) });`;
+
+test('without a terminal it says what nobody was asked, also where the agent lets the denial pass', async () => {
+  const folder = await project({ 'lenient.ts': LENIENT });
   const silent = await dev(folder, 'lenient.ts', '--real');
   expect(silent).toMatchObject({ code: 1, out: '"CORRAL_APPROVAL_DENIED"\n' });
   expect(silent.err).toContain(
     'nobody was asked about bank.pay (risk/bank.*/ask, risk/bank.*/two), since there is no terminal here: call 1 is denied.',
   );
   expect(silent.err).toContain('give --approve or --deny');
+});
+
+test('without a terminal a script sees what nobody was asked, and --approve and --deny answer it', { tags: 'long' }, async () => {
+  const folder = await project({ 'lenient.ts': LENIENT });
   const machine = await dev(folder, 'lenient.ts', '--real', '--json');
   expect(machine.code).toBe(1);
   expect(JSON.parse(machine.out.trim().split('\n').at(-1) ?? '')).toMatchObject({
@@ -137,23 +155,31 @@ test.skipIf(!HAS_TERMINALS)('at a terminal it asks before what is real, and for 
   expect(out()).toMatch(/started [^]*→ 2 {2}bank\.pay [^]*person 1 of 2/u);
 });
 
-test('a service gets its message, and a run that is paused for a person ends where nobody is there', async () => {
-  const folder = await project({
-    'counter.ts': agentText('authors/counter'),
-    'looper.ts': `import { defineAgent } from '@corral/guest';
-export default defineAgent({ name: 'looper', purpose: 'loops', uses: { price: 'tool:shop.price' },
-  run: async ({ caps }: any) => { for (let i = 0; i < 200; i++) await caps.price({}); } });`,
-  });
+test('a service gets its message', async () => {
+  const folder = await project({ 'counter.ts': agentText('authors/counter') });
   const counted = await dev(folder, 'counter.ts', '--on', 'add', '--input', '{"n":4}');
   expect(counted).toMatchObject({ code: 0, out: '4\n' });
   expect(counted.err).toContain('counter │ log info  adding');
-  expect((await dev(folder, 'counter.ts')).err).toContain('say which handler gets the message, with --on: add, look');
-  const looped = await dev(folder, 'looper.ts');
-  expect(looped).toMatchObject({ code: 1 });
-  expect(looped.err).toMatch(/looper is paused: repeat[^]*nobody was asked whether looper may go on[^]*killed/u);
 });
 
-test('the configuration is watched, too: what is saved holds for the next run', async () => {
+test(
+  'a service without a handler, and a run that is paused for a person where nobody is there, end with what to do',
+  { tags: 'long' },
+  async () => {
+    const folder = await project({
+      'counter.ts': agentText('authors/counter'),
+      'looper.ts': `import { defineAgent } from '@corral/guest';
+export default defineAgent({ name: 'looper', purpose: 'loops', uses: { price: 'tool:shop.price' },
+  run: async ({ caps }: any) => { for (let i = 0; i < 200; i++) await caps.price({}); } });`,
+    });
+    expect((await dev(folder, 'counter.ts')).err).toContain('say which handler gets the message, with --on: add, look');
+    const looped = await dev(folder, 'looper.ts');
+    expect(looped).toMatchObject({ code: 1 });
+    expect(looped.err).toMatch(/looper is paused: repeat[^]*nobody was asked whether looper may go on[^]*killed/u);
+  },
+);
+
+test('the configuration is watched, too: what is saved holds for the next run', { tags: 'long' }, async () => {
   const folder = await project({
     'asker.ts': `import { defineAgent } from '@corral/guest';
 export default defineAgent({ name: 'asker', purpose: 'asks', uses: { price: 'tool:shop.price' }, run: async ({ caps }: any) => (await caps.price({})).price });`,

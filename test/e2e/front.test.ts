@@ -54,7 +54,7 @@ describe('corral up', () => {
     expect((await corral('logs', run)).out).toContain('on it');
   });
 
-  test('goes down in order on a first signal and leaves its runs to the next start', async () => {
+  test('goes down in order on a first signal and leaves its runs to the next start', { tags: 'long' }, async () => {
     const folder = await withAgent();
     const first = await up(folder);
     await first.corral('deploy', 'agent.ts');
@@ -69,7 +69,7 @@ describe('corral up', () => {
     expect((await second.corral('ps')).out).toContain(run);
   });
 
-  test('goes at once on a second signal', async () => {
+  test('goes at once on a second signal', { tags: 'long' }, async () => {
     const folder = await withAgent();
     const { child, said, told, corral, err } = await up(folder, '--drain', '600000');
     await corral('deploy', 'agent.ts');
@@ -87,7 +87,7 @@ describe('corral up', () => {
     slow.destroy();
   });
 
-  test('that was killed makes no second run of a job that is sent again under its key', async () => {
+  test('that was killed makes no second run of a job that is sent again under its key', { tags: 'long' }, async () => {
     const folder = await withAgent();
     const first = await up(folder);
     await first.corral('deploy', 'agent.ts');
@@ -103,16 +103,23 @@ describe('corral up', () => {
 });
 
 describe('a developer’s first hour', () => {
-  test('init gives an agent whose test passes, and dev shows what it does', async () => {
+  // In a clone, init links the packages, which are nowhere else.
+  const cloned = (args: readonly string[], cwd: string) => start([...FROM_SOURCES, ...args], { cwd });
+
+  test('init gives an agent whose test passes', async () => {
     const folder = await shortFolder();
-    // In a clone, init links the packages, which are nowhere else.
-    const cloned = (args: readonly string[], cwd: string) => start([...FROM_SOURCES, ...args], { cwd });
     const made = await cloned(['init', 'first'], folder).said;
     expect(made.code).toBe(0);
     const home = join(folder, 'first');
     const tested = await cloned(['test'], home).said;
     expect(tested.code).toBe(0);
     expect(tested.out).toMatch(/pass 2/);
+  });
+
+  test('dev shows what the agent of init does, and its types know its tools', { tags: 'long' }, async () => {
+    const folder = await shortFolder();
+    expect((await cloned(['init', 'first'], folder).said).code).toBe(0);
+    const home = join(folder, 'first');
     const dev = ['dev', 'agents/buyer.ts', '--config', 'corral.config.ts', '--input', '@agents/order.json', '--real'];
     const { code, out, err } = await cloned(dev, home).said;
     expect([code, JSON.parse(out)]).toEqual([0, { order: expect.stringMatching(/^order run_/) as string, amount: 80 }]);

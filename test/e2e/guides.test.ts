@@ -17,9 +17,14 @@ const guides = (await readdir(GUIDES)).filter((name) => name.endsWith('.md'));
 /** The packages of the others are too large for this repository; the test of the table of frameworks has them, and follows these guides. */
 const followed = guides.filter((name) => !OF_FRAMEWORKS.includes(name));
 
-test.each(followed)('%s does what it says, as typed', async (name) => {
-  expect(await notPrinted(name)).toEqual([]);
-});
+/** Those that take the least of a machine and have services, children and tests between them; the others are long. */
+const SHORT = ['children-and-budgets.md', 'service.md', 'test-with-fakes-and-time.md'];
+const expectFollowed = async (name: string) => expect(await notPrinted(name)).toEqual([]);
+
+test.each(SHORT)('%s does what it says, as typed', (name) => expectFollowed(name));
+test.each(followed.filter((name) => !SHORT.includes(name)))('%s does what it says, as typed', { tags: 'long' }, (name) =>
+  expectFollowed(name),
+);
 
 test('the code of the guides has the types that it says', async () => {
   const files: Record<string, string> = {};

@@ -29,7 +29,7 @@ const CALLS = `{
   },
 }`;
 
-test('run, dev, replay and journal name the line of the author’s file', async () => {
+test('run, dev, replay and journal name the line of the author’s file', { tags: 'long' }, async () => {
   const made = await folder();
   const file = await made.file('agent.ts', THROWS.replace(/void \(\{$/, 'void ({}'));
   const run = await made.on('run', file);
@@ -101,14 +101,23 @@ test('dev tells an error once, refers to it where the agent lets it pass, and sa
   expect(err).toMatch(/← 2 {2}CORRAL_TOOL_FAILED: not-there\.txt does not exist\.\n.*finish with an error: as above\n/);
 });
 
-test.each([
+type Refused = readonly [what: string, source: string, says: RegExp];
+const expectRefused = async (_: string, source: string, says: RegExp) => {
+  const file = join(await temporary(), 'agent.ts');
+  await writeFile(
+    file,
+    `import { defineAgent } from '@corral/guest';\n${source}\nexport default defineAgent({ name: 'a', run: () => 1 });\n`,
+  );
+  const { code, err } = await corral(['run', file]);
+  expect([code, err]).toEqual([2, expect.stringMatching(says)]);
+};
+
+test.each<Refused>([
   [
     'throws while it is loaded',
     `export const x = 1;\nthrow new Error('no');`,
     /The bundle could not be loaded: no \(at \S*agent\.ts:3:7\)/,
   ],
-  ['asks for what only Node has', 'export const x = process.env.HOME;', /process is not defined \(at \S*agent\.ts:2:18\)/],
-  ['throws what is not an Error while it is loaded', 'throw { code: 1 };', /it threw something that is not an Error/],
   [
     'awaits at its top level',
     'const x = await Promise.resolve(1);',
@@ -121,42 +130,46 @@ test.each([
     /agent\.ts:2:8: There is no package left-pad-that-is-not-there/,
   ],
   ['imports a file that is not there', "import './nothing.ts';", /agent\.ts:2:8: There is no file \.\/nothing\.ts/],
-])('a bundle that %s is refused with the line', async (_, source, says) => {
-  const file = join(await temporary(), 'agent.ts');
-  await writeFile(
-    file,
-    `import { defineAgent } from '@corral/guest';\n${source}\nexport default defineAgent({ name: 'a', run: () => 1 });\n`,
-  );
-  const { code, err } = await corral(['run', file]);
-  expect([code, err]).toEqual([2, expect.stringMatching(says)]);
-});
+])('a bundle that %s is refused with the line', (...row) => expectRefused(...row));
 
-test.each([
+test.each<Refused>([
+  ['asks for what only Node has', 'export const x = process.env.HOME;', /process is not defined \(at \S*agent\.ts:2:18\)/],
+  ['throws what is not an Error while it is loaded', 'throw { code: 1 };', /it threw something that is not an Error/],
+])('a bundle that %s is refused with the line', { tags: 'long' }, (...row) => expectRefused(...row));
+
+const expectUnlike = async (_: string, source: string, says: RegExp) => {
+  const file = join(await temporary(), 'agent.ts');
+  await writeFile(file, `${source}\n`);
+  const { code, err } = await corral(['run', file], undefined, { COLUMNS: '400' });
+  expect([code, err]).toEqual([2, expect.stringMatching(says)]);
+};
+
+test.each<Refused>([
   ['nothing', 'export const agent = 1; export const other = 2;', /agent\.ts: It has no default export; .* It exports agent, other\./],
-  [
-    'nothing, and exports nothing else either',
-    'const agent = 1;',
-    /agent\.ts: The default export is an empty object, as that of a file without exports, /,
-  ],
   ['missing beside an import', "import 'zod/mini';", /agent\.ts: It has no default export; .* It exports nothing\./],
   ['an object', "export default { name: 'a', run: () => 1 };", /agent\.ts: The default export is an object \(name, run\), /],
-  ['a function', 'export default function work() {}', /agent\.ts: The default export is a function \(work\), /],
-  ['a Map', 'export default new Map();', /agent\.ts: The default export is a Map, /],
-  ['an agent that nobody awaited', 'export default Promise.resolve(1);', /agent\.ts: The default export is a Promise, /],
-  ['undefined', 'export default undefined;', /agent\.ts: The default export is undefined, /],
   [
     'a child that is no agent',
     "import { defineAgent } from '@corral/guest';\nexport default defineAgent({ name: 'a', spawns: { kid: (() => 1) as never }, run: () => 1 });",
     /agent\.ts: a spawns kid, which is a function \(kid\), and not what defineAgent made/,
   ],
-])('an agent’s file whose default export is %s says which file, and what there is instead', async (_, source, says) => {
-  const file = join(await temporary(), 'agent.ts');
-  await writeFile(file, `${source}\n`);
-  const { code, err } = await corral(['run', file], undefined, { COLUMNS: '400' });
-  expect([code, err]).toEqual([2, expect.stringMatching(says)]);
-});
+])('an agent’s file whose default export is %s says which file, and what there is instead', (...row) => expectUnlike(...row));
 
-test('dev and deploy name the file without an agent, too', async () => {
+test.each<Refused>([
+  [
+    'nothing, and exports nothing else either',
+    'const agent = 1;',
+    /agent\.ts: The default export is an empty object, as that of a file without exports, /,
+  ],
+  ['a function', 'export default function work() {}', /agent\.ts: The default export is a function \(work\), /],
+  ['a Map', 'export default new Map();', /agent\.ts: The default export is a Map, /],
+  ['an agent that nobody awaited', 'export default Promise.resolve(1);', /agent\.ts: The default export is a Promise, /],
+  ['undefined', 'export default undefined;', /agent\.ts: The default export is undefined, /],
+])('an agent’s file whose default export is %s says which file, and what there is instead', { tags: 'long' }, (...row) =>
+  expectUnlike(...row),
+);
+
+test('dev and deploy name the file without an agent, too', { tags: 'long' }, async () => {
   const file = join(await temporary(), 'agent.ts');
   await writeFile(file, 'export default new Map();\n');
   const { data } = await front();
@@ -169,14 +182,14 @@ test('dev and deploy name the file without an agent, too', async () => {
   }
 });
 
-test('a module is strict, as modules are, and a package may ask what it is built for', async () => {
+test('a module is strict, as modules are, and a package may ask what it is built for', { tags: 'long' }, async () => {
   const { on } = await folder();
   const agent = agentFile('crew/strict').file;
   const { out, err } = await on('run', agent);
   expect([err.includes('completed'), JSON.parse(out)]).toEqual([true, ['production', 'undefined', 'TypeError', 'ReferenceError']]);
 });
 
-test('a host that ended a run for its CPU time says on which line it computed when its journal is replayed', async () => {
+test('a host that ended a run for its CPU time says on which line it computed when its journal is replayed', { tags: 'long' }, async () => {
   const { data, host } = await front();
   const file = join(await temporary(), 'agent.ts');
   await writeFile(

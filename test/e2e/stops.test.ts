@@ -105,67 +105,72 @@ describe('a host that is told to stop', () => {
     expect(await ledger(folder)).toHaveLength(6);
   });
 
-  test('aborts what is still under way when its time is over; what a tool then says is kept, and a failure is not taken for knowledge', async () => {
-    const folder = await prepared();
-    const host = await up(folder, '--drain', '300');
-    await deploy(host);
-    const answers = await submit(host, { to: 'ada', ms: 60_000, told: 'answers' });
-    const obeys = await submit(host, { to: 'bob', ms: 60_000, told: 'obeys' });
-    const deaf = await submit(host, { to: 'eve', ms: 60_000, told: 'deaf' });
-    const looks = await submit(host, { look: 8_000 });
-    for (const line of ['begin ada', 'begin bob', 'begin eve', 'look']) await begun(folder, line);
-    host.kill('SIGTERM');
-    // Though one tool has a minute to go, and does not listen.
-    expect(await host.gone).toBe(0);
-    expect(await ledger(folder)).toEqual(expect.arrayContaining(['stopped ada', 'stopped bob']));
-    const next = await up(folder);
-    expect((await show(next, answers)).outcome).toEqual({ kind: 'completed', output: { paid: false } });
-    expect((await show(next, looks)).outcome).toEqual({ kind: 'completed', output: { seen: true } });
-    for (const run of [obeys, deaf]) {
-      expect((await next.client.showRun({ params: { run }, query: {} })).waiting).toBe('resolution');
-      expect((await next.client.whyRun({ params: { run } })).next).toEqual([
-        expect.stringContaining(`corral resolve ${run} 1 --result JSON -m WHY`),
-      ]);
-    }
-    expect((await ledger(folder)).filter((line) => line === 'look')).toHaveLength(2);
-    next.kill('SIGTERM');
-    expect(await next.gone).toBe(0);
-    // For people, it says at its start that they are waited for.
-    const shown = spawn(
-      process.execPath,
-      [CORRAL_MAIN, 'up', '--data', join(folder, 'd'), '--config', CONFIG, '--port', '0', '--drain', '1s'],
-      {
-        stdio: ['ignore', 'pipe', 'ignore'],
-        env: { ...process.env, LEDGER: join(folder, 'ledger') },
-      },
-    );
-    onTestFinished(() => void shown.kill('SIGKILL'));
-    let said = '';
-    shown.stdout.on('data', (text: Buffer) => (said += text.toString()));
-    await until(() => said.includes('Configuration'));
-    expect(said).toContain('2 runs were under way: 0 go on, 2 wait for a person.');
-    for (const run of [obeys, deaf]) expect(said).toContain(`corral why ${run}`);
-    const left = new Promise((done) => shown.on('close', done));
-    shown.kill('SIGTERM');
-    expect(await left).toBe(0);
-  });
-
-  test.each(['SIGINT', 'SIGTERM'] as const)(
-    'by %s to its whole group, and once more by what forwards signals, waits for the calls of its tools',
-    async (signal) => {
+  test(
+    'aborts what is still under way when its time is over; what a tool then says is kept, and a failure is not taken for knowledge',
+    { tags: 'long' },
+    async () => {
       const folder = await prepared();
-      const host = await up(folder, '--drain', '60000');
+      const host = await up(folder, '--drain', '300');
       await deploy(host);
-      const run = await submit(host, { to: 'ada', ms: 2_000, told: 'obeys' });
-      await begun(folder, 'begin ada');
-      host.killGroup(signal);
-      host.kill(signal);
+      const answers = await submit(host, { to: 'ada', ms: 60_000, told: 'answers' });
+      const obeys = await submit(host, { to: 'bob', ms: 60_000, told: 'obeys' });
+      const deaf = await submit(host, { to: 'eve', ms: 60_000, told: 'deaf' });
+      const looks = await submit(host, { look: 8_000 });
+      for (const line of ['begin ada', 'begin bob', 'begin eve', 'look']) await begun(folder, line);
+      host.kill('SIGTERM');
+      // Though one tool has a minute to go, and does not listen.
       expect(await host.gone).toBe(0);
-      expect(await ledger(folder)).toEqual(['begin ada', 'paid ada']);
+      expect(await ledger(folder)).toEqual(expect.arrayContaining(['stopped ada', 'stopped bob']));
       const next = await up(folder);
-      expect((await show(next, run)).outcome).toEqual({ kind: 'completed', output: { paid: true } });
+      expect((await show(next, answers)).outcome).toEqual({ kind: 'completed', output: { paid: false } });
+      expect((await show(next, looks)).outcome).toEqual({ kind: 'completed', output: { seen: true } });
+      for (const run of [obeys, deaf]) {
+        expect((await next.client.showRun({ params: { run }, query: {} })).waiting).toBe('resolution');
+        expect((await next.client.whyRun({ params: { run } })).next).toEqual([
+          expect.stringContaining(`corral resolve ${run} 1 --result JSON -m WHY`),
+        ]);
+      }
+      expect((await ledger(folder)).filter((line) => line === 'look')).toHaveLength(2);
+      next.kill('SIGTERM');
+      expect(await next.gone).toBe(0);
+      // For people, it says at its start that they are waited for.
+      const shown = spawn(
+        process.execPath,
+        [CORRAL_MAIN, 'up', '--data', join(folder, 'd'), '--config', CONFIG, '--port', '0', '--drain', '1s'],
+        {
+          stdio: ['ignore', 'pipe', 'ignore'],
+          env: { ...process.env, LEDGER: join(folder, 'ledger') },
+        },
+      );
+      onTestFinished(() => void shown.kill('SIGKILL'));
+      let said = '';
+      shown.stdout.on('data', (text: Buffer) => (said += text.toString()));
+      await until(() => said.includes('Configuration'));
+      expect(said).toContain('2 runs were under way: 0 go on, 2 wait for a person.');
+      for (const run of [obeys, deaf]) expect(said).toContain(`corral why ${run}`);
+      const left = new Promise((done) => shown.on('close', done));
+      shown.kill('SIGTERM');
+      expect(await left).toBe(0);
     },
   );
+
+  const WAITS = 'to its whole group, and once more by what forwards signals, waits for the calls of its tools';
+  test(`by SIGINT ${WAITS}`, () => expectWaits('SIGINT'));
+  test(`by SIGTERM ${WAITS}`, { tags: 'long' }, () => expectWaits('SIGTERM'));
+
+  async function expectWaits(signal: NodeJS.Signals) {
+    const folder = await prepared();
+    const host = await up(folder, '--drain', '60000');
+    await deploy(host);
+    const run = await submit(host, { to: 'ada', ms: 2_000, told: 'obeys' });
+    await begun(folder, 'begin ada');
+    host.killGroup(signal);
+    host.kill(signal);
+    expect(await host.gone).toBe(0);
+    expect(await ledger(folder)).toEqual(['begin ada', 'paid ada']);
+    const next = await up(folder);
+    expect((await show(next, run)).outcome).toEqual({ kind: 'completed', output: { paid: true } });
+  }
 
   test('ends at once when it is told again', async () => {
     const folder = await prepared();
@@ -210,7 +215,7 @@ describe('a host that cannot have its address', () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void other.close());
     const { port } = other.address() as AddressInfo;
-    for (let i = 0; i < 2; i++) await expect(up(folder, '--port', String(port))).rejects.toThrow(/exit 3: CORRAL_ADDRESS_TAKEN/);
+    await expect(up(folder, '--port', String(port))).rejects.toThrow(/exit 3: CORRAL_ADDRESS_TAKEN/);
     expect(await ledger(folder)).toEqual(['look']);
     const next = await up(folder);
     expect((await show(next, run)).outcome).toEqual({ kind: 'completed', output: { seen: true } });

@@ -79,7 +79,13 @@ test('the test passes without a host, and fails where the agent asks for somethi
   expect((await tested()).said).toMatch(/its output was .*"each":4.*and is .*"each":1/u);
 });
 
-test.each(["'none'", "['free.cedar']"])('private data stays on the host, with policies %s, unless its owner takes it', async (policies) => {
+/** Policies of the host; with some, other code decides who is told what. */
+const [NONE, FREE] = ["'none'", "['free.cedar']"];
+
+test('private data stays on the host, unless its owner takes it', () => expectPrivate(NONE));
+test('private data stays on the host, with policies, unless its owner takes it', { tags: 'long' }, () => expectPrivate(FREE));
+
+async function expectPrivate(policies: string): Promise<void> {
   const { run, from, folder, as } = await host(policies, 'somebody');
   const id = await run({ item: 'lamp', customer: true });
   const refused = await from(id, '--with-private');
@@ -102,7 +108,7 @@ test.each(["'none'", "['free.cedar']"])('private data stays on the host, with po
     code: 'CORRAL_FORBIDDEN',
   });
   expect(JSON.stringify(await developer.runFixture({ params: { run: id }, query: {} }))).not.toContain(CANARY);
-});
+}
 
 test('the owner of what is private takes it along', async () => {
   const { run, from, folder } = await host(`'none'`, userInfo().username);
@@ -111,27 +117,27 @@ test('the owner of what is private takes it along', async () => {
   expect(await readFile(join(folder, `${id}.fixture.json`), 'utf8')).toContain(CANARY);
 });
 
-test.each(["'none'", "['free.cedar']"])(
-  'what a child read stays on the host in the test of its parent too, with policies %s',
-  async (policies) => {
-    const { deploy, admin, from } = await host(policies, 'somebody');
-    await deploy(FAMILY);
-    const { run: parent } = await admin.submitRun({ body: { agent: 'buyer', input: { item: 'lamp' } } });
-    await admin.showRun({ params: { run: parent }, query: { wait_ms: 60_000 } });
-    const { items } = await admin.listRuns({ query: { parent } });
-    expect(items.map(({ agent, ended_as }) => [agent, ended_as])).toEqual([
-      ['keeper', 'completed'],
-      ['reader', 'completed'],
-    ]);
-    // The test would have no answers for the children.
-    expect(await from(parent)).toMatchObject({
-      code: 2,
-      said: expect.stringMatching(/had a child, \w+ \(run_\w+\), that called \w+\.\w+.*test from run_/u),
-    });
-    for (const one of [parent, ...items.map((item) => item.run)])
-      expect(JSON.stringify(await admin.runFixture({ params: { run: one }, query: {} }))).not.toContain(CANARY);
-  },
-);
+test('what a child read stays on the host in the test of its parent too', { tags: 'long' }, () => expectChildPrivate(NONE));
+test('what a child read stays on the host in the test of its parent too, with policies', () => expectChildPrivate(FREE));
+
+async function expectChildPrivate(policies: string): Promise<void> {
+  const { deploy, admin, from } = await host(policies, 'somebody');
+  await deploy(FAMILY);
+  const { run: parent } = await admin.submitRun({ body: { agent: 'buyer', input: { item: 'lamp' } } });
+  await admin.showRun({ params: { run: parent }, query: { wait_ms: 60_000 } });
+  const { items } = await admin.listRuns({ query: { parent } });
+  expect(items.map(({ agent, ended_as }) => [agent, ended_as])).toEqual([
+    ['keeper', 'completed'],
+    ['reader', 'completed'],
+  ]);
+  // The test would have no answers for the children.
+  expect(await from(parent)).toMatchObject({
+    code: 2,
+    said: expect.stringMatching(/had a child, \w+ \(run_\w+\), that called \w+\.\w+.*test from run_/u),
+  });
+  for (const one of [parent, ...items.map((item) => item.run)])
+    expect(JSON.stringify(await admin.runFixture({ params: { run: one }, query: {} }))).not.toContain(CANARY);
+}
 
 test('a run that a service answered becomes no test, since nothing would answer it there', async () => {
   const { deploy, admin, from, folder } = await host(`'none'`, 'nobody');
@@ -161,7 +167,7 @@ test('a host elsewhere names no file here and writes no line of the test', async
   expect(await readFile(join(folder, `${id}.ts`), 'utf8')).not.toContain('process.exit');
 });
 
-test('a test that fails before it closes its agent ends all the same, and so does one that never closes it', async () => {
+test('a test that fails before it closes its agent ends all the same, and so does one that never closes it', { tags: 'long' }, async () => {
   const folder = await shortFolder();
   await linkPackages(folder);
   await writeFile(
@@ -188,7 +194,7 @@ test('never closes', async () => { assert.equal((await (await agent()).run()).ou
   expect(said).not.toContain('still pending');
 });
 
-test('a test file names sources by their own names, or by those of the compiled files', async () => {
+test('a test file names sources by their own names, or by those of the compiled files', { tags: 'long' }, async () => {
   const folder = await shortFolder();
   await writeFile(join(folder, 'sum.ts'), `import { one } from './one.js';\nexport const sum = (n: number): number => n + one;\n`);
   await writeFile(join(folder, 'one.ts'), 'export const one: number = 1;\n');

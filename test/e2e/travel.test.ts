@@ -85,7 +85,7 @@ describe('corral replay', () => {
     expect(await readFile(join(to, 'x'), 'utf8')).toBe('changed since');
   });
 
-  test('finds the same on a host in another time zone and another language', async () => {
+  test('finds the same on a host in another time zone and another language', { tags: 'long' }, async () => {
     const f = await folder();
     const file = await f.file(
       'here.ts',
@@ -114,7 +114,7 @@ describe('corral fork and corral diff', () => {
     ]);
   });
 
-  test('keep what came before, and the fork does the same where nothing else happens to it', async () => {
+  test('keep what came before, and the fork does the same where nothing else happens to it', { tags: 'long' }, async () => {
     const f = await folder();
     const run = await counted(f);
     const fork = await f.json<{ run: RunId; outcome: unknown }>('fork', run, '--at', '3');
@@ -191,7 +191,7 @@ describe('corral fork and corral diff', () => {
     expect(await fork.ended).toEqual(outcome);
   });
 
-  test('refuse with a reason where there is nothing to begin with', async () => {
+  test('refuse with a reason where there is nothing to begin with', { tags: 'long' }, async () => {
     const f = await folder();
     const run = await counted(f, 1);
     expect(await f.on('fork', run, '--at', '3')).toMatchObject({ code: 2, err: expect.stringContaining('ended with crank 2') as string });

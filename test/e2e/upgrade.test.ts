@@ -51,7 +51,7 @@ describe('a trial replay', () => {
 });
 
 describe('corral upgrade', () => {
-  test('checks which runs would do something else, and moves one that would not', async () => {
+  test('checks which runs would do something else, and moves one that would not', { tags: 'long' }, async () => {
     const f = await folder();
     const w = await world([], { folder: join(f.data, '..') });
     const before = await f.file(
@@ -83,7 +83,7 @@ describe('corral upgrade', () => {
   });
 
   // Bug show-after-upgrade: lists had the version of the run's admission.
-  test('is what the folder and the host that opens it next show as the version of the run, and find it by', async () => {
+  test('is what the folder and the host that opens it next show as the version of the run, and find it by', { tags: 'long' }, async () => {
     const f = await folder();
     const sleeper = (text: string) => `{ name: 'greeter', async run({ sleep }) { await sleep(3e6); return '${text}' } }`;
     const first = await front({ data: f.data });
@@ -123,7 +123,7 @@ describe('corral upgrade', () => {
     expect((await admin.listOperations({ query: {} })).items.map(({ operation }) => operation)).toContain('upgrade');
   });
 
-  test('lets a run go on that was held because it replays differently here', async () => {
+  test('lets a run go on that was held because it replays differently here', { tags: 'long' }, async () => {
     const f = await folder();
     const w = await world([], { folder: join(f.data, '..') });
     const before = await f.file('before.ts', `{ name: 'greeter', async run({ sleep }) { await sleep(300); return 'old' } }`);
@@ -139,7 +139,8 @@ describe('corral upgrade', () => {
 });
 
 describe('corral resolve and corral release', () => {
-  test('settle a call whose result is unknown, once, and the run goes on with it', async () => {
+  /** A folder with a run that waits for what became of its call, and how to open it again. */
+  async function unknown() {
     const f = await folder();
     const stuck = gate();
     const mail = tool('mail.send', async () => {
@@ -157,6 +158,21 @@ describe('corral resolve and corral release', () => {
     await second.until(id, (view) => view?.waiting === 'resolution');
     await second.close();
     stuck.open();
+    return { f, id, again: () => world([mail], root) };
+  }
+
+  test('settle a call whose result is unknown, and the run goes on with it', async () => {
+    const { f, id, again } = await unknown();
+    // Its number is not needed, since the result of no other call is unknown.
+    expect(await f.on('resolve', id, '-m', 'looked', '--result', '{"by":"hand"}')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('resolved: result') as string,
+    });
+    expect(await (await again()).supervisor.ended(id)).toEqual({ kind: 'completed', output: { by: 'hand' } });
+  });
+
+  test('settle a call once, and refuse what settles none', { tags: 'long' }, async () => {
+    const { f, id, again } = await unknown();
     expect(await f.on('resolve', id, '7', '-m', 'looked', '--retry')).toMatchObject({
       code: 2,
       err: expect.stringContaining('These do: 1') as string,
@@ -166,17 +182,12 @@ describe('corral resolve and corral release', () => {
       code: 2,
       err: expect.stringContaining('mail.send') as string,
     });
-    // Its number is not needed, since the result of no other call is unknown.
-    expect(await f.on('resolve', id, '-m', 'looked', '--result', '{"by":"hand"}')).toMatchObject({
-      code: 0,
-      out: expect.stringContaining('resolved: result') as string,
-    });
+    expect(await f.on('resolve', id, '-m', 'looked', '--result', '{"by":"hand"}')).toMatchObject({ code: 0 });
     expect(await f.on('resolve', id, '1', '-m', 'looked', '--fail')).toMatchObject({
       code: 2,
       err: expect.stringContaining('CORRAL_RUN_STATE') as string,
     });
-    const third = await world([mail], root);
-    expect(await third.supervisor.ended(id)).toEqual({ kind: 'completed', output: { by: 'hand' } });
+    expect(await (await again()).supervisor.ended(id)).toEqual({ kind: 'completed', output: { by: 'hand' } });
   });
 
   test('let a held run go on to its end', async () => {

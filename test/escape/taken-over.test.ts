@@ -10,6 +10,7 @@ import { CELL_MAIN, cellCommand } from '@corral/supervisor/host/walls';
 import { FORBIDDEN } from '@corral/supervisor/host/syscalls';
 import { patientClock } from '../clock.ts';
 import { until } from '../until.ts';
+import { eachOrLong } from '../tables.ts';
 import { readingTool, world, type World, type WorldOptions } from '../world.ts';
 import { takenOverCells, unrestricted } from './fixtures/taken-over.ts';
 
@@ -42,18 +43,21 @@ describe.runIf(filtered)('a cell that was taken over, behind the filter of syste
   const sockets = Object.entries(FAMILIES).map(([family, number]) => [`opens a socket of AF_${family}`, 'socket', [number, 1, 0]] as const);
   const GUARDED = 0x21;
 
-  test.each([
-    ...sockets,
-    ['opens a pair of sockets', 'socketpair', [1, 1, 0]],
-    ['takes memory without a name', 'memfd_create', [0, 0]],
-    ['takes shared memory', 'shmget', [0, 4096, 0o1600]],
-    ['handles page faults itself', 'userfaultfd', [0]],
-    ['traces', 'ptrace', [0]],
-    ['loads a program into the kernel', 'bpf', [0]],
-    ['measures the kernel', 'perf_event_open', [0]],
-    ['reads keys', 'keyctl', [0]],
-    ['makes namespaces', 'unshare', [0x1000_0000]],
-  ] as const)('and %s is ended at once, and the outcome names the call', async (_, call, args) => {
+  eachOrLong(
+    [
+      ...sockets,
+      ['opens a pair of sockets', 'socketpair', [1, 1, 0]],
+      ['takes memory without a name', 'memfd_create', [0, 0]],
+      ['takes shared memory', 'shmget', [0, 4096, 0o1600]],
+      ['handles page faults itself', 'userfaultfd', [0]],
+      ['traces', 'ptrace', [0]],
+      ['loads a program into the kernel', 'bpf', [0]],
+      ['measures the kernel', 'perf_event_open', [0]],
+      ['reads keys', 'keyctl', [0]],
+      ['makes namespaces', 'unshare', [0x1000_0000]],
+    ] as const,
+    ['opens a socket of AF_INET', 'takes memory without a name', 'makes namespaces'],
+  )('and %s is ended at once, and the outcome names the call', async (_, call, args) => {
     const number = FORBIDDEN[call][column] as number;
     const w = await hostOfTakenOver();
     const { ended } = await w.take({ way: 'call', number, args });
@@ -62,10 +66,13 @@ describe.runIf(filtered)('a cell that was taken over, behind the filter of syste
 
   // 64-bit Linux has these numbers by architecture: clone and mmap.
   const [clone, mmap] = process.arch === 'arm64' ? [220, 222] : [56, 9];
-  test.each([
-    ['starts a process', 'clone', clone, [17, 0]],
-    ['maps memory that it need not keep mapped', 'mmap', mmap, [0, 4096, 3, GUARDED, -1, 0]],
-  ] as const)('and %s is ended at once, and the outcome names the call', async (_, call, number, args) => {
+  eachOrLong(
+    [
+      ['starts a process', 'clone', clone, [17, 0]],
+      ['maps memory that it need not keep mapped', 'mmap', mmap, [0, 4096, 3, GUARDED, -1, 0]],
+    ] as const,
+    ['starts a process'],
+  )('and %s is ended at once, and the outcome names the call', async (_, call, number, args) => {
     const w = await hostOfTakenOver();
     const { ended } = await w.take({ way: 'call', number, args });
     expect(await ended).toMatchObject({ kind: 'failed', code: 'CORRAL_CELL_CALL', message: saying(call) });
@@ -122,11 +129,14 @@ describe.runIf(filtered)('a cell that was taken over, behind the filter of syste
     expect(await ended).toMatchObject({ kind: 'failed', code: 'CORRAL_CELL_CALL' });
   });
 
-  test.each([
-    ['clone3', 435, [0, 0]],
-    ['io_uring_setup', 425, [8, 0]],
-    ['a call that does not exist', 999, []],
-  ])('and tries %s is told that this kernel has no such call', async (_, number, args) => {
+  eachOrLong(
+    [
+      ['clone3', 435, [0, 0]],
+      ['io_uring_setup', 425, [8, 0]],
+      ['a call that does not exist', 999, []],
+    ],
+    ['clone3'],
+  )('and tries %s is told that this kernel has no such call', async (_, number, args) => {
     const w = await hostOfTakenOver();
     const { ended } = await w.take({ way: 'call', number, args });
     expect(await ended).toEqual({ kind: 'completed', output: 'errno 38' });
@@ -142,7 +152,7 @@ describe.runIf(process.platform === 'linux')('a cell that was taken over', () =>
     expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
   });
 
-  test('and takes memory for page tables, whose pages it gives back, is ended for it', async () => {
+  test('and takes memory for page tables, whose pages it gives back, is ended for it', { tags: 'long' }, async () => {
     const w = await hostOfTakenOver({ cell_memory_mib: 256, clock: patientClock });
     const { ended } = await w.take({ way: 'tables', gib: 400 }, ceilings);
     expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
@@ -154,11 +164,14 @@ describe.runIf(process.platform === 'linux')('a cell that was taken over', () =>
     expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'cpu', message: expect.stringContaining('Other threads used') as string });
   });
 
-  test.each([
-    ['computes in other threads', { way: 'threads', threads: 4 }, {}, /CPU time/],
-    // Pages cost CPU time, so on a slow machine that would be the first reason.
-    ['takes memory', { way: 'memory', mib: 1_000 }, { cpuMetered: false }, /grew by \d+ MiB while it had no work/],
-  ])(
+  eachOrLong(
+    [
+      ['computes in other threads', { way: 'threads', threads: 4 }, {}, /CPU time/],
+      // Pages cost CPU time, so on a slow machine that would be the first reason.
+      ['takes memory', { way: 'memory', mib: 1_000 }, { cpuMetered: false }, /grew by \d+ MiB while it had no work/],
+    ],
+    ['takes memory'],
+  )(
     'and %s when it has no work is killed, and the run that was last on its CPU ends if it happens again',
     async (_, later, meters, why) => {
       const used = new Set<number | undefined>();

@@ -6,20 +6,24 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { databaseOf } from '../database.ts';
 import { movableClock } from '../clock.ts';
 import { temporary, world } from '../world.ts';
+import { eachOrLong } from '../tables.ts';
 import { hostWith } from './fixtures/bad-cells.ts';
 
 describe('a batch that no SDK makes', () => {
-  test.each([
-    // Bug deep-predicate: the schema of a predicate recursed into its value, and the stack overflow that followed ended the host, at every start again.
-    ['nests a predicate 2,500 levels deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
-    ['nests its output 200,000 levels deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
-    ['makes 99,000 timers', { kind: 'exceeded', limit: 'effects_per_crank' }],
-    ['has 4 MB of small values', { kind: 'exceeded', limit: 'crank_members' }],
-    ['has one effect of 1 MB', { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' }],
-    ['nests its output one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
-    ['nests its checkpoint one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
-    ['nests its unread messages one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
-  ])('that %s ends its run, and the host goes on', async (way, outcome) => {
+  eachOrLong(
+    [
+      // Bug deep-predicate: the schema of a predicate recursed into its value, and the stack overflow that followed ended the host, at every start again.
+      ['nests a predicate 2,500 levels deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+      ['nests its output 200,000 levels deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+      ['makes 99,000 timers', { kind: 'exceeded', limit: 'effects_per_crank' }],
+      ['has 4 MB of small values', { kind: 'exceeded', limit: 'crank_members' }],
+      ['has one effect of 1 MB', { kind: 'failed', code: 'CORRAL_EFFECT_TOO_LARGE' }],
+      ['nests its output one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+      ['nests its checkpoint one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+      ['nests its unread messages one level too deep', { kind: 'failed', code: 'CORRAL_JSON_UNSUPPORTED' }],
+    ],
+    ['nests a predicate 2,500 levels deep', 'has 4 MB of small values', 'has one effect of 1 MB'],
+  )('that %s ends its run, and the host goes on', async (way, outcome) => {
     // A guest cannot put its effects together by itself; a cell that was taken over can.
     const { w, version, beside } = await hostWith(way);
     expect(await (await w.submit(version, {}, { tenant: 'crew' })).ended).toMatchObject(outcome);
@@ -71,7 +75,7 @@ test('a run under which three hosts in a row died is kept still, and what waits 
   expect(await w.supervisor.control.kill(suspect.id, 'ana', 'seen')).toMatchObject({ lifecycle: 'ended' });
 });
 
-test('hosts that end in good order are not held against what they held', async () => {
+test('hosts that end in good order are not held against what they held', { tags: 'long' }, async () => {
   const folder = await temporary();
   const first = await world([], { folder });
   const { id } = await first.submit(await first.deploy(`{ name: 'a', async run({ sleep }) { await sleep(1e6) } }`));

@@ -91,7 +91,7 @@ test.each([
 });
 
 // Bug blamed-for-others: the host had not read yet that the first had long answered, and blamed it for what three others used of the CPU after it.
-test('a host that was held up for seconds ends nobody for what others did meanwhile', async () => {
+test('a host that was held up for seconds ends nobody for what others did meanwhile', { tags: 'long' }, async () => {
   let door = gate();
   const w = await world([readingTool('wait', () => door.opened.then(() => 'open'))], { cellsPerTenant: 1 });
   const version = await w.deploy(

@@ -36,7 +36,7 @@ async function start(folder: string, enough: (stands: Stands) => boolean, ...mor
 
 const of = (stands: Stands, tool: string) => stands.find((one) => one.tool === tool);
 
-test('a run whose tool killed three hosts is set aside by the fourth, and the others go on', async () => {
+test('a run whose tool killed three hosts is set aside by the fourth, and the others go on', { tags: 'long' }, async () => {
   const folder = await temporary();
   const never = () => false;
   expect(await start(folder, never, 'submit')).toMatchObject({ died: true });

@@ -1,22 +1,26 @@
 /** A process in a cell's place that speaks the wire badly: it is closed, its runs are kept, and nobody else notices. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { until } from '../until.ts';
+import { eachOrLong } from '../tables.ts';
 import { hostWith } from './fixtures/bad-cells.ts';
 
 describe('a process in a cell’s place that', () => {
-  test.each([
-    ['floods the host with frames', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
-    ['floods the host with answers', {}],
-    ['floods its error output', { kind: 'completed', output: { text: 'x' } }],
-    ['answers a byte at a time, without end', { kind: 'exceeded', limit: 'crank_wall' }],
-    ['says that a crank differs from a replay', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
-    ['says that a crank was a replay', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
-    ['reports a bundle that does not load after it has run', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
-    ['speaks for runs of others', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
-    ['answers what it has not read', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
-    ['never reads', { kind: 'exceeded', limit: 'crank_wall' }],
-    ['dies in the middle of a frame', { kind: 'completed', output: { text: 'x' } }],
-  ])('%s is closed, and its run ends as it says or goes on elsewhere', async (way, expected) => {
+  eachOrLong(
+    [
+      ['floods the host with frames', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
+      ['floods the host with answers', {}],
+      ['floods its error output', { kind: 'completed', output: { text: 'x' } }],
+      ['answers a byte at a time, without end', { kind: 'exceeded', limit: 'crank_wall' }],
+      ['says that a crank differs from a replay', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
+      ['says that a crank was a replay', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
+      ['reports a bundle that does not load after it has run', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
+      ['speaks for runs of others', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
+      ['answers what it has not read', { kind: 'failed', code: 'CORRAL_CELL_PROTOCOL' }],
+      ['never reads', { kind: 'exceeded', limit: 'crank_wall' }],
+      ['dies in the middle of a frame', { kind: 'completed', output: { text: 'x' } }],
+    ],
+    ['floods the host with frames', 'speaks for runs of others', 'dies in the middle of a frame'],
+  )('%s is closed, and its run ends as it says or goes on elsewhere', async (way, expected) => {
     const { w, launcher, version, beside } = await hostWith(way);
     const [bad] = launcher.bad;
     // More than the operating system takes for a process that does not read.

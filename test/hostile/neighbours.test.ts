@@ -26,7 +26,7 @@ describe('a tenant whose runs all compute for ever', () => {
     await w.deploy(`{ name: 'another', async run() { return 1 } }`);
   });
 
-  test('gives a cell up when there is none left for a tenant that has none', async () => {
+  test('gives a cell up when there is none left for a tenant that has none', { tags: 'long' }, async () => {
     const tenants = Object.fromEntries(['crew', 'zoo', 'third', 'fourth'].map((name) => [name, { tools: [] }]));
     const w = await world([], { maxCells: 4, tenants });
     const spin = await w.deploy(SPIN);
@@ -54,7 +54,7 @@ test('a cell forgets bundles, and is given again what it has forgotten', async (
   }
 });
 
-test('a tenant keeps no more cells than its share once it has no use for them', async () => {
+test('a tenant keeps no more cells than its share once it has no use for them', { tags: 'long' }, async () => {
   const w = await world([], { maxCells: 8, cellsPerTenant: 1 });
   const version = await w.deploy(`{ name: 'a', ceilings: { crank_cpu_ms: 5000 }, budget: { cpu_ms: 1e6 },
     async run({ sleep, input }) { let x = 0; for (let i = 0; i < 2e8; i++) x += i; await sleep(input.ms); return 'done' } }`);

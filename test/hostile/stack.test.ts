@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { patientClock } from '../clock.ts';
 import { gate, readingTool, sharedWorld, world } from '../world.ts';
 import { until } from '../until.ts';
+import { eachOrLong } from '../tables.ts';
 
 /** Enough CPU time that a slow machine, too, comes to the end of the stack first. */
 const AMPLE = { crank_cpu_ms: 10_000 };
@@ -28,27 +29,30 @@ describe('in a cell with others', () => {
   const wait = readingTool('wait', (_, { run }) => new Promise((resolve) => held.set(run, () => resolve('open'))));
   const host = sharedWorld([wait], { cellsPerTenant: 1, clock: patientClock });
 
-  test.each(OVERFLOWS)('a run that %s ends for its stack, and its neighbour in the cell loses nothing', async (_, body) => {
-    const w = host();
-    const waits = `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { const before = Math.random(); const said = await caps.wait({}); return [said, before === before] } }`;
-    const neighbour = await w.submit(await w.deploy(waits));
-    await w.until(neighbour.id, (view) => view?.waiting === 'call');
-    const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', async run() { ${body} } }`), {}, { ceilings: AMPLE });
-    expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'stack', message: expect.stringContaining('nested deeper') as string });
-    // None of the crank's effects left.
-    expect((await w.store.journal(id)).some(({ effects }) => effects?.includes('finish') === true)).toBe(false);
-    // The next one in the tenant is judged by its own stack.
-    expect(await (await w.submit(await w.deploy(`{ name: 'c', async run() { return 'fine' } }`))).ended).toEqual({
-      kind: 'completed',
-      output: 'fine',
-    });
-    await until(() => held.has(neighbour.id), 'the call of the neighbour has begun');
-    held.get(neighbour.id)?.();
-    expect(await neighbour.ended).toEqual({ kind: 'completed', output: ['open', true] });
-  });
+  eachOrLong(OVERFLOWS, ['only catches it', 'does not catch it', 'meets it in a promise'])(
+    'a run that %s ends for its stack, and its neighbour in the cell loses nothing',
+    async (_, body) => {
+      const w = host();
+      const waits = `{ name: 'b', uses: { wait: 'tool:wait' }, async run({ caps }) { const before = Math.random(); const said = await caps.wait({}); return [said, before === before] } }`;
+      const neighbour = await w.submit(await w.deploy(waits));
+      await w.until(neighbour.id, (view) => view?.waiting === 'call');
+      const { id, ended } = await w.submit(await w.deploy(`{ name: 'a', async run() { ${body} } }`), {}, { ceilings: AMPLE });
+      expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'stack', message: expect.stringContaining('nested deeper') as string });
+      // None of the crank's effects left.
+      expect((await w.store.journal(id)).some(({ effects }) => effects?.includes('finish') === true)).toBe(false);
+      // The next one in the tenant is judged by its own stack.
+      expect(await (await w.submit(await w.deploy(`{ name: 'c', async run() { return 'fine' } }`))).ended).toEqual({
+        kind: 'completed',
+        output: 'fine',
+      });
+      await until(() => held.has(neighbour.id), 'the call of the neighbour has begun');
+      held.get(neighbour.id)?.();
+      expect(await neighbour.ended).toEqual({ kind: 'completed', output: ['open', true] });
+    },
+  );
 });
 
-test('a run that overflows its stack again and again ends each time, in whatever cell', async () => {
+test('a run that overflows its stack again and again ends each time, in whatever cell', { tags: 'long' }, async () => {
   const w = await world([], { cellsPerTenant: 1, clock: patientClock });
   const version = await w.deploy(`{ name: 'a', async run() { const down = () => down() + 1; try { down() } catch {} return 1 } }`);
   for (let i = 0; i < 4; i++)

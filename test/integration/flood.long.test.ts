@@ -1,4 +1,4 @@
-/** Three times the flood of flood.test.ts. */
+/** Six times the flood of flood.test.ts. */
 import { expect, test } from 'vitest';
 import { notDrained } from './flooding.ts';
 

@@ -50,7 +50,7 @@ function again(every_ms: number, what: () => void): () => void {
 const asked = (redis: RedisServer) => Number(/cmdstat_evalsha:calls=(\d+)/.exec(redis.ask('info', 'commandstats'))?.[1] ?? 0);
 
 describe.skipIf(!HAS_REDIS)('a host whose hints go through Redis', () => {
-  test('loses nothing when all of it is flushed over and over, with runs that wait for timers and messages', async () => {
+  test('loses nothing when all of it is flushed over and over, with runs that wait for timers and messages', { tags: 'long' }, async () => {
     const redis = await redisServer();
     const there = await host(redis.url);
     const woken: string[] = [];
@@ -62,32 +62,33 @@ describe.skipIf(!HAS_REDIS)('a host whose hints go through Redis', () => {
     expect(asked(redis)).toBeGreaterThan(0);
   });
 
-  test.each(['SIGSTOP', 'SIGKILL'] as const)(
-    'ends every run while Redis is away by %s, says so without being down, and uses it again when it is back',
-    async (signal) => {
-      const redis = await redisServer();
-      const there = await host(redis.url);
-      const { admin } = there;
-      expect(await admin.ready({})).toMatchObject({ ready: true, degraded: [] });
-      const runs = await pairs(there);
-      redis.signal(signal);
-      await until(async () => (await admin.ready({})).degraded.length > 0);
-      expect(await admin.ready({})).toMatchObject({
-        ready: true,
-        why: null,
-        reasons: [],
-        degraded: [{ what: 'wakeups', code: 'CORRAL_REDIS_UNREACHABLE' }],
-      });
-      expect(await ends(there, runs)).toEqual(ALL);
-      if (signal === 'SIGSTOP') redis.signal('SIGCONT');
-      else await redis.start();
-      await until(async () => (await admin.ready({})).degraded.length === 0);
-      const before = asked(redis);
-      const later = await pairs(there);
-      expect(await ends(there, later)).toEqual(ALL);
-      expect(asked(redis)).toBeGreaterThan(before);
-    },
-  );
+  const AWAY = 'says so without being down, and uses it again when it is back';
+  test(`ends every run while Redis is away by SIGKILL, ${AWAY}`, () => expectAllEnd('SIGKILL'));
+  test(`ends every run while Redis is away by SIGSTOP, ${AWAY}`, { tags: 'long' }, () => expectAllEnd('SIGSTOP'));
+
+  async function expectAllEnd(signal: 'SIGSTOP' | 'SIGKILL') {
+    const redis = await redisServer();
+    const there = await host(redis.url);
+    const { admin } = there;
+    expect(await admin.ready({})).toMatchObject({ ready: true, degraded: [] });
+    const runs = await pairs(there);
+    redis.signal(signal);
+    await until(async () => (await admin.ready({})).degraded.length > 0);
+    expect(await admin.ready({})).toMatchObject({
+      ready: true,
+      why: null,
+      reasons: [],
+      degraded: [{ what: 'wakeups', code: 'CORRAL_REDIS_UNREACHABLE' }],
+    });
+    expect(await ends(there, runs)).toEqual(ALL);
+    if (signal === 'SIGSTOP') redis.signal('SIGCONT');
+    else await redis.start();
+    await until(async () => (await admin.ready({})).degraded.length === 0);
+    const before = asked(redis);
+    const later = await pairs(there);
+    expect(await ends(there, later)).toEqual(ALL);
+    expect(asked(redis)).toBeGreaterThan(before);
+  }
 
   test('starts where there is none, and where its secret is missing, and says what to do, to strangers without where it is', async () => {
     const port = await freePort();

@@ -1,6 +1,7 @@
 /**
- * Some seeds of the simulated world, the seeds on which an invariant was once broken, and the simulator itself: a seed gives the
- * same world again, and planted bugs fit the code and are found. More seeds and all planted bugs are in sim.long.test.ts.
+ * Some seeds of the simulated world, the seeds on which the product once broke an invariant, and the simulator itself: a seed gives the
+ * same world again, and planted bugs fit the code and are found. More seeds and all planted bugs are in sim.long.test.ts, and
+ * `npm run test:long` has seeds that nobody has tried and those on which the oracle or the world was at fault.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -9,22 +10,22 @@ import { simulate } from './simulate.ts';
 
 describe('a simulated world', () => {
   test('breaks no invariant, whatever befalls it', async () => {
-    const { said } = await simulate('--seeds', '40');
+    const { said } = await simulate('--seeds', '15');
     expect(said).toMatch(/^0 violations/m);
   });
 
   test('breaks none where two hosts share a disk, stand still, are slow and get lost', async () => {
-    const { said } = await simulate('--seeds', '20', '--supervisors', '2');
+    const { said } = await simulate('--seeds', '8', '--supervisors', '2');
     expect(said).toMatch(/^0 violations/m);
   });
 
-  test('breaks none on the seeds on which it once did', async () => {
-    const { said } = await simulate('--stories');
-    expect(said).toMatch(/^0 violations in 40 recorded seeds/m);
+  test('breaks none on the seeds on which the product once did', async () => {
+    const { said } = await simulate('--stories', '--wrong', 'product');
+    expect(said).toMatch(/^0 violations in 13 recorded seeds/m);
   });
 
   test('loses no wake-up to a run that is being parked', async () => {
-    const { said } = await simulate('--race', '100');
+    const { said } = await simulate('--race', '30');
     expect(said).toContain('0 wakes lost');
   });
 
@@ -46,6 +47,6 @@ test('each planted bug replaces a piece that stands once in its file', () => {
   expect(strays).toEqual([]);
 });
 
-test.each(['skip-embargo', 'decide-again', 'one-is-enough'])('the simulator finds a bug that was put in on purpose: %s', async (name) => {
+test.each(['skip-embargo', 'decide-again'])('the simulator finds a bug that was put in on purpose: %s', async (name) => {
   expect((await simulate('--seeds', '2000', '--mutation', name)).said).toMatch(/found by seed \d+/);
 });
