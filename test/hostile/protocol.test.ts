@@ -83,6 +83,11 @@ describe('a cell that is taken over', () => {
         (to: To) => [encodeFrame({ ...head, ...to, kind: FrameKind.spared, heap_kib: 500 }, '')],
         'CORRAL_CELL_PROTOCOL',
       ],
+      [
+        'says twice that a bundle is loaded',
+        (to: To) => Array.from({ length: 2 }, () => encodeFrame({ ...head, ...to, kind: FrameKind.loaded }, '')),
+        'CORRAL_CELL_PROTOCOL',
+      ],
       ['greets again', (to: To) => [encodeFrame({ ...head, ...to, kind: FrameKind.ready }, '{}')], 'CORRAL_CELL_PROTOCOL'],
       [
         'reports a fault of its own invention',

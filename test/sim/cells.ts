@@ -266,7 +266,7 @@ class SimCell implements CellProcess {
       }
       case FrameKind.start:
         this.#isolates.set(frame.assignment, { start: JSON.parse(frame.payload) as StartPayload, guest: new Guest() });
-        this.#busy(dice.spread(0.2, 2), '', () => undefined);
+        this.#load(frame, dice.spread(0.2, 2));
         return;
       case FrameKind.crank:
         this.#crank(frame);
@@ -287,6 +287,10 @@ class SimCell implements CellProcess {
         break;
     }
     this.#next();
+  }
+
+  #load(frame: Frame, ms: number): void {
+    this.#busy(ms, '', () => this.#send({ ...frame, kind: FrameKind.loaded, cpu_us: ms * 1000, heap_kib: 0 }, ''));
   }
 
   #isUp(hello: Frame): void {

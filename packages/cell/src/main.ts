@@ -87,8 +87,10 @@ function handle(frame: Frame): void {
     case FrameKind.start: {
       const start = JSON.parse(frame.payload) as StartPayload;
       const made = sessions.get(frame.assignment);
-      if (made === undefined) sessions.set(frame.assignment, new Session(options(start)));
-      else made.begin(start);
+      if (made === undefined) {
+        sessions.set(frame.assignment, new Session(options(start)));
+        channel.send({ ...frame, kind: FrameKind.loaded, cpu_us: time.used(), heap_kib: 0 }, '');
+      } else made.begin(start);
       unreported_us += time.used();
       return;
     }

@@ -172,7 +172,7 @@ export class Session {
         (this.#isolate.isDisposed
           ? { fault: 'memory', message: 'The isolate reached its memory limit.' }
           : performance.now() - began >= timeout && message === TIMED_OUT
-            ? { fault: 'timeout', message: `The crank did not end within ${timeout} ms.`, ...(stack === undefined ? {} : { stack }) }
+            ? { ...outOfTime(otherwise, timeout), ...(stack === undefined ? {} : { stack }) }
             : {
                 fault: otherwise,
                 message: message.slice(0, TEXT),
@@ -190,6 +190,11 @@ const TIMED_OUT = 'Script execution timed out.';
 
 /** isolated-vm's message for a thrown value with neither message nor stack, such as a symbol; the value itself cannot be read. */
 const NO_ERROR = 'An object was thrown from supplied code within isolated-vm, but that object was not an instance of `Error`.';
+
+const outOfTime = (otherwise: FaultKind, timeout: number): FaultPayload =>
+  otherwise === 'load'
+    ? { fault: 'load_timeout', message: `The bundle did not load within ${timeout} ms.` }
+    : { fault: 'timeout', message: `The crank did not end within ${timeout} ms.` };
 
 const unhandled = (what: string) => `A promise was rejected with ${what}, and nothing handled that.`;
 

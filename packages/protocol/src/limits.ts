@@ -89,7 +89,7 @@ export const WAKE_UPS = {
  * Ceilings of one run. Reaching one ends the run as `exceeded(<name without unit>)`, unless its text says that a call is refused.
  */
 export const CEILINGS = {
-  crank_cpu_ms: limit('CPU time of one crank', 250, 10_000),
+  crank_cpu_ms: limit('CPU time of one crank; loading the bundle, before the first one, has a limit by its size', 250, 10_000),
   memory_mib: limit('heap of the isolate, ArrayBuffers included', 64, 1024, 8),
   wall_ms: limit(
     'time from the first crank to the end; time in which it is paused, waits for people, or is not given a CPU by its host does not count',
@@ -186,6 +186,7 @@ export const MACHINE = {
     1_048_576,
   ),
   cell_rss_slack_mib: limit('memory a crank may take beyond its run’s ceiling before its cell is killed', 64, 4096),
+  load_ms_per_mib: limit('CPU time that loading a bundle may take for each MiB of it; in any case as much as a crank may', 1_000, 20_000),
   crank_slack_ms: limit('how far past its CPU ceiling a crank may be before its cell is killed from outside', 30, 1000),
   crank_wall_ms: limit('time one crank may hold its cell, on CPU or not; frozen time does not count', 10_000, 120_000),
   long_crank_ms: limit(
@@ -358,6 +359,10 @@ export type BudgetName = keyof typeof BUDGETS;
 export type Ceilings = { readonly [K in CeilingName]: number };
 
 export const DEFAULT_CEILINGS: Ceilings = defaults(CEILINGS);
+
+/** CPU time that loading a bundle may take, besides the first crank. @param source the bundle */
+export const loadCpuMs = (source: string, { crank_cpu_ms }: Pick<Ceilings, 'crank_cpu_ms'>): number =>
+  Math.max(crank_cpu_ms, Math.ceil((source.length / MIB) * MACHINE.load_ms_per_mib.default));
 
 /** Bounds on the sizes of effects. Runs that were admitted before models had one of their own lack that. */
 type EffectBounds = Pick<Ceilings, 'message_bytes'> & { readonly model_request_bytes?: number | undefined };

@@ -13,7 +13,7 @@ export const ReadyPayload: z.ZodType<Ready> = z.strictObject({
 });
 
 export const FaultPayload: z.ZodType<Fault> = z.strictObject({
-  fault: z.enum(['load', 'timeout', 'memory', 'rejected', 'too_many', 'log_bytes', 'diverged']),
+  fault: z.enum(['load', 'load_timeout', 'timeout', 'memory', 'rejected', 'too_many', 'log_bytes', 'diverged']),
   message: text,
   stack: text.exactOptional(),
   crank: z.int().exactOptional(),

@@ -29,6 +29,7 @@ export const FrameKind = {
   fault: 35, // payload FaultPayload: the run's isolate is gone
   described: 36, // payload: the manifests as JSON
   spared: 37, // heap_kib: size of the isolate that was made in advance; 0: it could not be made
+  loaded: 38, // a bundle was loaded after `start`; cpu_us: what that took. The limit of the crank begins here
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 
@@ -95,10 +96,10 @@ export interface ReadyPayload {
 }
 
 /**
- * Why an isolate ended: its bundle did not load; a crank used up its time; it reached its memory limit; a rejected promise was
+ * Why an isolate ended: its bundle did not load, or used up its time for that; a crank used up its time; it reached its memory limit; a rejected promise was
  * not handled; it made too many effects, or logged too much; replay differed from the journal.
  */
-export type FaultKind = 'load' | 'timeout' | 'memory' | 'rejected' | 'too_many' | 'log_bytes' | 'diverged';
+export type FaultKind = 'load' | 'load_timeout' | 'timeout' | 'memory' | 'rejected' | 'too_many' | 'log_bytes' | 'diverged';
 
 export interface FaultPayload {
   readonly fault: FaultKind;

@@ -5,6 +5,7 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import { ERRORS, isErrorCode } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import { CEILINGS } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, RunStatus } from '@corral/protocol/model/run';
@@ -368,12 +369,12 @@ function advice(run: string, outcome: Outcome): string[] {
   }
   if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint.replaceAll(/\bRUN\b/gu, run)];
   if (outcome.kind === 'exceeded') {
-    const [, crank] = /^One crank used .*?(\d+)(?: ms of CPU time)?\.$/.exec(outcome.message) ?? [];
+    const [, crank] = /^(?:One crank|Loading its bundle) used .*?(\d+)(?: ms of CPU time)?\.$/.exec(outcome.message) ?? [];
     return [
       ...(outcome.limit === 'cpu' ? [`\`corral replay ${run}\` makes its last crank again and says on which line it computed.`] : []),
       crank === undefined
         ? `If it needs that much, submit it with a higher ${outcome.limit} limit.`
-        : `If it needs that much, submit it with a higher limit of a crank: --ceilings '{"crank_cpu_ms":${4 * Number(crank)}}'.`,
+        : `If it needs that much, submit it with a higher limit of a crank: --ceilings '{"crank_cpu_ms":${Math.min(4 * Number(crank), CEILINGS.crank_cpu_ms.max)}}'.`,
     ];
   }
   return [];

@@ -2,12 +2,12 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { FaultPayload } from '@corral/protocol/wire/frame';
 import type { TenantId } from '@corral/protocol/ids';
-import { DEFAULT_CEILINGS } from '@corral/protocol/limits';
+import { DEFAULT_CEILINGS, loadCpuMs } from '@corral/protocol/limits';
 import type { Cell } from '../cells/cell.ts';
 import { digestOf } from './admission.ts';
 
-/** Time limit of a description, in milliseconds. Loading a large bundle for the first time takes longer than a crank may. */
-const LOAD_MS = 2_000;
+/** CPU time of a description at least, in milliseconds: it writes schemas, in a cell that is new. */
+const DESCRIBE_MS = 2_000;
 
 interface Waiting {
   readonly sources: string[];
@@ -52,7 +52,7 @@ export class Describer {
     cell.describe(
       { digest: digestOf(source), source },
       { agent: '', at: 0, memory_mib, seed: '0'.repeat(64), message_bytes, log_bytes: message_bytes },
-      LOAD_MS,
+      Math.max(DESCRIBE_MS, loadCpuMs(source, DEFAULT_CEILINGS)),
     );
   }
 

@@ -239,13 +239,14 @@ export class Cell {
   /**
    * Makes an isolate, or gives a run one that was made in advance.
    * @param load_ms CPU time that loading the bundle may take
+   * @param armed_ms time after which the cell itself interrupts the load, and says where it was; 0: never
    * @returns its assignment, by which frames name it
    */
-  start(bundle: BundleText, start: StartOptions, load_ms: number, made?: Made): number {
-    const assignment = made?.assignment ?? this.#isolates.make();
+  start(bundle: BundleText, start: StartOptions, load_ms: number, made?: Made, armed_ms = 0): number {
+    const assignment = made?.assignment ?? this.#isolates.make(load_ms);
     if (made !== undefined) this.#isolates.given(made);
     this.#wire.sendBundle(bundle);
-    this.#wire.send(FrameKind.start, assignment, 0, 0, JSON.stringify(this.#payload(bundle, start, load_ms)));
+    this.#wire.send(FrameKind.start, assignment, 0, 0, JSON.stringify(this.#payload(bundle, start, load_ms, armed_ms)));
     return assignment;
   }
 
@@ -255,8 +256,7 @@ export class Cell {
    */
   crank(assignment: number, crank: number, delivery: string, limit_ms: number, armed_ms = 0): void {
     this.#begin('crank', assignment, crank, limit_ms);
-    const own_us = armed_ms > 0 ? armed_ms * 1000 : this.#own_us(limit_ms);
-    this.#wire.send(FrameKind.crank, assignment, crank, own_us, withheld(delivery));
+    this.#wire.send(FrameKind.crank, assignment, crank, this.#own_us(limit_ms, armed_ms), withheld(delivery));
     this.#asked();
   }
 
@@ -272,14 +272,14 @@ export class Cell {
 
   /** Makes an isolate in advance. @returns its assignment */
   spare(bundle: BundleText, options: SpareOptions, load_ms: number): number {
-    const assignment = this.#isolates.make();
+    const assignment = this.#isolates.make(load_ms);
     this.#load('spare', assignment, bundle, options, load_ms);
     return assignment;
   }
 
   #load(kind: 'describe' | 'spare', assignment: number, bundle: BundleText, options: SpareOptions, load_ms: number): void {
     this.#wire.sendBundle(bundle);
-    this.#begin(kind, assignment, 0, load_ms);
+    this.#begin(kind, assignment, 0, load_ms, load_ms);
     this.#wire.send(FrameKind[kind], assignment, 0, this.#own_us(load_ms), JSON.stringify(this.#payload(bundle, options, load_ms)));
     this.#asked();
   }
@@ -346,8 +346,9 @@ export class Cell {
     return until - this.#task.began - this.#task.frozen_ms;
   }
 
-  #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number): void {
-    const task = new Task({ kind, assignment, crank, limit_ms, loaded_ms: this.#isolates.takeLoad_ms(assignment) }, this.#now());
+  #begin(kind: Task['kind'], assignment: number, crank: number, limit_ms: number, load_ms = this.#isolates.load_ms(assignment)): void {
+    const loaded_ms = this.#isolates.takeLoad_ms(assignment);
+    const task = new Task({ kind, assignment, crank, limit_ms, load_ms, loaded_ms }, this.#now());
     if (this.#task !== undefined) {
       this.#behind.push(task);
       return;
@@ -383,30 +384,24 @@ export class Cell {
    * The limit that the cell itself enforces, in microseconds; 0: none. The cell can only measure elapsed time, in which others may have the
    * CPU. So if CPU time can be measured from outside, that measurement alone decides.
    */
-  #own_us(limit_ms: number): number {
-    return this.#metered ? 0 : limit_ms * 1000;
+  #own_us(limit_ms: number, armed_ms = 0): number {
+    return armed_ms > 0 ? armed_ms * 1000 : this.#metered ? 0 : limit_ms * 1000;
   }
 
-  #payload(bundle: BundleText, options: SpareOptions, load_ms: number): SparePayload {
-    return { ...options, bundle: textName(bundle), load_cpu_us: this.#own_us(load_ms) };
+  #payload(bundle: BundleText, options: SpareOptions, load_ms: number, armed_ms = 0): SparePayload {
+    return { ...options, bundle: textName(bundle), load_cpu_us: this.#own_us(load_ms, armed_ms) };
   }
 
   /** Checks that a frame answers a request. Called with the header, before the payload is read. @throws CORRAL_CELL_PROTOCOL */
   #check(head: FrameHead): void {
     const { task } = this;
-    const expected =
-      head.incarnation === this.incarnation &&
-      (head.kind === FrameKind.ready
-        ? this.#runtime === undefined
-        : // A bundle that failed to load is reported before the crank that was sent after it.
-          head.kind === FrameKind.fault
-          ? this.#isolates.mayFault(head.assignment) || (task?.kind === 'describe' && head.assignment === task.assignment)
-          : task?.isAnsweredBy(head) === true);
-    if (!expected) {
+    const isExpected = head.kind === FrameKind.ready ? this.#runtime === undefined : this.#isolates.expects(head, task);
+    if (head.incarnation !== this.incarnation || !isExpected) {
       throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} sent a frame of kind ${head.kind} that answers no request.`);
     }
     // A cell that answers what it guesses, and reads nothing, would have the host keep everything that it is sent.
-    if (task !== undefined && this.#wire.written - (this.#process.unsent?.() ?? 0) < task.asked)
+    const answersTask = task !== undefined && head.kind !== FrameKind.loaded;
+    if (answersTask && this.#wire.written - (this.#process.unsent?.() ?? 0) < task.asked)
       throw new CorralError('CORRAL_CELL_PROTOCOL', `Cell ${this.id} answered a request that it has not read.`);
   }
 
@@ -416,6 +411,11 @@ export class Cell {
       this.#runtime = readyFrom(frame.payload);
       this.#metered = this.meter() !== undefined;
       this.#events.onReady(this);
+      return;
+    }
+    if (frame.kind === FrameKind.loaded) {
+      this.#isolates.saysLoaded(frame.assignment);
+      if (task?.assignment === frame.assignment) task.hasLoaded(frame.cpu_us / 1000);
       return;
     }
     const fault = frame.kind === FrameKind.fault ? faultFrom(frame.payload) : undefined;

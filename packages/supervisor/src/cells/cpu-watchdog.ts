@@ -138,17 +138,17 @@ export class CpuWatchdog {
   /** The limit that a task exceeds, with a message; undefined if it exceeds none. */
   #judge(cell: Cell, task: Task, measured: Measured, held: number): readonly [LimitName, string] | undefined {
     const { beside_ms: beside, grown_mib: grown } = measured;
-    const used = measured.used_ms + task.loaded_ms;
+    const { what, used_ms: used, limit_ms: limit } = task.phase(measured.used_ms);
     const slack = MACHINE.cell_rss_slack_mib.default;
     const memory = this.#options.memory_mib(cell, task.assignment);
     if (grown > memory + slack)
       return ['memory', `The cell grew by ${Math.round(grown)} MiB during one crank; the run may have ${memory}.`];
     const kept = cell.growth.of(task.assignment) + grown;
     if (cell.precise && kept > memory + 2 * slack) return ['memory', ratchet(kept, memory)];
-    if (used > task.limit_ms + MACHINE.crank_slack_ms.default)
-      return ['cpu', `One crank used ${Math.round(used)} ms of CPU time; it may use ${task.limit_ms}.`];
-    if (beside - HELP * used > task.limit_ms + MACHINE.crank_slack_ms.default)
-      return ['cpu', `Other threads used ${Math.round(beside)} ms of CPU time during one crank; it may use ${task.limit_ms}.`];
+    if (used > limit + MACHINE.crank_slack_ms.default)
+      return ['cpu', `${what} used ${Math.round(used)} ms of CPU time; it may use ${limit}.`];
+    if (beside - HELP * measured.used_ms > limit + MACHINE.crank_slack_ms.default)
+      return ['cpu', `Other threads used ${Math.round(beside)} ms of CPU time during one crank; it may use ${limit}.`];
     const wall = Math.max(MACHINE.crank_wall_ms.default, task.kind === 'replay' ? task.limit_ms * REPLAY_PATIENCE : 0);
     if (held > wall) return ['crank_wall', `One crank held its cell for ${Math.round(held)} ms.`];
     return undefined;

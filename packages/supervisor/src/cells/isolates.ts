@@ -1,6 +1,6 @@
 /** The isolates of a cell about which a fault may still be reported: each once, unless it was dropped long before. */
 
-import type { FaultPayload } from '@corral/protocol/wire/frame';
+import { FrameKind, type FaultPayload, type FrameHead } from '@corral/protocol/wire/frame';
 import type { Task } from './task.ts';
 
 /** Dropped isolates about which a fault may still be reported. */
@@ -19,6 +19,8 @@ export class Isolates {
   readonly #dropped: number[] = [];
   /** Isolates whose bundle has loaded, because they have answered. */
   readonly #loaded = new Set<number>();
+  /** CPU time that loading may take, of isolates of which the cell has not said yet that they are loaded. Milliseconds. */
+  readonly #loads_ms = new Map<number, number>();
   /** CPU time of loads in advance that no task has counted yet, in milliseconds. */
   readonly #due_ms = new Map<number, number>();
 
@@ -27,24 +29,42 @@ export class Isolates {
     return this.#made;
   }
 
-  /** @returns assignment of the new isolate */
-  make(): number {
+  /** @param load_ms CPU time that loading its bundle may take @returns assignment of the new isolate */
+  make(load_ms: number): number {
     this.#made += 1;
+    this.#loads_ms.set(this.#made, load_ms);
     this.#faultable.add(this.#made);
     return this.#made;
   }
 
-  mayFault(assignment: number): boolean {
-    return this.#faultable.has(assignment);
+  /** Whether a sound cell can send such a frame, judged by its header alone. */
+  expects(head: FrameHead, task: Task | undefined): boolean {
+    const { kind, assignment } = head;
+    // A bundle that failed to load is reported before the crank that was sent after it.
+    if (kind === FrameKind.fault) return this.#faultable.has(assignment) || (task?.kind === 'describe' && assignment === task.assignment);
+    if (kind === FrameKind.loaded) return this.#loads_ms.has(assignment);
+    return task?.isAnsweredBy(head) === true;
   }
 
   faulted(assignment: number): void {
     this.#faultable.delete(assignment);
     this.#loaded.delete(assignment);
+    this.#loads_ms.delete(assignment);
   }
 
   answered(assignment: number): void {
     if (this.#faultable.has(assignment)) this.#loaded.add(assignment);
+  }
+
+  /** The cell says that the bundle is loaded, which it may say once. */
+  saysLoaded(assignment: number): void {
+    this.#loads_ms.delete(assignment);
+    this.answered(assignment);
+  }
+
+  /** CPU time that loading the bundle may take; 0 once it is loaded. Milliseconds. */
+  load_ms(assignment: number): number {
+    return this.#loaded.has(assignment) ? 0 : (this.#loads_ms.get(assignment) ?? 0);
   }
 
   /**
@@ -53,7 +73,7 @@ export class Isolates {
    */
   mayReport({ fault, crank }: FaultPayload, assignment: number, task: Task | undefined): boolean {
     if (fault === 'diverged') return task?.kind === 'replay' && task.assignment === assignment && (crank ?? task.crank) <= task.crank;
-    return fault !== 'load' || !this.#loaded.has(assignment);
+    return (fault !== 'load' && fault !== 'load_timeout') || !this.#loaded.has(assignment);
   }
 
   /** A run got an isolate that was made in advance. */
@@ -70,10 +90,9 @@ export class Isolates {
 
   /** A dropped isolate may have failed to load just before, so a report of that may still arrive. */
   drop(assignment: number): void {
-    this.#loaded.delete(assignment);
     this.#due_ms.delete(assignment);
     if (!this.#faultable.has(assignment)) return;
     this.#dropped.push(assignment);
-    if (this.#dropped.length > DROPPED) this.#faultable.delete(this.#dropped.shift() as number);
+    if (this.#dropped.length > DROPPED) this.faulted(this.#dropped.shift() as number);
   }
 }

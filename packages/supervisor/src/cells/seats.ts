@@ -1,4 +1,5 @@
 /** The only place that changes which run is in which cell, in the run and in the cell's occupancy. */
+import { loadCpuMs } from '@corral/protocol/limits';
 import { segmentSeed } from '../runs/segment.ts';
 import { programText } from '../admission/programs.ts';
 import type { Run } from '../runs/run.ts';
@@ -16,9 +17,11 @@ export interface Load {
 }
 
 export function loadOf(run: Run): Load {
-  const { memory_mib, message_bytes, model_request_bytes, log_bytes, crank_cpu_ms } = run.ledger.record.ceilings;
+  const { ceilings } = run.ledger.record;
+  const { memory_mib, message_bytes, model_request_bytes, log_bytes } = ceilings;
   const options = { memory_mib, message_bytes, model_request_bytes, log_bytes };
-  return { bundle: textOf(run), options, load_ms: crank_cpu_ms };
+  const bundle = textOf(run);
+  return { bundle, options, load_ms: loadCpuMs(bundle.source, ceilings) };
 }
 
 export class Seats {

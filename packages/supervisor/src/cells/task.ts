@@ -9,8 +9,10 @@ export interface TaskOptions {
   readonly crank: number;
   /** CPU time after which the task is ended from outside; the cell itself tries to end it sooner. */
   readonly limit_ms: number;
-  /** CPU time of the load of its isolate, if that was made in advance: it counts as if this task had done it. */
+  /** CPU time of the load of its isolate, if that was made in advance: it is billed as if this task had done it. */
   readonly loaded_ms?: number;
+  /** CPU time that loading the bundle may take, which comes before what `limit_ms` is for; 0: it is loaded already. */
+  readonly load_ms?: number;
 }
 
 /** Assumed memory of an empty cell that has not been measured yet. */
@@ -30,6 +32,9 @@ export class Task implements TaskOptions {
   readonly crank: number;
   readonly limit_ms: number;
   readonly loaded_ms: number;
+  readonly load_ms: number;
+  /** CPU time that loading the bundle has taken; undefined: it is not over yet. */
+  #load_ms: number | undefined;
   #began: number;
   #frozen_ms = 0;
   #void = false;
@@ -41,12 +46,14 @@ export class Task implements TaskOptions {
   #used_ms: number | undefined;
   #asked = 0;
 
-  constructor({ kind, assignment, crank, limit_ms, loaded_ms = 0 }: TaskOptions, now: number) {
+  constructor({ kind, assignment, crank, limit_ms, loaded_ms = 0, load_ms = 0 }: TaskOptions, now: number) {
     this.kind = kind;
     this.assignment = assignment;
     this.crank = crank;
     this.limit_ms = limit_ms;
     this.loaded_ms = loaded_ms;
+    this.load_ms = load_ms;
+    if (load_ms === 0) this.#load_ms = 0;
     this.#began = now;
   }
 
@@ -89,6 +96,18 @@ export class Task implements TaskOptions {
   begin(now: number): void {
     this.#began = now;
     this.#followed = true;
+  }
+
+  /** Its bundle is loaded. @param took_ms by the cell's own figure: one that lies gains no more than what a load may take anyhow */
+  hasLoaded(took_ms: number): void {
+    this.#load_ms ??= Math.min(took_ms, this.load_ms);
+  }
+
+  /** The part of its work that is under way, with the limit of that. @param used_ms CPU time of the task so far */
+  phase(used_ms: number): { readonly what: string; readonly used_ms: number; readonly limit_ms: number } {
+    // The recorded time of a replay, of which its limit is a multiple, has that of the load in it.
+    if (this.#load_ms === undefined) return { what: 'Loading its bundle', used_ms, limit_ms: Math.max(this.load_ms, this.limit_ms) };
+    return { what: 'One crank', used_ms: used_ms - this.#load_ms, limit_ms: this.limit_ms };
   }
 
   froze(for_ms: number): void {

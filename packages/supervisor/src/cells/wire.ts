@@ -49,6 +49,7 @@ export class Wire {
         [FrameKind.replayed]: 0,
         [FrameKind.fault]: SMALL,
         [FrameKind.spared]: 0,
+        [FrameKind.loaded]: 0,
         [FrameKind.described]: ADMISSION.agents_per_bundle.default * LONGEST_MANIFEST,
       },
       check: ends.check,

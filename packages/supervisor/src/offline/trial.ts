@@ -4,6 +4,7 @@
  */
 import { differenceText, firstDifferenceOf, type Difference } from '@corral/protocol/wire/difference';
 import { CorralError } from '@corral/protocol/errors';
+import { loadCpuMs } from '@corral/protocol/limits';
 import type { FaultKind } from '@corral/protocol/wire/frame';
 import type { Digest, TenantId } from '@corral/protocol/ids';
 import type { ProcessExit } from '@corral/protocol/ports/machine';
@@ -47,7 +48,7 @@ export interface TrialOptions {
   readonly checkpoint?: number;
   /** The last crank to replay. */
   readonly to?: number;
-  /** The crank that the cell itself interrupts once it has used the run's limit, so that its stack is known. */
+  /** The crank that the cell itself interrupts once it, or the load before it, has used the run's limit, so that its stack is known. */
   readonly armed?: number;
   readonly onStep?: (step: TrialStep) => void;
 }
@@ -76,7 +77,7 @@ interface Underway {
   gone: string | undefined;
 }
 
-/** Time for loading, in milliseconds: another bundle, or a new cell, may take longer than was recorded. */
+/** Time for loading at least, in milliseconds: another bundle, or a new cell, may take longer than was recorded. */
 const LOAD_MS = 2_000;
 
 export class Trials {
@@ -119,16 +120,13 @@ export class Trials {
         if ((segment.cranks[0]?.seq ?? 0) > to) break;
         const seed = segmentSeed(record.header.seed, segment.checkpoint);
         const start = { agent: record.agent, at: record.created_at, memory_mib, seed, message_bytes, model_request_bytes, log_bytes };
-        const assignment = cell.start(
-          programText(record) ?? (typeof bundle === 'function' ? await bundle(segment.bundle) : bundle),
-          start,
-          Math.max(crank_cpu_ms, LOAD_MS),
-        );
-        let load_ms = LOAD_MS;
+        const text = programText(record) ?? (typeof bundle === 'function' ? await bundle(segment.bundle) : bundle);
+        const load_ms = loadCpuMs(text.source, record.ceilings);
+        const isArmed = segment.cranks[0]?.seq === options.armed;
+        const assignment = cell.start(text, start, load_ms + LOAD_MS, undefined, isArmed ? load_ms : 0);
         for (const { seq, delivery, effects, cpu_us: took } of segment.cranks) {
           if (seq > to) break;
-          const limit_ms = (took * REPLAY_FACTOR + REPLAY_SLACK_US) / 1000 + load_ms;
-          load_ms = 0;
+          const limit_ms = (took * REPLAY_FACTOR + REPLAY_SLACK_US) / 1000;
           const answer = await this.#ask(underway, () =>
             cell.crank(assignment, seq, delivery, limit_ms, seq === options.armed ? crank_cpu_ms : 0),
           );

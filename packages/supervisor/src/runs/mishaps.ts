@@ -42,7 +42,8 @@ export class Mishaps {
   /** The run's isolate is gone; its cell lives on. */
   #faulted(run: Run, cell: Cell, crank: OnCpu | undefined, fault: FaultPayload, task: Task | undefined, used_ms: number): void {
     if (run.outcome !== undefined) return;
-    const stopped = fault.fault === 'timeout' && task !== undefined && task.frozen_ms > 0;
+    const late = fault.fault === 'timeout' || fault.fault === 'load_timeout';
+    const stopped = late && task !== undefined && task.frozen_ms > 0;
     if (stopped && crank !== undefined && run.setbacks < MACHINE.cell_losses.default) {
       // The cell counted time in which it was frozen, so the crank is repeated. The number of repetitions is limited: two endless cranks
       // that share a slot would otherwise never reach their limit.

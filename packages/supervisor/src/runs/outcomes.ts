@@ -5,6 +5,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { ProcessExit } from '@corral/protocol/ports/machine';
 import type { RunHeader } from '@corral/protocol/model/run';
 import type { Cell } from '../cells/cell.ts';
+import { loadOf } from '../cells/seats.ts';
 import type { OnCpu, Run } from './run.ts';
 
 /** Messages of V8 and the C++ library when memory is exhausted. */
@@ -59,6 +60,12 @@ export function outcomeOfFault(fault: FaultPayload, crank: OnCpu | undefined, ru
         kind: 'exceeded',
         limit: 'cpu',
         message: `One crank used more than ${run.ledger.record.ceilings.crank_cpu_ms} ms of CPU time.`,
+      };
+    case 'load_timeout':
+      return {
+        kind: 'exceeded',
+        limit: 'cpu',
+        message: `Loading its bundle used more than ${loadOf(run).load_ms} ms of CPU time.`,
       };
     case 'memory':
       return {
