@@ -81,6 +81,21 @@ describe('files', () => {
 });
 
 describe('the classes of fetch', () => {
+  test('Headers of an object have its members that are enumerable, in order', () => {
+    expect(
+      outcomeOf(`const seen = []; const all = { b: '1', a: '2' }; Object.defineProperty(all, Symbol.toStringTag, { value: 'x' }); Object.defineProperty(all, 'c', { value: '3' });
+        const traced = new Proxy(all, { ownKeys: (o) => (seen.push('keys'), Reflect.ownKeys(o)), get: (o, key) => (seen.push(String(key)), Reflect.get(o, key)) });
+        return [[...new Headers(all)], [...new Headers(traced)].length, seen.filter((key) => !key.startsWith('Symbol'))]`),
+    ).toEqual([
+      [
+        ['a', '2'],
+        ['b', '1'],
+      ],
+      2,
+      ['keys', 'b', 'a'],
+    ]);
+  });
+
   test('Headers combine, sort and forget case', () => {
     expect(
       outcomeOf(`const h = new Headers({ 'X-B': '1', a: '2' }); h.append('x-b', '3'); h.append('set-cookie', 'a=1'); h.append('Set-Cookie', 'b=2');

@@ -162,7 +162,7 @@ describe('the globals of an isolate', () => {
     ['new DOMException("m", "AbortError").code', 20],
     ['(() => { try { structuredClone(() => 1) } catch (error) { return error.name } })()', 'DataCloneError'],
     ['new EventTarget() instanceof EventTarget', true],
-    ['await new Promise((resolve) => queueMicrotask(() => resolve("later")))', 'later'],
+    ['await new Promise((resolve) => queueMicrotask((...given) => resolve(["later", given.length])))', ['later', 0]],
   ])('%s', (expression, expected) => {
     expect(output(expression)).toEqual(expected);
   });

@@ -133,7 +133,10 @@ export function installGlobals(global: typeof globalThis, needs: GlobalNeeds): (
     }
   }
 
-  define('queueMicrotask', (then: () => void) => void Promise.resolve().then(inContext(callback('queueMicrotask', then))));
+  define('queueMicrotask', (then: () => void) => {
+    const call = inContext(callback('queueMicrotask', then));
+    void Promise.resolve().then(() => call());
+  });
   define('setTimeout', (then: Callback, ms?: unknown, ...args: unknown[]) => {
     const call = callback('setTimeout', then);
     return timers.start(delay(ms), () => call(...args));
