@@ -58,12 +58,12 @@ test('a call for the owner is decided by the owner of its agent alone, however m
   const { run } = await admin.submitRun({ body: { agent: 'shop/writer' } });
   const { call, approvers } = await asked(ana);
   expect(approvers).toEqual(['owner']);
-  expect((await corral(['approvals', '--data', data])).out).toMatch(/is for +owner/);
+  expect((await corral(['approvals', '--data', data])).out).toMatch(/is for +owner \(token:/);
   const decide = (client: Client) => client.decideApproval({ params: { run, call }, body: { verdict: 'approve', reason: 'mine' } });
   // The role alone would not do, so the reason names the owner before the commands.
   const { next } = await ben.whyRun({ params: { run } });
   expect(next).toEqual([
-    expect.stringMatching(new RegExp(`^Call ${call} to fs\\.write is for owner: .*corral approve ${run} ${call}`, 'u')),
+    expect.stringMatching(new RegExp(`^Call ${call} to fs\\.write is for owner \\(token:[^)]+\\): .*corral approve ${run} ${call}`, 'u')),
   ]);
   await expect(decide(ben)).rejects.toMatchObject({ code: 'CORRAL_APPROVER', status: 403, message: /its owner token:/ });
   expect(await decide(ana)).toMatchObject({ missing: 0 });

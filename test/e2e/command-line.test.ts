@@ -37,7 +37,9 @@ describe('a run', () => {
     for (const name of [run, run.slice(0, 14), run.slice(4), run.slice(4, 14), '@last'])
       expect((await corral('why', name)).out).toContain('completed');
     expect((await corral('show', '@last', '--json')).out).toContain(run);
-    expect((await corral('show', run.slice(0, 14))).out).toContain(run);
+    // Where an agent could be named as well, too.
+    for (const verb of ['show', 'authority']) expect((await corral(verb, run.slice(4, 14))).out).toContain(run);
+    expect((await corral('show', 'thrower', '--tenant', 'local')).out).toContain('thrower');
     const other = await hello();
     expect((await corral('diff', run.slice(4, 14), '@last')).out).toContain(other);
     const [first] = JSON.parse(

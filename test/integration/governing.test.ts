@@ -105,6 +105,25 @@ describe('an approval that is for somebody', () => {
     }
   });
 
+  // Bug owner-and-two: a rule for the owner beside one for two people left a call that nobody could approve, since an agent has one owner.
+  test('and for two people is decided by that person and another one, in either order', async () => {
+    const two = `@id("two") @consequence("approval") @quorum("2") forbid (principal, action == Action::"tool:payments.send", resource);`;
+    for (const [approver, first, second, refused] of [
+      ['owner', 'user:ben', 'user:ana', ['user:eva', 'user:ben']],
+      ['user:ana', 'user:ana', 'user:ben', ['user:ana']],
+    ] as const) {
+      const w = await govern(`${asking(approver)} ${two}`, { owner: () => 'user:ana' });
+      const { id, ended } = await w.submit(await w.deploy(PAYER));
+      const { call } = await openApproval(w);
+      const approve = (by: string) => w.supervisor.control.decide(id, call, by, 'approve', '');
+      await approve(first);
+      // Two others are not enough, and nobody is two people.
+      for (const by of refused) await expect(approve(by)).rejects.toMatchObject({ code: 'CORRAL_APPROVER' });
+      await approve(second);
+      expect(await ended).toEqual({ kind: 'completed', output: 'paid' });
+    }
+  });
+
   test('and names an owner where there is none falls to an admin', async () => {
     const w = await govern(asking('owner'));
     const { id, ended } = await w.submit(await w.deploy(PAYER));

@@ -37,6 +37,7 @@ const fixed =
 const NAMES: Readonly<Record<string, Names>> = {
   run: (place, before, word, signal) => runs(place, LIVE.has(before[0] ?? ''), word, signal),
   other: (place, _, word, signal) => runs(place, false, word, signal),
+  of: async (place, _, word, signal) => [...(await agents(place, word, signal)), ...(await runs(place, false, word, signal))],
   agent: (place, _, word, signal) => agents(place, word, signal),
   alias: (place, before, _, signal) => aliases(place, before[1], signal),
   shell: fixed(['bash', 'zsh', 'fish']),

@@ -31,7 +31,7 @@ export const withReason = ({ reason }: Reasoned): { readonly reason?: string } =
 export function hostFlags(command: Command): Command {
   return command
     .option('--data <folder>', `the host’s data folder (by default $CORRAL_DATA, else ${DATA})`)
-    .option('--url <url>', 'a host elsewhere (by default $CORRAL_URL)')
+    .option('--url <url>', 'a host elsewhere (by default $CORRAL_URL, which goes before $CORRAL_DATA)')
     .option('--token <secret>', 'token for that host (better given in $CORRAL_TOKEN)')
     .option('--json', 'print JSON');
 }
@@ -39,15 +39,46 @@ export function hostFlags(command: Command): Command {
 /** `--data` of commands that work on a folder without a host. */
 export const dataOption = (about: string): Option => new Option('--data <folder>', about).env('CORRAL_DATA').default(DATA);
 
-export const dataFolder = (flags: HostFlags): string => flags.data ?? process.env['CORRAL_DATA'] ?? DATA;
+/** The host or folder that a command is about. */
+type Pointed = { readonly url: string } | { readonly data: string; readonly named: boolean };
+
+/**
+ * For all commands alike: flags go before the environment, and an address before a folder. An empty variable is none.
+ * @throws CORRAL_USAGE
+ */
+function pointedAt({ url, data }: HostFlags): Pointed {
+  if (url !== undefined) return { url: address('--url', url) };
+  if (data !== undefined) return { data, named: true };
+  const { CORRAL_URL = '', CORRAL_DATA = '' } = process.env;
+  if (CORRAL_URL !== '') return { url: address('$CORRAL_URL', CORRAL_URL) };
+  return CORRAL_DATA === '' ? { data: DATA, named: false } : { data: CORRAL_DATA, named: true };
+}
+
+/** @throws CORRAL_USAGE */
+function address(name: string, text: string): string {
+  if (/^https?:$/u.test(URL.parse(text)?.protocol ?? '')) return text;
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `${name} is an address such as https://corral.example:7070, not ${JSON.stringify(text.slice(0, 100))}.`,
+  );
+}
+
+export const dataFolder = (flags: HostFlags): string => {
+  const pointed = pointedAt(flags);
+  return 'data' in pointed ? pointed.data : DATA;
+};
+
+/** Whether a command is about a host that is named by its address, so that paths of this machine mean nothing there. */
+export const isElsewhere = (flags: HostFlags): boolean => 'url' in pointedAt(flags);
 
 /**
  * The named folder, if no host answers there; then this process can work on it. A host that was killed leaves its socket file
  * behind, so the socket is tried.
  */
 export async function folderAlone(flags: HostFlags): Promise<string | undefined> {
-  if (flags.data === undefined || flags.url !== undefined) return undefined;
-  return (await answers(join(resolve(flags.data), 'corral.sock'))) ? undefined : flags.data;
+  const pointed = pointedAt(flags);
+  if ('url' in pointed || !pointed.named) return undefined;
+  return (await answers(join(resolve(pointed.data), 'corral.sock'))) ? undefined : pointed.data;
 }
 
 /** Where a command works: at a host, or in a data folder on which no host runs. */
@@ -58,10 +89,10 @@ export type Place = { readonly client: Client } | { readonly data: string };
  * request fails.
  */
 export async function hostOrFolder(flags: HostFlags): Promise<Place> {
-  const named = flags.data ?? process.env['CORRAL_DATA'];
-  if (flags.url !== undefined || (named === undefined && process.env['CORRAL_URL'] !== undefined)) return { client: connect(flags) };
-  const data = dataFolder(flags);
-  const alone = !(await answers(join(resolve(data), 'corral.sock'))) && (named !== undefined || existsSync(join(data, 'corral.db')));
+  const pointed = pointedAt(flags);
+  if ('url' in pointed) return { client: connect(flags) };
+  const { data, named } = pointed;
+  const alone = !(await answers(join(resolve(data), 'corral.sock'))) && (named || existsSync(join(data, 'corral.db')));
   return alone ? { data } : { client: connect(flags) };
 }
 
@@ -77,11 +108,10 @@ function answers(path: string): Promise<boolean> {
 }
 
 export function connect(flags: HostFlags): Client {
-  const url = flags.url ?? (flags.data === undefined ? process.env['CORRAL_URL'] : undefined);
-  const token = flags.token ?? process.env['CORRAL_TOKEN'];
-  return withIds(
-    createClient(transportTo(url === undefined ? { socket: join(resolve(dataFolder(flags)), 'corral.sock') } : { url }), token),
-  );
+  const pointed = pointedAt(flags);
+  const { CORRAL_TOKEN = '' } = process.env;
+  const token = flags.token ?? (CORRAL_TOKEN === '' ? undefined : CORRAL_TOKEN);
+  return withIds(createClient(transportTo('url' in pointed ? pointed : { socket: join(resolve(pointed.data), 'corral.sock') }), token));
 }
 
 /**

@@ -9,10 +9,12 @@ import { RunId } from '@corral/protocol/ids';
 import type { SqliteStore } from '@corral/store/sqlite';
 import { allIds } from './folder-runs.ts';
 import { withReading } from './folder.ts';
-import { hostOrFolder, type HostFlags } from './connect.ts';
+import { connect, hostOrFolder, type HostFlags } from './connect.ts';
 import { runsOf } from './run-pages.ts';
 
 const LAST = '@last';
+/** Name of the arguments that take a run or an agent. */
+const RUN_OR_AGENT = 'of';
 /** The beginning of an id. Two characters are too few to tell runs apart, and may be a typing error. */
 const SHORT = /^(?:run_)?([0-9a-hjkmnp-tv-z]{3,12})$/;
 /** Runs that one request or read looks at. */
@@ -29,11 +31,18 @@ export async function nameRuns(command: Command, names: readonly string[]): Prom
   const { registeredArguments, processedArgs } = command;
   for (const [i, argument] of registeredArguments.entries()) {
     const text: unknown = processedArgs[i];
-    // `show` takes agents too, and those may look like an id without its `run_`.
-    const mayBeAgent = command.name() === 'show' && typeof text === 'string' && !/^(?:run_|@)/.test(text);
-    if (names.includes(argument.name()) && !mayBeAgent) processedArgs[i] = await wholeId(text, flags);
+    if (!names.includes(argument.name()) || (argument.name() === RUN_OR_AGENT && (await isAgent(text, flags)))) continue;
+    processedArgs[i] = await wholeId(text, flags);
   }
   if (flags.run !== undefined) command.setOptionValue('run', await wholeId(flags.run, flags));
+}
+
+/** Whether a name that could also be the beginning of an id is that of an agent. */
+async function isAgent(text: unknown, flags: HostFlags): Promise<boolean> {
+  if (typeof text !== 'string' || /^(?:run_|@)/.test(text)) return false;
+  if (!SHORT.test(text)) return true;
+  const { items } = await connect(flags).listAgents({ query: { q: text, limit: PAGE } });
+  return items.some(({ agent }) => agent === text);
 }
 
 /**

@@ -125,7 +125,7 @@ export const GROUPS: readonly Group[] = [
 /** The completions are generated from all commands. */
 const NEED_ALL: ReadonlySet<string> = new Set(['completion', 'complete']);
 /** Arguments that name a run; the option `--run` does so, too. */
-const NAME_A_RUN: readonly string[] = ['run', 'other'];
+const NAME_A_RUN: readonly string[] = ['run', 'other', 'of'];
 
 /**
  * @param argv what was asked for: where it begins with the name of a command, only that command's group is loaded; where it names none,

@@ -47,7 +47,7 @@ export const ERRORS = {
   CORRAL_QUARANTINED: { audience: 'operator', hint: 'Lift the quarantine once its reason is gone.' },
   CORRAL_APPROVER: {
     audience: 'operator',
-    hint: 'Another person must decide this; `corral token create NAME --role approver` makes them a token.',
+    hint: 'Another person must decide this: the one that is named, or else anybody with the role `approver`, for whom `corral token create NAME --role approver` makes a token.',
   },
   CORRAL_GRANT_PREDICATE: { audience: 'guest', class: 'Denied', hint: 'Keep the arguments within what the capability was attenuated to.' },
   CORRAL_GRANT_SPENT: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability with more uses.' },
@@ -235,7 +235,11 @@ export const ERRORS = {
     hint: 'Give the service another name, or deploy it with the agent that it belongs to.',
   },
   CORRAL_ADDRESS_TAKEN: { audience: 'operator', hint: 'Choose another --port, or stop the program that listens there.' },
-  CORRAL_UNREACHABLE: { audience: 'operator', retryable: true, hint: 'Start it with `corral up`, or name another with --data or --url.' },
+  CORRAL_UNREACHABLE: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Start it with `corral up`, or name another with --data or --url. Without a host, `corral ps`, `why`, `journal`, `replay`, `verify` and `backup` read its data folder.',
+  },
 
   // The host
   CORRAL_POLICY_INVALID: { audience: 'operator', hint: 'Run `corral policy check`; it names each fault with its file and line.' },

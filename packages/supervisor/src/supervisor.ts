@@ -204,7 +204,8 @@ export class Supervisor {
 
   /** Calls that wait for the approval of people; see approvals.ts. */
   approvals(filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
-    return approvals({ store: this.#options.store, runs: this.#host.runs, ...this.#host.reading }, filter);
+    const { runs, reading, tenantPolicies } = this.#host;
+    return approvals({ store: this.#options.store, runs, ownerOf: (record) => tenantPolicies.ownerOf(record), ...reading }, filter);
   }
 
   /** The cells of this host. */

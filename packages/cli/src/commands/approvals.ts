@@ -3,6 +3,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Command } from 'commander';
+import { approversText } from '@corral/protocol/api/roles';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -216,7 +217,7 @@ function approvalLines(one: Approval, now: number): string[] {
     `  ordered     ${one.order.input === null && one.order.private_to.length > 0 ? `private to ${one.order.private_to.join(', ')}` : printable(JSON.stringify(one.order.input))}, by ${one.order.by}`,
     ...factLines(one),
     ...one.quotes.map(quoteLine),
-    ...(one.approvers.length === 0 ? [] : [`  is for      ${one.approvers.join(' and ')}`]),
+    ...(one.approvers.length === 0 ? [] : [`  is for      ${approversText(one.approvers, one.owner)}`]),
     ...(one.lowers === undefined ? [] : [lowersLine(one.lowers)]),
     `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${moment(one.expires_at)}`,
   ];

@@ -12,7 +12,7 @@ import { didYouMean } from '@corral/protocol/nearest';
 import type { Freed } from '@corral/protocol/ports/evidence';
 import type { SqliteStore } from '@corral/store/sqlite';
 import { keyFile, keySource, writeDurably } from '@corral/store/core/keys';
-import { dataFolder, hostFlags, hostOrFolder, type HostFlags, print as printed } from '../connect.ts';
+import { dataFolder, hostFlags, hostOrFolder, isElsewhere, type HostFlags, print as printed } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { withReading, withStore } from '../folder.ts';
 import { runId } from '../ids.ts';
@@ -188,8 +188,7 @@ async function gc(flags: Doing & InTenant & { readonly retention: readonly strin
 async function backup(to: string, flags: Doing & { readonly keys?: string }): Promise<number> {
   const keys = keySource(process.env);
   if (flags.keys !== undefined) {
-    if (flags.url !== undefined)
-      throw new CorralError('CORRAL_USAGE', '--keys copies a file of this machine, and the host is on another one.');
+    if (isElsewhere(flags)) throw new CorralError('CORRAL_USAGE', '--keys copies a file of this machine, and the host is on another one.');
     if (keys.kind !== 'file')
       throw new CorralError('CORRAL_USAGE', 'There is no key file to copy: the master key came from the environment.');
     if (existsSync(flags.keys)) throw new CorralError('CORRAL_USAGE', `--keys names a file that exists already: ${flags.keys}`);
@@ -197,7 +196,7 @@ async function backup(to: string, flags: Doing & { readonly keys?: string }): Pr
   const place = await hostOrFolder(flags);
   const reason = flags.reason === undefined ? {} : { reason: flags.reason };
   // A relative path is resolved here only if the host is on this machine.
-  const here = flags.url === undefined || isAbsolute(to) ? resolve(to) : to;
+  const here = !isElsewhere(flags) || isAbsolute(to) ? resolve(to) : to;
   const manifest =
     'client' in place
       ? await place.client.makeBackup({ body: { to: here, ...reason } })

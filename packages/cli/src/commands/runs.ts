@@ -63,10 +63,15 @@ export function runCommands(program: Command): void {
   const one = (name: string, about: string, example: string) =>
     hostFlags(program.command(name)).description(about).argument('<run>').addHelpText('after', `\nExample:\n  ${example}`);
 
-  one('show', 'show a run, or an agent', 'corral show run_3k9x7m2p4q5r').action(async (id: string, flags: HostFlags) => {
+  const show = hostFlags(program.command('show'))
+    .description('show a run, or an agent')
+    .argument('<of>', 'a run, or the name of an agent')
+    .option('--tenant <name>', 'tenant of the agent, on hosts with several')
+    .addHelpText('after', '\nExample:\n  corral show run_3k9x7m2p4q5r');
+  show.action(async (id: string, flags: HostFlags & { readonly tenant?: string }) => {
     const client = connect(flags);
     if (!id.startsWith('run_')) {
-      const agent = await client.showAgent({ params: { agent: id } });
+      const agent = await client.showAgent({ params: { agent: id }, query: inTenant(flags) });
       print(flags, agent, () =>
         [
           `${agent.agent}  ${agent.purpose}`,

@@ -74,7 +74,13 @@ export const Approval = z
     quorum: z.int().describe('how many people must approve'),
     approvers: z
       .array(z.string())
-      .describe('people or roles of which one must approve, as the rules name them; each entry must be satisfied'),
+      .describe(
+        'people or roles that the rules name; a person who decides must be all of them. Where `quorum` asks for several people, a named person has to be one of them',
+      ),
+    owner: z
+      .string()
+      .exactOptional()
+      .describe('who `owner` among the approvers is: a person, or the role that decides in their place; left out if several people may be'),
     approved_by: z.array(z.string()),
     since: time_ms,
     expires_at: time_ms.describe('without a decision by then, the call is refused'),

@@ -87,3 +87,7 @@ export function may(principal: Principal, operation: Operation, tenant: string |
   if (tenant !== undefined && principal.tenant !== ANY_TENANT && principal.tenant !== tenant) return false;
   return principal.roles.some((role) => row.roles.includes(role));
 }
+
+/** The people and roles that rules name for a call, with the one who is `owner` here. */
+export const approversText = (approvers: readonly string[], owner: string | undefined): string =>
+  approvers.map((one) => (one === 'owner' && owner !== undefined ? `owner (${owner})` : one)).join(' and ');

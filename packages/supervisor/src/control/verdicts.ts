@@ -83,7 +83,7 @@ export class Verdicts {
 
   /**
    * Records a person's decision about a call that waits for approval. The submitter of the run must not decide, nobody counts twice, and
-   * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide.
+   * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide; where several people must, a named person has to be one of them.
    * @param roles of the person, in addition to those that policies know
    * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_SPEND_EXCEEDED if the accounts above the run cannot pay now: then the call waits on
    */
@@ -104,7 +104,7 @@ export class Verdicts {
             ? `${by} has approved call ${call} of ${id} already.`
             : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
         );
-      tenantPolicies.mayDecide(run.ledger.record, call, pending.approvers ?? [], by, roles);
+      tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
       if (verdict === 'approve') this.#mustTakeWork();
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const { broker, clock, settlements } = this.#options;

@@ -10,6 +10,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import { OWNER } from './tenant-policies.ts';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
 import { type ReviveOptions } from '../runs/revive.ts';
 import type { Run } from '../runs/run.ts';
@@ -35,6 +36,8 @@ export interface Approval {
   readonly quorum: number;
   /** People or roles; a person who decides must be all of them. */
   readonly approvers: readonly string[];
+  /** Set if `owner` is among the approvers: the person, or the role that decides in their place. */
+  readonly owner?: string;
   readonly approved_by: readonly string[];
   readonly since: number;
   readonly expires_at: number;
@@ -66,6 +69,8 @@ export interface ApprovalFilter {
 }
 
 export interface ApprovalReading extends Pick<ReviveOptions, 'tracked' | 'watch'> {
+  /** The person or role that `owner` means for the agent of a run; undefined if several people may be. */
+  readonly ownerOf: (record: RunRecord) => string | undefined;
   readonly store: Store;
   readonly runs: ReadonlyMap<RunId, Run>;
 }
@@ -110,7 +115,7 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
 }
 
 async function approvalsOf(
-  { store, runs, tracked, watch }: ApprovalReading,
+  { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
   tool: string | undefined,
 ): Promise<Approval[]> {
@@ -126,9 +131,11 @@ async function approvalsOf(
   if (asked.length === 0) return [];
   const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
   const order = await orderOf(store, ledger.record, entries);
+  const owner = ownerOf(ledger.record);
   return asked
     .map((pending) => ({
       ...approvalOf(ledger, pending, decisions.get(pending.id)),
+      ...(owner !== undefined && pending.approvers?.includes(OWNER) === true ? { owner } : {}),
       order,
       quotes: quotesOf(entries, decisions, pending.call.input),
     }))

@@ -2,6 +2,7 @@
  * Everything that the bus needs to evaluate the policies of each tenant: the policies in force, the usage history, the owners of agents,
  * and the candidate that runs in shadow. A new configuration replaces all of it at once; a decision that is under way keeps what it has.
  */
+import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
 import { CorralError } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
@@ -99,24 +100,45 @@ export class TenantPolicies {
   }
 
   /**
-   * Checks that a person is everything that the rules of a call ask for.
+   * The meaning of `owner` for an agent: the named person, or the role that decides in the owner's place. Undefined: whoever has the role `owner`.
+   */
+  ownerOf({ tenant, agent }: Pick<RunRecord, 'tenant' | 'agent'>): string | undefined {
+    const source = this.#held.get(tenant)?.source;
+    return source?.owner?.(agent) ?? (source?.isNamed?.(OWNER) === true ? undefined : INSTEAD);
+  }
+
+  /**
+   * Checks that a person is everything that the rules of a call ask for. Where several people must approve, an entry that only one
+   * person can be (a named owner, a person by name) has to be one of them, since else nobody could ever be the second.
    * @param roles of the person at the front door or on the machine, in addition to those in the configuration
    * @throws CORRAL_APPROVER, naming the people or roles that are missing
    */
-  mayDecide({ tenant, agent, id }: RunRecord, call: number, approvers: readonly string[], by: string, roles: readonly string[]): void {
+  mayDecide(
+    { tenant, agent, id }: RunRecord,
+    { id: call, approvers = [], by: before, quorum }: Pick<PendingApproval, 'id' | 'approvers' | 'by' | 'quorum'>,
+    by: string,
+    roles: readonly string[],
+  ): void {
     if (approvers.length === 0) return;
+    const { people } = this.#deps;
     const source = this.#held.get(tenant)?.source;
-    const names = this.#deps.people.namesOf(by);
+    const names = people.namesOf(by);
     const held = new Set([...names, ...roles, ...names.flatMap((name) => source?.roles?.(name) ?? [])]);
     const owner = source?.owner?.(agent);
-    if (
-      (owner !== undefined && names.includes(owner)) ||
-      (owner === undefined && source?.isNamed?.(OWNER) !== true && roles.includes(INSTEAD))
-    )
-      held.add(OWNER);
+    const instead = owner === undefined && source?.isNamed?.(OWNER) !== true;
+    if ((owner !== undefined && names.includes(owner)) || (instead && roles.includes(INSTEAD))) held.add(OWNER);
     const missing = approvers.filter((one) => !held.has(one));
     if (missing.length === 0) return;
-    const whom = missing.map((one) => (one === OWNER && owner !== undefined ? `its owner ${owner}` : one === OWNER ? 'its owner' : one));
+    const asPerson = (one: string) => (one === OWNER ? owner : one.includes(':') ? one : undefined);
+    const approved = (person: string) => before.some((name) => people.namesOf(name).includes(person));
+    const others = new Set(missing.map(asPerson).filter((one) => one === undefined || !approved(one)));
+    // Those who are still missing have to fit into what remains of the quorum. A missing role is not made up for by somebody else.
+    if (!others.has(undefined) && before.length + 1 + others.size <= quorum) return;
+    const whom = missing.map((one) => {
+      if (one !== OWNER) return one;
+      if (owner !== undefined) return `its owner ${owner}`;
+      return instead ? `its owner (\`policies.owners\` names none, so an ${INSTEAD})` : 'its owner';
+    });
     throw new CorralError('CORRAL_APPROVER', `Call ${call} of ${id} is for ${whom.join(' and ')} to decide, and ${by} is not that.`);
   }
 

@@ -1,6 +1,6 @@
 /** People's decisions about calls. Each is recorded with person, reason and time. */
 import { CorralError } from '@corral/protocol/errors';
-import { OPERATIONS } from '@corral/protocol/api/roles';
+import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
@@ -112,9 +112,11 @@ export async function decidingLines({ host, people }: ServerContext, access: Acc
   const { id: run, principal, tenant } = record;
   const isBehind = !people.behind(access.principal.id).isDisjointFrom(people.behind(principal));
   const may = !isBehind && access.may('approval.decide', tenant);
-  return (await host.approvals({ run })).map(({ call, tool, approvers }) => {
+  return (await host.approvals({ run })).map(({ call, tool, approvers, owner }) => {
     const who =
-      approvers.length > 0 ? approvers.join(' and ') : `another person with the role ${OPERATIONS['approval.decide'].roles.join(' or ')}`;
+      approvers.length > 0
+        ? approversText(approvers, owner)
+        : `another person with the role ${OPERATIONS['approval.decide'].roles.join(' or ')}`;
     const whose = `Call ${call} to ${tool} is for ${who}`;
     if (!may) return `${whose}${isBehind ? ', since you are behind its run' : ''}.`;
     const how = `\`corral approvals\` shows what exactly is asked; \`corral approve ${run} ${call}\` or \`corral deny ${run} ${call} -m WHY\` decides.`;
