@@ -14,7 +14,7 @@ const STUBS: Readonly<Record<string, string>> = {
   util: `const types = require('node:util/types'); module.exports = { types, inspect: Object.assign((value) => { try { return JSON.stringify(value) ?? String(value) } catch { return String(value) } },
       { custom: Symbol.for('nodejs.util.inspect.custom') }), inherits() {}, toUSVString: (text) => String(text).toWellFormed(), format: (...parts) => parts.join(' '),
       promisify: (f) => f, deprecate: (f) => f, debuglog: () => Object.assign(() => {}, { enabled: false }), formatWithOptions: (options, value) => String(value) }`,
-  // Where an object is no proxy, undici takes a shorter way through its members, which also finds those that are not enumerable.
+  // If an object is not a proxy, undici also reads its members that are not enumerable.
   'util/types': `const tag = (value) => Object.prototype.toString.call(value).slice(8, -1);
     module.exports = { isUint8Array: (value) => ArrayBuffer.isView(value) && tag(value) === 'Uint8Array', isArrayBuffer: (value) => value instanceof ArrayBuffer,
       isAnyArrayBuffer: (value) => value instanceof ArrayBuffer, isSharedArrayBuffer: () => false, isTypedArray: (value) => ArrayBuffer.isView(value) && !(value instanceof DataView),
