@@ -27,7 +27,7 @@ const outcome = async (client: Client, run: string) =>
   (await client.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
 describe('a call that waits', () => {
-  test('is named in lists, with what the run has used, after its run has left memory', async () => {
+  test('is named in lists, with what the run has used, after its run has left memory', { tags: 'long' }, async () => {
     const { admin, deploy } = await asking();
     await deploy(WRITER);
     const { run } = await admin.submitRun({ body: { agent: 'writer' } });

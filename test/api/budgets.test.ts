@@ -72,7 +72,7 @@ test('a host and a tenant bound what a run may spend, whoever asks', async () =>
   );
 });
 
-test('what runs spent is in the list, also of those from before there was money', async () => {
+test('what runs spent is in the list, also of those from before there was money', { tags: 'long' }, async () => {
   const folder = await shortFolder();
   const config = join(folder, 'corral.config.ts');
   const tools = `import * as z from 'zod';

@@ -43,19 +43,23 @@ const TOLD = [
   { event: 'three', data: 3 },
 ];
 
-test('a follower goes on where it was after its host has started again, and is told all that runs said meanwhile', async () => {
-  const { first, from, run } = await spoken();
-  await first.host.close();
-  // The journal has what the run said; the table has its place.
-  const kept = await readFile(join(first.data, 'front.db'), 'latin1');
-  expect(kept).toContain('run.emitted');
-  expect(kept).not.toContain(WORD);
-  const second = await front({ data: first.data });
-  const seen = await after(second.admin, from, 'run.ended', run);
-  expect(said(seen)).toEqual(TOLD);
-  expect(seen.map(({ kind }) => kind)).not.toContain('reset');
-  expect(new Set(seen.map((event) => 'id' in event && event.id)).size).toBe(seen.length);
-});
+test(
+  'a follower goes on where it was after its host has started again, and is told all that runs said meanwhile',
+  { tags: 'long' },
+  async () => {
+    const { first, from, run } = await spoken();
+    await first.host.close();
+    // The journal has what the run said; the table has its place.
+    const kept = await readFile(join(first.data, 'front.db'), 'latin1');
+    expect(kept).toContain('run.emitted');
+    expect(kept).not.toContain(WORD);
+    const second = await front({ data: first.data });
+    const seen = await after(second.admin, from, 'run.ended', run);
+    expect(said(seen)).toEqual(TOLD);
+    expect(seen.map(({ kind }) => kind)).not.toContain('reset');
+    expect(new Set(seen.map((event) => 'id' in event && event.id)).size).toBe(seen.length);
+  },
+);
 
 test('after a host that did not stop in order, its followers get what was kept and are told that some may be missing', async () => {
   const { first, from } = await spoken();

@@ -46,70 +46,74 @@ async function known({ admin }: Front) {
   };
 }
 
-test('a backup that was made while work went on brings everything back: people, agents, aliases, schedules, what was done, runs', async () => {
-  const first = await front({ configText: TWO() });
-  const { admin, deploy, as } = first;
-  for (const tenant of ['own', 'other']) await deploy(HELLO, { tenant, alias: 'prod' });
-  await deploy(HELLO.replace('Hello', 'Hi'), { tenant: 'own' });
-  await deploy(SLEEP, { tenant: 'own' });
-  await deploy(COUNT, { tenant: 'own' });
-  const developer = await as('own', 'developer');
-  const input = { agent: 'hello', input: { name: 'Ada' } };
-  const { run: keyed } = await developer.submitRun({ headers: { 'idempotency-key': 'once' }, body: input });
-  await admin.showRun({ params: { run: keyed }, query: { wait_ms: 60_000 } });
-  const { run: asleep } = await developer.submitRun({ body: { agent: 'sleeper' } });
-  const { run: killed } = await developer.submitRun({ body: { agent: 'sleeper' } });
-  await admin.operate({ body: { operation: 'kill', target: { run: killed }, reason: 'enough' } });
-  await admin.operate({ body: { operation: 'pause', target: { run: asleep }, reason: 'wait' } });
-  await admin.makeSchedule({ body: { tenant: 'own', agent: 'hello', input: { name: 'B' }, cron: '0 0 1 1 *' } });
-  await admin.learnProfile({ params: { agent: 'hello' }, body: { tenant: 'own', reason: 'usual' } });
-  await admin.markRun({ params: { run: keyed }, body: { verdict: 'confirmed', reason: 'it went wrong' } as never });
-  await admin.putQuarantine({ body: { kind: 'agent', name: 'sleeper', tenant: 'own', reason: 'odd' } as never });
+test(
+  'a backup that was made while work went on brings everything back: people, agents, aliases, schedules, what was done, runs',
+  { tags: 'long' },
+  async () => {
+    const first = await front({ configText: TWO() });
+    const { admin, deploy, as } = first;
+    for (const tenant of ['own', 'other']) await deploy(HELLO, { tenant, alias: 'prod' });
+    await deploy(HELLO.replace('Hello', 'Hi'), { tenant: 'own' });
+    await deploy(SLEEP, { tenant: 'own' });
+    await deploy(COUNT, { tenant: 'own' });
+    const developer = await as('own', 'developer');
+    const input = { agent: 'hello', input: { name: 'Ada' } };
+    const { run: keyed } = await developer.submitRun({ headers: { 'idempotency-key': 'once' }, body: input });
+    await admin.showRun({ params: { run: keyed }, query: { wait_ms: 60_000 } });
+    const { run: asleep } = await developer.submitRun({ body: { agent: 'sleeper' } });
+    const { run: killed } = await developer.submitRun({ body: { agent: 'sleeper' } });
+    await admin.operate({ body: { operation: 'kill', target: { run: killed }, reason: 'enough' } });
+    await admin.operate({ body: { operation: 'pause', target: { run: asleep }, reason: 'wait' } });
+    await admin.makeSchedule({ body: { tenant: 'own', agent: 'hello', input: { name: 'B' }, cron: '0 0 1 1 *' } });
+    await admin.learnProfile({ params: { agent: 'hello' }, body: { tenant: 'own', reason: 'usual' } });
+    await admin.markRun({ params: { run: keyed }, body: { verdict: 'confirmed', reason: 'it went wrong' } as never });
+    await admin.putQuarantine({ body: { kind: 'agent', name: 'sleeper', tenant: 'own', reason: 'odd' } as never });
 
-  // Work goes on: runs begin and end while the copy is made.
-  let going = true;
-  const busy = (async () => {
-    while (going) await developer.submitRun({ body: { agent: 'count', input: { to: 3 } } });
-  })();
-  const folder = await shortFolder();
-  const to = join(folder, 'backup');
-  const backup = await admin.makeBackup({ body: { to, reason: 'nightly' } });
-  going = false;
-  await busy;
-  expect(backup).toMatchObject({ to, files: [{ name: 'corral.db' }, { name: 'front.db' }] });
-  const before = await known(first);
-  await first.host.close(2_000);
+    // Work goes on: runs begin and end while the copy is made.
+    let going = true;
+    const busy = (async () => {
+      while (going) await developer.submitRun({ body: { agent: 'count', input: { to: 3 } } });
+    })();
+    const folder = await shortFolder();
+    const to = join(folder, 'backup');
+    const backup = await admin.makeBackup({ body: { to, reason: 'nightly' } });
+    going = false;
+    await busy;
+    expect(backup).toMatchObject({ to, files: [{ name: 'corral.db' }, { name: 'front.db' }] });
+    const before = await known(first);
+    await first.host.close(2_000);
 
-  const data = join(folder, 'd');
-  restore(to, data, join(first.data, 'keys.json'));
-  const second = await front({ data, configText: TWO() });
-  const after = await known(second);
-  const { runs: runsAfter, ...restAfter } = after;
-  const { runs: runsBefore, ...restBefore } = before;
-  expect(restAfter).toEqual(restBefore);
-  // Runs as of the moment: each of them is known to both databases, and those that had ended are as they were.
-  const now = new Map(runsBefore.map((one) => [one.run, one]));
-  const ofOld = runsAfter.filter(({ agent }) => agent !== 'count');
-  expect(ofOld).toEqual(runsBefore.filter(({ agent }) => agent !== 'count'));
-  expect(ofOld.map(({ run }) => run)).toEqual(expect.arrayContaining([keyed, asleep, killed]));
-  for (const one of runsAfter) expect(now.get(one.run)).toMatchObject({ tenant: one.tenant, agent: one.agent });
-  const stored = new DatabaseSync(join(data, 'corral.db'), { readOnly: true });
-  expect(stored.prepare("SELECT count(*) AS n FROM runs WHERE tenant = 'own'").get()).toEqual({ n: runsAfter.length });
-  stored.close();
-  // The same key is the same run, and the token of before lets in.
-  const again = await fetch(`${second.url}/v1/runs`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${developer.secret}`, 'idempotency-key': 'once', 'content-type': 'application/json' },
-    body: JSON.stringify(input),
-  });
-  expect([again.status, again.headers.get('idempotent-replayed'), ((await again.json()) as { run: string }).run]).toEqual([
-    200,
-    'true',
-    keyed,
-  ]);
-  expect(await second.admin.runJournal({ params: { run: keyed } })).toMatchObject({ items: [{ seq: 1, delivery: { kind: 'start' } }] });
-  expect((await second.admin.verifyJournals({ body: {} })).damaged).toEqual([]);
-});
+    const data = join(folder, 'd');
+    restore(to, data, join(first.data, 'keys.json'));
+    const second = await front({ data, configText: TWO() });
+    const after = await known(second);
+    const { runs: runsAfter, ...restAfter } = after;
+    const { runs: runsBefore, ...restBefore } = before;
+    expect(restAfter).toEqual(restBefore);
+    // Runs as of the moment: each of them is known to both databases, and those that had ended are as they were.
+    const now = new Map(runsBefore.map((one) => [one.run, one]));
+    const ofOld = runsAfter.filter(({ agent }) => agent !== 'count');
+    expect(ofOld).toEqual(runsBefore.filter(({ agent }) => agent !== 'count'));
+    expect(ofOld.map(({ run }) => run)).toEqual(expect.arrayContaining([keyed, asleep, killed]));
+    for (const one of runsAfter) expect(now.get(one.run)).toMatchObject({ tenant: one.tenant, agent: one.agent });
+    const stored = new DatabaseSync(join(data, 'corral.db'), { readOnly: true });
+    expect(stored.prepare("SELECT count(*) AS n FROM runs WHERE tenant = 'own'").get()).toEqual({ n: runsAfter.length });
+    stored.close();
+    // The same key is the same run, and the token of before lets in.
+    const again = await fetch(`${second.url}/v1/runs`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${developer.secret}`, 'idempotency-key': 'once', 'content-type': 'application/json' },
+      body: JSON.stringify(input),
+    });
+    expect([again.status, again.headers.get('idempotent-replayed'), ((await again.json()) as { run: string }).run]).toEqual([
+      200,
+      'true',
+      keyed,
+    ]);
+    expect(await second.admin.runJournal({ params: { run: keyed } })).toMatchObject({ items: [{ seq: 1, delivery: { kind: 'start' } }] });
+    expect((await second.admin.verifyJournals({ body: {} })).damaged).toEqual([]);
+  },
+);
 
 test('a list of runs that was kept by another host than the last is put right from the store', async () => {
   const first = await front();

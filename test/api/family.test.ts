@@ -10,24 +10,28 @@ type Tree = RouteAnswer<'runTree'>;
 const count = (tree: Tree): number => tree.children.reduce((sum, child) => sum + count(child), 1);
 const states = (tree: Tree): string[] => [tree.ended_as ?? tree.lifecycle, ...tree.children.flatMap((child) => states(child))];
 
-test('a run is shown with its children and theirs, also after a crash took the list of them away, and all are killed with it', async () => {
-  const first = await front();
-  await first.deploy(FAMILY);
-  const { run } = await first.admin.submitRun({ body: { agent: 'root' } });
-  await until(async () => count(await first.admin.runTree({ params: { run } })) === 7);
-  // As it is when the machine stopped before this was on the disk.
-  onTables(first.host, 'DELETE FROM runs WHERE parent IS NOT NULL');
-  await first.host.close();
-  const second = await front({ data: first.data });
-  expect(count(await second.admin.runTree({ params: { run } }))).toBe(7);
-  expect((await second.admin.listRuns({ query: { parent: run } })).items).toHaveLength(2);
-  const { receipts } = await second.admin.operate({ body: { operation: 'kill', target: { run }, reason: 'enough' } });
-  expect(receipts).toHaveLength(1);
-  const all = (list: (typeof receipts)[number][]): number => list.reduce((sum, one) => sum + 1 + all(one.children), 0);
-  expect(all(receipts)).toBe(7);
-  await until(async () => states(await second.admin.runTree({ params: { run } })).every((state) => state === 'killed'));
-  expect((await second.admin.listRuns({ query: { live: 'true' } })).items).toEqual([]);
-});
+test(
+  'a run is shown with its children and theirs, also after a crash took the list of them away, and all are killed with it',
+  { tags: 'long' },
+  async () => {
+    const first = await front();
+    await first.deploy(FAMILY);
+    const { run } = await first.admin.submitRun({ body: { agent: 'root' } });
+    await until(async () => count(await first.admin.runTree({ params: { run } })) === 7);
+    // As it is when the machine stopped before this was on the disk.
+    onTables(first.host, 'DELETE FROM runs WHERE parent IS NOT NULL');
+    await first.host.close();
+    const second = await front({ data: first.data });
+    expect(count(await second.admin.runTree({ params: { run } }))).toBe(7);
+    expect((await second.admin.listRuns({ query: { parent: run } })).items).toHaveLength(2);
+    const { receipts } = await second.admin.operate({ body: { operation: 'kill', target: { run }, reason: 'enough' } });
+    expect(receipts).toHaveLength(1);
+    const all = (list: (typeof receipts)[number][]): number => list.reduce((sum, one) => sum + 1 + all(one.children), 0);
+    expect(all(receipts)).toBe(7);
+    await until(async () => states(await second.admin.runTree({ params: { run } })).every((state) => state === 'killed'));
+    expect((await second.admin.listRuns({ query: { live: 'true' } })).items).toEqual([]);
+  },
+);
 
 test('a paused run is found as paused after the host was started again', async () => {
   const first = await front();

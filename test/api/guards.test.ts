@@ -54,7 +54,7 @@ test('a host has no policies and watches no runs where its configuration says so
   expect(guards).toEqual([{ tenant: 'local', policies: 'none', risk: false, loops: 'none' }]);
 });
 
-test('what is missing is in the first lines of up, and in what doctor and config show say, by tenant', async () => {
+test('what is missing is in the first lines of up, and in what doctor and config show say, by tenant', { tags: 'long' }, async () => {
   const folder = await shortFolder();
   const config = join(folder, 'corral.config.json');
   const said = { policies: 'none', tenants: { a: { loops: false }, b: { policies: 'default' } } };
@@ -122,7 +122,7 @@ export default defineConfig({`;
     expect(files.find(({ file }) => file === 'risk.cedar')?.text).toContain('@id("risk/payments.*/day")');
   });
 
-  test('of a day are those of each agent by itself, and a tenant that states its own has none of the host', async () => {
+  test('of a day are those of each agent by itself, and a tenant that states its own has none of the host', { tags: 'long' }, async () => {
     const f = await bank(`policies: 'none', tools: [pay('payments.send', 'amount')], budget: { money_micros: 100_000_000_000 },
       risk: { 'payments.*': { day: 150 } }, tenants: { a: { tools: ['*'] }, b: { tools: ['*'], risk: { 'payments.*': { never: 90 } } } }`);
     const paid = async (tenant: string, agent: string, amount: number) => {

@@ -2,13 +2,14 @@
 import { expect, test } from 'vitest';
 import { agentText } from '../agents/file.ts';
 import { sharedFront } from '../front.ts';
+import { eachOrLong } from '../tables.ts';
 
 const f = sharedFront();
 const AGENTS = { zod: 'authors/takes-input', 'zod/mini': 'authors/takes-input-mini' } as const;
 
 const submit = (name: string, input: unknown) => f().admin.submitRun({ body: { agent: name, input: input as never } });
 
-test.each(['zod/mini', 'zod'] as const)(
+eachOrLong([['zod/mini'], ['zod']] as const, ['zod/mini'])(
   'an agent with %s: each misfit is named by its path, and nothing is kept of the job',
   async (zod) => {
     const name = zod.replace('/', '-');

@@ -30,42 +30,46 @@ async function lister() {
   return { ...made, one, steps, write };
 }
 
-test('three false alarms propose thresholds at which they would have been none, and at which what was confirmed still is found', async () => {
-  const { admin, one, steps, write, as } = await lister();
-  const wrong = [await one(7), await one(8), await one(8)];
-  const right = await one(30);
-  for (const run of [...wrong, right]) expect(await steps(run)).toHaveLength(1);
-  const operator = await as('local', 'operator');
-  for (const run of wrong) {
-    const { items } = await operator.markRun({
-      params: { run },
-      body: { verdict: 'false_alarm', reason: 'the same folder for each order' },
-    });
-    expect(items.find(({ detector }) => detector === 'repeat')).toMatchObject({ step: 'notice', figures: { times: expect.any(Number) } });
-  }
-  await operator.markRun({ params: { run: right }, body: { verdict: 'confirmed', detector: 'repeat', reason: 'it was stuck' } });
-  expect((await admin.whyRun({ params: { run: wrong[0] as RunId } })).because.join()).toContain(
-    'marked repeat as a false alarm: the same folder',
-  );
-  expect((await admin.listMarks({ query: { agent: 'lister' } })).items.map(({ run }) => run)).toEqual(
-    expect.arrayContaining([...wrong, right]),
-  );
+test(
+  'three false alarms propose thresholds at which they would have been none, and at which what was confirmed still is found',
+  { tags: 'long' },
+  async () => {
+    const { admin, one, steps, write, as } = await lister();
+    const wrong = [await one(7), await one(8), await one(8)];
+    const right = await one(30);
+    for (const run of [...wrong, right]) expect(await steps(run)).toHaveLength(1);
+    const operator = await as('local', 'operator');
+    for (const run of wrong) {
+      const { items } = await operator.markRun({
+        params: { run },
+        body: { verdict: 'false_alarm', reason: 'the same folder for each order' },
+      });
+      expect(items.find(({ detector }) => detector === 'repeat')).toMatchObject({ step: 'notice', figures: { times: expect.any(Number) } });
+    }
+    await operator.markRun({ params: { run: right }, body: { verdict: 'confirmed', detector: 'repeat', reason: 'it was stuck' } });
+    expect((await admin.whyRun({ params: { run: wrong[0] as RunId } })).because.join()).toContain(
+      'marked repeat as a false alarm: the same folder',
+    );
+    expect((await admin.listMarks({ query: { agent: 'lister' } })).items.map(({ run }) => run)).toEqual(
+      expect.arrayContaining([...wrong, right]),
+    );
 
-  const before = await admin.showConfig({});
-  const tuning = await operator.tuning({});
-  const repeat = tuning.changes.find(({ detector, step }) => detector === 'repeat' && step === 'notice');
-  expect(repeat).toMatchObject({ agent: 'lister', from: 0.5, kept: [right], lost: [] });
-  expect([...(repeat?.false_alarms ?? [])].sort()).toEqual([...wrong].sort());
-  expect(tuning.still).toEqual([]);
-  // A proposal changes nothing, and turns on nothing that nobody asked for.
-  expect((await admin.showConfig({})).version).toBe(before.version);
-  expect(tuning.patch).toMatchObject({ ladder: { detectors: { stuck: { kill: null } } } });
+    const before = await admin.showConfig({});
+    const tuning = await operator.tuning({});
+    const repeat = tuning.changes.find(({ detector, step }) => detector === 'repeat' && step === 'notice');
+    expect(repeat).toMatchObject({ agent: 'lister', from: 0.5, kept: [right], lost: [] });
+    expect([...(repeat?.false_alarms ?? [])].sort()).toEqual([...wrong].sort());
+    expect(tuning.still).toEqual([]);
+    // A proposal changes nothing, and turns on nothing that nobody asked for.
+    expect((await admin.showConfig({})).version).toBe(before.version);
+    expect(tuning.patch).toMatchObject({ ladder: { detectors: { stuck: { kill: null } } } });
 
-  await write(tuning.patch);
-  await admin.applyConfig({});
-  expect(await steps(await one(8))).toEqual([]);
-  expect(await steps(await one(30))).toHaveLength(1);
-});
+    await write(tuning.patch);
+    await admin.applyConfig({});
+    expect(await steps(await one(8))).toEqual([]);
+    expect(await steps(await one(30))).toHaveLength(1);
+  },
+);
 
 test('a run on which no step was taken has nothing to mark but that it was bad, and a detector must be one', async () => {
   const { admin, one } = await lister();

@@ -45,7 +45,7 @@ describe('a model that is slow', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('is asked again after its host was killed, and billed once', async () => {
+  test('is asked again after its host was killed, and billed once', { tags: 'long' }, async () => {
     const server = await modelServer({ reply: (_, n) => (n === 0 ? NEVER : 'at last') });
     const folder = await shortFolder();
     const data = join(folder, 'd');

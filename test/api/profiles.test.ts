@@ -79,21 +79,25 @@ describe('a profile', () => {
     await expect(admin.showProfile({ params })).rejects.toMatchObject({ code: 'CORRAL_PROFILE_UNKNOWN' });
   });
 
-  test('is learned from no run that was named and is of another agent, has not completed, or was marked as bad', async () => {
-    const { admin, deploy, one } = await host();
-    await deploy(BUYER);
-    await deploy(`{ name: 'fails', run() { throw new Error('no'); } }`);
-    const learn = (run: RunId) => admin.learnProfile({ params, body: { reason: 'x', runs: [run] } });
-    const other = await admin.submitRun({ body: { agent: 'fails', input: {} } });
-    await admin.showRun({ params: { run: other.run }, query: { wait_ms: 60_000 } });
-    await expect(learn(other.run)).rejects.toThrow('not of buyer');
-    const failed = admin.learnProfile({ params: { agent: 'fails' }, body: { reason: 'x', runs: [other.run] } });
-    await expect(failed).rejects.toThrow('not approved: it ended as failed');
-    const marked = await one({ id: '1' });
-    await admin.markRun({ params: { run: marked }, body: { verdict: 'confirmed', reason: 'no' } });
-    await expect(learn(marked)).rejects.toThrow('marked as bad');
-    await expect(learn('run_000000000000' as RunId)).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
-  });
+  test(
+    'is learned from no run that was named and is of another agent, has not completed, or was marked as bad',
+    { tags: 'long' },
+    async () => {
+      const { admin, deploy, one } = await host();
+      await deploy(BUYER);
+      await deploy(`{ name: 'fails', run() { throw new Error('no'); } }`);
+      const learn = (run: RunId) => admin.learnProfile({ params, body: { reason: 'x', runs: [run] } });
+      const other = await admin.submitRun({ body: { agent: 'fails', input: {} } });
+      await admin.showRun({ params: { run: other.run }, query: { wait_ms: 60_000 } });
+      await expect(learn(other.run)).rejects.toThrow('not of buyer');
+      const failed = admin.learnProfile({ params: { agent: 'fails' }, body: { reason: 'x', runs: [other.run] } });
+      await expect(failed).rejects.toThrow('not approved: it ended as failed');
+      const marked = await one({ id: '1' });
+      await admin.markRun({ params: { run: marked }, body: { verdict: 'confirmed', reason: 'no' } });
+      await expect(learn(marked)).rejects.toThrow('marked as bad');
+      await expect(learn('run_000000000000' as RunId)).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+    },
+  );
 });
 
 describe('a run that does something else than its agent usually does', () => {
@@ -124,7 +128,7 @@ describe('a run that does something else than its agent usually does', () => {
     expect(await because(made, await one({ id: '15', hijacked: true }))).toContain('all of other versions than this one');
   });
 
-  test('is paused where its tenant says so, whether or not it was parked or its host stopped in between', async () => {
+  test('is paused where its tenant says so, whether or not it was parked or its host stopped in between', { tags: 'long' }, async () => {
     const local = `{ loops: { ladder: { detectors: { drift: { notice: null, pause: 0.4 } }, grace_events: 0 } } }`;
     const folder = await shortFolder();
     const made = await host(local, join(folder, 'd'));
@@ -141,7 +145,7 @@ describe('a run that does something else than its agent usually does', () => {
     expect((await again.admin.showRun({ params: { run } })).control).toBe('paused');
   });
 
-  test('and asks a person for something is shown to them as unlike its profile', async () => {
+  test('and asks a person for something is shown to them as unlike its profile', { tags: 'long' }, async () => {
     const { admin, deploy, one } = await host(`{ policies: ['ask.cedar'] }`);
     await deploy(BUYER);
     for (let id = 1; id <= 12; id++) await one({ id: String(id) });

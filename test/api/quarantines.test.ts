@@ -86,7 +86,7 @@ when { context.args.path == "evil.txt" };
     return { ...made, version, submit };
   }
 
-  test('is that tenant’s alone: others run the same bundle on, and see nothing of it', async () => {
+  test('is that tenant’s alone: others run the same bundle on, and see nothing of it', { tags: 'long' }, async () => {
     const { admin, as, version, submit, data, host } = await sharing();
     const bystander = await submit('shop', {});
     await until(async () => (await admin.showRun({ params: { run: bystander } })).waiting === 'timer');

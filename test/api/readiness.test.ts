@@ -63,7 +63,7 @@ export default defineConfig({
   return { ...made, ended, answer: () => writeFile(answer, '') };
 }
 
-test('runs that wait in the store alone are work too: a host with no place for them is not ready', async () => {
+test('runs that wait in the store alone are work too: a host with no place for them is not ready', { tags: 'long' }, async () => {
   const { admin, url, ended, answer } = await withSlowTool(
     `tenants: { local: { tools: ['*'] } }, limits: { no_progress_ms: 1_000, runs_in_memory: 1 }`,
   );

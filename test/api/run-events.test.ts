@@ -69,7 +69,7 @@ test('a run is followed by those who may read its payload', async () => {
     await expect(told(client, run)).rejects.toMatchObject({ code: expect.stringMatching(/FORBIDDEN|RUN_UNKNOWN/) as string });
 });
 
-test('a follower outlives its host: it is told the rest by the next one', async () => {
+test('a follower outlives its host: it is told the rest by the next one', { tags: 'long', timeout: 60_000 }, async () => {
   const data = join(await shortFolder(), 'd');
   const first = await front({ data });
   await first.deploy(COUNTS);
@@ -80,7 +80,7 @@ test('a follower outlives its host: it is told the rest by the next one', async 
   const after = await told(second.admin, run, before.at(-1)?.id);
   expect(numbers([...before, ...after])).toEqual(Array.from({ length: 40 }, (_, i) => i));
   expect(after.at(-1)?.kind).toBe('ended');
-}, 60_000);
+});
 
 test('a followed conversation with a model outlives its host: each part is told once, and what was answered is not asked again', async () => {
   const data = join(await shortFolder(), 'd');

@@ -37,7 +37,7 @@ test('the same key gives the same run, and another body under it is refused', as
   expect((await admin.listRuns({})).items).toHaveLength(1);
 });
 
-test('a key is good for ever: a host that is started again knows it', async () => {
+test('a key is good for ever: a host that is started again knows it', { tags: 'long' }, async () => {
   const first = await front();
   await first.deploy(HELLO);
   const submit = (client: typeof first.admin) =>

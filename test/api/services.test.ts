@@ -59,7 +59,7 @@ test('the same message is sent once, an instance is listed with its key, and tak
   expect(items).toHaveLength(4);
 });
 
-test('an instance of an older version that lacks a handler says so, with what to do, until it is moved', async () => {
+test('an instance of an older version that lacks a handler says so, with what to do, until it is moved', { tags: 'long' }, async () => {
   const { admin, data, deploy } = await front();
   const desk = (handlers: string) =>
     `import { defineAgent, defineService, handler } from '@corral/guest'; import * as z from 'zod/mini';

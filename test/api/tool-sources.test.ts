@@ -117,7 +117,7 @@ test('other tools that the configuration does not allow leave the one in force a
   expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['first']);
 });
 
-test('other tools are in force once that is recorded, and not before', async () => {
+test('other tools are in force once that is recorded, and not before', { tags: 'long' }, async () => {
   const { sources, offer, loads } = elsewhere(heldTool('first').tool);
   const { admin, data } = await front({ configText: '{}', sources });
   const before = loads();

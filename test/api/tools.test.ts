@@ -237,7 +237,7 @@ describe('a configuration is checked whole', () => {
     await expect(loadConfig(join(folder, 'corral.config.ts'), process.env)).rejects.toThrow(message);
   });
 
-  test('arguments that are there are accepted, in unions, records and references too', async () => {
+  test('arguments that are there are accepted, in unions, records and references too', { tags: 'long' }, async () => {
     const folder = await project();
     for (const [annotations, input] of [
       ["money: 'amount', destinations: ['to', 'where.city']", undefined],

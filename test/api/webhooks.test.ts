@@ -205,7 +205,7 @@ test('what an older host had queued by address alone goes to the receivers of it
   expect(got.map((one) => signedWith('beta secret', one))).toEqual([true]);
 });
 
-test('an id that goes over to another tenant takes nothing of the first one along', async () => {
+test('an id that goes over to another tenant takes nothing of the first one along', { tags: 'long' }, async () => {
   const first = await receiver(() => 503);
   const second = await receiver(() => 200);
   const file = join(await shortFolder(), 'corral.config.json');
@@ -252,7 +252,7 @@ test('an id that goes over to another tenant takes nothing of the first one alon
   expect(tenantOf(second.got[1] as (typeof second.got)[number])).toBe('acme');
 });
 
-test('what an older host had queued for an id goes on to the receiver of the same tenant under that id', async () => {
+test('what an older host had queued for an id goes on to the receiver of the same tenant under that id', { tags: 'long' }, async () => {
   const { got, url } = await receiver(() => 200);
   const options = {
     env: { HOOK: 'a secret' },

@@ -241,7 +241,7 @@ describe.skipIf(!HAS_REDIS)('wake-ups by Redis', () => {
     expect(wakeUps.trouble).toBeUndefined();
   });
 
-  test('what somebody else answers at that address is told in a line without control characters', async () => {
+  test('what somebody else answers at that address is told in a line without control characters', { tags: 'long' }, async () => {
     const says = `NOPERM \u001b[2J\u202e${'no '.repeat(50_000)}`;
     const stranger = createServer((socket) => socket.on('data', () => socket.write(`-${says}\r\n`)).on('error', () => undefined));
     await new Promise<void>((done) => stranger.listen(0, '127.0.0.1', done));

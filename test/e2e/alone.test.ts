@@ -28,7 +28,7 @@ asking('a.two', (_: unknown, context: any) => context.secret('truck_kye')),
   ]);
 });
 
-test('why says nothing twice of an agent that threw, and reads a folder on which no host runs', async () => {
+test('why says nothing twice of an agent that threw, and reads a folder on which no host runs', { tags: 'long' }, async () => {
   const { data, deploy, host } = await front();
   await deploy(`{ name: 'thrower', run() { throw new Error('out of tea'); } }`);
   await deploy(SLEEP);

@@ -59,7 +59,7 @@ describe('a data folder that nobody holds', () => {
     expect(await json(['verify', '--data', data])).toMatchObject({ code: 0, said: { entries: 5, forgotten: 3 } });
   });
 
-  test('lets go of journals after the retention it is told', async () => {
+  test('lets go of journals after the retention it is told', { tags: 'long' }, async () => {
     const { data } = await folder();
     for (const unknown of [
       ['gc', '--retention', 't=1s', '--retention', 'other=1s'],

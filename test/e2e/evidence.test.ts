@@ -12,7 +12,19 @@ import { temporary } from '../world.ts';
 
 const COUNT = `{ name: 'count', run: async ({ input, sleep }) => { for (let i = 0; i < input.to; i++) await sleep(1); return { sum: input.to }; } }`;
 
-test('at a host that is up, and on its folder once it is down, they say the same', async () => {
+test('at a host that is up, and on its folder once it is down, a journal is the same', async () => {
+  const { admin, data, deploy, host } = await front();
+  await deploy(COUNT);
+  const { run } = await admin.submitRun({ body: { agent: 'count', input: { to: 2 } } });
+  await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
+  const journal = () => corral(['journal', run, '--data', data]);
+  const up = await journal();
+  expect(up).toMatchObject({ code: 0, out: expect.stringMatching(/start \{"to":2\}[\s\S]*→ finish \{"sum":2\}/) as string });
+  await host.close(2_000);
+  expect(await journal()).toEqual(up);
+});
+
+test('at a host that is up, and on its folder once it is down, all of them say the same', { tags: 'long' }, async () => {
   const { admin, data, deploy, host } = await front();
   await deploy(COUNT);
   const runs: string[] = [];

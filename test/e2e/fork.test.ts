@@ -52,7 +52,7 @@ describe('a fork is a run of whoever forks', () => {
     });
   });
 
-  test('over the network too, where a token’s name does not say who it is', async () => {
+  test('over the network too, where a token’s name does not say who it is', { tags: 'long' }, async () => {
     const { admin, as, deploy } = await front();
     await deploy(`{ name: 'hello', run: () => 1 }`);
     const [boss, other] = [await as('local', 'admin'), await as('local', 'developer')];
@@ -192,7 +192,7 @@ describe('a fork is taken in like a job', () => {
   });
 });
 
-test('a fork reads of its origin’s journal what comes before it, a page at a time', async () => {
+test('a fork reads of its origin’s journal what comes before it, a page at a time', { tags: 'long' }, async () => {
   const asked: [number | undefined, number | undefined][] = [];
   let origin = '' as RunId;
   const w = await world([], {
@@ -352,7 +352,7 @@ describe('a call that the origin had under way is nobody else’s to make again'
     expect(looked).toHaveLength(2);
   });
 
-  test('nor on a folder, where the host that takes the fork up asks its policies', async () => {
+  test('nor on a folder, where the host that takes the fork up asks its policies', { tags: 'long' }, async () => {
     const { looked, tools } = counting({ readOnly: true, idempotent: true });
     const f = await folder();
     const at = join(f.data, '..');

@@ -8,51 +8,58 @@ import { agentFile } from '../agents/file.ts';
 const PAIR = agentFile('family/asks-for-seven');
 const FREE = '@id("free") permit (principal, action, resource);\n';
 
-test('a child run is explained by the policies, and shadow and backtest say what a candidate would make of it', async () => {
-  const f = await folder();
-  const root = dirname(f.data);
-  const [policy, candidate, config] = [join(root, 'now.cedar'), join(root, 'next.cedar'), join(root, 'c.json')];
-  await writeFile(policy, FREE);
-  await writeFile(
-    candidate,
-    `${FREE}@id("few-calls") forbid (principal, action == Action::"spawn", resource == Agent::"kid") when { context.given.budget.calls > 4 };`,
-  );
-  await writeFile(config, JSON.stringify({ policies: [policy] }));
-  const { run } = await f.json<{ run: string }>('run', PAIR.file, '--policy', policy);
-  const why = await f.on('policy', 'why', run, '1', '--config', config);
-  expect(why.out).toMatch(/spawn 1 to kid, recorded as allow; these policies say allow[\s\S]*free permits/);
-  const against = await f.on('policy', 'why', run, '1', candidate, '--config', config);
-  expect(against.out).toMatch(/say deny[\s\S]*few-calls forbids/);
-  for (const verb of ['shadow', 'backtest']) {
-    const { out } = await f.on('policy', verb, candidate, '--config', config);
-    expect(out).toMatch(/1 of 1 decisions would differ[\s\S]*spawn[\s\S]*allow → deny \(few-calls, free\)/);
-  }
-  // The owner of the run counts as on a host, though the candidate is not what the configuration names.
-  await writeFile(config, JSON.stringify({ policies: { files: [policy], roles: { local: ['lead'] } } }));
-  await writeFile(
-    candidate,
-    `${FREE}@id("few-calls") forbid (principal, action == Action::"spawn", resource) when { context.given.budget.calls > 4 } unless { context.person in Role::"lead" };`,
-  );
-  for (const verb of ['shadow', 'backtest'])
-    expect((await f.on('policy', verb, candidate, '--config', config)).out).toMatch(/^0 of 1 decisions would differ/);
-  await writeFile(config, JSON.stringify({ policies: [policy] }));
-  const cases = join(root, 'cases.json');
-  await writeFile(
-    cases,
-    JSON.stringify([
-      {
-        name: 'a large purse is refused',
-        action: 'spawn:kid',
-        given: { budget: { calls: 5 } },
-        expect: { decision: 'deny', reasons: ['few-calls'] },
-      },
-    ]),
-  );
-  expect((await corral(['policy', 'test', cases, candidate, '--config', config])).out).toMatch(/1 of 1 cases passed/);
-  await writeFile(candidate, `${FREE}@id("ask") @consequence("approval") forbid (principal, action == Action::"spawn", resource);`);
-  const checked = await corral(['policy', 'check', candidate, '--config', config]);
-  expect([checked.code, checked.out]).toEqual([0, expect.stringMatching(/next\.cedar:2.*Nobody is asked about messages and child runs/s)]);
-});
+test(
+  'a child run is explained by the policies, and shadow and backtest say what a candidate would make of it',
+  { tags: 'long' },
+  async () => {
+    const f = await folder();
+    const root = dirname(f.data);
+    const [policy, candidate, config] = [join(root, 'now.cedar'), join(root, 'next.cedar'), join(root, 'c.json')];
+    await writeFile(policy, FREE);
+    await writeFile(
+      candidate,
+      `${FREE}@id("few-calls") forbid (principal, action == Action::"spawn", resource == Agent::"kid") when { context.given.budget.calls > 4 };`,
+    );
+    await writeFile(config, JSON.stringify({ policies: [policy] }));
+    const { run } = await f.json<{ run: string }>('run', PAIR.file, '--policy', policy);
+    const why = await f.on('policy', 'why', run, '1', '--config', config);
+    expect(why.out).toMatch(/spawn 1 to kid, recorded as allow; these policies say allow[\s\S]*free permits/);
+    const against = await f.on('policy', 'why', run, '1', candidate, '--config', config);
+    expect(against.out).toMatch(/say deny[\s\S]*few-calls forbids/);
+    for (const verb of ['shadow', 'backtest']) {
+      const { out } = await f.on('policy', verb, candidate, '--config', config);
+      expect(out).toMatch(/1 of 1 decisions would differ[\s\S]*spawn[\s\S]*allow → deny \(few-calls, free\)/);
+    }
+    // The owner of the run counts as on a host, though the candidate is not what the configuration names.
+    await writeFile(config, JSON.stringify({ policies: { files: [policy], roles: { local: ['lead'] } } }));
+    await writeFile(
+      candidate,
+      `${FREE}@id("few-calls") forbid (principal, action == Action::"spawn", resource) when { context.given.budget.calls > 4 } unless { context.person in Role::"lead" };`,
+    );
+    for (const verb of ['shadow', 'backtest'])
+      expect((await f.on('policy', verb, candidate, '--config', config)).out).toMatch(/^0 of 1 decisions would differ/);
+    await writeFile(config, JSON.stringify({ policies: [policy] }));
+    const cases = join(root, 'cases.json');
+    await writeFile(
+      cases,
+      JSON.stringify([
+        {
+          name: 'a large purse is refused',
+          action: 'spawn:kid',
+          given: { budget: { calls: 5 } },
+          expect: { decision: 'deny', reasons: ['few-calls'] },
+        },
+      ]),
+    );
+    expect((await corral(['policy', 'test', cases, candidate, '--config', config])).out).toMatch(/1 of 1 cases passed/);
+    await writeFile(candidate, `${FREE}@id("ask") @consequence("approval") forbid (principal, action == Action::"spawn", resource);`);
+    const checked = await corral(['policy', 'check', candidate, '--config', config]);
+    expect([checked.code, checked.out]).toEqual([
+      0,
+      expect.stringMatching(/next\.cedar:2.*Nobody is asked about messages and child runs/s),
+    ]);
+  },
+);
 
 test('a fork goes on with the tools and under the policies of a configuration', async () => {
   const f = await folder();

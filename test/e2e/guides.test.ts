@@ -37,7 +37,7 @@ test('the code of the guides has the types that it says', async () => {
   expect([await checked.closed, checked.out()]).toEqual([0, '']);
 });
 
-test('the configurations of the guides are accepted as they are', async () => {
+test('the configurations of the guides are accepted as they are', { tags: 'long' }, async () => {
   let accepted = 0;
   for (const name of guides) {
     const guide = guideOf(await readFile(join(GUIDES, name), 'utf8'));

@@ -43,13 +43,22 @@ test('run, dev, replay and journal name the line of the author’s file', { tags
   }
 });
 
-test('a call that fails names the line it was made at, also where nobody awaits it there', async () => {
-  const made = await folder();
+/** A folder with the one file that is there. */
+async function readable(): Promise<string> {
   const below = join(await temporary(), 'f');
   await mkdir(below);
   await writeFile(join(below, 'there.txt'), 'x');
+  return below;
+}
+
+test('a call that fails names the line it was made at', async () => {
+  const [made, below] = [await folder(), await readable()];
   const plain = await made.on('run', await made.file('calls.ts', CALLS), '--read', below);
   expect(plain.err).toMatch(/ToolFailed: not-there\.txt does not exist\.\n +at .*calls\.ts:6:16/);
+});
+
+test('a call that fails names the line it was made at where nobody awaits it there', { tags: 'long' }, async () => {
+  const [made, below] = [await folder(), await readable()];
   const later = CALLS.replace(
     "await caps.read({ path: 'not-there.txt' });",
     "const p = caps.read({ path: 'not-there.txt' }, { timeout_ms: 5000, signal: AbortSignal.timeout(60000) });",
@@ -61,7 +70,7 @@ test('a call that fails names the line it was made at, also where nobody awaits 
   expect(kept.err).toMatch(/ToolFailed: not-there\.txt does not exist\.\n +at .*later\.ts:6:20/);
 });
 
-test('a host’s verbs name the line of the author’s file', async () => {
+test('a host’s verbs name the line of the author’s file', { tags: 'long' }, async () => {
   const { data, admin } = await front();
   const root = await temporary();
   const file = join(root, 'agent.ts');
@@ -124,15 +133,15 @@ test.each<Refused>([
     /agent\.ts:2:11: An agent is one script, which cannot await at its top level/,
   ],
   ['imports a part of Node', "import 'node:fs';", /agent\.ts:2:8: node:fs is part of Node, which an agent does not have/],
+  ['imports a file that is not there', "import './nothing.ts';", /agent\.ts:2:8: There is no file \.\/nothing\.ts/],
+])('a bundle that %s is refused with the line', (...row) => expectRefused(...row));
+
+test.each<Refused>([
   [
     'imports a package that is not there',
     "import 'left-pad-that-is-not-there';",
     /agent\.ts:2:8: There is no package left-pad-that-is-not-there/,
   ],
-  ['imports a file that is not there', "import './nothing.ts';", /agent\.ts:2:8: There is no file \.\/nothing\.ts/],
-])('a bundle that %s is refused with the line', (...row) => expectRefused(...row));
-
-test.each<Refused>([
   ['asks for what only Node has', 'export const x = process.env.HOME;', /process is not defined \(at \S*agent\.ts:2:18\)/],
   ['throws what is not an Error while it is loaded', 'throw { code: 1 };', /it threw something that is not an Error/],
 ])('a bundle that %s is refused with the line', { tags: 'long' }, (...row) => expectRefused(...row));
@@ -146,7 +155,6 @@ const expectUnlike = async (_: string, source: string, says: RegExp) => {
 
 test.each<Refused>([
   ['nothing', 'export const agent = 1; export const other = 2;', /agent\.ts: It has no default export; .* It exports agent, other\./],
-  ['missing beside an import', "import 'zod/mini';", /agent\.ts: It has no default export; .* It exports nothing\./],
   ['an object', "export default { name: 'a', run: () => 1 };", /agent\.ts: The default export is an object \(name, run\), /],
   [
     'a child that is no agent',
@@ -161,6 +169,7 @@ test.each<Refused>([
     'const agent = 1;',
     /agent\.ts: The default export is an empty object, as that of a file without exports, /,
   ],
+  ['missing beside an import', "import 'zod/mini';", /agent\.ts: It has no default export; .* It exports nothing\./],
   ['a function', 'export default function work() {}', /agent\.ts: The default export is a function \(work\), /],
   ['a Map', 'export default new Map();', /agent\.ts: The default export is a Map, /],
   ['an agent that nobody awaited', 'export default Promise.resolve(1);', /agent\.ts: The default export is a Promise, /],

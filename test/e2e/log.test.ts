@@ -91,14 +91,14 @@ test('has a line of JSON for each request, end, failure and change, and payloads
   expect(host.said()).not.toContain(SECRET);
 });
 
-test('has only lines of the level that was asked for', async () => {
+test('has only lines of the level that was asked for', { tags: 'long' }, async () => {
   const host = await up(false, '--json', '--log', 'error');
   await work(host);
   await host.end();
   expect(host.lines()).toEqual([]);
 });
 
-test('does not hold up the host, nor its end, where nobody reads it', async () => {
+test('does not hold up the host, nor its end, where nobody reads it', { tags: 'long' }, async () => {
   const host = await up(false, '--json');
   host.standStill();
   // More lines than a pipe holds; requests that come too soon have theirs as well.

@@ -48,51 +48,55 @@ async function folder() {
   return { here, corral, up };
 }
 
-test('an agent that obeys a stranger waits for a person, who sees why and decides; afterwards it is all there to ask about', async () => {
-  const { here, corral, up } = await folder();
-  const down = await up();
-  expect((await corral('deploy', AGENT.file)).code).toBe(0);
-  const run = (await corral('submit', 'payer', '--input', '{"to":"DE02120300000000202051","task":"pay my bill"}')).out.trim();
-  let waiting = await corral('approvals');
-  await until(async () => (waiting = await corral('approvals')).out.includes(run), `a call of ${run} waits for people`);
-  expect(waiting.out).toMatch(/call \d+ {2}pay/);
-  expect(waiting.out).toContain('DE99EVIL00000000000001');
-  expect(waiting.out).toMatch(/rules .*strange-destination/);
-  expect(waiting.out).toMatch(/unusual .*destination from untrusted text/);
-  expect(waiting.out).toMatch(/comes from .*to: text that a stranger may have written/);
-  const call = /call (\d+)/.exec(waiting.out)?.[1] ?? '';
-  const own = await corral('deny', run, call, '-m', 'not ours');
-  expect([own.code, own.err]).toEqual([2, expect.stringContaining('may not decide')]);
-  const token = (await corral('token', 'create', 'bea', '--role', 'approver')).out.trim();
-  expect((await corral('deny', run, call, '--token', token, '-m', 'not ours')).out).toContain('denied by token:bea');
-  expect((await corral('show', run, '--json')).out).toContain('CORRAL_APPROVAL_DENIED');
-  const why = (await corral('why', run)).out;
-  expect(why).toMatch(/to pay, crank \d+: denied \(CORRAL_DENIED\)\n {2}rules .*tiny/);
-  expect(why).toMatch(/to pay, crank \d+: sent to people\n {2}rules .*strange-destination/);
-  expect(why).toMatch(/denied +by token:bea, .*: not ours/);
-  const crank = new RegExp(`call ${call} to pay, crank (\\d+)`).exec(why)?.[1] ?? '';
-  expect((await corral('policy', 'why', run, crank)).out).toContain('strange-destination');
-  expect((await corral('authority', run)).out).toMatch(
-    /has ended.*its own.*✗ tool mail\.read, as `mail`\n {4}by grant_\w+ of run_\w+\n✗ tool pay/s,
-  );
-  await down();
+test(
+  'an agent that obeys a stranger waits for a person, who sees why and decides; afterwards it is all there to ask about',
+  { tags: 'long' },
+  async () => {
+    const { here, corral, up } = await folder();
+    const down = await up();
+    expect((await corral('deploy', AGENT.file)).code).toBe(0);
+    const run = (await corral('submit', 'payer', '--input', '{"to":"DE02120300000000202051","task":"pay my bill"}')).out.trim();
+    let waiting = await corral('approvals');
+    await until(async () => (waiting = await corral('approvals')).out.includes(run), `a call of ${run} waits for people`);
+    expect(waiting.out).toMatch(/call \d+ {2}pay/);
+    expect(waiting.out).toContain('DE99EVIL00000000000001');
+    expect(waiting.out).toMatch(/rules .*strange-destination/);
+    expect(waiting.out).toMatch(/unusual .*destination from untrusted text/);
+    expect(waiting.out).toMatch(/comes from .*to: text that a stranger may have written/);
+    const call = /call (\d+)/.exec(waiting.out)?.[1] ?? '';
+    const own = await corral('deny', run, call, '-m', 'not ours');
+    expect([own.code, own.err]).toEqual([2, expect.stringContaining('may not decide')]);
+    const token = (await corral('token', 'create', 'bea', '--role', 'approver')).out.trim();
+    expect((await corral('deny', run, call, '--token', token, '-m', 'not ours')).out).toContain('denied by token:bea');
+    expect((await corral('show', run, '--json')).out).toContain('CORRAL_APPROVAL_DENIED');
+    const why = (await corral('why', run)).out;
+    expect(why).toMatch(/to pay, crank \d+: denied \(CORRAL_DENIED\)\n {2}rules .*tiny/);
+    expect(why).toMatch(/to pay, crank \d+: sent to people\n {2}rules .*strange-destination/);
+    expect(why).toMatch(/denied +by token:bea, .*: not ours/);
+    const crank = new RegExp(`call ${call} to pay, crank (\\d+)`).exec(why)?.[1] ?? '';
+    expect((await corral('policy', 'why', run, crank)).out).toContain('strange-destination');
+    expect((await corral('authority', run)).out).toMatch(
+      /has ended.*its own.*✗ tool mail\.read, as `mail`\n {4}by grant_\w+ of run_\w+\n✗ tool pay/s,
+    );
+    await down();
 
-  const data = join(here, 'd');
-  const apart = await corral('policy', 'why', run, crank, '--data', data, '--config', 'corral.config.ts');
-  expect(apart.out).toMatch(
-    /recorded as ask; these policies say deny \(approval\)\n.*strange-destination forbids .*\(default\.cedar:\d+\)/s,
-  );
-  await writeFile(join(here, 'next.cedar'), '@id("all") permit (principal, action, resource);');
-  const compare = async (verb: string, file: string) =>
-    JSON.parse((await corral('policy', verb, file, '--config', 'corral.config.ts', '--data', data, '--json')).out) as {
-      decisions: number;
-      differing: number;
-      changes: Record<string, number>;
-    };
-  const expected = { decisions: 3, differing: 2, changes: { 'deny → allow': 1, 'deny (approval) → allow': 1 } };
-  expect(await compare('shadow', 'next.cedar')).toMatchObject(expected);
-  expect(await compare('backtest', 'next.cedar')).toMatchObject(expected);
-});
+    const data = join(here, 'd');
+    const apart = await corral('policy', 'why', run, crank, '--data', data, '--config', 'corral.config.ts');
+    expect(apart.out).toMatch(
+      /recorded as ask; these policies say deny \(approval\)\n.*strange-destination forbids .*\(default\.cedar:\d+\)/s,
+    );
+    await writeFile(join(here, 'next.cedar'), '@id("all") permit (principal, action, resource);');
+    const compare = async (verb: string, file: string) =>
+      JSON.parse((await corral('policy', verb, file, '--config', 'corral.config.ts', '--data', data, '--json')).out) as {
+        decisions: number;
+        differing: number;
+        changes: Record<string, number>;
+      };
+    const expected = { decisions: 3, differing: 2, changes: { 'deny → allow': 1, 'deny (approval) → allow': 1 } };
+    expect(await compare('shadow', 'next.cedar')).toMatchObject(expected);
+    expect(await compare('backtest', 'next.cedar')).toMatchObject(expected);
+  },
+);
 
 test('a quarantine is put up and lifted with a reason', async () => {
   const { corral, up } = await folder();
@@ -107,7 +111,7 @@ test('a quarantine is put up and lifted with a reason', async () => {
   await down();
 });
 
-test('policies are checked with file and line, and tried on cases', async () => {
+test('policies are checked with file and line', async () => {
   const { here, corral } = await folder();
   expect((await corral('config', 'check')).out).toMatch(/local: mail\.read, pay; policies sha256:/);
   expect((await corral('policy', 'check', 'default', 'own.cedar')).out).toContain('no problems');
@@ -119,7 +123,10 @@ test('policies are checked with file and line, and tried on cases', async () => 
   expect([named.code, named.out]).toEqual([2, expect.stringMatching(/own\.cedar:3:\d+: error: .*amuont/)]);
   const config = await corral('config', 'check');
   expect([config.code, config.err]).toEqual([2, expect.stringMatching(/tenant local.*own\.cedar:3:\d+/s)]);
-  await writeFile(join(here, 'own.cedar'), OWN);
+});
+
+test('policies are tried on cases, and named where they are not there', { tags: 'long' }, async () => {
+  const { here, corral } = await folder();
   expect((await corral('policy', 'check')).out).toContain('no problems');
   const action = 'tool:pay';
   const one = {

@@ -236,7 +236,7 @@ describe('a call that a person has made again', () => {
     expect([await ended, made]).toMatchObject([{ kind: 'completed', output: 'noted' }, 2]);
   });
 
-  test('is held to the same accounts on a folder without a host', async () => {
+  test('is held to the same accounts on a folder without a host', { tags: 'long' }, async () => {
     const { w, f, id } = await lost(8 * CENT);
     await w.close();
     const config = join(f.data, '..', 'c.json');

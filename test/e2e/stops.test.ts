@@ -155,7 +155,7 @@ describe('a host that is told to stop', () => {
   );
 
   const WAITS = 'to its whole group, and once more by what forwards signals, waits for the calls of its tools';
-  test(`by SIGINT ${WAITS}`, () => expectWaits('SIGINT'));
+  test(`by SIGINT ${WAITS}`, { tags: 'long' }, () => expectWaits('SIGINT'));
   test(`by SIGTERM ${WAITS}`, { tags: 'long' }, () => expectWaits('SIGTERM'));
 
   async function expectWaits(signal: NodeJS.Signals) {
@@ -185,7 +185,7 @@ describe('a host that is told to stop', () => {
   });
 });
 
-test('an answer that may not be asked for again survives its host, though its run had no turn since', async () => {
+test('an answer that may not be asked for again survives its host, though its run had no turn since', { tags: 'long' }, async () => {
   const folder = await prepared();
   const host = await up(folder);
   await deploy(host);

@@ -22,7 +22,7 @@ describe('corral journal', () => {
     expect(entries.map(({ delivery }) => delivery.kind)).toEqual(['start', 'timer', 'timer', 'timer']);
   });
 
-  test('says what is wrong with a folder or a run that is not there', async () => {
+  test('says what is wrong with a folder or a run that is not there', { tags: 'long' }, async () => {
     const f = await folder();
     expect(await f.on('journal', 'run_000000000000')).toMatchObject({
       code: 3,
@@ -53,7 +53,7 @@ describe('corral replay', () => {
     expect([matches, cranks.map(({ replayed }) => replayed.matched)]).toEqual([true, [true, true]]);
   });
 
-  test('replays each segment of a run that made checkpoints, with the randomness it had', async () => {
+  test('replays each segment of a run that made checkpoints, with the randomness it had', { tags: 'long' }, async () => {
     const f = await folder();
     const file = await f.file(
       'steps.ts',

@@ -190,7 +190,7 @@ describe('corral resolve and corral release', () => {
     expect(await (await again()).supervisor.ended(id)).toEqual({ kind: 'completed', output: { by: 'hand' } });
   });
 
-  test('let a held run go on to its end', async () => {
+  test('let a held run go on to its end', { tags: 'long' }, async () => {
     const f = await folder();
     const w = await world([], { folder: join(f.data, '..') });
     const { id } = await w.submit(await w.deploy(`{ name: 'a', async run({ sleep }) { await sleep(200); return 1 } }`));

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { findWalls, ProcessLauncher, type Isolation } from '@corral/supervisor';
 import { readingTool, world } from '../world.ts';
+import { eachOrLong } from '../tables.ts';
 import { takenOverCells } from './fixtures/taken-over.ts';
 
 const CANARY = 'the canary of a sibling';
@@ -41,8 +42,9 @@ describe('a cell that was taken over', () => {
   });
 });
 
-describe.each(['agent', 'run'] as const)('runs that share a cell only by %s', (isolation) => {
-  test('all have their turn, although their tenant has fewer cells than they need', async () => {
+eachOrLong([['agent'], ['run']] as const, ['agent'])(
+  'runs that share a cell only by %s all have their turn, although their tenant has fewer cells than they need',
+  async (isolation) => {
     const w = await world([], {
       cellsPerTenant: 2,
       tenants: { crew: { tools: [readingTool('wait', ({ n }) => n)], isolation: () => isolation } },
@@ -57,8 +59,8 @@ describe.each(['agent', 'run'] as const)('runs that share a cell only by %s', (i
     const runs = await Promise.all([...versions, ...versions].map((version, i) => w.submit(version, i)));
     const outcomes = await Promise.all(runs.map(({ ended }) => ended));
     expect(outcomes).toEqual(outcomes.map((_, i) => ({ kind: 'completed', output: [i, 10, true] })));
-  });
-});
+  },
+);
 
 test('a run whose tenant is isolated from now on leaves the cell that it shared', async () => {
   let isolation: Isolation = 'tenant';

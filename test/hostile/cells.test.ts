@@ -1,16 +1,18 @@
 /** A cell besides its cranks: the memory that it holds, and the computing that nobody asked for. */
 import { readFile } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { CellLauncher, CellProcess, CellProcessEvents, ProcessMeter } from '@corral/protocol/ports/machine';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
 import { gate, readingTool, world } from '../world.ts';
 import { until, realTime } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
+import { eachOrLong } from '../tables.ts';
 
 // Bug memory-outside-the-heap: formatters and segmenters live outside of the heap that an isolate's limit counts. A little in each crank, and the look between
 // cranks took what was there for granted: a run of 64 MiB took 3 GB.
-describe.each(['segmenters', 'formatters of dates'])('a run that collects %s, some in each crank', (what) => {
-  test('is ended for its memory, and whoever shared its cell loses nothing', async () => {
+eachOrLong([['segmenters'], ['formatters of dates']], ['formatters of dates'])(
+  'a run that collects %s, some in each crank, is ended for its memory, and whoever shared its cell loses nothing',
+  async (what) => {
     const { opened, open } = gate();
     const w = await world([readingTool('wait', () => opened.then(() => 'open'))], { cellsPerTenant: 1, cell_memory_mib: 256 });
     const waiting = await w.submit(
@@ -24,13 +26,14 @@ describe.each(['segmenters', 'formatters of dates'])('a run that collects %s, so
     expect(await ended).toMatchObject({ kind: 'exceeded', limit: 'memory' });
     open();
     expect(await waiting.ended).toEqual({ kind: 'completed', output: ['open', true] });
-  });
-});
+  },
+);
 
 // Bug half-a-cell-unseen: cranks were charged with what they left in the process only once it had half of the memory that a cell may have, so a
 // run of 64 MiB took 464 MiB more than that.
 test.runIf(process.platform === 'linux')(
   'a run that fills a small cell of a large maximum is charged long before the cell is large',
+  { tags: 'long' },
   async () => {
     const w = await world();
     const hoarder = await w.deploy(agentFile('hostile/intl-hoarder'));

@@ -72,7 +72,7 @@ describe('a version whose runs keep failing', () => {
     expect(await (await w.submit(mended, {})).ended).toEqual({ kind: 'completed', output: 'better' });
   });
 
-  test('is not judged by runs that were given less than it asks for, nor by runs that went past a limit', async () => {
+  test('is not judged by runs that were given less than it asks for, nor by runs that went past a limit', { tags: 'long' }, async () => {
     const tools = [tool('mail.read', () => 'hello', { readOnly: true })];
     const w = await world(tools, { tenants: { crew: { tools, loops: { breaker: { least: 1, failed: 1, rest_ms: 60_000 } } } } });
     const reader = await w.deploy(

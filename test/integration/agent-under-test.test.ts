@@ -142,7 +142,7 @@ test('a stream that the agent leaves is one call of the model’s fake, with wha
   expect(calls).toMatchObject([answered, answered]);
 });
 
-test('a threshold of a day begins again at midnight of UTC', async () => {
+test('a threshold of a day begins again at midnight of UTC', { tags: 'long' }, async () => {
   const config = CONFIG.replace('{ ask: 100, two: 500, never: 1_000 }', '{ day: 150 }');
   const agent = await under(agentText('authors/pays-past-midnight'), pays, { now: Date.UTC(2030, 4, 1, 23) }, config);
   expect((await agent.run()).output).toEqual(['paid', 'CORRAL_DENIED', 'CORRAL_DENIED', 'paid', 'CORRAL_DENIED']);

@@ -196,7 +196,7 @@ describe('a candidate beside the policies in force', () => {
     expect(closed).toEqual([before.current, before.shadow]);
   });
 
-  test('looks at no more than it has room for, and says how much it left out', async () => {
+  test('looks at no more than it has room for, and says how much it left out', { tags: 'long' }, async () => {
     const shadow = policiesOf([...TOOLS, hostile], FREE);
     const w = await govern(FREE, { shadow });
     const outcome = await w.run(

@@ -18,7 +18,7 @@ describe('an attacker', () => {
     );
   };
 
-  test('who makes up an index, in a call, a slot or a disposal, is ended for it', async () => {
+  test('who makes up an index, in a call, a slot or a disposal, is ended for it', { tags: 'long' }, async () => {
     const forged = { kind: 'failed', code: 'CORRAL_CAP_FORGED' };
     expect(await attack(`await corral.effect({ kind: 'call', id: 'next', cap: 3, input: {} });`)).toMatchObject(forged);
     expect(await attack(`await corral.effect({ kind: 'send', id: 'next', cap: 0, body: 1, caps: { x: { cap: 3 } } });`)).toMatchObject(

@@ -116,7 +116,7 @@ describe('a grant that is taken back', () => {
     expect(await ended).toMatchObject({ output: ['AbortError', 'CORRAL_REVOKED', 'CORRAL_REVOKED'] });
   });
 
-  test('is gone for a parked run too when it comes back', async () => {
+  test('is gone for a parked run too when it comes back', { tags: 'long' }, async () => {
     const w = await world([read(), pay([])]);
     const { id, ended } = await w.submit(
       await w.deploy(
@@ -146,7 +146,7 @@ describe('a capability in a message', () => {
     });
   });
 
-  test('reaches a parked receiver, and is still there unread after a checkpoint and a replay', async () => {
+  test('reaches a parked receiver, and is still there unread after a checkpoint and a replay', { tags: 'long' }, async () => {
     const w = await world([read(), pay([])]);
     const { id, ended } = await w.submit(await w.deploy(agentFile('grants/read-after-a-checkpoint')));
     const child = await childOf(w, id);
@@ -193,15 +193,19 @@ describe('retries', () => {
     expect((await w.store.journal(id)).some(({ delivery }) => delivery?.includes('"attempts":3') === true)).toBe(true);
   });
 
-  test('of what changes something are made only where the agent asks for them, and the tool says it did nothing', async () => {
-    const once = flaky(1, {});
-    expect(await (await world([once.tool, pay([])])).run(agent('{}'))).toMatchObject({ output: 'CORRAL_TOOL_FAILED' });
-    const twice = flaky(1, {});
-    expect(await (await world([twice.tool, pay([])])).run(agent('{ retry: { attempts: 2 } }'))).toMatchObject({ output: 'ok' });
-    const never = flaky(9, { readOnly: true });
-    expect(await (await world([never.tool, pay([])])).run(agent('{ retry: { attempts: 1 } }'))).toMatchObject({
-      output: 'CORRAL_TOOL_FAILED',
-    });
-    expect([once.keys.length, twice.keys.length, never.keys.length]).toEqual([1, 2, 1]);
-  });
+  test(
+    'of what changes something are made only where the agent asks for them, and the tool says it did nothing',
+    { tags: 'long' },
+    async () => {
+      const once = flaky(1, {});
+      expect(await (await world([once.tool, pay([])])).run(agent('{}'))).toMatchObject({ output: 'CORRAL_TOOL_FAILED' });
+      const twice = flaky(1, {});
+      expect(await (await world([twice.tool, pay([])])).run(agent('{ retry: { attempts: 2 } }'))).toMatchObject({ output: 'ok' });
+      const never = flaky(9, { readOnly: true });
+      expect(await (await world([never.tool, pay([])])).run(agent('{ retry: { attempts: 1 } }'))).toMatchObject({
+        output: 'CORRAL_TOOL_FAILED',
+      });
+      expect([once.keys.length, twice.keys.length, never.keys.length]).toEqual([1, 2, 1]);
+    },
+  );
 });

@@ -43,7 +43,7 @@ describe('once a quarantine is lifted', () => {
     return all;
   };
 
-  test('those stay in the store that another quarantine keeps still, at a lift and at the start of a host', async () => {
+  test('those stay in the store that another quarantine keeps still, at a lift and at the start of a host', { tags: 'long' }, async () => {
     const folder = await temporary();
     const before = await world([], { folder });
     const free = await stopped(before, 'free', 5, 500);
@@ -75,7 +75,7 @@ describe('once a quarantine is lifted', () => {
     for (const { id } of kept) expect(await after.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'done' });
   });
 
-  test('they come into memory as it has places for them', async () => {
+  test('they come into memory as it has places for them', { tags: 'long' }, async () => {
     const folder = await temporary();
     const before = await world([], { folder });
     const all = await stopped(before, 'many', 40, 600_000);
@@ -88,50 +88,54 @@ describe('once a quarantine is lifted', () => {
     expect(most).toBeLessThanOrEqual(8);
   });
 
-  test('each is resumed under the name of whoever lifted what kept it still, though memory had no place for any of them at first', async () => {
-    const folder = await temporary();
-    const before = await world([], { folder });
-    const [one] = await stopped(before, 'one', 6, 600_000);
-    const [two] = await stopped(before, 'two', 6, 600_000);
-    await before.close();
-    const doors = gate();
-    let looks = 0;
-    let most = 0;
-    const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))], {
-      folder,
-      residency: { runs_in_memory: 2, sweep_ms: 50 },
-      through: (store) =>
-        new Proxy(store, {
-          get: (target, name) => {
-            const value = Reflect.get(target, name, target) as unknown;
-            if (name !== 'quarantined') return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
-            return async (...args: Parameters<typeof store.quarantined>) => {
-              looks += 1;
-              most = Math.max(most, looks);
-              return target.quarantined(...args).finally(() => (looks -= 1));
-            };
-          },
-        }),
-    });
-    const busy = await w.deploy(
-      `{ name: 'busy', uses: { wait: 'tool:wait' }, async run({ caps }) { await caps.wait({}); return 'done'; } }`,
-    );
-    const taken = await Promise.all([w.submit(busy), w.submit(busy)]);
-    for (const { id } of taken) await w.until(id, (view) => view?.waiting === 'call');
-    const { stops } = w.supervisor;
-    await Promise.all([stops.lift('agent', 'crew/one', 'ana', 'one is fine'), stops.lift('agent', 'crew/two', 'bob', 'two is fine')]);
-    doors.open();
-    const resumedBy = (id: RunId) =>
-      found(async () => {
-        const entries = await w.store.journal(id, 0, 100);
-        const event = entries.map((entry) => entry.event).findLast((one) => one?.kind === 'control');
-        return event?.kind === 'control' && event.control === 'none' ? [event.by, event.reason] : undefined;
-      }, `${id} is resumed`);
-    expect(await resumedBy((one as { id: RunId }).id)).toEqual(['ana', 'one is fine']);
-    expect(await resumedBy((two as { id: RunId }).id)).toEqual(['bob', 'two is fine']);
-    // One look at a time, however often somebody asks.
-    expect(most).toBe(1);
-  });
+  test(
+    'each is resumed under the name of whoever lifted what kept it still, though memory had no place for any of them at first',
+    { tags: 'long' },
+    async () => {
+      const folder = await temporary();
+      const before = await world([], { folder });
+      const [one] = await stopped(before, 'one', 6, 600_000);
+      const [two] = await stopped(before, 'two', 6, 600_000);
+      await before.close();
+      const doors = gate();
+      let looks = 0;
+      let most = 0;
+      const w = await world([readingTool('wait', () => doors.opened.then(() => 'ok'))], {
+        folder,
+        residency: { runs_in_memory: 2, sweep_ms: 50 },
+        through: (store) =>
+          new Proxy(store, {
+            get: (target, name) => {
+              const value = Reflect.get(target, name, target) as unknown;
+              if (name !== 'quarantined') return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+              return async (...args: Parameters<typeof store.quarantined>) => {
+                looks += 1;
+                most = Math.max(most, looks);
+                return target.quarantined(...args).finally(() => (looks -= 1));
+              };
+            },
+          }),
+      });
+      const busy = await w.deploy(
+        `{ name: 'busy', uses: { wait: 'tool:wait' }, async run({ caps }) { await caps.wait({}); return 'done'; } }`,
+      );
+      const taken = await Promise.all([w.submit(busy), w.submit(busy)]);
+      for (const { id } of taken) await w.until(id, (view) => view?.waiting === 'call');
+      const { stops } = w.supervisor;
+      await Promise.all([stops.lift('agent', 'crew/one', 'ana', 'one is fine'), stops.lift('agent', 'crew/two', 'bob', 'two is fine')]);
+      doors.open();
+      const resumedBy = (id: RunId) =>
+        found(async () => {
+          const entries = await w.store.journal(id, 0, 100);
+          const event = entries.map((entry) => entry.event).findLast((one) => one?.kind === 'control');
+          return event?.kind === 'control' && event.control === 'none' ? [event.by, event.reason] : undefined;
+        }, `${id} is resumed`);
+      expect(await resumedBy((one as { id: RunId }).id)).toEqual(['ana', 'one is fine']);
+      expect(await resumedBy((two as { id: RunId }).id)).toEqual(['bob', 'two is fine']);
+      // One look at a time, however often somebody asks.
+      expect(most).toBe(1);
+    },
+  );
 });
 
 describe('a quarantine', () => {

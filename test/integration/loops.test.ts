@@ -144,7 +144,7 @@ describe('work that looks alike and is none of it', () => {
     expect(await stepsOf(polls, polling.id)).toEqual([]);
   });
 
-  test('asking again after ever longer waits is left alone', async () => {
+  test('asking again after ever longer waits is left alone', { tags: 'long' }, async () => {
     let asked = 0;
     const job = readingTool('job', () => ({ state: ++asked < 7 ? 'running' : 'done' }));
     const w = await watched([job]);
@@ -176,7 +176,7 @@ describe('what the detectors know', () => {
     expect(Math.min(...(first?.because[0]?.entries ?? []))).toBe(1);
   });
 
-  test('and the rung it has come to, after the host was started again, by folding the journal alone', async () => {
+  test('and the rung it has come to, after the host was started again, by folding the journal alone', { tags: 'long' }, async () => {
     const w = await watched([same], QUICK);
     const { id } = await w.submit(await w.deploy(SLOWLY), { ms: 900 });
     await w.until(id, (view) => view?.calls === 2 && view.waiting === 'timer');

@@ -146,7 +146,7 @@ describe('a hostile program', () => {
 });
 
 describe('a program lives like any child:', () => {
-  test('its host may be killed in its middle, and it goes on where it was; it replays byte for byte', async () => {
+  test('its host may be killed in its middle, and it goes on where it was; it replays byte for byte', { tags: 'long' }, async () => {
     const folder = await temporary();
     const calls: number[] = [];
     const half = gate();

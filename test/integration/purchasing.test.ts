@@ -51,7 +51,7 @@ describe('a buyer that obeys a hostile mail', () => {
     ]);
   });
 
-  test('waits for its owner out of memory, and has paid nothing until then', async () => {
+  test('waits for its owner out of memory, and has paid nothing until then', { tags: 'long' }, async () => {
     const { w, ledger } = await shop();
     const { id, ended } = await start(w, BUYER);
     expect(w.supervisor.view(id)?.tenant).toBe('shop');

@@ -34,7 +34,7 @@ describe('a full disk', () => {
   });
 
   // Bug parked-with-a-refused-crank, seed 82820944230.
-  test('parks no run with the crank that it refused, whenever the host parks', async () => {
+  test('parks no run with the crank that it refused, whenever the host parks', { tags: 'long' }, async () => {
     const w = await world([]);
     const { id, ended } = await w.submit(
       await w.deploy(

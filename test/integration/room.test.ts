@@ -165,43 +165,47 @@ describe('on a disk that is really full', () => {
   const isPaused = (store: SqliteStore, seq: number, control: 'paused' | 'none') =>
     store.commit(commit(100, seq, { entry: event(seq, { kind: 'control', control, by: 'ana', reason: 'wait' }) }));
 
-  test('what was kept back is kept back whole again, however often the disk fills up and hosts come and go', async ({ skip }) => {
-    const disk = await smallDisk(24);
-    if (disk === undefined) skip('mounting a small disk takes a privileged user');
-    const at = disk as string;
-    const reserve = join(at, 'data', 'corral.reserve');
-    const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
-    let store = await SqliteStore.open(join(at, 'data'));
-    await live(store, 1, 1);
-    await live(store, 100, 1);
-    await until(() => existsSync(reserve));
-    const size = kept();
-    let [last, seq] = [1, 2];
-    for (let cycle = 0; cycle < 3; cycle++) {
-      await cram(at);
-      // Stopping runs uses up the space that is kept back, bit by bit.
-      while (existsSync(reserve)) await isPaused(store, seq++, 'paused');
-      await store.close();
-      await clear(at);
-      await cram(at);
-      await rm(join(at, 'spare'));
-      // The next host finds the disk full, and nothing kept back: ordinary work is refused, and what stops runs is taken.
-      store = await SqliteStore.open(join(at, 'data'));
-      expect(store.full).toBe(true);
-      expect(await refusal(store.commit(commit(1, last + 1)))).toBe('CORRAL_DISK_FULL');
-      await isPaused(store, seq++, 'paused');
-      if (cycle === 1) {
+  test(
+    'what was kept back is kept back whole again, however often the disk fills up and hosts come and go',
+    { tags: 'long' },
+    async ({ skip }) => {
+      const disk = await smallDisk(24);
+      if (disk === undefined) skip('mounting a small disk takes a privileged user');
+      const at = disk as string;
+      const reserve = join(at, 'data', 'corral.reserve');
+      const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
+      let store = await SqliteStore.open(join(at, 'data'));
+      await live(store, 1, 1);
+      await live(store, 100, 1);
+      await until(() => existsSync(reserve));
+      const size = kept();
+      let [last, seq] = [1, 2];
+      for (let cycle = 0; cycle < 3; cycle++) {
+        await cram(at);
+        // Stopping runs uses up the space that is kept back, bit by bit.
+        while (existsSync(reserve)) await isPaused(store, seq++, 'paused');
         await store.close();
         await clear(at);
+        await cram(at);
+        await rm(join(at, 'spare'));
+        // The next host finds the disk full, and nothing kept back: ordinary work is refused, and what stops runs is taken.
         store = await SqliteStore.open(join(at, 'data'));
-      } else await clear(at);
-      await until(() => kept() >= size);
-      await changed(store, false);
-      await store.commit(commit(1, (last += 1)));
-    }
-    expect(kept()).toBe(size);
-    await store.close();
-  });
+        expect(store.full).toBe(true);
+        expect(await refusal(store.commit(commit(1, last + 1)))).toBe('CORRAL_DISK_FULL');
+        await isPaused(store, seq++, 'paused');
+        if (cycle === 1) {
+          await store.close();
+          await clear(at);
+          store = await SqliteStore.open(join(at, 'data'));
+        } else await clear(at);
+        await until(() => kept() >= size);
+        await changed(store, false);
+        await store.commit(commit(1, (last += 1)));
+      }
+      expect(kept()).toBe(size);
+      await store.close();
+    },
+  );
 });
 
 describe('on a disk with room', () => {

@@ -10,6 +10,7 @@ import { databaseOf } from '../database.ts';
 import { temporary, world, type World } from '../world.ts';
 import { bus, done, made, READS, TOOLS } from './flowing.ts';
 import { until } from '../until.ts';
+import { eachOrLong } from '../tables.ts';
 
 const note = made('note', z.object({ v: z.unknown() }), { ...READS, returns: 'trusted' }, ({ v }) => v);
 const tools = [...TOOLS, note];
@@ -45,7 +46,7 @@ test('how an instance ended says nothing that it chose, and brings what it knew'
   expect(await labels(w, id)).toEqual([['hr.read']]);
 });
 
-test.each(['its own next turn', 'its own mailbox', 'a child of each turn'])(
+eachOrLong([['its own next turn'], ['its own mailbox'], ['a child of each turn']], ['its own mailbox', 'a child of each turn'])(
   'a service that writes to itself from %s comes to an end',
   async (how) => {
     const w = await bus(tools);
@@ -72,7 +73,7 @@ test.each(['its own next turn', 'its own mailbox', 'a child of each turn'])(
   },
 );
 
-test('who asks a service many times, one after the other, makes no long chain', async () => {
+test('who asks a service many times, one after the other, makes no long chain', { tags: 'long' }, async () => {
   const w = await world();
   const version = await w.deploy(COUNTS + ASKS);
   const many = 2 * MACHINE.service_depth.default;
@@ -93,22 +94,26 @@ test('a new instance knows from its first crank on what its key was made of', as
   expect((await labels(w, made?.record.id as RunId))[0]).toEqual(['mail.read']);
 });
 
-test('what an ended instance had kept outlives the retention of its journal, until another has taken it over', async () => {
-  const store = await SqliteStore.open(join(await temporary(), 'data'), { retention_ms: { crew: 0 } });
-  const w = await world([], { store });
-  const version = await w.deploy(COUNTS + ASKS);
-  await asks(w, version, 'add', 'add', 'hang');
-  const last = (await store.instance(instanceId('crew', 'svc', 'a'))) as RunId;
-  const collect = () => store.gc(Date.now() + 1000);
-  expect((await collect()).entries).toBeGreaterThan(0);
-  await expect(store.journal(last)).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
-  expect(await collect()).toMatchObject({ entries: 0 });
-  expect(await asks(w, version, 'add')).toEqual([3]);
-  expect(await collect()).toMatchObject({ runs: expect.any(Number) });
-  await expect(store.journal(last, ((await store.run(last))?.checkpoint ?? 0) - 1)).rejects.toMatchObject({
-    code: 'CORRAL_JOURNAL_PRUNED',
-  });
-});
+test(
+  'what an ended instance had kept outlives the retention of its journal, until another has taken it over',
+  { tags: 'long' },
+  async () => {
+    const store = await SqliteStore.open(join(await temporary(), 'data'), { retention_ms: { crew: 0 } });
+    const w = await world([], { store });
+    const version = await w.deploy(COUNTS + ASKS);
+    await asks(w, version, 'add', 'add', 'hang');
+    const last = (await store.instance(instanceId('crew', 'svc', 'a'))) as RunId;
+    const collect = () => store.gc(Date.now() + 1000);
+    expect((await collect()).entries).toBeGreaterThan(0);
+    await expect(store.journal(last)).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
+    expect(await collect()).toMatchObject({ entries: 0 });
+    expect(await asks(w, version, 'add')).toEqual([3]);
+    expect(await collect()).toMatchObject({ runs: expect.any(Number) });
+    await expect(store.journal(last, ((await store.run(last))?.checkpoint ?? 0) - 1)).rejects.toMatchObject({
+      code: 'CORRAL_JOURNAL_PRUNED',
+    });
+  },
+);
 
 test('an instance whose kept state was changed on disk is not begun anew behind its callers’ backs', async () => {
   const folder = await temporary();

@@ -199,7 +199,7 @@ describe('an instance of a service', () => {
     expect(output(await again.ended)).toEqual([expect.objectContaining({ sum: 0 })]);
   });
 
-  test('takes so many messages and not one more', async () => {
+  test('takes so many messages and not one more', { tags: 'long' }, async () => {
     const before = gate();
     const w = await world([tool('look', () => before.opened)]);
     const version = await w.deploy(looks);

@@ -88,32 +88,36 @@ describe('an isolate that is made in advance', () => {
     expect(outputs.size).toBe(3);
   });
 
-  test('serves a run that comes back from the store, which replays in it, and one that goes on after a checkpoint', async () => {
-    const door = gate();
-    const { launcher, w } = await tapped([look(), tool('wait', () => door.opened)]);
-    // A tenant keeps its cells while a run of it is in memory.
-    const holds = await w.submit(await w.deploy(`{ name: 'b', uses: { wait: 'tool:wait' }, run: ({ caps }) => caps.wait({}) }`));
-    const version = await w.deploy(`{ name: 'a', async run({ input, state, sleep, checkpoint }) {
+  test(
+    'serves a run that comes back from the store, which replays in it, and one that goes on after a checkpoint',
+    { tags: 'long' },
+    async () => {
+      const door = gate();
+      const { launcher, w } = await tapped([look(), tool('wait', () => door.opened)]);
+      // A tenant keeps its cells while a run of it is in memory.
+      const holds = await w.submit(await w.deploy(`{ name: 'b', uses: { wait: 'tool:wait' }, run: ({ caps }) => caps.wait({}) }`));
+      const version = await w.deploy(`{ name: 'a', async run({ input, state, sleep, checkpoint }) {
       if (state !== undefined) return [state, Math.random()];
       if (input === 'sleeps') await sleep(1000);
       if (input === 'checkpoint') await checkpoint(7);
       return Math.random() } }`);
-    await twice(w, version);
-    await made(launcher);
-    const { id, ended } = await w.submit(version, 'sleeps');
-    await w.until(id, (view) => view?.waiting === 'timer');
-    await made(launcher, 2);
-    await park(w, id);
-    expect(await ended).toMatchObject({ kind: 'completed' });
-    expect(launcher.lastWasReady).toBe(true);
-    expect(launcher.of(FrameKind.replayed).length).toBe(1);
-    await made(launcher, 3);
-    const second = await w.submit(version, 'checkpoint');
-    expect(await second.ended).toMatchObject({ kind: 'completed', output: [7, expect.any(Number)] });
-    expect(await replayed(w, second.id, version)).toBeUndefined();
-    door.open();
-    await holds.ended;
-  });
+      await twice(w, version);
+      await made(launcher);
+      const { id, ended } = await w.submit(version, 'sleeps');
+      await w.until(id, (view) => view?.waiting === 'timer');
+      await made(launcher, 2);
+      await park(w, id);
+      expect(await ended).toMatchObject({ kind: 'completed' });
+      expect(launcher.lastWasReady).toBe(true);
+      expect(launcher.of(FrameKind.replayed).length).toBe(1);
+      await made(launcher, 3);
+      const second = await w.submit(version, 'checkpoint');
+      expect(await second.ended).toMatchObject({ kind: 'completed', output: [7, expect.any(Number)] });
+      expect(await replayed(w, second.id, version)).toBeUndefined();
+      door.open();
+      await holds.ended;
+    },
+  );
 
   test('is billed to the run that gets it, as if that had loaded its bundle itself', async () => {
     const { launcher, w } = await tapped();
@@ -129,7 +133,7 @@ describe('an isolate that is made in advance', () => {
     expect(first?.cpu_us).toBeGreaterThan(spared?.cpu_us ?? 0);
   });
 
-  test('stays within its tenant, and is made for nobody where each run has a cell of its own', async () => {
+  test('stays within its tenant, and is made for nobody where each run has a cell of its own', { tags: 'long' }, async () => {
     const { launcher, w } = await tapped([], {
       tenants: { crew: { tools: [] }, zoo: { tools: [] }, apart: { tools: [], isolation: () => 'run' as const } },
     });

@@ -30,7 +30,7 @@ function dyingBefore(refusal: CorralError, times: number) {
 const told = async (store: Store, id: Parameters<Store['journal']>[0]) =>
   (await store.journal(id)).filter(({ event }) => event?.kind === 'unanswered').length;
 
-test('a sender is told by the next host where the last one died before it was written down', async () => {
+test('a sender is told by the next host where the last one died before it was written down', { tags: 'long' }, async () => {
   const { refused, through } = dyingBefore(new CorralError('CORRAL_STOPPING', 'The host is gone.'), Number.POSITIVE_INFINITY);
   const first = await world([], { through });
   const { id } = await first.submit(await first.deploy(FAMILY));

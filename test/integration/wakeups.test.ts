@@ -17,8 +17,8 @@ const host = (redis: string, more: object = {}) =>
 /** Sleeps long enough to be parked, then writes to a child that is parked by then; as many rounds as its input says. */
 const PAIR = agentFile('family/pair');
 
-const RUNS = 8;
-const ROUNDS = 3;
+const RUNS = 4;
+const ROUNDS = 2;
 const SUM = (ROUNDS * (ROUNDS + 1)) / 2;
 
 async function pairs({ admin, deploy }: Front): Promise<RunId[]> {
@@ -90,26 +90,30 @@ describe.skipIf(!HAS_REDIS)('a host whose hints go through Redis', () => {
     expect(asked(redis)).toBeGreaterThan(before);
   }
 
-  test('starts where there is none, and where its secret is missing, and says what to do, to strangers without where it is', async () => {
-    const port = await freePort();
-    const there = await host(`redis://127.0.0.1:${port}`);
-    await until(async () => (await there.admin.ready({})).degraded.length > 0);
-    const open = async ({ url }: Front) => (await fetch(`${url}/readyz`)).text();
-    expect(await open(there)).toContain('wakeups.redis');
-    expect(await open(there)).not.toContain(`:${port}`);
-    const runs = await pairs(there);
-    await redisOn(port);
-    await until(async () => (await there.admin.ready({})).degraded.length === 0);
-    expect(await ends(there, runs)).toEqual(ALL);
+  test(
+    'starts where there is none, and where its secret is missing, and says what to do, to strangers without where it is',
+    { tags: 'long' },
+    async () => {
+      const port = await freePort();
+      const there = await host(`redis://127.0.0.1:${port}`);
+      await until(async () => (await there.admin.ready({})).degraded.length > 0);
+      const open = async ({ url }: Front) => (await fetch(`${url}/readyz`)).text();
+      expect(await open(there)).toContain('wakeups.redis');
+      expect(await open(there)).not.toContain(`:${port}`);
+      const runs = await pairs(there);
+      await redisOn(port);
+      await until(async () => (await there.admin.ready({})).degraded.length === 0);
+      expect(await ends(there, runs)).toEqual(ALL);
 
-    const configText = JSON.stringify({
-      secrets: { redis: { env: 'NO_SUCH_VARIABLE' } },
-      wakeups: { redis: `redis://127.0.0.1:${port}`, password: 'redis' },
-    });
-    const other = await front({ configText });
-    expect((await other.admin.ready({})).degraded).toMatchObject([{ what: 'wakeups', code: 'CORRAL_SECRET_MISSING' }]);
-    expect(await open(other)).not.toContain('NO_SUCH_VARIABLE');
-  });
+      const configText = JSON.stringify({
+        secrets: { redis: { env: 'NO_SUCH_VARIABLE' } },
+        wakeups: { redis: `redis://127.0.0.1:${port}`, password: 'redis' },
+      });
+      const other = await front({ configText });
+      expect((await other.admin.ready({})).degraded).toMatchObject([{ what: 'wakeups', code: 'CORRAL_SECRET_MISSING' }]);
+      expect(await open(other)).not.toContain('NO_SUCH_VARIABLE');
+    },
+  );
 
   test('takes its password from a secret, and what is logged, shown and kept of it is never the password', async () => {
     const redis = await redisServer('--requirepass', 's3cret/p@ss');

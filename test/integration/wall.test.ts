@@ -71,7 +71,7 @@ describe('wall time', () => {
     expect(Math.max(...queued)).toBeGreaterThan(HOUR_MS - 1_000);
   });
 
-  test('that was queued stays so when the host is started again, before its next crank and after it', async () => {
+  test('that was queued stays so when the host is started again, before its next crank and after it', { tags: 'long' }, async () => {
     const folder = await temporary();
     const { w, clock, forward, starved, spin } = await starving(folder);
     forward(HOUR_MS);

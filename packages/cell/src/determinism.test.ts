@@ -128,7 +128,8 @@ beforeAll(() => {
   });
 });
 
-describe('an agent made at random', () => {
+/** @param count of agents */
+function theSameAgain(count: number): void {
   const kept: Recorded[] = [];
 
   test('does the same again under any memory limit, cold and warm', () => {
@@ -147,17 +148,24 @@ describe('an agent made at random', () => {
           expect(replayed(run, memory_mib, asInACell)).toBeUndefined();
         }
       }),
-      { seed: 20_261_122, numRuns: 60 },
+      { seed: 20_261_122, numRuns: count },
     );
-  }, 120_000);
+  });
 
   test('does the same again without a JIT, with one that is in a hurry, and while garbage is collected all the time', () => {
-    expect(kept.length).toBeGreaterThanOrEqual(60);
+    expect(kept.length).toBeGreaterThanOrEqual(count);
     const none = kept.map(() => null);
     expect(elsewhere(kept, ['--jitless'])).toEqual(none);
     expect(elsewhere(kept, ['--always-sparkplug', '--max-lazy', '--stress-gc-during-compilation'])).toEqual(none);
     expect(elsewhere(kept, ['--gc-interval=500', '--no-opt'])).toEqual(none);
-  }, 120_000);
+  });
+}
+
+describe('an agent made at random', () => {
+  theSameAgain(15);
+});
+describe('one of sixty agents made at random', { tags: 'long', timeout: 600_000 }, () => {
+  theSameAgain(60);
 });
 
 /** Whether the value of an expression is the same with and without a JIT. */

@@ -63,47 +63,51 @@ function withoutLog(db: DatabaseSync): void {
   db.exec(`PRAGMA user_version = ${before}`);
 }
 
-test('a folder from before the log is caught up with in steps, also by hosts that are killed between them, and goes on', () => {
-  const host = opened();
-  // More runs and more entries than one step processes.
-  const [RUNS, ENTRIES] = [520, 4];
-  const ids = Array.from({ length: RUNS }, (_, i) => runId(i + 1));
-  const write = (n: number, seq: number, ends: boolean) =>
-    host.core.commit(
-      commit(n, seq, ends ? { status: { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: DONE, ended_at: seq } } : {}),
-    );
-  host.db.exec('BEGIN');
-  for (const run of ids) host.core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], 1);
-  for (let seq = 1; seq <= ENTRIES; seq++) for (let n = 1; n <= RUNS; n++) write(n, seq, seq === ENTRIES && n % 2 === 1);
-  host.db.exec('COMMIT');
-  host.core.erase(runId(1), 9);
-  withoutLog(host.db);
-  let steps = 0;
-  do {
-    host.again();
-    steps += 1;
-  } while (host.core.sequence(NOW, true) === 'more');
-  expect(steps).toBeGreaterThan(1);
-  const leaves = (kind: string) =>
-    (host.db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%' ORDER BY n`).all() as { leaf: string }[]).map(
-      ({ leaf }) => JSON.parse(leaf) as { run: string; seq: number },
-    );
-  expect(leaves('admitted').map(({ run }) => run)).toEqual(ids);
-  const halves = [ids.filter((_, i) => i % 2 === 0), ids.filter((_, i) => i % 2 === 1)];
-  expect(
-    leaves('ended')
-      .map(({ run }) => run)
-      .sort(),
-  ).toEqual(halves[0]);
-  expect(
-    leaves('head')
-      .map(({ run }) => run)
-      .sort(),
-  ).toEqual(halves[1]);
-  expect(leaves('head').every(({ seq }) => seq === ENTRIES)).toBe(true);
-  expect(host.core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
-  write(2, ENTRIES + 1, true);
-  while (host.core.sequence(2 * NOW, true) !== 'done');
-  expect(leaves('ended').at(-1)).toMatchObject({ run: ids[1], seq: ENTRIES + 1 });
-  expect(host.core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
-});
+test(
+  'a folder from before the log is caught up with in steps, also by hosts that are killed between them, and goes on',
+  { tags: 'long' },
+  () => {
+    const host = opened();
+    // More runs and more entries than one step processes.
+    const [RUNS, ENTRIES] = [520, 4];
+    const ids = Array.from({ length: RUNS }, (_, i) => runId(i + 1));
+    const write = (n: number, seq: number, ends: boolean) =>
+      host.core.commit(
+        commit(n, seq, ends ? { status: { lifecycle: 'ended', control: 'none', waiting: 'nothing', outcome: DONE, ended_at: seq } } : {}),
+      );
+    host.db.exec('BEGIN');
+    for (const run of ids) host.core.admit({ id: run, tenant: 't', created_at: 1 } as never, [], 1);
+    for (let seq = 1; seq <= ENTRIES; seq++) for (let n = 1; n <= RUNS; n++) write(n, seq, seq === ENTRIES && n % 2 === 1);
+    host.db.exec('COMMIT');
+    host.core.erase(runId(1), 9);
+    withoutLog(host.db);
+    let steps = 0;
+    do {
+      host.again();
+      steps += 1;
+    } while (host.core.sequence(NOW, true) === 'more');
+    expect(steps).toBeGreaterThan(1);
+    const leaves = (kind: string) =>
+      (host.db.prepare(`SELECT leaf FROM log WHERE leaf LIKE '%"kind":"${kind}"%' ORDER BY n`).all() as { leaf: string }[]).map(
+        ({ leaf }) => JSON.parse(leaf) as { run: string; seq: number },
+      );
+    expect(leaves('admitted').map(({ run }) => run)).toEqual(ids);
+    const halves = [ids.filter((_, i) => i % 2 === 0), ids.filter((_, i) => i % 2 === 1)];
+    expect(
+      leaves('ended')
+        .map(({ run }) => run)
+        .sort(),
+    ).toEqual(halves[0]);
+    expect(
+      leaves('head')
+        .map(({ run }) => run)
+        .sort(),
+    ).toEqual(halves[1]);
+    expect(leaves('head').every(({ seq }) => seq === ENTRIES)).toBe(true);
+    expect(host.core.verifyLog(FOLDER)).toMatchObject({ since: NOW, before: RUNS, problems: [] });
+    write(2, ENTRIES + 1, true);
+    while (host.core.sequence(2 * NOW, true) !== 'done');
+    expect(leaves('ended').at(-1)).toMatchObject({ run: ids[1], seq: ENTRIES + 1 });
+    expect(host.core.verifyLog(FOLDER)).toMatchObject({ since: NOW, problems: [] });
+  },
+);

@@ -29,7 +29,7 @@ describe('a configuration in a process of its own', () => {
     expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
-  test('refuses an answer whose check by its own output takes for ever, and ends no other call', async () => {
+  test('refuses an answer whose check by its own output takes for ever, and ends no other call', { tags: 'long' }, async () => {
     const [beside, pid] = [goingOn(), await ask('read', { how: 'pid' })];
     const abort = new AbortController();
     const stuck = ask('slow.answer', { s: `${'a'.repeat(40)}!` });
@@ -66,7 +66,7 @@ describe('a configuration in a process of its own', () => {
     expect(await beside.end()).toMatchObject({ kind: 'ok' });
   });
 
-  test('blames the call whose check hangs, and none whose check was under way beside it', async () => {
+  test('blames the call whose check hangs, and none whose check was under way beside it', { tags: 'long' }, async () => {
     // All processes are started first, so that the checks below begin at once.
     expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
     const hangs = ask('slow.later', { next: 'hangs' });
@@ -77,7 +77,7 @@ describe('a configuration in a process of its own', () => {
     expect(await ask('slow.later', { next: 'fits' })).toEqual({ kind: 'ok', value: 1 });
   });
 
-  test('ends nothing by several checks that only together take too long', async () => {
+  test('ends nothing by several checks that only together take too long', { tags: 'long' }, async () => {
     const held = [1, 2, 3].map(() => ask('slow.check', { ms: 1_500 }));
     expect(await Promise.all(held)).toEqual([1, 2, 3].map(() => ({ kind: 'ok', value: 1 })));
     expect(now.news.filter(({ kind }) => kind === 'ended')).toEqual([]);
