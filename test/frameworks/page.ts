@@ -63,8 +63,8 @@ after five seconds, while the model says nothing, or while people are still aske
 ([\`aiTools\`, \`agentsTools\`, \`langchainTools\`, \`declaredTools\`](guides/model.md#with-the-ai-sdk)). A stream that is killed after its first part
 is [another matter](bus.md#streams): it is lost, or goes on where the host lives.
 
-The first crank of such an agent loads its framework, which may take more than the 250 ms of CPU time that a crank has by default; agents
-of the table have \`ceilings: { crank_cpu_ms: 10_000 }\`.
+Loading the bundle of such an agent takes up to half a second of CPU time on a slow machine. The load has a limit of its own, 1 s for each MiB of
+the bundle, and does not count towards that of a crank; so agents of the table have no \`crank_cpu_ms\` in their \`ceilings\`.
 
 How to write them: [AI SDK](guides/model.md#with-the-ai-sdk), [OpenAI Agents SDK](guides/openai-agents.md), [LangGraph](guides/langgraph.md),
 [OpenAI SDK](guides/openai-sdk.md), [Anthropic SDK](guides/anthropic-sdk.md).

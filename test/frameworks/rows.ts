@@ -45,7 +45,7 @@ export const ROWS: readonly Row[] = [
     by: "`aiModel(caps.model, { specification: 'v3' })`",
     refused: {
       says: 'Buffer is not defined',
-      why: 'a module of it uses the global `Buffer` of Node when it is loaded, which an isolate does not have',
+      why: 'a package of it, `ws`, uses the global `Buffer` of Node when it is loaded, which an isolate does not have',
     },
     lacks: {},
   },
