@@ -36,8 +36,10 @@ const tagged = (...folders: string[]): Pick<Long, 'whole' | 'slice'> => {
   const files = globSync('{packages/*/src,test}/**/*.test.ts', { cwd: root })
     .filter((file) => folders.some((folder) => file.startsWith(folder)))
     .filter((file) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8').match(/tags: 'long'|eachOrLong/));
-  const whole = ['node_modules/vitest/vitest.mjs', 'run', '--tags-filter', 'long', ...files];
-  return { whole, slice: [...whole, '--shard', `${1 + (commit % PARTS)}/${PARTS}`] };
+  // vitest's own shards cannot be more than there are files.
+  const parts = Math.min(PARTS, files.length);
+  const run = (some: readonly string[]) => ['node_modules/vitest/vitest.mjs', 'run', '--tags-filter', 'long', ...some];
+  return { whole: run(files), slice: run(files.filter((_, at) => at % parts === commit % parts)) };
 };
 const hostile = (...args: string[]) => ['--no-node-snapshot', 'test/hostile/scoreboard/main.ts', ...args];
 const LONG: Readonly<Record<string, Long>> = {
