@@ -6,6 +6,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Metafile } from 'esbuild';
+import { runsOn } from '../packages/create-corral/src/init.ts';
 import { bundleClient, bundleCorral, bundleCreate, bundleGuest } from './pack/bundle.ts';
 import { librariesOf, licencesOf } from './pack/licenses.ts';
 import { inRoot, libraryVersions, manifestOf, npm, oneVersion, PUBLISHED, type Manifest, type Published } from './pack/packages.ts';
@@ -173,5 +174,15 @@ const sizes = readdirSync(tarballs).map((file) => ({ file, bytes: statSync(join(
 if (values.json) console.log(JSON.stringify({ version, folder: tarballs, tarballs: sizes }, null, 2));
 else {
   for (const { file, bytes } of sizes) console.log(`${file.padEnd(36)} ${(bytes / 1024).toFixed(1).padStart(8)} KiB`);
-  console.log(`\nin ${tarballs}`);
+  console.log(`\nin ${tarballs}\nIn a repository of your own:\n  ${installing()}`);
+}
+
+/**
+ * Gives the command that is typed next. This file runs on the Node of the dependencies; npm says which one it was itself started with, and for an older one
+ * npm would compile isolated-vm, which fails, unless `@corral/node` is installed at once.
+ */
+function installing(): string {
+  const [, started = process.version] = /\bnode\/(v[\d.]+)/.exec(process.env['npm_config_user_agent'] ?? '') ?? [];
+  const names = ['corral', ...(runsOn(started) ? [] : ['corral-node'])];
+  return `npm install ${names.map((name) => join(tarballs, `${name}-${version}.tgz`)).join(' ')} && npx corral init`;
 }

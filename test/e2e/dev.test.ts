@@ -101,7 +101,7 @@ test(
     }
     await rm(join(folder, 'corral.config.mts'));
     const asked = await dev(elsewhere, file, '--real', ...amount(101));
-    expect(asked.err).toMatch(/waits for a person \(risk\/bank\.\*\/ask\)[^]*deny by terminal[^]*no terminal to ask at/u);
+    expect(asked.err).toMatch(/waits for a person \(risk\/bank\.\*\/ask\)[^]*refused by terminal[^]*no terminal to ask at/u);
     const thrown = await dev(elsewhere, file, '--real', ...amount(7));
     expect(thrown.err).toMatch(/bank\.pay: Error: HTTP 500: kaputt[^]*corral\.config\.ts:\d+/u);
     expect(thrown.err).toMatch(/← 2 {2}CORRAL_TOOL_FAILED: bank\.pay failed\./u);

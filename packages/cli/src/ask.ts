@@ -2,7 +2,7 @@
  * Approvals without a server: asks the person at the terminal. If there is no terminal and no answer was given beforehand, the answer is
  * no, and the command says about what nobody was asked.
  */
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval, Supervisor } from '@corral/supervisor';
 import type { AnswerFlags } from './answer-flags.ts';
@@ -140,13 +140,31 @@ function ask({ agent, tool, input, rules, unusual, origins, quorum, approved_by 
   return isAllowed('Allow it?', signal);
 }
 
-/** Asks a question at the terminal whose answer is yes or no; anything but yes is no. */
+/**
+ * Asks a question at the terminal whose answer is yes or no; anything but yes is no, and so is the end of the input. A terminal that is
+ * being read hands over Ctrl-C as a key instead of a signal, so the signal is sent here: it ends this process, or does what the command
+ * does when it is interrupted. The question then has no answer, and nothing goes on as if it had one.
+ */
 export async function isAllowed(question: string, signal?: AbortSignal): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  terminal.once('SIGINT', () => {
+    terminal.off('close', ended);
+    terminal.close();
+    process.stderr.write('\n');
+    process.kill(process.pid, 'SIGINT');
+  });
+  const ended = () => resolve(false);
+  terminal.once('close', ended);
+  const aborted = () => reject(signal?.reason as Error);
+  signal?.addEventListener('abort', aborted, { once: true });
+  if (signal?.aborted === true) aborted();
+  terminal.question(`${question} [y/N] `, (said) => resolve(/^y(?:es)?$/i.test(said.trim())));
   try {
-    const said = await terminal.question(`${question} [y/N] `, signal === undefined ? {} : { signal });
-    return /^y(?:es)?$/i.test(said.trim());
+    return await promise;
   } finally {
+    terminal.off('close', ended);
+    signal?.removeEventListener('abort', aborted);
     terminal.close();
   }
 }

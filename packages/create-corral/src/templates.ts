@@ -160,5 +160,6 @@ export const scriptsOf = ({ config }: Names): Readonly<Record<string, string>> =
   dev: `corral dev agents/buyer.ts --config ${config} --watch --input @agents/order.json`,
   test: 'corral test',
   types: `corral types --config ${config} --out agents/corral-env.d.ts`,
-  check: `tsc -p agents && tsc -p agents/tests && corral config check ${config}`,
+  // The types of the tools first: with those of an earlier configuration the checker would blame an agent that is right.
+  check: `corral types --config ${config} --out agents/corral-env.d.ts && tsc -p agents && tsc -p agents/tests && corral config check ${config}`,
 });

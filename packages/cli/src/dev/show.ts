@@ -9,7 +9,7 @@ import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Supervisor } from '@corral/supervisor';
 import { printableJson } from '@corral/protocol/printable';
-import { programText } from '../screen/entries.ts';
+import { programText, verdictText } from '../screen/entries.ts';
 import { Spoken } from '../screen/spoken.ts';
 import { duration, printable } from '../screen/table.ts';
 
@@ -107,7 +107,7 @@ export class Follower {
       say(
         `call ${event.id} inspected: ${event.decision.verdict}${event.decision.message === undefined ? '' : ` ${event.decision.message}`}`,
       );
-    else if (event?.kind === 'approval') say(`call ${event.id}: ${event.verdict} by ${event.by}`);
+    else if (event?.kind === 'approval') say(verdictText(event));
     // The end of the run itself is said by the command.
     if (event?.kind === 'ended' && agent !== '') say(endText(event.outcome));
   }

@@ -137,7 +137,7 @@ function eventText(event: HostEvent): string {
     case 'cancel':
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':
-      return `call ${event.id} ${event.verdict === 'expired' ? 'waited for approval in vain' : `${event.verdict === 'approve' ? 'approved' : 'refused'} by ${event.by}`}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}`;
+      return `${verdictText(event)}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}`;
     case 'inspected':
       return `call ${event.id} inspected (${inspectedText(event.decision.inspected)}): ${event.decision.verdict}${event.decision.message === undefined ? '' : ` (${event.decision.message})`}`;
     case 'fenced':
@@ -233,4 +233,10 @@ export function entryLines(entry: Entry, began: number, again: Again | null | un
   if (entry.event !== undefined) put(eventText(entry.event), 'yellow');
   if (made.length === 0) made.push(head);
   return made;
+}
+
+/** Describes the decision of a person about a call. */
+export function verdictText({ id, verdict, by }: Pick<HostEvent & { readonly kind: 'approval' }, 'id' | 'verdict' | 'by'>): string {
+  if (verdict === 'expired') return `call ${id} waited for approval in vain`;
+  return `call ${id} ${verdict === 'approve' ? 'approved' : 'refused'} by ${by}`;
 }

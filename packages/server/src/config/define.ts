@@ -1,6 +1,7 @@
 /** The module that `corral.config.ts` imports. */
 import type * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
+import { didYouMean } from '@corral/protocol/nearest';
 import { faultsOfAnnotations } from '@corral/tools/annotated';
 import { inlineTool } from '@corral/tools/define';
 import type { Config } from './schema.ts';
@@ -8,11 +9,18 @@ import type { Config } from './schema.ts';
 export { ToolError } from '@corral/tools/define';
 export type { ToolPowers } from './schema.ts';
 
+/** A misspelt `annotations` would be as good as none. */
+const FIELDS: readonly string[] = ['name', 'description', 'input', 'output', 'annotations', 'timeout_ms', 'run'];
+
 /**
  * A tool of a configuration.
- * @throws CORRAL_CONFIG_INVALID if an annotation names an argument that is missing, is not an amount, or may be left out
+ * @throws CORRAL_CONFIG_INVALID if it has a field that there is not, or an annotation names an argument that is missing, is not an amount,
+ *   or may be left out
  */
 export const tool: typeof inlineTool = (spec) => {
+  const strange = Object.keys(spec).find((field) => !FIELDS.includes(field));
+  if (strange !== undefined)
+    throw new CorralError('CORRAL_CONFIG_INVALID', `tool ${spec.name}: there is no field ${strange}.${didYouMean(strange, FIELDS)}`);
   const made = inlineTool(spec);
   const [fault] = faultsOfAnnotations(made);
   if (fault !== undefined) throw new CorralError('CORRAL_CONFIG_INVALID', `tool ${spec.name}: ${fault.message}.`);

@@ -15,10 +15,22 @@ export function faultsOf(issues: readonly z.core.$ZodIssue[], schema: z.core.$Zo
     const depth = (branch: readonly z.core.$ZodIssue[]) => Math.max(0, ...branch.map((one) => one.path.length + (isKeyed(one) ? 1 : 0)));
     const [best] = [...branches].filter((branch) => depth(branch) > 0).sort((a, b) => depth(b) - depth(a));
     if (best !== undefined) return faultsOf(best, schema, here);
-    const near = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => didYouMean(key, keysAt(schema, here))).join('') : '';
+    if (branches.length > 0) return { path: here, message: misfitOf(branches, keysAt(schema, here)) };
+    if (issue.code !== 'unrecognized_keys') return { path: here, message: issue.message };
+    const known = keysAt(schema, here);
+    const near = issue.keys.map((key) => didYouMean(key, known)).join('');
     // A message with a suggestion of its own needs no second one.
-    return { path: here, message: near === '' || issue.message.includes('did you mean') ? issue.message : `${issue.message}.${near}` };
+    if (issue.message.includes('did you mean')) return { path: here, message: issue.message };
+    const there = known.length === 0 ? '' : ` There are: ${known.join(', ')}`;
+    return { path: here, message: near === '' && there === '' ? issue.message : `${issue.message}.${near === '' ? there : near}` };
   });
+}
+
+/** Says which kinds a union takes, of a value that is of none of them. @param keys of the objects that it may be */
+function misfitOf(branches: readonly (readonly z.core.$ZodIssue[])[], keys: readonly string[]): string {
+  const each = [...new Set(branches.flatMap((branch) => branch.map(({ message }) => message)))];
+  const isObject = branches.some((branch) => branch.some((one) => one.code === 'invalid_type' && one.expected === 'object'));
+  return `${each.join(', or ')}${isObject && keys.length > 0 ? `. An object has: ${keys.join(', ')}` : ''}`;
 }
 
 /** Whether the value was an object of the right kind with an unknown key. */

@@ -83,7 +83,7 @@ export function checkBundle(
     const isSchema = path === 'input' || path === 'output' || path.startsWith('service.');
     throw new CorralError(
       isSchema ? 'CORRAL_SCHEMA_INVALID' : 'CORRAL_MANIFEST_INVALID',
-      `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it' : path.slice(0, 200)} ${(issue?.message ?? 'is invalid').slice(0, 500)}.`,
+      `The ${isSchema ? `${path} schema` : 'manifest'} of ${name} was refused: ${isSchema ? 'it ' : path === '' ? '' : `${path.slice(0, 200)}: `}${(issue?.message ?? 'is invalid').slice(0, 500)}.`,
     );
   });
   const own = new Set(agents.flatMap(({ name, service }) => (service === undefined ? [] : [`service:${name}`])));

@@ -141,7 +141,9 @@ export class ToolHost implements ToolSource {
     const whose = typeof called === 'string' ? `tool ${called}` : `tool number ${i + 1}`;
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
-      throw new CorralError('CORRAL_CONFIG_INVALID', `${whose}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is not a tool'}`);
+      if (issue === undefined || issue.path.length === 0)
+        throw new CorralError('CORRAL_CONFIG_INVALID', `${whose}: it is not what tool() makes`);
+      throw new CorralError('CORRAL_CONFIG_INVALID', `${whose}: ${issue.path.join('.')}: ${issue.message}`);
     }
     const { name, description, annotations, timeout_ms, input, output, may_hang } = parsed.data;
     if (may_hang) this.#mayHang.add(name);
