@@ -6,7 +6,8 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { restore } from '@corral/store/sqlite/backup';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { gate, readingTool, temporary, tool, world, type World, park } from '../world.ts';
+import { gate, openApproval, readingTool, temporary, tool, world, type World, park } from '../world.ts';
+import { policiesOf } from '../policed.ts';
 import { until } from '../until.ts';
 import { movableClock } from '../clock.ts';
 import { agentFile } from '../agents/file.ts';
@@ -250,20 +251,25 @@ describe('after a stop', () => {
   });
 });
 
+/** The folder of a world, backed up and restored elsewhere. */
+async function restored(w: World): Promise<string> {
+  const copy = join(await temporary(), 'copy');
+  await w.store.backup(copy, Date.now());
+  await w.close();
+  const folder = await temporary();
+  restore(copy, join(folder, 'data'));
+  // The keys are kept apart from what they open.
+  await cp(join(w.folder, 'data', 'keys.json'), join(folder, 'data', 'keys.json'));
+  return folder;
+}
+
 describe('a restored data folder', () => {
   const backedUp = async (source: string, tools: Tool[]) => {
     const w = await world(tools);
     const version = await w.deploy(source);
     const { id } = await w.submit(version);
     await w.until(id, (view) => view?.waiting === 'timer');
-    const copy = join(await temporary(), 'copy');
-    await w.store.backup(copy, Date.now());
-    await w.close();
-    const folder = await temporary();
-    restore(copy, join(folder, 'data'));
-    // The keys are kept apart from what they open.
-    await cp(join(w.folder, 'data', 'keys.json'), join(folder, 'data', 'keys.json'));
-    return { id, folder };
+    return { id, folder: await restored(w) };
   };
   const PAYING = `{ name: 'a', uses: { pay: 'tool:pay' }, async run({ caps, sleep }) { await sleep(2000); return caps.pay({}) } }`;
 
@@ -277,6 +283,26 @@ describe('a restored data folder', () => {
     await w.supervisor.control.release(id, 'ana', 'the bank shows nothing');
     expect(await w.supervisor.ended(id)).toMatchObject({ kind: 'completed' });
     expect(paid).toBe(before + 1);
+  });
+
+  // Bug approved-again: a call that waited for people when the backup was made could be approved a second time, and was made.
+  test('has no call approved that may have been approved after the backup, until somebody lets its run go on', async () => {
+    let paid = 0;
+    const tools = [tool('pay', () => (paid += 1))];
+    const asking = `permit (principal, action, resource); @consequence("approval") forbid (principal, action in Action::"call", resource);`;
+    const tenants = { crew: { tools, policies: { current: policiesOf(tools, asking) } } };
+    const w = await world(tools, { tenants });
+    const { id } = await w.submit(await w.deploy(`{ name: 'a', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({}) }`));
+    const { call } = await openApproval(w);
+    await park(w, id);
+    const again = await world(tools, { tenants, folder: await restored(w) });
+    const decide = (verdict: 'approve' | 'deny') => again.supervisor.control.decide(id, call, 'ana', verdict, 'known');
+    await expect(decide('approve')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE', message: /corral release/ });
+    expect(paid).toBe(0);
+    await again.supervisor.control.release(id, 'ana', 'the bank shows nothing');
+    await decide('approve');
+    expect(await again.supervisor.ended(id)).toMatchObject({ kind: 'completed' });
+    expect(paid).toBe(1);
   });
 
   test('lets a run go on that can do nothing it might not repeat', async () => {

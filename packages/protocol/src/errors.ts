@@ -214,7 +214,7 @@ export const ERRORS = {
     hint: 'Wait until runs have ended, or have an admin raise the tenant’s queue.',
   },
   CORRAL_IDEMPOTENCY_MISMATCH: { audience: 'operator', hint: 'Use a new Idempotency-Key for another request.' },
-  CORRAL_TENANT_UNKNOWN: { audience: 'operator', hint: 'Name the tenant in the configuration, or check its spelling.' },
+  CORRAL_TENANT_UNKNOWN: { audience: 'operator', hint: 'Name a tenant of the configuration, with --tenant or `tenant` of the request.' },
   CORRAL_VERSION_UNKNOWN: { audience: 'operator', hint: 'List versions and aliases with `corral agents`.' },
   CORRAL_TOKEN_TAKEN: { audience: 'operator', hint: 'Choose another name, or revoke the token that has it; see `corral token list`.' },
   CORRAL_WEBHOOK_UNKNOWN: { audience: 'operator', hint: 'See `corral webhooks list`.' },

@@ -104,12 +104,20 @@ export async function charged(tool: string, work: (charge: Charging['charge']) =
   return cost === undefined || result.kind === 'unknown' ? result : { ...result, cost };
 }
 
+/** Lines of a stack in this package are the same for every tool, and tell its author nothing. */
+const HERE = import.meta.url.replace(/[^/]*$/, '');
+const thrownBy = (error: unknown): string =>
+  detailOf(error)
+    .split('\n')
+    .filter((line) => !(/^\s+at /.test(line) && line.includes(HERE)))
+    .join('\n');
+
 async function attempted(tool: string, work: () => unknown): Promise<ToolResult> {
   try {
     return { kind: 'ok', value: await work() };
   } catch (error) {
-    if (!(error instanceof ToolError)) return { kind: 'failed', message: `${tool} failed.`, detail: detailOf(error) };
-    const detail = error.cause === undefined ? {} : { detail: detailOf(error) };
+    if (!(error instanceof ToolError)) return { kind: 'failed', message: `${tool} failed.`, detail: thrownBy(error) };
+    const detail = error.cause === undefined ? {} : { detail: thrownBy(error) };
     return { kind: 'failed', message: String(error.message), ...(error.retryable ? { retryable: true } : {}), ...detail };
   }
 }

@@ -7,6 +7,7 @@ import { approversText } from '@corral/protocol/api/roles';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import { ranges } from '@corral/protocol/ranges';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { runId } from '../ids.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -109,7 +110,7 @@ function quarantineCommands(program: Command): void {
     .argument('<kind>', 'agent, version, tenant or tool')
     .argument('<name>', 'its name; the digest of a version')
     .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
-    .option('-m, --reason <text>', 'reason; it is recorded')
+    .option('-m, --reason <text>', 'reason; it is recorded (required)')
     .addHelpText('after', `\nExample:\n  corral quarantine agent crawler -m 'it sends our prices away'`)
     .action(async (kind: Quarantine['kind'], name: string, flags: Flags) => {
       const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), ...inTenant(flags) } });
@@ -120,7 +121,7 @@ function quarantineCommands(program: Command): void {
     .argument('<kind>', 'agent, version, tenant or tool')
     .argument('<name>')
     .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
-    .option('-m, --reason <text>', 'reason; it is recorded')
+    .option('-m, --reason <text>', 'reason; it is recorded (required)')
     .addHelpText('after', `\nExample:\n  corral quarantine lift agent crawler -m 'fixed and reviewed'`)
     .action(async (kind: Quarantine['kind'], name: string, _: Flags, command: Command) => {
       // `quarantine` has the same options and parses them first.
@@ -256,16 +257,39 @@ const whoText = (who: Decisions[number]['people'][number]['who']): string =>
     ? ''
     : ` (${who.token}, made by ${who.made_by ?? 'nobody'}${who.person === who.made_by ? ', and counted as them' : ''})`;
 
-/** Decisions about the calls of a run: rules, unusual facts, origins of arguments, and what people said. */
+/**
+ * Decisions about the calls of a run: rules, unusual facts, origins of arguments, and what people said. Those that say the same of several
+ * calls are shown once: a run that loops makes hundreds of them.
+ */
 export function decisionLines(decisions: Decisions): string[] {
-  return decisions.flatMap((one) => [
-    `${ACTIONS[one.action]} ${one.call} ${VIA[one.action]} ${one.tool}, crank ${one.crank}: ${VERDICTS[one.verdict]}${one.code === null ? '' : ` (${one.code})`}`,
-    ...factLines(one),
-    ...(one.quotes ?? []).map((quote) => quoteLine(quote)),
-    ...(one.inspected ?? []).map(({ inspector, said }) => `  inspected   by ${inspector}: ${printable(said)}`),
-    ...one.people.map(
-      ({ by, verdict, reason, at, lowered, who }) =>
-        `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
-    ),
-  ]);
+  const groups = new Map<
+    string,
+    { readonly first: Decisions[number]; readonly said: readonly string[]; calls: number[]; cranks: number[] }
+  >();
+  for (const one of decisions) {
+    const said = saidOf(one);
+    const key = JSON.stringify([one.action, one.tool, one.verdict, one.code, said]);
+    const group = groups.get(key) ?? { first: one, said, calls: [], cranks: [] };
+    group.calls.push(one.call);
+    if (group.cranks.at(-1) !== one.crank) group.cranks.push(one.crank);
+    groups.set(key, group);
+  }
+  return [...groups.values()].flatMap(({ first, said, calls, cranks }) => {
+    const { action, tool, verdict, code } = first;
+    const what = `${ACTIONS[action]}${calls.length === 1 ? '' : 's'} ${ranges(calls)} ${VIA[action]} ${tool}`;
+    return [
+      `${what}, crank${cranks.length === 1 ? '' : 's'} ${ranges(cranks)}: ${VERDICTS[verdict]}${code === null ? '' : ` (${code})`}`,
+      ...said,
+    ];
+  });
 }
+
+const saidOf = (one: Decisions[number]): string[] => [
+  ...factLines(one),
+  ...(one.quotes ?? []).map((quote) => quoteLine(quote)),
+  ...(one.inspected ?? []).map(({ inspector, said }) => `  inspected   by ${inspector}: ${printable(said)}`),
+  ...one.people.map(
+    ({ by, verdict, reason, at, lowered, who }) =>
+      `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
+  ),
+];

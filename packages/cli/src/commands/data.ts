@@ -229,6 +229,11 @@ async function restoreTo(
   print(options, { data: options.data, era, held, manifest }, () => [
     `${options.data}: as of ${exact(manifest.at)}, now era ${era}`,
     `${count(held, 'run')} had not ended then, and may have gone on since.`,
+    ...(held === 0
+      ? []
+      : [
+          'Those that might do again what they did are held when they go on: `corral ps --waiting resolution`, then `corral release RUN -m WHY`.',
+        ]),
     ...(manifest.files.length === 1 ? ['It has no front.db: no agents, tokens, schedules or operations came with it.'] : []),
     ...(options.keys === undefined ? [`It can be read once its keys are there: as keys.json, or in CORRAL_MASTER_KEY.`] : []),
   ]);

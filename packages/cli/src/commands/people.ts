@@ -102,11 +102,16 @@ function tokenCommands(program: Command): void {
     });
   hostFlags(token.command('revoke'))
     .description('revoke a token, at once')
-    .argument('<token>', 'its id, from `corral token list`')
+    .argument('<token>', 'its id, from `corral token list`, or its name')
     .option('-m, --reason <text>', 'reason; it is recorded')
     .addHelpText('after', `\nExample:\n  corral token revoke token_1f2e3d4c5b6a`)
     .action(async (id: string, flags: HostFlags & Reasoned) => {
-      const revoked = await connect(flags).revokeToken({ params: { token: id }, query: withReason(flags) });
+      const client = connect(flags);
+      // A name has at most one token that is not revoked.
+      const named = id.startsWith('token_')
+        ? undefined
+        : (await client.listTokens({})).items.find(({ name, revoked_at }) => name === id && revoked_at === null);
+      const revoked = await client.revokeToken({ params: { token: named?.token ?? id }, query: withReason(flags) });
       print(flags, revoked, () => `${revoked.token}  ${revoked.name}  revoked`);
     });
   hostFlags(program.command('whoami'))

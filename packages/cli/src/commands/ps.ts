@@ -144,6 +144,10 @@ interface TableOptions {
   readonly steady?: boolean;
 }
 
+/** A run that was stopped waits for the person who lets it go on, whatever it waited for when it was. */
+const waitsOn = (run: Summary | FolderRun): string =>
+  ({ paused: 'a person: resume', quarantined: 'a person: lift' })[run.control as string] ?? printable(run.waiting_for);
+
 export function runTable(items: readonly (Summary | FolderRun)[], { width, wide = false, steady = false }: TableOptions = {}): string[] {
   const now = Date.now();
   const least = (n: number) => (steady ? { least: n } : {});
@@ -156,7 +160,7 @@ export function runTable(items: readonly (Summary | FolderRun)[], { width, wide 
     { title: 'AGENT', max: 30, min: 14, middle: true, of: (run) => (run.key === null ? run.agent : `${run.agent} ${printable(run.key)}`) },
     { title: 'STATE', max: 34, min: 12, ...least(11), paint: state, of: stateOf },
     { title: 'AGE', align: 'right', ...least(3), of: (run) => age(now - run.created_at) },
-    { title: 'WAITS ON', max: 40, min: 10, ...least(16), goes: 5, of: (run) => printable(run.waiting_for) },
+    { title: 'WAITS ON', max: 40, min: 10, ...least(16), goes: 5, of: waitsOn },
     { title: 'CPU', align: 'right', ...least(8), goes: 4, if: known, of: (run) => (run.cpu_ms === null ? '' : duration(run.cpu_ms)) },
     { title: 'CALLS', align: 'right', ...least(5), goes: 3, if: known, of: (run) => String(run.calls ?? '') },
     { title: 'SPENT', max: 40, min: 10, goes: 6, if: spends, of: chargedText },

@@ -4,6 +4,7 @@ import { allItems, type Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
+import { ranges } from '@corral/protocol/ranges';
 import { endText, withAuthorsLines } from '../authors.ts';
 import { connect, folderAlone, hostFlags, jsonArgument, print, type HostFlags } from '../connect.ts';
 import { budgetText, chargedText } from '../screen/amounts.ts';
@@ -107,8 +108,12 @@ export function runCommands(program: Command): void {
     const all = await allItems((at) => client.runCalls({ params: { run: id }, query: { limit: LISTED, ...at } }));
     const items = flags.errors === true ? all.filter(({ error }) => error !== null) : all;
     if (flags.errors === true && flags.json !== true) {
-      for (const { call, tool, error } of items)
-        process.stdout.write(`${call}  ${tool}  ${error?.code}: ${printable(error?.message ?? '')}\n${indented(error?.detail ?? '')}`);
+      // Calls that failed in the same way are one: an agent that tries again and again makes hundreds of them.
+      for (const same of Map.groupBy(items, ({ tool, error }) => JSON.stringify([tool, error])).values()) {
+        const { tool, error } = same[0] ?? { tool: '', error: null };
+        const numbers = ranges(same.map(({ call }) => call));
+        process.stdout.write(`${numbers}  ${tool}  ${error?.code}: ${printable(error?.message ?? '')}\n${indented(error?.detail ?? '')}`);
+      }
       return;
     }
     const cost = items.some((call) => chargedText(call.cost) !== '');

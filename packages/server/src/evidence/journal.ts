@@ -1,4 +1,5 @@
 /** Reads a journal for people: the calls of a run, its messages, and why the run is in its state. Pure. */
+import { ranges } from '@corral/protocol/ranges';
 import type { Cost } from '@corral/protocol/model/cost';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
@@ -228,19 +229,23 @@ async function tell(
   const next: string[] = [];
   const folded = new Map<number, CallView>();
   let controlled: Entry['event'];
+  let held: Entry['event'];
   const spawns: string[] = [];
   for await (const page of pages) {
     foldCalls(folded, page);
     spawns.push(...deniedSpawns(page));
     for (const { event, seq } of page) if (event?.kind === 'step') steps.push({ ...event, seq });
     controlled = page.findLast((entry) => entry.event?.kind === 'control')?.event ?? controlled;
+    held = page.findLast(({ event }) => event?.kind === 'held' || event?.kind === 'released')?.event ?? held;
   }
   const calls = [...folded.values()];
   for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-DENIED_SHOWN))
     because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
   because.push(...spawns.slice(-DENIED_SHOWN));
-  for (const { call, tool, error } of calls.filter(({ state }) => state === 'failed').slice(-FAILED_SHOWN)) {
-    because.push(`Call ${call} to ${tool} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
+  for (const { numbers, tool, error } of alike(calls.filter(({ state }) => state === 'failed')).slice(-FAILED_SHOWN)) {
+    because.push(
+      `Call${numbers.length === 1 ? '' : 's'} ${ranges(numbers)} to ${tool} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trim(),
+    );
     if (details && typeof error?.detail === 'string') because.push(...error.detail.split('\n', DETAIL_LINES).map((line) => `  ${line}`));
   }
   because.push(...calls.flatMap((call) => settledLines(call)).slice(-SETTLED_SHOWN));
@@ -255,8 +260,9 @@ async function tell(
   const control = view?.control ?? status.control;
   const waiting = view?.waiting ?? status.waiting;
   if (control !== 'none') {
+    // First, since the steps before it may be many.
     if (controlled?.kind === 'control')
-      because.push(`${controlled.by} ${control} it${withFamily(run, controlled.family)}: ${controlled.reason}`);
+      because.unshift(`${controlled.by} ${control} it${withFamily(run, controlled.family)}: ${controlled.reason}`);
     if (controlled?.kind === 'control' && controlled.family !== undefined)
       next.push(`\`corral resume ${controlled.family} --family -m WHY\` resumes the run and all that was paused with it.`);
     next.push(`\`corral resume ${run} -m WHY\` resumes it; \`corral kill ${run} -m WHY\` ends it.`);
@@ -279,6 +285,10 @@ async function tell(
   }
   if (view?.runnable === true && view.lifecycle === 'active')
     because.push('It has something to process, and waits for its turn in a cell.');
+  if (waiting === 'resolution' && held?.kind === 'held') {
+    because.push(held.detail);
+    next.push(`Look at what it did since, then \`corral release ${run} -m WHY\` lets it go on; \`corral kill ${run} -m WHY\` ends it.`);
+  }
   if (waiting === 'resolution') next.push(...calls.flatMap((call) => resolvingLines(run, call)).slice(-SETTLED_SHOWN));
   if (waiting === 'approval') next.push(...deciding);
   if (waiting === 'message') because.push('It listens for messages from other runs.');
@@ -292,6 +302,18 @@ async function tell(
     );
   if (view?.low === true) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
   return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
+}
+
+/** Calls that failed in the same way, as one: an agent that tries again and again makes hundreds of them. In the order of the last of each. */
+function alike(calls: readonly CallView[]): (Pick<CallView, 'tool' | 'error'> & { readonly numbers: readonly number[] })[] {
+  const found = new Map<string, Pick<CallView, 'tool' | 'error'> & { readonly numbers: number[] }>();
+  for (const { call, tool, error } of calls) {
+    const key = JSON.stringify([tool, error]);
+    const { numbers } = found.get(key) ?? { numbers: [] };
+    found.delete(key);
+    found.set(key, { tool, error, numbers: [...numbers, call] });
+  }
+  return [...found.values()];
 }
 
 function childLine(waitingFor: string): string {

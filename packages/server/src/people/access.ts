@@ -32,7 +32,8 @@ export class Access {
   one(operation: Operation, asked: string | undefined): TenantId {
     const { tenant: own } = this.principal;
     if (own !== ANY_TENANT) {
-      if ((asked !== undefined && asked !== own) || !may(this.principal, operation, own)) throw this.#refusal(operation);
+      if (asked !== undefined && asked !== own) throw this.#refusal(operation, ' in the tenant that was named');
+      if (!may(this.principal, operation, own)) throw this.#refusal(operation);
       return own as TenantId;
     }
     const tenants = this.#tenants();
@@ -69,12 +70,13 @@ export class Access {
     return new CorralError('CORRAL_TENANT_UNKNOWN', `There is no tenant ${tenant}.${didYouMean(tenant, this.#tenants())}`);
   }
 
-  #refusal(operation: Operation): CorralError {
-    const { id, roles } = this.principal;
-    return new CorralError(
-      'CORRAL_FORBIDDEN',
-      `${id} may not ${OPERATIONS[operation].about} here${roles.length === 0 ? '; it has no role' : ''}.`,
-    );
+  #refusal(operation: Operation, where = ''): CorralError {
+    const { id, roles, tenant } = this.principal;
+    const { about, roles: allowed, ...row } = OPERATIONS[operation];
+    const of = 'host' in row ? ' of the whole host' : where;
+    const is =
+      roles.length === 0 ? 'it has no role' : `it is ${roles.join(' and ')} of ${tenant === ANY_TENANT ? 'the whole host' : tenant}`;
+    return new CorralError('CORRAL_FORBIDDEN', `${id} may not ${about} here: that takes the role ${allowed.join(' or ')}${of}, and ${is}.`);
   }
 }
 

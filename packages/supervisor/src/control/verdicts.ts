@@ -106,6 +106,12 @@ export class Verdicts {
         );
       tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
       if (verdict === 'approve') this.#mustTakeWork();
+      // The call would leave although nobody has looked at whether it was made after the backup.
+      if (verdict === 'approve' && run.ledger.held === 'restored')
+        throw new CorralError(
+          'CORRAL_RUN_STATE',
+          `${id} comes from a backup, after which call ${call} may have been made: look at the other side, then let the run go on with \`corral release ${id} -m WHY\` and approve it, or deny it.`,
+        );
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const { broker, clock, settlements } = this.#options;
       const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
