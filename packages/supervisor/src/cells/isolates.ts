@@ -42,7 +42,8 @@ export class Isolates {
     const { kind, assignment } = head;
     // A bundle that failed to load is reported before the crank that was sent after it.
     if (kind === FrameKind.fault) return this.#faultable.has(assignment) || (task?.kind === 'describe' && assignment === task.assignment);
-    if (kind === FrameKind.loaded) return this.#loads_ms.has(assignment);
+    // A task that was sent ahead and taken back still loads its bundle, however many isolates were dropped meanwhile.
+    if (kind === FrameKind.loaded) return this.#loads_ms.has(assignment) || (task?.assignment === assignment && task.isLoading);
     return task?.isAnsweredBy(head) === true;
   }
 

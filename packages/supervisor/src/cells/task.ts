@@ -103,6 +103,11 @@ export class Task implements TaskOptions {
     this.#load_ms ??= Math.min(took_ms, this.load_ms);
   }
 
+  /** Whether the cell has not said yet that the bundle is loaded. */
+  get isLoading(): boolean {
+    return this.#load_ms === undefined;
+  }
+
   /** The part of its work that is under way, with the limit of that. @param used_ms CPU time of the task so far */
   phase(used_ms: number): { readonly what: string; readonly used_ms: number; readonly limit_ms: number } {
     // The recorded time of a replay, of which its limit is a multiple, has that of the load in it.
