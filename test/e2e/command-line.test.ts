@@ -100,6 +100,9 @@ describe('corral wait', () => {
     expect([late.code, late.err]).toEqual([124, expect.stringContaining('has not ended yet, and goes on') as string]);
     expect((await corral('wait', sleeper, '--timeout', '5 moons')).err).toContain('write a number and its unit');
     await corral('kill', sleeper, '-m', 'done with it');
+    const done = await corral('operations', '--what', 'kill', '--on', sleeper, '--since', '1h', '--wide');
+    expect(done.out.trimEnd().split('\n')).toEqual([expect.stringMatching(/^AT/), expect.stringContaining('done with it')]);
+    expect((await corral('operations', '--on', sleeper, '--by', 'token:nobody', '--json')).out).toBe('[]\n');
   });
 
   test('that is interrupted says that the run goes on, and how to come back to it', async () => {

@@ -56,7 +56,7 @@ export function spanArgument(flag: string, text: string, plain?: 'ms' | 's'): nu
 }
 
 /** A time of ISO 8601, or an age. @throws CORRAL_USAGE */
-function timeArgument(flag: string, text: string, now: number): number {
+export function timeArgument(flag: string, text: string, now: number): number {
   const ago = spanOf(text);
   const at = ago === undefined ? (/^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN) : now - ago;
   if (Number.isSafeInteger(at) && at >= 0) return at;

@@ -1,5 +1,6 @@
 /** Operations on runs: pause, resume, cancel, kill, by run, agent, version, tenant or all. */
 import type { Command } from 'commander';
+import { itemsOf } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
 import { CorralError } from '@corral/protocol/errors';
@@ -9,7 +10,9 @@ import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { clock, exact, moment } from '../screen/time.ts';
+import { timeArgument } from '../selector.ts';
 import { wholeNumber } from '../whole-number.ts';
+import { inTenant } from './agents.ts';
 
 const VERBS = {
   pause: 'stop runs at once, in the middle of a crank; paused time does not count',
@@ -71,25 +74,65 @@ export function operateCommands(program: Command): void {
   }
 
   hostFlags(program.command('operations'))
-    .description('list operations on runs, by whom and why, newest first')
+    .description('list what was done to this host and its runs, by whom and why, and requests that were refused; newest first')
+    .option('--by <principal>', 'only by this principal, such as token:ana')
+    .option('--what <list>', 'only these, with commas: kill,quarantine,apply-config')
+    .option('--on <text>', 'only with this in their target: a run, an agent, a tool')
+    .option('--since <when>', 'only after: a time such as 2026-03-01T02:00Z, or an age such as 2h')
+    .option('--tenant <name>', 'only of this tenant')
     .option('-n, --limit <number>', 'how many at most', '20')
-    .addHelpText('after', `\nExample:\n  corral operations -n 5`)
-    .action(async (flags: HostFlags & { readonly limit: string }) => {
-      const { items } = await connect(flags).listOperations({ query: { limit: wholeNumber(flags.limit, '--limit') } });
+    .option('--wide', 'nothing cut')
+    .addHelpText('after', `\nExamples:\n  corral operations -n 5\n  corral operations --what kill,pause,quarantine,lift --since 2h --wide`)
+    .action(async (flags: OperationsFlags) => {
+      const items = await operationsOf(flags);
+      const cut = flags.wide === true ? {} : { max: 50 };
       print(flags, items, () =>
         table(
           [
             { title: 'AT' },
             { title: 'WHAT' },
-            { title: 'TARGET', max: 50 },
+            { title: 'TARGET', ...cut },
             { title: 'RUNS', align: 'right' },
             { title: 'BY' },
-            { title: 'WHY', max: 50 },
+            { title: 'WHY', ...cut },
           ],
           items.map((one) => [moment(one.at), one.operation, targetText(one.target), String(one.receipts.length), one.by, one.reason]),
         ).join('\n'),
       );
     });
+}
+
+interface OperationsFlags extends HostFlags {
+  readonly limit: string;
+  readonly by?: string;
+  readonly what?: string;
+  readonly on?: string;
+  readonly since?: string;
+  readonly tenant?: string;
+  readonly wide?: boolean;
+}
+type Done = RouteAnswer<'listOperations'>['items'][number];
+
+/** Acts that a page of the host's list has where they are filtered here. */
+const OPERATIONS_PAGE = 200;
+
+/** The newest that fit. They are filtered here, page by page, until there are enough or they are too old. */
+async function operationsOf(flags: OperationsFlags): Promise<readonly Done[]> {
+  const { by, on, what } = flags;
+  const limit = wholeNumber(flags.limit, '--limit');
+  const since = flags.since === undefined ? 0 : timeArgument('--since', flags.since, Date.now());
+  const wanted = what === undefined ? undefined : new Set(what.split(',').map((one) => one.trim()));
+  const all = by === undefined && on === undefined && wanted === undefined;
+  const client = connect(flags);
+  const found: Done[] = [];
+  const page = { limit: all ? limit : OPERATIONS_PAGE, ...inTenant(flags) };
+  for await (const one of itemsOf((at) => client.listOperations({ query: { ...page, ...at } }))) {
+    if (one.at < since || found.length >= limit) break;
+    if ((by !== undefined && one.by !== by) || wanted?.has(one.operation) === false) continue;
+    if (on === undefined || targetText(one.target).includes(on)) found.push(one);
+    if (found.length >= limit) break;
+  }
+  return found;
 }
 
 /** Gives `run_… call 2`, `agent crawler`: the names in a target. */

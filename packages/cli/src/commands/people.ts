@@ -43,6 +43,11 @@ export function peopleCommands(program: Command): void {
   configCommands(program);
 }
 
+type Change = RouteAnswer<'applyConfig'>['changes'][number];
+const isVersion = ({ path }: Change): boolean => path.startsWith('policy_versions');
+const changed = (change: Change, value: unknown): string =>
+  isVersion(change) && typeof value === 'string' ? value.slice(0, 19) : JSON.stringify(value);
+
 const tokenTable = (items: RouteAnswer<'listTokens'>['items']): string[] =>
   table(
     [
@@ -249,7 +254,10 @@ function changeCommands(config: Command): void {
           ? 'nothing has changed'
           : [
               `${result.version}  ${verb === 'diff' ? 'would be applied' : 'applied'}`,
-              ...result.changes.map((one) => `  ${one.path}: ${JSON.stringify(one.now)} → ${JSON.stringify(one.next)}`),
+              // Versions follow from the other changes, so they come last, and short.
+              ...result.changes
+                .toSorted((a, b) => Number(isVersion(a)) - Number(isVersion(b)))
+                .map((one) => `  ${one.path}: ${changed(one, one.now)} → ${changed(one, one.next)}`),
               ...result.notes.map((line) => `note: ${line}`),
             ].join('\n'),
       );

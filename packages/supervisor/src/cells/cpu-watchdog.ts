@@ -148,7 +148,10 @@ export class CpuWatchdog {
     if (used > limit + MACHINE.crank_slack_ms.default)
       return ['cpu', `${what} used ${Math.round(used)} ms of CPU time; it may use ${limit}.`];
     if (beside - HELP * measured.used_ms > limit + MACHINE.crank_slack_ms.default)
-      return ['cpu', `Other threads used ${Math.round(beside)} ms of CPU time during one crank; it may use ${limit}.`];
+      return [
+        'cpu',
+        `Other threads used ${Math.round(beside)} ms of CPU time during one crank, such as for collecting its garbage; they may use ${limit}.`,
+      ];
     const wall = Math.max(MACHINE.crank_wall_ms.default, task.kind === 'replay' ? task.limit_ms * REPLAY_PATIENCE : 0);
     if (held > wall) return ['crank_wall', `One crank held its cell for ${Math.round(held)} ms.`];
     return undefined;
