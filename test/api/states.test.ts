@@ -23,4 +23,6 @@ test('a child that waits for a person is active, and no run is counted as queued
   await alike();
   await until(async () => (await admin.listRuns({ query: { live: 'true' } })).items.every(({ residency }) => residency === 'parked'));
   await alike();
+  const ages = (await admin.listRuns({ query: { live: 'true' } })).items.map(({ age_ms }) => age_ms);
+  expect(ages.every((age_ms) => age_ms > 0)).toBe(true);
 });

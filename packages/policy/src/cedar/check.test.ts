@@ -95,6 +95,15 @@ describe('policy check', () => {
     ],
     ['a wrong type', `${PAY}\nwhen { context.args.amount > 5 };`, 'wrong_type', 2, 8, /decimal/, /\.greaterThan\(decimal\("100\.0"\)\)/],
     [
+      'a decimal of a number',
+      `${PAY}\nwhen { context.args.amount.greaterThan(decimal(5)) };`,
+      'wrong_type',
+      2,
+      48,
+      /String/,
+      /decimal\("100\.0"\)/,
+    ],
+    [
       'a text that is no policy',
       '// é\npermit (principal, action, resource) when { "é" == "e" && nope };',
       'syntax',

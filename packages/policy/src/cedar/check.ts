@@ -88,6 +88,8 @@ function explained(problem: Problem, catalog: Catalog): Problem {
       hint: `A number of a tool is a decimal here, which methods compare: context.args.amount.greaterThan(decimal("100.0")); there are ${methods}.`,
     };
   }
+  if (problem.kind === 'wrong_type' && problem.message.includes('expected String but saw Long'))
+    return { ...problem, hint: 'decimal(…) takes a text: decimal("100.0").' };
   if (problem.kind === 'never_applies') {
     return { ...problem, hint: 'No request of this host can match it: compare its scope and conditions with the schema.' };
   }

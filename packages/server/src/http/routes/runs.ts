@@ -61,7 +61,8 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     ended_as: row.ended_as,
     created_at: row.created_at,
     ended_at: row.ended_at,
-    age_ms: view?.age_ms ?? (row.ended_at === null ? 0 : Math.max(0, row.ended_at - row.created_at)),
+    // A run that has begun and is in no memory is parked: its row has no time of its beginning, which is the same but for a queue.
+    age_ms: view?.age_ms ?? Math.max(0, (row.ended_at ?? (row.began === 0 ? row.created_at : clock.now())) - row.created_at),
     cpu_ms: view?.cpu_ms ?? row.cpu_ms,
     heap_kib: view?.heap_kib ?? 0,
     calls: view?.calls ?? row.calls,
