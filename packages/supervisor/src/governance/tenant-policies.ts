@@ -129,7 +129,7 @@ export class TenantPolicies {
     if ((owner !== undefined && names.includes(owner)) || (instead && roles.includes(INSTEAD))) held.add(OWNER);
     const missing = approvers.filter((one) => !held.has(one));
     if (missing.length === 0) return;
-    const asPerson = (one: string) => (one === OWNER ? owner : one.includes(':') ? one : undefined);
+    const asPerson = (one: string) => (one === OWNER ? owner : one.includes(':') && source?.isNamed?.(one) !== true ? one : undefined);
     const approved = (person: string) => before.some((name) => people.namesOf(name).includes(person));
     const others = new Set(missing.map(asPerson).filter((one) => one === undefined || !approved(one)));
     // Those who are still missing have to fit into what remains of the quorum. A missing role is not made up for by somebody else.
