@@ -141,6 +141,9 @@ describe('endorsing a run', () => {
     const { call } = await waiting(w, id, 'label.endorse');
     const first = await waiting(w, id, 'pay.send');
     await expect(say(w, id, call, 'approve')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
+    // The record says who approved it, and that it was not they who refused it.
+    const event = (await w.store.journal(id)).find((entry) => entry.event?.kind === 'approval')?.event;
+    expect(event).toMatchObject({ by: 'host', verdict: 'deny', reason: expect.stringMatching(`^${OWNER} approved it, and by then `) });
     await say(w, id, first.call, 'deny');
     const second = await waiting(w, id, 'pay.send');
     expect(second.input).toMatchObject({ to: 'second' });

@@ -83,7 +83,8 @@ export class Verdicts {
 
   /**
    * Records a person's decision about a call that waits for approval. The submitter of the run must not decide, nobody counts twice, and
-   * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide; where several people must, a named person has to be one of them.
+   * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide; where several people must,
+   * a named person has to be one of them.
    * @param roles of the person, in addition to those that policies know
    * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_SPEND_EXCEEDED if the accounts above the run cannot pay now: then the call waits on
    */
@@ -123,7 +124,8 @@ export class Verdicts {
             ...paid,
             ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
           });
-        else await settlements.settle(run, call, by, 'deny', `approved, but ${why}`);
+        // Not by the person, who approved it: the record must not say otherwise.
+        else await settlements.settle(run, call, 'host', 'deny', `${by} approved it, and by then ${why}`);
       } catch (error) {
         // It was not recorded, so the same approval may be tried again.
         forget();
