@@ -201,7 +201,7 @@ function answered(book: Book, known: Known, result: Result, where: string): void
       () => `7: ${where}: call ${result.id} is answered with ${JSON.stringify(result.value)}, and ${tool} did no such thing`,
     );
   } else if (code === 'CORRAL_STREAM_LOST') {
-    // Parts that were on their way to a run that gave the call up are dropped, and had left their tool all the same.
+    // The run gave the call up while parts were on their way: these had left their tool, and are dropped.
     book.must(
       call.stream !== undefined && (call.stream.parts > 0 || call.givenUp === true || tool === 'pay'),
       () => `7: ${where}: stream ${result.id} is said to have broken off, and nothing of it was delivered`,
