@@ -43,7 +43,7 @@ describe('an agent that makes one call over and over', () => {
     })();
     const why = await explain(id, stored?.status as never, w.supervisor.view(id), pages);
     expect(why.because.join('\n')).toMatch(/was notified \(entry \d+\)[\s\S]*slowed down[\s\S]*paused for a person[\s\S]*Entries \d+/u);
-    expect(why.because.at(-1)).toContain('loops paused it');
+    expect(why.because[0]).toContain('loops paused it');
   });
 
   test('is ended as looped where its policy says kill', async () => {
