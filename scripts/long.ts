@@ -5,7 +5,7 @@
  * With `--seconds` slices are run until that time is over. On a slow machine it is over before all had their turn, so the first one follows
  * from the commit; the end names those that were cut off or left out, and they do not count as failed.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -120,6 +120,45 @@ if (unknown !== undefined) {
   console.error(`There is no ${unknown}. There are: ${Object.keys(LONG).join(', ')}.`);
   process.exit(2);
 }
+/** Time that a command which is cut off has to end its own processes. Milliseconds. */
+const GRACE_MS = 5_000;
+
+/** Runs a command in a process group of its own, so that nothing of it is left when it is cut off: an installation runs on by itself. */
+async function finished(command: readonly string[], most_ms: number) {
+  const child = spawn(process.execPath, command, {
+    cwd: root,
+    stdio: 'inherit',
+    detached: true,
+    env: { ...process.env, ...(values.slice ? { CORRAL_PART: `${1 + (commit % PARTS)}/${PARTS}` } : {}) },
+  });
+  const end = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(-(child.pid as number), signal);
+    } catch {
+      // The whole group has ended.
+    }
+  };
+  const interrupted = () => {
+    end('SIGTERM');
+    process.exit(130);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupted);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    end('SIGTERM');
+    setTimeout(() => end('SIGKILL'), GRACE_MS).unref();
+  }, most_ms);
+  const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (...how) => resolve(how));
+  });
+  clearTimeout(timer);
+  if (late) end('SIGKILL');
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, interrupted);
+  return { status, signal, late };
+}
+
 /** Too little time for any slice to begin with. Milliseconds. */
 const LEAST_MS = 20_000;
 const results: string[] = [];
@@ -137,14 +176,9 @@ for (const { name, what, command, box } of [...asked.slice(first), ...asked.slic
   }
   console.log(`\n== ${name}: ${what}`);
   const box_ms = box[values.slice ? 1 : 0] * 60_000;
-  const { status, signal, error } = spawnSync(process.execPath, command, {
-    cwd: root,
-    stdio: 'inherit',
-    timeout: Math.floor(Math.min(box_ms, left_ms)),
-    env: { ...process.env, ...(values.slice ? { CORRAL_PART: `${1 + (commit % PARTS)}/${PARTS}` } : {}) },
-  });
+  const { status, signal, late } = await finished(command, Math.floor(Math.min(box_ms, left_ms)));
   const took = `${((performance.now() - began) / 1000).toFixed()} s`;
-  const cut = left_ms < box_ms && error !== undefined && 'code' in error && error.code === 'ETIMEDOUT';
+  const cut = left_ms < box_ms && late;
   if (status !== 0 && !cut) process.exitCode = 1;
   const how = cut ? 'cut off' : status === 0 ? 'held   ' : 'FAILED ';
   results.push(`${how} ${name.padEnd(8)} ${took}${signal === null ? '' : `, ended by ${signal}`}`);
