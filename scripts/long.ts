@@ -122,6 +122,7 @@ if (unknown !== undefined) {
 }
 /** Time that a command which is cut off has to end its own processes. Milliseconds. */
 const GRACE_MS = 5_000;
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs a command in a process group of its own, so that nothing of it is left when it is cut off: an installation runs on by itself. */
 async function finished(command: readonly string[], most_ms: number) {
@@ -142,7 +143,7 @@ async function finished(command: readonly string[], most_ms: number) {
     end('SIGTERM');
     process.exit(130);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupted);
+  for (const name of INTERRUPTS) process.once(name, interrupted);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -155,7 +156,7 @@ async function finished(command: readonly string[], most_ms: number) {
   });
   clearTimeout(timer);
   if (late) end('SIGKILL');
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, interrupted);
+  for (const name of INTERRUPTS) process.off(name, interrupted);
   return { status, signal, late };
 }
 

@@ -95,7 +95,7 @@ describe('a cell that is taken over', () => {
         'CORRAL_CELL_PROTOCOL',
       ],
       ['sends noise', () => [Buffer.alloc(FRAME_HEADER_BYTES * 3, 0xa5)], 'CORRAL_CELL_PROTOCOL'],
-      ['sends effects that are no JSON', (to: To) => [encodeFrame({ ...head, ...to }, '{{{')], 'CORRAL_EFFECT_INVALID'],
+      ['sends effects that are not JSON', (to: To) => [encodeFrame({ ...head, ...to }, '{{{')], 'CORRAL_EFFECT_INVALID'],
       [
         'sends effects of the wrong shape',
         (to: To) => [encodeFrame({ ...head, ...to }, '[{"kind":"call","id":1,"cap":"read"}]')],
