@@ -9,8 +9,16 @@ import type { Config } from './schema.ts';
 export { ToolError } from '@corral/tools/define';
 export type { ToolPowers } from './schema.ts';
 
-/** A misspelt `annotations` would be as good as none. */
-const FIELDS: readonly string[] = ['name', 'description', 'input', 'output', 'annotations', 'timeout_ms', 'run'];
+/** A misspelt `annotations` would be as good as none. A record, so that the compiler names a field that is missing here. */
+const FIELDS = Object.keys({
+  name: true,
+  description: true,
+  input: true,
+  output: true,
+  annotations: true,
+  timeout_ms: true,
+  run: true,
+} satisfies Record<keyof Parameters<typeof inlineTool>[0], true>);
 
 /**
  * A tool of a configuration.
