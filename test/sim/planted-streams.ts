@@ -11,6 +11,14 @@ export const STREAM_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'stream-again-after-restart': [
     { file: 'broker/src/dispatch/departures.ts', piece: 'if (hasBegun(call)) return', becomes: 'if (Date.now() < 0) return' },
   ],
+  /** A payment that its agent has given up is made again as a stream that nobody reads. */
+  'stream-to-nobody': [
+    { file: 'broker/src/dispatch/departures.ts', piece: 'call.given_up === true ? undefined : call.stream', becomes: 'call.stream' },
+  ],
+  /** What an attempt of unknown result handed over is delivered while people look at it. */
+  'chunk-of-unknown': [
+    { file: 'broker/src/dispatch/dispatcher.ts', piece: 'if (stream === undefined) return this.#unknown', becomes: 'return this.#unknown' },
+  ],
   /** The end of a stream does not wait for the parts before it. */
   'end-before-parts': [
     {

@@ -161,4 +161,17 @@ export const STORIES: readonly Story[] = [
     why: 'a node took a run under a quarantine that another node had put up since this one last learned what was decided, and resumed it',
     supervisors: 2,
   },
+  {
+    seeds: [173447663347],
+    said: 'a run does not go on: a call to pay was never answered',
+    wrong: 'product',
+    why: 'a person made a payment again whose agent had given it up, and its tool waited for room in a stream that nobody read',
+  },
+  {
+    seeds: [220209921112],
+    said: 'an entry is a chunk of a call whose result is unknown',
+    wrong: 'product',
+    why: 'a chunk that waited for its run while the call took too long was delivered later, and would have been part of the next attempt’s answer',
+    supervisors: 2,
+  },
 ];

@@ -73,6 +73,7 @@ export class Broker {
       onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
       onChunk: (run, chunk) => this.#events.streamed(run, chunk),
+      onTakeBack: (...of) => this.#events.takeBack(...of),
       onLook: (...of) => this.#events.looks(...of),
     });
     const closed = () => this.#closed;

@@ -71,6 +71,8 @@ export interface BusEvents {
   readonly answered: (run: RunId, result: Result, once: boolean) => void;
   /** The next parts of a stream, for which the run has asked. */
   readonly streamed: (run: RunId, chunk: Chunk) => void;
+  /** The result of a streamed call is unknown. `then` is called if its last chunk is taken back: the run does not read it yet. */
+  readonly takeBack: (run: RunId, id: number, then: () => void) => void;
   /** A stream so far is to be looked at, before any more of it is delivered; see `Look`. */
   readonly looks: (run: RunId, ...look: Parameters<Look>) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */

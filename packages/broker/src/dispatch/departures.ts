@@ -78,7 +78,11 @@ export class Departures {
         timeout_ms: call.timeout_ms,
         attempts: call.attempts,
         as_handle: call.as_handle,
-        stream: call.stream && streamFor(powers.policies?.(tenant), ledger, call.tool, call.stream.asked === true),
+        // Nobody reads the parts of a call that its agent has given up and a person has made again: its answer comes as a whole.
+        stream:
+          call.given_up === true
+            ? undefined
+            : call.stream && streamFor(powers.policies?.(tenant), ledger, call.tool, call.stream.asked === true),
         unread: isUnread(call),
         ...billedAgain(tool, parsed.value as Json, call.reserved, unpaid),
         early: true,

@@ -40,6 +40,7 @@ function unsure(answers: ToolResult[] = []) {
       onResult: (_, result) => void results.push(result),
       onUnknown: () => undefined,
       onChunk: () => undefined,
+      onTakeBack: () => undefined,
       onLook: () => undefined,
     },
   );

@@ -111,6 +111,21 @@ export class Dispatcher {
     this.#events.onResult(record.id, result, once);
   }
 
+  /** The result of an attempt at a call is unknown. Its run is not given what was handed over before, or it would be part of the next attempt's answer. */
+  #lost(record: RunRecord, call: Dispatch, stream: HostStream | undefined, message: string, detail?: string): void {
+    if (stream === undefined) return this.#unknown(record, call.id, message, detail);
+    const key = keyOf(record.id, call.id);
+    const isHere = () => this.#going.get(key) === going;
+    const tell = () => {
+      if (!isHere()) return;
+      this.#going.delete(key);
+      this.#unknown(record, call.id, message, detail);
+    };
+    const going: Going = this.#keep(record, call, { stopTimer: () => undefined, giveUp: tell, ended: true });
+    stream.lose(tell);
+    if (isHere()) this.#events.onTakeBack(record.id, call.id, () => stream.takenBack());
+  }
+
   #unknown(record: RunRecord, id: number, message: string, detail?: string): void {
     this.streams.close(record.id, id);
     this.#events.onUnknown(record.id, id, message, detail);
@@ -289,7 +304,7 @@ export class Dispatcher {
         else this.breakers.settle(breaker, well, now - began, now, most * SLOW);
       }
       if (result.kind === 'unknown') {
-        if (!repeats) return this.#unknown(record, call.id, bounded(result.message), result.detail);
+        if (!repeats) return this.#lost(record, call, stream, bounded(result.message), result.detail);
       }
       const counted = attempt === 1 ? answer : { ...answer, attempts: attempt };
       const tell = () => this.#tell(record, stream === undefined ? counted : endOf(call, stream, counted, result), !repeats);

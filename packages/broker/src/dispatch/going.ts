@@ -21,6 +21,8 @@ export interface DispatchEvents {
   readonly onUnknown: (run: RunId, id: number, message: string, detail?: string) => void;
   /** The next parts of a stream, for which the run has asked. */
   readonly onChunk: (run: RunId, chunk: Chunk) => void;
+  /** The result of a streamed call is unknown. `then` is called if the chunk that was given last is taken back: its run does not read it yet. */
+  readonly onTakeBack: (run: RunId, id: number, then: () => void) => void;
   /** A stream so far, before any more of it is delivered; see `Look`. */
   readonly onLook: (run: RunId, ...look: Parameters<Look>) => void;
 }

@@ -185,12 +185,30 @@ describe('an attempt that fails', () => {
     expect(one.results).toMatchObject([{ error: { code: 'CORRAL_TOOL_FAILED', message: 'The content was filtered.' } }]);
   });
 
-  test('and may not be repeated is for people, however much of it was given', async () => {
+  test('and may not be repeated is for people, and what waits of it is dropped', async () => {
+    const one = streaming({ annotations: { ...ASKS_MODEL, repeatable: false } });
+    await one.say('a');
+    await one.end({ kind: 'unknown', message: 'the process died' });
+    one.pull();
+    expect([one.unknown, one.chunks, one.results, one.dispatcher.size]).toEqual([['the process died'], [], [], 0]);
+  });
+
+  test.each<[string, (one: ReturnType<typeof streaming>) => void]>([
+    ['taken back from its run', (one) => one.takesBack[0]?.()],
+    ['read', (one) => one.kept()],
+    ['not awaited any more, since the call is given up', (one) => void one.dispatcher.abort(RUN, 1)],
+    ['not awaited any more, since the host stops', (one) => one.dispatcher.stop()],
+  ])('and may not be repeated is for people once its last chunk is %s', async (_, over) => {
     const one = streaming({ annotations: { ...ASKS_MODEL, repeatable: false } });
     one.pull();
     await one.say('a');
+    await one.pass(WAIT_MS);
+    await one.say('b');
     await one.end({ kind: 'unknown', message: 'the process died' });
-    expect([one.unknown, one.results, one.dispatcher.size]).toEqual([['the process died'], [], 0]);
+    expect([one.chunks.length, one.unknown, one.dispatcher.size]).toEqual([1, [], 1]);
+    over(one);
+    one.pull();
+    expect([one.chunks.length, one.unknown, one.results, one.dispatcher.size]).toEqual([1, ['the process died'], [], 0]);
   });
 });
 

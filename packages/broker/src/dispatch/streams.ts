@@ -200,6 +200,24 @@ export class HostStream {
     else this.#window.end(result, looked);
   }
 
+  /**
+   * The result of the attempt is unknown, and people may have the call made again: what waits here is dropped. `tell` is called once the run
+   * reads no chunk of this attempt any more, at once if it reads none.
+   */
+  lose(tell: () => void): void {
+    this.#isOver = true;
+    this.#clear(ENDED);
+    this.#window?.close();
+    this.#end = tell;
+    this.#look();
+  }
+
+  /** The last chunk was taken back before the run has begun to read it. */
+  takenBack(): void {
+    this.#underway = false;
+    this.#look();
+  }
+
   /** Ends the stream for a reason of this host. @param all whether the parts that wait are dropped too */
   refuse(refusal: StreamRefusal, all = false): void {
     this.#refusal ??= refusal;

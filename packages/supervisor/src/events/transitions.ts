@@ -80,6 +80,7 @@ export class Transitions {
     asks: new Signal(),
     context: new Signal(),
     streamed: new Signal(),
+    takeBack: new Signal(),
     looks: new Signal(),
     chunk: new Signal(),
     emitted: new Signal(),

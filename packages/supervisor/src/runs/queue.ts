@@ -107,6 +107,13 @@ export class RunQueue {
     }
   }
 
+  /** Removes the chunk of a call that waits here. @returns whether there was one */
+  takeBackChunk(call: number): boolean {
+    const before = this.#items.length;
+    this.sift((delivery) => (delivery.kind === 'chunk' && delivery.id === call ? undefined : delivery));
+    return this.#items.length < before;
+  }
+
   /** Whether the run can get a delivery now. */
   get hasNext(): boolean {
     return this.#next >= 0;
