@@ -98,10 +98,10 @@ async function stories(): Promise<void> {
   const { PLAIN } = await import('./temper.ts');
   let broken = 0;
   const told = STORIES.filter(({ wrong }) => values.wrong === undefined || wrong === values.wrong);
-  for (const { seeds, said, wrong, why, supervisors: many = 1 } of told) {
+  for (const { seeds, said, wrong, why, supervisors } of told) {
     console.log(`${said}\n  the ${wrong}: ${why}`);
     for (const seed of seeds) {
-      const { violation } = await one(seed, fleet(many) ?? PLAIN);
+      const { violation } = await one(seed, supervisors === undefined ? PLAIN : fleet(supervisors));
       if (violation === undefined) continue;
       broken += 1;
       console.log(`  seed ${seed}: ${violation}`);

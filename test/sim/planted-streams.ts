@@ -13,7 +13,7 @@ export const STREAM_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A payment that its agent has given up is made again as a stream that nobody reads. */
   'stream-to-nobody': [
-    { file: 'broker/src/dispatch/departures.ts', piece: 'call.given_up === true ? undefined : call.stream', becomes: 'call.stream' },
+    { file: 'broker/src/dispatch/departures.ts', piece: 'call.given_up === true\n', becomes: 'call.given_up === undefined && false\n' },
   ],
   /** What an attempt of unknown result handed over is delivered while people look at it. */
   'chunk-of-unknown': [

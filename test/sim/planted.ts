@@ -301,4 +301,6 @@ export const RARE: ReadonlySet<string> = new Set([
   'park-while-asked',
   'lift-resumes-paused',
   'quarantine-before-pause',
+  'stream-to-nobody',
+  'chunk-of-unknown',
 ]);

@@ -1,6 +1,6 @@
 /**
- * Seeds on which the simulated world once broke an invariant, and the cause. They are run in plain worlds, without the kinds of trouble
- * that were added later, so that they stay as they were recorded.
+ * Seeds on which the simulated world once broke an invariant, and the cause. The older ones are run in plain worlds, without the kinds of
+ * trouble that were added later, so that they stay as they were recorded.
  */
 export interface Story {
   readonly seeds: readonly number[];
@@ -8,7 +8,7 @@ export interface Story {
   /** The part that was at fault: the product, the oracle, or the simulated world. */
   readonly wrong: 'product' | 'oracle' | 'world';
   readonly why: string;
-  /** Hosts on one disk, with the kinds of trouble of such worlds; left out: one. */
+  /** Hosts on one disk, with all kinds of trouble of such worlds; left out: one in a plain world. */
   readonly supervisors?: number;
 }
 
@@ -166,6 +166,7 @@ export const STORIES: readonly Story[] = [
     said: 'a run does not go on: a call to pay was never answered',
     wrong: 'product',
     why: 'a person made a payment again whose agent had given it up, and its tool waited for room in a stream that nobody read',
+    supervisors: 1,
   },
   {
     seeds: [220209921112],
