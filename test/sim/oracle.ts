@@ -106,7 +106,7 @@ export class Oracle extends Book {
     if (known !== undefined) known.began ??= delivery.at;
     if (known !== undefined) known.crankedAt = this.now();
     known?.wall.cranking(delivery);
-    if (delivery.kind === 'chunk') noteChunk(known, delivery);
+    this.crankingLate(run, delivery);
     this.must(!this.isDead(run), () => `8: ${run} cranks after the receipt of its kill`);
     this.must(!this.paused.has(run), () => `9: ${run} cranks although it is paused`);
     const asked = known?.toPause;
@@ -121,6 +121,11 @@ export class Oracle extends Book {
     if (delivery.kind === 'message') wasSent(this, run, bodyOf(delivery.body));
     if (delivery.kind === 'timer')
       this.must(known?.timers.has(delivery.id) === true, () => `4: timer ${delivery.id} of ${run} fires before it is durable`);
+  }
+
+  /** Notes a crank that begins in a cell of a node whose lease is over. */
+  crankingLate(run: RunId, delivery: Delivery): void {
+    if (delivery.kind === 'chunk') noteChunk(this.runs.get(run), delivery);
   }
 
   // Writes as they take effect in the store

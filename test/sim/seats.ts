@@ -44,6 +44,8 @@ export function cellsOf({ oracle, timeline, nodes, temper, say }: Parts, dice: D
     cranking: (run: string, delivery: Delivery, text: string) => {
       say(() => `cell of node ${seat().disk.node} cranks ${run} ${text}`);
       if (!isStale(run)) oracle.cranking(run as RunId, delivery);
+      // Its lease is over, and it may get another one without losing the run: then its crank counts.
+      else if (nodes.holderOf(run as RunId) === seat().disk.node) oracle.crankingLate(run as RunId, delivery);
     },
     dying: (runs: readonly string[]) => {
       say(() => `cell dies under ${runs.join(' ')}`);

@@ -175,4 +175,11 @@ export const STORIES: readonly Story[] = [
     why: 'a chunk that waited for its run while the call took too long was delivered later, and would have been part of the next attempt’s answer',
     supervisors: 2,
   },
+  {
+    seeds: [20261129436],
+    said: 'an entry is a chunk of a call for which nobody has asked',
+    wrong: 'oracle',
+    why: 'it did not note what a cell was given by a node that was late and kept its run; the capability was taken back before the crank was in the journal',
+    supervisors: 2,
+  },
 ];
