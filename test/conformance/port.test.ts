@@ -182,6 +182,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
     expect(await store.ids({ tenant: TENANT, after: runId(1), limit: 2 })).toEqual(ids(2, 3));
     expect(await store.ids({ among: ids(4, 9, 1) })).toEqual(ids(1, 4));
     expect([await store.isShared(grantId(1)), await store.isShared(grantId(4))]).toEqual([true, false]);
+    expect([await store.isShared(grantId(1), [runId(4)]), await store.isShared(grantId(1), [runId(3)])]).toEqual([false, true]);
     expect([await store.holder(grantId(4)), await store.holder(grantId(9))]).toEqual([runId(4), undefined]);
     expect((await store.grants(runId(4))).map(({ id }) => id).toSorted()).toEqual([grantId(1), grantId(2), grantId(4)]);
     expect(await store.revoke(grantId(2), 'ana', 'odd', 5)).toBe(true);

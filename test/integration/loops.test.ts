@@ -218,6 +218,32 @@ describe('several runs together', () => {
     await paused(w, child?.id as RunId);
   });
 
+  test('that wait for each other are paused also beside very many that are parked', async () => {
+    const w = await watched([readingTool('gate', () => 'go')]);
+    const version = await w.deployFile(agentFile('authors/sleeps-a-day').file);
+    const sleepers = await Promise.all(Array.from({ length: 300 }, () => w.submit(version)));
+    for (const { id } of sleepers) await park(w, id);
+    const { id } = await w.submit(await w.deployFile(agentFile('family/waits-for-each-other').file), { first: false });
+    await paused(w, id);
+    expect((await stepsOf(w, id))[0]?.because[0]?.detector).toBe('deadlock');
+  });
+
+  test('that wait for each other are paused also where one of them was paused by a person when the other began to wait', async () => {
+    const gate = Promise.withResolvers<string>();
+    const w = await watched([readingTool('gate', () => gate.promise)]);
+    const { id } = await w.submit(await w.deployFile(agentFile('family/waits-for-each-other').file), { first: true });
+    const listening = () => w.supervisor.runs().find(({ parent, waiting }) => parent === id && waiting === 'message');
+    await until(() => listening() !== undefined);
+    const child = listening()?.id as RunId;
+    await w.supervisor.control.pause(child, 'ana', 'a look at it');
+    gate.resolve('go');
+    await until(() => w.supervisor.view(id)?.waiting === 'child');
+    await w.supervisor.control.resume(child, 'ana', 'nothing odd');
+    await paused(w, id);
+    await paused(w, child);
+    expect((await stepsOf(w, child))[0]?.because[0]?.detector).toBe('deadlock');
+  });
+
   test('a parent whose child still sleeps is not taken for stuck', async () => {
     const w = await watched([]);
     const outcome = await w.run(agentFile('family/child-waits-for-a-while'));

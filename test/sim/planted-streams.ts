@@ -15,7 +15,7 @@ export const STREAM_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'stream-to-nobody': [
     { file: 'broker/src/dispatch/departures.ts', piece: 'call.given_up === true\n', becomes: 'call.given_up === undefined && false\n' },
   ],
-  /** What an attempt of unknown result handed over is delivered while people look at it. */
+  /** A chunk of an attempt is delivered after its result was recorded as unknown. */
   'chunk-of-unknown': [
     { file: 'broker/src/dispatch/dispatcher.ts', piece: 'if (stream === undefined) return this.#unknown', becomes: 'return this.#unknown' },
   ],

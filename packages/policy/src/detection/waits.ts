@@ -50,6 +50,11 @@ export class Waits {
     return this.#waits.size;
   }
 
+  /** The runs that can never go on, of those for which this one waits, and itself; empty if it can. */
+  stuckWith(run: string): readonly string[] {
+    return [...this.#stuck(run)];
+  }
+
   /** The runs reachable from `run` that can never go on: those left after all that can go on are removed. */
   #stuck(run: string): Set<string> {
     const left = new Set<string>();

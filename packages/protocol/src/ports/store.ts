@@ -326,8 +326,8 @@ export interface Store {
   quarantined(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
   /** Descendants of a run that have not ended, at any depth, also below runs that have ended. */
   descendants(run: RunId): Promise<readonly RunId[]>;
-  /** Whether another run that has not ended holds a grant derived from this one. */
-  isShared(grant: GrantId): Promise<boolean>;
+  /** Whether another run that has not ended, besides these, holds a grant derived from this one. */
+  isShared(grant: GrantId, besides?: readonly RunId[]): Promise<boolean>;
   /**
    * Revokes a grant, and so all that was derived from it, with person and reason. The first revocation is kept.
    * @returns whether the grant exists

@@ -239,8 +239,8 @@ export interface GrantRows {
   /** The grants that a run holds, each with its whole chain. */
   of(run: RunId): readonly (Grant & GrantState)[];
   holder(id: GrantId): RunId | undefined;
-  /** Whether another run that has not ended holds one derived from it. */
-  isShared(id: GrantId): boolean;
+  /** Whether another run that has not ended, besides these, holds one derived from it. */
+  isShared(id: GrantId, besides: readonly RunId[]): boolean;
 }
 
 export interface TimerRows {

@@ -208,7 +208,7 @@ export class StoreCore {
   readonly descendants = (run: RunId): readonly RunId[] => this.#engine.runs.descendants(run);
   readonly release = (run: RunId): void => this.#engine.runs.release(run);
 
-  readonly isShared = (grant: GrantId): boolean => this.#engine.grants.isShared(grant);
+  readonly isShared = (grant: GrantId, besides: readonly RunId[] = []): boolean => this.#engine.grants.isShared(grant, besides);
   readonly holder = (grant: GrantId): RunId | undefined => this.#engine.grants.holder(grant);
   readonly grants = (run: RunId): readonly (Grant & GrantState)[] => this.#engine.grants.of(run);
   revoke(grant: GrantId, by: string, reason: string, at: number): boolean {

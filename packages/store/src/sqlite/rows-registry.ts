@@ -61,8 +61,8 @@ export class Grants implements GrantRows {
     return queries.holderOf(this.#sql, id);
   }
 
-  isShared(id: GrantId): boolean {
-    return queries.isShared(this.#sql, id);
+  isShared(id: GrantId, besides: readonly RunId[]): boolean {
+    return queries.isShared(this.#sql, id, besides);
   }
 }
 

@@ -327,8 +327,8 @@ export class SqliteStore implements Store {
     return this.#reader.call('descendants', run);
   }
 
-  isShared(grant: GrantId): Promise<boolean> {
-    return this.#reader.call('isShared', grant);
+  isShared(...of: Parameters<Store['isShared']>): Promise<boolean> {
+    return this.#reader.call('isShared', ...of);
   }
   spend(filter: SpendFilter): ReturnType<Store['spend']> {
     return this.#reader.call('spend', filter);

@@ -138,7 +138,7 @@ export class Control {
       scheduler.wake(run);
       const latency_ms = clock.monotonic() - began;
       await broker.record(run, { kind: 'control', control: 'none', by, reason });
-      void this.#options.lifecycle.endIfStalled(run);
+      this.#options.lifecycle.goesOn(run);
       return this.#receipt(run, 'resume', by, reason, latency_ms);
     });
   }
@@ -327,7 +327,7 @@ export class Control {
       run.tick(this.#options.clock.monotonic());
       await run.behind.enter(async () => run.outcome === undefined && this.#options.lifecycle.askAgain(run));
       scheduler.wake(run);
-      void this.#options.lifecycle.endIfStalled(run);
+      this.#options.lifecycle.goesOn(run);
     });
   }
 

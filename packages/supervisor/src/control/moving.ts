@@ -51,6 +51,7 @@ export async function moveTo(options: MovingOptions, run: Run, version: AgentVer
       await broker.record(run, freedBy(by));
       run.tick(clock.monotonic());
       await run.behind.enter(async () => run.outcome === undefined && lifecycle.askAgain(run));
+      lifecycle.goesOn(run);
     }
     return scheduler.wake(run);
   }

@@ -13,7 +13,6 @@ import { climb, HOST_LADDER, ladderFor, reasonOf, type LadderSettings } from '@c
 import { foreseen } from '@corral/policy/detection/run/runaway';
 import type { Step } from '@corral/policy/detection/steps';
 import { Spawns } from '@corral/policy/detection/spawns';
-import { Waits } from '@corral/policy/detection/waits';
 import type { Grants } from '@corral/policy/capability/grants';
 import { targetIn, type RunId, type TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -25,6 +24,7 @@ import type { Run } from '../runs/run.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
+import { Deadlocks } from './deadlocks.ts';
 import { tempered, type LoopOptions, type Watching } from './watching.ts';
 
 export interface LoopsOptions {
@@ -40,8 +40,6 @@ export interface LoopsOptions {
 }
 
 const SLOW_MS = 500;
-/** Parked runs of a tenant whose grants are checked before a deadlock is declared. If a tenant has more, none is declared. */
-const PARKED_ASKED = 256;
 
 /** Memory use of a run over time. It is measured and not journaled, so it starts again after the run was parked. */
 interface Memory {
@@ -57,7 +55,7 @@ export class Loops {
   readonly #options: LoopsOptions;
   readonly #causes = new Causes();
   readonly #spawns = new Spawns();
-  readonly #waits = new Waits();
+  readonly #deadlocks: Deadlocks;
   readonly #interference = new Map<TenantId, Interference>();
   readonly #memory = new Map<RunId, Memory>();
   /** Runs in memory whose capabilities were narrowed before they got them. */
@@ -66,6 +64,7 @@ export class Loops {
 
   constructor(options: LoopsOptions) {
     this.#options = options;
+    this.#deadlocks = new Deadlocks(options, (found) => this.#concern(found));
     options.transitions.bus.sent.listen((from, to, inbox, cause) =>
       this.#concern(this.#causes.sent(messageId(to, inbox), from, to, cause?.message, cause?.progress)),
     );
@@ -93,7 +92,7 @@ export class Loops {
         found.map((finding) => tempered(finding)),
       );
     if (loops.rung.step === 'slow' && run.outcome === undefined) this.#slow(run);
-    this.#look(run);
+    this.#deadlocks.look(run);
   }
 
   /** Counts a child's refusals as its parent's attempts too, by an entry of the parent's journal, so that its detectors see them again in a replay. */
@@ -118,12 +117,17 @@ export class Loops {
   /** Called when a run is in memory again. */
   woken(run: Run): void {
     this.#note(run.ledger.record);
-    this.#look(run);
+    this.goesOn(run);
+  }
+
+  /** Called when a run that stood still may go on. */
+  goesOn(run: Run): void {
+    if (run.ledger.loops !== undefined) this.#deadlocks.look(run);
   }
 
   /** Called when there is a delivery for a run: it can go on, so it is not part of a deadlock. */
   delivered(id: RunId): void {
-    this.#waits.goes(id);
+    this.#deadlocks.goes(id);
   }
 
   spawned(record: RunRecord): void {
@@ -143,7 +147,7 @@ export class Loops {
     }
     this.#holdLess.delete(id);
     this.#spawns.ended(id);
-    this.#waits.goes(id);
+    this.#deadlocks.goes(id);
     this.#memory.delete(id);
   }
 
@@ -157,8 +161,9 @@ export class Loops {
     if (holdsLess(record, this.#options.grants)) this.#holdLess.add(record.id);
   }
 
-  /** Adds the present heap size of each resident run to its memory use, and acts on the forecast. */
+  /** Adds the present heap size of each resident run to its memory use, and acts on the forecast; looks at doubtful deadlocks again. */
   measure(): void {
+    this.#deadlocks.lookAgain();
     const at = this.#options.clock.now();
     for (const run of this.#options.runs.values()) {
       const { loops, record } = run.ledger;
@@ -276,63 +281,6 @@ export class Loops {
     const settings = ladderFor(HOST_LADDER, of, agent, tools);
     this.#ladders.set(key, { of, settings });
     return settings;
-  }
-
-  // Deadlocks
-
-  /** Runs for which this run waits, each of which can wake it; undefined if something else can, such as a tool, a timer or a person. */
-  #waitsFor(run: Run): RunId[] | undefined {
-    const { ledger } = run;
-    if (run.outcome !== undefined || run.control !== 'none' || run.hasWork || run.isAtWork) return undefined;
-    if (ledger.held !== undefined || ledger.cancelled !== undefined || ledger.segment_entries === 0) return undefined;
-    const on: RunId[] = [];
-    for (const pending of ledger.pending.values()) {
-      // Only the store knows which instance a message to a service reaches. Such a wait, or one with a timeout, does not count as a
-      // deadlock.
-      if (pending.kind === 'request' && pending.peer !== undefined && pending.due === undefined) on.push(pending.peer);
-      else if (pending.kind === 'child') on.push(pending.run);
-      else return undefined;
-    }
-    if (ledger.listening) on.push(...this.#options.grants.writersTo(run.id));
-    return on.length === 0 ? undefined : on;
-  }
-
-  #look(run: Run): void {
-    const { id, ledger } = run;
-    if (ledger.loops === undefined) return;
-    if (this.#waitsFor(run) === undefined) return this.#waits.goes(id);
-    const { seq } = ledger;
-    const look = async () => {
-      // The messages that it has just sent must have arrived first, since they wake other runs.
-      await this.#options.broker.settled(id);
-      const on = ledger.seq === seq ? this.#waitsFor(run) : undefined;
-      if (on === undefined) return;
-      const found = this.#waits.waits(id, on, 'any');
-      if (found.length > 0 && (await this.#isDeadlock(found)) && ledger.seq === seq && this.#waitsFor(run) !== undefined)
-        this.#concern(found);
-    };
-    look().catch(() => undefined);
-  }
-
-  /** Checks a finding again: capabilities may have been passed on since, also to runs that are parked. */
-  async #isDeadlock(found: readonly Finding[]): Promise<boolean> {
-    const { runs, store } = this.#options;
-    const ids = (found[0]?.evidence.subjects ?? []) as RunId[];
-    for (const id of ids) {
-      const run = runs.get(id);
-      if (run === undefined) continue;
-      const on = this.#waitsFor(run);
-      if (on === undefined || this.#waits.waits(id, on, 'any').length === 0) return false;
-    }
-    const tenant = runs.get(ids[0] as RunId)?.tenant;
-    if (tenant === undefined) return false;
-    const parked = await store.runs({ tenant, parked: true, ended: false, limit: PARKED_ASKED });
-    if (parked.length === PARKED_ASKED) return false;
-    for (const { record } of parked) {
-      if (ids.includes(record.id)) continue;
-      for (const { target } of await store.grants(record.id)) if (target.kind === 'mailbox' && ids.includes(target.run)) return false;
-    }
-    return true;
   }
 }
 

@@ -368,6 +368,12 @@ export class RunLifecycle {
     });
   }
 
+  /** Called when a run that stood still may go on: if nothing can wake it, nothing else would show that. */
+  goesOn(run: Run): void {
+    this.#options.loops.goesOn(run);
+    void this.endIfStalled(run);
+  }
+
   /** Ends a run that can never wake. */
   endIfStalled(run: Run): Promise<void> {
     return ifStalled(this.#options, run, () => {
