@@ -23,12 +23,16 @@ describe('a quarantine', () => {
     expect((await admin.listRuns({ query: { control: 'quarantined' } })).items.map((one) => one.run)).toEqual([run]);
     await expect(admin.submitRun({ body: { agent: 'sleeper' } })).rejects.toMatchObject({ code: 'CORRAL_QUARANTINED' });
     expect((await operator.listQuarantines({})).items).toEqual([put]);
+    const { by, reason, at } = put;
+    const again = await admin.putQuarantine({ body: { kind: 'agent', name: 'sleeper', reason: 'odder' } });
+    expect([put.replaced, again]).toEqual([undefined, expect.objectContaining({ reason: 'odder', replaced: { by, reason, at } })]);
+    expect((await operator.listQuarantines({})).items).toEqual([expect.objectContaining({ reason: 'odder' })]);
     await operator.liftQuarantine({ params: { kind: 'agent', name: 'sleeper' }, query: { reason: 'explained' } });
     expect((await operator.listQuarantines({})).items).toEqual([]);
     await until(async () => (await admin.showRun({ params: { run } })).control === 'none');
     await admin.submitRun({ body: { agent: 'sleeper' } });
     const done = (await admin.listOperations({ query: {} })).items.map((one) => one.operation);
-    expect(done.slice(0, 3)).toEqual(['lift', 'refuse-request', 'quarantine']);
+    expect(done.slice(0, 4)).toEqual(['lift', 'quarantine', 'refuse-request', 'quarantine']);
   });
 
   test('on what is not there is refused, since it would stop nothing', async () => {

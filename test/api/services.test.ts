@@ -91,7 +91,10 @@ test('services that are deployed have types for who writes agents', async () => 
   const { data, deploy } = await front();
   await deploy(CLAIMS);
   const out = join(data, 'corral-env.d.ts');
-  expect((await corral(['types', '--data', data, '--out', out])).out).toMatch(/1 service$/m);
+  expect(JSON.parse((await corral(['types', '--data', data, '--out', out, '--json'])).out)).toMatchObject({
+    file: out,
+    services: ['claims'],
+  });
   expect(await readFile(out, 'utf8')).toContain(
     'interface Services {\n    "claims": { "claim": { message: { "amount": number }; reply: unknown } };\n  }',
   );

@@ -357,7 +357,11 @@ test('doctor says which walls stand', async () => {
   const { code, out } = await corral('doctor', '--json');
   expect([code, JSON.parse(out)]).toMatchObject([0, { ok: true, wall: osWall(walls) ?? null }]);
   // Behind a stronger wall a weaker one may be off: no fault.
-  expect((await corral('doctor')).out).not.toMatch(/✗ .*not needed/);
+  const strict = await corral('doctor', '--strict');
+  expect(strict.out).not.toMatch(/✗ .*not needed/);
+  // Marked lines decide the exit code only where that was asked for.
+  expect(strict.code).toBe(/^✗/m.test(strict.out) ? 1 : 0);
+  expect(JSON.parse(out).faults.length > 0).toBe(/^✗/m.test(strict.out));
   const alone = await started(['doctor'], [], { PATH: tmpdir() }).said;
   expect(alone.out).toMatch(process.getuid?.() === 0 ? /two walls: the isolate, then another user/ : /one wall/);
 });

@@ -103,6 +103,12 @@ describe('corral wait', () => {
     const done = await corral('operations', '--what', 'kill', '--on', sleeper, '--since', '1h', '--wide');
     expect(done.out.trimEnd().split('\n')).toEqual([expect.stringMatching(/^AT/), expect.stringContaining('done with it')]);
     expect((await corral('operations', '--on', sleeper, '--by', 'token:nobody', '--json')).out).toBe('[]\n');
+    const misspelt = await corral('operations', '--what', 'pause,quarantin');
+    expect([misspelt.code, misspelt.err]).toEqual([
+      2,
+      expect.stringContaining('--what knows no quarantin. Did you mean quarantine? It takes pause,') as string,
+    ]);
+    expect((await corral('config', 'history')).out).toMatch(/^VERSION +APPLIED +BY +WHY\nsha256:/);
   });
 
   test('that is interrupted says that the run goes on, and how to come back to it', async () => {

@@ -105,7 +105,9 @@ test('a quarantine is put up and lifted with a reason', async () => {
   expect((await corral('quarantine', 'agent', 'payer')).code).toBe(2);
   expect((await corral('quarantine', 'agent', 'payer', '-m', 'odd')).out).toBe('agent payer  under quarantine\n');
   expect((await corral('submit', 'payer')).err).toContain('CORRAL_QUARANTINED');
-  expect((await corral('quarantines')).out).toMatch(/agent +payer +local .*odd/);
+  const again = await corral('quarantine', 'agent', 'payer', '-m', 'odder');
+  expect(again.out).toMatch(/^agent payer {2}under quarantine; it replaces the one that \S+ put up at \S+Z: odd\n$/);
+  expect((await corral('quarantines')).out).toMatch(/agent +payer +local .*odder/);
   expect((await corral('quarantine', 'lift', 'agent', 'payer', '-m', 'fixed')).out).toBe('agent payer  lifted\n');
   expect((await corral('submit', 'payer')).code).toBe(0);
   await down();

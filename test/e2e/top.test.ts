@@ -91,6 +91,19 @@ describe.skipIf(!HAS_TERMINALS)('corral top', () => {
     for (const run of runs) await made().admin.operate({ body: { operation: 'kill', target: { run }, reason: 'over' } });
   });
 
+  test('on a narrow screen breaks a text between words, and its last line can be reached', async () => {
+    const screen = top(24);
+    await screen.shows('by CPU');
+    screen.type('?');
+    await screen.shows('Keys:');
+    screen.type('G');
+    await screen.shows('Esc closes this.');
+    screen.type(ESCAPE);
+    await screen.shows('by CPU');
+    screen.type('q');
+    expect(await screen.ended).toBe(0);
+  });
+
   test('asks before it kills, says what goes with the run, and records the reason that was typed', async () => {
     const run = await submitted('parent');
     await until(async () => (await made().admin.runTree({ params: { run } })).children.length === 1, 'the child is there');

@@ -4,6 +4,7 @@
  * cannot leave a gap.
  */
 import { hash } from 'node:crypto';
+import type { ActName } from '@corral/protocol/api/acts';
 import { ANY_TENANT, type Principal, type Role } from '@corral/protocol/api/roles';
 import type { Route } from '@corral/protocol/api/route';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
@@ -22,7 +23,8 @@ export interface Actor {
 
 /** An act, in the terms of the handler that did it. */
 export interface Deed {
-  readonly operation: string;
+  /** Its name, or its route where that has none. */
+  readonly operation: ActName | `${Route['method']} ${string}`;
   readonly target: Json;
   readonly reason?: string | undefined;
   /** The act was meant to reach all descendants of the runs. */

@@ -104,6 +104,13 @@ function decisionCommands(program: Command): void {
   }
 }
 
+/** Names the quarantine that this one takes the place of: by whom, when and why. */
+function replacing({ replaced }: RouteAnswer<'putQuarantine'>): string {
+  if (replaced === undefined) return '';
+  const { by, at, reason } = replaced;
+  return printable(`; it replaces the one that ${by} put up at ${moment(at)}: ${reason}`);
+}
+
 function quarantineCommands(program: Command): void {
   const quarantine = hostFlags(program.command('quarantine'))
     .description('stop an agent, version, tenant or tool, durably: its runs are neither submitted nor woken, and the tool is not called')
@@ -114,7 +121,7 @@ function quarantineCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral quarantine agent crawler -m 'it sends our prices away'`)
     .action(async (kind: Quarantine['kind'], name: string, flags: Flags) => {
       const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), ...inTenant(flags) } });
-      print(flags, put, () => `${put.kind} ${put.name}  under quarantine`);
+      print(flags, put, () => `${put.kind} ${put.name}  under quarantine${replacing(put)}`);
     });
   hostFlags(quarantine.command('lift'))
     .description('lift a quarantine; runs that it stopped go on')

@@ -12,7 +12,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
-import { connect, hostFlags, type HostFlags } from '../connect.ts';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { VERSION } from '../version.ts';
 import { testFromCommand } from './test-from.ts';
@@ -39,9 +39,10 @@ export function authorCommands(program: Command): void {
       const services = flags.config === undefined ? await servicesOf(flags) : [];
       const out = flags.out ?? typesFile(flags.config);
       await writeFile(out, typesOf(tools, services));
+      const written = { file: out, tools: tools.map(({ tool }) => tool), services: services.map(({ service }) => service) };
       const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
       const also = services.length === 0 ? '' : `, ${counted(services.length, 'service')}`;
-      process.stdout.write(`${out}  ${counted(tools.length, 'tool')}${also}\n`);
+      print(flags, written, () => `${out}  ${counted(tools.length, 'tool')}${also}`);
     });
 
   const test = program

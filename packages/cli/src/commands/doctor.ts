@@ -22,9 +22,11 @@ interface Check {
 export interface DoctorOptions {
   readonly json?: boolean;
   readonly config?: string;
+  /** Anything that is marked as missing or unsound decides the exit code, too. */
+  readonly strict?: boolean;
 }
 
-export async function doctor({ json = false, config }: DoctorOptions): Promise<number> {
+export async function doctor({ json = false, config, strict = false }: DoctorOptions): Promise<number> {
   const walls = findWalls();
   const wall = osWall(walls);
   const place = findGroups();
@@ -49,15 +51,24 @@ export async function doctor({ json = false, config }: DoctorOptions): Promise<n
       ? 'one wall: only the isolate stands between an agent and this machine'
       : `two walls: the isolate, then ${wall === 'user' ? weaker(walls) : 'bubblewrap'}`;
   const works = checks.slice(0, 3).every((check) => check.ok);
+  const faults = checks.filter(({ ok, unneeded }) => !ok && unneeded !== true);
   if (json)
-    process.stdout.write(`${JSON.stringify({ ok: works, wall: wall ?? null, cores: availableParallelism(), layers, checks }, null, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ ok: works, faults: faults.map(({ name }) => name), wall: wall ?? null, cores: availableParallelism(), layers, checks }, null, 2)}\n`,
+    );
   else {
     const rows = checks.map(({ name, ok, unneeded, says }) => [ok ? '✓' : unneeded === true ? '–' : '✗', name, says]);
     const lines = table([{ title: '' }, { title: 'CHECK' }, { title: '' }], rows);
     process.stdout.write(`${lines.join('\n')}\n\n${styleText(wall === undefined ? 'yellow' : 'green', verdict)}\n`);
+    if (works && faults.length > 0) process.stdout.write(`${styleText('yellow', faultsText(faults.length, strict))}\n`);
   }
-  return works ? EXIT.ok : EXIT.host;
+  if (!works) return EXIT.host;
+  return strict && faults.length > 0 ? EXIT.outcome : EXIT.ok;
 }
+
+/** Says what the exit code does not. */
+const faultsText = (many: number, strict: boolean): string =>
+  `agents run here; ${many} ${many === 1 ? 'line is' : 'lines are'} marked ✗${strict ? '' : ' (exit code 0; with --strict it is 1)'}`;
 
 /** The wall of another user, with what that user may still reach. */
 function weaker({ user }: Walls): string {

@@ -35,10 +35,21 @@ export function hereCommands(program: Command): void {
 
   program
     .command('doctor')
-    .description('say which walls this machine has, what is missing, and whether its Redis takes hints')
+    .description('say whether agents run on this machine, which walls it has, what is missing, and what is known against its versions')
     .option('--config <file>', 'the configuration that names a Redis (else corral.config.ts here, if there is one)')
     .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  corral doctor')
+    .option('--strict', 'end with 1 if a line is marked ✗, published flaws and missing walls included')
+    .addHelpText(
+      'after',
+      `
+Exit codes:
+  0  agents run here; lines marked ✗ do not change the code
+  1  with --strict: agents run here, and a line is marked ✗
+  3  agents do not run here: Node, the sandbox image or a cell fails
+
+Example:
+  corral doctor --strict`,
+    )
     .action(async (options: DoctorOptions) => {
       const { doctor } = await import('./doctor.ts');
       process.exitCode = await doctor(options);

@@ -1,5 +1,6 @@
 /** Operations on runs: pause, resume, cancel, kill, by run, agent, version, tenant or all. */
 import type { Command } from 'commander';
+import { ACT_NAMES } from '@corral/protocol/api/acts';
 import { itemsOf } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
@@ -121,7 +122,7 @@ async function operationsOf(flags: OperationsFlags): Promise<readonly Done[]> {
   const { by, on, what } = flags;
   const limit = wholeNumber(flags.limit, '--limit');
   const since = flags.since === undefined ? 0 : timeArgument('--since', flags.since, Date.now());
-  const wanted = what === undefined ? undefined : new Set(what.split(',').map((one) => one.trim()));
+  const wanted = what === undefined ? undefined : new Set<string>(namesIn('--what', what, ACT_NAMES));
   const all = by === undefined && on === undefined && wanted === undefined;
   const client = connect(flags);
   const found: Done[] = [];
@@ -160,7 +161,7 @@ export function eventsCommand(program: Command): void {
       const query = {
         ...(flags.run === undefined ? {} : { run: flags.run as never }),
         ...(flags.agent === undefined ? {} : { agent: flags.agent }),
-        ...(flags.kinds === undefined ? {} : { kinds: kindsArgument(flags.kinds) }),
+        ...(flags.kinds === undefined ? {} : { kinds: namesIn('--kinds', flags.kinds, EVENT_KINDS).join(',') }),
       };
       let last: string | undefined;
       for (;;) {
@@ -183,15 +184,13 @@ export function eventsCommand(program: Command): void {
 const AGAIN_MS = 500;
 
 /** @throws CORRAL_USAGE */
-function kindsArgument(text: string): string {
-  const known: readonly string[] = EVENT_KINDS;
-  const kinds = text.split(',').map((kind) => kind.trim());
-  const unknown = kinds.find((kind) => !known.includes(kind));
-  if (unknown === undefined) return kinds.join(',');
-  const near = didYouMean(unknown, known);
+function namesIn(option: string, text: string, known: readonly string[]): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return names;
   throw new CorralError(
     'CORRAL_USAGE',
-    `There are no events of the kind ${unknown.slice(0, 60)}.${near === '' ? ` Kinds are ${known.join(', ')}.` : near}`,
+    `${option} knows no ${unknown.slice(0, 60)}.${didYouMean(unknown, known)} It takes ${known.join(', ')}.`,
   );
 }
 

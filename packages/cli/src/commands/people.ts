@@ -202,7 +202,12 @@ function configCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral config history`)
     .action(async (flags: HostFlags) => {
       const { items } = await connect(flags).listConfigs({});
-      print(flags, items, () => items.map((one) => putLine(one)).join('\n'));
+      print(flags, items, () =>
+        table(
+          [{ title: 'VERSION' }, { title: 'APPLIED' }, { title: 'BY' }, { title: 'WHY' }],
+          items.map((one) => [one.version, moment(one.at), one.by, printable(one.reason)]),
+        ).join('\n'),
+      );
     });
   config
     .command('check')

@@ -1,5 +1,6 @@
 /** `corral resolve`, `corral release`: decisions of a person about a run, on a folder without a host. */
 import { CorralError } from '@corral/protocol/errors';
+import type { ActName } from '@corral/protocol/api/acts';
 import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { HostEvent } from '@corral/protocol/model/run';
@@ -46,7 +47,7 @@ export async function resolve(run: string, call: string | undefined, options: Re
   const id = call === undefined ? await onlyHere(run, options) : wholeNumber(call, 'CALL');
   const resolution = await resolutionFrom(options);
   const offered = await offeredBy(options);
-  const act = { operation: 'resolve', target: { call: id, how: resolution.how }, reason: options.reason };
+  const act = { operation: 'resolve' as const, target: { call: id, how: resolution.how }, reason: options.reason };
   return settle(run, options, `call ${id} resolved: ${resolution.how}`, act, async ({ ledger, entries }, store) => {
     if (resolution.how === 'retry') mustBeApprovedHere(ledger.record, id, entries);
     const pending = ledger.pending.get(id);
@@ -74,7 +75,7 @@ export async function settle(
   run: string,
   options: SettleOptions,
   done: string,
-  act: { readonly operation: string; readonly target: Readonly<Record<string, Json>>; readonly reason?: string | undefined },
+  act: { readonly operation: ActName; readonly target: Readonly<Record<string, Json>>; readonly reason?: string | undefined },
   decide: (run: Read, store: Store) => readonly HostEvent[] | Promise<readonly HostEvent[]>,
 ): Promise<number> {
   const id = runId(run);

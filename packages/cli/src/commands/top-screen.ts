@@ -42,6 +42,8 @@ const KEYS: readonly (readonly [string, string])[] = [
 export const KEY_HELP = KEYS.map(([keys, about]) => `  ${keys.padEnd(10)} ${about}`).join('\n');
 const HINT = 'j k choose  Enter why  / filter  s sort  p pause  r resume  x kill  ? help  q quit';
 const EVERY_MS = 500;
+/** Lines of the screen for what was said: an operation on many children has many, and the list stays in view. */
+const MOST_SAID = 8;
 
 type Mode =
   | { readonly kind: 'list' }
@@ -142,8 +144,10 @@ export class TopScreen {
 
   #read(mode: Extract<Mode, { kind: 'text' }>, { name, text }: Key): void {
     const page = Math.max(1, this.#screen.rows - 2);
-    const to = moved(name, text, mode.from, page, mode.lines.length - 1);
-    if (to !== undefined) this.#mode = { ...mode, from: Math.max(0, Math.min(mode.lines.length - page, to)) };
+    // Lines of the screen: a text of few lines may have more of them than there is room for.
+    const { length } = wrapped(mode.lines, this.#screen.columns);
+    const to = moved(name, text, mode.from, page, length - 1);
+    if (to !== undefined) this.#mode = { ...mode, from: Math.max(0, Math.min(length - page, to)) };
     else if (['escape', 'return'].includes(name) || 'qw?'.includes(text || ' ')) this.#mode = { kind: 'list' };
   }
 
@@ -214,7 +218,7 @@ export class TopScreen {
       this.#screen.draw(wrapped(lines, columns).slice(from, from + rows));
       return;
     }
-    const foot = this.#foot().map((line) => cut(line));
+    const foot = this.#foot(columns);
     const [sort] = SORTS[this.#sort] ?? [''];
     const about = `by ${sort}${this.#filter === '' ? '' : `, only with “${this.#filter}”`}`;
     const head = [...this.#head.map((line, i) => styleText(i === 0 ? 'bold' : 'dim', cut(line))), styleText('dim', cut(about))];
@@ -227,10 +231,12 @@ export class TopScreen {
     this.#screen.draw([...head, styleText('dim', title), ...list, ...gap, ...foot]);
   }
 
-  #foot(): readonly string[] {
-    if (this.#mode.kind === 'ask') return [...this.#mode.lines, `> ${this.#mode.reason}▏`];
-    if (this.#mode.kind === 'filter') return [`/${this.#filter}▏   Enter keeps it, Esc shows all runs`];
-    return [...this.#said.map((line) => printable(line)), HINT];
+  /** Answers are broken between words: a refusal has its reason at its end. */
+  #foot(columns: number): readonly string[] {
+    const cut = (lines: readonly string[]) => lines.map((line) => fit(line, columns));
+    if (this.#mode.kind === 'ask') return cut([...this.#mode.lines, `> ${this.#mode.reason}▏`]);
+    if (this.#mode.kind === 'filter') return cut([`/${this.#filter}▏   Enter keeps it, Esc shows all runs`]);
+    return [...wrapped(this.#said, columns).slice(0, MOST_SAID), ...cut([HINT])];
   }
 }
 

@@ -162,7 +162,7 @@ async function deployed(client: Client, run: RunId, file: string): Promise<strin
 async function upgradeHere(run: string, file: string, options: SettleOptions): Promise<number> {
   return withLaboratory(async (laboratory) => {
     const bundle = await bundled(laboratory, file);
-    const act = { operation: 'upgrade', target: { bundle: bundle.digest } };
+    const act = { operation: 'upgrade' as const, target: { bundle: bundle.digest } };
     return settle(run, options, `moved to ${file}`, act, async (now, store) => {
       const { record } = now.stored;
       const version = agentIn(bundle, record.agent);

@@ -130,6 +130,12 @@ export const Quarantine = z
     at: time_ms,
   })
   .meta({ id: 'Quarantine' });
+export const QuarantinePut = Quarantine.extend({
+  replaced: z
+    .object({ by: z.string(), reason: z.string(), at: time_ms })
+    .exactOptional()
+    .describe('the quarantine of the same name that stood before; this one is in its place'),
+}).meta({ id: 'QuarantinePut' });
 const where = {
   tenant: z
     .union([tenant, z.literal('*')])

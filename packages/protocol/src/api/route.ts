@@ -1,9 +1,10 @@
 /** The description of one route of the front door. */
 import type * as z from 'zod';
+import type { ActName } from './acts.ts';
 import type { Operation } from './roles.ts';
 
 /** The name of a route's act in the record, unless its handler gives a more exact one; or why the route leaves no row. */
-export type Act = string | { readonly none: string };
+export type Act = ActName | { readonly none: string };
 
 interface RouteShape {
   /** `:name` for parameters. */

@@ -293,7 +293,7 @@ export const ROUTES = {
     act: 'quarantine',
     body: a.QuarantineRequest,
     status: 201,
-    response: a.Quarantine,
+    response: a.QuarantinePut,
   }),
   liftQuarantine: route({
     method: 'DELETE',

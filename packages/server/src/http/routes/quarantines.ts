@@ -118,12 +118,17 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       const { name, tenant } = named(access, kind, body.name, body.tenant);
       mustKnow(access, kind, body.name, tenant);
       const own = kind === 'tenant' ? undefined : tenant;
+      const standsAs = () => host.quarantines().find((one) => one.kind === kind && one.name === name && one.tenant === own);
+      // Nothing comes between this look and the new one: the host takes it up before it first waits.
+      const before = standsAs();
       await host.quarantine(kind, name, by, reason, own);
       const matched = concerned({ kind, name }, tenant);
       keep({ target: targetOf(kind, name, tenant), tenant, matched });
       await settled(matched);
-      const put = host.quarantines().find((one) => one.kind === kind && one.name === name && one.tenant === own);
-      return view(put ?? { kind, name, by, reason, at: clock.now(), ...(own === undefined ? {} : { tenant: own }) });
+      return {
+        ...view(standsAs() ?? { kind, name, by, reason, at: clock.now(), ...(own === undefined ? {} : { tenant: own }) }),
+        ...(before === undefined ? {} : { replaced: { by: before.by, reason: before.reason, at: before.at } }),
+      };
     },
 
     async liftQuarantine({ params, query }, { access, keep }) {
