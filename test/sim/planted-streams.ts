@@ -17,7 +17,11 @@ export const STREAM_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   ],
   /** A chunk of an attempt is delivered after its result was recorded as unknown. */
   'chunk-of-unknown': [
-    { file: 'broker/src/dispatch/dispatcher.ts', piece: 'if (stream === undefined) return this.#unknown', becomes: 'return this.#unknown' },
+    {
+      file: 'broker/src/dispatch/dispatcher.ts',
+      piece: 'if (stream === undefined || this.#stopped) return this.#unknown',
+      becomes: 'return this.#unknown',
+    },
   ],
   /** The end of a stream does not wait for the parts before it. */
   'end-before-parts': [

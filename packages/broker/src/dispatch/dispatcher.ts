@@ -113,7 +113,8 @@ export class Dispatcher {
 
   /** The result of an attempt at a call is unknown. Its run is not given what was handed over before, or it would be part of the next attempt's answer. */
   #lost(record: RunRecord, call: Dispatch, stream: HostStream | undefined, message: string, detail?: string): void {
-    if (stream === undefined) return this.#unknown(record, call.id, message, detail);
+    // A host that stops ends no crank any more.
+    if (stream === undefined || this.#stopped) return this.#unknown(record, call.id, message, detail);
     const key = keyOf(record.id, call.id);
     const isHere = () => this.#going.get(key) === going;
     const tell = () => {

@@ -193,6 +193,16 @@ describe('an attempt that fails', () => {
     expect([one.unknown, one.chunks, one.results, one.dispatcher.size]).toEqual([['the process died'], [], [], 0]);
   });
 
+  test('and may not be repeated is for people at once where its chunk was dropped before, since the call was given up', async () => {
+    const one = streaming({ annotations: { ...ASKS_MODEL, repeatable: false } });
+    one.pull();
+    await one.say('a');
+    await one.pass(WAIT_MS);
+    one.dispatcher.abort(RUN, 1);
+    await one.end({ kind: 'unknown', message: 'the process died' });
+    expect([one.chunks.length, one.unknown, one.dispatcher.size]).toEqual([1, ['the process died'], 0]);
+  });
+
   test.each<[string, (one: ReturnType<typeof streaming>) => void]>([
     ['taken back from its run', (one) => one.takesBack[0]?.()],
     ['read', (one) => one.kept()],

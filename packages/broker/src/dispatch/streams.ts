@@ -206,6 +206,8 @@ export class HostStream {
    */
   lose(tell: () => void): void {
     this.#isOver = true;
+    // What it was given does not reach it any more.
+    if (this.#dropped) return tell();
     this.#clear(ENDED);
     this.#window?.close();
     this.#end = tell;

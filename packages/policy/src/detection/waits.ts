@@ -21,9 +21,14 @@ export const deadlock = acrossRuns({
 export class Waits {
   readonly #waits = new Map<string, Wait>();
 
+  /** Records for which runs `run` waits. */
+  set(run: string, on: readonly string[], need: 'all' | 'any'): void {
+    this.#waits.set(run, { on, need });
+  }
+
   /** Records that `run` waits. @returns a finding if that makes a deadlock */
   waits(run: string, on: readonly string[], need: 'all' | 'any' = 'all'): FindingOf<'deadlock'>[] {
-    this.#waits.set(run, { on, need });
+    this.set(run, on, need);
     const stuck = this.#stuck(run);
     if (!stuck.has(run)) return [];
     const cycle = this.#cycle(run, stuck);

@@ -1,11 +1,12 @@
 /**
- * Finds runs that wait for each other for ever. A run is looked at when it begins to wait. Where one of the group is paused, or a parked run
+ * Finds runs that wait for each other for ever. A run is looked at when it begins to wait. Where one of the group is paused, or another run
  * could still write to it, nothing may tell this host when that is over, so the group is looked at again and again, less and less often.
  */
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { Finding } from '@corral/policy/detection/list';
 import { Waits } from '@corral/policy/detection/waits';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
@@ -15,10 +16,10 @@ import type { Run } from '../runs/run.ts';
 export interface DeadlocksOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly store: Pick<Store, 'isShared'>;
-  readonly broker: Pick<Broker, 'settled'>;
+  readonly broker: Pick<Broker, 'settled' | 'isCommitting'>;
   readonly grants: Pick<Grants, 'writersTo'>;
   readonly runs: ReadonlyMap<RunId, Run>;
-  readonly residency: Pick<Residency, 'hold'>;
+  readonly residency: Pick<Residency, 'hold' | 'refresh'>;
 }
 
 /** A doubtful group is looked at again after this time, each time after twice as much, up to the longest. Milliseconds. */
@@ -26,8 +27,10 @@ const FIRST_MS = 1_000;
 const LONGEST_MS = 600_000;
 /** Doubtful groups that are looked at in one pass; each may bring runs back into memory. */
 const AT_ONCE = 8;
-/** Runs of a group, besides those of the cycle, that are brought into memory to see whether they still wait. */
-const HELD = 64;
+/** Doubtful groups that are remembered. The others are looked at when one of them wakes. */
+const DOUBTS = 4_096;
+/** Runs of a group that are brought into memory to see whether they still wait. A larger group is left alone. */
+const HELD = 256;
 
 interface Doubt {
   readonly due: number;
@@ -40,7 +43,7 @@ export class Deadlocks {
   readonly #waits = new Waits();
   /** Runs that are being looked at. */
   readonly #looking = new Set<RunId>();
-  /** Runs of groups that could be woken from outside when they were last looked at. */
+  /** Runs of groups that could be woken from outside when they were last looked at. The one that was looked at last is the last. */
   readonly #doubts = new Map<RunId, Doubt>();
 
   constructor(options: DeadlocksOptions, onFound: (found: readonly Finding[]) => void) {
@@ -59,18 +62,20 @@ export class Deadlocks {
     if (this.#waitsFor(run) === undefined) return this.goes(run.id);
     if (this.#looking.has(run.id)) return;
     this.#looking.add(run.id);
-    this.#decide(run).catch(() => this.#doubt(run.id));
+    this.#decide(run).catch((error: unknown) => this.#failed(run.id, error));
   }
 
   /** Looks at doubtful groups again whose time has come. */
   lookAgain(): void {
     const now = this.#options.clock.monotonic();
     let left = AT_ONCE;
-    for (const [id, { due }] of this.#doubts) {
+    for (const [id, { due, wait_ms }] of this.#doubts) {
       if (due > now || this.#looking.has(id)) continue;
       if (left === 0) return;
       left -= 1;
-      this.#again(id).catch(() => this.#doubt(id));
+      // It keeps its place until it has been looked at, which may take a while.
+      this.#doubts.set(id, { due: now + wait_ms, wait_ms });
+      this.#again(id).catch((error: unknown) => this.#failed(id, error));
     }
   }
 
@@ -82,61 +87,97 @@ export class Deadlocks {
   }
 
   async #decide(run: Run): Promise<void> {
+    const { broker, runs } = this.#options;
     const { id, ledger } = run;
     try {
-      for (;;) {
+      while (runs.get(id) === run) {
         const { seq } = ledger;
         // The messages that it has just sent must have arrived first, since they wake other runs.
-        await this.#options.broker.settled(id);
+        await broker.settled(id);
         if (ledger.seq !== seq) continue;
         const found = this.#found(run);
         if (found === undefined) return;
-        const isSure = await this.#isSure(found);
+        const confirmed = await this.#confirmed(found);
         if (ledger.seq !== seq) continue;
-        if (!isSure) this.#doubt(id);
-        else if (this.#waitsFor(run) !== undefined) this.#onFound([found]);
+        if (confirmed !== undefined) {
+          this.#doubts.delete(id);
+          this.#onFound([confirmed]);
+        } else if (this.#waitsFor(run) !== undefined) this.#doubt(id);
         return;
       }
     } finally {
       this.#looking.delete(id);
     }
+    // It was parked meanwhile, and has come back.
+    const now = runs.get(id);
+    if (now !== undefined) this.look(now);
   }
 
-  /** Records that the run waits. @returns the finding if that makes a deadlock; undefined if something can wake it */
+  /** Records that the run waits, and who else does now. @returns the finding if that makes a deadlock; undefined if something can wake it */
   #found(run: Run): Finding | undefined {
+    const seen = new Set([run.id]);
+    for (const id of seen) {
+      const one = id === run.id ? run : this.#options.runs.get(id);
+      // What a parked run waits for is known since it was in memory.
+      if (one === undefined) continue;
+      const on = this.#waitsFor(one);
+      if (on === undefined) this.goes(id);
+      else this.#waits.set(id, on, 'any');
+      for (const other of on ?? []) seen.add(other);
+    }
     const on = this.#waitsFor(run);
     const [found] = on === undefined ? [] : this.#waits.waits(run.id, on, 'any');
-    if (on === undefined) this.goes(run.id);
-    else if (found === undefined) this.#doubts.delete(run.id);
+    if (found === undefined) this.#doubts.delete(run.id);
     return found;
   }
 
   /**
    * Checks a finding. Runs of the group that were parked may have been woken meanwhile, also by another host, and a run that is not in the
    * group may be able to write to it: it may be parked, and then only the store knows of its capability.
+   * @returns what is found then; undefined if something may wake the group
    */
-  async #isSure({ evidence }: Finding): Promise<boolean> {
-    const { residency, store } = this.#options;
-    const cycle = evidence.subjects as readonly RunId[];
+  async #confirmed({ evidence }: Finding): Promise<Finding | undefined> {
+    const { residency, broker, runs } = this.#options;
+    const [first] = evidence.subjects as readonly RunId[];
+    const stuck = () => this.#waits.stuckWith(first as string) as readonly RunId[];
+    const all = stuck();
+    // Before parked runs are brought back: most groups that can be woken have a member in memory that says so.
+    if (all.length > HELD || (await this.#isReached(all))) return undefined;
     const group = new Map<RunId, Run>();
-    for (const id of new Set([...cycle, ...(this.#waits.stuckWith(cycle[0] as string) as RunId[]).slice(0, HELD)])) {
+    for (const id of all) {
       const run = await residency.hold(id);
       if (run === undefined) this.goes(id);
-      else if (this.#waitsFor(run) !== undefined) group.set(id, run);
-      else if (cycle.includes(id)) return false;
+      if (run === undefined || !(await residency.refresh(run)) || this.#waitsFor(run) === undefined) return undefined;
+      group.set(id, run);
     }
-    for (const id of cycle) {
-      const ledger = group.get(id)?.ledger;
+    for (const id of all) await broker.settled(id);
+    if (await this.#isReached(all)) return undefined;
+    const run = group.get(first as RunId);
+    const found = run && this.#found(run);
+    const rests = (id: RunId) => group.has(id) && runs.get(id) === group.get(id) && !broker.isCommitting(id);
+    return stuck().every(rests) ? found : undefined;
+  }
+
+  /** Whether a run besides these could write to one of them that listens and is in memory. */
+  async #isReached(group: readonly RunId[]): Promise<boolean> {
+    for (const id of group) {
+      const ledger = this.#options.runs.get(id)?.ledger;
       const mailbox = ledger?.listening === true ? ledger.caps.get(0) : undefined;
-      if (mailbox !== undefined && (await store.isShared(mailbox, [...group.keys()]))) return false;
+      if (mailbox !== undefined && (await this.#options.store.isShared(mailbox, group))) return true;
     }
-    for (const run of group.values()) this.#found(run);
-    return cycle.every((id) => this.#waits.stuckWith(id).includes(id) && this.#options.runs.get(id) === group.get(id));
+    return false;
   }
 
   #doubt(id: RunId): void {
     const wait_ms = Math.min(2 * (this.#doubts.get(id)?.wait_ms ?? FIRST_MS / 2), LONGEST_MS);
-    this.#doubts.set(id, { due: this.#options.clock.monotonic() + wait_ms, wait_ms });
+    this.#doubts.delete(id);
+    if (this.#doubts.size < DOUBTS) this.#doubts.set(id, { due: this.#options.clock.monotonic() + wait_ms, wait_ms });
+  }
+
+  /** A group could not be looked at. It is tried again, unless one of its runs cannot be read at all. */
+  #failed(id: RunId, error: unknown): void {
+    if (error instanceof CorralError && !error.retryable) this.goes(id);
+    else this.#doubt(id);
   }
 
   /** Runs for which this run waits, each of which can wake it; undefined if something else can, such as a tool, a timer or a person. */

@@ -34,7 +34,7 @@ export interface LoopsOptions {
   readonly grants: Grants;
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly watching: Watching;
-  readonly residency: Pick<Residency, 'hold'>;
+  readonly residency: Pick<Residency, 'hold' | 'refresh'>;
   readonly scheduler: Pick<Scheduler, 'wake'>;
   readonly transitions: Transitions;
 }

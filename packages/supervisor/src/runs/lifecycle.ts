@@ -123,7 +123,7 @@ export class RunLifecycle {
     });
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
     bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));
-    bus.takeBack.listen((id, call, then) => runs.get(id)?.queue.takeBackChunk(call) === true && then());
+    bus.takeBack.listen((id, call, then) => runs.get(id)?.behind.do(() => runs.get(id)?.queue.takeBackChunk(call, then)));
     bus.looks.listen((run, ...look) => this.#looks(run, ...look));
     bus.chunk.listen((run, call, offset, count, place) => tell({ kind: 'chunk', run, call, offset, count, place }));
     bus.emitted.listen((run, event, data, place) => tell({ kind: 'emitted', run, event, data, place }));

@@ -42,6 +42,8 @@ export class RunQueue {
   readonly #ledger: Ledger;
   readonly #items: Queued[] = [];
   #lastInbox = 0;
+  /** What to do if the chunk of one of these calls is put back, which is given to the run no more. */
+  readonly #unwanted = new Map<number, () => void>();
   /** Approximate bytes of the deliveries, but for those that were not weighed yet; most leave before anybody asks for the sum. */
   #weighed = 0;
   readonly #unweighed = new Set<Queued>();
@@ -94,7 +96,11 @@ export class RunQueue {
 
   /** Puts the delivery of a discarded crank back; it is the next one again. */
   putBack({ delivery, inbox }: Queued): void {
-    this.#put({ delivery, inbox }, true);
+    const then = delivery.kind === 'chunk' ? this.#unwanted.get(delivery.id) : undefined;
+    if (delivery.kind !== 'chunk' || then === undefined) return this.#put({ delivery, inbox }, true);
+    this.#unwanted.delete(delivery.id);
+    // Later, since whoever puts it back is not done with the run.
+    queueMicrotask(then);
   }
 
   /** Replaces each delivery that is not in the inbox. @param left the new delivery; undefined drops it */
@@ -107,11 +113,13 @@ export class RunQueue {
     }
   }
 
-  /** Removes the chunk of a call that waits here. @returns whether there was one */
-  takeBackChunk(call: number): boolean {
+  /** Removes the chunk of a call, if it waits here or is put back. @param then called once it is removed */
+  takeBackChunk(call: number, then: () => void): void {
     const before = this.#items.length;
     this.sift((delivery) => (delivery.kind === 'chunk' && delivery.id === call ? undefined : delivery));
-    return this.#items.length < before;
+    if (this.#items.length < before) then();
+    // Its run is reading it. After that the call has no other one.
+    else this.#unwanted.set(call, then);
   }
 
   /** Whether the run can get a delivery now. */
