@@ -10,7 +10,7 @@ const moment = () => new Promise((resolve) => setImmediate(resolve));
 interface Waiting {
   /** Children for whose end it waits. */
   readonly children?: readonly string[];
-  /** Who may write to it, while it waits for a message. */
+  /** Runs that may write to it, while it waits for a message. */
   readonly writers?: readonly string[];
 }
 

@@ -118,7 +118,7 @@ export class Deadlocks {
     const seen = new Set([run.id]);
     for (const id of seen) {
       const one = id === run.id ? run : this.#options.runs.get(id);
-      // What a parked run waits for is known since it was in memory.
+      // A parked run waits for the same as when it was in memory.
       if (one === undefined) continue;
       const on = this.#waitsFor(one);
       if (on === undefined) this.goes(id);

@@ -42,7 +42,7 @@ export class RunQueue {
   readonly #ledger: Ledger;
   readonly #items: Queued[] = [];
   #lastInbox = 0;
-  /** What to do if the chunk of one of these calls is put back, which is given to the run no more. */
+  /** Called if the chunk of one of these calls is put back: it is not given to the run again. */
   readonly #unwanted = new Map<number, () => void>();
   /** Approximate bytes of the deliveries, but for those that were not weighed yet; most leave before anybody asks for the sum. */
   #weighed = 0;
