@@ -27,8 +27,8 @@ export const STREAM_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'end-before-parts': [
     {
       file: 'broker/src/dispatch/streams.ts',
-      piece: 'if (this.#dropped) return tell();',
-      becomes: 'if (this.#end === undefined) return tell();',
+      piece: 'ENDED);\n    if (this.#dropped) return tell();',
+      becomes: 'ENDED);\n    if (this.#end === undefined) return tell();',
     },
   ],
   /** Parts of an attempt that failed are given together with those of the next one. */

@@ -206,7 +206,7 @@ export class HostStream {
    */
   lose(tell: () => void): void {
     this.#isOver = true;
-    // What it was given does not reach it any more.
+    // The run gets nothing of it any more.
     if (this.#dropped) return tell();
     this.#clear(ENDED);
     this.#window?.close();
