@@ -142,7 +142,11 @@ test.each<Refused>([
     "import 'left-pad-that-is-not-there';",
     /agent\.ts:2:8: There is no package left-pad-that-is-not-there/,
   ],
-  ['asks for what only Node has', 'export const x = process.env.HOME;', /process is not defined \(at \S*agent\.ts:2:18\)/],
+  [
+    'asks for what only Node has',
+    'export const x = process.env.HOME;',
+    /process is not defined \(at \S*agent\.ts:2:18\)\. An agent runs in an isolate, which has no `process`: /,
+  ],
   ['throws what is not an Error while it is loaded', 'throw { code: 1 };', /it threw something that is not an Error/],
 ])('a bundle that %s is refused with the line', { tags: 'long' }, (...row) => expectRefused(...row));
 

@@ -223,7 +223,11 @@ export async function inAuthorsWords<T>(
     return await work;
   } catch (error) {
     if (!(error instanceof CorralError)) throw error;
-    if (namesBundle(error.message)) throw new CorralError(error.code, linesBy(describing_map)(error.message), { cause: error });
+    if (namesBundle(error.message)) {
+      const { missingName } = await import('@corral/server/evidence/advice');
+      const said = [linesBy(describing_map)(error.message), ...missingName(error.message)];
+      throw new CorralError(error.code, said.join('. '), { cause: error });
+    }
     if (!ABOUT_THE_FILE.has(error.code)) throw error;
     throw new CorralError(error.code, `${file}: ${error.message}`, { cause: error });
   }

@@ -12,6 +12,7 @@ import { JsonTextError, readJson } from '@corral/protocol/json-text';
 import { ADMISSION } from '@corral/protocol/limits';
 import { printableJson } from '@corral/protocol/printable';
 import { withIds } from './ids.ts';
+import { patient } from './patient.ts';
 
 export interface HostFlags {
   readonly data?: string;
@@ -111,7 +112,13 @@ export function connect(flags: HostFlags): Client {
   const pointed = pointedAt(flags);
   const { CORRAL_TOKEN = '' } = process.env;
   const token = flags.token ?? (CORRAL_TOKEN === '' ? undefined : CORRAL_TOKEN);
-  return withIds(createClient(transportTo('url' in pointed ? pointed : { socket: join(resolve(pointed.data), 'corral.sock') }), token));
+  const transport = transportTo('url' in pointed ? pointed : { socket: join(resolve(pointed.data), 'corral.sock') });
+  return withIds(
+    createClient(
+      patient(transport, (line) => void process.stderr.write(`${line}\n`)),
+      token,
+    ),
+  );
 }
 
 /**

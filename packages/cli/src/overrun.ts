@@ -1,4 +1,4 @@
-/** The author's lines at which an agent used up its CPU time, for commands with a host of their own. */
+/** For commands with a host of their own: the author's lines at which an agent used up its CPU time, and what to do about how a run ended. */
 import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Store } from '@corral/protocol/ports/store';
@@ -18,4 +18,11 @@ export async function whereItComputed(
   // The run has ended whatever becomes of this.
   const { overrunStack } = await import('@corral/supervisor');
   return overrunStack(stored.record, entries, bundlesOf(store), (options) => supervisor.trial(options)).catch(() => undefined);
+}
+
+/** Advice to the author about how a run ended. Loaded on demand: most runs complete. */
+export async function adviceAbout(outcome: Outcome): Promise<readonly string[]> {
+  if (outcome.kind === 'completed') return [];
+  const { adviceToAuthor } = await import('@corral/server/evidence/advice');
+  return adviceToAuthor(outcome);
 }

@@ -18,7 +18,7 @@ import { Follower } from '../dev/show.ts';
 import { Consent, fakesOf, realLine, realTools, type Fakes } from '../dev/tools.ts';
 import { EXIT, report } from '../failure.ts';
 import type { Host } from '../host.ts';
-import { whereItComputed } from '../overrun.ts';
+import { adviceAbout, whereItComputed } from '../overrun.ts';
 import { namedFile, namedFolder } from '../paths.ts';
 import { duration, printable } from '../screen/table.ts';
 import { mapStack, withLines } from '../stack.ts';
@@ -214,6 +214,7 @@ class Dev {
       else if ('message' in outcome) this.#text(outcome.message);
       const computed = this.#json ? undefined : await whereItComputed(host, id, outcome);
       if (computed !== undefined) this.#text(mapStack(computed, map));
+      for (const line of await adviceAbout(outcome)) this.#line('cyan', `→ ${printable(line)}`);
       return good && unasked.length === 0 ? EXIT.ok : EXIT.outcome;
     } finally {
       follower.close();

@@ -11,7 +11,7 @@ import { printableJson } from '@corral/protocol/printable';
 import { bundleAgent, inAuthorsWords } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
 import { EXIT } from '../failure.ts';
-import { whereItComputed } from '../overrun.ts';
+import { adviceAbout, whereItComputed } from '../overrun.ts';
 import { namedFile, namedFolder } from '../paths.ts';
 import type { AnswerFlags } from '../answer-flags.ts';
 import { Asker } from '../ask.ts';
@@ -86,6 +86,8 @@ export async function runFile(file: string, options: RunOptions): Promise<number
       else if ('message' in outcome) process.stderr.write(`${printable(outcome.message)}\n`);
       const stack = 'stack' in outcome ? outcome.stack : await whereItComputed(host, id, outcome);
       if (stack !== undefined) tellStack(mapStack(stack, source_map));
+      for (const line of await adviceAbout(outcome))
+        process.stderr.write(`${styleText('cyan', '→', { stream: process.stderr })} ${printable(line)}\n`);
     }
     return outcome.kind === 'completed' && unasked.length === 0 ? EXIT.ok : EXIT.outcome;
   } finally {

@@ -3,14 +3,13 @@ import { ranges } from '@corral/protocol/ranges';
 import type { Cost } from '@corral/protocol/model/cost';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Effect } from '@corral/protocol/wire/effect';
-import { ERRORS, isErrorCode } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
-import { CEILINGS } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, RunStatus } from '@corral/protocol/model/run';
 import type { RunView } from '@corral/supervisor';
+import { advice } from './advice.ts';
 import type { Pages } from './pages.ts';
 
 export interface CallView {
@@ -254,7 +253,8 @@ async function tell(
     return {
       verdict: `ended: ${outcomeText(status.outcome)}`,
       because: [...because, ...endOf(status.outcome)],
-      next: advice(run, status.outcome),
+      // The message and the innermost frames of an error are among the reasons already.
+      next: advice(run, status.outcome, 'stack' in status.outcome && framesIn(status.outcome.stack).length > FRAMES_SHOWN),
     };
 
   const control = view?.control ?? status.control;
@@ -351,10 +351,9 @@ function stepLines({ seq, step, because }: Step): string[] {
 
 /** Where the agent was: its innermost frames as positions in its bundle. Its author's source map resolves them to lines. */
 const FRAMES_SHOWN = 5;
-const framesOf = (stack = ''): string[] =>
-  stack
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
+const framesIn = (stack = ''): string[] => stack.split('\n').filter((line) => /^\s+at /.test(line));
+const framesOf = (stack?: string): string[] =>
+  framesIn(stack)
     .slice(0, FRAMES_SHOWN)
     .map((line) => `  ${line.trim().slice(0, 300)}`);
 
@@ -381,23 +380,4 @@ function endOf(outcome: Outcome): string[] {
         `Seen: ${outcome.seen}`,
       ];
   }
-}
-
-function advice(run: string, outcome: Outcome): string[] {
-  if (outcome.kind === 'failed' && outcome.code === 'CORRAL_AGENT_THREW') {
-    // Its message and innermost frames are among the reasons already.
-    const frames = (outcome.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-    return frames.length > FRAMES_SHOWN ? [`\`corral show ${run}\` has the rest of its stack.`] : [];
-  }
-  if ('code' in outcome && isErrorCode(outcome.code)) return [ERRORS[outcome.code].hint.replaceAll(/\bRUN\b/gu, run)];
-  if (outcome.kind === 'exceeded') {
-    const [, crank] = /^(?:One crank|Loading its bundle) used .*?(\d+)(?: ms of CPU time)?\.$/.exec(outcome.message) ?? [];
-    return [
-      ...(outcome.limit === 'cpu' ? [`\`corral replay ${run}\` makes its last crank again and says on which line it computed.`] : []),
-      crank === undefined
-        ? `If it needs that much, submit it with a higher ${outcome.limit} limit.`
-        : `If it needs that much, submit it with a higher limit of a crank: --ceilings '{"crank_cpu_ms":${Math.min(4 * Number(crank), CEILINGS.crank_cpu_ms.max)}}'.`,
-    ];
-  }
-  return [];
 }
