@@ -173,6 +173,11 @@ test.each<Refused>([
     'const agent = 1;',
     /agent\.ts: The default export is an empty object, as that of a file without exports, /,
   ],
+  [
+    'an agent with a misspelt field',
+    "import { defineAgent } from '@corral/guest';\nexport default defineAgent({ name: 'a', use: {}, run: () => 1 } as never);",
+    /CORRAL_MANIFEST_INVALID \S*agent\.ts: a: defineAgent has no field use\. Did you mean uses\? Fields are name, purpose, /,
+  ],
   ['missing beside an import', "import 'zod/mini';", /agent\.ts: It has no default export; .* It exports nothing\./],
   ['a function', 'export default function work() {}', /agent\.ts: The default export is a function \(work\), /],
   ['a Map', 'export default new Map();', /agent\.ts: The default export is a Map, /],

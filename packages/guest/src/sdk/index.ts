@@ -1,5 +1,6 @@
 /** The SDK that agents import. Everything else that an agent needs is in the context that its `run` receives. */
 import type { Abi } from '../abi.ts';
+import { checkFields } from './fields.ts';
 import { AGENT, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type SentTo, type Uses } from './types.ts';
 
 export { aiModel, aiProvider, type AiModel, type AiModelOptions } from './ai.ts';
@@ -17,10 +18,27 @@ export type * from './model.ts';
 export type * from './types.ts';
 export * from './service.ts';
 
+/** A record, so that the compiler names a field that is missing here. */
+const OF_AGENT = {
+  name: true,
+  purpose: true,
+  input: true,
+  output: true,
+  uses: true,
+  spawns: true,
+  code: true,
+  services: true,
+  ceilings: true,
+  budget: true,
+  onUnknown: true,
+  run: true,
+} satisfies Record<keyof AgentOptions, true>;
+
 /** Defines an agent. Its code runs only when a host starts a run of it. The host checks the definition when it is deployed. */
 export function defineAgent<const U extends Uses, In extends Schema = Schema, Out extends Schema = Schema>(
   options: AgentOptions<In, Out, U>,
 ): AgentDefinition<SentTo<In>, InputOf<Out>> {
+  checkFields('defineAgent', options, OF_AGENT);
   return {
     [AGENT]: options,
     name: options.name,

@@ -1,4 +1,5 @@
 /** Services: agents with keyed, long-lived instances, which are written to and reply. */
+import { checkFields } from './fields.ts';
 import { AGENT, type AgentContext, type AgentDefinition, type AgentOptions, type InputOf, type Schema, type Uses } from './types.ts';
 
 /** The argument of a handler: one message, and the instance it is for. */
@@ -51,11 +52,29 @@ export interface ServiceOptions<U extends Uses = Uses> extends Pick<
   readonly on: Readonly<Record<string, HandlerOptions>>;
 }
 
+/** A record, so that the compiler names a field that is missing here. */
+const OF_SERVICE = {
+  name: true,
+  purpose: true,
+  uses: true,
+  spawns: true,
+  code: true,
+  services: true,
+  ceilings: true,
+  budget: true,
+  onUnknown: true,
+  key: true,
+  state: true,
+  initial: true,
+  on: true,
+} satisfies Record<keyof ServiceOptions, true>;
+
 /**
  * Defines a service. An instance is created for a key with the first message to that key. It handles one message at a time, each
  * in a new isolate with the state that the last turn left; `budget`, `ceilings` and wall time apply to each turn.
  */
 export function defineService<const U extends Uses>(options: ServiceOptions<U>): AgentDefinition {
+  checkFields('defineService', options, OF_SERVICE);
   return {
     [AGENT]: options as unknown as AgentOptions,
     name: options.name,
