@@ -9,7 +9,7 @@ import { ask, heldTool, MemorySource, type Happened } from '../memory-source.ts'
 interface Change {
   /** A tool that is offered after it, and not before the first change. */
   readonly offers: string;
-  /** Resolves once the source offers it. */
+  /** Resolves once the source offers it; at once, if the source is closed. */
   readonly make: () => void | Promise<void>;
 }
 

@@ -93,6 +93,7 @@ export class Book {
       began: undefined,
       paused_ms: 0,
       pausedAt: undefined,
+      deadlocked: false,
       wall: new Wall(),
       calls: new Map(),
       sends: new Map(),

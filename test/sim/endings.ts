@@ -82,6 +82,8 @@ export function lostWake(book: Book, known: Known): string | undefined {
   if (stored === undefined) return 'it is not in the store';
   // A quarantined run stays stopped until a person has looked at it.
   if (book.quarantined.has(run)) return undefined;
+  // People resume it in vain: it is paused again at once.
+  if (stored.status.control === 'paused' && known.deadlocked && isStuck(book, known)) return undefined;
   if (stored.status.control !== 'none') return `it is ${stored.status.control}`;
   const [item] = book.core.inbox(run);
   if (item !== undefined) return `a ${item.delivery.kind} waits in its inbox as number ${item.seq}`;
@@ -105,6 +107,20 @@ export function lostWake(book: Book, known: Known): string | undefined {
   for (const [id, { due, over }] of known.timers)
     if (!over && due < book.now() - 5_000) return `timer ${id} was due ${book.now() - due} ms ago`;
   return stored.status.waiting === 'timer' ? undefined : `it waits on ${stored.status.waiting}`;
+}
+
+/** Whether the run, and each run for whose reply or end it waits, waits for nothing but others of them, or for a message. */
+function isStuck(book: Book, known: Known, seen = new Set<string>()): boolean {
+  seen.add(known.record.id);
+  const isBusy = [...known.calls.values()].some(({ answered }) => !answered) || [...known.timers.values()].some(({ over }) => !over);
+  if (known.outcome !== undefined || isBusy || known.sends.size > 0) return false;
+  const children = [...known.children.values()].flatMap(({ told, run }) => (told ? [] : [run]));
+  const on = [...[...known.asks.values()].map(({ peer }) => peer), ...children];
+  if (on.length === 0) return book.core.run(known.record.id)?.status.waiting === 'message';
+  return on.every((other) => {
+    const its = book.runs.get(other);
+    return seen.has(other) || (its !== undefined && isStuck(book, its, seen));
+  });
 }
 
 /** Counts how runs have ended. */

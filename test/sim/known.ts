@@ -76,6 +76,8 @@ export interface Known {
   crankedAt?: number;
   paused_ms: number;
   pausedAt: number | undefined;
+  /** Its detectors have paused it for a deadlock. */
+  deadlocked: boolean;
   readonly wall: Wall;
   readonly calls: Map<number, KnownCall>;
   readonly sends: Map<number, RunId>;

@@ -244,6 +244,7 @@ export class Oracle extends Book {
       if (event.control === 'none') known.resumedAt = this.now();
       known.toPause = undefined;
       if (event.control === 'none') known.stoppedBy = undefined;
+      known.deadlocked = event.by === 'loops' && event.reason.startsWith('deadlock');
       if (event.control === 'paused') known.pausedAt ??= entry.at;
       else if (known.pausedAt !== undefined) {
         if (known.began !== undefined) known.paused_ms += entry.at - Math.max(known.pausedAt, known.began);

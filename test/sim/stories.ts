@@ -182,4 +182,11 @@ export const STORIES: readonly Story[] = [
     why: 'it did not note what a cell was given by a node that was late and kept its run; the capability was taken back before the crank was in the journal',
     supervisors: 2,
   },
+  {
+    seeds: [20261305102],
+    said: 'a run does not go on: it is paused',
+    wrong: 'oracle',
+    why: 'a run that waits for its own reply is paused again each time that people resume it',
+    supervisors: 2,
+  },
 ];

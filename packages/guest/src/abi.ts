@@ -2,6 +2,7 @@
  * The contract between the prelude, which every isolate starts with, and the SDK, which is bundled into agents. It is the frozen
  * global `corral`. The host trusts nothing that passes through it.
  */
+import type { AgentContext, Uses } from './sdk/types.ts';
 import type { CorralErrorConstructor } from './prelude/errors.ts';
 
 export interface Abi {
@@ -124,23 +125,23 @@ export function needsOf(
 /** Name of a program's script, which positions in it begin with. */
 export const PROGRAM_FILE = 'program.js';
 
-/** What a program finds in its scope. */
-const IN_SCOPE = [
-  'run',
-  'input',
-  'state',
-  'caps',
-  'mailbox',
-  'messages',
-  'notices',
-  'budget',
-  'signal',
-  'emit',
-  'log',
-  'sleep',
-  'open',
-  'checkpoint',
-] as const;
+/** What a program finds in its scope: an agent’s context without its purpose, which a program has not, and spawn, which it may not. */
+const IN_SCOPE = Object.keys({
+  run: true,
+  input: true,
+  state: true,
+  caps: true,
+  mailbox: true,
+  messages: true,
+  notices: true,
+  budget: true,
+  signal: true,
+  emit: true,
+  log: true,
+  sleep: true,
+  open: true,
+  checkpoint: true,
+} satisfies Readonly<Record<Exclude<keyof AgentContext<unknown, Uses>, 'purpose' | 'spawn'>, true>>);
 
 export interface ProgramScript {
   readonly text: string;

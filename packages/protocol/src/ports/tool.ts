@@ -158,7 +158,8 @@ export interface ToolSource {
   /**
    * Calls back each time `tools` has begun to answer otherwise. Other objects count, also if they declare the same: a tool of a
    * connection that was lost is replaced by that of the new connection. If all objects are the same ones as before, nothing is taken up.
-   * Returns what ends that.
+   * A host reads its configuration again then, and opens the source anew. If that fails because something cannot be offered any more, the
+   * failure is recorded and the old source stays. Returns what ends that.
    */
   onChange(listener: () => void): () => void;
   /**

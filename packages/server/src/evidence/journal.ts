@@ -155,7 +155,7 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
 }
 
 interface Reader {
-  /** Whether what tools threw is shown. */
+  /** Whether what tools threw is shown, and other texts that are payload. */
   readonly details: boolean;
   /** Sentences that name the people who decide about the calls that wait for approval. */
   readonly deciding: readonly string[];
