@@ -158,8 +158,8 @@ export interface ToolSource {
   /**
    * Calls back each time `tools` has begun to answer otherwise. Other objects count, also if they declare the same: a tool of a
    * connection that was lost is replaced by that of the new connection. If all objects are the same ones as before, nothing is taken up.
-   * A host reads its configuration again then, and opens the source anew. If that fails because something cannot be offered any more, the
-   * failure is recorded and the old source stays. Returns what ends that.
+   * The host then reads its configuration again and opens the source once more. If that fails because something cannot be offered any
+   * more, the failure is recorded and the old source stays. Returns what ends that.
    */
   onChange(listener: () => void): () => void;
   /**
