@@ -1,18 +1,14 @@
 /** Rules for nodes that share a store, which every store keeps: who holds a run, who may take it, and how the runs of a lost node go on. */
 import { describe, expect, test } from 'vitest';
 import type { RunId, TenantId } from '@corral/protocol/ids';
+import { MACHINE } from '@corral/protocol/limits';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
-import { commit, entry, grant, grantId, record, runId } from '@corral/store/fixtures/commits';
+import { commit, entry, grant, grantId, message, record, runId } from '@corral/store/fixtures/commits';
 import { until } from '../until.ts';
 import { openerOf } from './opener.ts';
 import { KINDS } from './stores.ts';
 
 const ROOM = { runs: 100 };
-const message = (n: number, key: string) => ({
-  to: runId(n),
-  key,
-  delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
-});
 const ids = (runs: readonly StoredRun[]): RunId[] => runs.map((run) => run.record.id);
 
 /** A node whose lease has run out by the time this resolves: it said nothing, and nobody has taken anything from it yet. */
@@ -82,6 +78,9 @@ describe.each(KINDS)('a store of $name, for nodes,', (kind) => {
     // It got further: nobody died of it.
     await store.commit(commit(2, 1, { epoch: 2 }));
     expect(await store.claim(runId(2), await store.join('d', 1), 1, 'fence')).toMatchObject({ epoch: 3, attempts: 0 });
+    // It was given up in order.
+    expect(await store.park(runId(1), { epoch: 2, seq: 0, inbox: 0 }, undefined)).toBe(true);
+    expect(await store.claim(runId(1), b, 1)).toMatchObject({ epoch: 3, attempts: 0 });
     await store.close();
   });
 
@@ -124,6 +123,29 @@ describe.each(KINDS)('a store of $name, for nodes,', (kind) => {
     await store.close();
   });
 
+  test('lets a node live for as long as it beats', async () => {
+    const store = await (await opener())();
+    let [run, lease_ms] = [0, 10];
+    /** Two nodes join with the same lease, and the earlier one beats until the later one, which says nothing, is lost. */
+    const outlives = async () => {
+      lease_ms *= 2;
+      const [beating, lost] = [runId(++run), runId(++run)];
+      const node = await store.join('beating', 1, lease_ms);
+      await store.admit(record(run - 1), [], node);
+      await store.admit(record(run), [], await store.join('silent', 1, lease_ms));
+      let [lives, dead] = [true, [] as readonly RunId[]];
+      await until(async () => {
+        lives = await store.beat(node, 2);
+        dead = await store.resident(undefined, 100);
+        return !lives || dead.includes(lost);
+      });
+      return lives && !dead.includes(beating);
+    };
+    // If this machine stands still for longer than the lease, no beat comes in time; the next lease is longer.
+    while (!(await outlives())) expect(lease_ms).toBeLessThan(10_000);
+    await store.close();
+  });
+
   test('takes what joins under the name of another for that one come back', async () => {
     const open = await opener();
     const store = await open();
@@ -155,6 +177,9 @@ describe.each(KINDS)('a store of $name, for nodes,', (kind) => {
     const [a, b] = [await store.join('a', 1), await store.join('b', 1)];
     await store.admit(record(1), [], a);
     for (let n = 2; n <= 9; n++) await store.admit(record(n), [], undefined);
+    // Nobody has held them, and they wait for nothing.
+    expect(await store.run(runId(2))).toMatchObject({ epoch: 0, parked: true, status: { lifecycle: 'queued' } });
+    expect(await store.parkedOn('nothing')).toEqual([2, 3, 4, 5, 6, 7, 8, 9].map((n) => runId(n)));
     await store.admit(record(10), [], a);
     await store.commit(commit(10, 1));
     await store.park(runId(10), { epoch: 1, seq: 1, inbox: 0 }, undefined);
@@ -216,6 +241,13 @@ describe.each(KINDS)('a store of $name, for nodes,', (kind) => {
     expect(ids(some.runs)).toEqual([runId(3)]);
     const each = await store.take(a, { runs: 10, of: { zoo: 2 }, each: 1 }, 1);
     expect(ids(each.runs)).toEqual([4, 8, 9].map((n) => runId(n)));
+    // One that has begun takes room that those which have not would have had.
+    await store.admit(record(11, { tenant: 'crew' as TenantId }), [], a);
+    await store.commit(commit(11, 1, { timers: [{ id: 1, due: 1 }] }));
+    await store.park(runId(11), { epoch: 1, seq: 1, inbox: 0 }, undefined);
+    const begun = await store.take(a, { runs: 10, of: { crew: 1 } }, 1);
+    expect(ids(begun.runs)).toEqual([runId(11)]);
+    expect(ids((await store.take(a, ROOM, 1)).runs)).toEqual([5, 6].map((n) => runId(n)));
     await store.close();
   });
 
@@ -282,6 +314,19 @@ describe.each(KINDS)('a store of $name, for nodes,', (kind) => {
     // A version that this store has not had: one of a copy that went on.
     expect(await again.changesSince(last + 5)).toMatchObject({ version: last, quarantines: true, revoked: undefined });
     await again.close();
+  });
+
+  test('keeps the last changes only, and counts everything as changed for a node that is further behind', async () => {
+    const store = await (await opener())();
+    await store.admit(record(1), [], await store.join('a', 1));
+    const { version } = await store.changesSince(undefined);
+    const grants = Array.from({ length: MACHINE.registry_changes.default }, (_, i) => grant(i + 1, 1));
+    await store.commit(commit(1, 1, { grants, revoked: grants.map(({ id }) => id) }));
+    expect((await store.changesSince(version)).revoked).toHaveLength(grants.length);
+    await store.serve({ tenant: 't' as TenantId, name: 's', version: 'sha256:1' as never });
+    expect(await store.changesSince(version)).toMatchObject({ quarantines: true, services: true, revoked: undefined });
+    expect(await store.changesSince(version + 1)).toMatchObject({ quarantines: false, services: true });
+    await store.close();
   });
 
   test('lifts the quarantines that a node knows, and not one that another node has put up since', async () => {

@@ -1,40 +1,22 @@
-/** The promises of each method of the store port, beyond commits and nodes: families, services, parked runs, grants, evidence, upkeep. */
-import { copyFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** The promises of each method of the store port, beyond commits, nodes and evidence: families, services, parked runs, grants, upkeep. */
 import { describe, expect, test } from 'vitest';
 import type { TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { ALL_OF_INBOX, type Store } from '@corral/protocol/ports/store';
-import { ACTIVE, commit, entry, grant, grantId, record, runId } from '@corral/store/fixtures/commits';
-import { temporary } from '../world.ts';
+import { ACTIVE, commit, DONE, entry, grant, grantId, message, record, runId } from '@corral/store/fixtures/commits';
 import { openerOf } from './opener.ts';
 import { KINDS } from './stores.ts';
 
 const TENANT = 't' as TenantId;
 const VERSION = `sha256:${'0'.repeat(64)}` as never;
-const DONE = {
-  lifecycle: 'ended',
-  control: 'none',
-  waiting: 'nothing',
-  outcome: { kind: 'completed', output: [1] },
-  ended_at: 99,
-} as const;
 const childOf = (n: number, parent: number): RunRecord => record(n, { parent: { run: runId(parent), id: 1, agent: 'a' as never } });
-const message = (n: number, key: string) => ({
-  to: runId(n),
-  key,
-  delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
-});
 const ids = (...of: number[]) => of.map((n) => runId(n));
 /** Gives a run back to the store as its owner has seen it. */
 const park = async (store: Store, n: number, more: { deadline?: number; ledger?: string; still?: boolean } = {}) => {
   const { epoch, seq, inbox } = (await store.run(runId(n))) as { epoch: number; seq: number; inbox: number };
   return store.park(runId(n), { epoch, seq, inbox }, more.deadline, more.ledger, more.still);
 };
-
-/** The damage that `verify` finds, apart from bundles that these tests did not deploy. */
-const damage = async (store: Store) => (await store.verify()).damaged.filter(({ problem }) => problem !== 'bundle');
 
 describe.each(KINDS)('a store of $name', (kind) => {
   const open = async () => (await openerOf(kind))();
@@ -53,47 +35,23 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.close();
   });
 
-  test('gives large payloads back as they were, and keeps those that others still refer to when a run is erased', async () => {
-    const opened = await openerOf(kind);
-    const store = await opened();
-    const delivery = JSON.stringify({ kind: 'start', input: `${'grüße '.repeat(2_000)}\u0000` });
-    const output = 'z'.repeat(6_000);
-    for (const n of [1, 2]) {
-      await store.admit(record(n, { input: { text: 'y'.repeat(9_000) } }), [], 1);
-      await store.commit(commit(n, 1, { entry: entry(1, { delivery }) }));
-    }
-    await store.commit(commit(1, 2, { status: { ...DONE, outcome: { kind: 'completed', output } } }));
-    expect((await store.run(runId(1)))?.status.outcome).toEqual({ kind: 'completed', output });
-    const erased = await store.erasable(runId(1));
-    // The payloads of its entry and its record are shared with the other run; that of its outcome is its own.
-    expect(erased).toMatchObject({ run: runId(1), entries: 2, blobs: 1 });
-    await expect(store.erase(runId(2), 5)).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE' });
-    await expect(store.erase(runId(9), 5)).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
-    expect(await store.erase(runId(1), 5)).toEqual(erased);
-    await expect(store.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_RUN_ERASED' });
-    const garbage = await store.collectable(6);
-    expect(garbage).toMatchObject({ runs: 1, entries: 2 });
-    expect(await store.gc(6)).toEqual(garbage);
-    expect(await store.collectable(6)).toEqual({ runs: 0, entries: 0, blobs: 0, bytes: 0 });
-    await store.close();
-    const again = await opened();
-    expect((await again.journal(runId(2))).map((one) => one.delivery)).toEqual([delivery]);
-    expect((await again.run(runId(2)))?.record.input).toEqual({ text: 'y'.repeat(9_000) });
-    expect(await again.hashes(runId(1), 1, 10)).toMatchObject([{ seq: 2 }]);
-    expect(await damage(again)).toEqual([]);
-    await again.close();
-  });
-
-  test('deletes the journals of a tenant whose retention has passed, and of no other', async () => {
+  test('wakes no run that is paused or quarantined, whatever has come for it and whatever is due, until it may go on', async () => {
     const store = await open();
-    await store.admit(record(1), [], 1);
-    await store.admit(record(2, { tenant: 'other' as TenantId }), [], 1);
-    for (const n of [1, 2]) await store.commit(commit(n, 1, { status: DONE }));
-    const wanted = { retention_ms: { t: 10 } };
-    expect(await store.gc(108, wanted)).toMatchObject({ runs: 0 });
-    expect(await store.gc(109, wanted)).toMatchObject({ runs: 1, entries: 1 });
-    await expect(store.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
-    expect(await store.journal(runId(2))).toHaveLength(1);
+    const node = await store.join('a', 1);
+    for (const n of [1, 2, 3]) await store.admit(record(n), [], node);
+    await store.commit(commit(1, 1, { status: { ...ACTIVE, control: 'paused' }, timers: [{ id: 4, due: 500 }] }));
+    await store.commit(commit(2, 1, { status: { ...ACTIVE, control: 'quarantined' }, timers: [{ id: 4, due: 600 }] }));
+    for (const n of [1, 2]) await park(store, n);
+    await store.commit(commit(3, 1, { outbox: [message(1, 'x'), message(2, 'y')] }));
+    // One that has not begun.
+    await store.admit(record(4), [], undefined);
+    await store.quarantine(runId(4), 'its record is damaged');
+    expect([await store.wakeable(900, 9), await store.nextDue()]).toEqual([[], undefined]);
+    expect(await store.take(node, { runs: 9 }, 900)).toEqual({ runs: [], unreadable: [] });
+    await store.claim(runId(1), node, 900);
+    await store.commit(commit(1, 2, { epoch: 2 }));
+    await park(store, 1);
+    expect([await store.wakeable(900, 9), await store.nextDue()]).toEqual([ids(1), 500]);
     await store.close();
   });
 
@@ -181,6 +139,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
     expect((await store.runs({ parent: runId(1), ended: false })).map((one) => one.record.id)).toEqual(ids(3));
     expect(await store.ids({ tenant: TENANT, after: runId(1), limit: 2 })).toEqual(ids(2, 3));
     expect(await store.ids({ among: ids(4, 9, 1) })).toEqual(ids(1, 4));
+    expect([await store.ids({ after: runId(9) }), await store.runs({ after: runId(9) })]).toEqual([[], []]);
     expect([await store.isShared(grantId(1)), await store.isShared(grantId(4))]).toEqual([true, false]);
     expect([await store.isShared(grantId(1), [runId(4)]), await store.isShared(grantId(1), [runId(3)])]).toEqual([false, true]);
     expect([await store.holder(grantId(4)), await store.holder(grantId(9))]).toEqual([runId(4), undefined]);
@@ -201,7 +160,8 @@ describe.each(KINDS)('a store of $name', (kind) => {
     for (const n of [1, 2]) await store.admit(record(n), [], node);
     await store.serve({ tenant: TENANT, name: 'keeper', version: VERSION, owner: 'a' });
     const other = { tenant: TENANT, name: 'keeper', version: VERSION, owner: 'b' };
-    await expect(store.serve(other)).rejects.toMatchObject({ code: 'CORRAL_SERVICE_TAKEN' });
+    for (const taking of [other, { tenant: TENANT, name: 'keeper', version: VERSION }])
+      await expect(store.serve(taking)).rejects.toMatchObject({ code: 'CORRAL_SERVICE_TAKEN' });
     expect(await store.services()).toEqual([{ tenant: TENANT, name: 'keeper', version: VERSION, owner: 'a' }]);
     const of = (n: number) => ({ id: 'keeper/k', of: 'keeper', record: record(n, { service: { key: 'k' } }), grants: [grant(n, n)] });
     expect(await store.instance('keeper/k')).toBeUndefined();
@@ -220,6 +180,30 @@ describe.each(KINDS)('a store of $name', (kind) => {
     expect((await store.run(runId(9)))?.record.service).toMatchObject({ key: 'k', state: { paid: [1] } });
     expect((await store.grants(runId(9))).map(({ id }) => id)).toEqual([grantId(9)]);
     expect(await store.instance('keeper/k')).toBe(runId(9));
+    // A kill discards the state of the instance.
+    await store.claim(runId(9), node, 1);
+    await store.commit(commit(9, 1, { status: { ...DONE, outcome: { kind: 'killed', by: 'ana', reason: 'odd' } } }));
+    await store.commit(commit(1, 3, { outbox: [{ ...message(10, '3.0'), instance: of(10) }] }));
+    expect((await store.run(runId(10)))?.record.service).toEqual({ key: 'k' });
+    await store.close();
+  });
+
+  test('makes no more instances of a service than may be alive, among which none counts that has ended', { tags: 'long' }, async () => {
+    const store = await open();
+    const node = await store.join('a', 1);
+    await store.admit(record(1), [], node);
+    const most = MACHINE.instances_per_service.default;
+    const begin = (n: number) => ({
+      ...message(n, `${n}`),
+      instance: { id: `keeper/${n}`, of: 'keeper', record: record(n, { service: { key: `${n}` } }), grants: [] },
+    });
+    const outbox = Array.from({ length: most + 1 }, (_, i) => begin(10 + i));
+    const { created = [], delivered } = await store.commit(commit(1, 1, { outbox }));
+    expect([created.length, delivered.at(-2), delivered.at(-1)]).toEqual([most, 1, 0]);
+    await store.claim(runId(10), node, 1);
+    await store.commit(commit(10, 1, { status: DONE }));
+    const last = 10 + most;
+    expect((await store.commit(commit(1, 2, { outbox: [begin(last), begin(last + 1)] }))).created).toEqual(ids(last));
     await store.close();
   });
 
@@ -229,6 +213,8 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.commit(commit(1, 1, { outbox: [{ ...message(2, 'x'), delivery: { ...message(2, 'x').delivery, request: 5 } }] }));
     await store.quarantine(runId(2), 'the journal is damaged');
     expect(await store.run(runId(2))).toMatchObject({ status: { control: 'quarantined' }, parked: true });
+    // No lifted quarantine lets it go on.
+    expect(await store.quarantined(undefined, 9)).toEqual([]);
     const outcome = { kind: 'killed', by: 'ana', reason: 'enough' } as const;
     expect(await store.bury(runId(2), outcome, 7)).toEqual(ids(1));
     expect(await store.run(runId(2))).toMatchObject({ seq: 0, status: { lifecycle: 'ended', outcome, ended_at: 7 } });
@@ -266,10 +252,8 @@ describe.each(KINDS)('a store of $name', (kind) => {
     const store = await open();
     for (const n of [1, 2, 3]) await store.noteSeen(`fact ${n}`, n);
     await store.noteSeen('fact 2', 9);
-    const seen = await store.seen(9);
-    expect(new Map(seen.map(({ fact, value }) => [fact, value])).get('fact 2')).toBe(9);
-    expect(seen).toHaveLength(3);
-    expect(await store.seen(2)).toHaveLength(2);
+    const seen = [1, 2, 3].map((n) => ({ fact: `fact ${n}`, value: n === 2 ? 9 : n }));
+    expect([await store.seen(9), await store.seen(2)]).toEqual([seen, seen.slice(1)]);
     await store.admit(record(1), [], 1);
     const holders = [{ tenant: 't', kind: 'tenant' as const, name: 't' }];
     const amounts = (tokens: number) => ({ money_micros: 0, tokens, calls: 0 });
@@ -284,75 +268,8 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.deploy({ digest, source: 'code', source_map: undefined }, []);
     expect(await store.sourceMap(digest)).toBeUndefined();
     await store.deploy({ digest, source: 'code', source_map: '{}' }, []);
+    for (const source_map of ['{"of":"somebody else"}', undefined]) await store.deploy({ digest, source: 'code', source_map }, []);
     expect(await store.sourceMap(digest)).toBe('{}');
-    await store.close();
-  });
-
-  test('has a log that grows with what is committed, and copies itself into an empty folder', async () => {
-    const folder = join(await temporary(), 'data');
-    const store = await kind.open(folder);
-    const node = await store.join('a', 1);
-    await store.admit(record(1), [], node);
-    const before = await store.logHead();
-    await store.commit(commit(1, 1));
-    const after = await store.logHead();
-    expect(after.size).toBeGreaterThan(before.size);
-    expect(await damage(store)).toEqual([]);
-    expect(await store.verify(runId(1), undefined, before)).toMatchObject({ runs: 1, entries: 1, log: { count: 0 } });
-    expect((await store.verify(undefined, undefined, { ...before, hash: after.hash })).log.count).toBeGreaterThan(0);
-    const beside = join(await temporary(), 'copy');
-    await store.backup(beside, 5);
-    await expect(store.backup(beside, 6)).rejects.toMatchObject({ code: 'CORRAL_FOLDER_NOT_EMPTY' });
-    const committed = await store.hashes(runId(1), 0, 9);
-    expect(committed).toHaveLength(1);
-    await store.close();
-    // The keys are kept apart from what they open.
-    await copyFile(join(folder, 'keys.json'), join(beside, 'keys.json'));
-    const copy = await kind.open(beside);
-    expect(await copy.hashes(runId(1), 0, 9)).toEqual(committed);
-    expect(await damage(copy)).toEqual([]);
-    await copy.close();
-  });
-
-  test('keeps what conversations have in common once, and for as long as one of them is there', async () => {
-    const opened = await openerOf(kind);
-    const store = await opened();
-    const message = (i: number) => ({ role: 'user', content: `${i} ${Math.sqrt(i)} `.repeat(30) });
-    const says = (count: number) =>
-      JSON.stringify([{ kind: 'call', input: { prompt: Array.from({ length: count }, (_, i) => message(i)) } }]);
-    for (const n of [1, 2]) {
-      await store.admit(record(n), [], 1);
-      for (let seq = 1; seq <= 20; seq++) await store.commit(commit(n, seq, { entry: entry(seq, { effects: says(200 * n + seq) }) }));
-    }
-    await store.commit(commit(1, 21, { status: DONE }));
-    // All that the first one said, the second one said too; only where a payload of it ended its last part is its own.
-    const erased = await store.erasable(runId(1));
-    expect(erased.blobs).toBeGreaterThan(20);
-    expect(erased.bytes).toBeLessThan(2 * says(200).length);
-    expect(await store.erase(runId(1), 5)).toEqual(erased);
-    await expect(store.journal(runId(1))).rejects.toMatchObject({ code: 'CORRAL_RUN_ERASED' });
-    expect((await store.journal(runId(2))).map((one) => one.effects)).toEqual(Array.from({ length: 20 }, (_, i) => says(401 + i)));
-    expect(await damage(store)).toEqual([]);
-    await store.commit(commit(2, 21, { status: DONE }));
-    await store.erase(runId(2), 6);
-    await store.gc(7);
-    expect(await store.collectable(7 + 2 * MACHINE.payload_grace_ms.default)).toMatchObject({ blobs: 0, bytes: 0 });
-    await store.close();
-  });
-
-  test('counts only what it kept for longer than the grace of payloads as garbage', async () => {
-    const store = await open();
-    await store.admit(record(1), [], 1);
-    const large = entry(7, { delivery: JSON.stringify({ input: 'x'.repeat(6_000) }) });
-    await expect(store.commit(commit(1, 7, { entry: large }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
-    const unnamed = entry(7, { delivery: JSON.stringify({ input: 'y'.repeat(6_000) }) });
-    await expect(store.commit(commit(1, 7, { entry: unnamed }))).rejects.toMatchObject({ code: 'CORRAL_EPOCH_STALE' });
-    expect(await store.gc(Date.now())).toMatchObject({ blobs: 0 });
-    await store.commit(commit(1, 1, { entry: { ...large, seq: 1 } }));
-    // No entry names the other one.
-    expect(await store.gc(Date.now() + 2 * MACHINE.payload_grace_ms.default)).toMatchObject({ blobs: 1 });
-    expect(await store.gc(Date.now() + 2 * MACHINE.payload_grace_ms.default)).toMatchObject({ blobs: 0 });
-    expect((await store.journal(runId(1))).map((one) => one.delivery)).toEqual([large.delivery]);
     await store.close();
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { errorData } from '@corral/protocol/errors';
 import type { Digest } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
-import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
+import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import { ALL_OF_INBOX, type Commit } from '@corral/protocol/ports/store';
 import * as plain from '@corral/store/fixtures/commits';
 import { openerOf } from './opener.ts';
@@ -27,7 +27,7 @@ const version: AgentVersion = {
     on_unknown: 'wait',
   },
 };
-const { ACTIVE, grant, grantId, runId } = plain;
+const { ACTIVE, DONE: ENDED, grant, grantId, message: to, runId } = plain;
 const record = (n: number, parent?: number): RunRecord =>
   plain.record(n, {
     version: VERSION,
@@ -35,20 +35,8 @@ const record = (n: number, parent?: number): RunRecord =>
     parent: parent === undefined ? undefined : { run: runId(parent), id: 1, agent: 'a' as never },
     input: { n, text: 'grüße\u0000' },
   });
-const ENDED: RunStatus = {
-  lifecycle: 'ended',
-  control: 'none',
-  waiting: 'nothing',
-  outcome: { kind: 'completed', output: [1] },
-  ended_at: 99,
-};
 const entry = (seq: number): Entry => plain.entry(seq, { delivery: `{"seq":${seq},"ü":"€"}`, decisions: [{ id: seq, verdict: 'allow' }] });
 const commit = (n: number, seq: number, more: Partial<Commit> = {}): Commit => plain.commit(n, seq, { entry: entry(seq), ...more });
-const to = (n: number, key: string) => ({
-  to: runId(n),
-  key,
-  delivery: { kind: 'message' as const, from: { run: runId(1), agent: 'a' as never }, body: key, depth: 1 },
-});
 
 describe.each(KINDS)('a store of $name', (kind) => {
   const opener = () => openerOf(kind);
@@ -162,7 +150,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
 
   test('answers a request once, by its receiver or by the end of it, and tells a sender whose message reached nobody', async () => {
     const store = await (await opener())();
-    for (const n of [1, 2, 3]) await store.admit(record(n), [], 1);
+    for (const n of [1, 2, 3, 4]) await store.admit(record(n), [], 1);
     const asks = (n: number, key: string, request: number) => ({ ...to(n, key), delivery: { ...to(n, key).delivery, request } });
     const reply = (id: number, value: unknown) => ({
       to: runId(1),
@@ -179,6 +167,8 @@ describe.each(KINDS)('a store of $name', (kind) => {
     );
     const untold = error(9, 'The run this message was for has ended.');
     expect(sent).toEqual({ delivered: [1, 2, 3, 0, 0], answered: [runId(1)], unreached: [untold] });
+    // Only the receiver answers.
+    expect(await store.commit(commit(4, 1, { outbox: [reply(5, 'forged')] }))).toEqual({ delivered: [0] });
     // The second reply to a request is dropped, and so is one to a request that was never made.
     const replied = await store.commit(commit(2, 1, { consumed: 1, outbox: [reply(5, 'yes'), reply(5, 'no'), reply(99, 'what')] }));
     expect(replied).toEqual({ delivered: [2, 0, 0] });

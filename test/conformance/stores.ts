@@ -1,4 +1,6 @@
 /** The stores that the conformance suites of the store run against, and that hosts in tests run on; a new one is added here. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { Store } from '@corral/protocol/ports/store';
 import { SqliteStore } from '@corral/store/sqlite';
 
@@ -6,9 +8,19 @@ export interface Kind {
   readonly name: string;
   /** Opens the store of a folder, and makes it if there is none. */
   readonly open: (folder: string) => Promise<Store>;
+  /** Changes the bytes of all large payloads of a store that is closed, as a failing disk would. */
+  readonly spoil: (folder: string) => void | Promise<void>;
 }
 
-const SQLITE: Kind = { name: 'sqlite', open: (folder) => SqliteStore.open(folder) };
+const SQLITE: Kind = {
+  name: 'sqlite',
+  open: (folder) => SqliteStore.open(folder),
+  spoil: (folder) => {
+    const db = new DatabaseSync(join(folder, 'corral.db'));
+    db.exec('UPDATE blobs SET data = zeroblob(length(data))');
+    db.close();
+  },
+};
 
 export const KINDS: readonly Kind[] = [SQLITE];
 
