@@ -341,9 +341,10 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.close();
   });
 
-  test('refuses work once it is closed', async () => {
+  test('refuses writes and reads once it is closed', async () => {
     const store = await (await opener())();
     await store.close();
-    await expect(store.admit(record(1), [], 1)).rejects.toMatchObject({ code: 'CORRAL_STOPPING' });
+    for (const late of [() => store.admit(record(1), [], 1), () => store.run(runId(1))])
+      await expect(late()).rejects.toMatchObject({ code: 'CORRAL_STOPPING' });
   });
 });

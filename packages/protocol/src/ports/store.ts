@@ -129,6 +129,7 @@ export interface StoredRun {
   /** The version that it is on: that of its admission, or the one that it was upgraded to since. */
   readonly version: Digest;
   readonly status: RunStatus;
+  /** The lease under which it is held, or was last; 0: nobody has held it. */
   readonly epoch: number;
   /** Number of the last journal entry; 0 before the first. */
   readonly seq: number;
@@ -230,7 +231,7 @@ export interface RunFilter {
   readonly parked?: boolean;
   /** Only runs that wait for people: for an approval, or for the settlement of a call. */
   readonly asking?: true;
-  /** Only runs that were admitted after this one, in the order of admission. */
+  /** Only runs that were admitted after this one, in the order of admission; none if there is no such run. */
   readonly after?: RunId;
   /** Only these runs; the caller limits the list. */
   readonly among?: readonly RunId[];
@@ -303,8 +304,8 @@ export interface Store {
    */
   park(run: RunId, seen: Seen, deadline: number | undefined, ledger?: string, still?: boolean): Promise<boolean>;
   /**
-   * Runs that nobody holds, are not paused and have something to do at `now`: not begun, a delivery in the inbox, a timer that is due;
-   * and all runs of dead nodes. Tenants take turns.
+   * Runs that nobody holds, that are neither paused nor quarantined nor `still`, and that have something to do at `now`: not begun, a
+   * delivery in the inbox, a timer that is due; and all runs of dead nodes. Tenants take turns; runs that only have to begin come last.
    * @param except tenants to leave out
    */
   wakeable(now: number, limit: number, except?: readonly TenantId[]): Promise<readonly RunId[]>;
@@ -316,13 +317,13 @@ export interface Store {
   mail(node: number): Promise<readonly { readonly run: RunId; readonly last: number }[]>;
   /** Like `runs`, including runs that cannot be read, in the order of admission. */
   ids(filter: RunFilter): Promise<readonly RunId[]>;
-  /** Parked runs that have not ended and wait for this, in the order of admission. */
+  /** Parked runs that have not ended and wait for this, in the order of admission. One without entries waits for nothing. */
   parkedOn(waiting: WaitingOn): Promise<readonly RunId[]>;
-  /** When the first timer of a parked run is due. */
+  /** When the first timer of a parked run is due that is neither paused nor quarantined nor `still`. */
   nextDue(): Promise<number | undefined>;
   /** Runs that have not ended although their parent has. */
   orphans(): Promise<readonly RunId[]>;
-  /** Parked runs that a quarantine stops, in the order of admission; without those that cannot be read. */
+  /** Parked runs that a quarantine stops, in the order of admission; without those that `quarantine` has stopped. */
   quarantined(after: RunId | undefined, limit: number): Promise<readonly RunId[]>;
   /** Descendants of a run that have not ended, at any depth, also below runs that have ended. */
   descendants(run: RunId): Promise<readonly RunId[]>;
@@ -343,7 +344,7 @@ export interface Store {
   changesSince(version: number | undefined): Promise<Changes>;
   /** Stops a run whose journal cannot be read, without writing to that journal. */
   quarantine(run: RunId, reason: string): Promise<void>;
-  /** Facts that agents were seen to do, oldest first, at most this many. */
+  /** The facts that were noted last, at most this many, the oldest of them first. Age counts from when a fact was first noted. */
   seen(limit: number): Promise<readonly { readonly fact: string; readonly value: number }[]>;
   noteSeen(fact: string, value: number): Promise<void>;
   /** Quarantines in force. */
@@ -363,7 +364,7 @@ export interface Store {
   services(): Promise<readonly Serving[]>;
   /**
    * Makes new instances of this version from now on.
-   * @throws CORRAL_SERVICE_TAKEN if another bundle owns the name
+   * @throws CORRAL_SERVICE_TAKEN if another bundle owns the name, also where this one names no owner
    */
   serve(serving: Serving): Promise<void>;
   /** The run of an instance, or the last one it had. */
@@ -401,9 +402,10 @@ export interface Store {
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
 
   /**
-   * Deletes the contents of a run: destroys its key, and all plain data about it. Its hash chain stays.
+   * Deletes the contents of a run: destroys its key, and all plain data about it, the predicates of its grants included, which are revoked
+   * for that. Its hash chain stays.
    * @param at milliseconds since 1970
-   * @throws CORRAL_RUN_STATE while it has not ended, CORRAL_RUN_UNKNOWN
+   * @throws CORRAL_RUN_STATE while it has not ended, or a run that has not ended holds a grant that was derived from one of its; CORRAL_RUN_UNKNOWN
    */
   erase(run: RunId, at: number): Promise<Erased>;
   /** Counts the data that `erase` would delete; throws the same errors. */
@@ -415,14 +417,15 @@ export interface Store {
   /** The hashes of a run's entries after one. */
   hashes(run: RunId, after: number, limit: number): Promise<readonly EntryHash[]>;
   /**
-   * Deletes the contents of erased runs, and of journals whose tenant's retention has passed, in small steps. Hashes stay.
+   * Deletes the contents of erased runs, and of journals whose tenant's retention has passed, in small steps. Hashes stay. A run that goes on,
+   * and the last run of an instance unless that was killed, keep their entries from the last checkpoint on.
    * @param wanted how long journals of ended runs are kept, by tenant (a tenant without an entry keeps them), and the only tenant
    * to collect. Left out: all, with the retention that the store was opened with
    */
   gc(now: number, wanted?: Collection): Promise<Freed>;
   /** Counts the data that `gc` would delete. */
   collectable(now: number, wanted?: Collection): Promise<Freed>;
-  /** Amounts that accounts spent and have reserved, by day. */
+  /** Amounts that accounts spent and have reserved: the newest day first, then by tenant, its own account before those of its agents. */
   spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
   /** Deletes days before one. @returns how many rows */
   forgetSpend(before: string): Promise<number>;
@@ -435,6 +438,6 @@ export interface Store {
    */
   backup(to: string, at: number): Promise<BackupManifest>;
 
-  /** Waits for earlier calls, then closes; the nodes that joined here leave. */
+  /** Waits for earlier calls, then closes; the nodes that joined here leave. Calls after that reject with CORRAL_STOPPING. */
   close(): Promise<void>;
 }

@@ -104,27 +104,32 @@ export interface RunRow extends Omit<Custody, 'end_hash'>, Omit<RunState, 'outco
 
 export interface RunRows {
   row(run: RunId): RunRow | undefined;
-  /** Those of a filter whose number is greater, in order. Erased runs are in no list. */
+  /** Those of a filter whose number is greater, in order. Erased runs are in no list, and none is after a run that there is not. */
   rows(filter: RunFilter, after: number, limit: number): readonly RunRow[];
   ids(filter: RunFilter): readonly RunId[];
   /**
-   * It is active, held by a node, and no longer parked, under the next epoch; its saved ledger is dropped.
-   * @param died whether the node that held it died; attempts count only while the run is not parked
+   * It is active, held by a node, neither parked nor `still` any more, under the next epoch; its saved ledger is dropped. Its attempts are
+   * 0 if it was parked.
+   * @param died whether the node that held it died: one attempt more, unless the run was parked
    * @returns undefined: it has ended, or there is none
    */
   claim(run: RunId, node: number, died: boolean): { readonly n: number; readonly epoch: number; readonly attempts: number } | undefined;
   /** Parks it, if it is held, has not ended, and is as it was seen. @returns its number; undefined: it is not parked */
   park(run: RunId, seen: Seen, ledger: Uint8Array | null, still: boolean): number | undefined;
   /**
-   * Runs that nobody holds and that have something to do, and runs that these dead nodes hold, as many as there is room for. Tenants take
-   * turns; runs that have not begun come last.
+   * Runs that are due, as many as there is room for. A parked run may wake if it is not `still` and its control is `none`. First come those
+   * that may wake and have an item with a number above 0 in their inbox or a timer that is due, and all runs that have not ended and that
+   * these dead nodes hold. Then come queued runs that may wake: the room of each tenant, and all together, is less by those that came first.
+   * Tenants take turns among the first and among the rest, each in the order of admission.
    * @param now by which timers are due. Milliseconds since 1970
    */
   due(now: number, dead: readonly number[], room: RunRoom): readonly RunId[];
   /** Runs that these nodes hold, in the order of admission. @param limit undefined: all of them */
   held(nodes: readonly number[], after: RunId | undefined, limit: number | undefined): readonly RunId[];
+  /** Parked runs that have not ended, by what their last entry says that they wait for; `nothing`: also those that have no entries. */
   parkedOn(waiting: WaitingOn): readonly RunId[];
   orphans(): readonly RunId[];
+  /** Parked runs that have not ended, whose control is `quarantined`, and that `quarantine` has not stopped, in the order of admission. */
   quarantined(after: RunId | undefined, limit: number): readonly RunId[];
   descendants(run: RunId): readonly RunId[];
   /** It is no longer marked as restored. */
@@ -136,9 +141,9 @@ export interface RunRows {
   /** Its sealed record, null where that is missing, and the number of the entry with its last checkpoint. */
   origin(run: RunId): (Custody & { readonly record: Uint8Array | null; readonly checkpoint: number }) | undefined;
   /**
-   * @param owner the node that holds it; undefined: it waits in the store
+   * @param owner the node that holds it: it is active, in its first epoch; undefined: it is queued and parked, and no epoch has begun (0)
    * @returns its number
-   * @throws if there is a run of that id
+   * @throws Error if there is a run of that id; a commit may have written something by then
    */
   insert(run: NewRun, owner: number | undefined): number;
   state(n: number, state: RunState): void;
@@ -153,7 +158,7 @@ export interface RunRows {
   moved(n: number, version: Digest): void;
   /** Ends a run that has not ended, without an entry. @returns whether it did */
   bury(n: number, kind: string, outcome: Uint8Array | null, at: number): boolean;
-  /** Stops it, in nobody's hands. */
+  /** Stops it, in nobody's hands; the reason marks it as one that cannot be read, which no lifted quarantine lets go on. */
   quarantine(run: RunId, reason: string): void;
 }
 
@@ -228,6 +233,7 @@ export interface NewGrant {
 }
 
 export interface GrantRows {
+  /** @throws Error if there is a grant of that id; a commit may have written something by then */
   put(grant: NewGrant): void;
   get(id: GrantId): (Grant & GrantState) | undefined;
   count(id: GrantId, used: number, sent_bytes: number | undefined, rested_at: number | undefined): void;
@@ -264,7 +270,10 @@ export interface RequestRows {
   open(requester: RunId, id: number, receiver: RunId, item: number): void;
   /** Deletes a request. @returns whether there was one, of that receiver */
   answer(requester: RunId, id: number, receiver: RunId): boolean;
-  /** Deletes all requests to and of a run, and marks the instance that it was as ended. @returns those of others, in the order of their items */
+  /**
+   * Deletes all requests to and of a run, and marks the instance that it was as ended. Its inbox is cleared afterwards.
+   * @returns those of others, in the order of their items; `begun`: the item of the request is no longer in the inbox
+   */
   close(run: RunId, n: number): readonly { readonly requester: RunId; readonly id: number; readonly begun: boolean }[];
   instance(id: string): InstanceRow | undefined;
   /** @param of the service, for counting */
@@ -280,7 +289,7 @@ export interface NodeRows {
   expire(clock: number, name: string): void;
   /** Whether no node is alive; then the last sign of life of any, if there was one. */
   silence(): { readonly since: number | undefined } | undefined;
-  /** @returns its number, which is greater than any before and than any opening */
+  /** @returns its number, which is greater than that of any node before, and not less than that of any opening */
   insert(node: NewNode): number;
   /** A sign of life, which moves the lease. @returns false: it is dead */
   beat(node: number, now: number, clock: number): boolean;
@@ -314,13 +323,14 @@ export type ChangeKind = 'quarantines' | 'services' | 'revoked';
 
 /** Agents, services, stops: small tables that concern all runs. */
 export interface RegistryRows {
+  /** Keeps what is there; a bundle that has no source map yet gets one. */
   deploy(bundle: Bundle, versions: readonly AgentVersion[]): void;
   version(version: Digest): AgentVersion | undefined;
   agents(bundle: Digest): readonly AgentVersion[];
   source(bundle: Digest): string | undefined;
   sourceMap(bundle: Digest): string | undefined;
   services(): readonly Serving[];
-  /** @returns false: another bundle owns the name */
+  /** @returns false: another bundle owns the name, and this one names another owner or none */
   serve(serving: Serving): boolean;
   quarantines(): readonly Quarantine[];
   putQuarantine(quarantine: Quarantine): void;
@@ -343,7 +353,9 @@ export interface RegistryRows {
   versions(): { readonly first: number; readonly last: number } | undefined;
   /** Those after a version, in order. */
   changes(after: number): readonly { readonly kind: ChangeKind; readonly id: string | null }[];
+  /** The newest facts, the oldest of them first. */
   seen(limit: number): readonly { readonly fact: string; readonly value: number }[];
+  /** A fact that is there keeps its age and gets the value. */
   noteSeen(fact: string, value: number): void;
 }
 
@@ -355,6 +367,7 @@ export interface Bundle {
 
 interface AccountRows {
   post(change: SpendChange): void;
+  /** The newest day first, then by tenant: its own account, those of its people, those of its agents, each by name. */
   days(filter: SpendFilter): readonly AccountDay[];
   /** The sum that an account has spent and reserved of an amount. @param days `2026-11-28` */
   committed(holder: Holder, days: readonly string[], name: SpendName): number;
