@@ -54,6 +54,15 @@ describe.each(KINDS)('a store of $name, as to evidence,', (kind) => {
     await again.close();
   });
 
+  test('gives a run its input that is admitted while the last other one with that input is erased', async () => {
+    const store = await open();
+    const input = { text: 'y'.repeat(9_000) };
+    await store.admit(record(1, { input }), [], 1);
+    await store.commit(commit(1, 1, { status: DONE }));
+    await Promise.all([store.erase(runId(1), 5), store.admit(record(2, { input }), [], 1)]);
+    expect((await store.run(runId(2)))?.record.input).toEqual(input);
+  });
+
   test('erases no run while one that goes on has grants of it, and leaves its own without predicates and revoked', async () => {
     const store = await open();
     await store.admit(record(1), [grant(1, 1)], 1);

@@ -71,7 +71,7 @@ export function applyCommit(engine: Engine, nodes: Nodes, commit: PreparedCommit
   return { ...post.result(delivered), ...(counted.length === 0 ? {} : { counted }) };
 }
 
-/** @param owner the node that holds it; undefined: it waits in the store */
+/** Its payloads are there (`mustBeThere`). @param owner the node that holds it; undefined: it waits in the store */
 export function applyAdmission(engine: Engine, { run, grants, ...payloads }: PreparedRun, owner: number | undefined): void {
   const n = engine.runs.insert(run, owner);
   namePayloads(engine, n, OUTLIVES, payloads);
@@ -134,7 +134,7 @@ function mustHold(engine: Engine, { payloads, kept, children, outbox }: Prepared
 }
 
 /** A payload was stored before; it may have been deleted since, with the last entry that named it. */
-function mustBeThere(engine: Engine, { refs }: Payloads): void {
+export function mustBeThere(engine: Engine, { refs }: Payloads): void {
   for (const id of refs) if (!engine.blobs.has(id)) throw new Stale(`The payload ${id} has been deleted.`);
 }
 

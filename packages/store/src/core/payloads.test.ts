@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { MACHINE } from '@corral/protocol/limits';
-import { commit, entry, record, runId } from '../fixtures/commits.ts';
+import { commit, DONE, entry, record, runId } from '../fixtures/commits.ts';
 import { SqliteCore } from '../sqlite/core.ts';
 import { migrate } from '../sqlite/schema.ts';
 import { MasterKeys } from './keys.ts';
@@ -81,4 +81,20 @@ test('what was stored for a write that was refused is collected after the grace,
   expect(core.collectable(NOW + GRACE_MS, { ...EVERYTHING, tenant: 'other' })).toMatchObject({ blobs: 0 });
   expect(core.gcStep(NOW + GRACE_MS, EVERYTHING)).toMatchObject({ blobs: 2 * BLOBS, bytes: counted.bytes, more: false });
   expect(count()).toBe(0);
+});
+
+test('a run that is admitted in the batch in which the last other one with its input is erased is prepared again, and has it', () => {
+  const { core } = folder();
+  const input = { text: 'y'.repeat(2 * BLOB_BYTES) };
+  const admitting = { op: 'admit', args: [record(3, { input }), [], 1] };
+  core.admit(record(2, { input }), [], 1);
+  core.commit(commit(2, 1, { status: DONE }));
+  const [erase, admit] = core.prepared([{ op: 'erase', args: [runId(2), NOW] }, admitting]);
+  core.putPayloads();
+  erase?.();
+  expect(() => admit?.()).toThrow(Stale);
+  const [again] = core.prepared([admitting]);
+  core.putPayloads();
+  again?.();
+  expect(core.run(runId(3))?.record.input).toEqual(input);
 });

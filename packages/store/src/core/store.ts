@@ -26,7 +26,7 @@ import type {
   Taken,
 } from '@corral/protocol/ports/store';
 import type { Result } from '@corral/protocol/wire/delivery';
-import { applyAdmission, applyAnswers, applyBurial, applyCommit, putQuarantine } from './apply.ts';
+import { applyAdmission, applyAnswers, applyBurial, applyCommit, mustBeThere, putQuarantine } from './apply.ts';
 import { changesSince, noteChange } from './changes.ts';
 import { awayOf, Claims } from './claims.ts';
 import type { Bundle, Engine, RunRow } from './engine.ts';
@@ -123,6 +123,7 @@ export class StoreCore {
     admit: (record: RunRecord, grants: readonly Grant[], node: number | undefined) => {
       const run = this.#preparer.admission(record, grants, epochOf(node !== undefined));
       return () => {
+        mustBeThere(this.#engine, run);
         applyAdmission(this.#engine, run, node);
         this.#preparer.admitted(record.id);
       };
