@@ -63,11 +63,13 @@ export class Oracle extends Book {
     }
   }
 
-  /** Checks a receipt for pausing a family: its descendants are stopped, except those that were resumed since the command. */
+  /** Checks a receipt for pausing a family: its descendants are stopped, except those that were resumed since the command, and what these have started. */
   hasPausedFamily(run: RunId, since: number): void {
     for (const one of this.runs.values()) {
       const goesOn = one.outcome === undefined && one.control === 'none' && !this.quarantined.has(one.record.id);
-      const isBelow = goesOn && one.resumedAt < since && [...this.lineage(one)].some(({ record }) => record.id === run);
+      const line = goesOn ? [...this.lineage(one)] : [];
+      const root = line.findIndex(({ record }) => record.id === run);
+      const isBelow = root >= 0 && line.slice(0, Math.max(root, 1)).every(({ resumedAt }) => resumedAt < since);
       this.must(!isBelow, () => `9: there is a receipt for the pause of ${run} with its family, and ${one.record.id} below it goes on`);
     }
   }

@@ -189,4 +189,11 @@ export const STORIES: readonly Story[] = [
     why: 'a run that waits for its own reply is paused again each time that people resume it',
     supervisors: 2,
   },
+  {
+    seeds: [20261408656],
+    said: 'there is a receipt for the pause of a run with its family, and one below it goes on',
+    wrong: 'oracle',
+    why: 'its parent had been resumed while the family was being paused, and had started it since',
+    supervisors: 2,
+  },
 ];
