@@ -182,14 +182,17 @@ test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
     await deploy(HELLO);
     const { run } = await admin.submitRun({ body: { agent: 'hello', input: { name: 'Ada' } } });
     await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
-    const asked = Array.from({ length: 100 }, () =>
+    const ask = () =>
       admin[name]({ params: { run }, query: {} }).then(
         () => 'given',
         (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
-      ),
-    );
-    expect(new Set(await Promise.all(asked))).toEqual(
-      new Set(['given', 'CORRAL_RATE_LIMITED: 16 requests that read journals are waiting already.']),
-    );
+      );
+    const answers = new Set<string>();
+    // A host may be quicker than a test that sends.
+    await until(async () => {
+      for (const answer of await Promise.all(Array.from({ length: 100 }, ask))) answers.add(answer);
+      return answers.size > 1;
+    });
+    expect([...answers].toSorted()).toEqual(['CORRAL_RATE_LIMITED: 16 requests that read journals are waiting already.', 'given']);
   },
 );
