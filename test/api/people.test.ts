@@ -193,7 +193,7 @@ describe('a token', () => {
     const made = await front({ configText: JSON.stringify({ door: { rate_per_s: 1, burst: 5 } }) });
     const { secret } = await made.as('local', 'auditor');
     const answers = await Promise.all(
-      // So many that a machine which takes seconds for them refuses some, too.
+      // A slow machine takes seconds for them, and has to refuse some as well.
       Array.from({ length: 40 }, () => fetch(`${made.url}/v1/whoami`, { headers: { authorization: `Bearer ${secret}` } })),
     );
     const refused = answers.filter(({ status }) => status === 429);
