@@ -196,4 +196,11 @@ export const STORIES: readonly Story[] = [
     why: 'its parent had been resumed while the family was being paused, and had started it since',
     supervisors: 2,
   },
+  {
+    seeds: [20261505179],
+    said: 'a call is sent by a node, and another one holds its run',
+    wrong: 'product',
+    why: 'a host that had lost its lease and joined again finished to bring back a run that it had claimed before',
+    supervisors: 2,
+  },
 ];

@@ -65,6 +65,11 @@ export class Membership {
     return this.#node;
   }
 
+  /** The number of this node; undefined while it has none. Each time that it joins, it gets another one. */
+  get present(): number | undefined {
+    return this.#node;
+  }
+
   async join(): Promise<void> {
     const { store, clock, node } = this.#options;
     const asked_at = clock.monotonic();

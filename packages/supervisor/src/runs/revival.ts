@@ -141,16 +141,17 @@ export class Revival {
     const asked = new Set<RunId>();
     this.#taking.add(asked);
     try {
-      const { runs, unreadable } = await store.take(membership.node, room, clock.now());
-      const taken = runs.map((stored) => ({ tenant: stored.record.tenant, bring: () => this.#bring(stored, asked) }));
+      const { node } = membership;
+      const { runs, unreadable } = await store.take(node, room, clock.now());
+      const taken = runs.map((stored) => ({ tenant: stored.record.tenant, bring: () => this.#bring(stored, node, asked) }));
       return { taken, unreadable };
     } finally {
       this.#taking.delete(asked);
     }
   }
 
-  /** Brings a run that `take` has claimed into memory, unless another request has brought it there meanwhile by a later claim. */
-  async #bring(stored: StoredRun, asked: ReadonlySet<RunId>): Promise<void> {
+  /** Brings a run that `take` has claimed for a node into memory, unless another request has brought it there meanwhile by a later claim. */
+  async #bring(stored: StoredRun, node: number, asked: ReadonlySet<RunId>): Promise<void> {
     const { runs } = this.#options;
     const { id } = stored.record;
     // This host may not have processed yet that it was parked before, or another request may be bringing it back.
@@ -159,16 +160,21 @@ export class Revival {
     if (runs.has(id)) return;
     try {
       // After another request the claim may be out of date, so it is claimed again.
-      await (before !== undefined || asked.has(id) ? this.revive(id) : this.#reviveBy(id, Promise.resolve(stored)));
+      await (before !== undefined || asked.has(id) ? this.revive(id) : this.#reviveBy(id, Promise.resolve(stored), false, node));
     } catch (error) {
       // The sweep does not find runs that this node holds, so this is the only retry.
       this.retry(id, error);
     }
   }
 
-  /** @param ends whether a fence ends it as it comes back */
-  #reviveBy(id: RunId, claiming: Promise<StoredRun | undefined>, ends = false): Promise<Run | undefined> {
-    const reviving = this.#bringBack(id, claiming, ends).finally(() => {
+  /** @param ends whether a fence ends it as it comes back @param node for which it is claimed */
+  #reviveBy(
+    id: RunId,
+    claiming: Promise<StoredRun | undefined>,
+    ends = false,
+    node = this.#options.membership.present,
+  ): Promise<Run | undefined> {
+    const reviving = this.#bringBack(id, claiming, ends, node).finally(() => {
       this.#reviving.delete(id);
       if (this.#reviving.size === 0) this.#since = undefined;
     });
@@ -190,8 +196,8 @@ export class Revival {
     return claimed;
   }
 
-  async #bringBack(id: RunId, claiming: Promise<StoredRun | undefined>, ends: boolean): Promise<Run | undefined> {
-    const { store, runs, clock } = this.#options;
+  async #bringBack(id: RunId, claiming: Promise<StoredRun | undefined>, ends: boolean, node: number | undefined): Promise<Run | undefined> {
+    const { store, runs, clock, membership } = this.#options;
     const claimed = await claiming;
     if (claimed === undefined || claimed.status.lifecycle === 'ended') return undefined;
     let run: Run;
@@ -212,6 +218,9 @@ export class Revival {
       } else if (!(await this.#giveBack(id))) this.retry(id, reason);
       throw reason;
     }
+    // While it was read, this host may have lost its lease and joined again: then another node may hold the run.
+    if (membership.present !== node)
+      throw new CorralError('CORRAL_LEASE_LOST', `${id} was claimed by node ${node}, which has lost its lease since.`);
     run.used(clock.monotonic());
     runs.set(id, run);
     // Before others can use the run and before its first crank: calls that are under way now were left behind by the last host, later ones
