@@ -46,6 +46,16 @@ describe('the ladder', () => {
     expect(walk([[1, finding('spawn_tree', 0.95)]])).toEqual(['kill']);
   });
 
+  // In the zoo one of two that talked for ever had just been notified of its budget, and waited for the other one, which was ended.
+  test('does not wait where a finding is about several runs, which is said once', () => {
+    const settings = { ...LADDER, detectors: { ...LADDER.detectors, ping_pong: { kill: 0.8 } } };
+    const list = [
+      [10, finding('runaway', 0.5)],
+      [12, finding('ping_pong', 0.86)],
+    ] as const;
+    expect(walk(list, settings)).toEqual(['notice', 'kill']);
+  });
+
   test('skips a step that a detector does not have', () => {
     expect(
       walk([

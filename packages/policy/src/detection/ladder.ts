@@ -3,7 +3,7 @@
  * The thresholds are data, by detector, in layers for tenant, agent and tool.
  */
 import type { DetectorAbout } from './detector.ts';
-import { DETECTORS_ABOUT, type DetectorName, type Finding } from './list.ts';
+import { DETECTORS_ABOUT, OF_SEVERAL, type DetectorName, type Finding } from './list.ts';
 import { STEPS, type Step, type Taken, type ThresholdLayer, type Thresholds } from './steps.ts';
 
 export interface LadderSettings {
@@ -40,7 +40,8 @@ export interface Climb {
 /**
  * Applies the findings of one event at `position`. A run goes up one step at a time, and only after the grace period of the last step. An
  * urgent finding goes straight to the highest step that it asks for, because a tree that doubles every second leaves no time for notices.
- * Urgent is a finding whose remaining doubt is at most half of that at its detector's highest threshold.
+ * Urgent is a finding whose remaining doubt is at most half of that at its detector's highest threshold. A finding about several runs has no
+ * grace either: it is said once, so one of them that has just taken a step would miss it, and the others are stopped without it.
  */
 export function climb(rung: Rung, findings: readonly Finding[], position: number, settings: LadderSettings = LADDER): Climb {
   if (findings.length === 0) {
@@ -57,7 +58,8 @@ export function climb(rung: Rung, findings: readonly Finding[], position: number
   const [most] = asked;
   if (most === undefined) return { rung: seen, because: [] };
   const urgent = isUrgent(most.finding, settings);
-  if (!urgent && rung.step !== 'observe' && position - rung.at < settings.grace_events) return { rung: seen, because: [] };
+  const hasGrace = !urgent && !OF_SEVERAL.has(most.finding.detector);
+  if (hasGrace && rung.step !== 'observe' && position - rung.at < settings.grace_events) return { rung: seen, because: [] };
   const reach = urgent ? most.step : firstFrom(here + 1, asked, settings);
   const step = STEPS[reach] as Taken;
   return {

@@ -23,4 +23,7 @@ export const DETECTORS_ABOUT = [...RUN_DETECTORS, ...ACROSS_RUNS] as const;
 export type DetectorName = (typeof DETECTORS_ABOUT)[number]['name'];
 export const DETECTORS: readonly DetectorName[] = DETECTORS_ABOUT.map(({ name }) => name);
 
+/** Detectors whose findings are about several runs. */
+export const OF_SEVERAL: ReadonlySet<DetectorName> = new Set(ACROSS_RUNS.map(({ name }) => name));
+
 export type Finding = FindingOf<DetectorName>;
