@@ -197,7 +197,7 @@ export class Revival {
   }
 
   async #bringBack(id: RunId, claiming: Promise<StoredRun | undefined>, ends: boolean, node: number | undefined): Promise<Run | undefined> {
-    const { store, runs, clock, membership } = this.#options;
+    const { store, runs, clock, grants, membership } = this.#options;
     const claimed = await claiming;
     if (claimed === undefined || claimed.status.lifecycle === 'ended') return undefined;
     let run: Run;
@@ -219,8 +219,10 @@ export class Revival {
       throw reason;
     }
     // While it was read, this host may have lost its lease and joined again: then another node may hold the run.
-    if (membership.present !== node)
+    if (membership.present !== node) {
+      for (const grant of [...run.ledger.caps.values(), ...run.queue.unreceived]) grants.release(grant);
       throw new CorralError('CORRAL_LEASE_LOST', `${id} was claimed by node ${node}, which has lost its lease since.`);
+    }
     run.used(clock.monotonic());
     runs.set(id, run);
     // Before others can use the run and before its first crank: calls that are under way now were left behind by the last host, later ones
