@@ -7,6 +7,10 @@ export interface Edit {
 }
 
 export const FLEET_BUGS: Readonly<Record<string, readonly Edit[]>> = {
+  /** A host that has joined again finishes to bring back a run that it claimed as the node it was before. */
+  'bring-back-late': [
+    { file: 'supervisor/src/runs/revival.ts', piece: 'if (membership.present !== node) {', becomes: 'if (Date.now() < 0) {' },
+  ],
   /** A claim takes a run from a node that is alive. */
   'steal-from-living': [
     {

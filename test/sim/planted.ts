@@ -303,4 +303,5 @@ export const RARE: ReadonlySet<string> = new Set([
   'quarantine-before-pause',
   'stream-to-nobody',
   'chunk-of-unknown',
+  'bring-back-late',
 ]);
