@@ -29,6 +29,11 @@ export class Waits {
   /** Records that `run` waits. @returns a finding if that makes a deadlock */
   waits(run: string, on: readonly string[], need: 'all' | 'any' = 'all'): FindingOf<'deadlock'>[] {
     this.set(run, on, need);
+    return this.found(run);
+  }
+
+  /** A finding if the run waits in a deadlock, by what is recorded. */
+  found(run: string): FindingOf<'deadlock'>[] {
     const stuck = this.#stuck(run);
     if (!stuck.has(run)) return [];
     const cycle = this.#cycle(run, stuck);
@@ -49,10 +54,6 @@ export class Waits {
   /** Records that the run no longer waits. */
   goes(run: string): void {
     this.#waits.delete(run);
-  }
-
-  get size(): number {
-    return this.#waits.size;
   }
 
   /** The runs that can never go on, of those for which this one waits, and itself; empty if it can. */

@@ -125,8 +125,7 @@ export class Deadlocks {
       else this.#waits.set(id, on, 'any');
       for (const other of on ?? []) seen.add(other);
     }
-    const on = this.#waitsFor(run);
-    const [found] = on === undefined ? [] : this.#waits.waits(run.id, on, 'any');
+    const [found] = this.#waits.found(run.id);
     if (found === undefined) this.#doubts.delete(run.id);
     return found;
   }
