@@ -27,6 +27,8 @@ export interface Act {
   /** A call that changes something, according to its tool's annotations. */
   readonly effect: boolean;
   readonly failed: boolean;
+  /** Code of the error that it failed or was refused with; undefined if it did neither. */
+  readonly code: string | undefined;
   /** Whether there was an answer. */
   readonly answered: boolean;
   /** Whether the answer is long enough to be told apart from other answers. */
@@ -124,7 +126,7 @@ export class Acts {
 
   /** Takes a call. @returns the oldest act under way, if it was given up because too many are */
   call({ id, at, tool, input, effect, digest, polled }: CallSeen, position: number): Act | undefined {
-    const given = this.#open.length >= OPEN_MAX ? this.#close(this.#open.shift() as Open, at, undefined, false) : undefined;
+    const given = this.#open.length >= OPEN_MAX ? this.#close(this.#open.shift() as Open, at, undefined) : undefined;
     const open = this.#ask(id, position, at, tool, whole(reader.read(input, 'asked'), digest), false, effect);
     this.#open.push(polled === true ? { ...open, polled } : open);
     return given;
@@ -135,13 +137,13 @@ export class Acts {
     const index = this.#open.findIndex((open) => open.id === id);
     if (index < 0) return undefined;
     const [open] = this.#open.splice(index, 1) as [Open];
-    if (error !== undefined) return this.#close(open, at, reader.read([error.code, error.message], 'result'), true);
-    return this.#close(open, at, value === undefined ? undefined : whole(reader.read(value, 'result'), digest), false);
+    if (error !== undefined) return this.#close(open, at, reader.read([error.code, error.message], 'result'), error.code);
+    return this.#close(open, at, value === undefined ? undefined : whole(reader.read(value, 'result'), digest));
   }
 
   /** Takes a message, which is complete at once. */
   message(position: number, at: number, subject: string, body: unknown): Act {
-    return this.#close(this.#ask(0, position, at, subject, reader.read(body, 'asked'), true), at, undefined, false, true);
+    return this.#close(this.#ask(0, position, at, subject, reader.read(body, 'asked'), true), at, undefined, undefined, true);
   }
 
   /** A message was received, so the next message counts as an answer. */
@@ -176,16 +178,15 @@ export class Acts {
     return known;
   }
 
-  #close(open: Open, at: number, answer: Reading | undefined, failed: boolean, message = false): Act {
-    const tool = hashText(open.subject);
+  #close(open: Open, at: number, answer: Reading | undefined, code?: string, message = false): Act {
+    const [failed, tool] = [code !== undefined, hashText(open.subject)];
     const digest = answer === undefined ? 0 : mix(answer.digest, failed ? 3 : 5);
     const telling = answer !== undefined && answer.count >= 4;
     let again = 0;
     let same = 0;
     let echoed = 0;
     let turns = 0;
-    let firstSame = -1;
-    let lastSame = -1;
+    let [firstSame, lastSame] = [-1, -1];
     let lastAt = -1;
     let lastGap = 0;
     const acts = this.#acts;
@@ -227,6 +228,7 @@ export class Acts {
       message,
       effect: open.effect,
       failed,
+      code,
       answered: answer !== undefined,
       telling,
       same: answer === undefined && !message ? 0 : same,

@@ -13,6 +13,11 @@ describe('repeat_error', () => {
     expect(of(observe(events(steps)), 'repeat')).toEqual([]);
   });
 
+  test('names the code of the error', () => {
+    const last = found(times(3, () => ({ ...pay, error: 'no such account' })));
+    expect(last.at(-1)?.evidence.text).toBe('pay failed 3 times with CORRAL_TOOL_FAILED and the same arguments.');
+  });
+
   test('is surer with each time', () => {
     const confidence = found(times(6, () => ({ ...pay, error: 'no such account' }))).map((finding) => finding.confidence);
     expect(confidence.length).toBeGreaterThan(1);

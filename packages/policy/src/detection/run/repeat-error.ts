@@ -1,4 +1,4 @@
-/** Detects a call that fails repeatedly in the same way. */
+/** Detects a call that fails repeatedly with the same error. */
 import { detector, sure } from '../detector.ts';
 
 /** Lower than for other repeats: a call that fails has no effect that could justify it. */
@@ -15,7 +15,7 @@ export const repeatError = detector({
     if (act.same === 0 || act.waited || !act.failed) return state;
     const times = act.same + 1;
     run.say(sure(act.same, HALF), act.subject, {
-      text: `${act.subject} failed ${times} times in the same way with the same arguments.`,
+      text: `${act.subject} failed ${times} times with ${act.code} and the same arguments.`,
       events: [act.firstSame, act.lastSame, act.position, run.position],
       subjects: [act.subject],
       figures: { times, failures: act.failures },
