@@ -18,7 +18,7 @@ declare function setInterval<A extends unknown[]>(then: (...args: A) => void, ms
 declare function clearTimeout(handle: number | string | undefined): void;
 declare function clearInterval(handle: number | string | undefined): void;
 declare function queueMicrotask(then: () => void): void;
-declare function structuredClone<T>(value: T): T;
+declare function structuredClone<T>(value: T, options?: { readonly transfer?: readonly object[] }): T;
 declare function atob(text: string): string;
 declare function btoa(text: string): string;
 declare const performance: { now(): number; readonly timeOrigin: number };

@@ -3,7 +3,7 @@
  * Run by `npm run build`; a host only reads the result.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { bindGlobals, bindPrelude } from './bind.ts';
@@ -36,10 +36,24 @@ async function expression(entry: string, plugins: Plugin[] = [], inject: string[
   return `(()=>{"use strict";${text.slice(0, -statement.length)}return ${local}})()`;
 }
 
+/** Gives undici the tee that the standard asks for where a body is cloned. */
+const teeOfBodies: Plugin = {
+  name: 'tee-of-bodies',
+  setup(esbuild) {
+    esbuild.onLoad({ filter: /\/undici\/lib\/web\/fetch\/body\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      if (!text.includes('body.stream.tee()')) throw new Error(`${path} clones bodies in a way that build.ts does not know.`);
+      const contents = `const { teeCopied } = require(${JSON.stringify(here('./parts/tee.ts'))});\n${text.replace('body.stream.tee()', 'teeCopied(body.stream)')}`;
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
 const image = {
   prelude: await expression(here('../../packages/guest/src/prelude/main.ts'), [bindPrelude(here('../../packages/guest/src/prelude'))]),
   parts: {
     web: await expression(here('./parts/web.ts'), [bindGlobals]),
+    structuredClone: await expression(here('./parts/structured-clone.ts'), [bindGlobals]),
     encodings: await expression(here('./parts/encodings.ts')),
     url: await expression(here('./parts/url.ts'), [urlTables]),
     idna: await expression(here('./parts/idna.ts')),
@@ -50,7 +64,7 @@ const image = {
     ai: await expression(here('./parts/ai.ts')),
     fetching: await expression(here('./parts/fetching.ts')),
     node: await expression(here('./parts/node.ts')),
-    fetch: await expression(here('./parts/fetch.ts'), [nodeStubs], [here('./parts/node-globals.ts')]),
+    fetch: await expression(here('./parts/fetch.ts'), [nodeStubs, teeOfBodies], [here('./parts/node-globals.ts')]),
   },
 };
 const digest = `sha256:${createHash('sha256').update(JSON.stringify(image)).digest('hex')}`;

@@ -114,6 +114,18 @@ describe('the classes of fetch', () => {
     ]);
   });
 
+  test('a Response whose body is a stream can be cloned, and who reads one of the two cannot change what the other reads', () => {
+    expect(
+      outcomeOf(`const chunks = [new Uint8Array([1, 2]), new Uint8Array([3])];
+        const made = new Response(new ReadableStream({ pull(to) { const next = chunks.shift(); if (next === undefined) to.close(); else to.enqueue(next); } }));
+        const [one, two] = [made, made.clone()].map((response) => response.body.getReader());
+        const [first, second] = [(await one.read()).value, (await two.read()).value];
+        first[0] = 9;
+        const rest = [await one.read(), await two.read(), await one.read(), await two.read()].map(({ done, value }) => [done, ...(value ?? [])]);
+        return [[...first], [...second], first.buffer === second.buffer, rest]`),
+    ).toEqual([[9, 2], [1, 2], false, [[false, 3], [false, 3], [true], [true]]]);
+  });
+
   test('a Response has its body once, as text, JSON, bytes or a stream', () => {
     expect(
       outcomeOf(`const r = new Response('{"a":[1]}', { status: 201, headers: { 'content-type': 'application/json' } }); const c = r.clone();

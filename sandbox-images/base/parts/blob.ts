@@ -33,10 +33,12 @@ function bytesOf(parts: unknown, endings: unknown): Uint8Array<ArrayBuffer> {
 }
 
 let insideOf: (blob: Blob) => Uint8Array<ArrayBuffer>;
+let blobCopy: (value: object) => Blob | undefined;
+let fileCopy: (value: object) => File | undefined;
 
 class Blob {
   #bytes: Uint8Array<ArrayBuffer>;
-  readonly #type: string;
+  #type: string;
 
   constructor(parts?: unknown, options?: unknown) {
     if (options !== undefined && options !== null && typeof options !== 'object' && typeof options !== 'function')
@@ -79,6 +81,14 @@ class Blob {
   }
   static {
     insideOf = (blob) => blob.#bytes;
+    blobCopy = (value) => {
+      if (!(#bytes in value)) return undefined;
+      const made = fileCopy(value) ?? new Blob();
+      // Nobody writes to the bytes of a Blob.
+      made.#bytes = value.#bytes;
+      made.#type = value.#type;
+      return made;
+    };
   }
 }
 
@@ -103,8 +113,11 @@ class File extends Blob {
   get webkitRelativePath(): string {
     return '';
   }
+  static {
+    fileCopy = (value) => (#name in value ? new File(undefined, value.#name, { lastModified: value.#lastModified }) : undefined);
+  }
 }
 
 export default function make(): Record<string, unknown> {
-  return { Blob: tag(Blob, 'Blob'), File: tag(File, 'File') };
+  return { Blob: tag(Blob, 'Blob'), File: tag(File, 'File'), copyOf: blobCopy };
 }

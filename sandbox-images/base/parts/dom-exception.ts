@@ -27,16 +27,28 @@ const CODES: Readonly<Record<string, number>> = {
 /** Constants whose errors have no name any more. */
 const FORMER: Readonly<Record<string, number>> = { DOMSTRING_SIZE_ERR: 2, NO_DATA_ALLOWED_ERR: 6, VALIDATION_ERR: 16 };
 
+/** The clone of a DOMException, without its stack. Returns undefined for any other object. */
+export let exceptionCopy: (value: object) => DOMException | undefined;
+
 export class DOMException extends Error {
+  readonly #message: string;
+  readonly #name: string;
+
   constructor(message: unknown = '', options: unknown = 'Error') {
-    super(String(message));
+    const text = String(message);
+    super(text);
     const { name = 'Error' }: { name?: unknown } = typeof options === 'object' && options !== null ? options : { name: options };
-    Object.defineProperty(this, 'name', { value: String(name), configurable: true });
+    this.#message = text;
+    this.#name = String(name);
+    Object.defineProperty(this, 'name', { value: this.#name, configurable: true });
     if (typeof options === 'object' && options !== null && 'cause' in options)
       Object.defineProperty(this, 'cause', { value: options.cause, configurable: true, writable: true });
   }
   get code(): number {
     return CODES[this.name] ?? 0;
+  }
+  static {
+    exceptionCopy = (value) => (#name in value ? new DOMException(value.#message, value.#name) : undefined);
   }
 }
 

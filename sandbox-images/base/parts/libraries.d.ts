@@ -8,11 +8,6 @@ declare module 'tr46' {
   export const toASCII: (domain: string, options: { readonly useSTD3ASCIIRules?: boolean }) => string | null;
 }
 
-declare module '@ungap/structured-clone' {
-  /** @throws TypeError for what cannot be cloned */
-  export default function structuredClone(value: unknown): unknown;
-}
-
 declare module 'undici/lib/web/fetch/response.js' {
   export const Response: unknown;
 }

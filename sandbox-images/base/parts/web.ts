@@ -1,11 +1,11 @@
 /** The small web interfaces that libraries expect of any JavaScript host. */
 import { TextDecoder as LiteDecoder, TextEncoder } from '@exodus/bytes/encoding-lite.js';
-import structuredCloneOf from '@ungap/structured-clone';
 import { installAbort } from './abort.ts';
-import { DOMException } from './dom-exception.ts';
+import { DOMException, exceptionCopy } from './dom-exception.ts';
 import { CustomEvent, Event, EventTarget, giveEvents, type Report } from './events.ts';
 import { tag } from './tag.ts';
 import type { PartTimers } from './abort.ts';
+import type makeClone from './structured-clone.ts';
 
 type Decoder = Pick<InstanceType<typeof LiteDecoder>, 'encoding' | 'fatal' | 'ignoreBOM' | 'decode'>;
 type DecoderClass = new (label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }) => Decoder;
@@ -41,14 +41,22 @@ const MULTIBYTE =
 interface Needs {
   readonly timers: PartTimers;
   readonly more: (part: string) => unknown;
+  /** The members of each part that was evaluated. */
+  readonly loaded: Parameters<typeof makeClone>[0]['loaded'];
   readonly report: Report;
   /** The tools that `fetch` can ask; undefined: there is no fetch. */
   readonly reach: unknown;
 }
 
-export default function web({ timers, more, report, reach }: Needs): Record<string, unknown> {
+export default function web({ timers, more, loaded, report, reach }: Needs): Record<string, unknown> {
   giveEvents({ report, now: () => performance.now() });
   const { makeCancel, timeLeft, AbortController, AbortSignal } = installAbort(timers, { now: Date.now, lazy: reach !== undefined });
+  let clone: ReturnType<typeof makeClone> | undefined;
+  const structuredClone = (...given: unknown[]) => {
+    clone ??= (more('structuredClone') as typeof makeClone)({ loaded, DOMException, exceptionCopy });
+    return clone(given);
+  };
+  Object.defineProperty(structuredClone, 'length', { value: 1, configurable: true });
   return {
     makeCancel,
     timeLeft,
@@ -60,13 +68,7 @@ export default function web({ timers, more, report, reach }: Needs): Record<stri
     DOMException,
     TextEncoder,
     TextDecoder: tag(decoder(more), 'TextDecoder'),
-    structuredClone: (value: unknown) => {
-      try {
-        return structuredCloneOf(value);
-      } catch (error) {
-        throw new DOMException(error instanceof Error ? error.message : String(error), 'DataCloneError');
-      }
-    },
+    structuredClone,
     btoa(...args: [text?: unknown]) {
       if (args.length === 0) throw new TypeError('btoa takes a string');
       const string = String(args[0]);

@@ -114,7 +114,7 @@ export function installGlobals(global: typeof globalThis, needs: GlobalNeeds): (
       // Libraries read globals before they define any; without this line that would load the part again, without end.
       for (const name of open) define(name, undefined);
       // The value of each part is a function from its dependencies to the globals it defines.
-      const made = (more(part) as (needs: object) => Record<string, unknown>)({ seed, timers, more, report, reach, web });
+      const made = (more(part) as (needs: object) => Record<string, unknown>)({ seed, timers, more, loaded, report, reach, web });
       for (const name of open) {
         const value = made[name];
         // The build shortens the names of classes, and libraries compare them.

@@ -1,0 +1,27 @@
+/**
+ * The tee of a body that is cloned: the second stream has copies of the chunks (ReadableStreamTee with `cloneForBranch2`,
+ * https://streams.spec.whatwg.org/#readablestream-tee), so that who reads one cannot change what the other reads. `tee()` of a stream shares
+ * its chunks, as the standard has it for that.
+ */
+interface Controlled {
+  readonly _readableStreamController: unknown;
+}
+
+export function teeCopied(stream: ReadableStream): [ReadableStream, ReadableStream] {
+  const [one, two] = stream.tee();
+  // Of bytes, a tee copies by itself.
+  if ((stream as unknown as Controlled)._readableStreamController instanceof ReadableByteStreamController) return [one, two];
+  const reader = two.getReader();
+  const copied = new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = (await reader.read()) as { readonly done: boolean; readonly value?: unknown };
+        if (done) controller.close();
+        else controller.enqueue(structuredClone(value));
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  return [one, copied];
+}
