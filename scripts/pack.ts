@@ -75,7 +75,7 @@ const MAKERS: Readonly<Record<string, (to: string, published: Published) => Prom
       },
       engines: STARTS_ON,
       // The cell asks for its addon by itself; the examples have a library of their own; configurations may have no zod.
-      dependencies: imported(metafiles, ['isolated-vm', 'spdx-expression-parse', 'unenv', 'zod', ...named]),
+      dependencies: imported(metafiles, ['@noble/hashes', 'isolated-vm', 'spdx-expression-parse', 'unenv', 'zod', ...named]),
       peerDependencies: { '@corral/node': version },
       peerDependenciesMeta: { '@corral/node': { optional: true } },
       files: ['bin', 'dist', 'docs', 'examples', 'LICENSES.txt'],

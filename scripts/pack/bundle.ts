@@ -37,7 +37,7 @@ const FOUND: Readonly<Record<string, string>> = {
   '@corral/examples/package.json': '../examples/package.json',
 };
 /** Dependencies of the package; these stay as they are. */
-const LEFT = new Set(['unenv/package.json', 'zod', 'zod/mini']);
+const LEFT = new Set(['@noble/hashes/sha2.js', 'unenv/package.json', 'zod', 'zod/mini']);
 
 const COMMON: BuildOptions = {
   bundle: true,

@@ -15,7 +15,7 @@ import { until } from '../until.ts';
 
 export const GUIDES = fileURLToPath(new URL('../../docs/guides', import.meta.url));
 /** Guides whose packages only the test of the table of frameworks installs. */
-export const OF_FRAMEWORKS: readonly string[] = ['langgraph.md', 'openai-agents.md'];
+export const OF_FRAMEWORKS: readonly string[] = ['langchain.md', 'langgraph.md', 'mastra.md', 'openai-agents.md'];
 
 interface Guide {
   /** Contents by path. */

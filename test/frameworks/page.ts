@@ -67,5 +67,5 @@ Loading the bundle of such an agent takes up to half a second of CPU time on a s
 the bundle, and does not count towards that of a crank; so agents of the table have no \`crank_cpu_ms\` in their \`ceilings\`.
 
 How to write them: [AI SDK](guides/model.md#with-the-ai-sdk), [OpenAI Agents SDK](guides/openai-agents.md), [LangGraph](guides/langgraph.md),
-[OpenAI SDK](guides/openai-sdk.md), [Anthropic SDK](guides/anthropic-sdk.md).
+[LangChain](guides/langchain.md), [Mastra](guides/mastra.md), [OpenAI SDK](guides/openai-sdk.md), [Anthropic SDK](guides/anthropic-sdk.md).
 `;

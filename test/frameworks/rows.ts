@@ -43,10 +43,6 @@ export const ROWS: readonly Row[] = [
     title: 'Mastra',
     packages: ['@mastra/core'],
     by: "`aiModel(caps.model, { specification: 'v3' })`",
-    refused: {
-      says: 'Buffer is not defined',
-      why: 'a package of it, `ws`, uses the global `Buffer` of Node when it is loaded, which an isolate does not have',
-    },
     lacks: {},
   },
   { name: 'openai', title: 'OpenAI SDK', packages: ['openai'], by: FETCH, lacks: {} },

@@ -6,8 +6,9 @@
 import { builtinModules } from 'node:module';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Plugin } from 'esbuild';
+import type { BuildOptions, Plugin } from 'esbuild';
 import { ASYNC_HOOKS, IMPORTS_NODE } from '@corral/guest/abi';
+import { DIGESTS, digestsModule } from './bundle-hash.ts';
 
 const BARE: ReadonlySet<string> = new Set(builtinModules.map((name) => name.replace(/^node:/, '')));
 /** Whether an import names a part of Node. */
@@ -22,9 +23,17 @@ const PURE: ReadonlySet<string> = new Set(
 const SHIMS = new URL('dist/runtime/node/', import.meta.resolve('unenv/package.json'));
 const shimOf = (name: string): string => fileURLToPath(new URL(`${name}.mjs`, SHIMS));
 
+/** Classes of `node:stream/web` that an isolate has as globals. */
+const STREAMS = (
+  'ReadableStream ReadableStreamDefaultReader ReadableStreamDefaultController ReadableStreamBYOBReader ReadableStreamBYOBRequest ' +
+  'ReadableByteStreamController WritableStream WritableStreamDefaultWriter WritableStreamDefaultController TransformStream ' +
+  'TransformStreamDefaultController ByteLengthQueuingStrategy CountQueuingStrategy TextEncoderStream TextDecoderStream'
+).split(' ');
+
 /** Members that are given otherwise than by unenv, or although the rest of their module is absent. */
 const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   async_hooks: { AsyncLocalStorage: `${ASYNC_HOOKS}.AsyncLocalStorage`, AsyncResource: `${ASYNC_HOOKS}.AsyncResource` },
+  'stream/web': Object.fromEntries(STREAMS.map((name) => [name, `globalThis.${name}`])),
   tty: { isatty: '() => false' },
   util: { debuglog: `() => Object.assign(() => {}, { enabled: false })`, debug: `() => Object.assign(() => {}, { enabled: false })` },
   crypto: {
@@ -32,6 +41,7 @@ const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     getRandomValues: '(array) => crypto.getRandomValues(array)',
     randomFillSync: '(array) => crypto.getRandomValues(array)',
     webcrypto: 'globalThis.crypto',
+    ...Object.fromEntries(DIGESTS.map((name) => [name, `digests.${name}`])),
   },
 };
 
@@ -39,6 +49,21 @@ const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const NAMESPACE = 'corral-absent';
 /** Whether a bundle has a part of Node in it, by the names of its inputs. */
 export const hasBuiltins = (inputs: readonly string[]): boolean => inputs.some((path) => path.startsWith(`${NAMESPACE}:`));
+/** A module of `builtins` that has Buffer alone; the shim's other exports are globals of an isolate already. */
+const BUFFER = 'corral:buffer';
+const DIGEST = 'corral:digest';
+/** Modules that only the stand-ins of this file import, by name. */
+const INNER: Readonly<Record<string, () => string>> = {
+  [BUFFER]: () => `export { Buffer } from ${JSON.stringify(shimOf('buffer'))};`,
+  [DIGEST]: () => digestsModule(shimOf('buffer')),
+};
+/**
+ * Options for a bundle in which a package imports `node:buffer`. Where that is there, other packages use the global `Buffer` without an
+ * import, as they may in Node; it is then the same one. In a bundle without, there is none, since most packages ask first.
+ */
+export const WITH_BUFFER: Pick<BuildOptions, 'inject'> = { inject: [BUFFER] };
+export const needsBuffer = (inputs: readonly string[], text: string): boolean =>
+  inputs.some((path) => path.startsWith(`${NAMESPACE}:buffer `)) && /\bBuffer\b/.test(text);
 export const isFile = (input: string): boolean => !input.startsWith(`${NAMESPACE}:`);
 
 export const builtins: Plugin = {
@@ -58,14 +83,20 @@ export const builtins: Plugin = {
         sideEffects: false,
       };
     });
+    esbuild.onResolve({ filter: /^corral:/ }, ({ path }) =>
+      path in INNER ? { path, namespace: NAMESPACE, sideEffects: false } : undefined,
+    );
     // A module that imports WebAssembly may never use it.
     esbuild.onLoad({ filter: /\.wasm$/ }, ({ path }) => ({
       contents: `${absentOf(ownerOf(path), 'WebAssembly')}\nexport default absent(${JSON.stringify(basename(path))});`,
       loader: 'js',
     }));
-    esbuild.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ pluginData }) => {
+    esbuild.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path, pluginData }) => {
+      const resolveDir = fileURLToPath(SHIMS);
+      const inner = INNER[path];
+      if (inner !== undefined) return { contents: inner(), loader: 'js', resolveDir };
       const { name, owner, required } = pluginData as { readonly name: string; readonly owner: string; readonly required: boolean };
-      return { contents: standIn(name, owner, required), loader: 'js', resolveDir: fileURLToPath(SHIMS) };
+      return { contents: standIn(name, owner, required), loader: 'js', resolveDir };
     });
   },
 };
@@ -89,11 +120,12 @@ function standIn(name: string, owner: string, required: boolean): string {
   }
   const members = membersOf(name).map((member) => [member, own[member] ?? `absent('node:${name}.${member}')`] as const);
   const head = absentOf(owner);
+  const digests = name !== 'crypto' ? '' : required ? `const digests = require('${DIGEST}');\n` : `import * as digests from '${DIGEST}';\n`;
   if (required)
-    return `${head}\nmodule.exports = Object.assign(absent('node:${name}'), { ${members.map(([member, text]) => `${JSON.stringify(member)}: ${text}`).join(', ')} });`;
+    return `${digests}${head}\nmodule.exports = Object.assign(absent('node:${name}'), { ${members.map(([member, text]) => `${JSON.stringify(member)}: ${text}`).join(', ')} });`;
   const locals = members.map(([, text], i) => `const m${i} = ${text};`);
   const exported = members.map(([member], i) => `m${i} as ${JSON.stringify(member)}`);
-  return `${head}\n${locals.join('\n')}\nexport { ${exported.join(', ')} };\nexport default { ${members.map(([member], i) => `${JSON.stringify(member)}: m${i}`).join(', ')} };`;
+  return `${digests}${head}\n${locals.join('\n')}\nexport { ${exported.join(', ')} };\nexport default { ${members.map(([member], i) => `${JSON.stringify(member)}: m${i}`).join(', ')} };`;
 }
 
 const processModule = (): string => {

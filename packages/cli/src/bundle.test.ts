@@ -1,4 +1,5 @@
 /** A bundle holds what runs; the writer of JSON Schema is in the bundle that describes an agent, where the agent has schemas for it. */
+import { createHash, createHmac } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -45,7 +46,15 @@ describe('a package that imports parts of Node', () => {
       'p/package.json': JSON.stringify({ name: 'p', type, main: 'index.js' }),
       'p/index.js': code,
     });
-    const context = createContext({ process: { env: {} }, crypto: { randomUUID: () => 'u' } });
+    const context = createContext({
+      process: { env: {} },
+      crypto: { randomUUID: () => 'u' },
+      atob,
+      btoa,
+      Blob,
+      File,
+      WritableStream: 'the global one',
+    });
     return JSON.parse(JSON.stringify((runInContext(`${source}; corralBundle`, context) as { readonly default: unknown }).default));
   }
   const tried = (code: string) => `(() => { try { return ${code} } catch (error) { return [error.code, error.message] } })()`;
@@ -91,6 +100,50 @@ describe('a package that imports parts of Node', () => {
     ],
   ])('has those that only compute (%s)', async (type, code) => {
     expect(await said(code, type)).toEqual(['b', [1], 'function', false, false, 'u']);
+  });
+
+  test.each([
+    [
+      'module',
+      `import { isUtf8 } from 'buffer'; export default [typeof isUtf8, Buffer.concat([Buffer.from('aGk=', 'base64')]).toString()];`,
+    ],
+    [
+      'commonjs',
+      `const b = require('buffer'); module.exports = [typeof b.isUtf8, Buffer.concat([Buffer.from('aGk=', 'base64')]).toString()];`,
+    ],
+  ])('finds Buffer as a global where it imports node:buffer (%s)', async (type, code) => {
+    expect(await said(code, type)).toEqual(['function', 'hi']);
+  });
+
+  const DIGESTED = `[createHash('sha256').update('a').update(new Uint8Array([98])).digest('hex'), createHash('MD5').update('ab').digest('base64'),
+    createHash('sha512').update('ab').digest('base64url'), createHash('sha384').update('ab').digest().toString('hex'), createHmac('sha1', 'key').update('ab').digest('hex')]`;
+  test.each([
+    ['module', `import { createHash, createHmac } from 'node:crypto'; export default ${DIGESTED};`],
+    ['commonjs', `const { createHash, createHmac } = require('crypto'); module.exports = ${DIGESTED};`],
+  ])('has the digests of node:crypto, and nothing else of it that needs a key (%s)', async (type, code) => {
+    expect(await said(code, type)).toEqual([
+      createHash('sha256').update('ab').digest('hex'),
+      createHash('md5').update('ab').digest('base64'),
+      createHash('sha512').update('ab').digest('base64url'),
+      createHash('sha384').update('ab').digest('hex'),
+      createHmac('sha1', 'key').update('ab').digest('hex'),
+    ]);
+    const { source } = await bundleOf(`import said from 'p'; export default said;`, {
+      'p/package.json': JSON.stringify({ name: 'p', type: 'module', main: 'index.js' }),
+      'p/index.js': `import { randomUUID } from 'crypto'; export default randomUUID();`,
+    });
+    expect(source).not.toContain('base64url');
+  });
+
+  test.each([
+    ['module', `import { WritableStream } from 'node:stream/web'; export default WritableStream;`],
+    ['commonjs', `module.exports = require('stream/web').WritableStream;`],
+  ])('finds the streams of node:stream/web, which are globals (%s)', async (type, code) => {
+    expect(await said(code, type)).toBe('the global one');
+  });
+
+  test('finds none where nothing imports node:buffer, so that it does without', async () => {
+    expect(await said(`import { join } from 'path'; export default [typeof Buffer, join('a', 'b')];`)).toEqual(['undefined', 'a/b']);
   });
 
   test('gets an isolate with a process, whichever part it imports; the author’s own import is refused', async () => {

@@ -8,7 +8,7 @@ import { build, context, version, type BuildContext, type BuildOptions, type Bui
 import { IMPORTS_NODE, NAMES_AI_SDK, NAMES_FETCH } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
-import { builtins, hasBuiltins, isBuiltin, isFile } from './bundle-builtins.ts';
+import { builtins, hasBuiltins, isBuiltin, isFile, needsBuffer, WITH_BUFFER } from './bundle-builtins.ts';
 import { LOWERED, needsLowering, PROBE, refuseOtherHelpers, withHooks } from './bundle-lowered.ts';
 import { linesBy, namesBundle } from './stack.ts';
 
@@ -39,11 +39,7 @@ export async function bundleAgent(file: string): Promise<BundledAgent> {
   const [running, describing] = entriesOf(file);
   const source = await output(file, builderOf(running));
   // The writer of JSON Schema takes most of the time of a bundle, and is used for schemas of zod alone, which say so.
-  return bundled(
-    file,
-    source,
-    source.text.includes('zod') ? await output(file, builderOf(describing), needsLowering(source.text)) : source,
-  );
+  return bundled(file, source, source.text.includes('zod') ? await output(file, builderOf(describing), source.more) : source);
 }
 
 /**
@@ -59,7 +55,7 @@ const toTry = (file: string): BuildOptions => ({ ...entriesOf(file)[1], sourcesC
 
 /** Bundles one agent repeatedly, as `bundleToTry` does, for development: unchanged files are not read again. */
 export class Bundler {
-  readonly #contexts = new Map<boolean, Promise<BuildContext>>();
+  readonly #contexts = new Map<string, Promise<BuildContext>>();
   readonly #file: string;
 
   constructor(file: string) {
@@ -68,7 +64,7 @@ export class Bundler {
 
   /** @throws CORRAL_BUNDLE_INVALID */
   async bundle(): Promise<BundledAgent> {
-    const both = await output(this.#file, async (lowered) => (await this.#contextOf(lowered)).rebuild());
+    const both = await output(this.#file, async (more) => (await this.#contextOf(more)).rebuild());
     return bundled(this.#file, both, both);
   }
 
@@ -76,21 +72,25 @@ export class Bundler {
     for (const one of this.#contexts.values()) await (await one).dispose();
   }
 
-  #contextOf(lowered: boolean): Promise<BuildContext> {
-    const made = this.#contexts.get(lowered) ?? context({ ...toTry(this.#file), ...(lowered ? LOWERED : {}) });
-    this.#contexts.set(lowered, made);
+  #contextOf(more: More): Promise<BuildContext> {
+    const key = Object.keys(more).join();
+    const made = this.#contexts.get(key) ?? context({ ...toTry(this.#file), ...more });
+    this.#contexts.set(key, made);
     return made;
   }
 }
 
-/** Builds, with the async functions lowered or not. */
-type Builder = (lowered: boolean) => Promise<BuildResult>;
+/** Options that only the text of a bundle made without them asks for. */
+type More = Partial<typeof LOWERED & typeof WITH_BUFFER>;
+type Builder = (more: More) => Promise<BuildResult>;
 const builderOf =
   (options: BuildOptions): Builder =>
-  (lowered) =>
-    build({ ...options, ...(lowered ? LOWERED : {}) });
+  (more) =>
+    build({ ...options, ...more });
 
 interface Output {
+  /** The options that it was made with. */
+  readonly more: More;
   readonly text: string;
   readonly map: string;
   readonly inputs: readonly string[];
@@ -164,14 +164,17 @@ async function probe(): Promise<void> {
 }
 
 /** Only the text of a bundle tells whether what it imports of Node is used in it. */
-async function output(entry: string, builder: Builder, lowered = false): Promise<Output> {
+async function output(entry: string, builder: Builder, more: More = {}): Promise<Output> {
   try {
-    const { outputFiles = [], metafile } = await builder(lowered);
+    const { outputFiles = [], metafile } = await builder(more);
     const file = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
     const text = file('.js');
-    if (!lowered && needsLowering(text)) return await output(entry, builder, true);
-    if (lowered) await (probed ??= probe());
     const inputs = Object.keys(metafile?.inputs ?? {});
+    const wanted: More = { ...(needsLowering(text) ? LOWERED : {}), ...(needsBuffer(inputs, text) ? WITH_BUFFER : {}) };
+    const again: More = { ...more, ...wanted };
+    if (Object.keys(again).length > Object.keys(more).length) return await output(entry, builder, again);
+    const lowered = more.supported !== undefined;
+    if (lowered) await (probed ??= probe());
     // An isolate has these only if its bundle says that it needs them, by a text of its own: one of before there were any must replay.
     const needs: readonly (readonly [string, boolean])[] = [
       [IMPORTS_NODE, hasBuiltins(inputs)],
@@ -180,6 +183,7 @@ async function output(entry: string, builder: Builder, lowered = false): Promise
     ];
     const said = needs.flatMap(([mark, isNeeded]) => (isNeeded ? `"${mark}";\n` : []));
     return {
+      more,
       text: [lowered ? withHooks(text) : text, ...said].join(''),
       map: file('.js.map'),
       inputs: inputs.filter((path) => isFile(path)).map((path) => resolve(path)),

@@ -25,8 +25,11 @@ export default defineAgent({
         for await (const part of (await agent.stream(question)).textStream) text += part;
         return text;
       }
-      case 'abort':
-        return failure(agent.generate(question, { abortSignal: patience() }));
+      case 'abort': {
+        // Mastra does not throw then; it says why the answer has ended.
+        const { finishReason } = await agent.generate(question, { abortSignal: patience() });
+        return String(finishReason);
+      }
       case 'error':
         return failure(agent.generate(question));
       case 'structured':

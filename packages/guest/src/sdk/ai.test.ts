@@ -63,3 +63,12 @@ test('for the third version, files are bytes without a tag, and what it has no p
   const { content } = (await aiModel(whole as never, { specification: 'v3' }).doGenerate({ prompt: [] } as never)) as { content: unknown };
   expect(content).toEqual([...ANSWER.content.slice(0, 3), untagged]);
 });
+
+test('the result of a function goes to the host without the arguments that a framework repeats in it', async () => {
+  let asked: unknown;
+  const model = aiModel(((request: unknown) => ((asked = request), Promise.resolve(ANSWER))) as never);
+  const result = { type: 'tool-result', toolCallId: 'c', toolName: 'f', output: { type: 'text', value: '21' } };
+  await model.doGenerate({ prompt: [{ role: 'tool', content: [{ ...result, input: { city: 'Rome' } }] }] } as never);
+  expect(asked).toMatchObject({ prompt: [{ role: 'tool', content: [result] }] });
+  expect(JSON.stringify(asked)).not.toContain('Rome');
+});

@@ -176,9 +176,13 @@ const isContent = (output: unknown): output is { readonly value: readonly Part[]
 
 /** A part as JSON: the bytes of a file in base64. @throws TypeError for a file that only its address is known of */
 function partOf(part: Part): object {
-  const { data, output } = part;
-  // A function may answer with files, too.
-  if (part.type === 'tool-result' && isContent(output)) return defined({ ...part, output: { ...output, value: output.value.map(partOf) } });
+  const { data } = part;
+  if (part.type === 'tool-result') {
+    // Mastra repeats the arguments, which the part of the call has.
+    const { input: _, output, ...rest } = part;
+    // A function may answer with files, too.
+    return defined({ ...rest, output: isContent(output) ? { ...output, value: output.value.map(partOf) } : output });
+  }
   if (part.type !== 'file') return defined(part);
   const tagged =
     typeof data === 'object' && data !== null && 'type' in data

@@ -59,3 +59,18 @@ test('settings of the form of an answer need no permission', () => {
   expect(permittedOf(one, [])).toEqual(one);
   expect(permittedOf(request([{ role: 'system', content: 'a' }], { providerOptions: { openai: { user: 'me' } } }), [])).toBe('openai.user');
 });
+
+test('what a framework notes under a name that no provider reads is left out, wherever it is', () => {
+  const noted = { mastra: { createdAt: 1 } };
+  const user = (more: object) => ({ role: 'user', content: [{ type: 'text', text: 'a', ...more }], ...more });
+  const output = (more: object) => ({ type: 'content', value: [{ type: 'text', text: 'a', ...more }] });
+  const asked = (more: object) =>
+    request([{ role: 'system', content: 'a', ...more }, user(more), { ...result(more, output(more)), ...more }], {
+      tools: [{ type: 'function', name: 'f', inputSchema: {}, ...more }],
+      ...more,
+    });
+  expect(permittedOf(asked({ providerOptions: noted }), [])).toEqual(asked({}));
+  expect(permittedOf(asked({ providerOptions: { ...noted, ...cached } }), [])).toBe('anthropic.cacheControl');
+  const permitted = asked({ providerOptions: noted });
+  expect(permittedOf(permitted, ['mastra.createdAt'])).toEqual(permitted);
+});

@@ -32,14 +32,46 @@ const OF_FORM: readonly string[] = [
   'anthropic.disableParallelToolUse',
 ];
 
+/** The names under which the providers' packages look for their settings. */
+const READ: ReadonlySet<string> = new Set(
+  'openai azure anthropic google googleVertex vertex bedrock amazonBedrock compatible openai-compatible openaiCompatible'.split(' '),
+);
+
 const namesIn = (settings: Settings | undefined): string[] =>
   Object.entries(settings ?? {}).flatMap(([provider, set]) => Object.keys(set).map((one) => `${provider}.${one}`));
+
+/**
+ * The request without settings under names that no provider reads: frameworks keep notes of their own there, such as `mastra.createdAt`.
+ * They are left out, so that they stay without an effect whatever a provider's package reads one day.
+ */
+function forProviders(request: ModelRequest, permitted: readonly string[]): ModelRequest {
+  const named = new Set(permitted.map((one) => one.split('.', 1)[0]));
+  const isRead = (provider: string) => READ.has(provider) || named.has(provider);
+  const own = <T extends Holder>(holder: T): T => {
+    const { providerOptions, ...rest } = holder;
+    const all = Object.entries(providerOptions ?? {});
+    const left = all.filter(([provider]) => isRead(provider));
+    if (left.length === all.length) return holder;
+    return { ...rest, ...(left.length === 0 ? {} : { providerOptions: Object.fromEntries(left) }) } as T;
+  };
+  const output = (part: PromptPart): PromptPart => {
+    if (part.type !== 'tool-result') return part;
+    const made = own(part.output);
+    return { ...part, output: made.type === 'content' ? { ...made, value: made.value.map(own) } : made };
+  };
+  const prompt = request.prompt.map((message) => {
+    const made = own(message);
+    return made.role === 'system' ? made : ({ ...made, content: made.content.map((part) => output(own(part))) } as Message);
+  });
+  return { ...own(request), prompt, ...(request.tools === undefined ? {} : { tools: request.tools.map(own) }) };
+}
 
 /**
  * The request with no setting that is not permitted. On the parts of assistant messages, which are those of answers, unknown settings are
  * dropped, since an agent has them from a provider. @returns text: the first setting elsewhere that is not permitted
  */
-export function permittedOf(request: ModelRequest, permitted: readonly string[]): ModelRequest | string {
+export function permittedOf(asked: ModelRequest, permitted: readonly string[]): ModelRequest | string {
+  const request = forProviders(asked, permitted);
   const open = new Set([...permitted, ...OF_FORM]);
   const beyond = (holder: Holder, echoed = false) =>
     namesIn(holder.providerOptions).find((one) => !open.has(one) && !(echoed && ECHOED.has(one)));
