@@ -3,13 +3,17 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { builtImage } from '../image.ts';
-import { isForUs, runFile, type FileResult } from './run.ts';
+import { runInNode } from './beside.ts';
+import { runFile } from './run.ts';
+import { isForUs, type FileResult } from './script.ts';
 
-const HELP = `npm run wpt -- --dir DIR [FOLDER…] [--json] [--failed]
+const HELP = `npm run wpt -- --dir DIR [FOLDER…] [--beside-node] [--json] [--failed]
 
   --dir DIR  a checkout of web-platform-tests, or a part of one with resources/testharness.js
+  --beside-node
+             runs each file in Node as well, and counts how many of the tests that pass there pass in an isolate
   --json     one JSON document
-  --failed   names each test that failed
+  --failed   names each test that failed; with --beside-node, each that passes in Node
 
 Runs the files *.any.js of the folders in an isolate with the image that they need, and counts by folder. Default: url, encoding, streams,
 fetch/api/{headers,request,response}, dom/abort, dom/events, html/webappapis/{structured-clone,timers,microtask-queuing}, compression, FileAPI,
@@ -38,6 +42,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     dir: { type: 'string' },
+    'beside-node': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     failed: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -55,20 +60,45 @@ const folders = (positionals.length > 0 ? positionals : FOLDERS).map((folder) =>
     .map((file) => join(folder, file))
     .filter((file) => isForUs(readFileSync(join(root, file), 'utf8')))
     .sort();
-  const results = files.map((file): FileResult => {
+  const both = files.map((file) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${file}`);
-    return runFile(root, file, image);
+    return { here: runFile(root, file, image), node: values['beside-node'] ? runInNode(root, file) : undefined };
   });
-  const sum = (of: (result: FileResult) => number) => results.reduce((all, one) => all + of(one), 0);
+  const sum = (of: (pair: (typeof both)[number]) => number) => both.reduce((all, one) => all + of(one), 0);
   return {
     folder,
     files: files.length,
-    passed: sum(({ passed }) => passed),
-    failed: sum(({ failed }) => failed.length),
-    broken: results.filter(({ broken }) => broken !== undefined).length,
-    results: results.filter(({ failed, broken }) => failed.length > 0 || broken !== undefined),
+    passed: sum(({ here }) => here.passed.length),
+    failed: sum(({ here }) => here.failed.length),
+    broken: both.filter(({ here }) => here.broken !== undefined).length,
+    ...(values['beside-node']
+      ? { in_node: sum(({ node }) => node?.passed.length ?? 0), in_both: sum(({ here, node }) => inBoth(here, node)) }
+      : {}),
+    results: both.map(({ here, node }) => missing(here, node)).filter(({ failed, broken }) => failed.length > 0 || broken !== undefined),
   };
 });
+
+/** Tests of a file by name, which may be that of several. */
+function inBoth(here: FileResult, node: FileResult | undefined): number {
+  const left = [...here.passed];
+  return (node?.passed ?? []).filter((name) => {
+    const at = left.indexOf(name);
+    if (at >= 0) left.splice(at, 1);
+    return at >= 0;
+  }).length;
+}
+
+/** What to look at: a failure, and beside Node one that Node does not have. */
+function missing({ file, passed, failed, broken }: FileResult, node: FileResult | undefined) {
+  const there = node === undefined ? undefined : new Set(node.passed);
+  const isOurs = there === undefined || there.size > 0 || node?.broken === undefined;
+  return {
+    file,
+    passed: passed.length,
+    failed: failed.filter(({ name }) => there?.has(name) !== false),
+    ...(broken !== undefined && isOurs ? { broken } : {}),
+  };
+}
 if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
 
 if (values.json) console.log(JSON.stringify({ node: process.version, image: image.digest, folders }));
@@ -76,10 +106,26 @@ else {
   const share = (passed: number, all: number) => (all === 0 ? '' : `${((100 * passed) / all).toFixed(1)} %`);
   const rows = folders
     .filter(({ files }) => files > 0)
-    .map(({ folder, files, passed, failed, broken }) =>
-      [folder, files, passed, failed, broken, share(passed, passed + failed)].map(String),
+    .map(({ folder, files, passed, failed, broken, in_node, in_both }) =>
+      [
+        folder,
+        files,
+        passed,
+        failed,
+        broken,
+        share(passed, passed + failed),
+        ...(in_node === undefined || in_both === undefined ? [] : [in_node, in_both, share(in_both, in_node)]),
+      ].map(String),
     );
-  const head = ['folder', 'files', 'passed', 'failed', 'files that broke', ''];
+  const head = [
+    'folder',
+    'files',
+    'passed',
+    'failed',
+    'files that broke',
+    '',
+    ...(values['beside-node'] ? ['pass in Node', 'of these here', ''] : []),
+  ];
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   for (const row of [head, ...rows])
     console.log(

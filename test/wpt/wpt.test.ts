@@ -39,6 +39,11 @@ result('for a page', 0);`,
   'one/service.any.js': `// META: global=serviceworker,sharedworker
 result('for a worker that we are not', 1);`,
   'one/no-test.js': `result('in a file of another name', 1);`,
+  'three/data.json': '{"a":1}',
+  'three/fetches.any.js': `result(location.pathname + ' ' + new Request('beside').url, 0);
+waits(fetch('data.json').then((response) => response.json()).then(({ a }) => result('reads ' + a, 0)));
+waits(fetch('http://example.org:1/').catch((error) => result('a bad port is a ' + error.constructor.name, 0)));`,
+  'three/of-node.any.js': `result('for Node', typeof Buffer === 'function' ? 0 : 1, 'there is no Buffer'); result('for nobody', 1); console.log('said');`,
   'two/no-script.any.js': `// META: script=gone.js
 result('not reached', 0);`,
   'two/throws.any.js': `result('lost', 0); throw new TypeError('on load');`,
@@ -105,6 +110,27 @@ test('what the tests of each file say is counted, and files that do not end by t
       },
     ],
   });
+});
+
+test('a file has the address and the neighbours that a server would give it, and what Node does not pass is told apart', async () => {
+  const { code, out, err } = await wpt('three', '--json', '--beside-node');
+  expect([code, err]).toEqual([0, '']);
+  expect(JSON.parse(out)).toMatchObject({
+    folders: [
+      {
+        folder: 'three',
+        passed: 3,
+        failed: 2,
+        broken: 0,
+        in_node: 4,
+        in_both: 3,
+        results: [{ file: 'three/of-node.any.js', passed: 0, failed: [{ name: 'for Node', message: 'there is no Buffer' }] }],
+      },
+    ],
+  });
+  const table = await wpt('three', '--failed', '--beside-node');
+  expect(table.out).toMatch(/^three +2 +3 +2 +0 +60\.0 % +4 +3 +75\.0 %$/m);
+  expect(table.out).not.toContain('for nobody');
 });
 
 test('people get a table, and the failures of each file by name', async () => {
