@@ -1,6 +1,6 @@
 /**
- * What is evaluated for one file of web-platform-tests, in an isolate and in Node alike: the harness, the scripts that the file names, the
- * file, and what a server of these tests would give it, which is an address and the files beside it.
+ * Makes the script that is evaluated for one file of web-platform-tests, in an isolate and in Node alike: the harness, the scripts that the
+ * file names, the file, and what a server of these tests would give it, which is an address and the files beside it.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';

@@ -232,7 +232,8 @@ export class StoreCore {
   serve(serving: Serving): void {
     if (this.#engine.registry.serve(serving)) return noteChange(this.#engine.registry, 'services');
     const { name, tenant, owner } = serving;
-    throw new CorralError('CORRAL_SERVICE_TAKEN', `The service ${name} of ${tenant} belongs to another bundle than that of ${owner}.`);
+    const other = owner === undefined ? 'one without an owner' : `that of ${owner}`;
+    throw new CorralError('CORRAL_SERVICE_TAKEN', `The service ${name} of ${tenant} belongs to another bundle than ${other}.`);
   }
   readonly instance = (id: string): RunId | undefined => this.#engine.requests.instance(id)?.run;
   readonly seen = (limit: number): readonly { readonly fact: string; readonly value: number }[] => this.#engine.registry.seen(limit);
