@@ -88,7 +88,7 @@ function inBoth(here: FileResult, node: FileResult | undefined): number {
   }).length;
 }
 
-/** What to look at: a failure, and beside Node one that Node does not have. */
+/** Keeps what one has to look at: failures, and beside Node those that Node does not have. */
 function missing({ file, passed, failed, broken }: FileResult, node: FileResult | undefined) {
   const there = node === undefined ? undefined : new Set(node.passed);
   const isOurs = there === undefined || there.size > 0 || node?.broken === undefined;

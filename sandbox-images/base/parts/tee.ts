@@ -9,7 +9,7 @@ interface Controlled {
 
 export function teeCopied(stream: ReadableStream): [ReadableStream, ReadableStream] {
   const [one, two] = stream.tee();
-  // Of bytes, a tee copies by itself.
+  // The tee of a stream of bytes copies by itself.
   if ((stream as unknown as Controlled)._readableStreamController instanceof ReadableByteStreamController) return [one, two];
   const reader = two.getReader();
   const copied = new ReadableStream(
