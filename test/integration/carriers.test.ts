@@ -1,10 +1,12 @@
 /** Private text keeps its origin however it is moved: each row moves it in another way, and a rule about private text in arguments sees it. */
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { world } from '../world.ts';
 import { policiesOf } from '../policed.ts';
 import { agentFile } from '../agents/file.ts';
-import { CHANGES, done, made, raw, READS } from './flowing.ts';
+import { CHANGES, done, forget, made, raw, READS } from './flowing.ts';
+
+beforeEach(forget);
 
 const TEXT = 'The launch code is seven seven orange ladder, and Ann earns 91234567 a year';
 const TOOLS = [

@@ -1,12 +1,14 @@
 /** The one way down for a label: a capability, an owner, exactly what they were shown, and a record of it. */
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { labelTools } from '@corral/tools/labels';
 import { world, type World, park } from '../world.ts';
-import { asked, bus, done, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
+import { asked, bus, done, forget, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
 import { found } from '../until.ts';
 import { agentFile, type AgentFile } from '../agents/file.ts';
+
+beforeEach(forget);
 
 const OWNER = 'olga';
 const EVIL = 'DE99EVIL00000000000001';

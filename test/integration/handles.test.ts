@@ -1,12 +1,14 @@
 /** Handles: what a stranger wrote is moved, stored and passed on, and reaches nobody who does not open it. The real host, the real pack. */
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { world, park } from '../world.ts';
-import { agent, asked, bus, CHANGES, crossed, done, mail, made, raw, READS, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
+import { agent, asked, bus, CHANGES, crossed, done, forget, mail, made, raw, READS, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
+
+beforeEach(forget);
 
 const host = sharedBus();
 

@@ -1,14 +1,16 @@
 /** Ways in which what a run has not read, or read in another turn, could reach it without its label saying so. The real host. */
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import type { Label } from '@corral/protocol/model/label';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { contextOf } from '@corral/supervisor';
-import { asked, bus, done, made, READS, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
+import { asked, bus, done, forget, made, READS, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
 import type { World } from '../world.ts';
 import { policiesOf } from '../policed.ts';
 import { agentFile } from '../agents/file.ts';
+
+beforeEach(forget);
 
 const hr = made('hr.get', z.object({}), { ...READS, returns: 'untrusted', private_to: 'ann' }, () => ({
   salary: 91_234,

@@ -1,6 +1,6 @@
 /** Services that mean harm, or come to it: endless chains, keys out of hostile texts, ends as a channel, what an end must not lose. */
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
@@ -8,9 +8,11 @@ import { SqliteStore } from '@corral/store/sqlite';
 import { instanceId } from '@corral/supervisor/admission/services';
 import { databaseOf } from '../database.ts';
 import { temporary, world, type World } from '../world.ts';
-import { bus, done, made, READS, TOOLS } from './flowing.ts';
+import { bus, done, forget, made, READS, TOOLS } from './flowing.ts';
 import { until } from '../until.ts';
 import { eachOrLong } from '../tables.ts';
+
+beforeEach(forget);
 
 const note = made('note', z.object({ v: z.unknown() }), { ...READS, returns: 'trusted' }, ({ v }) => v);
 const tools = [...TOOLS, note];

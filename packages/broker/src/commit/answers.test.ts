@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
@@ -13,6 +13,7 @@ const owner = (name: string) => ({ id: `run_${name}` as RunId, epoch: 1 });
 /** Answers with a clock of their own, and a list of what the store was asked to keep. */
 function setup() {
   vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const clock: Clock = {
     now: () => Date.now(),
     monotonic: () => performance.now(),
