@@ -6,8 +6,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createContext, runInContext } from 'node:vm';
 import { needsOf } from '@corral/guest/abi';
+import { CorralError } from '@corral/protocol/errors';
 import { build } from 'esbuild';
-import { bundleAgent } from './bundle.ts';
+import { bundleAgent, inAuthorsWords } from './bundle.ts';
 import { LOWERED, PROBE, refuseOtherHelpers } from './bundle-lowered.ts';
 import { linesBy } from './stack.ts';
 
@@ -171,6 +172,26 @@ describe('a package that imports parts of Node', () => {
     expect((await bundleOf(agent, entries({ '.': { node: './node.js', default: './other.js' } }))).source).toContain('"other"');
     expect((await bundleOf(agent, entries({ '.': { node: './node.js', browser: './other.js' } }))).source).toContain('"node"');
   });
+});
+
+test('a name that is missing when a package is loaded is told with the imports that led there, and what there is instead', async () => {
+  const bundled = await bundleOf(
+    `import 'p'; import { defineAgent } from '@corral/guest'; export default defineAgent({ name: 'a', run: () => 1 });`,
+    {
+      'p/package.json': '{"name":"p","type":"module","main":"index.js"}',
+      'p/index.js': `import './deep.js'; globalThis.kept = 1;`,
+      'p/deep.js': `import 'q'; globalThis.kept = 2;`,
+      'q/package.json': '{"name":"q","type":"module","main":"index.js"}',
+      'q/index.js': `globalThis.kept = Buffer.from([1]);`,
+    },
+  );
+  const lines = bundled.describing.split('\n');
+  const line = lines.findIndex((one) => one.includes('Buffer'));
+  const at = `agent.js:${line + 1}:${(lines[line] ?? '').indexOf('Buffer') + 1}`;
+  const refusal = new CorralError('CORRAL_BUNDLE_INVALID', `The bundle could not be loaded: Buffer is not defined (at ${at})`);
+  await expect(inAuthorsWords(bundled, Promise.reject(refusal))).rejects.toThrow(
+    /q\/index\.js:1:\d+\)\. .*agent\.ts imports the package p, which imports the package q\. .*`Uint8Array`/,
+  );
 });
 
 describe('a bundle that uses node:async_hooks', () => {

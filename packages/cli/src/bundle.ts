@@ -4,7 +4,17 @@
  */
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, context, version, type BuildContext, type BuildOptions, type BuildResult, type ImportKind, type Plugin } from 'esbuild';
+import {
+  build,
+  context,
+  version,
+  type BuildContext,
+  type BuildOptions,
+  type BuildResult,
+  type ImportKind,
+  type Metafile,
+  type Plugin,
+} from 'esbuild';
 import { IMPORTS_NODE, NAMES_AI_SDK, NAMES_FETCH } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
@@ -25,6 +35,8 @@ export interface BundledAgent {
   readonly file: string;
   /** The files that were bundled. */
   readonly inputs: readonly string[];
+  /** By the path of a bundled file, as messages have it: the file that imports it, on the shortest way from the agent. */
+  readonly importers: ReadonlyMap<string, string>;
 }
 
 /** The module that the bundler makes; it imports the author's file. */
@@ -94,12 +106,21 @@ interface Output {
   readonly text: string;
   readonly map: string;
   readonly inputs: readonly string[];
+  readonly importers: ReadonlyMap<string, string>;
 }
 
-function bundled(file: string, { text, map, inputs }: Output, describing: Output): BundledAgent {
+function bundled(file: string, { text, map, inputs, importers }: Output, describing: Output): BundledAgent {
   // Checked before anything is sent: the host would refuse the size of the request, which tells the author nothing.
   refuseLargeBundle(Buffer.byteLength(text));
-  return { source: text, describing: describing.text, map: lean(map), describing_map: describing.map, file: shown(file), inputs };
+  return {
+    source: text,
+    describing: describing.text,
+    map: lean(map),
+    describing_map: describing.map,
+    file: shown(file),
+    inputs,
+    importers,
+  };
 }
 
 /** Removes the texts of packages from a source map; the author's files stay. Stacks are only mapped to files of the author. */
@@ -187,6 +208,7 @@ async function output(entry: string, builder: Builder, more: More = {}): Promise
       text: [lowered ? withHooks(text) : text, ...said].join(''),
       map: file('.js.map'),
       inputs: inputs.filter((path) => isFile(path)).map((path) => resolve(path)),
+      importers: importersIn(metafile?.inputs ?? {}),
     };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
@@ -196,6 +218,34 @@ async function output(entry: string, builder: Builder, more: More = {}): Promise
     const at = first.location === null ? '' : `${first.location.file}:${first.location.line}:${first.location.column + 1}: `;
     throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${inWords(first.text)}`);
   }
+}
+
+/** By file, the one that imports it, on a shortest way from the agent. */
+function importersIn(inputs: Metafile['inputs']): ReadonlyMap<string, string> {
+  const importers = new Map<string, string>();
+  let files = [ENTRY];
+  while (files.length > 0) {
+    const next: string[] = [];
+    for (const file of files)
+      for (const { path } of inputs[file]?.imports ?? []) {
+        if (importers.has(path) || !(path in inputs)) continue;
+        importers.set(path, file);
+        next.push(path);
+      }
+    files = next;
+  }
+  return importers;
+}
+
+/** The imports that led to a file, from the agent on: `a.ts imports b.ts, which imports the package c`. Empty for the agent itself. */
+function wayTo(file: string, importers: ReadonlyMap<string, string>): string[] {
+  const way: string[] = [];
+  for (let at: string | undefined = file; at !== undefined && at !== ENTRY; at = importers.get(at)) {
+    const owner = /.*\bnode_modules\/((?:@[^/]+\/)?[^/]+)/.exec(at)?.[1];
+    const name = owner === undefined ? at : `the package ${owner}`;
+    if (way[0] !== name) way.unshift(name);
+  }
+  return way.length < 2 ? [] : [`${way[0]} imports ${way.slice(1).join(', which imports ')}`];
 }
 
 /** Names the exports of a file that has no default one. */
@@ -220,7 +270,7 @@ function inWords(text: string): string {
  * @throws what `work` rejects with
  */
 export async function inAuthorsWords<T>(
-  { describing_map, file }: Pick<BundledAgent, 'describing_map' | 'file'>,
+  { describing_map, file, importers }: Pick<BundledAgent, 'describing_map' | 'file' | 'importers'>,
   work: Promise<T>,
 ): Promise<T> {
   try {
@@ -229,7 +279,9 @@ export async function inAuthorsWords<T>(
     if (!(error instanceof CorralError)) throw error;
     if (namesBundle(error.message)) {
       const { missingName } = await import('@corral/server/evidence/advice');
-      const said = [linesBy(describing_map)(error.message), ...missingName(error.message)];
+      const message = linesBy(describing_map)(error.message);
+      const [, source = ''] = /\(at (.+):\d+:\d+\)/.exec(message) ?? [];
+      const said = [message, ...wayTo(source, importers), ...missingName(error.message)];
       throw new CorralError(error.code, said.join('. '), { cause: error });
     }
     if (!ABOUT_THE_FILE.has(error.code)) throw error;

@@ -13,6 +13,8 @@ describe('an agent that asks for what only Node has', () => {
     ['require is not defined', /no `require`: .*`import … from`/],
     ['__dirname is not defined', /no `__dirname`: .*`tool:fs\.read`/],
     ['Buffer is not defined', /no `Buffer`: .*`Uint8Array`/],
+    ['WebSocket is not defined', /no `WebSocket`: .*`uses`/],
+    ['WeakRef is not defined', /no `WeakRef`: .*journal/],
     ['The bundle could not be loaded: process is not defined (at agent.ts:2:18)', /no `process`/],
   ])('and throws %j is told what there is instead', (message, said) => {
     for (const lines of [advice(RUN, threw(message), false), adviceToAuthor(threw(message))]) expect(lines.join('\n')).toMatch(said);

@@ -6,6 +6,14 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 const NO_MODULES = 'write `import … from`: the bundler puts what is imported into the agent';
 const NO_FILES = 'import data as JSON, or read files by a tool such as `tool:fs.read`';
 
+const NO_NETWORK = 'name a tool of the host in `uses`, and call it by `caps`';
+const NO_STORAGE =
+  'what a run has to remember is in its variables, which outlive crashes; what others are to find, a tool of the host keeps';
+const NO_WORKER = 'start a child by `spawn`, and write to it by `send`';
+const NO_PAGE = 'an agent has no page; take the entry of the package for servers or workers';
+const NO_OTHER_RUNTIME = 'take the entry of the package for the web, if it has one';
+const NOT_DETERMINISTIC = 'its results would depend on the machine, and a run must be the same when it is made again from its journal';
+
 /** Names that code for Node or a browser expects, and what an agent has instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
   process: 'settings are part of its input, and secrets stay with the tools of the host, which use them for it',
@@ -16,8 +24,33 @@ const INSTEAD: Readonly<Record<string, string>> = {
   __filename: NO_FILES,
   global: 'write `globalThis`',
   Buffer: 'use `Uint8Array`, with `TextEncoder` and `TextDecoder` for texts, and `btoa` and `atob` for base64',
-  fetch: 'name a tool of the host in `uses`, and call it by `caps`',
-  XMLHttpRequest: 'name a tool of the host in `uses`, and call it by `caps`',
+  fetch: NO_NETWORK,
+  XMLHttpRequest: NO_NETWORK,
+  WebSocket: NO_NETWORK,
+  EventSource: NO_NETWORK,
+  localStorage: NO_STORAGE,
+  sessionStorage: NO_STORAGE,
+  indexedDB: NO_STORAGE,
+  caches: NO_STORAGE,
+  Worker: NO_WORKER,
+  MessageChannel: NO_WORKER,
+  BroadcastChannel: NO_WORKER,
+  importScripts: NO_MODULES,
+  window: NO_PAGE,
+  document: NO_PAGE,
+  navigator: NO_PAGE,
+  location: NO_PAGE,
+  FileReader: 'read a `Blob` by its `text()`, `arrayBuffer()` or `stream()`',
+  CompressionStream: 'import a package that compresses in JavaScript, such as fflate',
+  DecompressionStream: 'import a package that decompresses in JavaScript, such as fflate',
+  WebAssembly: 'take a build of the package in JavaScript, or have a tool of the host compute it',
+  setImmediate: 'use `setTimeout(then, 0)` or `queueMicrotask`',
+  WeakRef: NOT_DETERMINISTIC,
+  FinalizationRegistry: NOT_DETERMINISTIC,
+  SharedArrayBuffer: NOT_DETERMINISTIC,
+  Atomics: NOT_DETERMINISTIC,
+  Deno: NO_OTHER_RUNTIME,
+  Bun: NO_OTHER_RUNTIME,
 };
 
 /** Explains a ReferenceError about a name that Node or a browser has and an agent has not. */
