@@ -1,4 +1,4 @@
-/** Bundles the agents of tests. The same one in another test of the file is not bundled again: it would be the same script. */
+/** Bundles the agents of tests. The same one in another test of the process is not bundled again: it would be the same script. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { bundleAgent, type BundledAgent } from '@corral/cli/bundle';
@@ -12,9 +12,9 @@ export type AgentSource = AgentFile | string;
 /** @param file where to write an agent that is given as text */
 export async function bundleSource(source: AgentSource, file: string): Promise<BundledAgent> {
   const key = typeof source === 'string' ? source : source.file;
+  if (typeof source === 'string') await write(source, file);
   const known = bundled.get(key);
   if (known !== undefined) return known;
-  if (typeof source === 'string') await write(source, file);
   const made = bundleAgent(typeof source === 'string' ? file : source.file);
   bundled.set(key, made);
   made.catch(() => bundled.delete(key));

@@ -36,8 +36,11 @@ export async function redisOn(port: number, ...more: string[]): Promise<RedisSer
   };
   const kill = () => void child?.kill('SIGKILL');
   // Before it is started: a test that ends while it waits for it leaves none behind.
-  onTestFinished(kill);
   process.once('exit', kill);
+  onTestFinished(() => {
+    process.off('exit', kill);
+    kill();
+  });
   await start();
   return { url: `redis://127.0.0.1:${port}`, port, ask, signal: (signal) => void child?.kill(signal), start };
 }

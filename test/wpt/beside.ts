@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { broken, resultOf, scriptOf, type FileResult, type Told } from './script.ts';
 
 const MOST_MS = 60_000;
+/** A file may have ten thousand tests. */
+const MOST_BYTES = 256 * 1024 * 1024;
 /** Begins the line that tells the results; tests may print others. */
 const MARK = 'wpt-told ';
 
@@ -12,10 +14,15 @@ export function runInNode(root: string, file: string): FileResult {
     const { text } = scriptOf(root, file);
     const tell = `globalThis.wptDone = (told) => { process.stdout.write('\\n${MARK}' + JSON.stringify(told) + '\\n', () => process.exit(0)); };`;
     const input = `process.on('unhandledRejection', () => undefined); ${tell} (0, eval)(${JSON.stringify(text)});`;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=commonjs', '-'], { input, timeout: MOST_MS, encoding: 'utf8' });
+    const { stdout, stderr, error } = spawnSync(process.execPath, ['--input-type=commonjs', '-'], {
+      input,
+      timeout: MOST_MS,
+      maxBuffer: MOST_BYTES,
+      encoding: 'utf8',
+    });
     const told = stdout.split('\n').find((line) => line.startsWith(MARK));
     return told === undefined
-      ? broken(file, stderr.trim().split('\n').at(-1) ?? '')
+      ? broken(file, error?.message ?? stderr.trim().split('\n').at(-1) ?? '')
       : { file, ...resultOf(JSON.parse(told.slice(MARK.length)) as Told) };
   } catch (error) {
     return broken(file, (error as Error).message);

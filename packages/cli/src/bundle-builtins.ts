@@ -41,7 +41,6 @@ const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     getRandomValues: '(array) => crypto.getRandomValues(array)',
     randomFillSync: '(array) => crypto.getRandomValues(array)',
     webcrypto: 'globalThis.crypto',
-    ...Object.fromEntries(DIGESTS.map((name) => [name, `digests.${name}`])),
   },
 };
 
@@ -49,13 +48,13 @@ const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const NAMESPACE = 'corral-absent';
 /** Whether a bundle has a part of Node in it, by the names of its inputs. */
 export const hasBuiltins = (inputs: readonly string[]): boolean => inputs.some((path) => path.startsWith(`${NAMESPACE}:`));
-/** A module of `builtins` that has Buffer alone; the shim's other exports are globals of an isolate already. */
+/** A module of `builtins` that makes Buffer a global. */
 const BUFFER = 'corral:buffer';
 const DIGEST = 'corral:digest';
 /** Modules that only the stand-ins of this file import, by name. */
 const INNER: Readonly<Record<string, () => string>> = {
-  [BUFFER]: () => `export { Buffer } from ${JSON.stringify(shimOf('buffer'))};`,
-  [DIGEST]: () => digestsModule(shimOf('buffer')),
+  [BUFFER]: () => `import { Buffer } from ${JSON.stringify(shimOf('buffer'))}; globalThis.Buffer ??= Buffer;`,
+  [DIGEST]: () => digestsModule(shimOf('buffer'), absentOf('a package')),
 };
 /**
  * Options for a bundle in which a package imports `node:buffer`. Where that is there, other packages use the global `Buffer` without an
@@ -84,7 +83,7 @@ export const builtins: Plugin = {
       };
     });
     esbuild.onResolve({ filter: /^corral:/ }, ({ path }) =>
-      path in INNER ? { path, namespace: NAMESPACE, sideEffects: false } : undefined,
+      path in INNER ? { path, namespace: NAMESPACE, sideEffects: path === BUFFER } : undefined,
     );
     // A module that imports WebAssembly may never use it.
     esbuild.onLoad({ filter: /\.wasm$/ }, ({ path }) => ({
@@ -118,14 +117,19 @@ function standIn(name: string, owner: string, required: boolean): string {
       ...Object.entries(own).map(([member, text]) => `export const ${member} = ${text};`),
     ].join('\n');
   }
-  const members = membersOf(name).map((member) => [member, own[member] ?? `absent('node:${name}.${member}')`] as const);
+  const digests: ReadonlySet<string> = name === 'crypto' ? DIGESTS : new Set();
+  const text = (member: string) => (digests.has(member) ? `digests.${member}` : (own[member] ?? `absent('node:${name}.${member}')`));
+  const members = membersOf(name).map((member) => [member, text(member)] as const);
   const head = absentOf(owner);
-  const digests = name !== 'crypto' ? '' : required ? `const digests = require('${DIGEST}');\n` : `import * as digests from '${DIGEST}';\n`;
-  if (required)
-    return `${digests}${head}\nmodule.exports = Object.assign(absent('node:${name}'), { ${members.map(([member, text]) => `${JSON.stringify(member)}: ${text}`).join(', ')} });`;
+  if (required) {
+    const others = members.filter(([member]) => !digests.has(member)).map(([member, value]) => `${JSON.stringify(member)}: ${value}`);
+    // Most packages ask for the whole of it and need something else: the digests are evaluated when one is asked for.
+    const late = [...digests].map((member) => `${member}: { enumerable: true, get: () => require('${DIGEST}').${member} }`);
+    return `${head}\nmodule.exports = Object.defineProperties(Object.assign(absent('node:${name}'), { ${others.join(', ')} }), { ${late.join(', ')} });`;
+  }
   const locals = members.map(([, text], i) => `const m${i} = ${text};`);
   const exported = members.map(([member], i) => `m${i} as ${JSON.stringify(member)}`);
-  return `${digests}${head}\n${locals.join('\n')}\nexport { ${exported.join(', ')} };\nexport default { ${members.map(([member], i) => `${JSON.stringify(member)}: m${i}`).join(', ')} };`;
+  return `${digests.size === 0 ? '' : `import * as digests from '${DIGEST}';\n`}${head}\n${locals.join('\n')}\nexport { ${exported.join(', ')} };\nexport default { ${members.map(([member], i) => `${JSON.stringify(member)}: m${i}`).join(', ')} };`;
 }
 
 const processModule = (): string => {

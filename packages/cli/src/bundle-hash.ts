@@ -8,25 +8,31 @@ const NOBLE = new URL('./', import.meta.resolve('@noble/hashes/sha2.js'));
 const noble = (file: string): string => JSON.stringify(fileURLToPath(new URL(file, NOBLE)));
 
 /** Members of `node:crypto` that the module exports. */
-export const DIGESTS = ['createHash', 'createHmac', 'getHashes', 'timingSafeEqual'] as const;
+export const DIGESTS: ReadonlySet<string> = new Set(['createHash', 'createHmac', 'getHashes', 'timingSafeEqual']);
 
-/** @param buffer path of the module that has Buffer @returns the text of a module */
-export const digestsModule = (buffer: string): string => `
+/**
+ * @param buffer path of the module that has Buffer
+ * @param missing text that declares the function `missing`, which makes the error for a part of Node that is absent
+ * @returns the text of a module
+ */
+export const digestsModule = (buffer: string, missing: string): string => `
+${missing}
 import { sha224, sha256, sha384, sha512 } from ${noble('sha2.js')};
 import { md5, sha1 } from ${noble('legacy.js')};
 import { hmac } from ${noble('hmac.js')};
 import { Buffer } from ${JSON.stringify(buffer)};
 const known = new Map(Object.entries({ md5, sha1, sha224, sha256, sha384, sha512 }));
 const named = (name) => {
-  const found = known.get(String(name).toLowerCase().replace('-', ''));
-  if (found === undefined) throw new Error('An agent has no digest ' + name + '; there are ' + [...known.keys()].join(', ') + '.');
+  const found = known.get(String(name).toLowerCase().replace(/^rsa-/, '').replace(/^sha-/, 'sha'));
+  if (found === undefined) throw missing("node:crypto.createHash('" + name + "')");
   return found;
 };
-const bytesOf = (data, encoding) => {
-  if (typeof data === 'string') return Buffer.from(data, encoding);
+const bufferOf = (data, what) => {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  throw new TypeError('Data for a digest is a string, a typed array or a DataView.');
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  throw Object.assign(new TypeError(what + ' is bytes: an ArrayBuffer, a typed array or a DataView.'), { code: 'ERR_INVALID_ARG_TYPE' });
 };
+const bytesOf = (data, encoding) => (typeof data === 'string' ? Buffer.from(data, encoding) : bufferOf(data, 'Data'));
 const inEncoding = (bytes, encoding) => {
   switch (encoding) {
     case undefined: case 'buffer': return Buffer.from(bytes);
@@ -47,8 +53,8 @@ export const createHash = (name) => new Digest(named(name).create());
 export const createHmac = (name, key) => new Digest(hmac.create(named(name), bytesOf(key)));
 export const getHashes = () => [...known.keys()];
 export const timingSafeEqual = (one, other) => {
-  const [a, b] = [bytesOf(one), bytesOf(other)];
-  if (a.length !== b.length) throw new RangeError('Input buffers must have the same byte length.');
+  const [a, b] = [bufferOf(one, 'Each of the two'), bufferOf(other, 'Each of the two')];
+  if (a.length !== b.length) throw Object.assign(new RangeError('Input buffers must have the same byte length.'), { code: 'ERR_CRYPTO_TIMING_SAFE_EQUAL_LENGTH' });
   let difference = 0;
   for (let i = 0; i < a.length; i++) difference |= a[i] ^ b[i];
   return difference === 0;

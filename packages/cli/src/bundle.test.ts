@@ -112,6 +112,10 @@ describe('a package that imports parts of Node', () => {
       'commonjs',
       `const b = require('buffer'); module.exports = [typeof b.isUtf8, Buffer.concat([Buffer.from('aGk=', 'base64')]).toString()];`,
     ],
+    [
+      'commonjs',
+      `const b = require('buffer'); if (typeof Buffer === 'undefined') { Buffer = b.Buffer } module.exports = ['function', globalThis.Buffer.from('hi').toString()];`,
+    ],
   ])('finds Buffer as a global where it imports node:buffer (%s)', async (type, code) => {
     expect(await said(code, type)).toEqual(['function', 'hi']);
   });
@@ -134,6 +138,14 @@ describe('a package that imports parts of Node', () => {
       'p/index.js': `import { randomUUID } from 'crypto'; export default randomUUID();`,
     });
     expect(source).not.toContain('base64url');
+    const refused = tried(`createHash('sha3-256')`);
+    expect(await said(code.replace(DIGESTED, refused), type)).toEqual([
+      'CORRAL_API_MISSING',
+      expect.stringContaining(`createHash('sha3-256')`),
+    ]);
+    const compared = `[timingSafeEqual(new Uint8Array([1]), new Uint8Array([1]).buffer), ${tried(`timingSafeEqual('a', 'a')`)}[0]]`;
+    const imports = (names: string) => code.replace('createHash, createHmac', names).replace(DIGESTED, compared);
+    expect(await said(imports('timingSafeEqual'), type)).toEqual([true, 'ERR_INVALID_ARG_TYPE']);
   });
 
   test.each([

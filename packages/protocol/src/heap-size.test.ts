@@ -5,6 +5,8 @@ import { heapSizeOf } from './heap-size.ts';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
+// Isolates that other files of this process make are to have no such global.
+setFlagsFromString('--no-expose-gc');
 
 const each = <T>(length: number, make: (i: number) => T) => JSON.stringify(Array.from({ length }, (_, i) => make(i)));
 

@@ -6,9 +6,9 @@
  * are in one realm, and no code of the agent sees the copy before it is whole. Only what the standard knows after the transfer is put in at
  * the end: see Late. A value can be as deep as memory allows: what is being copied is a list, and not frames of the stack.
  *
- * An object's kind is looked up by its prototypes, and confirmed by a getter of V8 or a private field. So an agent's own classes cost
- * little and may have any name. An object whose prototypes were replaced is cloned as a plain object, and so is a proxy of an object,
- * because JavaScript cannot recognize them.
+ * An object's kind is looked up by its prototypes; what is cloned as a kind is confirmed by a getter of V8 or a private field. So an agent's
+ * own classes cost little and may have any name. An object whose prototypes were replaced is cloned as a plain object, and so are a proxy of
+ * an object and `arguments`, because JavaScript cannot recognize them; one that only inherits from a class that is refused is refused.
  */
 // oxlint-disable typescript/unbound-method -- methods are taken to be called on any receiver
 import type { DOMException as ExceptionClass, exceptionCopy as ExceptionCopy } from './dom-exception.ts';
@@ -107,11 +107,13 @@ function copyOf(value: unknown, run: Run): unknown {
 function begin(value: object, run: Run): unknown {
   if (Array.isArray(value)) return beginArray(value, run);
   const first = getPrototypeOf(value);
-  if (first !== OfObject)
+  if (first !== OfObject) {
+    run.learn();
     for (let of = first; of !== null && of !== OfObject; of = getPrototypeOf(of)) {
       const made = (mapGet(run.kinds, of) as Copy | undefined)?.(value, run);
       if (made !== undefined) return made;
     }
+  }
   const names = keysOf(value);
   return names.length === 0 ? {} : push(run, 'members', value, {}, names);
 }
@@ -321,16 +323,19 @@ export default function make(needs: Needs): (given: readonly unknown[]) => unkno
   const { loaded } = needs;
   const kinds = intrinsicKinds();
   let parts = 0;
-  return (given) => {
-    if (given.length === 0) throw new TypeError('structuredClone takes a value');
-    const list = transferOf(given[1]);
+  const learn = () => {
     const now = mapSize(loaded);
     if (parts !== now) addKinds(kinds, loaded);
     parts = now;
+  };
+  return (given) => {
+    if (given.length === 0) throw new TypeError('structuredClone takes a value');
+    const list = transferOf(given[1]);
     const run: Run = {
       memory: new Map(),
       copy: (value) => copyOf(value, run),
       kinds,
+      learn,
       holders: new Map(),
       hasLate: list.length > 0,
       top: undefined,

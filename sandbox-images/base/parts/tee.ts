@@ -14,10 +14,19 @@ export function teeCopied(stream: ReadableStream): [ReadableStream, ReadableStre
   const reader = two.getReader();
   const copied = new ReadableStream(
     {
+      start(controller) {
+        reader.closed.catch((error: unknown) => controller.error(error));
+      },
       async pull(controller) {
         const { done, value } = (await reader.read()) as { readonly done: boolean; readonly value?: unknown };
-        if (done) controller.close();
-        else controller.enqueue(structuredClone(value));
+        if (done) return controller.close();
+        try {
+          controller.enqueue(structuredClone(value));
+        } catch (error) {
+          // Nobody reads the rest, which would be kept for ever; the other stream goes on.
+          void reader.cancel(error);
+          throw error;
+        }
       },
       cancel: (reason) => reader.cancel(reason),
     },

@@ -20,6 +20,7 @@ describe('a line', () => {
   test('keeps nothing of what was taken out of it', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
+    setFlagsFromString('--no-expose-gc');
     const line = new Line<object>();
     const taken = Array.from({ length: 3 }, () => {
       const item = {};

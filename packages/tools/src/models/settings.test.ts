@@ -60,17 +60,16 @@ test('settings of the form of an answer need no permission', () => {
   expect(permittedOf(request([{ role: 'system', content: 'a' }], { providerOptions: { openai: { user: 'me' } } }), [])).toBe('openai.user');
 });
 
-test('what a framework notes under a name that no provider reads is left out, wherever it is', () => {
+test('what a framework notes of a message under a name that no provider reads is left out; elsewhere the name is refused', () => {
   const noted = { mastra: { createdAt: 1 } };
   const user = (more: object) => ({ role: 'user', content: [{ type: 'text', text: 'a', ...more }], ...more });
   const output = (more: object) => ({ type: 'content', value: [{ type: 'text', text: 'a', ...more }] });
   const asked = (more: object) =>
-    request([{ role: 'system', content: 'a', ...more }, user(more), { ...result(more, output(more)), ...more }], {
-      tools: [{ type: 'function', name: 'f', inputSchema: {}, ...more }],
-      ...more,
-    });
+    request([{ role: 'system', content: 'a', ...more }, user(more), { ...result(more, output(more)), ...more }]);
   expect(permittedOf(asked({ providerOptions: noted }), [])).toEqual(asked({}));
   expect(permittedOf(asked({ providerOptions: { ...noted, ...cached } }), [])).toBe('anthropic.cacheControl');
   const permitted = asked({ providerOptions: noted });
   expect(permittedOf(permitted, ['mastra.createdAt'])).toEqual(permitted);
+  for (const more of [{ providerOptions: noted }, { tools: [{ type: 'function', name: 'f', inputSchema: {}, providerOptions: noted }] }])
+    expect(permittedOf(request([user({})], more), [])).toBe('mastra.createdAt');
 });

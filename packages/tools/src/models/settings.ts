@@ -41,8 +41,9 @@ const namesIn = (settings: Settings | undefined): string[] =>
   Object.entries(settings ?? {}).flatMap(([provider, set]) => Object.keys(set).map((one) => `${provider}.${one}`));
 
 /**
- * The request without settings under names that no provider reads: frameworks keep notes of their own there, such as `mastra.createdAt`.
- * They are left out, so that they stay without an effect whatever a provider's package reads one day.
+ * The request without settings of its messages under names that no provider reads: frameworks keep notes of their own there, such as
+ * `mastra.createdAt`. They are left out, so that they stay without an effect whatever a provider's package reads one day. On the request and
+ * on functions nobody but the author of an agent writes, and there a name that is misspelt is refused.
  */
 function forProviders(request: ModelRequest, permitted: readonly string[]): ModelRequest {
   const named = new Set(permitted.map((one) => one.split('.', 1)[0]));
@@ -63,7 +64,7 @@ function forProviders(request: ModelRequest, permitted: readonly string[]): Mode
     const made = own(message);
     return made.role === 'system' ? made : ({ ...made, content: made.content.map((part) => output(own(part))) } as Message);
   });
-  return { ...own(request), prompt, ...(request.tools === undefined ? {} : { tools: request.tools.map(own) }) };
+  return { ...request, prompt };
 }
 
 /**

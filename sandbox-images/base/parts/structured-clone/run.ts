@@ -95,6 +95,8 @@ export interface Run {
   readonly memory: Map<object, unknown>;
   readonly copy: (value: object) => unknown;
   readonly kinds: Map<object, Copy>;
+  /** Adds to `kinds` the classes of parts that were evaluated since, such as by a getter. */
+  readonly learn: () => void;
   /** Copies that have something Late in them. */
   readonly holders: Map<object, Frame['kind']>;
   readonly hasLate: boolean;
