@@ -48,10 +48,12 @@ describe('once a quarantine is lifted', () => {
     const before = await world([], { folder });
     const free = await stopped(before, 'free', 5, 500);
     const kept = await stopped(before, 'kept', 5, 500);
-    const woken = (w: World) => new Set(w.seen.flatMap((seen) => (seen.kind === 'woken' ? [seen.run] : [])));
+    // On a slow machine the time of some is up before they are under quarantine, and they are woken then.
+    const parked = before.seen.length;
     await before.supervisor.stops.lift('agent', 'crew/free', 'ana', 'it was nothing');
     for (const { ended } of free) expect(await ended).toEqual({ kind: 'completed', output: 'done' });
-    for (const { id } of kept) expect(woken(before).has(id)).toBe(false);
+    const woken = new Set(before.seen.slice(parked).flatMap((seen) => (seen.kind === 'woken' ? [seen.run] : [])));
+    for (const { id } of kept) expect(woken.has(id)).toBe(false);
     await before.close();
     // Nobody can listen yet while a host starts, so the test looks at what the store is asked.
     const claims: string[] = [];
