@@ -203,4 +203,11 @@ export const STORIES: readonly Story[] = [
     why: 'a host that had lost its lease and joined again finished to bring back a run that it had claimed before',
     supervisors: 2,
   },
+  {
+    seeds: [20261700089],
+    said: 'kill failed',
+    wrong: 'product',
+    why: 'the commits before the end of a killed run needed what another node had spent, so the end was refused with them and not asked for again',
+    supervisors: 2,
+  },
 ];

@@ -11,7 +11,7 @@ import { cancelChildren, endDescendants } from '../runs/family.ts';
 import type { RunLifecycle } from '../runs/lifecycle.ts';
 import { mustHaveEnded, takenBack, toKill } from './fencing.ts';
 import { moveTo, type MovingOptions } from './moving.ts';
-import { alive, isFull, isStale, RunTurns } from './run-turns.ts';
+import { alive, isFull, isSpent, isStale, RunTurns } from './run-turns.ts';
 import { Verdicts, type VerdictsOptions } from './verdicts.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
@@ -177,13 +177,13 @@ export class Control {
   }
 
   /**
-   * Ends a run whose end was refused by a full disk together with the commits before it, or since another node has taken the run. It is
-   * brought back from the store, and its fence ends it at once; the store keeps space for that.
+   * Ends a run whose end was refused together with the commits before it, by a full disk or since others have spent what they need, or since
+   * another node has taken the run. It is brought back from the store, and its fence ends it at once; the store keeps space for that.
    * @throws the first error, if the end is refused again
    */
   async #endedByFence(id: RunId, outcome: Outcome, error: unknown): Promise<Fenced | undefined> {
     if (isStale(error)) return takenBack(this.#options, id, outcome);
-    if (!isFull(error)) throw error;
+    if (!isFull(error) && !isSpent(error)) throw error;
     if ((await this.#options.residency.hold(id)) !== undefined) await this.#options.broker.settled(id).catch(() => undefined);
     if ((await this.#options.residency.hold(id)) !== undefined) throw error;
     return undefined;

@@ -9,7 +9,7 @@ import type { Run } from '../runs/run.ts';
 
 export const isFull = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_DISK_FULL';
 
-const isSpent = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_SPENT_ELSEWHERE';
+export const isSpent = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_SPENT_ELSEWHERE';
 
 export const isStale = (error: unknown): boolean => error instanceof CorralError && error.code === 'CORRAL_EPOCH_STALE';
 
