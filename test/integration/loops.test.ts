@@ -7,7 +7,7 @@ import { explain } from '@corral/server/evidence/journal';
 import { readingTool, tool, world, type World, park } from '../world.ts';
 import { PAUSED, type LoopOptions } from '@corral/supervisor';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { until } from '../until.ts';
+import { found, until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
 const watched = (tools: readonly Tool[], loops: LoopOptions | false = {}, folder?: string): Promise<World> =>
@@ -242,6 +242,24 @@ describe('several runs together', () => {
     await paused(w, id);
     await paused(w, child);
     expect((await stepsOf(w, child))[0]?.because[0]?.detector).toBe('deadlock');
+  });
+
+  test('that wait for each other are paused also where the parent was parked before its child began to wait', async () => {
+    const gate = Promise.withResolvers<string>();
+    const w = await watched([readingTool('gate', () => gate.promise)]);
+    const version = await w.deploy(`import { defineAgent } from '@corral/guest';
+      const child = defineAgent({ name: 'child', uses: { gate: 'tool:gate' }, async run({ caps, messages }) { await caps.gate({}); await messages.next(); } });
+      export default defineAgent({ name: 'parent', uses: { gate: 'tool:gate' }, spawns: { child }, async run({ spawn, caps }) { await spawn(child, {}, { caps: { gate: caps.gate } }).ended; } });`);
+    const { id } = await w.submit(version);
+    const child = await found(
+      async () => w.supervisor.runs().find((one) => one.parent === id && one.waiting === 'call'),
+      'the child waits for a call',
+    );
+    await park(w, id);
+    gate.resolve('go');
+    await until(async () => (await w.store.run(id))?.status.control === 'paused', 'the parent is paused');
+    await paused(w, child.id);
+    expect((await stepsOf(w, child.id))[0]?.because[0]?.detector).toBe('deadlock');
   });
 
   test('a parent whose child still sleeps is not taken for stuck', async () => {

@@ -51,6 +51,11 @@ export class Waits {
     ];
   }
 
+  /** Whether the run is recorded to wait. */
+  isWaiting(run: string): boolean {
+    return this.#waits.has(run);
+  }
+
   /** Records that the run no longer waits. */
   goes(run: string): void {
     this.#waits.delete(run);

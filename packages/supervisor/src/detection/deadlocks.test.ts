@@ -25,6 +25,7 @@ function group(waits: Readonly<Record<string, Waiting>>) {
     ledger: {
       seq: 1,
       segment_entries: 1,
+      record: {},
       pending: new Map(children.map((child, i) => [i, { kind: 'child', run: id(child) }])),
       listening: some !== undefined,
       caps: new Map([[0, `grant_${name}` as GrantId]]),

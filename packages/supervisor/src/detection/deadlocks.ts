@@ -193,6 +193,9 @@ export class Deadlocks {
       else return undefined;
     }
     if (ledger.listening) on.push(...this.#options.grants.writersTo(run.id));
-    return on.length === 0 ? undefined : on;
+    if (on.length > 0) return on;
+    // A parent that was parked while it waits may still write to it; whether it can, and nobody else, is asked of the store.
+    const parent = ledger.listening ? ledger.record.parent?.run : undefined;
+    return parent !== undefined && this.#waits.isWaiting(parent) ? [parent] : undefined;
   }
 }
