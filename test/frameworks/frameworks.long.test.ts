@@ -31,11 +31,8 @@ afterAll(async () => {
 }, 60_000);
 
 test.each(ROWS.map((row) => [row.title, row] as const))('%s', { timeout: 1_800_000 }, async (_, row) => {
-  const refusal = await stage.refusal(join(folder, 'agents', `${row.name}.ts`));
-  expect(refusal ?? '').toContain(row.refused?.says ?? '');
-  expect(refusal !== undefined).toBe(row.refused !== undefined);
+  await stage.deploy(join(folder, 'agents', `${row.name}.ts`));
   const cells: Partial<Record<What, Cell>> = {};
-  if (refusal !== undefined) return void measured.set(row, cells);
   for (const what of WHATS) {
     if (what === 'interrupt' && row.interrupts !== true) continue;
     const cell = (cells[what] = await stage.cell(row.name, what));

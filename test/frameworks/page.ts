@@ -27,11 +27,7 @@ export function pageOf(rows: readonly (readonly [Row, Measured])[], versions: Re
     const held = HOWS.filter((how) => cell[how] === 'ok');
     return `${held.join(', ') || '✗'} ${noted(`${title}, ${HEADS[what]}: ${lacks[what]}.`)}`;
   };
-  const cellsOf = (row: Row, measured: Measured): string[] => {
-    if (row.refused === undefined) return WHATS.map((what) => shown(row, what, measured[what]));
-    const cell = `✗ ${noted(`${row.title}: its bundle is refused when it is deployed; ${row.refused.why}.`)}`;
-    return WHATS.map((what) => (what === 'interrupt' && row.interrupts !== true ? '–' : cell));
-  };
+  const cellsOf = (row: Row, measured: Measured): string[] => WHATS.map((what) => shown(row, what, measured[what]));
   // An alias is written as `npm:ai@6.0.326`.
   const packageOf = (name: string): string => {
     const [, of = name, version = versions[name]] = /^npm:(.+)@(.+)$/.exec(versions[name] ?? '') ?? [];

@@ -11,8 +11,6 @@ export interface Row {
   readonly by: string;
   /** It has interrupts, and the agent tries them. */
   readonly interrupts?: true;
-  /** The host refuses the bundle, with this in its message; `why` says so in one clause. */
-  readonly refused?: { readonly says: string; readonly why: string };
   /** The reason, in one clause, for each cell that does not hold in all four ways. */
   readonly lacks: Readonly<Partial<Record<What, string>>>;
 }

@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { front, shortFolder, type Front } from '../front.ts';
@@ -93,16 +92,10 @@ export class Stage {
     return new Stage(server, free, asking, gate);
   }
 
-  /** @returns why the agent cannot run; undefined if it can */
-  async refusal(file: string): Promise<string | undefined> {
-    try {
-      await this.#free.deploy({ file });
-      await this.#asking.deploy({ file });
-      return undefined;
-    } catch (error) {
-      if (error instanceof CorralError) return error.message;
-      throw error;
-    }
+  /** @throws what the host refuses its bundle with */
+  async deploy(file: string): Promise<void> {
+    await this.#free.deploy({ file });
+    await this.#asking.deploy({ file });
   }
 
   async cell(name: string, what: What): Promise<Cell> {

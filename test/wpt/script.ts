@@ -52,7 +52,7 @@ const globalsOf = (file: string, files: Readonly<Record<string, string>>): strin
     };
   }`;
 
-/** Files below the root that a script names in a string; larger ones are for pages. */
+/** Files below the root that a script names in a string. */
 function filesIn(root: string, folder: string, scripts: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [, , path = ''] of scripts.join('\n').matchAll(/(["'`])([\w./-]+\.(?:json|txt|py|html|xml))\1/g)) {

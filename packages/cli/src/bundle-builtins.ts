@@ -100,8 +100,9 @@ export const builtins: Plugin = {
   },
 };
 
-/** The package that a file belongs to. */
-const ownerOf = (path: string): string => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'the agent';
+/** The package that a file belongs to; undefined: it is the author's. */
+export const packageOf = (path: string): string | undefined => /.*\bnode_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
+const ownerOf = (path: string): string => packageOf(path) ?? 'the agent';
 
 /** @param required by a package of CommonJS, which expects the class or the object itself */
 function standIn(name: string, owner: string, required: boolean): string {

@@ -22,9 +22,9 @@ import { md5, sha1 } from ${noble('legacy.js')};
 import { hmac } from ${noble('hmac.js')};
 import { Buffer } from ${JSON.stringify(buffer)};
 const known = new Map(Object.entries({ md5, sha1, sha224, sha256, sha384, sha512 }));
-const named = (name) => {
+const named = (name, by) => {
   const found = known.get(String(name).toLowerCase().replace(/^rsa-/, '').replace(/^sha-/, 'sha'));
-  if (found === undefined) throw missing("node:crypto.createHash('" + name + "')");
+  if (found === undefined) throw missing('node:crypto.' + by + "('" + name + "')");
   return found;
 };
 const bufferOf = (data, what) => {
@@ -49,8 +49,8 @@ class Digest {
   digest(encoding) { return inEncoding(this.#state.digest(), encoding); }
   copy() { return new Digest(this.#state.clone()); }
 }
-export const createHash = (name) => new Digest(named(name).create());
-export const createHmac = (name, key) => new Digest(hmac.create(named(name), bytesOf(key)));
+export const createHash = (name) => new Digest(named(name, 'createHash').create());
+export const createHmac = (name, key) => new Digest(hmac.create(named(name, 'createHmac'), bytesOf(key)));
 export const getHashes = () => [...known.keys()];
 export const timingSafeEqual = (one, other) => {
   const [a, b] = [bufferOf(one, 'Each of the two'), bufferOf(other, 'Each of the two')];

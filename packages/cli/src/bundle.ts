@@ -4,21 +4,12 @@
  */
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  build,
-  context,
-  version,
-  type BuildContext,
-  type BuildOptions,
-  type BuildResult,
-  type ImportKind,
-  type Metafile,
-  type Plugin,
-} from 'esbuild';
+import { build, context, version, type BuildContext, type BuildOptions, type BuildResult, type ImportKind, type Plugin } from 'esbuild';
 import { IMPORTS_NODE, NAMES_AI_SDK, NAMES_FETCH } from '@corral/guest/abi';
 import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError, type ErrorCode } from '@corral/protocol/errors';
 import { builtins, hasBuiltins, isBuiltin, isFile, needsBuffer, WITH_BUFFER } from './bundle-builtins.ts';
+import { wayIn, type WayTo } from './bundle-imports.ts';
 import { LOWERED, needsLowering, PROBE, refuseOtherHelpers, withHooks } from './bundle-lowered.ts';
 import { linesBy, namesBundle } from './stack.ts';
 
@@ -35,8 +26,8 @@ export interface BundledAgent {
   readonly file: string;
   /** The files that were bundled. */
   readonly inputs: readonly string[];
-  /** By the path of a bundled file, as messages have it: the file that imports it, on the shortest way from the agent. */
-  readonly importers: ReadonlyMap<string, string>;
+  /** The imports that led to a bundled file, by its path as messages have it. */
+  readonly wayTo: WayTo;
 }
 
 /** The module that the bundler makes; it imports the author's file. */
@@ -106,10 +97,10 @@ interface Output {
   readonly text: string;
   readonly map: string;
   readonly inputs: readonly string[];
-  readonly importers: ReadonlyMap<string, string>;
+  readonly wayTo: WayTo;
 }
 
-function bundled(file: string, { text, map, inputs, importers }: Output, describing: Output): BundledAgent {
+function bundled(file: string, { text, map, inputs, wayTo }: Output, describing: Output): BundledAgent {
   // Checked before anything is sent: the host would refuse the size of the request, which tells the author nothing.
   refuseLargeBundle(Buffer.byteLength(text));
   return {
@@ -119,7 +110,7 @@ function bundled(file: string, { text, map, inputs, importers }: Output, describ
     describing_map: describing.map,
     file: shown(file),
     inputs,
-    importers,
+    wayTo,
   };
 }
 
@@ -208,7 +199,7 @@ async function output(entry: string, builder: Builder, more: More = {}): Promise
       text: [lowered ? withHooks(text) : text, ...said].join(''),
       map: file('.js.map'),
       inputs: inputs.filter((path) => isFile(path)).map((path) => resolve(path)),
-      importers: importersIn(metafile?.inputs ?? {}),
+      wayTo: wayIn(metafile?.inputs ?? {}, ENTRY),
     };
   } catch (error) {
     const first = (error as { errors?: { text: string; location: { file: string; line: number; column: number } | null }[] }).errors?.[0];
@@ -218,34 +209,6 @@ async function output(entry: string, builder: Builder, more: More = {}): Promise
     const at = first.location === null ? '' : `${first.location.file}:${first.location.line}:${first.location.column + 1}: `;
     throw new CorralError('CORRAL_BUNDLE_INVALID', `${at}${inWords(first.text)}`);
   }
-}
-
-/** By file, the one that imports it, on a shortest way from the agent. */
-function importersIn(inputs: Metafile['inputs']): ReadonlyMap<string, string> {
-  const importers = new Map<string, string>();
-  let files = [ENTRY];
-  while (files.length > 0) {
-    const next: string[] = [];
-    for (const file of files)
-      for (const { path } of inputs[file]?.imports ?? []) {
-        if (importers.has(path) || !(path in inputs)) continue;
-        importers.set(path, file);
-        next.push(path);
-      }
-    files = next;
-  }
-  return importers;
-}
-
-/** The imports that led to a file, from the agent on: `a.ts imports b.ts, which imports the package c`. Empty for the agent itself. */
-function wayTo(file: string, importers: ReadonlyMap<string, string>): string[] {
-  const way: string[] = [];
-  for (let at: string | undefined = file; at !== undefined && at !== ENTRY; at = importers.get(at)) {
-    const owner = /.*\bnode_modules\/((?:@[^/]+\/)?[^/]+)/.exec(at)?.[1];
-    const name = owner === undefined ? at : `the package ${owner}`;
-    if (way[0] !== name) way.unshift(name);
-  }
-  return way.length < 2 ? [] : [`${way[0]} imports ${way.slice(1).join(', which imports ')}`];
 }
 
 /** Names the exports of a file that has no default one. */
@@ -270,7 +233,7 @@ function inWords(text: string): string {
  * @throws what `work` rejects with
  */
 export async function inAuthorsWords<T>(
-  { describing_map, file, importers }: Pick<BundledAgent, 'describing_map' | 'file' | 'importers'>,
+  { describing_map, file, wayTo }: Pick<BundledAgent, 'describing_map' | 'file' | 'wayTo'>,
   work: Promise<T>,
 ): Promise<T> {
   try {
@@ -281,7 +244,7 @@ export async function inAuthorsWords<T>(
       const { missingName } = await import('@corral/server/evidence/advice');
       const message = linesBy(describing_map)(error.message);
       const [, source = ''] = /\(at (.+):\d+:\d+\)/.exec(message) ?? [];
-      const said = [message, ...wayTo(source, importers), ...missingName(error.message)];
+      const said = [message, ...wayTo(source), ...missingName(error.message)];
       throw new CorralError(error.code, said.join('. '), { cause: error });
     }
     if (!ABOUT_THE_FILE.has(error.code)) throw error;

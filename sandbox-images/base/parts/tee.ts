@@ -24,7 +24,7 @@ export function teeCopied(stream: ReadableStream): [ReadableStream, ReadableStre
           controller.enqueue(structuredClone(value));
         } catch (error) {
           // Nobody reads the rest, which would be kept for ever; the other stream goes on.
-          void reader.cancel(error);
+          reader.cancel(error).catch(() => undefined);
           throw error;
         }
       },

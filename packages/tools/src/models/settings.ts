@@ -48,22 +48,17 @@ const namesIn = (settings: Settings | undefined): string[] =>
 function forProviders(request: ModelRequest, permitted: readonly string[]): ModelRequest {
   const named = new Set(permitted.map((one) => one.split('.', 1)[0]));
   const isRead = (provider: string) => READ.has(provider) || named.has(provider);
-  const own = <T extends Holder>(holder: T): T => {
-    const { providerOptions, ...rest } = holder;
-    const all = Object.entries(providerOptions ?? {});
-    const left = all.filter(([provider]) => isRead(provider));
-    if (left.length === all.length) return holder;
-    return { ...rest, ...(left.length === 0 ? {} : { providerOptions: Object.fromEntries(left) }) } as T;
+  if (request.prompt.every((message) => holdersIn(message).every((one) => Object.keys(one.providerOptions ?? {}).every(isRead))))
+    return request;
+  const own = <T extends Holder>(holder: T): T => filtered(holder, (name) => isRead(name.split('.', 1)[0] ?? ''));
+  const partOf = (part: PromptPart): PromptPart => {
+    if (part.type !== 'tool-result') return own(part);
+    const { output } = part;
+    return { ...own(part), output: own(output.type === 'content' ? { ...output, value: output.value.map(own) } : output) };
   };
-  const output = (part: PromptPart): PromptPart => {
-    if (part.type !== 'tool-result') return part;
-    const made = own(part.output);
-    return { ...part, output: made.type === 'content' ? { ...made, value: made.value.map(own) } : made };
-  };
-  const prompt = request.prompt.map((message) => {
-    const made = own(message);
-    return made.role === 'system' ? made : ({ ...made, content: made.content.map((part) => output(own(part))) } as Message);
-  });
+  const prompt = request.prompt.map((message) =>
+    message.role === 'system' ? own(message) : ({ ...own(message), content: message.content.map(partOf) } as Message),
+  );
   return { ...request, prompt };
 }
 
@@ -88,7 +83,10 @@ export function permittedOf(asked: ModelRequest, permitted: readonly string[]): 
       if (wrong !== undefined) return wrong;
     }
   const kept = (name: string) => permitted.includes(name) || ECHOED.has(name);
-  return { ...request, prompt: request.prompt.map((message) => (message.role === 'assistant' ? cleaned(message, kept) : message)) };
+  const prompt = request.prompt.map((message) =>
+    message.role === 'assistant' ? { ...message, content: message.content.map((part) => filtered(part, kept)) } : message,
+  );
+  return { ...request, prompt };
 }
 
 /** A result of a function, and what has settings of its own in it. */
@@ -97,17 +95,21 @@ function partsIn(part: Extract<PromptPart, { readonly type: 'tool-result' }>): H
   return [part, output, ...(output.type === 'content' ? output.value : [])];
 }
 
-function cleaned(message: Extract<Message, { readonly role: 'assistant' }>, kept: (name: string) => boolean): Message {
-  const content = message.content.map((part): PromptPart => {
-    if (part.providerOptions === undefined) return part;
-    const { providerOptions, ...rest } = part;
-    const left = Object.entries(providerOptions).flatMap(([provider, set]) => {
-      const some = Object.entries(set).filter(([name]) => kept(`${provider}.${name}`));
-      return some.length === 0 ? [] : [[provider, Object.fromEntries(some)] as const];
-    });
-    return left.length === 0 ? rest : { ...rest, providerOptions: Object.fromEntries(left) };
+/** All of a message that has settings. */
+function holdersIn(message: Message): Holder[] {
+  if (message.role === 'system') return [message];
+  return [message, ...message.content.flatMap((part) => (part.type === 'tool-result' ? partsIn(part) : [part]))];
+}
+
+/** @param kept by the name of a setting: `openai.user` */
+function filtered<T extends Holder>(holder: T, kept: (name: string) => boolean): T {
+  if (holder.providerOptions === undefined) return holder;
+  const { providerOptions, ...rest } = holder;
+  const left = Object.entries(providerOptions).flatMap(([provider, set]) => {
+    const some = Object.entries(set).filter(([name]) => kept(`${provider}.${name}`));
+    return some.length === 0 ? [] : [[provider, Object.fromEntries(some)] as const];
   });
-  return { ...message, content };
+  return (left.length === 0 ? rest : { ...rest, providerOptions: Object.fromEntries(left) }) as T;
 }
 
 /** Whether tokens may be written to a provider’s cache for longer than it does by itself, which costs more. */
