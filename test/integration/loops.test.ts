@@ -247,10 +247,7 @@ describe('several runs together', () => {
   test('that wait for each other are paused also where the parent was parked before its child began to wait', async () => {
     const gate = Promise.withResolvers<string>();
     const w = await watched([readingTool('gate', () => gate.promise)]);
-    const version = await w.deploy(`import { defineAgent } from '@corral/guest';
-      const child = defineAgent({ name: 'child', uses: { gate: 'tool:gate' }, async run({ caps, messages }) { await caps.gate({}); await messages.next(); } });
-      export default defineAgent({ name: 'parent', uses: { gate: 'tool:gate' }, spawns: { child }, async run({ spawn, caps }) { await spawn(child, {}, { caps: { gate: caps.gate } }).ended; } });`);
-    const { id } = await w.submit(version);
+    const { id } = await w.submit(await w.deployFile(agentFile('family/listens-after-a-call').file));
     const child = await found(
       async () => w.supervisor.runs().find((one) => one.parent === id && one.waiting === 'call'),
       'the child waits for a call',

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { MUTATIONS } from './planted.ts';
 import { simulate } from './simulate.ts';
+import { STORIES } from './stories.ts';
 
 describe('a simulated world', () => {
   test('breaks no invariant, whatever befalls it', async () => {
@@ -21,7 +22,9 @@ describe('a simulated world', () => {
 
   test('breaks none on the seeds on which the product once did', async () => {
     const { said } = await simulate('--stories', '--wrong', 'product');
-    expect(said).toMatch(/^0 violations in 16 recorded seeds/m);
+    const seeds = STORIES.filter(({ wrong }) => wrong === 'product').flatMap((story) => story.seeds);
+    expect(seeds).not.toEqual([]);
+    expect(said).toContain(`\n0 violations in ${seeds.length} recorded seeds\n`);
   });
 
   test('loses no wake-up to a run that is being parked', async () => {
