@@ -222,6 +222,12 @@ function answered(book: Book, known: Known, result: Result, where: string): void
       call.onlyEarly === true || !book.powers.acts.has(key),
       () => `7: ${where}: call ${result.id} is said to have been kept back, and ${tool} has acted`,
     );
+  } else if (code === 'CORRAL_CAP_UNKNOWN' && call.approval === 'approved') {
+    // The configuration changed after people had approved the call and before it left. The host looks once more.
+    book.must(
+      book.setups.wasMissing(known.record.tenant, tool ?? '') && !book.powers.acts.has(key),
+      () => `7: ${where}: call ${result.id} is said not to have been made, as there is no ${tool}, and it was always there, or has acted`,
+    );
   } else {
     const honest = code === 'CORRAL_TIMED_OUT' || code === 'CORRAL_UNKNOWN_RESULT';
     book.must(honest, () => `4: ${where}: call ${result.id} was allowed and answered with ${code}`);

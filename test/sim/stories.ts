@@ -210,4 +210,11 @@ export const STORIES: readonly Story[] = [
     why: 'the commits before the end of a killed run needed what another node had spent, so the end was refused with them and not asked for again',
     supervisors: 2,
   },
+  {
+    seeds: [20261800454],
+    said: 'a call was allowed and answered with CORRAL_CAP_UNKNOWN',
+    wrong: 'oracle',
+    why: 'a call that people had approved is not made, and the run is told, where the configuration lacks its tool when it would leave',
+    supervisors: 2,
+  },
 ];
