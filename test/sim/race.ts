@@ -7,9 +7,8 @@ import type { Commit } from '@corral/protocol/ports/store';
 import { Dice } from './dice.ts';
 import { lostWake } from './endings.ts';
 import type { Step } from './guest.ts';
-import { FAITHFUL } from './rumours.ts';
 import type { Job } from './workload.ts';
-import type { Temper } from './temper.ts';
+import { PLAIN, type Temper } from './temper.ts';
 import { World } from './world.ts';
 
 export interface Races {
@@ -29,8 +28,8 @@ const SLEEPERS = 6;
 const ROUNDS = 16;
 
 const CALM: Partial<Temper> = {
+  ...PLAIN,
   governed: false,
-  hints: FAITHFUL,
   disk: { sync_ms: [0.05, 1], failing: 0 },
   powers: { failing: 0, losing: 0, hanging: 0, slow: 0 },
   cells: { crashing: 0, stalling: 0, slow: 0, garbling: 0, stillborn: 0, metered: true },
