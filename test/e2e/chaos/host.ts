@@ -48,11 +48,13 @@ const supervisor = await Supervisor.start({
   residency: { park_after_ms: 40, sweep_ms: 50 },
 });
 
-/** Settles a call of unknown result as a person who looks would: by whether its line is in the file. */
+/** Does what a person who looks would do: settles calls of unknown result by whether their line is in the file, and lets suspects go on. */
 async function resolveUnknown(): Promise<number> {
   const written = new Set(existsSync(lines) ? readFileSync(lines, 'utf8').split('\n') : []);
   let resolved = 0;
   for (const { record, status } of await store.runs({ ended: false, limit: 10_000 })) {
+    // Hosts that are killed three times in a row, before a slow machine has done anything for a run, make the run suspect.
+    if (status.control === 'quarantined') await supervisor.control.resume(record.id, 'driver', 'the hosts were killed').catch(() => undefined);
     if (status.waiting !== 'resolution') continue;
     for (const entry of await store.journal(record.id)) {
       for (const { id, tool } of entry.decisions) {
