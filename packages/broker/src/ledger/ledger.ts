@@ -34,7 +34,7 @@ import type { Books } from './books.ts';
 
 /** Approximate bytes of a run in memory without anything in particular; of its detectors; of a capability. */
 const LEDGER_BYTES = 8_192;
-const WATCHED_BYTES = 32_768;
+const WATCHED_BYTES = 20_480;
 const CAP_BYTES = 400;
 
 /** A crank that a draft has applied. */

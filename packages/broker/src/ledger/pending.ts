@@ -159,7 +159,7 @@ export interface Cancelled {
 }
 
 /** Approximate bytes of an effect without a reply, besides what it holds. */
-const PENDING_BYTES = 300;
+const PENDING_BYTES = 2_500;
 
 /** A stream changes its call with every chunk, and the arguments may be long. */
 const inputs = new WeakMap<object, number>();
