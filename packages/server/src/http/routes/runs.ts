@@ -1,6 +1,7 @@
 /** Runs: submitting, listing, showing, and settling their lost calls. */
 import { hash } from 'node:crypto';
 import type { RunRecord } from '@corral/protocol/model/run';
+import { many } from '@corral/protocol/api/selector';
 import type { RunTree } from '@corral/protocol/api/schemas';
 import { cursorAt, placeOf } from '@corral/protocol/api/cursor';
 import { CorralError } from '@corral/protocol/errors';
@@ -38,7 +39,7 @@ const LOOK_MS = 100;
 const PAGE = 200;
 
 export function runRoutes(door: ServerContext): Handlers<Names> {
-  const { host, index, projection, submissions, clock, turns } = door;
+  const { host, index, reads, projection, submissions, clock, turns } = door;
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
   /** The row of a run in a list: from memory while it is there, else from the index. */
@@ -132,11 +133,23 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     },
 
     async listRuns({ query }, { access }) {
-      const { live, parent, ended_as, q, cursor, limit, ...selector } = query;
+      const { live, parent, ended_as, q, cursor, limit, sort, order, total, ...selector } = query;
       const conditions = await conditionsOf(door, access, 'run.read', selector);
       const ended = live === undefined ? conditions.ended : !live;
-      const { rows, next } = index.search({ ...conditions, ended, parent, ended_as, q, cursor, limit });
-      return { items: await Promise.all(rows.map((row) => summaryOf(row))), next };
+      const found = await reads.runs({
+        ...conditions,
+        ended,
+        parent,
+        ended_as: many(ended_as),
+        q,
+        sort,
+        ascending: order === 'asc',
+        cursor,
+        limit,
+        total,
+      });
+      const items = await Promise.all(found.rows.map((row) => summaryOf(row)));
+      return { items, next: found.next, ...(found.total === undefined ? {} : { total: found.total }) };
     },
 
     async showRun({ params, query }, context) {
