@@ -32,13 +32,14 @@ export class Reads implements Answers {
         // A number that is bound is a REAL, which divides without rounding.
         `SELECT hour / CAST(?1 AS INTEGER) * CAST(?1 AS INTEGER) AS at, state, sum(runs) AS runs, sum(cpu_ms) AS cpu_ms, sum(calls) AS calls, sum(tokens) AS tokens,
            sum(money_micros) AS money_micros
-         FROM run_hours WHERE hour >= ?2 AND hour < ?3 AND (?4 IS NULL OR tenant = ?4) AND (?5 IS NULL OR agent = ?5)
+         FROM run_hours WHERE agent = ?5 AND hour >= ?2 AND hour < ?3 AND (?4 IS NULL OR tenant = ?4)
          GROUP BY 1, 2 ORDER BY 1, 2`,
         hours,
         Math.floor(from / HOUR_MS),
         Math.ceil(until / HOUR_MS),
         tenant ?? null,
-        agent ?? null,
+        // All agents of a tenant together.
+        agent ?? '',
       )
       .map((row) => ({ ...row, at: row.at * HOUR_MS }));
   }

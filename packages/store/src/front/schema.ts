@@ -50,7 +50,8 @@ const HOUR_MS = 3_600_000;
 
 /**
  * What lists read: an index with all columns that their conditions and orders name, and counts by state and by hour, which triggers keep, so
- * that whoever writes the table need not know of them.
+ * that whoever writes the table need not know of them. Hours are counted for each agent, and for all of a tenant under the name '': a month of
+ * a thousand agents has as many rows as runs.
  */
 const LISTS = `
 CREATE INDEX runs_scan ON runs (
@@ -59,22 +60,25 @@ CREATE TABLE run_states (
   tenant TEXT NOT NULL, agent TEXT NOT NULL, state TEXT NOT NULL, runs INTEGER NOT NULL, PRIMARY KEY (tenant, agent, state)) STRICT, WITHOUT ROWID;
 CREATE TABLE run_hours (
   hour INTEGER NOT NULL, tenant TEXT NOT NULL, agent TEXT NOT NULL, state TEXT NOT NULL, runs INTEGER NOT NULL, cpu_ms REAL NOT NULL,
-  calls INTEGER NOT NULL, tokens INTEGER NOT NULL, money_micros INTEGER NOT NULL, PRIMARY KEY (hour, tenant, agent, state)) STRICT, WITHOUT ROWID;
+  calls INTEGER NOT NULL, tokens INTEGER NOT NULL, money_micros INTEGER NOT NULL, PRIMARY KEY (agent, hour, tenant, state)) STRICT, WITHOUT ROWID;
 ${COUNT_STATE} SELECT tenant, agent, ${stateOf('runs')}, count(*) FROM runs GROUP BY 1, 2, 3;
 ${COUNT_HOUR} SELECT created_at / ${HOUR_MS}, tenant, agent, 'admitted', count(*), 0, 0, 0, 0 FROM runs GROUP BY 1, 2, 3;
 ${COUNT_HOUR} SELECT ended_at / ${HOUR_MS}, tenant, agent, ${stateOf('runs')}, count(*), sum(cpu_ms), sum(calls), sum(tokens), sum(money_micros)
   FROM runs WHERE ended_as IS NOT NULL AND ended_at IS NOT NULL GROUP BY 1, 2, 3, 4;
+${COUNT_HOUR} SELECT hour, tenant, '', state, sum(runs), sum(cpu_ms), sum(calls), sum(tokens), sum(money_micros) FROM run_hours GROUP BY 1, 2, 4;
 CREATE TRIGGER runs_added AFTER INSERT ON runs BEGIN
   ${COUNT_STATE} VALUES (NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1) ${ADD_STATE};
-  ${COUNT_HOUR} VALUES (NEW.created_at / ${HOUR_MS}, NEW.tenant, NEW.agent, 'admitted', 1, 0, 0, 0, 0) ${ADD_HOUR};
+  ${COUNT_HOUR} VALUES (NEW.created_at / ${HOUR_MS}, NEW.tenant, NEW.agent, 'admitted', 1, 0, 0, 0, 0),
+    (NEW.created_at / ${HOUR_MS}, NEW.tenant, '', 'admitted', 1, 0, 0, 0, 0) ${ADD_HOUR};
 END;
 CREATE TRIGGER runs_moved AFTER UPDATE OF control, began, ended_as ON runs WHEN ${stateOf('OLD')} <> ${stateOf('NEW')} BEGIN
   ${COUNT_STATE} VALUES (OLD.tenant, OLD.agent, ${stateOf('OLD')}, -1) ${ADD_STATE};
   ${COUNT_STATE} VALUES (NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1) ${ADD_STATE};
 END;
 CREATE TRIGGER runs_ended AFTER UPDATE OF ended_as ON runs WHEN OLD.ended_as IS NULL AND NEW.ended_as IS NOT NULL BEGIN
-  ${COUNT_HOUR} VALUES (NEW.ended_at / ${HOUR_MS}, NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1, NEW.cpu_ms, NEW.calls, NEW.tokens, NEW.money_micros)
-    ${ADD_HOUR};
+  ${COUNT_HOUR} VALUES
+    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1, NEW.cpu_ms, NEW.calls, NEW.tokens, NEW.money_micros),
+    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, '', ${stateOf('NEW')}, 1, NEW.cpu_ms, NEW.calls, NEW.tokens, NEW.money_micros) ${ADD_HOUR};
 END;
 -- The name of an act and its author are in its text.
 ALTER TABLE operations ADD COLUMN operation TEXT GENERATED ALWAYS AS (result ->> '$.operation') VIRTUAL;
