@@ -114,3 +114,22 @@ test('acts are found by what was done, by whom, to which run and when', async ()
   expect(await found({ run: one, until: paused.at })).toEqual([]);
   expect(await found({ run: one, since: paused.at })).toEqual(['pause']);
 });
+
+test('a journal is read from its end, before and around an entry, without a gap', async () => {
+  const { admin, deploy } = await front({ configText: CONFIG });
+  await deploy(`{ name: 'long', run: async ({ sleep }) => { for (let i = 0; i < 9; i++) await sleep(1); } }`, { tenant: 'crew' });
+  const { run } = await ended(admin, 'long', 'crew');
+  const page = async (query: NonNullable<RouteInput<'runJournal'>['query']>) => {
+    const { items, next, previous } = await admin.runJournal({ params: { run }, query });
+    return { seqs: items.map(({ seq }) => seq), next, previous };
+  };
+  const all = await page({});
+  const last = all.seqs.length;
+  expect(all).toEqual({ seqs: Array.from({ length: last }, (_, i) => i + 1), next: null, previous: null });
+  expect(await page({ before: 1_000_000, limit: 3 })).toEqual({ seqs: [last - 2, last - 1, last], next: null, previous: last - 2 });
+  expect(await page({ before: last - 2, limit: 3 })).toEqual({ seqs: [last - 5, last - 4, last - 3], next: last - 3, previous: last - 5 });
+  expect(await page({ around: 5, limit: 4 })).toEqual({ seqs: [3, 4, 5, 6], next: 6, previous: 3 });
+  expect(await page({ around: 1, limit: 4 })).toEqual({ seqs: [1, 2], next: 2, previous: null });
+  expect(await page({ after: 4, limit: 2 })).toEqual({ seqs: [5, 6], next: 6, previous: 5 });
+  await expect(page({ after: 1, before: 4 })).rejects.toMatchObject({ code: 'CORRAL_REQUEST_INVALID' });
+});

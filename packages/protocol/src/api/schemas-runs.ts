@@ -191,11 +191,14 @@ export const JournalEntry = z
   .meta({ id: 'JournalEntry' });
 export const JournalPage = z.object({
   items: z.array(JournalEntry),
-  next: z.int().nullable().describe('`after` of the next page'),
+  next: z.int().nullable().describe('`after` of the next page; null if there is none yet'),
+  previous: z.int().nullable().describe('`before` of the page before; null if there is none'),
   head: z.object({ seq: z.int(), hash: z.string() }).nullable().describe('the last entry; null before the first'),
 });
 export const JournalQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).default(0),
+  after: z.coerce.number().int().min(0).exactOptional().describe('entries after this one; left out with all three: from the first on'),
+  before: z.coerce.number().int().min(1).exactOptional().describe('the last entries before this one, in their order; one far beyond the end gives the end'),
+  around: z.coerce.number().int().min(1).exactOptional().describe('entries before and after this one, about as many of each'),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('longest wait for a first entry, unless the run has ended'),
 });

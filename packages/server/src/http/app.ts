@@ -57,6 +57,7 @@ import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
+import { journalRoutes } from './routes/run-journal.ts';
 import { countRoutes } from './routes/counts.ts';
 import { totalsRoutes } from './routes/totals.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -157,6 +158,7 @@ function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteNam
     ...runRoutes(door),
     ...serviceRoutes(door),
     ...countRoutes(door),
+    ...journalRoutes(door),
     ...totalsRoutes(door),
     ...evidenceRoutes(door, channel),
     ...fixtureRoutes(door),
