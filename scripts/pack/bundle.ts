@@ -22,6 +22,7 @@ const BUNDLED = new Set([
 /** Files that are started by their path, and the file of the package that each becomes. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   'packages/store/src/sqlite/start.ts': 'store-thread',
+  'packages/store/src/front/start.ts': 'front-thread',
   'packages/tools/src/host/child.ts': 'tool-process',
   'packages/cli/src/inspect/guest.ts': 'inspect-guest',
   'packages/tools/src/inspect/scan-worker.ts': 'scan-worker',

@@ -9,6 +9,7 @@ import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { images } from './images.ts';
 import { isolation } from './isolation.ts';
+import { lists } from './lists.ts';
 import { model } from './model.ts';
 import { prompts } from './prompts.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
@@ -31,6 +32,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   images,
   awaits,
   api,
+  lists,
   resume,
   parked,
   journal,

@@ -1,6 +1,6 @@
 /** The runs of a data folder on which no host runs, in the form in which a host lists them, as far as the store knows it. */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import type { RunSelector } from '@corral/protocol/api/selector';
+import { many, type RunSelector } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
@@ -92,23 +92,26 @@ export async function allIds(store: SqliteStore): Promise<RunId[]> {
 }
 
 /** Refuses a name that no run has: an empty list would look like an answer. */
-function mustBeThere({ agent, tenant }: FolderQuery, agents: ReadonlySet<string>, tenants: ReadonlySet<string>): void {
+function mustBeThere({ agent: wanted, tenant }: FolderQuery, agents: ReadonlySet<string>, tenants: ReadonlySet<string>): void {
   if (tenant !== undefined && !tenants.has(tenant))
     throw new CorralError('CORRAL_TENANT_UNKNOWN', `This folder has no runs of a tenant ${tenant}.${didYouMean(tenant, tenants)}`);
-  if (agent !== undefined && !agents.has(agent))
-    throw new CorralError('CORRAL_AGENT_UNKNOWN', `This folder has no runs of an agent ${agent}.${didYouMean(agent, agents)}`);
+  for (const agent of many(wanted) ?? [])
+    if (!agents.has(agent))
+      throw new CorralError('CORRAL_AGENT_UNKNOWN', `This folder has no runs of an agent ${agent}.${didYouMean(agent, agents)}`);
 }
 
 function matches({ record, status }: StoredRun, query: FolderQuery, now: number): boolean {
-  const { live, agent, tenant, control, waiting, ended_as, older_than_ms, since, until, q } = query;
+  const { live, tenant, older_than_ms, since, until, q } = query;
+  const [agent, waiting] = [many(query.agent), many(query.waiting)];
+  const { control, ended_as } = query;
   const ended = status.outcome === undefined ? undefined : outcomeText(status.outcome);
   const texts = [record.id, record.agent, record.principal, ended ?? ''];
   return (
     (!live || status.lifecycle !== 'ended') &&
-    (agent === undefined || record.agent === agent) &&
+    (agent === undefined || agent.includes(record.agent)) &&
     (tenant === undefined || record.tenant === tenant) &&
     (control === undefined || status.control === control) &&
-    (waiting === undefined || (status.lifecycle !== 'ended' && status.waiting === waiting)) &&
+    (waiting === undefined || (status.lifecycle !== 'ended' && waiting.includes(status.waiting))) &&
     (ended_as === undefined || ended?.startsWith(ended_as) === true) &&
     (older_than_ms === undefined || record.created_at <= now - older_than_ms) &&
     (until === undefined || record.created_at < until) &&

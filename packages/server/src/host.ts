@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { SqliteFront } from '@corral/store/front';
+import { FrontReader } from '@corral/store/front/reader';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
 import { Laboratory, ProcessLauncher, readImage, realClock, realRandom, roomInHeap, Supervisor, type Walls } from '@corral/supervisor';
@@ -231,9 +232,12 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
     let recovered: number | undefined;
+    const reads = new FrontReader(data);
+    undo.push(() => reads.close());
     const door: ServerContext = {
       host,
       db,
+      reads,
       acts,
       archive,
       refusals,
@@ -308,6 +312,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     outbox.start();
     const looking = setInterval(() => {
       projection.checkBudgets();
+      projection.writeUse();
       refusals.settle();
       projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));
     }, LOOK_MS).unref();
@@ -333,6 +338,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
           acts.keep(starter, { operation: 'stop', target: { era: store.era } });
           db.setMeta('stopped', 'in order');
         } finally {
+          await reads.close();
           // Also where a full disk has no space for the record of the stop.
           db.close();
           await rm(socket, { force: true });

@@ -4,6 +4,7 @@ import { createLogUpdate } from 'log-update';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { Waiting } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
+import { RUN_ORDERS, type RunOrder } from '@corral/protocol/ports/front-reads';
 import { Outcome } from '@corral/protocol/model/outcome';
 import { didYouMean } from '@corral/protocol/nearest';
 import { hostFlags, hostOrFolder, type HostFlags, type Place } from '../connect.ts';
@@ -23,6 +24,7 @@ interface PsFlags extends HostFlags, SelectorFlags {
   readonly paused?: boolean;
   readonly search?: string;
   readonly tenant?: string;
+  readonly sort?: string;
   readonly limit: string;
   readonly cursor?: string;
   readonly watch?: boolean;
@@ -48,13 +50,14 @@ export function psCommand(program: Command): void {
     .option('--until <when>', 'only those that were submitted before; with --since: under way at some moment between the two')
     .option('-q, --search <text>', 'part of an id, agent, principal or outcome')
     .option('--tenant <name>', 'only of this tenant')
+    .option('--sort <by>', `largest or latest first, over all that match: ${RUN_ORDERS.join(', ')}; of a host`)
     .option('-n, --limit <number>', 'how many at most', '50')
     .option('--cursor <text>', 'continue after a page')
     .option('-w, --watch', 'show them again whenever something changed, until Ctrl-C')
     .option('-o, --output <form>', 'wide: all columns, nothing cut; json; name: only ids')
     .addHelpText(
       'after',
-      `\nExamples:\n  corral ps --all --ended exceeded\n  corral ps --waiting resolution --older-than 15m\n  corral ps --all --since 2026-03-01T02:00Z --until 2026-03-01T02:20Z\n  corral ps --agent crawler -o name | xargs -n1 corral why`,
+      `\nExamples:\n  corral ps --all --ended exceeded\n  corral ps --waiting resolution --older-than 15m\n  corral ps --all --since 2h --sort money\n  corral ps --all --since 2026-03-01T02:00Z --until 2026-03-01T02:20Z\n  corral ps --agent crawler -o name | xargs -n1 corral why`,
     )
     .action(async (flags: PsFlags) => {
       const form = formOf(flags);
@@ -90,8 +93,23 @@ function listed(place: Place, flags: PsFlags): Promise<Page> {
     ...(flags.search === undefined ? {} : { q: flags.search }),
     ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
   };
-  if ('data' in place) return runsInFolder(place.data, { ...query, live }, now);
-  return place.client.listRuns({ query: { ...query, ...(live ? { live: 'true' } : {}) } });
+  const sort = flags.sort === undefined ? undefined : sortArgument(flags.sort);
+  if ('data' in place) {
+    if (sort !== undefined && sort !== 'created')
+      throw new CorralError('CORRAL_USAGE', `--sort ${sort} needs a host: a folder has its runs in the order of their admission.`);
+    return runsInFolder(place.data, { ...query, live }, now);
+  }
+  return place.client.listRuns({ query: { ...query, ...(sort === undefined ? {} : { sort }), ...(live ? { live: 'true' } : {}) } });
+}
+
+/** @throws CORRAL_USAGE */
+function sortArgument(text: string): RunOrder {
+  const found = RUN_ORDERS.find((one) => one === text);
+  if (found !== undefined) return found;
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `--sort takes ${RUN_ORDERS.join(', ')}, not ${text.slice(0, 60)}.${didYouMean(text, RUN_ORDERS)}`,
+  );
 }
 
 /** The beginning of an outcome's text, such as `exceeded` or `failed(CORRAL_STALLED)`. @throws CORRAL_USAGE */

@@ -1,6 +1,7 @@
 /** Every route of the front door: method, path, permission, input, output. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
+import { COUNT_ROUTES } from './counts.ts';
 import { EVIDENCE_ROUTES } from './evidence.ts';
 import { FIXTURE_ROUTES } from './fixtures.ts';
 import { LOOP_ROUTES } from './loops.ts';
@@ -21,6 +22,7 @@ const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent
 const aliasPath = agentPath.extend({ alias: s.AliasName });
 
 export const ROUTES = {
+  ...COUNT_ROUTES,
   ...EVIDENCE_ROUTES,
   ...FIXTURE_ROUTES,
   ...LOOP_ROUTES,

@@ -4,6 +4,7 @@ import { AgentName } from '../ids.ts';
 import { Reason, digest, identity, inTenant, json, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
 import { Page, listOf } from './schemas-page.ts';
+import { oneOrMore } from './selector.ts';
 
 const OperationName = z.enum(['pause', 'resume', 'cancel', 'kill']);
 export const OperationTarget = z
@@ -96,4 +97,11 @@ export const OperationResult = z
   })
   .meta({ id: 'OperationResult' });
 export const OperationList = listOf(OperationResult);
-export const OperationQuery = Page.extend(inTenant);
+export const OperationQuery = Page.extend({
+  ...inTenant,
+  operation: oneOrMore(z.string().min(1).max(100)).exactOptional().describe('name of the act: `kill`, `decide`, `revoke` …; or several'),
+  by: z.string().min(1).max(200).exactOptional().describe('who did it'),
+  run: runId.exactOptional().describe('a run that it was meant for or reached'),
+  since: z.coerce.number().int().min(0).exactOptional().describe('done at this time or after, in milliseconds since 1970'),
+  until: z.coerce.number().int().min(0).exactOptional().describe('done before this time'),
+});

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { textOfBytes } from '../bytes.ts';
 import { AgentName } from '../ids.ts';
 import { ADMISSION, MACHINE } from '../limits.ts';
+import { RUN_ORDERS } from '../ports/front-reads.ts';
 import { Attenuation } from '../model/grant.ts';
 import { Alias, Budget, CeilingsRequest } from '../model/manifest.ts';
 import { Outcome } from '../model/outcome.ts';
@@ -11,7 +12,7 @@ import { DecisionView } from './approvals.ts';
 import { digest, identity, inTenant, json, runId, tenant, time_ms } from './parts.ts';
 import { InTenant } from './schemas-agents.ts';
 import { AgentRef, Page, listOf } from './schemas-page.ts';
-import { Control, Lifecycle, Waiting, runConditions } from './selector.ts';
+import { Control, Lifecycle, Waiting, oneOrMore, runConditions } from './selector.ts';
 import { SettledBy } from './settling.ts';
 
 export const SubmitRequest = z
@@ -86,13 +87,21 @@ export const Run = RunSummary.extend({
     .describe('what it runs, if its parent made that at run time; absent for an agent of a bundle'),
   origin: z.object({ run: runId, at: z.int(), forked_at: time_ms }).nullable().describe('the run that it was forked from, and where'),
 }).meta({ id: 'Run' });
-export const RunList = listOf(RunSummary);
+export const RunList = listOf(RunSummary).extend({
+  total: z.int().exactOptional().describe('how many runs match, on all pages; only where `total` was asked for'),
+});
 export const RunQuery = Page.extend({
   ...runConditions,
   parent: runId.exactOptional(),
   live: z.stringbool().exactOptional().describe('only those that have not ended'),
-  ended_as: z.string().max(60).exactOptional().describe('beginning of its outcome: `exceeded`, `failed(CORRAL_STALLED)`'),
+  ended_as: oneOrMore(z.string().max(60)).exactOptional().describe('beginning of its outcome: `exceeded`, `failed(CORRAL_STALLED)`; or several'),
   q: z.string().max(100).exactOptional().describe('part of an id, agent, principal or outcome'),
+  sort: z
+    .enum(RUN_ORDERS)
+    .exactOptional()
+    .describe('all that match are sorted, not only a page; amounts of runs in memory are those of a few seconds ago. Left out: created'),
+  order: z.enum(['asc', 'desc']).exactOptional().describe('left out: desc'),
+  total: z.stringbool().exactOptional().describe('also counts all that match'),
 });
 export const RunPath = z.strictObject({ run: runId });
 export const ShowQuery = z.strictObject({
@@ -182,11 +191,14 @@ export const JournalEntry = z
   .meta({ id: 'JournalEntry' });
 export const JournalPage = z.object({
   items: z.array(JournalEntry),
-  next: z.int().nullable().describe('`after` of the next page'),
+  next: z.int().nullable().describe('`after` of the next page; null if there is none yet'),
+  previous: z.int().nullable().describe('`before` of the page before; null if there is none'),
   head: z.object({ seq: z.int(), hash: z.string() }).nullable().describe('the last entry; null before the first'),
 });
 export const JournalQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).default(0),
+  after: z.coerce.number().int().min(0).exactOptional().describe('entries after this one; left out with all three: from the first on'),
+  before: z.coerce.number().int().min(1).exactOptional().describe('the last entries before this one, in their order; one far beyond the end gives the end'),
+  around: z.coerce.number().int().min(1).exactOptional().describe('entries before and after this one, about as many of each'),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('longest wait for a first entry, unless the run has ended'),
 });

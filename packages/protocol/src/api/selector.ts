@@ -10,14 +10,27 @@ export const Lifecycle = z.enum(['queued', 'active', 'ended']);
 export const Control = z.enum(['none', 'paused', 'quarantined']);
 export const Waiting = z.enum(['call', 'message', 'timer', 'child', 'approval', 'resolution', 'upgrade', 'nothing']);
 
+/** Values of one condition that a request may name at most. */
+const MOST_VALUES = 50;
+/** One value of a condition, or several of which one must hold. In a query the name is repeated: `?agent=a&agent=b`. */
+export const oneOrMore = <T extends z.ZodType>(value: T) => z.union([value, z.array(value).min(1).max(MOST_VALUES)]);
+/** The values of a condition. */
+export const many = <T>(value: T | readonly T[] | undefined): readonly T[] | undefined =>
+  value === undefined ? undefined : Array.isArray(value) ? (value as readonly T[]) : [value as T];
+
 /** @param ms schema of a number of milliseconds: a number in a body, text in a query */
 const conditions = <T extends z.ZodType>(ms: T) => ({
   ...inTenant,
-  agent: z.string().min(1).max(100).exactOptional().describe('name of the agent'),
-  version: digest.exactOptional().describe('version of the agent that the run is on'),
-  lifecycle: Lifecycle.exactOptional(),
-  control: Control.exactOptional(),
-  waiting: Waiting.exactOptional().describe('what the run waits for now; ended runs wait for nothing and are left out'),
+  agent: oneOrMore(z.string().min(1).max(100)).exactOptional().describe('name of the agent, or several'),
+  version: oneOrMore(digest).exactOptional().describe('version of the agent that the run is on, or several'),
+  principal: oneOrMore(z.string().min(1).max(200)).exactOptional().describe('who submitted it; a child has the principal of its parent'),
+  config: z.string().max(100).exactOptional().describe('version of the configuration at admission'),
+  lifecycle: oneOrMore(Lifecycle).exactOptional(),
+  control: oneOrMore(Control).exactOptional(),
+  waiting: oneOrMore(Waiting).exactOptional().describe('what the run waits for now; ended runs wait for nothing and are left out'),
+  created_from: ms.exactOptional().describe('admitted at this time or after, in milliseconds since 1970'),
+  ended_from: ms.exactOptional().describe('ended at this time or after'),
+  ended_until: ms.exactOptional().describe('ended before this time'),
   older_than_ms: ms.exactOptional().describe('admitted at least this long ago'),
   since: ms.exactOptional().describe('not ended before this time, in milliseconds since 1970'),
   until: ms.exactOptional().describe('admitted before this time; with `since`: under way at some moment between the two'),

@@ -12,6 +12,7 @@ import type { AgentManifest, AgentVersion } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { RunRecord, WaitingOn } from '../model/run.ts';
 import type { EventTable } from './events.ts';
+import type { LIVE_STATES } from './front-reads.ts';
 
 export interface FrontStore {
   readonly registry: AgentRegistry;
@@ -201,29 +202,7 @@ export interface Parked {
   /** The share of its budget that was left, of the amount of which least was left: 0 to 1. */
   readonly left: number;
 }
-export interface RunSearch {
-  readonly tenant?: string | undefined;
-  readonly agent?: string | undefined;
-  readonly version?: string | undefined;
-  readonly parent?: string | undefined;
-  readonly ended?: boolean | undefined;
-  readonly ended_as?: string | undefined;
-  readonly began?: boolean | undefined;
-  readonly control?: string | undefined;
-  readonly q?: string | undefined;
-  /** Admitted at this time or before. */
-  readonly admitted_by?: number | undefined;
-  /** Admitted before this time. */
-  readonly until?: number | undefined;
-  /** Not ended before this time. */
-  readonly since?: number | undefined;
-  /** Only these runs. */
-  readonly among?: readonly string[] | undefined;
-  readonly cursor?: string | undefined;
-  readonly limit: number;
-}
-
-/** An index of all runs for lists and searches; the Store is authoritative. */
+/** An index of all runs; `FrontReads` has the lists and searches over it. The Store is authoritative. */
 export interface RunIndex {
   add(record: Pick<RunRecord, 'id' | 'tenant' | 'agent' | 'version' | 'parent' | 'principal' | 'created_at'>, config: string): void;
   /** @param spent left out: unchanged since it was last parked. @returns whether the run had not been listed as ended */
@@ -234,17 +213,15 @@ export interface RunIndex {
   control(id: string, control: string): void;
   moved(id: string, version: string): void;
   get(id: string): RunRow | undefined;
-  /** Runs that had not ended when the index was last written. */
-  live(): RunRow[];
+  /** Records what a run in memory has used so far, for lists that are sorted by it. */
+  used(id: string, spent: Spent): void;
+  /** Runs that had not ended when the index was last written, in the order of admission. @param after `n` of the row before the first */
+  live(after: number, limit: number): RunRow[];
   /** Number of runs that have not ended, by tenant and state. */
-  counts(
-    tenant: string | undefined,
-  ): { readonly tenant: string; readonly control: string; readonly began: number; readonly runs: number }[];
+  counts(tenant: string | undefined): { readonly tenant: string; readonly state: (typeof LIVE_STATES)[number]; readonly runs: number }[];
   /** Whether any run has this agent, tenant or version; within one tenant, or all. */
   has(column: 'agent' | 'tenant' | 'version', value: string, tenant: string | undefined): boolean;
   children(id: string): RunRow[];
-  /** Newest first. @throws CORRAL_REQUEST_INVALID for a cursor that no list gave */
-  search(by: RunSearch): { readonly rows: RunRow[]; readonly next: string | null };
 }
 
 /** The request that each idempotency key was first used for. */
@@ -255,12 +232,10 @@ export interface SubmissionTable {
   remove(run: string): void;
 }
 
-/** The record of administrative acts, each row as JSON. */
+/** The record of administrative acts, each row as JSON; `FrontReads` lists them. */
 export interface OperationTable {
   /** A row that is there already stays as it is. */
   add(row: { readonly id: string; readonly tenant: string | undefined; readonly at: number; readonly text: string }): void;
-  /** The latest first. @param before the number of the last row of the page before */
-  list(tenant: string | undefined, before: number | undefined, limit: number): { readonly n: number; readonly text: string }[];
   hasBefore(at: number): boolean;
   /** @returns how many rows were deleted */
   forget(before: number): number;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
-import { pagesOf } from './pages.ts';
+import { entriesAfter, entriesBefore, pagesOf } from './pages.ts';
 
 const RUN = 'run_000000000000' as RunId;
 
@@ -14,4 +14,29 @@ test.each([0, 1, 2, 3, 4, 6, 7])('a journal of %i entries is read whole and in o
   };
   for await (const page of pagesOf(journal, RUN, 3)) read.push(...page.map(({ seq }) => seq));
   expect(read).toEqual(entries.map(({ seq }) => seq));
+});
+
+const entriesOf = (length: number) =>
+  Array.from({ length }, (_, i) => ({ seq: i + 1, at: 0, cpu_us: 0, decisions: [], effects: 'x'.repeat(50) }) as unknown as Entry);
+const reading = (entries: readonly Entry[]) => async (_: RunId, after: number, limit: number) =>
+  entries.filter(({ seq }) => seq > after).slice(0, limit);
+
+test.each([
+  [200, 1_000_000],
+  [200, 400],
+  [7, 1_000_000],
+  [1, 10],
+])('backwards, pages of at most %i entries and %i bytes have each entry once and in order, as forwards', async (limit, bytes) => {
+  const journal = reading(entriesOf(130));
+  const back: number[] = [];
+  for (let before = 131, more = true; more;) {
+    const read = await entriesBefore(journal, RUN, before, limit, bytes);
+    expect(read.page.length).toBeLessThanOrEqual(limit);
+    back.unshift(...read.page.map(({ seq }) => seq));
+    before = read.page[0]?.seq ?? 0;
+    more = read.more;
+  }
+  expect(back).toEqual(entriesOf(130).map(({ seq }) => seq));
+  const { page } = await entriesAfter(journal, RUN, 130 - limit, limit, 1_000_000);
+  expect((await entriesBefore(journal, RUN, 131, limit, 1_000_000)).page).toEqual(page);
 });

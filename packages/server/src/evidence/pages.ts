@@ -22,6 +22,9 @@ export async function* pagesOf(journal: ReadJournal, run: RunId, size: number, f
 /** Entries that are read at a time until a page is full. */
 const AT_ONCE = 50;
 
+const sizeOf = ({ delivery = '', effects = '', decisions, event }: Entry): number =>
+  delivery.length + effects.length + JSON.stringify(decisions).length + JSON.stringify(event ?? null).length;
+
 /** The entries after one, as many as fit on a page: bounded in count, and in bytes besides the first of them. */
 export async function entriesAfter(
   journal: ReadJournal,
@@ -36,11 +39,34 @@ export async function entriesAfter(
     const wanted = Math.min(AT_ONCE, limit + 1 - page.length);
     const entries = await journal(run, page.at(-1)?.seq ?? after, wanted);
     for (const entry of entries) {
-      const { delivery = '', effects = '', decisions, event } = entry;
-      taken += delivery.length + effects.length + JSON.stringify(decisions).length + JSON.stringify(event ?? null).length;
+      taken += sizeOf(entry);
       if (page.length >= limit || (page.length > 0 && taken > bytes)) return { page, more: true };
       page.push(entry);
     }
     if (entries.length < wanted) return { page, more: false };
   }
+}
+
+/** The last entries before one, in their order: as many as fit on a page, which is bounded as that of `entriesAfter`. */
+export async function entriesBefore(
+  journal: ReadJournal,
+  run: RunId,
+  before: number,
+  limit: number,
+  bytes = DOOR.list_bytes.default,
+): Promise<{ readonly page: readonly Entry[]; readonly more: boolean }> {
+  const page: Entry[] = [];
+  let taken = 0;
+  for (let first = before; first > 1;) {
+    // Numbers have no gaps.
+    const from = Math.max(0, first - 1 - Math.min(AT_ONCE, limit + 1 - page.length));
+    const entries = await journal(run, from, first - 1 - from);
+    for (const entry of entries.toReversed()) {
+      taken += sizeOf(entry);
+      if (page.length >= limit || (page.length > 0 && taken > bytes)) return { page: page.toReversed(), more: true };
+      page.push(entry);
+    }
+    first = from + 1;
+  }
+  return { page: page.toReversed(), more: false };
 }

@@ -57,6 +57,8 @@ import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
+import { journalRoutes } from './routes/run-journal.ts';
+import { countRoutes } from './routes/counts.ts';
 import { totalsRoutes } from './routes/totals.ts';
 import { runRoutes } from './routes/runs.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
@@ -155,6 +157,8 @@ function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteNam
     ...agentRoutes(door),
     ...runRoutes(door),
     ...serviceRoutes(door),
+    ...countRoutes(door),
+    ...journalRoutes(door),
     ...totalsRoutes(door),
     ...evidenceRoutes(door, channel),
     ...fixtureRoutes(door),

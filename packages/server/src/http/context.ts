@@ -8,6 +8,7 @@ import type { HostPort } from '../ports.ts';
 import type { Projection } from '../jobs/projection.ts';
 import type { Scheduler } from '../jobs/scheduler.ts';
 import type { AgentRegistry, ConfigArchive, FrontStore, MarkTable, RunIndex, TokenTable } from '@corral/protocol/ports/front';
+import type { FrontReads } from '@corral/protocol/ports/front-reads';
 import type { ProfileStore } from '../jobs/profiles.ts';
 import type { Refusals } from '../people/refusals.ts';
 import type { Submissions } from '../jobs/submissions.ts';
@@ -18,6 +19,8 @@ import type { Outbox } from '../events/webhooks/outbox.ts';
 export interface ServerContext {
   readonly host: HostPort;
   readonly db: FrontStore;
+  /** Lists and searches over the tables of `db`, off this thread. */
+  readonly reads: FrontReads;
   /** The only writer of administrative records. */
   readonly acts: Acts;
   readonly refusals: Refusals;

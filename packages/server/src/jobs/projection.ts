@@ -13,7 +13,7 @@ import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { Feed } from '../events/stream.ts';
 import type { Acts } from '../operation-log.ts';
 import type { HostPort } from '../ports.ts';
-import type { FrontStore, RunIndex, Spent } from '@corral/protocol/ports/front';
+import type { FrontStore, RunIndex, RunRow, Spent } from '@corral/protocol/ports/front';
 import { listed } from './listed.ts';
 import { tenantOf } from '../people/quarantine-tenant.ts';
 
@@ -37,6 +37,10 @@ export interface ProjectionOptions {
 const POLICY = 'policy';
 /** Runs that one sweep checks at most. */
 const SWEEP = 100;
+/** Rows that are read from the index, or written to it, at once at most. */
+const SWEEP_ROWS = 500;
+/** What a run has used, to see that it changed. */
+const usedBy = ({ cpu_ms, calls, tokens, money_micros }: Spent): string => `${cpu_ms} ${calls} ${tokens} ${money_micros}`;
 
 /** States of waiting that only a person can end. */
 const FOR_PEOPLE: ReadonlySet<string> = new Set(['resolution', 'approval', 'upgrade']);
@@ -56,7 +60,10 @@ export class Projection {
   readonly #agents = new Map<string, { readonly tenant: string; readonly agent: string }>();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #low = new Set<string>();
+  /** Row after which the next sweep begins. */
   #swept = 0;
+  /** By run in memory: what was last written down of its use. */
+  #used = new Map<string, string>();
   /** Runs that their submitter will add to the index itself. */
   readonly #expected = new Set<string>();
   /** Those of them whose admission has not been reported. */
@@ -79,7 +86,7 @@ export class Projection {
     if (!inOrder) for (const stored of await host.everyRun()) index.add(listed(stored), config());
     let live = 0;
     const forPeople: RunId[] = [];
-    for (const row of index.live()) {
+    for (const row of this.#everyLive()) {
       const status = await this.#settled(row.id);
       if (status === undefined) continue;
       if (status.control !== 'none' || FOR_PEOPLE.has(host.view(row.id as RunId)?.waiting ?? status.waiting))
@@ -113,10 +120,35 @@ export class Projection {
 
   /** Checks some runs that are listed as live and are not in memory: one may have ended without coming back into memory. */
   async sweep(): Promise<void> {
-    const away = this.#options.index.live().filter(({ id }) => this.#options.host.view(id as RunId) === undefined);
-    const from = away.length <= SWEEP ? 0 : this.#swept % away.length;
-    this.#swept = from + SWEEP;
-    for (const { id } of away.slice(from, from + SWEEP)) await this.settle(id);
+    const { index, host } = this.#options;
+    const rows = index.live(this.#swept, SWEEP_ROWS);
+    const away = rows.filter(({ id }) => host.view(id as RunId) === undefined).slice(0, SWEEP);
+    // Begins again after the last row; goes on after the last one that was looked at where there is more.
+    this.#swept = away.length === SWEEP ? (away.at(-1) as RunRow).n : rows.length === SWEEP_ROWS ? (rows.at(-1) as RunRow).n : 0;
+    for (const { id } of away) await this.settle(id);
+  }
+
+  *#everyLive(): Generator<RunRow> {
+    for (let after = 0; ;) {
+      const rows = this.#options.index.live(after, SWEEP_ROWS);
+      yield* rows;
+      if (rows.length < SWEEP_ROWS) return;
+      after = (rows.at(-1) as RunRow).n;
+    }
+  }
+
+  /** Writes down what runs in memory have used since it was last written: lists are sorted by it. Called periodically. */
+  writeUse(): void {
+    const { host, index, db } = this.#options;
+    const changed = host.views().filter((view) => view.outcome === undefined && this.#used.get(view.id) !== usedBy(view));
+    const now = new Map(host.views().map((view) => [view.id as string, this.#used.get(view.id) ?? '']));
+    db.together(() => {
+      for (const view of changed.slice(0, SWEEP_ROWS)) {
+        index.used(view.id, view);
+        now.set(view.id, usedBy(view));
+      }
+    });
+    this.#used = now;
   }
 
   /** Adds the children of a run that never came into memory. */

@@ -1,14 +1,14 @@
 /** Selects the runs that a request means: one implementation of the filters of lists and of operations on many runs. */
 import type { Operation } from '@corral/protocol/api/roles';
-import type { RunSelector } from '@corral/protocol/api/selector';
+import { many, type RunSelector } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
 import { didYouMean } from '@corral/protocol/nearest';
 import type { TenantId } from '@corral/protocol/ids';
 import type { ServerContext } from '../http/context.ts';
 import type { Access } from '../people/access.ts';
-import type { RunRow, RunSearch } from '@corral/protocol/ports/front';
+import type { RunRow } from '@corral/protocol/ports/front';
+import type { RunSearch } from '@corral/protocol/ports/front-reads';
 
-type Conditions = Omit<RunSearch, 'limit' | 'cursor' | 'parent' | 'ended_as' | 'q'>;
 /** Rows that are read from the index at a time. */
 const PAGE = 500;
 
@@ -17,30 +17,48 @@ const PAGE = 500;
  * reads "no run" would believe that none is running.
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_TENANT_UNKNOWN, CORRAL_FORBIDDEN
  */
-export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<Conditions> {
-  const { lifecycle, waiting, older_than_ms, agent, version, control, since, until } = selector;
+export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunSearch> {
+  const { older_than_ms, principal, config, since, until, created_from, ended_from, ended_until } = selector;
+  const [agent, version, lifecycle, control, waiting] = [
+    many(selector.agent),
+    many(selector.version),
+    many(selector.lifecycle),
+    many(selector.control),
+    many(selector.waiting),
+  ];
   const tenant = access.some(operation, selector.tenant);
-  refuseUnknown(door, { tenant, agent, version });
+  for (const one of agent ?? []) refuseUnknown(door, { tenant, agent: one });
+  for (const one of version ?? []) refuseUnknown(door, { tenant, version: one });
   return {
     tenant,
     agent,
     version,
+    principal: many(principal),
+    config,
+    lifecycle,
     control,
     since,
     until,
-    began: lifecycle === undefined || lifecycle === 'ended' ? undefined : lifecycle === 'active',
-    ended: lifecycle === undefined ? (waiting === undefined ? undefined : false) : lifecycle === 'ended',
+    created_from,
+    ended_from,
+    ended_until,
+    ended: waiting === undefined ? undefined : false,
     admitted_by: older_than_ms === undefined ? undefined : door.clock.now() - older_than_ms,
-    among: waiting === undefined ? undefined : await door.host.waitingOn(waiting),
+    among: waiting === undefined ? undefined : (await Promise.all(waiting.map((one) => door.host.waitingOn(one)))).flat(),
   };
 }
 
 /** All runs that match a selector and have not ended, newest first. */
 export async function selected(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunRow[]> {
   const conditions = await conditionsOf(door, access, operation, selector);
+  return allRuns(door, { ...conditions, ended: false });
+}
+
+/** All runs that a search finds, newest first. */
+export async function allRuns({ reads }: ServerContext, by: RunSearch): Promise<RunRow[]> {
   const rows: RunRow[] = [];
   for (let cursor: string | undefined; ;) {
-    const page = door.index.search({ ...conditions, ended: false, limit: PAGE, cursor });
+    const page = await reads.runs({ ...by, limit: PAGE, cursor });
     rows.push(...page.rows);
     if (page.next === null) return rows;
     cursor = page.next;

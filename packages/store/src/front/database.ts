@@ -17,10 +17,13 @@ export type Value = SQLInputValue;
 /** SQLite's error code for a full disk (sqlite.org/rescode.html). */
 const FULL = 13;
 
+/** A connection that reads. */
+export type Reading = Pick<FrontDatabase, 'get' | 'all'>;
+
 /** One connection with SQL; only the tables beside this file use it. */
 export class FrontDatabase {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  #statements: Statements | undefined;
   #durable = false;
 
   readonly #makeRoom: () => boolean;
@@ -32,31 +35,25 @@ export class FrontDatabase {
    */
   constructor(folder: string, makeRoom: () => boolean = () => false) {
     this.#makeRoom = makeRoom;
-    const file = join(folder, 'front.db');
-    let db: DatabaseSync;
-    try {
-      db = new DatabaseSync(file);
+    this.#db = opened(folder, false, (db, file) => {
       chmodSync(file, 0o600);
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000');
-    } catch (error) {
-      throw new CorralError(
-        'CORRAL_DATA_UNUSABLE',
-        `${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`,
-        {
-          cause: error,
-        },
-      );
-    }
-    const { user_version: found } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (found > STEPS.length) {
-      db.close();
-      throw new CorralError(
-        'CORRAL_DATA_VERSION',
-        `${file} was written by a newer Corral (format ${found}, this one knows ${STEPS.length}).`,
-      );
-    }
-    if (found < STEPS.length) db.exec(`BEGIN; ${STEPS.slice(found).join('')} PRAGMA user_version = ${STEPS.length}; COMMIT`);
-    this.#db = db;
+    });
+    migrate(this.#db, join(folder, 'front.db'));
+  }
+
+  /**
+   * A connection that only reads, for a host that has the tables open for writing.
+   * @throws CORRAL_DATA_UNUSABLE
+   */
+  static reading(folder: string): Reading & Pick<FrontDatabase, 'close'> {
+    const db = opened(folder, true, (one) => one.exec('PRAGMA busy_timeout = 2000; PRAGMA cache_size = -32768'));
+    const statements = new Statements(db);
+    return {
+      get: <T>(sql: string, ...values: Value[]) => statements.of(sql).get(...values) as T | undefined,
+      all: <T>(sql: string, ...values: Value[]) => statements.of(sql).all(...values) as T[],
+      close: () => db.close(),
+    };
   }
 
   run(sql: string, ...values: Value[]): { readonly changes: number; readonly last: number } {
@@ -127,13 +124,54 @@ export class FrontDatabase {
   }
 
   #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
+    this.#statements ??= new Statements(this.#db);
+    return this.#statements.of(sql);
+  }
+}
+
+/** The prepared statements of a connection. */
+class Statements {
+  readonly #db: DatabaseSync;
+  readonly #prepared = new Map<string, StatementSync>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  of(sql: string): StatementSync {
+    let statement = this.#prepared.get(sql);
     if (statement === undefined) {
       statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
+      this.#prepared.set(sql, statement);
     }
     return statement;
   }
+}
+
+/** @throws CORRAL_DATA_UNUSABLE */
+function opened(folder: string, readOnly: boolean, begin: (db: DatabaseSync, file: string) => void): DatabaseSync {
+  const file = join(folder, 'front.db');
+  try {
+    const db = new DatabaseSync(file, { readOnly });
+    begin(db, file);
+    return db;
+  } catch (error) {
+    throw new CorralError(
+      'CORRAL_DATA_UNUSABLE',
+      `${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Brings the tables to the format of this Corral. @throws CORRAL_DATA_VERSION */
+function migrate(db: DatabaseSync, file: string): void {
+  const { user_version: found } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (found > STEPS.length) {
+    db.close();
+    throw new CorralError('CORRAL_DATA_VERSION', `${file} was written by a newer Corral (format ${found}, this one knows ${STEPS.length}).`);
+  }
+  if (found < STEPS.length) db.exec(`BEGIN; ${STEPS.slice(found).join('')} PRAGMA user_version = ${STEPS.length}; COMMIT`);
 }
 
 /** Escapes text for LIKE … ESCAPE '\'. */

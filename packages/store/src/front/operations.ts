@@ -13,15 +13,6 @@ export class Operations implements OperationTable {
     this.#db.run('INSERT OR IGNORE INTO operations (id, tenant, at, result) VALUES (?, ?, ?, ?)', id, tenant ?? null, at, text);
   }
 
-  list(tenant: string | undefined, before: number | undefined, limit: number): { readonly n: number; readonly text: string }[] {
-    return this.#db.all(
-      'SELECT n, result AS text FROM operations WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR n < ?2) ORDER BY n DESC LIMIT ?3',
-      tenant ?? null,
-      before ?? null,
-      limit,
-    );
-  }
-
   hasBefore(at: number): boolean {
     return this.#db.get('SELECT 1 FROM operations WHERE at < ? LIMIT 1', at) !== undefined;
   }

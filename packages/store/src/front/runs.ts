@@ -1,13 +1,13 @@
 /**
- * An index of all runs, for lists and searches. The store is authoritative; this index is brought up to date from it after a stop
+ * An index of all runs. `search.ts` has the searches in it, which another thread makes. The store is authoritative; this index is brought up to date from it after a stop
  * that was not in order.
  */
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { Parked, RunIndex, RunRow, RunSearch, Spent } from '@corral/protocol/ports/front';
-import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
-import { literal, type FrontDatabase, type Value } from './database.ts';
+import type { Parked, RunIndex, RunRow, Spent } from '@corral/protocol/ports/front';
+import { LIVE_STATES } from '@corral/protocol/ports/front-reads';
+import type { FrontDatabase } from './database.ts';
 
 export class Runs implements RunIndex {
   readonly #db: FrontDatabase;
@@ -77,17 +77,28 @@ export class Runs implements RunIndex {
     return this.#db.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
   }
 
-  /** Runs that had not ended when the index was last written. */
-  live(): RunRow[] {
-    return this.#db.all<RunRow>('SELECT * FROM runs WHERE ended_as IS NULL ORDER BY n');
+  used(id: string, { cpu_ms, calls, tokens, money_micros }: Spent): void {
+    this.#db.run(
+      'UPDATE runs SET cpu_ms = ?, calls = ?, tokens = ?, money_micros = ? WHERE id = ? AND ended_as IS NULL',
+      cpu_ms,
+      calls,
+      tokens,
+      money_micros,
+      id,
+    );
+  }
+
+  /** Runs that had not ended when the index was last written, in the order of admission. */
+  live(after: number, limit: number): RunRow[] {
+    return this.#db.all<RunRow>('SELECT * FROM runs WHERE ended_as IS NULL AND n > ? ORDER BY n LIMIT ?', after, limit);
   }
 
   /** Number of runs that have not ended, by tenant and state. */
-  counts(
-    tenant: string | undefined,
-  ): { readonly tenant: string; readonly control: string; readonly began: number; readonly runs: number }[] {
+  counts(tenant: string | undefined): ReturnType<RunIndex['counts']> {
     return this.#db.all(
-      `SELECT tenant, control, began, count(*) AS runs FROM runs WHERE ended_as IS NULL AND coalesce(tenant = ?, 1) GROUP BY tenant, control, began`,
+      `SELECT tenant, state, sum(runs) AS runs FROM run_states
+       WHERE state IN (SELECT value FROM json_each(?)) AND coalesce(tenant = ?, 1) AND runs > 0 GROUP BY tenant, state`,
+      JSON.stringify(LIVE_STATES),
       tenant ?? null,
     );
   }
@@ -102,46 +113,5 @@ export class Runs implements RunIndex {
 
   children(id: string): RunRow[] {
     return this.#db.all<RunRow>('SELECT * FROM runs WHERE parent = ? ORDER BY n', id);
-  }
-
-  /** Newest first. */
-  search(by: RunSearch): { readonly rows: RunRow[]; readonly next: string | null } {
-    const where: string[] = [];
-    const values: Value[] = [];
-    const also = (sql: string, ...more: Value[]) => {
-      where.push(sql);
-      values.push(...more);
-    };
-    const before = rowOf(by.cursor);
-    if (before !== undefined) also('n < ?', before);
-    if (by.tenant !== undefined) also('tenant = ?', by.tenant);
-    if (by.agent !== undefined) also('agent = ?', by.agent);
-    if (by.version !== undefined) also('version = ?', by.version);
-    if (by.parent !== undefined) also('parent = ?', by.parent);
-    if (by.ended !== undefined) also(by.ended ? 'ended_as IS NOT NULL' : 'ended_as IS NULL');
-    if (by.ended_as !== undefined) also(`ended_as LIKE ? ESCAPE '\\'`, `${literal(by.ended_as)}%`);
-    if (by.began !== undefined) also('began = ?', Number(by.began));
-    if (by.control !== undefined) also('control = ?', by.control);
-    if (by.admitted_by !== undefined) also('created_at <= ?', by.admitted_by);
-    if (by.until !== undefined) also('created_at < ?', by.until);
-    if (by.since !== undefined) also('(ended_at IS NULL OR ended_at >= ?)', by.since);
-    if (by.among !== undefined) also('id IN (SELECT value FROM json_each(?))', JSON.stringify(by.among));
-    if (by.q !== undefined) {
-      const like = `%${literal(by.q)}%`;
-      also(
-        `(id LIKE ? ESCAPE '\\' OR agent LIKE ? ESCAPE '\\' OR principal LIKE ? ESCAPE '\\' OR ended_as LIKE ? ESCAPE '\\')`,
-        like,
-        like,
-        like,
-        like,
-      );
-    }
-    const rows = this.#db.all<RunRow>(
-      `SELECT * FROM runs ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY n DESC LIMIT ?`,
-      ...values,
-      by.limit + 1,
-    );
-    const page = rows.slice(0, by.limit);
-    return { rows: page, next: rows.length > by.limit ? cursorOf(page.at(-1)?.n ?? 0) : null };
   }
 }

@@ -37,6 +37,57 @@ CREATE TABLE configs (
   n INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL, config TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL) STRICT;
 `;
 
+/** The state of a run: that of its end without its detail, or of its control, or of its life. */
+const stateOf = (row: string) => `CASE
+  WHEN ${row}.ended_as IS NOT NULL THEN substr(${row}.ended_as, 1, instr(${row}.ended_as || '(', '(') - 1)
+  WHEN ${row}.control <> 'none' THEN ${row}.control WHEN ${row}.began = 0 THEN 'queued' ELSE 'active' END`;
+const COUNT_STATE = `INSERT INTO run_states (tenant, agent, state, runs)`;
+const COUNT_HOUR = `INSERT INTO run_hours (hour, tenant, agent, state, runs, cpu_ms, calls, tokens, money_micros)`;
+const ADD_STATE = 'ON CONFLICT DO UPDATE SET runs = runs + excluded.runs';
+const ADD_HOUR = `ON CONFLICT DO UPDATE SET runs = runs + excluded.runs, cpu_ms = cpu_ms + excluded.cpu_ms, calls = calls + excluded.calls,
+  tokens = tokens + excluded.tokens, money_micros = money_micros + excluded.money_micros`;
+const HOUR_MS = 3_600_000;
+
+/**
+ * What lists read: an index with all columns that their conditions and orders name, and counts by state and by hour, which triggers keep, so
+ * that whoever writes the table need not know of them. Hours are counted for each agent, and for all of a tenant under the name '': a month of
+ * a thousand agents has as many rows as runs.
+ */
+const LISTS = `
+CREATE INDEX runs_scan ON runs (
+  n, tenant, agent, principal, control, began, ended_as, created_at, ended_at, cpu_ms, calls, tokens, money_micros, id);
+CREATE TABLE run_states (
+  tenant TEXT NOT NULL, agent TEXT NOT NULL, state TEXT NOT NULL, runs INTEGER NOT NULL, PRIMARY KEY (tenant, agent, state)) STRICT, WITHOUT ROWID;
+CREATE TABLE run_hours (
+  hour INTEGER NOT NULL, tenant TEXT NOT NULL, agent TEXT NOT NULL, state TEXT NOT NULL, runs INTEGER NOT NULL, cpu_ms REAL NOT NULL,
+  calls INTEGER NOT NULL, tokens INTEGER NOT NULL, money_micros INTEGER NOT NULL, PRIMARY KEY (agent, hour, tenant, state)) STRICT, WITHOUT ROWID;
+${COUNT_STATE} SELECT tenant, agent, ${stateOf('runs')}, count(*) FROM runs GROUP BY 1, 2, 3;
+${COUNT_HOUR} SELECT created_at / ${HOUR_MS}, tenant, agent, 'admitted', count(*), 0, 0, 0, 0 FROM runs GROUP BY 1, 2, 3;
+${COUNT_HOUR} SELECT ended_at / ${HOUR_MS}, tenant, agent, ${stateOf('runs')}, count(*), sum(cpu_ms), sum(calls), sum(tokens), sum(money_micros)
+  FROM runs WHERE ended_as IS NOT NULL AND ended_at IS NOT NULL GROUP BY 1, 2, 3, 4;
+${COUNT_HOUR} SELECT hour, tenant, '', state, sum(runs), sum(cpu_ms), sum(calls), sum(tokens), sum(money_micros) FROM run_hours GROUP BY 1, 2, 4;
+CREATE TRIGGER runs_added AFTER INSERT ON runs BEGIN
+  ${COUNT_STATE} VALUES (NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1) ${ADD_STATE};
+  ${COUNT_HOUR} VALUES (NEW.created_at / ${HOUR_MS}, NEW.tenant, NEW.agent, 'admitted', 1, 0, 0, 0, 0),
+    (NEW.created_at / ${HOUR_MS}, NEW.tenant, '', 'admitted', 1, 0, 0, 0, 0) ${ADD_HOUR};
+END;
+CREATE TRIGGER runs_moved AFTER UPDATE OF control, began, ended_as ON runs WHEN ${stateOf('OLD')} <> ${stateOf('NEW')} BEGIN
+  ${COUNT_STATE} VALUES (OLD.tenant, OLD.agent, ${stateOf('OLD')}, -1) ${ADD_STATE};
+  ${COUNT_STATE} VALUES (NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1) ${ADD_STATE};
+END;
+CREATE TRIGGER runs_ended AFTER UPDATE OF ended_as ON runs WHEN OLD.ended_as IS NULL AND NEW.ended_as IS NOT NULL BEGIN
+  ${COUNT_HOUR} VALUES
+    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1, NEW.cpu_ms, NEW.calls, NEW.tokens, NEW.money_micros),
+    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, '', ${stateOf('NEW')}, 1, NEW.cpu_ms, NEW.calls, NEW.tokens, NEW.money_micros) ${ADD_HOUR};
+END;
+-- The name of an act and its author are in its text.
+ALTER TABLE operations ADD COLUMN operation TEXT GENERATED ALWAYS AS (result ->> '$.operation') VIRTUAL;
+ALTER TABLE operations ADD COLUMN by TEXT GENERATED ALWAYS AS (result ->> '$.by') VIRTUAL;
+CREATE INDEX operations_of ON operations (operation, n);
+CREATE INDEX operations_by ON operations (by, n);
+CREATE INDEX operations_in ON operations (tenant, n);
+`;
+
 /** The migrations from the first tables to the current ones. A released step is never changed; a new one is added at the end. */
 export const STEPS: readonly string[] = [
   FIRST,
@@ -106,4 +157,5 @@ CREATE TABLE event_tenants (
   tenant TEXT PRIMARY KEY, forgotten INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 CREATE TABLE event_eras (era INTEGER PRIMARY KEY, first INTEGER NOT NULL) STRICT;
 `,
+  LISTS,
 ];

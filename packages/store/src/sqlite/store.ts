@@ -1,5 +1,4 @@
 /** The embedded store: SQLite in a data folder, written and read on threads of its own. */
-import { Worker } from 'node:worker_threads';
 import { CorralError } from '@corral/protocol/errors';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Result } from '@corral/protocol/wire/delivery';
@@ -14,7 +13,8 @@ import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { BackupManifest, Collection, Erased, Freed, Verification } from '@corral/protocol/ports/evidence';
 import type { Commit, CommitResult, RunFilter, RunRoom, Seen, Serving, Store, StoredRun, Taken } from '@corral/protocol/ports/store';
 import { freeReserve } from './room.ts';
-import type { Answer, Request, ThreadData, Told } from './thread.ts';
+import { ThreadCalls } from '../thread-calls.ts';
+import type { ThreadData, Told } from './thread.ts';
 import type { SqliteCore } from './core.ts';
 import type { Collected, Wanted } from './gc.ts';
 import type { StoreOptions } from './open.ts';
@@ -28,11 +28,8 @@ const COMPANY = 32;
 /** Their text, from which on none waits: what waits is in the heap and counted nowhere else. Characters. */
 const COMPANY_CHARS = 256 * 1024;
 
-/** One of the store's threads, as an asynchronous function call. */
-class Thread {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: CorralError) => void }>();
-  #lastId = 0;
+/** One of the store's threads. */
+class Thread extends ThreadCalls {
   #gathered: string[] = [];
   #gatheredChars = 0;
   /** Set while what has gathered is sent at the end of this turn. */
@@ -41,47 +38,19 @@ class Thread {
   #waitingTimer: NodeJS.Timeout | undefined;
   /** Called when the disk is full, or has space again. */
   onFull: (full: boolean) => unknown = () => undefined;
-  #gone: CorralError | undefined;
 
   constructor(data: ThreadData) {
-    this.#worker = new Worker(new URL('./start.ts', import.meta.url), { workerData: data, name: `corral-store-${data.mode}` });
-    this.#worker.on('message', (answers: readonly Answer[] | Told) => {
-      if ('full' in answers) return void this.onFull(answers.full);
-      for (const answer of answers) {
-        const waiter = this.#waiting.get(answer.id);
-        this.#waiting.delete(answer.id);
-        if ('error' in answer) waiter?.reject(CorralError.from(answer.error));
-        else waiter?.resolve(answer.value as never);
-      }
-    });
-    this.#worker.on('error', (error) =>
-      this.#fail(
-        new CorralError('CORRAL_INTERNAL', `A thread of the store failed: ${error instanceof Error ? error.message : String(error)}`, {
-          cause: error,
-        }),
-      ),
-    );
-    this.#worker.on('exit', () => this.#fail(new CorralError('CORRAL_STOPPING', 'The store is closed.')));
-  }
-
-  /** Resolves with the thread's first message; rejects if it could not start. */
-  ready<T>(): Promise<T> {
-    return new Promise((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
+    super(new URL('./start.ts', import.meta.url), `corral-store-${data.mode}`, data, (told) => void this.onFull((told as Told).full));
   }
 
   call<Op extends keyof SqliteCore | 'backup' | 'makeRoom' | 'close'>(op: Op, ...args: readonly unknown[]): Promise<never> {
-    if (this.#gone !== undefined) return Promise.reject(this.#gone);
-    this.#lastId += 1;
-    const id = this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      const request: Request = { id, op, args };
+    return this.request(op, args, (request) => {
       // A commit consists of JSON, and sending it as text takes a sixth of the time of a structured clone.
       if (op === 'keep') this.#gather(JSON.stringify(request), 'turn');
       else if (op === 'commit' && (args[0] as Commit).flush === 'with-next') this.#gather(JSON.stringify(request), 'company');
       else {
         this.#send();
-        this.#worker.postMessage(op === 'commit' ? JSON.stringify(request) : request);
+        this.post(op === 'commit' ? JSON.stringify(request) : request);
       }
     });
   }
@@ -108,15 +77,9 @@ class Thread {
     this.#waitingTimer = undefined;
     this.#isSending = false;
     if (this.#gathered.length === 0) return;
-    this.#worker.postMessage(this.#gathered);
+    this.post(this.#gathered);
     this.#gathered = [];
     this.#gatheredChars = 0;
-  }
-
-  #fail(error: CorralError): void {
-    this.#gone ??= error;
-    for (const waiter of this.#waiting.values()) waiter.reject(this.#gone);
-    this.#waiting.clear();
   }
 }
 

@@ -6,11 +6,12 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import type { DatabaseSync } from 'node:sqlite';
-import { CorralError, type ErrorData } from '@corral/protocol/errors';
+import { CorralError } from '@corral/protocol/errors';
 import { backupTo } from './backup.ts';
 import { MACHINE } from '@corral/protocol/limits';
 import { Stale } from '../core/prepared.ts';
 import type { Act } from '../core/store.ts';
+import type { Answer, Request } from '../thread-calls.ts';
 import { SqliteCore } from './core.ts';
 import { explain, openForReading, openForWriting, type StoreOptions } from './open.ts';
 import { mayUseReserve, Room } from './room.ts';
@@ -20,13 +21,6 @@ export interface ThreadData {
   readonly mode: 'write' | 'read';
   readonly options: StoreOptions;
 }
-export interface Request {
-  readonly id: number;
-  /** A method of SqliteCore, or `backup`; `close` ends the thread. */
-  readonly op: string;
-  readonly args: readonly unknown[];
-}
-export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ErrorData };
 /** Unrequested messages of the writer: whether the disk is full. */
 export interface Told {
   readonly full: boolean;

@@ -1,7 +1,7 @@
 /** Operations on runs: on one, or on all of an agent, a version or a tenant at once; each is answered with a receipt. */
 import type { FastifyRequest } from 'fastify';
 import type { Operation } from '@corral/protocol/api/roles';
-import type { RunSelector } from '@corral/protocol/api/selector';
+import { many, type RunSelector } from '@corral/protocol/api/selector';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -63,7 +63,7 @@ const isBelow = ({ index }: ServerContext, { parent }: RunRow, runs: ReadonlySet
 };
 
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
-  const { host, db, acts } = door;
+  const { host, reads, acts } = door;
   const listed = listing(door);
 
   const matching = async (
@@ -124,10 +124,11 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
     },
 
     async listOperations({ query }, { access }) {
+      const { cursor, limit, operation, by, run, since, until } = query;
       const tenant = access.some('operation.read', query.tenant);
-      const before = rowOf(query.cursor);
-      const rows = db.operations.list(tenant, before, query.limit + 1);
-      const page = rows.slice(0, query.limit);
+      const wanted = { tenant, operation: many(operation), by, run, since, until, before: rowOf(cursor) };
+      const rows = await reads.acts({ ...wanted, limit: limit + 1 });
+      const page = rows.slice(0, limit);
       return {
         items: page.map(({ text }) => ({ roles: [], ...(JSON.parse(text) as Omit<Kept, 'roles'>) })),
         next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null,

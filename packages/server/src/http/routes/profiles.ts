@@ -17,7 +17,7 @@ const LOOKED_AT = 2000;
 
 /** Finds the latest approved runs of an agent, and says of others why they were left out. */
 function approver(door: ServerContext) {
-  const { host, marks, index } = door;
+  const { host, marks, reads } = door;
 
   /** Why a run is not approved unless a person names it. */
   const against = async (row: RunRow): Promise<string | undefined> => {
@@ -41,7 +41,7 @@ function approver(door: ServerContext) {
     const left_out: { run: RunId; why: string }[] = [];
     let cursor: string | undefined;
     for (let looked = 0; looked < LOOKED_AT && approved.length < last;) {
-      const { rows, next } = index.search({ tenant, agent, ended_as: 'completed', cursor, limit: 100 });
+      const { rows, next } = await reads.runs({ tenant, agent: [agent], ended_as: ['completed'], cursor, limit: 100 });
       for (const row of rows) {
         if (approved.length === last) break;
         // The index matches names exactly, and outcomes only by prefix.

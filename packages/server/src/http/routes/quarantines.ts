@@ -4,6 +4,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
+import { allRuns } from '../../jobs/selection.ts';
 import { tenantOf } from '../../people/quarantine-tenant.ts';
 import type { Handlers } from './handler.ts';
 
@@ -78,7 +79,7 @@ const targetOf = (kind: QuarantineKind, name: string, tenant: string | undefined
   kind === 'version' ? { kind, name, tenant: tenant ?? ANY_TENANT } : { kind, name };
 
 export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines' | 'putQuarantine' | 'liftQuarantine'> {
-  const { host, index, clock } = door;
+  const { host, clock } = door;
   const { named, standing, mustKnow } = naming(door);
 
   const view = ({ by, reason, at, ...one }: Quarantine) => {
@@ -89,13 +90,15 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
   };
 
   /** Live runs that a quarantine stops, as they are listed. */
-  const concerned = ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): string[] => {
+  const concerned = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): Promise<string[]> => {
     if (kind === 'tool') return [];
-    const rows = index.live().filter((row) => {
-      if (tenant !== undefined && row.tenant !== tenant) return false;
-      if (kind === 'version') return row.version === name;
-      return kind === 'tenant' ? row.tenant === name : `${row.tenant}/${row.agent}` === name;
-    });
+    const slash = name.indexOf('/');
+    const of = {
+      version: { version: [name] },
+      tenant: { tenant: name },
+      agent: { tenant: name.slice(0, slash), agent: [name.slice(slash + 1)] },
+    }[kind];
+    const rows = await allRuns(door, { tenant, ...of, ended: false });
     return rows.map(({ id }) => id);
   };
 
@@ -122,7 +125,7 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       // Nothing comes between this look and the new one: the host takes it up before it first waits.
       const before = standsAs();
       await host.quarantine(kind, name, by, reason, own);
-      const matched = concerned({ kind, name }, tenant);
+      const matched = await concerned({ kind, name }, tenant);
       keep({ target: targetOf(kind, name, tenant), tenant, matched });
       await settled(matched);
       return {
@@ -136,7 +139,7 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       const by = access.principal.id;
       const { concerns, ...one } = standing(access, kind, params.name, query.tenant);
       await host.lift(kind, one.name, by, query.reason, one.tenant);
-      const matched = concerned(one, concerns);
+      const matched = await concerned(one, concerns);
       keep({ target: targetOf(kind, one.name, concerns), tenant: concerns, matched });
       await settled(matched);
       return view({ by, reason: query.reason, at: clock.now(), ...one });

@@ -1,6 +1,7 @@
 /** Runs: submitting, listing, showing, and settling their lost calls. */
 import { hash } from 'node:crypto';
 import type { RunRecord } from '@corral/protocol/model/run';
+import { many } from '@corral/protocol/api/selector';
 import type { RunTree } from '@corral/protocol/api/schemas';
 import { cursorAt, placeOf } from '@corral/protocol/api/cursor';
 import { CorralError } from '@corral/protocol/errors';
@@ -11,14 +12,14 @@ import { beside, takenBack } from '../../evidence/why-context.ts';
 import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
-import { entryView, explain } from '../../evidence/journal.ts';
+import { explain } from '../../evidence/journal.ts';
 import { callsAfter, messagesAfter, type ListPage } from '../../evidence/listing.ts';
-import { entriesAfter, pagesOf, type ReadJournal } from '../../evidence/pages.ts';
+import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
 import { listed as inList } from '../../jobs/listed.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { decidingLines } from './approvals.ts';
-import { findRun, mustStand, waitForEnd, type Handlers } from './handler.ts';
+import { findRun, waitForEnd, type Handlers } from './handler.ts';
 
 type Names =
   | 'submitRun'
@@ -28,18 +29,14 @@ type Names =
   | 'whyRun'
   | 'runCalls'
   | 'runMessages'
-  | 'runJournal'
   | 'releaseRun'
   | 'resolveCall';
 
-/** How often the journal is read again for a caller who waits for more of it. */
-const LOOK_MS = 100;
 /** Entries of a journal that are read at a time. */
 const PAGE = 200;
 
 export function runRoutes(door: ServerContext): Handlers<Names> {
-  const { host, index, projection, submissions, clock, turns } = door;
-  const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+  const { host, index, reads, projection, submissions, clock, turns } = door;
 
   /** The row of a run in a list: from memory while it is there, else from the index. */
   const summary = (row: RunRow, view: RunView | undefined, status: RunStatus | undefined, key: string | undefined, parked?: Parked) => ({
@@ -132,11 +129,23 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     },
 
     async listRuns({ query }, { access }) {
-      const { live, parent, ended_as, q, cursor, limit, ...selector } = query;
+      const { live, parent, ended_as, q, cursor, limit, sort, order, total, ...selector } = query;
       const conditions = await conditionsOf(door, access, 'run.read', selector);
       const ended = live === undefined ? conditions.ended : !live;
-      const { rows, next } = index.search({ ...conditions, ended, parent, ended_as, q, cursor, limit });
-      return { items: await Promise.all(rows.map((row) => summaryOf(row))), next };
+      const found = await reads.runs({
+        ...conditions,
+        ended,
+        parent,
+        ended_as: many(ended_as),
+        q,
+        sort,
+        ascending: order === 'asc',
+        cursor,
+        limit,
+        total,
+      });
+      const items = await Promise.all(found.rows.map((row) => summaryOf(row)));
+      return { items, next: found.next, ...(found.total === undefined ? {} : { total: found.total }) };
     },
 
     async showRun({ params, query }, context) {
@@ -195,32 +204,6 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     async runMessages({ params, query }, { access }) {
       findRun(door, access, 'run.payload', params.run);
       return listed(params.run, query, access.principal.tenant, messagesAfter);
-    },
-
-    async runJournal({ params, query }, { access, request, hold }) {
-      findRun(door, access, 'run.payload', params.run);
-      const until = clock.monotonic() + (query.wait_ms ?? 0);
-      const held = hold(() => undefined);
-      try {
-        for (;;) {
-          // Read before the journal: an end that comes in between is seen at the next look.
-          const over = index.get(params.run)?.ended_as !== null;
-          const { page, more } = await entriesAfter(journal, params.run, query.after, query.limit);
-          await mustStand(held);
-          if (page.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
-            const hashes = new Map((await host.hashes(params.run, query.after, page.length)).map(({ seq, hash }) => [seq, hash]));
-            const head = await host.lastHash(params.run);
-            return {
-              items: page.map((entry) => entryView(entry, hashes.get(entry.seq) ?? '')),
-              next: more ? (page.at(-1)?.seq ?? null) : null,
-              head: head ?? null,
-            };
-          }
-          await pause(LOOK_MS);
-        }
-      } finally {
-        held.close();
-      }
     },
 
     async releaseRun({ params, body }, { access, keep }) {

@@ -15,11 +15,10 @@ export function totalsRoutes(door: ServerContext): Handlers<'totals'> {
       for (const tenant of Object.keys(config.tenants))
         if (only === undefined || only === tenant) found.set(tenant, { queued: 0, active: 0, paused: 0, quarantined: 0 });
       // A tenant that was removed from the configuration may still have runs.
-      for (const { tenant, control, began, runs } of index.counts(only)) {
+      for (const { tenant, state, runs } of index.counts(only)) {
         const row = found.get(tenant) ?? { queued: 0, active: 0, paused: 0, quarantined: 0 };
         found.set(tenant, row);
-        if (control === 'paused' || control === 'quarantined') row[control] += runs;
-        else row[began === 0 ? 'queued' : 'active'] += runs;
+        row[state] += runs;
       }
       const items = [...found].map(([tenant, states]): TenantTotals => {
         const { queue = 0, residents, cells } = config.tenants[tenant as TenantId] ?? {};

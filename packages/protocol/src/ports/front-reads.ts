@@ -1,0 +1,119 @@
+/**
+ * Reads of the front door's tables that may be long: lists, searches and counts over all runs and acts. They see what was written before
+ * they were asked. An implementation answers them off the host's event loop, because a list over 200,000 runs takes longer than
+ * a crank may wait.
+ */
+import type { RunRow } from './front.ts';
+
+export const RUN_ORDERS = ['created', 'ended', 'cpu', 'calls', 'tokens', 'money'] as const;
+/** What a list of runs is sorted by: a time, or an amount that the run has used. */
+export type RunOrder = (typeof RUN_ORDERS)[number];
+
+/** States of runs that have not ended; one that has ended is in the state that its outcome names: `completed`, `failed`, `exceeded` … */
+export const LIVE_STATES = ['queued', 'active', 'paused', 'quarantined'] as const;
+
+/** Every given condition holds for each run that is found; of several values of one condition, one does. */
+export interface RunSearch {
+  readonly tenant?: string | undefined;
+  readonly agent?: readonly string[] | undefined;
+  readonly version?: readonly string[] | undefined;
+  readonly parent?: string | undefined;
+  readonly principal?: readonly string[] | undefined;
+  readonly config?: string | undefined;
+  readonly lifecycle?: readonly ('queued' | 'active' | 'ended')[] | undefined;
+  readonly ended?: boolean | undefined;
+  /** Beginnings of outcomes. */
+  readonly ended_as?: readonly string[] | undefined;
+  readonly control?: readonly string[] | undefined;
+  /** A part of its id, agent, principal or outcome. */
+  readonly q?: string | undefined;
+  /** Admitted at this time or before. Milliseconds since 1970, as all times here. */
+  readonly admitted_by?: number | undefined;
+  /** Admitted before this time. */
+  readonly until?: number | undefined;
+  /** Not ended before this time. */
+  readonly since?: number | undefined;
+  readonly created_from?: number | undefined;
+  readonly ended_from?: number | undefined;
+  readonly ended_until?: number | undefined;
+  /** Only these runs. */
+  readonly among?: readonly string[] | undefined;
+}
+export interface RunPageWanted extends RunSearch {
+  /** Left out: `created`. Amounts of runs in memory are those of the last time the host wrote them down. */
+  readonly sort?: RunOrder | undefined;
+  /** Left out: the latest or the largest first. */
+  readonly ascending?: boolean | undefined;
+  /** `next` of the page before, with the same conditions and order. */
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+  /** Count all that match, too. */
+  readonly total?: boolean | undefined;
+}
+export interface RunPage {
+  readonly rows: RunRow[];
+  readonly next: string | null;
+  readonly total?: number;
+}
+
+/** Runs of an agent of a tenant that are in one state. */
+export interface StateCount {
+  readonly tenant: string;
+  readonly agent: string;
+  readonly state: string;
+  readonly runs: number;
+}
+
+/** Runs that were admitted, or that ended in one state, within a span of time, and what those used that ended. */
+export interface SpanCount {
+  /** The beginning of the span. Milliseconds since 1970. */
+  readonly at: number;
+  /** `admitted`, or the state in which they ended. */
+  readonly state: string;
+  readonly runs: number;
+  readonly cpu_ms: number;
+  readonly calls: number;
+  readonly tokens: number;
+  readonly money_micros: number;
+}
+export interface SpansWanted {
+  readonly tenant?: string | undefined;
+  readonly agent?: string | undefined;
+  /** From the hour of this time on. Milliseconds since 1970. */
+  readonly from: number;
+  /** Before this time. */
+  readonly until: number;
+  /** Length of a span in hours. Spans begin at multiples of it since 1970. */
+  readonly hours: number;
+}
+
+export interface ActsWanted {
+  readonly tenant?: string | undefined;
+  /** Names of acts: `kill`, `decide` … */
+  readonly operation?: readonly string[] | undefined;
+  readonly by?: string | undefined;
+  /** A run that the act was meant for, or reached. */
+  readonly run?: string | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  /** The number of the last row of the page before. */
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+export interface ActRow {
+  readonly n: number;
+  /** The act, as JSON. */
+  readonly text: string;
+}
+
+export interface FrontReads {
+  /** @throws CORRAL_REQUEST_INVALID for a cursor that no list with this order gave */
+  runs(wanted: RunPageWanted): Promise<RunPage>;
+  /** How many runs are in each state, by tenant and agent; of one tenant, or of all. */
+  states(tenant: string | undefined): Promise<readonly StateCount[]>;
+  /** What was admitted and what ended in each span of time, in their order. */
+  spans(wanted: SpansWanted): Promise<readonly SpanCount[]>;
+  /** Acts, the latest first. */
+  acts(wanted: ActsWanted): Promise<readonly ActRow[]>;
+  close(): Promise<void>;
+}

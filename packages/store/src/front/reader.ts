@@ -1,0 +1,63 @@
+/** `FrontReads` on SQLite: a thread with a connection of its own, which is started when the first list is asked for. */
+import type { ActsWanted, FrontReads, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
+import { CorralError } from '@corral/protocol/errors';
+import { ThreadCalls } from '../thread-calls.ts';
+import type { Reads } from './reads.ts';
+
+class ReadingThread extends ThreadCalls {
+  constructor(folder: string) {
+    super(new URL('./start.ts', import.meta.url), 'corral-front-read', { folder });
+  }
+
+  call(op: keyof Reads | 'close', ...args: readonly unknown[]): Promise<never> {
+    return this.request(op, args);
+  }
+}
+
+export class FrontReader implements FrontReads {
+  readonly #folder: string;
+  #thread: Promise<ReadingThread> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** @param folder the data folder, whose `front.db` was opened for writing before */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async runs(wanted: RunPageWanted): ReturnType<FrontReads['runs']> {
+    return (await this.#started()).call('runs', wanted);
+  }
+
+  async states(tenant: string | undefined): ReturnType<FrontReads['states']> {
+    return (await this.#started()).call('states', tenant);
+  }
+
+  async spans(wanted: SpansWanted): ReturnType<FrontReads['spans']> {
+    return (await this.#started()).call('spans', wanted);
+  }
+
+  async acts(wanted: ActsWanted): ReturnType<FrontReads['acts']> {
+    return (await this.#started()).call('acts', wanted);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      const thread = await this.#thread?.catch(() => undefined);
+      await thread?.call('close');
+    })();
+    return this.#closing;
+  }
+
+  /** @throws CORRAL_STOPPING after `close`, and what the thread could not be started for */
+  #started(): Promise<ReadingThread> {
+    if (this.#closing !== undefined) return Promise.reject(new CorralError('CORRAL_STOPPING', 'The store is closed.'));
+    this.#thread ??= (async () => {
+      const thread = new ReadingThread(this.#folder);
+      await thread.ready();
+      return thread;
+    })();
+    // The next request tries again.
+    this.#thread.catch(() => (this.#thread = undefined));
+    return this.#thread;
+  }
+}

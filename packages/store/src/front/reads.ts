@@ -1,0 +1,69 @@
+/** The reads of the front door's tables, on a connection that only reads. `reader.ts` has them on a thread of their own. */
+import type { ActRow, ActsWanted, FrontReads, RunPage, RunPageWanted, SpanCount, SpansWanted, StateCount } from '@corral/protocol/ports/front-reads';
+import type { Reading, Value } from './database.ts';
+import { searchRuns } from './search.ts';
+
+/** The port without its promises. */
+type Answers = { readonly [K in Exclude<keyof FrontReads, 'close'>]: (...wanted: Parameters<FrontReads[K]>) => Awaited<ReturnType<FrontReads[K]>> };
+
+const HOUR_MS = 3_600_000;
+
+export class Reads implements Answers {
+  readonly #db: Reading;
+
+  constructor(db: Reading) {
+    this.#db = db;
+  }
+
+  runs(wanted: RunPageWanted): RunPage {
+    return searchRuns(this.#db, wanted);
+  }
+
+  states(tenant: string | undefined): StateCount[] {
+    return this.#db.all<StateCount>(
+      `SELECT tenant, agent, state, runs FROM run_states WHERE runs > 0 ${tenant === undefined ? '' : 'AND tenant = ?'} ORDER BY tenant, agent, state`,
+      ...(tenant === undefined ? [] : [tenant]),
+    );
+  }
+
+  spans({ tenant, agent, from, until, hours }: SpansWanted): SpanCount[] {
+    return this.#db
+      .all<SpanCount>(
+        // A number that is bound is a REAL, which divides without rounding.
+        `SELECT hour / CAST(?1 AS INTEGER) * CAST(?1 AS INTEGER) AS at, state, sum(runs) AS runs, sum(cpu_ms) AS cpu_ms, sum(calls) AS calls, sum(tokens) AS tokens,
+           sum(money_micros) AS money_micros
+         FROM run_hours WHERE agent = ?5 AND hour >= ?2 AND hour < ?3 AND (?4 IS NULL OR tenant = ?4)
+         GROUP BY 1, 2 ORDER BY 1, 2`,
+        hours,
+        Math.floor(from / HOUR_MS),
+        Math.ceil(until / HOUR_MS),
+        tenant ?? null,
+        // All agents of a tenant together.
+        agent ?? '',
+      )
+      .map((row) => ({ ...row, at: row.at * HOUR_MS }));
+  }
+
+  acts({ tenant, operation, by, run, since, until, before, limit }: ActsWanted): ActRow[] {
+    const where: string[] = [];
+    const values: Value[] = [];
+    const also = (sql: string, value: Value | undefined) => {
+      if (value === undefined) return;
+      where.push(sql);
+      values.push(value);
+    };
+    also('tenant = ?', tenant);
+    also('operation IN (SELECT value FROM json_each(?))', operation === undefined ? undefined : JSON.stringify(operation));
+    also('by = ?', by);
+    also('at >= ?', since);
+    also('at < ?', until);
+    also('n < ?', before);
+    // A receipt names children that were reached, so the whole text is searched before it is parsed.
+    if (run !== undefined) also("instr(result, '\"' || ? || '\"') > 0", run);
+    return this.#db.all<ActRow>(
+      `SELECT n, result AS text FROM operations ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY n DESC LIMIT ?`,
+      ...values,
+      limit,
+    );
+  }
+}

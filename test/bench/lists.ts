@@ -1,0 +1,115 @@
+/**
+ * Measures lists, searches and counts of a host that has had 200,000 runs, and how long they block the thread on which that host does
+ * everything else.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FrontReads } from '@corral/protocol/ports/front-reads';
+import { SqliteFront } from '@corral/store/front';
+import { FrontReader } from '@corral/store/front/reader';
+import { durations, type Figure } from './measure.ts';
+
+const RUNS = 200_000;
+const ACTS = 20_000;
+const ROUNDS = 20;
+const PASSES = 3;
+const HOUR_MS = 3_600_000;
+const SPAN_MS = 30 * 24 * HOUR_MS;
+const OUTCOMES = [
+  { kind: 'completed', output: null },
+  { kind: 'completed', output: null },
+  { kind: 'exceeded', limit: 'cpu' },
+  { kind: 'failed', error: { code: 'CORRAL_STALLED', message: '' } },
+  { kind: 'killed', by: 'ana', reason: 'x' },
+];
+
+/** Tables as a host leaves them: 23 agents of 7 tenants, one run of 40 not ended. */
+function fill(folder: string): void {
+  const db = new SqliteFront(folder, (n) => new Uint8Array(n));
+  const [version, config] = [`sha256:${'a'.repeat(64)}`, `sha256:${'c'.repeat(64)}`];
+  db.together(() => {
+    for (let i = 0; i < RUNS; i++) {
+      const id = `run_${i.toString(36).padStart(12, '0')}`;
+      const created_at = Date.now() - SPAN_MS + Math.floor((i / RUNS) * SPAN_MS);
+      const record = { id, tenant: `t${i % 7}`, agent: `agent-${(i * 7919) % 23}`, version, principal: `user:p${i % 50}`, created_at };
+      db.runs.add(record as never, config);
+      db.runs.began(id);
+      const spent = { cpu_ms: (i * 7) % 1009, calls: i % 31, tokens: (i * 13) % 5003, money_micros: (i * 17) % 1_000_003 };
+      if (i % 40 === 0) db.runs.used(id, spent);
+      else db.runs.end(id, OUTCOMES[i % OUTCOMES.length] as never, created_at + 5_000, spent);
+    }
+    for (let i = 0; i < ACTS; i++) {
+      const text = { id: `op_${i}`, operation: ['kill', 'pause', 'decide'][i % 3], by: `user:p${i % 50}`, matched: [`run_${i}`] };
+      db.operations.add({ id: text.id, tenant: `t${i % 7}`, at: i, text: JSON.stringify(text) });
+    }
+  });
+  db.close();
+}
+
+const QUESTIONS: Readonly<Record<string, (reads: FrontReads) => Promise<unknown>>> = {
+  'by money': (reads) => reads.runs({ sort: 'money', limit: 50 }),
+  'by money, of a tenant, counted': (reads) => reads.runs({ sort: 'money', tenant: 't3', limit: 50, total: true }),
+  'by end, outcome and agents': (reads) =>
+    reads.runs({ sort: 'ended', ended_as: ['exceeded', 'failed'], agent: ['agent-3', 'agent-4'], limit: 50, total: true }),
+  'a text that nothing has': (reads) => reads.runs({ q: 'zzzz', limit: 50 }),
+  'a state that none has': (reads) => reads.runs({ control: ['quarantined'], limit: 50 }),
+  'counts by state and agent': (reads) => reads.states(undefined),
+  'a month by hour': (reads) => reads.spans({ from: Date.now() - SPAN_MS, until: Date.now(), hours: 1 }),
+  'acts on a run': (reads) => reads.acts({ run: 'run_7', limit: 50 }),
+};
+
+/** The longest time for which this thread could not answer while the work was done. Milliseconds. */
+async function blocked(work: () => Promise<void>): Promise<number> {
+  let longest = 0;
+  let last = performance.now();
+  const look = setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last - 1);
+    last = now;
+  }, 1);
+  await work();
+  clearInterval(look);
+  return longest;
+}
+
+export async function lists(): Promise<Figure[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'crb-'));
+  try {
+    fill(folder);
+    const reads = new FrontReader(folder);
+    const timed = async (ask: (reads: FrontReads) => Promise<unknown>) => {
+      const samples: number[] = [];
+      for (let i = 0; i < ROUNDS; i++) {
+        const began = performance.now();
+        await ask(reads);
+        samples.push(performance.now() - began);
+      }
+      return samples;
+    };
+    const newest = (of: FrontReads) => of.runs({ limit: 50 });
+    await timed(newest);
+    const figures: Figure[] = [];
+    for (const [name, ask] of Object.entries(QUESTIONS)) {
+      let longest = 0;
+      const figure = await durations(
+        `lists, ${name}`,
+        PASSES,
+        async () => {
+          let samples: number[] = [];
+          longest = Math.max(longest, await blocked(async () => void (samples = await timed(ask))));
+          return samples;
+        },
+        () => timed(newest),
+      );
+      figures.push({
+        ...figure,
+        note: `${RUNS} runs; floor: the 50 newest by the same thread; the host’s thread was blocked for ${longest.toFixed(1)} ms at most`,
+      });
+    }
+    await reads.close();
+    return figures;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
