@@ -22,6 +22,7 @@ const BUNDLED = new Set([
 /** Files that are started by their path, and the file of the package that each becomes. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   'packages/store/src/sqlite/start.ts': 'store-thread',
+  'packages/telemetry/src/worker.ts': 'telemetry-thread',
   'packages/tools/src/host/child.ts': 'tool-process',
   'packages/cli/src/inspect/guest.ts': 'inspect-guest',
   'packages/tools/src/inspect/scan-worker.ts': 'scan-worker',
@@ -77,7 +78,7 @@ const places: Plugin = {
   },
 };
 
-/** A client needs the method and the path of each route, and none of its schemas. */
+/** A client needs the method and the path of each route and whether it answers in plain text, and none of its schemas. */
 const routesOnly: Plugin = {
   name: 'routes',
   setup(esbuild) {
@@ -85,7 +86,7 @@ const routesOnly: Plugin = {
       importer.endsWith('/protocol/src/api/client.ts') ? { path: 'routes', namespace: 'routes' } : undefined,
     );
     esbuild.onLoad({ filter: /.*/, namespace: 'routes' }, () => ({
-      contents: `export const ROUTES = ${JSON.stringify(Object.fromEntries(Object.entries(ROUTES).map(([name, { method, path }]) => [name, { method, path }])))};`,
+      contents: `export const ROUTES = ${JSON.stringify(Object.fromEntries(Object.entries(ROUTES).map(([name, { method, path, ...more }]) => [name, { method, path, ...('text' in more ? { text: true } : {}) }])))};`,
     }));
   },
 };

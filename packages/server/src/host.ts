@@ -44,6 +44,7 @@ import { Turns } from './evidence/serial-queue.ts';
 import { VERSION } from './version.ts';
 import { isLocal, mayStand, wallsOf, type WallOptions } from './walls.ts';
 import { Outbox } from './events/webhooks/outbox.ts';
+import { telemetryOf } from './events/telemetry.ts';
 
 export interface HostOptions extends WallOptions {
   readonly data: string;
@@ -227,6 +228,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       config: () => config().version,
       notify: outbox.add,
     });
+    const telemetry = await telemetryOf(loaded, { host, feed, outbox, log, env: options.env, full: () => store.full, now });
+    undo.push(() => telemetry?.close());
     let draining = false;
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
@@ -249,6 +252,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       scheduler,
       settings,
       outbox,
+      telemetry,
       turns: new Turns(),
       errands: new Turns(),
       clock,
@@ -326,6 +330,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, CLOSE_MS).unref())]);
         outbox.close();
         await host.close();
+        await telemetry?.close();
         await settings.close(0);
         refusals.settle(true);
         feed.close();

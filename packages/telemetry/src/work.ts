@@ -19,6 +19,8 @@ export interface WorkPowers extends Omit<ExporterOptions, 'collector'> {
 const AT_ONCE = 2_000;
 const BATCH = 512;
 const METRICS_MS = 15_000;
+/** How long a span waits for company. */
+const BATCH_MS = 1_000;
 
 export class Work {
   readonly #powers: WorkPowers;
@@ -32,6 +34,8 @@ export class Work {
   #sending: Promise<void> | undefined;
   #trouble: string | undefined;
   #figuresAt: number;
+  /** When spans were handed over last. */
+  #handedAt = 0;
   #closing = false;
 
   constructor(begin: Begin, powers: WorkPowers) {
@@ -51,8 +55,10 @@ export class Work {
     this.#pipeline.figures.set('dropped', ['facts'], this.#reader.dropped);
     this.#pipeline.figures.set('dropped', ['spans'], this.#lost);
     if (this.#exporter === undefined || this.#sending !== undefined || this.#closing) return;
-    const due = this.#powers.now() >= this.#figuresAt;
-    if (this.#spans.length === 0 && !due) return;
+    const now = this.#powers.now();
+    const due = now >= this.#figuresAt;
+    if (!due && this.#spans.length < BATCH && (this.#spans.length === 0 || now - this.#handedAt < BATCH_MS)) return;
+    this.#handedAt = now;
     this.#sending = this.#hand(due).finally(() => {
       this.#sending = undefined;
     });
