@@ -42,7 +42,7 @@ export interface Received {
   readonly links: readonly { readonly trace: string; readonly span: string; readonly what: unknown }[];
   readonly error: string | undefined;
 }
-export interface ReceivedMetric {
+interface ReceivedMetric {
   readonly name: string;
   readonly unit: string;
   readonly points: readonly { readonly attributes: Readonly<Record<string, unknown>>; readonly value: number }[];
@@ -54,7 +54,7 @@ const attributes = (pairs: Pairs): Record<string, unknown> =>
 const hex = (bytes: Uint8Array = new Uint8Array()): string => Buffer.from(bytes).toString('hex');
 const OPTIONS = { longs: String, arrays: true } as const;
 
-/** What the library makes of these messages. */
+/** The messages as the library gives them. */
 interface RawTraces {
   readonly resource_spans: readonly {
     readonly scope_spans: readonly {
@@ -78,7 +78,13 @@ interface RawPoints {
 interface RawMetrics {
   readonly resource_metrics: readonly {
     readonly scope_metrics: readonly {
-      readonly metrics: readonly { readonly name: string; readonly unit: string; readonly gauge?: RawPoints; readonly sum?: RawPoints; readonly histogram?: RawPoints }[];
+      readonly metrics: readonly {
+        readonly name: string;
+        readonly unit: string;
+        readonly gauge?: RawPoints;
+        readonly sum?: RawPoints;
+        readonly histogram?: RawPoints;
+      }[];
     }[];
   }[];
 }

@@ -1,5 +1,5 @@
 /**
- * What telemetry costs a call of `call-closed`: with all of it on, beside the same host without. And what it costs where it is off: the
+ * The cost of telemetry for a call of `call-closed`: with all of it on, beside the same host without. And the cost where it is off: the
  * observations that any host with a front door makes, beside a host that nobody observes.
  */
 import { writerOf } from '@corral/server/events/telemetry';
@@ -75,9 +75,21 @@ export async function telemetry(): Promise<Figure[]> {
   on.world.supervisor.observe(writerOf(thread.facts, Date.now));
   observed.world.supervisor.observe(() => undefined);
   const figures = [
-    await durations('telemetry-on', PASSES, on.pass, off.pass, { note: 'a call of call-closed, all spans to a collector; floor: nobody observes' }),
-    await durations('telemetry-off', PASSES, observed.pass, off.pass, { note: 'the same with an observer that does nothing, as where it is off' }),
-    await values('telemetry-fact', 'ns', 'less', PASSES, async () => writing(), async () => noting(), 'a fact of a call, on the loop; floor: an object in a list'),
+    await durations('telemetry-on', PASSES, on.pass, off.pass, {
+      note: 'a call of call-closed, all spans to a collector; floor: nobody observes',
+    }),
+    await durations('telemetry-off', PASSES, observed.pass, off.pass, {
+      note: 'the same with an observer that does nothing, as where it is off',
+    }),
+    await values(
+      'telemetry-fact',
+      'ns',
+      'less',
+      PASSES,
+      async () => writing(),
+      async () => noting(),
+      'a fact of a call, on the loop; floor: an object in a list',
+    ),
   ];
   for (const { world } of [on, observed, off]) await world.close();
   await thread.close();

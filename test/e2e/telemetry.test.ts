@@ -69,14 +69,18 @@ test('a family has one trace over a host that is killed: one root, no orphan, an
   expect(spans.filter(({ parent }) => parent !== '' && !ids.has(parent))).toEqual([]);
   const roots = new Set(spans.filter(({ parent }) => parent === '').map(({ id }) => id));
   expect(roots.size).toBe(1);
-  // The second host sends the spans of runs again, with the same ids, since the first may not have come to it. Of what it replays, nothing.
+  // The second host sends the spans of runs again, with the same ids, since the first may not have come to it. It sends nothing of its replay.
   const again = spans.filter(({ id }, i) => spans.findIndex((one) => one.id === id) < i);
   expect(new Set(again.map((one) => kindOf(one)))).toEqual(new Set(['corral.run']));
   for (const one of again) expect(one).toEqual(spans.find(({ id }) => id === one.id));
   expect(before).toBeGreaterThan(0);
 
   const once = spans.filter(({ id }, i) => spans.findIndex((one) => one.id === id) === i);
-  const counts = Object.fromEntries(Map.groupBy(once, (one) => one.name).entries().map(([name, all]) => [name, all.length]));
+  const counts = Object.fromEntries(
+    Map.groupBy(once, (one) => one.name)
+      .entries()
+      .map(([name, all]) => [name, all.length]),
+  );
   expect(counts).toMatchObject({
     'corral.run traced': 1,
     'corral.run scribe': 1,
@@ -100,5 +104,7 @@ test('a family has one trace over a host that is killed: one root, no orphan, an
   expect(stretches.at(-1)?.attributes).toMatchObject({ 'corral.outcome': 'completed', 'gen_ai.operation.name': 'invoke_agent' });
   // The refusal is an error, and no other span of this family is one.
   expect(once.filter(({ error }) => error !== undefined).map(({ name }) => name)).toEqual(['execute_tool fs.read']);
-  expect(JSON.stringify(spans, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))).not.toMatch(/hello|a\.txt|b\.txt|wrote/);
+  expect(JSON.stringify(spans, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))).not.toMatch(
+    /hello|a\.txt|b\.txt|wrote/,
+  );
 });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newId, type RunId } from '@corral/protocol/ids';
 import { TELEMETRY } from '@corral/protocol/limits';
@@ -31,7 +31,14 @@ describe('facts', () => {
         writer.call({ ...call(run, tool), call: number % 1_000_000, peer, code: 'CORRAL_TOOL_FAILED' });
         const text = new TextDecoder().decode(new TextEncoder().encode(tool));
         expect(read()).toMatchObject([
-          { kind: KIND.call, run, peer, number: number % 1_000_000, texts: [text, 'CORRAL_TOOL_FAILED', '', ''], numbers: [1_000.5, 20, 0, 0, 0] },
+          {
+            kind: KIND.call,
+            run,
+            peer,
+            number: number % 1_000_000,
+            texts: [text, 'CORRAL_TOOL_FAILED', '', ''],
+            numbers: [1_000.5, 20, 0, 0, 0],
+          },
         ]);
       }),
     );

@@ -39,7 +39,7 @@ export interface RunFact {
   readonly agent: string;
   readonly version: string;
   readonly created_at: number;
-  /** Of its lease. */
+  /** The epoch of its lease. */
   readonly epoch: number;
   /** For a run that was in the store before: when it came back into memory. Undefined: it was just admitted. */
   readonly woken_at?: number | undefined;
@@ -79,7 +79,7 @@ export interface EndFact {
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const VALUES = new Uint8Array(128);
-for (const [i, symbol] of [...ALPHABET].entries()) VALUES[symbol.charCodeAt(0)] = i;
+for (let i = 0; i < ALPHABET.length; i++) VALUES[ALPHABET.charCodeAt(i)] = i;
 const [PREFIX, HALF] = ['run_', 6];
 
 /** Six symbols of a run's id from this position on, as a number of 30 bits. */
@@ -283,4 +283,3 @@ export class FactWriter {
     return number;
   }
 }
-

@@ -42,7 +42,7 @@ export class KnownRuns {
     return run === undefined ? undefined : this.#runs.get(run);
   }
 
-  /** Remembers a run. What was known of it before goes on, such as that its span was sent. */
+  /** Remembers a run. It keeps what was known of it before, such as that its span was sent. */
   set(known: Known): Known {
     const before = this.#runs.get(known.run);
     if (before !== undefined) {

@@ -1,4 +1,4 @@
-/** What facts mean for the figures. */
+/** Changes the figures by facts. */
 import { KIND } from './facts.ts';
 import type { Figures } from './figures.ts';
 import type { Known } from './known.ts';
@@ -68,7 +68,10 @@ export class Measures {
     this.#figures.observe('agentTools', [run.agent], segment.tools);
   }
 
-  #call({ texts: [tool, code, provider, model], numbers: [, took_ms = 0, input = 0, output = 0, cost = 0] }: Fact, run: Known | undefined): void {
+  #call(
+    { texts: [tool, code, provider, model], numbers: [, took_ms = 0, input = 0, output = 0, cost = 0] }: Fact,
+    run: Known | undefined,
+  ): void {
     const figures = this.#figures;
     const took = took_ms / SECOND_MS;
     if (cost > 0) figures.count('cost', [run?.tenant ?? '', run?.agent ?? ''], cost);

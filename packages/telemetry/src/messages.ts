@@ -1,4 +1,4 @@
-/** What a host and its thread of telemetry say to each other besides facts. */
+/** The messages between a host and its thread of telemetry, besides facts. */
 import type { MetricName } from './names.ts';
 import type { Resource } from './otlp/messages.ts';
 import type { Collector } from './otlp/exporter.ts';

@@ -18,7 +18,9 @@ describe('the names of telemetry', () => {
       'error.type',
     ]);
     expect(Object.values(OPERATION)).toEqual(['invoke_agent', 'execute_tool', 'chat']);
-    expect(Object.values(METRICS).flatMap(({ name, ...more }) => (name.startsWith('gen_ai.') && !('before' in more) ? [name] : []))).toEqual([
+    expect(
+      Object.values(METRICS).flatMap(({ name, ...more }) => (name.startsWith('gen_ai.') && !('before' in more) ? [name] : [])),
+    ).toEqual([
       'gen_ai.invoke_agent.duration',
       'gen_ai.invoke_agent.inference_calls',
       'gen_ai.invoke_agent.tool_calls',
@@ -35,9 +37,9 @@ describe('the names of telemetry', () => {
       'gen_ai.client.operation.duration',
       'gen_ai.client.token.usage',
     ]);
-    expect([undefined, '', 'http', 'http,gen_ai_latest_experimental', ' gen_ai_latest_experimental '].map((said) => latestOnly(said))).toEqual(
-      [false, false, false, true, true],
-    );
+    expect(
+      [undefined, '', 'http', 'http,gen_ai_latest_experimental', ' gen_ai_latest_experimental '].map((said) => latestOnly(said)),
+    ).toEqual([false, false, false, true, true]);
   });
 
   it('begin with corral where no convention has a name', () => {

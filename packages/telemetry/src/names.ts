@@ -1,6 +1,6 @@
 /**
  * Every name by which telemetry leaves a host. The GenAI conventions changed names three times within a year, so all names are in this file,
- * of one version, and names.test.ts holds them to it. What the conventions do not name begins with `corral.`.
+ * of one version, and names.test.ts holds them to it. Names that the conventions do not have begin with `corral.`.
  *
  * Source: github.com/open-telemetry/semantic-conventions-genai v0.1.0, all of it of status Development; no npm package has these names.
  */
@@ -118,7 +118,12 @@ export const METRICS = {
     before: true,
   },
   tokensBefore: {
-    ...histogram('gen_ai.client.token.usage', '{token}', [GEN_AI.operation, BEFORE.provider, GEN_AI.model, BEFORE.tokenType], 'Before v1.37.'),
+    ...histogram(
+      'gen_ai.client.token.usage',
+      '{token}',
+      [GEN_AI.operation, BEFORE.provider, GEN_AI.model, BEFORE.tokenType],
+      'Before v1.37.',
+    ),
     before: true,
   },
   admitted: counter('corral.runs.admitted', '{run}', [CORRAL.tenant, GEN_AI.agent], 'Runs that were admitted.'),

@@ -3,7 +3,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { KIND, runIn, TEXT_BYTES, WORD, type Kind } from './facts.ts';
 import { NUMBERS, RingReader, SLOT_BYTES, WORDS } from './ring.ts';
 
-/** A fact. What each member means depends on the kind; see `FactWriter`. */
+/** A fact. The meaning of each member depends on the kind; see `FactWriter`. */
 export interface Fact {
   readonly kind: Exclude<Kind, typeof KIND.text>;
   readonly run: RunId | undefined;
@@ -31,7 +31,7 @@ export class FactReader {
     return this.#ring.dropped;
   }
 
-  /** Reads the facts that wait, at most so many. @returns whether there are more */
+  /** Reads waiting facts, no more than `most`. @returns whether there are more */
   read(most: number, take: (fact: Fact) => void): boolean {
     const ring = this.#ring;
     for (let i = 0; i < most; i++) {

@@ -17,7 +17,7 @@ export function ringMemory(slots: number): SharedArrayBuffer {
   return new SharedArrayBuffer(HEADER_BYTES + slots * SLOT_BYTES);
 }
 
-/** What both ends know of a ring. */
+/** The common part of both ends. */
 class Ring {
   protected readonly header: Int32Array;
   readonly words: Int32Array;

@@ -30,7 +30,7 @@ export interface Span {
   readonly to: number;
   readonly attributes: Attributes;
   readonly links: readonly Link[];
-  /** What went wrong, as a code. Undefined: nothing did. */
+  /** The code of an error. Undefined: there was none. */
   readonly error: string | undefined;
 }
 

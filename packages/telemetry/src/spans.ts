@@ -1,6 +1,6 @@
 /**
  * Makes spans of facts. The parent of every span is the span of its run, which has no length and is sent again by each host that takes the run
- * up: a stretch in memory that ends with a lost host is never sent, and nothing may hang from it. What a run waited for is a link.
+ * up: a stretch in memory that ends with a lost host is never sent, and nothing may hang from it. Waits are links.
  */
 import { KIND } from './facts.ts';
 import type { Known, KnownRuns } from './known.ts';
@@ -151,12 +151,8 @@ export class Spans {
     // Another run answers a request; nothing of it is known here but its name, so it is a link and not a child.
     const isRequest = peer !== undefined || /^(?:service:|mailbox$)/.test(tool);
     const known = this.#options.known.get(peer);
-    const links =
-      peer === undefined ? [] : [linkTo(known?.trace ?? traceOf(peer), spanOfRun(peer), 'request')];
-    const attributes = [
-      ...said([GEN_AI.operation, OPERATION.tool], [GEN_AI.tool, tool], [GEN_AI.toolCall, String(number)]),
-      ...common,
-    ];
+    const links = peer === undefined ? [] : [linkTo(known?.trace ?? traceOf(peer), spanOfRun(peer), 'request')];
+    const attributes = [...said([GEN_AI.operation, OPERATION.tool], [GEN_AI.tool, tool], [GEN_AI.toolCall, String(number)]), ...common];
     this.#send(run, id, `${isRequest ? SPAN.request : SPAN.tool} ${tool}`, at, { from, error, links, attributes });
   }
 
@@ -164,8 +160,7 @@ export class Spans {
   #waited({ number, peer, texts: [delivery], numbers: [at = 0] }: Fact, run: Known): void {
     const name = WAITS[delivery];
     if (name === undefined) return;
-    const link =
-      peer === undefined ? linkTo(run.trace, spanOfRun(run.run), delivery) : linkTo(run.trace, spanOfRun(peer), delivery);
+    const link = peer === undefined ? linkTo(run.trace, spanOfRun(run.run), delivery) : linkTo(run.trace, spanOfRun(peer), delivery);
     this.#send(run, spanOf(run.run, delivery, number), name, at, { links: [link] });
   }
 
@@ -195,4 +190,3 @@ export class Spans {
     this.#send(run, spanOf(run.run, what, at), SPAN.acted, at, { error: what, attributes: said([CORRAL.what, what]) });
   }
 }
-

@@ -50,7 +50,13 @@ export async function telemetryOf(loaded: LoadedConfig, deps: TelemetryDeps): Pr
     collector: await collectorOf(loaded, log),
     sample: telemetry.sample,
     latest: latestOnly(env[OPT_IN_ENV]),
-    resource: { attributes: [['service.name', env['OTEL_SERVICE_NAME'] || 'corral'], ['service.version', VERSION]], version: VERSION },
+    resource: {
+      attributes: [
+        ['service.name', env['OTEL_SERVICE_NAME'] || 'corral'],
+        ['service.version', VERSION],
+      ],
+      version: VERSION,
+    },
     onTrouble: (why) =>
       why === undefined ? log?.warn('the collector takes telemetry again') : log?.warn({ why }, 'the collector takes no telemetry'),
     onLost: (error) => log?.error({ err: error }, 'the thread of telemetry has ended; this host goes on without'),
@@ -86,7 +92,7 @@ async function collectorOf({ config, vault }: LoadedConfig, log: FastifyBaseLogg
   }
 }
 
-/** What the host knows now. */
+/** Figures that the host knows now. */
 async function readingsOf({ host, feed, outbox, full }: TelemetryDeps, { config }: LoadedConfig): Promise<Reading[]> {
   const load = await host.load();
   const stalled = new Set(host.stalls().map(({ reason }) => reason));
@@ -188,7 +194,11 @@ function ended(facts: FactWriter, { run, outcome, view }: Extract<Observation, {
   facts.ended({ run, at, outcome: outcome.kind, why, cpu_ms, calls, money_micros });
 }
 
-function cranked(facts: FactWriter, { run, delivery, inbox, ms, cpu_us }: Extract<Observation, { readonly kind: 'cranked' }>, at: number): void {
+function cranked(
+  facts: FactWriter,
+  { run, delivery, inbox, ms, cpu_us }: Extract<Observation, { readonly kind: 'cranked' }>,
+  at: number,
+): void {
   const { kind } = delivery;
   if (kind === 'message') facts.message(run, at, delivery.from.run, undefined, inbox ?? 0);
   const number = kind === 'timer' || kind === 'child_ended' ? delivery.id : 0;
@@ -203,7 +213,14 @@ interface Said {
 
 function called(
   facts: FactWriter,
-  seen: { readonly run: RunId; readonly call: number; readonly tool: string; readonly ms: number; readonly result: Result; readonly peer: RunId | undefined },
+  seen: {
+    readonly run: RunId;
+    readonly call: number;
+    readonly tool: string;
+    readonly ms: number;
+    readonly result: Result;
+    readonly peer: RunId | undefined;
+  },
   at: number,
 ): void {
   const { run, call, tool, ms, result, peer } = seen;

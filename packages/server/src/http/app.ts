@@ -226,7 +226,7 @@ function lengthOf({ headers, method, routeOptions }: FastifyRequest): number {
   return coding === undefined || method === 'GET' ? 0 : routeOptions.bodyLimit;
 }
 
-/** The content type of an answer that is no JSON. */
+/** The content type of an answer; undefined for JSON. */
 const kindOf = ({ stream, text }: Route) => (stream === true ? 'text/event-stream' : text === true ? 'text/plain' : undefined);
 
 /** The schemas of a route’s request and answer, for validation and for the OpenAPI document. */

@@ -71,7 +71,7 @@ export interface Taken {
   readonly record: RunRecord;
   /** The version of its agent that it runs now. */
   readonly version: Digest;
-  /** Of its lease. */
+  /** The epoch of its lease. */
   readonly epoch: number;
   /** It has no entry yet: this is the first time that it is in memory, unless a host was lost before its first crank was over. */
   readonly fresh: boolean;
@@ -91,7 +91,7 @@ export type Observation =
       readonly call: number;
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
-      /** What was to be called, and when people were asked, in milliseconds since 1970. */
+      /** The call, and when people were asked, in milliseconds since 1970. */
       readonly tool: string;
       readonly since: number;
     }

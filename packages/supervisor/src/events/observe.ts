@@ -56,8 +56,8 @@ export const takenOf = ({ ledger, epoch }: Run): Taken => ({
 });
 
 /**
- * What a crank shows once it is taken in: its answers, with how long the agent waited for each, from the crank that asked to the crank that gets
- * the answer; and itself.
+ * Observations of a crank that are told once it is taken in: its answers, with how long the agent waited for each, from the crank that asked to
+ * the crank that gets the answer; then the crank itself.
  */
 export function seenIn(run: Run, { delivery, inbox }: OnCpu, cpu_us: number, now: number): Observation[] {
   const { id, crankBegan, ledger } = run;
@@ -112,7 +112,7 @@ export interface Load {
   readonly oldest_ms: number;
 }
 
-/** What only people can end; runs that wait for it are counted when they are parked as well. */
+/** Waits that only people can end. Runs in them are counted when they are parked as well. */
 const FOR_PEOPLE = ['approval', 'resolution', 'upgrade'] as const;
 
 export async function loadOf(

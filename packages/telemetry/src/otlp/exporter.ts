@@ -15,7 +15,7 @@ export interface Collector {
 export interface ExporterOptions {
   readonly collector: Collector;
   readonly fetch: (url: string, request: RequestInit) => Promise<Response>;
-  /** Resolves after so many milliseconds. */
+  /** @returns a promise of the time after so many milliseconds */
   readonly pause: (ms: number) => Promise<void>;
   /** Between 0 and 1. */
   readonly random: () => number;
@@ -28,7 +28,7 @@ const LONGEST_PAUSE_MS = 30_000;
 const ANSWER_MS = 10_000;
 const SECOND_MS = 1000;
 
-/** What is added to the address of a collector. */
+/** The last part of the path at a collector. */
 export type Signal = 'traces' | 'metrics';
 
 export class Exporter {

@@ -8,7 +8,7 @@ import { SCHEMA_URL, SCOPE } from '../names.ts';
 import type { Attributes, Link, Span, Value } from '../span.ts';
 import { ProtobufWriter } from './protobuf.ts';
 
-/** What all of a host's telemetry has in common. */
+/** The sender of telemetry: a host. */
 export interface Resource {
   readonly attributes: Attributes;
   readonly version: string;

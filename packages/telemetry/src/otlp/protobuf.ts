@@ -15,7 +15,7 @@ export class ProtobufWriter {
   #length = 0;
   readonly #encoder = new TextEncoder();
 
-  /** What was written, as a copy. */
+  /** A copy of the bytes that were written. */
   get done(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length);
   }
