@@ -90,7 +90,7 @@ function packed(run: string, from: number): number {
 }
 
 /** The id of a run from its two numbers; undefined if there is none. */
-export function runIn(words: Int32Array, at: number): RunId | undefined {
+export function runIn(words: ArrayLike<number>, at: number): RunId | undefined {
   const [high = 0, low = 0] = [words[at], words[at + 1]];
   // Bit 30 marks that there is a run.
   if ((high & PRESENT) === 0) return undefined;
@@ -124,13 +124,14 @@ export class FactWriter {
   }
 
   run({ run, root, parent, tenant, agent, version, created_at, epoch, woken_at, origin }: RunFact): void {
-    const texts = this.#four(tenant, agent, version, origin ?? '');
-    const at = this.#begin(KIND.run, run, texts);
+    const at = this.#begin(KIND.run, run, this.#four(tenant, agent, version));
     if (at < 0) return;
     this.#id(at + WORD.peer, root);
     this.#id(at + WORD.other, parent);
     this.#ring.words[at + WORD.number] = epoch;
-    this.#numbers(at, created_at, woken_at ?? -1);
+    // Ids are no texts, of which there is a bounded number.
+    if (origin === undefined) return this.#numbers(at, created_at, woken_at ?? -1);
+    this.#numbers(at, created_at, woken_at ?? -1, packed(origin, PREFIX.length) | PRESENT, packed(origin, PREFIX.length + HALF));
   }
 
   /** @param at when its first crank began, in milliseconds since 1970 */

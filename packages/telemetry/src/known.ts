@@ -42,6 +42,10 @@ export class KnownRuns {
     return run === undefined ? undefined : this.#runs.get(run);
   }
 
+  all(): readonly Known[] {
+    return [...this.#runs.values()];
+  }
+
   /** Remembers a run. It keeps what was known of it before, such as that its span was sent. */
   set(known: Known): Known {
     const before = this.#runs.get(known.run);

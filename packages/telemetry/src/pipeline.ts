@@ -1,6 +1,6 @@
 /** From facts to spans and figures: what the thread of telemetry does with each. It has no clock and does no I/O. */
 import { TELEMETRY } from '@corral/protocol/limits';
-import { KIND } from './facts.ts';
+import { KIND, runIn } from './facts.ts';
 import { Figures } from './figures.ts';
 import { KnownRuns, type Known } from './known.ts';
 import { Measures } from './measures.ts';
@@ -52,9 +52,17 @@ export class Pipeline {
     if (fact.kind === KIND.parked || fact.kind === KIND.ended) run.segment = undefined;
   }
 
+  /** The host stops: runs that it has in memory leave it. @param at milliseconds since 1970 */
+  stop(at: number): void {
+    const texts = ['host stopped', '', '', ''] as const;
+    for (const { run, segment } of this.#known.all())
+      if (segment !== undefined)
+        this.take({ kind: KIND.parked, run, peer: undefined, other: undefined, count: 0, number: 0, texts, numbers: [at] });
+  }
+
   #learn({ run, peer: root, other: parent, number: epoch, texts, numbers }: Fact): Known | undefined {
     if (run === undefined) return undefined;
-    const [tenant, agent, version, origin] = texts;
+    const [tenant, agent, version] = texts;
     const [created_at = 0, woken_at = -1] = numbers;
     const trace = traceOf(root ?? run);
     const resumed = woken_at >= 0;
@@ -62,7 +70,7 @@ export class Pipeline {
       run,
       root: root ?? run,
       parent,
-      origin: origin === '' ? undefined : (origin as Known['origin']),
+      origin: runIn(numbers, 2),
       tenant,
       agent,
       version,

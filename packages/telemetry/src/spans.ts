@@ -10,6 +10,7 @@ import { SPAN_KIND, spanOf, spanOfRun, spanOfSegment, traceOf, type Attributes, 
 
 /** Ends that nobody has to look at. */
 const GOOD: ReadonlySet<string> = new Set(['completed', 'cancelled']);
+const MAILBOX = 'mailbox';
 const WAITS: Readonly<Record<string, string>> = { timer: SPAN.timer, child_ended: SPAN.child };
 
 export interface SpanOptions {
@@ -149,9 +150,11 @@ export class Spans {
       return this.#send(run, id, `${SPAN.model} ${model}`, at, { from, error, attributes, kind: SPAN_KIND.client });
     }
     // Another run answers a request; nothing of it is known here but its name, so it is a link and not a child.
-    const isRequest = peer !== undefined || /^(?:service:|mailbox$)/.test(tool);
+    const isRequest = peer !== undefined || tool === MAILBOX || tool.startsWith('service:');
     const known = this.#options.known.get(peer);
-    const links = peer === undefined ? [] : [linkTo(known?.trace ?? traceOf(peer), spanOfRun(peer), 'request')];
+    // An instance of a service begins a trace of its own. Of another run that was asked, the trace may not be known.
+    const trace = known?.trace ?? (peer !== undefined && tool !== MAILBOX ? traceOf(peer) : undefined);
+    const links = peer === undefined || trace === undefined ? [] : [linkTo(trace, spanOfRun(peer), 'request')];
     const attributes = [...said([GEN_AI.operation, OPERATION.tool], [GEN_AI.tool, tool], [GEN_AI.toolCall, String(number)]), ...common];
     this.#send(run, id, `${isRequest ? SPAN.request : SPAN.tool} ${tool}`, at, { from, error, links, attributes });
   }
@@ -166,16 +169,18 @@ export class Spans {
 
   #message({ number, peer, other, numbers: [at = 0] }: Fact, run: Known): void {
     if (peer === undefined) return;
-    const trace = this.#options.known.get(peer)?.trace ?? traceOf(other ?? peer);
-    const links = [linkTo(trace, spanOfRun(peer), 'message')];
+    const trace = this.#options.known.get(peer)?.trace ?? (other === undefined ? undefined : traceOf(other));
+    const links = trace === undefined ? [] : [linkTo(trace, spanOfRun(peer), 'message')];
     this.#send(run, spanOf(run.run, 'message', number), SPAN.message, at, { links, kind: SPAN_KIND.consumer });
   }
 
   #decided({ number, texts: [tool, verdict], numbers: [at = 0, waited_ms = 0] }: Fact, run: Known): void {
     const error = verdict === 'approve' ? undefined : verdict;
-    this.#send(run, spanOf(run.run, 'approval', number), SPAN.approval, at, {
+    // A call that is refused is never made, and has no span. Several people may decide about one call, so the time tells them apart.
+    const about = error === undefined ? spanOf(run.run, 'call', number) : spanOfRun(run.run);
+    this.#send(run, spanOf(run.run, `approval ${at}`, number), SPAN.approval, at, {
       error,
-      links: [linkTo(run.trace, spanOf(run.run, 'call', number), 'approval')],
+      links: [linkTo(run.trace, about, 'approval')],
       attributes: said([GEN_AI.tool, tool], [CORRAL.verdict, verdict], [CORRAL.waited_ms, waited_ms], [GEN_AI.error, error]),
     });
   }

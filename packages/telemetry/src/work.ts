@@ -108,6 +108,7 @@ export class Work {
     this.#closing = true;
     await this.#sending;
     this.look();
+    this.#pipeline.stop(this.#powers.now());
     // A host that stops does not wait for a collector that is away.
     await this.#hand(true, 1);
     this.#powers.tell({ kind: 'closed' });

@@ -66,6 +66,8 @@ export function seenIn(run: Run, { delivery, inbox }: OnCpu, cpu_us: number, now
     const pending = ledger.pending.get(result.id);
     if (pending?.kind === 'call')
       seen.push({ kind: 'answered', run: id, tool: pending.tool, ms: sinceOf(pending, crankBegan), call: result.id, result });
+    else if (pending?.kind === 'decided' && pending.call !== undefined)
+      seen.push({ kind: 'answered', run: id, tool: pending.call.tool, ms: sinceOf(pending.call, crankBegan), call: result.id, result });
     else if (pending?.kind === 'request')
       seen.push({ kind: 'replied', run: id, call: result.id, what: pending.what, peer: pending.peer, result });
   }

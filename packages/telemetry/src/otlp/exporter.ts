@@ -15,7 +15,7 @@ export interface Collector {
 export interface ExporterOptions {
   readonly collector: Collector;
   readonly fetch: (url: string, request: RequestInit) => Promise<Response>;
-  /** @returns a promise of the time after so many milliseconds */
+  /** Ends after so many milliseconds. */
   readonly pause: (ms: number) => Promise<void>;
   /** Between 0 and 1. */
   readonly random: () => number;
