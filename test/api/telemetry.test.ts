@@ -18,8 +18,8 @@ async function withFiles(telemetry: object | undefined, env: Record<string, stri
   return front({ configText: JSON.stringify(config), env: { ...process.env, ...env } });
 }
 
-async function ran({ admin }: Front, path: string): Promise<RunId> {
-  const { run } = await admin.submitRun({ body: { agent: 'reads', input: { path } } });
+async function ran({ admin }: Front, path: string, headers: { readonly traceparent?: string } = {}): Promise<RunId> {
+  const { run } = await admin.submitRun({ body: { agent: 'reads', input: { path } }, headers });
   await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
   return run;
 }
@@ -57,13 +57,15 @@ test('a family that is not sampled sends its errors alone, with what they hang f
   await made.deploy(`{ name: 'calm', run: () => 'ok' }`);
   const { run } = await made.admin.submitRun({ body: { agent: 'calm' } });
   await made.admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
-  const failed = await ran(made, 'missing.txt');
+  const caller = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' };
+  const failed = await ran(made, 'missing.txt', caller);
   await until(() => sink.spans.length >= 2);
   await made.host.close();
   expect(sink.spans.map(({ name, attributes }) => [name, attributes['corral.run.id']])).toEqual([
     ['corral.run reads', failed],
     ['execute_tool fs.read', failed],
   ]);
+  expect(sink.spans[0]?.links).toEqual([{ trace: '4bf92f3577b34da6a3ce929d0e0e4736', span: '00f067aa0ba902b7', what: 'caller' }]);
   expect(sink.spans[1]?.error).toMatch(/^CORRAL_/);
   expect(sink.headers[0]?.['x-key']).toBe('not-for-logs');
   // Figures count what spans leave out.

@@ -46,6 +46,8 @@ export interface JobRequest {
   readonly grants: Readonly<Record<string, Attenuation>>;
   /** The submitter asks for less than the agent declares. */
   readonly narrowed: boolean;
+  /** A `traceparent` that can be read. */
+  readonly trace?: string | undefined;
 }
 
 export interface HostPort {

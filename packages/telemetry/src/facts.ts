@@ -4,6 +4,7 @@
  */
 import type { RunId } from '@corral/protocol/ids';
 import { TELEMETRY } from '@corral/protocol/limits';
+import type { Caller } from './caller.ts';
 import { RingWriter, SLOT_BYTES, WORDS } from './ring.ts';
 
 /** Kinds of records. Their numbers are never in a file, so they may change. */
@@ -21,6 +22,7 @@ export const KIND = {
   denied: 11,
   act: 12,
   step: 13,
+  caller: 14,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
@@ -132,6 +134,14 @@ export class FactWriter {
     // Ids are no texts, of which there is a bounded number.
     if (origin === undefined) return this.#numbers(at, created_at, woken_at ?? -1);
     this.#numbers(at, created_at, woken_at ?? -1, packed(origin, PREFIX.length) | PRESENT, packed(origin, PREFIX.length + HALF));
+  }
+
+  /** The span of whoever submitted a run. It goes ahead of the run's own fact. */
+  caller(run: RunId, [first, second, third, fourth, high, low]: Caller): void {
+    const slot = this.#begin(KIND.caller, run, this.#four());
+    if (slot < 0) return;
+    this.#ring.words[slot + WORD.number] = low;
+    this.#numbers(slot, first, second, third, fourth, high);
   }
 
   /** @param at when its first crank began, in milliseconds since 1970 */

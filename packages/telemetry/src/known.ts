@@ -7,6 +7,8 @@ export interface Known {
   readonly root: RunId;
   readonly parent: RunId | undefined;
   readonly origin: RunId | undefined;
+  /** The span of whoever submitted it. */
+  readonly caller: { readonly trace: Uint8Array; readonly span: Uint8Array } | undefined;
   readonly tenant: string;
   readonly agent: string;
   readonly version: string;

@@ -57,6 +57,7 @@ export class Measures {
         return figures.count('acts', [a]);
       case KIND.step:
         return figures.count('steps', [a, b]);
+      case KIND.caller:
     }
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { newId, type RunId } from '@corral/protocol/ids';
+import { callerIn } from './caller.ts';
 import { FactWriter, type RunFact } from './facts.ts';
 import { Pipeline, type PipelineOptions } from './pipeline.ts';
 import { prometheusText } from './prometheus.ts';
@@ -116,6 +117,27 @@ describe('telemetry of runs', () => {
       ['corral.approval', [hex(spanOf(run, 'call', 9))]],
       ['corral.approval', [hex(spanOfRun(run))]],
     ]);
+  });
+
+  it('links a run to the span of whoever submitted it, and its children to nothing of that', () => {
+    const { facts, read, begin } = telemetry();
+    const [run, child] = [someRun(), someRun()];
+    const caller = callerIn('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+    if (caller !== undefined) facts.caller(run, caller);
+    begin(run);
+    begin(child, { root: run, parent: run });
+    expect(read().map(({ links }) => links.map(({ trace, span }) => `${hex(trace)} ${hex(span)}`))).toEqual([
+      ['4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b7'],
+      [],
+    ]);
+    const none = [
+      undefined,
+      '',
+      'x',
+      `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
+      'ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    ];
+    expect(none.map((text) => callerIn(text))).toEqual(none.map(() => undefined));
   });
 
   it('ends the stretches in memory of all runs when the host stops', () => {

@@ -1,5 +1,7 @@
 /** From facts to spans and figures: what the thread of telemetry does with each. It has no clock and does no I/O. */
+import type { RunId } from '@corral/protocol/ids';
 import { TELEMETRY } from '@corral/protocol/limits';
+import { idOf } from './caller.ts';
 import { KIND, runIn } from './facts.ts';
 import { Figures } from './figures.ts';
 import { KnownRuns, type Known } from './known.ts';
@@ -25,6 +27,8 @@ export class Pipeline {
   readonly #measures: Measures;
   readonly #spans: Spans | undefined;
   readonly #sample: number;
+  /** The caller of the run whose fact comes next. */
+  #caller: { readonly run: RunId | undefined; readonly trace: Uint8Array; readonly span: Uint8Array } | undefined;
 
   constructor({ sample, latest, send, series = TELEMETRY.series.default }: PipelineOptions) {
     this.#sample = sample;
@@ -34,6 +38,11 @@ export class Pipeline {
   }
 
   take(fact: Fact): void {
+    if (fact.kind === KIND.caller) {
+      const { run, number, numbers } = fact;
+      this.#caller = { run, trace: idOf(numbers.slice(0, 4)), span: idOf([numbers[4] ?? 0, number >>> 0]) };
+      return;
+    }
     const run = fact.kind === KIND.run ? this.#learn(fact) : this.#known.get(fact.run);
     const segment = run?.segment;
     if (segment !== undefined && fact.kind === KIND.crank) {
@@ -71,6 +80,7 @@ export class Pipeline {
       root: root ?? run,
       parent,
       origin: runIn(numbers, 2),
+      caller: this.#caller?.run === run ? this.#caller : undefined,
       tenant,
       agent,
       version,

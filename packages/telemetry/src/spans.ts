@@ -59,6 +59,7 @@ export class Spans {
       case KIND.began:
       case KIND.asked:
       case KIND.step:
+      case KIND.caller:
     }
   }
 
@@ -95,7 +96,10 @@ export class Spans {
       from: run.created_at,
       to: run.created_at,
       attributes: [...this.#agent(run), [CORRAL.run, run.run], [CORRAL.tenant, run.tenant]],
-      links: run.origin === undefined ? [] : [linkTo(traceOf(run.origin), spanOfRun(run.origin), 'fork')],
+      links: [
+        ...(run.origin === undefined ? [] : [linkTo(traceOf(run.origin), spanOfRun(run.origin), 'fork')]),
+        ...(run.caller === undefined ? [] : [linkTo(run.caller.trace, run.caller.span, 'caller')]),
+      ],
       error: undefined,
     });
   }

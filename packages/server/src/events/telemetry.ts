@@ -7,6 +7,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { modelIn, type RunId } from '@corral/protocol/ids';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { Observation, Stall } from '@corral/supervisor';
+import { callerIn } from '@corral/telemetry/caller';
 import type { FactWriter } from '@corral/telemetry/facts';
 import { latestOnly } from '@corral/telemetry/names';
 import type { Reading } from '@corral/telemetry/messages';
@@ -174,6 +175,8 @@ function taken(facts: FactWriter, { kind, taken: about }: Extract<Observation, {
   if (about === undefined) return;
   const { record, version, epoch, fresh } = about;
   const { id: run, root, parent, tenant, agent, created_at, origin } = record;
+  const caller = callerIn(record.trace);
+  if (caller !== undefined) facts.caller(run, caller);
   facts.run({
     run,
     root: root ?? parent?.run ?? run,
