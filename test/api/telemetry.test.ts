@@ -1,7 +1,9 @@
 /** Telemetry of a host as operators meet it: figures at /metrics, spans at a collector, and what a collector that is away does: nothing. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import type { HostOptions } from '@corral/server/host';
 import type { RunId } from '@corral/protocol/ids';
 import { METRICS } from '@corral/telemetry/names';
 import { prometheusName } from '@corral/telemetry/prometheus';
@@ -11,11 +13,11 @@ import { until } from '../until.ts';
 
 const READS = `{ name: 'reads', uses: { read: 'tool:fs.read' }, run: ({ input, caps }) => caps.read({ path: input.path }).catch((error) => error.code) }`;
 
-async function withFiles(telemetry: object | undefined, env: Record<string, string> = {}): Promise<Front> {
+async function withFiles(telemetry: object | undefined, env: Record<string, string> = {}, logger?: HostOptions['logger']): Promise<Front> {
   const files = join(await shortFolder(), 'files');
   await mkdir(files);
   const config = { files: { read: files }, secrets: { otlp: { env: 'OTLP_TOKEN' } }, ...(telemetry === undefined ? {} : { telemetry }) };
-  return front({ configText: JSON.stringify(config), env: { ...process.env, ...env } });
+  return front({ configText: JSON.stringify(config), env: { ...process.env, ...env }, logger });
 }
 
 async function ran({ admin }: Front, path: string, headers: { readonly traceparent?: string } = {}): Promise<RunId> {
@@ -52,7 +54,13 @@ test('/metrics has the figures of runs and of the host in Prometheus’ text, fo
 
 test('a family that is not sampled sends its errors alone, with what they hang from; a sampled one sends all', async () => {
   const sink = await collector();
-  const made = await withFiles({ otlp: { url: sink.url, headers: { 'x-key': 'otlp' } }, sample: 0 }, { OTLP_TOKEN: 'not-for-logs' });
+  let log = '';
+  const lines = { write: (line: string) => void (log += line) };
+  const made = await withFiles(
+    { otlp: { url: sink.url, headers: { 'x-key': 'otlp' } }, sample: 0 },
+    { OTLP_TOKEN: 'not-for-logs' },
+    pino({}, lines),
+  );
   await made.deploy(READS);
   await made.deploy(`{ name: 'calm', run: () => 'ok' }`);
   const { run } = await made.admin.submitRun({ body: { agent: 'calm' } });
@@ -68,6 +76,9 @@ test('a family that is not sampled sends its errors alone, with what they hang f
   expect(sink.spans[0]?.links).toEqual([{ trace: '4bf92f3577b34da6a3ce929d0e0e4736', span: '00f067aa0ba902b7', what: 'caller' }]);
   expect(sink.spans[1]?.error).toMatch(/^CORRAL_/);
   expect(sink.headers[0]?.['x-key']).toBe('not-for-logs');
+  const line = log.split('\n').find((one) => one.includes('"event":"run.ended"') && one.includes(failed)) ?? '{}';
+  expect(JSON.parse(line)).toMatchObject({ run: failed, trace_id: sink.spans[1]?.trace });
+  expect(log).not.toContain('not-for-logs');
   // Figures count what spans leave out.
   const ended = sink.metrics.findLast(({ name }) => name === 'corral.runs.ended');
   expect(ended?.points.map(({ attributes, value }) => [attributes['gen_ai.agent.name'], value])).toEqual([

@@ -5,12 +5,14 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import { modelIn, type RunId } from '@corral/protocol/ids';
+import { TELEMETRY } from '@corral/protocol/limits';
 import type { Result } from '@corral/protocol/wire/delivery';
-import type { Observation, Stall } from '@corral/supervisor';
+import type { Observation, Stall, Taken } from '@corral/supervisor';
 import { callerIn } from '@corral/telemetry/caller';
 import type { FactWriter } from '@corral/telemetry/facts';
 import { latestOnly } from '@corral/telemetry/names';
 import type { Reading } from '@corral/telemetry/messages';
+import { traceOf } from '@corral/telemetry/span';
 import { Telemetry } from '@corral/telemetry/thread';
 import type { LoadedConfig } from '../config/load.ts';
 import type { HostPort } from '../ports.ts';
@@ -39,6 +41,8 @@ export interface TelemetryDeps {
 export interface HostTelemetry {
   /** The figures, in the text format of Prometheus. @throws CORRAL_TELEMETRY_LOST */
   readonly text: () => Promise<string>;
+  /** The id of the trace of a run, for lines of the log; undefined for a run that has not been in memory. */
+  readonly traceIdOf: (run: string) => string | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -62,7 +66,12 @@ export async function telemetryOf(loaded: LoadedConfig, deps: TelemetryDeps): Pr
       why === undefined ? log?.warn('the collector takes telemetry again') : log?.warn({ why }, 'the collector takes no telemetry'),
     onLost: (error) => log?.error({ err: error }, 'the thread of telemetry has ended; this host goes on without'),
   });
-  const stop = host.observe(writerOf(thread.facts, now));
+  const write = writerOf(thread.facts, now);
+  const roots = new Map<string, RunId>();
+  const stop = host.observe((seen) => {
+    if (seen.kind === 'admitted' || seen.kind === 'woken') rooted(roots, seen);
+    write(seen);
+  });
   const reading = setInterval(() => {
     readingsOf(deps, loaded).then(
       (readings) => thread.read(readings),
@@ -71,6 +80,10 @@ export async function telemetryOf(loaded: LoadedConfig, deps: TelemetryDeps): Pr
   }, READ_MS).unref();
   return {
     text: async () => thread.text(await readingsOf(deps, loaded)),
+    traceIdOf(run) {
+      const root = roots.get(run);
+      return root && Buffer.from(traceOf(root)).toString('hex');
+    },
     async close() {
       clearInterval(reading);
       stop();
@@ -78,6 +91,18 @@ export async function telemetryOf(loaded: LoadedConfig, deps: TelemetryDeps): Pr
     },
   };
 }
+
+/** Remembers the first ancestor of a run; those of the runs that were in memory last. */
+function rooted(roots: Map<string, RunId>, { taken: about }: Entered): void {
+  if (about === undefined) return;
+  roots.delete(about.record.id);
+  roots.set(about.record.id, rootOf(about.record));
+  if (roots.size <= TELEMETRY.runs_known.default) return;
+  const [oldest] = roots.keys();
+  if (oldest !== undefined) roots.delete(oldest);
+}
+
+const rootOf = ({ id, root, parent }: Taken['record']): RunId => root ?? parent?.run ?? id;
 
 async function collectorOf({ config, vault }: LoadedConfig, log: FastifyBaseLogger | undefined) {
   const otlp = config.telemetry?.otlp;
@@ -113,6 +138,8 @@ async function readingsOf({ host, feed, outbox, full }: TelemetryDeps, { config 
     ['resident', [], process.memoryUsage.rss()],
   ];
 }
+
+type Entered = Extract<Observation, { readonly kind: 'admitted' | 'woken' }>;
 
 /** Acts whose name alone is a fact about a run. */
 type Told = Extract<Observation, { readonly kind: 'paused' | 'held' | 'damaged' | 'refused' }>;
@@ -171,15 +198,15 @@ export function writerOf(facts: FactWriter, now: () => number): (seen: Observati
   };
 }
 
-function taken(facts: FactWriter, { kind, taken: about }: Extract<Observation, { readonly kind: 'admitted' | 'woken' }>, at: number): void {
+function taken(facts: FactWriter, { kind, taken: about }: Entered, at: number): void {
   if (about === undefined) return;
   const { record, version, epoch, fresh } = about;
-  const { id: run, root, parent, tenant, agent, created_at, origin } = record;
+  const { id: run, parent, tenant, agent, created_at, origin } = record;
   const caller = callerIn(record.trace);
   if (caller !== undefined) facts.caller(run, caller);
   facts.run({
     run,
-    root: root ?? parent?.run ?? run,
+    root: rootOf(record),
     parent: parent?.run,
     tenant,
     agent,
