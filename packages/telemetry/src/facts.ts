@@ -131,7 +131,7 @@ export class FactWriter {
     this.#id(at + WORD.peer, root);
     this.#id(at + WORD.other, parent);
     this.#ring.words[at + WORD.number] = epoch;
-    // Ids are no texts, of which there is a bounded number.
+    // As numbers, because the number of texts is bounded.
     if (origin === undefined) return this.#numbers(at, created_at, woken_at ?? -1);
     this.#numbers(at, created_at, woken_at ?? -1, packed(origin, PREFIX.length) | PRESENT, packed(origin, PREFIX.length + HALF));
   }

@@ -156,7 +156,7 @@ export class Spans {
     // Another run answers a request; nothing of it is known here but its name, so it is a link and not a child.
     const isRequest = peer !== undefined || tool === MAILBOX || tool.startsWith('service:');
     const known = this.#options.known.get(peer);
-    // An instance of a service begins a trace of its own. Of another run that was asked, the trace may not be known.
+    // An instance of a service begins a trace of its own. The trace of another run that was asked may not be known.
     const trace = known?.trace ?? (peer !== undefined && tool !== MAILBOX ? traceOf(peer) : undefined);
     const links = peer === undefined || trace === undefined ? [] : [linkTo(trace, spanOfRun(peer), 'request')];
     const attributes = [...said([GEN_AI.operation, OPERATION.tool], [GEN_AI.tool, tool], [GEN_AI.toolCall, String(number)]), ...common];

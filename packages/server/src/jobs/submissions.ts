@@ -62,7 +62,7 @@ export class Submissions {
 
   /**
    * @param version of an agent that belongs to the host and is in no registry
-   * @param traceparent of the request; it is no part of the job, so a request that is sent again with another one is the same job
+   * @param traceparent of the request; not part of the job, so a request that is sent again with another one is the same job
    * @param principal the submitter; keys of different principals are different keys
    * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN,
    * CORRAL_INPUT_TOO_LARGE …

@@ -15,7 +15,7 @@ export interface Collector {
 export interface ExporterOptions {
   readonly collector: Collector;
   readonly fetch: (url: string, request: RequestInit) => Promise<Response>;
-  /** Ends after so many milliseconds. */
+  /** @param ms until it resolves */
   readonly pause: (ms: number) => Promise<void>;
   /** Between 0 and 1. */
   readonly random: () => number;
