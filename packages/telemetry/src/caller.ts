@@ -1,5 +1,5 @@
 /**
- * The span of a caller, as `traceparent` of W3C Trace Context says it: the run that the caller submitted links to it: a link and not a parent, since a
+ * The span of a caller, as `traceparent` of W3C Trace Context says it. The run that the caller submitted links to it: a link, and not a parent, since a
  * run may take days and the caller's trace is over by then.
  *
  * Source: w3.org/TR/trace-context, "traceparent header"

@@ -40,8 +40,20 @@ function telemetry(options: Partial<PipelineOptions> = {}) {
   return { facts, pipeline, read, begin };
 }
 const call = (run: RunId, number: number, more: object = {}) => ({
-  ...{ run, call: number, tool: 'fs.read', code: undefined, at: 2000, took_ms: 500, attempts: 1, provider: undefined, model: undefined },
-  ...{ input_tokens: 0, output_tokens: 0, money_micros: 0, peer: undefined, ...more },
+  run,
+  call: number,
+  tool: 'fs.read',
+  code: undefined,
+  at: 2000,
+  took_ms: 500,
+  attempts: 1,
+  provider: undefined,
+  model: undefined,
+  input_tokens: 0,
+  output_tokens: 0,
+  money_micros: 0,
+  peer: undefined,
+  ...more,
 });
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
 
