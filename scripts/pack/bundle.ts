@@ -23,6 +23,7 @@ const BUNDLED = new Set([
 const PROGRAMS: Readonly<Record<string, string>> = {
   'packages/store/src/sqlite/start.ts': 'store-thread',
   'packages/store/src/front/start.ts': 'front-thread',
+  'packages/telemetry/src/worker.ts': 'telemetry-thread',
   'packages/tools/src/host/child.ts': 'tool-process',
   'packages/cli/src/inspect/guest.ts': 'inspect-guest',
   'packages/tools/src/inspect/scan-worker.ts': 'scan-worker',
@@ -78,7 +79,7 @@ const places: Plugin = {
   },
 };
 
-/** A client needs the method and the path of each route, and none of its schemas. */
+/** A client needs the method and the path of each route and whether it answers in plain text, and none of its schemas. */
 const routesOnly: Plugin = {
   name: 'routes',
   setup(esbuild) {
@@ -86,7 +87,7 @@ const routesOnly: Plugin = {
       importer.endsWith('/protocol/src/api/client.ts') ? { path: 'routes', namespace: 'routes' } : undefined,
     );
     esbuild.onLoad({ filter: /.*/, namespace: 'routes' }, () => ({
-      contents: `export const ROUTES = ${JSON.stringify(Object.fromEntries(Object.entries(ROUTES).map(([name, { method, path }]) => [name, { method, path }])))};`,
+      contents: `export const ROUTES = ${JSON.stringify(Object.fromEntries(Object.entries(ROUTES).map(([name, { method, path, ...more }]) => [name, { method, path, ...('text' in more ? { text: true } : {}) }])))};`,
     }));
   },
 };

@@ -86,6 +86,7 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   'token.write': (tenant) => ({ method: 'POST', path: '/v1/tokens', body: { tenant, name: 'x', roles: ['auditor'] } }),
   'webhook.read': (tenant) => ({ method: 'GET', path: `/v1/webhooks?tenant=${tenant}` }),
   'webhook.retry': (tenant) => ({ method: 'POST', path: '/v1/webhooks/retry', body: { hook: tenant, reason: 'test' } }),
+  'metrics.read': () => ({ method: 'GET', path: '/metrics' }),
   'config.read': () => ({ method: 'GET', path: '/v1/config' }),
   'config.apply': () => ({ method: 'POST', path: '/v1/config/check' }),
 };

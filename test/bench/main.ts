@@ -16,6 +16,7 @@ import { coldStarts, density, kill, pause, runs } from './starts.ts';
 import { flood } from './flood.ts';
 import { soakMain } from './soak/main.ts';
 import { journal, parked, resume } from './survive.ts';
+import { telemetry } from './telemetry.ts';
 import { turns } from './turns.ts';
 import { wakeUps } from './wakeups.ts';
 
@@ -41,6 +42,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   detect,
   everything,
   turns,
+  telemetry,
   model,
   prompts,
   commands,

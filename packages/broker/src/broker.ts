@@ -132,7 +132,7 @@ export class Broker {
         run.ledger.seq = seq;
         return failed(error);
       }
-      taken(outcome);
+      taken(outcome, draft.batch.decisions);
     };
     new Slices(this.#slices, run, crank, { done, failed, stopped, after }).begin();
   }

@@ -2,6 +2,7 @@
 import type { Grants } from '@corral/policy/capability/grants';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Delivery, PendingDelivery, Result } from '@corral/protocol/wire/delivery';
+import type { Decision } from '@corral/protocol/model/decision';
 import type { CorralError } from '@corral/protocol/errors';
 import type { Identity } from '@corral/protocol/model/identity';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -139,8 +140,8 @@ export interface Slice {
 
 /** Called when a crank was decided, in one synchronous step: `taken` or `failed`, then the waiting work, then `after`. Or `stopped` alone. */
 export interface CrankTold {
-  /** The ledger has the crank. @param outcome if the crank ended the run */
-  readonly taken: (outcome: Outcome | undefined) => void;
+  /** The ledger has the crank. @param outcome if the crank ended the run @param decisions about its effects */
+  readonly taken: (outcome: Outcome | undefined, decisions: readonly Decision[]) => void;
   /** Nothing reached the store, and the run must be ended. If deciding failed, its ledger is unchanged. */
   readonly failed: (error: unknown) => void;
   /** The run was paused while the crank was being decided: the crank is to be discarded, and repeated later. */

@@ -289,6 +289,8 @@ export const ERRORS = {
   CORRAL_CELL_START: { audience: 'operator', hint: 'Run `corral doctor`.' },
   CORRAL_STARTING: { audience: 'operator', retryable: true, hint: 'Wait a moment; `GET /readyz` answers 200 once work is taken.' },
   CORRAL_STOPPING: { audience: 'operator', retryable: true, hint: 'Corral is shutting down; try again once it is back.' },
+  CORRAL_TELEMETRY_OFF: { audience: 'operator', hint: 'Set `telemetry: {}` in the configuration and start the host again.' },
+  CORRAL_TELEMETRY_LOST: { audience: 'operator', retryable: true, hint: 'See the log of the host; its runs go on without telemetry.' },
   CORRAL_REDIS_UNREACHABLE: {
     audience: 'operator',
     retryable: true,

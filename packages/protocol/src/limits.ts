@@ -85,6 +85,17 @@ export const WAKE_UPS = {
   close_ms: limit('time that the connections to Redis have to end with their host', 1_000, 60_000),
 } as const satisfies Record<string, Limit>;
 
+/** Telemetry of a host. */
+export const TELEMETRY = {
+  facts: limit('facts that wait for the thread of telemetry, a power of two; more are dropped and counted', 16_384, 1_048_576, 64),
+  texts: limit('different names in telemetry; further ones are called `other`', 4_096, 65_536),
+  series: limit('lines of figures at /metrics; what would make more is counted under `other`', 2_000, 100_000),
+  runs_known: limit('runs of which telemetry remembers agent and family', 20_000, 1_000_000),
+  spans_waiting: limit('spans that wait for a collector; more are dropped and counted', 8_192, 1_000_000),
+  export_attempts: limit('attempts at handing a batch to a collector', 5, 100),
+  close_ms: limit('time that telemetry has to hand over the rest when its host stops', 2_000, 60_000),
+} as const satisfies Record<string, Limit>;
+
 /**
  * Ceilings of one run. Reaching one ends the run as `exceeded(<name without unit>)`, unless its text says that a call is refused.
  */

@@ -131,6 +131,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       fork: (request) => supervisor.fork(request),
     }),
     stalls: () => supervisor.stalls,
+    load: () => supervisor.load(),
     observe: (observer) => supervisor.observe(observer),
     drain: (within_ms) => supervisor.drain(within_ms),
     close: () => supervisor.close(),

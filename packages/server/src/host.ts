@@ -45,6 +45,7 @@ import { Turns } from './evidence/serial-queue.ts';
 import { VERSION } from './version.ts';
 import { isLocal, mayStand, wallsOf, type WallOptions } from './walls.ts';
 import { Outbox } from './events/webhooks/outbox.ts';
+import { telemetryOf, type HostTelemetry } from './events/telemetry.ts';
 
 export interface HostOptions extends WallOptions {
   readonly data: string;
@@ -194,7 +195,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       failed: (error) => log?.error({ err: error }, 'events could not be written; followers that come back will miss some'),
     });
     undo.push(() => feed.close());
-    if (log !== undefined) logEvents(feed, log);
+    let telemetry: HostTelemetry | undefined;
+    if (log !== undefined) logEvents(feed, log, (run) => telemetry?.traceIdOf(run));
     const starter: Actor = { id: `user:${machineUser()}`, roles: [] };
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
@@ -228,6 +230,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       config: () => config().version,
       notify: outbox.add,
     });
+    telemetry = await telemetryOf(loaded, { host, feed, outbox, log, env: options.env, full: () => store.full, now });
+    undo.push(() => telemetry?.close());
     let draining = false;
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
@@ -253,6 +257,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       scheduler,
       settings,
       outbox,
+      telemetry,
       turns: new Turns(),
       errands: new Turns(),
       clock,
@@ -331,6 +336,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, CLOSE_MS).unref())]);
         outbox.close();
         await host.close();
+        await telemetry?.close();
         await settings.close(0);
         refusals.settle(true);
         feed.close();

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { CorralError } from '@corral/protocol/errors';
 import { osWall } from '@corral/supervisor';
 import { guardLines, guardsOf } from './config/guards.ts';
+import { telemetryLine } from './config/telemetry.ts';
 import { flushed, hostLogger, type LogLevel } from './events/log-lines.ts';
 import { startHost, type RunningHost } from './host.ts';
 
@@ -149,6 +150,7 @@ function announce(host: RunningHost, json: boolean): void {
       ? 'One wall: only the isolate stands between an agent and this machine (see corral doctor).'
       : `Two walls: the isolate, then ${wall}.`,
     ...guardLines(guards).map(({ text, bare }) => (bare ? styleText('yellow', text, { stream: process.stdout }) : text)),
+    telemetryLine(said),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -19,6 +19,7 @@ import type {
   Approval,
   ApprovalFilter,
   CellView,
+  Load,
   Observation,
   Peak,
   Resting,
@@ -45,6 +46,8 @@ export interface JobRequest {
   readonly grants: Readonly<Record<string, Attenuation>>;
   /** The submitter asks for less than the agent declares. */
   readonly narrowed: boolean;
+  /** A `traceparent` that can be read. */
+  readonly trace?: string | undefined;
 }
 
 export interface HostPort {
@@ -133,6 +136,8 @@ export interface HostPort {
   configure(tenants: Readonly<Record<string, TenantOptions>>): void;
   /** Obstacles to progress of the host; empty while it makes some, or has nothing to do. */
   stalls(): readonly Stall[];
+  /** Figures of the host at this moment. */
+  load(): Promise<Load>;
   observe(observer: (observation: Observation) => void): () => void;
   /** Stops new work and new cranks; calls under way may take this long to finish. */
   drain(within_ms: number): Promise<void>;

@@ -16,7 +16,7 @@ import { inputRefusal } from './admission/first-crank.ts';
 import { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 import type { Loops } from './detection/loops.ts';
 import type { Observation, RunView, Stall } from './events/observation.ts';
-import { cellViews, viewOf, type CellView } from './events/observe.ts';
+import { cellViews, loadOf, viewOf, type CellView, type Load } from './events/observe.ts';
 import type { Offers } from './admission/offers.ts';
 import type { SupervisorOptions } from './options.ts';
 import { lastWords } from './runs/outcomes.ts';
@@ -232,6 +232,12 @@ export class Supervisor {
   /** Parks every run that has nothing to do. They come back, by replay, with their next delivery. */
   park(): Promise<void> {
     return this.#host.residency.parkAll();
+  }
+
+  /** @see loadOf */
+  load(): Promise<Load> {
+    const { runs, pool } = this.#host;
+    return loadOf(runs, { store: this.#options.store, now: this.#options.clock.monotonic(), cells: [...pool.cells].length });
   }
 
   observe(observer: (observation: Observation) => void): () => void {

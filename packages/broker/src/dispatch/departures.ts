@@ -19,7 +19,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import { givenUp, neverLeft } from './given-up.ts';
 
 export interface DeparturesOptions {
-  readonly powers: Pick<BrokerPowers, 'grants' | 'tool' | 'policies'>;
+  readonly powers: Pick<BrokerPowers, 'grants' | 'tool' | 'policies' | 'clock'>;
   readonly events: Pick<BusEvents, 'answered' | 'deliver' | 'fence' | 'unknown'>;
   readonly dispatcher: Dispatcher;
   readonly quarantined: (tenant: TenantId) => (tool: string) => boolean;
@@ -69,6 +69,7 @@ export class Departures {
       else this.#options.events.unknown(ledger.record.id, call.id, `${call.tool} cannot be called on this host now.`);
       return;
     }
+    call.asked_at = powers.clock.monotonic();
     this.#options.dispatcher.start(
       ledger.record,
       {

@@ -62,6 +62,7 @@ export function decideSpawn(ledger: Ledger, effect: SpawnEffect, context: Decide
     submitter: record.submitter ?? record.principal,
     ...(record.who === undefined ? {} : { who: record.who }),
     parent: { run: record.id, id: effect.id, agent: record.agent },
+    root: record.root ?? record.parent?.run ?? record.id,
     spawn_depth: record.spawn_depth + 1,
     ...(ledger.depth === 0 ? {} : { depth: ledger.depth }),
     ...(ledger.hops === 0 ? {} : { hops: ledger.hops }),

@@ -76,7 +76,7 @@ function weaker({ user }: Walls): string {
 }
 
 /**
- * The guards and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on without a
+ * The guards, the telemetry and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on without a
  * Redis, and to be without policies is a choice.
  */
 async function configured(find: () => string | undefined): Promise<Check[]> {
@@ -90,6 +90,8 @@ async function configured(find: () => string | undefined): Promise<Check[]> {
     const loaded = await loadConfig(find(), process.env, { withoutPolicies: true });
     try {
       checks.push(...guardLines(guardsOf(loaded.config)).map(({ text, bare }) => ({ name: 'guards', ok: !bare, says: text })));
+      const { telemetryLine } = await import('@corral/server/config/telemetry');
+      checks.push({ name: 'telemetry', ok: true, says: telemetryLine(loaded.config) });
       await look('Redis for wake-ups', async () => {
         const { lookAtRedis } = await import('@corral/server/jobs/hints');
         const found = await lookAtRedis(loaded, process.env);

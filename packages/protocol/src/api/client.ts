@@ -79,8 +79,11 @@ export function createClient(transport: Transport, token?: string): Client {
   const methods = Object.fromEntries(
     (Object.keys(ROUTES) as RouteName[]).map((name) => [
       name,
-      async (input: Record<string, unknown>, options?: { readonly signal?: AbortSignal }) =>
-        JSON.parse(await (await request(name, input, options?.signal, 'application/json')).text()),
+      async (input: Record<string, unknown>, options?: { readonly signal?: AbortSignal }) => {
+        const { text: plain } = ROUTES[name] as Route;
+        const text = await (await request(name, input, options?.signal, plain === true ? 'text/plain' : 'application/json')).text();
+        return plain === true ? text : JSON.parse(text);
+      },
     ]),
   );
   /** Server-sent events (WHATWG HTML, 9.2), each with its data in one line. */

@@ -55,6 +55,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   CORRAL_STARTING: 503,
   CORRAL_STOPPING: 503,
   CORRAL_CELL_START: 503,
+  CORRAL_TELEMETRY_OFF: 404,
+  CORRAL_TELEMETRY_LOST: 503,
 };
 
 export function statusOf(code: ErrorCode): number {

@@ -58,6 +58,7 @@ export const OPERATIONS = {
   'webhook.read': { about: 'list webhooks and what was sent to them', roles: ['operator', 'auditor', 'admin'] },
   'webhook.retry': { about: 'have notifications sent again now', roles: ['operator', 'admin'] },
   'host.backup': { about: 'back up the host', roles: ['admin'], host: true },
+  'metrics.read': { about: 'read the figures of the host', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.read': { about: 'see the configuration in force', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.apply': { about: 'check and apply the configuration file', roles: ['admin'], host: true },
 } as const satisfies Record<string, OperationRow>;

@@ -21,6 +21,8 @@ interface RouteShape {
   readonly response: z.ZodType;
   /** The answer is a stream of server-sent events, each of the form of the response schema. */
   readonly stream?: true;
+  /** The answer is plain text, and no JSON. */
+  readonly text?: true;
 }
 
 export type Route = RouteShape &

@@ -1,9 +1,20 @@
 /** Routes about the host itself: its configuration and its health. */
+import * as z from 'zod';
 import { route } from './route.ts';
 import * as s from './schemas.ts';
 import { Totals } from './totals.ts';
 
 export const HOST_ROUTES = {
+  metrics: route({
+    method: 'GET',
+    path: '/metrics',
+    tag: 'host',
+    summary: 'The figures of the host in the text format of Prometheus, where its configuration has `telemetry`.',
+    operation: 'metrics.read',
+    status: 200,
+    response: z.string(),
+    text: true,
+  }),
   showConfig: route({
     method: 'GET',
     path: '/v1/config',

@@ -111,7 +111,7 @@ export const ROUTES = {
     summary: 'Submits a job. The run is durable once this answers.',
     operation: 'run.submit',
     act: { none: 'the log has the admission of each run' },
-    headers: s.IdempotencyHeader,
+    headers: s.SubmitHeaders,
     body: s.SubmitRequest,
     status: 201,
     response: s.RunSummary,

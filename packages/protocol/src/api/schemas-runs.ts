@@ -37,6 +37,14 @@ export const IdempotencyHeader = z.object({
     .describe('the same key and body give the same run, for ever; the same key with another body is refused'),
 });
 
+export const SubmitHeaders = IdempotencyHeader.extend({
+  traceparent: z
+    .string()
+    .max(200)
+    .optional()
+    .describe('of W3C Trace Context: the span of the run links to it, where the host sends telemetry; one that cannot be read is ignored'),
+});
+
 export const RunSummary = z
   .object({
     run: runId,

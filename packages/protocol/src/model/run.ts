@@ -40,6 +40,10 @@ export interface RunRecord {
   /** The identity behind the submitter. Absent: the name is unambiguous. */
   readonly who?: Identity;
   readonly parent: { readonly run: RunId; readonly id: number; readonly agent: AgentName } | undefined;
+  /** For a child: its first ancestor, by which telemetry finds the family. Absent in records of older hosts. */
+  readonly root?: RunId;
+  /** The `traceparent` of the request that submitted it, to which telemetry links. No guest sees it. */
+  readonly trace?: string;
   /** For a fork: the run whose journal it begins with, the first entry at which it may differ, and when it was made. */
   readonly origin?: {
     readonly run: RunId;

@@ -31,6 +31,9 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
     ...faultsOfRisk(config.risk, ['risk'], tools, unknownTool),
     ...Object.entries(config.tenants).flatMap(([tenant, own]) => faultsOfRisk(own.risk, ['tenants', tenant, 'risk'], tools, unknownTool)),
     ...unknownSecret(config, ['wakeups', 'password'], config.wakeups?.password),
+    ...Object.entries(config.telemetry?.otlp?.headers ?? {}).flatMap(([header, secret]) =>
+      unknownSecret(config, ['telemetry', 'otlp', 'headers', header], secret),
+    ),
     ...config.webhooks.flatMap(({ secret, tenant }, i): Fault[] => [
       ...unknownSecret(config, ['webhooks', i, 'secret'], secret),
       ...(tenant === undefined || Object.hasOwn(config.tenants, tenant)

@@ -39,15 +39,16 @@ const LEVELS: Partial<Record<EventKind, Level | undefined>> = {
 /** Ends that somebody asked for, and good ones. Any other is a failure. */
 const CALM = /^(?:completed|killed|cancelled)/;
 
-/** Writes a line for each event that is one of these. */
-export function logEvents(feed: Feed, log: FastifyBaseLogger): () => void {
+/** Writes a line for each event that is one of these. @param traceIdOf the id of the trace of a run, where there is telemetry */
+export function logEvents(feed: Feed, log: FastifyBaseLogger, traceIdOf: (run: string) => string | undefined): () => void {
   return feed.listen((event) => {
     const level = levelOf(event);
     if (level === undefined) return;
     const { kind, tenant, run, agent, data } = event;
     const about = { tenant, run, agent };
     const named = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== null));
-    log[level]({ event: kind, ...named, ...(isEmpty(data) ? {} : { data }) }, kind);
+    const trace_id = run === null ? undefined : traceIdOf(run);
+    log[level]({ event: kind, ...named, ...(trace_id === undefined ? {} : { trace_id }), ...(isEmpty(data) ? {} : { data }) }, kind);
   });
 }
 

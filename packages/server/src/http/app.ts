@@ -230,6 +230,9 @@ function lengthOf({ headers, method, routeOptions }: FastifyRequest): number {
   return coding === undefined || method === 'GET' ? 0 : routeOptions.bodyLimit;
 }
 
+/** The content type of an answer; undefined for JSON. */
+const kindOf = ({ stream, text }: Route) => (stream === true ? 'text/event-stream' : text === true ? 'text/plain' : undefined);
+
 /** The schemas of a route’s request and answer, for validation and for the OpenAPI document. */
 function schemaOf(name: RouteName, route: Route) {
   return {
@@ -243,7 +246,7 @@ function schemaOf(name: RouteName, route: Route) {
     ...(route.headers === undefined ? {} : { headers: route.headers }),
     ...(route.body === undefined ? {} : { body: route.body }),
     response: {
-      [route.status]: route.stream === true ? { content: { 'text/event-stream': { schema: route.response } } } : route.response,
+      [route.status]: kindOf(route) === undefined ? route.response : { content: { [kindOf(route) ?? '']: { schema: route.response } } },
       ...(name === 'submitRun' ? { 200: route.response } : {}),
       ...(name === 'ready' ? { 503: route.response } : {}),
       '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },

@@ -2,6 +2,7 @@
 import type { Degraded, Unready } from '@corral/protocol/api/schemas';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Feed } from '../events/stream.ts';
+import type { HostTelemetry } from '../events/telemetry.ts';
 import type { Acts } from '../operation-log.ts';
 import type { Persons } from '../people/persons.ts';
 import type { HostPort } from '../ports.ts';
@@ -37,6 +38,8 @@ export interface ServerContext {
   readonly scheduler: Scheduler;
   readonly settings: Settings;
   readonly outbox: Outbox;
+  /** Undefined: the configuration asks for none. */
+  readonly telemetry: HostTelemetry | undefined;
   /** Queue for requests that read whole journals. */
   readonly turns: Turns;
   /** Queue for long work on evidence: verifying, replaying, backing up. */

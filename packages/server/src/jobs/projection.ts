@@ -352,6 +352,9 @@ export class Projection {
         this.#options.index.parked(observation.run, observation.view);
         return;
       case 'answered':
+      case 'replied':
+      case 'cranked':
+      case 'denied':
       case 'hopeless':
       case 'stalled':
       case 'moves':

@@ -11,6 +11,7 @@ import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/mod
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import { looksUnfit } from './misfit.ts';
 import { checkInput, type People } from '@corral/supervisor';
+import { callerIn } from '@corral/telemetry/caller';
 import { allowedOf } from './allowance.ts';
 import type { InForce } from '../config/in-force.ts';
 import { TooSoon } from '../people/rate.ts';
@@ -61,6 +62,7 @@ export class Submissions {
 
   /**
    * @param version of an agent that belongs to the host and is in no registry
+   * @param traceparent of the request; not part of the job, so a request that is sent again with another one is the same job
    * @param principal the submitter; keys of different principals are different keys
    * @throws CORRAL_IDEMPOTENCY_MISMATCH, CORRAL_QUEUE_FULL, CORRAL_TENANT_UNKNOWN, CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN,
    * CORRAL_INPUT_TOO_LARGE …
@@ -70,6 +72,7 @@ export class Submissions {
     principal: string,
     key?: string,
     version?: AgentVersion,
+    traceparent?: string,
   ): Promise<{ readonly run: RunId; readonly replayed: boolean }> {
     const { random } = this.#options;
     this.#mustTakeWork();
@@ -77,7 +80,7 @@ export class Submissions {
       throw new CorralError('CORRAL_INPUT_INVALID', `The input nests deeper than ${JSON_MAX_DEPTH} levels.`);
     if (key === undefined) {
       const run = newId('run', random);
-      await this.#admit(run, job, principal, version);
+      await this.#admit(run, job, principal, version, traceparent);
       return { run, replayed: false };
     }
     const digest = createHmac('sha256', this.#secret)
@@ -85,7 +88,7 @@ export class Submissions {
       .digest();
     const run = newId('run', () => digest);
     while (this.#underway.has(run)) await this.#underway.get(run)?.catch(() => undefined);
-    const work = this.#keyed(run, job, principal, version);
+    const work = this.#keyed(run, job, principal, version, traceparent);
     this.#underway.set(run, work);
     try {
       return { run, replayed: await work };
@@ -94,7 +97,7 @@ export class Submissions {
     }
   }
 
-  async #keyed(run: RunId, job: Submission, principal: string, version: AgentVersion | undefined): Promise<boolean> {
+  async #keyed(run: RunId, job: Submission, principal: string, version?: AgentVersion, traceparent?: string): Promise<boolean> {
     const { db, host, clock } = this.#options;
     const body = hash('sha256', canonical(job));
     const before = db.submissions.bodyOf(run);
@@ -103,7 +106,7 @@ export class Submissions {
     if ((await host.stored(run)) !== undefined) return true;
     if (before === undefined) db.submissions.add(run, body, clock.now());
     try {
-      await this.#admit(run, job, principal, version);
+      await this.#admit(run, job, principal, version, traceparent);
       return false;
     } catch (error) {
       // The job was refused as a whole, so its key may be used again.
@@ -132,7 +135,7 @@ export class Submissions {
     return made;
   }
 
-  async #admit(id: RunId, job: Submission, principal: string, own: AgentVersion | undefined): Promise<void> {
+  async #admit(id: RunId, job: Submission, principal: string, own: AgentVersion | undefined, traceparent?: string): Promise<void> {
     const { host, registry, index, config, clock, people } = this.#options;
     const { tenant, agent, input } = job;
     const version = own ?? registry.resolve(tenant, agent);
@@ -147,7 +150,8 @@ export class Submissions {
     }
     const place = this.#place(id, tenant, version.manifest.name, true);
     const grants = job.grants ?? {};
-    await place.held(host.submit({ id, tenant, version, input, principal: by, who, ceilings, budget, grants, narrowed }));
+    const trace = callerIn(traceparent) === undefined ? undefined : traceparent;
+    await place.held(host.submit({ id, tenant, version, input, principal: by, who, ceilings, budget, grants, narrowed, trace }));
     const created_at = clock.now();
     index.add(
       { id, tenant, agent: version.manifest.name, version: version.version, parent: undefined, principal: by, created_at },

@@ -39,6 +39,8 @@ export interface Job {
    * lowered too.
    */
   readonly narrowed?: boolean;
+  /** See `RunRecord`. */
+  readonly trace?: string | undefined;
   /** Chosen by a caller that needs the id in advance, to submit the same job only once. Default: a new id. */
   readonly id?: RunId;
 }
@@ -174,6 +176,7 @@ export function admit(
     principal: job.principal,
     ...(job.who === undefined ? {} : { who: job.who }),
     parent: undefined,
+    ...(job.trace === undefined ? {} : { trace: job.trace }),
     spawn_depth: 0,
     input,
     header: { ...deps.runtime, seed: Buffer.from(deps.random(32)).toString('hex') },

@@ -1,12 +1,14 @@
 /** The events by which a host reports on its runs and on itself, and those who observe them. */
 import type { ContextChange } from '@corral/protocol/model/context';
+import type { Decision } from '@corral/protocol/model/decision';
 import type { CorralError } from '@corral/protocol/errors';
-import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { Control, HoldReason, LadderStep, Lifecycle, Residency, WaitingOn } from '@corral/protocol/model/run';
+import type { Control, HoldReason, LadderStep, Lifecycle, Residency, RunRecord, WaitingOn } from '@corral/protocol/model/run';
 import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/model/spend';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { EventPlace } from '@corral/protocol/ports/events';
+import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 
 /** An agent version whose breaker is open (new runs are refused) or half open (a few are let through as probes). */
 export interface Resting {
@@ -64,8 +66,22 @@ export interface RunView {
   readonly crank_age_ms: number;
 }
 
+/** A run that this host has taken into memory. */
+export interface Taken {
+  readonly record: RunRecord;
+  /** The version of its agent that it runs now. */
+  readonly version: Digest;
+  /** The epoch of its lease. */
+  readonly epoch: number;
+  /** It has no entry yet: this is the first time that it is in memory, unless a host was lost before its first crank was over. */
+  readonly fresh: boolean;
+}
+
 export type Observation =
-  | { readonly kind: 'admitted' | 'began' | 'woken'; readonly run: RunId }
+  /** `taken`: absent for an instance of a service that a message made, which is in the store alone. */
+  | { readonly kind: 'admitted'; readonly run: RunId; readonly taken?: Taken }
+  | { readonly kind: 'woken'; readonly run: RunId; readonly taken: Taken }
+  | { readonly kind: 'began'; readonly run: RunId }
   | { readonly kind: 'parked'; readonly run: RunId; readonly view: RunView }
   /** A call waits for people to decide about it. */
   | { readonly kind: 'asked'; readonly run: RunId; readonly call: number; readonly tool: string }
@@ -75,6 +91,9 @@ export type Observation =
       readonly call: number;
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
+      /** The call, and when people were asked, in milliseconds since 1970. */
+      readonly tool: string;
+      readonly since: number;
     }
   /** The finding of a detector took a run up the ladder. */
   | {
@@ -141,8 +160,35 @@ export type Observation =
   /** A run cannot be read from the store: it is quarantined, and other runs go on. */
   | { readonly kind: 'damaged'; readonly run: RunId; readonly error: CorralError }
   | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
-  /** The agent got the result of a call in a crank; `ms`: time since it asked for the call. */
-  | { readonly kind: 'answered'; readonly run: RunId; readonly tool: string; readonly ms: number }
+  /** The agent got the result of a call in a crank; `ms`: time since it asked for the call, or since this host did for it. */
+  | {
+      readonly kind: 'answered';
+      readonly run: RunId;
+      readonly tool: string;
+      readonly ms: number;
+      readonly call: number;
+      readonly result: Result;
+    }
+  /** As `answered`, for a request to another run. `what`: `service:claims`, or `mailbox`. `peer`: the run that was asked, if known. */
+  | {
+      readonly kind: 'replied';
+      readonly run: RunId;
+      readonly call: number;
+      readonly what: string;
+      readonly peer: RunId | undefined;
+      readonly result: Result;
+    }
+  /** A crank was taken in. `ms`: time since its delivery was sent to a cell; `inbox`: the number of the message that it got. */
+  | {
+      readonly kind: 'cranked';
+      readonly run: RunId;
+      readonly delivery: PendingDelivery;
+      readonly inbox: number | undefined;
+      readonly ms: number;
+      readonly cpu_us: number;
+    }
+  /** An effect of a crank was refused. */
+  | { readonly kind: 'denied'; readonly run: RunId; readonly decision: Decision }
   /** The label, the capabilities or the purse of a run changed. */
   | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
   /** Parts of a stream are in the journal. `offset`: parts of it before these; `place`: the entry whose delivery they are. */

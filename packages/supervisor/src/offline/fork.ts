@@ -88,7 +88,7 @@ export async function fork(deps: ForkDeps, request: ForkRequest): Promise<Forked
     throw new CorralError('CORRAL_USAGE', `Another input needs a fork from the very start (crank 1), not from crank ${at}.`);
 
   const now = clock.now();
-  const { who: _, ...from } = stored.record;
+  const { who: _, trace: _caller, ...from } = stored.record;
   const grants = new GrantCopies(id, random, now, await store.grants(origin), prefix);
   const draft: RunRecord = {
     ...from,

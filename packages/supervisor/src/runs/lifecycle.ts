@@ -20,7 +20,7 @@ import type { Bundles } from '../admission/bundles.ts';
 import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Tell } from '../events/observation.ts';
-import { answersOf, viewOf } from '../events/observe.ts';
+import { seenIn, takenOf, viewOf } from '../events/observe.ts';
 import type { Membership } from './membership.ts';
 import type { Loops } from '../detection/loops.ts';
 import { startOf } from './start.ts';
@@ -185,7 +185,7 @@ export class RunLifecycle {
   adopt(run: Run): void {
     run.used(this.#options.clock.monotonic());
     this.#options.runs.set(run.id, run);
-    this.#tell({ kind: 'admitted', run: run.id });
+    this.#tell({ kind: 'admitted', run: run.id, taken: takenOf(run) });
     const stands = this.#options.quarantined(run);
     if (stands !== undefined) {
       run.stop('quarantined');
@@ -200,7 +200,7 @@ export class RunLifecycle {
     const { clock } = this.#options;
     const fence = this.#refusals.fenceOf(run);
     if (fence !== undefined) return this.endSoon(run, fence.outcome, fence.revoke);
-    this.#tell({ kind: 'woken', run: run.id });
+    this.#tell({ kind: 'woken', run: run.id, taken: takenOf(run) });
     this.#options.loops.woken(run);
     const stands = this.#options.quarantined(run);
     if (stands !== undefined && run.control === 'none') {
@@ -282,15 +282,16 @@ export class RunLifecycle {
 
   #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
-    const answers = this.#options.transitions.observers.any ? answersOf(run, crank.delivery) : [];
+    const seen = this.#options.transitions.observers.any ? seenIn(run, crank, cpu_us, this.#options.clock.monotonic()) : [];
     run.cranked();
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
     const given: Crank = { delivery, deliveryText: text, inbox, effectsText: effects, cpu_us };
     const failed = (error: unknown) => this.#notTaken(run, crank, error);
     this.#options.broker.crank(run, given, {
-      taken: (outcome) => {
-        for (const answered of answers) this.#tell(answered);
+      taken: (outcome, decisions) => {
+        for (const one of seen) this.#tell(one);
+        for (const decision of decisions) if (decision.verdict === 'deny') this.#tell({ kind: 'denied', run: run.id, decision });
         try {
           this.#taken(run, outcome);
         } catch (error) {

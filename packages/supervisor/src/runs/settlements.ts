@@ -99,8 +99,10 @@ export class Settlements {
     reason: string,
     more: { readonly relabel?: LabelChange; readonly day?: string } = {},
   ): Promise<void> {
+    const asked = run.ledger.pending.get(call);
+    const about = asked?.kind === 'approval' ? { tool: asked.call.tool, since: asked.since } : { tool: '', since: run.ledger.lastAt };
     await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason, ...more });
-    this.#options.transitions.observers.tell({ kind: 'decided', run: run.id, call, by, verdict });
+    this.#options.transitions.observers.tell({ kind: 'decided', run: run.id, call, by, verdict, ...about });
     if (run.ledger.pending.get(call)?.kind !== 'approval') run.alarms.callOff(call);
     this.pass(run, call);
   }

@@ -1,4 +1,6 @@
 /** The configuration and the policies, those in force and earlier ones, and the state of the host itself. */
+import { CorralError } from '@corral/protocol/errors';
+import { TEXT_TYPE } from '@corral/telemetry/prometheus';
 import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 import { VERSION } from '../../version.ts';
@@ -12,6 +14,7 @@ type Names =
   | 'listPolicies'
   | 'showPolicies'
   | 'health'
+  | 'metrics'
   | 'ready';
 
 export function configurationRoutes(door: ServerContext): Handlers<Names> {
@@ -37,6 +40,15 @@ export function configurationRoutes(door: ServerContext): Handlers<Names> {
     },
     async showPolicies({ params, query }, { access }) {
       return archive.policies(params.version, access.some('policy.read', query.tenant));
+    },
+    async metrics(_, { reply }) {
+      if (door.telemetry === undefined)
+        throw new CorralError('CORRAL_TELEMETRY_OFF', 'This host makes no figures: its configuration has no `telemetry`.');
+      const text = await door.telemetry.text();
+      return reply
+        .type(TEXT_TYPE)
+        .serializer((said: unknown) => String(said))
+        .send(text) as never;
     },
     async health() {
       return { ok: true, version: VERSION };

@@ -117,6 +117,8 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         },
         access.principal.id,
         headers['idempotency-key'],
+        undefined,
+        headers.traceparent,
       );
       if (replayed) {
         // The same answer as the first time, with a header that says so. A run that the store has and the index lacks is added.
