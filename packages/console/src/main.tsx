@@ -10,7 +10,12 @@ import { Empty, Loading, Problem } from './ui/parts.tsx';
 
 const LATER: Readonly<Record<string, () => Promise<ComponentType>>> = {
   run: async () => (await import('./pages/run.tsx')).RunView,
+  overview: async () => (await import('./pages/overview.tsx')).Overview,
   approvals: async () => (await import('./pages/approvals.tsx')).Approvals,
+  agents: async () => (await import('./pages/agents.tsx')).Agents,
+  operations: async () => (await import('./pages/operations.tsx')).Operations,
+  health: async () => (await import('./pages/health.tsx')).Health,
+  people: async () => (await import('./pages/people.tsx')).People,
 };
 const loaded = new Map<string, ComponentType>([['runs', Runs]]);
 
@@ -40,7 +45,14 @@ function View({ name }: { readonly name: string }) {
   if (error === name)
     return (
       <Problem
-        of={new Refusal(0, 'CORRAL_UNREACHABLE', 'This part of the console could not be loaded.', 'The host may have been updated or stopped.')}
+        of={
+          new Refusal(
+            0,
+            'CORRAL_UNREACHABLE',
+            'This part of the console could not be loaded.',
+            'The host may have been updated or stopped.',
+          )
+        }
         again={() => location.reload()}
       />
     );
@@ -64,15 +76,14 @@ function App() {
     look();
   }, []);
   if (me.value === null) return <SignIn />;
-  if (me.value === undefined)
-    return <main class="sign-in">{error === undefined ? <Loading /> : <Problem of={error} />}</main>;
+  if (me.value === undefined) return <main class="sign-in">{error === undefined ? <Loading /> : <Problem of={error} />}</main>;
   return (
     <Shell>
-      <View name={place.value[0] ?? 'runs'} />
+      <View name={place.value[0] ?? 'overview'} />
     </Shell>
   );
 }
 
 applyTheme();
-if (place.value.length === 0) go('runs', 'replace');
+if (place.value.length === 0) go('overview', 'replace');
 render(<App />, document.getElementById('app') as HTMLElement);

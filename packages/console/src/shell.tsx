@@ -11,8 +11,13 @@ import { Dialog } from './ui/dialog.tsx';
 import { Text } from './ui/text.tsx';
 
 const VIEWS = [
+  { at: 'overview', name: 'Overview', key: 'g o' },
   { at: 'runs', name: 'Runs', key: 'g r' },
   { at: 'approvals', name: 'Approvals', key: 'g a' },
+  { at: 'agents', name: 'Agents', key: 'g n' },
+  { at: 'operations', name: 'Operations', key: 'g p' },
+  { at: 'health', name: 'Health', key: 'g h' },
+  { at: 'people', name: 'Tokens', key: 'g t' },
 ] as const;
 
 /** A visible page keeps its session; a page that nobody looks at lets it end. */
@@ -54,7 +59,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
     ...VIEWS.map(({ at, name, key }) => ({ key, does: `go to ${name}`, run: () => go(at) })),
     { key: '?', does: 'these keys', run: () => (helpOpen.value = true) },
   ]);
-  const at = place.value[0] === 'run' ? 'runs' : (place.value[0] ?? 'runs');
+  const at = place.value[0] === 'run' ? 'runs' : (place.value[0] ?? 'overview');
   const title = VIEWS.find((view) => view.at === at)?.name;
   useEffect(() => {
     document.title = title === undefined ? 'Corral' : `${title} · Corral`;
@@ -65,7 +70,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
         Skip to the view
       </a>
       <header class="top">
-        <a class="brand" href={href('runs')}>
+        <a class="brand" href={href('overview')}>
           Corral
         </a>
         <nav aria-label="Views">
@@ -89,7 +94,8 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
 /** How many calls wait for a person. */
 function Waiting() {
   const { data } = useLoad(
-    async (signal) => (hasRole('operator', 'approver', 'auditor', 'admin') ? request('listApprovals', { query: { limit: COUNTED } }, signal) : undefined),
+    async (signal) =>
+      hasRole('operator', 'approver', 'auditor', 'admin') ? request('listApprovals', { query: { limit: COUNTED } }, signal) : undefined,
     [me.value?.principal],
     (changed, kinds) => changed === undefined || kinds.has('run.asked') || kinds.has('run.decided') || kinds.has('run.ended'),
   );

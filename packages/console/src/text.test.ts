@@ -24,7 +24,9 @@ describe('hidden characters', () => {
 
   test('what is put together again is what was there', () => {
     const text = 'a\u202E\u200D\u{1F600}\u{E0001}z';
-    const back = pieces(text).map(({ text: each, hidden }) => (hidden === undefined ? each : String.fromCodePoint(Number.parseInt(each.slice(2), 16))));
+    const back = pieces(text).map(({ text: each, hidden }) =>
+      hidden === undefined ? each : String.fromCodePoint(Number.parseInt(each.slice(2), 16)),
+    );
     expect(back.join('')).toBe(text);
   });
 });

@@ -9,7 +9,10 @@ addEventListener('popstate', () => (here.value = location.pathname + location.se
 /** Parts of the path below the console: `run`, `run_…`, `calls`. */
 export const place = computed((): readonly string[] => {
   const path = here.value.split('?', 1)[0] ?? '';
-  return (path.startsWith(ROOT) ? path.slice(ROOT.length) : '').split('/').filter((part) => part !== '').map(decoded);
+  return (path.startsWith(ROOT) ? path.slice(ROOT.length) : '')
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decoded);
 });
 export const query = computed(() => new URLSearchParams(here.value.split('?')[1] ?? ''));
 

@@ -62,7 +62,12 @@ export async function refusalOf(response: Response, name: Asked): Promise<Refusa
     wasSignedIn.value = wasSignedIn.value || (me.value !== undefined && me.value !== null);
     me.value = null;
   }
-  const said = (await response.json().catch(() => ({}))) as { code?: string; detail?: string; hint?: string; errors?: { at: string; message: string }[] };
+  const said = (await response.json().catch(() => ({}))) as {
+    code?: string;
+    detail?: string;
+    hint?: string;
+    errors?: { at: string; message: string }[];
+  };
   const faults = (said.errors ?? []).map(({ at, message }) => `${at} ${message}`).join('; ');
   const detail = said.detail ?? `The answer has status ${response.status}.`;
   return new Refusal(response.status, said.code ?? 'CORRAL_UNREACHABLE', faults === '' ? detail : `${detail} ${faults}`, said.hint ?? '');

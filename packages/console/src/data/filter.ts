@@ -1,7 +1,13 @@
 /** The filter of runs as a person writes it, and as the API takes it. */
 
 /** Words with a colon name a field; all others are searched in ids, agents, principals and outcomes. */
-const FIELDS: Readonly<Record<string, string>> = { agent: 'agent', tenant: 'tenant', version: 'version', parent: 'parent', ended: 'ended_as' };
+const FIELDS: Readonly<Record<string, string>> = {
+  agent: 'agent',
+  tenant: 'tenant',
+  version: 'version',
+  parent: 'parent',
+  ended: 'ended_as',
+};
 export const FIELD_NAMES = Object.keys(FIELDS);
 
 export function queryOf(text: string): Record<string, string> {
@@ -24,6 +30,7 @@ export const STATES = {
   live: { name: 'Not ended', query: { live: 'true' } },
   asks: { name: 'Ask approval', query: { waiting: 'approval' } },
   unknown: { name: 'Result unknown', query: { waiting: 'resolution' } },
+  upgrade: { name: 'Need an upgrade', query: { waiting: 'upgrade' } },
   queued: { name: 'Queued', query: { lifecycle: 'queued' } },
   paused: { name: 'Paused', query: { control: 'paused' } },
   quarantined: { name: 'Quarantined', query: { control: 'quarantined' } },

@@ -15,7 +15,6 @@ export const PATHS = {
   runMessages: 'GET /v1/runs/:run/messages',
   runJournal: 'GET /v1/runs/:run/journal',
   revokeGrant: 'POST /v1/grants/:grant/revoke',
-  resolveCall: 'POST /v1/runs/:run/calls/:call/resolution',
   listApprovals: 'GET /v1/approvals',
   decideApproval: 'POST /v1/approvals/:run/:call',
   operate: 'POST /v1/operations',
@@ -32,6 +31,7 @@ export const PATHS = {
   revokeToken: 'DELETE /v1/tokens/:token',
   listSchedules: 'GET /v1/schedules',
   removeSchedule: 'DELETE /v1/schedules/:schedule',
+  listWebhooks: 'GET /v1/webhooks',
   events: 'GET /v1/events',
 } as const satisfies Partial<Record<RouteName, `${string} /${string}`>>;
 

@@ -72,7 +72,9 @@ export class RunList {
       const covered = new Set(page.items.map(({ run }) => run));
       const singly = [...shown].filter((run) => !covered.has(run as RunRow['run']) && (changed === undefined || changed.has(run)));
       const read = await Promise.all(
-        singly.slice(0, SINGLY).map((run) => ask('showRun', { params: { run: run as RunRow['run'] } }, this.#gone.signal).catch(() => undefined)),
+        singly
+          .slice(0, SINGLY)
+          .map((run) => ask('showRun', { params: { run: run as RunRow['run'] } }, this.#gone.signal).catch(() => undefined)),
       );
       const by = new Map(read.filter((one) => one !== undefined).map((one) => [one.run, one as RunRow]));
       if (by.size > 0) this.rows.value = this.rows.value.map((row) => by.get(row.run) ?? row);

@@ -9,7 +9,7 @@ import { ask as alter, href, query } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { money, shortDigest } from '../format.ts';
 import { useKeys } from '../keys.ts';
-import { Origins, Quotes, Words } from '../ui/decision.tsx';
+import { originTone, Quotes, unusualWords, Words } from '../ui/decision.tsx';
 import { Ago, Empty, Fact, Loading, Problem, Until } from '../ui/parts.tsx';
 import { attempt } from '../ui/reason.tsx';
 import { Text, Value } from '../ui/text.tsx';
@@ -24,7 +24,8 @@ export function Approvals() {
   const { data, error, again } = useLoad(
     (signal) => request('listApprovals', { query: { limit: LIMIT } }, signal),
     [],
-    (changed, kinds) => changed === undefined || ['run.asked', 'run.decided', 'run.ended', 'run.paused', 'run.resumed'].some((kind) => kinds.has(kind)),
+    (changed, kinds) =>
+      changed === undefined || ['run.asked', 'run.decided', 'run.ended', 'run.paused', 'run.resumed'].some((kind) => kinds.has(kind)),
   );
   const [said, setSaid] = useState('');
   const [asks, setAsks] = useState<{ readonly id: string; readonly verdict: Verdict }>();
@@ -117,7 +118,7 @@ function Card({ of, isCurrent, asks, onAsk, onDone }: CardProps) {
       {of.unusual.length > 0 && (
         <div class="unusual">
           <h3>Unusual</h3>
-          <Words of={of.unusual} />
+          <Words of={unusualWords(of.unusual)} />
         </div>
       )}
       <h3>Exactly this would be done</h3>
@@ -150,7 +151,7 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
               <Value of={value} />
               {from.map(({ path, origin, from: words }) => (
                 <small key={`${path} ${origin}`}>
-                  <span class={`origin ${origin === 'untrusted' ? 'bad' : 'calm'}`}>{origin}</span> <Text of={words} />
+                  <span class={`origin ${originTone(origin)}`}>{origin}</span> <Text of={words} />
                 </small>
               ))}
               {name.endsWith('_micros') && typeof value === 'number' && <small>= {money(value)}</small>}
@@ -241,7 +242,6 @@ function Behind({ of }: { readonly of: Approval }) {
         <Text of={of.order.by} /> asked:
       </p>
       {of.order.input === null ? <p class="dim">It is private to {of.order.private_to.join(', ')}.</p> : <Value of={of.order.input} />}
-      <Origins of={of.origins} />
       <Quotes of={of.quotes} input={of.input} />
       <dl class="facts">
         <Fact name="Run">

@@ -33,7 +33,10 @@ export function AuthorityTab({ run }: TabProps) {
       <ul class="cards">
         {data.reaches.map((one) => (
           <li class="card pad" key={`${one.alias} ${one.chain[0]?.grant}`}>
-            <Reach of={one} take={hasRole('operator', 'admin') && !data.ended ? (grant) => setTaking({ grant, name: one.name }) : undefined} />
+            <Reach
+              of={one}
+              take={hasRole('operator', 'admin') && !data.ended ? (grant) => setTaking({ grant, name: one.name }) : undefined}
+            />
           </li>
         ))}
       </ul>
@@ -54,8 +57,8 @@ export function AuthorityTab({ run }: TabProps) {
           }}
         >
           <p>
-            <code>{taking.grant}</code> for <Text of={taking.name} />, and all that was derived from it, stops working at once. Calls under way with
-            it are aborted, and their results withheld. It cannot be given back.
+            <code>{taking.grant}</code> for <Text of={taking.name} />, and all that was derived from it, stops working at once. Calls under
+            way with it are aborted, and their results withheld. It cannot be given back.
           </p>
         </Reason>
       )}

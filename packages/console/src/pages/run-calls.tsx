@@ -12,7 +12,14 @@ import { Brief, Text, Value } from '../ui/text.tsx';
 import type { TabProps } from './run.tsx';
 
 type Call = RouteAnswer<'runCalls'>['items'][number];
-const TONES: Readonly<Record<Call['state'], Tone>> = { open: 'busy', done: 'good', failed: 'bad', denied: 'bad', unknown: 'asks', abandoned: 'calm' };
+const TONES: Readonly<Record<Call['state'], Tone>> = {
+  open: 'busy',
+  done: 'good',
+  failed: 'bad',
+  denied: 'bad',
+  unknown: 'asks',
+  abandoned: 'calm',
+};
 const SAID: Readonly<Record<Call['state'], string>> = {
   open: 'under way',
   done: 'done',
@@ -28,7 +35,11 @@ async function callsOf(run: TabProps['run']['run'], pages: number, signal: Abort
   const items: Call[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < pages; page++) {
-    const read = await request('runCalls', { params: { run }, query: { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } }, signal);
+    const read = await request(
+      'runCalls',
+      { params: { run }, query: { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } },
+      signal,
+    );
     items.push(...read.items);
     if (read.next === null) return { items, more: false };
     cursor = read.next;
@@ -39,7 +50,10 @@ async function callsOf(run: TabProps['run']['run'], pages: number, signal: Abort
 export function CallsTab({ run }: TabProps) {
   const [pages, setPages] = useState(1);
   const [only, setOnly] = useState(false);
-  const { data, error, again } = useLoad((signal) => callsOf(run.run, pages, signal), [run.run, pages, run.journal_entries, run.open_calls]);
+  const { data, error, again } = useLoad(
+    (signal) => callsOf(run.run, pages, signal),
+    [run.run, pages, run.journal_entries, run.open_calls],
+  );
   const last = useRef(data);
   // Another page, or another state of the run, is read while the calls that were read are still shown.
   last.current = data ?? last.current;
@@ -94,7 +108,7 @@ function CallCard({ of, run, isOpen }: { readonly of: Call; readonly isOpen: boo
         <span class="brief">
           <Brief of={of.input} />
         </span>
-        <span class="why-link">{of.state === 'denied' ? 'why?' : ''}</span>
+        <span class="why-link">{of.state === 'denied' && !isOpen ? 'why?' : ''}</span>
       </button>
       {isOpen && <CallDetail of={of} run={run} />}
     </li>
@@ -115,18 +129,20 @@ function CallDetail({ of, run }: { readonly of: Call } & TabProps) {
         <DecisionCard of={decision} input={of.input} key={decision.action} />
       ))}
       {error !== undefined && <Problem of={error} />}
-      {why !== undefined && decisions.length === 0 && <p class="dim">Its grant allowed it, or its decision is older than the fifty that are explained here.</p>}
-      <h4>What it was given</h4>
+      {why !== undefined && decisions.length === 0 && (
+        <p class="dim">Its grant allowed it, or its decision is older than the fifty that are explained here.</p>
+      )}
+      <h3 class="small">What it was given</h3>
       <Value of={of.input} />
       {of.state === 'done' && (
         <>
-          <h4>What came back</h4>
+          <h3 class="small">What came back</h3>
           <Value of={of.result} />
         </>
       )}
       {of.error?.detail !== null && of.error?.detail !== undefined && (
         <>
-          <h4>What the tool threw (the agent does not see it)</h4>
+          <h3 class="small">What the tool threw (the agent does not see it)</h3>
           <Value of={of.error.detail} />
         </>
       )}

@@ -110,25 +110,25 @@ function EntryCard({ of, isOpen }: { readonly of: Entry; readonly isOpen: boolea
         <div class="card-body">
           {of.delivery !== null && (
             <>
-              <h4>Delivered</h4>
+              <h3 class="small">Delivered</h3>
               <Value of={of.delivery} />
             </>
           )}
           {of.effects !== null && of.effects.length > 0 && (
             <>
-              <h4>Effects</h4>
+              <h3 class="small">Effects</h3>
               <Value of={of.effects} />
             </>
           )}
           {of.decisions.length > 0 && (
             <>
-              <h4>Decisions</h4>
+              <h3 class="small">Decisions</h3>
               <Value of={of.decisions} />
             </>
           )}
           {of.event !== null && (
             <>
-              <h4>Event</h4>
+              <h3 class="small">Event</h3>
               <Value of={of.event} />
             </>
           )}

@@ -13,7 +13,10 @@ type WhyAnswer = RouteAnswer<'whyRun'>;
 
 /** The state is part of the key: what a run waits for changes its explanation. */
 const useWhy = ({ run }: TabProps) =>
-  useLoad((signal) => request('whyRun', { params: { run: run.run } }, signal), [run.run, run.journal_entries, run.control, run.lifecycle, run.waiting]);
+  useLoad(
+    (signal) => request('whyRun', { params: { run: run.run } }, signal),
+    [run.run, run.journal_entries, run.control, run.lifecycle, run.waiting],
+  );
 
 export function SummaryTab({ run }: TabProps) {
   const { data: why, error } = useWhy({ run });
@@ -94,7 +97,9 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
       )}
       {asked.length > 0 && run.ended_as === null && (
         <p>
-          <a href={`${href('approvals')}?run=${run.run}`}>{asked.length === 1 ? 'A call waits' : `${asked.length} calls wait`} for a person</a>
+          <a href={`${href('approvals')}?run=${run.run}`}>
+            {asked.length === 1 ? 'A call waits' : `${asked.length} calls wait`} for a person
+          </a>
         </p>
       )}
       {of.next.length > 0 && (

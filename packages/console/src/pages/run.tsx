@@ -61,6 +61,7 @@ export function RunView() {
           </a>
         ))}
       </nav>
+      <h2 class="unseen">{tab?.name ?? at}</h2>
       {tab === undefined ? <Empty>Your roles do not show this part of a run.</Empty> : <tab.View run={data} key={tab.at} />}
     </section>
   );
@@ -103,7 +104,8 @@ function Head({ run, again }: { readonly run: RunDetail; readonly again: () => v
         </Fact>
         {run.left !== null && (
           <Fact name="Budget left">
-            <meter min={0} max={1} low={0.2} value={run.left} aria-label="share of its budget that is left" /> {Math.round(run.left * 100)} %
+            <meter min={0} max={1} low={0.2} value={run.left} aria-label="share of its budget that is left" /> {Math.round(run.left * 100)}{' '}
+            %
           </Fact>
         )}
       </dl>

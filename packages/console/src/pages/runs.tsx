@@ -80,14 +80,18 @@ export function Runs() {
       <div class="bar">
         <h1 id="runs-title">Runs</h1>
         <Filter text={text} state={state} />
-        {chosen !== undefined && chosen.ended_as === null && <StopMenu run={chosen} done={() => void list?.refresh(undefined, new Set())} />}
+        {chosen !== undefined && chosen.ended_as === null && (
+          <StopMenu run={chosen} done={() => void list?.refresh(undefined, new Set())} />
+        )}
         <p class="dim tally" role="status">
-          {list === undefined ? '' : `${count(rows.length)}${list.more.value ? ' read, more below' : rows.length === 1 ? ' run' : ' runs'}`}
+          {list === undefined || list.error.value !== undefined
+            ? ''
+            : `${count(rows.length)}${list.more.value ? ' read, more below' : rows.length === 1 ? ' run' : ' runs'}`}
           {list?.busy.value === true ? ' · reading…' : ''}
         </p>
       </div>
       {list?.error.value !== undefined && <Problem of={list.error.value} again={() => void list.read()} />}
-      {list !== undefined && rows.length === 0 && !list.more.value ? (
+      {list?.error.value !== undefined && rows.length === 0 ? null : list !== undefined && rows.length === 0 && !list.more.value ? (
         <Empty>
           {text === '' && state === 'all' ? 'No run was submitted yet: corral submit AGENT' : 'No run matches.'}{' '}
           {(text !== '' || state !== 'all') && <a href={href('runs')}>All runs</a>}
@@ -157,7 +161,11 @@ function Filter({ text, state }: { readonly text: string; readonly state: string
           timer.current = setTimeout(() => apply(value), PAUSE_MS);
         }}
       />
-      <select aria-label="State" value={state} onChange={(event) => alter({ state: event.currentTarget.value === 'all' ? undefined : event.currentTarget.value, at: undefined })}>
+      <select
+        aria-label="State"
+        value={state}
+        onChange={(event) => alter({ state: event.currentTarget.value === 'all' ? undefined : event.currentTarget.value, at: undefined })}
+      >
         {Object.entries(STATES).map(([name, { name: shown }]) => (
           <option key={name} value={name}>
             {shown}

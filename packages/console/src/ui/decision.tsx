@@ -5,8 +5,8 @@ import { Badge, Fact } from './parts.tsx';
 import { Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
-export type Origin = Decision['origins'][number];
-export type Quote = NonNullable<Decision['quotes']>[number];
+type Origin = Decision['origins'][number];
+type Quote = NonNullable<Decision['quotes']>[number];
 
 const VERDICTS = {
   allow: { tone: 'good', text: 'allowed' },
@@ -36,7 +36,7 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
         </Fact>
         {of.unusual.length > 0 && (
           <Fact name="Unusual">
-            <Words of={of.unusual} />
+            <Words of={unusualWords(of.unusual)} />
           </Fact>
         )}
         {of.people.map(({ by, verdict, reason, at }) => (
@@ -56,6 +56,21 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
   );
 }
 
+/** Unusual facts as policies name them, in words. */
+const UNUSUAL: Readonly<Record<string, string>> = {
+  amount_above_history: 'more than it has moved so far',
+  argument_from_untrusted_text: 'an argument comes from text that a stranger may have written',
+  destination_from_untrusted_text: 'where it goes comes from text that a stranger may have written',
+  destination_of_no_known_origin: 'where it goes stands in nothing that it has read',
+  first_time_destination: 'the first time that anything goes there',
+  first_use_of_tool: 'the first time that this version uses this tool',
+  link_or_address_from_untrusted_text: 'a link or an address comes from text that a stranger may have written',
+  not_asked_for: 'nobody asked it for something of this kind',
+  private_data_in_arguments: 'private data is among the arguments',
+  steered_by_handle: 'what it does is decided by text that nobody has read',
+};
+export const unusualWords = (of: readonly string[]): string[] => of.map((one) => UNUSUAL[one] ?? one);
+
 export function Words({ of }: { readonly of: readonly string[] }) {
   return (
     <ul class="plain">
@@ -72,11 +87,11 @@ export function Origins({ of }: { readonly of: readonly Origin[] }) {
   if (of.length === 0) return null;
   return (
     <>
-      <h4>Where its arguments come from</h4>
+      <h3 class="small">Where its arguments come from</h3>
       <ul class="plain">
         {of.map(({ path, origin, from }) => (
           <li key={`${path} ${origin}`}>
-            <span class={`origin ${toneOf(origin)}`}>{origin}</span> <code>{path}</code>: <Text of={from} />
+            <span class={`origin ${originTone(origin)}`}>{origin}</span> <code>{path}</code>: <Text of={from} />
           </li>
         ))}
       </ul>
@@ -84,15 +99,16 @@ export function Origins({ of }: { readonly of: readonly Origin[] }) {
   );
 }
 
-/** What policies call untrusted is the least trusted; what people wrote themselves is the most. */
-const toneOf = (origin: string): string => (origin === 'untrusted' ? 'bad' : origin === 'instructed' || origin === 'trusted' ? 'good' : 'calm');
+/** From what the principal wrote to what a stranger may have written. */
+const TONES: Readonly<Record<string, string>> = { user: 'good', trusted: 'good', quoted: 'warn', model: 'warn', untrusted: 'bad' };
+export const originTone = (origin: string): string => TONES[origin] ?? 'calm';
 
 /** The text around each argument's value, with the value in it lit. */
 export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
   if (of.length === 0) return null;
   return (
     <>
-      <h4>The text that they stand in</h4>
+      <h3 class="small">The text that they stand in</h3>
       <ul class="plain quotes">
         {of.map(({ path, source, call, trusted, text }, index) => (
           <li key={index}>

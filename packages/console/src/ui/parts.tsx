@@ -28,7 +28,7 @@ export function stateOf({ lifecycle, control, ended_as, waiting, on_cpu }: RunSt
   if (waiting === 'upgrade') return { tone: 'asks', text: 'needs upgrade' };
   if (lifecycle === 'queued') return { tone: 'calm', text: 'queued' };
   if (on_cpu === true) return { tone: 'busy', text: 'computes' };
-  return { tone: 'busy', text: waiting === undefined || waiting === 'nothing' ? 'active' : `waits: ${waiting}` };
+  return { tone: 'busy', text: waiting === undefined || waiting === 'nothing' ? 'active' : 'waits' };
 }
 
 export function State({ of }: { readonly of: RunState }) {
@@ -128,7 +128,11 @@ export function Copy({ text, what }: { readonly text: string; readonly what: str
   const [done, setDone] = useState(false);
   // Browsers give a clipboard only to pages of https and of the machine itself.
   if (!isSecureContext) return null;
-  const copy = () => void navigator.clipboard.writeText(text).then(() => setDone(true), () => undefined);
+  const copy = () =>
+    void navigator.clipboard.writeText(text).then(
+      () => setDone(true),
+      () => undefined,
+    );
   return (
     <button type="button" class="quiet" onClick={copy} aria-label={`Copy ${what}`}>
       {done ? 'copied' : 'copy'}

@@ -133,7 +133,14 @@ function Ending({ run, verb, onClose }: { readonly run: Stopped; readonly verb: 
         <label for="stop-typed">
           Type the last four characters of the run: <code>{last}</code>
         </label>
-        <input id="stop-typed" value={typed} maxLength={4} autocomplete="off" spellcheck={false} onInput={(event) => setTyped(event.currentTarget.value)} />
+        <input
+          id="stop-typed"
+          value={typed}
+          maxLength={4}
+          autocomplete="off"
+          spellcheck={false}
+          onInput={(event) => setTyped(event.currentTarget.value)}
+        />
         {error !== undefined && <Problem of={error} />}
         <div class="row">
           <button type="submit" class="danger" disabled={typed !== last || reason.trim() === '' || busy}>
@@ -160,10 +167,18 @@ const operated = (run: string, operation: Verb, reason: string, dryRun: boolean)
 /** Asks the host what the act would match, and reads what is under way in it. */
 async function previewOf(run: string, verb: Verb): Promise<Reach> {
   const params = { run: run as never };
-  const [, tree, shown] = await Promise.all([operated(run, verb, 'a look at what it would reach', true), ask('runTree', { params }), ask('showRun', { params })]);
+  const [, tree, shown] = await Promise.all([
+    operated(run, verb, 'a look at what it would reach', true),
+    ask('runTree', { params }),
+    ask('showRun', { params }),
+  ]);
   const calls = shown.open_calls === 0 ? undefined : await ask('runCalls', { params, query: { limit: 500 } }).catch(() => undefined);
   const open = (calls?.items ?? []).filter(({ state }) => state === 'open');
-  return { children: liveBelow(tree.children), calls: open.map(({ call, tool }) => ({ call, tool })), more: open.length < shown.open_calls };
+  return {
+    children: liveBelow(tree.children),
+    calls: open.map(({ call, tool }) => ({ call, tool })),
+    more: open.length < shown.open_calls,
+  };
 }
 
 type Tree = RouteAnswer<'runTree'>;

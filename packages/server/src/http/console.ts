@@ -78,7 +78,8 @@ export function serveConsole(app: FastifyInstance, files: ConsoleFiles | undefin
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, file: ConsoleFile | undefined, cache: string): FastifyReply {
-  if (file === undefined) throw new CorralError('CORRAL_ROUTE_UNKNOWN', 'This Corral has no such page; `npm run build` builds the console.');
+  if (file === undefined)
+    throw new CorralError('CORRAL_ROUTE_UNKNOWN', 'This Corral has no such page; `npm run build` builds the console.');
   reply.headers({ ...HEADERS, 'cache-control': cache, vary: 'accept-encoding' }).type(file.type);
   if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(file.bytes);
   return reply.header('content-encoding', 'gzip').send(file.gzipped);
