@@ -22,8 +22,8 @@ const ask = (
   { url }: Pick<Front, 'url'>,
   cookie: string,
   path = '/v1/whoami',
-  more: RequestInit & { readonly headers?: Record<string, string> } = {},
-) => fetch(`${url}${path}`, { ...more, headers: { cookie, ...more.headers } });
+  { headers, ...more }: Omit<RequestInit, 'headers'> & { readonly headers?: Record<string, string> } = {},
+) => fetch(`${url}${path}`, { ...more, headers: { cookie, ...headers } });
 const codeOf = async (response: Response) => ((await response.json()) as { code?: string }).code;
 const pause = (run: string) => ({
   method: 'POST',
@@ -64,7 +64,7 @@ describe('a session', () => {
     const act = (headers: Record<string, string>) =>
       ask(on(), cookie, '/v1/operations', { ...pause(run), headers: { 'content-type': 'application/json', ...headers } });
     for (const headers of [{}, { origin: 'https://evil.example' }, { origin: 'http://127.0.0.1:1' }, { origin: 'null' }]) {
-      const answer = await act(headers as Record<string, string>);
+      const answer = await act({ ...headers });
       expect([headers, answer.status, await codeOf(answer)]).toEqual([headers, 403, 'CORRAL_ORIGIN_REFUSED']);
     }
     for (const site of ['cross-site', 'same-site'])

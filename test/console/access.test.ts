@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
-import { becomes, NO_BROWSER, sharedBrowser, shot, signedIn, visit } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, signedIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
@@ -26,14 +26,11 @@ interface Violation {
 }
 
 async function violations(page: Page): Promise<string[]> {
-  const found = await page.evaluate(
-    async ({ source, tags }) => {
-      if (Reflect.get(window, 'axe') === undefined) (0, eval)(source);
-      const axe = Reflect.get(window, 'axe') as { run: (of: Document, options: object) => Promise<{ violations: Violation[] }> };
-      return (await axe.run(document, { runOnly: tags })).violations;
-    },
-    { source: AXE, tags: TAGS },
-  );
+  if (!(await page.evaluate(() => Reflect.has(window, 'axe')))) await page.evaluate(AXE);
+  const found = await page.evaluate(async (tags) => {
+    const axe = Reflect.get(window, 'axe') as { run: (of: Document, options: object) => Promise<{ violations: Violation[] }> };
+    return (await axe.run(document, { runOnly: tags })).violations;
+  }, TAGS);
   return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`));
 }
 
@@ -48,6 +45,7 @@ describe.skipIf(NO_BROWSER)('every view', () => {
     await first.page.getByLabel('Token').waitFor();
     expect(await violations(first.page)).toEqual([]);
     const { page, open } = await signedIn(on, 'runs', ['admin'], options);
+    const found: string[] = [];
     const { items: calls } = await on.admin.runCalls({ params: { run: refused as never } });
     for (const [view, text] of [
       ['runs', 'shop/buyer'],
@@ -62,10 +60,11 @@ describe.skipIf(NO_BROWSER)('every view', () => {
       ...MORE,
     ] as const) {
       await open(view);
-      await page.getByText(text).first().waitFor();
+      await expectShown(page, text);
       await shot(page, `${colorScheme} ${view.replace(/run_\w+/, '')}`);
-      expect({ view, found: await violations(page) }).toEqual({ view, found: [] });
+      found.push(...(await violations(page)).map((one) => `${view}: ${one}`));
     }
+    expect(found).toEqual([]);
   });
 });
 
@@ -95,23 +94,23 @@ describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
     await keyboard.press('/');
     await keyboard.type('sleeper');
     await keyboard.press('Enter');
-    await becomes(() => page.locator('.window-row').count(), 1);
+    await expectSoon(() => page.locator('.window-row').count(), 1);
     await keyboard.press('j');
-    await becomes(() => page.evaluate(() => document.activeElement?.getAttribute('aria-selected')), 'true');
+    await expectSoon(() => page.evaluate(() => document.activeElement?.getAttribute('aria-selected')), 'true');
     await keyboard.press('Enter');
-    await page.getByText('What it was asked').waitFor();
+    await expectShown(page, 'What it was asked');
     expect(page.url()).toContain(run);
     await keyboard.press('w');
-    await page.getByText('Decisions, the latest last').waitFor();
+    await expectShown(page, 'Decisions, the latest last');
     await keyboard.press('Shift+K');
-    await page.getByText('Children under way').waitFor();
+    await expectShown(page, 'Children under way');
     await keyboard.type('seen enough');
     await keyboard.press('Tab');
     await keyboard.type(run.slice(-4));
     await keyboard.press('Enter');
     await page.getByRole('dialog', { name: 'Killed' }).waitFor();
     await keyboard.press('Escape');
-    await becomes(() => page.getByRole('dialog').count(), 0);
+    await expectSoon(() => page.getByRole('dialog').count(), 0);
     expect(await on.ended(run)).toBe('killed');
   });
 
@@ -120,8 +119,8 @@ describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
     await page.locator('.window-row').first().waitFor();
     await page.keyboard.press('Shift+?');
     const help = page.getByRole('dialog', { name: 'Keys that work here' });
-    for (const does of ['write a filter', 'next row', 'go to Approvals']) await help.getByText(does).waitFor();
+    for (const does of ['write a filter', 'next row', 'go to Approvals']) await expectShown(help, does);
     await page.keyboard.press('Escape');
-    await becomes(() => help.count(), 0);
+    await expectSoon(() => help.count(), 0);
   });
 });

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Role } from '@corral/protocol/api/roles';
 import type { Front } from '../front.ts';
@@ -86,13 +86,18 @@ export async function signIn(page: Page, secret: string): Promise<void> {
 }
 
 /** Waits until what is looked at is as wanted. */
-export async function becomes<T>(look: () => T | Promise<T>, wanted: T): Promise<void> {
+export async function expectSoon<T>(look: () => T | Promise<T>, wanted: T): Promise<void> {
   let seen: unknown;
   await until(async () => isDeepStrictEqual((seen = await look()), wanted), `it becomes ${JSON.stringify(wanted)}`).catch(
     (error: unknown) => {
       throw new Error(`${String(error)}; the last was ${JSON.stringify(seen)}`, { cause: error });
     },
   );
+}
+
+/** Waits until a text can be seen. */
+export async function expectShown(within: Page | Locator, text: string | RegExp): Promise<void> {
+  await within.getByText(text).first().waitFor();
 }
 
 /** Keeps a picture of the page where `$CORRAL_SHOTS` names a folder. */

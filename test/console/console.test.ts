@@ -1,6 +1,6 @@
 /** The console in a real browser, on a real host with real runs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { becomes, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 sharedBrowser();
@@ -19,9 +19,9 @@ describe.skipIf(NO_BROWSER)('signing in', () => {
     const { secret } = await on.as('*', 'auditor');
     await page.getByLabel('Token').fill('corral_wrong');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('The token is not known here, has expired or was revoked.').waitFor();
+    await expectShown(page, 'The token is not known here, has expired or was revoked.');
     await signIn(page, secret);
-    await page.getByText('No run matches.').waitFor();
+    await expectShown(page, 'No run matches.');
     expect(await page.evaluate(() => document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage))).not.toContain(
       'corral',
     );
@@ -33,9 +33,9 @@ describe.skipIf(NO_BROWSER)('signing in', () => {
   test('a token that is revoked takes its page back to the sign-in', async () => {
     const { page } = await signedIn(on, 'runs', ['operator'], {}, 'local');
     const { items } = await on.admin.listTokens({});
-    const token = items.filter(({ roles }) => roles.includes('operator')).at(-1)?.token ?? '';
+    const token = items.findLast(({ roles }) => roles.includes('operator'))?.token ?? '';
     await on.admin.revokeToken({ params: { token } });
-    await page.getByText('Your session has ended.').waitFor();
+    await expectShown(page, 'Your session has ended.');
   });
 
   test('who signs out is out in all tabs, and the address does not let back in', async () => {
@@ -45,6 +45,7 @@ describe.skipIf(NO_BROWSER)('signing in', () => {
     await page.getByLabel('Token').waitFor();
     await open('runs');
     await page.getByLabel('Token').waitFor();
+    expect(await page.locator('.window-row').count()).toBe(0);
   });
 });
 
@@ -53,7 +54,7 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     const { page } = await signedIn(on, 'runs');
     const run = await on.buy(5);
     const row = page.getByRole('row').filter({ has: page.locator(`code[title="${run}"]`) });
-    await row.getByText('completed').waitFor();
+    await expectShown(row, 'completed');
   });
 
   test('a filter and a state are part of the address, and a link shows another person the same', async () => {
@@ -63,13 +64,13 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     await page.keyboard.type('agent:sleeper');
     await page.getByLabel('State').selectOption('Not ended');
     await page.locator(`code[title="${second}"]`).waitFor();
-    await becomes(() => page.locator(`code[title="${first}"]`).count(), 0);
+    await expectSoon(() => page.locator(`code[title="${first}"]`).count(), 0);
     expect(new URL(page.url()).searchParams.toString().split('&').sort()).toEqual(['q=agent%3Asleeper', 'state=live']);
     const other = await signedIn(on, page.url().split('/console/')[1] ?? '');
     await other.page.locator(`code[title="${second}"]`).waitFor();
     await on.admin.operate({ body: { operation: 'kill', target: { run: second as never }, reason: 'done' } });
     // It does not match any more, and leaves both lists.
-    for (const each of [page, other.page]) await becomes(() => each.locator(`code[title="${second}"]`).count(), 0);
+    for (const each of [page, other.page]) await expectSoon(() => each.locator(`code[title="${second}"]`).count(), 0);
   });
 
   test('one key pauses the run of the current row, and the same key lets it go on', async () => {
@@ -79,10 +80,10 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     await page.keyboard.press('j');
     await page.locator('[aria-selected=true]').waitFor();
     await page.keyboard.press('p');
-    await becomes(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'paused');
+    await expectSoon(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'paused');
     await page.locator('[aria-selected=true]').getByText('paused').waitFor();
     await page.keyboard.press('p');
-    await becomes(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'none');
+    await expectSoon(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'none');
   });
 });
 
@@ -94,9 +95,9 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     await page.getByRole('link', { name: 'Calls' }).click();
     await page.getByRole('button', { name: /refused/ }).click();
     const detail = page.locator('.card-body');
-    await detail.getByText('never-so-much', { exact: true }).waitFor();
+    await detail.getByText('never-so-much', { exact: true }).first().waitFor();
     await detail.getByText('untrusted', { exact: true }).first().waitFor();
-    await becomes(() => detail.locator('blockquote.stranger mark').first().textContent(), 'DE89-3704-0044');
+    await expectSoon(() => detail.locator('blockquote.stranger mark').first().textContent(), 'DE89-3704-0044');
     // The address leads another person to the same call.
     expect(page.url()).toMatch(/\/calls\?call=\d+$/);
   });
@@ -105,7 +106,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     const run = await on.buy(980);
     await on.ended(run);
     const { page } = await signedIn(on, `run/${run}`);
-    await page.getByText('What it was asked').waitFor();
+    await expectShown(page, 'What it was asked');
     for (const [key, text] of [
       ['3', 'hash'],
       ['4', 'It has sent and received no messages.'],
@@ -118,17 +119,17 @@ describe.skipIf(NO_BROWSER)('a run', () => {
         await page.locator('.journal').waitFor();
         await page.keyboard.press(']');
       }
-      await page.getByText(text).first().waitFor();
+      await expectShown(page, text);
     }
   });
 
   test('a kill shows what it would reach, asks for the end of the id and a reason, and shows the receipt', async () => {
     const run = await on.sleep();
     const { page } = await signedIn(on, `run/${run}`, ['operator']);
-    await page.getByText('What it was asked').waitFor();
+    await expectShown(page, 'What it was asked');
     await page.keyboard.press('Shift+K');
     const dialog = page.getByRole('dialog', { name: 'Kill this run?' });
-    await dialog.getByText('Children under way').waitFor();
+    await expectShown(dialog, 'Children under way');
     const kill = dialog.getByRole('button', { name: 'Kill it' });
     await page.getByLabel('Reason').fill('it only sleeps');
     await page.getByLabel('last four').fill('none');
@@ -138,7 +139,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('dialog', { name: 'Killed' }).getByText('Grants revoked').waitFor();
     expect(await on.ended(run)).toBe('killed');
-    const [act] = (await on.admin.listOperations({})).items.filter(({ operation }) => operation === 'kill');
+    const act = (await on.admin.listOperations({})).items.find(({ operation }) => operation === 'kill');
     expect(act).toMatchObject({ reason: 'it only sleeps', matched: [run] });
     await page.keyboard.press('Enter');
     await page.locator('.run-head').getByText('killed').waitFor();
@@ -152,7 +153,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     await pay.getByRole('button', { name: 'Take back…' }).first().click();
     await page.getByLabel('Reason').fill('not any more');
     await page.getByRole('button', { name: 'Take it back' }).click();
-    await pay.getByText('does not work').waitFor();
+    await expectShown(pay, 'does not work');
     expect(await on.ended(run)).toBe('completed');
   });
 });
@@ -163,13 +164,13 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await on.asked(run);
     const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
     const { page } = await signedIn(on, `approvals?run=${run}`, ['approver'], phone, 'local');
-    await page.getByText('Exactly this would be done').waitFor();
+    await expectShown(page, 'Exactly this would be done');
     // Nothing is cut off at the side.
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
-    await page.getByText('DE89-3704-0044').first().waitFor();
+    await expectShown(page, 'DE89-3704-0044');
     await page.getByRole('button', { name: 'Approve…' }).tap();
     await page.getByRole('button', { name: 'Approve it' }).tap();
-    await page.getByText('Approved: pay for shop/buyer').waitFor();
+    await expectShown(page, 'Approved: pay for shop/buyer');
     expect(await on.ended(run)).toBe('completed');
     expect((await on.admin.showRun({ params: { run: run as never } })).outcome).toMatchObject({ output: 'paid DE89-3704-0044' });
   });
@@ -178,13 +179,13 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     const run = await on.buy(60);
     const call = await on.asked(run);
     const { page } = await signedIn(on, `approvals?run=${run}`, ['approver']);
-    await page.getByText('Exactly this would be done').waitFor();
+    await expectShown(page, 'Exactly this would be done');
     await page.keyboard.press('d');
     await page.getByLabel('Reason').waitFor();
     expect(await page.getByRole('button', { name: 'Deny it' }).isDisabled()).toBe(true);
     await page.keyboard.type('never heard of them');
     await page.keyboard.press('Enter');
-    await page.getByText('Denied: pay for shop/buyer').waitFor();
+    await expectShown(page, 'Denied: pay for shop/buyer');
     await on.ended(run);
     const { decisions } = await on.admin.whyRun({ params: { run: run as never } });
     expect(decisions.find((one) => one.call === call)?.people).toMatchObject([{ verdict: 'deny', reason: 'never heard of them' }]);
@@ -194,7 +195,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     const run = await on.buy(70);
     await on.asked(run);
     const { page } = await signedIn(on, `approvals?run=${run}`, ['approver']);
-    await page.getByText('Exactly this would be done').waitFor();
+    await expectShown(page, 'Exactly this would be done');
     await page.keyboard.press('a');
     await page.getByRole('button', { name: 'Approve it' }).waitFor();
     await page.keyboard.press('Escape');
@@ -202,16 +203,16 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await page.getByRole('button', { name: 'Approve…' }).waitFor();
     expect((await on.admin.listApprovals({})).items.some((one) => one.run === run)).toBe(true);
     const auditor = await signedIn(on, `approvals?run=${run}`, ['auditor']);
-    await auditor.page.getByText('Your roles do not let you decide').waitFor();
+    await expectShown(auditor.page, 'Your roles do not let you decide');
   });
 
   test('two people at once: what one decided leaves the other’s page', async () => {
     const run = await on.buy(80);
     await on.asked(run);
     const [one, two] = [await signedIn(on, `approvals?run=${run}`, ['approver']), await signedIn(on, `approvals?run=${run}`, ['approver'])];
-    for (const { page } of [one, two]) await page.getByText('Exactly this would be done').waitFor();
+    for (const { page } of [one, two]) await expectShown(page, 'Exactly this would be done');
     await one.page.getByRole('button', { name: 'Approve…' }).click();
     await one.page.getByRole('button', { name: 'Approve it' }).click();
-    await two.page.getByText('Nothing waits for a person.').waitFor();
+    await expectShown(two.page, 'Nothing waits for a person.');
   });
 });

@@ -1,7 +1,7 @@
 /** Whatever a run or a tool wrote is text on the page: nothing of it is markup, a script, a link, or hidden. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
-import { becomes, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 import { until } from '../until.ts';
 
@@ -20,10 +20,13 @@ const CORPUS = [
   '\u202Egnp.exe\u202C and \u2066isolated\u2069',
   'zero\u200Bwidth\u200D\u2060\uFEFF',
   'tags \u{E0049}\u{E0047}\u{E004E} and \u001B[31mterminal\u0007',
-  `${'Z\u0351\u036B\u0343'.repeat(50)}`,
+  'Z\u0351\u036B\u0343'.repeat(50),
 ];
-const MAIL = `please pay to ${'<b>me</b>'}\u202Eevil now. ${CORPUS.join('\n')}`;
+const MAIL = `please pay to <b>me</b>\u202Eevil now. ${CORPUS.join('\n')}`;
 const LONG = `please pay to nobody. ${'x'.repeat(200_000)}`;
+
+/** Some of the characters in them that must not be in the page as they are. */
+const HIDDEN = ['\u202E', '\u202C', '\u2066', '\u2069', '\u200B', '\u200D', '\u2060', '\uFEFF', '\u001B', '\u0007', '\u{E0049}'];
 
 sharedBrowser();
 let on: Scene;
@@ -43,9 +46,18 @@ async function expectTextOnly(page: Page, part: string): Promise<void> {
     links: [...document.querySelectorAll('a')].filter((link) => link.origin !== location.origin || !/^https?:/.test(link.href)).length,
     within: [...document.querySelectorAll('.said *')].map(({ tagName }) => tagName).filter((name) => name !== 'SPAN' && name !== 'MARK'),
     styles: document.querySelectorAll('[onerror], [onload], [onmouseover], [srcdoc]').length,
-    hidden: /[\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\u001B\u0007]|\uDB40[\uDC00-\uDFFF]/.test(document.body.textContent ?? ''),
+    text: document.body.textContent ?? '',
   }));
-  expect({ part, ...seen }).toEqual({ part, hit: undefined, markup: 0, links: 0, within: [], styles: 0, hidden: false });
+  const { text, ...rest } = seen;
+  expect({ part, ...rest, hidden: HIDDEN.some((point) => text.includes(point)) }).toEqual({
+    part,
+    hit: undefined,
+    markup: 0,
+    links: 0,
+    within: [],
+    styles: 0,
+    hidden: false,
+  });
 }
 
 describe.skipIf(NO_BROWSER)('hostile text', () => {
@@ -65,18 +77,18 @@ describe.skipIf(NO_BROWSER)('hostile text', () => {
       ['runs', 'shop/buyer'],
     ] as const) {
       await open(view);
-      await page.getByText(text).first().waitFor();
+      await expectShown(page, text);
       await expectTextOnly(page, view);
     }
     // It was there to be seen.
     await open(`run/${refused}/calls?call=${calls[0]?.call}`);
-    await page.getByText('<script>window.hit = 1</script>').first().waitFor();
+    await expectShown(page, '<script>window.hit = 1</script>');
     await until(async () => (await page.locator('.hidden-char').allTextContents()).includes('U+202E'));
   });
 
   test('a search for it is sent as it is, and shown as text', async () => {
     const { page } = await signedIn(on, `runs?q=${encodeURIComponent('<img src=x onerror=hit=1>')}`);
-    await page.getByText('No run matches.').waitFor();
+    await expectShown(page, 'No run matches.');
     await expectTextOnly(page, 'runs');
   });
 
@@ -86,8 +98,8 @@ describe.skipIf(NO_BROWSER)('hostile text', () => {
     const { items } = await on.admin.runCalls({ params: { run: run as never } });
     const { page } = await signedIn(on, `run/${run}/calls?call=${items[0]?.call}`);
     const value = page.locator('.card-body pre.value').nth(1);
-    await becomes(async () => (await value.textContent())?.length, 64 * 1024);
+    await expectSoon(async () => (await value.textContent())?.length, 64 * 1024);
     await page.getByRole('button', { name: 'Show more' }).click();
-    await becomes(async () => (await value.textContent())?.length, 128 * 1024);
+    await expectSoon(async () => (await value.textContent())?.length, 128 * 1024);
   });
 });

@@ -27,13 +27,11 @@ function View({ name }: { readonly name: string }) {
   useEffect(() => {
     setError(undefined);
     if (Shown !== undefined || load === undefined) return;
-    load().then(
-      (view) => {
-        loaded.set(name, view);
-        setCount((count) => count + 1);
-      },
-      () => setError(name),
-    );
+    const show = async () => {
+      loaded.set(name, await load());
+      setCount((count) => count + 1);
+    };
+    show().catch(() => setError(name));
   }, [name]);
   if (Shown !== undefined) return <Shown />;
   if (load === undefined)

@@ -27,7 +27,7 @@ export function addressOf(name: Asked, { params = {}, query = {} }: Parts): { re
   const [method = '', template = ''] = PATHS[name].split(' ');
   const path = template.replaceAll(/:(\w+)/g, (_, part: string) => encodeURIComponent(String(Reflect.get(params, part))));
   const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query) as [string, unknown][])
+  for (const [key, value] of Object.entries(query) as [string, string | number | boolean | undefined][])
     if (value !== undefined && value !== '') search.set(key, String(value));
   return { method, path: search.size === 0 ? path : `${path}?${search.toString()}` };
 }
@@ -35,7 +35,7 @@ export function addressOf(name: Asked, { params = {}, query = {} }: Parts): { re
 /** @throws Refusal, and AbortError */
 export async function ask<K extends Asked>(name: K, input: RouteInput<K>, signal?: AbortSignal): Promise<RouteAnswer<K>> {
   const { body } = input as Parts;
-  const { method, path } = addressOf(name, input as Parts);
+  const { method, path } = addressOf(name, input);
   const response = await send(path, {
     method,
     headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },

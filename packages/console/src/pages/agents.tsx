@@ -133,7 +133,7 @@ function Lift({ of, onClose }: { readonly of: Quarantine; readonly onClose: () =
   const lift = (reason: string) =>
     request('liftQuarantine', {
       params: { kind, name },
-      query: { reason, ...(tenant === null ? { tenant: '*' } : { tenant: tenant as never }) },
+      query: { reason, ...(tenant === null ? { tenant: '*' } : { tenant }) },
     });
   return (
     <Reason title={`Lift the quarantine of ${name}?`} verb="Lift it" act={lift} onClose={onClose}>

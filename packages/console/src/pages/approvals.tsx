@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, hasRole, me, Refusal } from '../data/api.ts';
+import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { money, shortDigest } from '../format.ts';

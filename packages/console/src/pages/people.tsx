@@ -1,7 +1,7 @@
 /** Tokens of people, who made them and until when they hold; and schedules. */
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, hasRole, Refusal } from '../data/api.ts';
+import { ask as request, hasRole, type Refusal } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { Ago, Badge, Copy, Empty, Loading, Problem, Until } from '../ui/parts.tsx';
@@ -24,13 +24,14 @@ export function People() {
   );
 }
 
+const holds = ({ revoked_at, expires_at }: Token): boolean => revoked_at === null && (expires_at === null || expires_at > Date.now());
+
 function Tokens() {
   const { data, error, again } = useLoad((signal) => request('listTokens', {}, signal), []);
   const [makes, setMakes] = useState(false);
   const [revokes, setRevokes] = useState<Token>();
   const [all, setAll] = useState(false);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
-  const holds = ({ revoked_at, expires_at }: Token) => revoked_at === null && (expires_at === null || expires_at > Date.now());
   const rows = data.items.filter((one) => all || holds(one)).toReversed();
   const close = () => {
     setMakes(false);
@@ -63,33 +64,7 @@ function Tokens() {
           </thead>
           <tbody>
             {rows.map((token) => (
-              <tr key={token.token}>
-                <th scope="row">
-                  <Text of={token.name} />
-                </th>
-                <td>{token.tenant === '*' ? 'all' : token.tenant}</td>
-                <td>{token.roles.join(', ')}</td>
-                <td>
-                  <Ago at={token.created_at} /> by <Text of={token.created_by} />
-                </td>
-                <td>{token.used_at === null ? 'never' : <Ago at={token.used_at} />}</td>
-                <td>
-                  {token.revoked_at !== null ? (
-                    <Badge tone="bad">revoked</Badge>
-                  ) : token.expires_at === null ? (
-                    'never'
-                  ) : (
-                    <Until at={token.expires_at} />
-                  )}
-                </td>
-                <td>
-                  {hasRole('admin') && holds(token) && (
-                    <button type="button" class="danger" aria-label={`Revoke ${token.name}`} onClick={() => setRevokes(token)}>
-                      Revoke…
-                    </button>
-                  )}
-                </td>
-              </tr>
+              <Row key={token.token} of={token} revoke={hasRole('admin') && holds(token) ? () => setRevokes(token) : undefined} />
             ))}
           </tbody>
         </table>
@@ -109,6 +84,37 @@ function Tokens() {
   );
 }
 
+function Row({ of, revoke }: { readonly of: Token; readonly revoke: (() => void) | undefined }) {
+  return (
+    <tr>
+      <th scope="row">
+        <Text of={of.name} />
+      </th>
+      <td>{of.tenant === '*' ? 'all' : of.tenant}</td>
+      <td>{of.roles.join(', ')}</td>
+      <td>
+        <Ago at={of.created_at} /> by <Text of={of.created_by} />
+      </td>
+      <td>{of.used_at === null ? 'never' : <Ago at={of.used_at} />}</td>
+      <td>
+        {of.revoked_at !== null ? <Badge tone="bad">revoked</Badge> : of.expires_at === null ? 'never' : <Until at={of.expires_at} />}
+      </td>
+      <td>
+        {revoke !== undefined && (
+          <button type="button" class="danger" aria-label={`Revoke ${of.name}`} onClick={revoke}>
+            Revoke…
+          </button>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+const textOf = (form: FormData, name: string): string => {
+  const value = form.get(name);
+  return typeof value === 'string' ? value : '';
+};
+
 /** The secret is shown once, here; it is in no address and in no list. */
 function Make({ onClose }: { readonly onClose: () => void }) {
   const [made, setMade] = useState<RouteAnswer<'makeToken'>>();
@@ -117,9 +123,9 @@ function Make({ onClose }: { readonly onClose: () => void }) {
   const make = (form: FormData) =>
     attempt(
       async () => {
-        const tenant = String(form.get('tenant') ?? '').trim();
+        const tenant = textOf(form, 'tenant').trim();
         const body = {
-          name: String(form.get('name')),
+          name: textOf(form, 'name'),
           roles: ROLES.filter((role) => form.getAll('role').includes(role)),
           expires_in_ms: Number(form.get('days')) * DAY_MS,
           ...(tenant === '' ? {} : { tenant: tenant as never }),

@@ -7,7 +7,7 @@ import { count } from '../format.ts';
 import { Badge, Empty, Loading, Problem, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
 import { Text } from '../ui/text.tsx';
-import type { TabProps } from './run.tsx';
+import type { TabProps } from './run-props.ts';
 
 type Authority = RouteAnswer<'runAuthority'>;
 type Reached = Authority['reaches'][number];

@@ -9,7 +9,7 @@ import { useKeys } from '../keys.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Badge, Empty, Fact, Loading, Moment, Problem, type Tone } from '../ui/parts.tsx';
 import { Brief, Text, Value } from '../ui/text.tsx';
-import type { TabProps } from './run.tsx';
+import type { TabProps } from './run-props.ts';
 
 type Call = RouteAnswer<'runCalls'>['items'][number];
 const TONES: Readonly<Record<Call['state'], Tone>> = {

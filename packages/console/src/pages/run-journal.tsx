@@ -7,7 +7,7 @@ import { useLoad } from '../data/load.ts';
 import { useKeys } from '../keys.ts';
 import { Badge, Empty, Loading, Moment, Problem } from '../ui/parts.tsx';
 import { Text, Value } from '../ui/text.tsx';
-import type { TabProps } from './run.tsx';
+import type { TabProps } from './run-props.ts';
 
 type Entry = RouteAnswer<'runJournal'>['items'][number];
 /** Entries that are read and shown at once; a run may have tens of thousands. */
@@ -68,7 +68,10 @@ export function JournalTab({ run }: TabProps) {
 }
 
 type Named = { readonly kind?: unknown; readonly verdict?: unknown };
-const kindOf = (of: unknown): string => String((of as Named | null)?.kind ?? '');
+const kindOf = (of: unknown): string => {
+  const { kind } = (of ?? {}) as Named;
+  return typeof kind === 'string' ? kind : '';
+};
 
 /** `3 calls, 1 log`. */
 function tallyOf(effects: readonly unknown[]): string {

@@ -7,7 +7,7 @@ import { shortDigest } from '../format.ts';
 import { DecisionCard, Words } from '../ui/decision.tsx';
 import { Empty, Fact, Loading, Moment, Problem, State } from '../ui/parts.tsx';
 import { Text, Value } from '../ui/text.tsx';
-import type { TabProps } from './run.tsx';
+import type { TabProps } from './run-props.ts';
 
 type WhyAnswer = RouteAnswer<'whyRun'>;
 
@@ -137,10 +137,12 @@ export function TreeTab({ run }: TabProps) {
   );
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
-    <ul class="tree">
-      <Branch of={data} self={run.run} />
+    <>
+      <ul class="tree">
+        <Branch of={data} self={run.run} />
+      </ul>
       {data.children.length === 0 && <Empty>It has no children.</Empty>}
-    </ul>
+    </>
   );
 }
 

@@ -1,6 +1,5 @@
 /** One run: what it is and how it stands, and behind its tabs all that it did. The tab, the call and the entry are part of the address. */
 import { useEffect } from 'preact/hooks';
-import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { go, href, place } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
@@ -12,13 +11,8 @@ import { Text } from '../ui/text.tsx';
 import { AuthorityTab } from './run-authority.tsx';
 import { CallsTab } from './run-calls.tsx';
 import { JournalTab } from './run-journal.tsx';
+import type { RunId, TabProps } from './run-props.ts';
 import { MessagesTab, SummaryTab, TreeTab, WhyTab } from './run-tabs.tsx';
-
-export type RunDetail = RouteAnswer<'showRun'>;
-export type RunId = RunDetail['run'];
-export interface TabProps {
-  readonly run: RunDetail;
-}
 
 /** `payload`: what is in it is for readers of payloads. */
 const TABS = [
@@ -67,7 +61,7 @@ export function RunView() {
   );
 }
 
-function Head({ run, again }: { readonly run: RunDetail; readonly again: () => void }) {
+function Head({ run, again }: TabProps & { readonly again: () => void }) {
   return (
     <header class="run-head">
       <div class="bar">

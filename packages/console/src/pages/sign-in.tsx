@@ -7,7 +7,8 @@ export function SignIn() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();
   const signIn = async (form: HTMLFormElement) => {
-    const token = String(new FormData(form).get('token') ?? '').trim();
+    const given = new FormData(form).get('token');
+    const token = typeof given === 'string' ? given.trim() : '';
     if (token === '') return;
     setBusy(true);
     setError(undefined);
