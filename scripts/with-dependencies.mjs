@@ -144,7 +144,7 @@ function findNode() {
   );
 }
 
-/** What a host needs besides its sources, each with the folders that it is made of. */
+/** Files that a host needs besides its sources, each with the folders that it is made of. */
 const BUILDS = [
   {
     what: 'the sandbox image',

@@ -131,7 +131,7 @@ describe('the end of a session', () => {
     for (let i = 0; i < 3; i++) cookies.push((await signIn(first, (await first.as('local', 'operator')).secret)).cookie);
     const port = Number(new URL(first.url).port);
     await first.host.close(100);
-    // What time would have done.
+    // Time would have done this.
     const { DatabaseSync } = await import('node:sqlite');
     const db = new DatabaseSync(`${data}/front.db`);
     const { value } = db.prepare("SELECT value FROM meta WHERE name = 'console sessions'").get() as { value: string };

@@ -45,7 +45,7 @@ export async function visit({ url }: Pick<Front, 'url'>, view = '', options: Bro
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('console', (message) => {
-    // The browser itself notes each answer that is no success; views show those.
+    // The browser notes each refusal by itself; views show those.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) faults.push(message.text());
   });
   page.on('request', (request) => {

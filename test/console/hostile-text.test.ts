@@ -1,11 +1,11 @@
-/** Whatever a run or a tool wrote is text on the page: nothing of it is markup, a script, a link, or hidden. */
+/** Text of runs and tools stays text on the page: nothing of it is markup, a script, a link, or hidden. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 import { until } from '../until.ts';
 
-/** Of each kind one: markup in text and attributes, addresses with scripts, templates, directions, and what is not shown. */
+/** One of each kind: markup in text and attributes, addresses with scripts, templates, directions, and what is not shown. */
 const CORPUS = [
   '<script>window.hit = 1</script>',
   '<img src=x onerror="window.hit = 1">',

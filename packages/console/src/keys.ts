@@ -45,7 +45,7 @@ document.addEventListener('keydown', (event) => {
   }
   // A dialog is a world of its own: the browser closes it with Escape and keeps Tab within it.
   if (document.querySelector('dialog[open]') !== null) return;
-  // What a key does on a button or a link is the browser's.
+  // On a button or a link, a key is the browser's.
   if ((event.key === 'Enter' || event.key === ' ') && event.target instanceof Element && event.target.closest('a,button,summary') !== null)
     return;
   const chord = first !== undefined && Date.now() - first.at < CHORD_MS ? `${first.key} ${event.key}` : event.key;

@@ -31,7 +31,7 @@ const NAMES: Readonly<Record<number, string>> = {
 
 export interface Piece {
   readonly text: string;
-  /** What a hidden character is; absent for plain text. */
+  /** Name of a hidden character; absent for plain text. */
   readonly hidden?: string;
 }
 

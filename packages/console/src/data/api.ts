@@ -16,7 +16,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Who is signed in. `undefined`: not known yet; null: nobody. */
+/** The caller who is signed in. `undefined`: not known yet; null: nobody. */
 export const me = signal<RouteAnswer<'whoAmI'> | null | undefined>(undefined);
 /** Whether somebody was signed in and the host has ended that. */
 export const wasSignedIn = signal(false);

@@ -33,7 +33,7 @@ export function useLoad<T>(
       } catch (error) {
         if (gone.signal.aborted || isAbort(error)) return;
         const refusal = error instanceof Refusal ? error : new Refusal(0, 'CORRAL_INTERNAL', String(error), '');
-        // What was read before stays, unless it is of another thing.
+        // Data that were read before stay, unless they are of another thing.
         setState((before) => ({ ...(before.key === key ? before : {}), key, error: refusal }));
       } finally {
         busy = false;

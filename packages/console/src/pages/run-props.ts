@@ -1,4 +1,4 @@
-/** What each part of a run's view is given. */
+/** The properties of each part of a run's view. */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 
 type RunDetail = RouteAnswer<'showRun'>;

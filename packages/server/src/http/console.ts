@@ -26,7 +26,7 @@ const TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 };
 
-/** Whatever a run wrote, a page of this host runs no script but its own, and calls nobody but this host. */
+/** A page of this host runs no script but its own, and calls nobody but this host, no matter what runs wrote. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

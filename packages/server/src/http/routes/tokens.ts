@@ -56,7 +56,7 @@ export function tokenRoutes({ tokens, clock, db, people }: ServerContext): Handl
   };
 }
 
-/** What a caller is told of themselves. */
+/** The identity of a caller, for the caller. */
 export function selfView(people: Pick<Persons, 'identity'>, { id, tenant, roles, token }: Principal): RouteReply<'whoAmI'> {
   const { person, made_by } = people.identity(id) ?? {};
   return {
