@@ -78,7 +78,7 @@ async function read(last: string | undefined, ended: AbortSignal): Promise<strin
     if (status === 403) liveness.value = 'off';
     return last;
   }
-  // Nothing told of changes while there was no stream.
+  // Changes since the last stream were missed.
   if (last === undefined || liveness.value !== 'live') note('reset', undefined);
   liveness.value = 'live';
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

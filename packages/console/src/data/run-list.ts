@@ -90,7 +90,7 @@ export class RunList {
     const last = items.at(-1)?.run;
     const at = old.findIndex(({ run }) => run === last);
     if (next === null || at < 0) {
-      // The whole list, or so many new ones that there is a gap: the list begins again.
+      // The page is the whole list, or does not reach the rows that were read: the list begins again.
       this.rows.value = items;
       this.#next = next ?? undefined;
       this.more.value = next !== null;

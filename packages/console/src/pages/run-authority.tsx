@@ -75,8 +75,8 @@ function Reach({ of, take }: { readonly of: Reached; readonly take: ((grant: str
         </strong>{' '}
         <Badge tone={of.works ? 'good' : 'bad'}>{of.works ? 'works' : 'does not work'}</Badge>{' '}
         <span class="dim">
-          {of.kind}
-          {of.alias === null ? ', received later' : `, as ${of.alias}`}
+          {of.alias === '' ? 'its own mailbox' : of.kind}
+          {of.alias === null ? ', received later' : of.alias === '' ? '' : `, as ${of.alias}`}
           {of.offered ? '' : ', no longer offered by the host'}
         </span>
       </p>

@@ -57,7 +57,7 @@ function Details({ run }: TabProps) {
           </Fact>
         )}
         {run.caps.map(({ alias, grant }) => (
-          <Fact name={`Holds ${alias}`} key={`${alias} ${grant}`}>
+          <Fact name={alias === '' ? 'Its mailbox' : `Holds ${alias}`} key={`${alias} ${grant}`}>
             <code>{grant}</code>
           </Fact>
         ))}
