@@ -81,6 +81,17 @@ describe('a session', () => {
     expect(await answer.json()).toMatchObject({ principal: (await other.whoAmI({})).principal });
   });
 
+  test('says who is signed in, and asking where nobody is does not count as an attempt to get in', async () => {
+    const made = await front();
+    const refusals = async () => (await made.admin.listOperations({})).items.filter(({ operation }) => operation === 'fail-login');
+    for (let i = 0; i < 30; i++) expect(await (await fetch(`${made.url}/v1/session`)).json()).toEqual({ who: null });
+    made.host.door.refusals.settle(true);
+    expect(await refusals()).toEqual([]);
+    const auditor = await made.as('local', 'auditor');
+    const { cookie } = await signIn(made, auditor.secret);
+    expect(await (await ask(made, cookie, '/v1/session')).json()).toEqual({ who: await auditor.whoAmI({}) });
+  });
+
   test('is kept as a digest alone', async () => {
     const { secret } = await on().as('local', 'auditor');
     const { cookie } = await signIn(on(), secret);

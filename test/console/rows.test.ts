@@ -35,7 +35,7 @@ describe.skipIf(NO_BROWSER)('many runs', () => {
     // The page is read as far as it is looked at.
     await expectShown(page, 'more below');
     await page.keyboard.press('Shift+G');
-    await expectShown(page, `${(most + 1).toLocaleString('en')} runs`);
+    await expectSoon(() => page.locator('.tally').textContent(), `${(most + 1).toLocaleString('en')} runs`);
     await page.keyboard.press('Shift+G');
     await expectSoon(() => page.locator('[aria-selected=true] .c-run code').getAttribute('title'), run);
     await page.keyboard.press('k');

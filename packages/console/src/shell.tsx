@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { ask as request, hasRole, me } from './data/api.ts';
+import { ask as request, hasRole, me, recognise } from './data/api.ts';
 import { go, href, place } from './data/address.ts';
 import { useLoad } from './data/load.ts';
 import { follow, liveness } from './data/live.ts';
@@ -48,7 +48,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
     const left = new AbortController();
     void follow(left.signal);
     const here = setInterval(() => {
-      if (document.visibilityState === 'visible') void request('whoAmI', {}).catch(() => undefined);
+      if (document.visibilityState === 'visible') void recognise().catch(() => undefined);
     }, STILL_HERE_MS);
     return () => {
       left.abort();

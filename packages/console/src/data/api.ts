@@ -17,7 +17,7 @@ export class Refusal extends Error {
 }
 
 /** The caller who is signed in. `undefined`: not known yet; null: nobody. */
-export const me = signal<RouteAnswer<'whoAmI'> | null | undefined>(undefined);
+export const me = signal<RouteAnswer<'showSession'>['who'] | undefined>(undefined);
 /** Whether somebody was signed in and the host has ended that. */
 export const wasSignedIn = signal(false);
 
@@ -75,13 +75,11 @@ export async function refusalOf(response: Response, name: Asked): Promise<Refusa
 
 export const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';
 
-/** Finds out whether this browser is signed in. */
+/** Finds out whether this browser is signed in, and keeps its session. */
 export async function recognise(): Promise<void> {
-  try {
-    me.value = await ask('whoAmI', {});
-  } catch (error) {
-    if (!(error instanceof Refusal) || error.status !== 401) throw error;
-  }
+  const { who } = await ask('showSession', {});
+  if (who === null && me.value !== undefined && me.value !== null) wasSignedIn.value = true;
+  me.value = who;
 }
 
 /** Whether the roles of who is signed in allow something; the host decides anyway. */

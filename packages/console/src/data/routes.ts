@@ -5,7 +5,7 @@ import type { RouteName } from '@corral/protocol/api/routes';
 export const PATHS = {
   signIn: 'POST /v1/session',
   signOut: 'DELETE /v1/session',
-  whoAmI: 'GET /v1/whoami',
+  showSession: 'GET /v1/session',
   listRuns: 'GET /v1/runs',
   showRun: 'GET /v1/runs/:run',
   runTree: 'GET /v1/runs/:run/tree',

@@ -61,4 +61,5 @@ export const SignedIn = WhoAmI.extend({
   expires_at: time_ms.describe('when the session ends at the latest'),
   idle_ms: z.number().describe('after so long without a request it ends earlier'),
 }).meta({ id: 'Session' });
+export const SessionNow = z.object({ who: WhoAmI.nullable().describe('null: nobody is signed in') });
 export const SignedOut = z.object({ ended: z.boolean().describe('false: the request came with a token and no session') });

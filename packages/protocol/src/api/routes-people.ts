@@ -58,6 +58,15 @@ export const PEOPLE_ROUTES = {
     status: 201,
     response: p.SignedIn,
   }),
+  showSession: route({
+    method: 'GET',
+    path: '/v1/session',
+    tag: 'people',
+    summary: 'Says who is signed in by the cookie of the request, if anybody is.',
+    operation: 'open',
+    status: 200,
+    response: p.SessionNow,
+  }),
   signOut: route({
     method: 'DELETE',
     path: '/v1/session',
