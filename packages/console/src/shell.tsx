@@ -25,7 +25,7 @@ const STILL_HERE_MS = 10 * 60_000;
 /** Calls that are counted in the navigation at most. */
 const COUNTED = 50;
 
-export const theme = signal(localStorage.getItem('theme') ?? '');
+const theme = signal(localStorage.getItem('theme') ?? '');
 export const applyTheme = (): void => {
   document.documentElement.dataset['theme'] = theme.value;
 };

@@ -1,7 +1,7 @@
 /** The address of the page holds all of its state, so that a link shows another person the same view. */
 import { computed, signal } from '@preact/signals';
 
-export const ROOT = '/console/';
+const ROOT = '/console/';
 
 const here = signal(location.pathname + location.search);
 addEventListener('popstate', () => (here.value = location.pathname + location.search));

@@ -83,7 +83,7 @@ export function Words({ of }: { readonly of: readonly string[] }) {
   );
 }
 
-export function Origins({ of }: { readonly of: readonly Origin[] }) {
+function Origins({ of }: { readonly of: readonly Origin[] }) {
   if (of.length === 0) return null;
   return (
     <>
@@ -128,7 +128,7 @@ export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly 
 }
 
 /** The value at a path such as `to[0].name`, as the text that a quote would have. */
-export function valueAt(input: unknown, path: string): string | undefined {
+function valueAt(input: unknown, path: string): string | undefined {
   let at = input;
   for (const [part] of path.matchAll(/[^.[\]]+/g)) {
     if (typeof at !== 'object' || at === null) return undefined;

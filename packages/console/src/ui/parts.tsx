@@ -20,7 +20,7 @@ interface RunState {
 }
 
 /** One word for the state of a run: what a person must know of it first. */
-export function stateOf({ lifecycle, control, ended_as, waiting, on_cpu }: RunState): { readonly tone: Tone; readonly text: string } {
+function stateOf({ lifecycle, control, ended_as, waiting, on_cpu }: RunState): { readonly tone: Tone; readonly text: string } {
   if (ended_as !== null) return { tone: ended_as === 'completed' ? 'good' : ended_as === 'cancelled' ? 'calm' : 'bad', text: ended_as };
   if (control !== 'none') return { tone: 'warn', text: control };
   if (waiting === 'approval') return { tone: 'asks', text: 'asks approval' };

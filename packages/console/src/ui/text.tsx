@@ -39,7 +39,7 @@ function Pieces({ of }: { readonly of: string }) {
 }
 
 /** A long text: its beginning, and more of it when asked. */
-export function Long({ of }: { readonly of: string }) {
+function Long({ of }: { readonly of: string }) {
   const [chars, setChars] = useState(FOLD_CHARS);
   const shown = beginning(of, chars);
   const left = of.length - shown.length;
