@@ -63,7 +63,7 @@ const MAKERS: Readonly<Record<string, (to: string, published: Published) => Prom
   async 'packages/corral'(to, { entries }) {
     const metafiles = await bundleCorral(to);
     const named = declarations(entries, to);
-    const built = [...librariesOf('packages/cell'), ...librariesOf('sandbox-images/base')];
+    const built = [...librariesOf('packages/cell'), ...librariesOf('sandbox-images/base'), ...librariesOf('packages/console')];
     writeFileSync(join(to, 'LICENSES.txt'), licencesOf(metafiles, built));
     for (const page of PAGES) cpSync(inRoot(page), join(to, page), { recursive: true });
     return {
@@ -157,7 +157,7 @@ function readmeOf(folder: string): string {
 /** Pages for those who write agents and configurations, in the folders to which their links lead. */
 const PAGES = ['docs/reference/authors.md', 'docs/reference/config.md', 'docs/reference/cli.md', 'docs/bus.md', 'docs/guides'];
 
-for (const built of ['packages/cell/dist/main.js', 'sandbox-images/base/dist/image.json'])
+for (const built of ['packages/cell/dist/main.js', 'sandbox-images/base/dist/image.json', 'packages/console/dist/index.html'])
   if (!existsSync(inRoot(built))) throw new Error(`There is no ${built}; run npm run build.`);
 const tarballs = join(out, 'tarballs');
 rmSync(join(out, 'packages'), { recursive: true, force: true });

@@ -144,18 +144,35 @@ function findNode() {
   );
 }
 
-/** The cell and the sandbox image are built when a source of theirs is newer than they are. */
+/** Files that a host needs besides its sources, each with the folders that it is made of. */
+const BUILDS = [
+  {
+    what: 'the sandbox image',
+    outputs: ['packages/cell/dist/main.js', 'sandbox-images/base/dist/image.json'],
+    sources: ['packages/cell', 'packages/guest', 'packages/protocol', 'sandbox-images/base'],
+    scripts: ['packages/cell/build.ts', 'sandbox-images/base/build.ts'],
+  },
+  {
+    what: 'the console',
+    outputs: ['packages/console/dist/index.html'],
+    sources: ['packages/console'],
+    scripts: ['packages/console/build.ts'],
+  },
+];
+
+/** Each is built when a source of it is newer than it is. */
 function build(node) {
-  const outputs = [inRoot('packages/cell/dist/main.js'), inRoot('sandbox-images/base/dist/image.json')];
-  const sources = ['packages/cell', 'packages/guest', 'packages/protocol', 'sandbox-images/base'];
-  const newest = Math.max(...sources.map((folder) => newestIn(inRoot(folder))), timeOf(inRoot('node_modules/.package-lock.json')));
-  if (outputs.every((file) => timeOf(file) > newest)) return;
-  step('building the sandbox image', () => {
-    for (const script of ['packages/cell/build.ts', 'sandbox-images/base/build.ts']) {
-      const built = spawnSync(node, [inRoot(script)], { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' });
-      if (built.status !== 0) fail(`\n${script} failed:\n${built.stderr}`);
-    }
-  });
+  const installed = timeOf(inRoot('node_modules/.package-lock.json'));
+  for (const { what, outputs, sources, scripts } of BUILDS) {
+    const newest = Math.max(...sources.map((folder) => newestIn(inRoot(folder))), installed);
+    if (outputs.every((file) => timeOf(inRoot(file)) > newest)) continue;
+    step(`building ${what}`, () => {
+      for (const script of scripts) {
+        const built = spawnSync(node, [inRoot(script)], { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' });
+        if (built.status !== 0) fail(`\n${script} failed:\n${built.stderr}`);
+      }
+    });
+  }
 }
 
 function timeOf(path) {

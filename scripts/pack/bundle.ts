@@ -35,6 +35,7 @@ const FOUND: Readonly<Record<string, string>> = {
   '@corral/cell/main': './cell.js',
   '@corral/image-base/image.json': './image-base.json',
   '@corral/policy/pack/default.cedar': './default.cedar',
+  '@corral/console/index.html': './console/index.html',
   '@corral/server/config': './config.js',
   '@corral/examples/package.json': '../examples/package.json',
 };
@@ -132,6 +133,7 @@ export async function bundleCorral(to: string): Promise<Metafile[]> {
   copyFileSync(inRoot('packages/cell/dist/main.js'), join(dist, 'cell.js'));
   copyFileSync(inRoot('sandbox-images/base/dist/image.json'), join(dist, 'image-base.json'));
   copyFileSync(inRoot('packages/policy/src/pack/default.cedar'), join(dist, 'default.cedar'));
+  cpSync(inRoot('packages/console/dist'), join(dist, 'console'), { recursive: true });
   copyExamples(join(to, 'examples'));
   mkdirSync(join(to, 'bin'), { recursive: true });
   copyFileSync(inRoot('packages/corral/src/bin.mjs'), join(to, 'bin/corral.mjs'));

@@ -39,6 +39,14 @@ export const DOOR = {
   fixture_bytes: limit('their arguments and results', 16 * MIB, 256 * MIB),
 } as const satisfies Record<string, Limit>;
 
+/** Sessions of people who signed in at the console. */
+export const SESSIONS = {
+  session_ms: limit('longest time of one session', 12 * 3_600_000, DAY_MS, 60_000),
+  session_idle_ms: limit('time without a request after which a session ends', 30 * 60_000, DAY_MS, 60_000),
+  sessions_per_principal: limit('sessions of one principal; one more ends the oldest', 10, 100),
+  sessions: limit('sessions of a host; one more ends the oldest', 1_000, 10_000),
+} as const satisfies Record<string, Limit>;
+
 /** Events of a host, which are kept for those who follow them. */
 export const EVENTS = {
   event_days: limit('days for which events are kept for followers that come back', 7, 365),

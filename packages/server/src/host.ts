@@ -28,7 +28,9 @@ import { Acts, type Actor } from './operation-log.ts';
 import { Authenticator } from './people/authenticate.ts';
 import { Persons } from './people/persons.ts';
 import { Rate } from './people/rate.ts';
+import { ConsoleSessions } from './people/console-sessions.ts';
 import { Sessions } from './people/sessions.ts';
+import { readConsole } from './http/console.ts';
 import { Projection } from './jobs/projection.ts';
 import { tellFull, tellStalls, unready } from './events/readiness.ts';
 import { machineUser } from './people/machine-user.ts';
@@ -271,12 +273,20 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const authenticator = new Authenticator(tokens, () => config().config, now);
     const rate = new Rate();
     const sessions = new Sessions(now);
+    const consoleSessions = new ConsoleSessions({
+      db,
+      random,
+      now,
+      ended: (principals) => sessions.recheck((principal) => principals.has(principal.id)),
+    });
     tokens.onRevoked((token) => sessions.recheck((principal) => principal.token === token));
+    settings.onApplied(consoleSessions.reconfigured);
     settings.onApplied(authenticator.forget);
     settings.onApplied(sessions.recheck);
     const traffic = new Traffic();
     const followers = new Followers(door, traffic);
-    const shared = { door, authenticator, rate, sessions, followers, traffic, logger: log };
+    const files = options.port === undefined ? undefined : readConsole();
+    const shared = { door, authenticator, rate, sessions, consoleSessions, followers, traffic, console: files, logger: log };
     const apps: FastifyInstance[] = [];
     undo.push(() => Promise.all(apps.map((app) => app.close())));
     const local = await createApp({ ...shared, channel: { kind: 'socket', owner: machineUser() } });
@@ -319,6 +329,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       projection.checkBudgets();
       projection.writeUse();
       refusals.settle();
+      consoleSessions.sweep();
       projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));
     }, LOOK_MS).unref();
 

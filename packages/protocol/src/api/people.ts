@@ -53,3 +53,13 @@ export const WhoAmI = z
     made_by: z.string().exactOptional().describe('who made it'),
   })
   .meta({ id: 'Principal' });
+
+export const SignIn = z
+  .strictObject({ token: z.string().min(1).max(8192).describe('the secret of a token, or a JSON web token of a configured issuer') })
+  .meta({ id: 'SignIn' });
+export const SignedIn = WhoAmI.extend({
+  expires_at: time_ms.describe('when the session ends at the latest'),
+  idle_ms: z.number().describe('after so long without a request it ends earlier'),
+}).meta({ id: 'Session' });
+export const SessionNow = z.object({ who: WhoAmI.nullable().describe('null: nobody is signed in') });
+export const SignedOut = z.object({ ended: z.boolean().describe('false: the request came with a token and no session') });

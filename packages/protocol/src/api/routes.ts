@@ -5,11 +5,11 @@ import { COUNT_ROUTES } from './counts.ts';
 import { EVIDENCE_ROUTES } from './evidence.ts';
 import { FIXTURE_ROUTES } from './fixtures.ts';
 import { LOOP_ROUTES } from './loops.ts';
-import * as p from './people.ts';
 import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
 import { HOST_ROUTES } from './routes-host.ts';
+import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
 import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
@@ -342,48 +342,7 @@ export const ROUTES = {
     response: s.Event,
     stream: true,
   }),
-  makeToken: route({
-    method: 'POST',
-    path: '/v1/tokens',
-    tag: 'people',
-    summary: 'Makes a token; this answer is the only place that has its secret.',
-    operation: 'token.write',
-    act: 'make-token',
-    body: p.TokenRequest,
-    status: 201,
-    response: p.TokenMade,
-  }),
-  listTokens: route({
-    method: 'GET',
-    path: '/v1/tokens',
-    tag: 'people',
-    summary: 'Lists tokens.',
-    operation: 'token.read',
-    query: s.InTenant,
-    status: 200,
-    response: p.TokenList,
-  }),
-  revokeToken: route({
-    method: 'DELETE',
-    path: '/v1/tokens/:token',
-    tag: 'people',
-    summary: 'Revokes a token, at once.',
-    operation: 'token.write',
-    act: 'revoke-token',
-    params: p.TokenPath,
-    query: s.Reasoned,
-    status: 200,
-    response: p.TokenView,
-  }),
-  whoAmI: route({
-    method: 'GET',
-    path: '/v1/whoami',
-    tag: 'people',
-    summary: 'Says who you are here.',
-    operation: 'anyone',
-    status: 200,
-    response: p.WhoAmI,
-  }),
+  ...PEOPLE_ROUTES,
   makeSchedule: route({
     method: 'POST',
     path: '/v1/schedules',

@@ -24,7 +24,7 @@ import type { ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
-import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
+import { ANY_TENANT, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
@@ -37,7 +37,10 @@ import { hostRefusal } from '../people/address.ts';
 import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from '../people/authenticate.ts';
 import { TooSoon, type Rate } from '../people/rate.ts';
+import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
+import { serveConsole, type ConsoleFiles } from './console.ts';
+import { mustBeOwnPage, secretOf } from './cookie.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
@@ -50,6 +53,7 @@ import { spendingRoutes } from './routes/spending.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
@@ -71,6 +75,9 @@ export interface AppOptions {
   readonly authenticator: Authenticator;
   readonly rate: Rate;
   readonly sessions: Sessions;
+  readonly consoleSessions: ConsoleSessions;
+  /** The files of the console; undefined if it has not been built. */
+  readonly console: ConsoleFiles | undefined;
   readonly followers: Followers;
   readonly traffic: Traffic;
   readonly tls?: TlsOptions | undefined;
@@ -82,6 +89,8 @@ export interface AppOptions {
  * escaped; a bundle within its limit must not be refused because of that.
  */
 const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
+/** A token of an issuer, and what JSON has around it. */
+const SIGN_IN_BYTES = 10 * 1024;
 /** An input is wrapped in a few more levels. */
 const DEEPEST = JSON_MAX_DEPTH + 8;
 /** Slows down callers that guess tokens, by address. */
@@ -147,12 +156,14 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   const handlers = handlersOf(options);
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
+  if (channel.kind === 'network') serveConsole(app, options.console);
   app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
   return app;
 }
 
 /** The handlers of all routes. */
-function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteName> {
+function handlersOf(options: AppOptions): Handlers<RouteName> {
+  const { door, channel, followers, authenticator, consoleSessions } = options;
   return {
     ...agentRoutes(door),
     ...runRoutes(door),
@@ -172,6 +183,9 @@ function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteNam
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),
+    ...sessionRoutes(door, consoleSessions, (request, token) =>
+      guarded(options, ROUTES.signIn, request, () => authenticator.identify(token)),
+    ),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...webhookRoutes(door),
@@ -183,19 +197,20 @@ function handlersOf({ door, channel, followers }: AppOptions): Handlers<RouteNam
 type AnyHandler = (request: unknown, context: Context) => Promise<unknown>;
 
 function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: Route, handler: AnyHandler): void {
-  const { door, channel, authenticator, rate, sessions, traffic } = options;
+  const { door, rate, sessions, traffic } = options;
   const { settings, clock } = door;
   app.route({
     method: route.method,
     url: route.path,
     ...(name === 'deployAgent' ? { bodyLimit: DEPLOY_BYTES } : {}),
+    ...(name === 'signIn' ? { bodyLimit: SIGN_IN_BYTES } : {}),
     schema: schemaOf(name, route),
     onRequest: async (request, reply) => {
       if (route.operation === 'open') return;
       if (door.recovering()) throw new CorralError('CORRAL_STARTING', 'This host has just started and is taking up its runs.');
       const { door: limits } = settings.inForce().config;
       const now = clock.monotonic();
-      const access = await admitted(options, route, request, now);
+      const access = await admitted(options, route, request);
       accesses.set(request, access);
       rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
       if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
@@ -209,7 +224,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       const { params, query, headers, body } = request;
       const access = accesses.get(request) as Access;
       const { keep, done, failed } = recorder(door.acts, route, access?.principal, { params, query, body });
-      const again = () => authenticator.authenticate(channel, request.headers.authorization);
+      const again = () => callerOf(options, request, false);
       const hold = (end: () => void) => sessions.open({ principal: access.principal, again }, end);
       const answer = await handler({ params, query, headers, body }, { access, request, reply, keep, hold }).catch((error: unknown) => {
         failed(error);
@@ -254,23 +269,45 @@ function schemaOf(name: RouteName, route: Route) {
   };
 }
 
+/** Finds out who calls, by a token or by the cookie of a session. @throws what `guarded` throws, and CORRAL_ORIGIN_REFUSED */
+async function admitted(options: AppOptions, route: Route, request: FastifyRequest): Promise<Access> {
+  const { settings, index } = options.door;
+  return new Access(
+    await guarded(options, route, request, () => callerOf(options, request, true)),
+    () => Object.keys(settings.inForce().config.tenants),
+    (tenant) => index.has('tenant', tenant, undefined),
+  );
+}
+
+/** @param uses whether the request counts as use of the session */
+async function callerOf(
+  { authenticator, channel, consoleSessions }: AppOptions,
+  request: FastifyRequest,
+  uses: boolean,
+): Promise<Principal> {
+  const { authorization } = request.headers;
+  const secret = channel.kind === 'network' && authorization === undefined ? secretOf(request) : undefined;
+  if (secret === undefined) return authenticator.authenticate(channel, authorization);
+  mustBeOwnPage(request);
+  const principal = consoleSessions.principal(secret, uses);
+  if (principal === undefined) throw new CorralError('CORRAL_UNAUTHENTICATED', 'The session has ended; sign in again.');
+  return principal;
+}
+
 /**
- * Finds out who calls. A caller who is not let in is counted and slowed down, by address.
- * @throws what the authenticator throws, and CORRAL_RATE_LIMITED
+ * A caller who is not let in is counted and slowed down, by address.
+ * @throws what `identify` throws, and CORRAL_RATE_LIMITED
  */
-async function admitted(
-  { door, channel, authenticator, rate }: AppOptions,
+async function guarded(
+  { door, rate }: AppOptions,
   route: Route,
   request: FastifyRequest,
-  now: number,
-): Promise<Access> {
-  const { settings, refusals } = door;
+  identify: () => Promise<Principal>,
+): Promise<Principal> {
+  const { refusals, clock } = door;
+  const now = clock.monotonic();
   try {
-    return new Access(
-      await authenticator.authenticate(channel, request.headers.authorization),
-      () => Object.keys(settings.inForce().config.tenants),
-      (tenant) => door.index.has('tenant', tenant, undefined),
-    );
+    return await identify();
   } catch (error) {
     const address = request.socket.remoteAddress ?? 'socket';
     refusals.count({

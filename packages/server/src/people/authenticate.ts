@@ -44,6 +44,11 @@ export class Authenticator {
     }
     const secret = /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(authorization)?.[1];
     if (secret === undefined) throw unknown('The Authorization header is not `Bearer` and a token.');
+    return this.identify(secret);
+  }
+
+  /** The principal of a token, or of an issuer's. @throws CORRAL_UNAUTHENTICATED */
+  async identify(secret: string): Promise<Principal> {
     const known = this.#tokens.principal(secret, this.#now());
     if (known !== undefined) return known;
     if (secret.split('.').length === 3 && this.#config().people.issuers.length > 0) return this.#fromIssuer(secret);

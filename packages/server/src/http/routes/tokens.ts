@@ -1,6 +1,8 @@
 /** Tokens of people, and who a caller is. */
-import { ANY_TENANT } from '@corral/protocol/api/roles';
+import { ANY_TENANT, type Principal } from '@corral/protocol/api/roles';
+import type { RouteReply } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
+import type { Persons } from '../../people/persons.ts';
 import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 
@@ -49,16 +51,20 @@ export function tokenRoutes({ tokens, clock, db, people }: ServerContext): Handl
       });
     },
     async whoAmI(_, { access }) {
-      const { id, tenant, roles, token } = access.principal;
-      const { person, made_by } = people.identity(id) ?? {};
-      return {
-        principal: id,
-        tenant,
-        roles: [...roles],
-        ...(token === undefined ? {} : { token }),
-        ...(person === undefined ? {} : { person }),
-        ...(made_by === undefined ? {} : { made_by }),
-      };
+      return selfView(people, access.principal);
     },
+  };
+}
+
+/** The identity of a caller, for the caller. */
+export function selfView(people: Pick<Persons, 'identity'>, { id, tenant, roles, token }: Principal): RouteReply<'whoAmI'> {
+  const { person, made_by } = people.identity(id) ?? {};
+  return {
+    principal: id,
+    tenant,
+    roles: [...roles],
+    ...(token === undefined ? {} : { token }),
+    ...(person === undefined ? {} : { person }),
+    ...(made_by === undefined ? {} : { made_by }),
   };
 }

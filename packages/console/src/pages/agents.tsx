@@ -1,0 +1,143 @@
+/** Agents with their versions' aliases and breakers, and the quarantines in force, which are put up and lifted here. */
+import { useState } from 'preact/hooks';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ask as request, hasRole, me } from '../data/api.ts';
+import { ask as alter, href, query } from '../data/address.ts';
+import { useLoad } from '../data/load.ts';
+import { shortDigest } from '../format.ts';
+import { Ago, Badge, Empty, Loading, Problem, Until } from '../ui/parts.tsx';
+import { Reason } from '../ui/reason.tsx';
+import { Text } from '../ui/text.tsx';
+
+type Agent = RouteAnswer<'listAgents'>['items'][number];
+type Quarantine = RouteAnswer<'listQuarantines'>['items'][number];
+const LIMIT = 200;
+const KINDS = ['agent.deployed', 'alias.moved', 'agent.resting', 'agent.recovered', 'quarantine.put', 'quarantine.lifted'];
+
+export function Agents() {
+  const q = query.value.get('q') ?? '';
+  const concerns = (changed: unknown, kinds: ReadonlySet<string>) => changed === undefined || KINDS.some((kind) => kinds.has(kind));
+  const agents = useLoad((signal) => request('listAgents', { query: { limit: LIMIT, ...(q === '' ? {} : { q }) } }, signal), [q], concerns);
+  const stops = useLoad((signal) => request('listQuarantines', {}, signal), [], concerns);
+  const [asks, setAsks] = useState<{ readonly put: Agent } | { readonly lift: Quarantine }>();
+  const mayStop = hasRole('operator', 'admin');
+  const again = () => {
+    setAsks(undefined);
+    agents.again();
+    stops.again();
+  };
+  if (agents.data === undefined) return agents.error === undefined ? <Loading /> : <Problem of={agents.error} again={agents.again} />;
+  return (
+    <section>
+      <div class="bar">
+        <h1>Agents</h1>
+        <input
+          type="search"
+          aria-label="Search agents"
+          placeholder="Search"
+          value={q}
+          onInput={(event) => alter({ q: event.currentTarget.value })}
+        />
+        {agents.data.next !== null && <span class="dim">the first {LIMIT}</span>}
+      </div>
+      <Quarantines of={stops.data?.items ?? []} lift={mayStop ? (lift) => setAsks({ lift }) : undefined} />
+      {stops.error !== undefined && <Problem of={stops.error} again={stops.again} />}
+      {agents.data.items.length === 0 && <Empty>{q === '' ? 'No agent was deployed yet: corral deploy FILE' : 'No agent matches.'}</Empty>}
+      <ul class="cards">
+        {agents.data.items.map((agent) => (
+          <li class="card pad" key={`${agent.tenant} ${agent.agent}`}>
+            <AgentCard of={agent} stop={mayStop ? () => setAsks({ put: agent }) : undefined} />
+          </li>
+        ))}
+      </ul>
+      {asks !== undefined && ('put' in asks ? <Put of={asks.put} onClose={again} /> : <Lift of={asks.lift} onClose={again} />)}
+    </section>
+  );
+}
+
+function AgentCard({ of, stop }: { readonly of: Agent; readonly stop: (() => void) | undefined }) {
+  return (
+    <>
+      <div class="bar">
+        <h2>
+          <Text of={of.agent} />
+        </h2>
+        {me.value?.tenant === '*' && <span class="dim">{of.tenant}</span>}
+        <a href={`${href('runs')}?q=${encodeURIComponent(`agent:${of.agent} tenant:${of.tenant}`)}`}>its runs</a>
+        {stop !== undefined && (
+          <button type="button" class="danger" onClick={stop}>
+            Quarantine…
+          </button>
+        )}
+      </div>
+      <p>
+        <Text of={of.purpose} />
+      </p>
+      <p class="dim">
+        {of.versions === 1 ? '1 version' : `${of.versions} versions`}, the latest <code title={of.latest}>{shortDigest(of.latest)}</code>
+        {of.aliases.map(({ alias, version, moved_at, moved_by }) => (
+          <span key={alias}>
+            {' '}
+            · {alias} → <code title={version}>{shortDigest(version)}</code> (<Ago at={moved_at} /> by <Text of={moved_by} />)
+          </span>
+        ))}
+      </p>
+      {of.resting.map(({ version, why, until }) => (
+        <p class="problem" key={version}>
+          <Badge tone="bad">rests</Badge> <code title={version}>{shortDigest(version)}</code>: <Text of={why} />, for <Until at={until} />
+        </p>
+      ))}
+    </>
+  );
+}
+
+function Quarantines({ of, lift }: { readonly of: readonly Quarantine[]; readonly lift: ((one: Quarantine) => void) | undefined }) {
+  if (of.length === 0) return null;
+  return (
+    <>
+      <h2>Quarantines in force</h2>
+      <ul class="cards spaced">
+        {of.map((one) => (
+          <li class="card pad" key={`${one.kind} ${one.name} ${one.tenant}`}>
+            <Badge tone="warn">{one.kind}</Badge>{' '}
+            <strong>
+              <Text of={one.name} />
+            </strong>{' '}
+            {one.tenant === null ? 'in every tenant' : `in ${one.tenant}`} · <Text of={one.reason} />{' '}
+            <span class="dim">
+              by <Text of={one.by} />, <Ago at={one.at} />
+            </span>{' '}
+            {lift !== undefined && (
+              <button type="button" onClick={() => lift(one)}>
+                Lift…
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Put({ of, onClose }: { readonly of: Agent; readonly onClose: () => void }) {
+  const put = (reason: string) => request('putQuarantine', { body: { kind: 'agent', name: of.agent, tenant: of.tenant, reason } });
+  return (
+    <Reason title={`Quarantine ${of.agent}?`} verb="Quarantine it" act={put} onClose={onClose}>
+      <p>All runs of it in {of.tenant} stop where they are, and no other is admitted, until a person lifts this. Nothing is lost.</p>
+    </Reason>
+  );
+}
+
+function Lift({ of, onClose }: { readonly of: Quarantine; readonly onClose: () => void }) {
+  const { kind, name, tenant } = of;
+  const lift = (reason: string) =>
+    request('liftQuarantine', {
+      params: { kind, name },
+      query: { reason, ...(tenant === null ? { tenant: '*' } : { tenant }) },
+    });
+  return (
+    <Reason title={`Lift the quarantine of ${name}?`} verb="Lift it" act={lift} onClose={onClose}>
+      <p>Runs that it stopped go on.</p>
+    </Reason>
+  );
+}

@@ -1,0 +1,106 @@
+/** The record of what people did to runs and to the host, each with its receipt. */
+import { useRef, useState } from 'preact/hooks';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ask as request } from '../data/api.ts';
+import { ask as alter, href, query } from '../data/address.ts';
+import { useLoad } from '../data/load.ts';
+import { Badge, Empty, Loading, Moment, Problem } from '../ui/parts.tsx';
+import { Receipts } from '../ui/stop.tsx';
+import { Brief, Text, Value } from '../ui/text.tsx';
+
+type Act = RouteAnswer<'listOperations'>['items'][number];
+const PAGE = 50;
+/** Runs of one act that are linked; an act on a tenant may have thousands. */
+const LINKED = 50;
+
+async function actsOf(pages: number, signal: AbortSignal) {
+  const items: Act[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < pages; page++) {
+    const read = await request('listOperations', { query: { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } }, signal);
+    items.push(...read.items);
+    if (read.next === null) return { items, more: false };
+    cursor = read.next;
+  }
+  return { items, more: true };
+}
+
+export function Operations() {
+  const [pages, setPages] = useState(1);
+  const { data, error, again } = useLoad(
+    (signal) => actsOf(pages, signal),
+    [pages],
+    () => true,
+  );
+  const kept = useRef(data);
+  kept.current = data ?? kept.current;
+  const shown = kept.current;
+  const open = query.value.get('op');
+  if (shown === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  return (
+    <section>
+      <h1>Operations</h1>
+      {error !== undefined && <Problem of={error} again={again} />}
+      {shown.items.length === 0 && <Empty>Nobody has done anything yet.</Empty>}
+      <ol class="cards spaced">
+        {shown.items.map((act) => (
+          <li class="card" key={act.id}>
+            <button
+              type="button"
+              class="card-head"
+              aria-expanded={act.id === open}
+              onClick={() => alter({ op: act.id === open ? undefined : act.id })}
+            >
+              <Badge tone={act.operation === 'kill' ? 'bad' : 'calm'}>{act.operation}</Badge>
+              <span class="brief">
+                <Text of={act.by} /> <Brief of={act.reason === '' ? act.target : act.reason} />
+              </span>
+              {act.refused.length > 0 && <Badge tone="warn">{act.refused.length} refused</Badge>}
+              <span class="dim">
+                <Moment at={act.at} />
+              </span>
+            </button>
+            {act.id === open && <Detail of={act} />}
+          </li>
+        ))}
+      </ol>
+      {shown.more && (
+        <button type="button" onClick={() => setPages(pages + 1)}>
+          Earlier
+        </button>
+      )}
+    </section>
+  );
+}
+
+function Detail({ of }: { readonly of: Act }) {
+  return (
+    <div class="card-body">
+      <p>
+        <Text of={of.by} /> {of.roles.length > 0 && <span class="dim">({of.roles.join(', ')})</span>}
+        {of.who !== undefined && (
+          <>
+            , who is <Text of={of.who.person} />
+          </>
+        )}
+        : <Text of={of.reason === '' ? 'no reason given' : of.reason} />
+      </p>
+      <Value of={of.target} />
+      {of.matched.length > 0 && (
+        <p>
+          {of.matched.length === 1 ? 'Run ' : `${of.matched.length} runs: `}
+          {of.matched.slice(0, LINKED).map((run) => (
+            <span key={run}>
+              <a href={href('run', run)}>{run}</a>{' '}
+            </span>
+          ))}
+          {of.matched.length > LINKED && 'and others'}
+        </p>
+      )}
+      <Receipts of={of} />
+      <p class="dim">
+        <code>{of.id}</code>
+      </p>
+    </div>
+  );
+}

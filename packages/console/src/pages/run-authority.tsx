@@ -1,0 +1,129 @@
+/** Everything that a run can reach, each with the chain of grants behind it, and the way to take one back. */
+import { useState } from 'preact/hooks';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ask as request, hasRole } from '../data/api.ts';
+import { useLoad } from '../data/load.ts';
+import { count } from '../format.ts';
+import { Badge, Empty, Loading, Problem, Until } from '../ui/parts.tsx';
+import { Reason } from '../ui/reason.tsx';
+import { Text } from '../ui/text.tsx';
+import type { TabProps } from './run-props.ts';
+
+type Authority = RouteAnswer<'runAuthority'>;
+type Reached = Authority['reaches'][number];
+type Grant = Reached['chain'][number];
+
+export function AuthorityTab({ run }: TabProps) {
+  const { data, error, again } = useLoad(
+    (signal) => request('runAuthority', { params: { run: run.run } }, signal),
+    [run.run, run.lifecycle],
+    (changed, kinds) => changed === undefined || kinds.has('grant.revoked') || changed.has(run.run),
+  );
+  const [taking, setTaking] = useState<{ readonly grant: string; readonly name: string }>();
+  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  return (
+    <>
+      {data.ended && <p class="lead">It has ended, and reaches nothing any more. This is what it could reach.</p>}
+      {data.quarantined !== null && (
+        <p class="lead">
+          Nothing of it can be used at present: <Text of={data.quarantined} />
+        </p>
+      )}
+      {data.reaches.length === 0 && <Empty>It can reach nothing.</Empty>}
+      <ul class="cards">
+        {data.reaches.map((one) => (
+          <li class="card pad" key={`${one.alias} ${one.chain[0]?.grant}`}>
+            <Reach
+              of={one}
+              take={hasRole('operator', 'admin') && !data.ended ? (grant) => setTaking({ grant, name: one.name }) : undefined}
+            />
+          </li>
+        ))}
+      </ul>
+      {data.spawns.length > 0 && (
+        <p>
+          It may start <Text of={data.spawns.join(', ')} />, which reach no more than it does.
+        </p>
+      )}
+      {data.code && <p>It may run programs that it makes, which reach no more than it does.</p>}
+      {taking !== undefined && (
+        <Reason
+          title="Take back this grant?"
+          verb="Take it back"
+          act={(reason) => request('revokeGrant', { params: { grant: taking.grant as never }, body: { reason } })}
+          onClose={() => {
+            setTaking(undefined);
+            again();
+          }}
+        >
+          <p>
+            <code>{taking.grant}</code> for <Text of={taking.name} />, and all that was derived from it, stops working at once. Calls under
+            way with it are aborted, and their results withheld. It cannot be given back.
+          </p>
+        </Reason>
+      )}
+    </>
+  );
+}
+
+function Reach({ of, take }: { readonly of: Reached; readonly take: ((grant: string) => void) | undefined }) {
+  return (
+    <>
+      <p class="reach">
+        <strong>
+          <Text of={of.name} />
+        </strong>{' '}
+        <Badge tone={of.works ? 'good' : 'bad'}>{of.works ? 'works' : 'does not work'}</Badge>{' '}
+        <span class="dim">
+          {of.alias === '' ? 'its own mailbox' : of.kind}
+          {of.alias === null ? ', received later' : of.alias === '' ? '' : `, as ${of.alias}`}
+          {of.offered ? '' : ', no longer offered by the host'}
+        </span>
+      </p>
+      <ol class="chain">
+        {of.chain.map((grant) => (
+          <li key={grant.grant}>
+            <code>{grant.grant}</code> <span class="dim">held by</span> <Text of={grant.holder} />
+            <Limits of={grant} />
+            {grant.revoked ? (
+              <Badge tone="bad">revoked</Badge>
+            ) : (
+              take !== undefined && (
+                <button type="button" onClick={() => take(grant.grant)}>
+                  Take back…
+                </button>
+              )
+            )}
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function Limits({ of }: { readonly of: Grant }) {
+  const where = Object.entries(of.where);
+  return (
+    <span class="limits">
+      {where.map(([path, condition]) => (
+        <span key={path}>
+          <code>{path}</code> <Text of={JSON.stringify(condition)} />
+        </span>
+      ))}
+      {of.uses !== null && (
+        <span>
+          {count(of.used)} of {count(of.uses)} uses
+        </span>
+      )}
+      {of.expires_at !== null && (
+        <span>
+          expires in <Until at={of.expires_at} />
+        </span>
+      )}
+      {of.rate_per_minute !== null && <span>{of.rate_per_minute} a minute</span>}
+      {of.bytes !== null && <span>{count(of.bytes)} bytes</span>}
+      {of.rights !== null && <span>only {of.rights.join(', ')}</span>}
+      {of.only_clean && <span>only before it has read what a stranger may have written</span>}
+    </span>
+  );
+}

@@ -1,0 +1,168 @@
+/** The calls of a run, each with what it was given, what came of it, and why it was decided so. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ask as request } from '../data/api.ts';
+import { ask as alter, query } from '../data/address.ts';
+import { useLoad } from '../data/load.ts';
+import { duration, money } from '../format.ts';
+import { useKeys } from '../keys.ts';
+import { DecisionCard } from '../ui/decision.tsx';
+import { Badge, Empty, Fact, Loading, Moment, Problem, type Tone } from '../ui/parts.tsx';
+import { Brief, Text, Value } from '../ui/text.tsx';
+import type { TabProps } from './run-props.ts';
+
+type Call = RouteAnswer<'runCalls'>['items'][number];
+const TONES: Readonly<Record<Call['state'], Tone>> = {
+  open: 'busy',
+  done: 'good',
+  failed: 'bad',
+  denied: 'bad',
+  unknown: 'asks',
+  abandoned: 'calm',
+};
+const SAID: Readonly<Record<Call['state'], string>> = {
+  open: 'under way',
+  done: 'done',
+  failed: 'failed',
+  denied: 'refused',
+  unknown: 'result unknown',
+  abandoned: 'given up',
+};
+const PAGE = 200;
+
+/** Reads from the first call on: as many pages as were asked for. */
+async function callsOf(run: TabProps['run']['run'], pages: number, signal: AbortSignal) {
+  const items: Call[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < pages; page++) {
+    const read = await request(
+      'runCalls',
+      { params: { run }, query: { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } },
+      signal,
+    );
+    items.push(...read.items);
+    if (read.next === null) return { items, more: false };
+    cursor = read.next;
+  }
+  return { items, more: true };
+}
+
+export function CallsTab({ run }: TabProps) {
+  const [pages, setPages] = useState(1);
+  const [only, setOnly] = useState(false);
+  const { data, error, again } = useLoad(
+    (signal) => callsOf(run.run, pages, signal),
+    [run.run, pages, run.journal_entries, run.open_calls],
+  );
+  const last = useRef(data);
+  // Another page, or another state of the run, is read while the calls that were read are still shown.
+  last.current = data ?? last.current;
+  const shown = last.current;
+  const calls = (shown?.items ?? []).filter(({ state }) => !only || (state !== 'done' && state !== 'open'));
+  const open = Number(query.value.get('call') ?? Number.NaN);
+  const at = calls.findIndex(({ call }) => call === open);
+  const move = (by: number) => {
+    const next = calls[Math.min(calls.length - 1, Math.max(0, at + by))];
+    if (next !== undefined) alter({ call: String(next.call) });
+  };
+  useKeys([
+    { key: 'j', does: 'next call', run: () => move(1) },
+    { key: 'k', does: 'call before', run: () => move(-1) },
+    { key: 'f', does: 'only what was refused or failed', run: () => setOnly(!only) },
+  ]);
+  if (shown === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  if (shown.items.length === 0) return <Empty>It has made no calls.</Empty>;
+  return (
+    <>
+      <label class="check">
+        <input type="checkbox" checked={only} onChange={() => setOnly(!only)} /> only what was refused, failed or is unknown
+      </label>
+      {calls.length === 0 && <Empty>Of the {shown.items.length} calls that were read, none was.</Empty>}
+      <ol class="cards">
+        {calls.map((call) => (
+          <CallCard key={call.call} of={call} run={run} isOpen={call.call === open} />
+        ))}
+      </ol>
+      {shown.more && (
+        <button type="button" onClick={() => setPages(pages + 1)}>
+          More calls
+        </button>
+      )}
+    </>
+  );
+}
+
+function CallCard({ of, run, isOpen }: { readonly of: Call; readonly isOpen: boolean } & TabProps) {
+  const self = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (isOpen) self.current?.scrollIntoView({ block: 'nearest' });
+  }, [isOpen]);
+  const turn = () => alter({ call: isOpen ? undefined : String(of.call) });
+  return (
+    <li class="card" ref={self}>
+      <button type="button" class="card-head" aria-expanded={isOpen} onClick={turn}>
+        <span class="num">{of.call}</span> <Badge tone={TONES[of.state]}>{SAID[of.state]}</Badge>{' '}
+        <strong>
+          <Text of={of.tool} />
+        </strong>{' '}
+        <span class="brief">
+          <Brief of={of.input} />
+        </span>
+        <span class="why-link">{of.state === 'denied' && !isOpen ? 'why?' : ''}</span>
+      </button>
+      {isOpen && <CallDetail of={of} run={run} />}
+    </li>
+  );
+}
+
+function CallDetail({ of, run }: { readonly of: Call } & TabProps) {
+  const { data: why, error } = useLoad((signal) => request('whyRun', { params: { run: run.run } }, signal), [run.run, run.journal_entries]);
+  const decisions = why?.decisions.filter(({ call, action }) => call === of.call && action !== 'output') ?? [];
+  return (
+    <div class="card-body">
+      {of.error !== null && (
+        <p class="lead">
+          <code>{of.error.code}</code> <Text of={of.error.message} />
+        </p>
+      )}
+      {decisions.map((decision) => (
+        <DecisionCard of={decision} input={of.input} key={decision.action} />
+      ))}
+      {error !== undefined && <Problem of={error} />}
+      {why !== undefined && decisions.length === 0 && (
+        <p class="dim">Its grant allowed it, or its decision is older than the fifty that are explained here.</p>
+      )}
+      <h3 class="small">What it was given</h3>
+      <Value of={of.input} />
+      {of.state === 'done' && (
+        <>
+          <h3 class="small">What came back</h3>
+          <Value of={of.result} />
+        </>
+      )}
+      {of.error?.detail !== null && of.error?.detail !== undefined && (
+        <>
+          <h3 class="small">What the tool threw (the agent does not see it)</h3>
+          <Value of={of.error.detail} />
+        </>
+      )}
+      <dl class="facts">
+        <Fact name="Asked">
+          <Moment at={of.asked_at} />
+        </Fact>
+        {of.answered_at !== null && <Fact name="Took">{duration(of.answered_at - of.asked_at)}</Fact>}
+        {of.reason !== null && (
+          <Fact name="The agent’s reason">
+            <Text of={of.reason} />
+          </Fact>
+        )}
+        {of.grant !== null && (
+          <Fact name="Grant">
+            <code>{of.grant}</code>
+          </Fact>
+        )}
+        {of.cost.money_micros > 0 && <Fact name="Cost">{money(of.cost.money_micros)}</Fact>}
+      </dl>
+    </div>
+  );
+}

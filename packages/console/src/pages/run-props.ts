@@ -1,0 +1,8 @@
+/** The properties of each part of a run's view. */
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+
+type RunDetail = RouteAnswer<'showRun'>;
+export type RunId = RunDetail['run'];
+export interface TabProps {
+  readonly run: RunDetail;
+}

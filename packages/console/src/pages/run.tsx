@@ -1,0 +1,108 @@
+/** One run: what it is and how it stands, and behind its tabs all that it did. The tab, the call and the entry are part of the address. */
+import { useEffect } from 'preact/hooks';
+import { ask as request, hasRole } from '../data/api.ts';
+import { go, href, place } from '../data/address.ts';
+import { useLoad } from '../data/load.ts';
+import { count, cpu, money } from '../format.ts';
+import { useKeys } from '../keys.ts';
+import { Copy, Empty, Fact, Loading, Problem, Ago, State } from '../ui/parts.tsx';
+import { StopMenu } from '../ui/stop.tsx';
+import { Text } from '../ui/text.tsx';
+import { AuthorityTab } from './run-authority.tsx';
+import { CallsTab } from './run-calls.tsx';
+import { JournalTab } from './run-journal.tsx';
+import type { RunId, TabProps } from './run-props.ts';
+import { MessagesTab, SummaryTab, TreeTab, WhyTab } from './run-tabs.tsx';
+
+/** `payload`: what is in it is for readers of payloads. */
+const TABS = [
+  { at: 'summary', name: 'Summary', key: '1', payload: false, View: SummaryTab },
+  { at: 'calls', name: 'Calls', key: '2', payload: true, View: CallsTab },
+  { at: 'journal', name: 'Journal', key: '3', payload: true, View: JournalTab },
+  { at: 'messages', name: 'Messages', key: '4', payload: true, View: MessagesTab },
+  { at: 'tree', name: 'Tree', key: '5', payload: false, View: TreeTab },
+  { at: 'authority', name: 'Authority', key: '6', payload: true, View: AuthorityTab },
+  { at: 'why', name: 'Why', key: '7', payload: false, View: WhyTab },
+] as const;
+
+export function RunView() {
+  const [, id = '', at = 'summary'] = place.value;
+  const { data, error, again } = useLoad(
+    (signal) => request('showRun', { params: { run: id as RunId } }, signal),
+    [id],
+    (changed) => changed === undefined || changed.has(id),
+  );
+  const tabs = TABS.filter(({ payload }) => !payload || hasRole('developer', 'operator', 'auditor', 'admin'));
+  const to = (tab: string) => go(`run/${encodeURIComponent(id)}/${tab}`);
+  useKeys([
+    ...tabs.map(({ at: tab, name, key }) => ({ key, does: name, run: () => to(tab) })),
+    { key: 'w', does: 'why it is so', run: () => to('why') },
+    { key: 'u', does: 'back to the runs', run: () => history.back() },
+  ]);
+  useEffect(() => {
+    document.title = `${data?.agent ?? 'Run'} · Corral`;
+  }, [data?.agent]);
+  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  const tab = tabs.find((one) => one.at === at);
+  return (
+    <section class="run">
+      <Head run={data} again={again} />
+      {error !== undefined && <Problem of={error} again={again} />}
+      <nav class="tabs" aria-label="Parts of the run">
+        {tabs.map(({ at: one, name }) => (
+          <a key={one} href={href('run', id, one)} aria-current={one === at ? 'page' : undefined}>
+            {name}
+          </a>
+        ))}
+      </nav>
+      <h2 class="unseen">{tab?.name ?? at}</h2>
+      {tab === undefined ? <Empty>Your roles do not show this part of a run.</Empty> : <tab.View run={data} key={tab.at} />}
+    </section>
+  );
+}
+
+function Head({ run, again }: TabProps & { readonly again: () => void }) {
+  return (
+    <header class="run-head">
+      <div class="bar">
+        <h1>
+          <Text of={run.key === null ? run.agent : `${run.agent} ${run.key}`} />
+        </h1>
+        <State of={run} />
+        {run.control !== 'none' && run.ended_as === null && <span class="dim">held: nothing is delivered to it</span>}
+        <StopMenu run={run} done={again} />
+      </div>
+      <dl class="facts">
+        <Fact name="Run">
+          <code>{run.run}</code> <Copy text={run.run} what="the id of the run" />
+        </Fact>
+        <Fact name="Submitted">
+          <Ago at={run.created_at} /> by <Text of={run.principal} />
+          {run.parent !== null && (
+            <>
+              , child of <a href={href('run', run.parent)}>{run.parent}</a>
+            </>
+          )}
+        </Fact>
+        <Fact name="Tenant">
+          <Text of={run.tenant} />
+        </Fact>
+        {run.ended_as === null && run.waiting_for !== '' && (
+          <Fact name="Waits for">
+            <Text of={run.waiting_for} />
+          </Fact>
+        )}
+        <Fact name="Used">
+          {count(run.calls)} calls, {cpu(run.cpu_ms)} CPU{run.tokens > 0 ? `, ${count(run.tokens)} tokens` : ''}
+          {run.money_micros > 0 ? `, ${money(run.money_micros)} spent` : ''}
+        </Fact>
+        {run.left !== null && (
+          <Fact name="Budget left">
+            <meter min={0} max={1} low={0.2} value={run.left} aria-label="share of its budget that is left" /> {Math.round(run.left * 100)}{' '}
+            %
+          </Fact>
+        )}
+      </dl>
+    </header>
+  );
+}

@@ -1,0 +1,177 @@
+/** All runs: a table that stays up to date, with a filter that is part of its address. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { ask as alter, go, href, query } from '../data/address.ts';
+import { FIELD_NAMES, isState, queryOf, STATES } from '../data/filter.ts';
+import { onChange } from '../data/live.ts';
+import { RunList, type RunRow } from '../data/run-list.ts';
+import { count, cpu, money, tail } from '../format.ts';
+import { useKeys } from '../keys.ts';
+import { StopMenu } from '../ui/stop.tsx';
+import { Ago, Empty, Problem, State } from '../ui/parts.tsx';
+import { Text } from '../ui/text.tsx';
+import { Window } from '../ui/window.tsx';
+
+const COLUMNS = [
+  { name: 'State', class: 'c-state' },
+  { name: 'Agent', class: 'c-agent' },
+  { name: 'Waits for', class: 'c-waits' },
+  { name: 'Run', class: 'c-run' },
+  { name: 'Submitted', class: 'c-when' },
+  { name: 'By', class: 'c-by' },
+  { name: 'Calls', class: 'c-num' },
+  { name: 'CPU', class: 'c-num c-cpu' },
+  { name: 'Spent', class: 'c-num c-money' },
+] as const;
+
+function cellsOf(row: RunRow) {
+  return [
+    <State of={row} />,
+    <a href={href('run', row.run)} tabIndex={-1}>
+      <Text of={row.key === null ? row.agent : `${row.agent} ${row.key}`} />
+    </a>,
+    <Text of={row.ended_as === null ? row.waiting_for : ''} />,
+    <code title={row.run}>{tail(row.run)}</code>,
+    <Ago at={row.created_at} />,
+    <Text of={row.principal} />,
+    count(row.calls),
+    cpu(row.cpu_ms),
+    money(row.money_micros),
+  ];
+}
+
+/** One list for each filter; the address decides which. */
+function useRuns(text: string, state: keyof typeof STATES): RunList | undefined {
+  const [list, setList] = useState<RunList>();
+  useEffect(() => {
+    const made = new RunList({ ...queryOf(text), ...STATES[state].query });
+    setList(made);
+    void made.read();
+    const stop = onChange((changed) => {
+      if (document.visibilityState === 'visible') void made.refresh(changed, shownRuns());
+    });
+    return () => {
+      stop();
+      made.close();
+    };
+  }, [text, state]);
+  return list;
+}
+
+/** Runs whose rows are in the document. */
+const shownRuns = () => new Set([...document.querySelectorAll('.window-row .c-run code')].map((one) => one.getAttribute('title') ?? ''));
+
+const opened = (row: RunRow) => go(href('run', row.run).slice('/console/'.length));
+
+export function Runs() {
+  const text = query.value.get('q') ?? '';
+  const named = query.value.get('state');
+  const state = isState(named) ? named : 'all';
+  const list = useRuns(text, state);
+  const current = query.value.get('at') ?? undefined;
+  const reading = useRef(false);
+  const rows = list?.rows.value ?? [];
+  const chosen = rows.find(({ run }) => run === current);
+  const readAll = () => {
+    reading.current = true;
+    void list?.readAll(() => reading.current).then(() => (reading.current = false));
+  };
+  return (
+    <section class="runs" aria-labelledby="runs-title">
+      <div class="bar">
+        <h1 id="runs-title">Runs</h1>
+        <Filter text={text} state={state} />
+        {chosen !== undefined && chosen.ended_as === null && (
+          <StopMenu run={chosen} done={() => void list?.refresh(undefined, new Set())} />
+        )}
+        <p class="dim tally" role="status">
+          {list === undefined || list.error.value !== undefined
+            ? ''
+            : `${count(rows.length)}${list.more.value ? ' read, more below' : rows.length === 1 ? ' run' : ' runs'}`}
+          {list?.busy.value === true ? ' · reading…' : ''}
+        </p>
+      </div>
+      {list?.error.value !== undefined && <Problem of={list.error.value} again={() => void list.read()} />}
+      {list?.error.value !== undefined && rows.length === 0 ? null : list !== undefined && rows.length === 0 && !list.more.value ? (
+        <Empty>
+          {text === '' && state === 'all' ? 'No run was submitted yet: corral submit AGENT' : 'No run matches.'}{' '}
+          {(text !== '' || state !== 'all') && <a href={href('runs')}>All runs</a>}
+        </Empty>
+      ) : (
+        <Window
+          label="Runs, newest first"
+          columns={COLUMNS}
+          rows={rows}
+          idOf={({ run }) => run}
+          cells={cellsOf}
+          current={current}
+          onCurrent={(id) => {
+            reading.current = false;
+            alter({ at: id });
+          }}
+          onOpen={opened}
+          onEnd={() => void list?.read()}
+          onLast={readAll}
+        />
+      )}
+    </section>
+  );
+}
+
+/** A filter takes effect when its writer pauses. */
+const PAUSE_MS = 250;
+
+function Filter({ text, state }: { readonly text: string; readonly state: string }) {
+  const field = useRef<HTMLInputElement>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useKeys([
+    {
+      key: '/',
+      does: 'write a filter',
+      run: () => {
+        field.current?.focus();
+        field.current?.select();
+      },
+    },
+  ]);
+  useEffect(() => {
+    if (field.current !== null && document.activeElement !== field.current) field.current.value = text;
+  }, [text]);
+  const apply = (value: string) => alter({ q: value.trim(), at: undefined });
+  return (
+    <form
+      class="filter"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        clearTimeout(timer.current);
+        apply(field.current?.value ?? '');
+        field.current?.blur();
+      }}
+    >
+      <input
+        ref={field}
+        type="search"
+        aria-label="Filter"
+        placeholder={`Search, or ${FIELD_NAMES.map((name) => `${name}:`).join(' ')}`}
+        defaultValue={text}
+        spellcheck={false}
+        onInput={(event) => {
+          const { value } = event.currentTarget;
+          clearTimeout(timer.current);
+          timer.current = setTimeout(() => apply(value), PAUSE_MS);
+        }}
+      />
+      <select
+        aria-label="State"
+        value={state}
+        onChange={(event) => alter({ state: event.currentTarget.value === 'all' ? undefined : event.currentTarget.value, at: undefined })}
+      >
+        {Object.entries(STATES).map(([name, { name: shown }]) => (
+          <option key={name} value={name}>
+            {shown}
+          </option>
+        ))}
+      </select>
+    </form>
+  );
+}

@@ -1,0 +1,60 @@
+/**
+ * Text that a run or a tool wrote may be meant to deceive its reader: characters that turn the direction of what follows, join or hide parts of
+ * it, or are not shown at all. They are split off here, so that the page can show them as what they are.
+ */
+
+/** Controls, formats, surrogates without their other half, private use, and all that a font shows nothing for; line ends and tabs stay. */
+const HIDDEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+const NAMES: Readonly<Record<number, string>> = {
+  0x00_00: 'null',
+  0x00_0d: 'carriage return',
+  0x00_1b: 'escape',
+  0x00_ad: 'soft hyphen',
+  0x20_0b: 'zero-width space',
+  0x20_0c: 'zero-width non-joiner',
+  0x20_0d: 'zero-width joiner',
+  0x20_0e: 'left-to-right mark',
+  0x20_0f: 'right-to-left mark',
+  0x20_2a: 'left-to-right embedding',
+  0x20_2b: 'right-to-left embedding',
+  0x20_2c: 'end of embedding',
+  0x20_2d: 'left-to-right override',
+  0x20_2e: 'right-to-left override',
+  0x20_60: 'word joiner',
+  0x20_66: 'left-to-right isolate',
+  0x20_67: 'right-to-left isolate',
+  0x20_68: 'first strong isolate',
+  0x20_69: 'end of isolate',
+  0xfe_ff: 'zero-width no-break space',
+};
+
+export interface Piece {
+  readonly text: string;
+  /** Name of a hidden character; absent for plain text. */
+  readonly hidden?: string;
+}
+
+/** Splits a text at its hidden characters; each of these becomes a piece such as `U+202E`. */
+export function pieces(text: string): Piece[] {
+  const found: Piece[] = [];
+  let at = 0;
+  for (const { 0: hidden, index } of text.matchAll(HIDDEN)) {
+    if (index > at) found.push({ text: text.slice(at, index) });
+    const point = hidden.codePointAt(0) ?? 0;
+    found.push({ text: `U+${point.toString(16).toUpperCase().padStart(4, '0')}`, hidden: NAMES[point] ?? 'a character that is not shown' });
+    at = index + hidden.length;
+  }
+  if (at < text.length) found.push({ text: text.slice(at) });
+  return found;
+}
+
+/** Characters of a text that are shown at once. */
+export const FOLD_CHARS = 64 * 1024;
+
+/** The beginning of a text, never with half of a character at its end. */
+export function beginning(text: string, chars: number): string {
+  if (text.length <= chars) return text;
+  const code = text.charCodeAt(chars - 1);
+  return text.slice(0, code >= 0xd8_00 && code < 0xdc_00 ? chars - 1 : chars);
+}

@@ -1,0 +1,138 @@
+/** Why a call was decided as it was: the rules, what was unusual, where its arguments came from, and the text that they stand in. */
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { moment, shortDigest } from '../format.ts';
+import { Badge, Fact } from './parts.tsx';
+import { Text } from './text.tsx';
+
+type Decision = RouteAnswer<'whyRun'>['decisions'][number];
+type Origin = Decision['origins'][number];
+type Quote = NonNullable<Decision['quotes']>[number];
+
+const VERDICTS = {
+  allow: { tone: 'good', text: 'allowed' },
+  deny: { tone: 'bad', text: 'refused' },
+  ask: { tone: 'asks', text: 'asked a person' },
+  inspect: { tone: 'busy', text: 'inspected' },
+} as const;
+
+export function DecisionCard({ of, input }: { readonly of: Decision; readonly input?: unknown }) {
+  const { tone, text } = VERDICTS[of.verdict];
+  return (
+    <div class="decision">
+      <p>
+        <Badge tone={tone}>{text}</Badge> {of.action} to <Text of={of.tool} />, at {moment(of.at)}
+        {of.code !== null && (
+          <>
+            : <code>{of.code}</code>
+          </>
+        )}
+      </p>
+      <dl class="facts">
+        <Fact name={of.rules.length === 1 ? 'Rule' : 'Rules'}>
+          {of.rules.length === 0 ? 'none: the grant decided' : of.rules.map((rule) => <code key={rule}>{rule} </code>)}
+        </Fact>
+        <Fact name="Policies">
+          <code title={of.policy}>{shortDigest(of.policy)}</code>
+        </Fact>
+        {of.unusual.length > 0 && (
+          <Fact name="Unusual">
+            <Words of={unusualWords(of.unusual)} />
+          </Fact>
+        )}
+        {of.people.map(({ by, verdict, reason, at }) => (
+          <Fact name={verdict === 'expired' ? 'Expired' : verdict === 'approve' ? 'Approved by' : 'Denied by'} key={`${by} ${at}`}>
+            <Text of={by} />, {moment(at)}: <Text of={reason === '' ? 'no reason given' : reason} />
+          </Fact>
+        ))}
+        {(of.inspected ?? []).map(({ inspector, said }) => (
+          <Fact name={`Inspector ${inspector}`} key={inspector}>
+            <Text of={said} />
+          </Fact>
+        ))}
+      </dl>
+      <Origins of={of.origins} />
+      <Quotes of={of.quotes ?? []} input={input} />
+    </div>
+  );
+}
+
+/** Unusual facts as policies name them, in words. */
+const UNUSUAL: Readonly<Record<string, string>> = {
+  amount_above_history: 'more than it has moved so far',
+  argument_from_untrusted_text: 'an argument comes from text that a stranger may have written',
+  destination_from_untrusted_text: 'where it goes comes from text that a stranger may have written',
+  destination_of_no_known_origin: 'where it goes stands in nothing that it has read',
+  first_time_destination: 'the first time that anything goes there',
+  first_use_of_tool: 'the first time that this version uses this tool',
+  link_or_address_from_untrusted_text: 'a link or an address comes from text that a stranger may have written',
+  not_asked_for: 'nobody asked it for something of this kind',
+  private_data_in_arguments: 'private data is among the arguments',
+  steered_by_handle: 'what it does is decided by text that nobody has read',
+};
+export const unusualWords = (of: readonly string[]): string[] => of.map((one) => UNUSUAL[one] ?? one);
+
+export function Words({ of }: { readonly of: readonly string[] }) {
+  return (
+    <ul class="plain">
+      {of.map((word) => (
+        <li key={word}>
+          <Text of={word} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Origins({ of }: { readonly of: readonly Origin[] }) {
+  if (of.length === 0) return null;
+  return (
+    <>
+      <h3 class="small">Where its arguments come from</h3>
+      <ul class="plain">
+        {of.map(({ path, origin, from }) => (
+          <li key={`${path} ${origin}`}>
+            <span class={`origin ${originTone(origin)}`}>{origin}</span> <code>{path}</code>: <Text of={from} />
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** From what the principal wrote to what a stranger may have written. */
+const TONES: Readonly<Record<string, string>> = { user: 'good', trusted: 'good', quoted: 'warn', model: 'warn', untrusted: 'bad' };
+export const originTone = (origin: string): string => TONES[origin] ?? 'calm';
+
+/** The text around each argument's value, with the value in it lit. */
+export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
+  if (of.length === 0) return null;
+  return (
+    <>
+      <h3 class="small">The text that they stand in</h3>
+      <ul class="plain quotes">
+        {of.map(({ path, source, call, trusted, text }, index) => (
+          <li key={index}>
+            <p class="dim">
+              <code>{path}</code> stands in what {trusted ? '' : 'a stranger may have written: '}
+              <Text of={source} />
+              {call === null ? '' : `, call ${call}`} gave
+            </p>
+            <blockquote class={trusted ? '' : 'stranger'}>
+              {text === null ? 'It is private to somebody else.' : <Text of={text} lit={valueAt(input, path)} />}
+            </blockquote>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** The value at a path such as `to[0].name`, as the text that a quote would have. */
+function valueAt(input: unknown, path: string): string | undefined {
+  let at = input;
+  for (const [part] of path.matchAll(/[^.[\]]+/g)) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = Reflect.get(at, part) as unknown;
+  }
+  return typeof at === 'string' || typeof at === 'number' ? String(at) : undefined;
+}

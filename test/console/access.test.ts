@@ -1,0 +1,126 @@
+/** The console for everybody: contrast, names and roles as axe-core checks them, in light and dark, and all by the keyboard. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, signedIn, visit } from './browser.ts';
+import { scene, type Scene } from './scene.ts';
+
+const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+/** WCAG 2.2 at level AA, and what axe's authors hold to be good practice. */
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+sharedBrowser();
+let on: Scene;
+const ends: (() => void | Promise<void>)[] = [];
+beforeAll(async () => {
+  if (!NO_BROWSER) on = await scene((end) => ends.push(end));
+});
+afterAll(async () => {
+  for (const end of ends.toReversed()) await end();
+});
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+}
+
+async function violations(page: Page): Promise<string[]> {
+  if (!(await page.evaluate(() => Reflect.has(window, 'axe')))) await page.evaluate(AXE);
+  const found = await page.evaluate(async (tags) => {
+    const axe = Reflect.get(window, 'axe') as { run: (of: Document, options: object) => Promise<{ violations: Violation[] }> };
+    return (await axe.run(document, { runOnly: tags })).violations;
+  }, TAGS);
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`));
+}
+
+describe.skipIf(NO_BROWSER)('every view', () => {
+  test.each(['light', 'dark'] as const)('has names, roles and contrast that axe finds nothing wrong with, in %s', async (colorScheme) => {
+    const [refused, asked] = [await on.buy(980), await on.buy(50)];
+    await on.ended(refused);
+    await on.asked(asked);
+    // The page's own policy keeps axe out, which is another's script; so this context alone ignores it.
+    const options = { bypassCSP: true, colorScheme };
+    const first = await visit(on, 'runs', options);
+    await first.page.getByLabel('Token').waitFor();
+    expect(await violations(first.page)).toEqual([]);
+    const { page, open } = await signedIn(on, 'runs', ['admin'], options);
+    const found: string[] = [];
+    const { items: calls } = await on.admin.runCalls({ params: { run: refused as never } });
+    for (const [view, text] of [
+      ['runs', 'shop/buyer'],
+      [`run/${refused}`, 'What it was asked'],
+      [`run/${refused}/calls?call=${calls.at(-1)?.call}`, 'What it was given'],
+      [`run/${refused}/journal?entry=2`, 'hash'],
+      [`run/${refused}/messages`, 'It has sent'],
+      [`run/${refused}/tree`, 'It has no children.'],
+      [`run/${asked}/authority`, 'Take back…'],
+      [`run/${refused}/why`, 'Decisions, the latest last'],
+      ['approvals', 'Exactly this would be done'],
+      ...MORE,
+    ] as const) {
+      await open(view);
+      await expectShown(page, text);
+      await shot(page, `${colorScheme} ${view.replace(/run_\w+/, '')}`);
+      found.push(...(await violations(page)).map((one) => `${view}: ${one}`));
+    }
+    expect(found).toEqual([]);
+  });
+});
+
+/** Views beside those of runs, with a text that each has once it is loaded. */
+const MORE: readonly (readonly [string, string])[] = [
+  ['overview', 'Runs by tenant'],
+  ['agents', 'shop/buyer'],
+  ['operations', 'make-token'],
+  ['health', 'takes work'],
+  ['people', 'Make a token…'],
+];
+
+describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
+  test('finds a run among others, opens it, reads why, and stops it', async () => {
+    const run = await on.sleep();
+    const { secret } = await on.as('*', 'operator');
+    const { page } = await visit(on, '');
+    const { keyboard } = page;
+    // The field has the focus.
+    await page.getByLabel('Token').waitFor();
+    await keyboard.type(secret);
+    await keyboard.press('Enter');
+    await page.locator('.liveness').waitFor();
+    await keyboard.press('g');
+    await keyboard.press('r');
+    await page.locator('.window-row').first().waitFor();
+    await keyboard.press('/');
+    await keyboard.type('sleeper');
+    await keyboard.press('Enter');
+    await expectSoon(() => page.locator('.window-row').count(), 1);
+    await keyboard.press('j');
+    await expectSoon(() => page.evaluate(() => document.activeElement?.getAttribute('aria-selected')), 'true');
+    await keyboard.press('Enter');
+    await expectShown(page, 'What it was asked');
+    expect(page.url()).toContain(run);
+    await keyboard.press('w');
+    await expectShown(page, 'Decisions, the latest last');
+    await keyboard.press('Shift+K');
+    await expectShown(page, 'Children under way');
+    await keyboard.type('seen enough');
+    await keyboard.press('Tab');
+    await keyboard.type(run.slice(-4));
+    await keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Killed' }).waitFor();
+    await keyboard.press('Escape');
+    await expectSoon(() => page.getByRole('dialog').count(), 0);
+    expect(await on.ended(run)).toBe('killed');
+  });
+
+  test('is told what its keys do, and leaves the help with Escape', async () => {
+    const { page } = await signedIn(on, 'runs');
+    await page.locator('.window-row').first().waitFor();
+    await page.keyboard.press('Shift+?');
+    const help = page.getByRole('dialog', { name: 'Keys that work here' });
+    for (const does of ['write a filter', 'next row', 'go to Approvals']) await expectShown(help, does);
+    await page.keyboard.press('Escape');
+    await expectSoon(() => help.count(), 0);
+  });
+});
