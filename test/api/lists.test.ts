@@ -86,7 +86,11 @@ test('runs are counted by state and agent, and by hour, for those who may see th
   expect((await admin.countRuns({ query: { limit: 1 } })).more).toBe(true);
   const { items } = await admin.runHistory({ query: { from: begun } });
   const sum = (of: (span: (typeof items)[number]) => number) => items.reduce((all, span) => all + of(span), 0);
-  expect([sum(({ admitted }) => admitted), sum(({ ended: by }) => by['completed'] ?? 0), sum(({ ended: by }) => by['failed'] ?? 0)]).toEqual([3, 1, 1]);
+  expect([
+    sum(({ admitted }) => admitted),
+    sum(({ ended: by }) => by['completed'] ?? 0),
+    sum(({ ended: by }) => by['failed'] ?? 0),
+  ]).toEqual([3, 1, 1]);
   expect(sum(({ cpu_ms }) => cpu_ms)).toBeGreaterThan(0);
   const days = await admin.runHistory({ query: { by: 'day', from: begun - 7 * 86_400_000 } });
   expect(days.items).toHaveLength(8);

@@ -47,7 +47,11 @@ export class ThreadCalls {
   }
 
   /** @param send how the request leaves; it may wait for others */
-  protected request(op: string, args: readonly unknown[], send: (request: Request) => void = (request) => this.post(request)): Promise<never> {
+  protected request(
+    op: string,
+    args: readonly unknown[],
+    send: (request: Request) => void = (request) => this.post(request),
+  ): Promise<never> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     this.#lastId += 1;
     const id = this.#lastId;

@@ -114,22 +114,24 @@ interface OperationsFlags extends HostFlags {
 }
 type Done = RouteAnswer<'listOperations'>['items'][number];
 
-/** Acts that a page of the host's list has where they are filtered here. */
+/** Acts that a page of the host's list has where their targets are looked at here. */
 const OPERATIONS_PAGE = 200;
 
-/** The newest that fit. They are filtered here, page by page, until there are enough or they are too old. */
+/** The newest that fit. Targets are looked at here, page by page, until there are enough. */
 async function operationsOf(flags: OperationsFlags): Promise<readonly Done[]> {
-  const { by, on, what } = flags;
+  const { by, on, what, since } = flags;
   const limit = wholeNumber(flags.limit, '--limit');
-  const since = flags.since === undefined ? 0 : timeArgument('--since', flags.since, Date.now());
-  const wanted = what === undefined ? undefined : new Set<string>(namesIn('--what', what, ACT_NAMES));
-  const all = by === undefined && on === undefined && wanted === undefined;
   const client = connect(flags);
+  const query = {
+    limit: on === undefined ? limit : OPERATIONS_PAGE,
+    ...inTenant(flags),
+    ...(by === undefined ? {} : { by }),
+    ...(what === undefined ? {} : { operation: [...namesIn('--what', what, ACT_NAMES)] }),
+    ...(since === undefined ? {} : { since: timeArgument('--since', since, Date.now()) }),
+  };
   const found: Done[] = [];
-  const page = { limit: all ? limit : OPERATIONS_PAGE, ...inTenant(flags) };
-  for await (const one of itemsOf((at) => client.listOperations({ query: { ...page, ...at } }))) {
-    if (one.at < since || found.length >= limit) break;
-    if ((by !== undefined && one.by !== by) || wanted?.has(one.operation) === false) continue;
+  for await (const one of itemsOf((at) => client.listOperations({ query: { ...query, ...at } }))) {
+    if (found.length >= limit) break;
     if (on === undefined || targetText(one.target).includes(on)) found.push(one);
     if (found.length >= limit) break;
   }

@@ -106,10 +106,7 @@ function listed(place: Place, flags: PsFlags): Promise<Page> {
 function sortArgument(text: string): RunOrder {
   const found = RUN_ORDERS.find((one) => one === text);
   if (found !== undefined) return found;
-  throw new CorralError(
-    'CORRAL_USAGE',
-    `--sort takes ${RUN_ORDERS.join(', ')}, not ${text.slice(0, 60)}.${didYouMean(text, RUN_ORDERS)}`,
-  );
+  throw new CorralError('CORRAL_USAGE', `--sort takes ${RUN_ORDERS.join(', ')}, not ${text.slice(0, 60)}.${didYouMean(text, RUN_ORDERS)}`);
 }
 
 /** The beginning of an outcome's text, such as `exceeded` or `failed(CORRAL_STALLED)`. @throws CORRAL_USAGE */

@@ -111,7 +111,7 @@ export function createClient(transport: Transport, token?: string): Client {
 function pathOf(template: string, { params, query }: { params?: Record<string, unknown>; query?: Record<string, unknown> }): string {
   const path = template.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params?.[name])));
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) 
+  for (const [name, value] of Object.entries(query ?? {}))
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) search.append(name, String(one));
   return search.size === 0 ? path : `${path}?${search.toString()}`;
 }

@@ -7,7 +7,9 @@ import { route } from './route.ts';
 
 const StateCounts = z
   .record(z.string(), z.int())
-  .describe(`how many runs are in each state: ${LIVE_STATES.join(', ')}, or as they ended: completed, failed …; states without a run are left out`);
+  .describe(
+    `how many runs are in each state: ${LIVE_STATES.join(', ')}, or as they ended: completed, failed …; states without a run are left out`,
+  );
 export const RunCounts = z
   .object({
     states: StateCounts,
@@ -56,7 +58,12 @@ export const COUNT_ROUTES = {
     query: z.strictObject({
       ...inTenant,
       agent: AgentName.exactOptional(),
-      from: z.coerce.number().int().min(0).exactOptional().describe('from the hour of this time on, in milliseconds since 1970; left out: a day ago'),
+      from: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .exactOptional()
+        .describe('from the hour of this time on, in milliseconds since 1970; left out: a day ago'),
       until: z.coerce.number().int().min(0).exactOptional().describe('before the end of the hour of this time; left out: now'),
       by: z.enum(['hour', 'day']).default('hour').describe(`at most ${SPANS} spans`),
     }),

@@ -102,7 +102,9 @@ export const RunQuery = Page.extend({
   ...runConditions,
   parent: runId.exactOptional(),
   live: z.stringbool().exactOptional().describe('only those that have not ended'),
-  ended_as: oneOrMore(z.string().max(60)).exactOptional().describe('beginning of its outcome: `exceeded`, `failed(CORRAL_STALLED)`; or several'),
+  ended_as: oneOrMore(z.string().max(60))
+    .exactOptional()
+    .describe('beginning of its outcome: `exceeded`, `failed(CORRAL_STALLED)`; or several'),
   q: z.string().max(100).exactOptional().describe('part of an id, agent, principal or outcome'),
   sort: z
     .enum(RUN_ORDERS)
@@ -205,7 +207,12 @@ export const JournalPage = z.object({
 });
 export const JournalQuery = z.strictObject({
   after: z.coerce.number().int().min(0).exactOptional().describe('entries after this one; left out with all three: from the first on'),
-  before: z.coerce.number().int().min(1).exactOptional().describe('the last entries before this one, in their order; one far beyond the end gives the end'),
+  before: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .exactOptional()
+    .describe('the last entries before this one, in their order; one far beyond the end gives the end'),
   around: z.coerce.number().int().min(1).exactOptional().describe('entries before and after this one, about as many of each'),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('longest wait for a first entry, unless the run has ended'),

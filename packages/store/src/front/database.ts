@@ -156,11 +156,9 @@ function opened(folder: string, readOnly: boolean, begin: (db: DatabaseSync, fil
     begin(db, file);
     return db;
   } catch (error) {
-    throw new CorralError(
-      'CORRAL_DATA_UNUSABLE',
-      `${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`,
-      { cause: error },
-    );
+    throw new CorralError('CORRAL_DATA_UNUSABLE', `${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`, {
+      cause: error,
+    });
   }
 }
 
@@ -169,7 +167,10 @@ function migrate(db: DatabaseSync, file: string): void {
   const { user_version: found } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (found > STEPS.length) {
     db.close();
-    throw new CorralError('CORRAL_DATA_VERSION', `${file} was written by a newer Corral (format ${found}, this one knows ${STEPS.length}).`);
+    throw new CorralError(
+      'CORRAL_DATA_VERSION',
+      `${file} was written by a newer Corral (format ${found}, this one knows ${STEPS.length}).`,
+    );
   }
   if (found < STEPS.length) db.exec(`BEGIN; ${STEPS.slice(found).join('')} PRAGMA user_version = ${STEPS.length}; COMMIT`);
 }

@@ -11,7 +11,9 @@ const refusal = (id: number, error: unknown): Answer => ({
   id,
   error: (error instanceof CorralError
     ? error
-    : new CorralError('CORRAL_INTERNAL', `front.db could not be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    : new CorralError('CORRAL_INTERNAL', `front.db could not be read: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      })
   ).toJSON(),
 });
 

@@ -13,7 +13,11 @@ import { Reads } from './reads.ts';
 import { Runs } from './runs.ts';
 
 const HOUR_MS = 3_600_000;
-const outcomes = [{ kind: 'completed', output: 1 }, { kind: 'exceeded', limit: 'cpu' }, { kind: 'killed', by: 'ana', reason: 'x' }] as const;
+const outcomes = [
+  { kind: 'completed', output: 1 },
+  { kind: 'exceeded', limit: 'cpu' },
+  { kind: 'killed', by: 'ana', reason: 'x' },
+] as const;
 
 function front() {
   const folder = mkdtempSync(join(tmpdir(), 'crl-'));
@@ -36,9 +40,12 @@ const life = fc.record({
   began: fc.boolean(),
   control: text('none', 'none', 'paused', 'quarantined'),
   used: fc.option(amounts, { nil: undefined }),
-  end: fc.option(fc.record({ outcome: fc.constantFrom(...outcomes), at: fc.nat(9 * HOUR_MS), used: fc.option(amounts, { nil: undefined }) }), {
-    nil: undefined,
-  }),
+  end: fc.option(
+    fc.record({ outcome: fc.constantFrom(...outcomes), at: fc.nat(9 * HOUR_MS), used: fc.option(amounts, { nil: undefined }) }),
+    {
+      nil: undefined,
+    },
+  ),
 });
 const search = fc.record(
   {
@@ -106,51 +113,62 @@ const countedBy = <T>(items: readonly T[], key: (item: T) => string): Record<str
 
 test('every search finds what the rows say, in its order and on pages without a gap, and counts agree with the rows', () => {
   fc.assert(
-    fc.property(fc.array(life, { maxLength: 14 }), fc.array(search, { minLength: 1, maxLength: 6 }), fc.integer({ min: 1, max: 5 }), (lives, searches, limit) => {
-      const folder = mkdtempSync(join(tmpdir(), 'crl-'));
-      const db = new FrontDatabase(folder);
-      try {
-        const runs = new Runs(db);
-        const reads = new Reads(db);
-        for (const [i, one] of lives.entries()) {
-          const id = `run_${i}`;
-          runs.add({ id, tenant: one.tenant, agent: one.agent, version: 'v', principal: one.principal, created_at: one.at } as never, 'c');
-          if (one.began) runs.began(id);
-          runs.control(id, one.control);
-          if (one.used !== undefined) runs.used(id, one.used);
-          if (one.end !== undefined) runs.end(id, one.end.outcome as never, one.end.at, one.end.used);
+    fc.property(
+      fc.array(life, { maxLength: 14 }),
+      fc.array(search, { minLength: 1, maxLength: 6 }),
+      fc.integer({ min: 1, max: 5 }),
+      (lives, searches, limit) => {
+        const folder = mkdtempSync(join(tmpdir(), 'crl-'));
+        const db = new FrontDatabase(folder);
+        try {
+          const runs = new Runs(db);
+          const reads = new Reads(db);
+          for (const [i, one] of lives.entries()) {
+            const id = `run_${i}`;
+            runs.add(
+              { id, tenant: one.tenant, agent: one.agent, version: 'v', principal: one.principal, created_at: one.at } as never,
+              'c',
+            );
+            if (one.began) runs.began(id);
+            runs.control(id, one.control);
+            if (one.used !== undefined) runs.used(id, one.used);
+            if (one.end !== undefined) runs.end(id, one.end.outcome as never, one.end.at, one.end.used);
+          }
+          const rows = db.all<RunRow>('SELECT * FROM runs');
+          for (const by of searches) {
+            const all: string[] = [];
+            let cursor: string | undefined;
+            do {
+              const page = reads.runs({ ...by, limit, cursor, total: true });
+              all.push(...page.rows.map(({ id }) => id));
+              cursor = page.next ?? undefined;
+              expect(page.total).toBe(expected(rows, by).length);
+            } while (cursor !== undefined);
+            expect(all).toEqual(expected(rows, by));
+          }
+          const stateOf = (row: RunRow) =>
+            row.ended_as?.split('(')[0] ?? (row.control !== 'none' ? row.control : row.began === 0 ? 'queued' : 'active');
+          const states = Object.fromEntries(
+            reads.states(undefined).map(({ tenant, agent, state, runs: n }) => [`${tenant} ${agent} ${state}`, n]),
+          );
+          expect(states).toEqual(countedBy(rows, (row) => `${row.tenant} ${row.agent} ${stateOf(row)}`));
+          const spans = reads.spans({ from: 0, until: 10 * HOUR_MS, hours: 2, tenant: 'a' });
+          const span = (at: number) => Math.floor(at / HOUR_MS / 2) * 2 * HOUR_MS;
+          const ofA = rows.filter(({ tenant }) => tenant === 'a');
+          const ended = ofA.filter(({ ended_at }) => ended_at !== null);
+          expect(Object.fromEntries(spans.map(({ at, state, runs: n }) => [`${at} ${state}`, n]))).toEqual({
+            ...countedBy(ofA, ({ created_at }) => `${span(created_at)} admitted`),
+            ...countedBy(ended, (row) => `${span(row.ended_at as number)} ${stateOf(row)}`),
+          });
+          const sum = (of: (row: { calls: number }) => number, list: readonly { calls: number }[]) =>
+            list.reduce((all, one) => all + of(one), 0);
+          expect(sum(({ calls }) => calls, spans)).toBe(sum(({ calls }) => calls, ended));
+        } finally {
+          db.close();
+          rmSync(folder, { recursive: true });
         }
-        const rows = db.all<RunRow>('SELECT * FROM runs');
-        for (const by of searches) {
-          const all: string[] = [];
-          let cursor: string | undefined;
-          do {
-            const page = reads.runs({ ...by, limit, cursor, total: true });
-            all.push(...page.rows.map(({ id }) => id));
-            cursor = page.next ?? undefined;
-            expect(page.total).toBe(expected(rows, by).length);
-          } while (cursor !== undefined);
-          expect(all).toEqual(expected(rows, by));
-        }
-        const stateOf = (row: RunRow) =>
-          row.ended_as?.split('(')[0] ?? (row.control !== 'none' ? row.control : row.began === 0 ? 'queued' : 'active');
-        const states = Object.fromEntries(reads.states(undefined).map(({ tenant, agent, state, runs: n }) => [`${tenant} ${agent} ${state}`, n]));
-        expect(states).toEqual(countedBy(rows, (row) => `${row.tenant} ${row.agent} ${stateOf(row)}`));
-        const spans = reads.spans({ from: 0, until: 10 * HOUR_MS, hours: 2, tenant: 'a' });
-        const span = (at: number) => Math.floor(at / HOUR_MS / 2) * 2 * HOUR_MS;
-        const ofA = rows.filter(({ tenant }) => tenant === 'a');
-        const ended = ofA.filter(({ ended_at }) => ended_at !== null);
-        expect(Object.fromEntries(spans.map(({ at, state, runs: n }) => [`${at} ${state}`, n]))).toEqual({
-          ...countedBy(ofA, ({ created_at }) => `${span(created_at)} admitted`),
-          ...countedBy(ended, (row) => `${span(row.ended_at as number)} ${stateOf(row)}`),
-        });
-        const sum = (of: (row: { calls: number }) => number, list: readonly { calls: number }[]) => list.reduce((all, one) => all + of(one), 0);
-        expect(sum(({ calls }) => calls, spans)).toBe(sum(({ calls }) => calls, ended));
-      } finally {
-        db.close();
-        rmSync(folder, { recursive: true });
-      }
-    }),
+      },
+    ),
     { numRuns: 40 },
   );
 });
@@ -161,7 +179,12 @@ test('a search without a condition of the table itself reads the short index alo
   const explaining = {
     get: () => undefined,
     all: <T>(sql: string, ...values: never[]): T[] => {
-      plans.push(db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, ...values).map(({ detail }) => detail).join('; '));
+      plans.push(
+        db
+          .all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, ...values)
+          .map(({ detail }) => detail)
+          .join('; '),
+      );
       return [];
     },
   };
@@ -174,11 +197,14 @@ test('a search without a condition of the table itself reads the short index alo
 
 test('a cursor of another order is refused', () => {
   const { runs, reads } = front();
-  for (const i of [1, 2]) runs.add({ id: `run_${i}`, tenant: 'a', agent: 'x', version: 'v', principal: 'ana', created_at: i } as never, 'c');
+  for (const i of [1, 2])
+    runs.add({ id: `run_${i}`, tenant: 'a', agent: 'x', version: 'v', principal: 'ana', created_at: i } as never, 'c');
   const { next } = reads.runs({ limit: 1, sort: 'cpu' });
   expect(() => reads.runs({ limit: 1, sort: 'cpu', cursor: next as string }).rows).not.toThrow();
   for (const wanted of [{ sort: 'created' }, { sort: 'tokens' }] as const)
-    expect(() => reads.runs({ limit: 1, ...wanted, cursor: next as string })).toThrow(expect.objectContaining({ code: 'CORRAL_REQUEST_INVALID' }));
+    expect(() => reads.runs({ limit: 1, ...wanted, cursor: next as string })).toThrow(
+      expect.objectContaining({ code: 'CORRAL_REQUEST_INVALID' }),
+    );
   expect(() => reads.runs({ limit: 1, cursor: 'bm9uZQ' })).toThrow(expect.objectContaining({ code: 'CORRAL_REQUEST_INVALID' }));
 });
 

@@ -1,10 +1,21 @@
 /** The reads of the front door's tables, on a connection that only reads. `reader.ts` has them on a thread of their own. */
-import type { ActRow, ActsWanted, FrontReads, RunPage, RunPageWanted, SpanCount, SpansWanted, StateCount } from '@corral/protocol/ports/front-reads';
+import type {
+  ActRow,
+  ActsWanted,
+  FrontReads,
+  RunPage,
+  RunPageWanted,
+  SpanCount,
+  SpansWanted,
+  StateCount,
+} from '@corral/protocol/ports/front-reads';
 import type { Reading, Value } from './database.ts';
 import { searchRuns } from './search.ts';
 
 /** The port without its promises. */
-type Answers = { readonly [K in Exclude<keyof FrontReads, 'close'>]: (...wanted: Parameters<FrontReads[K]>) => Awaited<ReturnType<FrontReads[K]>> };
+type Answers = {
+  readonly [K in Exclude<keyof FrontReads, 'close'>]: (...wanted: Parameters<FrontReads[K]>) => Awaited<ReturnType<FrontReads[K]>>;
+};
 
 const HOUR_MS = 3_600_000;
 

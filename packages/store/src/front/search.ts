@@ -16,7 +16,11 @@ const ORDERS: Readonly<Record<RunOrder, string>> = {
   tokens: 'tokens',
   money: 'money_micros',
 };
-const LIFECYCLES = { queued: '(ended_as IS NULL AND began = 0)', active: '(ended_as IS NULL AND began = 1)', ended: 'ended_as IS NOT NULL' };
+const LIFECYCLES = {
+  queued: '(ended_as IS NULL AND began = 0)',
+  active: '(ended_as IS NULL AND began = 1)',
+  ended: 'ended_as IS NOT NULL',
+};
 
 class Where {
   readonly #parts: string[] = [];

@@ -38,7 +38,10 @@ export function countRoutes({ reads, clock }: ServerContext): Handlers<'countRun
       const last = Math.floor(until / step);
       if (first > last) throw new CorralError('CORRAL_REQUEST_INVALID', '`from` is after `until`.');
       if (last - first >= SPANS)
-        throw new CorralError('CORRAL_REQUEST_INVALID', `That would be ${last - first + 1} spans; at most ${SPANS} are answered at a time.`);
+        throw new CorralError(
+          'CORRAL_REQUEST_INVALID',
+          `That would be ${last - first + 1} spans; at most ${SPANS} are answered at a time.`,
+        );
       const items = Array.from({ length: last - first + 1 }, (_, i) => ({
         at: (first + i) * step,
         admitted: 0,
@@ -48,7 +51,13 @@ export function countRoutes({ reads, clock }: ServerContext): Handlers<'countRun
         tokens: 0,
         money_micros: 0,
       }));
-      for (const { at, state, runs, ...used } of await reads.spans({ tenant, agent: query.agent, from: first * step, until: (last + 1) * step, hours })) {
+      for (const { at, state, runs, ...used } of await reads.spans({
+        tenant,
+        agent: query.agent,
+        from: first * step,
+        until: (last + 1) * step,
+        hours,
+      })) {
         const span = items[at / step - first];
         if (span === undefined) continue;
         if (state === 'admitted') span.admitted += runs;

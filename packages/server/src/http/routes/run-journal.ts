@@ -48,7 +48,10 @@ export function journalRoutes(door: ServerContext): Handlers<'runJournal'> {
       findRun(door, access, 'run.payload', run);
       const { after, before, around, limit, wait_ms = 0 } = query;
       if ([after, before, around].filter((one) => one !== undefined).length > 1)
-        throw new CorralError('CORRAL_REQUEST_INVALID', 'A page is `after` an entry, `before` one or `around` one; only one of these can be given.');
+        throw new CorralError(
+          'CORRAL_REQUEST_INVALID',
+          'A page is `after` an entry, `before` one or `around` one; only one of these can be given.',
+        );
       const until = clock.monotonic() + wait_ms;
       const held = hold(() => undefined);
       try {
