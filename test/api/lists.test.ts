@@ -135,5 +135,8 @@ test('a journal is read from its end, before and around an entry, without a gap'
   expect(await page({ around: 5, limit: 4 })).toEqual({ seqs: [3, 4, 5, 6], next: 6, previous: 3 });
   expect(await page({ around: 1, limit: 4 })).toEqual({ seqs: [1, 2], next: 2, previous: null });
   expect(await page({ after: 4, limit: 2 })).toEqual({ seqs: [5, 6], next: 6, previous: 5 });
+  expect(await page({ after: last })).toEqual({ seqs: [], next: null, previous: last + 1 });
+  expect(await page({ before: 1 })).toEqual({ seqs: [], next: 0, previous: null });
+  expect((await page({ around: 1_000, limit: 1 })).seqs).toEqual([last]);
   await expect(page({ after: 1, before: 4 })).rejects.toMatchObject({ code: 'CORRAL_REQUEST_INVALID' });
 });

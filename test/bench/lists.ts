@@ -36,7 +36,7 @@ function fill(folder: string): void {
       db.runs.add(record as never, config);
       db.runs.began(id);
       const spent = { cpu_ms: (i * 7) % 1009, calls: i % 31, tokens: (i * 13) % 5003, money_micros: (i * 17) % 1_000_003 };
-      if (i % 40 === 0) db.runs.used(id, spent);
+      if (i % 40 === 0) db.runs.used([{ id, ...spent }]);
       else db.runs.end(id, OUTCOMES[i % OUTCOMES.length] as never, created_at + 5_000, spent);
     }
     for (let i = 0; i < ACTS; i++) {

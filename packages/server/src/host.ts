@@ -260,6 +260,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       settings,
       outbox,
       telemetry,
+      lists: new Turns(),
       turns: new Turns(),
       errands: new Turns(),
       clock,
@@ -327,7 +328,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     outbox.start();
     const looking = setInterval(() => {
       projection.checkBudgets();
-      projection.writeUse();
+      try {
+        projection.writeUse();
+      } catch (error) {
+        log?.warn({ err: error }, 'lists cannot be sorted by what runs have used until it can be written');
+      }
       refusals.settle();
       consoleSessions.sweep();
       projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));

@@ -15,12 +15,19 @@ export class ThreadCalls {
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: CorralError) => void }>();
   #lastId = 0;
   #gone: CorralError | undefined;
+  readonly #onGone: () => void;
 
   /**
    * @param start the file that the thread begins with
-   * @param other takes messages that are no answers
+   * @param on `other`: takes messages that are no answers; `gone`: the thread has ended, and answers nothing any more
    */
-  constructor(start: URL, name: string, workerData: unknown, other: (message: unknown) => void = () => undefined) {
+  constructor(
+    start: URL,
+    name: string,
+    workerData: unknown,
+    { other = () => undefined, gone = () => undefined }: { readonly other?: (message: unknown) => void; readonly gone?: () => void } = {},
+  ) {
+    this.#onGone = gone;
     this.#worker = new Worker(start, { workerData, name });
     this.#worker.on('message', (answers: unknown) => {
       if (!Array.isArray(answers)) return other(answers);
@@ -65,13 +72,9 @@ export class ThreadCalls {
     this.#worker.postMessage(message);
   }
 
-  /** A thread for which nothing waits does not keep the process alive. */
-  unref(): void {
-    this.#worker.unref();
-  }
-
   #fail(error: CorralError): void {
     this.#gone ??= error;
+    this.#onGone();
     for (const waiter of this.#waiting.values()) waiter.reject(this.#gone);
     this.#waiting.clear();
   }

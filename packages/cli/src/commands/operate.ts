@@ -1,6 +1,6 @@
 /** Operations on runs: pause, resume, cancel, kill, by run, agent, version, tenant or all. */
 import type { Command } from 'commander';
-import { ACT_NAMES } from '@corral/protocol/api/acts';
+import { ACT_NAMES, type ActName } from '@corral/protocol/api/acts';
 import { itemsOf } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { EVENT_KINDS } from '@corral/protocol/api/event-kinds';
@@ -126,7 +126,7 @@ async function operationsOf(flags: OperationsFlags): Promise<readonly Done[]> {
     limit: on === undefined ? limit : OPERATIONS_PAGE,
     ...inTenant(flags),
     ...(by === undefined ? {} : { by }),
-    ...(what === undefined ? {} : { operation: [...namesIn('--what', what, ACT_NAMES)] }),
+    ...(what === undefined ? {} : { operation: [...namesIn('--what', what, ACT_NAMES)] as ActName[] }),
     ...(since === undefined ? {} : { since: timeArgument('--since', since, Date.now()) }),
   };
   const found: Done[] = [];

@@ -1,4 +1,4 @@
-/** Counts of runs: by state now, and by span of time. */
+/** Counts of runs: by state now, and by hour or day. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { LIVE_STATES } from '../ports/front-reads.ts';
@@ -20,17 +20,21 @@ export const RunCounts = z
   })
   .meta({ id: 'RunCounts' });
 
-/** Spans of a history at most. */
+/** Hours or days of a history at most. */
 export const SPANS = 1_000;
 export const RunHistory = z
   .object({
     items: z.array(
       z.object({
-        at: time_ms.describe('beginning of the span, in milliseconds since 1970'),
+        at: time_ms.describe('beginning of the hour or day, in milliseconds since 1970'),
         admitted: z.int(),
         ended: z.record(z.string(), z.int()).describe('how many ended in it, by state'),
-        cpu_ms: z.number().describe('of the runs that ended in it, as are the other amounts'),
-        calls: z.int(),
+        cpu_ms: z
+          .number()
+          .describe(
+            'of the runs that ended in it, as are the other amounts; a run has those of its ended children in it, so children are not counted apart',
+          ),
+        calls: z.int().describe('of the runs that ended in it, children too'),
         tokens: z.number(),
         money_micros: z.number(),
       }),
@@ -63,9 +67,9 @@ export const COUNT_ROUTES = {
         .int()
         .min(0)
         .exactOptional()
-        .describe('from the hour of this time on, in milliseconds since 1970; left out: a day ago'),
-      until: z.coerce.number().int().min(0).exactOptional().describe('before the end of the hour of this time; left out: now'),
-      by: z.enum(['hour', 'day']).default('hour').describe(`at most ${SPANS} spans`),
+        .describe('from the beginning of the hour or day of this time on, in milliseconds since 1970; left out: a day ago'),
+      until: z.coerce.number().int().min(0).exactOptional().describe('to the end of the hour or day of this time; left out: now'),
+      by: z.enum(['hour', 'day']).default('hour').describe(`at most ${SPANS} hours or days (UTC)`),
     }),
     status: 200,
     response: RunHistory,

@@ -1,6 +1,7 @@
 /** Operations on runs, and their receipts. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
+import { ACT_NAMES } from './acts.ts';
 import { Reason, digest, identity, inTenant, json, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
 import { Page, listOf } from './schemas-page.ts';
@@ -99,7 +100,7 @@ export const OperationResult = z
 export const OperationList = listOf(OperationResult);
 export const OperationQuery = Page.extend({
   ...inTenant,
-  operation: oneOrMore(z.string().min(1).max(100)).exactOptional().describe('name of the act: `kill`, `decide`, `revoke` …; or several'),
+  operation: oneOrMore(z.enum(ACT_NAMES)).exactOptional().describe('name of the act, or several'),
   by: z.string().min(1).max(200).exactOptional().describe('who did it'),
   run: runId.exactOptional().describe('a run that it was meant for or reached'),
   since: z.coerce.number().int().min(0).exactOptional().describe('done at this time or after, in milliseconds since 1970'),

@@ -109,7 +109,9 @@ export const RunQuery = Page.extend({
   sort: z
     .enum(RUN_ORDERS)
     .exactOptional()
-    .describe('all that match are sorted, not only a page; amounts of runs in memory are those of a few seconds ago. Left out: created'),
+    .describe(
+      'all that match are sorted, not only a page. Amounts of runs in memory are those of a few seconds ago, so while pages are read such a run may move from one to another. Left out: created',
+    ),
   order: z.enum(['asc', 'desc']).exactOptional().describe('left out: desc'),
   total: z.stringbool().exactOptional().describe('also counts all that match'),
 });

@@ -14,9 +14,9 @@ export const Waiting = z.enum(['call', 'message', 'timer', 'child', 'approval', 
 const MOST_VALUES = 50;
 /** One value of a condition, or several of which one must hold. In a query the name is repeated: `?agent=a&agent=b`. */
 export const oneOrMore = <T extends z.ZodType>(value: T) => z.union([value, z.array(value).min(1).max(MOST_VALUES)]);
-/** The values of a condition. */
+/** The values of a condition, each once. */
 export const many = <T>(value: T | readonly T[] | undefined): readonly T[] | undefined =>
-  value === undefined ? undefined : Array.isArray(value) ? (value as readonly T[]) : [value as T];
+  value === undefined ? undefined : Array.isArray(value) ? [...new Set(value as readonly T[])] : [value as T];
 
 /** @param ms schema of a number of milliseconds: a number in a body, text in a query */
 const conditions = <T extends z.ZodType>(ms: T) => ({

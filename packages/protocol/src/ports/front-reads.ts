@@ -79,9 +79,9 @@ export interface SpanCount {
 export interface SpansWanted {
   readonly tenant?: string | undefined;
   readonly agent?: string | undefined;
-  /** From the hour of this time on. Milliseconds since 1970. */
+  /** From the beginning of its hour on. Milliseconds since 1970. */
   readonly from: number;
-  /** Before this time. */
+  /** To the end of its hour, if it is not the beginning of one. */
   readonly until: number;
   /** Length of a span in hours. Spans begin at multiples of it since 1970. */
   readonly hours: number;

@@ -213,8 +213,12 @@ export interface RunIndex {
   control(id: string, control: string): void;
   moved(id: string, version: string): void;
   get(id: string): RunRow | undefined;
-  /** Records what a run in memory has used so far, for lists that are sorted by it. */
-  used(id: string, spent: Spent): void;
+  /**
+   * Records what runs in memory have used so far, for lists that are sorted by it.
+   * @returns those that have a row
+   * @throws CORRAL_DISK_FULL; it takes nothing of the reserve
+   */
+  used(runs: readonly (Spent & { readonly id: string })[]): ReadonlySet<string>;
   /** Runs that had not ended when the index was last written, in the order of admission. @param after `n` of the row before the first */
   live(after: number, limit: number): RunRow[];
   /** Number of runs that have not ended, by tenant and state. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
 import { entriesAfter, entriesBefore, pagesOf } from './pages.ts';
@@ -37,6 +38,13 @@ test.each([
     more = read.more;
   }
   expect(back).toEqual(entriesOf(130).map(({ seq }) => seq));
+  const pruned = async (run: RunId, after: number, most: number) => {
+    if (after < 77) throw new CorralError('CORRAL_JOURNAL_PRUNED', '');
+    return journal(run, after, most);
+  };
+  const end = await entriesBefore(pruned, RUN, 131, 200, 1_000_000);
+  expect([end.page[0]?.seq, end.page.at(-1)?.seq, end.more]).toEqual([78, 130, false]);
+  await expect(entriesBefore(pruned, RUN, 50, 200)).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
   const { page } = await entriesAfter(journal, RUN, 130 - limit, limit, 1_000_000);
   expect((await entriesBefore(journal, RUN, 131, limit, 1_000_000)).page).toEqual(page);
 });

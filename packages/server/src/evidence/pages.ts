@@ -1,4 +1,5 @@
 /** Reads the journal of a run page by page, so that a long one neither blocks the host nor is held whole. */
+import { CorralError } from '@corral/protocol/errors';
 import { DOOR } from '@corral/protocol/limits';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
@@ -47,7 +48,10 @@ export async function entriesAfter(
   }
 }
 
-/** The last entries before one, in their order: as many as fit on a page, which is bounded as that of `entriesAfter`. */
+/**
+ * The last entries before one, in their order: as many as fit on a page, which is bounded as that of `entriesAfter`. Where the beginning of
+ * the journal was pruned, it ends there.
+ */
 export async function entriesBefore(
   journal: ReadJournal,
   run: RunId,
@@ -57,10 +61,22 @@ export async function entriesBefore(
 ): Promise<{ readonly page: readonly Entry[]; readonly more: boolean }> {
   const page: Entry[] = [];
   let taken = 0;
-  for (let first = before; first > 1;) {
+  for (let first = before, size = AT_ONCE; first > 1;) {
     // Numbers have no gaps.
-    const from = Math.max(0, first - 1 - Math.min(AT_ONCE, limit + 1 - page.length));
-    const entries = await journal(run, from, first - 1 - from);
+    const from = Math.max(0, first - 1 - Math.min(size, limit + 1 - page.length));
+    const entries = await journal(run, from, first - 1 - from).catch((error: unknown) => {
+      if (error instanceof CorralError && error.code === 'CORRAL_JOURNAL_PRUNED') return undefined;
+      throw error;
+    });
+    if (entries === undefined) {
+      // Somewhere in this block the journal begins: that is looked for in ever smaller ones.
+      if (first - 1 - from > 1) {
+        size = Math.floor((first - 1 - from) / 2);
+        continue;
+      }
+      if (page.length > 0) break;
+      throw new CorralError('CORRAL_JOURNAL_PRUNED', `The journal of ${run} before entry ${before} was pruned.`);
+    }
     for (const entry of entries.toReversed()) {
       taken += sizeOf(entry);
       if (page.length >= limit || (page.length > 0 && taken > bytes)) return { page: page.toReversed(), more: true };

@@ -1,5 +1,5 @@
 /**
- * Requests that read whole journals, or otherwise take long, are queued: one runs at a time on a host, and the host does other
+ * Lists, requests that read whole journals, and others that take long are queued: one runs at a time on a host, and the host does other
  * work between two pages. Tenants take turns; if a tenant has too many requests waiting, the next is refused with a time to
  * retry.
  */
@@ -21,7 +21,7 @@ export class Turns {
    */
   async take<T>(who: string, work: () => Promise<T>): Promise<T> {
     if (this.#rota.waiting(who) >= WAITING)
-      throw new TooSoon('CORRAL_RATE_LIMITED', `${WAITING} requests that read journals are waiting already.`, ERRAND_S);
+      throw new TooSoon('CORRAL_RATE_LIMITED', `${WAITING} such requests are waiting already.`, ERRAND_S);
     const done = Promise.withResolvers<T>();
     this.#rota.push(who, () => Promise.try(work).then(done.resolve, done.reject));
     if (!this.#busy) void this.#go();

@@ -40,6 +40,8 @@ export interface ServerContext {
   readonly outbox: Outbox;
   /** Undefined: the configuration asks for none. */
   readonly telemetry: HostTelemetry | undefined;
+  /** Queue for lists; what selects runs for an act goes past it. */
+  readonly lists: Turns;
   /** Queue for requests that read whole journals. */
   readonly turns: Turns;
   /** Queue for long work on evidence: verifying, replaying, backing up. */

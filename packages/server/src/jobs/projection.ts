@@ -37,8 +37,10 @@ export interface ProjectionOptions {
 const POLICY = 'policy';
 /** Runs that one sweep checks at most. */
 const SWEEP = 100;
-/** Rows that are read from the index, or written to it, at once at most. */
+/** Rows that are read from the index at once at most. */
 const SWEEP_ROWS = 500;
+/** Runs whose use is written down at once at most: it is done on the thread on which runs are decided. */
+const USES = 100;
 /** What a run has used, to see that it changed. */
 const usedBy = ({ cpu_ms, calls, tokens, money_micros }: Spent): string => `${cpu_ms} ${calls} ${tokens} ${money_micros}`;
 
@@ -63,7 +65,8 @@ export class Projection {
   /** Row after which the next sweep begins. */
   #swept = 0;
   /** By run in memory: what was last written down of its use. */
-  #used = new Map<string, string>();
+  readonly #used = new Map<string, string>();
+  #usesFrom = 0;
   /** Runs that their submitter will add to the index itself. */
   readonly #expected = new Set<string>();
   /** Those of them whose admission has not been reported. */
@@ -137,18 +140,23 @@ export class Projection {
     }
   }
 
-  /** Writes down what runs in memory have used since it was last written: lists are sorted by it. Called periodically. */
+  /**
+   * Writes down what runs in memory have used since that was last written: lists are sorted by it. Called periodically; where many have used
+   * something, they take turns.
+   * @throws CORRAL_DISK_FULL
+   */
   writeUse(): void {
-    const { host, index, db } = this.#options;
-    const changed = host.views().filter((view) => view.outcome === undefined && this.#used.get(view.id) !== usedBy(view));
-    const now = new Map(host.views().map((view) => [view.id as string, this.#used.get(view.id) ?? '']));
-    db.together(() => {
-      for (const view of changed.slice(0, SWEEP_ROWS)) {
-        index.used(view.id, view);
-        now.set(view.id, usedBy(view));
-      }
-    });
-    this.#used = now;
+    const { host, index } = this.#options;
+    const live = host.views().filter(({ outcome }) => outcome === undefined);
+    const here = new Set<string>(live.map(({ id }) => id));
+    for (const id of this.#used.keys()) if (!here.has(id)) this.#used.delete(id);
+    const changed = live.filter((view) => this.#used.get(view.id) !== usedBy(view));
+    const from = changed.length <= USES ? 0 : this.#usesFrom % changed.length;
+    this.#usesFrom = from + USES;
+    const some = changed.slice(from, from + USES);
+    // A run whose submitter has not listed it yet has no row.
+    const written = index.used(some);
+    for (const view of some) if (written.has(view.id)) this.#used.set(view.id, usedBy(view));
   }
 
   /** Adds the children of a run that never came into memory. */

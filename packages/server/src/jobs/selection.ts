@@ -27,8 +27,7 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     many(selector.waiting),
   ];
   const tenant = access.some(operation, selector.tenant);
-  for (const one of agent ?? []) refuseUnknown(door, { tenant, agent: one });
-  for (const one of version ?? []) refuseUnknown(door, { tenant, version: one });
+  refuseUnknown(door, { tenant, agent, version });
   return {
     tenant,
     agent,
@@ -67,20 +66,21 @@ export async function allRuns({ reads }: ServerContext, by: RunSearch): Promise<
 
 interface Names {
   readonly tenant?: TenantId | undefined;
-  readonly agent?: string | undefined;
-  readonly version?: string | undefined;
+  readonly agent?: readonly string[] | undefined;
+  readonly version?: readonly string[] | undefined;
 }
 
 /**
  * An agent or a version is known if it was deployed or has runs.
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN
  */
-function refuseUnknown({ index, registry }: ServerContext, { tenant, agent, version }: Names): void {
-  if (agent !== undefined) {
-    const agents = registry.names(tenant);
-    if (!agents.includes(agent) && !index.has('agent', agent, tenant))
-      throw new CorralError('CORRAL_AGENT_UNKNOWN', `There is no agent ${agent}.${didYouMean(agent, agents)}`);
-  }
-  if (version !== undefined && !registry.hasVersion(version, tenant) && !index.has('version', version, tenant))
-    throw new CorralError('CORRAL_VERSION_UNKNOWN', `No agent has the version ${version}.`);
+export function refuseUnknown({ index, registry }: ServerContext, { tenant, agent = [], version = [] }: Names): void {
+  const agents = agent.length === 0 ? [] : registry.names(tenant);
+  const known = new Set(agents);
+  for (const one of agent)
+    if (!known.has(one) && !index.has('agent', one, tenant))
+      throw new CorralError('CORRAL_AGENT_UNKNOWN', `There is no agent ${one}.${didYouMean(one, agents)}`);
+  for (const one of version)
+    if (!registry.hasVersion(one, tenant) && !index.has('version', one, tenant))
+      throw new CorralError('CORRAL_VERSION_UNKNOWN', `No agent has the version ${one}.`);
 }

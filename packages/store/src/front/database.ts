@@ -129,6 +129,9 @@ export class FrontDatabase {
   }
 }
 
+/** Statements that a connection keeps prepared. */
+const STATEMENTS = 200;
+
 /** The prepared statements of a connection. */
 class Statements {
   readonly #db: DatabaseSync;
@@ -139,11 +142,12 @@ class Statements {
   }
 
   of(sql: string): StatementSync {
-    let statement = this.#prepared.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#prepared.set(sql, statement);
-    }
+    const known = this.#prepared.get(sql);
+    const statement = known ?? this.#db.prepare(sql);
+    // Searches have many texts: the one that was used longest ago makes room.
+    if (known !== undefined) this.#prepared.delete(sql);
+    else if (this.#prepared.size >= STATEMENTS) this.#prepared.delete(this.#prepared.keys().next().value as string);
+    this.#prepared.set(sql, statement);
     return statement;
   }
 }

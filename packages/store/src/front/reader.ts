@@ -5,8 +5,8 @@ import { ThreadCalls } from '../thread-calls.ts';
 import type { Reads } from './reads.ts';
 
 class ReadingThread extends ThreadCalls {
-  constructor(folder: string) {
-    super(new URL('./start.ts', import.meta.url), 'corral-front-read', { folder });
+  constructor(folder: string, gone: () => void) {
+    super(new URL('./start.ts', import.meta.url), 'corral-front-read', { folder }, { gone });
   }
 
   call(op: keyof Reads | 'close', ...args: readonly unknown[]): Promise<never> {
@@ -43,7 +43,8 @@ export class FrontReader implements FrontReads {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       const thread = await this.#thread?.catch(() => undefined);
-      await thread?.call('close');
+      // A thread that is gone is closed.
+      await thread?.call('close').catch(() => undefined);
     })();
     return this.#closing;
   }
@@ -51,13 +52,16 @@ export class FrontReader implements FrontReads {
   /** @throws CORRAL_STOPPING after `close`, and what the thread could not be started for */
   #started(): Promise<ReadingThread> {
     if (this.#closing !== undefined) return Promise.reject(new CorralError('CORRAL_STOPPING', 'The store is closed.'));
-    this.#thread ??= (async () => {
-      const thread = new ReadingThread(this.#folder);
-      await thread.ready();
-      return thread;
-    })();
-    // The next request tries again.
-    this.#thread.catch(() => (this.#thread = undefined));
-    return this.#thread;
+    if (this.#thread !== undefined) return this.#thread;
+    const { promise: starting, resolve, reject } = Promise.withResolvers<ReadingThread>();
+    // The next request starts another one.
+    const gone = () => {
+      if (this.#thread === starting) this.#thread = undefined;
+    };
+    const thread = new ReadingThread(this.#folder, gone);
+    thread.ready().then(() => resolve(thread), reject);
+    starting.catch(gone);
+    this.#thread = starting;
+    return starting;
   }
 }

@@ -131,7 +131,7 @@ test('every search finds what the rows say, in its order and on pages without a 
             );
             if (one.began) runs.began(id);
             runs.control(id, one.control);
-            if (one.used !== undefined) runs.used(id, one.used);
+            if (one.used !== undefined) runs.used([{ id, ...one.used }]);
             if (one.end !== undefined) runs.end(id, one.end.outcome as never, one.end.at, one.end.used);
           }
           const rows = db.all<RunRow>('SELECT * FROM runs');
@@ -192,7 +192,32 @@ test('a search without a condition of the table itself reads the short index alo
   for (const sort of RUN_ORDERS) explained.runs({ sort, control: ['paused'], q: 'x', limit: 10 });
   for (const plan of plans) expect(plan).toContain('USING COVERING INDEX runs_scan');
   expect(plans).toHaveLength(RUN_ORDERS.length);
+  const index = (by: object) => {
+    explained.runs({ ...by, limit: 10 });
+    return /INDEX (runs_\w+)/.exec(plans.at(-1) ?? '')?.[1];
+  };
+  // Where few rows are looked at, whatever else there is.
+  expect(index({ ended: false, agent: ['x'] })).toBe('runs_live');
+  expect(index({ lifecycle: ['active'], sort: 'cpu' })).toBe('runs_live');
+  expect(index({ tenant: 'a' })).toBe('runs_of_tenant');
+  expect(index({ agent: ['x'] })).toBe('runs_of_agent');
+  expect(index({ agent: ['x', 'y'] })).toBe('runs_scan');
   expect(reads.runs({ limit: 1 }).rows).toEqual([]);
+});
+
+test('what a family used is counted once in an hour, under its first run; calls are counted for each run', () => {
+  const { runs, reads } = front();
+  const add = (id: string, parent?: string) => {
+    runs.add(
+      { id, tenant: 'a', agent: 'x', version: 'v', principal: 'p', created_at: 1, ...(parent && { parent: { run: parent } }) } as never,
+      'c',
+    );
+    runs.end(id, outcomes[0] as never, 2, { cpu_ms: 10, calls: 1, tokens: 5, money_micros: 7 });
+  };
+  add('run_1');
+  add('run_2', 'run_1');
+  const [ended] = reads.spans({ from: 0, until: HOUR_MS, hours: 1 }).filter(({ state }) => state === 'completed');
+  expect(ended).toEqual({ at: 0, state: 'completed', runs: 2, cpu_ms: 10, calls: 2, tokens: 5, money_micros: 7 });
 });
 
 test('a cursor of another order is refused', () => {
@@ -212,7 +237,7 @@ test('acts are found by name, author, run and time', () => {
   const { db, reads } = front();
   const table = new Operations(db);
   const act = (n: number, operation: string, by: string, matched: string[], tenant?: string) =>
-    table.add({ id: `op_${n}`, tenant, at: n, text: JSON.stringify({ operation, by, matched, reason: 'about "run_9"' }) });
+    table.add({ id: `op_${n}`, tenant, at: n, text: JSON.stringify({ operation, by, matched, reason: 'run_9' }) });
   act(1, 'kill', 'ana', ['run_1'], 'a');
   act(2, 'pause', 'bob', ['run_1', 'run_2'], 'a');
   act(3, 'kill', 'bob', ['run_3'], 'b');

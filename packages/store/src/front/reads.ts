@@ -69,8 +69,10 @@ export class Reads implements Answers {
     also('at >= ?', since);
     also('at < ?', until);
     also('n < ?', before);
-    // A receipt names children that were reached, so the whole text is searched before it is parsed.
-    if (run !== undefined) also("instr(result, '\"' || ? || '\"') > 0", run);
+    // Receipts name children that were reached. The whole text is searched before it is parsed, since few texts name the run at all.
+    const named = (text: string) => `instr(${text}, '"' || ? || '"') > 0`;
+    also(named('result'), run);
+    also(named("json_extract(result, '$.target', '$.matched', '$.receipts', '$.refused')"), run);
     return this.#db.all<ActRow>(
       `SELECT n, result AS text FROM operations ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY n DESC LIMIT ?`,
       ...values,

@@ -77,15 +77,21 @@ export class Runs implements RunIndex {
     return this.#db.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
   }
 
-  used(id: string, { cpu_ms, calls, tokens, money_micros }: Spent): void {
-    this.#db.run(
-      'UPDATE runs SET cpu_ms = ?, calls = ?, tokens = ?, money_micros = ? WHERE id = ? AND ended_as IS NULL',
-      cpu_ms,
-      calls,
-      tokens,
-      money_micros,
-      id,
-    );
+  used(runs: readonly (Spent & { readonly id: string })[]): ReadonlySet<string> {
+    const found = new Set<string>();
+    const write = ({ id, cpu_ms, calls, tokens, money_micros }: (typeof runs)[number]) => {
+      const { changes } = this.#db.run(
+        'UPDATE runs SET cpu_ms = ?, calls = ?, tokens = ?, money_micros = ? WHERE id = ? AND ended_as IS NULL',
+        cpu_ms,
+        calls,
+        tokens,
+        money_micros,
+        id,
+      );
+      if (changes > 0) found.add(id);
+    };
+    if (runs.length > 0) this.#db.together(() => runs.forEach(write), false);
+    return found;
   }
 
   /** Runs that had not ended when the index was last written, in the order of admission. */

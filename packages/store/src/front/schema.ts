@@ -47,6 +47,9 @@ const ADD_STATE = 'ON CONFLICT DO UPDATE SET runs = runs + excluded.runs';
 const ADD_HOUR = `ON CONFLICT DO UPDATE SET runs = runs + excluded.runs, cpu_ms = cpu_ms + excluded.cpu_ms, calls = calls + excluded.calls,
   tokens = tokens + excluded.tokens, money_micros = money_micros + excluded.money_micros`;
 const HOUR_MS = 3_600_000;
+/** Amounts of an ended run. A run's amounts, calls excepted, have those of its ended children in them, so those of children are left out. */
+const OF_FAMILY =
+  'iif(NEW.parent IS NULL, NEW.cpu_ms, 0), NEW.calls, iif(NEW.parent IS NULL, NEW.tokens, 0), iif(NEW.parent IS NULL, NEW.money_micros, 0)';
 
 /**
  * What lists read: an index with all columns that their conditions and orders name, and counts by state and by hour, which triggers keep, so
@@ -63,7 +66,8 @@ CREATE TABLE run_hours (
   calls INTEGER NOT NULL, tokens INTEGER NOT NULL, money_micros INTEGER NOT NULL, PRIMARY KEY (agent, hour, tenant, state)) STRICT, WITHOUT ROWID;
 ${COUNT_STATE} SELECT tenant, agent, ${stateOf('runs')}, count(*) FROM runs GROUP BY 1, 2, 3;
 ${COUNT_HOUR} SELECT created_at / ${HOUR_MS}, tenant, agent, 'admitted', count(*), 0, 0, 0, 0 FROM runs GROUP BY 1, 2, 3;
-${COUNT_HOUR} SELECT ended_at / ${HOUR_MS}, tenant, agent, ${stateOf('runs')}, count(*), sum(cpu_ms), sum(calls), sum(tokens), sum(money_micros)
+${COUNT_HOUR} SELECT ended_at / ${HOUR_MS}, tenant, agent, ${stateOf('runs')}, count(*), total(iif(parent IS NULL, cpu_ms, 0)), sum(calls),
+  sum(iif(parent IS NULL, tokens, 0)), sum(iif(parent IS NULL, money_micros, 0))
   FROM runs WHERE ended_as IS NOT NULL AND ended_at IS NOT NULL GROUP BY 1, 2, 3, 4;
 ${COUNT_HOUR} SELECT hour, tenant, '', state, sum(runs), sum(cpu_ms), sum(calls), sum(tokens), sum(money_micros) FROM run_hours GROUP BY 1, 2, 4;
 CREATE TRIGGER runs_added AFTER INSERT ON runs BEGIN
@@ -77,8 +81,8 @@ CREATE TRIGGER runs_moved AFTER UPDATE OF control, began, ended_as ON runs WHEN 
 END;
 CREATE TRIGGER runs_ended AFTER UPDATE OF ended_as ON runs WHEN OLD.ended_as IS NULL AND NEW.ended_as IS NOT NULL BEGIN
   ${COUNT_HOUR} VALUES
-    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1, NEW.cpu_ms, NEW.calls, NEW.tokens, NEW.money_micros),
-    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, '', ${stateOf('NEW')}, 1, NEW.cpu_ms, NEW.calls, NEW.tokens, NEW.money_micros) ${ADD_HOUR};
+    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, NEW.agent, ${stateOf('NEW')}, 1, ${OF_FAMILY}),
+    (NEW.ended_at / ${HOUR_MS}, NEW.tenant, '', ${stateOf('NEW')}, 1, ${OF_FAMILY}) ${ADD_HOUR};
 END;
 -- The name of an act and its author are in its text.
 ALTER TABLE operations ADD COLUMN operation TEXT GENERATED ALWAYS AS (result ->> '$.operation') VIRTUAL;

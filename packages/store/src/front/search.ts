@@ -54,12 +54,13 @@ function conditionsOf(by: RunSearch): Where {
   where.equals('parent', by.parent);
   where.oneOf('principal', by.principal);
   where.equals('config', by.config);
-  if (by.lifecycle !== undefined) where.anyOf(by.lifecycle.map((one) => LIFECYCLES[one]));
+  if (by.lifecycle !== undefined) where.anyOf([...new Set(by.lifecycle)].sort().map((one) => LIFECYCLES[one]));
   if (by.ended !== undefined) where.also(by.ended ? 'ended_as IS NOT NULL' : 'ended_as IS NULL');
+  else if (isLiveAlone(by)) where.also('ended_as IS NULL');
   if (by.ended_as !== undefined)
-    where.anyOf(
-      by.ended_as.map(() => `ended_as LIKE ? ESCAPE '\\'`),
-      ...by.ended_as.map((text) => `${literal(text)}%`),
+    where.also(
+      `EXISTS (SELECT 1 FROM json_each(?) WHERE ended_as LIKE value ESCAPE '\\')`,
+      JSON.stringify(by.ended_as.map((text) => `${literal(text)}%`)),
     );
   where.oneOf('control', by.control);
   if (by.admitted_by !== undefined) where.also('created_at <= ?', by.admitted_by);
@@ -80,13 +81,25 @@ function conditionsOf(by: RunSearch): Where {
   return where;
 }
 
-/** Conditions for which an index of the table is shorter than `runs_scan`, and those that `runs_scan` does not have. */
-const isElsewhere = ({ among, parent, version, config }: RunSearch): boolean =>
-  among !== undefined || parent !== undefined || version !== undefined || config !== undefined;
+const isLiveAlone = ({ ended, lifecycle }: RunSearch): boolean =>
+  ended === false || (ended === undefined && lifecycle !== undefined && !lifecycle.includes('ended'));
+
+/**
+ * Where to look. Runs that have not ended are few; the newest of a tenant or of an agent stand together; an id, a parent, a version and a
+ * configuration are not in `runs_scan`. All else is.
+ */
+function sourceOf({ sort = 'created', ...by }: Pick<RunPageWanted, 'sort'> & RunSearch): string {
+  if (by.among !== undefined || by.parent !== undefined || by.version !== undefined || by.config !== undefined) return 'runs';
+  if (isLiveAlone(by)) return 'runs INDEXED BY runs_live';
+  const given = Object.entries(by).filter(([, value]) => value !== undefined);
+  if (sort !== 'created' || given.length !== 1) return 'runs INDEXED BY runs_scan';
+  if (by.tenant !== undefined) return 'runs INDEXED BY runs_of_tenant';
+  return by.agent?.length === 1 ? 'runs INDEXED BY runs_of_agent' : 'runs INDEXED BY runs_scan';
+}
 
 export function searchRuns(db: Reading, { sort = 'created', ascending = false, cursor, limit, total, ...by }: RunPageWanted): RunPage {
   const where = conditionsOf(by);
-  const from = isElsewhere(by) ? 'runs' : 'runs INDEXED BY runs_scan';
+  const from = sourceOf({ sort, ...by });
   const counted = total === true ? count(db, from, where) : undefined;
   const order = ORDERS[sort];
   const place = placeOf(cursor, sort);

@@ -40,7 +40,9 @@ class Thread extends ThreadCalls {
   onFull: (full: boolean) => unknown = () => undefined;
 
   constructor(data: ThreadData) {
-    super(new URL('./start.ts', import.meta.url), `corral-store-${data.mode}`, data, (told) => void this.onFull((told as Told).full));
+    super(new URL('./start.ts', import.meta.url), `corral-store-${data.mode}`, data, {
+      other: (told) => void this.onFull((told as Told).full),
+    });
   }
 
   call<Op extends keyof SqliteCore | 'backup' | 'makeRoom' | 'close'>(op: Op, ...args: readonly unknown[]): Promise<never> {

@@ -1,21 +1,23 @@
-/** Counts of runs: by state now, and by span of time. */
+/** Counts of runs: by state now, and by hour or day. */
 import { SPANS } from '@corral/protocol/api/counts';
 import { CorralError } from '@corral/protocol/errors';
 import { LIVE_STATES } from '@corral/protocol/ports/front-reads';
+import { refuseUnknown } from '../../jobs/selection.ts';
 import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_HOURS = 24;
 
-export function countRoutes({ reads, clock }: ServerContext): Handlers<'countRuns' | 'runHistory'> {
+export function countRoutes(door: ServerContext): Handlers<'countRuns' | 'runHistory'> {
+  const { reads, clock } = door;
   return {
     async countRuns({ query }, { access }) {
-      const rows = await reads.states(access.some('run.read', query.tenant));
+      const rows = await door.lists.take(access.principal.tenant, () => reads.states(access.some('run.read', query.tenant)));
       const states = new Counts();
       const agents = new Map<string, { tenant: string; agent: string; counts: Counts }>();
       for (const { tenant, agent, state, runs } of rows) {
-        const key = `${tenant}/${agent}`;
+        const key = `${tenant} ${agent}`;
         const one = agents.get(key) ?? { tenant, agent, counts: new Counts() };
         agents.set(key, one);
         one.counts.add(state, runs);
@@ -31,6 +33,7 @@ export function countRoutes({ reads, clock }: ServerContext): Handlers<'countRun
 
     async runHistory({ query }, { access }) {
       const tenant = access.some('run.read', query.tenant);
+      if (query.agent !== undefined) refuseUnknown(door, { tenant, agent: [query.agent] });
       const hours = query.by === 'day' ? DAY_HOURS : 1;
       const step = hours * HOUR_MS;
       const until = query.until ?? clock.now();
@@ -40,7 +43,7 @@ export function countRoutes({ reads, clock }: ServerContext): Handlers<'countRun
       if (last - first >= SPANS)
         throw new CorralError(
           'CORRAL_REQUEST_INVALID',
-          `That would be ${last - first + 1} spans; at most ${SPANS} are answered at a time.`,
+          `That would be ${last - first + 1} ${query.by}s; at most ${SPANS} are answered at a time.`,
         );
       const items = Array.from({ length: last - first + 1 }, (_, i) => ({
         at: (first + i) * step,
@@ -51,13 +54,8 @@ export function countRoutes({ reads, clock }: ServerContext): Handlers<'countRun
         tokens: 0,
         money_micros: 0,
       }));
-      for (const { at, state, runs, ...used } of await reads.spans({
-        tenant,
-        agent: query.agent,
-        from: first * step,
-        until: (last + 1) * step,
-        hours,
-      })) {
+      const wanted = { tenant, agent: query.agent, from: first * step, until: (last + 1) * step, hours };
+      for (const { at, state, runs, ...used } of await door.lists.take(access.principal.tenant, () => reads.spans(wanted))) {
         const span = items[at / step - first];
         if (span === undefined) continue;
         if (state === 'admitted') span.admitted += runs;

@@ -127,7 +127,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       const { cursor, limit, operation, by, run, since, until } = query;
       const tenant = access.some('operation.read', query.tenant);
       const wanted = { tenant, operation: many(operation), by, run, since, until, before: rowOf(cursor) };
-      const rows = await reads.acts({ ...wanted, limit: limit + 1 });
+      const rows = await door.lists.take(access.principal.tenant, () => reads.acts({ ...wanted, limit: limit + 1 }));
       const page = rows.slice(0, limit);
       return {
         items: page.map(({ text }) => ({ roles: [], ...(JSON.parse(text) as Omit<Kept, 'roles'>) })),

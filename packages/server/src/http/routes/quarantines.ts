@@ -1,4 +1,5 @@
 /** The quarantines that people put up and lift. Each is recorded with person, reason and time. */
+import type { FastifyRequest } from 'fastify';
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
@@ -92,14 +93,24 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
   /** Live runs that a quarantine stops, as they are listed. */
   const concerned = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): Promise<string[]> => {
     if (kind === 'tool') return [];
-    const slash = name.indexOf('/');
-    const of = {
+    const own = tenant ?? tenantOf({ kind, name } as Quarantine, tenantsOf(door));
+    const by = {
       version: { version: [name] },
-      tenant: { tenant: name },
-      agent: { tenant: name.slice(0, slash), agent: [name.slice(slash + 1)] },
+      tenant: {},
+      agent: own === undefined ? undefined : { agent: [name.slice(own.length + 1)] },
     }[kind];
-    const rows = await allRuns(door, { tenant, ...of, ended: false });
+    if (by === undefined) return [];
+    const rows = await allRuns(door, { ...by, tenant: kind === 'tenant' ? name : kind === 'agent' ? own : tenant, ended: false });
     return rows.map(({ id }) => id);
+  };
+  /** As `concerned`. The act is done by then, and is recorded also where the list of runs cannot be read. */
+  const listed = async (one: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined, { log }: FastifyRequest): Promise<string[]> => {
+    try {
+      return await concerned(one, tenant);
+    } catch (error) {
+      log.error({ err: error }, 'the runs that a quarantine concerns could not be listed');
+      return [];
+    }
   };
 
   /** Updates the index for runs that were stopped or go on. The act itself is already recorded. */
@@ -115,7 +126,7 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       return { items: tenant === undefined ? items : items.filter((one) => one.tenant === tenant || one.tenant === null) };
     },
 
-    async putQuarantine({ body }, { access, keep }) {
+    async putQuarantine({ body }, { access, keep, request }) {
       const { kind, reason } = body;
       const by = access.principal.id;
       const { name, tenant } = named(access, kind, body.name, body.tenant);
@@ -125,7 +136,7 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       // Nothing comes between this look and the new one: the host takes it up before it first waits.
       const before = standsAs();
       await host.quarantine(kind, name, by, reason, own);
-      const matched = await concerned({ kind, name }, tenant);
+      const matched = await listed({ kind, name }, tenant, request);
       keep({ target: targetOf(kind, name, tenant), tenant, matched });
       await settled(matched);
       return {
@@ -134,12 +145,12 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       };
     },
 
-    async liftQuarantine({ params, query }, { access, keep }) {
+    async liftQuarantine({ params, query }, { access, keep, request }) {
       const { kind } = params;
       const by = access.principal.id;
       const { concerns, ...one } = standing(access, kind, params.name, query.tenant);
       await host.lift(kind, one.name, by, query.reason, one.tenant);
-      const matched = await concerned(one, concerns);
+      const matched = await listed(one, concerns, request);
       keep({ target: targetOf(kind, one.name, concerns), tenant: concerns, matched });
       await settled(matched);
       return view({ by, reason: query.reason, at: clock.now(), ...one });

@@ -1,5 +1,6 @@
 /** The journal of a run: from an entry on, before one, or around one; a caller can wait for more of it. */
 import { CorralError } from '@corral/protocol/errors';
+import { DOOR } from '@corral/protocol/limits';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
 import { entryView } from '../../evidence/journal.ts';
@@ -31,15 +32,17 @@ export function journalRoutes(door: ServerContext): Handlers<'runJournal'> {
     const end = before ?? around;
     if (end === undefined) {
       const { page, more } = await entriesAfter(journal, run, after, limit);
-      return { page, next: more ? (page.at(-1)?.seq ?? null) : null, previous: after > 0 ? (page[0]?.seq ?? null) : null };
+      return { page, next: more ? (page.at(-1)?.seq ?? null) : null, previous: after > 0 ? (page[0]?.seq ?? after + 1) : null };
     }
     const last = (await host.lastHash(run))?.seq ?? 0;
-    const at = Math.min(end, last + 1);
+    // Around an entry that is not there yet is around the last one.
+    const at = Math.min(end, around === undefined ? last + 1 : Math.max(1, last));
     const half = around === undefined ? limit : Math.floor(limit / 2);
-    const earlier = half === 0 ? { page: [], more: at > 1 } : await entriesBefore(journal, run, at, half);
-    const later = around === undefined ? { page: [], more: at <= last } : await entriesAfter(journal, run, at - 1, limit - half);
+    const bytes = DOOR.list_bytes.default / (around === undefined ? 1 : 2);
+    const earlier = half === 0 ? { page: [], more: at > 1 } : await entriesBefore(journal, run, at, half, bytes);
+    const later = around === undefined ? { page: [], more: at <= last } : await entriesAfter(journal, run, at - 1, limit - half, bytes);
     const page = [...earlier.page, ...later.page];
-    return { page, next: later.more ? (page.at(-1)?.seq ?? null) : null, previous: earlier.more ? (page[0]?.seq ?? null) : null };
+    return { page, next: later.more ? (page.at(-1)?.seq ?? at - 1) : null, previous: earlier.more ? (page[0]?.seq ?? at) : null };
   };
 
   return {
@@ -52,7 +55,8 @@ export function journalRoutes(door: ServerContext): Handlers<'runJournal'> {
           'CORRAL_REQUEST_INVALID',
           'A page is `after` an entry, `before` one or `around` one; only one of these can be given.',
         );
-      const until = clock.monotonic() + wait_ms;
+      // Nothing more comes before an entry.
+      const until = clock.monotonic() + (before === undefined && around === undefined ? wait_ms : 0);
       const held = hold(() => undefined);
       try {
         for (;;) {

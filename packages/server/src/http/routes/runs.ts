@@ -125,19 +125,22 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const { live, parent, ended_as, q, cursor, limit, sort, order, total, ...selector } = query;
       const conditions = await conditionsOf(door, access, 'run.read', selector);
       const ended = live === undefined ? conditions.ended : !live;
-      const found = await reads.runs({
-        ...conditions,
-        ended,
-        parent,
-        ended_as: many(ended_as),
-        q,
-        sort,
-        ascending: order === 'asc',
-        cursor,
-        limit,
-        total,
-      });
-      const items = await Promise.all(found.rows.map((row) => summaryOf(row)));
+      const found = await door.lists.take(access.principal.tenant, () =>
+        reads.runs({
+          ...conditions,
+          ended,
+          parent,
+          ended_as: many(ended_as),
+          q,
+          sort,
+          ascending: order === 'asc',
+          cursor,
+          limit,
+          total,
+        }),
+      );
+      // A run may have ended while the list was read.
+      const items = await Promise.all(found.rows.map((row) => summaryOf(row.ended_as === null ? (index.get(row.id) ?? row) : row)));
       return { items, next: found.next, ...(found.total === undefined ? {} : { total: found.total }) };
     },
 
