@@ -89,6 +89,7 @@ export class Operators {
 
   #pause(run: RunId): void {
     const { oracle } = this.#options;
+    const since = oracle.now();
     const resumed = this.#resumed.get(run);
     this.#command(
       'pause',
@@ -96,7 +97,7 @@ export class Operators {
       ({ control }) => control.pause(run, 'sim', 'now'),
       () => {
         // A resume command that was sent before may take effect only now; then the run is not paused.
-        if (this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
+        if (this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0 && !this.#wentOn(run, since)) oracle.paused.add(run);
       },
     );
   }
@@ -149,9 +150,21 @@ export class Operators {
             ({ record: one }) => this.#lettingGo.has(one.id) || this.#resumed.get(one.id) !== resumed.get(one.id),
           );
         for (const run of runsIn(receipt as Receipt))
-          if (!isLetGo(run) && this.#resumed.get(run) === resumed.get(run) && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
+          if (
+            !isLetGo(run) &&
+            this.#resumed.get(run) === resumed.get(run) &&
+            (this.#resuming.get(run) ?? 0) === 0 &&
+            !this.#wentOn(run, since)
+          )
+            oracle.paused.add(run);
       },
     );
+  }
+
+  /** Whether an earlier command to resume it took effect after the pause, whose receipt came late. */
+  #wentOn(run: RunId, since: number): boolean {
+    const known = this.#options.oracle.runs.get(run);
+    return known?.control === 'none' && known.resumedAt >= since;
   }
 
   #resumeFamily(id: RunId): void {
