@@ -9,7 +9,7 @@ export default defineConfig({
     globalSetup: 'test/setup.ts',
     pool: 'forks',
     execArgv: ['--no-node-snapshot'],
-    testTimeout: 600_000,
+    testTimeout: 1_800_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     maxConcurrency: 2,

@@ -54,7 +54,7 @@ const LONG: Readonly<Record<string, Long>> = {
     what: 'bugs that were put in on purpose',
     whole: tests('test/sim'),
     slice: tests('test/sim', '-t', 'a bug that'),
-    box: [60, 6],
+    box: [120, 6],
   },
   fuzz: { what: 'the front door, asked for everything', whole: tests('test/fuzz'), slice: undefined, box: [20, 4] },
   tampering: {

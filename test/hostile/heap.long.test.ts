@@ -4,11 +4,9 @@ import { run, start } from './fixtures/small-heap.ts';
 
 const HEAP_MIB = 512;
 const TIMES = 10;
-/** On a busy machine a round takes more than a minute. */
-const MOST_MS = 1_800_000;
 
 // Attack C1: one round would have filled the heap when it was found, at 57 MB a child.
-test('children that emit more than the heap of their host, ten times over, do not end it', { timeout: MOST_MS }, async () => {
+test('children that emit more than the heap of their host, ten times over, do not end it', async () => {
   const host = await start(HEAP_MIB);
   for (let round = 0; round < TIMES; round++) {
     const { outcome } = await run(host, 'emitting-children', { children: 10, events: 224 });
@@ -17,7 +15,7 @@ test('children that emit more than the heap of their host, ten times over, do no
 });
 
 // Attack C2: 640 MB a round.
-test('children that hold more than the heap of their host, ten times over, are refused it', { timeout: MOST_MS }, async () => {
+test('children that hold more than the heap of their host, ten times over, are refused it', async () => {
   const host = await start(HEAP_MIB);
   for (let round = 0; round < TIMES; round++) {
     const input = { children: 40, pages: 64, chars: 250_000, at_once: round % 2 === 1 };
