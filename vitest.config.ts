@@ -29,7 +29,8 @@ const HEAP = ['--min-semi-space-size=16'];
 const ONE_COLLECTOR = '--single-threaded-gc';
 
 // `isolate: false`: a process takes several files, one after the other, so that most find the modules of a host loaded and compiled already. That
-// is a third less CPU time for unit tests and for test/api, and a quarter less for all. A test leaves nothing behind in its process: no host, no variable of the environment, no changed intrinsic.
+// is a third less CPU time for unit tests and for test/api, and a quarter less for all. A test leaves nothing behind in its process: no host, no
+// variable of the environment, no changed intrinsic.
 
 export default defineConfig({
   test: {

@@ -9,7 +9,8 @@ export default defineConfig({
     globalSetup: 'test/setup.ts',
     pool: 'forks',
     execArgv: ['--no-node-snapshot'],
-    testTimeout: 600_000,
+    // Not how fast they are, but that they end: one that takes four minutes alone takes more than ten beside others.
+    testTimeout: 1_800_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     maxConcurrency: 2,

@@ -54,7 +54,7 @@ const LONG: Readonly<Record<string, Long>> = {
     what: 'bugs that were put in on purpose',
     whole: tests('test/sim'),
     slice: tests('test/sim', '-t', 'a bug that'),
-    box: [60, 6],
+    box: [120, 6],
   },
   fuzz: { what: 'the front door, asked for everything', whole: tests('test/fuzz'), slice: undefined, box: [20, 4] },
   tampering: {
@@ -80,7 +80,7 @@ const LONG: Readonly<Record<string, Long>> = {
     what: 'the packages, installed and used from other folders, with the registry that npm is configured with',
     whole: tests('test/e2e/outside'),
     slice: tests('test/e2e/outside'),
-    box: [15, 10],
+    box: [30, 10],
   },
   hostile: {
     what: 'hostile guests on a real host; whole, their times are judged too',
@@ -88,7 +88,7 @@ const LONG: Readonly<Record<string, Long>> = {
     slice: hostile('--slice', '10', '--lenient', '--seed', String(commit)),
     box: [60, 6],
   },
-  heap: { what: 'runs that fill a small heap, ten times over', whole: tests('test/hostile'), slice: undefined, box: [30, 4] },
+  heap: { what: 'runs that fill a small heap, ten times over', whole: tests('test/hostile'), slice: undefined, box: [90, 4] },
   flood: { what: 'six times as many runs at once as npm test has', whole: tests('test/integration'), slice: undefined, box: [10, 4] },
   frameworks: {
     what: 'agents in the frameworks of others, from the registry that npm is configured with: docs/frameworks.md',

@@ -30,7 +30,7 @@ afterAll(async () => {
   for (const end of ends.toReversed()) await end();
 }, 60_000);
 
-test.each(ROWS.map((row) => [row.title, row] as const))('%s', { timeout: 1_800_000 }, async (_, row) => {
+test.each(ROWS.map((row) => [row.title, row] as const))('%s', async (_, row) => {
   await stage.deploy(join(folder, 'agents', `${row.name}.ts`));
   const cells: Partial<Record<What, Cell>> = {};
   for (const what of WHATS) {

@@ -145,12 +145,13 @@ describe('work that looks alike and is none of it', () => {
   });
 
   test('asking again after ever longer waits is left alone', { tags: 'long' }, async () => {
+    // Each wait is so much longer that it is longer also where the one before was stretched by a slow machine.
     let asked = 0;
-    const job = readingTool('job', () => ({ state: ++asked < 7 ? 'running' : 'done' }));
+    const job = readingTool('job', () => ({ state: ++asked < 4 ? 'running' : 'done' }));
     const w = await watched([job]);
     const { id, ended } = await w.submit(
       await w.deploy(`{ name: 'poller', uses: { job: 'tool:job' }, async run({ caps, sleep }) {
-        for (let wait = 200; ; wait *= 1.6) { const { state } = await caps.job({ id: 7 }); if (state === 'done') return wait; await sleep(wait); }
+        for (let wait = 500; ; wait *= 3) { const { state } = await caps.job({ id: 7 }); if (state === 'done') return wait; await sleep(wait); }
       } }`),
     );
     expect((await ended).kind).toBe('completed');

@@ -89,14 +89,14 @@ export class Operators {
 
   #pause(run: RunId): void {
     const { oracle } = this.#options;
+    const since = oracle.now();
     const resumed = this.#resumed.get(run);
     this.#command(
       'pause',
       run,
       ({ control }) => control.pause(run, 'sim', 'now'),
       () => {
-        // A resume command that was sent before may take effect only now; then the run is not paused.
-        if (this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
+        if (this.#isPaused(run, resumed, since)) oracle.paused.add(run);
       },
     );
   }
@@ -149,9 +149,20 @@ export class Operators {
             ({ record: one }) => this.#lettingGo.has(one.id) || this.#resumed.get(one.id) !== resumed.get(one.id),
           );
         for (const run of runsIn(receipt as Receipt))
-          if (!isLetGo(run) && this.#resumed.get(run) === resumed.get(run) && (this.#resuming.get(run) ?? 0) === 0) oracle.paused.add(run);
+          if (!isLetGo(run) && this.#isPaused(run, resumed.get(run), since)) oracle.paused.add(run);
       },
     );
+  }
+
+  /**
+   * Whether a run is paused for which an operator has the receipt of a pause. It is not if a command to resume it was sent since, has no answer
+   * yet, or was sent before and took effect after the pause: the receipt may come late.
+   * @param resumed how many commands to resume it had been sent when the pause was sent, at `since`
+   */
+  #isPaused(run: RunId, resumed: number | undefined, since: number): boolean {
+    const known = this.#options.oracle.runs.get(run);
+    const wentOn = known?.control === 'none' && known.resumedAt >= since;
+    return this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0 && !wentOn;
   }
 
   #resumeFamily(id: RunId): void {

@@ -217,4 +217,11 @@ export const STORIES: readonly Story[] = [
     why: 'a call that people had approved is not made, and the run is told, where the configuration lacks its tool when it would leave',
     supervisors: 2,
   },
+  {
+    seeds: [20261805586],
+    said: 'a run cranks although it is paused',
+    wrong: 'oracle',
+    why: 'a run was paused, and resumed by a command from before that; the receipt for the pause came after both, as its node had stood still',
+    supervisors: 2,
+  },
 ];

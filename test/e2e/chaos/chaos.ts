@@ -19,7 +19,9 @@ interface Ended {
 export interface ChaosResult {
   readonly runs: number;
   readonly kills: { readonly host: number; readonly cells: number };
+  /** Calls of unknown result that were settled, and suspects that were resumed, as by a person. */
   readonly resolved: number;
+  readonly resumed: number;
   /** Lines that are missing of runs that completed. */
   readonly lost: string[];
   /** Lines that stand there twice. */
@@ -42,6 +44,7 @@ export async function chaos({
 }): Promise<ChaosResult> {
   const killed = { host: 0, cells: 0 };
   let resolved = 0;
+  let resumed = 0;
   const ended: Ended[] = [];
   let done = false;
   while (!done) {
@@ -53,11 +56,12 @@ export async function chaos({
     let finished = false;
     let life = 1 + Math.random() * 6;
     for await (const line of child.lines) {
-      const told = JSON.parse(line) as { kind: string; open: number; resolved: number; cells: number[] } & Ended;
+      const told = JSON.parse(line) as { kind: string; open: number; resolved: number; resumed: number; cells: number[] } & Ended;
       if (told.kind === 'ended') ended.push(told);
       if (told.kind === 'done') finished = true;
       if (told.kind !== 'state') continue;
       resolved += told.resolved;
+      resumed += told.resumed;
       const left = kills - killed.host - killed.cells;
       if (left <= 0) continue;
       say(`${told.open} runs open, ${left} kills to go`);
@@ -100,6 +104,7 @@ export async function chaos({
     runs: ended.length,
     kills: killed,
     resolved,
+    resumed,
     lost,
     duplicated: [...written].filter(([, n]) => n > 1).map(([key]) => key),
     otherwise,

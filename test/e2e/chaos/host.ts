@@ -48,13 +48,19 @@ const supervisor = await Supervisor.start({
   residency: { park_after_ms: 40, sweep_ms: 50 },
 });
 
-/** Does what a person who looks would do: settles calls of unknown result by whether their line is in the file, and lets suspects go on. */
-async function resolveUnknown(): Promise<number> {
+/** Does what a person who looks would do: settles calls of unknown result by whether their line is in the file, and resumes suspects. */
+async function attend(): Promise<{ readonly resolved: number; readonly resumed: number }> {
   const written = new Set(existsSync(lines) ? readFileSync(lines, 'utf8').split('\n') : []);
   let resolved = 0;
+  let resumed = 0;
   for (const { record, status } of await store.runs({ ended: false, limit: 10_000 })) {
-    // Hosts that are killed three times in a row, before a slow machine has done anything for a run, make the run suspect.
-    if (status.control === 'quarantined') await supervisor.control.resume(record.id, 'driver', 'the hosts were killed').catch(() => undefined);
+    // A run becomes a suspect if three hosts in a row are killed before they did anything for it, as may happen on a slow machine.
+    if (status.control === 'quarantined')
+      resumed += await supervisor.control.resume(record.id, 'driver', 'the hosts were killed').then(
+        () => 1,
+        // It goes on already: the store is read before.
+        () => 0,
+      );
     if (status.waiting !== 'resolution') continue;
     for (const entry of await store.journal(record.id)) {
       for (const { id, tool } of entry.decisions) {
@@ -69,7 +75,7 @@ async function resolveUnknown(): Promise<number> {
       }
     }
   }
-  return resolved;
+  return { resolved, resumed };
 }
 
 const bundle = await bundleAgent(AGENT.file);
@@ -89,9 +95,9 @@ const submitting = (async () => {
 
 for (;;) {
   await new Promise((resolve) => setTimeout(resolve, 60));
-  const resolved = await resolveUnknown();
+  const attended = await attend();
   const open = await store.runs({ ended: false, limit: 10_000 });
-  say({ kind: 'state', open: open.length, resolved, cells: supervisor.cells().map((cell) => cell.pid) });
+  say({ kind: 'state', open: open.length, ...attended, cells: supervisor.cells().map((cell) => cell.pid) });
   if (open.length > 0 || (existsSync(submitted) ? readFileSync(submitted, 'utf8').split('\n').length - 1 : 0) < Number(wanted)) continue;
   await submitting;
   const ids = readFileSync(submitted, 'utf8').split('\n').filter(Boolean) as RunId[];

@@ -28,8 +28,10 @@ const result = await chaos({ folder, runs: Number(values.runs), kills: Number(va
 await rm(folder, { recursive: true, force: true });
 if (values.json) console.log(JSON.stringify(result, null, 2));
 else {
-  const { runs, kills, resolved, lost, duplicated, otherwise } = result;
-  console.log(`\n${runs} runs, ${kills.host} hosts and ${kills.cells} cells killed, ${resolved} calls resolved by hand`);
+  const { runs, kills, resolved, resumed, lost, duplicated, otherwise } = result;
+  console.log(
+    `\n${runs} runs, ${kills.host} hosts and ${kills.cells} cells killed, ${resolved} calls resolved and ${resumed} suspect runs resumed by hand`,
+  );
   console.log(`${lost.length} lost, ${duplicated.length} duplicated, ${otherwise.length} ended otherwise`);
   for (const line of [...lost, ...duplicated, ...otherwise].slice(0, 20)) console.log(`  ${line}`);
 }

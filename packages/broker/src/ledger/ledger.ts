@@ -32,7 +32,10 @@ import type { RunDetectors } from './detectors.ts';
 import { Asked } from './asked.ts';
 import type { Books } from './books.ts';
 
-/** Approximate bytes of a run in memory without anything in particular; of its detectors; of a capability. */
+/**
+ * Approximate bytes of a run in memory without anything in particular; of its detectors; of a capability. `test/hostile/kept.long.test.ts`
+ * compares them with the heap.
+ */
 const LEDGER_BYTES = 8_192;
 const WATCHED_BYTES = 20_480;
 const CAP_BYTES = 400;
