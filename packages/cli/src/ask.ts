@@ -3,9 +3,12 @@
  * no, and the command says about what nobody was asked.
  */
 import { createInterface } from 'node:readline';
+import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import { ANY_TEXT, ASK_OWNER, wantedText, type Question } from '@corral/protocol/model/question';
 import type { Approval, Supervisor } from '@corral/supervisor';
 import type { AnswerFlags } from './answer-flags.ts';
+import { valueOf } from './answer-value.ts';
 import { printable } from './screen/table.ts';
 
 /** Something that a person would have decided. */
@@ -74,6 +77,7 @@ export class Asker {
     const [approval] = await this.#supervisor.approvals();
     if (approval === undefined || this.#closing.signal.aborted) return;
     await this.#before();
+    if (approval.asks !== undefined) return this.#question(approval);
     const [verdict, reason] = await this.#answerTo(approval);
     // The person at the terminal may decide as any approver that a rule names, and as each of several.
     const { run, call, approvers, approved_by } = approval;
@@ -81,6 +85,31 @@ export class Asker {
     await this.#supervisor.control.decide(run, call, by, verdict, reason, approvers);
     // A rule may ask for another person about the same call.
     if (verdict === 'approve') await this.#nextCall();
+  }
+
+  /** Has the person at the terminal answer a question, as its owner. An answer that does not fit is asked for once more. */
+  async #question({ run, call, agent, approvers, input }: Approval): Promise<void> {
+    const { control } = this.#supervisor;
+    const { question, schema = ANY_TEXT, misfit } = input as unknown as Question;
+    const decline = (why: string) => control.decide(run, call, 'terminal', 'deny', why, approvers);
+    if (this.#always !== undefined) return decline(`--${this.#always} was given, which answers no question`);
+    say(`${agent} asks: ${question}`);
+    if (misfit !== undefined) say(`The last answer did not fit: ${misfit}`);
+    if (!hasTerminal()) {
+      this.#leave({ run, call, tool: ASK_OWNER, why: 'a question' });
+      say(`nobody was asked, since there is no terminal here: question ${call} is declined.`);
+      return decline('no terminal to ask at');
+    }
+    for (;;) {
+      const text = await line(`${printable(wantedText(schema))}: `, this.#closing.signal);
+      if (text === undefined) return decline('no answer at the terminal');
+      try {
+        return await control.answer(run, call, 'terminal', valueOf(text, schema), 'answered at the terminal', approvers);
+      } catch (error) {
+        if (!(error instanceof CorralError) || error.code !== 'CORRAL_ANSWER_INVALID') throw error;
+        say(error.message);
+      }
+    }
   }
 
   async #answerTo(approval: Approval): Promise<['approve' | 'deny', reason: string]> {
@@ -146,20 +175,25 @@ function ask({ agent, tool, input, rules, unusual, origins, quorum, approved_by 
  * does when it is interrupted. The question then has no answer, and nothing goes on as if it had one.
  */
 export async function isAllowed(question: string, signal?: AbortSignal): Promise<boolean> {
+  return /^y(?:es)?$/i.test((await line(`${question} [y/N] `, signal))?.trim() ?? '');
+}
+
+/** One line from the terminal; undefined if the input has ended. */
+async function line(prompt: string, signal?: AbortSignal): Promise<string | undefined> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   terminal.once('SIGINT', () => {
     terminal.off('close', ended);
     terminal.close();
     process.stderr.write('\n');
     process.kill(process.pid, 'SIGINT');
   });
-  const ended = () => resolve(false);
+  const ended = () => resolve(undefined);
   terminal.once('close', ended);
   const aborted = () => reject(signal?.reason as Error);
   signal?.addEventListener('abort', aborted, { once: true });
   if (signal?.aborted === true) aborted();
-  terminal.question(`${question} [y/N] `, (said) => resolve(/^y(?:es)?$/i.test(said.trim())));
+  terminal.question(prompt, resolve);
   try {
     return await promise;
   } finally {

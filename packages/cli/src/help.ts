@@ -11,7 +11,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   Runs: ['submit', 'send', 'wait', 'ps', 'top', 'show', 'tree', 'events', 'spend'],
   'What a run did': ['why', 'logs', 'calls', 'messages', 'journal', 'context', 'authority'],
   'Stop and settle': ['pause', 'resume', 'cancel', 'kill', 'revoke', 'quarantine', 'quarantines', 'release', 'resolve', 'operations'],
-  'Approvals and policies': ['approvals', 'approve', 'deny', 'policy', 'profile', 'mark', 'marks', 'tune'],
+  'Approvals and policies': ['approvals', 'approve', 'deny', 'questions', 'answer', 'policy', 'profile', 'mark', 'marks', 'tune'],
   'Time travel': ['replay', 'fork', 'diff', 'upgrade-check', 'upgrade'],
   'Data and evidence': ['verify', 'erase', 'gc', 'backup', 'restore'],
   'People and this command': ['token', 'whoami', 'completion', 'help'],

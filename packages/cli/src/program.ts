@@ -73,6 +73,10 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/operate.ts')).operateCommands,
   },
   {
+    names: ['questions', 'answer'],
+    load: async () => (await import('./commands/questions.ts')).questionCommands,
+  },
+  {
     names: ['approvals', 'approve', 'deny', 'quarantine', 'quarantines'],
     load: async () => (await import('./commands/approvals.ts')).approvalCommands,
   },

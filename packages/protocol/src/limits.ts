@@ -433,6 +433,7 @@ export const LIMIT_NAMES = [
   'mailbox',
   'service_depth',
   'instances',
+  'questions',
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 

@@ -111,6 +111,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     approvals: (filter) => supervisor.approvals(filter),
     quotes: quotesOf,
     decide: (...said) => supervisor.control.decide(...said),
+    answer: (...said) => supervisor.control.answer(...said),
     holder: (grant) => store.holder(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
     shadows: () => supervisor.tenantPolicies.shadows(),

@@ -108,12 +108,14 @@ export interface HostPort {
   resting(): readonly Resting[];
   hasBundle(bundle: Digest): Promise<boolean>;
   tools(tenant: TenantId): readonly Tool[];
-  /** Calls that wait for people's approval. */
+  /** Calls that wait for people's approval, and questions that wait for an answer. */
   approvals(filter: ApprovalFilter): Promise<readonly Approval[]>;
   /** Finds the values of a call's arguments in what its run was given. */
   readonly quotes: Quoting;
   /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER */
   decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[]): Promise<void>;
+  /** Answers a question of a run. @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_ANSWER_INVALID */
+  answer(run: RunId, call: number, by: string, value: Json, reason: string, roles: readonly string[]): Promise<void>;
   /** The run that holds a grant. */
   holder(grant: GrantId): Promise<RunId | undefined>;
   /** @throws CORRAL_GRANT_UNKNOWN */

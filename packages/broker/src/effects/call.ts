@@ -17,6 +17,7 @@ import { chargeFor } from './charge.ts';
 import { inChain, json, mayKeepMore, mayNotHear, refuse, resolve, untrusted, whyAbsent } from './common.ts';
 import type { Policies } from '../policies/port.ts';
 import type { DecideContext, Reached } from './context.ts';
+import { askForAnswer, mayAsk } from './question.ts';
 import { heldBack } from '../policies/evaluate-passing.ts';
 import { mustWait, recorded, whyDenied } from '../policies/inspect.ts';
 import { Held, Refused } from './refused.ts';
@@ -54,6 +55,7 @@ function decideOf(
   if (ledger.inFlight >= ceilings.in_flight) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   }
+  if (tool.asks !== undefined) mayAsk(ledger);
   if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
   mayStream(tool, effect);
@@ -81,11 +83,12 @@ function decideOf(
   const besides = reached === undefined ? {} : { messages: 1 };
   const { reserved, price, attempts, day } = chargeFor(ledger, tool, input, bytes, effect.retry, context, batch, besides);
   const { relabels } = tool.annotations;
+  const needsPeople = relabels !== undefined || tool.asks !== undefined;
   const handled = handledOf(slots);
   const unheard = mayNotHear(ledger, tool, handled);
   if (unheard !== undefined) throw new Refused('CORRAL_DENIED', `${unheard}.`);
   const strange = handled.some(({ label }) => label.sticky.untrusted_input);
-  const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && relabels === undefined };
+  const use = { bytes, untrusted: strange || untrusted(ledger), reads: tool.annotations.readOnly && !needsPeople };
   refuse(context.grants.check(grant.id, input, context.now, use));
   const decision: Decision = { id: effect.id, verdict: 'allow', tool: tool.name as ToolName, grant: grant.id, reserved };
   if (attempts !== undefined) decision.attempts = attempts;
@@ -105,7 +108,7 @@ function decideOf(
     if (polled === true) decision.polled = true;
   }
   // The label of a handle depends on the tool's declarations at this time, with policies or without.
-  if (effect.as_handle === true || slots.length > 0 || relabels !== undefined) decision.tool_facts = factsOf(tool);
+  if (effect.as_handle === true || slots.length > 0 || needsPeople) decision.tool_facts = factsOf(tool);
   const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
   if (context.policies !== undefined)
     Object.assign(decision, byPolicy(ledger, tool, input, { bytes, id: effect.id, inHandles }, context, context.policies, batch, decision));
@@ -113,6 +116,10 @@ function decideOf(
     Object.assign(decision, askOwner(ledger, relabels.owner, given, decision, context));
     const { relabel } = relabelOf(ledger, decision, decision.tool_facts, given, handled);
     decision.digest = context.digest(canonical(boundTo(input, relabel)));
+  }
+  if (tool.asks !== undefined) {
+    Object.assign(decision, askForAnswer(decision, context));
+    decision.digest = context.digest(canonical(input));
   }
   context.grants.use(grant.id, context.now, bytes, batch.uses);
   const { id, timeout_ms, retry } = effect;

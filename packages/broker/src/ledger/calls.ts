@@ -29,6 +29,7 @@ export function callOf(ledger: Books, effect: CallEffect, decision: Decision, re
     facts: decision.tool_facts,
     ...(decision.inspected === undefined ? {} : { inspected: decision.inspected }),
     ...(decision.request === undefined ? {} : { request: true as const }),
+    ...(decision.question === undefined ? {} : { question: true as const }),
     ...(slots.length === 0 ? {} : { handled }),
     ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),
     ...(effect.stream === undefined ? {} : { stream: UNREAD_STREAM }),

@@ -104,6 +104,8 @@ export type Pending =
       readonly inspected?: Inspected;
       /** The call goes to a service once it is approved. */
       readonly request?: true;
+      /** People are asked for its result. */
+      readonly question?: true;
       /** Handles in the arguments; `input` contains their values. */
       readonly handled?: readonly Handled[];
       /** The run gets a handle to the result. */

@@ -11,6 +11,7 @@ import { decided } from './requests.ts';
 import { restoreTo, type LedgerSnapshot } from './snapshot.ts';
 import { added } from '../accounts/spending.ts';
 import { begin, takeCall } from './take-effect.ts';
+import { answered } from '../effects/question.ts';
 import { disown } from '../accounts/tally.ts';
 import type { PendingRequest } from './pending.ts';
 
@@ -131,7 +132,7 @@ function inspected(ledger: Books, { id, decision, cost, stop }: Extract<HostEven
 /** A person's verdict on a call, or the end of the time for one. */
 function approval(
   ledger: Books,
-  { id, by, verdict, reason, relabel: change, day }: Extract<HostEvent, { kind: 'approval' }>,
+  { id, by, verdict, reason, relabel: change, answer, day }: Extract<HostEvent, { kind: 'approval' }>,
   at: number,
 ): void {
   const found = ledger.pending.get(id);
@@ -141,7 +142,8 @@ function approval(
   const { call, quorum } = pending;
   if (verdict === 'approve') {
     const everybody = [...pending.by, by];
-    if (everybody.length < quorum) ledger.pending.set(id, { ...pending, by: everybody });
+    if (answer !== undefined) answered(ledger, pending, answer.value);
+    else if (everybody.length < quorum) ledger.pending.set(id, { ...pending, by: everybody });
     else {
       if (change !== undefined && call.relabel?.run === true) ledger.flow?.relabel(change);
       const due = call.timeout_ms === undefined ? undefined : at + call.timeout_ms;
@@ -150,10 +152,15 @@ function approval(
     }
     return;
   }
+  const why = reason === '' ? '' : `: ${reason}`;
+  const [late, refused] =
+    call.question === true
+      ? ['Nobody answered the question in time.', `The question was declined by ${by}${why}.`]
+      : ['Nobody decided about the call in time.', `The call was refused by ${by}${why}.`];
   const error =
     verdict === 'expired'
-      ? errorData('CORRAL_APPROVAL_EXPIRED', 'Nobody decided about the call in time.', { call: id })
-      : errorData('CORRAL_APPROVAL_DENIED', `The call was refused by ${by}${reason === '' ? '' : `: ${reason}`}.`, { call: id });
+      ? errorData('CORRAL_APPROVAL_EXPIRED', late, { call: id })
+      : errorData('CORRAL_APPROVAL_DENIED', refused, { call: id });
   withdraw(ledger, pending, { id, error });
 }
 

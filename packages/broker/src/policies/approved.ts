@@ -79,7 +79,7 @@ function readyFor(
   const unheard = mayNotHear(ledger, tool, call.handled);
   if (unheard !== undefined) return unheard;
   const strange = call.handled?.some(({ label }) => label.sticky.untrusted_input) === true;
-  const reads = tool.annotations.readOnly && call.relabel === undefined;
+  const reads = tool.annotations.readOnly && call.relabel === undefined && call.question !== true;
   const refusal = context.grants.check(grant, input, context.now, { bytes, untrusted: strange || untrusted(ledger), reads, counted: true });
   return refusal === undefined ? { tool, input } : refusal.message;
 }

@@ -296,7 +296,7 @@ const saidOf = (one: Decisions[number]): string[] => [
   ...(one.quotes ?? []).map((quote) => quoteLine(quote)),
   ...(one.inspected ?? []).map(({ inspector, said }) => `  inspected   by ${inspector}: ${printable(said)}`),
   ...one.people.map(
-    ({ by, verdict, reason, at, lowered, who }) =>
-      `  ${PEOPLE[verdict].padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
+    ({ by, verdict, answered, reason, at, lowered, who }) =>
+      `  ${(answered === true ? 'answered' : PEOPLE[verdict]).padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
   ),
 ];

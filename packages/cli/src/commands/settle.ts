@@ -89,6 +89,7 @@ export async function onlyUnknown(run: string, flags: HostFlags): Promise<number
 const MEANT = {
   approve: ['waits for people', 'wait'],
   deny: ['waits for people', 'wait'],
+  answer: ['is a question that waits for an answer', 'are questions'],
   resolve: ['waits for a resolution', 'have an unknown result'],
 } as const;
 
@@ -103,7 +104,7 @@ export function onlyOf(
   if (first === undefined) throw new CorralError('CORRAL_RUN_STATE', `No call of ${run} ${one}.`);
   if (second === undefined) return first.call;
   const named = calls.map(({ call, tool }) => `${call} (${tool})`).join(', ');
-  throw new CorralError('CORRAL_USAGE', `Several calls of ${run} ${several}: ${named}. Name one: corral ${command} ${run} ${first.call}.`);
+  throw new CorralError('CORRAL_USAGE', `Several calls of ${run} ${several}: ${named}. Name one: corral ${command} ${run} ${first.call}${command === 'answer' ? ' VALUE' : ''}.`);
 }
 
 function lines({ act, dryRun, matched, done, refused }: Result): string[] {

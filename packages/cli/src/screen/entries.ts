@@ -236,7 +236,12 @@ export function entryLines(entry: Entry, began: number, again: Again | null | un
 }
 
 /** Describes the decision of a person about a call. */
-export function verdictText({ id, verdict, by }: Pick<HostEvent & { readonly kind: 'approval' }, 'id' | 'verdict' | 'by'>): string {
+export function verdictText({
+  id,
+  verdict,
+  by,
+  answer,
+}: Pick<HostEvent & { readonly kind: 'approval' }, 'id' | 'verdict' | 'by' | 'answer'>): string {
   if (verdict === 'expired') return `call ${id} waited for approval in vain`;
-  return `call ${id} ${verdict === 'approve' ? 'approved' : 'refused'} by ${by}`;
+  return `call ${id} ${answer !== undefined ? 'answered' : verdict === 'approve' ? 'approved' : 'refused'} by ${by}`;
 }

@@ -7,6 +7,8 @@ export const ACT_NAMES = [
   'operate',
   'approve',
   'deny',
+  'answer',
+  'decline',
   'decide',
   'retry',
   'result',

@@ -46,6 +46,7 @@ export const DecisionView = z
       z.object({
         by: z.string(),
         verdict: z.enum(['approve', 'deny', 'expired']),
+        answered: z.literal(true).exactOptional().describe('with `approve`: the call is a question, and this person has answered it'),
         reason: z.string(),
         at: time_ms,
         lowered: lowered.exactOptional(),

@@ -1,5 +1,6 @@
-/** Routes about grants, candidate policies, and changes to a run. */
+/** Routes about grants, questions of runs, candidate policies, and changes to a run. */
 import * as g from './governance.ts';
+import * as q from './questions.ts';
 import { route } from './route.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
@@ -15,6 +16,28 @@ export const GOVERNANCE = {
     body: settling.Settlement,
     status: 200,
     response: settling.SettlementResult,
+  }),
+  listQuestions: route({
+    method: 'GET',
+    path: '/v1/questions',
+    tag: 'approvals',
+    summary: 'Lists questions of runs to the owners of their agents: who asks, what exactly, and which answers fit.',
+    operation: 'approval.read',
+    query: s.Page.extend(s.InTenant.shape),
+    status: 200,
+    response: q.QuestionList,
+  }),
+  answerQuestion: route({
+    method: 'POST',
+    path: '/v1/questions/:run/:call/answer',
+    tag: 'approvals',
+    summary: 'Answers a question, or declines to, as yourself. The submitter of the run may too: an answer allows nothing.',
+    operation: 'approval.decide',
+    act: 'answer',
+    params: s.CallPath,
+    body: q.QuestionAnswer,
+    status: 200,
+    response: q.QuestionAnswered,
   }),
   runContext: route({
     method: 'GET',

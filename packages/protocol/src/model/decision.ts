@@ -63,6 +63,8 @@ export const Decision = z.object({
   expires_at: z.number().exactOptional(),
   /** SHA-256 of the arguments as the tool would receive them; an approval holds for these arguments only. */
   digest: z.string().exactOptional(),
+  /** For an `ask`: the call is a question, so people are asked for its result. */
+  question: z.literal(true).exactOptional(),
   /** For a call that would lower a label: the only person who may approve. */
   owner: z.string().exactOptional(),
   /** The tool's declarations at that time, so that recovery needs no tool. */

@@ -175,6 +175,8 @@ type HostEventBody =
       readonly reason: string;
       /** Set if the owner lowered a label. */
       readonly relabel?: LabelChange;
+      /** A person's answer to a question, which is the result of the call. Set with `approve` alone, and for questions alone. */
+      readonly answer?: { readonly value: Json };
       /**
        * The day of the accounts above the run that pays, if it differs from the day of the request. Set for the approval by which the call is made. Absent in older journals: the day of the request paid, and for a call of a fork no day did.
        */

@@ -1,5 +1,5 @@
 /** The Tool port: a power of the host that agents reach through a capability. */
-import type { Contract } from './contract.ts';
+import type { Checked, Contract } from './contract.ts';
 import type { Cost, Costs } from '../model/cost.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { RunId, TenantId } from '../ids.ts';
@@ -143,6 +143,11 @@ export interface Tool {
    * called while the call is decided, and again after a crash. Text: why the price cannot be bounded, so that the call is refused.
    */
   readonly bound?: (input: Json) => Cost | string;
+  /**
+   * Its calls are questions that a person answers, and it is never invoked. Checks an answer to a call with these arguments, in a bounded
+   * number of steps, since the agent has chosen both.
+   */
+  readonly asks?: (input: Json, answer: Json) => Checked;
   /** Never rejects. */
   invoke(call: ToolCall): Promise<ToolResult>;
   close?(): Promise<void>;

@@ -8,6 +8,7 @@ import type { Tool, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import type { ToolNews } from '@corral/tools/host/keeper';
 import { labelTools } from '@corral/tools/labels';
+import { questionTools } from '@corral/tools/questions';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import type { Isolation, TenantOptions } from '@corral/supervisor';
 import { undeclaredSecrets } from './asked-secrets.ts';
@@ -244,6 +245,7 @@ async function sourceOf(
     const own = fixedSource([
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
+      ...questionTools(),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
       ...((await modelsOf(config))?.modelTools(config.models, base, { secret: vault.read, redact: (text) => vault.redact(text) }) ?? []),
     ]);

@@ -29,6 +29,7 @@ export interface DecisionView {
   readonly people: {
     by: string;
     verdict: 'approve' | 'deny' | 'expired';
+    answered?: true;
     reason: string;
     at: number;
     lowered?: { kind: LabelChange['kind']; names: string[] };
@@ -80,7 +81,8 @@ export class Decisions {
     if (delivery?.includes('"inspected"') === true) this.#answers(JSON.parse(delivery) as Delivery, seq, at);
     for (const one of event?.kind === 'inspected' ? [event.decision] : decisions) {
       const target = one.tool ?? one.agent;
-      if (target === undefined || (one.policy === undefined && one.owner === undefined && one.inspected === undefined)) continue;
+      if (target === undefined || (one.policy === undefined && one.owner === undefined && one.question === undefined && one.inspected === undefined))
+        continue;
       this.#seen.set(one.id, {
         call: one.id,
         crank: seq,
@@ -98,9 +100,15 @@ export class Decisions {
       });
     }
     if (event?.kind !== 'approval') return;
-    const { by, verdict, reason, relabel, who } = event;
+    const { by, verdict, reason, relabel, answer, who } = event;
     const lowered = relabel === undefined ? {} : { lowered: { kind: relabel.kind, names: [...relabel.names] } };
-    this.#seen.get(event.id)?.people.push({ by, verdict, reason, at, ...lowered, ...(who === undefined ? {} : { who }) });
+    this.#seen.get(event.id)?.people.push({
+      by,
+      verdict,
+      ...(answer === undefined ? {} : { answered: true as const }),
+      reason,
+      at,
+      ...lowered, ...(who === undefined ? {} : { who }) });
   }
 
   /** Answers that inspectors looked at. For a stream, the last findings. */

@@ -313,6 +313,11 @@ export class Control {
     return this.#verdicts.decide(...decided);
   }
 
+  /** @see Verdicts.answer */
+  answer(...answered: Parameters<Verdicts['answer']>): Promise<void> {
+    return this.#verdicts.answer(...answered);
+  }
+
   /** @see moveTo */
   upgrade(id: RunId, version: AgentVersion, by: string): Promise<void> {
     return this.#turns.take(id, (run) => moveTo(this.#options, run, version, by));

@@ -9,6 +9,8 @@ import { CorralError, errorData } from '@corral/protocol/errors';
 import { viewOf } from '@corral/protocol/wire/handle';
 import type { Json } from '@corral/protocol/json';
 import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
+import { QUESTIONS } from '@corral/protocol/limits-questions';
+import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
 import type { Entry, HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Tool } from '@corral/protocol/ports/tool';
 
@@ -141,6 +143,25 @@ export async function fitting(resolution: Resolution, tool: Tool | undefined, ca
   if (checked.ok) return { how: 'result', value: (checked.value ?? null) as Json };
   const where = checked.where === '' ? '' : `${checked.where}: `;
   throw new CorralError('CORRAL_REQUEST_INVALID', `${tool.name} gives no such result: ${where}${checked.message}.`);
+}
+
+/**
+ * A person's answer to a question, as the schema of the question has it.
+ * @param tool undefined if it is not offered any more: no check then
+ * @throws CORRAL_ANSWER_INVALID, saying which answers the question takes
+ */
+export function answerTo({ record: { id } }: Ledger, { call }: PendingApproval, tool: Tool | undefined, value: Json): Json {
+  const { schema = ANY_TEXT } = call.input as unknown as Question;
+  const most = QUESTIONS.answer_bytes.default;
+  const bytes = Buffer.byteLength(JSON.stringify(value));
+  const checked = bytes > most ? ({ ok: false, where: '', message: `it has ${bytes} bytes, and may have ${most}` } as const) : tool?.asks?.(call.input, value);
+  if (checked === undefined) return value;
+  if (checked.ok) return checked.value as Json;
+  const where = checked.where === '' ? '' : `${checked.where}: `;
+  throw new CorralError(
+    'CORRAL_ANSWER_INVALID',
+    `Question ${call.id} of ${id} does not take this answer: ${where}${checked.message}. It takes ${wantedText(schema)}.`,
+  );
 }
 
 /** Things for which a run needs people: its release, or the results of calls. */

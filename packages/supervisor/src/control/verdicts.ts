@@ -3,6 +3,7 @@ import type { Broker } from '@corral/broker/broker';
 import { lowered } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
@@ -14,6 +15,7 @@ import type { TenantPolicies } from '../governance/tenant-policies.ts';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
 import {
+  answerTo,
   mustBeAllowedHere,
   mustBeApprovedHere,
   mustWait,
@@ -96,7 +98,11 @@ export class Verdicts {
       if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(people, run, asked.call.relabel, by);
       const pending = run.ledger.pending.get(call);
       if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
-      mustBeAnother(people, run, by, 'decide about what it may do');
+      const { question } = pending.call;
+      if (question === true && verdict === 'approve')
+        throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} is a question: \`corral answer ${id} ${call} VALUE\` answers it.`);
+      // Whoever declines a question allows nothing.
+      if (question !== true) mustBeAnother(people, run, by, 'decide about what it may do');
       const before = samePerson(people, by, pending.by);
       if (before !== undefined)
         throw new CorralError(
@@ -137,6 +143,29 @@ export class Verdicts {
         const going = run.ledger.pending.get(call);
         if (run.outcome === undefined && going?.kind === 'call') broker.reissue(run.ledger, going, true);
       });
+    });
+  }
+
+  /**
+   * Records a person's answer to a question, which becomes the result of the call. The owner of the agent answers, and also about a run that the
+   * owner has submitted: an answer allows nothing, and what the submitter says is trusted as the input is.
+   * @param roles of the person, in addition to those that policies know
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_ANSWER_INVALID for an answer that the question does not take: then it waits on
+   */
+  answer(id: RunId, call: number, by: string, value: Json, reason = '', roles: readonly string[] = []): Promise<void> {
+    const { tenantPolicies, broker, settlements, tool } = this.#options;
+    return this.#turns.take(id, async (run) => {
+      const pending = run.ledger.pending.get(call);
+      if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
+      if (pending.call.question !== true)
+        throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} is not a question: it waits for approval of ${pending.call.tool}.`);
+      tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
+      this.#mustTakeWork();
+      const answer = answerTo(run.ledger, pending, tool(run.tenant, pending.call.tool), value);
+      const why = broker.mayStillCall(run, pending);
+      if (why === undefined) return settlements.settle(run, call, by, 'approve', reason, { answer: { value: answer } });
+      await settlements.settle(run, call, 'host', 'deny', `${by} answered it, and by then ${why}`);
+      throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was answered too late: ${why}.`);
     });
   }
 

@@ -83,7 +83,8 @@ function waitingFor(run: Run): string {
   if (run.onCpu !== undefined || waiting === 'nothing' || waiting === 'message' || waiting === 'timer')
     return run.onCpu === undefined && waiting !== 'nothing' ? waiting : '';
   for (const pending of ledger.pending.values())
-    if (waiting === 'approval' && pending.kind === 'approval') return `approval of ${pending.call.tool}`;
+    if (waiting === 'approval' && pending.kind === 'approval')
+      return pending.call.question === true ? 'an answer to its question' : `approval of ${pending.call.tool}`;
   if (waiting === 'child') {
     let [children, timers] = [0, 0];
     for (const { kind } of ledger.pending.values()) {

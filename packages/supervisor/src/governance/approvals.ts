@@ -1,5 +1,8 @@
-/** Calls that wait for people: who asks for what exactly, which rules apply, and what is unusual about the call. */
+/**
+ * Calls that wait for people, questions included: who asks for what exactly, which rules apply, and what is unusual about the call.
+ */
 import { Ledger } from '@corral/broker/ledger/ledger';
+import { CLEAN, join } from '@corral/policy/flow/labels';
 import { originText } from '@corral/policy/flow/origin-text';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -41,6 +44,8 @@ export interface Approval {
   readonly approved_by: readonly string[];
   readonly since: number;
   readonly expires_at: number;
+  /** Set if the call is a question, whose answer a person gives; the label of what it says. */
+  readonly asks?: { readonly label: Label };
   /** Set if the call would lower a label; then only the owner decides. */
   readonly lowers?: {
     readonly kind: 'endorse' | 'declassify';
@@ -62,6 +67,8 @@ export interface ApprovalFilter {
   readonly among?: readonly RunId[];
   /** Only calls to this tool. */
   readonly tool?: string;
+  /** Only questions, which people answer, or only calls that they approve. Left out: both. */
+  readonly kind?: 'question' | 'approval';
   /**
    * Called for each run that cannot be read, so that the others are still listed. If the filter names one run, the error is thrown instead.
    */
@@ -82,12 +89,12 @@ const UNREADABLE: ReadonlySet<ErrorCode> = new Set(['CORRAL_JOURNAL_DAMAGED', 'C
 /** Lists approvals by the admission of their runs, and within a run by call. Parked runs are read from the store and not woken. */
 export async function approvals(reading: ApprovalReading, filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
   const { store } = reading;
-  const { tenant, run, after, among, tool, onDamaged, limit = Number.POSITIVE_INFINITY } = filter;
+  const { tenant, run, after, among, onDamaged, limit = Number.POSITIVE_INFINITY } = filter;
   const found: Approval[] = [];
   const read = async (id: RunId): Promise<readonly Approval[]> => {
     const stored = await store.run(id);
     if (stored === undefined || stored.status.outcome !== undefined) return [];
-    return tenant === undefined || stored.record.tenant === tenant ? approvalsOf(reading, stored, tool) : [];
+    return tenant === undefined || stored.record.tenant === tenant ? approvalsOf(reading, stored, filter) : [];
   };
   if (run !== undefined) return (await read(run)).slice(0, limit);
   const readable = (id: RunId) =>
@@ -117,7 +124,7 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
 async function approvalsOf(
   { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
-  tool: string | undefined,
+  { tool, kind }: Pick<ApprovalFilter, 'tool' | 'kind'>,
 ): Promise<Approval[]> {
   const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
   let ledger = runs.get(record.id)?.ledger;
@@ -125,9 +132,11 @@ async function approvalsOf(
     ledger = new Ledger(record, tracked(record.tenant), watch(record));
     for (const entry of entries) ledger.apply(entry, { checkpoint });
   }
+  const isMeant = ({ call }: PendingApproval) =>
+    (tool === undefined || call.tool === tool) && (kind === undefined || (kind === 'question') === (call.question === true));
   const asked = [...ledger.pending.values()].filter(
-    (pending) => pending.kind === 'approval' && (tool === undefined || pending.call.tool === tool),
-  ) as PendingApproval[];
+    (pending): pending is PendingApproval => pending.kind === 'approval' && isMeant(pending),
+  );
   if (asked.length === 0) return [];
   const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
   const order = await orderOf(store, ledger.record, entries);
@@ -162,12 +171,14 @@ async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[
 const ODD = 2;
 
 function approvalOf(
-  { record, loops }: Ledger,
+  { record, loops, flow }: Ledger,
   pending: PendingApproval,
   decision: Decision | undefined,
 ): Omit<Approval, 'order' | 'quotes'> {
   const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
-  const { relabel } = pending.call;
+  const { relabel, question, handled = [] } = pending.call;
+  // The run may have read more since it asked, which can only make the label stricter.
+  const label = handled.reduce((all, one) => join(all, one.label), flow?.label ?? CLEAN);
   return {
     run: record.id,
     call: pending.id,
@@ -185,6 +196,7 @@ function approvalOf(
     approved_by: pending.by,
     since: pending.since,
     expires_at: pending.expires_at,
+    ...(question === true ? { asks: { label } } : {}),
     ...(relabel === undefined
       ? {}
       : { lowers: { kind: relabel.kind, owner: relabel.owner, of: relabel.run ? 'run' : 'value', label: relabel.before } }),
@@ -197,7 +209,8 @@ export function becameOf(entries: readonly Entry[], call: number): string | unde
   for (const { decisions, delivery, event } of entries) {
     asked ||= decisions.some(({ id, verdict }) => id === call && verdict === 'ask');
     if (!asked) continue;
-    if (event?.kind === 'approval' && event.id === call && event.verdict === 'approve') return `${event.by} has approved it`;
+    if (event?.kind === 'approval' && event.id === call && event.verdict === 'approve')
+      return `${event.by} has ${event.answer === undefined ? 'approved' : 'answered'} it`;
     const parsed = delivery === undefined ? undefined : (JSON.parse(delivery) as PendingDelivery);
     const result = parsed?.kind === 'reply' ? parsed.results.find(({ id }) => id === call) : undefined;
     if (result !== undefined) return 'error' in result ? result.error.message : 'it was made';

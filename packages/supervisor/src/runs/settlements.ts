@@ -5,6 +5,7 @@
 import type { Broker } from '@corral/broker/broker';
 import { unanswered } from '@corral/broker/ledger/requests';
 import type { Result } from '@corral/protocol/wire/delivery';
+import type { Json } from '@corral/protocol/json';
 import type { LabelChange } from '@corral/protocol/model/label';
 import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
@@ -97,7 +98,7 @@ export class Settlements {
     by: string,
     verdict: 'approve' | 'deny' | 'expired',
     reason: string,
-    more: { readonly relabel?: LabelChange; readonly day?: string } = {},
+    more: { readonly relabel?: LabelChange; readonly day?: string; readonly answer?: { readonly value: Json } } = {},
   ): Promise<void> {
     const asked = run.ledger.pending.get(call);
     const about = asked?.kind === 'approval' ? { tool: asked.call.tool, since: asked.since } : { tool: '', since: run.ledger.lastAt };

@@ -7,29 +7,24 @@ import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
+import { askedPage, mayRead } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'decideApproval'> {
-  const { host, settings, people } = door;
+  const { host } = door;
 
   return {
     async listApprovals({ query }, { access }) {
-      const { cursor, limit } = query;
       const tenant = access.some('approval.read', query.tenant);
-      const after = cursor === undefined ? {} : { after: approvalAt(cursor) };
-      const damaged: { run: RunId; detail: string }[] = [];
-      const onDamaged = (run: RunId, { message }: CorralError) => void damaged.push({ run, detail: message });
-      const found = await host.approvals({ limit: limit + 1, onDamaged, ...(tenant === undefined ? {} : { tenant }), ...after });
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, order, quotes, ...one }) => ({
+      const { page, ...rest } = await askedPage(door, { kind: 'approval', ...(tenant === undefined ? {} : { tenant }) }, query);
+      const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _, order, quotes, ...one }) => ({
         ...one,
-        order: { ...order, input: mayRead(access, one.tenant, order.private_to) ? order.input : null, private_to: [...order.private_to] },
+        order: { ...order, input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null, private_to: [...order.private_to] },
         quotes: quotes.map(({ call, private_to, text, ...quote }) => ({
           ...quote,
           call: call ?? null,
           private_to: [...private_to],
-          text: mayRead(access, one.tenant, private_to) ? text : null,
+          text: mayRead(door, access, one.tenant, private_to) ? text : null,
         })),
         ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
         approvers: [...approvers],
@@ -38,11 +33,7 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
         approved_by: [...approved_by],
         origins: origins.map((one) => ({ ...one })),
       }));
-      return {
-        items,
-        next: found.length > limit && last !== undefined ? cursorTo(last) : null,
-        ...(damaged.length === 0 ? {} : { damaged }),
-      };
+      return { items, ...rest };
     },
 
     async decideApproval({ params, body }, { access, keep }) {
@@ -55,30 +46,10 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
     },
   };
 
-  /** An approver sees payloads that are public or private to them; a caller who may read payloads sees all. */
-  function mayRead(access: Access, tenant: string, private_to: readonly string[]): boolean {
-    if (private_to.length === 0 || access.may('run.payload', tenant)) return true;
-    const { principal } = access;
-    const names = people.namesOf(principal.id);
-    const roles = settings.inForce().tenants[tenant]?.policies?.roles;
-    const held = new Set<string>([...names, ...principal.roles, ...names.flatMap((name) => roles?.(name) ?? [])]);
-    return private_to.every((name) => held.has(name));
-  }
-
   async function missing(run: RunId, call: number): Promise<number> {
     const still = (await host.approvals({ run })).find((one) => one.call === call);
     return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
   }
-}
-
-/** Cursor of the next page: after a call of a run. */
-const cursorTo = ({ run, call }: Pick<Approval, 'run' | 'call'>): string => Buffer.from(`${run} ${call}`).toString('base64url');
-
-/** @throws CORRAL_REQUEST_INVALID */
-function approvalAt(cursor: string): { readonly run: RunId; readonly call: number } {
-  const [, run, call] = /^(run_[a-z0-9]+) (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
-  if (run === undefined) throw new CorralError('CORRAL_REQUEST_INVALID', 'The cursor is not one that a list here gave.');
-  return { run: run as RunId, call: Number(call) };
 }
 
 /**
@@ -112,7 +83,13 @@ export async function decidingLines({ host, people }: ServerContext, access: Acc
   const { id: run, principal, tenant } = record;
   const isBehind = !people.behind(access.principal.id).isDisjointFrom(people.behind(principal));
   const may = !isBehind && access.may('approval.decide', tenant);
-  return (await host.approvals({ run })).map(({ call, tool, approvers, owner }) => {
+  return (await host.approvals({ run })).map(({ call, tool, approvers, owner, asks }) => {
+    if (asks !== undefined) {
+      const asker = `Question ${call} is for ${approversText(approvers, owner)}`;
+      return access.may('approval.decide', tenant)
+        ? `${asker}: \`corral questions\` shows what is asked; \`corral answer ${run} ${call} VALUE\` answers.`
+        : `${asker}.`;
+    }
     const who =
       approvers.length > 0
         ? approversText(approvers, owner)

@@ -1,17 +1,22 @@
-/** Grants that a person revokes, and where candidate policies would have decided differently from those in force. */
+/** Grants that a person revokes, questions that people answer, and where candidate policies would have decided differently from those in force. */
 import { CorralError } from '@corral/protocol/errors';
 import { actionName } from '@corral/policy/cedar/catalog';
 import { verdictText } from '@corral/policy/cedar/explain';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { ServerContext } from '../context.ts';
 import { findRun, type Handlers } from './handler.ts';
+import { questionRoutes } from './questions.ts';
 
 /** Changes that are shown of a long journal. */
 const CHANGES = 1_000;
 
-export function governanceRoutes(door: ServerContext): Handlers<'revokeGrant' | 'policyShadow' | 'runContext'> {
+export function governanceRoutes(door: ServerContext): Handlers<
+  'revokeGrant' | 'policyShadow' | 'runContext' | 'listQuestions' | 'answerQuestion'
+> {
   const { host, index, turns } = door;
   return {
+    ...questionRoutes(door),
+
     async revokeGrant({ params: { grant }, body: { reason } }, { access, keep }) {
       const run = await host.holder(grant);
       const row = run === undefined ? undefined : index.get(run);

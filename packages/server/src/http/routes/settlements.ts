@@ -37,7 +37,7 @@ function finder(door: ServerContext): (access: Access, body: Body) => Promise<Me
     const onDamaged = (run: RunId, { code, message }: CorralError) => void meant.unread.push({ ...whole(run), code, detail: message });
     for (let i = 0; i < runs.length; i += PAGE) {
       const among = runs.slice(i, i + PAGE);
-      const found = await host.approvals({ among, onDamaged, ...(tool === undefined ? {} : { tool }) });
+      const found = await host.approvals({ kind: 'approval', among, onDamaged, ...(tool === undefined ? {} : { tool }) });
       for (const one of found) meant.matched.push({ run: one.run, call: one.call, tool: one.tool });
       await breathe();
     }

@@ -1,0 +1,51 @@
+/** Schemas of questions that runs put to the owners of their agents, and of the answers. */
+import * as z from 'zod';
+import { json, Reason, runId, tenant, time_ms } from './parts.ts';
+
+const names = z.array(z.string());
+
+export const QuestionView = z
+  .object({
+    run: runId,
+    call: z.int(),
+    tenant,
+    agent: z.string(),
+    principal: z.string().describe('submitter of the run'),
+    question: z.string().nullable().describe('written by the agent; null if it is private to somebody else than the reader'),
+    schema: z.record(z.string(), json).nullable().describe('JSON Schema of the answer, written by the agent; null as for `question`'),
+    takes: z.string().nullable().describe('which answers fit, in words; null as for `question`'),
+    misfit: z
+      .string()
+      .nullable()
+      .exactOptional()
+      .describe('why the agent’s own code did not take the answer before; left out the first time it asks'),
+    influenced_by: names.describe('strangers that the run has read, whose words the question may repeat'),
+    private_to: names.describe('whose private data the question may contain'),
+    rules: names.describe('policies that ask for somebody besides the owner'),
+    approvers: names.describe('people or roles; whoever answers must be all of them. `owner` is the owner of the agent'),
+    owner: z
+      .string()
+      .exactOptional()
+      .describe('who `owner` is: a person, or the role that answers in their place; left out if several people may be'),
+    since: time_ms,
+    expires_at: time_ms.describe('without an answer by then, the agent is told that nobody answered'),
+  })
+  .meta({ id: 'Question' });
+
+export const QuestionList = z.object({
+  items: z.array(QuestionView),
+  next: z.string().nullable().describe('cursor of the next page; null on the last'),
+  damaged: z
+    .array(z.object({ run: runId, detail: z.string() }))
+    .exactOptional()
+    .describe('runs on this page that wait for people and whose journals cannot be read; left out if there are none'),
+});
+
+export const QuestionAnswer = z
+  .union([
+    z.strictObject({ value: json.describe('the answer; it must fit the schema of the question'), reason: Reason.exactOptional() }),
+    z.strictObject({ decline: z.literal(true), reason: Reason }),
+  ])
+  .meta({ id: 'QuestionAnswer' });
+
+export const QuestionAnswered = z.object({ run: runId, call: z.int(), by: z.string(), declined: z.boolean() });

@@ -1,0 +1,48 @@
+/** The parts that lists of calls which wait for people have in common: cursors, and who may read a private text. */
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { Approval, ApprovalFilter } from '@corral/supervisor';
+import type { ServerContext } from '../context.ts';
+import type { Access } from '../../people/access.ts';
+
+/** A page of what waits for people. */
+export interface AskedPage {
+  readonly page: readonly Approval[];
+  readonly next: string | null;
+  readonly damaged?: { run: RunId; detail: string }[];
+}
+
+/** @throws CORRAL_REQUEST_INVALID for a cursor that is not one of such a list */
+export async function askedPage(
+  { host }: ServerContext,
+  filter: Pick<ApprovalFilter, 'tenant' | 'kind'>,
+  { cursor, limit }: { readonly cursor?: string | undefined; readonly limit: number },
+): Promise<AskedPage> {
+  const after = cursor === undefined ? {} : { after: askedAt(cursor) };
+  const damaged: { run: RunId; detail: string }[] = [];
+  const onDamaged = (run: RunId, { message }: CorralError) => void damaged.push({ run, detail: message });
+  const found = await host.approvals({ ...filter, ...after, limit: limit + 1, onDamaged });
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  const next = found.length > limit && last !== undefined ? cursorTo(last) : null;
+  return { page, next, ...(damaged.length === 0 ? {} : { damaged }) };
+}
+
+/** Cursor of the next page: after a call of a run. */
+const cursorTo = ({ run, call }: Pick<Approval, 'run' | 'call'>): string => Buffer.from(`${run} ${call}`).toString('base64url');
+
+function askedAt(cursor: string): { readonly run: RunId; readonly call: number } {
+  const [, run, call] = /^(run_[a-z0-9]+) (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  if (run === undefined) throw new CorralError('CORRAL_REQUEST_INVALID', 'The cursor is not one that a list here gave.');
+  return { run: run as RunId, call: Number(call) };
+}
+
+/** An approver sees payloads that are public or private to them; a caller who may read payloads sees all. */
+export function mayRead({ people, settings }: ServerContext, access: Access, tenant: string, private_to: readonly string[]): boolean {
+  if (private_to.length === 0 || access.may('run.payload', tenant)) return true;
+  const { principal } = access;
+  const names = people.namesOf(principal.id);
+  const roles = settings.inForce().tenants[tenant]?.policies?.roles;
+  const held = new Set<string>([...names, ...principal.roles, ...names.flatMap((name) => roles?.(name) ?? [])]);
+  return private_to.every((name) => held.has(name));
+}

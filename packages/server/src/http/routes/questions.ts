@@ -1,0 +1,54 @@
+/** Questions of runs to the owners of their agents, and the answers of people. Each is recorded with person and time; the answer is in the journal. */
+import { CLEAN } from '@corral/policy/flow/labels';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
+import type { RouteReply } from '@corral/protocol/api/routes';
+import type { Approval } from '@corral/supervisor';
+import type { ServerContext } from '../context.ts';
+import type { Access } from '../../people/access.ts';
+import { askedPage, mayRead } from './asked.ts';
+import { findRun, type Handlers } from './handler.ts';
+
+type View = RouteReply<'listQuestions'>['items'][number];
+
+export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 'answerQuestion'> {
+  const { host } = door;
+  return {
+    async listQuestions({ query }, { access }) {
+      const tenant = access.some('approval.read', query.tenant);
+      const { page, ...rest } = await askedPage(door, { kind: 'question', ...(tenant === undefined ? {} : { tenant }) }, query);
+      return { items: page.map((one) => viewOf(door, access, one)), ...rest };
+    },
+
+    async answerQuestion({ params: { run, call }, body }, { access, keep }) {
+      const { id: by, roles } = access.principal;
+      const row = findRun(door, access, 'approval.decide', run);
+      if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
+      const declined = 'decline' in body;
+      if (declined) await host.decide(run, call, by, 'deny', body.reason, roles);
+      else await host.answer(run, call, by, body.value, body.reason ?? '', roles);
+      keep({ operation: declined ? 'decline' : 'answer', target: { run, call }, reason: body.reason, tenant: row.tenant, matched: [run] });
+      return { run, call, by, declined };
+    },
+  };
+}
+
+function viewOf(door: ServerContext, access: Access, one: Approval): View {
+  const { run, call, tenant, agent, principal, rules, approvers, owner, since, expires_at } = one;
+  const { question, schema = ANY_TEXT, misfit } = one.input as unknown as Question;
+  const { influenced_by, private_to } = one.asks?.label ?? CLEAN;
+  const shown = mayRead(door, access, tenant, private_to);
+  return {
+    ...{ run, call, tenant, agent, principal, since, expires_at },
+    question: shown ? question : null,
+    schema: shown ? (schema as Record<string, Json>) : null,
+    takes: shown ? wantedText(schema) : null,
+    ...(misfit === undefined ? {} : { misfit: shown ? misfit : null }),
+    influenced_by: [...influenced_by],
+    private_to: [...private_to],
+    rules: [...rules],
+    approvers: [...approvers],
+    ...(owner === undefined ? {} : { owner }),
+  };
+}
