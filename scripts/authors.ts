@@ -29,6 +29,8 @@ const textOf = (comment: string): string =>
     .replaceAll(/^\s*\/\*\*|\*\/\s*$/g, '')
     .replaceAll(/^\s*\* ?/gm, ' ')
     .replaceAll(/\s+/g, ' ')
+    .replace(/\s*@example[\s\S]*$/, '')
+    .replaceAll(/\s*@returns /g, ' Gives ')
     .replaceAll(/\s*@throws /g, ' Throws ')
     .replaceAll(/\s*@param (\w+) /g, ' `$1`: ')
     .trim();
@@ -175,6 +177,7 @@ export function authors(note: string): string {
       'DeclaredTool',
       '`declaredTools(caps, { only })` of `@corral/guest` gives one for each tool in `uses`, or for those that `only` names. `aiTools` gives them for the AI SDK, `agentsTools` for the OpenAI Agents SDK, and `langchainTools(caps, tool)` for LangChain.',
     ),
+    described('Questions: `ask`', types, 'Ask', 'More in [the bus](../bus.md#asking-the-owner).'),
     described('Handles', types, 'Handle'),
     described('Children: `SpawnOptions`', types, 'SpawnOptions'),
     described(

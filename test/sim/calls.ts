@@ -7,6 +7,7 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import { isRevoked } from './authority.ts';
 import type { Book } from './book.ts';
 import type { Known, KnownCall } from './known.ts';
+import { QUESTION } from './powers.ts';
 import { ALLOWED, rulesOf, rulingOn, type RuleSet, type Ruling } from './rules.ts';
 
 const isOut = ({ answered, unknown, approval, decision }: KnownCall) =>
@@ -33,6 +34,7 @@ export class Calls {
     const id = Number(key.slice(key.lastIndexOf(':') + 1));
     const known = book.runs.get(run);
     const recorded = known?.calls.get(id);
+    book.must(tool.name !== QUESTION, () => `13: a question of ${run} is sent to a tool`);
     book.must(isLate || !book.isDead(run), () => `8: ${tool.name} is called for ${run} after the receipt of its kill`);
     book.must(isLate || known?.outcome === undefined, () => `8: ${tool.name} is called for ${run}, which has ended`);
     book.must(!book.stopped.tool(known?.record.tenant ?? '', tool.name), () => `8: ${tool.name} is called for ${run} under its quarantine`);

@@ -171,6 +171,13 @@ function answered(book: Book, known: Known, result: Result, where: string): void
     );
     return;
   }
+  if (call.approval === 'answered') {
+    book.must(
+      'value' in result && JSON.stringify(result.value) === call.answer,
+      () => `13: ${where}: question ${result.id} was answered with ${call.answer}, and its run is given ${JSON.stringify(result)}`,
+    );
+    return;
+  }
   if (call.approval !== 'none' && call.approval !== 'approved') {
     book.must(
       mayBeTold(book, call, code),

@@ -34,7 +34,9 @@ export interface KnownCall {
   /** People who have approved the call. */
   readonly approvedBy: Set<string>;
   /** The state of the approval. */
-  approval: 'none' | 'waiting' | 'approved' | 'denied' | 'expired' | 'withdrawn';
+  approval: 'none' | 'waiting' | 'approved' | 'answered' | 'denied' | 'expired' | 'withdrawn';
+  /** The answer of a person to a question, as JSON. */
+  answer?: string;
   /** The run no longer awaits it. */
   givenUp?: true;
   /** The call was sent only before cranks that were lost: according to its journal it has not been sent. */

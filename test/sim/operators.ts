@@ -230,9 +230,13 @@ export class Operators {
     if (host?.alive !== true || host.supervisor === undefined) return;
     host.supervisor.approvals().then(
       (waiting) => {
-        for (const { run, call } of waiting) {
+        for (const { run, call, asks, input } of waiting) {
           if (!host.alive || (!all && dice.chance(0.5))) continue;
           const by = `person ${dice.below(1_000)}`;
+          if (asks !== undefined) {
+            this.#answer(run, call, by, (input as { n: number }).n, dice);
+            continue;
+          }
           const verdict = dice.chance(0.7) ? 'approve' : 'deny';
           this.#command(`${verdict} ${call}`, run, ({ control }) => control.decide(run, call, by, verdict, 'as they said'));
         }
@@ -240,6 +244,17 @@ export class Operators {
       },
       (error: unknown) => this.#options.refused(error, 'looking at approvals'),
     );
+  }
+
+  /** Answers a question, rarely with another number than it takes, or declines to. */
+  #answer(run: RunId, call: number, by: string, n: number, dice: Dice): void {
+    const owner = ['owner'];
+    if (dice.chance(0.2)) this.#command(`decline ${call}`, run, ({ control }) => control.decide(run, call, by, 'deny', 'as they said', owner));
+    else {
+      const value = { n: dice.chance(0.1) ? n + 1 : n, by };
+      const what = value.n === n ? 'answer' : 'answer wrongly';
+      this.#command(`${what} ${call}`, run, ({ control }) => control.answer(run, call, by, value, '', owner));
+    }
   }
 
   #revoke(known: Known, dice: Dice): void {

@@ -4,6 +4,7 @@ import type { HostEvent } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
 import type { Commit } from '@corral/protocol/ports/store';
 import { keptBack } from './authority.ts';
+import { QUESTION } from './powers.ts';
 import type { Book } from './book.ts';
 import type { Known, KnownCall } from './known.ts';
 import { rulesOf, rulingOn } from './rules.ts';
@@ -18,12 +19,16 @@ export function ruled(book: Book, known: Known, decision: Decision, n: number, a
     book.setups.at(at).some((setup) => setup.rules === rules),
     () => `13: ${where}: ${decision.tool} with ${n} was decided by the ${rules} policies, which were not in force`,
   );
-  const { verdict, quorum } = rulingOn(rules ?? 'usual', decision.tool, n, known.knows.tainted);
+  // A question that the policies allow waits for a person as well.
+  const ruling = rulingOn(rules ?? 'usual', decision.tool, n, known.knows.tainted);
+  const { verdict, quorum } = decision.tool === QUESTION && ruling.verdict === 'allow' ? ASKED : ruling;
   book.must(
     decision.verdict === verdict && (verdict !== 'ask' || decision.quorum === quorum),
     () => `13: ${where}: ${decision.tool} with ${n} is ${decision.verdict}; the policies say ${verdict}`,
   );
 }
+
+const ASKED = { verdict: 'ask', quorum: 1 } as const;
 
 /** Records a denial that also stops its run: the run may not go on until a person resumes it, even if its host dies. */
 export function stopsRun(known: Known, { verdict, rules = [], code }: Decision): void {
@@ -45,6 +50,20 @@ export function decided(
   if (call === undefined) return;
   if (event.verdict !== 'approve') {
     call.approval = event.verdict === 'deny' ? 'denied' : 'expired';
+    return;
+  }
+  const { answer } = event;
+  book.must(
+    (call.decision.tool === QUESTION) === (answer !== undefined),
+    () => `13: ${where}: ${event.by} ${answer === undefined ? 'approves a question' : 'answers what is not one'}, call ${event.id}`,
+  );
+  if (answer !== undefined) {
+    book.must(
+      (answer.value as { n?: number }).n === call.n && timersDone.includes(event.id),
+      () => `13: ${where}: question ${event.id} with ${call.n} is answered with ${JSON.stringify(answer.value)}, or still expires`,
+    );
+    call.approval = 'answered';
+    call.answer = JSON.stringify(answer.value);
     return;
   }
   book.must(!call.approvedBy.has(event.by), () => `13: ${where}: ${event.by} approves call ${event.id} twice`);

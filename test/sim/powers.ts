@@ -27,7 +27,12 @@ const TOOLS = {
 export type ToolKind = keyof typeof TOOLS;
 export const TOOL_KINDS = Object.keys(TOOLS) as ToolKind[];
 
+/** The tool whose calls are questions; a person answers with the same number. Only jobs of some worlds have it. */
+export const QUESTION = 'ask';
+
 const Input = z.strictObject({ n: z.int() });
+
+const withoutStreams = ({ streams: _, ...tool }: Tool): Tool => tool;
 
 export interface PowersTemper {
   readonly failing: number;
@@ -65,25 +70,37 @@ export class Powers {
 
   /** The tools of one host; a dead host gets no answers. */
   tools(pulse: Pulse, by: () => number): readonly Tool[] {
-    return TOOL_KINDS.map((name): Tool => {
-      const tool: Tool = {
-        name,
-        description: name,
-        input: contractOf(Input),
-        output: contractOf(z.unknown(), 'output'),
-        annotations: {
-          destructive: false,
-          openWorld: false,
-          repeatable: false,
-          returns: name === 'fetch' ? 'untrusted' : 'trusted',
-          ...TOOLS[name],
-        },
-        timeout_ms: 1_500,
-        streams: true,
-        invoke: (call) => this.#invoke(tool, call, pulse, by()),
-      };
-      return tool;
-    });
+    const asks: Tool['asks'] = (input, answer) => {
+      const fits = (answer as { n?: unknown } | null)?.n === (input as { n: number }).n;
+      return fits ? { ok: true, value: answer } : { ok: false, where: 'n', message: 'another number' };
+    };
+    const annotations = { readOnly: true, idempotent: true, openWorld: false };
+    return [
+      ...TOOL_KINDS.map((name) => this.#tool(name, TOOLS[name], pulse, by)),
+      { ...withoutStreams(this.#tool(QUESTION, annotations, pulse, by)), asks },
+    ];
+  }
+
+  #tool(name: string, annotations: Partial<ToolAnnotations>, pulse: Pulse, by: () => number): Tool {
+    const tool: Tool = {
+      name,
+      description: name,
+      input: contractOf(Input),
+      output: contractOf(z.unknown(), 'output'),
+      annotations: {
+        readOnly: false,
+        idempotent: false,
+        destructive: false,
+        openWorld: false,
+        repeatable: false,
+        returns: name === 'fetch' ? 'untrusted' : 'trusted',
+        ...annotations,
+      },
+      timeout_ms: 1_500,
+      streams: true,
+      invoke: (call) => this.#invoke(tool, call, pulse, by()),
+    };
+    return tool;
   }
 
   #invoke(tool: Tool, call: ToolCall, pulse: Pulse, by: number): Promise<ToolResult> {

@@ -35,6 +35,7 @@ export function isExpected(error: unknown, what: string, { isFleet, isBounded, h
     REFUSALS.has(error.code) ||
     (isFleet && FLEET_REFUSALS.has(error.code)) ||
     (error.code === 'CORRAL_SPEND_EXCEEDED' && isBounded) ||
+    (what.startsWith('answer wrongly') && error.code === 'CORRAL_ANSWER_INVALID') ||
     (what.startsWith('resolve retry') && error.code === 'CORRAL_BUDGET_EXCEEDED')
   );
 }

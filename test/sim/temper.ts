@@ -80,6 +80,8 @@ export function temperOf(dice: Dice) {
     supervisors: 1,
     /** Probability that the answer to a call is read in parts. */
     streams: dice.chance(0.5) ? dice.spread(0.1, 0.8) : 0,
+    /** Whether jobs put questions to people. */
+    questions: dice.chance(0.15),
   };
 }
 
@@ -108,6 +110,7 @@ export const PLAIN: Partial<Temper> = {
   hints: FAITHFUL,
   slices: undefined,
   streams: 0,
+  questions: false,
 };
 
 /** A ladder that acts early and never kills, so that everything it does must be undone again. */

@@ -3,7 +3,7 @@ import { MICROS } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Dice } from './dice.ts';
 import type { Program, Step } from './guest.ts';
-import { TOOL_KINDS } from './powers.ts';
+import { QUESTION, TOOL_KINDS } from './powers.ts';
 import type { Temper } from './temper.ts';
 
 export const SOURCE = '// a simulated bundle';
@@ -23,9 +23,10 @@ const manifest = (name: string, uses: Record<string, string>, spawns: string[], 
 });
 
 const keeper = { keeper: 'service:keeper' };
-export const MANIFESTS = [
-  manifest('root', { ...tools(...TOOL_KINDS), ...keeper }, ['node', 'leaf'], 'wait'),
-  manifest('teller', { ...tools(...TOOL_KINDS), ...keeper }, ['node', 'leaf'], 'tell'),
+/** @param asks whether the agents of jobs may put questions to people */
+export const manifestsOf = (asks: boolean) => [
+  manifest('root', { ...tools(...TOOL_KINDS, ...(asks ? [QUESTION] : [])), ...keeper }, ['node', 'leaf'], 'wait'),
+  manifest('teller', { ...tools(...TOOL_KINDS, ...(asks ? [QUESTION] : [])), ...keeper }, ['node', 'leaf'], 'tell'),
   manifest('node', { ...tools('put', 'pay'), boss: 'mailbox' }, ['leaf'], 'wait'),
   manifest('leaf', { ...tools('put', 'pay'), boss: 'mailbox' }, [], 'tell'),
   { ...manifest('keeper', {}, [], 'wait'), service: { key: null, state: null, on: { keep: { message: null, reply: null } } } },
@@ -237,11 +238,21 @@ function reading(job: Job): Job {
   return { ...job, program: { ...job.program, steps: [streams, streams, ...job.program.steps] }, budget: { ...job.budget, calls: 60 } };
 }
 
+/** A job that asks people, once more than it may at the same time, and gives a question up. */
+function asking(job: Job): Job {
+  const all = { do: 'all' as const, steps: Array.from({ length: 9 }, (_, n): Step => ({ do: 'call', cap: QUESTION, n })) };
+  const race: Step = { do: 'race', call: { do: 'call', cap: QUESTION, n: 9, timeout_ms: 400 }, ms: 200 };
+  const one: Step = { do: 'call', cap: QUESTION, n: 10 };
+  const steps = job.program.steps.length % 2 === 0 ? [all, race] : [race, one, one];
+  return { ...job, program: { ...job.program, steps: [...steps, ...job.program.steps] }, budget: { ...job.budget, calls: 40 } };
+}
+
 /** The jobs of a world, as its temper has them. */
 export function workOf(dice: Dice, temper: Temper): readonly Job[] {
-  const { debts, families_every_ms, midnight, slices, streams, supervisors } = temper;
+  const { debts, families_every_ms, midnight, questions, slices, streams, supervisors } = temper;
   const plainly = jobs(dice, { ...temper.work, streams, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
-  const drawn = streams === 0 ? plainly : plainly.map((job, i) => [overhearing, reading][i % 4]?.(job) ?? job);
+  const heard = streams === 0 ? plainly : plainly.map((job, i) => [overhearing, reading][i % 4]?.(job) ?? job);
+  const drawn = questions ? heard.map((job, i) => (i % 3 === 2 ? job : asking(job))) : heard;
   const plain = (job: Job) => job;
   const changed = debts ? inDebt : Number.isFinite(families_every_ms) ? withFamily : slices === undefined ? plain : atOnce;
   if (supervisors > 1) return drawn.map((job, i) => (i % 2 === 0 ? sharing(job) : changed(job)));

@@ -26,7 +26,7 @@ import { setupFrom, TENANTS, tenantsOf, WHOLE, type Setup } from './setup.ts';
 import { temperOf, type Temper } from './temper.ts';
 import { MIDNIGHT, Timeline } from './timeline.ts';
 import { trouble } from './trouble.ts';
-import { MANIFESTS, SOURCE, type Job, workOf } from './workload.ts';
+import { manifestsOf, SOURCE, type Job, workOf } from './workload.ts';
 
 export interface Result {
   readonly seed: number;
@@ -282,7 +282,7 @@ export class World {
   /** Deploys the agents of a tenant. A tenant that lacks a tool cannot deploy and keeps what it has. */
   async #deploy(host: Host, supervisor: Supervisor, tenant: string): Promise<void> {
     try {
-      host.versions.set(tenant, await supervisor.deploy(tenant as TenantId, SOURCE, MANIFESTS));
+      host.versions.set(tenant, await supervisor.deploy(tenant as TenantId, SOURCE, manifestsOf(this.#temper.questions)));
     } catch (error) {
       const lacks = error instanceof CorralError && error.code === 'CORRAL_CAP_UNKNOWN';
       // A host that is just starting may have been given an earlier configuration than the others.

@@ -140,6 +140,7 @@ const IN_SCOPE = Object.keys({
   log: true,
   sleep: true,
   open: true,
+  ask: true,
   checkpoint: true,
 } satisfies Readonly<Record<Exclude<keyof AgentContext<unknown, Uses>, 'purpose' | 'spawn'>, true>>);
 

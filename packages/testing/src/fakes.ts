@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
 import { modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import { ASK_OWNER } from '@corral/protocol/model/question';
 import { didYouMean } from '@corral/protocol/nearest';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import { REVERSIBLE_CHANGE, type Tool, type ToolAnnotations, type ToolResult } from '@corral/protocol/ports/tool';
@@ -53,6 +54,8 @@ export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean,
   const known = tools.map((tool) => {
     const fake = fakes[tool.name];
     if (fake === undefined && asksNobody(tool)) return told(tool, tell);
+    // A person answers it, and the fake is that person: `answersOf`.
+    if (tool.asks !== undefined) return tool;
     if (fake === undefined) return { ...tool, invoke: () => Promise.resolve(missing(tool.name, fakes)) };
     if (isScript(fake)) return told(inPlaceOf(tool, scripted(tool.name, fake)), tell);
     const { run, annotations = {} } = wholeOf(fake);
@@ -61,6 +64,12 @@ export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean,
   const names = new Set(tools.map(({ name }) => name));
   const own = Object.entries(fakes).filter(([name]) => !names.has(name));
   return [...known, ...own.map(([name, fake]) => (isScript(fake) ? told(scripted(name, fake), tell) : toolOf(name, wholeOf(fake), tell)))];
+}
+
+/** What people answer to questions, as the test says; the fake of the tool whose calls are questions is given the question. */
+export function answersOf(fakes: Fakes): ((question: Json) => unknown) | undefined {
+  const fake = fakes[ASK_OWNER];
+  return fake === undefined || isScript(fake) ? undefined : (wholeOf(fake).run as (question: Json) => unknown);
 }
 
 const isScript = (fake: Fakes[string]): fake is readonly Turn[] => Array.isArray(fake);

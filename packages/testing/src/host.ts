@@ -7,10 +7,10 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { SqliteStore } from '@corral/store/sqlite';
-import { findWalls, ProcessLauncher, readImage, realRandom, Supervisor, WATCHED } from '@corral/supervisor';
+import { findWalls, ProcessLauncher, readImage, realRandom, Supervisor, WATCHED, type Approval } from '@corral/supervisor';
 import { SkippingClock } from './clock.ts';
 import { closedOnce } from './closing.ts';
-import { faked, type Fakes, type TestedCall } from './fakes.ts';
+import { answersOf, faked, type Fakes, type TestedCall } from './fakes.ts';
 import type { Answered, Asked, Rules } from './rules.ts';
 
 export interface TestHost {
@@ -76,8 +76,8 @@ export async function testHost(
     supervisor = host;
     answerAsPeople(
       host,
-      approve,
-      (one) => asked.push(one),
+      { approve, answer: answersOf(fakes) },
+      { asked: (one) => asked.push(one), called: (one) => calls.push(one) },
       () => stopped,
     );
     skipWhileIdle(host, clock, () => stopped);
@@ -109,15 +109,42 @@ async function loadedBy({ policies, risk }: Rules, path: string | undefined, rep
   return loadConfig(path, process.env, { tell: () => undefined, instead: instead as never, replace });
 }
 
+/** What the test says of approvals, and of questions. */
+interface Says {
+  readonly approve: Rules['approve'];
+  readonly answer: ReturnType<typeof answersOf>;
+}
+
+interface Tell {
+  readonly asked: (asked: Answered) => void;
+  readonly called: (call: TestedCall) => void;
+}
+
+/** Answers a question as the test says. An answer that the question does not take, or none, reaches the agent as a question that was declined. */
+async function answered(host: Supervisor, { run, call, tool, input, approvers }: Approval, answer: Says['answer'], tell: Tell['called']) {
+  const { control } = host;
+  try {
+    if (answer === undefined) throw new Error(`the test says nothing of questions: give a fake of ${tool}`);
+    const output = ((await answer(input)) ?? null) as Json;
+    await control.answer(run, call, 'person 1', output, 'as the test says', approvers);
+    tell({ tool, input, output });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    tell({ tool, input, error: why });
+    await control.decide(run, call, 'person 1', 'deny', why, approvers);
+  }
+}
+
 /** Answers for people: about calls as the test says, and by a kill about runs that were stopped for them, which nobody would resume. */
-function answerAsPeople(host: Supervisor, approve: Rules['approve'], tell: (asked: Answered) => void, isOver: () => boolean): void {
+function answerAsPeople(host: Supervisor, { approve, answer }: Says, tell: Tell, isOver: () => boolean): void {
   const people = async () => {
     const [one] = await host.approvals();
     if (one === undefined || isOver()) return;
+    if (one.asks !== undefined) return answered(host, one, answer, tell.called);
     const { tool, input, quorum } = one;
     const about: Asked = { tool, input, rules: one.rules, quorum };
     const verdict = approve?.(about) === true ? 'approve' : 'deny';
-    if (one.approved_by.length === 0) tell({ ...about, verdict });
+    if (one.approved_by.length === 0) tell.asked({ ...about, verdict });
     const reason = approve === undefined ? 'the test says nothing of approvals: give `approve`' : 'as the test says';
     await host.control.decide(one.run, one.call, `person ${one.approved_by.length + 1}`, verdict, reason, one.approvers);
     if (verdict === 'approve') await people();

@@ -5,6 +5,7 @@ import type { HandleView } from '@corral/protocol/wire/handle';
 import type { AgentContext, AgentDefinition, Caps, Notice, Uses } from '../sdk/types.ts';
 import type { ServiceOptions } from '../sdk/service.ts';
 import { AGENT } from '../sdk/types.ts';
+import { asker } from './asking.ts';
 import { bare, own } from './bare.ts';
 import { makeCaps, makeMailbox } from './capabilities.ts';
 import { setTime } from './clock.ts';
@@ -187,6 +188,7 @@ export class Agent {
     const caps = makeCaps(effects, start.caps);
     this.#reach?.begin(start.caps, caps as Readonly<Record<string, unknown>>);
     return {
+      ask: asker(start.caps, caps as Readonly<Record<string, unknown>>),
       run: start.run,
       purpose: this.#definition.purpose,
       input,

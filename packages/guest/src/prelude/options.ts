@@ -139,17 +139,18 @@ export function codeOptions(
   options: unknown,
 ): ReturnType<typeof spawnOptions> & { readonly input: unknown; readonly output: ProgramOutput | undefined } {
   const { caps, budget, input, output } = fieldsOf('The options of spawn.code', options);
-  return { caps: caps === undefined ? undefined : capsOf(caps), budget, input, output: outputOf(output) };
+  return { caps: caps === undefined ? undefined : capsOf(caps), budget, input, output: outputOf('output', output) };
 }
 
-function outputOf(output: unknown): ProgramOutput | undefined {
+/** A schema of what is accepted, or a narrow one. @param name what it is called */
+export function outputOf(name: string, output: unknown): ProgramOutput | undefined {
   if (output === undefined || output === 'boolean' || output === 'number') return output;
   if (Array.isArray(output) && output.length > 0 && output.every((word) => typeof word === 'string')) return output;
   if (typeof output === 'object' && output !== null) {
     const standard = (output as { readonly '~standard'?: { readonly validate?: unknown } | null })['~standard'];
     if (typeof standard?.validate === 'function') return output as Schema;
   }
-  throw invalid('output', output, "a Standard Schema, 'boolean', 'number' or a list of words");
+  throw invalid(name, output, "a Standard Schema, 'boolean', 'number' or a list of words");
 }
 
 export function sourceOf(source: unknown): string {

@@ -11,7 +11,7 @@ import { describeError } from './describe.ts';
 import { raise } from './errors.ts';
 import { validate } from './schema.ts';
 
-const isNarrow = (output: ProgramOutput): output is NarrowOutput => typeof output === 'string' || Array.isArray(output);
+export const isNarrow = (output: ProgramOutput): output is NarrowOutput => typeof output === 'string' || Array.isArray(output);
 
 /** A narrow output as JSON Schema, by which the host tells that it carries no influence of strangers; null for every other one. */
 export function narrowSchema(output: ProgramOutput | undefined): object | null {

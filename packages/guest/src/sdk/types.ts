@@ -3,37 +3,15 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Attenuation, Predicate, Right } from '@corral/protocol/model/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { ModelAnswer, ModelPart, ModelRequest } from './model.ts';
+import type { InputOf, OutputOf, ProgramOutput, Schema, SentTo } from './schema.ts';
 
 export type { Attenuation, Budget, Outcome, Predicate, Right };
+export type * from './schema.ts';
 export type Ceilings = CeilingsRequest;
 
 /** The member of a definition that holds its options. */
 export const AGENT: unique symbol = Symbol.for('corral.agent') as never;
 
-/** Any Standard Schema (standardschema.dev, version 1), with the function that writes JSON Schema if the library has one. */
-export interface Schema<Input = unknown, Output = Input> {
-  readonly '~standard': {
-    readonly version: 1;
-    readonly vendor: string;
-    readonly validate: (value: unknown) => ValidationResult<Output> | Promise<ValidationResult<Output>>;
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
-    readonly jsonSchema?: {
-      readonly input: (options: { target: 'draft-2020-12' }) => object;
-      readonly output: (options: { target: 'draft-2020-12' }) => object;
-    };
-  };
-}
-type ValidationResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | {
-      readonly issues: readonly {
-        readonly message: string;
-        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
-      }[];
-    };
-export type InputOf<S> = S extends Schema<unknown, infer Output> ? Output : unknown;
-/** A schema takes this. */
-export type SentTo<S> = S extends Schema<infer Input, unknown> ? Input : unknown;
 /** An agent may return this for a schema of its output: handles may replace parts. */
 type ResultFor<S> = unknown extends SentTo<S> ? unknown : WithHandles<SentTo<S>>;
 
@@ -49,6 +27,8 @@ export interface Tools {
   'label.endorse': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
   /** Waits for the owner of the labels to make the value public. */
   'label.declassify': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
+  /** What `ask` calls: a question to the owner of the agent, with the JSON Schema of the answer. */
+  'owner.ask': { input: { question: string; schema?: object; misfit?: string }; output: unknown };
   'fs.write': { input: { path: string; text: string; encoding?: 'utf8' | 'base64' }; output: { bytes: number } };
 }
 
@@ -290,22 +270,6 @@ export interface SpawnOptions {
   readonly budget?: Budget;
 }
 
-/**
- * An output too small to carry instructions: a boolean, a number, or one of these words. A program that read a stranger's text may answer so
- * without passing the stranger's influence on to the run that made it.
- */
-export type NarrowOutput = 'boolean' | 'number' | readonly string[];
-/** An agent accepts this as the output of a program: a value that fits a schema, or a narrow one. */
-export type ProgramOutput = Schema | NarrowOutput;
-/** The type of that output. */
-export type OutputOf<O> = O extends 'boolean'
-  ? boolean
-  : O extends 'number'
-    ? number
-    : O extends readonly (infer Word)[]
-      ? Word
-      : InputOf<O>;
-
 /** Options of `spawn.code`. */
 export interface CodeOptions<Out extends ProgramOutput = ProgramOutput> {
   /** Capabilities for the program, by the names under which it finds them in `caps`. It has no others. */
@@ -318,6 +282,31 @@ export interface CodeOptions<Out extends ProgramOutput = ProgramOutput> {
   readonly output?: Out;
 }
 
+/** Options of `ask`: how long to wait, in milliseconds; a signal that gives the question up; and a reason for the journal. */
+export type AskOptions = Pick<CallOptions, 'timeout_ms' | 'signal' | 'reason'>;
+
+/** An agent accepts this as an answer of its owner: a value that fits a schema, true or false, a number, or one of these words. */
+export type AnswerSchema = ProgramOutput;
+
+/**
+ * Puts a question to the owner of the agent, and resolves with the answer of a person. The agent needs `uses: { owner: 'tool:owner.ask' }`. The
+ * run may leave memory while it waits, and a restart of the host changes nothing.
+ *
+ * @param question a text; people see it as text of the agent, together with the strangers whose texts the run has read
+ * @param answer left out: a text. The host takes no answer that does not fit its JSON Schema. What only the schema's own code can tell, such
+ * as a refinement or a pattern, is checked here, and the question is put once more if the answer does not fit
+ * @returns the answer, as the schema returns it. It counts as trusted, and allows nothing by itself: capabilities and policies decide as before
+ * @throws Denied if the owner declines, ApprovalExpired if nobody answers in time, TimedOut, BudgetExceeded if too many questions wait,
+ * InvalidArguments for a schema with references or conditions, CORRAL_CAP_NOT_GRANTED
+ *
+ * @example
+ * const where = await ask('Where may I deploy this?', ['staging', 'production']);
+ * const limit = await ask('How much may it cost?', z.number().max(1000), { timeout_ms: 3_600_000 });
+ */
+export interface Ask {
+  <const A extends AnswerSchema = Schema<string>>(question: WithHandles<string>, answer?: A, options?: AskOptions): Promise<OutputOf<A>>;
+}
+
 /** Starts child runs. If a spawn is refused, `ended` says so. */
 export interface Spawn {
   /** A child run of an agent that is named in `spawns`. Its input has the type of the agent's `input` schema. */
@@ -326,7 +315,7 @@ export interface Spawn {
    * A child run of a program that was made at run time, by a model for instance. The agent's definition must say `code: true`.
    *
    * @param source JavaScript, as the body of an async function: `return` gives the result. In scope are `input`, `caps`, `budget`, `emit`, `log`,
-   * `sleep`, `signal`, `open`, `mailbox`, `messages`, `notices`, `state`, `checkpoint` and `run`, as in an agent's context. There is no `import`,
+   * `sleep`, `signal`, `open`, `ask`, `mailbox`, `messages`, `notices`, `state`, `checkpoint` and `run`, as in an agent's context. There is no `import`,
    * and a program starts no children
    */
   readonly code: <const Out extends ProgramOutput = Schema>(source: string, options?: CodeOptions<Out>) => Child<OutputOf<Out>>;
@@ -373,6 +362,8 @@ export interface AgentContext<Input, U extends Uses> {
    * Reads the value of a handle. From then on the run counts as influenced by everything that could have influenced the value.
    */
   readonly open: <T>(handle: Handle<T>) => Promise<T>;
+  /** Puts a question to the owner of the agent, and resolves with the answer of a person: `await ask('Go on?', 'boolean')`. */
+  readonly ask: Ask;
   /** The argument of the last `checkpoint`; undefined before the first one. */
   readonly state: unknown;
   /**
