@@ -149,7 +149,9 @@ export async function compareRecorded(
 }
 
 /** A record does not say whether a denial had consequences, so any recorded denial equals any denial of the candidate. */
-function recordedVerdict({ verdict, rules, quorum, policy }: Decision, candidate: Verdict): Verdict {
+function recordedVerdict({ verdict: recorded, rules, quorum, policy, question, approvers }: Decision, candidate: Verdict): Verdict {
+  // A question waits for a person although the policies allow it; only a rule that asks adds somebody besides the owner.
+  const verdict = question === true && approvers?.length === 1 ? 'allow' : recorded;
   if (verdict === 'deny' && candidate.decision === 'deny' && candidate.consequence !== 'approval') return candidate;
   const reasons = (rules ?? []).map((id) => ({ policy: id, effect: verdict === 'allow' ? 'permit' : 'forbid', annotations: {} }) as const);
   const common = { reasons, errors: [], policy_version: policy ?? 'none' };
