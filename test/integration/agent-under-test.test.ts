@@ -176,3 +176,24 @@ test('a fake that is missing or has a wrong name is named with those that are gi
     message: 'The test fakes bank.pya, and its configuration has no such tool. Did you mean bank.pay?',
   });
 });
+
+describe('a question to the owner', () => {
+  const ASKER = `${HEAD}export default defineAgent({ name: 'asker', purpose: 'x', uses: { owner: 'tool:owner.ask' },
+  run: async ({ ask }) => [await ask('Where?', ['staging', 'production']), await ask('Go on?', 'boolean').catch((error: any) => error.message)] });`;
+
+  test('is answered by the fake of its tool, whose answer has to fit', async () => {
+    const answers = { 'Where?': 'staging', 'Go on?': 'perhaps' };
+    const agent = await under(ASKER, { 'owner.ask': ({ question }: { readonly question: keyof typeof answers }) => answers[question] });
+    const { output, calls } = await agent.run();
+    expect(output).toEqual(['staging', expect.stringContaining('It takes true or false.')]);
+    expect(calls).toMatchObject([
+      { tool: 'owner.ask', input: { question: 'Where?' }, output: 'staging' },
+      { tool: 'owner.ask', input: { question: 'Go on?' }, error: expect.stringContaining('does not take this answer') as string },
+    ]);
+  });
+
+  test('without a fake is declined, and the test is told what to give', async () => {
+    const agent = await under(ASKER);
+    await expect(agent.run()).rejects.toMatchObject({ message: expect.stringContaining('give a fake of owner.ask') as string });
+  });
+});

@@ -245,9 +245,9 @@ async function sourceOf(
     const own = fixedSource([
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
-      ...questionTools(),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
       ...((await modelsOf(config))?.modelTools(config.models, base, { secret: vault.read, redact: (text) => vault.redact(text) }) ?? []),
+      ...questionTools(),
     ]);
     opened.push(own);
     if (read.source !== undefined) {
