@@ -10,12 +10,10 @@ import { agentFile } from '../agents/file.ts';
 import { found, until } from '../until.ts';
 
 const host = sharedFront();
-const asker = (body: string, more = '') => `{ name: 'asker', uses: { owner: 'tool:owner.ask' ${more} }, async run({ ask, caps }) { ${body} } }`;
+const asker = (body: string, more = '') =>
+  `{ name: 'asker', uses: { owner: 'tool:owner.ask' ${more} }, async run({ ask, caps }) { ${body} } }`;
 const asked = (client: Client, run: string, after = 0) =>
-  found(
-    async () => (await client.listQuestions({})).items.find((one) => one.run === run && one.call > after),
-    `${run} asks something`,
-  );
+  found(async () => (await client.listQuestions({})).items.find((one) => one.run === run && one.call > after), `${run} asks something`);
 const outcome = async (client: Client, run: string) =>
   (await client.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
@@ -38,12 +36,16 @@ test('a question is listed, answered by its owner, told, kept and explained; the
     message: expect.stringContaining('It takes true or false.') as string,
   });
   expect((await admin.listApprovals({})).items.filter((one) => one.run === run)).toEqual([]);
-  await expect(admin.decideApproval({ params, body: { verdict: 'approve' } })).rejects.toMatchObject({ code: expect.stringMatching(/APPROVER|RUN_STATE/) as string });
+  await expect(admin.decideApproval({ params, body: { verdict: 'approve' } })).rejects.toMatchObject({
+    code: expect.stringMatching(/APPROVER|RUN_STATE/) as string,
+  });
   expect((await admin.whyRun({ params: { run } })).next.join('\n')).toContain(`corral answer ${run} ${question.call} VALUE`);
   expect(await admin.answerQuestion({ params, body: { value: true, reason: 'we agreed' } })).toMatchObject({ run, declined: false });
   expect(await outcome(admin, run)).toEqual({ kind: 'completed', output: true });
   const { decisions } = await admin.whyRun({ params: { run } });
-  expect(decisions).toMatchObject([{ tool: 'owner.ask', verdict: 'ask', people: [{ verdict: 'approve', answered: true, reason: 'we agreed' }] }]);
+  expect(decisions).toMatchObject([
+    { tool: 'owner.ask', verdict: 'ask', people: [{ verdict: 'approve', answered: true, reason: 'we agreed' }] },
+  ]);
   const [kept] = (await admin.listOperations({ query: { run } })).items;
   expect(kept).toMatchObject({ operation: 'answer', reason: 'we agreed', matched: [run] });
   expect(JSON.stringify(kept)).not.toContain('"value"');
@@ -54,7 +56,9 @@ test('a question may be declined, and then its agent is told why', async () => {
   await deploy(asker(`return ask('Go on?').catch((error) => error.message);`));
   const { run } = await admin.submitRun({ body: { agent: 'asker' } });
   const { call } = await asked(admin, run);
-  expect(await admin.answerQuestion({ params: { run, call }, body: { decline: true, reason: 'not today' } })).toMatchObject({ declined: true });
+  expect(await admin.answerQuestion({ params: { run, call }, body: { decline: true, reason: 'not today' } })).toMatchObject({
+    declined: true,
+  });
   expect(await outcome(admin, run)).toMatchObject({ output: expect.stringMatching(/declined by .*: not today/) as string });
   expect((await admin.listOperations({ query: { run } })).items[0]).toMatchObject({ operation: 'decline', reason: 'not today' });
 });
@@ -75,7 +79,9 @@ test('a question of a run that holds private data is withheld from those who may
 test('the command line lists and answers questions, of a host that was killed meanwhile as well', async () => {
   const data = join(await shortFolder(), 'd');
   const up = async () => {
-    const child = spawn(process.execPath, [CORRAL_MAIN, 'up', '--data', data, '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(process.execPath, [CORRAL_MAIN, 'up', '--data', data, '--port', '0', '--json'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     onTestFinished(() => void child.kill('SIGKILL'));
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const gone = new Promise((resolve) => child.once('exit', resolve));

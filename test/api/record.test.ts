@@ -7,7 +7,7 @@ import type { Route } from '@corral/protocol/api/route';
 import { ROUTES, type RouteAnswer, type RouteName } from '@corral/protocol/api/routes';
 import { databaseOf } from '../database.ts';
 import { front, HELLO, shortFolder, type Front, SLEEP } from '../front.ts';
-import { until } from '../until.ts';
+import { found, until } from '../until.ts';
 
 type Row = RouteAnswer<'listOperations'>['items'][number];
 const rowsOf = async (admin: Client): Promise<Row[]> => (await admin.listOperations({ query: { limit: 500 } })).items;
@@ -91,6 +91,14 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
     const params = { run, call: asked?.call ?? 0 };
     await on.admin.decideApproval({ params, body: { verdict: 'deny', reason } });
     return { operation: 'deny', target: params };
+  },
+  async answerQuestion({ admin, deploy }) {
+    await deploy(`{ name: 'asker', uses: { owner: 'tool:owner.ask' }, run: ({ ask }) => ask('Well?') }`, { tenant: 'local' });
+    const { run } = await admin.submitRun({ body: { agent: 'asker', tenant: 'local' } });
+    const asked = await found(async () => (await admin.listQuestions({})).items[0], 'a question waits');
+    const params = { run, call: asked.call };
+    await admin.answerQuestion({ params, body: { value: 'well', reason } });
+    return { operation: 'answer', target: params };
   },
   async settleMany({ admin }) {
     await admin.settleMany({ body: { act: 'deny', where: { agent: 'hello' }, reason } });

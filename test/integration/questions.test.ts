@@ -17,11 +17,9 @@ const plain = (body: string) => `{ name: 'asker', uses: { owner: 'tool:owner.ask
 
 /** Waits for the next question of a run, after the one that was answered last. */
 const asked = (w: World, run: RunId, after = 0) =>
-  found(
-    async () => (await w.supervisor.approvals({ kind: 'question', run })).find(({ call }) => call > after),
-    `${run} asks something`,
-  );
-const answer = (w: World, run: RunId, call: number, value: Json, by = 'ana') => w.supervisor.control.answer(run, call, by, value, '', ADMIN);
+  found(async () => (await w.supervisor.approvals({ kind: 'question', run })).find(({ call }) => call > after), `${run} asks something`);
+const answer = (w: World, run: RunId, call: number, value: Json, by = 'ana') =>
+  w.supervisor.control.answer(run, call, by, value, '', ADMIN);
 
 describe('a question', () => {
   const host = sharedWorld(questionTools());
@@ -73,7 +71,10 @@ describe('a question', () => {
     expect(first.input).not.toHaveProperty('misfit');
     await answer(w, id, first.call, 3);
     const second = await asked(w, id, first.call);
-    expect(second.input).toMatchObject({ question: 'How many seats?', misfit: expect.stringContaining('an even number, please') as string });
+    expect(second.input).toMatchObject({
+      question: 'How many seats?',
+      misfit: expect.stringContaining('an even number, please') as string,
+    });
     await answer(w, id, second.call, 4);
     expect(await ended).toEqual({ kind: 'completed', output: 2 });
   });
@@ -147,7 +148,11 @@ describe('a question', () => {
     expect(await ended).toEqual({ kind: 'completed', output: ['string', 'xyz'] });
     const none = `{ name: 'none', run: ({ ask }) => ask('Well?').catch((error) => error.code) }`;
     expect(await w.run(none)).toEqual({ kind: 'completed', output: 'CORRAL_CAP_NOT_GRANTED' });
-    const narrow = await w.submit(await w.deploy(plain(`return ask('Well?').catch((error) => error.code);`)), {}, { grants: { owner: { uses: 0 } } });
+    const narrow = await w.submit(
+      await w.deploy(plain(`return ask('Well?').catch((error) => error.code);`)),
+      {},
+      { grants: { owner: { uses: 0 } } },
+    );
     expect(await narrow.ended).toEqual({ kind: 'completed', output: 'CORRAL_GRANT_SPENT' });
   });
 

@@ -249,7 +249,8 @@ export class Operators {
   /** Answers a question, rarely with another number than it takes, or declines to. */
   #answer(run: RunId, call: number, by: string, n: number, dice: Dice): void {
     const owner = ['owner'];
-    if (dice.chance(0.2)) this.#command(`decline ${call}`, run, ({ control }) => control.decide(run, call, by, 'deny', 'as they said', owner));
+    if (dice.chance(0.2))
+      this.#command(`decline ${call}`, run, ({ control }) => control.decide(run, call, by, 'deny', 'as they said', owner));
     else {
       const value = { n: dice.chance(0.1) ? n + 1 : n, by };
       const what = value.n === n ? 'answer' : 'answer wrongly';

@@ -143,6 +143,7 @@ const CALLS: Readonly<Record<keyof AgentContext<unknown, Uses>, readonly Call[]>
   notices: [(a) => `notices.next(${a})`],
   signal: [(a, b) => `signal.addEventListener(${a}, ${b})`],
   open: [(a) => `open(${a})`],
+  ask: [(a, b) => `ask(${a}, ${b})`],
   log: [(a, b) => `log(${a}, ${b})`],
   // Ends the segment, so each agent of the property makes it last.
   checkpoint: [],

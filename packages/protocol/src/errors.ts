@@ -49,7 +49,10 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Another person must decide this: the one that is named, or else anybody with the role `approver`, for whom `corral token create NAME --role approver` makes a token.',
   },
-  CORRAL_ANSWER_INVALID: { audience: 'operator', hint: 'Answer as the question asks; `corral questions` shows what it takes. It still waits.' },
+  CORRAL_ANSWER_INVALID: {
+    audience: 'operator',
+    hint: 'Answer as the question asks; `corral questions` shows what it takes. It still waits.',
+  },
   CORRAL_GRANT_PREDICATE: { audience: 'guest', class: 'Denied', hint: 'Keep the arguments within what the capability was attenuated to.' },
   CORRAL_GRANT_SPENT: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability with more uses.' },
   CORRAL_GRANT_EXPIRED: { audience: 'guest', class: 'Denied', hint: 'Ask for a capability that lasts longer.' },

@@ -78,7 +78,8 @@ export function questionCommands(program: Command): void {
       const [number, text] = decline || second !== undefined ? [first, second] : [undefined, first];
       if (decline && second !== undefined) throw new CorralError('CORRAL_USAGE', 'Give an answer or --decline, not both.');
       if (!decline && text === undefined) throw new CorralError('CORRAL_USAGE', 'Give the answer, or --decline.');
-      if (decline && (reason === undefined || reason === '')) throw new CorralError('CORRAL_USAGE', 'Give a reason with -m; it is recorded.');
+      if (decline && (reason === undefined || reason === ''))
+        throw new CorralError('CORRAL_USAGE', 'Give a reason with -m; it is recorded.');
       const open = (await waiting(flags)).items.filter((one) => one.run === run);
       const call =
         number === undefined
@@ -112,7 +113,9 @@ function questionLines(one: Question, now: number): string[] {
     `  asks        ${one.question === null ? hidden : JSON.stringify(printable(one.question))}`,
     `  takes       ${one.takes === null ? hidden : printable(one.takes)}`,
     ...(one.misfit === undefined ? [] : [`  did not fit ${one.misfit === null ? hidden : printable(one.misfit)}`]),
-    ...(one.influenced_by.length === 0 ? [] : [`  has read    ${one.influenced_by.join(', ')}: the question may repeat a stranger's words`]),
+    ...(one.influenced_by.length === 0
+      ? []
+      : [`  has read    ${one.influenced_by.join(', ')}: the question may repeat a stranger's words`]),
     `  is for      ${approversText(one.approvers, one.owner)}, until ${moment(one.expires_at)}`,
   ];
 }

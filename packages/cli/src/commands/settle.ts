@@ -104,7 +104,10 @@ export function onlyOf(
   if (first === undefined) throw new CorralError('CORRAL_RUN_STATE', `No call of ${run} ${one}.`);
   if (second === undefined) return first.call;
   const named = calls.map(({ call, tool }) => `${call} (${tool})`).join(', ');
-  throw new CorralError('CORRAL_USAGE', `Several calls of ${run} ${several}: ${named}. Name one: corral ${command} ${run} ${first.call}${command === 'answer' ? ' VALUE' : ''}.`);
+  throw new CorralError(
+    'CORRAL_USAGE',
+    `Several calls of ${run} ${several}: ${named}. Name one: corral ${command} ${run} ${first.call}${command === 'answer' ? ' VALUE' : ''}.`,
+  );
 }
 
 function lines({ act, dryRun, matched, done, refused }: Result): string[] {

@@ -91,7 +91,8 @@ const A_QUESTION = 'an answer to its question';
 
 function standstill({ run, control, waiting, waiting_for }: Pick<Run, 'run' | 'control' | 'waiting' | 'waiting_for'>): string {
   if (control !== 'none') return `${control}; \`corral why ${run}\` says by whom, \`corral resume ${run} -m WHY\` resumes it`;
-  if (waiting === 'approval') return `waits for people: ${waiting_for}; see \`corral ${waiting_for === A_QUESTION ? 'questions' : 'approvals'}\``;
+  if (waiting === 'approval')
+    return `waits for people: ${waiting_for}; see \`corral ${waiting_for === A_QUESTION ? 'questions' : 'approvals'}\``;
   if (waiting === 'resolution') return `waits for a person to look at it (${waiting_for}); see \`corral why ${run}\``;
   if (waiting === 'upgrade') return `held until a person upgrades it; see \`corral why ${run}\``;
   return '';

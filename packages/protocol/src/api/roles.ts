@@ -41,7 +41,10 @@ export const OPERATIONS = {
     about: 'list calls that wait for approval, with their arguments, and questions of runs',
     roles: ['operator', 'approver', 'auditor', 'admin'],
   },
-  'approval.decide': { about: 'approve or deny calls of runs that others submitted, and answer questions of runs', roles: ['approver', 'admin'] },
+  'approval.decide': {
+    about: 'approve or deny calls of runs that others submitted, and answer questions of runs',
+    roles: ['approver', 'admin'],
+  },
   'grant.revoke': { about: 'revoke a grant, and all that was derived from it', roles: ['operator', 'admin'] },
   'policy.read': {
     about: 'read policies that are or were in force, and see where candidates would have decided differently',

@@ -81,7 +81,10 @@ export class Decisions {
     if (delivery?.includes('"inspected"') === true) this.#answers(JSON.parse(delivery) as Delivery, seq, at);
     for (const one of event?.kind === 'inspected' ? [event.decision] : decisions) {
       const target = one.tool ?? one.agent;
-      if (target === undefined || (one.policy === undefined && one.owner === undefined && one.question === undefined && one.inspected === undefined))
+      if (
+        target === undefined ||
+        (one.policy === undefined && one.owner === undefined && one.question === undefined && one.inspected === undefined)
+      )
         continue;
       this.#seen.set(one.id, {
         call: one.id,
@@ -108,7 +111,9 @@ export class Decisions {
       ...(answer === undefined ? {} : { answered: true as const }),
       reason,
       at,
-      ...lowered, ...(who === undefined ? {} : { who }) });
+      ...lowered,
+      ...(who === undefined ? {} : { who }),
+    });
   }
 
   /** Answers that inspectors looked at. For a stream, the last findings. */

@@ -154,7 +154,10 @@ export function answerTo({ record: { id } }: Ledger, { call }: PendingApproval, 
   const { schema = ANY_TEXT } = call.input as unknown as Question;
   const most = QUESTIONS.answer_bytes.default;
   const bytes = Buffer.byteLength(JSON.stringify(value));
-  const checked = bytes > most ? ({ ok: false, where: '', message: `it has ${bytes} bytes, and may have ${most}` } as const) : tool?.asks?.(call.input, value);
+  const checked =
+    bytes > most
+      ? ({ ok: false, where: '', message: `it has ${bytes} bytes, and may have ${most}` } as const)
+      : tool?.asks?.(call.input, value);
   if (checked === undefined) return value;
   if (checked.ok) return checked.value as Json;
   const where = checked.where === '' ? '' : `${checked.where}: `;

@@ -158,7 +158,10 @@ export class Verdicts {
       const pending = run.ledger.pending.get(call);
       if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
       if (pending.call.question !== true)
-        throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} is not a question: it waits for approval of ${pending.call.tool}.`);
+        throw new CorralError(
+          'CORRAL_RUN_STATE',
+          `Call ${call} of ${id} is not a question: it waits for approval of ${pending.call.tool}.`,
+        );
       tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
       this.#mustTakeWork();
       const answer = answerTo(run.ledger, pending, tool(run.tenant, pending.call.tool), value);

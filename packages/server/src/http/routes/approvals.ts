@@ -19,7 +19,11 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
       const { page, ...rest } = await askedPage(door, { kind: 'approval', ...(tenant === undefined ? {} : { tenant }) }, query);
       const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _, order, quotes, ...one }) => ({
         ...one,
-        order: { ...order, input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null, private_to: [...order.private_to] },
+        order: {
+          ...order,
+          input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null,
+          private_to: [...order.private_to],
+        },
         quotes: quotes.map(({ call, private_to, text, ...quote }) => ({
           ...quote,
           call: call ?? null,

@@ -10,9 +10,9 @@ import { questionRoutes } from './questions.ts';
 /** Changes that are shown of a long journal. */
 const CHANGES = 1_000;
 
-export function governanceRoutes(door: ServerContext): Handlers<
-  'revokeGrant' | 'policyShadow' | 'runContext' | 'listQuestions' | 'answerQuestion'
-> {
+export function governanceRoutes(
+  door: ServerContext,
+): Handlers<'revokeGrant' | 'policyShadow' | 'runContext' | 'listQuestions' | 'answerQuestion'> {
   const { host, index, turns } = door;
   return {
     ...questionRoutes(door),
