@@ -4,10 +4,11 @@ import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test } from 'vitest';
 import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
+import { bundleSource } from '../bundles.ts';
 import { corral, CORRAL_MAIN } from '../command.ts';
 import { front, sharedFront, shortFolder } from '../front.ts';
 import { agentFile } from '../agents/file.ts';
-import { found, until } from '../until.ts';
+import { found } from '../until.ts';
 
 const host = sharedFront();
 const asker = (body: string, more = '') =>
@@ -29,7 +30,7 @@ test('a question is listed, answered by its owner, told, kept and explained; the
   await expect(approver.answerQuestion({ params, body: { value: true } })).rejects.toMatchObject({ code: 'CORRAL_APPROVER', status: 403 });
   const developer = await as('local', 'developer');
   await expect(developer.listQuestions({})).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
-  await expect(developer.answerQuestion({ params, body: { value: true } })).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+  await expect(developer.answerQuestion({ params, body: { value: true } })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
   await expect(admin.answerQuestion({ params, body: { value: 'perhaps' } })).rejects.toMatchObject({
     code: 'CORRAL_ANSWER_INVALID',
     status: 400,
@@ -77,45 +78,38 @@ test('a question of a run that holds private data is withheld from those who may
 });
 
 test('the command line lists and answers questions, of a host that was killed meanwhile as well', async () => {
-  const data = join(await shortFolder(), 'd');
+  const folder = await shortFolder();
+  const data = join(folder, 'd');
   const up = async () => {
     const child = spawn(process.execPath, [CORRAL_MAIN, 'up', '--data', data, '--port', '0', '--json'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));
     await new Promise((resolve) => child.stdout.once('data', resolve));
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    return () => {
-      child.kill('SIGKILL');
-      return gone;
-    };
+    return { child, gone: new Promise((resolve) => child.once('exit', resolve)) };
   };
+  const client = createClient(transportTo({ socket: join(data, 'corral.sock') }));
   const on = (...args: string[]) => corral([...args, '--data', data]);
-  const kill = await up();
-  expect((await on('deploy', agentFile('questions/deployer').file)).code).toBe(0);
-  const { run } = JSON.parse((await on('submit', 'deployer', '--json')).out) as { run: string };
-  await until(async () => (await on('questions')).out.includes('Where may I deploy this?'), 'the question is listed');
-  await kill();
+  const { child, gone } = await up();
+  const { source, describing } = await bundleSource(agentFile('questions/deployer'), join(folder, 'agent.ts'));
+  await client.deployAgent({ body: { source, describing } });
+  const { run } = await client.submitRun({ body: { agent: 'deployer' } });
+  const first = await asked(client, run);
+  child.kill('SIGKILL');
+  await gone;
   await up();
   const { out } = await on('questions');
-  expect(out).toContain(`${run}  question `);
+  expect(out).toContain(`${run}  question ${first.call}`);
   expect(out).toContain('takes       one of "staging", "production"');
   const wrong = await on('answer', run, 'nowhere');
   expect(wrong.code).not.toBe(0);
   expect(wrong.err).toContain('It takes one of "staging", "production".');
   expect((await on('answer', run, 'staging', '-m', 'as ever')).out).toMatch(/question \d+ {2}answered by /);
-  await until(async () => (await on('questions')).out.includes('How much may it cost?'), 'the next question is listed');
-  expect((await on('answer', run, '980')).code).toBe(0);
-  await until(async () => (await on('questions')).out.includes('What do I write'), 'the last question is listed');
+  const second = await asked(client, run, first.call);
+  await client.answerQuestion({ params: { run, call: second.call }, body: { value: 980 } });
+  await asked(client, run, second.call);
   // A text where a text is asked for, although it looks like a number.
   expect((await on('answer', run, '42')).code).toBe(0);
-  expect(JSON.parse((await on('wait', run, '--json')).out)).toMatchObject({
-    outcome: { kind: 'completed', output: { where: 'staging', most: 980, note: '42' } },
-  });
-  const client = createClient(transportTo({ socket: join(data, 'corral.sock') }));
-  expect((await client.listOperations({ query: { run: run as never } })).items.map(({ operation }) => operation)).toEqual([
-    'answer',
-    'answer',
-    'answer',
-  ]);
+  expect(await outcome(client, run)).toEqual({ kind: 'completed', output: { where: 'staging', most: 980, note: '42' } });
+  expect((await client.listOperations({ query: { run } })).items.map(({ operation }) => operation)).toEqual(['answer', 'answer', 'answer']);
 });

@@ -196,13 +196,14 @@ test('an answer counts as trusted, and the question carries what its run had rea
   const second = await asked(w, id, first.call);
   expect(second.asks?.label).toMatchObject({ private_to: ['ann'] });
   await answer(w, id, second.call, true);
+  // A destination that only the stranger named waits for approval as before.
   const payment = await found(
     async () => (await w.supervisor.approvals({ run: id, kind: 'approval' }))[0],
-    'the payment waits for approval all the same',
+    'the payment to the account in the mail waits for approval',
   );
-  expect(payment.origins.find(({ path }) => path === 'to')).toMatchObject({ origin: 'trusted' });
+  expect(payment.input).toMatchObject({ to: 'DE99EVIL00000000000001' });
   await w.supervisor.control.decide(id, payment.call, 'ana', 'deny', 'no');
-  expect(await ended).toEqual({ kind: 'completed', output: 'CORRAL_APPROVAL_DENIED' });
+  expect(await ended).toEqual({ kind: 'completed', output: ['ok', 'CORRAL_APPROVAL_DENIED'] });
 });
 
 test('a question that waits where a fork departs is asked there too, and one that was answered before is not', async () => {

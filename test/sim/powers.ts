@@ -32,7 +32,7 @@ export const QUESTION = 'ask';
 
 const Input = z.strictObject({ n: z.int() });
 
-const withoutStreams = ({ streams: _, ...tool }: Tool): Tool => tool;
+const withoutStreams = ({ streams: _streams, ...tool }: Tool): Tool => tool;
 
 export interface PowersTemper {
   readonly failing: number;

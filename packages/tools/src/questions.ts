@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
-import { isDeeperThan, type Json } from '@corral/protocol/json';
+import { isDeeperThan } from '@corral/protocol/json';
 import { QUESTIONS } from '@corral/protocol/limits-questions';
 import { ANY_TEXT, ASK_OWNER, type Question } from '@corral/protocol/model/question';
 import { detailOf, type Contract } from '@corral/protocol/ports/contract';
@@ -19,11 +19,10 @@ const INNER: ReadonlySet<string> = new Set(['items', 'prefixItems', 'additionalP
 /** Keywords with names in place of keywords. */
 const NAMED = 'properties';
 /** Keywords that describe a value without another schema. */
-const PLAIN: ReadonlySet<string> = new Set([
-  ...['$schema', 'title', 'description', 'examples', 'default', 'type', 'enum', 'const', 'required', 'pattern', 'format'],
-  ...['minLength', 'maxLength', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
-  ...['minItems', 'maxItems', 'uniqueItems', 'minProperties', 'maxProperties'],
-]);
+const PLAIN: ReadonlySet<string> = new Set(
+  `$schema title description examples default type enum const required pattern format minLength maxLength minimum maximum exclusiveMinimum
+  exclusiveMaximum multipleOf minItems maxItems uniqueItems minProperties maxProperties`.split(/\s+/),
+);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -88,7 +87,7 @@ export function questionTools(): Tool[] {
       asks(input, answer) {
         const { schema = ANY_TEXT } = input as unknown as Question;
         const contract = contractOrFault(schema);
-        return typeof contract === 'string' ? { ok: false, where: '', message: contract } : contract.check(answer as Json);
+        return typeof contract === 'string' ? { ok: false, where: '', message: contract } : contract.check(answer);
       },
       // Never called: the broker asks a person instead.
       invoke: () => Promise.resolve({ kind: 'failed', message: 'Only a person answers this.' }),

@@ -1,14 +1,16 @@
-/** Reads a stranger's mail, asks its owner whom to pay, and pays them. */
+/** Reads a stranger's mail, asks its owner whom to pay, and pays them, and the account that the mail names. */
 import { defineAgent } from '@corral/guest';
+import { code } from '../code.ts';
 
 export default defineAgent({
   name: 'payee',
   uses: { owner: 'tool:owner.ask', mail: 'tool:mail.read', hr: 'tool:hr.read', pay: 'tool:pay.send' },
   async run({ ask, caps }) {
-    const { text } = await caps.mail({});
+    const { text, from } = await caps.mail({});
     const to = await ask(`A mail says: ${text}. Whom do I pay?`);
     await caps.hr({});
     await ask('Go on?', 'boolean');
-    return caps.pay({ to, amount: 3 }).catch((error: { code: string }) => error.code);
+    const pay = (whom: string) => code(caps.pay({ to: whom, amount: 3 }));
+    return [await pay(to), await pay(from)];
   },
 });

@@ -17,7 +17,7 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
     async listApprovals({ query }, { access }) {
       const tenant = access.some('approval.read', query.tenant);
       const { page, ...rest } = await askedPage(door, { kind: 'approval', ...(tenant === undefined ? {} : { tenant }) }, query);
-      const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _, order, quotes, ...one }) => ({
+      const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, quotes, ...one }) => ({
         ...one,
         order: {
           ...order,

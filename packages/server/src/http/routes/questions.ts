@@ -1,7 +1,6 @@
 /** Questions of runs to the owners of their agents, and the answers of people. Each is recorded with person and time; the answer is in the journal. */
 import { CLEAN } from '@corral/policy/flow/labels';
 import { CorralError } from '@corral/protocol/errors';
-import type { Json } from '@corral/protocol/json';
 import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
 import type { RouteReply } from '@corral/protocol/api/routes';
 import type { Approval } from '@corral/supervisor';
@@ -40,9 +39,15 @@ function viewOf(door: ServerContext, access: Access, one: Approval): View {
   const { influenced_by, private_to } = one.asks?.label ?? CLEAN;
   const shown = mayRead(door, access, tenant, private_to);
   return {
-    ...{ run, call, tenant, agent, principal, since, expires_at },
+    run,
+    call,
+    tenant,
+    agent,
+    principal,
+    since,
+    expires_at,
     question: shown ? question : null,
-    schema: shown ? (schema as Record<string, Json>) : null,
+    schema: shown ? schema : null,
     takes: shown ? wantedText(schema) : null,
     ...(misfit === undefined ? {} : { misfit: shown ? misfit : null }),
     influenced_by: [...influenced_by],
