@@ -6,6 +6,22 @@ export const CONTROL_BUGS: Readonly<Record<string, readonly Edit[]>> = {
   'one-is-enough': [
     { file: 'broker/src/ledger/take-event.ts', piece: 'if (everybody.length < quorum)', becomes: 'if (everybody.length < 1)' },
   ],
+  /** An answer to a question that it does not take is recorded. */
+  'any-answer': [
+    { file: 'supervisor/src/control/resolution.ts', piece: 'if (checked === undefined) return value;', becomes: 'return value;' },
+  ],
+  /** An agent is given another answer than the person gave. */
+  'another-answer': [
+    { file: 'broker/src/effects/question.ts', piece: 'const result = { id, value, ...', becomes: 'const result = { id, value: true, ...' },
+  ],
+  /** An answered question still expires. */
+  'answer-expires': [
+    {
+      file: 'broker/src/broker.ts',
+      piece: "event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval'",
+      becomes: "event.kind === 'approval' && event.answer === undefined && ledger.pending.get(event.id)?.kind !== 'approval'",
+    },
+  ],
   /** Time in which people are asked counts as the run's own. */
   'asking-is-wall': [
     {
