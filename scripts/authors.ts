@@ -30,7 +30,6 @@ const textOf = (comment: string): string =>
     .replaceAll(/^\s*\* ?/gm, ' ')
     .replaceAll(/\s+/g, ' ')
     .replace(/\s*@example[\s\S]*$/, '')
-    .replaceAll(/\s*@returns /g, ' Gives ')
     .replaceAll(/\s*@throws /g, ' Throws ')
     .replaceAll(/\s*@param (\w+) /g, ' `$1`: ')
     .trim();

@@ -66,7 +66,7 @@ export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean,
   return [...known, ...own.map(([name, fake]) => (isScript(fake) ? told(scripted(name, fake), tell) : toolOf(name, wholeOf(fake), tell)))];
 }
 
-/** What people answer to questions, as the test says; the fake of the tool whose calls are questions is given the question. */
+/** The answers of people to questions, as the test says; the fake of the tool whose calls are questions is given the question. */
 export function answersOf(fakes: Fakes): ((question: Json) => unknown) | undefined {
   const fake = fakes[ASK_OWNER];
   return fake === undefined || isScript(fake) ? undefined : (wholeOf(fake).run as (question: Json) => unknown);

@@ -109,7 +109,7 @@ async function loadedBy({ policies, risk }: Rules, path: string | undefined, rep
   return loadConfig(path, process.env, { tell: () => undefined, instead: instead as never, replace });
 }
 
-/** What the test says of approvals, and of questions. */
+/** The statements of the test about approvals and questions. */
 interface Says {
   readonly approve: Rules['approve'];
   readonly answer: ReturnType<typeof answersOf>;

@@ -1,4 +1,4 @@
-/** `questions` and `answer`: questions that runs put to the owners of their agents. Whatever an agent wrote is printed as a stranger's text. */
+/** `questions` and `answer`: questions that runs put to the owners of their agents. The text of a question is an agent's, so it is printed as a stranger's. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { approversText } from '@corral/protocol/api/roles';

@@ -86,7 +86,7 @@ async function printEnd(client: Client, shown: Run, flags: HostFlags): Promise<v
 }
 
 /** Why a run cannot go on without a person; empty if it can. */
-/** What a run with a question waits for, as a host says it. */
+/** The wait of a run with a question, as a host names it. */
 const A_QUESTION = 'an answer to its question';
 
 function standstill({ run, control, waiting, waiting_for }: Pick<Run, 'run' | 'control' | 'waiting' | 'waiting_for'>): string {

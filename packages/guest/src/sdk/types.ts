@@ -27,7 +27,7 @@ export interface Tools {
   'label.endorse': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
   /** Waits for the owner of the labels to make the value public. */
   'label.declassify': { input: { value: unknown; reason: string } | { run: true; reason: string }; output: unknown };
-  /** What `ask` calls: a question to the owner of the agent, with the JSON Schema of the answer. */
+  /** The tool of `ask`: a question to the owner of the agent, with the JSON Schema of the answer. */
   'owner.ask': { input: { question: string; schema?: object; misfit?: string }; output: unknown };
   'fs.write': { input: { path: string; text: string; encoding?: 'utf8' | 'base64' }; output: { bytes: number } };
 }
@@ -289,21 +289,21 @@ export type AskOptions = Pick<CallOptions, 'timeout_ms' | 'signal' | 'reason'>;
 export type AnswerSchema = ProgramOutput;
 
 /**
- * Puts a question to the owner of the agent, and resolves with the answer of a person. The agent needs `uses: { owner: 'tool:owner.ask' }`. The
- * run may leave memory while it waits, and a restart of the host changes nothing.
+ * Puts a question to the owner of the agent, and resolves with the answer of a person, as the schema returns it. The agent needs
+ * `uses: { owner: 'tool:owner.ask' }`. The run may leave memory while it waits, and a restart of the host changes nothing.
  *
- * @param question a text; people see it as text of the agent, together with the strangers whose texts the run has read
- * @param answer left out: a text. The host takes no answer that does not fit its JSON Schema. What only the schema's own code can tell, such
- * as a refinement or a pattern, is checked here, and the question is put once more if the answer does not fit
- * @returns the answer, as the schema returns it. It counts as trusted, and allows nothing by itself: capabilities and policies decide as before
- * @throws Denied if the owner declines, ApprovalExpired if nobody answers in time, TimedOut, BudgetExceeded if too many questions wait,
- * InvalidArguments for a schema with references or conditions, CORRAL_CAP_NOT_GRANTED
+ * The host takes no answer that does not fit the JSON Schema of the answer. The schema's own code, such as a refinement or a pattern, is
+ * run here; if it does not take the answer, the question is put once more, with the reason. An answer counts as trusted, and allows
+ * nothing by itself: capabilities and policies decide as before. People see the question as text of the agent, together with the
+ * strangers whose texts the run has read. Rejects with Denied if the owner declines, ApprovalExpired if nobody answers in time, TimedOut,
+ * BudgetExceeded if too many questions of the run wait, and InvalidArguments for a schema with references or conditions.
  *
  * @example
  * const where = await ask('Where may I deploy this?', ['staging', 'production']);
  * const limit = await ask('How much may it cost?', z.number().max(1000), { timeout_ms: 3_600_000 });
  */
 export interface Ask {
+  /** Without `answer`, the answer is a text. */
   <const A extends AnswerSchema = Schema<string>>(question: WithHandles<string>, answer?: A, options?: AskOptions): Promise<OutputOf<A>>;
 }
 

@@ -101,7 +101,7 @@ export class Verdicts {
       const { question } = pending.call;
       if (question === true && verdict === 'approve')
         throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} is a question: \`corral answer ${id} ${call} VALUE\` answers it.`);
-      // Whoever declines a question allows nothing.
+      // To decline a question allows nothing, so the submitter may.
       if (question !== true) mustBeAnother(people, run, by, 'decide about what it may do');
       const before = samePerson(people, by, pending.by);
       if (before !== undefined)
