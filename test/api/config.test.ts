@@ -60,7 +60,7 @@ test('offers and takes away tools while it runs', async () => {
   await expect(deploy(reader)).rejects.toMatchObject({ code: 'CORRAL_CAP_UNKNOWN' });
   await write({ tenants: { local: {} }, files: { read: folder } });
   await admin.applyConfig({});
-  expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['fs.read', 'fs.list']);
+  expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['fs.read', 'fs.list', 'owner.ask']);
   await deploy(reader);
   const { run } = await admin.submitRun({ body: { agent: 'reader' } });
   expect((await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).ended_as).toBe('completed');

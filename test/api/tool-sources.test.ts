@@ -1,5 +1,6 @@
 /** Sources of tools on a living host: taken up as they change, and closed with the configuration that they belong to. */
 import { expect, test } from 'vitest';
+import { ASK_OWNER } from '@corral/protocol/model/question';
 import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
 import { loadConfig } from '@corral/server/config/load';
 import { databaseOf } from '../database.ts';
@@ -35,7 +36,7 @@ test('a source whose tools change is taken up without a restart, and what it had
   const [first, second] = [heldTool('first', happened), heldTool('second', happened)];
   const { sources, offer } = elsewhere(first.tool);
   const { admin, deploy, host } = await front({ configText: '{}', sources });
-  const names = async () => (await admin.listTools({})).items.map(({ tool }) => tool);
+  const names = async () => (await admin.listTools({})).items.map(({ tool }) => tool).filter((tool) => tool !== ASK_OWNER);
   expect(await names()).toEqual(['first']);
   await deploy(AGENT);
   const { run } = await admin.submitRun({ body: { agent: 'a', input: {} } });
@@ -114,7 +115,7 @@ test('other tools that the configuration does not allow leave the one in force a
   const { admin } = await front({ configText: '{}', sources });
   offer(heldTool('twice').tool, heldTool('twice').tool);
   await until(async () => (await admin.listOperations({})).items[0]?.operation === 'refuse-config');
-  expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['first']);
+  expect((await admin.listTools({})).items.map(({ tool }) => tool)).toEqual(['first', ASK_OWNER]);
 });
 
 test('other tools are in force once that is recorded, and not before', { tags: 'long' }, async () => {

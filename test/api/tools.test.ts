@@ -252,7 +252,7 @@ describe('a configuration is checked whole', () => {
     ] as const) {
       const file = await written(folder, PAY(annotations, input));
       const loaded = await loadConfig(file, process.env);
-      expect(loaded.tenants['local']?.tools.map(({ name }) => name)).toEqual(['pay']);
+      expect(loaded.tenants['local']?.tools.map(({ name }) => name)).toEqual(['pay', 'owner.ask']);
       await loaded.close(0);
     }
   });

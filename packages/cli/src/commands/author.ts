@@ -12,6 +12,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
+import { ASK_OWNER } from '@corral/protocol/model/question';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { VERSION } from '../version.ts';
@@ -155,12 +156,15 @@ async function ofFile(file: string, tenant: string | undefined): Promise<readonl
   return found.tools.map((tool) => declared(tool));
 }
 
+/** The tools that the SDK declares itself; a second declaration would not compile. */
+const OF_SDK: ReadonlySet<string> = new Set(['fs.read', 'fs.list', 'fs.write', 'label.endorse', 'label.declassify', ASK_OWNER]);
+
 /** Declarations that give an agent's `uses` their types. */
 function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] = []): string {
   const models = tools.flatMap(({ tool }) => modelIn(tool) ?? []);
   const rows = tools
     // The SDK declares these itself, and what all models take and answer.
-    .filter(({ tool }) => !['fs.read', 'fs.list', 'fs.write'].includes(tool) && modelIn(tool) === undefined)
+    .filter(({ tool }) => !OF_SDK.has(tool) && modelIn(tool) === undefined)
     .map(
       ({ tool, description, input, output }) =>
         `    /** ${description.replaceAll('*/', '* /')} */\n    ${JSON.stringify(tool)}: { input: ${typeOf(input)}; output: ${typeOf(output)} };`,

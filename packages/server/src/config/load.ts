@@ -247,7 +247,6 @@ async function sourceOf(
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
       ...((await modelsOf(config))?.modelTools(config.models, base, { secret: vault.read, redact: (text) => vault.redact(text) }) ?? []),
-      ...questionTools(),
     ]);
     opened.push(own);
     if (read.source !== undefined) {
@@ -255,6 +254,8 @@ async function sourceOf(
       await read.source.make();
     }
     for (const open of sources) opened.push(await open());
+    // Last, so that the tools of the configuration come first in lists.
+    opened.push(fixedSource(questionTools()));
     return joinedSources(opened);
   } catch (error) {
     await joinedSources(opened).close(0);
