@@ -104,10 +104,14 @@ export async function offeredBy({ config, read, write }: GoOptions): Promise<(te
 }
 
 async function toolsOf({ read, write }: { readonly read: string | undefined; readonly write: string | undefined }): Promise<Tool[]> {
-  const { readingTools, writingTools } = await import('@corral/tools/fs');
+  const [{ readingTools, writingTools }, { questionTools }] = await Promise.all([
+    import('@corral/tools/fs'),
+    import('@corral/tools/questions'),
+  ]);
   return [
     ...(read === undefined ? [] : await readingTools(await namedFolder('--read', read))),
     ...(write === undefined ? [] : await writingTools(await namedFolder('--write', write))),
+    ...questionTools(),
   ];
 }
 

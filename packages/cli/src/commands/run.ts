@@ -3,10 +3,12 @@ import { styleText } from 'node:util';
 import { CorralError } from '@corral/protocol/errors';
 import type { PrincipalId, TenantId } from '@corral/protocol/ids';
 import { ADMISSION } from '@corral/protocol/limits';
+import { ASK_OWNER } from '@corral/protocol/model/question';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { RunView } from '@corral/supervisor';
 import { readingTools, writingTools } from '@corral/tools/fs';
+import { questionTools } from '@corral/tools/questions';
 import { printableJson } from '@corral/protocol/printable';
 import { bundleAgent, inAuthorsWords } from '../bundle.ts';
 import { jsonArgument } from '../connect.ts';
@@ -38,6 +40,7 @@ export async function runFile(file: string, options: RunOptions): Promise<number
   const tools: Tool[] = [
     ...(options.read === undefined ? [] : await readingTools(await namedFolder('--read', options.read))),
     ...(options.write === undefined ? [] : await writingTools(await namedFolder('--write', options.write))),
+    ...questionTools(),
   ];
   const policies = options.policy === undefined ? undefined : { current: await loadPolicies(tools, [await policySource(options.policy)]) };
   const bundled = await bundleAgent(file);
@@ -54,7 +57,8 @@ export async function runFile(file: string, options: RunOptions): Promise<number
     supervisor.observe((observation) => {
       if (observation.kind === 'ended' && observation.view.parent === undefined) last = observation.view;
     });
-    const asker = policies === undefined ? undefined : new Asker(supervisor, options);
+    const asks = Object.values<string>(version.manifest.uses).includes(`tool:${ASK_OWNER}`);
+    const asker = policies === undefined && !asks ? undefined : new Asker(supervisor, options);
     asker?.aboutCalls();
     live =
       options.json === true || asker !== undefined
