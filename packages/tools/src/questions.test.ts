@@ -32,8 +32,22 @@ describe('a question', () => {
     { properties: { a: { if: {} } } },
     { anyOf: [{ patternProperties: {} }] },
     { type: 'strange' },
+    { minLength: 'long' },
+    { properties: { a: 1 } },
+    { enum: [] },
+    { type: ['array', 'array'], items: {} },
   ])('with the schema %j is refused', (schema) => {
     expect(asked({ question: 'Well?', schema })).toMatchObject({ ok: false, where: 'schema' });
+  });
+
+  // Bug types-again: a type that was repeated had what is below it compiled again, at each level, which took a minute for 533 bytes.
+  test('has a schema of few parts, each of which is compiled once', () => {
+    const words = (count: number) => ({ enum: Array.from({ length: count }, (_, i) => `word ${i}`) });
+    expect(asked({ question: 'Well?', schema: words(QUESTIONS.schema_parts.default - 1) })).toMatchObject({ ok: true });
+    expect(asked({ question: 'Well?', schema: words(QUESTIONS.schema_parts.default) })).toMatchObject({ ok: false });
+    let again: object = { type: 'string' };
+    for (let i = 0; i < QUESTIONS.schema_depth.default - 4; i++) again = { type: ['array', 'array', 'array'], items: again };
+    expect(asked({ question: 'Well?', schema: again })).toMatchObject({ ok: false, where: 'schema' });
   });
 
   test('may name members like keywords', () => {
@@ -60,7 +74,7 @@ describe('an answer', () => {
   });
 
   test('that takes too many steps to check does not fit', () => {
-    const branches = Array.from({ length: 400 }, (_, i) => ({ type: 'object', properties: { a: { const: i } }, required: ['b'] }));
+    const branches = Array.from({ length: 100 }, (_, i) => ({ type: 'object', properties: { a: { const: i } }, required: ['b'] }));
     const value = Array.from({ length: 5_000 }, () => ({ a: 1 }));
     expect(answered({ type: 'array', items: { anyOf: branches } }, value)).toMatchObject({ ok: false });
   });

@@ -36,7 +36,9 @@ export function authorCommands(program: Command): void {
     .option('--tenant <name>', 'for hosts with several tenants')
     .addHelpText('after', `\nExample:\n  corral types --config corral.config.ts`)
     .action(async (flags: HostFlags & { readonly out?: string; readonly config?: string; readonly tenant?: string }) => {
-      const tools = flags.config === undefined ? await ofHost(flags) : await ofFile(flags.config, flags.tenant);
+      const offered = flags.config === undefined ? await ofHost(flags) : await ofFile(flags.config, flags.tenant);
+      // Every host offers it, and the SDK declares it.
+      const tools = offered.filter(({ tool }) => tool !== ASK_OWNER);
       const services = flags.config === undefined ? await servicesOf(flags) : [];
       const out = flags.out ?? typesFile(flags.config);
       await writeFile(out, typesOf(tools, services));
@@ -157,7 +159,7 @@ async function ofFile(file: string, tenant: string | undefined): Promise<readonl
 }
 
 /** The tools that the SDK declares itself; a second declaration would not compile. */
-const OF_SDK: ReadonlySet<string> = new Set(['fs.read', 'fs.list', 'fs.write', 'label.endorse', 'label.declassify', ASK_OWNER]);
+const OF_SDK: ReadonlySet<string> = new Set(['fs.read', 'fs.list', 'fs.write', 'label.endorse', 'label.declassify']);
 
 /** Declarations that give an agent's `uses` their types. */
 function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] = []): string {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
 import type { Role } from '@corral/protocol/api/roles';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ASK_OWNER } from '@corral/protocol/model/question';
 import { configHere, CONFIGS, connect, hostFlags, jsonArgument, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
@@ -226,7 +227,8 @@ function configCommands(program: Command): void {
       await loaded.close(0);
       const offered = Object.entries(tenants).map(([tenant, { tools, policies }]) => ({
         tenant,
-        tools: tools.map(({ name }) => name),
+        // Every host offers the tool for questions, whatever its configuration says.
+        tools: tools.map(({ name }) => name).filter((name) => name !== ASK_OWNER),
         policies: policies === undefined ? null : policies.current.version,
         warnings: (policies?.current.warnings ?? []).map((one) => `${one.file}:${one.line}:${one.column}: ${one.message}`),
       }));

@@ -38,7 +38,10 @@ export function withFakes(tools: readonly Tool[], fakes: Fakes, configured: bool
   }
   const known = tools.map((tool) => {
     const file = fakes.get(tool.name);
-    return file === undefined ? tool : { ...tool, invoke: () => answerOf(tool, file) };
+    if (file === undefined) return tool;
+    // A fake answers in place of people too.
+    const { asks: _asks, ...one } = tool;
+    return { ...one, invoke: () => answerOf(tool, file) };
   });
   const unknown = [...fakes].filter(([name]) => !names.includes(name)).map(([name, file]) => toolFrom(name, file));
   return [...known, ...unknown];
@@ -76,7 +79,7 @@ async function answerOf({ name, output }: Pick<Tool, 'name' | 'output'>, file: s
 /** The tools that the agents of a bundle may call, without the fakes. */
 export function realTools(manifests: readonly AgentManifest[], tools: readonly Tool[], fakes: Fakes): Tool[] {
   const used = new Set<string>(manifests.flatMap(({ uses }) => Object.values(uses)));
-  return tools.filter(({ name }) => used.has(targetText(name)) && !fakes.has(name));
+  return tools.filter(({ name, asks }) => used.has(targetText(name)) && !fakes.has(name) && asks === undefined);
 }
 
 const isDestructive = ({ annotations: { readOnly, destructive } }: Tool) => destructive && !readOnly;
