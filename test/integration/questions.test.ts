@@ -124,6 +124,20 @@ describe('a question', () => {
     expect(await w.supervisor.approvals({ kind: 'question' })).toEqual([]);
   });
 
+  test('is called off by a cancel, after which nobody can answer it, and keeps its run from a checkpoint', async () => {
+    const w = host();
+    const body = `const asking = ask('Well?').catch((error) => error.name);
+      const early = await checkpoint(1).catch((error) => error.code);
+      return [early, await asking];`;
+    const { id, ended } = await w.submit(
+      await w.deploy(`{ name: 'a', uses: { owner: 'tool:owner.ask' }, async run({ ask, checkpoint }) { ${body} } }`),
+    );
+    const { call } = await asked(w, id);
+    await w.supervisor.control.cancel(id, 'ana', 'not needed any more');
+    expect(await ended).toEqual({ kind: 'completed', output: ['CORRAL_CHECKPOINT_BUSY', 'AbortError'] });
+    await expect(answer(w, id, call, 'late')).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+  });
+
   test('is one of at most eight of its run that wait', async () => {
     const w = host();
     const { id, ended } = await w.submit(await w.deploy(agentFile('questions/many')));
