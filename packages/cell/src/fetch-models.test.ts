@@ -20,7 +20,7 @@ const CALLS = {
 };
 
 /** The input of the call that a request becomes. */
-const inputOf = (path: string, body: object) => begun(`await ask('${path}', ${JSON.stringify(body)})`).effects[0]?.['input'];
+const inputOf = (path: string, body: object) => begun(`await askModel('${path}', ${JSON.stringify(body)})`).effects[0]?.['input'];
 describe('a request becomes one of the model capability', () => {
   test('by chat', () => {
     const body = {
@@ -212,7 +212,7 @@ describe('a request becomes one of the model capability', () => {
       ['/messages', { ...said('a'), thread: { type: 'create' } }, 'thread: the host keeps nothing'],
     ];
     const asked = JSON.stringify(cases.map(([path, body]) => [path, body]));
-    const body = `return await Promise.all(${asked}.map(async ([path, body]) => (await (await ask(path, body)).json()).error.message))`;
+    const body = `return await Promise.all(${asked}.map(async ([path, body]) => (await (await askModel(path, body)).json()).error.message))`;
     const effects = begun(body).effects;
     expect(effects.at(-1)?.['output']).toEqual(cases.map(([, , why]) => expect.stringContaining(why) as string));
     expect(effects).toHaveLength(1);
@@ -221,7 +221,7 @@ describe('a request becomes one of the model capability', () => {
 
 /** The answer, and the input of the next request, which has it in its conversation. */
 const turn = (path: string, request: string, next: string) => {
-  const body = `const answer = await (await ask('${path}', ${request})).json(); emit('answer', answer); await ask('${path}', ${next})`;
+  const body = `const answer = await (await askModel('${path}', ${request})).json(); emit('answer', answer); await askModel('${path}', ${next})`;
   const { one } = begun(body);
   const [said, call] = one.crank(reply(1, CALLS));
   return { answer: said?.['data'], prompt: (call?.['input'] as { readonly prompt?: unknown } | undefined)?.prompt };
@@ -322,19 +322,19 @@ describe('an answer becomes one of the API, and goes back as it came', () => {
     ],
   ])('by %s a structured answer is its one text, and it names the model of a provider that does not', (path, request, text) => {
     const structured = { ...CALLS, structuredOutputText: '{"a":1}', response: {}, maker: { provider: 'p', model: 'm-2' } };
-    const body = `const answer = await (await ask('${path}', ${request})).json(); return [answer.model, ${text}]`;
+    const body = `const answer = await (await askModel('${path}', ${request})).json(); return [answer.model, ${text}]`;
     expect(outcomeAfter(body, reply(1, structured))).toEqual(['m-2', '{"a":1}']);
   });
 
   test('a provider that does not count has no usage told for it', () => {
     const uncounted = reply(1, { ...ANSWER, usage: { inputTokens: {}, outputTokens: {} } });
-    expect(outcomeAfter(`return 'usage' in await (await ask('/chat/completions', ${HELLO})).json()`, uncounted)).toBe(false);
-    expect(outcomeAfter(`return (await (await ask('/responses', { input: 'a' })).json()).usage`, uncounted)).toBe(null);
+    expect(outcomeAfter(`return 'usage' in await (await askModel('/chat/completions', ${HELLO})).json()`, uncounted)).toBe(false);
+    expect(outcomeAfter(`return (await (await askModel('/responses', { input: 'a' })).json()).usage`, uncounted)).toBe(null);
   });
 });
 
 describe('a stream', () => {
-  const READS = `const r = await ask(path, { ...${HELLO}, max_tokens: 9, input: undefined, stream: true, ...more });
+  const READS = `const r = await askModel(path, { ...${HELLO}, max_tokens: 9, input: undefined, stream: true, ...more });
     emit('status', r.status); for await (const bytes of r.body) emit('line', new TextDecoder().decode(bytes));`;
   const chunk = (offset: number, ...parts: readonly object[]) => ({ kind: 'chunk', id: 1, offset, parts });
   const delta = { type: 'text-delta', id: '0', delta: 'Hi.' };
@@ -397,14 +397,14 @@ describe('a stream', () => {
 
   test('that an SDK leaves gives the call up', () => {
     const { one } = begun(
-      `const r = await ask('/chat/completions', { ...${HELLO}, stream: true }); for await (const bytes of r.body) break; await new Promise(() => {})`,
+      `const r = await askModel('/chat/completions', { ...${HELLO}, stream: true }); for await (const bytes of r.body) break; await new Promise(() => {})`,
     );
     expect(one.crank(chunk(0, { type: 'text-start', id: '0' }, delta))).toEqual([{ kind: 'abort', id: 1 }]);
   });
 });
 
 test('a stream has the whole answer at once if the host gives it as a whole only', () => {
-  const body = `let text = ''; for await (const bytes of (await ask('/chat/completions', { ...${HELLO}, stream: true })).body) text += new TextDecoder().decode(bytes); return text`;
+  const body = `let text = ''; for await (const bytes of (await askModel('/chat/completions', { ...${HELLO}, stream: true })).body) text += new TextDecoder().decode(bytes); return text`;
   const whole = { code: 'CORRAL_STREAM_UNSUPPORTED', class: 'ToolFailed', message: 'no', hint: 'h', retryable: false, call: 1 };
   const { one } = begun(body);
   expect(one.crank({ kind: 'reply', results: [{ id: 1, error: whole }] })).toMatchObject([{ kind: 'call', id: 2 }]);

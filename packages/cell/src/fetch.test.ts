@@ -21,7 +21,7 @@ describe('fetch', () => {
   });
 
   test('before the agent runs has nothing to ask', () => {
-    const head = `${HEAD} const early = ask('/chat/completions', ${HELLO}).catch((error) => error.cause.code);`;
+    const head = `${HEAD} const early = askModel('/chat/completions', ${HELLO}).catch((error) => error.cause.code);`;
     const one = isolate('return await early', head);
     expect(one.start({ caps: { m: MODEL } }).at(-1)).toMatchObject({ output: 'CORRAL_CAP_NOT_GRANTED' });
   });
@@ -40,7 +40,7 @@ describe('fetch', () => {
 
   test('sends nothing of the headers, the query and the key', () => {
     const init = `{ headers: { authorization: 'Bearer sk-1', host: 'evil', 'x-api-key': 'k', 'content-length': '1', 'transfer-encoding': 'chunked' } }`;
-    expect(begun(`await ask('/chat/completions?api-key=1', ${HELLO}, ${init})`).effects).toEqual([ASKED]);
+    expect(begun(`await askModel('/chat/completions?api-key=1', ${HELLO}, ${init})`).effects).toEqual([ASKED]);
   });
 
   test('asks nothing where the address is not one of a model', () => {
@@ -70,12 +70,12 @@ describe('fetch', () => {
 
   test('reads a body no further than may leave at once', () => {
     const endless = `new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(60_000)) } })`;
-    const body = `return await ask('/chat/completions', {}, { duplex: 'half', body: ${endless} }).catch((e) => [e.name, e.cause.code])`;
+    const body = `return await askModel('/chat/completions', {}, { duplex: 'half', body: ${endless} }).catch((e) => [e.name, e.cause.code])`;
     expect(begun(body).effects).toEqual([{ kind: 'finish', output: ['TypeError', 'CORRAL_EFFECT_TOO_LARGE'] }]);
   });
 
   test('has the time of AbortSignal.timeout as the time of its call, and needs no timer for it', () => {
-    const body = `return await ask('/chat/completions', ${HELLO}, { signal: AbortSignal.timeout(5000) }).then((r) => r.status, (e) => [e.constructor === DOMException, e.name])`;
+    const body = `return await askModel('/chat/completions', ${HELLO}, { signal: AbortSignal.timeout(5000) }).then((r) => r.status, (e) => [e.constructor === DOMException, e.name])`;
     const { one, effects } = begun(body);
     expect(effects).toEqual([{ ...ASKED, timeout_ms: 5000 }]);
     expect(one.crank(TIMED_OUT)).toEqual([{ kind: 'finish', output: [true, 'TimeoutError'] }]);
@@ -85,7 +85,7 @@ describe('fetch', () => {
   });
 
   test('is given up with the reason of its signal', () => {
-    const body = `const c = new AbortController(); const asked = ask('/chat/completions', ${HELLO}, { signal: c.signal }); setTimeout(() => c.abort('enough'), 1);
+    const body = `const c = new AbortController(); const asked = askModel('/chat/completions', ${HELLO}, { signal: c.signal }); setTimeout(() => c.abort('enough'), 1);
       return await asked.catch((reason) => reason)`;
     const { one, effects } = begun(body);
     expect(effects).toMatchObject([{ kind: 'timer' }, { kind: 'call' }]);
@@ -93,9 +93,9 @@ describe('fetch', () => {
       { kind: 'abort', id: 2 },
       { kind: 'finish', output: 'enough' },
     ]);
-    expect(begun(`return await ask('/chat/completions', ${HELLO}, { signal: AbortSignal.abort('no') }).catch((r) => r)`).effects).toEqual([
-      { kind: 'finish', output: 'no' },
-    ]);
+    expect(
+      begun(`return await askModel('/chat/completions', ${HELLO}, { signal: AbortSignal.abort('no') }).catch((r) => r)`).effects,
+    ).toEqual([{ kind: 'finish', output: 'no' }]);
   });
 
   test('answers with a status where the call fails, and asks SDKs not to try again', () => {
@@ -109,7 +109,7 @@ describe('fetch', () => {
       ['CORRAL_UNKNOWN_RESULT', 'Unknown', {}, 500],
     ];
     const body = (path: string) =>
-      `return await Promise.all(${JSON.stringify(cases)}.map(async () => { const r = await ask('${path}', { ...${HELLO}, max_tokens: 5 });
+      `return await Promise.all(${JSON.stringify(cases)}.map(async () => { const r = await askModel('${path}', { ...${HELLO}, max_tokens: 5 });
         return [r.status, r.headers.get('x-should-retry'), (await r.json()).error.code] }))`;
     const results = cases.map(([code, name, more], i) => ({
       id: i + 1,
@@ -131,7 +131,7 @@ describe('fetch', () => {
     expect(cap('https://api.openai.com/v1/chat/completions', 'default')).toBe(1);
     expect(cap('https://models.corral.internal/large/v1/chat/completions', 'gpt-5')).toBe(2);
     expect(
-      begun(`return (await (await ask('/chat/completions', ${HELLO})).json()).error.message`, caps).effects.at(-1)?.['output'],
+      begun(`return (await (await askModel('/chat/completions', ${HELLO})).json()).error.message`, caps).effects.at(-1)?.['output'],
     ).toContain('quick, best');
   });
 });
