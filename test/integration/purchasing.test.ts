@@ -110,7 +110,7 @@ describe('the documents about the bus', () => {
   const flat = (code: string) => code.replaceAll(/^\s+/gm, '').trim();
 
   test('show nothing but code of the examples, and of the guide to models, which is followed as printed', async () => {
-    const examples = ['purchasing/buyer.ts', 'purchasing/planner.ts', 'license-audit/agent.ts', 'claims.ts'];
+    const examples = ['purchasing/buyer.ts', 'purchasing/planner.ts', 'license-audit/agent.ts', 'claims.ts', 'ask.ts'];
     const files = [...examples.map((file) => join(EXAMPLES, file)), join(docs, 'guides', 'model.md')];
     const sources = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).map((source) => flat(source));
     const blocks = [...(await readFile(join(docs, 'bus.md'), 'utf8')).matchAll(/```ts\n(.*?)```/gs)].map((block) =>
