@@ -168,7 +168,7 @@ async function children({ host, guest }: As, run: RunId): Promise<string[]> {
     const { run: kid, agent, ended_as, children } = kids.pop() as typeof tree;
     kids.push(...children);
     if (ended_as === null || (guest.children ?? []).includes(ended_as)) continue;
-    const { outcome } = await host.client.showRun({ params: { run: kid }, query: {} });
+    const { outcome } = await host.client.showRun({ params: { run: kid as RunId }, query: {} });
     const said = outcome !== null && 'message' in outcome ? `: ${outcome.message.slice(0, 200)}` : '';
     wrong.add(`its child ${agent} ended as ${ended_as}${said}`);
   }

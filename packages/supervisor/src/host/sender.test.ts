@@ -1,4 +1,4 @@
-/** What counts as read by a cell, of what it is sent. A real process at the other end, which reads nothing or all. */
+/** Frames that count as read by a cell: a real process at the other end reads nothing, or all. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
