@@ -43,11 +43,18 @@ describe('a call that waits', () => {
     const { admin, deploy, as } = await asking();
     await deploy(`{ name: 'writers', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
       Promise.all([1, 2, 3].map((n) => caps.write({ path: n + '.txt', text: 'x' }).catch((error) => error.code))) }`);
-    const runs = [];
+    const runs: string[] = [];
     for (let i = 0; i < 4; i++) runs.push((await admin.submitRun({ body: { agent: 'writers' } })).run);
     const all = async () => (await admin.listApprovals({})).items.map(({ run, call }) => `${run} ${call}`);
     await until(async () => (await all()).length === 12);
     const wanted = await all();
+    expect(await admin.countApprovals({})).toEqual({ waiting: 4 });
+    const ofRun = (await admin.listApprovals({ query: { run: runs[1] as never, limit: 2 } }));
+    const rest = await admin.listApprovals({ query: { run: runs[1] as never, cursor: ofRun.next ?? '' } });
+    expect([...ofRun.items, ...rest.items].map(({ run, call }) => `${run} ${call}`)).toEqual(
+      wanted.filter((one) => one.startsWith(String(runs[1]))),
+    );
+    expect(rest.next).toBe(null);
     expect([...new Set(wanted.map((one) => one.split(' ')[0]))]).toEqual(runs);
 
     const approver = await as('local', 'approver');

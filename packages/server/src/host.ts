@@ -279,6 +279,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       random,
       now,
       ended: (principals) => sessions.recheck((principal) => principals.has(principal.id)),
+      unwritten: (error) => log?.warn({ err: error }, 'the end of sessions of the console could not be written down'),
     });
     tokens.onRevoked((token) => sessions.recheck((principal) => principal.token === token));
     settings.onApplied(consoleSessions.reconfigured);
@@ -326,16 +327,17 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     });
     retention.start();
     outbox.start();
+    const looks = [
+      ['budgets that are nearly spent could not be told of', () => projection.checkBudgets()],
+      ['lists cannot be sorted by what runs have used until it can be written', () => projection.writeUse()],
+      ['refusals could not be recorded yet', () => refusals.settle()],
+      ['sessions of the console could not be ended', () => consoleSessions.sweep()],
+      ['the list of runs could not be put right', () => projection.sweep()],
+    ] as const;
     const looking = setInterval(() => {
-      projection.checkBudgets();
-      try {
-        projection.writeUse();
-      } catch (error) {
-        log?.warn({ err: error }, 'lists cannot be sorted by what runs have used until it can be written');
-      }
-      refusals.settle();
-      consoleSessions.sweep();
-      projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));
+      // One that fails, as all that write do while the disk is full, keeps none of the others from its turn.
+      for (const [failed, look] of looks)
+        void (async () => look())().catch((error: unknown) => log?.warn({ err: error }, failed));
     }, LOOK_MS).unref();
 
     let closing: Promise<void> | undefined;

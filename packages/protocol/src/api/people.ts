@@ -57,7 +57,14 @@ export const WhoAmI = z
 export const SignIn = z
   .strictObject({ token: z.string().min(1).max(8192).describe('the secret of a token, or a JSON web token of a configured issuer') })
   .meta({ id: 'SignIn' });
+/** A page sends its key here with each request. */
+export const SESSION_HEADER = 'x-corral-session';
 export const SignedIn = WhoAmI.extend({
+  key: z
+    .string()
+    .describe(
+      `of the session: each request of the page has it in the header ${SESSION_HEADER} beside the cookie, which alone is worth nothing, since a browser sends cookies to every port of a host`,
+    ),
   expires_at: time_ms.describe('when the session ends at the latest'),
   idle_ms: z.number().describe('after so long without a request it ends earlier'),
 }).meta({ id: 'Session' });

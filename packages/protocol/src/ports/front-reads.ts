@@ -109,6 +109,8 @@ export interface ActRow {
 export interface FrontReads {
   /** @throws CORRAL_REQUEST_INVALID for a cursor that no list with this order gave */
   runs(wanted: RunPageWanted): Promise<RunPage>;
+  /** Those of some runs and of all below them that have not ended, by id. */
+  family(runs: readonly string[]): Promise<readonly string[]>;
   /** How many runs are in each state, by tenant and agent; of one tenant, or of all. */
   states(tenant: string | undefined): Promise<readonly StateCount[]>;
   /** What was admitted and what ended in each span of time, in their order. */

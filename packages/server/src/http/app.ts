@@ -40,7 +40,7 @@ import { TooSoon, type Rate } from '../people/rate.ts';
 import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
-import { mustBeOwnPage, secretOf } from './cookie.ts';
+import { mustBeOwnPage, proofOf } from './cookie.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
@@ -163,7 +163,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
 /** The handlers of all routes. */
 function handlersOf(options: AppOptions): Handlers<RouteName> {
-  const { door, channel, followers, authenticator, consoleSessions } = options;
+  const { door, channel, followers, authenticator, consoleSessions, rate } = options;
   return {
     ...agentRoutes(door),
     ...runRoutes(door),
@@ -183,9 +183,11 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),
-    ...sessionRoutes(door, consoleSessions, (request, token) =>
-      guarded(options, ROUTES.signIn, request, () => authenticator.identify(token)),
-    ),
+    ...sessionRoutes(door, consoleSessions, async (request, token) => {
+      const principal = await guarded(options, ROUTES.signIn, request, () => authenticator.identify(token));
+      rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
+      return principal;
+    }),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...webhookRoutes(door),
@@ -212,7 +214,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       const now = clock.monotonic();
       const access = await admitted(options, route, request);
       accesses.set(request, access);
-      rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
+      rate.take(bucketOf(access.principal), limits, now);
       if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
       traffic.enter(access.principal.tenant, lengthOf(request), reply.raw);
     },
@@ -286,12 +288,21 @@ async function callerOf(
   uses: boolean,
 ): Promise<Principal> {
   const { authorization } = request.headers;
-  const secret = channel.kind === 'network' && authorization === undefined ? secretOf(request) : undefined;
-  if (secret === undefined) return authenticator.authenticate(channel, authorization);
+  const proof = channel.kind === 'network' && authorization === undefined ? proofOf(request) : undefined;
+  if (proof === undefined) return authenticator.authenticate(channel, authorization);
   mustBeOwnPage(request);
-  const principal = consoleSessions.principal(secret, uses);
-  if (principal === undefined) throw new CorralError('CORRAL_UNAUTHENTICATED', 'The session has ended; sign in again.');
+  const principal = consoleSessions.principal(proof, uses);
+  if (principal === undefined) throw new SessionOver();
   return principal;
+}
+
+const bucketOf = ({ tenant, id }: Principal): string => `${tenant} ${id}`;
+
+/** A page that was open when its session ended asks on; that is no attempt to get in. */
+class SessionOver extends CorralError {
+  constructor() {
+    super('CORRAL_UNAUTHENTICATED', 'The session has ended; sign in again.');
+  }
 }
 
 /**
@@ -304,12 +315,16 @@ async function guarded(
   request: FastifyRequest,
   identify: () => Promise<Principal>,
 ): Promise<Principal> {
-  const { refusals, clock } = door;
+  const { refusals, clock, settings } = door;
   const now = clock.monotonic();
   try {
     return await identify();
   } catch (error) {
     const address = request.socket.remoteAddress ?? 'socket';
+    if (error instanceof SessionOver) {
+      rate.take(`session:${address}`, settings.inForce().config.door, now);
+      throw error;
+    }
     refusals.count({
       operation: 'fail-login',
       by: `address:${address}`,

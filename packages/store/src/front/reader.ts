@@ -28,6 +28,10 @@ export class FrontReader implements FrontReads {
     return (await this.#started()).call('runs', wanted);
   }
 
+  async family(runs: readonly string[]): ReturnType<FrontReads['family']> {
+    return (await this.#started()).call('family', runs);
+  }
+
   async states(tenant: string | undefined): ReturnType<FrontReads['states']> {
     return (await this.#started()).call('states', tenant);
   }

@@ -47,6 +47,18 @@ function crankOf({ onCpu, seat }: Run): number {
   return task === undefined || task.kind === 'replay' || task.assignment !== seat?.assignment ? 0 : (task.used_ms ?? 0);
 }
 
+/**
+ * How many calls of runs in memory have been made and have no answer, by tool. A run that is parked has none: one that waits for an answer
+ * stays in memory.
+ */
+export function underWay(runs: Iterable<Run>): Map<string, number> {
+  const tools = new Map<string, number>();
+  for (const { ledger } of runs)
+    for (const pending of ledger.pending.values())
+      if (pending.kind === 'call') tools.set(pending.tool, (tools.get(pending.tool) ?? 0) + 1);
+  return tools;
+}
+
 /** A run that this host has just taken into memory. */
 export const takenOf = ({ ledger, epoch }: Run): Taken => ({
   record: ledger.record,

@@ -1,5 +1,6 @@
 /** People's decisions about calls. Each is recorded with person, reason and time. */
 import { CorralError } from '@corral/protocol/errors';
+import { MOST_ASKING } from '@corral/protocol/api/approvals';
 import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval } from '@corral/supervisor';
@@ -9,17 +10,18 @@ import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import { findRun, type Handlers } from './handler.ts';
 
-export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'decideApproval'> {
+export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> {
   const { host, settings, people } = door;
 
   return {
     async listApprovals({ query }, { access }) {
-      const { cursor, limit } = query;
+      const { cursor, limit, run } = query;
       const tenant = access.some('approval.read', query.tenant);
+      const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
       const after = cursor === undefined ? {} : { after: approvalAt(cursor) };
       const damaged: { run: RunId; detail: string }[] = [];
       const onDamaged = (run: RunId, { message }: CorralError) => void damaged.push({ run, detail: message });
-      const found = await host.approvals({ limit: limit + 1, onDamaged, ...(tenant === undefined ? {} : { tenant }), ...after });
+      const found = await host.approvals({ limit: limit + 1, onDamaged, ...(tenant === undefined ? {} : { tenant }), ...of, ...after });
       const page = found.slice(0, limit);
       const last = page.at(-1);
       const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, order, quotes, ...one }) => ({
@@ -43,6 +45,10 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
         next: found.length > limit && last !== undefined ? cursorTo(last) : null,
         ...(damaged.length === 0 ? {} : { damaged }),
       };
+    },
+
+    async countApprovals({ query }, { access }) {
+      return { waiting: await host.asking(access.some('approval.read', query.tenant), MOST_ASKING) };
     },
 
     async decideApproval({ params, body }, { access, keep }) {

@@ -62,6 +62,9 @@ const isBelow = ({ index }: ServerContext, { parent }: RunRow, runs: ReadonlySet
   return false;
 };
 
+/** Tools that the answer to a dry run names at most. */
+const TOOLS_SHOWN = 20;
+
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
   const { host, reads, acts } = door;
   const listed = listing(door);
@@ -78,6 +81,19 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
     }
     const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
     return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
+  };
+
+  /** What an operation on these runs would reach. @param below it reaches all below them */
+  const reachOf = async (access: Access, matched: readonly string[], below: boolean) => {
+    const runs = below ? await door.lists.take(access.principal.tenant, () => reads.family(matched)) : matched;
+    const calls = [...host.underWay(runs as RunId[])].map(([tool, count]) => ({ tool, count })).toSorted((a, b) => b.count - a.count);
+    const rest = calls.slice(TOOLS_SHOWN);
+    return {
+      runs: runs.length,
+      children: Math.max(0, runs.length - matched.length),
+      calls: calls.slice(0, TOOLS_SHOWN),
+      other_calls: rest.reduce((sum, { count }) => sum + count, 0),
+    };
   };
 
   return {
@@ -120,7 +136,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       };
       if (!dryRun) return keep(deed);
       keep.skip();
-      return acts.draft(access.principal, deed, true);
+      return { ...acts.draft(access.principal, deed, true), reach: await reachOf(access, [...matched], reaches || family) };
     },
 
     async listOperations({ query }, { access }) {
