@@ -77,12 +77,12 @@ class Acts {
 
   textOr(none: string): string {
     if (this.#texts.length === 0) return none;
-    const more = this.#more === 0 ? '' : ` That happened ${this.#more} more ${times(this.#more)}.`;
+    const more = this.#more === 0 ? '' : ` ${this.#more} more of that kind are in its journal.`;
     return `${this.#texts.map((text) => `${text}.`).join(' ')}${more}`;
   }
 }
 
-const times = (count: number): string => (count === 1 ? 'time' : 'times');
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most)}…`);
 const because = (reason: string): string => (reason === '' ? '' : `, because: ${cut(reason, REASON_CHARS)}`);
@@ -255,11 +255,11 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
   const { cpu_ms, calls, tokens, money_micros } = facts.spent ?? told.spent;
   return [
     askedLine(facts),
-    line('read', read.total === 0 ? `It read nothing by a tool.${failures}` : `It asked tools that change nothing ${read.total} ${times(read.total)}: ${read.text}.${failures}`, read, failed),
+    line('read', read.total === 0 ? `It read nothing by a tool.${failures}` : `It asked tools that change nothing ${times(read.total)}: ${read.text}.${failures}`, read, failed),
     line('strangers', strangers.total === 0 ? 'No tool gave it text that a stranger may have written.' : `Text that strangers may have written came to it by ${strangers.text}.`, strangers),
-    line('did', `${did.total === 0 ? 'It changed nothing by a tool.' : `It had tools change something ${did.total} ${times(did.total)}: ${did.text}.`}${lost}`, did, unknown),
+    line('did', `${did.total === 0 ? 'It changed nothing by a tool.' : `It had tools change something ${times(did.total)}: ${did.text}.`}${lost}`, did, unknown),
     line('others', `It started ${children.total === 0 ? 'no run' : `${many(children.total, 'run')}: ${children.text}`}. It sent ${messages[0]} to other runs and received ${messages[1]}.`, children, sent, received),
-    line('refused', refused.total === 0 ? 'It was refused nothing.' : `It was refused ${refused.total} ${times(refused.total)}: ${refused.text}.${by}`, refused),
+    line('refused', refused.total === 0 ? 'It was refused nothing.' : `It was refused something ${times(refused.total)}: ${refused.text}.${by}`, refused),
     line('people', people.textOr('No person had to decide about it.'), people),
     line('stopped', stopped.textOr('Nobody stopped it, and no detector stepped in.'), stopped),
     { about: 'spent', text: `It used ${Math.round(cpu_ms)} ms of CPU time, ${many(calls, 'call')}, ${many(tokens, 'token')} and ${(money_micros / 1e6).toFixed(2)} of money.`, ...NONE },
