@@ -220,6 +220,22 @@ test('what a family used is counted once in an hour, under its first run; calls 
   expect(ended).toEqual({ at: 0, state: 'completed', runs: 2, cpu_ms: 10, calls: 2, tokens: 5, money_micros: 7 });
 });
 
+test('a family is some runs and all below them, each once, as long as they have not ended', () => {
+  const { runs, reads } = front();
+  const add = (id: string, parent?: string) =>
+    runs.add(
+      { id, tenant: 'a', agent: 'x', version: 'v', principal: 'p', created_at: 1, ...(parent && { parent: { run: parent } }) } as never,
+      'c',
+    );
+  for (const [id, parent] of [['a'], ['b', 'a'], ['c', 'b'], ['d', 'a'], ['other'], ['e', 'other']] as const) add(id, parent);
+  runs.end('b', outcomes[0] as never, 2);
+  const family = (...of: string[]) => reads.family(of).toSorted();
+  expect(family('a')).toEqual(['a', 'c', 'd']);
+  expect(family('a', 'd', 'c')).toEqual(['a', 'c', 'd']);
+  expect(family('e', 'b')).toEqual(['c', 'e']);
+  expect([family(), family('none')]).toEqual([[], []]);
+});
+
 test('a cursor of another order is refused', () => {
   const { runs, reads } = front();
   for (const i of [1, 2])
