@@ -23,6 +23,7 @@ import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
 import type { ServerContext } from './http/context.ts';
 import { logEvents } from './events/log.ts';
+import { RunChanges } from './events/changes.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
 import { Authenticator } from './people/authenticate.ts';
@@ -287,6 +288,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     settings.onApplied(sessions.recheck);
     const traffic = new Traffic();
     const followers = new Followers(door, traffic);
+    const changes = new RunChanges({ clock, index, wanted: () => followers.wantChanges, tell: followers.tellChanges });
+    host.observe(changes.heard);
+    undo.push(() => changes.close());
     const files = options.port === undefined ? undefined : readConsole();
     const shared = { door, authenticator, rate, sessions, consoleSessions, followers, traffic, console: files, logger: log };
     const apps: FastifyInstance[] = [];
@@ -350,6 +354,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         projection.release();
         // The address answers until the runs have stopped, so that requests are told that this host is stopping.
         await host.drain(within_ms);
+        changes.close();
         followers.close();
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, CLOSE_MS).unref())]);
         outbox.close();
