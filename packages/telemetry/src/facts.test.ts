@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newId, type RunId } from '@corral/protocol/ids';
-import { TELEMETRY } from '@corral/protocol/limits';
+import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import { FactWriter, KIND, OTHER } from './facts.ts';
 import { FactReader, type Fact } from './reading.ts';
 import { ringMemory } from './ring.ts';

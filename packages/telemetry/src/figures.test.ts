@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TELEMETRY } from '@corral/protocol/limits';
+import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import { OTHER } from './facts.ts';
 import { Figures } from './figures.ts';
 import { METRICS } from './names.ts';

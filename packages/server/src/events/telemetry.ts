@@ -5,7 +5,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import { modelIn, type RunId } from '@corral/protocol/ids';
-import { TELEMETRY } from '@corral/protocol/limits';
+import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { Observation, Stall, Taken } from '@corral/supervisor';
 import { callerIn } from '@corral/telemetry/caller';
