@@ -144,7 +144,10 @@ export class Work {
       if (attempts === undefined && (this.#closing || this.#powers.now() >= this.#figuresAt)) return;
       const batch = this.#waiting.take(Math.min(BATCH, left));
       try {
-        if (!(await this.#send(exporter, 'traces', tracesMessage(this.#begin.resource, batch), attempts))) this.#lose(batch);
+        if (await this.#send(exporter, 'traces', tracesMessage(this.#begin.resource, batch), attempts)) continue;
+        // It goes once more, with the last of all.
+        if (attempts === undefined && this.#closing) for (const span of batch) this.#keep(span);
+        else this.#lose(batch);
       } catch (error) {
         this.#lose(batch);
         this.#fault(error);

@@ -68,6 +68,7 @@ export class Exporter {
       this.#trouble.set(signal, said.why);
       if (!said.again || attempt >= attempts || this.#hurried) return { taken: false };
       await Promise.race([this.#options.pause(said.after_ms ?? this.#pauseAfter(attempt)), this.#hurry.promise]);
+      if (this.#hurried) return { taken: false };
     }
   }
 
