@@ -131,7 +131,7 @@ export interface Collector {
   /** All spans that came, in their order; a span that came twice is here twice. */
   readonly spans: readonly Received[];
   readonly metrics: readonly ReceivedMetric[];
-  /** What the sender says of itself, with each request. */
+  /** The sender, as it describes itself with each request. */
   readonly resources: readonly Readonly<Record<string, unknown>>[];
   /** Headers of the requests. */
   readonly headers: readonly IncomingMessage['headers'][];

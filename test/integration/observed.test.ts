@@ -1,4 +1,4 @@
-/** What observers of a host are told of runs: each thing once, when it is durable, and also where the host answers in the place of others. */
+/** Events of runs as observers of a host see them: each thing once, when it is durable, and also where the host answers in the place of others. */
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';

@@ -29,6 +29,6 @@ export function idOf(words: readonly number[]): Uint8Array {
 
 /** Characters of a `traceparent` up to its flags; later versions may go on behind them. */
 const HEADER_CHARS = 55;
-/** What is kept of a header with a run; undefined for one that cannot be read. */
+/** The part of a header that is kept with a run; undefined for one that cannot be read. */
 export const keptOf = (traceparent: string | undefined): string | undefined =>
   callerIn(traceparent) === undefined ? undefined : traceparent?.slice(0, HEADER_CHARS);

@@ -112,7 +112,7 @@ export const TEXT_BYTES = 256;
 const VERSION_CHARS = 12;
 const DIGEST = 'sha256:';
 
-/** The beginning of a version as a number, so that each new version of an agent is no new name. 0 for a text that is none. */
+/** The beginning of a version as a number, so that a new version of an agent takes no number of a name. 0 for a text that is none. */
 const versionNumber = (version: string): number =>
   version.startsWith(DIGEST) ? Number.parseInt(version.slice(DIGEST.length, DIGEST.length + VERSION_CHARS), 16) || 0 : 0;
 
@@ -135,7 +135,7 @@ export class FactWriter {
   /** @param memory see `ringMemory`; its other end is read by worker.ts @param names that are known by number at a time */
   constructor(memory: SharedArrayBuffer, names: number = TELEMETRY.texts.default) {
     this.#ring = new RingWriter(memory);
-    this.#names = Array.from({ length: names });
+    this.#names = Array.from<string | undefined>({ length: names });
   }
 
   /** Facts that were dropped because the ring was full. */

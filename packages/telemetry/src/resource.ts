@@ -1,4 +1,4 @@
-/** What telemetry says of its sender: the name and version of the service, which of its processes it is, and what the environment adds. */
+/** Describes the sender of telemetry: the name and version of the service, which of its processes it is, and what the environment adds. */
 import type { Resource } from './otlp/messages.ts';
 
 /** Variables of the environment that OpenTelemetry has for this. */

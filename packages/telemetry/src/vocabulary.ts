@@ -5,7 +5,7 @@
 import { ERRORS } from '@corral/protocol/errors';
 import { LIMIT_NAMES } from '@corral/protocol/limits';
 
-/** What stands for names beyond a bound. */
+/** Stands for names beyond a bound. */
 export const OTHER = 'other';
 
 /** Acts by which a run leaves memory although it was neither parked nor ended. */

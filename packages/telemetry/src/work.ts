@@ -97,7 +97,7 @@ export class Work {
     if (this.#faults === 1) this.#powers.tell({ kind: 'fault', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
 
-  /** Reads what waits now. What is written meanwhile waits for the next look, or a busy host would never get an answer. */
+  /** Reads what waits now. Facts that are written meanwhile wait for the next look, or a busy host would never get an answer. */
   #drain(): void {
     this.#reader.read(this.#reader.size, this.#take);
   }

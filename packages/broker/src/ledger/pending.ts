@@ -151,7 +151,7 @@ export type Pending =
       readonly opened?: { readonly source: string; readonly label: Label };
       /** The call, if a person has decided its result, or if it is a stream whose capability was taken back. */
       readonly call?: PendingCall;
-      /** What it answers, if it was settled by the host; absent in snapshots of older hosts. */
+      /** The call or request that it answers, if it was settled by the host; absent in snapshots of older hosts. */
       readonly of?: Settled;
       /** The withdrawn call, if it waited for approval. */
       readonly asked?: PendingApproval;

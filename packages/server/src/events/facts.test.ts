@@ -32,7 +32,7 @@ function telemetry(slots = 64) {
 }
 
 describe('facts about runs', () => {
-  // Bug lost-run: where the ring was full as a run came into memory, all that was told of it later was about a run that nobody knew.
+  // Bug lost-run: where the ring was full as a run came into memory, all later facts of it were about a run that nobody knew.
   it('say what a run is once there is room, before the next fact about it', () => {
     const { writer, facts, read } = telemetry(8);
     while (writer.dropped === 0) writer.parked(ROOT, 1, 'message');

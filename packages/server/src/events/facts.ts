@@ -1,5 +1,5 @@
 /**
- * What observers of a host are told, as facts for the thread of telemetry. It knows the runs in memory, because their facts say what all others are
+ * Makes facts for the thread of telemetry of the events that a host tells its observers. It knows the runs in memory, because their facts say what all others are
  * about: one that was dropped, or that a new thread has not heard, is written again before the next fact about its run.
  */
 import { modelIn, type RunId } from '@corral/protocol/ids';
@@ -130,7 +130,7 @@ export class RunFacts {
   }
 
   #ended({ run, outcome, view, taken }: Seen<'ended'>, at: number): void {
-    // A run that was ended as it came back has not been told of.
+    // Nothing was said before of a run that was ended as it came back.
     if (!this.#here.has(run)) this.#entered(taken, at);
     const why = 'code' in outcome ? outcome.code : 'limit' in outcome ? outcome.limit : undefined;
     const { cpu_ms, calls, money_micros } = view;

@@ -93,7 +93,7 @@ export async function telemetryOf(loaded: LoadedConfig, deps: TelemetryDeps): Pr
   };
 }
 
-/** What was read last, as long as it is fresh; those who ask at the same time share one reading. @param now milliseconds */
+/** Gives the last reading as long as it is fresh; those who ask at the same time share one. @param now milliseconds */
 function cached<T>(read: () => Promise<T>, now: () => number): () => Promise<T> {
   let last: { readonly at: number; readonly found: Promise<T> } | undefined;
   return () => {
@@ -117,7 +117,7 @@ async function collectorOf({ config, vault }: LoadedConfig, log: FastifyBaseLogg
     for (const [name, secret] of Object.entries(otlp.headers)) {
       const value = await vault.read(secret);
       if (!mayBeSent(name, value)) {
-        log?.error({ header: name, secret }, 'no telemetry is sent: the secret is no value of a header');
+        log?.error({ header: name, secret }, 'no telemetry is sent: a header cannot have the value of the secret');
         return undefined;
       }
       headers[name] = value;

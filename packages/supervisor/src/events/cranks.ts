@@ -1,5 +1,5 @@
-/** What a crank, and the end of a run, tell observers: the answers that the agent got, its refusals, and the calls that it never got an answer to. */
-import type { Pending, PendingCall, Settled } from '@corral/broker/ledger/pending';
+/** Tells observers of cranks and ends: the answers that the agent got, its refusals, and the calls that it never got an answer to. */
+import type { Pending } from '@corral/broker/ledger/pending';
 import type { RunId } from '@corral/protocol/ids';
 import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -51,7 +51,7 @@ function answerIn(run: RunId, pending: Pending, result: Result, now: number): Ob
 }
 
 /** A call that a lost host had sent, and whose answer the store has kept, was asked for at a time that nobody here has measured. */
-const sinceOf = ({ asked_at }: Pick<PendingCall | Settled, 'asked_at'>, now: number): number | undefined =>
+const sinceOf = ({ asked_at }: { readonly asked_at?: number }, now: number): number | undefined =>
   asked_at === undefined || asked_at === 0 ? undefined : now - asked_at;
 
 /**

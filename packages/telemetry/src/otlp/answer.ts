@@ -1,5 +1,5 @@
 /**
- * What a collector answers: it may have taken a batch in part, and says how much of it not.
+ * Reads the answer of a collector: it may have taken a batch in part, and says how much of it not.
  *
  * Source: github.com/open-telemetry/opentelemetry-proto, opentelemetry/proto/collector/{trace,metrics}/v1, `partial_success`
  */

@@ -46,7 +46,7 @@ describe('the exporter', () => {
     expect(await refused.exporter.send('metrics', BODY)).toEqual({ taken: false });
     expect(refused.asked).toHaveLength(1);
     expect(refused.exporter.trouble('metrics')).toBe('it answered 400');
-    // What is said of one signal is not said of the other.
+    // Nothing is said of the other signal.
     expect(refused.exporter.trouble('traces')).toBeUndefined();
     const away = collector(Array.from({ length: 20 }, () => 'ECONNREFUSED'));
     expect(await away.exporter.send('traces', BODY)).toEqual({ taken: false });

@@ -32,8 +32,8 @@ const SECOND_MS = 1000;
 /** The last part of the path at a collector. */
 export type Signal = 'traces' | 'metrics';
 
-/** What became of a batch. `rejected`: of a batch that was taken, how much the collector left out. */
-export type Sent = { readonly taken: true; readonly rejected: number } | { readonly taken: false };
+/** The fate of a batch. `rejected`: of a batch that was taken, how much the collector left out. */
+type Sent = { readonly taken: true; readonly rejected: number } | { readonly taken: false };
 
 type Attempt = { readonly rejected: number } | { readonly why: string; readonly again: boolean; readonly after_ms?: number | undefined };
 
