@@ -127,7 +127,8 @@ test('a traceparent that is too long or cannot be read refuses no job', async ()
   // A later version of the header may go on.
   const linked = await ran(made, 'missing.txt', { traceparent: `01-${trace}-${span}-01-${'y'.repeat(2_000)}` });
   await made.host.close();
-  const linksOf = (run: RunId) => sink.spans.find((one) => one.name === 'corral.run reads' && one.attributes['corral.run.id'] === run)?.links;
+  const linksOf = (run: RunId) =>
+    sink.spans.find((one) => one.name === 'corral.run reads' && one.attributes['corral.run.id'] === run)?.links;
   expect([linksOf(ignored), linksOf(linked)]).toEqual([[], [{ trace, span, what: 'caller' }]]);
 });
 
@@ -135,13 +136,20 @@ test('no secret comes into the log: not one that is no value of a header, nor on
   let log = '';
   const lines = { write: (line: string) => void (log += line) };
   const secret = 'Bearer not-for-logs\u0001';
-  const made = await withFiles({ otlp: { url: 'http://127.0.0.1:9', headers: { 'x-key': 'otlp' } } }, { OTLP_TOKEN: secret }, pino({}, lines));
+  const made = await withFiles(
+    { otlp: { url: 'http://127.0.0.1:9', headers: { 'x-key': 'otlp' } } },
+    { OTLP_TOKEN: secret },
+    pino({}, lines),
+  );
   await made.deploy(READS);
   await ran(made, 'missing.txt');
   await made.host.close();
   expect(log).toContain('"header":"x-key"');
   expect(log).not.toContain('not-for-logs');
   const refused = withFiles({ otlp: { url: 'http://me:not-for-logs@127.0.0.1:9' } });
-  await expect(refused).rejects.toMatchObject({ code: 'CORRAL_CONFIG_INVALID', message: expect.stringContaining('holds a user or password') });
+  await expect(refused).rejects.toMatchObject({
+    code: 'CORRAL_CONFIG_INVALID',
+    message: expect.stringContaining('holds a user or password'),
+  });
   await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining('not-for-logs') });
 });

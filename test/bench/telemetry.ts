@@ -101,7 +101,10 @@ export async function telemetry(): Promise<Figure[]> {
   observed.world.supervisor.observe(() => undefined);
   const call = 'a call of call-closed';
   const runs = `${RUNS} runs of one call each, durable, submitted at once`;
-  const [all, nothing] = ['all spans to a collector; floor: nobody observes', 'an observer that does nothing, as where it is off; floor: the same'];
+  const [all, nothing] = [
+    'all spans to a collector; floor: nobody observes',
+    'an observer that does nothing, as where it is off; floor: the same',
+  ];
   const figures = [
     await durations('telemetry-on call', PASSES, on.calls, off.calls, { note: `${call}, ${all}` }),
     await durations('telemetry-off call', PASSES, observed.calls, off.calls, { note: `${call}, ${nothing}` }),

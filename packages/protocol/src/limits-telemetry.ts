@@ -3,7 +3,12 @@ import { limit, type Limit } from './limits.ts';
 
 export const TELEMETRY = {
   facts: limit('facts that wait for the thread of telemetry, a power of two; more are dropped and counted', 16_384, 1_048_576, 64),
-  texts: limit('names that both ends of telemetry know by number; the one that was numbered first gives way to a new one', 4_096, 65_536, 16),
+  texts: limit(
+    'names that both ends of telemetry know by number; the one that was numbered first gives way to a new one',
+    4_096,
+    65_536,
+    16,
+  ),
   series: limit('lines of figures at /metrics; names that would make more are counted under `other`', 2_000, 100_000, 2_000),
   runs_known: limit('runs of which telemetry remembers agent and family', 20_000, 1_000_000),
   refusals_told: limit('refusals of one crank that are told one by one; the rest is told by number', 16, 10_000),

@@ -104,7 +104,11 @@ describe('facts', () => {
     expect(writer.run({ ...about, run: ANA, root: ANA, parent: undefined })).toBe(true);
     writer.ended({ run: BOB, at: 1, outcome: 'completed', why: undefined, cpu_ms: 1, calls: 1, money_micros: 0 });
     writer.act(ANA, 1, 'refused');
-    expect(read().slice(-3)).toMatchObject([{ kind: KIND.run, run: ANA }, { kind: KIND.ended, run: BOB }, { kind: KIND.act, run: ANA }]);
+    expect(read().slice(-3)).toMatchObject([
+      { kind: KIND.run, run: ANA },
+      { kind: KIND.ended, run: BOB },
+      { kind: KIND.act, run: ANA },
+    ]);
   });
 
   it('go on with a new reader after the old one is gone, with their names', () => {

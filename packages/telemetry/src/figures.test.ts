@@ -29,7 +29,8 @@ function crowded(): Figures {
     figures.observe('agentInference', [agent], 1);
     figures.observe('agentTools', [agent], 1);
     figures.observe('toolDuration', [tool, code], 1);
-    for (const name of ['modelDuration', 'modelDurationBefore'] as const) figures.observe(name, ['chat', `provider-${i}`, `model-${i}`, code], 1);
+    for (const name of ['modelDuration', 'modelDurationBefore'] as const)
+      figures.observe(name, ['chat', `provider-${i}`, `model-${i}`, code], 1);
     for (const name of ['inputTokens', 'outputTokens'] as const) figures.observe(name, ['chat', `provider-${i}`, `model-${i}`], 1);
     for (const type of ['input', 'output']) figures.observe('tokensBefore', ['chat', `provider-${i}`, `model-${i}`, type], 1);
   }

@@ -90,7 +90,9 @@ class OneFigure implements Figure {
     if (found !== undefined) return found;
     // The last of them are for all further codes. Whether there was an error at all is still told.
     const isLast = this.others >= this.spare - 2 && this.instrument.labels.includes(GEN_AI.error);
-    const rest = isLast ? nameless.map((label, i) => (this.instrument.labels[i] === GEN_AI.error && label !== '' ? OTHER : label)) : nameless;
+    const rest = isLast
+      ? nameless.map((label, i) => (this.instrument.labels[i] === GEN_AI.error && label !== '' ? OTHER : label))
+      : nameless;
     const last = this.all.get(rest.join(BETWEEN));
     if (last !== undefined) return last;
     this.others += 1;

@@ -164,7 +164,12 @@ export class Spans {
       error,
       isEnd: true,
       attributes: [
-        ...said([GEN_AI.operation, OPERATION.agent], [CORRAL.epoch, segment?.epoch], [CORRAL.cranks, segment?.cranks], [GEN_AI.error, error]),
+        ...said(
+          [GEN_AI.operation, OPERATION.agent],
+          [CORRAL.epoch, segment?.epoch],
+          [CORRAL.cranks, segment?.cranks],
+          [GEN_AI.error, error],
+        ),
         ...this.#agent(run),
         ...more,
       ],

@@ -27,8 +27,8 @@ function thread() {
       now: () => clock.now,
       tell: (message) => told.push(message),
       fetch: (url) =>
-        new Promise((resolve) =>
-          void open.push({ signal: url.split('/').at(-1) ?? '', answer: (status) => resolve(new Response(null, { status })) }),
+        new Promise(
+          (resolve) => void open.push({ signal: url.split('/').at(-1) ?? '', answer: (status) => resolve(new Response(null, { status })) }),
         ),
       pause: () => new Promise(() => undefined),
       random: () => 0,

@@ -94,7 +94,8 @@ export class Work {
   #fault(error: unknown): void {
     this.#faults += 1;
     // The first one is told; an error that every fact makes would fill the log.
-    if (this.#faults === 1) this.#powers.tell({ kind: 'fault', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    if (this.#faults === 1)
+      this.#powers.tell({ kind: 'fault', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
 
   /** Reads what waits now. Facts that are written meanwhile wait for the next look, or a busy host would never get an answer. */

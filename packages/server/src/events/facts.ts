@@ -48,7 +48,7 @@ export class RunFacts {
     switch (seen.kind) {
       case 'admitted':
       case 'woken':
-        return this.#entered(seen.taken, seen.kind === 'woken' && seen.taken?.fresh !== true ? at : undefined);
+        return this.#entered(seen.taken, seen.kind === 'admitted' || seen.taken.fresh ? undefined : at);
       case 'began':
         return facts.began(seen.run, at);
       case 'parked':

@@ -4,7 +4,9 @@ import { Exporter } from './exporter.ts';
 const BODY = new Uint8Array([1, 2, 3]);
 
 /** A collector that answers so, one after the other; a text is the reason of a connection that fails, bytes are the body of an answer. */
-function collector(answers: readonly (number | string | readonly [number, string] | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>)[]) {
+function collector(
+  answers: readonly (number | string | readonly [number, string] | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>)[],
+) {
   const asked: { url: string; headers: Headers }[] = [];
   const pauses: number[] = [];
   const left = [...answers];
