@@ -135,7 +135,7 @@ test('a traceparent that is too long or cannot be read refuses no job', async ()
 test('no secret comes into the log: not one that is no value of a header, nor one in the address of a collector', async () => {
   let log = '';
   const lines = { write: (line: string) => void (log += line) };
-  const secret = 'Bearer not-for-logs\u0001';
+  const secret = 'Bearer\nnot-for-logs';
   const made = await withFiles(
     { otlp: { url: 'http://127.0.0.1:9', headers: { 'x-key': 'otlp' } } },
     { OTLP_TOKEN: secret },
