@@ -80,16 +80,17 @@ describe('facts', () => {
   });
 
   it('have their own names however many there are, while both ends know few at a time', () => {
-    const { writer, read } = ends(1024, 16);
-    const name = (kind: string, i: number) => `${kind}-${i}`;
-    for (let i = 0; i < 500; i++) {
-      // Names that are used again and again beside ever new ones, four in one fact.
-      const [tool, code, provider, model] = [name('tool', i % 3), name('code', i), name('provider', i % 11), name('model', i % 17)];
-      writer.call({ ...call(ANA, tool), code, provider, model });
-      if (i % 7 === 0) continue;
-      for (const { texts } of read().slice(-1)) expect(texts).toEqual([tool, code, provider, model]);
-    }
-    expect(writer.dropped).toBe(0);
+    const four = fc.tuple(fc.nat(8), fc.nat(8), fc.nat(8), fc.nat(8));
+    fc.assert(
+      fc.property(fc.array(four, { minLength: 50, maxLength: 100 }), (facts) => {
+        const { writer, read } = ends(1024, 16);
+        const sent = facts.map(([a, b, c, d]) => [`tool-${a}`, `code-${b}`, `provider-${c}`, `model-${d}`] as const);
+        for (const [tool, code, provider, model] of sent) writer.call({ ...call(ANA, tool), code, provider, model });
+        expect(read().map(({ texts }) => texts)).toEqual(sent);
+        expect(writer.dropped).toBe(0);
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it('about what a run is, and that it has ended, have room where others have none', () => {
