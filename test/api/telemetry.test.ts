@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { HostOptions } from '@corral/server/host';
 import type { RunId } from '@corral/protocol/ids';
 import { METRICS } from '@corral/telemetry/names';
@@ -101,6 +101,13 @@ test('a monitor reads the figures of the host, and nothing else', async () => {
   expect(await monitor.metrics({})).toContain('# TYPE corral_runs gauge\n');
   for (const ask of [() => monitor.listRuns({}), () => monitor.listAgents({}), () => monitor.showConfig({}), () => monitor.listTokens({})])
     await expect(ask()).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+  // Programs that read them at the same time cost one reading of the host.
+  const { host } = made.host.door;
+  const load = vi.spyOn(host, 'load');
+  await until(async () => (await monitor.metrics({}), load.mock.calls.length > 0));
+  load.mockClear();
+  await Promise.all(Array.from({ length: 9 }, () => monitor.metrics({})));
+  expect(load.mock.calls.length).toBeLessThanOrEqual(1);
 });
 
 test('a sender of spans says which process it is, and what its environment adds', async () => {

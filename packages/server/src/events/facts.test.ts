@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { Observation, Taken } from '@corral/supervisor';
-import { FactWriter, KIND } from '@corral/telemetry/facts';
+import { FactWriter, KIND, NOT_MEASURED } from '@corral/telemetry/facts';
 import { FactReader, type Fact } from '@corral/telemetry/reading';
 import { ringMemory } from '@corral/telemetry/ring';
 import { RunFacts } from './facts.ts';
@@ -73,6 +73,16 @@ describe('facts about runs', () => {
     facts.write(seen('admitted', { taken: taken() }));
     facts.write(ended);
     expect(read().map(({ kind }) => kind)).toEqual([KIND.run, KIND.ended]);
+  });
+
+  it('tell a call that a run left without an answer as failed, with how the run ended', () => {
+    const { facts, read } = telemetry();
+    facts.write(seen('left', { call: 4, tool: 'model:default', peer: undefined, ms: 700, code: 'killed' }));
+    facts.write(seen('left', { call: 5, tool: 'service:claims', peer: ORIGIN, ms: undefined, code: 'killed' }));
+    expect(read()).toMatchObject([
+      { kind: KIND.call, number: 4, texts: ['model:default', 'killed', 'unknown', 'default'], numbers: [5000, 700, 0, 0, 0] },
+      { kind: KIND.call, number: 5, peer: ORIGIN, texts: ['service:claims', 'killed', '', ''], numbers: [5000, NOT_MEASURED, 0, 0, 0] },
+    ]);
   });
 
   it('have the time at which a fork was made, and not that of its origin', () => {
