@@ -1,4 +1,5 @@
 /** The composition root of a host with a front door: store, supervisor, tables, and HTTP on a socket and a port. */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import type { ServerOptions as TlsOptions } from 'node:https';
@@ -233,14 +234,25 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       config: () => config().version,
       notify: outbox.add,
     });
-    telemetry = await telemetryOf(loaded, { host, feed, outbox, log, env: options.env, full: () => store.full, now });
+    const reads = new FrontReader(data);
+    undo.push(() => reads.close());
+    telemetry = await telemetryOf(loaded, {
+      host,
+      reads,
+      feed,
+      outbox,
+      config,
+      log,
+      env: options.env,
+      instance: randomUUID(),
+      full: () => store.full,
+      now,
+    });
     undo.push(() => telemetry?.close());
     let draining = false;
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
     let recovered: number | undefined;
-    const reads = new FrontReader(data);
-    undo.push(() => reads.close());
     const door: ServerContext = {
       host,
       db,

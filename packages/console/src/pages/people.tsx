@@ -11,7 +11,7 @@ import { Brief, Text } from '../ui/text.tsx';
 
 type Token = RouteAnswer<'listTokens'>['items'][number];
 type Schedule = RouteAnswer<'listSchedules'>['items'][number];
-const ROLES = ['developer', 'operator', 'approver', 'auditor', 'admin'] as const;
+const ROLES = ['developer', 'operator', 'approver', 'auditor', 'admin', 'monitor'] as const;
 const DAY_MS = 86_400_000;
 
 export function People() {

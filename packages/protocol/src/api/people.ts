@@ -25,7 +25,7 @@ export const TokenRequest = z
       .union([tenant, z.literal('*')])
       .exactOptional()
       .describe('`*`: the whole host'),
-    roles: z.array(Role).min(1).max(5),
+    roles: z.array(Role).min(1).max(Role.options.length),
     person: z
       .string()
       .min(1)

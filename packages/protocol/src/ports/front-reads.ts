@@ -115,6 +115,8 @@ export interface FrontReads {
   states(tenant: string | undefined): Promise<readonly StateCount[]>;
   /** What was admitted and what ended in each span of time, in their order. */
   spans(wanted: SpansWanted): Promise<readonly SpanCount[]>;
+  /** Notifications of all receivers that wait, and that were given up. */
+  notifications(): Promise<{ readonly pending: number; readonly given_up: number }>;
   /** Acts, the latest first. */
   acts(wanted: ActsWanted): Promise<readonly ActRow[]>;
   close(): Promise<void>;

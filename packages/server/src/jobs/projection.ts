@@ -363,6 +363,7 @@ export class Projection {
       case 'replied':
       case 'cranked':
       case 'denied':
+      case 'left':
       case 'hopeless':
       case 'stalled':
       case 'moves':

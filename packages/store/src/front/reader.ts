@@ -40,6 +40,10 @@ export class FrontReader implements FrontReads {
     return (await this.#started()).call('spans', wanted);
   }
 
+  async notifications(): ReturnType<FrontReads['notifications']> {
+    return (await this.#started()).call('notifications');
+  }
+
   async acts(wanted: ActsWanted): ReturnType<FrontReads['acts']> {
     return (await this.#started()).call('acts', wanted);
   }

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { RunRow } from '@corral/protocol/ports/front';
 import { RUN_ORDERS, type RunOrder, type RunPageWanted } from '@corral/protocol/ports/front-reads';
 import { FrontDatabase } from './database.ts';
+import { Deliveries } from './deliveries.ts';
 import { Operations } from './operations.ts';
 import { FrontReader } from './reader.ts';
 import { Reads } from './reads.ts';
@@ -266,6 +267,17 @@ test('acts are found by name, author, run and time', () => {
   expect(found({ run: 'run_9' })).toEqual([]);
   expect(found({ since: 2, until: 3 })).toEqual([2]);
   expect(found({ tenant: 'a', before: 2 })).toEqual([1]);
+});
+
+test('notifications that wait, and those that were given up, are counted over all receivers', () => {
+  const { db, reads } = front();
+  const table = new Deliveries(db);
+  expect(reads.notifications()).toEqual({ pending: 0, given_up: 0 });
+  for (let i = 1; i <= 5; i++)
+    table.enqueue({ id: `m${i}`, hook: i < 3 ? 'a' : 'b', url: 'http://x', tenant: null, kind: 'run.ended', body: '{}', at: i });
+  expect(reads.notifications()).toEqual({ pending: 5, given_up: 0 });
+  table.expire(3, 9);
+  expect(reads.notifications()).toEqual({ pending: 3, given_up: 2 });
 });
 
 test('the thread sees what was written before it was asked, and says why it refuses', async () => {

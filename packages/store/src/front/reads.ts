@@ -66,6 +66,13 @@ export class Reads implements Answers {
       .map((row) => ({ ...row, at: row.at * HOUR_MS }));
   }
 
+  notifications(): Awaited<ReturnType<FrontReads['notifications']>> {
+    const found = this.#db.all<{ readonly pending: number; readonly given_up: number }>(
+      `SELECT (SELECT count(*) FROM outbox) AS pending, (SELECT count(*) FROM deliveries WHERE state = 'given_up') AS given_up`,
+    );
+    return found[0] ?? { pending: 0, given_up: 0 };
+  }
+
   acts({ tenant, operation, by, run, since, until, before, limit }: ActsWanted): ActRow[] {
     const where: string[] = [];
     const values: Value[] = [];
