@@ -39,7 +39,6 @@ const HEADER = 'x-corral-session';
 let key: string | null = null;
 /** The person whom this page showed last. */
 let shown: { readonly principal: string; readonly tenant: string } | undefined;
-| null = null;
 
 type Parts = { readonly params?: object; readonly query?: object; readonly body?: unknown };
 type Value = string | number | boolean | undefined;

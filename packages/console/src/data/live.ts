@@ -6,7 +6,7 @@
 import { signal } from '@preact/signals';
 import { me, Refusal } from './api.ts';
 import { readEvents } from './stream.ts';
-import { isVisible, onVisibility, seen } from './visible.ts';
+import { hiddenAWhile, isVisible, onVisibility, seen } from './visible.ts';
 
 export type Liveness = 'connecting' | 'live' | 'off';
 export const liveness = signal<Liveness>('connecting');
@@ -17,8 +17,6 @@ type Listener = (changed: Changed, kinds: ReadonlySet<string>) => void;
 
 const EVERY_MS = 500;
 const RETRY_MS = 2_000;
-/** Who looks at another page for a moment comes back to a stream that is still open. */
-const HIDDEN_MS = 10_000;
 
 const listeners = new Set<Listener>();
 let runs = new Set<string>();
@@ -56,7 +54,7 @@ export async function follow(signal: AbortSignal): Promise<void> {
   while (!signal.aborted && me.value) {
     await seen(signal);
     if (signal.aborted) return;
-    const away = hiddenFor(HIDDEN_MS);
+    const away = hiddenAWhile();
     try {
       await readEvents('events', {
         last,
@@ -80,23 +78,4 @@ export async function follow(signal: AbortSignal): Promise<void> {
     liveness.value = 'connecting';
     if (!away.signal.aborted) await pause(RETRY_MS);
   }
-}
-
-/** A signal that is aborted once the page has been out of sight for so long. */
-function hiddenFor(ms: number): { readonly signal: AbortSignal; readonly stop: () => void } {
-  const away = new AbortController();
-  let waits: ReturnType<typeof setTimeout> | undefined;
-  const look = (visible: boolean) => {
-    clearTimeout(waits);
-    waits = visible ? undefined : setTimeout(() => away.abort(), ms);
-  };
-  look(isVisible());
-  const end = onVisibility(look);
-  return {
-    signal: away.signal,
-    stop() {
-      clearTimeout(waits);
-      end();
-    },
-  };
 }

@@ -29,8 +29,10 @@ export async function readEvents(name: 'events' | 'runEvents', { params = {}, la
       headers: { accept: 'text/event-stream', ...(last === undefined ? {} : { 'last-event-id': last }) },
       signal: AbortSignal.any([signal, lost.signal]),
     });
-    if (!response.ok || response.body === null) throw await refusalOf(response);
+    if (!response.ok) throw await refusalOf(response);
     opened?.();
+    // There is nothing more to tell.
+    if (response.body === null) return;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let [rest, kind, id] = ['', '', undefined as string | undefined];
     for (;;) {

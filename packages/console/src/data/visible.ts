@@ -29,3 +29,25 @@ export function seen(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', end, { signal: over.signal });
   });
 }
+
+/** Who looks at another page for a moment comes back to a stream that is still open. */
+const HIDDEN_MS = 10_000;
+
+/** A signal that is aborted once the page has been out of sight for a while: then a stream is closed. */
+export function hiddenAWhile(): { readonly signal: AbortSignal; readonly stop: () => void } {
+  const away = new AbortController();
+  let waits: ReturnType<typeof setTimeout> | undefined;
+  const look = (visible: boolean) => {
+    clearTimeout(waits);
+    waits = visible ? undefined : setTimeout(() => away.abort(), HIDDEN_MS);
+  };
+  look(isVisible());
+  const end = onVisibility(look);
+  return {
+    signal: away.signal,
+    stop() {
+      clearTimeout(waits);
+      end();
+    },
+  };
+}

@@ -10,6 +10,7 @@ import { StopMenu } from '../ui/stop.tsx';
 import { Text } from '../ui/text.tsx';
 import { AuthorityTab } from './run-authority.tsx';
 import { CallsTab } from './run-calls.tsx';
+import { EventsTab } from './run-events.tsx';
 import { JournalTab } from './run-journal.tsx';
 import type { RunId, TabProps } from './run-props.ts';
 import { MessagesTab, SummaryTab, TreeTab, WhyTab } from './run-tabs.tsx';
@@ -23,15 +24,15 @@ const TABS = [
   { at: 'tree', name: 'Tree', key: '5', payload: false, View: TreeTab },
   { at: 'authority', name: 'Authority', key: '6', payload: true, View: AuthorityTab },
   { at: 'why', name: 'Why', key: '7', payload: false, View: WhyTab },
+  { at: 'events', name: 'Events', key: '8', payload: true, View: EventsTab },
 ] as const;
 
 export function RunView() {
   const [, id = '', at = 'summary'] = place.value;
-  const { data, error, again } = useLoad(
-    (signal) => request('showRun', { params: { run: id as RunId } }, signal),
-    [id],
-    (changed) => changed === undefined || changed.has(id),
-  );
+  const { data, error, again } = useLoad((signal) => request('showRun', { params: { run: id as RunId } }, signal), {
+    of: [id],
+    when: (changed) => changed === undefined || changed.has(id),
+  });
   const tabs = TABS.filter(({ payload }) => !payload || hasRole('developer', 'operator', 'auditor', 'admin'));
   const to = (tab: string) => go(`run/${encodeURIComponent(id)}/${tab}`);
   useKeys([
@@ -70,7 +71,7 @@ function Head({ run, again }: TabProps & { readonly again: () => void }) {
         </h1>
         <State of={run} />
         {run.control !== 'none' && run.ended_as === null && <span class="dim">held: nothing is delivered to it</span>}
-        <StopMenu run={run} done={again} />
+        <StopMenu run={run} key={run.run} done={again} />
       </div>
       <dl class="facts">
         <Fact name="Run">

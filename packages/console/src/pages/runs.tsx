@@ -1,5 +1,3 @@
-          {list === undefined || list.error.value !== undefined ? '' : tallyOf(rows.length, list.total.value, list.more.value)}
-          {list?.busy|| list.error.value !== undefined ? '' : tallyOf(rows.length, list.total.value, list.more.value)}
 /** All runs: a table that stays up to date, with a filter that is part of its address. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask as alter, go, href, query } from '../data/address.ts';
@@ -95,9 +93,7 @@ export function Runs() {
           <StopMenu run={chosen} key={chosen.run} isNamed done={() => void list?.refresh(new Set([chosen.run]))} />
         )}
         <p class="dim tally" role="status">
-          {list === undefined || list.error.value !== undefined
-            ? ''
-            : `${count(rows.length)}${list.more.value ? ' read, more below' : rows.length === 1 ? ' run' : ' runs'}`}
+          {list === undefined || list.error.value !== undefined ? '' : tallyOf(rows.length, list.total.value, list.more.value)}
           {list?.busy.value === true ? ' · reading…' : ''}
         </p>
       </div>

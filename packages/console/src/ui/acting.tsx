@@ -1,4 +1,4 @@
-    if (reach === undefined || !isReady || begun.current) return;/**
+/**
  * The question before a run is resumed or ended, and the receipt after its end. The frame of the page holds it, and no view: a run that has ended
  * leaves its list, and what was done to it must stay to be read until the person closes it.
  */
@@ -140,7 +140,7 @@ function Confirm({ run, verb, reach, onDone }: ConfirmProps) {
   const last = run.run.slice(-4);
   const isReady = reach !== undefined && typed === last && reason.trim() !== '';
   const end = async () => {
-    if (!isReady || begun.current) return;
+    if (reach === undefined || !isReady || begun.current) return;
     begun.current = true;
     setBusy(true);
     setError(undefined);
