@@ -5,6 +5,7 @@
 import { signal } from '@preact/signals';
 import type { RouteAnswer, RouteInput } from '@corral/protocol/api/routes';
 import { PATHS, type Asked } from './routes.ts';
+import { isVisible, onVisibility } from './visible.ts';
 
 /** A refusal by the host, or its silence. */
 export class Refusal extends Error {
@@ -151,10 +152,10 @@ export async function recognise(): Promise<void> {
 /** Finds out again when the person comes back to the page, and when another tab signs in or out. */
 export function watchSession(): void {
   const look = () => {
-    if (document.visibilityState === 'visible' && me.value !== undefined) void recognise().catch(() => undefined);
+    if (isVisible() && me.value !== undefined) void recognise().catch(() => undefined);
   };
   addEventListener('focus', look);
-  document.addEventListener('visibilitychange', look);
+  onVisibility(look);
   addEventListener('storage', ({ key: changed }) => {
     if (changed === KEPT || changed === null) void recognise().catch(() => undefined);
   });
