@@ -1,6 +1,6 @@
 /** The console in a real browser, on a real host with real runs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 sharedBrowser();
@@ -11,42 +11,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const end of ends.toReversed()) await end();
-});
-
-describe.skipIf(NO_BROWSER)('signing in', () => {
-  test('a token signs in at the view that the address names, and no script can read the cookie', async () => {
-    const { page } = await visit(on, 'runs?q=nothing-like-it');
-    const { secret } = await on.as('*', 'auditor');
-    await page.getByLabel('Token').fill('corral_wrong');
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await expectShown(page, 'The token is not known here, has expired or was revoked.');
-    await signIn(page, secret);
-    await expectShown(page, 'No run matches.');
-    expect(await page.evaluate(() => document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage))).not.toContain(
-      'corral',
-    );
-    const [cookie] = await page.context().cookies();
-    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/' });
-    expect(page.url()).not.toContain(secret);
-  });
-
-  test('a token that is revoked takes its page back to the sign-in', async () => {
-    const { page } = await signedIn(on, 'runs', ['operator'], {}, 'local');
-    const { items } = await on.admin.listTokens({});
-    const token = items.findLast(({ roles }) => roles.includes('operator'))?.token ?? '';
-    await on.admin.revokeToken({ params: { token } });
-    await expectShown(page, 'Your session has ended.');
-  });
-
-  test('who signs out is out in all tabs, and the address does not let back in', async () => {
-    const { page, open } = await signedIn(on, 'runs');
-    await page.locator('.menu summary').click();
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await page.getByLabel('Token').waitFor();
-    await open('runs');
-    await page.getByLabel('Token').waitFor();
-    expect(await page.locator('.window-row').count()).toBe(0);
-  });
 });
 
 describe.skipIf(NO_BROWSER)('runs', () => {
@@ -73,17 +37,29 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     for (const each of [page, other.page]) await expectSoon(() => each.locator(`code[title="${second}"]`).count(), 0);
   });
 
-  test('one key pauses the run of the current row, and the same key lets it go on', async () => {
-    const run = await on.sleep();
-    const { page } = await signedIn(on, 'runs?q=agent:sleeper&state=live', ['operator']);
+  test('the name of a column sorts all runs by it, and once more the other way round', async () => {
+    const run = await on.buy(5);
+    await on.ended(run);
+    await on.sleep();
+    const { page } = await signedIn(on, 'runs');
     await page.locator(`code[title="${run}"]`).waitFor();
-    await page.keyboard.press('j');
-    await page.locator('[aria-selected=true]').waitFor();
-    await page.keyboard.press('p');
-    await expectSoon(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'paused');
-    await page.locator('[aria-selected=true]').getByText('paused').waitFor();
-    await page.keyboard.press('p');
-    await expectSoon(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'none');
+    const calls = async () => (await page.locator('.window-row .c-num:not(.c-cpu):not(.c-money)').allTextContents()).map(Number);
+    const rises = (of: readonly number[]) => of.every((n, i) => i === 0 || n >= (of[i - 1] ?? 0));
+    await page.getByRole('button', { name: 'Calls' }).click();
+    await expectSoon(async () => rises((await calls()).toReversed()) && ((await calls())[0] ?? 0) > 0, true);
+    expect(new URL(page.url()).searchParams.get('sort')).toBe('calls');
+    expect(await page.getByRole('columnheader', { name: 'Calls' }).getAttribute('aria-sort')).toBe('descending');
+    await page.getByRole('button', { name: 'Calls' }).click();
+    await expectSoon(async () => rises(await calls()) && (await calls())[0] === 0, true);
+  });
+
+  test('a click with Control opens a run elsewhere, and leaves the list where it is', async () => {
+    const run = await on.buy(5);
+    const { page } = await signedIn(on, 'runs');
+    const link = page.getByRole('row').filter({ has: page.locator(`code[title="${run}"]`) }).getByRole('link');
+    const [elsewhere] = await Promise.all([page.context().waitForEvent('page'), link.click({ modifiers: ['ControlOrMeta'] })]);
+    await elsewhere.waitForURL(`**/run/${run}`);
+    expect(page.url()).toMatch(/\/console\/runs$/);
   });
 });
 
@@ -102,6 +78,18 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     expect(page.url()).toMatch(/\/calls\?call=\d+$/);
   });
 
+  test('its words are shown while it goes on, and then its end', async () => {
+    const run = await on.buy(50);
+    const call = await on.asked(run);
+    const { page } = await signedIn(on, `run/${run}/events`);
+    const events = page.getByRole('list', { name: 'Events' });
+    await expectShown(events, 'please pay to DE89-3704-0044');
+    expect(await events.getByText('ended').count()).toBe(0);
+    const approver = await on.as('local', 'approver');
+    await approver.decideApproval({ params: { run: run as never, call }, body: { verdict: 'approve' } });
+    await expectShown(events, 'completed');
+  });
+
   test('all of its parts open, by click and by key, and say what happened', async () => {
     const run = await on.buy(980);
     await on.ended(run);
@@ -113,6 +101,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
       ['5', 'It has no children.'],
       ['6', 'This is what it could reach.'],
       ['7', 'Decisions, the latest last'],
+      ['8', 'please pay to DE89-3704-0044'],
     ] as const) {
       await page.keyboard.press(key);
       if (key === '3') {
@@ -123,36 +112,19 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     }
   });
 
-  test('a kill shows what it would reach, asks for the end of the id and a reason, and shows the receipt', async () => {
-    const run = await on.sleep();
-    const { page } = await signedIn(on, `run/${run}`, ['operator']);
-    await expectShown(page, 'What it was asked');
-    await page.keyboard.press('Shift+K');
-    const dialog = page.getByRole('dialog', { name: 'Kill this run?' });
-    await expectShown(dialog, 'Children under way');
-    const kill = dialog.getByRole('button', { name: 'Kill it' });
-    await page.getByLabel('Reason').fill('it only sleeps');
-    await page.getByLabel('last four').fill('none');
-    expect(await kill.isDisabled()).toBe(true);
-    expect((await on.admin.showRun({ params: { run: run as never } })).ended_as).toBeNull();
-    await page.getByLabel('last four').fill(run.slice(-4));
-    await page.keyboard.press('Enter');
-    await page.getByRole('dialog', { name: 'Killed' }).getByText('Grants revoked').waitFor();
-    expect(await on.ended(run)).toBe('killed');
-    const act = (await on.admin.listOperations({})).items.find(({ operation }) => operation === 'kill');
-    expect(act).toMatchObject({ reason: 'it only sleeps', matched: [run] });
-    await page.keyboard.press('Enter');
-    await page.locator('.run-head').getByText('killed').waitFor();
-  });
-
   test('a grant that works is taken back with a reason, and does not work any more', async () => {
     const run = await on.buy(50);
     await on.asked(run);
     const { page } = await signedIn(on, `run/${run}/authority`, ['operator']);
     const pay = page.locator('.card').filter({ hasText: /^pay/ });
     await pay.getByRole('button', { name: 'Take back…' }).first().click();
+    const dialog = page.getByRole('dialog', { name: 'Take back this grant?' });
+    // The call that waits for a person would be made with it.
+    await expectShown(dialog, /pay \(call \d+\)/);
     await page.getByLabel('Reason').fill('not any more');
     await page.getByRole('button', { name: 'Take it back' }).click();
+    await expectShown(page.getByRole('dialog', { name: 'Taken back' }), 'does not work any more');
+    await page.keyboard.press('Escape');
     await expectShown(pay, 'does not work');
     expect(await on.ended(run)).toBe('completed');
   });
@@ -214,5 +186,36 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await one.page.getByRole('button', { name: 'Approve…' }).click();
     await one.page.getByRole('button', { name: 'Approve it' }).click();
     await expectShown(two.page, 'Nothing waits for a person.');
+  });
+});
+
+describe.skipIf(NO_BROWSER)('agents', () => {
+  test('before an agent is put under quarantine, the page says how many runs that stops', async () => {
+    await on.sleep();
+    const { page } = await signedIn(on, 'agents', ['operator']);
+    await page.locator('.card').filter({ hasText: 'sleeper' }).getByRole('button', { name: 'Quarantine…' }).click();
+    const live = (await on.admin.listRuns({ query: { agent: 'sleeper', live: 'true', limit: 1, total: 'true' } })).total ?? 0;
+    expect(live).toBeGreaterThan(0);
+    const fact = page.locator('dialog .fact').filter({ hasText: 'Runs that stop' }).locator('dd');
+    await expectSoon(() => fact.textContent(), String(live));
+    await page.keyboard.press('Escape');
+    expect((await on.admin.listQuarantines({})).items).toEqual([]);
+  });
+});
+
+describe.skipIf(NO_BROWSER)('the overview', () => {
+  test('counts over all runs, and leads to those that it counts', async () => {
+    const run = await on.sleep();
+    await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to be counted' } });
+    const { page } = await signedIn(on, 'overview');
+    const tile = page.getByRole('link', { name: /paused/ });
+    const paused = async () => (await on.admin.countRuns({})).states['paused'] ?? 0;
+    await expectSoon(async () => Number.parseInt((await tile.textContent()) ?? '', 10) === (await paused()), true);
+    await page.getByRole('img', { name: /^Runs admitted/ }).waitFor();
+    await tile.click();
+    await page.locator(`code[title="${run}"]`).waitFor();
+    // A run that ends while it is paused is not paused any more.
+    await on.admin.operate({ body: { operation: 'kill', target: { run: run as never }, reason: 'done' } });
+    await expectSoon(() => page.locator(`code[title="${run}"]`).count(), 0);
   });
 });

@@ -14,7 +14,7 @@ export default defineConfig({
   tools: [
     tool({ name: 'mail.read', description: 'reads the inbox', input: z.object({ id: z.string() }), output: z.unknown(),
       annotations: { readOnly: true, openWorld: false, returns: 'untrusted' }, run: ({ id }) => ({ from: 'stranger@example.com', text: MAILS[id] }) }),
-    tool({ name: 'pay', description: 'pays', input: z.object({ to: z.string(), amount: z.number() }), output: z.string(),
+    tool({ name: 'pay', description: 'pays', input: z.looseObject({ to: z.string(), amount: z.number() }), output: z.string(),
       annotations: { destinations: ['to'], money: 'amount', returns: 'trusted' }, run: () => 'paid' }),
   ],
   tenants: { local: { policies: { files: ['pay.cedar'] } } },
@@ -25,12 +25,13 @@ when { context.call has amount && context.call.amount.greaterThan(decimal("10.0"
 @id("never-so-much") @consequence("deny") forbid (principal, action == Action::"tool:pay", resource)
 when { context.call has amount && context.call.amount.greaterThan(decimal("500.0")) };
 `;
-/** It obeys what it reads. */
+/** It obeys what it reads: whom it pays, and under which name it says so once more. */
 const BUYER = `{ name: 'shop/buyer', uses: { read: 'tool:mail.read', pay: 'tool:pay' }, run: async ({ input, caps, log }) => {
   const { text } = await caps.read({ id: input.mail });
   log(text);
   const to = /to (\\S+)/.exec(text)?.[1] ?? 'nobody';
-  return caps.pay({ to, amount: input.amount }).then((said) => said + ' ' + to, (error) => error.code);
+  const name = /named (\\S+)/.exec(text)?.[1];
+  return caps.pay({ to, amount: input.amount, ...(name === undefined ? {} : { [name]: to }) }).then((said) => said + ' ' + to, (error) => error.code);
 } }`;
 
 export interface Scene extends Front {

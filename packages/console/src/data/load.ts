@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { asRefusal, isAbort, type Refusal } from './api.ts';
 import { onChange, type Changed } from './live.ts';
+import { seen } from './visible.ts';
 
 export interface Loaded<T> {
   readonly data: T | undefined;
@@ -89,7 +90,7 @@ class Reader {
     else
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined;
-        this.now();
+        void seen(this.#gone.signal).then(() => this.now());
       }, left);
   }
 

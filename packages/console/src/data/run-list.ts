@@ -6,6 +6,7 @@ import { signal } from '@preact/signals';
 import type { RouteAnswer, RouteInput } from '@corral/protocol/api/routes';
 import { ask, asRefusal, isAbort, type Refusal } from './api.ts';
 import type { Changed } from './live.ts';
+import { seen } from './visible.ts';
 
 export type RunRow = RouteAnswer<'listRuns'>['items'][number];
 type Page = RouteAnswer<'listRuns'>;
@@ -166,7 +167,7 @@ export class RunList {
     if (left > 0) {
       this.#counting ??= setTimeout(() => {
         this.#counting = undefined;
-        void this.refresh(new Set());
+        void seen(this.#gone.signal).then(() => this.refresh(new Set()));
       }, left);
       return false;
     }
