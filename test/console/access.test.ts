@@ -62,7 +62,7 @@ describe.skipIf(NO_BROWSER)('every view', () => {
     ] as const) {
       await open(view);
       await expectShown(page, text);
-      await shot(page, `${colorScheme} ${view.replace(/run_\w+/, '')}`);
+      await shot(page, `${colorScheme} ${view.replace(/\/run_\w+/, '').split('?', 1)[0]}`);
       found.push(...(await violations(page)).map((one) => `${view}: ${one}`));
     }
     expect(found).toEqual([]);

@@ -112,6 +112,19 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     }
   });
 
+  test('data that were read before stay when they cannot be read again, and the page says that they are old', async () => {
+    const run = await on.sleep();
+    const { page } = await signedIn(on, `run/${run}/why`);
+    await expectShown(page, 'Decisions, the latest last');
+    await page.route('**/why', (route) => route.abort());
+    await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to have it read again' } });
+    await expectShown(page, 'The host does not answer.');
+    expect(await page.getByText('Decisions, the latest last').isVisible()).toBe(true);
+    await page.unroute('**/why');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await expectSoon(() => page.getByText('The host does not answer.').count(), 0);
+  });
+
   test('a grant that works is taken back with a reason, and does not work any more', async () => {
     const run = await on.buy(50);
     await on.asked(run);
@@ -145,6 +158,15 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(page, 'Approved: pay for shop/buyer');
     expect(await on.ended(run)).toBe('completed');
     expect((await on.admin.showRun({ params: { run: run as never } })).outcome).toMatchObject({ output: 'paid DE89-3704-0044' });
+  });
+
+  test('the number beside Approvals is that of the runs that ask', async () => {
+    const run = await on.buy(55);
+    await on.asked(run);
+    const { page } = await signedIn(on, 'runs', ['approver']);
+    await expectSoon(async () => (await page.locator('.top .count').textContent()) === String((await on.admin.countApprovals({})).waiting), true);
+    await page.getByRole('link', { name: 'Approvals' }).click();
+    await page.locator(`[id^="${run}-"]`).waitFor();
   });
 
   test('a denial needs a reason, and the record has it', async () => {

@@ -39,6 +39,7 @@ describe.skipIf(NO_BROWSER)('a pause', () => {
     await current(page, run);
     await page.keyboard.press('p');
     await expectSoon(() => controlOf(run), 'paused');
+    await page.getByRole('group', { name: `Stop the run ${run}` }).waitFor();
     await page.locator('[aria-selected=true]').getByText('paused').waitFor();
     for (let time = 0; time < 3; time++) await page.keyboard.press('p');
     await page.keyboard.press('Shift+R');

@@ -11,7 +11,7 @@ export interface Loaded<T> {
   readonly again: () => void;
 }
 
-export interface Wanted {
+interface Wanted {
   /** The things that the data are about: those of other ones are not shown in their place. */
   readonly of?: readonly unknown[];
   /** What the data depend on besides: when it changes, they are read again, and the old ones are shown meanwhile. */

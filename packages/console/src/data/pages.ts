@@ -5,7 +5,7 @@ interface Page {
   readonly next: string | null;
 }
 
-export interface Pages<P extends Page> {
+interface Pages<P extends Page> {
   readonly items: P['items'][number][];
   readonly pages: readonly P[];
   /** Whether there are further pages. */

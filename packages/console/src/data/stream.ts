@@ -4,7 +4,7 @@ import { addressOf, refusalOf, send } from './api.ts';
 /** A stream that says nothing, not even that it is still there, has been lost. The host sends a sign every 15 s. */
 const SILENCE_MS = 40_000;
 
-export interface Reading {
+interface Reading {
   readonly params?: object;
   /** The id of the last event that was read before. */
   readonly last?: string | undefined;
