@@ -27,7 +27,7 @@ export const asRefusal = (error: unknown): Refusal =>
 export const me = signal<RouteAnswer<'showSession'>['who'] | undefined>(undefined);
 /** Whether somebody was signed in and the host has ended that. */
 export const wasSignedIn = signal(false);
-/** Who was signed in on this page before another tab signed somebody else in. */
+/** The person who was signed in on this page before another tab signed somebody else in. */
 export const replaced = signal<string | undefined>(undefined);
 
 /** Where the key of the session is kept, for all pages of this origin. */

@@ -1,6 +1,6 @@
 /**
  * The events of the host, as one stream for the whole page. Views are told which runs changed, at most twice a second, and read those again; so a
- * view is never more than that behind, and the header says if it is. While nobody looks at the page there is no stream, and views are told of
+ * view is never more than that behind, and the header says if it is. While nobody looks at the page there is no stream, and views hear
  * nothing; they are read again when the page is looked at.
  */
 import { signal } from '@preact/signals';

@@ -14,7 +14,7 @@ export interface Loaded<T> {
 interface Wanted {
   /** The things that the data are about: those of other ones are not shown in their place. */
   readonly of?: readonly unknown[];
-  /** What the data depend on besides: when it changes, they are read again, and the old ones are shown meanwhile. */
+  /** Anything else that the data depend on: when it changes, they are read again, and the old ones are shown meanwhile. */
   readonly at?: readonly unknown[];
   /** Whether these changes concern the view; left out: never. */
   readonly when?: (changed: Changed, kinds: ReadonlySet<string>) => boolean;
@@ -22,7 +22,7 @@ interface Wanted {
   readonly every_ms?: number;
 }
 
-/** Whether one of these kinds of events was told of, or events were missed. */
+/** Whether there were events of one of these kinds, or events were missed. */
 export const anyOf =
   (...names: readonly string[]) =>
   (changed: Changed, kinds: ReadonlySet<string>): boolean =>

@@ -17,7 +17,7 @@ const FIRST = 100;
 const MORE = 500;
 /** Changed runs that are read by themselves at once. */
 const SINGLY = 20;
-/** Who scrolls past rows does not have them read. */
+/** Rows that somebody only scrolls past are not read. */
 const STILL_MS = 150;
 /** All that match are counted at most this often. */
 const COUNT_MS = 5_000;

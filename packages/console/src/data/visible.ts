@@ -30,7 +30,7 @@ export function seen(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Who looks at another page for a moment comes back to a stream that is still open. */
+/** A person who looks at another page for a moment comes back to a stream that is still open. */
 const HIDDEN_MS = 10_000;
 
 /** A signal that is aborted once the page has been out of sight for a while: then a stream is closed. */

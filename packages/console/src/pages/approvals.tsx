@@ -138,7 +138,7 @@ function Card({ of, isCurrent, asks, onAsk, onDone }: CardProps) {
   );
 }
 
-/** What an approval would have the host forget about where data came from, or who may read them. */
+/** An approval would lower a label: the host would trust data more, or let more people read them. */
 function Lowers({ of }: { readonly of: NonNullable<Approval['lowers']> }) {
   const holder = of.of === 'run' ? 'the run and all that it has read' : 'this value';
   return (

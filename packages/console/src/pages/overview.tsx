@@ -1,4 +1,4 @@
-/** What needs a person now, how many runs there are and in which state, what happened within a day, and what ended badly. */
+/** Work that needs a person now, how many runs there are and in which state, the last day, and what ended badly. */
 import type { ComponentChildren } from 'preact';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
@@ -231,7 +231,7 @@ function Tenants({ of }: { readonly of: Totals }) {
   );
 }
 
-/** What was spent this month, the largest accounts first. */
+/** Spending of this month, the largest accounts first. */
 function Spent() {
   const { data, error, again } = useLoad((signal) => request('listSpend', { query: { by: 'month' } }, signal));
   if (data === undefined) return error === undefined ? null : <Problem of={error} again={again} />;

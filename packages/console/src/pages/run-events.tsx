@@ -1,5 +1,5 @@
 /**
- * What a run says while it goes on: parts of streamed answers, what it emits and logs, as they are written to its journal. It is read from the
+ * The words of a run while it goes on: parts of streamed answers, what it emits and logs, as they are written to its journal. They are read from the
  * journal, so nothing is missed or shown twice when the connection breaks.
  */
 import { useEffect, useRef, useState } from 'preact/hooks';

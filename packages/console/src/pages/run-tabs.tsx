@@ -12,7 +12,7 @@ import type { TabProps } from './run-props.ts';
 
 type WhyAnswer = RouteAnswer<'whyRun'>;
 
-/** What a run waits for changes its explanation; the old one stays until the new one is there. */
+/** A change in what a run waits for changes its explanation; the old one stays until the new one is there. */
 const useWhy = ({ run }: TabProps) =>
   useLoad((signal) => request('whyRun', { params: { run: run.run } }, signal), {
     of: [run.run],

@@ -19,7 +19,7 @@ export interface Subject {
   readonly agent: string;
 }
 
-/** What is being asked just now. */
+/** The question that is open just now. */
 export const act = signal<{ readonly run: Subject; readonly verb: Verb } | undefined>(undefined);
 const close = () => (act.value = undefined);
 
@@ -125,7 +125,7 @@ function CloseButton() {
 interface ConfirmProps {
   readonly run: Subject;
   readonly verb: End;
-  /** What the person has been shown; without it there is nothing to confirm. */
+  /** Shown to the person; without it there is nothing to confirm. */
   readonly reach: Reach | undefined;
   readonly onDone: (done: { readonly result: Result; readonly shown: Reach }) => void;
 }

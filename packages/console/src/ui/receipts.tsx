@@ -1,4 +1,4 @@
-/** What a stop verb would reach, and what it did: both as the host counted it. */
+/** The reach of a stop verb before it is used, and its receipt afterwards: both as the host counted them. */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { count, moment } from '../format.ts';
 import { Fact } from './parts.tsx';
@@ -27,7 +27,7 @@ export function Reached({ of: { children, calls, other_calls } }: { readonly of:
   );
 }
 
-/** What was done, measured by the host. @param shown what its preview had said: anything beyond that is named */
+/** The receipts of an act, measured by the host. @param shown the reach that its preview had said: anything beyond that is named */
 export function Receipts({
   of: { receipts, refused },
   shown,
