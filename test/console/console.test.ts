@@ -3,6 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
+/** It makes a call some time after anybody could have opened its page, and then says nothing. */
+const LATE = `{ name: 'late', uses: { read: 'tool:mail.read' }, run: async ({ sleep, caps }) => {
+  await sleep(5000); await caps.read({ id: 'friend' }); await sleep(3600000); } }`;
+
 sharedBrowser();
 let on: Scene;
 const ends: (() => void | Promise<void>)[] = [];
@@ -110,6 +114,13 @@ describe.skipIf(NO_BROWSER)('a run', () => {
       }
       await expectShown(page, text);
     }
+  });
+
+  test('its figures change on the page while nothing is asked of anybody', async () => {
+    await on.deploy(LATE, { tenant: 'local' });
+    const { run } = await on.admin.submitRun({ body: { agent: 'late', tenant: 'local' as never } });
+    const { page } = await signedIn(on, `run/${run}`);
+    await expectShown(page.locator('.run-head'), /^1 call,/);
   });
 
   test('data that were read before stay when they cannot be read again, and the page says that they are old', async () => {

@@ -29,6 +29,8 @@ export function moment(at: number, now = Date.now()): string {
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 /** `12,345`. */
 export const count = (n: number): string => whole.format(n);
+/** `1 call`, `2 calls`. */
+export const many = (n: number, one: string, more = `${one}s`): string => `${count(n)} ${n === 1 ? one : more}`;
 
 /** `12.50`; an amount below a cent keeps its digits. */
 export function money(micros: number): string {

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
-import { count } from '../format.ts';
+import { count, many } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Fact, Shown } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
@@ -76,7 +76,7 @@ export function TakeBack({ of: { grant, name }, run, onClose }: TakeBackProps) {
       <Dialog title="Taken back" onClose={onClose}>
         <p>
           <code>{done.grant}</code> for <Text of={name} /> does not work any more, nor does anything that was derived from it.{' '}
-          {done.calls_aborted === 1 ? '1 call was' : `${count(done.calls_aborted)} calls were`} aborted.
+          {many(done.calls_aborted, 'call was', 'calls were')} aborted.
         </p>
         <button type="button" class="primary" autofocus onClick={onClose}>
           Close

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { ask as request, hasRole } from '../data/api.ts';
 import { go, href, place } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
-import { count, cpu, money } from '../format.ts';
+import { count, cpu, many, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Copy, Empty, Fact, Loading, Problem, Ago, State } from '../ui/parts.tsx';
 import { StopMenu } from '../ui/stop.tsx';
@@ -94,7 +94,7 @@ function Head({ run, again }: TabProps & { readonly again: () => void }) {
           </Fact>
         )}
         <Fact name="Used">
-          {count(run.calls)} calls, {cpu(run.cpu_ms)} CPU{run.tokens > 0 ? `, ${count(run.tokens)} tokens` : ''}
+          {many(run.calls, 'call')}, {cpu(run.cpu_ms)} CPU{run.tokens > 0 ? `, ${count(run.tokens)} tokens` : ''}
           {run.money_micros > 0 ? `, ${money(run.money_micros)} spent` : ''}
         </Fact>
         {run.left !== null && (

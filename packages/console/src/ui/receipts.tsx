@@ -1,6 +1,6 @@
 /** The reach of a stop verb before it is used, and its receipt afterwards: both as the host counted them. */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { count, moment } from '../format.ts';
+import { count, many, moment } from '../format.ts';
 import { Fact } from './parts.tsx';
 import { Code, Text } from './text.tsx';
 
@@ -64,7 +64,7 @@ function Done({ of: receipt }: { readonly of: Receipt }) {
         <Fact name="Grants revoked">{count(sumOf(receipt, (one) => one.grants_revoked))}</Fact>
         <Fact name="Calls aborted">{count(sumOf(receipt, (one) => one.calls_aborted))}</Fact>
         <Fact name="Calls of unknown result">{count(sumOf(receipt, (one) => one.calls_unknown.length))}</Fact>
-        <Fact name="With it">{below === 1 ? '1 child' : `${count(below)} children`}</Fact>
+        <Fact name="With it">{many(below, 'child', 'children')}</Fact>
       </dl>
       {fenced.map(({ run, node, until }) => (
         <p key={run}>
@@ -74,8 +74,7 @@ function Done({ of: receipt }: { readonly of: Receipt }) {
       ))}
       {missed.length > 0 && (
         <p>
-          {missed.length === 1 ? 'A child is' : `${count(missed.length)} children are`} held by other nodes and{' '}
-          {missed.length === 1 ? 'ends' : 'end'} with the run; this command did not reach{' '}
+          Held by other nodes, so this command did not reach {many(missed.length, 'child', 'children')}, which {missed.length === 1 ? 'ends' : 'end'} with the run:{' '}
           {missed.slice(0, NAMED).map((run) => (
             <span key={run}>
               <code>{run}</code>{' '}
@@ -99,8 +98,8 @@ function Beyond({ shown, of }: { readonly shown: Reach; readonly of: readonly Re
     family.reduce((sum, { calls_aborted, calls_unknown }) => sum + calls_aborted + calls_unknown.length, 0) -
     shown.calls.reduce((sum, { count: times }) => sum + times, shown.other_calls);
   const said = [
-    ...(children > 0 ? [children === 1 ? '1 child' : `${count(children)} children`] : []),
-    ...(calls > 0 ? [calls === 1 ? '1 call' : `${count(calls)} calls`] : []),
+    ...(children > 0 ? [many(children, 'child', 'children')] : []),
+    ...(calls > 0 ? [many(calls, 'call')] : []),
   ];
   return <p class="dim">Beyond what was shown before: {said.length === 0 ? 'nothing' : said.join(' and ')}.</p>;
 }
