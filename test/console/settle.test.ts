@@ -24,7 +24,7 @@ async function interrupted(): Promise<Front & { readonly run: string }> {
   await writeFile(config, CONFIG);
   const first = await front({ data, config });
   await first.deploy(PAYER, { tenant: 'local' });
-  const { run } = await first.admin.submitRun({ body: { agent: 'payer', tenant: 'local' as never } });
+  const { run } = await first.admin.submitRun({ body: { agent: 'payer', tenant: 'local' } });
   await until(async () => (await first.admin.showRun({ params: { run } })).waiting === 'call');
   await first.host.close(100);
   const second = await front({ data, config });
