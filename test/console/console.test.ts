@@ -60,7 +60,10 @@ describe.skipIf(NO_BROWSER)('runs', () => {
   test('a click with Control opens a run elsewhere, and leaves the list where it is', async () => {
     const run = await on.buy(5);
     const { page } = await signedIn(on, 'runs');
-    const link = page.getByRole('row').filter({ has: page.locator(`code[title="${run}"]`) }).getByRole('link');
+    const link = page
+      .getByRole('row')
+      .filter({ has: page.locator(`code[title="${run}"]`) })
+      .getByRole('link');
     const [elsewhere] = await Promise.all([page.context().waitForEvent('page'), link.click({ modifiers: ['ControlOrMeta'] })]);
     await elsewhere.waitForURL(`**/run/${run}`);
     expect(page.url()).toMatch(/\/console\/runs$/);
@@ -175,7 +178,10 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     const run = await on.buy(55);
     await on.asked(run);
     const { page } = await signedIn(on, 'runs', ['approver']);
-    await expectSoon(async () => (await page.locator('.top .count').textContent()) === String((await on.admin.countApprovals({})).waiting), true);
+    await expectSoon(
+      async () => (await page.locator('.top .count').textContent()) === String((await on.admin.countApprovals({})).waiting),
+      true,
+    );
     await page.getByRole('link', { name: 'Approvals' }).click();
     await page.locator(`[id^="${run}-"]`).waitFor();
   });

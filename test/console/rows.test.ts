@@ -33,7 +33,10 @@ describe.skipIf(NO_BROWSER)('many runs', () => {
       await page.locator(`code[title="run_${String(most).padStart(12, '0')}"]`).waitFor();
       expect(await page.locator('.window-row').count()).toBeLessThan(60);
       // The page is read as far as it is looked at.
-      await expectSoon(async () => (await page.locator('.tally').textContent())?.startsWith(`100 of ${(most + 1).toLocaleString('en')} runs read`), true);
+      await expectSoon(
+        async () => (await page.locator('.tally').textContent())?.startsWith(`100 of ${(most + 1).toLocaleString('en')} runs read`),
+        true,
+      );
       await page.keyboard.press('Shift+G');
       await expectSoon(() => page.locator('.tally').textContent(), `${(most + 1).toLocaleString('en')} runs`);
       await page.keyboard.press('Shift+G');

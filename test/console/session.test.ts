@@ -44,7 +44,7 @@ describe.skipIf(NO_BROWSER)('signing in', () => {
     await expectShown(page, 'No run matches.');
     const [cookie] = await page.context().cookies();
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/' });
-    const kept = await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage }));
+    const kept = await page.evaluate(() => document.cookie + JSON.stringify([localStorage, sessionStorage]));
     expect(kept).not.toContain(secret);
     expect(kept).not.toContain(cookie?.value);
     expect(page.url()).not.toContain(secret);

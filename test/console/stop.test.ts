@@ -16,7 +16,8 @@ afterAll(async () => {
 
 const controlOf = async (run: string) => (await on.admin.showRun({ params: { run: run as never } })).control;
 /** What people did to a run, the latest first. */
-const actsOn = async (run: string) => (await on.admin.listOperations({ query: { run: run as never } })).items.map(({ operation }) => operation);
+const actsOn = async (run: string) =>
+  (await on.admin.listOperations({ query: { run: run as never } })).items.map(({ operation }) => operation);
 
 /** The list with one run, which is the current row. */
 async function current(page: Page, run: string): Promise<void> {

@@ -54,7 +54,11 @@ document.addEventListener('keydown', (event) => {
   // A dialog is a world of its own: the browser closes it with Escape and keeps Tab within it.
   if (document.querySelector('dialog[open]') !== null) return;
   // On a button, a link or a box to tick, these keys are the browser's.
-  if ((event.key === 'Enter' || event.key === ' ') && event.target instanceof Element && event.target.closest('a,button,summary,input') !== null)
+  if (
+    (event.key === 'Enter' || event.key === ' ') &&
+    event.target instanceof Element &&
+    event.target.closest('a,button,summary,input') !== null
+  )
     return;
   const chord = first !== undefined && Date.now() - first.at < CHORD_MS ? `${first.key} ${event.key}` : event.key;
   const keys = keysNow();

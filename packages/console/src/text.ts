@@ -44,7 +44,10 @@ export function pieces(text: string): Piece[] {
   for (const { char, index, times } of hiddenIn(text)) {
     if (index > at) found.push({ text: text.slice(at, index) });
     const point = char.codePointAt(0) ?? 0;
-    const piece = { text: `U+${point.toString(16).toUpperCase().padStart(4, '0')}`, hidden: NAMES[point] ?? 'a character that is not shown' };
+    const piece = {
+      text: `U+${point.toString(16).toUpperCase().padStart(4, '0')}`,
+      hidden: NAMES[point] ?? 'a character that is not shown',
+    };
     found.push(times === 1 ? piece : { ...piece, times });
     at = index + times * char.length;
   }

@@ -21,5 +21,5 @@ export async function pagesOf<P extends Page>(most: number, ask: (at: { readonly
     pages.push(page);
     next = page.next;
   }
-  return { items: pages.flatMap(({ items }) => items) as P['items'][number][], pages, more: next !== null };
+  return { items: pages.flatMap(({ items }) => items), pages, more: next !== null };
 }

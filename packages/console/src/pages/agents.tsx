@@ -87,7 +87,8 @@ function AgentCard({ of, stop }: { readonly of: Agent; readonly stop: (() => voi
       </p>
       {of.resting.map(({ version, why, until }) => (
         <p class="problem" key={version}>
-          <Badge tone="bad">too many failures</Badge> <code title={version}>{shortDigest(version)}</code>: <Text of={why} />. <Until at={until} to="No run of it is admitted for another" past="It is tried again now." />
+          <Badge tone="bad">too many failures</Badge> <code title={version}>{shortDigest(version)}</code>: <Text of={why} />.{' '}
+          <Until at={until} to="No run of it is admitted for another" past="It is tried again now." />
         </p>
       ))}
     </>

@@ -46,12 +46,7 @@ export function Approvals() {
     const one = items[at];
     if (one !== undefined && mayDecide(one)) setAsks({ id: idOf(one), verdict });
   };
-  useKeys([
-    { key: 'j', does: 'next call', run: () => move(1), repeats: true },
-    { key: 'k', does: 'call before', run: () => move(-1), repeats: true },
-    { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
-    { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
-  ]);
+  useCardKeys(move, open);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <section class="approvals">
@@ -63,11 +58,7 @@ export function Approvals() {
         {of !== null && <a href={href('approvals')}>of all runs</a>}
       </div>
       {error !== undefined && <Problem of={error} again={again} />}
-      {data.pages.flatMap(({ damaged = [] }) => damaged).map(({ run, detail }) => (
-        <p class="problem" key={run}>
-          <a href={href('run', run)}>{run}</a> waits for people, and its journal cannot be read: <Text of={detail} />
-        </p>
-      ))}
+      <Damaged of={data.pages.flatMap(({ damaged = [] }) => damaged)} />
       {items.length === 0 && <Empty>Nothing waits for a person.</Empty>}
       <ol class="cards">
         {items.map((one) => (
@@ -96,6 +87,27 @@ export function Approvals() {
       )}
     </section>
   );
+}
+
+function Damaged({ of }: { readonly of: readonly { readonly run: string; readonly detail: string }[] }) {
+  return (
+    <>
+      {of.map(({ run, detail }) => (
+        <p class="problem" key={run}>
+          <a href={href('run', run)}>{run}</a> waits for people, and its journal cannot be read: <Text of={detail} />
+        </p>
+      ))}
+    </>
+  );
+}
+
+function useCardKeys(move: (by: number) => void, open: (verdict: Verdict) => void): void {
+  useKeys([
+    { key: 'j', does: 'next call', run: () => move(1), repeats: true },
+    { key: 'k', does: 'call before', run: () => move(-1), repeats: true },
+    { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
+    { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
+  ]);
 }
 
 /** The host decides; this only spares a person a refusal that is certain. */
@@ -263,7 +275,13 @@ function Behind({ of }: { readonly of: Approval }) {
       <p>
         <Text of={of.order.by} /> asked:
       </p>
-      {of.order.input === null ? <p class="dim">It is private to <Names of={of.order.private_to} />.</p> : <Value of={of.order.input} />}
+      {of.order.input === null ? (
+        <p class="dim">
+          It is private to <Names of={of.order.private_to} />.
+        </p>
+      ) : (
+        <Value of={of.order.input} />
+      )}
       <Quotes of={of.quotes} input={of.input} />
       <dl class="facts">
         <Fact name="Run">

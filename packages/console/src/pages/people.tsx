@@ -98,7 +98,13 @@ function Row({ of, revoke }: { readonly of: Token; readonly revoke: (() => void)
       </td>
       <td>{of.used_at === null ? 'never' : <Ago at={of.used_at} />}</td>
       <td>
-        {of.revoked_at !== null ? <Badge tone="bad">revoked</Badge> : of.expires_at === null ? 'never' : <Until at={of.expires_at} to="in" />}
+        {of.revoked_at !== null ? (
+          <Badge tone="bad">revoked</Badge>
+        ) : of.expires_at === null ? (
+          'never'
+        ) : (
+          <Until at={of.expires_at} to="in" />
+        )}
       </td>
       <td>
         {revoke !== undefined && (

@@ -34,7 +34,11 @@ const PAGE = 200;
 export function CallsTab({ run }: TabProps) {
   const [pages, setPages] = useState(1);
   const [only, setOnly] = useState(false);
-  const { data: shown, error, again } = useLoad(
+  const {
+    data: shown,
+    error,
+    again,
+  } = useLoad(
     (signal) => pagesOf(pages, (at) => request('runCalls', { params: { run: run.run }, query: { limit: PAGE, ...at } }, signal)),
     { of: [run.run], at: [pages, run.journal_entries, run.open_calls] },
   );

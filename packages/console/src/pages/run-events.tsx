@@ -121,7 +121,8 @@ export function EventsTab({ run }: TabProps) {
         {items.map((item) => (
           <li class="card pad" key={item.id}>
             <p class="dim">
-              <Moment at={item.at} /> · <a href={`${href('run', run.run, 'journal')}?entry=${entryOf(item.id)}`}>entry {entryOf(item.id)}</a>
+              <Moment at={item.at} /> ·{' '}
+              <a href={`${href('run', run.run, 'journal')}?entry=${entryOf(item.id)}`}>entry {entryOf(item.id)}</a>
             </p>
             {'call' in item ? (
               <>

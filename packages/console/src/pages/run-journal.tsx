@@ -18,10 +18,14 @@ export function JournalTab({ run }: TabProps) {
   const last = Math.max(0, run.journal_entries - PAGE);
   const [from, setFrom] = useState(Number.isNaN(asked) ? last : Math.max(0, Math.min(asked - PAGE / 2, last)));
   const isTail = from >= last - 1;
-  const { data: shown, error, again } = useLoad(
-    (signal) => request('runJournal', { params: { run: run.run }, query: { after: from, limit: PAGE } }, signal),
-    { of: [run.run], at: [from, isTail ? run.journal_entries : 0] },
-  );
+  const {
+    data: shown,
+    error,
+    again,
+  } = useLoad((signal) => request('runJournal', { params: { run: run.run }, query: { after: from, limit: PAGE } }, signal), {
+    of: [run.run],
+    at: [from, isTail ? run.journal_entries : 0],
+  });
   const entries = shown?.items ?? [];
   const at = entries.findIndex(({ seq }) => seq === asked);
   const move = (by: number) => {

@@ -12,7 +12,10 @@ type How = 'result' | 'fail' | 'retry';
 const WAYS: Readonly<Record<How, { readonly verb: string; readonly text: string }>> = {
   result: { verb: 'It was done', text: 'The agent is given this result, as if the tool had answered with it.' },
   fail: { verb: 'It was not done', text: 'The agent is told that the call failed.' },
-  retry: { verb: 'Try it again', text: 'The tool is called once more with the same arguments. If it was done the first time, it is done twice.' },
+  retry: {
+    verb: 'Try it again',
+    text: 'The tool is called once more with the same arguments. If it was done the first time, it is done twice.',
+  },
 };
 
 /** @throws Refusal */

@@ -74,7 +74,8 @@ function Done({ of: receipt }: { readonly of: Receipt }) {
       ))}
       {missed.length > 0 && (
         <p>
-          Held by other nodes, so this command did not reach {many(missed.length, 'child', 'children')}, which {missed.length === 1 ? 'ends' : 'end'} with the run:{' '}
+          Held by other nodes, so this command did not reach {many(missed.length, 'child', 'children')}, which{' '}
+          {missed.length === 1 ? 'ends' : 'end'} with the run:{' '}
           {missed.slice(0, NAMED).map((run) => (
             <span key={run}>
               <code>{run}</code>{' '}
@@ -97,13 +98,9 @@ function Beyond({ shown, of }: { readonly shown: Reach; readonly of: readonly Re
   const calls =
     family.reduce((sum, { calls_aborted, calls_unknown }) => sum + calls_aborted + calls_unknown.length, 0) -
     shown.calls.reduce((sum, { count: times }) => sum + times, shown.other_calls);
-  const said = [
-    ...(children > 0 ? [many(children, 'child', 'children')] : []),
-    ...(calls > 0 ? [many(calls, 'call')] : []),
-  ];
+  const said = [...(children > 0 ? [many(children, 'child', 'children')] : []), ...(calls > 0 ? [many(calls, 'call')] : [])];
   return <p class="dim">Beyond what was shown before: {said.length === 0 ? 'nothing' : said.join(' and ')}.</p>;
 }
 
 const familyOf = (receipt: Receipt): Receipt[] => [receipt, ...receipt.children.flatMap(familyOf)];
-const sumOf = (receipt: Receipt, amount: (one: Receipt) => number): number =>
-  familyOf(receipt).reduce((sum, one) => sum + amount(one), 0);
+const sumOf = (receipt: Receipt, amount: (one: Receipt) => number): number => familyOf(receipt).reduce((sum, one) => sum + amount(one), 0);
