@@ -52,7 +52,7 @@ describe.skipIf(NO_BROWSER)('a pause', () => {
     await page.getByLabel('Reason').fill('it may sleep on');
     await page.keyboard.press('Enter');
     await expectSoon(() => controlOf(run), 'none');
-    expect(await actsOn(run)).toEqual(['resume', 'pause']);
+    await expectSoon(() => actsOn(run), ['resume', 'pause']);
   });
 
   test('by somebody else, which this page has not heard of yet, is not taken back by the key', async () => {
@@ -111,13 +111,16 @@ describe.skipIf(NO_BROWSER)('a kill', () => {
   });
 
   test('names the calls under way, by tool', async () => {
-    const run = await on.buy(50);
-    await on.asked(run);
+    const run = await on.phone();
     const { page } = await signedIn(on, `run/${run}`, ['operator']);
     await expectShown(page, 'What it was asked');
     await page.keyboard.press('Shift+K');
     const fact = page.locator('dialog .fact').filter({ hasText: 'Calls under way' }).locator('dd');
-    await expectSoon(() => fact.textContent(), '1 to pay');
+    await expectSoon(() => fact.textContent(), '2 to phone');
+    await answer(page, run, 'nobody answers');
+    const receipt = page.getByRole('dialog', { name: 'Killed' });
+    await expectShown(receipt, 'Beyond what was shown before: nothing.');
+    expect(await receipt.locator('.fact').filter({ hasText: 'Calls aborted' }).locator('dd').textContent()).toBe('2');
   });
 
   test('cannot be confirmed before its reach is shown', async () => {
