@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
-/** It makes a call some time after anybody could have opened its page, and then says nothing. */
-const LATE = `{ name: 'late', uses: { read: 'tool:mail.read' }, run: async ({ sleep, caps }) => {
-  await sleep(5000); await caps.read({ id: 'friend' }); await sleep(3600000); } }`;
+/** It makes a call some time after one that people decide, and then says nothing. */
+const LATE = `{ name: 'late', uses: { pay: 'tool:pay' }, run: async ({ sleep, caps }) => {
+  await caps.pay({ to: 'Ann', amount: 50 }); await sleep(3000); await caps.pay({ to: 'Ann', amount: 5 }); await sleep(3600000); } }`;
 
 sharedBrowser();
 let on: Scene;
@@ -33,7 +33,7 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     await page.getByLabel('State').selectOption('Not ended');
     await page.locator(`code[title="${second}"]`).waitFor();
     await expectSoon(() => page.locator(`code[title="${first}"]`).count(), 0);
-    expect(new URL(page.url()).searchParams.toString().split('&').sort()).toEqual(['q=agent%3Asleeper', 'state=live']);
+    await expectSoon(() => new URL(page.url()).searchParams.toString().split('&').sort(), ['q=agent%3Asleeper', 'state=live']);
     const other = await signedIn(on, page.url().split('/console/')[1] ?? '');
     await other.page.locator(`code[title="${second}"]`).waitFor();
     await on.admin.operate({ body: { operation: 'kill', target: { run: second as never }, reason: 'done' } });
@@ -122,8 +122,12 @@ describe.skipIf(NO_BROWSER)('a run', () => {
   test('its figures change on the page while nothing is asked of anybody', async () => {
     await on.deploy(LATE, { tenant: 'local' });
     const { run } = await on.admin.submitRun({ body: { agent: 'late', tenant: 'local' } });
+    const call = await on.asked(run);
     const { page } = await signedIn(on, `run/${run}`);
     await expectShown(page.locator('.run-head'), /^1 call,/);
+    const approver = await on.as('local', 'approver');
+    await approver.decideApproval({ params: { run, call }, body: { verdict: 'approve' } });
+    await expectShown(page.locator('.run-head'), /^2 calls,/);
   });
 
   test('data that were read before stay when they cannot be read again, and the page says that they are old', async () => {

@@ -13,7 +13,7 @@ import { useKeys } from '../keys.ts';
 import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
 import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
 import { attempt } from '../ui/reason.tsx';
-import { Names, Text, Value } from '../ui/text.tsx';
+import { Codes, Names, Text, Value } from '../ui/text.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Verdict = 'approve' | 'deny';
@@ -291,7 +291,7 @@ function Behind({ of }: { readonly of: Approval }) {
           <Text of={of.tenant} />
         </Fact>
         <Fact name={of.rules.length === 1 ? 'Rule that asks' : 'Rules that ask'}>
-          <Names of={of.rules} />
+          <Codes of={of.rules} none="none" />
         </Fact>
         <Fact name="Policies">
           <code title={of.policy}>{shortDigest(of.policy)}</code>

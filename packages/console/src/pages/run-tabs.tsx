@@ -7,7 +7,7 @@ import { useLoad } from '../data/load.ts';
 import { amountOf, shortDigest } from '../format.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Empty, Fact, Moment, Shown, State, Words } from '../ui/parts.tsx';
-import { Names, Text, Value } from '../ui/text.tsx';
+import { Codes, Text, Value } from '../ui/text.tsx';
 import type { TabProps } from './run-props.ts';
 
 type WhyAnswer = RouteAnswer<'whyRun'>;
@@ -93,7 +93,7 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
                 <a href={`${href('run', run.run, 'calls')}?call=${call}`}>
                   Call {call} to <Text of={tool} />
                 </a>
-                : <Names of={rules} none={code ?? 'its grant'} />
+                : <Codes of={rules} none={code ?? 'its grant'} />
               </li>
             ))}
           </ul>

@@ -2,7 +2,7 @@
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { moment, shortDigest } from '../format.ts';
 import { Badge, Fact, Words } from './parts.tsx';
-import { Code, Names, Text } from './text.tsx';
+import { Code, Codes, Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
 type Quote = NonNullable<Decision['quotes']>[number];
@@ -28,7 +28,7 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
       </p>
       <dl class="facts">
         <Fact name={of.rules.length === 1 ? 'Rule' : 'Rules'}>
-          <Names of={of.rules} none="none: the grant decided" />
+          <Codes of={of.rules} none="none: the grant decided" />
         </Fact>
         <Fact name="Policies">
           <code title={of.policy}>{shortDigest(of.policy)}</code>

@@ -96,7 +96,7 @@ function Beyond({ shown, of }: { readonly shown: Reach; readonly of: readonly Re
   const family = of.flatMap(familyOf);
   const children = family.length - of.length - shown.children;
   const calls =
-    // A call of unknown result was aborted, too; where another host had aborted it, only that is in the receipt.
+    // A call of unknown result was aborted, too; where another host holds the run, only that is in the receipt.
     family.reduce((sum, { calls_aborted, calls_unknown }) => sum + Math.max(calls_aborted, calls_unknown.length), 0) -
     shown.calls.reduce((sum, { count: times }) => sum + times, shown.other_calls);
   const said = [...(children > 0 ? [many(children, 'child', 'children')] : []), ...(calls > 0 ? [many(calls, 'call')] : [])];

@@ -31,6 +31,20 @@ export function Code({ of }: { readonly of: string }) {
   );
 }
 
+/** Names of rules, each by itself. */
+export function Codes({ of, none }: { readonly of: readonly string[]; readonly none: string }) {
+  return (
+    <>
+      {of.length === 0 && <Text of={none} />}
+      {of.map((one) => (
+        <span key={one}>
+          <Code of={one} />{' '}
+        </span>
+      ))}
+    </>
+  );
+}
+
 /** Several names in one line. */
 export function Names({ of, none = 'none' }: { readonly of: readonly string[]; readonly none?: string }) {
   return <Text of={of.length === 0 ? none : of.join(', ')} />;
