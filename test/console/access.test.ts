@@ -130,6 +130,7 @@ describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
     await row.focus();
     await keyboard.press('Enter');
     await page.waitForURL(`**/run/${run}`);
+    await expectShown(page, 'What it was asked');
     await keyboard.press('2');
     await page.getByRole('checkbox').focus();
     await keyboard.press('3');
