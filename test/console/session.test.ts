@@ -1,4 +1,4 @@
-/** Who a page acts as: signing in and out, other tabs of the same browser, and pages that nobody looks at. */
+/** The person whom a page acts as: signing in and out, other tabs of the same browser, and pages that nobody looks at. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';

@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 const controlOf = async (run: string) => (await on.admin.showRun({ params: { run: run as never } })).control;
-/** What people did to a run, the latest first. */
+/** Acts of people on a run, the latest first. */
 const actsOn = async (run: string) =>
   (await on.admin.listOperations({ query: { run: run as never } })).items.map(({ operation }) => operation);
 
