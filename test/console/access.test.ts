@@ -57,6 +57,7 @@ describe.skipIf(NO_BROWSER)('every view', () => {
       [`run/${asked}/authority`, 'Take back…'],
       [`run/${refused}/why`, 'Decisions, the latest last'],
       [`run/${refused}/events`, 'ended'],
+      [`run/${refused}/story`, 'It was refused something once'],
       ['approvals', 'Exactly this would be done'],
       ...MORE,
     ] as const) {

@@ -109,6 +109,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
       ['6', 'This is what it could reach.'],
       ['7', 'Decisions, the latest last'],
       ['8', 'please pay to DE89-3704-0044'],
+      ['9', 'It was refused something once: pay'],
     ] as const) {
       await page.keyboard.press(key);
       if (key === '3') {

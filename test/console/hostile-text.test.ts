@@ -75,6 +75,7 @@ describe.skipIf(NO_BROWSER)('hostile text', () => {
       ...[1, 2, 3].map((entry) => [`run/${refused}/journal?entry=${entry}`, 'hash'] as const),
       [`run/${refused}/why`, 'Decisions, the latest last'],
       [`run/${refused}/events`, 'ended'],
+      [`run/${refused}/story`, 'It was refused something once'],
       [`run/${refused}/authority`, 'This is what it could reach.'],
       [`approvals?run=${asked}`, 'Exactly this would be done'],
       ['runs', 'shop/buyer'],

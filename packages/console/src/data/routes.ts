@@ -16,6 +16,7 @@ export const PATHS = {
   runCalls: 'GET /v1/runs/:run/calls',
   runMessages: 'GET /v1/runs/:run/messages',
   runJournal: 'GET /v1/runs/:run/journal',
+  storyRun: 'GET /v1/runs/:run/story',
   runEvents: 'GET /v1/runs/:run/events',
   resolveCall: 'POST /v1/runs/:run/calls/:call/resolution',
   revokeGrant: 'POST /v1/grants/:grant/revoke',

@@ -13,6 +13,7 @@ import { CallsTab } from './run-calls.tsx';
 import { EventsTab } from './run-events.tsx';
 import { JournalTab } from './run-journal.tsx';
 import type { RunId, TabProps } from './run-props.ts';
+import { StoryTab } from './run-story.tsx';
 import { MessagesTab, SummaryTab, TreeTab, WhyTab } from './run-tabs.tsx';
 
 /** `payload`: what is in it is for readers of payloads. */
@@ -25,6 +26,7 @@ const TABS = [
   { at: 'authority', name: 'Authority', key: '6', payload: true, View: AuthorityTab },
   { at: 'why', name: 'Why', key: '7', payload: false, View: WhyTab },
   { at: 'events', name: 'Events', key: '8', payload: true, View: EventsTab },
+  { at: 'story', name: 'Story', key: '9', payload: false, View: StoryTab },
 ] as const;
 
 export function RunView() {

@@ -171,6 +171,16 @@ export const ROUTES = {
     status: 200,
     response: s.Why,
   }),
+  storyRun: route({
+    method: 'GET',
+    path: '/v1/runs/:run/story',
+    tag: 'runs',
+    summary: 'Tells in ten sentences what a run was asked, read, did, was refused and spent, and who allowed it, each with its entries.',
+    operation: 'run.read',
+    params: s.RunPath,
+    status: 200,
+    response: s.Story,
+  }),
   runAuthority: route({
     method: 'GET',
     path: '/v1/runs/:run/authority',
