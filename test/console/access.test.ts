@@ -56,12 +56,14 @@ describe.skipIf(NO_BROWSER)('every view', () => {
       [`run/${refused}/tree`, 'It has no children.'],
       [`run/${asked}/authority`, 'Take back…'],
       [`run/${refused}/why`, 'Decisions, the latest last'],
+      [`run/${refused}/events`, 'ended'],
+      [`run/${refused}/story`, 'It was refused something once'],
       ['approvals', 'Exactly this would be done'],
       ...MORE,
     ] as const) {
       await open(view);
       await expectShown(page, text);
-      await shot(page, `${colorScheme} ${view.replace(/run_\w+/, '')}`);
+      await shot(page, `${colorScheme} ${view.replace(/\/run_\w+/, '').split('?', 1)[0]}`);
       found.push(...(await violations(page)).map((one) => `${view}: ${one}`));
     }
     expect(found).toEqual([]);
@@ -112,6 +114,28 @@ describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
     await keyboard.press('Escape');
     await expectSoon(() => page.getByRole('dialog').count(), 0);
     expect(await on.ended(run)).toBe('killed');
+  });
+
+  test('skips to the view, opens the first row, and has its keys on a box to tick', async () => {
+    const run = await on.buy(5);
+    await on.ended(run);
+    const { page } = await signedIn(on, `runs?q=${run}`);
+    const row = page.locator('.window-row').first();
+    await row.waitFor();
+    const { keyboard } = page;
+    const address = page.url();
+    await page.getByText('Skip to the view').focus();
+    await keyboard.press('Enter');
+    await expectSoon(() => page.evaluate(() => document.activeElement?.id), 'main');
+    expect(page.url()).toBe(address);
+    await row.focus();
+    await keyboard.press('Enter');
+    await page.waitForURL(`**/run/${run}`);
+    await expectShown(page, 'What it was asked');
+    await keyboard.press('2');
+    await page.getByRole('checkbox').focus();
+    await keyboard.press('3');
+    await page.waitForURL(`**/run/${run}/journal`);
   });
 
   test('is told what its keys do, and leaves the help with Escape', async () => {

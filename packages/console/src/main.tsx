@@ -1,7 +1,7 @@
 /** The page: who is not signed in signs in; the address says which view the others see. Views are loaded when they are first opened. */
 import { render, type ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { me, recognise, Refusal } from './data/api.ts';
+import { me, recognise, Refusal, watchSession } from './data/api.ts';
 import { go, href, place } from './data/address.ts';
 import { SignIn } from './pages/sign-in.tsx';
 import { Runs } from './pages/runs.tsx';
@@ -72,11 +72,13 @@ function App() {
         },
       );
     look();
+    watchSession();
   }, []);
   if (me.value === null) return <SignIn />;
   if (me.value === undefined) return <main class="sign-in">{error === undefined ? <Loading /> : <Problem of={error} />}</main>;
   return (
-    <Shell>
+    // Views of another person are read again.
+    <Shell key={`${me.value.tenant} ${me.value.principal}`}>
       <View name={place.value[0] ?? 'overview'} />
     </Shell>
   );
