@@ -57,6 +57,7 @@ export async function follow(signal: AbortSignal): Promise<void> {
     const away = hiddenAWhile();
     try {
       await readEvents('events', {
+        query: { changes: 'true' },
         last,
         signal: AbortSignal.any([signal, away.signal]),
         opened() {
@@ -66,7 +67,9 @@ export async function follow(signal: AbortSignal): Promise<void> {
         },
         told(kind, data, id) {
           last = id;
-          note(kind, (JSON.parse(data) as { run?: string | null }).run);
+          const { run } = JSON.parse(data) as { run?: string | null };
+          // Where very many runs changed, none is named.
+          note(kind === 'run.changed' && run === undefined ? 'reset' : kind, run);
         },
       });
     } catch (error) {

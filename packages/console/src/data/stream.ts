@@ -6,6 +6,7 @@ const SILENCE_MS = 40_000;
 
 interface Reading {
   readonly params?: object;
+  readonly query?: Readonly<Record<string, string>>;
   /** The id of the last event that was read before. */
   readonly last?: string | undefined;
   readonly signal: AbortSignal;
@@ -15,7 +16,7 @@ interface Reading {
 }
 
 /** Reads until the stream ends, is lost, or the signal is aborted; the last two throw. @throws Refusal, and AbortError */
-export async function readEvents(name: 'events' | 'runEvents', { params = {}, last, signal, opened, told }: Reading): Promise<void> {
+export async function readEvents(name: 'events' | 'runEvents', { params = {}, query = {}, last, signal, opened, told }: Reading): Promise<void> {
   const lost = new AbortController();
   let silence: ReturnType<typeof setTimeout> | undefined;
   const heard = () => {
@@ -25,7 +26,7 @@ export async function readEvents(name: 'events' | 'runEvents', { params = {}, la
   // A host that takes the request and never answers is lost, too.
   heard();
   try {
-    const response = await send(name, addressOf(name, { params }).path, {
+    const response = await send(name, addressOf(name, { params, query }).path, {
       headers: { accept: 'text/event-stream', ...(last === undefined ? {} : { 'last-event-id': last }) },
       signal: AbortSignal.any([signal, lost.signal]),
     });
