@@ -86,12 +86,8 @@ test('a run that is killed tells which calls it leaves without an answer, and is
 test('refusals of one crank are told one by one up to a bound, and by number beyond it', async () => {
   const w = await world([readingTool('ask', () => 1)]);
   const many = 200;
-  const source = `{ name: 'many', uses: { ask: 'tool:ask' }, async run({ caps }) {
-    const all = await Promise.allSettled(Array.from({ length: ${many} }, (_, n) => caps.ask({ n })));
-    return all.filter(({ status }) => status === 'rejected').length;
-  } }`;
   const narrow = { grants: { ask: { uses: 1 } } };
-  expect(await w.run(source, {}, narrow)).toMatchObject({ kind: 'completed', output: many - 1 });
+  expect(await w.run(agentFile('crew/asks-at-once'), many, narrow)).toMatchObject({ kind: 'completed', output: many - 1 });
   const denied = of(w, 'denied');
   expect(denied.length).toBe(TELEMETRY.refusals_told.default + 1);
   expect(denied.reduce((sum, { count }) => sum + count, 0)).toBe(many - 1);
