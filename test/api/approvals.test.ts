@@ -39,6 +39,20 @@ describe('a call that waits', () => {
     expect(parked?.cpu_ms).toBeGreaterThan(0);
   });
 
+  test('is refused when its capability is taken back, also after its run has left memory: nobody is asked about it any more', async () => {
+    const { admin, deploy, as } = await asking();
+    await deploy(WRITER);
+    const { run } = await admin.submitRun({ body: { agent: 'writer' } });
+    await asked(admin);
+    await until(async () => (await admin.showRun({ params: { run }, query: {} })).residency === 'parked');
+    const { reaches } = await admin.runAuthority({ params: { run } });
+    const grant = reaches.find(({ alias }) => alias === 'write')?.chain[0]?.grant;
+    const operator = await as('local', 'operator');
+    await operator.revokeGrant({ params: { grant: grant as never }, body: { reason: 'not any more' } });
+    expect(await outcome(admin, run)).toMatchObject({ kind: 'completed', output: 'CORRAL_REVOKED' });
+    expect((await admin.listApprovals({})).items).toEqual([]);
+  });
+
   test('is on exactly one page of the list, also where a run has several and some are decided meanwhile', async () => {
     const { admin, deploy, as } = await asking();
     await deploy(`{ name: 'writers', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>

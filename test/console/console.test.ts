@@ -159,6 +159,8 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     await page.keyboard.press('Escape');
     await expectShown(pay, 'does not work');
     expect(await on.ended(run)).toBe('completed');
+    const { outcome } = await on.admin.showRun({ params: { run: run as never } });
+    expect(outcome).toMatchObject({ output: 'CORRAL_REVOKED' });
   });
 });
 
