@@ -49,7 +49,8 @@ describe('facts about runs', () => {
 
   it('say again what the runs in memory are when the thread was started again, and of no other', () => {
     const { facts, read } = telemetry();
-    facts.write(seen('admitted', { taken: taken() }));
+    const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    facts.write(seen('admitted', { taken: taken({ trace }) }));
     facts.write(seen('admitted', { taken: taken({ id: ORIGIN }), run: ORIGIN }));
     facts.write(seen('parked', { view, run: ORIGIN }));
     read();
@@ -57,6 +58,7 @@ describe('facts about runs', () => {
     facts.write(seen('began'));
     facts.write(seen('asked', { call: 1, tool: 'pay', run: ORIGIN }));
     expect(read().map(({ kind, run }) => [kind, run])).toEqual([
+      [KIND.caller, RUN],
       [KIND.run, RUN],
       [KIND.began, RUN],
       [KIND.asked, ORIGIN],

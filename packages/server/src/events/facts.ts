@@ -6,16 +6,21 @@ import { modelIn, type RunId } from '@corral/protocol/ids';
 import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { Observation, Taken } from '@corral/supervisor';
-import { callerIn } from '@corral/telemetry/caller';
+import { callerIn, type Caller } from '@corral/telemetry/caller';
 import type { FactWriter, RunFact } from '@corral/telemetry/facts';
 
 /** An observation of one kind. */
 type Seen<K extends Observation['kind']> = Extract<Observation, { readonly kind: K }>;
 
+/** A run in memory: its fact, and the span of whoever submitted it. */
+interface Here extends RunFact {
+  readonly caller: Caller | undefined;
+}
+
 export class RunFacts {
   readonly #facts: FactWriter;
   readonly #now: () => number;
-  readonly #here = new Map<RunId, RunFact>();
+  readonly #here = new Map<RunId, Here>();
   /** Runs in memory whose fact the thread has not got. */
   readonly #missing = new Set<RunId>();
   /** First ancestors of runs that have left memory, by which the log names their traces; those that were asked for least recently go first. */
@@ -103,9 +108,7 @@ export class RunFacts {
     if (taken === undefined) return;
     const { record, version, epoch } = taken;
     const { id: run, root, parent, tenant, agent, origin } = record;
-    const caller = callerIn(record.trace);
-    if (caller !== undefined) this.#facts.caller(run, caller);
-    const fact = {
+    const here = {
       run,
       root: root ?? parent?.run ?? run,
       parent: parent?.run,
@@ -117,16 +120,23 @@ export class RunFacts {
       epoch,
       woken_at,
       origin: origin?.run,
+      caller: callerIn(record.trace),
     };
-    this.#here.set(run, fact);
-    if (this.#facts.run(fact)) this.#missing.delete(run);
+    this.#here.set(run, here);
+    if (this.#tell(here)) this.#missing.delete(run);
     else this.#missing.add(run);
+  }
+
+  /** @returns whether the thread will know the run */
+  #tell(here: Here): boolean {
+    if (here.caller !== undefined) this.#facts.caller(here.run, here.caller);
+    return this.#facts.run(here);
   }
 
   #again(run: RunId): void {
     if (!this.#missing.has(run)) return;
-    const fact = this.#here.get(run);
-    if (fact === undefined || this.#facts.run(fact)) this.#missing.delete(run);
+    const here = this.#here.get(run);
+    if (here === undefined || this.#tell(here)) this.#missing.delete(run);
   }
 
   #ended({ run, outcome, view, taken }: Seen<'ended'>, at: number): void {
@@ -139,10 +149,10 @@ export class RunFacts {
   }
 
   #left(run: RunId): void {
-    const fact = this.#here.get(run);
+    const here = this.#here.get(run);
     this.#here.delete(run);
     this.#missing.delete(run);
-    if (fact !== undefined) this.#keep(run, fact.root);
+    if (here !== undefined) this.#keep(run, here.root);
   }
 
   #keep(run: RunId, root: RunId): void {
