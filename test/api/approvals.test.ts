@@ -63,7 +63,7 @@ describe('a call that waits', () => {
     await until(async () => (await all()).length === 12);
     const wanted = await all();
     expect(await admin.countApprovals({})).toEqual({ waiting: 4 });
-    const ofRun = (await admin.listApprovals({ query: { run: runs[1] as never, limit: 2 } }));
+    const ofRun = await admin.listApprovals({ query: { run: runs[1] as never, limit: 2 } });
     const rest = await admin.listApprovals({ query: { run: runs[1] as never, cursor: ofRun.next ?? '' } });
     expect([...ofRun.items, ...rest.items].map(({ run, call }) => `${run} ${call}`)).toEqual(
       wanted.filter((one) => one.startsWith(String(runs[1]))),

@@ -59,7 +59,7 @@ test('a run is paused with all that descends from it, which is listed, told and 
   await expect(auditor.operate({ body: { operation: 'pause', target: { run }, reason: 'x', family: true } })).rejects.toMatchObject({
     status: 403,
   });
-  // What it would reach, before anything is done: all below the run where the operation reaches them, and else the run alone.
+  // The reach of an operation before anything is done: all below the run where the operation reaches them, and else the run alone.
   const looks = await Promise.all(
     [{ operation: 'kill' as const }, { operation: 'pause' as const, family: true }, { operation: 'pause' as const }].map((which) =>
       admin.operate({ body: { ...which, target: { run }, reason: 'look', dryRun: true } }),

@@ -43,7 +43,9 @@ test('says what a run was asked, read, did and was refused, who allowed it and h
     'ended',
   ]);
   expect(told(story)).toMatchObject({
-    asked: expect.stringMatching(/^user:\w+ submitted it on [\d-]+ [\d:]+ UTC, to the agent writer \(sha256:\w{12}\)\. Its input: \{"path":"b.txt"\}\.$/),
+    asked: expect.stringMatching(
+      /^user:\w+ submitted it on [\d-]+ [\d:]+ UTC, to the agent writer \(sha256:\w{12}\)\. Its input: \{"path":"b.txt"\}\.$/,
+    ),
     read: expect.stringMatching(/^It asked tools that change nothing once: fs\.read \(1\)\. 1 call failed: fs\.read CORRAL_\w+ \(1\)\.$/),
     did: 'It had tools change something once: fs.write (1).',
     others: 'It started no run. It sent no message to other runs and received none.',
@@ -59,14 +61,18 @@ test('says what a run was asked, read, did and was refused, who allowed it and h
   const decided = items.find(({ event }) => (event as { kind?: string } | null)?.kind === 'approval');
   expect(story.lines.find(({ about }) => about === 'people')).toMatchObject({ entries: [decided?.seq], calls: [call] });
 
-  // Whoever may not see payloads is told the same without the input.
+  // A reader who may not see payloads is told the same without the input.
   expect(told(await approver.storyRun({ params }))['asked']).toContain('Its input is not shown to your role.');
   const said = await corral(['story', run, '--data', made.data]);
   expect(said.out).toContain('People     ');
   expect(said.out).toContain('it is her file');
   await made.host.close(100);
   const away = await corral(['story', run, '--data', made.data, '--json']);
-  expect(told(JSON.parse(away.out) as Story)).toMatchObject({ did: told(story)['did'], people: told(story)['people'], ended: told(story)['ended'] });
+  expect(told(JSON.parse(away.out) as Story)).toMatchObject({
+    did: told(story)['did'],
+    people: told(story)['people'],
+    ended: told(story)['ended'],
+  });
 });
 
 test('of a run with a long input is short, and there is none of a run that is not here', async () => {
@@ -77,5 +83,5 @@ test('of a run with a long input is short, and there is none of a run that is no
   const story = await admin.storyRun({ params: { run } });
   expect(told(story)['asked']?.length).toBeLessThan(500);
   expect(told(story)['ended']).toMatch(/^It ended as failed/);
-  await expect(admin.storyRun({ params: { run: 'run_000000000000' as never } })).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
+  await expect(admin.storyRun({ params: { run: 'run_000000000000' } })).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
 });

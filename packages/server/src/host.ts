@@ -344,7 +344,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     retention.start();
     outbox.start();
     const looks = [
-      ['budgets that are nearly spent could not be told of', () => projection.checkBudgets()],
+      ['nearly spent budgets could not be told', () => projection.checkBudgets()],
       ['lists cannot be sorted by what runs have used until it can be written', () => projection.writeUse()],
       ['refusals could not be recorded yet', () => refusals.settle()],
       ['sessions of the console could not be ended', () => consoleSessions.sweep()],
@@ -352,8 +352,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     ] as const;
     const looking = setInterval(() => {
       // One that fails, as all that write do while the disk is full, keeps none of the others from its turn.
-      for (const [failed, look] of looks)
-        void (async () => look())().catch((error: unknown) => log?.warn({ err: error }, failed));
+      for (const [failed, look] of looks) void (async () => look())().catch((error: unknown) => log?.warn({ err: error }, failed));
     }, LOOK_MS).unref();
 
     let closing: Promise<void> | undefined;

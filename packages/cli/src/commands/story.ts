@@ -48,7 +48,13 @@ async function inFolder(data: string, run: Story['run']): Promise<Story> {
 function textOf({ run, lines }: Story): string {
   return [
     ...lines.map(({ about, text, entries }) => {
-      const from = entries.length === 0 ? '' : paint('dim', `  [entr${entries.length === 1 ? 'y' : 'ies'} ${entries.slice(0, 5).join(', ')}${entries.length > 5 ? ' …' : ''}]`);
+      const from =
+        entries.length === 0
+          ? ''
+          : paint(
+              'dim',
+              `  [entr${entries.length === 1 ? 'y' : 'ies'} ${entries.slice(0, 5).join(', ')}${entries.length > 5 ? ' …' : ''}]`,
+            );
       return `${paint('bold', TITLES[about].padEnd(WIDEST))}  ${printable(text)}${from}`;
     }),
     `${paint('cyan', '→')} \`corral journal ${run}\` shows the entries; \`corral why ${run}\` says what can be done.`,

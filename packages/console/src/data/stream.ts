@@ -16,7 +16,10 @@ interface Reading {
 }
 
 /** Reads until the stream ends, is lost, or the signal is aborted; the last two throw. @throws Refusal, and AbortError */
-export async function readEvents(name: 'events' | 'runEvents', { params = {}, query = {}, last, signal, opened, told }: Reading): Promise<void> {
+export async function readEvents(
+  name: 'events' | 'runEvents',
+  { params = {}, query = {}, last, signal, opened, told }: Reading,
+): Promise<void> {
   const lost = new AbortController();
   let silence: ReturnType<typeof setTimeout> | undefined;
   const heard = () => {

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { textOfBytes } from '../bytes.ts';
 import { AgentName } from '../ids.ts';
 import { ADMISSION, MACHINE } from '../limits.ts';
-import { RUN_ORDERS } from '../ports/front-reads.ts';
+import { RUN_ORDERS } from '../model/run-lists.ts';
 import { Attenuation } from '../model/grant.ts';
 import { Alias, Budget, CeilingsRequest } from '../model/manifest.ts';
 import { Outcome } from '../model/outcome.ts';

@@ -8,10 +8,10 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunIndex } from '@corral/protocol/ports/front';
 import type { Observation } from '@corral/supervisor';
 
-/** Observations that change what is shown of a run and are no events themselves. */
+/** Observations that change the figures of a run without being events. */
 const SHOWN: ReadonlySet<Observation['kind']> = new Set(['woken', 'parked', 'answered', 'replied', 'cranked', 'denied']);
 export const EVERY_MS = 1_000;
-/** Runs that are named at once. Of more, only that there are some is told: whoever follows all of a busy host cannot look at each. */
+/** Runs that are named at once. If more changed, none is named: a follower of all of a busy host cannot look at each. */
 const NAMED = 200;
 
 export interface ChangedRun {
@@ -25,7 +25,7 @@ export interface RunChangesParts {
   readonly index: Pick<RunIndex, 'get'>;
   /** Whether anybody wants to be told. */
   readonly wanted: () => boolean;
-  /** @param runs undefined: so many that they are not named */
+  /** @param runs the changed ones; undefined if there are too many to name */
   readonly tell: (runs: readonly ChangedRun[] | undefined) => void;
 }
 

@@ -28,7 +28,7 @@ export interface StoryFacts {
   readonly input?: Json | undefined;
   /** Absent: what its journal says that it used itself. */
   readonly spent?: Spent;
-  /** What it waits for, in words; empty if for nothing. */
+  /** The name of what it waits for; empty if it waits for nothing. */
   readonly waiting_for: string;
 }
 
@@ -166,11 +166,7 @@ class Teller {
         this.unknown.add(this.#open.get(event.id)?.tool ?? 'a tool', seq, event.id);
         return;
       case 'resolved':
-        this.people.add(
-          `${event.by} settled call ${event.id}, whose result was unknown${because(event.reason ?? '')}`,
-          seq,
-          event.id,
-        );
+        this.people.add(`${event.by} settled call ${event.id}, whose result was unknown${because(event.reason ?? '')}`, seq, event.id);
         return;
       case 'control':
         this.stopped.add(`${event.by} ${event.control === 'none' ? 'resumed' : event.control} it${because(event.reason)}`, seq);
@@ -190,16 +186,19 @@ class Teller {
         return;
       case 'released':
         this.people.add(`${event.by} let it go on${because(event.reason)}`, seq);
+        return;
+      default:
     }
   }
 }
 
 const NONE = { entries: [], calls: [] };
 
-/** What it was asked, and by whom. */
+/** The order that it was given, and by whom. */
 function askedLine({ record, input }: StoryFacts): StoryLine {
   const { agent, version, parent, service, origin, created_at } = record;
-  const by = parent === undefined ? `${record.submitter ?? record.principal} submitted it` : `The run ${parent.run} of ${parent.agent} started it`;
+  const by =
+    parent === undefined ? `${record.submitter ?? record.principal} submitted it` : `The run ${parent.run} of ${parent.agent} started it`;
   const of = service === undefined ? '' : ` for the key ${service.key}`;
   const fork = origin === undefined ? '' : ` It is a fork of ${origin.run}.`;
   const with_ = input === undefined ? ' Its input is not shown to your role.' : ` Its input: ${cut(JSON.stringify(input), INPUT_CHARS)}.`;
@@ -255,14 +254,46 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
   const { cpu_ms, calls, tokens, money_micros } = facts.spent ?? told.spent;
   return [
     askedLine(facts),
-    line('read', read.total === 0 ? `It read nothing by a tool.${failures}` : `It asked tools that change nothing ${times(read.total)}: ${read.text}.${failures}`, read, failed),
-    line('strangers', strangers.total === 0 ? 'No tool gave it text that a stranger may have written.' : `Text that strangers may have written came to it by ${strangers.text}.`, strangers),
-    line('did', `${did.total === 0 ? 'It changed nothing by a tool.' : `It had tools change something ${times(did.total)}: ${did.text}.`}${lost}`, did, unknown),
-    line('others', `It started ${children.total === 0 ? 'no run' : `${many(children.total, 'run')}: ${children.text}`}. It sent ${messages[0]} to other runs and received ${messages[1]}.`, children, sent, received),
-    line('refused', refused.total === 0 ? 'It was refused nothing.' : `It was refused something ${times(refused.total)}: ${refused.text}.${by}`, refused),
+    line(
+      'read',
+      read.total === 0
+        ? `It read nothing by a tool.${failures}`
+        : `It asked tools that change nothing ${times(read.total)}: ${read.text}.${failures}`,
+      read,
+      failed,
+    ),
+    line(
+      'strangers',
+      strangers.total === 0
+        ? 'No tool gave it text that a stranger may have written.'
+        : `Text that strangers may have written came to it by ${strangers.text}.`,
+      strangers,
+    ),
+    line(
+      'did',
+      `${did.total === 0 ? 'It changed nothing by a tool.' : `It had tools change something ${times(did.total)}: ${did.text}.`}${lost}`,
+      did,
+      unknown,
+    ),
+    line(
+      'others',
+      `It started ${children.total === 0 ? 'no run' : `${many(children.total, 'run')}: ${children.text}`}. It sent ${messages[0]} to other runs and received ${messages[1]}.`,
+      children,
+      sent,
+      received,
+    ),
+    line(
+      'refused',
+      refused.total === 0 ? 'It was refused nothing.' : `It was refused something ${times(refused.total)}: ${refused.text}.${by}`,
+      refused,
+    ),
     line('people', people.textOr('No person had to decide about it.'), people),
     line('stopped', stopped.textOr('Nobody stopped it, and no detector stepped in.'), stopped),
-    { about: 'spent', text: `It used ${Math.round(cpu_ms)} ms of CPU time, ${many(calls, 'call')}, ${many(tokens, 'token')} and ${(money_micros / 1e6).toFixed(2)} of money.`, ...NONE },
+    {
+      about: 'spent',
+      text: `It used ${Math.round(cpu_ms)} ms of CPU time, ${many(calls, 'call')}, ${many(tokens, 'token')} and ${(money_micros / 1e6).toFixed(2)} of money.`,
+      ...NONE,
+    },
     endLine(facts, last),
   ];
 }

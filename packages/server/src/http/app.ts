@@ -24,7 +24,7 @@ import type { ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
-import { ANY_TENANT, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
+import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
@@ -32,7 +32,7 @@ import { JsonTextError, readJsonInPieces } from '@corral/protocol/json-text';
 import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { ServerContext } from './context.ts';
 import { recorder } from '../operation-log.ts';
-import { Access } from '../people/access.ts';
+import type { Access } from '../people/access.ts';
 import { hostRefusal } from '../people/address.ts';
 import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from '../people/authenticate.ts';
@@ -40,7 +40,7 @@ import { TooSoon, type Rate } from '../people/rate.ts';
 import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
-import { mustBeOwnPage, proofOf } from './cookie.ts';
+import { admitted, bucketOf, callerOf, guarded } from './callers.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
@@ -93,8 +93,6 @@ const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
 const SIGN_IN_BYTES = 10 * 1024;
 /** An input is wrapped in a few more levels. */
 const DEEPEST = JSON_MAX_DEPTH + 8;
-/** Slows down callers that guess tokens, by address. */
-const GUESSES = { rate_per_s: 1, burst: 20 };
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 60_000;
 const RETRY_S = 2;
@@ -269,73 +267,6 @@ function schemaOf(name: RouteName, route: Route) {
       '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },
     },
   };
-}
-
-/** Finds out who calls, by a token or by the cookie of a session. @throws what `guarded` throws, and CORRAL_ORIGIN_REFUSED */
-async function admitted(options: AppOptions, route: Route, request: FastifyRequest): Promise<Access> {
-  const { settings, index } = options.door;
-  return new Access(
-    await guarded(options, route, request, () => callerOf(options, request, true)),
-    () => Object.keys(settings.inForce().config.tenants),
-    (tenant) => index.has('tenant', tenant, undefined),
-  );
-}
-
-/** @param uses whether the request counts as use of the session */
-async function callerOf(
-  { authenticator, channel, consoleSessions }: AppOptions,
-  request: FastifyRequest,
-  uses: boolean,
-): Promise<Principal> {
-  const { authorization } = request.headers;
-  const proof = channel.kind === 'network' && authorization === undefined ? proofOf(request) : undefined;
-  if (proof === undefined) return authenticator.authenticate(channel, authorization);
-  mustBeOwnPage(request);
-  const principal = consoleSessions.principal(proof, uses);
-  if (principal === undefined) throw new SessionOver();
-  return principal;
-}
-
-const bucketOf = ({ tenant, id }: Principal): string => `${tenant} ${id}`;
-
-/** A page that was open when its session ended asks on; that is no attempt to get in. */
-class SessionOver extends CorralError {
-  constructor() {
-    super('CORRAL_UNAUTHENTICATED', 'The session has ended; sign in again.');
-  }
-}
-
-/**
- * A caller who is not let in is counted and slowed down, by address.
- * @throws what `identify` throws, and CORRAL_RATE_LIMITED
- */
-async function guarded(
-  { door, rate }: AppOptions,
-  route: Route,
-  request: FastifyRequest,
-  identify: () => Promise<Principal>,
-): Promise<Principal> {
-  const { refusals, clock, settings } = door;
-  const now = clock.monotonic();
-  try {
-    return await identify();
-  } catch (error) {
-    const address = request.socket.remoteAddress ?? 'socket';
-    if (error instanceof SessionOver) {
-      rate.take(`session:${address}`, settings.inForce().config.door, now);
-      throw error;
-    }
-    refusals.count({
-      operation: 'fail-login',
-      by: `address:${address}`,
-      roles: [],
-      tenant: undefined,
-      route: `${route.method} ${route.path}`,
-      code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
-    });
-    rate.take(`guess:${address}`, GUESSES, now);
-    throw error;
-  }
 }
 
 /** Refusals, for the log. */

@@ -16,7 +16,7 @@ const isSecure = ({ protocol, headers }: FastifyRequest): boolean => protocol ==
 const namesOf = ({ socket }: FastifyRequest) => ({ secure: `__Host-corral-${socket.localPort}`, plain: `corral-${socket.localPort}` });
 
 /**
- * What a request shows of a session. Over https only the cookie counts that no other host of the domain can have set.
+ * The proofs of a session that a request has. Over https only the cookie counts that no other host of the domain can have set.
  * @returns undefined if it has no cookie of a session; a request that lacks the header has an empty `page`
  */
 export function proofOf(request: FastifyRequest): SessionProof | undefined {

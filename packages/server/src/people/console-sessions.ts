@@ -43,7 +43,7 @@ export interface ConsoleSessionParts {
   readonly unwritten: (error: unknown) => void;
 }
 
-/** What a browser shows of its session. Both are needed. */
+/** The two secrets that a browser shows of its session. Both are needed. */
 export interface SessionProof {
   readonly cookie: string;
   readonly page: string;
@@ -141,7 +141,7 @@ export class ConsoleSessions {
     const ended = [...this.#live.values()].filter(which);
     if (ended.length === 0) return false;
     for (const { key } of ended) this.#live.delete(key);
-    // What was opened with them is closed, even if the disk is full.
+    // Their streams are closed even if the disk is full.
     this.#parts.ended(new Set(ended.map(({ principal }) => principal)));
     this.#writeIfPossible();
     return true;

@@ -53,8 +53,7 @@ function crankOf({ onCpu, seat }: Run): number {
 export function underWay(runs: Iterable<Run>): Map<string, number> {
   const tools = new Map<string, number>();
   for (const { ledger } of runs)
-    for (const pending of ledger.pending.values())
-      if (pending.kind === 'call') tools.set(pending.tool, (tools.get(pending.tool) ?? 0) + 1);
+    for (const pending of ledger.pending.values()) if (pending.kind === 'call') tools.set(pending.tool, (tools.get(pending.tool) ?? 0) + 1);
   return tools;
 }
 

@@ -86,16 +86,17 @@ export class Followers {
     return this.#changes.size > 0;
   }
 
-  /** @param runs undefined: so many that they are not named */
+  /** @param runs the changed ones; undefined if there are too many to name */
   readonly tellChanges = (runs: readonly ChangedRun[] | undefined): void => {
-    for (const [out, filter] of this.#changes)
-      this.#tellChanged(out, filter, runs).catch(() => out.destroy());
+    for (const [out, filter] of this.#changes) this.#tellChanged(out, filter, runs).catch(() => out.destroy());
   };
 
   async #tellChanged(out: Outflow, filter: EventFilter, runs: readonly ChangedRun[] | undefined): Promise<void> {
     if (!(await out.isLet())) return;
     const { tenant, run, agent } = filter;
-    const named = runs?.filter((one) => (tenant ?? one.tenant) === one.tenant && (run ?? one.run) === one.run && (agent ?? one.agent) === one.agent);
+    const named = runs?.filter(
+      (one) => (tenant ?? one.tenant) === one.tenant && (run ?? one.run) === one.run && (agent ?? one.agent) === one.agent,
+    );
     if (named?.length === 0) return;
     const frames = named === undefined ? [{}] : named.map((one) => ({ run: one.run }));
     out.note(frames.map((data) => `event: run.changed\ndata: ${JSON.stringify(data)}\n\n`).join(''));

@@ -22,7 +22,17 @@ import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { decidingLines } from './approvals.ts';
 import { findRun, waitForEnd, type Handlers } from './handler.ts';
 
-type Names = 'submitRun' | 'listRuns' | 'showRun' | 'runTree' | 'whyRun' | 'storyRun' | 'runCalls' | 'runMessages' | 'releaseRun' | 'resolveCall';
+type Names =
+  | 'submitRun'
+  | 'listRuns'
+  | 'showRun'
+  | 'runTree'
+  | 'whyRun'
+  | 'storyRun'
+  | 'runCalls'
+  | 'runMessages'
+  | 'releaseRun'
+  | 'resolveCall';
 
 /** Entries of a journal that are read at a time. */
 const PAGE = 200;
