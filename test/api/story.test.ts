@@ -1,17 +1,14 @@
 /** The story of a run, told from its journal: by a host, by the command in a folder, and as much as the reader may see. */
 import { expect, test } from 'vitest';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { agentFile } from '../agents/file.ts';
 import { corral } from '../command.ts';
 import { front, shortFolder } from '../front.ts';
 import { found } from '../until.ts';
 
 type Story = RouteAnswer<'storyRun'>;
 
-const WRITER = `{ name: 'writer', uses: { read: 'tool:fs.read', write: 'tool:fs.write', away: 'tool:fs.list' }, async run({ input, caps }) {
-  await caps.read({ path: 'a.txt' });
-  await caps.read({ path: 'none.txt' }).catch(() => undefined);
-  return caps.write({ path: input.path, text: 'x' }).then(() => 'written', (error) => error.code);
-} }`;
+const WRITER = agentFile('crew/reads-and-writes');
 const told = ({ lines }: Story) => Object.fromEntries(lines.map(({ about, text }) => [about, text]));
 
 test('says what a run was asked, read, did and was refused, who allowed it and how it ended, each with its entries', async () => {

@@ -1,6 +1,7 @@
 /** A host with something to see: an agent that does what a mail says, which is refused, asked about, or let through by the amount. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { agentFile } from '../agents/file.ts';
 import { front, shortFolder, SLEEP, type Front } from '../front.ts';
 import { found, until } from '../until.ts';
 
@@ -27,14 +28,7 @@ when { context.call has amount && context.call.amount.greaterThan(decimal("10.0"
 @id("never-so-much") @consequence("deny") forbid (principal, action == Action::"tool:pay", resource)
 when { context.call has amount && context.call.amount.greaterThan(decimal("500.0")) };
 `;
-/** It obeys what it reads: whom it pays, and under which name it says so once more. */
-const BUYER = `{ name: 'shop/buyer', uses: { read: 'tool:mail.read', pay: 'tool:pay' }, run: async ({ input, caps, log }) => {
-  const { text } = await caps.read({ id: input.mail });
-  log(text);
-  const to = /to (\\S+)/.exec(text)?.[1] ?? 'nobody';
-  const name = /named (\\S+)/.exec(text)?.[1];
-  return caps.pay({ to, amount: input.amount, ...(name === undefined ? {} : { [name]: to }) }).then((said) => said + ' ' + to, (error) => error.code);
-} }`;
+const BUYER = agentFile('crew/buys-as-told');
 const CALLER = `{ name: 'shop/caller', uses: { phone: 'tool:phone' }, run: ({ caps }) => Promise.all([caps.phone({}), caps.phone({})]) }`;
 
 export interface Scene extends Front {
