@@ -1,14 +1,8 @@
 /** The console for everybody: contrast, names and roles as axe-core checks them, in light and dark, and all by the keyboard. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Page } from 'playwright-core';
+import { violations } from './axe.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, signedIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
-
-const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-/** WCAG 2.2 at level AA, and what axe's authors hold to be good practice. */
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 sharedBrowser();
 let on: Scene;
@@ -19,20 +13,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const end of ends.toReversed()) await end();
 });
-
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
-}
-
-async function violations(page: Page): Promise<string[]> {
-  if (!(await page.evaluate(() => Reflect.has(window, 'axe')))) await page.evaluate(AXE);
-  const found = await page.evaluate(async (tags) => {
-    const axe = Reflect.get(window, 'axe') as { run: (of: Document, options: object) => Promise<{ violations: Violation[] }> };
-    return (await axe.run(document, { runOnly: tags })).violations;
-  }, TAGS);
-  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`));
-}
 
 describe.skipIf(NO_BROWSER)('every view', () => {
   test.each(['light', 'dark'] as const)('has names, roles and contrast that axe finds nothing wrong with, in %s', async (colorScheme) => {

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { asRefusal, ask as request, hasRole, me, recognise, replaced, signOut, type Refusal } from './data/api.ts';
+import { asRefusal, ask as request, hasRole, hasScene, me, recognise, replaced, signOut, type Refusal } from './data/api.ts';
 import { go, href, place } from './data/address.ts';
 import { anyOf, useLoad } from './data/load.ts';
 import { follow, liveness } from './data/live.ts';
@@ -23,6 +23,9 @@ const VIEWS = [
   { at: 'health', name: 'Health', key: 'g h' },
   { at: 'people', name: 'Tokens', key: 'g t' },
 ] as const;
+
+const SCENE = { at: 'scene', name: 'Scene', key: 'g s' } as const;
+const views = () => (hasScene.value ? [SCENE, ...VIEWS] : VIEWS);
 
 /** A visible page keeps its session; a page that nobody looks at lets it end. */
 const STILL_HERE_MS = 10 * 60_000;
@@ -59,11 +62,11 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
     };
   }, []);
   useKeys([
-    ...VIEWS.map(({ at, name, key }) => ({ key, does: `go to ${name}`, run: () => go(at) })),
+    ...views().map(({ at, name, key }) => ({ key, does: `go to ${name}`, run: () => go(at) })),
     { key: '?', does: 'these keys', run: () => (helpOpen.value = true) },
   ]);
   const at = place.value[0] === 'run' ? 'runs' : (place.value[0] ?? 'overview');
-  const title = VIEWS.find((view) => view.at === at)?.name;
+  const title = views().find((view) => view.at === at)?.name;
   useEffect(() => {
     document.title = title === undefined ? 'Corral' : `${title} · Corral`;
   }, [title]);
@@ -85,7 +88,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
           Corral
         </a>
         <nav aria-label="Views">
-          {VIEWS.map((view) => (
+          {views().map((view) => (
             <a key={view.at} href={href(view.at)} aria-current={view.at === at ? 'page' : undefined}>
               {view.name}
               {view.at === 'approvals' && <Waiting />}

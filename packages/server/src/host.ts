@@ -49,6 +49,7 @@ import { Turns } from './evidence/serial-queue.ts';
 import { VERSION } from './version.ts';
 import { isLocal, mayStand, wallsOf, type WallOptions } from './walls.ts';
 import { Outbox } from './events/webhooks/outbox.ts';
+import type { ScenePort } from './scene.ts';
 import { telemetryOf, type HostTelemetry } from './events/telemetry.ts';
 
 export interface HostOptions extends WallOptions {
@@ -68,6 +69,7 @@ export interface HostOptions extends WallOptions {
   readonly logger?: FastifyServerOptions['loggerInstance'];
   /** Cells that are kept started for runs to come; 1. */
   readonly spares?: number | undefined;
+  readonly scene?: ScenePort | undefined;
 }
 
 export interface RunningHost {
@@ -273,6 +275,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       settings,
       outbox,
       telemetry,
+      scene: options.scene,
       lists: new Turns(),
       turns: new Turns(),
       errands: new Turns(),

@@ -40,6 +40,8 @@ const HEADER = 'x-corral-session';
 let key: string | null = null;
 /** The person whom this page showed last. */
 let shown: { readonly principal: string; readonly tenant: string } | undefined;
+/** Whether the host runs the scene of `corral demo`. */
+export const hasScene = signal(false);
 
 type Parts = { readonly params?: object; readonly query?: object; readonly body?: unknown };
 type Value = string | number | boolean | undefined;
@@ -143,7 +145,8 @@ export async function signOut(): Promise<void> {
 /** Finds out who is signed in by this browser, and keeps their session. @throws Refusal */
 export async function recognise(): Promise<void> {
   const found = localStorage.getItem(KEPT);
-  const { who } = await ask('showSession', {}, undefined, found);
+  const { who, scene } = await ask('showSession', {}, undefined, found);
+  hasScene.value = scene === true;
   // The answer is about a session that another tab has ended or replaced since.
   if (found !== localStorage.getItem(KEPT)) await recognise();
   else become(who, who === null ? null : found);

@@ -39,6 +39,8 @@ export const PATHS = {
   removeSchedule: 'DELETE /v1/schedules/:schedule',
   listWebhooks: 'GET /v1/webhooks',
   events: 'GET /v1/events',
+  showScene: 'GET /v1/scene',
+  actInScene: 'POST /v1/scene',
 } as const satisfies Partial<Record<RouteName, `${string} /${string}`>>;
 
 export type Asked = keyof typeof PATHS;

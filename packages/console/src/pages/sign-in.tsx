@@ -1,6 +1,7 @@
 /** Signing in with a token. The host answers with a cookie that no script can read, and this page forgets the token. */
 import { useState } from 'preact/hooks';
 import { asRefusal, signIn, wasSignedIn, type Refusal } from '../data/api.ts';
+import { linkRefused } from '../data/link.ts';
 import { Problem } from '../ui/parts.tsx';
 
 export function SignIn() {
@@ -30,6 +31,11 @@ export function SignIn() {
       >
         <h1>Corral</h1>
         {wasSignedIn.value && error === undefined && <p role="status">Your session has ended. Sign in again to go on where you were.</p>}
+        {linkRefused.value && error === undefined && (
+          <p role="status">
+            This link has signed a browser in before, and does so once. In the terminal where it was printed, Enter prints another.
+          </p>
+        )}
         <label for="token">Token</label>
         <input id="token" name="token" type="password" autocomplete="current-password" required autofocus spellcheck={false} />
         <button type="submit" class="primary" disabled={busy}>

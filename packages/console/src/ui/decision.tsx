@@ -122,7 +122,7 @@ export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly 
 }
 
 /** The value at a path such as `to[0].name`, as the text that a quote would have. */
-function valueAt(input: unknown, path: string): string | undefined {
+export function valueAt(input: unknown, path: string): string | undefined {
   let at = input;
   for (const [part] of path.matchAll(/[^.[\]]+/g)) {
     if (typeof at !== 'object' || at === null) return undefined;

@@ -55,7 +55,13 @@ export const WhoAmI = z
   .meta({ id: 'Principal' });
 
 export const SignIn = z
-  .strictObject({ token: z.string().min(1).max(8192).describe('the secret of a token, or a JSON web token of a configured issuer') })
+  .strictObject({
+    token: z
+      .string()
+      .min(1)
+      .max(8192)
+      .describe('the secret of a token, a JSON web token of a configured issuer, or the code of a link that `corral demo` printed'),
+  })
   .meta({ id: 'SignIn' });
 /** A page sends its key here with each request. */
 export const SESSION_HEADER = 'x-corral-session';
@@ -68,5 +74,8 @@ export const SignedIn = WhoAmI.extend({
   expires_at: time_ms.describe('when the session ends at the latest'),
   idle_ms: z.number().describe('after so long without a request it ends earlier'),
 }).meta({ id: 'Session' });
-export const SessionNow = z.object({ who: WhoAmI.nullable().describe('null: nobody is signed in') });
+export const SessionNow = z.object({
+  who: WhoAmI.nullable().describe('null: nobody is signed in'),
+  scene: z.literal(true).exactOptional().describe('the host runs the scene of `corral demo`'),
+});
 export const SignedOut = z.object({ ended: z.boolean().describe('false: the request came with a token and no session') });

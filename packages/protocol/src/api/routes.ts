@@ -11,6 +11,7 @@ import { GOVERNANCE } from './routes-governance.ts';
 import { HOST_ROUTES } from './routes-host.ts';
 import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
+import { SCENE_ROUTES } from './scene.ts';
 import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
@@ -26,6 +27,7 @@ export const ROUTES = {
   ...EVIDENCE_ROUTES,
   ...FIXTURE_ROUTES,
   ...LOOP_ROUTES,
+  ...SCENE_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({
     method: 'POST',

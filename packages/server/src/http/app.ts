@@ -53,6 +53,7 @@ import { spendingRoutes } from './routes/spending.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
+import { sceneRoutes } from './routes/scene.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
@@ -153,7 +154,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   if (logger !== undefined) app.addHook('onResponse', async (request, reply) => log(logger, request, reply));
 
   const handlers = handlersOf(options);
-  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
+  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][])
+    if (handlers[name] !== undefined) add(app, options, name, route, handlers[name] as AnyHandler);
   if (channel.kind === 'network') serveConsole(app, options.console);
   app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
   return app;
@@ -162,6 +164,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 /** The handlers of all routes. */
 function handlersOf(options: AppOptions): Handlers<RouteName> {
   const { door, channel, followers, authenticator, consoleSessions, rate } = options;
+  const { scene } = door;
   return {
     ...agentRoutes(door),
     ...runRoutes(door),
@@ -182,13 +185,19 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...markRoutes(door),
     ...tokenRoutes(door),
     ...sessionRoutes(door, consoleSessions, async (request, token) => {
-      const principal = await guarded(options, ROUTES.signIn, request, () => authenticator.identify(token));
+      const principal = await guarded(
+        options,
+        ROUTES.signIn,
+        request,
+        async () => (await scene?.visitor(token)) ?? authenticator.identify(token),
+      );
       rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
       return principal;
     }),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...webhookRoutes(door),
+    ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
     runEvents: async (request: RouteRequest<'runEvents'>, context: Context) => followers.followRun(request, context),
   } as unknown as Handlers<RouteName>;

@@ -10,7 +10,7 @@ import { selfView } from './tokens.ts';
 
 /** @param identify finds the principal of a token, and slows down callers who guess @throws CORRAL_UNAUTHENTICATED */
 export function sessionRoutes(
-  { people, clock }: ServerContext,
+  { people, clock, scene }: ServerContext,
   sessions: ConsoleSessions,
   identify: (request: FastifyRequest, token: string) => Promise<Principal>,
 ): Handlers<'signIn' | 'showSession' | 'signOut'> {
@@ -26,11 +26,12 @@ export function sessionRoutes(
     },
     // A page asks this before anybody has signed in there, so it must not count as an attempt to get in.
     async showSession(_, { request }) {
+      const here = scene === undefined ? {} : { scene: true as const };
       const proof = proofOf(request);
-      if (proof === undefined) return { who: null };
+      if (proof === undefined) return { who: null, ...here };
       mustBeOwnPage(request);
       const principal = sessions.principal(proof, true);
-      return { who: principal === undefined ? null : selfView(people, principal) };
+      return { who: principal === undefined ? null : selfView(people, principal), ...here };
     },
     async signOut(_, { request, reply }) {
       const proof = proofOf(request);
