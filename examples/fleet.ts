@@ -1,4 +1,4 @@
-/** The example fleet: which agents, in which tenant, on what, and how each ends. `npm start` runs it and holds it to this. */
+/** The example fleet: which agents, in which tenant, on what, and how each ends. `corral demo --once` runs it and holds it to this. */
 export interface FleetMember {
   /** Relative to this folder. */
   readonly file: string;

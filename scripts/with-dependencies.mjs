@@ -33,6 +33,22 @@ const TASKS = {
   wpt: () => ['--no-node-snapshot', inRoot('test/wpt/main.ts'), ...args],
 };
 
+/** Files that a host needs besides its sources, each with the folders that it is made of. */
+const BUILDS = [
+  {
+    what: 'the sandbox image',
+    outputs: ['packages/cell/dist/main.js', 'sandbox-images/base/dist/image.json'],
+    sources: ['packages/cell', 'packages/guest', 'packages/protocol', 'sandbox-images/base'],
+    scripts: ['packages/cell/build.ts', 'sandbox-images/base/build.ts'],
+  },
+  {
+    what: 'the console',
+    outputs: ['packages/console/dist/index.html'],
+    sources: ['packages/console'],
+    scripts: ['packages/console/build.ts'],
+  },
+];
+
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 100;
 

@@ -57,6 +57,7 @@ const OPTIONS = { longs: String, arrays: true } as const;
 /** The messages as the library gives them. */
 interface RawTraces {
   readonly resource_spans: readonly {
+    readonly resource: { readonly attributes: Pairs };
     readonly scope_spans: readonly {
       readonly spans: readonly {
         readonly trace_id: Uint8Array;
@@ -77,6 +78,7 @@ interface RawPoints {
 }
 interface RawMetrics {
   readonly resource_metrics: readonly {
+    readonly resource: { readonly attributes: Pairs };
     readonly scope_metrics: readonly {
       readonly metrics: readonly {
         readonly name: string;
@@ -89,8 +91,9 @@ interface RawMetrics {
   }[];
 }
 
-function spansIn(body: Buffer): Received[] {
+function spansIn(body: Buffer, resources: Record<string, unknown>[]): Received[] {
   const { resource_spans } = TRACES.toObject(TRACES.decode(body), OPTIONS) as RawTraces;
+  resources.push(...resource_spans.map(({ resource }) => attributes(resource.attributes)));
   const all = resource_spans.flatMap(({ scope_spans }) => scope_spans.flatMap(({ spans }) => spans));
   return all.map((span) => ({
     trace: hex(span.trace_id),
@@ -109,8 +112,9 @@ function spansIn(body: Buffer): Received[] {
   }));
 }
 
-function metricsIn(body: Buffer): ReceivedMetric[] {
+function metricsIn(body: Buffer, resources: Record<string, unknown>[]): ReceivedMetric[] {
   const { resource_metrics } = METRICS.toObject(METRICS.decode(body), OPTIONS) as RawMetrics;
+  resources.push(...resource_metrics.map(({ resource }) => attributes(resource.attributes)));
   const all = resource_metrics.flatMap(({ scope_metrics }) => scope_metrics.flatMap(({ metrics }) => metrics));
   return all.map(({ name, unit, gauge, sum, histogram }) => ({
     name,
@@ -127,6 +131,8 @@ export interface Collector {
   /** All spans that came, in their order; a span that came twice is here twice. */
   readonly spans: readonly Received[];
   readonly metrics: readonly ReceivedMetric[];
+  /** The sender, as it describes itself with each request. */
+  readonly resources: readonly Readonly<Record<string, unknown>>[];
   /** Headers of the requests. */
   readonly headers: readonly IncomingMessage['headers'][];
 }
@@ -135,14 +141,15 @@ export async function collector(): Promise<Collector> {
   const spans: Received[] = [];
   const metrics: ReceivedMetric[] = [];
   const headers: IncomingMessage['headers'][] = [];
+  const resources: Record<string, unknown>[] = [];
   const server = createServer((request, response) => {
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
       const body = Buffer.concat(pieces);
       headers.push(request.headers);
-      if (request.url === '/v1/traces') spans.push(...spansIn(body));
-      else if (request.url === '/v1/metrics') metrics.push(...metricsIn(body));
+      if (request.url === '/v1/traces') spans.push(...spansIn(body, resources));
+      else if (request.url === '/v1/metrics') metrics.push(...metricsIn(body, resources));
       response.writeHead(request.url?.startsWith('/v1/') === true ? 200 : 404).end();
     });
   });
@@ -151,5 +158,5 @@ export async function collector(): Promise<Collector> {
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans, metrics, headers };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans, metrics, headers, resources };
 }

@@ -26,6 +26,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   'packages/telemetry/src/worker.ts': 'telemetry-thread',
   'packages/tools/src/host/child.ts': 'tool-process',
   'packages/cli/src/inspect/guest.ts': 'inspect-guest',
+  'packages/cli/src/scene/host-process.ts': 'scene-host',
   'packages/tools/src/inspect/scan-worker.ts': 'scan-worker',
   'packages/cli/src/test-imports.ts': 'test-imports',
 };

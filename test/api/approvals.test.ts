@@ -39,15 +39,36 @@ describe('a call that waits', () => {
     expect(parked?.cpu_ms).toBeGreaterThan(0);
   });
 
+  test('is refused when its capability is taken back, also after its run has left memory: nobody is asked about it any more', async () => {
+    const { admin, deploy, as } = await asking();
+    await deploy(WRITER);
+    const { run } = await admin.submitRun({ body: { agent: 'writer' } });
+    await asked(admin);
+    await until(async () => (await admin.showRun({ params: { run }, query: {} })).residency === 'parked');
+    const { reaches } = await admin.runAuthority({ params: { run } });
+    const grant = reaches.find(({ alias }) => alias === 'write')?.chain[0]?.grant;
+    const operator = await as('local', 'operator');
+    await operator.revokeGrant({ params: { grant: grant as never }, body: { reason: 'not any more' } });
+    expect(await outcome(admin, run)).toMatchObject({ kind: 'completed', output: 'CORRAL_REVOKED' });
+    expect((await admin.listApprovals({})).items).toEqual([]);
+  });
+
   test('is on exactly one page of the list, also where a run has several and some are decided meanwhile', async () => {
     const { admin, deploy, as } = await asking();
     await deploy(`{ name: 'writers', uses: { write: 'tool:fs.write' }, run: ({ caps }) =>
       Promise.all([1, 2, 3].map((n) => caps.write({ path: n + '.txt', text: 'x' }).catch((error) => error.code))) }`);
-    const runs = [];
+    const runs: string[] = [];
     for (let i = 0; i < 4; i++) runs.push((await admin.submitRun({ body: { agent: 'writers' } })).run);
     const all = async () => (await admin.listApprovals({})).items.map(({ run, call }) => `${run} ${call}`);
     await until(async () => (await all()).length === 12);
     const wanted = await all();
+    expect(await admin.countApprovals({})).toEqual({ waiting: 4 });
+    const ofRun = await admin.listApprovals({ query: { run: runs[1] as never, limit: 2 } });
+    const rest = await admin.listApprovals({ query: { run: runs[1] as never, cursor: ofRun.next ?? '' } });
+    expect([...ofRun.items, ...rest.items].map(({ run, call }) => `${run} ${call}`)).toEqual(
+      wanted.filter((one) => one.startsWith(String(runs[1]))),
+    );
+    expect(rest.next).toBe(null);
     expect([...new Set(wanted.map((one) => one.split(' ')[0]))]).toEqual(runs);
 
     const approver = await as('local', 'approver');

@@ -5,8 +5,13 @@ import { until } from '../until.ts';
 
 const on = sharedFront();
 
-interface SignedIn {
+interface Session {
   readonly cookie: string;
+  /** A page keeps it for its own origin. */
+  readonly key: string;
+}
+interface SignedIn {
+  readonly session: Session;
   readonly answer: Response;
 }
 
@@ -16,14 +21,16 @@ async function signIn({ url }: Pick<Front, 'url'>, token: string, headers: Recor
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ token }),
   });
-  return { cookie: (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? '', answer };
+  const { key = '' } = (await answer.clone().json()) as { readonly key?: string };
+  return { session: { cookie: (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? '', key }, answer };
 }
+const shown = ({ cookie, key }: Session) => ({ cookie, 'x-corral-session': key });
 const ask = (
   { url }: Pick<Front, 'url'>,
-  cookie: string,
+  session: Session,
   path = '/v1/whoami',
   { headers, ...more }: Omit<RequestInit, 'headers'> & { readonly headers?: Record<string, string> } = {},
-) => fetch(`${url}${path}`, { ...more, headers: { cookie, ...headers } });
+) => fetch(`${url}${path}`, { ...more, headers: { ...shown(session), ...headers } });
 const codeOf = async (response: Response) => ((await response.json()) as { code?: string }).code;
 const pause = (run: string) => ({
   method: 'POST',
@@ -33,15 +40,15 @@ const pause = (run: string) => ({
 describe('a session', () => {
   test('has the rights of its token and no more, and is not the token', async () => {
     const auditor = await on().as('local', 'auditor');
-    const { cookie, answer } = await signIn(on(), auditor.secret);
+    const { session, answer } = await signIn(on(), auditor.secret);
     expect(answer.status).toBe(201);
     expect(answer.headers.get('set-cookie')).toMatch(/^corral-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=\d+$/);
-    expect(cookie).not.toContain(auditor.secret);
+    expect(JSON.stringify(session)).not.toContain(auditor.secret);
     const self = (await answer.json()) as { principal: string; expires_at: number };
     expect(self).toMatchObject(await auditor.whoAmI({}));
     expect(self.expires_at - Date.now()).toBeLessThanOrEqual(12 * 3_600_000);
-    expect(await (await ask(on(), cookie)).json()).toMatchObject({ principal: self.principal });
-    const refused = await ask(on(), cookie, '/v1/operations', {
+    expect(await (await ask(on(), session)).json()).toMatchObject({ principal: self.principal });
+    const refused = await ask(on(), session, '/v1/operations', {
       ...pause('run_000000000000'),
       headers: { 'content-type': 'application/json', origin: on().url },
     });
@@ -60,24 +67,43 @@ describe('a session', () => {
     const { admin, deploy, as, url } = on();
     await deploy(SLEEP);
     const { run } = await admin.submitRun({ body: { agent: 'sleeper' } });
-    const { cookie } = await signIn(on(), (await as('local', 'operator')).secret);
+    const { session } = await signIn(on(), (await as('local', 'operator')).secret);
     const act = (headers: Record<string, string>) =>
-      ask(on(), cookie, '/v1/operations', { ...pause(run), headers: { 'content-type': 'application/json', ...headers } });
+      ask(on(), session, '/v1/operations', { ...pause(run), headers: { 'content-type': 'application/json', ...headers } });
     for (const headers of [{}, { origin: 'https://evil.example' }, { origin: 'http://127.0.0.1:1' }, { origin: 'null' }]) {
       const answer = await act({ ...headers });
       expect([headers, answer.status, await codeOf(answer)]).toEqual([headers, 403, 'CORRAL_ORIGIN_REFUSED']);
     }
     for (const site of ['cross-site', 'same-site'])
-      expect(await codeOf(await ask(on(), cookie, '/v1/runs', { headers: { 'sec-fetch-site': site } }))).toBe('CORRAL_ORIGIN_REFUSED');
+      expect(await codeOf(await ask(on(), session, '/v1/runs', { headers: { 'sec-fetch-site': site } }))).toBe('CORRAL_ORIGIN_REFUSED');
     expect((await admin.showRun({ params: { run } })).control).toBe('none');
     expect((await act({ origin: url })).status).toBe(200);
     expect((await admin.showRun({ params: { run } })).control).toBe('paused');
   });
 
+  test('is nothing without the key of its page: a browser sends the cookie to every port of the host', async () => {
+    const made = await front();
+    const operator = await made.as('local', 'operator');
+    const [{ session }, other] = [await signIn(made, operator.secret), await signIn(made, operator.secret)];
+    for (const key of ['', 'x', other.session.key]) {
+      const answer = await ask(made, { ...session, key });
+      expect([key, answer.status, await codeOf(answer)]).toEqual([key, 401, 'CORRAL_UNAUTHENTICATED']);
+      expect(await (await ask(made, { ...session, key }, '/v1/session')).json()).toEqual({ who: null });
+    }
+    expect((await ask(made, session)).status).toBe(200);
+  });
+
+  test('by a cookie that another host of the domain may have set counts for nothing over https', async () => {
+    const { session } = await signIn(on(), (await on().as('local', 'auditor')).secret);
+    const by = (origin: string) => ask(on(), session, '/v1/session', { headers: { origin } });
+    expect(await (await by(on().url.replace('http:', 'https:'))).json()).toEqual({ who: null });
+    expect(await (await by(on().url)).json()).toMatchObject({ who: { tenant: 'local' } });
+  });
+
   test('a token that is given besides goes before the cookie', async () => {
     const [one, other] = [await on().as('local', 'auditor'), await on().as('local', 'operator')];
-    const { cookie } = await signIn(on(), one.secret);
-    const answer = await ask(on(), cookie, '/v1/whoami', { headers: { authorization: `Bearer ${other.secret}` } });
+    const { session } = await signIn(on(), one.secret);
+    const answer = await ask(on(), session, '/v1/whoami', { headers: { authorization: `Bearer ${other.secret}` } });
     expect(await answer.json()).toMatchObject({ principal: (await other.whoAmI({})).principal });
   });
 
@@ -88,16 +114,16 @@ describe('a session', () => {
     made.host.door.refusals.settle(true);
     expect(await refusals()).toEqual([]);
     const auditor = await made.as('local', 'auditor');
-    const { cookie } = await signIn(made, auditor.secret);
-    expect(await (await ask(made, cookie, '/v1/session')).json()).toEqual({ who: await auditor.whoAmI({}) });
+    const { session } = await signIn(made, auditor.secret);
+    expect(await (await ask(made, session, '/v1/session')).json()).toEqual({ who: await auditor.whoAmI({}) });
   });
 
   test('is kept as a digest alone', async () => {
     const { secret } = await on().as('local', 'auditor');
-    const { cookie } = await signIn(on(), secret);
-    const kept = onTables(on().host, "SELECT value FROM meta WHERE name = 'console sessions'");
-    expect(JSON.stringify(kept)).toContain('expires_at');
-    expect(JSON.stringify(kept)).not.toContain(cookie.split('=')[1] ?? '');
+    const { session } = await signIn(on(), secret);
+    const kept = JSON.stringify(onTables(on().host, "SELECT value FROM meta WHERE name = 'console sessions'"));
+    expect(kept).toContain('expires_at');
+    for (const secret of [session.key, session.cookie.split('=')[1] ?? '']) expect(kept).not.toContain(secret);
   });
 });
 
@@ -105,41 +131,62 @@ describe('the end of a session', () => {
   test('comes with its token, and takes the stream that it follows along', async () => {
     const { admin, as } = on();
     const operator = await as('local', 'operator');
-    const { cookie } = await signIn(on(), operator.secret);
-    const stream = await ask(on(), cookie, '/v1/events');
+    const { session } = await signIn(on(), operator.secret);
+    const stream = await ask(on(), session, '/v1/events');
     expect(stream.status).toBe(200);
     const over = stream.text();
     await admin.revokeToken({ params: { token: (await operator.whoAmI({})).token ?? '' } });
     expect(await over).toContain(': following');
-    expect((await ask(on(), cookie)).status).toBe(401);
+    expect((await ask(on(), session)).status).toBe(401);
   });
 
   test('comes when its holder signs out, for that session alone', async () => {
     const { secret } = await on().as('local', 'operator');
     const [one, other] = [await signIn(on(), secret), await signIn(on(), secret)];
-    const stream = (await ask(on(), one.cookie, '/v1/events')).text();
-    const out = await ask(on(), one.cookie, '/v1/session', { method: 'DELETE', headers: { origin: on().url } });
+    const stream = (await ask(on(), one.session, '/v1/events')).text();
+    const out = await ask(on(), one.session, '/v1/session', { method: 'DELETE', headers: { origin: on().url } });
     expect(await out.json()).toEqual({ ended: true });
-    expect(out.headers.get('set-cookie')).toMatch(/=; .*Max-Age=0/);
+    // A browser that came by another way than the request that ends the session has it under the other name.
+    const taken = out.headers.getSetCookie();
+    expect(taken).toHaveLength(2);
+    for (const one of taken) expect(one).toMatch(/^(__Host-)?corral-\d+=; .*Max-Age=0/);
     expect(await stream).toContain(': following');
-    expect([(await ask(on(), one.cookie)).status, (await ask(on(), other.cookie)).status]).toEqual([401, 200]);
+    expect([(await ask(on(), one.session)).status, (await ask(on(), other.session)).status]).toEqual([401, 200]);
+  });
+
+  test('comes when somebody signs in anew in the same browser, which forgets the cookie of the first', async () => {
+    const { as } = on();
+    const { session } = await signIn(on(), (await as('local', 'operator')).secret);
+    const { session: next } = await signIn(on(), (await as('local', 'auditor')).secret, shown(session));
+    expect([(await ask(on(), session)).status, (await ask(on(), next)).status]).toEqual([401, 200]);
+  });
+
+  test('is no attempt to get in when a page that is still open asks on', async () => {
+    const made = await front();
+    const { session } = await signIn(made, (await made.as('local', 'operator')).secret);
+    await ask(made, session, '/v1/session', { method: 'DELETE', headers: { origin: made.url } });
+    for (let i = 0; i < 30; i++) expect((await ask(made, session)).status).toBe(401);
+    made.host.door.refusals.settle(true);
+    expect((await made.admin.listOperations({})).items.filter(({ operation }) => operation === 'fail-login')).toEqual([]);
+    // A person at that address can still sign in.
+    expect((await signIn(made, (await made.as('local', 'operator')).secret)).answer.status).toBe(201);
   });
 
   test('does not come with the host: whoever was signed in still is', async () => {
     const data = `${await shortFolder()}/d`;
     const first = await front({ data });
-    const { cookie } = await signIn(first, (await first.as('local', 'operator')).secret);
+    const { session } = await signIn(first, (await first.as('local', 'operator')).secret);
     const port = Number(new URL(first.url).port);
     await first.host.close(100);
     const second = await front({ data, port });
-    expect((await ask(second, cookie)).status).toBe(200);
+    expect((await ask(second, session)).status).toBe(200);
   });
 
   test('comes after the longest time of a session, and after half an hour without a request', async () => {
     const data = `${await shortFolder()}/d`;
     const first = await front({ data });
-    const cookies: string[] = [];
-    for (let i = 0; i < 3; i++) cookies.push((await signIn(first, (await first.as('local', 'operator')).secret)).cookie);
+    const sessions: Session[] = [];
+    for (let i = 0; i < 3; i++) sessions.push((await signIn(first, (await first.as('local', 'operator')).secret)).session);
     const port = Number(new URL(first.url).port);
     await first.host.close(100);
     // Time would have done this.
@@ -151,7 +198,7 @@ describe('the end of a session', () => {
     db.prepare("UPDATE meta SET value = ? WHERE name = 'console sessions'").run(JSON.stringify(changed));
     db.close();
     const second = await front({ data, port });
-    const statuses = await Promise.all(cookies.map(async (cookie) => (await ask(second, cookie)).status));
+    const statuses = await Promise.all(sessions.map(async (session) => (await ask(second, session)).status));
     expect(statuses).toEqual([401, 401, 200]);
   });
 });

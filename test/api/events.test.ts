@@ -1,7 +1,7 @@
 /** Events are kept for those who come back: across restarts, from the journal where it has their data, and with what is missing told. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import { eventsOf, front, onTables } from '../front.ts';
 import { until } from '../until.ts';
@@ -83,4 +83,32 @@ test('what a run said is gone from its events once it is erased', async () => {
   const left = await events();
   expect(left.filter(({ kind }) => kind === 'run.emitted' || kind === 'run.logged').map(({ data }) => data)).toEqual(TOLD.map(() => null));
   expect(JSON.stringify(left)).not.toContain(WORD);
+});
+
+test('a follower that asks for it is told which runs changed, though nothing else says so; others are not, and those of another tenant either', async () => {
+  const made = await front({ configText: JSON.stringify({ tenants: { a: {}, b: {} } }) });
+  const { admin, url, as } = made;
+  const naps = `{ name: 'naps', async run({ sleep }) { for (let i = 0; i < 100; i++) await sleep(100); } }`;
+  await made.deploy(naps, { tenant: 'a' });
+  const { run } = await admin.submitRun({ body: { tenant: 'a', agent: 'naps' } });
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const heard = async (tenant: string, query: string) => {
+    const { secret } = await as(tenant, 'operator');
+    const answer = await fetch(`${url}/v1/events?${query}`, { headers: { authorization: `Bearer ${secret}` }, signal: stop.signal });
+    let text = '';
+    void (async () => {
+      for await (const part of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) text += part;
+    })().catch(() => undefined);
+    return () => text.split('\n\n').filter((frame) => frame.includes('event: run.changed'));
+  };
+  const [own, silent, other, ofOther] = await Promise.all([
+    heard('a', 'changes=true'),
+    heard('a', ''),
+    heard('b', 'changes=true'),
+    heard('a', 'changes=true&run=run_000000000000'),
+  ]);
+  await until(() => own().length >= 2);
+  for (const frame of own()) expect(frame).toBe(`event: run.changed\ndata: {"run":"${run}"}`);
+  expect([silent(), other(), ofOther()]).toEqual([[], [], []]);
 });

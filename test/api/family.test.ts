@@ -59,6 +59,17 @@ test('a run is paused with all that descends from it, which is listed, told and 
   await expect(auditor.operate({ body: { operation: 'pause', target: { run }, reason: 'x', family: true } })).rejects.toMatchObject({
     status: 403,
   });
+  // The reach of an operation before anything is done: all below the run where the operation reaches them, and else the run alone.
+  const looks = await Promise.all(
+    [{ operation: 'kill' as const }, { operation: 'pause' as const, family: true }, { operation: 'pause' as const }].map((which) =>
+      admin.operate({ body: { ...which, target: { run }, reason: 'look', dryRun: true } }),
+    ),
+  );
+  expect(looks.map(({ reach }) => reach)).toMatchObject([
+    { runs: 7, children: 6 },
+    { runs: 7, children: 6 },
+    { runs: 1, children: 0 },
+  ]);
   expect(all((await operate('pause')).receipts)).toBe(7);
   const paused = (await admin.listRuns({ query: { control: 'paused' } })).items;
   expect(paused).toHaveLength(7);

@@ -11,7 +11,7 @@ const FAILS = `{ name: 'fails', run: async ({ sleep }) => { await sleep(1); thro
 
 /** Submits a run and waits for its end. */
 async function ended(admin: Client, agent: string, tenant: string, input: object = {}) {
-  const { run } = await admin.submitRun({ body: { agent, tenant: tenant as never, input: input as never } });
+  const { run } = await admin.submitRun({ body: { agent, tenant, input: input as never } });
   return admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
 }
 
@@ -42,7 +42,7 @@ test('what a run in memory has used so far is sorted by, too', async () => {
   const { admin, deploy, host } = await front({ configText: CONFIG });
   await deploy(SLEEP, { tenant: 'crew' });
   await deploy(HELLO, { tenant: 'crew' });
-  const { run } = await admin.submitRun({ body: { agent: 'sleeper', tenant: 'crew' as never } });
+  const { run } = await admin.submitRun({ body: { agent: 'sleeper', tenant: 'crew' } });
   await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
   host.door.projection.writeUse();
   const stored = (await host.door.reads.runs({ limit: 1, sort: 'cpu' })).rows[0];
@@ -57,12 +57,12 @@ test('one condition may have several values, in a list and in an operation', asy
     await deploy(SLEEP, { tenant });
   }
   const hello = await ended(admin, 'hello', 'crew', { name: 'A' });
-  const sleeping = await admin.submitRun({ body: { agent: 'sleeper', tenant: 'zoo' as never } });
+  const sleeping = await admin.submitRun({ body: { agent: 'sleeper', tenant: 'zoo' } });
   const list = async (query: NonNullable<RouteInput<'listRuns'>['query']>) => (await admin.listRuns({ query })).items.map(({ run }) => run);
   expect(await list({ agent: ['hello', 'sleeper'] })).toEqual([sleeping.run, hello.run]);
   expect(await list({ agent: ['hello', 'sleeper'], lifecycle: ['ended'] })).toEqual([hello.run]);
   expect(await list({ ended_as: ['completed', 'killed'] })).toEqual([hello.run]);
-  expect(await list({ principal: [hello.principal, 'nobody'], tenant: 'crew' as never })).toEqual([hello.run]);
+  expect(await list({ principal: [hello.principal, 'nobody'], tenant: 'crew' })).toEqual([hello.run]);
   expect(await list({ principal: 'nobody' })).toEqual([]);
   expect(await list({ created_from: sleeping.created_at, agent: ['hello', 'sleeper'] })).toContain(sleeping.run);
   expect(await list({ ended_until: (hello.ended_at as number) + 1 })).toEqual([hello.run]);
@@ -77,7 +77,7 @@ test('runs are counted by state and agent, and by hour, for those who may see th
   const begun = Date.now();
   await ended(admin, 'hello', 'crew', { name: 'A' });
   await ended(admin, 'fails', 'zoo');
-  const { run } = await admin.submitRun({ body: { agent: 'sleeper', tenant: 'zoo' as never } });
+  const { run } = await admin.submitRun({ body: { agent: 'sleeper', tenant: 'zoo' } });
   await admin.operate({ body: { operation: 'pause', target: { run }, reason: 'to count it' } });
   const counts = await admin.countRuns({ query: {} });
   expect(counts.states).toEqual({ completed: 1, failed: 1, paused: 1 });
@@ -105,7 +105,7 @@ test('runs are counted by state and agent, and by hour, for those who may see th
 test('acts are found by what was done, by whom, to which run and when', async () => {
   const { admin, deploy } = await front({ configText: CONFIG });
   await deploy(SLEEP, { tenant: 'crew' });
-  const submit = async () => (await admin.submitRun({ body: { agent: 'sleeper', tenant: 'crew' as never } })).run;
+  const submit = async () => (await admin.submitRun({ body: { agent: 'sleeper', tenant: 'crew' } })).run;
   const [one, two] = [await submit(), await submit()];
   const paused = await admin.operate({ body: { operation: 'pause', target: { run: one }, reason: 'a look' } });
   await admin.operate({ body: { operation: 'kill', target: { run: two }, reason: `as ${one} does` } });

@@ -91,6 +91,7 @@ test('all runs of an agent are killed at once, with a receipt each, and others l
   const dry = await admin.operate({ body: { ...request, dryRun: true } });
   expect(dry.matched).toHaveLength(20);
   expect(dry.receipts).toEqual([]);
+  expect(dry.reach).toEqual({ runs: 20, children: 0, calls: [], other_calls: 0 });
   const done = await admin.operate({ body: request });
   expect(done.receipts.map(({ run }) => run).sort()).toEqual(runs.map(({ run }) => run).sort());
   expect(done.receipts.every(({ lifecycle, by }) => lifecycle === 'ended' && by.startsWith('user:'))).toBe(true);

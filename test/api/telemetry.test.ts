@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { HostOptions } from '@corral/server/host';
 import type { RunId } from '@corral/protocol/ids';
 import { METRICS } from '@corral/telemetry/names';
@@ -93,4 +93,70 @@ test('a collector that is away costs no run, and the loss is counted', async () 
   await ran(made, 'missing.txt');
   await until(async () => /^corral_telemetry_dropped_total\{corral_what="spans"\} [1-9]/m.test(await made.admin.metrics({})));
   expect(await made.admin.metrics({})).toContain('corral_outcome="completed"} 1\n');
+});
+
+test('a monitor reads the figures of the host, and nothing else', async () => {
+  const made = await withFiles({});
+  const monitor = await made.as('*', 'monitor');
+  expect(await monitor.metrics({})).toContain('# TYPE corral_runs gauge\n');
+  for (const ask of [() => monitor.listRuns({}), () => monitor.listAgents({}), () => monitor.showConfig({}), () => monitor.listTokens({})])
+    await expect(ask()).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+  // Programs that read them at the same time cost one reading of the host.
+  const { host } = made.host.door;
+  const load = vi.spyOn(host, 'load');
+  await until(async () => (await monitor.metrics({}), load.mock.calls.length > 0));
+  load.mockClear();
+  await Promise.all(Array.from({ length: 9 }, () => monitor.metrics({})));
+  expect(load.mock.calls.length).toBeLessThanOrEqual(1);
+});
+
+test('a sender of spans says which process it is, and what its environment adds', async () => {
+  const sink = await collector();
+  const env = { OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=prod%20eu' };
+  const instances: unknown[] = [];
+  for (const _ of [1, 2]) {
+    const made = await withFiles({ otlp: { url: sink.url } }, env);
+    await made.host.close();
+    const last = sink.resources.at(-1);
+    expect(last).toMatchObject({ 'service.name': 'corral', 'deployment.environment.name': 'prod eu' });
+    instances.push(last?.['service.instance.id']);
+  }
+  expect(instances[0]).toMatch(/^[0-9a-f-]{36}$/);
+  expect(new Set(instances).size).toBe(2);
+});
+
+test('a traceparent that is too long or cannot be read refuses no job', async () => {
+  const sink = await collector();
+  const made = await withFiles({ otlp: { url: sink.url } });
+  await made.deploy(READS);
+  const [trace, span] = ['4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7'];
+  const ignored = await ran(made, 'missing.txt', { traceparent: 'x'.repeat(2_000) });
+  // A later version of the header may go on.
+  const linked = await ran(made, 'missing.txt', { traceparent: `01-${trace}-${span}-01-${'y'.repeat(2_000)}` });
+  await made.host.close();
+  const linksOf = (run: RunId) =>
+    sink.spans.find((one) => one.name === 'corral.run reads' && one.attributes['corral.run.id'] === run)?.links;
+  expect([linksOf(ignored), linksOf(linked)]).toEqual([[], [{ trace, span, what: 'caller' }]]);
+});
+
+test('no secret comes into the log: not one that is no value of a header, nor one in the address of a collector', async () => {
+  let log = '';
+  const lines = { write: (line: string) => void (log += line) };
+  const secret = 'Bearer\nnot-for-logs';
+  const made = await withFiles(
+    { otlp: { url: 'http://127.0.0.1:9', headers: { 'x-key': 'otlp' } } },
+    { OTLP_TOKEN: secret },
+    pino({}, lines),
+  );
+  await made.deploy(READS);
+  await ran(made, 'missing.txt');
+  await made.host.close();
+  expect(log).toContain('"header":"x-key"');
+  expect(log).not.toContain('not-for-logs');
+  const refused = withFiles({ otlp: { url: 'http://me:not-for-logs@127.0.0.1:9' } });
+  await expect(refused).rejects.toMatchObject({
+    code: 'CORRAL_CONFIG_INVALID',
+    message: expect.stringContaining('holds a user or password'),
+  });
+  await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining('not-for-logs') });
 });

@@ -55,6 +55,22 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.close();
   });
 
+  test('counts the parked runs that wait for people, by what for, and no others', async () => {
+    const store = await open();
+    const node = await store.join('a', 1);
+    const waits = ['approval', 'approval', 'resolution', 'upgrade', 'timer', 'approval', 'approval'] as const;
+    for (const [i, waiting] of waits.entries()) {
+      await store.admit(record(i + 1), [], node);
+      await store.commit(commit(i + 1, 1, { status: { ...ACTIVE, waiting } }));
+      // The last but one stays in memory.
+      if (i !== 5) await park(store, i + 1);
+    }
+    expect(await store.parkedForPeople()).toEqual({ approval: 3, resolution: 1, upgrade: 1 });
+    await store.claim(runId(7), node, 500);
+    expect(await store.parkedForPeople()).toEqual({ approval: 2, resolution: 1, upgrade: 1 });
+    await store.close();
+  });
+
   test('gives a parked run its ledger back with the next claim, unless its journal went on, and wakes it for its timer', async () => {
     const store = await open();
     const node = await store.join('a', 1);

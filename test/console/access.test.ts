@@ -1,14 +1,8 @@
 /** The console for everybody: contrast, names and roles as axe-core checks them, in light and dark, and all by the keyboard. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Page } from 'playwright-core';
+import { violations } from './axe.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, signedIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
-
-const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-/** WCAG 2.2 at level AA, and what axe's authors hold to be good practice. */
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 sharedBrowser();
 let on: Scene;
@@ -19,20 +13,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const end of ends.toReversed()) await end();
 });
-
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
-}
-
-async function violations(page: Page): Promise<string[]> {
-  if (!(await page.evaluate(() => Reflect.has(window, 'axe')))) await page.evaluate(AXE);
-  const found = await page.evaluate(async (tags) => {
-    const axe = Reflect.get(window, 'axe') as { run: (of: Document, options: object) => Promise<{ violations: Violation[] }> };
-    return (await axe.run(document, { runOnly: tags })).violations;
-  }, TAGS);
-  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`));
-}
 
 describe.skipIf(NO_BROWSER)('every view', () => {
   test.each(['light', 'dark'] as const)('has names, roles and contrast that axe finds nothing wrong with, in %s', async (colorScheme) => {
@@ -56,12 +36,14 @@ describe.skipIf(NO_BROWSER)('every view', () => {
       [`run/${refused}/tree`, 'It has no children.'],
       [`run/${asked}/authority`, 'Take back…'],
       [`run/${refused}/why`, 'Decisions, the latest last'],
+      [`run/${refused}/events`, 'ended'],
+      [`run/${refused}/story`, 'It was refused something once'],
       ['approvals', 'Exactly this would be done'],
       ...MORE,
     ] as const) {
       await open(view);
       await expectShown(page, text);
-      await shot(page, `${colorScheme} ${view.replace(/run_\w+/, '')}`);
+      await shot(page, `${colorScheme} ${view.replace(/\/run_\w+/, '').split('?', 1)[0]}`);
       found.push(...(await violations(page)).map((one) => `${view}: ${one}`));
     }
     expect(found).toEqual([]);
@@ -112,6 +94,28 @@ describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
     await keyboard.press('Escape');
     await expectSoon(() => page.getByRole('dialog').count(), 0);
     expect(await on.ended(run)).toBe('killed');
+  });
+
+  test('skips to the view, opens the first row, and has its keys on a box to tick', async () => {
+    const run = await on.buy(5);
+    await on.ended(run);
+    const { page } = await signedIn(on, `runs?q=${run}`);
+    const row = page.locator('.window-row').first();
+    await row.waitFor();
+    const { keyboard } = page;
+    const address = page.url();
+    await page.getByText('Skip to the view').focus();
+    await keyboard.press('Enter');
+    await expectSoon(() => page.evaluate(() => document.activeElement?.id), 'main');
+    expect(page.url()).toBe(address);
+    await row.focus();
+    await keyboard.press('Enter');
+    await page.waitForURL(`**/run/${run}`);
+    await expectShown(page, 'What it was asked');
+    await keyboard.press('2');
+    await page.getByRole('checkbox').focus();
+    await keyboard.press('3');
+    await page.waitForURL(`**/run/${run}/journal`);
   });
 
   test('is told what its keys do, and leaves the help with Escape', async () => {

@@ -21,6 +21,9 @@ const path = (process.env['PATH'] ?? '')
 export const NO_BROWSER = path === undefined;
 if (NO_BROWSER) console.warn('chromium is not installed: the tests of the console are skipped (apt-get install chromium).');
 
+/** How long a page may take for one thing, as `until` waits. Browsers and hosts share the machine with other tests. */
+const PATIENCE_MS = 90_000;
+
 let browser: Browser | undefined;
 
 /** One browser for all tests of a file; each has a profile of its own. Called at the top of the file. */
@@ -41,6 +44,7 @@ export interface Visit {
 /** A browser in which nobody is signed in, at a view of the console. */
 export async function visit({ url }: Pick<Front, 'url'>, view = '', options: BrowserContextOptions = {}): Promise<Visit> {
   const context = await (browser as Browser).newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(error.message));

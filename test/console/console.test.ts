@@ -1,7 +1,11 @@
 /** The console in a real browser, on a real host with real runs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
+
+/** It makes a call some time after one that people decide, and then says nothing. */
+const LATE = `{ name: 'late', uses: { pay: 'tool:pay' }, run: async ({ sleep, caps }) => {
+  await caps.pay({ to: 'Ann', amount: 50 }); await sleep(3000); await caps.pay({ to: 'Ann', amount: 5 }); await sleep(3600000); } }`;
 
 sharedBrowser();
 let on: Scene;
@@ -11,42 +15,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const end of ends.toReversed()) await end();
-});
-
-describe.skipIf(NO_BROWSER)('signing in', () => {
-  test('a token signs in at the view that the address names, and no script can read the cookie', async () => {
-    const { page } = await visit(on, 'runs?q=nothing-like-it');
-    const { secret } = await on.as('*', 'auditor');
-    await page.getByLabel('Token').fill('corral_wrong');
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await expectShown(page, 'The token is not known here, has expired or was revoked.');
-    await signIn(page, secret);
-    await expectShown(page, 'No run matches.');
-    expect(await page.evaluate(() => document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage))).not.toContain(
-      'corral',
-    );
-    const [cookie] = await page.context().cookies();
-    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/' });
-    expect(page.url()).not.toContain(secret);
-  });
-
-  test('a token that is revoked takes its page back to the sign-in', async () => {
-    const { page } = await signedIn(on, 'runs', ['operator'], {}, 'local');
-    const { items } = await on.admin.listTokens({});
-    const token = items.findLast(({ roles }) => roles.includes('operator'))?.token ?? '';
-    await on.admin.revokeToken({ params: { token } });
-    await expectShown(page, 'Your session has ended.');
-  });
-
-  test('who signs out is out in all tabs, and the address does not let back in', async () => {
-    const { page, open } = await signedIn(on, 'runs');
-    await page.locator('.menu summary').click();
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await page.getByLabel('Token').waitFor();
-    await open('runs');
-    await page.getByLabel('Token').waitFor();
-    expect(await page.locator('.window-row').count()).toBe(0);
-  });
 });
 
 describe.skipIf(NO_BROWSER)('runs', () => {
@@ -65,7 +33,7 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     await page.getByLabel('State').selectOption('Not ended');
     await page.locator(`code[title="${second}"]`).waitFor();
     await expectSoon(() => page.locator(`code[title="${first}"]`).count(), 0);
-    expect(new URL(page.url()).searchParams.toString().split('&').sort()).toEqual(['q=agent%3Asleeper', 'state=live']);
+    await expectSoon(() => new URL(page.url()).searchParams.toString().split('&').sort(), ['q=agent%3Asleeper', 'state=live']);
     const other = await signedIn(on, page.url().split('/console/')[1] ?? '');
     await other.page.locator(`code[title="${second}"]`).waitFor();
     await on.admin.operate({ body: { operation: 'kill', target: { run: second as never }, reason: 'done' } });
@@ -73,17 +41,32 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     for (const each of [page, other.page]) await expectSoon(() => each.locator(`code[title="${second}"]`).count(), 0);
   });
 
-  test('one key pauses the run of the current row, and the same key lets it go on', async () => {
-    const run = await on.sleep();
-    const { page } = await signedIn(on, 'runs?q=agent:sleeper&state=live', ['operator']);
+  test('the name of a column sorts all runs by it, and once more the other way round', async () => {
+    const run = await on.buy(5);
+    await on.ended(run);
+    await on.sleep();
+    const { page } = await signedIn(on, 'runs');
     await page.locator(`code[title="${run}"]`).waitFor();
-    await page.keyboard.press('j');
-    await page.locator('[aria-selected=true]').waitFor();
-    await page.keyboard.press('p');
-    await expectSoon(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'paused');
-    await page.locator('[aria-selected=true]').getByText('paused').waitFor();
-    await page.keyboard.press('p');
-    await expectSoon(async () => (await on.admin.showRun({ params: { run: run as never } })).control, 'none');
+    const calls = async () => (await page.locator('.window-row .c-num:not(.c-cpu):not(.c-money)').allTextContents()).map(Number);
+    const rises = (of: readonly number[]) => of.every((n, i) => i === 0 || n >= (of[i - 1] ?? 0));
+    await page.getByRole('button', { name: 'Calls' }).click();
+    await expectSoon(async () => rises((await calls()).toReversed()) && ((await calls())[0] ?? 0) > 0, true);
+    expect(new URL(page.url()).searchParams.get('sort')).toBe('calls');
+    expect(await page.getByRole('columnheader', { name: 'Calls' }).getAttribute('aria-sort')).toBe('descending');
+    await page.getByRole('button', { name: 'Calls' }).click();
+    await expectSoon(async () => rises(await calls()) && (await calls())[0] === 0, true);
+  });
+
+  test('a click with Control opens a run elsewhere, and leaves the list where it is', async () => {
+    const run = await on.buy(5);
+    const { page } = await signedIn(on, 'runs');
+    const link = page
+      .getByRole('row')
+      .filter({ has: page.locator(`code[title="${run}"]`) })
+      .getByRole('link');
+    const [elsewhere] = await Promise.all([page.context().waitForEvent('page'), link.click({ modifiers: ['ControlOrMeta'] })]);
+    await elsewhere.waitForURL(`**/run/${run}`);
+    expect(page.url()).toMatch(/\/console\/runs$/);
   });
 });
 
@@ -102,6 +85,18 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     expect(page.url()).toMatch(/\/calls\?call=\d+$/);
   });
 
+  test('its words are shown while it goes on, and then its end', async () => {
+    const run = await on.buy(50);
+    const call = await on.asked(run);
+    const { page } = await signedIn(on, `run/${run}/events`);
+    const events = page.getByRole('list', { name: 'Events' });
+    await expectShown(events, 'please pay to DE89-3704-0044');
+    expect(await events.getByText('ended').count()).toBe(0);
+    const approver = await on.as('local', 'approver');
+    await approver.decideApproval({ params: { run: run as never, call }, body: { verdict: 'approve' } });
+    await expectShown(events, 'completed');
+  });
+
   test('all of its parts open, by click and by key, and say what happened', async () => {
     const run = await on.buy(980);
     await on.ended(run);
@@ -113,6 +108,8 @@ describe.skipIf(NO_BROWSER)('a run', () => {
       ['5', 'It has no children.'],
       ['6', 'This is what it could reach.'],
       ['7', 'Decisions, the latest last'],
+      ['8', 'please pay to DE89-3704-0044'],
+      ['9', 'It was refused something once: pay'],
     ] as const) {
       await page.keyboard.press(key);
       if (key === '3') {
@@ -123,26 +120,28 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     }
   });
 
-  test('a kill shows what it would reach, asks for the end of the id and a reason, and shows the receipt', async () => {
+  test('its figures change on the page while nothing is asked of anybody', async () => {
+    await on.deploy(LATE, { tenant: 'local' });
+    const { run } = await on.admin.submitRun({ body: { agent: 'late', tenant: 'local' } });
+    const call = await on.asked(run);
+    const { page } = await signedIn(on, `run/${run}`);
+    await expectShown(page.locator('.run-head'), /^1 call,/);
+    const approver = await on.as('local', 'approver');
+    await approver.decideApproval({ params: { run, call }, body: { verdict: 'approve' } });
+    await expectShown(page.locator('.run-head'), /^2 calls,/);
+  });
+
+  test('data that were read before stay when they cannot be read again, and the page says that they are old', async () => {
     const run = await on.sleep();
-    const { page } = await signedIn(on, `run/${run}`, ['operator']);
-    await expectShown(page, 'What it was asked');
-    await page.keyboard.press('Shift+K');
-    const dialog = page.getByRole('dialog', { name: 'Kill this run?' });
-    await expectShown(dialog, 'Children under way');
-    const kill = dialog.getByRole('button', { name: 'Kill it' });
-    await page.getByLabel('Reason').fill('it only sleeps');
-    await page.getByLabel('last four').fill('none');
-    expect(await kill.isDisabled()).toBe(true);
-    expect((await on.admin.showRun({ params: { run: run as never } })).ended_as).toBeNull();
-    await page.getByLabel('last four').fill(run.slice(-4));
-    await page.keyboard.press('Enter');
-    await page.getByRole('dialog', { name: 'Killed' }).getByText('Grants revoked').waitFor();
-    expect(await on.ended(run)).toBe('killed');
-    const act = (await on.admin.listOperations({})).items.find(({ operation }) => operation === 'kill');
-    expect(act).toMatchObject({ reason: 'it only sleeps', matched: [run] });
-    await page.keyboard.press('Enter');
-    await page.locator('.run-head').getByText('killed').waitFor();
+    const { page } = await signedIn(on, `run/${run}/why`);
+    await expectShown(page, 'Decisions, the latest last');
+    await page.route('**/why', (route) => route.abort());
+    await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to have it read again' } });
+    await expectShown(page, 'The host does not answer.');
+    expect(await page.getByText('Decisions, the latest last').isVisible()).toBe(true);
+    await page.unroute('**/why');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await expectSoon(() => page.getByText('The host does not answer.').count(), 0);
   });
 
   test('a grant that works is taken back with a reason, and does not work any more', async () => {
@@ -151,10 +150,17 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     const { page } = await signedIn(on, `run/${run}/authority`, ['operator']);
     const pay = page.locator('.card').filter({ hasText: /^pay/ });
     await pay.getByRole('button', { name: 'Take back…' }).first().click();
+    const dialog = page.getByRole('dialog', { name: 'Take back this grant?' });
+    // The call that waits for a person would be made with it.
+    await expectShown(dialog, /pay \(call \d+\)/);
     await page.getByLabel('Reason').fill('not any more');
     await page.getByRole('button', { name: 'Take it back' }).click();
+    await expectShown(page.getByRole('dialog', { name: 'Taken back' }), 'does not work any more');
+    await page.keyboard.press('Escape');
     await expectShown(pay, 'does not work');
     expect(await on.ended(run)).toBe('completed');
+    const { outcome } = await on.admin.showRun({ params: { run: run as never } });
+    expect(outcome).toMatchObject({ output: 'CORRAL_REVOKED' });
   });
 });
 
@@ -173,6 +179,18 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(page, 'Approved: pay for shop/buyer');
     expect(await on.ended(run)).toBe('completed');
     expect((await on.admin.showRun({ params: { run: run as never } })).outcome).toMatchObject({ output: 'paid DE89-3704-0044' });
+  });
+
+  test('the number beside Approvals is that of the runs that ask', async () => {
+    const run = await on.buy(55);
+    await on.asked(run);
+    const { page } = await signedIn(on, 'runs', ['approver']);
+    await expectSoon(
+      async () => (await page.locator('.top .count').textContent()) === String((await on.admin.countApprovals({})).waiting),
+      true,
+    );
+    await page.getByRole('link', { name: 'Approvals' }).click();
+    await page.locator(`[id^="${run}-"]`).waitFor();
   });
 
   test('a denial needs a reason, and the record has it', async () => {
@@ -214,5 +232,36 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await one.page.getByRole('button', { name: 'Approve…' }).click();
     await one.page.getByRole('button', { name: 'Approve it' }).click();
     await expectShown(two.page, 'Nothing waits for a person.');
+  });
+});
+
+describe.skipIf(NO_BROWSER)('agents', () => {
+  test('before an agent is put under quarantine, the page says how many runs that stops', async () => {
+    await on.sleep();
+    const { page } = await signedIn(on, 'agents', ['operator']);
+    await page.locator('.card').filter({ hasText: 'sleeper' }).getByRole('button', { name: 'Quarantine…' }).click();
+    const live = (await on.admin.listRuns({ query: { agent: 'sleeper', live: 'true', limit: 1, total: 'true' } })).total ?? 0;
+    expect(live).toBeGreaterThan(0);
+    const fact = page.locator('dialog .fact').filter({ hasText: 'Runs that stop' }).locator('dd');
+    await expectSoon(() => fact.textContent(), String(live));
+    await page.keyboard.press('Escape');
+    expect((await on.admin.listQuarantines({})).items).toEqual([]);
+  });
+});
+
+describe.skipIf(NO_BROWSER)('the overview', () => {
+  test('counts over all runs, and leads to those that it counts', async () => {
+    const run = await on.sleep();
+    await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to be counted' } });
+    const { page } = await signedIn(on, 'overview');
+    const tile = page.getByRole('link', { name: /paused/ });
+    const paused = async () => (await on.admin.countRuns({})).states['paused'] ?? 0;
+    await expectSoon(async () => Number.parseInt((await tile.textContent()) ?? '', 10) === (await paused()), true);
+    await page.getByRole('img', { name: /^Runs admitted/ }).waitFor();
+    await tile.click();
+    await page.locator(`code[title="${run}"]`).waitFor();
+    // A run that ends while it is paused is not paused any more.
+    await on.admin.operate({ body: { operation: 'kill', target: { run: run as never }, reason: 'done' } });
+    await expectSoon(() => page.locator(`code[title="${run}"]`).count(), 0);
   });
 });

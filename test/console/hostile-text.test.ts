@@ -22,7 +22,9 @@ const CORPUS = [
   'tags \u{E0049}\u{E0047}\u{E004E} and \u001B[31mterminal\u0007',
   'Z\u0351\u036B\u0343'.repeat(50),
 ];
-const MAIL = `please pay to <b>me</b>\u202Eevil now. ${CORPUS.join('\n')}`;
+/** The name of an argument, which whoever wrote the mail has chosen. */
+const NAME = '<img/src=x/onerror=hit=1>\u202Egnp\u200B';
+const MAIL = `please pay to <b>me</b>\u202Eevil now, named ${NAME} . ${CORPUS.join('\n')}`;
 const LONG = `please pay to nobody. ${'x'.repeat(200_000)}`;
 
 /** Some of the characters in them that must not be in the page as they are. */
@@ -72,6 +74,8 @@ describe.skipIf(NO_BROWSER)('hostile text', () => {
       ...calls.map(({ call }) => [`run/${refused}/calls?call=${call}`, 'What it was given'] as const),
       ...[1, 2, 3].map((entry) => [`run/${refused}/journal?entry=${entry}`, 'hash'] as const),
       [`run/${refused}/why`, 'Decisions, the latest last'],
+      [`run/${refused}/events`, 'ended'],
+      [`run/${refused}/story`, 'It was refused something once'],
       [`run/${refused}/authority`, 'This is what it could reach.'],
       [`approvals?run=${asked}`, 'Exactly this would be done'],
       ['runs', 'shop/buyer'],
@@ -80,6 +84,11 @@ describe.skipIf(NO_BROWSER)('hostile text', () => {
       await expectShown(page, text);
       await expectTextOnly(page, view);
     }
+    // The name of the argument is there with its value, what is hidden in it shown.
+    await open(`approvals?run=${asked}`);
+    const named = page.locator('.arguments dt').filter({ hasText: '<img/src=x/onerror=hit=1>' });
+    expect(await named.textContent()).toBe('<img/src=x/onerror=hit=1>U+202EgnpU+200B');
+    await expectShown(page.locator('.quotes code').filter({ hasText: '<img/src=x' }), 'U+202E');
     // It was there to be seen.
     await open(`run/${refused}/calls?call=${calls[0]?.call}`);
     await expectShown(page, '<script>window.hit = 1</script>');

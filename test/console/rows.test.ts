@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest';
 import { front, HELLO, onTables } from '../front.ts';
 import { eachOrLong } from '../tables.ts';
 import { until } from '../until.ts';
-import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
+import { expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 
 const ROWS: readonly (readonly [string, number])[] = [
   ['3,000', 3_000],
@@ -33,7 +33,10 @@ describe.skipIf(NO_BROWSER)('many runs', () => {
       await page.locator(`code[title="run_${String(most).padStart(12, '0')}"]`).waitFor();
       expect(await page.locator('.window-row').count()).toBeLessThan(60);
       // The page is read as far as it is looked at.
-      await expectShown(page, 'more below');
+      await expectSoon(
+        async () => (await page.locator('.tally').textContent())?.startsWith(`100 of ${(most + 1).toLocaleString('en')} runs read`),
+        true,
+      );
       await page.keyboard.press('Shift+G');
       await expectSoon(() => page.locator('.tally').textContent(), `${(most + 1).toLocaleString('en')} runs`);
       await page.keyboard.press('Shift+G');

@@ -1,6 +1,7 @@
 /** A host with something to see: an agent that does what a mail says, which is refused, asked about, or let through by the amount. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { agentFile } from '../agents/file.ts';
 import { front, shortFolder, SLEEP, type Front } from '../front.ts';
 import { found, until } from '../until.ts';
 
@@ -14,7 +15,9 @@ export default defineConfig({
   tools: [
     tool({ name: 'mail.read', description: 'reads the inbox', input: z.object({ id: z.string() }), output: z.unknown(),
       annotations: { readOnly: true, openWorld: false, returns: 'untrusted' }, run: ({ id }) => ({ from: 'stranger@example.com', text: MAILS[id] }) }),
-    tool({ name: 'pay', description: 'pays', input: z.object({ to: z.string(), amount: z.number() }), output: z.string(),
+    tool({ name: 'phone', description: 'waits until somebody answers, which nobody does', input: z.object({}), output: z.unknown(),
+      annotations: { readOnly: false, idempotent: false, returns: 'trusted' }, run: () => new Promise(() => {}) }),
+    tool({ name: 'pay', description: 'pays', input: z.looseObject({ to: z.string(), amount: z.number() }), output: z.string(),
       annotations: { destinations: ['to'], money: 'amount', returns: 'trusted' }, run: () => 'paid' }),
   ],
   tenants: { local: { policies: { files: ['pay.cedar'] } } },
@@ -25,19 +28,16 @@ when { context.call has amount && context.call.amount.greaterThan(decimal("10.0"
 @id("never-so-much") @consequence("deny") forbid (principal, action == Action::"tool:pay", resource)
 when { context.call has amount && context.call.amount.greaterThan(decimal("500.0")) };
 `;
-/** It obeys what it reads. */
-const BUYER = `{ name: 'shop/buyer', uses: { read: 'tool:mail.read', pay: 'tool:pay' }, run: async ({ input, caps, log }) => {
-  const { text } = await caps.read({ id: input.mail });
-  log(text);
-  const to = /to (\\S+)/.exec(text)?.[1] ?? 'nobody';
-  return caps.pay({ to, amount: input.amount }).then((said) => said + ' ' + to, (error) => error.code);
-} }`;
+const BUYER = agentFile('crew/buys-as-told');
+const CALLER = `{ name: 'shop/caller', uses: { phone: 'tool:phone' }, run: ({ caps }) => Promise.all([caps.phone({}), caps.phone({})]) }`;
 
 export interface Scene extends Front {
   /** Submits the buyer's job, by a developer. @param mail the one that it reads, by its name */
   readonly buy: (amount: number, mail?: string) => Promise<string>;
   /** A run that sleeps. */
   readonly sleep: () => Promise<string>;
+  /** A run with two calls under way. */
+  readonly phone: () => Promise<string>;
   /** Waits until a call of the run waits for a person. */
   readonly asked: (run: string) => Promise<number>;
   readonly ended: (run: string) => Promise<string>;
@@ -51,6 +51,7 @@ export async function scene(finished?: Parameters<typeof front>[1], mails: Reado
   const made = await front({ config: join(folder, 'corral.config.ts') }, finished);
   const { admin, deploy, as } = made;
   await deploy(BUYER, { tenant: 'local' });
+  await deploy(CALLER, { tenant: 'local' });
   await deploy(SLEEP, { tenant: 'local' });
   const developer = await as('local', 'developer');
   return {
@@ -59,6 +60,11 @@ export async function scene(finished?: Parameters<typeof front>[1], mails: Reado
     async sleep() {
       const { run } = await developer.submitRun({ body: { agent: 'sleeper' } });
       await until(async () => (await admin.showRun({ params: { run } })).waiting === 'timer');
+      return run;
+    },
+    async phone() {
+      const { run } = await developer.submitRun({ body: { agent: 'shop/caller' } });
+      await until(async () => (await admin.showRun({ params: { run } })).open_calls === 2);
       return run;
     },
     asked: async (run) =>

@@ -302,7 +302,7 @@ describe('an interrupted command', () => {
   test('leaves no folder behind: not the demo’s either', { tags: 'long' }, async () => {
     const [report, temp] = [await temporary(), await temporary()];
     // The demo looks at the licences of installed packages, and there are none beside the bundle.
-    const { child, said, out } = start([...FROM_SOURCES, 'demo', '--out', report], { env: { TMPDIR: temp } });
+    const { child, said, out } = start([...FROM_SOURCES, 'demo', '--once', '--out', report], { env: { TMPDIR: temp } });
     await until(() => out().includes('the crew alone: '), 'the crew is at work');
     child.kill('SIGINT');
     expect((await said).code).toBe(130);

@@ -117,3 +117,11 @@ test.skipIf(!HAS_TERMINALS)('is for people in a terminal', async () => {
   );
   expect(host.out()).not.toContain('{"level"');
 });
+
+test('the host says at which address its console is, and the page is there', async () => {
+  const host = await up(false);
+  const address = () => /^Console: (http:\/\/127\.0\.0\.1:\d+\/) /m.exec(host.out())?.[1];
+  await until(() => address() !== undefined, 'the address of the console is printed');
+  expect(await (await fetch(address() ?? '')).text()).toContain('<title>Corral</title>');
+  await host.end();
+});

@@ -10,6 +10,7 @@ import { scriptedOwner, shopTools, type ShopLedger } from '@corral/cli/shop';
 import { shopModel } from '@corral/cli/shop-model';
 import { modelServer } from '../model-server.ts';
 import { world, type World, park, openApproval } from '../world.ts';
+import { grantOf } from './granting.ts';
 
 const EXAMPLES = dirname(fileURLToPath(import.meta.resolve('@corral/examples/package.json')));
 const [BUYER, PLANNER] = SHOP as readonly [FleetMember, FleetMember];
@@ -67,6 +68,18 @@ describe('a buyer that obeys a hostile mail', () => {
     expect(await ended).toMatchObject({ kind: 'completed', output: { supplier: 'Lumen' } });
     expect(sums(ledger)).toEqual([{ to: LUMEN, amount: 1240 }]);
   });
+});
+
+// Bug taken-back-asleep: a run that had been parked while it waited for people went on waiting for a decision that could change nothing.
+test('a buyer that waits for its owner out of memory is told at once that its right to pay was taken back', async () => {
+  const { w, ledger } = await shop();
+  const { id, ended } = await start(w, BUYER);
+  await openApproval(w);
+  await w.until(id, (view) => view?.waiting === 'approval');
+  await park(w, id);
+  await w.supervisor.stops.revoke(await grantOf(w, id, 'pay'), 'owner', 'it pays strangers');
+  expect(await ended).toMatchObject({ kind: 'failed', code: 'CORRAL_REVOKED' });
+  expect(ledger.payments).toEqual([]);
 });
 
 describe('a planner that lets quarantined readers read', () => {

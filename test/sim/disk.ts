@@ -61,6 +61,7 @@ type Read =
   | 'resident'
   | 'ids'
   | 'parkedOn'
+  | 'parkedForPeople'
   | 'nextDue'
   | 'orphans'
   | 'descendants'
@@ -219,6 +220,7 @@ export class Disk {
       resident: (...args) => read('resident', ...args),
       ids: (...args) => read('ids', ...args),
       parkedOn: (...args) => read('parkedOn', ...args),
+      parkedForPeople: () => read('parkedForPeople'),
       inbox: (...args) => read('inbox', ...args),
       wakeable: (...args) => read('wakeable', ...args),
       revoked: (...args) => read('revoked', ...args),

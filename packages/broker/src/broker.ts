@@ -121,12 +121,12 @@ export class Broker {
    * and tools that may start early have been called; all other effects leave once the commit is durable. While the crank is being decided,
    * nothing may be recorded for its run; see Behind.
    */
-  crank(run: BusRun, crank: Crank, { taken, failed, stopped, after }: CrankTold): void {
+  crank(run: BusRun, crank: Crank, { taken, durable, failed, stopped, after }: CrankTold): void {
     const done = (draft: CrankDraft) => {
       const { seq } = run.ledger;
       let outcome: Outcome | undefined;
       try {
-        outcome = this.#adopt(run, crank, draft);
+        outcome = this.#adopt(run, crank, draft, durable);
       } catch (error) {
         // Nothing of it was handed to the store; the next entry takes its place.
         run.ledger.seq = seq;
@@ -144,7 +144,7 @@ export class Broker {
   };
 
   /** The crank is decided: the run has it from here on. */
-  #adopt(run: BusRun, crank: Crank, draft: CrankDraft): Outcome | undefined {
+  #adopt(run: BusRun, crank: Crank, draft: CrankDraft, durable: CrankTold['durable']): Outcome | undefined {
     const { ledger } = run;
     const { record, loops } = ledger;
     const { batch, effects, now } = draft;
@@ -194,7 +194,7 @@ export class Broker {
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
     const timersDone = [...over, ...batch.timersDone];
     // A refusal is told by the event.
-    this.#commits.handOver(run, entry, { crank, answered, batch, timersDone }).catch(() => undefined);
+    this.#commits.handOver(run, entry, { crank, answered, batch, timersDone, durable }).catch(() => undefined);
     return batch.outcome;
   }
 

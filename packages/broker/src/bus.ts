@@ -138,10 +138,15 @@ export interface Slice {
   readonly gap_ms: number;
 }
 
-/** Called when a crank was decided, in one synchronous step: `taken` or `failed`, then the waiting work, then `after`. Or `stopped` alone. */
+/**
+ * Called when a crank was decided, in one synchronous step: `taken` or `failed`, then the waiting work, then `after`. Or `stopped` alone. After
+ * `taken` follows `durable`, unless the store refuses the crank, which is then made once more.
+ */
 export interface CrankTold {
   /** The ledger has the crank. @param outcome if the crank ended the run @param decisions about its effects */
   readonly taken: (outcome: Outcome | undefined, decisions: readonly Decision[]) => void;
+  /** The store has the crank, and its effects are about to leave. Left out: nobody watches. */
+  readonly durable?: (() => void) | undefined;
   /** Nothing reached the store, and the run must be ended. If deciding failed, its ledger is unchanged. */
   readonly failed: (error: unknown) => void;
   /** The run was paused while the crank was being decided: the crank is to be discarded, and repeated later. */
@@ -159,4 +164,6 @@ export interface CommitRest {
   readonly timersDone: readonly number[];
   /** Takes back the run's grants, and so all that were derived from them. */
   readonly revoke?: boolean | undefined;
+  /** See `CrankTold`. */
+  readonly durable?: (() => void) | undefined;
 }

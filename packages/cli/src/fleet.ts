@@ -117,7 +117,7 @@ export class Fleet {
 
   #observe(observation: Observation): void {
     if (observation.kind === 'answered') {
-      if (this.#isCrew(observation.run)) this.#latencies.push(observation.ms);
+      if (observation.ms !== undefined && this.#isCrew(observation.run)) this.#latencies.push(observation.ms);
     } else if (observation.kind === 'emitted' && observation.run === this.#crew && observation.event === 'progress') {
       this.progress = observation.data as Fleet['progress'];
     } else if (observation.kind === 'step' && observation.step === 'pause') {

@@ -1,4 +1,4 @@
-/** A host embedded in this process: the composition root of `corral run` and `corral demo`. */
+/** A host embedded in this process: the composition root of `corral run` and `corral demo --once`. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -45,7 +45,7 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/agents.ts')).agentCommands,
   },
   {
-    names: ['submit', 'show', 'tree', 'why', 'calls', 'messages', 'journal', 'logs', 'release', 'resolve'],
+    names: ['submit', 'show', 'tree', 'why', 'story', 'calls', 'messages', 'journal', 'logs', 'release', 'resolve'],
     load: async () => (await import('./commands/runs.ts')).runCommands,
   },
   {

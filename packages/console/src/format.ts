@@ -29,6 +29,8 @@ export function moment(at: number, now = Date.now()): string {
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 /** `12,345`. */
 export const count = (n: number): string => whole.format(n);
+/** `1 call`, `2 calls`. */
+export const many = (n: number, one: string, more = `${one}s`): string => `${count(n)} ${n === 1 ? one : more}`;
 
 /** `12.50`; an amount below a cent keeps its digits. */
 export function money(micros: number): string {
@@ -43,3 +45,19 @@ export const tail = (run: string): string => `…${run.slice(-6)}`;
 export const shortDigest = (digest: string): string => digest.replace(/^sha256:/, '').slice(0, 12);
 
 export const cpu = (ms: number): string => (ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+/** Amounts of a purse in words. */
+const AMOUNTS: Readonly<Record<string, readonly [name: string, write: (amount: number) => string]>> = {
+  cpu_ms: ['CPU time', cpu],
+  calls: ['calls', count],
+  messages: ['messages', count],
+  bytes: ['bytes', count],
+  children: ['children', count],
+  tokens: ['tokens', count],
+  money_micros: ['money', money],
+};
+/** `['CPU time', '340 ms']` for 340 of `cpu_ms`. */
+export function amountOf(name: string, amount: number): readonly [name: string, amount: string] {
+  const [word, write] = (Object.hasOwn(AMOUNTS, name) ? AMOUNTS[name] : undefined) ?? [name, count];
+  return [word, write(amount)];
+}

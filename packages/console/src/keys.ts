@@ -12,6 +12,8 @@ export interface Key {
   readonly run: (event: KeyboardEvent) => void;
   /** Another key for the same, which help does not list. */
   readonly hidden?: true;
+  /** It moves, so a key that is held goes on; any other acts once for each time that it is pressed. */
+  readonly repeats?: true;
 }
 
 const layers = signal<readonly (readonly Key[])[]>([]);
@@ -30,8 +32,14 @@ export function useKeys(keys: readonly Key[], on = true): void {
   });
 }
 
-const isWriting = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+/** Kinds of `<input>` that take no text. */
+const NO_TEXT = /^(?:checkbox|radio|button|submit|reset)$/;
+
+function isWriting(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return !NO_TEXT.test(target.type);
+  return target.isContentEditable || /^(?:TEXTAREA|SELECT)$/.test(target.tagName);
+}
 
 /** A first key such as `g` waits this long for its second. */
 const CHORD_MS = 1_500;
@@ -45,13 +53,21 @@ document.addEventListener('keydown', (event) => {
   }
   // A dialog is a world of its own: the browser closes it with Escape and keeps Tab within it.
   if (document.querySelector('dialog[open]') !== null) return;
-  // On a button or a link, a key is the browser's.
-  if ((event.key === 'Enter' || event.key === ' ') && event.target instanceof Element && event.target.closest('a,button,summary') !== null)
+  // On a button, a link or a box to tick, these keys are the browser's.
+  if (
+    (event.key === 'Enter' || event.key === ' ') &&
+    event.target instanceof Element &&
+    event.target.closest('a,button,summary,input') !== null
+  )
     return;
   const chord = first !== undefined && Date.now() - first.at < CHORD_MS ? `${first.key} ${event.key}` : event.key;
-  first = undefined;
   const keys = keysNow();
   const found = keys.find(({ key }) => key === chord) ?? keys.find(({ key }) => key === event.key);
+  if (event.repeat && found?.repeats !== true) {
+    if (found !== undefined) event.preventDefault();
+    return;
+  }
+  first = undefined;
   if (found !== undefined) {
     event.preventDefault();
     found.run(event);

@@ -1,7 +1,8 @@
 /** The page: who is not signed in signs in; the address says which view the others see. Views are loaded when they are first opened. */
 import { render, type ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { me, recognise, Refusal } from './data/api.ts';
+import { me, Refusal, watchSession } from './data/api.ts';
+import { enter, isLink } from './data/link.ts';
 import { go, href, place } from './data/address.ts';
 import { SignIn } from './pages/sign-in.tsx';
 import { Runs } from './pages/runs.tsx';
@@ -16,6 +17,7 @@ const LATER: Readonly<Record<string, () => Promise<ComponentType>>> = {
   operations: async () => (await import('./pages/operations.tsx')).Operations,
   health: async () => (await import('./pages/health.tsx')).Health,
   people: async () => (await import('./pages/people.tsx')).People,
+  scene: async () => (await import('./pages/scene.tsx')).Scene,
 };
 const loaded = new Map<string, ComponentType>([['runs', Runs]]);
 
@@ -64,7 +66,7 @@ function App() {
   const [error, setError] = useState<Refusal>();
   useEffect(() => {
     const look = (): void =>
-      void recognise().then(
+      void enter().then(
         () => setError(undefined),
         (failure: unknown) => {
           setError(failure as Refusal);
@@ -72,16 +74,20 @@ function App() {
         },
       );
     look();
+    watchSession();
   }, []);
   if (me.value === null) return <SignIn />;
   if (me.value === undefined) return <main class="sign-in">{error === undefined ? <Loading /> : <Problem of={error} />}</main>;
   return (
-    <Shell>
+    // Views of another person are read again.
+    <Shell key={`${me.value.tenant} ${me.value.principal}`}>
       <View name={place.value[0] ?? 'overview'} />
     </Shell>
   );
 }
 
 applyTheme();
+// Such a link may be opened in a tab that has the console already.
+addEventListener('hashchange', () => (isLink(location.hash) ? location.reload() : undefined));
 if (place.value.length === 0) go('overview', 'replace');
 render(<App />, document.getElementById('app') as HTMLElement);

@@ -1,13 +1,17 @@
 /** What is around every view: where one is, whether the page is up to date, who is signed in, and the keys. */
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
-import { ask as request, hasRole, me, recognise } from './data/api.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { asRefusal, ask as request, hasRole, hasScene, me, recognise, replaced, signOut, type Refusal } from './data/api.ts';
 import { go, href, place } from './data/address.ts';
-import { useLoad } from './data/load.ts';
+import { anyOf, useLoad } from './data/load.ts';
 import { follow, liveness } from './data/live.ts';
+import { isVisible } from './data/visible.ts';
+import { count } from './format.ts';
 import { helpOpen, keysNow, useKeys } from './keys.ts';
+import { act, Acting } from './ui/acting.tsx';
 import { Dialog } from './ui/dialog.tsx';
+import { Problem } from './ui/parts.tsx';
 import { Text } from './ui/text.tsx';
 
 const VIEWS = [
@@ -20,10 +24,15 @@ const VIEWS = [
   { at: 'people', name: 'Tokens', key: 'g t' },
 ] as const;
 
+const SCENE = { at: 'scene', name: 'Scene', key: 'g s' } as const;
+const views = () => (hasScene.value ? [SCENE, ...VIEWS] : VIEWS);
+
 /** A visible page keeps its session; a page that nobody looks at lets it end. */
 const STILL_HERE_MS = 10 * 60_000;
-/** Calls that are counted in the navigation at most. */
-const COUNTED = 50;
+/** The number beside Approvals is at most this old. */
+const COUNTED_EVERY_MS = 5_000;
+/** The host counts no further. */
+const COUNTED = 1_000;
 
 const theme = signal(localStorage.getItem('theme') ?? '');
 export const applyTheme = (): void => {
@@ -38,35 +47,40 @@ function nextTheme(): void {
   applyTheme();
 }
 
-async function signOut(): Promise<void> {
-  await request('signOut', {}).catch(() => undefined);
-  me.value = null;
-}
-
 export function Shell({ children }: { readonly children: ComponentChildren }) {
   useEffect(() => {
     const left = new AbortController();
     void follow(left.signal);
     const here = setInterval(() => {
-      if (document.visibilityState === 'visible') void recognise().catch(() => undefined);
+      if (isVisible()) void recognise().catch(() => undefined);
     }, STILL_HERE_MS);
     return () => {
       left.abort();
+      // It is not the next person's to confirm.
+      act.value = undefined;
       clearInterval(here);
     };
   }, []);
   useKeys([
-    ...VIEWS.map(({ at, name, key }) => ({ key, does: `go to ${name}`, run: () => go(at) })),
+    ...views().map(({ at, name, key }) => ({ key, does: `go to ${name}`, run: () => go(at) })),
     { key: '?', does: 'these keys', run: () => (helpOpen.value = true) },
   ]);
   const at = place.value[0] === 'run' ? 'runs' : (place.value[0] ?? 'overview');
-  const title = VIEWS.find((view) => view.at === at)?.name;
+  const title = views().find((view) => view.at === at)?.name;
   useEffect(() => {
     document.title = title === undefined ? 'Corral' : `${title} · Corral`;
   }, [title]);
   return (
     <>
-      <a class="skip" href="#main">
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          // The address is that of the view, and stays.
+          event.preventDefault();
+          document.getElementById('main')?.focus();
+        }}
+      >
         Skip to the view
       </a>
       <header class="top">
@@ -74,7 +88,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
           Corral
         </a>
         <nav aria-label="Views">
-          {VIEWS.map((view) => (
+          {views().map((view) => (
             <a key={view.at} href={href(view.at)} aria-current={view.at === at ? 'page' : undefined}>
               {view.name}
               {view.at === 'approvals' && <Waiting />}
@@ -84,26 +98,43 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
         <Account />
       </header>
       <main id="main" tabIndex={-1}>
+        <Replaced />
         {children}
       </main>
       {helpOpen.value && <Help />}
+      <Acting />
     </>
+  );
+}
+
+/** Another tab has signed somebody else in, so this page acts as them from now on. */
+function Replaced() {
+  if (replaced.value === undefined) return null;
+  return (
+    <div class="problem" role="alert">
+      <p>
+        You act as <Text of={me.value?.principal ?? ''} /> now, who signed in on another page of this browser. Here it was{' '}
+        <Text of={replaced.value} /> before.
+      </p>
+      <button type="button" onClick={() => (replaced.value = undefined)}>
+        I have seen it
+      </button>
+    </div>
   );
 }
 
 /** How many calls wait for a person. */
 function Waiting() {
   const { data } = useLoad(
-    async (signal) =>
-      hasRole('operator', 'approver', 'auditor', 'admin') ? request('listApprovals', { query: { limit: COUNTED } }, signal) : undefined,
-    [me.value?.principal],
-    (changed, kinds) => changed === undefined || kinds.has('run.asked') || kinds.has('run.decided') || kinds.has('run.ended'),
+    async (signal) => (hasRole('operator', 'approver', 'auditor', 'admin') ? request('countApprovals', {}, signal) : undefined),
+    { when: anyOf('run.asked', 'run.decided', 'run.ended', 'run.changed'), every_ms: COUNTED_EVERY_MS },
   );
-  const waiting = data?.items.length ?? 0;
+  const waiting = data?.waiting ?? 0;
   if (waiting === 0) return null;
   return (
     <span class="count" aria-label={`${waiting} waiting`}>
-      {data?.next === null ? waiting : `${COUNTED}+`}
+      {count(waiting)}
+      {waiting >= COUNTED && '+'}
     </span>
   );
 }
@@ -111,6 +142,16 @@ function Waiting() {
 const SAID = { live: 'live', connecting: 'not up to date: connecting', off: 'not live' } as const;
 
 function Account() {
+  const [error, setError] = useState<Refusal>();
+  const leave = async () => {
+    setError(undefined);
+    try {
+      await signOut();
+    } catch (failure) {
+      // An answer that nobody is signed in any more is what was wanted.
+      if (me.value !== null) setError(asRefusal(failure));
+    }
+  };
   return (
     <div class="account">
       <span class={`liveness ${liveness.value}`} role="status">
@@ -132,9 +173,15 @@ function Account() {
           <button type="button" onClick={() => (helpOpen.value = true)}>
             Keys (?)
           </button>
-          <button type="button" onClick={() => void signOut()}>
+          <button type="button" onClick={() => void leave()}>
             Sign out
           </button>
+          {error !== undefined && (
+            <>
+              <p>You may still be signed in.</p>
+              <Problem of={error} />
+            </>
+          )}
         </div>
       </details>
     </div>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { beginning, pieces } from './text.ts';
+import { beginning, FOLD_CHARS, FOLD_HIDDEN, foldAt, pieces } from './text.ts';
 
 const shown = (text: string) => pieces(text).map(({ text: each, hidden }) => (hidden === undefined ? each : `[${each}]`));
 
@@ -29,6 +29,24 @@ describe('hidden characters', () => {
     );
     expect(back.join('')).toBe(text);
   });
+});
+
+test('a hidden character that is repeated is one piece, which says how often', () => {
+  expect(pieces('\u200B'.repeat(65_536))).toEqual([{ text: 'U+200B', hidden: 'zero-width space', times: 65_536 }]);
+  expect(pieces('\u{E0041}\u{E0041}\u200Ba')).toMatchObject([{ text: 'U+E0041', times: 2 }, { text: 'U+200B' }, { text: 'a' }]);
+});
+
+test('a part of a text has few hidden characters, and all parts together are the text', () => {
+  const text = 'a\u200B\u{1F600}'.repeat(3_000) + 'x'.repeat(FOLD_CHARS + 1);
+  const parts: string[] = [];
+  for (let at = 0; at < text.length; at = foldAt(text, at)) parts.push(text.slice(at, foldAt(text, at)));
+  expect(parts.join('')).toBe(text);
+  for (const part of parts) {
+    expect(part.length).toBeLessThanOrEqual(FOLD_CHARS);
+    expect(pieces(part).filter(({ hidden }) => hidden !== undefined).length).toBeLessThanOrEqual(FOLD_HIDDEN);
+    // No half of a character stands at an edge, which would be shown as hidden.
+    expect(pieces(part).some(({ text: each }) => each.startsWith('U+D'))).toBe(false);
+  }
 });
 
 test('a text is folded between characters', () => {

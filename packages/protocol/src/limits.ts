@@ -1,5 +1,6 @@
 /**
- * Every limit of Corral, in one table: its default and its hard minimum and maximum. The unit is the last part of each name.
+ * Every limit of Corral, in one table: its default and its hard minimum and maximum. The unit is the last part of each name. Those of
+ * telemetry are in limits-telemetry.ts.
  * Tests at the edge of each are in limits.test.ts and test/integration.
  */
 export interface Limit {
@@ -15,7 +16,7 @@ export const MICROS = 1_000_000;
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
 
-const limit = (about: string, fallback: number, max: number, min = 1): Limit => ({ default: fallback, min, max, about });
+export const limit = (about: string, fallback: number, max: number, min = 1): Limit => ({ default: fallback, min, max, about });
 
 /** Limits of what callers hold open at the front door. */
 export const FOLLOWERS = {
@@ -91,17 +92,6 @@ export const WAKE_UPS = {
   silence_ms: limit('time without an answer after which a connection to Redis is opened again', 15_000, 600_000, 10_000),
   reconnect_ms: limit('longest pause before Redis is tried again', 2_000, 60_000),
   close_ms: limit('time that the connections to Redis have to end with their host', 1_000, 60_000),
-} as const satisfies Record<string, Limit>;
-
-/** Telemetry of a host. */
-export const TELEMETRY = {
-  facts: limit('facts that wait for the thread of telemetry, a power of two; more are dropped and counted', 16_384, 1_048_576, 64),
-  texts: limit('different names in telemetry; further ones are called `other`', 4_096, 65_536),
-  series: limit('lines of figures at /metrics; what would make more is counted under `other`', 2_000, 100_000),
-  runs_known: limit('runs of which telemetry remembers agent and family', 20_000, 1_000_000),
-  spans_waiting: limit('spans that wait for a collector; more are dropped and counted', 8_192, 1_000_000),
-  export_attempts: limit('attempts at handing a batch to a collector', 5, 100),
-  close_ms: limit('time that telemetry has to hand over the rest when its host stops', 2_000, 60_000),
 } as const satisfies Record<string, Limit>;
 
 /**

@@ -1,4 +1,5 @@
 /** The composition root of a host with a front door: store, supervisor, tables, and HTTP on a socket and a port. */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import type { ServerOptions as TlsOptions } from 'node:https';
@@ -23,6 +24,7 @@ import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
 import type { ServerContext } from './http/context.ts';
 import { logEvents } from './events/log.ts';
+import { RunChanges } from './events/changes.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
 import { Authenticator } from './people/authenticate.ts';
@@ -47,6 +49,7 @@ import { Turns } from './evidence/serial-queue.ts';
 import { VERSION } from './version.ts';
 import { isLocal, mayStand, wallsOf, type WallOptions } from './walls.ts';
 import { Outbox } from './events/webhooks/outbox.ts';
+import type { ScenePort } from './scene.ts';
 import { telemetryOf, type HostTelemetry } from './events/telemetry.ts';
 
 export interface HostOptions extends WallOptions {
@@ -66,6 +69,7 @@ export interface HostOptions extends WallOptions {
   readonly logger?: FastifyServerOptions['loggerInstance'];
   /** Cells that are kept started for runs to come; 1. */
   readonly spares?: number | undefined;
+  readonly scene?: ScenePort | undefined;
 }
 
 export interface RunningHost {
@@ -232,14 +236,25 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       config: () => config().version,
       notify: outbox.add,
     });
-    telemetry = await telemetryOf(loaded, { host, feed, outbox, log, env: options.env, full: () => store.full, now });
+    const reads = new FrontReader(data);
+    undo.push(() => reads.close());
+    telemetry = await telemetryOf(loaded, {
+      host,
+      reads,
+      feed,
+      outbox,
+      config,
+      log,
+      env: options.env,
+      instance: randomUUID(),
+      full: () => store.full,
+      now,
+    });
     undo.push(() => telemetry?.close());
     let draining = false;
     const submissions = new Submissions({ host, db, registry, index, projection, config, clock, random, people, draining: () => draining });
     const scheduler = new Scheduler(db, submissions, clock, random);
     let recovered: number | undefined;
-    const reads = new FrontReader(data);
-    undo.push(() => reads.close());
     const door: ServerContext = {
       host,
       db,
@@ -260,6 +275,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       settings,
       outbox,
       telemetry,
+      scene: options.scene,
       lists: new Turns(),
       turns: new Turns(),
       errands: new Turns(),
@@ -279,6 +295,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       random,
       now,
       ended: (principals) => sessions.recheck((principal) => principals.has(principal.id)),
+      unwritten: (error) => log?.warn({ err: error }, 'the end of sessions of the console could not be written down'),
     });
     tokens.onRevoked((token) => sessions.recheck((principal) => principal.token === token));
     settings.onApplied(consoleSessions.reconfigured);
@@ -286,6 +303,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     settings.onApplied(sessions.recheck);
     const traffic = new Traffic();
     const followers = new Followers(door, traffic);
+    const changes = new RunChanges({ clock, index, wanted: () => followers.wantChanges, tell: followers.tellChanges });
+    host.observe(changes.heard);
+    undo.push(() => changes.close());
     const files = options.port === undefined ? undefined : readConsole();
     const shared = { door, authenticator, rate, sessions, consoleSessions, followers, traffic, console: files, logger: log };
     const apps: FastifyInstance[] = [];
@@ -326,16 +346,16 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     });
     retention.start();
     outbox.start();
+    const looks = [
+      ['nearly spent budgets could not be told', () => projection.checkBudgets()],
+      ['lists cannot be sorted by what runs have used until it can be written', () => projection.writeUse()],
+      ['refusals could not be recorded yet', () => refusals.settle()],
+      ['sessions of the console could not be ended', () => consoleSessions.sweep()],
+      ['the list of runs could not be put right', () => projection.sweep()],
+    ] as const;
     const looking = setInterval(() => {
-      projection.checkBudgets();
-      try {
-        projection.writeUse();
-      } catch (error) {
-        log?.warn({ err: error }, 'lists cannot be sorted by what runs have used until it can be written');
-      }
-      refusals.settle();
-      consoleSessions.sweep();
-      projection.sweep().catch((error: unknown) => log?.error({ err: error }, 'the list of runs could not be put right'));
+      // One that fails, as all that write do while the disk is full, keeps none of the others from its turn.
+      for (const [failed, look] of looks) void (async () => look())().catch((error: unknown) => log?.warn({ err: error }, failed));
     }, LOOK_MS).unref();
 
     let closing: Promise<void> | undefined;
@@ -348,6 +368,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         projection.release();
         // The address answers until the runs have stopped, so that requests are told that this host is stopping.
         await host.drain(within_ms);
+        changes.close();
         followers.close();
         await Promise.race([Promise.all(apps.map((app) => app.close())), new Promise<void>((done) => setTimeout(done, CLOSE_MS).unref())]);
         outbox.close();

@@ -135,14 +135,16 @@ function announce(host: RunningHost, json: boolean): void {
   const guards = guardsOf(said);
   const refused = door.settings.refused?.message ?? null;
   const wall = osWall(walls) ?? null;
+  const page = url === undefined ? null : `${url}/`;
   if (json) {
     process.stdout.write(
-      `${JSON.stringify({ up: true, socket, url: url ?? null, recovered, wall, config: version, config_refused: refused, guards, pid: process.pid })}\n`,
+      `${JSON.stringify({ up: true, socket, url: url ?? null, console: page, recovered, wall, config: version, config_refused: refused, guards, pid: process.pid })}\n`,
     );
     return;
   }
   const lines = [
     `Corral is up${url === undefined ? '' : ` on ${url}`} and on ${socket}`,
+    ...(page === null ? [] : [`Console: ${page} (it asks for a token: corral token create NAME --role operator --tenant '*')`]),
     ...recoveredLines(host),
     `Configuration ${version.slice(0, 19)} ${config === undefined ? '(none: what holds when nothing is said)' : `from ${config}`}`,
     ...(refused === null ? [] : [`ITS FILE IS REFUSED, so the configuration that was accepted last is in force: ${refused}`]),

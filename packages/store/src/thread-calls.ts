@@ -19,7 +19,7 @@ export class ThreadCalls {
 
   /**
    * @param start the file that the thread begins with
-   * @param on `other`: takes messages that are no answers; `gone`: the thread has ended, and answers nothing any more
+   * @param on listeners: `other` takes messages other than answers; `gone` is called when the thread has ended, and answers nothing any more
    */
   constructor(
     start: URL,

@@ -8,7 +8,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { ProcessExit } from '@corral/protocol/ports/machine';
 import { admit, type Job } from './admission/admission.ts';
-import { approvals, type Approval, type ApprovalFilter } from './governance/approvals.ts';
+import { approvals, asking, type Approval, type ApprovalFilter } from './governance/approvals.ts';
 import type { Control } from './control/control.ts';
 import { Entrance } from './admission/entrance.ts';
 import type { Families } from './control/families.ts';
@@ -16,7 +16,7 @@ import { inputRefusal } from './admission/first-crank.ts';
 import { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 import type { Loops } from './detection/loops.ts';
 import type { Observation, RunView, Stall } from './events/observation.ts';
-import { cellViews, loadOf, viewOf, type CellView, type Load } from './events/observe.ts';
+import { cellViews, loadOf, underWay, viewOf, type CellView, type Load } from './events/observe.ts';
 import type { Offers } from './admission/offers.ts';
 import type { SupervisorOptions } from './options.ts';
 import { lastWords } from './runs/outcomes.ts';
@@ -200,6 +200,16 @@ export class Supervisor {
   view(id: RunId): RunView | undefined {
     const run = this.#host.runs.get(id);
     return run && viewOf(run, this.#options.clock.monotonic());
+  }
+
+  /** How many calls of these runs are under way, by tool. */
+  underWay(ids: readonly RunId[]): ReadonlyMap<string, number> {
+    return underWay(ids.flatMap((id) => this.#host.runs.get(id) ?? []));
+  }
+
+  /** Number of runs that ask people about a call, in a tenant or in all. */
+  asking(tenant: TenantId | undefined, most: number): Promise<number> {
+    return asking(this.#options.store, tenant, most);
   }
 
   /** Calls that wait for the approval of people; see approvals.ts. */

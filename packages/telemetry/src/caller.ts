@@ -26,3 +26,9 @@ export function idOf(words: readonly number[]): Uint8Array {
   for (const [i, word] of words.entries()) bytes.setUint32(i * 4, word);
   return new Uint8Array(bytes.buffer);
 }
+
+/** Characters of a `traceparent` up to its flags; later versions may go on behind them. */
+const HEADER_CHARS = 55;
+/** The part of a header that is kept with a run; undefined for one that cannot be read. */
+export const keptOf = (traceparent: string | undefined): string | undefined =>
+  callerIn(traceparent) === undefined ? undefined : traceparent?.slice(0, HEADER_CHARS);

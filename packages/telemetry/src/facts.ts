@@ -3,9 +3,10 @@
  * a few numbers: a run's id fits into two of them, and any other text is sent once and named by its number from then on.
  */
 import type { RunId } from '@corral/protocol/ids';
-import { TELEMETRY } from '@corral/protocol/limits';
+import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import type { Caller } from './caller.ts';
 import { RingWriter, SLOT_BYTES, WORDS } from './ring.ts';
+import { LEAVES, VOCABULARY } from './vocabulary.ts';
 
 /** Kinds of records. Their numbers are never in a file, so they may change. */
 export const KIND = {
@@ -28,9 +29,6 @@ export type Kind = (typeof KIND)[keyof typeof KIND];
 
 /** Positions of words in a slot. `peer`, `other`: further runs. `a` to `d`: numbers of texts. */
 export const WORD = { kind: 0, run: 1, peer: 3, other: 5, number: 7, a: 8, b: 9, c: 10, d: 11 } as const;
-
-/** Number of the text that stands for those beyond the bound. */
-export const OTHER = 'other';
 
 /** A run, as far as telemetry needs to know it. */
 export interface RunFact {
@@ -56,7 +54,8 @@ export interface CallFact {
   /** Code of the error; undefined if it succeeded. */
   readonly code: string | undefined;
   readonly at: number;
-  readonly took_ms: number;
+  /** Undefined: no host has measured it, such as for a reply of another run. */
+  readonly took_ms: number | undefined;
   readonly attempts: number;
   /** For a model: its provider, and its name there. */
   readonly provider: string | undefined;
@@ -103,21 +102,40 @@ export function runIn(words: ArrayLike<number>, at: number): RunId | undefined {
 }
 const PRESENT = 1 << 30;
 
+/** In the place of a time that nobody has measured. */
+export const NOT_MEASURED = -1;
+
 /** Texts are cut here: names and codes are shorter. */
 export const TEXT_BYTES = 256;
 
+/** Hexadecimal digits of a version that are sent: 48 bits, which a number holds exactly. */
+const VERSION_CHARS = 12;
+const DIGEST = 'sha256:';
+
+/** The beginning of a version as a number, so that a new version of an agent takes no number of a name. 0 for a text that is none. */
+const versionNumber = (version: string): number =>
+  version.startsWith(DIGEST) ? Number.parseInt(version.slice(DIGEST.length, DIGEST.length + VERSION_CHARS), 16) || 0 : 0;
+
+/** The beginning of the version that such a number stands for. */
+export const versionIn = (number: number): string => (number === 0 ? '' : `${DIGEST}${number.toString(16).padStart(VERSION_CHARS, '0')}`);
+
 export class FactWriter {
   readonly #ring: RingWriter;
-  readonly #texts = new Map<string, number>([['', 0]]);
+  readonly #texts = new Map<string, number>(VOCABULARY.map((word, i) => [word, i]));
+  /** Names that others gave, by their numbers after those of the vocabulary. */
+  readonly #names: (string | undefined)[];
+  #nextName = 0;
   readonly #encoder = new TextEncoder();
   readonly #scratch = new Uint8Array(TEXT_BYTES);
   /** A text of the present fact could not be sent. */
   #lacking = false;
+  /** Slots that the present fact leaves to those on which others depend. */
+  #left = 0;
 
-  /** @param memory see `ringMemory`; its other end is read by worker.ts */
-  constructor(memory: SharedArrayBuffer) {
+  /** @param memory see `ringMemory`; its other end is read by worker.ts @param names that are known by number at a time */
+  constructor(memory: SharedArrayBuffer, names: number = TELEMETRY.texts.default) {
     this.#ring = new RingWriter(memory);
-    this.#number(OTHER);
+    this.#names = Array.from<string | undefined>({ length: names });
   }
 
   /** Facts that were dropped because the ring was full. */
@@ -125,20 +143,29 @@ export class FactWriter {
     return this.#ring.dropped;
   }
 
-  run({ run, root, parent, tenant, agent, version, created_at, epoch, woken_at, origin }: RunFact): void {
-    const at = this.#begin(KIND.run, run, this.#four(tenant, agent, version));
-    if (at < 0) return;
+  /** The thread that read the ring is gone: what waited is lost, and the next one knows no name yet. */
+  restart(): void {
+    this.#ring.clear();
+    for (const name of this.#names) if (name !== undefined) this.#texts.delete(name);
+    this.#names.fill(undefined);
+    this.#nextName = 0;
+  }
+
+  /** @returns false if it was dropped; then the other facts about the run mean nothing to the thread until this one is written */
+  run({ run, root, parent, tenant, agent, version, created_at, epoch, woken_at, origin }: RunFact): boolean {
+    const at = this.#begin(KIND.run, run, this.#vital(tenant, agent));
+    if (at < 0) return false;
     this.#id(at + WORD.peer, root);
     this.#id(at + WORD.other, parent);
     this.#ring.words[at + WORD.number] = epoch;
-    // As numbers, because the number of texts is bounded.
-    if (origin === undefined) return this.#numbers(at, created_at, woken_at ?? -1);
-    this.#numbers(at, created_at, woken_at ?? -1, packed(origin, PREFIX.length) | PRESENT, packed(origin, PREFIX.length + HALF));
+    const [high, low] = origin === undefined ? [0, 0] : [packed(origin, PREFIX.length) | PRESENT, packed(origin, PREFIX.length + HALF)];
+    this.#numbers(at, created_at, woken_at ?? -1, high, low, versionNumber(version));
+    return true;
   }
 
   /** The span of whoever submitted a run. It goes ahead of the run's own fact. */
   caller(run: RunId, [first, second, third, fourth, high, low]: Caller): void {
-    const slot = this.#begin(KIND.caller, run, this.#four());
+    const slot = this.#begin(KIND.caller, run, this.#vital());
     if (slot < 0) return;
     this.#ring.words[slot + WORD.number] = low;
     this.#numbers(slot, first, second, third, fourth, high);
@@ -146,17 +173,17 @@ export class FactWriter {
 
   /** @param at when its first crank began, in milliseconds since 1970 */
   began(run: RunId, at: number): void {
-    const slot = this.#begin(KIND.began, run, this.#four());
+    const slot = this.#begin(KIND.began, run, this.#vital());
     if (slot >= 0) this.#numbers(slot, at);
   }
 
   parked(run: RunId, at: number, waiting: string): void {
-    const slot = this.#begin(KIND.parked, run, this.#four(waiting));
+    const slot = this.#begin(KIND.parked, run, this.#vital(waiting));
     if (slot >= 0) this.#numbers(slot, at);
   }
 
   ended({ run, at, outcome, why = '', cpu_ms, calls, money_micros }: EndFact): void {
-    const slot = this.#begin(KIND.ended, run, this.#four(outcome, why));
+    const slot = this.#begin(KIND.ended, run, this.#vital(outcome, why));
     if (slot >= 0) this.#numbers(slot, at, cpu_ms, calls, money_micros);
   }
 
@@ -176,15 +203,14 @@ export class FactWriter {
     this.#id(slot + WORD.peer, fact.peer);
     this.#ring.words[slot + WORD.number] = fact.call;
     this.#ring.words[slot + WORD.other] = fact.attempts;
-    this.#numbers(slot, fact.at, fact.took_ms, fact.input_tokens, fact.output_tokens, fact.money_micros);
+    this.#numbers(slot, fact.at, fact.took_ms ?? NOT_MEASURED, fact.input_tokens, fact.output_tokens, fact.money_micros);
   }
 
-  /** @param peerRoot the first ancestor of the sender, whose trace is linked; undefined: not known @param number in the inbox */
-  message(run: RunId, at: number, peer: RunId, peerRoot: RunId | undefined, number: number): void {
+  /** @param number in the inbox */
+  message(run: RunId, at: number, peer: RunId, number: number): void {
     const slot = this.#begin(KIND.message, run, this.#four());
     if (slot < 0) return;
     this.#id(slot + WORD.peer, peer);
-    this.#id(slot + WORD.other, peerRoot);
     this.#ring.words[slot + WORD.number] = number;
     this.#numbers(slot, at);
   }
@@ -204,17 +230,17 @@ export class FactWriter {
     this.#numbers(slot, at, Math.max(0, at - since));
   }
 
-  /** @param what the tool, or the agent that a message or a child run was for */
-  denied(run: RunId, at: number, call: number, what: string, code: string, rule: string): void {
+  /** @param what the tool, or the agent that a message or a child run was for @param count of refusals of the same crank that it stands for */
+  denied(run: RunId, at: number, call: number, what: string, code: string, rule: string, count = 1): void {
     const slot = this.#begin(KIND.denied, run, this.#four(what, code, rule));
     if (slot < 0) return;
     this.#ring.words[slot + WORD.number] = call;
-    this.#numbers(slot, at);
+    this.#numbers(slot, at, count);
   }
 
   /** An act on a run, or on the host if there is none: `pause`, `quarantine`. */
   act(run: RunId | undefined, at: number, what: string): void {
-    const slot = this.#begin(KIND.act, run, this.#four(what));
+    const slot = this.#begin(KIND.act, run, LEAVES.has(what) ? this.#vital(what) : this.#four(what));
     if (slot >= 0) this.#numbers(slot, at);
   }
 
@@ -227,6 +253,17 @@ export class FactWriter {
 
   /** Numbers of texts, which go ahead of the fact that has them. */
   #four(a = '', b = '', c = '', d = ''): readonly [number, number, number, number] {
+    this.#left = this.#ring.reserved;
+    return this.#texted(a, b, c, d);
+  }
+
+  /** The same for a fact on which others depend, so that a flood of others leaves room for it. */
+  #vital(a = '', b = ''): readonly [number, number, number, number] {
+    this.#left = 0;
+    return this.#texted(a, b, '', '');
+  }
+
+  #texted(a: string, b: string, c: string, d: string): readonly [number, number, number, number] {
     this.#lacking = false;
     const slot = this.#slot;
     slot[0] = this.#number(a);
@@ -239,7 +276,7 @@ export class FactWriter {
   /** @returns the position of the slot, which `#numbers` publishes; negative if the fact is dropped */
   #begin(kind: Kind, run: RunId | undefined, [a, b, c, d]: readonly [number, number, number, number]): number {
     // A text did not fit, and the drop was counted there.
-    if (this.#lacking || !this.#ring.hasRoom(1)) return -1;
+    if (this.#lacking || !this.#ring.hasRoom(1, this.#left)) return -1;
     const at = this.#ring.free(0);
     const { words } = this.#ring;
     words.fill(0, at, at + WORDS);
@@ -274,16 +311,13 @@ export class FactWriter {
   #number(text: string): number {
     const known = this.#texts.get(text);
     if (known !== undefined) return known;
-    // A host has few names; a caller that makes ever new ones does not fill its memory.
-    if (this.#texts.size >= TELEMETRY.texts.default) return this.#texts.get(OTHER) ?? 0;
     const { written } = this.#encoder.encodeInto(text, this.#scratch);
     const slots = 1 + Math.ceil(written / SLOT_BYTES);
-    if (this.#lacking || !this.#ring.hasRoom(slots)) {
+    if (this.#lacking || !this.#ring.hasRoom(slots, this.#left)) {
       this.#lacking = true;
       return 0;
     }
-    const number = this.#texts.size;
-    this.#texts.set(text, number);
+    const number = this.#named(text);
     const at = this.#ring.free(0);
     this.#ring.words[at] = KIND.text;
     this.#ring.words[at + WORD.number] = number;
@@ -292,5 +326,24 @@ export class FactWriter {
       this.#ring.bytes.set(this.#scratch.subarray((i - 1) * SLOT_BYTES, Math.min(written, i * SLOT_BYTES)), this.#ring.free(i) * 4);
     this.#ring.publish(slots);
     return number;
+  }
+
+  /**
+   * Gives a name a number. Where all are in use, it gets that of the name that was numbered first: the reader learns the new one in the order of
+   * the ring, after the facts that meant the old one. So a caller that makes ever new names costs slots, and no memory.
+   */
+  #named(text: string): number {
+    for (;;) {
+      const place = this.#nextName;
+      this.#nextName = (place + 1) % this.#names.length;
+      const number = VOCABULARY.length + place;
+      // The present fact has this one already.
+      if (this.#slot.includes(number)) continue;
+      const before = this.#names[place];
+      if (before !== undefined) this.#texts.delete(before);
+      this.#names[place] = text;
+      this.#texts.set(text, number);
+      return number;
+    }
   }
 }

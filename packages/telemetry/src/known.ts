@@ -1,4 +1,7 @@
-/** Runs that telemetry has heard of: what spans and figures need of them besides their id. The least recently heard of are forgotten. */
+/**
+ * Runs that telemetry has heard of: what spans and figures need of them besides their id. Those that are in memory are forgotten last, and among
+ * the others the one that was heard of least recently is forgotten first: facts about a run that is not known are lost.
+ */
 import type { RunId } from '@corral/protocol/ids';
 
 /** A run, and its present stretch in memory. */
@@ -18,6 +21,8 @@ export interface Known {
   readonly sampled: boolean;
   /** Its span was handed over. */
   sent: boolean;
+  /** The span of its last stretch that was handed over. */
+  last: Uint8Array | undefined;
   began: boolean;
   segment: Segment | undefined;
 }
@@ -33,7 +38,9 @@ export interface Segment {
 }
 
 export class KnownRuns {
-  readonly #runs = new Map<RunId, Known>();
+  /** Runs in memory, and others; each in the order in which they were heard of last. */
+  readonly #here = new Map<RunId, Known>();
+  readonly #gone = new Map<RunId, Known>();
   readonly #most: number;
 
   constructor(most: number) {
@@ -41,26 +48,38 @@ export class KnownRuns {
   }
 
   get(run: RunId | undefined): Known | undefined {
-    return run === undefined ? undefined : this.#runs.get(run);
+    return run === undefined ? undefined : (this.#here.get(run) ?? this.#gone.get(run));
   }
 
   all(): readonly Known[] {
-    return [...this.#runs.values()];
+    return [...this.#gone.values(), ...this.#here.values()];
   }
 
   /** Remembers a run. It keeps what was known of it before, such as that its span was sent. */
   set(known: Known): Known {
-    const before = this.#runs.get(known.run);
+    const before = this.get(known.run);
     if (before !== undefined) {
       known.sent = before.sent;
+      known.last = before.last;
       known.began = before.began;
-      this.#runs.delete(known.run);
     }
-    this.#runs.set(known.run, known);
-    if (this.#runs.size > this.#most) {
-      const oldest = this.#runs.keys().next().value;
-      if (oldest !== undefined) this.#runs.delete(oldest);
-    }
+    this.heard(known);
+    if (this.#here.size + this.#gone.size > this.#most) this.#forget();
     return known;
+  }
+
+  /** A fact was about this run. */
+  heard(known: Known): void {
+    this.#here.delete(known.run);
+    this.#gone.delete(known.run);
+    (known.segment === undefined ? this.#gone : this.#here).set(known.run, known);
+  }
+
+  #forget(): void {
+    const from = this.#gone.size > 0 ? this.#gone : this.#here;
+    for (const run of from.keys()) {
+      from.delete(run);
+      return;
+    }
   }
 }

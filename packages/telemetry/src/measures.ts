@@ -1,9 +1,10 @@
 /** Changes the figures by facts. */
-import { KIND } from './facts.ts';
+import { KIND, NOT_MEASURED } from './facts.ts';
 import type { Figures } from './figures.ts';
 import type { Known } from './known.ts';
 import { OPERATION } from './names.ts';
 import type { Fact } from './reading.ts';
+import { LEAVES } from './vocabulary.ts';
 
 const SECOND_MS = 1000;
 const SECOND_US = 1_000_000;
@@ -52,9 +53,11 @@ export class Measures {
         figures.count('decided', [run?.tenant ?? '', b]);
         return figures.observe('approvalWait', [], first / SECOND_MS);
       case KIND.denied:
-        return figures.count('denied', [run?.tenant ?? '', a, b]);
+        return figures.count('denied', [run?.tenant ?? '', a, b], first);
       case KIND.act:
-        return figures.count('acts', [a]);
+        figures.count('acts', [a]);
+        if (LEAVES.has(a)) this.#segment(run, at, '');
+        return;
       case KIND.step:
         return figures.count('steps', [a, b]);
       case KIND.caller:
@@ -70,19 +73,25 @@ export class Measures {
   }
 
   #call(
-    { texts: [tool, code, provider, model], numbers: [, took_ms = 0, input = 0, output = 0, cost = 0] }: Fact,
+    { texts: [tool, code, provider, model], numbers: [, took_ms = NOT_MEASURED, input = 0, output = 0, cost = 0] }: Fact,
     run: Known | undefined,
   ): void {
     const figures = this.#figures;
+    const isMeasured = took_ms !== NOT_MEASURED;
     const took = took_ms / SECOND_MS;
     if (cost > 0) figures.count('cost', [run?.tenant ?? '', run?.agent ?? ''], cost);
-    if (provider === '' && model === '') return figures.observe('toolDuration', [tool, code], took);
+    // A time that nobody knows would make every average wrong.
+    if (!isMeasured) figures.count('requests', [tool, code]);
+    if (provider === '' && model === '') {
+      if (isMeasured) figures.observe('toolDuration', [tool, code], took);
+      return;
+    }
     const made = [OPERATION.chat, provider, model];
-    figures.observe('modelDuration', [...made, code], took);
+    if (isMeasured) figures.observe('modelDuration', [...made, code], took);
     if (input > 0) figures.observe('inputTokens', made, input);
     if (output > 0) figures.observe('outputTokens', made, output);
     if (this.#latest) return;
-    figures.observe('modelDurationBefore', [...made, code], took);
+    if (isMeasured) figures.observe('modelDurationBefore', [...made, code], took);
     if (input > 0) figures.observe('tokensBefore', [...made, 'input'], input);
     if (output > 0) figures.observe('tokensBefore', [...made, 'output'], output);
   }

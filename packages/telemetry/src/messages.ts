@@ -1,7 +1,7 @@
 /** The messages between a host and its thread of telemetry, besides facts. */
 import type { MetricName } from './names.ts';
 import type { Resource } from './otlp/messages.ts';
-import type { Collector } from './otlp/exporter.ts';
+import type { Collector, Signal } from './otlp/exporter.ts';
 
 /** A value that the host knows at the moment it is asked, such as how many runs it has in memory. */
 export type Reading = readonly [name: MetricName, labels: readonly string[], value: number];
@@ -21,6 +21,8 @@ export type ToThread =
 
 export type FromThread =
   | { readonly kind: 'text'; readonly id: number; readonly text: string }
-  /** The collector takes nothing, for this reason; or takes something again, if there is none. */
-  | { readonly kind: 'trouble'; readonly why: string | undefined }
+  /** The collector takes nothing of this signal, for this reason; or takes it again, if there is none. */
+  | { readonly kind: 'trouble'; readonly signal: Signal; readonly why: string | undefined }
+  /** Something went wrong here that should not, such as with one fact. It is counted, and the thread goes on. */
+  | { readonly kind: 'fault'; readonly why: string }
   | { readonly kind: 'closed' };

@@ -51,6 +51,7 @@ export const CORRAL = {
   detector: 'corral.detector',
   step: 'corral.step',
   what: 'corral.what',
+  count: 'corral.count',
 } as const;
 
 /** Values of `gen_ai.operation.name`. */
@@ -138,6 +139,12 @@ export const METRICS = {
   asked: counter('corral.approvals.asked', '{call}', [CORRAL.tenant], 'Calls that people were asked about.'),
   decided: counter('corral.approvals.decided', '{call}', [CORRAL.tenant, CORRAL.verdict], 'Decisions of people about calls.'),
   approvalWait: histogram('corral.approval.wait', 's', [], 'Time from a question to people to their decision.'),
+  requests: counter(
+    'corral.requests',
+    '{call}',
+    [GEN_AI.tool, GEN_AI.error],
+    'Replies of other runs, and answers of calls whose time no host has measured.',
+  ),
   cost: counter('corral.cost', '{micro}', [CORRAL.tenant, GEN_AI.agent], 'Money that calls cost, in millionths.'),
   steps: counter('corral.detector.steps', '{event}', [CORRAL.detector, CORRAL.step], 'Steps of the ladder against loops.'),
   acts: counter('corral.acts', '{event}', [CORRAL.what], 'Pauses, quarantines, revocations and other acts on runs.'),
@@ -159,3 +166,9 @@ export type MetricName = keyof typeof METRICS;
 /** Whether only the names of the latest conventions are wanted. @param said `OTEL_SEMCONV_STABILITY_OPT_IN` */
 export const latestOnly = (said: string | undefined): boolean =>
   (said ?? '').split(',').some((one) => one.trim() === 'gen_ai_latest_experimental');
+
+/** Labels whose values are names that others gave; all others have few values, which Corral gave. */
+const OPEN: ReadonlySet<string> = new Set([CORRAL.tenant, GEN_AI.agent, GEN_AI.tool, GEN_AI.model, GEN_AI.provider, BEFORE.provider]);
+/** Which labels of an instrument are names that others gave. A refusal may be about any tool or agent. */
+export const openLabelsOf = (name: MetricName): readonly boolean[] =>
+  METRICS[name].labels.map((label) => OPEN.has(label) || (name === 'denied' && label === CORRAL.what));

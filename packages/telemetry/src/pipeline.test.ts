@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { newId, type RunId } from '@corral/protocol/ids';
+import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import { callerIn } from './caller.ts';
 import { FactWriter, type RunFact } from './facts.ts';
 import { Pipeline, type PipelineOptions } from './pipeline.ts';
 import { prometheusText } from './prometheus.ts';
 import { FactReader } from './reading.ts';
 import { ringMemory } from './ring.ts';
-import { place, spanOf, spanOfRun, traceOf, type Span } from './span.ts';
+import { place, spanOf, spanOfRun, spanOfSegment, traceOf, type Span } from './span.ts';
 
 let made = 0;
 /** Ids that differ: a number in digits of 32. */
@@ -115,8 +116,8 @@ describe('telemetry of runs', () => {
     begin(run);
     begin(child, { root: run, parent: run });
     read();
-    facts.message(run, 2000, child, undefined, 5);
-    facts.message(run, 2000, stranger, undefined, 6);
+    facts.message(run, 2000, child, 5);
+    facts.message(run, 2000, stranger, 6);
     facts.crank(run, 2000, 'child_ended', 1, 1, 4, child);
     facts.crank(run, 2000, 'reply', 1, 1);
     facts.decided(run, 3000, 9, 'fs.write', 'approve', 1000);
@@ -163,24 +164,136 @@ describe('telemetry of runs', () => {
     expect(ended.map(({ name, from, to }) => [name, from, to])).toEqual([['invoke_agent buyer', 1000, 5000]]);
   });
 
-  it('makes at most 2,000 lines of figures of 10,000 runs of as many agents, tools and models', () => {
+  it.each([200, 10_000])('makes at most 2,000 lines of figures of 10,000 runs of %i agents, each with a tool and a model', (agents) => {
     const { facts, pipeline, read, begin } = telemetry({ send: undefined, latest: false });
     for (let i = 0; i < 10_000; i++) {
-      const run = someRun();
-      begin(run, { agent: `agent-${i}` });
+      const [run, n] = [someRun(), i % agents];
+      begin(run, { agent: `agent-${n}` });
       facts.began(run, 1200);
-      facts.call(call(run, 1, { tool: `tool-${i}` }));
-      facts.call(call(run, 2, { tool: `model:${i}`, provider: 'p', model: `m-${i}`, input_tokens: 5, output_tokens: 6 }));
-      facts.denied(run, 1300, 3, `tool-${i}`, 'CORRAL_POLICY_DENIED', '');
-      facts.ended({ run, at: 1400, outcome: 'completed', why: undefined, cpu_ms: 1, calls: 2, money_micros: 3 });
+      facts.call(call(run, 1, { tool: `tool-${n}` }));
+      facts.call(call(run, 2, { tool: `model:${n}`, provider: 'p', model: `m-${n}`, input_tokens: 5, output_tokens: 6 }));
+      facts.call(call(run, 4, { tool: `service:${n}`, took_ms: undefined, code: 'CORRAL_TIMED_OUT' }));
+      facts.denied(run, 1300, 3, `tool-${n}`, 'CORRAL_DENIED', '');
+      facts.crank(run, 1300, 'reply', 1, 1);
+      facts.parked(run, 1300, 'approval');
+      begin(run, { agent: `agent-${n}`, woken_at: 1350, epoch: 2 });
+      facts.ended({ run, at: 1400, outcome: i % 3 === 0 ? 'failed' : 'completed', why: undefined, cpu_ms: 1, calls: 2, money_micros: 3 });
       if (i % 100 === 0) read();
     }
     read();
     const lines = prometheusText(pipeline.figures.all()).split('\n');
     expect(lines.filter((line) => line !== '' && !line.startsWith('#')).length).toBeLessThanOrEqual(2000);
-    const ends = lines.filter((line) => line.startsWith('corral_runs_ended_total')).map((line) => Number(line.split(' ').at(-1)));
-    expect(ends.reduce((a, b) => a + b, 0)).toBe(10_000);
+    const ends = lines.filter((line) => line.startsWith('corral_runs_ended_total'));
+    expect(ends.map((line) => Number(line.split(' ').at(-1))).reduce((a, b) => a + b, 0)).toBe(10_000);
+    expect(ends.filter((line) => !/corral_outcome="(?:completed|failed)"/.test(line))).toEqual([]);
     expect(facts.dropped).toBe(0);
+  });
+
+  it('ends the stretch of a run whose commit the store refused, and the next one says which it resumes', () => {
+    const { facts, pipeline, read, begin } = telemetry();
+    const run = someRun();
+    begin(run);
+    facts.act(run, 2000, 'refused');
+    begin(run, { epoch: 3, woken_at: 2500 });
+    facts.parked(run, 3000, 'message');
+    const spans = read().filter(({ name }) => name === 'invoke_agent buyer');
+    expect(spans.map(({ from, to }) => [from, to])).toEqual([
+      [1000, 2000],
+      [2500, 3000],
+    ]);
+    // Not the epoch before, under which nothing was ever sent.
+    expect(spans.map(({ links }) => links.map(({ span }) => hex(span)))).toEqual([[], [hex(spanOfSegment(run, 1))]]);
+    pipeline.stop(9000);
+    expect(read()).toEqual([]);
+  });
+
+  it('says how a run ended that was not in memory then, and links a stretch whose forerunner is not known to the run', () => {
+    const { facts, read, begin } = telemetry();
+    const [run, other] = [someRun(), someRun()];
+    begin(run, { epoch: 7, woken_at: 2000 });
+    facts.parked(run, 2500, 'message');
+    facts.ended({ run, at: 3000, outcome: 'killed', why: undefined, cpu_ms: 1, calls: 0, money_micros: 0 });
+    begin(other, { epoch: 7, woken_at: 2000 });
+    facts.ended({ run: other, at: 2000, outcome: 'killed', why: undefined, cpu_ms: 1, calls: 0, money_micros: 0 });
+    const stretches = read().filter(({ name }) => name === 'invoke_agent buyer');
+    expect(stretches.map(({ from, to, error, links }) => [from, to, error, links.map(({ span }) => hex(span))])).toEqual([
+      [2000, 2500, undefined, [hex(spanOfRun(run))]],
+      [3000, 3000, 'killed', []],
+      [2000, 2000, 'killed', [hex(spanOfRun(other))]],
+    ]);
+  });
+
+  it('bounds the errors of a run and of a tenant in a minute, tells how many it left out, and tells ends all the same', () => {
+    const { facts, pipeline, read, begin } = telemetry({ sample: 0 });
+    const [run, calm] = [someRun(), someRun()];
+    begin(run);
+    begin(calm);
+    for (let i = 1; i <= 500; i++) facts.denied(run, 2000, i, 'pay', 'CORRAL_DENIED', 'rule');
+    facts.denied(run, 2000, 501, 'pay', 'CORRAL_DENIED', 'rule', 9_500);
+    facts.denied(calm, 2000, 1, 'pay', 'CORRAL_DENIED', 'rule');
+    facts.ended({ run, at: 2100, outcome: 'killed', why: undefined, cpu_ms: 1, calls: 0, money_micros: 0 });
+    const most = TELEMETRY.errors_per_run_minute.default;
+    const spans = read();
+    const of = (name: string, id: RunId) => spans.filter((span) => span.name === name && span.run === id).length;
+    expect([of('corral.denied', run), of('corral.denied', calm), of('invoke_agent buyer', run)]).toEqual([most, 1, 1]);
+    const text = prometheusText(pipeline.figures.all());
+    expect(text).toContain(`corral_telemetry_dropped_total{corral_what="errors"} ${501 - most}\n`);
+    expect(text).toContain('error_type="CORRAL_DENIED"} 10001\n');
+    // In the next minute there is room again.
+    begin(run, { epoch: 2, woken_at: 61_000 });
+    facts.denied(run, 62_000, 600, 'pay', 'CORRAL_DENIED', 'rule', 3);
+    const later = read().filter(({ name }) => name === 'corral.denied');
+    expect(later.map(({ attributes }) => attributes.find(([name]) => name === 'corral.count')?.[1])).toEqual([3]);
+  });
+
+  it('forgets the runs first that are not in memory, of these those that were heard of least recently', () => {
+    const { facts, pipeline, read, begin } = telemetry({ runs: 3 });
+    const [here, gone, heard, next] = [someRun(), someRun(), someRun(), someRun()];
+    begin(here);
+    for (const run of [heard, gone]) {
+      begin(run);
+      facts.parked(run, 1500, 'message');
+    }
+    facts.decided(heard, 1600, 1, 'pay', 'approve', 1500);
+    begin(next);
+    read();
+    for (const run of [here, gone, heard, next]) facts.decided(run, 1700, 2, 'pay', 'approve', 1500);
+    expect(read().map((span) => span.run)).toEqual([here, heard, next]);
+    expect(prometheusText(pipeline.figures.all())).toContain('corral_telemetry_dropped_total{corral_what="unknown run"} 1\n');
+  });
+
+  it('does not count an act on a run that is in the store alone as lost', () => {
+    const { facts, pipeline, read } = telemetry();
+    facts.act(someRun(), 1000, 'damaged');
+    expect(read()).toEqual([]);
+    const text = prometheusText(pipeline.figures.all());
+    expect(text).toContain('corral_acts_total{corral_what="damaged"} 1\n');
+    expect(text).not.toContain('unknown run');
+  });
+
+  it('sends the span of a run again with the next one if it was lost, so that nothing hangs from a span that never came', () => {
+    const { facts, pipeline, read, begin } = telemetry();
+    const run = someRun();
+    begin(run);
+    const [root] = read();
+    facts.call(call(run, 1));
+    const [first] = read();
+    for (const span of [root, first]) if (span !== undefined) pipeline.lost(span);
+    facts.call(call(run, 2));
+    facts.call(call(run, 3));
+    expect(read().map(({ name }) => name)).toEqual(['corral.run buyer', 'execute_tool fs.read', 'execute_tool fs.read']);
+  });
+
+  it('does not make up how long a call took that nobody has measured', () => {
+    const { facts, pipeline, read, begin } = telemetry();
+    const run = someRun();
+    begin(run);
+    facts.call(call(run, 1, { tool: 'service:claims', took_ms: undefined, code: 'CORRAL_TIMED_OUT' }));
+    const [, span] = read();
+    expect([span?.name, span?.from, span?.to, span?.error]).toEqual(['corral.request service:claims', 2000, 2000, 'CORRAL_TIMED_OUT']);
+    const text = prometheusText(pipeline.figures.all());
+    expect(text).toContain('corral_requests_total{gen_ai_tool_name="service:claims",error_type="CORRAL_TIMED_OUT"} 1\n');
+    expect(text).not.toContain('gen_ai_execute_tool_duration');
   });
 
   it('has the names of before besides the latest ones, unless these alone are asked for', () => {

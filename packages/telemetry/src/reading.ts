@@ -2,6 +2,7 @@
 import type { RunId } from '@corral/protocol/ids';
 import { KIND, runIn, TEXT_BYTES, WORD, type Kind } from './facts.ts';
 import { NUMBERS, RingReader, SLOT_BYTES, WORDS } from './ring.ts';
+import { VOCABULARY } from './vocabulary.ts';
 
 /** A fact. The meaning of each member depends on the kind; see `FactWriter`. */
 export interface Fact {
@@ -19,7 +20,7 @@ export interface Fact {
 
 export class FactReader {
   readonly #ring: RingReader;
-  readonly #texts: string[] = [''];
+  readonly #texts: string[] = [...VOCABULARY];
   readonly #decoder = new TextDecoder();
 
   constructor(memory: SharedArrayBuffer) {
@@ -31,7 +32,12 @@ export class FactReader {
     return this.#ring.dropped;
   }
 
-  /** Reads waiting facts, no more than `most`. @returns whether there are more */
+  /** The most records that can wait. */
+  get size(): number {
+    return this.#ring.slots;
+  }
+
+  /** Reads waiting facts, no more than `most`. A fact counts as read also if `take` throws. @returns whether there are more */
   read(most: number, take: (fact: Fact) => void): boolean {
     const ring = this.#ring;
     for (let i = 0; i < most; i++) {

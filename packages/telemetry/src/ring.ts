@@ -10,6 +10,8 @@ export const NUMBERS = 5;
 const HEADER_BYTES = 64;
 /** Positions in the header. Counts of slots go on beyond the size of the ring, modulo 2^32. */
 const [WRITTEN, READ, DROPPED] = [0, 1, 2];
+/** One slot in this many is for records that others depend on. */
+const RESERVED_SHARE = 16;
 
 /** @param slots a power of two */
 export function ringMemory(slots: number): SharedArrayBuffer {
@@ -23,7 +25,7 @@ class Ring {
   readonly words: Int32Array;
   readonly numbers: Float64Array;
   readonly bytes: Uint8Array;
-  protected readonly slots: number;
+  readonly slots: number;
   protected readonly mask: number;
 
   constructor(memory: SharedArrayBuffer) {
@@ -51,16 +53,27 @@ export class RingWriter extends Ring {
   /** As last seen; the reader may be further by now. */
   #read = 0;
 
+  /** Slots that are left free for records on which others depend. */
+  get reserved(): number {
+    return Math.floor(this.slots / RESERVED_SHARE);
+  }
+
   /**
    * The positions in `words` of free slots in a row, which the caller fills before `publish`.
+   * @param left slots that must stay free after that
    * @returns false if there is no room; the record counts as dropped
    */
-  hasRoom(slots: number): boolean {
-    if (this.#fits(slots)) return true;
+  hasRoom(slots: number, left = 0): boolean {
+    if (this.#fits(slots + left)) return true;
     this.#read = Atomics.load(this.header, READ);
-    if (this.#fits(slots)) return true;
-    Atomics.add(this.header, DROPPED, 1);
+    if (this.#fits(slots + left)) return true;
+    this.drop(1);
     return false;
+  }
+
+  /** Counts records as dropped that were never written. */
+  drop(records: number): void {
+    Atomics.add(this.header, DROPPED, records);
   }
 
   #fits(slots: number): boolean {
@@ -77,10 +90,23 @@ export class RingWriter extends Ring {
     this.#written = (this.#written + slots) | 0;
     Atomics.store(this.header, WRITTEN, this.#written);
   }
+
+  /** Takes all back that waits, because its reader is gone; the next one begins after it. */
+  clear(): void {
+    this.drop((this.#written - Atomics.load(this.header, READ)) | 0);
+    this.#read = this.#written;
+    Atomics.store(this.header, READ, this.#written);
+  }
 }
 
 export class RingReader extends Ring {
-  #read = 0;
+  #read: number;
+
+  constructor(memory: SharedArrayBuffer) {
+    super(memory);
+    // A reader before this one may have read some.
+    this.#read = Atomics.load(this.header, READ);
+  }
 
   /** Slots that were written and not read. */
   get waiting(): number {

@@ -18,6 +18,11 @@ export interface Link {
 export const SPAN_KIND = { internal: 1, client: 3, consumer: 5 } as const;
 
 export interface Span {
+  /** The run that it is about, and its tenant. */
+  readonly run: RunId;
+  readonly tenant: string;
+  /** It is the span of the run itself, from which all others of the run hang. */
+  readonly isOfRun: boolean;
   /** 16 bytes. */
   readonly trace: Uint8Array;
   /** 8 bytes. */

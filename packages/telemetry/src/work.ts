@@ -1,13 +1,14 @@
 /** The loop of the thread of telemetry: it reads facts, hands batches to the collector, and says the figures. */
-import { TELEMETRY } from '@corral/protocol/limits';
+import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import type { Begin, FromThread, Reading, ToThread } from './messages.ts';
 import { METRICS, type MetricName } from './names.ts';
 import { metricsMessage, tracesMessage } from './otlp/messages.ts';
-import { Exporter, type ExporterOptions } from './otlp/exporter.ts';
+import { Exporter, type ExporterOptions, type Signal } from './otlp/exporter.ts';
 import { Pipeline } from './pipeline.ts';
 import { prometheusText } from './prometheus.ts';
 import { FactReader } from './reading.ts';
 import type { Span } from './span.ts';
+import { WaitingSpans } from './waiting.ts';
 
 export interface WorkPowers extends Omit<ExporterOptions, 'collector'> {
   /** Milliseconds since 1970. */
@@ -15,7 +16,7 @@ export interface WorkPowers extends Omit<ExporterOptions, 'collector'> {
   readonly tell: (message: FromThread) => void;
 }
 
-/** Facts that are read before messages of the host have their turn. */
+/** Facts that are read before messages of the host and answers of the collector have their turn. */
 const AT_ONCE = 2_000;
 const BATCH = 512;
 const METRICS_MS = 15_000;
@@ -29,10 +30,13 @@ export class Work {
   readonly #pipeline: Pipeline;
   readonly #exporter: Exporter | undefined;
   readonly #since: number;
-  #spans: Span[] = [];
+  readonly #waiting = new WaitingSpans(TELEMETRY.spans_waiting.default);
+  /** Spans that were lost, and those that the collector left out of batches it took. */
   #lost = 0;
+  #rejected = 0;
+  #faults = 0;
   #sending: Promise<void> | undefined;
-  #trouble: string | undefined;
+  readonly #told = new Map<Signal, string | undefined>();
   #figuresAt: number;
   /** When spans were handed over last. */
   #handedAt = 0;
@@ -49,28 +53,54 @@ export class Work {
     this.#figuresAt = this.#since + METRICS_MS;
   }
 
-  /** Reads what waits. To be called every so often. */
-  look(): void {
-    while (this.#reader.read(AT_ONCE, (fact) => this.#pipeline.take(fact)));
-    this.#pipeline.figures.set('dropped', ['facts'], this.#reader.dropped);
-    this.#pipeline.figures.set('dropped', ['spans'], this.#lost);
-    if (this.#exporter === undefined || this.#sending !== undefined || this.#closing) return;
+  /** Reads some of what waits, and hands over what is due. To be called every so often. @returns whether more waits */
+  look(): boolean {
+    const more = this.#reader.read(AT_ONCE, this.#take);
+    if (this.#exporter === undefined || this.#sending !== undefined || this.#closing) return more;
     const now = this.#powers.now();
-    const due = now >= this.#figuresAt;
-    if (!due && this.#spans.length < BATCH && (this.#spans.length === 0 || now - this.#handedAt < BATCH_MS)) return;
+    const isDue = now >= this.#figuresAt;
+    if (!isDue && this.#waiting.size < BATCH && (this.#waiting.size === 0 || now - this.#handedAt < BATCH_MS)) return more;
     this.#handedAt = now;
-    this.#sending = this.#hand(due).finally(() => {
-      this.#sending = undefined;
-    });
+    this.#sending = this.#hand(this.#exporter, isDue)
+      .catch((error: unknown) => this.#fault(error))
+      .finally(() => {
+        this.#sending = undefined;
+      });
+    return more;
   }
 
   /** Answers a message of the host. */
   async heard(message: ToThread): Promise<void> {
-    if (message.kind === 'readings') return this.#read(message.readings);
-    if (message.kind === 'close') return this.#close();
-    this.#read(message.readings);
-    this.look();
-    this.#powers.tell({ kind: 'text', id: message.id, text: prometheusText(this.#pipeline.figures.all()) });
+    try {
+      if (message.kind === 'readings') return this.#read(message.readings);
+      if (message.kind === 'close') return await this.#close();
+      this.#read(message.readings);
+      this.#drain();
+      this.#powers.tell({ kind: 'text', id: message.id, text: prometheusText(this.#figures()) });
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  /** One fact that cannot be taken costs itself alone. */
+  readonly #take = (fact: Parameters<Pipeline['take']>[0]): void => {
+    try {
+      this.#pipeline.take(fact);
+    } catch (error) {
+      this.#fault(error);
+    }
+  };
+
+  #fault(error: unknown): void {
+    this.#faults += 1;
+    // The first one is told; an error that every fact makes would fill the log.
+    if (this.#faults === 1)
+      this.#powers.tell({ kind: 'fault', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+
+  /** Reads what waits now. Facts that are written meanwhile wait for the next look, or a busy host would never get an answer. */
+  #drain(): void {
+    this.#reader.read(this.#reader.size, this.#take);
   }
 
   #read(readings: readonly Reading[]): void {
@@ -79,38 +109,71 @@ export class Work {
     for (const [name, labels, value] of readings) figures.set(name, labels, value);
   }
 
-  #keep(span: Span): void {
-    if (this.#spans.length < TELEMETRY.spans_waiting.default) this.#spans.push(span);
-    else this.#lost += 1;
+  #figures(): ReturnType<Pipeline['figures']['all']> {
+    const { figures } = this.#pipeline;
+    figures.set('dropped', ['facts'], this.#reader.dropped);
+    figures.set('dropped', ['spans'], this.#lost);
+    figures.set('dropped', ['rejected'], this.#rejected);
+    figures.set('dropped', ['faults'], this.#faults);
+    return figures.all();
   }
 
-  /** Hands over the spans that wait now, and the figures if it is time. @param attempts undefined: as limits.ts says */
-  async #hand(figures: boolean, attempts?: number): Promise<void> {
-    const exporter = this.#exporter;
-    if (exporter === undefined) return;
-    const { resource } = this.#begin;
-    while (this.#spans.length > 0) {
-      const batch = this.#spans.splice(0, BATCH);
-      if (!(await exporter.send('traces', tracesMessage(resource, batch), attempts))) this.#lost += batch.length;
-    }
+  #keep(span: Span): void {
+    const gone = this.#waiting.keep(span);
+    if (gone !== undefined) this.#lose([gone]);
+  }
+
+  #lose(spans: readonly Span[]): void {
+    this.#lost += spans.length;
+    for (const span of spans) this.#pipeline.lost(span);
+  }
+
+  /**
+   * Hands over the figures, if it is time, and the spans that wait now. Figures go first, and spans that come meanwhile wait for the next time, since
+   * neither a busy host nor a slow collector may keep figures from being sent.
+   * @param attempts undefined: as the limits say
+   */
+  async #hand(exporter: Exporter, figures: boolean, attempts?: number): Promise<void> {
     if (figures) {
       const now = this.#powers.now();
       this.#figuresAt = now + METRICS_MS;
-      await exporter.send('metrics', metricsMessage(resource, this.#pipeline.figures.all(), { since: this.#since, now }), attempts);
+      const body = metricsMessage(this.#begin.resource, this.#figures(), { since: this.#since, now });
+      await this.#send(exporter, 'metrics', body, attempts);
     }
-    if (exporter.trouble === this.#trouble) return;
-    this.#trouble = exporter.trouble;
-    this.#powers.tell({ kind: 'trouble', why: this.#trouble });
+    for (let left = this.#waiting.size; left > 0 && this.#waiting.size > 0; left -= BATCH) {
+      // The end of the host is handed over by a call of its own.
+      if (attempts === undefined && (this.#closing || this.#powers.now() >= this.#figuresAt)) return;
+      const batch = this.#waiting.take(Math.min(BATCH, left));
+      try {
+        if (await this.#send(exporter, 'traces', tracesMessage(this.#begin.resource, batch), attempts)) continue;
+        // It goes once more, with the last of all.
+        if (attempts === undefined && this.#closing) for (const span of batch) this.#keep(span);
+        else this.#lose(batch);
+      } catch (error) {
+        this.#lose(batch);
+        this.#fault(error);
+      }
+    }
+  }
+
+  /** @returns whether it was taken, or in part */
+  async #send(exporter: Exporter, signal: Signal, body: Uint8Array<ArrayBuffer>, attempts: number | undefined): Promise<boolean> {
+    const sent = await exporter.send(signal, body, attempts);
+    if (sent.taken) this.#rejected += sent.rejected;
+    const why = exporter.trouble(signal);
+    if (why !== this.#told.get(signal)) this.#powers.tell({ kind: 'trouble', signal, why });
+    this.#told.set(signal, why);
+    return sent.taken;
   }
 
   async #close(): Promise<void> {
-    this.look();
     this.#closing = true;
+    this.#exporter?.hurry();
     await this.#sending;
-    this.look();
+    this.#drain();
     this.#pipeline.stop(this.#powers.now());
     // A host that stops does not wait for a collector that is away.
-    await this.#hand(true, 1);
+    if (this.#exporter !== undefined) await this.#hand(this.#exporter, true, 1);
     this.#powers.tell({ kind: 'closed' });
   }
 }

@@ -115,6 +115,15 @@ async function ended({ host }: As, run: RunId, within_ms = HANGS_MS) {
   return shown?.lifecycle === 'ended' ? shown : undefined;
 }
 
+/** A sentence about a run that should have ended: what it waits for, and how far it has come. */
+async function hangs({ host }: As, run: RunId): Promise<string> {
+  const shown = await host.client.showRun({ params: { run }, query: {} }).catch(() => undefined);
+  if (shown === undefined) return `has not ended after ${HANGS_MS} ms`;
+  const { journal_entries, waiting_for, on_cpu, control } = shown;
+  const state = control !== 'none' ? control : on_cpu ? 'computes' : waiting_for === '' ? 'waits for its turn' : `waits for ${waiting_for}`;
+  return `has not ended after ${HANGS_MS} ms: it ${state}, with ${journal_entries} entries`;
+}
+
 /** The guest as it is. */
 async function run(as: As, input: Record<string, Json>) {
   const { host, guest } = as;
@@ -128,7 +137,7 @@ async function run(as: As, input: Record<string, Json>) {
     const at = now();
     if (end === undefined) {
       outcome = host.ended === undefined ? 'hangs' : 'host died';
-      wrong.push(host.ended === undefined ? `has not ended after ${HANGS_MS} ms` : `its host ended with ${host.ended}: ${host.said}`);
+      wrong.push(host.ended === undefined ? await hangs(as, id) : `its host ended with ${host.ended}: ${host.said}`);
       continue;
     }
     outcome = end.ended_as ?? '';
@@ -156,9 +165,12 @@ async function children({ host, guest }: As, run: RunId): Promise<string[]> {
   const tree = await host.client.runTree({ params: { run } });
   const wrong = new Set<string>();
   for (const kids = [...tree.children]; kids.length > 0;) {
-    const { agent, ended_as, children } = kids.pop() as typeof tree;
+    const { run: kid, agent, ended_as, children } = kids.pop() as typeof tree;
     kids.push(...children);
-    if (ended_as !== null && !(guest.children ?? []).includes(ended_as)) wrong.add(`its child ${agent} ended as ${ended_as}`);
+    if (ended_as === null || (guest.children ?? []).includes(ended_as)) continue;
+    const { outcome } = await host.client.showRun({ params: { run: kid as RunId }, query: {} });
+    const said = outcome !== null && 'message' in outcome ? `: ${outcome.message.slice(0, 200)}` : '';
+    wrong.add(`its child ${agent} ended as ${ended_as}${said}`);
   }
   return [...wrong];
 }
@@ -187,7 +199,7 @@ async function strikes(as: As, input: Record<string, Json>, draw: Draw) {
       wrong.push(`used ${Math.round(then.cpu_ms - first.cpu_ms)} ms of CPU while it was paused`);
     await operate(as, 'resume', paused.run);
     const end = await ended(as, paused.run);
-    if (end === undefined) wrong.push('was paused, and has not ended after it was resumed');
+    if (end === undefined) wrong.push(`was paused and resumed, and ${await hangs(as, paused.run)}`);
     else if (![as.guest.ends].flat().includes(end.ended_as ?? '')) wrong.push(`was paused, resumed, and ended as ${end.ended_as}`);
   }
   await as.host.clear();

@@ -105,7 +105,8 @@ export class Commits {
     return new CorralError('CORRAL_STOPPING', 'This host is shutting down.', { cause: error });
   }
 
-  async #commit(run: BusRun, entry: Entry, { crank, answered = [], batch, timersDone, revoke = false }: CommitRest): Promise<CommitResult> {
+  async #commit(run: BusRun, entry: Entry, rest: CommitRest): Promise<CommitResult> {
+    const { crank, answered = [], batch, timersDone, revoke = false, durable } = rest;
     const { ledger } = run;
     const { record } = ledger;
     const { outcome } = batch;
@@ -167,6 +168,7 @@ export class Commits {
     for (const state of spending?.passed ?? []) this.#options.events.warned(record.id, state);
     this.#options.answers.settled(record.id, settled);
     if (ending) this.#options.answers.forget(record.id);
+    durable?.();
     this.#release(run, batch, commit, result, timersDone, crank);
     return result;
   }

@@ -6,7 +6,7 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { Batch } from '../effects/batch.ts';
 import type { Books } from '../ledger/books.ts';
-import type { Pending, PendingApproval, PendingInspection } from '../ledger/pending.ts';
+import { settledOf, type Pending, type PendingApproval, type PendingInspection } from '../ledger/pending.ts';
 import { FREE } from '../accounts/price.ts';
 import { decided } from '../ledger/requests.ts';
 
@@ -17,7 +17,7 @@ export function withdraw(ledger: Books, asked: PendingApproval | PendingInspecti
     // Nothing was reserved for it yet.
     ledger.inFlight -= 1;
     purse.spend('calls', Math.min(1, Math.max(0, purse.left('calls'))));
-    pending.set(asked.id, decided(asked.id, result));
+    pending.set(asked.id, { ...decided(asked.id, result), of: settledOf(asked) });
     return;
   }
   const { id, call } = asked;

@@ -82,6 +82,16 @@ export interface PendingInspection {
   readonly since: number;
 }
 
+/** A call or request that the host settled in the place of who was asked. For those who watch; nothing is decided by it. */
+export interface Settled {
+  readonly kind: 'call' | 'request';
+  /** The tool, or what the request asked. */
+  readonly what: string;
+  readonly peer?: RunId;
+  /** As of the call. A request has none. */
+  readonly asked_at?: number;
+}
+
 /** An effect whose reply has not been delivered yet. */
 export type Pending =
   | PendingApproval
@@ -143,6 +153,8 @@ export type Pending =
       readonly opened?: { readonly source: string; readonly label: Label };
       /** The call, if a person has decided its result, or if it is a stream whose capability was taken back. */
       readonly call?: PendingCall;
+      /** The call or request that it answers, if it was settled by the host; absent in snapshots of older hosts. */
+      readonly of?: Settled;
       /** The withdrawn call, if it waited for approval. */
       readonly asked?: PendingApproval;
     };
@@ -183,4 +195,21 @@ export function pendingBytes(one: Pending): number {
   if (one.kind === 'approval') return PENDING_BYTES + heapSizeOf(one.call.input);
   if (one.kind === 'inspection') return PENDING_BYTES + heapSizeOf(one.effect.input);
   return one.kind === 'decided' && one.opened === undefined ? PENDING_BYTES + heapSizeOf(one.delivery) : PENDING_BYTES;
+}
+
+export function settledOf(one: PendingCall | PendingRequest | PendingInspection): Settled {
+  if (one.kind === 'request') return { kind: 'request', what: one.what, ...(one.peer === undefined ? {} : { peer: one.peer }) };
+  return { kind: 'call', what: one.tool, ...(one.kind === 'call' ? { asked_at: one.asked_at } : {}) };
+}
+
+/** A pending effect as it was saved. Times of the clock of the process that saved it mean nothing here. */
+export function loadedOf(saved: Pending): Pending {
+  if (saved.kind === 'call') return { ...saved, asked_at: 0 };
+  if (saved.kind !== 'decided') return saved;
+  const { of, call, ...rest } = saved;
+  return {
+    ...rest,
+    ...(of === undefined ? {} : { of: of.asked_at === undefined ? of : { ...of, asked_at: 0 } }),
+    ...(call === undefined ? {} : { call: { ...call, asked_at: 0 } }),
+  };
 }

@@ -10,7 +10,7 @@ import type { Label } from '@corral/protocol/model/label';
 import type { RunHeader } from '@corral/protocol/model/run';
 import { placed, type SavedHandles } from './handles.ts';
 import type { Books } from './books.ts';
-import type { Pending } from './pending.ts';
+import { loadedOf, type Pending } from './pending.ts';
 import type { SavedRates } from './rates.ts';
 import type { SavedWall } from './wall.ts';
 import type { SavedWatch } from './detectors.ts';
@@ -173,6 +173,6 @@ export function loadTo(ledger: Books, saved: SavedLedger): void {
   ledger.segment_cpu_us = saved.segment_cpu_us;
   ledger.inFlight = saved.inFlight;
   ledger.purse.reserve(saved.reserved);
-  for (const pending of saved.pending) ledger.pending.set(pending.id, pending);
+  for (const pending of saved.pending) ledger.pending.set(pending.id, loadedOf(pending));
   ledger.wall.loaded(ledger.stands, saved.stamped_at ?? saved.lastAt);
 }

@@ -6,14 +6,13 @@ import type { HostEvent } from '@corral/protocol/model/run';
 import { unknownOf } from './calls.ts';
 import { askedAgain, withdraw } from '../dispatch/given-up.ts';
 import type { Books } from './books.ts';
-import type { PendingCall } from './pending.ts';
+import { settledOf, type PendingCall, type PendingRequest } from './pending.ts';
 import { decided } from './requests.ts';
 import { restoreTo, type LedgerSnapshot } from './snapshot.ts';
 import { added } from '../accounts/spending.ts';
 import { begin, takeCall } from './take-effect.ts';
 import { answered } from '../effects/question.ts';
 import { disown } from '../accounts/tally.ts';
-import type { PendingRequest } from './pending.ts';
 
 /** @param at time of the event, in milliseconds since 1970 */
 export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
@@ -182,5 +181,5 @@ function settleAs(ledger: Books, call: PendingCall | PendingRequest, result: Res
   const spent = { ...call.reserved, ...result.cost };
   ledger.purse.settle(call.reserved, spent);
   ledger.tally.settle(call, spent, ledger.lastAt);
-  ledger.pending.set(call.id, { ...decided(call.id, result), ...(call.kind === 'call' && spoken ? { call } : {}) });
+  ledger.pending.set(call.id, { ...decided(call.id, result), of: settledOf(call), ...(call.kind === 'call' && spoken ? { call } : {}) });
 }

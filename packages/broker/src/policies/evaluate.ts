@@ -229,14 +229,22 @@ export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Ba
     batch.consequences.push({ kind: consequence, rules: reasons.map(({ policy }) => policy) });
 }
 
-/** The origins of arguments, the worst first, for the decision record. A text without words has none. */
+/**
+ * The origins of arguments, the worst first, for the decision record. A text without words has none. Where there are too many, the worst of
+ * each top-level argument is there before a second of any: an argument with many parts cannot push the others out.
+ */
 export function originsOf(flow: Flow | undefined): [string, string][] {
-  return (flow?.traces ?? [])
+  const sorted = (flow?.traces ?? [])
     .filter(({ origin, found }) => origin !== 'user' || found !== 'nothing')
-    .toSorted((a, b) => WORSE.indexOf(b.origin) - WORSE.indexOf(a.origin))
-    .slice(0, ORIGINS_SHOWN)
-    .map(({ path, origin }) => [path, origin]);
+    .toSorted((a, b) => WORSE.indexOf(b.origin) - WORSE.indexOf(a.origin));
+  const firsts = [...Map.groupBy(sorted, ({ path }) => topOf(path)).values()].map(([first]) => first);
+  const kept = new Set(firsts.slice(0, ORIGINS_SHOWN));
+  for (const one of sorted) if (kept.size < ORIGINS_SHOWN) kept.add(one);
+  return sorted.filter((one) => kept.has(one)).map(({ path, origin }) => [path, origin]);
 }
+
+/** The name of the argument that a path begins with. */
+const topOf = (path: string): string => /^[^.[]*/.exec(path)?.[0] ?? '';
 
 /** The money that a call moves, and that with what its agent spent on this day. The reservation of a held call is in the account. */
 function moneyOf(ledger: Books, amount: number | undefined, { now, accounts }: At, held: Held | undefined) {

@@ -1,5 +1,5 @@
 /**
- * `corral demo`, which `npm start` runs: the example fleet on real input. First the crew alone, then the crew beside agents that
+ * `corral demo --once`: the example fleet on real input. First the crew alone, then the crew beside agents that
  * misbehave; at the end, what each did and whether that is what its example says.
  */
 import { rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Commands that need no host: `corral run`, `corral demo`, `corral doctor`. Each one's module is loaded when it is asked for. */
+/** Commands that need no host of others: `corral run`, `corral demo`, `corral doctor`. Each one's module is loaded when it is asked for. */
 import type { Command } from 'commander';
 import { answerFlags } from '../answer-flags.ts';
 import type { DemoOptions } from './demo.ts';
@@ -23,14 +23,14 @@ export function hereCommands(program: Command): void {
 
   program
     .command('demo')
-    .description('run the example fleet: a crew at work beside agents that misbehave')
-    .option('--once', 'do not wait at the end (there is nothing to wait for yet)')
-    .option('--json', 'print one JSON document')
-    .option('--out <folder>', 'where the crew writes its report', 'corral-report')
+    .description('start a host whose agent you attack from a page; with --once, run the example fleet beside agents that misbehave')
+    .option('--once', 'run the example fleet, and end with 0 if every run ended as its example says')
+    .option('--json', 'print one JSON document; implies --once')
+    .option('--out <folder>', 'where the crew writes its report (by default corral-report); implies --once')
     .addHelpText('after', `\nExample:\n  corral demo --json | jq '.runs[] | select(.ok | not)'`)
-    .action(async (options: DemoOptions) => {
-      const { demo } = await import('./demo.ts');
-      process.exitCode = await demo(options);
+    .action(async (options: DemoOptions & { readonly once?: boolean }) => {
+      const isOnce = options.once === true || options.json === true || options.out !== undefined;
+      process.exitCode = isOnce ? await (await import('./demo.ts')).demo(options) : await (await import('../scene/scene.ts')).scene();
     });
 
   program

@@ -80,7 +80,7 @@ function tokenCommands(program: Command): void {
   hostFlags(token.command('create'))
     .description('make a token; its secret is printed once')
     .argument('<name>', 'whose it is')
-    .requiredOption('--role <role...>', 'developer, operator, approver, auditor, admin')
+    .requiredOption('--role <role...>', 'developer, operator, approver, auditor, admin, monitor')
     .option('--tenant <name>', 'its tenant; * for the whole host')
     .option('--person <principal>', 'the person it is for, if its name does not say that: all tokens of a person count as one')
     .option('--expires <span>', 'lifetime: 90d, 12h', '90d')

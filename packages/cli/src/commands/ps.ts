@@ -4,7 +4,7 @@ import { createLogUpdate } from 'log-update';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { Waiting } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
-import { RUN_ORDERS, type RunOrder } from '@corral/protocol/ports/front-reads';
+import { RUN_ORDERS, type RunOrder } from '@corral/protocol/model/run-lists';
 import { Outcome } from '@corral/protocol/model/outcome';
 import { didYouMean } from '@corral/protocol/nearest';
 import { hostFlags, hostOrFolder, type HostFlags, type Place } from '../connect.ts';

@@ -18,6 +18,7 @@ import { inTenant } from './agents.ts';
 import { historyCommands } from './history.ts';
 import { isMany, manyFlags, onlyUnknown, settleMany, type ManyFlags } from './settle.ts';
 import { waited } from './wait.ts';
+import { story } from './story.ts';
 import { why } from './why.ts';
 
 type Run = RouteAnswer<'showRun'>;
@@ -100,6 +101,10 @@ export function runCommands(program: Command): void {
   });
 
   one('why', 'say why a run is in its state, and what can be done', 'corral why run_3k9x7m2p4q5r').action(why);
+
+  one('story', 'tell in ten sentences what a run was asked, read, did, was refused and spent', 'corral story run_3k9x7m2p4q5r').action(
+    story,
+  );
 
   const calls = one('calls', 'list the calls of a run', 'corral calls run_3k9x7m2p4q5r --errors');
   calls.option('--errors', 'only calls that failed, with what their tools threw');

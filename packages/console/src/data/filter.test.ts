@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { queryOf } from './filter.ts';
+import { queryOf, STATES } from './filter.ts';
 
 test('words with the name of a field become conditions, and all others are searched', () => {
   expect(queryOf('agent:shop/buyer  invoice 42 ended:failed(x)')).toEqual({ agent: 'shop/buyer', ended_as: 'failed(x)', q: 'invoice 42' });
@@ -9,4 +9,12 @@ test('words with the name of a field become conditions, and all others are searc
 test('a field without a value, or one that there is not, is searched as it stands', () => {
   expect(queryOf('agent: token:ann')).toEqual({ q: 'agent: token:ann' });
   expect(queryOf('  ')).toEqual({});
+});
+
+test('a field that is named twice has both values, and one of them is enough for a run', () => {
+  expect(queryOf('agent:a agent:b by:token:ann')).toEqual({ agent: ['a', 'b'], principal: 'token:ann' });
+});
+
+test('a run that has ended is neither paused nor under quarantine any more', () => {
+  for (const name of ['paused', 'quarantined'] as const) expect(STATES[name].query).toEqual({ control: name, live: 'true' });
 });

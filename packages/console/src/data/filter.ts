@@ -4,21 +4,23 @@
 const FIELDS: Readonly<Record<string, string>> = {
   agent: 'agent',
   tenant: 'tenant',
+  by: 'principal',
   version: 'version',
   parent: 'parent',
   ended: 'ended_as',
 };
 export const FIELD_NAMES = Object.keys(FIELDS);
 
-export function queryOf(text: string): Record<string, string> {
-  const query: Record<string, string> = {};
+/** A field that is named several times has several values, of which a run needs one. */
+export function queryOf(text: string): Record<string, string | string[]> {
+  const query: Record<string, string | string[]> = {};
   const words: string[] = [];
   for (const word of text.trim().split(/\s+/)) {
     const [name = '', ...rest] = word.split(':');
-    const field = FIELDS[name];
+    const field = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined;
     const value = rest.join(':');
     if (field === undefined || value === '') words.push(word);
-    else query[field] = value;
+    else query[field] = query[field] === undefined ? value : [query[field], value].flat();
   }
   const searched = words.join(' ');
   return searched === '' ? query : { ...query, q: searched };
@@ -32,8 +34,8 @@ export const STATES = {
   unknown: { name: 'Result unknown', query: { waiting: 'resolution' } },
   upgrade: { name: 'Need an upgrade', query: { waiting: 'upgrade' } },
   queued: { name: 'Queued', query: { lifecycle: 'queued' } },
-  paused: { name: 'Paused', query: { control: 'paused' } },
-  quarantined: { name: 'Quarantined', query: { control: 'quarantined' } },
+  paused: { name: 'Paused', query: { control: 'paused', live: 'true' } },
+  quarantined: { name: 'Quarantined', query: { control: 'quarantined', live: 'true' } },
   completed: { name: 'Completed', query: { ended_as: 'completed' } },
   failed: { name: 'Failed', query: { ended_as: 'failed' } },
   exceeded: { name: 'Exceeded a limit', query: { ended_as: 'exceeded' } },

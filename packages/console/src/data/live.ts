@@ -1,9 +1,12 @@
 /**
- * The events of the host, as one stream for the whole page. It is read by fetch, since an EventSource says nothing about why it failed. Views are
- * told which runs changed, at most twice a second, and read those again; so a view is never more than that behind, and the header says if it is.
+ * The events of the host, as one stream for the whole page. Views are told which runs changed, at most twice a second, and read those again; so a
+ * view is never more than that behind, and the header says if it is. While nobody looks at the page there is no stream, and views hear
+ * nothing; they are read again when the page is looked at.
  */
 import { signal } from '@preact/signals';
-import { addressOf, me, refusalOf, send } from './api.ts';
+import { me, Refusal } from './api.ts';
+import { readEvents } from './stream.ts';
+import { hiddenAWhile, isVisible, onVisibility, seen } from './visible.ts';
 
 export type Liveness = 'connecting' | 'live' | 'off';
 export const liveness = signal<Liveness>('connecting');
@@ -14,8 +17,6 @@ type Listener = (changed: Changed, kinds: ReadonlySet<string>) => void;
 
 const EVERY_MS = 500;
 const RETRY_MS = 2_000;
-/** A stream that says nothing, not even that it is still there, has been lost. The host sends a sign every 15 s. */
-const SILENCE_MS = 40_000;
 
 const listeners = new Set<Listener>();
 let runs = new Set<string>();
@@ -30,76 +31,54 @@ export function onChange(listener: Listener): () => void {
 
 function tell(): void {
   timer = undefined;
+  if (!isVisible() || (!missed && kinds.size === 0)) return;
   const [changed, of] = [missed ? undefined : runs, kinds];
   [runs, kinds, missed] = [new Set(), new Set(), false];
   for (const listener of listeners) listener(changed, of);
 }
+// Views are told then of what was heard while they could not be seen.
+onVisibility(tell);
 
-function note(kind: string, run: string | undefined): void {
+function note(kind: string, run: string | null | undefined): void {
   if (kind === 'reset') missed = true;
   else kinds.add(kind);
-  if (run !== undefined) runs.add(run);
+  if (run !== undefined && run !== null) runs.add(run);
   timer ??= setTimeout(tell, EVERY_MS);
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
 
-/** Follows for as long as somebody is signed in; comes back after the last event that was read. */
+/** Follows for as long as somebody is signed in and looks; comes back after the last event that was read. */
 export async function follow(signal: AbortSignal): Promise<void> {
   let last: string | undefined;
   while (!signal.aborted && me.value) {
-    try {
-      last = await read(last, signal);
-    } catch {
-      // The loop asks again.
-    }
+    await seen(signal);
     if (signal.aborted) return;
-    if (liveness.value === 'live') liveness.value = 'connecting';
-    if (liveness.value === 'off') return;
-    await pause(RETRY_MS);
-  }
-}
-
-/** @returns the id of the last event, when the stream ends */
-async function read(last: string | undefined, ended: AbortSignal): Promise<string | undefined> {
-  const lost = new AbortController();
-  let silence: ReturnType<typeof setTimeout> | undefined;
-  const heard = () => {
-    clearTimeout(silence);
-    silence = setTimeout(() => lost.abort(), SILENCE_MS);
-  };
-  const { path } = addressOf('events', {});
-  const response = await send(path, {
-    headers: { accept: 'text/event-stream', ...(last === undefined ? {} : { 'last-event-id': last }) },
-    signal: AbortSignal.any([ended, lost.signal]),
-  });
-  if (!response.ok || response.body === null) {
-    const { status } = await refusalOf(response, 'events');
-    if (status === 403) liveness.value = 'off';
-    return last;
-  }
-  // Changes since the last stream were missed.
-  if (last === undefined || liveness.value !== 'live') note('reset', undefined);
-  liveness.value = 'live';
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
-  let kind = '';
-  try {
-    for (;;) {
-      heard();
-      const { value, done } = await reader.read();
-      if (done) return last;
-      const lines = (rest + value).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        if (line.startsWith('id: ')) last = line.slice(4);
-        else if (line.startsWith('event: ')) kind = line.slice(7);
-        else if (line.startsWith('data: ')) note(kind, (JSON.parse(line.slice(6)) as { run?: string }).run);
-      }
+    const away = hiddenAWhile();
+    try {
+      await readEvents('events', {
+        query: { changes: 'true' },
+        last,
+        signal: AbortSignal.any([signal, away.signal]),
+        opened() {
+          // Changes since the last stream were missed.
+          if (last === undefined || liveness.value !== 'live') note('reset', undefined);
+          liveness.value = 'live';
+        },
+        told(kind, data, id) {
+          last = id;
+          const { run } = JSON.parse(data) as { run?: string | null };
+          // Where very many runs changed, none is named.
+          note(kind === 'run.changed' && run === undefined ? 'reset' : kind, run);
+        },
+      });
+    } catch (error) {
+      // Any other failure may pass: the loop asks again.
+      if (error instanceof Refusal && error.status === 403) liveness.value = 'off';
     }
-  } catch {
-    return last;
-  } finally {
-    clearTimeout(silence);
+    away.stop();
+    if (signal.aborted || liveness.value === 'off') return;
+    liveness.value = 'connecting';
+    if (!away.signal.aborted) await pause(RETRY_MS);
   }
 }

@@ -3,22 +3,24 @@ import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
-import { useLoad } from '../data/load.ts';
-import { shortDigest } from '../format.ts';
-import { Ago, Badge, Empty, Loading, Problem, Until } from '../ui/parts.tsx';
+import { anyOf, useLoad } from '../data/load.ts';
+import { count, shortDigest } from '../format.ts';
+import { Ago, Badge, Empty, Fact, Loading, Problem, Shown, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
 import { Text } from '../ui/text.tsx';
 
 type Agent = RouteAnswer<'listAgents'>['items'][number];
 type Quarantine = RouteAnswer<'listQuarantines'>['items'][number];
 const LIMIT = 200;
-const KINDS = ['agent.deployed', 'alias.moved', 'agent.resting', 'agent.recovered', 'quarantine.put', 'quarantine.lifted'];
+const changed = anyOf('agent.deployed', 'alias.moved', 'agent.resting', 'agent.recovered', 'quarantine.put', 'quarantine.lifted');
 
 export function Agents() {
   const q = query.value.get('q') ?? '';
-  const concerns = (changed: unknown, kinds: ReadonlySet<string>) => changed === undefined || KINDS.some((kind) => kinds.has(kind));
-  const agents = useLoad((signal) => request('listAgents', { query: { limit: LIMIT, ...(q === '' ? {} : { q }) } }, signal), [q], concerns);
-  const stops = useLoad((signal) => request('listQuarantines', {}, signal), [], concerns);
+  const agents = useLoad((signal) => request('listAgents', { query: { limit: LIMIT, ...(q === '' ? {} : { q }) } }, signal), {
+    at: [q],
+    when: changed,
+  });
+  const stops = useLoad((signal) => request('listQuarantines', {}, signal), { when: changed });
   const [asks, setAsks] = useState<{ readonly put: Agent } | { readonly lift: Quarantine }>();
   const mayStop = hasRole('operator', 'admin');
   const again = () => {
@@ -40,6 +42,7 @@ export function Agents() {
         />
         {agents.data.next !== null && <span class="dim">the first {LIMIT}</span>}
       </div>
+      {agents.error !== undefined && <Problem of={agents.error} again={agents.again} />}
       <Quarantines of={stops.data?.items ?? []} lift={mayStop ? (lift) => setAsks({ lift }) : undefined} />
       {stops.error !== undefined && <Problem of={stops.error} again={stops.again} />}
       {agents.data.items.length === 0 && <Empty>{q === '' ? 'No agent was deployed yet: corral deploy FILE' : 'No agent matches.'}</Empty>}
@@ -84,7 +87,8 @@ function AgentCard({ of, stop }: { readonly of: Agent; readonly stop: (() => voi
       </p>
       {of.resting.map(({ version, why, until }) => (
         <p class="problem" key={version}>
-          <Badge tone="bad">rests</Badge> <code title={version}>{shortDigest(version)}</code>: <Text of={why} />, for <Until at={until} />
+          <Badge tone="bad">too many failures</Badge> <code title={version}>{shortDigest(version)}</code>: <Text of={why} />.{' '}
+          <Until at={until} to="No run of it is admitted for another" past="It is tried again now." />
         </p>
       ))}
     </>
@@ -123,8 +127,34 @@ function Put({ of, onClose }: { readonly of: Agent; readonly onClose: () => void
   const put = (reason: string) => request('putQuarantine', { body: { kind: 'agent', name: of.agent, tenant: of.tenant, reason } });
   return (
     <Reason title={`Quarantine ${of.agent}?`} verb="Quarantine it" act={put} onClose={onClose}>
+      <Reach of={of} />
       <p>All runs of it in {of.tenant} stop where they are, and no other is admitted, until a person lifts this. Nothing is lost.</p>
     </Reason>
+  );
+}
+
+/** How many runs that stops, as the host counts them now. */
+function Reach({ of }: { readonly of: Agent }) {
+  const live = { agent: of.agent, tenant: of.tenant, live: 'true', total: 'true', limit: 1 } as const;
+  const reach = useLoad(
+    async (signal) => {
+      const [runs, calling] = await Promise.all([
+        request('listRuns', { query: live }, signal),
+        request('listRuns', { query: { ...live, waiting: 'call' } }, signal),
+      ]);
+      return { runs: runs.total ?? 0, calling: calling.total ?? 0 };
+    },
+    { of: [of.agent, of.tenant] },
+  );
+  return (
+    <Shown of={reach}>
+      {({ runs, calling }) => (
+        <dl class="facts">
+          <Fact name="Runs that stop">{count(runs)}</Fact>
+          <Fact name="Runs of these that wait for an answer of a tool">{count(calling)}</Fact>
+        </dl>
+      )}
+    </Shown>
   );
 }
 

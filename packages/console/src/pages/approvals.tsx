@@ -6,13 +6,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
-import { useLoad } from '../data/load.ts';
-import { money, shortDigest } from '../format.ts';
+import { anyOf, useLoad } from '../data/load.ts';
+import { pagesOf } from '../data/pages.ts';
+import { shortDigest } from '../format.ts';
 import { useKeys } from '../keys.ts';
-import { originTone, Quotes, unusualWords, Words } from '../ui/decision.tsx';
-import { Ago, Empty, Fact, Loading, Problem, Until } from '../ui/parts.tsx';
+import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
+import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
 import { attempt } from '../ui/reason.tsx';
-import { Text, Value } from '../ui/text.tsx';
+import { Codes, Names, Text, Value } from '../ui/text.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Verdict = 'approve' | 'deny';
@@ -21,16 +22,18 @@ const LIMIT = 100;
 const idOf = ({ run, call }: Approval) => `${run}-${call}`;
 
 export function Approvals() {
+  const of = query.value.get('run');
+  const [pages, setPages] = useState(1);
   const { data, error, again } = useLoad(
-    (signal) => request('listApprovals', { query: { limit: LIMIT } }, signal),
-    [],
-    (changed, kinds) =>
-      changed === undefined || ['run.asked', 'run.decided', 'run.ended', 'run.paused', 'run.resumed'].some((kind) => kinds.has(kind)),
+    (signal) =>
+      pagesOf(pages, (at) =>
+        request('listApprovals', { query: { limit: LIMIT, ...(of === null ? {} : { run: of as Approval['run'] }), ...at } }, signal),
+      ),
+    { of: [of], at: [pages], when: anyOf('run.asked', 'run.decided', 'run.ended', 'run.paused', 'run.resumed') },
   );
   const [said, setSaid] = useState('');
   const [asks, setAsks] = useState<{ readonly id: string; readonly verdict: Verdict }>();
-  const of = query.value.get('run');
-  const items = (data?.items ?? []).filter(({ run }) => of === null || run === of);
+  const items = data?.items ?? [];
   const current = query.value.get('at') ?? (items[0] === undefined ? undefined : idOf(items[0]));
   const at = items.findIndex((one) => idOf(one) === current);
   const move = (by: number) => {
@@ -43,28 +46,19 @@ export function Approvals() {
     const one = items[at];
     if (one !== undefined && mayDecide(one)) setAsks({ id: idOf(one), verdict });
   };
-  useKeys([
-    { key: 'j', does: 'next call', run: () => move(1) },
-    { key: 'k', does: 'call before', run: () => move(-1) },
-    { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
-    { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
-  ]);
+  useCardKeys(move, open);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <section class="approvals">
       <div class="bar">
         <h1>Approvals</h1>
         <p class="dim" role="status">
-          {said === '' ? `${items.length}${data.next === null ? '' : '+'} waiting` : said}
+          {said === '' ? `${items.length}${data.more ? '+' : ''} waiting` : said}
         </p>
         {of !== null && <a href={href('approvals')}>of all runs</a>}
       </div>
       {error !== undefined && <Problem of={error} again={again} />}
-      {(data.damaged ?? []).map(({ run, detail }) => (
-        <p class="problem" key={run}>
-          <a href={href('run', run)}>{run}</a> waits for people, and its journal cannot be read: <Text of={detail} />
-        </p>
-      ))}
+      <Damaged of={data.pages.flatMap(({ damaged = [] }) => damaged)} />
       {items.length === 0 && <Empty>Nothing waits for a person.</Empty>}
       <ol class="cards">
         {items.map((one) => (
@@ -86,8 +80,34 @@ export function Approvals() {
           />
         ))}
       </ol>
+      {data.more && (
+        <button type="button" onClick={() => setPages(pages + 1)}>
+          More
+        </button>
+      )}
     </section>
   );
+}
+
+function Damaged({ of }: { readonly of: readonly { readonly run: string; readonly detail: string }[] }) {
+  return (
+    <>
+      {of.map(({ run, detail }) => (
+        <p class="problem" key={run}>
+          <a href={href('run', run)}>{run}</a> waits for people, and its journal cannot be read: <Text of={detail} />
+        </p>
+      ))}
+    </>
+  );
+}
+
+function useCardKeys(move: (by: number) => void, open: (verdict: Verdict) => void): void {
+  useKeys([
+    { key: 'j', does: 'next call', run: () => move(1), repeats: true },
+    { key: 'k', does: 'call before', run: () => move(-1), repeats: true },
+    { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
+    { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
+  ]);
 }
 
 /** The host decides; this only spares a person a refusal that is certain. */
@@ -112,7 +132,7 @@ function Card({ of, isCurrent, asks, onAsk, onDone }: CardProps) {
           <Text of={of.agent} /> asks for <Text of={of.tool} />
         </h2>
         <p class="dim">
-          <Ago at={of.since} /> · expires in <Until at={of.expires_at} />
+          <Ago at={of.since} /> · <Until at={of.expires_at} to="expires in" />
         </p>
       </header>
       {of.unusual.length > 0 && (
@@ -123,14 +143,29 @@ function Card({ of, isCurrent, asks, onAsk, onDone }: CardProps) {
       )}
       <h3>Exactly this would be done</h3>
       <Arguments of={of.input} origins={of.origins} />
-      {of.lowers !== undefined && (
-        <p>
-          It lowers the label of the {of.lowers.of}: {of.lowers.kind} of {[...of.lowers.influenced_by, ...of.lowers.private_to].join(', ')}
-        </p>
-      )}
+      {of.lowers !== undefined && <Lowers of={of.lowers} />}
       <Decide of={of} asks={asks} onAsk={onAsk} onDone={onDone} />
       <Behind of={of} />
     </li>
+  );
+}
+
+/** An approval would lower a label: the host would trust data more, or let more people read them. */
+function Lowers({ of }: { readonly of: NonNullable<Approval['lowers']> }) {
+  const holder = of.of === 'run' ? 'the run and all that it has read' : 'this value';
+  return (
+    <p>
+      {of.kind === 'endorse' ? (
+        <>
+          If you approve, {holder} counts as trusted from then on, although <Names of={of.influenced_by} /> may have influenced it.
+        </>
+      ) : (
+        <>
+          If you approve, others may read {holder} from then on, which so far is private to <Names of={of.private_to} />.
+        </>
+      )}{' '}
+      <Text of={of.owner} /> alone decides this.
+    </p>
   );
 }
 
@@ -151,10 +186,9 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
               <Value of={value} />
               {from.map(({ path, origin, from: words }) => (
                 <small key={`${path} ${origin}`}>
-                  <span class={`origin ${originTone(origin)}`}>{origin}</span> <Text of={words} />
+                  <Origin of={origin} /> <Text of={words} />
                 </small>
               ))}
-              {name.endsWith('_micros') && typeof value === 'number' && <small>= {money(value)}</small>}
             </dd>
           </div>
         );
@@ -241,7 +275,13 @@ function Behind({ of }: { readonly of: Approval }) {
       <p>
         <Text of={of.order.by} /> asked:
       </p>
-      {of.order.input === null ? <p class="dim">It is private to {of.order.private_to.join(', ')}.</p> : <Value of={of.order.input} />}
+      {of.order.input === null ? (
+        <p class="dim">
+          It is private to <Names of={of.order.private_to} />.
+        </p>
+      ) : (
+        <Value of={of.order.input} />
+      )}
       <Quotes of={of.quotes} input={of.input} />
       <dl class="facts">
         <Fact name="Run">
@@ -251,16 +291,14 @@ function Behind({ of }: { readonly of: Approval }) {
           <Text of={of.tenant} />
         </Fact>
         <Fact name={of.rules.length === 1 ? 'Rule that asks' : 'Rules that ask'}>
-          {of.rules.map((rule) => (
-            <code key={rule}>{rule} </code>
-          ))}
+          <Codes of={of.rules} none="none" />
         </Fact>
         <Fact name="Policies">
           <code title={of.policy}>{shortDigest(of.policy)}</code>
         </Fact>
         {of.quorum > 1 && (
           <Fact name="People needed">
-            {of.quorum}, of whom have approved: {of.approved_by.length === 0 ? 'none' : of.approved_by.join(', ')}
+            {of.quorum}; approved by <Names of={of.approved_by} none="nobody yet" />
           </Fact>
         )}
         {of.approvers.length > 0 && (

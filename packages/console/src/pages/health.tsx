@@ -2,7 +2,8 @@
 import { useEffect } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
-import { useLoad } from '../data/load.ts';
+import { anyOf, useLoad } from '../data/load.ts';
+import { isVisible } from '../data/visible.ts';
 import { count, cpu } from '../format.ts';
 import { Ago, Badge, Empty, Fact, Loading, Problem } from '../ui/parts.tsx';
 import { Text } from '../ui/text.tsx';
@@ -16,11 +17,10 @@ export function Health() {
       const [ready, totals] = await Promise.all([request('ready', {}, signal), request('totals', {}, signal)]);
       return { ready, totals };
     },
-    [],
-    (changed, kinds) => changed === undefined || [...kinds].some((kind) => kind.startsWith('host.')),
+    { when: (changed, kinds) => changed === undefined || [...kinds].some((kind) => kind.startsWith('host.')) },
   );
   useEffect(() => {
-    const timer = setInterval(() => (document.visibilityState === 'visible' ? again() : undefined), EVERY_MS);
+    const timer = setInterval(() => (isVisible() ? again() : undefined), EVERY_MS);
     return () => clearInterval(timer);
   }, []);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
@@ -74,11 +74,7 @@ function Reasons({ of }: { readonly of: RouteAnswer<'ready'> }) {
 }
 
 function Webhooks() {
-  const { data, error, again } = useLoad(
-    (signal) => request('listWebhooks', {}, signal),
-    [],
-    (changed, kinds) => changed === undefined || kinds.has('webhook.given_up'),
-  );
+  const { data, error, again } = useLoad((signal) => request('listWebhooks', {}, signal), { when: anyOf('webhook.given_up') });
   return (
     <>
       <h2>Webhooks</h2>

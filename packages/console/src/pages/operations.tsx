@@ -1,11 +1,12 @@
 /** The record of what people did to runs and to the host, each with its receipt. */
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
-import { useLoad } from '../data/load.ts';
+import { anyOf, useLoad } from '../data/load.ts';
+import { pagesOf } from '../data/pages.ts';
 import { Badge, Empty, Loading, Moment, Problem } from '../ui/parts.tsx';
-import { Receipts } from '../ui/stop.tsx';
+import { Receipts } from '../ui/receipts.tsx';
 import { Brief, Text, Value } from '../ui/text.tsx';
 
 type Act = RouteAnswer<'listOperations'>['items'][number];
@@ -13,28 +14,35 @@ const PAGE = 50;
 /** Runs of one act that are linked; an act on a tenant may have thousands. */
 const LINKED = 50;
 
-async function actsOf(pages: number, signal: AbortSignal) {
-  const items: Act[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < pages; page++) {
-    const read = await request('listOperations', { query: { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } }, signal);
-    items.push(...read.items);
-    if (read.next === null) return { items, more: false };
-    cursor = read.next;
-  }
-  return { items, more: true };
-}
+/** Events that an act of a person comes with. Acts that have none, such as a token that is made, are read with the next of these. */
+const changed = anyOf(
+  'run.paused',
+  'run.resumed',
+  'run.ended',
+  'run.decided',
+  'run.changed',
+  'agent.deployed',
+  'alias.moved',
+  'config.applied',
+  'quarantine.put',
+  'quarantine.lifted',
+  'grant.revoked',
+  'policy.switched',
+);
+/** Runs end all the time where there are many. */
+const EVERY_MS = 5_000;
 
 export function Operations() {
   const [pages, setPages] = useState(1);
-  const { data, error, again } = useLoad(
-    (signal) => actsOf(pages, signal),
-    [pages],
-    () => true,
-  );
-  const kept = useRef(data);
-  kept.current = data ?? kept.current;
-  const shown = kept.current;
+  const {
+    data: shown,
+    error,
+    again,
+  } = useLoad((signal) => pagesOf(pages, (at) => request('listOperations', { query: { limit: PAGE, ...at } }, signal)), {
+    at: [pages],
+    when: changed,
+    every_ms: EVERY_MS,
+  });
   const open = query.value.get('op');
   if (shown === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (

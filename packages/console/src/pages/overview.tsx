@@ -1,84 +1,104 @@
-/** What needs a person now, how many runs there are and in which state, and what ended badly of late. */
+/** Work that needs a person now, how many runs there are and in which state, the last day, and what ended badly. */
 import type { ComponentChildren } from 'preact';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
-import { count, money } from '../format.ts';
-import { Ago, Badge, Empty, Loading, Problem, State } from '../ui/parts.tsx';
+import type { RunsWanted } from '../data/run-list.ts';
+import { count, cpu, money } from '../format.ts';
+import { Ago, Empty, Fact, Problem, Shown, State } from '../ui/parts.tsx';
 import { Text } from '../ui/text.tsx';
+import { Hours } from './overview-hours.tsx';
 
 type Totals = RouteAnswer<'totals'>['items'];
 type Run = RouteAnswer<'listRuns'>['items'][number];
+type Counts = RouteAnswer<'countRuns'>;
+type History = RouteAnswer<'runHistory'>['items'];
 
-/** Of each kind, so many are counted: what needs a person is a short list, or something else is wrong. */
-const COUNTED = 100;
-/** How many of the latest runs are looked through for bad ends. */
-const LATEST = 200;
+/** Everything here is counted by the host over all runs, so it is not asked with each of their events. */
+const EVERY_MS = 5_000;
+const DAY_MS = 86_400_000;
 const SHOWN = 12;
+const AGENTS = 8;
+/** Ends other than by completion or by a person who cancelled. */
+const BAD = ['failed', 'killed', 'exceeded', 'looped', 'denied', 'diverged', 'never_started'];
+/** Where the host's count of approvals stops. */
+const MOST_ASKING = 1_000;
 
-const runs = (query: object, signal: AbortSignal) => request('listRuns', { query: { limit: COUNTED, ...query } }, signal);
+async function totalOf(waiting: 'resolution' | 'upgrade', signal: AbortSignal): Promise<number> {
+  return (await request('listRuns', { query: { waiting, limit: 1, total: 'true' } }, signal)).total ?? 0;
+}
 
 async function read(signal: AbortSignal) {
-  const [totals, approvals, unknown, upgrade, paused, quarantined, latest, ready] = await Promise.all([
+  const badly: RunsWanted = { ended_as: [...BAD], ended_from: Date.now() - DAY_MS, sort: 'ended', limit: SHOWN, total: 'true' };
+  const [totals, counts, history, approvals, unknown, upgrade, bad, ready] = await Promise.all([
     request('totals', {}, signal),
-    hasRole('operator', 'approver', 'auditor', 'admin') ? request('listApprovals', { query: { limit: COUNTED } }, signal) : undefined,
-    runs({ waiting: 'resolution' }, signal),
-    runs({ waiting: 'upgrade' }, signal),
-    runs({ control: 'paused' }, signal),
-    runs({ control: 'quarantined' }, signal),
-    runs({ limit: LATEST }, signal),
+    request('countRuns', { query: { limit: AGENTS } }, signal),
+    request('runHistory', {}, signal),
+    hasRole('operator', 'approver', 'auditor', 'admin') ? request('countApprovals', {}, signal) : undefined,
+    totalOf('resolution', signal),
+    totalOf('upgrade', signal),
+    request('listRuns', { query: badly }, signal),
     request('ready', {}, signal),
   ]);
-  const bad = latest.items.filter(({ ended_as }) => ended_as !== null && ended_as !== 'completed' && ended_as !== 'cancelled');
-  return { totals: totals.items, approvals, unknown, upgrade, paused, quarantined, bad, looked: latest.items.length, ready };
+  return { totals: totals.items, counts, history: history.items, approvals, unknown, upgrade, bad, ready };
 }
 
 export function Overview() {
-  const { data, error, again } = useLoad(read, [], () => document.visibilityState === 'visible');
-  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
-  const { approvals } = data;
+  const overview = useLoad(read, { when: () => true, every_ms: EVERY_MS });
   return (
     <section class="overview">
       <h1>Overview</h1>
-      {error !== undefined && <Problem of={error} again={again} />}
-      {data.ready.reasons.map(({ reason, detail }) => (
-        <p class="problem" key={reason}>
-          No work is taken: <Text of={detail} /> <a href={href('health')}>Health</a>
-        </p>
-      ))}
-      <h2>Needs a person</h2>
-      <ul class="tiles">
-        {approvals !== undefined && <Tile to={href('approvals')} of={approvals} name="ask approval" tone="asks" />}
-        <Tile to={`${href('runs')}?state=unknown`} of={data.unknown} name="result unknown" tone="asks" />
-        <Tile to={`${href('runs')}?state=upgrade`} of={data.upgrade} name="need an upgrade" tone="asks" />
-        <Tile to={`${href('runs')}?state=paused`} of={data.paused} name="paused" tone="warn" />
-        <Tile to={`${href('runs')}?state=quarantined`} of={data.quarantined} name="quarantined" tone="warn" />
-      </ul>
-      <h2>Runs by tenant</h2>
-      <Tenants of={data.totals} />
-      {hasRole('developer', 'operator', 'auditor', 'admin') && <Spent />}
-      <h2>Ended badly, of the latest {data.looked}</h2>
-      <Bad of={data.bad} />
+      <Shown of={overview}>
+        {({ totals, counts, history, approvals, unknown, upgrade, bad, ready }) => (
+          <>
+            {ready.reasons.map(({ reason, detail }) => (
+              <p class="problem" key={reason}>
+                No work is taken: <Text of={detail} /> <a href={href('health')}>Health</a>
+              </p>
+            ))}
+            <h2>Needs a person</h2>
+            <ul class="tiles">
+              {approvals !== undefined && (
+                <Tile to={href('approvals')} n={approvals.waiting} most={MOST_ASKING} name="ask approval" tone="asks" />
+              )}
+              <Tile to={`${href('runs')}?state=unknown`} n={unknown} name="result unknown" tone="asks" />
+              <Tile to={`${href('runs')}?state=upgrade`} n={upgrade} name="need an upgrade" tone="asks" />
+              <Tile to={`${href('runs')}?state=paused`} n={counts.states['paused'] ?? 0} name="paused" tone="warn" />
+              <Tile to={`${href('runs')}?state=quarantined`} n={counts.states['quarantined'] ?? 0} name="quarantined" tone="warn" />
+            </ul>
+            <h2>Within a day</h2>
+            <Day of={history} />
+            <h2>Agents with most runs</h2>
+            <Agents of={counts} />
+            <h2>Runs by tenant</h2>
+            <Tenants of={totals} />
+            {hasRole('developer', 'operator', 'auditor', 'admin') && <Spent />}
+            <h2>Ended badly within a day</h2>
+            <Bad of={bad} />
+          </>
+        )}
+      </Shown>
     </section>
   );
 }
 
 interface TileProps {
   readonly to: string;
-  readonly of: { readonly items: readonly unknown[]; readonly next: string | null };
+  readonly n: number;
+  /** The host counts no further than this. */
+  readonly most?: number;
   readonly name: string;
   readonly tone: string;
 }
 
-function Tile({ to, of, name, tone }: TileProps) {
-  const n = of.items.length;
+function Tile({ to, n, most = Number.POSITIVE_INFINITY, name, tone }: TileProps) {
   return (
     <li>
       <a class={n === 0 ? 'tile' : `tile ${tone}`} href={to}>
         <strong>
-          {n}
-          {of.next === null ? '' : '+'}
+          {count(n)}
+          {n >= most && '+'}
         </strong>{' '}
         {name}
       </a>
@@ -86,23 +106,42 @@ function Tile({ to, of, name, tone }: TileProps) {
   );
 }
 
-function Tenants({ of }: { readonly of: Totals }) {
-  if (of.length === 0) return <Empty>There is no tenant.</Empty>;
-  const columns: readonly (readonly [string, (row: Totals[number]) => ComponentChildren])[] = [
-    ['Not ended', ({ live, queue_most }) => (queue_most === 0 ? count(live) : `${count(live)} of ${count(queue_most)}`)],
-    ['Queued', ({ queued }) => count(queued)],
-    ['Active', ({ active }) => count(active)],
-    ['Paused', ({ paused }) => count(paused)],
-    ['Quarantined', ({ quarantined }) => count(quarantined)],
-    ['In memory', ({ residents, residents_most }) => `${count(residents)} of ${count(residents_most)}`],
-    ['Cells', ({ cells, cells_most }) => `${cells} of ${cells_most}`],
-  ];
+const badIn = (states: Readonly<Record<string, number>>): number => BAD.reduce((sum, state) => sum + (states[state] ?? 0), 0);
+
+function Day({ of }: { readonly of: History }) {
+  const sum = (amount: (hour: History[number]) => number) => of.reduce((all, hour) => all + amount(hour), 0);
   return (
-    <div class="scrolls" tabIndex={0} role="region" aria-label="Runs by tenant">
+    <>
+      <Hours of={of.map(({ at, admitted, ended }) => ({ at, all: admitted, bad: badIn(ended) }))} />
+      <dl class="facts">
+        <Fact name="Admitted">{count(sum(({ admitted }) => admitted))}</Fact>
+        <Fact name="Completed">{count(sum(({ ended }) => ended['completed'] ?? 0))}</Fact>
+        <Fact name="Ended badly">{count(sum(({ ended }) => badIn(ended)))}</Fact>
+        <Fact name="CPU of those that ended">{cpu(sum(({ cpu_ms }) => cpu_ms))}</Fact>
+        <Fact name="Tokens">{count(sum(({ tokens }) => tokens))}</Fact>
+        <Fact name="Money">{money(sum(({ money_micros }) => money_micros))}</Fact>
+      </dl>
+    </>
+  );
+}
+
+interface TableProps<T> {
+  readonly label: string;
+  readonly first: string;
+  readonly rows: readonly T[];
+  readonly keyOf: (row: T) => string;
+  readonly head: (row: T) => ComponentChildren;
+  readonly columns: readonly (readonly [string, (row: T) => ComponentChildren])[];
+}
+
+/** A table with a name at the beginning of each row and numbers after it. */
+function Table<T>({ label, first, rows, keyOf, head, columns }: TableProps<T>) {
+  return (
+    <div class="scrolls" tabIndex={0} role="region" aria-label={label}>
       <table>
         <thead>
           <tr>
-            <th scope="col">Tenant</th>
+            <th scope="col">{first}</th>
             {columns.map(([name]) => (
               <th scope="col" class="num" key={name}>
                 {name}
@@ -111,13 +150,9 @@ function Tenants({ of }: { readonly of: Totals }) {
           </tr>
         </thead>
         <tbody>
-          {of.map((row) => (
-            <tr key={row.tenant}>
-              <th scope="row">
-                <a href={`${href('runs')}?q=${encodeURIComponent(`tenant:${row.tenant}`)}&state=live`}>
-                  <Text of={row.tenant} />
-                </a>
-              </th>
+          {rows.map((row) => (
+            <tr key={keyOf(row)}>
+              <th scope="row">{head(row)}</th>
               {columns.map(([name, cell]) => (
                 <td class="num" key={name}>
                   {cell(row)}
@@ -131,61 +166,114 @@ function Tenants({ of }: { readonly of: Totals }) {
   );
 }
 
-/** What was spent this month, the largest accounts first. */
+const runsOf = (filter: string, state = 'all'): string =>
+  `${href('runs')}?q=${encodeURIComponent(filter)}${state === 'all' ? '' : `&state=${state}`}`;
+
+function Agents({ of }: { readonly of: Counts }) {
+  if (of.agents.length === 0) return <Empty>There is no run.</Empty>;
+  const some =
+    (...names: string[]) =>
+    ({ states }: Counts['agents'][number]) =>
+      count(names.reduce((sum, name) => sum + (states[name] ?? 0), 0));
+  return (
+    <>
+      <Table
+        label="Agents with most runs"
+        first="Agent"
+        rows={of.agents}
+        keyOf={({ tenant, agent }) => `${tenant} ${agent}`}
+        head={({ tenant, agent }) => (
+          <a href={runsOf(`agent:${agent} tenant:${tenant}`)}>
+            <Text of={agent} />
+          </a>
+        )}
+        columns={[
+          ['Queued', some('queued')],
+          ['Active', some('active')],
+          ['Stopped', some('paused', 'quarantined')],
+          ['Completed', some('completed')],
+          ['Looped', some('looped')],
+          ['Ended badly', ({ states }) => count(badIn(states))],
+        ]}
+      />
+      {of.more && (
+        <p class="dim">
+          There are more: <a href={href('agents')}>Agents</a>
+        </p>
+      )}
+    </>
+  );
+}
+
+function Tenants({ of }: { readonly of: Totals }) {
+  if (of.length === 0) return <Empty>There is no tenant.</Empty>;
+  return (
+    <Table
+      label="Runs by tenant"
+      first="Tenant"
+      rows={of}
+      keyOf={({ tenant }) => tenant}
+      head={({ tenant }) => (
+        <a href={runsOf(`tenant:${tenant}`, 'live')}>
+          <Text of={tenant} />
+        </a>
+      )}
+      columns={[
+        ['Not ended', ({ live, queue_most }) => (queue_most === 0 ? count(live) : `${count(live)} of ${count(queue_most)}`)],
+        ['Queued', ({ queued }) => count(queued)],
+        ['Active', ({ active }) => count(active)],
+        ['Paused', ({ paused }) => count(paused)],
+        ['Quarantined', ({ quarantined }) => count(quarantined)],
+        ['In memory', ({ residents, residents_most }) => `${count(residents)} of ${count(residents_most)}`],
+        ['Cells', ({ cells, cells_most }) => `${cells} of ${cells_most}`],
+      ]}
+    />
+  );
+}
+
+/** Spending of this month, the largest accounts first. */
 function Spent() {
-  const { data, error } = useLoad((signal) => request('listSpend', { query: { by: 'month' } }, signal), []);
-  if (error !== undefined) return <Problem of={error} />;
-  const rows = (data?.items ?? []).filter(({ spent }) => spent.money_micros > 0 || spent.tokens > 0);
+  const { data, error, again } = useLoad((signal) => request('listSpend', { query: { by: 'month' } }, signal));
+  if (data === undefined) return error === undefined ? null : <Problem of={error} again={again} />;
+  const rows = data.items.filter(({ spent }) => spent.money_micros > 0 || spent.tokens > 0);
   if (rows.length === 0) return null;
   const most = rows.toSorted((a, b) => b.spent.money_micros - a.spent.money_micros || b.spent.tokens - a.spent.tokens).slice(0, SHOWN);
   return (
     <>
       <h2>Spent this month</h2>
-      <div class="scrolls" tabIndex={0} role="region" aria-label="Spent this month">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Account</th>
-              <th scope="col" class="num">
-                Money
-              </th>
-              <th scope="col" class="num">
-                Tokens
-              </th>
-              <th scope="col" class="num">
-                Reserved
-              </th>
-              <th scope="col" class="num">
-                Left of its limit
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {most.map(({ tenant, kind, name, spent, reserved, bounds }) => (
-              <tr key={`${tenant} ${kind} ${name}`}>
-                <th scope="row">
-                  {kind} <Text of={name} />
-                </th>
-                <td class="num">{money(spent.money_micros)}</td>
-                <td class="num">{count(spent.tokens)}</td>
-                <td class="num">{money(reserved.money_micros)}</td>
-                <td class="num">
-                  {bounds.money_micros?.left === null || bounds.money_micros === undefined ? '—' : money(bounds.money_micros.left)}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        label="Spent this month"
+        first="Account"
+        rows={most}
+        keyOf={({ tenant, kind, name }) => `${tenant} ${kind} ${name}`}
+        head={({ kind, name }) => (
+          <>
+            {kind} <Text of={name} />
+          </>
+        )}
+        columns={[
+          ['Money', ({ spent }) => money(spent.money_micros)],
+          ['Tokens', ({ spent }) => count(spent.tokens)],
+          ['Reserved', ({ reserved }) => money(reserved.money_micros)],
+          [
+            'Left of its limit',
+            ({ bounds }) => {
+              const left = bounds.money_micros?.left ?? null;
+              return left === null ? '—' : money(left);
+            },
+          ],
+        ]}
+      />
     </>
   );
 }
 
-function Bad({ of }: { readonly of: readonly Run[] }) {
-  if (of.length === 0) return <Empty>None did.</Empty>;
+function Bad({ of }: { readonly of: { readonly items: readonly Run[]; readonly total?: number } }) {
+  const { items, total = items.length } = of;
+  if (items.length === 0) return <Empty>None did.</Empty>;
   return (
     <ul class="lines">
-      {of.slice(0, SHOWN).map((run) => (
+      {items.map((run) => (
         <li key={run.run}>
           <State of={run} />{' '}
           <a href={href('run', run.run)}>
@@ -196,9 +284,9 @@ function Bad({ of }: { readonly of: readonly Run[] }) {
           </span>
         </li>
       ))}
-      {of.length > SHOWN && (
+      {total > items.length && (
         <li>
-          <Badge tone="calm">{of.length - SHOWN} more</Badge> <a href={href('runs')}>Runs</a>
+          {count(total - items.length)} more: <a href={href('runs')}>Runs</a>
         </li>
       )}
     </ul>

@@ -11,7 +11,7 @@ import { Brief, Text } from '../ui/text.tsx';
 
 type Token = RouteAnswer<'listTokens'>['items'][number];
 type Schedule = RouteAnswer<'listSchedules'>['items'][number];
-const ROLES = ['developer', 'operator', 'approver', 'auditor', 'admin'] as const;
+const ROLES = ['developer', 'operator', 'approver', 'auditor', 'admin', 'monitor'] as const;
 const DAY_MS = 86_400_000;
 
 export function People() {
@@ -27,7 +27,7 @@ export function People() {
 const holds = ({ revoked_at, expires_at }: Token): boolean => revoked_at === null && (expires_at === null || expires_at > Date.now());
 
 function Tokens() {
-  const { data, error, again } = useLoad((signal) => request('listTokens', {}, signal), []);
+  const { data, error, again } = useLoad((signal) => request('listTokens', {}, signal));
   const [makes, setMakes] = useState(false);
   const [revokes, setRevokes] = useState<Token>();
   const [all, setAll] = useState(false);
@@ -51,6 +51,7 @@ function Tokens() {
           </button>
         )}
       </div>
+      {error !== undefined && <Problem of={error} again={again} />}
       <div class="scrolls" tabIndex={0} role="region" aria-label="Tokens">
         <table>
           <thead>
@@ -97,7 +98,13 @@ function Row({ of, revoke }: { readonly of: Token; readonly revoke: (() => void)
       </td>
       <td>{of.used_at === null ? 'never' : <Ago at={of.used_at} />}</td>
       <td>
-        {of.revoked_at !== null ? <Badge tone="bad">revoked</Badge> : of.expires_at === null ? 'never' : <Until at={of.expires_at} />}
+        {of.revoked_at !== null ? (
+          <Badge tone="bad">revoked</Badge>
+        ) : of.expires_at === null ? (
+          'never'
+        ) : (
+          <Until at={of.expires_at} to="in" />
+        )}
       </td>
       <td>
         {revoke !== undefined && (
@@ -188,12 +195,13 @@ function Make({ onClose }: { readonly onClose: () => void }) {
 }
 
 function Schedules() {
-  const { data, error, again } = useLoad((signal) => request('listSchedules', {}, signal), []);
+  const { data, error, again } = useLoad((signal) => request('listSchedules', {}, signal));
   const [removes, setRemoves] = useState<Schedule>();
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <>
       <h2>Schedules</h2>
+      {error !== undefined && <Problem of={error} again={again} />}
       {data.items.length === 0 && <Empty>None: corral schedule add AGENT CRON makes one.</Empty>}
       <ul class="cards spaced">
         {data.items.map((one) => (
@@ -208,7 +216,7 @@ function Schedules() {
               {one.next_at !== null && (
                 <>
                   {' '}
-                  · next in <Until at={one.next_at} />
+                  · <Until at={one.next_at} to="next in" past="next now" />
                 </>
               )}
             </span>{' '}

@@ -4,65 +4,66 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
 import { count } from '../format.ts';
-import { Badge, Empty, Loading, Problem, Until } from '../ui/parts.tsx';
-import { Reason } from '../ui/reason.tsx';
-import { Text } from '../ui/text.tsx';
+import { Badge, Empty, Shown, Until } from '../ui/parts.tsx';
+import { Code, Names, Text } from '../ui/text.tsx';
+import { TakeBack, type Taken } from './run-revoke.tsx';
 import type { TabProps } from './run-props.ts';
 
 type Authority = RouteAnswer<'runAuthority'>;
 type Reached = Authority['reaches'][number];
 type Grant = Reached['chain'][number];
 
+/** Each call uses a grant up a little. */
+const EVERY_MS = 2_000;
+
 export function AuthorityTab({ run }: TabProps) {
-  const { data, error, again } = useLoad(
-    (signal) => request('runAuthority', { params: { run: run.run } }, signal),
-    [run.run, run.lifecycle],
-    (changed, kinds) => changed === undefined || kinds.has('grant.revoked') || changed.has(run.run),
-  );
-  const [taking, setTaking] = useState<{ readonly grant: string; readonly name: string }>();
-  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  const authority = useLoad((signal) => request('runAuthority', { params: { run: run.run } }, signal), {
+    of: [run.run],
+    at: [run.lifecycle],
+    when: (changed, kinds) => changed === undefined || kinds.has('grant.revoked') || changed.has(run.run),
+    every_ms: EVERY_MS,
+  });
+  const [taking, setTaking] = useState<Taken>();
   return (
-    <>
-      {data.ended && <p class="lead">It has ended, and reaches nothing any more. This is what it could reach.</p>}
-      {data.quarantined !== null && (
-        <p class="lead">
-          Nothing of it can be used at present: <Text of={data.quarantined} />
-        </p>
-      )}
-      {data.reaches.length === 0 && <Empty>It can reach nothing.</Empty>}
-      <ul class="cards">
-        {data.reaches.map((one) => (
-          <li class="card pad" key={`${one.alias} ${one.chain[0]?.grant}`}>
-            <Reach
-              of={one}
-              take={hasRole('operator', 'admin') && !data.ended ? (grant) => setTaking({ grant, name: one.name }) : undefined}
+    <Shown of={authority}>
+      {(data) => (
+        <>
+          {data.ended && <p class="lead">It has ended, and reaches nothing any more. This is what it could reach.</p>}
+          {data.quarantined !== null && (
+            <p class="lead">
+              Nothing of it can be used at present: <Text of={data.quarantined} />
+            </p>
+          )}
+          {data.reaches.length === 0 && <Empty>It can reach nothing.</Empty>}
+          <ul class="cards">
+            {data.reaches.map((one) => (
+              <li class="card pad" key={`${one.alias} ${one.chain[0]?.grant}`}>
+                <Reach
+                  of={one}
+                  take={hasRole('operator', 'admin') && !data.ended ? (grant) => setTaking({ grant, name: one.name }) : undefined}
+                />
+              </li>
+            ))}
+          </ul>
+          {data.spawns.length > 0 && (
+            <p>
+              It may start <Names of={data.spawns} />, which reach no more than it does.
+            </p>
+          )}
+          {data.code && <p>It may run programs that it makes, which reach no more than it does.</p>}
+          {taking !== undefined && (
+            <TakeBack
+              of={taking}
+              run={run.run}
+              onClose={() => {
+                setTaking(undefined);
+                authority.again();
+              }}
             />
-          </li>
-        ))}
-      </ul>
-      {data.spawns.length > 0 && (
-        <p>
-          It may start <Text of={data.spawns.join(', ')} />, which reach no more than it does.
-        </p>
+          )}
+        </>
       )}
-      {data.code && <p>It may run programs that it makes, which reach no more than it does.</p>}
-      {taking !== undefined && (
-        <Reason
-          title="Take back this grant?"
-          verb="Take it back"
-          act={(reason) => request('revokeGrant', { params: { grant: taking.grant as never }, body: { reason } })}
-          onClose={() => {
-            setTaking(undefined);
-            again();
-          }}
-        >
-          <p>
-            <code>{taking.grant}</code> for <Text of={taking.name} />, and all that was derived from it, stops working at once. Calls under
-            way with it are aborted, and their results withheld. It cannot be given back.
-          </p>
-        </Reason>
-      )}
-    </>
+    </Shown>
   );
 }
 
@@ -107,7 +108,7 @@ function Limits({ of }: { readonly of: Grant }) {
     <span class="limits">
       {where.map(([path, condition]) => (
         <span key={path}>
-          <code>{path}</code> <Text of={JSON.stringify(condition)} />
+          <Code of={path} /> <Text of={JSON.stringify(condition)} />
         </span>
       ))}
       {of.uses !== null && (
@@ -117,7 +118,7 @@ function Limits({ of }: { readonly of: Grant }) {
       )}
       {of.expires_at !== null && (
         <span>
-          expires in <Until at={of.expires_at} />
+          <Until at={of.expires_at} to="expires in" />
         </span>
       )}
       {of.rate_per_minute !== null && <span>{of.rate_per_minute} a minute</span>}

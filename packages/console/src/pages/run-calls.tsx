@@ -1,17 +1,18 @@
 /** The calls of a run, each with what it was given, what came of it, and why it was decided so. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { ask as alter, query } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
+import { pagesOf } from '../data/pages.ts';
 import { duration, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Badge, Empty, Fact, Loading, Moment, Problem, type Tone } from '../ui/parts.tsx';
-import { Brief, Text, Value } from '../ui/text.tsx';
-import type { TabProps } from './run-props.ts';
+import { Brief, Code, Text, Value } from '../ui/text.tsx';
+import type { CallProps, TabProps } from './run-props.ts';
+import { Settling } from './run-resolve.tsx';
 
-type Call = RouteAnswer<'runCalls'>['items'][number];
+type Call = CallProps['of'];
 const TONES: Readonly<Record<Call['state'], Tone>> = {
   open: 'busy',
   done: 'good',
@@ -30,34 +31,17 @@ const SAID: Readonly<Record<Call['state'], string>> = {
 };
 const PAGE = 200;
 
-/** Reads from the first call on: as many pages as were asked for. */
-async function callsOf(run: TabProps['run']['run'], pages: number, signal: AbortSignal) {
-  const items: Call[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < pages; page++) {
-    const read = await request(
-      'runCalls',
-      { params: { run }, query: { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } },
-      signal,
-    );
-    items.push(...read.items);
-    if (read.next === null) return { items, more: false };
-    cursor = read.next;
-  }
-  return { items, more: true };
-}
-
 export function CallsTab({ run }: TabProps) {
   const [pages, setPages] = useState(1);
   const [only, setOnly] = useState(false);
-  const { data, error, again } = useLoad(
-    (signal) => callsOf(run.run, pages, signal),
-    [run.run, pages, run.journal_entries, run.open_calls],
+  const {
+    data: shown,
+    error,
+    again,
+  } = useLoad(
+    (signal) => pagesOf(pages, (at) => request('runCalls', { params: { run: run.run }, query: { limit: PAGE, ...at } }, signal)),
+    { of: [run.run], at: [pages, run.journal_entries, run.open_calls] },
   );
-  const last = useRef(data);
-  // Another page, or another state of the run, is read while the calls that were read are still shown.
-  last.current = data ?? last.current;
-  const shown = last.current;
   const calls = (shown?.items ?? []).filter(({ state }) => !only || (state !== 'done' && state !== 'open'));
   const open = Number(query.value.get('call') ?? Number.NaN);
   const at = calls.findIndex(({ call }) => call === open);
@@ -66,21 +50,22 @@ export function CallsTab({ run }: TabProps) {
     if (next !== undefined) alter({ call: String(next.call) });
   };
   useKeys([
-    { key: 'j', does: 'next call', run: () => move(1) },
-    { key: 'k', does: 'call before', run: () => move(-1) },
+    { key: 'j', does: 'next call', run: () => move(1), repeats: true },
+    { key: 'k', does: 'call before', run: () => move(-1), repeats: true },
     { key: 'f', does: 'only what was refused or failed', run: () => setOnly(!only) },
   ]);
   if (shown === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   if (shown.items.length === 0) return <Empty>It has made no calls.</Empty>;
   return (
     <>
+      {error !== undefined && <Problem of={error} again={again} />}
       <label class="check">
         <input type="checkbox" checked={only} onChange={() => setOnly(!only)} /> only what was refused, failed or is unknown
       </label>
       {calls.length === 0 && <Empty>Of the {shown.items.length} calls that were read, none was.</Empty>}
       <ol class="cards">
         {calls.map((call) => (
-          <CallCard key={call.call} of={call} run={run} isOpen={call.call === open} />
+          <CallCard key={call.call} of={call} run={run} isOpen={call.call === open} again={again} />
         ))}
       </ol>
       {shown.more && (
@@ -92,7 +77,7 @@ export function CallsTab({ run }: TabProps) {
   );
 }
 
-function CallCard({ of, run, isOpen }: { readonly of: Call; readonly isOpen: boolean } & TabProps) {
+function CallCard({ of, run, isOpen, again }: CallProps & { readonly isOpen: boolean }) {
   const self = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (isOpen) self.current?.scrollIntoView({ block: 'nearest' });
@@ -110,19 +95,23 @@ function CallCard({ of, run, isOpen }: { readonly of: Call; readonly isOpen: boo
         </span>
         <span class="why-link">{of.state === 'denied' && !isOpen ? 'why?' : ''}</span>
       </button>
-      {isOpen && <CallDetail of={of} run={run} />}
+      {isOpen && <CallDetail of={of} run={run} again={again} />}
     </li>
   );
 }
 
-function CallDetail({ of, run }: { readonly of: Call } & TabProps) {
-  const { data: why, error } = useLoad((signal) => request('whyRun', { params: { run: run.run } }, signal), [run.run, run.journal_entries]);
+function CallDetail({ of, run, again }: CallProps) {
+  const { data: why, error } = useLoad((signal) => request('whyRun', { params: { run: run.run } }, signal), {
+    of: [run.run],
+    at: [run.journal_entries],
+  });
   const decisions = why?.decisions.filter(({ call, action }) => call === of.call && action !== 'output') ?? [];
   return (
     <div class="card-body">
+      <Settling run={run} of={of} again={again} />
       {of.error !== null && (
         <p class="lead">
-          <code>{of.error.code}</code> <Text of={of.error.message} />
+          <Code of={of.error.code} /> <Text of={of.error.message} />
         </p>
       )}
       {decisions.map((decision) => (

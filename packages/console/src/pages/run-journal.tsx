@@ -18,13 +18,14 @@ export function JournalTab({ run }: TabProps) {
   const last = Math.max(0, run.journal_entries - PAGE);
   const [from, setFrom] = useState(Number.isNaN(asked) ? last : Math.max(0, Math.min(asked - PAGE / 2, last)));
   const isTail = from >= last - 1;
-  const { data, error, again } = useLoad(
-    (signal) => request('runJournal', { params: { run: run.run }, query: { after: from, limit: PAGE } }, signal),
-    [run.run, from, isTail ? run.journal_entries : 0],
-  );
-  const kept = useRef(data);
-  kept.current = data ?? kept.current;
-  const shown = kept.current;
+  const {
+    data: shown,
+    error,
+    again,
+  } = useLoad((signal) => request('runJournal', { params: { run: run.run }, query: { after: from, limit: PAGE } }, signal), {
+    of: [run.run],
+    at: [from, isTail ? run.journal_entries : 0],
+  });
   const entries = shown?.items ?? [];
   const at = entries.findIndex(({ seq }) => seq === asked);
   const move = (by: number) => {
@@ -32,15 +33,16 @@ export function JournalTab({ run }: TabProps) {
     if (next !== undefined) alter({ entry: String(next.seq) });
   };
   useKeys([
-    { key: ']', does: 'entry on', run: () => move(1) },
-    { key: '[', does: 'entry back', run: () => move(-1) },
-    { key: 'j', does: 'entry on', run: () => move(1), hidden: true },
-    { key: 'k', does: 'entry back', run: () => move(-1), hidden: true },
+    { key: ']', does: 'entry on', run: () => move(1), repeats: true },
+    { key: '[', does: 'entry back', run: () => move(-1), repeats: true },
+    { key: 'j', does: 'entry on', run: () => move(1), repeats: true, hidden: true },
+    { key: 'k', does: 'entry back', run: () => move(-1), repeats: true, hidden: true },
   ]);
   if (shown === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   if (run.journal_entries === 0) return <Empty>Nothing has happened in it yet.</Empty>;
   return (
     <>
+      {error !== undefined && <Problem of={error} again={again} />}
       <div class="row" role="group" aria-label="Parts of the journal">
         <button type="button" disabled={from === 0} onClick={() => setFrom(0)}>
           First

@@ -6,3 +6,8 @@ export type RunId = RunDetail['run'];
 export interface TabProps {
   readonly run: RunDetail;
 }
+export interface CallProps extends TabProps {
+  readonly of: RouteAnswer<'runCalls'>['items'][number];
+  /** Reads the calls again. */
+  readonly again: () => void;
+}

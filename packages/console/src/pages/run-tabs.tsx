@@ -1,29 +1,30 @@
 /** Parts of a run that are read as a whole: its summary, why it is as it is, its children, its messages. */
+import { useRef } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
-import { shortDigest } from '../format.ts';
-import { DecisionCard, Words } from '../ui/decision.tsx';
-import { Empty, Fact, Loading, Moment, Problem, State } from '../ui/parts.tsx';
-import { Text, Value } from '../ui/text.tsx';
+import { amountOf, shortDigest } from '../format.ts';
+import { DecisionCard } from '../ui/decision.tsx';
+import { Empty, Fact, Moment, Shown, State, Words } from '../ui/parts.tsx';
+import { Codes, Text, Value } from '../ui/text.tsx';
 import type { TabProps } from './run-props.ts';
 
 type WhyAnswer = RouteAnswer<'whyRun'>;
 
-/** The state is part of the key: what a run waits for changes its explanation. */
+/** A change in what a run waits for changes its explanation; the old one stays until the new one is there. */
 const useWhy = ({ run }: TabProps) =>
-  useLoad(
-    (signal) => request('whyRun', { params: { run: run.run } }, signal),
-    [run.run, run.journal_entries, run.control, run.lifecycle, run.waiting],
-  );
+  useLoad((signal) => request('whyRun', { params: { run: run.run } }, signal), {
+    of: [run.run],
+    at: [run.journal_entries, run.control, run.lifecycle, run.waiting],
+  });
 
 export function SummaryTab({ run }: TabProps) {
-  const { data: why, error } = useWhy({ run });
+  const why = useWhy({ run });
   return (
     <div class="columns">
       <div>
-        {why === undefined ? error === undefined ? <Loading /> : <Problem of={error} /> : <Verdict of={why} run={run} />}
+        <Shown of={why}>{(data) => <Verdict of={data} run={run} />}</Shown>
         <h3>What it was asked</h3>
         {run.input === null ? <Empty>Your roles do not show this.</Empty> : <Value of={run.input} />}
         {run.outcome !== null && (
@@ -61,11 +62,14 @@ function Details({ run }: TabProps) {
             <code>{grant}</code>
           </Fact>
         ))}
-        {Object.entries(run.budget).map(([name, amount]) => (
-          <Fact name={`Budget ${name}`} key={name}>
-            {amount.toLocaleString('en')}
-          </Fact>
-        ))}
+        {Object.entries(run.budget).map(([name, given]) => {
+          const [word, amount] = amountOf(name, given);
+          return (
+            <Fact name={`Budget: ${word}`} key={name}>
+              {amount}
+            </Fact>
+          );
+        })}
       </dl>
     </aside>
   );
@@ -89,7 +93,7 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
                 <a href={`${href('run', run.run, 'calls')}?call=${call}`}>
                   Call {call} to <Text of={tool} />
                 </a>
-                : {rules.length === 0 ? (code ?? 'its grant') : rules.join(', ')}
+                : <Codes of={rules} none={code ?? 'its grant'} />
               </li>
             ))}
           </ul>
@@ -113,36 +117,48 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
 }
 
 export function WhyTab({ run }: TabProps) {
-  const { data, error, again } = useWhy({ run });
-  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
-    <>
-      <Verdict of={data} run={run} />
-      <h3>Decisions, the latest last</h3>
-      {data.decisions.length === 0 && <Empty>No policy has decided anything about it yet.</Empty>}
-      {data.decisions.map((decision) => (
-        <DecisionCard of={decision} key={`${decision.call} ${decision.action}`} />
-      ))}
-    </>
+    <Shown of={useWhy({ run })}>
+      {(why) => (
+        <>
+          <Verdict of={why} run={run} />
+          <h3>Decisions, the latest last</h3>
+          {why.decisions.length === 0 && <Empty>No policy has decided anything about it yet.</Empty>}
+          {why.decisions.map((decision) => (
+            <DecisionCard of={decision} key={`${decision.call} ${decision.action}`} />
+          ))}
+        </>
+      )}
+    </Shown>
   );
 }
 
 type Tree = RouteAnswer<'runTree'>;
 
+/** A family may be large and lively. */
+const TREE_EVERY_MS = 2_000;
+
+const idsOf = ({ run, children }: Tree): string[] => [run, ...children.flatMap(idsOf)];
+
 export function TreeTab({ run }: TabProps) {
-  const { data, error, again } = useLoad(
-    (signal) => request('runTree', { params: { run: run.run } }, signal),
-    [run.run],
-    (changed, kinds) => changed === undefined || kinds.has('run.admitted') || kinds.has('run.ended') || kinds.has('run.paused'),
-  );
-  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  const family = useRef<ReadonlySet<string>>(new Set());
+  const tree = useLoad((signal) => request('runTree', { params: { run: run.run } }, signal), {
+    of: [run.run],
+    when: (changed, kinds) => changed === undefined || kinds.has('run.admitted') || [...changed].some((one) => family.current.has(one)),
+    every_ms: TREE_EVERY_MS,
+  });
+  if (tree.data !== undefined) family.current = new Set(idsOf(tree.data));
   return (
-    <>
-      <ul class="tree">
-        <Branch of={data} self={run.run} />
-      </ul>
-      {data.children.length === 0 && <Empty>It has no children.</Empty>}
-    </>
+    <Shown of={tree}>
+      {(data) => (
+        <>
+          <ul class="tree">
+            <Branch of={data} self={run.run} />
+          </ul>
+          {data.children.length === 0 && <Empty>It has no children.</Empty>}
+        </>
+      )}
+    </Shown>
   );
 }
 
@@ -172,27 +188,41 @@ function Branch({ of, self }: { readonly of: Tree; readonly self: string }) {
 }
 
 export function MessagesTab({ run }: TabProps) {
-  const { data, error, again } = useLoad(
-    (signal) => request('runMessages', { params: { run: run.run }, query: { limit: 200 } }, signal),
-    [run.run, run.journal_entries],
-  );
-  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
-  if (data.items.length === 0) return <Empty>It has sent and received no messages.</Empty>;
+  const messages = useLoad((signal) => request('runMessages', { params: { run: run.run }, query: { limit: 200 } }, signal), {
+    of: [run.run],
+    at: [run.journal_entries],
+  });
   return (
-    <>
-      <ol class="cards">
-        {data.items.map(({ direction, at, with: other, body, seq }, index) => (
-          <li key={index} class={`card message ${direction}`}>
-            <p class="dim">
-              {direction === 'in' ? 'from ' : 'to '}
-              {other.startsWith('run_') ? <a href={href('run', other)}>{other}</a> : <Text of={other} />} · <Moment at={at} /> ·{' '}
-              <a href={`${href('run', run.run, 'journal')}?entry=${seq}`}>entry {seq}</a>
-            </p>
-            <Value of={body} />
-          </li>
-        ))}
-      </ol>
-      {data.next !== null && <Empty>These are the first 200: corral messages {run.run} has all.</Empty>}
-    </>
+    <Shown of={messages}>
+      {({ items, next }) =>
+        items.length === 0 ? (
+          <Empty>It has sent and received no messages.</Empty>
+        ) : (
+          <>
+            <ol class="cards">
+              {items.map((message, index) => (
+                <Message of={message} run={run} key={index} />
+              ))}
+            </ol>
+            {next !== null && <Empty>These are the first 200: corral messages {run.run} has all.</Empty>}
+          </>
+        )
+      }
+    </Shown>
+  );
+}
+
+type MessageProps = TabProps & { readonly of: RouteAnswer<'runMessages'>['items'][number] };
+
+function Message({ of: { direction, at, with: other, body, seq }, run }: MessageProps) {
+  return (
+    <li class={`card message ${direction}`}>
+      <p class="dim">
+        {direction === 'in' ? 'from ' : 'to '}
+        {/^run_[a-z0-9]+$/.test(other) ? <a href={href('run', other)}>{other}</a> : <Text of={other} />} · <Moment at={at} /> ·{' '}
+        <a href={`${href('run', run.run, 'journal')}?entry=${seq}`}>entry {seq}</a>
+      </p>
+      <Value of={body} />
+    </li>
   );
 }

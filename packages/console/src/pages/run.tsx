@@ -3,15 +3,17 @@ import { useEffect } from 'preact/hooks';
 import { ask as request, hasRole } from '../data/api.ts';
 import { go, href, place } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
-import { count, cpu, money } from '../format.ts';
+import { count, cpu, many, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Copy, Empty, Fact, Loading, Problem, Ago, State } from '../ui/parts.tsx';
 import { StopMenu } from '../ui/stop.tsx';
 import { Text } from '../ui/text.tsx';
 import { AuthorityTab } from './run-authority.tsx';
 import { CallsTab } from './run-calls.tsx';
+import { EventsTab } from './run-events.tsx';
 import { JournalTab } from './run-journal.tsx';
 import type { RunId, TabProps } from './run-props.ts';
+import { StoryTab } from './run-story.tsx';
 import { MessagesTab, SummaryTab, TreeTab, WhyTab } from './run-tabs.tsx';
 
 /** `payload`: what is in it is for readers of payloads. */
@@ -23,15 +25,16 @@ const TABS = [
   { at: 'tree', name: 'Tree', key: '5', payload: false, View: TreeTab },
   { at: 'authority', name: 'Authority', key: '6', payload: true, View: AuthorityTab },
   { at: 'why', name: 'Why', key: '7', payload: false, View: WhyTab },
+  { at: 'events', name: 'Events', key: '8', payload: true, View: EventsTab },
+  { at: 'story', name: 'Story', key: '9', payload: false, View: StoryTab },
 ] as const;
 
 export function RunView() {
   const [, id = '', at = 'summary'] = place.value;
-  const { data, error, again } = useLoad(
-    (signal) => request('showRun', { params: { run: id as RunId } }, signal),
-    [id],
-    (changed) => changed === undefined || changed.has(id),
-  );
+  const { data, error, again } = useLoad((signal) => request('showRun', { params: { run: id as RunId } }, signal), {
+    of: [id],
+    when: (changed) => changed === undefined || changed.has(id),
+  });
   const tabs = TABS.filter(({ payload }) => !payload || hasRole('developer', 'operator', 'auditor', 'admin'));
   const to = (tab: string) => go(`run/${encodeURIComponent(id)}/${tab}`);
   useKeys([
@@ -70,7 +73,7 @@ function Head({ run, again }: TabProps & { readonly again: () => void }) {
         </h1>
         <State of={run} />
         {run.control !== 'none' && run.ended_as === null && <span class="dim">held: nothing is delivered to it</span>}
-        <StopMenu run={run} done={again} />
+        <StopMenu run={run} key={run.run} done={again} />
       </div>
       <dl class="facts">
         <Fact name="Run">
@@ -93,7 +96,7 @@ function Head({ run, again }: TabProps & { readonly again: () => void }) {
           </Fact>
         )}
         <Fact name="Used">
-          {count(run.calls)} calls, {cpu(run.cpu_ms)} CPU{run.tokens > 0 ? `, ${count(run.tokens)} tokens` : ''}
+          {many(run.calls, 'call')}, {cpu(run.cpu_ms)} CPU{run.tokens > 0 ? `, ${count(run.tokens)} tokens` : ''}
           {run.money_micros > 0 ? `, ${money(run.money_micros)} spent` : ''}
         </Fact>
         {run.left !== null && (

@@ -3,25 +3,32 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask as alter, go, href, query } from '../data/address.ts';
 import { FIELD_NAMES, isState, queryOf, STATES } from '../data/filter.ts';
 import { onChange } from '../data/live.ts';
-import { RunList, type RunRow } from '../data/run-list.ts';
+import { RunList, type RunRow, type RunsWanted } from '../data/run-list.ts';
 import { count, cpu, money, tail } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { StopMenu } from '../ui/stop.tsx';
 import { Ago, Empty, Problem, State } from '../ui/parts.tsx';
 import { Text } from '../ui/text.tsx';
-import { Window } from '../ui/window.tsx';
+import { Window, type Column, type Sorting } from '../ui/window.tsx';
 
-const COLUMNS = [
+type Order = NonNullable<RunsWanted['sort']>;
+const COLUMNS: readonly (Column & { readonly sort?: Order })[] = [
   { name: 'State', class: 'c-state' },
   { name: 'Agent', class: 'c-agent' },
   { name: 'Waits for', class: 'c-waits' },
   { name: 'Run', class: 'c-run' },
-  { name: 'Submitted', class: 'c-when' },
+  { name: 'Submitted', class: 'c-when', sort: 'created' },
   { name: 'By', class: 'c-by' },
-  { name: 'Calls', class: 'c-num' },
-  { name: 'CPU', class: 'c-num c-cpu' },
-  { name: 'Spent', class: 'c-num c-money' },
-] as const;
+  { name: 'Calls', class: 'c-num', sort: 'calls' },
+  { name: 'CPU', class: 'c-num c-cpu', sort: 'cpu' },
+  { name: 'Spent', class: 'c-num c-money', sort: 'money' },
+];
+
+/** The order that the address names: the latest or the largest first, unless it says otherwise. */
+function sortingOf(of: URLSearchParams): Sorting & { readonly by: Order } {
+  const by = COLUMNS.find(({ sort }) => sort !== undefined && sort === of.get('sort'))?.sort ?? 'created';
+  return { by, order: of.get('order') === 'asc' ? 'asc' : 'desc' };
+}
 
 function cellsOf(row: RunRow) {
   return [
@@ -39,26 +46,27 @@ function cellsOf(row: RunRow) {
   ];
 }
 
-/** One list for each filter; the address decides which. */
-function useRuns(text: string, state: keyof typeof STATES): RunList | undefined {
+/** One list for each filter and order; the address decides which. */
+function useRuns(text: string, state: keyof typeof STATES, { by, order }: ReturnType<typeof sortingOf>): RunList | undefined {
   const [list, setList] = useState<RunList>();
   useEffect(() => {
-    const made = new RunList({ ...queryOf(text), ...STATES[state].query });
+    const made = new RunList({ ...queryOf(text), ...STATES[state].query, sort: by, order });
     setList(made);
     void made.read();
-    const stop = onChange((changed) => {
-      if (document.visibilityState === 'visible') void made.refresh(changed, shownRuns());
-    });
+    const stop = onChange((changed) => void made.refresh(changed));
     return () => {
       stop();
       made.close();
     };
-  }, [text, state]);
+  }, [text, state, by, order]);
   return list;
 }
 
-/** Runs whose rows are in the document. */
-const shownRuns = () => new Set([...document.querySelectorAll('.window-row .c-run code')].map((one) => one.getAttribute('title') ?? ''));
+/** How many there are, and how many of them are in the table. */
+function tallyOf(rows: number, total: number | undefined, more: boolean): string {
+  if (!more) return rows === 1 ? '1 run' : `${count(rows)} runs`;
+  return total === undefined ? `${count(rows)} runs read, more below` : `${count(rows)} of ${count(total)} runs read, more below`;
+}
 
 const opened = (row: RunRow) => go(href('run', row.run).slice('/console/'.length));
 
@@ -66,7 +74,8 @@ export function Runs() {
   const text = query.value.get('q') ?? '';
   const named = query.value.get('state');
   const state = isState(named) ? named : 'all';
-  const list = useRuns(text, state);
+  const sorting = sortingOf(query.value);
+  const list = useRuns(text, state, sorting);
   const current = query.value.get('at') ?? undefined;
   const reading = useRef(false);
   const rows = list?.rows.value ?? [];
@@ -81,16 +90,14 @@ export function Runs() {
         <h1 id="runs-title">Runs</h1>
         <Filter text={text} state={state} />
         {chosen !== undefined && chosen.ended_as === null && (
-          <StopMenu run={chosen} done={() => void list?.refresh(undefined, new Set())} />
+          <StopMenu run={chosen} key={chosen.run} isNamed done={() => void list?.refresh(new Set([chosen.run]))} />
         )}
         <p class="dim tally" role="status">
-          {list === undefined || list.error.value !== undefined
-            ? ''
-            : `${count(rows.length)}${list.more.value ? ' read, more below' : rows.length === 1 ? ' run' : ' runs'}`}
+          {list === undefined || list.error.value !== undefined ? '' : tallyOf(rows.length, list.total.value, list.more.value)}
           {list?.busy.value === true ? ' · reading…' : ''}
         </p>
       </div>
-      {list?.error.value !== undefined && <Problem of={list.error.value} again={() => void list.read()} />}
+      {list?.error.value !== undefined && <Problem of={list.error.value} again={() => void list.refresh(undefined)} />}
       {list?.error.value !== undefined && rows.length === 0 ? null : list !== undefined && rows.length === 0 && !list.more.value ? (
         <Empty>
           {text === '' && state === 'all' ? 'No run was submitted yet: corral submit AGENT' : 'No run matches.'}{' '}
@@ -98,9 +105,13 @@ export function Runs() {
         </Empty>
       ) : (
         <Window
-          label="Runs, newest first"
+          label="Runs"
           columns={COLUMNS}
           rows={rows}
+          total={list?.more.value === true ? list.total.value : undefined}
+          sorting={sorting}
+          onSort={(by) => sortBy(by, sorting)}
+          onShown={(ids) => list?.look(ids)}
           idOf={({ run }) => run}
           cells={cellsOf}
           current={current}
@@ -115,6 +126,12 @@ export function Runs() {
       )}
     </section>
   );
+}
+
+/** The column by which rows are sorted already turns them round. */
+function sortBy(by: string, now: Sorting): void {
+  const order = by === now.by && now.order === 'desc' ? 'asc' : undefined;
+  alter({ sort: by === 'created' ? undefined : by, order, at: undefined });
 }
 
 /** A filter takes effect when its writer pauses. */

@@ -1,22 +1,23 @@
 /** Signing in with a token. The host answers with a cookie that no script can read, and this page forgets the token. */
 import { useState } from 'preact/hooks';
-import { ask, me, Refusal, wasSignedIn } from '../data/api.ts';
+import { asRefusal, signIn, wasSignedIn, type Refusal } from '../data/api.ts';
+import { linkRefused } from '../data/link.ts';
 import { Problem } from '../ui/parts.tsx';
 
 export function SignIn() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();
-  const signIn = async (form: HTMLFormElement) => {
+  const begin = async (form: HTMLFormElement) => {
     const given = new FormData(form).get('token');
     const token = typeof given === 'string' ? given.trim() : '';
     if (token === '') return;
     setBusy(true);
     setError(undefined);
     try {
-      me.value = await ask('signIn', { body: { token } });
+      await signIn(token);
       form.reset();
     } catch (failure) {
-      setError(failure instanceof Refusal ? failure : new Refusal(0, 'CORRAL_INTERNAL', String(failure), ''));
+      setError(asRefusal(failure));
       setBusy(false);
     }
   };
@@ -25,11 +26,16 @@ export function SignIn() {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void signIn(event.currentTarget);
+          void begin(event.currentTarget);
         }}
       >
         <h1>Corral</h1>
         {wasSignedIn.value && error === undefined && <p role="status">Your session has ended. Sign in again to go on where you were.</p>}
+        {linkRefused.value && error === undefined && (
+          <p role="status">
+            This link has signed a browser in before, and does so once. In the terminal where it was printed, Enter prints another.
+          </p>
+        )}
         <label for="token">Token</label>
         <input id="token" name="token" type="password" autocomplete="current-password" required autofocus spellcheck={false} />
         <button type="submit" class="primary" disabled={busy}>

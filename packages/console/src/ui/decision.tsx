@@ -1,11 +1,10 @@
 /** Why a call was decided as it was: the rules, what was unusual, where its arguments came from, and the text that they stand in. */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { moment, shortDigest } from '../format.ts';
-import { Badge, Fact } from './parts.tsx';
-import { Text } from './text.tsx';
+import { Badge, Fact, Words } from './parts.tsx';
+import { Code, Codes, Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
-type Origin = Decision['origins'][number];
 type Quote = NonNullable<Decision['quotes']>[number];
 
 const VERDICTS = {
@@ -23,13 +22,13 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
         <Badge tone={tone}>{text}</Badge> {of.action} to <Text of={of.tool} />, at {moment(of.at)}
         {of.code !== null && (
           <>
-            : <code>{of.code}</code>
+            : <Code of={of.code} />
           </>
         )}
       </p>
       <dl class="facts">
         <Fact name={of.rules.length === 1 ? 'Rule' : 'Rules'}>
-          {of.rules.length === 0 ? 'none: the grant decided' : of.rules.map((rule) => <code key={rule}>{rule} </code>)}
+          <Codes of={of.rules} none="none: the grant decided" />
         </Fact>
         <Fact name="Policies">
           <code title={of.policy}>{shortDigest(of.policy)}</code>
@@ -45,8 +44,8 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
           </Fact>
         ))}
         {(of.inspected ?? []).map(({ inspector, said }) => (
-          <Fact name={`Inspector ${inspector}`} key={inspector}>
-            <Text of={said} />
+          <Fact name="Inspector" key={inspector}>
+            <Text of={inspector} />: <Text of={said} />
           </Fact>
         ))}
       </dl>
@@ -67,23 +66,12 @@ const UNUSUAL: Readonly<Record<string, string>> = {
   link_or_address_from_untrusted_text: 'a link or an address comes from text that a stranger may have written',
   not_asked_for: 'nobody asked it for something of this kind',
   private_data_in_arguments: 'private data is among the arguments',
+  unlike_its_profile: 'unlike what this agent usually does',
   steered_by_handle: 'what it does is decided by text that nobody has read',
 };
 export const unusualWords = (of: readonly string[]): string[] => of.map((one) => UNUSUAL[one] ?? one);
 
-export function Words({ of }: { readonly of: readonly string[] }) {
-  return (
-    <ul class="plain">
-      {of.map((word) => (
-        <li key={word}>
-          <Text of={word} />
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function Origins({ of }: { readonly of: readonly Origin[] }) {
+function Origins({ of }: { readonly of: Decision['origins'] }) {
   if (of.length === 0) return null;
   return (
     <>
@@ -91,7 +79,7 @@ function Origins({ of }: { readonly of: readonly Origin[] }) {
       <ul class="plain">
         {of.map(({ path, origin, from }) => (
           <li key={`${path} ${origin}`}>
-            <span class={`origin ${originTone(origin)}`}>{origin}</span> <code>{path}</code>: <Text of={from} />
+            <Origin of={origin} /> <Code of={path} />: <Text of={from} />
           </li>
         ))}
       </ul>
@@ -101,7 +89,13 @@ function Origins({ of }: { readonly of: readonly Origin[] }) {
 
 /** From what the principal wrote to what a stranger may have written. */
 const TONES: Readonly<Record<string, string>> = { user: 'good', trusted: 'good', quoted: 'warn', model: 'warn', untrusted: 'bad' };
-export const originTone = (origin: string): string => TONES[origin] ?? 'calm';
+export function Origin({ of }: { readonly of: string }) {
+  return (
+    <span class={`origin ${TONES[of] ?? 'calm'}`}>
+      <Text of={of} />
+    </span>
+  );
+}
 
 /** The text around each argument's value, with the value in it lit. */
 export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
@@ -113,7 +107,7 @@ export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly 
         {of.map(({ path, source, call, trusted, text }, index) => (
           <li key={index}>
             <p class="dim">
-              <code>{path}</code> stands in what {trusted ? '' : 'a stranger may have written: '}
+              <Code of={path} /> stands in what {trusted ? '' : 'a stranger may have written: '}
               <Text of={source} />
               {call === null ? '' : `, call ${call}`} gave
             </p>
@@ -128,7 +122,7 @@ export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly 
 }
 
 /** The value at a path such as `to[0].name`, as the text that a quote would have. */
-function valueAt(input: unknown, path: string): string | undefined {
+export function valueAt(input: unknown, path: string): string | undefined {
   let at = input;
   for (const [part] of path.matchAll(/[^.[\]]+/g)) {
     if (typeof at !== 'object' || at === null) return undefined;

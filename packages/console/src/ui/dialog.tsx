@@ -1,6 +1,7 @@
 /** A question that holds the rest of the page until it is answered. The browser keeps the focus in it, and gives it back afterwards. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { Text } from './text.tsx';
 
 interface DialogProps {
   readonly title: string;
@@ -9,6 +10,7 @@ interface DialogProps {
 }
 
 export function Dialog({ title, onClose, children }: DialogProps) {
+  const name = useId();
   const self = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement;
@@ -18,14 +20,16 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   return (
     <dialog
       ref={self}
-      aria-label={title}
+      aria-labelledby={name}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
       }}
     >
       <header>
-        <h2>{title}</h2>
+        <h2 id={name}>
+          <Text of={title} />
+        </h2>
         <button type="button" class="quiet" onClick={onClose} aria-label="Close">
           ✕
         </button>

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Refusal } from '../data/api.ts';
+import type { Loaded } from '../data/load.ts';
 import { duration, moment } from '../format.ts';
 import { Text } from './text.tsx';
 
@@ -64,13 +65,21 @@ export function Ago({ at }: { readonly at: number }) {
   );
 }
 
+interface UntilProps {
+  readonly at: number;
+  /** Words before how long there is still: `expires in`. */
+  readonly to?: string;
+  /** Said instead once the time has come. */
+  readonly past?: string;
+}
+
 /** How long there is still. */
-export function Until({ at }: { readonly at: number }) {
+export function Until({ at, to = '', past = 'expired' }: UntilProps) {
   const now = useNow();
   const left = at - now;
   return (
     <time dateTime={new Date(at).toISOString()} title={new Date(at).toLocaleString()}>
-      {left <= 0 ? 'expired' : duration(left)}
+      {left <= 0 ? past : `${to} ${duration(left)}`.trim()}
     </time>
   );
 }
@@ -137,5 +146,33 @@ export function Copy({ text, what }: { readonly text: string; readonly what: str
     <button type="button" class="quiet" onClick={copy} aria-label={`Copy ${what}`}>
       {done ? 'copied' : 'copy'}
     </button>
+  );
+}
+
+/** Sentences or names, one below the other. */
+export function Words({ of }: { readonly of: readonly string[] }) {
+  return (
+    <ul class="plain">
+      {of.map((word) => (
+        <li key={word}>
+          <Text of={word} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+interface ShownProps<T> {
+  readonly of: Loaded<T>;
+  readonly children: (data: T) => ComponentChildren;
+}
+
+/** Data that are loaded, or why they are not. If they could not be read again, the old ones stay, and the reason stands above them. */
+export function Shown<T>({ of: { data, error, again }, children }: ShownProps<T>) {
+  return (
+    <>
+      {error !== undefined && <Problem of={error} again={again} />}
+      {data === undefined ? error === undefined && <Loading /> : children(data)}
+    </>
   );
 }

@@ -1,7 +1,7 @@
 /** Asks for a reason before something that changes authority, and says what went wrong if it was not done. */
 import { useState, type Dispatch, type StateUpdater } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import { Refusal } from '../data/api.ts';
+import { asRefusal, type Refusal } from '../data/api.ts';
 import { Dialog } from './dialog.tsx';
 import { Problem } from './parts.tsx';
 
@@ -12,19 +12,22 @@ interface ReasonProps {
   readonly children: ComponentChildren;
   readonly act: (reason: string) => Promise<unknown>;
   readonly onClose: () => void;
+  /** False: it stays after the act, until whoever shows it puts something else in its place. */
+  readonly closes?: boolean;
 }
 
-export function Reason({ title, verb, children, act, onClose }: ReasonProps) {
+export function Reason({ title, verb, children, act, onClose, closes = true }: ReasonProps) {
   const [reason, setReason] = useState('');
   const [error, setError] = useState<Refusal>();
   const [busy, setBusy] = useState(false);
+  const done = closes ? onClose : () => undefined;
   return (
     <Dialog title={title} onClose={onClose}>
       {children}
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (reason.trim() !== '' && !busy) void attempt(() => act(reason.trim()), setBusy, setError, onClose);
+          if (reason.trim() !== '' && !busy) void attempt(() => act(reason.trim()), setBusy, setError, done);
         }}
       >
         <label for="reason">Reason, for the record</label>
@@ -58,6 +61,6 @@ export async function attempt(
     done();
   } catch (error) {
     setBusy(false);
-    setError(error instanceof Refusal ? error : new Refusal(0, 'CORRAL_INTERNAL', String(error), ''));
+    setError(asRefusal(error));
   }
 }

@@ -1,6 +1,6 @@
 /** Text and values that runs, tools and people wrote. They become text nodes and nothing else: no markup, no links. */
-import { useState } from 'preact/hooks';
-import { beginning, FOLD_CHARS, pieces } from '../text.ts';
+import { useMemo, useState } from 'preact/hooks';
+import { beginning, foldAt, pieces } from '../text.ts';
 
 /** A text on one line or several, with what would be hidden in it shown. */
 export function Text({ of, lit }: { readonly of: string; readonly lit?: string | undefined }) {
@@ -22,15 +22,45 @@ export function Text({ of, lit }: { readonly of: string; readonly lit?: string |
   );
 }
 
-function Pieces({ of }: { readonly of: string }) {
+/** A name, path or rule: whoever wrote an agent, a tool or a policy chose it. */
+export function Code({ of }: { readonly of: string }) {
+  return (
+    <code>
+      <Text of={of} />
+    </code>
+  );
+}
+
+/** Names of rules, each by itself. */
+export function Codes({ of, none }: { readonly of: readonly string[]; readonly none: string }) {
   return (
     <>
-      {pieces(of).map(({ text, hidden }) =>
+      {of.length === 0 && <Text of={none} />}
+      {of.map((one) => (
+        <span key={one}>
+          <Code of={one} />{' '}
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** Several names in one line. */
+export function Names({ of, none = 'none' }: { readonly of: readonly string[]; readonly none?: string }) {
+  return <Text of={of.length === 0 ? none : of.join(', ')} />;
+}
+
+function Pieces({ of }: { readonly of: string }) {
+  const shown = useMemo(() => pieces(of), [of]);
+  return (
+    <>
+      {shown.map(({ text, hidden, times }) =>
         hidden === undefined ? (
           text
         ) : (
           <span class="hidden-char" title={hidden}>
             {text}
+            {times !== undefined && ` ×${times.toLocaleString('en')}`}
           </span>
         ),
       )}
@@ -40,18 +70,22 @@ function Pieces({ of }: { readonly of: string }) {
 
 /** A long text: its beginning, and more of it when asked. */
 function Long({ of }: { readonly of: string }) {
-  const [chars, setChars] = useState(FOLD_CHARS);
-  const shown = beginning(of, chars);
-  const left = of.length - shown.length;
+  const [parts, setParts] = useState(1);
+  const end = useMemo(() => {
+    let at = 0;
+    for (let part = 0; part < parts && at < of.length; part++) at = foldAt(of, at);
+    return at;
+  }, [of, parts]);
+  const left = of.length - end;
   return (
     <>
       <pre class="value" tabIndex={0}>
-        <Text of={shown} />
+        <Text of={of.slice(0, end)} />
       </pre>
       {left > 0 && (
         <p class="folded">
           {left.toLocaleString('en')} more characters.{' '}
-          <button type="button" onClick={() => setChars(chars + FOLD_CHARS)}>
+          <button type="button" onClick={() => setParts(parts + 1)}>
             Show more
           </button>
         </p>
@@ -62,12 +96,17 @@ function Long({ of }: { readonly of: string }) {
 
 /** Any JSON. */
 export function Value({ of }: { readonly of: unknown }) {
-  return typeof of === 'string' ? <Long of={of} /> : <Long of={JSON.stringify(of, null, 2) ?? 'nothing'} />;
+  return typeof of === 'string' ? <Long of={of} /> : <Json of={of} />;
+}
+
+function Json({ of }: { readonly of: unknown }) {
+  const text = useMemo(() => JSON.stringify(of, null, 2) ?? 'nothing', [of]);
+  return <Long of={text} />;
 }
 
 /** A value on one line, cut short. */
 export function Brief({ of, chars = 120 }: { readonly of: unknown; readonly chars?: number }) {
-  const text = typeof of === 'string' ? of : (JSON.stringify(of) ?? '');
+  const text = useMemo(() => (typeof of === 'string' ? of : (JSON.stringify(of) ?? '')), [of]);
   const shown = beginning(text, chars);
   return <Text of={shown.length < text.length ? `${shown}…` : shown} />;
 }

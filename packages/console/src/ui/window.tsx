@@ -13,15 +13,32 @@ const NARROW_ROW = 62;
 const BEYOND = 8;
 const NARROW = matchMedia('(max-width: 760px)');
 
+export interface Column {
+  readonly name: string;
+  readonly class: string;
+  /** By what rows are sorted when somebody asks for this column; left out: they cannot be. */
+  readonly sort?: string;
+}
+export interface Sorting {
+  readonly by: string;
+  readonly order: 'asc' | 'desc';
+}
+
 interface WindowProps<T> {
   readonly label: string;
-  readonly columns: readonly { readonly name: string; readonly class: string }[];
+  readonly columns: readonly Column[];
   readonly rows: readonly T[];
+  /** How many rows there are, read or not, if that is known. */
+  readonly total: number | undefined;
   readonly idOf: (row: T) => string;
   readonly cells: (row: T) => readonly ComponentChildren[];
   readonly current: string | undefined;
+  readonly sorting: Sorting;
+  readonly onSort: (by: string) => void;
   readonly onCurrent: (id: string) => void;
   readonly onOpen: (row: T) => void;
+  /** These rows are in the document now. */
+  readonly onShown: (ids: ReadonlySet<string>) => void;
   /** The end of what is loaded is near. */
   readonly onEnd: () => void;
   /** The last row of all is asked for. */
@@ -64,12 +81,12 @@ function useAnchor<T>(box: { readonly current: HTMLDivElement | null }, { rows, 
 function useRowKeys<T>({ rows, onOpen, onLast }: WindowProps<T>, at: number, page: number, show: (index: number) => void): void {
   const move = (by: number) => show(Math.min(rows.length - 1, Math.max(0, at + by)));
   useKeys([
-    { key: 'j', does: 'next row', run: () => move(1) },
-    { key: 'ArrowDown', does: 'next row', run: () => move(1), hidden: true },
-    { key: 'k', does: 'row before', run: () => move(-1) },
-    { key: 'ArrowUp', does: 'row before', run: () => move(-1), hidden: true },
-    { key: 'PageDown', does: 'a page on', run: () => move(page), hidden: true },
-    { key: 'PageUp', does: 'a page back', run: () => move(-page), hidden: true },
+    { key: 'j', does: 'next row', run: () => move(1), repeats: true },
+    { key: 'ArrowDown', does: 'next row', run: () => move(1), hidden: true, repeats: true },
+    { key: 'k', does: 'row before', run: () => move(-1), repeats: true },
+    { key: 'ArrowUp', does: 'row before', run: () => move(-1), hidden: true, repeats: true },
+    { key: 'PageDown', does: 'a page on', run: () => move(page), hidden: true, repeats: true },
+    { key: 'PageUp', does: 'a page back', run: () => move(-page), hidden: true, repeats: true },
     { key: 'g g', does: 'first row', run: () => show(0) },
     { key: 'Home', does: 'first row', run: () => show(0), hidden: true },
     {
@@ -83,8 +100,10 @@ function useRowKeys<T>({ rows, onOpen, onLast }: WindowProps<T>, at: number, pag
     {
       key: 'Enter',
       does: 'open the row',
-      run: () => {
-        const chosen = rows[at];
+      run: ({ target }) => {
+        // Tab reaches the first row before any is the current one.
+        const isAtFirst = at < 0 && target instanceof Element && target.closest('.window-row') !== null;
+        const chosen = rows[isAtFirst ? 0 : at];
         if (chosen !== undefined) onOpen(chosen);
       },
     },
@@ -92,7 +111,7 @@ function useRowKeys<T>({ rows, onOpen, onLast }: WindowProps<T>, at: number, pag
 }
 
 export function Window<T>(props: WindowProps<T>) {
-  const { label, columns, rows, idOf, current, onCurrent, onEnd } = props;
+  const { label, columns, rows, total = rows.length, idOf, current, onCurrent, onEnd, onShown } = props;
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const { height, row } = useSizes(box);
@@ -103,6 +122,7 @@ export function Window<T>(props: WindowProps<T>) {
   useEffect(() => {
     if (to >= rows.length - BEYOND) onEnd();
   }, [to, rows.length]);
+  useEffect(() => onShown(new Set(rows.slice(from, to).map(idOf))), [from, to, rows]);
   const show = (index: number) => {
     const element = box.current;
     const wanted = rows[index];
@@ -116,14 +136,8 @@ export function Window<T>(props: WindowProps<T>) {
   };
   useRowKeys(props, at, Math.max(1, Math.floor(height / row) - 1), show);
   return (
-    <div class="window" role="grid" aria-label={label} aria-rowcount={rows.length + 1} aria-colcount={columns.length}>
-      <div class="window-head" role="row" aria-rowindex={1}>
-        {columns.map(({ name, class: kind }) => (
-          <span role="columnheader" class={kind} key={name}>
-            {name}
-          </span>
-        ))}
-      </div>
+    <div class="window" role="grid" aria-label={label} aria-rowcount={Math.max(total, rows.length) + 1} aria-colcount={columns.length}>
+      <Head of={props} />
       <div class="window-box" role="rowgroup" ref={box} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
         <div class="window-all" role="presentation" style={{ height: `${rows.length * row}px` }}>
           {rows.slice(from, to).map((one, index) => (
@@ -131,6 +145,29 @@ export function Window<T>(props: WindowProps<T>) {
           ))}
         </div>
       </div>
+    </div>
+  );
+}
+
+function Head<T>({ of: { columns, sorting, onSort } }: { readonly of: WindowProps<T> }) {
+  return (
+    <div class="window-head" role="row" aria-rowindex={1}>
+      {columns.map(({ name, class: kind, sort }) => {
+        const isBy = sort !== undefined && sort === sorting.by;
+        const order = isBy ? (sorting.order === 'asc' ? 'ascending' : 'descending') : undefined;
+        return (
+          <span role="columnheader" class={kind} key={name} aria-sort={order}>
+            {sort === undefined ? (
+              name
+            ) : (
+              <button type="button" onClick={() => onSort(sort)}>
+                {name}
+                {isBy && <span aria-hidden="true">{sorting.order === 'asc' ? ' ↑' : ' ↓'}</span>}
+              </button>
+            )}
+          </span>
+        );
+      })}
     </div>
   );
 }
@@ -153,7 +190,9 @@ function Row<T>({ of, index, at, top, props: { columns, cells, idOf, onCurrent, 
       aria-selected={index === at}
       tabIndex={index === at || (at < 0 && index === 0) ? 0 : -1}
       style={{ transform: `translateY(${top}px)` }}
-      onClick={() => {
+      onClick={(event) => {
+        // With one of these, a click on the link of the row opens it elsewhere.
+        if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
         onCurrent(idOf(of));
         onOpen(of);
       }}

@@ -105,6 +105,11 @@ export const ApprovalList = z.object({
     .exactOptional()
     .describe('runs on this page that wait for people and whose journals cannot be read; left out if there are none'),
 });
+/** Runs that are counted at most. */
+export const MOST_ASKING = 1_000;
+export const ApprovalCount = z.object({
+  waiting: z.int().describe(`runs that wait for a decision about a call, counted up to ${MOST_ASKING}`),
+});
 export const Judgement = z
   .union([
     z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional() }),

@@ -1,7 +1,7 @@
 /** Counts of runs: by state now, and by hour or day. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
-import { LIVE_STATES } from '../ports/front-reads.ts';
+import { LIVE_STATES } from '../model/run-lists.ts';
 import { inTenant, time_ms } from './parts.ts';
 import { route } from './route.ts';
 

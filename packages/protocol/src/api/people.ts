@@ -25,7 +25,7 @@ export const TokenRequest = z
       .union([tenant, z.literal('*')])
       .exactOptional()
       .describe('`*`: the whole host'),
-    roles: z.array(Role).min(1).max(5),
+    roles: z.array(Role).min(1).max(Role.options.length),
     person: z
       .string()
       .min(1)
@@ -55,11 +55,27 @@ export const WhoAmI = z
   .meta({ id: 'Principal' });
 
 export const SignIn = z
-  .strictObject({ token: z.string().min(1).max(8192).describe('the secret of a token, or a JSON web token of a configured issuer') })
+  .strictObject({
+    token: z
+      .string()
+      .min(1)
+      .max(8192)
+      .describe('the secret of a token, a JSON web token of a configured issuer, or the code of a link that `corral demo` printed'),
+  })
   .meta({ id: 'SignIn' });
+/** A page sends its key here with each request. */
+export const SESSION_HEADER = 'x-corral-session';
 export const SignedIn = WhoAmI.extend({
+  key: z
+    .string()
+    .describe(
+      `of the session: each request of the page has it in the header ${SESSION_HEADER} beside the cookie, which alone is worth nothing, since a browser sends cookies to every port of a host`,
+    ),
   expires_at: time_ms.describe('when the session ends at the latest'),
   idle_ms: z.number().describe('after so long without a request it ends earlier'),
 }).meta({ id: 'Session' });
-export const SessionNow = z.object({ who: WhoAmI.nullable().describe('null: nobody is signed in') });
+export const SessionNow = z.object({
+  who: WhoAmI.nullable().describe('null: nobody is signed in'),
+  scene: z.literal(true).exactOptional().describe('the host runs the scene of `corral demo`'),
+});
 export const SignedOut = z.object({ ended: z.boolean().describe('false: the request came with a token and no session') });

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 
-export const Role = z.enum(['developer', 'operator', 'approver', 'auditor', 'admin']);
+export const Role = z.enum(['developer', 'operator', 'approver', 'auditor', 'admin', 'monitor']);
 export type Role = z.infer<typeof Role>;
 
 interface OperationRow {
@@ -14,6 +14,7 @@ interface OperationRow {
   readonly host?: true;
 }
 
+/** All people. A `monitor` is a program that reads figures, such as Prometheus, whose token lies on another machine. */
 const ALL: readonly Role[] = ['developer', 'operator', 'approver', 'auditor', 'admin'];
 
 export const OPERATIONS = {
@@ -61,7 +62,7 @@ export const OPERATIONS = {
   'webhook.read': { about: 'list webhooks and what was sent to them', roles: ['operator', 'auditor', 'admin'] },
   'webhook.retry': { about: 'have notifications sent again now', roles: ['operator', 'admin'] },
   'host.backup': { about: 'back up the host', roles: ['admin'], host: true },
-  'metrics.read': { about: 'read the figures of the host', roles: ['operator', 'auditor', 'admin'], host: true },
+  'metrics.read': { about: 'read the figures of the host', roles: ['operator', 'auditor', 'admin', 'monitor'], host: true },
   'config.read': { about: 'see the configuration in force', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.apply': { about: 'check and apply the configuration file', roles: ['admin'], host: true },
 } as const satisfies Record<string, OperationRow>;

@@ -51,7 +51,7 @@ export const PEOPLE_ROUTES = {
     path: '/v1/session',
     tag: 'people',
     summary:
-      'Signs a browser in with a token: the answer sets a cookie that stands for it. It is for pages of this host alone, and ends with the token, after a while without use, or by DELETE.',
+      'Signs a browser in with a token: the answer sets a cookie and has a key, and both together stand for the token. It is for pages of this host alone, and ends with the token, after a while without use, or by DELETE.',
     operation: 'open',
     act: { none: 'a session has the rights of its token, and the record has each act in it' },
     body: p.SignIn,

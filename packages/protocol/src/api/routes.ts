@@ -11,6 +11,7 @@ import { GOVERNANCE } from './routes-governance.ts';
 import { HOST_ROUTES } from './routes-host.ts';
 import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
+import { SCENE_ROUTES } from './scene.ts';
 import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
@@ -26,6 +27,7 @@ export const ROUTES = {
   ...EVIDENCE_ROUTES,
   ...FIXTURE_ROUTES,
   ...LOOP_ROUTES,
+  ...SCENE_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({
     method: 'POST',
@@ -171,6 +173,16 @@ export const ROUTES = {
     status: 200,
     response: s.Why,
   }),
+  storyRun: route({
+    method: 'GET',
+    path: '/v1/runs/:run/story',
+    tag: 'runs',
+    summary: 'Tells in ten sentences what a run was asked, read, did, was refused and spent, and who allowed it, each with its entries.',
+    operation: 'run.read',
+    params: s.RunPath,
+    status: 200,
+    response: s.Story,
+  }),
   runAuthority: route({
     method: 'GET',
     path: '/v1/runs/:run/authority',
@@ -260,9 +272,19 @@ export const ROUTES = {
     tag: 'approvals',
     summary: 'Lists calls that wait for people: who asks, what exactly, which rules, and what is unusual.',
     operation: 'approval.read',
-    query: s.Page.extend(s.InTenant.shape),
+    query: s.Page.extend(s.InTenant.shape).extend({ run: s.RunPath.shape.run.exactOptional().describe('only of this run') }),
     status: 200,
     response: a.ApprovalList,
+  }),
+  countApprovals: route({
+    method: 'GET',
+    path: '/v1/approvals/count',
+    tag: 'approvals',
+    summary: `Counts runs that wait for people to decide about a call.`,
+    operation: 'approval.read',
+    query: s.InTenant,
+    status: 200,
+    response: a.ApprovalCount,
   }),
   decideApproval: route({
     method: 'POST',

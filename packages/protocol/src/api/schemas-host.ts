@@ -137,5 +137,11 @@ export const EventQuery = z.strictObject({
   run: runId.exactOptional(),
   agent: z.string().max(100).exactOptional(),
   kinds: z.string().max(300).exactOptional().describe('comma-separated'),
+  changes: z
+    .stringbool()
+    .exactOptional()
+    .describe(
+      'also tells `run.changed`, with `run` in its data, at most once a second for each run whose calls, waits or use changed; without `run`: many did. It has no id and is not sent again',
+    ),
 });
 export const EventHeaders = z.object({ 'last-event-id': z.string().max(64).optional().describe('resume after this event') });

@@ -79,6 +79,14 @@ export const ReceiptView: z.ZodType<ReceiptView> = z
     },
   })
   .meta({ id: 'Receipt' });
+const Reach = z
+  .object({
+    runs: z.int().describe('runs that would be operated on, with all below them where the operation reaches those'),
+    children: z.int().describe('those of them that did not match themselves'),
+    calls: z.array(z.object({ tool: z.string(), count: z.int() })).describe('their calls that have no answer yet, by tool, the most first'),
+    other_calls: z.int().describe('such calls of further tools'),
+  })
+  .describe('of a dry run: what the operation would reach at that moment');
 export const OperationResult = z
   .object({
     id: z.string(),
@@ -95,6 +103,7 @@ export const OperationResult = z
     matched: z.array(z.string()).describe('runs that matched'),
     receipts: z.array(ReceiptView).describe('one for each run operated on; those of children are within their parent’s'),
     refused: z.array(z.object({ run: z.string(), code: z.string(), detail: z.string() })),
+    reach: Reach.exactOptional(),
   })
   .meta({ id: 'OperationResult' });
 export const OperationList = listOf(OperationResult);

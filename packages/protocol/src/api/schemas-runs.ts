@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { textOfBytes } from '../bytes.ts';
 import { AgentName } from '../ids.ts';
 import { ADMISSION, MACHINE } from '../limits.ts';
-import { RUN_ORDERS } from '../ports/front-reads.ts';
+import { RUN_ORDERS } from '../model/run-lists.ts';
 import { Attenuation } from '../model/grant.ts';
 import { Alias, Budget, CeilingsRequest } from '../model/manifest.ts';
 import { Outcome } from '../model/outcome.ts';
@@ -38,9 +38,9 @@ export const IdempotencyHeader = z.object({
 });
 
 export const SubmitHeaders = IdempotencyHeader.extend({
+  // Without a bound of its own: one that is too long cannot be read, and what is read of it is cut.
   traceparent: z
     .string()
-    .max(200)
     .optional()
     .describe('of W3C Trace Context: the span of the run links to it, where the host sends telemetry; one that cannot be read is ignored'),
 });
@@ -219,6 +219,7 @@ export const JournalQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('longest wait for a first entry, unless the run has ended'),
 });
+export const STORY_PARTS = ['asked', 'read', 'strangers', 'did', 'others', 'refused', 'people', 'stopped', 'spent', 'ended'] as const;
 export const Why = z
   .object({
     run: runId,
@@ -228,4 +229,19 @@ export const Why = z
     decisions: z.array(DecisionView).describe('the latest decisions of policies, oldest first'),
   })
   .meta({ id: 'Why' });
+export const Story = z
+  .object({
+    run: runId,
+    lines: z
+      .array(
+        z.object({
+          about: z.enum(STORY_PARTS),
+          text: z.string().describe('a sentence, or a few; names, inputs and reasons in it may be hostile text'),
+          entries: z.array(z.int()).describe('entries of the journal that it is made from: the first 20'),
+          calls: z.array(z.int()).describe('calls that it is made from: the first 20'),
+        }),
+      )
+      .describe('what it was asked, read, did, was refused and spent, who allowed it, and how it ended; always all parts, in this order'),
+  })
+  .meta({ id: 'Story' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });

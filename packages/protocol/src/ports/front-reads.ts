@@ -3,14 +3,8 @@
  * they were asked. An implementation answers them off the host's event loop, because a list over 200,000 runs takes longer than
  * a crank may wait.
  */
+import type { RunOrder } from '../model/run-lists.ts';
 import type { RunRow } from './front.ts';
-
-export const RUN_ORDERS = ['created', 'ended', 'cpu', 'calls', 'tokens', 'money'] as const;
-/** What a list of runs is sorted by: a time, or an amount that the run has used. */
-export type RunOrder = (typeof RUN_ORDERS)[number];
-
-/** States of runs that have not ended; one that has ended is in the state that its outcome names: `completed`, `failed`, `exceeded` … */
-export const LIVE_STATES = ['queued', 'active', 'paused', 'quarantined'] as const;
 
 /** Every given condition holds for each run that is found; of several values of one condition, one does. */
 export interface RunSearch {
@@ -109,10 +103,14 @@ export interface ActRow {
 export interface FrontReads {
   /** @throws CORRAL_REQUEST_INVALID for a cursor that no list with this order gave */
   runs(wanted: RunPageWanted): Promise<RunPage>;
+  /** Those of some runs and of all below them that have not ended, by id. */
+  family(runs: readonly string[]): Promise<readonly string[]>;
   /** How many runs are in each state, by tenant and agent; of one tenant, or of all. */
   states(tenant: string | undefined): Promise<readonly StateCount[]>;
-  /** What was admitted and what ended in each span of time, in their order. */
+  /** Counts of what was admitted and what ended in each span of time, in their order. */
   spans(wanted: SpansWanted): Promise<readonly SpanCount[]>;
+  /** Notifications of all receivers that wait, and that were given up. */
+  notifications(): Promise<{ readonly pending: number; readonly given_up: number }>;
   /** Acts, the latest first. */
   acts(wanted: ActsWanted): Promise<readonly ActRow[]>;
   close(): Promise<void>;

@@ -12,7 +12,7 @@ import type { AgentManifest, AgentVersion } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { RunRecord, WaitingOn } from '../model/run.ts';
 import type { EventTable } from './events.ts';
-import type { LIVE_STATES } from './front-reads.ts';
+import type { LIVE_STATES } from '../model/run-lists.ts';
 
 export interface FrontStore {
   readonly registry: AgentRegistry;

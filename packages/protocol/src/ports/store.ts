@@ -229,7 +229,7 @@ export interface RunFilter {
   readonly ended?: boolean;
   readonly parent?: RunId;
   readonly parked?: boolean;
-  /** Only runs that wait for people: for an approval, or for the settlement of a call. */
+  /** Only runs that wait for people: for an approval, for the settlement of a call, or for an upgrade. */
   readonly asking?: true;
   /** Only runs that were admitted after this one, in the order of admission; none if there is no such run. */
   readonly after?: RunId;
@@ -319,6 +319,8 @@ export interface Store {
   ids(filter: RunFilter): Promise<readonly RunId[]>;
   /** Parked runs that have not ended and wait for this, in the order of admission. One without entries waits for nothing. */
   parkedOn(waiting: WaitingOn): Promise<readonly RunId[]>;
+  /** How many parked runs that have not ended wait for people, by what they wait for. It costs as much as there are of these, and no more. */
+  parkedForPeople(): Promise<Readonly<Partial<Record<WaitingOn, number>>>>;
   /** When the first timer of a parked run is due that is neither paused nor quarantined nor `still`. */
   nextDue(): Promise<number | undefined>;
   /** Runs that have not ended although their parent has. */

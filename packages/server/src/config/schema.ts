@@ -270,7 +270,12 @@ export const Config = z.strictObject({
     .strictObject({
       otlp: z
         .strictObject({
-          url: https.describe('address of a collector, to which `/v1/traces` and `/v1/metrics` are added'),
+          url: https
+            .refine((url) => {
+              const { username, password } = URL.parse(url) ?? { username: '', password: '' };
+              return username === '' && password === '';
+            }, 'holds a user or password, which errors would show: name a secret in `telemetry.otlp.headers` instead')
+            .describe('address of a collector, to which `/v1/traces` and `/v1/metrics` are added'),
           headers: z
             .record(z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'the name of a header'), SecretName)
             .default({})

@@ -10,7 +10,10 @@ import type { Json } from '@corral/protocol/json';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { deliveryOf, effectsOf } from './journal.ts';
+import { modelIn } from '@corral/protocol/ids';
+import { withContent } from '@corral/tools/models/parts';
+import type { AnswerPart, ModelAnswer } from '@corral/tools/models/request';
+import { chunkIn, deliveryOf, effectsOf } from './journal.ts';
 import type { Pages } from './pages.ts';
 
 type Call = { -readonly [K in keyof Fixture['calls'][number]]: Fixture['calls'][number][K] };
@@ -100,6 +103,27 @@ class Room {
   }
 }
 
+/** Answers of models that were handed over in parts: a journal has their words with the parts, and a test is given them as a whole. */
+class Streamed {
+  readonly #parts = new Map<number, Json[]>();
+
+  take(entry: Entry): void {
+    const chunk = chunkIn(entry);
+    if (chunk === undefined) return;
+    const parts = this.#parts.get(chunk.call) ?? [];
+    parts.push(...(chunk.parts as Json[]));
+    this.#parts.set(chunk.call, parts);
+  }
+
+  /** @param end of the stream, as its journal has it */
+  whole(call: number, tool: string, end: Json): Json {
+    const parts = this.#parts.get(call);
+    this.#parts.delete(call);
+    if (parts === undefined || modelIn(tool) === undefined) return end;
+    return withContent(end as unknown as ModelAnswer, parts as unknown as AnswerPart[]) as unknown as Json;
+  }
+}
+
 /** @param shown whether private data is given as it is @throws CORRAL_FIXTURE_TOO_LARGE */
 export async function callsFrom(
   run: string,
@@ -112,10 +136,12 @@ export async function callsFrom(
   const calls = new Map<number, Call>();
   const room = new Room(run, most);
   const answered: number[] = [];
+  const streamed = new Streamed();
   for await (const page of pages)
     for (const entry of page) {
       const hidden = !shown && entry.seq >= from;
       const delivery = deliveryOf(entry);
+      streamed.take(entry);
       for (const result of delivery?.kind === 'reply' ? delivery.results : []) {
         const call = calls.get(result.id);
         if (call === undefined) continue;
@@ -126,7 +152,8 @@ export async function callsFrom(
           const { code, message } = result.error;
           call.error = { code, message: hidden ? `${call.tool} failed.` : message };
         } else {
-          call.result = hidden ? shapeOf(tools.get(call.tool)?.output.schema, result.value) : result.value;
+          const value = streamed.whole(result.id, call.tool, result.value);
+          call.result = hidden ? shapeOf(tools.get(call.tool)?.output.schema, value) : value;
           call.result_hidden = hidden;
         }
         room.take(call.result);

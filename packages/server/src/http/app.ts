@@ -24,7 +24,7 @@ import type { ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
-import { ANY_TENANT, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
+import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
@@ -32,7 +32,7 @@ import { JsonTextError, readJsonInPieces } from '@corral/protocol/json-text';
 import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { ServerContext } from './context.ts';
 import { recorder } from '../operation-log.ts';
-import { Access } from '../people/access.ts';
+import type { Access } from '../people/access.ts';
 import { hostRefusal } from '../people/address.ts';
 import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from '../people/authenticate.ts';
@@ -40,7 +40,7 @@ import { TooSoon, type Rate } from '../people/rate.ts';
 import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
-import { mustBeOwnPage, secretOf } from './cookie.ts';
+import { admitted, bucketOf, callerOf, guarded } from './callers.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
@@ -53,6 +53,7 @@ import { spendingRoutes } from './routes/spending.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
+import { sceneRoutes } from './routes/scene.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
@@ -93,8 +94,6 @@ const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
 const SIGN_IN_BYTES = 10 * 1024;
 /** An input is wrapped in a few more levels. */
 const DEEPEST = JSON_MAX_DEPTH + 8;
-/** Slows down callers that guess tokens, by address. */
-const GUESSES = { rate_per_s: 1, burst: 20 };
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 60_000;
 const RETRY_S = 2;
@@ -155,7 +154,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   if (logger !== undefined) app.addHook('onResponse', async (request, reply) => log(logger, request, reply));
 
   const handlers = handlersOf(options);
-  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) add(app, options, name, route, handlers[name] as AnyHandler);
+  for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][])
+    if (handlers[name] !== undefined) add(app, options, name, route, handlers[name] as AnyHandler);
   if (channel.kind === 'network') serveConsole(app, options.console);
   app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
   return app;
@@ -163,7 +163,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
 /** The handlers of all routes. */
 function handlersOf(options: AppOptions): Handlers<RouteName> {
-  const { door, channel, followers, authenticator, consoleSessions } = options;
+  const { door, channel, followers, authenticator, consoleSessions, rate } = options;
+  const { scene } = door;
   return {
     ...agentRoutes(door),
     ...runRoutes(door),
@@ -183,12 +184,20 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),
-    ...sessionRoutes(door, consoleSessions, (request, token) =>
-      guarded(options, ROUTES.signIn, request, () => authenticator.identify(token)),
-    ),
+    ...sessionRoutes(door, consoleSessions, async (request, token) => {
+      const principal = await guarded(
+        options,
+        ROUTES.signIn,
+        request,
+        async () => (await scene?.visitor(token)) ?? authenticator.identify(token),
+      );
+      rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
+      return principal;
+    }),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...webhookRoutes(door),
+    ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
     runEvents: async (request: RouteRequest<'runEvents'>, context: Context) => followers.followRun(request, context),
   } as unknown as Handlers<RouteName>;
@@ -212,7 +221,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       const now = clock.monotonic();
       const access = await admitted(options, route, request);
       accesses.set(request, access);
-      rate.take(`${access.principal.tenant} ${access.principal.id}`, limits, now);
+      rate.take(bucketOf(access.principal), limits, now);
       if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
       traffic.enter(access.principal.tenant, lengthOf(request), reply.raw);
     },
@@ -267,60 +276,6 @@ function schemaOf(name: RouteName, route: Route) {
       '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },
     },
   };
-}
-
-/** Finds out who calls, by a token or by the cookie of a session. @throws what `guarded` throws, and CORRAL_ORIGIN_REFUSED */
-async function admitted(options: AppOptions, route: Route, request: FastifyRequest): Promise<Access> {
-  const { settings, index } = options.door;
-  return new Access(
-    await guarded(options, route, request, () => callerOf(options, request, true)),
-    () => Object.keys(settings.inForce().config.tenants),
-    (tenant) => index.has('tenant', tenant, undefined),
-  );
-}
-
-/** @param uses whether the request counts as use of the session */
-async function callerOf(
-  { authenticator, channel, consoleSessions }: AppOptions,
-  request: FastifyRequest,
-  uses: boolean,
-): Promise<Principal> {
-  const { authorization } = request.headers;
-  const secret = channel.kind === 'network' && authorization === undefined ? secretOf(request) : undefined;
-  if (secret === undefined) return authenticator.authenticate(channel, authorization);
-  mustBeOwnPage(request);
-  const principal = consoleSessions.principal(secret, uses);
-  if (principal === undefined) throw new CorralError('CORRAL_UNAUTHENTICATED', 'The session has ended; sign in again.');
-  return principal;
-}
-
-/**
- * A caller who is not let in is counted and slowed down, by address.
- * @throws what `identify` throws, and CORRAL_RATE_LIMITED
- */
-async function guarded(
-  { door, rate }: AppOptions,
-  route: Route,
-  request: FastifyRequest,
-  identify: () => Promise<Principal>,
-): Promise<Principal> {
-  const { refusals, clock } = door;
-  const now = clock.monotonic();
-  try {
-    return await identify();
-  } catch (error) {
-    const address = request.socket.remoteAddress ?? 'socket';
-    refusals.count({
-      operation: 'fail-login',
-      by: `address:${address}`,
-      roles: [],
-      tenant: undefined,
-      route: `${route.method} ${route.path}`,
-      code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
-    });
-    rate.take(`guess:${address}`, GUESSES, now);
-    throw error;
-  }
 }
 
 /** Refusals, for the log. */

@@ -16,6 +16,7 @@ import type { Submissions } from '../jobs/submissions.ts';
 import type { Settings } from '../settings.ts';
 import type { Turns } from '../evidence/serial-queue.ts';
 import type { Outbox } from '../events/webhooks/outbox.ts';
+import type { ScenePort } from '../scene.ts';
 
 export interface ServerContext {
   readonly host: HostPort;
@@ -40,6 +41,8 @@ export interface ServerContext {
   readonly outbox: Outbox;
   /** Undefined: the configuration asks for none. */
   readonly telemetry: HostTelemetry | undefined;
+  /** Undefined but for the host of `corral demo`. */
+  readonly scene: ScenePort | undefined;
   /** Queue for lists; what selects runs for an act goes past it. */
   readonly lists: Turns;
   /** Queue for requests that read whole journals. */

@@ -3,7 +3,9 @@
  * sign each other's people out.
  */
 import type { FastifyRequest } from 'fastify';
+import { SESSION_HEADER } from '@corral/protocol/api/people';
 import { CorralError } from '@corral/protocol/errors';
+import type { SessionProof } from '../people/console-sessions.ts';
 
 const SECRET = /^[\w-]{43}$/;
 
@@ -13,20 +15,33 @@ const isSecure = ({ protocol, headers }: FastifyRequest): boolean => protocol ==
 /** Browsers take a `__Host-` cookie only from https, for this host alone, and for all of its paths. */
 const namesOf = ({ socket }: FastifyRequest) => ({ secure: `__Host-corral-${socket.localPort}`, plain: `corral-${socket.localPort}` });
 
-/** The secret in the cookie of a request. */
-export function secretOf(request: FastifyRequest): string | undefined {
+/**
+ * The proofs of a session that a request has. Over https only the cookie counts that no other host of the domain can have set.
+ * @returns undefined if it has no cookie of a session; a request that lacks the header has an empty `page`
+ */
+export function proofOf(request: FastifyRequest): SessionProof | undefined {
   const { secure, plain } = namesOf(request);
   const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim().split('=', 2) as [string, string?]);
-  const found = pairs.find(([name]) => name === secure) ?? pairs.find(([name]) => name === plain);
-  return found?.[1] !== undefined && SECRET.test(found[1]) ? found[1] : undefined;
+  const named = (wanted: string) => pairs.find(([name]) => name === wanted)?.[1];
+  const cookie = named(secure) ?? (isSecure(request) ? undefined : named(plain));
+  if (cookie === undefined || !SECRET.test(cookie)) return undefined;
+  const page = request.headers[SESSION_HEADER];
+  return { cookie, page: typeof page === 'string' && SECRET.test(page) ? page : '' };
 }
 
-/** @param secret left out: the cookie is taken away @param life_ms how long the browser keeps it */
-export function cookieOf(request: FastifyRequest, secret = '', life_ms = 0): string {
+const ATTRIBUTES = 'Path=/; HttpOnly; SameSite=Strict';
+
+/** @param life_ms how long the browser keeps it */
+export function cookieOf(request: FastifyRequest, secret: string, life_ms: number): string {
   const { secure, plain } = namesOf(request);
   const https = isSecure(request);
-  const life = `Max-Age=${Math.floor(life_ms / 1000)}`;
-  return `${https ? secure : plain}=${secret}; Path=/; HttpOnly; SameSite=Strict; ${life}${https ? '; Secure' : ''}`;
+  return `${https ? secure : plain}=${secret}; ${ATTRIBUTES}; Max-Age=${Math.floor(life_ms / 1000)}${https ? '; Secure' : ''}`;
+}
+
+/** Takes the cookie of a session away, under each name that it may have been set with. */
+export function noCookie(request: FastifyRequest): string[] {
+  const { secure, plain } = namesOf(request);
+  return [`${plain}=; ${ATTRIBUTES}; Max-Age=0`, `${secure}=; ${ATTRIBUTES}; Max-Age=0; Secure`];
 }
 
 /**

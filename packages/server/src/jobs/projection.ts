@@ -41,7 +41,7 @@ const SWEEP = 100;
 const SWEEP_ROWS = 500;
 /** Runs whose use is written down at once at most: it is done on the thread on which runs are decided. */
 const USES = 100;
-/** What a run has used, to see that it changed. */
+/** The use of a run as one text, to see that it changed. */
 const usedBy = ({ cpu_ms, calls, tokens, money_micros }: Spent): string => `${cpu_ms} ${calls} ${tokens} ${money_micros}`;
 
 /** States of waiting that only a person can end. */
@@ -363,6 +363,7 @@ export class Projection {
       case 'replied':
       case 'cranked':
       case 'denied':
+      case 'left':
       case 'hopeless':
       case 'stalled':
       case 'moves':

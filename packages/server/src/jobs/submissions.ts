@@ -11,7 +11,7 @@ import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/mod
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import { looksUnfit } from './misfit.ts';
 import { checkInput, type People } from '@corral/supervisor';
-import { callerIn } from '@corral/telemetry/caller';
+import { keptOf } from '@corral/telemetry/caller';
 import { allowedOf } from './allowance.ts';
 import type { InForce } from '../config/in-force.ts';
 import { TooSoon } from '../people/rate.ts';
@@ -150,7 +150,7 @@ export class Submissions {
     }
     const place = this.#place(id, tenant, version.manifest.name, true);
     const grants = job.grants ?? {};
-    const trace = callerIn(traceparent) === undefined ? undefined : traceparent;
+    const trace = keptOf(traceparent);
     await place.held(host.submit({ id, tenant, version, input, principal: by, who, ceilings, budget, grants, narrowed, trace }));
     const created_at = clock.now();
     index.add(

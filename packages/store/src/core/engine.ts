@@ -128,6 +128,8 @@ export interface RunRows {
   held(nodes: readonly number[], after: RunId | undefined, limit: number | undefined): readonly RunId[];
   /** Parked runs that have not ended, by what their last entry says that they wait for; `nothing`: also those that have no entries. */
   parkedOn(waiting: WaitingOn): readonly RunId[];
+  /** Parked runs that have not ended and are marked by `asking`, counted by what their last entry says that they wait for. */
+  parkedForPeople(): Readonly<Partial<Record<WaitingOn, number>>>;
   orphans(): readonly RunId[];
   /** Parked runs that have not ended, whose control is `quarantined`, and that `quarantine` has not stopped, in the order of admission. */
   quarantined(after: RunId | undefined, limit: number): readonly RunId[];

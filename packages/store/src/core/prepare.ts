@@ -53,6 +53,8 @@ const NONE: Payloads = { refs: NO_REFS };
 const NO_END: End = { how: undefined, label: undefined };
 const NO_ROWS: readonly never[] = [];
 const GONE: ReadonlySet<string> = new Set(['CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
+/** Waits that only people can end. */
+const ASKING: ReadonlySet<string> = new Set(['approval', 'resolution', 'upgrade']);
 
 /** Sealed bytes, and the payloads that were cut out of them. */
 interface Sealed extends Payloads {
@@ -137,7 +139,7 @@ export class Preparer {
       after,
       entry: { seq, at, cpu_us, waiting: status.waiting, hash, body },
       state,
-      asking: status.waiting === 'approval' || status.waiting === 'resolution',
+      asking: ASKING.has(status.waiting),
       isCheckpoint: entry.event?.kind === 'checkpoint',
       moved: entry.event?.kind === 'upgraded' ? entry.event.version : undefined,
       payloads,

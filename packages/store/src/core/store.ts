@@ -199,6 +199,7 @@ export class StoreCore {
   readonly wakeable = (...of: Parameters<Claims['wakeable']>): readonly RunId[] => this.#claims.wakeable(...of);
   readonly resident = (after: RunId | undefined, limit: number): readonly RunId[] => this.#claims.resident(after, limit);
   readonly parkedOn = (waiting: RunStatus['waiting']): readonly RunId[] => this.#engine.runs.parkedOn(waiting);
+  readonly parkedForPeople = (): ReturnType<Engine['runs']['parkedForPeople']> => this.#engine.runs.parkedForPeople();
   readonly ids = (filter: RunFilter): readonly RunId[] => this.#engine.runs.ids(filter);
   readonly holding = (node: number): readonly RunId[] => this.#engine.runs.held([node], undefined, undefined);
   readonly revoked = (among: readonly GrantId[]): readonly GrantId[] => this.#engine.grants.revoked(among);

@@ -28,12 +28,20 @@ export class FrontReader implements FrontReads {
     return (await this.#started()).call('runs', wanted);
   }
 
+  async family(runs: readonly string[]): ReturnType<FrontReads['family']> {
+    return (await this.#started()).call('family', runs);
+  }
+
   async states(tenant: string | undefined): ReturnType<FrontReads['states']> {
     return (await this.#started()).call('states', tenant);
   }
 
   async spans(wanted: SpansWanted): ReturnType<FrontReads['spans']> {
     return (await this.#started()).call('spans', wanted);
+  }
+
+  async notifications(): ReturnType<FrontReads['notifications']> {
+    return (await this.#started()).call('notifications');
   }
 
   async acts(wanted: ActsWanted): ReturnType<FrontReads['acts']> {

@@ -24,7 +24,8 @@ function serve(): void {
     if (op === 'close') {
       db.close();
       port.postMessage([{ id, value: undefined }] satisfies Answer[]);
-      return void port.close();
+      port.close();
+      return;
     }
     try {
       const value = (reads[op as keyof Reads] as (...wanted: unknown[]) => unknown).apply(reads, [...args]);

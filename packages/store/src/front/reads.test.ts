@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import type { RunRow } from '@corral/protocol/ports/front';
-import { RUN_ORDERS, type RunOrder, type RunPageWanted } from '@corral/protocol/ports/front-reads';
+import { RUN_ORDERS, type RunOrder } from '@corral/protocol/model/run-lists';
+import type { RunPageWanted } from '@corral/protocol/ports/front-reads';
 import { FrontDatabase } from './database.ts';
+import { Deliveries } from './deliveries.ts';
 import { Operations } from './operations.ts';
 import { FrontReader } from './reader.ts';
 import { Reads } from './reads.ts';
@@ -78,7 +80,7 @@ const VALUES: Readonly<Record<RunOrder, (row: RunRow) => number>> = {
   money: ({ money_micros }) => money_micros,
 };
 
-/** What the search means, over rows in memory. */
+/** The meaning of a search, over rows in memory. */
 function expected(rows: readonly RunRow[], by: Omit<RunPageWanted, 'limit'>): string[] {
   const has = (values: readonly string[] | undefined, value: string) => values === undefined || values.includes(value);
   const lifeOf = (row: RunRow) => (row.ended_as !== null ? 'ended' : row.began === 0 ? 'queued' : 'active');
@@ -212,12 +214,28 @@ test('what a family used is counted once in an hour, under its first run; calls 
       { id, tenant: 'a', agent: 'x', version: 'v', principal: 'p', created_at: 1, ...(parent && { parent: { run: parent } }) } as never,
       'c',
     );
-    runs.end(id, outcomes[0] as never, 2, { cpu_ms: 10, calls: 1, tokens: 5, money_micros: 7 });
+    runs.end(id, outcomes[0], 2, { cpu_ms: 10, calls: 1, tokens: 5, money_micros: 7 });
   };
   add('run_1');
   add('run_2', 'run_1');
-  const [ended] = reads.spans({ from: 0, until: HOUR_MS, hours: 1 }).filter(({ state }) => state === 'completed');
+  const ended = reads.spans({ from: 0, until: HOUR_MS, hours: 1 }).find(({ state }) => state === 'completed');
   expect(ended).toEqual({ at: 0, state: 'completed', runs: 2, cpu_ms: 10, calls: 2, tokens: 5, money_micros: 7 });
+});
+
+test('a family is some runs and all below them, each once, as long as they have not ended', () => {
+  const { runs, reads } = front();
+  const add = (id: string, parent?: string) =>
+    runs.add(
+      { id, tenant: 'a', agent: 'x', version: 'v', principal: 'p', created_at: 1, ...(parent && { parent: { run: parent } }) } as never,
+      'c',
+    );
+  for (const [id, parent] of [['a'], ['b', 'a'], ['c', 'b'], ['d', 'a'], ['other'], ['e', 'other']] as const) add(id, parent);
+  runs.end('b', outcomes[0], 2);
+  const family = (...of: string[]) => reads.family(of).toSorted();
+  expect(family('a')).toEqual(['a', 'c', 'd']);
+  expect(family('a', 'd', 'c')).toEqual(['a', 'c', 'd']);
+  expect(family('e', 'b')).toEqual(['c', 'e']);
+  expect([family(), family('none')]).toEqual([[], []]);
 });
 
 test('a cursor of another order is refused', () => {
@@ -250,6 +268,17 @@ test('acts are found by name, author, run and time', () => {
   expect(found({ run: 'run_9' })).toEqual([]);
   expect(found({ since: 2, until: 3 })).toEqual([2]);
   expect(found({ tenant: 'a', before: 2 })).toEqual([1]);
+});
+
+test('notifications that wait, and those that were given up, are counted over all receivers', () => {
+  const { db, reads } = front();
+  const table = new Deliveries(db);
+  expect(reads.notifications()).toEqual({ pending: 0, given_up: 0 });
+  for (let i = 1; i <= 5; i++)
+    table.enqueue({ id: `m${i}`, hook: i < 3 ? 'a' : 'b', url: 'http://x', tenant: null, kind: 'run.ended', body: '{}', at: i });
+  expect(reads.notifications()).toEqual({ pending: 5, given_up: 0 });
+  table.expire(3, 9);
+  expect(reads.notifications()).toEqual({ pending: 3, given_up: 2 });
 });
 
 test('the thread sees what was written before it was asked, and says why it refuses', async () => {

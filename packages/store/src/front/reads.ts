@@ -30,6 +30,17 @@ export class Reads implements Answers {
     return searchRuns(this.#db, wanted);
   }
 
+  family(runs: readonly string[]): string[] {
+    return this.#db
+      .all<{ id: string }>(
+        `WITH RECURSIVE family (id) AS (
+           SELECT value FROM json_each(?) UNION SELECT child.id FROM family JOIN runs AS child ON child.parent = family.id)
+         SELECT runs.id FROM family JOIN runs ON runs.id = family.id WHERE runs.ended_as IS NULL`,
+        JSON.stringify(runs),
+      )
+      .map(({ id }) => id);
+  }
+
   states(tenant: string | undefined): StateCount[] {
     return this.#db.all<StateCount>(
       `SELECT tenant, agent, state, runs FROM run_states WHERE runs > 0 ${tenant === undefined ? '' : 'AND tenant = ?'} ORDER BY tenant, agent, state`,
@@ -53,6 +64,13 @@ export class Reads implements Answers {
         agent ?? '',
       )
       .map((row) => ({ ...row, at: row.at * HOUR_MS }));
+  }
+
+  notifications(): Awaited<ReturnType<FrontReads['notifications']>> {
+    const found = this.#db.all<{ readonly pending: number; readonly given_up: number }>(
+      `SELECT (SELECT count(*) FROM outbox) AS pending, (SELECT count(*) FROM deliveries WHERE state = 'given_up') AS given_up`,
+    );
+    return found[0] ?? { pending: 0, given_up: 0 };
   }
 
   acts({ tenant, operation, by, run, since, until, before, limit }: ActsWanted): ActRow[] {

@@ -6,7 +6,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Parked, RunIndex, RunRow, Spent } from '@corral/protocol/ports/front';
-import { LIVE_STATES } from '@corral/protocol/ports/front-reads';
+import { LIVE_STATES } from '@corral/protocol/model/run-lists';
 import type { FrontDatabase } from './database.ts';
 
 export class Runs implements RunIndex {

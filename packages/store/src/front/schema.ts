@@ -52,7 +52,7 @@ const OF_FAMILY =
   'iif(NEW.parent IS NULL, NEW.cpu_ms, 0), NEW.calls, iif(NEW.parent IS NULL, NEW.tokens, 0), iif(NEW.parent IS NULL, NEW.money_micros, 0)';
 
 /**
- * What lists read: an index with all columns that their conditions and orders name, and counts by state and by hour, which triggers keep, so
+ * The parts that lists read: an index with all columns that their conditions and orders name, and counts by state and by hour, which triggers keep, so
  * that whoever writes the table need not know of them. Hours are counted for each agent, and for all of a tenant under the name '': a month of
  * a thousand agents has as many rows as runs.
  */

@@ -3,7 +3,8 @@
  * its rows are a fifth as long as those of the table, so that a search that nothing shortens still reads 200,000 of them within a list's time.
  */
 import { CorralError } from '@corral/protocol/errors';
-import type { RunOrder, RunPage, RunPageWanted, RunSearch } from '@corral/protocol/ports/front-reads';
+import type { RunOrder } from '@corral/protocol/model/run-lists';
+import type { RunPage, RunPageWanted, RunSearch } from '@corral/protocol/ports/front-reads';
 import type { RunRow } from '@corral/protocol/ports/front';
 import { literal, type Reading, type Value } from './database.ts';
 

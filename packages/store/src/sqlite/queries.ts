@@ -70,6 +70,17 @@ export function parkedOn(sql: Sql, waiting: WaitingOn): RunId[] {
   return rows.map(({ id }) => id);
 }
 
+/** Over the index of runs that ask. */
+export function parkedForPeople(sql: Sql): Partial<Record<WaitingOn, number>> {
+  const rows = sql.all<{ waiting: WaitingOn; runs: number }>(
+    `SELECT waiting, count(*) AS runs FROM (
+       SELECT (SELECT waiting FROM journal WHERE run = runs.n ORDER BY seq DESC LIMIT 1) AS waiting
+       FROM runs WHERE asking = 1 AND parked = 1 AND lifecycle <> 'ended' AND erased_at IS NULL)
+     WHERE waiting IS NOT NULL GROUP BY waiting`,
+  );
+  return Object.fromEntries(rows.map(({ waiting, runs }) => [waiting, runs]));
+}
+
 export function nextDue(sql: Sql): number | undefined {
   return sql.get<{ due: number }>(
     "SELECT due FROM timers JOIN runs ON runs.n = timers.run WHERE parked = 1 AND still = 0 AND control = 'none' ORDER BY due LIMIT 1",

@@ -89,6 +89,10 @@ export class Runs implements RunRows {
     return queries.parkedOn(this.#sql, waiting);
   }
 
+  parkedForPeople(): ReturnType<typeof queries.parkedForPeople> {
+    return queries.parkedForPeople(this.#sql);
+  }
+
   orphans(): RunId[] {
     return queries.orphans(this.#sql);
   }

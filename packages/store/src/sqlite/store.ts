@@ -280,6 +280,9 @@ export class SqliteStore implements Store {
   parkedOn(...args: Parameters<Store['parkedOn']>): ReturnType<Store['parkedOn']> {
     return this.#reader.call('parkedOn', ...args);
   }
+  parkedForPeople(): ReturnType<Store['parkedForPeople']> {
+    return this.#reader.call('parkedForPeople');
+  }
 
   orphans(): ReturnType<Store['orphans']> {
     return this.#reader.call('orphans');

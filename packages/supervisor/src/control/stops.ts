@@ -27,7 +27,7 @@ export interface StopsOptions {
   readonly quarantines: Quarantines;
   readonly settlements: Settlements;
   readonly control: Control;
-  readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep'>;
+  readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep' | 'hint'>;
   /** Learns what other nodes have decided up to now; undefined if there are none. */
   readonly learn: (() => Promise<void>) | undefined;
   readonly transitions: Transitions;
@@ -305,7 +305,40 @@ export class Stops {
     const known = await store.revoke(grant, by, reason, clock.now());
     if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
     transitions.observers.tell({ kind: 'revoked', grant, run: await store.holder(grant), by, reason, calls_aborted });
+    await this.#recall();
     return { calls_aborted };
+  }
+
+  /**
+   * Brings back parked runs that wait for something they asked for with a grant that is revoked: they are told when they come into memory, and
+   * until then people would be asked about a call that can never be made.
+   */
+  async #recall(): Promise<void> {
+    const { store, residency } = this.#options;
+    for (let after: RunId | undefined; !this.#closed;) {
+      const asking = await store.ids({ ended: false, asking: true, limit: LOOK_RUNS, ...(after === undefined ? {} : { after }) });
+      after = asking.at(-1);
+      if (after === undefined) break;
+      for (const id of await this.#inVain(asking)) residency.hint(id);
+    }
+    const requesting = await store.parkedOn('call');
+    for (let i = 0; i < requesting.length && !this.#closed; i += LOOK_RUNS)
+      for (const id of await this.#inVain(requesting.slice(i, i + LOOK_RUNS))) residency.hint(id);
+  }
+
+  /** Parked runs of some that wait for something asked for with a grant that is revoked, by the ledgers that their last hosts saved. */
+  async #inVain(ids: readonly RunId[]): Promise<RunId[]> {
+    const { store, runs, grants } = this.#options;
+    const found = await Promise.all(
+      ids.map(async (id) => {
+        // A run that cannot be read learns of it when a person has seen to it.
+        const stored = runs.has(id) ? undefined : await store.run(id).catch(() => undefined);
+        if (stored?.ledger === undefined) return undefined;
+        const { pending } = JSON.parse(stored.ledger) as SavedLedger;
+        return pending.some((one) => 'grant' in one && grants.isRevoked(one.grant)) ? id : undefined;
+      }),
+    );
+    return found.filter((id) => id !== undefined);
   }
 
   #concerns({ ledger }: Run): boolean {

@@ -159,13 +159,16 @@ export type Observation =
   | { readonly kind: 'held'; readonly run: RunId; readonly why: HoldReason; readonly detail: string }
   /** A run cannot be read from the store: it is quarantined, and other runs go on. */
   | { readonly kind: 'damaged'; readonly run: RunId; readonly error: CorralError }
-  | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView }
-  /** The agent got the result of a call in a crank; `ms`: time since it asked for the call, or since this host did for it. */
+  | { readonly kind: 'ended'; readonly run: RunId; readonly outcome: Outcome; readonly view: RunView; readonly taken: Taken }
+  /**
+   * The agent got the result of a call in a crank; `ms`: time since it asked for the call, or since this host did for it. Undefined: another host
+   * asked, or nobody did.
+   */
   | {
       readonly kind: 'answered';
       readonly run: RunId;
       readonly tool: string;
-      readonly ms: number;
+      readonly ms: number | undefined;
       readonly call: number;
       readonly result: Result;
     }
@@ -187,8 +190,18 @@ export type Observation =
       readonly ms: number;
       readonly cpu_us: number;
     }
-  /** An effect of a crank was refused. */
-  | { readonly kind: 'denied'; readonly run: RunId; readonly decision: Decision }
+  /** A run has ended, and got no answer to this call or request. `code`: how it ended. */
+  | {
+      readonly kind: 'left';
+      readonly run: RunId;
+      readonly call: number;
+      readonly tool: string;
+      readonly peer: RunId | undefined;
+      readonly ms: number | undefined;
+      readonly code: string;
+    }
+  /** Effects of a crank were refused: this is the first of `count` that were refused alike. */
+  | { readonly kind: 'denied'; readonly run: RunId; readonly decision: Decision; readonly count: number }
   /** The label, the capabilities or the purse of a run changed. */
   | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
   /** Parts of a stream are in the journal. `offset`: parts of it before these; `place`: the entry whose delivery they are. */

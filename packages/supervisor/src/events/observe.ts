@@ -1,11 +1,10 @@
 /** Views of a running host for people: a row for each run, a row for each cell. No run depends on anything here. */
-import type { PendingCall } from '@corral/broker/ledger/pending';
 import { targetText, type RunId, type TenantId } from '@corral/protocol/ids';
 import type { WaitingOn } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Cell } from '../cells/cell.ts';
-import type { Observation, RunView, Taken } from './observation.ts';
-import type { OnCpu, Run } from '../runs/run.ts';
+import type { RunView, Taken } from './observation.ts';
+import type { Run } from '../runs/run.ts';
 
 /** @param now on the monotonic clock, in milliseconds */
 export function viewOf(run: Run, now: number): RunView {
@@ -47,6 +46,17 @@ function crankOf({ onCpu, seat }: Run): number {
   return task === undefined || task.kind === 'replay' || task.assignment !== seat?.assignment ? 0 : (task.used_ms ?? 0);
 }
 
+/**
+ * How many calls of runs in memory have been made and have no answer, by tool. A run that is parked has none: one that waits for an answer
+ * stays in memory.
+ */
+export function underWay(runs: Iterable<Run>): Map<string, number> {
+  const tools = new Map<string, number>();
+  for (const { ledger } of runs)
+    for (const pending of ledger.pending.values()) if (pending.kind === 'call') tools.set(pending.tool, (tools.get(pending.tool) ?? 0) + 1);
+  return tools;
+}
+
 /** A run that this host has just taken into memory. */
 export const takenOf = ({ ledger, epoch }: Run): Taken => ({
   record: ledger.record,
@@ -54,29 +64,6 @@ export const takenOf = ({ ledger, epoch }: Run): Taken => ({
   epoch,
   fresh: ledger.seq === 0,
 });
-
-/**
- * Observations of a crank that are told once it is taken in: its answers, with how long the agent waited for each, from the crank that asked to
- * the crank that gets the answer; then the crank itself.
- */
-export function seenIn(run: Run, { delivery, inbox }: OnCpu, cpu_us: number, now: number): Observation[] {
-  const { id, crankBegan, ledger } = run;
-  const seen: Observation[] = [];
-  for (const result of delivery.kind === 'reply' ? delivery.results : []) {
-    const pending = ledger.pending.get(result.id);
-    if (pending?.kind === 'call')
-      seen.push({ kind: 'answered', run: id, tool: pending.tool, ms: sinceOf(pending, crankBegan), call: result.id, result });
-    else if (pending?.kind === 'decided' && pending.call !== undefined)
-      seen.push({ kind: 'answered', run: id, tool: pending.call.tool, ms: sinceOf(pending.call, crankBegan), call: result.id, result });
-    else if (pending?.kind === 'request')
-      seen.push({ kind: 'replied', run: id, call: result.id, what: pending.what, peer: pending.peer, result });
-  }
-  seen.push({ kind: 'cranked', run: id, delivery, inbox, ms: now - crankBegan, cpu_us });
-  return seen;
-}
-
-/** A call that a lost host had sent, and whose answer the store has kept, was asked for at a time that nobody here has measured. */
-const sinceOf = ({ asked_at }: PendingCall, now: number): number => (asked_at === 0 ? 0 : now - asked_at);
 
 function waitingFor(run: Run): string {
   const { ledger, waiting } = run;
@@ -120,21 +107,21 @@ const FOR_PEOPLE = ['approval', 'resolution', 'upgrade'] as const;
 
 export async function loadOf(
   runs: ReadonlyMap<RunId, Run>,
-  { store, now, cells }: { readonly store: Pick<Store, 'parkedOn'>; readonly now: number; readonly cells: number },
+  { store, now, cells }: { readonly store: Pick<Store, 'parkedForPeople'>; readonly now: number; readonly cells: number },
 ): Promise<Load> {
   const states = new Map(['running', 'runnable', 'waiting', 'paused', 'quarantined'].map((state) => [state, 0]));
   const waiting = new Map<WaitingOn, number>(FOR_PEOPLE.map((what) => [what, 0]));
+  const count = (what: WaitingOn, by: number) => waiting.set(what, (waiting.get(what) ?? 0) + by);
   let oldest = now;
   for (const run of runs.values()) {
     if (run.outcome !== undefined) continue;
     const state = run.control !== 'none' ? run.control : run.isAtWork ? 'running' : run.runnable ? 'runnable' : 'waiting';
     states.set(state, (states.get(state) ?? 0) + 1);
     if (state === 'runnable') oldest = Math.min(oldest, run.busySince ?? now);
-    const what = run.waiting;
-    if (what !== 'nothing') waiting.set(what, (waiting.get(what) ?? 0) + 1);
+    if (run.waiting !== 'nothing') count(run.waiting, 1);
   }
-  for (const what of FOR_PEOPLE)
-    for (const id of await store.parkedOn(what)) if (!runs.has(id)) waiting.set(what, (waiting.get(what) ?? 0) + 1);
+  const parked = await store.parkedForPeople();
+  for (const what of FOR_PEOPLE) count(what, parked[what] ?? 0);
   return { states, waiting, cells, oldest_ms: now - oldest };
 }
 

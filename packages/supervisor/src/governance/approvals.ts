@@ -59,7 +59,7 @@ export interface Approval {
 export interface ApprovalFilter {
   readonly tenant?: TenantId;
   readonly run?: RunId;
-  /** Only approvals that come after this one. */
+  /** Only approvals that come after this one; where `run` is given, it is one of that run. */
   readonly after?: { readonly run: RunId; readonly call: number };
   /** Maximum number of approvals. */
   readonly limit?: number;
@@ -96,7 +96,7 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
     if (stored === undefined || stored.status.outcome !== undefined) return [];
     return tenant === undefined || stored.record.tenant === tenant ? approvalsOf(reading, stored, filter) : [];
   };
-  if (run !== undefined) return (await read(run)).slice(0, limit);
+  if (run !== undefined) return (await read(run)).filter(({ call }) => call > (after?.call ?? -1)).slice(0, limit);
   const readable = (id: RunId) =>
     read(id).catch((error: unknown) => {
       if (!(error instanceof CorralError) || !UNREADABLE.has(error.code)) throw error;
@@ -119,6 +119,11 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
     if (last === undefined) break;
   }
   return found.slice(0, limit);
+}
+
+/** Number of runs that ask people about a call. @param most it counts no further */
+export async function asking(store: Pick<Store, 'ids'>, tenant: TenantId | undefined, most: number): Promise<number> {
+  return (await store.ids({ ended: false, asking: true, limit: most, ...(tenant === undefined ? {} : { tenant }) })).length;
 }
 
 async function approvalsOf(

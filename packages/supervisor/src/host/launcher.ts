@@ -8,6 +8,7 @@ import type { CellGroup, CellGroups } from './cgroups.ts';
 import { KernelLog } from './kernel-log.ts';
 import { childOf, ProcMeter } from './meter.ts';
 import { callName } from './seccomp.ts';
+import { Received } from './received.ts';
 import { Sender } from './sender.ts';
 import { CELL_ENVIRONMENT, cellCommand, type CommandLine, type Walls } from './walls.ts';
 
@@ -62,6 +63,7 @@ interface Around {
 class LocalCell implements CellProcess {
   readonly #socket: Duplex;
   readonly #sender: Sender;
+  readonly #received: Received;
   readonly #forks: boolean;
   readonly #kill: () => void;
   /** Finds the cell's pid if the cell is a grandchild whose pid is not reported. */
@@ -89,8 +91,9 @@ class LocalCell implements CellProcess {
     };
     this.#socket = child.stdio[3] as Duplex;
     this.#sender = new Sender(this.#socket);
+    this.#received = new Received(this.#sender, events.onBytes);
     this.#socket.once('data', () => this.#find());
-    this.#socket.on('data', events.onBytes);
+    this.#socket.on('data', (bytes: Buffer) => this.#received.take(bytes));
     // A cell that dies while we write to it is reported by its exit.
     this.#socket.on('error', () => undefined);
 

@@ -27,6 +27,11 @@ export class Sender {
     return this.#waiting_bytes + this.#last_bytes;
   }
 
+  /** A batch was handed to the socket, which has not said yet that all of it was taken. */
+  get isUnderWay(): boolean {
+    return this.#last_bytes > 0;
+  }
+
   /** Sends nothing from now on until `release`. */
   hold(): void {
     this.#isHeld = true;

@@ -20,7 +20,8 @@ import type { Bundles } from '../admission/bundles.ts';
 import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Tell } from '../events/observation.ts';
-import { seenIn, takenOf, viewOf } from '../events/observe.ts';
+import { deniedIn, leftBy, seenIn } from '../events/cranks.ts';
+import { takenOf, viewOf } from '../events/observe.ts';
 import type { Membership } from './membership.ts';
 import type { Loops } from '../detection/loops.ts';
 import { startOf } from './start.ts';
@@ -282,7 +283,8 @@ export class RunLifecycle {
 
   #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
-    const seen = this.#options.transitions.observers.any ? seenIn(run, crank, cpu_us, this.#options.clock.monotonic()) : [];
+    const { observers } = this.#options.transitions;
+    const seen = observers.any ? seenIn(run, crank, cpu_us, this.#options.clock.monotonic()) : undefined;
     run.cranked();
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;
@@ -290,14 +292,15 @@ export class RunLifecycle {
     const failed = (error: unknown) => this.#notTaken(run, crank, error);
     this.#options.broker.crank(run, given, {
       taken: (outcome, decisions) => {
-        for (const one of seen) this.#tell(one);
-        for (const decision of decisions) if (decision.verdict === 'deny') this.#tell({ kind: 'denied', run: run.id, decision });
+        seen?.push(...deniedIn(run.id, decisions));
         try {
           this.#taken(run, outcome);
         } catch (error) {
           failed(error);
         }
       },
+      // Not before: a crank that the store refuses is made once more, and would be told twice.
+      durable: seen && (() => seen.forEach((one) => this.#tell(one))),
       failed,
       stopped: () => this.#options.scheduler.discard(run),
       after: () => {
@@ -427,8 +430,10 @@ export class RunLifecycle {
     this.#options.loops.ended(id, outcome);
     const run = this.#options.runs.get(id);
     if (run !== undefined) {
+      const now = this.#options.clock.monotonic();
       run.end(outcome);
-      this.#tell({ kind: 'ended', run: id, outcome, view: viewOf(run, this.#options.clock.monotonic()) });
+      if (this.#options.transitions.observers.any) for (const one of leftBy(run, outcome, now)) this.#tell(one);
+      this.#tell({ kind: 'ended', run: id, outcome, view: viewOf(run, now), taken: takenOf(run) });
       this.#options.runs.delete(id);
       // Not before the end is durable: if the store had refused it, the children would have been ended without a reason.
       for (const pending of run.ledger.pending.values())

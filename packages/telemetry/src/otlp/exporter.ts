@@ -4,7 +4,8 @@
  *
  * Source: opentelemetry.io/docs/specs/otlp, "OTLP/HTTP"
  */
-import { TELEMETRY } from '@corral/protocol/limits';
+import { TELEMETRY } from '@corral/protocol/limits-telemetry';
+import { bodyOf, rejectedIn } from './answer.ts';
 
 export interface Collector {
   /** `http://127.0.0.1:4318`, to which `/v1/traces` is added. */
@@ -31,30 +32,43 @@ const SECOND_MS = 1000;
 /** The last part of the path at a collector. */
 export type Signal = 'traces' | 'metrics';
 
+/** The fate of a batch. `rejected`: of a batch that was taken, how much the collector left out. */
+type Sent = { readonly taken: true; readonly rejected: number } | { readonly taken: false };
+
+type Attempt = { readonly rejected: number } | { readonly why: string; readonly again: boolean; readonly after_ms?: number | undefined };
+
 export class Exporter {
   readonly #options: ExporterOptions;
-  /** Why the last batch that was lost could not be handed over. */
-  #trouble: string | undefined;
+  /** Why the last batch of a signal that was lost could not be handed over. A collector may take one signal and refuse the other. */
+  readonly #trouble = new Map<Signal, string>();
+  readonly #hurry = Promise.withResolvers<void>();
+  #hurried = false;
 
   constructor(options: ExporterOptions) {
     this.#options = options;
   }
 
-  get trouble(): string | undefined {
-    return this.#trouble;
+  trouble(signal: Signal): string | undefined {
+    return this.#trouble.get(signal);
   }
 
-  /** @returns whether the collector has taken it */
-  async send(signal: Signal, body: Uint8Array<ArrayBuffer>, attempts: number = TELEMETRY.export_attempts.default): Promise<boolean> {
+  /** The host stops: no batch is tried again from now on. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#hurry.resolve();
+  }
+
+  async send(signal: Signal, body: Uint8Array<ArrayBuffer>, attempts: number = TELEMETRY.export_attempts.default): Promise<Sent> {
     for (let attempt = 1; ; attempt++) {
       const said = await this.#attempt(signal, body);
-      if (said === 'taken') {
-        this.#trouble = undefined;
-        return true;
+      if ('rejected' in said) {
+        this.#trouble.delete(signal);
+        return { taken: true, rejected: said.rejected };
       }
-      this.#trouble = said.why;
-      if (!said.again || attempt >= attempts) return false;
-      await this.#options.pause(said.after_ms ?? this.#pauseAfter(attempt));
+      this.#trouble.set(signal, said.why);
+      if (!said.again || attempt >= attempts || this.#hurried) return { taken: false };
+      await Promise.race([this.#options.pause(said.after_ms ?? this.#pauseAfter(attempt)), this.#hurry.promise]);
+      if (this.#hurried) return { taken: false };
     }
   }
 
@@ -64,10 +78,7 @@ export class Exporter {
     return most / 2 + this.#options.random() * (most / 2);
   }
 
-  async #attempt(
-    signal: Signal,
-    body: Uint8Array<ArrayBuffer>,
-  ): Promise<'taken' | { readonly why: string; readonly again: boolean; readonly after_ms?: number | undefined }> {
+  async #attempt(signal: Signal, body: Uint8Array<ArrayBuffer>): Promise<Attempt> {
     const { collector, fetch } = this.#options;
     try {
       const response = await fetch(`${collector.url.replace(/\/+$/, '')}/v1/${signal}`, {
@@ -77,8 +88,8 @@ export class Exporter {
         redirect: 'error',
         signal: AbortSignal.timeout(ANSWER_MS),
       });
-      await response.arrayBuffer();
-      if (response.ok) return 'taken';
+      const answer = await bodyOf(response, TELEMETRY.answer_bytes.default);
+      if (response.ok) return { rejected: rejectedIn(answer) };
       const after_s = Number(response.headers.get('retry-after') ?? Number.NaN);
       const after_ms = after_s > 0 ? Math.min(after_s * SECOND_MS, LONGEST_PAUSE_MS) : undefined;
       return { why: `it answered ${response.status}`, again: AGAIN.has(response.status), after_ms };

@@ -8,6 +8,8 @@
 /** Wire types. */
 const [VARINT, FIXED64, LENGTH] = [0, 1, 2];
 const FIRST_BYTES = 16 * 1024;
+/** Bytes of the largest number. */
+const LONGEST_VARINT = 10;
 
 export class ProtobufWriter {
   #bytes = new Uint8Array(FIRST_BYTES);
@@ -101,7 +103,10 @@ export class ProtobufWriter {
     if (more > 0) {
       this.#room(more);
       this.#bytes.copyWithin(at + 1 + more, at + 1, this.#length);
+      this.#length += more;
     }
+    // Room for the length, before what stands behind it is beyond the end of what a larger buffer would copy.
+    this.#room(LONGEST_VARINT);
     this.#length = at;
     this.#varint(length);
     this.#length += length;
@@ -112,7 +117,7 @@ export class ProtobufWriter {
   }
 
   #varint(value: number): void {
-    this.#room(10);
+    this.#room(LONGEST_VARINT);
     let rest = value;
     while (rest > 127) {
       this.#bytes[this.#length++] = (rest % 128) | 128;

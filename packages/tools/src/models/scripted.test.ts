@@ -54,3 +54,24 @@ test('a script that fails says first what there is to say, as a stream', async (
 test('a stream with a pace ends when it is given up', async () => {
   expect((await streamed({ say: 'slowly', pace_ms: 60_000 }, AbortSignal.abort())).end).toMatchObject({ kind: 'lost' });
 });
+
+test.each([
+  ['It is done.', 'It is', [' done.']],
+  [['It i', 's', ' done'], 'It', [' i', 's', ' done']],
+  ['It is done.', 'It is done.', []],
+  ['It is done.', 'Something else', ['It', ' is', ' done.']],
+] satisfies [Turn['say'], string, string[]][])(
+  'a script goes on after the beginning that a conversation ends with: %j after %j',
+  async (say, begun, pieces) => {
+    const prompt = [
+      { role: 'user', content: [{ type: 'text', text: 'a refund of 30' }] },
+      { role: 'assistant', content: [{ type: 'text', text: begun }] },
+    ];
+    const rules: Turn[] = [{ when: { answers: 0, matches: 'refund' }, say }];
+    const said: unknown[] = [];
+    const part = (one: Json) =>
+      Promise.resolve(void ((one as AnswerPart).type === 'text-delta' && said.push((one as AnswerPart)['delta'])));
+    await scriptedModel(rules).ask(ModelRequest.parse({ prompt }), { ...CALL, part });
+    expect(said).toEqual(pieces);
+  },
+);

@@ -40,14 +40,40 @@ export function scriptedModel(turns: readonly Turn[]): Model {
   return {
     maker,
     async ask(request, call) {
-      const place = placeOf(request.prompt);
+      const { prompt, begun } = unfinished(request.prompt);
+      const place = placeOf(prompt);
       for (const { turn, pattern } of rules) {
         const groups = fits(turn, pattern, place);
-        if (groups !== undefined) return said(turn, answerOf(turn, groups, request, place), call, groups);
+        if (groups === undefined) continue;
+        const texts = remaining(begun, saidIn(turn, groups));
+        return said(turn, answerOf(turn, texts, groups, request, place), call, texts);
       }
       throw new ModelFailure('refused', `No rule of the scripted model fits: ${JSON.stringify(place.text.slice(0, 200))}.`);
     },
   };
+}
+
+/**
+ * A conversation whose last words are the model's own is one that broke off there: a stream was lost. The answer goes on after them, as that of a
+ * provider that takes the beginning of an answer.
+ */
+function unfinished(prompt: readonly Message[]): { readonly prompt: readonly Message[]; readonly begun: string } {
+  const last = prompt.at(-1);
+  if (last?.role !== 'assistant') return { prompt, begun: '' };
+  const texts = last.content.map((part) => (part.type === 'text' ? part.text : undefined));
+  if (texts.includes(undefined)) return { prompt, begun: '' };
+  return { prompt: prompt.slice(0, -1), begun: texts.join('') };
+}
+
+/** The rest of a text after a beginning; all of it, if it does not begin like that. */
+function remaining(begun: string, texts: readonly string[]): readonly string[] {
+  if (!texts.join('').startsWith(begun)) return texts;
+  let left = begun.length;
+  return texts.flatMap((text) => {
+    const rest = text.slice(left);
+    left = Math.max(0, left - text.length);
+    return rest === '' ? [] : [rest];
+  });
 }
 
 /** Where the conversation stands. */
@@ -95,8 +121,8 @@ function filled(value: Json, groups: readonly string[]): Json {
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one, groups)]));
 }
 
-function answerOf(turn: Turn, groups: readonly string[], request: ModelRequest, { answers }: Place): ModelAnswer {
-  const text = saidIn(turn, groups).join('');
+function answerOf(turn: Turn, texts: readonly string[], groups: readonly string[], request: ModelRequest, { answers }: Place): ModelAnswer {
+  const text = texts.join('');
   const calls = (turn.call ?? []).map(({ tool, input = {} }, i) => ({
     type: 'tool-call',
     toolCallId: `call-${answers + 1}-${i + 1}`,
@@ -116,7 +142,7 @@ function answerOf(turn: Turn, groups: readonly string[], request: ModelRequest, 
 const saidIn = ({ say = [] }: Turn, groups: readonly string[]): string[] =>
   (typeof say === 'string' ? [say] : say).map((text) => filled(text, groups) as string);
 
-async function said(turn: Turn, answer: ModelAnswer, { part, signal }: ModelCall, groups: readonly string[]): Promise<ModelAnswer> {
+async function said(turn: Turn, answer: ModelAnswer, { part, signal }: ModelCall, texts: readonly string[]): Promise<ModelAnswer> {
   const { fail, say, pace_ms = 0 } = turn;
   const ended = () => {
     if (fail !== undefined) throw new ModelFailure(fail, `The scripted model fails here (${fail}).`);
@@ -132,7 +158,7 @@ async function said(turn: Turn, answer: ModelAnswer, { part, signal }: ModelCall
       });
     await part(one);
   };
-  const end = await handedOver(answer, paced, typeof say === 'string' ? words : () => saidIn(turn, groups));
+  const end = await handedOver(answer, paced, typeof say === 'string' ? words : () => texts);
   ended();
   return end;
 }

@@ -1,5 +1,6 @@
 /** People's decisions about calls. Each is recorded with person, reason and time. */
 import { CorralError } from '@corral/protocol/errors';
+import { MOST_ASKING } from '@corral/protocol/api/approvals';
 import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval } from '@corral/supervisor';
@@ -10,13 +11,15 @@ import type { StoredRun } from '@corral/protocol/ports/store';
 import { askedPage, mayRead } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'decideApproval'> {
+export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> {
   const { host } = door;
 
   return {
     async listApprovals({ query }, { access }) {
+      const { run } = query;
       const tenant = access.some('approval.read', query.tenant);
-      const { page, ...rest } = await askedPage(door, { kind: 'approval', ...(tenant === undefined ? {} : { tenant }) }, query);
+      const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
+      const { page, ...rest } = await askedPage(door, { kind: 'approval', ...(tenant === undefined ? {} : { tenant }), ...of }, query);
       const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, quotes, ...one }) => ({
         ...one,
         order: {
@@ -38,6 +41,10 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
         origins: origins.map((one) => ({ ...one })),
       }));
       return { items, ...rest };
+    },
+
+    async countApprovals({ query }, { access }) {
+      return { waiting: await host.asking(access.some('approval.read', query.tenant), MOST_ASKING) };
     },
 
     async decideApproval({ params, body }, { access, keep }) {

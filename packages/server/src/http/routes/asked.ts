@@ -15,7 +15,7 @@ export interface AskedPage {
 /** @throws CORRAL_REQUEST_INVALID for a cursor that is not one of such a list */
 export async function askedPage(
   { host }: ServerContext,
-  filter: Pick<ApprovalFilter, 'tenant' | 'kind'>,
+  filter: Pick<ApprovalFilter, 'tenant' | 'kind' | 'run'>,
   { cursor, limit }: { readonly cursor?: string | undefined; readonly limit: number },
 ): Promise<AskedPage> {
   const after = cursor === undefined ? {} : { after: askedAt(cursor) };

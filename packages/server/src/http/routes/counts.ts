@@ -1,7 +1,7 @@
 /** Counts of runs: by state now, and by hour or day. */
 import { SPANS } from '@corral/protocol/api/counts';
 import { CorralError } from '@corral/protocol/errors';
-import { LIVE_STATES } from '@corral/protocol/ports/front-reads';
+import { LIVE_STATES } from '@corral/protocol/model/run-lists';
 import { refuseUnknown } from '../../jobs/selection.ts';
 import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';

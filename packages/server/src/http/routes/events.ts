@@ -3,6 +3,7 @@ import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api
 import { FOLLOWERS } from '@corral/protocol/limits';
 import type { RouteRequest } from '@corral/protocol/api/routes';
 import type { ServerContext } from '../context.ts';
+import type { ChangedRun } from '../../events/changes.ts';
 import { passes, type EventFilter, type Feed } from '../../events/stream.ts';
 import { TooSoon } from '../../people/rate.ts';
 import type { Held } from '../../people/sessions.ts';
@@ -18,6 +19,8 @@ export class Followers {
   readonly #traffic: Traffic;
   readonly #reads: JournalReads;
   readonly #open = new Map<Outflow, Principal>();
+  /** Those that want to be told which runs changed. */
+  readonly #changes = new Map<Outflow, EventFilter>();
 
   constructor(door: ServerContext, traffic: Traffic) {
     this.#door = door;
@@ -41,6 +44,7 @@ export class Followers {
     };
     const out = this.#opened(reply, principal);
     if (out === undefined) return;
+    if (query.changes === true) this.#changes.set(out, filter);
     new Follower(feed, out, filter).begin(
       headers['last-event-id'],
       hold(() => out.end()),
@@ -68,13 +72,39 @@ export class Followers {
     if (raw.closed) return undefined;
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     this.#traffic.follows(tenant, raw);
-    const out: Outflow = new Outflow(raw, { slow: () => this.#traffic.relieve(tenant), gone: () => this.#open.delete(out) });
+    const out: Outflow = new Outflow(raw, { slow: () => this.#traffic.relieve(tenant), gone: () => this.#gone(out) });
     this.#open.set(out, principal);
     return out;
   }
 
   close(): void {
     for (const out of this.#open.keys()) out.end();
+  }
+
+  /** Whether anybody wants to be told which runs changed. */
+  get wantChanges(): boolean {
+    return this.#changes.size > 0;
+  }
+
+  /** @param runs the changed ones; undefined if there are too many to name */
+  readonly tellChanges = (runs: readonly ChangedRun[] | undefined): void => {
+    for (const [out, filter] of this.#changes) this.#tellChanged(out, filter, runs).catch(() => out.destroy());
+  };
+
+  async #tellChanged(out: Outflow, filter: EventFilter, runs: readonly ChangedRun[] | undefined): Promise<void> {
+    if (!(await out.isLet())) return;
+    const { tenant, run, agent } = filter;
+    const named = runs?.filter(
+      (one) => (tenant ?? one.tenant) === one.tenant && (run ?? one.run) === one.run && (agent ?? one.agent) === one.agent,
+    );
+    if (named?.length === 0) return;
+    const frames = named === undefined ? [{}] : named.map((one) => ({ run: one.run }));
+    out.note(frames.map((data) => `event: run.changed\ndata: ${JSON.stringify(data)}\n\n`).join(''));
+  }
+
+  #gone(out: Outflow): void {
+    this.#open.delete(out);
+    this.#changes.delete(out);
   }
 
   /**

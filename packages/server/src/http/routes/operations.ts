@@ -62,6 +62,21 @@ const isBelow = ({ index }: ServerContext, { parent }: RunRow, runs: ReadonlySet
   return false;
 };
 
+/** Tools that the answer to a dry run names at most. */
+const TOOLS_SHOWN = 20;
+
+/** Counts the runs and calls that an operation on some runs would reach. @param below it reaches all below them */
+async function reachOf({ host, reads, lists }: ServerContext, { principal }: Access, matched: readonly string[], below: boolean) {
+  const runs = below ? await lists.take(principal.tenant, () => reads.family(matched)) : matched;
+  const calls = [...host.underWay(runs as RunId[])].map(([tool, count]) => ({ tool, count })).toSorted((a, b) => b.count - a.count);
+  return {
+    runs: runs.length,
+    children: Math.max(0, runs.length - matched.length),
+    calls: calls.slice(0, TOOLS_SHOWN),
+    other_calls: calls.slice(TOOLS_SHOWN).reduce((sum, { count }) => sum + count, 0),
+  };
+}
+
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
   const { host, reads, acts } = door;
   const listed = listing(door);
@@ -120,7 +135,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       };
       if (!dryRun) return keep(deed);
       keep.skip();
-      return acts.draft(access.principal, deed, true);
+      return { ...acts.draft(access.principal, deed, true), reach: await reachOf(door, access, [...matched], reaches || family) };
     },
 
     async listOperations({ query }, { access }) {

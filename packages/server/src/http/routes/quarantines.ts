@@ -93,7 +93,7 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
   /** Live runs that a quarantine stops, as they are listed. */
   const concerned = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): Promise<string[]> => {
     if (kind === 'tool') return [];
-    const own = tenant ?? tenantOf({ kind, name } as Quarantine, tenantsOf(door));
+    const own = tenant ?? tenantOf({ kind, name }, tenantsOf(door));
     const by = {
       version: { version: [name] },
       tenant: {},

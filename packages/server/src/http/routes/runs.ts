@@ -15,13 +15,24 @@ import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
 import { explain } from '../../evidence/journal.ts';
 import { callsAfter, messagesAfter, type ListPage } from '../../evidence/listing.ts';
 import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
+import { storyOf } from '../../evidence/story.ts';
 import { listed as inList } from '../../jobs/listed.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { decidingLines } from './approvals.ts';
 import { findRun, waitForEnd, type Handlers } from './handler.ts';
 
-type Names = 'submitRun' | 'listRuns' | 'showRun' | 'runTree' | 'whyRun' | 'runCalls' | 'runMessages' | 'releaseRun' | 'resolveCall';
+type Names =
+  | 'submitRun'
+  | 'listRuns'
+  | 'showRun'
+  | 'runTree'
+  | 'whyRun'
+  | 'storyRun'
+  | 'runCalls'
+  | 'runMessages'
+  | 'releaseRun'
+  | 'resolveCall';
 
 /** Entries of a journal that are read at a time. */
 const PAGE = 200;
@@ -190,6 +201,17 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const service = taken === undefined ? [] : [taken.line, ...(details ? [stateLine(await instanceState(params.run, stored.seq))] : [])];
       const more = [...service, ...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
       return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
+    },
+
+    async storyRun({ params }, { access }) {
+      const row = findRun(door, access, 'run.read', params.run);
+      const stored = await host.stored(params.run);
+      if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
+      const { record, status } = stored;
+      const { waiting_for, ...spent } = await summaryOf(row);
+      const input = access.may('run.payload', row.tenant) ? record.input : undefined;
+      const facts = { record, status, spent, waiting_for, input };
+      return { run: params.run, lines: await turns.take(access.principal.tenant, () => storyOf(facts, pages(params.run))) };
     },
 
     async runCalls({ params, query }, { access }) {

@@ -12,6 +12,7 @@ const kid = defineAgent({ name: 'kid', run: ({ sleep }) => sleep(60_000) });
 
 export default defineAgent({
   name: 'large',
+  ceilings: { journal_bytes: 64 * 1024 * 1024 },
   spawns: { kid },
   async run({ input, spawn }) {
     const { many } = input as { many: number };

@@ -1,0 +1,30 @@
+/**
+ * The link that `corral demo` prints signs a browser in, once. Its code is in the fragment, which a browser sends to nobody, and it leaves the
+ * address before anything else is done; the page exchanges it for a session by POST.
+ */
+import { signal } from '@preact/signals';
+import { recognise, Refusal, signIn } from './api.ts';
+
+const LINK = /^#once=([\w-]{20,100})$/;
+export const isLink = (hash: string): boolean => LINK.test(hash);
+
+/** Whether the code of the link that brought this page is good no longer. */
+export const linkRefused = signal(false);
+
+let code = LINK.exec(location.hash)?.[1];
+if (code !== undefined) history.replaceState(null, '', location.pathname + location.search);
+
+/** Signs in by the link, if there is one, and finds out who is signed in. @throws Refusal if no host answers */
+export async function enter(): Promise<void> {
+  if (code !== undefined) {
+    const token = code;
+    try {
+      await signIn(token);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status === 0) throw error;
+      linkRefused.value = true;
+    }
+    code = undefined;
+  }
+  await recognise();
+}

@@ -1,0 +1,299 @@
+/**
+ * The story of a run: what it was asked, what it read, did, was refused and spent, and who allowed it, in ten sentences that are made from its
+ * journal without a model. Each names the entries and calls that it is made from, so that a reader can look. Pure.
+ */
+import type { STORY_PARTS } from '@corral/protocol/api/schemas';
+import type { Cost } from '@corral/protocol/model/cost';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Json } from '@corral/protocol/json';
+import { outcomeText } from '@corral/protocol/model/outcome-text';
+import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
+import { deliveryOf, effectsOf } from './journal.ts';
+import type { Pages } from './pages.ts';
+
+export interface StoryLine {
+  readonly about: (typeof STORY_PARTS)[number];
+  readonly text: string;
+  /** Entries of the journal that it is made from, the first ones. */
+  readonly entries: number[];
+  /** Calls that it is made from, the first ones. */
+  readonly calls: number[];
+}
+
+type Spent = Required<Cost> & { readonly cpu_ms: number; readonly calls: number };
+export interface StoryFacts {
+  readonly record: Pick<RunRecord, 'agent' | 'version' | 'principal' | 'submitter' | 'parent' | 'created_at' | 'service' | 'origin'>;
+  readonly status: Pick<RunStatus, 'control' | 'waiting' | 'outcome' | 'ended_at'>;
+  /** Absent if the reader may not see payloads. */
+  readonly input?: Json | undefined;
+  /** Absent: what its journal says that it used itself. */
+  readonly spent?: Spent;
+  /** The name of what it waits for; empty if it waits for nothing. */
+  readonly waiting_for: string;
+}
+
+/** Names, links and reasons that a sentence has at most. */
+const NAMED = 5;
+const LINKS = 20;
+const INPUT_CHARS = 200;
+const REASON_CHARS = 200;
+
+/** Things of one kind, counted by name. */
+class Tally {
+  readonly #counts = new Map<string, number>();
+  readonly entries: number[] = [];
+  readonly calls: number[] = [];
+  total = 0;
+
+  add(name: string, entry: number, call?: number): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    this.total += 1;
+    if (this.entries.length < LINKS && this.entries.at(-1) !== entry) this.entries.push(entry);
+    if (call !== undefined && this.calls.length < LINKS) this.calls.push(call);
+  }
+
+  /** `mail.read (3), web.get (1) and 2 others`, the most frequent first. */
+  get text(): string {
+    const sorted = [...this.#counts].toSorted(([, a], [, b]) => b - a);
+    const named = sorted.slice(0, NAMED).map(([name, count]) => `${name} (${count})`);
+    const rest = sorted.length - named.length;
+    return `${named.join(', ')}${rest === 0 ? '' : ` and ${rest} ${rest === 1 ? 'other' : 'others'}`}`;
+  }
+}
+
+/** Sentences about acts of people and of the host: the first ones, and how many more there are. */
+class Acts {
+  readonly #texts: string[] = [];
+  readonly entries: number[] = [];
+  readonly calls: number[] = [];
+  #more = 0;
+
+  add(text: string, entry: number, call?: number): void {
+    if (this.#texts.length >= NAMED) this.#more += 1;
+    else this.#texts.push(text);
+    if (this.entries.length < LINKS) this.entries.push(entry);
+    if (call !== undefined && this.calls.length < LINKS) this.calls.push(call);
+  }
+
+  textOr(none: string): string {
+    if (this.#texts.length === 0) return none;
+    const more = this.#more === 0 ? '' : ` ${this.#more} more of that kind are in its journal.`;
+    return `${this.#texts.map((text) => `${text}.`).join(' ')}${more}`;
+  }
+}
+
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
+const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most)}…`);
+const because = (reason: string): string => (reason === '' ? '' : `, because: ${cut(reason, REASON_CHARS)}`);
+const on = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+type Open = Pick<Decision, 'tool' | 'changes' | 'tool_facts'>;
+
+class Teller {
+  readonly read = new Tally();
+  readonly strangers = new Tally();
+  readonly did = new Tally();
+  readonly failed = new Tally();
+  readonly unknown = new Tally();
+  readonly children = new Tally();
+  readonly sent = new Tally();
+  readonly received = new Tally();
+  readonly refused = new Tally();
+  readonly rules = new Set<string>();
+  readonly people = new Acts();
+  readonly stopped = new Acts();
+  /** Calls without an answer, and those whose answer is lost. */
+  readonly #open = new Map<number, Open>();
+  readonly spent = { cpu_ms: 0, calls: 0, tokens: 0, money_micros: 0 } satisfies Spent;
+  last = 0;
+
+  take(entry: Entry): void {
+    this.last = entry.seq;
+    this.spent.cpu_ms += entry.cpu_us / 1_000;
+    this.#answers(entry);
+    for (const decision of entry.decisions) this.#decided(decision, entry.seq);
+    for (const effect of effectsOf(entry)) if (effect.kind === 'send') this.sent.add('', entry.seq);
+    this.#event(entry);
+  }
+
+  #answers(entry: Entry): void {
+    const delivery = deliveryOf(entry);
+    if (delivery?.kind === 'message') this.received.add(delivery.from.agent, entry.seq);
+    if (delivery?.kind !== 'reply') return;
+    for (const result of delivery.results) {
+      const call = this.#open.get(result.id);
+      if (call?.tool === undefined) continue;
+      this.#open.delete(result.id);
+      this.spent.calls += 1;
+      this.spent.tokens += result.cost?.tokens ?? 0;
+      this.spent.money_micros += result.cost?.money_micros ?? 0;
+      const name = call.tool;
+      if ('error' in result) {
+        if (result.error.code !== 'CORRAL_APPROVAL_DENIED' && result.error.code !== 'CORRAL_APPROVAL_EXPIRED')
+          this.failed.add(`${name} ${result.error.code}`, entry.seq, result.id);
+        continue;
+      }
+      (call.changes === true ? this.did : this.read).add(name, entry.seq, result.id);
+      if (call.tool_facts?.returns === 'untrusted') this.strangers.add(name, entry.seq, result.id);
+    }
+  }
+
+  #decided(decision: Decision, seq: number): void {
+    const { id, verdict, tool, agent, action, code = 'CORRAL_DENIED', rules = [] } = decision;
+    if (verdict === 'deny') {
+      const name = tool ?? agent ?? action ?? 'a capability that it does not have';
+      this.refused.add(`${name}: ${code}`, seq, id > 0 ? id : undefined);
+      for (const rule of rules) if (this.rules.size < NAMED) this.rules.add(rule);
+      this.#open.delete(id);
+    } else if (action === 'spawn') this.children.add(agent ?? 'a program', seq, id);
+    else if (tool !== undefined) this.#open.set(id, decision);
+  }
+
+  #event({ event, seq }: Entry): void {
+    switch (event?.kind) {
+      case 'inspected':
+        this.#decided(event.decision, seq);
+        return;
+      case 'approval': {
+        const what = `call ${event.id} to ${this.#open.get(event.id)?.tool ?? 'a tool'}`;
+        const verb = { approve: 'approved', deny: 'denied', expired: '' }[event.verdict];
+        const text = event.verdict === 'expired' ? `Nobody decided about ${what} in time` : `${event.by} ${verb} ${what}`;
+        this.people.add(`${text}${event.verdict === 'expired' ? '' : because(event.reason)}`, seq, event.id);
+        return;
+      }
+      case 'unknown':
+        this.unknown.add(this.#open.get(event.id)?.tool ?? 'a tool', seq, event.id);
+        return;
+      case 'resolved':
+        this.people.add(`${event.by} settled call ${event.id}, whose result was unknown${because(event.reason ?? '')}`, seq, event.id);
+        return;
+      case 'control':
+        this.stopped.add(`${event.by} ${event.control === 'none' ? 'resumed' : event.control} it${because(event.reason)}`, seq);
+        return;
+      case 'cancel':
+        this.stopped.add(`${event.by} told it to stop${because(event.reason)}`, seq);
+        return;
+      case 'step':
+        if (event.stays === undefined && event.step !== 'observe')
+          this.stopped.add(
+            `The detector ${event.because[0]?.detector ?? 'of loops'} took it to the step “${event.step}”${because(event.because[0]?.text ?? '')}`,
+            seq,
+          );
+        return;
+      case 'held':
+        this.stopped.add(`It was held${because(event.detail)}`, seq);
+        return;
+      case 'released':
+        this.people.add(`${event.by} let it go on${because(event.reason)}`, seq);
+        return;
+      default:
+    }
+  }
+}
+
+const NONE = { entries: [], calls: [] };
+
+/** The order that it was given, and by whom. */
+function askedLine({ record, input }: StoryFacts): StoryLine {
+  const { agent, version, parent, service, origin, created_at } = record;
+  const by =
+    parent === undefined ? `${record.submitter ?? record.principal} submitted it` : `The run ${parent.run} of ${parent.agent} started it`;
+  const of = service === undefined ? '' : ` for the key ${service.key}`;
+  const fork = origin === undefined ? '' : ` It is a fork of ${origin.run}.`;
+  const with_ = input === undefined ? ' Its input is not shown to your role.' : ` Its input: ${cut(JSON.stringify(input), INPUT_CHARS)}.`;
+  return {
+    about: 'asked',
+    text: `${by} on ${on(created_at)}, to the agent ${agent} (${version.slice(0, 19)})${of}.${fork}${with_}`,
+    ...NONE,
+  };
+}
+
+const line = (about: StoryLine['about'], text: string, ...from: readonly (Tally | Acts)[]): StoryLine => ({
+  about,
+  text,
+  entries: from.flatMap(({ entries }) => entries).slice(0, LINKS),
+  calls: from.flatMap(({ calls }) => calls).slice(0, LINKS),
+});
+
+function endLine({ record, status, waiting_for }: StoryFacts, last: number): StoryLine {
+  const { outcome, ended_at, control } = status;
+  const entries = last === 0 ? [] : [last];
+  if (outcome !== undefined) {
+    const took = ended_at === undefined ? '' : ` on ${on(ended_at)}, ${durationText(ended_at - record.created_at)} after it was submitted`;
+    return { about: 'ended', text: `It ended as ${outcomeText(outcome)}${took}.`, entries, calls: [] };
+  }
+  const state = control === 'none' ? (waiting_for === '' ? 'It has not ended' : `It waits for ${waiting_for}`) : `It is ${control}`;
+  return { about: 'ended', text: `${state}.`, entries, calls: [] };
+}
+
+const SECOND_MS = 1_000;
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+] as const;
+
+function durationText(ms: number): string {
+  const [unit, size] = UNITS.find(([, least]) => ms >= 2 * least) ?? ['second', SECOND_MS];
+  return many(unit === 'second' ? Math.round(ms / 100) / 10 : Math.round(ms / size), unit);
+}
+
+/** @param pages the whole journal, as far as it is kept */
+export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLine[]> {
+  const told = new Teller();
+  for await (const page of pages) for (const entry of page) told.take(entry);
+  const { read, strangers, did, failed, unknown, children, sent, received, refused, rules, people, stopped, last } = told;
+  const lost = unknown.total === 0 ? '' : ` The result of ${many(unknown.total, 'call')} was lost: ${unknown.text}.`;
+  const failures = failed.total === 0 ? '' : ` ${many(failed.total, 'call')} failed: ${failed.text}.`;
+  const messages = [
+    sent.total === 0 ? 'no message' : many(sent.total, 'message'),
+    received.total === 0 ? 'none' : `${received.total}, from ${received.text}`,
+  ];
+  const by = rules.size === 0 ? '' : ` The rules: ${[...rules].join(', ')}.`;
+  const { cpu_ms, calls, tokens, money_micros } = facts.spent ?? told.spent;
+  return [
+    askedLine(facts),
+    line(
+      'read',
+      read.total === 0
+        ? `It read nothing by a tool.${failures}`
+        : `It asked tools that change nothing ${times(read.total)}: ${read.text}.${failures}`,
+      read,
+      failed,
+    ),
+    line(
+      'strangers',
+      strangers.total === 0
+        ? 'No tool gave it text that a stranger may have written.'
+        : `Text that strangers may have written came to it by ${strangers.text}.`,
+      strangers,
+    ),
+    line(
+      'did',
+      `${did.total === 0 ? 'It changed nothing by a tool.' : `It had tools change something ${times(did.total)}: ${did.text}.`}${lost}`,
+      did,
+      unknown,
+    ),
+    line(
+      'others',
+      `It started ${children.total === 0 ? 'no run' : `${many(children.total, 'run')}: ${children.text}`}. It sent ${messages[0]} to other runs and received ${messages[1]}.`,
+      children,
+      sent,
+      received,
+    ),
+    line(
+      'refused',
+      refused.total === 0 ? 'It was refused nothing.' : `It was refused something ${times(refused.total)}: ${refused.text}.${by}`,
+      refused,
+    ),
+    line('people', people.textOr('No person had to decide about it.'), people),
+    line('stopped', stopped.textOr('Nobody stopped it, and no detector stepped in.'), stopped),
+    {
+      about: 'spent',
+      text: `It used ${Math.round(cpu_ms)} ms of CPU time, ${many(calls, 'call')}, ${many(tokens, 'token')} and ${(money_micros / 1e6).toFixed(2)} of money.`,
+      ...NONE,
+    },
+    endLine(facts, last),
+  ];
+}

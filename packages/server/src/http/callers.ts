@@ -1,0 +1,90 @@
+/** Finds out who sends a request, by a token or by a session of the console, and counts and slows down callers who are not let in. */
+import type { FastifyRequest } from 'fastify';
+import type { Principal } from '@corral/protocol/api/roles';
+import type { Route } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import { Access } from '../people/access.ts';
+import type { Authenticator, Channel } from '../people/authenticate.ts';
+import type { ConsoleSessions } from '../people/console-sessions.ts';
+import type { Rate } from '../people/rate.ts';
+import type { ServerContext } from './context.ts';
+import { mustBeOwnPage, proofOf } from './cookie.ts';
+
+export interface CallerParts {
+  readonly door: ServerContext;
+  readonly channel: Channel;
+  readonly authenticator: Authenticator;
+  readonly consoleSessions: ConsoleSessions;
+  readonly rate: Rate;
+}
+
+/** Slows down callers that guess tokens, by address. */
+const GUESSES = { rate_per_s: 1, burst: 20 };
+
+/** Finds out who calls, by a token or by the cookie of a session. @throws what `guarded` throws, and CORRAL_ORIGIN_REFUSED */
+export async function admitted(options: CallerParts, route: Route, request: FastifyRequest): Promise<Access> {
+  const { settings, index } = options.door;
+  return new Access(
+    await guarded(options, route, request, () => callerOf(options, request, true)),
+    () => Object.keys(settings.inForce().config.tenants),
+    (tenant) => index.has('tenant', tenant, undefined),
+  );
+}
+
+/** @param uses whether the request counts as use of the session */
+export async function callerOf(
+  { authenticator, channel, consoleSessions }: CallerParts,
+  request: FastifyRequest,
+  uses: boolean,
+): Promise<Principal> {
+  const { authorization } = request.headers;
+  const proof = channel.kind === 'network' && authorization === undefined ? proofOf(request) : undefined;
+  if (proof === undefined) return authenticator.authenticate(channel, authorization);
+  mustBeOwnPage(request);
+  const principal = consoleSessions.principal(proof, uses);
+  if (principal === undefined) throw new SessionOver();
+  return principal;
+}
+
+/** The bucket of a principal, for its rate. */
+export const bucketOf = ({ tenant, id }: Principal): string => `${tenant} ${id}`;
+
+/** An open page goes on asking after its session has ended, which is not an attempt to get in. */
+class SessionOver extends CorralError {
+  constructor() {
+    super('CORRAL_UNAUTHENTICATED', 'The session has ended; sign in again.');
+  }
+}
+
+/**
+ * A caller who is not let in is counted and slowed down, by address.
+ * @throws what `identify` throws, and CORRAL_RATE_LIMITED
+ */
+export async function guarded(
+  { door, rate }: CallerParts,
+  route: Route,
+  request: FastifyRequest,
+  identify: () => Promise<Principal>,
+): Promise<Principal> {
+  const { refusals, clock, settings } = door;
+  const now = clock.monotonic();
+  try {
+    return await identify();
+  } catch (error) {
+    const address = request.socket.remoteAddress ?? 'socket';
+    if (error instanceof SessionOver) {
+      rate.take(`session:${address}`, settings.inForce().config.door, now);
+      throw error;
+    }
+    refusals.count({
+      operation: 'fail-login',
+      by: `address:${address}`,
+      roles: [],
+      tenant: undefined,
+      route: `${route.method} ${route.path}`,
+      code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
+    });
+    rate.take(`guess:${address}`, GUESSES, now);
+    throw error;
+  }
+}
