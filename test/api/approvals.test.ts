@@ -6,6 +6,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { transportTo } from '@corral/client/node';
+import type { RunId } from '@corral/protocol/ids';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Event } from '@corral/protocol/api/schemas';
 import { corral } from '../command.ts';
@@ -40,17 +41,26 @@ describe('a call that waits', () => {
   });
 
   test('is refused when its capability is taken back, also after its run has left memory: nobody is asked about it any more', async () => {
-    const { admin, deploy, as } = await asking();
+    const { admin, deploy, as, host } = await asking();
     await deploy(WRITER);
-    const { run } = await admin.submitRun({ body: { agent: 'writer' } });
-    await asked(admin);
-    await until(async () => (await admin.showRun({ params: { run }, query: {} })).residency === 'parked');
+    const [run, other] = [await admin.submitRun({ body: { agent: 'writer' } }), await admin.submitRun({ body: { agent: 'writer' } })].map(
+      (made) => made.run,
+    ) as [RunId, RunId];
+    const residency = async (of: RunId) => (await admin.showRun({ params: { run: of }, query: {} })).residency;
+    await until(
+      async () =>
+        (await admin.countApprovals({})).waiting === 2 && (await residency(run)) === 'parked' && (await residency(other)) === 'parked',
+    );
+    const seen: string[] = [];
+    host.door.host.observe((observation) => void (observation.kind === 'woken' && seen.push(observation.run)));
     const { reaches } = await admin.runAuthority({ params: { run } });
     const grant = reaches.find(({ alias }) => alias === 'write')?.chain[0]?.grant;
     const operator = await as('local', 'operator');
     await operator.revokeGrant({ params: { grant: grant as never }, body: { reason: 'not any more' } });
     expect(await outcome(admin, run)).toMatchObject({ kind: 'completed', output: 'CORRAL_REVOKED' });
-    expect((await admin.listApprovals({})).items).toEqual([]);
+    // Runs that it does not concern stay where they are.
+    expect((await admin.listApprovals({})).items.map((one) => one.run)).toEqual([other]);
+    expect([await residency(other), seen]).toEqual(['parked', [run]]);
   });
 
   test('is on exactly one page of the list, also where a run has several and some are decided meanwhile', async () => {

@@ -109,7 +109,6 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     tools: (tenant) => offered[tenant]?.tools ?? [],
     stuck: async (run) => stuckOf((await read(store, run)).ledger),
     underWay: (runs) => supervisor.underWay(runs),
-    asking: (tenant, most) => supervisor.asking(tenant, most),
     approvals: (filter) => supervisor.approvals(filter),
     quotes: quotesOf,
     decide: (...said) => supervisor.control.decide(...said),

@@ -110,8 +110,6 @@ export interface HostPort {
   tools(tenant: TenantId): readonly Tool[];
   /** How many calls of these runs are under way, by tool. */
   underWay(runs: readonly RunId[]): ReadonlyMap<string, number>;
-  /** Number of runs that ask people about a call, counted up to `most`. */
-  asking(tenant: TenantId | undefined, most: number): Promise<number>;
   /** Calls that wait for people's approval, and questions that wait for an answer. */
   approvals(filter: ApprovalFilter): Promise<readonly Approval[]>;
   /** Finds the values of a call's arguments in what its run was given. */

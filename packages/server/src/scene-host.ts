@@ -28,7 +28,7 @@ export async function startSceneHost(
 function visitorOf({ door: { tokens, clock } }: RunningHost): Principal {
   const roles = ['admin'] as const;
   const { token } =
-    tokens.list('*').find(({ name }) => name === VISITOR) ??
+    tokens.list('*').find(({ name, revoked_at }) => name === VISITOR && revoked_at === null) ??
     tokens.make({ name: VISITOR, tenant: '*', roles, expires_at: null }, sceneOwner(), clock.now());
   return { id: `token:${VISITOR}`, tenant: '*', roles, token };
 }

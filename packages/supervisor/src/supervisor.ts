@@ -8,7 +8,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { ProcessExit } from '@corral/protocol/ports/machine';
 import { admit, type Job } from './admission/admission.ts';
-import { approvals, asking, type Approval, type ApprovalFilter } from './governance/approvals.ts';
+import { approvals, type Approval, type ApprovalFilter } from './governance/approvals.ts';
 import type { Control } from './control/control.ts';
 import { Entrance } from './admission/entrance.ts';
 import type { Families } from './control/families.ts';
@@ -205,11 +205,6 @@ export class Supervisor {
   /** How many calls of these runs are under way, by tool. */
   underWay(ids: readonly RunId[]): ReadonlyMap<string, number> {
     return underWay(ids.flatMap((id) => this.#host.runs.get(id) ?? []));
-  }
-
-  /** Number of runs that ask people about a call, in a tenant or in all. */
-  asking(tenant: TenantId | undefined, most: number): Promise<number> {
-    return asking(this.#options.store, tenant, most);
   }
 
   /** Calls that wait for the approval of people; see approvals.ts. */

@@ -78,7 +78,7 @@ const ABOUT: Readonly<Record<End, { readonly title: string; readonly done: strin
 
 function Ending({ run, verb }: { readonly run: Subject; readonly verb: End }) {
   const preview = useLoad(() => operated(run.run, verb, 'a look at what it would reach', true), { of: [run.run, verb] });
-  const [done, setDone] = useState<{ readonly result: Result; readonly shown: Reach }>();
+  const [done, setDone] = useState<{ readonly result: Result; readonly shown: Reach | undefined }>();
   const about = ABOUT[verb];
   if (done !== undefined)
     return (
@@ -106,7 +106,7 @@ function Ending({ run, verb }: { readonly run: Subject; readonly verb: End }) {
           Looking what it would reach…
         </p>
       )}
-      <Confirm run={run} verb={verb} reach={reach} onDone={setDone} />
+      <Confirm run={run} verb={verb} reach={reach} isUnknown={preview.error !== undefined} onDone={setDone} />
     </Dialog>
   );
 }
@@ -125,12 +125,14 @@ function CloseButton() {
 interface ConfirmProps {
   readonly run: Subject;
   readonly verb: End;
-  /** Shown to the person; without it there is nothing to confirm. */
+  /** Shown to the person; before it is there, there is nothing to confirm. */
   readonly reach: Reach | undefined;
-  readonly onDone: (done: { readonly result: Result; readonly shown: Reach }) => void;
+  /** The host cannot say what it would reach, which the dialog says. A busy host must not keep anybody from stopping a run. */
+  readonly isUnknown: boolean;
+  readonly onDone: (done: { readonly result: Result; readonly shown: Reach | undefined }) => void;
 }
 
-function Confirm({ run, verb, reach, onDone }: ConfirmProps) {
+function Confirm({ run, verb, reach, isUnknown, onDone }: ConfirmProps) {
   const [typed, setTyped] = useState('');
   const [reason, setReason] = useState('');
   const [error, setError] = useState<Refusal>();
@@ -138,9 +140,9 @@ function Confirm({ run, verb, reach, onDone }: ConfirmProps) {
   /** Two presses of Enter come before the page is drawn again. */
   const begun = useRef(false);
   const last = run.run.slice(-4);
-  const isReady = reach !== undefined && typed === last && reason.trim() !== '';
+  const isReady = (reach !== undefined || isUnknown) && typed === last && reason.trim() !== '';
   const end = async () => {
-    if (reach === undefined || !isReady || begun.current) return;
+    if (!isReady || begun.current) return;
     begun.current = true;
     setBusy(true);
     setError(undefined);

@@ -5,62 +5,70 @@
  */
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
-import type { RunIndex } from '@corral/protocol/ports/front';
 import type { Observation } from '@corral/supervisor';
 
 /** Observations that change the figures of a run without being events. */
 const SHOWN: ReadonlySet<Observation['kind']> = new Set(['woken', 'parked', 'answered', 'replied', 'cranked', 'denied']);
 export const EVERY_MS = 1_000;
-/** Runs that are named at once. If more changed, none is named: a follower of all of a busy host cannot look at each. */
+/** Runs of a tenant that are named at once. If more changed, none is named: a follower of all of them cannot look at each. */
 const NAMED = 200;
 
 export interface ChangedRun {
   readonly run: RunId;
-  readonly tenant: string;
   readonly agent: string;
 }
+/** The changed runs of each tenant; undefined where there are too many to name. */
+export type Changed = ReadonlyMap<string, readonly ChangedRun[] | undefined>;
 
 export interface RunChangesParts {
   readonly clock: Pick<Clock, 'after'>;
-  readonly index: Pick<RunIndex, 'get'>;
+  /** The tenant and the agent of a run in memory. */
+  readonly about: (run: RunId) => { readonly tenant: string; readonly agent: string } | undefined;
   /** Whether anybody wants to be told. */
   readonly wanted: () => boolean;
-  /** @param runs the changed ones; undefined if there are too many to name */
-  readonly tell: (runs: readonly ChangedRun[] | undefined) => void;
+  readonly tell: (changed: Changed) => void;
 }
 
 export class RunChanges {
   readonly #parts: RunChangesParts;
-  readonly #changed = new Set<RunId>();
+  /** By tenant. It holds one more run than are named where there are more. */
+  readonly #changed = new Map<string, Map<RunId, ChangedRun>>();
+  readonly #seen = new Set<RunId>();
   #stop: (() => void) | undefined;
+  #closed = false;
 
   constructor(parts: RunChangesParts) {
     this.#parts = parts;
   }
 
   readonly heard = (observation: Observation): void => {
-    if (!SHOWN.has(observation.kind) || !('run' in observation) || observation.run === undefined || !this.#parts.wanted()) return;
-    // One more than is named says that there are more.
-    if (this.#changed.size <= NAMED) this.#changed.add(observation.run);
-    this.#stop ??= this.#parts.clock.after(EVERY_MS, () => this.#tell());
+    if (this.#closed || !SHOWN.has(observation.kind) || !('run' in observation) || observation.run === undefined) return;
+    const { run } = observation;
+    const { clock, about, wanted } = this.#parts;
+    if (this.#seen.has(run) || !wanted()) return;
+    const known = observation.kind === 'parked' ? observation.view : about(run);
+    if (known === undefined) return;
+    const of = this.#changed.get(known.tenant) ?? new Map<RunId, ChangedRun>();
+    this.#changed.set(known.tenant, of);
+    if (of.size > NAMED) return;
+    this.#seen.add(run);
+    of.set(run, { run, agent: known.agent });
+    this.#stop ??= clock.after(EVERY_MS, () => this.#tell());
   };
 
   close(): void {
+    this.#closed = true;
     this.#stop?.();
-    this.#changed.clear();
+    this.#stop = undefined;
   }
 
   #tell(): void {
-    const { index, tell } = this.#parts;
     this.#stop = undefined;
-    const runs = [...this.#changed];
-    this.#changed.clear();
-    if (runs.length > NAMED) return tell(undefined);
-    tell(
-      runs.flatMap((run) => {
-        const row = index.get(run);
-        return row === undefined ? [] : [{ run, tenant: row.tenant, agent: row.agent }];
-      }),
+    const changed = new Map(
+      [...this.#changed].map(([tenant, runs]) => [tenant, runs.size > NAMED ? undefined : [...runs.values()]] as const),
     );
+    this.#changed.clear();
+    this.#seen.clear();
+    this.#parts.tell(changed);
   }
 }

@@ -10,6 +10,7 @@ import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import { deliveryOf, effectsOf } from './journal.ts';
 import type { Pages } from './pages.ts';
+import { breathe } from './serial-queue.ts';
 
 export interface StoryLine {
   readonly about: (typeof STORY_PARTS)[number];
@@ -46,7 +47,9 @@ class Tally {
   total = 0;
 
   add(name: string, entry: number, call?: number): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    // An agent chooses some names itself.
+    const counted = this.#counts.has(name) || this.#counts.size < COUNTED ? name : 'further names';
+    this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + 1);
     this.total += 1;
     if (this.entries.length < LINKS && this.entries.at(-1) !== entry) this.entries.push(entry);
     if (call !== undefined && this.calls.length < LINKS) this.calls.push(call);
@@ -82,6 +85,11 @@ class Acts {
   }
 }
 
+/** Text of entries that is parsed in one turn of the event loop. */
+const AT_ONCE_CHARS = 256 * 1024;
+/** Names that one sentence counts apart. */
+const COUNTED = 1_000;
+
 const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most)}…`);
@@ -113,7 +121,10 @@ class Teller {
     this.spent.cpu_ms += entry.cpu_us / 1_000;
     this.#answers(entry);
     for (const decision of entry.decisions) this.#decided(decision, entry.seq);
-    for (const effect of effectsOf(entry)) if (effect.kind === 'send') this.sent.add('', entry.seq);
+    // A message that was refused was not sent.
+    const refused = new Set(entry.decisions.filter(({ verdict }) => verdict === 'deny').map(({ id }) => id));
+    for (const effect of effectsOf(entry))
+      if (effect.kind === 'send' && !('id' in effect && refused.has(effect.id))) this.sent.add('', entry.seq);
     this.#event(entry);
   }
 
@@ -242,7 +253,16 @@ function durationText(ms: number): string {
 /** @param pages the whole journal, as far as it is kept */
 export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLine[]> {
   const told = new Teller();
-  for await (const page of pages) for (const entry of page) told.take(entry);
+  let chars = 0;
+  for await (const page of pages)
+    for (const entry of page) {
+      chars += (entry.delivery?.length ?? 0) + (entry.effects?.length ?? 0);
+      if (chars > AT_ONCE_CHARS) {
+        await breathe();
+        chars = 0;
+      }
+      told.take(entry);
+    }
   const { read, strangers, did, failed, unknown, children, sent, received, refused, rules, people, stopped, last } = told;
   const lost = unknown.total === 0 ? '' : ` The result of ${many(unknown.total, 'call')} was lost: ${unknown.text}.`;
   const failures = failed.total === 0 ? '' : ` ${many(failed.total, 'call')} failed: ${failed.text}.`;

@@ -24,6 +24,8 @@ export class Outflow {
   #held: Held | undefined;
   #stop: () => void = () => undefined;
   #ended = false;
+  /** A hint was dropped. */
+  #owes = false;
   /** Events looked at and characters written in this turn of the event loop. */
   #looked = 0;
   #written = 0;
@@ -70,6 +72,19 @@ export class Outflow {
   /** Writes what is not an event of its own: an id to resume from, a comment. */
   note(text: string): void {
     this.#raw.write(text);
+  }
+
+  /**
+   * Writes what may be dropped. If the connection takes nothing now, it gets `instead` once it does, however much was dropped.
+   */
+  hint(text: string, instead: string): void {
+    if (!this.#raw.writableNeedDrain) return void this.#raw.write(text);
+    if (this.#owes) return;
+    this.#owes = true;
+    this.#raw.once('drain', () => {
+      this.#owes = false;
+      if (!this.#ended) this.#raw.write(instead);
+    });
   }
 
   /** Resolves when there may be more. @param text undefined: an event that is not for this follower */

@@ -75,7 +75,6 @@ export class ConsoleSessions {
     const own = [...this.#live.values()].filter((one) => one.principal === id);
     const oldest = own.length >= SESSIONS.sessions_per_principal.default ? own[0] : undefined;
     const first = this.#live.size >= SESSIONS.sessions.default ? this.#oldestOfMost() : undefined;
-    this.#end((one) => one === oldest || one === first);
     const key = digest(cookie);
     this.#live.set(key, { key, page: digest(page), principal: id, tenant, roles: [...roles], token, expires_at, used_at: now() });
     try {
@@ -84,6 +83,8 @@ export class ConsoleSessions {
       this.#live.delete(key);
       throw error;
     }
+    // Not before the new one is kept: who cannot sign in loses no session by trying.
+    this.#end((one) => one === oldest || one === first);
     return { cookie, page, expires_at };
   }
 

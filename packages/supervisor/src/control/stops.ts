@@ -11,6 +11,7 @@ import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quaranti
 import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
+import { ALL, recall } from './recall.ts';
 import { stopCalls } from './revocation.ts';
 import { retry } from '../runs/retry.ts';
 import type { Residency } from '../runs/residency.ts';
@@ -27,7 +28,7 @@ export interface StopsOptions {
   readonly quarantines: Quarantines;
   readonly settlements: Settlements;
   readonly control: Control;
-  readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep' | 'hint'>;
+  readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep'>;
   /** Learns what other nodes have decided up to now; undefined if there are none. */
   readonly learn: (() => Promise<void>) | undefined;
   readonly transitions: Transitions;
@@ -61,6 +62,11 @@ export class Stops {
   #missing = false;
   #retrying = false;
   readonly #resuming = new Map<RunId, Promise<void>>();
+  /**
+   * Tenants of which a grant was revoked since their parked runs were looked at. `ALL` at first: a host may have died between a revocation and
+   * the search.
+   */
+  readonly #recalled = new Set<TenantId | typeof ALL>([ALL]);
 
   constructor(options: StopsOptions) {
     this.#options = options;
@@ -190,11 +196,35 @@ export class Stops {
     for (let after: RunId | undefined; !this.#closed;) {
       const parked = await store.quarantined(after, LOOK_RUNS);
       after = parked.at(-1);
-      if (after === undefined) return;
+      if (after === undefined) break;
       const looked = await Promise.all(parked.map((id) => this.#mayGoOn(id)));
       const free = looked.filter((one) => one !== undefined);
       for (let i = 0; i < free.length; i += AT_ONCE) await Promise.all(free.slice(i, i + AT_ONCE).map((one) => this.#bringBack(one, full)));
     }
+    for (const tenant of [...this.#recalled]) {
+      this.#recalled.delete(tenant);
+      const left = await recall(this.#options.store, tenant, {
+        isHere: (id) => this.#options.runs.has(id),
+        isClosed: () => this.#closed,
+        bringBack: (one) => this.#bringBack(one, full),
+      }).catch(() => true);
+      if (left || this.#missing) this.#recalled.add(tenant);
+      if (left) this.#missing = true;
+    }
+  }
+
+  /** Has the parked runs of a grant's tenant looked at. Never rejects. */
+  async #recallFor(grant: GrantId): Promise<void> {
+    const { store, runs } = this.#options;
+    try {
+      const holder = await store.holder(grant);
+      if (holder === undefined) return;
+      const record = runs.get(holder)?.ledger.record ?? (await store.run(holder))?.record;
+      this.#recalled.add(record?.tenant ?? ALL);
+    } catch {
+      this.#recalled.add(ALL);
+    }
+    await this.takeUp();
   }
 
   /** A parked run, if by its record no quarantine stops it any more, or if the store could not read its record. */
@@ -305,40 +335,9 @@ export class Stops {
     const known = await store.revoke(grant, by, reason, clock.now());
     if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
     transitions.observers.tell({ kind: 'revoked', grant, run: await store.holder(grant), by, reason, calls_aborted });
-    await this.#recall();
+    // The revocation holds already; whether parked runs could be told does not change that.
+    void this.#recallFor(grant);
     return { calls_aborted };
-  }
-
-  /**
-   * Brings back parked runs that wait for something they asked for with a grant that is revoked: they are told when they come into memory, and
-   * until then people would be asked about a call that can never be made.
-   */
-  async #recall(): Promise<void> {
-    const { store, residency } = this.#options;
-    for (let after: RunId | undefined; !this.#closed;) {
-      const asking = await store.ids({ ended: false, asking: true, limit: LOOK_RUNS, ...(after === undefined ? {} : { after }) });
-      after = asking.at(-1);
-      if (after === undefined) break;
-      for (const id of await this.#inVain(asking)) residency.hint(id);
-    }
-    const requesting = await store.parkedOn('call');
-    for (let i = 0; i < requesting.length && !this.#closed; i += LOOK_RUNS)
-      for (const id of await this.#inVain(requesting.slice(i, i + LOOK_RUNS))) residency.hint(id);
-  }
-
-  /** Parked runs of some that wait for something asked for with a grant that is revoked, by the ledgers that their last hosts saved. */
-  async #inVain(ids: readonly RunId[]): Promise<RunId[]> {
-    const { store, runs, grants } = this.#options;
-    const found = await Promise.all(
-      ids.map(async (id) => {
-        // A run that cannot be read learns of it when a person has seen to it.
-        const stored = runs.has(id) ? undefined : await store.run(id).catch(() => undefined);
-        if (stored?.ledger === undefined) return undefined;
-        const { pending } = JSON.parse(stored.ledger) as SavedLedger;
-        return pending.some((one) => 'grant' in one && grants.isRevoked(one.grant)) ? id : undefined;
-      }),
-    );
-    return found.filter((id) => id !== undefined);
   }
 
   #concerns({ ledger }: Run): boolean {

@@ -93,7 +93,8 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
   const found: Approval[] = [];
   const read = async (id: RunId): Promise<readonly Approval[]> => {
     const stored = await store.run(id);
-    if (stored === undefined || stored.status.outcome !== undefined) return [];
+    // Nobody can decide for a run that must first be moved to another version; its journal is not read.
+    if (stored === undefined || stored.status.outcome !== undefined || stored.status.waiting === 'upgrade') return [];
     return tenant === undefined || stored.record.tenant === tenant ? approvalsOf(reading, stored, filter) : [];
   };
   if (run !== undefined) return (await read(run)).filter(({ call }) => call > (after?.call ?? -1)).slice(0, limit);
@@ -119,11 +120,6 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
     if (last === undefined) break;
   }
   return found.slice(0, limit);
-}
-
-/** Number of runs that ask people about a call. @param most it counts no further */
-export async function asking(store: Pick<Store, 'ids'>, tenant: TenantId | undefined, most: number): Promise<number> {
-  return (await store.ids({ ended: false, asking: true, limit: most, ...(tenant === undefined ? {} : { tenant }) })).length;
 }
 
 async function approvalsOf(

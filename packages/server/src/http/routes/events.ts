@@ -3,7 +3,7 @@ import { ANY_TENANT, type Operation, type Principal } from '@corral/protocol/api
 import { FOLLOWERS } from '@corral/protocol/limits';
 import type { RouteRequest } from '@corral/protocol/api/routes';
 import type { ServerContext } from '../context.ts';
-import type { ChangedRun } from '../../events/changes.ts';
+import type { Changed } from '../../events/changes.ts';
 import { passes, type EventFilter, type Feed } from '../../events/stream.ts';
 import { TooSoon } from '../../people/rate.ts';
 import type { Held } from '../../people/sessions.ts';
@@ -44,7 +44,7 @@ export class Followers {
     };
     const out = this.#opened(reply, principal);
     if (out === undefined) return;
-    if (query.changes === true) this.#changes.set(out, filter);
+    if (query.changes === true && filter.kinds?.has('run.changed') !== false) this.#changes.set(out, filter);
     new Follower(feed, out, filter).begin(
       headers['last-event-id'],
       hold(() => out.end()),
@@ -86,20 +86,13 @@ export class Followers {
     return this.#changes.size > 0;
   }
 
-  /** @param runs the changed ones; undefined if there are too many to name */
-  readonly tellChanges = (runs: readonly ChangedRun[] | undefined): void => {
-    for (const [out, filter] of this.#changes) this.#tellChanged(out, filter, runs).catch(() => out.destroy());
+  readonly tellChanges = (changed: Changed): void => {
+    for (const [out, filter] of this.#changes) this.#tellChanged(out, filter, changed).catch(() => out.destroy());
   };
 
-  async #tellChanged(out: Outflow, filter: EventFilter, runs: readonly ChangedRun[] | undefined): Promise<void> {
-    if (!(await out.isLet())) return;
-    const { tenant, run, agent } = filter;
-    const named = runs?.filter(
-      (one) => (tenant ?? one.tenant) === one.tenant && (run ?? one.run) === one.run && (agent ?? one.agent) === one.agent,
-    );
-    if (named?.length === 0) return;
-    const frames = named === undefined ? [{}] : named.map((one) => ({ run: one.run }));
-    out.note(frames.map((data) => `event: run.changed\ndata: ${JSON.stringify(data)}\n\n`).join(''));
+  async #tellChanged(out: Outflow, filter: EventFilter, changed: Changed): Promise<void> {
+    const frames = framesOf(changed, filter);
+    if (frames.length > 0 && (await out.isLet())) out.hint(frames.join(''), changeFrame({}));
   }
 
   #gone(out: Outflow): void {
@@ -128,6 +121,20 @@ export class Followers {
     if (!isAdmin && ofTenant.length >= FOLLOWERS.followers_per_tenant.default) refuse(FOLLOWERS.followers_per_tenant.default, tenant);
     if (others.length >= most) refuse(most, 'Others');
   }
+}
+
+const changeFrame = (data: { readonly run?: string }): string => `event: run.changed\ndata: ${JSON.stringify(data)}\n\n`;
+
+/** The frames that one follower gets: of its tenant, its agent, its run. */
+function framesOf(changed: Changed, { tenant, run, agent }: EventFilter): string[] {
+  return [...changed].flatMap(([of, runs]) => {
+    if (tenant !== undefined && tenant !== of) return [];
+    // It follows one run, which may be among those that are too many to name.
+    if (runs === undefined) return [changeFrame(run === undefined ? {} : { run })];
+    return runs
+      .filter((one) => (run ?? one.run) === one.run && (agent ?? one.agent) === one.agent)
+      .map((one) => changeFrame({ run: one.run }));
+  });
 }
 
 /**

@@ -66,8 +66,9 @@ const isBelow = ({ index }: ServerContext, { parent }: RunRow, runs: ReadonlySet
 const TOOLS_SHOWN = 20;
 
 /** Counts the runs and calls that an operation on some runs would reach. @param below it reaches all below them */
-async function reachOf({ host, reads, lists }: ServerContext, { principal }: Access, matched: readonly string[], below: boolean) {
-  const runs = below ? await lists.take(principal.tenant, () => reads.family(matched)) : matched;
+async function reachOf({ host, reads }: ServerContext, matched: readonly string[], below: boolean) {
+  // It does not wait behind lists: whoever is about to stop something has to know.
+  const runs = below ? await reads.family(matched) : matched;
   const calls = [...host.underWay(runs as RunId[])].map(([tool, count]) => ({ tool, count })).toSorted((a, b) => b.count - a.count);
   return {
     runs: runs.length,
@@ -135,7 +136,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       };
       if (!dryRun) return keep(deed);
       keep.skip();
-      return { ...acts.draft(access.principal, deed, true), reach: await reachOf(door, access, [...matched], reaches || family) };
+      return { ...acts.draft(access.principal, deed, true), reach: await reachOf(door, [...matched], reaches || family) };
     },
 
     async listOperations({ query }, { access }) {
