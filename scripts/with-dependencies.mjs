@@ -52,22 +52,6 @@ const BUILDS = [
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 100;
 
-/** Files that a host needs besides its sources, each with the folders that it is made of. */
-const BUILDS = [
-  {
-    what: 'the sandbox image',
-    outputs: ['packages/cell/dist/main.js', 'sandbox-images/base/dist/image.json'],
-    sources: ['packages/cell', 'packages/guest', 'packages/protocol', 'sandbox-images/base'],
-    scripts: ['packages/cell/build.ts', 'sandbox-images/base/build.ts'],
-  },
-  {
-    what: 'the console',
-    outputs: ['packages/console/dist/index.html'],
-    sources: ['packages/console'],
-    scripts: ['packages/console/build.ts'],
-  },
-];
-
 if (!(task in TASKS)) fail(`with-dependencies.mjs takes one of ${Object.keys(TASKS).join(', ')}.`);
 if (Number(process.versions.node.split('.')[0]) < 20)
   fail(`This is Node ${process.versions.node}; Corral needs some Node from 20 up to install its own.`);

@@ -303,7 +303,12 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     settings.onApplied(sessions.recheck);
     const traffic = new Traffic();
     const followers = new Followers(door, traffic);
-    const changes = new RunChanges({ clock, about: host.view, wanted: () => followers.wantChanges, tell: followers.tellChanges });
+    const changes = new RunChanges({
+      clock,
+      about: (run) => host.view(run),
+      wanted: () => followers.wantChanges,
+      tell: followers.tellChanges,
+    });
     host.observe(changes.heard);
     undo.push(() => changes.close());
     const files = options.port === undefined ? undefined : readConsole();

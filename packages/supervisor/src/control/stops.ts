@@ -201,7 +201,8 @@ export class Stops {
       const free = looked.filter((one) => one !== undefined);
       for (let i = 0; i < free.length; i += AT_ONCE) await Promise.all(free.slice(i, i + AT_ONCE).map((one) => this.#bringBack(one, full)));
     }
-    for (const tenant of [...this.#recalled]) {
+    const tenants = this.#recalled.values().toArray();
+    for (const tenant of tenants) {
       this.#recalled.delete(tenant);
       const left = await recall(this.#options.store, tenant, {
         isHere: (id) => this.#options.runs.has(id),

@@ -241,6 +241,20 @@ export class Observers {
     for (const observer of this.#all) observer(observation);
   };
 
+  /**
+   * Tells of a commit that is durable. An observer that throws must not have it taken for one that the store refused, so the error is not the
+   * caller's but that of the process.
+   */
+  tellOf(seen: readonly Observation[]): void {
+    try {
+      for (const one of seen) this.tell(one);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
   /** Whether anybody listens. */
   get any(): boolean {
     return this.#all.size > 0;

@@ -19,7 +19,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import type { Bundles } from '../admission/bundles.ts';
 import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
-import type { Observation, Tell } from '../events/observation.ts';
+import type { Tell } from '../events/observation.ts';
 import { deniedIn, leftBy, seenIn } from '../events/cranks.ts';
 import { takenOf, viewOf } from '../events/observe.ts';
 import type { Membership } from './membership.ts';
@@ -281,17 +281,6 @@ export class RunLifecycle {
     this.#tell({ kind: 'began', run: run.id });
   }
 
-  /** The commit is durable, so an observer that throws must not have it taken for one that the store refused: the error is the process's. */
-  #tellAll(seen: readonly Observation[]): void {
-    try {
-      for (const one of seen) this.#tell(one);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  }
-
   #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
     const { observers } = this.#options.transitions;
@@ -311,7 +300,7 @@ export class RunLifecycle {
         }
       },
       // Not before: a crank that the store refuses is made once more, and would be told twice.
-      durable: seen && (() => this.#tellAll(seen)),
+      durable: seen && (() => observers.tellOf(seen)),
       failed,
       stopped: () => this.#options.scheduler.discard(run),
       after: () => {
