@@ -17,6 +17,7 @@ import { Laboratory, ProcessLauncher, readImage, realClock, realRandom, roomInHe
 import { hostOf } from './adapter.ts';
 import { createApp } from './http/app.ts';
 import { degraded, hintsOf, type Hints } from './jobs/hints.ts';
+import { looking, type Look } from './jobs/looking.ts';
 import { isRefusal, keptConfig } from './config/last-good.ts';
 import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.ts';
 import type { KeptFiles } from './config/read.ts';
@@ -351,23 +352,20 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     });
     retention.start();
     outbox.start();
-    const looks = [
+    const looks: readonly Look[] = [
       ['nearly spent budgets could not be told', () => projection.checkBudgets()],
       ['lists cannot be sorted by what runs have used until it can be written', () => projection.writeUse()],
       ['refusals could not be recorded yet', () => refusals.settle()],
       ['sessions of the console could not be ended', () => consoleSessions.sweep()],
       ['the list of runs could not be put right', () => projection.sweep()],
-    ] as const;
-    const looking = setInterval(() => {
-      // One that fails, as all that write do while the disk is full, keeps none of the others from its turn.
-      for (const [failed, look] of looks) void (async () => look())().catch((error: unknown) => log?.warn({ err: error }, failed));
-    }, LOOK_MS).unref();
+    ];
+    const stopLooking = looking(LOOK_MS, looks, (error, failed) => log?.warn({ err: error }, failed));
 
     let closing: Promise<void> | undefined;
     const close = (within_ms: number = DRAIN_MS) =>
       (closing ??= (async () => {
         draining = true;
-        clearInterval(looking);
+        stopLooking();
         scheduler.close();
         retention.close();
         projection.release();
