@@ -17,7 +17,7 @@ import { Laboratory, ProcessLauncher, readImage, realClock, realRandom, roomInHe
 import { hostOf } from './adapter.ts';
 import { createApp } from './http/app.ts';
 import { degraded, hintsOf, type Hints } from './jobs/hints.ts';
-import { looking, type Look } from './jobs/looking.ts';
+import { looking } from './jobs/looking.ts';
 import { isRefusal, keptConfig } from './config/last-good.ts';
 import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.ts';
 import type { KeptFiles } from './config/read.ts';
@@ -304,12 +304,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     settings.onApplied(sessions.recheck);
     const traffic = new Traffic();
     const followers = new Followers(door, traffic);
-    const changes = new RunChanges({
-      clock,
-      about: (run) => host.view(run),
-      wanted: () => followers.wantChanges,
-      tell: followers.tellChanges,
-    });
+    const { wantChanges: wanted, tellChanges: tell } = followers;
+    const changes = new RunChanges({ clock, about: (run) => host.view(run), wanted, tell });
     host.observe(changes.heard);
     undo.push(() => changes.close());
     const files = options.port === undefined ? undefined : readConsole();
@@ -352,15 +348,14 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     });
     retention.start();
     outbox.start();
-    const looks: readonly Look[] = [
-      ['nearly spent budgets could not be told', () => projection.checkBudgets()],
-      ['lists cannot be sorted by what runs have used until it can be written', () => projection.writeUse()],
-      ['refusals could not be recorded yet', () => refusals.settle()],
-      ['sessions of the console could not be ended', () => consoleSessions.sweep()],
-      ['the list of runs could not be put right', () => projection.sweep()],
-    ];
+    const looks = {
+      'nearly spent budgets could not be told': () => projection.checkBudgets(),
+      'lists cannot be sorted by what runs have used until it can be written': () => projection.writeUse(),
+      'refusals could not be recorded yet': () => refusals.settle(),
+      'sessions of the console could not be ended': () => consoleSessions.sweep(),
+      'the list of runs could not be put right': () => projection.sweep(),
+    };
     const stopLooking = looking(LOOK_MS, looks, (error, failed) => log?.warn({ err: error }, failed));
-
     let closing: Promise<void> | undefined;
     const close = (within_ms: number = DRAIN_MS) =>
       (closing ??= (async () => {

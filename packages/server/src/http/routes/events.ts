@@ -82,9 +82,7 @@ export class Followers {
   }
 
   /** Whether anybody wants to be told which runs changed. */
-  get wantChanges(): boolean {
-    return this.#changes.size > 0;
-  }
+  readonly wantChanges = (): boolean => this.#changes.size > 0;
 
   readonly tellChanges = (changed: Changed): void => {
     for (const [out, filter] of this.#changes) this.#tellChanged(out, filter, changed).catch(() => out.destroy());
