@@ -89,6 +89,17 @@ describe('a contract that the host checks', () => {
     expect(contract.check({ next: { next: { next: {} } } })).toMatchObject({ ok: false, message: expect.stringContaining('levels') });
   });
 
+  // It took a minute, at each level twice as long as at the one within.
+  test('is made of a type that is named twice at forty levels as quickly as of one that is named once', () => {
+    let schema: Json = { type: 'string' };
+    for (let i = 0; i < 40; i++) schema = { type: ['array', 'array'], items: schema };
+    const { check } = contractBy(schema);
+    let value: Json = 'x';
+    for (let i = 0; i < 40; i++) value = [value];
+    expect(check(value)).toMatchObject({ ok: true });
+    expect(check([value])).not.toMatchObject({ ok: true });
+  });
+
   test('lets the process of the tool say what patterns mean', () => {
     const contract = contractBy({
       type: 'object',

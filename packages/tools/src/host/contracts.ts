@@ -33,6 +33,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
 const NAMED: ReadonlySet<string> = new Set(['properties', '$defs', 'definitions', 'dependentSchemas']);
 const LITERAL: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples']);
 
+/** The schema as Zod is asked about it. */
 function withoutPatterns(schema: Json): Json {
   if (Array.isArray(schema)) return schema.map((one: Json) => withoutPatterns(one));
   if (!isObject(schema)) return schema;
@@ -40,6 +41,8 @@ function withoutPatterns(schema: Json): Json {
     Object.entries(schema).flatMap(([word, value]): [string, Json][] => {
       if (word === 'pattern' || word === 'patternProperties') return [];
       if (LITERAL.has(word)) return [[word, value]];
+      // Each type once, as JSON Schema asks for: Zod compiles the parts for each type of the list, at every level again.
+      if (word === 'type' && Array.isArray(value)) return [[word, [...new Set(value)]]];
       if (NAMED.has(word) && isObject(value))
         return [[word, Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withoutPatterns(one)]))]];
       return [[word, withoutPatterns(value)]];
