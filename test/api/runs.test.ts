@@ -194,6 +194,6 @@ test.each(['runCalls', 'runMessages', 'runFixture'] as const)(
       for (const answer of await Promise.all(Array.from({ length: 100 }, ask))) answers.add(answer);
       return answers.size > 1;
     });
-    expect([...answers].toSorted()).toEqual(['CORRAL_RATE_LIMITED: 16 requests that read journals are waiting already.', 'given']);
+    expect([...answers].toSorted()).toEqual(['CORRAL_RATE_LIMITED: 16 such requests are waiting already.', 'given']);
   },
 );
