@@ -117,7 +117,7 @@ describe('a question', () => {
     expect((await killed.ended).kind).toBe('killed');
     const revoked = await w.submit(version);
     const { call } = await asked(w, revoked.id);
-    const [grant] = await w.store.grants(revoked.id);
+    const grant = (await w.store.grants(revoked.id)).find(({ target }) => target.kind === 'tool');
     await w.supervisor.stops.revoke(grant?.id as never, 'ana', 'no more');
     expect(await revoked.ended).toEqual({ kind: 'completed', output: 'CORRAL_REVOKED' });
     await expect(answer(w, revoked.id, call, 'late')).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
