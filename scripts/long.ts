@@ -106,6 +106,7 @@ const LONG: Readonly<Record<string, Long>> = {
   doors: { what: 'the long tests of the front door', ...tagged('test/api', 'test/fuzz'), box: [30, 6] },
   hosts: { what: 'the long tests of whole hosts', ...tagged('test/integration', 'test/conformance'), box: [30, 6] },
   walls: { what: 'the long tests of hostile guests and of the walls', ...tagged('test/hostile', 'test/escape'), box: [30, 6] },
+  pages: { what: 'the long tests of the console, in a browser', ...tagged('test/console'), box: [40, 6] },
   modules: { what: 'the long tests of single modules', ...tagged('packages'), box: [20, 6] },
   soak: {
     what: 'mixed work on a host that is stopped again and again',

@@ -60,7 +60,7 @@ const MORE: readonly (readonly [string, string])[] = [
 ];
 
 describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
-  test('finds a run among others, opens it, reads why, and stops it', async () => {
+  test('finds a run among others, opens it, reads why, and stops it', { tags: 'long' }, async () => {
     const run = await on.sleep();
     const { secret } = await on.as('*', 'operator');
     const { page } = await visit(on, '');
@@ -96,7 +96,7 @@ describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
     expect(await on.ended(run)).toBe('killed');
   });
 
-  test('skips to the view, opens the first row, and has its keys on a box to tick', async () => {
+  test('skips to the view, opens the first row, and has its keys on a box to tick', { tags: 'long' }, async () => {
     const run = await on.buy(5);
     await on.ended(run);
     const { page } = await signedIn(on, `runs?q=${run}`);
@@ -118,7 +118,7 @@ describe.skipIf(NO_BROWSER)('the keyboard alone', () => {
     await page.waitForURL(`**/run/${run}/journal`);
   });
 
-  test('is told what its keys do, and leaves the help with Escape', async () => {
+  test('is told what its keys do, and leaves the help with Escape', { tags: 'long' }, async () => {
     const { page } = await signedIn(on, 'runs');
     await page.locator('.window-row').first().waitFor();
     await page.keyboard.press('Shift+?');

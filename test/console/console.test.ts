@@ -25,7 +25,7 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     await expectShown(row, 'completed');
   });
 
-  test('a filter and a state are part of the address, and a link shows another person the same', async () => {
+  test('a filter and a state are part of the address, and a link shows another person the same', { tags: 'long' }, async () => {
     const [first, second] = [await on.buy(5), await on.sleep()];
     const { page } = await signedIn(on, 'runs');
     await page.keyboard.press('/');
@@ -57,7 +57,7 @@ describe.skipIf(NO_BROWSER)('runs', () => {
     await expectSoon(async () => rises(await calls()) && (await calls())[0] === 0, true);
   });
 
-  test('a click with Control opens a run elsewhere, and leaves the list where it is', async () => {
+  test('a click with Control opens a run elsewhere, and leaves the list where it is', { tags: 'long' }, async () => {
     const run = await on.buy(5);
     const { page } = await signedIn(on, 'runs');
     const link = page
@@ -97,7 +97,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     await expectShown(events, 'completed');
   });
 
-  test('all of its parts open, by click and by key, and say what happened', async () => {
+  test('all of its parts open, by click and by key, and say what happened', { tags: 'long' }, async () => {
     const run = await on.buy(980);
     await on.ended(run);
     const { page } = await signedIn(on, `run/${run}`);
@@ -131,20 +131,24 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     await expectShown(page.locator('.run-head'), /^2 calls,/);
   });
 
-  test('data that were read before stay when they cannot be read again, and the page says that they are old', async () => {
-    const run = await on.sleep();
-    const { page } = await signedIn(on, `run/${run}/why`);
-    await expectShown(page, 'Decisions, the latest last');
-    await page.route('**/why', (route) => route.abort());
-    await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to have it read again' } });
-    await expectShown(page, 'The host does not answer.');
-    expect(await page.getByText('Decisions, the latest last').isVisible()).toBe(true);
-    await page.unroute('**/why');
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await expectSoon(() => page.getByText('The host does not answer.').count(), 0);
-  });
+  test(
+    'data that were read before stay when they cannot be read again, and the page says that they are old',
+    { tags: 'long' },
+    async () => {
+      const run = await on.sleep();
+      const { page } = await signedIn(on, `run/${run}/why`);
+      await expectShown(page, 'Decisions, the latest last');
+      await page.route('**/why', (route) => route.abort());
+      await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to have it read again' } });
+      await expectShown(page, 'The host does not answer.');
+      expect(await page.getByText('Decisions, the latest last').isVisible()).toBe(true);
+      await page.unroute('**/why');
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await expectSoon(() => page.getByText('The host does not answer.').count(), 0);
+    },
+  );
 
-  test('a grant that works is taken back with a reason, and does not work any more', async () => {
+  test('a grant that works is taken back with a reason, and does not work any more', { tags: 'long' }, async () => {
     const run = await on.buy(50);
     await on.asked(run);
     const { page } = await signedIn(on, `run/${run}/authority`, ['operator']);
@@ -209,7 +213,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     expect(decisions.find((one) => one.call === call)?.people).toMatchObject([{ verdict: 'deny', reason: 'never heard of them' }]);
   });
 
-  test('one touch or one key decides nothing, and who submitted the run is offered nothing', async () => {
+  test('one touch or one key decides nothing, and who submitted the run is offered nothing', { tags: 'long' }, async () => {
     const run = await on.buy(70);
     await on.asked(run);
     const { page } = await signedIn(on, `approvals?run=${run}`, ['approver']);
@@ -224,7 +228,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(auditor.page, 'Your roles do not let you decide');
   });
 
-  test('two people at once: what one decided leaves the other’s page', async () => {
+  test('two people at once: what one decided leaves the other’s page', { tags: 'long' }, async () => {
     const run = await on.buy(80);
     await on.asked(run);
     const [one, two] = [await signedIn(on, `approvals?run=${run}`, ['approver']), await signedIn(on, `approvals?run=${run}`, ['approver'])];
@@ -235,7 +239,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
   });
 });
 
-describe.skipIf(NO_BROWSER)('agents', () => {
+describe.skipIf(NO_BROWSER)('agents', { tags: 'long' }, () => {
   test('before an agent is put under quarantine, the page says how many runs that stops', async () => {
     await on.sleep();
     const { page } = await signedIn(on, 'agents', ['operator']);
@@ -249,7 +253,7 @@ describe.skipIf(NO_BROWSER)('agents', () => {
   });
 });
 
-describe.skipIf(NO_BROWSER)('the overview', () => {
+describe.skipIf(NO_BROWSER)('the overview', { tags: 'long' }, () => {
   test('counts over all runs, and leads to those that it counts', async () => {
     const run = await on.sleep();
     await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to be counted' } });

@@ -69,7 +69,7 @@ describe.skipIf(NO_BROWSER)('signing in', () => {
   });
 });
 
-describe.skipIf(NO_BROWSER)('signing out', () => {
+describe.skipIf(NO_BROWSER)('signing out', { tags: 'long' }, () => {
   test('is for all tabs, and the address does not let back in', async () => {
     const { page, open } = await signedIn(on, 'runs');
     const other = await tab(page, 'agents');
@@ -92,7 +92,7 @@ describe.skipIf(NO_BROWSER)('signing out', () => {
   });
 });
 
-describe.skipIf(NO_BROWSER)('another person', () => {
+describe.skipIf(NO_BROWSER)('another person', { tags: 'long' }, () => {
   test('is named on the first tab after a sign-in on a second one, and the first acts as nobody else', async () => {
     const { page } = await signedIn(on, 'runs', ['auditor']);
     const before = (await page.locator('.menu summary').textContent()) ?? '';

@@ -32,7 +32,7 @@ async function interrupted(): Promise<Front & { readonly run: string }> {
   return { ...second, run };
 }
 
-test.skipIf(NO_BROWSER)('a person who knows what came of a call says so, and the run goes on with that', async () => {
+test.skipIf(NO_BROWSER)('a person who knows what came of a call says so, and the run goes on with that', { tags: 'long' }, async () => {
   const on = await interrupted();
   const { page } = await signedIn(on, 'overview', ['operator']);
   await page.getByRole('link', { name: /result unknown/ }).click();

@@ -55,7 +55,7 @@ describe.skipIf(NO_BROWSER)('a pause', () => {
     await expectSoon(() => actsOn(run), ['resume', 'pause']);
   });
 
-  test('by somebody else, which this page has not heard of yet, is not taken back by the key', async () => {
+  test('by somebody else, which this page has not heard of yet, is not taken back by the key', { tags: 'long' }, async () => {
     const run = await on.sleep();
     const { page } = await signedIn(on, `run/${run}`, ['operator']);
     await expectShown(page, 'What it was asked');
@@ -110,7 +110,7 @@ describe.skipIf(NO_BROWSER)('a kill', () => {
     await expectSoon(() => receipt.count(), 0);
   });
 
-  test('names the calls under way, by tool', async () => {
+  test('names the calls under way, by tool', { tags: 'long' }, async () => {
     const run = await on.phone();
     const { page } = await signedIn(on, `run/${run}`, ['operator']);
     await expectShown(page, 'What it was asked');
@@ -144,7 +144,7 @@ describe.skipIf(NO_BROWSER)('a kill', () => {
     await expectShown(page.getByRole('dialog', { name: 'Killed' }), 'Grants revoked');
   });
 
-  test('keeps its receipt when the run leaves the list', async () => {
+  test('keeps its receipt when the run leaves the list', { tags: 'long' }, async () => {
     const run = await on.sleep();
     const { page } = await signedIn(on, `runs?q=${run}&state=live`, ['operator']);
     await current(page, run);
@@ -159,7 +159,7 @@ describe.skipIf(NO_BROWSER)('a kill', () => {
     await expectSoon(() => receipt.count(), 0);
   });
 
-  test('a gentle end is said to have been asked for, and not to have happened', async () => {
+  test('a gentle end is said to have been asked for, and not to have happened', { tags: 'long' }, async () => {
     const run = await on.sleep();
     const { page } = await signedIn(on, `run/${run}`, ['developer'], {}, 'local');
     await page.getByRole('button', { name: 'Cancel…' }).click();
