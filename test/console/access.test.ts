@@ -14,7 +14,7 @@ afterAll(async () => {
   for (const end of ends.toReversed()) await end();
 });
 
-describe.skipIf(NO_BROWSER)('every view', () => {
+describe.skipIf(NO_BROWSER)('every view', { tags: 'long' }, () => {
   test.each(['light', 'dark'] as const)('has names, roles and contrast that axe finds nothing wrong with, in %s', async (colorScheme) => {
     const [refused, asked] = [await on.buy(980), await on.buy(50)];
     await on.ended(refused);
