@@ -112,4 +112,6 @@ test('the command line lists and answers questions, of a host that was killed me
   expect((await on('answer', run, '42')).code).toBe(0);
   expect(await outcome(client, run)).toEqual({ kind: 'completed', output: { where: 'staging', most: 980, note: '42' } });
   expect((await client.listOperations({ query: { run } })).items.map(({ operation }) => operation)).toEqual(['answer', 'answer', 'answer']);
+  const { lines } = await client.storyRun({ params: { run } });
+  expect(lines.find(({ about }) => about === 'people')?.text).toMatch(/ answered call \d+ to owner\.ask, because: as ever\./);
 });

@@ -105,10 +105,8 @@ export const ApprovalList = z.object({
     .exactOptional()
     .describe('runs on this page that wait for people and whose journals cannot be read; left out if there are none'),
 });
-/** Runs that are counted at most. */
-export const MOST_ASKING = 1_000;
 export const ApprovalCount = z.object({
-  waiting: z.int().describe(`runs that wait for a decision about a call, counted up to ${MOST_ASKING}`),
+  waiting: z.int().describe('runs that wait for people: for a decision about a call, or for the answer to a question'),
 });
 export const Judgement = z
   .union([

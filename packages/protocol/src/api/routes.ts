@@ -280,7 +280,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/approvals/count',
     tag: 'approvals',
-    summary: `Counts runs that wait for people to decide about a call.`,
+    summary: 'Counts runs that wait for people to decide about a call, or to answer a question.',
     operation: 'approval.read',
     query: s.InTenant,
     status: 200,

@@ -9,7 +9,7 @@ import type { Observation } from '@corral/supervisor';
 
 /** Observations that change the figures of a run without being events. */
 const SHOWN: ReadonlySet<Observation['kind']> = new Set(['woken', 'parked', 'answered', 'replied', 'cranked', 'denied']);
-export const EVERY_MS = 1_000;
+const EVERY_MS = 1_000;
 /** Runs of a tenant that are named at once. If more changed, none is named: a follower of all of them cannot look at each. */
 const NAMED = 200;
 

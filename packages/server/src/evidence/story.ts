@@ -1,6 +1,6 @@
 /**
  * The story of a run: what it was asked, what it read, did, was refused and spent, and who allowed it, in ten sentences that are made from its
- * journal without a model. Each names the entries and calls that it is made from, so that a reader can look. Pure.
+ * journal without a model. Each names the entries and calls that it is made from, so that a reader can look.
  */
 import type { STORY_PARTS } from '@corral/protocol/api/schemas';
 import type { Cost } from '@corral/protocol/model/cost';
@@ -38,6 +38,10 @@ const NAMED = 5;
 const LINKS = 20;
 const INPUT_CHARS = 200;
 const REASON_CHARS = 200;
+/** Names that one sentence counts apart. */
+const COUNTED = 1_000;
+/** Text of entries that is parsed in one turn of the event loop. */
+const AT_ONCE_CHARS = 256 * 1024;
 
 /** Things of one kind, counted by name. */
 class Tally {
@@ -84,11 +88,6 @@ class Acts {
     return `${this.#texts.map((text) => `${text}.`).join(' ')}${more}`;
   }
 }
-
-/** Text of entries that is parsed in one turn of the event loop. */
-const AT_ONCE_CHARS = 256 * 1024;
-/** Names that one sentence counts apart. */
-const COUNTED = 1_000;
 
 const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
@@ -168,9 +167,9 @@ class Teller {
         return;
       case 'approval': {
         const what = `call ${event.id} to ${this.#open.get(event.id)?.tool ?? 'a tool'}`;
-        const verb = { approve: 'approved', deny: 'denied', expired: '' }[event.verdict];
-        const text = event.verdict === 'expired' ? `Nobody decided about ${what} in time` : `${event.by} ${verb} ${what}`;
-        this.people.add(`${text}${event.verdict === 'expired' ? '' : because(event.reason)}`, seq, event.id);
+        const verb = event.answer !== undefined ? 'answered' : event.verdict === 'approve' ? 'approved' : 'denied';
+        if (event.verdict === 'expired') this.people.add(`Nobody decided about ${what} in time`, seq, event.id);
+        else this.people.add(`${event.by} ${verb} ${what}${because(event.reason)}`, seq, event.id);
         return;
       }
       case 'unknown':

@@ -1,6 +1,5 @@
 /** People's decisions about calls. Each is recorded with person, reason and time. */
 import { CorralError } from '@corral/protocol/errors';
-import { MOST_ASKING } from '@corral/protocol/api/approvals';
 import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval } from '@corral/supervisor';
@@ -8,6 +7,7 @@ import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
+import { conditionsOf } from '../../jobs/selection.ts';
 import { askedPage, mayRead } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
@@ -44,13 +44,9 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
     },
 
     async countApprovals({ query }, { access }) {
-      const tenant = access.some('approval.read', query.tenant);
-      let waiting = 0;
-      for (const run of await host.waitingOn('approval')) {
-        if (tenant === undefined || door.index.get(run)?.tenant === tenant) waiting += 1;
-        if (waiting === MOST_ASKING) break;
-      }
-      return { waiting };
+      const asking = await conditionsOf(door, access, 'approval.read', { ...query, waiting: 'approval' });
+      const { total = 0 } = await door.lists.take(access.principal.tenant, () => door.reads.runs({ ...asking, limit: 1, total: true }));
+      return { waiting: total };
     },
 
     async decideApproval({ params, body }, { access, keep }) {
