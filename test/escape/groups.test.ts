@@ -1,12 +1,12 @@
 /** Control groups around cells: who is in them, what they say, and that they go with their host. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { findWalls, ProcessLauncher } from '@corral/supervisor';
-import { CellGroups } from '@corral/supervisor/host/cgroups';
+import { CellGroups, type CellGroup } from '@corral/supervisor/host/cgroups';
 import { findGroups, type GroupPlace } from '@corral/supervisor/host/group-place';
 import { readingTool, world } from '../world.ts';
 import { until } from '../until.ts';
@@ -50,6 +50,36 @@ describe.skipIf('missing' in found)('control groups', () => {
     await w.close();
     await until(() => groupsOf(place, process.pid).length === 0, 'the groups are gone');
     expect(w.supervisor.cells()).toEqual([]);
+  });
+
+  // They had one group between them, and the first that stopped removed what the other had just made.
+  test('of two hosts in one process are apart, and those of one stay when the other has stopped', async () => {
+    const [one, two] = [0, 1].map(() => new CellGroups(place, { cell_memory_mib: 512, cores: 2 }).next()) as [CellGroup, CellGroup];
+    const [first, second] = [0, 1].map(() => spawn('sleep', ['1000'], { stdio: 'ignore' })) as [ChildProcess, ChildProcess];
+    onTestFinished(() => void [first, second].map((child) => child.kill('SIGKILL')));
+    await one.add(first.pid as number);
+    await two.add(second.pid as number);
+    const holding = (pid: number | undefined) =>
+      groupsOf(place, process.pid).filter((folder) =>
+        readdirSync(folder).some(
+          (name) =>
+            name.startsWith('cell-') &&
+            readFileSync(join(folder, name, 'cgroup.procs'), 'utf8')
+              .split('\n')
+              .includes(String(pid)),
+        ),
+      );
+    expect(holding(first.pid).filter((folder) => holding(second.pid).includes(folder))).toEqual([]);
+    const own = holding(second.pid);
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    one.remove();
+    await until(() => holding(first.pid).length === 0);
+    expect(holding(second.pid)).toEqual(own);
+    second.kill('SIGKILL');
+    await once(second, 'exit');
+    two.remove();
+    await until(() => groupsOf(place, process.pid).length === 0, 'the groups are gone');
   });
 
   test('of a host that was killed are removed by the next one, with what still runs in them', async () => {

@@ -76,7 +76,7 @@ const REMOVE_MS = 50;
 const REMOVE_TRIES = 100;
 
 const pidNamespace = (): string => /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
-const NAME = /^corral-(\d+)-(\d+)-(\d+)$/;
+const NAME = /^corral-(\d+)-(\d+)-(\d+)(?:-\d+)?$/;
 
 /** Removes a group and those below it, if their processes have ended. @returns whether it is gone */
 function remove(folder: string): boolean {
@@ -96,9 +96,12 @@ export class CellGroups {
     return 'missing' in found ? undefined : new CellGroups(found, options);
   }
 
+  static #hosts = 0;
+
   readonly place: GroupPlace;
   readonly #options: GroupOptions;
-  readonly #name = `corral-${pidNamespace()}-${process.pid}-${startOf('self') ?? '0'}`;
+  /** Of this host alone: a process may have several hosts, and one that stops removes its groups. */
+  readonly #name = `corral-${pidNamespace()}-${process.pid}-${startOf('self') ?? '0'}-${++CellGroups.#hosts}`;
   readonly #cells = new Set<CellGroup>();
   #made: Promise<void> | undefined;
   #nth = 0;
