@@ -47,6 +47,8 @@ export class BoardHost {
   readonly #folder: string;
   readonly #process: HostProcess;
   readonly #neighbours = new Map<Who, RunId>();
+  /** Agents that were deployed here, by tenant and file. */
+  readonly #deployed = new Map<string, string>();
   readonly #calls: Readonly<Record<Who, Rows>>;
   readonly #blocks: Rows;
   #said = '';
@@ -100,12 +102,17 @@ export class BoardHost {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** The agent of a file, deployed in a tenant: once on each host, so that further passes do not wait for it. */
   async deploy(file: string, tenant: string): Promise<string> {
+    const known = this.#deployed.get(`${tenant} ${file}`);
+    if (known !== undefined) return known;
     const { source, describing } = await bundleSource({ file }, file);
     const { agents } = await this.client.deployAgent({ body: { tenant: tenant, source, describing } });
     // The default export is the last agent of its bundle that is named here: its children are in its `spawns`.
     const spawned = new Set(agents.flatMap(({ manifest }) => manifest.spawns));
-    return (agents.find(({ agent }) => !spawned.has(agent)) ?? agents[0])?.agent as string;
+    const agent = (agents.find((one) => !spawned.has(one.agent)) ?? agents[0])?.agent as string;
+    this.#deployed.set(`${tenant} ${file}`, agent);
+    return agent;
   }
 
   /** Starts a neighbour, and waits until it reads. */

@@ -42,7 +42,15 @@ test('a quarantine of another node stops the runs here also if the store could n
 test('a run under quarantine is resumed only by a node that has learned which quarantines stand by then', async () => {
   const quarantine: Quarantine = { kind: 'tenant', name: 'crew', by: 'ana', reason: 'odd', at: 1 };
   const stored: Quarantine[] = [quarantine];
-  const store = { quarantines: async () => [...stored], revoked: async () => [], quarantined: async () => [] } as unknown as Store;
+  const none = async () => [];
+  const store = {
+    quarantines: async () => [...stored],
+    revoked: none,
+    // After the lift, nothing in the store waits.
+    quarantined: none,
+    ids: none,
+    parkedOn: none,
+  } as unknown as Store;
   const ledger = { record: { id: 'run_a', tenant: 'crew', agent: 'a' }, version: 'sha256:1', control: 'quarantined' };
   const run = { id: 'run_a', control: 'quarantined', ledger } as unknown as Run;
   const resumed: RunId[] = [];
