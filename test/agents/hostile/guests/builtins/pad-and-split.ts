@@ -5,7 +5,7 @@ import type { Expected } from '../expected.ts';
 export const expected: Expected = {
   ends: ['exceeded(memory)', 'exceeded(cpu)'],
   limit: { cpu_ms: 200 },
-  vary: { length: [10_000_000, 200_000_000] },
+  vary: { length: [60_000_000, 200_000_000] },
 };
 
 export default defineAgent({

@@ -5,7 +5,7 @@ import type { Expected } from '../expected.ts';
 export const expected: Expected = {
   ends: ['exceeded(cpu)', 'exceeded(memory)'],
   limit: { cpu_ms: 200 },
-  vary: { size: [100_000, 400_000] },
+  vary: { size: [300_000, 500_000] },
 };
 
 export default defineAgent({
