@@ -41,7 +41,7 @@ describe('a call that waits', () => {
   });
 
   test('is refused when its capability is taken back, also after its run has left memory: nobody is asked about it any more', async () => {
-    const { admin, deploy, as, host } = await asking();
+    const { admin, deploy, as, host } = await asking({ limits: { park_after_ms: 500 } });
     await deploy(WRITER);
     const [run, other] = [await admin.submitRun({ body: { agent: 'writer' } }), await admin.submitRun({ body: { agent: 'writer' } })].map(
       (made) => made.run,

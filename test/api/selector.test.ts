@@ -6,7 +6,7 @@ import { agentFile } from '../agents/file.ts';
 const PARENT = agentFile('family/waits-for-ever');
 
 test('runs are found by what they wait for, in memory and parked', async () => {
-  const { admin, deploy } = await front();
+  const { admin, deploy } = await front({ configText: JSON.stringify({ limits: { park_after_ms: 500 } }) });
   await deploy(PARENT);
   await deploy(HELLO);
   const parent = await admin.submitRun({ body: { agent: 'parent' } });

@@ -113,7 +113,7 @@ describe.skipIf(NO_BROWSER)('another person', { tags: 'long' }, () => {
 });
 
 describe.skipIf(NO_BROWSER)('a page that nobody looks at', () => {
-  test('has no stream and asks nothing, and shows what has changed when it is looked at again', async () => {
+  test('has no stream and asks nothing, and shows what has changed when it is looked at again', { tags: 'long' }, async () => {
     const { page } = await signedIn(on, 'runs');
     await page.locator('.liveness.live').waitFor();
     await page.getByRole('grid').or(page.getByText('No run was submitted yet')).first().waitFor();

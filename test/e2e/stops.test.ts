@@ -207,7 +207,7 @@ describe('a host that cannot have its address', () => {
     const folder = await prepared();
     const host = await up(folder);
     await deploy(host);
-    const run = await submit(host, { look: 5_000 });
+    const run = await submit(host, { look: 2_000 });
     await begun(folder, 'look');
     host.kill('SIGKILL');
     await host.gone;

@@ -4,7 +4,7 @@ import { fuzz } from './engine.ts';
 import { TARGETS } from './targets.ts';
 
 /** Those that take longest until they have it. */
-const LONG = new Set(['policies', 'frames']);
+const LONG = new Set(['policies', 'frames', 'bundles']);
 test.each(TARGETS.filter(({ name }) => !LONG.has(name)))(
   '$name finds the bug that is planted for it, and breaks nothing else before',
   (target) => expectFound(target),

@@ -16,7 +16,7 @@ test('children that emit more than the heap of their host do not end it, whether
 
 // Attack C2.
 const REFUSED = 'for more than the heap of their host are refused it, and why says so';
-test(`children that ask all at once ${REFUSED}`, () => expectRefused(true));
+test(`children that ask all at once ${REFUSED}`, { tags: 'long' }, () => expectRefused(true));
 test(`children that ask one after another ${REFUSED}`, { tags: 'long' }, () => expectRefused(false));
 
 async function expectRefused(at_once: boolean): Promise<void> {
