@@ -54,6 +54,7 @@ const REAL_TIME = {
     'The watch looks every few milliseconds and says nothing; after a longer wait the other runs are moved out of the cell.',
   'runs that take cells for themselves, one after another':
     'A tenant that gets too many cells gets them within seconds; one that does not stays as it is.',
+  'the CPU time of a process that has stopped': 'The kernel counts in hundredths of a second, and says nothing when it counts no more.',
   'a cell that computes, where there is no /proc': 'Nothing else tells how much of the CPU a process has had.',
   'a kill at several moments': 'The backup is another process, which says nothing between its beginning and its end.',
   'a drain that has stopped its calls': 'What a drain does first has no trace outside of it until the calls have answered.',

@@ -1,16 +1,29 @@
 /** One tenant against another, over the cells of one machine (invariant 16). */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import { bundleSource } from '../bundles.ts';
-import { world, type World } from '../world.ts';
-import { until, realTime } from '../until.ts';
+import { readingTool, world, type World } from '../world.ts';
+import { found, until, realTime } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
 const SPIN = agentFile('hostile/spinner');
 const QUICK = `{ name: 'quick', async run() { return 'ok' } }`;
 
+/** CPU time of a process and its threads, in hundredths of a second; -1 if it is gone. */
+function ticksOf(pid: number): number {
+  try {
+    const [, , , , , , , , , , , user = 0, system = 0] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+      .map(Number);
+    return user + system;
+  } catch {
+    return -1;
+  }
+}
 const cellsOf = (w: World, tenant: string) => w.supervisor.cells().filter((cell) => cell.tenant === tenant).length;
 
 describe('a tenant whose runs all compute for ever', () => {
@@ -37,6 +50,44 @@ describe('a tenant whose runs all compute for ever', () => {
     for (const tenant of ['zoo', 'third', 'fourth'])
       expect(await (await w.submit(quick, {}, { tenant })).ended).toEqual({ kind: 'completed', output: 'ok' });
   });
+});
+
+// Bug own-neighbours-locked-out: runs of one agent that compute took every cell of their tenant, and its other runs waited for the end of one.
+test('runs of one agent that compute for ever leave a cell to the other runs of their tenant', async () => {
+  let reads = 0;
+  const w = await world([readingTool('look', () => ((reads += 1), {}))], { maxCells: 8 });
+  const reader = await w.deploy(`{ name: 'reader', uses: { look: 'tool:look' }, async run({ caps }) { for (;;) await caps.look({}); } }`);
+  const spin = await w.deploy(`{ name: 'for-ever', ceilings: { crank_cpu_ms: 10_000 }, run() { for (;;); } }`);
+  await w.submit(reader, {}, { budget: { calls: 1e6, bytes: 2 ** 30 }, ceilings: { effects: 1e6 } });
+  await until(() => reads > 0);
+  const spinning = await Promise.all(Array.from({ length: 8 }, () => w.submit(spin)));
+  const ended: string[] = [];
+  for (const { id, ended: end } of spinning) void end.then(() => ended.push(id));
+  await until(() => cellsOf(w, 'crew') >= 3);
+  await realTime(500, 'runs that take cells for themselves, one after another');
+  const had = reads;
+  await until(() => reads > had + 50);
+  expect(ended).toEqual([]);
+});
+
+// Bug taken-back-computes: a crank that was sent ahead and taken back began all the same, and held its cell to its end, though nobody waited for it.
+test.skipIf(process.platform !== 'linux')('a crank that was taken back from a busy cell is not computed there', async () => {
+  const w = await world([], { maxCells: 8, cellsPerTenant: 1, spares: 0 });
+  const busy = await w.deploy(`{ name: 'busy', ceilings: { crank_cpu_ms: 10_000 },
+    run({ input }) { for (let x = 0, i = 0; i < input.rounds; i++) x += i; return 'done'; } }`);
+  const [first, second] = await Promise.all([3e8, 1e15].map((rounds) => w.submit(busy, { rounds })));
+  let isOver = false;
+  void second?.ended.then(() => (isOver = true));
+  const cell = await found(async () => w.supervisor.cells().find(({ tenant, ready }) => tenant === 'crew' && ready)?.pid, 'a cell');
+  expect(await first?.ended).toEqual({ kind: 'completed', output: 'done' });
+  let used = -1;
+  await until(async () => {
+    const before = used;
+    used = ticksOf(cell);
+    await realTime(100, 'the CPU time of a process that has stopped');
+    return used === before;
+  }, 'the cell computes no more');
+  expect(isOver).toBe(false);
 });
 
 // Bug bundles-kept-for-ever: a cell kept every bundle it was ever sent, 4 MiB each, for as long as it lived.

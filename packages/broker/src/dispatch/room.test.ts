@@ -86,3 +86,14 @@ test('calls of a run that holds too much wait, those of another run of its tenan
   later.splice(0).forEach((look) => look());
   expect(went).toEqual(['a3', 'a1', 'a2']);
 });
+
+test('runs of a tenant take turns: one with many calls that wait delays a call of another by one of them', () => {
+  const { went, enter, leave } = calls({ tenant: 10, all: 100 });
+  for (const name of ['a1', 'a2', 'a3']) enter(name, a, 10, 'run_1');
+  enter('a4', a, 10, 'run_2');
+  enter('a5', a, 10, 'run_2')?.();
+  leave('a1');
+  leave('a2');
+  leave('a4');
+  expect(went).toEqual(['a1', 'a2', 'a4', 'a3']);
+});

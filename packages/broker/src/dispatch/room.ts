@@ -1,7 +1,8 @@
 /**
  * Room in memory for results of calls. A call that leaves may bring back as much as one result of its run may have; a call for which its
- * tenant has no room waits until others have ended. A tenant always has room for one call. Calls of a run for which nothing more may be
- * kept wait until something may: their results would be kept until the run has taken them.
+ * tenant has no room waits until others have ended. A tenant always has room for one call. Its runs take turns, so that one with thousands of
+ * calls delays a call of another by one of them. Calls of a run for which nothing more may be kept wait until something may: their results
+ * would be kept until the run has taken them.
  */
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
@@ -17,14 +18,20 @@ export interface Leaving {
   readonly bytes: number;
 }
 
+interface Waiting {
+  readonly call: Leaving;
+  readonly go: () => void;
+}
+
 interface Line {
   bytes: number;
-  readonly waiting: { readonly call: Leaving; readonly go: () => void }[];
+  /** Calls that wait, by run; the run whose turn is next comes first. */
+  readonly waiting: Map<RunId, Waiting[]>;
 }
 
 /** How often it is looked whether more may be kept for runs whose calls wait. */
 const LOOK_MS = 50;
-/** Waiting calls of a tenant that are looked at in one go. */
+/** Runs of a tenant whose next call is looked at in one go. */
 const LOOKED = 256;
 
 export interface RoomMost {
@@ -66,20 +73,23 @@ export class Room {
   enter(call: Leaving, go: (leave: () => void) => void): (() => void) | undefined {
     const { tenant } = call;
     let line = this.#lines.get(tenant);
-    if (line === undefined) this.#lines.set(tenant, (line = { bytes: 0, waiting: [] }));
-    if (line.waiting.length === 0 && this.#fits(line, call)) {
+    if (line === undefined) this.#lines.set(tenant, (line = { bytes: 0, waiting: new Map() }));
+    if (line.waiting.size === 0 && this.#fits(line, call)) {
       this.#take(line, call, go);
       return undefined;
     }
     const own = line;
     const waiting = { call, go: () => this.#take(own, call, go) };
-    line.waiting.push(waiting);
+    const queue = line.waiting.get(call.run) ?? [];
+    queue.push(waiting);
+    line.waiting.set(call.run, queue);
     this.#waiting += 1;
     this.#lookLater();
     return () => {
-      const at = own.waiting.indexOf(waiting);
+      const at = queue.indexOf(waiting);
       if (at < 0) return;
-      own.waiting.splice(at, 1);
+      queue.splice(at, 1);
+      if (queue.length === 0 && own.waiting.get(call.run) === queue) own.waiting.delete(call.run);
       this.#waiting -= 1;
     };
   }
@@ -107,7 +117,7 @@ export class Room {
         if (left > 0) this.#runs.set(run, left);
         else this.#runs.delete(run);
         this.#admit();
-        if (line.bytes === 0 && line.waiting.length === 0 && this.#lines.get(tenant) === line) this.#lines.delete(tenant);
+        if (line.bytes === 0 && line.waiting.size === 0 && this.#lines.get(tenant) === line) this.#lines.delete(tenant);
       });
     });
   }
@@ -134,6 +144,23 @@ export class Room {
     });
   }
 
+  /** Takes the next call of a tenant that has room out of its line. */
+  #next(line: Line): Waiting | undefined {
+    let looked = 0;
+    for (const [run, queue] of line.waiting) {
+      const [first] = queue;
+      if (first !== undefined && this.#fits(line, first.call)) {
+        queue.shift();
+        line.waiting.delete(run);
+        if (queue.length > 0) line.waiting.set(run, queue);
+        return first;
+      }
+      looked += 1;
+      if (looked >= LOOKED) break;
+    }
+    return undefined;
+  }
+
   /** Lets waiting calls go, one of each tenant in turn. */
   #admit(): void {
     for (let went = true; went && this.#waiting > 0;) {
@@ -141,8 +168,7 @@ export class Room {
       // A copy, because a tenant whose call goes moves to the end of the map.
       const turn = [...this.#lines];
       for (const [tenant, line] of turn) {
-        const at = line.waiting.slice(0, LOOKED).findIndex(({ call }) => this.#fits(line, call));
-        const [next] = at < 0 ? [] : line.waiting.splice(at, 1);
+        const next = this.#next(line);
         if (next === undefined) continue;
         this.#waiting -= 1;
         this.#lines.delete(tenant);

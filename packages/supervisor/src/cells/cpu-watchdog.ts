@@ -120,6 +120,8 @@ export class CpuWatchdog {
     // A replay normally takes no longer than the original cranks did, and a load in advance than the one before, so they count as long only
     // once they exceed that by much.
     const long = task.kind === 'replay' || task.kind === 'spare' ? MACHINE.replay_cpu_ms.default / 2 : MACHINE.long_crank_ms.default;
+    // Nobody waits for its answer: its run was moved elsewhere before it had begun here, and the cell would be of no use until its end.
+    if (used >= long && task.void) return this.#options.onRogue(cell);
     if (used >= long) this.#long.add(cell);
     const verdict = this.#judge(cell, task, measured, held);
     if (verdict === undefined) return;

@@ -50,7 +50,12 @@ export class Occupancy {
    * @param onFull called if a run waits to be brought in and the cell has no room
    * @returns undefined if there is nothing to do now
    */
-  next(idling: boolean, arrivals: Arrivals<Run> | undefined, mayReplay: () => boolean, onFull: () => void): Next | undefined {
+  next(
+    idling: boolean,
+    arrivals: Pick<Arrivals<Run>, 'length' | 'next'> | undefined,
+    mayReplay: () => boolean,
+    onFull: () => void,
+  ): Next | undefined {
     const { ready, pages, turns } = this;
     const crank = (): Next => ({ what: 'crank', run: ready.shift() as Run });
     const wanted = (arrivals?.length ?? 0) > 0;

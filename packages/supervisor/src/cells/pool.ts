@@ -210,7 +210,7 @@ export class CellPool {
 }
 
 /** Order of cells for a new run: free ones, then busy ones, then those that are starting; reserved ones come last. */
-const BUSY = 1e6;
+export const BUSY = 1e6;
 const STARTING = 1e7;
 const TAKEN = 1e9;
 /** A cell that makes an isolate in advance is free soon, and has compiled the bundle already. */

@@ -264,7 +264,7 @@ export class Scheduler {
 
   /** Gives a cell its next piece of work. @returns false if there is none, or if the cell was killed */
   #step(cell: Cell, occupancy: Occupancy): boolean {
-    const arrivals = this.#supply.waiting.get(cell.tenure.household as Household);
+    const arrivals = this.#supply.arrivals(cell);
     const mayReplay = () => this.#replays.into(cell) < REPLAYS_AT_ONCE;
     const next = occupancy.next(cell.idling, arrivals, mayReplay, () => this.#relieve(cell, occupancy));
     if (next === undefined) return false;

@@ -8,9 +8,9 @@ import type { Run } from '../runs/run.ts';
 import type { Cell } from './cell.ts';
 import { isOfOneRun, tenantOf, type Household } from './household.ts';
 import { leastNeeded, leastNeededWithin } from './occupancy.ts';
-import type { CellPool } from './pool.ts';
+import { BUSY, type CellPool } from './pool.ts';
 import type { Seats } from './seats.ts';
-import { Waiting } from './turns.ts';
+import { Waiting, type Arrivals } from './turns.ts';
 
 export interface SupplyOptions {
   readonly clock: Clock;
@@ -34,10 +34,15 @@ export interface SupplyOptions {
 /** How long an unused cell is kept that its tenant has beyond its share. Milliseconds. */
 const SURPLUS_MS = 500;
 
+/** How long the runs of a version that had a long crank are expected to have more of them. Milliseconds. */
+const LONG_MS = 10_000;
+
 export class Supply {
   readonly #options: SupplyOptions;
   /** Runs that wait to be brought into a cell, by household. */
   readonly waiting = new Waiting<Run>();
+  /** Versions of agents whose runs had a long crank, and when one was last seen at it, on the monotonic clock. */
+  readonly #long = new Map<string, number>();
   /** Since when a cell has been without work, on the monotonic clock. */
   readonly #unused = new WeakMap<Cell, number>();
 
@@ -45,9 +50,45 @@ export class Supply {
     this.#options = options;
   }
 
+  /**
+   * The runs that wait to be brought into a cell. If runs of a version compute for long, no further run of it begins in the last cell of the
+   * household that is free of them. That cell is kept for the other runs, which would have to wait for the end of a long crank.
+   */
+  arrivals(cell: Cell): Pick<Arrivals<Run>, 'length' | 'next'> | undefined {
+    const arrivals = this.waiting.get(cell.tenure.household as Household);
+    const long = arrivals === undefined || arrivals.fresh.length === 0 ? undefined : this.#longBeside(cell);
+    if (arrivals === undefined || long === undefined) return arrivals;
+    const mayBegin = (run: Run) => !long.has(run.ledger.version);
+    return { length: arrivals.length, next: (mayReturn) => arrivals.next(mayReturn, mayBegin) };
+  }
+
+  /** The versions that are long, if one of them computes in this cell already, or in others and none of those is free of them. */
+  #longBeside(cell: Cell): ReadonlyMap<string, number> | undefined {
+    const { clock, pool, seats } = this.#options;
+    const now = clock.monotonic();
+    const versionIn = (other: Cell) => seats.onCpu(other)?.ledger.version;
+    const others = [...pool.cells].filter((other) => other !== cell && !other.killed && other.tenure.household === cell.tenure.household);
+    for (const other of others) {
+      const version = other.stuck ? versionIn(other) : undefined;
+      if (version !== undefined) this.#long.set(version, now);
+    }
+    for (const [version, at] of this.#long) if (now - at > LONG_MS) this.#long.delete(version);
+    const isLong = (other: Cell) => this.#long.has(versionIn(other) ?? '');
+    const isFree = (other: Cell) => other.ready && !other.taken && !isLong(other);
+    return isLong(cell) || (others.some(isLong) && !others.some(isFree)) ? this.#long : undefined;
+  }
+
+  /** As `load`, with a cell that is kept free counted as busy, so that another one is started for the runs that may not begin in it. */
+  readonly #load = (cell: Cell): number => {
+    const arrivals = this.waiting.get(cell.tenure.household as Household);
+    const first = arrivals?.returning.length === 0 ? arrivals.fresh.first : undefined;
+    const isKept = first !== undefined && this.#longBeside(cell)?.has(first.ledger.version) === true;
+    return this.#options.load(cell) + (isKept ? BUSY : 0);
+  };
+
   /** Finds a cell for a household's waiting runs, or takes one away from others. */
   serve(household: Household): void {
-    if (!this.#yields(household) && this.#options.pool.seat(household, this.#options.load) === undefined) this.#reclaim(household);
+    if (!this.#yields(household) && this.#options.pool.seat(household, this.#load) === undefined) this.#reclaim(household);
     else this.#pumpAll(household);
   }
 
@@ -101,7 +142,7 @@ export class Supply {
    */
   #reclaim(household: Household): void {
     const { pool, load, clock } = this.#options;
-    if (this.#options.isKilling() || pool.seat(household, load) !== undefined) return this.settle();
+    if (this.#options.isKilling() || pool.seat(household, this.#load) !== undefined) return this.settle();
     const tenant = tenantOf(household);
     const counts = pool.count();
     const isWanted = (one: Cell) => this.isWanted(one);
@@ -116,7 +157,7 @@ export class Supply {
   /** Tries again to find cells for the runs that wait for one. */
   settle(): void {
     for (const household of this.waiting.households())
-      if (!this.#yields(household) && this.#options.pool.seat(household, this.#options.load) !== undefined) this.#pumpAll(household);
+      if (!this.#yields(household) && this.#options.pool.seat(household, this.#load) !== undefined) this.#pumpAll(household);
   }
 
   /** Kills a tenant's empty cells; called when it has no run in memory any more. */

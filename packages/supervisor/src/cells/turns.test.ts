@@ -57,4 +57,12 @@ describe('arrivals', () => {
     expect(arrivals.next(true)).toBe('old');
     expect(arrivals.next(false)).toBe('new');
   });
+
+  test('let those behind go first that may begin where there is room, and keep the order of the others', () => {
+    const arrivals = new Arrivals<string>();
+    for (const one of ['long 1', 'long 2', 'short', 'long 3']) arrivals.fresh.push(one);
+    const isShort = (one: string) => one === 'short';
+    expect([arrivals.next(true, isShort), arrivals.next(true, isShort), arrivals.length]).toEqual(['short', undefined, 3]);
+    expect([1, 2, 3].map(() => arrivals.next(true))).toEqual(['long 1', 'long 2', 'long 3']);
+  });
 });

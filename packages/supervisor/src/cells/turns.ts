@@ -44,6 +44,22 @@ export class Line<T> {
     return item;
   }
 
+  /** Takes the first item that may go, if it is among the first few. */
+  take(may: (item: T) => boolean): T | undefined {
+    const passed: T[] = [];
+    while (this.length > 0 && passed.length < LOOK) {
+      const item = this.shift() as T;
+      if (!may(item)) {
+        passed.push(item);
+        continue;
+      }
+      for (const one of passed.reverse()) this.unshift(one);
+      return item;
+    }
+    for (const one of passed.reverse()) this.unshift(one);
+    return undefined;
+  }
+
   /** Removes and returns all items. */
   splice(): T[] {
     const items = this.#items.slice(this.#first) as T[];
@@ -53,6 +69,8 @@ export class Line<T> {
   }
 }
 
+/** Items of a line that are looked at for one that may go before those in front of it. */
+const LOOK = 8;
 /** Number of times in a row that the preferred kind goes first while the other waits. */
 const PATIENCE = 4;
 
@@ -87,16 +105,18 @@ export class Arrivals<T> {
 
   /**
    * @param mayReturn whether one more may be brought back now
+   * @param mayBegin whether this one may begin where there is room now
    * @returns undefined if no run may be brought in now
    */
-  next(mayReturn: boolean): T | undefined {
-    if (this.returning.length > 0 && (this.fresh.length === 0 || !this.#turns.isSeconds)) {
-      if (!mayReturn) return undefined;
-      this.#turns.first(this.fresh.length > 0);
-      return this.returning.shift();
+  next(mayReturn: boolean, mayBegin: (one: T) => boolean = () => true): T | undefined {
+    const fresh = this.returning.length === 0 || this.#turns.isSeconds ? this.fresh.take(mayBegin) : undefined;
+    if (fresh !== undefined) {
+      this.#turns.second();
+      return fresh;
     }
-    this.#turns.second();
-    return this.fresh.shift();
+    if (this.returning.length === 0 || !mayReturn) return undefined;
+    this.#turns.first(this.fresh.length > 0);
+    return this.returning.shift();
   }
 }
 
