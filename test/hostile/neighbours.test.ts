@@ -70,7 +70,7 @@ test('runs of one agent that compute for ever leave a cell to the other runs of 
   expect(ended).toEqual([]);
 });
 
-// Bug taken-back-computes: a crank that was sent ahead and taken back began all the same, and held its cell to its end, though nobody waited for it.
+// Bug taken-back-computes: a crank that was sent ahead and taken back held its cell until it had ended by itself.
 test.skipIf(process.platform !== 'linux')('a crank that was taken back from a busy cell is not computed there', async () => {
   const w = await world([], { maxCells: 8, cellsPerTenant: 1, spares: 0 });
   const busy = await w.deploy(`{ name: 'busy', ceilings: { crank_cpu_ms: 10_000 },

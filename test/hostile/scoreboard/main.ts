@@ -17,6 +17,7 @@ the neighbours' longest gap, the longest block of the host's loop, and the memor
   --passes N     how often each guest is tried (1); medians are judged
   --worst        judge the worst pass instead of the median
   --seed N       sizes and moments of the guests follow from it (random, and printed)
+  --sizes WHICH  least or most: each guest at a bound of its sizes, instead of what the seed draws
   --slice N      N guests that the seed picks
   --lenient      outcomes alone are judged, as on a machine that is busy
   --fresh        a host of its own for each guest; without it, those that hurt are tried again on one
@@ -45,6 +46,7 @@ const OPTIONS = {
   only: { type: 'string', multiple: true, default: [] as string[] },
   passes: { type: 'string', default: '1' },
   seed: { type: 'string' },
+  sizes: { type: 'string' },
   slice: { type: 'string' },
   worst: { type: 'boolean', default: false },
   lenient: { type: 'boolean', default: false },
@@ -76,6 +78,14 @@ function picked(all: readonly Guest[], only: readonly string[], slice: number | 
   return taken;
 }
 
+const SIZES = { least: 0, most: 1 } as const;
+
+/** A guest at one bound of its sizes. */
+const sized = (guest: Guest, which: keyof typeof SIZES): Guest => ({
+  ...guest,
+  vary: Object.fromEntries(Object.entries(guest.vary ?? {}).map(([name, bounds]) => [name, [bounds[SIZES[which]], bounds[SIZES[which]]]])),
+});
+
 /** On a busy machine a crank holds its cell for as long as one may before it has used its CPU time or its memory. */
 const patiently = (guest: Guest): Guest => {
   const ends = [guest.ends].flat();
@@ -91,12 +101,16 @@ async function main(): Promise<number> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : whole('seed', values.seed, 0);
   const slice = values.slice === undefined ? undefined : whole('slice', values.slice, 1);
   const passes = whole('passes', values.passes, 1);
-  const taken = picked(await guests(), values.only, slice, seed);
+  const { sizes } = values;
+  if (sizes !== undefined && sizes !== 'least' && sizes !== 'most') fail(`--sizes takes least or most, not ${sizes}.`);
+  const drawn = picked(await guests(), values.only, slice, seed);
+  const taken = sizes === undefined ? drawn : drawn.map((guest) => sized(guest, sizes));
   if (values.list) {
     process.stdout.write(`${taken.map(({ name, does }) => `${name.padEnd(28)} ${does}`).join('\n')}\n`);
     return 0;
   }
-  if (values.write && (values.only.length > 0 || slice !== undefined)) fail('--write puts down all guests; leave --only and --slice out.');
+  if (values.write && (values.only.length > 0 || slice !== undefined || sizes !== undefined))
+    fail('--write puts down all guests at drawn sizes; leave --only, --slice and --sizes out.');
   const say = (text: string) => process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : `${text}\n`);
   const tell = (text: string) => process.stderr.write(`${process.stderr.isTTY ? '\r\u001b[K' : ''}${text}\n`);
   tell(`seed ${seed}`);

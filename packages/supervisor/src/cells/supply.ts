@@ -52,7 +52,7 @@ export class Supply {
 
   /**
    * The runs that wait to be brought into a cell. If runs of a version compute for long, no further run of it begins in the last cell of the
-   * household that is free of them. That cell is kept for the other runs, which would have to wait for the end of a long crank.
+   * household that is free of them. The other runs of the household use that cell, and do not wait for the end of a long crank.
    */
   arrivals(cell: Cell): Pick<Arrivals<Run>, 'length' | 'next'> | undefined {
     const arrivals = this.waiting.get(cell.tenure.household as Household);
