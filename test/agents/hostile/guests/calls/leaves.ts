@@ -2,7 +2,7 @@
 import { defineAgent } from '@corral/guest';
 import type { Expected } from '../expected.ts';
 
-export const expected: Expected = { ends: ['completed', 'exceeded(decide)'], ruled: true, vary: { leaves: [1_000, 4_000] } };
+export const expected: Expected = { ends: ['completed', 'exceeded(decide)'], ruled: true, vary: { leaves: [1_000, 3_000] } };
 
 export default defineAgent({
   name: 'leaves',
