@@ -96,7 +96,7 @@ export interface BusEvents {
   /** An inspector, as the principal `by`, asks that the run be paused, or that the version of its agent be quarantined. */
   readonly wished: (run: RunId, wish: { readonly what: 'pause' | 'quarantine'; readonly by: string; readonly reason: string }) => void;
   /** The run waits for people to decide about a call. */
-  readonly asks: (run: RunId, id: number) => void;
+  readonly asks: (run: RunId, decision: Decision) => void;
   /** Circumstances of the run that a crank has changed. */
   readonly context: (run: RunId, changes: readonly ContextChange[]) => void;
   /** @param place where the journal has it */

@@ -208,6 +208,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
     const { archive, registry, runs: index } = db;
+    let url: string | undefined;
     let settings: Settings | undefined;
     settings = new Settings({ loaded, again, remade, host, db, feed, now, acts, archive, starter, refused });
     feeding = feed;
@@ -217,6 +218,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       db,
       config,
       now,
+      base: () => config().config.door.url ?? (isLocal(address) ? url : undefined),
       log: (message) => log?.warn(message),
       tell: (kind, about) => feed.tell(kind, about),
     });
@@ -317,7 +319,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     // This process holds the lock of the folder, so a socket file here is left from a dead host.
     await rm(socket, { force: true });
     await listenPrivately(local, socket);
-    let url: string | undefined;
     if (options.port !== undefined) {
       const network = await createApp({ ...shared, channel: { kind: 'network' }, tls: options.tls });
       apps.push(network);
