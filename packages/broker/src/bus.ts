@@ -51,6 +51,8 @@ export interface BrokerPowers {
   readonly lacksMemory?: (run: RunId, coming?: Coming) => string | undefined;
   /** Bytes of memory for results of calls on their way, of one tenant and of all; without it, they have no bound. */
   readonly resultBytes?: () => RoomMost;
+  /** The span of a call as `traceparent`; undefined: this host has no telemetry. */
+  readonly traceparent?: ((record: RunRecord, call: number) => string) | undefined;
   /** Purses above the run; without them, none are kept. */
   readonly accounts?: Accounts;
   /** The person behind the name of a principal who acts; undefined where the name alone identifies them. */

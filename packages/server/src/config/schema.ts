@@ -65,6 +65,12 @@ export const ToolNotes = z.strictObject({
   costs: Costs.exactOptional().describe('what one attempt costs at most: a number, or the argument that says it'),
   private_to: z.string().min(1).max(200).exactOptional().describe('its results may hold private data, and whose'),
   returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether its results may contain text from strangers'),
+  trace: z
+    .boolean()
+    .exactOptional()
+    .describe(
+      'its calls are told the trace that they belong to, as `traceparent`; whoever it hands that on to sees which requests belong together',
+    ),
   polled: z.boolean().exactOptional().describe('it may be asked again and again until its answer changes; that does not count as a loop'),
 });
 
