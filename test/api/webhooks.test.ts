@@ -1,36 +1,15 @@
-import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import { rm, writeFile } from 'node:fs/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { databaseOf } from '../database.ts';
 import { HELLO, SLEEP, asFormat, eventsOf, front, onTables, shortFolder } from '../front.ts';
+import { receiver } from '../receiver.ts';
 import { until } from '../until.ts';
 
 const KEY = Buffer.from('a key of some length').toString('base64');
-
-/** @param answer a status; undefined: it never answers */
-async function receiver(answer: (n: number) => number | undefined) {
-  const got: { headers: Record<string, string>; body: string }[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      got.push({ headers: request.headers as Record<string, string>, body });
-      const status = answer(got.length);
-      if (status === undefined) return;
-      response.statusCode = status;
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { got, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` };
-}
 
 test('a webhook is told of an end, signed, and again until it has taken it', async () => {
   const { got, url } = await receiver((n) => (n === 1 ? 500 : 204));

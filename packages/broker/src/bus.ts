@@ -51,6 +51,8 @@ export interface BrokerPowers {
   readonly lacksMemory?: (run: RunId, coming?: Coming) => string | undefined;
   /** Bytes of memory for results of calls on their way, of one tenant and of all; without it, they have no bound. */
   readonly resultBytes?: () => RoomMost;
+  /** The span of a call as `traceparent`; undefined: this host has no telemetry. */
+  readonly traceparent?: ((record: RunRecord, call: number) => string) | undefined;
   /** Purses above the run; without them, none are kept. */
   readonly accounts?: Accounts;
   /** The person behind the name of a principal who acts; undefined where the name alone identifies them. */
@@ -96,7 +98,7 @@ export interface BusEvents {
   /** An inspector, as the principal `by`, asks that the run be paused, or that the version of its agent be quarantined. */
   readonly wished: (run: RunId, wish: { readonly what: 'pause' | 'quarantine'; readonly by: string; readonly reason: string }) => void;
   /** The run waits for people to decide about a call. */
-  readonly asks: (run: RunId, id: number) => void;
+  readonly asks: (run: RunId, decision: Decision) => void;
   /** Circumstances of the run that a crank has changed. */
   readonly context: (run: RunId, changes: readonly ContextChange[]) => void;
   /** @param place where the journal has it */

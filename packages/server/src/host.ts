@@ -1,11 +1,10 @@
 /** The composition root of a host with a front door: store, supervisor, tables, and HTTP on a socket and a port. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { ServerOptions as TlsOptions } from 'node:https';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { isIP, type AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -34,6 +33,7 @@ import { Rate } from './people/rate.ts';
 import { ConsoleSessions } from './people/console-sessions.ts';
 import { Sessions } from './people/sessions.ts';
 import { readConsole } from './http/console.ts';
+import { listen, listenPrivately, privateFolder } from './listen.ts';
 import { Projection } from './jobs/projection.ts';
 import { tellFull, tellStalls, unready } from './events/readiness.ts';
 import { machineUser } from './people/machine-user.ts';
@@ -52,6 +52,7 @@ import { isLocal, mayStand, wallsOf, type WallOptions } from './walls.ts';
 import { Outbox } from './events/webhooks/outbox.ts';
 import type { ScenePort } from './scene.ts';
 import { telemetryOf, type HostTelemetry } from './events/telemetry.ts';
+import { traceparents } from './events/traceparent.ts';
 
 export interface HostOptions extends WallOptions {
   readonly data: string;
@@ -181,6 +182,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     ...(options.spares === undefined ? {} : { spares: options.spares }),
     residency: limits,
     people,
+    traceparent: traceparents(loaded.config.telemetry),
   });
   const laboratory = () => new Laboratory({ launcher, clock: realClock, random: realRandom, cores: availableParallelism() });
   const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, image, laboratory });
@@ -208,6 +210,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const acts = new Acts(db, clock, random, () => settings?.inForce().version ?? loaded.version, people.identity);
     const refusals = new Refusals(acts, now);
     const { archive, registry, runs: index } = db;
+    let url: string | undefined;
     let settings: Settings | undefined;
     settings = new Settings({ loaded, again, remade, host, db, feed, now, acts, archive, starter, refused });
     feeding = feed;
@@ -217,6 +220,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       db,
       config,
       now,
+      base: () => config().config.door.url ?? (isLocal(address) ? url : undefined),
       log: (message) => log?.warn(message),
       tell: (kind, about) => feed.tell(kind, about),
     });
@@ -317,7 +321,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     // This process holds the lock of the folder, so a socket file here is left from a dead host.
     await rm(socket, { force: true });
     await listenPrivately(local, socket);
-    let url: string | undefined;
     if (options.port !== undefined) {
       const network = await createApp({ ...shared, channel: { kind: 'network' }, tls: options.tls });
       apps.push(network);
@@ -408,41 +411,4 @@ async function accepted(
   const { version } = loaded;
   logger?.error({ refused: found.message, version }, 'the configuration file is refused; the host goes on with the one it accepted last');
   return loaded;
-}
-
-/** Makes a new folder private to its owner. Access to the socket makes its user an admin, so nobody else may reach it. */
-async function privateFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const { mode, uid } = await stat(folder);
-    if ((mode & 0o077) !== 0 && uid === process.getuid?.()) await chmod(folder, 0o700);
-  } catch (error) {
-    throw new CorralError(
-      'CORRAL_DATA_UNUSABLE',
-      `${folder} cannot be made or kept private: ${error instanceof Error ? error.message : ''}.`,
-      { cause: error },
-    );
-  }
-}
-
-async function listenPrivately(app: FastifyInstance, socket: string): Promise<void> {
-  const before = process.umask(0o177);
-  try {
-    await app.listen({ path: socket });
-  } finally {
-    process.umask(before);
-  }
-  await chmod(socket, 0o600);
-}
-
-async function listen(app: FastifyInstance, address: string, port: number, tls: boolean): Promise<string> {
-  try {
-    await app.listen({ host: address, port });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw new CorralError('CORRAL_ADDRESS_TAKEN', `Another program listens on ${address}:${port}.`, { cause: error });
-    throw error;
-  }
-  const { port: taken } = app.server.address() as AddressInfo;
-  return `${tls ? 'https' : 'http'}://${isIP(address) === 6 ? `[${address}]` : address}:${taken}`;
 }

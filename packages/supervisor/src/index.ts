@@ -23,6 +23,7 @@ export type { People } from './governance/people.ts';
 export { ProfileTrainer, type Profiles } from './detection/profiles.ts';
 export type { ShadowReport } from './governance/shadow.ts';
 export type { CellView } from './events/observe.ts';
+export type { Asked } from './events/asked.ts';
 export type { Observation, Resting, RunView, Stall, Taken } from './events/observation.ts';
 export type { Load } from './events/observe.ts';
 export { roomInHeap } from './host/heap.ts';

@@ -1,6 +1,7 @@
 /** Settings of a host, and the ports that it uses. */
 import type { Slice } from '@corral/broker/bus';
 import type { RunId } from '@corral/protocol/ids';
+import type { RunRecord } from '@corral/protocol/model/run';
 import type { CellLauncher, Clock, Random, WakeUps } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { People } from './governance/people.ts';
@@ -48,6 +49,8 @@ export interface SupervisorOptions {
   readonly profiles?: Profiles;
   /** The people behind the names of principals; without it, each name counts as a person. */
   readonly people?: People;
+  /** The span of a call as `traceparent`, for tools whose grant says that they are told; without it, none is. */
+  readonly traceparent?: ((record: RunRecord, call: number) => string) | undefined;
   /** The size of the next slice in which a crank is decided; without it, only the time limits a slice. */
   readonly slice?: (run: RunId) => Slice;
 }

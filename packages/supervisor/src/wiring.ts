@@ -87,7 +87,7 @@ type Authority = ReturnType<typeof buildAuthority>;
 
 /** The bus: it decides the effects of runs and carries them out. */
 function buildBus(options: SupervisorOptions, authority: Authority, transitions: Transitions) {
-  const { store, clock, random, approval_ms, slice, people = BY_NAME } = options;
+  const { store, clock, random, approval_ms, slice, traceparent, people = BY_NAME } = options;
   const { accounts, tenantPolicies, quarantines, quarantined, services, tenants, tool, watching } = authority;
   const [grants, runs] = [new Grants(), new RunTable()];
   const { tenant_heap_percent, runs_heap_percent, heap_bytes = Number.POSITIVE_INFINITY } = options;
@@ -111,6 +111,7 @@ function buildBus(options: SupervisorOptions, authority: Authority, transitions:
       quarantined,
       approval_ms,
       slice,
+      traceparent,
       accounts,
       resultBytes: () => memory.forResults,
       lacksMemory: (id, coming) => {

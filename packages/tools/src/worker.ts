@@ -20,6 +20,8 @@ export interface WorkerCall<Input> extends Charging {
   readonly input: Input;
   readonly idempotency_key: string;
   readonly attempt: number;
+  /** As of `ToolCall`. */
+  readonly traceparent?: string;
 }
 
 export class WorkerTools {
@@ -48,7 +50,7 @@ export class WorkerTools {
   }
 
   async #invoke(spec: { readonly name: string; readonly module: URL; readonly export: string }, call: ToolCall): Promise<ToolResult> {
-    const { input, idempotency_key, attempt, signal } = call;
+    const { input, idempotency_key, attempt, signal, traceparent } = call;
     const idle: ToolResult = { kind: 'failed', message: `${spec.name} was not started.`, cost: { tokens: 0, money_micros: 0 } };
     if (signal.aborted) return idle;
     const started = new Int32Array(new SharedArrayBuffer(4));
@@ -56,7 +58,10 @@ export class WorkerTools {
       tool: spec.name,
       module: spec.module.href,
       export: spec.export,
-      call: { input, idempotency_key, attempt } satisfies Omit<WorkerCall<unknown>, 'charge'>,
+      call: { input, idempotency_key, attempt, ...(traceparent === undefined ? {} : { traceparent }) } satisfies Omit<
+        WorkerCall<unknown>,
+        'charge'
+      >,
       started,
     };
     try {

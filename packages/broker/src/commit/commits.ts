@@ -228,9 +228,9 @@ export class Commits {
     // An effect that was answered while this was written needs no timer any more.
     for (const { id, due } of batch.timers) if (isTimed(ledger.pending.get(id))) this.#options.events.timer(record.id, id, due);
     for (const id of timersDone) this.#options.events.timerDone(record.id, id);
-    for (const { id, verdict } of batch.decisions) {
-      if (verdict === 'ask') this.#options.events.asks(record.id, id);
-      else if (verdict === 'inspect') this.#options.inspect(run, id);
+    for (const decision of batch.decisions) {
+      if (decision.verdict === 'ask') this.#options.events.asks(record.id, decision);
+      else if (decision.verdict === 'inspect') this.#options.inspect(run, decision.id);
     }
     for (const call of batch.dispatches) {
       if (!batch.left.has(call.id)) this.#options.departures.depart(ledger, call);

@@ -88,6 +88,7 @@ export class Departures {
         ...billedAgain(tool, parsed.value as Json, call.reserved, unpaid),
         early: true,
         leftBefore: !first,
+        trace: powers.grants.get(call.grant)?.trace,
       },
       ledger.loops !== undefined,
     );

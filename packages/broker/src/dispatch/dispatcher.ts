@@ -38,14 +38,16 @@ export class Dispatcher {
   readonly #lacks: NonNullable<BrokerPowers['lacksMemory']>;
   /** Whether no other node can have taken the runs of this one. */
   readonly #isSure: () => boolean;
+  readonly #traceparent: DispatchPowers['traceparent'];
   /** This host is stopping: no call is sent any more. */
   #stopped = false;
 
-  constructor({ clock, random, limits, isSure, resultBytes, lacksMemory }: DispatchPowers, events: DispatchEvents) {
+  constructor({ clock, random, limits, isSure, resultBytes, lacksMemory, traceparent }: DispatchPowers, events: DispatchEvents) {
     this.#gates = new Gates(clock, (...of) => limits?.(...of));
     this.#room = new Room({ clock, most: resultBytes, lacks: lacksMemory });
     this.#lacks = lacksMemory ?? (() => undefined);
     this.#isSure = isSure ?? (() => true);
+    this.#traceparent = traceparent;
     this.#clock = clock;
     this.#random = random;
     this.#events = events;
@@ -326,7 +328,16 @@ export class Dispatcher {
       leave();
     };
     this.#keep(record, call, { abort, stopTimer, breaker });
-    const asked = { input: call.input, idempotency_key: key, attempt, run: record.id, tenant: record.tenant, signal: abort.signal };
+    const traceparent = call.trace === true ? this.#traceparent?.(record, call.id) : undefined;
+    const asked = {
+      input: call.input,
+      idempotency_key: key,
+      attempt,
+      run: record.id,
+      tenant: record.tenant,
+      signal: abort.signal,
+      ...(traceparent === undefined ? {} : { traceparent }),
+    };
     void call.tool
       .invoke(part === undefined ? asked : { ...asked, part })
       // By contract a tool never rejects. If one does, the call has failed, and the exception is for operators only.

@@ -7,7 +7,7 @@ import type { Passed } from './breakers.ts';
 import type { Chunk } from './streams.ts';
 import type { Look } from './window.ts';
 
-export type DispatchPowers = Pick<BrokerPowers, 'clock' | 'random' | 'limits' | 'isSure' | 'resultBytes' | 'lacksMemory'>;
+export type DispatchPowers = Pick<BrokerPowers, 'clock' | 'random' | 'limits' | 'isSure' | 'resultBytes' | 'lacksMemory' | 'traceparent'>;
 
 /** Why a call was never made. */
 export type NotMade = 'CORRAL_TOOL_BUSY' | 'CORRAL_QUARANTINED' | 'CORRAL_HOST_MEMORY';

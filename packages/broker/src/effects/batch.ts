@@ -30,6 +30,8 @@ export interface Dispatch {
    * evaluate-passing.ts.
    */
   readonly stream?: { readonly asked: boolean; readonly tail_chars?: number | undefined } | undefined;
+  /** The tool is told the trace of the call. */
+  readonly trace?: true | undefined;
   /** An error message of the tool may contain data that the run has not read. */
   readonly unread?: boolean;
   readonly price?: Price | undefined;

@@ -143,6 +143,7 @@ function decideOf(
       stream: effect.stream === undefined ? undefined : streamFor(context.policies, ledger, tool.name, false),
       unread: effect.as_handle === true || slots.length > 0,
       early: mayStartEarly(tool.annotations),
+      trace: grant.trace,
     });
   }
   return decision;

@@ -146,6 +146,7 @@ function termsOf({
   bytes,
   rights,
   only_clean,
+  trace,
   revoked,
 }: Authority['reaches'][number]['chain'][number]): string {
   const terms = [
@@ -155,6 +156,7 @@ function termsOf({
     ...(bytes === null ? [] : [`${bytes} bytes`]),
     ...(rights === null ? [] : [rights.length === 0 ? 'no rights' : `to ${rights.join(', ')}`]),
     ...(only_clean ? ['while nothing of a stranger’s was read'] : []),
+    ...(trace ? ['told the trace of the run'] : []),
     ...(expires_at === null ? [] : [`until ${moment(expires_at)}`]),
     ...(revoked ? ['taken back'] : []),
   ];

@@ -124,6 +124,7 @@ function Limits({ of }: { readonly of: Grant }) {
       {of.rate_per_minute !== null && <span>{of.rate_per_minute} a minute</span>}
       {of.bytes !== null && <span>{count(of.bytes)} bytes</span>}
       {of.rights !== null && <span>only {of.rights.join(', ')}</span>}
+      {of.trace && <span>told the trace of the run</span>}
       {of.only_clean && <span>only before it has read what a stranger may have written</span>}
     </span>
   );

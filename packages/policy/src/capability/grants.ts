@@ -260,6 +260,7 @@ export class Grants {
       ...(terms.rate === undefined ? {} : { rate: terms.rate }),
       ...(terms.bytes === undefined ? {} : { bytes: terms.bytes }),
       ...(terms.only_clean === undefined ? {} : { only_clean: terms.only_clean }),
+      ...(above.trace === undefined ? {} : { trace: above.trace }),
     };
   }
 

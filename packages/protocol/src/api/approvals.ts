@@ -184,6 +184,7 @@ export const Authority = z
               bytes: z.int().nullable().describe('total bytes of arguments or messages'),
               rights: z.array(z.string()).nullable().describe('null: all'),
               only_clean: z.boolean().describe('refused once the run has read anything that a stranger may have written'),
+              trace: z.boolean().describe('the tool is told the trace that a call belongs to'),
               revoked: z.boolean(),
             }),
           ),

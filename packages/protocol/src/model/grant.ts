@@ -79,6 +79,8 @@ export interface Grant {
   readonly rate?: { readonly per_minute: number };
   readonly bytes?: number;
   readonly only_clean?: true;
+  /** Calls by it tell the tool the trace that they belong to. The host gives that to a root grant; a grant has it if the one above has it. */
+  readonly trace?: true;
 }
 
 /** The part of a grant that changes. */

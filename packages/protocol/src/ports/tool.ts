@@ -50,6 +50,11 @@ export interface ToolAnnotations {
    * data is denied, and nobody is asked.
    */
   readonly hears?: readonly string[];
+  /**
+   * Its calls are told the trace that they belong to, so that it can hand that on to whom it asks. Left out: they are not, because ids of traces
+   * let those who get them see which requests belong together. It holds for grants that are made from then on.
+   */
+  readonly trace?: boolean;
 }
 
 /** The provider of a model, and the model's id there. */
@@ -85,6 +90,11 @@ export interface ToolCall {
   readonly tenant: TenantId;
   /** Aborted when the call timed out, was given up, or its run was killed. */
   readonly signal: AbortSignal;
+  /**
+   * The span of the call, as the header of W3C Trace Context says it; the same for all attempts, on every host. Set where the grant of the call
+   * says `trace` and the host has telemetry. The agent cannot see it.
+   */
+  readonly traceparent?: string;
   /**
    * Set where the agent asked for a stream: hands over its next part, which the host copies. Resolves when there is room for another one;
    * a tool that goes on without waiting for that is refused. Rejects when the call was given up or refused: then the tool ends.

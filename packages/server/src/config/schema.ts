@@ -7,17 +7,17 @@ import { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { redisAddress } from '@corral/protocol/redis-address';
 import { AccountBounds } from '@corral/protocol/model/spend-bounds';
-import { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Secrets } from '@corral/tools/define';
 import { Inspectors } from './inspectors-schema.ts';
 import { Loops } from './loops.ts';
 import { Models } from './models-schema.ts';
+import { Address, SecretName } from './parts.ts';
 import { Risk } from './risk.ts';
+import { Webhooks } from './webhooks-schema.ts';
 
 /** A limit that a host may set, between the hard minimum and maximum. */
 const bound = ({ min, max, about, default: fallback }: Limit) => z.int().min(min).max(max).describe(`${about}; default ${fallback}`);
 
-export const SecretName = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a short name in lower case');
 export const SecretRef = z.union([
   z.strictObject({ env: z.string().min(1).max(200).describe('name of an environment variable') }),
   z.strictObject({ file: z.string().min(1).max(4096).describe('path of a file; white space at its end is left out') }),
@@ -65,6 +65,12 @@ export const ToolNotes = z.strictObject({
   costs: Costs.exactOptional().describe('what one attempt costs at most: a number, or the argument that says it'),
   private_to: z.string().min(1).max(200).exactOptional().describe('its results may hold private data, and whose'),
   returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether its results may contain text from strangers'),
+  trace: z
+    .boolean()
+    .exactOptional()
+    .describe(
+      'its calls are told the trace that they belong to, as `traceparent`; whoever it hands that on to sees which requests belong together',
+    ),
   polled: z.boolean().exactOptional().describe('it may be asked again and again until its answer changes; that does not count as a loop'),
 });
 
@@ -78,6 +84,12 @@ const Spend = z.strictObject({
     .describe('by submitter, such as `token:ana`; `*`: each person that is not named'),
 });
 
+/** Whether an address has nothing but scheme, name and port. */
+function isOrigin(url: string): boolean {
+  const { origin, href } = URL.parse(url) ?? { origin: '', href: '' };
+  return href === `${origin}/`;
+}
+
 /** How often tools may be called, by name. */
 const ToolLimits = z.record(
   ToolName,
@@ -88,8 +100,6 @@ const ToolLimits = z.record(
 );
 
 const Isolation = z.enum(['tenant', 'agent', 'run']);
-
-const https = z.url({ protocol: /^https?$/ });
 
 export const Config = z.strictObject({
   tenants: z
@@ -183,14 +193,14 @@ export const Config = z.strictObject({
       issuers: z
         .array(
           z.strictObject({
-            issuer: https.describe('exactly the value of `iss`'),
+            issuer: Address.describe('exactly the value of `iss`'),
             tenants: z
               .array(TenantId)
               .min(1)
               .exactOptional()
               .describe('the tenants that its tokens may name; all, if it is the only issuer. `host_wide` is independent of this'),
             audience: z.string().min(1).describe('the value that `aud` must contain'),
-            jwks_uri: https.exactOptional().describe('URL of its keys; left out: found by OpenID discovery'),
+            jwks_uri: Address.exactOptional().describe('URL of its keys; left out: found by OpenID discovery'),
             tenant_claim: z.string().default('corral_tenant').describe('claim that names the tenant'),
             roles_claim: z.string().default('corral_roles').describe('claim that lists roles'),
             host_wide: z.boolean().default(false).describe('whether a token may name the tenant `*`'),
@@ -206,38 +216,7 @@ export const Config = z.strictObject({
     })
     .default({ issuers: [] })
     .describe('OpenID issuers whose JSON web tokens are accepted'),
-  webhooks: z
-    .array(
-      z.strictObject({
-        id: z
-          .string()
-          .regex(/^[a-z][a-z0-9-]{0,63}$/, 'a short name in lower case')
-          .exactOptional()
-          .describe('name of this receiver in lists; it keeps its queue when its address or secret changes'),
-        url: https,
-        secret: SecretName.describe('name of the secret that signs (HMAC-SHA256, Standard Webhooks)'),
-        tenant: TenantId.exactOptional().describe('only events of this tenant'),
-        events: z
-          .array(EventKind)
-          .min(1)
-          .default([
-            'run.ended',
-            'run.paused',
-            'run.budget_low',
-            'spend.warned',
-            'run.asked',
-            'quarantine.put',
-            'policy.alarm',
-            'host.disk_full',
-            'host.disk_free',
-            'host.stalled',
-            'host.moves',
-          ]),
-      }),
-    )
-    .max(32)
-    .default([])
-    .describe('receivers of events; each event is delivered at least once'),
+  webhooks: Webhooks,
   retention: z
     .strictObject({
       journals: Duration.exactOptional().describe(
@@ -270,12 +249,12 @@ export const Config = z.strictObject({
     .strictObject({
       otlp: z
         .strictObject({
-          url: https
-            .refine((url) => {
-              const { username, password } = URL.parse(url) ?? { username: '', password: '' };
-              return username === '' && password === '';
-            }, 'holds a user or password, which errors would show: name a secret in `telemetry.otlp.headers` instead')
-            .describe('address of a collector, to which `/v1/traces` and `/v1/metrics` are added'),
+          url: Address.refine((url) => {
+            const { username, password } = URL.parse(url) ?? { username: '', password: '' };
+            return username === '' && password === '';
+          }, 'holds a user or password, which errors would show: name a secret in `telemetry.otlp.headers` instead').describe(
+            'address of a collector, to which `/v1/traces` and `/v1/metrics` are added',
+          ),
           headers: z
             .record(z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'the name of a header'), SecretName)
             .default({})
@@ -302,6 +281,11 @@ export const Config = z.strictObject({
     .describe('folder for backups that are given by name instead of path, such as those requested over the network'),
   door: z
     .strictObject({
+      url: Address.refine((url) => isOrigin(url), 'must be an origin such as https://corral.example, without a path')
+        .exactOptional()
+        .describe(
+          'address at which people open this host; links in webhooks begin with it, sign-in returns to it, and its name is one of this host’s',
+        ),
       hosts: z.array(z.string().max(253)).default([]).describe('host names of this host besides localhost'),
       body_bytes: z
         .int()

@@ -33,7 +33,7 @@ import { ADMISSION, MACHINE } from '@corral/protocol/limits';
 import type { ServerContext } from './context.ts';
 import { recorder } from '../operation-log.ts';
 import type { Access } from '../people/access.ts';
-import { hostRefusal } from '../people/address.ts';
+import { hostRefusal, namesOf } from '../people/address.ts';
 import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from '../people/authenticate.ts';
 import { TooSoon, type Rate } from '../people/rate.ts';
@@ -146,7 +146,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.addHook('onSend', async (_, reply) => void reply.raw.setTimeout(STALLED_MS, () => reply.raw.destroy()));
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-    const refusal = channel.kind === 'network' ? hostRefusal(request.headers, settings.inForce().config.door.hosts) : undefined;
+    const refusal = channel.kind === 'network' ? hostRefusal(request.headers, namesOf(settings.inForce().config.door)) : undefined;
     if (refusal !== undefined) throw refusal;
   });
 

@@ -6,7 +6,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { Observation, RunView } from '@corral/supervisor';
+import type { Asked, Observation, RunView } from '@corral/supervisor';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { Json } from '@corral/protocol/json';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
@@ -30,7 +30,7 @@ export interface ProjectionOptions {
   /** Version of the configuration in force. */
   readonly config: () => string;
   /** Puts an event into the outboxes of its receivers, in the same transaction as the change it reports. */
-  readonly notify: (event: Event) => void;
+  readonly notify: (event: Event, asked?: Asked) => void;
 }
 
 /** The author of quarantines that policies put up; no person has this name. */
@@ -236,10 +236,10 @@ export class Projection {
   }
 
   /** As `tell`, for a run that may not be in memory. */
-  #tellOf(kind: Event['kind'], run: string, data: Json): void {
+  #tellOf(kind: Event['kind'], run: string, data: Json, asked?: Asked): void {
     const row = this.#agents.get(run) ?? this.#options.index.get(run);
     const about = row === undefined ? {} : { tenant: row.tenant, agent: row.agent };
-    this.#options.notify(this.#options.feed.tell(kind, { ...about, run, data }));
+    this.#options.notify(this.#options.feed.tell(kind, { ...about, run, data }), asked);
   }
 
   /** If the disk is full and the index cannot be written, the run goes on: the sweep repairs the index once there is space. */
@@ -261,7 +261,7 @@ export class Projection {
         this.#woken(observation.run);
         return;
       case 'asked':
-        this.#tellOf('run.asked', observation.run, { call: observation.call, tool: observation.tool });
+        this.#tellOf('run.asked', observation.run, { call: observation.call, tool: observation.tool }, observation.asked);
         return;
       case 'decided':
         this.#tellOf('run.decided', observation.run, { call: observation.call, by: observation.by, verdict: observation.verdict });

@@ -3,8 +3,13 @@
  * have its own name resolve to it (DNS rebinding); the names in Host and Origin show both.
  */
 import { CorralError } from '@corral/protocol/errors';
+import type { Config } from '../config/schema.ts';
 
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** The names of this host besides those of loopback. */
+export const namesOf = ({ hosts, url }: Config['door']): readonly string[] =>
+  url === undefined ? hosts : [...hosts, new URL(url).hostname];
 
 /**
  * @param hosts further names of this host, from its configuration

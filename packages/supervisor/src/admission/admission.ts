@@ -147,7 +147,7 @@ export function admit(
   const id: RunId = job.id ?? newId('run', deps.random);
   const grants: Grant[] = [];
   const narrowings = checkNarrowings(manifest, job.grants);
-  const root = (target: Grant['target'], terms?: Narrowings[string]): Grant => {
+  const root = (target: Grant['target'], terms?: Narrowings[string], traces = false): Grant => {
     const plain: Grant = {
       id: newId('grant', deps.random),
       parent: undefined,
@@ -157,6 +157,7 @@ export function admit(
       uses: undefined,
       expires_at: undefined,
       depth: 0,
+      ...(traces ? { trace: true as const } : {}),
     };
     const grant = terms === undefined ? plain : narrowed(plain, terms, deps.now);
     grants.push(grant);
@@ -165,7 +166,11 @@ export function admit(
   const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
     const tool = toolFor(alias, request, job, deps.tool);
-    caps.push({ alias, cap: caps.length, grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias]).id });
+    caps.push({
+      alias,
+      cap: caps.length,
+      grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias], tool.annotations.trace).id,
+    });
   }
   const record: RunRecord = {
     id,

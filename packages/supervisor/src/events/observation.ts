@@ -9,6 +9,7 @@ import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/model/spen
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { EventPlace } from '@corral/protocol/ports/events';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
+import type { Asked } from './asked.ts';
 
 /** An agent version whose breaker is open (new runs are refused) or half open (a few are let through as probes). */
 export interface Resting {
@@ -84,7 +85,7 @@ export type Observation =
   | { readonly kind: 'began'; readonly run: RunId }
   | { readonly kind: 'parked'; readonly run: RunId; readonly view: RunView }
   /** A call waits for people to decide about it. */
-  | { readonly kind: 'asked'; readonly run: RunId; readonly call: number; readonly tool: string }
+  | { readonly kind: 'asked'; readonly run: RunId; readonly call: number; readonly tool: string; readonly asked: Asked }
   | {
       readonly kind: 'decided';
       readonly run: RunId;

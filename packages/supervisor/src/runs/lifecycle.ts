@@ -19,6 +19,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import type { Bundles } from '../admission/bundles.ts';
 import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
+import { askedOf } from '../events/asked.ts';
 import type { Tell } from '../events/observation.ts';
 import { deniedIn, leftBy, seenIn } from '../events/cranks.ts';
 import { takenOf, viewOf } from '../events/observe.ts';
@@ -115,12 +116,14 @@ export class RunLifecycle {
     bus.warned.listen((run, { holder, period, which, name, committed, bound }) =>
       tell({ kind: 'warned', run, holder, period, which, name, committed, soft: bound }),
     );
-    bus.asks.listen((id, call) => {
+    bus.asks.listen((id, decision) => {
       const run = runs.get(id);
-      const pending = run?.ledger.pending.get(call);
+      const pending = run?.ledger.pending.get(decision.id);
       if (run === undefined || pending?.kind !== 'approval') return;
-      this.#clocks.setTimer(run, call, pending.expires_at);
-      tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
+      this.#clocks.setTimer(run, pending.id, pending.expires_at);
+      const { tool } = pending.call;
+      const asked = askedOf(run.ledger, pending, decision, this.#options.tool(run.ledger.record.tenant, tool));
+      tell({ kind: 'asked', run: id, call: pending.id, tool, asked });
     });
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
     bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));

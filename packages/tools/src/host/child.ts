@@ -262,9 +262,10 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   }
   if (message.kind === 'check') return { kind: 'ok', value: null };
   if (signal.aborted) return { kind: 'failed', message: `${tool.name} was not started.`, cost: { tokens: 0, money_micros: 0 } };
-  const { idempotency_key, attempt, run, tenant } = message;
-  const result = await tool.invoke({ input: given.value as Json, idempotency_key, attempt, run, tenant, signal, secret } as ToolCall &
-    Secrets);
+  const { idempotency_key, attempt, run, tenant, traceparent } = message;
+  const traced = traceparent === undefined ? {} : { traceparent };
+  const call = { input: given.value as Json, idempotency_key, attempt, run, tenant, signal, ...traced, secret };
+  const result = await tool.invoke(call as ToolCall & Secrets);
   if (result.kind !== 'ok') return result;
   const cost = result.cost === undefined ? {} : { cost: result.cost };
   const refusal = tool.output.mayHang === false ? null : await tried(message.n, result.value);

@@ -184,7 +184,7 @@ export class ToolProcess {
    */
   invoke(tool: string, call: Trial, kind: 'call' | 'check' = 'call'): Promise<ToolResult> {
     const n = (this.#next += 1);
-    const { input, idempotency_key, attempt, run, tenant, signal, of } = call;
+    const { input, idempotency_key, attempt, run, tenant, signal, of, traceparent } = call;
     const { promise, resolve } = Promise.withResolvers<ToolResult>();
     const abort = () => {
       const going = this.#calls.get(n);
@@ -215,7 +215,18 @@ export class ToolProcess {
     // A call under way keeps the host alive; an idle process does not.
     this.#socket.ref();
     signal.addEventListener('abort', abort);
-    const sent = this.#send({ kind, n, tool, input, idempotency_key, attempt, run, tenant, ...(of === undefined ? {} : { of }) });
+    const sent = this.#send({
+      kind,
+      n,
+      tool,
+      input,
+      idempotency_key,
+      attempt,
+      run,
+      tenant,
+      ...(of === undefined ? {} : { of }),
+      ...(traceparent === undefined ? {} : { traceparent }),
+    });
     if (!sent)
       this.#calls
         .get(n)

@@ -51,6 +51,7 @@ export type ToProcess =
       readonly attempt: number;
       readonly run: string;
       readonly tenant: string;
+      readonly traceparent?: string;
     }
   /** The outcome of an `answer`'s trial; null: it fits. */
   | { readonly kind: 'tried'; readonly n: number; readonly refusal: CallResult | null }

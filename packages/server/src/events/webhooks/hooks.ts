@@ -18,7 +18,7 @@ const OF = '@';
  * moves to another tenant does not take the queue, the records and the errors along.
  */
 export function keyOf({ id, tenant, url, secret }: Webhook): string {
-  if (id === undefined) return `hook_${hash('sha256', JSON.stringify([tenant ?? null, url, secret])).slice(0, DIGITS)}`;
+  if (id === undefined) return `hook_${hash('sha256', JSON.stringify([tenant ?? null, url ?? null, secret])).slice(0, DIGITS)}`;
   return tenant === undefined ? id : `${id}${OF}${tenant}`;
 }
 
@@ -46,12 +46,19 @@ export function receiverOf(webhooks: readonly Webhook[], queued: Addressed): Web
   const same = webhooks.find((one) => keyOf(one) === queued.hook);
   if (same !== undefined) return same;
   const told = receiversOf(webhooks, queued);
-  const heirs = told.filter(({ url }) => url === queued.url);
+  const heirs = told.filter((one) => placeOf(one) === queued.url);
   return told.find(({ id }) => id === nameOf(queued.hook)) ?? (heirs.length === 1 ? heirs[0] : undefined);
 }
 
-/** An address without credentials and query, both of which may be secrets. */
-export function shownUrl(url: string): string {
-  const { origin, pathname } = new URL(url);
+/** In the place of an address that is a secret. */
+const SECRET = 'secret:';
+
+/** The address of a receiver, or the name of the secret that is it: what its queue is known by. */
+export const placeOf = ({ url, secret }: Webhook): string => url ?? `${SECRET}${secret}`;
+
+/** An address without credentials and query, both of which may be secrets. @param place as of `placeOf` */
+export function shownUrl(place: string): string {
+  if (place.startsWith(SECRET)) return `the secret ${place.slice(SECRET.length)}`;
+  const { origin, pathname } = new URL(place);
   return `${origin}${pathname}`;
 }

@@ -8,10 +8,14 @@ import type { EventKind } from '@corral/protocol/api/event-kinds';
 import type { Event } from '@corral/protocol/api/schemas';
 import type { Json } from '@corral/protocol/json';
 import { WEBHOOKS } from '@corral/protocol/limits';
+import type { Asked } from '@corral/supervisor';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { DeliveryTable, FrontStore, Queued } from '@corral/protocol/ports/front';
 import { failureOf, type Failure } from './failure.ts';
-import { keyOf, nameOf, receiverOf, receiversOf, type Webhook } from './hooks.ts';
+import { keyOf, nameOf, placeOf, receiverOf, receiversOf, type Webhook } from './hooks.ts';
+import { linkTo } from './links.ts';
+import { noticeOf } from './notice.ts';
+import { slackMessage } from './slack.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 const SWEEP_MS = 60_000;
@@ -24,6 +28,8 @@ export interface OutboxOptions {
   readonly db: FrontStore;
   readonly config: () => LoadedConfig;
   readonly now: () => number;
+  /** Origin at which people open this host, for links; undefined if it is not known. */
+  readonly base: () => string | undefined;
   readonly log: (message: string) => void;
   readonly tell: TellWebhookEvent;
 }
@@ -57,18 +63,19 @@ export class Outbox {
   start(): void {
     for (const one of this.#webhooks)
       if (one.id !== undefined && one.tenant !== undefined) this.deliveries.adopt(one.id, one.tenant, keyOf(one));
-    this.deliveries.address((event) => receiversOf(this.#webhooks, event).map((one) => ({ hook: keyOf(one), url: one.url })));
+    this.deliveries.address((event) => receiversOf(this.#webhooks, event).map((one) => ({ hook: keyOf(one), url: placeOf(one) })));
     this.#sweep();
   }
 
-  readonly add = (event: Event): void => {
+  /** @param asked for `run.asked`: what a person needs to decide */
+  readonly add = (event: Event, asked?: Asked): void => {
     const hooks = receiversOf(this.#webhooks, event);
     if (hooks.length === 0) return;
     // An event that is sent again after a crash has the same id, so that the receiver can recognise it.
     const id = `msg_${event.kind}_${event.run ?? event.id}${event.kind === 'run.ended' ? '' : `_${event.id}`}`;
-    const body = JSON.stringify({ type: event.kind, timestamp: new Date(event.at).toISOString(), data: event });
     for (const hook of hooks) {
-      this.deliveries.enqueue({ id, hook: keyOf(hook), url: hook.url, tenant: event.tenant, kind: event.kind, body, at: event.at });
+      const body = bodyFor(hook, event, asked, this.#options.base());
+      this.deliveries.enqueue({ id, hook: keyOf(hook), url: placeOf(hook), tenant: event.tenant, kind: event.kind, body, at: event.at });
       this.#wake(keyOf(hook), 0);
     }
   };
@@ -154,16 +161,20 @@ export class Outbox {
   }
 
   /** @returns why it was not delivered; undefined if it was */
-  async #post({ id, body }: Queued, { url, secret }: Webhook, { vault }: LoadedConfig): Promise<Failure | undefined> {
+  async #post({ id, body }: Queued, hook: Webhook, { vault }: LoadedConfig): Promise<Failure | undefined> {
     const answer_ms = WEBHOOKS.answer_ms.default;
     try {
+      const secret = await vault.read(hook.secret);
       const timestamp = Math.floor(this.#options.now() / 1000);
-      const headers = {
-        'content-type': 'application/json',
+      const signed = {
         'webhook-id': id,
         'webhook-timestamp': String(timestamp),
-        'webhook-signature': sign(await vault.read(secret), id, timestamp, body),
+        'webhook-signature': sign(secret, id, timestamp, body),
       };
+      const url = hook.url ?? secret;
+      // The error of `fetch` about an address that it cannot read has the address in it.
+      if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return { told: `the secret ${hook.secret} is not an address` };
+      const headers = { 'content-type': 'application/json', ...(hook.url === undefined ? {} : signed) };
       const answer = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(answer_ms) });
       await answer.body?.cancel();
       return answer.ok ? undefined : { told: `it answered ${answer.status}` };
@@ -202,6 +213,20 @@ export class Outbox {
       this.add(event);
     }
   }
+}
+
+/** The text that a receiver gets about an event. */
+function bodyFor({ format, texts }: Webhook, event: Event, asked: Asked | undefined, base: string | undefined): string {
+  const link = base === undefined ? undefined : linkTo(base, event, asked?.is_question === true);
+  if (format === 'slack') return JSON.stringify(slackMessage(noticeOf(event, asked, texts), link, event.at));
+  const { question, ...decision } = asked ?? {};
+  return JSON.stringify({
+    type: event.kind,
+    timestamp: new Date(event.at).toISOString(),
+    data: event,
+    ...(asked === undefined ? {} : { decision: texts && question !== undefined ? { question, ...decision } : decision }),
+    ...(link === undefined ? {} : { link }),
+  });
 }
 
 const pause = (times: number, most_ms: number) => Math.min(most_ms, FIRST_PAUSE_MS * 2 ** Math.min(times, 20));

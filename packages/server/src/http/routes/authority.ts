@@ -28,6 +28,7 @@ const viewOf = (one: Held) => ({
   bytes: one.bytes ?? null,
   rights: one.rights === undefined ? null : [...one.rights],
   only_clean: one.only_clean === true,
+  trace: one.trace === true,
   revoked: one.revoked,
 });
 

@@ -4,7 +4,7 @@ import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
 import type { DeliveryRow } from '@corral/protocol/ports/front';
-import { keyOf, nameOf, shownUrl } from '../../events/webhooks/hooks.ts';
+import { keyOf, nameOf, placeOf, shownUrl } from '../../events/webhooks/hooks.ts';
 import type { Handlers } from './handler.ts';
 
 type Names = 'listWebhooks' | 'listDeliveries' | 'retryDeliveries';
@@ -55,7 +55,7 @@ export function webhookRoutes(door: ServerContext): Handlers<Names> {
         seen.add(hook);
         const { failures, rests_until } = outbox.stateOf(hook);
         const state = { ...deliveries.summary(hook), failures, rests_until: rests_until ?? null };
-        return [{ hook: nameOf(hook), url: shownUrl(one.url), tenant: one.tenant ?? null, events: [...one.events], ...state }];
+        return [{ hook: nameOf(hook), url: shownUrl(placeOf(one)), tenant: one.tenant ?? null, events: [...one.events], ...state }];
       });
       return { items };
     },

@@ -1,0 +1,52 @@
+/** Describes a call that waits for people, for notifications: nothing in it is private to somebody. */
+import type { Ledger } from '@corral/broker/ledger/ledger';
+import type { PendingApproval } from '@corral/broker/ledger/pending';
+import { argumentAt } from '@corral/policy/capability/predicate';
+import { CLEAN, join } from '@corral/policy/flow/labels';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { Question } from '@corral/protocol/model/question';
+import type { Tool } from '@corral/protocol/ports/tool';
+
+export interface Asked {
+  /** The submitter of the run. */
+  readonly by: string;
+  /** People answer it, and do not approve it. */
+  readonly is_question: boolean;
+  /** The text of a question, which the agent has written. Absent if it is private to somebody. */
+  readonly question?: string;
+  /**
+   * How much money the call moves, in whole units of the tenant's currency, for a tool that says which argument holds that. Absent if the
+   * arguments are private to somebody.
+   */
+  readonly amount?: number;
+  /** The rules that ask, and what is unusual about the call, as policies name both. */
+  readonly rules: readonly string[];
+  readonly unusual: readonly string[];
+  /** People or roles; a person who decides must be all of them. */
+  readonly approvers: readonly string[];
+  /** How many people must approve. */
+  readonly quorum: number;
+  /** Milliseconds since 1970. */
+  readonly expires_at: number;
+}
+
+/** @param tool undefined: its source is gone, and nobody says which argument is the amount */
+export function askedOf({ record, flow }: Ledger, pending: PendingApproval, decision: Decision, tool: Tool | undefined): Asked {
+  const { input, question, handled = [] } = pending.call;
+  const { private_to } = handled.reduce((all, one) => join(all, one.label), flow?.label ?? CLEAN);
+  const isPublic = private_to.length === 0;
+  const money = tool?.annotations.money;
+  const amount = isPublic && money !== undefined ? argumentAt(input, money) : undefined;
+  const text = isPublic && question === true ? (input as unknown as Question).question : undefined;
+  return {
+    by: record.submitter ?? record.principal,
+    is_question: question === true,
+    ...(text === undefined ? {} : { question: text }),
+    ...(typeof amount === 'number' ? { amount } : {}),
+    rules: decision.rules ?? [],
+    unusual: decision.unusual ?? [],
+    approvers: pending.approvers ?? [],
+    quorum: pending.quorum,
+    expires_at: pending.expires_at,
+  };
+}
