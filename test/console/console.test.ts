@@ -1,5 +1,6 @@
 /** The console in a real browser, on a real host with real runs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { agentFile } from '../agents/file.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
@@ -236,6 +237,58 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await one.page.getByRole('button', { name: 'Approve…' }).click();
     await one.page.getByRole('button', { name: 'Approve it' }).click();
     await expectShown(two.page, 'Nothing waits for a person.');
+  });
+});
+
+describe.skipIf(NO_BROWSER)('questions', () => {
+  test('on a phone and by the keyboard alone, an answer of several parts is filled in, corrected where it does not fit, and sent', async () => {
+    await on.deploy(agentFile('questions/order'), { tenant: 'local' });
+    const { run } = await on.admin.submitRun({ body: { agent: 'order', tenant: 'local' } });
+    const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+    const { page } = await signedIn(on, `approvals/questions?run=${run}`, ['admin'], phone);
+    const { keyboard } = page;
+    // An agent's words are text: no picture is loaded, and what turns the direction of writing is shown.
+    await expectShown(page, /What shall I order\? <img src=x onerror=alert\(1\)>/);
+    await page.locator('.hidden-char').first().waitFor();
+    expect(await page.locator('main img').count()).toBe(0);
+    await keyboard.press('a');
+    const form = page.getByRole('form', { name: 'Answer this question' });
+    await form.waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    await keyboard.press('n');
+    await keyboard.press('Tab');
+    await keyboard.type('11');
+    await keyboard.press('Tab');
+    await keyboard.press('y');
+    await keyboard.press('Tab');
+    await keyboard.press('Enter');
+    await keyboard.press('Tab');
+    await page.getByRole('button', { name: 'Send the answer' }).press('Enter');
+    await expectShown(form, 'It has to be a whole number, at most 10.');
+    await expectShown(form, 'Write something here.');
+    // The first field that does not fit has the focus.
+    await expectSoon(() => page.evaluate(() => (document.activeElement as HTMLInputElement).value), '11');
+    await page.getByLabel('most').fill('7');
+    await page.getByLabel('Item 1', { exact: true }).fill('apples');
+    await page.getByRole('button', { name: 'Send the answer' }).press('Enter');
+    await expectShown(page, 'Answered: order');
+    expect(await on.ended(run)).toBe('completed');
+    const { outcome } = await on.admin.showRun({ params: { run } });
+    expect(outcome).toEqual({ kind: 'completed', output: { shop: 'north', most: 7, sure: true, items: ['apples'] } });
+  });
+
+  test('a question is declined with a reason, and who may not answer is offered nothing', { tags: 'long' }, async () => {
+    await on.deploy(agentFile('questions/order'), { tenant: 'local' });
+    const { run } = await on.admin.submitRun({ body: { agent: 'order', tenant: 'local' } });
+    const view = `approvals/questions?run=${run}`;
+    const [{ page }, auditor] = [await signedIn(on, view, ['admin']), await signedIn(on, view, ['auditor'])];
+    await expectShown(auditor.page, 'Your roles do not let you answer');
+    await page.getByRole('button', { name: 'Decline…' }).click();
+    await page.getByLabel('Reason').fill('not today');
+    await page.getByRole('button', { name: 'Decline it' }).click();
+    await expectShown(page, 'Declined: order');
+    await expectShown(auditor.page, 'No run waits for an answer.');
+    expect(await on.ended(run)).toContain('failed');
   });
 });
 

@@ -23,6 +23,8 @@ export const PATHS = {
   listApprovals: 'GET /v1/approvals',
   countApprovals: 'GET /v1/approvals/count',
   decideApproval: 'POST /v1/approvals/:run/:call',
+  listQuestions: 'GET /v1/questions',
+  answerQuestion: 'POST /v1/questions/:run/:call/answer',
   operate: 'POST /v1/operations',
   listOperations: 'GET /v1/operations',
   listAgents: 'GET /v1/agents',

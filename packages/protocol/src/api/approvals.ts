@@ -1,6 +1,6 @@
 /** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
-import { identity, json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { identity, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 
 const lowered = z.object({
   kind: z.enum(['endorse', 'declassify']),
@@ -83,6 +83,7 @@ export const Approval = z
       .exactOptional()
       .describe('who `owner` among the approvers is: a person, or the role that decides in their place; left out if several people may be'),
     approved_by: z.array(z.string()),
+    version: shownVersion,
     since: time_ms,
     expires_at: time_ms.describe('without a decision by then, the call is refused'),
     lowers: z
@@ -110,8 +111,8 @@ export const ApprovalCount = z.object({
 });
 export const Judgement = z
   .union([
-    z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional() }),
-    z.strictObject({ verdict: z.literal('deny'), reason: Reason }),
+    z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional(), version: seenVersion }),
+    z.strictObject({ verdict: z.literal('deny'), reason: Reason, version: seenVersion }),
   ])
   .meta({ id: 'Judgement' });
 export const Judged = z.object({

@@ -1,6 +1,7 @@
 /** Schemas of questions that runs put to the owners of their agents, and of the answers. */
 import * as z from 'zod';
-import { json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
+import { Page } from './schemas-page.ts';
 
 const names = z.array(z.string());
 
@@ -27,11 +28,13 @@ export const QuestionView = z
       .string()
       .exactOptional()
       .describe('who `owner` is: a person, or the role that answers in their place; left out if several people may be'),
+    version: shownVersion,
     since: time_ms,
     expires_at: time_ms.describe('without an answer by then, the agent is told that nobody answered'),
   })
   .meta({ id: 'Question' });
 
+export const QuestionQuery = Page.extend({ ...inTenant, run: runId.exactOptional().describe('only of this run') });
 export const QuestionList = z.object({
   items: z.array(QuestionView),
   next: z.string().nullable().describe('cursor of the next page; null on the last'),
@@ -43,8 +46,12 @@ export const QuestionList = z.object({
 
 export const QuestionAnswer = z
   .union([
-    z.strictObject({ value: json.describe('the answer; it must fit the schema of the question'), reason: Reason.exactOptional() }),
-    z.strictObject({ decline: z.literal(true), reason: Reason }),
+    z.strictObject({
+      value: json.describe('the answer; it must fit the schema of the question'),
+      reason: Reason.exactOptional(),
+      version: seenVersion,
+    }),
+    z.strictObject({ decline: z.literal(true), reason: Reason, version: seenVersion }),
   ])
   .meta({ id: 'QuestionAnswer' });
 

@@ -2,7 +2,6 @@
  * Calls that wait for people, questions included: who asks for what exactly, which rules apply, and what is unusual about the call.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
-import { CLEAN, join } from '@corral/policy/flow/labels';
 import { originText } from '@corral/policy/flow/origin-text';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -13,6 +12,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import { labelOf, versionOf } from './shown.ts';
 import { OWNER } from './tenant-policies.ts';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
 import { type ReviveOptions } from '../runs/revive.ts';
@@ -42,6 +42,8 @@ export interface Approval {
   /** Set if `owner` is among the approvers: the person, or the role that decides in their place. */
   readonly owner?: string;
   readonly approved_by: readonly string[];
+  /** Changes with what a person decides by; a decision may name it. */
+  readonly version: string;
   readonly since: number;
   readonly expires_at: number;
   /** Set if the call is a question, whose answer a person gives; the label of what it says. */
@@ -171,15 +173,11 @@ async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[
  */
 const ODD = 2;
 
-function approvalOf(
-  { record, loops, flow }: Ledger,
-  pending: PendingApproval,
-  decision: Decision | undefined,
-): Omit<Approval, 'order' | 'quotes'> {
+function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision | undefined): Omit<Approval, 'order' | 'quotes'> {
+  const { record, loops } = ledger;
   const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
-  const { relabel, question, handled = [] } = pending.call;
-  // The run may have read more since it asked, which can only make the label stricter.
-  const label = handled.reduce((all, one) => join(all, one.label), flow?.label ?? CLEAN);
+  const { relabel, question } = pending.call;
+  const label = labelOf(ledger, pending);
   return {
     run: record.id,
     call: pending.id,
@@ -195,6 +193,7 @@ function approvalOf(
     quorum: pending.quorum,
     approvers: pending.approvers ?? [],
     approved_by: pending.by,
+    version: versionOf(ledger, pending),
     since: pending.since,
     expires_at: pending.expires_at,
     ...(question === true ? { asks: { label } } : {}),

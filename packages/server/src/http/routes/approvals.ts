@@ -51,9 +51,9 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
 
     async decideApproval({ params, body }, { access, keep }) {
       const { run, call } = params;
-      const { verdict, reason = '' } = body;
+      const { verdict, reason = '', version } = body;
       const by = access.principal.id;
-      const row = await decideOne(door, access, run, call, verdict, reason);
+      const row = await decideOne(door, access, { run, call, verdict, reason, shown: version });
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
       return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(run, call) };
     },
@@ -65,25 +65,28 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
   }
 }
 
+/** A person's decision about one call. */
+export interface OneDecision {
+  readonly run: RunId;
+  readonly call: number;
+  readonly verdict: 'approve' | 'deny';
+  readonly reason: string;
+  /** The version that the person has seen; undefined: whatever it is. */
+  readonly shown: string | undefined;
+}
+
 /**
  * One person's decision about one call.
- * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED
  */
-export async function decideOne(
-  door: ServerContext,
-  access: Access,
-  run: RunId,
-  call: number,
-  verdict: 'approve' | 'deny',
-  reason: string,
-): Promise<RunRow> {
+export async function decideOne(door: ServerContext, access: Access, { run, call, verdict, reason, shown }: OneDecision): Promise<RunRow> {
   const { host, people } = door;
   const by = access.principal.id;
   const row = findRun(door, access, 'approval.decide', run);
   if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
   if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
     throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so may not decide about its calls.`);
-  await host.decide(run, call, by, verdict, reason, access.principal.roles);
+  await host.decide(run, call, by, verdict, reason, access.principal.roles, { shown });
   return row;
 }
 

@@ -1,6 +1,7 @@
 /** Questions of runs to the owners of their agents, and the answers of people. Each is recorded with person and time; the answer is in the journal. */
 import { CLEAN } from '@corral/policy/flow/labels';
 import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
 import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
 import type { RouteReply } from '@corral/protocol/api/routes';
 import type { Approval } from '@corral/supervisor';
@@ -15,8 +16,10 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
   const { host } = door;
   return {
     async listQuestions({ query }, { access }) {
+      const { run } = query;
       const tenant = access.some('approval.read', query.tenant);
-      const { page, ...rest } = await askedPage(door, { kind: 'question', ...(tenant === undefined ? {} : { tenant }) }, query);
+      const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
+      const { page, ...rest } = await askedPage(door, { kind: 'question', ...(tenant === undefined ? {} : { tenant }), ...of }, query);
       return { items: page.map((one) => viewOf(door, access, one)), ...rest };
     },
 
@@ -25,8 +28,9 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
       const row = findRun(door, access, 'approval.decide', run);
       if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
       const declined = 'decline' in body;
-      if (declined) await host.decide(run, call, by, 'deny', body.reason, roles);
-      else await host.answer(run, call, by, body.value, body.reason ?? '', roles);
+      const as = { shown: body.version };
+      if (declined) await host.decide(run, call, by, 'deny', body.reason, roles, as);
+      else await host.answer(run, call, by, body.value, body.reason ?? '', roles, as);
       keep({ operation: declined ? 'decline' : 'answer', target: { run, call }, reason: body.reason, tenant: row.tenant, matched: [run] });
       return { run, call, by, declined };
     },
@@ -34,7 +38,7 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
 }
 
 function viewOf(door: ServerContext, access: Access, one: Approval): View {
-  const { run, call, tenant, agent, principal, rules, approvers, owner, since, expires_at } = one;
+  const { run, call, tenant, agent, principal, rules, approvers, owner, version, since, expires_at } = one;
   const { question, schema = ANY_TEXT, misfit } = one.input as unknown as Question;
   const { influenced_by, private_to } = one.asks?.label ?? CLEAN;
   const shown = mayRead(door, access, tenant, private_to);
@@ -44,6 +48,7 @@ function viewOf(door: ServerContext, access: Access, one: Approval): View {
     tenant,
     agent,
     principal,
+    version,
     since,
     expires_at,
     question: shown ? question : null,

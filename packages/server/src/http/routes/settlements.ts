@@ -75,11 +75,12 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
   const { host, acts, turns } = door;
   const meantBy = finder(door);
 
-  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One): Promise<void> => {
+  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One, shown: string | undefined): Promise<void> => {
     const by = access.principal.id;
     const id = run as RunId;
     if (act === 'release') return host.release(id, by, reason);
-    if (act === 'approve' || act === 'deny') return void (await decideOne(door, access, id, call as number, act, reason));
+    if (act === 'approve' || act === 'deny')
+      return void (await decideOne(door, access, { run: id, call: call as number, verdict: act, reason, shown }));
     await host.resolve(id, call as number, by, act === 'result' ? { how: act, value: value ?? null } : { how: act }, reason);
   };
 
@@ -92,7 +93,7 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
       if (act === 'release' && tool !== undefined)
         throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs have no tool; leave `tool` out.');
       const { matched: meant, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
-      const only = body.only && new Set(body.only.map(({ run, call }) => `${run} ${call}`));
+      const only = body.only && new Map(body.only.map(({ run, call, version }) => [`${run} ${call}`, version]));
       const matched = only === undefined ? meant : meant.filter(({ run, call }) => only.has(`${run} ${call}`));
       const done: One[] = [];
       const refused: Refused[] = [...unread];
@@ -100,7 +101,7 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
         await Promise.all(
           matched.slice(i, i + AT_ONCE).map(async (one) => {
             try {
-              await settle(access, body, one);
+              await settle(access, body, one, only?.get(`${one.run} ${one.call}`));
               done.push(one);
             } catch (error) {
               refused.push({ ...one, ...refusalOf(request, error) });
