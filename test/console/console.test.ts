@@ -198,6 +198,46 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await page.locator(`[id^="${run}-"]`).waitFor();
   });
 
+  test('calls that are alike are approved together as they were shown, each with its result; then they are among what was decided', async () => {
+    const runs = [await on.buy(31), await on.buy(32)];
+    for (const run of runs) await on.asked(run);
+    const { page, open } = await signedIn(on, 'approvals', ['approver']);
+    const other = await on.as('local', 'approver');
+    const params = { run: runs[0] as never, call: await on.asked(runs[0] as string) };
+    await other.claimApproval({ params, body: {} });
+    const card = page.locator(`[id^="${runs[0]}-"]`);
+    await expectShown(card, `${(await other.whoAmI({})).principal} has been looking at it since`);
+    await page.getByRole('button', { name: 'Decide together…' }).click();
+    const dialog = page.getByRole('dialog', { name: /calls to pay/ });
+    await expectShown(dialog, '31');
+    await dialog.getByLabel('Reason').fill('the usual');
+    // One of them is decided elsewhere meanwhile.
+    await other.decideApproval({ params, body: { verdict: 'deny', reason: 'not this one' } });
+    await dialog.getByRole('button', { name: /^Approve these/ }).click();
+    const results = page.getByRole('dialog', { name: /approved, 1 not/ });
+    await expectShown(results, new RegExp(String(runs[1])));
+    await expectShown(results, 'CORRAL_RUN_STATE');
+    await page.keyboard.press('Escape');
+    expect(await on.ended(runs[1] as string)).toBe('completed');
+    await open('approvals/decided?by=me');
+    await expectShown(page, /\d approved/);
+    await expectShown(page.getByRole('table'), 'the usual');
+  });
+
+  test('not now hides a call from one person, who can have it shown again', { tags: 'long' }, async () => {
+    const run = await on.buy(33);
+    await on.asked(run);
+    const { page } = await signedIn(on, `approvals?run=${run}`, ['approver']);
+    await page.getByLabel('Not now: hide it from me').selectOption({ index: 1 });
+    await expectShown(page, 'Nothing waits for a person.');
+    await page.getByRole('button', { name: '1 put off: show' }).click();
+    await page.getByRole('button', { name: 'Show it again' }).click();
+    await page.getByRole('button', { name: 'Leave out what I have put off' }).click();
+    await expectShown(page, 'Exactly this would be done');
+    const other = await signedIn(on, `approvals?run=${run}`, ['approver']);
+    await expectShown(other.page, 'Exactly this would be done');
+  });
+
   test('a denial needs a reason, and the record has it', async () => {
     const run = await on.buy(60);
     const call = await on.asked(run);

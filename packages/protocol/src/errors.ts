@@ -53,6 +53,10 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Look at it as it is now, and decide again.',
   },
+  CORRAL_CLAIMED: {
+    audience: 'operator',
+    hint: 'Let them decide, or take it over from them.',
+  },
   CORRAL_ANSWER_INVALID: {
     audience: 'operator',
     hint: 'Answer as the question asks; `corral questions` shows what it takes. It still waits.',

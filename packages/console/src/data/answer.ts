@@ -170,7 +170,7 @@ type Fail = (message: string) => Filled;
 
 function withinLength({ schema }: Field, text: string, fault: Fail): Filled {
   // As JSON Schema counts them.
-  const length = [...text].length;
+  const length = Array.from(text).length;
   const [least, most] = [numberOf(schema['minLength']), numberOf(schema['maxLength'])];
   if (least !== undefined && length < least) return fault(`It has ${sizeText(length)} characters, and needs at least ${sizeText(least)}.`);
   if (most !== undefined && length > most) return fault(`It has ${sizeText(length)} characters, and may have ${sizeText(most)}.`);

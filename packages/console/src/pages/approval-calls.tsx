@@ -5,108 +5,60 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
-import { ask as alter, href, query } from '../data/address.ts';
-import { anyOf, useLoad } from '../data/load.ts';
-import { pagesOf } from '../data/pages.ts';
+import { href } from '../data/address.ts';
 import { shortDigest } from '../format.ts';
-import { useKeys } from '../keys.ts';
+import { Looking } from '../ui/looking.tsx';
 import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
 import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
+import { Groups } from './approval-groups.tsx';
 import { attempt } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value } from '../ui/text.tsx';
+import { idOf, useWaiting, useWaitingKeys } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Verdict = 'approve' | 'deny';
-const LIMIT = 100;
-
-const idOf = ({ run, call }: Approval) => `${run}-${call}`;
 
 export function CallsThatWait() {
-  const of = query.value.get('run');
-  const [pages, setPages] = useState(1);
-  const { data, error, again } = useLoad(
-    (signal) =>
-      pagesOf(pages, (at) =>
-        request('listApprovals', { query: { limit: LIMIT, ...(of === null ? {} : { run: of as Approval['run'] }), ...at } }, signal),
-      ),
-    { of: [of], at: [pages], when: anyOf('run.asked', 'run.decided', 'run.ended', 'run.paused', 'run.resumed') },
-  );
-  const [said, setSaid] = useState('');
+  const list = useWaiting('listApprovals', 'calls');
+  const { data, error, again, items, current } = list;
   const [asks, setAsks] = useState<{ readonly id: string; readonly verdict: Verdict }>();
-  const items = data?.items ?? [];
-  const current = query.value.get('at') ?? (items[0] === undefined ? undefined : idOf(items[0]));
-  const at = items.findIndex((one) => idOf(one) === current);
-  const move = (by: number) => {
-    const next = items[Math.min(items.length - 1, Math.max(0, at + by))];
-    if (next === undefined) return;
-    alter({ at: idOf(next) });
-    document.getElementById(idOf(next))?.scrollIntoView({ block: 'start' });
-  };
   const open = (verdict: Verdict) => {
-    const one = items[at];
-    if (one !== undefined && mayDecide(one)) setAsks({ id: idOf(one), verdict });
+    if (current !== undefined && mayDecide(current)) setAsks({ id: idOf(current), verdict });
   };
-  useCardKeys(move, open);
+  useWaitingKeys('call', list.move, [
+    { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
+    { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
+  ]);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <>
-      <div class="bar">
-        <p class="dim" role="status">
-          {said === '' ? `${items.length}${data.more ? '+' : ''} waiting` : said}
-        </p>
-        {of !== null && <a href={href('approvals')}>of all runs</a>}
-      </div>
+      {list.bar}
       {error !== undefined && <Problem of={error} again={again} />}
-      <Damaged of={data.pages.flatMap(({ damaged = [] }) => damaged)} />
+      {list.damaged}
       {items.length === 0 && <Empty>Nothing waits for a person.</Empty>}
+      <Groups of={items.filter(mayDecide)} done={again} />
       <ol class="cards">
         {items.map((one) => (
           <Card
             key={idOf(one)}
             of={one}
-            isCurrent={idOf(one) === current}
+            isCurrent={one === current}
+            again={again}
             asks={asks?.id === idOf(one) ? asks.verdict : undefined}
             onAsk={(verdict) => {
-              alter({ at: idOf(one) });
+              list.choose(one);
               setAsks(verdict === undefined ? undefined : { id: idOf(one), verdict });
             }}
             onDone={(text) => {
               setAsks(undefined);
-              setSaid(text);
-              alter({ at: undefined });
-              again();
+              list.done(text);
             }}
           />
         ))}
       </ol>
-      {data.more && (
-        <button type="button" onClick={() => setPages(pages + 1)}>
-          More
-        </button>
-      )}
+      {list.rest}
     </>
   );
-}
-
-export function Damaged({ of }: { readonly of: readonly { readonly run: string; readonly detail: string }[] }) {
-  return (
-    <>
-      {of.map(({ run, detail }) => (
-        <p class="problem" key={run}>
-          <a href={href('run', run)}>{run}</a> waits for people, and its journal cannot be read: <Text of={detail} />
-        </p>
-      ))}
-    </>
-  );
-}
-
-function useCardKeys(move: (by: number) => void, open: (verdict: Verdict) => void): void {
-  useKeys([
-    { key: 'j', does: 'next call', run: () => move(1), repeats: true },
-    { key: 'k', does: 'call before', run: () => move(-1), repeats: true },
-    { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
-    { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
-  ]);
 }
 
 /** The host decides; this only spares a person a refusal that is certain. */
@@ -121,9 +73,10 @@ interface CardProps {
   readonly asks: Verdict | undefined;
   readonly onAsk: (verdict: Verdict | undefined) => void;
   readonly onDone: (said: string) => void;
+  readonly again: () => void;
 }
 
-function Card({ of, isCurrent, asks, onAsk, onDone }: CardProps) {
+function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
   return (
     <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
       <header>
@@ -143,7 +96,15 @@ function Card({ of, isCurrent, asks, onAsk, onDone }: CardProps) {
       <h3>Exactly this would be done</h3>
       <Arguments of={of.input} origins={of.origins} />
       {of.lowers !== undefined && <Lowers of={of.lowers} />}
+      {of.such.decided > 0 && (
+        <p>
+          <a href={`${href('approvals', 'decided')}?by=me&shape=${of.shape}`}>
+            You approved {of.such.approved} of {of.such.decided} such
+          </a>
+        </p>
+      )}
       <Decide of={of} asks={asks} onAsk={onAsk} onDone={onDone} />
+      <Looking of={of} done={again} />
       <Behind of={of} />
     </li>
   );
@@ -196,7 +157,7 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
   );
 }
 
-function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent'>) {
+function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
   const [reason, setReason] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();

@@ -3,11 +3,13 @@ import { go, href, place } from '../data/address.ts';
 import { useKeys } from '../keys.ts';
 import { Empty } from '../ui/parts.tsx';
 import { CallsThatWait } from './approval-calls.tsx';
+import { DecidedCalls } from './approval-decided.tsx';
 import { Questions } from './questions.tsx';
 
 const PARTS = [
   { at: 'calls', name: 'Calls', key: '1', View: CallsThatWait },
   { at: 'questions', name: 'Questions', key: '2', View: Questions },
+  { at: 'decided', name: 'Decided', key: '3', View: DecidedCalls },
 ] as const;
 
 export function Approvals() {

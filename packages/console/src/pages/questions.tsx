@@ -5,91 +5,57 @@
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
-import { ask as alter, href, query } from '../data/address.ts';
-import { anyOf, useLoad } from '../data/load.ts';
-import { pagesOf } from '../data/pages.ts';
-import { useKeys } from '../keys.ts';
+import { href } from '../data/address.ts';
 import { AnswerForm } from '../ui/answer-form.tsx';
+import { Looking } from '../ui/looking.tsx';
 import { Ago, Empty, Fact, Loading, Problem, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value } from '../ui/text.tsx';
-import { Damaged } from './approval-calls.tsx';
+import { idOf, useWaiting, useWaitingKeys } from '../ui/waiting.tsx';
 
 type Question = RouteAnswer<'listQuestions'>['items'][number];
 type Opened = 'answer' | 'decline';
-const LIMIT = 100;
 
-const idOf = ({ run, call }: Question) => `${run}-${call}`;
 const mayAnswer = () => hasRole('approver', 'admin');
 
 export function Questions() {
-  const of = query.value.get('run');
-  const [pages, setPages] = useState(1);
-  const { data, error, again } = useLoad(
-    (signal) =>
-      pagesOf(pages, (at) =>
-        request('listQuestions', { query: { limit: LIMIT, ...(of === null ? {} : { run: of as Question['run'] }), ...at } }, signal),
-      ),
-    { of: [of], at: [pages], when: anyOf('run.asked', 'run.decided', 'run.ended', 'run.paused', 'run.resumed') },
-  );
-  const [said, setSaid] = useState('');
+  const list = useWaiting('listQuestions', 'questions');
+  const { data, error, again, items, current } = list;
   const [open, setOpen] = useState<{ readonly id: string; readonly what: Opened }>();
-  const items = data?.items ?? [];
-  const current = query.value.get('at') ?? (items[0] === undefined ? undefined : idOf(items[0]));
-  const at = items.findIndex((one) => idOf(one) === current);
-  const move = (by: number) => {
-    const next = items[Math.min(items.length - 1, Math.max(0, at + by))];
-    if (next === undefined) return;
-    alter({ at: idOf(next) });
-    document.getElementById(idOf(next))?.scrollIntoView({ block: 'start' });
-  };
   const opens = (what: Opened) => {
-    const one = items[at];
-    if (one !== undefined && mayAnswer() && one.question !== null) setOpen({ id: idOf(one), what });
+    if (current !== undefined && mayAnswer() && current.question !== null) setOpen({ id: idOf(current), what });
   };
-  useKeys([
-    { key: 'j', does: 'next question', run: () => move(1), repeats: true },
-    { key: 'k', does: 'question before', run: () => move(-1), repeats: true },
+  useWaitingKeys('question', list.move, [
     { key: 'a', does: 'answer: opens the form', run: () => opens('answer') },
     { key: 'd', does: 'decline to answer: asks for the reason', run: () => opens('decline') },
   ]);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <>
-      <div class="bar">
-        <p class="dim" role="status">
-          {said === '' ? `${items.length}${data.more ? '+' : ''} waiting` : said}
-        </p>
-        {of !== null && <a href={href('approvals', 'questions')}>of all runs</a>}
-      </div>
+      {list.bar}
       {error !== undefined && <Problem of={error} again={again} />}
-      <Damaged of={data.pages.flatMap(({ damaged = [] }) => damaged)} />
+      {list.damaged}
       {items.length === 0 && <Empty>No run waits for an answer.</Empty>}
       <ol class="cards">
         {items.map((one) => (
           <Card
             key={idOf(one)}
             of={one}
-            isCurrent={idOf(one) === current}
+            isCurrent={one === current}
+            again={again}
             open={open?.id === idOf(one) ? open.what : undefined}
             onOpen={(what) => {
-              alter({ at: idOf(one) });
+              list.choose(one);
               setOpen(what === undefined ? undefined : { id: idOf(one), what });
             }}
             onDone={(text) => {
               setOpen(undefined);
-              setSaid(text);
-              alter({ at: undefined });
-              again();
+              list.done(text);
             }}
           />
         ))}
       </ol>
-      {data.more && (
-        <button type="button" onClick={() => setPages(pages + 1)}>
-          More
-        </button>
-      )}
+      {list.rest}
     </>
   );
 }
@@ -100,9 +66,10 @@ interface CardProps {
   readonly open: Opened | undefined;
   readonly onOpen: (what: Opened | undefined) => void;
   readonly onDone: (said: string) => void;
+  readonly again: () => void;
 }
 
-function Card({ of, isCurrent, open, onOpen, onDone }: CardProps) {
+function Card({ of, isCurrent, open, onOpen, onDone, again }: CardProps) {
   return (
     <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
       <header>
@@ -131,6 +98,7 @@ function Card({ of, isCurrent, open, onOpen, onDone }: CardProps) {
         </p>
       )}
       <Answering of={of} open={open} onOpen={onOpen} onDone={onDone} />
+      <Looking of={of} done={again} />
       <dl class="facts">
         <Fact name="Run">
           <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>question {of.call}</a>
@@ -154,7 +122,7 @@ function Card({ of, isCurrent, open, onOpen, onDone }: CardProps) {
   );
 }
 
-function Answering({ of, open, onOpen, onDone }: Omit<CardProps, 'isCurrent'>) {
+function Answering({ of, open, onOpen, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
   const params = { run: of.run, call: of.call };
   if (!mayAnswer()) return <p class="dim">Your roles do not let you answer: that takes approver or admin.</p>;
   if (of.question === null) return null;

@@ -31,6 +31,12 @@ export const Settlement = z
     value: json.exactOptional().describe('with `result`: the answer to each call'),
     where: RunSelector,
     tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
+    shape: z
+      .string()
+      .min(1)
+      .max(100)
+      .exactOptional()
+      .describe('with `approve` and `deny`: only calls of this shape, as lists of approvals name it'),
     only: z
       .array(z.strictObject({ run: runId, call: z.int(), version: seenVersion }))
       .max(DOOR.settled_at_once.default)

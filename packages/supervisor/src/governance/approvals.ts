@@ -12,6 +12,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import { shapeOf } from './shape.ts';
 import { labelOf, versionOf } from './shown.ts';
 import { OWNER } from './tenant-policies.ts';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
@@ -44,6 +45,8 @@ export interface Approval {
   readonly approved_by: readonly string[];
   /** Changes with what a person decides by; a decision may name it. */
   readonly version: string;
+  /** The same for calls of this agent to this tool whose arguments have the same names and types. */
+  readonly shape: string;
   readonly since: number;
   readonly expires_at: number;
   /** Set if the call is a question, whose answer a person gives; the label of what it says. */
@@ -67,6 +70,8 @@ export interface ApprovalFilter {
   readonly limit?: number;
   /** Only approvals of these runs. */
   readonly among?: readonly RunId[];
+  /** Only calls of this shape. */
+  readonly shape?: string;
   /** Only calls to this tool. */
   readonly tool?: string;
   /** Only questions, which people answer, or only calls that they approve. Left out: both. */
@@ -127,7 +132,7 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
 async function approvalsOf(
   { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
-  { tool, kind }: Pick<ApprovalFilter, 'tool' | 'kind'>,
+  { tool, kind, shape }: Pick<ApprovalFilter, 'tool' | 'kind' | 'shape'>,
 ): Promise<Approval[]> {
   const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
   let ledger = runs.get(record.id)?.ledger;
@@ -136,7 +141,9 @@ async function approvalsOf(
     for (const entry of entries) ledger.apply(entry, { checkpoint });
   }
   const isMeant = ({ call }: PendingApproval) =>
-    (tool === undefined || call.tool === tool) && (kind === undefined || (kind === 'question') === (call.question === true));
+    (tool === undefined || call.tool === tool) &&
+    (kind === undefined || (kind === 'question') === (call.question === true)) &&
+    (shape === undefined || shapeOf({ ...record, ...call }) === shape);
   const asked = [...ledger.pending.values()].filter(
     (pending): pending is PendingApproval => pending.kind === 'approval' && isMeant(pending),
   );
@@ -194,6 +201,7 @@ function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision
     approvers: pending.approvers ?? [],
     approved_by: pending.by,
     version: versionOf(ledger, pending),
+    shape: shapeOf({ ...record, ...pending.call }),
     since: pending.since,
     expires_at: pending.expires_at,
     ...(question === true ? { asks: { label } } : {}),

@@ -2,12 +2,12 @@
  * The version of a call that waits for people: it changes with all of the call that a person decides by. A decision names the version that was
  * shown, so nobody approves what they have not seen; the refusal says which part has changed.
  */
-import { hash } from 'node:crypto';
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import { CLEAN, join } from '@corral/policy/flow/labels';
 import { CorralError } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/model/label';
+import { digestOf } from '../admission/admission.ts';
 
 /** Each part is this many hexadecimal digits of the version. */
 const DIGITS = 10;
@@ -28,17 +28,17 @@ function partsOf(ledger: Ledger, pending: PendingApproval): readonly (readonly [
   ];
 }
 
-const digestOf = (of: unknown): string => hash('sha256', JSON.stringify(of)).slice(0, DIGITS);
+const partOf = (of: unknown): string => digestOf(JSON.stringify(of)).slice(-DIGITS);
 
 export const versionOf = (ledger: Ledger, pending: PendingApproval): string =>
   partsOf(ledger, pending)
-    .map(([, of]) => digestOf(of))
+    .map(([, of]) => partOf(of))
     .join('');
 
 /** @param shown the version that the person has seen; undefined: whatever it is @throws CORRAL_CHANGED */
 export function mustBeAsShown(ledger: Ledger, pending: PendingApproval, shown: string | undefined): void {
   if (shown === undefined) return;
-  const changed = partsOf(ledger, pending).filter(([, of], i) => digestOf(of) !== shown.slice(i * DIGITS, (i + 1) * DIGITS));
+  const changed = partsOf(ledger, pending).filter(([, of], i) => partOf(of) !== shown.slice(i * DIGITS, (i + 1) * DIGITS));
   if (changed.length === 0 && shown.length === DIGITS * partsOf(ledger, pending).length) return;
   const why = changed.map(([about]) => about).join(', and ') || 'it is another version';
   throw new CorralError('CORRAL_CHANGED', `Call ${pending.id} of ${ledger.record.id} is not as it was shown: ${why}.`);

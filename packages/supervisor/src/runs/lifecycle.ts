@@ -17,6 +17,7 @@ import type { HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Bundles } from '../admission/bundles.ts';
+import { shapeOf } from '../governance/shape.ts';
 import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
 import type { Tell } from '../events/observation.ts';
@@ -120,7 +121,7 @@ export class RunLifecycle {
       const pending = run?.ledger.pending.get(call);
       if (run === undefined || pending?.kind !== 'approval') return;
       this.#clocks.setTimer(run, call, pending.expires_at);
-      tell({ kind: 'asked', run: id, call, tool: pending.call.tool });
+      tell({ kind: 'asked', run: id, call, tool: pending.call.tool, shape: shapeOf({ ...run.ledger.record, ...pending.call }) });
     });
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
     bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));

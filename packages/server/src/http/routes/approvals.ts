@@ -9,19 +9,32 @@ import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import { conditionsOf } from '../../jobs/selection.ts';
 import { askedPage, mayRead } from './asked.ts';
+import { decisionRoutes, suchOf } from './decisions.ts';
+import { lookingRoutes } from './looking.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> {
+export function approvalRoutes(
+  door: ServerContext,
+): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> & ReturnType<typeof lookingRoutes> & ReturnType<typeof decisionRoutes> {
   const { host } = door;
 
   return {
+    ...lookingRoutes(door),
+    ...decisionRoutes(door),
+
     async listApprovals({ query }, { access }) {
-      const { run } = query;
+      const { run, shape } = query;
       const tenant = access.some('approval.read', query.tenant);
-      const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
-      const { page, ...rest } = await askedPage(door, { kind: 'approval', ...(tenant === undefined ? {} : { tenant }), ...of }, query);
+      const of = {
+        ...(run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId }),
+        ...(shape === undefined ? {} : { shape }),
+        ...(tenant === undefined ? {} : { tenant }),
+      };
+      const { page, ...rest } = await askedPage(door, access, { kind: 'approval', ...of }, query);
+      const such = await suchOf(door, access, page);
       const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, quotes, ...one }) => ({
         ...one,
+        such: such(one.shape),
         order: {
           ...order,
           input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null,

@@ -4,10 +4,9 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
 import type { RouteReply } from '@corral/protocol/api/routes';
-import type { Approval } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
-import { askedPage, mayRead } from './asked.ts';
+import { askedPage, mayRead, type AskedPage } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type View = RouteReply<'listQuestions'>['items'][number];
@@ -19,7 +18,12 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
       const { run } = query;
       const tenant = access.some('approval.read', query.tenant);
       const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
-      const { page, ...rest } = await askedPage(door, { kind: 'question', ...(tenant === undefined ? {} : { tenant }), ...of }, query);
+      const { page, ...rest } = await askedPage(
+        door,
+        access,
+        { kind: 'question', ...(tenant === undefined ? {} : { tenant }), ...of },
+        query,
+      );
       return { items: page.map((one) => viewOf(door, access, one)), ...rest };
     },
 
@@ -37,8 +41,8 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
   };
 }
 
-function viewOf(door: ServerContext, access: Access, one: Approval): View {
-  const { run, call, tenant, agent, principal, rules, approvers, owner, version, since, expires_at } = one;
+function viewOf(door: ServerContext, access: Access, one: AskedPage['page'][number]): View {
+  const { run, call, tenant, agent, principal, rules, approvers, owner, version, claim, later, since, expires_at } = one;
   const { question, schema = ANY_TEXT, misfit } = one.input as unknown as Question;
   const { influenced_by, private_to } = one.asks?.label ?? CLEAN;
   const shown = mayRead(door, access, tenant, private_to);
@@ -49,6 +53,8 @@ function viewOf(door: ServerContext, access: Access, one: Approval): View {
     agent,
     principal,
     version,
+    claim,
+    later,
     since,
     expires_at,
     question: shown ? question : null,
