@@ -1,5 +1,6 @@
 /** The console in a real browser, on a real host with real runs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { agentFile } from '../agents/file.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
@@ -197,6 +198,46 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await page.locator(`[id^="${run}-"]`).waitFor();
   });
 
+  test('calls that are alike are approved together as they were shown, each with its result; then they are among what was decided', async () => {
+    const runs = [await on.buy(31), await on.buy(32)];
+    for (const run of runs) await on.asked(run);
+    const { page, open } = await signedIn(on, 'approvals', ['approver']);
+    const other = await on.as('local', 'approver');
+    const params = { run: runs[0] as never, call: await on.asked(runs[0] as string) };
+    await other.claimApproval({ params, body: {} });
+    const card = page.locator(`[id^="${runs[0]}-"]`);
+    await expectShown(card, `${(await other.whoAmI({})).principal} has been looking at it since`);
+    await page.getByRole('button', { name: 'Decide together…' }).click();
+    const dialog = page.getByRole('dialog', { name: /calls to pay/ });
+    await expectShown(dialog, '31');
+    await dialog.getByLabel('Reason').fill('the usual');
+    // One of them is decided elsewhere meanwhile.
+    await other.decideApproval({ params, body: { verdict: 'deny', reason: 'not this one' } });
+    await dialog.getByRole('button', { name: /^Approve these/ }).click();
+    const results = page.getByRole('dialog', { name: /approved, 1 not/ });
+    await expectShown(results, new RegExp(String(runs[1])));
+    await expectShown(results, 'CORRAL_RUN_STATE');
+    await page.keyboard.press('Escape');
+    expect(await on.ended(runs[1] as string)).toBe('completed');
+    await open('approvals/decided?by=me');
+    await expectShown(page, /\d approved/);
+    await expectShown(page.getByRole('table'), 'the usual');
+  });
+
+  test('not now hides a call from one person, who can have it shown again', { tags: 'long' }, async () => {
+    const run = await on.buy(33);
+    await on.asked(run);
+    const { page } = await signedIn(on, `approvals?run=${run}`, ['approver']);
+    await page.getByLabel('Not now: hide it from me').selectOption({ index: 1 });
+    await expectShown(page, 'Nothing waits for a person.');
+    await page.getByRole('button', { name: '1 put off: show' }).click();
+    await page.getByRole('button', { name: 'Show it again' }).click();
+    await page.getByRole('button', { name: 'Leave out what I have put off' }).click();
+    await expectShown(page, 'Exactly this would be done');
+    const other = await signedIn(on, `approvals?run=${run}`, ['approver']);
+    await expectShown(other.page, 'Exactly this would be done');
+  });
+
   test('a denial needs a reason, and the record has it', async () => {
     const run = await on.buy(60);
     const call = await on.asked(run);
@@ -236,6 +277,58 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await one.page.getByRole('button', { name: 'Approve…' }).click();
     await one.page.getByRole('button', { name: 'Approve it' }).click();
     await expectShown(two.page, 'Nothing waits for a person.');
+  });
+});
+
+describe.skipIf(NO_BROWSER)('questions', () => {
+  test('on a phone and by the keyboard alone, an answer of several parts is filled in, corrected where it does not fit, and sent', async () => {
+    await on.deploy(agentFile('questions/order'), { tenant: 'local' });
+    const { run } = await on.admin.submitRun({ body: { agent: 'order', tenant: 'local' } });
+    const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+    const { page } = await signedIn(on, `approvals/questions?run=${run}`, ['admin'], phone);
+    const { keyboard } = page;
+    // An agent's words are text: no picture is loaded, and what turns the direction of writing is shown.
+    await expectShown(page, /What shall I order\? <img src=x onerror=alert\(1\)>/);
+    await page.locator('.hidden-char').first().waitFor();
+    expect(await page.locator('main img').count()).toBe(0);
+    await keyboard.press('a');
+    const form = page.getByRole('form', { name: 'Answer this question' });
+    await form.waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    await keyboard.press('n');
+    await keyboard.press('Tab');
+    await keyboard.type('11');
+    await keyboard.press('Tab');
+    await keyboard.press('y');
+    await keyboard.press('Tab');
+    await keyboard.press('Enter');
+    await keyboard.press('Tab');
+    await page.getByRole('button', { name: 'Send the answer' }).press('Enter');
+    await expectShown(form, 'It has to be a whole number, at most 10.');
+    await expectShown(form, 'Write something here.');
+    // The first field that does not fit has the focus.
+    await expectSoon(() => page.evaluate(() => (document.activeElement as HTMLInputElement).value), '11');
+    await page.getByLabel('most').fill('7');
+    await page.getByLabel('Item 1', { exact: true }).fill('apples');
+    await page.getByRole('button', { name: 'Send the answer' }).press('Enter');
+    await expectShown(page, 'Answered: order');
+    expect(await on.ended(run)).toBe('completed');
+    const { outcome } = await on.admin.showRun({ params: { run } });
+    expect(outcome).toEqual({ kind: 'completed', output: { shop: 'north', most: 7, sure: true, items: ['apples'] } });
+  });
+
+  test('a question is declined with a reason, and who may not answer is offered nothing', { tags: 'long' }, async () => {
+    await on.deploy(agentFile('questions/order'), { tenant: 'local' });
+    const { run } = await on.admin.submitRun({ body: { agent: 'order', tenant: 'local' } });
+    const view = `approvals/questions?run=${run}`;
+    const [{ page }, auditor] = [await signedIn(on, view, ['admin']), await signedIn(on, view, ['auditor'])];
+    await expectShown(auditor.page, 'Your roles do not let you answer');
+    await page.getByRole('button', { name: 'Decline…' }).click();
+    await page.getByLabel('Reason').fill('not today');
+    await page.getByRole('button', { name: 'Decline it' }).click();
+    await expectShown(page, 'Declined: order');
+    await expectShown(auditor.page, 'No run waits for an answer.');
+    expect(await on.ended(run)).toContain('failed');
   });
 });
 

@@ -77,6 +77,10 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/questions.ts')).questionCommands,
   },
   {
+    names: ['claim', 'later'],
+    load: async () => (await import('./commands/looking.ts')).lookingCommands,
+  },
+  {
     names: ['approvals', 'approve', 'deny', 'quarantine', 'quarantines'],
     load: async () => (await import('./commands/approvals.ts')).approvalCommands,
   },

@@ -49,6 +49,14 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Another person must decide this: the one that is named, or else anybody with the role `approver`, for whom `corral token create NAME --role approver` makes a token.',
   },
+  CORRAL_CHANGED: {
+    audience: 'operator',
+    hint: 'Look at it as it is now, and decide again.',
+  },
+  CORRAL_CLAIMED: {
+    audience: 'operator',
+    hint: 'Let them decide, or take it over from them.',
+  },
   CORRAL_ANSWER_INVALID: {
     audience: 'operator',
     hint: 'Answer as the question asks; `corral questions` shows what it takes. It still waits.',

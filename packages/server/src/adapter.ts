@@ -51,10 +51,10 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     async submit(job) {
       await supervisor.submit(job);
     },
-    async operate(operation, run, by, reason, family = false) {
+    async operate(operation, run, by, reason, family = false, halt = undefined) {
       const { control, families } = supervisor;
       if (family && (operation === 'pause' || operation === 'resume')) return families[operation](run, by, reason);
-      return control[operation](run, by, reason);
+      return operation === 'resume' ? control.resume(run, by, reason, { halt }) : control[operation](run, by, reason);
     },
     resolve: (...said) => supervisor.control.resolve(...said),
     upgrade: (...to) => supervisor.control.upgrade(...to),

@@ -34,6 +34,7 @@ import { ConsoleSessions } from './people/console-sessions.ts';
 import { Sessions } from './people/sessions.ts';
 import { readConsole } from './http/console.ts';
 import { listen, listenPrivately, privateFolder } from './listen.ts';
+import { Decisions } from './jobs/decisions.ts';
 import { Projection } from './jobs/projection.ts';
 import { tellFull, tellStalls, unready } from './events/readiness.ts';
 import { machineUser } from './people/machine-user.ts';
@@ -188,8 +189,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, image, laboratory });
   const undo: (() => unknown)[] = [() => host.close(), () => loaded.close(0), () => db.close()];
   try {
-    const clock = realClock;
-    const random = realRandom;
+    const [clock, random] = [realClock, realRandom];
     const now = () => clock.now();
     // The index of runs and the events are complete only if the host that kept them was the last to open this store: an embedded host
     // keeps neither, and a backup may have been restored.
@@ -241,6 +241,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       config: () => config().version,
       notify: outbox.add,
     });
+    const decisions = new Decisions({ host, db, now });
     const reads = new FrontReader(data);
     undo.push(() => reads.close());
     telemetry = await telemetryOf(loaded, {
@@ -329,6 +330,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     // Recovery starts only once the address is bound: if it is taken, this host must end without having made a call.
     await supervisor.recover();
     const { live, forPeople } = await projection.catchUp(inOrder);
+    await decisions.catchUp(inOrder);
     recovered = live;
     db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');

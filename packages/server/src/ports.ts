@@ -25,6 +25,7 @@ import type {
   Resting,
   RunView,
   ShadowReport,
+  Shown,
   Stall,
   TenantOptions,
   TenantView,
@@ -67,8 +68,12 @@ export interface HostPort {
   inputRefusal(job: Omit<JobRequest, 'id' | 'grants'>): Promise<string | undefined>;
   /** The run is durable when it resolves. */
   submit(job: JobRequest): Promise<void>;
-  /** @param family whether a pause or a resumption reaches all descendants of the run; cancel and kill always do */
-  operate(operation: OperationName, run: RunId, by: string, reason: string, family?: boolean): Promise<Receipt>;
+  /**
+   * @param family whether a pause or a resumption reaches all descendants of the run; cancel and kill always do
+   * @param halt of a resumption: the entry by which the run was stopped, as it was shown
+   * @throws CORRAL_RUN_STATE, CORRAL_QUARANTINED; CORRAL_CHANGED if the run was resumed or stopped since `halt`
+   */
+  operate(operation: OperationName, run: RunId, by: string, reason: string, family?: boolean, halt?: number): Promise<Receipt>;
   resolve(run: RunId, call: number, by: string, resolution: Resolution, reason: string): Promise<void>;
   /** The parts of a run that wait for a person to settle them. */
   stuck(run: RunId): Promise<Stuck>;
@@ -114,10 +119,18 @@ export interface HostPort {
   approvals(filter: ApprovalFilter): Promise<readonly Approval[]>;
   /** Finds the values of a call's arguments in what its run was given. */
   readonly quotes: Quoting;
-  /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER */
-  decide(run: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[]): Promise<void>;
-  /** Answers a question of a run. @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_ANSWER_INVALID */
-  answer(run: RunId, call: number, by: string, value: Json, reason: string, roles: readonly string[]): Promise<void>;
+  /** @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED */
+  decide(
+    run: RunId,
+    call: number,
+    by: string,
+    verdict: 'approve' | 'deny',
+    reason: string,
+    roles: readonly string[],
+    as?: Shown,
+  ): Promise<void>;
+  /** Answers a question of a run. @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED, CORRAL_ANSWER_INVALID */
+  answer(run: RunId, call: number, by: string, value: Json, reason: string, roles: readonly string[], as?: Shown): Promise<void>;
   /** The run that holds a grant. */
   holder(grant: GrantId): Promise<RunId | undefined>;
   /** @throws CORRAL_GRANT_UNKNOWN */

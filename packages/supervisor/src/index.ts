@@ -10,6 +10,7 @@ export { contextOf } from './offline/context.ts';
 export { quotesOf } from './governance/quotes.ts';
 export type { Approval, ApprovalFilter } from './governance/approvals.ts';
 export { freedBy, movedTo } from './control/move-events.ts';
+export type { Shown } from './control/verdicts.ts';
 export { mustBeApprovedHere, reservedAgain, resolutionOf, stuckOf, type Resolution, type Stuck } from './control/resolution.ts';
 export { isCrank, segmentSeed, segmentsOf, type Segment } from './runs/segment.ts';
 export { checkBundle, checkInput, digestOf, versionsOf } from './admission/admission.ts';

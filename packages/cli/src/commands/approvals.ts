@@ -15,6 +15,7 @@ import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
+import { history, type HistoryFlags } from './approval-history.ts';
 import { isMany, manyFlags, onlyOf, settled, settleMany, type ManyFlags } from './settle.ts';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
@@ -26,9 +27,10 @@ interface Flags extends HostFlags {
   readonly reason?: string;
 }
 
-interface ListFlags extends Flags {
-  readonly limit?: string;
-  readonly cursor?: string;
+interface ListFlags extends Flags, Omit<HistoryFlags, 'tenant'> {
+  readonly history?: boolean;
+  readonly later?: boolean;
+  readonly groups?: boolean;
 }
 
 /** Calls that one request lists when all are listed. */
@@ -39,11 +41,20 @@ async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> 
   const client = connect(flags);
   const limit = flags.limit === undefined ? PAGE : wholeNumber(flags.limit, '--limit');
   const ask = (cursor: string | undefined) =>
-    client.listApprovals({ query: { ...inTenant(flags), limit, ...(cursor === undefined ? {} : { cursor }) } });
+    client.listApprovals({
+      query: {
+        ...inTenant(flags),
+        limit,
+        ...(flags.run === undefined ? {} : { run: runId(flags.run) }),
+        ...(flags.later === true ? { later: 'true' as const } : {}),
+        ...(cursor === undefined ? {} : { cursor }),
+      },
+    });
   const page = await ask(flags.cursor);
   while (flags.limit === undefined && page.next !== null) {
-    const { items, next, damaged = [] } = await ask(page.next);
+    const { items, next, damaged = [], later = 0 } = await ask(page.next);
     page.items.push(...items);
+    if (later > 0) page.later = (page.later ?? 0) + later;
     page.damaged = [...(page.damaged ?? []), ...damaged];
     page.next = next;
   }
@@ -55,19 +66,45 @@ export function approvalCommands(program: Command): void {
   quarantineCommands(program);
 }
 
+const WHAT_WAS_SHOWN = {
+  approve:
+    'only as it was shown: of one call the version that `corral approvals` prints; with a filter what a dry run prints, for exactly its calls',
+  deny: 'only as it was shown: the version that `corral approvals` prints of the call',
+} as const;
+
+/** @throws CORRAL_USAGE for options that are not for the list of what waits */
+function mustBeOfHistory({ agent, tool, by, verdict, since, until }: ListFlags): void {
+  const given = Object.entries({ agent, tool, by, verdict, since, until }).find(([, value]) => value !== undefined);
+  if (given !== undefined) throw new CorralError('CORRAL_USAGE', `--${given[0]} is for --history.`);
+}
+
 function decisionCommands(program: Command): void {
   hostFlags(program.command('approvals'))
     .description('list calls that wait for people: who asks, what exactly, and what is unusual')
     .option('--tenant <name>', 'only of this tenant')
     .option('-n, --limit <number>', 'length of a page; without it, all calls are listed')
     .option('--cursor <text>', 'continue after a page')
-    .addHelpText('after', `\nExamples:\n  corral approvals\n  corral approvals --limit 20`)
+    .option('--run <run>', 'only of this run')
+    .option('--later', 'with those that you have put off')
+    .option('--groups', 'a line for calls of one agent to one tool with the same arguments but for their values')
+    .option('--history', 'what people decided instead, the latest first; the options below are for it')
+    .option('--agent <name>', 'of this agent')
+    .option('--tool <name>', 'about calls to this tool')
+    .option('--by <name>', 'by this person; me: by yourself')
+    .option('--verdict <list>', 'approve, deny, answer, decline or expired, or several with commas')
+    .option('--since <when>', 'decided after: a time such as 2026-03-01T02:00Z, or an age such as 2h')
+    .option('--until <when>', 'decided before')
+    .addHelpText('after', `\nExamples:\n  corral approvals\n  corral approvals --limit 20\n  corral approvals --history --by me --since 7d`)
     .action(async (flags: ListFlags) => {
-      const { items, next, damaged = [] } = await waiting(flags);
-      const more = next === null ? [] : [`more: --cursor ${next}`];
-      print(flags, items, () =>
-        items.length === 0 ? 'nothing waits' : [...items.flatMap((one) => approvalLines(one, Date.now())), ...more].join('\n'),
-      );
+      if (flags.history === true) return history(flags);
+      mustBeOfHistory(flags);
+      const { items, next, damaged = [], later = 0 } = await waiting(flags);
+      const more = [
+        ...(later === 0 ? [] : [`${later} that you have put off: --later`]),
+        ...(next === null ? [] : [`more: --cursor ${next}`]),
+      ];
+      const lines = () => (flags.groups === true ? groupLines(items) : items.flatMap((one) => approvalLines(one, Date.now())));
+      print(flags, items, () => [...(items.length === 0 ? ['nothing waits'] : lines()), ...more].join('\n'));
       // A list that is incomplete says so on stderr, also if a program reads it.
       if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
       for (const { run, detail } of damaged) process.stderr.write(`${run} waits for a person and cannot be read: ${printable(detail)}\n`);
@@ -83,9 +120,9 @@ function decisionCommands(program: Command): void {
     ],
   ] as const) {
     const command = manyFlags(hostFlags(program.command(verdict)));
-    if (verdict === 'approve')
-      command.option('--shown <what>', 'with a filter: exactly the calls that a dry run has shown; it prints this option');
     command
+      .option('--shown <what>', WHAT_WAS_SHOWN[verdict])
+      .option('--shape <name>', 'of calls of this shape, as `corral approvals --groups` names it')
       .description(about)
       .argument('[run]')
       .argument('[call]', 'number of the call, from `corral approvals`; not needed where one call of the run waits')
@@ -94,7 +131,9 @@ function decisionCommands(program: Command): void {
       .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags & Shown) => {
         const many = isMany(run, flags);
         if (many) return verdict === 'approve' ? approveMany(flags) : settleMany(flags, verdict, reasonOf(flags));
-        const body = verdict === 'approve' && flags.reason === undefined ? { verdict } : { verdict, reason: reasonOf(flags) };
+        const seen = flags.shown === undefined ? {} : { version: flags.shown };
+        const body =
+          verdict === 'approve' && flags.reason === undefined ? { verdict, ...seen } : { verdict, reason: reasonOf(flags), ...seen };
         const number = call === undefined ? await onlyCall(verdict, run, flags) : wholeNumber(call, 'CALL');
         const judged = await connect(flags).decideApproval({ params: { run, call: number }, body });
         const { missing } = judged;
@@ -173,16 +212,15 @@ async function approveMany(flags: ManyFlags & Flags & Shown): Promise<void> {
   const { hasTerminal, isAllowed } = await import('../ask.ts');
   const reason = reasonOf(flags);
   const plan = await settled(flags, 'approve', reason, true);
-  const only = plan.matched.flatMap(({ run, call }) => (call === null ? [] : [{ run, call }]));
-  const shown = hash('sha256', JSON.stringify(only.map(({ run, call }) => `${run} ${call}`).sort())).slice(0, 12);
+  const planned = plan.matched.flatMap(({ run, call }) => (call === null ? [] : [{ run, call }]));
+  // Each is approved as it is now, and not as it may be once the person has answered.
+  const now = new Map((await waiting({ ...flags, later: true })).items.map((one) => [`${one.run} ${one.call}`, one]));
+  const only = planned.map((one) => ({ ...one, ...versionIn(now.get(`${one.run} ${one.call}`)) }));
+  const shown = hash('sha256', JSON.stringify(only.map(({ run, call, version = '' }) => `${run} ${call} ${version}`).sort())).slice(0, 12);
   const count = `${only.length} ${only.length === 1 ? 'call' : 'calls'}`;
-  const preview = async () => {
-    const meant = new Set(only.map(({ run, call }) => `${run} ${call}`));
-    const { items } = await waiting(flags);
-    return items.filter(({ run, call }) => meant.has(`${run} ${call}`)).flatMap((one) => approvalLines(one, Date.now()));
-  };
+  const preview = () => only.flatMap(({ run, call }) => approvalLinesOf(now.get(`${run} ${call}`)));
   if (flags.dryRun === true) {
-    const list = only.length === 0 ? ['nothing waits for this'] : [...(await preview()), `these ${count}, and no others: --shown ${shown}`];
+    const list = only.length === 0 ? ['nothing waits for this'] : [...preview(), `these ${count}, and no others: --shown ${shown}`];
     return print(flags, { ...plan, shown }, () => list.join('\n'));
   }
   if (only.length > 0 && flags.shown === undefined) {
@@ -191,7 +229,7 @@ async function approveMany(flags: ManyFlags & Flags & Shown): Promise<void> {
         'CORRAL_USAGE',
         `${count} would be approved, and nobody has seen which. \`--dry-run\` shows them, and ends with the option that approves these.`,
       );
-    process.stderr.write(`${(await preview()).join('\n')}\n`);
+    process.stderr.write(`${preview().join('\n')}\n`);
     if (!(await isAllowed(`Approve these ${count}?`))) throw new CorralError('CORRAL_USAGE', 'Nothing was approved.');
   }
   if (flags.shown !== undefined && flags.shown !== shown)
@@ -200,9 +238,9 @@ async function approveMany(flags: ManyFlags & Flags & Shown): Promise<void> {
 }
 
 /** The only call of a run that waits for people. @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */
-async function onlyCall(command: 'approve' | 'deny', named: string, flags: HostFlags): Promise<number> {
+export async function onlyCall(command: 'approve' | 'deny' | 'claim' | 'later', named: string, flags: HostFlags): Promise<number> {
   const run = runId(named);
-  const { items } = await waiting(flags);
+  const { items } = await waiting({ ...flags, later: true });
   return onlyOf(
     command,
     run,
@@ -216,6 +254,21 @@ function reasonOf({ reason }: Flags): string {
   return reason;
 }
 
+const versionIn = (one: Approval | undefined) => (one === undefined ? {} : { version: one.version });
+const approvalLinesOf = (one: Approval | undefined): string[] => (one === undefined ? [] : approvalLines(one, Date.now()));
+
+/** A line for each shape of call, the most frequent first, with how the reader has decided about such. */
+function groupLines(items: readonly Approval[]): string[] {
+  const groups = [...Map.groupBy(items, ({ shape }) => shape).entries()].toSorted(([, a], [, b]) => b.length - a.length);
+  return table(
+    [{ title: 'CALLS' }, { title: 'AGENT', max: 40 }, { title: 'TOOL', max: 40 }, { title: 'YOU APPROVED' }, { title: 'SHAPE' }],
+    groups.map(([shape, [first, ...rest]]) => {
+      const { agent = '', tool = '', such = { approved: 0, decided: 0 } } = first ?? {};
+      return [String(rest.length + 1), agent, tool, such.decided === 0 ? '' : `${such.approved} of ${such.decided} such`, shape];
+    }),
+  );
+}
+
 function approvalLines(one: Approval, now: number): string[] {
   const by = one.approved_by.length === 0 ? '' : `, approved by ${one.approved_by.join(', ')}`;
   return [
@@ -227,6 +280,9 @@ function approvalLines(one: Approval, now: number): string[] {
     ...one.quotes.map(quoteLine),
     ...(one.approvers.length === 0 ? [] : [`  is for      ${approversText(one.approvers, one.owner)}`]),
     ...(one.lowers === undefined ? [] : [lowersLine(one.lowers)]),
+    ...(one.such.decided === 0 ? [] : [`  before      you approved ${one.such.approved} of ${one.such.decided} such`]),
+    ...(one.claim === null ? [] : [`  looking     ${one.claim.by}, since ${moment(one.claim.since)}`]),
+    `  version     ${one.version}`,
     `  needs       ${one.quorum} ${one.quorum === 1 ? 'person' : 'people'}${by}, until ${moment(one.expires_at)}`,
   ];
 }

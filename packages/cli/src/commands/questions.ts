@@ -22,6 +22,7 @@ interface ListFlags extends HostFlags {
 
 interface AnswerFlags extends HostFlags {
   readonly decline?: boolean;
+  readonly shown?: string;
   readonly reason?: string;
 }
 
@@ -67,6 +68,7 @@ export function questionCommands(program: Command): void {
     .argument('[call]', 'number of the question, from `corral questions`; not needed where one question of the run waits')
     .argument('[value]', 'the answer: JSON, or a text as it is where the question takes a text')
     .option('--decline', 'give no answer; the agent is told so')
+    .option('--shown <version>', 'only as it was shown: the version that `corral questions` prints')
     .option('-m, --reason <text>', 'reason; it is recorded, and required with --decline')
     .addHelpText(
       'after',
@@ -90,9 +92,10 @@ export function questionCommands(program: Command): void {
             )
           : wholeNumber(number, 'CALL');
       const asked = open.find((one) => one.call === call);
+      const seen = flags.shown === undefined ? {} : { version: flags.shown };
       const body = decline
-        ? { decline: true as const, reason: reason as string }
-        : { value: valueOf(text as string, asked?.schema ?? {}), ...(reason === undefined ? {} : { reason }) };
+        ? { decline: true as const, reason: reason as string, ...seen }
+        : { value: valueOf(text as string, asked?.schema ?? {}), ...(reason === undefined ? {} : { reason }), ...seen };
       const done = await connect(flags).answerQuestion({ params: { run, call }, body });
       print(flags, done, () => `${done.run}  question ${done.call}  ${done.declined ? 'declined' : 'answered'} by ${done.by}`);
     });
@@ -116,6 +119,8 @@ function questionLines(one: Question, now: number): string[] {
     ...(one.influenced_by.length === 0
       ? []
       : [`  has read    ${one.influenced_by.join(', ')}: the question may repeat a stranger's words`]),
+    ...(one.claim === null ? [] : [`  looking     ${one.claim.by}, since ${moment(one.claim.since)}`]),
+    `  version     ${one.version}`,
     `  is for      ${approversText(one.approvers, one.owner)}, until ${moment(one.expires_at)}`,
   ];
 }

@@ -12,6 +12,7 @@ export interface ManyFlags extends HostFlags, SelectorFlags {
   readonly agent?: string;
   readonly agentVersion?: string;
   readonly tool?: string;
+  readonly shape?: string;
   readonly all?: boolean;
   readonly dryRun?: boolean;
 }
@@ -33,7 +34,7 @@ export function manyFlags(command: Command): Command {
 
 /** Whether a filter was given instead of one run. @throws CORRAL_USAGE if both were given, or neither */
 export function isMany(run: string | undefined, flags: ManyFlags): boolean {
-  const filters = [flags.all, flags.agent, flags.agentVersion, flags.tenant, flags.tool, flags.waiting, flags.olderThan];
+  const filters = [flags.all, flags.agent, flags.agentVersion, flags.tenant, flags.tool, flags.shape, flags.waiting, flags.olderThan];
   const many = filters.some((one) => one !== undefined);
   if (many === (run !== undefined) || (!many && flags.dryRun === true))
     throw new CorralError(
@@ -56,20 +57,21 @@ export async function settleMany(
 
 /** Asks a host to settle what the filters of a command mean, or in a dry run which that is. */
 export function settled(
-  flags: Pick<ManyFlags, keyof HostFlags | keyof SelectorFlags | 'tenant' | 'agent' | 'agentVersion' | 'tool'>,
+  flags: Pick<ManyFlags, keyof HostFlags | keyof SelectorFlags | 'tenant' | 'agent' | 'agentVersion' | 'tool' | 'shape'>,
   act: Body['act'],
   reason: string,
   dryRun: boolean,
   more: Pick<Body, 'value' | 'only'> = {},
 ): Promise<Result> {
-  const { agent, agentVersion, tenant, tool } = flags;
+  const { agent, agentVersion, tenant, tool, shape } = flags;
   const where = {
     ...selectorArguments(flags, Date.now()),
     ...(agent === undefined ? {} : { agent }),
     ...(agentVersion === undefined ? {} : { version: agentVersion as never }),
     ...(tenant === undefined ? {} : { tenant: tenant as never }),
   };
-  return connect(flags).settleMany({ body: { act, where, reason, dryRun, ...(tool === undefined ? {} : { tool }), ...more } });
+  const calls = { ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
+  return connect(flags).settleMany({ body: { act, where, reason, dryRun, ...calls, ...more } });
 }
 
 /**
@@ -89,6 +91,8 @@ export async function onlyUnknown(run: string, flags: HostFlags): Promise<number
 const MEANT = {
   approve: ['waits for people', 'wait'],
   deny: ['waits for people', 'wait'],
+  claim: ['waits for people', 'wait'],
+  later: ['waits for people', 'wait'],
   answer: ['is a question that waits for an answer', 'are questions'],
   resolve: ['waits for a resolution', 'have an unknown result'],
 } as const;

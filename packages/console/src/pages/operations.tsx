@@ -20,6 +20,7 @@ const changed = anyOf(
   'run.resumed',
   'run.ended',
   'run.decided',
+  'run.claimed',
   'run.changed',
   'agent.deployed',
   'alias.moved',

@@ -75,6 +75,9 @@ function Details({ run }: TabProps) {
   );
 }
 
+/** The tool whose calls are questions; `@corral/protocol` names it in code, which is not on this page. */
+const isQuestion = ({ tool }: WhyAnswer['decisions'][number]) => tool === 'owner.ask';
+
 function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
   const refused = of.decisions.filter(({ verdict }) => verdict === 'deny');
   const asked = of.decisions.filter(({ verdict, people }) => verdict === 'ask' && people.length === 0);
@@ -101,8 +104,9 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
       )}
       {asked.length > 0 && run.ended_as === null && (
         <p>
-          <a href={`${href('approvals')}?run=${run.run}`}>
-            {asked.length === 1 ? 'A call waits' : `${asked.length} calls wait`} for a person
+          <a href={`${asked.every(isQuestion) ? href('approvals', 'questions') : href('approvals')}?run=${run.run}`}>
+            {asked.length === 1 ? (asked.every(isQuestion) ? 'A question waits' : 'A call waits') : `${asked.length} calls wait`} for a
+            person
           </a>
         </p>
       )}

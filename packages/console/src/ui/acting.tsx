@@ -31,8 +31,9 @@ export function Acting() {
 }
 
 /** Asks the host for an act on one run; a run that it refuses is an error. */
-export async function operated(run: string, operation: Verb | 'pause', reason: string, dryRun = false): Promise<Result> {
-  const result = await ask('operate', { body: { operation, target: { run: run as never }, reason, dryRun } });
+export async function operated(run: string, operation: Verb | 'pause', reason: string, dryRun = false, halt?: number): Promise<Result> {
+  const seen = halt === undefined ? {} : { halt };
+  const result = await ask('operate', { body: { operation, target: { run: run as never }, reason, dryRun, ...seen } });
   const [first] = result.refused;
   if (first !== undefined && result.receipts.length === 0) throw new Refusal(409, first.code, first.detail, '');
   return result;
@@ -42,7 +43,12 @@ export async function operated(run: string, operation: Verb | 'pause', reason: s
 function Resume({ run }: { readonly run: Subject }) {
   const why = useLoad((signal) => ask('whyRun', { params: { run: run.run as never } }, signal), { of: [run.run] });
   return (
-    <Reason title="Resume this run?" verb="Resume it" act={(reason) => operated(run.run, 'resume', reason)} onClose={close}>
+    <Reason
+      title="Resume this run?"
+      verb="Resume it"
+      act={(reason) => operated(run.run, 'resume', reason, false, why.data?.halt)}
+      onClose={close}
+    >
       <p>
         <Text of={run.agent} /> <code>{run.run}</code> goes on where it is, with what has arrived for it meanwhile.
       </p>

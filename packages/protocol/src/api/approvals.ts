@@ -1,6 +1,8 @@
 /** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
-import { identity, json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { seenBy, withLater } from './asked.ts';
+import { identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
+import { Page } from './schemas-page.ts';
 
 const lowered = z.object({
   kind: z.enum(['endorse', 'declassify']),
@@ -55,6 +57,12 @@ export const DecisionView = z
     ),
   })
   .meta({ id: 'Decision' });
+export const ApprovalQuery = Page.extend({
+  ...inTenant,
+  run: runId.exactOptional().describe('only of this run'),
+  shape: z.string().min(1).max(100).exactOptional().describe('only calls of this shape'),
+  ...withLater,
+});
 export const Approval = z
   .object({
     run: runId,
@@ -83,6 +91,12 @@ export const Approval = z
       .exactOptional()
       .describe('who `owner` among the approvers is: a person, or the role that decides in their place; left out if several people may be'),
     approved_by: z.array(z.string()),
+    version: shownVersion,
+    shape: z.string().describe('the same for calls of the agent to the tool whose arguments have the same names and types'),
+    such: z
+      .object({ approved: z.int(), decided: z.int() })
+      .describe('how often you have approved calls of this shape, of all of them that you have decided about'),
+    ...seenBy,
     since: time_ms,
     expires_at: time_ms.describe('without a decision by then, the call is refused'),
     lowers: z
@@ -100,6 +114,7 @@ export const Approval = z
 export const ApprovalList = z.object({
   items: z.array(Approval),
   next: z.string().nullable().describe('cursor of the next page; null on the last'),
+  later: z.int().exactOptional().describe('how many of this page are left out because you have put them off; left out if there are none'),
   damaged: z
     .array(z.object({ run: runId, detail: z.string() }))
     .exactOptional()
@@ -110,8 +125,8 @@ export const ApprovalCount = z.object({
 });
 export const Judgement = z
   .union([
-    z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional() }),
-    z.strictObject({ verdict: z.literal('deny'), reason: Reason }),
+    z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional(), version: seenVersion }),
+    z.strictObject({ verdict: z.literal('deny'), reason: Reason, version: seenVersion }),
   ])
   .meta({ id: 'Judgement' });
 export const Judged = z.object({

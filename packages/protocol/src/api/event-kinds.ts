@@ -16,6 +16,7 @@ export const EVENT_KINDS = [
   'run.held',
   'run.asked',
   'run.decided',
+  'run.claimed',
   'run.damaged',
   'run.step',
   'agent.resting',

@@ -27,4 +27,14 @@ export const identity = z
 
 export const Reason = z.string().min(1).max(500).describe('reason; it is recorded with the operation');
 
+export const shownVersion = z.string().describe('changes with all that a person decides by; a decision may name it');
+export const seenVersion = z
+  .string()
+  .min(1)
+  .max(100)
+  .exactOptional()
+  .describe(
+    'the version that was shown; if it has changed since, nothing is decided, and the answer (409, `CORRAL_CHANGED`) says what has',
+  );
+
 export const inTenant = { tenant: tenant.exactOptional().describe('for principals of the whole host; others belong to one tenant') };

@@ -1,6 +1,8 @@
 /** Schemas of questions that runs put to the owners of their agents, and of the answers. */
 import * as z from 'zod';
-import { json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { seenBy, withLater } from './asked.ts';
+import { inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
+import { Page } from './schemas-page.ts';
 
 const names = z.array(z.string());
 
@@ -27,14 +29,18 @@ export const QuestionView = z
       .string()
       .exactOptional()
       .describe('who `owner` is: a person, or the role that answers in their place; left out if several people may be'),
+    version: shownVersion,
+    ...seenBy,
     since: time_ms,
     expires_at: time_ms.describe('without an answer by then, the agent is told that nobody answered'),
   })
   .meta({ id: 'Question' });
 
+export const QuestionQuery = Page.extend({ ...inTenant, run: runId.exactOptional().describe('only of this run'), ...withLater });
 export const QuestionList = z.object({
   items: z.array(QuestionView),
   next: z.string().nullable().describe('cursor of the next page; null on the last'),
+  later: z.int().exactOptional().describe('how many of this page are left out because you have put them off; left out if there are none'),
   damaged: z
     .array(z.object({ run: runId, detail: z.string() }))
     .exactOptional()
@@ -43,8 +49,12 @@ export const QuestionList = z.object({
 
 export const QuestionAnswer = z
   .union([
-    z.strictObject({ value: json.describe('the answer; it must fit the schema of the question'), reason: Reason.exactOptional() }),
-    z.strictObject({ decline: z.literal(true), reason: Reason }),
+    z.strictObject({
+      value: json.describe('the answer; it must fit the schema of the question'),
+      reason: Reason.exactOptional(),
+      version: seenVersion,
+    }),
+    z.strictObject({ decline: z.literal(true), reason: Reason, version: seenVersion }),
   ])
   .meta({ id: 'QuestionAnswer' });
 

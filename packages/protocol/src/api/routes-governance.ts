@@ -23,7 +23,7 @@ export const GOVERNANCE = {
     tag: 'approvals',
     summary: 'Lists questions of runs to the owners of their agents: who asks, what exactly, and which answers fit.',
     operation: 'approval.read',
-    query: s.Page.extend(s.InTenant.shape),
+    query: q.QuestionQuery,
     status: 200,
     response: q.QuestionList,
   }),

@@ -7,6 +7,7 @@ import { FIXTURE_ROUTES } from './fixtures.ts';
 import { LOOP_ROUTES } from './loops.ts';
 import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
+import { APPROVALS } from './routes-approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
 import { HOST_ROUTES } from './routes-host.ts';
 import { PEOPLE_ROUTES } from './routes-people.ts';
@@ -266,38 +267,7 @@ export const ROUTES = {
   }),
   ...GOVERNANCE,
   ...SPENDING,
-  listApprovals: route({
-    method: 'GET',
-    path: '/v1/approvals',
-    tag: 'approvals',
-    summary: 'Lists calls that wait for people: who asks, what exactly, which rules, and what is unusual.',
-    operation: 'approval.read',
-    query: s.Page.extend(s.InTenant.shape).extend({ run: s.RunPath.shape.run.exactOptional().describe('only of this run') }),
-    status: 200,
-    response: a.ApprovalList,
-  }),
-  countApprovals: route({
-    method: 'GET',
-    path: '/v1/approvals/count',
-    tag: 'approvals',
-    summary: 'Counts runs that wait for people to decide about a call, or to answer a question.',
-    operation: 'approval.read',
-    query: s.InTenant,
-    status: 200,
-    response: a.ApprovalCount,
-  }),
-  decideApproval: route({
-    method: 'POST',
-    path: '/v1/approvals/:run/:call',
-    tag: 'approvals',
-    summary: 'Approves or denies a call, as yourself. The submitter of the run may not.',
-    operation: 'approval.decide',
-    act: 'decide',
-    params: s.CallPath,
-    body: a.Judgement,
-    status: 200,
-    response: a.Judged,
-  }),
+  ...APPROVALS,
   listQuarantines: route({
     method: 'GET',
     path: '/v1/quarantines',

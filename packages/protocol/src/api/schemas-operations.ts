@@ -32,6 +32,13 @@ export const OperationRequest = z
       .describe(
         'with `pause`: also pauses all descendants of the runs; with `resume`: also resumes the descendants that such a pause had paused. `cancel` and `kill` always reach descendants, and take no `family`',
       ),
+    halt: z
+      .int()
+      .min(1)
+      .exactOptional()
+      .describe(
+        'with `resume` of one run: `halt` of the explanation that was shown. If the run was resumed or stopped once more since, it stays as it is, and the answer (409, `CORRAL_CHANGED`) says by whom. What stops a run takes none: it is never refused for that',
+      ),
   })
   .meta({ id: 'OperationRequest' });
 

@@ -227,6 +227,10 @@ export const Why = z
     because: z.array(z.string()),
     next: z.array(z.string()).describe('what can be done'),
     decisions: z.array(DecisionView).describe('the latest decisions of policies, oldest first'),
+    halt: z
+      .int()
+      .exactOptional()
+      .describe('of a run that is paused or quarantined: the entry of its journal by which it was; a resumption may name it'),
   })
   .meta({ id: 'Why' });
 export const Story = z

@@ -1,6 +1,6 @@
 /** Schemas of settling calls of unknown result, and of releasing held runs. */
 import * as z from 'zod';
-import { json, Reason, runId, time_ms } from './parts.ts';
+import { json, Reason, runId, seenVersion, time_ms } from './parts.ts';
 import { DOOR } from '../limits.ts';
 import { RunSelector } from './selector.ts';
 
@@ -31,8 +31,14 @@ export const Settlement = z
     value: json.exactOptional().describe('with `result`: the answer to each call'),
     where: RunSelector,
     tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
+    shape: z
+      .string()
+      .min(1)
+      .max(100)
+      .exactOptional()
+      .describe('with `approve` and `deny`: only calls of this shape, as lists of approvals name it'),
     only: z
-      .array(z.strictObject({ run: runId, call: z.int() }))
+      .array(z.strictObject({ run: runId, call: z.int(), version: seenVersion }))
       .max(DOOR.settled_at_once.default)
       .exactOptional()
       .describe('of what matches, only these: what a dry run has shown, and nothing that came since'),

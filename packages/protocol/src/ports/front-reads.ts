@@ -3,6 +3,7 @@
  * they were asked. An implementation answers them off the host's event loop, because a list over 200,000 runs takes longer than
  * a crank may wait.
  */
+import type { DecidedCount, DecidedPageWanted, DecidedRow, DecidedWanted } from './approvals.ts';
 import type { RunOrder } from '../model/run-lists.ts';
 import type { RunRow } from './front.ts';
 
@@ -113,5 +114,9 @@ export interface FrontReads {
   notifications(): Promise<{ readonly pending: number; readonly given_up: number }>;
   /** Acts, the latest first. */
   acts(wanted: ActsWanted): Promise<readonly ActRow[]>;
+  /** Decisions of people about calls, the latest first. */
+  decided(wanted: DecidedPageWanted): Promise<readonly DecidedRow[]>;
+  /** How many decisions there are, by verdict and by the shape of the call. */
+  decidedCounts(wanted: DecidedWanted): Promise<readonly DecidedCount[]>;
   close(): Promise<void>;
 }

@@ -11,6 +11,7 @@ import type { Json } from '../json.ts';
 import type { AgentManifest, AgentVersion } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { RunRecord, WaitingOn } from '../model/run.ts';
+import type { ApprovalTable } from './approvals.ts';
 import type { EventTable } from './events.ts';
 import type { LIVE_STATES } from '../model/run-lists.ts';
 
@@ -26,6 +27,7 @@ export interface FrontStore {
   readonly profiles: ProfileTable;
   readonly marks: MarkTable;
   readonly events: EventTable;
+  readonly approvals: ApprovalTable;
   /** A fact about the host by name, such as how it was stopped. */
   meta(name: string): string | undefined;
   setMeta(name: string, value: string): void;

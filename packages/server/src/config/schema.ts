@@ -222,7 +222,12 @@ export const Config = z.strictObject({
       journals: Duration.exactOptional().describe(
         'how long the journals of ended runs are kept; then their contents are deleted and their hashes stay. Left out: for ever',
       ),
-      operations_days: z.int().min(1).max(36_500).default(365).describe('how long records of what operators did are kept'),
+      operations_days: z
+        .int()
+        .min(1)
+        .max(36_500)
+        .default(365)
+        .describe('how long records of what operators did, and lists of what people decided, are kept'),
       spend_months: z.int().min(1).max(1_200).default(13).describe('how long spending by day is kept, before the current month'),
       notifications_days: z.int().min(1).max(365).default(3).describe('how long delivery to a webhook that does not answer is retried'),
     })

@@ -161,6 +161,14 @@ interface Reader {
   readonly deciding: readonly string[];
 }
 
+interface Told {
+  readonly verdict: string;
+  readonly because: string[];
+  readonly next: string[];
+  /** Of a run that is stopped: the entry of the journal by which it was. */
+  readonly halt?: number;
+}
+
 /**
  * Says in sentences why a run is in its state, and what can be done about it. Payloads are not shown, except the messages of
  * errors.
@@ -172,7 +180,7 @@ export async function explain(
   view: RunView | undefined,
   pages: Pages,
   reader: Reader = { details: false, deciding: [] },
-): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[]; readonly drifted: boolean }> {
+): Promise<Told & { readonly drifted: boolean }> {
   const steps: Step[] = [];
   const told = await tell(run, status, view, pages, steps, reader);
   return { ...told, drifted: steps.some(({ because }) => because.some(({ detector }) => detector === 'drift')) };
@@ -223,18 +231,18 @@ async function tell(
   pages: Pages,
   steps: Step[],
   { details, deciding }: Reader,
-): Promise<{ readonly verdict: string; readonly because: string[]; readonly next: string[] }> {
+): Promise<Told> {
   const because: string[] = [];
   const next: string[] = [];
   const folded = new Map<number, CallView>();
-  let controlled: Entry['event'];
+  let controlled: { readonly event: Entry['event']; readonly seq: number } | undefined;
   let held: Entry['event'];
   const spawns: string[] = [];
   for await (const page of pages) {
     foldCalls(folded, page);
     spawns.push(...deniedSpawns(page));
     for (const { event, seq } of page) if (event?.kind === 'step') steps.push({ ...event, seq });
-    controlled = page.findLast((entry) => entry.event?.kind === 'control')?.event ?? controlled;
+    controlled = page.findLast(({ event }) => event?.kind === 'control') ?? controlled;
     held = page.findLast(({ event }) => event?.kind === 'held' || event?.kind === 'released')?.event ?? held;
   }
   const calls = [...folded.values()];
@@ -261,12 +269,12 @@ async function tell(
   const waiting = view?.waiting ?? status.waiting;
   if (control !== 'none') {
     // First, since the steps before it may be many.
-    if (controlled?.kind === 'control')
-      because.unshift(`${controlled.by} ${control} it${withFamily(run, controlled.family)}: ${controlled.reason}`);
-    if (controlled?.kind === 'control' && controlled.family !== undefined)
-      next.push(`\`corral resume ${controlled.family} --family -m WHY\` resumes the run and all that was paused with it.`);
+    const halt = controlled?.event?.kind === 'control' ? controlled.event : undefined;
+    if (halt !== undefined) because.unshift(`${halt.by} ${control} it${withFamily(run, halt.family)}: ${halt.reason}`);
+    if (halt?.family !== undefined)
+      next.push(`\`corral resume ${halt.family} --family -m WHY\` resumes the run and all that was paused with it.`);
     next.push(`\`corral resume ${run} -m WHY\` resumes it; \`corral kill ${run} -m WHY\` ends it.`);
-    return { verdict: control, because, next };
+    return { verdict: control, because, next, ...(controlled === undefined ? {} : { halt: controlled.seq }) };
   }
   if (view?.on_cpu === true) {
     because.push(`Its crank has used the CPU for ${Math.round(view.crank_age_ms)} ms.`);

@@ -84,6 +84,7 @@ export class RetentionSweep {
     const { upkeep, config, now, collected } = this.#options;
     const { config: inForce } = config();
     this.#forget(now() - inForce.retention.operations_days * DAY_MS);
+    this.#options.db.approvals.forget(now() - inForce.retention.operations_days * DAY_MS);
     await upkeep.forgetSpend(monthsBefore(dayOf(now()), inForce.retention.spend_months));
     const retention_ms = retentionOf(inForce);
     const freed = await upkeep.collect({ retention_ms }, false);

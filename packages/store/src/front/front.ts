@@ -1,6 +1,7 @@
 /** The front door's tables on SQLite: `front.db` in the data folder, behind the port `FrontStore`. */
 import type { FrontStore } from '@corral/protocol/ports/front';
 import type { Random } from '@corral/protocol/ports/machine';
+import { Approvals } from './approvals.ts';
 import { Archive } from './archive.ts';
 import { FrontDatabase } from './database.ts';
 import { Deliveries } from './deliveries.ts';
@@ -27,6 +28,7 @@ export class SqliteFront implements FrontStore {
   readonly profiles: Profiles;
   readonly marks: Marks;
   readonly events: Events;
+  readonly approvals: Approvals;
 
   /**
    * @param folder the data folder, which the run store has already opened and locked
@@ -47,6 +49,7 @@ export class SqliteFront implements FrontStore {
     this.profiles = new Profiles(db);
     this.marks = new Marks(db);
     this.events = new Events(db);
+    this.approvals = new Approvals(db);
   }
 
   meta(name: string): string | undefined {

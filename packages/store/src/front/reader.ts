@@ -1,5 +1,6 @@
 /** `FrontReads` on SQLite: a thread with a connection of its own, which is started when the first list is asked for. */
 import type { ActsWanted, FrontReads, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
+import type { DecidedPageWanted, DecidedWanted } from '@corral/protocol/ports/approvals';
 import { CorralError } from '@corral/protocol/errors';
 import { ThreadCalls } from '../thread-calls.ts';
 import type { Reads } from './reads.ts';
@@ -46,6 +47,14 @@ export class FrontReader implements FrontReads {
 
   async acts(wanted: ActsWanted): ReturnType<FrontReads['acts']> {
     return (await this.#started()).call('acts', wanted);
+  }
+
+  async decided(wanted: DecidedPageWanted): ReturnType<FrontReads['decided']> {
+    return (await this.#started()).call('decided', wanted);
+  }
+
+  async decidedCounts(wanted: DecidedWanted): ReturnType<FrontReads['decidedCounts']> {
+    return (await this.#started()).call('decidedCounts', wanted);
   }
 
   close(): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   SpansWanted,
   StateCount,
 } from '@corral/protocol/ports/front-reads';
+import type { DecidedCount, DecidedPageWanted, DecidedRow, DecidedWanted } from '@corral/protocol/ports/approvals';
 import type { Reading, Value } from './database.ts';
 import { searchRuns } from './search.ts';
 
@@ -74,15 +75,9 @@ export class Reads implements Answers {
   }
 
   acts({ tenant, operation, by, run, since, until, before, limit }: ActsWanted): ActRow[] {
-    const where: string[] = [];
-    const values: Value[] = [];
-    const also = (sql: string, value: Value | undefined) => {
-      if (value === undefined) return;
-      where.push(sql);
-      values.push(value);
-    };
+    const { also, where } = conditions();
     also('tenant = ?', tenant);
-    also('operation IN (SELECT value FROM json_each(?))', operation === undefined ? undefined : JSON.stringify(operation));
+    also(among('operation'), listOf(operation));
     also('by = ?', by);
     also('at >= ?', since);
     also('at < ?', until);
@@ -91,10 +86,53 @@ export class Reads implements Answers {
     const named = (text: string) => `instr(${text}, '"' || ? || '"') > 0`;
     also(named('result'), run);
     also(named("json_extract(result, '$.target', '$.matched', '$.receipts', '$.refused')"), run);
-    return this.#db.all<ActRow>(
-      `SELECT n, result AS text FROM operations ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY n DESC LIMIT ?`,
-      ...values,
-      limit,
-    );
+    const { sql, values } = where();
+    return this.#db.all<ActRow>(`SELECT n, result AS text FROM operations ${sql} ORDER BY n DESC LIMIT ?`, ...values, limit);
   }
+
+  decided({ before, limit, ...wanted }: DecidedPageWanted): DecidedRow[] {
+    const { also, where } = decisionsOf(wanted);
+    also('n < ?', before);
+    const { sql, values } = where();
+    const columns = 'n, run, call, tenant, agent, tool, shape, verdict, by, reason, asked_at, at';
+    return this.#db.all<DecidedRow>(`SELECT ${columns} FROM decisions ${sql} ORDER BY n DESC LIMIT ?`, ...values, limit);
+  }
+
+  decidedCounts(wanted: DecidedWanted): DecidedCount[] {
+    const { sql, values } = decisionsOf(wanted).where();
+    return this.#db.all<DecidedCount>(`SELECT shape, verdict, count(*) AS count FROM decisions ${sql} GROUP BY 1, 2`, ...values);
+  }
+}
+
+/** Conditions of a query, all of which must hold. */
+function conditions() {
+  const parts: string[] = [];
+  const values: Value[] = [];
+  return {
+    /** @param value undefined: the condition is left out */
+    also: (sql: string, value: Value | undefined): void => {
+      if (value === undefined) return;
+      parts.push(sql);
+      values.push(value);
+    },
+    where: () => ({ sql: parts.length === 0 ? '' : `WHERE ${parts.join(' AND ')}`, values }),
+  };
+}
+
+/** One of the values of a list, as `listOf` gives it. */
+const among = (column: string): string => `${column} IN (SELECT value FROM json_each(?))`;
+const listOf = (values: readonly string[] | undefined): string | undefined => (values === undefined ? undefined : JSON.stringify(values));
+
+function decisionsOf({ tenant, agent, tool, verdict, by, run, shape, since, until }: DecidedWanted) {
+  const made = conditions();
+  made.also('tenant = ?', tenant);
+  made.also(among('agent'), listOf(agent));
+  made.also(among('tool'), listOf(tool));
+  made.also(among('verdict'), listOf(verdict));
+  made.also(among('by'), listOf(by));
+  made.also('run = ?', run);
+  made.also(among('shape'), listOf(shape));
+  made.also('at >= ?', since);
+  made.also('at < ?', until);
+  return made;
 }

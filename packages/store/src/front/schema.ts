@@ -162,4 +162,24 @@ CREATE TABLE event_tenants (
 CREATE TABLE event_eras (era INTEGER PRIMARY KEY, first INTEGER NOT NULL) STRICT;
 `,
   LISTS,
+  `
+-- What people decided, a row for each word of a person, written as it becomes durable in the journal. Calls about which people are asked now are
+-- in a table of their own: after a crash their journals are read for decisions that have no row yet.
+CREATE TABLE decisions (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, call INTEGER NOT NULL, tenant TEXT NOT NULL, agent TEXT NOT NULL, tool TEXT NOT NULL,
+  shape TEXT NOT NULL, verdict TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, asked_at INTEGER NOT NULL, at INTEGER NOT NULL,
+  UNIQUE (run, call, by)) STRICT;
+CREATE INDEX decisions_in ON decisions (tenant, n);
+CREATE INDEX decisions_of ON decisions (agent, n);
+CREATE INDEX decisions_by ON decisions (by, n);
+CREATE INDEX decisions_tool ON decisions (tool, n);
+CREATE INDEX decisions_such ON decisions (shape, by, verdict);
+CREATE INDEX decisions_at ON decisions (at);
+CREATE TABLE approvals_open (
+  run TEXT NOT NULL, call INTEGER NOT NULL, tool TEXT NOT NULL, shape TEXT NOT NULL, asked_at INTEGER NOT NULL, PRIMARY KEY (run, call)) STRICT, WITHOUT ROWID;
+CREATE TABLE claims (
+  run TEXT NOT NULL, call INTEGER NOT NULL, by TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (run, call)) STRICT, WITHOUT ROWID;
+CREATE TABLE put_off (
+  run TEXT NOT NULL, call INTEGER NOT NULL, by TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (run, call, by)) STRICT, WITHOUT ROWID;
+`,
 ];

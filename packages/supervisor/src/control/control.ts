@@ -18,6 +18,16 @@ import type { Run } from '../runs/run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
 
+/** Conditions of a resumption. */
+interface ResumeOnly {
+  /** It was paused together with this run. */
+  readonly family?: RunId;
+  /** It is under quarantine, and was not paused by a person since. */
+  readonly quarantined?: boolean;
+  /** The entry of its journal by which it was stopped, and nothing has stopped or resumed it since. */
+  readonly halt?: number | undefined;
+}
+
 export interface ControlOptions extends VerdictsOptions, Pick<MovingOptions, 'bundles' | 'trial'> {
   readonly runs: ReadonlyMap<RunId, Run>;
   readonly scheduler: Scheduler;
@@ -115,17 +125,12 @@ export class Control {
 
   /**
    * Resumes a paused run: in its cell if that was kept, else by replay.
-   * @param only conditions: `family`: it was paused together with this run; `quarantined`: it is under quarantine, and was not paused by a
-   * person since
+   * @throws CORRAL_RUN_STATE, CORRAL_QUARANTINED, CORRAL_CHANGED
    */
-  resume(
-    id: RunId,
-    by: string,
-    reason: string,
-    { family, quarantined = false }: { readonly family?: RunId; readonly quarantined?: boolean } = {},
-  ): Promise<Receipt> {
+  resume(id: RunId, by: string, reason: string, { family, quarantined = false, halt }: ResumeOnly = {}): Promise<Receipt> {
     return this.#turns.take(id, async (run, began) => {
       const { clock, scheduler, broker } = this.#options;
+      if (halt !== undefined) await this.#mustStandSince(id, halt);
       if (run.control === 'none') throw new CorralError('CORRAL_RUN_STATE', `${id} is not paused.`);
       if (family !== undefined && run.ledger.family !== family)
         throw new CorralError('CORRAL_RUN_STATE', `${id} was not paused with ${family}.`);
@@ -141,6 +146,21 @@ export class Control {
       this.#options.lifecycle.goesOn(run);
       return this.#receipt(run, 'resume', by, reason, latency_ms);
     });
+  }
+
+  /** @throws CORRAL_CHANGED if the run was resumed or stopped after an entry of its journal */
+  async #mustStandSince(id: RunId, halt: number): Promise<void> {
+    const { store, broker } = this.#options;
+    await broker.settled(id);
+    const entries = await store.journal(id, halt - 1);
+    const last = entries.findLast(({ event }) => event?.kind === 'control');
+    if (last?.seq === halt) return;
+    const { event } = last ?? {};
+    const since =
+      event?.kind === 'control'
+        ? `${event.by} ${event.control === 'none' ? 'resumed' : event.control} it since: ${event.reason}`
+        : `entry ${halt} of its journal did not stop it`;
+    throw new CorralError('CORRAL_CHANGED', `${id} is not stopped as it was shown: ${since.replace(/\.$/, '')}.`);
   }
 
   /** Asks a run and its descendants to stop. Each has its own grace to clean up, after which it is ended. */

@@ -11,6 +11,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { becameOf } from '../governance/approvals.ts';
 import { mustBeAnother, mustOwn } from '../governance/owner.ts';
 import { samePerson } from '../governance/people.ts';
+import { mustBeAsShown } from '../governance/shown.ts';
 import type { TenantPolicies } from '../governance/tenant-policies.ts';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
@@ -38,6 +39,12 @@ export interface VerdictsOptions {
   readonly stopping: () => boolean;
   /** Checks that a person may decide about a call. */
   readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
+}
+
+/** What a decision is bound to. */
+export interface Shown {
+  /** The version of the call that the person has seen; left out: whatever it is. */
+  readonly shown?: string | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -88,9 +95,17 @@ export class Verdicts {
    * nobody approves more calls in an hour than a person can examine. If rules name approvers, only they decide; where several people must,
    * a named person has to be one of them.
    * @param roles of the person, in addition to those that policies know
-   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_SPEND_EXCEEDED if the accounts above the run cannot pay now: then the call waits on
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_CHANGED if it is not as it was shown; CORRAL_SPEND_EXCEEDED if the accounts above the run cannot pay now: then the call waits on
    */
-  decide(id: RunId, call: number, by: string, verdict: 'approve' | 'deny', reason: string, roles: readonly string[] = []): Promise<void> {
+  decide(
+    id: RunId,
+    call: number,
+    by: string,
+    verdict: 'approve' | 'deny',
+    reason: string,
+    roles: readonly string[] = [],
+    { shown }: Shown = {},
+  ): Promise<void> {
     const { tenantPolicies } = this.#options;
     const { people } = tenantPolicies;
     return this.#turns.take(id, async (run) => {
@@ -112,6 +127,7 @@ export class Verdicts {
             : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
         );
       tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
+      mustBeAsShown(run.ledger, pending, shown);
       if (verdict === 'approve') this.#mustTakeWork();
       // The call would leave although nobody has looked at whether it was made after the backup.
       if (verdict === 'approve' && run.ledger.held === 'restored')
@@ -150,9 +166,17 @@ export class Verdicts {
    * Records a person's answer to a question, which becomes the result of the call. The owner of the agent answers, and also about a run that the
    * owner has submitted: an answer allows nothing, and what the submitter says is trusted as the input is.
    * @param roles of the person, in addition to those that policies know
-   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER; CORRAL_ANSWER_INVALID for an answer that the question does not take: then it waits on
+   * @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED; CORRAL_ANSWER_INVALID for an answer that the question does not take: then it waits on
    */
-  answer(id: RunId, call: number, by: string, value: Json, reason = '', roles: readonly string[] = []): Promise<void> {
+  answer(
+    id: RunId,
+    call: number,
+    by: string,
+    value: Json,
+    reason = '',
+    roles: readonly string[] = [],
+    { shown }: Shown = {},
+  ): Promise<void> {
     const { tenantPolicies, broker, settlements, tool } = this.#options;
     return this.#turns.take(id, async (run) => {
       const pending = run.ledger.pending.get(call);
@@ -163,6 +187,7 @@ export class Verdicts {
           `Call ${call} of ${id} is not a question: it waits for approval of ${pending.call.tool}.`,
         );
       tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
+      mustBeAsShown(run.ledger, pending, shown);
       this.#mustTakeWork();
       const answer = answerTo(run.ledger, pending, tool(run.tenant, pending.call.tool), value);
       const why = broker.mayStillCall(run, pending);

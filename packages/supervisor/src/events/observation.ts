@@ -85,7 +85,14 @@ export type Observation =
   | { readonly kind: 'began'; readonly run: RunId }
   | { readonly kind: 'parked'; readonly run: RunId; readonly view: RunView }
   /** A call waits for people to decide about it. */
-  | { readonly kind: 'asked'; readonly run: RunId; readonly call: number; readonly tool: string; readonly asked: Asked }
+  | {
+      readonly kind: 'asked';
+      readonly run: RunId;
+      readonly call: number;
+      readonly tool: string;
+      readonly shape: string;
+      readonly asked: Asked;
+    }
   | {
       readonly kind: 'decided';
       readonly run: RunId;
@@ -95,6 +102,10 @@ export type Observation =
       /** The call, and when people were asked, in milliseconds since 1970. */
       readonly tool: string;
       readonly since: number;
+      readonly reason: string;
+      readonly shape: string;
+      /** Nobody is asked about it any more. */
+      readonly last: boolean;
     }
   /** The finding of a detector took a run up the ladder. */
   | {

@@ -2,7 +2,6 @@
  * Calls that wait for people, questions included: who asks for what exactly, which rules apply, and what is unusual about the call.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
-import { CLEAN, join } from '@corral/policy/flow/labels';
 import { originText } from '@corral/policy/flow/origin-text';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -13,6 +12,8 @@ import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
+import { shapeOf } from './shape.ts';
+import { labelOf, versionOf } from './shown.ts';
 import { OWNER } from './tenant-policies.ts';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
 import { type ReviveOptions } from '../runs/revive.ts';
@@ -42,6 +43,10 @@ export interface Approval {
   /** Set if `owner` is among the approvers: the person, or the role that decides in their place. */
   readonly owner?: string;
   readonly approved_by: readonly string[];
+  /** Changes with what a person decides by; a decision may name it. */
+  readonly version: string;
+  /** The same for calls of this agent to this tool whose arguments have the same names and types. */
+  readonly shape: string;
   readonly since: number;
   readonly expires_at: number;
   /** Set if the call is a question, whose answer a person gives; the label of what it says. */
@@ -65,6 +70,8 @@ export interface ApprovalFilter {
   readonly limit?: number;
   /** Only approvals of these runs. */
   readonly among?: readonly RunId[];
+  /** Only calls of this shape. */
+  readonly shape?: string;
   /** Only calls to this tool. */
   readonly tool?: string;
   /** Only questions, which people answer, or only calls that they approve. Left out: both. */
@@ -125,7 +132,7 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
 async function approvalsOf(
   { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
-  { tool, kind }: Pick<ApprovalFilter, 'tool' | 'kind'>,
+  { tool, kind, shape }: Pick<ApprovalFilter, 'tool' | 'kind' | 'shape'>,
 ): Promise<Approval[]> {
   const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
   let ledger = runs.get(record.id)?.ledger;
@@ -134,7 +141,9 @@ async function approvalsOf(
     for (const entry of entries) ledger.apply(entry, { checkpoint });
   }
   const isMeant = ({ call }: PendingApproval) =>
-    (tool === undefined || call.tool === tool) && (kind === undefined || (kind === 'question') === (call.question === true));
+    (tool === undefined || call.tool === tool) &&
+    (kind === undefined || (kind === 'question') === (call.question === true)) &&
+    (shape === undefined || shapeOf({ ...record, ...call }) === shape);
   const asked = [...ledger.pending.values()].filter(
     (pending): pending is PendingApproval => pending.kind === 'approval' && isMeant(pending),
   );
@@ -171,15 +180,11 @@ async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[
  */
 const ODD = 2;
 
-function approvalOf(
-  { record, loops, flow }: Ledger,
-  pending: PendingApproval,
-  decision: Decision | undefined,
-): Omit<Approval, 'order' | 'quotes'> {
+function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision | undefined): Omit<Approval, 'order' | 'quotes'> {
+  const { record, loops } = ledger;
   const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
-  const { relabel, question, handled = [] } = pending.call;
-  // The run may have read more since it asked, which can only make the label stricter.
-  const label = handled.reduce((all, one) => join(all, one.label), flow?.label ?? CLEAN);
+  const { relabel, question } = pending.call;
+  const label = labelOf(ledger, pending);
   return {
     run: record.id,
     call: pending.id,
@@ -195,6 +200,8 @@ function approvalOf(
     quorum: pending.quorum,
     approvers: pending.approvers ?? [],
     approved_by: pending.by,
+    version: versionOf(ledger, pending),
+    shape: shapeOf({ ...record, ...pending.call }),
     since: pending.since,
     expires_at: pending.expires_at,
     ...(question === true ? { asks: { label } } : {}),

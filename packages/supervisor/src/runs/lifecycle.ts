@@ -17,6 +17,7 @@ import type { HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Bundles } from '../admission/bundles.ts';
+import { shapeOf } from '../governance/shape.ts';
 import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
 import { askedOf } from '../events/asked.ts';
@@ -123,7 +124,8 @@ export class RunLifecycle {
       this.#clocks.setTimer(run, pending.id, pending.expires_at);
       const { tool } = pending.call;
       const asked = askedOf(run.ledger, pending, decision, this.#options.tool(run.ledger.record.tenant, tool));
-      tell({ kind: 'asked', run: id, call: pending.id, tool, asked });
+      const shape = shapeOf({ ...run.ledger.record, ...pending.call });
+      tell({ kind: 'asked', run: id, call: pending.id, tool, shape, asked });
     });
     bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
     bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));

@@ -7,6 +7,7 @@ import { unanswered } from '@corral/broker/ledger/requests';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { Json } from '@corral/protocol/json';
 import type { LabelChange } from '@corral/protocol/model/label';
+import { shapeOf } from '../governance/shape.ts';
 import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
@@ -101,10 +102,13 @@ export class Settlements {
     more: { readonly relabel?: LabelChange; readonly day?: string; readonly answer?: { readonly value: Json } } = {},
   ): Promise<void> {
     const asked = run.ledger.pending.get(call);
-    const about = asked?.kind === 'approval' ? { tool: asked.call.tool, since: asked.since } : { tool: '', since: run.ledger.lastAt };
+    const { tool, input } = asked?.kind === 'approval' ? asked.call : { tool: '', input: null };
+    const since = asked?.kind === 'approval' ? asked.since : run.ledger.lastAt;
+    const about = { tool, since, shape: shapeOf({ ...run.ledger.record, tool, input }) };
     await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason, ...more });
-    this.#options.transitions.observers.tell({ kind: 'decided', run: run.id, call, by, verdict, ...about });
-    if (run.ledger.pending.get(call)?.kind !== 'approval') run.alarms.callOff(call);
+    const last = run.ledger.pending.get(call)?.kind !== 'approval';
+    this.#options.transitions.observers.tell({ kind: 'decided', run: run.id, call, by, verdict, reason, last, ...about });
+    if (last) run.alarms.callOff(call);
     this.pass(run, call);
   }
 

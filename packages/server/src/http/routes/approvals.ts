@@ -9,19 +9,32 @@ import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import { conditionsOf } from '../../jobs/selection.ts';
 import { askedPage, mayRead } from './asked.ts';
+import { decisionRoutes, suchOf } from './decisions.ts';
+import { lookingRoutes } from './looking.ts';
 import { findRun, type Handlers } from './handler.ts';
 
-export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> {
+export function approvalRoutes(
+  door: ServerContext,
+): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> & ReturnType<typeof lookingRoutes> & ReturnType<typeof decisionRoutes> {
   const { host } = door;
 
   return {
+    ...lookingRoutes(door),
+    ...decisionRoutes(door),
+
     async listApprovals({ query }, { access }) {
-      const { run } = query;
+      const { run, shape } = query;
       const tenant = access.some('approval.read', query.tenant);
-      const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
-      const { page, ...rest } = await askedPage(door, { kind: 'approval', ...(tenant === undefined ? {} : { tenant }), ...of }, query);
+      const of = {
+        ...(run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId }),
+        ...(shape === undefined ? {} : { shape }),
+        ...(tenant === undefined ? {} : { tenant }),
+      };
+      const { page, ...rest } = await askedPage(door, access, { kind: 'approval', ...of }, query);
+      const such = await suchOf(door, access, page);
       const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, quotes, ...one }) => ({
         ...one,
+        such: such(one.shape),
         order: {
           ...order,
           input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null,
@@ -51,9 +64,9 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
 
     async decideApproval({ params, body }, { access, keep }) {
       const { run, call } = params;
-      const { verdict, reason = '' } = body;
+      const { verdict, reason = '', version } = body;
       const by = access.principal.id;
-      const row = await decideOne(door, access, run, call, verdict, reason);
+      const row = await decideOne(door, access, { run, call, verdict, reason, shown: version });
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
       return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(run, call) };
     },
@@ -65,25 +78,28 @@ export function approvalRoutes(door: ServerContext): Handlers<'listApprovals' | 
   }
 }
 
+/** A person's decision about one call. */
+export interface OneDecision {
+  readonly run: RunId;
+  readonly call: number;
+  readonly verdict: 'approve' | 'deny';
+  readonly reason: string;
+  /** The version that the person has seen; undefined: whatever it is. */
+  readonly shown: string | undefined;
+}
+
 /**
  * One person's decision about one call.
- * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED
  */
-export async function decideOne(
-  door: ServerContext,
-  access: Access,
-  run: RunId,
-  call: number,
-  verdict: 'approve' | 'deny',
-  reason: string,
-): Promise<RunRow> {
+export async function decideOne(door: ServerContext, access: Access, { run, call, verdict, reason, shown }: OneDecision): Promise<RunRow> {
   const { host, people } = door;
   const by = access.principal.id;
   const row = findRun(door, access, 'approval.decide', run);
   if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
   if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
     throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so may not decide about its calls.`);
-  await host.decide(run, call, by, verdict, reason, access.principal.roles);
+  await host.decide(run, call, by, verdict, reason, access.principal.roles, { shown });
   return row;
 }
 

@@ -7,26 +7,49 @@ import type { Access } from '../../people/access.ts';
 
 /** A page of what waits for people. */
 export interface AskedPage {
-  readonly page: readonly Approval[];
+  readonly page: readonly (Approval & Seen)[];
   readonly next: string | null;
+  readonly later?: number;
   readonly damaged?: { run: RunId; detail: string }[];
 }
+/** Who looks at a call, and until when the reader has put it off. */
+interface Seen {
+  readonly claim: { readonly by: string; readonly since: number; readonly until: number } | null;
+  readonly later: number | null;
+}
+
+/** Where it is kept what a person has put off, whatever token they use. */
+export const personOf = ({ people }: ServerContext, { principal }: Access): string => people.identity(principal.id)?.person ?? principal.id;
 
 /** @throws CORRAL_REQUEST_INVALID for a cursor that is not one of such a list */
 export async function askedPage(
-  { host }: ServerContext,
-  filter: Pick<ApprovalFilter, 'tenant' | 'kind' | 'run'>,
-  { cursor, limit }: { readonly cursor?: string | undefined; readonly limit: number },
+  door: ServerContext,
+  access: Access,
+  filter: Pick<ApprovalFilter, 'tenant' | 'kind' | 'run' | 'shape'>,
+  { cursor, limit, later }: { readonly cursor?: string | undefined; readonly limit: number; readonly later: 'true' | 'false' },
 ): Promise<AskedPage> {
+  const { host, db, clock } = door;
   const after = cursor === undefined ? {} : { after: askedAt(cursor) };
   const damaged: { run: RunId; detail: string }[] = [];
   const onDamaged = (run: RunId, { message }: CorralError) => void damaged.push({ run, detail: message });
   const found = await host.approvals({ ...filter, ...after, limit: limit + 1, onDamaged });
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
+  const all = found.slice(0, limit);
+  const last = all.at(-1);
   const next = found.length > limit && last !== undefined ? cursorTo(last) : null;
-  return { page, next, ...(damaged.length === 0 ? {} : { damaged }) };
+  const about = db.approvals.about([...new Set(all.map(({ run }) => run))], personOf(door, access), clock.now());
+  const claims = new Map(about.claims.map((one) => [keyOf(one), one]));
+  const put = new Map(about.later.map((one) => [keyOf(one), one.until]));
+  const page = all.map((one) => {
+    const claim = claims.get(keyOf(one));
+    const { by, since, until } = claim ?? { by: '', since: 0, until: 0 };
+    return { ...one, claim: claim === undefined ? null : { by, since, until }, later: put.get(keyOf(one)) ?? null };
+  });
+  const shown = later === 'true' ? page : page.filter((one) => one.later === null);
+  const hidden = page.length - shown.length;
+  return { page: shown, next, ...(hidden === 0 ? {} : { later: hidden }), ...(damaged.length === 0 ? {} : { damaged }) };
 }
+
+const keyOf = ({ run, call }: { readonly run: string; readonly call: number }): string => `${run} ${call}`;
 
 /** Cursor of the next page: after a call of a run. */
 const cursorTo = ({ run, call }: Pick<Approval, 'run' | 'call'>): string => Buffer.from(`${run} ${call}`).toString('base64url');

@@ -1,6 +1,7 @@
 /** Operations on runs: on one, or on all of an agent, a version or a tenant at once; each is answered with a receipt. */
 import type { FastifyRequest } from 'fastify';
 import type { Operation } from '@corral/protocol/api/roles';
+import type { RouteRequest } from '@corral/protocol/api/routes';
 import { many, type RunSelector } from '@corral/protocol/api/selector';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
@@ -78,47 +79,64 @@ async function reachOf({ host, reads }: ServerContext, matched: readonly string[
   };
 }
 
+/** @throws CORRAL_REQUEST_INVALID for options that the operation does not take */
+function mustFit({ operation, family, halt, target }: RouteRequest<'operate'>['body']): void {
+  if (family && (operation === 'cancel' || operation === 'kill'))
+    throw new CorralError('CORRAL_REQUEST_INVALID', `${operation} always reaches all descendants of a run, and takes no \`family\`.`);
+  if (halt !== undefined && (operation !== 'resume' || family || !('run' in target)))
+    throw new CorralError('CORRAL_REQUEST_INVALID', '`halt` goes with the resumption of one run.');
+}
+
+/** The runs that an operation is meant for. @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_FORBIDDEN */
+async function matching(
+  door: ServerContext,
+  access: Access,
+  operation: Operation,
+  target: Target,
+): Promise<{ readonly rows: RunRow[]; readonly tenant: string | undefined }> {
+  if ('run' in target) {
+    const row = findRun(door, access, operation, target.run);
+    const stops = operation === 'run.pause' || operation === 'run.kill';
+    // Whoever stops a run that has ended has what they wanted: the answer says so, and is not a conflict.
+    if (row.ended_as !== null && !stops) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
+    return { rows: [row], tenant: row.tenant };
+  }
+  const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
+  return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
+}
+
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
   const { host, reads, acts } = door;
   const listed = listing(door);
 
-  const matching = async (
-    access: Access,
-    operation: Operation,
-    target: Target,
-  ): Promise<{ readonly rows: RunRow[]; readonly tenant: string | undefined }> => {
-    if ('run' in target) {
-      const row = findRun(door, access, operation, target.run);
-      if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
-      return { rows: [row], tenant: row.tenant };
-    }
-    const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
-    return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
-  };
-
   return {
     async operate({ body }, { access, keep, request }) {
-      const { operation, reason, dryRun, family } = body;
+      const { operation, reason, dryRun, family, halt } = body;
       const reaches = operation === 'cancel' || operation === 'kill';
-      if (family && reaches)
-        throw new CorralError('CORRAL_REQUEST_INVALID', `${operation} always reaches all descendants of a run, and takes no \`family\`.`);
+      mustFit(body);
       const target = body.target as Target;
       const by = access.principal.id;
       access.role(`run.${operation}`);
-      const { rows, tenant } = await matching(access, `run.${operation}`, target);
+      const { rows, tenant } = await matching(door, access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
       const receipts: Receipt[] = [];
       const refused: { run: string; code: string; detail: string }[] = [];
       // An operation on a run covers its descendants; their receipts are part of its receipt.
+      const over = rows.filter(({ ended_as }) => ended_as !== null);
+      for (const { id, ended_as } of over)
+        refused.push({ run: id, code: 'CORRAL_RUN_STATE', detail: `${id} has ended already: ${ended_as}.` });
       const own = operation === 'kill' || family ? rows.filter((row) => !isBelow(door, row, matched)) : rows;
       if (!dryRun) {
         await Promise.all(
-          own.map(async ({ id }) => {
+          own.map(async ({ id, ended_as }) => {
+            if (ended_as !== null) return;
             try {
-              const receipt = await host.operate(operation, id as RunId, by, reason, family);
+              const receipt = await host.operate(operation, id as RunId, by, reason, family, halt);
               receipts.push(receipt);
               await listed(operation, receipt, request);
             } catch (error) {
+              // Nothing was done, and the person is to look again.
+              if (error instanceof CorralError && error.code === 'CORRAL_CHANGED') throw error;
               refused.push({ run: id, ...refusalOf(request, error) });
             }
           }),

@@ -1,12 +1,12 @@
 /** Questions of runs to the owners of their agents, and the answers of people. Each is recorded with person and time; the answer is in the journal. */
 import { CLEAN } from '@corral/policy/flow/labels';
 import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
 import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
 import type { RouteReply } from '@corral/protocol/api/routes';
-import type { Approval } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
-import { askedPage, mayRead } from './asked.ts';
+import { askedPage, mayRead, type AskedPage } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type View = RouteReply<'listQuestions'>['items'][number];
@@ -15,8 +15,15 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
   const { host } = door;
   return {
     async listQuestions({ query }, { access }) {
+      const { run } = query;
       const tenant = access.some('approval.read', query.tenant);
-      const { page, ...rest } = await askedPage(door, { kind: 'question', ...(tenant === undefined ? {} : { tenant }) }, query);
+      const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
+      const { page, ...rest } = await askedPage(
+        door,
+        access,
+        { kind: 'question', ...(tenant === undefined ? {} : { tenant }), ...of },
+        query,
+      );
       return { items: page.map((one) => viewOf(door, access, one)), ...rest };
     },
 
@@ -25,16 +32,17 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
       const row = findRun(door, access, 'approval.decide', run);
       if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
       const declined = 'decline' in body;
-      if (declined) await host.decide(run, call, by, 'deny', body.reason, roles);
-      else await host.answer(run, call, by, body.value, body.reason ?? '', roles);
+      const as = { shown: body.version };
+      if (declined) await host.decide(run, call, by, 'deny', body.reason, roles, as);
+      else await host.answer(run, call, by, body.value, body.reason ?? '', roles, as);
       keep({ operation: declined ? 'decline' : 'answer', target: { run, call }, reason: body.reason, tenant: row.tenant, matched: [run] });
       return { run, call, by, declined };
     },
   };
 }
 
-function viewOf(door: ServerContext, access: Access, one: Approval): View {
-  const { run, call, tenant, agent, principal, rules, approvers, owner, since, expires_at } = one;
+function viewOf(door: ServerContext, access: Access, one: AskedPage['page'][number]): View {
+  const { run, call, tenant, agent, principal, rules, approvers, owner, version, claim, later, since, expires_at } = one;
   const { question, schema = ANY_TEXT, misfit } = one.input as unknown as Question;
   const { influenced_by, private_to } = one.asks?.label ?? CLEAN;
   const shown = mayRead(door, access, tenant, private_to);
@@ -44,6 +52,9 @@ function viewOf(door: ServerContext, access: Access, one: Approval): View {
     tenant,
     agent,
     principal,
+    version,
+    claim,
+    later,
     since,
     expires_at,
     question: shown ? question : null,

@@ -197,10 +197,10 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const read = decisions.through(taken?.through(pages(params.run)) ?? pages(params.run));
       const deciding = await decidingLines(door, access, stored);
       const told = await explain(params.run, stored.status, host.view(params.run), read, { details, deciding });
-      const { verdict, because, next, drifted } = told;
+      const { verdict, because, next, drifted, ...halt } = told;
       const service = taken === undefined ? [] : [taken.line, ...(details ? [stateLine(await instanceState(params.run, stored.seq))] : [])];
       const more = [...service, ...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
-      return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest };
+      return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest, ...halt };
     },
 
     async storyRun({ params }, { access }) {

@@ -32,12 +32,13 @@ function finder(door: ServerContext): (access: Access, body: Body) => Promise<Me
   const { host } = door;
 
   /** Approvals that runs wait for. The store says which runs wait; only their journals are read. */
-  const asked = async (runs: readonly RunId[], tool: string | undefined): Promise<Meant> => {
+  const asked = async (runs: readonly RunId[], { tool, shape }: Body): Promise<Meant> => {
     const meant: Meant = { matched: [], unread: [] };
+    const calls = { ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
     const onDamaged = (run: RunId, { code, message }: CorralError) => void meant.unread.push({ ...whole(run), code, detail: message });
     for (let i = 0; i < runs.length; i += PAGE) {
       const among = runs.slice(i, i + PAGE);
-      const found = await host.approvals({ kind: 'approval', among, onDamaged, ...(tool === undefined ? {} : { tool }) });
+      const found = await host.approvals({ kind: 'approval', among, onDamaged, ...calls });
       for (const one of found) meant.matched.push({ run: one.run, call: one.call, tool: one.tool });
       await breathe();
     }
@@ -67,19 +68,31 @@ function finder(door: ServerContext): (access: Access, body: Body) => Promise<Me
     const decides = body.act === 'approve' || body.act === 'deny';
     const rows = await selected(door, access, decides ? 'approval.decide' : 'run.resolve', body.where);
     const runs = rows.map(({ id }) => id as RunId);
-    return decides ? asked(runs, body.tool) : stuck(runs, body);
+    return decides ? asked(runs, body) : stuck(runs, body);
   };
+}
+
+/** Of the calls that were shown, those that do not wait any more: each has a result, too. */
+function goneOf(meant: readonly One[], only: Body['only'] = []): Refused[] {
+  const waiting = new Set(meant.map(({ run, call }) => `${run} ${call}`));
+  return only
+    .filter(({ run, call }) => !waiting.has(`${run} ${call}`))
+    .map(({ run, call }) => {
+      const detail = `Call ${call} of ${run} does not wait for this any more, or the filter does not match it.`;
+      return { run, call, tool: null, code: 'CORRAL_RUN_STATE', detail };
+    });
 }
 
 export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
   const { host, acts, turns } = door;
   const meantBy = finder(door);
 
-  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One): Promise<void> => {
+  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One, shown: string | undefined): Promise<void> => {
     const by = access.principal.id;
     const id = run as RunId;
     if (act === 'release') return host.release(id, by, reason);
-    if (act === 'approve' || act === 'deny') return void (await decideOne(door, access, id, call as number, act, reason));
+    if (act === 'approve' || act === 'deny')
+      return void (await decideOne(door, access, { run: id, call: call as number, verdict: act, reason, shown }));
     await host.resolve(id, call as number, by, act === 'result' ? { how: act, value: value ?? null } : { how: act }, reason);
   };
 
@@ -89,18 +102,20 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
       access.role(act === 'approve' || act === 'deny' ? 'approval.decide' : 'run.resolve');
       if ((act === 'result') !== (body.value !== undefined))
         throw new CorralError('CORRAL_REQUEST_INVALID', '`value` goes only with `result`.');
+      if (body.shape !== undefined && act !== 'approve' && act !== 'deny')
+        throw new CorralError('CORRAL_REQUEST_INVALID', '`shape` goes only with `approve` and `deny`.');
       if (act === 'release' && tool !== undefined)
         throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs have no tool; leave `tool` out.');
       const { matched: meant, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
-      const only = body.only && new Set(body.only.map(({ run, call }) => `${run} ${call}`));
+      const only = body.only && new Map(body.only.map(({ run, call, version }) => [`${run} ${call}`, version]));
       const matched = only === undefined ? meant : meant.filter(({ run, call }) => only.has(`${run} ${call}`));
       const done: One[] = [];
-      const refused: Refused[] = [...unread];
+      const refused: Refused[] = [...unread, ...goneOf(meant, body.only)];
       for (let i = 0; !dryRun && i < matched.length; i += AT_ONCE)
         await Promise.all(
           matched.slice(i, i + AT_ONCE).map(async (one) => {
             try {
-              await settle(access, body, one);
+              await settle(access, body, one, only?.get(`${one.run} ${one.call}`));
               done.push(one);
             } catch (error) {
               refused.push({ ...one, ...refusalOf(request, error) });
@@ -109,7 +124,7 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
         );
       const deed = {
         operation: act,
-        target: { ...where, ...(tool === undefined ? {} : { tool }) },
+        target: { ...where, ...(tool === undefined ? {} : { tool }), ...(body.shape === undefined ? {} : { shape: body.shape }) },
         reason,
         tenant: where.tenant ?? (access.principal.tenant === '*' ? undefined : access.principal.tenant),
         matched: [...new Set(matched.map(({ run }) => run))],

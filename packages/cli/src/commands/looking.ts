@@ -1,0 +1,63 @@
+/** `claim` and `later`: what a person says about a call that waits, without deciding about it. */
+import type { Command } from 'commander';
+import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
+import { spanArgument } from '../selector.ts';
+import { moment } from '../screen/time.ts';
+import { wholeNumber } from '../whole-number.ts';
+import { onlyCall } from './approvals.ts';
+
+interface ClaimFlags extends HostFlags {
+  readonly for?: string;
+  readonly take?: boolean;
+  readonly release?: boolean;
+}
+interface LaterFlags extends HostFlags {
+  readonly for?: string;
+  readonly now?: boolean;
+}
+
+export function lookingCommands(program: Command): void {
+  hostFlags(program.command('claim'))
+    .description('say that you are looking at a call or question that waits: others see it, and may still decide')
+    .argument('<run>')
+    .argument('[call]', 'number of the call; not needed where one call of the run waits')
+    .option('--for <time>', 'how long others see it, if you do not decide: 90s, 15m, 2h; left out: 15m')
+    .option('--take', 'also where somebody else is looking at it')
+    .option('--release', 'say that you are not looking at it any more')
+    .addHelpText('after', `\nExample:\n  corral claim run_3k9x7m2p4q5r 7 --for 30m`)
+    .action(async (run: RunId, call: string | undefined, flags: ClaimFlags) => {
+      const params = { run, call: call === undefined ? await onlyCall('claim', run, flags) : wholeNumber(call, 'CALL') };
+      if (flags.release === true) {
+        const { released } = await connect(flags).releaseApproval({ params });
+        return print(flags, { ...params, released }, () =>
+          released ? `${run}  call ${params.call}  released` : 'you were not looking at it',
+        );
+      }
+      const body = { take: flags.take === true, ...(flags.for === undefined ? {} : { for_ms: spanArgument('--for', flags.for) }) };
+      const claim = await connect(flags).claimApproval({ params, body });
+      print(flags, claim, () => `${claim.run}  call ${claim.call}  ${claim.by} is looking at it until ${moment(claim.until)}`);
+    });
+
+  hostFlags(program.command('later'))
+    .description('hide a call or question that waits from your own list for a time; it is no denial, and still expires when it would have')
+    .argument('<run>')
+    .argument('[call]', 'number of the call; not needed where one call of the run waits')
+    .option('--for <time>', 'how long: 90s, 15m, 2h, 1d')
+    .option('--now', 'show it again now')
+    .addHelpText('after', `\nExample:\n  corral later run_3k9x7m2p4q5r 7 --for 2h`)
+    .action(async (run: RunId, call: string | undefined, flags: LaterFlags) => {
+      if ((flags.for === undefined) !== (flags.now === true)) throw new CorralError('CORRAL_USAGE', 'Say --for how long, or --now.');
+      const params = { run, call: call === undefined ? await onlyCall('later', run, flags) : wholeNumber(call, 'CALL') };
+      const until = flags.for === undefined ? null : Date.now() + spanArgument('--for', flags.for);
+      const put = await connect(flags).putOffApproval({ params, body: { until } });
+      const expires = `it expires at ${moment(put.expires_at)}`;
+      print(
+        flags,
+        put,
+        () =>
+          `${run}  call ${params.call}  ${put.until === null ? 'on your list' : `not on your list until ${moment(put.until)}`}; ${expires}`,
+      );
+    });
+}

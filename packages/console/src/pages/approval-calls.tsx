@@ -1,0 +1,276 @@
+/**
+ * Calls that wait for a person: what exactly would be done, where each argument came from, and what is unusual about it. Nothing is decided by one
+ * touch or one key: the first opens the question, the second answers it.
+ */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
+import { href } from '../data/address.ts';
+import { shortDigest } from '../format.ts';
+import { Looking } from '../ui/looking.tsx';
+import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
+import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
+import { Groups } from './approval-groups.tsx';
+import { attempt } from '../ui/reason.tsx';
+import { Codes, Names, Text, Value } from '../ui/text.tsx';
+import { idOf, useWaiting, useWaitingKeys } from '../ui/waiting.tsx';
+
+type Approval = RouteAnswer<'listApprovals'>['items'][number];
+type Verdict = 'approve' | 'deny';
+
+export function CallsThatWait() {
+  const list = useWaiting('listApprovals', 'calls');
+  const { data, error, again, items, current } = list;
+  const [asks, setAsks] = useState<{ readonly id: string; readonly verdict: Verdict }>();
+  const open = (verdict: Verdict) => {
+    if (current !== undefined && mayDecide(current)) setAsks({ id: idOf(current), verdict });
+  };
+  useWaitingKeys('call', list.move, [
+    { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
+    { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
+  ]);
+  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  return (
+    <>
+      {list.bar}
+      {error !== undefined && <Problem of={error} again={again} />}
+      {list.damaged}
+      {items.length === 0 && <Empty>Nothing waits for a person.</Empty>}
+      <Groups of={items.filter(mayDecide)} done={again} />
+      <ol class="cards">
+        {items.map((one) => (
+          <Card
+            key={idOf(one)}
+            of={one}
+            isCurrent={one === current}
+            again={again}
+            asks={asks?.id === idOf(one) ? asks.verdict : undefined}
+            onAsk={(verdict) => {
+              list.choose(one);
+              setAsks(verdict === undefined ? undefined : { id: idOf(one), verdict });
+            }}
+            onDone={(text) => {
+              setAsks(undefined);
+              list.done(text);
+            }}
+          />
+        ))}
+      </ol>
+      {list.rest}
+    </>
+  );
+}
+
+/** The host decides; this only spares a person a refusal that is certain. */
+const mayDecide = ({ principal, approved_by }: Approval): boolean => {
+  const self = me.value?.principal ?? '';
+  return hasRole('approver', 'admin') && principal !== self && !approved_by.includes(self);
+};
+
+interface CardProps {
+  readonly of: Approval;
+  readonly isCurrent: boolean;
+  readonly asks: Verdict | undefined;
+  readonly onAsk: (verdict: Verdict | undefined) => void;
+  readonly onDone: (said: string) => void;
+  readonly again: () => void;
+}
+
+function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
+  return (
+    <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
+      <header>
+        <h2>
+          <Text of={of.agent} /> asks for <Text of={of.tool} />
+        </h2>
+        <p class="dim">
+          <Ago at={of.since} /> · <Until at={of.expires_at} to="expires in" />
+        </p>
+      </header>
+      {of.unusual.length > 0 && (
+        <div class="unusual">
+          <h3>Unusual</h3>
+          <Words of={unusualWords(of.unusual)} />
+        </div>
+      )}
+      <h3>Exactly this would be done</h3>
+      <Arguments of={of.input} origins={of.origins} />
+      {of.lowers !== undefined && <Lowers of={of.lowers} />}
+      {of.such.decided > 0 && (
+        <p>
+          <a href={`${href('approvals', 'decided')}?by=me&shape=${of.shape}`}>
+            You approved {of.such.approved} of {of.such.decided} such
+          </a>
+        </p>
+      )}
+      <Decide of={of} asks={asks} onAsk={onAsk} onDone={onDone} />
+      <Looking of={of} done={again} />
+      <Behind of={of} />
+    </li>
+  );
+}
+
+/** An approval would lower a label: the host would trust data more, or let more people read them. */
+function Lowers({ of }: { readonly of: NonNullable<Approval['lowers']> }) {
+  const holder = of.of === 'run' ? 'the run and all that it has read' : 'this value';
+  return (
+    <p>
+      {of.kind === 'endorse' ? (
+        <>
+          If you approve, {holder} counts as trusted from then on, although <Names of={of.influenced_by} /> may have influenced it.
+        </>
+      ) : (
+        <>
+          If you approve, others may read {holder} from then on, which so far is private to <Names of={of.private_to} />.
+        </>
+      )}{' '}
+      <Text of={of.owner} /> alone decides this.
+    </p>
+  );
+}
+
+/** Each argument with where it came from, so that what a stranger may have written is seen before it is approved. */
+function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Approval['origins'] }) {
+  if (typeof of !== 'object' || of === null || Array.isArray(of)) return <Value of={of} />;
+  return (
+    <dl class="arguments">
+      {Object.entries(of).map(([name, value]) => {
+        const from = origins.filter(({ path }) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`));
+        const stranger = from.some(({ origin }) => origin === 'untrusted');
+        return (
+          <div key={name} class={stranger ? 'stranger' : ''}>
+            <dt>
+              <Text of={name} />
+            </dt>
+            <dd>
+              <Value of={value} />
+              {from.map(({ path, origin, from: words }) => (
+                <small key={`${path} ${origin}`}>
+                  <Origin of={origin} /> <Text of={words} />
+                </small>
+              ))}
+            </dd>
+          </div>
+        );
+      })}
+    </dl>
+  );
+}
+
+function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
+  const [reason, setReason] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<Refusal>();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (asks !== undefined) field.current?.focus();
+  }, [asks]);
+  if (!mayDecide(of)) return <p class="dim">{whyNot(of)}</p>;
+  if (asks === undefined)
+    return (
+      <div class="row decide">
+        <button type="button" class="good" onClick={() => onAsk('approve')}>
+          Approve…
+        </button>
+        <button type="button" class="danger" onClick={() => onAsk('deny')}>
+          Deny…
+        </button>
+      </div>
+    );
+  const needs = asks === 'deny' && reason.trim() === '';
+  const act = () =>
+    attempt(
+      async () => {
+        const words = reason.trim();
+        const { version } = of;
+        const body =
+          asks === 'deny'
+            ? { verdict: asks, reason: words, version }
+            : { verdict: asks, version, ...(words === '' ? {} : { reason: words }) };
+        const { missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body });
+        const done = asks === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
+        onDone(`${done}: ${of.tool} for ${of.agent}`);
+      },
+      setBusy,
+      setError,
+      () => undefined,
+    );
+  return (
+    <form
+      class="decide"
+      aria-label={asks === 'approve' ? 'Approve this call' : 'Deny this call'}
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!needs && !busy) void act();
+      }}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') onAsk(undefined);
+      }}
+    >
+      <label>
+        {asks === 'deny' ? 'Reason: the agent is told' : 'Reason, if you want one in the record'}
+        <input ref={field} value={reason} maxLength={500} onInput={(event) => setReason(event.currentTarget.value)} />
+      </label>
+      {error !== undefined && <Problem of={error} />}
+      <div class="row">
+        <button type="submit" class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
+          {asks === 'deny' ? 'Deny it' : 'Approve it'}
+        </button>
+        <button type="button" onClick={() => onAsk(undefined)}>
+          Back
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function whyNot({ principal, approved_by }: Approval): string {
+  const self = me.value?.principal ?? '';
+  if (principal === self) return 'You submitted this run, so another person decides.';
+  if (approved_by.includes(self)) return 'You have approved it; another person must too.';
+  return 'Your roles do not let you decide: that takes approver or admin.';
+}
+
+/** What stands behind the question. */
+function Behind({ of }: { readonly of: Approval }) {
+  return (
+    <>
+      <h3>Who asked for what</h3>
+      <p>
+        <Text of={of.order.by} /> asked:
+      </p>
+      {of.order.input === null ? (
+        <p class="dim">
+          It is private to <Names of={of.order.private_to} />.
+        </p>
+      ) : (
+        <Value of={of.order.input} />
+      )}
+      <Quotes of={of.quotes} input={of.input} />
+      <dl class="facts">
+        <Fact name="Run">
+          <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>call {of.call}</a>
+        </Fact>
+        <Fact name="Tenant">
+          <Text of={of.tenant} />
+        </Fact>
+        <Fact name={of.rules.length === 1 ? 'Rule that asks' : 'Rules that ask'}>
+          <Codes of={of.rules} none="none" />
+        </Fact>
+        <Fact name="Policies">
+          <code title={of.policy}>{shortDigest(of.policy)}</code>
+        </Fact>
+        {of.quorum > 1 && (
+          <Fact name="People needed">
+            {of.quorum}; approved by <Names of={of.approved_by} none="nobody yet" />
+          </Fact>
+        )}
+        {of.approvers.length > 0 && (
+          <Fact name="For">
+            <Text of={of.approvers.map((one) => (one === 'owner' && of.owner !== undefined ? `owner (${of.owner})` : one)).join(' and ')} />
+          </Fact>
+        )}
+      </dl>
+    </>
+  );
+}

@@ -1,0 +1,164 @@
+/**
+ * Questions of runs to the owners of their agents, each with a form for what it takes. A question is an agent's text, and may repeat a stranger's;
+ * the card says who asks and whose words the run has read. The first touch or key opens the form, the second sends.
+ */
+import { useState } from 'preact/hooks';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ask as request, hasRole } from '../data/api.ts';
+import { href } from '../data/address.ts';
+import { AnswerForm } from '../ui/answer-form.tsx';
+import { Looking } from '../ui/looking.tsx';
+import { Ago, Empty, Fact, Loading, Problem, Until } from '../ui/parts.tsx';
+import { Reason } from '../ui/reason.tsx';
+import { Codes, Names, Text, Value } from '../ui/text.tsx';
+import { idOf, useWaiting, useWaitingKeys } from '../ui/waiting.tsx';
+
+type Question = RouteAnswer<'listQuestions'>['items'][number];
+type Opened = 'answer' | 'decline';
+
+const mayAnswer = () => hasRole('approver', 'admin');
+
+export function Questions() {
+  const list = useWaiting('listQuestions', 'questions');
+  const { data, error, again, items, current } = list;
+  const [open, setOpen] = useState<{ readonly id: string; readonly what: Opened }>();
+  const opens = (what: Opened) => {
+    if (current !== undefined && mayAnswer() && current.question !== null) setOpen({ id: idOf(current), what });
+  };
+  useWaitingKeys('question', list.move, [
+    { key: 'a', does: 'answer: opens the form', run: () => opens('answer') },
+    { key: 'd', does: 'decline to answer: asks for the reason', run: () => opens('decline') },
+  ]);
+  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  return (
+    <>
+      {list.bar}
+      {error !== undefined && <Problem of={error} again={again} />}
+      {list.damaged}
+      {items.length === 0 && <Empty>No run waits for an answer.</Empty>}
+      <ol class="cards">
+        {items.map((one) => (
+          <Card
+            key={idOf(one)}
+            of={one}
+            isCurrent={one === current}
+            again={again}
+            open={open?.id === idOf(one) ? open.what : undefined}
+            onOpen={(what) => {
+              list.choose(one);
+              setOpen(what === undefined ? undefined : { id: idOf(one), what });
+            }}
+            onDone={(text) => {
+              setOpen(undefined);
+              list.done(text);
+            }}
+          />
+        ))}
+      </ol>
+      {list.rest}
+    </>
+  );
+}
+
+interface CardProps {
+  readonly of: Question;
+  readonly isCurrent: boolean;
+  readonly open: Opened | undefined;
+  readonly onOpen: (what: Opened | undefined) => void;
+  readonly onDone: (said: string) => void;
+  readonly again: () => void;
+}
+
+function Card({ of, isCurrent, open, onOpen, onDone, again }: CardProps) {
+  return (
+    <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
+      <header>
+        <h2>
+          <Text of={of.agent} /> asks
+        </h2>
+        <p class="dim">
+          <Ago at={of.since} /> · <Until at={of.expires_at} to="expires in" />
+        </p>
+      </header>
+      {of.question === null ? (
+        <p class="dim">
+          It is private to <Names of={of.private_to} />.
+        </p>
+      ) : (
+        <Value of={of.question} />
+      )}
+      {typeof of.misfit === 'string' && (
+        <p>
+          The agent did not take the answer before: <Text of={of.misfit} />
+        </p>
+      )}
+      {of.influenced_by.length > 0 && (
+        <p class="unusual">
+          Its run has read what <Names of={of.influenced_by} /> wrote, and may repeat it.
+        </p>
+      )}
+      <Answering of={of} open={open} onOpen={onOpen} onDone={onDone} />
+      <Looking of={of} done={again} />
+      <dl class="facts">
+        <Fact name="Run">
+          <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>question {of.call}</a>
+        </Fact>
+        <Fact name="Submitted by">
+          <Text of={of.principal} />
+        </Fact>
+        <Fact name="Tenant">
+          <Text of={of.tenant} />
+        </Fact>
+        <Fact name="For">
+          <Text of={of.approvers.map((one) => (one === 'owner' && of.owner !== undefined ? `owner (${of.owner})` : one)).join(' and ')} />
+        </Fact>
+        {of.rules.length > 0 && (
+          <Fact name="Rules">
+            <Codes of={of.rules} none="none" />
+          </Fact>
+        )}
+      </dl>
+    </li>
+  );
+}
+
+function Answering({ of, open, onOpen, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
+  const params = { run: of.run, call: of.call };
+  if (!mayAnswer()) return <p class="dim">Your roles do not let you answer: that takes approver or admin.</p>;
+  if (of.question === null) return null;
+  if (open === 'answer')
+    return (
+      <AnswerForm
+        schema={of.schema}
+        onBack={() => onOpen(undefined)}
+        send={async (value) => {
+          await request('answerQuestion', { params, body: { value: value as never, version: of.version } });
+          onDone(`Answered: ${of.agent}`);
+        }}
+      />
+    );
+  return (
+    <div class="row decide">
+      <button type="button" class="good" onClick={() => onOpen('answer')}>
+        Answer…
+      </button>
+      <button type="button" class="danger" onClick={() => onOpen('decline')}>
+        Decline…
+      </button>
+      {open === 'decline' && (
+        <Reason
+          title="Decline to answer?"
+          verb="Decline it"
+          onClose={() => onOpen(undefined)}
+          closes={false}
+          act={async (reason) => {
+            await request('answerQuestion', { params, body: { decline: true, reason, version: of.version } });
+            onDone(`Declined: ${of.agent}`);
+          }}
+        >
+          <p>The agent is told that nobody answers, with the reason.</p>
+        </Reason>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,96 @@
+/**
+ * What the front door keeps about calls that wait for people, besides the journals: the decisions of people as lists and counts read them, who is
+ * looking at a call, and who has put one off. The journal is authoritative; rows are written as decisions become durable there, and those that a
+ * crash kept from being written are added from the journals at the next start.
+ */
+
+/** `expired`: nobody decided in time. */
+export const DECIDED_AS = ['approve', 'deny', 'answer', 'decline', 'expired'] as const;
+export type DecidedAs = (typeof DECIDED_AS)[number];
+
+/** One person's word about one call, or that there was none. */
+export interface DecidedRow {
+  readonly n: number;
+  readonly run: string;
+  readonly call: number;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly tool: string;
+  /** The same for calls of an agent to a tool whose arguments have the same names and types. */
+  readonly shape: string;
+  readonly verdict: DecidedAs;
+  readonly by: string;
+  readonly reason: string;
+  /** When people were asked, and when this was decided. Milliseconds since 1970. */
+  readonly asked_at: number;
+  readonly at: number;
+}
+export type Decided = Omit<DecidedRow, 'n'>;
+
+/** A person who says that they are looking at a call, for others to see. */
+export interface Claim {
+  readonly run: string;
+  readonly call: number;
+  readonly by: string;
+  readonly since: number;
+  readonly until: number;
+}
+/** A person who does not want to see a call until then. */
+export interface Later {
+  readonly run: string;
+  readonly call: number;
+  readonly by: string;
+  readonly until: number;
+}
+
+/** A call about which people are asked. */
+export interface Asked {
+  readonly run: string;
+  readonly call: number;
+  readonly tool: string;
+  readonly shape: string;
+  readonly asked_at: number;
+}
+
+export interface ApprovalTable {
+  /** People are asked about a call: until it is closed, a crash may keep a decision about it from being written here. */
+  open(asked: Asked): void;
+  opened(): readonly Asked[];
+  /** Keeps a decision; one that is there already stays as it is. */
+  decided(row: Decided): void;
+  /** Nobody is asked any more about a call, or about any call of a run: forgets who looks at it, and who has put it off. */
+  close(run: string, call?: number): void;
+  claim(claim: Claim): void;
+  claimOf(run: string, call: number, now: number): Claim | undefined;
+  release(run: string, call: number): void;
+  putOff(later: Later): void;
+  /** @returns whether it had been put off */
+  takeUp(run: string, call: number, by: string): boolean;
+  /** Claims and what a person has put off of some runs, as of a time. */
+  about(runs: readonly string[], by: string, now: number): { readonly claims: readonly Claim[]; readonly later: readonly Later[] };
+  /** Deletes decisions before a time, and claims that are over. @returns how many decisions */
+  forget(before: number): number;
+}
+
+export interface DecidedWanted {
+  readonly tenant?: string | undefined;
+  readonly agent?: readonly string[] | undefined;
+  readonly tool?: readonly string[] | undefined;
+  readonly verdict?: readonly DecidedAs[] | undefined;
+  /** Names of one person. */
+  readonly by?: readonly string[] | undefined;
+  readonly run?: string | undefined;
+  readonly shape?: readonly string[] | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+}
+export interface DecidedPageWanted extends DecidedWanted {
+  /** The number of the last row of the page before. */
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+export interface DecidedCount {
+  readonly shape: string;
+  readonly verdict: DecidedAs;
+  readonly count: number;
+}
