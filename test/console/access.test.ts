@@ -55,6 +55,7 @@ const MORE: readonly (readonly [string, string])[] = [
   ['overview', 'Runs by tenant'],
   ['agents', 'shop/buyer'],
   ['operations', 'make-token'],
+  ['spend', 'Nothing was spent in this time.'],
   ['health', 'takes work'],
   ['people', 'Make a token…'],
 ];

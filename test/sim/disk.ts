@@ -69,6 +69,7 @@ type Read =
   | 'isShared'
   | 'downtimes'
   | 'spend'
+  | 'usage'
   | 'holder'
   | 'grants';
 
@@ -237,6 +238,7 @@ export class Disk {
       instance: (...args) => read('instance', ...args),
       downtimes: () => read('downtimes'),
       spend: (...args) => read('spend', ...args),
+      usage: (...args) => read('usage', ...args),
       forgetSpend: notHere,
       holder: (...args) => read('holder', ...args),
       grants: (...args) => read('grants', ...args),

@@ -65,6 +65,10 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/spend.ts')).spendCommand,
   },
   {
+    names: ['usage'],
+    load: async () => (await import('./commands/usage.ts')).usageCommand,
+  },
+  {
     names: ['top'],
     load: async () => (await import('./commands/top.ts')).topCommand,
   },

@@ -122,6 +122,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     against: (run, version) => supervisor.stops.against(run, version),
     againstTool: (tenant, name) => supervisor.stops.againstTool(tenant, name),
     spend: (filter) => store.spend(filter),
+    usage: (wanted) => store.usage(wanted),
     spendBounds: (tenant) => offered[tenant]?.spend,
     configure(next) {
       offered = next;

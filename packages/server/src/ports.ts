@@ -7,7 +7,7 @@ import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/model/run';
-import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
+import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
 import type { StoredRun } from '@corral/protocol/ports/store';
@@ -133,6 +133,8 @@ export interface HostPort {
   lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
   /** Amounts that accounts spent and have reserved, by day. */
   spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
+  /** Sums of what was spent, made off this thread. */
+  usage(wanted: UsageWanted): Promise<Usage>;
   /** The limits of a tenant's accounts. */
   spendBounds(tenant: string): TenantOptions['spend'];
   /** Work on evidence. */

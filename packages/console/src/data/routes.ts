@@ -31,6 +31,8 @@ export const PATHS = {
   liftQuarantine: 'DELETE /v1/quarantines/:kind/:name',
   totals: 'GET /v1/totals',
   listSpend: 'GET /v1/spend',
+  listTenants: 'GET /v1/tenants',
+  usage: 'GET /v1/usage',
   ready: 'GET /readyz',
   listTokens: 'GET /v1/tokens',
   makeToken: 'POST /v1/tokens',

@@ -15,6 +15,7 @@ import { SCENE_ROUTES } from './scene.ts';
 import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
+import { USAGE_ROUTES } from './usage.ts';
 import { WEBHOOK_ROUTES } from './webhooks.ts';
 
 export type { Route } from './route.ts';
@@ -266,6 +267,7 @@ export const ROUTES = {
   }),
   ...GOVERNANCE,
   ...SPENDING,
+  ...USAGE_ROUTES,
   listApprovals: route({
     method: 'GET',
     path: '/v1/approvals',

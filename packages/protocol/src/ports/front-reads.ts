@@ -109,6 +109,8 @@ export interface FrontReads {
   states(tenant: string | undefined): Promise<readonly StateCount[]>;
   /** Counts of what was admitted and what ended in each span of time, in their order. */
   spans(wanted: SpansWanted): Promise<readonly SpanCount[]>;
+  /** When the run of each tenant was admitted that has waited longest for its first turn. */
+  oldestQueued(tenant: string | undefined): Promise<readonly { readonly tenant: string; readonly created_at: number }[]>;
   /** Notifications of all receivers that wait, and that were given up. */
   notifications(): Promise<{ readonly pending: number; readonly given_up: number }>;
   /** Acts, the latest first. */

@@ -9,7 +9,7 @@ import type { Leaf } from '@corral/protocol/model/log';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { RunStatus, WaitingOn } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
-import type { AccountDay, Holder, SpendChange, SpendFilter, SpendName } from '@corral/protocol/model/spend';
+import type { AccountDay, Holder, SpendChange, SpendFilter, SpendName, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { Downtime, HeldElsewhere, RunFilter, RunRoom, Seen, Serving } from '@corral/protocol/ports/store';
 
 /** The columns of a run that its evidence needs. */
@@ -371,6 +371,7 @@ interface AccountRows {
   post(change: SpendChange): void;
   /** The newest day first, then by tenant: its own account, those of its people, those of its agents, each by name. */
   days(filter: SpendFilter): readonly AccountDay[];
+  usage(wanted: UsageWanted): Usage;
   /** The sum that an account has spent and reserved of an amount. @param days `2026-11-28` */
   committed(holder: Holder, days: readonly string[], name: SpendName): number;
   /** Deletes days before one. @returns how many rows */

@@ -9,7 +9,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
-import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
+import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
 import type {
@@ -257,6 +257,7 @@ export class StoreCore {
   }
 
   readonly spend = (filter: SpendFilter): readonly AccountDay[] => this.#engine.accounts.days(filter);
+  readonly usage = (wanted: UsageWanted): Usage => this.#engine.accounts.usage(wanted);
   readonly forgetSpend = (before: string): number => this.#engine.accounts.forget(before);
 
   run(run: RunId): StoredRun | undefined {

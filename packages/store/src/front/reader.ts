@@ -40,6 +40,10 @@ export class FrontReader implements FrontReads {
     return (await this.#started()).call('spans', wanted);
   }
 
+  async oldestQueued(tenant: string | undefined): ReturnType<FrontReads['oldestQueued']> {
+    return (await this.#started()).call('oldestQueued', tenant);
+  }
+
   async notifications(): ReturnType<FrontReads['notifications']> {
     return (await this.#started()).call('notifications');
   }

@@ -66,6 +66,14 @@ export class Reads implements Answers {
       .map((row) => ({ ...row, at: row.at * HOUR_MS }));
   }
 
+  oldestQueued(tenant: string | undefined): Awaited<ReturnType<FrontReads['oldestQueued']>> {
+    return this.#db.all(
+      `SELECT tenant, min(created_at) AS created_at FROM runs INDEXED BY runs_live
+       WHERE ended_as IS NULL AND began = 0 AND control = 'none' ${tenant === undefined ? '' : 'AND tenant = ?'} GROUP BY tenant`,
+      ...(tenant === undefined ? [] : [tenant]),
+    );
+  }
+
   notifications(): Awaited<ReturnType<FrontReads['notifications']>> {
     const found = this.#db.all<{ readonly pending: number; readonly given_up: number }>(
       `SELECT (SELECT count(*) FROM outbox) AS pending, (SELECT count(*) FROM deliveries WHERE state = 'given_up') AS given_up`,
