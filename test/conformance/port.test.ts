@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/model/run';
+import type { UsageWanted } from '@corral/protocol/model/spend';
 import { ALL_OF_INBOX, type Store } from '@corral/protocol/ports/store';
 import { ACTIVE, commit, DONE, entry, grant, grantId, message, record, runId } from '@corral/store/fixtures/commits';
 import { openerOf } from './opener.ts';
@@ -322,7 +323,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
       [null, 'a', 'model:big', 110],
       [null, 'a', 'model:small', 5],
     ]);
-    // Of several keys at once.
+    // Sums by several keys at once.
     expect(await said({ by: 'tool', where: { person: 'ana' }, per: 'month', from: '2026-10-01' })).toEqual([
       ['2026-11', null, 'model:big', 50],
       ['2026-11', null, 'model:small', 5],

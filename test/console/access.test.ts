@@ -55,7 +55,7 @@ const MORE: readonly (readonly [string, string])[] = [
   ['overview', 'Runs by tenant'],
   ['agents', 'shop/buyer'],
   ['operations', 'make-token'],
-  ['spend', 'Nothing was spent in this time.'],
+  ['spend', 'Money this month'],
   ['health', 'takes work'],
   ['people', 'Make a token…'],
 ];

@@ -1,5 +1,5 @@
 /** Comma-separated values: quoting, and cells that a spreadsheet would compute. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { csvText } from './csv.ts';
 

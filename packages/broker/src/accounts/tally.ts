@@ -39,7 +39,7 @@ interface Day {
   readonly spent: Sums;
   readonly reserved: Sums;
   readonly asked: Sums;
-  /** What of `spent` each tool cost. */
+  /** The part of `spent` that each tool cost. */
   readonly tools: Map<string, Sums>;
 }
 

@@ -36,7 +36,7 @@ export interface DaySpend {
 /** A row of the accounts. */
 export type AccountDay = Holder & DaySpend;
 
-/** What calls of one tool cost. A model is a tool named `model:NAME`, a service `service:NAME`; the cost of inspectors has an empty name. */
+/** The cost of calls of one tool. A model is a tool named `model:NAME`, a service `service:NAME`; the cost of inspectors has an empty name. */
 export interface ToolSpend {
   readonly tool: string;
   readonly spent: Spend;
@@ -78,7 +78,7 @@ export interface SpendFilter {
 export const USAGE_KEYS = ['tenant', 'agent', 'person', 'tool'] as const;
 export type UsageKey = (typeof USAGE_KEYS)[number];
 
-/** What was spent, summed by one key and by a span of time. */
+/** Spending, summed by one key and by a span of time. */
 export interface UsageWanted {
   /** Conditions that all hold. */
   readonly where: { readonly [K in UsageKey]?: string | undefined };
@@ -99,7 +99,7 @@ export interface UsageRow {
   readonly period: string | null;
   /** Null where several tenants are summed. */
   readonly tenant: string | null;
-  /** Of the key; null where all are summed. */
+  /** The value of the key; null where all are summed. */
   readonly name: string | null;
   readonly money_micros: number;
   readonly tokens: number;
@@ -108,7 +108,7 @@ export interface UsageRow {
 export interface Usage {
   /** The latest period first, in it the most money first. */
   readonly rows: readonly UsageRow[];
-  /** Of all rows, on whichever page. */
+  /** The sums of all rows, on whichever page. */
   readonly total: Spend & { readonly rows: number };
 }
 

@@ -258,7 +258,7 @@ function lengthOf({ headers, method, routeOptions }: FastifyRequest): number {
   return coding === undefined || method === 'GET' ? 0 : routeOptions.bodyLimit;
 }
 
-/** What an answer is, by its content type. */
+/** Schemas of an answer, by its content type. */
 function answersOf(route: Route) {
   const kind = kindOf(route);
   if (kind !== undefined) return { content: { [kind]: { schema: route.response } } };

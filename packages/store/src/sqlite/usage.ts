@@ -1,4 +1,4 @@
-/** What calls cost by tenant, agent, person, tool and day. Sums by one of them are read from the accounts, sums by several from the finest rows. */
+/** Costs of calls by tenant, agent, person, tool and day. Sums by one of them are read from the accounts, sums by several from the finest rows. */
 import type { Spend, SpendPeriod, Usage, UsageKey, UsageRow, UsageWanted } from '@corral/protocol/model/spend';
 import type { Sql } from './sql.ts';
 
