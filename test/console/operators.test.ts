@@ -14,6 +14,19 @@ afterAll(async () => {
   for (const end of ends.toReversed()) await end();
 });
 
+describe.skipIf(NO_BROWSER)('health', () => {
+  test('names the cell of each run, with what its process uses, and the nodes of the store', async () => {
+    const run = await on.phone();
+    const { page } = await signedIn(on, 'health', ['operator']);
+    const cells = page.getByRole('region', { name: 'Cells' });
+    await cells.locator(`code[title="${run}"]`).waitFor();
+    expect(await cells.getByRole('row').nth(1).innerText()).toMatch(/local[\s\S]*\d+ MiB/);
+    await page.getByRole('region', { name: 'Nodes' }).getByText('this host').waitFor();
+    await page.getByText('Nothing waits for its first turn.').waitFor();
+    await page.getByText('None is open.').waitFor();
+  });
+});
+
 describe.skipIf(NO_BROWSER)('spend', () => {
   test('is shown by agent and by what the address says, beside what tenants use of their ceilings, and is saved as CSV', async () => {
     expect(await on.ended(await on.buy(5))).toBe('completed');

@@ -70,6 +70,7 @@ type Read =
   | 'downtimes'
   | 'spend'
   | 'usage'
+  | 'nodes'
   | 'holder'
   | 'grants';
 
@@ -239,6 +240,7 @@ export class Disk {
       downtimes: () => read('downtimes'),
       spend: (...args) => read('spend', ...args),
       usage: (...args) => read('usage', ...args),
+      nodes: (...args) => read('nodes', ...args),
       forgetSpend: notHere,
       holder: (...args) => read('holder', ...args),
       grants: (...args) => read('grants', ...args),

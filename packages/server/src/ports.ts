@@ -1,4 +1,5 @@
 /** The host, as the front door needs it. One adapter implements this with the supervisor and the store. */
+import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { ProfiledCall } from '@corral/policy/detection/profile';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Attenuation, Grant, GrantState } from '@corral/protocol/model/grant';
@@ -18,9 +19,11 @@ import type {
   Stuck,
   Approval,
   ApprovalFilter,
+  CellDetail,
   CellView,
   Load,
   Observation,
+  OpenBreaker,
   Peak,
   Resting,
   RunView,
@@ -80,6 +83,16 @@ export interface HostPort {
   view(run: RunId): RunView | undefined;
   views(): readonly RunView[];
   cells(): readonly CellView[];
+  /** The same with runs, CPU time and memory. */
+  cellDetails(): readonly CellDetail[];
+  /** Hosts that share the store. @param most how many */
+  nodes(most: number): Promise<readonly NodeRow[]>;
+  /** The number of this host among them. */
+  node(): number | undefined;
+  /** Runs of a tenant in memory: those on a CPU first. */
+  holders(tenant: TenantId, most: number): readonly RunView[];
+  /** Breakers of tools that are not closed. Times are in milliseconds since 1970. */
+  toolBreakers(): readonly OpenBreaker[];
   /** Resources of this host that a tenant uses now. */
   tenant(tenant: TenantId): TenantView;
   /** Runs that have not ended and wait for this now, in memory or parked. */

@@ -8,6 +8,7 @@ import { LOOP_ROUTES } from './loops.ts';
 import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
+import { HEALTH_ROUTES } from './health.ts';
 import { HOST_ROUTES } from './routes-host.ts';
 import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
@@ -400,6 +401,7 @@ export const ROUTES = {
     status: 200,
     response: s.Schedule,
   }),
+  ...HEALTH_ROUTES,
   ...HOST_ROUTES,
 } as const satisfies Record<string, Route>;
 

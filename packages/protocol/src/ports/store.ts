@@ -11,6 +11,7 @@ import type { Quarantine, QuarantineKind } from '../model/quarantine.ts';
 import type { Label } from '../model/label.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from '../model/run.ts';
+import type { NodeRow } from './nodes.ts';
 import type { AccountDay, SpendChange, SpendFilter, Usage, UsageWanted } from '../model/spend.ts';
 import type { BackupManifest, Collection, EntryHash, Erased, Freed, Verification } from './evidence.ts';
 
@@ -431,6 +432,8 @@ export interface Store {
   spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
   /** Sums what was spent by tenant, agent, person or tool, and by the day or month. */
   usage(wanted: UsageWanted): Promise<Usage>;
+  /** Nodes that are at work, hold runs, or were at work within a day; those at work first, then the latest. At most `most`. */
+  nodes(most: number): Promise<readonly NodeRow[]>;
   /** Deletes days before one. @returns how many rows */
   forgetSpend(before: string): Promise<number>;
   /** Records that a person has looked at a restored run, which may go on now. */

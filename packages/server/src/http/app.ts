@@ -52,6 +52,7 @@ import { fixtureRoutes } from './routes/fixtures.ts';
 import type { Followers } from './routes/events.ts';
 import { governanceRoutes } from './routes/governance.ts';
 import { spendingRoutes } from './routes/spending.ts';
+import { healthRoutes } from './routes/health.ts';
 import { usageRoutes } from './routes/usage.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
@@ -185,6 +186,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...governanceRoutes(door),
     ...spendingRoutes(door),
     ...usageRoutes(door),
+    ...healthRoutes(door),
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),

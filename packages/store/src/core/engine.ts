@@ -3,6 +3,7 @@
  * of runs; it keeps what it is given, and all that is written between two transactions of its own is kept or lost together. Bytes are
  * opaque to it.
  */
+import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Leaf } from '@corral/protocol/model/log';
@@ -309,6 +310,8 @@ export interface NodeRows {
   /** An entry is a sign of life of the node that wrote it; the lease stays. @returns whether that moved its last sign of life */
   sign(node: number, at: number): boolean;
   downtimes(): readonly Downtime[];
+  /** Nodes with a lease, with runs, or seen since a time: those with a lease first, then the latest. `lease` is 0 for those that are dead. */
+  all(clock: number, since: number, most: number): readonly (Omit<NodeRow, 'alive' | 'lease_until'> & { readonly lease: number })[];
 }
 
 export interface NewNode {

@@ -2,6 +2,7 @@
  * The operations of the store port over the rows of an engine, synchronous, for engines that are at hand: writes are prepared a batch at
  * a time, before the transaction that does them begins.
  */
+import type { NodeRow } from '@corral/protocol/ports/nodes';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
@@ -257,6 +258,7 @@ export class StoreCore {
   }
 
   readonly spend = (filter: SpendFilter): readonly AccountDay[] => this.#engine.accounts.days(filter);
+  readonly nodes = (most: number): readonly NodeRow[] => this.#nodes.all(most);
   readonly usage = (wanted: UsageWanted): Usage => this.#engine.accounts.usage(wanted);
   readonly forgetSpend = (before: string): number => this.#engine.accounts.forget(before);
 

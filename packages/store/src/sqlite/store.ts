@@ -301,6 +301,9 @@ export class SqliteStore implements Store {
   spend(filter: SpendFilter): ReturnType<Store['spend']> {
     return this.#reader.call('spend', filter);
   }
+  nodes(most: number): ReturnType<Store['nodes']> {
+    return this.#reader.call('nodes', most);
+  }
   usage(wanted: UsageWanted): ReturnType<Store['usage']> {
     return this.#reader.call('usage', wanted);
   }
