@@ -87,6 +87,7 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   'webhook.read': (tenant) => ({ method: 'GET', path: `/v1/webhooks?tenant=${tenant}` }),
   'webhook.retry': (tenant) => ({ method: 'POST', path: '/v1/webhooks/retry', body: { hook: tenant, reason: 'test' } }),
   'metrics.read': () => ({ method: 'GET', path: '/metrics' }),
+  'host.read': () => ({ method: 'GET', path: '/v1/nodes' }),
   'config.read': () => ({ method: 'GET', path: '/v1/config' }),
   'config.apply': () => ({ method: 'POST', path: '/v1/config/check' }),
 };

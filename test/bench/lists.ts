@@ -1,13 +1,17 @@
 /**
- * Measures lists, searches and counts of a host that has had 200,000 runs, and how long they block the thread on which that host does
- * everything else.
+ * Measures lists, searches, counts and sums of usage of a host that has had 200,000 runs, and how long they block the thread on which that
+ * host does everything else.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FrontReads } from '@corral/protocol/ports/front-reads';
+import type { Usage, UsageWanted } from '@corral/protocol/model/spend';
+import { dayOf } from '@corral/protocol/model/spend';
 import { SqliteFront } from '@corral/store/front';
 import { FrontReader } from '@corral/store/front/reader';
+import { SqliteStore } from '@corral/store/sqlite';
+import { fillUsage } from '@corral/store/fixtures/usage';
 import { durations, type Figure } from './measure.ts';
 
 const RUNS = 200_000;
@@ -28,6 +32,7 @@ const OUTCOMES = [
 function fill(folder: string): void {
   const db = new SqliteFront(folder, (n) => new Uint8Array(n));
   const [version, config] = [`sha256:${'a'.repeat(64)}`, `sha256:${'c'.repeat(64)}`];
+  const used: Parameters<typeof db.runs.used>[0][number][] = [];
   db.together(() => {
     for (let i = 0; i < RUNS; i++) {
       const id = `run_${i.toString(36).padStart(12, '0')}`;
@@ -36,7 +41,7 @@ function fill(folder: string): void {
       db.runs.add(record as never, config);
       db.runs.began(id);
       const spent = { cpu_ms: (i * 7) % 1009, calls: i % 31, tokens: (i * 13) % 5003, money_micros: (i * 17) % 1_000_003 };
-      if (i % 40 === 0) db.runs.used([{ id, ...spent }]);
+      if (i % 40 === 0) used.push({ id, ...spent });
       else db.runs.end(id, OUTCOMES[i % OUTCOMES.length] as never, created_at + 5_000, spent);
     }
     for (let i = 0; i < ACTS; i++) {
@@ -44,8 +49,19 @@ function fill(folder: string): void {
       db.operations.add({ id: text.id, tenant: `t${i % 7}`, at: i, text: JSON.stringify(text) });
     }
   });
+  db.runs.used(used);
   db.close();
 }
+
+const MONTH = { from: dayOf(Date.now() - SPAN_MS), until: dayOf(Date.now()), limit: 100, offset: 0, where: {} };
+const SUMS: Readonly<Record<string, UsageWanted>> = {
+  'usage by agent': { ...MONTH, by: 'agent' },
+  'usage by model and day': { ...MONTH, by: 'tool', models: true, per: 'day' },
+  'usage by person of an agent': { ...MONTH, by: 'person', where: { agent: 'agent-3' } },
+  'usage by model of a tenant’s person, by day': { ...MONTH, by: 'tool', per: 'day', where: { tenant: 't3', person: 'user:p3' } },
+  'usage by agent of a model': { ...MONTH, by: 'agent', where: { tool: 'model:m1' } },
+  'usage by day of a model’s agent': { ...MONTH, per: 'day', where: { tool: 'model:m1', agent: 'agent-3' } },
+};
 
 const QUESTIONS: Readonly<Record<string, (reads: FrontReads) => Promise<unknown>>> = {
   'by money': (reads) => reads.runs({ sort: 'money', limit: 50 }),
@@ -77,7 +93,9 @@ export async function lists(): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'crb-'));
   try {
     fill(folder);
+    await fillUsage(folder, RUNS, SPAN_MS);
     const reads = new FrontReader(folder);
+    const store = await SqliteStore.open(folder);
     const timed = async (ask: (reads: FrontReads) => Promise<unknown>) => {
       const samples: number[] = [];
       for (let i = 0; i < ROUNDS; i++) {
@@ -90,7 +108,8 @@ export async function lists(): Promise<Figure[]> {
     const newest = (of: FrontReads) => of.runs({ limit: 50 });
     await timed(newest);
     const figures: Figure[] = [];
-    for (const [name, ask] of Object.entries(QUESTIONS)) {
+    const sums = Object.entries(SUMS).map(([name, wanted]) => [name, (): Promise<Usage> => store.usage(wanted)] as const);
+    for (const [name, ask] of [...Object.entries(QUESTIONS), ...sums]) {
       let longest = 0;
       const figure = await durations(
         `lists, ${name}`,
@@ -108,6 +127,7 @@ export async function lists(): Promise<Figure[]> {
       });
     }
     await reads.close();
+    await store.close();
     return figures;
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -23,6 +23,23 @@ async function silent(store: Store, name: string, run: number): Promise<number> 
 describe.each(KINDS)('a store of $name, for nodes,', (kind) => {
   const opener = () => openerOf(kind);
 
+  test('lists those at work first, with their leases and the runs they hold, and those that are gone', async () => {
+    const open = await opener();
+    const store = await open();
+    const gone = await silent(store, 'a', 1);
+    const alive = await store.join('b', Date.now(), 60_000);
+    await store.admit(record(2), [], alive);
+    const items = await store.nodes(10);
+    expect(items.map(({ node, name, alive: lives, runs }) => [node, name, lives, runs])).toEqual([
+      [alive, 'b', true, 1],
+      [gone, 'a', false, 1],
+    ]);
+    expect(items[0]?.lease_until).toBeGreaterThan(Date.now());
+    expect(items[1]?.lease_until).toBeNull();
+    expect(await store.nodes(1)).toHaveLength(1);
+    await store.close();
+  });
+
   test('gives each that joins a number that no other has or had', async () => {
     const open = await opener();
     const store = await open();

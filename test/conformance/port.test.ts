@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { TenantId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import type { RunRecord } from '@corral/protocol/model/run';
+import type { UsageWanted } from '@corral/protocol/model/spend';
 import { ALL_OF_INBOX, type Store } from '@corral/protocol/ports/store';
 import { ACTIVE, commit, DONE, entry, grant, grantId, message, record, runId } from '@corral/store/fixtures/commits';
 import { openerOf } from './opener.ts';
@@ -267,6 +268,88 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.close();
   });
 
+  test('sums what was spent by tenant, agent, person and tool, by the day and month, and forgets old days', async () => {
+    const store = await open();
+    await store.admit(record(1), [], 1);
+    const amounts = (money_micros: number) => ({ money_micros, tokens: money_micros * 2, calls: 1 });
+    let seq = 0;
+    const spend = (tenant: string, agent: string, person: string, day: string, tools: Readonly<Record<string, number>>) => {
+      const holders = (['tenant', 'agent', 'person'] as const).map((kind, i) => ({ tenant, kind, name: [tenant, agent, person][i] ?? '' }));
+      const spent = Object.values(tools).reduce(
+        (sum, money) => ({ money_micros: sum.money_micros + money, tokens: sum.tokens + money * 2, calls: sum.calls + 1 }),
+        {
+          money_micros: 0,
+          tokens: 0,
+          calls: 0,
+        },
+      );
+      const one = {
+        day,
+        spent,
+        reserved: amounts(5),
+        tools: Object.entries(tools).map(([tool, money]) => ({ tool, spent: amounts(money) })),
+      };
+      return store.commit(commit(1, (seq += 1), { spend: { holders, days: [one] } }));
+    };
+    await spend('a', 'buyer', 'ana', '2026-10-31', { 'model:big': 100, pay: 7 });
+    await spend('a', 'buyer', 'ben', '2026-11-01', { 'model:big': 10 });
+    await spend('a', 'clerk', 'ana', '2026-11-02', { 'model:small': 3 });
+    await spend('a', 'clerk', 'ana', '2026-11-02', { 'model:small': 2, '': 1 });
+    await spend('b', 'buyer', 'ana', '2026-11-02', { 'model:big': 50 });
+    const time = { from: '2026-11-01', until: '2026-11-30', limit: 10, offset: 0, where: {} } as const;
+    const said = async (wanted: Partial<UsageWanted>) =>
+      (await store.usage({ ...time, ...wanted })).rows.map(({ period, tenant, name, money_micros }) => [
+        period,
+        tenant,
+        name,
+        money_micros,
+      ]);
+    expect(await said({ by: 'tenant' })).toEqual([
+      [null, 'b', 'b', 50],
+      [null, 'a', 'a', 16],
+    ]);
+    // The agent of the same name in another tenant is another one; the model is the same.
+    expect(await said({ by: 'agent' })).toEqual([
+      [null, 'b', 'buyer', 50],
+      [null, 'a', 'buyer', 10],
+      [null, 'a', 'clerk', 6],
+    ]);
+    expect(await said({ by: 'tool' })).toEqual([
+      [null, null, 'model:big', 60],
+      [null, null, 'model:small', 5],
+      [null, null, '', 1],
+    ]);
+    expect(await said({ by: 'tool', models: true, where: { tenant: 'a' }, from: '2026-10-01' })).toEqual([
+      [null, 'a', 'model:big', 110],
+      [null, 'a', 'model:small', 5],
+    ]);
+    // Sums by several keys at once.
+    expect(await said({ by: 'tool', where: { person: 'ana' }, per: 'month', from: '2026-10-01' })).toEqual([
+      ['2026-11', null, 'model:big', 50],
+      ['2026-11', null, 'model:small', 5],
+      ['2026-11', null, '', 1],
+      ['2026-10', null, 'model:big', 100],
+      ['2026-10', null, 'pay', 7],
+    ]);
+    expect(await said({ by: 'agent', where: { tool: 'model:big' } })).toEqual([
+      [null, 'b', 'buyer', 50],
+      [null, 'a', 'buyer', 10],
+    ]);
+    expect(await said({ per: 'day', where: { agent: 'buyer', tenant: 'a' }, from: '2026-10-01' })).toEqual([
+      ['2026-11-01', 'a', null, 10],
+      ['2026-10-31', 'a', null, 107],
+    ]);
+    expect(await said({ where: { agent: 'nobody' } })).toEqual([]);
+    const page = await store.usage({ ...time, by: 'agent', limit: 1, offset: 1 });
+    expect(page).toMatchObject({ rows: [{ tenant: 'a', name: 'buyer' }], total: { rows: 3, money_micros: 66, tokens: 132, calls: 5 } });
+    expect(await store.usage({ ...time, by: 'agent', offset: 7 })).toMatchObject({ rows: [], total: { rows: 3, money_micros: 66 } });
+    // Accounts with limits have no tools among them.
+    expect((await store.spend({ from: '2026-11-02', tenant: 'b' })).map(({ kind }) => kind)).toEqual(['tenant', 'person', 'agent']);
+    await store.forgetSpend('2026-11-01');
+    expect(await said({ where: { person: 'ana', agent: 'buyer' }, from: '2026-01-01' })).toEqual([[null, null, null, 50]]);
+    await store.close();
+  });
+
   test('keeps what agents were seen to do, the days of accounts, and source maps', async () => {
     const store = await open();
     for (const n of [1, 2, 3]) await store.noteSeen(`fact ${n}`, n);
@@ -276,9 +359,11 @@ describe.each(KINDS)('a store of $name', (kind) => {
     await store.admit(record(1), [], 1);
     const holders = [{ tenant: 't', kind: 'tenant' as const, name: 't' }];
     const amounts = (tokens: number) => ({ money_micros: 0, tokens, calls: 0 });
-    const days = ['2026-10-31', '2026-11-01'].map((day) => ({ day, spent: amounts(3), reserved: amounts(4) }));
+    const days = ['2026-10-31', '2026-11-01'].map((day) => ({ day, spent: amounts(3), reserved: amounts(4), tools: [] }));
     await store.commit(commit(1, 1, { spend: { holders, days } }));
-    await store.commit(commit(1, 2, { spend: { holders, days: [{ day: '2026-11-01', spent: amounts(4), reserved: amounts(-4) }] } }));
+    await store.commit(
+      commit(1, 2, { spend: { holders, days: [{ day: '2026-11-01', spent: amounts(4), reserved: amounts(-4), tools: [] }] } }),
+    );
     expect(await store.spend({ from: '2026-11-01', tenant: 't' })).toMatchObject([{ spent: { tokens: 7 }, reserved: { tokens: 0 } }]);
     expect(await store.spend({ from: '2026-10-01', kind: 'agent' })).toEqual([]);
     expect(await store.forgetSpend('2026-11-01')).toBe(1);

@@ -257,7 +257,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
     const limit = (most: number, which = '2026-11-28') => ({ holder, which, name: 'calls' as const, most });
     const spend = (reserved: number, spent: number, ...limits: ReturnType<typeof limit>[]) => ({
       holders: [other, holder],
-      days: [{ day: '2026-11-28', spent: calls(spent), reserved: calls(reserved) }],
+      days: [{ day: '2026-11-28', spent: calls(spent), reserved: calls(reserved), tools: [] }],
       ...(limits.length === 0 ? {} : { limits }),
     });
     // Two nodes have each seen that two are left.
@@ -270,7 +270,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
     expect(await store.run(runId(2))).toMatchObject({ seq: 0 });
     expect(await store.inbox(runId(1))).toEqual([]);
     // A month has what its days have.
-    const earlier = { ...spend(1, 0, limit(3, '2026-11')), days: [{ day: '2026-11-02', spent: calls(0), reserved: calls(1) }] };
+    const earlier = { ...spend(1, 0, limit(3, '2026-11')), days: [{ day: '2026-11-02', spent: calls(0), reserved: calls(1), tools: [] }] };
     await expect(store.commit(commit(2, 1, { spend: earlier }))).rejects.toMatchObject({ code: 'CORRAL_SPENT_ELSEWHERE' });
     await store.commit(commit(2, 1, { spend: { ...earlier, limits: [limit(3)] } }));
     // A tool has charged more than was reserved, which nobody can refuse; and what is given back can be reserved again.

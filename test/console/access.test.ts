@@ -55,6 +55,7 @@ const MORE: readonly (readonly [string, string])[] = [
   ['overview', 'Runs by tenant'],
   ['agents', 'shop/buyer'],
   ['operations', 'make-token'],
+  ['spend', 'Money this month'],
   ['health', 'takes work'],
   ['people', 'Make a token…'],
 ];

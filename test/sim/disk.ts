@@ -69,6 +69,8 @@ type Read =
   | 'isShared'
   | 'downtimes'
   | 'spend'
+  | 'usage'
+  | 'nodes'
   | 'holder'
   | 'grants';
 
@@ -237,6 +239,8 @@ export class Disk {
       instance: (...args) => read('instance', ...args),
       downtimes: () => read('downtimes'),
       spend: (...args) => read('spend', ...args),
+      usage: (...args) => read('usage', ...args),
+      nodes: (...args) => read('nodes', ...args),
       forgetSpend: notHere,
       holder: (...args) => read('holder', ...args),
       grants: (...args) => read('grants', ...args),

@@ -20,6 +20,7 @@ import { CrankDraft } from './commit/draft.ts';
 import { Slices, type SlicesOptions } from './commit/slices.ts';
 import { Turns } from './commit/turns.ts';
 import { DraftPolicies } from './policies/draft-policies.ts';
+import type { OpenBreaker } from './dispatch/breakers.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { InspectedEffects } from './dispatch/inspected.ts';
 import { Inspections } from './dispatch/inspections.ts';
@@ -109,6 +110,11 @@ export class Broker {
   *waiting(): Iterable<KeptRun> {
     yield* this.#commits.waiting();
     yield* this.#dispatcher.streams.waiting();
+  }
+
+  /** Circuit breakers of tools that are open or half open. */
+  openBreakers(): OpenBreaker[] {
+    return this.#dispatcher.breakers.open();
   }
 
   /** Calls that have left and not come back. */

@@ -65,6 +65,14 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/spend.ts')).spendCommand,
   },
   {
+    names: ['health'],
+    load: async () => (await import('./commands/health.ts')).healthCommand,
+  },
+  {
+    names: ['usage'],
+    load: async () => (await import('./commands/usage.ts')).usageCommand,
+  },
+  {
     names: ['top'],
     load: async () => (await import('./commands/top.ts')).topCommand,
   },

@@ -15,6 +15,7 @@ const LATER: Readonly<Record<string, () => Promise<ComponentType>>> = {
   approvals: async () => (await import('./pages/approvals.tsx')).Approvals,
   agents: async () => (await import('./pages/agents.tsx')).Agents,
   operations: async () => (await import('./pages/operations.tsx')).Operations,
+  spend: async () => (await import('./pages/spend.tsx')).Spend,
   health: async () => (await import('./pages/health.tsx')).Health,
   people: async () => (await import('./pages/people.tsx')).People,
   scene: async () => (await import('./pages/scene.tsx')).Scene,

@@ -20,6 +20,7 @@ const VIEWS = [
   { at: 'approvals', name: 'Approvals', key: 'g a' },
   { at: 'agents', name: 'Agents', key: 'g n' },
   { at: 'operations', name: 'Operations', key: 'g p' },
+  { at: 'spend', name: 'Spend', key: 'g m' },
   { at: 'health', name: 'Health', key: 'g h' },
   { at: 'people', name: 'Tokens', key: 'g t' },
 ] as const;

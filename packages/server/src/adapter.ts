@@ -62,6 +62,14 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     view: (run) => supervisor.view(run),
     views: () => supervisor.runs(),
     cells: () => supervisor.cells(),
+    cellDetails: () => supervisor.cellDetails(),
+    nodes: (most) => store.nodes(most),
+    node: () => supervisor.node,
+    holders: (tenant, most) => supervisor.holders(tenant, most),
+    toolBreakers() {
+      const behind = beside.clock.now() - beside.clock.monotonic();
+      return supervisor.toolBreakers().map((one) => ({ ...one, since: one.since + behind, until: one.until + behind }));
+    },
     tenant: (tenant) => supervisor.tenant(tenant),
     async waitingOn(waiting) {
       const here = () => supervisor.runs().filter((view) => view.outcome === undefined && view.waiting === waiting);
@@ -122,6 +130,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     against: (run, version) => supervisor.stops.against(run, version),
     againstTool: (tenant, name) => supervisor.stops.againstTool(tenant, name),
     spend: (filter) => store.spend(filter),
+    usage: (wanted) => store.usage(wanted),
     spendBounds: (tenant) => offered[tenant]?.spend,
     configure(next) {
       offered = next;

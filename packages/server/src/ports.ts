@@ -1,4 +1,5 @@
 /** The host, as the front door needs it. One adapter implements this with the supervisor and the store. */
+import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { ProfiledCall } from '@corral/policy/detection/profile';
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Attenuation, Grant, GrantState } from '@corral/protocol/model/grant';
@@ -7,7 +8,7 @@ import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/model/run';
-import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
+import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
 import type { StoredRun } from '@corral/protocol/ports/store';
@@ -18,9 +19,11 @@ import type {
   Stuck,
   Approval,
   ApprovalFilter,
+  CellDetail,
   CellView,
   Load,
   Observation,
+  OpenBreaker,
   Peak,
   Resting,
   RunView,
@@ -85,6 +88,16 @@ export interface HostPort {
   view(run: RunId): RunView | undefined;
   views(): readonly RunView[];
   cells(): readonly CellView[];
+  /** The same with runs, CPU time and memory. */
+  cellDetails(): readonly CellDetail[];
+  /** Hosts that share the store. @param most how many */
+  nodes(most: number): Promise<readonly NodeRow[]>;
+  /** The number of this host among them. */
+  node(): number | undefined;
+  /** Runs of a tenant in memory: those on a CPU first. */
+  holders(tenant: TenantId, most: number): readonly RunView[];
+  /** Breakers of tools that are not closed. Times are in milliseconds since 1970. */
+  toolBreakers(): readonly OpenBreaker[];
   /** Resources of this host that a tenant uses now. */
   tenant(tenant: TenantId): TenantView;
   /** Runs that have not ended and wait for this now, in memory or parked. */
@@ -146,6 +159,8 @@ export interface HostPort {
   lift(kind: QuarantineKind, name: string, by: string, reason: string, tenant?: string): Promise<void>;
   /** Amounts that accounts spent and have reserved, by day. */
   spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
+  /** Sums of what was spent, made off this thread. */
+  usage(wanted: UsageWanted): Promise<Usage>;
   /** The limits of a tenant's accounts. */
   spendBounds(tenant: string): TenantOptions['spend'];
   /** Work on evidence. */

@@ -16,7 +16,18 @@ import { inputRefusal } from './admission/first-crank.ts';
 import { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 import type { Loops } from './detection/loops.ts';
 import type { Observation, RunView, Stall } from './events/observation.ts';
-import { cellViews, loadOf, underWay, viewOf, type CellView, type Load } from './events/observe.ts';
+import type { OpenBreaker } from '@corral/broker/dispatch/breakers';
+import {
+  cellDetails,
+  cellViews,
+  holdersOf,
+  loadOf,
+  underWay,
+  viewOf,
+  type CellDetail,
+  type CellView,
+  type Load,
+} from './events/observe.ts';
 import type { Offers } from './admission/offers.ts';
 import type { SupervisorOptions } from './options.ts';
 import { lastWords } from './runs/outcomes.ts';
@@ -216,6 +227,26 @@ export class Supervisor {
   /** The cells of this host. */
   cells(): CellView[] {
     return cellViews(this.#host.pool.cells, this.#host.scheduler);
+  }
+
+  /** The cells of this host, with their runs and what they use. */
+  cellDetails(): CellDetail[] {
+    return cellDetails(this.#host.pool.cells, this.#host.seats);
+  }
+
+  /** Runs of a tenant that have a place in memory: those on a CPU first, then those that wait for one, then the longest in memory. */
+  holders(tenant: TenantId, most: number): RunView[] {
+    return holdersOf(this.#host.runs.values(), tenant, most, this.#options.clock.monotonic());
+  }
+
+  /** Circuit breakers of tools that are open or half open. */
+  toolBreakers(): OpenBreaker[] {
+    return this.#host.broker.openBreakers();
+  }
+
+  /** The number of this host among the nodes of its store; undefined while it has none. */
+  get node(): number | undefined {
+    return this.#host.membership.present;
   }
 
   /** Reasons why this host is stalled; empty if it makes progress or has no work. */

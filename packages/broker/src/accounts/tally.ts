@@ -5,7 +5,7 @@
  */
 import { isCharged } from '@corral/protocol/model/cost';
 import type { Budget } from '@corral/protocol/model/manifest';
-import { dayOf, NO_SPEND, SPEND_NAMES, type DaySpend, type Spend, type SpendName } from '@corral/protocol/model/spend';
+import { dayOf, NO_SPEND, SPEND_NAMES, type DayChange, type Spend, type SpendName } from '@corral/protocol/model/spend';
 import type { Purse } from '@corral/policy/capability/purse';
 import type { Later, Pending } from '../ledger/pending.ts';
 
@@ -23,6 +23,10 @@ interface Reserved {
   readonly day?: string;
   /** Parts of `reserved` that belong to later days, because a person had the call made again. */
   readonly later?: readonly Later[];
+  /** The tool that is called. */
+  readonly tool?: string;
+  /** In place of `tool`: what a request asks, such as `service:claims`. */
+  readonly what?: string;
 }
 
 /** A budget with only those amounts that accounts count. */
@@ -31,17 +35,29 @@ const less = (one: Budget, other: Budget) => amounts((name) => (one[name] ?? 0) 
 const atMost = (one: Budget, most: Budget) => amounts((name) => Math.min(one[name] ?? 0, most[name] ?? 0));
 
 type Sums = { -readonly [K in keyof Spend]: number };
+interface Day {
+  readonly spent: Sums;
+  readonly reserved: Sums;
+  readonly asked: Sums;
+  /** The part of `spent` that each tool cost. */
+  readonly tools: Map<string, Sums>;
+}
 
 export class Tally {
-  #days: Map<string, { readonly spent: Sums; readonly reserved: Sums; readonly asked: Sums }> | undefined;
+  #days: Map<string, Day> | undefined;
 
   /** A copy. */
   copy(): Tally {
     const copy = new Tally();
     if (this.#days === undefined) return copy;
     copy.#days = new Map();
-    for (const [day, { spent, reserved, asked }] of this.#days)
-      copy.#days.set(day, { spent: { ...spent }, reserved: { ...reserved }, asked: { ...asked } });
+    for (const [day, { spent, reserved, asked, tools }] of this.#days)
+      copy.#days.set(day, {
+        spent: { ...spent },
+        reserved: { ...reserved },
+        asked: { ...asked },
+        tools: new Map(Array.from(tools, ([tool, of]) => [tool, { ...of }])),
+      });
     return copy;
   }
 
@@ -63,7 +79,8 @@ export class Tally {
    * @param spent the cost that its purse is billed
    * @param at time of the answer; what was not reserved for a day counts for the day of the answer
    */
-  settle({ reserved, day, later = [] }: Reserved, spent: Budget, at: number): void {
+  settle({ reserved, day, later = [], tool, what }: Reserved, spent: Budget, at: number): void {
+    const of = tool ?? what ?? '';
     let [first, rest] = [reserved, spent];
     for (const one of later) first = less(first, one.reserved);
     // Earlier attempts may have been paid, so each costs what was reserved for it; the last one costs the remainder.
@@ -71,20 +88,27 @@ export class Tally {
     const last = earlier.pop() as Reserved;
     for (const one of earlier) {
       const cost = atMost(rest, one.reserved);
-      this.#settle(one, cost, at);
+      this.#settle(one, cost, at, of);
       rest = less(rest, cost);
     }
-    this.#settle(last, rest, at);
+    this.#settle(last, rest, at, of);
   }
 
-  #settle({ reserved, day }: Reserved, spent: Budget, at: number): void {
+  #settle({ reserved, day }: Reserved, spent: Budget, at: number, tool: string): void {
     if (day !== undefined) {
       this.#add(day, {}, reserved, -1);
-      this.#add(day, spent, {}, 1);
+      this.#spend(day, spent, tool);
       return;
     }
     const { tokens = 0, money_micros = 0 } = spent;
-    if (tokens !== 0 || money_micros !== 0) this.#add(dayOf(at), { tokens, money_micros }, {}, 1);
+    if (tokens !== 0 || money_micros !== 0) this.#spend(dayOf(at), { tokens, money_micros }, tool);
+  }
+
+  #spend(day: string, spent: Budget, tool: string): void {
+    const { tools } = this.#add(day, spent, {}, 1);
+    let sums = tools.get(tool);
+    if (sums === undefined) tools.set(tool, (sums = { ...NO_SPEND }));
+    for (const name of SPEND_NAMES) sums[name] += spent[name] ?? 0;
   }
 
   /** Spent and reserved for a day since the last commit took the changes. */
@@ -104,8 +128,13 @@ export class Tally {
   }
 
   /** All changes, by day. */
-  days(): readonly DaySpend[] {
-    return [...(this.#days ?? [])].map(([day, { spent, reserved }]) => ({ day, spent, reserved }));
+  days(): readonly DayChange[] {
+    return [...(this.#days ?? [])].map(([day, { spent, reserved, tools }]) => ({
+      day,
+      spent,
+      reserved,
+      tools: Array.from(tools, ([tool, of]) => ({ tool, spent: of })),
+    }));
   }
 
   /** The amounts that decisions have reserved, by day, without what was given back: accounts must be able to pay these. */
@@ -114,20 +143,22 @@ export class Tally {
   }
 
   /** Returns all changes and starts again from nothing. */
-  take(): readonly DaySpend[] {
+  take(): readonly DayChange[] {
     const days = this.days();
     this.#days = undefined;
     return days;
   }
 
-  #add(day: string, spent: Budget, reserved: Budget, sign: 1 | -1): void {
+  #add(day: string, spent: Budget, reserved: Budget, sign: 1 | -1): Day {
     this.#days ??= new Map();
     let sums = this.#days.get(day);
-    if (sums === undefined) this.#days.set(day, (sums = { spent: { ...NO_SPEND }, reserved: { ...NO_SPEND }, asked: { ...NO_SPEND } }));
+    if (sums === undefined)
+      this.#days.set(day, (sums = { spent: { ...NO_SPEND }, reserved: { ...NO_SPEND }, asked: { ...NO_SPEND }, tools: new Map() }));
     for (const name of SPEND_NAMES) {
       sums.spent[name] += sign * (spent[name] ?? 0);
       sums.reserved[name] += sign * (reserved[name] ?? 0);
     }
+    return sums;
   }
 
   /** To be called after `#add`. */

@@ -80,11 +80,11 @@ export function givenUp(id: number, message: string): Result {
 /** Undoes a withdrawal: the call waits for approval again. */
 export function askedAgain({ purse, tally, pending, lastAt }: Books, asked: PendingApproval | undefined): PendingApproval | undefined {
   if (asked === undefined) return undefined;
-  const { reserved, day } = asked.call;
+  const { reserved, day, tool } = asked.call;
   const attempt = { calls: -Math.min(1, reserved.calls ?? 0) };
   purse.settle({}, attempt);
   purse.reserve(reserved);
-  tally.settle({ reserved: {}, ...(day === undefined ? {} : { day }) }, attempt, lastAt);
+  tally.settle({ reserved: {}, tool, ...(day === undefined ? {} : { day }) }, attempt, lastAt);
   tally.reserve(day, reserved);
   pending.set(asked.id, asked);
   return asked;

@@ -1,21 +1,32 @@
 /** Whether the host takes work, what is impaired, and whether its notifications arrive. */
 import { useEffect } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, hasRole } from '../data/api.ts';
-import { anyOf, useLoad } from '../data/load.ts';
+import { ask as request, hasRole, me } from '../data/api.ts';
+import { useLoad } from '../data/load.ts';
 import { isVisible } from '../data/visible.ts';
 import { count, cpu } from '../format.ts';
-import { Ago, Badge, Empty, Fact, Loading, Problem } from '../ui/parts.tsx';
+import { Ago, Badge, Fact, Loading, Problem } from '../ui/parts.tsx';
 import { Text } from '../ui/text.tsx';
+import { Breakers, Cells, Nodes, Queue, type HealthParts } from './health-parts.tsx';
+import { Webhooks } from './health-webhooks.tsx';
 
 /** Nothing tells of a change in what the host is short of, so it is asked. */
 const EVERY_MS = 5_000;
+/** Queued runs that are shown. */
+const QUEUED = 50;
 
 export function Health() {
   const { data, error, again } = useLoad(
     async (signal) => {
-      const [ready, totals] = await Promise.all([request('ready', {}, signal), request('totals', {}, signal)]);
-      return { ready, totals };
+      const [ready, totals, cells, queue, breakers, nodes] = await Promise.all([
+        request('ready', {}, signal),
+        request('totals', {}, signal),
+        request('listCells', {}, signal),
+        request('showQueue', { query: { limit: QUEUED } }, signal),
+        request('listBreakers', {}, signal),
+        me.value?.tenant === '*' && hasRole('operator', 'auditor', 'admin') ? request('listNodes', {}, signal) : undefined,
+      ]);
+      return { ready, totals, parts: { cells: cells.items, queue, breakers: breakers.items, nodes: nodes?.items } satisfies HealthParts };
     },
     { when: (changed, kinds) => changed === undefined || [...kinds].some((kind) => kind.startsWith('host.')) },
   );
@@ -24,7 +35,7 @@ export function Health() {
     return () => clearInterval(timer);
   }, []);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
-  const { ready, totals } = data;
+  const { ready, totals, parts } = data;
   return (
     <section>
       <div class="bar">
@@ -42,6 +53,10 @@ export function Health() {
         <Fact name="Have something to do">{count(sum(totals, ({ busy }) => busy))}</Fact>
         <Fact name="CPU for replay">{cpu(sum(totals, ({ replay_cpu_ms }) => replay_cpu_ms))}</Fact>
       </dl>
+      <Queue of={parts.queue} />
+      <Cells of={parts.cells} />
+      <Breakers of={parts.breakers} />
+      {parts.nodes !== undefined && <Nodes of={parts.nodes} />}
       {hasRole('operator', 'auditor', 'admin') && <Webhooks />}
     </section>
   );
@@ -69,43 +84,6 @@ function Reasons({ of }: { readonly of: RouteAnswer<'ready'> }) {
         </p>
       ))}
       {of.config_refused && <p class="problem">The configuration’s file was refused at the start; the last accepted one is in force.</p>}
-    </>
-  );
-}
-
-function Webhooks() {
-  const { data, error, again } = useLoad((signal) => request('listWebhooks', {}, signal), { when: anyOf('webhook.given_up') });
-  return (
-    <>
-      <h2>Webhooks</h2>
-      {error !== undefined && <Problem of={error} again={again} />}
-      {data?.items.length === 0 && <Empty>The configuration names none.</Empty>}
-      <ul class="cards spaced">
-        {(data?.items ?? []).map(({ hook, url, pending, given_up, failures, delivered_at, error: last }) => (
-          <li class="card pad" key={hook}>
-            <Badge tone={given_up > 0 ? 'bad' : failures > 0 ? 'warn' : 'good'}>
-              {given_up > 0 ? 'gave up' : failures > 0 ? 'fails' : 'works'}
-            </Badge>{' '}
-            <strong>
-              <Text of={hook} />
-            </strong>{' '}
-            <Text of={url} />{' '}
-            <span class="dim">
-              {count(pending)} wait, {count(given_up)} given up
-              {delivered_at !== null && (
-                <>
-                  , the last taken <Ago at={delivered_at} />
-                </>
-              )}
-            </span>
-            {last !== null && (
-              <p>
-                <Text of={last} />
-              </p>
-            )}
-          </li>
-        ))}
-      </ul>
     </>
   );
 }

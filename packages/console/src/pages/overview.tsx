@@ -1,5 +1,4 @@
 /** Work that needs a person now, how many runs there are and in which state, the last day, and what ended badly. */
-import type { ComponentChildren } from 'preact';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { href } from '../data/address.ts';
@@ -7,6 +6,7 @@ import { useLoad } from '../data/load.ts';
 import type { RunsWanted } from '../data/run-list.ts';
 import { count, cpu, money } from '../format.ts';
 import { Ago, Empty, Fact, Problem, Shown, State } from '../ui/parts.tsx';
+import { Table } from '../ui/table.tsx';
 import { Text } from '../ui/text.tsx';
 import { Hours } from './overview-hours.tsx';
 
@@ -122,47 +122,6 @@ function Day({ of }: { readonly of: History }) {
         <Fact name="Money">{money(sum(({ money_micros }) => money_micros))}</Fact>
       </dl>
     </>
-  );
-}
-
-interface TableProps<T> {
-  readonly label: string;
-  readonly first: string;
-  readonly rows: readonly T[];
-  readonly keyOf: (row: T) => string;
-  readonly head: (row: T) => ComponentChildren;
-  readonly columns: readonly (readonly [string, (row: T) => ComponentChildren])[];
-}
-
-/** A table with a name at the beginning of each row and numbers after it. */
-function Table<T>({ label, first, rows, keyOf, head, columns }: TableProps<T>) {
-  return (
-    <div class="scrolls" tabIndex={0} role="region" aria-label={label}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">{first}</th>
-            {columns.map(([name]) => (
-              <th scope="col" class="num" key={name}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={keyOf(row)}>
-              <th scope="row">{head(row)}</th>
-              {columns.map(([name, cell]) => (
-                <td class="num" key={name}>
-                  {cell(row)}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   );
 }
 

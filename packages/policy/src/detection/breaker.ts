@@ -80,6 +80,12 @@ export function settle(breaker: Breaker, ok: boolean, took_ms: number, at: numbe
     : next;
 }
 
+/** How many of the latest outcomes there are, and how many of them failed. */
+export const outcomesOf = ({ failed, count }: Breaker): { readonly failed: number; readonly count: number } => ({
+  failed: ones(failed),
+  count,
+});
+
 function open(breaker: Breaker, at: number, settings: BreakerSettings): Breaker {
   const rest = Math.min(settings.rest_most_ms, settings.rest_ms * 2 ** breaker.opened);
   return { ...CLOSED, state: 'open', opened: breaker.opened + 1, until: at + rest };

@@ -63,6 +63,7 @@ export const OPERATIONS = {
   'webhook.retry': { about: 'have notifications sent again now', roles: ['operator', 'admin'] },
   'host.backup': { about: 'back up the host', roles: ['admin'], host: true },
   'metrics.read': { about: 'read the figures of the host', roles: ['operator', 'auditor', 'admin', 'monitor'], host: true },
+  'host.read': { about: 'see the hosts that share the store', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.read': { about: 'see the configuration in force', roles: ['operator', 'auditor', 'admin'], host: true },
   'config.apply': { about: 'check and apply the configuration file', roles: ['admin'], host: true },
 } as const satisfies Record<string, OperationRow>;

@@ -1,5 +1,6 @@
 /** The description of one route of the front door. */
 import type * as z from 'zod';
+import type { Csv } from '../csv.ts';
 import type { ActName } from './acts.ts';
 import type { Operation } from './roles.ts';
 
@@ -23,6 +24,8 @@ interface RouteShape {
   readonly stream?: true;
   /** The answer is plain text, and no JSON. */
   readonly text?: true;
+  /** The answer as a table, for who asks for `text/csv`. */
+  readonly csv?: (answer: never) => Csv;
 }
 
 export type Route = RouteShape &

@@ -9,6 +9,7 @@ import { route, type Route } from './route.ts';
 import * as a from './approvals.ts';
 import { APPROVALS } from './routes-approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
+import { HEALTH_ROUTES } from './health.ts';
 import { HOST_ROUTES } from './routes-host.ts';
 import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
@@ -16,6 +17,7 @@ import { SCENE_ROUTES } from './scene.ts';
 import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
+import { USAGE_ROUTES } from './usage.ts';
 import { WEBHOOK_ROUTES } from './webhooks.ts';
 
 export type { Route } from './route.ts';
@@ -268,6 +270,7 @@ export const ROUTES = {
   ...GOVERNANCE,
   ...SPENDING,
   ...APPROVALS,
+  ...USAGE_ROUTES,
   listQuarantines: route({
     method: 'GET',
     path: '/v1/quarantines',
@@ -368,6 +371,7 @@ export const ROUTES = {
     status: 200,
     response: s.Schedule,
   }),
+  ...HEALTH_ROUTES,
   ...HOST_ROUTES,
 } as const satisfies Record<string, Route>;
 

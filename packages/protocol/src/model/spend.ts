@@ -36,6 +36,17 @@ export interface DaySpend {
 /** A row of the accounts. */
 export type AccountDay = Holder & DaySpend;
 
+/** The cost of calls of one tool. A model is a tool named `model:NAME`, a service `service:NAME`; the cost of inspectors has an empty name. */
+export interface ToolSpend {
+  readonly tool: string;
+  readonly spent: Spend;
+}
+
+/** The change of one day by a commit. The amounts of its tools add up to `spent`. */
+export interface DayChange extends DaySpend {
+  readonly tools: readonly ToolSpend[];
+}
+
 /** A hard limit that an account must keep with a commit that reserves more of it. */
 export interface SpendLimit {
   readonly holder: Holder;
@@ -48,7 +59,7 @@ export interface SpendLimit {
 /** Changes that a commit makes to the accounts its run is charged to. */
 export interface SpendChange {
   readonly holders: readonly Holder[];
-  readonly days: readonly DaySpend[];
+  readonly days: readonly DayChange[];
   /**
    * Limits of which the run reserves more. With other nodes on the same accounts, only the store knows whether they can pay: it refuses
    * the commit otherwise. An amount that was spent already has no limit, since it has to be paid.
@@ -62,6 +73,43 @@ export interface SpendFilter {
   readonly name?: string;
   /** The first day. */
   readonly from: string;
+}
+
+export const USAGE_KEYS = ['tenant', 'agent', 'person', 'tool'] as const;
+export type UsageKey = (typeof USAGE_KEYS)[number];
+
+/** Spending, summed by one key and by a span of time. */
+export interface UsageWanted {
+  /** Conditions that all hold. */
+  readonly where: { readonly [K in UsageKey]?: string | undefined };
+  /** Only calls of models. */
+  readonly models?: boolean | undefined;
+  /** Undefined: everything together. */
+  readonly by?: UsageKey | undefined;
+  /** Undefined: the whole time together. */
+  readonly per?: SpendPeriod | undefined;
+  /** The first and the last day. */
+  readonly from: string;
+  readonly until: string;
+  readonly limit: number;
+  readonly offset: number;
+}
+export interface UsageRow {
+  /** A day or a month; null for the whole time. */
+  readonly period: string | null;
+  /** Null where several tenants are summed. */
+  readonly tenant: string | null;
+  /** The value of the key; null where all are summed. */
+  readonly name: string | null;
+  readonly money_micros: number;
+  readonly tokens: number;
+  readonly calls: number;
+}
+export interface Usage {
+  /** The latest period first, in it the most money first. */
+  readonly rows: readonly UsageRow[];
+  /** The sums of all rows, on whichever page. */
+  readonly total: Spend & { readonly rows: number };
 }
 
 const DAY_MS = 86_400_000;

@@ -101,6 +101,24 @@ export interface ActRow {
   readonly text: string;
 }
 
+/** A run that waits for its first turn. */
+export interface QueuedRun {
+  readonly n: number;
+  readonly id: string;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly principal: string;
+  readonly created_at: number;
+  /** Its place among those of its tenant, from 1. */
+  readonly position: number;
+}
+export interface QueueWanted {
+  readonly tenant?: string | undefined;
+  /** The number of the last row of the page before. */
+  readonly after?: number | undefined;
+  readonly limit: number;
+}
+
 export interface FrontReads {
   /** @throws CORRAL_REQUEST_INVALID for a cursor that no list with this order gave */
   runs(wanted: RunPageWanted): Promise<RunPage>;
@@ -110,6 +128,12 @@ export interface FrontReads {
   states(tenant: string | undefined): Promise<readonly StateCount[]>;
   /** Counts of what was admitted and what ended in each span of time, in their order. */
   spans(wanted: SpansWanted): Promise<readonly SpanCount[]>;
+  /** Runs that wait for their first turn, in the order of admission. */
+  queue(wanted: QueueWanted): Promise<readonly QueuedRun[]>;
+  /** When the run of each tenant was admitted that has waited longest for its first turn, and how many wait. */
+  oldestQueued(
+    tenant: string | undefined,
+  ): Promise<readonly { readonly tenant: string; readonly created_at: number; readonly runs: number }[]>;
   /** Notifications of all receivers that wait, and that were given up. */
   notifications(): Promise<{ readonly pending: number; readonly given_up: number }>;
   /** Acts, the latest first. */

@@ -11,7 +11,8 @@ import type { Quarantine, QuarantineKind } from '../model/quarantine.ts';
 import type { Label } from '../model/label.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from '../model/run.ts';
-import type { AccountDay, SpendChange, SpendFilter } from '../model/spend.ts';
+import type { NodeRow } from './nodes.ts';
+import type { AccountDay, SpendChange, SpendFilter, Usage, UsageWanted } from '../model/spend.ts';
 import type { BackupManifest, Collection, EntryHash, Erased, Freed, Verification } from './evidence.ts';
 
 /** A message or notice on its way to another run; delivered once, however often it is sent. */
@@ -429,6 +430,10 @@ export interface Store {
   collectable(now: number, wanted?: Collection): Promise<Freed>;
   /** Amounts that accounts spent and have reserved: the newest day first, then by tenant, its own account before those of its agents. */
   spend(filter: SpendFilter): Promise<readonly AccountDay[]>;
+  /** Sums what was spent by tenant, agent, person or tool, and by the day or month. */
+  usage(wanted: UsageWanted): Promise<Usage>;
+  /** Nodes that are at work, hold runs, or were at work within a day; those at work first, then the latest. At most `most`. */
+  nodes(most: number): Promise<readonly NodeRow[]>;
   /** Deletes days before one. @returns how many rows */
   forgetSpend(before: string): Promise<number>;
   /** Records that a person has looked at a restored run, which may go on now. */

@@ -23,6 +23,7 @@ import {
 import type { ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import * as z from 'zod';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
 import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
@@ -40,6 +41,7 @@ import { TooSoon, type Rate } from '../people/rate.ts';
 import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
+import { written } from './csv.ts';
 import { admitted, bucketOf, callerOf, guarded } from './callers.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
@@ -50,6 +52,8 @@ import { fixtureRoutes } from './routes/fixtures.ts';
 import type { Followers } from './routes/events.ts';
 import { governanceRoutes } from './routes/governance.ts';
 import { spendingRoutes } from './routes/spending.ts';
+import { healthRoutes } from './routes/health.ts';
+import { usageRoutes } from './routes/usage.ts';
 import type { Context, Handlers } from './routes/handler.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
@@ -181,6 +185,8 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...authorityRoutes(door),
     ...governanceRoutes(door),
     ...spendingRoutes(door),
+    ...usageRoutes(door),
+    ...healthRoutes(door),
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),
@@ -242,7 +248,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       done();
       if (reply.sent || route.stream === true) return reply;
       if (reply.statusCode === 200) reply.code(name === 'submitRun' && reply.hasHeader('idempotent-replayed') ? 200 : route.status);
-      return answer;
+      return written(route, name, answer, request, reply);
     },
   });
 }
@@ -252,6 +258,14 @@ function lengthOf({ headers, method, routeOptions }: FastifyRequest): number {
   const { 'content-length': length, 'transfer-encoding': coding } = headers;
   if (length !== undefined) return Number(length);
   return coding === undefined || method === 'GET' ? 0 : routeOptions.bodyLimit;
+}
+
+/** Schemas of an answer, by its content type. */
+function answersOf(route: Route) {
+  const kind = kindOf(route);
+  if (kind !== undefined) return { content: { [kind]: { schema: route.response } } };
+  if (route.csv === undefined) return route.response;
+  return { content: { 'application/json': { schema: route.response }, 'text/csv': { schema: z.string() } } };
 }
 
 /** The content type of an answer; undefined for JSON. */
@@ -270,7 +284,7 @@ function schemaOf(name: RouteName, route: Route) {
     ...(route.headers === undefined ? {} : { headers: route.headers }),
     ...(route.body === undefined ? {} : { body: route.body }),
     response: {
-      [route.status]: kindOf(route) === undefined ? route.response : { content: { [kindOf(route) ?? '']: { schema: route.response } } },
+      [route.status]: answersOf(route),
       ...(name === 'submitRun' ? { 200: route.response } : {}),
       ...(name === 'ready' ? { 503: route.response } : {}),
       '4xx': { content: { [PROBLEM_TYPE]: { schema: Problem } } },

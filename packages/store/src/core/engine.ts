@@ -3,13 +3,14 @@
  * of runs; it keeps what it is given, and all that is written between two transactions of its own is kept or lost together. Bytes are
  * opaque to it.
  */
+import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Leaf } from '@corral/protocol/model/log';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { RunStatus, WaitingOn } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
-import type { AccountDay, Holder, SpendChange, SpendFilter, SpendName } from '@corral/protocol/model/spend';
+import type { AccountDay, Holder, SpendChange, SpendFilter, SpendName, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { Downtime, HeldElsewhere, RunFilter, RunRoom, Seen, Serving } from '@corral/protocol/ports/store';
 
 /** The columns of a run that its evidence needs. */
@@ -309,6 +310,8 @@ export interface NodeRows {
   /** An entry is a sign of life of the node that wrote it; the lease stays. @returns whether that moved its last sign of life */
   sign(node: number, at: number): boolean;
   downtimes(): readonly Downtime[];
+  /** Nodes with a lease, with runs, or seen since a time: those with a lease first, then the latest. `lease` is 0 for those that are dead. */
+  all(clock: number, since: number, most: number): readonly (Omit<NodeRow, 'alive' | 'lease_until'> & { readonly lease: number })[];
 }
 
 export interface NewNode {
@@ -371,6 +374,7 @@ interface AccountRows {
   post(change: SpendChange): void;
   /** The newest day first, then by tenant: its own account, those of its people, those of its agents, each by name. */
   days(filter: SpendFilter): readonly AccountDay[];
+  usage(wanted: UsageWanted): Usage;
   /** The sum that an account has spent and reserved of an amount. @param days `2026-11-28` */
   committed(holder: Holder, days: readonly string[], name: SpendName): number;
   /** Deletes days before one. @returns how many rows */

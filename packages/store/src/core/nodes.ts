@@ -3,11 +3,14 @@
  * node is alive while its lease runs, by the clock of the store. Once its death was seen it stays dead, so two nodes never disagree about
  * it, and a time without any node is noted when the next one joins and never changes.
  */
+import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { HeldElsewhere } from '@corral/protocol/ports/store';
 import type { NodeRows } from './engine.ts';
 
 /** A lease that does not run out. */
 const FOREVER = Number.MAX_SAFE_INTEGER;
+/** How long a node that is gone is listed. */
+const LISTED_MS = 86_400_000;
 
 export class Nodes {
   readonly #rows: NodeRows;
@@ -70,6 +73,15 @@ export class Nodes {
   /** A node as others see it that want one of its runs. */
   named(node: number): HeldElsewhere {
     return { holder: node, ...this.#rows.named(node) };
+  }
+
+  all(most: number): NodeRow[] {
+    const clock = this.#clock();
+    return this.#rows.all(clock, clock - LISTED_MS, most).map(({ lease, ...row }) => ({
+      ...row,
+      alive: lease > 0,
+      lease_until: lease === 0 || lease === FOREVER ? null : lease,
+    }));
   }
 
   /** The last sign of life of a node, by its own clock; undefined: there is none. */

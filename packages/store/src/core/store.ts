@@ -2,6 +2,7 @@
  * The operations of the store port over the rows of an engine, synchronous, for engines that are at hand: writes are prepared a batch at
  * a time, before the transaction that does them begins.
  */
+import type { NodeRow } from '@corral/protocol/ports/nodes';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
@@ -9,7 +10,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
-import type { AccountDay, SpendFilter } from '@corral/protocol/model/spend';
+import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
 import type {
@@ -257,6 +258,8 @@ export class StoreCore {
   }
 
   readonly spend = (filter: SpendFilter): readonly AccountDay[] => this.#engine.accounts.days(filter);
+  readonly nodes = (most: number): readonly NodeRow[] => this.#nodes.all(most);
+  readonly usage = (wanted: UsageWanted): Usage => this.#engine.accounts.usage(wanted);
   readonly forgetSpend = (before: string): number => this.#engine.accounts.forget(before);
 
   run(run: RunId): StoredRun | undefined {

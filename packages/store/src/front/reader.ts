@@ -1,5 +1,5 @@
 /** `FrontReads` on SQLite: a thread with a connection of its own, which is started when the first list is asked for. */
-import type { ActsWanted, FrontReads, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
+import type { ActsWanted, FrontReads, QueueWanted, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
 import type { DecidedPageWanted, DecidedWanted } from '@corral/protocol/ports/approvals';
 import { CorralError } from '@corral/protocol/errors';
 import { ThreadCalls } from '../thread-calls.ts';
@@ -39,6 +39,14 @@ export class FrontReader implements FrontReads {
 
   async spans(wanted: SpansWanted): ReturnType<FrontReads['spans']> {
     return (await this.#started()).call('spans', wanted);
+  }
+
+  async queue(wanted: QueueWanted): ReturnType<FrontReads['queue']> {
+    return (await this.#started()).call('queue', wanted);
+  }
+
+  async oldestQueued(tenant: string | undefined): ReturnType<FrontReads['oldestQueued']> {
+    return (await this.#started()).call('oldestQueued', tenant);
   }
 
   async notifications(): ReturnType<FrontReads['notifications']> {

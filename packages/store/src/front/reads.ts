@@ -3,6 +3,8 @@ import type {
   ActRow,
   ActsWanted,
   FrontReads,
+  QueuedRun,
+  QueueWanted,
   RunPage,
   RunPageWanted,
   SpanCount,
@@ -65,6 +67,26 @@ export class Reads implements Answers {
         agent ?? '',
       )
       .map((row) => ({ ...row, at: row.at * HOUR_MS }));
+  }
+
+  queue({ tenant, after = 0, limit }: QueueWanted): QueuedRun[] {
+    return this.#db.all(
+      `SELECT * FROM (
+         SELECT n, id, tenant, agent, principal, created_at, row_number() OVER (PARTITION BY tenant ORDER BY n) AS position
+         FROM runs INDEXED BY runs_live WHERE ended_as IS NULL AND began = 0 AND control = 'none' ${tenant === undefined ? '' : 'AND tenant = ?'}
+       ) WHERE n > ? ORDER BY n LIMIT ?`,
+      ...(tenant === undefined ? [] : [tenant]),
+      after,
+      limit,
+    );
+  }
+
+  oldestQueued(tenant: string | undefined): Awaited<ReturnType<FrontReads['oldestQueued']>> {
+    return this.#db.all(
+      `SELECT tenant, min(created_at) AS created_at, count(*) AS runs FROM runs INDEXED BY runs_live
+       WHERE ended_as IS NULL AND began = 0 AND control = 'none' ${tenant === undefined ? '' : 'AND tenant = ?'} GROUP BY tenant`,
+      ...(tenant === undefined ? [] : [tenant]),
+    );
   }
 
   notifications(): Awaited<ReturnType<FrontReads['notifications']>> {

@@ -2,7 +2,17 @@
  * The accounts above runs, one row for each account and day: changed by the commits that reserve and settle, read at a start and
  * by people.
  */
-import type { AccountDay, Holder, HolderKind, SpendChange, SpendFilter, SpendName } from '@corral/protocol/model/spend';
+import {
+  NO_SPEND,
+  type AccountDay,
+  type Holder,
+  type HolderKind,
+  type Spend,
+  type SpendChange,
+  type SpendFilter,
+  type SpendName,
+} from '@corral/protocol/model/spend';
+import { postUsage } from './usage.ts';
 import type { Sql } from './sql.ts';
 
 interface Row {
@@ -24,27 +34,36 @@ const POST = `INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONF
   calls_spent = calls_spent + excluded.calls_spent, calls_reserved = calls_reserved + excluded.calls_reserved`;
 
 export function postSpend(sql: Sql, { holders, days }: SpendChange): void {
-  for (const { tenant, kind, name } of holders)
-    for (const { day, spent, reserved } of days)
-      sql.run(
-        POST,
-        tenant,
-        kind,
-        name,
-        day,
-        spent.money_micros,
-        reserved.money_micros,
-        spent.tokens,
-        reserved.tokens,
-        spent.calls,
-        reserved.calls,
-      );
+  const post = (tenant: string, kind: HolderKind | 'tool', name: string, day: string, spent: Spend, reserved: Spend) =>
+    sql.run(
+      POST,
+      tenant,
+      kind,
+      name,
+      day,
+      spent.money_micros,
+      reserved.money_micros,
+      spent.tokens,
+      reserved.tokens,
+      spent.calls,
+      reserved.calls,
+    );
+  for (const { tenant, kind, name } of holders) for (const { day, spent, reserved } of days) post(tenant, kind, name, day, spent, reserved);
+  const tenant = holders[0]?.tenant;
+  const nameOf = (wanted: HolderKind) => holders.find(({ kind }) => kind === wanted)?.name ?? '';
+  if (tenant === undefined) return;
+  for (const { day, tools } of days)
+    for (const { tool, spent } of tools) {
+      // A tool has no limits, so what is reserved for it is not counted.
+      post(tenant, 'tool', tool, day, spent, NO_SPEND);
+      postUsage(sql, { tenant, agent: nameOf('agent'), person: nameOf('person'), tool }, day, spent);
+    }
 }
 
 export function spendOf(sql: Sql, { tenant, kind, name, from }: SpendFilter): AccountDay[] {
   return sql
     .all<Row>(
-      `SELECT * FROM accounts WHERE day >= ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR name = ?4)
+      `SELECT * FROM accounts WHERE day >= ?1 AND kind <> 'tool' AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR name = ?4)
        ORDER BY day DESC, tenant, kind DESC, name`,
       from,
       tenant ?? null,
@@ -77,4 +96,8 @@ export function committedOf(sql: Sql, { tenant, kind, name }: Holder, days: read
   return row?.sum ?? 0;
 }
 
-export const forgetSpend = (sql: Sql, before: string): number => sql.run('DELETE FROM accounts WHERE day < ?', before);
+export function forgetSpend(sql: Sql, before: string): number {
+  sql.run('DELETE FROM usage WHERE day < ?', before);
+  sql.run('DELETE FROM spenders WHERE n NOT IN (SELECT spender FROM usage)');
+  return sql.run(`DELETE FROM accounts WHERE day < ?`, before);
+}

@@ -1,6 +1,7 @@
 /** The tables of a store on SQLite, as the engine of `core`: each method is a statement or two. */
 import type { Engine, LogRows } from '../core/engine.ts';
 import { committedOf, forgetSpend, postSpend, spendOf } from './accounts.ts';
+import { usageOf } from './usage.ts';
 import { Inbox, Requests, Timers } from './rows-mail.ts';
 import { Eras } from './rows-nodes.ts';
 import { Blobs, Grants, Registry } from './rows-registry.ts';
@@ -18,6 +19,7 @@ export const sqliteEngine = (sql: Sql, log: LogRows): Engine => ({
   accounts: {
     post: (change) => postSpend(sql, change),
     days: (filter) => spendOf(sql, filter),
+    usage: (wanted) => usageOf(sql, wanted),
     committed: (holder, days, name) => committedOf(sql, holder, days, name),
     forget: (before) => forgetSpend(sql, before),
   },

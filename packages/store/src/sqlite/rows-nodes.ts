@@ -85,6 +85,18 @@ export class Eras implements NodeRows {
     return this.#sql.run('UPDATE eras SET until = ?1 WHERE era = ?2 AND until < ?1', at, node) > 0;
   }
 
+  all(clock: number, since: number, most: number): ReturnType<NodeRows['all']> {
+    return this.#sql.all(
+      `SELECT era AS node, node AS name, since, until AS seen_at, iif(lease > ?1, lease, 0) AS lease,
+         (SELECT count(*) FROM runs WHERE claimed_era = era AND parked = 0 AND lifecycle <> 'ended') AS runs
+       FROM eras WHERE lease > ?1 OR until >= ?2 OR era IN (SELECT claimed_era FROM runs WHERE parked = 0 AND lifecycle <> 'ended')
+       ORDER BY lease > ?1 DESC, era DESC LIMIT ?3`,
+      clock,
+      since,
+      most,
+    );
+  }
+
   downtimes(): Downtime[] {
     return this.#sql.all('SELECT away_from AS "from", since AS "until" FROM eras WHERE away_from IS NOT NULL ORDER BY era');
   }

@@ -205,6 +205,17 @@ export const STEPS: readonly string[] = [
   CREATE TABLE parts (blob INTEGER NOT NULL, part INTEGER NOT NULL, PRIMARY KEY (blob, part)) WITHOUT ROWID;
   CREATE INDEX parts_part ON parts (part);
   `,
+  `
+  -- What calls cost by the day, by tenant, agent, person and tool; the four are numbered, so that a sum over all rows of a month is a walk over
+  -- short ones. Sums by one of them alone are rows of accounts, in which tools are a kind of their own.
+  CREATE TABLE spenders (
+    n INTEGER PRIMARY KEY, tenant TEXT NOT NULL, agent TEXT NOT NULL, person TEXT NOT NULL, tool TEXT NOT NULL,
+    UNIQUE (tenant, agent, person, tool));
+  CREATE TABLE usage (
+    spender INTEGER NOT NULL, day TEXT NOT NULL, money NUMERIC NOT NULL, tokens NUMERIC NOT NULL, calls NUMERIC NOT NULL,
+    PRIMARY KEY (spender, day)) WITHOUT ROWID;
+  CREATE INDEX usage_days ON usage (day);
+  `,
 ];
 
 /**

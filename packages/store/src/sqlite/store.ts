@@ -8,7 +8,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { LogHead, LogVerification } from '@corral/protocol/model/log';
 import type { RunRecord } from '@corral/protocol/model/run';
-import type { SpendFilter } from '@corral/protocol/model/spend';
+import type { SpendFilter, UsageWanted } from '@corral/protocol/model/spend';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { BackupManifest, Collection, Erased, Freed, Verification } from '@corral/protocol/ports/evidence';
 import type { Commit, CommitResult, RunFilter, RunRoom, Seen, Serving, Store, StoredRun, Taken } from '@corral/protocol/ports/store';
@@ -300,6 +300,12 @@ export class SqliteStore implements Store {
   }
   spend(filter: SpendFilter): ReturnType<Store['spend']> {
     return this.#reader.call('spend', filter);
+  }
+  nodes(most: number): ReturnType<Store['nodes']> {
+    return this.#reader.call('nodes', most);
+  }
+  usage(wanted: UsageWanted): ReturnType<Store['usage']> {
+    return this.#reader.call('usage', wanted);
   }
   forgetSpend(before: string): Promise<number> {
     return this.#writer.call('forgetSpend', before);

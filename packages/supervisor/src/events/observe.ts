@@ -40,6 +40,16 @@ export function viewOf(run: Run, now: number): RunView {
   };
 }
 
+/** @see Supervisor.holders */
+export function holdersOf(runs: Iterable<Run>, tenant: TenantId, most: number, now: number): RunView[] {
+  const rank = (run: Run) => (run.isAtWork ? 2 : run.runnable ? 1 : 0);
+  const own = [...runs].filter((run) => run.tenant === tenant && run.outcome === undefined);
+  return own
+    .sort((a, b) => rank(b) - rank(a))
+    .slice(0, most)
+    .map((run) => viewOf(run, now));
+}
+
 /** CPU time of the crank that a run is in, as last measured; the ledger has it once the crank is over. */
 function crankOf({ onCpu, seat }: Run): number {
   const task = onCpu === undefined ? undefined : seat?.cell.task;
@@ -132,6 +142,50 @@ export interface CellView {
   readonly ready: boolean;
   readonly runs: number;
   readonly pid: number | undefined;
+}
+
+/** A process of a host, with what it does now and what it uses; measured when this is asked for. */
+export interface CellDetail {
+  readonly id: string;
+  readonly tenant: TenantId | undefined;
+  readonly pid: number | undefined;
+  readonly state: 'starting' | 'idle' | 'working' | 'stuck' | 'paused' | 'frozen' | 'ending';
+  /** The run whose crank or replay it has now. */
+  readonly on_cpu: RunId | undefined;
+  /** Runs that have an isolate in it. */
+  readonly runs: readonly RunId[];
+  /** CPU time of all threads of the process since it started; undefined where nothing measures it. */
+  readonly cpu_ms: number | undefined;
+  readonly memory_mib: number | undefined;
+}
+
+interface Seated {
+  runs(cell: Cell): Iterable<Run>;
+  onCpu(cell: Cell): Run | undefined;
+}
+
+export function cellDetails(cells: Iterable<Cell>, seats: Seated): CellDetail[] {
+  return [...cells].map((cell) => {
+    const meter = cell.dead ? undefined : cell.meter();
+    return {
+      id: cell.id,
+      tenant: cell.tenant,
+      pid: cell.pid,
+      state: stateOf(cell),
+      on_cpu: seats.onCpu(cell)?.id,
+      runs: Array.from(seats.runs(cell), ({ id }) => id),
+      cpu_ms: meter?.all_cpu_ms === undefined ? undefined : Math.round(meter.all_cpu_ms),
+      memory_mib: meter && Math.round(meter.rss_mib),
+    };
+  });
+}
+
+function stateOf(cell: Cell): CellDetail['state'] {
+  if (cell.killed || cell.dead || cell.tenure.retiring) return 'ending';
+  if (!cell.ready) return 'starting';
+  if (cell.paused) return 'paused';
+  if (cell.stuck) return 'stuck';
+  return cell.frozen ? 'frozen' : cell.task === undefined ? 'idle' : 'working';
 }
 
 export function cellViews(cells: Iterable<Cell>, scheduler: { load(cell: Cell): number }): CellView[] {
