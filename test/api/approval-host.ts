@@ -34,7 +34,7 @@ const ASKER = `{ name: 'asker', uses: { owner: 'tool:owner.ask', mail: 'tool:mai
   const [answer] = await Promise.all([ask('Go on?', 'boolean'), sleep(300).then(() => caps.mail({}))]);
   return answer; } }`;
 
-export interface Payment {
+interface Payment {
   readonly to: string;
   readonly amount: number;
   readonly note?: string;

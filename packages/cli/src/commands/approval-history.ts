@@ -25,7 +25,7 @@ export interface HistoryFlags extends HostFlags {
 
 type Decided = RouteAnswer<'listDecisions'>['items'][number];
 
-export const SAID: Readonly<Record<DecidedAs, string>> = {
+const SAID: Readonly<Record<DecidedAs, string>> = {
   approve: 'approved',
   deny: 'denied',
   answer: 'answered',
