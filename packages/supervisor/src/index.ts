@@ -24,7 +24,7 @@ export { ProfileTrainer, type Profiles } from './detection/profiles.ts';
 export type { ShadowReport } from './governance/shadow.ts';
 export type { CellView } from './events/observe.ts';
 export type { Asked } from './events/asked.ts';
-export type { Observation, Resting, RunView, Stall, Taken } from './events/observation.ts';
+export type { CallContent, Observation, Resting, RunView, Stall, Taken } from './events/observation.ts';
 export type { Load } from './events/observe.ts';
 export { roomInHeap } from './host/heap.ts';
 export { realClock, realRandom } from './host/real.ts';
