@@ -26,9 +26,14 @@ message Histogram { repeated HistogramPoint data_points = 1; int32 aggregation_t
 message Metric { string name = 1; string description = 2; string unit = 3; oneof data { Gauge gauge = 5; Sum sum = 7; Histogram histogram = 9; } }
 message ScopeMetrics { Scope scope = 1; repeated Metric metrics = 2; string schema_url = 3; }
 message ResourceMetrics { Resource resource = 1; repeated ScopeMetrics scope_metrics = 2; string schema_url = 3; }
+message LogRecord { fixed64 time_unix_nano = 1; int32 severity_number = 2; string severity_text = 3; AnyValue body = 5; repeated KeyValue attributes = 6;
+  bytes trace_id = 9; bytes span_id = 10; fixed64 observed_time_unix_nano = 11; }
+message ScopeLogs { Scope scope = 1; repeated LogRecord log_records = 2; string schema_url = 3; }
+message ResourceLogs { Resource resource = 1; repeated ScopeLogs scope_logs = 2; string schema_url = 3; }
+message Logs { repeated ResourceLogs resource_logs = 1; }
 message Metrics { repeated ResourceMetrics resource_metrics = 1; }`;
 const { root } = protobuf.parse(SCHEMA, { keepCase: true });
-const [TRACES, METRICS] = [root.lookupType('otlp.Traces'), root.lookupType('otlp.Metrics')];
+const [TRACES, METRICS, LOGS] = [root.lookupType('otlp.Traces'), root.lookupType('otlp.Metrics'), root.lookupType('otlp.Logs')];
 
 export interface Received {
   readonly trace: string;
@@ -46,6 +51,16 @@ interface ReceivedMetric {
   readonly name: string;
   readonly unit: string;
   readonly points: readonly { readonly attributes: Readonly<Record<string, unknown>>; readonly value: number }[];
+}
+
+interface ReceivedLog {
+  /** Empty: it is about no run that the host knows. */
+  readonly trace: string;
+  readonly span: string;
+  readonly severity: string;
+  readonly body: unknown;
+  readonly at: bigint;
+  readonly attributes: Readonly<Record<string, unknown>>;
 }
 
 type Pairs = readonly { readonly key: string; readonly value: object }[];
@@ -91,6 +106,37 @@ interface RawMetrics {
   }[];
 }
 
+interface RawLogs {
+  readonly resource_logs: readonly {
+    readonly resource: { readonly attributes: Pairs };
+    readonly scope_logs: readonly {
+      readonly log_records: readonly {
+        readonly time_unix_nano: string;
+        readonly severity_number: number;
+        readonly severity_text: string;
+        readonly body: object;
+        readonly attributes: Pairs;
+        readonly trace_id?: Uint8Array;
+        readonly span_id?: Uint8Array;
+      }[];
+    }[];
+  }[];
+}
+
+function logsIn(body: Buffer, resources: Record<string, unknown>[]): ReceivedLog[] {
+  const { resource_logs } = LOGS.toObject(LOGS.decode(body), OPTIONS) as RawLogs;
+  resources.push(...resource_logs.map(({ resource }) => attributes(resource.attributes)));
+  const all = resource_logs.flatMap(({ scope_logs }) => scope_logs.flatMap(({ log_records }) => log_records));
+  return all.map((one) => ({
+    trace: hex(one.trace_id),
+    span: hex(one.span_id),
+    severity: `${one.severity_text} ${one.severity_number}`,
+    body: Object.values(one.body)[0],
+    at: BigInt(one.time_unix_nano),
+    attributes: attributes(one.attributes),
+  }));
+}
+
 function spansIn(body: Buffer, resources: Record<string, unknown>[]): Received[] {
   const { resource_spans } = TRACES.toObject(TRACES.decode(body), OPTIONS) as RawTraces;
   resources.push(...resource_spans.map(({ resource }) => attributes(resource.attributes)));
@@ -131,6 +177,7 @@ export interface Collector {
   /** All spans that came, in their order; a span that came twice is here twice. */
   readonly spans: readonly Received[];
   readonly metrics: readonly ReceivedMetric[];
+  readonly logs: readonly ReceivedLog[];
   /** The sender, as it describes itself with each request. */
   readonly resources: readonly Readonly<Record<string, unknown>>[];
   /** Headers of the requests. */
@@ -140,6 +187,7 @@ export interface Collector {
 export async function collector(): Promise<Collector> {
   const spans: Received[] = [];
   const metrics: ReceivedMetric[] = [];
+  const logs: ReceivedLog[] = [];
   const headers: IncomingMessage['headers'][] = [];
   const resources: Record<string, unknown>[] = [];
   const server = createServer((request, response) => {
@@ -150,6 +198,7 @@ export async function collector(): Promise<Collector> {
       headers.push(request.headers);
       if (request.url === '/v1/traces') spans.push(...spansIn(body, resources));
       else if (request.url === '/v1/metrics') metrics.push(...metricsIn(body, resources));
+      else if (request.url === '/v1/logs') logs.push(...logsIn(body, resources));
       response.writeHead(request.url?.startsWith('/v1/') === true ? 200 : 404).end();
     });
   });
@@ -158,5 +207,5 @@ export async function collector(): Promise<Collector> {
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans, metrics, headers, resources };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans, metrics, logs, headers, resources };
 }

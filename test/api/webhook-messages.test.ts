@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { agentFile } from '../agents/file.ts';
 import { front, shortFolder } from '../front.ts';
 import { receiver } from '../receiver.ts';
 import { until } from '../until.ts';
@@ -29,12 +30,6 @@ export default defineConfig({
   const RULES = `@id("free") permit (principal, action, resource);
 @id("asks") @consequence("approval") forbid (principal, action == Action::"tool:pay", resource);
 `;
-  const PAYER = `{ name: 'payer', uses: { pay: 'tool:pay', read: 'tool:hr.read', owner: 'tool:owner.ask' }, async run({ input, caps, ask }) {
-      if (input.reads) await caps.read({});
-      if (input.asks) return ask('<!channel> Is *this* right?', 'boolean');
-      return caps.pay({ to: 'secret-account', amount: 250 }).catch((error) => error.code);
-    } }`;
-
   interface Told {
     readonly type: string;
     readonly data: { readonly run: string };
@@ -57,7 +52,7 @@ export default defineConfig({
     await writeFile(join(folder, 'pay.cedar'), RULES);
     const env = { HOOK: 'a secret', SLACK: `${slack.url}?key=T0/B0/xyz`, BROKEN: 'hooks.slack.com/T0/B0/xyz' };
     const { admin, deploy } = await front({ config: join(folder, 'corral.config.ts'), env });
-    await deploy(PAYER);
+    await deploy(agentFile('questions/pays-or-asks'));
     const submit = async (input: Record<string, boolean>) => (await admin.submitRun({ body: { agent: 'payer', input } })).run;
     const told = (run: string) => pager.got.map(({ body }) => JSON.parse(body) as Told).find(({ data }) => data.run === run);
     const messages = () => slack.got.map(({ body }) => JSON.parse(body) as Message);

@@ -24,6 +24,7 @@ import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
 import type { ServerContext } from './http/context.ts';
 import { logEvents } from './events/log.ts';
+import { LogTap } from './events/log-tap.ts';
 import { RunChanges } from './events/changes.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
@@ -97,7 +98,9 @@ const CLOSE_MS = 2_000;
 const LOOK_MS = 5_000;
 
 /** @throws CORRAL_ADDRESS_UNSAFE, CORRAL_ADDRESS_TAKEN, CORRAL_CONFIG_INVALID, and what opening a data folder throws */
-export async function startHost(options: HostOptions): Promise<RunningHost> {
+export async function startHost(given: HostOptions): Promise<RunningHost> {
+  const tap = given.logger && new LogTap(given.logger);
+  const options = tap === undefined ? given : { ...given, logger: tap.logger };
   const address = options.address ?? '127.0.0.1';
   if (options.port !== undefined && !isLocal(address) && options.tls === undefined && options.plaintext !== true)
     throw new CorralError('CORRAL_ADDRESS_UNSAFE', `Without TLS, others can read the traffic with ${address}.`);
@@ -251,6 +254,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       outbox,
       config,
       log,
+      tap,
       env: options.env,
       instance: randomUUID(),
       full: () => store.full,

@@ -25,7 +25,7 @@ export { ProfileTrainer, type Profiles } from './detection/profiles.ts';
 export type { ShadowReport } from './governance/shadow.ts';
 export type { CellDetail, CellView } from './events/observe.ts';
 export type { Asked } from './events/asked.ts';
-export type { Observation, Resting, RunView, Stall, Taken } from './events/observation.ts';
+export type { CallContent, Observation, Resting, RunView, Stall, Taken } from './events/observation.ts';
 export type { Load } from './events/observe.ts';
 export type { OpenBreaker } from '@corral/broker/dispatch/breakers';
 export { roomInHeap } from './host/heap.ts';

@@ -24,6 +24,9 @@ export const KIND = {
   act: 12,
   step: 13,
   caller: 14,
+  firstChunk: 15,
+  content: 16,
+  log: 17,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
@@ -108,6 +111,9 @@ export const NOT_MEASURED = -1;
 /** Texts are cut here: names and codes are shorter. */
 export const TEXT_BYTES = 256;
 
+/** Texts of calls and of the log are cut here. */
+const LONG_BYTES = Math.max(TELEMETRY.content_bytes.default, TELEMETRY.log_bytes.default);
+
 /** Hexadecimal digits of a version that are sent: 48 bits, which a number holds exactly. */
 const VERSION_CHARS = 12;
 const DIGEST = 'sha256:';
@@ -127,6 +133,8 @@ export class FactWriter {
   #nextName = 0;
   readonly #encoder = new TextEncoder();
   readonly #scratch = new Uint8Array(TEXT_BYTES);
+  /** Made for the first long text: most hosts send none. */
+  #longest: Uint8Array | undefined;
   /** A text of the present fact could not be sent. */
   #lacking = false;
   /** Slots that the present fact leaves to those on which others depend. */
@@ -204,6 +212,25 @@ export class FactWriter {
     this.#ring.words[slot + WORD.number] = fact.call;
     this.#ring.words[slot + WORD.other] = fact.attempts;
     this.#numbers(slot, fact.at, fact.took_ms ?? NOT_MEASURED, fact.input_tokens, fact.output_tokens, fact.money_micros);
+  }
+
+  /** The first parts of a streamed answer of a model. */
+  firstChunk(run: RunId, at: number, took_ms: number, provider: string, model: string): void {
+    const slot = this.#begin(KIND.firstChunk, run, this.#four(provider, model));
+    if (slot >= 0) this.#numbers(slot, at, took_ms);
+  }
+
+  /**
+   * A text of a call, which goes ahead of the call's own fact. It is cut to the limit.
+   * @param name of the attribute that it becomes
+   */
+  content(run: RunId, call: number, name: string, text: string): void {
+    this.#long(KIND.content, run, call, this.#four(name), text, 0);
+  }
+
+  /** A record of the log. @param severity the number of OpenTelemetry @param text of `logText` */
+  log(run: RunId | undefined, at: number, severity: number, text: string): void {
+    this.#long(KIND.log, run, severity, this.#four(), text, at);
   }
 
   /** @param number in the inbox */
@@ -298,6 +325,28 @@ export class FactWriter {
     numbers[from + 3] = fourth;
     numbers[from + 4] = fifth;
     this.#ring.publish(1);
+  }
+
+  /** A fact with a text that is sent whole, in the slots behind it. */
+  #long(
+    kind: Kind,
+    run: RunId | undefined,
+    number: number,
+    texts: readonly [number, number, number, number],
+    text: string,
+    at: number,
+  ): void {
+    const { written } = this.#encoder.encodeInto(text, (this.#longest ??= new Uint8Array(LONG_BYTES)));
+    const slots = Math.ceil(written / SLOT_BYTES);
+    if (!this.#lacking && !this.#ring.hasRoom(1 + slots, this.#left)) return;
+    const slot = this.#begin(kind, run, texts);
+    if (slot < 0) return;
+    this.#ring.words[slot + WORD.number] = number;
+    this.#ring.words[slot + WORD.peer] = written;
+    for (let i = 0; i < slots; i++)
+      this.#ring.bytes.set(this.#longest.subarray(i * SLOT_BYTES, Math.min(written, (i + 1) * SLOT_BYTES)), this.#ring.free(1 + i) * 4);
+    this.#ring.numbers[(slot + WORDS) / 2] = at;
+    this.#ring.publish(1 + slots);
   }
 
   #id(at: number, run: RunId | undefined): void {

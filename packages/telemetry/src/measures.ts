@@ -45,6 +45,10 @@ export class Measures {
         return;
       case KIND.call:
         return this.#call(fact, run);
+      case KIND.firstChunk:
+        figures.observe('firstChunk', [OPERATION.chat, a, b], first / SECOND_MS);
+        if (!this.#latest) figures.observe('firstChunkBefore', [OPERATION.chat, a, b], first / SECOND_MS);
+        return;
       case KIND.message:
         return figures.count('messages', []);
       case KIND.asked:
@@ -61,6 +65,8 @@ export class Measures {
       case KIND.step:
         return figures.count('steps', [a, b]);
       case KIND.caller:
+      case KIND.content:
+      case KIND.log:
     }
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BEFORE, CORRAL, GEN_AI, latestOnly, METRICS, OPERATION, SCHEMA_URL, SPAN } from './names.ts';
+import { BEFORE, CONTENT, CORRAL, GEN_AI, latestOnly, METRICS, OPERATION, SCHEMA_URL, SPAN } from './names.ts';
 
 describe('the names of telemetry', () => {
   it('are those of the GenAI conventions v0.1.0: a change here is a change of version, and breaks the dashboards of others', () => {
@@ -17,6 +17,12 @@ describe('the names of telemetry', () => {
       'gen_ai.usage.output_tokens',
       'error.type',
     ]);
+    expect(Object.values(CONTENT)).toEqual([
+      'gen_ai.tool.call.arguments',
+      'gen_ai.tool.call.result',
+      'gen_ai.input.messages',
+      'gen_ai.output.messages',
+    ]);
     expect(Object.values(OPERATION)).toEqual(['invoke_agent', 'execute_tool', 'chat']);
     expect(
       Object.values(METRICS).flatMap(({ name, ...more }) => (name.startsWith('gen_ai.') && !('before' in more) ? [name] : [])),
@@ -26,15 +32,17 @@ describe('the names of telemetry', () => {
       'gen_ai.invoke_agent.tool_calls',
       'gen_ai.execute_tool.duration',
       'gen_ai.client.inference.duration',
+      'gen_ai.client.inference.time_to_first_chunk',
       'gen_ai.client.inference.usage.input_tokens',
       'gen_ai.client.inference.usage.output_tokens',
     ]);
   });
 
-  it('have those before v1.37 apart, since they go away when the environment asks for the latest', () => {
+  it('have older ones apart, since they go away when the environment asks for the latest', () => {
     expect(Object.values(BEFORE)).toEqual(['gen_ai.system', 'gen_ai.token.type']);
     expect(Object.values(METRICS).flatMap((one) => ('before' in one ? [one.name] : []))).toEqual([
       'gen_ai.client.operation.duration',
+      'gen_ai.client.operation.time_to_first_chunk',
       'gen_ai.client.token.usage',
     ]);
     expect(

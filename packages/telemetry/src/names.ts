@@ -24,6 +24,14 @@ export const GEN_AI = {
   error: 'error.type',
 } as const;
 
+/** Attributes of the same conventions for what was said. They are sent only where a configuration asks for content. */
+export const CONTENT = {
+  arguments: 'gen_ai.tool.call.arguments',
+  result: 'gen_ai.tool.call.result',
+  input: 'gen_ai.input.messages',
+  output: 'gen_ai.output.messages',
+} as const;
+
 /**
  * Names of the conventions before v1.37, which backends still read. They are sent besides the others until
  * `OTEL_SEMCONV_STABILITY_OPT_IN` asks for the new ones alone.
@@ -52,6 +60,7 @@ export const CORRAL = {
   step: 'corral.step',
   what: 'corral.what',
   count: 'corral.count',
+  agentLog: 'corral.agent.log',
 } as const;
 
 /** Values of `gen_ai.operation.name`. */
@@ -102,6 +111,12 @@ export const METRICS = {
     [GEN_AI.operation, GEN_AI.provider, GEN_AI.model, GEN_AI.error],
     'Time from a request to a model to its answer in a crank.',
   ),
+  firstChunk: histogram(
+    'gen_ai.client.inference.time_to_first_chunk',
+    's',
+    [GEN_AI.operation, GEN_AI.provider, GEN_AI.model],
+    'Time from a request to a model to the first parts of its streamed answer in a crank.',
+  ),
   inputTokens: histogram(
     'gen_ai.client.inference.usage.input_tokens',
     '{token}',
@@ -116,6 +131,10 @@ export const METRICS = {
   ),
   modelDurationBefore: {
     ...histogram('gen_ai.client.operation.duration', 's', [GEN_AI.operation, BEFORE.provider, GEN_AI.model, GEN_AI.error], 'Before v1.37.'),
+    before: true,
+  },
+  firstChunkBefore: {
+    ...histogram('gen_ai.client.operation.time_to_first_chunk', 's', [GEN_AI.operation, GEN_AI.provider, GEN_AI.model], 'Before v0.1.0.'),
     before: true,
   },
   tokensBefore: {

@@ -69,6 +69,11 @@ export class Pipeline {
     this.#known.heard(run);
   }
 
+  /** The trace of a run; undefined for one that is not known. */
+  traceOf(run: RunId | undefined): Uint8Array | undefined {
+    return this.#known.get(run)?.trace;
+  }
+
   /** A span was lost on its way. Where others hang from it, it is sent again with the next of them. */
   lost(span: Span): void {
     const run = span.isOfRun ? this.#known.get(span.run) : undefined;

@@ -16,12 +16,17 @@ export interface Fact {
   readonly texts: readonly [string, string, string, string];
   /** The first is the time of the fact, in milliseconds since 1970. */
   readonly numbers: readonly number[];
+  /** The text of a record of the log. */
+  readonly text?: string;
+  /** Texts of a call, by the names of attributes. */
+  readonly contents?: readonly (readonly [name: string, text: string])[];
 }
 
 export class FactReader {
   readonly #ring: RingReader;
   readonly #texts: string[] = [...VOCABULARY];
   readonly #decoder = new TextDecoder();
+  readonly #contents: (readonly [Fact, string])[] = [];
 
   constructor(memory: SharedArrayBuffer) {
     this.#ring = new RingReader(memory);
@@ -48,10 +53,37 @@ export class FactReader {
         continue;
       }
       const fact = this.#fact(at);
-      ring.release(1);
-      take(fact);
+      const long = fact.kind === KIND.content || fact.kind === KIND.log ? this.#long(at) : undefined;
+      ring.release(1 + (long?.slots ?? 0));
+      if (fact.kind === KIND.content) {
+        this.#contents.push([fact, long?.text ?? '']);
+        continue;
+      }
+      take(long === undefined ? this.#withContents(fact) : { ...fact, text: long.text });
     }
     return ring.waiting > 0;
+  }
+
+  /** The text behind a fact, and how many slots it takes. */
+  #long(at: number): { readonly text: string; readonly slots: number } {
+    const { words, bytes } = this.#ring;
+    const length = words[at + WORD.peer] ?? 0;
+    const slots = Math.ceil(length / SLOT_BYTES);
+    const text = new Uint8Array(length);
+    for (let i = 0; i < slots; i++) {
+      const from = this.#ring.next(1 + i) * 4;
+      text.set(bytes.subarray(from, from + Math.min(SLOT_BYTES, length - i * SLOT_BYTES)), i * SLOT_BYTES);
+    }
+    return { text: this.#decoder.decode(text), slots };
+  }
+
+  /** The contents of a call are read before it. Those whose call was dropped belong to no other fact. */
+  #withContents(fact: Fact): Fact {
+    if (this.#contents.length === 0) return fact;
+    const all = this.#contents.splice(0);
+    if (fact.kind !== KIND.call) return fact;
+    const own = all.filter(([{ run, number }]) => run === fact.run && number === fact.number);
+    return { ...fact, contents: own.map(([{ texts }, text]) => [texts[0], text] as const) };
   }
 
   /** @returns how many slots it took */

@@ -71,6 +71,9 @@ export class Spans {
       case KIND.asked:
       case KIND.step:
       case KIND.caller:
+      case KIND.firstChunk:
+      case KIND.content:
+      case KIND.log:
     }
   }
 
@@ -177,7 +180,7 @@ export class Spans {
     if (sent) run.last = id;
   }
 
-  #call({ number, peer, count, texts, numbers }: Fact, run: Known): void {
+  #call({ number, peer, count, texts, numbers, contents = [] }: Fact, run: Known): void {
     const [tool, code, provider, model] = texts;
     const [at = 0, took_ms = NOT_MEASURED, input = 0, output = 0, cost = 0] = numbers;
     const error = code === '' ? undefined : code;
@@ -188,6 +191,7 @@ export class Spans {
       [CORRAL.attempts, count > 1 ? count : undefined],
       [CORRAL.cost, cost > 0 ? cost : undefined],
       [GEN_AI.conversation, run.root],
+      ...contents,
     );
     const id = spanOf(run.run, 'call', number);
     if (provider !== '' || model !== '') {

@@ -1,13 +1,15 @@
 /** The loop of the thread of telemetry: it reads facts, hands batches to the collector, and says the figures. */
 import { TELEMETRY } from '@corral/protocol/limits-telemetry';
 import type { Begin, FromThread, Reading, ToThread } from './messages.ts';
-import { METRICS, type MetricName } from './names.ts';
-import { metricsMessage, tracesMessage } from './otlp/messages.ts';
+import { logIn, type LogRecord } from './log.ts';
+import { METRICS, CORRAL, type MetricName } from './names.ts';
+import { logsMessage, metricsMessage, tracesMessage } from './otlp/messages.ts';
 import { Exporter, type ExporterOptions, type Signal } from './otlp/exporter.ts';
 import { Pipeline } from './pipeline.ts';
 import { prometheusText } from './prometheus.ts';
-import { FactReader } from './reading.ts';
-import type { Span } from './span.ts';
+import { FactReader, type Fact } from './reading.ts';
+import { KIND } from './facts.ts';
+import { spanOfRun, type Span } from './span.ts';
 import { WaitingSpans } from './waiting.ts';
 
 export interface WorkPowers extends Omit<ExporterOptions, 'collector'> {
@@ -31,6 +33,8 @@ export class Work {
   readonly #exporter: Exporter | undefined;
   readonly #since: number;
   readonly #waiting = new WaitingSpans(TELEMETRY.spans_waiting.default);
+  readonly #logs: LogRecord[] = [];
+  #logsLost = 0;
   /** Spans that were lost, and those that the collector left out of batches it took. */
   #lost = 0;
   #rejected = 0;
@@ -59,7 +63,8 @@ export class Work {
     if (this.#exporter === undefined || this.#sending !== undefined || this.#closing) return more;
     const now = this.#powers.now();
     const isDue = now >= this.#figuresAt;
-    if (!isDue && this.#waiting.size < BATCH && (this.#waiting.size === 0 || now - this.#handedAt < BATCH_MS)) return more;
+    const most = Math.max(this.#waiting.size, this.#logs.length);
+    if (!isDue && most < BATCH && (most === 0 || now - this.#handedAt < BATCH_MS)) return more;
     this.#handedAt = now;
     this.#sending = this.#hand(this.#exporter, isDue)
       .catch((error: unknown) => this.#fault(error))
@@ -85,11 +90,22 @@ export class Work {
   /** One fact that cannot be taken costs itself alone. */
   readonly #take = (fact: Parameters<Pipeline['take']>[0]): void => {
     try {
-      this.#pipeline.take(fact);
+      if (fact.kind === KIND.log) this.#log(fact);
+      else this.#pipeline.take(fact);
     } catch (error) {
       this.#fault(error);
     }
   };
+
+  #log({ run, number: severity, text = '', numbers: [at = 0] }: Fact): void {
+    if (this.#exporter === undefined) return;
+    if (this.#logs.length >= TELEMETRY.logs_waiting.default) return void (this.#logsLost += 1);
+    const { body, attributes } = logIn(text);
+    const trace = this.#pipeline.traceOf(run);
+    const span = run === undefined || trace === undefined ? undefined : spanOfRun(run);
+    const about = run === undefined ? [] : [[CORRAL.run, run] as const];
+    this.#logs.push({ at, severity, body, attributes: [...attributes, ...about], trace, span });
+  }
 
   #fault(error: unknown): void {
     this.#faults += 1;
@@ -113,6 +129,7 @@ export class Work {
     const { figures } = this.#pipeline;
     figures.set('dropped', ['facts'], this.#reader.dropped);
     figures.set('dropped', ['spans'], this.#lost);
+    figures.set('dropped', ['logs'], this.#logsLost);
     figures.set('dropped', ['rejected'], this.#rejected);
     figures.set('dropped', ['faults'], this.#faults);
     return figures.all();
@@ -140,6 +157,7 @@ export class Work {
       const body = metricsMessage(this.#begin.resource, this.#figures(), { since: this.#since, now });
       await this.#send(exporter, 'metrics', body, attempts);
     }
+    if (this.#logs.length > 0) await this.#handLogs(exporter, attempts);
     for (let left = this.#waiting.size; left > 0 && this.#waiting.size > 0; left -= BATCH) {
       // The end of the host is handed over by a call of its own.
       if (attempts === undefined && (this.#closing || this.#powers.now() >= this.#figuresAt)) return;
@@ -153,6 +171,15 @@ export class Work {
         this.#lose(batch);
         this.#fault(error);
       }
+    }
+  }
+
+  /** Hands over the records of the log that wait now; what is not taken is lost, as a log is of use soon or not at all. */
+  async #handLogs(exporter: Exporter, attempts?: number): Promise<void> {
+    for (let left = this.#logs.length; left > 0; left -= BATCH) {
+      if (attempts === undefined && (this.#closing || this.#powers.now() >= this.#figuresAt)) return;
+      const batch = this.#logs.splice(0, Math.min(BATCH, left));
+      if (!(await this.#send(exporter, 'logs', logsMessage(this.#begin.resource, batch), attempts))) this.#logsLost += batch.length;
     }
   }
 

@@ -13,6 +13,7 @@ import { Loops } from './loops.ts';
 import { Models } from './models-schema.ts';
 import { Address, SecretName } from './parts.ts';
 import { Risk } from './risk.ts';
+import { Telemetry } from './telemetry-schema.ts';
 import { Webhooks } from './webhooks-schema.ts';
 
 /** A limit that a host may set, between the hard minimum and maximum. */
@@ -250,34 +251,7 @@ export const Config = z.strictObject({
     .describe(
       'carry hints that a run may have something to do through Redis, which may lose all of them at any time; it holds from the next start. Left out: `$CORRAL_REDIS_URL`, or hints stay in the host’s process',
     ),
-  telemetry: z
-    .strictObject({
-      otlp: z
-        .strictObject({
-          url: Address.refine((url) => {
-            const { username, password } = URL.parse(url) ?? { username: '', password: '' };
-            return username === '' && password === '';
-          }, 'holds a user or password, which errors would show: name a secret in `telemetry.otlp.headers` instead').describe(
-            'address of a collector, to which `/v1/traces` and `/v1/metrics` are added',
-          ),
-          headers: z
-            .record(z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'the name of a header'), SecretName)
-            .default({})
-            .describe('the secret that is the value of each header, by the name of the header'),
-        })
-        .exactOptional()
-        .describe('send spans and figures to this collector by OTLP over HTTP; left out: figures at `/metrics` alone'),
-      sample: z
-        .number()
-        .min(0)
-        .max(1)
-        .default(1)
-        .describe('share of families of runs whose spans are all sent; errors, refusals and stops are sent of all'),
-    })
-    .exactOptional()
-    .describe(
-      'make spans and figures of what runs do, without any of their contents; it holds from the next start. Left out: none are made, and `/metrics` answers 404',
-    ),
+  telemetry: Telemetry,
   backups: z
     .string()
     .min(1)

@@ -34,11 +34,12 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
     ...Object.entries(config.telemetry?.otlp?.headers ?? {}).flatMap(([header, secret]) =>
       unknownSecret(config, ['telemetry', 'otlp', 'headers', header], secret),
     ),
+    ...(Array.isArray(config.telemetry?.content) ? config.telemetry.content : []).flatMap((tenant, i) =>
+      unknownTenant(config, ['telemetry', 'content', i], tenant),
+    ),
     ...config.webhooks.flatMap(({ secret, tenant }, i): Fault[] => [
       ...unknownSecret(config, ['webhooks', i, 'secret'], secret),
-      ...(tenant === undefined || Object.hasOwn(config.tenants, tenant)
-        ? []
-        : [{ path: ['webhooks', i, 'tenant'], message: `there is no tenant ${tenant}${meant(tenant, Object.keys(config.tenants))}` }]),
+      ...unknownTenant(config, ['webhooks', i, 'tenant'], tenant),
     ]),
     ...config.webhooks.flatMap(({ id }, i, all): Fault[] =>
       id !== undefined && all.findIndex((one) => one.id === id) < i
@@ -77,6 +78,11 @@ const unknownSecret = ({ secrets }: Config, path: readonly PropertyKey[], name: 
   name === undefined || Object.hasOwn(secrets, name)
     ? []
     : [{ path, message: `there is no secret ${name}${meant(name, Object.keys(secrets))}` }];
+
+const unknownTenant = ({ tenants }: Config, path: readonly PropertyKey[], name: string | undefined): Fault[] =>
+  name === undefined || Object.hasOwn(tenants, name)
+    ? []
+    : [{ path, message: `there is no tenant ${name}${meant(name, Object.keys(tenants))}` }];
 
 const meant = (name: string, known: readonly string[]) => {
   const one = nearest(name, [...known]);

@@ -8,6 +8,11 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import type { Observation, Taken } from '@corral/supervisor';
 import { callerIn, type Caller } from '@corral/telemetry/caller';
 import type { FactWriter, RunFact } from '@corral/telemetry/facts';
+import { logText, SEVERITY } from '@corral/telemetry/log';
+import { CORRAL, GEN_AI } from '@corral/telemetry/names';
+import { contentOf, PRIVATE, STREAMED_CHARS, textOfParts } from './content.ts';
+
+const INFO = 9;
 
 /** An observation of one kind. */
 type Seen<K extends Observation['kind']> = Extract<Observation, { readonly kind: K }>;
@@ -15,11 +20,24 @@ type Seen<K extends Observation['kind']> = Extract<Observation, { readonly kind:
 /** A run in memory: its fact, and the span of whoever submitted it. */
 interface Here extends RunFact {
   readonly caller: Caller | undefined;
+  /** Texts of answers that come in parts, by call; undefined: nobody asked for the contents of this run's calls. */
+  readonly streamed: Map<number, string> | undefined;
 }
+
+/** Parts of telemetry that a configuration asks for. */
+export interface Wanted {
+  /** Whether the contents of the calls of a family are sent. */
+  readonly content: (tenant: string, root: RunId) => boolean;
+  /** Whether lines are sent that agents write. */
+  readonly logs: boolean;
+}
+
+const NAMES_ALONE: Wanted = { content: () => false, logs: false };
 
 export class RunFacts {
   readonly #facts: FactWriter;
   readonly #now: () => number;
+  readonly #wanted: Wanted;
   readonly #here = new Map<RunId, Here>();
   /** Runs in memory whose fact the thread has not got. */
   readonly #missing = new Set<RunId>();
@@ -27,9 +45,10 @@ export class RunFacts {
   readonly #gone = new Map<RunId, RunId>();
 
   /** @param now milliseconds since 1970 */
-  constructor(facts: FactWriter, now: () => number) {
+  constructor(facts: FactWriter, now: () => number, wanted: Wanted = NAMES_ALONE) {
     this.#facts = facts;
     this.#now = now;
+    this.#wanted = wanted;
   }
 
   /** The first ancestor of a run; undefined for a run that has not been in memory, or not for long. */
@@ -62,8 +81,10 @@ export class RunFacts {
       case 'ended':
         return this.#ended(seen, at);
       case 'cranked':
+        this.#streamed(seen);
         return cranked(facts, seen, at);
       case 'answered':
+        this.#content(seen);
         return called(facts, { ...seen, peer: undefined }, at);
       case 'replied':
         return called(facts, { ...seen, tool: seen.what, ms: undefined }, at);
@@ -94,11 +115,13 @@ export class RunFacts {
       case 'warned':
       case 'hopeless':
         return facts.act(undefined, at, seen.kind);
+      case 'chunk':
+        return firstChunk(facts, seen, at);
+      case 'logged':
+        return this.#logged(seen, at);
       case 'differs':
       case 'context':
-      case 'chunk':
       case 'emitted':
-      case 'logged':
       case 'stalled':
       case 'moves':
     }
@@ -108,9 +131,10 @@ export class RunFacts {
     if (taken === undefined) return;
     const { record, version, epoch } = taken;
     const { id: run, root, parent, tenant, agent, origin } = record;
+    const first = root ?? parent?.run ?? run;
     const here = {
       run,
-      root: root ?? parent?.run ?? run,
+      root: first,
       parent: parent?.run,
       tenant,
       agent,
@@ -121,6 +145,7 @@ export class RunFacts {
       woken_at,
       origin: origin?.run,
       caller: callerIn(record.trace),
+      streamed: this.#wanted.content(tenant, first) ? new Map<number, string>() : undefined,
     };
     this.#here.set(run, here);
     if (this.#tell(here)) this.#missing.delete(run);
@@ -137,6 +162,28 @@ export class RunFacts {
     if (!this.#missing.has(run)) return;
     const here = this.#here.get(run);
     if (here === undefined || this.#tell(here)) this.#missing.delete(run);
+  }
+
+  #content({ run, call, tool, result, content }: Seen<'answered'>): void {
+    const streamed = this.#here.get(run)?.streamed;
+    if (streamed === undefined || content === undefined) return;
+    for (const [name, text] of contentOf(tool, content, result, streamed.get(call))) this.#facts.content(run, call, name, text);
+    streamed.delete(call);
+  }
+
+  /** Keeps the beginning of an answer that comes in parts until its call is over. */
+  #streamed({ run, delivery }: Seen<'cranked'>): void {
+    const streamed = delivery.kind === 'chunk' ? this.#here.get(run)?.streamed : undefined;
+    if (streamed === undefined || delivery.kind !== 'chunk') return;
+    const before = streamed.get(delivery.id) ?? '';
+    if (before.length <= STREAMED_CHARS) streamed.set(delivery.id, (before + textOfParts(delivery.parts)).slice(0, STREAMED_CHARS + 1));
+  }
+
+  #logged({ run, level, text, private_to }: Seen<'logged'>, at: number): void {
+    if (!this.#wanted.logs) return;
+    const { tenant, agent } = this.#here.get(run) ?? {};
+    const fields = { [CORRAL.agentLog]: true, [CORRAL.tenant]: tenant, [GEN_AI.agent]: agent };
+    this.#facts.log(run, at, SEVERITY[level] ?? INFO, logText(private_to.length > 0 ? PRIVATE : text, fields));
   }
 
   #ended({ run, outcome, view, taken }: Seen<'ended'>, at: number): void {
@@ -169,6 +216,12 @@ function cranked(facts: FactWriter, { run, delivery, inbox, ms, cpu_us }: Seen<'
   if (kind === 'message') facts.message(run, at, delivery.from.run, inbox ?? 0);
   const number = kind === 'timer' || kind === 'child_ended' ? delivery.id : 0;
   facts.crank(run, at, kind, ms, cpu_us, number, kind === 'child_ended' ? delivery.run : undefined);
+}
+
+/** Figures about first parts are of models: the conventions have none about tools. */
+function firstChunk(facts: FactWriter, { run, first }: Seen<'chunk'>, at: number): void {
+  const asked = first && modelIn(first.tool);
+  if (asked !== undefined) facts.firstChunk(run, at, first?.ms ?? 0, first?.maker?.provider ?? 'unknown', first?.maker?.model ?? asked);
 }
 
 /** The answer of a model, as far as telemetry reads it; see `ModelAnswer` of packages/tools. */

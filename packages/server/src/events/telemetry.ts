@@ -10,12 +10,14 @@ import type { Stall } from '@corral/supervisor';
 import { latestOnly } from '@corral/telemetry/names';
 import type { Reading } from '@corral/telemetry/messages';
 import { resourceOf } from '@corral/telemetry/resource';
-import { traceOf } from '@corral/telemetry/span';
+import { place, traceOf } from '@corral/telemetry/span';
 import { Telemetry } from '@corral/telemetry/thread';
 import type { LoadedConfig } from '../config/load.ts';
 import type { HostPort } from '../ports.ts';
 import { VERSION } from '../version.ts';
 import { RunFacts } from './facts.ts';
+import { logRecords } from './log-records.ts';
+import type { LogTap } from './log-tap.ts';
 import type { Feed } from './stream.ts';
 import type { Outbox } from './webhooks/outbox.ts';
 import { keyOf } from './webhooks/hooks.ts';
@@ -35,6 +37,8 @@ export interface TelemetryDeps {
   /** The configuration in force. */
   readonly config: () => LoadedConfig;
   readonly log: FastifyBaseLogger | undefined;
+  /** Gets the lines of `log`. */
+  readonly tap: LogTap | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Tells this process from every other. */
   readonly instance: string;
@@ -73,7 +77,15 @@ export async function telemetryOf(loaded: LoadedConfig, deps: TelemetryDeps): Pr
       log?.error({ err: error }, `the thread of telemetry has ended; ${again ? 'another one was started' : 'this host goes on without'}`);
     },
   });
-  const facts = new RunFacts(thread.facts, now);
+  const { content, logs, sample } = telemetry;
+  const isWanted = (tenant: string) => content === true || (content !== false && content.some((one) => one === tenant));
+  const facts = new RunFacts(thread.facts, now, {
+    // It is made only where it goes somewhere: to a collector, with the spans of this family.
+    content: (tenant, root) => collector !== undefined && isWanted(tenant) && place(traceOf(root)) < sample,
+    logs: logs && collector !== undefined,
+  });
+  if (logs && collector !== undefined && deps.tap !== undefined)
+    deps.tap.to = logRecords(thread.facts, (text) => deps.config().vault.redact(text), now);
   const stop = host.observe(facts.write);
   const read = cached(() => readingsOf(deps), now);
   const failed = (error: unknown) => log?.warn({ err: error }, 'the state of the host could not be read for telemetry');
@@ -88,6 +100,7 @@ export async function telemetryOf(loaded: LoadedConfig, deps: TelemetryDeps): Pr
     async close() {
       clearInterval(reading);
       stop();
+      if (deps.tap !== undefined) deps.tap.to = undefined;
       await thread.close();
     },
   };

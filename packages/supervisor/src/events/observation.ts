@@ -1,6 +1,7 @@
 /** The events by which a host reports on its runs and on itself, and those who observe them. */
 import type { ContextChange } from '@corral/protocol/model/context';
 import type { Decision } from '@corral/protocol/model/decision';
+import type { Json } from '@corral/protocol/json';
 import type { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -8,6 +9,7 @@ import type { Control, HoldReason, LadderStep, Lifecycle, Residency, RunRecord, 
 import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/model/spend';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { EventPlace } from '@corral/protocol/ports/events';
+import type { Maker } from '@corral/protocol/ports/tool';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { Asked } from './asked.ts';
 
@@ -76,6 +78,13 @@ export interface Taken {
   readonly epoch: number;
   /** It has no entry yet: this is the first time that it is in memory, unless a host was lost before its first crank was over. */
   readonly fresh: boolean;
+}
+
+/** Contents of a call, and who alone may read them; nobody is named for what is public. */
+export interface CallContent {
+  readonly input: Json;
+  readonly input_private_to: readonly string[];
+  readonly result_private_to: readonly string[];
 }
 
 export type Observation =
@@ -183,6 +192,8 @@ export type Observation =
       readonly ms: number | undefined;
       readonly call: number;
       readonly result: Result;
+      /** Undefined: the host has settled the call in the place of its tool. */
+      readonly content?: CallContent;
     }
   /** As `answered`, for a request to another run. `what`: `service:claims`, or `mailbox`. `peer`: the run that was asked, if known. */
   | {
@@ -216,9 +227,13 @@ export type Observation =
   | { readonly kind: 'denied'; readonly run: RunId; readonly decision: Decision; readonly count: number }
   /** The label, the capabilities or the purse of a run changed. */
   | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
-  /** Parts of a stream are in the journal. `offset`: parts of it before these; `place`: the entry whose delivery they are. */
+  /**
+   * Parts of a stream are in the journal. `offset`: parts of it before these; `place`: the entry whose delivery they are. `first`: for the first
+   * parts of a call that this host has made, its tool, and how long the agent had waited for them.
+   */
   | {
       readonly kind: 'chunk';
+      readonly first?: { readonly tool: string; readonly maker: Maker | undefined; readonly ms: number };
       readonly run: RunId;
       readonly call: number;
       readonly offset: number;
@@ -232,6 +247,8 @@ export type Observation =
       readonly run: RunId;
       readonly level: string;
       readonly text: string;
+      /** The people whose private data the run had read when it wrote the line. */
+      readonly private_to: readonly string[];
       /** Undefined: the host has logged it. */
       readonly place: EventPlace | undefined;
     }

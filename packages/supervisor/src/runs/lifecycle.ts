@@ -22,6 +22,7 @@ import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
 import { askedOf } from '../events/asked.ts';
 import type { Tell } from '../events/observation.ts';
+import { tellOfBus } from '../events/bus-news.ts';
 import { deniedIn, leftBy, seenIn } from '../events/cranks.ts';
 import { takenOf, viewOf } from '../events/observe.ts';
 import type { Membership } from './membership.ts';
@@ -96,11 +97,11 @@ export class RunLifecycle {
     residency.onDamaged.listen((run, error) => this.#tell({ kind: 'damaged', run, error }));
     detection.onKill.listen((run, outcome) => this.endSoon(run, outcome, true));
     this.#hearBus(bus);
+    tellOfBus(bus, this.#options, this.#tell);
   }
 
   #hearBus(bus: Transitions['bus']): void {
     const { runs, residency, settlements } = this.#options;
-    const tell = this.#tell;
     bus.deliver.listen((run, delivery, inbox) => this.deliver(run, delivery, inbox));
     bus.answered.listen((id, result, once) => this.#answered(id, result, once));
     bus.timer.listen((id, timer, due) => {
@@ -109,14 +110,10 @@ export class RunLifecycle {
     });
     bus.timerDone.listen((id, timer) => runs.get(id)?.alarms.callOff(timer));
     bus.spawned.listen((record) => void this.#spawned(record));
-    bus.created.listen((run) => tell({ kind: 'admitted', run }));
     bus.arrived.listen((run) => residency.hint(run));
     bus.ended.listen((id, outcome) => this.#ended(id, outcome));
     bus.unknown.listen((id, call, message, detail) => lost(this.#options, id, call, message, detail));
     bus.fence.listen((id, result) => settlements.fence(runs.get(id), result));
-    bus.warned.listen((run, { holder, period, which, name, committed, bound }) =>
-      tell({ kind: 'warned', run, holder, period, which, name, committed, soft: bound }),
-    );
     bus.asks.listen((id, decision) => {
       const run = runs.get(id);
       const pending = run?.ledger.pending.get(decision.id);
@@ -125,15 +122,11 @@ export class RunLifecycle {
       const { tool } = pending.call;
       const asked = askedOf(run.ledger, pending, decision, this.#options.tool(run.ledger.record.tenant, tool));
       const shape = shapeOf({ ...run.ledger.record, ...pending.call });
-      tell({ kind: 'asked', run: id, call: pending.id, tool, shape, asked });
+      this.#tell({ kind: 'asked', run: id, call: pending.id, tool, shape, asked });
     });
-    bus.context.listen((run, changes) => tell({ kind: 'context', run, changes }));
     bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));
     bus.takeBack.listen((id, call, then) => runs.get(id)?.behind.do(() => runs.get(id)?.queue.takeBackChunk(call, then)));
     bus.looks.listen((run, ...look) => this.#looks(run, ...look));
-    bus.chunk.listen((run, call, offset, count, place) => tell({ kind: 'chunk', run, call, offset, count, place }));
-    bus.emitted.listen((run, event, data, place) => tell({ kind: 'emitted', run, event, data, place }));
-    bus.logged.listen((run, level, text, place) => tell({ kind: 'logged', run, level, text, place }));
   }
 
   /** @param once the call may not be repeated, so its answer must not be lost */
@@ -289,7 +282,7 @@ export class RunLifecycle {
   #cranked(run: Run, crank: OnCpu, effects: string, cpu_us: number): void {
     if (run.outcome !== undefined) return;
     const { observers } = this.#options.transitions;
-    const seen = observers.any ? seenIn(run, crank, cpu_us, this.#options.clock.monotonic()) : undefined;
+    const seen = observers.any ? seenIn(run, crank, cpu_us, this.#options) : undefined;
     run.cranked();
     const { inbox, text } = crank;
     const delivery = { ...crank.delivery, at: crank.at } as Delivery;

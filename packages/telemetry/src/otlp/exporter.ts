@@ -30,7 +30,7 @@ const ANSWER_MS = 10_000;
 const SECOND_MS = 1000;
 
 /** The last part of the path at a collector. */
-export type Signal = 'traces' | 'metrics';
+export type Signal = 'traces' | 'metrics' | 'logs';
 
 /** The fate of a batch. `rejected`: of a batch that was taken, how much the collector left out. */
 type Sent = { readonly taken: true; readonly rejected: number } | { readonly taken: false };

@@ -1,9 +1,10 @@
 /**
  * Spans and figures as OTLP's messages. The numbers of fields are those of opentelemetry-proto v1.
  *
- * Source: github.com/open-telemetry/opentelemetry-proto, opentelemetry/proto/{trace,metrics,common,resource}/v1
+ * Source: github.com/open-telemetry/opentelemetry-proto, opentelemetry/proto/{trace,metrics,logs,common,resource}/v1
  */
 import type { Figure, Series } from '../figures.ts';
+import { severityName, type LogRecord } from '../log.ts';
 import { SCHEMA_URL, SCOPE } from '../names.ts';
 import type { Attributes, Link, Span, Value } from '../span.ts';
 import { ProtobufWriter } from './protobuf.ts';
@@ -82,6 +83,23 @@ function span(out: ProtobufWriter, one: Span): void {
 export const tracesMessage = (resource: Resource, spans: readonly Span[]): Uint8Array<ArrayBuffer> =>
   enveloped(resource, (out) => {
     for (const one of spans) out.message(2, () => span(out, one));
+  });
+
+function logRecord(out: ProtobufWriter, { at, severity, body, attributes: all, trace, span: about }: LogRecord): void {
+  out.fixed(1, nanos(at));
+  out.integer(2, severity);
+  out.text(3, severityName(severity));
+  out.message(5, () => out.text(1, body));
+  attributes(out, 6, all);
+  if (trace !== undefined) out.bytes(9, trace);
+  if (about !== undefined) out.bytes(10, about);
+  out.fixed(11, nanos(at));
+}
+
+/** The body of a request to `/v1/logs`. */
+export const logsMessage = (resource: Resource, records: readonly LogRecord[]): Uint8Array<ArrayBuffer> =>
+  enveloped(resource, (out) => {
+    for (const one of records) out.message(2, () => logRecord(out, one));
   });
 
 /** A time of figures: since when they are counted, and now. Milliseconds since 1970. */
