@@ -43,7 +43,9 @@ test('a paused run is found as paused after the host was started again', async (
   const { admin } = await front({ data: first.data });
   expect((await admin.listRuns({ query: { control: 'paused' } })).items).toMatchObject([{ run, control: 'paused', lifecycle: 'active' }]);
   expect(await admin.whyRun({ params: { run } })).toMatchObject({ verdict: 'paused', because: [expect.stringContaining('look')] });
-  await admin.operate({ body: { operation: 'resume', target: { agent: 'sleeper' }, reason: 'seen' } });
+  const body = { operation: 'resume', target: { agent: 'sleeper' }, reason: 'seen' } as const;
+  const { preview = '' } = await admin.operate({ body: { ...body, dryRun: true } });
+  await admin.operate({ body: { ...body, preview } });
   expect((await admin.listRuns({ query: { control: 'paused' } })).items).toEqual([]);
 });
 

@@ -114,7 +114,9 @@ test('a spinning run is paused, says why it stands, goes on, and is killed', asy
   expect((await admin.listRuns({ query: { control: 'paused' } })).items).toHaveLength(1);
   expect((await operate('resume')).receipts[0]).toMatchObject({ control: 'none' });
   expect((await operate('kill')).receipts[0]).toMatchObject({ cell_killed: true, lifecycle: 'ended' });
-  expect(await operate('kill')).toMatchObject({ receipts: [], refused: [{ run, code: 'CORRAL_RUN_STATE' }] });
+  // A stop verb is never refused: its answer says what it found.
+  expect(await operate('kill')).toMatchObject({ matched: [], receipts: [], refused: [{ run, code: 'CORRAL_RUN_STATE' }] });
+  await expect(operate('resume')).rejects.toMatchObject({ code: 'CORRAL_RUN_STATE', status: 409 });
 });
 
 test('events are followed, and taken up again where they were left', async () => {

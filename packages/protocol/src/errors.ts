@@ -190,6 +190,10 @@ export const ERRORS = {
     hint: 'A program is the body of an async function: statements and `return`, without `import` and `export`. Give the message to whoever wrote it.',
   },
   CORRAL_RUN_UNKNOWN: { audience: 'operator', hint: 'Check the id; ended runs stay listed until they are erased.' },
+  CORRAL_PREVIEW_STALE: {
+    audience: 'operator',
+    hint: 'Look at what it would do now with a dry run, and send its `preview` along.',
+  },
   CORRAL_RUN_STATE: { audience: 'operator', hint: 'This cannot be done in the present state of the run; `corral show RUN` shows it.' },
   CORRAL_FIXTURE_TOO_LARGE: {
     audience: 'operator',

@@ -11,7 +11,7 @@ import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { clock, exact, moment } from '../screen/time.ts';
-import { timeArgument } from '../selector.ts';
+import { selectorArguments, timeArgument, type SelectorFlags } from '../selector.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { inTenant } from './agents.ts';
 
@@ -35,7 +35,9 @@ const FAMILY: Partial<Record<Verb, string>> = {
 };
 type Result = RouteAnswer<'operate'>;
 
-interface Flags extends HostFlags {
+interface Flags extends HostFlags, SelectorFlags {
+  readonly by?: string;
+  readonly preview?: string;
   readonly agent?: string;
   readonly agentVersion?: string;
   readonly tenant?: string;
@@ -54,18 +56,26 @@ export function operateCommands(program: Command): void {
       .option('--agent-version <digest>', 'all runs of a version')
       .option('--tenant <name>', 'all runs of a tenant; with --agent or --agent-version, those in it')
       .option('--all', 'all runs you may operate')
+      .option('--by <principal>', 'all runs that this principal submitted, such as token:ana')
+      .option('--waiting <for>', 'all runs that wait for this')
+      .option('--older-than <time>', 'all runs that were submitted at least this long ago: seconds, or 90s, 15m, 2h, 1d')
+      .option('--preview <text>', 'the preview that a dry run printed: says what was beyond it; resume is refused if other runs match now')
       .requiredOption('-m, --reason <text>', 'reason; it is recorded')
       .option('--dry-run', 'only say which runs')
       .addHelpText('after', `\nExample:\n  corral ${verb} ${EXAMPLES[verb]}`)
       .action(async (run: string | undefined, flags: Flags) => {
-        const result = await connect(flags).operate({
-          body: {
-            operation: verb,
-            target: targetOf(run, flags),
-            reason: flags.reason,
-            dryRun: flags.dryRun === true,
-            ...(flags.family === true ? { family: true } : {}),
-          },
+        const client = connect(flags);
+        const body = {
+          operation: verb,
+          target: targetOf(run, flags),
+          reason: flags.reason,
+          ...(flags.family === true ? { family: true } : {}),
+        };
+        // The host lets many runs go on only for who says which.
+        const isBlind = verb === 'resume' && run === undefined && flags.preview === undefined && flags.dryRun !== true;
+        const preview = isBlind ? (await client.operate({ body: { ...body, dryRun: true } })).preview : flags.preview;
+        const result = await client.operate({
+          body: { ...body, dryRun: flags.dryRun === true, ...(preview === undefined ? {} : { preview }) },
         });
         print(flags, result, () => receipts(result));
         if (result.refused.length > 0) process.exitCode = EXIT.outcome;
@@ -200,8 +210,17 @@ function namesIn(option: string, text: string, known: readonly string[]): readon
 function targetOf(run: string | undefined, flags: Flags) {
   const tenant = flags.tenant === undefined ? {} : { tenant: flags.tenant as never };
   const named = [run, flags.agent, flags.agentVersion, flags.all === true ? 'all' : undefined].filter((one) => one !== undefined);
-  if (named.length > 1 || (named.length === 0 && flags.tenant === undefined))
-    throw new CorralError('CORRAL_USAGE', 'Name one thing: a run, --agent, --agent-version, --tenant or --all.');
+  const conditions = { ...selectorArguments(flags, Date.now()), ...(flags.by === undefined ? {} : { principal: flags.by }) };
+  const isFiltered = Object.keys(conditions).length > 0;
+  if (named.length > 1 || (named.length === 0 && flags.tenant === undefined && !isFiltered) || (run !== undefined && isFiltered))
+    throw new CorralError(
+      'CORRAL_USAGE',
+      'Name one thing: a run, --agent, --agent-version, --tenant or --all; or conditions: --by, --waiting, --older-than, with --agent, --agent-version and --tenant.',
+    );
+  if (isFiltered) {
+    const version = flags.agentVersion === undefined ? {} : { version: flags.agentVersion as never };
+    return { where: { ...conditions, ...tenant, ...version, ...(flags.agent === undefined ? {} : { agent: flags.agent }) } };
+  }
   if (run !== undefined) return { run: run as never };
   if (flags.agent !== undefined) return { agent: flags.agent as never, ...tenant };
   if (flags.agentVersion !== undefined) return { version: flags.agentVersion as never, ...tenant };
@@ -213,9 +232,23 @@ function takenFrom({ node, until }: NonNullable<Result['receipts'][number]['fenc
   return `taken from node ${node}${late}`;
 }
 
+function previewText({ matched, operation, preview, refused }: Result): string {
+  const not = refused.map(({ run, code, detail }) => `${run}  not: ${code} ${detail}`);
+  if (matched.length === 0) return ['no run', ...not].join('\n');
+  const seen = preview === undefined ? [] : [`to act on what you see here: --preview ${preview}`];
+  return [`would ${operation}:`, ...matched.map((run) => `  ${run}`), ...not, ...seen].join('\n');
+}
+
+/** Runs that an act reached and its preview had not shown. */
+function beyondText({ beyond }: Result): string[] {
+  if (beyond === undefined) return [];
+  if (beyond === null) return ['the host does not know that preview any more, so it cannot say what was beyond it'];
+  return beyond.map((run) => `${run}  was beyond the preview`);
+}
+
 function receipts(result: Result): string {
-  const { receipts: done, refused, matched, operation, dryRun } = result;
-  if (dryRun) return matched.length === 0 ? 'no run' : `would ${operation}:\n${matched.map((run) => `  ${run}`).join('\n')}`;
+  const { receipts: done, refused, operation, dryRun } = result;
+  if (dryRun) return previewText(result);
   const flat = (all: Result['receipts']): Result['receipts'] => all.flatMap((one) => [one, ...flat(one.children)]);
   const rows = flat(done).map((one) => [
     one.run,
@@ -241,6 +274,7 @@ function receipts(result: Result): string {
     ...flat(done).flatMap(({ run, not_reached = [] }) =>
       not_reached.map((child) => `${child}  not reached: another node holds it; it ends with ${run}`),
     ),
+    ...beyondText(result),
     ...refused.map(({ run, code, detail }) => `${run}  not done: ${code} ${detail}`),
   ].join('\n');
 }

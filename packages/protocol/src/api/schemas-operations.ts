@@ -5,8 +5,9 @@ import { ACT_NAMES } from './acts.ts';
 import { Reason, digest, identity, inTenant, json, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
 import { Page, listOf } from './schemas-page.ts';
-import { oneOrMore } from './selector.ts';
+import { RunSelector, oneOrMore } from './selector.ts';
 
+const Preview = z.string().regex(/^[0-9a-f]{16}$/, 'the `preview` of a dry run');
 const OperationName = z.enum(['pause', 'resume', 'cancel', 'kill']);
 export const OperationTarget = z
   .union([
@@ -15,10 +16,12 @@ export const OperationTarget = z
     z.strictObject({ version: digest, ...inTenant }),
     z.strictObject({ tenant }),
     z.strictObject({ all: z.literal(true) }),
+    z.strictObject({ where: RunSelector }),
   ])
   .meta({
     id: 'OperationTarget',
-    description: 'Selects runs: one, those of an agent, of a version, of a tenant, or all that you may operate.',
+    description:
+      'Selects runs: one, those of an agent, of a version, of a tenant, all that you may operate, or those for which conditions hold.',
   });
 export const OperationRequest = z
   .strictObject({
@@ -26,6 +29,9 @@ export const OperationRequest = z
     target: OperationTarget,
     reason: Reason,
     dryRun: z.boolean().default(false),
+    preview: Preview.exactOptional().describe(
+      '`preview` of a dry run with the same target. `resume` is refused with 409 if other runs match now, and needs it for any target but one run or a list of runs; the other operations act on what matches now in any case, and name what was beyond it',
+    ),
     family: z
       .boolean()
       .default(false)
@@ -108,6 +114,14 @@ export const OperationResult = z
     family: z.literal(true).exactOptional().describe('a pause or a resumption of all descendants of the runs'),
     config: z.string(),
     matched: z.array(z.string()).describe('runs that matched'),
+    preview: Preview.exactOptional().describe('stands for the runs that matched; not in rows of the record'),
+    beyond: z
+      .array(z.string())
+      .nullable()
+      .exactOptional()
+      .describe(
+        'where the request named a preview: runs that matched and were not in it; null: the host does not know that preview any more',
+      ),
     receipts: z.array(ReceiptView).describe('one for each run operated on; those of children are within their parent’s'),
     refused: z.array(z.object({ run: z.string(), code: z.string(), detail: z.string() })),
     reach: Reach.exactOptional(),

@@ -100,12 +100,10 @@ export const RunList = listOf(RunSummary).extend({
 });
 export const RunQuery = Page.extend({
   ...runConditions,
-  parent: runId.exactOptional(),
   live: z.stringbool().exactOptional().describe('only those that have not ended'),
   ended_as: oneOrMore(z.string().max(60))
     .exactOptional()
     .describe('beginning of its outcome: `exceeded`, `failed(CORRAL_STALLED)`; or several'),
-  q: z.string().max(100).exactOptional().describe('part of an id, agent, principal or outcome'),
   sort: z
     .enum(RUN_ORDERS)
     .exactOptional()

@@ -4,7 +4,8 @@
  * touch are selected.
  */
 import * as z from 'zod';
-import { digest, inTenant } from './parts.ts';
+import { DOOR } from '../limits.ts';
+import { digest, inTenant, runId } from './parts.ts';
 
 export const Lifecycle = z.enum(['queued', 'active', 'ended']);
 export const Control = z.enum(['none', 'paused', 'quarantined']);
@@ -24,6 +25,8 @@ const conditions = <T extends z.ZodType>(ms: T) => ({
   agent: oneOrMore(z.string().min(1).max(100)).exactOptional().describe('name of the agent, or several'),
   version: oneOrMore(digest).exactOptional().describe('version of the agent that the run is on, or several'),
   principal: oneOrMore(z.string().min(1).max(200)).exactOptional().describe('who submitted it; a child has the principal of its parent'),
+  parent: runId.exactOptional().describe('children of this run'),
+  q: z.string().max(100).exactOptional().describe('part of an id, agent, principal or outcome'),
   config: z.string().max(100).exactOptional().describe('version of the configuration at admission'),
   lifecycle: oneOrMore(Lifecycle).exactOptional(),
   control: oneOrMore(Control).exactOptional(),
@@ -37,10 +40,15 @@ const conditions = <T extends z.ZodType>(ms: T) => ({
 });
 
 /** For the body of a request. */
-export const RunSelector = z.strictObject(conditions(z.int().min(0))).meta({
-  id: 'RunSelector',
-  description: 'Selects runs for which every given condition holds.',
-});
+export const RunSelector = z
+  .strictObject({
+    ...conditions(z.int().min(0)),
+    runs: z.array(runId).min(1).max(DOOR.settled_at_once.default).exactOptional().describe('only these runs'),
+  })
+  .meta({
+    id: 'RunSelector',
+    description: 'Selects runs for which every given condition holds.',
+  });
 export type RunSelector = z.infer<typeof RunSelector>;
 
 /** For a query, where numbers are text. */

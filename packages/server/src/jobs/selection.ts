@@ -7,6 +7,7 @@ import type { TenantId } from '@corral/protocol/ids';
 import type { ServerContext } from '../http/context.ts';
 import type { Access } from '../people/access.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
+import type { WaitingOn } from '@corral/protocol/model/run';
 import type { RunSearch } from '@corral/protocol/ports/front-reads';
 
 /** Rows that are read from the index at a time. */
@@ -18,7 +19,7 @@ const PAGE = 500;
  * @throws CORRAL_AGENT_UNKNOWN, CORRAL_VERSION_UNKNOWN, CORRAL_TENANT_UNKNOWN, CORRAL_FORBIDDEN
  */
 export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunSearch> {
-  const { older_than_ms, principal, config, since, until, created_from, ended_from, ended_until } = selector;
+  const { older_than_ms, principal, config, since, until, created_from, ended_from, ended_until, parent, q } = selector;
   const [agent, version, lifecycle, control, waiting] = [
     many(selector.agent),
     many(selector.version),
@@ -34,6 +35,8 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     version,
     principal: many(principal),
     config,
+    parent,
+    q,
     lifecycle,
     control,
     since,
@@ -43,8 +46,20 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     ended_until,
     ended: waiting === undefined ? undefined : false,
     admitted_by: older_than_ms === undefined ? undefined : door.clock.now() - older_than_ms,
-    among: waiting === undefined ? undefined : (await Promise.all(waiting.map((one) => door.host.waitingOn(one)))).flat(),
+    among: await amongOf(door, waiting, selector.runs),
   };
+}
+
+/** The runs that a search is confined to: those that are named, and those that wait for something. */
+async function amongOf(
+  { host }: ServerContext,
+  waiting: readonly WaitingOn[] | undefined,
+  runs: readonly string[] | undefined,
+): Promise<readonly string[] | undefined> {
+  if (waiting === undefined) return runs;
+  const found = (await Promise.all(waiting.map((one) => host.waitingOn(one)))).flat();
+  const named = runs && new Set<string>(runs);
+  return named === undefined ? found : found.filter((run) => named.has(run));
 }
 
 /** All runs that match a selector and have not ended, newest first. */

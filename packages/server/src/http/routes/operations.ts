@@ -12,6 +12,7 @@ import type { ServerContext } from '../context.ts';
 import type { Kept } from '../../operation-log.ts';
 import type { Access } from '../../people/access.ts';
 import type { OperationName } from '../../ports.ts';
+import { previewOf, Previews } from '../../jobs/previews.ts';
 import { selected } from '../../jobs/selection.ts';
 import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
 import type { RunRow } from '@corral/protocol/ports/front';
@@ -22,7 +23,22 @@ type Target =
   | { readonly agent: string; readonly tenant?: string | undefined }
   | { readonly version: string; readonly tenant?: string | undefined }
   | { readonly tenant: string }
-  | { readonly all: true };
+  | { readonly all: true }
+  | { readonly where: RunSelector };
+
+/** Why one of the runs that a request named was not operated on. */
+interface Refused {
+  readonly run: string;
+  readonly code: string;
+  readonly detail: string;
+}
+/** The runs that a target means now. */
+interface Meant {
+  readonly rows: RunRow[];
+  readonly tenant: string | undefined;
+  /** Runs that it names and that cannot be operated on. */
+  readonly refused: readonly Refused[];
+}
 
 /** Updates the index after an operation. The operation is done even if the index cannot be written: the sweep repairs the index. */
 function listing(door: ServerContext): (operation: OperationName, receipt: Receipt, request: FastifyRequest) => Promise<void> {
@@ -63,6 +79,45 @@ const isBelow = ({ index }: ServerContext, { parent }: RunRow, runs: ReadonlySet
   return false;
 };
 
+const endedText = ({ id, ended_as }: RunRow): string => `${id} has ended already: ${ended_as}.`;
+
+/** Why runs that a request names are not among those that match. */
+function unmatched(
+  { index }: ServerContext,
+  access: Access,
+  operation: Operation,
+  named: readonly string[],
+  matched: ReadonlySet<string>,
+): Refused[] {
+  return named
+    .filter((run) => !matched.has(run))
+    .map((run) => {
+      const row = index.get(run);
+      if (row === undefined || !access.may(operation, row.tenant))
+        return { run, code: 'CORRAL_RUN_UNKNOWN', detail: `There is no run ${run} here.` };
+      const detail = row.ended_as === null ? `${run} does not meet the other conditions.` : endedText(row);
+      return { run, code: 'CORRAL_RUN_STATE', detail };
+    });
+}
+
+/**
+ * Letting many runs go on cannot be taken back for what they do meanwhile, so whoever asks for it has seen which they are.
+ * @throws CORRAL_REQUEST_INVALID
+ */
+function mustHavePreview(target: Target, preview: string | undefined): void {
+  const isNamed = 'run' in target || ('where' in target && target.where.runs !== undefined);
+  if (preview === undefined && !isNamed)
+    throw new CorralError('CORRAL_REQUEST_INVALID', 'To resume many runs, send the `preview` of a dry run with the same target along.');
+}
+
+/** Those of a host, whichever of its addresses a request comes by. */
+const known = new WeakMap<object, Previews>();
+function previewsOf({ db }: ServerContext): Previews {
+  const previews = known.get(db) ?? new Previews();
+  known.set(db, previews);
+  return previews;
+}
+
 /** Tools that the answer to a dry run names at most. */
 const TOOLS_SHOWN = 20;
 
@@ -87,27 +142,24 @@ function mustFit({ operation, family, halt, target }: RouteRequest<'operate'>['b
     throw new CorralError('CORRAL_REQUEST_INVALID', '`halt` goes with the resumption of one run.');
 }
 
-/** The runs that an operation is meant for. @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_FORBIDDEN */
-async function matching(
-  door: ServerContext,
-  access: Access,
-  operation: Operation,
-  target: Target,
-): Promise<{ readonly rows: RunRow[]; readonly tenant: string | undefined }> {
-  if ('run' in target) {
-    const row = findRun(door, access, operation, target.run);
-    const stops = operation === 'run.pause' || operation === 'run.kill';
-    // Whoever stops a run that has ended has what they wanted: the answer says so, and is not a conflict.
-    if (row.ended_as !== null && !stops) throw new CorralError('CORRAL_RUN_STATE', `${row.id} has ended already: ${row.ended_as}.`);
-    return { rows: [row], tenant: row.tenant };
-  }
-  const selector: RunSelector = 'all' in target ? {} : (target as RunSelector);
-  return { rows: await selected(door, access, operation, selector), tenant: access.some(operation, selector.tenant) };
-}
-
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
   const { host, reads, acts } = door;
   const listed = listing(door);
+
+  const matching = async (access: Access, operation: Operation, target: Target): Promise<Meant> => {
+    if ('run' in target) {
+      const row = findRun(door, access, operation, target.run);
+      if (row.ended_as === null) return { rows: [row], tenant: row.tenant, refused: [] };
+      if (operation === 'run.resume') throw new CorralError('CORRAL_RUN_STATE', endedText(row));
+      return { rows: [], tenant: row.tenant, refused: [{ run: row.id, code: 'CORRAL_RUN_STATE', detail: endedText(row) }] };
+    }
+    const selector: RunSelector = 'all' in target ? {} : 'where' in target ? target.where : (target as RunSelector);
+    const rows = await selected(door, access, operation, selector);
+    const refused = unmatched(door, access, operation, selector.runs ?? [], new Set(rows.map(({ id }) => id)));
+    return { rows, tenant: access.some(operation, selector.tenant), refused };
+  };
+
+  const previews = previewsOf(door);
 
   return {
     async operate({ body }, { access, keep, request }) {
@@ -117,19 +169,21 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       const target = body.target as Target;
       const by = access.principal.id;
       access.role(`run.${operation}`);
-      const { rows, tenant } = await matching(door, access, `run.${operation}`, target);
+      if (operation === 'resume' && !dryRun) mustHavePreview(target, body.preview);
+      const { rows, tenant, refused: unmet } = await matching(access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
+      if (operation === 'resume' && !dryRun && body.preview !== undefined && body.preview !== previewOf([...matched]))
+        throw new CorralError(
+          'CORRAL_PREVIEW_STALE',
+          `Other runs match than those of the preview ${body.preview}: now ${matched.size}. Nothing was resumed.`,
+        );
       const receipts: Receipt[] = [];
-      const refused: { run: string; code: string; detail: string }[] = [];
+      const refused: Refused[] = [...unmet];
       // An operation on a run covers its descendants; their receipts are part of its receipt.
-      const over = rows.filter(({ ended_as }) => ended_as !== null);
-      for (const { id, ended_as } of over)
-        refused.push({ run: id, code: 'CORRAL_RUN_STATE', detail: `${id} has ended already: ${ended_as}.` });
       const own = operation === 'kill' || family ? rows.filter((row) => !isBelow(door, row, matched)) : rows;
       if (!dryRun) {
         await Promise.all(
-          own.map(async ({ id, ended_as }) => {
-            if (ended_as !== null) return;
+          own.map(async ({ id }) => {
             try {
               const receipt = await host.operate(operation, id as RunId, by, reason, family, halt);
               receipts.push(receipt);
@@ -152,9 +206,16 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
         receipts: receipts as unknown as ReceiptView[],
         refused,
       };
-      if (!dryRun) return keep(deed);
+      const { preview } = body;
+      if (!dryRun)
+        return {
+          ...keep(deed),
+          preview: previewOf(deed.matched),
+          ...(preview === undefined ? {} : { beyond: previews.beyond(preview, deed.matched) }),
+        };
       keep.skip();
-      return { ...acts.draft(access.principal, deed, true), reach: await reachOf(door, [...matched], reaches || family) };
+      const reach = await reachOf(door, deed.matched, reaches || family);
+      return { ...acts.draft(access.principal, deed, true), preview: previews.keep(deed.matched), reach };
     },
 
     async listOperations({ query }, { access }) {

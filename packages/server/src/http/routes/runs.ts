@@ -133,16 +133,14 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     },
 
     async listRuns({ query }, { access }) {
-      const { live, parent, ended_as, q, cursor, limit, sort, order, total, ...selector } = query;
+      const { live, ended_as, cursor, limit, sort, order, total, ...selector } = query;
       const conditions = await conditionsOf(door, access, 'run.read', selector);
       const ended = live === undefined ? conditions.ended : !live;
       const found = await door.lists.take(access.principal.tenant, () =>
         reads.runs({
           ...conditions,
           ended,
-          parent,
           ended_as: many(ended_as),
-          q,
           sort,
           ascending: order === 'asc',
           cursor,
