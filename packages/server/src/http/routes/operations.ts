@@ -142,22 +142,23 @@ function mustFit({ operation, family, halt, target }: RouteRequest<'operate'>['b
     throw new CorralError('CORRAL_REQUEST_INVALID', '`halt` goes with the resumption of one run.');
 }
 
+/** The runs that an operation is meant for. @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_FORBIDDEN */
+async function matching(door: ServerContext, access: Access, operation: Operation, target: Target): Promise<Meant> {
+  if ('run' in target) {
+    const row = findRun(door, access, operation, target.run);
+    if (row.ended_as === null) return { rows: [row], tenant: row.tenant, refused: [] };
+    if (operation === 'run.resume') throw new CorralError('CORRAL_RUN_STATE', endedText(row));
+    return { rows: [], tenant: row.tenant, refused: [{ run: row.id, code: 'CORRAL_RUN_STATE', detail: endedText(row) }] };
+  }
+  const selector: RunSelector = 'all' in target ? {} : 'where' in target ? target.where : (target as RunSelector);
+  const rows = await selected(door, access, operation, selector);
+  const refused = unmatched(door, access, operation, selector.runs ?? [], new Set(rows.map(({ id }) => id)));
+  return { rows, tenant: access.some(operation, selector.tenant), refused };
+}
+
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
   const { host, reads, acts } = door;
   const listed = listing(door);
-
-  const matching = async (access: Access, operation: Operation, target: Target): Promise<Meant> => {
-    if ('run' in target) {
-      const row = findRun(door, access, operation, target.run);
-      if (row.ended_as === null) return { rows: [row], tenant: row.tenant, refused: [] };
-      if (operation === 'run.resume') throw new CorralError('CORRAL_RUN_STATE', endedText(row));
-      return { rows: [], tenant: row.tenant, refused: [{ run: row.id, code: 'CORRAL_RUN_STATE', detail: endedText(row) }] };
-    }
-    const selector: RunSelector = 'all' in target ? {} : 'where' in target ? target.where : (target as RunSelector);
-    const rows = await selected(door, access, operation, selector);
-    const refused = unmatched(door, access, operation, selector.runs ?? [], new Set(rows.map(({ id }) => id)));
-    return { rows, tenant: access.some(operation, selector.tenant), refused };
-  };
 
   const previews = previewsOf(door);
 
@@ -170,7 +171,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       const by = access.principal.id;
       access.role(`run.${operation}`);
       if (operation === 'resume' && !dryRun) mustHavePreview(target, body.preview);
-      const { rows, tenant, refused: unmet } = await matching(access, `run.${operation}`, target);
+      const { rows, tenant, refused: unmet } = await matching(door, access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
       if (operation === 'resume' && !dryRun && body.preview !== undefined && body.preview !== previewOf([...matched]))
         throw new CorralError(
