@@ -110,6 +110,15 @@ function mustHavePreview(target: Target, preview: string | undefined): void {
     throw new CorralError('CORRAL_REQUEST_INVALID', 'To resume many runs, send the `preview` of a dry run with the same target along.');
 }
 
+/** @throws CORRAL_PREVIEW_STALE if other runs match than those of the preview */
+function mustStand(preview: string | undefined, matched: readonly string[]): void {
+  if (preview === undefined || preview === previewOf([...matched])) return;
+  throw new CorralError(
+    'CORRAL_PREVIEW_STALE',
+    `Other runs match than those of the preview ${preview}: now ${matched.length}. Nothing was resumed.`,
+  );
+}
+
 /** Those of a host, whichever of its addresses a request comes by. */
 const known = new WeakMap<object, Previews>();
 function previewsOf({ db }: ServerContext): Previews {
@@ -173,11 +182,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       if (operation === 'resume' && !dryRun) mustHavePreview(target, body.preview);
       const { rows, tenant, refused: unmet } = await matching(door, access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
-      if (operation === 'resume' && !dryRun && body.preview !== undefined && body.preview !== previewOf([...matched]))
-        throw new CorralError(
-          'CORRAL_PREVIEW_STALE',
-          `Other runs match than those of the preview ${body.preview}: now ${matched.size}. Nothing was resumed.`,
-        );
+      if (operation === 'resume' && !dryRun) mustStand(body.preview, [...matched]);
       const receipts: Receipt[] = [];
       const refused: Refused[] = [...unmet];
       // An operation on a run covers its descendants; their receipts are part of its receipt.
