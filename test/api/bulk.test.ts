@@ -17,7 +17,7 @@ const sleepers = async (n: number, tenant = 'local') => {
   return runs;
 };
 const operate = (body: Partial<Body> & Pick<Body, 'operation' | 'target'>) =>
-  shared().admin.operate({ body: { reason: 'drill', ...body } as Body });
+  shared().admin.operate({ body: { reason: 'drill', ...body } });
 const controlOf = async (run: string) => (await shared().admin.showRun({ params: { run: run as never } })).control;
 
 beforeEach(async () => {
