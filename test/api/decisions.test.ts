@@ -1,4 +1,4 @@
-/** What people decided is listed and counted; who is looking at a call is shown, and what a person has put off is not. */
+/** The decisions of people are listed and counted. A list shows who is looking at a call, and leaves out those that the reader has put off. */
 import { expect, test } from 'vitest';
 import { corral } from '../command.ts';
 import { databaseOf } from '../database.ts';
@@ -48,7 +48,7 @@ test('decisions are listed with who, when, why and how long that had waited, by 
   expect(await count({}, stranger)).toBe(0);
   await expect(stranger.listDecisions({ query: { run } })).rejects.toMatchObject({ code: 'CORRAL_RUN_UNKNOWN' });
 
-  // Whoever decides next is told what they did about such calls.
+  // The next person sees how such calls were decided.
   const next = await pay({ to: 'Bob', amount: 9 });
   await waiting(next);
   const seen = async (who: typeof ana) => (await who.listApprovals({ query: { run: next } })).items[0];

@@ -1,4 +1,4 @@
-/** What was shown binds what is decided: approvals, answers and resumptions. What stops a run is never refused for that. */
+/** A decision holds only for the version that the person saw: approvals, answers and resumptions. Pauses and kills are not bound to a version. */
 import { expect, test } from 'vitest';
 import { found, until } from '../until.ts';
 import { sharedApprovalHost } from './approval-host.ts';
