@@ -41,7 +41,9 @@ export function lookingCommands(program: Command): void {
     });
 
   hostFlags(program.command('later'))
-    .description('hide a call or question that waits from your own list for a time; it is no denial, and still expires when it would have')
+    .description(
+      'hide a call or question that waits from your own list for a time; this does not deny it, and does not change when it expires',
+    )
     .argument('<run>')
     .argument('[call]', 'number of the call; not needed where one call of the run waits')
     .option('--for <time>', 'how long: 90s, 15m, 2h, 1d')

@@ -165,7 +165,7 @@ interface Told {
   readonly verdict: string;
   readonly because: string[];
   readonly next: string[];
-  /** Of a run that is stopped: the entry of the journal by which it was. */
+  /** The entry of the journal that stopped the run; undefined if it is not stopped. */
   readonly halt?: number;
 }
 

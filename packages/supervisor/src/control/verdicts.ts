@@ -41,7 +41,7 @@ export interface VerdictsOptions {
   readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
 }
 
-/** What a decision is bound to. */
+/** The version to which a decision is bound. */
 export interface Shown {
   /** The version of the call that the person has seen; left out: whatever it is. */
   readonly shown?: string | undefined;

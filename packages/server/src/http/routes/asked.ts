@@ -12,7 +12,7 @@ export interface AskedPage {
   readonly later?: number;
   readonly damaged?: { run: RunId; detail: string }[];
 }
-/** Who looks at a call, and until when the reader has put it off. */
+/** The person who looks at a call, and the time until which the reader has put it off. */
 interface Seen {
   readonly claim: { readonly by: string; readonly since: number; readonly until: number } | null;
   readonly later: number | null;

@@ -1,4 +1,4 @@
-/** What people decided about calls, as it was written down; read off the host's thread. */
+/** Routes for the decisions of people about calls. They are read from a table, off the host’s thread. */
 import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
 import { many } from '@corral/protocol/api/selector';
 import type { RunId, TenantId } from '@corral/protocol/ids';

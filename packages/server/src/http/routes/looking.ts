@@ -1,4 +1,4 @@
-/** Who is looking at a call that waits for people, and what a person has put off. Neither decides anything nor keeps anybody from deciding. */
+/** Routes by which a person says that they look at a call that waits for people, or puts it off. */
 import type { Operation } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -32,7 +32,7 @@ export function lookingRoutes(door: ServerContext): Handlers<'claimApproval' | '
           'CORRAL_CLAIMED',
           `${held.by} has been looking at call ${call} of ${run} since ${new Date(held.since).toISOString()}.`,
         );
-      // Whoever goes on looking has done so since they began.
+      // A claim that is renewed keeps its beginning.
       const claim = { run, call, by, since: held?.by === by ? held.since : since, until: Math.min(since + body.for_ms, one.expires_at) };
       db.approvals.claim(claim);
       tell(one, by, claim.until);

@@ -72,7 +72,7 @@ function finder(door: ServerContext): (access: Access, body: Body) => Promise<Me
   };
 }
 
-/** Of the calls that were shown, those that do not wait any more: each has a result, too. */
+/** Calls that were shown and do not wait any more; each has a result, too. */
 function goneOf(meant: readonly One[], only: Body['only'] = []): Refused[] {
   const waiting = new Set(meant.map(({ run, call }) => `${run} ${call}`));
   return only
