@@ -1,6 +1,6 @@
 /**
- * Forms for the answers to questions, made from the JSON Schema that an agent wrote. What a person has typed is a draft, kept as texts; it becomes
- * a value only if it fits. The host checks the value again: this is to say beside the field what is missing. A pattern is shown and never run,
+ * Forms for the answers to questions, made from the JSON Schema that an agent wrote. A draft has the texts that a person
+ * has typed; it becomes a value only if it fits. The host checks the value again: this is to say beside the field what is missing. A pattern is shown and never run,
  * since an agent wrote it and it could hold up the page.
  */
 
@@ -12,7 +12,7 @@ interface Named {
   readonly about: string;
   /** Without an entry it is left out. */
   readonly optional: boolean;
-  /** What it takes, in words; empty if there is nothing to say. */
+  /** Says in words which values fit; empty if every value does. */
   readonly takes: string;
   readonly schema: Schema;
 }

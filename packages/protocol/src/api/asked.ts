@@ -1,4 +1,4 @@
-/** What lists of calls and of questions that wait for people have in common. */
+/** The common part of lists of calls and of questions that wait for people. */
 import * as z from 'zod';
 import { time_ms } from './parts.ts';
 

@@ -1,5 +1,5 @@
 /**
- * What the front door keeps about calls that wait for people, besides the journals: the decisions of people as lists and counts read them, who is
+ * Port for the rows of the front door about calls that wait for people, besides the journals: the decisions of people as lists and counts read them, who is
  * looking at a call, and who has put one off. The journal is authoritative; rows are written as decisions become durable there, and those that a
  * crash kept from being written are added from the journals at the next start.
  */
