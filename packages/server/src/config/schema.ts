@@ -204,6 +204,29 @@ export const Config = z.strictObject({
             jwks_uri: Address.exactOptional().describe('URL of its keys; left out: found by OpenID discovery'),
             tenant_claim: z.string().default('corral_tenant').describe('claim that names the tenant'),
             roles_claim: z.string().default('corral_roles').describe('claim that lists roles'),
+            sign_in: z
+              .strictObject({
+                client: z
+                  .string()
+                  .min(1)
+                  .max(200)
+                  .describe('client id of the console at the issuer, which must know the redirect URI `<door.url>/sign-in/done`'),
+                secret: SecretName.exactOptional().describe(
+                  'name of the secret that is the client’s; left out: a public client, with PKCE alone',
+                ),
+                scope: z
+                  .string()
+                  .regex(
+                    /^(?:[\x21\x23-\x5b\x5d-\x7e]+ )*openid(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
+                    'scopes with spaces between them, `openid` among them',
+                  )
+                  .default('openid')
+                  .describe('scopes that are asked for; the token about the person must have the claims of tenant and roles'),
+                name: z.string().min(1).max(60).exactOptional().describe('what people know the issuer by; left out: the name of its host'),
+                session: Duration.default('8h').describe('how long people stay signed in at most; never longer than 12 hours'),
+              })
+              .exactOptional()
+              .describe('people may sign in at the console by this issuer (authorization code with PKCE); needs `door.url`'),
             host_wide: z.boolean().default(false).describe('whether a token may name the tenant `*`'),
             revoked: z.array(z.string().min(1).max(255)).max(10_000).default([]).describe('subjects whose tokens are refused'),
             issued_after: z.iso

@@ -40,9 +40,12 @@ import type { Authenticator, Channel } from '../people/authenticate.ts';
 import { TooSoon, type Rate } from '../people/rate.ts';
 import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
+import { RETURN_PATH, type SignIns } from '../people/sign-in.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
 import { written } from './csv.ts';
-import { admitted, bucketOf, callerOf, guarded } from './callers.ts';
+import { admitted, bucketOf, callerOf, countFailure, guarded, slowSignIn } from './callers.ts';
+import { browserOf } from './cookie.ts';
+import { serveSignIn } from './sign-in.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
@@ -81,6 +84,7 @@ export interface AppOptions {
   readonly rate: Rate;
   readonly sessions: Sessions;
   readonly consoleSessions: ConsoleSessions;
+  readonly signIns: SignIns;
   /** The files of the console; undefined if it has not been built. */
   readonly console: ConsoleFiles | undefined;
   readonly followers: Followers;
@@ -160,14 +164,25 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const handlers = handlersOf(options);
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][])
     if (handlers[name] !== undefined) add(app, options, name, route, handlers[name] as AnyHandler);
-  if (channel.kind === 'network') serveConsole(app, options.console);
+  if (channel.kind === 'network') {
+    serveConsole(app, options.console);
+    serveSignIn(app, {
+      signIns: options.signIns,
+      random: door.random,
+      isHttps: () => settings.inForce().config.door.url?.startsWith('https:') === true,
+      slowDown: (request) => slowSignIn(options, request),
+      refused: (request, why) => {
+        if (why === 'again' || why === 'refused') countFailure(door, request, `GET ${RETURN_PATH}`, 'CORRAL_UNAUTHENTICATED');
+      },
+    });
+  }
   app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
   return app;
 }
 
 /** The handlers of all routes. */
 function handlersOf(options: AppOptions): Handlers<RouteName> {
-  const { door, channel, followers, authenticator, consoleSessions, rate } = options;
+  const { door, channel, followers, authenticator, consoleSessions, rate, signIns } = options;
   const { scene } = door;
   return {
     ...agentRoutes(door),
@@ -190,12 +205,12 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),
-    ...sessionRoutes(door, consoleSessions, async (request, token) => {
+    ...sessionRoutes(door, consoleSessions, signIns, async (request, token) => {
       const principal = await guarded(
         options,
         ROUTES.signIn,
         request,
-        async () => (await scene?.visitor(token)) ?? authenticator.identify(token),
+        async () => (await scene?.visitor(token)) ?? signIns.redeem(token, browserOf(request)) ?? authenticator.identify(token),
       );
       rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
       return principal;

@@ -20,6 +20,8 @@ export interface CallerParts {
 
 /** Slows down callers that guess tokens, by address. */
 const GUESSES = { rate_per_s: 1, burst: 20 };
+/** Sign-ins at issuers, by address: that of a proxy may be everybody's. */
+const SIGN_INS = { rate_per_s: 20, burst: 200 };
 
 /** Finds out who calls, by a token or by the cookie of a session. @throws what `guarded` throws, and CORRAL_ORIGIN_REFUSED */
 export async function admitted(options: CallerParts, route: Route, request: FastifyRequest): Promise<Access> {
@@ -56,6 +58,16 @@ class SessionOver extends CorralError {
   }
 }
 
+/** Records that somebody was not let in. @param code of the error */
+export function countFailure({ refusals }: ServerContext, request: FastifyRequest, route: string, code: string): void {
+  const address = request.socket.remoteAddress ?? 'socket';
+  refusals.count({ operation: 'fail-login', by: `address:${address}`, roles: [], tenant: undefined, route, code });
+}
+
+/** Slows down sign-ins at issuers, by address: each keeps something here for a while. @throws CORRAL_RATE_LIMITED */
+export const slowSignIn = ({ door, rate }: CallerParts, request: FastifyRequest): void =>
+  rate.take(`sign-in:${request.socket.remoteAddress ?? 'socket'}`, SIGN_INS, door.clock.monotonic());
+
 /**
  * A caller who is not let in is counted and slowed down, by address.
  * @throws what `identify` throws, and CORRAL_RATE_LIMITED
@@ -66,7 +78,7 @@ export async function guarded(
   request: FastifyRequest,
   identify: () => Promise<Principal>,
 ): Promise<Principal> {
-  const { refusals, clock, settings } = door;
+  const { clock, settings } = door;
   const now = clock.monotonic();
   try {
     return await identify();
@@ -76,14 +88,7 @@ export async function guarded(
       rate.take(`session:${address}`, settings.inForce().config.door, now);
       throw error;
     }
-    refusals.count({
-      operation: 'fail-login',
-      by: `address:${address}`,
-      roles: [],
-      tenant: undefined,
-      route: `${route.method} ${route.path}`,
-      code: error instanceof CorralError ? error.code : 'CORRAL_INTERNAL',
-    });
+    countFailure(door, request, `${route.method} ${route.path}`, error instanceof CorralError ? error.code : 'CORRAL_INTERNAL');
     rate.take(`guess:${address}`, GUESSES, now);
     throw error;
   }
