@@ -18,7 +18,7 @@ export interface TestIssuer {
   bend: (claims: JWTPayload) => JWTPayload;
   /** Signs the next tokens with a key that the issuer does not publish. */
   forge: boolean;
-  /** What it was asked at its token endpoint. */
+  /** Requests to its token endpoint. */
   readonly exchanges: URLSearchParams[];
   /** As a person who follows an address of the host to the issuer and signs in there: the address to which that leads. */
   readonly signIn: (address: string) => Promise<string>;

@@ -14,14 +14,16 @@ afterAll(async () => {
   for (const end of ends.toReversed()) await end();
 });
 
+type Sent = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> };
+
 /** A browser, as far as it keeps cookies and follows no redirect by itself. */
 function browser() {
   const jar = new Map<string, string>();
   return {
     jar,
-    async go(url: string, init: RequestInit & { readonly headers?: Readonly<Record<string, string>> } = {}): Promise<Response> {
+    async go(url: string, { headers = {}, ...init }: Sent = {}): Promise<Response> {
       const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
-      const answer = await fetch(url, { ...init, redirect: 'manual', headers: { ...init.headers, cookie } });
+      const answer = await fetch(url, { ...init, redirect: 'manual', headers: { ...headers, cookie } });
       for (const line of answer.headers.getSetCookie()) {
         const [name = '', value = ''] = (line.split(';', 1)[0] ?? '').split('=');
         if (line.includes('Max-Age=0')) jar.delete(name);
@@ -90,7 +92,7 @@ describe('signing in by an issuer', () => {
     const bent = new URL(await begun(made, ana));
     bent.searchParams.set('state', 'x'.repeat(43));
     expect(to(await ana.go(bent.href))).toBe(again);
-    // That has ended it: the right state comes too late.
+    // The wrong state has ended it: the right one comes too late.
     bent.searchParams.delete('state');
     expect(to(await ana.go(bent.href))).toBe(again);
     // The answer of another issuer (mix-up).

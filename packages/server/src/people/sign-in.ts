@@ -1,7 +1,7 @@
 /**
- * Signing in at the console by an issuer: OpenID Connect's authorization code flow with PKCE. What the browser must bring back (state, nonce, the
- * verifier) is kept here for a few minutes under the digest of a secret that only this browser has, in a cookie; so a link that somebody else began
- * signs nobody in. At its end the page is handed a code of this host, good once, for a minute and in the same browser, for which it gets a session.
+ * Signing in at the console by an issuer: OpenID Connect's authorization code flow with PKCE. State, nonce and verifier are kept here for some minutes,
+ * under the digest of a secret that only the browser has which began, in a cookie; so a link that somebody else began signs nobody in. At its end the
+ * page is handed a code of this host, good once, for a minute and in the same browser, for which it gets a session.
  *
  * Sources: OpenID Connect Core 1.0, section 3.1; RFC 7636 (PKCE); RFC 9207 (the issuer's name in the answer); RFC 9700 (best current practice)
  */
@@ -195,7 +195,7 @@ export class SignIns {
     if (sign_in.secret === undefined) return oauth.None();
     const secret = await this.#parts.secret(sign_in.secret);
     const methods = server.token_endpoint_auth_methods_supported;
-    // What an issuer does not say is the first, by OpenID Connect Discovery.
+    // An issuer that names no method takes the first one (OpenID Connect Discovery 1.0, section 3).
     return methods === undefined || methods.includes('client_secret_basic')
       ? oauth.ClientSecretBasic(secret)
       : oauth.ClientSecretPost(secret);
