@@ -126,7 +126,7 @@ export function needsOf(
 /** Name of a program's script, which positions in it begin with. */
 export const PROGRAM_FILE = 'program.js';
 
-/** What a program finds in its scope: an agent’s context without its purpose, which a program has not, and spawn, which it may not. */
+/** The scope of a program: an agent’s context without its purpose, which a program has not, and spawn, which it may not. */
 const IN_SCOPE = Object.keys({
   run: true,
   input: true,
@@ -147,7 +147,7 @@ const IN_SCOPE = Object.keys({
 
 export interface ProgramScript {
   readonly text: string;
-  /** What precedes the program on its first line. Characters. */
+  /** The text before the program on its first line. Characters. */
   readonly columns: number;
 }
 
