@@ -111,7 +111,7 @@ declare class URL {
 }
 
 /*
- * The rest is the image `web`, which a bundle gets that names any of it. `fetch` is not declared: only agents that ask for a model have one.
+ * The rest is the image `web`, which a bundle gets that names any of it. `fetch` is not declared: only agents that ask for a model or for `http:NAME` have one.
  */
 interface QueuingStrategy<T = unknown> {
   highWaterMark?: number;

@@ -125,6 +125,16 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
     await admin.revokeToken({ params: { token }, query: { reason } });
     return { operation: 'revoke-token', target: { token, name: 'ana' } };
   },
+  async revokeSecret({ admin }) {
+    const account = (await admin.listSecrets({})).items[0]?.account ?? '';
+    await admin.revokeSecret({ body: { account, reason } });
+    return { operation: 'revoke-secret', target: { account } };
+  },
+  async restoreSecret({ admin }) {
+    const account = (await admin.listSecrets({})).items[0]?.account ?? '';
+    await admin.restoreSecret({ body: { account, reason } });
+    return { operation: 'restore-secret', target: { account } };
+  },
   async makeSchedule({ admin }) {
     const { schedule } = await admin.makeSchedule({ body: { tenant: 'local', agent: 'hello', cron: '0 0 1 1 *', reason } });
     return { operation: 'make-schedule', target: { schedule, agent: 'hello', cron: '0 0 1 1 *' } };

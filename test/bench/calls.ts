@@ -100,7 +100,16 @@ export async function callEffect(): Promise<Figure[]> {
   if (echo === undefined) throw new Error('the configured tool is missing');
   const configured: Tool = { ...echo, invoke: async (call) => (await inline.invoke(call), echo.invoke(call)) };
   const signal = new AbortController().signal;
-  const call = (n: number) => ({ input: { n }, idempotency_key: 'k', attempt: 1, run: 'run_x' as never, tenant: 't' as never, signal });
+  const call = (n: number) => ({
+    input: { n },
+    idempotency_key: 'k',
+    attempt: 1,
+    run: 'run_x' as never,
+    tenant: 't' as never,
+    agent: 'a',
+    person: 'local',
+    signal,
+  });
 
   const world = await benchWorld(
     [inline, plain, worker, hop, configured].map((one, i) => ({

@@ -174,7 +174,7 @@ export const busJudge: Judge = (trace) => {
         : { id, value: call.result };
       ledger.applyDelivery({ kind: 'reply', at: now, results: [result] }, 0);
       if (call.failed) return;
-      const { effect, returns, destinations, private_to } = factsOf(tool);
+      const { effect, returns, destinations, private_to } = factsOf(tool, call.args);
       const whose = private_to === undefined ? {} : { private_to };
       const of = { call: id, tool: { name: tool.name, effect, destinations, deed: deedOf(tool.name) }, returns, args: call.args, ...whose };
       if (decision.verdict === 'deny') ledger.flow?.read(of, call.result);

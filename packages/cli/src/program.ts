@@ -117,6 +117,10 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/people.ts')).peopleCommands,
   },
   {
+    names: ['secret'],
+    load: async () => (await import('./commands/secrets.ts')).secretCommands,
+  },
+  {
     names: ['webhooks'],
     load: async () => (await import('./commands/webhooks.ts')).webhookCommands,
   },

@@ -99,7 +99,8 @@ export const NAMES_FETCH = 'CORRAL_FETCH';
 /** A bundle has this text if it has the AI SDK, which asks a global provider for models that are named by a text. */
 export const NAMES_AI_SDK = 'CORRAL_AI_SDK';
 /** How a bundle asks for a capability that answers `fetch`. */
-const ANSWERS_FETCH = /["'`]model:/;
+const ANSWERS_FETCH = /["'`](?:model:|http:[a-z0-9])/;
+const ASKS_MODEL = /["'`]model:/;
 
 /** The symbol under which a capability has what its tool says of itself. A bundle that reads it has this text. */
 export const DECLARED = 'corral.declared';
@@ -118,14 +119,14 @@ export function needsOf(
     ...(source.includes(ASYNC_HOOKS) ? { async_context: true } : {}),
     ...(source.includes(DECLARED) ? { describe_uses: true } : {}),
     ...(fetch === undefined ? {} : { fetch }),
-    ...(fetch === 'answered' && source.includes(NAMES_AI_SDK) ? { ai_sdk: true } : {}),
+    ...(fetch === 'answered' && source.includes(NAMES_AI_SDK) && ASKS_MODEL.test(source) ? { ai_sdk: true } : {}),
   };
 }
 
 /** Name of a program's script, which positions in it begin with. */
 export const PROGRAM_FILE = 'program.js';
 
-/** What a program finds in its scope: an agent’s context without its purpose, which a program has not, and spawn, which it may not. */
+/** The scope of a program: an agent’s context without its purpose, which a program has not, and spawn, which it may not. */
 const IN_SCOPE = Object.keys({
   run: true,
   input: true,
@@ -146,7 +147,7 @@ const IN_SCOPE = Object.keys({
 
 export interface ProgramScript {
   readonly text: string;
-  /** What precedes the program on its first line. Characters. */
+  /** The text before the program on its first line. Characters. */
   readonly columns: number;
 }
 

@@ -242,6 +242,11 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Set the variable or file of the secret on Corral’s machine; its value is read at each call.',
   },
+  CORRAL_SECRET_DENIED: {
+    audience: 'operator',
+    hint: 'Bind the secret to the caller, by `for` in `secrets` of the configuration; see `corral secret list` for what expired or was revoked.',
+  },
+  CORRAL_SECRET_UNKNOWN: { audience: 'operator', hint: 'List secrets and their accounts with `corral secret list`.' },
   CORRAL_ADDRESS_UNSAFE: {
     audience: 'operator',
     hint: 'Give --tls-cert and --tls-key, or --plaintext if a proxy in front of Corral does TLS.',

@@ -29,23 +29,27 @@ export const TenantId = name(64).brand<'tenant'>();
 export type TenantId = z.infer<typeof TenantId>;
 export const AgentName = name(100).brand<'agent'>();
 export type AgentName = z.infer<typeof AgentName>;
-/** A service is called like a tool, under the name `service:claims`, and so is a model: `model:default`. */
+/** A service is called like a tool, under the name `service:claims`, and so are a model, `model:default`, and what is asked by HTTP, `http:crm`. */
 export const ToolName = z
   .string()
   .max(100)
-  .regex(/^(?:service:|model:)?[a-z0-9][a-z0-9._/-]*$/, 'lower-case letters, digits and . _ / - only')
+  .regex(/^(?:service:|model:|http:)?[a-z0-9][a-z0-9._/-]*$/, 'lower-case letters, digits and . _ / - only')
   .brand<'tool'>();
 export type ToolName = z.infer<typeof ToolName>;
 export const ModelName = name(80).brand<'model'>();
 export type ModelName = z.infer<typeof ModelName>;
+export const HttpName = name(80).brand<'http'>();
+export type HttpName = z.infer<typeof HttpName>;
 
 const MODEL = 'model:';
 const TOOL = 'tool:';
 /** The name of a model in the target `model:default`; undefined for everything else that can be called. */
 export const modelIn = (tool: string): string | undefined => (tool.startsWith(MODEL) ? tool.slice(MODEL.length) : undefined);
-/** A callable target for people and policies: `tool:fs.read`, `service:claims`, `model:default`. */
-export const targetText = (tool: string): string => (/^(?:service|model):/.test(tool) ? tool : `tool:${tool}`);
-/** The name by which the host knows what an agent asks for as `tool:fs.read`, `service:claims` or `model:default`. */
+/** Whether a target is one of HTTP: `http:crm`. */
+export const isHttp = (tool: string): boolean => tool.startsWith('http:');
+/** A callable target for people and policies: `tool:fs.read`, `service:claims`, `model:default`, `http:crm`. */
+export const targetText = (tool: string): string => (/^(?:service|model|http):/.test(tool) ? tool : `tool:${tool}`);
+/** The name by which the host knows what an agent asks for as `tool:fs.read`, `service:claims`, `model:default` or `http:crm`. */
 export const targetIn = (text: string): string => (text.startsWith(TOOL) ? text.slice(TOOL.length) : text);
 
 /** A principal: `user:ana`, `run:run_…`, `local`. Set from the channel, never from a payload. */

@@ -1,6 +1,6 @@
 /**
  * Every limit of Corral, in one table: its default and its hard minimum and maximum. The unit is the last part of each name. Those of
- * telemetry are in limits-telemetry.ts.
+ * telemetry are in limits-telemetry.ts, those of HTTP in limits-http.ts.
  * Tests at the edge of each are in limits.test.ts and test/integration.
  */
 export interface Limit {

@@ -28,6 +28,7 @@ import { LogTap } from './events/log-tap.ts';
 import { RunChanges } from './events/changes.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
+import { Accounts } from './people/accounts.ts';
 import { Authenticator } from './people/authenticate.ts';
 import { Persons } from './people/persons.ts';
 import { Rate } from './people/rate.ts';
@@ -57,7 +58,7 @@ import type { ScenePort } from './scene.ts';
 import { telemetryOf, type HostTelemetry } from './events/telemetry.ts';
 import { traceparents } from './events/traceparent.ts';
 
-export interface HostOptions extends WallOptions {
+export interface HostOptions extends WallOptions, Pick<LoadOptions, 'resolveHost'> {
   readonly data: string;
   readonly config?: string | undefined;
   /** Given on the command line; overrides the configuration. */
@@ -122,11 +123,17 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
   };
   let feeding: Feed | undefined;
   const tell = reporter(options.logger, () => feeding);
+  const accounts = new Accounts(
+    () => db,
+    () => realClock.now(),
+  );
   const load = (more: LoadOptions) =>
     loadConfig(options.config, options.env, {
       alarm,
+      accounts,
       tell,
       sources: options.sources,
+      resolveHost: options.resolveHost,
       isolation: (tenant) => ((db?.registry.deployers(tenant) ?? 0) > 1 ? 'agent' : 'tenant'),
       ...(options.files === undefined ? {} : { files: options.files }),
       ...more,
@@ -279,6 +286,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       index,
       tokens,
       people,
+      accounts,
       feed,
       projection,
       submissions,
@@ -395,6 +403,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
         refusals.settle(true);
         feed.close();
         try {
+          accounts.flush();
           acts.keep(starter, { operation: 'stop', target: { era: store.era } });
           db.setMeta('stopped', 'in order');
         } finally {

@@ -1,7 +1,7 @@
 /** Fakes in the places of tools: those of a configuration keep their schemas and annotations, others have what the test says. */
 import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
-import { modelIn } from '@corral/protocol/ids';
+import { isHttp, modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import { ASK_OWNER } from '@corral/protocol/model/question';
 import { didYouMean } from '@corral/protocol/nearest';
@@ -59,7 +59,7 @@ export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean,
     if (fake === undefined) return { ...tool, invoke: () => Promise.resolve(missing(tool.name, fakes)) };
     if (isScript(fake)) return told(inPlaceOf(tool, scripted(tool.name, fake)), tell);
     const { run, annotations = {} } = wholeOf(fake);
-    return { ...tool, annotations: { ...tool.annotations, ...annotations }, invoke: invoking(tool, run, tell) };
+    return { ...asWhole(tool), annotations: { ...tool.annotations, ...annotations }, invoke: invoking(tool, run, tell) };
   });
   const names = new Set(tools.map(({ name }) => name));
   const own = Object.entries(fakes).filter(([name]) => !names.has(name));
@@ -71,6 +71,15 @@ export function answersOf(fakes: Fakes): ((question: Json) => unknown) | undefin
   const fake = fakes[ASK_OWNER];
   return fake === undefined || isScript(fake) ? undefined : (wholeOf(fake).run as (question: Json) => unknown);
 }
+
+/** A fake of what is asked by HTTP answers as a whole; parts are those of models. */
+function asWhole(tool: Tool): Tool {
+  const { streams: _streams, part: _part, end: _end, ...whole } = tool;
+  return isHttp(tool.name) ? whole : tool;
+}
+
+/** Where nothing says which origins there are, a fake is asked about all. */
+const EVERYWHERE = { origins: ['https://*', 'http://*'], methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] };
 
 const isScript = (fake: Fakes[string]): fake is readonly Turn[] => Array.isArray(fake);
 
@@ -130,7 +139,7 @@ class NoFake extends CorralError {
  */
 export function inTestsWords(refused: unknown, fakes: Fakes, configured: boolean, where: string): unknown {
   if (!(refused instanceof CorralError) || refused.code !== 'CORRAL_CAP_UNKNOWN') return refused;
-  const [, uses, tool] = /^(\S+ uses \S+ as (?:tool:)?((?:model:)?[^\s:]+)), which/u.exec(refused.message) ?? [];
+  const [, uses, tool] = /^(\S+ uses \S+ as (?:tool:)?((?:model:|http:)?[^\s:]+)), which/u.exec(refused.message) ?? [];
   if (uses === undefined || tool === undefined) return refused;
   const why = configured
     ? `and neither the configuration nor the test has such a tool.${didYouMean(tool, Object.keys(fakes))}`
@@ -156,7 +165,8 @@ function toolOf(name: string, fake: FakeTool, tell: (call: TestedCall) => void):
     output: contractOf(output, 'output'),
     annotations: { ...REVERSIBLE_CHANGE, ...annotations },
   };
-  return { ...tool, ...(modelIn(name) === undefined ? {} : { streams: true }), invoke: invoking(tool, run, tell) };
+  const more = modelIn(name) !== undefined ? { streams: true as const } : isHttp(name) ? { reaches: EVERYWHERE } : {};
+  return { ...tool, ...more, invoke: invoking(tool, run, tell) };
 }
 
 function invoking({ name, output }: Pick<Tool, 'name' | 'output'>, run: Fake, tell: (call: TestedCall) => void): Tool['invoke'] {

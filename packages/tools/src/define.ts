@@ -57,8 +57,8 @@ export interface Charging {
 /** Gives the function of a tool the secrets of its configuration. */
 export interface Secrets {
   /**
-   * Reads a secret by its name in `secrets`.
-   * @throws CORRAL_SECRET_MISSING, naming the variable or file that it refers to
+   * Reads a secret by its name in `secrets`, for the agent that makes the call and the person it acts for: the account that is bound to them.
+   * @throws CORRAL_SECRET_MISSING, naming the variable or file that it refers to; CORRAL_SECRET_DENIED where none is theirs
    */
   readonly secret: (name: string) => Promise<string>;
 }

@@ -13,6 +13,8 @@ const tool = (name: string) =>
 const call = (signal = new AbortController().signal): ToolCall => ({
   input: { n: 21 },
   idempotency_key: 'run_x:1',
+  agent: 'a',
+  person: 'local',
   attempt: 1,
   run: 'run_x' as never,
   tenant: 't' as never,

@@ -7,8 +7,10 @@ export interface CallOptions {
 /** A tool that the run holds. */
 export interface Held {
   readonly alias: string;
-  /** `model:default` */
+  /** `model:default`, `http:crm` */
   readonly name: string;
+  /** Origins and methods that it answers for. */
+  readonly reaches?: { readonly origins: readonly string[]; readonly methods: readonly string[] } | undefined;
   readonly tool: {
     (input: unknown, options: CallOptions): Promise<unknown>;
     /** The answer in parts. */

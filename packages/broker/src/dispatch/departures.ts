@@ -5,6 +5,7 @@
 import { errorData } from '@corral/protocol/errors';
 import type { TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
+import { asCalled } from '@corral/protocol/ports/tool';
 import { FREE } from '../accounts/price.ts';
 import { billedAgain } from '../accounts/spending.ts';
 import type { BrokerPowers, BusEvents } from '../bus.ts';
@@ -61,14 +62,15 @@ export class Departures {
     if (hasBegun(call)) return this.#options.events.answered(ledger.record.id, lostStream(call), true);
     const { powers } = this.#options;
     const { tenant } = ledger.record;
-    const tool = powers.tool(tenant, call.tool);
-    const parsed = tool?.input.check(call.input ?? {});
-    if (tool === undefined || parsed?.ok !== true) {
+    const offered = powers.tool(tenant, call.tool);
+    const parsed = offered?.input.check(call.input ?? {});
+    if (offered === undefined || parsed?.ok !== true) {
       if (first)
-        this.#options.events.answered(ledger.record.id, neverMade(call, tool, this.#options.quarantined(ledger.record.tenant)), true);
+        this.#options.events.answered(ledger.record.id, neverMade(call, offered, this.#options.quarantined(ledger.record.tenant)), true);
       else this.#options.events.unknown(ledger.record.id, call.id, `${call.tool} cannot be called on this host now.`);
       return;
     }
+    const tool = asCalled(offered, parsed.value as Json);
     call.asked_at = powers.clock.monotonic();
     this.#options.dispatcher.start(
       ledger.record,

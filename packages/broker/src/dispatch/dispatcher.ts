@@ -329,15 +329,9 @@ export class Dispatcher {
     };
     this.#keep(record, call, { abort, stopTimer, breaker });
     const traceparent = call.trace === true ? this.#traceparent?.(record, call.id) : undefined;
-    const asked = {
-      input: call.input,
-      idempotency_key: key,
-      attempt,
-      run: record.id,
-      tenant: record.tenant,
-      signal: abort.signal,
-      ...(traceparent === undefined ? {} : { traceparent }),
-    };
+    const { id: run, tenant, agent, principal, submitter: person = principal } = record;
+    const traced = traceparent === undefined ? {} : { traceparent };
+    const asked = { input: call.input, idempotency_key: key, attempt, run, tenant, agent, person, signal: abort.signal, ...traced };
     void call.tool
       .invoke(part === undefined ? asked : { ...asked, part })
       // By contract a tool never rejects. If one does, the call has failed, and the exception is for operators only.

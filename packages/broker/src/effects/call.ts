@@ -5,7 +5,7 @@ import type { Grant } from '@corral/protocol/model/grant';
 import { modelIn, type ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE, modelRequestBytes } from '@corral/protocol/limits';
-import { mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
+import { asCalled, mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
 import type { InHandles } from '@corral/policy/flow/facts';
 import { filled, handledOf, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
 import { approversOf, consequencesOf, factsOf, judge, originsOf } from '../policies/evaluate.ts';
@@ -46,7 +46,7 @@ function decideOf(
   effect: CallEffect,
   slots: readonly Slotted[],
   grant: Grant,
-  tool: Tool,
+  offered: Tool,
   context: DecideContext,
   batch: Batch,
 ): Decision {
@@ -55,27 +55,31 @@ function decideOf(
   if (ledger.inFlight >= ceilings.in_flight) {
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${ledger.inFlight} calls are under way already.`, 'in_flight');
   }
-  if (tool.asks !== undefined) mayAsk(ledger);
+  if (offered.asks !== undefined) mayAsk(ledger);
   if (effect.as_handle === true && ledger.handles.size >= MACHINE.handles.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `The run holds ${ledger.handles.size} handles already.`, 'handles');
-  mayStream(tool, effect);
+  mayStream(offered, effect);
   mayKeepMore(context);
-  const isModel = modelIn(tool.name) !== undefined;
+  const isModel = modelIn(offered.name) !== undefined;
   const most = isModel ? modelRequestBytes(ceilings) : ceilings.message_bytes;
   const limit = isModel && most !== ceilings.message_bytes ? 'model_request_bytes' : 'message_bytes';
   const written = json(effect.input ?? {}, 'The arguments', most - heldBytes(slots), undefined, limit);
   const { value: given, bytes } =
     slots.length === 0 ? written : json(filled(effect.input as Json, slots), 'The arguments', most, undefined, limit);
-  const parsed = tool.input.check(given);
+  const parsed = offered.input.check(given);
   if (!parsed.ok) {
     // The schema's message could contain a part of the value.
     if (slots.length > 0)
-      throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments with what is in the handles.`);
+      throw new Refused('CORRAL_ARGS_INVALID', `${offered.name} does not take these arguments with what is in the handles.`);
     const { where, message } = parsed;
-    throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${message}.`);
+    throw new Refused(
+      'CORRAL_ARGS_INVALID',
+      `${offered.name} does not take these arguments: ${where === '' ? '' : `${where}: `}${message}.`,
+    );
   }
   // Predicates apply to the arguments as the tool gets them, with the changes that its schema makes.
   const input = parsed.value as Json;
+  const tool = asCalled(offered, input);
   const service = serviceIn(tool.name);
   if (service !== undefined && (slots.length > 0 || effect.as_handle === true))
     throw new Refused('CORRAL_ARGS_INVALID', `${tool.name} takes and gives no handles; open it first, or give it to a child.`);
@@ -108,7 +112,7 @@ function decideOf(
     if (polled === true) decision.polled = true;
   }
   // The label of a handle depends on the tool's declarations at this time, with policies or without.
-  if (effect.as_handle === true || slots.length > 0 || needsPeople) decision.tool_facts = factsOf(tool);
+  if (effect.as_handle === true || slots.length > 0 || needsPeople) decision.tool_facts = factsOf(tool, input);
   const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
   if (context.policies !== undefined)
     Object.assign(decision, byPolicy(ledger, tool, input, { bytes, id: effect.id, inHandles }, context, context.policies, batch, decision));

@@ -281,9 +281,9 @@ export const placed = (handles: Handles, slots: readonly HandleSlot[]): PlacedHa
  * arguments. The mark for outside effects belongs to the run and not to the result.
  */
 export function insideOf(tool: string, facts: ToolFacts | undefined, run: Label | undefined, inArguments: readonly Handled[]): Label {
-  const { returns = 'untrusted', private_to } = facts ?? {};
+  const { returns = 'untrusted', private_to, source = tool } = facts ?? {};
   // A run that asked a model knows the prompt. The one that opens the handle may not, so the answer counts as a stranger's.
-  const own = labelOf(tool, { untrusted: returns !== 'trusted', ...(private_to === undefined ? {} : { private_to }) });
+  const own = labelOf(source, { untrusted: returns !== 'trusted', ...(private_to === undefined ? {} : { private_to }) });
   const all = inArguments.reduce((sum, { label }) => join(sum, label), join(own, run ?? CLEAN));
   return { ...all, sticky: { ...all.sticky, outside_effect: false } };
 }

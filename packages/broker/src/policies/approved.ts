@@ -3,7 +3,7 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { GrantId } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
-import type { Tool } from '@corral/protocol/ports/tool';
+import { asCalled, type Tool } from '@corral/protocol/ports/tool';
 import { mayNotHear, untrusted, whyAbsent } from '../effects/common.ts';
 import { approversOf, judge } from './evaluate.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -69,13 +69,14 @@ function readyFor(
   bytes: number,
   context: DecideContext,
 ): string | { readonly tool: Tool; readonly input: Json } {
-  const tool = context.tool(call.tool);
-  if (tool === undefined) return whyAbsent(call.tool, context);
+  const offered = context.tool(call.tool);
+  if (offered === undefined) return whyAbsent(call.tool, context);
   const stands = standsAgainst(call, context);
   if (stands !== undefined) return stands;
-  const parsed = tool.input.check(call.input ?? {});
+  const parsed = offered.input.check(call.input ?? {});
   if (!parsed.ok) return `${call.tool} no longer takes these arguments`;
   const input = parsed.value as Json;
+  const tool = asCalled(offered, input);
   const unheard = mayNotHear(ledger, tool, call.handled);
   if (unheard !== undefined) return unheard;
   const strange = call.handled?.some(({ label }) => label.sticky.untrusted_input) === true;

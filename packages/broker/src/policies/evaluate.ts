@@ -71,8 +71,9 @@ export function subjectFor({ record, version }: Books, policies: Pick<Policies, 
   return subject;
 }
 
-export function factsOf(tool: Tool): ToolFacts {
+export function factsOf(tool: Tool, input: Json): ToolFacts {
   const { annotations } = tool;
+  const source = tool.source?.(input);
   return {
     // A message has no effect of its own outside the run and carries its label; a service's effects are evaluated when they happen.
     effect: serviceIn(tool.name) === undefined ? effectOf(annotations) : 'none',
@@ -80,6 +81,7 @@ export function factsOf(tool: Tool): ToolFacts {
     destinations: [...(annotations.destinations ?? [])],
     ...(annotations.relabels === undefined ? {} : { relabels: annotations.relabels.kind }),
     ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),
+    ...(source === undefined ? {} : { source }),
   };
 }
 
@@ -139,7 +141,7 @@ export function judge(
   const { record } = ledger;
   const { now } = at;
   const { history } = policies;
-  const facts = factsOf(tool);
+  const facts = factsOf(tool, input);
   const money = tool.annotations.money;
   const amount = money === undefined ? undefined : amountOf(input, money);
   const first_use = !history.used(record.tenant, ledger.version, tool.name);

@@ -81,9 +81,10 @@ export function readResult(ledger: Books, asked: Pending | undefined, result: Re
 function readError({ flow }: Books, call: PendingCall, { error, unread }: Extract<Result, { error: ErrorData }>): void {
   const { id, tool, facts, input } = call;
   if (flow === undefined || facts === undefined || unread === true || error.message === '' || !TOOLS_OWN.has(error.code)) return;
-  const { returns, destinations, private_to } = facts;
+  const { returns, destinations, private_to, source } = facts;
   const flowTool = { name: tool, effect: 'none' as const, destinations, deed: deedOf(tool) };
-  flow.read({ call: id, tool: flowTool, returns, args: input, ...(private_to === undefined ? {} : { private_to }) }, error.message);
+  const of = { call: id, tool: flowTool, returns, args: input, ...(source === undefined ? {} : { source }) };
+  flow.read(private_to === undefined ? of : { ...of, private_to }, error.message);
 }
 const TOOLS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_TOOL_FAILED', 'CORRAL_UNKNOWN_RESULT', 'CORRAL_STREAM_LOST']);
 
@@ -113,7 +114,7 @@ const flowToolOf = (tool: string, { effect, destinations }: ToolFacts): FlowTool
 /** @param pieces the value is a part of an answer */
 function readValue(flow: FlowRun, call: PendingCall & { readonly facts: ToolFacts }, value: Json, pieces = false): void {
   const { id, tool, facts, input, handled = [] } = call;
-  const { returns, private_to } = facts;
+  const { returns, private_to, source } = facts;
   // A trusted tool that repeats values from its arguments returns the text of strangers; a model says nothing that they did not influence.
   const inside = handled.map(
     ({ path }) => path.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], input) as Json,
@@ -122,6 +123,12 @@ function readValue(flow: FlowRun, call: PendingCall & { readonly facts: ToolFact
   // The answer may contain the private data of the handles in any case, but their influence only if it repeats them.
   for (const { label } of handled) flow.raise(repeats ? label : withoutInfluence(label));
   const strange = repeats && handled.some(({ label }) => label.sticky.untrusted_input);
-  const said = { call: id, tool: flowToolOf(tool, facts), returns: strange ? 'untrusted' : returns, args: input } as const;
+  const said = {
+    call: id,
+    tool: flowToolOf(tool, facts),
+    returns: strange ? 'untrusted' : returns,
+    args: input,
+    ...(source === undefined ? {} : { source }),
+  } as const;
   flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }), ...(pieces ? { pieces } : {}) }, value);
 }

@@ -9,7 +9,7 @@ import type { Command } from 'commander';
 import { init, InitRefused, nextSteps } from 'create-corral/init';
 import { itemsOf } from '@corral/protocol/api/client';
 import { CorralError } from '@corral/protocol/errors';
-import { modelIn } from '@corral/protocol/ids';
+import { isHttp, modelIn } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { AgentManifest } from '@corral/protocol/model/manifest';
 import { ASK_OWNER } from '@corral/protocol/model/question';
@@ -165,8 +165,8 @@ const OF_SDK: ReadonlySet<string> = new Set(['fs.read', 'fs.list', 'fs.write', '
 function typesOf(tools: readonly ToolTypes[], services: readonly ServiceTypes[] = []): string {
   const models = tools.flatMap(({ tool }) => modelIn(tool) ?? []);
   const rows = tools
-    // The SDK declares these itself, and what all models take and answer.
-    .filter(({ tool }) => !OF_SDK.has(tool) && modelIn(tool) === undefined)
+    // The SDK declares these itself, and what all models and all `http:NAME` take and answer.
+    .filter(({ tool }) => !OF_SDK.has(tool) && modelIn(tool) === undefined && !isHttp(tool))
     .map(
       ({ tool, description, input, output }) =>
         `    /** ${description.replaceAll('*/', '* /')} */\n    ${JSON.stringify(tool)}: { input: ${typeOf(input)}; output: ${typeOf(output)} };`,

@@ -14,7 +14,7 @@ export function explainFetch(): void {
 }
 
 const NO_FETCH = /^(?:globalThis\.)?`?fetch`? is not (?:defined|a function)/;
-const WHY = `There is no fetch, because an agent has no network; with \`uses: { model: 'model:default' }\`, a fetch is there and the model answers the APIs of OpenAI and Anthropic.`;
+const WHY = `There is no fetch, because an agent has no network; with \`uses: { model: 'model:default' }\`, a fetch is there and the model answers the APIs of OpenAI and Anthropic; with \`uses: { crm: 'http:crm' }\`, the host answers for the origins that its configuration gives to crm.`;
 
 /** One sentence about a thrown value. @param who threw it */
 export function errorMessage(error: unknown, who = 'agent'): string {

@@ -1,6 +1,6 @@
 /** The tools that `fetch` can ask: those that a run holds from its start. A request becomes a call like any other. */
 import type { CapabilityView } from '@corral/protocol/wire/delivery';
-import { bare } from './bare.ts';
+import { bare, own } from './bare.ts';
 import { raise, type CorralError } from './errors.ts';
 
 /** A tool that the run holds. */
@@ -9,6 +9,7 @@ interface HeldTool {
   /** `model:default` */
   readonly name: string;
   readonly tool: unknown;
+  readonly reaches: CapabilityView['reaches'];
 }
 
 export class Reach {
@@ -28,7 +29,8 @@ export class Reach {
   /** @param caps the capabilities by their aliases */
   begin(views: Readonly<Record<string, CapabilityView>>, caps: Readonly<Record<string, unknown>>): void {
     const held: HeldTool[] = [];
-    for (const [alias, { kind, name }] of Object.entries(views)) if (kind === 'tool') held.push(bare({ alias, name, tool: caps[alias] }));
+    for (const [alias, view] of Object.entries(views))
+      if (view.kind === 'tool') held.push(bare({ alias, name: view.name, tool: caps[alias], reaches: own(view, 'reaches') }));
     this.#held = held;
   }
 

@@ -14,6 +14,7 @@ export {
   type DeclaredTool,
   type ToolsOptions,
 } from './tools.ts';
+export type * from './http.ts';
 export type * from './model.ts';
 export type * from './types.ts';
 export * from './service.ts';

@@ -2,6 +2,7 @@
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Attenuation, Predicate, Right } from '@corral/protocol/model/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { HttpAnswer, HttpHead, HttpPart, HttpRequest } from './http.ts';
 import type { ModelAnswer, ModelPart, ModelRequest } from './model.ts';
 import type { InputOf, OutputOf, ProgramOutput, Schema, SentTo } from './schema.ts';
 
@@ -233,8 +234,10 @@ type CapabilityFor<Request> = Request extends 'mailbox'
           Capability<{ key: string; on: string; message?: any }, any>
       : Request extends `model:${string}`
         ? Capability<ModelRequest, ModelAnswer, ModelPart, ModelAnswer>
-        : never;
-export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | ModelNamed | 'mailbox'>>;
+        : Request extends `http:${string}`
+          ? Capability<HttpRequest, HttpAnswer, HttpPart, HttpHead>
+          : never;
+export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | ModelNamed | `http:${string}` | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
 /**

@@ -5,6 +5,7 @@
  * Each tool is an action of its own, `Action::"tool:fs.read"`, in the group `Action::"call"`: Cedar types a context by its
  * action, so this allows `context.args` to be typed by tool.
  */
+import { targetText } from '@corral/protocol/ids';
 import type { InspectedPlace } from '@corral/protocol/model/inspection';
 import { REVERSIBLE_CHANGE, type Maker, type ToolAnnotations } from '@corral/protocol/ports/tool';
 import type { CedarSchema, CedarType, EntityJson, EntityUid } from './engine.ts';
@@ -94,7 +95,7 @@ export function actionName(action: Action): string {
 /** The name of the tool, model or service that an action is about; for other actions, that of the action. */
 function targetName(action: Action): string {
   if (action.kind !== 'call' && action.kind !== 'answer') return action.kind;
-  return isService(action.name) ? 'service' : `${action.target}:${action.name}`;
+  return isService(action.name) ? 'service' : action.target === 'tool' ? targetText(action.name) : `${action.target}:${action.name}`;
 }
 
 /** Services come and go with bundles, so they share one action, and each is a resource: `Service::"claims"`. */
@@ -202,7 +203,7 @@ export function catalog({ targets, roles, tenants, facts = {}, inspectors = [] }
   const actions: CedarSchema[string]['actions'] = { call: {} };
   const services = { kind: 'tool', name: SERVICE, annotations: REVERSIBLE_CHANGE, input: SERVICE_ARGUMENTS } as const;
   for (const target of [...targets, services]) {
-    const name = target === services ? 'service' : `${target.kind}:${target.name}`;
+    const name = target === services ? 'service' : target.kind === 'tool' ? targetText(target.name) : `${target.kind}:${target.name}`;
     const shape = argumentShape(target.input);
     const none = Object.keys(shape.fields).length === 0;
     const readArgs = recordReader(shape.fields);

@@ -20,6 +20,8 @@ export interface Returned {
   /** Name of the person whose private data the result may hold; undefined for public data. */
   readonly private_to?: string;
   readonly args: Json;
+  /** The name of its writer in labels; undefined: the tool. */
+  readonly source?: string;
   /** The result is some parts of a stream. None of them is a field that the principal could have chosen. */
   readonly pieces?: boolean;
 }
@@ -124,7 +126,7 @@ export class FlowRun {
 
   /** A call's result became known to the agent: read, not merely held as a handle. */
   read(of: Returned, result: Json): void {
-    const { call, tool, returns, private_to, args, pieces } = of;
+    const { call, tool, returns, private_to, args, pieces, source = tool.name } = of;
     // A model's answer has the label of its prompt, which the run has already. Words that it repeats are found where they came from.
     if (returns === 'model') {
       if (private_to !== undefined) this.raise(labelOf(tool.name, { untrusted: false, private_to }));
@@ -133,7 +135,7 @@ export class FlowRun {
     const trusted = returns === 'trusted';
     const suspect = pieces === true ? { suspect: true as const } : {};
     this.provenance.result({ call, tool: tool.name, trusted, private: private_to !== undefined, args, ...suspect }, result);
-    this.raise(labelOf(tool.name, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
+    this.raise(labelOf(source, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
   }
 

@@ -32,6 +32,8 @@ export const ACT_NAMES = [
   'mark',
   'make-token',
   'revoke-token',
+  'revoke-secret',
+  'restore-secret',
   'make-schedule',
   'remove-schedule',
   'webhook.retry',

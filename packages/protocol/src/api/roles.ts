@@ -59,6 +59,12 @@ export const OPERATIONS = {
   'schedule.write': { about: 'make and remove schedules', roles: ['developer', 'operator', 'admin'] },
   'token.read': { about: 'list tokens', roles: ['auditor', 'admin'] },
   'token.write': { about: 'make and revoke tokens', roles: ['admin'] },
+  'secret.read': {
+    about: 'list secrets by name, whose they are and when they were used',
+    roles: ['operator', 'auditor', 'admin'],
+    host: true,
+  },
+  'secret.write': { about: 'revoke secrets, and take that back', roles: ['admin'], host: true },
   'webhook.read': { about: 'list webhooks and what was sent to them', roles: ['operator', 'auditor', 'admin'] },
   'webhook.retry': { about: 'have notifications sent again now', roles: ['operator', 'admin'] },
   'host.backup': { about: 'back up the host', roles: ['admin'], host: true },

@@ -14,6 +14,7 @@ import { HOST_ROUTES } from './routes-host.ts';
 import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
 import { SCENE_ROUTES } from './scene.ts';
+import { SECRET_ROUTES } from './secrets.ts';
 import { SPENDING } from './spending.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
@@ -31,6 +32,7 @@ export const ROUTES = {
   ...FIXTURE_ROUTES,
   ...LOOP_ROUTES,
   ...SCENE_ROUTES,
+  ...SECRET_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({
     method: 'POST',

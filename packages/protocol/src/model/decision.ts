@@ -11,6 +11,8 @@ export const ToolFacts = z.object({
   returns: z.enum(['trusted', 'untrusted', 'model']),
   destinations: z.array(z.string()),
   private_to: z.string().exactOptional(),
+  /** The writer of its result, as labels name it; left out: the tool. */
+  source: z.string().exactOptional(),
   relabels: z.enum(['endorse', 'declassify']).exactOptional(),
 });
 export type ToolFacts = z.infer<typeof ToolFacts>;

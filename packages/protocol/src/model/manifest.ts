@@ -1,6 +1,6 @@
 /** Deployments: a bundle and a manifest for each agent in it. Addressed by SHA-256 of the content. */
 import * as z from 'zod';
-import { AgentName, ModelName, ToolName, type Digest } from '../ids.ts';
+import { AgentName, HttpName, ModelName, ToolName, type Digest } from '../ids.ts';
 import { isDeeperThan, type Json } from '../json.ts';
 import { ADMISSION, BUDGETS, CEILINGS, type Limit } from '../limits.ts';
 
@@ -8,13 +8,14 @@ import { ADMISSION, BUDGETS, CEILINGS, type Limit } from '../limits.ts';
 export const Alias = z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/, 'a short identifier');
 
 /**
- * The target of an alias: a tool or a model of the host, a service of its tenant, or a mailbox (which only a spawning run can
- * give).
+ * The target of an alias: a tool or a model of the host, what it lets agents ask by HTTP, a service of its tenant, or a mailbox (which only
+ * a spawning run can give).
  */
 export const CapabilityRequest = z.union([
   z.templateLiteral(['tool:', ToolName]),
   z.templateLiteral(['service:', AgentName]),
   z.templateLiteral(['model:', ModelName]),
+  z.templateLiteral(['http:', HttpName]),
   z.literal('mailbox'),
 ]);
 export type CapabilityRequest = z.infer<typeof CapabilityRequest>;

@@ -4,6 +4,7 @@ import type { Cost, Costs } from '../model/cost.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { RunId, TenantId } from '../ids.ts';
 import type { Json } from '../json.ts';
+import type { Reaches } from '../wire/delivery.ts';
 
 /**
  * Declarations of a tool: MCP's annotations, and Corral's own. They decide about the embargo, retries and the meaning
@@ -77,6 +78,9 @@ export const REVERSIBLE_CHANGE: ToolAnnotations = {
 /** The annotations of a model: it costs something and changes nothing, and what it is asked leaves this host. */
 export const ASKS_MODEL: ToolAnnotations = { ...REVERSIBLE_CHANGE, openWorld: true, repeatable: true, returns: 'model' };
 
+/** Annotations that may depend on the arguments. */
+export type CallAnnotations = Partial<Pick<ToolAnnotations, 'readOnly' | 'idempotent' | 'destructive'>>;
+
 export interface ToolCall {
   /** The arguments, which fit the tool's schema. `run` has them as its first argument. */
   readonly input: Json;
@@ -88,6 +92,9 @@ export interface ToolCall {
   readonly run: RunId;
   /** Its tenant. */
   readonly tenant: TenantId;
+  /** Its agent, and the person it acts for: who submitted the first of its ancestors. */
+  readonly agent: string;
+  readonly person: string;
   /** Aborted when the call timed out, was given up, or its run was killed. */
   readonly signal: AbortSignal;
   /**
@@ -144,6 +151,15 @@ export interface Tool {
   /** The contract of one part. Undefined: any JSON. */
   readonly part?: Contract;
   readonly annotations: ToolAnnotations;
+  /**
+   * Annotations that differ for a call with these arguments, such as one that only reads. It is called when the call is decided and again after a
+   * crash, and returns one of few objects, since they are compared by identity. Undefined: nothing.
+   */
+  readonly annotate?: (input: Json) => CallAnnotations | undefined;
+  /** The writer of the result of a call with these arguments, as labels name it: an origin. Undefined: the tool. */
+  readonly source?: (input: Json) => string | undefined;
+  /** For what is asked by HTTP. */
+  readonly reaches?: Reaches;
   /** For one attempt. Milliseconds; undefined: the host's default. */
   readonly timeout_ms?: number;
   /** For a model. */
@@ -192,4 +208,27 @@ export function mayStartEarly(annotations: ToolAnnotations): boolean {
 /** Whether a call whose reply was lost may be repeated. */
 export function mayRepeat(annotations: ToolAnnotations): boolean {
   return annotations.readOnly || annotations.idempotent || annotations.repeatable;
+}
+
+const asAnnotated = new WeakMap<Tool, Map<CallAnnotations, Tool>>();
+
+/** The tool with the annotations of a call with these arguments. The same object for the same annotations. */
+export function asCalled(tool: Tool, input: Json): Tool {
+  const said = tool.annotate?.(input);
+  if (said === undefined) return tool;
+  let variants = asAnnotated.get(tool);
+  if (variants === undefined) asAnnotated.set(tool, (variants = new Map()));
+  let variant = variants.get(said);
+  if (variant === undefined) {
+    variant = { ...tool, annotations: { ...tool.annotations, ...said }, invoke: (call) => tool.invoke(call) };
+    variants.set(said, variant);
+  }
+  return variant;
+}
+
+/** The annotations of a call with these arguments, which may not have been checked. */
+export function annotationsOf(tool: Tool, input: Json | undefined): ToolAnnotations;
+export function annotationsOf(tool: Tool | undefined, input: Json | undefined): ToolAnnotations | undefined;
+export function annotationsOf(tool: Tool | undefined, input: Json | undefined): ToolAnnotations | undefined {
+  return tool === undefined ? undefined : asCalled(tool, input ?? {}).annotations;
 }

@@ -12,6 +12,12 @@ import type { Label } from '../model/label.ts';
 import type { Budget } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
 
+/** @see OriginPattern for the form of origins */
+export interface Reaches {
+  readonly origins: readonly string[];
+  readonly methods: readonly string[];
+}
+
 /** A capability as the guest sees it. */
 export interface CapabilityView {
   readonly cap: number;
@@ -24,6 +30,8 @@ export interface CapabilityView {
    */
   readonly description?: string | null;
   readonly input?: Json;
+  /** For `http:NAME`: the origins that it reaches, and by which methods, so that `fetch` finds it. */
+  readonly reaches?: Reaches;
 }
 
 export interface StartDelivery {

@@ -7,7 +7,9 @@ import { canonical, type Json } from '@corral/protocol/json';
 import type { Tool, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import type { ToolNews } from '@corral/tools/host/keeper';
+import type { ReadSecret } from '@corral/tools/host/process';
 import { labelTools } from '@corral/tools/labels';
+import type { Resolve } from '@corral/tools/net/guarded';
 import { questionTools } from '@corral/tools/questions';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import type { Isolation, TenantOptions } from '@corral/supervisor';
@@ -17,7 +19,8 @@ import { faultsOfIssuers } from './issuers.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { lineOf, placeIn, readConfig, type KeptFiles, type ReadFile } from './read.ts';
 import { Config } from './schema.ts';
-import { Vault } from './secrets.ts';
+import { faultsOfBindings, rolesIn } from './secret-callers.ts';
+import { Vault, type AccountRecord } from './secrets.ts';
 import { tenantsOf } from './tenants.ts';
 import { faultsOfNames, type Fault } from './whole.ts';
 
@@ -68,6 +71,10 @@ export interface LoadOptions {
    * could not be opened.
    */
   readonly sources?: readonly (() => Promise<ToolSource>)[] | undefined;
+  /** Which accounts were used and revoked; left out: nothing is known of that, and nobody revokes any. */
+  readonly accounts?: AccountRecord | undefined;
+  /** Finds the addresses of hosts that agents ask by HTTP; left out: as the system does. */
+  readonly resolveHost?: Resolve | undefined;
   /** Holds instead of what the file says. */
   readonly instead?: Partial<Pick<Config, 'policies' | 'risk'>>;
   /** Puts others in the places of the tools, as `corral dev` does with answers from files. */
@@ -89,8 +96,8 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   let vault: Vault | undefined;
   const tell = (report: ToolReport) => more.tell?.(vault === undefined ? report : { ...report, text: vault.redact(report.text) });
-  const secret = (name: string) =>
-    vault?.read(name) ??
+  const secret: ReadSecret = (name, caller) =>
+    vault?.read(name, caller) ??
     Promise.reject(new CorralError('CORRAL_SECRET_MISSING', 'Secrets are read by tools, not while the file is loaded.'));
   const path = file === undefined ? undefined : resolve(file);
   const nothing: ReadFile = { value: {}, text: '', code: {}, source: undefined };
@@ -99,11 +106,13 @@ export async function loadConfig(
     const parsed = Config.safeParse(read.value);
     if (!parsed.success) throw refusal(file, read.text, faultsOf(parsed.error.issues, Config));
     const config: Config = { ...parsed.data, ...more.instead, files: { ...parsed.data.files, ...more.files } };
-    vault = new Vault(config.secrets, env);
+    vault = new Vault(config.secrets, env, { rolesOf: rolesIn(config), accounts: more.accounts });
     const models = await modelsOf(config);
     const inspecting = await inspectingOf(config);
     const wrong = [
       ...(models?.faultsOfModels(config.models, config.secrets) ?? []),
+      ...faultsOfBindings(config),
+      ...((await httpOf(config))?.faultsOfHttp(config.http, config.secrets) ?? []),
       ...(inspecting?.faultsOfInspectors(config.inspectors, config.models, config.secrets) ?? []),
     ];
     if (wrong.length > 0) throw refusal(file, read.text, wrong);
@@ -225,6 +234,9 @@ function watched(tool: Tool, tell: (report: ToolReport) => void): Tool {
 /** The part of the configuration that knows models; loaded only where there are some, since the table of prices takes time. */
 const modelsOf = async ({ models }: Config) => (Object.keys(models).length === 0 ? undefined : import('./models.ts'));
 
+/** The part of the configuration that knows HTTP; loaded only where there is some. */
+const httpOf = async ({ http }: Config) => (Object.keys(http).length === 0 ? undefined : import('./http.ts'));
+
 /** The part of the configuration that knows inspectors; loaded only where there are some. */
 const inspectingOf = async ({ inspectors }: Config) => (Object.keys(inspectors).length === 0 ? undefined : import('./inspectors.ts'));
 
@@ -235,18 +247,20 @@ async function sourceOf(
   read: ReadFile,
   vault: Vault,
   from: string,
-  { sources = [] }: LoadOptions,
+  { sources = [], resolveHost }: LoadOptions,
 ): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
     throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
   const opened: ToolSource[] = [];
   try {
     const { read: reads, write: writes } = config.files;
+    const redact = (text: string) => vault.redact(text);
     const own = fixedSource([
       ...(reads === undefined ? [] : await readingTools(resolve(base, reads))),
       ...(writes === undefined ? [] : await writingTools(resolve(base, writes))),
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
-      ...((await modelsOf(config))?.modelTools(config.models, base, { secret: vault.read, redact: (text) => vault.redact(text) }) ?? []),
+      ...((await modelsOf(config))?.modelTools(config.models, base, { secret: (name) => vault.read(name), redact }) ?? []),
+      ...((await httpOf(config))?.httpTools(config.http, { secret: vault.read, redact, resolve: resolveHost }) ?? []),
     ]);
     opened.push(own);
     if (read.source !== undefined) {

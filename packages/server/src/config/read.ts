@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import { readJson } from '@corral/protocol/json-text';
 import type { ToolNews } from '@corral/tools/host/keeper';
+import type { ReadSecret } from '@corral/tools/host/process';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import type { CodeFiles } from '@corral/tools/host/wire';
 
@@ -21,7 +22,7 @@ export interface KeptFiles {
 
 export interface ReadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly secret: (name: string) => Promise<string>;
+  readonly secret: ReadSecret;
   readonly tell: (news: ToolNews) => void;
   /** Used instead of the files on disk. */
   readonly kept?: KeptFiles | undefined;

@@ -8,22 +8,18 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { redisAddress } from '@corral/protocol/redis-address';
 import { AccountBounds } from '@corral/protocol/model/spend-bounds';
 import type { Secrets } from '@corral/tools/define';
+import { Http } from './http-schema.ts';
 import { Inspectors } from './inspectors-schema.ts';
 import { Loops } from './loops.ts';
 import { Models } from './models-schema.ts';
 import { Address, SecretName } from './parts.ts';
 import { Risk } from './risk.ts';
+import { SecretConfig } from './secrets-schema.ts';
 import { Telemetry } from './telemetry-schema.ts';
 import { Webhooks } from './webhooks-schema.ts';
 
 /** A limit that a host may set, between the hard minimum and maximum. */
 const bound = ({ min, max, about, default: fallback }: Limit) => z.int().min(min).max(max).describe(`${about}; default ${fallback}`);
-
-export const SecretRef = z.union([
-  z.strictObject({ env: z.string().min(1).max(200).describe('name of an environment variable') }),
-  z.strictObject({ file: z.string().min(1).max(4096).describe('path of a file; white space at its end is left out') }),
-]);
-export type SecretRef = z.infer<typeof SecretRef>;
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const Duration = z.string().regex(/^[1-9]\d{0,5}[smhd]$/, 'a time such as 12h or 30d (s, m, h or d)');
@@ -168,6 +164,7 @@ export const Config = z.strictObject({
     .default([])
     .describe('tools of your own; in a .ts file only'),
   models: Models.default({}).describe('models, by the name that agents ask for: `uses: { model: "model:default" }`'),
+  http: Http.default({}).describe('what agents may ask by HTTP, by the name that they ask for: `uses: { crm: "http:crm" }`'),
   inspectors: Inspectors.default({}).describe(
     'what looks for secrets, personal data or attacks, by name: `context.inspect.NAME` in policies',
   ),
@@ -186,7 +183,7 @@ export const Config = z.strictObject({
   risk: Risk.exactOptional().describe(
     'thresholds besides the policies, by tool: `{ "payments.*": { ask: 100, two: 1_000, never: 10_000, day: 5_000 }, external: "ask", irreversible: "two" }`',
   ),
-  secrets: z.record(SecretName, SecretRef).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
+  secrets: z.record(SecretName, SecretConfig).default({}).describe('by reference; the value is read at the moment a tool asks for it'),
   ceilings: CeilingsRequest.default({}).describe('upper bounds of what a run of this host may ask for'),
   budget: Budget.default({}).describe('the most that the purse of a run may hold: `{ money_micros: 50_000_000 }` is 50.00'),
   people: z

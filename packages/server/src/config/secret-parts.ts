@@ -58,8 +58,14 @@ export class CleanParts {
   #begun(text: string): number {
     let longest = 0;
     for (const value of this.#secrets.keys()) {
-      for (let length = Math.min(value.length - 1, text.length); length > longest; length--)
-        if (text.endsWith(value.slice(0, length))) longest = length;
+      const first = value.charAt(0);
+      // The earliest place is the longest beginning.
+      for (let at = text.indexOf(first, Math.max(0, text.length - value.length + 1)); at >= 0; at = text.indexOf(first, at + 1)) {
+        if (text.length - at <= longest) break;
+        if (!value.startsWith(text.slice(at))) continue;
+        longest = text.length - at;
+        break;
+      }
     }
     return longest;
   }

@@ -1,43 +1,87 @@
 /**
  * Secrets: read at the moment a tool asks for one, and given to that tool alone. A tool's answers, and the parts of its streams, are searched
- * for every value that was given out, so that a careless tool does not write one into a journal.
+ * for every value that was given out, also in encodings (secret-forms.ts), so that a careless tool does not write one into a journal.
  */
 import { readFile } from 'node:fs/promises';
 import { CorralError } from '@corral/protocol/errors';
 import type { Tool, ToolResult } from '@corral/protocol/ports/tool';
+import { formsOf } from './secret-forms.ts';
 import { CleanParts } from './secret-parts.ts';
-import type { SecretRef } from './schema.ts';
+import { accountFor, type Caller, type RolesOf } from './secret-callers.ts';
+import { accountOf, refsOf, type SecretRef, type SecretsConfig } from './secrets-schema.ts';
 import type { Fault } from './whole.ts';
 
 /** Shorter values are not searched for: they occur in too many places by chance. */
 const SHORTEST = 4;
 
+/** The record of accounts that outlives a configuration: use, and revocation by people. */
+export interface AccountRecord {
+  /** A sentence on who revoked an account; undefined if nobody did. */
+  revoked(account: string): string | undefined;
+  used(account: string, caller: Caller | undefined): void;
+}
+
+export interface VaultOptions {
+  readonly rolesOf?: RolesOf;
+  readonly accounts?: AccountRecord | undefined;
+  readonly now?: () => number;
+}
+
 export class Vault {
-  readonly #refs: Readonly<Record<string, SecretRef>>;
+  readonly #refs: SecretsConfig;
   readonly #env: Readonly<Record<string, string | undefined>>;
-  /** Values that were given out, with the name that replaces each. */
+  readonly #rolesOf: RolesOf;
+  readonly #accounts: AccountRecord | undefined;
+  readonly #now: () => number;
+  /** Forms of values that were given out, with the name that replaces each. */
   readonly #given = new Map<string, string>();
   readonly #known = new Map<string, string>();
 
-  constructor(refs: Readonly<Record<string, SecretRef>>, env: Readonly<Record<string, string | undefined>>) {
+  constructor(refs: SecretsConfig, env: Readonly<Record<string, string | undefined>>, options: VaultOptions = {}) {
     this.#refs = refs;
     this.#env = env;
+    this.#rolesOf = options.rolesOf ?? (() => []);
+    this.#accounts = options.accounts;
+    this.#now = options.now ?? (() => Date.now());
   }
 
-  /** @throws CORRAL_SECRET_MISSING */
-  readonly read = async (name: string): Promise<string> => {
-    const value = await this.#valueOf(name);
+  /**
+   * @param caller for whom; undefined: the host itself
+   * @throws CORRAL_SECRET_MISSING, CORRAL_SECRET_DENIED
+   */
+  readonly read = async (name: string, caller?: Caller): Promise<string> => {
+    const ref = this.#refOf(name, caller);
+    const value = await this.#valueOf(name, ref);
     if (value.length >= SHORTEST) {
       this.#known.set(value, name);
-      this.#given.set(value, name);
-      this.#given.set(JSON.stringify(value).slice(1, -1), name);
+      if (!this.#given.has(value)) this.#add(value, name);
     }
+    this.#accounts?.used(accountOf(name, ref), caller);
     return value;
   };
 
-  async #valueOf(name: string): Promise<string> {
-    const ref = Object.hasOwn(this.#refs, name) ? this.#refs[name] : undefined;
-    if (ref === undefined) throw new CorralError('CORRAL_SECRET_MISSING', `The configuration names no secret ${name}.`);
+  /** The account that a caller gets. It is looked up at each use, so that a revocation holds from the next one. */
+  #refOf(name: string, caller: Caller | undefined): SecretRef {
+    const said = Object.hasOwn(this.#refs, name) ? this.#refs[name] : undefined;
+    if (said === undefined) throw new CorralError('CORRAL_SECRET_MISSING', `The configuration names no secret ${name}.`);
+    const ref = accountFor(said, caller, this.#rolesOf);
+    const who = caller === undefined ? 'code that no agent has called' : `the agent ${caller.agent} that acts for ${caller.person}`;
+    if (ref === undefined) throw new CorralError('CORRAL_SECRET_DENIED', `The secret ${name} is not for ${who}.`);
+    if (ref.expires !== undefined && this.#now() >= Date.parse(ref.expires))
+      throw new CorralError('CORRAL_SECRET_DENIED', `The secret ${name} for ${who} has expired on ${ref.expires}.`);
+    const revoked = this.#accounts?.revoked(accountOf(name, ref));
+    if (revoked !== undefined) throw new CorralError('CORRAL_SECRET_DENIED', `The secret ${name} for ${who} was revoked ${revoked}.`);
+    return ref;
+  }
+
+  /** From now on its forms are searched for. Longer ones come first, those of other secrets included. */
+  #add(value: string, name: string): void {
+    const all = [...this.#given, ...formsOf(value).map((form) => [form, name] as const)].sort(([a], [b]) => b.length - a.length);
+    this.#given.clear();
+    for (const [form, of] of all) this.#given.set(form, of);
+  }
+
+  async #valueOf(name: string, ref: SecretRef): Promise<string> {
     let value: string | undefined;
     if ('env' in ref) value = this.#env[ref.env];
     else
@@ -55,13 +99,30 @@ export class Vault {
     return value;
   }
 
+  get #all(): readonly { readonly name: string; readonly ref: SecretRef }[] {
+    return Object.entries(this.#refs).flatMap(([name, said]) => refsOf(said).map((ref) => ({ name, ref })));
+  }
+
   /** Reads all secrets that can be read now, for searches in texts. One that cannot be is known once it was given out. */
   async learn(): Promise<void> {
-    const read = async (name: string) => {
-      const value = await this.#valueOf(name).catch(() => '');
+    const read = async ({ name, ref }: { readonly name: string; readonly ref: SecretRef }) => {
+      const value = await this.#valueOf(name, ref).catch(() => '');
       if (value.length >= SHORTEST) this.#known.set(value, name);
     };
-    await Promise.all(Object.keys(this.#refs).map(read));
+    await Promise.all(this.#all.map(read));
+  }
+
+  /** Every account, and whether its value is there now. */
+  async accounts(): Promise<{ readonly name: string; readonly account: string; readonly ref: SecretRef; readonly isThere: boolean }[]> {
+    return Promise.all(
+      this.#all.map(async ({ name, ref }) => {
+        const isThere = await this.#valueOf(name, ref).then(
+          () => true,
+          () => false,
+        );
+        return { name, account: accountOf(name, ref), ref, isThere };
+      }),
+    );
   }
 
   /** Values with their names: all that `learn` found, and all that were given out since. */
@@ -72,8 +133,8 @@ export class Vault {
   /** Secrets whose variable or file is missing now. */
   async missing(): Promise<Fault[]> {
     const faults = await Promise.all(
-      Object.keys(this.#refs).map((name) =>
-        this.#valueOf(name).then(
+      this.#all.map(({ name, ref }) =>
+        this.#valueOf(name, ref).then(
           () => [],
           (error: unknown) => [{ path: ['secrets', name], message: error instanceof Error ? error.message : String(error) }],
         ),

@@ -62,6 +62,7 @@ import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
 import { sceneRoutes } from './routes/scene.ts';
 import { sessionRoutes } from './routes/session.ts';
+import { secretRoutes } from './routes/secrets.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
@@ -205,6 +206,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),
+    ...secretRoutes(door),
     ...sessionRoutes(door, consoleSessions, signIns, async (request, token) => {
       const principal = await guarded(
         options,

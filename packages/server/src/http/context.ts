@@ -4,6 +4,7 @@ import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Feed } from '../events/stream.ts';
 import type { HostTelemetry } from '../events/telemetry.ts';
 import type { Acts } from '../operation-log.ts';
+import type { Accounts } from '../people/accounts.ts';
 import type { Persons } from '../people/persons.ts';
 import type { HostPort } from '../ports.ts';
 import type { Projection } from '../jobs/projection.ts';
@@ -33,6 +34,7 @@ export interface ServerContext {
   readonly index: RunIndex;
   readonly tokens: TokenTable;
   readonly people: Persons;
+  readonly accounts: Accounts;
   readonly feed: Feed;
   readonly projection: Projection;
   readonly submissions: Submissions;

@@ -5,7 +5,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Fenced, Receipt } from '@corral/protocol/model/receipt';
-import { mayRepeat } from '@corral/protocol/ports/tool';
+import { annotationsOf, mayRepeat } from '@corral/protocol/ports/tool';
 import type { Cell } from '../cells/cell.ts';
 import { cancelChildren, endDescendants } from '../runs/family.ts';
 import type { RunLifecycle } from '../runs/lifecycle.ts';
@@ -241,9 +241,9 @@ export class Control {
     }
     const calls = [...run.ledger.pending.values()].filter((pending) => pending.kind === 'call');
     const underway = calls.filter((call) => this.#options.broker.isUnderway(id, call.id));
-    const unknown = calls.filter(({ id: call, tool, state }) => {
-      const annotations = this.#options.tool(run.tenant, tool)?.annotations;
-      return state === 'unknown' || (this.#options.broker.isUnderway(id, call) && (annotations === undefined || !mayRepeat(annotations)));
+    const unknown = calls.filter(({ id: call, tool, input, state }) => {
+      const called = annotationsOf(this.#options.tool(run.tenant, tool), input);
+      return state === 'unknown' || (this.#options.broker.isUnderway(id, call) && (called === undefined || !mayRepeat(called)));
     });
     const cell = run.seat?.cell;
     const onCpu = cell !== undefined && run.seat !== undefined && cell.worksFor(run.seat.assignment);
@@ -276,7 +276,7 @@ export class Control {
     const { clock, tool } = this.#options;
     // This node does not know which calls that one has under way.
     const unknown = [...run.ledger.pending.values()].filter((pending) => {
-      const annotations = pending.kind === 'call' ? tool(run.tenant, pending.tool)?.annotations : undefined;
+      const annotations = pending.kind === 'call' ? annotationsOf(tool(run.tenant, pending.tool), pending.input) : undefined;
       return pending.kind === 'call' && (annotations === undefined || pending.state === 'unknown' || !mayRepeat(annotations));
     });
     const children = this.#killChildren(run, by, reason);

@@ -290,7 +290,7 @@ const OF_REPEATS: ReadonlySet<DetectorName> = new Set(['repeat', 'near_repeat', 
 /** A sentence on how to permit the repeats that these findings are about, if the agent polls; empty if they are about something else. */
 function pollingOf({ manifest }: Run, because: readonly Finding[]): string {
   const about = because.filter(({ detector }) => OF_REPEATS.has(detector));
-  const own = Object.values(manifest.uses).flatMap((target) => (target.startsWith('tool:') ? [targetIn(target)] : []));
+  const own = Object.values(manifest.uses).flatMap((target) => (/^(?:tool|http):/.test(target) ? [targetIn(target)] : []));
   const named = about.flatMap(({ evidence }) => evidence.subjects).find((subject) => own.includes(subject));
   // The score of all evidence names no tool.
   const tool = named ?? (own.length === 1 ? own[0] : 'TOOL');

@@ -24,7 +24,7 @@ import type { AgentManifest } from '@corral/protocol/model/manifest';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Entry, HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
-import { mayRepeat, type Tool } from '@corral/protocol/ports/tool';
+import { annotationsOf, mayRepeat, type Tool } from '@corral/protocol/ports/tool';
 import { Downtimes } from '../runs/downtime.ts';
 import { checkInput } from '../admission/admission.ts';
 import { commitOf, entryFor, statusOf } from './amend.ts';
@@ -150,7 +150,7 @@ async function partingOf(
     }
     if (pending.kind !== 'call' || pending.state === 'unknown') continue;
     // A call that the agent has given up and that may be repeated is answered without being made.
-    const annotations = offers.tool(record.tenant, pending.tool)?.annotations;
+    const annotations = annotationsOf(offers.tool(record.tenant, pending.tool), pending.input);
     if (pending.given_up === true && annotations !== undefined && mayRepeat(annotations)) continue;
     // The call was allowed, approved and paid for as a call of the origin. For the fork it was not, so it must not be made automatically.
     const message = `${origin} was waiting for ${pending.tool} when this run was forked from it at crank ${at}.`;

@@ -19,7 +19,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
 import type { Store } from '@corral/protocol/ports/store';
-import type { Tool } from '@corral/protocol/ports/tool';
+import { asCalled, type Tool } from '@corral/protocol/ports/tool';
 import type { Policies } from '@corral/broker/policies/port';
 import { UsageHistory } from '../governance/usage-history.ts';
 
@@ -98,7 +98,7 @@ async function* reevaluateRun(options: ReevaluationOptions, record: RunRecord, p
               ? run.handed(entry, effect, decision)
               : undefined;
         if (one !== undefined) yield one;
-        ledger.applyEffect(effect, withFacts(decision, tool, record.tenant));
+        ledger.applyEffect(effect, withFacts(effect, decision, tool, record.tenant));
       }
       const inspected = run.inspected(entry);
       if (inspected !== undefined) yield inspected;
@@ -228,10 +228,17 @@ function begin(
 }
 
 /** Decisions that were made without tracking information flow have no facts about their tool; these are taken from the present tool. */
-function withFacts(decision: Decision | undefined, tool: ReevaluationOptions['tool'], tenant: string): Decision | undefined {
+function withFacts(
+  effect: Effect,
+  decision: Decision | undefined,
+  tool: ReevaluationOptions['tool'],
+  tenant: string,
+): Decision | undefined {
   if (decision?.tool === undefined || decision.tool_facts !== undefined) return decision;
   const offered = tool(tenant, decision.tool);
-  return offered === undefined ? decision : { ...decision, tool_facts: factsOf(offered) };
+  if (offered === undefined || effect.kind !== 'call') return decision;
+  const input = (effect.input ?? {}) as Json;
+  return { ...decision, tool_facts: factsOf(asCalled(offered, input), input) };
 }
 
 /** Second half of applying an entry. */

@@ -25,7 +25,7 @@ export function startOf(
     if (alias === '' || target === undefined) continue;
     caps[alias] =
       target.kind === 'tool'
-        ? { cap, kind: target.kind, name: target.tool, ...describe(target.tool) }
+        ? { cap, kind: target.kind, name: target.tool, ...describe(target.tool), ...reachesOf(tool(record.tenant, target.tool)) }
         : { cap, kind: target.kind, name: targetName(target) };
   }
   // The guest numbers new handles from those that it gets here.
@@ -41,6 +41,9 @@ export function startOf(
   const unread = checkpoint.unread as unknown as NonNullable<StartDelivery['unread']>;
   return { ...start, state: checkpoint.state, next_id: lastId + 1, ...(unread.length === 0 ? {} : { unread }) };
 }
+
+const reachesOf = (tool: Tool | undefined): Pick<CapabilityView, 'reaches'> =>
+  tool?.reaches === undefined ? {} : { reaches: tool.reaches };
 
 /** Describes the tools of an agent one after the other, as long as there is room for their descriptions. */
 function describer(tool: (name: string) => Tool | undefined): (name: string) => Pick<CapabilityView, 'description' | 'input'> {

@@ -7,7 +7,7 @@ import { hasBegun } from '@corral/broker/ledger/streams';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
-import { mayRepeat, type Tool } from '@corral/protocol/ports/tool';
+import { annotationsOf, mayRepeat, type Tool } from '@corral/protocol/ports/tool';
 import { kept } from '../control/revocation.ts';
 import type { Run } from './run.ts';
 import type { Settlements } from './settlements.ts';
@@ -71,7 +71,7 @@ export function askAgain({ broker, settlements, tool }: TakenUpDeps, run: Run): 
     const against = pending.inherited === undefined || !leaves || hasBegun(pending) ? undefined : broker.mayCallHere(run, pending);
     if (against !== undefined)
       settlements.unknown(run, pending.id, `The call was allowed to the run that this one was forked from: ${against}.`);
-    else if (called !== undefined && mayRepeat(called.annotations)) broker.again(run.ledger, pending);
+    else if (called !== undefined && mayRepeat(annotationsOf(called, pending.input))) broker.again(run.ledger, pending);
     else settlements.unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
   }
 }

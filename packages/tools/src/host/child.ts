@@ -218,7 +218,7 @@ function secret(name: string): Promise<string> {
     reject(missing);
   };
   asked.set(n, { given: resolve, refused });
-  say({ kind: 'secret', n, name: String(name) });
+  say({ kind: 'secret', n, name: String(name), call: current.getStore() ?? null });
   return promise;
 }
 
@@ -262,10 +262,10 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   }
   if (message.kind === 'check') return { kind: 'ok', value: null };
   if (signal.aborted) return { kind: 'failed', message: `${tool.name} was not started.`, cost: { tokens: 0, money_micros: 0 } };
-  const { idempotency_key, attempt, run, tenant, traceparent } = message;
+  const { idempotency_key, attempt, run, tenant, agent, person, traceparent } = message;
   const traced = traceparent === undefined ? {} : { traceparent };
-  const call = { input: given.value as Json, idempotency_key, attempt, run, tenant, signal, ...traced, secret };
-  const result = await tool.invoke(call as ToolCall & Secrets);
+  const of = { input: given.value as Json, idempotency_key, attempt, run, tenant, agent, person, signal, ...traced, secret };
+  const result = await tool.invoke(of as ToolCall & Secrets);
   if (result.kind !== 'ok') return result;
   const cost = result.cost === undefined ? {} : { cost: result.cost };
   const refusal = tool.output.mayHang === false ? null : await tried(message.n, result.value);

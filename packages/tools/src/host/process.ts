@@ -32,9 +32,11 @@ export interface ProcessOptions extends ProcessEvents {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** After this time without an answer to a ping the process is killed. Milliseconds. */
   readonly stuck_ms: number;
-  /** Reads a secret on behalf of the tools. */
-  readonly secret: (name: string) => Promise<string>;
+  /** Reads a secret on behalf of the tools. @param call the one that asks; undefined: code outside of calls */
+  readonly secret: ReadSecret;
 }
+
+export type ReadSecret = (name: string, call: ToolCall | undefined) => Promise<string>;
 
 export interface Loaded {
   readonly rest: Json;
@@ -102,7 +104,7 @@ const From = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('made'), tools: z.array(z.unknown()) }),
   z.object({ kind: z.literal('broken'), message: text, detail: text }),
   z.object({ kind: z.literal('result'), n: z.int(), result: z.unknown() }),
-  z.object({ kind: z.literal('secret'), n: z.int(), name: text }),
+  z.object({ kind: z.literal('secret'), n: z.int(), name: text, call: z.int().nullable() }),
   z.object({ kind: z.literal('answer'), n: z.int(), value: z.unknown() }),
   z.object({ kind: z.literal('began'), n: z.int() }),
   z.object({ kind: z.literal('pong'), n: z.int() }),
@@ -184,7 +186,7 @@ export class ToolProcess {
    */
   invoke(tool: string, call: Trial, kind: 'call' | 'check' = 'call'): Promise<ToolResult> {
     const n = (this.#next += 1);
-    const { input, idempotency_key, attempt, run, tenant, signal, of, traceparent } = call;
+    const { input, idempotency_key, attempt, run, tenant, agent, person, signal, of, traceparent } = call;
     const { promise, resolve } = Promise.withResolvers<ToolResult>();
     const abort = () => {
       const going = this.#calls.get(n);
@@ -215,18 +217,9 @@ export class ToolProcess {
     // A call under way keeps the host alive; an idle process does not.
     this.#socket.ref();
     signal.addEventListener('abort', abort);
-    const sent = this.#send({
-      kind,
-      n,
-      tool,
-      input,
-      idempotency_key,
-      attempt,
-      run,
-      tenant,
-      ...(of === undefined ? {} : { of }),
-      ...(traceparent === undefined ? {} : { traceparent }),
-    });
+    const asked = { n, tool, input, idempotency_key, attempt, run, tenant, agent, person };
+    const traced = traceparent === undefined ? {} : { traceparent };
+    const sent = this.#send({ kind, ...asked, ...traced, ...(of === undefined ? {} : { of }) });
     if (!sent)
       this.#calls
         .get(n)
@@ -313,7 +306,8 @@ export class ToolProcess {
         return;
       }
       case 'secret':
-        void this.#options.secret(said.name).then(
+        // One that is no longer under way has no caller: what it left behind may not read on its behalf.
+        void this.#options.secret(said.name, said.call === null ? undefined : this.#calls.get(said.call)?.call).then(
           (value) => this.#send({ kind: 'secret', n: said.n, value }),
           (error: unknown) => this.#send({ kind: 'no_secret', n: said.n, message: error instanceof Error ? error.message : 'no secret' }),
         );

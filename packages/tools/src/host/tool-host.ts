@@ -11,7 +11,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { contractBy } from './contracts.ts';
 import { Keeper, notStarted, type ToolNews } from './keeper.ts';
-import { ToolProcess, type Loaded } from './process.ts';
+import { ToolProcess, type Loaded, type ReadSecret } from './process.ts';
 import type { CodeFiles } from './wire.ts';
 
 export interface ToolHostOptions {
@@ -21,7 +21,7 @@ export interface ToolHostOptions {
   /** Code to load instead of the files on disk. */
   readonly files?: CodeFiles;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly secret: (name: string) => Promise<string>;
+  readonly secret: ReadSecret;
   readonly tell: (news: ToolNews) => void;
   /** Maximum number of processes. Default: the limit's default. */
   readonly processes?: number;

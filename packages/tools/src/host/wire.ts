@@ -52,6 +52,8 @@ export type ToProcess =
       readonly run: string;
       readonly tenant: string;
       readonly traceparent?: string;
+      readonly agent: string;
+      readonly person: string;
     }
   /** The outcome of an `answer`'s trial; null: it fits. */
   | { readonly kind: 'tried'; readonly n: number; readonly refusal: CallResult | null }
@@ -71,7 +73,8 @@ export type FromProcess =
   | { readonly kind: 'answer'; readonly n: number; readonly value: Json }
   /** A check has begun; if the process is lost now, this check is to blame. */
   | { readonly kind: 'began'; readonly n: number }
-  | { readonly kind: 'secret'; readonly n: number; readonly name: string }
+  /** `call`: the one that asks; null: code outside of calls. */
+  | { readonly kind: 'secret'; readonly n: number; readonly name: string; readonly call: number | null }
   | { readonly kind: 'pong'; readonly n: number }
   /** An exception that nothing caught. `n`: the call that threw it, if known. */
   | { readonly kind: 'uncaught'; readonly n: number | null; readonly detail: string };

@@ -43,7 +43,9 @@ async function inspected(options: ModelInspectorOptions, asked: Inspection, sign
   if (!request.ok) return { kind: 'missing', why: 'its model does not take the question' };
   const { tenant, run, effect } = asked;
   const key = `${run}:${effect}:${asked.place}:${name}`;
-  const result = await model.invoke({ input: request.value as Json, idempotency_key: key, attempt: 1, run, tenant, signal });
+  const by = `inspector:${name}`;
+  const call = { input: request.value as Json, idempotency_key: key, attempt: 1, run, tenant, agent: by, person: by, signal };
+  const result = await model.invoke(call);
   // Where the provider did not count, nothing is known of its price.
   const cost: { readonly cost?: Cost } = 'cost' in result && result.cost !== undefined ? { cost: result.cost } : {};
   if (result.kind !== 'ok') return { kind: 'missing', why: 'its model did not answer', ...cost };

@@ -6,10 +6,11 @@
  */
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { pipeline, type Transform } from 'node:stream';
+import { pipeline } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { MACHINE } from '@corral/protocol/limits';
+import { certificateText } from '../net/certificates.ts';
+import { decoderOf } from '../net/decoders.ts';
 import { ModelFailure } from './model.ts';
 
 /** One attempt and what became of it. */
@@ -217,25 +218,17 @@ function responseTo(request: ClientRequest, body: Body): Promise<IncomingMessage
   });
 }
 
-const DECODERS: Readonly<Record<string, () => Transform>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  zstd: createZstdDecompress,
-};
-
 const tooLarge = (of: string, most: number) =>
   new ModelFailure('lost', `The answer of ${of} is larger than ${most} bytes, which is more than a host reads.`);
 
 /** The body, uncompressed. */
 function decoded(of: string, response: IncomingMessage): AsyncIterable<Uint8Array> {
-  const coding = response.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
-  const decoder = DECODERS[coding]?.();
-  if (decoder === undefined && coding !== 'identity')
-    throw new ModelFailure('lost', `${of} compressed its answer in a way that the host does not know (${coding.slice(0, 40)}).`);
+  const coding = response.headers['content-encoding'];
+  const decoder = decoderOf(coding);
+  if (decoder === undefined)
+    throw new ModelFailure('lost', `${of} compressed its answer in a way that the host does not know (${String(coding).slice(0, 40)}).`);
   // An error on the way is thrown where the body is read.
-  return decoder === undefined ? response : pipeline(response, decoder, () => undefined);
+  return decoder === 'identity' ? response : pipeline(response, decoder, () => undefined);
 }
 
 async function read(
@@ -261,22 +254,11 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
   return headers;
 }
 
-const CERTIFICATES: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is signed by itself',
-  SELF_SIGNED_CERT_IN_CHAIN: 'the authority at the end of its chain is not one that this host trusts',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the authority that signed it is unknown',
-  UNABLE_TO_GET_ISSUER_CERT: 'the authority that signed it is unknown',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the authority that signed it is unknown',
-  CERT_HAS_EXPIRED: 'it has expired',
-  CERT_NOT_YET_VALID: 'it is not valid yet',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
-};
-
 function connectionFailure(of: string, { made, certificate }: Connection, cause: unknown, aborted: boolean): ModelFailure {
   if (certificate !== undefined) {
-    const why = CERTIFICATES[certificate];
-    const text = why === undefined ? certificate : `${why} (${certificate})`;
-    return new ModelFailure('refused', `The certificate of the server of ${of} is not accepted: ${text}.`, { cause });
+    return new ModelFailure('refused', `The certificate of the server of ${of} is not accepted: ${certificateText(certificate)}.`, {
+      cause,
+    });
   }
   if (!made) return new ModelFailure('busy', `${of} cannot be reached.`, { cause });
   if (aborted) return new ModelFailure('lost', `The request to ${of} was given up before its answer had come.`, { cause });

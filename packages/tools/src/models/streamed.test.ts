@@ -62,6 +62,8 @@ async function streamed(models: readonly [ConfiguredModel, ...ConfiguredModel[]]
   const call: ToolCall = {
     input: checked.value as Json,
     idempotency_key: 'k',
+    agent: 'a',
+    person: 'local',
     attempt,
     run: 'run_1' as RunId,
     tenant: 't' as TenantId,

@@ -45,7 +45,7 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
           version: record.version,
           at: beganAt((await host.journal(run, 0, 1))[0]) ?? record.created_at,
           input: hidesInput ? null : record.input,
-          tools: Object.values(uses).flatMap((target) => (/^(?:tool|model):/.test(target) ? [targetIn(target)] : [])),
+          tools: Object.values(uses).flatMap((target) => (/^(?:tool|model|http):/.test(target) ? [targetIn(target)] : [])),
           calls: await callsFrom(run, pages(run), privacy, tools, shown),
           outcome: outcomeFrom(outcome, privacy, shown),
           private_to: [...privacy.names],

@@ -1,0 +1,116 @@
+/** A capability `http:NAME`: requests to the origins of a configuration, behind the Tool port. */
+import * as z from 'zod';
+import { CorralError } from '@corral/protocol/errors';
+import type { Json } from '@corral/protocol/json';
+import { contractOf, detailOf, type Contract } from '@corral/protocol/ports/contract';
+import type { CallAnnotations, Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
+import { isExact } from '@corral/protocol/model/origin';
+import { bytesOf, contentOf, textsOf } from './answer.ts';
+import { Exchange, HttpFailure, type ExchangeOptions, type ExchangePowers } from './exchange.ts';
+import { requestContract, type HttpRequest, type RequestRules } from './request.ts';
+
+export interface HttpOptions extends Omit<RequestRules, 'own_headers'>, ExchangeOptions {
+  /** Without the prefix: `crm`. */
+  readonly name: string;
+  readonly returns: 'trusted' | 'untrusted';
+  /** Whether its changes can be undone; undefined: they cannot. */
+  readonly destructive?: boolean | undefined;
+}
+
+export interface HttpPowers extends ExchangePowers {
+  readonly redact: (text: string) => string;
+}
+
+const Head = z.object({ status: z.int(), headers: z.record(z.string(), z.string()) });
+const HttpAnswer = Head.extend({ body: z.string().optional(), body_base64: z.string().optional() });
+const Part = z.union([Head, z.string()]);
+
+export const isReading = (method: unknown): boolean => method === 'GET' || method === 'HEAD';
+
+const READS: CallAnnotations = { readOnly: true, idempotent: true, destructive: false };
+
+/** Annotations that differ for a call that only reads (RFC 9110, 9.2.1). */
+export const readsBy = (input: Json): CallAnnotations | undefined =>
+  isReading((input as { readonly method?: unknown } | null)?.method) ? READS : undefined;
+
+export function httpTool(options: HttpOptions, powers: HttpPowers): Tool {
+  const { name, origins, methods, secrets, idempotency_key, returns, bounds } = options;
+  const patterns = origins.map(({ pattern }) => pattern);
+  const readOnly = methods.every(isReading);
+  const own_headers = [...secrets.map(({ header }) => header), ...(idempotency_key === undefined ? [] : [idempotency_key])];
+  const annotations: ToolAnnotations = {
+    readOnly,
+    idempotent: readOnly || idempotency_key !== undefined,
+    destructive: !readOnly && (options.destructive ?? true),
+    openWorld: true,
+    repeatable: false,
+    returns,
+    // Where the configuration names each origin, an agent cannot choose where its data goes.
+    ...(patterns.every(isExact) ? {} : { destinations: ['origin', 'path', 'query'] }),
+  };
+  const exchange = new Exchange(options, powers);
+  return {
+    name: `http:${name}`,
+    description: `Requests by HTTP to ${patterns.join(', ')}.`,
+    input: requestContract({ ...options, own_headers }),
+    output: contractOf(HttpAnswer, 'output'),
+    streams: true,
+    part: partContract,
+    end: contractOf(Head, 'output'),
+    annotations,
+    annotate: readsBy,
+    source: (input) => (returns === 'trusted' ? undefined : (input as { readonly origin?: string } | null)?.origin),
+    reaches: { origins: patterns, methods },
+    timeout_ms: bounds.timeout_ms,
+    invoke: (call) => answered(exchange, call, options, powers),
+    close: () => exchange.close(),
+  };
+}
+
+const described = contractOf(Part, 'output');
+const partContract: Contract = {
+  get schema() {
+    return described.schema;
+  },
+  mayHang: false,
+  check: (value) => (typeof value === 'string' ? { ok: true, value } : described.check(value)),
+};
+
+async function answered(
+  exchange: Exchange,
+  call: ToolCall,
+  { name, bounds, idempotency_key }: HttpOptions,
+  powers: HttpPowers,
+): Promise<ToolResult> {
+  const request = call.input as unknown as HttpRequest;
+  const { origin, method } = request;
+  const { part } = call;
+  const repeats = isReading(method) || idempotency_key !== undefined;
+  try {
+    const answer = await exchange.ask(request, call, repeats);
+    const { status, headers } = answer;
+    if (part === undefined) {
+      const bytes = await bytesOf(answer, bounds.answer_bytes, origin);
+      return { kind: 'ok', value: { status, headers, ...contentOf(bytes, powers.redact) } };
+    }
+    await part({ status, headers });
+    for await (const text of textsOf(answer, bounds.stream_bytes, origin)) await part(text);
+    return { kind: 'ok', value: { status, headers } };
+  } catch (error) {
+    return failureOf(error, `http:${name}`, repeats);
+  }
+}
+
+/** @param repeats whether a request that may have been carried out may be made again */
+export function failureOf(error: unknown, of: string, repeats: boolean): ToolResult {
+  const detail = detailOf(error);
+  if (error instanceof CorralError) {
+    // The other code names a variable or a file of the host.
+    const why = error.code === 'CORRAL_SECRET_DENIED' ? error.message : 'that of the host is missing.';
+    return { kind: 'failed', message: `${of} has no credential for this: ${why}`, detail };
+  }
+  if (!(error instanceof HttpFailure)) return { kind: repeats ? 'failed' : 'unknown', message: `${of} failed.`, detail };
+  const { message, sent, final } = error;
+  if (sent && !repeats) return { kind: 'unknown', message, detail };
+  return { kind: 'failed', message, detail, ...(final ? {} : { retryable: true }) };
+}
