@@ -1,4 +1,4 @@
-/** What dry runs have shown, so that an act on the same selection can say what was beyond it. Kept in memory alone, and not for long. */
+/** Remembers what dry runs have shown, so that an act on the same selection can say what was beyond it. Kept in memory alone, and not for long. */
 import { hash } from 'node:crypto';
 
 /** Previews that are remembered at most, and runs in all of them together. */
