@@ -121,7 +121,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     }
   });
 
-  test('its figures change on the page while nothing is asked of anybody', async () => {
+  test('its figures change on the page while nothing is asked of anybody', { tags: 'long' }, async () => {
     await on.deploy(LATE, { tenant: 'local' });
     const { run } = await on.admin.submitRun({ body: { agent: 'late', tenant: 'local' } });
     const call = await on.asked(run);
