@@ -122,6 +122,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     decide: (...said) => supervisor.control.decide(...said),
     answer: (...said) => supervisor.control.answer(...said),
     holder: (grant) => store.holder(grant),
+    revocable: (grant) => supervisor.stops.revocable(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
     shadows: () => supervisor.tenantPolicies.shadows(),
     quarantines: () => supervisor.stops.quarantines(),

@@ -146,6 +146,8 @@ export interface HostPort {
   answer(run: RunId, call: number, by: string, value: Json, reason: string, roles: readonly string[], as?: Shown): Promise<void>;
   /** The run that holds a grant. */
   holder(grant: GrantId): Promise<RunId | undefined>;
+  /** The reach of a revocation now: runs in memory, and calls under way. */
+  revocable(grant: GrantId): { readonly runs: readonly RunId[]; readonly calls: readonly { readonly run: RunId; readonly call: number }[] };
   /** @throws CORRAL_GRANT_UNKNOWN */
   revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }>;
   /** Where candidate policies would have decided differently from those in force. */

@@ -157,10 +157,14 @@ function quarantineCommands(program: Command): void {
     .argument('<name>', 'its name; the digest of a version')
     .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
     .option('-m, --reason <text>', 'reason; it is recorded (required)')
+    .option('--dry-run', 'only say which runs it would stop')
     .addHelpText('after', `\nExample:\n  corral quarantine agent crawler -m 'it sends our prices away'`)
-    .action(async (kind: Quarantine['kind'], name: string, flags: Flags) => {
-      const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), ...inTenant(flags) } });
-      print(flags, put, () => `${put.kind} ${put.name}  under quarantine${replacing(put)}`);
+    .action(async (kind: Quarantine['kind'], name: string, flags: Flags & { readonly dryRun?: boolean }) => {
+      const { dryRun = false } = flags;
+      const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), dryRun, ...inTenant(flags) } });
+      const would = () =>
+        [`would stop ${put.runs.length} ${put.runs.length === 1 ? 'run' : 'runs'}`, ...put.runs.map((run) => `  ${run}`)].join('\n');
+      print(flags, put, () => (dryRun ? would() : `${put.kind} ${put.name}  under quarantine${replacing(put)}`));
     });
   hostFlags(quarantine.command('lift'))
     .description('lift a quarantine; runs that it stopped go on')
@@ -168,15 +172,22 @@ function quarantineCommands(program: Command): void {
     .argument('<name>')
     .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
     .option('-m, --reason <text>', 'reason; it is recorded (required)')
+    .option('--dry-run', 'only say which runs it would let go on')
     .addHelpText('after', `\nExample:\n  corral quarantine lift agent crawler -m 'fixed and reviewed'`)
     .action(async (kind: Quarantine['kind'], name: string, _: Flags, command: Command) => {
       // `quarantine` has the same options and parses them first.
-      const flags = command.optsWithGlobals<Flags>();
+      const flags = command.optsWithGlobals<Flags & { readonly dryRun?: boolean }>();
+      const { dryRun = false } = flags;
       const lifted = await connect(flags).liftQuarantine({
         params: { kind, name },
-        query: { reason: reasonOf(flags), ...inTenant(flags) },
+        query: { reason: reasonOf(flags), ...(dryRun ? { dryRun: 'true' } : {}), ...inTenant(flags) },
       });
-      print(flags, lifted, () => `${lifted.kind} ${lifted.name}  lifted`);
+      const would = () =>
+        [
+          `would let ${lifted.runs.length} ${lifted.runs.length === 1 ? 'run' : 'runs'} go on`,
+          ...lifted.runs.map((run) => `  ${run}`),
+        ].join('\n');
+      print(flags, lifted, () => (dryRun ? would() : `${lifted.kind} ${lifted.name}  lifted`));
     });
   hostFlags(program.command('quarantines'))
     .description('list quarantines in force')

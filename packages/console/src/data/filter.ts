@@ -26,6 +26,15 @@ export function queryOf(text: string): Record<string, string | string[]> {
   return searched === '' ? query : { ...query, q: searched };
 }
 
+/**
+ * The conditions of a list as an operation takes them, which is about runs that have not ended.
+ * @returns undefined if the list is of ended runs
+ */
+export function selectorOf(list: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
+  const { live: _, ended_as, ...conditions } = list;
+  return ended_as === undefined ? conditions : undefined;
+}
+
 /** States to choose from, each with the conditions of the API that it stands for. */
 export const STATES = {
   all: { name: 'All', query: {} },

@@ -1,7 +1,7 @@
 /** All runs: a table that stays up to date, with a filter that is part of its address. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask as alter, go, href, query } from '../data/address.ts';
-import { FIELD_NAMES, isState, queryOf, STATES } from '../data/filter.ts';
+import { FIELD_NAMES, isState, queryOf, selectorOf, STATES } from '../data/filter.ts';
 import { onChange } from '../data/live.ts';
 import { RunList, type RunRow, type RunsWanted } from '../data/run-list.ts';
 import { count, cpu, money, tail } from '../format.ts';
@@ -10,6 +10,7 @@ import { StopMenu } from '../ui/stop.tsx';
 import { Ago, Empty, Problem, State } from '../ui/parts.tsx';
 import { Text } from '../ui/text.tsx';
 import { Window, type Column, type Sorting } from '../ui/window.tsx';
+import { Picked } from './runs-picked.tsx';
 
 type Order = NonNullable<RunsWanted['sort']>;
 const COLUMNS: readonly (Column & { readonly sort?: Order })[] = [
@@ -30,9 +31,22 @@ function sortingOf(of: URLSearchParams): Sorting & { readonly by: Order } {
   return { by, order: of.get('order') === 'asc' ? 'asc' : 'desc' };
 }
 
-function cellsOf(row: RunRow) {
+const cellsOf = (picked: ReadonlySet<string>, pick: (run: string) => void) => (row: RunRow) => {
   return [
-    <State of={row} />,
+    <>
+      <input
+        type="checkbox"
+        tabIndex={-1}
+        aria-label={`Pick ${row.run}`}
+        checked={picked.has(row.run)}
+        onClick={(event) => {
+          // The row is not opened.
+          event.stopPropagation();
+          pick(row.run);
+        }}
+      />{' '}
+      <State of={row} />
+    </>,
     <a href={href('run', row.run)} tabIndex={-1}>
       <Text of={row.key === null ? row.agent : `${row.agent} ${row.key}`} />
     </a>,
@@ -44,6 +58,14 @@ function cellsOf(row: RunRow) {
     cpu(row.cpu_ms),
     money(row.money_micros),
   ];
+};
+
+/** Runs that a person has picked; another list begins without any. */
+function usePicked(of: string) {
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  useEffect(() => setPicked(new Set()), [of]);
+  const pick = (run: string) => setPicked((now) => now.symmetricDifference(new Set([run])));
+  return { picked, pick, clear: () => setPicked(new Set()) };
 }
 
 /** One list for each filter and order; the address decides which. */
@@ -80,6 +102,8 @@ export function Runs() {
   const reading = useRef(false);
   const rows = list?.rows.value ?? [];
   const chosen = rows.find(({ run }) => run === current);
+  const { picked, pick, clear } = usePicked(`${state} ${text}`);
+  useKeys([{ key: 'x', does: 'pick the row, or let it go', run: () => (chosen === undefined ? undefined : pick(chosen.run)) }]);
   const readAll = () => {
     reading.current = true;
     void list?.readAll(() => reading.current).then(() => (reading.current = false));
@@ -89,7 +113,14 @@ export function Runs() {
       <div class="bar">
         <h1 id="runs-title">Runs</h1>
         <Filter text={text} state={state} />
-        {chosen !== undefined && chosen.ended_as === null && (
+        <Picked
+          picked={picked}
+          where={selectorOf({ ...queryOf(text), ...STATES[state].query })}
+          total={list?.total.value}
+          clear={clear}
+          done={() => void list?.refresh(undefined)}
+        />
+        {picked.size === 0 && chosen !== undefined && chosen.ended_as === null && (
           <StopMenu run={chosen} key={chosen.run} isNamed done={() => void list?.refresh(new Set([chosen.run]))} />
         )}
         <p class="dim tally" role="status">
@@ -113,7 +144,7 @@ export function Runs() {
           onSort={(by) => sortBy(by, sorting)}
           onShown={(ids) => list?.look(ids)}
           idOf={({ run }) => run}
-          cells={cellsOf}
+          cells={cellsOf(picked, pick)}
           current={current}
           onCurrent={(id) => {
             reading.current = false;

@@ -1,7 +1,7 @@
 /** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
 import { seenBy, withLater } from './asked.ts';
-import { identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
+import { dryRun, dryRunQuery, identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
 
 const lowered = z.object({
@@ -150,6 +150,7 @@ export const Quarantine = z
   })
   .meta({ id: 'Quarantine' });
 export const QuarantinePut = Quarantine.extend({
+  runs: z.array(runId).describe('runs that have not ended and are, or would be, stopped by it'),
   replaced: z
     .object({ by: z.string(), reason: z.string(), at: time_ms })
     .exactOptional()
@@ -161,15 +162,18 @@ const where = {
     .exactOptional()
     .describe('for principals of the whole host; `*`: a version, in every tenant'),
 };
+export const QuarantineLifted = Quarantine.extend({
+  runs: z.array(runId).describe('runs that it concerned, which go on, or would, unless something else stops them'),
+}).meta({ id: 'QuarantineLifted' });
 export const QuarantineList = z.object({ items: z.array(Quarantine) });
 export const QuarantineRequest = z
-  .strictObject({ ...where, kind: QuarantineKind, name: QuarantineName, reason: Reason })
+  .strictObject({ ...where, kind: QuarantineKind, name: QuarantineName, reason: Reason, ...dryRun })
   .meta({ id: 'QuarantineRequest' });
 export const QuarantinePath = z.strictObject({
   kind: QuarantineKind,
   name: QuarantineName.meta({ description: 'percent-encoded, since names may contain a /' }),
 });
-export const LiftQuery = z.strictObject({ ...where, reason: Reason });
+export const LiftQuery = z.strictObject({ ...where, reason: Reason, ...dryRunQuery });
 
 export const Authority = z
   .object({

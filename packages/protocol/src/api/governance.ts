@@ -2,10 +2,20 @@
 import * as z from 'zod';
 import { ContextChange } from '../model/context.ts';
 import { GrantId } from '../ids.ts';
-import { Reason, runId, tenant, time_ms } from './parts.ts';
+import { dryRun, Reason, runId, tenant, time_ms } from './parts.ts';
 
 export const GrantPath = z.strictObject({ grant: GrantId.meta({ examples: ['grant_7m2p4q5r3k9x'] }) });
-export const Revocation = z.strictObject({ reason: Reason }).meta({ id: 'Revocation' });
+export const Revocation = z
+  .strictObject({
+    reason: Reason,
+    ...dryRun,
+    preview: z
+      .string()
+      .regex(/^[0-9a-f]{16}$/, 'the `preview` of a dry run')
+      .exactOptional()
+      .describe('of a dry run: refused with 409 if the revocation would reach other runs or calls now'),
+  })
+  .meta({ id: 'Revocation' });
 export const Revoked = z
   .object({
     grant: z.string(),
@@ -13,6 +23,8 @@ export const Revoked = z
     tenant,
     by: z.string(),
     reason: z.string(),
+    runs: z.array(runId).describe('runs in memory that hold it or a grant derived from it'),
+    preview: z.string().describe('stands for these runs and their calls under way'),
     calls_aborted: z
       .int()
       .describe(

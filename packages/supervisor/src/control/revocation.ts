@@ -3,7 +3,7 @@ import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
 
@@ -50,6 +50,28 @@ export function stopCalls(deps: RevocationDeps): number {
   let aborted = 0;
   for (const run of deps.runs.values()) aborted += stopCallsOf(deps, run);
   return aborted;
+}
+
+/** Runs in memory that hold a grant or one derived from it, and their calls under way with such a grant. */
+export function reachedBy({ grants, runs }: Pick<RevocationDeps, 'grants' | 'runs'>, grant: GrantId): Reached {
+  const isBelow = (id: GrantId): boolean => {
+    for (let at: GrantId | undefined = id; at !== undefined; at = grants.get(at)?.parent) if (at === grant) return true;
+    return false;
+  };
+  const reached: RunId[] = [];
+  const calls: { run: RunId; call: number }[] = [];
+  for (const run of runs.values()) {
+    if (run.outcome !== undefined) continue;
+    const { caps, pending } = run.ledger;
+    if ([...caps.values()].some(isBelow)) reached.push(run.id);
+    for (const one of pending.values()) if (one.kind === 'call' && isBelow(one.grant)) calls.push({ run: run.id, call: one.id });
+  }
+  return { runs: reached, calls };
+}
+
+interface Reached {
+  readonly runs: readonly RunId[];
+  readonly calls: readonly { readonly run: RunId; readonly call: number }[];
 }
 
 function stopCallsOf(deps: RevocationDeps, run: Run): number {

@@ -12,7 +12,7 @@ import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { ALL, recall } from './recall.ts';
-import { stopCalls } from './revocation.ts';
+import { reachedBy, stopCalls } from './revocation.ts';
 import { retry } from '../runs/retry.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
@@ -321,6 +321,11 @@ export class Stops {
     // Paused runs too: a pause that is under way may not have stopped the crank yet, and this call waits for its turn after it.
     const concerned = [...runs.values()].filter((run) => this.#concerns(run));
     await Promise.allSettled(concerned.map((run) => control.pause(run.id, by, reason, 'quarantined')));
+  }
+
+  /** The reach of the revocation of a grant now: runs in memory that hold it or one derived from it, and their calls under way. */
+  revocable(grant: GrantId): ReturnType<typeof reachedBy> {
+    return reachedBy(this.#options, grant);
   }
 
   /**

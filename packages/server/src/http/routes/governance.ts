@@ -4,6 +4,7 @@ import { actionName } from '@corral/policy/cedar/catalog';
 import { verdictText } from '@corral/policy/cedar/explain';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { ServerContext } from '../context.ts';
+import { previewOf } from '../../jobs/previews.ts';
 import { findRun, type Handlers } from './handler.ts';
 import { questionRoutes } from './questions.ts';
 
@@ -17,16 +18,28 @@ export function governanceRoutes(
   return {
     ...questionRoutes(door),
 
-    async revokeGrant({ params: { grant }, body: { reason } }, { access, keep }) {
+    async revokeGrant({ params: { grant }, body: { reason, dryRun, preview: seen } }, { access, keep }) {
       const run = await host.holder(grant);
       const row = run === undefined ? undefined : index.get(run);
       // The same text whether there is no such grant or it is another tenant's.
       if (run === undefined || row === undefined || !access.may('grant.revoke', row.tenant))
         throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
       const by = access.principal.id;
+      const { runs, calls } = host.revocable(grant);
+      const preview = previewOf([...runs, ...calls.map((call) => `${call.run} ${call.call}`)]);
+      const said = { grant, run, tenant: row.tenant, by, reason, runs: [...runs], preview };
+      if (seen !== undefined && seen !== preview)
+        throw new CorralError(
+          'CORRAL_PREVIEW_STALE',
+          `The revocation of ${grant} would reach other runs or calls now. Nothing was revoked.`,
+        );
+      if (dryRun) {
+        keep.skip();
+        return { ...said, calls_aborted: calls.length };
+      }
       const { calls_aborted } = await host.revoke(grant, by, reason);
       keep({ target: { grant }, tenant: row.tenant, matched: [run] });
-      return { grant, run, tenant: row.tenant, by, reason, calls_aborted };
+      return { ...said, calls_aborted };
     },
 
     async runContext({ params: { run } }, { access }) {

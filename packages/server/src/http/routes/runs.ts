@@ -224,6 +224,12 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
 
     async releaseRun({ params, body }, { access, keep }) {
       const row = findRun(door, access, 'run.resolve', params.run);
+      if (body.dryRun) {
+        keep.skip();
+        const { held } = await turns.take(access.principal.tenant, () => host.stuck(params.run));
+        if (!held) throw new CorralError('CORRAL_RUN_STATE', `${params.run} is not held.`);
+        return summaryOf(row);
+      }
       await host.release(params.run, access.principal.id, body.reason);
       keep({ tenant: row.tenant, matched: [params.run] });
       return summaryOf(row);
@@ -231,6 +237,13 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
 
     async resolveCall({ params, body }, { access, keep }) {
       const { tenant } = findRun(door, access, 'run.resolve', params.run);
+      if (body.dryRun) {
+        keep.skip();
+        const { calls } = await turns.take(access.principal.tenant, () => host.stuck(params.run));
+        if (!calls.some(({ call }) => call === params.call))
+          throw new CorralError('CORRAL_RUN_STATE', `Call ${params.call} of ${params.run} has no unknown result.`);
+        return { run: params.run, call: params.call, how: body.how };
+      }
       await host.resolve(
         params.run,
         params.call,
