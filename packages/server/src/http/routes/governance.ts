@@ -24,9 +24,11 @@ export function governanceRoutes(
       if (run === undefined || row === undefined || !access.may('grant.revoke', row.tenant))
         throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
       const by = access.principal.id;
-      const { calls_aborted } = await host.revoke(grant, by, reason);
+      const { calls_aborted, calls } = await host.revoke(grant, by, reason);
+      // Runs of other tenants may hold what was derived from it.
+      const seen = calls.filter((call) => index.get(call.run)?.tenant === row.tenant);
       keep({ target: { grant }, tenant: row.tenant, matched: [run] });
-      return { grant, run, tenant: row.tenant, by, reason, calls_aborted };
+      return { grant, run, tenant: row.tenant, by, reason, calls_aborted, calls: seen };
     },
 
     async runContext({ params: { run } }, { access }) {
