@@ -8,6 +8,7 @@ import type { Store } from '@corral/protocol/ports/store';
 import {
   contextOf,
   ProfileTrainer,
+  arrivedFor,
   quotesOf,
   PeakFindings,
   read,
@@ -84,6 +85,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
+    arrived: async (run) => supervisor.arrived(run) ?? arrivedFor(store, run),
     hashes: (run, after, limit) => store.hashes(run, after, limit),
     async lastHash(run) {
       const seq = (await store.run(run))?.seq ?? 0;

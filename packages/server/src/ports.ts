@@ -1,4 +1,5 @@
 /** The host, as the front door needs it. One adapter implements this with the supervisor and the store. */
+import type { Result } from '@corral/protocol/wire/delivery';
 import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { ProfiledCall } from '@corral/policy/detection/profile';
 import type { ContextChange } from '@corral/protocol/model/context';
@@ -32,6 +33,7 @@ import type {
   Stall,
   TenantOptions,
   TenantView,
+  StoppedCalls,
 } from '@corral/supervisor';
 import type { Quoting } from './evidence/quoted.ts';
 import type { Upkeep } from './evidence/upkeep.ts';
@@ -107,6 +109,8 @@ export interface HostPort {
   everyRun(): Promise<readonly StoredRun[]>;
   children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  /** Answers of a run's calls that have come and are in no entry of its journal yet: it is paused, or at something else. */
+  arrived(run: RunId): Promise<readonly Result[]>;
   /** Hashes of a run's entries after the given one. */
   hashes(run: RunId, after: number, limit: number): Promise<readonly EntryHash[]>;
   /** The hash of the last entry; undefined before the first. */
@@ -149,7 +153,7 @@ export interface HostPort {
   /** The reach of a revocation now: runs in memory, and calls under way. */
   revocable(grant: GrantId): { readonly runs: readonly RunId[]; readonly calls: readonly { readonly run: RunId; readonly call: number }[] };
   /** @throws CORRAL_GRANT_UNKNOWN */
-  revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }>;
+  revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls>;
   /** Where candidate policies would have decided differently from those in force. */
   shadows(): Promise<readonly ShadowReport[]>;
   quarantines(): readonly Quarantine[];

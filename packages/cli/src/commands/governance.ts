@@ -8,6 +8,14 @@ import { printable } from '../screen/table.ts';
 
 type Change = RouteAnswer<'runContext'>['items'][number];
 
+const FATES: Readonly<Record<RouteAnswer<'revokeGrant'>['calls'][number]['fate'], string>> = {
+  answered: 'had been carried out already; its agent is not given the answer',
+  failed: 'had failed already',
+  unmade: 'was not made',
+  aborted: 'was aborted; it may have been carried out',
+  unknown: 'has an unknown result; it may have been carried out',
+};
+
 export function governanceCommands(program: Command): void {
   hostFlags(program.command('revoke'))
     .description('revoke a grant, with all that was derived from it; calls under way are aborted')
@@ -29,8 +37,13 @@ export function governanceCommands(program: Command): void {
       });
       const { calls_aborted: calls } = revoked;
       if (dryRun) return print(flags, revoked, () => reachText(revoked));
-      const aborted = calls === 0 ? 'no call was under way' : `${calls} ${calls === 1 ? 'call' : 'calls'} aborted`;
-      print(flags, revoked, () => `${revoked.grant}  revoked from ${revoked.run}; ${aborted}`);
+      const aborted = calls === 0 ? 'no call was at work' : `${calls} ${calls === 1 ? 'call' : 'calls'} aborted`;
+      print(flags, revoked, () =>
+        [
+          `${revoked.grant}  revoked from ${revoked.run}; ${aborted}`,
+          ...revoked.calls.map(({ run, call, tool, fate }) => `  call ${call} to ${printable(tool)} of ${run} ${FATES[fate]}`),
+        ].join('\n'),
+      );
     });
 
   hostFlags(program.command('context'))

@@ -141,7 +141,7 @@ function eventText(event: HostEvent): string {
     case 'inspected':
       return `call ${event.id} inspected (${inspectedText(event.decision.inspected)}): ${event.decision.verdict}${event.decision.message === undefined ? '' : ` (${event.decision.message})`}`;
     case 'fenced':
-      return `the capability of call ${event.id} was revoked; withheld from the agent: ${resultText(event.result)}`;
+      return `call ${event.id}, withheld from the agent (its capability was revoked, or its run ended): ${resultText(event.result)}`;
     case 'unanswered':
       return `request ${event.id} has expired: ${resultText(event.result)}`;
     case 'held':

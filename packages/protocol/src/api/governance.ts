@@ -30,6 +30,20 @@ export const Revoked = z
       .describe(
         'calls under way with it or with a grant derived from it, without those that had been aborted before; their results are withheld from their agents',
       ),
+    calls: z
+      .array(
+        z.object({
+          run: runId,
+          call: z.int(),
+          tool: z.string(),
+          fate: z
+            .enum(['answered', 'failed', 'unmade', 'aborted', 'unknown'])
+            .describe(
+              '`answered`: its tool had answered, so it is done, and its agent is not given the answer; `failed`: it had failed; `unmade`: it waited for people or inspectors, and is not made; `aborted`: its tool was told to stop, and may have acted; `unknown`: its result had been lost, or its tool was told to stop before',
+            ),
+        }),
+      )
+      .describe('what became of each call with it that had no result: the first 100, of runs in memory'),
   })
   .meta({ id: 'Revoked' });
 

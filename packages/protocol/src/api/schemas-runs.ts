@@ -155,7 +155,15 @@ export const Call = z
   .object({
     call: z.int(),
     tool: z.string(),
-    state: z.enum(['open', 'done', 'failed', 'denied', 'unknown', 'abandoned']),
+    state: z
+      .enum(['open', 'done', 'answered', 'failed', 'denied', 'unknown', 'abandoned'])
+      .describe('`answered`: its tool has answered, and its agent has not been given that: not yet, or, if `error` is set, never'),
+    acted: z
+      .enum(['yes', 'no', 'unknown'])
+      .nullable()
+      .describe(
+        'whether its tool has acted, whatever its agent was told: `yes` once it has answered, `no` if it was not called or itself reported a failure, `unknown` if it may have acted; null while it may still answer',
+      ),
     asked_at: time_ms,
     answered_at: time_ms.nullable(),
     reason: z.string().nullable().describe('the reason that the agent gave'),

@@ -155,7 +155,10 @@ type HostEventBody =
         }
       | { readonly how: 'result' | 'fail'; readonly result: Result }
     ))
-  /** The capability of a call was revoked while the call was under way: the result, which is withheld from the agent. */
+  /**
+   * The capability of a call was revoked while the call was under way, or its run was ended before it was given the result: the result, which
+   * is withheld from the agent.
+   */
   | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
   /**
    * A request that will get no reply, because it timed out or its capability was revoked; or a message that reached nobody.

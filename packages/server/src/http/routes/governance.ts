@@ -25,9 +25,9 @@ export function governanceRoutes(
       if (run === undefined || row === undefined || !access.may('grant.revoke', row.tenant))
         throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
       const by = access.principal.id;
-      const { runs, calls } = host.revocable(grant);
-      const preview = previewOf([...runs, ...calls.map((call) => `${call.run} ${call.call}`)]);
-      const said = { grant, run, tenant: row.tenant, by, reason, runs: [...runs], preview };
+      const reached = host.revocable(grant);
+      const preview = previewOf([...reached.runs, ...reached.calls.map((call) => `${call.run} ${call.call}`)]);
+      const said = { grant, run, tenant: row.tenant, by, reason, runs: [...reached.runs], preview };
       if (seen !== undefined && seen !== preview)
         throw new CorralError(
           'CORRAL_PREVIEW_STALE',
@@ -35,11 +35,12 @@ export function governanceRoutes(
         );
       if (dryRun) {
         keep.skip();
-        return { ...said, calls_aborted: calls.length };
+        return { ...said, calls_aborted: reached.calls.length, calls: [] };
       }
-      const { calls_aborted } = await host.revoke(grant, by, reason);
+      const { calls_aborted, calls } = await host.revoke(grant, by, reason);
       keep({ target: { grant }, tenant: row.tenant, matched: [run] });
-      return { ...said, calls_aborted };
+      // Runs of other tenants may hold what was derived from it.
+      return { ...said, calls_aborted, calls: calls.filter((call) => index.get(call.run)?.tenant === row.tenant) };
     },
 
     async runContext({ params: { run } }, { access }) {

@@ -12,6 +12,7 @@ import { beside, takenBack } from '../../evidence/why-context.ts';
 import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
+import { withArrived } from '../../evidence/acted.ts';
 import { explain } from '../../evidence/journal.ts';
 import { callsAfter, messagesAfter, type ListPage } from '../../evidence/listing.ts';
 import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
@@ -83,7 +84,9 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
   };
 
   const journal: ReadJournal = (...of) => host.journal(...of);
-  const pages = (run: RunId, from = 0) => pagesOf(journal, run, PAGE, from);
+  /** With the answers that have come since. */
+  const pages = (run: RunId, from = 0) =>
+    withArrived(pagesOf(journal, run, PAGE, from), async () => (index.get(run)?.ended_as === null ? host.arrived(run) : []));
   const listed = async <T>(
     run: RunId,
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
