@@ -112,7 +112,9 @@ describe('signing in by an issuer', () => {
     const back = to(await ana.go(await issuer.signIn(asked)));
     expect(back).toMatch(/^\/console\/#once=/);
     // The code for the page is this browser's, and good once.
-    expect((await session(made, browser(), codeIn(back))).status).toBe(401);
+    const other = browser();
+    await other.go(`${url}/sign-in/by/0`);
+    expect((await session(made, other, codeIn(back))).status).toBe(401);
     expect((await session(made, ana, codeIn(back))).status).toBe(401);
     expect((await ana.go(`${url}/sign-in/by/7`)).status).toBe(404);
   });
