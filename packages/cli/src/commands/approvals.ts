@@ -358,12 +358,19 @@ export function decisionLines(decisions: Decisions): string[] {
   });
 }
 
+type Holds = Decisions[number]['people'][number]['holds'];
+const holdsText = (holds: Holds): string =>
+  holds === undefined
+    ? ''
+    : `, also for ${holds.uses} later calls of the same ${holds.for}${holds.amount === undefined ? '' : `, ${holds.amount} in all`}, until ${moment(holds.until)}`;
+
 const saidOf = (one: Decisions[number]): string[] => [
   ...factLines(one),
+  ...(one.under === undefined ? [] : [`  allowed     under the approval of call ${one.under.call}, which ${one.under.by} gave`]),
   ...(one.quotes ?? []).map((quote) => quoteLine(quote)),
   ...(one.inspected ?? []).map(({ inspector, said }) => `  inspected   by ${inspector}: ${printable(said)}`),
   ...one.people.map(
-    ({ by, verdict, answered, reason, at, lowered, who }) =>
-      `  ${(answered === true ? 'answered' : PEOPLE[verdict]).padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
+    ({ by, verdict, answered, reason, at, lowered, who, fresh, holds }) =>
+      `  ${(answered === true ? 'answered' : PEOPLE[verdict]).padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${fresh === true ? ', who showed their token once more' : ''}${holdsText(holds)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
   ),
 ];

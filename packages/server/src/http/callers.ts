@@ -9,6 +9,7 @@ import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Rate } from '../people/rate.ts';
 import type { ServerContext } from './context.ts';
 import { mustBeOwnPage, proofOf } from './cookie.ts';
+import type { Prove } from './routes/approvals.ts';
 
 export interface CallerParts {
   readonly door: ServerContext;
@@ -93,3 +94,23 @@ export async function guarded(
     throw error;
   }
 }
+
+/**
+ * Checks a token that a caller shows once more for one request. Over the socket without a token, the operating system says with each request who
+ * calls.
+ * @param identify finds the principal of a token, and slows down callers who guess
+ */
+export function proving(channel: Channel, identify: (request: FastifyRequest, token: string) => Promise<Principal>): Prove {
+  return async (request, { principal }, proof) => {
+    if (proof === undefined) return channel.kind === 'socket' && request.headers.authorization === undefined;
+    const shown = await identify(request, proof).catch((error: unknown) => {
+      if (error instanceof CorralError && error.code === 'CORRAL_UNAUTHENTICATED') throw notTheirs(principal.id);
+      throw error;
+    });
+    if (shown.id !== principal.id || shown.tenant !== principal.tenant) throw notTheirs(principal.id);
+    return true;
+  };
+}
+
+/** Not as a caller who is not signed in: their session goes on. */
+const notTheirs = (id: string) => new CorralError('CORRAL_PROOF_NEEDED', `That is not the token of ${id}.`);

@@ -13,6 +13,7 @@ import type { Label } from '@corral/protocol/model/label';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import { shapeOf } from './shape.ts';
+import { whyAlone } from './standing.ts';
 import { labelOf, versionOf } from './shown.ts';
 import { OWNER } from './tenant-policies.ts';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
@@ -49,6 +50,8 @@ export interface Approval {
   readonly shape: string;
   readonly since: number;
   readonly expires_at: number;
+  /** Whether its approval may hold for later calls of the run as well. */
+  readonly may_hold: boolean;
   /** Set if the call is a question, whose answer a person gives; the label of what it says. */
   readonly asks?: { readonly label: Label };
   /** Set if the call would lower a label; then only the owner decides. */
@@ -200,6 +203,7 @@ function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision
     quorum: pending.quorum,
     approvers: pending.approvers ?? [],
     approved_by: pending.by,
+    may_hold: whyAlone(ledger, pending) === undefined,
     version: versionOf(ledger, pending),
     shape: shapeOf({ ...record, ...pending.call }),
     since: pending.since,
