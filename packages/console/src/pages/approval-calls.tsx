@@ -7,6 +7,7 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { shortDigest } from '../format.ts';
+import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
 import { Looking } from '../ui/looking.tsx';
 import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
 import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
@@ -159,6 +160,8 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
 
 function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
   const [reason, setReason] = useState('');
+  const [held, setHeld] = useState<Held>(ALONE);
+  const [token, setToken] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();
   const field = useRef<HTMLInputElement>(null);
@@ -177,16 +180,18 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         </button>
       </div>
     );
-  const needs = asks === 'deny' && reason.trim() === '';
+  const needs = asks === 'deny' ? reason.trim() === '' : !isWhole(held, of) || (of.needs_proof && token.trim() === '');
   const act = () =>
     attempt(
       async () => {
         const words = reason.trim();
         const { version } = of;
+        const holds = holdsOf(held);
+        const more = { ...(holds === undefined ? {} : { holds }), ...(of.needs_proof ? { proof: token.trim() } : {}) };
         const body =
           asks === 'deny'
             ? { verdict: asks, reason: words, version }
-            : { verdict: asks, version, ...(words === '' ? {} : { reason: words }) };
+            : { verdict: asks, version, ...(words === '' ? {} : { reason: words }), ...more };
         const { missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body });
         const done = asks === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
         onDone(`${done}: ${of.tool} for ${of.agent}`);
@@ -211,6 +216,19 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         {asks === 'deny' ? 'Reason: the agent is told' : 'Reason, if you want one in the record'}
         <input ref={field} value={reason} maxLength={500} onInput={(event) => setReason(event.currentTarget.value)} />
       </label>
+      {asks === 'approve' && <HoldFor of={of} held={held} set={setHeld} />}
+      {asks === 'approve' && of.needs_proof && (
+        <label>
+          Your token once more, since this is a large one
+          <input
+            type="password"
+            autocomplete="off"
+            value={token}
+            maxLength={8192}
+            onInput={(event) => setToken(event.currentTarget.value)}
+          />
+        </label>
+      )}
       {error !== undefined && <Problem of={error} />}
       <div class="row">
         <button type="submit" class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
