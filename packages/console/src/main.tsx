@@ -2,6 +2,7 @@
 import { render, type ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { me, Refusal, watchSession } from './data/api.ts';
+import './data/approval-link.ts';
 import { enter, isLink } from './data/link.ts';
 import { go, href, place } from './data/address.ts';
 import { SignIn } from './pages/sign-in.tsx';

@@ -5,6 +5,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
+import { linkFor, linkUsed } from '../data/approval-link.ts';
 import { href } from '../data/address.ts';
 import { shortDigest } from '../format.ts';
 import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
@@ -192,6 +193,13 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
           asks === 'deny'
             ? { verdict: asks, reason: words, version }
             : { verdict: asks, version, ...(words === '' ? {} : { reason: words }), ...more };
+        const link = linkFor(of);
+        if (link !== undefined && holds === undefined) {
+          const proof = asks === 'approve' && of.needs_proof ? { proof: token.trim() } : {};
+          await request('followLink', { body: { link, verdict: asks, reason: words === '' ? 'by a link' : words, ...proof } });
+          linkUsed();
+          return onDone(`${asks === 'deny' ? 'Denied' : 'Approved'}: ${of.tool} for ${of.agent}`);
+        }
         const { missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body });
         const done = asks === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
         onDone(`${done}: ${of.tool} for ${of.agent}`);

@@ -1,5 +1,6 @@
 /** Schemas of what people decided about calls, of claims, and of what a person has put off. */
 import * as z from 'zod';
+import { proof } from './asked.ts';
 import { LIMITS_APPROVALS } from '../limits-approvals.ts';
 import { DECIDED_AS } from '../ports/approvals.ts';
 import { inTenant, Reason, runId, tenant, time_ms } from './parts.ts';
@@ -100,3 +101,12 @@ export const Standing = z
 export const StandingList = z.object({ items: z.array(Standing) });
 export const Withdrawal = z.strictObject({ reason: Reason }).meta({ id: 'Withdrawal' });
 export const Withdrawn = z.object({ run: runId, call: z.int(), by: z.string() });
+
+export const LinkRequest = z
+  .strictObject({
+    link: z.string().min(1).max(2_000).describe('what stands after `#approve=`'),
+    verdict: z.enum(['approve', 'deny']),
+    reason: Reason,
+    proof,
+  })
+  .meta({ id: 'LinkRequest' });

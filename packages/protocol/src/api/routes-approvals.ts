@@ -70,6 +70,18 @@ export const APPROVALS = {
     status: 200,
     response: d.Released,
   }),
+  followLink: route({
+    method: 'POST',
+    path: '/v1/approval-links',
+    tag: 'approvals',
+    summary:
+      'Decides about the call of a link that a webhook was sent: as the person who is signed in, or, where the configuration allows it, by the link alone. A link is good once.',
+    operation: 'open',
+    act: { none: 'the record has the decision' },
+    body: d.LinkRequest,
+    status: 200,
+    response: a.Judged,
+  }),
   listStanding: route({
     method: 'GET',
     path: '/v1/approvals/:run/holds',

@@ -17,6 +17,16 @@ export const ApprovalSettings = z.strictObject({
     })
     .exactOptional()
     .describe('approvals for which a person shows their token once more'),
+  links: z
+    .strictObject({
+      minutes: z.int().min(1).max(1_440).default(60).describe('how long a link is good'),
+      alone: z
+        .boolean()
+        .default(false)
+        .describe('whoever has a link may decide without signing in, as `link:` and the receiver; it then counts as one person'),
+    })
+    .exactOptional()
+    .describe('webhooks that are told that people are asked get a link to the call, good for one decision; the host must know at which `url` people open it'),
 });
 export type ApprovalSettings = z.infer<typeof ApprovalSettings>;
 

@@ -43,7 +43,7 @@ import type { Sessions } from '../people/sessions.ts';
 import { RETURN_PATH, type SignIns } from '../people/sign-in.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
 import { written } from './csv.ts';
-import { admitted, bucketOf, callerOf, countFailure, guarded, proving, slowSignIn } from './callers.ts';
+import { admitted, bucketOf, callerOf, countFailure, guarded, linking, proving, slowSignIn } from './callers.ts';
 import { browserOf } from './cookie.ts';
 import { serveSignIn } from './sign-in.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
@@ -68,6 +68,7 @@ import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
+import { linkRoutes } from './routes/links.ts';
 import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { journalRoutes } from './routes/run-journal.ts';
@@ -204,6 +205,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...fixtureRoutes(door),
     ...operationRoutes(door),
     ...approvalRoutes(door, prove),
+    ...linkRoutes(door, { ...linking(options), prove }),
     ...quarantineRoutes(door),
     ...settlementRoutes(door, prove),
     ...authorityRoutes(door),

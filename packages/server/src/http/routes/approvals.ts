@@ -86,15 +86,10 @@ export function approvalRoutes(
       const terms = holds && termsOf(holds, door.clock.now());
       const row = await decideOne(door, access, { run, call, verdict, reason, shown: version, holds: terms, fresh });
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
-      const left = verdict === 'deny' ? 0 : await missing(run, call);
+      const left = verdict === 'deny' ? 0 : await missingOf(door, run, call);
       return { run, call, verdict, by, missing: left, ...(terms === undefined ? {} : { holds_until: terms.until }) };
     },
   };
-
-  async function missing(run: RunId, call: number): Promise<number> {
-    const still = (await host.approvals({ run })).find((one) => one.call === call);
-    return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
-  }
 }
 
 /**
@@ -109,6 +104,12 @@ async function isProofNeeded(door: ServerContext, run: RunId, call: number): Pro
   if (settings?.proof === undefined) return false;
   const one = (await door.host.approvals({ run })).find((asked) => asked.call === call);
   return one !== undefined && needsProof(settings, one.tool, toolOf(door, one), one.input);
+}
+
+/** Further approvals by other people that a call still needs. */
+export async function missingOf({ host }: ServerContext, run: RunId, call: number): Promise<number> {
+  const still = (await host.approvals({ run })).find((one) => one.call === call);
+  return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
 }
 
 /** A person's decision about one call. */
