@@ -140,7 +140,7 @@ test('a large call is approved by a person who shows their token once more, and 
   await ana.decideApproval({ params: { run: small.run, call: small.call }, body: { verdict: 'approve' } });
   const large = await waiting(await pay({ to: 'Ann', amount: 600 }));
   await ana.decideApproval({ params: { run: large.run, call: large.call }, body: { verdict: 'deny', reason: 'no' } });
-  // Whoever the operating system lets onto the socket has proved who they are with each request.
+  // On the socket, the operating system says with each request who calls.
   const last = await waiting(await pay({ to: 'Ann', amount: 700 }));
   await admin.decideApproval({ params: { run: last.run, call: last.call }, body: { verdict: 'approve' } });
 });

@@ -1,7 +1,8 @@
 /**
- * Approvals that hold for later calls of the same run. A call passes under one only if it is no wider than what its person was shown: the same
- * tool and names of arguments, the same destination where that was meant, the same policies and no other rule, nothing unusual that was not so
- * then, no argument from a less trusted origin, no label that the run has got since, and within the bounds of count, money and time.
+ * Approvals that hold for later calls of the same run. A call passes under one only if it is no wider than the call that its person
+ * was shown. It has the same tool and names of arguments, and the same destination where that was meant. The same policies and no other rule ask about it. Nothing
+ * about it is unusual that was not so then, no argument has a less trusted origin, and the run has got no label since. It is within the bounds
+ * of count, money and time.
  */
 import { argumentAt } from '@corral/policy/capability/predicate';
 import type { Verdict } from '@corral/policy/cedar/verdict';
@@ -65,7 +66,7 @@ function isNoWider(ledger: Books, one: StandingGrant, { verdict, flow }: Asked):
     isSubset(flow?.facts.unusual ?? [], one.unusual) &&
     isSubset(influenced_by, one.label.influenced_by) &&
     isSubset(private_to, one.label.private_to) &&
-    // Of more arguments than are recorded, some are not known.
+    // Where there are more arguments than are recorded, some are not known.
     origins.length < ORIGINS_SHOWN &&
     origins.every(([path, origin]) => rank(origin) <= worstAt(one.origins, topOf(path)))
   );

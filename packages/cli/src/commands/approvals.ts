@@ -64,6 +64,7 @@ async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> 
 
 export function approvalCommands(program: Command): void {
   decisionCommands(program);
+  verdictCommands(program);
   quarantineCommands(program);
 }
 
@@ -110,7 +111,9 @@ function decisionCommands(program: Command): void {
       if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
       for (const { run, detail } of damaged) process.stderr.write(`${run} waits for a person and cannot be read: ${printable(detail)}\n`);
     });
+}
 
+function verdictCommands(program: Command): void {
   for (const [verdict, about, done, example] of [
     ['approve', 'approve a call that waits, as yourself; the submitter of its run may not', 'approved', 'a known supplier'],
     [

@@ -4,8 +4,13 @@
  */
 const LINK = /^#approve=([\w.-]{20,2000})$/;
 
-let link = LINK.exec(location.hash)?.[1];
-if (link !== undefined) history.replaceState(null, '', location.pathname + location.search);
+let link: string | undefined;
+
+/** Takes the link out of the address. */
+export function keepLink(): void {
+  link = LINK.exec(location.hash)?.[1];
+  if (link !== undefined) history.replaceState(null, '', location.pathname + location.search);
+}
 
 /** The call that the link is for, as its text names it; the host checks that. */
 function namedBy(text: string): { readonly run?: unknown; readonly call?: unknown } {

@@ -184,26 +184,7 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
   const needs = asks === 'deny' ? reason.trim() === '' : !isWhole(held, of) || (of.needs_proof && token.trim() === '');
   const act = () =>
     attempt(
-      async () => {
-        const words = reason.trim();
-        const { version } = of;
-        const holds = holdsOf(held);
-        const more = { ...(holds === undefined ? {} : { holds }), ...(of.needs_proof ? { proof: token.trim() } : {}) };
-        const body =
-          asks === 'deny'
-            ? { verdict: asks, reason: words, version }
-            : { verdict: asks, version, ...(words === '' ? {} : { reason: words }), ...more };
-        const link = linkFor(of);
-        if (link !== undefined && holds === undefined) {
-          const proof = asks === 'approve' && of.needs_proof ? { proof: token.trim() } : {};
-          await request('followLink', { body: { link, verdict: asks, reason: words === '' ? 'by a link' : words, ...proof } });
-          linkUsed();
-          return onDone(`${asks === 'deny' ? 'Denied' : 'Approved'}: ${of.tool} for ${of.agent}`);
-        }
-        const { missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body });
-        const done = asks === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
-        onDone(`${done}: ${of.tool} for ${of.agent}`);
-      },
+      async () => onDone(await decided(of, asks, reason.trim(), held, token.trim())),
       setBusy,
       setError,
       () => undefined,
@@ -225,18 +206,7 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         <input ref={field} value={reason} maxLength={500} onInput={(event) => setReason(event.currentTarget.value)} />
       </label>
       {asks === 'approve' && <HoldFor of={of} held={held} set={setHeld} />}
-      {asks === 'approve' && of.needs_proof && (
-        <label>
-          Your token once more, since this is a large one
-          <input
-            type="password"
-            autocomplete="off"
-            value={token}
-            maxLength={8192}
-            onInput={(event) => setToken(event.currentTarget.value)}
-          />
-        </label>
-      )}
+      {asks === 'approve' && of.needs_proof && <Proof token={token} set={setToken} />}
       {error !== undefined && <Problem of={error} />}
       <div class="row">
         <button type="submit" class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
@@ -248,6 +218,37 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
       </div>
     </form>
   );
+}
+
+function Proof({ token, set }: { readonly token: string; readonly set: (token: string) => void }) {
+  return (
+    <label>
+      Your token once more, since this is a large one
+      <input type="password" autocomplete="off" value={token} maxLength={8192} onInput={(event) => set(event.currentTarget.value)} />
+    </label>
+  );
+}
+
+/** Decides by the link that brought this page, if it is for this call, else as who is signed in. @returns what was done */
+async function decided(of: Approval, verdict: Verdict, reason: string, held: Held, token: string): Promise<string> {
+  const holds = holdsOf(held);
+  const proof = verdict === 'approve' && of.needs_proof ? { proof: token } : {};
+  const said = reason === '' ? {} : { reason };
+  const link = holds === undefined ? linkFor(of) : undefined;
+  const { version } = of;
+  let missing = 0;
+  if (link === undefined) {
+    const body =
+      verdict === 'deny'
+        ? { verdict, reason, version }
+        : { verdict, version, ...said, ...proof, ...(holds === undefined ? {} : { holds }) };
+    ({ missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body }));
+  } else {
+    ({ missing } = await request('followLink', { body: { link, verdict, reason: reason === '' ? 'by a link' : reason, ...proof } }));
+    linkUsed();
+  }
+  const done = verdict === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
+  return `${done}: ${of.tool} for ${of.agent}`;
 }
 
 function whyNot({ principal, approved_by }: Approval): string {

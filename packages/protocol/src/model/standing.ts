@@ -1,7 +1,7 @@
 /** An approval that holds for later calls of the same run, within what its person was shown. */
 import type { Json } from '../json.ts';
 
-/** What a person allows beyond the call that they approve. */
+/** The terms on which a person allows more than the call that they approve. */
 export interface StandingTerms {
   /** `destination`: calls of the same shape to the same destination; `shape`: calls of the same shape. */
   readonly scope: 'destination' | 'shape';

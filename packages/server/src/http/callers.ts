@@ -116,7 +116,7 @@ export function proving(channel: Channel, identify: (request: FastifyRequest, to
 /** Not as a caller who is not signed in: their session goes on. */
 const notTheirs = (id: string) => new CorralError('CORRAL_PROOF_NEEDED', `That is not the token of ${id}.`);
 
-/** Who uses a link: whoever is signed in, if anybody is; a refused link counts as an attempt to get in. */
+/** Finds who uses a link, if anybody is signed in; a refused link counts as an attempt to get in. */
 export function linking(options: CallerParts): Omit<LinkParts, 'prove'> {
   const route = ROUTES.followLink;
   return {

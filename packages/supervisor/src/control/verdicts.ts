@@ -44,7 +44,7 @@ export interface VerdictsOptions {
   readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
 }
 
-/** The version to which a decision is bound. */
+/** The conditions and the reach of a decision. */
 export interface Shown {
   /** The version of the call that the person has seen; left out: whatever it is. */
   readonly shown?: string | undefined;

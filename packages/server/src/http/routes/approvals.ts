@@ -24,8 +24,6 @@ export function approvalRoutes(
   ReturnType<typeof lookingRoutes> &
   ReturnType<typeof decisionRoutes> &
   ReturnType<typeof standingRoutes> {
-  const { host } = door;
-
   return {
     ...lookingRoutes(door),
     ...decisionRoutes(door),
