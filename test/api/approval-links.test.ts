@@ -8,7 +8,7 @@ import { found } from '../until.ts';
 import { linkOf } from '@corral/server/events/webhooks/approval-links';
 import { sharedApprovalHost } from './approval-host.ts';
 
-const got: { type: string; data: { run: string; data: { link?: string } } }[] = [];
+const got: { type: string; link?: string; data: { run: string } }[] = [];
 const server = createServer((request, response) => {
   let body = '';
   request.on('data', (chunk: Buffer) => (body += chunk.toString()));
@@ -26,9 +26,9 @@ afterAll(() => {
 });
 
 const host = sharedApprovalHost(`secrets: { hook: { env: 'CORRAL_TEST_HOOK' } }, webhooks: [{ id: 'chat', url: '${url}', secret: 'hook' }],
-  approvals: { links: { address: 'https://corral.example', alone: true } },`);
+  door: { url: 'https://corral.example' }, approvals: { links: { alone: true } },`);
 const pageOf = async (run: string): Promise<URL> =>
-  new URL(await found(() => got.find(({ type, data }) => type === 'run.asked' && data.run === run)?.data.data.link, 'a link was sent'));
+  new URL(await found(() => got.find(({ type, data }) => type === 'run.asked' && data.run === run)?.link, 'a link was sent'));
 const linkIn = (page: URL) => page.hash.replace('#approve=', '');
 
 test('a link is sent to the webhook, opens a page, and decides by POST for who is signed in and may, once', async () => {

@@ -1,8 +1,8 @@
 /**
- * Approvals that hold for later calls of the same run. A call passes under one only if it is no wider than the call that its person
- * was shown. It has the same tool and names of arguments, and the same destination where that was meant. The same policies and no other rule ask about it. Nothing
- * about it is unusual that was not so then, no argument has a less trusted origin, and the run has got no label since. It is within the bounds
- * of count, money and time.
+ * Approvals that hold for later calls of the same run. A call passes under one only if it is no wider than the call that its person was shown.
+ * It has the same tool and names of arguments, and the same destination where that was meant. The same policies and no other rule ask about it.
+ * Nothing about it is unusual that was not so then, no argument has a less trusted origin, and the run has got no label since. It is within the
+ * bounds of count, money and time.
  */
 import { argumentAt } from '@corral/policy/capability/predicate';
 import type { Verdict } from '@corral/policy/cedar/verdict';
@@ -56,6 +56,8 @@ function isNoWider(ledger: Books, one: StandingGrant, { verdict, flow }: Asked):
   const { influenced_by, private_to } = ledger.label ?? CLEAN;
   const origins = originsOf(flow);
   return (
+    // Where nothing is known of the flow of information now, it must not have been known then either.
+    (flow !== undefined || !one.tracked) &&
     verdict.policy_version === one.policy &&
     (verdict.quorum ?? 1) === 1 &&
     isSubset(

@@ -22,6 +22,8 @@ export interface StandingGrant extends StandingTerms {
   readonly policy: string;
   readonly rules: readonly string[];
   readonly approvers: readonly string[];
+  /** The flow of information in the run was known, so that the following says something. */
+  readonly tracked: boolean;
   readonly unusual: readonly string[];
   readonly origins: readonly (readonly [string, string])[];
   readonly label: { readonly influenced_by: readonly string[]; readonly private_to: readonly string[] };

@@ -147,11 +147,15 @@ async function approvalsOf(
     (tool === undefined || call.tool === tool) &&
     (kind === undefined || (kind === 'question') === (call.question === true)) &&
     (shape === undefined || shapeOf({ ...record, ...call }) === shape);
+  // A call that inspectors were asked about first was decided a second time, by an event.
+  const all = entries.flatMap(({ decisions: made, event }) => (event?.kind === 'inspected' ? [...made, event.decision] : made));
+  const decisions = new Map(all.map((decision) => [decision.id, decision]));
+  // The ledger of a run in memory may be ahead of what was read: a call is listed once all that a person decides by is there.
   const asked = [...ledger.pending.values()].filter(
-    (pending): pending is PendingApproval => pending.kind === 'approval' && isMeant(pending),
+    (pending): pending is PendingApproval =>
+      pending.kind === 'approval' && isMeant(pending) && decisions.get(pending.id)?.verdict === 'ask',
   );
   if (asked.length === 0) return [];
-  const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
   const order = await orderOf(store, ledger.record, entries);
   const owner = ownerOf(ledger.record);
   return asked

@@ -57,6 +57,7 @@ export function standingOf(
     policy,
     rules,
     approvers,
+    tracked: decision.unusual !== undefined,
     unusual,
     origins,
     label: { influenced_by: [...influenced_by], private_to: [...private_to] },
