@@ -1,5 +1,5 @@
 /**
- * Approvals that hold for later calls of the same run. A call passes under one only if it is no wider than the call that its person was shown.
+ * Approvals that hold for later calls of the same run. A later call must not be wider than the one that was shown.
  * It has the same tool and names of arguments, and the same destination where that was meant. The same policies and no other rule ask about it.
  * Nothing about it is unusual that was not so then, no argument has a less trusted origin, and the run has got no label since. It is within the
  * bounds of count, money and time.

@@ -26,7 +26,9 @@ export const ApprovalSettings = z.strictObject({
         .describe('whoever has a link may decide without signing in, as `link:` and the receiver; it then counts as one person'),
     })
     .exactOptional()
-    .describe('webhooks that are told that people are asked get a link to the call, good for one decision; the host must know at which `url` people open it'),
+    .describe(
+      'webhooks that are told that people are asked get a link to the call, good for one decision; the host must know at which `url` people open it',
+    ),
 });
 export type ApprovalSettings = z.infer<typeof ApprovalSettings>;
 
