@@ -122,6 +122,8 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     approvals: (filter) => supervisor.approvals(filter),
     quotes: quotesOf,
     decide: (...said) => supervisor.control.decide(...said),
+    withdraw: (...said) => supervisor.control.withdraw(...said),
+    standing: async (run) => (await read(store, run)).ledger.approvals,
     answer: (...said) => supervisor.control.answer(...said),
     holder: (grant) => store.holder(grant),
     revocable: (grant) => supervisor.stops.revocable(grant),

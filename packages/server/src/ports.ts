@@ -7,6 +7,7 @@ import type { Attenuation, Grant, GrantState } from '@corral/protocol/model/gran
 import type { Identity } from '@corral/protocol/model/identity';
 import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { StandingApproval } from '@corral/protocol/model/standing';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/model/run';
 import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
@@ -146,6 +147,10 @@ export interface HostPort {
     roles: readonly string[],
     as?: Shown,
   ): Promise<void>;
+  /** Takes back that the approval of a call holds for later ones. @throws CORRAL_RUN_STATE */
+  withdraw(run: RunId, call: number, by: string, reason: string): Promise<void>;
+  /** Approvals of a run that hold for later calls. */
+  standing(run: RunId): Promise<readonly StandingApproval[]>;
   /** Answers a question of a run. @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED, CORRAL_ANSWER_INVALID */
   answer(run: RunId, call: number, by: string, value: Json, reason: string, roles: readonly string[], as?: Shown): Promise<void>;
   /** The run that holds a grant. */

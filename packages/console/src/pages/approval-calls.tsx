@@ -5,8 +5,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
+import { linkFor, linkUsed } from '../data/approval-link.ts';
 import { href } from '../data/address.ts';
 import { shortDigest } from '../format.ts';
+import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
 import { Looking } from '../ui/looking.tsx';
 import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
 import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
@@ -159,6 +161,8 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
 
 function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
   const [reason, setReason] = useState('');
+  const [held, setHeld] = useState<Held>(ALONE);
+  const [token, setToken] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();
   const field = useRef<HTMLInputElement>(null);
@@ -177,20 +181,10 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         </button>
       </div>
     );
-  const needs = asks === 'deny' && reason.trim() === '';
+  const needs = asks === 'deny' ? reason.trim() === '' : !isWhole(held, of) || (of.needs_proof && token.trim() === '');
   const act = () =>
     attempt(
-      async () => {
-        const words = reason.trim();
-        const { version } = of;
-        const body =
-          asks === 'deny'
-            ? { verdict: asks, reason: words, version }
-            : { verdict: asks, version, ...(words === '' ? {} : { reason: words }) };
-        const { missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body });
-        const done = asks === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
-        onDone(`${done}: ${of.tool} for ${of.agent}`);
-      },
+      async () => onDone(await decided(of, asks, reason.trim(), held, token.trim())),
       setBusy,
       setError,
       () => undefined,
@@ -211,6 +205,8 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         {asks === 'deny' ? 'Reason: the agent is told' : 'Reason, if you want one in the record'}
         <input ref={field} value={reason} maxLength={500} onInput={(event) => setReason(event.currentTarget.value)} />
       </label>
+      {asks === 'approve' && <HoldFor of={of} held={held} set={setHeld} />}
+      {asks === 'approve' && of.needs_proof && <Proof token={token} set={setToken} />}
       {error !== undefined && <Problem of={error} />}
       <div class="row">
         <button type="submit" class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
@@ -222,6 +218,37 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
       </div>
     </form>
   );
+}
+
+function Proof({ token, set }: { readonly token: string; readonly set: (token: string) => void }) {
+  return (
+    <label>
+      Your token once more, since this is a large one
+      <input type="password" autocomplete="off" value={token} maxLength={8192} onInput={(event) => set(event.currentTarget.value)} />
+    </label>
+  );
+}
+
+/** Decides by the link that brought this page, if it is for this call, else as who is signed in. @returns what was done */
+async function decided(of: Approval, verdict: Verdict, reason: string, held: Held, token: string): Promise<string> {
+  const holds = holdsOf(held);
+  const proof = verdict === 'approve' && of.needs_proof ? { proof: token } : {};
+  const said = reason === '' ? {} : { reason };
+  const link = holds === undefined ? linkFor(of) : undefined;
+  const { version } = of;
+  let missing = 0;
+  if (link === undefined) {
+    const body =
+      verdict === 'deny'
+        ? { verdict, reason, version }
+        : { verdict, version, ...said, ...proof, ...(holds === undefined ? {} : { holds }) };
+    ({ missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body }));
+  } else {
+    ({ missing } = await request('followLink', { body: { link, verdict, reason: reason === '' ? 'by a link' : reason, ...proof } }));
+    linkUsed();
+  }
+  const done = verdict === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
+  return `${done}: ${of.tool} for ${of.agent}`;
 }
 
 function whyNot({ principal, approved_by }: Approval): string {

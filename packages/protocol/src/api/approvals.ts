@@ -1,6 +1,7 @@
 /** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
-import { seenBy, withLater } from './asked.ts';
+import { proof, seenBy, withLater } from './asked.ts';
+import { Holds } from './decided.ts';
 import { dryRun, dryRunQuery, identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
 
@@ -44,6 +45,10 @@ export const DecisionView = z
     unusual: z.array(z.string()),
     origins,
     code: z.string().nullable().describe('of a denial'),
+    under: z
+      .object({ call: z.int(), by: z.string() })
+      .exactOptional()
+      .describe('the earlier call whose approval allowed this one, and who gave it'),
     people: z.array(
       z.object({
         by: z.string(),
@@ -52,6 +57,11 @@ export const DecisionView = z
         reason: z.string(),
         at: time_ms,
         lowered: lowered.exactOptional(),
+        fresh: z.literal(true).exactOptional().describe('they showed their token once more for it'),
+        holds: z
+          .object({ for: z.enum(['destination', 'shape']), uses: z.int(), amount: z.number().exactOptional(), until: time_ms })
+          .exactOptional()
+          .describe('later calls of the run that it holds for'),
         who: identity.exactOptional(),
       }),
     ),
@@ -96,6 +106,14 @@ export const Approval = z
     such: z
       .object({ approved: z.int(), decided: z.int() })
       .describe('how often you have approved calls of this shape, of all of them that you have decided about'),
+    may_hold: z
+      .object({
+        destination: z.record(z.string(), json).nullable().describe('the arguments that say where it goes; null: none does'),
+        money: z.number().nullable().describe('the amount of this call; null: it moves none'),
+      })
+      .nullable()
+      .describe('what an approval could hold for besides this call; null: for this call alone'),
+    needs_proof: z.boolean().describe('to approve it takes the token once more'),
     ...seenBy,
     since: time_ms,
     expires_at: time_ms.describe('without a decision by then, the call is refused'),
@@ -125,7 +143,13 @@ export const ApprovalCount = z.object({
 });
 export const Judgement = z
   .union([
-    z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional(), version: seenVersion }),
+    z.strictObject({
+      verdict: z.literal('approve'),
+      reason: Reason.exactOptional(),
+      version: seenVersion,
+      holds: Holds.exactOptional(),
+      proof,
+    }),
     z.strictObject({ verdict: z.literal('deny'), reason: Reason, version: seenVersion }),
   ])
   .meta({ id: 'Judgement' });
@@ -134,6 +158,7 @@ export const Judged = z.object({
   call: z.int(),
   verdict: z.enum(['approve', 'deny']),
   by: z.string(),
+  holds_until: time_ms.exactOptional().describe('set if it holds for later calls'),
   missing: z.int().describe('further approvals by other people that it still needs'),
 });
 

@@ -1,6 +1,7 @@
 /** Schemas of settling calls of unknown result, and of releasing held runs. */
 import * as z from 'zod';
 import { dryRun, json, Reason, runId, seenVersion, time_ms } from './parts.ts';
+import { proof } from './asked.ts';
 import { DOOR } from '../limits.ts';
 import { RunSelector } from './selector.ts';
 
@@ -42,6 +43,7 @@ export const Settlement = z
       .max(DOOR.settled_at_once.default)
       .exactOptional()
       .describe('of what matches, only these: what a dry run has shown, and nothing that came since'),
+    proof,
     reason: Reason,
     dryRun: z.boolean().default(false),
   })

@@ -13,6 +13,7 @@ import { Inspectors } from './inspectors-schema.ts';
 import { Loops } from './loops.ts';
 import { Models } from './models-schema.ts';
 import { Address, SecretName } from './parts.ts';
+import { ApprovalSettings } from './approvals.ts';
 import { Risk } from './risk.ts';
 import { SecretConfig } from './secrets-schema.ts';
 import { Telemetry } from './telemetry-schema.ts';
@@ -180,6 +181,7 @@ export const Config = z.strictObject({
     .exactOptional()
     .describe('offer label.endorse and label.declassify; this principal, such as `token:ana`, decides about each use'),
   policies: Policies.default('default').describe('what decides about calls, besides grants; left out: the pack that comes with Corral'),
+  approvals: ApprovalSettings.exactOptional().describe('which approvals take the credential of the person once more, and links to them'),
   risk: Risk.exactOptional().describe(
     'thresholds besides the policies, by tool: `{ "payments.*": { ask: 100, two: 1_000, never: 10_000, day: 5_000 }, external: "ask", irreversible: "two" }`',
   ),

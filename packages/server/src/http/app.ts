@@ -25,7 +25,7 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import * as z from 'zod';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
-import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
+import { ANY_TENANT, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
@@ -43,7 +43,7 @@ import type { Sessions } from '../people/sessions.ts';
 import { RETURN_PATH, type SignIns } from '../people/sign-in.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
 import { written } from './csv.ts';
-import { admitted, bucketOf, callerOf, countFailure, guarded, slowSignIn } from './callers.ts';
+import { admitted, bucketOf, callerOf, countFailure, guarded, linking, proving, slowSignIn } from './callers.ts';
 import { browserOf } from './cookie.ts';
 import { serveSignIn } from './sign-in.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
@@ -68,6 +68,7 @@ import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
+import { linkRoutes } from './routes/links.ts';
 import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { journalRoutes } from './routes/run-journal.ts';
@@ -185,6 +186,14 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 function handlersOf(options: AppOptions): Handlers<RouteName> {
   const { door, channel, followers, authenticator, consoleSessions, rate, signIns } = options;
   const { scene } = door;
+  const identify = async (request: FastifyRequest, token: string, redeems = false): Promise<Principal> => {
+    const redeemed = () => (redeems ? signIns.redeem(token, browserOf(request)) : undefined);
+    const known = async () => (await scene?.visitor(token)) ?? redeemed() ?? authenticator.identify(token);
+    const principal = await guarded(options, ROUTES.signIn, request, known);
+    rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
+    return principal;
+  };
+  const prove = proving(channel, identify);
   return {
     ...agentRoutes(door),
     ...runRoutes(door),
@@ -195,9 +204,10 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...evidenceRoutes(door, channel),
     ...fixtureRoutes(door),
     ...operationRoutes(door),
-    ...approvalRoutes(door),
+    ...approvalRoutes(door, prove),
+    ...linkRoutes(door, { ...linking(options), prove }),
     ...quarantineRoutes(door),
-    ...settlementRoutes(door),
+    ...settlementRoutes(door, prove),
     ...authorityRoutes(door),
     ...governanceRoutes(door),
     ...spendingRoutes(door),
@@ -207,16 +217,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...markRoutes(door),
     ...tokenRoutes(door),
     ...secretRoutes(door),
-    ...sessionRoutes(door, consoleSessions, signIns, async (request, token) => {
-      const principal = await guarded(
-        options,
-        ROUTES.signIn,
-        request,
-        async () => (await scene?.visitor(token)) ?? signIns.redeem(token, browserOf(request)) ?? authenticator.identify(token),
-      );
-      rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
-      return principal;
-    }),
+    ...sessionRoutes(door, consoleSessions, signIns, (request, token) => identify(request, token, true)),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...webhookRoutes(door),

@@ -1,7 +1,7 @@
 /** Finds out who sends a request, by a token or by a session of the console, and counts and slows down callers who are not let in. */
 import type { FastifyRequest } from 'fastify';
 import type { Principal } from '@corral/protocol/api/roles';
-import type { Route } from '@corral/protocol/api/routes';
+import { ROUTES, type Route } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { Access } from '../people/access.ts';
 import type { Authenticator, Channel } from '../people/authenticate.ts';
@@ -9,6 +9,8 @@ import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Rate } from '../people/rate.ts';
 import type { ServerContext } from './context.ts';
 import { mustBeOwnPage, proofOf } from './cookie.ts';
+import type { Prove } from './routes/approvals.ts';
+import type { LinkParts } from './routes/links.ts';
 
 export interface CallerParts {
   readonly door: ServerContext;
@@ -72,12 +74,12 @@ export const slowSignIn = ({ door, rate }: CallerParts, request: FastifyRequest)
  * A caller who is not let in is counted and slowed down, by address.
  * @throws what `identify` throws, and CORRAL_RATE_LIMITED
  */
-export async function guarded(
+export async function guarded<T>(
   { door, rate }: CallerParts,
   route: Route,
   request: FastifyRequest,
-  identify: () => Promise<Principal>,
-): Promise<Principal> {
+  identify: () => Promise<T>,
+): Promise<T> {
   const { clock, settings } = door;
   const now = clock.monotonic();
   try {
@@ -92,4 +94,37 @@ export async function guarded(
     rate.take(`guess:${address}`, GUESSES, now);
     throw error;
   }
+}
+
+/**
+ * Checks a token that a caller shows once more for one request. Over the socket without a token, the operating system says with each request who
+ * calls.
+ * @param identify finds the principal of a token, and slows down callers who guess
+ */
+export function proving(channel: Channel, identify: (request: FastifyRequest, token: string) => Promise<Principal>): Prove {
+  return async (request, { principal }, proof) => {
+    if (proof === undefined) return channel.kind === 'socket' && request.headers.authorization === undefined;
+    const shown = await identify(request, proof).catch((error: unknown) => {
+      if (error instanceof CorralError && error.code === 'CORRAL_UNAUTHENTICATED') throw notTheirs(principal.id);
+      throw error;
+    });
+    if (shown.id !== principal.id || shown.tenant !== principal.tenant) throw notTheirs(principal.id);
+    return true;
+  };
+}
+
+/** Not as a caller who is not signed in: their session goes on. */
+const notTheirs = (id: string) => new CorralError('CORRAL_PROOF_NEEDED', `That is not the token of ${id}.`);
+
+/** Finds who uses a link, if anybody is signed in; a refused link counts as an attempt to get in. */
+export function linking(options: CallerParts): Omit<LinkParts, 'prove'> {
+  const route = ROUTES.followLink;
+  return {
+    async caller(request) {
+      const { authorization } = request.headers;
+      if (options.channel.kind === 'network' && authorization === undefined && proofOf(request) === undefined) return undefined;
+      return guarded(options, route, request, () => callerOf(options, request, true));
+    },
+    guard: (request, work) => guarded(options, route, request, work),
+  };
 }

@@ -8,6 +8,7 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import type { Json } from '@corral/protocol/json';
 import type { LabelChange } from '@corral/protocol/model/label';
 import { shapeOf } from '../governance/shape.ts';
+import type { StandingGrant } from '@corral/protocol/model/standing';
 import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
@@ -99,7 +100,13 @@ export class Settlements {
     by: string,
     verdict: 'approve' | 'deny' | 'expired',
     reason: string,
-    more: { readonly relabel?: LabelChange; readonly day?: string; readonly answer?: { readonly value: Json } } = {},
+    more: {
+      readonly relabel?: LabelChange;
+      readonly day?: string;
+      readonly answer?: { readonly value: Json };
+      readonly holds?: StandingGrant;
+      readonly fresh?: true;
+    } = {},
   ): Promise<void> {
     const asked = run.ledger.pending.get(call);
     const { tool, input } = asked?.kind === 'approval' ? asked.call : { tool: '', input: null };
