@@ -15,6 +15,7 @@ import type { Acts } from '../operation-log.ts';
 import type { HostPort } from '../ports.ts';
 import type { FrontStore, RunIndex, RunRow, Spent } from '@corral/protocol/ports/front';
 import { listed } from './listed.ts';
+import { Noted } from './noted.ts';
 import { tenantOf } from '../people/quarantine-tenant.ts';
 
 export interface ProjectionOptions {
@@ -75,9 +76,11 @@ export class Projection {
   readonly #begun = new Set<string>();
   /** Outcomes of those that ended before they were added to the index. */
   readonly #early = new Map<string, Outcome>();
+  readonly #noted: Noted;
 
   constructor(options: ProjectionOptions) {
     this.#options = options;
+    this.#noted = new Noted(options.index, options.now);
   }
 
   /** Brings the index up to date with the store, and keeps it so from then on. @returns how many runs go on */
@@ -146,6 +149,7 @@ export class Projection {
    * @throws CORRAL_DISK_FULL
    */
   writeUse(): void {
+    this.#noted.writeAll();
     const { host, index } = this.#options;
     const live = host.views().filter(({ outcome }) => outcome === undefined);
     const here = new Set<string>(live.map(({ id }) => id));
@@ -187,6 +191,7 @@ export class Projection {
     const outcome = this.#early.get(run);
     this.#early.delete(run);
     if (this.#begun.delete(run)) this.#options.index.began(run);
+    this.#noted.write(run);
     if (outcome !== undefined) this.#options.index.end(run, outcome, this.#options.now());
   }
   refused(run: string, tenant: string): void {
@@ -218,6 +223,7 @@ export class Projection {
 
   /** Ends all waits: the host stops. */
   release(): void {
+    this.#noted.writeAll();
     for (const waiters of this.#waiting.values()) for (const done of waiters) done();
   }
 
@@ -264,6 +270,7 @@ export class Projection {
         this.#tellOf('run.asked', observation.run, { call: observation.call, tool: observation.tool }, observation.asked);
         return;
       case 'decided':
+        if (observation.verdict !== 'approve') this.#noted.add(observation.run, 'refused', 1);
         this.#tellOf('run.decided', observation.run, { call: observation.call, by: observation.by, verdict: observation.verdict });
         return;
       case 'quarantined':
@@ -356,13 +363,18 @@ export class Projection {
         this.#options.notify(feed.tell(observation.kind === 'resting' ? 'agent.resting' : 'agent.recovered', { tenant, agent, data }));
         return;
       }
+      case 'denied':
+        this.#noted.add(observation.run, 'refused', observation.count);
+        return;
+      case 'withheld':
+        this.#noted.add(observation.run, 'withheld', 1);
+        return;
       case 'parked':
         this.#options.index.parked(observation.run, observation.view);
         return;
       case 'answered':
       case 'replied':
       case 'cranked':
-      case 'denied':
       case 'left':
       case 'hopeless':
       case 'stalled':
@@ -425,6 +437,7 @@ export class Projection {
     db.together(() => {
       if (index.end(run, outcome, at, spent) || index.get(run) === undefined) notify(event);
     });
+    this.#noted.write(run);
     this.#gone(run);
   }
 

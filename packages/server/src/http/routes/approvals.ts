@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
+import type { Control } from '@corral/protocol/model/run';
 import type { Approval } from '@corral/supervisor';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
@@ -12,6 +13,8 @@ import { askedPage, mayRead } from './asked.ts';
 import { decisionRoutes, suchOf } from './decisions.ts';
 import { lookingRoutes } from './looking.ts';
 import { findRun, type Handlers } from './handler.ts';
+
+const controlOf = ({ index }: ServerContext, run: RunId): Control => (index.get(run)?.control ?? 'none') as Control;
 
 export function approvalRoutes(
   door: ServerContext,
@@ -35,6 +38,7 @@ export function approvalRoutes(
       const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, quotes, ...one }) => ({
         ...one,
         such: such(one.shape),
+        control: host.view(one.run)?.control ?? controlOf(door, one.run),
         order: {
           ...order,
           input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null,
