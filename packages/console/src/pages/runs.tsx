@@ -97,6 +97,15 @@ function tallyOf(rows: number, total: number | undefined, more: boolean): string
 
 const opened = (row: RunRow) => go(href('run', row.run).slice('/console/'.length));
 
+/** The address may name a row far down, as after Back: the list is read until that is there. */
+function useSought(list: RunList | undefined): void {
+  useEffect(() => {
+    const sought = query.value.get('at');
+    if (list === undefined || sought === null) return;
+    void list.readAll(() => query.value.get('at') === sought && !list.rows.value.some(({ run }) => run === sought));
+  }, [list]);
+}
+
 export function Runs() {
   const text = query.value.get('q') ?? '';
   const named = query.value.get('state');
@@ -110,12 +119,7 @@ export function Runs() {
   const chosen = rows.find(({ run }) => run === current);
   const { picked, pick, clear } = usePicked(`${state} ${text}`);
   useKeys([{ key: 'x', does: 'pick the row, or let it go', run: () => (chosen === undefined ? undefined : pick(chosen.run)) }]);
-  // The address may name a row far down, as after Back.
-  useEffect(() => {
-    const sought = query.value.get('at');
-    if (list === undefined || sought === null) return;
-    void list.readAll(() => query.value.get('at') === sought && !list.rows.value.some(({ run }) => run === sought));
-  }, [list]);
+  useSought(list);
   const readAll = () => {
     reading.current = true;
     void list?.readAll(() => reading.current).then(() => (reading.current = false));
@@ -127,7 +131,7 @@ export function Runs() {
         <Filter text={text} state={state} />
         <Picked
           picked={picked}
-          where={selectorOf({ ...queryOf(text), ...STATES[state].query })}
+          where={fault === undefined ? selectorOf({ ...queryOf(text), ...STATES[state].query }) : undefined}
           total={list?.total.value}
           clear={clear}
           done={() => void list?.refresh(undefined)}
@@ -141,18 +145,11 @@ export function Runs() {
         </p>
       </div>
       {list?.error.value !== undefined && <Problem of={list.error.value} again={() => void list.refresh(undefined)} />}
-      {fault !== undefined && (
-        <p class="problem" role="alert">
-          <Text of={fault} />
-        </p>
-      )}
+      {fault !== undefined && <Fault of={fault} />}
       {fault !== undefined || (list?.error.value !== undefined && rows.length === 0) ? null : list !== undefined &&
         rows.length === 0 &&
         !list.more.value ? (
-        <Empty>
-          {text === '' && state === 'all' ? 'No run was submitted yet: corral submit AGENT' : 'No run matches.'}{' '}
-          {(text !== '' || state !== 'all') && <a href={href('runs')}>All runs</a>}
-        </Empty>
+        <NoRun isFiltered={text !== '' || state !== 'all'} />
       ) : (
         <Window
           label="Runs"
@@ -175,6 +172,22 @@ export function Runs() {
         />
       )}
     </section>
+  );
+}
+
+function Fault({ of }: { readonly of: string }) {
+  return (
+    <p class="problem" role="alert">
+      <Text of={of} />
+    </p>
+  );
+}
+
+function NoRun({ isFiltered }: { readonly isFiltered: boolean }) {
+  return (
+    <Empty>
+      {isFiltered ? 'No run matches.' : 'No run was submitted yet: corral submit AGENT'} {isFiltered && <a href={href('runs')}>All runs</a>}
+    </Empty>
   );
 }
 
