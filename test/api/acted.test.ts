@@ -69,3 +69,18 @@ test('a payment that was made is done for people after a kill, and one that wait
   expect(await callOf(on, other)).toMatchObject({ state: 'abandoned', acted: 'no' });
   expect(await didOf(on, other)).toBe('It changed nothing by a tool.');
 });
+
+test('runs to which something was refused, and those whose agent was not told of a deed, are counted and found', async () => {
+  const on = host();
+  const since = Date.now();
+  const run = await on.pay({ to: 'ACC-BO', amount: 77 });
+  const { call } = await on.waiting(run);
+  const approver = await on.as('local', 'approver');
+  await approver.decideApproval({ params: { run, call }, body: { verdict: 'deny', reason: 'no' } });
+  expect(await on.output(run)).toEqual(['CORRAL_APPROVAL_DENIED']);
+  const list = async (query: object) => (await on.admin.listRuns({ query: { limit: 50, ...query } })).items;
+  expect(await list({ refused_from: since })).toMatchObject([{ run, ended_as: 'completed', refused: 1, withheld: 0 }]);
+  const withheld = await list({ withheld_from: 0 });
+  expect(withheld.map((one) => one.withheld)).toEqual([1, 1]);
+  expect(await list({ withheld_from: Date.now() + 1000 })).toEqual([]);
+});

@@ -181,7 +181,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(page, 'DE89-3704-0044');
     await page.getByRole('button', { name: 'Approve…' }).tap();
     await page.getByRole('button', { name: 'Approve it' }).tap();
-    await expectShown(page, 'Approved: pay for shop/buyer');
+    await expectShown(page, /Approved: pay \(.*\) for shop\/buyer/);
     expect(await on.ended(run)).toBe('completed');
     expect((await on.admin.showRun({ params: { run: run as never } })).outcome).toMatchObject({ output: 'paid DE89-3704-0044' });
   });
@@ -273,7 +273,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     expect(await page.getByRole('button', { name: 'Deny it' }).isDisabled()).toBe(true);
     await page.keyboard.type('never heard of them');
     await page.keyboard.press('Enter');
-    await expectShown(page, 'Denied: pay for shop/buyer');
+    await expectShown(page, /Denied: pay \(.*\) for shop\/buyer/);
     await on.ended(run);
     const { decisions } = await on.admin.whyRun({ params: { run: run as never } });
     expect(decisions.find((one) => one.call === call)?.people).toMatchObject([{ verdict: 'deny', reason: 'never heard of them' }]);

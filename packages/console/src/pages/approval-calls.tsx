@@ -11,7 +11,7 @@ import { shortDigest } from '../format.ts';
 import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
 import { Looking } from '../ui/looking.tsx';
 import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
-import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
+import { Ago, Badge, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
 import { Groups } from './approval-groups.tsx';
 import { attempt } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value } from '../ui/text.tsx';
@@ -53,7 +53,7 @@ export function CallsThatWait() {
             }}
             onDone={(text) => {
               setAsks(undefined);
-              list.done(text);
+              list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`);
             }}
           />
         ))}
@@ -85,8 +85,11 @@ function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
         <h2>
           <Text of={of.agent} /> asks for <Text of={of.tool} />
         </h2>
+        {of.control !== 'none' && (
+          <Badge tone="warn">the run is {of.control}: the call is made, and its agent is told when it goes on</Badge>
+        )}
         <p class="dim">
-          <Ago at={of.since} /> · <Until at={of.expires_at} to="expires in" />
+          asked <Ago at={of.since} /> · <Until at={of.expires_at} to="expires in" />
         </p>
       </header>
       {of.unusual.length > 0 && (
@@ -98,6 +101,7 @@ function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
       <h3>Exactly this would be done</h3>
       <Arguments of={of.input} origins={of.origins} />
       {of.lowers !== undefined && <Lowers of={of.lowers} />}
+      <Quotes of={of.quotes} input={of.input} />
       {of.such.decided > 0 && (
         <p>
           <a href={`${href('approvals', 'decided')}?by=me&shape=${of.shape}`}>
@@ -166,8 +170,11 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();
   const field = useRef<HTMLInputElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  // A field that may stay empty gets no focus: on a phone that would cover the page with a keyboard.
   useEffect(() => {
-    if (asks !== undefined) field.current?.focus();
+    if (asks === 'deny') field.current?.focus();
+    else if (asks === 'approve') button.current?.focus();
   }, [asks]);
   if (!mayDecide(of)) return <p class="dim">{whyNot(of)}</p>;
   if (asks === undefined)
@@ -209,12 +216,13 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
       {asks === 'approve' && of.needs_proof && <Proof token={token} set={setToken} />}
       {error !== undefined && <Problem of={error} />}
       <div class="row">
-        <button type="submit" class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
+        <button type="submit" ref={button} class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
           {asks === 'deny' ? 'Deny it' : 'Approve it'}
         </button>
         <button type="button" onClick={() => onAsk(undefined)}>
           Back
         </button>
+        {needs && <span class="dim">The reason is missing.</span>}
       </div>
     </form>
   );
@@ -248,7 +256,16 @@ async function decided(of: Approval, verdict: Verdict, reason: string, held: Hel
     linkUsed();
   }
   const done = verdict === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
-  return `${done}: ${of.tool} for ${of.agent}`;
+  const waits = verdict === 'approve' && of.control !== 'none' ? `; the run is ${of.control}, so its agent is told when it goes on` : '';
+  return `${done}: ${of.tool} ${briefOf(of.input)} for ${of.agent}${waits}`;
+}
+
+const BRIEF_CHARS = 80;
+/** `to: ACC-BO, amount: 75`. */
+function briefOf(input: unknown): string {
+  const named = typeof input === 'object' && input !== null ? Object.entries(input) : [];
+  const text = named.map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
+  return `(${text.length > BRIEF_CHARS ? `${text.slice(0, BRIEF_CHARS)}…` : text})`;
 }
 
 function whyNot({ principal, approved_by }: Approval): string {
@@ -273,7 +290,6 @@ function Behind({ of }: { readonly of: Approval }) {
       ) : (
         <Value of={of.order.input} />
       )}
-      <Quotes of={of.quotes} input={of.input} />
       <dl class="facts">
         <Fact name="Run">
           <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>call {of.call}</a>

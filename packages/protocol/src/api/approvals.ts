@@ -4,6 +4,7 @@ import { proof, seenBy, withLater } from './asked.ts';
 import { Holds } from './decided.ts';
 import { dryRun, dryRunQuery, identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
+import { Control } from './selector.ts';
 
 const lowered = z.object({
   kind: z.enum(['endorse', 'declassify']),
@@ -81,6 +82,7 @@ export const Approval = z
     agent: z.string(),
     principal: z.string().describe('submitter of the run, who therefore may not decide'),
     tool: z.string(),
+    control: Control.describe('whether its run is held: a call that is approved then is made, and its agent is told when the run goes on'),
     input: json,
     rules: z.array(z.string()).describe('policies that ask'),
     unusual: z.array(z.string()).describe('unusual facts about it'),

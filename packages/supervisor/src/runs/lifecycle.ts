@@ -336,7 +336,10 @@ export class RunLifecycle {
     const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
     this.#refusals.fence(run.id, { outcome, revoke });
     // In the journal, since nothing else tells that these calls were carried out. If the store refuses it, it refuses the end too.
-    for (const result of arrived) this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
+    for (const result of arrived) {
+      this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
+      if (!('error' in result)) this.#tell({ kind: 'withheld', run: run.id, call: result.id });
+    }
     this.#close(run, outcome);
     letGo(this.#options.grants, run, dropped, crank);
     const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);

@@ -46,6 +46,7 @@ export class Settlements {
     if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
     // If the store refuses it, the broker emits `refused`.
     this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
+    if (!('error' in result)) this.#options.transitions.observers.tell({ kind: 'withheld', run: run.id, call: result.id });
     this.pass(run, result.id);
   }
 

@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
+import type { Control } from '@corral/protocol/model/run';
 import type { Approval } from '@corral/supervisor';
 import type { FastifyRequest } from 'fastify';
 import type { StandingTerms } from '@corral/protocol/model/standing';
@@ -16,6 +17,8 @@ import { decisionRoutes, suchOf } from './decisions.ts';
 import { lookingRoutes } from './looking.ts';
 import { holdView, standingRoutes, termsOf, toolOf } from './standing.ts';
 import { findRun, type Handlers } from './handler.ts';
+
+const controlOf = ({ index }: ServerContext, run: RunId): Control => (index.get(run)?.control ?? 'none') as Control;
 
 export function approvalRoutes(
   door: ServerContext,
@@ -43,6 +46,7 @@ export function approvalRoutes(
         ({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, may_hold, quotes, ...one }) => ({
           ...one,
           such: such(one.shape),
+          control: host.view(one.run)?.control ?? controlOf(door, one.run),
           may_hold: may_hold ? holdView(door, one) : null,
           needs_proof: needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), one.input),
           order: {

@@ -69,6 +69,9 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     tokens: view?.tokens ?? row.tokens,
     money_micros: view?.money_micros ?? row.money_micros,
     open_calls: view?.open_calls ?? 0,
+    paused_by_loops: view?.control === 'paused' && view.rung === 'pause',
+    refused: row.refused,
+    withheld: row.withheld,
     left: view?.left ?? parked?.left ?? null,
   });
   const summaryOf = async (row: RunRow) => {
@@ -167,6 +170,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const { record, status, seq } = stored;
       const payloads = access.may('run.payload', row.tenant);
+      const revoked = new Set((await host.grants(params.run)).filter((one) => one.revoked).map(({ id }) => id));
       const outcome = status.outcome ?? null;
       return {
         ...(await summaryOf(row)),
@@ -174,7 +178,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         input: payloads ? record.input : null,
         ceilings: { ...record.ceilings },
         budget: { ...record.budget },
-        caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant })),
+        caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant, revoked: revoked.has(grant) })),
         journal_entries: seq,
         ...(record.who === undefined ? {} : { who: { ...record.who } }),
         ...(record.service === undefined || !payloads ? {} : { state: await instanceState(record.id, seq) }),
