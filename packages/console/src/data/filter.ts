@@ -52,7 +52,7 @@ export function selectorOf(list: Readonly<Record<string, unknown>>): Record<stri
   return Object.fromEntries(Object.entries(conditions).map(([name, value]) => [name, name.endsWith('_from') ? Number(value) : value]));
 }
 
-/** What is wrong with a filter: a run matches no word that looks like a field and is none, so "no run matches" would be false. */
+/** Says which field of a filter is unknown. No run matches an unknown field, so "no run matches" would be false. */
 export function faultOf(text: string): string | undefined {
   for (const word of text.trim().split(/\s+/)) {
     const [, name = '', value = ''] = /^([a-z_]+):(.+)$/.exec(word) ?? [];

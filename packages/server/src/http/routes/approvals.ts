@@ -46,7 +46,7 @@ export function approvalRoutes(
         ({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, may_hold, quotes, ...one }) => ({
           ...one,
           such: such(one.shape),
-          control: host.view(one.run)?.control ?? controlOf(door, one.run),
+          control: door.host.view(one.run)?.control ?? controlOf(door, one.run),
           may_hold: may_hold ? holdView(door, one) : null,
           needs_proof: needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), one.input),
           order: {
