@@ -19,13 +19,15 @@ const NONE: Partial<Record<RouteName, string>> = {
   applyConfig: 'checkConfig says what would change',
   answerQuestion: 'is about the one question that the person has read',
   decideApproval: 'is about the one call that the person has read',
+  withdrawApproval: 'is about the one approval that the person has read; later calls are asked about again',
+  restoreSecret: 'gives back what revokeSecret has taken',
 };
 
 const TOOLS = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 const hangs = (name, timeout_ms) => tool({ name, description: name, input: z.object({}), output: z.string(), timeout_ms,
   annotations: { readOnly: false, idempotent: false, destructive: false, returns: 'trusted' }, run: () => new Promise(() => {}) });
-export default defineConfig({ policies: 'none', tools: [hangs('phone', 600_000), hangs('fax', 20)] });`;
+export default defineConfig({ policies: 'none', secrets: { crm: { env: 'CRM' } }, tools: [hangs('phone', 600_000), hangs('fax', 20)] });`;
 const CALLER = (tool: string) => `{ name: '${tool}', uses: { it: 'tool:${tool}' }, run: ({ caps }) => caps.it({}) }`;
 
 const shared = sharedFront({ configCode: TOOLS });
@@ -126,6 +128,10 @@ const TAKES: Partial<Record<RouteName, (admin: Client) => Promise<Ask>>> = {
   async removeSchedule(admin) {
     const { schedule } = await admin.makeSchedule({ body: { agent: 'hello', input: { name: 'A' }, cron: '0 0 1 1 *' } });
     return (dryRun) => admin.removeSchedule({ params: { schedule }, query: { reason, ...dryQuery(dryRun) } });
+  },
+  async revokeSecret(admin) {
+    const account = (await admin.listSecrets({})).items[0]?.account ?? '';
+    return (dryRun) => admin.revokeSecret({ body: { account, reason, dryRun } });
   },
 };
 

@@ -67,6 +67,7 @@ export default defineConfig({
     const { principal } = await admin.whoAmI({});
     const [call] = (await admin.listApprovals({ query: { run: open } })).items;
     expect(plain.decision).toEqual({
+      version: call?.version,
       by: principal,
       is_question: false,
       amount: 250,

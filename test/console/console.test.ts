@@ -241,7 +241,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(page, 'CORRAL_PROOF_NEEDED');
     await page.getByLabel('Your token once more').fill(secret);
     await approve.click();
-    await expectShown(page, 'Approved: pay for shop/buyer');
+    await expectShown(page, /Approved: pay \(.*\) for shop\/buyer/);
     expect(await on.ended(run)).toBe('completed');
     const { decisions } = await on.admin.whyRun({ params: { run: run as never } });
     expect(decisions.find((one) => one.call === call)?.people).toMatchObject([

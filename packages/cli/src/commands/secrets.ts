@@ -53,7 +53,7 @@ export function secretCommands(program: Command): void {
     .requiredOption('-m, --reason <text>', 'why')
     .addHelpText('after', `\nExample:\n  corral secret revoke crm:env:CRM_SALES -m 'it was in a mail'`)
     .action(async (account: string, flags: Flags) => {
-      const done = await connect(flags).revokeSecret({ body: { account, reason: flags.reason } });
+      const done = await connect(flags).revokeSecret({ body: { account, reason: flags.reason, dryRun: false } });
       print(flags, done, () => `${done.account} is given to nobody.`);
     });
   hostFlags(secret.command('restore'))

@@ -1,6 +1,6 @@
 /** Secrets: the accounts behind them, whose they are, and when each was used last. Values are in no answer. */
 import * as z from 'zod';
-import { Reason, time_ms } from './parts.ts';
+import { dryRun, Reason, time_ms } from './parts.ts';
 import { route } from './route.ts';
 
 const names = z.array(z.string());
@@ -24,7 +24,9 @@ export const SecretView = z
     in_force: z.boolean().describe('whether it is given out now'),
   })
   .meta({ id: 'Secret' });
-const SecretAct = z.strictObject({ account: z.string().min(1).max(5000), reason: Reason }).meta({ id: 'SecretAct' });
+const act = { account: z.string().min(1).max(5000), reason: Reason };
+const SecretAct = z.strictObject(act).meta({ id: 'SecretAct' });
+const SecretRevocation = z.strictObject({ ...act, ...dryRun }).meta({ id: 'SecretRevocation' });
 
 export const SECRET_ROUTES = {
   listSecrets: route({
@@ -43,7 +45,7 @@ export const SECRET_ROUTES = {
     summary: 'Revokes an account: it is given to nobody from the next use on, also after restarts and under another configuration.',
     operation: 'secret.write',
     act: 'revoke-secret',
-    body: SecretAct,
+    body: SecretRevocation,
     status: 200,
     response: SecretView,
   }),

@@ -17,10 +17,15 @@ export function secretRoutes({ accounts, settings, clock, db }: ServerContext): 
     async listSecrets() {
       return { items: (await all()).map((each) => viewOf(each, accounts, clock.now())) };
     },
-    async revokeSecret({ body: { account, reason } }, { access, keep }) {
+    async revokeSecret({ body: { account, reason, dryRun } }, { access, keep }) {
       const found = await one(account);
+      const revoked = { by: access.principal.id, at: clock.now(), reason };
+      if (dryRun) {
+        keep.skip();
+        return { ...viewOf(found, accounts, clock.now()), revoked, in_force: false };
+      }
       db.durably(() => {
-        accounts.revoke(account, { by: access.principal.id, at: clock.now(), reason });
+        accounts.revoke(account, revoked);
         keep({ target: { account }, reason });
       });
       return viewOf(found, accounts, clock.now());
