@@ -4,7 +4,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Entry } from '@corral/protocol/model/run';
 import { quotesOf } from './quotes.ts';
 
-/** What is quoted of a mail for an amount. */
+/** The quotes of a mail for an amount. */
 function quoted(amount: Json, mail: string) {
   const delivery = JSON.stringify({ kind: 'reply', at: 1, results: [{ id: 1, value: mail }] });
   const entry = { seq: 1, at: 1, delivery, effects: undefined, decisions: [], event: undefined, cpu_us: 0 } satisfies Entry;
