@@ -55,6 +55,29 @@ describe.skipIf(NO_BROWSER)('a pause', () => {
     await expectSoon(() => actsOn(run), ['resume', 'pause']);
   });
 
+  test('can be taken back where it was made, and Back closes a question before it leaves the view', async () => {
+    const run = await on.sleep();
+    const { page } = await signedIn(on, 'runs', ['operator']);
+    await page.goto(`${page.url()}?q=${run}`);
+    await current(page, run);
+    await page.keyboard.press('Shift+K');
+    const dialog = page.getByRole('dialog', { name: 'Kill this run?' });
+    await dialog.getByText('The reason is missing.').waitFor();
+    await page.getByLabel('Reason').fill('enough');
+    await page.getByLabel('last four').fill('zzzz');
+    await dialog.getByText('The four characters differ.').waitFor();
+    await page.goBack();
+    await dialog.waitFor({ state: 'detached' });
+    expect(page.url()).toContain(run);
+    await page.keyboard.press('p');
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expectSoon(() => actsOn(run), ['resume', 'pause']);
+    expect(await controlOf(run)).toBe('none');
+    await page.keyboard.press('/');
+    await page.keyboard.type('tool:pay');
+    await expectShown(page, /^tool: is not a filter here/);
+  });
+
   test('by somebody else, which this page has not heard of yet, is not taken back by the key', { tags: 'long' }, async () => {
     const run = await on.sleep();
     const { page } = await signedIn(on, `run/${run}`, ['operator']);

@@ -37,6 +37,7 @@ export const PATHS = {
   listQuarantines: 'GET /v1/quarantines',
   putQuarantine: 'POST /v1/quarantines',
   liftQuarantine: 'DELETE /v1/quarantines/:kind/:name',
+  showPolicies: 'GET /v1/policies/versions/:version',
   totals: 'GET /v1/totals',
   listSpend: 'GET /v1/spend',
   listTenants: 'GET /v1/tenants',

@@ -66,14 +66,56 @@ export function CallsTab({ run }: TabProps) {
       </label>
       {calls.length === 0 && <Empty>Of the {shown.items.length} calls that were read, none was.</Empty>}
       <ol class="cards">
-        {calls.map((call) => (
-          <CallCard key={call.call} of={call} run={run} isOpen={call.call === open} again={again} />
+        {alike(calls).map((same) => (
+          <Same key={same[0]?.call} of={same} run={run} open={open} again={again} />
         ))}
       </ol>
       {shown.more && (
         <button type="button" onClick={() => setPages(pages + 1)}>
           More calls
         </button>
+      )}
+    </>
+  );
+}
+
+/** Calls in a row that differ in nothing a reader of the list sees: a run that loops makes hundreds of them. */
+function alike(calls: readonly Call[]): (readonly Call[])[] {
+  const groups: { readonly key: string; readonly calls: Call[] }[] = [];
+  for (const call of calls) {
+    const { tool, state, acted, input, error } = call;
+    const key = JSON.stringify([tool, state, acted, input, error?.code]);
+    const last = groups.at(-1);
+    if (last?.key === key) last.calls.push(call);
+    else groups.push({ key, calls: [call] });
+  }
+  return groups.map(({ calls: same }) => same);
+}
+
+/** Fewer are shown one by one. */
+const ALIKE = 4;
+
+interface SameProps extends TabProps {
+  readonly of: readonly Call[];
+  readonly open: number;
+  readonly again: () => void;
+}
+
+function Same({ of, run, open, again }: SameProps) {
+  const [isAll, setAll] = useState(false);
+  const [first] = of;
+  const shown = isAll || of.length < ALIKE || of.some(({ call }) => call === open) ? of : of.slice(0, 1);
+  return (
+    <>
+      {shown.map((call) => (
+        <CallCard key={call.call} of={call} run={run} isOpen={call.call === open} again={again} />
+      ))}
+      {first !== undefined && shown.length < of.length && (
+        <li>
+          <button type="button" class="quiet" onClick={() => setAll(true)}>
+            {of.length} × the same, calls {first.call} to {of.at(-1)?.call}: show all
+          </button>
+        </li>
       )}
     </>
   );

@@ -1,7 +1,11 @@
 /** Why a call was decided as it was: the rules, what was unusual, where its arguments came from, and the text that they stand in. */
+import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { ask as request, hasRole } from '../data/api.ts';
+import { useLoad } from '../data/load.ts';
+import { isDeciding, statementOf } from '../data/rule.ts';
 import { moment, shortDigest } from '../format.ts';
-import { Badge, Fact, Words } from './parts.tsx';
+import { Badge, Fact, Shown, Words } from './parts.tsx';
 import { Code, Codes, Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
@@ -29,6 +33,7 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
       <dl class="facts">
         <Fact name={of.rules.length === 1 ? 'Rule' : 'Rules'}>
           <Codes of={of.rules} none="none: the grant decided" />
+          <RuleTexts of={of} />
         </Fact>
         <Fact name="Policies">
           <code title={of.policy}>{shortDigest(of.policy)}</code>
@@ -59,6 +64,43 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
       <Origins of={of.origins} />
       <Quotes of={of.quotes ?? []} input={input} />
     </div>
+  );
+}
+
+/** The text of each rule, with its limits, read when somebody asks for it. */
+function RuleTexts({ of: { rules, policy, verdict } }: { readonly of: Decision }) {
+  const [isOpen, setOpen] = useState(false);
+  if (rules.length === 0 || policy === '' || !hasRole(...READERS)) return null;
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>What {rules.length === 1 ? 'it says' : 'they say'}</summary>
+      {isOpen && <Statements rules={rules} policy={policy} verdict={verdict} />}
+    </details>
+  );
+}
+
+const READERS = ['operator', 'auditor', 'admin'] as const;
+
+function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy' | 'verdict'>) {
+  const texts = useLoad((signal) => request('showPolicies', { params: { version: policy }, query: {} }, signal), { of: [policy] });
+  return (
+    <Shown of={texts}>
+      {({ files }) => (
+        <>
+          {rules.map((rule) => {
+            const text = statementOf(rule, files.map((file) => file.text).join('\n'));
+            return (
+              <div key={rule}>
+                {rules.length > 1 && text !== undefined && isDeciding(text, verdict) && <Badge tone="bad">decided</Badge>}
+                <pre>
+                  <Text of={text ?? `The text of ${rule} is not kept here: it is part of Corral, or its policies were changed since.`} />
+                </pre>
+              </div>
+            );
+          })}
+        </>
+      )}
+    </Shown>
   );
 }
 
@@ -111,10 +153,11 @@ export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly 
     <>
       <h3 class="small">The text that they stand in</h3>
       <ul class="plain quotes">
-        {of.map(({ path, source, call, trusted, text }, index) => (
+        {of.map(({ path, source, call, trusted, text, proven }, index) => (
           <li key={index}>
             <p class="dim">
-              <Code of={path} /> stands in what {trusted ? '' : 'a stranger may have written: '}
+              <Code of={path} /> {proven ? 'stands' : 'is too short to prove; its value also stands'} in what{' '}
+              {trusted ? '' : 'a stranger may have written: '}
               <Text of={source} />
               {call === null ? '' : `, call ${call}`} gave
             </p>

@@ -18,6 +18,7 @@ const origins = z
 const quotes = z.array(
   z.object({
     path: z.string().describe('of the argument'),
+    proven: z.boolean().describe('false: the value is too short to say that it came from there; it merely stands there as well'),
     source: z.string().describe('the tool that answered, or the agent that wrote'),
     call: z.int().nullable(),
     trusted: z.boolean(),

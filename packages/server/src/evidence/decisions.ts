@@ -10,7 +10,7 @@ import type { StandingGrant } from '@corral/protocol/model/standing';
 import type { Entry } from '@corral/protocol/model/run';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Pages } from './pages.ts';
-import { Quoted, type QuoteView, type Quoting } from './quoted.ts';
+import { Quoted, withShort, type QuoteView, type Quoting } from './quoted.ts';
 
 export interface DecisionView {
   readonly call: number;
@@ -69,7 +69,7 @@ export class Decisions {
     const quotes = this.#quoted?.quotes((call) => noted.some((one) => one.call === call && one.action === 'call'));
     const quoted = noted.map((one) => {
       const found = one.action === 'call' ? quotes?.get(one.call) : undefined;
-      return found === undefined ? one : { ...one, quotes: found };
+      return found === undefined ? one : { ...one, quotes: found, origins: withShort(one.origins, found) };
     });
     return [...quoted, ...allowed].sort((a, b) => a.call - b.call);
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Entry } from '@corral/protocol/model/run';
-import { Quoted, type Quoting } from './quoted.ts';
+import { Quoted, withShort, type Quoting } from './quoted.ts';
 
 const MIB = 1024 * 1024;
 
@@ -24,7 +24,7 @@ function noting() {
   const asked: { readonly entries: readonly Entry[]; readonly input: unknown }[] = [];
   const quoting: Quoting = (entries, _, input) => {
     asked.push({ entries, input });
-    return [{ path: 'to', source: 'mail.read', call: 0, trusted: false, private_to: [], text: '' }];
+    return [{ path: 'to', source: 'mail.read', call: 0, trusted: false, proven: true, private_to: [], text: '' }];
   };
   return { asked, quoted: new Quoted(quoting) };
 }
@@ -58,4 +58,11 @@ test('of what a run did only what it was given is kept, up to a bound, and argum
   const { entries = [] } = asked[0] ?? {};
   expect(entries.length).toBe(Math.floor(MIB / 20_100));
   expect(entries.every(({ effects, decisions }) => effects === undefined && decisions.length === 0)).toBe(true);
+});
+
+test('of a value that is too short to be traced it is said where it stands as well', () => {
+  const model = { path: 'amount', origin: 'model', from: 'in nothing that the run has read' };
+  const quote = { path: 'amount', source: 'mail.read', proven: false };
+  expect(withShort([model], [quote])[0]?.from).toBe('too short to prove; the same value also stands in what mail.read gave');
+  expect(withShort([model], [{ ...quote, path: 'to' }])).toEqual([model]);
 });

@@ -12,6 +12,7 @@ export interface QuoteView {
   source: string;
   call: number | null;
   trusted: boolean;
+  proven: boolean;
   private_to: string[];
   text: string;
 }
@@ -104,3 +105,18 @@ export class Quoted {
 }
 
 const isNoted = ({ tool, verdict, origins = [] }: Decision): boolean => tool !== undefined && verdict !== 'allow' && origins.length > 0;
+
+interface OriginView {
+  path: string;
+  origin: string;
+  from: string;
+}
+
+/** Names the source that a value stands in which is too short to be traced. */
+export const withShort = (origins: readonly OriginView[], quotes: readonly Pick<QuoteView, 'path' | 'source' | 'proven'>[]): OriginView[] =>
+  origins.map((one) => {
+    const quote = one.origin === 'model' ? quotes.find(({ path, proven }) => !proven && path === one.path) : undefined;
+    return quote === undefined
+      ? { ...one }
+      : { ...one, from: `too short to prove; the same value also stands in what ${quote.source} gave` };
+  });

@@ -18,18 +18,23 @@ export interface Quote {
   /** Number of the call; undefined for a message. */
   readonly call: number | undefined;
   readonly trusted: boolean;
+  /** False: the value is too short to say that it came from there; it merely stands there as well, as a word of its own. */
+  readonly proven: boolean;
   readonly private_to: Label['private_to'];
   /** Excerpt of the source around the value. */
   readonly text: string;
 }
 
 /** A result or message that the run was given, and its source. */
-interface Given extends Omit<Quote, 'path' | 'text'> {
+interface Given extends Omit<Quote, 'path' | 'text' | 'proven'> {
   readonly value: Json;
 }
 
 const ARGUMENTS = 32;
 const PER_ARGUMENT = 2;
+/** Shorter values stand everywhere. */
+const SHORTEST_CHARS = 2;
+const CONSTANTS: ReadonlySet<string> = new Set(['true', 'false', 'null', 'no', 'yes', 'on', 'off']);
 const BEFORE_CHARS = 120;
 const AFTER_CHARS = 240;
 /** Amount of delivered text that is searched for one call. */
@@ -41,7 +46,7 @@ const IDENTIFIER = /[@./\d-]/;
 export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<number, Decision>, input: Json): readonly Quote[] {
   const wanted = leavesOf(input, ARGUMENTS)
     .leaves.map(({ path, value }) => ({ path, folded: fold(String(value)).trim() }))
-    .filter(({ folded }) => folded.length >= SHORTEST_TRACE_CHARS);
+    .filter(({ folded }) => folded.length >= SHORTEST_CHARS && !CONSTANTS.has(folded));
   const found = new Map<string, Quote[]>();
   let left = SEARCHED_CHARS;
   for (const { value, ...given } of givenIn(entries, decisions)) {
@@ -53,7 +58,11 @@ export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<numbe
       for (const { path, folded: argument } of wanted) {
         const quotes = found.get(path) ?? [];
         const at = quotes.length < PER_ARGUMENT ? placeOf(argument, folded) : -1;
-        if (at >= 0) found.set(path, [...quotes, { path, ...given, text: around(text, folded.length === text.length ? at : 0) }]);
+        if (at >= 0)
+          found.set(path, [
+            ...quotes,
+            { path, ...given, proven: argument.length >= SHORTEST_TRACE_CHARS, text: around(text, folded.length === text.length ? at : 0) },
+          ]);
       }
     }
   }
@@ -62,11 +71,21 @@ export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<numbe
 
 /** Position of an argument in a text: of the whole argument, else of a token in it that looks like an identifier; -1 if neither occurs. */
 function placeOf(argument: string, text: string): number {
+  if (argument.length < SHORTEST_TRACE_CHARS) return wordOf(argument, text);
   const whole = text.indexOf(argument);
   if (whole >= 0) return whole;
   for (const one of tokens(argument, 64)) {
     const at = one.length >= SHORTEST_TRACE_CHARS && IDENTIFIER.test(one) ? text.indexOf(one) : -1;
     if (at >= 0) return at;
+  }
+  return -1;
+}
+
+/** Position of a short value that stands alone: 75 is neither in 1750 nor in 0.75. */
+function wordOf(word: string, text: string): number {
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    const [before, after] = [text.slice(Math.max(0, at - 2), at), text.slice(at + word.length, at + word.length + 2)];
+    if (!/[\p{L}\p{N}]$|\d[.,]$/u.test(before) && !/^[\p{L}\p{N}]|^[.,]\d/u.test(after)) return at;
   }
   return -1;
 }

@@ -11,6 +11,7 @@ import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
+import { withShort } from '../../evidence/quoted.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import { askedPage, mayRead } from './asked.ts';
 import { decisionRoutes, suchOf } from './decisions.ts';
@@ -65,7 +66,7 @@ export function approvalRoutes(
           rules: [...rules],
           unusual: [...unusual],
           approved_by: [...approved_by],
-          origins: origins.map((one) => ({ ...one })),
+          origins: withShort(origins, quotes),
         }),
       );
       return { items, ...rest };
