@@ -180,6 +180,8 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
     await expectShown(page, 'DE89-3704-0044');
     await page.getByRole('button', { name: 'Approve…' }).tap();
+    await page.getByRole('button', { name: 'Approve it' }).waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
     await page.getByRole('button', { name: 'Approve it' }).tap();
     await expectShown(page, /Approved: pay \(.*\) for shop\/buyer/);
     expect(await on.ended(run)).toBe('completed');

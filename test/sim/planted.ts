@@ -202,7 +202,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'repeat-all': [
     {
       file: 'supervisor/src/runs/taken-up.ts',
-      piece: 'if (called !== undefined && mayRepeat(called.annotations)) broker.again',
+      piece: 'if (called !== undefined && mayRepeat(annotationsOf(called, pending.input))) broker.again',
       becomes: 'if (called !== undefined) broker.again',
     },
   ],
