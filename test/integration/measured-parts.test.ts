@@ -1,4 +1,7 @@
-/** A run learns something of a value behind a handle without opening it: from refusals, and from what a narrow capability lets through. */
+/**
+ * A run learns something of a value behind a handle without opening it: from refusals, and from what a narrow capability or the rest of its
+ * purse lets through.
+ */
 import { describe, expect, test } from 'vitest';
 import { bus } from './flowing.ts';
 import { agentFile } from '../agents/file.ts';
@@ -15,6 +18,19 @@ describe('a run that learns something of a part that it has not opened counts as
   ])('%s', async (_, probe, code) => {
     const w = await bus();
     expect(await w.run(source, { task: 'mail ann@example.com and pay ann@example.com 1', probe })).toEqual({
+      kind: 'completed',
+      output: [code, 'CORRAL_GRANT_LABEL'],
+    });
+  });
+
+  // The part `text` takes 48 bytes, a call that sends it 80, and the payment afterwards 35.
+  test.each([
+    ['by opening one for which its purse has too few bytes', 'opens it', 40, 'CORRAL_BUDGET_EXCEEDED'],
+    ['by a call for which its purse has too few bytes', 'passes it on', 60, 'CORRAL_BUDGET_EXCEEDED'],
+    ['by a call for which the rest of its purse has enough bytes', 'passes it on', 2_000, 'ok'],
+  ])('%s', async (_, probe, left, code) => {
+    const w = await bus();
+    expect(await w.run(source, { task: 'mail ann@example.com and pay ann@example.com 1', probe, left })).toEqual({
       kind: 'completed',
       output: [code, 'CORRAL_GRANT_LABEL'],
     });
