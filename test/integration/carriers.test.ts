@@ -1,7 +1,7 @@
 /** Private text keeps its origin however it is moved: each row moves it in another way, and a rule about private text in arguments sees it. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { world } from '../world.ts';
+import { sharedWorld, world } from '../world.ts';
 import { policiesOf } from '../policed.ts';
 import { agentFile } from '../agents/file.ts';
 import { Decisions } from '@corral/server/evidence/decisions';
@@ -134,7 +134,7 @@ describe('a stranger’s text that is not private is recognised', () => {
   ];
   const rules = `permit (principal, action, resource);
     @id("no-stranger") forbid (principal, action == Action::"tool:out.put", resource) when { context.flow.argument_origin == "untrusted" };`;
-  const strange = () => world(tools, { tenants: { crew: { tools, policies: { current: policiesOf(tools, rules) } } } });
+  const strange = sharedWorld(tools, { tenants: { crew: { tools, policies: { current: policiesOf(tools, rules) } } } });
   const reader = (body: string) =>
     `${HEAD} export default defineAgent({ name: 'main', uses: { web: 'tool:web.read', put: 'tool:out.put' }, async run({ caps }) {
       const { text, map } = await caps.web({}); ${body} } });`;
@@ -145,12 +145,14 @@ describe('a stranger’s text that is not private is recognised', () => {
     ['as a name deep in a list', `return put(caps, [[{ a: [{ [text]: null }] }]]);`, `data[0][0].a[0].${STRANGE}`],
     ['as a name that was a name', `return put(caps, { [Object.keys(map)[0]]: true });`, `data.${STRANGE}`],
   ])('%s, by a rule and in what `corral why` tells', async (_, body, path) => {
-    const w = await strange();
+    const w = strange();
     const { id, ended } = await w.submit(await w.deploy(reader(body)));
     expect(await ended).toEqual({ kind: 'completed', output: 'CORRAL_DENIED' });
     expect(done.filter(({ tool }) => tool === 'out.put')).toEqual([]);
     const decisions = new Decisions(undefined);
-    await Array.fromAsync(decisions.through(pagesOf(w.store.journal.bind(w.store), id, 100)));
+    let entries = 0;
+    for await (const page of decisions.through(pagesOf(w.store.journal.bind(w.store), id, 100))) entries += page.length;
+    expect(entries).toBeGreaterThan(0);
     const denied = decisions.latest.find(({ tool }) => tool === 'out.put');
     expect(denied).toMatchObject({ verdict: 'deny', rules: ['no-stranger'] });
     expect(denied?.unusual).toContain('argument_from_untrusted_text');
@@ -159,8 +161,11 @@ describe('a stranger’s text that is not private is recognised', () => {
   });
 
   test('and names of the agent’s own are not', async () => {
-    const w = await strange();
-    expect(await w.run(reader(`return put(caps, { 'greetings to everybody there': true });`))).toEqual({ kind: 'completed', output: 'sent' });
+    const w = strange();
+    expect(await w.run(reader(`return put(caps, { 'greetings to everybody there': true });`))).toEqual({
+      kind: 'completed',
+      output: 'sent',
+    });
   });
 });
 
