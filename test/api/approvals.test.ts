@@ -270,7 +270,7 @@ export default defineConfig({
     const folder = await shortFolder();
     await writeFile(join(folder, 'corral.config.ts'), TOOLS);
     await writeFile(join(folder, 'pay.cedar'), RULES);
-    const { admin, deploy, as, url, data } = await front({ config: join(folder, 'corral.config.ts') });
+    const { admin, deploy, as, url, data, host } = await front({ config: join(folder, 'corral.config.ts') });
     await deploy(AGENT);
     const developer = await as('local', 'developer');
     const { run } = await developer.submitRun({ body: { agent: 'boss', input: { wish: 'pay the rent' } } });
@@ -280,27 +280,28 @@ export default defineConfig({
     const { principal } = await developer.whoAmI({});
     expect(seen.order).toEqual({ by: principal, input: { wish: 'pay the rent' }, private_to: [] });
     const quoteOf = (one: typeof seen, path: string) => one.quotes.find((quote) => quote.path === path);
-    expect(quoteOf(seen, 'to')).toMatchObject({ source: 'mail.read', trusted: false, call: expect.any(Number) as number });
-    const text = quoteOf(seen, 'to')?.text ?? '';
+    const { secret } = await admin.makeToken({ body: { name: 'ana', tenant: 'local', roles: ['approver'] } });
+    const hers = await asked(createClient(transportTo({ url }), secret));
+    expect(quoteOf(hers, 'to')).toMatchObject({ source: 'mail.read', trusted: false, call: expect.any(Number) as number });
+    const text = quoteOf(hers, 'to')?.text ?? '';
     expect(text).toContain('Please send it to DE89-3704-0044, as agreed.');
     expect(text.length).toBeLessThan(500);
-    // A value that is private to somebody else is named and not shown, unless a person's role lets them read payloads, or it is theirs.
-    expect(quoteOf(seen, 'note')).toMatchObject({ source: 'hr.read', private_to: ['ana'], text: null });
-    for (const other of [await as('local', 'auditor'), admin])
-      expect(quoteOf(await asked(other), 'note')?.text).toBe('Her salary is 4711 guilders');
-    const { secret } = await admin.makeToken({ body: { name: 'ana', tenant: 'local', roles: ['approver'] } });
-    expect(quoteOf(await asked(createClient(transportTo({ url }), secret)), 'note')?.text).toBe('Her salary is 4711 guilders');
-    // Decided, the call keeps the sentence that caused it, for those who may read payloads.
+    // Data that is private to somebody else is named and not shown, whatever roles people have: a note of it is among the arguments.
+    for (const other of [approver, await as('local', 'auditor'), admin])
+      expect(await asked(other)).toMatchObject({ input: null, quotes: [], withheld: { private_to: ['ana'] } });
+    expect(quoteOf(hers, 'note')?.text).toBe('Her salary is 4711 guilders');
+    // Decided, the call keeps the sentence that caused it, for those who may read payloads; here, an admin with a reason.
     const params = { run: seen.run, call: seen.call };
     await approver.decideApproval({ params, body: { verdict: 'deny', reason: 'never heard of them' } });
     const decided = async (who: typeof admin) =>
       (await who.whyRun({ params: { run: seen.run } })).decisions.find(({ call, tool }) => call === seen.call && tool === 'pay');
-    expect((await decided(admin))?.quotes?.map((quote) => [quote.path, quote.source, quote.trusted])).toEqual([
+    const insisting = createClient(transportTo({ socket: host.socket }), undefined, 'a complaint');
+    expect((await decided(insisting))?.quotes?.map((quote) => [quote.path, quote.source, quote.trusted])).toEqual([
       ['to', 'mail.read', false],
       ['note', 'hr.read', true],
     ]);
     expect((await decided(approver))?.quotes).toBeUndefined();
-    const { out } = await corral(['why', seen.run, '--data', data]);
+    const { out } = await corral(['why', seen.run, '--data', data, '--private-reason', 'a complaint']);
     expect(out).toMatch(/stands in +to: mail\.read \(call \d+\), untrusted: ".*Please send it to DE89-3704-0044, as agreed\./);
   });
 });

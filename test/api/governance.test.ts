@@ -1,5 +1,6 @@
 /** Governing through the front door: who alone may approve, candidates beside the policies in force, grants taken back, what changed. */
 import { writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
@@ -9,9 +10,11 @@ import { front, shortFolder, type Front } from '../front.ts';
 import { until, found } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
 
+/** The owner of the machine, to whom the mail belongs. */
+const OWNER = `user:${userInfo().username}`;
 const TOOLS = `
   tool({ name: 'mail.read', description: 'reads mail', input: z.object({}), output: z.string(),
-    annotations: { readOnly: true, returns: 'untrusted', private_to: 'ana' }, run: () => 'hello from a stranger' }),
+    annotations: { readOnly: true, returns: 'untrusted', private_to: '${OWNER}' }, run: () => 'hello from a stranger' }),
   tool({ name: 'pay', description: 'pays', input: z.object({ amount: z.number() }), output: z.string(),
     annotations: { money: 'amount', returns: 'trusted' }, run: () => 'paid' }),
   tool({ name: 'wait', description: 'waits', input: z.object({}), output: z.string(), annotations: { idempotent: false },
@@ -165,7 +168,7 @@ test('what changed about a run is told as it happens and read from its journal a
   const { items } = await admin.runContext({ params: { run } });
   expect(items.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['label', 'grant', 'purse']));
   const label = items.find(({ kind }) => kind === 'label');
-  expect(label).toMatchObject({ cause: 'what mail.read returned', gained: { influenced_by: ['mail.read'], private_to: ['ana'] } });
+  expect(label).toMatchObject({ cause: 'what mail.read returned', gained: { influenced_by: ['mail.read'], private_to: [OWNER] } });
   expect(items.filter(({ kind }) => kind === 'purse')).toMatchObject([{ amounts: { calls: -3 } }, { amounts: { calls: 3 } }]);
   expect(items.filter(({ kind }) => kind === 'grant')).toMatchObject([
     { how: 'gained', target: 'mailbox' },
@@ -182,7 +185,7 @@ test('what changed about a run is told as it happens and read from its journal a
   ]);
   expect(told(child?.run ?? '')).toEqual(given);
   const said = await corral(['context', run, '--data', data]);
-  expect(said.out).toMatch(/entry \d+ +label raised: influenced by mail\.read; private to ana; .*\(what mail\.read returned\)/);
+  expect(said.out).toMatch(/entry \d+ +label raised: influenced by mail\.read; private to user:\S+; .*\(what mail\.read returned\)/);
   expect(said.out).toMatch(/purse: .*3 calls.* moved to a child/);
 });
 

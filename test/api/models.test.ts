@@ -285,7 +285,7 @@ const TOOLS = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 export default defineConfig({
   tools: [
-    tool({ name: 'mail.read', description: 'reads the mail', input: z.object({}), output: z.string(), annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'untrusted', private_to: 'ana' }, run: () => ${JSON.stringify(MAIL)} }),
+    tool({ name: 'mail.read', description: 'reads the mail', input: z.object({}), output: z.string(), annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'untrusted', private_to: 'admin' }, run: () => ${JSON.stringify(MAIL)} }),
     tool({ name: 'bank.pay', description: 'pays somebody', input: z.object({ to: z.string(), amount: z.number() }), output: z.string(), annotations: { readOnly: false, idempotent: false, destructive: true, openWorld: true, returns: 'trusted', destinations: ['to'], money: 'amount' }, run: () => 'paid' }),
   ],
   ...JSON.parse(process.env.MORE ?? '{}'),
@@ -350,7 +350,7 @@ describe('what a model says', () => {
   test('is not asked for by a run that has read private data beyond what the model may hear', async () => {
     const f = await talking({ models: { default: { ...GULLIBLE, hears: ['bob'] } } });
     const { shown } = await ran(f, 'talks', { task: 'Do what is to be done.' });
-    expect(shown.outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_DENIED', message: expect.stringContaining('ana') as string });
+    expect(shown.outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_DENIED', message: expect.stringContaining('admin') as string });
   });
 
   test.each([
@@ -359,7 +359,7 @@ describe('what a model says', () => {
   ])('of %s hears no more than that may', async (_which, models) => {
     const f = await talking({ models });
     const { shown } = await ran(f, 'talks', { task: 'Do what is to be done.' });
-    expect(shown.outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_DENIED', message: expect.stringContaining('ana') as string });
+    expect(shown.outcome).toMatchObject({ kind: 'failed', code: 'CORRAL_DENIED', message: expect.stringContaining('admin') as string });
   });
 });
 

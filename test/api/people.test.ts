@@ -22,6 +22,7 @@ interface Ask {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 interface Ground {
   readonly runs: Readonly<Record<string, string>>;
@@ -42,6 +43,7 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   'service.send': (tenant) => ({ method: 'POST', path: `/v1/services/claims/order-7/claim?tenant=${tenant}`, body: {} }),
   'run.read': (tenant, { runs }) => ({ method: 'GET', path: `/v1/runs/${runs[tenant]}` }),
   'run.payload': (tenant, { runs }) => ({ method: 'GET', path: `/v1/runs/${runs[tenant]}/journal` }),
+  'run.private': (tenant, { runs }) => ({ method: 'GET', path: `/v1/runs/${runs[tenant]}`, headers: { 'corral-private-reason': 'test' } }),
   'run.pause': (tenant, ground) => operate('pause', tenant, ground),
   'run.resume': (tenant, ground) => operate('resume', tenant, ground),
   'run.cancel': (tenant, ground) => operate('cancel', tenant, ground),
@@ -99,10 +101,10 @@ const operate = (operation: string, tenant: string, { runs }: Ground): Ask => ({
   body: { operation, target: { run: runs[tenant] }, reason: 'test', dryRun: true },
 });
 
-async function ask(url: string, secret: string, { method, path, body }: Ask): Promise<{ status: number; code: string }> {
+async function ask(url: string, secret: string, { method, path, body, headers }: Ask): Promise<{ status: number; code: string }> {
   const answer = await fetch(`${url}${path}`, {
     method,
-    headers: { authorization: `Bearer ${secret}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: { authorization: `Bearer ${secret}`, ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const { code = '' } = (await answer.json()) as { code?: string };

@@ -66,12 +66,18 @@ test('a question may be declined, and then its agent is told why', async () => {
 
 test('a question of a run that holds private data is withheld from those who may not read it', async () => {
   const read = await shortFolder();
-  const { admin, deploy, as } = await front({
+  const {
+    admin,
+    deploy,
+    as,
+    host: running,
+  } = await front({
     configText: JSON.stringify({ policies: 'default', files: { read }, annotations: { 'fs.list': { private_to: 'ana' } } }),
   });
   await deploy(asker(`await caps.list({}); return ask('Her salary is 4711. Is that right?', 'boolean');`, `, list: 'tool:fs.list'`));
   const { run } = await admin.submitRun({ body: { agent: 'asker' } });
-  const seen = await asked(admin, run);
+  const insisting = createClient(transportTo({ socket: running.socket }), undefined, 'a complaint');
+  const seen = await asked(insisting, run);
   expect(seen).toMatchObject({ question: 'Her salary is 4711. Is that right?', private_to: ['ana'] });
   const approver = await as('local', 'approver');
   expect(await asked(approver, run)).toMatchObject({ question: null, schema: null, takes: null, private_to: ['ana'] });

@@ -56,7 +56,7 @@ test(
     const checked = await corral(['policy', 'check', candidate, '--config', config]);
     expect([checked.code, checked.out]).toEqual([
       0,
-      expect.stringMatching(/next\.cedar:2.*Nobody is asked about messages and child runs/s),
+      expect.stringMatching(/next\.cedar:2.*Nobody is asked about messages, child runs, outputs and events/s),
     ]);
   },
 );

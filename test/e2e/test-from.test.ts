@@ -95,7 +95,7 @@ async function expectPrivate(policies: string): Promise<void> {
   const { run, from, folder, as } = await host(policies, 'somebody');
   const id = await run({ item: 'lamp', customer: true });
   const refused = await from(id, '--with-private');
-  expect(refused.said).toMatch(/CORRAL_FORBIDDEN .*private data of user:somebody/u);
+  expect(refused.said).toMatch(/CORRAL_WITHHELD .*private to user:somebody/u);
   const made = await from(id);
   expect(made.said).toMatch(/calls hold private data of user:somebody, which is left out/u);
   const text = await readFile(join(folder, `${id}.fixture.json`), 'utf8');
@@ -111,7 +111,7 @@ async function expectPrivate(policies: string): Promise<void> {
   expect((await corral(folder, ['test', `${id}.ts`])).said).toMatch(/pass 1\b/u);
   const developer = await as('local', 'developer');
   await expect(developer.runFixture({ params: { run: id }, query: { private: 'include' } })).rejects.toMatchObject({
-    code: 'CORRAL_FORBIDDEN',
+    code: 'CORRAL_WITHHELD',
   });
   expect(JSON.stringify(await developer.runFixture({ params: { run: id }, query: {} }))).not.toContain(CANARY);
 }

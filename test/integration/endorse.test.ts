@@ -168,7 +168,10 @@ describe('endorsing a run', () => {
   });
 
   test('is refused where nobody follows its labels; a value is vouched for all the same', async () => {
-    const w = await world(withLabels());
+    // Labels are followed where a tool gives private data, too.
+    const w = await world(
+      withLabels().map(({ annotations: { private_to: _private_to, ...annotations }, ...tool }) => ({ ...tool, annotations })),
+    );
     const { id, ended } = await start(
       w,
       `const h = await caps.mail.handle({});

@@ -2,7 +2,7 @@
  * The bus: the only way out of an isolate. For each crank: parse, decide (decide.ts), commit once, then let the effects
  * leave; a tool's reply is settled and becomes the next delivery (ARCHITECTURE.md, "Journal and commit").
  */
-import type { Result } from '@corral/protocol/wire/delivery';
+import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
@@ -33,6 +33,7 @@ import type { PendingApproval, PendingCall } from './ledger/pending.ts';
 import type { DecideContext } from './effects/context.ts';
 import type { Policies } from './policies/port.ts';
 import { callsIn, eventOf } from './commit/entry.ts';
+import { privateTo } from './commit/private-to.ts';
 
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;
@@ -158,6 +159,7 @@ export class Broker {
     const over = timersEnded(ledger, crank.delivery);
     const answered = callsIn(ledger, crank.delivery);
     const changes = begin(ledger, crank.delivery);
+    const mayRead = privateTo(ledger, { delivery: crank.delivery, event: undefined });
     draft.adopt();
     for (const id of draft.letGoOf) this.#powers.grants.release(id);
 
@@ -182,6 +184,7 @@ export class Broker {
       this.#events.logged(record.id, 'warn', text, undefined);
     }
     ledger.seal(entry, this.#powers.clock.monotonic());
+    const private_to = mayRead(entry);
     if (batch.outcome === undefined) {
       const asked_at = this.#powers.clock.monotonic();
       for (const call of batch.dispatches) {
@@ -200,7 +203,7 @@ export class Broker {
       batch.cause = { message: handling.message, progress: (loops?.changes ?? 0) > handling.changes };
     const timersDone = [...over, ...batch.timersDone];
     // A refusal is told by the event.
-    this.#commits.handOver(run, entry, { crank, answered, batch, timersDone, durable }).catch(() => undefined);
+    this.#commits.handOver(run, { ...entry, private_to }, { crank, answered, batch, timersDone, durable }).catch(() => undefined);
     return batch.outcome;
   }
 
@@ -220,6 +223,8 @@ export class Broker {
     const at = clock.now();
     const who = 'by' in event ? identity?.(event.by) : undefined;
     const asked = event.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
+    const undone = more.delivery === undefined ? undefined : (JSON.parse(more.delivery) as Delivery);
+    const mayRead = privateTo(ledger, { delivery: undone, event });
     const entry: Entry = {
       seq: ledger.seq + 1,
       at,
@@ -232,6 +237,7 @@ export class Broker {
     };
     const monotonic = clock.monotonic();
     ledger.apply(entry, { monotonic });
+    const private_to = mayRead(entry);
     const { batch = emptyBatch() } = more;
     for (const { id } of batch.dispatches) {
       const pending = ledger.pending.get(id);
@@ -242,7 +248,7 @@ export class Broker {
     // A call that waits for more people than have spoken yet still expires.
     const over = event.kind === 'unanswered' || (event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval');
     const timersDone = over && batch.timers.length === 0 ? [event.id] : [];
-    return this.#commits.handOver(run, entry, { batch, timersDone, revoke: more.revoke });
+    return this.#commits.handOver(run, { ...entry, private_to }, { batch, timersDone, revoke: more.revoke });
   }
 
   /** @see Commits.settled */

@@ -8,7 +8,7 @@ import type { Identity } from '@corral/protocol/model/identity';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
-import type { EventPlace } from '@corral/protocol/ports/events';
+import type { ToldPlace } from '@corral/protocol/ports/events';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Control, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
@@ -102,11 +102,11 @@ export interface BusEvents {
   /** Circumstances of the run that a crank has changed. */
   readonly context: (run: RunId, changes: readonly ContextChange[]) => void;
   /** @param place where the journal has it */
-  readonly emitted: (run: RunId, event: string, data: unknown, place: EventPlace) => void;
+  readonly emitted: (run: RunId, event: string, data: unknown, place: ToldPlace) => void;
   /** Parts of a stream are in the journal of their run. @param count how many @param place of their delivery */
-  readonly chunk: (run: RunId, call: number, offset: number, count: number, place: EventPlace) => void;
+  readonly chunk: (run: RunId, call: number, offset: number, count: number, place: ToldPlace) => void;
   /** @param place as for `emitted`; undefined: the host has logged it */
-  readonly logged: (run: RunId, level: string, text: string, place: EventPlace | undefined) => void;
+  readonly logged: (run: RunId, level: string, text: string, place: ToldPlace | undefined) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
   readonly refused: (run: RunId, epoch: number, error: CorralError) => void;
 }

@@ -19,6 +19,7 @@ export interface HostFlags {
   readonly url?: string;
   readonly token?: string;
   readonly json?: boolean;
+  readonly privateReason?: string;
 }
 export const DATA = '.corral';
 
@@ -34,6 +35,7 @@ export function hostFlags(command: Command): Command {
     .option('--data <folder>', `the host’s data folder (by default $CORRAL_DATA, else ${DATA})`)
     .option('--url <url>', 'a host elsewhere (by default $CORRAL_URL, which goes before $CORRAL_DATA)')
     .option('--token <secret>', 'token for that host (better given in $CORRAL_TOKEN)')
+    .option('--private-reason <why>', 'as an admin, read what labels withhold; the reason is recorded with each run')
     .option('--json', 'print JSON');
 }
 
@@ -117,6 +119,7 @@ export function connect(flags: HostFlags): Client {
     createClient(
       patient(transport, (line) => void process.stderr.write(`${line}\n`)),
       token,
+      flags.privateReason,
     ),
   );
 }

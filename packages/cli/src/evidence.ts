@@ -1,5 +1,6 @@
 /** Runs and their journals, read from a running host, or from a data folder. */
 import type { Client } from '@corral/protocol/api/client';
+import type { Withheld } from '@corral/protocol/api/withheld';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Decision } from '@corral/protocol/model/decision';
@@ -17,9 +18,12 @@ export interface Shown {
   readonly status: Pick<RunStatus, 'lifecycle' | 'control' | 'waiting' | 'outcome'>;
 }
 
+/** An entry; a host says of one that the caller may not read why that is. */
+export type ShownEntry = Entry & { readonly withheld?: Withheld };
+
 export interface Evidence {
   readonly stored: Shown;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly ShownEntry[];
   /** Maps positions in the run's bundle to its author's lines. */
   readonly authors: (text: string) => string;
 }
@@ -31,7 +35,7 @@ export interface Evidence {
 export async function evidenceOf(place: Place, run: RunId, after = 0): Promise<Evidence> {
   if ('client' in place) {
     const { stored, authors } = await shownBy(place.client, run);
-    const entries: Entry[] = [];
+    const entries: ShownEntry[] = [];
     for await (const entry of journalBy(place.client, run, after)) entries.push(entry);
     return { stored, entries, authors };
   }
@@ -66,8 +70,8 @@ export async function* pagesBy(client: Client, run: RunId, after: number): Async
 }
 
 /** The same in the form of the store's entries. */
-async function* journalBy(client: Client, run: RunId, after: number): AsyncGenerator<Entry> {
-  for await (const { seq, at, cpu_us, delivery, effects, decisions, event } of pagesBy(client, run, after))
+async function* journalBy(client: Client, run: RunId, after: number): AsyncGenerator<ShownEntry> {
+  for await (const { seq, at, cpu_us, delivery, effects, decisions, event, withheld } of pagesBy(client, run, after))
     yield {
       seq,
       at,
@@ -76,5 +80,6 @@ async function* journalBy(client: Client, run: RunId, after: number): AsyncGener
       effects: effects === null ? undefined : JSON.stringify(effects),
       decisions: decisions as unknown as readonly Decision[],
       event: (event ?? undefined) as HostEvent | undefined,
+      ...(withheld === undefined ? {} : { withheld }),
     };
 }

@@ -22,11 +22,13 @@ export interface ConnectOptions {
   readonly url: string;
   /** The secret of a token (`corral token create`). */
   readonly token?: string;
+  /** Why an admin reads what labels withhold; the host records it with each run that is read. */
+  readonly private_reason?: string;
   /** By default the `fetch` of the platform. */
   readonly fetch?: Fetch;
 }
 
 /** A client of the host at `url`. Nothing is sent before its first method is called. */
-export function connect({ url, token, fetch = globalThis.fetch.bind(globalThis) }: ConnectOptions): Client {
-  return createClient(transportByFetch(url, fetch), token);
+export function connect({ url, token, private_reason, fetch = globalThis.fetch.bind(globalThis) }: ConnectOptions): Client {
+  return createClient(transportByFetch(url, fetch), token, private_reason);
 }

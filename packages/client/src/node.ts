@@ -13,8 +13,12 @@ const { request: plain } = process.getBuiltinModule('node:http');
 const { request: secure } = process.getBuiltinModule('node:https');
 
 /** A client of the host at an address, or on the socket in its data folder (`.corral/corral.sock`). */
-export function connect({ token, ...address }: Address & { readonly token?: string }): Client {
-  return createClient(transportTo(address), token);
+export function connect({
+  token,
+  private_reason,
+  ...address
+}: Address & { readonly token?: string; readonly private_reason?: string }): Client {
+  return createClient(transportTo(address), token, private_reason);
 }
 
 const CONNECT_CODES = new Set(['ENOENT', 'ECONNREFUSED', 'EACCES', 'ENOTFOUND', 'EHOSTUNREACH', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE']);

@@ -221,6 +221,10 @@ export const ERRORS = {
   // The front door
   CORRAL_UNAUTHENTICATED: { audience: 'operator', hint: 'Give a token that is valid here: `corral token create` makes one.' },
   CORRAL_FORBIDDEN: { audience: 'operator', hint: 'Ask an admin for a role that allows this; the reference lists roles and operations.' },
+  CORRAL_WITHHELD: {
+    audience: 'operator',
+    hint: 'Ask the people that the label names; an admin may give a reason, which is recorded: `--private-reason WHY`.',
+  },
   CORRAL_ORIGIN_REFUSED: {
     audience: 'operator',
     hint: 'Call the address Corral listens on, or name the host in door.hosts of the configuration.',

@@ -7,6 +7,7 @@ import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import {
   contextOf,
+  privateIn,
   ProfileTrainer,
   arrivedFor,
   quotesOf,
@@ -92,6 +93,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
       return seq === 0 ? undefined : (await store.hashes(run, seq - 1, 1))[0];
     },
     context: (run, most) => contextOf(store, run, most),
+    privateIn: (run) => privateIn(store, run),
     grants: (run) => store.grants(run),
     async lesson(run) {
       const stored = await store.run(run);

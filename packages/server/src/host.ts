@@ -26,6 +26,7 @@ import type { ServerContext } from './http/context.ts';
 import { logEvents } from './events/log.ts';
 import { LogTap } from './events/log-tap.ts';
 import { RunChanges } from './events/changes.ts';
+import { Labels } from './evidence/labels.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
 import { Accounts } from './people/accounts.ts';
@@ -206,12 +207,13 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     // keeps neither, and a backup may have been restored.
     const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
     const log = options.logger;
+    const labels = new Labels(host);
     const feed = new Feed({
       table: db.events,
       era: store.era,
       complete: inOrder,
       now,
-      entry: async (run, seq) => (await host.journal(run as RunId, seq - 1, 1))[0],
+      entry: (run, seq) => labels.entry(run, seq),
       failed: (error) => log?.error({ err: error }, 'events could not be written; followers that come back will miss some'),
     });
     undo.push(() => feed.close());
@@ -289,6 +291,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       accounts,
       feed,
       projection,
+      labels,
       submissions,
       scheduler,
       settings,

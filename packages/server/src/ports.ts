@@ -3,6 +3,7 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { ProfiledCall } from '@corral/policy/detection/profile';
 import type { ContextChange } from '@corral/protocol/model/context';
+import type { Names } from '@corral/protocol/model/label';
 import type { Attenuation, Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Identity } from '@corral/protocol/model/identity';
 import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
@@ -121,6 +122,8 @@ export interface HostPort {
    * @param most how many
    */
   context(run: RunId, most: number): Promise<readonly ContextChange[]>;
+  /** The people whose private data each entry of a journal may hold, by number, for entries that do not say it; those without any are left out. */
+  privateIn(run: RunId): Promise<ReadonlyMap<number, Names>>;
   /** The grants of a run, each with the chain it was derived from. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
   /** The calls of a run that were carried out, in the form that profiles learn from; undefined if there is no such run. */

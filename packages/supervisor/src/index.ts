@@ -6,7 +6,7 @@ export { overrunStack } from './offline/overrun.ts';
 export { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 export { accountsOf, intakeOf } from './admission/intake.ts';
 export { amend, read, type Read } from './offline/amend.ts';
-export { contextOf } from './offline/context.ts';
+export { contextOf, privateIn } from './offline/context.ts';
 export { quotesOf } from './governance/quotes.ts';
 export { arrivedFor } from './runs/arrived.ts';
 export type { StoppedCalls } from './control/revocation.ts';

@@ -199,7 +199,7 @@ export class Supervisor {
       return submittedTo(ends, record.id);
     }
     for (const grant of grants) held.add(grant);
-    const ledger = new Ledger(record, tenantPolicies.policies(job.tenant) !== undefined, watching.watch(record));
+    const ledger = new Ledger(record, tenantPolicies.isTracked(job.tenant), watching.watch(record));
     lifecycle.adopt(new Run(ledger, bundle, 1));
     return submittedTo(ends, record.id);
   }

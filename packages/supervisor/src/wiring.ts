@@ -179,7 +179,7 @@ function buildResidency(options: SupervisorOptions, authority: Authority, bus: B
   const downtimes = new Downtimes();
   /** Options for reading a run from the store, also used for the list of approvals. */
   const reading = {
-    tracked: (tenant: TenantId) => tenantPolicies.policies(tenant) !== undefined,
+    tracked: (tenant: TenantId) => tenantPolicies.isTracked(tenant),
     watch: (record: Parameters<Watching['watch']>[0]) => watching.watch(record),
   };
   const reviving = {

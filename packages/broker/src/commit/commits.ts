@@ -131,7 +131,7 @@ export class Commits {
       run: record.id,
       epoch: run.epoch,
       entry,
-      status: statusOf(run, outcome, this.#options.powers.clock.now()),
+      status: statusOf(run, outcome, this.#options.powers.clock.now(), entry.private_to),
       consumed: crank?.inbox,
       ...(kept.length === 0 ? {} : { answered: kept }),
       ...(ending ? labelOf(ledger) : {}),
@@ -206,14 +206,16 @@ export class Commits {
     for (const id of result.answered ?? []) this.#options.events.arrived(id);
     for (const id of batch.disposed) this.#options.powers.grants.release(id);
     if (batch.context.length > 0) this.#options.events.context(record.id, batch.context);
-    const { seq: entry } = commit.entry;
+    const { seq: entry, private_to = [] } = commit.entry;
+    const isPrivate = private_to.length > 0;
     if (crank?.delivery.kind === 'chunk') {
       const { id, offset, parts } = crank.delivery;
-      this.#options.events.chunk(record.id, id, offset, parts.length, { entry, part: 0 });
+      this.#options.events.chunk(record.id, id, offset, parts.length, { entry, part: 0, isPrivate });
       this.#options.dispatcher.streams.get(record.id, id)?.kept();
     }
-    for (const [part, { event, data }] of batch.emits.entries()) this.#options.events.emitted(record.id, event, data, { entry, part });
-    for (const [part, { level, text }] of batch.logs.entries()) this.#options.events.logged(record.id, level, text, { entry, part });
+    for (const { event, data, part } of batch.emits) this.#options.events.emitted(record.id, event, data, { entry, part, isPrivate });
+    for (const [part, { level, text }] of batch.logs.entries())
+      this.#options.events.logged(record.id, level, text, { entry, part, isPrivate });
     if (outcome !== undefined) {
       for (const id of ledger.caps.values()) this.#options.powers.grants.release(id);
       // Its last crank had children that do not begin.

@@ -15,6 +15,7 @@ import { Deciding } from '../effects/decide.ts';
 import type { DraftPolicies } from '../policies/draft-policies.ts';
 import { EffectReader } from '../effects/parse.ts';
 import { overrun, undecided } from './endings.ts';
+import { muted } from '../effects/output.ts';
 import { finishOutcome } from './finish.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { DecideContext } from '../effects/context.ts';
@@ -144,7 +145,7 @@ export class CrankDraft {
       letGo(this.#context, batch);
       batch = this.#deciding.batch = ended(limit, batch);
     }
-    batch.outcome ??= batch.withheld ?? finishOutcome(books);
+    batch.outcome ??= batch.withheld ?? muted(finishOutcome(books), batch.muted);
     if (batch.outcome !== undefined) batch.outcome = boundedOutcome(batch.outcome);
     this.#batch = batch;
   }

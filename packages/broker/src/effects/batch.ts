@@ -65,7 +65,10 @@ export interface Batch {
   readonly left: Set<number>;
   /** Grants that the run disposed of. */
   readonly disposed: GrantId[];
-  readonly emits: { event: string; data: Json }[];
+  /** `part`: how many events of the crank come before it, stopped ones included. */
+  readonly emits: { event: string; data: Json; part: number }[];
+  /** Events that the crank emitted, stopped ones included. */
+  emitted: number;
   /** Changes to the run's circumstances. */
   readonly context: ContextChange[];
   readonly logs: { level: string; text: string }[];
@@ -75,6 +78,8 @@ export interface Batch {
   stop: Stop | undefined;
   /** The outcome in place of an output that policies withhold. */
   withheld: Outcome | undefined;
+  /** The text that people and the parent are told in place of the agent's words about its failure, if policies withhold those. */
+  muted: string | undefined;
   /** The outcome, if the run ends. Nothing of a crank that broke the broker's rules is sent. */
   outcome: Outcome | undefined;
   /** The message that the run's sends answer, and whether the run changed something in between. */
@@ -121,11 +126,13 @@ export const emptyBatch = (): Batch => ({
   left: new Set(),
   disposed: [],
   emits: [],
+  emitted: 0,
   context: [],
   logs: [],
   consequences: [],
   stop: undefined,
   withheld: undefined,
+  muted: undefined,
   outcome: undefined,
   cause: undefined,
 });

@@ -112,8 +112,8 @@ function decideOf(
     if (resource !== undefined) decision.resource = resource;
     if (polled === true) decision.polled = true;
   }
-  // The label of a handle depends on the tool's declarations at this time, with policies or without.
-  if (effect.as_handle === true || slots.length > 0 || needsPeople) decision.tool_facts = factsOf(tool, input);
+  // Labels depend on the tool's declarations at this time, with policies or without.
+  if (ledger.tracked || effect.as_handle === true || slots.length > 0 || needsPeople) decision.tool_facts = factsOf(tool, input);
   const inHandles = slots.length === 0 ? undefined : { slots: handled, given };
   if (context.policies !== undefined)
     Object.assign(decision, byPolicy(ledger, tool, input, { bytes, id: effect.id, inHandles }, context, context.policies, batch, decision));

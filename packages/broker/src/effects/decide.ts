@@ -3,9 +3,10 @@
  * ledger applies each effect before the next one is decided, so the second call of a crank finds the purse without the amounts of the
  * first.
  */
+import { unionOf, type Names } from '@corral/policy/flow/labels';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Inspected } from '@corral/protocol/model/inspection';
-import type { CallEffect, Effect, FinishEffect, Numbered } from '@corral/protocol/wire/effect';
+import type { CallEffect, Effect, EmitEffect, FinishEffect, Numbered } from '@corral/protocol/wire/effect';
 import { largestEffect, MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { ErrorCode } from '@corral/protocol/errors';
@@ -21,7 +22,7 @@ import { decideReply } from '../ledger/requests.ts';
 import { decidePull } from '../ledger/streams.ts';
 import { decideSend } from './send.ts';
 import { decideSpawn } from './spawn.ts';
-import { decideOutput, OutputWaits } from './output.ts';
+import { decideEmit, decideOutput, OutputWaits } from './output.ts';
 import { Held, Refused, Violation } from './refused.ts';
 import type { DecideContext } from './context.ts';
 
@@ -111,8 +112,8 @@ export class Deciding {
         );
     const decision = decideOne(ledger, this.#seq, effect, this.#context, this.batch);
     if (decision !== undefined) this.batch.decisions.push(decision);
-    // The decision about an output has no number of its own.
-    const applied = effect.kind === 'finish' ? undefined : decision;
+    // Decisions about outputs and events have no number of their own.
+    const applied = effect.kind === 'finish' || effect.kind === 'emit' ? undefined : decision;
     ledger.applyEffect(effect, applied);
     this.taken.push({ effect, decision: applied });
   }
@@ -167,8 +168,7 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       ledger.handles.given(effect.handle);
       return undefined;
     case 'emit':
-      batch.emits.push({ event: effect.event, data: whole(ledger, effect.data, 'The data of an emit') });
-      return undefined;
+      return told(ledger, effect, context, batch);
     case 'log':
       batch.logs.push({ level: effect.level, text: effect.text });
       return undefined;
@@ -212,7 +212,17 @@ function decideFinish(ledger: Ledger, effect: FinishEffect, context: DecideConte
       throw new Violation('CORRAL_EFFECT_TOO_LARGE', `The output has ${heldBytes(slots)} bytes behind its handles.`);
     output = whole(ledger, filled(effect.output as Json, slots), 'The output');
   }
-  return effect.error === undefined ? decideOutput(ledger, output, context, batch) : undefined;
+  const private_to = slots.reduce<Names>((all, { held }) => unionOf(all, held.label.private_to), []);
+  return decideOutput(ledger, output, effect.error, private_to, context, batch);
+}
+
+function told(ledger: Ledger, effect: EmitEffect, context: DecideContext, batch: Batch): Decision | undefined {
+  const data = whole(ledger, effect.data, 'The data of an emit');
+  const part = batch.emitted;
+  batch.emitted += 1;
+  const decision = decideEmit(ledger, effect, part, context, batch);
+  if (decision?.verdict !== 'deny') batch.emits.push({ event: effect.event, data, part });
+  return decision;
 }
 
 /**

@@ -3,7 +3,7 @@
  * the same way. Part of the ledger, so it changes only by journal entries.
  */
 import type { Handled } from '@corral/policy/flow/handled';
-import { join, CLEAN, labelOf, type Label } from '@corral/policy/flow/labels';
+import { join, CLEAN, labelOf, unionOf, type Label, type Names } from '@corral/policy/flow/labels';
 import type { ToolFacts } from '@corral/protocol/model/decision';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import { viewOf, type CarriedHandle, type HandlePath, type HandleSlot, type PlacedHandle } from '@corral/protocol/wire/handle';
@@ -103,6 +103,13 @@ export class Handles {
     if (held !== undefined) return at.length === 0 ? held : this.#part(index, held, at);
     this.given(index);
     throw new Refused('CORRAL_REVOKED', 'The run has let go of the handle, or held too much when it came.', 'handles');
+  }
+
+  /** The people whose private data is in the values behind all handles. */
+  get privateTo(): Names {
+    let names: Names = [];
+    for (const { label } of this.#held.values()) names = unionOf(names, label.private_to);
+    return names;
   }
 
   /** The label of the value behind a handle; undefined if the handle is gone. */

@@ -1,12 +1,14 @@
 /**
- * Evaluates the policies for what passes a run's border without a capability: the answer to a call, on its way to the agent, and the
- * output of the run. Both pass unless a policy that names `Action::"answer"` or `Action::"output"` forbids it; where there is none, no
- * facts are gathered.
+ * Evaluates the policies for what passes a run's border without a capability: the answer to a call, on its way to the agent; how the run
+ * finishes, on its way to its parent and to people; and an event, on its way to followers. Each passes unless a policy that names
+ * `Action::"answer"`, `Action::"output"` or `Action::"emit"` forbids it; where there is none, no facts are gathered.
  */
 import type { Action } from '@corral/policy/cedar/catalog';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { Json } from '@corral/protocol/json';
+import { unionOf } from '@corral/policy/flow/labels';
 import type { Inspected } from '@corral/protocol/model/inspection';
+import type { Names } from '@corral/protocol/model/label';
 import type { Books } from '../ledger/books.ts';
 import { actionOf, factsOfRun, subjectFor, UNTRACKED } from './evaluate.ts';
 import { inspectFacts, isAlways, look, mustWait, type Looked } from './inspect.ts';
@@ -40,15 +42,17 @@ export function heldBack(policies: PassingPolicies, ledger: Books, tool: string)
 
 /**
  * @param given what inspectors have said; then no others are asked
+ * @param private_to whose private data is in the value besides what the run has read: values behind handles
  * @returns undefined if no policy concerns it, and nobody looks at it
  */
 export function judgePassing(
   policies: PassingPolicies,
   ledger: Books,
-  action: Extract<Action, { kind: 'answer' | 'output' }>,
+  action: Extract<Action, { kind: 'answer' | 'output' | 'emit' }>,
   value: Json,
   now: number,
   given?: Inspected,
+  private_to: Names = [],
 ): Passing | undefined {
   const { current } = policies;
   const subject = subjectFor(ledger, policies);
@@ -58,12 +62,18 @@ export function judgePassing(
   const { sticky } = ledger.label ?? { sticky: undefined };
   const verdict = current.decideBy(subject, action, () => ({
     context: {
-      ...factsOfRun(ledger, now),
+      ...factsOf(ledger, now, private_to),
       // Its use is not known yet.
-      flow: { ...UNTRACKED, effect: 'none', ...sticky },
+      flow: { ...UNTRACKED, effect: 'none', ...sticky, ...(private_to.length === 0 ? {} : { private_data: true }) },
       call: { bytes: Buffer.byteLength(JSON.stringify(value)), first_use: false, last_minute: 0 },
     },
     ...inspectFacts(looked),
   }));
   return { verdict: mustWait(looked, verdict) ? undefined : verdict, looked };
+}
+
+function factsOf(ledger: Books, now: number, private_to: Names): ReturnType<typeof factsOfRun> {
+  const facts = factsOfRun(ledger, now);
+  if (private_to.length === 0) return facts;
+  return { ...facts, labels: { ...facts.labels, confidentiality: unionOf(facts.labels.confidentiality, private_to) } };
 }

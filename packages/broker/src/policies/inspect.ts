@@ -52,7 +52,10 @@ export function look(
 }
 
 /** Whether an inspector is asked about an action's value even where no policy looks at what it says. */
-export const isAlways = ({ always, on }: Inspector, action: Action): boolean => always && on.includes(placeOf(action));
+export function isAlways({ always, on }: Inspector, action: Action): boolean {
+  const place = placeOf(action);
+  return always && place !== undefined && on.includes(place);
+}
 
 function atOnce(inspector: Inspector, value: Json, whole: boolean): Inspected[string] | undefined {
   try {

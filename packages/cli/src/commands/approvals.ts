@@ -14,6 +14,7 @@ import { wholeNumber } from '../whole-number.ts';
 import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
+import { withheldText } from '../screen/withheld.ts';
 import { inTenant } from './agents.ts';
 import { decided, holdsOf, type HoldFlags } from './approving.ts';
 import { history, type HistoryFlags } from './approval-history.ts';
@@ -304,7 +305,7 @@ function approvalLines(one: Approval, now: number): string[] {
   return [
     `${one.run}  call ${one.call}  ${one.tool}`,
     `  asked by    ${one.agent} of ${one.tenant}, submitted by ${one.principal}, ${duration(Math.max(0, now - one.since))} ago`,
-    `  arguments   ${printable(JSON.stringify(one.input))}`,
+    `  arguments   ${one.withheld === undefined ? printable(JSON.stringify(one.input)) : withheldText(one.withheld)}`,
     `  ordered     ${one.order.input === null && one.order.private_to.length > 0 ? `private to ${one.order.private_to.join(', ')}` : printable(JSON.stringify(one.order.input))}, by ${one.order.by}`,
     ...factLines(one),
     ...one.quotes.map(quoteLine),
@@ -339,9 +340,9 @@ function factLines({ rules, unusual, origins }: Pick<Approval, 'rules' | 'unusua
   ];
 }
 
-const ACTIONS = { call: 'call', send: 'message', spawn: 'spawn', answer: 'answer', output: 'output' } as const;
+const ACTIONS = { call: 'call', send: 'message', spawn: 'spawn', answer: 'answer', output: 'output', emit: 'event' } as const;
 const VERDICTS = { allow: 'allowed', deny: 'denied', ask: 'sent to people', inspect: 'waits for inspectors' } as const;
-const VIA = { call: 'to', send: 'to', spawn: 'to', answer: 'of', output: 'of' } as const;
+const VIA = { call: 'to', send: 'to', spawn: 'to', answer: 'of', output: 'of', emit: 'of' } as const;
 const PEOPLE = { approve: 'approved', deny: 'denied', expired: 'let it expire' } as const;
 
 /** The id of the token: its name may belong to another token later. */

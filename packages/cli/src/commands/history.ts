@@ -1,6 +1,7 @@
 /** Commands about what a run did, entry by entry: its journal and its log. */
 import type { Command } from 'commander';
 import { ApiError, type Client } from '@corral/protocol/api/client';
+import type { Withheld } from '@corral/protocol/api/withheld';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { endText, linesWhereNamed } from '../authors.ts';
@@ -9,6 +10,7 @@ import { printableJson } from '@corral/protocol/printable';
 import { Spoken } from '../screen/spoken.ts';
 import { printable } from '../screen/table.ts';
 import { clock } from '../screen/time.ts';
+import { withheldText } from '../screen/withheld.ts';
 import { runId } from '../ids.ts';
 import { journal, type JournalFlags } from './journal.ts';
 
@@ -34,6 +36,7 @@ export function historyCommands(one: (name: string, about: string, example: stri
       for await (const event of flags.follow === true ? followed(client, id) : toldBy(client, id)) {
         said = true;
         if (flags.json === true) process.stdout.write(`${printableJson(event)}\n`);
+        else if (event.withheld !== undefined) spoken.line(`${clock(event.at)}  ${event.kind}  ${withheldText(event.withheld)}`);
         else if (event.kind === 'chunk') spoken.parts(`${clock(event.at)}  `, id, event.call, event.parts);
         else
           spoken.line(
@@ -51,7 +54,7 @@ export function historyCommands(one: (name: string, about: string, example: stri
 }
 
 /** A line of a log. Emits and logs have the form of their effects, and `id` is where they stand in the journal. */
-type Told = { readonly id?: string; readonly at: number } & (
+type Told = { readonly id?: string; readonly at: number; readonly withheld?: Withheld } & (
   | { readonly kind: 'log'; readonly level: string; readonly text: string }
   | { readonly kind: 'emit'; readonly event: string; readonly data?: unknown }
   | { readonly kind: 'chunk'; readonly call: number; readonly offset: number; readonly parts: readonly unknown[] }
@@ -78,10 +81,12 @@ async function* followed(client: Client, run: RunId): AsyncGenerator<Told> {
 
 /** Reads the journal up to now. */
 async function* toldBy(client: Client, run: RunId): AsyncGenerator<Told> {
-  for await (const { at, delivery, effects } of entries(client, run)) {
+  for await (const { at, delivery, effects, withheld } of entries(client, run)) {
+    const more = withheld === undefined ? {} : { withheld };
     const chunk = delivery as { readonly kind?: unknown; readonly id: number; readonly offset: number; readonly parts: unknown[] } | null;
-    if (chunk?.kind === 'chunk') yield { at, kind: 'chunk', call: chunk.id, offset: chunk.offset, parts: chunk.parts };
-    for (const effect of (effects ?? []) as unknown as Told[]) if (effect.kind === 'log' || effect.kind === 'emit') yield { ...effect, at };
+    if (chunk?.kind === 'chunk') yield { at, kind: 'chunk', call: chunk.id, offset: chunk.offset, parts: chunk.parts, ...more };
+    for (const effect of (effects ?? []) as unknown as Told[])
+      if (effect.kind === 'log' || effect.kind === 'emit') yield { ...effect, at, ...more };
   }
 }
 

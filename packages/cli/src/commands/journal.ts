@@ -5,10 +5,11 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
 import { printableJson } from '@corral/protocol/printable';
 import { hostOrFolder, type HostFlags } from '../connect.ts';
-import { evidenceOf, pagesBy, type Shown } from '../evidence.ts';
+import { evidenceOf, pagesBy, type Shown, type ShownEntry } from '../evidence.ts';
 import { EXIT } from '../failure.ts';
 
 import { entryLines, entryTitle, paint } from '../screen/entries.ts';
+import { withheldText } from '../screen/withheld.ts';
 
 export interface JournalFlags extends HostFlags {
   /** Only entries after this one. */
@@ -34,8 +35,15 @@ export async function journal(id: RunId, flags: JournalFlags): Promise<number> {
   const lines = [titleOf(stored), entryTitle(false)];
   const began = entries[0]?.at ?? 0;
   for (const entry of entries) lines.push(...entryLines(entry, began, undefined, authors));
+  lines.push(...withheldLines(entries));
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.ok;
+}
+
+/** Why entries are there without their content, said once for each reason. */
+function withheldLines(entries: readonly ShownEntry[]): string[] {
+  const texts = entries.flatMap(({ withheld }) => (withheld === undefined ? [] : [withheldText(withheld)]));
+  return [...new Set(texts)].map((text) => paint('yellow', text));
 }
 
 /** Gives `run_…  hello  completed`, and the origin of a fork. */

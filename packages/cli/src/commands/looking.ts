@@ -7,6 +7,7 @@ import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { spanArgument } from '../selector.ts';
 import { printable } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
+import { withheldText } from '../screen/withheld.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { onlyCall } from './approvals.ts';
 
@@ -98,6 +99,7 @@ function withdrawCommand(program: Command): void {
 
 const standingLine = (one: RouteAnswer<'listStanding'>['items'][number]): string => {
   const money = one.amount === null ? '' : `, ${one.spent} of ${one.amount} spent`;
-  const where = one.for === 'destination' ? ` to ${printable(one.destination)}` : '';
+  const where =
+    one.for === 'destination' ? ` to ${one.withheld === undefined ? printable(one.destination ?? '') : withheldText(one.withheld)}` : '';
   return `call ${one.call}  ${one.tool}${where}  by ${one.by}: ${one.used} of ${one.uses} used${money}, until ${moment(one.until)}`;
 };

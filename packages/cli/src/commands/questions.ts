@@ -8,6 +8,7 @@ import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { runId } from '../ids.ts';
 import { duration, printable } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
+import { withheldText } from '../screen/withheld.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { inTenant } from './agents.ts';
 import { onlyOf } from './settle.ts';
@@ -121,6 +122,7 @@ function questionLines(one: Question, now: number): string[] {
       : [`  has read    ${one.influenced_by.join(', ')}: the question may repeat a stranger's words`]),
     ...(one.claim === null ? [] : [`  looking     ${one.claim.by}, since ${moment(one.claim.since)}`]),
     `  version     ${one.version}`,
+    ...(one.withheld === undefined ? [] : [`  ${withheldText(one.withheld)}`]),
     `  is for      ${approversText(one.approvers, one.owner)}, until ${moment(one.expires_at)}`,
   ];
 }

@@ -1,6 +1,7 @@
 /** Runs of a host: submitting, showing, settling. */
 import type { Command } from 'commander';
 import { allItems, type Client } from '@corral/protocol/api/client';
+import type { Withheld } from '@corral/protocol/api/withheld';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { CorralError } from '@corral/protocol/errors';
@@ -11,6 +12,7 @@ import { budgetText, chargedText } from '../screen/amounts.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { clock, moment } from '../screen/time.ts';
 import { stateOf } from '../screen/states.ts';
+import { withheldText } from '../screen/withheld.ts';
 import { runId } from '../ids.ts';
 import { budgetArgument, grantArguments } from '../terms.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -139,7 +141,7 @@ export function runCommands(program: Command): void {
           call.state,
           call.answered_at === null ? '' : duration(call.answered_at - call.asked_at),
           ...(cost ? [chargedText(call.cost)] : []),
-          printable(JSON.stringify(call.input)),
+          call.withheld === undefined ? printable(JSON.stringify(call.input)) : hidden(call.withheld),
           call.error === null ? '' : call.error.code,
         ]),
       ).join('\n'),
@@ -152,7 +154,12 @@ export function runCommands(program: Command): void {
     if (items.length === 0 && flags.json !== true) process.stderr.write('no messages\n');
     else
       print(flags, items, () =>
-        items.map((m) => `${clock(m.at)}  ${m.direction === 'in' ? '←' : '→'} ${m.with}  ${printable(JSON.stringify(m.body))}`).join('\n'),
+        items
+          .map(
+            (m) =>
+              `${clock(m.at)}  ${m.direction === 'in' ? '←' : '→'} ${m.with}  ${m.withheld === undefined ? printable(JSON.stringify(m.body)) : withheldText(m.withheld)}`,
+          )
+          .join('\n'),
       );
   });
 
@@ -213,6 +220,9 @@ export function runCommands(program: Command): void {
     });
 }
 
+const hidden = ({ private_to }: Withheld): string =>
+  printable(private_to.length === 0 ? 'withheld' : `private to ${private_to.join(', ')}`);
+
 /** The options of a command that works on the folder itself. */
 const asked = ({ json, go, config }: { readonly json?: boolean; readonly go?: boolean; readonly config?: string }) => ({
   ...(config === undefined ? {} : { config }),
@@ -265,7 +275,8 @@ async function described(client: Client, run: Run): Promise<string> {
     ...(run.state === undefined ? [] : [['keeps', brief(run.state)] as [string, string]]),
   ];
   const head = [...rows.map(([name, text]) => `${name.padEnd(10)} ${text}`), ...programLines(run)].join('\n');
-  return run.outcome === null ? head : `${head}\n${await endText(client, run)}`;
+  const text = run.outcome === null ? head : `${head}\n${await endText(client, run)}`;
+  return run.withheld_payload === undefined ? text : `${text}\n${withheldText(run.withheld_payload)}`;
 }
 
 /** A program with the numbers of its lines, which messages of errors name. */

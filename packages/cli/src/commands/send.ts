@@ -4,6 +4,7 @@ import { connect, hostFlags, jsonArgument, print, type HostFlags } from '../conn
 import { spanArgument } from '../selector.ts';
 import { EXIT } from '../failure.ts';
 import { printable } from '../screen/table.ts';
+import { withheldText } from '../screen/withheld.ts';
 import { inTenant } from './agents.ts';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 
@@ -39,9 +40,10 @@ Examples:
         body: await jsonArgument('the message', message),
         headers: flags.key === undefined ? {} : { 'idempotency-key': flags.key },
       });
-      const { run, outcome } = sent;
+      const { run, outcome, withheld } = sent;
       print(flags, sent, () => {
         if (outcome === null) return `${run} still waits for the reply; \`corral show ${run}\` says what for.`;
+        if (withheld !== undefined) return withheldText(withheld);
         if (outcome.kind === 'completed') return JSON.stringify(outcome.output, null, 2);
         return `${outcomeText(outcome)} ${'message' in outcome ? printable(outcome.message) : ''}`.trim();
       });

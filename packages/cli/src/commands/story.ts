@@ -6,6 +6,7 @@ import { withReading } from '../folder.ts';
 import { runId } from '../ids.ts';
 import { paint } from '../screen/entries.ts';
 import { printable } from '../screen/table.ts';
+import { withheldText } from '../screen/withheld.ts';
 
 type Story = RouteAnswer<'storyRun'>;
 
@@ -50,7 +51,7 @@ async function inFolder(data: string, run: Story['run']): Promise<Story> {
   });
 }
 
-function textOf({ run, lines }: Story): string {
+function textOf({ run, lines, withheld }: Story): string {
   return [
     ...lines.map(({ about, text, entries }) => {
       const from =
@@ -62,6 +63,7 @@ function textOf({ run, lines }: Story): string {
             );
       return `${paint('bold', TITLES[about].padEnd(WIDEST))}  ${printable(text)}${from}`;
     }),
+    ...(withheld === undefined ? [] : [paint('yellow', withheldText(withheld))]),
     `${paint('cyan', '→')} \`corral journal ${run}\` shows the entries; \`corral why ${run}\` says what can be done.`,
   ].join('\n');
 }

@@ -10,6 +10,7 @@ import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { EXIT } from '../failure.ts';
 import { spanArgument } from '../selector.ts';
 import { isGood } from '../screen/states.ts';
+import { withheldText } from '../screen/withheld.ts';
 
 type Run = RouteAnswer<'showRun'>;
 const WAIT_MS = 30_000;
@@ -78,10 +79,11 @@ async function printEnd(client: Client, shown: Run, flags: HostFlags): Promise<v
     print(flags, await withAuthorsLines(client, shown), () => '');
     return;
   }
-  const { run, agent, ended_as, outcome } = shown;
+  const { run, agent, ended_as, outcome, withheld_payload: withheld } = shown;
   const colour = isGood(ended_as ?? '') ? 'green' : 'red';
   process.stderr.write(`${run}  ${printable(agent)}  ${styleText(colour, printable(ended_as ?? ''), err)}\n`);
-  if (outcome?.kind === 'completed') process.stdout.write(`${printableJson(outcome.output, 2)}\n`);
+  if (withheld !== undefined) process.stderr.write(`${withheldText(withheld)}\n`);
+  else if (outcome?.kind === 'completed') process.stdout.write(`${printableJson(outcome.output, 2)}\n`);
   else process.stderr.write(`${await endText(client, shown)}\n`);
 }
 

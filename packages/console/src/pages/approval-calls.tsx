@@ -14,7 +14,7 @@ import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
 import { Ago, Badge, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
 import { Groups } from './approval-groups.tsx';
 import { attempt } from '../ui/reason.tsx';
-import { Codes, Names, Text, Value } from '../ui/text.tsx';
+import { Codes, Names, Text, Value, WithheldNote } from '../ui/text.tsx';
 import { idOf, useWaiting, useWaitingKeys } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
@@ -25,7 +25,8 @@ export function CallsThatWait() {
   const { data, error, again, items, current } = list;
   const [asks, setAsks] = useState<{ readonly id: string; readonly verdict: Verdict }>();
   const open = (verdict: Verdict) => {
-    if (current !== undefined && mayDecide(current)) setAsks({ id: idOf(current), verdict });
+    if (current !== undefined && mayDecide(current) && (verdict === 'deny' || current.withheld === undefined))
+      setAsks({ id: idOf(current), verdict });
   };
   useWaitingKeys('call', list.move, [
     { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
@@ -99,7 +100,7 @@ function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
         </div>
       )}
       <h3>Exactly this would be done</h3>
-      <Arguments of={of.input} origins={of.origins} />
+      {of.withheld === undefined ? <Arguments of={of.input} origins={of.origins} /> : <WithheldNote of={of.withheld} />}
       {of.lowers !== undefined && <Lowers of={of.lowers} />}
       <Quotes of={of.quotes} input={of.input} />
       {of.such.decided > 0 && (
@@ -180,7 +181,7 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
   if (asks === undefined)
     return (
       <div class="row decide">
-        <button type="button" class="good" onClick={() => onAsk('approve')}>
+        <button type="button" class="good" disabled={of.withheld !== undefined} onClick={() => onAsk('approve')}>
           Approve…
         </button>
         <button type="button" class="danger" onClick={() => onAsk('deny')}>

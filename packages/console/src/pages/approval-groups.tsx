@@ -154,7 +154,7 @@ function Listed({ of }: { readonly of: readonly Approval[] }) {
               </td>
               {names.map((name) => (
                 <td key={name} class={isStranger(one, name) ? 'stranger' : ''}>
-                  <Brief of={(one.input as Record<string, unknown>)[name] ?? ''} chars={400} />
+                  <Brief of={one.withheld === undefined ? ((one.input as Record<string, unknown>)[name] ?? '') : 'withheld'} chars={400} />
                   {isStranger(one, name) && <small> from a stranger’s text</small>}
                 </td>
               ))}

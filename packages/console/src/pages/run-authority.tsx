@@ -5,7 +5,7 @@ import { ask as request, hasRole } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
 import { count } from '../format.ts';
 import { Badge, Empty, Shown, Until } from '../ui/parts.tsx';
-import { Code, Names, Text } from '../ui/text.tsx';
+import { Code, Names, Text, WithheldNote } from '../ui/text.tsx';
 import { TakeBack, type Taken } from './run-revoke.tsx';
 import type { TabProps } from './run-props.ts';
 
@@ -86,6 +86,7 @@ function Reach({ of, take }: { readonly of: Reached; readonly take: ((grant: str
           <li key={grant.grant}>
             <code>{grant.grant}</code> <span class="dim">held by</span> <Text of={grant.holder} />
             <Limits of={grant} />
+            <WithheldNote of={grant.withheld} />
             {grant.revoked ? (
               <Badge tone="bad">revoked</Badge>
             ) : (

@@ -8,7 +8,7 @@ import { duration, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Badge, Empty, Fact, Loading, Moment, Problem, type Tone } from '../ui/parts.tsx';
-import { Brief, Code, Text, Value } from '../ui/text.tsx';
+import { Brief, Code, Text, Value, ValueOr } from '../ui/text.tsx';
 import type { CallProps, TabProps } from './run-props.ts';
 import { Settling } from './run-resolve.tsx';
 
@@ -135,9 +135,7 @@ function CallCard({ of, run, isOpen, again }: CallProps & { readonly isOpen: boo
         <strong>
           <Text of={of.tool} />
         </strong>{' '}
-        <span class="brief">
-          <Brief of={of.input} />
-        </span>
+        <span class="brief">{of.withheld === undefined ? <Brief of={of.input} /> : 'withheld'}</span>
         <span class="why-link">{of.state === 'denied' && !isOpen ? 'why?' : ''}</span>
       </button>
       {isOpen && <CallDetail of={of} run={run} again={again} />}
@@ -186,8 +184,8 @@ function CallDetail({ of, run, again }: CallProps) {
         <p class="dim">Its grant allowed it, or its decision is older than the fifty that are explained here.</p>
       )}
       <h3 class="small">What it was given</h3>
-      <Value of={of.input} />
-      {(of.state === 'done' || of.state === 'answered') && (
+      <ValueOr of={of.input} withheld={of.withheld} />
+      {(of.state === 'done' || of.state === 'answered') && of.withheld === undefined && (
         <>
           <h3 class="small">What came back</h3>
           <Value of={of.result} />

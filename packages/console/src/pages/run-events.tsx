@@ -3,18 +3,19 @@
  * journal, so nothing is missed or shown twice when the connection breaks.
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Withheld } from '@corral/protocol/api/withheld';
 import type { RunEvent } from '@corral/protocol/api/run-events';
 import { asRefusal, isAbort, Refusal } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { readEvents } from '../data/stream.ts';
 import { hiddenAWhile, seen } from '../data/visible.ts';
 import { Badge, Empty, Moment, Problem } from '../ui/parts.tsx';
-import { Text, Value } from '../ui/text.tsx';
+import { Text, ValueOr } from '../ui/text.tsx';
 import type { TabProps } from './run-props.ts';
 
 /** Parts of a stream become one text, which is one item. */
 type Item =
-  | { readonly id: string; readonly at: number; readonly call: number; text: string }
+  | { readonly id: string; readonly at: number; readonly call: number; text: string; readonly withheld: Withheld | undefined }
   | { readonly id: string; readonly at: number; readonly event: Exclude<RunEvent, { kind: 'chunk' }> };
 
 /** Items that are kept on the page: the latest. */
@@ -41,8 +42,10 @@ function add(items: Item[], event: RunEvent): void {
   else {
     const text = event.parts.map(textOf).join('');
     const last = items.at(-1);
-    if (last !== undefined && 'call' in last && last.call === event.call) last.text += text;
-    else items.push({ id, at, call: event.call, text });
+    const { withheld } = event;
+    const isSame = last !== undefined && 'call' in last && last.call === event.call && last.withheld?.why === withheld?.why;
+    if (isSame) last.text += text;
+    else items.push({ id, at, call: event.call, text, withheld });
   }
   items.splice(0, items.length - KEPT);
 }
@@ -127,7 +130,7 @@ export function EventsTab({ run }: TabProps) {
             {'call' in item ? (
               <>
                 <p>Streamed to it, call {item.call}:</p>
-                <Value of={item.text} />
+                <ValueOr of={item.text} withheld={item.withheld} />
               </>
             ) : (
               <Said of={item.event} />
@@ -154,7 +157,7 @@ function Said({ of }: { readonly of: Exclude<RunEvent, { kind: 'chunk' }> }) {
             <Text of={of.level} />
           </Badge>
         </p>
-        <Value of={of.text} />
+        <ValueOr of={of.text} withheld={of.withheld} />
       </>
     );
   return (
@@ -162,7 +165,7 @@ function Said({ of }: { readonly of: Exclude<RunEvent, { kind: 'chunk' }> }) {
       <p>
         Emitted <Text of={of.event} />
       </p>
-      <Value of={of.data} />
+      <ValueOr of={of.data} withheld={of.withheld} />
     </>
   );
 }

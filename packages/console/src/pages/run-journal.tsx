@@ -6,7 +6,7 @@ import { ask as alter, query } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { useKeys } from '../keys.ts';
 import { Badge, Empty, Loading, Moment, Problem } from '../ui/parts.tsx';
-import { Text, Value } from '../ui/text.tsx';
+import { Text, Value, WithheldNote } from '../ui/text.tsx';
 import type { TabProps } from './run-props.ts';
 
 type Entry = RouteAnswer<'runJournal'>['items'][number];
@@ -109,10 +109,12 @@ function EntryCard({ of, isOpen }: { readonly of: Entry; readonly isOpen: boolea
         </span>
         {refused > 0 && <Badge tone="bad">{refused} refused</Badge>}
         {asked > 0 && <Badge tone="asks">{asked} asked</Badge>}
+        {of.withheld !== undefined && <Badge tone="calm">withheld</Badge>}
         <span class="dim num">{of.cpu_us > 0 ? `${(of.cpu_us / 1000).toFixed(1)} ms` : ''}</span>
       </button>
       {isOpen && (
         <div class="card-body">
+          <WithheldNote of={of.withheld} />
           {of.delivery !== null && (
             <>
               <h3 class="small">Delivered</h3>

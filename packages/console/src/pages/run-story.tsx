@@ -3,7 +3,7 @@ import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { Fact, Shown } from '../ui/parts.tsx';
-import { Text } from '../ui/text.tsx';
+import { Text, WithheldNote } from '../ui/text.tsx';
 import type { TabProps } from './run-props.ts';
 
 const ABOUT: Readonly<Record<string, string>> = {
@@ -28,18 +28,21 @@ export function StoryTab({ run }: TabProps) {
   const call = (n: number) => `${href('run', run.run, 'calls')}?call=${n}`;
   return (
     <Shown of={story}>
-      {({ lines }) => (
-        <dl class="story">
-          {lines.map(({ about, text, entries, calls }) => (
-            <Fact name={ABOUT[about] ?? about} key={about}>
-              <p>
-                <Text of={text} />
-              </p>
-              <Links name="entry" of={entries} to={entry} />
-              <Links name="call" of={calls} to={call} />
-            </Fact>
-          ))}
-        </dl>
+      {({ lines, withheld }) => (
+        <>
+          <WithheldNote of={withheld} />
+          <dl class="story">
+            {lines.map(({ about, text, entries, calls }) => (
+              <Fact name={ABOUT[about] ?? about} key={about}>
+                <p>
+                  <Text of={text} />
+                </p>
+                <Links name="entry" of={entries} to={entry} />
+                <Links name="call" of={calls} to={call} />
+              </Fact>
+            ))}
+          </dl>
+        </>
       )}
     </Shown>
   );

@@ -7,7 +7,7 @@ import { useLoad } from '../data/load.ts';
 import { amountOf, shortDigest } from '../format.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Empty, Fact, Moment, Shown, State, Words } from '../ui/parts.tsx';
-import { Codes, Text, Value } from '../ui/text.tsx';
+import { Codes, Text, Value, ValueOr } from '../ui/text.tsx';
 import type { TabProps } from './run-props.ts';
 
 type WhyAnswer = RouteAnswer<'whyRun'>;
@@ -26,11 +26,19 @@ export function SummaryTab({ run }: TabProps) {
       <div>
         <Shown of={why}>{(data) => <Verdict of={data} run={run} />}</Shown>
         <h3>What it was asked</h3>
-        {run.input === null ? <Empty>Your roles do not show this.</Empty> : <Value of={run.input} />}
+        {run.input === null ? (
+          <Empty>{run.withheld_payload === undefined ? 'Your roles do not show this.' : 'Withheld, as said above.'}</Empty>
+        ) : (
+          <Value of={run.input} />
+        )}
         {run.outcome !== null && (
           <>
             <h3>How it ended</h3>
-            <Value of={run.outcome.kind === 'completed' ? run.outcome.output : run.outcome} />
+            {run.withheld_payload === undefined ? (
+              <Value of={run.outcome.kind === 'completed' ? run.outcome.output : run.outcome} />
+            ) : (
+              <Empty>Withheld, as said above.</Empty>
+            )}
           </>
         )}
       </div>
@@ -247,7 +255,7 @@ export function MessagesTab({ run }: TabProps) {
 
 type MessageProps = TabProps & { readonly of: RouteAnswer<'runMessages'>['items'][number] };
 
-function Message({ of: { direction, at, with: other, body, seq }, run }: MessageProps) {
+function Message({ of: { direction, at, with: other, body, seq, withheld }, run }: MessageProps) {
   return (
     <li class={`card message ${direction}`}>
       <p class="dim">
@@ -255,7 +263,7 @@ function Message({ of: { direction, at, with: other, body, seq }, run }: Message
         {/^run_[a-z0-9]+$/.test(other) ? <a href={href('run', other)}>{other}</a> : <Text of={other} />} · <Moment at={at} /> ·{' '}
         <a href={`${href('run', run.run, 'journal')}?entry=${seq}`}>entry {seq}</a>
       </p>
-      <Value of={body} />
+      <ValueOr of={body} withheld={withheld} />
     </li>
   );
 }

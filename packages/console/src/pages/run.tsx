@@ -7,7 +7,7 @@ import { count, cpu, many, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Copy, Empty, Fact, Loading, Noted, Problem, Ago, State } from '../ui/parts.tsx';
 import { StopMenu } from '../ui/stop.tsx';
-import { Text } from '../ui/text.tsx';
+import { Text, WithheldNote } from '../ui/text.tsx';
 import { AuthorityTab } from './run-authority.tsx';
 import { CallsTab } from './run-calls.tsx';
 import { EventsTab } from './run-events.tsx';
@@ -50,6 +50,7 @@ export function RunView() {
   return (
     <section class="run">
       <Head run={data} again={again} />
+      <WithheldNote of={data.withheld_payload} />
       {error !== undefined && <Problem of={error} again={again} />}
       <nav class="tabs" aria-label="Parts of the run">
         {tabs.map(({ at: one, name }) => (

@@ -1,5 +1,6 @@
 /** Text and values that runs, tools and people wrote. They become text nodes and nothing else: no markup, no links. */
 import { useMemo, useState } from 'preact/hooks';
+import type { Withheld } from '@corral/protocol/api/withheld';
 import { beginning, foldAt, pieces } from '../text.ts';
 
 /** A text on one line or several, with what would be hidden in it shown. */
@@ -102,6 +103,21 @@ export function Value({ of }: { readonly of: unknown }) {
 function Json({ of }: { readonly of: unknown }) {
   const text = useMemo(() => JSON.stringify(of, null, 2) ?? 'nothing', [of]);
   return <Long of={text} />;
+}
+
+/** In place of what a label, or a policy, withholds from who is signed in: why, and whom to ask. */
+export function WithheldNote({ of }: { readonly of: Withheld | undefined }) {
+  if (of === undefined) return null;
+  return (
+    <p class="withheld" role="note">
+      <strong>Withheld.</strong> <Text of={of.why} /> <Text of={of.ask} />
+    </p>
+  );
+}
+
+/** A value, or why it is withheld. */
+export function ValueOr({ of, withheld }: { readonly of: unknown; readonly withheld: Withheld | undefined }) {
+  return withheld === undefined ? <Value of={of} /> : <WithheldNote of={withheld} />;
 }
 
 /** A value on one line, cut short. */

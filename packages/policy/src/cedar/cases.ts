@@ -61,12 +61,12 @@ export const PolicyCase = z.strictObject({
     .strictObject({ tenant: name, agent: name, version: name, person: name, roles: z.array(name), owner: name, agent_role: name })
     .partial()
     .default({}),
-  /** `tool:payments.send`, `model:default`, `http:crm`, `send:claims`, `spawn:reader`, `answer:model:default`, `output:claims`. */
+  /** `tool:payments.send`, `model:default`, `http:crm`, `send:claims`, `spawn:reader`, `answer:model:default`, `output:claims`, `emit:claims`. */
   action: z
     .string()
     .regex(
-      /^((answer:)?(tool|model|http|service)|send|spawn|output):.+$/,
-      'tool:NAME, model:NAME, http:NAME, service:NAME, answer: before one of these, send:AGENT, spawn:AGENT or output:AGENT',
+      /^((answer:)?(tool|model|http|service)|send|spawn|output|emit):.+$/,
+      'tool:NAME, model:NAME, http:NAME, service:NAME, answer: before one of these, send:AGENT, spawn:AGENT, output:AGENT or emit:AGENT',
     ),
   args: z.json().exactOptional(),
   /** For a send or spawn; left out: nothing. */
@@ -117,7 +117,7 @@ function actionOf(action: string): Action {
   const name = answer ? action.slice('answer:'.length) : action;
   const colon = name.indexOf(':');
   const [kind, target] = [
-    name.slice(0, colon) as 'tool' | 'model' | 'http' | 'service' | 'send' | 'spawn' | 'output',
+    name.slice(0, colon) as 'tool' | 'model' | 'http' | 'service' | 'send' | 'spawn' | 'output' | 'emit',
     name.slice(colon + 1),
   ];
   const called = answer ? 'answer' : 'call';

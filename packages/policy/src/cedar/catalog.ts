@@ -48,14 +48,15 @@ export function subjectOf(subject: Omit<Subject, 'key'>): Subject {
 }
 
 /**
- * An action: a call to a tool or a model, a send or spawn to an agent; the answer to a call on its way to the agent, and the output of a
- * run. Answers and outputs are stopped by policies that name `Action::"answer"` and `Action::"output"`, and need no permit.
+ * An action: a call to a tool or a model, a send or spawn to an agent; the answer to a call on its way to the agent, how a run finishes, and
+ * an event that it emits. The last three are stopped by policies that name `Action::"answer"`, `Action::"output"` or `Action::"emit"`, and
+ * need no permit.
  */
 export type Action =
   | ({ readonly kind: 'call' } & Called)
   | ({ readonly kind: 'answer' } & Called)
   | { readonly kind: 'send' | 'spawn'; readonly agent: string }
-  | { readonly kind: 'output'; readonly agent: string };
+  | { readonly kind: 'output' | 'emit'; readonly agent: string };
 
 interface Called {
   readonly target: 'tool' | 'model';
@@ -63,11 +64,13 @@ interface Called {
 }
 
 /** Whether an action happens unless a policy that names it forbids it; others need a permit. */
-export const isUnlessForbidden = ({ kind }: Action): boolean => kind === 'answer' || kind === 'output';
+export const isUnlessForbidden = ({ kind }: Action): boolean => kind === 'answer' || kind === 'output' || kind === 'emit';
 
-/** Where inspectors look at an action's value. */
-export const placeOf = ({ kind }: Action): InspectedPlace =>
-  kind === 'call' ? 'request' : kind === 'answer' || kind === 'output' ? kind : 'message';
+/** Where inspectors look at an action's value; undefined: nowhere. */
+export function placeOf({ kind }: Pick<Action, 'kind'>): InspectedPlace | undefined {
+  if (kind === 'emit') return undefined;
+  return kind === 'call' ? 'request' : kind === 'answer' || kind === 'output' ? kind : 'message';
+}
 
 /** Capabilities and amounts that a message or a child run receives. */
 export interface Given {
@@ -230,8 +233,8 @@ export function catalog({ targets, roles, tenants, facts = {}, inspectors = [] }
       },
     };
   }
-  for (const name of ['send', 'spawn', 'answer', 'output'] as const) {
-    const passing = passingOf(name, { ...commonType, ...inspect.type(name === 'send' || name === 'spawn' ? 'message' : name) }, readCommon);
+  for (const name of ['send', 'spawn', 'answer', 'output', 'emit'] as const) {
+    const passing = passingOf(name, { ...commonType, ...inspect.type(placeOf({ kind: name })) }, readCommon);
     readers.set(name, passing.read);
     actions[name] = passing.action;
   }
@@ -265,10 +268,11 @@ export function catalog({ targets, roles, tenants, facts = {}, inspectors = [] }
 
 /** The inspectors of a catalog: which there are at a place, their type in the schema, and the reader of what they said. */
 function inspectorsOf(inspectors: NonNullable<CatalogOptions['inspectors']>) {
-  const at = (place: InspectedPlace) => inspectors.filter(({ on }) => on.includes(place)).map(({ name }) => name);
+  const at = (place: InspectedPlace | undefined) =>
+    place === undefined ? [] : inspectors.filter(({ on }) => on.includes(place)).map(({ name }) => name);
   return {
     at,
-    type(place: InspectedPlace): Record<string, CedarType & { required: boolean }> {
+    type(place: InspectedPlace | undefined): Record<string, CedarType & { required: boolean }> {
       const names = at(place);
       if (names.length === 0) return {};
       const attributes = Object.fromEntries(names.map((name) => [name, FINDING_TYPE]));
@@ -286,15 +290,15 @@ type ReadContext = (facts: unknown, args: unknown) => CedarRecord;
 
 /** An action other than a call: one agent passes something to another, or something passes the border of a run. */
 function passingOf(
-  name: 'send' | 'spawn' | 'answer' | 'output',
+  name: 'send' | 'spawn' | 'answer' | 'output' | 'emit',
   common: Extract<CedarType, { type: 'Record' }>['attributes'],
   readCommon: (facts: unknown, at: string) => CedarRecord,
 ): { readonly action: CedarSchema[string]['actions'][string]; readonly read: ReadContext } {
   const appliesTo = (resourceTypes: string[], attributes: typeof common) => ({
     appliesTo: { principalTypes: ['AgentVersion'], resourceTypes, context: { type: 'Record' as const, attributes } },
   });
-  if (name === 'answer' || name === 'output') {
-    const action = appliesTo(name === 'output' ? ['Agent'] : ['Tool', 'Model', 'Service'], common);
+  if (name === 'answer' || name === 'output' || name === 'emit') {
+    const action = appliesTo(name === 'answer' ? ['Tool', 'Model', 'Service'] : ['Agent'], common);
     return { action, read: (stated) => readCommon(stated, 'the context') };
   }
   const fields = name === 'send' ? GIVEN.send : GIVEN.spawn;

@@ -124,12 +124,15 @@ function unknownNames(catalog: Catalog, policy: LoadedPolicy): Problem[] {
   return result;
 }
 
-/** Calls wait for people; messages and child runs do not. */
+/** Actions about which nobody is asked. */
+const UNASKED: ReadonlySet<string> = new Set(['send', 'spawn', 'output', 'emit']);
+
+/** Calls wait for people; messages, child runs, outputs and events do not. */
 function askedInVain({ id, effect, consequence, json, source }: LoadedPolicy): Problem[] {
   if (effect !== 'forbid' || consequence !== 'approval') return [];
   const { action, resource } = json as unknown as { readonly action: Scope; readonly resource: Scope };
   const ofCalls = [resource.entity_type, ...literalTypes(resource)].some((type) => type === 'Tool' || type === 'Model');
-  const concerned = action.op === 'All' || [...literals(action)].some(({ id: name }) => name === 'send' || name === 'spawn');
+  const concerned = action.op === 'All' || [...literals(action)].some(({ id: name }) => UNASKED.has(name));
   if (ofCalls || !concerned) return [];
   const { file, line, column } = source;
   return [
@@ -140,7 +143,7 @@ function askedInVain({ id, effect, consequence, json, source }: LoadedPolicy): P
       line,
       column,
       policy: id,
-      message: 'Nobody is asked about messages and child runs: where this matches one, it is refused.',
+      message: 'Nobody is asked about messages, child runs, outputs and events: where this matches one, it is refused.',
       hint: 'If calls alone are meant, write action in Action::"call".',
     },
   ];

@@ -57,7 +57,7 @@ interface Decider {
 
 type Asked = Pick<Decider, 'question' | 'only'>;
 
-const SORTS = ['tool', 'model', 'send', 'spawn', 'output', 'answer:tool', 'answer:model'] as const;
+const SORTS = ['tool', 'model', 'send', 'spawn', 'output', 'emit', 'answer:tool', 'answer:model'] as const;
 type BySort = Readonly<Record<(typeof SORTS)[number], Map<string, Decider>>>;
 
 const bySort = (): BySort => Object.fromEntries(SORTS.map((sort) => [sort, new Map<string, Decider>()])) as unknown as BySort;

@@ -76,6 +76,12 @@ export function flowsTo(a: Label, b: Label): boolean {
   );
 }
 
+/** All of these names. */
+export function unionOf(a: Names, b: Names): Names {
+  if (a.length === 0) return b;
+  return b.length === 0 || a === b ? a : names([...a, ...b]);
+}
+
 /** Whether somebody who may know the private data of these names may read this; `*` stands for all names. */
 export const mayHear = ({ private_to }: Pick<Label, 'private_to'>, hears: Names): boolean =>
   within(private_to, hears.includes('*') ? ANYONE : hears);

@@ -40,6 +40,7 @@ export const ACT_NAMES = [
   'webhook.retry',
   'apply-config',
   'refuse-config',
+  'read-private',
   'refuse-request',
   'fail-login',
   'forget-operations',

@@ -5,6 +5,7 @@ import { Holds } from './decided.ts';
 import { dryRun, dryRunQuery, identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
 import { Control } from './selector.ts';
+import { withheld } from './withheld.ts';
 
 const lowered = z.object({
   kind: z.enum(['endorse', 'declassify']),
@@ -32,7 +33,9 @@ export const DecisionView = z
     call: z.int(),
     crank: z.int().describe('entry of the journal in which the decision is'),
     at: time_ms,
-    action: z.enum(['call', 'send', 'spawn', 'answer', 'output']).describe('`answer`: of the call; `output`: of the run, which is call 0'),
+    action: z
+      .enum(['call', 'send', 'spawn', 'answer', 'output', 'emit'])
+      .describe('`answer`: of the call; `output`: how the run finishes, and `emit`: an event, which are call 0'),
     tool: z.string().describe('for a message or a child run: the agent it is for'),
     verdict: z.enum(['allow', 'deny', 'ask', 'inspect']).describe('`inspect`: inspectors are asked, and the call waits for them'),
     inspected: z
@@ -84,7 +87,8 @@ export const Approval = z
     principal: z.string().describe('submitter of the run, who therefore may not decide'),
     tool: z.string(),
     control: Control.describe('whether its run is held: a call that is approved then is made, and its agent is told when the run goes on'),
-    input: json,
+    input: json.describe('null where `withheld`; then the call can be denied, and not approved'),
+    withheld,
     rules: z.array(z.string()).describe('policies that ask'),
     unusual: z.array(z.string()).describe('unusual facts about it'),
     origins,
@@ -223,7 +227,8 @@ export const Authority = z
             z.object({
               grant: z.string(),
               holder: z.string(),
-              where: z.record(z.string(), json).describe('conditions on arguments'),
+              where: z.record(z.string(), json).describe('conditions on arguments; empty where `withheld`'),
+              withheld,
               uses: z.int().nullable(),
               used: z.int(),
               expires_at: time_ms.nullable(),

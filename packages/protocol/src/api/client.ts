@@ -4,6 +4,7 @@ import { isProblem, type Problem } from './problem.ts';
 import { ROUTES, type RouteAnswer, type RouteInput, type RouteName, type Route } from './routes.ts';
 import type { RunEvent } from './run-events.ts';
 import type { Event } from './schemas.ts';
+import { PRIVATE_REASON } from './withheld.ts';
 
 export interface WireRequest {
   readonly method: string;
@@ -57,8 +58,12 @@ interface Following {
   readonly signal?: AbortSignal;
 }
 
-export function createClient(transport: Transport, token?: string): Client {
-  const auth: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+/** @param private_reason why an admin reads what labels withhold; the host records it */
+export function createClient(transport: Transport, token?: string, private_reason?: string): Client {
+  const auth: Record<string, string> = {
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(private_reason === undefined ? {} : { [PRIVATE_REASON]: encodeURIComponent(private_reason) }),
+  };
   const request = async (name: RouteName, input: Record<string, unknown>, signal: AbortSignal | undefined, accept: string) => {
     const route: Route = ROUTES[name];
     const response = await transport({

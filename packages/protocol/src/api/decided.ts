@@ -6,6 +6,7 @@ import { DECIDED_AS } from '../ports/approvals.ts';
 import { inTenant, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
 import { oneOrMore } from './selector.ts';
+import { withheld } from './withheld.ts';
 
 const Verdict = z.enum(DECIDED_AS);
 const moment = z.coerce.number().int().min(0).exactOptional();
@@ -90,7 +91,8 @@ export const Standing = z
     by: z.string(),
     for: z.enum(['destination', 'shape']),
     tool: z.string(),
-    destination: z.string().describe('values at the tool’s destinations, as JSON'),
+    destination: z.string().nullable().describe('values at the tool’s destinations, as JSON; null where `withheld`'),
+    withheld,
     uses: z.int(),
     used: z.int(),
     amount: z.number().nullable(),

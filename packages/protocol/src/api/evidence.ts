@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { DIFFERENCE_KINDS } from '../wire/difference.ts';
 import { digest, inTenant, json, Reason, runId, time_ms } from './parts.ts';
 import { route, type Route } from './route.ts';
+import { withheld } from './withheld.ts';
 
 const runPath = z.strictObject({ run: runId });
 const dryRun = z.boolean().default(false).describe('only say what it would do');
@@ -85,6 +86,7 @@ const Replayed = z
     recorded: Runtime.describe('runtime of the recording'),
     replayed: Runtime.describe('runtime of the replay'),
     steps: z.array(z.object({ crank: z.int(), cpu_us: z.number(), matched: z.boolean(), effects: json.exactOptional() })),
+    withheld,
   })
   .meta({ id: 'Replayed' });
 

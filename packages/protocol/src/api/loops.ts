@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { dryRunQuery, digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import type { Route } from './route.ts';
+import { withheld } from './withheld.ts';
 
 const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may contain a /' }) });
 const runPath = z.strictObject({ run: runId });
@@ -31,6 +32,7 @@ const Profile = z
         ),
       }),
     ),
+    withheld,
   })
   .meta({ id: 'Profile' });
 

@@ -26,6 +26,7 @@ export type Problem = z.infer<typeof Problem>;
 const STATUS: Partial<Record<ErrorCode, number>> = {
   CORRAL_UNAUTHENTICATED: 401,
   CORRAL_FORBIDDEN: 403,
+  CORRAL_WITHHELD: 403,
   CORRAL_ORIGIN_REFUSED: 403,
   CORRAL_APPROVER: 403,
   CORRAL_PROOF_NEEDED: 403,

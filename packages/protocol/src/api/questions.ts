@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { seenBy, withLater } from './asked.ts';
 import { inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
+import { withheld } from './withheld.ts';
 
 const names = z.array(z.string());
 
@@ -23,6 +24,7 @@ export const QuestionView = z
       .describe('why the agent’s own code did not take the answer before; left out the first time it asks'),
     influenced_by: names.describe('strangers that the run has read, whose words the question may repeat'),
     private_to: names.describe('whose private data the question may contain'),
+    withheld,
     rules: names.describe('policies that ask for somebody besides the owner'),
     approvers: names.describe('people or roles; whoever answers must be all of them. `owner` is the owner of the agent'),
     owner: z

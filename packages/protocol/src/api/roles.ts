@@ -25,6 +25,7 @@ export const OPERATIONS = {
   'service.send': { about: 'send messages to services', roles: ['developer', 'operator', 'admin'] },
   'run.read': { about: 'list, show and follow runs', roles: ALL },
   'run.payload': { about: 'read inputs, outputs, calls, messages and journals', roles: ['developer', 'operator', 'auditor', 'admin'] },
+  'run.private': { about: 'read what the label of a run withholds, with a reason that is recorded', roles: ['admin'] },
   'run.pause': { about: 'pause runs', roles: ['operator', 'admin'] },
   'run.resume': { about: 'resume runs', roles: ['operator', 'admin'] },
   'run.cancel': { about: 'cancel runs', roles: ['developer', 'operator', 'admin'] },

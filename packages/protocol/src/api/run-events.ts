@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { RunId } from '../ids.ts';
+import { withheld } from './withheld.ts';
 
 const place = z.string().regex(/^\d{1,15}-\d{1,9}$/, 'the id of an event of this run, such as 12-0');
 const common = { id: place.describe('place in the journal, to resume after'), at: z.number(), run: RunId };
@@ -16,9 +17,10 @@ export const RunEvent = z
       call: z.int().describe('number of the call'),
       offset: z.int().describe('how many parts of that stream came before these'),
       parts: z.array(z.unknown()).describe('of a model: `{ type: "text-delta", id, delta }` and others'),
+      withheld,
     }),
-    z.object({ ...common, kind: z.literal('emitted'), event: z.string(), data: z.unknown() }),
-    z.object({ ...common, kind: z.literal('logged'), level: z.string(), text: z.string() }),
+    z.object({ ...common, kind: z.literal('emitted'), event: z.string(), data: z.unknown(), withheld }),
+    z.object({ ...common, kind: z.literal('logged'), level: z.string(), text: z.string(), withheld }),
     z.object({ ...common, kind: z.literal('ended').describe('nothing follows'), ended_as: z.string() }),
   ])
   .meta({ id: 'RunEvent' });

@@ -14,6 +14,7 @@ import { InTenant } from './schemas-agents.ts';
 import { AgentRef, Page, listOf } from './schemas-page.ts';
 import { Control, Lifecycle, Waiting, oneOrMore, runConditions } from './selector.ts';
 import { SettledBy } from './settling.ts';
+import { withheld } from './withheld.ts';
 
 export const SubmitRequest = z
   .strictObject({
@@ -101,6 +102,7 @@ export const Run = RunSummary.extend({
     .exactOptional()
     .describe('what it runs, if its parent made that at run time; absent for an agent of a bundle'),
   origin: z.object({ run: runId, at: z.int(), forked_at: time_ms }).nullable().describe('the run that it was forked from, and where'),
+  withheld_payload: withheld.describe('why the input, the outcome or the program is left out; absent: it is all there'),
 }).meta({ id: 'Run' });
 export const RunList = listOf(RunSummary).extend({
   total: z.int().exactOptional().describe('how many runs match, on all pages; only where `total` was asked for'),
@@ -134,7 +136,7 @@ export const SendQuery = InTenant.extend(ShowQuery.shape);
 /** The body of the request is the message. */
 export const AnyJson = json;
 export const Sent = z
-  .object({ run: runId, outcome: Outcome.nullable().describe('its output is the reply; null until there is one') })
+  .object({ run: runId, outcome: Outcome.nullable().describe('its output is the reply; null until there is one'), withheld })
   .meta({ id: 'Sent' });
 
 export interface RunTree {
@@ -188,6 +190,7 @@ export const Call = z
     cost: z
       .object({ tokens: z.number(), money_micros: z.number() })
       .describe('amounts billed for it; until it is answered, amounts reserved'),
+    withheld,
   })
   .meta({ id: 'Call' });
 export const CallList = listOf(Call);
@@ -198,6 +201,7 @@ export const Message = z
     with: z.string().describe('the other run, or the capability it was sent with'),
     body: json,
     seq: z.int(),
+    withheld,
   })
   .meta({ id: 'Message' });
 export const MessageList = listOf(Message);
@@ -212,6 +216,8 @@ export const JournalEntry = z
     decisions: z.array(json),
     event: json.nullable(),
     hash: z.string().describe('SHA-256 in hex over this entry as sealed and the hash of the one before'),
+    private_to: z.array(z.string()).describe('whose private data it may hold'),
+    withheld,
   })
   .meta({ id: 'JournalEntry' });
 export const JournalPage = z.object({
@@ -244,6 +250,7 @@ export const Why = z
       .int()
       .exactOptional()
       .describe('of a run that is paused or quarantined: the entry of its journal by which it was; a resumption may name it'),
+    withheld,
   })
   .meta({ id: 'Why' });
 export const Story = z
@@ -259,6 +266,7 @@ export const Story = z
         }),
       )
       .describe('what it was asked, read, did, was refused and spent, who allowed it, and how it ended; always all parts, in this order'),
+    withheld,
   })
   .meta({ id: 'Story' });
 export const CallPath = RunPath.extend({ call: z.coerce.number().int().min(1) });

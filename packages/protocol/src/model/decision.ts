@@ -37,9 +37,11 @@ export const Decision = z.object({
   tool: ToolName.exactOptional(),
   /**
    * For a message or a child run that policies decided about: which of the two, the agent it is for, and the capabilities that go
-   * along. `output`: the decision is about the output of the run, and has the id 0.
+   * along. `output`: the decision is about how the run finishes, its output or its error; `emit`: about an event. Both have the id 0.
    */
-  action: z.enum(['send', 'spawn', 'output']).exactOptional(),
+  action: z.enum(['send', 'spawn', 'output', 'emit']).exactOptional(),
+  /** For an `emit`: how many events of the same entry come before it. */
+  part: z.int().min(0).exactOptional(),
   agent: z.string().exactOptional(),
   gives: z.array(z.string()).exactOptional(),
   /** The grant that a call or send used; for a spawn, the parent's grant of the child's mailbox. */

@@ -6,7 +6,7 @@ import type { Digest, GrantId, PrincipalId, RunId, TenantId, AgentName } from '.
 import type { CarriedHandle, PlacedHandle } from '../wire/handle.ts';
 import type { Identity } from './identity.ts';
 import type { Json } from '../json.ts';
-import type { Label, LabelChange } from './label.ts';
+import type { Label, LabelChange, Names } from './label.ts';
 import type { Ceilings } from '../limits.ts';
 import type { Budget, JsonSchema } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
@@ -106,6 +106,8 @@ export interface RunStatus {
   readonly waiting: WaitingOn;
   readonly outcome: Outcome | undefined;
   readonly ended_at: number | undefined;
+  /** The people whose private data the outcome may hold, as its last entry says; the outcome outlives the journal. Absent: not recorded. */
+  readonly private_to?: Names;
 }
 
 /** Why a run may not go on until a person has looked at it. */
@@ -260,4 +262,9 @@ export interface Entry {
   readonly queued_ms?: number;
   /** For a crank that received a message: its number in the inbox. Absent in older journals. */
   readonly inbox?: number;
+  /**
+   * The people whose private data the entry may hold, which people have to be to read it: the label of the run after it, with those of values behind
+   * handles in it. Absent: not recorded, as in older journals; then it is computed from the journal (`privateIn` of packages/supervisor).
+   */
+  readonly private_to?: Names;
 }

@@ -12,6 +12,11 @@ export interface EventPlace {
   readonly part: number;
 }
 
+/** The place of an event, and whether the entry may hold private data, which then is read from the journal for each follower. */
+export interface ToldPlace extends EventPlace {
+  readonly isPrivate: boolean;
+}
+
 export interface EventRow {
   /** Counts the events of all starts. */
   readonly n: number;

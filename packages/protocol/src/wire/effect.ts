@@ -130,6 +130,7 @@ export type ReplyEffect = z.infer<typeof ReplyEffect>;
 export type OpenEffect = z.infer<typeof OpenEffect>;
 export type SpawnEffect = z.infer<typeof SpawnEffect>;
 export type FinishEffect = z.infer<typeof FinishEffect>;
+export type EmitEffect = z.infer<typeof EmitEffect>;
 export const Effects = z.array(Effect);
 
 /** Whether an effect has a number of its own. The id of an abort or a pull is that of the effect that it is about. */

@@ -167,6 +167,8 @@ async function withTools(
   const rules = inspecting?.inspectorRules(config.inspectors);
   const loader = new PolicyLoader(base, { alarm: more.alarm, kept: more.kept?.policies, inspectors, rules });
   if (config.label_owner !== undefined) loader.named.add(config.label_owner);
+  // Somebody who makes a token of such a name could read what is private to it.
+  for (const { annotations } of own) if (annotations.private_to !== undefined) loader.named.add(annotations.private_to);
   const { tenants, said, beside } = await tenantsOf(config, own, loader, { ...more, inspectors });
   const imported = importedBy(path, read);
   const summary = JSON.parse(

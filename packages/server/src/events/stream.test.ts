@@ -4,10 +4,11 @@ import type { Event } from '@corral/protocol/api/schemas';
 import { may, type Role } from '@corral/protocol/api/roles';
 import { passes } from './stream.ts';
 
+const reader = { withheld: () => undefined, stopped: () => undefined };
 const told = (role: Role, tenant: string, of: string | null) =>
   EVENT_KINDS.filter((kind) => {
     const event: Event = { id: '1-1', at: 0, kind, tenant: of, run: null, agent: null, data: null };
-    return passes(event, { may: (operation, one) => may({ id: 'x', tenant, roles: [role] }, operation, one ?? undefined) });
+    return passes(event, { may: (operation, one) => may({ id: 'x', tenant, roles: [role] }, operation, one ?? undefined), reader });
   });
 const LOW = ['policy.differs', 'policy.switched', 'policy.alarm', 'grant.revoked'];
 

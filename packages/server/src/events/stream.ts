@@ -7,7 +7,8 @@ import type { Event } from '@corral/protocol/api/schemas';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { Json } from '@corral/protocol/json';
 import { EVENTS } from '@corral/protocol/limits';
-import type { EventPlace, EventRow, EventTable } from '@corral/protocol/ports/events';
+import type { EventRow, EventTable, ToldPlace } from '@corral/protocol/ports/events';
+import type { Reading } from '../people/reader.ts';
 import { Payloads, type EntryReader } from './payloads.ts';
 import { Rows } from './rows.ts';
 
@@ -27,6 +28,8 @@ export interface EventFilter {
   readonly kinds?: ReadonlySet<string> | undefined;
   /** Whether the follower may see what this operation lets people see; null: of the host. */
   readonly may: (operation: Operation, tenant: string | null) => boolean;
+  /** Entries of journals as the follower may see them. */
+  readonly reader: Reading;
 }
 
 /** An event without its data, and its text for followers, if one of them was to be sent it. */
@@ -45,7 +48,7 @@ export interface FeedOptions {
   /** Whether the table has all events of the start before. */
   readonly complete: boolean;
   readonly now: () => number;
-  /** An entry of a journal; undefined if it is no longer there. */
+  /** An entry of a journal, with its label; undefined if it is no longer there. */
   readonly entry: EntryReader;
   readonly failed: (error: unknown) => void;
 }
@@ -82,11 +85,14 @@ export class Feed {
       readonly run?: string;
       readonly agent?: string;
       readonly data?: Json;
-      readonly place?: EventPlace | undefined;
+      readonly place?: ToldPlace | undefined;
     },
   ): Event {
     this.#last += 1;
-    const { tenant = null, run = null, agent = null, data = null, place } = about;
+    const { tenant = null, run = null, agent = null, data: whole = null, place: told } = about;
+    const place = told && { entry: told.entry, part: told.part };
+    // Each follower reads private data in the journal, as far as its label allows; nobody else is told it.
+    const data = told?.isPrivate === true ? null : whole;
     const [n, at, era] = [this.#last, this.#now(), this.#era];
     const event: Event = { id: `${era}-${n}`, at, kind, tenant, run, agent, data };
     const text = place === undefined ? JSON.stringify(data) : undefined;
@@ -147,9 +153,9 @@ export class Feed {
     return this.#table.forgotten(tenant);
   }
 
-  /** A row in the format of server-sent events; its data may have to be read from a journal. */
-  async frameOf(row: EventRow): Promise<string> {
-    return frame(row, row.data ?? (await this.#payloads.of(row)));
+  /** A row in the format of server-sent events; its data may have to be read from a journal, as far as the reader may see it. */
+  async frameOf(row: EventRow, reader: Reading): Promise<string> {
+    return frame(row, row.data ?? (await this.#payloads.of(row, reader)));
   }
 
   /** @param wake called for each event, whether it passes or not @returns what ends it */

@@ -1,4 +1,5 @@
 /** Reads the calls of a run from its journal: the result its agent was given, and the deed of its tool. Pure. */
+import type { Withheld } from '@corral/protocol/api/withheld';
 import type { Json } from '@corral/protocol/json';
 import type { Cost } from '@corral/protocol/model/cost';
 import type { Entry } from '@corral/protocol/model/run';
@@ -25,7 +26,12 @@ export interface CallView {
   settled: { by: string; how: 'retry' | 'result' | 'fail'; reason: string | null; at: number }[];
   /** Amounts billed for the call; until it is answered, the amounts reserved. */
   cost: Required<Cost>;
+  /** Why a part of it is left out. */
+  withheld?: Withheld;
 }
+
+/** As a reader may see it. */
+type ReadShown = Read & { readonly withheld?: Withheld };
 
 export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]));
 export const deliveryOf = (entry: Entry): Delivery | undefined =>
@@ -54,13 +60,14 @@ const waits = (call: CallView): boolean => (factsOf.get(call)?.asks ?? 0) > 0;
 /** @param takes whether a new call is wanted, by its number and that of its entry; left out: all are */
 export function foldCalls(
   calls: Map<number, CallView>,
-  entries: readonly Read[],
+  entries: readonly ReadShown[],
   takes: (call: number, seq: number) => boolean = () => true,
 ): void {
   for (const entry of entries) {
     const delivery = deliveryOf(entry);
     if (delivery?.kind === 'reply') for (const result of delivery.results) take(calls.get(result.id), result, entry.at, 'given');
     for (const result of entry.arrived ?? []) take(calls.get(result.id), result, entry.at, 'arrived');
+    if (entry.withheld !== undefined) leftOut(calls, entry, entry.withheld, delivery);
     const effects = effectsOf(entry);
     for (const effect of effects) {
       if (effect.kind === 'abort') {
@@ -75,7 +82,22 @@ export function foldCalls(
   }
 }
 
-function asked(effect: CallEffect, { at, seq, decisions }: Entry): CallView {
+/** A part of these calls is left out. */
+function leftOut(
+  calls: ReadonlyMap<number, CallView>,
+  { arrived = [], event }: Read,
+  withheld: Withheld,
+  delivery: Delivery | undefined,
+): void {
+  const given = delivery?.kind === 'reply' ? delivery.results : [];
+  const ids = [...given, ...arrived].map(({ id }) => id);
+  for (const id of event !== undefined && 'id' in event ? [...ids, event.id] : ids) {
+    const call = calls.get(id);
+    if (call !== undefined) call.withheld = withheld;
+  }
+}
+
+function asked(effect: CallEffect, { at, seq, decisions, withheld }: ReadShown): CallView {
   const decision = decisions.find(({ id }) => id === effect.id);
   const denied = decision?.verdict === 'deny';
   const call: CallView = {
@@ -93,6 +115,7 @@ function asked(effect: CallEffect, { at, seq, decisions }: Entry): CallView {
     settled: [],
     // A denied call is billed as an attempt; its price is not charged.
     cost: { tokens: (!denied && decision?.reserved?.tokens) || 0, money_micros: (!denied && decision?.reserved?.money_micros) || 0 },
+    ...(withheld === undefined ? {} : { withheld }),
   };
   factsOf.set(call, { asks: decision === undefined ? 0 : asksOf(decision), changes: mayChange(decision ?? {}), seq });
   return call;

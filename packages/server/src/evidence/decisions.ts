@@ -16,7 +16,7 @@ export interface DecisionView {
   readonly call: number;
   readonly crank: number;
   readonly at: number;
-  readonly action: 'call' | 'send' | 'spawn' | 'answer' | 'output';
+  readonly action: 'call' | 'send' | 'spawn' | 'answer' | 'output' | 'emit';
   readonly tool: string;
   readonly verdict: Decision['verdict'];
   readonly rules: string[];
@@ -46,7 +46,7 @@ export interface DecisionView {
 const KEPT = 50;
 
 export class Decisions {
-  readonly #seen = new Map<number, DecisionView>();
+  readonly #seen = new Map<number | string, DecisionView>();
   /** By call: who approved it so that it holds for later ones. */
   readonly #approvers = new Map<number, string>();
   readonly #parent: string | undefined;
@@ -93,7 +93,8 @@ export class Decisions {
         (one.policy === undefined && one.owner === undefined && one.question === undefined && one.inspected === undefined)
       )
         continue;
-      this.#seen.set(one.id, {
+      // Events of a run have no numbers.
+      this.#seen.set(one.action === 'emit' ? `${seq} ${one.part ?? 0}` : one.id, {
         call: one.id,
         crank: seq,
         at,

@@ -1,5 +1,6 @@
 /** Reads a journal for people: the messages of a run, and why the run is in its state. Pure. */
 import { ranges } from '@corral/protocol/ranges';
+import type { Withheld } from '@corral/protocol/api/withheld';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -9,6 +10,7 @@ import type { RunView } from '@corral/supervisor';
 import { advice } from './advice.ts';
 import { actedLine, deliveryOf, effectsOf, foldCalls, type CallView } from './calls.ts';
 import type { Pages } from './pages.ts';
+import type { ShownEntry } from './without.ts';
 
 export interface MessageView {
   readonly direction: 'in' | 'out';
@@ -16,6 +18,7 @@ export interface MessageView {
   readonly with: string;
   readonly body: Json;
   readonly seq: number;
+  readonly withheld?: Withheld;
 }
 
 /** Parts of a stream, as followers are told. */
@@ -33,16 +36,36 @@ export function chunkIn(entry: Entry): Chunk | undefined {
   return { call, offset, parts };
 }
 
-export function messagesIn(entries: readonly Entry[]): MessageView[] {
+const withheldIn = ({ withheld }: ShownEntry): { readonly withheld?: Withheld } => (withheld === undefined ? {} : { withheld });
+
+export function messagesIn(entries: readonly ShownEntry[]): MessageView[] {
   return entries.flatMap((entry): MessageView[] => {
     const delivery = deliveryOf(entry);
     const received: MessageView[] =
       delivery?.kind === 'message'
-        ? [{ direction: 'in', at: entry.at, with: `${delivery.from.agent} ${delivery.from.run}`, body: delivery.body, seq: entry.seq }]
+        ? [
+            {
+              direction: 'in',
+              at: entry.at,
+              with: `${delivery.from.agent} ${delivery.from.run}`,
+              body: delivery.body,
+              seq: entry.seq,
+              ...withheldIn(entry),
+            },
+          ]
         : [];
     const sent = effectsOf(entry).flatMap((effect): MessageView[] =>
       effect.kind === 'send'
-        ? [{ direction: 'out', at: entry.at, with: `capability ${effect.cap}`, body: (effect.body ?? null) as Json, seq: entry.seq }]
+        ? [
+            {
+              direction: 'out',
+              at: entry.at,
+              with: `capability ${effect.cap}`,
+              body: (effect.body ?? null) as Json,
+              seq: entry.seq,
+              ...withheldIn(entry),
+            },
+          ]
         : [],
     );
     return [...received, ...sent];
@@ -50,7 +73,7 @@ export function messagesIn(entries: readonly Entry[]): MessageView[] {
 }
 
 /** An entry as the API shows it. */
-export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event }: Entry, hash: string) {
+export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event, private_to = [], withheld }: ShownEntry, hash: string) {
   return {
     seq,
     at,
@@ -60,6 +83,8 @@ export function entryView({ seq, at, cpu_us, delivery, effects, decisions, event
     decisions: decisions as unknown as Json[],
     event: (event ?? null) as Json,
     hash,
+    private_to: [...private_to],
+    ...(withheld === undefined ? {} : { withheld }),
   };
 }
 

@@ -3,14 +3,16 @@ import { CorralError } from '@corral/protocol/errors';
 import { DOOR } from '@corral/protocol/limits';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
+import type { ShownEntry } from './without.ts';
 
-export type Pages = AsyncIterable<readonly Entry[]>;
+/** Entries of a reader who may not read all of them say so. */
+export type Pages = AsyncIterable<readonly ShownEntry[]>;
 
 /** Reads entries of a run after a number, at most as many as the limit, in order. */
-export type ReadJournal = (run: RunId, after: number, limit: number) => Promise<readonly Entry[]>;
+export type ReadJournal = (run: RunId, after: number, limit: number) => Promise<readonly ShownEntry[]>;
 
 /** @param size entries that are read at a time @param from the entry after which it begins */
-export async function* pagesOf(journal: ReadJournal, run: RunId, size: number, from = 0): AsyncGenerator<readonly Entry[]> {
+export async function* pagesOf(journal: ReadJournal, run: RunId, size: number, from = 0): AsyncGenerator<readonly ShownEntry[]> {
   for (let after = from; ;) {
     const page = await journal(run, after, size);
     yield page;
@@ -33,8 +35,8 @@ export async function entriesAfter(
   after: number,
   limit: number,
   bytes = DOOR.list_bytes.default,
-): Promise<{ readonly page: readonly Entry[]; readonly more: boolean }> {
-  const page: Entry[] = [];
+): Promise<{ readonly page: readonly ShownEntry[]; readonly more: boolean }> {
+  const page: ShownEntry[] = [];
   let taken = 0;
   for (;;) {
     const wanted = Math.min(AT_ONCE, limit + 1 - page.length);
@@ -58,8 +60,8 @@ export async function entriesBefore(
   before: number,
   limit: number,
   bytes = DOOR.list_bytes.default,
-): Promise<{ readonly page: readonly Entry[]; readonly more: boolean }> {
-  const page: Entry[] = [];
+): Promise<{ readonly page: readonly ShownEntry[]; readonly more: boolean }> {
+  const page: ShownEntry[] = [];
   let taken = 0;
   for (let first = before, size = AT_ONCE; first > 1;) {
     // Numbers have no gaps.

@@ -3,6 +3,7 @@
  * journal without a model. Each names the entries and calls that it is made from, so that a reader can look.
  */
 import type { STORY_PARTS } from '@corral/protocol/api/schemas';
+import type { Withheld } from '@corral/protocol/api/withheld';
 import type { Cost } from '@corral/protocol/model/cost';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Json } from '@corral/protocol/json';
@@ -29,6 +30,8 @@ export interface StoryFacts {
   readonly status: Pick<RunStatus, 'control' | 'waiting' | 'outcome' | 'ended_at'>;
   /** Absent if the reader may not see payloads. */
   readonly input?: Json | undefined;
+  /** Set if its label withholds the input from the reader. */
+  readonly unread?: Withheld | undefined;
   /** Absent: what its journal says that it used itself. */
   readonly spent?: Spent;
   /** The name of what it waits for; empty if it waits for nothing. */
@@ -260,13 +263,14 @@ class Teller {
 const NONE = { entries: [], calls: [] };
 
 /** The order that it was given, and by whom. */
-function askedLine({ record, input }: StoryFacts): StoryLine {
+function askedLine({ record, input, unread }: StoryFacts): StoryLine {
   const { agent, version, parent, service, origin, created_at } = record;
   const by =
     parent === undefined ? `${record.submitter ?? record.principal} submitted it` : `The run ${parent.run} of ${parent.agent} started it`;
   const of = service === undefined ? '' : ` for the key ${service.key}`;
   const fork = origin === undefined ? '' : ` It is a fork of ${origin.run}.`;
-  const with_ = input === undefined ? ' Its input is not shown to your role.' : ` Its input: ${cut(JSON.stringify(input), INPUT_CHARS)}.`;
+  const hidden = unread === undefined ? ' Its input is not shown to your role.' : ` Its input is withheld. ${unread.why} ${unread.ask}`;
+  const with_ = input === undefined ? hidden : ` Its input: ${cut(JSON.stringify(input), INPUT_CHARS)}.`;
   return {
     about: 'asked',
     text: `${by} on ${on(created_at)}, to the agent ${agent} (${version.slice(0, 19)})${of}.${fork}${with_}`,

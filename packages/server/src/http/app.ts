@@ -25,6 +25,7 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import * as z from 'zod';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
+import { PRIVATE_REASON } from '@corral/protocol/api/withheld';
 import { ANY_TENANT, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
@@ -37,6 +38,7 @@ import type { Access } from '../people/access.ts';
 import { hostRefusal, namesOf } from '../people/address.ts';
 import { tidy } from './openapi.ts';
 import type { Authenticator, Channel } from '../people/authenticate.ts';
+import { Reader } from '../people/reader.ts';
 import { TooSoon, type Rate } from '../people/rate.ts';
 import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
@@ -246,6 +248,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       const access = await admitted(options, route, request);
       accesses.set(request, access);
       rate.take(bucketOf(access.principal), limits, now);
+      readers.set(request, new Reader(door, access, route, request.headers[PRIVATE_REASON]));
       if (route.operation !== 'anyone' && route.operation !== 'body') access.role(route.operation);
       traffic.enter(access.principal.tenant, lengthOf(request), reply.raw);
     },
@@ -259,7 +262,9 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
       const { keep, done, failed } = recorder(door.acts, route, access?.principal, { params, query, body });
       const again = () => callerOf(options, request, false);
       const hold = (end: () => void) => sessions.open({ principal: access.principal, again }, end);
-      const answer = await handler({ params, query, headers, body }, { access, request, reply, keep, hold }).catch((error: unknown) => {
+      const reader = readers.get(request) as Reader;
+      const context = { access, reader, request, reply, keep, hold };
+      const answer = await handler({ params, query, headers, body }, context).catch((error: unknown) => {
         failed(error);
         throw error;
       });
@@ -328,6 +333,9 @@ function log(logger: FastifyBaseLogger, request: FastifyRequest, reply: FastifyR
 
 /** The caller of each request, set when the request was let in. */
 const accesses = new WeakMap<FastifyRequest, Access>();
+
+/** The reader behind each request. */
+const readers = new WeakMap<FastifyRequest, Reader>();
 
 /** Statuses of refusals to an authenticated caller. */
 const REFUSED: ReadonlySet<number> = new Set([403, 409]);

@@ -15,6 +15,7 @@ import type { ProfileStore } from '../jobs/profiles.ts';
 import type { Refusals } from '../people/refusals.ts';
 import type { Submissions } from '../jobs/submissions.ts';
 import type { Settings } from '../settings.ts';
+import type { Labels } from '../evidence/labels.ts';
 import type { Turns } from '../evidence/serial-queue.ts';
 import type { Outbox } from '../events/webhooks/outbox.ts';
 import type { ScenePort } from '../scene.ts';
@@ -37,6 +38,8 @@ export interface ServerContext {
   readonly accounts: Accounts;
   readonly feed: Feed;
   readonly projection: Projection;
+  /** The people whose private data is in what runs hold. */
+  readonly labels: Labels;
   readonly submissions: Submissions;
   readonly scheduler: Scheduler;
   readonly settings: Settings;

@@ -60,13 +60,14 @@ export function decodeTexts(bytes: Buffer, count: number): { texts: (string | un
 
 export const ENTRY_TEXTS = 3;
 
-export function entryTexts({ delivery, effects, decisions, event, decide_us, queued_ms, inbox }: Entry): Texts {
+export function entryTexts({ delivery, effects, decisions, event, decide_us, queued_ms, inbox, private_to }: Entry): Texts {
   const rest = JSON.stringify({
     ...(decisions.length === 0 ? {} : { decisions }),
     ...(event === undefined ? {} : { event }),
     ...(decide_us === undefined ? {} : { decide_us }),
     ...(queued_ms === undefined ? {} : { queued_ms }),
     ...(inbox === undefined ? {} : { inbox }),
+    ...(private_to === undefined ? {} : { private_to }),
   });
   return [delivery, effects, rest];
 }
@@ -79,6 +80,6 @@ export function entryOf(
     decisions = [],
     event,
     ...more
-  } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event' | 'decide_us' | 'queued_ms' | 'inbox'>>;
+  } = JSON.parse(rest ?? '{}') as Partial<Pick<Entry, 'decisions' | 'event' | 'decide_us' | 'queued_ms' | 'inbox' | 'private_to'>>;
   return { seq: row.seq, at: row.at, delivery, effects, decisions, event, cpu_us: row.cpu_us, ...more };
 }

@@ -6,6 +6,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { RunId } from '@corral/protocol/ids';
+import type { Names } from '@corral/protocol/model/label';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Entry, Kept, RunRecord } from '@corral/protocol/model/run';
 import type { KeyRing } from '@corral/protocol/ports/machine';
@@ -122,7 +123,7 @@ export class Preparer {
       head.ahead = hash;
     }
     const { lifecycle, control, outcome: ended } = status;
-    const kept = ended === undefined ? undefined : this.#outcome(run, head, ended);
+    const kept = ended === undefined ? undefined : this.#outcome(run, head, ended, status.private_to);
     const state: RunState = {
       lifecycle,
       control,
@@ -214,8 +215,9 @@ export class Preparer {
     }
   }
 
-  #outcome(run: RunId, { key, tenant }: Pick<Head, 'key' | 'tenant'>, outcome: Outcome): Sealed {
-    return this.#seal(key, PLACE.outcome(run), [JSON.stringify(outcome)], tenant);
+  #outcome(run: RunId, { key, tenant }: Pick<Head, 'key' | 'tenant'>, outcome: Outcome, private_to?: Names): Sealed {
+    const text = JSON.stringify(private_to === undefined ? outcome : { ...outcome, private_to });
+    return this.#seal(key, PLACE.outcome(run), [text], tenant);
   }
 
   #seal(key: Uint8Array, place: string, texts: Texts, tenant: string): Sealed {

@@ -307,6 +307,8 @@ export class StoreCore {
     const { id } = row;
     const key = this.evidence.keyOf(row);
     const record = this.evidence.openOne<RunRecord>(key, PLACE.record(id), row.record ?? NO_RECORD, id);
+    const { private_to, ...outcome } =
+      row.outcome === null ? NO_OUTCOME : this.evidence.openOne<Ended>(key, PLACE.outcome(id), row.outcome, id);
     return {
       record,
       version: row.moved_to ?? record.version,
@@ -314,8 +316,9 @@ export class StoreCore {
         lifecycle: row.lifecycle,
         control: row.control,
         waiting: row.waiting ?? 'nothing',
-        outcome: row.outcome === null ? undefined : this.evidence.openOne<Outcome>(key, PLACE.outcome(id), row.outcome, id),
+        outcome: row.outcome === null ? undefined : (outcome as Outcome),
         ended_at: row.ended_at ?? undefined,
+        ...(private_to === undefined ? {} : { private_to }),
       },
       epoch: row.epoch,
       seq: row.seq ?? 0,
@@ -329,6 +332,10 @@ export class StoreCore {
     };
   }
 }
+
+/** An outcome as it is stored, with its label. */
+type Ended = Outcome & Pick<RunStatus, 'private_to'>;
+const NO_OUTCOME: Pick<Ended, 'private_to'> = {};
 
 const created = ({ children }: PreparedCommit, { created: instances = NOBODY_NEW }: CommitResult): readonly RunId[] =>
   children.length === 0 ? instances : [...children.map(({ run }) => run.id), ...instances];

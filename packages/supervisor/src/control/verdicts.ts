@@ -10,7 +10,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { becameOf } from '../governance/approvals.ts';
+import { becameOf, failureIn } from '../governance/approvals.ts';
 import { mustBeAnother, mustOwn } from '../governance/owner.ts';
 import { samePerson } from '../governance/people.ts';
 import { standingOf } from '../governance/standing.ts';
@@ -231,7 +231,7 @@ export class Verdicts {
   async #notAsked({ id, ledger }: Run, call: number): Promise<CorralError> {
     const pending = ledger.pending.get(call);
     const reply = pending?.kind === 'decided' && pending.delivery.kind === 'reply' ? pending.delivery.results[0] : undefined;
-    let why = reply !== undefined && 'error' in reply ? reply.error.message : undefined;
+    let why = reply !== undefined && 'error' in reply ? failureIn(reply.error) : undefined;
     if (why === undefined) {
       await this.#options.broker.settled(id);
       why = becameOf(await this.#options.store.journal(id), call);

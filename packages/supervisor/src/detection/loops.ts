@@ -215,7 +215,9 @@ export class Loops {
     this.#record(run, step, loops.reasons(because));
     const reason = `${reasonOf(because)}${step === 'notice' ? '' : pollingOf(run, because)}`;
     const [first] = because;
-    transitions.observers.tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason });
+    // A finding of drift names arguments of calls, which not everybody may read who hears about the step; the journal has it.
+    const told = first?.detector === 'drift' ? 'Unlike the approved runs of its agent.' : reason;
+    transitions.observers.tell({ kind: 'step', run: run.id, step, detector: first?.detector as DetectorName, reason: told });
     switch (step) {
       case 'notice':
         if (loops.notice !== undefined) run.queue.add(loops.notice);

@@ -5,10 +5,11 @@ import type { Json } from '@corral/protocol/json';
 import type { CorralError } from '@corral/protocol/errors';
 import type { Digest, GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Outcome } from '@corral/protocol/model/outcome';
+import type { Names } from '@corral/protocol/model/label';
 import type { Control, HoldReason, LadderStep, Lifecycle, Residency, RunRecord, WaitingOn } from '@corral/protocol/model/run';
 import type { Holder, SpendName, SpendPeriod } from '@corral/protocol/model/spend';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
-import type { EventPlace } from '@corral/protocol/ports/events';
+import type { ToldPlace } from '@corral/protocol/ports/events';
 import type { Maker } from '@corral/protocol/ports/tool';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import type { Asked } from './asked.ts';
@@ -37,6 +38,8 @@ export interface RunView {
   readonly agent: string;
   /** Key of a service's instance. */
   readonly key: string | undefined;
+  /** The people whose private data the key may hold, which the run that first wrote to the instance has chosen. */
+  readonly key_private_to: Names;
   readonly parent: RunId | undefined;
   readonly lifecycle: Lifecycle;
   readonly control: Control;
@@ -240,10 +243,10 @@ export type Observation =
       readonly call: number;
       readonly offset: number;
       readonly count: number;
-      readonly place: EventPlace;
+      readonly place: ToldPlace;
     }
   /** `place`: where the journal has it. */
-  | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown; readonly place: EventPlace }
+  | { readonly kind: 'emitted'; readonly run: RunId; readonly event: string; readonly data: unknown; readonly place: ToldPlace }
   | {
       readonly kind: 'logged';
       readonly run: RunId;
@@ -252,7 +255,7 @@ export type Observation =
       /** The people whose private data the run had read when it wrote the line. */
       readonly private_to: readonly string[];
       /** Undefined: the host has logged it. */
-      readonly place: EventPlace | undefined;
+      readonly place: ToldPlace | undefined;
     }
   /** The store refused a commit of this run. */
   | { readonly kind: 'refused'; readonly run: RunId; readonly error: CorralError }

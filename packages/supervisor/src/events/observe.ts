@@ -16,6 +16,7 @@ export function viewOf(run: Run, now: number): RunView {
     tenant: run.tenant,
     agent: record.agent,
     key: record.service?.key,
+    key_private_to: record.service === undefined ? [] : (record.label?.private_to ?? []),
     parent: record.parent?.run,
     lifecycle: run.lifecycle,
     control: run.control,

@@ -2,11 +2,12 @@
  * Calls that wait for people, questions included: who asks for what exactly, which rules apply, and what is unusual about the call.
  */
 import { Ledger } from '@corral/broker/ledger/ledger';
+import { unionOf } from '@corral/policy/flow/labels';
 import { originText } from '@corral/policy/flow/origin-text';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
-import { CorralError, type ErrorCode } from '@corral/protocol/errors';
+import { CorralError, type ErrorCode, type ErrorData } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
@@ -29,6 +30,8 @@ export interface Approval {
   readonly principal: string;
   readonly tool: string;
   readonly input: Json;
+  /** The people whose private data the arguments may hold: what the run has read, and what is behind handles in them. */
+  readonly private_to: Label['private_to'];
   readonly rules: readonly string[];
   readonly unusual: readonly string[];
   /** The arguments: the path of each, its origin as policies name it, and in words. */
@@ -178,7 +181,11 @@ async function orderOf(store: Store, record: RunRecord, entries: readonly Entry[
     if (parent === undefined) break;
     root = parent;
   }
-  return { by: root.submitter ?? root.principal, input: root.input, private_to: root.label?.private_to ?? [] };
+  return {
+    by: root.submitter ?? root.principal,
+    input: root.input,
+    private_to: (root.handles ?? []).reduce((all, { label }) => unionOf(all, label.private_to), root.label?.private_to ?? []),
+  };
 }
 
 /**
@@ -200,6 +207,7 @@ function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision
     principal: record.submitter ?? record.principal,
     tool: pending.call.tool,
     input: pending.call.input,
+    private_to: label.private_to,
     rules: decision?.rules ?? [],
     unusual: [...(decision?.unusual ?? []), ...(isOdd ? ['unlike_its_profile'] : [])],
     origins: (decision?.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, record.parent?.agent) })),
@@ -219,6 +227,22 @@ function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision
   };
 }
 
+/** Codes whose texts the host makes. Others may repeat what a tool said, which not everybody may read who may ask here. */
+const HOSTS_WORDS: ReadonlySet<ErrorCode> = new Set([
+  'CORRAL_APPROVAL_DENIED',
+  'CORRAL_APPROVAL_EXPIRED',
+  'CORRAL_CALL_GIVEN_UP',
+  'CORRAL_REVOKED',
+  'CORRAL_TIMED_OUT',
+  'CORRAL_QUARANTINED',
+  'CORRAL_CAP_UNKNOWN',
+  'CORRAL_BUDGET_EXCEEDED',
+  'CORRAL_SPEND_EXCEEDED',
+  'CORRAL_GRANT_SPENT',
+  'CORRAL_GRANT_EXPIRED',
+]);
+export const failureIn = ({ code, message }: ErrorData): string => (HOSTS_WORDS.has(code) ? message : `it failed with ${code}`);
+
 /** Describes what became of a call about which people were asked; undefined if nobody was asked, or if it still waits for them. */
 export function becameOf(entries: readonly Entry[], call: number): string | undefined {
   let asked = false;
@@ -229,7 +253,7 @@ export function becameOf(entries: readonly Entry[], call: number): string | unde
       return `${event.by} has ${event.answer === undefined ? 'approved' : 'answered'} it`;
     const parsed = delivery === undefined ? undefined : (JSON.parse(delivery) as PendingDelivery);
     const result = parsed?.kind === 'reply' ? parsed.results.find(({ id }) => id === call) : undefined;
-    if (result !== undefined) return 'error' in result ? result.error.message : 'it was made';
+    if (result !== undefined) return 'error' in result ? failureIn(result.error) : 'it was made';
   }
   return undefined;
 }

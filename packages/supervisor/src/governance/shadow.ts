@@ -103,7 +103,7 @@ export class LiveShadow {
       const rules = (of: typeof verdict) => of.reasons.map(({ policy }) => policy);
       const { action } = request;
       // Answers and outputs are not given to candidates.
-      if (action.kind === 'answer' || action.kind === 'output') continue;
+      if (action.kind === 'answer' || action.kind === 'output' || action.kind === 'emit') continue;
       this.#options.tell({
         kind: 'differs',
         run,

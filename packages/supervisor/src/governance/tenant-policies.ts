@@ -41,6 +41,8 @@ const INSTEAD = 'admin';
 export class TenantPolicies {
   readonly #deps: TenantPoliciesDeps;
   readonly #held = new Map<string, Held>();
+  /** Tenants of which a tool gives private data. */
+  readonly #private = new Set<string>();
   /** The number of open drafts by the policies they use. Replaced policies are closed after the last of their drafts. */
   readonly #used = new Map<PolicyInForce, number>();
   readonly #replaced = new Set<PolicyInForce>();
@@ -56,7 +58,9 @@ export class TenantPolicies {
   configure(tenants: Readonly<Record<string, TenantOptions>>): void {
     const before = new Map(this.#held);
     this.#held.clear();
-    for (const [tenant, { policies: source, inspectors = [] }] of Object.entries(tenants)) {
+    this.#private.clear();
+    for (const [tenant, { policies: source, tools, inspectors = [] }] of Object.entries(tenants)) {
+      if (tools.some(({ annotations }) => annotations.private_to !== undefined)) this.#private.add(tenant);
       if (source === undefined) continue;
       const known = before.get(tenant)?.shadow;
       const same = known !== undefined && known.isOf(source.current, source.shadow);
@@ -89,6 +93,11 @@ export class TenantPolicies {
   /** Policies of a tenant; undefined if it has none, and then grants alone decide. */
   policies(tenant: TenantId): Policies | undefined {
     return this.#held.get(tenant)?.policies;
+  }
+
+  /** Whether labels follow the runs of a tenant: policies look at them, or a tool gives private data, so that people are told only what they may read. */
+  isTracked(tenant: TenantId): boolean {
+    return this.#held.has(tenant) || this.#private.has(tenant);
   }
 
   /** For each candidate, the decisions that it would have made differently since it was loaded. */

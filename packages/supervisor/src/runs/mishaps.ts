@@ -144,8 +144,13 @@ export class Mishaps {
       return;
     }
     const was = run.ledger.header;
-    const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image}): expected ${where.expected}, saw ${where.seen}.`;
-    this.#options.lifecycle.note(run, { kind: 'held', why: 'upgrade', detail });
-    this.#options.transitions.observers.tell({ kind: 'held', run: run.id, why: 'upgrade', detail });
+    const detail = `Crank ${where.crank} differs on Node ${runtime.node} (image ${runtime.image}); it ran on Node ${was.node} (image ${was.image})`;
+    // The difference is payload, so it is in the journal alone.
+    this.#options.lifecycle.note(run, {
+      kind: 'held',
+      why: 'upgrade',
+      detail: `${detail}: expected ${where.expected}, saw ${where.seen}.`,
+    });
+    this.#options.transitions.observers.tell({ kind: 'held', run: run.id, why: 'upgrade', detail: `${detail}.` });
   }
 }

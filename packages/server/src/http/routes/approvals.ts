@@ -1,6 +1,7 @@
 /** People's decisions about calls. Each is recorded with person, reason and time. */
 import { CorralError } from '@corral/protocol/errors';
 import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
+import type { RouteReply } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import type { Control } from '@corral/protocol/model/run';
 import type { Approval } from '@corral/supervisor';
@@ -13,11 +14,14 @@ import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import { withShort } from '../../evidence/quoted.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
-import { askedPage, mayRead } from './asked.ts';
+import type { Reader } from '../../people/reader.ts';
+import { askedPage, type AskedPage } from './asked.ts';
 import { decisionRoutes, suchOf } from './decisions.ts';
 import { lookingRoutes } from './looking.ts';
 import { holdView, standingRoutes, termsOf, toolOf } from './standing.ts';
-import { findRun, type Handlers } from './handler.ts';
+import { findRun, type Context, type Handlers } from './handler.ts';
+
+type View = RouteReply<'listApprovals'>['items'][number];
 
 const controlOf = ({ index }: ServerContext, run: RunId): Control => (index.get(run)?.control ?? 'none') as Control;
 
@@ -33,7 +37,7 @@ export function approvalRoutes(
     ...decisionRoutes(door),
     ...standingRoutes(door),
 
-    async listApprovals({ query }, { access }) {
+    async listApprovals({ query }, { access, reader }) {
       const { run, shape } = query;
       const tenant = access.some('approval.read', query.tenant);
       const of = {
@@ -43,32 +47,7 @@ export function approvalRoutes(
       };
       const { page, ...rest } = await askedPage(door, access, { kind: 'approval', ...of }, query);
       const such = await suchOf(door, access, page);
-      const items = page.map(
-        ({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, may_hold, quotes, ...one }) => ({
-          ...one,
-          such: such(one.shape),
-          control: door.host.view(one.run)?.control ?? controlOf(door, one.run),
-          may_hold: may_hold ? holdView(door, one) : null,
-          needs_proof: needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), one.input),
-          order: {
-            ...order,
-            input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null,
-            private_to: [...order.private_to],
-          },
-          quotes: quotes.map(({ call, private_to, text, ...quote }) => ({
-            ...quote,
-            call: call ?? null,
-            private_to: [...private_to],
-            text: mayRead(door, access, one.tenant, private_to) ? text : null,
-          })),
-          ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
-          approvers: [...approvers],
-          rules: [...rules],
-          unusual: [...unusual],
-          approved_by: [...approved_by],
-          origins: withShort(origins, quotes),
-        }),
-      );
+      const items = page.map((one) => approvalView(door, reader, one, such(one.shape)));
       return { items, ...rest };
     },
 
@@ -78,7 +57,7 @@ export function approvalRoutes(
       return { waiting: total };
     },
 
-    async decideApproval({ params, body }, { access, keep, request }) {
+    async decideApproval({ params, body }, { access, reader, keep, request }) {
       const { run, call } = params;
       const { verdict, reason = '', version } = body;
       const by = access.principal.id;
@@ -87,7 +66,7 @@ export function approvalRoutes(
       if (holds !== undefined && version === undefined)
         throw new CorralError('CORRAL_REQUEST_INVALID', '`holds` needs the `version` that was shown.');
       const terms = holds && termsOf(holds, door.clock.now());
-      const row = await decideOne(door, access, { run, call, verdict, reason, shown: version, holds: terms, fresh });
+      const row = await decideOne(door, { access, reader }, { run, call, verdict, reason, shown: version, holds: terms, fresh });
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
       const left = verdict === 'deny' ? 0 : await missingOf(door, run, call);
       return { run, call, verdict, by, missing: left, ...(terms === undefined ? {} : { holds_until: terms.until }) };
@@ -128,13 +107,70 @@ export interface OneDecision {
   readonly fresh: boolean;
 }
 
+/** An approval, without the texts whose labels do not allow the reader to read them. */
+function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'][number], such: View['such']): View {
+  const {
+    run,
+    tenant,
+    origins,
+    rules,
+    unusual,
+    approved_by,
+    approvers,
+    lowers,
+    asks: _,
+    order,
+    quotes,
+    private_to,
+    input,
+    may_hold,
+    ...more
+  } = one;
+  const mayRead = (names: readonly string[]) => reader.may(run, tenant, names);
+  // The owner of a label alone may lower it, and is shown what to vouch for.
+  const isTheirs = lowers !== undefined && reader.is(tenant, lowers.owner);
+  const withheld = isTheirs ? undefined : reader.withheld(run, tenant, private_to);
+  return {
+    ...more,
+    such,
+    control: door.host.view(run)?.control ?? controlOf(door, run),
+    // What these say is said of the arguments.
+    may_hold: may_hold && withheld === undefined ? holdView(door, one) : null,
+    needs_proof: withheld === undefined && needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), input),
+    run,
+    tenant,
+    input: withheld === undefined ? input : null,
+    ...(withheld === undefined ? {} : { withheld }),
+    order: { ...order, input: mayRead(order.private_to) ? order.input : null, private_to: [...order.private_to] },
+    // Which texts the arguments stand in says something about the arguments.
+    quotes: (withheld === undefined ? quotes : []).map(({ call, private_to: names, text, ...quote }) => ({
+      ...quote,
+      call: call ?? null,
+      private_to: [...names],
+      text: mayRead(names) ? text : null,
+    })),
+    ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
+    approvers: [...approvers],
+    rules: [...rules],
+    unusual: [...unusual],
+    approved_by: [...approved_by],
+    origins:
+      withheld === undefined
+        ? withShort(
+            origins,
+            quotes.filter((quote) => mayRead(quote.private_to)),
+          )
+        : [],
+  };
+}
+
 /**
- * One person's decision about one call.
- * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED, CORRAL_PROOF_NEEDED
+ * One person's decision about one call. To approve takes reading what is approved.
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED, CORRAL_WITHHELD, CORRAL_PROOF_NEEDED
  */
 export async function decideOne(
   door: ServerContext,
-  access: Access,
+  { access, reader }: Pick<Context, 'access' | 'reader'>,
   { run, call, verdict, reason, shown, holds, fresh }: OneDecision,
 ): Promise<RunRow> {
   const { host, people } = door;
@@ -143,12 +179,20 @@ export async function decideOne(
   if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
   if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
     throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so may not decide about its calls.`);
+  if (verdict === 'approve') await mustRead(door, reader, run, call, row.tenant);
   const needed = verdict === 'approve' && (await isProofNeeded(door, run, call));
   if (needed && !fresh)
     throw new CorralError('CORRAL_PROOF_NEEDED', `Call ${call} of ${run} is one that ${by} approves with their token shown once more.`);
   const as = { shown, holds, ...(needed ? { fresh: true as const } : {}) };
   await host.decide(run, call, by, verdict, reason, access.principal.roles, as);
   return row;
+}
+
+async function mustRead({ host }: ServerContext, reader: Reader, run: RunId, call: number, tenant: string): Promise<void> {
+  const asked = (await host.approvals({ run })).find((one) => one.call === call);
+  // Only the owner decides about a label, and has been shown the value.
+  if (asked === undefined || asked.lowers !== undefined) return;
+  reader.must(run, tenant, asked.private_to, `Call ${call} of ${run} may be denied, and not approved by somebody who may not read it.`);
 }
 
 /**

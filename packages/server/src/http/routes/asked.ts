@@ -1,9 +1,9 @@
-/** The parts that lists of calls which wait for people have in common: cursors, and who may read a private text. */
+/** Pages of calls that wait for people. */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Approval, ApprovalFilter } from '@corral/supervisor';
-import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
+import type { ServerContext } from '../context.ts';
 
 /** A page of what waits for people. */
 export interface AskedPage {
@@ -58,14 +58,4 @@ function askedAt(cursor: string): { readonly run: RunId; readonly call: number }
   const [, run, call] = /^(run_[a-z0-9]+) (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   if (run === undefined) throw new CorralError('CORRAL_REQUEST_INVALID', 'The cursor is not one that a list here gave.');
   return { run: run as RunId, call: Number(call) };
-}
-
-/** An approver sees payloads that are public or private to them; a caller who may read payloads sees all. */
-export function mayRead({ people, settings }: ServerContext, access: Access, tenant: string, private_to: readonly string[]): boolean {
-  if (private_to.length === 0 || access.may('run.payload', tenant)) return true;
-  const { principal } = access;
-  const names = people.namesOf(principal.id);
-  const roles = settings.inForce().tenants[tenant]?.policies?.roles;
-  const held = new Set<string>([...names, ...principal.roles, ...names.flatMap((name) => roles?.(name) ?? [])]);
-  return private_to.every((name) => held.has(name));
 }

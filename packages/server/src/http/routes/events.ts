@@ -25,11 +25,11 @@ export class Followers {
   constructor(door: ServerContext, traffic: Traffic) {
     this.#door = door;
     this.#traffic = traffic;
-    this.#reads = new JournalReads((...of) => door.host.journal(...of), door.feed);
+    this.#reads = new JournalReads((...of) => door.host.journal(...of), door.labels, door.feed);
   }
 
   /** Takes the connection over until either side closes it. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED */
-  follow({ query, headers }: RouteRequest<'events'>, { access, reply, hold }: Context): void {
+  follow({ query, headers }: RouteRequest<'events'>, { access, reader, reply, hold }: Context): void {
     const { feed } = this.#door;
     const { principal } = access;
     if (query.run !== undefined) findRun(this.#door, access, 'run.read', query.run);
@@ -41,6 +41,7 @@ export class Followers {
       agent: query.agent,
       kinds: query.kinds === undefined ? undefined : new Set(query.kinds.split(',')),
       may: (operation: Operation, of: string | null) => access.may(operation, of ?? undefined),
+      reader,
     };
     const out = this.#opened(reply, principal);
     if (out === undefined) return;
@@ -52,10 +53,10 @@ export class Followers {
   }
 
   /** The same for one run, from its journal. @throws CORRAL_RUN_UNKNOWN, CORRAL_FORBIDDEN, CORRAL_RATE_LIMITED, and if it cannot be read */
-  async followRun({ params, query, headers }: RouteRequest<'runEvents'>, { access, reply, hold }: Context): Promise<void> {
+  async followRun({ params, query, headers }: RouteRequest<'runEvents'>, { access, reader, reply, hold }: Context): Promise<void> {
     const { principal } = access;
     findRun(this.#door, access, 'run.payload', params.run);
-    const history = new RunHistory(this.#door, this.#reads, params.run, headers['last-event-id'] ?? query.after);
+    const history = new RunHistory(this.#door, this.#reads, reader, params.run, headers['last-event-id'] ?? query.after);
     // A browser asks again after the end of a stream, unless it is answered so.
     if (await history.isOver()) return void reply.code(204).send();
     this.#mustHaveRoom(principal);
@@ -193,7 +194,7 @@ class Follower {
         continue;
       }
       this.#next += 1;
-      const text = cached.row === undefined ? cached.text : isSent ? await this.#feed.frameOf(cached.row) : undefined;
+      const text = cached.row === undefined ? cached.text : isSent ? await this.#feed.frameOf(cached.row, this.#filter.reader) : undefined;
       await this.#out.send(isSent ? text : undefined);
     }
   }
@@ -211,7 +212,7 @@ class Follower {
     for (const row of page.rows) {
       if (!(await this.#out.isLet())) return;
       this.#next = row.n + 1;
-      await this.#out.send(passes(row, this.#filter) ? await this.#feed.frameOf(row) : undefined);
+      await this.#out.send(passes(row, this.#filter) ? await this.#feed.frameOf(row, this.#filter.reader) : undefined);
     }
     this.#next = page.to + 1;
   }

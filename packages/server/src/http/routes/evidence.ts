@@ -7,20 +7,28 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { ServerContext } from '../context.ts';
-import type { Access } from '../../people/access.ts';
 import type { Channel } from '../../people/authenticate.ts';
+import { unionOf } from '@corral/policy/flow/labels';
+import type { Withheld } from '@corral/protocol/api/withheld';
+import type { Label } from '@corral/protocol/model/label';
+import { ofInput } from '../../evidence/labels.ts';
+import { pagesOf } from '../../evidence/pages.ts';
+import type { Reader } from '../../people/reader.ts';
 import { retentionOf } from '../../evidence/retention.ts';
 import type { Replay } from '../../evidence/upkeep.ts';
-import { findRun, type Handlers } from './handler.ts';
+import { findRun, type Context, type Handlers } from './handler.ts';
 
 type Names = 'logHead' | 'verifyJournals' | 'eraseRun' | 'collectGarbage' | 'replayRun' | 'forkRun' | 'upgradeRun' | 'makeBackup';
+
+/** Entries of a journal that are read at a time. */
+const PAGE = 200;
 
 /** Name of a backup below the backup folder: no separators, and no leading dot. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
 export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<Names> {
-  const { host, errands, settings, submissions } = door;
-  const { upkeep } = host;
+  const { errands, settings, submissions } = door;
+  const { upkeep } = door.host;
 
   /** @throws CORRAL_REQUEST_INVALID, CORRAL_FORBIDDEN */
   const folderOf = (to: string): string => {
@@ -71,9 +79,9 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
       return { ...freed, dryRun: body.dryRun, retention_ms };
     },
 
-    async replayRun({ params, body }, { access }) {
+    async replayRun({ params, body }, { access, reader }) {
       const { tenant } = findRun(door, access, 'run.payload', params.run);
-      return replayView(params.run, await errands.take(tenant, () => upkeep.replay(params.run, body.to)));
+      return replayView(door, reader, params.run, await errands.take(tenant, () => upkeep.replay(params.run, body.to)));
     },
 
     async forkRun({ params, body }, { access, keep }) {
@@ -86,8 +94,8 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
       return { run: made.id, origin: { run: params.run, at: body.at }, unknown: [...made.unknown] };
     },
 
-    async upgradeRun({ params, body }, { access, keep }) {
-      const { tenant, version } = await upgraded(door, access, params.run, body.to);
+    async upgradeRun({ params, body }, { access, reader, keep }) {
+      const { tenant, version } = await upgraded(door, { access, reader }, params.run, body.to);
       keep({ target: { run: params.run, version }, tenant, matched: [params.run] });
       return { run: params.run, version };
     },
@@ -102,20 +110,42 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
 }
 
 /** @throws CORRAL_FORBIDDEN, CORRAL_VERSION_UNKNOWN, CORRAL_RUN_STATE, CORRAL_UPGRADE_DIFFERS */
-async function upgraded(door: ServerContext, access: Access, run: RunId, to: string) {
+async function upgraded(door: ServerContext, { access, reader }: Pick<Context, 'access' | 'reader'>, run: RunId, to: string) {
   const { host, errands, registry, index } = door;
   const { id, tenant, agent } = findRun(door, access, 'run.resolve', run);
   // A difference repeats payloads of the run.
   if (!access.may('run.payload', tenant)) throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${id}.`);
   const version = registry.resolve(tenant, `${agent}@${to}`);
-  await errands.take(tenant, () => host.upgrade(run, version, access.principal.id));
+  const withheld = await withheldOf(door, reader, run);
+  await errands
+    .take(tenant, () => host.upgrade(run, version, access.principal.id))
+    .catch((error: unknown) => {
+      if (withheld === undefined || !(error instanceof CorralError) || error.code !== 'CORRAL_UPGRADE_DIFFERS') throw error;
+      throw new CorralError(
+        'CORRAL_UPGRADE_DIFFERS',
+        `${run} does something else by that version; where is withheld. ${withheld.why} ${withheld.ask}`,
+      );
+    });
   index.moved(id, version.version);
   return { tenant, version: version.version };
 }
 
-function replayView(run: string, { difference, steps, computed_at, ...rest }: Replay) {
+/** The reason that withholds the journal of a run, or a part of it, from a reader. */
+async function withheldOf({ host, labels }: ServerContext, reader: Reader, run: RunId): Promise<Withheld | undefined> {
+  const stored = await host.stored(run);
+  if (stored === undefined) return undefined;
+  let names: Label['private_to'] = ofInput(stored.record);
+  for await (const page of pagesOf((...of) => host.journal(...of), run, PAGE))
+    for (const more of await labels.of(run, page)) names = unionOf(names, more);
+  return reader.withheld(run, stored.record.tenant, names);
+}
+
+async function replayView(door: ServerContext, reader: Reader, run: RunId, { difference: found, steps, computed_at, ...rest }: Replay) {
+  const withheld = await withheldOf(door, reader, run);
+  const difference = found === undefined || withheld === undefined ? found : placeOf(found);
   return {
-    run: run as never,
+    ...(withheld === undefined ? {} : { withheld }),
+    run,
     ...rest,
     matches: difference === undefined,
     difference: difference ?? null,
@@ -125,10 +155,19 @@ function replayView(run: string, { difference, steps, computed_at, ...rest }: Re
       cpu_us: step.cpu_us,
       matched: step.difference === undefined,
       // Effects of a step that differs; the effects of the others are in the journal.
-      ...(step.difference === undefined || step.effects === undefined ? {} : { effects: parsed(step.effects) }),
+      ...(step.difference === undefined || step.effects === undefined || withheld !== undefined ? {} : { effects: parsed(step.effects) }),
     })),
   };
 }
+
+/** Where a replay differs, without what differs. */
+const placeOf = ({ crank, index, kind }: NonNullable<Replay['difference']>) => ({
+  crank,
+  index,
+  kind,
+  expected: 'withheld',
+  seen: 'withheld',
+});
 
 function parsed(text: string): Json {
   try {

@@ -10,12 +10,12 @@ import { findRun, type Handlers } from './handler.ts';
 const PAGE = 100;
 
 export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
-  const { host, people, registry, settings, turns } = door;
+  const { host, registry, settings, turns } = door;
 
   const pages = (run: RunId) => pagesOf((...of) => host.journal(...of), run, PAGE);
 
   return {
-    async runFixture({ params: { run }, query }, { access }) {
+    async runFixture({ params: { run }, query }, { access, reader }) {
       const row = findRun(door, access, 'run.payload', run);
       const stored = await host.stored(run);
       const outcome = stored?.status.outcome;
@@ -30,13 +30,8 @@ export function fixtureRoutes(door: ServerContext): Handlers<'runFixture'> {
         const changes = await host.context(run, Number.POSITIVE_INFINITY);
         const privacy = await privacyOf(pages(run), record, changes, { tools, labels: own?.policies !== undefined });
         const shown = query.private === 'include';
-        const names = people.namesOf(access.principal.id);
-        const others = privacy.names.filter((name) => !names.includes(name));
-        if (shown && others.length > 0)
-          throw new CorralError(
-            'CORRAL_FORBIDDEN',
-            `${run} has read private data of ${others.join(', ')}, and only they may take it from this host.`,
-          );
+        if (shown)
+          reader.must(run, row.tenant, privacy.names, `${run} has read private data, and only its owners may take it from this host.`);
         const { uses } = registry.resolve(row.tenant, `${record.agent}@${record.version}`).manifest;
         const hidesInput = !shown && privacy.from === 0;
         return {

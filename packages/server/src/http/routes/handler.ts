@@ -5,12 +5,15 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Operation } from '@corral/protocol/api/roles';
 import type { ServerContext } from '../context.ts';
 import type { Recorder } from '../../operation-log.ts';
+import type { Reader } from '../../people/reader.ts';
 import type { Access } from '../../people/access.ts';
 import type { Held } from '../../people/sessions.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
 
 export interface Context {
   readonly access: Access;
+  /** Which labels allow the caller to read what runs hold. */
+  readonly reader: Reader;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   /** Records what was done. A route that changes something and records nothing gets a default row. */

@@ -1,11 +1,13 @@
 /** Decisions by a link that a webhook was sent. */
 import type { FastifyRequest } from 'fastify';
 import type { Principal } from '@corral/protocol/api/roles';
+import { ROUTES } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { keyOf, nameOf } from '../../events/webhooks/hooks.ts';
 import { linkDigest, linkedBy } from '../../events/webhooks/approval-links.ts';
 import { Access } from '../../people/access.ts';
+import { Reader } from '../../people/reader.ts';
 import type { ServerContext } from '../context.ts';
 import { decideOne, missingOf, type Prove } from './approvals.ts';
 import type { Handlers } from './handler.ts';
@@ -54,7 +56,11 @@ export function linkRoutes(door: ServerContext, { caller, guard, prove }: LinkPa
       const digest = linkDigest(link);
       if (!db.approvals.useLink(digest, clock.now())) throw new CorralError('CORRAL_LINK_REFUSED', 'The link was used already.');
       try {
-        await decideOne(door, access, { run, call, verdict, reason, shown: version, fresh });
+        await decideOne(
+          door,
+          { access, reader: new Reader(door, access, ROUTES.followLink, undefined) },
+          { run, call, verdict, reason, shown: version, fresh },
+        );
       } catch (error) {
         // Nothing was decided by it.
         db.approvals.unuseLink(digest);

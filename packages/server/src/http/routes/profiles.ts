@@ -9,6 +9,8 @@ import type { AgentName, Digest, RunId, TenantId } from '@corral/protocol/ids';
 import type { ServerContext } from '../context.ts';
 import type { ProfileRow } from '../../jobs/profiles.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
+import type { Withheld } from '@corral/protocol/api/withheld';
+import type { Reader } from '../../people/reader.ts';
 import { breathe } from '../../evidence/serial-queue.ts';
 import { tried } from '../tried.ts';
 import type { Handlers } from './handler.ts';
@@ -89,7 +91,8 @@ const learned = async ({ host }: ServerContext, agent: string, approved: RunRow[
   return profile;
 };
 
-const profileView = ({ registry }: ServerContext, row: ProfileRow) => ({
+const profileView = ({ registry }: ServerContext, row: ProfileRow, withheld: Withheld | undefined) => ({
+  ...(withheld === undefined ? {} : { withheld }),
   profile: row.id,
   tenant: row.tenant as TenantId,
   agent: row.agent as AgentName,
@@ -101,17 +104,32 @@ const profileView = ({ registry }: ServerContext, row: ProfileRow) => ({
   tools: viewOf(row.profile).map((tool) => ({
     ...tool,
     after: [...tool.after],
-    shapes: [...tool.shapes],
-    arguments: tool.arguments.map((one) => ({ ...one, origins: [...one.origins], values: [...one.values] })),
+    // Names of arguments are an agent's where a tool takes any.
+    shapes: withheld === undefined ? [...tool.shapes] : [],
+    arguments: (withheld === undefined ? tool.arguments : []).map((one) => ({
+      ...one,
+      origins: [...one.origins],
+      values: [...one.values],
+    })),
   })),
 });
+
+/** The reason that withholds from a reader the values that a profile has learned: that of a run that it was learned from. */
+async function withheldOf({ host, labels }: ServerContext, reader: Reader, { runs, tenant }: ProfileRow): Promise<Withheld | undefined> {
+  for (const { run } of runs) {
+    const stored = await host.stored(run as RunId).catch(() => undefined);
+    const withheld = stored === undefined ? undefined : reader.withheld(run, tenant, await labels.ofRun(stored));
+    if (withheld !== undefined) return withheld;
+  }
+  return undefined;
+}
 
 export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 'showProfile' | 'deleteProfile'> {
   const { profiles, registry, feed, turns, clock, random } = door;
   const latest = approver(door);
 
   return {
-    async learnProfile({ params, body }, { access, keep }) {
+    async learnProfile({ params, body }, { access, reader, keep }) {
       const tenant = access.one('profile.write', body.tenant);
       const { agent } = params;
       registry.show(tenant, agent);
@@ -140,15 +158,15 @@ export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 's
         });
         feed.tell('agent.profiled', { tenant, agent, data: { profile: made.id, runs: made.runs.length, by } });
       } else keep.skip();
-      return { profile: profileView(door, made), left_out };
+      return { profile: profileView(door, made, await withheldOf(door, reader, made)), left_out };
     },
 
-    async showProfile({ params, query }, { access }) {
+    async showProfile({ params, query }, { access, reader }) {
       const tenant = access.one('profile.read', query.tenant);
       registry.show(tenant, params.agent);
       const row = profiles.show(tenant, params.agent);
       if (row === undefined) throw new CorralError('CORRAL_PROFILE_UNKNOWN', `${params.agent} has no profile.`);
-      return profileView(door, row);
+      return profileView(door, row, await withheldOf(door, reader, row));
     },
 
     async deleteProfile({ params, query }, { access, keep }) {

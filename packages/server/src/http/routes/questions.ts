@@ -5,8 +5,8 @@ import type { RunId } from '@corral/protocol/ids';
 import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
 import type { RouteReply } from '@corral/protocol/api/routes';
 import type { ServerContext } from '../context.ts';
-import type { Access } from '../../people/access.ts';
-import { askedPage, mayRead, type AskedPage } from './asked.ts';
+import type { Reader } from '../../people/reader.ts';
+import { askedPage, type AskedPage } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type View = RouteReply<'listQuestions'>['items'][number];
@@ -14,7 +14,7 @@ type View = RouteReply<'listQuestions'>['items'][number];
 export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 'answerQuestion'> {
   const { host } = door;
   return {
-    async listQuestions({ query }, { access }) {
+    async listQuestions({ query }, { access, reader }) {
       const { run } = query;
       const tenant = access.some('approval.read', query.tenant);
       const of = run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId };
@@ -24,28 +24,42 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
         { kind: 'question', ...(tenant === undefined ? {} : { tenant }), ...of },
         query,
       );
-      return { items: page.map((one) => viewOf(door, access, one)), ...rest };
+      return { items: page.map((one) => viewOf(reader, one)), ...rest };
     },
 
-    async answerQuestion({ params: { run, call }, body }, { access, keep }) {
+    async answerQuestion({ params: { run, call }, body }, { access, reader, keep }) {
       const { id: by, roles } = access.principal;
       const row = findRun(door, access, 'approval.decide', run);
       if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
       const declined = 'decline' in body;
       const as = { shown: body.version };
+      // Why an answer does not fit says what was asked.
+      if (!declined) await mustRead(reader, run, call, row.tenant);
       if (declined) await host.decide(run, call, by, 'deny', body.reason, roles, as);
       else await host.answer(run, call, by, body.value, body.reason ?? '', roles, as);
       keep({ operation: declined ? 'decline' : 'answer', target: { run, call }, reason: body.reason, tenant: row.tenant, matched: [run] });
       return { run, call, by, declined };
     },
   };
+
+  async function mustRead(reader: Reader, run: RunId, call: number, tenant: string): Promise<void> {
+    const asked = (await host.approvals({ run, kind: 'question' })).find((one) => one.call === call);
+    if (asked === undefined) return;
+    reader.must(
+      run,
+      tenant,
+      asked.private_to,
+      `Question ${call} of ${run} may be declined, and not answered by somebody who may not read it.`,
+    );
+  }
 }
 
-function viewOf(door: ServerContext, access: Access, one: AskedPage['page'][number]): View {
+function viewOf(reader: Reader, one: AskedPage['page'][number]): View {
   const { run, call, tenant, agent, principal, rules, approvers, owner, version, claim, later, since, expires_at } = one;
   const { question, schema = ANY_TEXT, misfit } = one.input as unknown as Question;
   const { influenced_by, private_to } = one.asks?.label ?? CLEAN;
-  const shown = mayRead(door, access, tenant, private_to);
+  const withheld = reader.withheld(run, tenant, private_to);
+  const shown = withheld === undefined;
   return {
     run,
     call,
@@ -63,6 +77,7 @@ function viewOf(door: ServerContext, access: Access, one: AskedPage['page'][numb
     ...(misfit === undefined ? {} : { misfit: shown ? misfit : null }),
     influenced_by: [...influenced_by],
     private_to: [...private_to],
+    ...(withheld === undefined ? {} : { withheld }),
     rules: [...rules],
     approvers: [...approvers],
     ...(owner === undefined ? {} : { owner }),

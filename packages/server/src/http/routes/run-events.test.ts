@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import type { Entry } from '@corral/protocol/model/run';
+import { Labels } from '../../evidence/labels.ts';
 import { JournalReads } from './run-events.ts';
 
 const RUN = 'run_000000000001' as RunId;
@@ -14,14 +15,20 @@ const entry = (seq: number): Entry => ({
   cpu_us: 0,
 });
 
+const LABELS = new Labels({ journal: () => Promise.resolve([]), privateIn: () => Promise.resolve(new Map()) });
+
 test('followers at the same place of a run have one read between them, until an event says that there is more', async () => {
   const feed = { count: 0 };
   const asked: number[] = [];
   const written = [entry(1)];
-  const reads = new JournalReads((_, after) => {
-    asked.push(after);
-    return Promise.resolve(written.filter(({ seq }) => seq > after));
-  }, feed);
+  const reads = new JournalReads(
+    (_, after) => {
+      asked.push(after);
+      return Promise.resolve(written.filter(({ seq }) => seq > after));
+    },
+    LABELS,
+    feed,
+  );
   const all = await Promise.all(Array.from({ length: 20 }, () => reads.after(RUN, 0, false)));
   expect(asked).toEqual([0]);
   expect(new Set(all).size).toBe(1);
@@ -43,7 +50,7 @@ test('followers at the same place of a run have one read between them, until an 
 // The index may learn of an end without an event, from the store.
 test('a follower that knows of the end of a run is not given what was read before it', async () => {
   const written: Entry[] = [];
-  const reads = new JournalReads((_, after) => Promise.resolve(written.filter(({ seq }) => seq > after)), { count: 0 });
+  const reads = new JournalReads((_, after) => Promise.resolve(written.filter(({ seq }) => seq > after)), LABELS, { count: 0 });
   const before = reads.after(RUN, 0, false);
   written.push(entry(1));
   expect((await reads.after(RUN, 0, true)).map(({ seq }) => seq)).toEqual([1]);

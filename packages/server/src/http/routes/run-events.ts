@@ -4,10 +4,14 @@
  */
 import type { RunEvent } from '@corral/protocol/api/run-events';
 import type { RunId } from '@corral/protocol/ids';
-import type { Entry } from '@corral/protocol/model/run';
 import type { ServerContext } from '../context.ts';
 import { effectsOf } from '../../evidence/calls.ts';
 import { chunkIn } from '../../evidence/journal.ts';
+import type { Labels } from '../../evidence/labels.ts';
+import { shownEntry } from '../../evidence/shown.ts';
+import { stoppedIn, type ShownEntry } from '../../evidence/without.ts';
+import type { LabelledEntry } from '../../events/payloads.ts';
+import type { Reading } from '../../people/reader.ts';
 import { entriesAfter, type ReadJournal } from '../../evidence/pages.ts';
 import type { Feed } from '../../events/stream.ts';
 import type { Held } from '../../people/sessions.ts';
@@ -21,13 +25,18 @@ const LOOK_MS = 500;
 
 type Event = { readonly [K in RunEvent['kind']]: Omit<Extract<RunEvent, { kind: K }>, 'id' | 'at' | 'run'> }[RunEvent['kind']];
 
-/** The events of an entry, in order. */
-function* eventsIn(entry: Entry): Generator<Event> {
+/** The events of an entry, in order. One that policies have stopped was told to nobody. */
+function* eventsIn(entry: ShownEntry): Generator<Event> {
+  const more = entry.withheld === undefined ? {} : { withheld: entry.withheld };
+  const stopped = new Set(stoppedIn(entry).map(({ part }) => part));
   const chunk = chunkIn(entry);
-  if (chunk !== undefined) yield { kind: 'chunk', call: chunk.call, offset: chunk.offset, parts: [...chunk.parts] };
-  for (const effect of effectsOf(entry))
-    if (effect.kind === 'emit') yield { kind: 'emitted', event: effect.event, data: effect.data ?? null };
-    else if (effect.kind === 'log') yield { kind: 'logged', level: effect.level, text: effect.text };
+  if (chunk !== undefined) yield { kind: 'chunk', call: chunk.call, offset: chunk.offset, parts: [...chunk.parts], ...more };
+  let part = -1;
+  for (const effect of effectsOf(entry)) {
+    if (effect.kind === 'emit') part += 1;
+    if (effect.kind === 'emit' && !stopped.has(part)) yield { kind: 'emitted', event: effect.event, data: effect.data ?? null, ...more };
+    else if (effect.kind === 'log') yield { kind: 'logged', level: effect.level, text: effect.text, ...more };
+  }
 }
 
 const frameOf = (run: RunId, seq: number, part: number, at: number, event: Event): string => {
@@ -39,16 +48,23 @@ const frameOf = (run: RunId, seq: number, part: number, at: number, event: Event
 interface Framed {
   readonly seq: number;
   readonly frames: readonly string[];
+  /** The entry, if not everybody may read all of it. */
+  readonly entry: LabelledEntry | undefined;
 }
+
+const framesOf = (run: RunId, entry: ShownEntry): string[] =>
+  [...eventsIn(entry)].map((event, part) => frameOf(run, entry.seq, part, entry.at, event));
 
 /** Reads journals for followers of runs. Those that are at the same place of the same run have one read between them. */
 export class JournalReads {
   readonly #journal: ReadJournal;
+  readonly #labels: Labels;
   readonly #feed: Pick<Feed, 'count'>;
   readonly #under = new Map<string, Promise<readonly Framed[]>>();
 
-  constructor(journal: ReadJournal, feed: Pick<Feed, 'count'>) {
+  constructor(journal: ReadJournal, labels: Labels, feed: Pick<Feed, 'count'>) {
     this.#journal = journal;
+    this.#labels = labels;
     this.#feed = feed;
   }
 
@@ -65,9 +81,10 @@ export class JournalReads {
 
   async #read(run: RunId, after: number): Promise<readonly Framed[]> {
     const { page } = await entriesAfter(this.#journal, run, after, PAGE, PAGE_BYTES);
-    return page.map((entry) => {
-      const { seq, at } = entry;
-      return { seq, frames: [...eventsIn(entry)].map((event, part) => frameOf(run, seq, part, at, event)) };
+    const names = await this.#labels.of(run, page);
+    return page.map((entry, i) => {
+      const private_to = names[i] ?? ['*'];
+      return { seq: entry.seq, frames: framesOf(run, entry), entry: private_to.length === 0 ? undefined : { entry, private_to } };
     });
   }
 }
@@ -77,13 +94,15 @@ export class RunHistory {
   readonly #context: ServerContext;
   readonly #reads: JournalReads;
   readonly #run: RunId;
+  readonly #reader: Reading;
   /** The last entry that was read whole. */
   #seq = 0;
   /** The event after which it begins: the entry, and its place there. */
   readonly #after: readonly [seq: number, part: number];
 
-  constructor(context: ServerContext, reads: JournalReads, run: RunId, after: string | undefined) {
+  constructor(context: ServerContext, reads: JournalReads, reader: Reading, run: RunId, after: string | undefined) {
     this.#context = context;
+    this.#reader = reader;
     this.#reads = reads;
     this.#run = run;
     const [seq = 0, part = -1] = after?.split('-').map(Number) ?? [];
@@ -104,8 +123,9 @@ export class RunHistory {
       // Before the journal: an end that comes in between is seen at the next look.
       const ended_as = this.#endedAs();
       const page = await this.#reads.after(this.#run, this.#seq, ended_as !== null);
-      for (const { seq, frames } of page) {
-        for (const [part, frame] of frames.entries()) {
+      for (const one of page) {
+        const { seq } = one;
+        for (const [part, frame] of this.#framesIn(one).entries()) {
           const isNew = seq > this.#after[0] || part > this.#after[1];
           if (isNew && !(await tell(frame))) return false;
         }
@@ -116,6 +136,12 @@ export class RunHistory {
       await tell(frameOf(this.#run, this.#seq + 1, 0, this.#row()?.ended_at ?? 0, { kind: 'ended', ended_as }));
       return true;
     }
+  }
+
+  #framesIn({ frames, entry: labelled }: Framed): readonly string[] {
+    if (labelled === undefined || frames.length === 0) return frames;
+    const { entry, private_to } = labelled;
+    return framesOf(this.#run, shownEntry(entry, private_to, this.#reader, this.#run, this.#row()?.tenant ?? ''));
   }
 
   /** Calls back when there may be more. @returns what ends that */

@@ -2,8 +2,9 @@
 import { CorralError } from '@corral/protocol/errors';
 import { DOOR } from '@corral/protocol/limits';
 import type { RunId } from '@corral/protocol/ids';
-import type { Entry } from '@corral/protocol/model/run';
 import { entryView } from '../../evidence/journal.ts';
+import { shownJournal } from '../../evidence/shown.ts';
+import type { ShownEntry } from '../../evidence/without.ts';
 import { entriesAfter, entriesBefore, type ReadJournal } from '../../evidence/pages.ts';
 import type { ServerContext } from '../context.ts';
 import { findRun, mustStand, type Handlers } from './handler.ts';
@@ -17,7 +18,7 @@ interface Place {
   readonly around?: number | undefined;
 }
 interface Page {
-  readonly page: readonly Entry[];
+  readonly page: readonly ShownEntry[];
   /** `after` of the next page, and `before` of the one before. */
   readonly next: number | null;
   readonly previous: number | null;
@@ -25,10 +26,9 @@ interface Page {
 
 export function journalRoutes(door: ServerContext): Handlers<'runJournal'> {
   const { host, index, clock } = door;
-  const journal: ReadJournal = (...of) => host.journal(...of);
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
-  const pageAt = async (run: RunId, { after = 0, before, around }: Place, limit: number): Promise<Page> => {
+  const pageAt = async (journal: ReadJournal, run: RunId, { after = 0, before, around }: Place, limit: number): Promise<Page> => {
     const end = before ?? around;
     if (end === undefined) {
       const { page, more } = await entriesAfter(journal, run, after, limit);
@@ -46,8 +46,9 @@ export function journalRoutes(door: ServerContext): Handlers<'runJournal'> {
   };
 
   return {
-    async runJournal({ params, query }, { access, request, hold }) {
+    async runJournal({ params, query }, { access, reader, request, hold }) {
       const { run } = params;
+      const journal = shownJournal(door, reader);
       findRun(door, access, 'run.payload', run);
       const { after, before, around, limit, wait_ms = 0 } = query;
       if ([after, before, around].filter((one) => one !== undefined).length > 1)
@@ -62,7 +63,7 @@ export function journalRoutes(door: ServerContext): Handlers<'runJournal'> {
         for (;;) {
           // Read before the journal: an end that comes in between is seen at the next look.
           const over = index.get(run)?.ended_as !== null;
-          const { page, next, previous } = await pageAt(run, { after, before, around }, limit);
+          const { page, next, previous } = await pageAt(journal, run, { after, before, around }, limit);
           await mustStand(held);
           if (page.length > 0 || over || clock.monotonic() >= until || door.draining() || request.raw.destroyed) {
             const hashed = await host.hashes(run, (page[0]?.seq ?? 1) - 1, page.length);

@@ -7,21 +7,26 @@ import { cursorAt, placeOf } from '@corral/protocol/api/cursor';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunStatus } from '@corral/protocol/model/run';
+import type { Withheld } from '@corral/protocol/api/withheld';
+import type { StoredRun } from '@corral/protocol/ports/store';
+import type { Access } from '../../people/access.ts';
+import type { Reader } from '../../people/reader.ts';
 import type { RunView } from '@corral/supervisor';
 import { beside, takenBack } from '../../evidence/why-context.ts';
 import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
-import { withArrived } from '../../evidence/acted.ts';
 import { explain } from '../../evidence/journal.ts';
 import { callsAfter, messagesAfter, type ListPage } from '../../evidence/listing.ts';
-import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
+import { ofInput } from '../../evidence/labels.ts';
+import { pagesOf } from '../../evidence/pages.ts';
+import { Noted, shownJournal, shownOutcome, withShownArrived } from '../../evidence/shown.ts';
 import { storyOf } from '../../evidence/story.ts';
 import { listed as inList } from '../../jobs/listed.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Parked, RunRow } from '@corral/protocol/ports/front';
 import { decidingLines } from './approvals.ts';
-import { findRun, waitForEnd, type Handlers } from './handler.ts';
+import { findRun, waitForEnd, type Context, type Handlers } from './handler.ts';
 
 type Names =
   | 'submitRun'
@@ -74,7 +79,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     withheld: row.withheld,
     left: view?.left ?? parked?.left ?? null,
   });
-  const summaryOf = async (row: RunRow) => {
+  const summaryOf = async (row: RunRow, reader: Reader) => {
     const view = row.ended_as === null ? host.view(row.id as RunId) : undefined;
     // A parked run is only in the store.
     const stored = row.ended_as === null && view === undefined ? await host.stored(row.id as RunId).catch(() => undefined) : undefined;
@@ -83,35 +88,57 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     // The run may wait for something else by now; what is left of its budget cannot change before it comes back.
     const waitingFor = status === undefined || status.waiting === 'nothing' ? '' : status.waiting;
     const parked = left === undefined || left.waiting === status?.waiting ? left : { ...left, waitingFor };
-    return summary(row, view, status, record?.service?.key, parked);
+    // The key was chosen by the run that wrote to the instance first.
+    const isShown = reader.may(row.id, row.tenant, view?.key_private_to ?? (record === undefined ? [] : ofInput(record)));
+    const { key, ...rest } = summary(row, view, status, record?.service?.key, parked);
+    return { ...rest, key: isShown ? key : null };
   };
 
-  const journal: ReadJournal = (...of) => host.journal(...of);
+  const journalFor = (reader: Reader) => shownJournal(door, reader);
   /** With the answers that have come since. */
-  const pages = (run: RunId, from = 0) =>
-    withArrived(pagesOf(journal, run, PAGE, from), async () => (index.get(run)?.ended_as === null ? host.arrived(run) : []));
+  const pages = (reader: Reader, run: RunId, from = 0) =>
+    withShownArrived(pagesOf(journalFor(reader), run, PAGE, from), {
+      answers: async () => (index.get(run)?.ended_as === null ? host.arrived(run) : []),
+      withheld: (names) => reader.withheld(run, index.get(run)?.tenant ?? '', names),
+    });
   const listed = async <T>(
     run: RunId,
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
-    tenant: string,
+    { access, reader }: Pick<Context, 'access' | 'reader'>,
     list: ListPage<T>,
   ) => {
     const after = placeOf(cursor);
-    const { items, next } = await turns.take(tenant, () => list(pages(run, Math.max(0, (after?.seq ?? 1) - 1)), after, limit));
+    const { items, next } = await turns.take(access.principal.tenant, () =>
+      list(pages(reader, run, Math.max(0, (after?.seq ?? 1) - 1)), after, limit),
+    );
     return { items, next: next === undefined ? null : cursorAt(next) };
   };
-  const instanceState = (run: RunId, seq: number) => stateOf(journal, run, seq);
+  const instanceState = (reader: Reader, run: RunId, seq: number) => stateOf(journalFor(reader), run, seq);
 
-  const treeOf = async (row: RunRow, depth: number): Promise<RunTree> => {
-    const { run, agent, lifecycle, control, ended_as } = await summaryOf(row);
+  const treeOf = async (row: RunRow, reader: Reader, depth: number): Promise<RunTree> => {
+    const { run, agent, lifecycle, control, ended_as } = await summaryOf(row, reader);
     await projection.family(row.id);
     // One more than the deepest generation.
-    const children = depth > 65 ? [] : await Promise.all(index.children(row.id).map((child) => treeOf(child, depth + 1)));
+    const children = depth > 65 ? [] : await Promise.all(index.children(row.id).map((child) => treeOf(child, reader, depth + 1)));
     return { run, agent, lifecycle, control, ended_as, children };
   };
 
+  const storyFacts = async (row: RunRow, stored: StoredRun, access: Access, reader: Reader) => {
+    const { record, status } = stored;
+    const unread = reader.withheld(record.id, record.tenant, ofInput(record));
+    const { outcome } = await shownOutcome(door, reader, stored);
+    // A service's key was chosen by who wrote to it first.
+    const { service, ...rest } = record;
+    return {
+      record: { ...rest, ...(service === undefined ? {} : { service: unread === undefined ? service : { ...service, key: 'withheld' } }) },
+      status: { ...status, outcome: outcome ?? undefined },
+      input: access.may('run.payload', row.tenant) && unread === undefined ? record.input : undefined,
+      unread,
+    };
+  };
+
   return {
-    async submitRun({ body, headers }, { access, reply }) {
+    async submitRun({ body, headers }, { access, reader, reply }) {
       const tenant = access.one('run.submit', body.tenant);
       const { agent, input, ceilings, budget, grants } = body;
       const { run, replayed } = await submissions.submit(
@@ -135,10 +162,10 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         if (stored !== undefined) index.add(inList(stored), door.settings.inForce().version);
       }
       reply.header('location', `/v1/runs/${run}`);
-      return summaryOf(index.get(run) as RunRow);
+      return summaryOf(index.get(run) as RunRow, reader);
     },
 
-    async listRuns({ query }, { access }) {
+    async listRuns({ query }, { access, reader }) {
       const { live, ended_as, cursor, limit, sort, order, total, ...selector } = query;
       const conditions = await conditionsOf(door, access, 'run.read', selector);
       const ended = live === undefined ? conditions.ended : !live;
@@ -155,12 +182,12 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         }),
       );
       // A run may have ended while the list was read.
-      const items = await Promise.all(found.rows.map((row) => summaryOf(row.ended_as === null ? (index.get(row.id) ?? row) : row)));
+      const items = await Promise.all(found.rows.map((row) => summaryOf(row.ended_as === null ? (index.get(row.id) ?? row) : row, reader)));
       return { items, next: found.next, ...(found.total === undefined ? {} : { total: found.total }) };
     },
 
     async showRun({ params, query }, context) {
-      const { access } = context;
+      const { access, reader } = context;
       let row = findRun(door, access, 'run.read', params.run);
       if (row.ended_as === null && query.wait_ms !== undefined && query.wait_ms > 0) {
         await waitForEnd(door, context, row.id, query.wait_ms);
@@ -168,78 +195,87 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       }
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
-      const { record, status, seq } = stored;
+      const { record, seq } = stored;
       const payloads = access.may('run.payload', row.tenant);
       const revoked = new Set((await host.grants(params.run)).filter((one) => one.revoked).map(({ id }) => id));
-      const outcome = status.outcome ?? null;
+      const { outcome, withheld } = await shownOutcome(door, reader, stored);
+      const unread = reader.withheld(record.id, record.tenant, ofInput(record));
+      const given = payloads && unread === undefined;
       return {
-        ...(await summaryOf(row)),
+        ...(await summaryOf(row, reader)),
+        ...((withheld ?? unread) === undefined ? {} : { withheld_payload: { ...(withheld ?? unread) } as Withheld }),
         outcome: outcome?.kind === 'completed' && !payloads ? { ...outcome, output: null } : outcome,
-        input: payloads ? record.input : null,
+        input: given ? record.input : null,
         ceilings: { ...record.ceilings },
         budget: { ...record.budget },
         caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant, revoked: revoked.has(grant) })),
         journal_entries: seq,
         ...(record.who === undefined ? {} : { who: { ...record.who } }),
-        ...(record.service === undefined || !payloads ? {} : { state: await instanceState(record.id, seq) }),
+        ...(record.service === undefined || !payloads ? {} : { state: await instanceState(reader, record.id, seq) }),
         header: payloads ? { ...record.header, seed: hash('sha256', record.header.seed).slice(0, 16) } : null,
-        ...(record.program === undefined ? {} : { program: programOf(record.program, payloads) }),
+        ...(record.program === undefined ? {} : { program: programOf(record.program, given) }),
         origin: originOf(record),
       };
     },
 
-    async runTree({ params }, { access }) {
-      return treeOf(findRun(door, access, 'run.read', params.run), 0);
+    async runTree({ params }, { access, reader }) {
+      return treeOf(findRun(door, access, 'run.read', params.run), reader, 0);
     },
 
-    async whyRun({ params }, { access }) {
+    async whyRun({ params }, { access, reader }) {
       const { version, tenant } = findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const details = access.may('run.payload', tenant);
       const decisions = new Decisions(stored.record.parent?.agent, details ? host.quotes : undefined);
       const taken = stored.record.service === undefined ? undefined : new Turns();
-      const read = decisions.through(taken?.through(pages(params.run)) ?? pages(params.run));
+      const noted = new Noted();
+      const journal = noted.through(pages(reader, params.run));
+      const read = decisions.through(taken?.through(journal) ?? journal);
       const deciding = await decidingLines(door, access, stored);
-      const told = await explain(params.run, stored.status, host.view(params.run), read, { details, deciding });
+      const { outcome } = await shownOutcome(door, reader, stored);
+      const status = { ...stored.status, outcome: outcome ?? undefined };
+      const told = await explain(params.run, status, host.view(params.run), read, { details, deciding });
       const { verdict, because, next, drifted, ...halt } = told;
-      const service = taken === undefined ? [] : [taken.line, ...(details ? [stateLine(await instanceState(params.run, stored.seq))] : [])];
+      const state = async () => stateLine(await instanceState(reader, params.run, stored.seq));
+      const service = taken === undefined ? [] : [taken.line, ...(details ? [await state()] : [])];
       const more = [...service, ...takenBack(await host.grants(params.run)), ...beside(door, stored.record, version, drifted)];
-      return { run: params.run, verdict, because: [...because, ...more], next, decisions: decisions.latest, ...halt };
+      const lines = [...noted.lines, ...because, ...more];
+      return { run: params.run, verdict, because: lines, next, decisions: decisions.latest, ...halt, ...noted.view };
     },
 
-    async storyRun({ params }, { access }) {
+    async storyRun({ params }, { access, reader }) {
       const row = findRun(door, access, 'run.read', params.run);
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
-      const { record, status } = stored;
-      const { waiting_for, ...spent } = await summaryOf(row);
-      const input = access.may('run.payload', row.tenant) ? record.input : undefined;
-      const facts = { record, status, spent, waiting_for, input };
-      return { run: params.run, lines: await turns.take(access.principal.tenant, () => storyOf(facts, pages(params.run))) };
+      const { waiting_for, ...spent } = await summaryOf(row, reader);
+      const facts = { ...(await storyFacts(row, stored, access, reader)), spent, waiting_for };
+      const noted = new Noted();
+      const lines = await turns.take(access.principal.tenant, () => storyOf(facts, noted.through(pages(reader, params.run))));
+      return { run: params.run, lines, ...noted.view };
     },
 
-    async runCalls({ params, query }, { access }) {
-      findRun(door, access, 'run.payload', params.run);
-      return listed(params.run, query, access.principal.tenant, callsAfter);
+    async runCalls({ params, query }, context) {
+      findRun(door, context.access, 'run.payload', params.run);
+      return listed(params.run, query, context, callsAfter);
     },
 
-    async runMessages({ params, query }, { access }) {
-      findRun(door, access, 'run.payload', params.run);
-      return listed(params.run, query, access.principal.tenant, messagesAfter);
+    async runMessages({ params, query }, context) {
+      findRun(door, context.access, 'run.payload', params.run);
+      return listed(params.run, query, context, messagesAfter);
     },
 
-    async releaseRun({ params, body }, { access, keep }) {
+    async releaseRun({ params, body }, { access, reader, keep }) {
       const row = findRun(door, access, 'run.resolve', params.run);
       if (body.dryRun) {
         keep.skip();
         const { held } = await turns.take(access.principal.tenant, () => host.stuck(params.run));
         if (!held) throw new CorralError('CORRAL_RUN_STATE', `${params.run} is not held.`);
-        return summaryOf(row);
+        return summaryOf(row, reader);
       }
       await host.release(params.run, access.principal.id, body.reason);
       keep({ tenant: row.tenant, matched: [params.run] });
-      return summaryOf(row);
+      return summaryOf(row, reader);
     },
 
     async resolveCall({ params, body }, { access, keep }) {

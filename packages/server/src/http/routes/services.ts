@@ -2,6 +2,8 @@
 import type { RunId } from '@corral/protocol/ids';
 import { listed } from '../../jobs/listed.ts';
 import type { ServerContext } from '../context.ts';
+import { shownOutcome } from '../../evidence/shown.ts';
+import type { Reader } from '../../people/reader.ts';
 import { waitForEnd, type Handlers } from './handler.ts';
 
 /** Default wait for a reply. */
@@ -11,7 +13,7 @@ export function serviceRoutes(door: ServerContext): Handlers<'sendToService'> {
   const { host, index, submissions } = door;
   return {
     async sendToService({ params, query, body, headers }, context) {
-      const { access, reply } = context;
+      const { access, reader, reply } = context;
       const tenant = access.one('service.send', query.tenant);
       const { service, key, handler } = params;
       const version = await host.sender(tenant, service, handler, key);
@@ -25,11 +27,12 @@ export function serviceRoutes(door: ServerContext): Handlers<'sendToService'> {
       reply.header('location', `/v1/runs/${run}`);
       const wait_ms = query.wait_ms ?? WAIT_MS;
       if (wait_ms > 0 && index.get(run)?.ended_as === null) await waitForEnd(door, context, run, wait_ms);
-      return { run, outcome: await outcomeOf(run) };
+      return { run, ...(await outcomeOf(reader, run)) };
     },
   };
 
-  async function outcomeOf(run: RunId) {
-    return (await host.stored(run))?.status.outcome ?? null;
+  async function outcomeOf(reader: Reader, run: RunId) {
+    const stored = await host.stored(run);
+    return stored === undefined ? { outcome: null } : shownOutcome(door, reader, stored);
   }
 }

@@ -7,7 +7,7 @@ import type { Access } from '../../people/access.ts';
 import { selected } from '../../jobs/selection.ts';
 import { breathe } from '../../evidence/serial-queue.ts';
 import { decideOne, type OneDecision, type Prove } from './approvals.ts';
-import { refusalOf, type Handlers } from './handler.ts';
+import { refusalOf, type Context, type Handlers } from './handler.ts';
 
 type Body = RouteRequest<'settleMany'>['body'];
 type One = RouteReply<'settleMany'>['matched'][number];
@@ -88,17 +88,22 @@ export function settlementRoutes(door: ServerContext, prove: Prove): Handlers<'s
   const { host, acts, turns } = door;
   const meantBy = finder(door);
 
-  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One, seen: Seen): Promise<void> => {
-    const by = access.principal.id;
+  const settle = async (
+    context: Pick<Context, 'access' | 'reader'>,
+    { act, value, reason }: Body,
+    { run, call }: One,
+    seen: Seen,
+  ): Promise<void> => {
+    const by = context.access.principal.id;
     const id = run as RunId;
     if (act === 'release') return host.release(id, by, reason);
     if (act === 'approve' || act === 'deny')
-      return void (await decideOne(door, access, { run: id, call: call as number, verdict: act, reason, ...seen }));
+      return void (await decideOne(door, context, { run: id, call: call as number, verdict: act, reason, ...seen }));
     await host.resolve(id, call as number, by, act === 'result' ? { how: act, value: value ?? null } : { how: act }, reason);
   };
 
   return {
-    async settleMany({ body }, { access, keep, request }) {
+    async settleMany({ body }, { access, reader, keep, request }) {
       const { act, reason, dryRun, where, tool } = body;
       access.role(act === 'approve' || act === 'deny' ? 'approval.decide' : 'run.resolve');
       if ((act === 'result') !== (body.value !== undefined))
@@ -117,7 +122,7 @@ export function settlementRoutes(door: ServerContext, prove: Prove): Handlers<'s
         await Promise.all(
           matched.slice(i, i + AT_ONCE).map(async (one) => {
             try {
-              await settle(access, body, one, { shown: only?.get(`${one.run} ${one.call}`), fresh });
+              await settle({ access, reader }, body, one, { shown: only?.get(`${one.run} ${one.call}`), fresh });
               done.push(one);
             } catch (error) {
               refused.push({ ...one, ...refusalOf(request, error) });

@@ -37,12 +37,14 @@ export function holdView(door: ServerContext, one: Pick<Approval, 'tenant' | 'to
 export function standingRoutes(door: ServerContext): Handlers<'listStanding' | 'withdrawApproval'> {
   const { host } = door;
   return {
-    async listStanding({ params: { run } }, { access }) {
-      findRun(door, access, 'approval.read', run);
+    async listStanding({ params: { run } }, { access, reader }) {
+      const { tenant } = findRun(door, access, 'approval.read', run);
       const all = await host.standing(run);
       return {
-        items: all.map(({ call, by, scope, tool, destination, uses, used, amount = null, spent, until }) => {
-          return { run, call, by, for: scope, tool, destination, uses, used, amount, spent, until };
+        items: all.map(({ call, by, scope, tool, destination, uses, used, amount = null, spent, until, label }) => {
+          const withheld = reader.withheld(run, tenant, label.private_to);
+          const of = withheld === undefined ? { destination } : { destination: null, withheld };
+          return { run, call, by, for: scope, tool, ...of, uses, used, amount, spent, until };
         }),
       };
     },
