@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 /** Our packages run as they do in production, by Node's own type stripping; only the tests themselves go through Vite. */
 export const server = { deps: { external: [/\/packages\/[^/]+\/src\/(?!.*\.test\.ts)/, /\/examples\//] } };
 
-/** A test of a host waits more than it works, so there is one more file at a time than there are cores. */
-const maxWorkers = Number(process.env['CORRAL_TEST_WORKERS']) || availableParallelism() + 1;
+/** A test of a host waits about half of its time, so there are twice as many files at a time as there are cores, and one more. */
+const maxWorkers = Number(process.env['CORRAL_TEST_WORKERS']) || 2 * availableParallelism() + 1;
 
 /** Files that are long by nature: `npm run test:long` has them, by vitest.long.config.ts. */
 const LONG = ['**/node_modules/**', '**/*.long.test.ts'];

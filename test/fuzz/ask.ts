@@ -135,7 +135,7 @@ export async function askEverything(times: number): Promise<number> {
           const right = answer.ok || answer.status === 503 ? known : answer.status < 500 && Problem.safeParse(json).success;
           if (!right) throw new Error(`${said} ${JSON.stringify(json)}`);
         }),
-        // What makes something is asked more often, since few such requests are right in all that they say.
+        // Few requests that make something are right in all that they say, so there are more of them.
         { numRuns: operation.operationId === 'deployAgent' ? 5 : '201' in operation.responses ? times * 3 : times },
       );
     }

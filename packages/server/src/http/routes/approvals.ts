@@ -134,7 +134,7 @@ function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'
     ...more,
     such,
     control: door.host.view(run)?.control ?? controlOf(door, run),
-    // What these say is said of the arguments.
+    // Both tell something about the arguments.
     may_hold: may_hold && withheld === undefined ? holdView(door, one) : null,
     needs_proof: withheld === undefined && needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), input),
     run,
