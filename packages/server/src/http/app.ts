@@ -66,6 +66,7 @@ import { secretRoutes } from './routes/secrets.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
+import { toolReviewRoutes } from './routes/tool-reviews.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { linkRoutes } from './routes/links.ts';
@@ -220,6 +221,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...sessionRoutes(door, consoleSessions, signIns, (request, token) => identify(request, token, true)),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
+    ...toolReviewRoutes(door),
     ...webhookRoutes(door),
     ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
