@@ -125,6 +125,16 @@ test('progress comes in parts to an agent that asks for a stream, and a call tha
   ]);
 });
 
+test('an agent asks for all tools of a server by its name, and hands them on; who submits it narrows them', async () => {
+  await on.deploy(agentFile('mcp/all'));
+  const ended = async (grants: object) => {
+    const { run } = await on.admin.submitRun({ body: { agent: 'all', input: null, ...grants } });
+    return (await on.admin.showRun({ params: { run }, query: { wait_ms: 30_000 } })).outcome;
+  };
+  expect(await ended({})).toEqual({ kind: 'completed', output: ['hello', ['add', 'around', 'book'], [22, true]] });
+  expect(await ended({ grants: { plain: { uses: 0 } } })).toMatchObject({ kind: 'failed', code: 'CORRAL_GRANT_SPENT' });
+});
+
 test('resources and prompts of a server are tools of their own', async () => {
   const { said } = await made(['list'], ['read', { uri: 'notes://all' }], ['prompt', { name: 'greet', arguments: { name: 'Ana' } }]);
   expect(said).toMatchObject([

@@ -1,5 +1,6 @@
 /** MCP servers in a configuration (`mcp`). */
 import * as z from 'zod';
+import { McpName } from '@corral/protocol/model/manifest';
 import { MACHINE } from '@corral/protocol/limits';
 
 const secret = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'the name of a secret');
@@ -70,5 +71,5 @@ const Http = z.strictObject({
 
 export const McpServer = z.union([Stdio, Http]);
 export type McpServer = z.output<typeof McpServer>;
-export const McpServers = z.record(z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'a short name in lower case'), McpServer);
+export const McpServers = z.record(McpName, McpServer);
 export type McpServers = z.output<typeof McpServers>;

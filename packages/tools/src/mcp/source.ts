@@ -247,7 +247,11 @@ function partsOf({ part }: ToolCall): { readonly take: (progress: Progress) => v
         .catch(() => undefined)
         .finally(() => (waiting -= 1));
     },
-    told: () => chain,
+    told: async () => {
+      // The client hands over the last progress a moment after the answer that came behind it.
+      await new Promise((resolve) => setImmediate(resolve));
+      await chain;
+    },
   };
 }
 

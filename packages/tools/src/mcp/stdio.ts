@@ -31,6 +31,9 @@ export class StdioTransport implements Transport {
   #drained: Promise<void> | undefined;
   #why: string | undefined;
   #lastWords = '';
+  /** A notification was handed over in this turn of the loop. */
+  #notified = false;
+  readonly #behind: JSONRPCMessage[] = [];
   #over = false;
 
   /** @param tell is given lines of its error output */
@@ -133,7 +136,26 @@ export class StdioTransport implements Transport {
       return this.#tell(`(not a message of MCP) ${line.slice(0, 200)}`);
     }
     if ('method' in message && !this.#allowed()) return this.kill('it flooded its host with messages that nobody asked for');
+    this.#deliver(message);
+  }
+
+  /**
+   * The client takes a notification a moment after it got it, and an answer at once; then progress that came before the answer is lost. So an
+   * answer right behind a notification waits for the next turn of the loop, and what comes after it as well.
+   */
+  #deliver(message: JSONRPCMessage): void {
+    if ('method' in message && this.#behind.length === 0) {
+      this.#notified = true;
+      setImmediate(() => (this.#notified = false));
+    } else if (this.#notified || this.#behind.length > 0) {
+      if (this.#behind.push(message) === 1) setImmediate(() => this.#catchUp());
+      return;
+    }
     this.onmessage?.(message);
+  }
+
+  #catchUp(): void {
+    for (const message of this.#behind.splice(0)) if (!this.#over) this.onmessage?.(message);
   }
 
   #allowed(): boolean {
