@@ -66,6 +66,7 @@ import { secretRoutes } from './routes/secrets.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
+import { serveMcp } from '../mcp/route.ts';
 import { toolReviewRoutes } from './routes/tool-reviews.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
@@ -167,6 +168,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const handlers = handlersOf(options);
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][])
     if (handlers[name] !== undefined) add(app, options, name, route, handlers[name] as AnyHandler);
+  serveMcp(app);
   if (channel.kind === 'network') {
     serveConsole(app, options.console);
     serveSignIn(app, {
