@@ -10,6 +10,7 @@ import { MACHINE, type Figure } from './measure.ts';
 import { images } from './images.ts';
 import { isolation } from './isolation.ts';
 import { lists } from './lists.ts';
+import { mcp } from './mcp.ts';
 import { model } from './model.ts';
 import { prompts } from './prompts.ts';
 import { coldStarts, density, kill, pause, runs } from './starts.ts';
@@ -43,6 +44,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   everything,
   turns,
   telemetry,
+  mcp,
   model,
   prompts,
   commands,

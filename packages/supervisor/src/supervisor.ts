@@ -148,7 +148,11 @@ export class Supervisor {
       intake,
       bundles,
       header: this.#header,
-      offers: { tool: (tenant, name) => offers.tool(tenant, name), trial: (options) => borrowed.trial(options) },
+      offers: {
+        tool: (tenant, name) => offers.tool(tenant, name),
+        from: (tenant, source) => offers.from(tenant, source),
+        trial: (options) => borrowed.trial(options),
+      },
     });
   }
 
@@ -187,6 +191,7 @@ export class Supervisor {
       runtime,
       profile: watching.profile(job.tenant, manifest.name),
       tool: (name) => offers.tool(job.tenant, name),
+      from: (source) => offers.from(job.tenant, source),
     });
     // If memory has no place for the run, it waits in the store.
     const place = membership.isJoined ? residency.place(job.tenant) : undefined;

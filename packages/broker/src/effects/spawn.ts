@@ -3,7 +3,7 @@ import { targetName } from '@corral/policy/capability/grants';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { SpawnEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
-import { newId, type AgentName, type Digest, type PrincipalId, type RunId } from '@corral/protocol/ids';
+import { mcpIn, newId, type AgentName, type Digest, type PrincipalId, type RunId } from '@corral/protocol/ids';
 import { atMost, BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
 import { JsonSchema, type AgentManifest, type Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
@@ -157,21 +157,34 @@ function handedOver(
   const caps: RunRecord['caps'][number][] = [];
   const grants: Grant[] = [];
   for (const { alias, terms, from } of slots) {
-    if (uses !== undefined) mustBeWanted(effect.agent, uses[alias], alias, targetName(from.target));
+    if (uses !== undefined) mustBeWanted(effect.agent, uses, alias, targetName(from.target));
     const made = context.grants.derive(from.id, newId('grant', context.random), id, terms, context.now);
     if ('code' in made) throw new Refused(made.code, made.message);
     grants.push(made);
     caps.push({ alias, cap: caps.length + 1, grant: made.id });
   }
   for (const alias of Object.keys(uses ?? {})) {
-    if (!(alias in effect.caps))
+    if (
+      !(alias in effect.caps) &&
+      !(mcpIn(uses?.[alias] ?? '') !== undefined && Object.keys(effect.caps).some((one) => one.startsWith(`${alias}.`)))
+    )
       throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
   }
   return { caps, grants };
 }
 
+/** Gives the alias of a server and the name of its tool: `crm.search`. */
+const split = (alias: string): readonly [of: string, member: string | undefined] => {
+  const dot = alias.indexOf('.');
+  return dot < 0 ? [alias, undefined] : [alias.slice(0, dot), alias.slice(dot + 1)];
+};
+
 /** @throws Refused unless the agent asks for that target under that name */
-function mustBeWanted(agent: string, wanted: string | undefined, alias: string, offered: string): void {
+function mustBeWanted(agent: string, uses: NonNullable<ChildCode['uses']>, alias: string, offered: string): void {
+  const [of = '', member] = split(alias);
+  const wanted = uses[of];
+  const server = mcpIn(wanted ?? '');
+  if (member !== undefined && server !== undefined && offered === `tool:${server}.${member}`) return;
   if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${agent} does not use a capability called ${alias}.`);
   if (wanted !== offered) throw new Refused('CORRAL_ARGS_INVALID', `${agent} uses ${alias} as ${wanted}, and was offered ${offered}.`);
 }

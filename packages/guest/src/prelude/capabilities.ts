@@ -20,11 +20,18 @@ interface Held {
   readonly terms: Attenuation | undefined;
 }
 const held = new WeakMap<object, Held>();
+/** Objects that hold all tools of a server, with these. */
+const servers = new WeakMap<object, Readonly<Record<string, object>>>();
 
 /** Slots of a message or a spawn, by alias. */
 export function slots(caps: Readonly<Record<string, unknown>>, what: string): Record<string, unknown> {
   const said: Record<string, unknown> = bare({});
-  for (const [alias, value] of Object.entries(caps)) said[alias] = slot(alias, value, what);
+  for (const [alias, value] of Object.entries(caps)) {
+    // All tools of a server are handed over one by one.
+    const members = servers.get(value as object);
+    if (members === undefined) said[alias] = slot(alias, value, what);
+    else for (const [name, tool] of Object.entries(members)) said[`${alias}.${name}`] = slot(alias, tool, what);
+  }
   return said;
 }
 
@@ -162,6 +169,17 @@ function makeTool(effects: Effects, view: CapabilityView): object {
   return withDispose(effects, tool, view.cap);
 }
 
+/** The object under an alias that holds all tools of a server, by their names there. */
+function server(caps: Record<string, object>, alias: string): Record<string, object> {
+  const known = Object.hasOwn(caps, alias) ? (caps[alias] as Record<string, object>) : undefined;
+  // A sender of a message chooses its aliases: one that is a capability and a server as well is the capability.
+  if (known !== undefined) return servers.has(known) ? known : bare({});
+  const made: Record<string, object> = bare({});
+  servers.set(made, made);
+  caps[alias] = made;
+  return made;
+}
+
 /**
  * The `caps` of an agent. Reading one that was not granted throws an error that names it, instead of a later `undefined is not a
  * function`.
@@ -169,8 +187,15 @@ function makeTool(effects: Effects, view: CapabilityView): object {
 export function makeCaps(effects: Effects, views: Readonly<Record<string, CapabilityView>>, whose = 'This run'): object {
   const caps: Record<string, object> = {};
   for (const [alias, view] of Object.entries(views)) {
-    caps[alias] = view.kind === 'tool' ? makeTool(effects, view) : makeMailbox(effects, view.cap);
+    const made = view.kind === 'tool' ? makeTool(effects, view) : makeMailbox(effects, view.cap);
+    const dot = alias.indexOf('.');
+    if (dot < 0) caps[alias] = made;
+    else {
+      const members = server(caps, alias.slice(0, dot));
+      members[alias.slice(dot + 1)] = made;
+    }
   }
+  for (const one of Object.values(caps)) if (servers.has(one)) Object.freeze(one);
   return new Proxy(Object.freeze(caps), {
     get(target, alias) {
       if (typeof alias === 'symbol' || Reflect.has(target, alias) || alias === 'then' || alias === 'toJSON') return target[alias as string];

@@ -236,8 +236,22 @@ type CapabilityFor<Request> = Request extends 'mailbox'
         ? Capability<ModelRequest, ModelAnswer, ModelPart, ModelAnswer>
         : Request extends `http:${string}`
           ? Capability<HttpRequest, HttpAnswer, HttpPart, HttpHead>
+          : Request extends `mcp:${infer Server}`
+          ? ServerTools<Server>
           : never;
-export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | ModelNamed | `http:${string}` | 'mailbox'>>;
+/** All tools of an MCP server, by their names there: `caps.crm.search(…)`. */
+type ServerTools<Server extends string> = Declared extends { readonly tools: true }
+  ? {
+      readonly [Name in keyof Tools as Name extends `${Server}.${infer Member}` ? Member : never]: Tools[Name] extends {
+        readonly input: infer Input;
+        readonly output: infer Output;
+      }
+        ? Capability<Input, Output>
+        : never;
+    }
+  : // oxlint-disable-next-line typescript/no-explicit-any -- tools without declarations
+    Readonly<Record<string, Capability<any, any>>>;
+export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | ModelNamed | `http:${string}` | `mcp:${string}` | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
 /**

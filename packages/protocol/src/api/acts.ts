@@ -41,6 +41,7 @@ export const ACT_NAMES = [
   'apply-config',
   'refuse-config',
   'read-private',
+  'accept-tools',
   'refuse-request',
   'fail-login',
   'forget-operations',

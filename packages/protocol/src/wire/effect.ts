@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
-import { Alias, Budget } from '../model/manifest.ts';
+import { Budget, CapabilityAlias } from '../model/manifest.ts';
 import type { Decision } from '../model/decision.ts';
 import { Attenuation } from '../model/grant.ts';
 import { HandlePart, HandleSlots } from './handle.ts';
@@ -15,9 +15,12 @@ const id = z.int().min(1);
 /** An index in the c-list: 0 is the run's own mailbox, positive ones are given by the host, and -N is the mailbox of the child that effect N spawned. */
 const cap = z.int();
 /** Capabilities that go along, by the name under which the receiver finds them. */
-const slots = recordOf(Alias, Attenuation.extend({ cap })).refine((caps) => Object.keys(caps).length <= MACHINE.message_slots.max, {
-  error: `has more than ${MACHINE.message_slots.max} capabilities`,
-});
+const slots = recordOf(CapabilityAlias, Attenuation.extend({ cap })).refine(
+  (caps) => Object.keys(caps).length <= MACHINE.message_slots.max,
+  {
+    error: `has more than ${MACHINE.message_slots.max} capabilities`,
+  },
+);
 /** Checked by its receiver. */
 const value = z.unknown();
 /** Handles in the value; the value has null in their places. */
@@ -68,7 +71,7 @@ export const SpawnEffect = z.strictObject({
   id,
   agent: AgentName,
   input: value,
-  caps: recordOf(Alias, Attenuation.extend({ cap })),
+  caps: recordOf(CapabilityAlias, Attenuation.extend({ cap })),
   budget: Budget,
   handles,
   /** The child runs this program, which the run made, and `agent` is the run's own. `output`: schema of what the run accepts. */

@@ -68,6 +68,8 @@ import { secretRoutes } from './routes/secrets.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
+import { serveMcp } from '../mcp/route.ts';
+import { toolReviewRoutes } from './routes/tool-reviews.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { linkRoutes } from './routes/links.ts';
@@ -168,6 +170,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const handlers = handlersOf(options);
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][])
     if (handlers[name] !== undefined) add(app, options, name, route, handlers[name] as AnyHandler);
+  serveMcp(app);
   if (channel.kind === 'network') {
     serveConsole(app, options.console);
     serveSignIn(app, {
@@ -222,6 +225,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...sessionRoutes(door, consoleSessions, signIns, (request, token) => identify(request, token, true)),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
+    ...toolReviewRoutes(door),
     ...webhookRoutes(door),
     ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),

@@ -4,7 +4,7 @@ import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Identity } from '@corral/protocol/model/identity';
-import { newId, targetIn, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
+import { mcpIn, newId, targetIn, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { didYouMean } from '@corral/protocol/nearest';
 import { ADMISSION, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
@@ -133,6 +133,8 @@ export function admit(
     readonly now: number;
     readonly runtime: Omit<RunHeader, 'seed'>;
     readonly tool: (name: string) => Tool | undefined;
+    /** All tools of a source: `mcp:crm`. */
+    readonly from: (source: string) => readonly Tool[];
     /** Id of the profile with which the drift detector compares the run. */
     readonly profile?: string | undefined;
   },
@@ -165,12 +167,18 @@ export function admit(
   };
   const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
-    const tool = toolFor(alias, request, job, deps.tool);
-    caps.push({
-      alias,
-      cap: caps.length,
-      grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias], tool.annotations.trace).id,
-    });
+    const server = mcpIn(request);
+    const tools =
+      server === undefined
+        ? [{ as: alias, tool: toolFor(alias, request, job, deps.tool) }]
+        : deps.from(request).map((tool) => ({ as: `${alias}.${tool.name.slice(server.length + 1)}`, tool }));
+    if (tools.length === 0) throw notOffered(alias, request, job);
+    for (const { as, tool } of tools)
+      caps.push({
+        alias: as,
+        cap: caps.length,
+        grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias], tool.annotations.trace).id,
+      });
   }
   const record: RunRecord = {
     id,
@@ -202,10 +210,15 @@ function toolFor(alias: string, request: AgentManifest['uses'][string], job: Job
   if (name === undefined)
     throw new CorralError('CORRAL_CAP_NOT_GRANTED', `${agent} uses ${alias} as a mailbox, which only an agent that spawns it can give.`);
   const tool = offered(name);
-  if (tool === undefined)
-    throw new CorralError('CORRAL_CAP_UNKNOWN', `${agent} uses ${alias} as ${request}, which this host does not offer to ${job.tenant}.`);
+  if (tool === undefined) throw notOffered(alias, request, job);
   return tool;
 }
+
+const notOffered = (alias: string, request: string, { version, tenant }: Job) =>
+  new CorralError(
+    'CORRAL_CAP_UNKNOWN',
+    `${version.manifest.name} uses ${alias} as ${request}, which this host does not offer to ${tenant}.`,
+  );
 
 /** @throws CORRAL_INPUT_INVALID, CORRAL_INPUT_TOO_LARGE */
 export function checkInput(value: unknown): Json {

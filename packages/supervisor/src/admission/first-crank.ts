@@ -24,6 +24,7 @@ export interface FirstCrankParts {
   readonly header: () => Promise<Omit<RunHeader, 'seed'>>;
   readonly offers: {
     tool(tenant: TenantId, name: string): Tool | undefined;
+    from(tenant: TenantId, source: string): readonly Tool[];
     trial(options: TrialOptions): Promise<TrialResult>;
   };
 }
@@ -40,7 +41,13 @@ export async function inputRefusal(job: Job, parts: FirstCrankParts): Promise<st
   if (manifest.input === null) return undefined;
   const [bundle, runtime] = await Promise.all([bundles.load(digest), header()]);
   const at = clock.now();
-  const { record, grants } = admit(job, { random, now: at, runtime, tool: (name) => offers.tool(job.tenant, name) });
+  const { record, grants } = admit(job, {
+    random,
+    now: at,
+    runtime,
+    tool: (name) => offers.tool(job.tenant, name),
+    from: (source) => offers.from(job.tenant, source),
+  });
   const held = new Grants();
   for (const grant of grants) held.add(grant);
   const delivery = JSON.stringify({

@@ -31,6 +31,11 @@ export class Offers {
     return services.tool(tenant, name) ?? tenants.tool(tenant, name);
   }
 
+  /** Tools of a tenant by the source that agents name to ask for all of them: `mcp:crm`. */
+  from(tenant: string, source: string): readonly Tool[] {
+    return (this.#options.tenants.of(tenant)?.tools ?? []).filter((tool) => tool.server === source);
+  }
+
   /** Maximum ceilings and budget of a tenant's service instances and forks. */
   most(tenant: string): TenantOptions['most'] {
     return this.#options.tenants.of(tenant)?.most;
@@ -45,7 +50,7 @@ export class Offers {
   async deploy(tenant: TenantId, source: string, manifests: unknown, source_map?: string): Promise<readonly AgentVersion[]> {
     const { store, services, bundles } = this.#options;
     const names = () => (this.#options.tenants.of(tenant)?.tools ?? []).map(({ name }) => name);
-    const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name), names);
+    const bundle = checkBundle(source, manifests, (name) => this.tool(tenant, name) ?? this.from(tenant, name)[0], names);
     const { digest, versions } = versionsOf(bundle);
     services.mayServe(tenant, versions);
     await store.deploy({ digest, source, source_map }, versions);
