@@ -105,6 +105,10 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/people.ts')).peopleCommands,
   },
   {
+    names: ['tools'],
+    load: async () => (await import('./commands/tools.ts')).toolCommands,
+  },
+  {
     names: ['webhooks'],
     load: async () => (await import('./commands/webhooks.ts')).webhookCommands,
   },

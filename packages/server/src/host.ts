@@ -19,7 +19,8 @@ import { createApp } from './http/app.ts';
 import { degraded, hintsOf, type Hints } from './jobs/hints.ts';
 import { looking } from './jobs/looking.ts';
 import { isRefusal, keptConfig } from './config/last-good.ts';
-import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.ts';
+import type { LoadedConfig, LoadOptions } from './config/load.ts';
+import { loaderOf } from './config/loader.ts';
 import type { KeptFiles } from './config/read.ts';
 import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
@@ -116,15 +117,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   };
   let feeding: Feed | undefined;
   const tell = reporter(options.logger, () => feeding);
-  const load = (more: LoadOptions) =>
-    loadConfig(options.config, options.env, {
-      alarm,
-      tell,
-      sources: options.sources,
-      isolation: (tenant) => ((db?.registry.deployers(tenant) ?? 0) > 1 ? 'agent' : 'tenant'),
-      ...(options.files === undefined ? {} : { files: options.files }),
-      ...more,
-    });
+  const load = loaderOf({ options, data, db: () => db, walls, groups: groups(), alarm, tell });
   const again = async () => {
     const next = await load({ secrets: 'refused' });
     try {

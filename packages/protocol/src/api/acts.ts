@@ -37,6 +37,7 @@ export const ACT_NAMES = [
   'webhook.retry',
   'apply-config',
   'refuse-config',
+  'accept-tools',
   'refuse-request',
   'fail-login',
   'forget-operations',

@@ -13,6 +13,7 @@ import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
 import { SCENE_ROUTES } from './scene.ts';
 import { SPENDING } from './spending.ts';
+import { TOOL_REVIEW_ROUTES } from './tool-reviews.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
 import { WEBHOOK_ROUTES } from './webhooks.ts';
@@ -28,6 +29,7 @@ export const ROUTES = {
   ...FIXTURE_ROUTES,
   ...LOOP_ROUTES,
   ...SCENE_ROUTES,
+  ...TOOL_REVIEW_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({
     method: 'POST',

@@ -58,6 +58,7 @@ import { sessionRoutes } from './routes/session.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
+import { toolReviewRoutes } from './routes/tool-reviews.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { settlementRoutes } from './routes/settlements.ts';
@@ -196,6 +197,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     }),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
+    ...toolReviewRoutes(door),
     ...webhookRoutes(door),
     ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),

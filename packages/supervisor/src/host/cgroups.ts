@@ -100,7 +100,7 @@ export class CellGroups {
 
   readonly place: GroupPlace;
   readonly #options: GroupOptions;
-  /** Of this host alone: a process may have several hosts, and one that stops removes its groups. */
+  /** The name is of this host alone: a process may have several hosts, and one that stops removes its groups. */
   readonly #name = `corral-${pidNamespace()}-${process.pid}-${startOf('self') ?? '0'}-${++CellGroups.#hosts}`;
   readonly #cells = new Set<CellGroup>();
   #made: Promise<void> | undefined;
