@@ -1,6 +1,7 @@
 /** Every administrative act leaves a row that says who, when, what and why. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import type { Route } from '@corral/protocol/api/route';
@@ -15,11 +16,13 @@ const outcomeOf = async (admin: Client, run: string) =>
   (await admin.showRun({ params: { run: run as never }, query: { wait_ms: 60_000 } })).outcome;
 
 /** A tool whose answer never comes, so that a host that stops in mid-call leaves a call of unknown result. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CONFIG = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 const hang = tool({ name: 'shop.pay', description: 'pays', input: z.object({}), output: z.boolean(), annotations: { openWorld: true },
   run: () => new Promise(() => {}) });
-export default defineConfig({ tools: [hang], secrets: { hook: { env: 'HOOK' } }, webhooks: [{ url: 'http://127.0.0.1:9/', secret: 'hook' }], tenants: { local: { policies: 'default' }, free: { policies: 'none' } } });
+const mcp = { plain: { command: 'node', args: ['${ROOT}test/mcp/server.mjs'], folders: { '${ROOT}': 'read' }, wall: 'none' } } as const;
+export default defineConfig({ mcp, tools: [hang], secrets: { hook: { env: 'HOOK' } }, webhooks: [{ url: 'http://127.0.0.1:9/', secret: 'hook' }], tenants: { local: { policies: 'default' }, free: { policies: 'none' } } });
 `;
 const PAYER = `{ name: 'payer', uses: { pay: 'tool:shop.pay' }, run: ({ caps }) => caps.pay({}) }`;
 /** It could pay, so it is held when it comes out of a backup. */
@@ -147,6 +150,13 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
   async applyConfig({ admin }) {
     const { version } = await admin.applyConfig({ query: { reason } });
     return { operation: 'apply-config', target: { version, same: true } };
+  },
+  async acceptTools({ admin }) {
+    const reviews = async () => (await admin.listToolReviews({})).items[0];
+    await until(async () => (await reviews())?.offered !== null);
+    const { digest = '', tools } = (await reviews())?.offered ?? {};
+    await admin.acceptTools({ params: { source: 'mcp:plain' }, body: { digest, reason } });
+    return { operation: 'accept-tools', target: { source: 'mcp:plain', digest, tools } };
   },
   async revokeGrant({ admin, held }) {
     const { run } = await admin.submitRun({ body: { agent: 'payer', tenant: 'free' } });

@@ -121,6 +121,10 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/secrets.ts')).secretCommands,
   },
   {
+    names: ['tools'],
+    load: async () => (await import('./commands/tools.ts')).toolCommands,
+  },
+  {
     names: ['webhooks'],
     load: async () => (await import('./commands/webhooks.ts')).webhookCommands,
   },

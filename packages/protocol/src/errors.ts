@@ -44,6 +44,14 @@ export const ERRORS = {
     retryable: true,
     hint: 'Its runs kept failing: `corral why RUN` says why, for each of them. Fix it or deploy another version, or try again later.',
   },
+  CORRAL_TOOL_SUSPENDED: {
+    audience: 'operator',
+    hint: 'Read what changed with `corral tools review SOURCE`, and accept it there if it is meant to be so.',
+  },
+  CORRAL_TOOLS_CHANGED: {
+    audience: 'operator',
+    hint: 'Nothing was accepted. Read the differences once more: `corral tools review SOURCE`.',
+  },
   CORRAL_QUARANTINED: { audience: 'operator', hint: 'Lift the quarantine once its reason is gone.' },
   CORRAL_APPROVER: {
     audience: 'operator',

@@ -18,7 +18,8 @@ import { createApp } from './http/app.ts';
 import { degraded, hintsOf, type Hints } from './jobs/hints.ts';
 import { looking } from './jobs/looking.ts';
 import { isRefusal, keptConfig } from './config/last-good.ts';
-import { loadConfig, type LoadedConfig, type LoadOptions } from './config/load.ts';
+import type { LoadedConfig, LoadOptions } from './config/load.ts';
+import { loaderOf } from './config/loader.ts';
 import type { KeptFiles } from './config/read.ts';
 import { reporter } from './config/reports.ts';
 import type { Config } from './config/schema.ts';
@@ -126,17 +127,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     () => db,
     () => realClock.now(),
   );
-  const load = (more: LoadOptions) =>
-    loadConfig(options.config, options.env, {
-      alarm,
-      accounts,
-      tell,
-      sources: options.sources,
-      resolveHost: options.resolveHost,
-      isolation: (tenant) => ((db?.registry.deployers(tenant) ?? 0) > 1 ? 'agent' : 'tenant'),
-      ...(options.files === undefined ? {} : { files: options.files }),
-      ...more,
-    });
+  const load = loaderOf({ options, data, db: () => db, walls, groups: groups(), accounts, alarm, tell });
   const again = async () => {
     const next = await load({ secrets: 'refused' });
     try {

@@ -6,12 +6,14 @@ import { keepConfig } from './config/last-good.ts';
 import { differences, loadConfig, type Change, type LoadedConfig } from './config/load.ts';
 import type { KeptFiles } from './config/read.ts';
 import type { Feed } from './events/stream.ts';
+import type { ToolPin } from '@corral/protocol/ports/pins';
 import type { Acts, Actor, Deed, Recorder } from './operation-log.ts';
 import type { HostPort } from './ports.ts';
 import type { ArchivedConfig, ConfigArchive, FrontStore } from '@corral/protocol/ports/front';
 
 const AT_START = 'the host starts with it';
 const OTHER_TOOLS = 'a source of tools has other tools';
+const FIRST_TOOLS = 'a source of tools is asked for the first time';
 /** Characters of a refusal's message that are recorded. */
 const REFUSAL_CHARS = 2_000;
 /** Pause after which tools are taken up that could not be recorded. */
@@ -24,6 +26,8 @@ const refusalOf = (error: unknown) =>
     : { code: 'CORRAL_INTERNAL', message: '' };
 
 /** The target of a row about a configuration that was applied. */
+type AcceptedTools = { readonly source: string; readonly digest: string; readonly tools: number };
+const acceptedOf = ({ source, digest, tools }: ToolPin): AcceptedTools => ({ source, digest, tools: tools.length });
 type Applied = { readonly version: string; readonly before: string | null };
 interface Compared {
   readonly version: string;
@@ -41,7 +45,7 @@ export class Settings {
   readonly #remade: (kept: KeptFiles) => Promise<LoadedConfig>;
   readonly #now: () => number;
   /** Records what the host itself does. */
-  readonly #keep: (act: Pick<Deed, 'operation' | 'target'>) => unknown;
+  readonly #keep: (act: Pick<Deed, 'operation' | 'target'>, reason?: string) => unknown;
   /** Whether sources have changed since the configuration in force was made, and the loading that this has led to. */
   #stale = false;
   #remaking: Promise<void> | undefined;
@@ -72,7 +76,7 @@ export class Settings {
     this.#loaded = options.loaded;
     this.#again = options.again;
     this.#remade = options.remade;
-    this.#keep = (act) => options.acts.keep(options.starter, { ...act, reason: OTHER_TOOLS });
+    this.#keep = (act, reason = OTHER_TOOLS) => options.acts.keep(options.starter, { ...act, reason });
     this.#host = options.host;
     this.#db = options.db;
     this.#feed = options.feed;
@@ -85,6 +89,7 @@ export class Settings {
     if (options.refused !== undefined)
       options.acts.keep(options.starter, { operation: 'refuse-config', target: refusalOf(options.refused), reason: AT_START });
     this.#record(AT_START, (target) => acts.keep(starter, { operation: 'apply-config', target, reason: AT_START }));
+    this.#begin('start');
     this.#loaded.onChange(() => this.#changed());
   }
 
@@ -147,6 +152,31 @@ export class Settings {
     return result;
   }
 
+  /**
+   * A person accepts the tools that a source declares now.
+   * @throws CORRAL_REQUEST_INVALID if there is no such source; CORRAL_TOOLS_CHANGED if it declares others than the person has seen
+   */
+  accept(source: string, digest: string, by: string, now: number, keep: (target: AcceptedTools) => unknown): ToolPin {
+    const pinned = this.#loaded.pinned.find((one) => one.source === source);
+    if (pinned === undefined) {
+      const known = this.#loaded.pinned.map((one) => one.source).join(', ') || 'none';
+      throw new CorralError('CORRAL_REQUEST_INVALID', `There is no source ${source} whose tools are accepted; there are: ${known}.`);
+    }
+    return this.#db.durably(() => {
+      const pin = pinned.accept(digest, by, now);
+      keep(acceptedOf(pin));
+      return pin;
+    });
+  }
+
+  /** The sources of the configuration in force are asked from now on; what they declare first is accepted with it. */
+  #begin(by: string): void {
+    for (const one of this.#loaded.pinned) {
+      const pin = one.inForce(by, this.#now());
+      if (pin !== undefined) this.#keep({ operation: 'accept-tools', target: acceptedOf(pin) }, FIRST_TOOLS);
+    }
+  }
+
   #swap(next: LoadedConfig, by: string, now: number, reason: string, keep: (target: Applied) => unknown): void {
     const [last, lastAt, lastBy] = [this.#loaded, this.#at, this.#by];
     const before = last.tenants;
@@ -163,6 +193,7 @@ export class Settings {
     }
     // Calls under way keep the tool they were sent to.
     void last.close();
+    this.#begin(by);
     next.onChange(() => this.#changed());
     // Before any event is sent: the new configuration may change who may see it.
     this.#applied();

@@ -41,6 +41,7 @@ export function joinedSources(sources: readonly ToolSource[]): ToolSource {
       };
     },
     close: (within_ms) => (closing ??= close(within_ms)),
+    pinned: sources.flatMap((source) => source.pinned ?? []),
   };
 }
 

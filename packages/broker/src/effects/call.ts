@@ -31,6 +31,8 @@ export function decideCall(ledger: Ledger, seq: number, effect: CallEffect, cont
   const tool = context.tool(grant.target.tool);
   try {
     if (tool === undefined) throw notThere(grant.target.tool, context);
+    const suspended = tool.suspended?.();
+    if (suspended !== undefined) throw new Refused('CORRAL_TOOL_SUSPENDED', `${tool.name} is suspended: ${suspended}.`);
     return decideOf(ledger, seq, effect, slots, grant, tool, context, batch);
   } catch (error) {
     if (error instanceof Held) throw new Held({ tool: grant.target.tool, grant: grant.id, ...error.more });

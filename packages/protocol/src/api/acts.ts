@@ -39,6 +39,7 @@ export const ACT_NAMES = [
   'webhook.retry',
   'apply-config',
   'refuse-config',
+  'accept-tools',
   'refuse-request',
   'fail-login',
   'forget-operations',

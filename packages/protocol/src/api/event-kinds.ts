@@ -40,6 +40,7 @@ export const EVENT_KINDS = [
   'tool.failed',
   'tools.failed',
   'tools.restarted',
+  'tools.suspended',
 ] as const;
 export const EventKind = z.enum(EVENT_KINDS);
 export type EventKind = z.infer<typeof EventKind>;

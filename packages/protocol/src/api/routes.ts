@@ -16,6 +16,7 @@ import * as r from './run-events.ts';
 import { SCENE_ROUTES } from './scene.ts';
 import { SECRET_ROUTES } from './secrets.ts';
 import { SPENDING } from './spending.ts';
+import { TOOL_REVIEW_ROUTES } from './tool-reviews.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
 import { USAGE_ROUTES } from './usage.ts';
@@ -33,6 +34,7 @@ export const ROUTES = {
   ...LOOP_ROUTES,
   ...SCENE_ROUTES,
   ...SECRET_ROUTES,
+  ...TOOL_REVIEW_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({
     method: 'POST',

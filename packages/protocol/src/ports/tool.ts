@@ -5,6 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { RunId, TenantId } from '../ids.ts';
 import type { Json } from '../json.ts';
 import type { Reaches } from '../wire/delivery.ts';
+import type { PinnedSource } from './pins.ts';
 
 /**
  * Declarations of a tool: MCP's annotations, and Corral's own. They decide about the embargo, retries and the meaning
@@ -174,6 +175,13 @@ export interface Tool {
    * number of steps, since the agent has chosen both.
    */
   readonly asks?: (input: Json, answer: Json) => Checked;
+  /** The source that agents name to ask for all of its tools: `mcp:crm`. */
+  readonly source?: string;
+  /**
+   * Why no call is made until a person has reviewed it; undefined: calls are made. Asked when a call is decided, and again before it is made
+   * if people approved it later.
+   */
+  readonly suspended?: () => string | undefined;
   /** Never rejects. */
   invoke(call: ToolCall): Promise<ToolResult>;
   close?(): Promise<void>;
@@ -198,6 +206,8 @@ export interface ToolSource {
    * end. After that each tool is closed once, however often this is called.
    */
   close(within_ms?: number): Promise<void>;
+  /** The lists of tools in it that others declare, and a person has to accept. */
+  readonly pinned?: readonly PinnedSource[];
 }
 
 /** A call that only reads inside the host may start before its crank is durable, because nobody can tell that it did. */

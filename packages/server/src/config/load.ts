@@ -4,6 +4,8 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
+import type { PinnedSource, ToolPins } from '@corral/protocol/ports/pins';
+import type { StartProgram } from '@corral/protocol/ports/program';
 import type { Tool, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
 import { readingTools, writingTools } from '@corral/tools/fs';
 import type { ToolNews } from '@corral/tools/host/keeper';
@@ -39,6 +41,8 @@ export interface LoadedConfig {
   readonly kept: KeptFiles;
   /** Faults that do not prevent its use, as sentences. */
   readonly notes: readonly string[];
+  /** The lists of tools in it that others declare, and a person has to accept. */
+  readonly pinned: readonly PinnedSource[];
   /** No call goes to its tools after this; calls under way may take this long to finish. */
   close(within_ms?: number): Promise<void>;
   /** Calls back when its sources have other tools than those it was made with: other objects, whatever they declare. */
@@ -75,6 +79,10 @@ export interface LoadOptions {
   readonly accounts?: AccountRecord | undefined;
   /** Finds the addresses of hosts that agents ask by HTTP; left out: as the system does. */
   readonly resolveHost?: Resolve | undefined;
+  /** Where accepted lists of tools are kept. Left out: nothing is kept, and each load accepts what it finds. */
+  readonly pins?: ToolPins;
+  /** Starts the programs of MCP servers. Left out: behind the walls that are found on this machine. */
+  readonly programs?: StartProgram;
   /** Holds instead of what the file says. */
   readonly instead?: Partial<Pick<Config, 'policies' | 'risk'>>;
   /** Puts others in the places of the tools, as `corral dev` does with answers from files. */
@@ -109,7 +117,9 @@ export async function loadConfig(
     vault = new Vault(config.secrets, env, { rolesOf: rolesIn(config), accounts: more.accounts });
     const models = await modelsOf(config);
     const inspecting = await inspectingOf(config);
+    const mcp = await mcpOf(config);
     const wrong = [
+      ...(mcp?.faultsOfMcp(config.mcp, config.secrets) ?? []),
       ...(models?.faultsOfModels(config.models, config.secrets) ?? []),
       ...faultsOfBindings(config),
       ...((await httpOf(config))?.faultsOfHttp(config.http, config.secrets) ?? []),
@@ -194,6 +204,7 @@ async function withTools(
       for (const one of inspectors) await one.close?.();
     },
     onChange: (listener) => changes.listen(listener),
+    pinned: source.pinned ?? [],
   };
 }
 
@@ -240,6 +251,12 @@ const httpOf = async ({ http }: Config) => (Object.keys(http).length === 0 ? und
 /** The part of the configuration that knows inspectors; loaded only where there are some. */
 const inspectingOf = async ({ inspectors }: Config) => (Object.keys(inspectors).length === 0 ? undefined : import('./inspectors.ts'));
 
+/** The part of the configuration that knows MCP; loaded only where there are servers. */
+const mcpOf = async ({ mcp }: Config) => (Object.keys(mcp).length === 0 ? undefined : import('./mcp.ts'));
+
+/** Nothing is kept: each load accepts what it finds. */
+const NO_PINS: ToolPins = { get: () => undefined, put: () => undefined };
+
 /** Everything that a configuration has tools from, as one source. */
 async function sourceOf(
   config: Config,
@@ -247,7 +264,7 @@ async function sourceOf(
   read: ReadFile,
   vault: Vault,
   from: string,
-  { sources = [], resolveHost }: LoadOptions,
+  { sources = [], pins = NO_PINS, programs: start, resolveHost, tell = () => undefined }: LoadOptions,
 ): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
     throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
@@ -266,6 +283,14 @@ async function sourceOf(
     if (read.source !== undefined) {
       opened.push(read.source);
       await read.source.make();
+    }
+    const mcp = await mcpOf(config);
+    if (mcp !== undefined) {
+      const powers = { base, secret: vault.read, pins, start, tell };
+      const servers = await Promise.allSettled(Object.entries(config.mcp).map(([name, server]) => mcp.openMcp(name, server, powers)));
+      opened.push(...servers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+      const failed = servers.find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     }
     for (const open of sources) opened.push(await open());
     // Last, so that the tools of the configuration come first in lists.

@@ -24,6 +24,10 @@ export function reporter(log: FastifyBaseLogger | undefined, feed: () => Feed | 
         log?.error({ error: text }, 'the process of the tools has ended');
         feed()?.tell('tools.failed', { data: { why: kind, tool: null, message: text } });
         return;
+      case 'suspended':
+        log?.error({ source: report.source ?? null }, text);
+        feed()?.tell('tools.suspended', { data: { source: report.source ?? null, message: text } });
+        return;
       case 'restarted':
         log?.warn(text);
         feed()?.tell('tools.restarted', {});

@@ -11,6 +11,7 @@ import type { Secrets } from '@corral/tools/define';
 import { Http } from './http-schema.ts';
 import { Inspectors } from './inspectors-schema.ts';
 import { Loops } from './loops.ts';
+import { McpServers } from './mcp-schema.ts';
 import { Models } from './models-schema.ts';
 import { Address, SecretName } from './parts.ts';
 import { Risk } from './risk.ts';
@@ -165,6 +166,9 @@ export const Config = z.strictObject({
     .describe('tools of your own; in a .ts file only'),
   models: Models.default({}).describe('models, by the name that agents ask for: `uses: { model: "model:default" }`'),
   http: Http.default({}).describe('what agents may ask by HTTP, by the name that they ask for: `uses: { crm: "http:crm" }`'),
+  mcp: McpServers.default({}).describe(
+    'MCP servers, by the name that agents ask for: all tools by `mcp:NAME`, one by `tool:NAME.tool`; a program on this machine, or an address',
+  ),
   inspectors: Inspectors.default({}).describe(
     'what looks for secrets, personal data or attacks, by name: `context.inspect.NAME` in policies',
   ),

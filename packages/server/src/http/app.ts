@@ -63,6 +63,7 @@ import { secretRoutes } from './routes/secrets.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
+import { toolReviewRoutes } from './routes/tool-reviews.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { settlementRoutes } from './routes/settlements.ts';
@@ -204,6 +205,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     }),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
+    ...toolReviewRoutes(door),
     ...webhookRoutes(door),
     ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),

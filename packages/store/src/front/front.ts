@@ -1,4 +1,6 @@
 /** The front door's tables on SQLite: `front.db` in the data folder, behind the port `FrontStore`. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FrontStore } from '@corral/protocol/ports/front';
 import type { Random } from '@corral/protocol/ports/machine';
 import { Approvals } from './approvals.ts';
@@ -14,6 +16,17 @@ import { Runs } from './runs.ts';
 import { Schedules } from './schedules.ts';
 import { SubmissionRows } from './submissions.ts';
 import { Tokens } from './tokens.ts';
+
+/** One value of a data folder whose tables nobody has open yet; undefined if there is none, or no tables. */
+export function metaOf(folder: string, name: string): string | undefined {
+  if (!existsSync(join(folder, 'front.db'))) return undefined;
+  const db = FrontDatabase.reading(folder);
+  try {
+    return db.get<{ value: string }>('SELECT value FROM meta WHERE name = ?', name)?.value;
+  } finally {
+    db.close();
+  }
+}
 
 export class SqliteFront implements FrontStore {
   readonly #db: FrontDatabase;

@@ -118,6 +118,31 @@ export function hostFilter(arch: Arch): Buffer {
   return assembled([...numbered(arch), ...numbersOf(HOST, arch).flatMap(({ number }) => on(number, ALLOW)), give(fail(ENOSYS))]);
 }
 
+/** A host's calls that a program of others does not get: mounts and namespaces, and `clone3`, whose flags a filter cannot see. */
+const NOT_OF_PROGRAMS: ReadonlySet<string> = new Set(['clone3', 'mount', 'umount2', 'pivot_root', 'unshare']);
+/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others, such as AF_VSOCK, are not confined by a network namespace. */
+const FAMILIES = [1, 2, 10, 16];
+const EAFNOSUPPORT = 97;
+/** CLONE_NEW…: namespaces. */
+const CLONE_NEW = 0x7e02_0000;
+const OF_PROGRAMS: Readonly<Record<string, readonly Instruction[]>> = {
+  socket: [load(argument(0)), ...FAMILIES.flatMap((family) => on(family, ALLOW)), give(fail(EAFNOSUPPORT))],
+  clone: [load(argument(0)), [ANY_BIT, 0, 1, CLONE_NEW], give(fail(EPERM)), give(ALLOW)],
+};
+
+/** The filter around a program of others, such as an MCP server: it may do what a host may do, but for mounts, namespaces and odd sockets. */
+export function programFilter(arch: Arch): Buffer {
+  const allowed = numbersOf(HOST, arch).filter(({ name }) => !NOT_OF_PROGRAMS.has(name));
+  return assembled([
+    ...numbered(arch),
+    ...allowed.flatMap(({ name, number }): readonly Instruction[] => {
+      const verdict = OF_PROGRAMS[name];
+      return verdict === undefined ? on(number, ALLOW) : [[EQUAL, 0, verdict.length, number], ...verdict];
+    }),
+    give(fail(ENOSYS)),
+  ]);
+}
+
 /** The same in the form that Docker, Podman and Kubernetes read (`opencontainers/runtime-spec`, config-linux.md, "Seccomp"). */
 export function hostProfile(): object {
   return {

@@ -55,9 +55,9 @@ export interface Walls {
 }
 
 /** Id of the user `nobody` on every Linux. */
-const NOBODY = 65_534;
+export const NOBODY = 65_534;
 /** First of a range of user ids that systemd leaves unassigned (systemd.io/UIDS-GIDS), and number of ids that are used for cells. */
-const FIRST_USER = 1_879_048_192;
+export const FIRST_USER = 1_879_048_192;
 const USERS = 4_096;
 /** Maximum of a cell's processes and threads: about twice as many as it has. */
 const PROCESSES = 64;
@@ -172,7 +172,7 @@ function findUser(path: string): Walls['user'] {
 
 const UNSHARE = ['--pid', '--fork', '--kill-child', '--mount-proc', '--net', '--ipc', '--'];
 
-function findProgram(name: string, path: string): string | undefined {
+export function findProgram(name: string, path: string): string | undefined {
   for (const folder of path.split(delimiter)) {
     // A relative entry would depend on the working directory, which others may have chosen.
     if (!isAbsolute(folder)) continue;

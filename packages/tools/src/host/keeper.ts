@@ -9,11 +9,13 @@ import type { ToolProcess, ProcessEvents, Trial } from './process.ts';
 
 /** Events of tool processes, for operators. */
 export interface ToolNews {
-  readonly kind: 'output' | 'uncaught' | 'ended' | 'restarted' | 'broken';
+  readonly kind: 'output' | 'uncaught' | 'ended' | 'restarted' | 'broken' | 'suspended';
   /** A line that a tool wrote, an exception with its stack, or the reason why the process ended. */
   readonly text: string;
   /** The tool whose call caused it, if known. */
   readonly tool?: string;
+  /** The source whose tools are `suspended`: `mcp:crm`. */
+  readonly source?: string;
 }
 
 export interface KeeperOptions {

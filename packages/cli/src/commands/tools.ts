@@ -1,0 +1,79 @@
+/** `corral tools`: the tools that others declare to a host, and what a person has to review of them. */
+import type { Command } from 'commander';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { CorralError } from '@corral/protocol/errors';
+import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
+import { printable, table } from '../screen/table.ts';
+import { moment } from '../screen/time.ts';
+
+type Review = RouteAnswer<'listToolReviews'>['items'][number];
+
+/** Characters of a value that are shown in a line. */
+const SHOWN = 300;
+
+export function toolCommands(program: Command): void {
+  const tools = program.command('tools').description('the tools that MCP servers and documents declare to a host');
+  hostFlags(tools.command('review'))
+    .description('show how the tools of a source differ from those that were accepted, and accept them')
+    .argument('[source]', 'such as mcp:crm; left out: all sources in a list')
+    .option('--accept <digest>', 'accept what it declares now, by the digest that was shown; the first characters are enough')
+    .option('-m, --reason <text>', 'reason; it is recorded')
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral tools review mcp:crm\n  corral tools review mcp:crm --accept sha256:3f2a -m 'the new description is right'`,
+    )
+    .action(async (source: string | undefined, flags: HostFlags & Reasoned & { readonly accept?: string }) => {
+      const client = connect(flags);
+      const { items } = await client.listToolReviews({});
+      if (source === undefined) return print(flags, items, () => listed(items));
+      const review = items.find((one) => one.source === source);
+      if (review === undefined)
+        throw new CorralError(
+          'CORRAL_USAGE',
+          `There is no source ${source}; there are: ${items.map((one) => one.source).join(', ') || 'none'}.`,
+        );
+      if (flags.accept === undefined) return print(flags, review, () => shown(review));
+      const digest = review.offered?.digest;
+      if (digest === undefined || !digest.startsWith(flags.accept) || flags.accept.length < 'sha256:1234'.length)
+        throw new CorralError('CORRAL_TOOLS_CHANGED', `${source} declares ${digest ?? 'nothing'} now, and not ${flags.accept}.`);
+      const accepted = await client.acceptTools({ params: { source }, body: { digest, ...withReason(flags) } });
+      print(flags, accepted, () => `${accepted.source}  ${accepted.tools} tools accepted, ${accepted.digest.slice(0, 19)}`);
+    });
+}
+
+function listed(items: readonly Review[]): string {
+  if (items.length === 0) return 'no source declares tools to this host';
+  return table(
+    [{ title: 'SOURCE' }, { title: 'ACCEPTED' }, { title: 'BY' }, { title: 'TOOLS' }, { title: 'TO REVIEW' }],
+    items.map((one) => [
+      one.source,
+      one.accepted === null ? 'nothing' : moment(one.accepted.at),
+      one.accepted?.by ?? '',
+      String(one.accepted?.tools ?? one.offered?.tools ?? 0),
+      one.differences.length === 0 ? '' : one.differences.map(({ tool, kind }) => `${tool} (${kind})`).join(', '),
+    ]),
+  ).join('\n');
+}
+
+function shown({ source, accepted, offered, differences, notes }: Review): string {
+  return [
+    `${source}  ${accepted === null ? 'nothing was accepted' : `${accepted.tools} tools accepted by ${accepted.by}, ${accepted.digest.slice(0, 19)}`}`,
+    ...differences.flatMap(({ tool, kind, members }) => [
+      `${tool}: ${kind === 'changed' ? 'changed, and suspended' : kind === 'removed' ? 'gone, and suspended' : 'new, and not offered'}`,
+      ...members.flatMap(({ path, before, now }) => [
+        ...(path === '' ? [] : [`  ${printable(path)}`]),
+        ...(before === null ? [] : [`    - ${brief(before)}`]),
+        ...(now === null ? [] : [`    + ${brief(now)}`]),
+      ]),
+    ]),
+    ...notes.map((note) => `note: ${printable(note)}`),
+    ...(differences.length === 0 || offered === null
+      ? ['nothing is to be reviewed']
+      : [`to accept this: corral tools review ${source} --accept ${offered.digest.slice(0, 19)} -m WHY`]),
+  ].join('\n');
+}
+
+function brief(value: unknown): string {
+  const text = printable(JSON.stringify(value));
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}… (${text.length} characters; --json prints all)` : text;
+}

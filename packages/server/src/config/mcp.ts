@@ -1,0 +1,73 @@
+/** The MCP servers of a configuration, each a source of tools. Loaded only where there are some, since the client takes time. */
+import { isAbsolute, resolve, sep } from 'node:path';
+import type { ToolPins } from '@corral/protocol/ports/pins';
+import type { StartProgram } from '@corral/protocol/ports/program';
+import type { ToolSource } from '@corral/protocol/ports/tool';
+import type { ToolNews } from '@corral/tools/host/keeper';
+import { addressLine, programLine } from '@corral/tools/mcp/lines';
+import type { Line } from '@corral/tools/mcp/link';
+import { McpSource } from '@corral/tools/mcp/source';
+import { boundedFetch } from './mcp-fetch.ts';
+import type { McpServer, McpServers } from './mcp-schema.ts';
+import type { Fault } from './whole.ts';
+
+export interface McpPowers {
+  /** Folder of the configuration file. */
+  readonly base: string;
+  readonly secret: (name: string) => Promise<string>;
+  readonly pins: ToolPins;
+  /** Undefined: behind the walls that are found on this machine, without control groups. */
+  readonly start: StartProgram | undefined;
+  readonly tell: (news: ToolNews) => void;
+}
+
+/** @throws why a server has no tools yet and cannot be asked */
+export function openMcp(name: string, server: McpServer, powers: McpPowers): Promise<ToolSource> {
+  const { trusted, tools, only, timeout_ms } = server;
+  const { pins, tell } = powers;
+  return McpSource.open({ name, trusted, said: tools, only, timeout_ms, pins, tell, line: () => lineOf(name, server, powers) });
+}
+
+async function lineOf(name: string, server: McpServer, { base, secret, start, tell }: McpPowers): Promise<() => Line> {
+  if ('url' in server) {
+    const headers = await filled(server.headers, secret);
+    const { oauth } = server;
+    const client = oauth === undefined ? undefined : { ...oauth, client_secret: await secret(oauth.client_secret), scope: oauth.scope };
+    return addressLine({ url: server.url, headers, oauth: client }, boundedFetch(server.private));
+  }
+  const at = (path: string) => resolve(base, path);
+  const program = {
+    command: isAbsolute(server.command) || !server.command.includes(sep) ? server.command : at(server.command),
+    args: server.args,
+    env: { ...server.env, ...(await filled(server.secrets, secret)) },
+    folders: Object.entries(server.folders).map(([path, may]) => ({ path: at(path), write: may === 'write' })),
+    cwd: server.cwd === undefined ? undefined : at(server.cwd),
+    confined: server.wall !== 'none',
+  };
+  return programLine(program, start ?? (await byDefault()), (text) => tell({ kind: 'output', text: `mcp:${name}: ${text}` }));
+}
+
+/** Starts programs for a command that is not a host: behind the walls of this machine. */
+async function byDefault(): Promise<StartProgram> {
+  const { findWalls, programs } = await import('@corral/supervisor');
+  return programs({ walls: findWalls(), groups: undefined, path: process.env['PATH'] ?? '' });
+}
+
+async function filled(names: Readonly<Record<string, string>>, secret: McpPowers['secret']): Promise<Record<string, string>> {
+  const values = await Promise.all(Object.entries(names).map(async ([name, of]) => [name, await secret(of)] as const));
+  return Object.fromEntries(values);
+}
+
+/** Secrets that servers name and that do not exist. */
+export function faultsOfMcp(servers: McpServers, secrets: Readonly<Record<string, unknown>>): Fault[] {
+  return Object.entries(servers).flatMap(([name, server]): Fault[] => {
+    const noSecret = (path: readonly string[], secret: string): Fault[] =>
+      Object.hasOwn(secrets, secret) ? [] : [{ path: ['mcp', name, ...path], message: `there is no secret ${secret}` }];
+    if ('url' in server)
+      return [
+        ...Object.entries(server.headers).flatMap(([header, secret]) => noSecret(['headers', header], secret)),
+        ...(server.oauth === undefined ? [] : noSecret(['oauth', 'client_secret'], server.oauth.client_secret)),
+      ];
+    return Object.entries(server.secrets).flatMap(([variable, secret]) => noSecret(['secrets', variable], secret));
+  });
+}

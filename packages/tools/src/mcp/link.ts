@@ -1,0 +1,206 @@
+/**
+ * One connection to an MCP server, of either era: 2025-11-25, which opens a session, and 2026-07-28, which has none. Which one a server
+ * speaks is found out once and kept with the pin of its tools, so that later starts do not ask again.
+ */
+import {
+  Client,
+  ProtocolError,
+  SdkError,
+  SdkErrorCode,
+  type PriorDiscovery,
+  type Progress,
+  type Transport,
+} from '@modelcontextprotocol/client';
+import type { Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import { MCP } from '@corral/protocol/limits-mcp';
+import { ASIDE, type Aside } from './declared.ts';
+
+/** A transport that says why it ended. */
+export interface Line {
+  readonly transport: Transport;
+  readonly why: () => string | undefined;
+  /** The end of the server's error output, for people. */
+  readonly lastWords: () => string;
+  /** Ends the program behind it; undefined for an address, where each request is on its own. */
+  readonly kill?: (why: string) => void;
+}
+
+export interface LinkOptions {
+  /** Makes a new connection, or starts a new program. */
+  readonly line: () => Line;
+  /** The era of the server as it was found before; null: it is not known yet. */
+  readonly known: Json;
+  readonly lost: (why: string) => void;
+  /** The server says that its list of tools is another one. */
+  readonly listChanged: () => void;
+  /** The server asked for something that it is not given. */
+  readonly refused: (what: string) => void;
+}
+
+/** Longest time that node's timers can take; the broker's own timeouts bound calls. */
+const FOREVER_MS = 2 ** 31 - 1;
+const LIST_PAGES = 64;
+
+/** Answers are checked by the contracts of this host, in bounded steps; a server's schemas are neither compiled nor run here. */
+const NO_CHECK = { getValidator: () => (value: unknown) => ({ valid: true as const, data: value as never, errorMessage: undefined }) };
+
+export class Link {
+  readonly #client: Client;
+  readonly #line: Line;
+  #over = false;
+  #asking = false;
+
+  private constructor(client: Client, line: Line) {
+    this.#client = client;
+    this.#line = line;
+  }
+
+  /** @throws what the transport or the server refused it with */
+  static async open(options: LinkOptions): Promise<Link> {
+    const prior = priorIn(options.known);
+    try {
+      return await Link.#open(options, prior);
+    } catch (error) {
+      // A server of before the probe may end when it gets one, and one that was upgraded may not speak what it spoke.
+      return await Link.#open(options, prior === undefined ? { kind: 'legacy' } : undefined).catch(() => Promise.reject(error as Error));
+    }
+  }
+
+  static async #open({ line: dial, lost, listChanged, refused }: LinkOptions, prior: PriorDiscovery | undefined): Promise<Link> {
+    const line = dial();
+    const client = new Client(
+      { name: 'corral', version: '1' },
+      {
+        capabilities: {},
+        versionNegotiation: { mode: 'auto' },
+        inputRequired: { autoFulfill: false },
+        jsonSchemaValidator: NO_CHECK as never,
+        listMaxPages: LIST_PAGES,
+        listChanged: { tools: { autoRefresh: false, onChanged: () => listChanged() } },
+      },
+    );
+    client.fallbackRequestHandler = (request) => {
+      refused(request.method);
+      return Promise.reject(new ProtocolError(-32_601, 'Method not found'));
+    };
+    const timeout = MCP.connect_ms.default;
+    const link = new Link(client, line);
+    let open = false;
+    client.onclose = () => {
+      link.#over = true;
+      if (open) lost(line.why() ?? 'the connection was closed');
+    };
+    try {
+      await client.connect(line.transport, { timeout, ...(prior === undefined ? {} : { prior }) });
+      // The client subscribes by itself only where it has just asked what the server can do.
+      if (prior?.kind === 'modern' && client.getServerCapabilities()?.tools?.listChanged === true)
+        await client.listen({ toolsListChanged: true }, { timeout }).catch(() => undefined);
+      open = true;
+      return link;
+    } catch (error) {
+      await line.transport.close().catch(() => undefined);
+      const why = line.why();
+      const words = line.lastWords().trim().split('\n').slice(-3).join(' / ');
+      throw new Error([(error as Error).message, why, words].filter((one) => one !== undefined && one !== '').join('; '), { cause: error });
+    }
+  }
+
+  get alive(): boolean {
+    return !this.#over;
+  }
+
+  get why(): string | undefined {
+    return this.#line.why();
+  }
+
+  get lastWords(): string {
+    return this.#line.lastWords();
+  }
+
+  /** The era of the server, for later starts. */
+  get known(): Json {
+    const discover = this.#client.getDiscoverResult();
+    return discover === undefined ? { kind: 'legacy' } : { kind: 'modern', discover: JSON.parse(JSON.stringify(discover)) as Json };
+  }
+
+  get version(): string | undefined {
+    return this.#client.getNegotiatedProtocolVersion();
+  }
+
+  /** Requests besides calls of tools that the server says to answer. */
+  get asides(): Aside[] {
+    const can = this.#client.getServerCapabilities() ?? {};
+    return ASIDE.filter((aside) => (aside.startsWith('resources') ? can.resources : can.prompts) !== undefined);
+  }
+
+  async list(): Promise<readonly unknown[]> {
+    if (this.#client.getServerCapabilities()?.tools === undefined) return [];
+    const { tools } = await this.#client.listTools(undefined, { cacheMode: 'refresh', timeout: MCP.connect_ms.default });
+    return tools;
+  }
+
+  /** @param definition as the server listed the tool */
+  async call(
+    { name, input, key }: { readonly name: string; readonly input: Json; readonly key: string },
+    more: { readonly signal: AbortSignal; readonly definition: Json; readonly progress?: ((progress: Progress) => void) | undefined },
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { signal, definition, progress } = more;
+    return this.#client.callTool(
+      { name, arguments: input as Record<string, unknown>, _meta: { 'corral/idempotency-key': key } },
+      {
+        signal,
+        timeout: FOREVER_MS,
+        toolDefinition: definition as never,
+        ...(progress === undefined ? {} : { onprogress: progress }),
+      },
+    );
+  }
+
+  async aside(aside: Aside, input: Json, signal: AbortSignal): Promise<unknown> {
+    const options = { signal, timeout: FOREVER_MS, cacheMode: 'bypass' as const };
+    switch (aside) {
+      case 'resources/list':
+        return this.#client.listResources(undefined, options);
+      case 'resources/templates/list':
+        return this.#client.listResourceTemplates(undefined, options);
+      case 'resources/read':
+        return this.#client.readResource(input as { uri: string }, options);
+      case 'prompts/list':
+        return this.#client.listPrompts(undefined, options);
+      case 'prompts/get':
+        return this.#client.getPrompt(input as { name: string }, options);
+    }
+  }
+
+  /** Called after a call was given up: a program that does not answer at all any more is ended, so that the next call gets another one. */
+  async mustAnswer(): Promise<void> {
+    const { kill } = this.#line;
+    if (kill === undefined || this.#asking || this.#over) return;
+    this.#asking = true;
+    const timeout = MACHINE.tool_stuck_ms.default;
+    try {
+      if (this.#client.getProtocolEra() === 'modern') await this.#client.discover({ timeout });
+      else await this.#client.ping({ timeout });
+    } catch (error) {
+      // An error of the server is an answer, too.
+      if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout) kill(`it did not answer its host for ${timeout} ms`);
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    const { transport } = this.#line;
+    const ended =
+      'terminateSession' in transport ? (transport as unknown as { terminateSession(): Promise<void> }).terminateSession() : undefined;
+    // The server is told, and not waited for: it may be what does not answer.
+    await Promise.race([ended?.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
+    await this.#client.close().catch(() => undefined);
+  }
+}
+
+function priorIn(known: Json): PriorDiscovery | undefined {
+  const kind = (known as { readonly kind?: unknown } | null)?.kind;
+  return kind === 'legacy' || kind === 'modern' ? (known as unknown as PriorDiscovery) : undefined;
+}

@@ -1,0 +1,259 @@
+/**
+ * The tools of one MCP server, as a source of tools. They are made from the pin of its list, so a server that cannot be reached delays
+ * nothing but its own calls. Each tenant has a connection of its own, since a server may keep state.
+ */
+import type { Progress } from '@modelcontextprotocol/client';
+import type { Json } from '@corral/protocol/json';
+import { MACHINE } from '@corral/protocol/limits';
+import { MCP } from '@corral/protocol/limits-mcp';
+import type { ToolPins } from '@corral/protocol/ports/pins';
+import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
+import { notStarted, type ToolNews } from '../host/keeper.ts';
+import { PinnedTools } from '../pinning/pinned.ts';
+import { resultOf } from './answer.ts';
+import { declarationsOf, describedBy, type Believing, type Described } from './declared.ts';
+import { Link, type Line } from './link.ts';
+import { Session } from './session.ts';
+
+export interface McpOptions extends Believing {
+  /** As agents ask for it: `mcp:NAME`, and its tools by `tool:NAME.tool`. */
+  readonly name: string;
+  readonly timeout_ms: number | undefined;
+  readonly pins: ToolPins;
+  /** Makes a connection, or starts the program. */
+  readonly line: () => Promise<() => Line>;
+  readonly tell: (news: ToolNews) => void;
+}
+
+/** Progress that waits to be read; more is dropped. */
+const PROGRESS = 16;
+/** Notes that are kept for operators. */
+const NOTES = 20;
+
+export class McpSource implements ToolSource {
+  readonly #options: McpOptions;
+  readonly #pinned: PinnedTools;
+  readonly #listeners = new Set<() => void>();
+  /** By tenant, least recently used first. */
+  readonly #sessions = new Map<string, Session>();
+  /** Connected to list the tools; the first tenant that calls one gets it. */
+  #spare: Session | undefined;
+  #tools: readonly Tool[] = [];
+  /** Notes about the last list. */
+  #listNotes: readonly string[] = [];
+  readonly #events: string[] = [];
+  #known: Json = null;
+  #suspended = '';
+  readonly #sweep: NodeJS.Timeout;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: McpOptions) {
+    this.#options = options;
+    this.#pinned = new PinnedTools({
+      source: `mcp:${options.name}`,
+      pins: options.pins,
+      begin: () => this.#begin(),
+      known: () => this.#known,
+      changed: () => this.#changed(),
+      notes: () => [...this.#listNotes, ...this.#events],
+    });
+    this.#known = this.#pinned.known ?? null;
+    this.#sweep = setInterval(() => this.#closeIdle(), MACHINE.tool_idle_ms.default);
+    this.#sweep.unref();
+  }
+
+  /** Connects only where no list was accepted before. @throws why the server has no list then */
+  static async open(options: McpOptions): Promise<McpSource> {
+    const source = new McpSource(options);
+    try {
+      if (source.#pinned.tools === undefined) await (source.#spare = source.#session()).open();
+      source.#tools = source.#made();
+      return source;
+    } catch (error) {
+      await source.close(0);
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`the MCP server ${options.name} has not listed its tools: ${why}`, { cause: error });
+    }
+  }
+
+  get pinned() {
+    return [this.#pinned];
+  }
+
+  tools(): readonly Tool[] {
+    return this.#tools;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(within_ms: number = MACHINE.tool_drain_ms.default): Promise<void> {
+    clearInterval(this.#sweep);
+    this.#listeners.clear();
+    return (this.#closing ??= this.#close(within_ms));
+  }
+
+  async #close(within_ms: number): Promise<void> {
+    const all = [...this.#sessions.values(), ...(this.#spare === undefined ? [] : [this.#spare])];
+    await Promise.allSettled(all.map((session) => session.close(within_ms)));
+  }
+
+  /** The configuration is in force: the server is asked whether it still declares what was accepted. */
+  #begin(): void {
+    if (this.#closing !== undefined || this.#sessions.size > 0) return;
+    this.#spare ??= this.#session();
+    this.#spare.open().catch(() => undefined);
+  }
+
+  #changed(): void {
+    this.#tools = this.#made();
+    for (const listener of this.#listeners) listener();
+  }
+
+  #session(): Session {
+    const { name, tell } = this.#options;
+    return new Session({
+      server: name,
+      link: async (events) => {
+        const dial = await this.#options.line();
+        return Link.open({ ...events, line: dial, known: this.#known });
+      },
+      opened: (link) => this.#list(link),
+      listChanged: (link) => void this.#list(link).catch(() => undefined),
+      refused: (what) => this.#note(`it asked for ${what.slice(0, 100)}, which no server is given`),
+      tell: (kind, text) => {
+        this.#note(text);
+        tell({ kind, text });
+      },
+    });
+  }
+
+  #note(text: string): void {
+    if (this.#events.at(-1) === text) return;
+    this.#events.push(text.slice(0, 2_000));
+    if (this.#events.length > NOTES) this.#events.shift();
+  }
+
+  async #list(link: Link): Promise<void> {
+    const { name, only, tell } = this.#options;
+    const { declarations, notes } = declarationsOf(name, await link.list(), link.asides, only);
+    this.#listNotes = [`it speaks MCP ${link.version ?? 'of an unknown version'}`, ...notes];
+    this.#known = link.known;
+    this.#pinned.offer(declarations);
+    const { differences } = this.#pinned.review();
+    const text = differences.map(({ tool, kind }) => `${tool} (${kind})`).join(', ');
+    if (text === this.#suspended) return;
+    this.#suspended = text;
+    if (text !== '')
+      tell({
+        kind: 'suspended',
+        text: `The MCP server ${name} declares other tools than were accepted: ${text}.`,
+        source: this.#pinned.source,
+      });
+  }
+
+  #made(): readonly Tool[] {
+    const { name: server, timeout_ms } = this.#options;
+    return (this.#pinned.tools ?? []).map((declaration): Tool => {
+      const { name, says } = declaration;
+      const described = describedBy(server, declaration, this.#options);
+      const { description, input, output, annotations } = described;
+      return {
+        name,
+        description,
+        input,
+        output,
+        annotations,
+        ...(timeout_ms === undefined ? {} : { timeout_ms }),
+        source: this.#pinned.source,
+        suspended: () => this.#pinned.suspended(name),
+        ...(described.own === undefined ? {} : { streams: true as const }),
+        invoke: (call) => this.#invoke(name, described, says, call),
+      };
+    });
+  }
+
+  async #invoke(tool: string, described: Described, says: Json, call: ToolCall): Promise<ToolResult> {
+    if (this.#closing !== undefined) return notStarted(tool, 'its source is closed');
+    const session = this.#sessionOf(call.tenant);
+    if (session === undefined) return notStarted(tool, 'all connections to its server are busy with calls of other tenants');
+    return session.call(tool, call, async (link) => {
+      // The server's list was read when it was connected, which may have been a moment ago.
+      const suspended = this.#pinned.suspended(tool);
+      if (suspended !== undefined) return { kind: 'failed', message: `${tool} is suspended: ${suspended}.` };
+      const { own, aside, structured } = described;
+      if (aside !== undefined) return { kind: 'ok', value: withoutMeta(await link.aside(aside, call.input, call.signal)) };
+      const parts = partsOf(call);
+      const { outputSchema: _, ...definition } = says as Record<string, Json>;
+      const asked = { name: own as string, input: call.input, key: call.idempotency_key };
+      const answer = await link.call(asked, { signal: call.signal, definition, progress: parts?.take });
+      await parts?.told();
+      return resultOf(tool, structured, answer);
+    });
+  }
+
+  /** The session of the tenant; undefined if the maximum is reached and all have calls. */
+  #sessionOf(tenant: string): Session | undefined {
+    let session = this.#sessions.get(tenant);
+    if (session === undefined) {
+      if (this.#sessions.size >= MCP.connections.default && !this.#giveUp()) return undefined;
+      session = this.#spare ?? this.#session();
+      this.#spare = undefined;
+    } else this.#sessions.delete(tenant);
+    this.#sessions.set(tenant, session);
+    return session;
+  }
+
+  #giveUp(): boolean {
+    for (const [tenant, session] of this.#sessions) {
+      if (session.idleSince === undefined) continue;
+      this.#sessions.delete(tenant);
+      void session.close(0);
+      return true;
+    }
+    return false;
+  }
+
+  /** The last one stays, so that a host with one tenant does not connect again and again. */
+  #closeIdle(): void {
+    for (const [tenant, session] of this.#sessions) {
+      if (this.#sessions.size === 1) return;
+      const since = session.idleSince;
+      if (since === undefined || performance.now() - since < MACHINE.tool_idle_ms.default) continue;
+      this.#sessions.delete(tenant);
+      void session.close(0);
+    }
+  }
+}
+
+/** Hands progress to the run, if it asked for parts. A server that reports faster than the run reads is not waited for. */
+function partsOf({ part }: ToolCall): { readonly take: (progress: Progress) => void; readonly told: () => Promise<void> } | undefined {
+  if (part === undefined) return undefined;
+  let chain: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  return {
+    take: ({ progress, total, message }) => {
+      if (waiting >= PROGRESS) return;
+      waiting += 1;
+      const said = {
+        progress,
+        ...(total === undefined ? {} : { total }),
+        ...(message === undefined ? {} : { message: message.slice(0, 2_000) }),
+      };
+      chain = chain
+        .then(() => part(said))
+        .catch(() => undefined)
+        .finally(() => (waiting -= 1));
+    },
+    told: () => chain,
+  };
+}
+
+const OF_PROTOCOL: ReadonlySet<string> = new Set(['_meta', 'resultType', 'ttlMs', 'cacheScope']);
+
+/** The answer without the members that the protocol adds for itself. */
+function withoutMeta(answer: unknown): unknown {
+  return Object.fromEntries(Object.entries(answer as object).filter(([name]) => !OF_PROTOCOL.has(name)));
+}

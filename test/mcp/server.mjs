@@ -1,0 +1,132 @@
+/**
+ * An MCP server written with the official SDK, as others write them: over its standard streams, or with `--http` over streamable HTTP on a
+ * free port, which it prints. It serves both eras; `--legacy` only that of 2025, as SDKs of before did.
+ */
+import { appendFileSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { connect } from 'node:net';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler, inputRequired, McpServer } from '@modelcontextprotocol/server';
+import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import * as z from 'zod';
+
+const text = (value) => ({ content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] });
+
+/** Whether anything of the world answers, or only this machine does. */
+function reached(port, host) {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host, timeout: 1_000 }, () => resolve('connected'));
+    socket.on('error', (error) => resolve(error.code)).on('timeout', () => resolve('timeout'));
+  });
+}
+
+function factory() {
+  const server = new McpServer({ name: 'plain', version: '1.0.0' });
+  const READS = { readOnlyHint: true, openWorldHint: false };
+  server.registerTool(
+    'add',
+    {
+      description: 'Adds two numbers.',
+      inputSchema: z.object({ a: z.number(), b: z.number() }),
+      outputSchema: z.object({ sum: z.number() }),
+      annotations: READS,
+    },
+    ({ a, b }) => ({ ...text(`${a + b}`), structuredContent: { sum: a + b } }),
+  );
+  server.registerTool('echoText', { description: 'Says it again.', inputSchema: z.object({ text: z.string() }) }, (said) =>
+    text(said.text),
+  );
+  server.registerTool('fail', { description: 'Fails.', inputSchema: z.object({}) }, () => ({ ...text('it is broken'), isError: true }));
+  server.registerTool(
+    'note',
+    { description: 'Writes a line.', inputSchema: z.object({ file: z.string(), line: z.string() }) },
+    ({ file, line }) => {
+      appendFileSync(file, `${line}\n`);
+      return text('written');
+    },
+  );
+  server.registerTool(
+    'wait',
+    {
+      description: 'Waits, and says how far it is.',
+      inputSchema: z.object({ ms: z.number(), steps: z.number().default(1) }),
+      annotations: READS,
+    },
+    async ({ ms, steps }, { mcpReq }) => {
+      for (let i = 1; i <= steps; i += 1) {
+        await new Promise((resolve) => setTimeout(resolve, ms / steps));
+        if (mcpReq.signal.aborted) process.stderr.write('the wait was cancelled\n');
+        const token = mcpReq._meta?.progressToken;
+        if (token !== undefined)
+          await mcpReq.notify({
+            method: 'notifications/progress',
+            params: { progressToken: token, progress: i, total: steps, message: `step ${i}` },
+          });
+      }
+      return text('waited');
+    },
+  );
+  server.registerTool('die', { description: 'Ends its process.', inputSchema: z.object({}) }, () => process.exit(3));
+  server.registerTool(
+    'around',
+    { description: 'Says what it can see.', inputSchema: z.object({ port: z.number(), files: z.array(z.string()) }) },
+    async (said) => {
+      const may = (file) => {
+        try {
+          return readFileSync(file, 'utf8').slice(0, 100);
+        } catch (error) {
+          return error.code;
+        }
+      };
+      return text({
+        env: Object.keys(process.env).sort(),
+        interfaces: Object.keys(networkInterfaces()),
+        host: await reached(said.port, '127.0.0.1'),
+        world: await reached(80, '192.0.2.1'),
+        files: said.files.map(may),
+        pid: process.pid,
+      });
+    },
+  );
+  server.registerTool(
+    'book',
+    { description: 'Books a room after asking who for.', inputSchema: z.object({ room: z.string() }) },
+    ({ room }, { mcpReq }) => {
+      const answer = mcpReq.inputResponses?.who;
+      if (answer === undefined)
+        return inputRequired({
+          inputRequests: {
+            who: inputRequired.elicit({
+              message: `Who is room ${room} for?`,
+              requestedSchema: { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] },
+            }),
+          },
+          requestState: `room:${room}`,
+        });
+      return text(answer.action === 'accept' ? `${room} is booked for ${answer.content.name}` : `${room} is not booked`);
+    },
+  );
+  server.registerResource('notes', 'notes://all', { description: 'All notes.', mimeType: 'text/plain' }, (uri) => ({
+    contents: [{ uri: uri.href, mimeType: 'text/plain', text: 'buy milk' }],
+  }));
+  server.registerPrompt('greet', { description: 'A greeting.', argsSchema: z.object({ name: z.string() }) }, ({ name }) => ({
+    messages: [{ role: 'user', content: { type: 'text', text: `Greet ${name}.` } }],
+  }));
+  return server;
+}
+
+process.stderr.write('the server has started\n');
+if (process.argv.includes('--http')) {
+  const handler = toNodeHandler(createMcpHandler(factory));
+  const server = createServer((request, response) => {
+    const wanted = process.env['WANTED_TOKEN'];
+    if (wanted !== undefined && request.headers.authorization !== `Bearer ${wanted}`) {
+      response.writeHead(401).end();
+      return;
+    }
+    void handler(request, response);
+  });
+  server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
+} else if (process.argv.includes('--legacy')) await factory().connect(new StdioServerTransport());
+else serveStdio(factory);
