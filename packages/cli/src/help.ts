@@ -7,7 +7,7 @@ import summaries from './summaries.json' with { type: 'json' };
 /** Commands by group, in the order in which the help and the reference list them. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Write an agent': ['init', 'dev', 'run', 'test', 'types', 'demo'],
-  'Host and agents': ['up', 'doctor', 'health', 'deploy', 'agents', 'alias', 'rollback', 'config', 'schedule', 'webhooks'],
+  'Host and agents': ['up', 'doctor', 'health', 'deploy', 'agents', 'alias', 'rollback', 'config', 'tools', 'schedule', 'webhooks'],
   Runs: ['submit', 'send', 'wait', 'ps', 'top', 'show', 'tree', 'events', 'spend', 'usage'],
   'What a run did': ['why', 'story', 'logs', 'calls', 'messages', 'journal', 'context', 'authority'],
   'Stop and settle': ['pause', 'resume', 'cancel', 'kill', 'revoke', 'quarantine', 'quarantines', 'release', 'resolve', 'operations'],
@@ -27,7 +27,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   ],
   'Time travel': ['replay', 'fork', 'diff', 'upgrade-check', 'upgrade'],
   'Data and evidence': ['verify', 'erase', 'gc', 'backup', 'restore'],
-  'People and this command': ['token', 'whoami', 'completion', 'help'],
+  'People and this command': ['token', 'secret', 'whoami', 'completion', 'help'],
 };
 /** Group of commands that the table lacks; a test sees to it that there are none. */
 export const OTHERS = 'Others';
