@@ -77,7 +77,7 @@ test('a question of a run that holds private data is withheld from those who may
   expect(await asked(approver, run)).toMatchObject({ question: null, schema: null, takes: null, private_to: ['ana'] });
 });
 
-test('the command line lists and answers questions, of a host that was killed meanwhile as well', async () => {
+test('the command line lists and answers questions, of a host that was killed meanwhile as well', { tags: 'long' }, async () => {
   const folder = await shortFolder();
   const data = join(folder, 'd');
   const up = async () => {

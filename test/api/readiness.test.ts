@@ -77,7 +77,7 @@ test('runs that wait in the store alone are work too: a host with no place for t
   await until(async () => (await fetch(`${url}/readyz`)).status === 200);
 });
 
-test('a tenant that has as many runs in memory as it may waits for itself, and its host is ready', async () => {
+test('a tenant that has as many runs in memory as it may waits for itself, and its host is ready', { tags: 'long' }, async () => {
   const { host, admin, ended, answer } = await withSlowTool(
     `tenants: { local: { tools: ['*'], residents: 1 } }, limits: { no_progress_ms: 1_000 }`,
   );

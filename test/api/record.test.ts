@@ -95,6 +95,16 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
     await on.admin.decideApproval({ params, body: { verdict: 'deny', reason } });
     return { operation: 'deny', target: params };
   },
+  async withdrawApproval(on) {
+    const submitter = await on.as('local', 'developer');
+    const { run } = await submitter.submitRun({ body: { agent: 'payer' } });
+    const asked = await found(async () => (await on.admin.listApprovals({ query: { run } })).items[0], 'a call waits');
+    const params = { run, call: asked.call };
+    const holds = { for: 'shape', uses: 3, for_ms: 60_000, ...(asked.may_hold?.money === null ? {} : { amount: 100 }) } as const;
+    await on.admin.decideApproval({ params, body: { verdict: 'approve', version: asked.version, holds } });
+    await on.admin.withdrawApproval({ params, body: { reason } });
+    return { operation: 'withdraw', target: params };
+  },
   async answerQuestion({ admin, deploy }) {
     await deploy(`{ name: 'asker', uses: { owner: 'tool:owner.ask' }, run: ({ ask }) => ask('Well?') }`, { tenant: 'local' });
     const { run } = await admin.submitRun({ body: { agent: 'asker', tenant: 'local' } });

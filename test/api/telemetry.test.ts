@@ -87,7 +87,7 @@ test('a family that is not sampled sends its errors alone, with what they hang f
   ]);
 });
 
-test('a collector that is away costs no run, and the loss is counted', async () => {
+test('a collector that is away costs no run, and the loss is counted', { tags: 'long' }, async () => {
   const made = await withFiles({ otlp: { url: 'http://127.0.0.1:9' } });
   await made.deploy(READS);
   await ran(made, 'missing.txt');
@@ -95,7 +95,7 @@ test('a collector that is away costs no run, and the loss is counted', async () 
   expect(await made.admin.metrics({})).toContain('corral_outcome="completed"} 1\n');
 });
 
-test('a monitor reads the figures of the host, and nothing else', async () => {
+test('a monitor reads the figures of the host, and nothing else', { tags: 'long' }, async () => {
   const made = await withFiles({});
   const monitor = await made.as('*', 'monitor');
   expect(await monitor.metrics({})).toContain('# TYPE corral_runs gauge\n');

@@ -107,7 +107,7 @@ describe('tools of a configuration', () => {
     expect((await going).output).toBe('first');
   });
 
-  test('of the last good configuration start a host whose file is broken, and it says so', async () => {
+  test('of the last good configuration start a host whose file is broken, and it says so', { tags: 'long' }, async () => {
     const folder = await project();
     await writeFile(join(folder, 'word.ts'), `export const WORD: string = 'imported';`);
     const tools = `tool({ name: 'odd', description: 'odd', input: z.object({ how: z.string() }), output: z.unknown(), annotations: READ, run: () => WORD })`;

@@ -32,7 +32,7 @@ test.skipIf(!LINUX)('a run that has not begun is told apart: no place in memory,
     expect(await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } })).toMatchObject({ ended_as: 'completed' });
 });
 
-test.skipIf(!LINUX)('a run whose call was answered waits for a cell, and not for the answer', async () => {
+test.skipIf(!LINUX)('a run whose call was answered waits for a cell, and not for the answer', { tags: 'long' }, async () => {
   const write = await shortFolder();
   const { admin, deploy, as } = await front({
     configText: JSON.stringify({ policies: 'default', files: { write }, tenants: { local: { cells: 1 } } }),

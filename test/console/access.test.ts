@@ -52,6 +52,8 @@ describe.skipIf(NO_BROWSER)('every view', { tags: 'long' }, () => {
 
 /** Views beside those of runs, with a text that each has once it is loaded. */
 const MORE: readonly (readonly [string, string])[] = [
+  ['approvals/questions', 'waiting'],
+  ['approvals/decided', 'Verdict'],
   ['overview', 'Runs by tenant'],
   ['agents', 'shop/buyer'],
   ['operations', 'make-token'],

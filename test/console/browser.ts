@@ -41,8 +41,12 @@ export interface Visit {
   readonly open: (view: string) => Promise<void>;
 }
 
-/** A browser in which nobody is signed in, at a view of the console. */
-export async function visit({ url }: Pick<Front, 'url'>, view = '', options: BrowserContextOptions = {}): Promise<Visit> {
+/** A browser in which nobody is signed in, at a view of the console. @param elsewhere origin to which it may navigate as well */
+export async function visit(
+  { url }: Pick<Front, 'url'>,
+  view = '',
+  { elsewhere, ...options }: BrowserContextOptions & { readonly elsewhere?: string } = {},
+): Promise<Visit> {
   const context = await (browser as Browser).newContext({ viewport: { width: 1280, height: 800 }, ...options });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
@@ -53,7 +57,8 @@ export async function visit({ url }: Pick<Front, 'url'>, view = '', options: Bro
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) faults.push(message.text());
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(`${url}/`)) faults.push(`asked ${request.url()}`);
+    const isThere = elsewhere !== undefined && request.isNavigationRequest() && request.url().startsWith(`${elsewhere}/`);
+    if (!isThere && !request.url().startsWith(`${url}/`)) faults.push(`asked ${request.url()}`);
   });
   page.on('dialog', (dialog) => {
     faults.push(`a dialog: ${dialog.message()}`);

@@ -1,7 +1,7 @@
 /** The console in a real browser, on a real host with real runs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
-import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 /** It makes a call some time after one that people decide, and then says nothing. */
@@ -121,7 +121,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     }
   });
 
-  test('its figures change on the page while nothing is asked of anybody', async () => {
+  test('its figures change on the page while nothing is asked of anybody', { tags: 'long' }, async () => {
     await on.deploy(LATE, { tenant: 'local' });
     const { run } = await on.admin.submitRun({ body: { agent: 'late', tenant: 'local' } });
     const call = await on.asked(run);
@@ -181,7 +181,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(page, 'DE89-3704-0044');
     await page.getByRole('button', { name: 'Approve…' }).tap();
     await page.getByRole('button', { name: 'Approve it' }).tap();
-    await expectShown(page, 'Approved: pay for shop/buyer');
+    await expectShown(page, /Approved: pay \(.*\) for shop\/buyer/);
     expect(await on.ended(run)).toBe('completed');
     expect((await on.admin.showRun({ params: { run: run as never } })).outcome).toMatchObject({ output: 'paid DE89-3704-0044' });
   });
@@ -224,6 +224,31 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(page.getByRole('table'), 'the usual');
   });
 
+  test('a large call is approved with the token once more, and the approval may hold for later calls of the run', async () => {
+    const run = await on.buy(450);
+    const call = await on.asked(run);
+    const { secret } = await on.as('local', 'approver');
+    const { page } = await visit(on, `approvals?run=${run}`);
+    await signIn(page, secret);
+    await page.getByRole('button', { name: 'Approve…' }).click();
+    const approve = page.getByRole('button', { name: 'Approve it' });
+    expect(await approve.isDisabled()).toBe(true);
+    await page.getByLabel('Which calls').selectOption('destination');
+    await expectShown(page, /are made without asking, as long as nothing about them is wider/);
+    await page.getByLabel('Money of all of them').fill('900');
+    await page.getByLabel('Your token once more').fill('not this one');
+    await approve.click();
+    await expectShown(page, 'CORRAL_PROOF_NEEDED');
+    await page.getByLabel('Your token once more').fill(secret);
+    await approve.click();
+    await expectShown(page, 'Approved: pay for shop/buyer');
+    expect(await on.ended(run)).toBe('completed');
+    const { decisions } = await on.admin.whyRun({ params: { run: run as never } });
+    expect(decisions.find((one) => one.call === call)?.people).toMatchObject([
+      { fresh: true, holds: { for: 'destination', uses: 10, amount: 900 } },
+    ]);
+  });
+
   test('not now hides a call from one person, who can have it shown again', { tags: 'long' }, async () => {
     const run = await on.buy(33);
     await on.asked(run);
@@ -248,7 +273,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     expect(await page.getByRole('button', { name: 'Deny it' }).isDisabled()).toBe(true);
     await page.keyboard.type('never heard of them');
     await page.keyboard.press('Enter');
-    await expectShown(page, 'Denied: pay for shop/buyer');
+    await expectShown(page, /Denied: pay \(.*\) for shop\/buyer/);
     await on.ended(run);
     const { decisions } = await on.admin.whyRun({ params: { run: run as never } });
     expect(decisions.find((one) => one.call === call)?.people).toMatchObject([{ verdict: 'deny', reason: 'never heard of them' }]);

@@ -1,7 +1,7 @@
 /** Operators of a host in the console: they see what is spent, what is short of what, and they stop many runs at once. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
+import { expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 sharedBrowser();
@@ -24,6 +24,46 @@ describe.skipIf(NO_BROWSER)('health', () => {
     await page.getByRole('region', { name: 'Nodes' }).getByText('this host').waitFor();
     await page.getByText('Nothing waits for its first turn.').waitFor();
     await page.getByText('None is open.').waitFor();
+  });
+});
+
+describe.skipIf(NO_BROWSER)('many runs', () => {
+  test('are picked by a key and stopped at once, each with its result; all that match are paused and resumed', async () => {
+    const runs = [await on.sleep(), await on.sleep(), await on.sleep()];
+    const { page } = await signedIn(on, 'runs?q=agent:sleeper&state=live', ['operator']);
+    const { keyboard } = page;
+    await page.locator('.window-row').nth(2).waitFor();
+    for (const key of ['j', 'x', 'j', 'x']) {
+      await keyboard.press(key);
+      await page.locator('[aria-selected=true]').waitFor();
+    }
+    const bar = page.getByRole('group', { name: 'Picked runs' });
+    await bar.getByText('2 runs picked').waitFor();
+    await bar.getByRole('button', { name: 'Kill…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Kill these runs?' });
+    await dialog.getByText('Runs: 2 runs').waitFor();
+    await page.getByLabel('Reason').fill('seen enough');
+    expect(await dialog.getByRole('button', { name: 'Kill them' }).isDisabled()).toBe(true);
+    await page.getByLabel('how many runs').fill('2');
+    await keyboard.press('Enter');
+    const done = page.getByRole('dialog', { name: 'Killed' });
+    await done.getByText('Done: 2 runs').waitFor();
+    await done.getByText('Close', { exact: true }).click();
+    expect([await on.ended(runs[2] ?? ''), await on.ended(runs[1] ?? '')]).toEqual(['killed', 'killed']);
+    await expectSoon(() => page.locator('.window-row').count(), 1);
+    for (const [verb, yes, control] of [
+      ['Pause…', 'Pause them', 'paused'],
+      ['Resume…', 'Resume them', 'none'],
+    ] as const) {
+      await page.getByLabel(`Pick ${runs[0]}`).click();
+      await bar.getByRole('button', { name: /^Take all/ }).click();
+      await bar.getByRole('button', { name: verb }).click();
+      await page.getByLabel('Reason').fill('drill');
+      await page.getByRole('button', { name: yes }).click();
+      await page.getByRole('dialog').getByText('Done: 1 run').waitFor();
+      await page.getByText('Close', { exact: true }).click();
+      expect((await on.admin.showRun({ params: { run: runs[0] as never } })).control).toBe(control);
+    }
   });
 });
 

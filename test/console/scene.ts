@@ -21,6 +21,7 @@ export default defineConfig({
       annotations: { destinations: ['to'], money: 'amount', returns: 'trusted' }, run: () => 'paid' }),
   ],
   tenants: { local: { policies: { files: ['pay.cedar'] } } },
+  approvals: { proof: { above: 400 } },
 });`;
 const RULES = `@id("free") permit (principal, action, resource);
 @id("asks-a-person") @consequence("approval") forbid (principal, action == Action::"tool:pay", resource)

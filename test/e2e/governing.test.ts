@@ -61,7 +61,7 @@ test(
   },
 );
 
-test('a fork goes on with the tools and under the policies of a configuration', async () => {
+test('a fork goes on with the tools and under the policies of a configuration', { tags: 'long' }, async () => {
   const f = await folder();
   const root = dirname(f.data);
   const out = join(root, 'out');

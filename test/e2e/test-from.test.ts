@@ -55,7 +55,7 @@ async function host(policies: string, owner: string) {
   return { ...f, folder, run, from };
 }
 
-test('the test passes without a host, and fails where the agent asks for something else', async () => {
+test('the test passes without a host, and fails where the agent asks for something else', { tags: 'long' }, async () => {
   const { run, from, folder, host: running } = await host(`'none'`, 'nobody');
   const id = await run({ item: 'lamp' });
   const made = await from(id);

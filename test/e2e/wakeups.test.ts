@@ -64,13 +64,17 @@ async function look(url: string) {
   return { code, ...checks.find(({ name }) => name === 'Redis for wake-ups') };
 }
 
-test.skipIf(!HAS_REDIS)('corral doctor says whether the Redis that is named takes hints, and works without it', async () => {
-  const redis = await redisServer('--requirepass', 's3cret');
-  expect(await look(redis.url.replace('://', '://:s3cret@'))).toMatchObject({ code: 0, ok: true, says: `${redis.url} takes hints` });
-  const wrong = await look(redis.url.replace('://', '://:0ther@'));
-  expect(wrong).toMatchObject({ code: 0, ok: false, says: expect.stringContaining('WRONGPASS') as string });
-  expect(wrong.says).not.toContain('0ther');
-});
+test.skipIf(!HAS_REDIS)(
+  'corral doctor says whether the Redis that is named takes hints, and works without it',
+  { tags: 'long' },
+  async () => {
+    const redis = await redisServer('--requirepass', 's3cret');
+    expect(await look(redis.url.replace('://', '://:s3cret@'))).toMatchObject({ code: 0, ok: true, says: `${redis.url} takes hints` });
+    const wrong = await look(redis.url.replace('://', '://:0ther@'));
+    expect(wrong).toMatchObject({ code: 0, ok: false, says: expect.stringContaining('WRONGPASS') as string });
+    expect(wrong.says).not.toContain('0ther');
+  },
+);
 
 test.skipIf(!HAS_REDIS)('corral doctor works where there is no such Redis, and where its address is none', { tags: 'long' }, async () => {
   expect(await look(`redis://127.0.0.1:${await freePort()}`)).toMatchObject({ code: 0, ok: false });

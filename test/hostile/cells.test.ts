@@ -119,7 +119,7 @@ test('a host that was held up for seconds ends nobody for what others did meanwh
 });
 
 // Bug blamed-while-dying: the watch could no longer measure a cell that had ended, took the time since its crank began for CPU time, and ended the run for it.
-test('a cell that has ended, and whose exit is on the way, is not blamed for the time that passes', async () => {
+test('a cell that has ended, and whose exit is on the way, is not blamed for the time that passes', { tags: 'long' }, async () => {
   const real = new ProcessLauncher(findWalls());
   const reported = gate();
   let looks = 0;

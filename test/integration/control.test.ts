@@ -196,7 +196,7 @@ describe('cancel', () => {
 });
 
 describe('a cancel whose host is stopped', () => {
-  test('leaves the run the rest of the grace that it was given, and not the usual one', async () => {
+  test('leaves the run the rest of the grace that it was given, and not the usual one', { tags: 'long' }, async () => {
     const folder = await temporary();
     const before = await world([], { folder });
     const slow = `{ name: 'slow', async run({ sleep }) { await sleep(3600000).catch(() => 0); await sleep(2600); return 'tidied' } }`;

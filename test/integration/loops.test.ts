@@ -122,27 +122,31 @@ describe('work that looks alike and is none of it', () => {
   });
 
   // Bug polling-unsaid: nothing said how a program that polls may be permitted, and taking repeat away left stuck to pause it.
-  test('asking again at once is paused with a sentence on how to permit it, and goes on for a tool that says it is polled', async () => {
-    const asks = (polled: boolean) => {
-      let asked = 0;
-      const job = readingTool('job', () => ({ state: ++asked % 60 === 0 ? 'done' : 'running' }));
-      return { ...job, annotations: { ...job.annotations, polled } };
-    };
-    const text = `{ name: 'poller', uses: { job: 'tool:job' }, async run({ caps, sleep }) {
+  test(
+    'asking again at once is paused with a sentence on how to permit it, and goes on for a tool that says it is polled',
+    { tags: 'long' },
+    async () => {
+      const asks = (polled: boolean) => {
+        let asked = 0;
+        const job = readingTool('job', () => ({ state: ++asked % 60 === 0 ? 'done' : 'running' }));
+        return { ...job, annotations: { ...job.annotations, polled } };
+      };
+      const text = `{ name: 'poller', uses: { job: 'tool:job' }, async run({ caps, sleep }) {
         for (;;) { const { state } = await caps.job({ id: 7 }); if (state === 'done') return state; await sleep(5); }
       } }`;
-    const hammers = await watched([asks(false)], PAUSED);
-    const { id } = await hammers.submit(await hammers.deploy(text));
-    await paused(hammers, id);
-    const events = (await hammers.store.journal(id)).map(({ event }) => event);
-    expect(events.findLast((event) => event?.kind === 'control')).toMatchObject({
-      reason: expect.stringContaining("annotations: { 'job': { polled: true } }") as string,
-    });
-    const polls = await watched([asks(true)], PAUSED);
-    const polling = await polls.submit(await polls.deploy(text));
-    expect(await polling.ended).toEqual({ kind: 'completed', output: 'done' });
-    expect(await stepsOf(polls, polling.id)).toEqual([]);
-  });
+      const hammers = await watched([asks(false)], PAUSED);
+      const { id } = await hammers.submit(await hammers.deploy(text));
+      await paused(hammers, id);
+      const events = (await hammers.store.journal(id)).map(({ event }) => event);
+      expect(events.findLast((event) => event?.kind === 'control')).toMatchObject({
+        reason: expect.stringContaining("annotations: { 'job': { polled: true } }") as string,
+      });
+      const polls = await watched([asks(true)], PAUSED);
+      const polling = await polls.submit(await polls.deploy(text));
+      expect(await polling.ended).toEqual({ kind: 'completed', output: 'done' });
+      expect(await stepsOf(polls, polling.id)).toEqual([]);
+    },
+  );
 
   test('asking again after ever longer waits is left alone', { tags: 'long' }, async () => {
     // Each wait is so much longer that it is longer also where the one before was stretched by a slow machine.
@@ -219,7 +223,7 @@ describe('several runs together', () => {
     await paused(w, child?.id as RunId);
   });
 
-  test('that wait for each other are paused also beside very many that are parked', async () => {
+  test('that wait for each other are paused also beside very many that are parked', { tags: 'long' }, async () => {
     const w = await watched([readingTool('gate', () => 'go')]);
     const version = await w.deployFile(agentFile('authors/sleeps-a-day').file);
     const sleepers = await Promise.all(Array.from({ length: 300 }, () => w.submit(version)));

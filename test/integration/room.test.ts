@@ -96,47 +96,51 @@ describe('on a disk that is really full', () => {
     return disk;
   }
 
-  test('runs are stopped with the space that was kept back, which is kept back again once there is some', async ({ skip }) => {
-    const disk = await smallDisk(24);
-    if (disk === undefined) skip('mounting a small disk takes a privileged user');
-    const at = disk as string;
-    const reserve = join(at, 'data', 'corral.reserve');
-    const store = await SqliteStore.open(join(at, 'data'));
-    for (const n of [1, ...OTHERS]) await live(store, n, 1);
-    await until(() => existsSync(reserve));
-    const size = statSync(reserve).size;
-    expect(statSync(reserve).blocks * 512).toBeGreaterThanOrEqual(size);
-    await writeFile(join(at, 'ballast'), Buffer.alloc(10 * 1024 * 1024, 1));
-    const last = await fill(store);
-    await changed(store, true);
-    // Somebody else takes what little is left.
-    await writeFile(join(at, 'more'), Buffer.alloc(8 * 1024 * 1024, 1)).catch(() => undefined);
-    await stopAll(store, OTHERS);
-    // A run that is paused and resumed again and again: each pause is taken, until what was kept back is in use, and then too.
-    let seq = 3;
-    const pause = () =>
-      store.commit(commit(100, seq, { entry: event(seq++, { kind: 'control', control: 'paused', by: 'ana', reason: 'wait' }) }));
-    // Ordinary work takes what room it gets meanwhile, such as that of the log when it is cut off.
-    let next = last + 1;
-    for (;;) {
+  test(
+    'runs are stopped with the space that was kept back, which is kept back again once there is some',
+    { tags: 'long' },
+    async ({ skip }) => {
+      const disk = await smallDisk(24);
+      if (disk === undefined) skip('mounting a small disk takes a privileged user');
+      const at = disk as string;
+      const reserve = join(at, 'data', 'corral.reserve');
+      const store = await SqliteStore.open(join(at, 'data'));
+      for (const n of [1, ...OTHERS]) await live(store, n, 1);
+      await until(() => existsSync(reserve));
+      const size = statSync(reserve).size;
+      expect(statSync(reserve).blocks * 512).toBeGreaterThanOrEqual(size);
+      await writeFile(join(at, 'ballast'), Buffer.alloc(10 * 1024 * 1024, 1));
+      const last = await fill(store);
+      await changed(store, true);
+      // Somebody else takes what little is left.
+      await writeFile(join(at, 'more'), Buffer.alloc(8 * 1024 * 1024, 1)).catch(() => undefined);
+      await stopAll(store, OTHERS);
+      // A run that is paused and resumed again and again: each pause is taken, until what was kept back is in use, and then too.
+      let seq = 3;
+      const pause = () =>
+        store.commit(commit(100, seq, { entry: event(seq++, { kind: 'control', control: 'paused', by: 'ana', reason: 'wait' }) }));
+      // Ordinary work takes what room it gets meanwhile, such as that of the log when it is cut off.
+      let next = last + 1;
+      for (;;) {
+        await pause();
+        const code = await refusal(store.commit(commit(1, next, { value: `${next}`.padEnd(60_000, 'y') })));
+        if (code === undefined) next += 1;
+        else if (!existsSync(reserve)) break;
+      }
+      expect(await refusal(store.commit(commit(1, next)))).toBe('CORRAL_DISK_FULL');
       await pause();
-      const code = await refusal(store.commit(commit(1, next, { value: `${next}`.padEnd(60_000, 'y') })));
-      if (code === undefined) next += 1;
-      else if (!existsSync(reserve)) break;
-    }
-    expect(await refusal(store.commit(commit(1, next)))).toBe('CORRAL_DISK_FULL');
-    await pause();
-    await rm(join(at, 'ballast'));
-    await rm(join(at, 'more'), { force: true });
-    await changed(store, false);
-    expect(statSync(reserve).size).toBe(size);
-    await store.commit(commit(1, next));
-    expect((await store.verify()).damaged).toEqual([]);
-    await store.close();
-    const again = await SqliteStore.open(join(at, 'data'));
-    for (const n of OTHERS.slice(2)) expect(await again.run(runId(n))).toMatchObject({ status: { lifecycle: 'ended' } });
-    await again.close();
-  });
+      await rm(join(at, 'ballast'));
+      await rm(join(at, 'more'), { force: true });
+      await changed(store, false);
+      expect(statSync(reserve).size).toBe(size);
+      await store.commit(commit(1, next));
+      expect((await store.verify()).damaged).toEqual([]);
+      await store.close();
+      const again = await SqliteStore.open(join(at, 'data'));
+      for (const n of OTHERS.slice(2)) expect(await again.run(runId(n))).toMatchObject({ status: { lifecycle: 'ended' } });
+      await again.close();
+    },
+  );
 
   test('a store opens all the same, so that what filled it can be stopped', async ({ skip }) => {
     const disk = await smallDisk(24);

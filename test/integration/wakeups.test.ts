@@ -63,7 +63,7 @@ describe.skipIf(!HAS_REDIS)('a host whose hints go through Redis', () => {
   });
 
   const AWAY = 'says so without being down, and uses it again when it is back';
-  test(`ends every run while Redis is away by SIGKILL, ${AWAY}`, () => expectAllEnd('SIGKILL'));
+  test(`ends every run while Redis is away by SIGKILL, ${AWAY}`, { tags: 'long' }, () => expectAllEnd('SIGKILL'));
   test(`ends every run while Redis is away by SIGSTOP, ${AWAY}`, { tags: 'long' }, () => expectAllEnd('SIGSTOP'));
 
   async function expectAllEnd(signal: 'SIGSTOP' | 'SIGKILL') {

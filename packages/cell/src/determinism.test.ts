@@ -132,7 +132,7 @@ beforeAll(() => {
 function theSameAgain(count: number): void {
   const kept: Recorded[] = [];
 
-  test('does the same again under any memory limit, cold and warm', () => {
+  test('does the same again under any memory limit, cold and warm', { tags: 'long' }, () => {
     fc.assert(
       fc.property(agentBody, fc.nat(1e6), (body, seed) => {
         const source = bundleOf(body);

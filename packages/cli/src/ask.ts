@@ -3,6 +3,7 @@
  * no, and the command says about what nobody was asked.
  */
 import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { ANY_TEXT, ASK_OWNER, wantedText, type Question } from '@corral/protocol/model/question';
@@ -200,5 +201,22 @@ async function line(prompt: string, signal?: AbortSignal): Promise<string | unde
     terminal.off('close', ended);
     signal?.removeEventListener('abort', aborted);
     terminal.close();
+  }
+}
+
+/** One line from the terminal that is not shown while it is written; empty if the input has ended. */
+export async function hiddenLine(prompt: string): Promise<string> {
+  process.stderr.write(prompt);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  terminal.once('line', resolve);
+  terminal.once('close', () => resolve(''));
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  try {
+    return (await promise).trim();
+  } finally {
+    terminal.close();
+    process.stderr.write('\n');
   }
 }

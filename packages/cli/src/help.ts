@@ -15,6 +15,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'approvals',
     'approve',
     'deny',
+    'withdraw',
     'claim',
     'later',
     'questions',

@@ -2,6 +2,7 @@
 import { render, type ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { me, Refusal, watchSession } from './data/api.ts';
+import { keepLink } from './data/approval-link.ts';
 import { enter, isLink } from './data/link.ts';
 import { go, href, place } from './data/address.ts';
 import { SignIn } from './pages/sign-in.tsx';
@@ -88,6 +89,7 @@ function App() {
 }
 
 applyTheme();
+keepLink();
 // Such a link may be opened in a tab that has the console already.
 addEventListener('hashchange', () => (isLink(location.hash) ? location.reload() : undefined));
 if (place.value.length === 0) go('overview', 'replace');

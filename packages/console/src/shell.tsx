@@ -1,11 +1,11 @@
 /** What is around every view: where one is, whether the page is up to date, who is signed in, and the keys. */
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { asRefusal, ask as request, hasRole, hasScene, me, recognise, replaced, signOut, type Refusal } from './data/api.ts';
 import { go, href, place } from './data/address.ts';
 import { anyOf, useLoad } from './data/load.ts';
-import { follow, liveness } from './data/live.ts';
+import { decidedHere, follow, liveness } from './data/live.ts';
 import { isVisible } from './data/visible.ts';
 import { count } from './format.ts';
 import { helpOpen, keysNow, useKeys } from './keys.ts';
@@ -26,7 +26,11 @@ const VIEWS = [
 ] as const;
 
 const SCENE = { at: 'scene', name: 'Scene', key: 'g s' } as const;
-const views = () => (hasScene.value ? [SCENE, ...VIEWS] : VIEWS);
+/** A view that shows nothing to the roles of who is signed in is not offered. */
+const views = () => {
+  const seen = VIEWS.filter(({ at }) => at !== 'people' || hasRole('auditor', 'admin'));
+  return hasScene.value ? [SCENE, ...seen] : seen;
+};
 
 /** A visible page keeps its session; a page that nobody looks at lets it end. */
 const STILL_HERE_MS = 10 * 60_000;
@@ -128,7 +132,7 @@ function Replaced() {
 function Waiting() {
   const { data } = useLoad(
     async (signal) => (hasRole('operator', 'approver', 'auditor', 'admin') ? request('countApprovals', {}, signal) : undefined),
-    { when: anyOf('run.asked', 'run.decided', 'run.ended', 'run.changed'), every_ms: COUNTED_EVERY_MS },
+    { at: [decidedHere.value], when: anyOf('run.asked', 'run.decided', 'run.ended', 'run.changed'), every_ms: COUNTED_EVERY_MS },
   );
   const waiting = data?.waiting ?? 0;
   if (waiting === 0) return null;
@@ -142,7 +146,36 @@ function Waiting() {
 
 const SAID = { live: 'live', connecting: 'not up to date: connecting', off: 'not live' } as const;
 
+/** A menu closes by Esc, by a touch beside it, and when the view changes. */
+function useClosing(menu: { readonly current: HTMLDetailsElement | null }): void {
+  useEffect(() => {
+    const close = () => {
+      if (menu.current !== null) menu.current.open = false;
+    };
+    const touched = ({ target }: Event) => {
+      if (!(target instanceof Node) || menu.current?.contains(target) !== true) close();
+    };
+    const pressed = ({ key }: KeyboardEvent) => {
+      if (key !== 'Escape' || menu.current?.open !== true) return;
+      close();
+      menu.current.querySelector('summary')?.focus();
+    };
+    document.addEventListener('pointerdown', touched);
+    document.addEventListener('keydown', pressed);
+    return () => {
+      document.removeEventListener('pointerdown', touched);
+      document.removeEventListener('keydown', pressed);
+    };
+  }, []);
+  const view = place.value.join('/');
+  useEffect(() => {
+    if (menu.current !== null) menu.current.open = false;
+  }, [view]);
+}
+
 function Account() {
+  const menu = useRef<HTMLDetailsElement>(null);
+  useClosing(menu);
   const [error, setError] = useState<Refusal>();
   const leave = async () => {
     setError(undefined);
@@ -158,7 +191,7 @@ function Account() {
       <span class={`liveness ${liveness.value}`} role="status">
         {SAID[liveness.value]}
       </span>
-      <details class="menu">
+      <details class="menu" ref={menu}>
         <summary>
           <Text of={me.value?.principal ?? ''} />
         </summary>

@@ -61,6 +61,14 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Look at it as it is now, and decide again.',
   },
+  CORRAL_PROOF_NEEDED: {
+    audience: 'operator',
+    hint: 'Show your token once more: the console asks for it, `corral approve` asks at a terminal or reads $CORRAL_PROOF, the API takes `proof`.',
+  },
+  CORRAL_LINK_REFUSED: {
+    audience: 'operator',
+    hint: 'Decide in the console instead: a link is good once, for the call as it was shown, and for a limited time.',
+  },
   CORRAL_CLAIMED: {
     audience: 'operator',
     hint: 'Let them decide, or take it over from them.',

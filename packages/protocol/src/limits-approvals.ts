@@ -10,4 +10,12 @@ export const LIMITS_APPROVALS = {
     min: 1_000,
     max: 24 * 60 * MINUTE_MS,
   },
+  standing_ms: {
+    about: 'how long an approval holds for later calls of its run',
+    default: 60 * MINUTE_MS,
+    min: 1_000,
+    max: 24 * 60 * MINUTE_MS,
+  },
+  standing_uses: { about: 'further calls that an approval holds for', default: 10, min: 1, max: 1_000 },
+  standing_per_run: { about: 'approvals of one run that hold for later calls', default: 20, min: 1, max: 100 },
 } as const satisfies Record<string, Limit>;

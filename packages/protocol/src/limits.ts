@@ -46,6 +46,8 @@ export const SESSIONS = {
   session_idle_ms: limit('time without a request after which a session ends', 30 * 60_000, DAY_MS, 60_000),
   sessions_per_principal: limit('sessions of one principal; one more ends the oldest', 10, 100),
   sessions: limit('sessions of a host; one more ends the oldest', 1_000, 10_000),
+  sign_in_ms: limit('time that a person has to sign in at an issuer', 10 * 60_000, 3_600_000, 60_000),
+  sign_ins: limit('sign-ins at issuers that are under way; one more ends the oldest', 20_000, 1_000_000),
 } as const satisfies Record<string, Limit>;
 
 /** Events of a host, which are kept for those who follow them. */

@@ -8,6 +8,7 @@ import type { Store } from '@corral/protocol/ports/store';
 import {
   contextOf,
   ProfileTrainer,
+  arrivedFor,
   quotesOf,
   PeakFindings,
   read,
@@ -84,6 +85,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     everyRun: () => store.runs({ limit: Number.MAX_SAFE_INTEGER }),
     children: (run) => store.runs({ parent: run }),
     journal: (run, after, limit) => store.journal(run, after, limit),
+    arrived: async (run) => supervisor.arrived(run) ?? arrivedFor(store, run),
     hashes: (run, after, limit) => store.hashes(run, after, limit),
     async lastHash(run) {
       const seq = (await store.run(run))?.seq ?? 0;
@@ -120,8 +122,11 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     approvals: (filter) => supervisor.approvals(filter),
     quotes: quotesOf,
     decide: (...said) => supervisor.control.decide(...said),
+    withdraw: (...said) => supervisor.control.withdraw(...said),
+    standing: async (run) => (await read(store, run)).ledger.approvals,
     answer: (...said) => supervisor.control.answer(...said),
     holder: (grant) => store.holder(grant),
+    revocable: (grant) => supervisor.stops.revocable(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
     shadows: () => supervisor.tenantPolicies.shadows(),
     quarantines: () => supervisor.stops.quarantines(),

@@ -35,6 +35,7 @@ import { Persons } from './people/persons.ts';
 import { Rate } from './people/rate.ts';
 import { ConsoleSessions } from './people/console-sessions.ts';
 import { Sessions } from './people/sessions.ts';
+import { SignIns } from './people/sign-in.ts';
 import { readConsole } from './http/console.ts';
 import { listen, listenPrivately, privateFolder } from './listen.ts';
 import { Decisions } from './jobs/decisions.ts';
@@ -310,6 +311,15 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     settings.onApplied(consoleSessions.reconfigured);
     settings.onApplied(authenticator.forget);
     settings.onApplied(sessions.recheck);
+    const signIns = new SignIns({
+      config: () => config().config,
+      secret: (name) => config().vault.read(name),
+      authenticator,
+      random,
+      now,
+      log: (message) => log?.warn(message),
+    });
+    settings.onApplied(signIns.reconfigured);
     const traffic = new Traffic();
     const followers = new Followers(door, traffic);
     const { wantChanges: wanted, tellChanges: tell } = followers;
@@ -317,7 +327,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     host.observe(changes.heard);
     undo.push(() => changes.close());
     const files = options.port === undefined ? undefined : readConsole();
-    const shared = { door, authenticator, rate, sessions, consoleSessions, followers, traffic, console: files, logger: log };
+    const shared = { door, authenticator, rate, sessions, consoleSessions, signIns, followers, traffic, console: files, logger: log };
     const apps: FastifyInstance[] = [];
     undo.push(() => Promise.all(apps.map((app) => app.close())));
     const local = await createApp({ ...shared, channel: { kind: 'socket', owner: machineUser() } });

@@ -1,4 +1,5 @@
 /** The host, as the front door needs it. One adapter implements this with the supervisor and the store. */
+import type { Result } from '@corral/protocol/wire/delivery';
 import type { NodeRow } from '@corral/protocol/ports/nodes';
 import type { ProfiledCall } from '@corral/policy/detection/profile';
 import type { ContextChange } from '@corral/protocol/model/context';
@@ -6,6 +7,7 @@ import type { Attenuation, Grant, GrantState } from '@corral/protocol/model/gran
 import type { Identity } from '@corral/protocol/model/identity';
 import type { AgentName, Digest, GrantId, PrincipalId, RunId, TenantId } from '@corral/protocol/ids';
 import type { AgentVersion, Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
+import type { StandingApproval } from '@corral/protocol/model/standing';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/model/run';
 import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
@@ -32,6 +34,7 @@ import type {
   Stall,
   TenantOptions,
   TenantView,
+  StoppedCalls,
 } from '@corral/supervisor';
 import type { Quoting } from './evidence/quoted.ts';
 import type { Upkeep } from './evidence/upkeep.ts';
@@ -107,6 +110,8 @@ export interface HostPort {
   everyRun(): Promise<readonly StoredRun[]>;
   children(run: RunId): Promise<readonly StoredRun[]>;
   journal(run: RunId, after: number, limit: number): Promise<readonly Entry[]>;
+  /** Answers of a run's calls that have come and are in no entry of its journal yet: it is paused, or at something else. */
+  arrived(run: RunId): Promise<readonly Result[]>;
   /** Hashes of a run's entries after the given one. */
   hashes(run: RunId, after: number, limit: number): Promise<readonly EntryHash[]>;
   /** The hash of the last entry; undefined before the first. */
@@ -142,12 +147,18 @@ export interface HostPort {
     roles: readonly string[],
     as?: Shown,
   ): Promise<void>;
+  /** Takes back that the approval of a call holds for later ones. @throws CORRAL_RUN_STATE */
+  withdraw(run: RunId, call: number, by: string, reason: string): Promise<void>;
+  /** Approvals of a run that hold for later calls. */
+  standing(run: RunId): Promise<readonly StandingApproval[]>;
   /** Answers a question of a run. @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED, CORRAL_ANSWER_INVALID */
   answer(run: RunId, call: number, by: string, value: Json, reason: string, roles: readonly string[], as?: Shown): Promise<void>;
   /** The run that holds a grant. */
   holder(grant: GrantId): Promise<RunId | undefined>;
+  /** The reach of a revocation now: runs in memory, and calls under way. */
+  revocable(grant: GrantId): { readonly runs: readonly RunId[]; readonly calls: readonly { readonly run: RunId; readonly call: number }[] };
   /** @throws CORRAL_GRANT_UNKNOWN */
-  revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }>;
+  revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls>;
   /** Where candidate policies would have decided differently from those in force. */
   shadows(): Promise<readonly ShadowReport[]>;
   quarantines(): readonly Quarantine[];

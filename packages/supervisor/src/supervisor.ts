@@ -1,4 +1,6 @@
 /** A host: the interface by which people and programs use store, broker, cells and tools. */
+import type { Result } from '@corral/protocol/wire/delivery';
+import { arrivedAt } from './runs/arrived.ts';
 import type { Accounts } from '@corral/broker/accounts/accounts';
 import type { Memory } from '@corral/broker/memory';
 import { Ledger } from '@corral/broker/ledger/ledger';
@@ -211,6 +213,12 @@ export class Supervisor {
   view(id: RunId): RunView | undefined {
     const run = this.#host.runs.get(id);
     return run && viewOf(run, this.#options.clock.monotonic());
+  }
+
+  /** Answers of a run's calls that have come and are in no entry of its journal yet; undefined if the run is in no memory here. */
+  arrived(id: RunId): readonly Result[] | undefined {
+    const run = this.#host.runs.get(id);
+    return run && arrivedAt(run);
   }
 
   /** How many calls of these runs are under way, by tool. */

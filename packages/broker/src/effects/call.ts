@@ -15,6 +15,7 @@ import { reachable, serviceIn, toInstance } from './service.ts';
 import type { Batch, Dispatch } from './batch.ts';
 import { chargeFor } from './charge.ts';
 import { inChain, json, mayKeepMore, mayNotHear, refuse, resolve, untrusted, whyAbsent } from './common.ts';
+import { standingFor } from '../policies/standing.ts';
 import type { Policies } from '../policies/port.ts';
 import type { DecideContext, Reached } from './context.ts';
 import { askForAnswer, mayAsk } from './question.ts';
@@ -214,6 +215,11 @@ function byPolicy(
     return common;
   }
   if (verdict.consequence === 'approval') {
+    const under = inHandles === undefined ? standingFor(ledger, { tool, input, verdict, flow }, context) : undefined;
+    if (under !== undefined) {
+      policies.history.note(ledger.record, ledger.version, tool, input);
+      return { ...common, under };
+    }
     const expires_at = context.now + (context.approval_ms ?? MACHINE.approval_ms.default);
     const approvers = approversOf(verdict);
     return {

@@ -7,6 +7,7 @@ import type { FlowRun } from '@corral/policy/flow/run';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
+import type { StandingApproval } from '@corral/protocol/model/standing';
 import type { Control, HoldReason, RunRecord } from '@corral/protocol/model/run';
 import type { Effect } from '@corral/protocol/wire/effect';
 import type { PlacedHandle } from '@corral/protocol/wire/handle';
@@ -81,6 +82,8 @@ export interface Books {
   /** Limits for which the broker refused something. If an agent ends with an error about one of them, the error is true. */
   refusedFor: ReadonlySet<string>;
 
+  /** Approvals that hold for later calls. */
+  approvals: readonly StandingApproval[];
   /** Requests that the run has not answered. */
   asked: Asked;
   /** Detectors; undefined if the run is not watched. */

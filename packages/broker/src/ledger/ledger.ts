@@ -13,6 +13,7 @@ import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
 import { DEFAULT_BUDGET } from '@corral/protocol/limits';
+import type { StandingApproval } from '@corral/protocol/model/standing';
 import type { Control, Entry, HoldReason, HostEvent, RunRecord, WaitingOn } from '@corral/protocol/model/run';
 import { heapSizeOf } from '@corral/protocol/heap-size';
 import { DraftMap } from './draft-map.ts';
@@ -85,6 +86,7 @@ export class Ledger implements Books {
   hops = 0;
   inFlight = 0;
   refusedFor: ReadonlySet<string>;
+  approvals: readonly StandingApproval[] = [];
 
   asked: Asked;
   readonly loops: RunDetectors | undefined;
@@ -246,6 +248,7 @@ export class Ledger implements Books {
 
   /** Copies all plain values. */
   #take(of: Ledger): void {
+    this.approvals = of.approvals;
     this.nextCap = of.nextCap;
     this.lastAt = of.lastAt;
     this.seq = of.seq;

@@ -7,6 +7,7 @@ import type { PlacedHandle } from '@corral/protocol/wire/handle';
 import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Label } from '@corral/protocol/model/label';
+import type { StandingApproval } from '@corral/protocol/model/standing';
 import type { RunHeader } from '@corral/protocol/model/run';
 import { placed, type SavedHandles } from './handles.ts';
 import type { Books } from './books.ts';
@@ -38,6 +39,8 @@ export interface LedgerSnapshot extends SavedWall {
   readonly caps: readonly (readonly [number, GrantId])[];
   readonly nextCap?: number;
   readonly refusedFor: readonly string[];
+  /** Absent: none. */
+  readonly approvals?: readonly StandingApproval[];
   /** Numbers of recent calls, so that a checkpoint does not reset the rates. */
   readonly rates?: SavedRates;
   /** Requests that the run has not answered. */
@@ -112,6 +115,7 @@ export function snapshotOf(ledger: Books): LedgerSnapshot {
     caps: [...ledger.caps],
     nextCap: ledger.nextCap,
     refusedFor: [...ledger.refusedFor],
+    ...(ledger.approvals.length === 0 ? {} : { approvals: ledger.approvals }),
     ...(asked.length === 0 ? {} : { asked }),
     rates: ledger.rates.save(),
     ...handlesOf(ledger),
@@ -161,6 +165,7 @@ export function restoreTo(ledger: Books, from: LedgerSnapshot, state: Json, unre
   ledger.rates.load(from.rates ?? []);
   ledger.asked.load(from.asked ?? [], false);
   ledger.refusedFor = new Set(from.refusedFor);
+  ledger.approvals = from.approvals ?? [];
 }
 
 /** The inverse of `savedOf`, for a new ledger. */

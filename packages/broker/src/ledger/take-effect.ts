@@ -95,6 +95,11 @@ export function takeCall(ledger: Books, effect: CallEffect, decision: Decision |
     const call = callOf(ledger, effect, decision, reserved);
     ledger.tally.reserve(call.day, reserved);
     ledger.rates.called(call.tool, ledger.lastAt);
+    const { under } = decision;
+    if (under !== undefined && decision.verdict === 'allow')
+      ledger.approvals = ledger.approvals.map((one) =>
+        one.call === under.call ? { ...one, used: one.used + 1, spent: one.spent + (under.amount ?? 0) } : one,
+      );
     if (decision.verdict === 'allow') begin(ledger, call, decision.request?.due);
     else {
       ledger.pending.set(effect.id, {

@@ -25,6 +25,9 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
     case 'approval':
       approval(ledger, event, at);
       return;
+    case 'withdrawn':
+      ledger.approvals = ledger.approvals.filter(({ call }) => call !== event.id);
+      return;
     case 'inspected':
       inspected(ledger, event, at);
       return;
@@ -67,6 +70,8 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
       // A request to stop is inherited, and its grace period starts again.
       if (ledger.cancelled !== undefined) ledger.cancelled = { ...ledger.cancelled, at };
       ledger.loops?.forked();
+      // People approved calls of the origin, and none of the fork.
+      ledger.approvals = [];
       disown(ledger, event.asks === 'anew', event.pays === 'own');
       return;
     case 'checkpoint':
@@ -131,7 +136,7 @@ function inspected(ledger: Books, { id, decision, cost, stop }: Extract<HostEven
 /** A person's verdict on a call, or the end of the time for one. */
 function approval(
   ledger: Books,
-  { id, by, verdict, reason, relabel: change, answer, day }: Extract<HostEvent, { kind: 'approval' }>,
+  { id, by, verdict, reason, relabel: change, answer, day, holds }: Extract<HostEvent, { kind: 'approval' }>,
   at: number,
 ): void {
   const found = ledger.pending.get(id);
@@ -146,6 +151,8 @@ function approval(
     else {
       if (change !== undefined && call.relabel?.run === true) ledger.flow?.relabel(change);
       const due = call.timeout_ms === undefined ? undefined : at + call.timeout_ms;
+      if (holds !== undefined)
+        ledger.approvals = [...ledger.approvals.filter(({ until }) => until > at), { ...holds, call: id, by, used: 0, spent: 0 }];
       if (day !== undefined) ledger.tally.move(call.day, day, call.reserved);
       begin(ledger, { ...call, ...(change === undefined ? {} : { change }), ...(day === undefined ? {} : { day }) }, due);
     }

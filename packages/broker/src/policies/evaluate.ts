@@ -47,7 +47,7 @@ export interface At {
 /** The reservation of an approved call, its day in the accounts, and what inspectors said of it. */
 type Held = { readonly reserved: Budget; readonly day?: string; readonly inspected?: Inspected };
 
-const ORIGINS_SHOWN = 16;
+export const ORIGINS_SHOWN = 16;
 const subjects = new WeakMap<RunRecord, { readonly version: string; readonly roles: string; readonly subject: Subject }>();
 
 /** Cached for a run; made again after an upgrade, or when the principal's roles or the agent's owner change. */
@@ -258,7 +258,7 @@ function moneyOf(ledger: Books, amount: number | undefined, { now, accounts }: A
 }
 
 /** Invalid or negative amounts count as the maximum. */
-function amountOf(input: Json, name: string): number | undefined {
+export function amountOf(input: Json, name: string): number | undefined {
   const value = argumentAt(input, name);
   if (value === undefined) return undefined;
   return typeof value === 'number' && value >= 0 ? Math.min(value, MOST) : MOST;

@@ -110,13 +110,15 @@ function aliasCommands(program: Command): void {
     .option('--alias <name>', 'which alias', 'prod')
     .requiredOption('-m, --reason <text>', 'why')
     .option('--tenant <name>', 'for hosts with several tenants')
+    .option('--dry-run', 'only say to which version')
     .addHelpText('after', `\nExample:\n  corral rollback hello -m 'it greets the wrong people'`)
-    .action(async (agent: string, flags: Tenant & { readonly alias: string; readonly reason: string }) => {
+    .action(async (agent: string, flags: Tenant & { readonly alias: string; readonly reason: string; readonly dryRun?: boolean }) => {
+      const { dryRun = false } = flags;
       const moved = await connect(flags).rollBack({
         params: { agent: agent, alias: flags.alias },
-        body: { reason: flags.reason, ...inTenant(flags) },
+        body: { reason: flags.reason, dryRun, ...inTenant(flags) },
       });
-      print(flags, moved, () => `${agent}@${moved.alias}  ${moved.version}`);
+      print(flags, moved, () => `${dryRun ? 'would be ' : ''}${agent}@${moved.alias}  ${moved.version}`);
     });
 }
 

@@ -15,6 +15,7 @@ import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { inTenant } from './agents.ts';
+import { decided, holdsOf, type HoldFlags } from './approving.ts';
 import { history, type HistoryFlags } from './approval-history.ts';
 import { isMany, manyFlags, onlyOf, settled, settleMany, type ManyFlags } from './settle.ts';
 
@@ -63,6 +64,7 @@ async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> 
 
 export function approvalCommands(program: Command): void {
   decisionCommands(program);
+  verdictCommands(program);
   quarantineCommands(program);
 }
 
@@ -109,7 +111,9 @@ function decisionCommands(program: Command): void {
       if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
       for (const { run, detail } of damaged) process.stderr.write(`${run} waits for a person and cannot be read: ${printable(detail)}\n`);
     });
+}
 
+function verdictCommands(program: Command): void {
   for (const [verdict, about, done, example] of [
     ['approve', 'approve a call that waits, as yourself; the submitter of its run may not', 'approved', 'a known supplier'],
     [
@@ -120,6 +124,15 @@ function decisionCommands(program: Command): void {
     ],
   ] as const) {
     const command = manyFlags(hostFlags(program.command(verdict)));
+    if (verdict === 'approve')
+      command
+        .option(
+          '--also <which>',
+          'later calls of the run with the same names of arguments: to the same destination, or of the same shape to any',
+        )
+        .option('--uses <number>', 'with --also: for this many further calls; left out: 10')
+        .option('--amount <money>', 'with --also: for this much money in all; required if the tool moves money')
+        .option('--within <time>', 'with --also: for this long: 15m, 2h; left out: 1h');
     command
       .option('--shown <what>', WHAT_WAS_SHOWN[verdict])
       .option('--shape <name>', 'of calls of this shape, as `corral approvals --groups` names it')
@@ -128,16 +141,22 @@ function decisionCommands(program: Command): void {
       .argument('[call]', 'number of the call, from `corral approvals`; not needed where one call of the run waits')
       .option('-m, --reason <text>', 'reason; it is recorded')
       .addHelpText('after', `\nExample:\n  corral ${verdict} run_3k9x7m2p4q5r 7 -m '${example}'`)
-      .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags & Shown) => {
+      .action(async (run: RunId, call: string | undefined, flags: ManyFlags & Flags & Shown & HoldFlags) => {
+        const holds = holdsOf(flags);
         const many = isMany(run, flags);
+        if (many && holds !== undefined) throw new CorralError('CORRAL_USAGE', '--also is for one call.');
         if (many) return verdict === 'approve' ? approveMany(flags) : settleMany(flags, verdict, reasonOf(flags));
+        if (holds !== undefined && flags.shown === undefined)
+          throw new CorralError('CORRAL_USAGE', '--also needs --shown, the version that `corral approvals` prints of the call.');
         const seen = flags.shown === undefined ? {} : { version: flags.shown };
-        const body =
-          verdict === 'approve' && flags.reason === undefined ? { verdict, ...seen } : { verdict, reason: reasonOf(flags), ...seen };
+        const reason = verdict === 'approve' && flags.reason === undefined ? {} : { reason: reasonOf(flags) };
+        const body = { verdict, ...reason, ...seen, ...(holds === undefined ? {} : { holds }) } as Parameters<typeof decided>[2];
         const number = call === undefined ? await onlyCall(verdict, run, flags) : wholeNumber(call, 'CALL');
-        const judged = await connect(flags).decideApproval({ params: { run, call: number }, body });
-        const { missing } = judged;
-        const more = missing === 0 ? '' : `; ${missing} more ${missing === 1 ? 'person' : 'people'} must approve`;
+        const judged = await decided(flags, { run, call: number }, body);
+        const { missing, holds_until } = judged;
+        const more =
+          (missing === 0 ? '' : `; ${missing} more ${missing === 1 ? 'person' : 'people'} must approve`) +
+          (holds_until === undefined ? '' : `; it holds for later calls until ${moment(holds_until)}`);
         print(flags, judged, () => `${judged.run}  call ${judged.call}  ${done} by ${judged.by}${more}`);
       });
   }
@@ -157,10 +176,14 @@ function quarantineCommands(program: Command): void {
     .argument('<name>', 'its name; the digest of a version')
     .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
     .option('-m, --reason <text>', 'reason; it is recorded (required)')
+    .option('--dry-run', 'only say which runs it would stop')
     .addHelpText('after', `\nExample:\n  corral quarantine agent crawler -m 'it sends our prices away'`)
-    .action(async (kind: Quarantine['kind'], name: string, flags: Flags) => {
-      const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), ...inTenant(flags) } });
-      print(flags, put, () => `${put.kind} ${put.name}  under quarantine${replacing(put)}`);
+    .action(async (kind: Quarantine['kind'], name: string, flags: Flags & { readonly dryRun?: boolean }) => {
+      const { dryRun = false } = flags;
+      const put = await connect(flags).putQuarantine({ body: { kind, name, reason: reasonOf(flags), dryRun, ...inTenant(flags) } });
+      const would = () =>
+        [`would stop ${put.runs.length} ${put.runs.length === 1 ? 'run' : 'runs'}`, ...put.runs.map((run) => `  ${run}`)].join('\n');
+      print(flags, put, () => (dryRun ? would() : `${put.kind} ${put.name}  under quarantine${replacing(put)}`));
     });
   hostFlags(quarantine.command('lift'))
     .description('lift a quarantine; runs that it stopped go on')
@@ -168,15 +191,22 @@ function quarantineCommands(program: Command): void {
     .argument('<name>')
     .option('--tenant <name>', 'tenant of the agent or tool, on hosts with several')
     .option('-m, --reason <text>', 'reason; it is recorded (required)')
+    .option('--dry-run', 'only say which runs it would let go on')
     .addHelpText('after', `\nExample:\n  corral quarantine lift agent crawler -m 'fixed and reviewed'`)
     .action(async (kind: Quarantine['kind'], name: string, _: Flags, command: Command) => {
       // `quarantine` has the same options and parses them first.
-      const flags = command.optsWithGlobals<Flags>();
+      const flags = command.optsWithGlobals<Flags & { readonly dryRun?: boolean }>();
+      const { dryRun = false } = flags;
       const lifted = await connect(flags).liftQuarantine({
         params: { kind, name },
-        query: { reason: reasonOf(flags), ...inTenant(flags) },
+        query: { reason: reasonOf(flags), ...(dryRun ? { dryRun: 'true' } : {}), ...inTenant(flags) },
       });
-      print(flags, lifted, () => `${lifted.kind} ${lifted.name}  lifted`);
+      const would = () =>
+        [
+          `would let ${lifted.runs.length} ${lifted.runs.length === 1 ? 'run' : 'runs'} go on`,
+          ...lifted.runs.map((run) => `  ${run}`),
+        ].join('\n');
+      print(flags, lifted, () => (dryRun ? would() : `${lifted.kind} ${lifted.name}  lifted`));
     });
   hostFlags(program.command('quarantines'))
     .description('list quarantines in force')
@@ -347,12 +377,19 @@ export function decisionLines(decisions: Decisions): string[] {
   });
 }
 
+type Holds = Decisions[number]['people'][number]['holds'];
+const holdsText = (holds: Holds): string =>
+  holds === undefined
+    ? ''
+    : `, also for ${holds.uses} later calls of the same ${holds.for}${holds.amount === undefined ? '' : `, ${holds.amount} in all`}, until ${moment(holds.until)}`;
+
 const saidOf = (one: Decisions[number]): string[] => [
   ...factLines(one),
+  ...(one.under === undefined ? [] : [`  allowed     under the approval of call ${one.under.call}, which ${one.under.by} gave`]),
   ...(one.quotes ?? []).map((quote) => quoteLine(quote)),
   ...(one.inspected ?? []).map(({ inspector, said }) => `  inspected   by ${inspector}: ${printable(said)}`),
   ...one.people.map(
-    ({ by, verdict, answered, reason, at, lowered, who }) =>
-      `  ${(answered === true ? 'answered' : PEOPLE[verdict]).padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
+    ({ by, verdict, answered, reason, at, lowered, who, fresh, holds }) =>
+      `  ${(answered === true ? 'answered' : PEOPLE[verdict]).padEnd(10)}  by ${by}, ${moment(at)}${whoText(who)}${fresh === true ? ', who showed their token once more' : ''}${holdsText(holds)}${reason === '' ? '' : `: ${printable(reason)}`}${printable(loweredText(lowered))}`,
   ),
 ];

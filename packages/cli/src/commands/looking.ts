@@ -1,9 +1,11 @@
 /** `claim` and `later`: what a person says about a call that waits, without deciding about it. */
 import type { Command } from 'commander';
 import { CorralError } from '@corral/protocol/errors';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
 import type { RunId } from '@corral/protocol/ids';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { spanArgument } from '../selector.ts';
+import { printable } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { onlyCall } from './approvals.ts';
@@ -18,7 +20,12 @@ interface LaterFlags extends HostFlags {
   readonly now?: boolean;
 }
 
+interface WithdrawFlags extends HostFlags {
+  readonly reason?: string;
+}
+
 export function lookingCommands(program: Command): void {
+  withdrawCommand(program);
   hostFlags(program.command('claim'))
     .description('say that you are looking at a call or question that waits: others see it, and may still decide')
     .argument('<run>')
@@ -63,3 +70,34 @@ export function lookingCommands(program: Command): void {
       );
     });
 }
+
+function withdrawCommand(program: Command): void {
+  hostFlags(program.command('withdraw'))
+    .description('take back that an approval holds for later calls of a run; without a call, list the approvals that do')
+    .argument('<run>')
+    .argument('[call]', 'number of the call that was approved')
+    .option('-m, --reason <text>', 'reason; it is recorded')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  corral withdraw run_3k9x7m2p4q5r\n  corral withdraw run_3k9x7m2p4q5r 7 -m 'their account was stolen'`,
+    )
+    .action(async (run: RunId, call: string | undefined, flags: WithdrawFlags) => {
+      if (call === undefined) {
+        const { items } = await connect(flags).listStanding({ params: { run } });
+        return print(flags, items, () =>
+          items.length === 0 ? 'none of its approvals holds for later calls' : items.map(standingLine).join('\n'),
+        );
+      }
+      const { reason = '' } = flags;
+      if (reason === '') throw new CorralError('CORRAL_USAGE', 'Give a reason with -m; it is recorded.');
+      const params = { run, call: wholeNumber(call, 'CALL') };
+      const done = await connect(flags).withdrawApproval({ params, body: { reason } });
+      print(flags, done, () => `${run}  call ${done.call}  its approval holds for no later call`);
+    });
+}
+
+const standingLine = (one: RouteAnswer<'listStanding'>['items'][number]): string => {
+  const money = one.amount === null ? '' : `, ${one.spent} of ${one.amount} spent`;
+  const where = one.for === 'destination' ? ` to ${printable(one.destination)}` : '';
+  return `call ${one.call}  ${one.tool}${where}  by ${one.by}: ${one.used} of ${one.uses} used${money}, until ${moment(one.until)}`;
+};

@@ -70,7 +70,9 @@ export function settled(
     ...(agentVersion === undefined ? {} : { version: agentVersion as never }),
     ...(tenant === undefined ? {} : { tenant: tenant as never }),
   };
-  const calls = { ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
+  const { CORRAL_PROOF = '' } = process.env;
+  const proof = act === 'approve' && CORRAL_PROOF !== '' ? { proof: CORRAL_PROOF } : {};
+  const calls = { ...proof, ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
   return connect(flags).settleMany({ body: { act, where, reason, dryRun, ...calls, ...more } });
 }
 

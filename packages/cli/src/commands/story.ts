@@ -32,14 +32,19 @@ export async function story(run: string, flags: HostFlags): Promise<void> {
 }
 
 async function inFolder(data: string, run: Story['run']): Promise<Story> {
-  const { storyOf } = await import('@corral/server/evidence/story');
+  const [{ storyOf }, { withArrived }, { arrivedFor }] = await Promise.all([
+    import('@corral/server/evidence/story'),
+    import('@corral/server/evidence/acted'),
+    import('@corral/supervisor'),
+  ]);
   return withReading(data, async (store) => {
     const stored = await store.run(run);
     if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} in ${data}.`);
     const { record, status } = stored;
-    const pages = (async function* () {
+    const journal = (async function* () {
       yield await store.journal(run);
     })();
+    const pages = withArrived(journal, async () => (status.outcome === undefined ? arrivedFor(store, run) : []));
     const waiting_for = status.waiting === 'nothing' ? '' : status.waiting;
     return { run, lines: await storyOf({ record, status, input: record.input, waiting_for }, pages) };
   });

@@ -4,6 +4,7 @@ import type { RunId } from '@corral/protocol/ids';
 import { linesWhereNamed } from '../authors.ts';
 import { hostOrFolder, print, type HostFlags } from '../connect.ts';
 import { evidenceOf } from '../evidence.ts';
+import { withReading } from '../folder.ts';
 import { runId } from '../ids.ts';
 import { paint } from '../screen/entries.ts';
 import { printable } from '../screen/table.ts';
@@ -35,18 +36,20 @@ const DECIDING = ['People decide at a host: start it with `corral up`; then `cor
 /** Only the memory of a host knows whether the run computes and what it has left, so neither is said. */
 async function inFolder(data: string, id: RunId): Promise<{ readonly why: Why; readonly authors: (text: string) => string }> {
   const { stored, entries, authors } = await evidenceOf({ data }, id);
-  const [{ explain }, { Decisions }, { quotesOf }] = await Promise.all([
+  const [{ explain }, { Decisions }, { arrivedFor, quotesOf }, { withArrived }] = await Promise.all([
     import('@corral/server/evidence/journal'),
     import('@corral/server/evidence/decisions'),
     import('@corral/supervisor'),
+    import('@corral/server/evidence/acted'),
   ]);
   const decisions = new Decisions(stored.record.parent?.agent, quotesOf);
   const { status } = stored;
   // A queued run lacks a host here, and no place in one.
   const asked = status.lifecycle === 'queued' ? { ...status, lifecycle: 'active' as const } : status;
-  const pages = (async function* () {
+  const journal = (async function* () {
     yield await Promise.resolve(entries);
   })();
+  const pages = withArrived(journal, async () => (status.outcome === undefined ? withReading(data, (store) => arrivedFor(store, id)) : []));
   const { because, next, ...told } = await explain(id, asked, undefined, decisions.through(pages), { details: true, deciding: DECIDING });
   const verdict = asked === status || told.verdict !== 'active' ? told.verdict : 'queued';
   const down =

@@ -137,13 +137,15 @@ function eventText(event: HostEvent): string {
     case 'cancel':
       return `cancel asked for by ${event.by}: ${event.reason}`;
     case 'approval':
-      return `${verdictText(event)}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}`;
+      return `${verdictText(event)}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}${event.holds === undefined ? '' : `; it holds for ${event.holds.uses} later calls of the same ${event.holds.scope}`}`;
     case 'inspected':
       return `call ${event.id} inspected (${inspectedText(event.decision.inspected)}): ${event.decision.verdict}${event.decision.message === undefined ? '' : ` (${event.decision.message})`}`;
     case 'fenced':
-      return `the capability of call ${event.id} was revoked; withheld from the agent: ${resultText(event.result)}`;
+      return `call ${event.id}, withheld from the agent (its capability was revoked, or its run ended): ${resultText(event.result)}`;
     case 'unanswered':
       return `request ${event.id} has expired: ${resultText(event.result)}`;
+    case 'withdrawn':
+      return `${event.by} took back that the approval of call ${event.id} holds for later ones: ${event.reason}`;
     case 'held':
       return `held (${event.why}): ${event.detail}`;
     case 'released':

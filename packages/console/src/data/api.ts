@@ -42,6 +42,8 @@ let key: string | null = null;
 let shown: { readonly principal: string; readonly tenant: string } | undefined;
 /** Whether the host runs the scene of `corral demo`. */
 export const hasScene = signal(false);
+/** Issuers by which people may sign in. */
+export const offers = signal<NonNullable<RouteAnswer<'showSession'>['sign_in']>>([]);
 
 type Parts = { readonly params?: object; readonly query?: object; readonly body?: unknown };
 type Value = string | number | boolean | undefined;
@@ -145,8 +147,9 @@ export async function signOut(): Promise<void> {
 /** Finds out who is signed in by this browser, and keeps their session. @throws Refusal */
 export async function recognise(): Promise<void> {
   const found = localStorage.getItem(KEPT);
-  const { who, scene } = await ask('showSession', {}, undefined, found);
+  const { who, scene, sign_in = [] } = await ask('showSession', {}, undefined, found);
   hasScene.value = scene === true;
+  offers.value = sign_in;
   // The answer is about a session that another tab has ended or replaced since.
   if (found !== localStorage.getItem(KEPT)) await recognise();
   else become(who, who === null ? null : found);

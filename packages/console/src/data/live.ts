@@ -8,6 +8,9 @@ import { me, Refusal } from './api.ts';
 import { readEvents } from './stream.ts';
 import { hiddenAWhile, isVisible, onVisibility, seen } from './visible.ts';
 
+/** Counts the decisions that were made on this page, so that what counts the open ones is read again at once. */
+export const decidedHere = signal(0);
+
 export type Liveness = 'connecting' | 'live' | 'off';
 export const liveness = signal<Liveness>('connecting');
 

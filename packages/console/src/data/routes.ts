@@ -24,6 +24,7 @@ export const PATHS = {
   countApprovals: 'GET /v1/approvals/count',
   decideApproval: 'POST /v1/approvals/:run/:call',
   listDecisions: 'GET /v1/approvals/history',
+  followLink: 'POST /v1/approval-links',
   claimApproval: 'POST /v1/approvals/:run/:call/claim',
   releaseApproval: 'DELETE /v1/approvals/:run/:call/claim',
   putOffApproval: 'POST /v1/approvals/:run/:call/later',

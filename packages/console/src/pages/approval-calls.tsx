@@ -5,11 +5,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
+import { linkFor, linkUsed } from '../data/approval-link.ts';
 import { href } from '../data/address.ts';
 import { shortDigest } from '../format.ts';
+import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
 import { Looking } from '../ui/looking.tsx';
 import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
-import { Ago, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
+import { Ago, Badge, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
 import { Groups } from './approval-groups.tsx';
 import { attempt } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value } from '../ui/text.tsx';
@@ -51,7 +53,7 @@ export function CallsThatWait() {
             }}
             onDone={(text) => {
               setAsks(undefined);
-              list.done(text);
+              list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`);
             }}
           />
         ))}
@@ -83,8 +85,11 @@ function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
         <h2>
           <Text of={of.agent} /> asks for <Text of={of.tool} />
         </h2>
+        {of.control !== 'none' && (
+          <Badge tone="warn">the run is {of.control}: the call is made, and its agent is told when it goes on</Badge>
+        )}
         <p class="dim">
-          <Ago at={of.since} /> · <Until at={of.expires_at} to="expires in" />
+          asked <Ago at={of.since} /> · <Until at={of.expires_at} to="expires in" />
         </p>
       </header>
       {of.unusual.length > 0 && (
@@ -96,6 +101,7 @@ function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
       <h3>Exactly this would be done</h3>
       <Arguments of={of.input} origins={of.origins} />
       {of.lowers !== undefined && <Lowers of={of.lowers} />}
+      <Quotes of={of.quotes} input={of.input} />
       {of.such.decided > 0 && (
         <p>
           <a href={`${href('approvals', 'decided')}?by=me&shape=${of.shape}`}>
@@ -159,11 +165,16 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
 
 function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
   const [reason, setReason] = useState('');
+  const [held, setHeld] = useState<Held>(ALONE);
+  const [token, setToken] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();
   const field = useRef<HTMLInputElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  // A field that may stay empty gets no focus: on a phone that would cover the page with a keyboard.
   useEffect(() => {
-    if (asks !== undefined) field.current?.focus();
+    if (asks === 'deny') field.current?.focus();
+    else if (asks === 'approve') button.current?.focus();
   }, [asks]);
   if (!mayDecide(of)) return <p class="dim">{whyNot(of)}</p>;
   if (asks === undefined)
@@ -177,20 +188,10 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         </button>
       </div>
     );
-  const needs = asks === 'deny' && reason.trim() === '';
+  const needs = asks === 'deny' ? reason.trim() === '' : !isWhole(held, of) || (of.needs_proof && token.trim() === '');
   const act = () =>
     attempt(
-      async () => {
-        const words = reason.trim();
-        const { version } = of;
-        const body =
-          asks === 'deny'
-            ? { verdict: asks, reason: words, version }
-            : { verdict: asks, version, ...(words === '' ? {} : { reason: words }) };
-        const { missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body });
-        const done = asks === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
-        onDone(`${done}: ${of.tool} for ${of.agent}`);
-      },
+      async () => onDone(await decided(of, asks, reason.trim(), held, token.trim())),
       setBusy,
       setError,
       () => undefined,
@@ -211,17 +212,60 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         {asks === 'deny' ? 'Reason: the agent is told' : 'Reason, if you want one in the record'}
         <input ref={field} value={reason} maxLength={500} onInput={(event) => setReason(event.currentTarget.value)} />
       </label>
+      {asks === 'approve' && <HoldFor of={of} held={held} set={setHeld} />}
+      {asks === 'approve' && of.needs_proof && <Proof token={token} set={setToken} />}
       {error !== undefined && <Problem of={error} />}
       <div class="row">
-        <button type="submit" class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
+        <button type="submit" ref={button} class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
           {asks === 'deny' ? 'Deny it' : 'Approve it'}
         </button>
         <button type="button" onClick={() => onAsk(undefined)}>
           Back
         </button>
+        {needs && <span class="dim">The reason is missing.</span>}
       </div>
     </form>
   );
+}
+
+function Proof({ token, set }: { readonly token: string; readonly set: (token: string) => void }) {
+  return (
+    <label>
+      Your token once more, since this is a large one
+      <input type="password" autocomplete="off" value={token} maxLength={8192} onInput={(event) => set(event.currentTarget.value)} />
+    </label>
+  );
+}
+
+/** Decides by the link that brought this page, if it is for this call, else as who is signed in. @returns what was done */
+async function decided(of: Approval, verdict: Verdict, reason: string, held: Held, token: string): Promise<string> {
+  const holds = holdsOf(held);
+  const proof = verdict === 'approve' && of.needs_proof ? { proof: token } : {};
+  const said = reason === '' ? {} : { reason };
+  const link = holds === undefined ? linkFor(of) : undefined;
+  const { version } = of;
+  let missing = 0;
+  if (link === undefined) {
+    const body =
+      verdict === 'deny'
+        ? { verdict, reason, version }
+        : { verdict, version, ...said, ...proof, ...(holds === undefined ? {} : { holds }) };
+    ({ missing } = await request('decideApproval', { params: { run: of.run, call: of.call }, body }));
+  } else {
+    ({ missing } = await request('followLink', { body: { link, verdict, reason: reason === '' ? 'by a link' : reason, ...proof } }));
+    linkUsed();
+  }
+  const done = verdict === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
+  const waits = verdict === 'approve' && of.control !== 'none' ? `; the run is ${of.control}, so its agent is told when it goes on` : '';
+  return `${done}: ${of.tool} ${briefOf(of.input)} for ${of.agent}${waits}`;
+}
+
+const BRIEF_CHARS = 80;
+/** `to: ACC-BO, amount: 75`. */
+function briefOf(input: unknown): string {
+  const named = typeof input === 'object' && input !== null ? Object.entries(input) : [];
+  const text = named.map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
+  return `(${text.length > BRIEF_CHARS ? `${text.slice(0, BRIEF_CHARS)}…` : text})`;
 }
 
 function whyNot({ principal, approved_by }: Approval): string {
@@ -246,7 +290,6 @@ function Behind({ of }: { readonly of: Approval }) {
       ) : (
         <Value of={of.order.input} />
       )}
-      <Quotes of={of.quotes} input={of.input} />
       <dl class="facts">
         <Fact name="Run">
           <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>call {of.call}</a>

@@ -66,6 +66,8 @@ function Group({ of: [first, ...rest], onOpen }: { readonly of: readonly Approva
 function Together({ of, onClose }: { readonly of: readonly Approval[]; readonly onClose: () => void }) {
   const [first] = of;
   const [reason, setReason] = useState('');
+  const [token, setToken] = useState('');
+  const needsProof = of.some(({ needs_proof }) => needs_proof);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refusal>();
   const [result, setResult] = useState<Result>();
@@ -76,7 +78,17 @@ function Together({ of, onClose }: { readonly of: readonly Approval[]; readonly 
         const only = of.map(({ run, call, version }) => ({ run, call, version }));
         const where = { tenant: first.tenant, agent: first.agent };
         setResult(
-          await request('settleMany', { body: { act: verdict, where, tool: first.tool, shape: first.shape, only, reason: reason.trim() } }),
+          await request('settleMany', {
+            body: {
+              act: verdict,
+              where,
+              tool: first.tool,
+              shape: first.shape,
+              only,
+              reason: reason.trim(),
+              ...(token === '' ? {} : { proof: token.trim() }),
+            },
+          }),
         );
       },
       setBusy,
@@ -90,6 +102,18 @@ function Together({ of, onClose }: { readonly of: readonly Approval[]; readonly 
       <form onSubmit={(event) => event.preventDefault()}>
         <label for="together">Reason, for the record</label>
         <input id="together" value={reason} maxLength={500} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
+        {needsProof && (
+          <label>
+            Your token once more, since a large one is among them
+            <input
+              type="password"
+              autocomplete="off"
+              value={token}
+              maxLength={8192}
+              onInput={(event) => setToken(event.currentTarget.value)}
+            />
+          </label>
+        )}
         {error !== undefined && <Problem of={error} />}
         <div class="row">
           <button type="button" class="good" disabled={busy || reason.trim() === ''} onClick={() => act('approve')}>

@@ -46,7 +46,7 @@ export function Health() {
       {error !== undefined && <Problem of={error} again={again} />}
       <Reasons of={ready} />
       <dl class="facts">
-        <Fact name="Runs that have not ended">{count(ready.runs)}</Fact>
+        <Fact name="Runs that have not ended">{count(sum(totals, ({ live }) => live))}</Fact>
         <Fact name="Taken up when it started">{count(ready.recovered)}</Fact>
         <Fact name="Cells">{totals.cells}</Fact>
         <Fact name="In memory">{count(sum(totals, ({ residents }) => residents))}</Fact>

@@ -5,6 +5,7 @@ import { ask as request } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { anyOf, useLoad } from '../data/load.ts';
 import { pagesOf } from '../data/pages.ts';
+import { tail } from '../format.ts';
 import { Badge, Empty, Loading, Moment, Problem } from '../ui/parts.tsx';
 import { Receipts } from '../ui/receipts.tsx';
 import { Brief, Text, Value } from '../ui/text.tsx';
@@ -62,7 +63,25 @@ export function Operations() {
             >
               <Badge tone={act.operation === 'kill' ? 'bad' : 'calm'}>{act.operation}</Badge>
               <span class="brief">
-                <Text of={act.by} /> <Brief of={act.reason === '' ? act.target : act.reason} />
+                <Text of={act.by} />
+                {act.agent !== undefined && (
+                  <>
+                    {' '}
+                    on <Text of={act.agent} /> <code>{tail(act.matched[0] ?? '')}</code>
+                  </>
+                )}
+                {act.reason !== '' ? (
+                  <>
+                    : <Text of={act.reason} />
+                  </>
+                ) : (
+                  act.agent === undefined && (
+                    <>
+                      {' '}
+                      <Brief of={act.target} />
+                    </>
+                  )
+                )}
               </span>
               {act.refused.length > 0 && <Badge tone="warn">{act.refused.length} refused</Badge>}
               <span class="dim">

@@ -12,6 +12,9 @@ const GAP = 4;
 const HEIGHT = 80;
 const hour = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
+/** `yesterday 14:00`, or `14:00` of today. */
+const dayText = (at: number): string => (new Date(at).getDate() === new Date().getDate() ? '' : 'yesterday ') + hour.format(at);
+
 /** Any hour with something in it has a bar that can be seen. */
 const heightOf = (n: number, most: number): number => (n === 0 ? 0 : Math.max(2, (n / most) * HEIGHT));
 
@@ -34,7 +37,7 @@ export function Hours({ of }: { readonly of: readonly Hour[] }) {
         ))}
       </svg>
       <figcaption class="dim">
-        {hour.format(of[0]?.at ?? 0)} to now, by the hour: <span class="key all">admitted</span> <span class="key bad">ended badly</span>
+        {dayText(of[0]?.at ?? 0)} to now, by the hour: <span class="key all">admitted</span> <span class="key bad">ended badly</span>
       </figcaption>
     </figure>
   );

@@ -5,7 +5,7 @@ import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import type { RunsWanted } from '../data/run-list.ts';
 import { count, cpu, money } from '../format.ts';
-import { Ago, Empty, Fact, Problem, Shown, State } from '../ui/parts.tsx';
+import { Ago, Empty, Fact, Noted, Problem, Shown, State } from '../ui/parts.tsx';
 import { Table } from '../ui/table.tsx';
 import { Text } from '../ui/text.tsx';
 import { Hours } from './overview-hours.tsx';
@@ -20,8 +20,8 @@ const EVERY_MS = 5_000;
 const DAY_MS = 86_400_000;
 const SHOWN = 12;
 const AGENTS = 8;
-/** Ends other than by completion or by a person who cancelled. */
-const BAD = ['failed', 'killed', 'exceeded', 'looped', 'denied', 'diverged', 'never_started'];
+/** Ends that nobody wanted: neither by completion, nor by a person who cancelled or killed the run. */
+const BAD = ['failed', 'exceeded', 'looped', 'denied', 'diverged', 'never_started'];
 /** Where the host's count of approvals stops. */
 const MOST_ASKING = 1_000;
 
@@ -29,9 +29,11 @@ async function totalOf(waiting: 'resolution' | 'upgrade', signal: AbortSignal): 
   return (await request('listRuns', { query: { waiting, limit: 1, total: 'true' } }, signal)).total ?? 0;
 }
 
+const refusedWanted = (): RunsWanted => ({ refused_from: Date.now() - DAY_MS, limit: SHOWN, total: 'true' });
+
 async function read(signal: AbortSignal) {
   const badly: RunsWanted = { ended_as: [...BAD], ended_from: Date.now() - DAY_MS, sort: 'ended', limit: SHOWN, total: 'true' };
-  const [totals, counts, history, approvals, unknown, upgrade, bad, ready] = await Promise.all([
+  const [totals, counts, history, approvals, unknown, upgrade, bad, refused, withheld, ready] = await Promise.all([
     request('totals', {}, signal),
     request('countRuns', { query: { limit: AGENTS } }, signal),
     request('runHistory', {}, signal),
@@ -39,9 +41,22 @@ async function read(signal: AbortSignal) {
     totalOf('resolution', signal),
     totalOf('upgrade', signal),
     request('listRuns', { query: badly }, signal),
+    request('listRuns', { query: refusedWanted() }, signal),
+    request('listRuns', { query: { withheld_from: Date.now() - DAY_MS, limit: 1, total: 'true' } }, signal),
     request('ready', {}, signal),
   ]);
-  return { totals: totals.items, counts, history: history.items, approvals, unknown, upgrade, bad, ready };
+  return {
+    totals: totals.items,
+    counts,
+    history: history.items,
+    approvals,
+    unknown,
+    upgrade,
+    bad,
+    refused,
+    withheld: withheld.total ?? 0,
+    ready,
+  };
 }
 
 export function Overview() {
@@ -50,7 +65,7 @@ export function Overview() {
     <section class="overview">
       <h1>Overview</h1>
       <Shown of={overview}>
-        {({ totals, counts, history, approvals, unknown, upgrade, bad, ready }) => (
+        {({ totals, counts, history, approvals, unknown, upgrade, bad, refused, withheld, ready }) => (
           <>
             {ready.reasons.map(({ reason, detail }) => (
               <p class="problem" key={reason}>
@@ -63,6 +78,7 @@ export function Overview() {
                 <Tile to={href('approvals')} n={approvals.waiting} most={MOST_ASKING} name="ask approval" tone="asks" />
               )}
               <Tile to={`${href('runs')}?state=unknown`} n={unknown} name="result unknown" tone="asks" />
+              <Tile to={`${href('runs')}?state=withheld`} n={withheld} name="done within a day, agent not told" tone="asks" />
               <Tile to={`${href('runs')}?state=upgrade`} n={upgrade} name="need an upgrade" tone="asks" />
               <Tile to={`${href('runs')}?state=paused`} n={counts.states['paused'] ?? 0} name="paused" tone="warn" />
               <Tile to={`${href('runs')}?state=quarantined`} n={counts.states['quarantined'] ?? 0} name="quarantined" tone="warn" />
@@ -74,8 +90,10 @@ export function Overview() {
             <h2>Runs by tenant</h2>
             <Tenants of={totals} />
             {hasRole('developer', 'operator', 'auditor', 'admin') && <Spent />}
+            <h2>Refused within a day</h2>
+            <Listed of={refused} none="Nothing was refused." more="refused" />
             <h2>Ended badly within a day</h2>
-            <Bad of={bad} />
+            <Listed of={bad} none="None did." />
           </>
         )}
       </Shown>
@@ -149,9 +167,9 @@ function Agents({ of }: { readonly of: Counts }) {
         columns={[
           ['Queued', some('queued')],
           ['Active', some('active')],
-          ['Stopped', some('paused', 'quarantined')],
+          ['Paused or quarantined', some('paused', 'quarantined')],
           ['Completed', some('completed')],
-          ['Looped', some('looped')],
+          ['Ended by the loop detector', some('looped')],
           ['Ended badly', ({ states }) => count(badIn(states))],
         ]}
       />
@@ -227,14 +245,20 @@ function Spent() {
   );
 }
 
-function Bad({ of }: { readonly of: { readonly items: readonly Run[]; readonly total?: number } }) {
-  const { items, total = items.length } = of;
-  if (items.length === 0) return <Empty>None did.</Empty>;
+interface ListedProps {
+  readonly of: { readonly items: readonly Run[]; readonly total?: number };
+  readonly none: string;
+  /** The state under which the rest is listed. */
+  readonly more?: string;
+}
+
+function Listed({ of: { items, total = items.length }, none, more }: ListedProps) {
+  if (items.length === 0) return <Empty>{none}</Empty>;
   return (
     <ul class="lines">
       {items.map((run) => (
         <li key={run.run}>
-          <State of={run} />{' '}
+          <State of={run} /> <Noted of={run} />{' '}
           <a href={href('run', run.run)}>
             <Text of={run.agent} />
           </a>{' '}
@@ -245,7 +269,7 @@ function Bad({ of }: { readonly of: { readonly items: readonly Run[]; readonly t
       ))}
       {total > items.length && (
         <li>
-          {count(total - items.length)} more: <a href={href('runs')}>Runs</a>
+          {count(total - items.length)} more: <a href={`${href('runs')}${more === undefined ? '' : `?state=${more}`}`}>Runs</a>
         </li>
       )}
     </ul>

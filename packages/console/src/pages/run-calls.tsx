@@ -16,6 +16,7 @@ type Call = CallProps['of'];
 const TONES: Readonly<Record<Call['state'], Tone>> = {
   open: 'busy',
   done: 'good',
+  answered: 'asks',
   failed: 'bad',
   denied: 'bad',
   unknown: 'asks',
@@ -24,6 +25,7 @@ const TONES: Readonly<Record<Call['state'], Tone>> = {
 const SAID: Readonly<Record<Call['state'], string>> = {
   open: 'under way',
   done: 'done',
+  answered: 'done, agent not told',
   failed: 'failed',
   denied: 'refused',
   unknown: 'result unknown',
@@ -87,6 +89,7 @@ function CallCard({ of, run, isOpen, again }: CallProps & { readonly isOpen: boo
     <li class="card" ref={self}>
       <button type="button" class="card-head" aria-expanded={isOpen} onClick={turn}>
         <span class="num">{of.call}</span> <Badge tone={TONES[of.state]}>{SAID[of.state]}</Badge>{' '}
+        {mayHave(of) && <Badge tone="asks">may have been done</Badge>}{' '}
         <strong>
           <Text of={of.tool} />
         </strong>{' '}
@@ -100,6 +103,23 @@ function CallCard({ of, run, isOpen, again }: CallProps & { readonly isOpen: boo
   );
 }
 
+/** The state `unknown` says so itself. */
+const mayHave = ({ acted, state }: Call): boolean => acted === 'unknown' && state !== 'unknown';
+
+/** What the tool did, where its agent was told something else. */
+function Fate({ of }: { readonly of: Call }) {
+  if (of.state === 'answered')
+    return (
+      <p class="lead">
+        The tool answered: this was done.{' '}
+        {of.error === null ? 'The agent has not been given the answer yet.' : 'The answer was withheld from the agent.'}
+      </p>
+    );
+  return mayHave(of) ? (
+    <p class="lead">The tool was stopped while it was at work: this may have been done. Look before it is done again.</p>
+  ) : null;
+}
+
 function CallDetail({ of, run, again }: CallProps) {
   const { data: why, error } = useLoad((signal) => request('whyRun', { params: { run: run.run } }, signal), {
     of: [run.run],
@@ -109,8 +129,10 @@ function CallDetail({ of, run, again }: CallProps) {
   return (
     <div class="card-body">
       <Settling run={run} of={of} again={again} />
+      <Fate of={of} />
       {of.error !== null && (
         <p class="lead">
+          {of.state === 'answered' && 'Its agent is told: '}
           <Code of={of.error.code} /> <Text of={of.error.message} />
         </p>
       )}
@@ -123,7 +145,7 @@ function CallDetail({ of, run, again }: CallProps) {
       )}
       <h3 class="small">What it was given</h3>
       <Value of={of.input} />
-      {of.state === 'done' && (
+      {(of.state === 'done' || of.state === 'answered') && (
         <>
           <h3 class="small">What came back</h3>
           <Value of={of.result} />

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
+import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { count, many } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
@@ -49,7 +50,10 @@ async function extentOf(grant: string, run: RunId, signal: AbortSignal): Promise
       for (const one of own) grants.add(one);
       if (own.length === 0) return undefined;
       const { items, next } = await request('runCalls', { params: { run: one }, query: { limit: CALLS } }, signal);
-      return { open: items.filter(({ state }) => state === 'open'), more: next !== null };
+      return {
+        open: items.filter(({ state, error }) => state === 'open' || (state === 'answered' && error === null)),
+        more: next !== null,
+      };
     }),
   );
   const holders = seen.filter((one) => one !== undefined);
@@ -57,10 +61,19 @@ async function extentOf(grant: string, run: RunId, signal: AbortSignal): Promise
   return {
     derived: Math.max(0, grants.size - 1),
     holders: holders.length,
-    calls: open.map(({ tool, call }) => `${tool} (call ${call})`),
+    calls: open.map(({ tool, call, state }) => `${tool} (call ${call}${state === 'open' ? '' : ', done already'})`),
     more: family.length > RUNS || holders.some(({ more }) => more),
   };
 }
+
+/** What became of a call that had no result when its grant was taken back. */
+const FATES: Readonly<Record<RouteAnswer<'revokeGrant'>['calls'][number]['fate'], string>> = {
+  answered: 'is done: the tool had answered already. The agent is not given the answer.',
+  failed: 'had failed already.',
+  unmade: 'is not made: nobody had decided about it.',
+  aborted: 'was aborted. It may have been done: see the call for what its tool answers.',
+  unknown: 'has an unknown result: it may have been done.',
+};
 
 interface TakeBackProps {
   readonly of: Taken;
@@ -78,6 +91,16 @@ export function TakeBack({ of: { grant, name }, run, onClose }: TakeBackProps) {
           <code>{done.grant}</code> for <Text of={name} /> does not work any more, nor does anything that was derived from it.{' '}
           {many(done.calls_aborted, 'call was', 'calls were')} aborted.
         </p>
+        <ul class="plain">
+          {done.calls.map(({ run: of, call, tool, fate }) => (
+            <li key={`${of} ${call}`}>
+              <a href={`${href('run', of, 'calls')}?call=${call}`}>
+                <Text of={tool} /> (call {call})
+              </a>{' '}
+              {FATES[fate]}
+            </li>
+          ))}
+        </ul>
         <button type="button" class="primary" autofocus onClick={onClose}>
           Close
         </button>
@@ -93,7 +116,7 @@ export function TakeBack({ of: { grant, name }, run, onClose }: TakeBackProps) {
     >
       <p>
         <code>{grant}</code> for <Text of={name} />, and all that was derived from it, stops working at once. Calls under way with it are
-        aborted, and their results withheld. It cannot be given back.
+        aborted unless their tool has answered, and their results withheld. It cannot be given back.
       </p>
       <Shown of={extent}>
         {({ derived, holders, calls, more }) => (

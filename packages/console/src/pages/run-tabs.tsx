@@ -57,9 +57,21 @@ function Details({ run }: TabProps) {
             <a href={href('run', run.origin.run)}>{run.origin.run}</a>, entry {run.origin.at}
           </Fact>
         )}
-        {run.caps.map(({ alias, grant }) => (
-          <Fact name={alias === '' ? 'Its mailbox' : `Holds ${alias}`} key={`${alias} ${grant}`}>
-            <code>{grant}</code>
+        {run.caps.map(({ alias, grant, revoked }) => (
+          <Fact
+            name={alias === '' ? 'Its mailbox' : `${revoked && run.ended_as === null ? 'Held' : 'Holds'} ${alias}`}
+            key={`${alias} ${grant}`}
+          >
+            {revoked && run.ended_as === null ? (
+              <>
+                <s>
+                  <code>{grant}</code>
+                </s>{' '}
+                taken back
+              </>
+            ) : (
+              <code>{grant}</code>
+            )}
           </Fact>
         ))}
         {Object.entries(run.budget).map(([name, given]) => {
@@ -110,13 +122,30 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
           </a>
         </p>
       )}
-      {of.next.length > 0 && (
+      <Next of={of.next} />
+    </div>
+  );
+}
+
+/** The page has buttons for the acts; the commands are for those who would rather write them. */
+function Next({ of }: { readonly of: readonly string[] }) {
+  const commands = of.filter((line) => line.includes('`corral '));
+  const others = of.filter((line) => !line.includes('`corral '));
+  return (
+    <>
+      {others.length > 0 && (
         <>
           <h3>What can be done</h3>
-          <Words of={of.next} />
+          <Words of={others} />
         </>
       )}
-    </div>
+      {commands.length > 0 && (
+        <details>
+          <summary>The same on a command line</summary>
+          <Words of={commands} />
+        </details>
+      )}
+    </>
   );
 }
 

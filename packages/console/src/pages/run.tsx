@@ -5,7 +5,7 @@ import { go, href, place } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { count, cpu, many, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
-import { Copy, Empty, Fact, Loading, Problem, Ago, State } from '../ui/parts.tsx';
+import { Copy, Empty, Fact, Loading, Noted, Problem, Ago, State } from '../ui/parts.tsx';
 import { StopMenu } from '../ui/stop.tsx';
 import { Text } from '../ui/text.tsx';
 import { AuthorityTab } from './run-authority.tsx';
@@ -71,7 +71,7 @@ function Head({ run, again }: TabProps & { readonly again: () => void }) {
         <h1>
           <Text of={run.key === null ? run.agent : `${run.agent} ${run.key}`} />
         </h1>
-        <State of={run} />
+        <State of={run} /> <Noted of={run} />
         {run.control !== 'none' && run.ended_as === null && <span class="dim">held: nothing is delivered to it</span>}
         <StopMenu run={run} key={run.run} done={again} />
       </div>

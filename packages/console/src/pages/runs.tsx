@@ -1,15 +1,16 @@
 /** All runs: a table that stays up to date, with a filter that is part of its address. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask as alter, go, href, query } from '../data/address.ts';
-import { FIELD_NAMES, isState, queryOf, STATES } from '../data/filter.ts';
+import { faultOf, FIELD_NAMES, isState, queryOf, selectorOf, STATES } from '../data/filter.ts';
 import { onChange } from '../data/live.ts';
 import { RunList, type RunRow, type RunsWanted } from '../data/run-list.ts';
 import { count, cpu, money, tail } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { StopMenu } from '../ui/stop.tsx';
-import { Ago, Empty, Problem, State } from '../ui/parts.tsx';
+import { Ago, Empty, Noted, Problem, State } from '../ui/parts.tsx';
 import { Text } from '../ui/text.tsx';
 import { Window, type Column, type Sorting } from '../ui/window.tsx';
+import { Picked } from './runs-picked.tsx';
 
 type Order = NonNullable<RunsWanted['sort']>;
 const COLUMNS: readonly (Column & { readonly sort?: Order })[] = [
@@ -30,13 +31,30 @@ function sortingOf(of: URLSearchParams): Sorting & { readonly by: Order } {
   return { by, order: of.get('order') === 'asc' ? 'asc' : 'desc' };
 }
 
-function cellsOf(row: RunRow) {
+/** A run that is held goes on at the word of a person alone, so its timer or answer is not what it waits for. */
+const waitsFor = ({ ended_as, control, waiting_for }: RunRow): string =>
+  ended_as !== null ? '' : control === 'none' ? waiting_for : 'a person who lets it go on';
+
+const cellsOf = (picked: ReadonlySet<string>, pick: (run: string) => void) => (row: RunRow) => {
   return [
-    <State of={row} />,
+    <>
+      <input
+        type="checkbox"
+        tabIndex={-1}
+        aria-label={`Pick ${row.run}`}
+        checked={picked.has(row.run)}
+        onClick={(event) => {
+          // The row is not opened.
+          event.stopPropagation();
+          pick(row.run);
+        }}
+      />{' '}
+      <State of={row} /> <Noted of={row} />
+    </>,
     <a href={href('run', row.run)} tabIndex={-1}>
       <Text of={row.key === null ? row.agent : `${row.agent} ${row.key}`} />
     </a>,
-    <Text of={row.ended_as === null ? row.waiting_for : ''} />,
+    <Text of={waitsFor(row)} />,
     <code title={row.run}>{tail(row.run)}</code>,
     <Ago at={row.created_at} />,
     <Text of={row.principal} />,
@@ -44,12 +62,21 @@ function cellsOf(row: RunRow) {
     cpu(row.cpu_ms),
     money(row.money_micros),
   ];
+};
+
+/** Runs that a person has picked; another list begins without any. */
+function usePicked(of: string) {
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  useEffect(() => setPicked(new Set()), [of]);
+  const pick = (run: string) => setPicked((now) => now.symmetricDifference(new Set([run])));
+  return { picked, pick, clear: () => setPicked(new Set()) };
 }
 
 /** One list for each filter and order; the address decides which. */
 function useRuns(text: string, state: keyof typeof STATES, { by, order }: ReturnType<typeof sortingOf>): RunList | undefined {
   const [list, setList] = useState<RunList>();
   useEffect(() => {
+    if (faultOf(text) !== undefined) return setList(undefined);
     const made = new RunList({ ...queryOf(text), ...STATES[state].query, sort: by, order });
     setList(made);
     void made.read();
@@ -70,6 +97,15 @@ function tallyOf(rows: number, total: number | undefined, more: boolean): string
 
 const opened = (row: RunRow) => go(href('run', row.run).slice('/console/'.length));
 
+/** The address may name a row far down, as after Back: the list is read until that is there. */
+function useSought(list: RunList | undefined): void {
+  useEffect(() => {
+    const sought = query.value.get('at');
+    if (list === undefined || sought === null) return;
+    void list.readAll(() => query.value.get('at') === sought && !list.rows.value.some(({ run }) => run === sought));
+  }, [list]);
+}
+
 export function Runs() {
   const text = query.value.get('q') ?? '';
   const named = query.value.get('state');
@@ -79,7 +115,11 @@ export function Runs() {
   const current = query.value.get('at') ?? undefined;
   const reading = useRef(false);
   const rows = list?.rows.value ?? [];
+  const fault = faultOf(text);
   const chosen = rows.find(({ run }) => run === current);
+  const { picked, pick, clear } = usePicked(`${state} ${text}`);
+  useKeys([{ key: 'x', does: 'pick the row, or let it go', run: () => (chosen === undefined ? undefined : pick(chosen.run)) }]);
+  useSought(list);
   const readAll = () => {
     reading.current = true;
     void list?.readAll(() => reading.current).then(() => (reading.current = false));
@@ -89,7 +129,14 @@ export function Runs() {
       <div class="bar">
         <h1 id="runs-title">Runs</h1>
         <Filter text={text} state={state} />
-        {chosen !== undefined && chosen.ended_as === null && (
+        <Picked
+          picked={picked}
+          where={fault === undefined ? selectorOf({ ...queryOf(text), ...STATES[state].query }) : undefined}
+          total={list?.total.value}
+          clear={clear}
+          done={() => void list?.refresh(undefined)}
+        />
+        {picked.size === 0 && chosen !== undefined && chosen.ended_as === null && (
           <StopMenu run={chosen} key={chosen.run} isNamed done={() => void list?.refresh(new Set([chosen.run]))} />
         )}
         <p class="dim tally" role="status">
@@ -98,11 +145,11 @@ export function Runs() {
         </p>
       </div>
       {list?.error.value !== undefined && <Problem of={list.error.value} again={() => void list.refresh(undefined)} />}
-      {list?.error.value !== undefined && rows.length === 0 ? null : list !== undefined && rows.length === 0 && !list.more.value ? (
-        <Empty>
-          {text === '' && state === 'all' ? 'No run was submitted yet: corral submit AGENT' : 'No run matches.'}{' '}
-          {(text !== '' || state !== 'all') && <a href={href('runs')}>All runs</a>}
-        </Empty>
+      {fault !== undefined && <Fault of={fault} />}
+      {fault !== undefined || (list?.error.value !== undefined && rows.length === 0) ? null : list !== undefined &&
+        rows.length === 0 &&
+        !list.more.value ? (
+        <NoRun isFiltered={text !== '' || state !== 'all'} />
       ) : (
         <Window
           label="Runs"
@@ -113,7 +160,7 @@ export function Runs() {
           onSort={(by) => sortBy(by, sorting)}
           onShown={(ids) => list?.look(ids)}
           idOf={({ run }) => run}
-          cells={cellsOf}
+          cells={cellsOf(picked, pick)}
           current={current}
           onCurrent={(id) => {
             reading.current = false;
@@ -125,6 +172,22 @@ export function Runs() {
         />
       )}
     </section>
+  );
+}
+
+function Fault({ of }: { readonly of: string }) {
+  return (
+    <p class="problem" role="alert">
+      <Text of={of} />
+    </p>
+  );
+}
+
+function NoRun({ isFiltered }: { readonly isFiltered: boolean }) {
+  return (
+    <Empty>
+      {isFiltered ? 'No run matches.' : 'No run was submitted yet: corral submit AGENT'} {isFiltered && <a href={href('runs')}>All runs</a>}
+    </Empty>
   );
 }
 

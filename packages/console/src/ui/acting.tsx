@@ -147,6 +147,14 @@ function Confirm({ run, verb, reach, isUnknown, onDone }: ConfirmProps) {
   const begun = useRef(false);
   const last = run.run.slice(-4);
   const isReady = (reach !== undefined || isUnknown) && typed === last && reason.trim() !== '';
+  const lacks =
+    reason.trim() === ''
+      ? 'The reason is missing.'
+      : typed === last
+        ? 'What it reaches is not known yet.'
+        : typed.length < last.length
+          ? 'The four characters are missing.'
+          : 'The four characters differ.';
   const end = async () => {
     if (!isReady || begun.current) return;
     begun.current = true;
@@ -188,6 +196,7 @@ function Confirm({ run, verb, reach, isUnknown, onDone }: ConfirmProps) {
         <button type="button" onClick={close}>
           Back
         </button>
+        {!isReady && <span class="dim">{lacks}</span>}
       </div>
     </form>
   );

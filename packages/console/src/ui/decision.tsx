@@ -38,9 +38,16 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
             <Words of={unusualWords(of.unusual)} />
           </Fact>
         )}
-        {of.people.map(({ by, verdict, reason, at }) => (
+        {of.under !== undefined && (
+          <Fact name="Allowed under">
+            the approval of call {of.under.call}, which <Text of={of.under.by} /> gave
+          </Fact>
+        )}
+        {of.people.map(({ by, verdict, reason, at, fresh, holds }) => (
           <Fact name={verdict === 'expired' ? 'Expired' : verdict === 'approve' ? 'Approved by' : 'Denied by'} key={`${by} ${at}`}>
             <Text of={by} />, {moment(at)}: <Text of={reason === '' ? 'no reason given' : reason} />
+            {fresh === true && '; they showed their token once more'}
+            {holds !== undefined && `; it holds for ${holds.uses} later calls of the same ${holds.for}`}
           </Fact>
         ))}
         {(of.inspected ?? []).map(({ inspector, said }) => (

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Refusal } from '../data/api.ts';
 import type { Loaded } from '../data/load.ts';
-import { duration, moment } from '../format.ts';
+import { count, duration, moment } from '../format.ts';
 import { Text } from './text.tsx';
 
 export type Tone = 'good' | 'bad' | 'warn' | 'asks' | 'calm' | 'busy';
@@ -18,12 +18,16 @@ interface RunState {
   readonly ended_as: string | null;
   readonly waiting?: string;
   readonly on_cpu?: boolean;
+  readonly paused_by_loops?: boolean;
 }
 
 /** One word for the state of a run: what a person must know of it first. */
-function stateOf({ lifecycle, control, ended_as, waiting, on_cpu }: RunState): { readonly tone: Tone; readonly text: string } {
+function stateOf({ lifecycle, control, ended_as, waiting, on_cpu, paused_by_loops }: RunState): {
+  readonly tone: Tone;
+  readonly text: string;
+} {
   if (ended_as !== null) return { tone: ended_as === 'completed' ? 'good' : ended_as === 'cancelled' ? 'calm' : 'bad', text: ended_as };
-  if (control !== 'none') return { tone: 'warn', text: control };
+  if (control !== 'none') return { tone: 'warn', text: paused_by_loops === true ? 'paused by the loop detector' : control };
   if (waiting === 'approval') return { tone: 'asks', text: 'asks approval' };
   if (waiting === 'resolution') return { tone: 'asks', text: 'result unknown' };
   if (waiting === 'upgrade') return { tone: 'asks', text: 'needs upgrade' };
@@ -38,6 +42,16 @@ export function State({ of }: { readonly of: RunState }) {
     <Badge tone={tone}>
       <Text of={text} />
     </Badge>
+  );
+}
+
+/** What a state does not say: that something was refused to the run, or done and its agent not told. */
+export function Noted({ of: { refused, withheld } }: { readonly of: { readonly refused: number; readonly withheld: number } }) {
+  return (
+    <>
+      {refused > 0 && <Badge tone="bad">{count(refused)} refused</Badge>}{' '}
+      {withheld > 0 && <Badge tone="asks">{count(withheld)} done, agent not told</Badge>}
+    </>
   );
 }
 
@@ -153,9 +167,10 @@ export function Copy({ text, what }: { readonly text: string; readonly what: str
 export function Words({ of }: { readonly of: readonly string[] }) {
   return (
     <ul class="plain">
-      {of.map((word) => (
-        <li key={word}>
-          <Text of={word} />
+      {of.map((word, index) => (
+        // A line that begins with spaces belongs to the one before it.
+        <li key={index} class={word.startsWith('  ') ? 'nested' : ''}>
+          <Text of={word.trim()} />
         </li>
       ))}
     </ul>

@@ -40,6 +40,7 @@ export function Reason({ title, verb, children, act, onClose, closes = true }: R
           <button type="button" onClick={onClose}>
             Back
           </button>
+          {reason.trim() === '' && <span class="dim">The reason is missing.</span>}
         </div>
       </form>
     </Dialog>

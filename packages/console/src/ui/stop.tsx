@@ -4,7 +4,7 @@
  * anything or lets anything go on.
  */
 import { useRef, useState } from 'preact/hooks';
-import { asRefusal, hasRole, type Refusal } from '../data/api.ts';
+import { ask, asRefusal, hasRole, type Refusal } from '../data/api.ts';
 import { tail } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { act, operated, type Subject, type Verb } from './acting.tsx';
@@ -28,6 +28,8 @@ interface StopProps {
 
 export function StopMenu({ run, isNamed = false, done }: StopProps) {
   const [error, setError] = useState<Refusal>();
+  /** It was paused here, and that can be taken back. */
+  const [paused, setPaused] = useState(false);
   const busy = useRef(false);
   const may = hasRole('operator', 'admin');
   const isOver = run.ended_as !== null;
@@ -38,6 +40,7 @@ export function StopMenu({ run, isNamed = false, done }: StopProps) {
     setError(undefined);
     try {
       await operated(run.run, 'pause', NO_REASON);
+      setPaused(true);
     } catch (failure) {
       setError(asRefusal(failure));
     }
@@ -74,7 +77,32 @@ export function StopMenu({ run, isNamed = false, done }: StopProps) {
           Kill…
         </button>
       )}
+      {paused && isHeld && <Undo run={run.run} done={done} />}
       {error !== undefined && <Problem of={error} />}
     </div>
+  );
+}
+
+/** Takes a pause back, and no other one: the host refuses it if somebody has stopped the run otherwise meanwhile. */
+function Undo({ run, done }: { readonly run: string; readonly done: () => void }) {
+  const [error, setError] = useState<Refusal>();
+  const undo = async () => {
+    setError(undefined);
+    try {
+      const { halt } = await ask('whyRun', { params: { run: run as never } });
+      await operated(run, 'resume', 'the pause by one key or touch was taken back', false, halt);
+    } catch (failure) {
+      setError(asRefusal(failure));
+    }
+    done();
+  };
+  return (
+    <span role="status">
+      You have paused it.{' '}
+      <button type="button" class="quiet" onClick={() => void undo()}>
+        Undo
+      </button>
+      {error !== undefined && <Problem of={error} />}
+    </span>
   );
 }

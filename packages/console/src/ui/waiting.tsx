@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
+import { decidedHere } from '../data/live.ts';
 import { anyOf, useLoad } from '../data/load.ts';
 import { pagesOf } from '../data/pages.ts';
 import { useKeys, type Key } from '../keys.ts';
@@ -17,12 +18,18 @@ const CHANGES = anyOf('run.asked', 'run.claimed', 'run.decided', 'run.ended', 'r
 
 export const idOf = ({ run, call }: { readonly run: string; readonly call: number }) => `${run}-${call}`;
 
+/** What was decided last, and where its call is. */
+interface Said {
+  readonly text: string;
+  readonly to?: string | undefined;
+}
+
 /** @param part where the list is, below the approvals */
 export function useWaiting<K extends Name>(name: K, part: string) {
   const of = query.value.get('run');
   const [pages, setPages] = useState(1);
   const [later, setLater] = useState(false);
-  const [said, setSaid] = useState('');
+  const [said, setSaid] = useState<Said>({ text: '' });
   const loaded = useLoad(
     (signal) =>
       pagesOf(pages, (at) => {
@@ -40,8 +47,9 @@ export function useWaiting<K extends Name>(name: K, part: string) {
     items,
     current,
     choose: (one: Item<K>) => alter({ at: idOf(one) }),
-    done: (text: string) => {
-      setSaid(text);
+    done: (text: string, to?: string) => {
+      setSaid({ text, to });
+      decidedHere.value += 1;
       alter({ at: undefined });
       again();
     },
@@ -55,7 +63,13 @@ export function useWaiting<K extends Name>(name: K, part: string) {
     bar: (
       <div class="bar">
         <p class="dim" role="status">
-          {said === '' ? `${items.length}${data?.more === true ? '+' : ''} waiting` : <Text of={said} />}
+          {said.text === '' ? `${items.length}${data?.more === true ? '+' : ''} waiting` : <Text of={said.text} />}
+          {said.to !== undefined && (
+            <>
+              {' '}
+              <a href={said.to}>See what became of it</a>
+            </>
+          )}
         </p>
         <PutOff
           count={(data?.pages ?? []).reduce((sum, { later: put = 0 }) => sum + put, 0)}

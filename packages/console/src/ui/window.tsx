@@ -77,6 +77,17 @@ function useAnchor<T>(box: { readonly current: HTMLDivElement | null }, { rows, 
   }, [rows]);
 }
 
+/** A list that one comes back to shows the row that its address names. */
+function useReturn(box: { readonly current: HTMLDivElement | null }, at: number, row: number): void {
+  const isThere = useRef(false);
+  useLayoutEffect(() => {
+    if (isThere.current || at < 0 || box.current === null) return;
+    isThere.current = true;
+    const { scrollTop, clientHeight } = box.current;
+    if (at * row < scrollTop || (at + 1) * row > scrollTop + clientHeight) box.current.scrollTop = at * row - clientHeight / 2;
+  }, [at]);
+}
+
 /** @param show makes a row the current one @param page rows that can be seen at once */
 function useRowKeys<T>({ rows, onOpen, onLast }: WindowProps<T>, at: number, page: number, show: (index: number) => void): void {
   const move = (by: number) => show(Math.min(rows.length - 1, Math.max(0, at + by)));
@@ -134,6 +145,7 @@ export function Window<T>(props: WindowProps<T>) {
     // The row is in the document after the next drawing.
     requestAnimationFrame(() => element.querySelector<HTMLElement>('[aria-selected=true]')?.focus({ preventScroll: true }));
   };
+  useReturn(box, at, row);
   useRowKeys(props, at, Math.max(1, Math.floor(height / row) - 1), show);
   return (
     <div class="window" role="grid" aria-label={label} aria-rowcount={Math.max(total, rows.length) + 1} aria-colcount={columns.length}>

@@ -10,6 +10,7 @@ export const ACT_NAMES = [
   'answer',
   'decline',
   'decide',
+  'withdraw',
   'retry',
   'result',
   'fail',

@@ -1,8 +1,10 @@
 /** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
-import { seenBy, withLater } from './asked.ts';
-import { identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
+import { proof, seenBy, withLater } from './asked.ts';
+import { Holds } from './decided.ts';
+import { dryRun, dryRunQuery, identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
+import { Control } from './selector.ts';
 
 const lowered = z.object({
   kind: z.enum(['endorse', 'declassify']),
@@ -44,6 +46,10 @@ export const DecisionView = z
     unusual: z.array(z.string()),
     origins,
     code: z.string().nullable().describe('of a denial'),
+    under: z
+      .object({ call: z.int(), by: z.string() })
+      .exactOptional()
+      .describe('the earlier call whose approval allowed this one, and who gave it'),
     people: z.array(
       z.object({
         by: z.string(),
@@ -52,6 +58,11 @@ export const DecisionView = z
         reason: z.string(),
         at: time_ms,
         lowered: lowered.exactOptional(),
+        fresh: z.literal(true).exactOptional().describe('they showed their token once more for it'),
+        holds: z
+          .object({ for: z.enum(['destination', 'shape']), uses: z.int(), amount: z.number().exactOptional(), until: time_ms })
+          .exactOptional()
+          .describe('later calls of the run that it holds for'),
         who: identity.exactOptional(),
       }),
     ),
@@ -71,6 +82,7 @@ export const Approval = z
     agent: z.string(),
     principal: z.string().describe('submitter of the run, who therefore may not decide'),
     tool: z.string(),
+    control: Control.describe('whether its run is held: a call that is approved then is made, and its agent is told when the run goes on'),
     input: json,
     rules: z.array(z.string()).describe('policies that ask'),
     unusual: z.array(z.string()).describe('unusual facts about it'),
@@ -96,6 +108,14 @@ export const Approval = z
     such: z
       .object({ approved: z.int(), decided: z.int() })
       .describe('how often you have approved calls of this shape, of all of them that you have decided about'),
+    may_hold: z
+      .object({
+        destination: z.record(z.string(), json).nullable().describe('the arguments that say where it goes; null: none does'),
+        money: z.number().nullable().describe('the amount of this call; null: it moves none'),
+      })
+      .nullable()
+      .describe('what an approval could hold for besides this call; null: for this call alone'),
+    needs_proof: z.boolean().describe('to approve it takes the token once more'),
     ...seenBy,
     since: time_ms,
     expires_at: time_ms.describe('without a decision by then, the call is refused'),
@@ -125,7 +145,13 @@ export const ApprovalCount = z.object({
 });
 export const Judgement = z
   .union([
-    z.strictObject({ verdict: z.literal('approve'), reason: Reason.exactOptional(), version: seenVersion }),
+    z.strictObject({
+      verdict: z.literal('approve'),
+      reason: Reason.exactOptional(),
+      version: seenVersion,
+      holds: Holds.exactOptional(),
+      proof,
+    }),
     z.strictObject({ verdict: z.literal('deny'), reason: Reason, version: seenVersion }),
   ])
   .meta({ id: 'Judgement' });
@@ -134,6 +160,7 @@ export const Judged = z.object({
   call: z.int(),
   verdict: z.enum(['approve', 'deny']),
   by: z.string(),
+  holds_until: time_ms.exactOptional().describe('set if it holds for later calls'),
   missing: z.int().describe('further approvals by other people that it still needs'),
 });
 
@@ -150,6 +177,7 @@ export const Quarantine = z
   })
   .meta({ id: 'Quarantine' });
 export const QuarantinePut = Quarantine.extend({
+  runs: z.array(runId).describe('runs that have not ended and are, or would be, stopped by it'),
   replaced: z
     .object({ by: z.string(), reason: z.string(), at: time_ms })
     .exactOptional()
@@ -161,15 +189,18 @@ const where = {
     .exactOptional()
     .describe('for principals of the whole host; `*`: a version, in every tenant'),
 };
+export const QuarantineLifted = Quarantine.extend({
+  runs: z.array(runId).describe('runs that it concerned, which go on, or would, unless something else stops them'),
+}).meta({ id: 'QuarantineLifted' });
 export const QuarantineList = z.object({ items: z.array(Quarantine) });
 export const QuarantineRequest = z
-  .strictObject({ ...where, kind: QuarantineKind, name: QuarantineName, reason: Reason })
+  .strictObject({ ...where, kind: QuarantineKind, name: QuarantineName, reason: Reason, ...dryRun })
   .meta({ id: 'QuarantineRequest' });
 export const QuarantinePath = z.strictObject({
   kind: QuarantineKind,
   name: QuarantineName.meta({ description: 'percent-encoded, since names may contain a /' }),
 });
-export const LiftQuery = z.strictObject({ ...where, reason: Reason });
+export const LiftQuery = z.strictObject({ ...where, reason: Reason, ...dryRunQuery });
 
 export const Authority = z
   .object({

@@ -9,3 +9,10 @@ export const seenBy = {
 export const withLater = {
   later: z.enum(['true', 'false']).default('false').describe('`true`: with those that you have put off'),
 };
+
+export const proof = z
+  .string()
+  .min(1)
+  .max(8_192)
+  .exactOptional()
+  .describe('your token once more, where the configuration wants that for such a call (`needs_proof`); it is not recorded');

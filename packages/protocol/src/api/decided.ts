@@ -1,8 +1,9 @@
 /** Schemas of what people decided about calls, of claims, and of what a person has put off. */
 import * as z from 'zod';
+import { proof } from './asked.ts';
 import { LIMITS_APPROVALS } from '../limits-approvals.ts';
 import { DECIDED_AS } from '../ports/approvals.ts';
-import { inTenant, runId, tenant, time_ms } from './parts.ts';
+import { inTenant, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
 import { oneOrMore } from './selector.ts';
 
@@ -62,3 +63,50 @@ export const Later = z
     expires_at: time_ms.describe('when it expires, hidden or not'),
   })
   .meta({ id: 'PutOff' });
+
+const { standing_ms, standing_uses } = LIMITS_APPROVALS;
+export const Holds = z
+  .strictObject({
+    for: z
+      .enum(['destination', 'shape'])
+      .describe('`destination`: calls whose arguments have the same names and types, to the same destination; `shape`: to any'),
+    uses: z.int().min(1).max(standing_uses.max).default(standing_uses.default).describe('further calls'),
+    amount: z
+      .number()
+      .min(0)
+      .exactOptional()
+      .describe('money of all further calls together; required if the tool moves money, and only then'),
+    for_ms: z.int().min(standing_ms.min).max(standing_ms.max).default(standing_ms.default).describe('how long it holds'),
+  })
+  .meta({
+    id: 'Holds',
+    description:
+      'later calls of the same run that pass under this approval. One that is wider than what was shown (another rule, something unusual, a less trusted origin, a label that the run has got since) is asked about. Needs `version`',
+  });
+export const Standing = z
+  .object({
+    run: runId,
+    call: z.int().describe('the call that was approved'),
+    by: z.string(),
+    for: z.enum(['destination', 'shape']),
+    tool: z.string(),
+    destination: z.string().describe('values at the tool’s destinations, as JSON'),
+    uses: z.int(),
+    used: z.int(),
+    amount: z.number().nullable(),
+    spent: z.number(),
+    until: time_ms,
+  })
+  .meta({ id: 'StandingApproval' });
+export const StandingList = z.object({ items: z.array(Standing) });
+export const Withdrawal = z.strictObject({ reason: Reason }).meta({ id: 'Withdrawal' });
+export const Withdrawn = z.object({ run: runId, call: z.int(), by: z.string() });
+
+export const LinkRequest = z
+  .strictObject({
+    link: z.string().min(1).max(2_000).describe('what stands after `#approve=`'),
+    verdict: z.enum(['approve', 'deny']),
+    reason: Reason,
+    proof,
+  })
+  .meta({ id: 'LinkRequest' });

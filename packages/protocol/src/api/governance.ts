@@ -2,10 +2,20 @@
 import * as z from 'zod';
 import { ContextChange } from '../model/context.ts';
 import { GrantId } from '../ids.ts';
-import { Reason, runId, tenant, time_ms } from './parts.ts';
+import { dryRun, Reason, runId, tenant, time_ms } from './parts.ts';
 
 export const GrantPath = z.strictObject({ grant: GrantId.meta({ examples: ['grant_7m2p4q5r3k9x'] }) });
-export const Revocation = z.strictObject({ reason: Reason }).meta({ id: 'Revocation' });
+export const Revocation = z
+  .strictObject({
+    reason: Reason,
+    ...dryRun,
+    preview: z
+      .string()
+      .regex(/^[0-9a-f]{16}$/, 'the `preview` of a dry run')
+      .exactOptional()
+      .describe('of a dry run: refused with 409 if the revocation would reach other runs or calls now'),
+  })
+  .meta({ id: 'Revocation' });
 export const Revoked = z
   .object({
     grant: z.string(),
@@ -13,11 +23,27 @@ export const Revoked = z
     tenant,
     by: z.string(),
     reason: z.string(),
+    runs: z.array(runId).describe('runs in memory that hold it or a grant derived from it'),
+    preview: z.string().describe('stands for these runs and their calls under way'),
     calls_aborted: z
       .int()
       .describe(
         'calls under way with it or with a grant derived from it, without those that had been aborted before; their results are withheld from their agents',
       ),
+    calls: z
+      .array(
+        z.object({
+          run: runId,
+          call: z.int(),
+          tool: z.string(),
+          fate: z
+            .enum(['answered', 'failed', 'unmade', 'aborted', 'unknown'])
+            .describe(
+              '`answered`: its tool had answered, so it is done, and its agent is not given the answer; `failed`: it had failed; `unmade`: it waited for people or inspectors, and is not made; `aborted`: its tool was told to stop, and may have acted; `unknown`: its result had been lost, or its tool was told to stop before',
+            ),
+        }),
+      )
+      .describe('what became of each call with it that had no result: the first 100, of runs in memory'),
   })
   .meta({ id: 'Revoked' });
 

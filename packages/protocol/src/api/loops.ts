@@ -1,7 +1,7 @@
 /** Schemas of profiles of agents, marks on findings, and proposed thresholds. */
 import * as z from 'zod';
 import { AgentName } from '../ids.ts';
-import { digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
+import { dryRunQuery, digest, inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import type { Route } from './route.ts';
 
 const agentPath = z.strictObject({ agent: AgentName.meta({ description: 'percent-encoded, since names may contain a /' }) });
@@ -133,7 +133,7 @@ export const LOOP_ROUTES = {
     operation: 'profile.write',
     act: 'forget',
     params: agentPath,
-    query: z.strictObject({ ...inTenant, reason: Reason }),
+    query: z.strictObject({ ...inTenant, reason: Reason, ...dryRunQuery }),
     status: 200,
     response: z.object({ agent: AgentName, tenant, deleted: z.int() }),
   },

@@ -36,5 +36,10 @@ export const seenVersion = z
   .describe(
     'the version that was shown; if it has changed since, nothing is decided, and the answer (409, `CORRAL_CHANGED`) says what has',
   );
+const ABOUT_DRY = 'only answers what it would: nothing is changed, and nothing is recorded';
+/** For the body of a request that takes something away. */
+export const dryRun = { dryRun: z.boolean().default(false).describe(ABOUT_DRY) };
+/** The same in a query. */
+export const dryRunQuery = { dryRun: z.stringbool().default(false).describe(ABOUT_DRY) };
 
 export const inTenant = { tenant: tenant.exactOptional().describe('for principals of the whole host; others belong to one tenant') };

@@ -60,7 +60,9 @@ export const SignIn = z
       .string()
       .min(1)
       .max(8192)
-      .describe('the secret of a token, a JSON web token of a configured issuer, or the code of a link that `corral demo` printed'),
+      .describe(
+        'the secret of a token, a JSON web token of a configured issuer, or a code that a browser was given: by a link that `corral demo` printed, or after a sign-in at an issuer',
+      ),
   })
   .meta({ id: 'SignIn' });
 /** A page sends its key here with each request. */
@@ -77,5 +79,9 @@ export const SignedIn = WhoAmI.extend({
 export const SessionNow = z.object({
   who: WhoAmI.nullable().describe('null: nobody is signed in'),
   scene: z.literal(true).exactOptional().describe('the host runs the scene of `corral demo`'),
+  sign_in: z
+    .array(z.object({ name: z.string(), at: z.string().describe('address to which a browser goes to sign in there') }))
+    .exactOptional()
+    .describe('issuers by which people may sign in at the console'),
 });
 export const SignedOut = z.object({ ended: z.boolean().describe('false: the request came with a token and no session') });

@@ -33,7 +33,7 @@ export const PEOPLE_ROUTES = {
     operation: 'token.write',
     act: 'revoke-token',
     params: p.TokenPath,
-    query: s.Reasoned,
+    query: s.Removal,
     status: 200,
     response: p.TokenView,
   }),

@@ -306,7 +306,7 @@ export const ROUTES = {
     params: a.QuarantinePath,
     query: a.LiftQuery,
     status: 200,
-    response: a.Quarantine,
+    response: a.QuarantineLifted,
   }),
   operate: route({
     method: 'POST',
@@ -371,7 +371,7 @@ export const ROUTES = {
     operation: 'schedule.write',
     act: 'remove-schedule',
     params: s.SchedulePath,
-    query: s.Reasoned,
+    query: s.Removal,
     status: 200,
     response: s.Schedule,
   }),

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { AgentName } from '../ids.ts';
 import { ADMISSION } from '../limits.ts';
 import { AgentManifest } from '../model/manifest.ts';
-import { Reason, digest, inTenant, json, tenant, time_ms } from './parts.ts';
+import { dryRun, Reason, digest, inTenant, json, tenant, time_ms } from './parts.ts';
 import { AliasName, Page, listOf } from './schemas-page.ts';
 
 export const AgentVersion = z
@@ -48,8 +48,10 @@ export const Deployed = z
   .object({ agents: z.array(AgentVersion.extend({ stays })), alias: z.string().nullable() })
   .meta({ id: 'Deployed' });
 export const SourceMap = z.object({ bundle: digest, source_map: z.string().nullable() }).meta({ id: 'SourceMap' });
-export const MoveAlias = z.strictObject({ ...inTenant, version: digest, reason: Reason.exactOptional() }).meta({ id: 'MoveAlias' });
-export const RollBack = z.strictObject({ ...inTenant, reason: Reason }).meta({ id: 'RollBack' });
+export const MoveAlias = z
+  .strictObject({ ...inTenant, version: digest, reason: Reason.exactOptional(), ...dryRun })
+  .meta({ id: 'MoveAlias' });
+export const RollBack = z.strictObject({ ...inTenant, reason: Reason, ...dryRun }).meta({ id: 'RollBack' });
 
 export const ToolView = z
   .object({

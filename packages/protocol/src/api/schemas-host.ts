@@ -1,11 +1,13 @@
 /** Schedules, the configuration, and the state and events of the host itself. */
 import * as z from 'zod';
 import { EventKind } from './event-kinds.ts';
-import { Reason, inTenant, json, runId, tenant, time_ms } from './parts.ts';
+import { dryRunQuery, Reason, inTenant, json, runId, tenant, time_ms } from './parts.ts';
 import { AgentRef } from './schemas-page.ts';
 
 /** The reason of a request without other members. */
 export const Reasoned = z.strictObject({ reason: Reason.exactOptional() });
+/** The same of one that takes something away. */
+export const Removal = Reasoned.extend(dryRunQuery);
 
 export const Schedule = z
   .object({

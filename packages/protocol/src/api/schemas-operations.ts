@@ -127,7 +127,9 @@ export const OperationResult = z
     reach: Reach.exactOptional(),
   })
   .meta({ id: 'OperationResult' });
-export const OperationList = listOf(OperationResult);
+export const OperationList = listOf(
+  OperationResult.extend({ agent: z.string().exactOptional().describe('of the only run that it was on; left out otherwise') }),
+);
 export const OperationQuery = Page.extend({
   ...inTenant,
   operation: oneOrMore(z.enum(ACT_NAMES)).exactOptional().describe('name of the act, or several'),

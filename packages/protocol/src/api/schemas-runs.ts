@@ -73,6 +73,13 @@ export const RunSummary = z
       .number()
       .describe('charged or moved, in millionths of the tenant’s currency; children are included once they have ended'),
     open_calls: z.int(),
+    paused_by_loops: z.boolean().describe('the detector of loops has paused it; known of runs in memory alone'),
+    refused: z.int().describe('effects of it that grants, budgets, policies or people refused'),
+    withheld: z
+      .int()
+      .describe(
+        'calls of it that were carried out and whose answer its agent was not given: its capability was taken back, or it was ended',
+      ),
     left: z.number().nullable().describe('share of its budget that is left; the smallest over all amounts'),
   })
   .meta({ id: 'RunSummary' });
@@ -81,7 +88,7 @@ export const Run = RunSummary.extend({
   input: json.nullable().describe('null if the caller may not read payloads; the same holds for the output in the outcome'),
   ceilings: z.record(z.string(), z.number()),
   budget: z.record(z.string(), z.number()),
-  caps: z.array(z.object({ alias: z.string(), cap: z.int(), grant: z.string() })),
+  caps: z.array(z.object({ alias: z.string(), cap: z.int(), grant: z.string(), revoked: z.boolean() })),
   journal_entries: z.int(),
   state: json.exactOptional().describe('of an instance of a service: what its last turn left; absent if the caller may not read payloads'),
   who: identity.exactOptional().describe('the identity behind its submitter, or behind that of its first ancestor'),
@@ -155,7 +162,15 @@ export const Call = z
   .object({
     call: z.int(),
     tool: z.string(),
-    state: z.enum(['open', 'done', 'failed', 'denied', 'unknown', 'abandoned']),
+    state: z
+      .enum(['open', 'done', 'answered', 'failed', 'denied', 'unknown', 'abandoned'])
+      .describe('`answered`: its tool has answered, and its agent has not been given that: not yet, or, if `error` is set, never'),
+    acted: z
+      .enum(['yes', 'no', 'unknown'])
+      .nullable()
+      .describe(
+        'whether its tool has acted, whatever its agent was told: `yes` once it has answered, `no` if it was not called or itself reported a failure, `unknown` if it may have acted; null while it may still answer',
+      ),
     asked_at: time_ms,
     answered_at: time_ms.nullable(),
     reason: z.string().nullable().describe('the reason that the agent gave'),

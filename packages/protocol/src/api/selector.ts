@@ -22,7 +22,9 @@ export const many = <T>(value: T | readonly T[] | undefined): readonly T[] | und
 /** @param ms schema of a number of milliseconds: a number in a body, text in a query */
 const conditions = <T extends z.ZodType>(ms: T) => ({
   ...inTenant,
-  agent: oneOrMore(z.string().min(1).max(100)).exactOptional().describe('name of the agent, or several'),
+  agent: oneOrMore(z.string().min(1).max(100))
+    .exactOptional()
+    .describe('name of the agent, or several; the end after its last / suffices if no other agent has it'),
   version: oneOrMore(digest).exactOptional().describe('version of the agent that the run is on, or several'),
   principal: oneOrMore(z.string().min(1).max(200)).exactOptional().describe('who submitted it; a child has the principal of its parent'),
   parent: runId.exactOptional().describe('children of this run'),
@@ -34,6 +36,10 @@ const conditions = <T extends z.ZodType>(ms: T) => ({
   created_from: ms.exactOptional().describe('admitted at this time or after, in milliseconds since 1970'),
   ended_from: ms.exactOptional().describe('ended at this time or after'),
   ended_until: ms.exactOptional().describe('ended before this time'),
+  refused_from: ms.exactOptional().describe('something was refused to it at this time or after, in milliseconds since 1970; 0: ever'),
+  withheld_from: ms
+    .exactOptional()
+    .describe('a call of it was carried out and its agent was not given the answer, at this time or after; 0: ever'),
   older_than_ms: ms.exactOptional().describe('admitted at least this long ago'),
   since: ms.exactOptional().describe('not ended before this time, in milliseconds since 1970'),
   until: ms.exactOptional().describe('admitted before this time; with `since`: under way at some moment between the two'),

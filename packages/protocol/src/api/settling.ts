@@ -1,6 +1,7 @@
 /** Schemas of settling calls of unknown result, and of releasing held runs. */
 import * as z from 'zod';
-import { json, Reason, runId, seenVersion, time_ms } from './parts.ts';
+import { dryRun, json, Reason, runId, seenVersion, time_ms } from './parts.ts';
+import { proof } from './asked.ts';
 import { DOOR } from '../limits.ts';
 import { RunSelector } from './selector.ts';
 
@@ -14,12 +15,12 @@ export const SettledBy = z.object({
 
 export const Resolution = z
   .discriminatedUnion('how', [
-    z.strictObject({ how: z.literal('retry'), reason: Reason }),
-    z.strictObject({ how: z.literal('result'), value: json, reason: Reason }),
-    z.strictObject({ how: z.literal('fail'), reason: Reason }),
+    z.strictObject({ how: z.literal('retry'), reason: Reason, ...dryRun }),
+    z.strictObject({ how: z.literal('result'), value: json, reason: Reason, ...dryRun }),
+    z.strictObject({ how: z.literal('fail'), reason: Reason, ...dryRun }),
   ])
   .meta({ id: 'Resolution' });
-export const Release = z.strictObject({ reason: Reason }).meta({ id: 'Release' });
+export const Release = z.strictObject({ reason: Reason, ...dryRun }).meta({ id: 'Release' });
 export const Resolved = z.object({ run: runId, call: z.int(), how: z.string() });
 
 /** Settling many at once. */
@@ -42,6 +43,7 @@ export const Settlement = z
       .max(DOOR.settled_at_once.default)
       .exactOptional()
       .describe('of what matches, only these: what a dry run has shown, and nothing that came since'),
+    proof,
     reason: Reason,
     dryRun: z.boolean().default(false),
   })

@@ -58,6 +58,8 @@ export const Decision = z.object({
   unusual: z.array(z.string()).exactOptional(),
   /** Origins of its arguments, by path: the least trusted first. */
   origins: z.array(z.tuple([z.string(), z.string()])).exactOptional(),
+  /** The approval of an earlier call under which this one was allowed, and the money that it takes of it, in units of the currency. */
+  under: z.object({ call: z.int(), amount: z.number().exactOptional() }).exactOptional(),
   /** For an `ask`: how many people must approve, and until when. */
   quorum: z.int().exactOptional(),
   /** The people or roles who may approve, as the rules that ask name them. Each entry must be satisfied. */

@@ -10,6 +10,7 @@ import type { Label, LabelChange } from './label.ts';
 import type { Ceilings } from '../limits.ts';
 import type { Budget, JsonSchema } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
+import type { StandingGrant } from './standing.ts';
 
 export type Lifecycle = 'queued' | 'active' | 'ended';
 export type Control = 'none' | 'paused' | 'quarantined';
@@ -155,7 +156,10 @@ type HostEventBody =
         }
       | { readonly how: 'result' | 'fail'; readonly result: Result }
     ))
-  /** The capability of a call was revoked while the call was under way: the result, which is withheld from the agent. */
+  /**
+   * The capability of a call was revoked while the call was under way, or its run was ended before it was given the result: the result, which
+   * is withheld from the agent.
+   */
   | { readonly kind: 'fenced'; readonly id: number; readonly result: Result }
   /**
    * A request that will get no reply, because it timed out or its capability was revoked; or a message that reached nobody.
@@ -181,7 +185,13 @@ type HostEventBody =
        * The day of the accounts above the run that pays, if it differs from the day of the request. Set for the approval by which the call is made. Absent in older journals: the day of the request paid, and for a call of a fork no day did.
        */
       readonly day?: string;
+      /** Set if the approval holds for later calls of the run. */
+      readonly holds?: StandingGrant;
+      /** The person has shown their credential once more for this decision. */
+      readonly fresh?: true;
     }
+  /** A person took back that the approval of a call holds for later ones. */
+  | { readonly kind: 'withdrawn'; readonly id: number; readonly by: string; readonly reason: string }
   /**
    * Inspectors were asked about a call, and it was decided with what they said. `cost`: what asking them has cost, which the accounts
    * above the run pay. `stop`: the denial stops the run as well.

@@ -68,6 +68,10 @@ export interface ApprovalTable {
   takeUp(run: string, call: number, by: string): boolean;
   /** Claims and what a person has put off of some runs, as of a time. */
   about(runs: readonly string[], by: string, now: number): { readonly claims: readonly Claim[]; readonly later: readonly Later[] };
+  /** Uses up a link. @returns false if it was used before */
+  useLink(digest: string, at: number): boolean;
+  /** It was used for nothing. */
+  unuseLink(digest: string): void;
   /** Deletes decisions before a time, and claims that are over. @returns how many decisions */
   forget(before: number): number;
 }

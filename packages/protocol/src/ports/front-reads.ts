@@ -30,6 +30,10 @@ export interface RunSearch {
   readonly since?: number | undefined;
   readonly created_from?: number | undefined;
   readonly ended_from?: number | undefined;
+  /** Something was last refused to it at this time or after. */
+  readonly refused_from?: number | undefined;
+  /** The answer of a call that was carried out was last withheld from it at this time or after. */
+  readonly withheld_from?: number | undefined;
   readonly ended_until?: number | undefined;
   /** Only these runs. */
   readonly among?: readonly string[] | undefined;

@@ -192,6 +192,12 @@ export interface RunRow {
   readonly calls: number;
   readonly tokens: number;
   readonly money_micros: number;
+  /** Effects of it that were refused, and when the last one was. */
+  readonly refused: number;
+  readonly refused_at: number | null;
+  /** Calls of it that were carried out and whose answer its agent was not given, and when the last one was withheld. */
+  readonly withheld: number;
+  readonly withheld_at: number | null;
   /** A `Parked` as JSON. */
   readonly parked: string | null;
 }
@@ -221,6 +227,8 @@ export interface RunIndex {
    * @throws CORRAL_DISK_FULL; it takes nothing of the reserve
    */
   used(runs: readonly (Spent & { readonly id: string })[]): ReadonlySet<string>;
+  /** Adds to how often something of a run was refused or withheld. @returns whether it has a row */
+  noted(id: string, what: 'refused' | 'withheld', count: number, at: number): boolean;
   /** Runs that had not ended when the index was last written, in the order of admission. @param after `n` of the row before the first */
   live(after: number, limit: number): RunRow[];
   /** Number of runs that have not ended, by tenant and state. */

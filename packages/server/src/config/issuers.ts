@@ -37,8 +37,8 @@ export function principalOf(issuer: string, subject: unknown): string {
 }
 
 /** Faults of a configuration's issuers taken together. */
-export function faultsOfIssuers({ people: { issuers }, tenants }: Config): string[] {
-  return issuers.flatMap(({ issuer, tenants: bound }, i) => {
+export function faultsOfIssuers({ people: { issuers }, tenants, door, secrets }: Config): string[] {
+  return issuers.flatMap(({ issuer, tenants: bound, sign_in }, i) => {
     const at = `people.issuers.${i}`;
     const { search, hash, username, password } = new URL(issuer);
     const same = issuers.findIndex((one) => realmOf(one.issuer) === realmOf(issuer));
@@ -47,6 +47,12 @@ export function faultsOfIssuers({ people: { issuers }, tenants }: Config): strin
       ...(same === i ? [] : [`${at}.issuer: its subjects would have the same names as those of people.issuers.${same}`]),
       ...(bound === undefined && issuers.length > 1
         ? [`${at}.tenants: with several issuers, each says which tenants its tokens may name`]
+        : []),
+      ...(sign_in !== undefined && door.url === undefined
+        ? [`${at}.sign_in: needs door.url, the address to which the issuer sends people back`]
+        : []),
+      ...(sign_in?.secret !== undefined && !Object.hasOwn(secrets, sign_in.secret)
+        ? [`${at}.sign_in.secret: there is no secret ${sign_in.secret}`]
         : []),
       ...(bound ?? []).filter((name) => !Object.hasOwn(tenants, name)).map((name) => `${at}.tenants: there is no tenant ${name}`),
     ];

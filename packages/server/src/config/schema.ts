@@ -15,6 +15,7 @@ import { McpServers } from './mcp-schema.ts';
 import { Models } from './models-schema.ts';
 import { OpenApi } from './openapi-schema.ts';
 import { Address, SecretName } from './parts.ts';
+import { ApprovalSettings } from './approvals.ts';
 import { Risk } from './risk.ts';
 import { SecretConfig } from './secrets-schema.ts';
 import { Telemetry } from './telemetry-schema.ts';
@@ -188,6 +189,7 @@ export const Config = z.strictObject({
     .exactOptional()
     .describe('offer label.endorse and label.declassify; this principal, such as `token:ana`, decides about each use'),
   policies: Policies.default('default').describe('what decides about calls, besides grants; left out: the pack that comes with Corral'),
+  approvals: ApprovalSettings.exactOptional().describe('which approvals take the credential of the person once more, and links to them'),
   risk: Risk.exactOptional().describe(
     'thresholds besides the policies, by tool: `{ "payments.*": { ask: 100, two: 1_000, never: 10_000, day: 5_000 }, external: "ask", irreversible: "two" }`',
   ),
@@ -209,6 +211,29 @@ export const Config = z.strictObject({
             jwks_uri: Address.exactOptional().describe('URL of its keys; left out: found by OpenID discovery'),
             tenant_claim: z.string().default('corral_tenant').describe('claim that names the tenant'),
             roles_claim: z.string().default('corral_roles').describe('claim that lists roles'),
+            sign_in: z
+              .strictObject({
+                client: z
+                  .string()
+                  .min(1)
+                  .max(200)
+                  .describe('client id of the console at the issuer, which must know the redirect URI `<door.url>/sign-in/done`'),
+                secret: SecretName.exactOptional().describe(
+                  'name of the secret that is the client’s; left out: a public client, with PKCE alone',
+                ),
+                scope: z
+                  .string()
+                  .regex(
+                    /^(?:[\x21\x23-\x5b\x5d-\x7e]+ )*openid(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
+                    'scopes with spaces between them, `openid` among them',
+                  )
+                  .default('openid')
+                  .describe('scopes that are asked for; the token about the person must have the claims of tenant and roles'),
+                name: z.string().min(1).max(60).exactOptional().describe('what people know the issuer by; left out: the name of its host'),
+                session: Duration.default('8h').describe('how long people stay signed in at most; never longer than 12 hours'),
+              })
+              .exactOptional()
+              .describe('people may sign in at the console by this issuer (authorization code with PKCE); needs `door.url`'),
             host_wide: z.boolean().default(false).describe('whether a token may name the tenant `*`'),
             revoked: z.array(z.string().min(1).max(255)).max(10_000).default([]).describe('subjects whose tokens are refused'),
             issued_after: z.iso

@@ -122,6 +122,7 @@ export class RunFacts {
       case 'differs':
       case 'context':
       case 'emitted':
+      case 'withheld':
       case 'stalled':
       case 'moves':
     }

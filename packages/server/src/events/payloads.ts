@@ -6,7 +6,8 @@ import type { Effect } from '@corral/protocol/wire/effect';
 import type { Entry } from '@corral/protocol/model/run';
 import type { EventRow } from '@corral/protocol/ports/events';
 import { Rota } from '@corral/protocol/rota';
-import { chunkIn, effectsOf, type Chunk } from '../evidence/journal.ts';
+import { effectsOf } from '../evidence/calls.ts';
+import { chunkIn, type Chunk } from '../evidence/journal.ts';
 
 export type EntryReader = (run: string, seq: number) => Promise<Entry | undefined>;
 

@@ -6,6 +6,7 @@ import type { Decision } from '@corral/protocol/model/decision';
 import type { Identity } from '@corral/protocol/model/identity';
 import { findingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { LabelChange } from '@corral/protocol/model/label';
+import type { StandingGrant } from '@corral/protocol/model/standing';
 import type { Entry } from '@corral/protocol/model/run';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Pages } from './pages.ts';
@@ -23,6 +24,8 @@ export interface DecisionView {
   readonly unusual: string[];
   readonly origins: { path: string; origin: string; from: string }[];
   readonly code: string | null;
+  /** The approval of an earlier call that allowed this one. */
+  readonly under?: { call: number; by: string };
   readonly inspected?: { inspector: string; said: string }[];
   /** The text that its arguments stand in, among what the run had been given; for a call that was not simply allowed. */
   readonly quotes?: QuoteView[];
@@ -33,6 +36,8 @@ export interface DecisionView {
     reason: string;
     at: number;
     lowered?: { kind: LabelChange['kind']; names: string[] };
+    fresh?: true;
+    holds?: { for: 'destination' | 'shape'; uses: number; amount?: number; until: number };
     who?: Identity;
   }[];
 }
@@ -42,6 +47,8 @@ const KEPT = 50;
 
 export class Decisions {
   readonly #seen = new Map<number, DecisionView>();
+  /** By call: who approved it so that it holds for later ones. */
+  readonly #approvers = new Map<number, string>();
   readonly #parent: string | undefined;
   readonly #quoted: Quoted | undefined;
 
@@ -98,12 +105,14 @@ export class Decisions {
         unusual: [...(one.unusual ?? [])],
         origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, this.#parent) })),
         code: one.code ?? null,
+        ...(one.under === undefined ? {} : { under: { call: one.under.call, by: this.#approvers.get(one.under.call) ?? '' } }),
         ...inspectedView(one.inspected),
         people: [],
       });
     }
     if (event?.kind !== 'approval') return;
-    const { by, verdict, reason, relabel, answer, who } = event;
+    const { by, verdict, reason, relabel, answer, who, fresh, holds } = event;
+    if (holds !== undefined) this.#approvers.set(event.id, by);
     const lowered = relabel === undefined ? {} : { lowered: { kind: relabel.kind, names: [...relabel.names] } };
     this.#seen.get(event.id)?.people.push({
       by,
@@ -112,6 +121,8 @@ export class Decisions {
       reason,
       at,
       ...lowered,
+      ...(fresh === undefined ? {} : { fresh }),
+      ...(holds === undefined ? {} : { holds: holdsView(holds) }),
       ...(who === undefined ? {} : { who }),
     });
   }
@@ -141,6 +152,13 @@ export class Decisions {
     }
   }
 }
+
+const holdsView = ({ scope, uses, amount, until }: StandingGrant) => ({
+  for: scope,
+  uses,
+  ...(amount === undefined ? {} : { amount }),
+  until,
+});
 
 const inspectedView = (inspected: Inspected = {}): Pick<DecisionView, 'inspected'> => {
   const all = Object.entries(inspected).map(([inspector, said]) => ({ inspector, said: findingText(said) }));

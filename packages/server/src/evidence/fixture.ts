@@ -13,7 +13,8 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { modelIn } from '@corral/protocol/ids';
 import { withContent } from '@corral/tools/models/parts';
 import type { AnswerPart, ModelAnswer } from '@corral/tools/models/request';
-import { chunkIn, deliveryOf, effectsOf } from './journal.ts';
+import { deliveryOf, effectsOf } from './calls.ts';
+import { chunkIn } from './journal.ts';
 import type { Pages } from './pages.ts';
 
 type Call = { -readonly [K in keyof Fixture['calls'][number]]: Fixture['calls'][number][K] };

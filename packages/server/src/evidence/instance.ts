@@ -2,7 +2,7 @@
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Entry } from '@corral/protocol/model/run';
-import { deliveryOf, effectsOf } from './journal.ts';
+import { deliveryOf, effectsOf } from './calls.ts';
 import type { Pages, ReadJournal } from './pages.ts';
 
 /** Entries that are read at a time, from the end of a journal. */

@@ -1,8 +1,5 @@
-/** Reads a journal for people: the calls of a run, its messages, and why the run is in its state. Pure. */
+/** Reads a journal for people: the messages of a run, and why the run is in its state. Pure. */
 import { ranges } from '@corral/protocol/ranges';
-import type { Cost } from '@corral/protocol/model/cost';
-import type { Delivery } from '@corral/protocol/wire/delivery';
-import type { Effect } from '@corral/protocol/wire/effect';
 import type { RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Outcome } from '@corral/protocol/model/outcome';
@@ -10,25 +7,9 @@ import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, RunStatus } from '@corral/protocol/model/run';
 import type { RunView } from '@corral/supervisor';
 import { advice } from './advice.ts';
+import { actedLine, deliveryOf, effectsOf, foldCalls, type CallView } from './calls.ts';
 import type { Pages } from './pages.ts';
 
-export interface CallView {
-  call: number;
-  tool: string;
-  state: 'open' | 'done' | 'failed' | 'denied' | 'unknown' | 'abandoned';
-  asked_at: number;
-  answered_at: number | null;
-  reason: string | null;
-  input: Json;
-  result: Json;
-  /** `detail`: what a tool threw; it is not sent to the agent. */
-  error: { code: string; message: string; detail: string | null } | null;
-  grant: string | null;
-  /** How people settled the call while its result was unknown. */
-  settled: { by: string; how: 'retry' | 'result' | 'fail'; reason: string | null; at: number }[];
-  /** Amounts billed for the call; until it is answered, the amounts reserved. */
-  cost: Required<Cost>;
-}
 export interface MessageView {
   readonly direction: 'in' | 'out';
   readonly at: number;
@@ -36,10 +17,6 @@ export interface MessageView {
   readonly body: Json;
   readonly seq: number;
 }
-
-export const effectsOf = (entry: Entry): Effect[] => (entry.effects === undefined ? [] : (JSON.parse(entry.effects) as Effect[]));
-export const deliveryOf = (entry: Entry): Delivery | undefined =>
-  entry.delivery === undefined ? undefined : (JSON.parse(entry.delivery) as Delivery);
 
 /** Parts of a stream, as followers are told. */
 export interface Chunk {
@@ -54,74 +31,6 @@ export function chunkIn(entry: Entry): Chunk | undefined {
   if (delivery?.kind !== 'chunk') return undefined;
   const { id: call, offset, parts } = delivery;
   return { call, offset, parts };
-}
-
-const FREE: Required<Cost> = { tokens: 0, money_micros: 0 };
-
-const STATE_BY_CODE: Readonly<Partial<Record<string, CallView['state']>>> = {
-  CORRAL_UNKNOWN_RESULT: 'unknown',
-  CORRAL_APPROVAL_DENIED: 'denied',
-  CORRAL_APPROVAL_EXPIRED: 'denied',
-  CORRAL_CALL_GIVEN_UP: 'abandoned',
-};
-
-/** @param takes whether a new call is wanted, by its number and that of its entry; left out: all are */
-export function foldCalls(
-  calls: Map<number, CallView>,
-  entries: readonly Entry[],
-  takes: (call: number, seq: number) => boolean = () => true,
-): void {
-  for (const entry of entries) {
-    const delivery = deliveryOf(entry);
-    if (delivery?.kind === 'reply') {
-      for (const result of delivery.results) {
-        const call = calls.get(result.id);
-        if (call === undefined) continue;
-        call.answered_at = entry.at;
-        call.cost = { ...call.cost, ...result.cost };
-        if ('error' in result) {
-          call.error = { code: result.error.code, message: result.error.message, detail: result.detail ?? null };
-          if (call.state !== 'denied') call.state = STATE_BY_CODE[result.error.code] ?? 'failed';
-          if (call.state === 'denied') call.cost = FREE;
-        } else {
-          call.state = 'done';
-          call.result = result.value;
-        }
-      }
-    }
-    for (const effect of effectsOf(entry)) {
-      if (effect.kind === 'abort') {
-        const call = calls.get(effect.id);
-        if (call?.state === 'open') call.state = 'abandoned';
-      }
-      if (effect.kind !== 'call' || !takes(effect.id, entry.seq)) continue;
-      const decision = entry.decisions.find(({ id }) => id === effect.id);
-      const denied = decision?.verdict === 'deny';
-      calls.set(effect.id, {
-        call: effect.id,
-        tool: decision?.tool ?? `capability ${effect.cap}`,
-        state: denied ? 'denied' : 'open',
-        asked_at: entry.at,
-        answered_at: null,
-        reason: effect.reason ?? null,
-        input: (effect.input ?? null) as Json,
-        result: null,
-        error: denied ? { code: decision.code ?? 'CORRAL_DENIED', message: decision.message ?? '', detail: null } : null,
-        grant: decision?.grant ?? null,
-        settled: [],
-        // A denied call is billed as an attempt; its price is not charged.
-        cost: { tokens: (!denied && decision?.reserved?.tokens) || 0, money_micros: (!denied && decision?.reserved?.money_micros) || 0 },
-      });
-    }
-    const { event } = entry;
-    if (event?.kind === 'unknown' || event?.kind === 'resolved') {
-      const call = calls.get(event.id);
-      if (call === undefined) continue;
-      call.state = event.kind === 'unknown' ? 'unknown' : 'open';
-      if (event.kind === 'resolved') call.settled.push({ by: event.by, how: event.how, reason: event.reason ?? null, at: entry.at });
-      if (event.kind === 'unknown') call.error = { code: 'CORRAL_UNKNOWN_RESULT', message: event.message, detail: event.detail ?? null };
-    }
-  }
 }
 
 export function messagesIn(entries: readonly Entry[]): MessageView[] {
@@ -246,10 +155,13 @@ async function tell(
     held = page.findLast(({ event }) => event?.kind === 'held' || event?.kind === 'released')?.event ?? held;
   }
   const calls = [...folded.values()];
+  const told = actedLines(calls, status.outcome === undefined, details);
+  // First: what was done must not be done again because its agent was told otherwise. The lines about calls that a person can settle follow further down.
+  because.push(...[...told.values()].slice(-SETTLED_SHOWN));
   for (const { call, tool, error } of calls.filter(({ state }) => state === 'denied').slice(-DENIED_SHOWN))
     because.push(`Call ${call} to ${tool} was denied: ${error?.code ?? ''} ${error?.message ?? ''}`.trim());
   because.push(...spawns.slice(-DENIED_SHOWN));
-  for (const { numbers, tool, error } of alike(calls.filter(({ state }) => state === 'failed')).slice(-FAILED_SHOWN)) {
+  for (const { numbers, tool, error } of alike(calls.filter((call) => isFailed(call) && !told.has(call.call))).slice(-FAILED_SHOWN)) {
     because.push(
       `Call${numbers.length === 1 ? '' : 's'} ${ranges(numbers)} to ${tool} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trim(),
     );
@@ -310,6 +222,18 @@ async function tell(
     );
   if (view?.low === true) because.push(`Only ${Math.round(view.left * 100)} % of its budget is left.`);
   return { verdict: waiting === 'nothing' ? (view?.lifecycle ?? status.lifecycle) : `waits for ${waiting}`, because, next };
+}
+
+const isFailed = ({ state, error }: CallView): boolean => state === 'failed' || (state === 'answered' && error !== null);
+
+/** By number: calls whose tool did, or may have done, more than their agent was told. Without those that a person can settle now, which have lines of their own. */
+function actedLines(calls: readonly CallView[], isLive: boolean, details: boolean): ReadonlyMap<number, string> {
+  const lines = new Map<number, string>();
+  for (const call of calls) {
+    const line = isLive && call.state === 'unknown' ? undefined : actedLine(call, details);
+    if (line !== undefined) lines.set(call.call, line);
+  }
+  return lines;
 }
 
 /** Calls that failed in the same way, as one: an agent that tries again and again makes hundreds of them. In the order of the last of each. */

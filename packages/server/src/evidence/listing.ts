@@ -5,7 +5,8 @@
 import type { Place } from '@corral/protocol/api/cursor';
 import type { Json } from '@corral/protocol/json';
 import { DOOR } from '@corral/protocol/limits';
-import { foldCalls, messagesIn, type CallView, type MessageView } from './journal.ts';
+import { foldCalls, type CallView } from './calls.ts';
+import { messagesIn, type MessageView } from './journal.ts';
 import type { Pages } from './pages.ts';
 
 export interface Listed<T> {
@@ -27,7 +28,7 @@ const weightOf = ({ input, result, error }: CallView): number =>
 export type ListPage<T> = (pages: Pages, after: Place | undefined, limit: number, bytes?: number) => Promise<Listed<T>>;
 
 /** States in which nothing more comes of a call. */
-const SETTLED: ReadonlySet<CallView['state']> = new Set(['done', 'failed', 'denied']);
+const SETTLED: ReadonlySet<CallView['state']> = new Set(['done', 'answered', 'failed', 'denied']);
 
 class CallPage {
   readonly calls = new Map<number, CallView>();

@@ -8,7 +8,9 @@ import type { Decision } from '@corral/protocol/model/decision';
 import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
-import { deliveryOf, effectsOf } from './journal.ts';
+import type { Result } from '@corral/protocol/wire/delivery';
+import { actedBy, asksOf, mayChange, type Read } from './acted.ts';
+import { deliveryOf, effectsOf } from './calls.ts';
 import type { Pages } from './pages.ts';
 import { breathe } from './serial-queue.ts';
 
@@ -95,7 +97,19 @@ const cut = (text: string, most: number): string => (text.length <= most ? text 
 const because = (reason: string): string => (reason === '' ? '' : `, because: ${cut(reason, REASON_CHARS)}`);
 const on = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
-type Open = Pick<Decision, 'tool' | 'changes' | 'tool_facts'>;
+/** A call without an answer, or whose answer is lost. `asks`: people who must still approve it; infinite while inspectors look at it. */
+interface Open {
+  readonly tool: string;
+  readonly changes: boolean;
+  readonly strange: boolean;
+  readonly seq: number;
+  asks: number;
+  stopped: boolean;
+  /** Counted among the lost results already. */
+  lost: boolean;
+}
+/** Where a call is when its result comes: its agent gets it, will get it, or gets an error instead. */
+type Where = 'given' | 'arrived' | 'withheld';
 
 class Teller {
   readonly read = new Tally();
@@ -103,6 +117,10 @@ class Teller {
   readonly did = new Tally();
   readonly failed = new Tally();
   readonly unknown = new Tally();
+  /** Calls that were carried out, and whose agent was not given the answer. */
+  readonly withheld = new Tally();
+  /** Calls that may have been carried out, of those that nobody is asked about. */
+  readonly maybe = new Tally();
   readonly children = new Tally();
   readonly sent = new Tally();
   readonly received = new Tally();
@@ -115,38 +133,58 @@ class Teller {
   readonly spent = { cpu_ms: 0, calls: 0, tokens: 0, money_micros: 0 } satisfies Spent;
   last = 0;
 
-  take(entry: Entry): void {
+  take(entry: Read): void {
+    if (entry.arrived !== undefined) {
+      for (const result of entry.arrived) this.#answered(result, this.last, 'arrived');
+      return;
+    }
     this.last = entry.seq;
     this.spent.cpu_ms += entry.cpu_us / 1_000;
     this.#answers(entry);
     for (const decision of entry.decisions) this.#decided(decision, entry.seq);
     // A message that was refused was not sent.
     const refused = new Set(entry.decisions.filter(({ verdict }) => verdict === 'deny').map(({ id }) => id));
-    for (const effect of effectsOf(entry))
+    const effects = effectsOf(entry);
+    for (const effect of effects) {
       if (effect.kind === 'send' && !('id' in effect && refused.has(effect.id))) this.sent.add('', entry.seq);
+      const aborted = effect.kind === 'abort' ? this.#open.get(effect.id) : undefined;
+      if (aborted !== undefined) aborted.stopped = true;
+    }
     this.#event(entry);
+    if (entry.event?.kind === 'ended' || effects.some(({ kind }) => kind === 'finish')) this.#ended(entry.seq);
+  }
+
+  /** Calls under way are aborted, and nobody hears of their results. Those of the last crank never leave. */
+  #ended(end: number): void {
+    for (const [id, { tool, changes, seq, asks, lost }] of this.#open)
+      if (changes && seq !== end && asks === 0 && !lost) this.maybe.add(tool, end, id);
   }
 
   #answers(entry: Entry): void {
     const delivery = deliveryOf(entry);
     if (delivery?.kind === 'message') this.received.add(delivery.from.agent, entry.seq);
     if (delivery?.kind !== 'reply') return;
-    for (const result of delivery.results) {
-      const call = this.#open.get(result.id);
-      if (call?.tool === undefined) continue;
-      this.#open.delete(result.id);
-      this.spent.calls += 1;
-      this.spent.tokens += result.cost?.tokens ?? 0;
-      this.spent.money_micros += result.cost?.money_micros ?? 0;
-      const name = call.tool;
-      if ('error' in result) {
-        if (result.error.code !== 'CORRAL_APPROVAL_DENIED' && result.error.code !== 'CORRAL_APPROVAL_EXPIRED')
-          this.failed.add(`${name} ${result.error.code}`, entry.seq, result.id);
-        continue;
-      }
-      (call.changes === true ? this.did : this.read).add(name, entry.seq, result.id);
-      if (call.tool_facts?.returns === 'untrusted') this.strangers.add(name, entry.seq, result.id);
-    }
+    for (const result of delivery.results) this.#answered(result, entry.seq, 'given');
+  }
+
+  #answered(result: Result, seq: number, where: Where): void {
+    const call = this.#open.get(result.id);
+    if (call === undefined) return;
+    this.#open.delete(result.id);
+    this.spent.calls += 1;
+    this.spent.tokens += result.cost?.tokens ?? 0;
+    this.spent.money_micros += result.cost?.money_micros ?? 0;
+    const { tool: name, changes } = call;
+    const acted = actedBy(result, { asked: call.asks > 0, stopped: call.stopped || where === 'withheld' });
+    if (acted === 'yes') (changes ? this.did : this.read).add(name, seq, result.id);
+    if (acted === 'yes' && (where !== 'given' || 'error' in result)) this.withheld.add(name, seq, result.id);
+    if ('error' in result) {
+      const { code } = result.error;
+      if (acted === 'unknown' && changes) {
+        if (!call.lost) this.maybe.add(`${name} ${code}`, seq, result.id);
+      } else if (acted !== 'yes' && code !== 'CORRAL_APPROVAL_DENIED' && code !== 'CORRAL_APPROVAL_EXPIRED')
+        this.failed.add(`${name} ${code}`, seq, result.id);
+    } else if (where === 'given' && call.strange) this.strangers.add(name, seq, result.id);
   }
 
   #decided(decision: Decision, seq: number): void {
@@ -157,7 +195,10 @@ class Teller {
       for (const rule of rules) if (this.rules.size < NAMED) this.rules.add(rule);
       this.#open.delete(id);
     } else if (action === 'spawn') this.children.add(agent ?? 'a program', seq, id);
-    else if (tool !== undefined) this.#open.set(id, decision);
+    else if (tool !== undefined) {
+      const strange = decision.tool_facts?.returns === 'untrusted';
+      this.#open.set(id, { tool, changes: mayChange(decision), strange, seq, asks: asksOf(decision), stopped: false, lost: false });
+    }
   }
 
   #event({ event, seq }: Entry): void {
@@ -167,14 +208,28 @@ class Teller {
         return;
       case 'approval': {
         const what = `call ${event.id} to ${this.#open.get(event.id)?.tool ?? 'a tool'}`;
+        const call = this.#open.get(event.id);
+        if (call !== undefined && event.verdict === 'approve') call.asks = event.answer === undefined ? call.asks - 1 : 0;
         const verb = event.answer !== undefined ? 'answered' : event.verdict === 'approve' ? 'approved' : 'denied';
         if (event.verdict === 'expired') this.people.add(`Nobody decided about ${what} in time`, seq, event.id);
         else this.people.add(`${event.by} ${verb} ${what}${because(event.reason)}`, seq, event.id);
         return;
       }
-      case 'unknown':
-        this.unknown.add(this.#open.get(event.id)?.tool ?? 'a tool', seq, event.id);
+      case 'unknown': {
+        const call = this.#open.get(event.id);
+        if (call !== undefined) call.lost = true;
+        this.unknown.add(call?.tool ?? 'a tool', seq, event.id);
         return;
+      }
+      case 'fenced':
+        this.#answered(event.result, seq, 'withheld');
+        return;
+      case 'unanswered': {
+        // It never left: nobody had decided about it.
+        const call = this.#open.get(event.id);
+        if (call !== undefined) call.asks = Number.POSITIVE_INFINITY;
+        return;
+      }
       case 'resolved':
         this.people.add(`${event.by} settled call ${event.id}, whose result was unknown${because(event.reason ?? '')}`, seq, event.id);
         return;
@@ -262,8 +317,10 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
       }
       told.take(entry);
     }
-  const { read, strangers, did, failed, unknown, children, sent, received, refused, rules, people, stopped, last } = told;
+  const { read, strangers, did, failed, unknown, withheld, maybe, children, sent, received, refused, rules, people, stopped, last } = told;
   const lost = unknown.total === 0 ? '' : ` The result of ${many(unknown.total, 'call')} was lost: ${unknown.text}.`;
+  const untold = withheld.total === 0 ? '' : ` The answer of ${many(withheld.total, 'call')} was not given to it: ${withheld.text}.`;
+  const doubt = maybe.total === 0 ? '' : ` ${many(maybe.total, 'call')} may have done so too: ${maybe.text}.`;
   const failures = failed.total === 0 ? '' : ` ${many(failed.total, 'call')} failed: ${failed.text}.`;
   const messages = [
     sent.total === 0 ? 'no message' : many(sent.total, 'message'),
@@ -290,8 +347,10 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
     ),
     line(
       'did',
-      `${did.total === 0 ? 'It changed nothing by a tool.' : `It had tools change something ${times(did.total)}: ${did.text}.`}${lost}`,
+      `${did.total === 0 ? 'It changed nothing by a tool.' : `It had tools change something ${times(did.total)}: ${did.text}.`}${untold}${doubt}${lost}`,
       did,
+      withheld,
+      maybe,
       unknown,
     ),
     line(

@@ -25,7 +25,7 @@ import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import * as z from 'zod';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
-import { ANY_TENANT, OPERATIONS, type Operation } from '@corral/protocol/api/roles';
+import { ANY_TENANT, OPERATIONS, type Operation, type Principal } from '@corral/protocol/api/roles';
 import { ROUTES, type Route, type RouteName, type RouteRequest } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
@@ -40,9 +40,12 @@ import type { Authenticator, Channel } from '../people/authenticate.ts';
 import { TooSoon, type Rate } from '../people/rate.ts';
 import type { ConsoleSessions } from '../people/console-sessions.ts';
 import type { Sessions } from '../people/sessions.ts';
+import { RETURN_PATH, type SignIns } from '../people/sign-in.ts';
 import { serveConsole, type ConsoleFiles } from './console.ts';
 import { written } from './csv.ts';
-import { admitted, bucketOf, callerOf, guarded } from './callers.ts';
+import { admitted, bucketOf, callerOf, countFailure, guarded, linking, proving, slowSignIn } from './callers.ts';
+import { browserOf } from './cookie.ts';
+import { serveSignIn } from './sign-in.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
@@ -66,6 +69,7 @@ import { configurationRoutes } from './routes/configuration.ts';
 import { toolReviewRoutes } from './routes/tool-reviews.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
+import { linkRoutes } from './routes/links.ts';
 import { settlementRoutes } from './routes/settlements.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { journalRoutes } from './routes/run-journal.ts';
@@ -83,6 +87,7 @@ export interface AppOptions {
   readonly rate: Rate;
   readonly sessions: Sessions;
   readonly consoleSessions: ConsoleSessions;
+  readonly signIns: SignIns;
   /** The files of the console; undefined if it has not been built. */
   readonly console: ConsoleFiles | undefined;
   readonly followers: Followers;
@@ -162,15 +167,34 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const handlers = handlersOf(options);
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][])
     if (handlers[name] !== undefined) add(app, options, name, route, handlers[name] as AnyHandler);
-  if (channel.kind === 'network') serveConsole(app, options.console);
+  if (channel.kind === 'network') {
+    serveConsole(app, options.console);
+    serveSignIn(app, {
+      signIns: options.signIns,
+      random: door.random,
+      isHttps: () => settings.inForce().config.door.url?.startsWith('https:') === true,
+      slowDown: (request) => slowSignIn(options, request),
+      refused: (request, why) => {
+        if (why === 'again' || why === 'refused') countFailure(door, request, `GET ${RETURN_PATH}`, 'CORRAL_UNAUTHENTICATED');
+      },
+    });
+  }
   app.get('/openapi.json', { schema: { hide: true } }, () => tidy(app.swagger()));
   return app;
 }
 
 /** The handlers of all routes. */
 function handlersOf(options: AppOptions): Handlers<RouteName> {
-  const { door, channel, followers, authenticator, consoleSessions, rate } = options;
+  const { door, channel, followers, authenticator, consoleSessions, rate, signIns } = options;
   const { scene } = door;
+  const identify = async (request: FastifyRequest, token: string, redeems = false): Promise<Principal> => {
+    const redeemed = () => (redeems ? signIns.redeem(token, browserOf(request)) : undefined);
+    const known = async () => (await scene?.visitor(token)) ?? redeemed() ?? authenticator.identify(token);
+    const principal = await guarded(options, ROUTES.signIn, request, known);
+    rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
+    return principal;
+  };
+  const prove = proving(channel, identify);
   return {
     ...agentRoutes(door),
     ...runRoutes(door),
@@ -181,9 +205,10 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...evidenceRoutes(door, channel),
     ...fixtureRoutes(door),
     ...operationRoutes(door),
-    ...approvalRoutes(door),
+    ...approvalRoutes(door, prove),
+    ...linkRoutes(door, { ...linking(options), prove }),
     ...quarantineRoutes(door),
-    ...settlementRoutes(door),
+    ...settlementRoutes(door, prove),
     ...authorityRoutes(door),
     ...governanceRoutes(door),
     ...spendingRoutes(door),
@@ -193,16 +218,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...markRoutes(door),
     ...tokenRoutes(door),
     ...secretRoutes(door),
-    ...sessionRoutes(door, consoleSessions, async (request, token) => {
-      const principal = await guarded(
-        options,
-        ROUTES.signIn,
-        request,
-        async () => (await scene?.visitor(token)) ?? authenticator.identify(token),
-      );
-      rate.take(bucketOf(principal), door.settings.inForce().config.door, door.clock.monotonic());
-      return principal;
-    }),
+    ...sessionRoutes(door, consoleSessions, signIns, (request, token) => identify(request, token, true)),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...toolReviewRoutes(door),

@@ -15,18 +15,47 @@ const isSecure = ({ protocol, headers }: FastifyRequest): boolean => protocol ==
 /** Browsers take a `__Host-` cookie only from https, for this host alone, and for all of its paths. */
 const namesOf = ({ socket }: FastifyRequest) => ({ secure: `__Host-corral-${socket.localPort}`, plain: `corral-${socket.localPort}` });
 
+function cookieIn({ headers }: FastifyRequest, wanted: string): string | undefined {
+  const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim().split('=', 2) as [string, string?]);
+  return pairs.find(([name]) => name === wanted)?.[1];
+}
+
 /**
  * The proofs of a session that a request has. Over https only the cookie counts that no other host of the domain can have set.
  * @returns undefined if it has no cookie of a session; a request that lacks the header has an empty `page`
  */
 export function proofOf(request: FastifyRequest): SessionProof | undefined {
   const { secure, plain } = namesOf(request);
-  const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim().split('=', 2) as [string, string?]);
-  const named = (wanted: string) => pairs.find(([name]) => name === wanted)?.[1];
-  const cookie = named(secure) ?? (isSecure(request) ? undefined : named(plain));
+  const cookie = cookieIn(request, secure) ?? (isSecure(request) ? undefined : cookieIn(request, plain));
   if (cookie === undefined || !SECRET.test(cookie)) return undefined;
   const page = request.headers[SESSION_HEADER];
   return { cookie, page: typeof page === 'string' && SECRET.test(page) ? page : '' };
+}
+
+/** The cookie of a browser that signs in at an issuer, apart from that of a session. */
+const signInNames = ({ socket }: FastifyRequest) => ({
+  secure: `__Host-corral-sign-in-${socket.localPort}`,
+  plain: `corral-sign-in-${socket.localPort}`,
+});
+const LAX = 'Path=/; HttpOnly; SameSite=Lax';
+
+/** The secret of a browser that signs in at an issuer. */
+export function browserOf(request: FastifyRequest): string | undefined {
+  const { secure, plain } = signInNames(request);
+  const found = cookieIn(request, secure) ?? (isSecure(request) ? undefined : cookieIn(request, plain));
+  return found !== undefined && SECRET.test(found) ? found : undefined;
+}
+
+/** @param isHttps whether people reach this host by https, by what its configuration says: a navigation has no Origin */
+export function browserCookie(request: FastifyRequest, secret: string, life_ms: number, isHttps: boolean): string {
+  const { secure, plain } = signInNames(request);
+  const name = isHttps ? secure : plain;
+  return `${name}=${secret}; ${LAX}; Max-Age=${Math.floor(life_ms / 1000)}${isHttps ? '; Secure' : ''}`;
+}
+
+export function noBrowserCookie(request: FastifyRequest): string[] {
+  const { secure, plain } = signInNames(request);
+  return [`${plain}=; ${LAX}; Max-Age=0`, `${secure}=; ${LAX}; Max-Age=0; Secure`];
 }
 
 const ATTRIBUTES = 'Path=/; HttpOnly; SameSite=Strict';

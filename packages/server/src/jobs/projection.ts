@@ -15,6 +15,8 @@ import type { Acts } from '../operation-log.ts';
 import type { HostPort } from '../ports.ts';
 import type { FrontStore, RunIndex, RunRow, Spent } from '@corral/protocol/ports/front';
 import { listed } from './listed.ts';
+import { Noted } from './noted.ts';
+import { UseWriter } from './use-writer.ts';
 import { tenantOf } from '../people/quarantine-tenant.ts';
 
 export interface ProjectionOptions {
@@ -39,11 +41,6 @@ const POLICY = 'policy';
 const SWEEP = 100;
 /** Rows that are read from the index at once at most. */
 const SWEEP_ROWS = 500;
-/** Runs whose use is written down at once at most: it is done on the thread on which runs are decided. */
-const USES = 100;
-/** The use of a run as one text, to see that it changed. */
-const usedBy = ({ cpu_ms, calls, tokens, money_micros }: Spent): string => `${cpu_ms} ${calls} ${tokens} ${money_micros}`;
-
 /** States of waiting that only a person can end. */
 const FOR_PEOPLE: ReadonlySet<string> = new Set(['resolution', 'approval', 'upgrade']);
 
@@ -64,9 +61,7 @@ export class Projection {
   readonly #low = new Set<string>();
   /** Row after which the next sweep begins. */
   #swept = 0;
-  /** By run in memory: what was last written down of its use. */
-  readonly #used = new Map<string, string>();
-  #usesFrom = 0;
+  readonly #use: UseWriter;
   /** Runs that their submitter will add to the index itself. */
   readonly #expected = new Set<string>();
   /** Those of them whose admission has not been reported. */
@@ -75,9 +70,12 @@ export class Projection {
   readonly #begun = new Set<string>();
   /** Outcomes of those that ended before they were added to the index. */
   readonly #early = new Map<string, Outcome>();
+  readonly #noted: Noted;
 
   constructor(options: ProjectionOptions) {
     this.#options = options;
+    this.#use = new UseWriter(options.index);
+    this.#noted = new Noted(options.index, options.now);
   }
 
   /** Brings the index up to date with the store, and keeps it so from then on. @returns how many runs go on */
@@ -140,23 +138,10 @@ export class Projection {
     }
   }
 
-  /**
-   * Writes down what runs in memory have used since that was last written: lists are sorted by it. Called periodically; where many have used
-   * something, they take turns.
-   * @throws CORRAL_DISK_FULL
-   */
+  /** Writes down what lists are sorted and filtered by. Called periodically. @throws CORRAL_DISK_FULL */
   writeUse(): void {
-    const { host, index } = this.#options;
-    const live = host.views().filter(({ outcome }) => outcome === undefined);
-    const here = new Set<string>(live.map(({ id }) => id));
-    for (const id of this.#used.keys()) if (!here.has(id)) this.#used.delete(id);
-    const changed = live.filter((view) => this.#used.get(view.id) !== usedBy(view));
-    const from = changed.length <= USES ? 0 : this.#usesFrom % changed.length;
-    this.#usesFrom = from + USES;
-    const some = changed.slice(from, from + USES);
-    // A run whose submitter has not listed it yet has no row.
-    const written = index.used(some);
-    for (const view of some) if (written.has(view.id)) this.#used.set(view.id, usedBy(view));
+    this.#noted.writeAll();
+    this.#use.write(this.#options.host.views());
   }
 
   /** Adds the children of a run that never came into memory. */
@@ -187,6 +172,7 @@ export class Projection {
     const outcome = this.#early.get(run);
     this.#early.delete(run);
     if (this.#begun.delete(run)) this.#options.index.began(run);
+    this.#noted.write(run);
     if (outcome !== undefined) this.#options.index.end(run, outcome, this.#options.now());
   }
   refused(run: string, tenant: string): void {
@@ -218,6 +204,7 @@ export class Projection {
 
   /** Ends all waits: the host stops. */
   release(): void {
+    this.#noted.writeAll();
     for (const waiters of this.#waiting.values()) for (const done of waiters) done();
   }
 
@@ -264,6 +251,7 @@ export class Projection {
         this.#tellOf('run.asked', observation.run, { call: observation.call, tool: observation.tool }, observation.asked);
         return;
       case 'decided':
+        if (observation.verdict !== 'approve') this.#noted.add(observation.run, 'refused', 1);
         this.#tellOf('run.decided', observation.run, { call: observation.call, by: observation.by, verdict: observation.verdict });
         return;
       case 'quarantined':
@@ -356,13 +344,18 @@ export class Projection {
         this.#options.notify(feed.tell(observation.kind === 'resting' ? 'agent.resting' : 'agent.recovered', { tenant, agent, data }));
         return;
       }
+      case 'denied':
+        this.#noted.add(observation.run, 'refused', observation.count);
+        return;
+      case 'withheld':
+        this.#noted.add(observation.run, 'withheld', 1);
+        return;
       case 'parked':
         this.#options.index.parked(observation.run, observation.view);
         return;
       case 'answered':
       case 'replied':
       case 'cranked':
-      case 'denied':
       case 'left':
       case 'hopeless':
       case 'stalled':
@@ -425,6 +418,7 @@ export class Projection {
     db.together(() => {
       if (index.end(run, outcome, at, spent) || index.get(run) === undefined) notify(event);
     });
+    this.#noted.write(run);
     this.#gone(run);
   }
 

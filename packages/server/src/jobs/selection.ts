@@ -20,14 +20,15 @@ const PAGE = 500;
  */
 export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunSearch> {
   const { older_than_ms, principal, config, since, until, created_from, ended_from, ended_until, parent, q } = selector;
+  const { refused_from, withheld_from } = selector;
+  const tenant = access.some(operation, selector.tenant);
   const [agent, version, lifecycle, control, waiting] = [
-    many(selector.agent),
+    many(selector.agent)?.map((one) => fullName(door, tenant, one)),
     many(selector.version),
     many(selector.lifecycle),
     many(selector.control),
     many(selector.waiting),
   ];
-  const tenant = access.some(operation, selector.tenant);
   refuseUnknown(door, { tenant, agent, version });
   return {
     tenant,
@@ -44,10 +45,20 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     created_from,
     ended_from,
     ended_until,
+    refused_from,
+    withheld_from,
     ended: waiting === undefined ? undefined : false,
     admitted_by: older_than_ms === undefined ? undefined : door.clock.now() - older_than_ms,
     among: await amongOf(door, waiting, selector.runs),
   };
+}
+
+/** The name of an agent that was written without what stands before its last /, where one agent alone has that end. */
+function fullName({ index, registry }: ServerContext, tenant: TenantId | undefined, name: string): string {
+  const known = registry.names(tenant);
+  if (name.includes('/') || known.includes(name) || index.has('agent', name, tenant)) return name;
+  const ends = known.filter((one) => one.endsWith(`/${name}`));
+  return ends.length === 1 ? (ends[0] as string) : name;
 }
 
 /** The runs that a search is confined to: those that are named, and those that wait for something. */

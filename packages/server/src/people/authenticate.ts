@@ -55,6 +55,17 @@ export class Authenticator {
     throw unknown('The token is not known here, has expired or was revoked.');
   }
 
+  /**
+   * The principal whom an issuer names in a token that was made for one of its clients.
+   * @throws CORRAL_UNAUTHENTICATED
+   */
+  async named(jwt: string, name: string, client: string): Promise<Principal> {
+    const config = this.#config();
+    const issuer = issuerOf(jwt, config);
+    if (issuer.issuer !== name) throw unknown('The token is of another issuer.');
+    return this.#principalIn(jwt, issuer, client, config);
+  }
+
   /** Fetches keys again from now on: a configuration was applied. */
   readonly forget = (): void => this.#keys.clear();
 
@@ -69,11 +80,15 @@ export class Authenticator {
 
   async #verified(jwt: string, config: Config): Promise<Principal> {
     const issuer = issuerOf(jwt, config);
+    return this.#principalIn(jwt, issuer, issuer.audience, config);
+  }
+
+  async #principalIn(jwt: string, issuer: Issuer, audience: string, config: Config): Promise<Principal> {
     let payload: JWTPayload;
     try {
       ({ payload } = await jwtVerify(jwt, await this.#keysOf(issuer), {
         issuer: issuer.issuer,
-        audience: issuer.audience,
+        audience,
         algorithms: ALGORITHMS,
         currentDate: new Date(this.#now()),
         requiredClaims: ['exp', 'sub'],

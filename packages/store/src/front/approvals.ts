@@ -76,7 +76,16 @@ export class Approvals implements ApprovalTable {
     };
   }
 
+  useLink(digest: string, at: number): boolean {
+    return this.#db.durably(() => this.#db.run('INSERT OR IGNORE INTO links_used (digest, at) VALUES (?, ?)', digest, at).changes > 0);
+  }
+
+  unuseLink(digest: string): void {
+    this.#db.run('DELETE FROM links_used WHERE digest = ?', digest);
+  }
+
   forget(before: number): number {
+    this.#db.run('DELETE FROM links_used WHERE at < ?', before);
     return this.#db.run('DELETE FROM decisions WHERE at < ?', before).changes;
   }
 }

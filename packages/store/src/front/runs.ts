@@ -94,6 +94,10 @@ export class Runs implements RunIndex {
     return found;
   }
 
+  noted(id: string, what: 'refused' | 'withheld', count: number, at: number): boolean {
+    return this.#db.run(`UPDATE runs SET ${what} = ${what} + ?, ${what}_at = ? WHERE id = ?`, count, at, id).changes > 0;
+  }
+
   /** Runs that had not ended when the index was last written, in the order of admission. */
   live(after: number, limit: number): RunRow[] {
     return this.#db.all<RunRow>('SELECT * FROM runs WHERE ended_as IS NULL AND n > ? ORDER BY n LIMIT ?', after, limit);

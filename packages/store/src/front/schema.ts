@@ -179,7 +179,17 @@ CREATE TABLE approvals_open (
   run TEXT NOT NULL, call INTEGER NOT NULL, tool TEXT NOT NULL, shape TEXT NOT NULL, asked_at INTEGER NOT NULL, PRIMARY KEY (run, call)) STRICT, WITHOUT ROWID;
 CREATE TABLE claims (
   run TEXT NOT NULL, call INTEGER NOT NULL, by TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (run, call)) STRICT, WITHOUT ROWID;
+CREATE TABLE links_used (digest TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE put_off (
   run TEXT NOT NULL, call INTEGER NOT NULL, by TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (run, call, by)) STRICT, WITHOUT ROWID;
+`,
+  `
+-- Effects of a run that were refused, and calls that were carried out and whose answer its agent was not given: how many, and when the last one was.
+ALTER TABLE runs ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN refused_at INTEGER;
+ALTER TABLE runs ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN withheld_at INTEGER;
+CREATE INDEX runs_refused ON runs (n) WHERE refused_at IS NOT NULL;
+CREATE INDEX runs_withheld ON runs (n) WHERE withheld_at IS NOT NULL;
 `,
 ];

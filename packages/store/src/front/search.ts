@@ -69,6 +69,8 @@ function conditionsOf(by: RunSearch): Where {
   if (by.created_from !== undefined) where.also('created_at >= ?', by.created_from);
   if (by.since !== undefined) where.also('(ended_at IS NULL OR ended_at >= ?)', by.since);
   if (by.ended_from !== undefined) where.also('ended_at >= ?', by.ended_from);
+  if (by.refused_from !== undefined) where.also('refused_at IS NOT NULL AND refused_at >= ?', by.refused_from);
+  if (by.withheld_from !== undefined) where.also('withheld_at IS NOT NULL AND withheld_at >= ?', by.withheld_from);
   if (by.ended_until !== undefined) where.also('ended_at < ?', by.ended_until);
   if (by.among !== undefined) where.also('id IN (SELECT value FROM json_each(?))', JSON.stringify(by.among));
   if (by.q !== undefined) {
@@ -90,6 +92,8 @@ const isLiveAlone = ({ ended, lifecycle }: RunSearch): boolean =>
  * configuration are not in `runs_scan`. All else is.
  */
 function sourceOf({ sort = 'created', ...by }: Pick<RunPageWanted, 'sort'> & RunSearch): string {
+  if (by.withheld_from !== undefined) return 'runs INDEXED BY runs_withheld';
+  if (by.refused_from !== undefined) return 'runs INDEXED BY runs_refused';
   if (by.among !== undefined || by.parent !== undefined || by.version !== undefined || by.config !== undefined) return 'runs';
   if (isLiveAlone(by)) return 'runs INDEXED BY runs_live';
   const given = Object.entries(by).filter(([, value]) => value !== undefined);

@@ -328,6 +328,11 @@ export class Control {
     return this.#verdicts.resolve(...settled);
   }
 
+  /** @see Verdicts.withdraw */
+  withdraw(...withdrawn: Parameters<Verdicts['withdraw']>): Promise<void> {
+    return this.#verdicts.withdraw(...withdrawn);
+  }
+
   /** @see Verdicts.decide */
   decide(...decided: Parameters<Verdicts['decide']>): Promise<void> {
     return this.#verdicts.decide(...decided);

@@ -3,7 +3,8 @@ import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
-import type { RunId } from '@corral/protocol/ids';
+import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { PendingApproval, PendingCall, PendingInspection } from '@corral/broker/ledger/pending';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
 
@@ -44,32 +45,83 @@ export function lost(deps: RevocationDeps, id: RunId, call: number, message: str
 /**
  * Called when a grant was marked as revoked. Aborts the calls under it that are under way, and drops their results that have arrived and
  * were not given to the agent yet.
- * @returns number of calls that this aborted, without those that had been aborted before
  */
-export function stopCalls(deps: RevocationDeps): number {
-  let aborted = 0;
-  for (const run of deps.runs.values()) aborted += stopCallsOf(deps, run);
-  return aborted;
+export function stopCalls(deps: RevocationDeps): StoppedCalls {
+  const calls: StoppedCall[] = [];
+  for (const run of deps.runs.values()) stopCallsOf(deps, run, calls);
+  return { calls_aborted: calls.filter(({ fate }) => fate === 'aborted').length, calls: calls.slice(0, NAMED) };
 }
 
-function stopCallsOf(deps: RevocationDeps, run: Run): number {
+/** Runs in memory that hold a grant or one derived from it, and their calls under way with such a grant. */
+export function reachedBy({ grants, runs }: Pick<RevocationDeps, 'grants' | 'runs'>, grant: GrantId): Reached {
+  const isBelow = (id: GrantId): boolean => {
+    for (let at: GrantId | undefined = id; at !== undefined; at = grants.get(at)?.parent) if (at === grant) return true;
+    return false;
+  };
+  const reached: RunId[] = [];
+  const calls: { run: RunId; call: number }[] = [];
+  for (const run of runs.values()) {
+    if (run.outcome !== undefined) continue;
+    const { caps, pending } = run.ledger;
+    if ([...caps.values()].some(isBelow)) reached.push(run.id);
+    for (const one of pending.values()) if (one.kind === 'call' && isBelow(one.grant)) calls.push({ run: run.id, call: one.id });
+  }
+  return { runs: reached, calls };
+}
+
+interface Reached {
+  readonly runs: readonly RunId[];
+  readonly calls: readonly { readonly run: RunId; readonly call: number }[];
+}
+
+/** Calls that a revocation names at most. */
+const NAMED = 100;
+
+export interface StoppedCall {
+  readonly run: RunId;
+  readonly call: number;
+  readonly tool: string;
+  /**
+   * `answered`: its tool had answered, and its agent is not given that. `failed`: it had failed. `unmade`: it waited for people or inspectors, and
+   * is not made. `aborted`: its tool was told to stop, and may have acted. `unknown`: its result was lost before, or its tool was told to stop
+   * before and has not answered.
+   */
+  readonly fate: 'answered' | 'failed' | 'unmade' | 'aborted' | 'unknown';
+}
+export interface StoppedCalls {
+  /** Without those that had been aborted before. */
+  readonly calls_aborted: number;
+  /** The first ones. Those of a run that was at work, or in no memory, at that moment are missing. */
+  readonly calls: readonly StoppedCall[];
+}
+
+function stopCallsOf(deps: RevocationDeps, run: Run, stopped: StoppedCall[]): void {
   const { runs, grants, broker } = deps;
-  if (run.outcome !== undefined) return 0;
+  if (run.outcome !== undefined) return;
   if (run.parking !== undefined) {
     // Nothing may be recorded about it now. If it is parked, it is checked when it is brought back; if it stays, it is checked then.
-    void run.parking.then(() => runs.get(run.id) === run && stopCallsOf(deps, run));
-    return 0;
+    void run.parking.then(() => runs.get(run.id) === run && stopCallsOf(deps, run, []));
+    return;
   }
-  let aborted = 0;
+  const named = (call: number, tool: string, fate: StoppedCall['fate']) => stopped.push({ run: run.id, call, tool, fate });
+  const held = [...run.ledger.pending.values()].filter(
+    (pending) =>
+      (pending.kind === 'call' || pending.kind === 'approval' || pending.kind === 'inspection') && grants.isRevoked(pending.grant),
+  ) as readonly (PendingCall | PendingApproval | PendingInspection)[];
+  const arrived = new Map(run.queue.unjournaled.map((result) => [result.id, result]));
   run.behind.do(() => {
     if (run.outcome !== undefined) return;
     run.queue.sift((delivery) => kept(deps, run, delivery));
     deps.settlements.fenceRequests(run);
   });
-  for (const pending of run.ledger.pending.values()) {
-    if (pending.kind !== 'call' || !grants.isRevoked(pending.grant)) continue;
+  for (const pending of held) {
+    if (pending.kind !== 'call') {
+      named(pending.id, pending.kind === 'approval' ? pending.call.tool : pending.tool, 'unmade');
+      continue;
+    }
+    const result = arrived.get(pending.id);
+    if (result !== undefined) named(pending.id, pending.tool, 'error' in result ? 'failed' : 'answered');
     // A call that was aborted before may still be under way, because its tool has not obeyed yet; it is not counted again.
-    if (broker.abort(run.id, pending.id, 'The capability was taken back.')) aborted += 1;
+    else named(pending.id, pending.tool, broker.abort(run.id, pending.id, 'The capability was taken back.') ? 'aborted' : 'unknown');
   }
-  return aborted;
 }

@@ -12,7 +12,7 @@ import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { ALL, recall } from './recall.ts';
-import { stopCalls } from './revocation.ts';
+import { reachedBy, stopCalls, type StoppedCalls } from './revocation.ts';
 import { retry } from '../runs/retry.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
@@ -323,22 +323,28 @@ export class Stops {
     await Promise.allSettled(concerned.map((run) => control.pause(run.id, by, reason, 'quarantined')));
   }
 
+  /** The reach of the revocation of a grant now: runs in memory that hold it or one derived from it, and their calls under way. */
+  revocable(grant: GrantId): ReturnType<typeof reachedBy> {
+    return reachedBy(this.#options, grant);
+  }
+
   /**
    * Revokes a grant, and with it at once all grants that were derived from it: a single mark suffices. Calls under way are aborted if their
    * tool supports it, and their results are not delivered. Durable when this resolves.
    * @returns number of calls that were aborted
    * @throws CORRAL_GRANT_UNKNOWN
    */
-  async revoke(grant: GrantId, by: string, reason: string): Promise<{ readonly calls_aborted: number }> {
+  async revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls> {
     const { grants, store, clock, transitions } = this.#options;
     grants.takeBack(grant);
-    const calls_aborted = stopCalls(this.#options);
+    const stopped = stopCalls(this.#options);
+    const { calls_aborted } = stopped;
     const known = await store.revoke(grant, by, reason, clock.now());
     if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
     transitions.observers.tell({ kind: 'revoked', grant, run: await store.holder(grant), by, reason, calls_aborted });
     // The revocation holds already; whether parked runs could be told does not change that.
     void this.#recallFor(grant);
-    return { calls_aborted };
+    return stopped;
   }
 
   #concerns({ ledger }: Run): boolean {

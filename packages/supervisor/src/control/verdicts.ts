@@ -3,7 +3,9 @@ import type { Broker } from '@corral/broker/broker';
 import { lowered } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
+import type { PendingApproval } from '@corral/broker/ledger/pending';
 import type { Json } from '@corral/protocol/json';
+import type { StandingGrant, StandingTerms } from '@corral/protocol/model/standing';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
@@ -11,6 +13,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import { becameOf } from '../governance/approvals.ts';
 import { mustBeAnother, mustOwn } from '../governance/owner.ts';
 import { samePerson } from '../governance/people.ts';
+import { standingOf } from '../governance/standing.ts';
 import { mustBeAsShown } from '../governance/shown.ts';
 import type { TenantPolicies } from '../governance/tenant-policies.ts';
 import type { Run } from '../runs/run.ts';
@@ -41,10 +44,14 @@ export interface VerdictsOptions {
   readonly tenantPolicies: Pick<TenantPolicies, 'mayDecide' | 'people'>;
 }
 
-/** The version to which a decision is bound. */
+/** The conditions and the reach of a decision. */
 export interface Shown {
   /** The version of the call that the person has seen; left out: whatever it is. */
   readonly shown?: string | undefined;
+  /** The approval holds for later calls of the run, too. */
+  readonly holds?: StandingTerms | undefined;
+  /** The person has shown their credential once more. */
+  readonly fresh?: true | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -104,7 +111,7 @@ export class Verdicts {
     verdict: 'approve' | 'deny',
     reason: string,
     roles: readonly string[] = [],
-    { shown }: Shown = {},
+    { shown, holds, fresh }: Shown = {},
   ): Promise<void> {
     const { tenantPolicies } = this.#options;
     const { people } = tenantPolicies;
@@ -135,6 +142,7 @@ export class Verdicts {
           'CORRAL_RUN_STATE',
           `${id} comes from a backup, after which call ${call} may have been made: look at the other side, then let the run go on with \`corral release ${id} -m WHY\` and approve it, or deny it.`,
         );
+      const standing = holds === undefined ? {} : { holds: await this.#standing(run, pending, holds) };
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const { broker, clock, settlements } = this.#options;
       const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
@@ -144,6 +152,8 @@ export class Verdicts {
         if (why === undefined)
           await settlements.settle(run, call, by, verdict, reason, {
             ...paid,
+            ...standing,
+            ...(fresh === undefined ? {} : { fresh }),
             ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
           });
         // Not by the person, who approved it: the record must not say otherwise.
@@ -194,6 +204,26 @@ export class Verdicts {
       if (why === undefined) return settlements.settle(run, call, by, 'approve', reason, { answer: { value: answer } });
       await settlements.settle(run, call, 'host', 'deny', `${by} answered it, and by then ${why}`);
       throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was answered too late: ${why}.`);
+    });
+  }
+
+  /** @throws CORRAL_REQUEST_INVALID; CORRAL_RUN_STATE if the call was settled meanwhile */
+  async #standing(run: Run, pending: PendingApproval, terms: StandingTerms): Promise<StandingGrant> {
+    const { store, broker, tool, clock } = this.#options;
+    await broker.settled(run.id);
+    const entries = await store.journal(run.id);
+    const all = entries.flatMap(({ decisions, event }) => (event?.kind === 'inspected' ? [event.decision] : decisions));
+    const decision = all.find(({ id, verdict }) => id === pending.id && verdict === 'ask');
+    if (run.ledger.pending.get(pending.id) !== pending) throw await this.#notAsked(run, pending.id);
+    return standingOf(run.ledger, pending, { terms, decision, tool: tool(run.tenant, pending.call.tool), now: clock.now() });
+  }
+
+  /** Takes back that an approval holds for later calls. @throws CORRAL_RUN_STATE if it holds for none */
+  withdraw(id: RunId, call: number, by: string, reason: string): Promise<void> {
+    return this.#turns.take(id, async (run) => {
+      if (!run.ledger.approvals.some((one) => one.call === call))
+        throw new CorralError('CORRAL_RUN_STATE', `The approval of call ${call} of ${id} holds for no later call.`);
+      await this.#options.broker.record(run, { kind: 'withdrawn', id: call, by, reason });
     });
   }
 

@@ -2,12 +2,14 @@
 import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import { argumentAt } from '@corral/policy/capability/predicate';
-import { CLEAN, join } from '@corral/policy/flow/labels';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Question } from '@corral/protocol/model/question';
 import type { Tool } from '@corral/protocol/ports/tool';
+import { labelOf, versionOf } from '../governance/shown.ts';
 
 export interface Asked {
+  /** Changes with all that a person decides by. */
+  readonly version: string;
   /** The submitter of the run. */
   readonly by: string;
   /** People answer it, and do not approve it. */
@@ -31,14 +33,16 @@ export interface Asked {
 }
 
 /** @param tool undefined: its source is gone, and nobody says which argument is the amount */
-export function askedOf({ record, flow }: Ledger, pending: PendingApproval, decision: Decision, tool: Tool | undefined): Asked {
-  const { input, question, handled = [] } = pending.call;
-  const { private_to } = handled.reduce((all, one) => join(all, one.label), flow?.label ?? CLEAN);
+export function askedOf(ledger: Ledger, pending: PendingApproval, decision: Decision, tool: Tool | undefined): Asked {
+  const { record } = ledger;
+  const { input, question } = pending.call;
+  const { private_to } = labelOf(ledger, pending);
   const isPublic = private_to.length === 0;
   const money = tool?.annotations.money;
   const amount = isPublic && money !== undefined ? argumentAt(input, money) : undefined;
   const text = isPublic && question === true ? (input as unknown as Question).question : undefined;
   return {
+    version: versionOf(ledger, pending),
     by: record.submitter ?? record.principal,
     is_question: question === true,
     ...(text === undefined ? {} : { question: text }),

@@ -225,6 +225,8 @@ export type Observation =
     }
   /** Effects of a crank were refused: this is the first of `count` that were refused alike. */
   | { readonly kind: 'denied'; readonly run: RunId; readonly decision: Decision; readonly count: number }
+  /** A call was carried out, and its agent is not given the answer: its capability was taken back, or its run was ended. */
+  | { readonly kind: 'withheld'; readonly run: RunId; readonly call: number }
   /** The label, the capabilities or the purse of a run changed. */
   | { readonly kind: 'context'; readonly run: RunId; readonly changes: readonly ContextChange[] }
   /**

@@ -13,6 +13,7 @@ import type { Label } from '@corral/protocol/model/label';
 import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import { shapeOf } from './shape.ts';
+import { whyAlone } from './standing.ts';
 import { labelOf, versionOf } from './shown.ts';
 import { OWNER } from './tenant-policies.ts';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
@@ -49,6 +50,8 @@ export interface Approval {
   readonly shape: string;
   readonly since: number;
   readonly expires_at: number;
+  /** Whether its approval may hold for later calls of the run as well. */
+  readonly may_hold: boolean;
   /** Set if the call is a question, whose answer a person gives; the label of what it says. */
   readonly asks?: { readonly label: Label };
   /** Set if the call would lower a label; then only the owner decides. */
@@ -144,11 +147,15 @@ async function approvalsOf(
     (tool === undefined || call.tool === tool) &&
     (kind === undefined || (kind === 'question') === (call.question === true)) &&
     (shape === undefined || shapeOf({ ...record, ...call }) === shape);
+  // A call that inspectors were asked about first was decided a second time, by an event.
+  const all = entries.flatMap(({ decisions: made, event }) => (event?.kind === 'inspected' ? [...made, event.decision] : made));
+  const decisions = new Map(all.map((decision) => [decision.id, decision]));
+  // The ledger of a run in memory may be ahead of what was read: a call is listed once all that a person decides by is there.
   const asked = [...ledger.pending.values()].filter(
-    (pending): pending is PendingApproval => pending.kind === 'approval' && isMeant(pending),
+    (pending): pending is PendingApproval =>
+      pending.kind === 'approval' && isMeant(pending) && decisions.get(pending.id)?.verdict === 'ask',
   );
   if (asked.length === 0) return [];
-  const decisions = new Map(entries.flatMap((entry) => entry.decisions).map((decision) => [decision.id, decision]));
   const order = await orderOf(store, ledger.record, entries);
   const owner = ownerOf(ledger.record);
   return asked
@@ -200,6 +207,7 @@ function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision
     quorum: pending.quorum,
     approvers: pending.approvers ?? [],
     approved_by: pending.by,
+    may_hold: whyAlone(ledger, pending) === undefined,
     version: versionOf(ledger, pending),
     shape: shapeOf({ ...record, ...pending.call }),
     since: pending.since,

@@ -30,6 +30,7 @@ import type { Loops } from '../detection/loops.ts';
 import { startOf } from './start.ts';
 import type { Residency } from './residency.ts';
 import { kept, lost } from '../control/revocation.ts';
+import { arrivedAt } from './arrived.ts';
 import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
 import { grantsIn, letGo } from './queue.ts';
 import { Refusals } from './refusals.ts';
@@ -329,10 +330,16 @@ export class RunLifecycle {
    */
   async end(run: Run, how: Outcome, revoke: boolean, crank?: OnCpu, used_ms?: number): Promise<void> {
     const outcome = boundedOutcome(how);
+    const arrived = crank === undefined ? arrivedAt(run) : [];
     const dropped = run.behind.drop();
     const cell = run.seat?.cell;
     const underway = cell?.task !== undefined && cell.task.assignment === run.seat?.assignment ? billed(cell, cell.task) : 0;
     this.#refusals.fence(run.id, { outcome, revoke });
+    // In the journal, since nothing else tells that these calls were carried out. If the store refuses it, it refuses the end too.
+    for (const result of arrived) {
+      this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
+      if (!('error' in result)) this.#tell({ kind: 'withheld', run: run.id, call: result.id });
+    }
     this.#close(run, outcome);
     letGo(this.#options.grants, run, dropped, crank);
     const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);

@@ -8,6 +8,7 @@ import type { Result } from '@corral/protocol/wire/delivery';
 import type { Json } from '@corral/protocol/json';
 import type { LabelChange } from '@corral/protocol/model/label';
 import { shapeOf } from '../governance/shape.ts';
+import type { StandingGrant } from '@corral/protocol/model/standing';
 import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
@@ -45,6 +46,7 @@ export class Settlements {
     if (run === undefined || run.outcome !== undefined || run.ledger.pending.get(result.id)?.kind !== 'call') return;
     // If the store refuses it, the broker emits `refused`.
     this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
+    if (!('error' in result)) this.#options.transitions.observers.tell({ kind: 'withheld', run: run.id, call: result.id });
     this.pass(run, result.id);
   }
 
@@ -99,7 +101,13 @@ export class Settlements {
     by: string,
     verdict: 'approve' | 'deny' | 'expired',
     reason: string,
-    more: { readonly relabel?: LabelChange; readonly day?: string; readonly answer?: { readonly value: Json } } = {},
+    more: {
+      readonly relabel?: LabelChange;
+      readonly day?: string;
+      readonly answer?: { readonly value: Json };
+      readonly holds?: StandingGrant;
+      readonly fresh?: true;
+    } = {},
   ): Promise<void> {
     const asked = run.ledger.pending.get(call);
     const { tool, input } = asked?.kind === 'approval' ? asked.call : { tool: '', input: null };

@@ -9,6 +9,7 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Store } from '@corral/protocol/ports/store';
 import { annotationsOf, mayRepeat, type Tool } from '@corral/protocol/ports/tool';
 import { kept } from '../control/revocation.ts';
+import { arrivedAt } from './arrived.ts';
 import type { Run } from './run.ts';
 import type { Settlements } from './settlements.ts';
 import type { Transitions } from '../events/transitions.ts';
@@ -107,11 +108,6 @@ export function keepAnswers({ answers }: Broker, runs: Iterable<Run>): void {
   for (const run of runs) {
     if (run.outcome !== undefined) continue;
     // A crank that is not decided when the host stops is run again with the same delivery.
-    const given = [run.onCpu, run.behind.crank].filter((crank) => crank !== undefined);
-    const results = [...run.behind.answers];
-    for (const { delivery, inbox } of [...run.queue, ...given])
-      if (inbox === undefined && delivery.kind === 'reply') results.push(...delivery.results);
-    for (const result of results)
-      if (run.ledger.pending.get(result.id)?.kind === 'call' && !answers.has(run.id, result.id)) answers.hold(run, result);
+    for (const result of arrivedAt(run)) if (!answers.has(run.id, result.id)) answers.hold(run, result);
   }
 }

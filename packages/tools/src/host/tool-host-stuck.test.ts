@@ -18,7 +18,7 @@ describe('a configuration in a process of its own', () => {
   test.each([
     ['slow.pattern', { s: `${'a'.repeat(40)}!` }],
     ['slow.transform', { s: `${'a'.repeat(40)}!` }],
-  ])('refuses a call whose check by %s takes for ever, and ends no other one', async (name, input) => {
+  ])('refuses a call whose check by %s takes for ever, and ends no other one', { tags: 'long' }, async (name, input) => {
     const [beside, pid] = [goingOn(), await ask('read', { how: 'pid' })];
     const stuck = ask(name, input);
     expect(await ask(name, { s: 'aaa' })).toEqual({ kind: 'ok', value: 1 });
@@ -52,7 +52,7 @@ describe('a configuration in a process of its own', () => {
     expect(await going).toEqual({ kind: 'ok', value: 'aaa' });
   });
 
-  test('ends no other call by one that is given up while what passed its trial is checked again', async () => {
+  test('ends no other call by one that is given up while what passed its trial is checked again', { tags: 'long' }, async () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const [beside, waits] = [goingOn(), ask('waits', {}, second.signal)];
     const held = ask('slow.check', { ms: 1_800 }, first.signal);

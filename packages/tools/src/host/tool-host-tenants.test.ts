@@ -27,7 +27,7 @@ describe('processes of tenants', () => {
     expect(await Promise.all([going, busy])).toEqual([1, 2].map(() => ({ kind: 'ok', value: 'slept' })));
   });
 
-  test('that all have calls let one more tenant’s call fail as one that may be made again', async () => {
+  test('that all have calls let one more tenant’s call fail as one that may be made again', { tags: 'long' }, async () => {
     await restart({ processes: 1 });
     const abort = new AbortController();
     const going = ask('waits', {}, abort.signal, 'a');

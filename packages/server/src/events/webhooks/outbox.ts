@@ -13,6 +13,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import type { DeliveryTable, FrontStore, Queued } from '@corral/protocol/ports/front';
 import { failureOf, type Failure } from './failure.ts';
 import { keyOf, nameOf, placeOf, receiverOf, receiversOf, type Webhook } from './hooks.ts';
+import { withLink, withPlace, type Linked } from './approval-links.ts';
 import { linkTo } from './links.ts';
 import { noticeOf } from './notice.ts';
 import { slackMessage } from './slack.ts';
@@ -74,11 +75,21 @@ export class Outbox {
     // An event that is sent again after a crash has the same id, so that the receiver can recognise it.
     const id = `msg_${event.kind}_${event.run ?? event.id}${event.kind === 'run.ended' ? '' : `_${event.id}`}`;
     for (const hook of hooks) {
-      const body = bodyFor(hook, event, asked, this.#options.base());
+      const told = bodyFor(hook, event, asked, this.#options.base());
+      const linked = this.#linked(hook, event, asked);
+      const body = linked === undefined ? told : withPlace(told, linked);
       this.deliveries.enqueue({ id, hook: keyOf(hook), url: placeOf(hook), tenant: event.tenant, kind: event.kind, body, at: event.at });
       this.#wake(keyOf(hook), 0);
     }
   };
+
+  /** The call that a link in this notification would be for; undefined: it has none. */
+  #linked(hook: Webhook, { kind, run, data, at }: Event, asked: Asked | undefined): Linked | undefined {
+    const { links } = this.#options.config().config.approvals ?? {};
+    if (kind !== 'run.asked' || run === null || asked === undefined || asked.is_question || links === undefined) return undefined;
+    const { call } = data as { readonly call: number };
+    return { run, call, version: asked.version, hook: keyOf(hook), until: Math.min(at + links.minutes * 60_000, asked.expires_at) };
+  }
 
   /** A configuration was applied: receivers may have been added or removed, or have other secrets. */
   readonly reconfigured = (): void => this.#sweep();
@@ -161,10 +172,11 @@ export class Outbox {
   }
 
   /** @returns why it was not delivered; undefined if it was */
-  async #post({ id, body }: Queued, hook: Webhook, { vault }: LoadedConfig): Promise<Failure | undefined> {
+  async #post({ id, body: queued, kind }: Queued, hook: Webhook, { vault, config }: LoadedConfig): Promise<Failure | undefined> {
     const answer_ms = WEBHOOKS.answer_ms.default;
     try {
       const secret = await vault.read(hook.secret);
+      const body = kind === 'run.asked' ? withLink(queued, config.approvals?.links === undefined ? undefined : secret) : queued;
       const timestamp = Math.floor(this.#options.now() / 1000);
       const signed = {
         'webhook-id': id,

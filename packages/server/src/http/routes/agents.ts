@@ -2,14 +2,45 @@
 import { CorralError } from '@corral/protocol/errors';
 import { declared } from '../../config/load.ts';
 import type { ServerContext } from '../context.ts';
-import type { Handlers } from './handler.ts';
+import { tried } from '../tried.ts';
+import type { AliasView } from '@corral/protocol/ports/front';
+import type { Json } from '@corral/protocol/json';
+import type { Context, Handlers } from './handler.ts';
+
+interface AliasPlace {
+  readonly tenant: string;
+  readonly agent: string;
+  readonly alias: string;
+}
+
+/** Makes a change of an alias, records it and tells of it; or only says what it would be. */
+function changer({ db, feed }: ServerContext) {
+  return (
+    { access, keep }: Context,
+    { tenant, agent, alias }: AliasPlace,
+    make: () => AliasView,
+    dryRun: boolean,
+    more: (after: AliasView) => Record<string, Json> = () => ({}),
+  ): AliasView => {
+    if (dryRun) {
+      keep.skip();
+      return tried(db, make);
+    }
+    const made = db.durably(() => {
+      const after = make();
+      keep({ target: { agent, alias, version: after.version, ...more(after) }, tenant });
+      return after;
+    });
+    feed.tell('alias.moved', { tenant, agent, data: { alias, version: made.version, by: access.principal.id } });
+    return made;
+  };
+}
 
 export function agentRoutes(
   door: ServerContext,
 ): Handlers<'deployAgent' | 'listAgents' | 'showAgent' | 'moveAlias' | 'rollBack' | 'sourceMap' | 'listTools'> {
   const { host, registry, feed, clock, db } = door;
-  const moved = (tenant: string, agent: string, alias: string, version: string, by: string) =>
-    feed.tell('alias.moved', { tenant, agent, data: { alias, version, by } });
+  const change = changer(door);
   const resting = (tenant: string, agent: string) =>
     host
       .resting()
@@ -39,25 +70,17 @@ export function agentRoutes(
       const tenant = access.one('agent.read', query.tenant);
       return { ...registry.show(tenant, params.agent), resting: resting(tenant, params.agent) };
     },
-    async moveAlias({ params, body }, { access, keep }) {
-      const tenant = access.one('agent.alias', body.tenant);
-      const alias = db.durably(() => {
-        const after = registry.move(tenant, params.agent, params.alias, body.version, access.principal.id, clock.now(), body.reason);
-        keep({ target: { ...params, version: after.version, before: after.before }, tenant });
-        return after;
-      });
-      moved(tenant, params.agent, params.alias, alias.version, access.principal.id);
-      return alias;
+    async moveAlias({ params, body }, context) {
+      const tenant = context.access.one('agent.alias', body.tenant);
+      const { id } = context.access.principal;
+      const move = () => registry.move(tenant, params.agent, params.alias, body.version, id, clock.now(), body.reason);
+      return change(context, { ...params, tenant }, move, body.dryRun, ({ before }) => ({ before }));
     },
-    async rollBack({ params, body }, { access, keep }) {
-      const tenant = access.one('agent.alias', body.tenant);
-      const alias = db.durably(() => {
-        const after = registry.rollBack(tenant, params.agent, params.alias, access.principal.id, clock.now(), body.reason);
-        keep({ target: { ...params, version: after.version }, tenant });
-        return after;
-      });
-      moved(tenant, params.agent, params.alias, alias.version, access.principal.id);
-      return alias;
+    async rollBack({ params, body }, context) {
+      const tenant = context.access.one('agent.alias', body.tenant);
+      const { id } = context.access.principal;
+      const back = () => registry.rollBack(tenant, params.agent, params.alias, id, clock.now(), body.reason);
+      return change(context, { ...params, tenant }, back, body.dryRun);
     },
     async sourceMap({ params, query }, { access }) {
       const { bundle } = params;

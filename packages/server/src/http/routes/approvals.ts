@@ -2,7 +2,11 @@
 import { CorralError } from '@corral/protocol/errors';
 import { approversText, OPERATIONS } from '@corral/protocol/api/roles';
 import type { RunId } from '@corral/protocol/ids';
+import type { Control } from '@corral/protocol/model/run';
 import type { Approval } from '@corral/supervisor';
+import type { FastifyRequest } from 'fastify';
+import type { StandingTerms } from '@corral/protocol/model/standing';
+import { needsProof } from '../../config/approvals.ts';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
@@ -11,16 +15,22 @@ import { conditionsOf } from '../../jobs/selection.ts';
 import { askedPage, mayRead } from './asked.ts';
 import { decisionRoutes, suchOf } from './decisions.ts';
 import { lookingRoutes } from './looking.ts';
+import { holdView, standingRoutes, termsOf, toolOf } from './standing.ts';
 import { findRun, type Handlers } from './handler.ts';
+
+const controlOf = ({ index }: ServerContext, run: RunId): Control => (index.get(run)?.control ?? 'none') as Control;
 
 export function approvalRoutes(
   door: ServerContext,
-): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> & ReturnType<typeof lookingRoutes> & ReturnType<typeof decisionRoutes> {
-  const { host } = door;
-
+  prove: Prove,
+): Handlers<'listApprovals' | 'countApprovals' | 'decideApproval'> &
+  ReturnType<typeof lookingRoutes> &
+  ReturnType<typeof decisionRoutes> &
+  ReturnType<typeof standingRoutes> {
   return {
     ...lookingRoutes(door),
     ...decisionRoutes(door),
+    ...standingRoutes(door),
 
     async listApprovals({ query }, { access }) {
       const { run, shape } = query;
@@ -32,27 +42,32 @@ export function approvalRoutes(
       };
       const { page, ...rest } = await askedPage(door, access, { kind: 'approval', ...of }, query);
       const such = await suchOf(door, access, page);
-      const items = page.map(({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, quotes, ...one }) => ({
-        ...one,
-        such: such(one.shape),
-        order: {
-          ...order,
-          input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null,
-          private_to: [...order.private_to],
-        },
-        quotes: quotes.map(({ call, private_to, text, ...quote }) => ({
-          ...quote,
-          call: call ?? null,
-          private_to: [...private_to],
-          text: mayRead(door, access, one.tenant, private_to) ? text : null,
-        })),
-        ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
-        approvers: [...approvers],
-        rules: [...rules],
-        unusual: [...unusual],
-        approved_by: [...approved_by],
-        origins: origins.map((one) => ({ ...one })),
-      }));
+      const items = page.map(
+        ({ origins, rules, unusual, approved_by, approvers, lowers, asks: _asks, order, may_hold, quotes, ...one }) => ({
+          ...one,
+          such: such(one.shape),
+          control: door.host.view(one.run)?.control ?? controlOf(door, one.run),
+          may_hold: may_hold ? holdView(door, one) : null,
+          needs_proof: needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), one.input),
+          order: {
+            ...order,
+            input: mayRead(door, access, one.tenant, order.private_to) ? order.input : null,
+            private_to: [...order.private_to],
+          },
+          quotes: quotes.map(({ call, private_to, text, ...quote }) => ({
+            ...quote,
+            call: call ?? null,
+            private_to: [...private_to],
+            text: mayRead(door, access, one.tenant, private_to) ? text : null,
+          })),
+          ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
+          approvers: [...approvers],
+          rules: [...rules],
+          unusual: [...unusual],
+          approved_by: [...approved_by],
+          origins: origins.map((one) => ({ ...one })),
+        }),
+      );
       return { items, ...rest };
     },
 
@@ -62,20 +77,41 @@ export function approvalRoutes(
       return { waiting: total };
     },
 
-    async decideApproval({ params, body }, { access, keep }) {
+    async decideApproval({ params, body }, { access, keep, request }) {
       const { run, call } = params;
       const { verdict, reason = '', version } = body;
       const by = access.principal.id;
-      const row = await decideOne(door, access, { run, call, verdict, reason, shown: version });
+      const { proof, holds = undefined } = body.verdict === 'approve' ? body : {};
+      const fresh = await prove(request, access, proof);
+      if (holds !== undefined && version === undefined)
+        throw new CorralError('CORRAL_REQUEST_INVALID', '`holds` needs the `version` that was shown.');
+      const terms = holds && termsOf(holds, door.clock.now());
+      const row = await decideOne(door, access, { run, call, verdict, reason, shown: version, holds: terms, fresh });
       keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
-      return { run, call, verdict, by, missing: verdict === 'deny' ? 0 : await missing(run, call) };
+      const left = verdict === 'deny' ? 0 : await missingOf(door, run, call);
+      return { run, call, verdict, by, missing: left, ...(terms === undefined ? {} : { holds_until: terms.until }) };
     },
   };
+}
 
-  async function missing(run: RunId, call: number): Promise<number> {
-    const still = (await host.approvals({ run })).find((one) => one.call === call);
-    return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
-  }
+/**
+ * Checks a token that a person shows once more. Over the socket the operating system says with each request who calls, which is proof enough.
+ * @returns whether the person has proved who they are just now
+ * @throws CORRAL_UNAUTHENTICATED for a token that is not theirs
+ */
+export type Prove = (request: FastifyRequest, access: Access, proof: string | undefined) => Promise<boolean>;
+
+async function isProofNeeded(door: ServerContext, run: RunId, call: number): Promise<boolean> {
+  const settings = door.settings.inForce().config.approvals;
+  if (settings?.proof === undefined) return false;
+  const one = (await door.host.approvals({ run })).find((asked) => asked.call === call);
+  return one !== undefined && needsProof(settings, one.tool, toolOf(door, one), one.input);
+}
+
+/** Further approvals by other people that a call still needs. */
+export async function missingOf({ host }: ServerContext, run: RunId, call: number): Promise<number> {
+  const still = (await host.approvals({ run })).find((one) => one.call === call);
+  return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
 }
 
 /** A person's decision about one call. */
@@ -86,20 +122,31 @@ export interface OneDecision {
   readonly reason: string;
   /** The version that the person has seen; undefined: whatever it is. */
   readonly shown: string | undefined;
+  readonly holds?: StandingTerms | undefined;
+  /** Whether the person has shown their credential for this request. */
+  readonly fresh: boolean;
 }
 
 /**
  * One person's decision about one call.
- * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED, CORRAL_PROOF_NEEDED
  */
-export async function decideOne(door: ServerContext, access: Access, { run, call, verdict, reason, shown }: OneDecision): Promise<RunRow> {
+export async function decideOne(
+  door: ServerContext,
+  access: Access,
+  { run, call, verdict, reason, shown, holds, fresh }: OneDecision,
+): Promise<RunRow> {
   const { host, people } = door;
   const by = access.principal.id;
   const row = findRun(door, access, 'approval.decide', run);
   if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
   if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
     throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so may not decide about its calls.`);
-  await host.decide(run, call, by, verdict, reason, access.principal.roles, { shown });
+  const needed = verdict === 'approve' && (await isProofNeeded(door, run, call));
+  if (needed && !fresh)
+    throw new CorralError('CORRAL_PROOF_NEEDED', `Call ${call} of ${run} is one that ${by} approves with their token shown once more.`);
+  const as = { shown, holds, ...(needed ? { fresh: true as const } : {}) };
+  await host.decide(run, call, by, verdict, reason, access.principal.roles, as);
   return row;
 }
 

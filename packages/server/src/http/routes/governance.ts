@@ -4,6 +4,7 @@ import { actionName } from '@corral/policy/cedar/catalog';
 import { verdictText } from '@corral/policy/cedar/explain';
 import type { Verdict } from '@corral/policy/cedar/verdict';
 import type { ServerContext } from '../context.ts';
+import { previewOf } from '../../jobs/previews.ts';
 import { findRun, type Handlers } from './handler.ts';
 import { questionRoutes } from './questions.ts';
 
@@ -17,16 +18,29 @@ export function governanceRoutes(
   return {
     ...questionRoutes(door),
 
-    async revokeGrant({ params: { grant }, body: { reason } }, { access, keep }) {
+    async revokeGrant({ params: { grant }, body: { reason, dryRun, preview: seen } }, { access, keep }) {
       const run = await host.holder(grant);
       const row = run === undefined ? undefined : index.get(run);
       // The same text whether there is no such grant or it is another tenant's.
       if (run === undefined || row === undefined || !access.may('grant.revoke', row.tenant))
         throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
       const by = access.principal.id;
-      const { calls_aborted } = await host.revoke(grant, by, reason);
+      const reached = host.revocable(grant);
+      const preview = previewOf([...reached.runs, ...reached.calls.map((call) => `${call.run} ${call.call}`)]);
+      const said = { grant, run, tenant: row.tenant, by, reason, runs: [...reached.runs], preview };
+      if (seen !== undefined && seen !== preview)
+        throw new CorralError(
+          'CORRAL_PREVIEW_STALE',
+          `The revocation of ${grant} would reach other runs or calls now. Nothing was revoked.`,
+        );
+      if (dryRun) {
+        keep.skip();
+        return { ...said, calls_aborted: reached.calls.length, calls: [] };
+      }
+      const { calls_aborted, calls } = await host.revoke(grant, by, reason);
       keep({ target: { grant }, tenant: row.tenant, matched: [run] });
-      return { grant, run, tenant: row.tenant, by, reason, calls_aborted };
+      // Runs of other tenants may hold what was derived from it.
+      return { ...said, calls_aborted, calls: calls.filter((call) => index.get(call.run)?.tenant === row.tenant) };
     },
 
     async runContext({ params: { run } }, { access }) {

@@ -165,6 +165,12 @@ async function matching(door: ServerContext, access: Access, operation: Operatio
   return { rows, tenant: access.some(operation, selector.tenant), refused };
 }
 
+/** An act with the agent of its run, if it was on one. */
+function listedAct({ index }: ServerContext, act: Omit<Kept, 'roles'>) {
+  const only = act.matched.length === 1 ? index.get(act.matched[0] ?? '') : undefined;
+  return { roles: [], ...act, ...(only === undefined ? {} : { agent: only.agent }) };
+}
+
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
   const { host, reads, acts } = door;
   const listed = listing(door);
@@ -231,7 +237,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       const rows = await door.lists.take(access.principal.tenant, () => reads.acts({ ...wanted, limit: limit + 1 }));
       const page = rows.slice(0, limit);
       return {
-        items: page.map(({ text }) => ({ roles: [], ...(JSON.parse(text) as Omit<Kept, 'roles'>) })),
+        items: page.map(({ text }) => listedAct(door, JSON.parse(text) as Omit<Kept, 'roles'>)),
         next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null,
       };
     },

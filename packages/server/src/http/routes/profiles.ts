@@ -10,6 +10,7 @@ import type { ServerContext } from '../context.ts';
 import type { ProfileRow } from '../../jobs/profiles.ts';
 import type { RunRow } from '@corral/protocol/ports/front';
 import { breathe } from '../../evidence/serial-queue.ts';
+import { tried } from '../tried.ts';
 import type { Handlers } from './handler.ts';
 
 /** Runs that are examined, newest first, to find approved ones. */
@@ -153,9 +154,17 @@ export function profileRoutes(door: ServerContext): Handlers<'learnProfile' | 's
     async deleteProfile({ params, query }, { access, keep }) {
       const tenant = access.one('profile.write', query.tenant);
       const { agent } = params;
-      const deleted = door.db.durably(() => {
+      const remove = () => {
         const gone = profiles.delete(tenant, agent);
         if (gone === 0) throw new CorralError('CORRAL_PROFILE_UNKNOWN', `${agent} has no profile.`);
+        return gone;
+      };
+      if (query.dryRun) {
+        keep.skip();
+        return { agent, tenant, deleted: tried(door.db, remove) };
+      }
+      const deleted = door.db.durably(() => {
+        const gone = remove();
         keep({ target: { agent, profiles: gone }, tenant });
         return gone;
       });

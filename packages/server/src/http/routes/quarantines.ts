@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
@@ -79,17 +80,8 @@ function naming(door: ServerContext) {
 const targetOf = (kind: QuarantineKind, name: string, tenant: string | undefined) =>
   kind === 'version' ? { kind, name, tenant: tenant ?? ANY_TENANT } : { kind, name };
 
-export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines' | 'putQuarantine' | 'liftQuarantine'> {
-  const { host, clock } = door;
-  const { named, standing, mustKnow } = naming(door);
-
-  const view = ({ by, reason, at, ...one }: Quarantine) => {
-    const { kind, name } = one;
-    const tenant = tenantOf(one, tenantsOf(door));
-    const bare = (kind === 'agent' || kind === 'tool') && tenant !== undefined ? name.slice(tenant.length + 1) : name;
-    return { kind, name: bare, tenant: tenant ?? null, by, reason, at };
-  };
-
+/** The runs that a quarantine is about. */
+function concerning(door: ServerContext) {
   /** Live runs that a quarantine stops, as they are listed. */
   const concerned = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): Promise<string[]> => {
     if (kind === 'tool') return [];
@@ -112,6 +104,21 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       return [];
     }
   };
+  return { concerned, listed };
+}
+
+export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines' | 'putQuarantine' | 'liftQuarantine'> {
+  const { host, clock } = door;
+  const { named, standing, mustKnow } = naming(door);
+
+  const view = ({ by, reason, at, ...one }: Quarantine) => {
+    const { kind, name } = one;
+    const tenant = tenantOf(one, tenantsOf(door));
+    const bare = (kind === 'agent' || kind === 'tool') && tenant !== undefined ? name.slice(tenant.length + 1) : name;
+    return { kind, name: bare, tenant: tenant ?? null, by, reason, at };
+  };
+
+  const { concerned, listed } = concerning(door);
 
   /** Updates the index for runs that were stopped or go on. The act itself is already recorded. */
   const settled = async (runs: readonly string[]): Promise<void> => {
@@ -135,13 +142,20 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       const standsAs = () => host.quarantines().find((one) => one.kind === kind && one.name === name && one.tenant === own);
       // Nothing comes between this look and the new one: the host takes it up before it first waits.
       const before = standsAs();
+      const replaced = before === undefined ? {} : { replaced: { by: before.by, reason: before.reason, at: before.at } };
+      const fresh = { kind, name, by, reason, at: clock.now(), ...(own === undefined ? {} : { tenant: own }) };
+      if (body.dryRun) {
+        keep.skip();
+        return { ...view(fresh), runs: (await concerned(fresh, tenant)) as RunId[], ...replaced };
+      }
       await host.quarantine(kind, name, by, reason, own);
       const matched = await listed({ kind, name }, tenant, request);
       keep({ target: targetOf(kind, name, tenant), tenant, matched });
       await settled(matched);
       return {
-        ...view(standsAs() ?? { kind, name, by, reason, at: clock.now(), ...(own === undefined ? {} : { tenant: own }) }),
-        ...(before === undefined ? {} : { replaced: { by: before.by, reason: before.reason, at: before.at } }),
+        ...view(standsAs() ?? fresh),
+        runs: matched as RunId[],
+        ...replaced,
       };
     },
 
@@ -149,11 +163,16 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
       const { kind } = params;
       const by = access.principal.id;
       const { concerns, ...one } = standing(access, kind, params.name, query.tenant);
+      if (query.dryRun) {
+        keep.skip();
+        if (!('at' in one)) throw new CorralError('CORRAL_RUN_STATE', `There is no quarantine on ${kind} ${one.name}.`);
+        return { ...view({ by, reason: query.reason, at: clock.now(), ...one }), runs: (await concerned(one, concerns)) as RunId[] };
+      }
       await host.lift(kind, one.name, by, query.reason, one.tenant);
       const matched = await listed(one, concerns, request);
       keep({ target: targetOf(kind, one.name, concerns), tenant: concerns, matched });
       await settled(matched);
-      return view({ by, reason: query.reason, at: clock.now(), ...one });
+      return { ...view({ by, reason: query.reason, at: clock.now(), ...one }), runs: matched as RunId[] };
     },
   };
 }

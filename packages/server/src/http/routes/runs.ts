@@ -12,6 +12,7 @@ import { beside, takenBack } from '../../evidence/why-context.ts';
 import type { ServerContext } from '../context.ts';
 import { Decisions } from '../../evidence/decisions.ts';
 import { stateLine, stateOf, Turns } from '../../evidence/instance.ts';
+import { withArrived } from '../../evidence/acted.ts';
 import { explain } from '../../evidence/journal.ts';
 import { callsAfter, messagesAfter, type ListPage } from '../../evidence/listing.ts';
 import { pagesOf, type ReadJournal } from '../../evidence/pages.ts';
@@ -68,6 +69,9 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     tokens: view?.tokens ?? row.tokens,
     money_micros: view?.money_micros ?? row.money_micros,
     open_calls: view?.open_calls ?? 0,
+    paused_by_loops: view?.control === 'paused' && view.rung === 'pause',
+    refused: row.refused,
+    withheld: row.withheld,
     left: view?.left ?? parked?.left ?? null,
   });
   const summaryOf = async (row: RunRow) => {
@@ -83,7 +87,9 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
   };
 
   const journal: ReadJournal = (...of) => host.journal(...of);
-  const pages = (run: RunId, from = 0) => pagesOf(journal, run, PAGE, from);
+  /** With the answers that have come since. */
+  const pages = (run: RunId, from = 0) =>
+    withArrived(pagesOf(journal, run, PAGE, from), async () => (index.get(run)?.ended_as === null ? host.arrived(run) : []));
   const listed = async <T>(
     run: RunId,
     { cursor, limit }: { readonly cursor?: string; readonly limit: number },
@@ -164,6 +170,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const { record, status, seq } = stored;
       const payloads = access.may('run.payload', row.tenant);
+      const revoked = new Set((await host.grants(params.run)).filter((one) => one.revoked).map(({ id }) => id));
       const outcome = status.outcome ?? null;
       return {
         ...(await summaryOf(row)),
@@ -171,7 +178,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
         input: payloads ? record.input : null,
         ceilings: { ...record.ceilings },
         budget: { ...record.budget },
-        caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant })),
+        caps: record.caps.map(({ alias, cap, grant }) => ({ alias, cap, grant, revoked: revoked.has(grant) })),
         journal_entries: seq,
         ...(record.who === undefined ? {} : { who: { ...record.who } }),
         ...(record.service === undefined || !payloads ? {} : { state: await instanceState(record.id, seq) }),
@@ -224,6 +231,12 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
 
     async releaseRun({ params, body }, { access, keep }) {
       const row = findRun(door, access, 'run.resolve', params.run);
+      if (body.dryRun) {
+        keep.skip();
+        const { held } = await turns.take(access.principal.tenant, () => host.stuck(params.run));
+        if (!held) throw new CorralError('CORRAL_RUN_STATE', `${params.run} is not held.`);
+        return summaryOf(row);
+      }
       await host.release(params.run, access.principal.id, body.reason);
       keep({ tenant: row.tenant, matched: [params.run] });
       return summaryOf(row);
@@ -231,6 +244,13 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
 
     async resolveCall({ params, body }, { access, keep }) {
       const { tenant } = findRun(door, access, 'run.resolve', params.run);
+      if (body.dryRun) {
+        keep.skip();
+        const { calls } = await turns.take(access.principal.tenant, () => host.stuck(params.run));
+        if (!calls.some(({ call }) => call === params.call))
+          throw new CorralError('CORRAL_RUN_STATE', `Call ${params.call} of ${params.run} has no unknown result.`);
+        return { run: params.run, call: params.call, how: body.how };
+      }
       await host.resolve(
         params.run,
         params.call,

@@ -24,10 +24,14 @@ export function scheduleRoutes({
     async listSchedules({ query }, { access }) {
       return { items: scheduler.list(access.some('schedule.read', query.tenant)) };
     },
-    async removeSchedule({ params }, { access, keep }) {
+    async removeSchedule({ params, query }, { access, keep }) {
       const { tenant } = scheduler.show(params.schedule);
       if (!access.may('schedule.write', tenant))
         throw new CorralError('CORRAL_SCHEDULE_UNKNOWN', `There is no schedule ${params.schedule} here.`);
+      if (query.dryRun) {
+        keep.skip();
+        return scheduler.show(params.schedule);
+      }
       return db.durably(() => {
         const removed = scheduler.remove(params.schedule);
         keep({ target: { schedule: removed.schedule, agent: removed.agent, cron: removed.cron }, tenant });

@@ -4,6 +4,7 @@ import type { Principal } from '@corral/protocol/api/roles';
 import { SESSIONS } from '@corral/protocol/limits';
 import type { ServerContext } from '../context.ts';
 import type { ConsoleSessions } from '../../people/console-sessions.ts';
+import type { SignIns } from '../../people/sign-in.ts';
 import { cookieOf, mustBeOwnPage, noCookie, proofOf } from '../cookie.ts';
 import type { Handlers } from './handler.ts';
 import { selfView } from './tokens.ts';
@@ -12,6 +13,7 @@ import { selfView } from './tokens.ts';
 export function sessionRoutes(
   { people, clock, scene }: ServerContext,
   sessions: ConsoleSessions,
+  signIns: Pick<SignIns, 'offers'>,
   identify: (request: FastifyRequest, token: string) => Promise<Principal>,
 ): Handlers<'signIn' | 'showSession' | 'signOut'> {
   return {
@@ -26,7 +28,8 @@ export function sessionRoutes(
     },
     // A page asks this before anybody has signed in there, so it must not count as an attempt to get in.
     async showSession(_, { request }) {
-      const here = scene === undefined ? {} : { scene: true as const };
+      const sign_in = signIns.offers.map((name, i) => ({ name, at: `/sign-in/by/${i}` }));
+      const here = { ...(scene === undefined ? {} : { scene: true as const }), ...(sign_in.length === 0 ? {} : { sign_in }) };
       const proof = proofOf(request);
       if (proof === undefined) return { who: null, ...here };
       mustBeOwnPage(request);

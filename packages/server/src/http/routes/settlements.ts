@@ -6,12 +6,13 @@ import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import { selected } from '../../jobs/selection.ts';
 import { breathe } from '../../evidence/serial-queue.ts';
-import { decideOne } from './approvals.ts';
+import { decideOne, type OneDecision, type Prove } from './approvals.ts';
 import { refusalOf, type Handlers } from './handler.ts';
 
 type Body = RouteRequest<'settleMany'>['body'];
 type One = RouteReply<'settleMany'>['matched'][number];
 
+type Seen = Pick<OneDecision, 'shown' | 'fresh'>;
 type Refused = One & { code: string; detail: string };
 
 /** Matches of a filter, and runs that could not be checked because they cannot be read. */
@@ -83,16 +84,16 @@ function goneOf(meant: readonly One[], only: Body['only'] = []): Refused[] {
     });
 }
 
-export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
+export function settlementRoutes(door: ServerContext, prove: Prove): Handlers<'settleMany'> {
   const { host, acts, turns } = door;
   const meantBy = finder(door);
 
-  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One, shown: string | undefined): Promise<void> => {
+  const settle = async (access: Access, { act, value, reason }: Body, { run, call }: One, seen: Seen): Promise<void> => {
     const by = access.principal.id;
     const id = run as RunId;
     if (act === 'release') return host.release(id, by, reason);
     if (act === 'approve' || act === 'deny')
-      return void (await decideOne(door, access, { run: id, call: call as number, verdict: act, reason, shown }));
+      return void (await decideOne(door, access, { run: id, call: call as number, verdict: act, reason, ...seen }));
     await host.resolve(id, call as number, by, act === 'result' ? { how: act, value: value ?? null } : { how: act }, reason);
   };
 
@@ -106,6 +107,7 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
         throw new CorralError('CORRAL_REQUEST_INVALID', '`shape` goes only with `approve` and `deny`.');
       if (act === 'release' && tool !== undefined)
         throw new CorralError('CORRAL_REQUEST_INVALID', 'Held runs have no tool; leave `tool` out.');
+      const fresh = await prove(request, access, body.proof);
       const { matched: meant, unread } = await turns.take(access.principal.tenant, () => meantBy(access, body));
       const only = body.only && new Map(body.only.map(({ run, call, version }) => [`${run} ${call}`, version]));
       const matched = only === undefined ? meant : meant.filter(({ run, call }) => only.has(`${run} ${call}`));
@@ -115,7 +117,7 @@ export function settlementRoutes(door: ServerContext): Handlers<'settleMany'> {
         await Promise.all(
           matched.slice(i, i + AT_ONCE).map(async (one) => {
             try {
-              await settle(access, body, one, only?.get(`${one.run} ${one.call}`));
+              await settle(access, body, one, { shown: only?.get(`${one.run} ${one.call}`), fresh });
               done.push(one);
             } catch (error) {
               refused.push({ ...one, ...refusalOf(request, error) });

@@ -40,10 +40,15 @@ export function tokenRoutes({ tokens, clock, db, people }: ServerContext): Handl
     async listTokens({ query }, { access }) {
       return { items: tokens.list(access.some('token.read', query.tenant)) };
     },
-    async revokeToken({ params }, { access, keep }) {
+    async revokeToken({ params, query }, { access, keep }) {
       const { tenant } = tokens.show(params.token);
       const allowed = tenant === ANY_TENANT ? access.principal.tenant === ANY_TENANT : access.may('token.write', tenant);
       if (!allowed) throw new CorralError('CORRAL_TOKEN_UNKNOWN', `There is no token ${params.token} here.`);
+      if (query.dryRun) {
+        keep.skip();
+        const token = tokens.show(params.token);
+        return { ...token, revoked_at: token.revoked_at ?? clock.now() };
+      }
       return db.durably(() => {
         const revoked = tokens.revoke(params.token, clock.now());
         keep({ target: { token: revoked.token, name: revoked.name }, tenant: tenant === ANY_TENANT ? undefined : tenant });

@@ -1,0 +1,226 @@
+/**
+ * Acts on many runs: those that a person has picked, or all that match the filter. What it would reach is shown first. A stop takes what matches when
+ * it is done, and says what of it was not shown before; a resumption is refused if other runs match by then.
+ */
+import { useRef, useState } from 'preact/hooks';
+import type { RouteInput } from '@corral/protocol/api/routes';
+import { ask, asRefusal, type Refusal } from '../data/api.ts';
+import { useLoad } from '../data/load.ts';
+import { count, many, tail } from '../format.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { Fact, Problem } from '../ui/parts.tsx';
+import { Reached, type Result } from '../ui/receipts.tsx';
+import { Text } from '../ui/text.tsx';
+
+export type BulkVerb = 'pause' | 'resume' | 'cancel' | 'kill';
+export type BulkTarget = RouteInput<'operate'>['body']['target'];
+
+const ABOUT: Readonly<Record<BulkVerb, { readonly title: string; readonly verb: string; readonly done: string; readonly text: string }>> = {
+  pause: { title: 'Pause these runs?', verb: 'Pause them', done: 'Paused', text: 'They stand still until somebody resumes them.' },
+  resume: {
+    title: 'Resume these runs?',
+    verb: 'Resume them',
+    done: 'Resumed',
+    text: 'They go on where they are. If other runs match by then, none is resumed, and you are asked to look again.',
+  },
+  cancel: {
+    title: 'Cancel these runs?',
+    verb: 'Cancel them',
+    done: 'Told to stop',
+    text: 'They and their children are told to stop, and are killed if they have not after a grace. It cannot be taken back.',
+  },
+  kill: {
+    title: 'Kill these runs?',
+    verb: 'Kill them',
+    done: 'Killed',
+    text: 'They and their children end at once: their grants are revoked and their calls aborted. A call that has left may still take effect. It cannot be taken back.',
+  },
+};
+/** Runs that one list names; the rest is counted. */
+const NAMED = 100;
+
+interface BulkProps {
+  readonly verb: BulkVerb;
+  readonly target: BulkTarget;
+  readonly onClose: () => void;
+}
+
+export function Bulk({ verb, target, onClose }: BulkProps) {
+  const reason = 'a look at what it would reach';
+  const preview = useLoad((signal) => ask('operate', { body: { operation: verb, target, reason, dryRun: true } }, signal), {
+    of: [verb, target],
+  });
+  const [done, setDone] = useState<Result>();
+  const about = ABOUT[verb];
+  if (done !== undefined)
+    return (
+      <Dialog title={about.done} onClose={onClose}>
+        <Results of={done} />
+        <button type="button" class="primary" autofocus onClick={onClose}>
+          Close
+        </button>
+      </Dialog>
+    );
+  const shown = preview.data;
+  return (
+    <Dialog title={about.title} onClose={onClose}>
+      <p>{about.text}</p>
+      {preview.error !== undefined && <Problem of={preview.error} again={preview.again} />}
+      {shown === undefined && preview.error === undefined && (
+        <p class="dim" role="status">
+          Looking what it would reach…
+        </p>
+      )}
+      {shown !== undefined && (
+        <>
+          <dl class="facts">
+            <Fact name="Runs">{count(shown.matched.length)}</Fact>
+            {shown.reach !== undefined && <Reached of={shown.reach} />}
+          </dl>
+          <Runs title="Runs" of={shown.matched} />
+          <Refused of={shown} title="Not these" />
+        </>
+      )}
+      <Confirm
+        verb={verb}
+        target={target}
+        shown={shown}
+        isUnknown={preview.error !== undefined}
+        look={preview.again}
+        onDone={setDone}
+        onClose={onClose}
+      />
+    </Dialog>
+  );
+}
+
+interface ConfirmProps extends BulkProps {
+  readonly shown: Result | undefined;
+  /** The host cannot say what it would reach, which must not keep anybody from stopping runs. */
+  readonly isUnknown: boolean;
+  readonly look: () => void;
+  readonly onDone: (result: Result) => void;
+}
+
+function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
+  const [typed, setTyped] = useState('');
+  const [reason, setReason] = useState('');
+  const [error, setError] = useState<Refusal>();
+  const [busy, setBusy] = useState(false);
+  /** Two presses of Enter come before the page is drawn again. */
+  const begun = useRef(false);
+  const ends = verb === 'kill' || verb === 'cancel';
+  const wanted = shown === undefined ? verb : String(shown.matched.length);
+  const isSeen = shown === undefined ? isUnknown && verb !== 'resume' : shown.matched.length > 0;
+  const isReady = isSeen && reason.trim() !== '' && (!ends || typed === wanted);
+  const act = async () => {
+    if (!isReady || begun.current) return;
+    begun.current = true;
+    setBusy(true);
+    setError(undefined);
+    try {
+      const preview = shown?.preview === undefined ? {} : { preview: shown.preview };
+      onDone(await ask('operate', { body: { operation: verb, target, reason: reason.trim(), ...preview } }));
+    } catch (failure) {
+      setError(asRefusal(failure));
+      setBusy(false);
+    }
+    begun.current = false;
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void act();
+      }}
+    >
+      <label for="bulk-reason">Reason, for the record</label>
+      <input id="bulk-reason" value={reason} maxLength={500} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
+      {ends && isSeen && (
+        <>
+          <label for="bulk-typed">
+            Type {shown === undefined ? 'the word' : 'how many runs'}: <code>{wanted}</code>
+          </label>
+          <input
+            id="bulk-typed"
+            value={typed}
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => setTyped(event.currentTarget.value)}
+          />
+        </>
+      )}
+      {error !== undefined && (
+        <Problem
+          of={error}
+          again={() => {
+            setError(undefined);
+            look();
+          }}
+        />
+      )}
+      <div class="row">
+        <button type="submit" class="danger" disabled={!isReady || busy}>
+          {busy ? 'Doing it…' : ABOUT[verb].verb}
+        </button>
+        <button type="button" onClick={onClose}>
+          Back
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Results({ of }: { readonly of: Result }) {
+  const { receipts, refused, beyond } = of;
+  return (
+    <>
+      <dl class="facts">
+        <Fact name="Done">{count(receipts.length)}</Fact>
+        <Fact name="Not done">{count(refused.length)}</Fact>
+        <Fact name="Beyond what was shown">{beyond === undefined || beyond === null ? 'not known' : count(beyond.length)}</Fact>
+      </dl>
+      <Runs title="Done" of={receipts.map(({ run }) => run)} />
+      <Refused of={of} title="Not done" />
+      {beyond !== undefined && beyond !== null && <Runs title="Beyond what was shown" of={beyond} />}
+    </>
+  );
+}
+
+function Runs({ title, of }: { readonly title: string; readonly of: readonly string[] }) {
+  if (of.length === 0) return null;
+  return (
+    <details>
+      <summary>
+        {title}: {many(of.length, 'run')}
+      </summary>
+      <p>
+        {of.slice(0, NAMED).map((run) => (
+          <span key={run}>
+            <code title={run}>{tail(run)}</code>{' '}
+          </span>
+        ))}
+        {of.length > NAMED && `and ${count(of.length - NAMED)} more, which the record of operations names`}
+      </p>
+    </details>
+  );
+}
+
+function Refused({ of: { refused }, title }: { readonly of: Result; readonly title: string }) {
+  if (refused.length === 0) return null;
+  return (
+    <details open>
+      <summary>
+        {title}: {many(refused.length, 'run')}
+      </summary>
+      <ul class="plain">
+        {refused.slice(0, NAMED).map(({ run, code, detail }) => (
+          <li key={run}>
+            <code title={run}>{tail(run)}</code> <Text of={detail} /> <code>{code}</code>
+          </li>
+        ))}
+        {refused.length > NAMED && <li>and {count(refused.length - NAMED)} more, which the record of operations names</li>}
+      </ul>
+    </details>
+  );
+}
