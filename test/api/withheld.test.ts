@@ -231,6 +231,8 @@ const WAYS: Record<RouteName, Way | string> = {
   ready: 'about the host',
   showScene: 'only on a host of `corral demo`, whose runs read nothing private',
   actInScene: 'only on a host of `corral demo`, whose runs read nothing private',
+  listToolReviews: 'has what sources of tools declare',
+  acceptTools: 'has what sources of tools declare',
 };
 
 /** All that a client is told by one way, refusals included. */

@@ -7,6 +7,7 @@ import { decide } from './decide.ts';
 import { detect } from './detect.ts';
 import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
+import { http } from './http.ts';
 import { images } from './images.ts';
 import { isolation } from './isolation.ts';
 import { lists } from './lists.ts';
@@ -46,6 +47,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   telemetry,
   mcp,
   model,
+  http,
   prompts,
   commands,
 };

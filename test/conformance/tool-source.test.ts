@@ -1,7 +1,14 @@
 /** The suite for sources of tools, wherever their tools run. A new source is added to SOURCES. */
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
+import { openOpenApi } from '@corral/server/config/openapi';
+import { OpenApi } from '@corral/server/config/openapi-schema';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import { ask, heldTool, MemorySource, type Happened } from '../memory-source.ts';
@@ -58,6 +65,7 @@ const SOURCES: Readonly<Record<string, () => Promise<Opened>>> = {
     const source = new MemorySource(tools);
     return { source, set: (next) => source.set(next) };
   }),
+  'the operations of a document': ofDocument,
   'the process of a configuration': async () => {
     const url = new URL('../../packages/tools/src/fixtures/tools.ts', import.meta.url).href;
     const secret = () => Promise.reject(new Error('none'));
@@ -66,6 +74,34 @@ const SOURCES: Readonly<Record<string, () => Promise<Opened>>> = {
     return { source, slow: [{ name: 'sleeps', input: { ms: 300 } }], release: () => undefined, happened: undefined, changes: [] };
   },
 };
+
+const PETS = {
+  openapi: '3.1.0',
+  paths: { '/a': { get: { operationId: 'a' } }, '/b': { get: { operationId: 'b' } } },
+};
+
+/** Its calls go to a server on this machine, which answers when it is let go. */
+async function ofDocument(): Promise<Opened> {
+  const waiting: (() => void)[] = [];
+  let open = false;
+  const release = () => {
+    open = true;
+    for (const answer of waiting.splice(0)) answer();
+  };
+  const server = createServer((_, response) => (open ? void response.end() : void waiting.push(() => response.end())));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => (server.closeAllConnections(), void server.close()));
+  const pattern = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const config = OpenApi.parse({ pets: { document: 'pets.json', origin: pattern } })['pets'];
+  if (config === undefined) throw new Error('there is no document');
+  const folder = await mkdtemp(join(tmpdir(), 'crl-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'pets.json'), JSON.stringify(PETS));
+  const pins = { get: () => undefined, put: () => undefined };
+  const secret = () => Promise.reject(new Error('none'));
+  const source = await openOpenApi('pets', config, { base: folder, pins, secret, redact: (text) => text });
+  return { source, slow: ['pets.a', 'pets.b'].map((name) => ({ name, input: {} })), release, happened: undefined, changes: [] };
+}
 
 const CLOSED = ['ended a', 'ended b', 'closed a', 'closed b'];
 const named = (source: ToolSource, name: string) => source.tools().find((tool) => tool.name === name) as Tool;

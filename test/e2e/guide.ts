@@ -28,7 +28,7 @@ export function guideOf(text: string): Guide {
   const files: Record<string, string> = {};
   const steps: { typed: string; printed: string[] }[] = [];
   for (const [, language = '', body = ''] of text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)) {
-    const [, file] = /^\/\/ ([\w./-]+)\n/.exec(body) ?? [];
+    const [, file] = /^(?:\/\/|#) ([\w./-]+)\n/.exec(body) ?? [];
     if (language === 'sh') steps.push({ typed: body, printed: [] });
     else if (language === 'text') steps.at(-1)?.printed.push(...body.trimEnd().split('\n'));
     else if (file === undefined) throw new Error(`A block of ${language} names no file: ${body.slice(0, 60)}`);

@@ -11,4 +11,6 @@ export const HTTP = {
   http_answer_bytes: limit('body of one answer to http:NAME, uncompressed', 4 * MIB, 64 * MIB, 0),
   http_stream_bytes: limit('the same, where it is read part by part', 64 * MIB, 4096 * MIB, 0),
   http_connections: limit('connections of one http:NAME to one origin; more requests wait', 64, 1_000),
+  openapi_bytes: limit('an OpenAPI document', 8 * MIB, 64 * MIB),
+  openapi_operations: limit('operations of one OpenAPI document that become tools', 512, 2_000),
 } as const satisfies Record<string, Limit>;

@@ -3,6 +3,7 @@ import { CorralError, ERRORS, type errorData } from './errors.ts';
 import { newId, RunId } from './ids.ts';
 import { ADMISSION, BUDGETS, CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from './limits.ts';
 import { LIMITS_APPROVALS as APPROVALS } from './limits-approvals.ts';
+import { HTTP } from './limits-http.ts';
 import { MCP } from './limits-mcp.ts';
 import { QUESTIONS } from './limits-questions.ts';
 import { TELEMETRY } from './limits-telemetry.ts';
@@ -11,7 +12,8 @@ import { Outcome } from './model/outcome.ts';
 import { outcomeText } from './model/outcome-text.ts';
 
 describe('limits', () => {
-  for (const [table, rows] of Object.entries({ CEILINGS, BUDGETS, ADMISSION, MACHINE, APPROVALS, MCP, QUESTIONS, TELEMETRY })) {
+  const tables = { CEILINGS, BUDGETS, ADMISSION, MACHINE, APPROVALS, HTTP, MCP, QUESTIONS, TELEMETRY };
+  for (const [table, rows] of Object.entries(tables)) {
     test.each(Object.entries(rows))(`${table}.%s has a default within its bounds`, (_, row) => {
       expect(row.min).toBeLessThanOrEqual(row.default);
       expect(row.default).toBeLessThanOrEqual(row.max);

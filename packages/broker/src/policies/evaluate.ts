@@ -73,7 +73,7 @@ export function subjectFor({ record, version }: Books, policies: Pick<Policies, 
 
 export function factsOf(tool: Tool, input: Json): ToolFacts {
   const { annotations } = tool;
-  const source = tool.source?.(input);
+  const source = tool.writer?.(input);
   return {
     // A message has no effect of its own outside the run and carries its label; a service's effects are evaluated when they happen.
     effect: serviceIn(tool.name) === undefined ? effectOf(annotations) : 'none',

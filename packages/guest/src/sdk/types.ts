@@ -237,8 +237,8 @@ type CapabilityFor<Request> = Request extends 'mailbox'
         : Request extends `http:${string}`
           ? Capability<HttpRequest, HttpAnswer, HttpPart, HttpHead>
           : Request extends `mcp:${infer Server}`
-          ? ServerTools<Server>
-          : never;
+            ? ServerTools<Server>
+            : never;
 /** All tools of an MCP server, by their names there: `caps.crm.search(…)`. */
 type ServerTools<Server extends string> = Declared extends { readonly tools: true }
   ? {
@@ -251,7 +251,9 @@ type ServerTools<Server extends string> = Declared extends { readonly tools: tru
     }
   : // oxlint-disable-next-line typescript/no-explicit-any -- tools without declarations
     Readonly<Record<string, Capability<any, any>>>;
-export type Uses = Readonly<Record<string, ToolRequest | `service:${string}` | ModelNamed | `http:${string}` | `mcp:${string}` | 'mailbox'>>;
+export type Uses = Readonly<
+  Record<string, ToolRequest | `service:${string}` | ModelNamed | `http:${string}` | `mcp:${string}` | 'mailbox'>
+>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
 /**

@@ -158,7 +158,7 @@ export interface Tool {
    */
   readonly annotate?: (input: Json) => CallAnnotations | undefined;
   /** The writer of the result of a call with these arguments, as labels name it: an origin. Undefined: the tool. */
-  readonly source?: (input: Json) => string | undefined;
+  readonly writer?: (input: Json) => string | undefined;
   /** For what is asked by HTTP. */
   readonly reaches?: Reaches;
   /** For one attempt. Milliseconds; undefined: the host's default. */

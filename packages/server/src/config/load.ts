@@ -120,6 +120,7 @@ export async function loadConfig(
     const mcp = await mcpOf(config);
     const wrong = [
       ...(mcp?.faultsOfMcp(config.mcp, config.secrets) ?? []),
+      ...((await openApiOf(config))?.faultsOfOpenApi(config.openapi, config.secrets) ?? []),
       ...(models?.faultsOfModels(config.models, config.secrets) ?? []),
       ...faultsOfBindings(config),
       ...((await httpOf(config))?.faultsOfHttp(config.http, config.secrets) ?? []),
@@ -181,11 +182,13 @@ async function withTools(
   for (const { annotations } of own) if (annotations.private_to !== undefined) loader.named.add(annotations.private_to);
   const { tenants, said, beside } = await tenantsOf(config, own, loader, { ...more, inspectors });
   const imported = importedBy(path, read);
+  const documents = documentsOf(source);
   const summary = JSON.parse(
     JSON.stringify({
       ...config,
       tools: own.map((tool) => declared(tool)),
       ...(Object.keys(imported).length === 0 ? {} : { imports: imported }),
+      ...(Object.keys(documents).length === 0 ? {} : { documents }),
       ...(Object.keys(said).length === 0 ? {} : { policy_versions: said }),
       ...(Object.keys(beside).length === 0 ? {} : { shadow_versions: beside }),
     }),
@@ -209,6 +212,12 @@ async function withTools(
     pinned: source.pinned ?? [],
   };
 }
+
+/** Digests of what documents declare, so that another document is another version of the configuration, which may then be reviewed. */
+const documentsOf = ({ pinned = [] }: ToolSource): Record<string, string | null> =>
+  Object.fromEntries(
+    pinned.filter(({ source }) => source.startsWith('openapi:')).map((one) => [one.source, one.review().offered?.digest ?? null]),
+  );
 
 /** Digests of the files that a configuration imports, so that a change in one of them changes the configuration's version. */
 function importedBy(path: string | undefined, { code }: ReadFile): Record<string, string> {
@@ -253,6 +262,9 @@ const httpOf = async ({ http }: Config) => (Object.keys(http).length === 0 ? und
 /** The part of the configuration that knows inspectors; loaded only where there are some. */
 const inspectingOf = async ({ inspectors }: Config) => (Object.keys(inspectors).length === 0 ? undefined : import('./inspectors.ts'));
 
+/** The part of the configuration that knows OpenAPI; loaded only where there are documents. */
+const openApiOf = async ({ openapi }: Config) => (Object.keys(openapi).length === 0 ? undefined : import('./openapi.ts'));
+
 /** The part of the configuration that knows MCP; loaded only where there are servers. */
 const mcpOf = async ({ mcp }: Config) => (Object.keys(mcp).length === 0 ? undefined : import('./mcp.ts'));
 
@@ -266,7 +278,7 @@ async function sourceOf(
   read: ReadFile,
   vault: Vault,
   from: string,
-  { sources = [], resolveHost, pins = NO_PINS, programs: start, tell = () => undefined }: LoadOptions,
+  { sources = [], pins = NO_PINS, programs: start, resolveHost, tell = () => undefined }: LoadOptions,
 ): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
     throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
@@ -286,6 +298,10 @@ async function sourceOf(
       opened.push(read.source);
       await read.source.make();
     }
+    const openapi = await openApiOf(config);
+    const asks = { base, secret: vault.read, redact, resolve: resolveHost, pins };
+    for (const [name, said] of Object.entries(config.openapi))
+      if (openapi !== undefined) opened.push(await openapi.openOpenApi(name, said, asks));
     const mcp = await mcpOf(config);
     if (mcp !== undefined) {
       const powers = { base, secret: vault.read, pins, start, tell };

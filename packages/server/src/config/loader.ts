@@ -21,7 +21,16 @@ export interface LoaderOptions {
   readonly tell: NonNullable<LoadOptions['tell']>;
 }
 
-export function loaderOf({ options, data, db, walls, groups, accounts, alarm, tell }: LoaderOptions): (more: LoadOptions) => Promise<LoadedConfig> {
+export function loaderOf({
+  options,
+  data,
+  db,
+  walls,
+  groups,
+  accounts,
+  alarm,
+  tell,
+}: LoaderOptions): (more: LoadOptions) => Promise<LoadedConfig> {
   const always: LoadOptions = {
     alarm,
     accounts,

@@ -13,6 +13,7 @@ import { Inspectors } from './inspectors-schema.ts';
 import { Loops } from './loops.ts';
 import { McpServers } from './mcp-schema.ts';
 import { Models } from './models-schema.ts';
+import { OpenApi } from './openapi-schema.ts';
 import { Address, SecretName } from './parts.ts';
 import { ApprovalSettings } from './approvals.ts';
 import { Risk } from './risk.ts';
@@ -167,6 +168,9 @@ export const Config = z.strictObject({
     .describe('tools of your own; in a .ts file only'),
   models: Models.default({}).describe('models, by the name that agents ask for: `uses: { model: "model:default" }`'),
   http: Http.default({}).describe('what agents may ask by HTTP, by the name that they ask for: `uses: { crm: "http:crm" }`'),
+  openapi: OpenApi.default({}).describe(
+    'OpenAPI documents, each operation of which is a tool: `listPets` of `pets` is `tool:pets.list_pets`',
+  ),
   mcp: McpServers.default({}).describe(
     'MCP servers, by the name that agents ask for: all tools by `mcp:NAME`, one by `tool:NAME.tool`; a program on this machine, or an address',
   ),

@@ -9,6 +9,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { ToolCall } from '@corral/protocol/ports/tool';
 import { certificateText, isCertificateCode } from '../net/certificates.ts';
 import { CODINGS, decoderOf } from '../net/decoders.ts';
+import type * as Guarded from '../net/guarded.ts';
 import type { Bounds } from '../net/guarded.ts';
 import { allowedAt, bodyOf, type AllowedOrigin, type HttpRequest } from './request.ts';
 
@@ -39,8 +40,12 @@ export interface ExchangePowers {
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
-  /** Decompressed; it throws HttpFailure. */
+  /** Decompressed; it throws HttpFailure. Not read where `whole` is. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** The bytes of a body that is not compressed, if its server has said how many; undici holds it to that. */
+  readonly length?: number;
+  /** @throws HttpFailure */
+  readonly whole: () => Promise<Buffer>;
 }
 
 /** There is no answer. `sent`: whether any of the request may have left the host. */
@@ -60,6 +65,10 @@ const NOT_FOR_AGENTS =
   /^(?:connection|content-encoding|content-length|keep-alive|proxy-.*|set-cookie2?|te|trailer|transfer-encoding|upgrade|alt-svc)$/;
 /** Origins with connections that are kept. */
 const MOST_POOLS = 64;
+
+/** undici is loaded when the first request is made; to ask for the module each time would take as long as a request. */
+let guarded: Pick<typeof Guarded, 'pooled' | 'single'> | undefined;
+const load = async () => (guarded = await import('../net/guarded.ts'));
 
 export class Exchange {
   readonly #options: ExchangeOptions;
@@ -83,8 +92,7 @@ export class Exchange {
     if (allowed === undefined) throw new HttpFailure(`${origin} is none of the origins of this capability.`, { sent: false, final: true });
     const headers = await this.#headersFor(request, call);
     const { bounds } = this.#options;
-    // undici is loaded when the first request is made.
-    const { pooled, single } = await import('../net/guarded.ts');
+    const { pooled, single } = guarded ?? (await load());
     if (this.#closed || call.signal.aborted) throw new HttpFailure(`The request to ${origin} was not made.`, { sent: false });
     const own = repeats ? undefined : single(origin, allowed, bounds);
     const client: Dispatcher = own?.client ?? this.#pool(origin, () => pooled(origin, allowed, bounds));
@@ -98,7 +106,10 @@ export class Exchange {
         body: bodyOf(request) ?? null,
         signal: call.signal,
       });
+      const length = lengthOf(method, response);
       return {
+        ...(length === undefined ? {} : { length }),
+        whole: () => wholeOf(response.body, failureOf, over),
         status: response.statusCode,
         headers: headersOf(response.headers),
         body: bodyIn(origin, method === 'HEAD' || response.statusCode === 304, response, failureOf, over),
@@ -170,6 +181,27 @@ function headersOf(headers: Readonly<Record<string, string | readonly string[] |
       value === undefined || NOT_FOR_AGENTS.test(name) ? [] : [[name, typeof value === 'string' ? value : value.join(', ')]],
     ),
   );
+}
+
+function lengthOf(method: string, { headers, statusCode }: Dispatcher.ResponseData): number | undefined {
+  const { 'content-length': length, 'content-encoding': coding, 'transfer-encoding': transfer } = headers;
+  if (method === 'HEAD' || statusCode === 304 || coding !== undefined || transfer !== undefined) return undefined;
+  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+async function wholeOf(
+  body: Dispatcher.ResponseData['body'],
+  failureOf: (error: unknown) => HttpFailure,
+  over: () => void,
+): Promise<Buffer> {
+  body.on('error', () => undefined);
+  try {
+    return Buffer.from(await body.arrayBuffer());
+  } catch (error) {
+    throw failureOf(error);
+  } finally {
+    over();
+  }
 }
 
 /** The body, uncompressed. It is not bounded here. */

@@ -59,7 +59,7 @@ export function httpTool(options: HttpOptions, powers: HttpPowers): Tool {
     end: contractOf(Head, 'output'),
     annotations,
     annotate: readsBy,
-    source: (input) => (returns === 'trusted' ? undefined : (input as { readonly origin?: string } | null)?.origin),
+    writer: (input) => (returns === 'trusted' ? undefined : (input as { readonly origin?: string } | null)?.origin),
     reaches: { origins: patterns, methods },
     timeout_ms: bounds.timeout_ms,
     invoke: (call) => answered(exchange, call, options, powers),

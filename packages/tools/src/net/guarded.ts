@@ -9,6 +9,8 @@ import type { LookupFunction } from 'node:net';
 import { buildConnector, Client, Pool, type Dispatcher } from 'undici';
 import { literalIn, whyNotTo, type AddressRange } from './addresses.ts';
 
+export { Pool };
+
 /** The connection was refused by this host, and nothing was sent. */
 export class AddressRefused extends Error {
   readonly code = 'CORRAL_ADDRESS';
