@@ -74,7 +74,7 @@ test('on a disk that is really full, what was accepted is there, and work goes o
   skip,
 }) => {
   const disk = await temporary();
-  if (!smallDisk(disk, 4)) skip('mounting a small disk takes a privileged user');
+  if (!smallDisk(disk, 6)) skip('mounting a small disk takes a privileged user');
   onTestFinished(() => void execFileSync('umount', [disk]));
   const store = await SqliteStore.open(join(disk, 'data'));
   await live(store, 1, 3);
