@@ -36,7 +36,7 @@ async function ran(content: string, tenant: string) {
   await deploy(agentFile('models/reads-and-says'), { tenant });
   const { run } = await admin.submitRun({ body: { agent: 'reader', tenant, input: { name: 'Ana' } } });
   const { outcome } = await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
-  // What it returned may be private, so it is withheld here.
+  // The result may be private, so it is withheld here.
   expect(outcome).toMatchObject({ kind: 'completed', output: null });
   await host.close();
   return { sink, run, lines };

@@ -21,7 +21,6 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import type { ServerOptions as TlsOptions } from 'node:https';
-import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import * as z from 'zod';
 import { PROBLEM_TYPE, Problem, problemOf, statusOf } from '@corral/protocol/api/problem';
@@ -48,6 +47,7 @@ import { written } from './csv.ts';
 import { admitted, bucketOf, callerOf, countFailure, guarded, linking, proving, slowSignIn } from './callers.ts';
 import { browserOf } from './cookie.ts';
 import { serveSignIn } from './sign-in.ts';
+import { refuseRaw } from './refuse-raw.ts';
 import { STALLED_MS, type Traffic } from './traffic.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { authorityRoutes } from './routes/authority.ts';
@@ -434,20 +434,3 @@ async function bodyOf(bytes: Buffer): Promise<Json | undefined> {
 }
 
 const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`).slice(0, 300);
-
-/** Answers a connection that sends no HTTP, or sends too slowly or too much, with a problem document, and closes it. */
-function refuseRaw(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const [status, title] = {
-    HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'] as const,
-    ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'] as const,
-  }[error.code ?? ''] ?? [400, 'Bad Request'];
-  const said =
-    status === 431 ? 'The headers are larger than 16 KiB.' : status === 408 ? 'The request took too long.' : 'This cannot be read as HTTP.';
-  const body = JSON.stringify(problemOf(new CorralError('CORRAL_REQUEST_INVALID', said), status));
-  if (socket.writable)
-    socket.write(
-      `HTTP/1.1 ${status} ${title}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
-  socket.destroySoon();
-}

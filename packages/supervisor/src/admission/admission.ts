@@ -122,19 +122,39 @@ export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly 
   };
 }
 
+/** Where the tools are that a run is admitted with. */
+interface ToolDeps {
+  readonly tool: (name: string) => Tool | undefined;
+  /** All tools of a source: `mcp:crm`. */
+  readonly from: (source: string) => readonly Tool[];
+}
+
+/** The tools that an alias of a manifest stands for, each with its own alias. @throws CORRAL_CAP_UNKNOWN, CORRAL_CAP_NOT_GRANTED */
+function toolsOf(
+  alias: string,
+  request: AgentManifest['uses'][string],
+  job: Job,
+  deps: ToolDeps,
+): readonly { readonly as: string; readonly tool: Tool }[] {
+  const server = mcpIn(request);
+  const tools =
+    server === undefined
+      ? [{ as: alias, tool: toolFor(alias, request, job, deps.tool) }]
+      : deps.from(request).map((tool) => ({ as: `${alias}.${tool.name.slice(server.length + 1)}`, tool }));
+  if (tools.length === 0) throw notOffered(alias, request, job);
+  return tools;
+}
+
 /**
  * Makes the record of a run and its root grants.
  * @throws CORRAL_INPUT_TOO_LARGE, CORRAL_INPUT_INVALID, CORRAL_CAP_UNKNOWN, CORRAL_CAP_NOT_GRANTED, CORRAL_USAGE
  */
 export function admit(
   job: Job,
-  deps: {
+  deps: ToolDeps & {
     readonly random: Random;
     readonly now: number;
     readonly runtime: Omit<RunHeader, 'seed'>;
-    readonly tool: (name: string) => Tool | undefined;
-    /** All tools of a source: `mcp:crm`. */
-    readonly from: (source: string) => readonly Tool[];
     /** Id of the profile with which the drift detector compares the run. */
     readonly profile?: string | undefined;
   },
@@ -167,12 +187,7 @@ export function admit(
   };
   const caps: RunRecord['caps'][number][] = [{ alias: '', cap: 0, grant: root({ kind: 'mailbox', run: id, agent: manifest.name }).id }];
   for (const [alias, request] of Object.entries(manifest.uses)) {
-    const server = mcpIn(request);
-    const tools =
-      server === undefined
-        ? [{ as: alias, tool: toolFor(alias, request, job, deps.tool) }]
-        : deps.from(request).map((tool) => ({ as: `${alias}.${tool.name.slice(server.length + 1)}`, tool }));
-    if (tools.length === 0) throw notOffered(alias, request, job);
+    const tools = toolsOf(alias, request, job, deps);
     for (const { as, tool } of tools)
       caps.push({
         alias: as,
