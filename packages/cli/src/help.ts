@@ -7,7 +7,7 @@ import summaries from './summaries.json' with { type: 'json' };
 /** Commands by group, in the order in which the help and the reference list them. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Write an agent': ['init', 'dev', 'run', 'test', 'types', 'demo'],
-  'Host and agents': ['up', 'doctor', 'health', 'deploy', 'agents', 'alias', 'rollback', 'config', 'tools', 'schedule', 'webhooks'],
+  'Host and agents': ['up', 'doctor', 'health', 'deploy', 'agents', 'alias', 'rollback', 'config', 'tools', 'schedule', 'webhooks', 'mcp'],
   Runs: ['submit', 'send', 'wait', 'ps', 'top', 'show', 'tree', 'events', 'spend', 'usage'],
   'What a run did': ['why', 'story', 'logs', 'calls', 'messages', 'journal', 'context', 'authority'],
   'Stop and settle': ['pause', 'resume', 'cancel', 'kill', 'revoke', 'quarantine', 'quarantines', 'release', 'resolve', 'operations'],
