@@ -19,6 +19,7 @@ const NONE: Partial<Record<RouteName, string>> = {
   applyConfig: 'checkConfig says what would change',
   answerQuestion: 'is about the one question that the person has read',
   decideApproval: 'is about the one call that the person has read',
+  withdrawApproval: 'listStanding says which calls would pass under it',
 };
 
 const TOOLS = `import { defineConfig, tool } from '@corral/server/config';
