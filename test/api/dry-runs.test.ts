@@ -19,8 +19,9 @@ const NONE: Partial<Record<RouteName, string>> = {
   applyConfig: 'checkConfig says what would change',
   answerQuestion: 'is about the one question that the person has read',
   decideApproval: 'is about the one call that the person has read',
-  withdrawApproval: 'is about the one approval that the person has read; later calls are asked about again',
+  withdrawApproval: 'listStanding says which calls would pass under it',
   restoreSecret: 'gives back what revokeSecret has taken',
+  acceptTools: 'is about the differences that the person has read: listToolReviews has them',
 };
 
 const TOOLS = `import { defineConfig, tool } from '@corral/server/config';

@@ -273,6 +273,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await page.keyboard.press('d');
     await page.getByLabel('Reason').waitFor();
     expect(await page.getByRole('button', { name: 'Deny it' }).isDisabled()).toBe(true);
+    await expectSoon(() => page.evaluate(() => document.activeElement?.tagName), 'INPUT');
     await page.keyboard.type('never heard of them');
     await page.keyboard.press('Enter');
     await expectShown(page, /Denied: pay \(.*\) for shop\/buyer/);

@@ -26,7 +26,6 @@ interface WithdrawFlags extends HostFlags {
 }
 
 export function lookingCommands(program: Command): void {
-  withdrawCommand(program);
   hostFlags(program.command('claim'))
     .description('say that you are looking at a call or question that waits: others see it, and may still decide')
     .argument('<run>')
@@ -70,6 +69,7 @@ export function lookingCommands(program: Command): void {
           `${run}  call ${params.call}  ${put.until === null ? 'on your list' : `not on your list until ${moment(put.until)}`}; ${expires}`,
       );
     });
+  withdrawCommand(program);
 }
 
 function withdrawCommand(program: Command): void {

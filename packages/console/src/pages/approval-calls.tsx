@@ -25,8 +25,9 @@ export function CallsThatWait() {
   const { data, error, again, items, current } = list;
   const [asks, setAsks] = useState<{ readonly id: string; readonly verdict: Verdict }>();
   const open = (verdict: Verdict) => {
-    if (current !== undefined && mayDecide(current) && (verdict === 'deny' || current.withheld === undefined))
-      setAsks({ id: idOf(current), verdict });
+    if (current === undefined || !mayDecide(current) || (verdict === 'approve' && current.withheld !== undefined)) return;
+    // A person who writes a reason before the field has the focus does not come to the other verdict by that.
+    if (asks?.id !== idOf(current)) setAsks({ id: idOf(current), verdict });
   };
   useWaitingKeys('call', list.move, [
     { key: 'a', does: 'approve: asks once more', run: () => open('approve') },

@@ -5,7 +5,7 @@
  * A group's name has the pid namespace, the id and the start of its host's process, so that the next host can tell the groups of a dead one
  * and remove them. Kernel documentation: admin-guide/cgroup-v2 and cgroup-v1.
  */
-import { existsSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -160,7 +160,7 @@ export class CellGroups {
 
 /** Ends the processes in the groups below a folder. */
 function endProcesses(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of entriesOf(folder)) {
     if (!entry.isDirectory()) continue;
     for (const pid of (textOf(join(folder, entry.name, 'cgroup.procs')) ?? '').split('\n').map(Number)) {
       try {
@@ -169,6 +169,16 @@ function endProcesses(folder: string): void {
         // It has ended.
       }
     }
+  }
+}
+
+/** Empty if the folder is gone: another host that starts at the same time may remove the groups of a dead one. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 
