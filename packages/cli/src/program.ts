@@ -85,7 +85,7 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/questions.ts')).questionCommands,
   },
   {
-    names: ['withdraw', 'claim', 'later'],
+    names: ['claim', 'later', 'withdraw'],
     load: async () => (await import('./commands/looking.ts')).lookingCommands,
   },
   {
