@@ -36,22 +36,27 @@ const STOPPABLE: readonly (readonly [QuarantineKind, readonly string[]])[] = [
   ['tool', TOOL_KINDS.flatMap((name) => [`red/${name}`, `blue/${name}`])],
 ];
 
+/** A command to resume a run, or a run with its descendants. */
+interface Resuming {
+  readonly host: Host;
+  readonly runs: ReadonlySet<RunId>;
+  readonly family?: RunId;
+}
+
 export class Operators {
   readonly #options: OperatorsOptions;
   /** Number of resume commands for each run. */
   readonly #resumed = new Map<RunId, number>();
-  /** Families that are being resumed, and resume commands that have no answer yet. */
-  readonly #lettingGo = new Map<RunId, readonly symbol[]>();
-  readonly #resuming = new Map<RunId, number>();
+  /** Resume commands that have no answer yet. */
+  readonly #resuming = new Set<Resuming>();
 
   constructor(options: OperatorsOptions) {
     this.#options = options;
   }
 
-  /** To be called when a host is gone, since it answers no more commands. */
+  /** To be called when a host is gone, since it answers no more commands. One that stands still may go on with its own. */
   forget(): void {
-    this.#resuming.clear();
-    this.#lettingGo.clear();
+    for (const one of this.#resuming) if (!one.host.alive) this.#resuming.delete(one);
   }
 
   live(): Known[] {
@@ -106,8 +111,8 @@ export class Operators {
     if (host?.alive !== true || host.supervisor === undefined) return;
     this.#options.oracle.paused.delete(run);
     this.#resumed.set(run, (this.#resumed.get(run) ?? 0) + 1);
-    const asked = (by: number) => this.#resuming.set(run, (this.#resuming.get(run) ?? 0) + by);
-    asked(1);
+    const asked = { host, runs: new Set([run]) };
+    this.#resuming.add(asked);
     this.#command('resume', run, async ({ control }) => {
       try {
         return await control.resume(run, 'sim', 'now');
@@ -117,7 +122,7 @@ export class Operators {
           this.#options.later(20, () => this.resume(run));
         throw error;
       } finally {
-        asked(-1);
+        this.#resuming.delete(asked);
       }
     });
   }
@@ -146,7 +151,7 @@ export class Operators {
         // A run that is spawned while its family is being resumed belongs to the family, although the command did not name it.
         const isLetGo = (run: RunId) =>
           [...oracle.lineage(oracle.runs.get(run) as Known)].some(
-            ({ record: one }) => this.#lettingGo.has(one.id) || this.#resumed.get(one.id) !== resumed.get(one.id),
+            ({ record: one }) => this.#isLettingGo(one.id) || this.#resumed.get(one.id) !== resumed.get(one.id),
           );
         for (const run of runsIn(receipt as Receipt))
           if (!isLetGo(run) && this.#isPaused(run, resumed.get(run), since)) oracle.paused.add(run);
@@ -162,7 +167,12 @@ export class Operators {
   #isPaused(run: RunId, resumed: number | undefined, since: number): boolean {
     const known = this.#options.oracle.runs.get(run);
     const wentOn = known?.control === 'none' && known.resumedAt >= since;
-    return this.#resumed.get(run) === resumed && (this.#resuming.get(run) ?? 0) === 0 && !wentOn;
+    return this.#resumed.get(run) === resumed && ![...this.#resuming].some(({ runs }) => runs.has(run)) && !wentOn;
+  }
+
+  /** Whether a family is being resumed. */
+  #isLettingGo(id: RunId): boolean {
+    return [...this.#resuming].some(({ family }) => family === id);
   }
 
   #resumeFamily(id: RunId): void {
@@ -170,22 +180,14 @@ export class Operators {
     const host = this.#options.host();
     if (host?.alive !== true || host.supervisor === undefined) return;
     const below = [...oracle.runs.values()].filter((one) => [...oracle.lineage(one)].some(({ record }) => record.id === id));
-    const asked = (by: number) => below.forEach(({ record }) => this.#resuming.set(record.id, (this.#resuming.get(record.id) ?? 0) + by));
     for (const { record, family } of below) {
       this.#resumed.set(record.id, (this.#resumed.get(record.id) ?? 0) + 1);
       // Runs that were paused separately stay paused.
       if (record.id === id || family === id) oracle.paused.delete(record.id);
     }
-    asked(1);
-    const turn = Symbol(id);
-    this.#lettingGo.set(id, [...(this.#lettingGo.get(id) ?? []), turn]);
-    const done = () => {
-      asked(-1);
-      const left = (this.#lettingGo.get(id) ?? []).filter((one) => one !== turn);
-      if (left.length > 0) this.#lettingGo.set(id, left);
-      else this.#lettingGo.delete(id);
-    };
-    this.#command('resume family', id, ({ families }) => families.resume(id, 'sim', 'now').finally(done));
+    const asked = { host, runs: new Set(below.map(({ record }) => record.id)), family: id };
+    this.#resuming.add(asked);
+    this.#command('resume family', id, ({ families }) => families.resume(id, 'sim', 'now').finally(() => this.#resuming.delete(asked)));
   }
 
   #cancel(run: RunId, grace_ms?: number): void {

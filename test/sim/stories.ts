@@ -224,4 +224,11 @@ export const STORIES: readonly Story[] = [
     why: 'a run was paused, and resumed by a command from before that; the receipt for the pause came after both, as its node had stood still',
     supervisors: 2,
   },
+  {
+    seeds: [20261131900288],
+    said: 'a run cranks although it is paused',
+    wrong: 'oracle',
+    why: 'a host that stood still went on with a command to resume from before the pause; the start of another host had made the oracle forget it',
+    supervisors: 2,
+  },
 ];
