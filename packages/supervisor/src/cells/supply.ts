@@ -67,12 +67,15 @@ export class Supply {
     const { clock, pool, seats } = this.#options;
     const now = clock.monotonic();
     const versionIn = (other: Cell) => seats.onCpu(other)?.ledger.version;
-    const others = [...pool.cells].filter((other) => other !== cell && !other.killed && other.tenure.household === cell.tenure.household);
-    for (const other of others) {
-      const version = other.stuck ? versionIn(other) : undefined;
+    const isBeside = (other: Cell) => other !== cell && !other.killed && other.tenure.household === cell.tenure.household;
+    for (const other of pool.cells) {
+      const version = other.stuck && isBeside(other) ? versionIn(other) : undefined;
       if (version !== undefined) this.#long.set(version, now);
     }
     for (const [version, at] of this.#long) if (now - at > LONG_MS) this.#long.delete(version);
+    // Mostly there is none, and this is asked for each cell and each run that begins.
+    if (this.#long.size === 0) return undefined;
+    const others = [...pool.cells].filter(isBeside);
     const isLong = (other: Cell) => this.#long.has(versionIn(other) ?? '');
     const isFree = (other: Cell) => other.ready && !other.taken && !isLong(other);
     return isLong(cell) || (others.some(isLong) && !others.some(isFree)) ? this.#long : undefined;

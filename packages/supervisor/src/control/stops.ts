@@ -331,7 +331,7 @@ export class Stops {
   /**
    * Revokes a grant, and with it at once all grants that were derived from it: a single mark suffices. Calls under way are aborted if their
    * tool supports it, and their results are not delivered. Durable when this resolves.
-   * @returns number of calls that were aborted
+   * @returns what became of the calls that were made with it
    * @throws CORRAL_GRANT_UNKNOWN
    */
   async revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls> {
