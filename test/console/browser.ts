@@ -69,7 +69,11 @@ export async function visit(
     await context.close();
     expect(faults).toEqual([]);
   });
-  const open = async (to: string) => void (await page.goto(`${url}/console/${to}`));
+  const open = async (to: string) => {
+    // A dialog that was closed goes back in the history a moment later, which would abort the navigation.
+    await page.waitForFunction(() => document.querySelector('dialog') !== null || history.state?.dialog !== true);
+    await page.goto(`${url}/console/${to}`);
+  };
   await open(view);
   return { page, open };
 }
