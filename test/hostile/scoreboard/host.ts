@@ -102,7 +102,7 @@ export class BoardHost {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** The agent of a file, deployed in a tenant: once on each host, so that further passes do not wait for it. */
+  /** The agent of a file and its version, deployed in a tenant: once on each host, so that further passes do not wait for it. Some guests share a name. */
   async deploy(file: string, tenant: string): Promise<string> {
     const known = this.#deployed.get(`${tenant} ${file}`);
     if (known !== undefined) return known;
@@ -110,7 +110,9 @@ export class BoardHost {
     const { agents } = await this.client.deployAgent({ body: { tenant: tenant, source, describing } });
     // The default export is the last agent of its bundle that is named here: its children are in its `spawns`.
     const spawned = new Set(agents.flatMap(({ manifest }) => manifest.spawns));
-    const agent = (agents.find((one) => !spawned.has(one.agent)) ?? agents[0])?.agent as string;
+    const deployed = agents.find((one) => !spawned.has(one.agent)) ?? agents[0];
+    if (deployed === undefined) throw new Error(`There is no agent in ${file}.`);
+    const agent = `${deployed.agent}@${deployed.version}`;
     this.#deployed.set(`${tenant} ${file}`, agent);
     return agent;
   }
