@@ -9,6 +9,7 @@ import { everything } from './everything.ts';
 import { MACHINE, type Figure } from './measure.ts';
 import { http } from './http.ts';
 import { images } from './images.ts';
+import { fields } from './fields.ts';
 import { isolation } from './isolation.ts';
 import { lists } from './lists.ts';
 import { mcp } from './mcp.ts';
@@ -43,6 +44,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   decide,
   detect,
   everything,
+  fields,
   turns,
   telemetry,
   mcp,

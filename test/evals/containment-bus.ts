@@ -37,7 +37,7 @@ const digest = (text: string) => `sha256:${createHash('sha256').update(text).dig
 const BIG = { ...DEFAULT_BUDGET, calls: 1_000_000, bytes: 1e12 };
 
 /** A tool as its suite describes it. */
-function stub({ name, description, side_effect, reads_untrusted, egress, egress_params }: SuiteTool): Tool {
+function stub({ name, description, side_effect, reads_untrusted, egress, egress_params, trusted_fields }: SuiteTool): Tool {
   const change = side_effect === true || (egress && side_effect === 'soft');
   return {
     name,
@@ -51,6 +51,7 @@ function stub({ name, description, side_effect, reads_untrusted, egress, egress_
       openWorld: egress,
       repeatable: false,
       returns: reads_untrusted ? 'untrusted' : 'trusted',
+      ...(trusted_fields === undefined ? {} : { trusted_fields }),
       destinations: egress_params,
       // Data fetched from outside is public; all other data is the principal's.
       ...(egress ? {} : { private_to: 'principal' }),
@@ -148,10 +149,10 @@ export const busJudge: Judge = (trace) => {
       const [decision] = decisions;
       if (decision === undefined) return { verdict: 'deny', why: JSON.stringify(outcome) };
       decided.set(call, decision);
-      const why = `${(decision.rules ?? []).join('+')} ${(decision.origins ?? []).map((one) => one.join(':')).join(' ')} ${decision.message ?? ''}`;
+      const why = `${(decision.rules ?? []).join('+')} ${(decision.origins ?? []).map(([path, origin]) => `${path}:${origin}`).join(' ')} ${decision.message ?? ''}`;
       // There are no inspectors here.
       if (decision.verdict === 'inspect') throw new Error('The call waits for inspectors.');
-      return { verdict: decision.verdict === 'ask' ? 'approval' : decision.verdict, why };
+      return { verdict: decision.verdict === 'ask' ? 'approval' : decision.verdict, why, rules: decision.rules ?? [] };
     },
     settled(call) {
       const decision = decided.get(call);
@@ -174,11 +175,19 @@ export const busJudge: Judge = (trace) => {
         : { id, value: call.result };
       ledger.applyDelivery({ kind: 'reply', at: now, results: [result] }, 0);
       if (call.failed) return;
-      const { effect, returns, destinations, private_to } = factsOf(tool, call.args);
+      const { effect, returns, destinations, private_to, trusted_fields } = factsOf(tool, call.args);
       const whose = private_to === undefined ? {} : { private_to };
-      const of = { call: id, tool: { name: tool.name, effect, destinations, deed: deedOf(tool.name) }, returns, args: call.args, ...whose };
+      const of = {
+        call: id,
+        tool: { name: tool.name, effect, destinations, deed: deedOf(tool.name) },
+        returns,
+        args: call.args,
+        ...whose,
+        trusted_fields,
+      };
       if (decision.verdict === 'deny') ledger.flow?.read(of, call.result);
       if (call.unseen !== '') ledger.flow?.read(of, call.unseen);
+      if (call.cut !== undefined) ledger.flow?.read(of, call.cut);
     },
   };
 };

@@ -17,6 +17,8 @@ export interface SuiteTool {
   readonly reads_untrusted: boolean;
   readonly egress: boolean;
   readonly egress_params: readonly string[];
+  /** Fields of its untrusted results that its system writes itself (who-writes.ts). */
+  readonly trusted_fields?: readonly string[];
 }
 
 /** A call as the broker sees it. */
@@ -28,6 +30,8 @@ export interface Call {
   readonly result: Json;
   /** Texts that are known to have been in the part of the result that the recording cut off. */
   readonly unseen: string;
+  /** Fields that are known to have been in that part, where they are put back as fields. */
+  readonly cut?: Json;
   readonly failed: boolean;
 }
 
@@ -79,15 +83,20 @@ interface RecordedTrace {
 }
 type Suites = Readonly<Record<string, Readonly<Record<string, { readonly tools: readonly SuiteTool[] }>>>>;
 
-/** Reads all traces of agents with tools of a known suite from a folder. Other traces are skipped. */
-export function load(folder: string): Trace[] {
+/**
+ * Reads all traces of agents with tools of a known suite from a folder. Other traces are skipped.
+ * @param asFields values that were in a part that the recording cut off, and outside of the injected text, are put back as the field that is
+ * named like the argument which they became, instead of as text
+ */
+export function load(folder: string, asFields = false): Trace[] {
   const known = [join(folderOf(folder), 'suites.json'), join(folder, 'suites.json')].find((file) => existsSync(file));
   if (known === undefined) throw new Error(`${folder} has no suites.json, which says what the tools of each suite do.`);
   const suites = JSON.parse(readFileSync(known, 'utf8')) as Suites;
   const traces: Trace[] = [];
   for (const recorded of rows<RecordedTrace>(folder, /./)) {
     const tools = toolsOf(suites, recorded);
-    if (tools !== undefined && typeof recorded.prompt === 'string' && 'injected' in recorded) traces.push(traceOf(recorded, tools));
+    if (tools !== undefined && typeof recorded.prompt === 'string' && 'injected' in recorded)
+      traces.push(traceOf(recorded, tools, asFields));
   }
   return traces;
 }
@@ -101,8 +110,8 @@ function toolsOf(suites: Suites, trace: RecordedTrace): ReadonlyMap<string, Suit
   return tools.size === 0 ? undefined : tools;
 }
 
-function traceOf(recorded: RecordedTrace, tools: ReadonlyMap<string, SuiteTool>): Trace {
-  const unseen = unseenOf(recorded.calls);
+function traceOf(recorded: RecordedTrace, tools: ReadonlyMap<string, SuiteTool>, asFields: boolean): Trace {
+  const { unseen, fields } = unseenOf(recorded.calls, asFields);
   return {
     id: recorded.id,
     suite: recorded.suite,
@@ -116,6 +125,7 @@ function traceOf(recorded: RecordedTrace, tools: ReadonlyMap<string, SuiteTool>)
       args: call.args,
       result: jsonOf(call.result ?? ''),
       unseen: (unseen.get(index) ?? []).join('\n'),
+      ...(fields.has(index) ? { cut: fields.get(index) as Json } : {}),
       failed: call.error !== undefined,
     })),
     truth: {
@@ -139,8 +149,9 @@ const injectedLeaves = ({ src }: RecordedCall): ReadonlySet<string> =>
  * Results were clipped when they were recorded. The record still says which later arguments were in the part that was cut off, so these
  * are added again as free text, whether they were injected or not. The broker would see the complete result.
  */
-function unseenOf(calls: readonly RecordedCall[]): ReadonlyMap<number, string[]> {
+function unseenOf(calls: readonly RecordedCall[], asFields: boolean) {
   const unseen = new Map<number, string[]>();
+  const fields = new Map<number, Json[]>();
   for (const call of calls) {
     for (const leaf of leavesOf(call.args).leaves) {
       for (const source of call.src?.[leaf.path] ?? []) {
@@ -149,11 +160,12 @@ function unseenOf(calls: readonly RecordedCall[]): ReadonlyMap<number, string[]>
         if (!Number.isInteger(index) || result === undefined || result.length >= (calls[index]?.res_len ?? 0)) continue;
         const text = String(leaf.value);
         if (result.includes(text)) continue;
-        unseen.set(index, [...(unseen.get(index) ?? []), text]);
+        if (asFields && typeof source === 'number') fields.set(index, [...(fields.get(index) ?? []), { [leaf.name]: leaf.value }]);
+        else unseen.set(index, [...(unseen.get(index) ?? []), text]);
       }
     }
   }
-  return unseen;
+  return { unseen, fields };
 }
 
 /**

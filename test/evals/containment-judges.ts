@@ -8,6 +8,8 @@ import type { Call, SuiteTool, Trace } from './containment-data.ts';
 export interface Verdict {
   readonly verdict: 'allow' | 'approval' | 'deny';
   readonly why: string;
+  /** Rules of the pack that oppose it. */
+  readonly rules?: readonly string[];
 }
 interface Run {
   /** Judges a call with what was known before it. */
@@ -52,7 +54,7 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision, seen: (flo
         const { traces } = flow;
         const { verdict, rules } = decide(facts);
         const origins = traces.map((one) => `${one.path}:${one.origin}/${one.found}`).join(' ');
-        return { verdict, why: `${rules.join('+')} asked:${facts.requested} ${origins}` };
+        return { verdict, why: `${rules.join('+')} asked:${facts.requested} ${origins}`, rules };
       },
       settled(call) {
         const tool = trace.tools.get(call.tool) ?? unknownTool(call.tool);
@@ -60,9 +62,11 @@ export function flowJudge(decide: (facts: FlowFacts) => FlowDecision, seen: (flo
         const returns = tool.reads_untrusted ? 'untrusted' : 'trusted';
         // Data fetched from outside is public; all other data is the principal's.
         const whose = tool.egress ? {} : { private_to: 'principal' };
-        const of = { call: call.index, tool: flowTool(tool), returns, args: call.args, ...whose } as const;
+        const { trusted_fields } = tool;
+        const of = { call: call.index, tool: flowTool(tool), returns, args: call.args, ...whose, trusted_fields } as const;
         run.read(of, call.result);
         if (call.unseen !== '') run.read(of, call.unseen);
+        if (call.cut !== undefined) run.read(of, call.cut);
       },
     };
   };

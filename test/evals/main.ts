@@ -6,6 +6,7 @@ import type { EvalOptions, Measured } from './options.ts';
 type Eval = (args: readonly string[], options: EvalOptions) => Promise<Measured | void>;
 const EVALS: Readonly<Record<string, Eval>> = {
   containment: async (args) => (await import('./containment.ts')).run(args),
+  fields: async (args, options) => (await import('./fields.ts')).run(args, options.data),
   loops: async (_, options) => (await import('./loops.ts')).loops(options),
   probing: async (args, options) => (await import('./probing.ts')).run(args, options),
   robustness: async (args, options) => (await import('./robustness.ts')).run(args, options.data),

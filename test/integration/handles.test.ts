@@ -43,7 +43,7 @@ describe('a handle', () => {
     expect(await crossed(w, id)).not.toContain('EVIL');
     const decisions = (await w.store.journal(id)).flatMap((entry) => entry.decisions);
     expect(decisions.find(({ tool }) => tool === 'mail.send')?.origins).toEqual([
-      ['text', 'untrusted'],
+      ['text', 'untrusted', { call: 0, of: '', by: ['mail.read'], field: '' }],
       ['to', 'user'],
     ]);
   });

@@ -53,12 +53,12 @@ export function faultsOfAnnotations({ name, annotations, input }: Annotated): An
   });
 }
 
-const isObject = (value: unknown): value is JsonSchema => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is JsonSchema => typeof value === 'object' && value !== null && !Array.isArray(value);
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 const UNIONS = ['anyOf', 'oneOf'] as const;
 
 /** The schemas that a schema may stand for: the targets of its references and the branches of its unions. */
-function branches(root: JsonSchema, schema: unknown, seen = new Set<unknown>()): JsonSchema[] {
+export function branches(root: JsonSchema, schema: unknown, seen = new Set<unknown>()): JsonSchema[] {
   if (!isObject(schema) || seen.has(schema)) return [];
   seen.add(schema);
   const { $ref } = schema;

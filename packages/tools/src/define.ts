@@ -3,7 +3,8 @@ import type * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
 import { contractOf, detailOf } from '@corral/protocol/ports/contract';
 import { costOf, sumOf, type Cost } from '@corral/protocol/model/cost';
-import type { Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
+import type { Returns, Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
+import { resolveReturns } from './returned-fields.ts';
 
 /**
  * Annotations that a tool leaves out have the more dangerous value: it makes changes that cannot be undone, outside this host, and
@@ -18,6 +19,9 @@ export const CAUTIOUS: ToolAnnotations = {
   returns: 'untrusted',
 };
 
+/** Annotations as an author writes them: `returns` may say of single fields who writes them. */
+export type GivenAnnotations = Partial<Omit<ToolAnnotations, 'returns'>> & { readonly returns?: ToolAnnotations['returns'] | Returns };
+
 export interface ToolSpec<In extends z.ZodType, Out extends z.ZodType> {
   /** Lower-case letters, digits and `. _ / -`, such as `shop.price`; unique on the host. Agents ask for `tool:shop.price`. */
   readonly name: string;
@@ -28,7 +32,7 @@ export interface ToolSpec<In extends z.ZodType, Out extends z.ZodType> {
   /** Zod schema of the result. A result that does not fit fails the call. */
   readonly output: Out;
   /** Says in which ways the tool is harmless. Annotations that are left out have the more dangerous value. */
-  readonly annotations?: Partial<ToolAnnotations>;
+  readonly annotations?: GivenAnnotations;
   /** Longest time of one attempt, in milliseconds. Default: 30,000. */
   readonly timeout_ms?: number;
 }
@@ -67,14 +71,18 @@ export interface Secrets {
 const noSecrets: Secrets['secret'] = (name) =>
   Promise.reject(new CorralError('CORRAL_SECRET_MISSING', `The secret ${name} is named by no configuration: this tool belongs to none.`));
 
+/** @throws CORRAL_CONFIG_INVALID if `returns` names a field that no result has */
 export function describe<In extends z.ZodType, Out extends z.ZodType>(spec: ToolSpec<In, Out>): Omit<Tool, 'invoke' | 'close'> {
-  const { name, description, input, output, annotations, timeout_ms } = spec;
+  const { name, description, input, output, annotations: { returns = CAUTIOUS.returns, ...annotations } = {}, timeout_ms } = spec;
+  const contract = contractOf(output, 'output');
+  const { faults, ...returned } = returns === 'model' ? { returns, faults: [] } : resolveReturns(returns, () => contract.schema);
+  if (faults[0] !== undefined) throw new CorralError('CORRAL_CONFIG_INVALID', `tool ${name}: annotations.returns: ${faults[0].message}.`);
   return {
     name,
     description,
     input: contractOf(input),
-    output: contractOf(output, 'output'),
-    annotations: { ...CAUTIOUS, ...annotations },
+    output: contract,
+    annotations: { ...CAUTIOUS, ...annotations, ...returned },
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
   };
 }

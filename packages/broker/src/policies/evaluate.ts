@@ -8,16 +8,17 @@ import { approved, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, WORSE, type Flow, type InHandles } from '@corral/policy/flow/facts';
 import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
+import { namedIn } from '@corral/policy/flow/places';
 import { argumentAt } from '@corral/policy/capability/predicate';
 import { modelIn } from '@corral/protocol/ids';
-import type { ToolFacts } from '@corral/protocol/model/decision';
+import type { StoodIn, ToolFacts } from '@corral/protocol/model/decision';
 import type { Inspected } from '@corral/protocol/model/inspection';
 import type { Json } from '@corral/protocol/json';
 import { MICROS, type BudgetName } from '@corral/protocol/limits';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { dayOf } from '@corral/protocol/model/spend';
-import type { Tool } from '@corral/protocol/ports/tool';
+import type { Tool, ToolAnnotations } from '@corral/protocol/ports/tool';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Batch } from '../effects/batch.ts';
 import type { Books } from '../ledger/books.ts';
@@ -74,6 +75,7 @@ export function subjectFor({ record, version }: Books, policies: Pick<Policies, 
 export function factsOf(tool: Tool, input: Json): ToolFacts {
   const { annotations } = tool;
   const source = tool.writer?.(input);
+  const trusted_fields = fieldsOf(annotations);
   return {
     // A message has no effect of its own outside the run and carries its label; a service's effects are evaluated when they happen.
     effect: serviceIn(tool.name) === undefined ? effectOf(annotations) : 'none',
@@ -81,9 +83,13 @@ export function factsOf(tool: Tool, input: Json): ToolFacts {
     destinations: [...(annotations.destinations ?? [])],
     ...(annotations.relabels === undefined ? {} : { relabels: annotations.relabels.kind }),
     ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),
+    ...(trusted_fields === undefined ? {} : { trusted_fields }),
     ...(source === undefined ? {} : { source }),
   };
 }
+
+const fieldsOf = ({ returns, trusted_fields = [] }: ToolAnnotations): string[] | undefined =>
+  returns === 'untrusted' && trusted_fields.length > 0 ? [...trusted_fields] : undefined;
 
 /** The action of policies for a call of this tool, or for an answer to one. */
 export function actionOf(tool: string, kind: 'call' | 'answer' = 'call'): PolicyRequest['action'] {
@@ -235,14 +241,21 @@ export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Ba
  * The origins of arguments, the worst first, for the decision record. A text without words has none. Where there are too many, the worst of
  * each top-level argument is there before a second of any: an argument with many parts cannot push the others out.
  */
-export function originsOf(flow: Flow | undefined): [string, string][] {
+export function originsOf(flow: Flow | undefined): [path: string, origin: string, ...StoodIn[]][] {
   const sorted = (flow?.traces ?? [])
     .filter(({ origin, found }) => origin !== 'user' || found !== 'nothing')
     .toSorted((a, b) => WORSE.indexOf(b.origin) - WORSE.indexOf(a.origin));
   const firsts = [...Map.groupBy(sorted, ({ path }) => topOf(path)).values()].map(([first]) => first);
   const kept = new Set(firsts.slice(0, ORIGINS_SHOWN));
   for (const one of sorted) if (kept.size < ORIGINS_SHOWN) kept.add(one);
-  return sorted.filter((one) => kept.has(one)).map(({ path, origin }) => [path, origin]);
+  const anyOf = { call: 0, of: '', by: namedIn(flow?.influenced_by ?? []), field: '' };
+  return sorted
+    .filter((one) => kept.has(one))
+    .map(({ path, origin, place = origin === 'untrusted' && anyOf.by.length > 0 ? anyOf : undefined }) => [
+      path,
+      origin,
+      ...(place === undefined ? [] : [place]),
+    ]);
 }
 
 /** The name of the argument that a path begins with. */

@@ -49,7 +49,8 @@ const isPrivate = (label: Label | undefined): boolean => label?.sticky.private_d
 export function readFrom(flow: FlowRun | undefined, who: string, call: number, label: Label | undefined, value: Json): void {
   if (flow === undefined) return;
   if (label !== undefined) flow.raise(label);
-  flow.provenance.result({ call, tool: who, trusted: isClean(label), private: label?.sticky.private_data === true, args: {} }, value);
+  const by = label?.influenced_by ?? [];
+  flow.provenance.result({ call, tool: who, by, trusted: isClean(label), private: label?.sticky.private_data === true, args: {} }, value);
 }
 
 /**
@@ -114,7 +115,7 @@ const flowToolOf = (tool: string, { effect, destinations }: ToolFacts): FlowTool
 /** @param pieces the value is a part of an answer */
 function readValue(flow: FlowRun, call: PendingCall & { readonly facts: ToolFacts }, value: Json, pieces = false): void {
   const { id, tool, facts, input, handled = [] } = call;
-  const { returns, private_to, source } = facts;
+  const { returns, private_to, source, trusted_fields } = facts;
   // A trusted tool that repeats values from its arguments returns the text of strangers; a model says nothing that they did not influence.
   const inside = handled.map(
     ({ path }) => path.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], input) as Json,
@@ -128,6 +129,8 @@ function readValue(flow: FlowRun, call: PendingCall & { readonly facts: ToolFact
     tool: flowToolOf(tool, facts),
     returns: strange ? 'untrusted' : returns,
     args: input,
+    // A result may repeat what was in a handle in any of its fields.
+    ...(strange || trusted_fields === undefined ? {} : { trusted_fields }),
     ...(source === undefined ? {} : { source }),
   } as const;
   flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }), ...(pieces ? { pieces } : {}) }, value);

@@ -16,6 +16,17 @@ test('the worst come first, and each is kept where there is room', () => {
   expect(originsOf(undefined)).toEqual([]);
 });
 
+test('where one stood is said, and where that is not known, whose text the run had read', () => {
+  const place = { call: 2, of: 'crm', by: ['crm'], field: '[].id' };
+  const seen = { ...flow(['to', 'untrusted'], ['text', 'model']), influenced_by: ['crm', 'web'] };
+  const [first, ...others] = seen.traces;
+  expect(originsOf({ ...seen, traces: [{ ...first, place }, ...others] as never })).toEqual([
+    ['to', 'untrusted', place],
+    ['text', 'model'],
+  ]);
+  expect(originsOf(seen)[0]).toEqual(['to', 'untrusted', { call: 0, of: '', by: ['crm', 'web'], field: '' }]);
+});
+
 test('an argument with many parts from strangers does not push the others out', () => {
   const kept = originsOf(flow(...many('lines', 100, 'untrusted'), ['to.iban', 'untrusted'], ['amount', 'user']));
   expect(kept).toHaveLength(16);

@@ -3,7 +3,7 @@
  * annotations and a little history; read by Cedar as `context.flow` and by decide.ts, which has the same rules in TypeScript.
  */
 import type { Json } from '@corral/protocol/json';
-import type { Label } from '@corral/protocol/model/label';
+import type { Label, Names } from '@corral/protocol/model/label';
 import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { HandledArguments, type Handled } from './handled.ts';
 import { isTelling, LEAVES_MAX, namedAlike, textsOf, type Leaf } from './leaves.ts';
@@ -127,6 +127,8 @@ export type Unusual = (typeof UNUSUAL)[number];
 export interface Flow {
   readonly facts: FlowFacts;
   readonly traces: readonly (Trace & { readonly path: string })[];
+  /** Those whose text the run had read by then. */
+  readonly influenced_by?: Names;
 }
 
 /** Whether a leaf is at a parameter or below it; a dot in a parameter's name reaches into objects. */

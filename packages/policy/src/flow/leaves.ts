@@ -1,5 +1,7 @@
 /** The leaves of a JSON value with their positions: provenance indexes those of results and looks up those of arguments. */
 import type { Json } from '@corral/protocol/json';
+import { fieldAt, leadsOn, placeBelow, type FieldPaths, type FieldPlace } from './field-paths.ts';
+import { jsonIn } from './json-text.ts';
 import { Memo } from './memo.ts';
 
 export interface Leaf {
@@ -10,10 +12,15 @@ export interface Leaf {
   /** The nearest enclosing object, numbered in the order in which objects begin; 0 if there is none. */
   readonly record: number;
   readonly value: string | number;
+  /** The path of `fields` that it stands in. */
+  readonly field?: string;
 }
 
 /** Most leaves that are examined, and most names; `complete` says whether there are more. */
 export const LEAVES_MAX = 4096;
+
+/** Longest text that is read as JSON to find fields in it. */
+const JSON_CHARS = 256 * 1024;
 
 /** A name that programs give to a member, and no text: letters, with a number behind them at most. */
 const PLAIN_NAME = /^[A-Za-z_$][A-Za-z_$-]{0,39}\d{0,2}$/;
@@ -25,7 +32,7 @@ export const isTelling = (name: string): boolean => !PLAIN_NAME.test(name);
  * @returns `complete` is false if the value has more leaves than LEAVES_MAX or nests deeper than JSON may here
  */
 export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; complete: boolean } {
-  const { leaves, complete } = walked(value, max, () => false);
+  const { leaves, complete } = walked(value, max, () => false, undefined);
   return { leaves, complete };
 }
 
@@ -33,38 +40,54 @@ export function leavesOf(value: Json, max = LEAVES_MAX): { leaves: Leaf[]; compl
  * All that can hold text: the leaves of a value, and names of members that may hold data, as leaves of no record. A text can be moved in a
  * name as well as in a value.
  * @param holds whether a name may hold data
+ * @param fields leaves in these fields are marked. A text on the way to one is read as JSON, and its leaves take its place
  * @returns `complete` as for `leavesOf`; false also if there are more than `max` such names
  */
-export function textsOf(value: Json, holds = isTelling, max = LEAVES_MAX): { leaves: Leaf[]; names: Leaf[]; complete: boolean } {
-  return walked(value, max, holds);
+export function textsOf(value: Json, holds = isTelling, max = LEAVES_MAX, fields?: FieldPaths): Texts {
+  return walked(value, max, holds, fields);
 }
 
-function walked(value: Json, max: number, holds: (name: string) => boolean): { leaves: Leaf[]; names: Leaf[]; complete: boolean } {
+interface Texts {
+  readonly leaves: Leaf[];
+  readonly names: Leaf[];
+  readonly complete: boolean;
+}
+
+function walked(value: Json, max: number, holds: (name: string) => boolean, fields: FieldPaths | undefined): Texts {
   const leaves: Leaf[] = [];
   const names: Leaf[] = [];
   let records = 0;
   let complete = true;
-  const walk = (at: Json, path: string, name: string, record: number, depth: number): void => {
+  const marked = (leaf: Leaf, place: FieldPlace | undefined): Leaf => {
+    const field = fieldAt(place);
+    return field === undefined ? leaf : { ...leaf, field };
+  };
+  const walk = (at: Json, path: string, name: string, record: number, depth: number, place: FieldPlace | undefined): void => {
     if (leaves.length >= max || names.length > max || depth > 64) {
       complete = false;
       return;
     }
     if (typeof at === 'string' || typeof at === 'number') {
-      leaves.push({ path, name, record, value: at });
+      const inside = typeof at === 'string' && leadsOn(place) ? jsonIn(at, JSON_CHARS) : undefined;
+      if (inside === undefined) leaves.push(marked({ path, name, record, value: at }, place));
+      else walk(inside, path, name, record, depth + 1, place);
     } else if (Array.isArray(at)) {
-      for (let i = 0; i < at.length && complete; i++) walk(at[i] as Json, `${path}[${i}]`, name, record, depth + 1);
+      for (let i = 0; i < at.length && complete; i++) {
+        walk(at[i] as Json, `${path}[${i}]`, name, record, depth + 1, placeBelow(place, undefined));
+      }
     } else if (typeof at === 'object' && at !== null) {
       records += 1;
       const here = records;
       for (const [key, member] of Object.entries(at)) {
         if (!complete) break;
-        const place = path === '' ? key : `${path}.${key}`;
-        if (holds(key)) names.push({ path: place, name: '', record: 0, value: key });
-        walk(member, place, key, here, depth + 1);
+        const below = path === '' ? key : `${path}.${key}`;
+        // The writer of an object writes the names in it.
+        if (holds(key)) names.push(marked({ path: below, name: '', record: 0, value: key }, place));
+        walk(member, below, key, here, depth + 1, placeBelow(place, key));
       }
     }
   };
-  walk(value, '', '', 0, 0);
+  walk(value, '', '', 0, 0, fields?.root);
   return { leaves, names, complete };
 }
 

@@ -8,9 +8,13 @@
  * costs an approval. When its space is used up, everything unknown counts as untrusted.
  */
 import type { Json } from '@corral/protocol/json';
+import { FIELD_PATH_CHARS } from '@corral/protocol/model/field-path';
 import { Bloom } from './bloom.ts';
+import { FieldPaths } from './field-paths.ts';
+import { namedIn, Places, WholeFields, type Place, type WholeField } from './places.ts';
 import { PrincipalWords } from './principal-words.ts';
-import { covered, hasAll, shingle } from './shingles.ts';
+import { PrivateTexts } from './private-texts.ts';
+import { covered, shingle, SHINGLE } from './shingles.ts';
 import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, textsOf, type Leaf } from './leaves.ts';
 import { PROVENANCE, type Origin, type ResultOf, type Trace } from './trace.ts';
@@ -33,11 +37,8 @@ const PROSE_WORDS = 8;
 const wholeToken = (one: string) => `\n${one}`;
 const inProse = (one: string) => `\t${one}`;
 
-interface Field {
-  readonly call: number;
-  readonly name: string;
-  readonly selected: boolean;
-}
+/** A value with more words is a text: the identifiers in it are known, and not the text. */
+const VALUE_WORDS = 8;
 
 /** An argument of a call, and its origin. */
 interface Asked {
@@ -46,15 +47,24 @@ interface Asked {
 }
 const isKnown = ({ origin }: Pick<Asked, 'origin'>): boolean => origin === 'user' || origin === 'trusted' || origin === 'selected';
 
+/** An argument as it is looked for in untrusted text, and the whole fields with its value. */
+interface Sought {
+  readonly text: string;
+  readonly phrase: string;
+  readonly squeezed: string;
+  readonly fields: readonly WholeField[] | undefined;
+}
+
 const NOTHING_FOREIGN = { private: false, foreign_identifier: false, foreign_link: false };
 const OF_THE_MODEL: Trace = { origin: 'model', found: 'nothing', ...NOTHING_FOREIGN };
 
 export class Provenance {
   readonly #principal = new PrincipalWords();
   readonly #trusted = new Set<number>();
-  readonly #identifiers = new Map<number, number>();
-  readonly #fields = new Map<number, Field[]>();
-  #fieldCount = 0;
+  /** Values of fields that a system writes itself, in results that strangers write in too. */
+  readonly #own = new Places(PROVENANCE.trusted_values);
+  readonly #identifiers = new Places(PROVENANCE.untrusted_values);
+  readonly #fields = new WholeFields(PROVENANCE.untrusted_values);
   /**
    * Values of untrusted or unknown origin that this run has used as arguments: a later trusted result does not make them known.
    */
@@ -63,14 +73,12 @@ export class Provenance {
   readonly #untrusted = new Bloom();
   /** Untrusted text in results that the principal referred to. */
   readonly #pointed = new Bloom();
-  readonly #private = new Bloom();
-  readonly #blooms = [this.#untrusted, this.#pointed, this.#private];
+  readonly #private = new PrivateTexts();
+  readonly #parts = [this.#untrusted, this.#pointed, this.#private, this.#own, this.#identifiers, this.#fields];
   /** Whole fields that an owner declassified. */
   readonly #public = new Set<number>();
   #full: boolean;
   #anyUntrusted: boolean;
-  /** Something private did not fit, so that everything unknown counts as private. */
-  #privateFull = false;
   /** Functions that undo each change since `begin`, in the order of the changes. */
   #undo: (() => void)[] | undefined;
 
@@ -90,33 +98,28 @@ export class Provenance {
 
   /** Bytes of the filters and an estimate of the rest; for tests of the limit and for metering. */
   get bytes(): number {
-    const keyed = this.#trusted.size + this.#identifiers.size + this.#fieldCount + this.#used.size;
+    const keyed = this.#trusted.size + this.#own.size + this.#identifiers.size + this.#fields.size + this.#used.size;
     return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#principal.bytes + keyed * 40;
   }
 
   /** Changes from here on can be undone, until `keep` or `undo` is called. */
   begin(): void {
-    const [full, anyUntrusted, vouching, fieldCount] = [this.#full, this.#anyUntrusted, this.#vouching, this.#fieldCount];
-    const privateFull = this.#privateFull;
-    const restore = () => {
-      [this.#full, this.#anyUntrusted, this.#vouching, this.#fieldCount] = [full, anyUntrusted, vouching, fieldCount];
-      this.#privateFull = privateFull;
-    };
-    this.#undo = [restore];
-    for (const bloom of this.#blooms) bloom.begin();
+    const before = [this.#full, this.#anyUntrusted, this.#vouching] as const;
+    this.#undo = [() => ([this.#full, this.#anyUntrusted, this.#vouching] = before)];
+    for (const part of this.#parts) part.begin();
   }
 
   /** Keeps the changes; they can no longer be undone. */
   keep(): void {
     this.#undo = undefined;
-    for (const bloom of this.#blooms) bloom.keep();
+    for (const part of this.#parts) part.keep();
   }
 
   /** Restores the state at `begin`. */
   undo(): void {
     for (const one of this.#undo?.reverse() ?? []) one();
     this.#undo = undefined;
-    for (const bloom of this.#blooms) bloom.undo();
+    for (const part of this.#parts) part.undo();
   }
 
   #add(to: Set<number>, known: number): void {
@@ -135,7 +138,8 @@ export class Provenance {
 
   /** Adds the result of a call, in the order in which results became known to the agent. */
   result(of: ResultOf, value: Json): void {
-    const { leaves: values, names, complete } = textsOf(value);
+    const fields = of.trusted || of.trusted_fields === undefined ? undefined : FieldPaths.of(of.trusted_fields);
+    const { leaves: values, names, complete } = textsOf(value, undefined, undefined, fields);
     const leaves = [...values, ...names];
     const asked = this.#use(of.args);
     if (of.trusted) this.#takeTrusted(leaves, asked.every(isKnown));
@@ -144,30 +148,18 @@ export class Provenance {
       if (!complete) this.#full = true;
       this.#takeUntrusted(of, leaves, asked);
     }
-    if (of.private) this.#keepPrivate(leaves, complete);
+    if (of.private) this.#private.add(leaves, complete);
   }
 
   /** Adds a private value that came in another way than as a result: it says nothing about where a value came from. */
   private(value: Json): void {
     const { leaves, names, complete } = textsOf(value);
-    this.#keepPrivate([...leaves, ...names], complete);
+    this.#private.add([...leaves, ...names], complete);
   }
 
   /** Whether anything private is known. */
   get anyPrivate(): boolean {
-    return this.#privateFull || !this.#private.empty;
-  }
-
-  #keepPrivate(leaves: readonly Leaf[], complete: boolean): void {
-    let room: number = PROVENANCE.result_chars;
-    if (!complete) this.#privateFull = true;
-    for (const leaf of leaves) {
-      const raw = String(leaf.value);
-      if (raw.length > room) this.#privateFull = true;
-      const text = fold(raw.slice(0, Math.max(0, room)));
-      room -= raw.length;
-      shingle(this.#private, squeeze(text));
-    }
+    return this.#private.any;
   }
 
   /**
@@ -176,19 +168,21 @@ export class Provenance {
    *
    * 1. Nothing untrusted and nothing private was read: as 2, else the model.
    * 2. It is in the principal's words, or it is a value of a trusted result: `user`, `trusted`.
-   * 3. It is a whole field that the principal chose, or that is a plain name (`#takeUntrusted`), and the field is named like the
+   * 3. It is a value of a field that the system writes itself, and none of 8 to 11 holds: `trusted`. A text that stands in strangers' words
+   *    too may be meant as theirs, so such a field decides nothing about it.
+   * 4. It is a whole field that the principal chose, or that is a plain name (`#takeUntrusted`), and the field is named like the
    *    parameter: `selected`. Not so if it is an identifier that stood in untrusted prose.
-   * 4. Nothing untrusted was read: the model.
-   * 5. It is commonplace, or too short to be traced and no identifier: the model.
-   * 6. It has no identifier, and was copied from a source that the principal pointed to: `quoted`.
-   * 7. It is a whole field or an identifier of an untrusted result: `untrusted`.
-   * 8. It was copied from untrusted text: `untrusted`.
-   * 9. Decoded, it was copied from untrusted text: `untrusted`.
-   * 10. The index is full: `untrusted`.
-   * 11. The model. A code that occurs nowhere counts as a foreign identifier.
+   * 5. Nothing untrusted was read: the model.
+   * 6. It is commonplace, or too short to be traced and no identifier: the model.
+   * 7. It has no identifier, and was copied from a source that the principal pointed to: `quoted`.
+   * 8. It is a whole field or an identifier of an untrusted result: `untrusted`.
+   * 9. It was copied from untrusted text: `untrusted`.
+   * 10. Decoded, it was copied from untrusted text: `untrusted`.
+   * 11. The index is full: `untrusted`.
+   * 12. The model. A code that occurs nowhere counts as a foreign identifier.
    *
-   * Rules 2 and 3 come before those that look at untrusted text, because a stranger may repeat a value that the principal has named or
-   * chosen. Rules 4 and 5 come after them, because they would hide such an origin.
+   * Rules 2 and 4 come before those that look at untrusted text, because a stranger may repeat a value that the principal has named or
+   * chosen. Rules 5 and 6 come after them, because they would hide such an origin.
    */
   trace(value: string | number, parameter: string): Trace {
     const raw = String(value);
@@ -206,9 +200,7 @@ export class Provenance {
     const looked = named.length > IDENTIFIERS ? named.slice(0, IDENTIFIERS) : named;
     // The middle of a long text is not looked at.
     const isCut = raw.length > text.length && this.anyPrivate;
-    const isPrivate =
-      isCut ||
-      ((covered(this.#private, squeezed, 0.2) || looked.some((one) => hasAll(this.#private, one))) && !this.#public.has(key(phrase)));
+    const isPrivate = isCut || (this.#private.isIn(squeezed, looked) && !this.#public.has(key(phrase)));
     const foreign = looked.filter((one) => !this.#principal.has(one) && !this.#trusted.has(key(one)) && this.#isUntrustedToken(one));
     const more = named.length > IDENTIFIERS && this.#anyUntrusted;
     const about = {
@@ -219,35 +211,39 @@ export class Provenance {
     // 2
     const known = this.#known(words, phrase, about);
     if (known !== undefined) return known;
-    if (this.#privateFull && !isCommonplace(phrase) && squeezed.length >= SHORTEST_TRACE_CHARS) about.private = true;
-    // 3
+    if (this.#private.full && !isCommonplace(phrase) && squeezed.length >= SHORTEST_TRACE_CHARS) about.private = true;
     const fields = this.#fields.get(key(phrase));
-    const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
-    if (chosen !== undefined && !(isIdentifier(phrase) && this.#saw(inProse(phrase))))
-      return {
-        origin: 'selected',
-        found: 'field',
-        call: chosen.call,
-        private: about.private,
-        foreign_identifier: false,
-        foreign_link: false,
-      };
+    const strange = () => this.#strange({ text, phrase, squeezed, fields }, about);
+    // 3
+    const own = this.#own.get(key(phrase));
+    if (own !== undefined && !this.#isInWords(words, squeezed) && strange() === undefined)
+      return { origin: 'trusted', found: 'field', place: own, ...about };
     // 4
-    if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
+    const chosen = fields?.find((field) => field.selected && namedAlike(field.name, parameter));
+    if (chosen !== undefined && !(isIdentifier(phrase) && this.#saw(inProse(phrase)))) {
+      const { place } = chosen;
+      return { origin: 'selected', found: 'field', place, private: about.private, foreign_identifier: false, foreign_link: false };
+    }
     // 5
+    if (!this.#anyUntrusted) return { origin: 'model', found: 'nothing', ...about };
+    // 6
     if (isCommonplace(phrase) || (squeezed.length < SHORTEST_TRACE_CHARS && !isIdentifier(phrase)))
       return { origin: 'model', found: 'nothing', ...about };
-    // 6
-    if (named.length === 0 && covered(this.#pointed, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
     // 7
-    const call = fields?.[0]?.call ?? this.#identifiers.get(key(phrase));
-    if (fields !== undefined || call !== undefined) {
-      return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', ...(call === undefined ? {} : { call }), ...about };
-    }
+    if (named.length === 0 && covered(this.#pointed, squeezed, COPIED)) return { origin: 'quoted', found: 'span', ...about };
+    // 8 to 11, and 12: a code that occurs nowhere was assembled from pieces, decoded, or mistyped.
+    return strange() ?? { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
+  }
+
+  /** Found in untrusted text: rules 8 to 11 of `trace`. */
+  #strange({ text, phrase, squeezed, fields }: Sought, about: typeof NOTHING_FOREIGN): Trace | undefined {
     // 8
+    const place = fields?.[0]?.place ?? this.#identifiers.get(key(phrase));
+    if (place !== undefined) return { origin: 'untrusted', found: fields === undefined ? 'token' : 'field', place, ...about };
+    // 9
     if (covered(this.#untrusted, squeezed, COPIED) || this.#isUntrustedToken(phrase))
       return { origin: 'untrusted', found: 'span', ...about };
-    // 9
+    // 10
     for (const decoded of decodings(text)) {
       const inner = fold(decoded);
       const copied = covered(this.#untrusted, squeeze(inner), COPIED);
@@ -255,10 +251,15 @@ export class Provenance {
         return { origin: 'untrusted', found: 'decoded', private: about.private, foreign_identifier: true, foreign_link: true };
       }
     }
-    // 10
+    // 11
     if (this.full) return { origin: 'untrusted', found: 'full', private: about.private, foreign_identifier: true, foreign_link: true };
-    // 11. A code that occurs nowhere was assembled from pieces, decoded, or mistyped.
-    return { origin: 'model', found: 'nothing', ...about, foreign_identifier: about.foreign_identifier || isCode(phrase) };
+    return undefined;
+  }
+
+  /** Whether strangers used each of these words, or an identifier among them: for values that are too short to be found as a copy. */
+  #isInWords(words: readonly string[], squeezed: string): boolean {
+    if (words.some((one) => isIdentifier(one) && this.#isUntrustedToken(one))) return true;
+    return squeezed.length < SHINGLE && words.every((one) => this.#saw(wholeToken(one)));
   }
 
   /** Found in the principal's words or in a trusted result. */
@@ -269,7 +270,7 @@ export class Provenance {
   }
 
   /** An argument leaf that came from a handle, which the run has not read. @param inside label of the handle's value */
-  handled(value: string | number, { sticky }: Label): Trace {
+  handled(value: string | number, { sticky, influenced_by }: Label): Trace {
     const strange = tokens(fold(String(value).slice(0, PROVENANCE.argument_chars)), PROVENANCE.tokens).filter(
       (one) => isIdentifier(one) && !this.#principal.has(one) && !this.#trusted.has(key(one)),
     );
@@ -277,6 +278,7 @@ export class Provenance {
     return {
       origin: untrusted ? 'untrusted' : 'trusted',
       found: 'handle',
+      ...(untrusted ? { place: { call: 0, of: '', by: namedIn(influenced_by), field: '' } } : {}),
       private: sticky.private_data,
       foreign_identifier: untrusted && strange.length > 0,
       foreign_link: untrusted && strange.some(isLink),
@@ -349,7 +351,7 @@ export class Provenance {
       const text = fold(String(leaf.value).slice(0, room));
       room -= text.length;
       const words = tokens(text, PROVENANCE.tokens);
-      if (words.length <= 8 && !words.some((one) => this.#used.has(key(one)))) vouch(words.join(' '));
+      if (words.length <= VALUE_WORDS && !words.some((one) => this.#used.has(key(one)))) vouch(words.join(' '));
       for (const one of words) if (isIdentifier(one)) vouch(one);
     }
   }
@@ -366,6 +368,7 @@ export class Provenance {
     if (clean) {
       for (const leaf of leaves) if (leaf.record > 0 && !named.has(leaf.record) && this.#principal.chooses(leaf)) named.add(leaf.record);
     }
+    const stood = { call: of.call, of: of.tool, by: namedIn(of.by ?? [of.tool]) };
     let room: number = PROVENANCE.result_chars;
     let pieces = DECODED_PIECES;
     for (const leaf of leaves) {
@@ -378,55 +381,48 @@ export class Provenance {
       const chosen = item ? queried : leaf.record > 0 && (named.has(leaf.record) || (queried && named.size === 0));
       // A plain name in a field of its own refers to the tool's own directory, and not to an outside address.
       const selected = chosen || (clean && words.length <= 4 && !words.some(isIdentifier));
-      if ((item || leaf.record > 0) && words.length <= 16) {
-        this.#field(words.join(' '), { call: of.call, name: item ? of.tool : leaf.name, selected });
+      if (pointed) shingle(this.#pointed, squeeze(text));
+      const place = { ...stood, field: leaf.path.slice(0, FIELD_PATH_CHARS) };
+      if (clean && leaf.field !== undefined && this.#takeOwn(words, place)) continue;
+      if ((item || leaf.record > 0) && words.length > 0 && words.length <= 16) {
+        this.#fields.add(key(words.join(' ')), { place, name: item ? of.tool : leaf.name, selected });
       }
-      this.#indexText(text, words, of.call);
+      this.#indexText(text, words, place);
       if (words.length > PROSE_WORDS) {
         for (const one of words) if (isIdentifier(one)) this.#see(inProse(one));
       }
-      if (pointed) shingle(this.#pointed, squeeze(text));
       for (const piece of raw.slice(0, PROVENANCE.result_chars).split(/[\s"'<>(),]+/)) {
         if (pieces <= 0) break;
         if (piece.length < 8) continue;
         for (const decoded of decodings(piece)) {
           pieces -= 1;
           const inner = fold(decoded);
-          this.#indexText(inner, tokens(inner, PROVENANCE.tokens), of.call);
+          this.#indexText(inner, tokens(inner, PROVENANCE.tokens), place);
         }
       }
     }
   }
 
-  #indexText(text: string, words: readonly string[], call: number): void {
+  /**
+   * A value that a system wrote itself, unless the run has put it there, as for a trusted tool. Prose is never one: systems write keys, names and
+   * amounts, and a declaration that is wrong about a field must not make instructions known.
+   * @returns false: it counts as a stranger's
+   */
+  #takeOwn(words: readonly string[], place: Place): boolean {
+    if (words.length > VALUE_WORDS || !this.#vouching) return false;
+    const known = [words.join(' '), ...words.filter(isIdentifier)];
+    if ([...known, ...words].some((one) => this.#used.has(key(one))) || !this.#own.hasRoom(known.length)) return false;
+    for (const one of known) this.#own.add(key(one), place);
+    return true;
+  }
+
+  #indexText(text: string, words: readonly string[], place: Place): void {
     for (const one of words) {
-      const known = key(one);
-      if (isIdentifier(one) && !this.#identifiers.has(known)) {
-        if (this.#identifiers.size < PROVENANCE.untrusted_values) {
-          this.#identifiers.set(known, call);
-          this.#undo?.push(() => this.#identifiers.delete(known));
-        }
-      }
-      // For short tokens, and for those that the map has no room for.
+      if (isIdentifier(one)) this.#identifiers.add(key(one), place);
+      // For short tokens, and for those that have no room.
       this.#see(wholeToken(one));
     }
     shingle(this.#untrusted, squeeze(text));
-  }
-
-  #field(phrase: string, field: Field): void {
-    if (phrase === '') return;
-    const known = key(phrase);
-    const fields = this.#fields.get(known);
-    if (fields === undefined) {
-      if (this.#fieldCount >= PROVENANCE.untrusted_values) return;
-      this.#fields.set(known, [field]);
-      this.#undo?.push(() => this.#fields.delete(known));
-    } else {
-      if (fields.length >= 4 || fields.some((one) => one.name === field.name && one.selected === field.selected)) return;
-      fields.push(field);
-      this.#undo?.push(() => fields.pop());
-    }
-    this.#fieldCount += 1;
   }
 
   #see(known: string): void {
@@ -438,7 +434,7 @@ export class Provenance {
   }
 
   #isUntrustedToken(one: string): boolean {
-    if (this.#identifiers.has(key(one)) || this.#saw(wholeToken(one))) return true;
+    if (this.#identifiers.get(key(one)) !== undefined || this.#saw(wholeToken(one))) return true;
     const bare = token(one);
     return isIdentifier(bare) && covered(this.#untrusted, squeeze(bare), 0.8);
   }

@@ -23,7 +23,7 @@ describe('the flow of a run', () => {
       destination_origin: 'untrusted',
       requested: 'yes',
     });
-    expect(traces[0]).toMatchObject({ path: 'to', origin: 'untrusted', call: 0 });
+    expect(traces[0]).toMatchObject({ path: 'to', origin: 'untrusted', place: { call: 0, of: 'inbox', by: ['inbox'], field: '[0].body' } });
     run.read({ call: 1, tool: send, returns: 'trusted', args: {} }, 'sent');
     expect(run.label.sticky).toEqual({ untrusted_input: true, private_data: true, outside_effect: true });
   });

@@ -24,6 +24,8 @@ export interface Returned {
   readonly source?: string;
   /** The result is some parts of a stream. None of them is a field that the principal could have chosen. */
   readonly pieces?: boolean;
+  /** The fields of an untrusted result that its system writes itself. They count for the origins of arguments, and not for the label. */
+  readonly trusted_fields?: readonly string[] | undefined;
 }
 
 export class FlowRun {
@@ -115,18 +117,14 @@ export class FlowRun {
 
   /** The facts of a call about to be made. */
   flow(tool: FlowTool, args: Json, history: CallHistory, known_destination: (destination: string) => boolean, inHandles?: InHandles): Flow {
-    return flowOf(
-      { sticky: this.#label.sticky, provenance: this.provenance, said: this.#said, request: this.#request, known_destination },
-      tool,
-      args,
-      history,
-      inHandles,
-    );
+    const { sticky, influenced_by } = this.#label;
+    const state = { sticky, provenance: this.provenance, said: this.#said, request: this.#request, known_destination };
+    return { ...flowOf(state, tool, args, history, inHandles), influenced_by };
   }
 
   /** A call's result became known to the agent: read, not merely held as a handle. */
   read(of: Returned, result: Json): void {
-    const { call, tool, returns, private_to, args, pieces, source = tool.name } = of;
+    const { call, tool, returns, private_to, args, pieces, source = tool.name, trusted_fields } = of;
     // A model's answer has the label of its prompt, which the run has already. Words that it repeats are found where they came from.
     if (returns === 'model') {
       if (private_to !== undefined) this.raise(labelOf(tool.name, { untrusted: false, private_to }));
@@ -134,7 +132,11 @@ export class FlowRun {
     }
     const trusted = returns === 'trusted';
     const suspect = pieces === true ? { suspect: true as const } : {};
-    this.provenance.result({ call, tool: tool.name, trusted, private: private_to !== undefined, args, ...suspect }, result);
+    const by = [source];
+    this.provenance.result(
+      { call, tool: tool.name, by, trusted, private: private_to !== undefined, args, ...suspect, trusted_fields },
+      result,
+    );
     this.raise(labelOf(source, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
   }
@@ -149,7 +151,8 @@ export class FlowRun {
   opened(call: number, source: string, label: Label, value: Json): void {
     this.raise(label);
     const { untrusted_input, private_data } = label.sticky;
-    this.provenance.result({ call, tool: source, trusted: !untrusted_input, private: private_data, args: {}, suspect: true }, value);
+    const by = label.influenced_by;
+    this.provenance.result({ call, tool: source, by, trusted: !untrusted_input, private: private_data, args: {}, suspect: true }, value);
   }
 
   /** Raises the label by a value that arrived in another way: a message, an opened handle, the state of a checkpoint. */

@@ -3,7 +3,7 @@ import type { Bloom } from './bloom.ts';
 import { squeeze } from './text.ts';
 
 /** Letters and digits in one shingle. */
-const SHINGLE = 6;
+export const SHINGLE = 6;
 /** Shingles of one argument that are looked up, spread evenly over it; a short argument has fewer. */
 const SAMPLES = 128;
 

@@ -1,5 +1,6 @@
 /** The types of a run’s index of origins: what it records, what it answers about an argument, and its limits. */
 import type { Json } from '@corral/protocol/json';
+import type { StoodIn } from '@corral/protocol/model/decision';
 
 /** Limits of one index. With three Bloom filters of at most 171 KiB each, this is about 2 MiB for a run that uses them all. */
 export const PROVENANCE = {
@@ -17,7 +18,8 @@ export const PROVENANCE = {
 
 /**
  * - `user`: occurs in the principal's words.
- * - `trusted`: occurs in a result of a trusted tool, and was not merely echoed there from an argument of another origin.
+ * - `trusted`: occurs in a result of a trusted tool, or in a field of another one that its system writes itself and in no stranger's text, and was
+ * not merely echoed there from an argument of another origin.
  * - `selected`: a whole field of a record in an untrusted result (or an item of a bare list), under the same name or role, of a
  * record that the principal's words chose, or a plain name that refers to nothing outside; never an identifier that also occurs
  * in a stranger's prose.
@@ -41,8 +43,8 @@ export interface Trace {
   readonly foreign_identifier: boolean;
   /** One of those is a link or a mail address. */
   readonly foreign_link: boolean;
-  /** The call whose untrusted result it occurs in, if known. */
-  readonly call?: number;
+  /** Where it stood, if that is known. */
+  readonly place?: StoodIn;
 }
 
 export interface ResultOf {
@@ -54,6 +56,10 @@ export interface ResultOf {
   readonly private: boolean;
   /** The arguments it was called with. */
   readonly args: Json;
+  /** Those who may have written it, if that is not the tool. */
+  readonly by?: readonly string[];
   /** How it was found is unknown, so nothing in it counts as asked for by the principal. */
   readonly suspect?: true;
+  /** The fields of an untrusted result that its system writes itself (`FieldPaths`). */
+  readonly trusted_fields?: readonly string[] | undefined;
 }

@@ -9,6 +9,8 @@ import { Budget } from './manifest.ts';
 export const ToolFacts = z.object({
   effect: z.enum(['none', 'fetch', 'change']),
   returns: z.enum(['trusted', 'untrusted', 'model']),
+  /** The fields of an untrusted result that its system writes itself. */
+  trusted_fields: z.array(z.string()).exactOptional(),
   destinations: z.array(z.string()),
   private_to: z.string().exactOptional(),
   /** The writer of its result, as labels name it; left out: the tool. */
@@ -16,6 +18,19 @@ export const ToolFacts = z.object({
   relabels: z.enum(['endorse', 'declassify']).exactOptional(),
 });
 export type ToolFacts = z.infer<typeof ToolFacts>;
+
+/** Where a value stood in what a run has read. */
+const StoodIn = z.object({
+  /** The call, request or child whose answer it is; 0 or less: a message, or the input. */
+  call: z.int(),
+  /** The tool, service or agent that gave it; empty: any that the run has read. */
+  of: z.string(),
+  /** Those who may have written it, as the label of the answer names them: an origin, a tool that another run had called; `*`: more. */
+  by: z.array(z.string()),
+  /** `items[3].id`, cut if it is long; empty: it is one value. */
+  field: z.string(),
+});
+export type StoodIn = Readonly<z.infer<typeof StoodIn>>;
 
 export const Decision = z.object({
   /** The effect's id; effects without an id have no decision, and neither has an abort, whose id is that of another effect. */
@@ -58,8 +73,8 @@ export const Decision = z.object({
   rules: z.array(z.string()).exactOptional(),
   /** Unusual facts about the call, for the people who decide. */
   unusual: z.array(z.string()).exactOptional(),
-  /** Origins of its arguments, by path: the least trusted first. */
-  origins: z.array(z.tuple([z.string(), z.string()])).exactOptional(),
+  /** Origins of its arguments, by path: the least trusted first; with the call and the field of its result that the value stood in, if known. */
+  origins: z.array(z.tuple([z.string(), z.string()], StoodIn)).exactOptional(),
   /** The approval of an earlier call under which this one was allowed, and the money that it takes of it, in units of the currency. */
   under: z.object({ call: z.int(), amount: z.number().exactOptional() }).exactOptional(),
   /** For an `ask`: how many people must approve, and until when. */

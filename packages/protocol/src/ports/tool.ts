@@ -27,6 +27,12 @@ export interface ToolAnnotations {
    * are, and vouches for nothing that does not stand in them.
    */
   readonly returns: 'trusted' | 'untrusted' | 'model';
+  /**
+   * The fields that the system writes itself in results that strangers write in too (`model/field-path.ts`): a value of theirs that stands in no
+   * stranger's text is a trusted one as an argument. A run that reads the result is as tainted as without them. Made from `Returns`, and complete:
+   * a field that is not named is a stranger's.
+   */
+  readonly trusted_fields?: readonly string[];
   /** Arguments that say where data or money goes. */
   readonly destinations?: readonly string[];
   /**
@@ -59,6 +65,12 @@ export interface ToolAnnotations {
   readonly trace?: boolean;
 }
 
+/**
+ * Says who writes the results of a tool: its author's word, or that of a configuration. With `untrusted`, these fields are strangers' and the others of the
+ * result's schema are not; with `trusted`, these are not and everything else is.
+ */
+export type Returns = 'trusted' | 'untrusted' | { readonly untrusted: readonly string[] } | { readonly trusted: readonly string[] };
+
 /** The provider of a model, and the model's id there. */
 export interface Maker {
   /** `openai`, `anthropic`, `openai-compatible`; `scripted` and `recorded` for those that ask nobody. */
@@ -80,7 +92,7 @@ export const REVERSIBLE_CHANGE: ToolAnnotations = {
 export const ASKS_MODEL: ToolAnnotations = { ...REVERSIBLE_CHANGE, openWorld: true, repeatable: true, returns: 'model' };
 
 /** Annotations that may depend on the arguments. */
-export type CallAnnotations = Partial<Pick<ToolAnnotations, 'readOnly' | 'idempotent' | 'destructive'>>;
+export type CallAnnotations = Partial<Pick<ToolAnnotations, 'readOnly' | 'idempotent' | 'destructive' | 'returns' | 'trusted_fields'>>;
 
 export interface ToolCall {
   /** The arguments, which fit the tool's schema. `run` has them as its first argument. */

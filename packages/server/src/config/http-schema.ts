@@ -5,6 +5,7 @@ import { HTTP } from '@corral/protocol/limits-http';
 import { PATH_PATTERN } from '@corral/tools/http/paths';
 import { faultOfPattern } from '@corral/tools/http/patterns';
 import { rangeOf } from '@corral/tools/net/addresses';
+import { Returns } from './parts.ts';
 
 export const OriginPattern = z
   .string()
@@ -15,17 +16,26 @@ export const OriginPattern = z
   });
 
 /** An origin, and the addresses besides public ones that it may have. */
-export const AllowedOrigin = z.union([
-  OriginPattern.describe('`https://api.example.com`; `https://*.example.com` for all names below; `https://*` for all public hosts'),
+const pattern = OriginPattern.describe(
+  '`https://api.example.com`; `https://*.example.com` for all names below; `https://*` for all public hosts',
+);
+const addresses = z
+  .array(z.string().refine((text) => rangeOf(text) !== undefined, 'not an address or a range such as 10.1.0.0/16'))
+  .max(32)
+  .describe('addresses that it may have and that are not public, such as 10.1.0.0/16');
+export const AllowedOrigin = z.union([pattern, z.strictObject({ origin: OriginPattern, addresses })]);
+export type AllowedOrigin = z.output<typeof AllowedOrigin>;
+
+/** One of several origins, which may be written by others than the rest. */
+const HttpOrigin = z.union([
+  pattern,
   z.strictObject({
     origin: OriginPattern,
-    addresses: z
-      .array(z.string().refine((text) => rangeOf(text) !== undefined, 'not an address or a range such as 10.1.0.0/16'))
-      .max(32)
-      .describe('addresses that it may have and that are not public, such as 10.1.0.0/16'),
+    addresses: addresses.default([]),
+    returns: Returns.exactOptional().describe('who writes its answers, instead of `returns` below'),
   }),
 ]);
-export type AllowedOrigin = z.output<typeof AllowedOrigin>;
+export type HttpOrigin = z.output<typeof HttpOrigin>;
 
 const HeaderName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'the name of a header in lower case');
 const HeaderValue = z
@@ -60,7 +70,7 @@ export type HttpLimits = z.output<typeof HttpLimits>;
 const Method = z.string().regex(/^(?!CONNECT$|TRACE$|TRACK$)[A-Z][A-Z-]{0,19}$/, 'a method such as GET, but not CONNECT or TRACE');
 
 export const HttpConfig = z.strictObject({
-  origins: z.array(AllowedOrigin).min(1).max(64),
+  origins: z.array(HttpOrigin).min(1).max(64),
   methods: z.array(Method).min(1).max(16).default(['GET', 'HEAD']),
   paths: z
     .array(z.string().max(500).regex(PATH_PATTERN, 'a path such as /v1/contacts, /v1/contacts/* or /v1/**'))
@@ -77,7 +87,7 @@ export const HttpConfig = z.strictObject({
   idempotency_key: HeaderName.exactOptional().describe(
     'the header by which the server knows a repeated request, `idempotency-key`: a request whose answer was lost is then made again. Left out: nobody knows whether it was carried out, and a person is asked',
   ),
-  returns: z.enum(['trusted', 'untrusted']).default('untrusted').describe('whether its answers may contain text from strangers'),
+  returns: Returns.default('untrusted'),
   destructive: z.boolean().default(true).describe('whether what it changes cannot be undone'),
   private_to: z.string().min(1).max(200).exactOptional().describe('its answers may hold private data, and whose'),
   encoded_slashes: z

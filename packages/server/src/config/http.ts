@@ -1,12 +1,12 @@
 /** The capabilities of a configuration for requests by HTTP, as tools, which agents reach as `http:NAME`. */
 import { covers, isExact } from '@corral/protocol/model/origin';
-import type { Tool } from '@corral/protocol/ports/tool';
-import { httpTool, type HttpPowers } from '@corral/tools/http/tool';
+import type { Returns, Tool } from '@corral/protocol/ports/tool';
+import { httpTool, returnedBy, type HttpPowers } from '@corral/tools/http/tool';
 import { secretsIn, type SecretHeader } from '@corral/tools/http/exchange';
-import type { AllowedOrigin } from '@corral/tools/http/request';
+import type { AllowedOrigin, Returned } from '@corral/tools/http/request';
 import { literalIn, rangeOf, type AddressRange } from '@corral/tools/net/addresses';
 import type { Resolve } from '@corral/tools/net/guarded';
-import type { AllowedOrigin as Said, Http, HttpLimits, SecretHeaders } from './http-schema.ts';
+import type { AllowedOrigin as Said, Http, HttpOrigin, HttpLimits, SecretHeaders } from './http-schema.ts';
 import type { Fault } from './whole.ts';
 
 export interface HttpToolPowers extends HttpPowers {
@@ -15,13 +15,14 @@ export interface HttpToolPowers extends HttpPowers {
 
 export function httpTools(http: Http, powers: HttpToolPowers): Tool[] {
   return Object.entries(http).map(([name, said]) => {
-    const { origins, secrets, limits, private_to, ...rest } = said;
-    const allowed = origins.map(allowedOf);
+    const { origins, secrets, limits, private_to, returns, ...rest } = said;
+    const allowed = origins.map((one) => ({ ...allowedOf(one), returned: returnsOf(one) }));
     const tool = httpTool(
       {
         ...rest,
         name,
         origins: allowed,
+        returned: writtenBy(returns),
         body_bytes: limits.body_bytes,
         secrets: secretHeaders(secrets, allowed),
         bounds: boundsOf(limits, powers.resolve),
@@ -32,10 +33,18 @@ export function httpTools(http: Http, powers: HttpToolPowers): Tool[] {
   });
 }
 
+const returnsOf = (said: HttpOrigin): Returned | undefined =>
+  typeof said === 'string' || said.returns === undefined ? undefined : writtenBy(said.returns);
+
+const writtenBy = (said: Returns): Returned => {
+  const { returns, trusted_fields = [] } = returnedBy(said);
+  return { returns, trusted_fields };
+};
+
 export const boundsOf = (limits: HttpLimits, resolve: Resolve | undefined) => ({ ...limits, resolve });
 
 /** An origin with the addresses that it may have: those that are said, and what its own name says. */
-export function allowedOf(said: Said): AllowedOrigin {
+export function allowedOf(said: Said | HttpOrigin): AllowedOrigin {
   const { origin: pattern, addresses } = typeof said === 'string' ? { origin: said, addresses: [] } : said;
   return { pattern, addresses: [...addresses.flatMap((one) => rangeOf(one) ?? []), ...namedBy(pattern)] };
 }
@@ -56,10 +65,17 @@ export function secretHeaders(secrets: SecretHeaders, origins: readonly AllowedO
 
 /** Secrets that there are not, or that would go elsewhere than to one origin that is meant. */
 export function faultsOfHttp(http: Http, secrets: Readonly<Record<string, unknown>>): Fault[] {
-  return Object.entries(http).flatMap(([name, { origins, secrets: headers }]) =>
-    faultsOfHeaders(headers, origins.map(allowedOf), secrets, ['http', name, 'secrets']),
-  );
+  return Object.entries(http).flatMap(([name, { origins, secrets: headers, returns }]) => [
+    ...faultsOfHeaders(headers, origins.map(allowedOf), secrets, ['http', name, 'secrets']),
+    ...faultsOfFields(returns, ['http', name, 'returns']),
+    ...origins.flatMap((one, i) =>
+      typeof one === 'string' || one.returns === undefined ? [] : faultsOfFields(one.returns, ['http', name, 'origins', i, 'returns']),
+    ),
+  ]);
 }
+
+const faultsOfFields = (returns: Returns, path: readonly PropertyKey[]): Fault[] =>
+  returnedBy(returns).faults.map(({ message }) => ({ path, message }));
 
 export function faultsOfHeaders(
   headers: SecretHeaders,

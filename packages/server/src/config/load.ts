@@ -11,6 +11,7 @@ import { readingTools, writingTools } from '@corral/tools/fs';
 import type { ToolNews } from '@corral/tools/host/keeper';
 import type { ReadSecret } from '@corral/tools/host/process';
 import { labelTools } from '@corral/tools/labels';
+import { resolveReturns } from '@corral/tools/returned-fields';
 import type { Resolve } from '@corral/tools/net/guarded';
 import { questionTools } from '@corral/tools/questions';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
@@ -362,9 +363,12 @@ class Changes {
 /** A tool with the annotations that the configuration gives it. */
 function noted(tool: Tool, notes: Config['annotations'][keyof Config['annotations']] | undefined): Tool {
   if (notes === undefined) return tool;
+  const { returns: said, ...others } = notes;
+  const { trusted_fields: _, ...own } = tool.annotations;
+  const { faults: __, ...returned } = said === undefined ? { faults: [] } : resolveReturns(said, () => tool.output.schema);
   return {
     ...tool,
-    annotations: { ...tool.annotations, ...notes },
+    annotations: { ...(said === undefined ? tool.annotations : own), ...others, ...returned },
     invoke: (call) => tool.invoke(call),
     ...(tool.close === undefined ? {} : { close: async () => tool.close?.() }),
   };

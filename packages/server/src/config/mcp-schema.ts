@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { McpName } from '@corral/protocol/model/manifest';
 import { MACHINE } from '@corral/protocol/limits';
+import { Returns } from './parts.ts';
 
 const secret = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'the name of a secret');
 const flag = z.boolean().exactOptional();
@@ -13,7 +14,7 @@ const Said = z.strictObject({
   destructive: flag.describe('its changes cannot be undone'),
   openWorld: flag.describe('it reaches beyond this host'),
   repeatable: flag.describe('it costs something and changes nothing, so it may be repeated'),
-  returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether strangers may have written what it returns'),
+  returns: Returns.exactOptional(),
 });
 
 const common = {

@@ -14,7 +14,7 @@ import { Loops } from './loops.ts';
 import { McpServers } from './mcp-schema.ts';
 import { Models } from './models-schema.ts';
 import { OpenApi } from './openapi-schema.ts';
-import { Address, SecretName } from './parts.ts';
+import { Address, Returns, SecretName } from './parts.ts';
 import { ApprovalSettings } from './approvals.ts';
 import { Risk } from './risk.ts';
 import { SecretConfig } from './secrets-schema.ts';
@@ -64,7 +64,7 @@ export const ToolNotes = z.strictObject({
   money: z.string().min(1).max(200).exactOptional().describe('the argument that says how much money it moves'),
   costs: Costs.exactOptional().describe('what one attempt costs at most: a number, or the argument that says it'),
   private_to: z.string().min(1).max(200).exactOptional().describe('its results may hold private data, and whose'),
-  returns: z.enum(['trusted', 'untrusted']).exactOptional().describe('whether its results may contain text from strangers'),
+  returns: Returns.exactOptional(),
   trace: z
     .boolean()
     .exactOptional()

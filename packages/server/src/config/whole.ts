@@ -4,8 +4,9 @@
  */
 import { nearest } from '@corral/policy/cedar/problem';
 import { isRiskClass, isRiskOf } from '@corral/policy/pack/risk';
-import type { Tool } from '@corral/protocol/ports/tool';
+import type { Returns, Tool } from '@corral/protocol/ports/tool';
 import { faultsOfAnnotations } from '@corral/tools/annotated';
+import { resolveReturns } from '@corral/tools/returned-fields';
 import type { Config } from './schema.ts';
 
 /** One fault, and its place in the file. */
@@ -48,8 +49,19 @@ export function faultsOfNames(config: Config, tools: readonly Tool[]): Fault[] {
     ),
     ...Object.keys(config.tool_limits).flatMap((name) => unknownTool(['tool_limits'], name)),
     ...Object.keys(config.annotations).flatMap((name) => unknownTool(['annotations'], name)),
+    ...Object.entries(config.annotations).flatMap(([name, { returns }]) => faultsOfFields(name, returns, tools)),
     ...tools.flatMap((tool) => faultsOfAnnotations(tool).map(({ annotation, message }) => ({ path: [tool.name, annotation], message }))),
   ];
+}
+
+/** Fields of no result would leave those of strangers to the system. */
+function faultsOfFields(name: string, returns: Returns | undefined, tools: readonly Tool[]): Fault[] {
+  const tool = tools.find((one) => one.name === name);
+  if (returns === undefined || tool === undefined) return [];
+  return resolveReturns(returns, () => tool.output.schema).faults.map(({ message }) => ({
+    path: ['annotations', name, 'returns'],
+    message,
+  }));
 }
 
 /** Thresholds for no tool never apply, and those for a tool whose amounts are not known would refuse each of its calls. */

@@ -104,7 +104,7 @@ export class Decisions {
         rules: [...(one.rules ?? [])],
         policy: one.policy ?? '',
         unusual: [...(one.unusual ?? [])],
-        origins: (one.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, this.#parent) })),
+        origins: (one.origins ?? []).map(([path, origin, place]) => ({ path, origin, from: originText(origin, this.#parent, place) })),
         code: one.code ?? null,
         ...(one.under === undefined ? {} : { under: { call: one.under.call, by: this.#approvers.get(one.under.call) ?? '' } }),
         ...inspectedView(one.inspected),

@@ -210,7 +210,11 @@ function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision
     private_to: label.private_to,
     rules: decision?.rules ?? [],
     unusual: [...(decision?.unusual ?? []), ...(isOdd ? ['unlike_its_profile'] : [])],
-    origins: (decision?.origins ?? []).map(([path, origin]) => ({ path, origin, from: originText(origin, record.parent?.agent) })),
+    origins: (decision?.origins ?? []).map(([path, origin, place]) => ({
+      path,
+      origin,
+      from: originText(origin, record.parent?.agent, place),
+    })),
     policy: decision?.policy ?? '',
     quorum: pending.quorum,
     approvers: pending.approvers ?? [],

@@ -59,7 +59,7 @@ export function standingOf(
     approvers,
     tracked: decision.unusual !== undefined,
     unusual,
-    origins,
+    origins: origins.map(([path, origin]) => [path, origin]),
     label: { influenced_by: [...influenced_by], private_to: [...private_to] },
   };
 }

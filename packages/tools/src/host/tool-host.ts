@@ -8,6 +8,7 @@ import { CorralError } from '@corral/protocol/errors';
 import { ToolName } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
+import { FIELD_PATH_CHARS, FIELD_PATHS_MAX } from '@corral/protocol/model/field-path';
 import type { Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { contractBy } from './contracts.ts';
 import { Keeper, notStarted, type ToolNews } from './keeper.ts';
@@ -36,6 +37,7 @@ const Annotations = z.strictObject({
   openWorld: z.boolean(),
   repeatable: z.boolean(),
   returns: z.enum(['trusted', 'untrusted']),
+  trusted_fields: z.array(z.string().max(FIELD_PATH_CHARS)).max(FIELD_PATHS_MAX).optional(),
   destinations: z.array(z.string().min(1)).optional(),
   money: z.string().min(1).optional(),
   costs: Costs.optional(),

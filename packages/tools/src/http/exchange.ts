@@ -15,6 +15,7 @@ import { allowedAt, bodyOf, type AllowedOrigin, type HttpRequest } from './reque
 
 /** The caller, as far as it decides which account is meant. */
 export type Caller = Pick<ToolCall, 'tenant' | 'agent' | 'person'>;
+type Asking = Caller & Pick<ToolCall, 'idempotency_key' | 'traceparent'>;
 
 /** A header that the host adds to requests to one origin, and to no other. */
 export interface SecretHeader {
@@ -86,7 +87,7 @@ export class Exchange {
    * @param repeats whether the request may be made twice
    * @throws HttpFailure
    */
-  async ask(request: HttpRequest, call: Caller & Pick<ToolCall, 'signal' | 'idempotency_key'>, repeats: boolean): Promise<Answer> {
+  async ask(request: HttpRequest, call: Asking & Pick<ToolCall, 'signal'>, repeats: boolean): Promise<Answer> {
     const { origin, path, query, method } = request;
     const allowed = allowedAt(this.#options.origins, origin);
     if (allowed === undefined) throw new HttpFailure(`${origin} is none of the origins of this capability.`, { sent: false, final: true });
@@ -120,9 +121,14 @@ export class Exchange {
     }
   }
 
-  async #headersFor({ origin, method, headers = {} }: HttpRequest, call: Caller & Pick<ToolCall, 'idempotency_key'>) {
+  async #headersFor({ origin, method, headers = {} }: HttpRequest, call: Asking) {
     const { secrets, idempotency_key } = this.#options;
     const all: Record<string, string> = { 'user-agent': 'corral', ...headers, 'accept-encoding': CODINGS };
+    if (call.traceparent !== undefined) {
+      all['traceparent'] = call.traceparent;
+      // It belongs to a traceparent that the agent wrote, if to any.
+      delete all['tracestate'];
+    }
     for (const secret of secrets) {
       if (secret.origin !== origin) continue;
       const value = await filledIn(secret.value, (name) => this.#powers.secret(name, call));

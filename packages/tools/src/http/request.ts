@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { covers, isExact } from '@corral/protocol/model/origin';
 import { checkedOf, contractOf, type Checked, type Contract } from '@corral/protocol/ports/contract';
+import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { literalIn, whyNotTo, type AddressRange } from '../net/addresses.ts';
 import { fitsPath, whyUnclear } from './paths.ts';
 
@@ -23,7 +24,11 @@ export interface AllowedOrigin {
   /** @see covers */
   readonly pattern: string;
   readonly addresses: readonly AddressRange[];
+  /** The writer of its answers, if that is not said for all origins together. */
+  readonly returned?: Returned | undefined;
 }
+/** The writer of an answer, as annotations say it. */
+export type Returned = Required<Pick<ToolAnnotations, 'trusted_fields'>> & { readonly returns: 'trusted' | 'untrusted' };
 
 export interface RequestRules {
   readonly origins: readonly AllowedOrigin[];
@@ -72,6 +77,10 @@ export function allowedAt(origins: readonly AllowedOrigin[], origin: string): re
   const covering = origins.filter(({ pattern }) => covers(pattern, origin));
   return covering.length === 0 ? undefined : covering.flatMap(({ addresses }) => addresses);
 }
+
+/** The entry for an origin, which is the one of its own name where there is one; undefined if the origin is none of those. */
+export const entryFor = (origins: readonly AllowedOrigin[], origin: string): AllowedOrigin | undefined =>
+  origins.find(({ pattern }) => pattern === origin) ?? origins.find(({ pattern }) => covers(pattern, origin));
 
 /** @throws nothing: what does not fit is refused with a reason */
 export function requestContract(rules: RequestRules): Contract {

@@ -3,16 +3,18 @@ import * as z from 'zod';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import { contractOf, detailOf, type Contract } from '@corral/protocol/ports/contract';
-import type { CallAnnotations, Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
+import type { CallAnnotations, Returns, Tool, ToolAnnotations, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { isExact } from '@corral/protocol/model/origin';
 import { bytesOf, contentOf, textsOf } from './answer.ts';
+import { resolveReturns, type Resolved } from '../returned-fields.ts';
 import { Exchange, HttpFailure, type ExchangeOptions, type ExchangePowers } from './exchange.ts';
-import { requestContract, type HttpRequest, type RequestRules } from './request.ts';
+import { entryFor, requestContract, type HttpRequest, type RequestRules, type Returned } from './request.ts';
 
 export interface HttpOptions extends Omit<RequestRules, 'own_headers'>, ExchangeOptions {
   /** Without the prefix: `crm`. */
   readonly name: string;
-  readonly returns: 'trusted' | 'untrusted';
+  /** The writer of the answers of origins that do not say so themselves. */
+  readonly returned: Returned;
   /** Whether its changes can be undone; undefined: they cannot. */
   readonly destructive?: boolean | undefined;
 }
@@ -24,6 +26,10 @@ export interface HttpPowers extends ExchangePowers {
 const Head = z.object({ status: z.int(), headers: z.record(z.string(), z.string()) });
 const HttpAnswer = Head.extend({ body: z.string().optional(), body_base64: z.string().optional() });
 const Part = z.union([Head, z.string()]);
+const answerContract = contractOf(HttpAnswer, 'output');
+
+/** Annotations for the answers of a server. Fields are those of the answer; below `body` they are those of the JSON in it. */
+export const returnedBy = (returns: Returns): Resolved => resolveReturns(returns, () => answerContract.schema);
 
 export const isReading = (method: unknown): boolean => method === 'GET' || method === 'HEAD';
 
@@ -33,8 +39,30 @@ const READS: CallAnnotations = { readOnly: true, idempotent: true, destructive: 
 export const readsBy = (input: Json): CallAnnotations | undefined =>
   isReading((input as { readonly method?: unknown } | null)?.method) ? READS : undefined;
 
+/** Annotations that depend on the method and on who writes what the origin answers: the same object for the same ones. */
+function annotatedBy(origins: RequestRules['origins']): (input: Json) => CallAnnotations | undefined {
+  if (origins.every(({ returned }) => returned === undefined)) return readsBy;
+  const variants = new Map<Returned, Map<CallAnnotations | undefined, CallAnnotations>>();
+  for (const { returned } of origins)
+    if (returned !== undefined)
+      variants.set(
+        returned,
+        new Map<CallAnnotations | undefined, CallAnnotations>([
+          [READS, { ...READS, ...returned }],
+          [undefined, returned],
+        ]),
+      );
+  return (input) => {
+    const reads = readsBy(input);
+    const returned = entryFor(origins, originIn(input) ?? '')?.returned;
+    return returned === undefined ? reads : variants.get(returned)?.get(reads);
+  };
+}
+
+const originIn = (input: Json): string | undefined => (input as { readonly origin?: string } | null)?.origin;
+
 export function httpTool(options: HttpOptions, powers: HttpPowers): Tool {
-  const { name, origins, methods, secrets, idempotency_key, returns, bounds } = options;
+  const { name, origins, methods, secrets, idempotency_key, returned, bounds } = options;
   const patterns = origins.map(({ pattern }) => pattern);
   const readOnly = methods.every(isReading);
   const own_headers = [...secrets.map(({ header }) => header), ...(idempotency_key === undefined ? [] : [idempotency_key])];
@@ -44,7 +72,8 @@ export function httpTool(options: HttpOptions, powers: HttpPowers): Tool {
     destructive: !readOnly && (options.destructive ?? true),
     openWorld: true,
     repeatable: false,
-    returns,
+    returns: returned.returns,
+    ...(returned.trusted_fields.length === 0 ? {} : { trusted_fields: returned.trusted_fields }),
     // Where the configuration names each origin, an agent cannot choose where its data goes.
     ...(patterns.every(isExact) ? {} : { destinations: ['origin', 'path', 'query'] }),
   };
@@ -53,13 +82,17 @@ export function httpTool(options: HttpOptions, powers: HttpPowers): Tool {
     name: `http:${name}`,
     description: `Requests by HTTP to ${patterns.join(', ')}.`,
     input: requestContract({ ...options, own_headers }),
-    output: contractOf(HttpAnswer, 'output'),
+    output: answerContract,
     streams: true,
     part: partContract,
     end: contractOf(Head, 'output'),
     annotations,
-    annotate: readsBy,
-    writer: (input) => (returns === 'trusted' ? undefined : (input as { readonly origin?: string } | null)?.origin),
+    annotate: annotatedBy(origins),
+    writer: (input) => {
+      const origin = originIn(input);
+      const { returns } = (origin === undefined ? undefined : entryFor(origins, origin)?.returned) ?? returned;
+      return returns === 'trusted' ? undefined : origin;
+    },
     reaches: { origins: patterns, methods },
     timeout_ms: bounds.timeout_ms,
     invoke: (call) => answered(exchange, call, options, powers),

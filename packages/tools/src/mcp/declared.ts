@@ -7,9 +7,10 @@ import { isDeeperThan, type Json } from '@corral/protocol/json';
 import { ADMISSION } from '@corral/protocol/limits';
 import type { Declaration } from '@corral/protocol/ports/pins';
 import type { Contract, JsonSchema } from '@corral/protocol/ports/contract';
-import type { ToolAnnotations } from '@corral/protocol/ports/tool';
+import type { Returns, ToolAnnotations } from '@corral/protocol/ports/tool';
 import { CAUTIOUS } from '../define.ts';
 import { contractBy } from '../host/contracts.ts';
+import { resolveReturns, type Resolved } from '../returned-fields.ts';
 import { toolNameOf } from './names.ts';
 
 /** Longest description that is taken; the rest is left out, since it goes into prompts. */
@@ -18,7 +19,9 @@ const DESCRIPTION_CHARS = 4_096;
 const TOOLS = 512;
 
 /** Annotations that the configuration gives a tool, instead of its server. */
-export type Said = Partial<Pick<ToolAnnotations, 'readOnly' | 'idempotent' | 'destructive' | 'openWorld' | 'repeatable' | 'returns'>>;
+export type Said = Partial<Pick<ToolAnnotations, 'readOnly' | 'idempotent' | 'destructive' | 'openWorld' | 'repeatable'>> & {
+  readonly returns?: Returns;
+};
 
 export interface Believing {
   /** The annotations of the server are believed. */
@@ -96,6 +99,8 @@ export interface Described {
   /** Its answer is the structured content, of the schema that the server declares. */
   readonly structured: boolean;
   readonly annotations: ToolAnnotations;
+  /** The configuration's word about who writes its answers, held against its schema. */
+  readonly returned: Resolved;
 }
 
 export function describedBy(server: string, { says }: Declaration, believing: Believing): Described {
@@ -110,7 +115,7 @@ export function describedBy(server: string, { says }: Declaration, believing: Be
     input: contractBy(inputSchema ?? ANY_OBJECT),
     output: output ?? ANSWER,
     structured: output !== undefined,
-    annotations: annotationsOf(name as string, annotations, believing),
+    ...annotationsOf(name as string, annotations, believing, output ?? ANSWER),
   };
 }
 
@@ -128,10 +133,15 @@ function outputOf(schema: Json | undefined): Contract | undefined {
  * MCP's hints say how harmless a tool is, in the words of whoever wrote it; so a hint counts only for a trusted server, and then no more
  * than it says: a tool that is left out of its hints is taken to be destructive and open, as in MCP.
  */
-function annotationsOf(name: string, claims: Json | undefined, { trusted, said }: Believing): ToolAnnotations {
+function annotationsOf(
+  name: string,
+  claims: Json | undefined,
+  { trusted, said }: Believing,
+  output: Contract,
+): Pick<Described, 'annotations' | 'returned'> {
   const hints = (typeof claims === 'object' && claims !== null ? claims : {}) as Readonly<Record<string, Json>>;
   const readOnly = hints['readOnlyHint'] === true;
-  const believed: Partial<ToolAnnotations> = trusted
+  const believed: Said = trusted
     ? {
         readOnly,
         idempotent: readOnly || hints['idempotentHint'] === true,
@@ -139,7 +149,14 @@ function annotationsOf(name: string, claims: Json | undefined, { trusted, said }
         openWorld: hints['openWorldHint'] !== false,
       }
     : {};
-  return { ...CAUTIOUS, ...believed, ...said['*'], ...said[name] };
+  return withReturned({ ...believed, ...said['*'], ...said[name] }, output);
+}
+
+function withReturned({ returns = 'untrusted', ...said }: Said, { schema }: Contract): Pick<Described, 'annotations' | 'returned'> {
+  const returned = resolveReturns(returns, () => schema);
+  const { trusted_fields } = returned;
+  const fields = trusted_fields === undefined ? {} : { trusted_fields };
+  return { annotations: { ...CAUTIOUS, ...said, returns: returned.returns, ...fields }, returned };
 }
 
 const ASIDES: Readonly<Record<Aside, { readonly description: string; readonly input: JsonSchema }>> = {
@@ -163,21 +180,17 @@ const ASIDES: Readonly<Record<Aside, { readonly description: string; readonly in
 
 function asideBy(server: string, aside: Aside, { trusted, said }: Believing): Described {
   const { description, input } = ASIDES[aside];
+  const output = contractBy(ANY_OBJECT);
+  // To read is what these requests are for; that a server does no more than that is its word.
+  const believed: Said = { destructive: false, ...(trusted ? { readOnly: true, idempotent: true } : {}), ...said['*'], ...said[aside] };
   return {
     own: undefined,
     aside,
     description: `${description} Of the MCP server ${server}.`,
     input: contractBy(input),
-    output: contractBy(ANY_OBJECT),
+    output,
     structured: false,
-    // To read is what these requests are for; that a server does no more than that is its word.
-    annotations: {
-      ...CAUTIOUS,
-      destructive: false,
-      ...(trusted ? { readOnly: true, idempotent: true } : {}),
-      ...said['*'],
-      ...said[aside],
-    },
+    ...withReturned(believed, output),
   };
 }
 

@@ -10,6 +10,7 @@ import type { ToolPins } from '@corral/protocol/ports/pins';
 import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { notStarted, type ToolNews } from '../host/keeper.ts';
 import { PinnedTools } from '../pinning/pinned.ts';
+import { faultOfAll, type Resolved } from '../returned-fields.ts';
 import { resultOf } from './answer.ts';
 import { declarationsOf, describedBy, type Believing, type Described } from './declared.ts';
 import { Link, type Line } from './link.ts';
@@ -39,6 +40,8 @@ export class McpSource implements ToolSource {
   /** Connected to list the tools; the first tenant that calls one gets it. */
   #spare: Session | undefined;
   #tools: readonly Tool[] = [];
+  /** The declarations about answers, by the server's name of the tool. */
+  readonly #returned = new Map<string, Resolved>();
   /** Notes about the last list. */
   #listNotes: readonly string[] = [];
   readonly #events: string[] = [];
@@ -68,12 +71,26 @@ export class McpSource implements ToolSource {
     try {
       if (source.#pinned.tools === undefined) await (source.#spare = source.#session()).open();
       source.#tools = source.#made();
-      return source;
     } catch (error) {
       await source.close(0);
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(`the MCP server ${options.name} has not listed its tools: ${why}`, { cause: error });
     }
+    const fault = source.#faultOfFields();
+    if (fault === undefined) return source;
+    await source.close(0);
+    throw new Error(fault);
+  }
+
+  /** Why fields that the configuration names are none of the results of these tools. */
+  #faultOfFields(): string | undefined {
+    const { name, said } = this.#options;
+    const isNamed = (own: string) => said[own]?.returns !== undefined;
+    for (const [own, { faults }] of this.#returned)
+      if (isNamed(own) && faults[0] !== undefined) return `mcp.${name}.tools.${own}.returns: ${faults[0].message}`;
+    const others = [...this.#returned].filter(([own]) => !isNamed(own)).map(([, returned]) => returned);
+    const fault = faultOfAll(others);
+    return fault === undefined ? undefined : `mcp.${name}.tools.*.returns: ${fault}`;
   }
 
   get pinned() {
@@ -156,10 +173,12 @@ export class McpSource implements ToolSource {
 
   #made(): readonly Tool[] {
     const { name: server, timeout_ms } = this.#options;
+    this.#returned.clear();
     return (this.#pinned.tools ?? []).map((declaration): Tool => {
       const { name, says } = declaration;
       const described = describedBy(server, declaration, this.#options);
-      const { description, input, output, annotations } = described;
+      const { description, input, output, annotations, returned } = described;
+      this.#returned.set(described.own ?? described.aside ?? name, returned);
       return {
         name,
         description,

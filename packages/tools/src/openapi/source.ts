@@ -3,13 +3,14 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Declaration, PinnedSource, ToolPins } from '@corral/protocol/ports/pins';
 import type { Checked, Contract, JsonSchema } from '@corral/protocol/ports/contract';
-import type { Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
+import type { Returns, Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { contractBy } from '../host/contracts.ts';
 import { bytesOf, contentOf } from '../http/answer.ts';
 import { Exchange, type ExchangeOptions, type ExchangePowers } from '../http/exchange.ts';
 import { requestContract, type AllowedOrigin, type HttpRequest } from '../http/request.ts';
 import { failureOf, isReading } from '../http/tool.ts';
 import { PinnedTools } from '../pinning/pinned.ts';
+import { faultOfAll, resolveReturns, type Resolved } from '../returned-fields.ts';
 import { fixedSource } from '../sources.ts';
 import { readDocument, type Members } from './document.ts';
 import { declarationsOf, type Operation } from './operations.ts';
@@ -21,7 +22,8 @@ export interface OpenApiOptions extends Omit<ExchangeOptions, 'origins'> {
   /** Before each path; undefined: the path of the document's first server. */
   readonly base_path: string | undefined;
   readonly only: readonly string[] | undefined;
-  readonly returns: 'trusted' | 'untrusted';
+  /** The writer of the answers. Fields are those of the operations that have them; one that none has is refused. */
+  readonly returns: Returns;
   readonly destructive: boolean;
   readonly private_to: string | undefined;
   readonly encoded_slashes: boolean;
@@ -46,6 +48,8 @@ export class OpenApiSource implements ToolSource {
   #tools: ToolSource = fixedSource([]);
   /** Those from before another list was accepted; calls of them may be under way. */
   readonly #before: ToolSource[] = [];
+  /** The declarations about answers, by tool. */
+  readonly #resolved = new Map<string, Resolved>();
 
   private constructor(options: OpenApiOptions, powers: OpenApiPowers) {
     this.#options = options;
@@ -77,6 +81,8 @@ export class OpenApiSource implements ToolSource {
     const known = source.#pinned.known;
     source.#base = options.base_path ?? (typeof known === 'string' ? known : source.#base);
     source.#make();
+    const fault = faultOfAll(source.#resolved.values());
+    if (fault !== undefined) throw new Error(`openapi.${options.name}.returns: ${fault}`);
     return source;
   }
 
@@ -91,6 +97,7 @@ export class OpenApiSource implements ToolSource {
   }
 
   #make(): void {
+    this.#resolved.clear();
     this.#before.push(this.#tools);
     this.#tools = fixedSource((this.#pinned.tools ?? []).map((one) => this.#tool(one)));
   }
@@ -116,8 +123,11 @@ export class OpenApiSource implements ToolSource {
 
   #tool({ name, says }: Declaration): Tool {
     const operation = says as unknown as Operation & { readonly base: string };
-    const { origin, returns, destructive, private_to, idempotency_key, bounds } = this.#options;
+    const { origin, returns: said, destructive, private_to, idempotency_key, bounds } = this.#options;
     const readOnly = isReading(operation.method);
+    const output = answerContract(operation.output);
+    const { returns, trusted_fields, ...resolved } = resolveReturns(said, () => output.schema);
+    this.#resolved.set(name, { returns, ...resolved });
     const annotations: ToolAnnotations = {
       readOnly,
       idempotent: readOnly || idempotency_key !== undefined,
@@ -125,13 +135,14 @@ export class OpenApiSource implements ToolSource {
       openWorld: true,
       repeatable: false,
       returns,
+      ...(trusted_fields === undefined ? {} : { trusted_fields }),
       ...(private_to === undefined ? {} : { private_to }),
     };
     return {
       name,
       description: operation.description,
       input: this.#input(operation),
-      output: answerContract(operation.output),
+      output,
       annotations,
       writer: () => (returns === 'trusted' ? undefined : origin.pattern),
       suspended: () => this.#pinned.suspended(name),
