@@ -1,6 +1,7 @@
 /**
  * An MCP server written with the official SDK, as others write them: over its standard streams, or with `--http` over streamable HTTP on a
- * free port, which it prints. It serves both eras; `--legacy` only that of 2025, as SDKs of before did.
+ * free port, which it prints. There it may want a token: the one that WANTED_TOKEN names, or one of the issuer ISSUER for it;
+ * where CLOSES is set, each request needs a connection of its own. It serves both eras; `--legacy` only that of 2025, as SDKs of before did.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -9,6 +10,7 @@ import { connect } from 'node:net';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, inputRequired, McpServer } from '@modelcontextprotocol/server';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as z from 'zod';
 
 const text = (value) => ({ content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] });
@@ -116,13 +118,32 @@ function factory() {
   return server;
 }
 
+/** Whether a token was signed by the issuer, for this server. */
+async function isOf(issuer, audience, said = '') {
+  keys ??= createRemoteJWKSet(new URL(`${issuer}/keys`));
+  return jwtVerify(said.replace(/^Bearer /, ''), keys, { issuer, audience }).then(
+    () => true,
+    () => false,
+  );
+}
+let keys;
+
 process.stderr.write('the server has started\n');
 if (process.argv.includes('--http')) {
   const handler = toNodeHandler(createMcpHandler(factory));
-  const server = createServer((request, response) => {
-    const wanted = process.env['WANTED_TOKEN'];
-    if (wanted !== undefined && request.headers.authorization !== `Bearer ${wanted}`) {
-      response.writeHead(401).end();
+  const { WANTED_TOKEN: wanted, ISSUER: issuer } = process.env;
+  const server = createServer(async (request, response) => {
+    if (process.env['CLOSES'] !== undefined) response.setHeader('connection', 'close');
+    const resource = `http://${request.headers.host}/mcp`;
+    const metadata = '/.well-known/oauth-protected-resource/mcp';
+    if (issuer !== undefined && request.url === metadata) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ resource, authorization_servers: [issuer] }));
+      return;
+    }
+    const known = wanted === undefined || request.headers.authorization === `Bearer ${wanted}`;
+    if (!known || (issuer !== undefined && !(await isOf(issuer, resource, request.headers.authorization)))) {
+      const where = `Bearer resource_metadata="${new URL(metadata, resource)}"`;
+      response.writeHead(401, issuer === undefined ? {} : { 'www-authenticate': where }).end();
       return;
     }
     void handler(request, response);

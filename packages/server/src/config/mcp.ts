@@ -7,6 +7,7 @@ import type { ToolNews } from '@corral/tools/host/keeper';
 import { addressLine, programLine } from '@corral/tools/mcp/lines';
 import type { Line } from '@corral/tools/mcp/link';
 import { McpSource } from '@corral/tools/mcp/source';
+import type { Resolve } from '@corral/tools/net/guarded';
 import { boundedFetch } from './mcp-fetch.ts';
 import type { McpServer, McpServers } from './mcp-schema.ts';
 import type { Fault } from './whole.ts';
@@ -19,6 +20,8 @@ export interface McpPowers {
   /** Undefined: behind the walls that are found on this machine, without control groups. */
   readonly start: StartProgram | undefined;
   readonly tell: (news: ToolNews) => void;
+  /** Finds the addresses of servers; undefined: as the system does. */
+  readonly resolve: Resolve | undefined;
 }
 
 /** @throws why a server has no tools yet and cannot be asked */
@@ -28,12 +31,12 @@ export function openMcp(name: string, server: McpServer, powers: McpPowers): Pro
   return McpSource.open({ name, trusted, said: tools, only, timeout_ms, pins, tell, line: () => lineOf(name, server, powers) });
 }
 
-async function lineOf(name: string, server: McpServer, { base, secret, start, tell }: McpPowers): Promise<() => Line> {
+async function lineOf(name: string, server: McpServer, { base, secret, start, tell, resolve: find }: McpPowers): Promise<() => Line> {
   if ('url' in server) {
     const headers = await filled(server.headers, secret);
     const { oauth } = server;
     const client = oauth === undefined ? undefined : { ...oauth, client_secret: await secret(oauth.client_secret), scope: oauth.scope };
-    return addressLine({ url: server.url, headers, oauth: client }, boundedFetch(server.private));
+    return addressLine({ url: server.url, headers, oauth: client }, boundedFetch(server.private, find));
   }
   const at = (path: string) => resolve(base, path);
   const program = {
