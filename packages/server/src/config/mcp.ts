@@ -1,7 +1,7 @@
 /** The MCP servers of a configuration, each a source of tools. Loaded only where there are some, since the client takes time. */
 import { isAbsolute, resolve, sep } from 'node:path';
 import type { ToolPins } from '@corral/protocol/ports/pins';
-import type { StartProgram } from '@corral/protocol/ports/program';
+import type { ProgramSpec, StartProgram } from '@corral/protocol/ports/program';
 import type { ToolSource } from '@corral/protocol/ports/tool';
 import type { ToolNews } from '@corral/tools/host/keeper';
 import { addressLine, programLine } from '@corral/tools/mcp/lines';
@@ -11,6 +11,8 @@ import type { Resolve } from '@corral/tools/net/guarded';
 import { boundedFetch } from './mcp-fetch.ts';
 import type { McpServer, McpServers } from './mcp-schema.ts';
 import type { Fault } from './whole.ts';
+
+type Program = Exclude<McpServer, { readonly url: string }>;
 
 export interface McpPowers {
   /** Folder of the configuration file. */
@@ -38,17 +40,27 @@ async function lineOf(name: string, server: McpServer, { base, secret, start, te
     const client = oauth === undefined ? undefined : { ...oauth, client_secret: await secret(oauth.client_secret), scope: oauth.scope };
     return addressLine({ url: server.url, headers, oauth: client }, boundedFetch(server.private, find));
   }
-  const at = (path: string) => resolve(base, path);
-  const program = {
-    command: isAbsolute(server.command) || !server.command.includes(sep) ? server.command : at(server.command),
-    args: server.args,
-    env: { ...server.env, ...(await filled(server.secrets, secret)) },
-    folders: Object.entries(server.folders).map(([path, may]) => ({ path: at(path), write: may === 'write' })),
-    cwd: server.cwd === undefined ? undefined : at(server.cwd),
-    confined: server.wall !== 'none',
-  };
+  const spec = programOf(server, base);
+  const program = { ...spec, env: { ...spec.env, ...(await filled(server.secrets, secret)) } };
   return programLine(program, start ?? (await byDefault()), (text) => tell({ kind: 'output', text: `mcp:${name}: ${text}` }));
 }
+
+/** The program of a server, without its secrets. @param base folder of the configuration file */
+function programOf({ command, args, env, folders, cwd, wall }: Program, base: string): ProgramSpec {
+  const at = (path: string) => resolve(base, path);
+  return {
+    command: isAbsolute(command) || !command.includes(sep) ? command : at(command),
+    args,
+    env,
+    folders: Object.entries(folders).map(([path, may]) => ({ path: at(path), write: may === 'write' })),
+    cwd: cwd === undefined ? undefined : at(cwd),
+    confined: wall !== 'none',
+  };
+}
+
+/** The programs of a configuration, by the name of the server. */
+export const programsOf = (servers: McpServers, base: string): readonly (readonly [name: string, spec: ProgramSpec])[] =>
+  Object.entries(servers).flatMap(([name, server]) => ('url' in server ? [] : [[name, programOf(server, base)] as const]));
 
 /** Starts programs for a command that is not a host: behind the walls of this machine. */
 async function byDefault(): Promise<StartProgram> {

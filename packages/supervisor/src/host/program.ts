@@ -4,8 +4,8 @@
  * are control groups, bounds on memory and processes hold them. A program ends with its host, and takes with it whatever it started.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { realpathSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { realpathSync, statSync, type Stats } from 'node:fs';
+import { basename, dirname, isAbsolute } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CorralError } from '@corral/protocol/errors';
 import type { Program, ProgramSpec, StartProgram } from '@corral/protocol/ports/program';
@@ -68,14 +68,12 @@ function wallOf(
   spec: ProgramSpec,
   filtered: boolean,
 ): string[] {
-  const own = ownFolder(command);
-  const granted = own === undefined ? spec.folders : [{ path: own, write: false }, ...spec.folders];
-  // Files that it writes have to belong to the host's user; and a folder that nobody else may read can be shown to that user alone.
-  const become = unprivileged && granted.every((folder) => !folder.write && othersMayRead(folder.path));
-  const user = [`--reuid=${FIRST_USER}`, `--regid=${FIRST_USER}`, '--clear-groups'];
+  const granted = grantedTo(command, spec);
+  const become = unprivileged ? userFor(granted) : undefined;
+  const user = become === undefined ? [] : [`--reuid=${become.uid}`, `--regid=${become.gid}`, '--clear-groups'];
   const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env };
   return [
-    ...(setpriv === undefined ? [] : [setpriv, ...(become ? user : []), '--no-new-privs']),
+    ...(setpriv === undefined ? [] : [setpriv, ...user, '--no-new-privs']),
     path,
     '--unshare-all',
     ...(strict ? ['--unshare-user', '--disable-userns', '--uid', String(NOBODY), '--gid', String(NOBODY)] : []),
@@ -111,19 +109,54 @@ function ownFolder(command: string): string | undefined {
   return basename(folder) === 'bin' ? dirname(folder) : folder;
 }
 
-/** Whether every user of the machine may read the folder and those above it. */
-function othersMayRead(path: string): boolean {
+function grantedTo(command: string, { folders }: ProgramSpec): ProgramSpec['folders'] {
+  const own = ownFolder(command);
+  return own === undefined ? folders : [{ path: own, write: false }, ...folders];
+}
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * The user that a program becomes where root starts it: one of its own, or the owner of all folders that it writes to, so that its files belong
+ * to whoever has the folder. Undefined: no user but root may use its folders in this way.
+ */
+function userFor(granted: ProgramSpec['folders']): User | undefined {
   try {
-    const own = statSync(path);
-    const needed = own.isDirectory() ? 0o005 : 0o004;
-    if ((own.mode & needed) !== needed) return false;
-    for (let above = dirname(path); ; above = dirname(above)) {
-      if ((statSync(above).mode & 0o001) === 0) return false;
-      if (above === join(above, '..')) return true;
-    }
+    const [user = { uid: FIRST_USER, gid: FIRST_USER }, ...others] = granted.filter(({ write }) => write).map(({ path }) => statSync(path));
+    if (user.uid === 0 || others.some(({ uid }) => uid !== user.uid)) return undefined;
+    const become = { uid: user.uid, gid: user.gid === 0 ? FIRST_USER : user.gid };
+    return granted.every((folder) => mayUse(folder, become)) ? become : undefined;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+const [READ, WRITE, SEARCH] = [4, 2, 1];
+
+/** Whether a user may use a folder, or a file, by the permissions of it and of the folders above it. */
+function mayUse({ path, write }: ProgramSpec['folders'][number], user: User): boolean {
+  const own = statSync(path);
+  if (!permits(own, user, READ | (own.isDirectory() ? SEARCH : 0) | (write ? WRITE : 0))) return false;
+  for (let [below, above] = [path, dirname(path)]; above !== below; [below, above] = [above, dirname(above)])
+    if (!permits(statSync(above), user, SEARCH)) return false;
+  return true;
+}
+
+function permits({ mode, uid, gid }: Stats, user: User, wanted: number): boolean {
+  const given = uid === user.uid ? mode >> 6 : gid === user.gid ? mode >> 3 : mode;
+  return (given & wanted) === wanted;
+}
+
+/**
+ * Whether a program runs as root within its wall; `corral doctor` says so.
+ * @throws CORRAL_CONFIG_INVALID if there is no such program
+ */
+export function runsAsRoot({ bubblewrap }: Walls, spec: ProgramSpec, path: string): boolean {
+  if (process.getuid?.() !== 0 || !('path' in bubblewrap) || !spec.confined) return false;
+  return !bubblewrap.unprivileged || userFor(grantedTo(commandOf(spec, path), spec)) === undefined;
 }
 
 function started(
