@@ -16,7 +16,7 @@ import { Breakers } from './breakers.ts';
 import type { BrokerPowers } from '../bus.ts';
 import { Gates } from './gates.ts';
 import type { Attempt, DispatchEvents, DispatchPowers, Going, NotMade } from './going.ts';
-import { cutOff, isWorthAnother, resultOf, type TimedOut } from './results.ts';
+import { cutOff, isWorthAnother, largestResult, resultOf, type TimedOut } from './results.ts';
 import { enterBoth, Room } from './room.ts';
 import { billedBy, endOf, keyOf, Streams, type HostStream } from './streams.ts';
 import type { Dispatch } from '../effects/batch.ts';
@@ -232,7 +232,7 @@ export class Dispatcher {
     // Created only for calls that have to wait; most do not.
     let abort: AbortController | undefined;
     const notMade = (code: NotMade, why: string) => this.#notMade(record, call, one, code, why);
-    const place = { tenant: record.tenant, run: record.id, tool: tool.name, bytes: record.ceilings.message_bytes };
+    const place = { tenant: record.tenant, run: record.id, tool: tool.name, bytes: largestResult(record.ceilings, call) };
     const stopWaiting = enterBoth(this.#gates, this.#room, place, (leave) => {
       const waited = abort === undefined ? undefined : this.#going.get(key);
       if (waited === undefined || waited.abort !== abort) return this.#attempt(record, call, one, leave);
@@ -297,7 +297,7 @@ export class Dispatcher {
       going.stopTimer();
       const now = this.#clock.monotonic();
       bill.attempted(billedBy(result, stream));
-      const { told, well } = resultOf(call, record.ceilings.message_bytes, result);
+      const { told, well } = resultOf(call, largestResult(record.ceilings, call), result);
       const answer = { ...told, ...costIn(bill) };
       // The agent gave the call up, or its capability was revoked; a timeout after that does not change it.
       const givenUp = abort.signal.aborted && (abort.signal.reason as DOMException).name === 'AbortError';

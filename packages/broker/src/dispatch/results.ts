@@ -1,6 +1,7 @@
 /** Makes a tool's answer one for the agent, and says whether to ask once more. */
 import { errorData } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { CEILINGS, type Ceilings } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import { detailOf } from '@corral/protocol/ports/contract';
 import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
@@ -66,6 +67,13 @@ export function resultOf(call: Dispatch, most: number, result: ToolResult | Time
   if (isDeeperThan(value, JSON_MAX_DEPTH)) return invalid(`returned more than ${JSON_MAX_DEPTH} levels.`, true);
   return { told: { id, value, ...(call.as_handle === true ? { handle: viewOf(value) } : {}) }, well: true };
 }
+
+/**
+ * Bytes of the largest result of a call. A value that stays with the host behind a handle is bounded by what any run could be given, and not by the
+ * ceiling of this one.
+ */
+export const largestResult = ({ message_bytes }: Ceilings, { as_handle }: Pick<Dispatch, 'as_handle'>): number =>
+  as_handle === true ? CEILINGS.message_bytes.max : message_bytes;
 
 const CODES = { timed_out: 'CORRAL_TIMED_OUT', unknown: 'CORRAL_TOOL_FAILED' } as const;
 
