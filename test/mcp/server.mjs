@@ -106,8 +106,60 @@ function factory() {
           },
           requestState: `room:${room}`,
         });
+      if (answer.action === 'accept' && process.env['BOOKINGS'] !== undefined) appendFileSync(process.env['BOOKINGS'], `${room}\n`);
       return text(answer.action === 'accept' ? `${room} is booked for ${answer.content.name}` : `${room} is not booked`);
     },
+  );
+  server.registerTool(
+    'open',
+    {
+      description: 'Wants people to open an address, or a model.',
+      inputSchema: z.object({ what: z.enum(['address', 'model', 'nothing']) }),
+    },
+    ({ what }, { mcpReq }) => {
+      if (what === 'nothing')
+        return mcpReq.requestState() === undefined ? inputRequired({ requestState: 'once more' }) : text('asked once more');
+      const address = { mode: 'url', message: 'Sign in', url: 'https://example.com/sign-in', elicitationId: 'e1' };
+      const model = { method: 'sampling/createMessage', params: { messages: [], maxTokens: 9 } };
+      return {
+        resultType: 'input_required',
+        inputRequests: { it: what === 'model' ? model : { method: 'elicitation/create', params: address } },
+      };
+    },
+  );
+  server.registerTool(
+    'tunnel',
+    {
+      description: 'Asks its proxy for something, and says what it answered.',
+      inputSchema: z.object({ ask: z.string(), say: z.string().default('') }),
+    },
+    async ({ ask, say }) => {
+      const { hostname, port } = new URL(process.env['HTTPS_PROXY'] ?? 'http://127.0.0.1:3128');
+      const socket = connect(Number(port), hostname);
+      const heard = [];
+      socket.on('data', (chunk) => {
+        heard.push(String(chunk));
+        if (heard.length === 1 && say !== '' && heard[0].startsWith('HTTP/1.1 200')) socket.write(say);
+        if (heard.join('').includes('bye')) socket.end();
+      });
+      socket.write(`${ask} HTTP/1.1\r\nhost: x\r\n\r\n`);
+      await new Promise((resolve) => socket.on('close', resolve).on('error', (error) => heard.push(error.code)));
+      return text(
+        heard
+          .join('')
+          .split('\r\n')
+          .filter((line) => line !== '' && !/^[a-z-]+: /i.test(line))
+          .join(' '),
+      );
+    },
+  );
+  server.registerTool('get', { description: 'Fetches an address.', inputSchema: z.object({ url: z.string() }) }, async ({ url }) =>
+    text(
+      await fetch(url).then(
+        (answer) => answer.text(),
+        (error) => `${error.cause?.code ?? error.cause?.message ?? error.message}`,
+      ),
+    ),
   );
   server.registerResource('notes', 'notes://all', { description: 'All notes.', mimeType: 'text/plain' }, (uri) => ({
     contents: [{ uri: uri.href, mimeType: 'text/plain', text: 'buy milk' }],
@@ -132,7 +184,7 @@ process.stderr.write('the server has started\n');
 if (process.argv.includes('--http')) {
   const handler = toNodeHandler(createMcpHandler(factory));
   const { WANTED_TOKEN: wanted, ISSUER: issuer } = process.env;
-  const server = createServer(async (request, response) => {
+  const answered = async (request, response) => {
     if (process.env['CLOSES'] !== undefined) response.setHeader('connection', 'close');
     const resource = `http://${request.headers.host}/mcp`;
     const metadata = '/.well-known/oauth-protected-resource/mcp';
@@ -147,7 +199,8 @@ if (process.argv.includes('--http')) {
       return;
     }
     void handler(request, response);
-  });
+  };
+  const server = createServer((request, response) => void answered(request, response));
   server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
 } else if (process.argv.includes('--legacy')) await factory().connect(new StdioServerTransport());
 else serveStdio(factory);

@@ -4,7 +4,7 @@ import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { CEILINGS, type Ceilings } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import { detailOf } from '@corral/protocol/ports/contract';
-import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
+import { mayRepeat, type NeedsInput, type ToolResult } from '@corral/protocol/ports/tool';
 import type { Result } from '@corral/protocol/wire/delivery';
 import { viewOf } from '@corral/protocol/wire/handle';
 import type { Dispatch } from '../effects/batch.ts';
@@ -22,6 +22,18 @@ export interface TimedOut {
 export function isWorthAnother(call: Dispatch, result: ToolResult | TimedOut): boolean {
   if (result.kind === 'failed') return result.retryable === true;
   return result.kind !== 'ok' && mayRepeat(call.tool.annotations);
+}
+
+/**
+ * A request for input as the result of an attempt: itself, or why nobody is asked. A tool that waits in memory is told by its signal, and may
+ * have acted by then.
+ * @param signal aborted: the agent has given the call up, or this host stops
+ */
+export function mayAskPeople({ tool: { name }, stream }: Dispatch, asked: NeedsInput, signal: AbortSignal): ToolResult | NeedsInput {
+  if (!signal.aborted && stream === undefined) return asked;
+  const why = signal.aborted ? 'and nobody waits for the call any more' : 'which a call whose answer comes in parts cannot wait for';
+  const message = `${name} asked for input of people, ${why}.`;
+  return asked.request.live === true ? { kind: 'unknown', message } : { kind: 'failed', message };
 }
 
 /**

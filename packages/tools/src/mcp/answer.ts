@@ -67,8 +67,6 @@ export function failureOf(tool: string, error: unknown, why: string | undefined)
         code: 'CORRAL_RESULT_INVALID',
         detail: detailOf(error),
       };
-    if (error.code === SdkErrorCode.UnsupportedResultType)
-      return { kind: 'failed', message: `${tool} asked for something that this host does not give.`, detail: detailOf(error) };
   }
   if (isUnreachable(error)) return notStarted(tool, 'its server cannot be reached');
   return {
