@@ -71,6 +71,10 @@ function connector(allowed: readonly AddressRange[], options: GuardOptions, onCo
   };
 }
 
+/** Opens connections for whoever passes bytes on alone. The protocol is `http:`: nothing is added to what passes. */
+export const guardedConnect = (allowed: readonly AddressRange[], options: GuardOptions): buildConnector.connector =>
+  connector(allowed, options, () => undefined);
+
 /** Bounds of what an origin may answer. Bytes, milliseconds. */
 export interface Bounds extends GuardOptions {
   readonly header_bytes: number;
