@@ -1,6 +1,6 @@
 /**
  * An OpenID issuer for tests, with keys of its own and the checks of a real one: it knows its client, the client's only redirect URI, and the PKCE
- * challenge, and takes each code once. A person signs in by a click on a page.
+ * challenge, and takes each code once. A person signs in by a click on a page; the client gets tokens of its own for the resource that it names.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -24,7 +24,7 @@ export interface TestIssuer {
   readonly signIn: (address: string) => Promise<string>;
 }
 
-const CLIENT = { id: 'corral-console', secret: 'client-secret' };
+export const CLIENT = { id: 'corral-console', secret: 'client-secret' };
 const REALM = '/realm';
 
 type Finished = (end: () => void | Promise<void>) => void;
@@ -36,7 +36,7 @@ async function bodyOf(request: IncomingMessage): Promise<URLSearchParams> {
 }
 
 /** @param claims of the person who signs in */
-async function testIssuer(claims: JWTPayload, finished: Finished): Promise<TestIssuer> {
+export async function testIssuer(claims: JWTPayload, finished: Finished): Promise<TestIssuer> {
   const [own, other] = [await generateKeyPair('ES256', { extractable: true }), await generateKeyPair('ES256')];
   const key = { ...(await exportJWK(own.publicKey)), kid: 'k1', use: 'sig', alg: 'ES256' };
   const asked = new Map<string, URLSearchParams>();
@@ -55,9 +55,20 @@ async function testIssuer(claims: JWTPayload, finished: Finished): Promise<TestI
     return decodeURIComponent(id) === CLIENT.id && decodeURIComponent(secret) === CLIENT.secret;
   };
 
+  const signed = (said: JWTPayload) =>
+    new SignJWT(said).setProtectedHeader({ alg: 'ES256', kid: 'k1' }).sign(issuer.forge ? other.privateKey : own.privateKey);
+
+  /** A token of the client itself, for the resource that it names (RFC 8707). */
+  async function ofClient(body: URLSearchParams): Promise<object> {
+    const now = Math.floor(Date.now() / 1000);
+    const said = issuer.bend({ iss: issuer.url, aud: body.get('resource') ?? '', sub: CLIENT.id, iat: now, exp: now + 300 });
+    return { access_token: await signed(said), token_type: 'Bearer', expires_in: 300 };
+  }
+
   async function token(request: IncomingMessage): Promise<object | undefined> {
     const body = await bodyOf(request);
     exchanges.push(body);
+    if (body.get('grant_type') === 'client_credentials') return isClient(request) ? ofClient(body) : undefined;
     const of = codes.get(body.get('code') ?? '');
     codes.delete(body.get('code') ?? '');
     const challenge = createHash('sha256')
@@ -67,10 +78,7 @@ async function testIssuer(claims: JWTPayload, finished: Finished): Promise<TestI
     if (!isClient(request) || !fits || body.get('grant_type') !== 'authorization_code') return undefined;
     const now = Math.floor(Date.now() / 1000);
     const said = issuer.bend({ iss: issuer.url, aud: CLIENT.id, iat: now, exp: now + 300, nonce: of?.get('nonce') ?? '', ...claims });
-    const id_token = await new SignJWT(said)
-      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
-      .sign(issuer.forge ? other.privateKey : own.privateKey);
-    return { access_token: 'unused', token_type: 'Bearer', expires_in: 300, id_token };
+    return { access_token: 'unused', token_type: 'Bearer', expires_in: 300, id_token: await signed(said) };
   }
 
   const server = createServer((request, response) => {
@@ -90,6 +98,7 @@ async function testIssuer(claims: JWTPayload, finished: Finished): Promise<TestI
           token_endpoint: `${issuer.url}/token`,
           jwks_uri: `${issuer.url}/keys`,
           response_types_supported: ['code'],
+          grant_types_supported: ['authorization_code', 'client_credentials'],
           subject_types_supported: ['public'],
           id_token_signing_alg_values_supported: ['ES256'],
           authorization_response_iss_parameter_supported: true,

@@ -1,6 +1,6 @@
 /** A source of tools in memory whose tools change when a test says so, and whose calls end when it says so. */
 import * as z from 'zod';
-import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
+import type { Tool, ToolAnswer, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
 import { inlineTool } from '@corral/tools/define';
 import { fixedSource } from '@corral/tools/sources';
 
@@ -70,7 +70,7 @@ export class MemorySource implements ToolSource {
 }
 
 let asked = 0;
-export function ask(tool: Tool, input: ToolCall['input'] = {}): Promise<ToolResult> {
+export function ask(tool: Tool, input: ToolCall['input'] = {}): Promise<ToolAnswer> {
   const call = { input, idempotency_key: `run_x:${(asked += 1)}`, attempt: 1, run: 'run_x', tenant: 't' };
   return tool.invoke({ ...call, signal: new AbortController().signal } as unknown as ToolCall);
 }

@@ -10,12 +10,15 @@ import { found } from '../until.ts';
 /** The first effect of each version waits for people, so each test has a version of its own. */
 const writer = (name: string) =>
   `{ name: '${name}', uses: { write: 'tool:fs.write' }, run: ({ caps }) => caps.write({ path: 'a.txt', text: 'x' }).then(() => 'written') }`;
-const shared = sharedFront({ configText: JSON.stringify({ policies: 'default', files: { write: '.' } }) });
+const shared = sharedFront({
+  configText: JSON.stringify({ policies: 'default', tenants: { local: {}, other: {} }, files: { write: '.' } }),
+});
 let on: Front;
 beforeAll(async () => {
   on = shared();
   await on.deploy(writer('auto'));
   await on.deploy(writer('legacy'));
+  await on.deploy(writer('waits'));
   await on.deploy(SLEEP);
 });
 
@@ -65,6 +68,36 @@ test.each(['auto', 'legacy'] as const)(
     expect(JSON.stringify(await ask(developer, 'why', { run: writes }))).toMatch(/fs\.write/);
   },
 );
+
+test('what belongs to another tenant is not there: neither its agents nor its runs, nor what they wait for', async () => {
+  const everything = ['developer', 'operator', 'approver', 'auditor'] as const;
+  const [own, other] = await Promise.all(['local', 'other'].map(async (tenant) => overHttp((await on.as(tenant, ...everything)).secret)));
+  if (own === undefined || other === undefined) throw new Error('not connected');
+  const { run: writes } = await ask(own, 'submit_run', { agent: 'waits' });
+  const { run: sleeps } = await ask(own, 'submit_run', { agent: 'sleeper' });
+  const waiting = async (client: Client) =>
+    ((await ask(client, 'list_approvals', {}))['items'] as { run: string; call: number }[]).find((one) => one.run === writes);
+  const { call } = await found(() => waiting(own), 'a call waits for people');
+
+  const reason = 'another tenant';
+  for (const [tool, input] of [
+    ['follow_run', { run: sleeps }],
+    ['why', { run: sleeps }],
+    ['pause_run', { run: sleeps, reason }],
+    ['resume_run', { run: sleeps, reason }],
+    ['cancel_run', { run: sleeps, reason }],
+    ['kill_run', { run: sleeps, reason }],
+    ['decide_approval', { run: writes, call, decision: 'approve', reason }],
+  ] as const)
+    expect([tool, await ask(other, tool, input)]).toEqual([tool, { refused: 'CORRAL_RUN_UNKNOWN' }]);
+  for (const tool of ['list_agents', 'list_runs', 'list_approvals']) {
+    expect([tool, (await ask(other, tool, {}))['items']]).toEqual([tool, []]);
+    expect([tool, await ask(other, tool, { tenant: 'local' })]).toEqual([tool, { refused: 'CORRAL_FORBIDDEN' }]);
+  }
+  expect(await ask(other, 'submit_run', { agent: 'waits', tenant: 'local' })).toEqual({ refused: 'CORRAL_FORBIDDEN' });
+  expect(await ask(own, 'follow_run', { run: sleeps })).toMatchObject({ lifecycle: 'active', control: 'none' });
+  expect(await waiting(own)).toMatchObject({ call });
+});
 
 test('nobody is served without a token', async () => {
   await expect(overHttp('not-a-token')).rejects.toThrow(/401|nauthorized/);

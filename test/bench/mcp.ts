@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport, type Transport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { boundedFetch } from '@corral/server/config/mcp-fetch';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { findWalls, programs } from '@corral/supervisor';
 import { addressLine, programLine } from '@corral/tools/mcp/lines';
@@ -35,7 +36,7 @@ export async function mcp(): Promise<Figure[]> {
       )),
       ...(await measured(
         'mcp http',
-        addressLine({ url, headers: {}, oauth: undefined }, fetch),
+        addressLine({ url, headers: {}, oauth: undefined }, boundedFetch(true, undefined)),
         () => new StreamableHTTPClientTransport(new URL(url)),
       )),
     ];

@@ -4,14 +4,18 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Json } from '@corral/protocol/json';
 import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
+import { openMcp } from '@corral/server/config/mcp';
+import { McpServer } from '@corral/server/config/mcp-schema';
 import { openOpenApi } from '@corral/server/config/openapi';
 import { OpenApi } from '@corral/server/config/openapi-schema';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import { ask, heldTool, MemorySource, type Happened } from '../memory-source.ts';
+import { until } from '../until.ts';
 
 interface Change {
   /** A tool that is offered after it, and not before the first change. */
@@ -66,6 +70,7 @@ const SOURCES: Readonly<Record<string, () => Promise<Opened>>> = {
     return { source, set: (next) => source.set(next) };
   }),
   'the operations of a document': ofDocument,
+  'the tools of an MCP server': ofServer,
   'the process of a configuration': async () => {
     const url = new URL('../../packages/tools/src/fixtures/tools.ts', import.meta.url).href;
     const secret = () => Promise.reject(new Error('none'));
@@ -101,6 +106,37 @@ async function ofDocument(): Promise<Opened> {
   const secret = () => Promise.reject(new Error('none'));
   const source = await openOpenApi('pets', config, { base: folder, pins, secret, redact: (text) => text });
   return { source, slow: ['pets.a', 'pets.b'].map((name) => ({ name, input: {} })), release, happened: undefined, changes: [] };
+}
+
+/** A program that reads what it declares from a file, and says so where it has changed; a person accepts each list. */
+async function ofServer(): Promise<Opened> {
+  const folder = await mkdtemp(join(tmpdir(), 'crl-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const declared = join(folder, 'declared.json');
+  const declare = (...names: readonly string[]) => writeFile(declared, JSON.stringify({ tools: names.map((name) => ({ name })) }));
+  await declare('a', 'b');
+  const program = fileURLToPath(new URL('../mcp/hostile.mjs', import.meta.url));
+  const server = McpServer.parse({ command: 'node', args: [program, declared], wall: 'none' });
+  const secret = () => Promise.reject(new Error('none'));
+  const pins = { get: () => undefined, put: () => undefined };
+  const powers = { base: folder, secret, pins, start: undefined, tell: () => undefined, resolve: undefined };
+  const source = await openMcp('crm', server, powers);
+  const [pinned] = source.pinned ?? [];
+  pinned?.inForce('start', 1);
+  const change = (name: string) => async () => {
+    await declare('a', 'b', name);
+    if ((await ask(named(source, 'crm.a'), { how: 'changed' })).kind !== 'ok') return;
+    const isOffered = () => pinned?.review().differences.some(({ tool }) => tool === `crm.${name}`) === true;
+    await until(isOffered, 'the list of tools was read again');
+    pinned?.accept(pinned.review().offered?.digest ?? '', 'token:ana', 2);
+  };
+  return {
+    source,
+    slow: ['crm.a', 'crm.b'].map((name) => ({ name, input: { how: 'slow' } })),
+    release: () => undefined,
+    happened: undefined,
+    changes: ['c', 'd'].map((name) => ({ offers: `crm.${name}`, make: change(name) })),
+  };
 }
 
 const CLOSED = ['ended a', 'ended b', 'closed a', 'closed b'];

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import type { RunId } from '@corral/protocol/ids';
 import type { RunRecord } from '@corral/protocol/model/run';
-import { world, park } from '../world.ts';
+import { park, tool, world } from '../world.ts';
 import { agent, asked, bus, CHANGES, crossed, done, forget, mail, made, raw, READS, SECRET, sharedBus, TOOLS, USES } from './flowing.ts';
 import { until } from '../until.ts';
 import { agentFile } from '../agents/file.ts';
@@ -149,6 +149,36 @@ describe('a handle', () => {
       return Promise.all([caps.send({ to: 'x', text: h }), caps.send({ to: h, text: h })].map((one) => one.then(() => 'sent', (e) => e.code)));`;
     const { ended } = await w.submit(await w.deploy(agent(body)), { task: 'x' }, { ceilings: { message_bytes: 100_000 } });
     expect(await ended).toMatchObject({ output: ['sent', 'CORRAL_EFFECT_TOO_LARGE'] });
+  });
+});
+
+describe('a result that is larger than its run may read at once', () => {
+  const LINES = Array.from({ length: 20 }, (_, i) => `${i} `.padEnd(10_000, 'x'));
+  const big = (lines: readonly string[]) => tool('big', () => ({ lines }));
+  const reads = (body: string) => `{ name: 'reads', uses: { big: 'tool:big' }, async run({ caps, open }) { ${body} } }`;
+
+  test('is refused as a value, and stays with the host as a handle, of which the run opens parts', async () => {
+    const w = await world([big(LINES)]);
+    const body = `const whole = await caps.big({}).catch((error) => [error.code, error.hint.includes('.handle(')]);
+      const h = await caps.big.handle({});
+      const all = await open(h).catch((error) => error.message);
+      return [whole, h.bytes > 200000, all, (await open(h.part('lines').part(7))).length];`;
+    const { ended } = await w.submit(await w.deploy(reads(body)), {}, { ceilings: { message_bytes: 50_000 } });
+    expect(await ended).toEqual({
+      kind: 'completed',
+      output: [
+        ['CORRAL_RESULT_TOO_LARGE', true],
+        true,
+        expect.stringMatching(/^\d+ bytes are behind the handle, and at most 50000 may be read at once: open a part of it/),
+        10_000,
+      ],
+    });
+  });
+
+  test('is refused as a handle too where no run could be given it', async () => {
+    const w = await world([big(Array.from({ length: 450 }, () => LINES[0] as string))]);
+    const { ended } = await w.submit(await w.deploy(reads(`return caps.big.handle({}).catch((error) => error.code);`)));
+    expect(await ended).toEqual({ kind: 'completed', output: 'CORRAL_RESULT_TOO_LARGE' });
   });
 });
 

@@ -29,6 +29,8 @@ function act(how, id) {
       send({ id: `ask-${asked}`, method: 'sampling/createMessage', params: { messages: [], maxTokens: 9 } });
       send({ id: `roots-${asked}`, method: 'roots/list' });
       return send({ id, result: { content: [{ type: 'text', text: 'asked' }] } });
+    case 'slow':
+      return void setTimeout(() => act('well', id), 300);
     case 'hang':
       return;
     case 'stuck':

@@ -1,6 +1,7 @@
 /**
  * An MCP server written with the official SDK, as others write them: over its standard streams, or with `--http` over streamable HTTP on a
- * free port, which it prints. It serves both eras; `--legacy` only that of 2025, as SDKs of before did.
+ * free port, which it prints. There it may want a token: the one that WANTED_TOKEN names, or one of the issuer ISSUER for it;
+ * where CLOSES is set, each request needs a connection of its own. It serves both eras; `--legacy` only that of 2025, as SDKs of before did.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -9,6 +10,7 @@ import { connect } from 'node:net';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, inputRequired, McpServer } from '@modelcontextprotocol/server';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as z from 'zod';
 
 const text = (value) => ({ content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] });
@@ -104,8 +106,60 @@ function factory() {
           },
           requestState: `room:${room}`,
         });
+      if (answer.action === 'accept' && process.env['BOOKINGS'] !== undefined) appendFileSync(process.env['BOOKINGS'], `${room}\n`);
       return text(answer.action === 'accept' ? `${room} is booked for ${answer.content.name}` : `${room} is not booked`);
     },
+  );
+  server.registerTool(
+    'open',
+    {
+      description: 'Wants people to open an address, or a model.',
+      inputSchema: z.object({ what: z.enum(['address', 'model', 'nothing']) }),
+    },
+    ({ what }, { mcpReq }) => {
+      if (what === 'nothing')
+        return mcpReq.requestState() === undefined ? inputRequired({ requestState: 'once more' }) : text('asked once more');
+      const address = { mode: 'url', message: 'Sign in', url: 'https://example.com/sign-in', elicitationId: 'e1' };
+      const model = { method: 'sampling/createMessage', params: { messages: [], maxTokens: 9 } };
+      return {
+        resultType: 'input_required',
+        inputRequests: { it: what === 'model' ? model : { method: 'elicitation/create', params: address } },
+      };
+    },
+  );
+  server.registerTool(
+    'tunnel',
+    {
+      description: 'Asks its proxy for something, and says what it answered.',
+      inputSchema: z.object({ ask: z.string(), say: z.string().default('') }),
+    },
+    async ({ ask, say }) => {
+      const { hostname, port } = new URL(process.env['HTTPS_PROXY'] ?? 'http://127.0.0.1:3128');
+      const socket = connect(Number(port), hostname);
+      const heard = [];
+      socket.on('data', (chunk) => {
+        heard.push(String(chunk));
+        if (heard.length === 1 && say !== '' && heard[0].startsWith('HTTP/1.1 200')) socket.write(say);
+        if (heard.join('').includes('bye')) socket.end();
+      });
+      socket.write(`${ask} HTTP/1.1\r\nhost: x\r\n\r\n`);
+      await new Promise((resolve) => socket.on('close', resolve).on('error', (error) => heard.push(error.code)));
+      return text(
+        heard
+          .join('')
+          .split('\r\n')
+          .filter((line) => line !== '' && !/^[a-z-]+: /i.test(line))
+          .join(' '),
+      );
+    },
+  );
+  server.registerTool('get', { description: 'Fetches an address.', inputSchema: z.object({ url: z.string() }) }, async ({ url }) =>
+    text(
+      await fetch(url).then(
+        (answer) => answer.text(),
+        (error) => `${error.cause?.code ?? error.cause?.message ?? error.message}`,
+      ),
+    ),
   );
   server.registerResource('notes', 'notes://all', { description: 'All notes.', mimeType: 'text/plain' }, (uri) => ({
     contents: [{ uri: uri.href, mimeType: 'text/plain', text: 'buy milk' }],
@@ -116,17 +170,37 @@ function factory() {
   return server;
 }
 
+/** Whether a token was signed by the issuer, for this server. */
+async function isOf(issuer, audience, said = '') {
+  keys ??= createRemoteJWKSet(new URL(`${issuer}/keys`));
+  return jwtVerify(said.replace(/^Bearer /, ''), keys, { issuer, audience }).then(
+    () => true,
+    () => false,
+  );
+}
+let keys;
+
 process.stderr.write('the server has started\n');
 if (process.argv.includes('--http')) {
   const handler = toNodeHandler(createMcpHandler(factory));
-  const server = createServer((request, response) => {
-    const wanted = process.env['WANTED_TOKEN'];
-    if (wanted !== undefined && request.headers.authorization !== `Bearer ${wanted}`) {
-      response.writeHead(401).end();
+  const { WANTED_TOKEN: wanted, ISSUER: issuer } = process.env;
+  const answered = async (request, response) => {
+    if (process.env['CLOSES'] !== undefined) response.setHeader('connection', 'close');
+    const resource = `http://${request.headers.host}/mcp`;
+    const metadata = '/.well-known/oauth-protected-resource/mcp';
+    if (issuer !== undefined && request.url === metadata) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ resource, authorization_servers: [issuer] }));
+      return;
+    }
+    const known = wanted === undefined || request.headers.authorization === `Bearer ${wanted}`;
+    if (!known || (issuer !== undefined && !(await isOf(issuer, resource, request.headers.authorization)))) {
+      const where = `Bearer resource_metadata="${new URL(metadata, resource)}"`;
+      response.writeHead(401, issuer === undefined ? {} : { 'www-authenticate': where }).end();
       return;
     }
     void handler(request, response);
-  });
+  };
+  const server = createServer((request, response) => void answered(request, response));
   server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
 } else if (process.argv.includes('--legacy')) await factory().connect(new StdioServerTransport());
 else serveStdio(factory);

@@ -5,8 +5,10 @@
 import type { Delivery, Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
+import { canonical } from '@corral/protocol/json';
 import { CEILINGS, MACHINE } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
+import type { InputRequest } from '@corral/protocol/model/question';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import type { CommitResult } from '@corral/protocol/ports/store';
 import { mayCallHere, mayStillCall } from './policies/approved.ts';
@@ -74,6 +76,7 @@ export class Broker {
       isStopped: (tenant, tool) => this.#isQuarantined(tenant)(tool),
       onResult: (run, result, once) => this.#events.answered(run, result, once || this.#draining),
       onUnknown: (run, id, message, detail) => this.#events.unknown(run, id, message, detail),
+      onInput: (run, id, request) => this.#events.input(run, id, request),
       onChunk: (run, chunk) => this.#events.streamed(run, chunk),
       onTakeBack: (...of) => this.#events.takeBack(...of),
       onLook: (...of) => this.#events.looks(...of),
@@ -246,9 +249,37 @@ export class Broker {
     if (event.kind === 'ended') batch.outcome = event.outcome;
     if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at, this.#policies(run)));
     // A call that waits for more people than have spoken yet still expires.
-    const over = event.kind === 'unanswered' || (event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval');
+    const settled = event.kind === 'unanswered' || event.kind === 'unknown';
+    const over = settled || (event.kind === 'approval' && ledger.pending.get(event.id)?.kind !== 'approval');
     const timersDone = over && batch.timers.length === 0 ? [event.id] : [];
     return this.#commits.handOver(run, { ...entry, private_to }, { batch, timersDone, revoke: more.revoke });
+  }
+
+  /** The tool of a call needs input of people: the call waits for them from here on, at most as long as its agent does. */
+  askForInput(run: BusRun, id: number, request: InputRequest): void {
+    const { ledger } = run;
+    const call = ledger.pending.get(id);
+    if (call?.kind !== 'call') return;
+    const { clock, approval_ms = MACHINE.approval_ms.default, digest } = this.#powers;
+    const expires_at = clock.now() + Math.min(approval_ms, call.timeout_ms ?? approval_ms);
+    const batch = emptyBatch();
+    batch.timers.push({ id, due: expires_at });
+    const event: HostEvent = { kind: 'input_required', id, tool: call.tool, request, digest: digest(canonical(call.input)), expires_at };
+    // If the store refuses it, the broker emits `refused`.
+    this.record(run, event, { batch }).then(
+      () => this.#events.asks(ledger.record.id, { id }),
+      () => undefined,
+    );
+  }
+
+  /** Whether the tool of a call that waits for input has asked this host. */
+  hasAsked(run: RunId, id: number): boolean {
+    return this.#dispatcher.inputs.has(run, id);
+  }
+
+  /** The tool that has asked for input is told that there will be none. */
+  dropInput(run: RunId, id: number): void {
+    this.#dispatcher.inputs.drop(run, id);
   }
 
   /** @see Commits.settled */

@@ -10,6 +10,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { ToldPlace } from '@corral/protocol/ports/events';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
+import type { InputRequest } from '@corral/protocol/model/question';
 import type { Control, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
@@ -80,6 +81,8 @@ export interface BusEvents {
   readonly looks: (run: RunId, ...look: Parameters<Look>) => void;
   /** A call's result is lost; the run waits for a resolution unless its manifest says otherwise. */
   readonly unknown: (run: RunId, id: number, message: string, detail?: string) => void;
+  /** The tool of a call needs input of people. */
+  readonly input: (run: RunId, id: number, request: InputRequest) => void;
   /** The capability of a call was taken back; whatever came of the call is not for its agent. */
   readonly fence: (run: RunId, result: Result) => void;
   /**
@@ -98,7 +101,7 @@ export interface BusEvents {
   /** An inspector, as the principal `by`, asks that the run be paused, or that the version of its agent be quarantined. */
   readonly wished: (run: RunId, wish: { readonly what: 'pause' | 'quarantine'; readonly by: string; readonly reason: string }) => void;
   /** The run waits for people to decide about a call. */
-  readonly asks: (run: RunId, decision: Decision) => void;
+  readonly asks: (run: RunId, decision: Pick<Decision, 'id' | 'rules' | 'unusual'>) => void;
   /** Circumstances of the run that a crank has changed. */
   readonly context: (run: RunId, changes: readonly ContextChange[]) => void;
   /** @param place where the journal has it */

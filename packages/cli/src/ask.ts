@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import { ANY_TEXT, ASK_OWNER, wantedText, type Question } from '@corral/protocol/model/question';
+import { ASK_OWNER, wantedText } from '@corral/protocol/model/question';
 import type { Approval, Supervisor } from '@corral/supervisor';
 import type { AnswerFlags } from './answer-flags.ts';
 import { valueOf } from './answer-value.ts';
@@ -78,7 +78,7 @@ export class Asker {
     const [approval] = await this.#supervisor.approvals();
     if (approval === undefined || this.#closing.signal.aborted) return;
     await this.#before();
-    if (approval.asks !== undefined) return this.#question(approval);
+    if (approval.asks !== undefined) return this.#question(approval, approval.asks);
     const [verdict, reason] = await this.#answerTo(approval);
     // The person at the terminal may decide as any approver that a rule names, and as each of several.
     const { run, call, approvers, approved_by } = approval;
@@ -89,15 +89,15 @@ export class Asker {
   }
 
   /** Has the person at the terminal answer a question, as its owner. An answer that does not fit is asked for once more. */
-  async #question({ run, call, agent, approvers, input }: Approval): Promise<void> {
+  async #question({ run, call, agent, approvers }: Approval, asks: NonNullable<Approval['asks']>): Promise<void> {
     const { control } = this.#supervisor;
-    const { question, schema = ANY_TEXT, misfit } = input as unknown as Question;
+    const { question, schema, misfit, from } = asks;
     const decline = (why: string) => control.decide(run, call, 'terminal', 'deny', why, approvers);
     if (this.#always !== undefined) return decline(`--${this.#always} was given, which answers no question`);
-    say(`${agent} asks: ${question}`);
+    say(from === undefined ? `${agent} asks: ${question}` : `${from} asks, to go on with a call of ${agent}: ${question}`);
     if (misfit !== undefined) say(`The last answer did not fit: ${misfit}`);
     if (!hasTerminal()) {
-      this.#leave({ run, call, tool: ASK_OWNER, why: 'a question' });
+      this.#leave({ run, call, tool: from ?? ASK_OWNER, why: 'a question' });
       say(`nobody was asked, since there is no terminal here: question ${call} is declined.`);
       return decline('no terminal to ask at');
     }

@@ -115,7 +115,7 @@ export const ERRORS = {
   CORRAL_RESULT_TOO_LARGE: {
     audience: 'guest',
     class: 'ToolFailed',
-    hint: 'Ask the tool for less at a time, or raise `ceilings: { message_bytes }` of the agent.',
+    hint: 'Ask the tool for less at a time, take a handle to the result (`caps.NAME.handle(…)`) and open parts of it, or raise `ceilings: { message_bytes }` of the agent.',
   },
   CORRAL_HOST_MEMORY: {
     audience: 'guest',

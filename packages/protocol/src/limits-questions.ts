@@ -7,5 +7,17 @@ export const QUESTIONS = {
   schema_depth: { about: 'nesting of that schema', default: 16, min: 1, max: 32 },
   schema_parts: { about: 'schemas within that schema, and words in its lists', default: 256, min: 1, max: 1_024 },
   open_per_run: { about: 'questions of one run that wait for an answer; one more is refused', default: 8, min: 1, max: 100 },
+  rounds_per_call: {
+    about: 'times that a tool may ask people for input within one call; the next one fails the call',
+    default: 10,
+    min: 1,
+    max: 100,
+  },
+  state_bytes: {
+    about: 'what a tool has kept of a call with the host while people are asked for input',
+    default: 64 * 1024,
+    min: 1,
+    max: 1024 * 1024,
+  },
   answer_bytes: { about: 'one answer as JSON', default: 64 * 1024, min: 1, max: 256 * 1024 },
 } as const satisfies Record<string, Limit>;

@@ -34,7 +34,7 @@ export { roomInHeap } from './host/heap.ts';
 export { realClock, realRandom } from './host/real.ts';
 export { ProcessLauncher } from './host/launcher.ts';
 export { findWalls, osWall, type Walls } from './host/walls.ts';
-export { programs } from './host/program.ts';
+export { programs, runsAsRoot } from './host/program.ts';
 export { CellGroups } from './host/cgroups.ts';
 export { findGroups, leavePlace, type FoundGroups } from './host/group-place.ts';
 export { LAYERS, layersOf, type Layer } from './host/layers.ts';

@@ -121,8 +121,11 @@ interface Tell {
 }
 
 /** Answers a question as the test says. An answer that the question does not take, or none, reaches the agent as a question that was declined. */
-async function answered(host: Supervisor, { run, call, tool, input, approvers }: Approval, answer: Says['answer'], tell: Tell['called']) {
+async function answered(host: Supervisor, { run, call, tool, asks, ...of }: Approval, answer: Says['answer'], tell: Tell['called']) {
   const { control } = host;
+  const { approvers } = of;
+  // A tool that needs input to go on with a call asks as an agent does.
+  const input = asks?.from === undefined ? of.input : { question: asks.question, schema: asks.schema };
   try {
     if (answer === undefined) throw new Error(`the test says nothing of questions: give a fake of ${tool}`);
     const output = ((await answer(input)) ?? null) as Json;

@@ -29,6 +29,8 @@ const FORMS: Readonly<Record<string, Form>> = {
   examples: () => true,
   default: () => true,
   type: isTypes,
+  // Titles of the words, as MCP has them.
+  enumNames: listOf(isText),
   enum: (value) => Array.isArray(value) && value.length > 0,
   const: () => true,
   required: (value) => Array.isArray(value) && value.every(isText),

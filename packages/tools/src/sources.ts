@@ -1,13 +1,13 @@
 /** Sources of tools that need no process: a fixed list, and several sources joined to one. Sources are joined nowhere else. */
 import { MACHINE } from '@corral/protocol/limits';
-import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
+import type { Tool, ToolAnswer, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
 import { notStarted } from './host/keeper.ts';
 
 /** A source with a fixed list: the host's own tools, or functions of a program. */
 export function fixedSource(own: readonly Tool[]): ToolSource {
-  const under = new Set<Promise<ToolResult>>();
+  const under = new Set<Promise<ToolAnswer>>();
   let closing: Promise<void> | undefined;
-  const invoke = (tool: Tool, call: ToolCall): Promise<ToolResult> => {
+  const invoke = (tool: Tool, call: ToolCall): Promise<ToolAnswer> => {
     if (closing !== undefined) return Promise.resolve(notStarted(tool.name, 'its source is closed'));
     const result = tool.invoke(call).finally(() => under.delete(result));
     under.add(result);

@@ -7,7 +7,7 @@ import { isCharged } from '@corral/protocol/model/cost';
 import type { Budget } from '@corral/protocol/model/manifest';
 import { dayOf, NO_SPEND, SPEND_NAMES, type DayChange, type Spend, type SpendName } from '@corral/protocol/model/spend';
 import type { Purse } from '@corral/policy/capability/purse';
-import type { Later, Pending } from '../ledger/pending.ts';
+import { asUnderWay, type Later, type Pending } from '../ledger/pending.ts';
 
 /** The part of a run's books that this changes. */
 interface Settling {
@@ -187,8 +187,11 @@ export function closeTally({ pending, tally, lastAt }: Settling, unsent: Readonl
  * @param fresh false for a fork made by an older host, in which verdicts still counted
  * @param own false for a fork made by an older host, which paid for calls of its origin
  */
-export function disown({ pending, purse }: Settling, fresh: boolean, own: boolean): void {
-  for (const one of pending.values())
+export function disown(ledger: Settling & { inFlight: number }, fresh: boolean, own: boolean): void {
+  const { pending, purse } = ledger;
+  for (const found of pending.values()) {
+    // The call has left, and its tool waits for an answer to the origin's call.
+    const one = asUnderWay(ledger, found) ?? found;
     if (one.kind === 'approval') {
       delete one.call.day;
       if (fresh) pending.set(one.id, { ...one, by: [] });
@@ -200,6 +203,7 @@ export function disown({ pending, purse }: Settling, fresh: boolean, own: boolea
         pending.set(one.id, { ...call, reserved: {}, inherited: { price: inherited?.price ?? ofOneTry(reserved, retried) } });
       } else pending.set(one.id, { ...call, reserved, ...(retried === undefined ? {} : { retried }), inherited: {} });
     }
+  }
 }
 
 /** The reservation for one of the times that a call was made. */

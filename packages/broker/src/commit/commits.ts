@@ -229,7 +229,11 @@ export class Commits {
     if (this.#options.closed()) return;
     // An effect that was answered while this was written needs no timer any more.
     for (const { id, due } of batch.timers) if (isTimed(ledger.pending.get(id))) this.#options.events.timer(record.id, id, due);
-    for (const id of timersDone) this.#options.events.timerDone(record.id, id);
+    for (const id of timersDone) {
+      this.#options.events.timerDone(record.id, id);
+      // A call that goes on with an answer is one under way by now.
+      if (ledger.pending.get(id)?.kind !== 'call') this.#options.dispatcher.inputs.drop(record.id, id);
+    }
     for (const decision of batch.decisions) {
       if (decision.verdict === 'ask') this.#options.events.asks(record.id, decision);
       else if (decision.verdict === 'inspect') this.#options.inspect(run, decision.id);

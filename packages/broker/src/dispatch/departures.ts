@@ -65,6 +65,7 @@ export class Departures {
     const offered = powers.tool(tenant, call.tool);
     const parsed = offered?.input.check(call.input ?? {});
     if (offered === undefined || parsed?.ok !== true) {
+      this.#options.dispatcher.inputs.drop(ledger.record.id, call.id);
       if (first)
         this.#options.events.answered(ledger.record.id, neverMade(call, offered, this.#options.quarantined(ledger.record.tenant)), true);
       else this.#options.events.unknown(ledger.record.id, call.id, `${call.tool} cannot be called on this host now.`);
@@ -90,6 +91,7 @@ export class Departures {
         ...billedAgain(tool, parsed.value as Json, call.reserved, unpaid),
         early: true,
         leftBefore: !first,
+        given: call.asked_input?.given,
         trace: powers.grants.get(call.grant)?.trace,
       },
       ledger.loops !== undefined,
@@ -103,6 +105,7 @@ export class Departures {
   #isFenced(ledger: Ledger, id: number, left = false): boolean {
     const pending = ledger.pending.get(id);
     if (pending?.kind !== 'call' || !this.#options.powers.grants.isRevoked(pending.grant)) return false;
+    this.#options.dispatcher.inputs.drop(ledger.record.id, id);
     const error = errorData('CORRAL_REVOKED', 'The capability was taken back before the call had left.', { call: id });
     this.#options.events.fence(ledger.record.id, { id, error, ...(left ? {} : { cost: FREE }) });
     return true;

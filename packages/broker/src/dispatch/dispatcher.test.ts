@@ -39,6 +39,7 @@ function unsure(answers: ToolResult[] = []) {
       isStopped: () => node.isStopped,
       onResult: (_, result) => void results.push(result),
       onUnknown: () => undefined,
+      onInput: () => undefined,
       onChunk: () => undefined,
       onTakeBack: () => undefined,
       onLook: () => undefined,

@@ -11,12 +11,13 @@ import type { Cost } from '@corral/protocol/model/cost';
 import type { Clock, Random } from '@corral/protocol/ports/machine';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { RunRecord } from '@corral/protocol/model/run';
-import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
+import { mayRepeat, type NeedsInput, type ToolResult } from '@corral/protocol/ports/tool';
 import { Breakers } from './breakers.ts';
 import type { BrokerPowers } from '../bus.ts';
 import { Gates } from './gates.ts';
 import type { Attempt, DispatchEvents, DispatchPowers, Going, NotMade } from './going.ts';
-import { cutOff, isWorthAnother, resultOf, type TimedOut } from './results.ts';
+import { InputRequests } from './input-requests.ts';
+import { cutOff, isWorthAnother, largestResult, mayAskPeople, resultOf, type TimedOut } from './results.ts';
 import { enterBoth, Room } from './room.ts';
 import { billedBy, endOf, keyOf, Streams, type HostStream } from './streams.ts';
 import type { Dispatch } from '../effects/batch.ts';
@@ -35,6 +36,8 @@ export class Dispatcher {
   readonly #room: Room;
   /** Answers that come in parts. */
   readonly streams = new Streams();
+  /** Calls that wait for input of people. */
+  readonly inputs = new InputRequests();
   readonly #lacks: NonNullable<BrokerPowers['lacksMemory']>;
   /** Whether no other node can have taken the runs of this one. */
   readonly #isSure: () => boolean;
@@ -102,6 +105,7 @@ export class Dispatcher {
   /** Reports a call that was not sent. If an earlier attempt may have been sent, the result of that one is unknown. */
   #heldBack(record: RunRecord, call: Dispatch, result: Extract<Result, { error: ErrorData }>): void {
     const once = !mayRepeat(call.tool.annotations);
+    this.inputs.drop(record.id, call.id);
     if (call.leftBefore !== true) return this.#tell(record, result, once);
     const message = `${result.error.message} It may have been made before.`;
     if (once) this.#unknown(record, call.id, message);
@@ -153,6 +157,7 @@ export class Dispatcher {
   drop(run: RunId, ids: Iterable<number>): number {
     let dropped = 0;
     const all = [...ids];
+    this.inputs.dropRun(run);
     for (const id of all) this.streams.close(run, id);
     for (const key of this.#waitingFirst(all.map((id) => keyOf(run, id)))) {
       const going = this.#going.get(key);
@@ -177,6 +182,7 @@ export class Dispatcher {
    */
   stop(): void {
     this.halt();
+    this.inputs.dropAll();
     for (const key of this.#waitingFirst([...this.#going.keys()])) {
       const going = this.#going.get(key);
       if (going === undefined) continue;
@@ -232,7 +238,7 @@ export class Dispatcher {
     // Created only for calls that have to wait; most do not.
     let abort: AbortController | undefined;
     const notMade = (code: NotMade, why: string) => this.#notMade(record, call, one, code, why);
-    const place = { tenant: record.tenant, run: record.id, tool: tool.name, bytes: record.ceilings.message_bytes };
+    const place = { tenant: record.tenant, run: record.id, tool: tool.name, bytes: largestResult(record.ceilings, call) };
     const stopWaiting = enterBoth(this.#gates, this.#room, place, (leave) => {
       const waited = abort === undefined ? undefined : this.#going.get(key);
       if (waited === undefined || waited.abort !== abort) return this.#attempt(record, call, one, leave);
@@ -288,16 +294,22 @@ export class Dispatcher {
     const began = this.#clock.monotonic();
     const most_attempts = attemptsOf(call.tool.annotations, call.attempts);
     const repeats = mayRepeat(call.tool.annotations);
-    const settle = (said: ToolResult | TimedOut) => {
+    const settle = (said: ToolResult | NeedsInput | TimedOut) => {
       const going = this.#going.get(key);
       // The call was settled otherwise: by a timeout, or by the end of its run.
       if (going?.abort !== abort) return;
-      const result = going.stopped === true ? cutOff(call.tool.name, said) : said;
+      const checked = said.kind === 'input_required' ? mayAskPeople(call, said, abort.signal) : said;
+      const result = going.stopped === true && checked.kind !== 'input_required' ? cutOff(call.tool.name, checked) : checked;
       this.#going.delete(key);
       going.stopTimer();
       const now = this.#clock.monotonic();
+      if (result.kind === 'input_required') {
+        if (breaker !== undefined) this.breakers.settle(breaker, true, now - began, now, most * SLOW);
+        this.inputs.hold(record.id, call.id, abort);
+        return this.#events.onInput(record.id, call.id, result.request);
+      }
       bill.attempted(billedBy(result, stream));
-      const { told, well } = resultOf(call, record.ceilings.message_bytes, result);
+      const { told, well } = resultOf(call, largestResult(record.ceilings, call), result);
       const answer = { ...told, ...costIn(bill) };
       // The agent gave the call up, or its capability was revoked; a timeout after that does not change it.
       const givenUp = abort.signal.aborted && (abort.signal.reason as DOMException).name === 'AbortError';
@@ -331,7 +343,9 @@ export class Dispatcher {
     const traceparent = call.trace === true ? this.#traceparent?.(record, call.id) : undefined;
     const { id: run, tenant, agent, principal, submitter: person = principal } = record;
     const traced = traceparent === undefined ? {} : { traceparent };
-    const asked = { input: call.input, idempotency_key: key, attempt, run, tenant, agent, person, signal: abort.signal, ...traced };
+    const given = call.given === undefined ? traced : { ...traced, given: call.given };
+    const asked = { input: call.input, idempotency_key: key, attempt, run, tenant, agent, person, signal: abort.signal, ...given };
+    this.inputs.release(record.id, call.id);
     void call.tool
       .invoke(part === undefined ? asked : { ...asked, part })
       // By contract a tool never rejects. If one does, the call has failed, and the exception is for operators only.

@@ -1,5 +1,6 @@
 /** Calls on their way to tools, as the dispatcher keeps them, and what it tells of them. */
 import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { InputRequest } from '@corral/protocol/model/question';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { Bill } from '../accounts/price.ts';
 import type { BrokerPowers } from '../bus.ts';
@@ -19,6 +20,8 @@ export interface DispatchEvents {
   readonly onResult: (run: RunId, result: Result, once: boolean) => void;
   /** The tool began, and its result is lost. */
   readonly onUnknown: (run: RunId, id: number, message: string, detail?: string) => void;
+  /** The tool needs input of people. */
+  readonly onInput: (run: RunId, id: number, request: InputRequest) => void;
   /** The next parts of a stream, for which the run has asked. */
   readonly onChunk: (run: RunId, chunk: Chunk) => void;
   /** The result of a streamed call is unknown. `then` is called if the chunk that was given last is taken back: its run does not read it yet. */

@@ -1,9 +1,10 @@
 /** Makes a tool's answer one for the agent, and says whether to ask once more. */
 import { errorData } from '@corral/protocol/errors';
 import { isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
+import { CEILINGS, type Ceilings } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import { detailOf } from '@corral/protocol/ports/contract';
-import { mayRepeat, type ToolResult } from '@corral/protocol/ports/tool';
+import { mayRepeat, type NeedsInput, type ToolResult } from '@corral/protocol/ports/tool';
 import type { Result } from '@corral/protocol/wire/delivery';
 import { viewOf } from '@corral/protocol/wire/handle';
 import type { Dispatch } from '../effects/batch.ts';
@@ -21,6 +22,18 @@ export interface TimedOut {
 export function isWorthAnother(call: Dispatch, result: ToolResult | TimedOut): boolean {
   if (result.kind === 'failed') return result.retryable === true;
   return result.kind !== 'ok' && mayRepeat(call.tool.annotations);
+}
+
+/**
+ * A request for input as the result of an attempt: itself, or why nobody is asked. A tool that waits in memory is told by its signal, and may
+ * have acted by then.
+ * @param signal aborted: the agent has given the call up, or this host stops
+ */
+export function mayAskPeople({ tool: { name }, stream }: Dispatch, asked: NeedsInput, signal: AbortSignal): ToolResult | NeedsInput {
+  if (!signal.aborted && stream === undefined) return asked;
+  const why = signal.aborted ? 'and nobody waits for the call any more' : 'which a call whose answer comes in parts cannot wait for';
+  const message = `${name} asked for input of people, ${why}.`;
+  return asked.request.live === true ? { kind: 'unknown', message } : { kind: 'failed', message };
 }
 
 /**
@@ -66,6 +79,13 @@ export function resultOf(call: Dispatch, most: number, result: ToolResult | Time
   if (isDeeperThan(value, JSON_MAX_DEPTH)) return invalid(`returned more than ${JSON_MAX_DEPTH} levels.`, true);
   return { told: { id, value, ...(call.as_handle === true ? { handle: viewOf(value) } : {}) }, well: true };
 }
+
+/**
+ * Bytes of the largest result of a call. A value that stays with the host behind a handle is bounded by what any run could be given, and not by the
+ * ceiling of this one.
+ */
+export const largestResult = ({ message_bytes }: Ceilings, { as_handle }: Pick<Dispatch, 'as_handle'>): number =>
+  as_handle === true ? CEILINGS.message_bytes.max : message_bytes;
 
 const CODES = { timed_out: 'CORRAL_TIMED_OUT', unknown: 'CORRAL_TOOL_FAILED' } as const;
 

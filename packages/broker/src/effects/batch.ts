@@ -6,6 +6,7 @@ import type { Grant } from '@corral/protocol/model/grant';
 import type { GrantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Outcome } from '@corral/protocol/model/outcome';
+import type { GivenInput } from '@corral/protocol/model/question';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Outgoing } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
@@ -30,6 +31,8 @@ export interface Dispatch {
    * evaluate-passing.ts.
    */
   readonly stream?: { readonly asked: boolean; readonly tail_chars?: number | undefined } | undefined;
+  /** The answer to the request for input that its tool has made, or that there is none. */
+  readonly given?: GivenInput | undefined;
   /** The tool is told the trace of the call. */
   readonly trace?: true | undefined;
   /** An error message of the tool may contain data that the run has not read. */

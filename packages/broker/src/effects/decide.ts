@@ -6,7 +6,7 @@
 import { unionOf, type Names } from '@corral/policy/flow/labels';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Inspected } from '@corral/protocol/model/inspection';
-import type { CallEffect, Effect, EmitEffect, FinishEffect, Numbered } from '@corral/protocol/wire/effect';
+import type { CallEffect, Effect, EmitEffect, FinishEffect, Numbered, OpenEffect } from '@corral/protocol/wire/effect';
 import { largestEffect, MACHINE } from '@corral/protocol/limits';
 import { bounded } from '@corral/protocol/model/outcome';
 import type { ErrorCode } from '@corral/protocol/errors';
@@ -158,12 +158,7 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       decideDispose(ledger, effect.cap, batch);
       return undefined;
     case 'open':
-      return numbered(ledger, effect, context, () => {
-        // Each opening gives the value to the run, and to its journal, once more; so each costs its bytes.
-        const reserved = { bytes: ledger.handles.get(effect.handle, effect.at).bytes };
-        afford(ledger, reserved);
-        return { id: effect.id, verdict: 'allow', reserved };
-      });
+      return numbered(ledger, effect, context, () => decideOpen(ledger, effect));
     case 'drop':
       ledger.handles.given(effect.handle);
       return undefined;
@@ -187,6 +182,21 @@ function decideOne(ledger: Ledger, seq: number, effect: Effect, context: DecideC
       effect satisfies never;
       return undefined;
   }
+}
+
+/** @throws Refused for a value that is larger than the run may be given at once */
+function decideOpen(ledger: Ledger, { id, handle, at }: OpenEffect): Decision {
+  // Each opening gives the value to the run, and to its journal, once more; so each costs its bytes.
+  const reserved = { bytes: ledger.handles.get(handle, at).bytes };
+  const most = ledger.record.ceilings.message_bytes;
+  if (reserved.bytes > most)
+    throw new Refused(
+      'CORRAL_RESULT_TOO_LARGE',
+      `${reserved.bytes} bytes are behind the handle, and at most ${most} may be read at once: open a part of it, with handle.part(…).`,
+      'message_bytes',
+    );
+  afford(ledger, reserved);
+  return { id, verdict: 'allow', reserved };
 }
 
 function decideDispose(ledger: Ledger, cap: number, batch: Batch): void {
@@ -234,6 +244,7 @@ const TELLING: ReadonlySet<string> = new Set<ErrorCode>([
   'CORRAL_EFFECT_TOO_LARGE',
   'CORRAL_GRANT_PREDICATE',
   'CORRAL_GRANT_SPENT',
+  'CORRAL_RESULT_TOO_LARGE',
 ]);
 const isTelling = ({ code, limit }: Refused) => TELLING.has(code) || (code === 'CORRAL_BUDGET_EXCEEDED' && limit === 'bytes');
 

@@ -5,18 +5,29 @@ import { MACHINE } from '@corral/protocol/limits';
 import { QUESTIONS } from '@corral/protocol/limits-questions';
 import { viewOf } from '@corral/protocol/wire/handle';
 import type { Books } from '../ledger/books.ts';
-import type { PendingApproval } from '../ledger/pending.ts';
+import type { PendingApproval, PendingCall } from '../ledger/pending.ts';
 import { decided } from '../ledger/requests.ts';
 import type { DecideContext } from './context.ts';
 import { Refused } from './refused.ts';
 
 /** The role of the person who answers. The supervisor knows who has it for an agent. */
-const OWNER = 'owner';
+export const OWNER = 'owner';
 
-/** @throws Refused if too many questions of the run wait already */
-export function mayAsk({ pending }: Books): void {
+function openOf({ pending }: Pick<Books, 'pending'>): number {
   let open = 0;
   for (const one of pending.values()) if (one.kind === 'approval' && one.call.question === true) open += 1;
+  return open;
+}
+
+/** Why people are not asked for input that the tool of a call needs; undefined if they are. */
+export function whyNoInput(ledger: Pick<Books, 'pending'>, { asked_input }: Pick<PendingCall, 'asked_input'>): string | undefined {
+  if ((asked_input?.rounds ?? 0) >= QUESTIONS.rounds_per_call.default) return `it has asked ${asked_input?.rounds} times before`;
+  return openOf(ledger) >= QUESTIONS.open_per_run.default ? 'too many questions of the run wait for an answer' : undefined;
+}
+
+/** @throws Refused if too many questions of the run wait already */
+export function mayAsk(ledger: Books): void {
+  const open = openOf(ledger);
   if (open >= QUESTIONS.open_per_run.default)
     throw new Refused('CORRAL_BUDGET_EXCEEDED', `${open} questions of the run wait for an answer already.`, 'questions');
 }

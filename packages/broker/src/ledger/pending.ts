@@ -7,6 +7,7 @@ import type { GrantId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Budget } from '@corral/protocol/model/manifest';
 import type { Label, LabelChange } from '@corral/protocol/model/label';
+import type { CallInput, InputRequest } from '@corral/protocol/model/question';
 import type { Handled } from '@corral/policy/flow/handled';
 import { heapSizeOf } from '@corral/protocol/heap-size';
 import type { Tails } from '@corral/policy/flow/streamed';
@@ -57,7 +58,7 @@ export interface StreamState {
 export interface PendingApproval {
   readonly kind: 'approval';
   readonly id: number;
-  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up' | 'retried' | 'later' | 'inherited'>;
+  readonly call: Omit<PendingCall, 'state' | 'asked_at' | 'kind' | 'given_up'>;
   readonly grant: GrantId;
   readonly digest: string;
   readonly quorum: number;
@@ -116,6 +117,8 @@ export type Pending =
       readonly request?: true;
       /** People are asked for its result. */
       readonly question?: true;
+      /** Its tool has asked for input. */
+      readonly asked_input?: CallInput;
       /** Handles in the arguments; `input` contains their values. */
       readonly handled?: readonly Handled[];
       /** The run gets a handle to the result. */
@@ -161,6 +164,29 @@ export type Pending =
 
 export type PendingCall = Extract<Pending, { kind: 'call' }>;
 
+/** A call whose tool has asked for input. */
+export type WaitingForInput = PendingApproval & { readonly call: { readonly asked_input: { readonly request: InputRequest } } };
+
+/** Whether people are asked for input that the tool of a call needs. */
+export const needsInput = (one: Pending | undefined): one is WaitingForInput =>
+  one?.kind === 'approval' && one.call.asked_input?.request !== undefined;
+
+/**
+ * Puts a call back that waits for input: its result can be lost meanwhile, and a fork inherits it as a call under way.
+ * @returns the call, also if it does not wait; undefined for other effects
+ */
+export function asUnderWay(
+  ledger: { readonly pending: Map<number, Pending>; inFlight: number },
+  one: Pending | undefined,
+): PendingCall | undefined {
+  if (!needsInput(one)) return one?.kind === 'call' ? one : undefined;
+  const { question: _, asked_input, ...call } = one.call;
+  const again: PendingCall = { kind: 'call', ...call, asked_input: { rounds: asked_input?.rounds ?? 0 }, state: 'going', asked_at: 0 };
+  ledger.inFlight += 1;
+  ledger.pending.set(one.id, again);
+  return again;
+}
+
 /** A request to stop the run. */
 export interface Cancelled {
   readonly by: string;
@@ -189,10 +215,13 @@ function inputBytes(input: Json): number {
   return bytes;
 }
 
+const besides = ({ stream, asked_input }: Pick<PendingCall, 'stream' | 'asked_input'>): number =>
+  (stream === undefined ? 0 : heapSizeOf(stream)) + (asked_input === undefined ? 0 : heapSizeOf(asked_input));
+
 /** Approximate bytes that a pending effect takes in memory. Values behind handles are counted with the handles. */
 export function pendingBytes(one: Pending): number {
-  if (one.kind === 'call') return CALL_BYTES + inputBytes(one.input) + (one.stream === undefined ? 0 : heapSizeOf(one.stream));
-  if (one.kind === 'approval') return PENDING_BYTES + heapSizeOf(one.call.input);
+  if (one.kind === 'call') return CALL_BYTES + inputBytes(one.input) + besides(one);
+  if (one.kind === 'approval') return PENDING_BYTES + heapSizeOf(one.call.input) + besides(one.call);
   if (one.kind === 'inspection') return PENDING_BYTES + heapSizeOf(one.effect.input);
   return one.kind === 'decided' && one.opened === undefined ? PENDING_BYTES + heapSizeOf(one.delivery) : PENDING_BYTES;
 }

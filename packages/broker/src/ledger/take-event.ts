@@ -6,7 +6,8 @@ import type { HostEvent } from '@corral/protocol/model/run';
 import { unknownOf } from './calls.ts';
 import { askedAgain, withdraw } from '../dispatch/given-up.ts';
 import type { Books } from './books.ts';
-import { settledOf, type PendingCall, type PendingRequest } from './pending.ts';
+import { goOn, waitForInput } from './input-request.ts';
+import { asUnderWay, needsInput, settledOf, type PendingCall, type PendingRequest } from './pending.ts';
 import { decided } from './requests.ts';
 import { restoreTo, type LedgerSnapshot } from './snapshot.ts';
 import { added } from '../accounts/spending.ts';
@@ -24,6 +25,9 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
       return takeAnswer(ledger, event);
     case 'approval':
       approval(ledger, event, at);
+      return;
+    case 'input_required':
+      waitForInput(ledger, event, at);
       return;
     case 'withdrawn':
       ledger.approvals = ledger.approvals.filter(({ call }) => call !== event.id);
@@ -88,7 +92,8 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
 
 /** The result of a call or message, or that it is unknown, where it did not come from a tool. */
 function takeAnswer(ledger: Books, event: Extract<HostEvent, { kind: 'unknown' | 'resolved' | 'fenced' | 'unanswered' }>): void {
-  const pending = ledger.pending.get(event.id);
+  const found = ledger.pending.get(event.id);
+  const pending = event.kind === 'unknown' ? asUnderWay(ledger, found) : found;
   switch (event.kind) {
     case 'unknown': {
       if (pending?.kind !== 'call') return;
@@ -136,13 +141,15 @@ function inspected(ledger: Books, { id, decision, cost, stop }: Extract<HostEven
 /** A person's verdict on a call, or the end of the time for one. */
 function approval(
   ledger: Books,
-  { id, by, verdict, reason, relabel: change, answer, day, holds }: Extract<HostEvent, { kind: 'approval' }>,
+  { id, by, verdict, reason, relabel: change, answer, day, holds, goes_on }: Extract<HostEvent, { kind: 'approval' }>,
   at: number,
 ): void {
   const found = ledger.pending.get(id);
   // Older hosts allowed approval of a call that had been given up, and made it.
   const pending = found?.kind === 'decided' && verdict === 'approve' ? askedAgain(ledger, found.asked) : found;
   if (pending?.kind !== 'approval') return;
+  if (needsInput(pending) && answer !== undefined) return goOn(ledger, pending, { action: 'accept', value: answer.value });
+  if (needsInput(pending) && goes_on === true) return goOn(ledger, pending, { action: verdict === 'deny' ? 'decline' : 'cancel' });
   const { call, quorum } = pending;
   if (verdict === 'approve') {
     const everybody = [...pending.by, by];

@@ -33,7 +33,8 @@ export function mayStillCall(
   const { reserved } = call;
   const { verdict } = judge(context.policies, ledger, tool, input, reserved.bytes ?? 0, context, call, inHandles(call));
   if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
-  // The policies may now require other approvers, who have not approved this call.
+  // The policies may now require other approvers, who have not approved this call. One whose tool needs input was approved by whoever had to.
+  if (call.asked_input !== undefined) return undefined;
   if ((verdict.quorum ?? 1) > quorum || approversOf(verdict).some((one) => !approvers.includes(one)))
     return 'the policies ask for somebody else now';
   context.policies.history.note(ledger.record, ledger.version, tool, input);

@@ -1,10 +1,23 @@
 /** `corral doctor`: which walls this machine has, and what is missing for the others. */
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import { runsOn } from 'create-corral/init';
+import type { LoadedConfig } from '@corral/server/config/load';
 import { encodeFrame, FrameKind } from '@corral/protocol/wire/frame';
-import { findGroups, findWalls, layersOf, leavePlace, osWall, ProcessLauncher, readImage, realClock, type Walls } from '@corral/supervisor';
+import {
+  findGroups,
+  findWalls,
+  layersOf,
+  leavePlace,
+  osWall,
+  ProcessLauncher,
+  readImage,
+  realClock,
+  runsAsRoot,
+  type Walls,
+} from '@corral/supervisor';
 import { CELL_MAIN } from '@corral/supervisor/host/walls';
 import { soundness } from '../advisories.ts';
 import { configHere } from '../connect.ts';
@@ -76,7 +89,7 @@ function weaker({ user }: Walls): string {
 }
 
 /**
- * The guards, the telemetry and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on without a
+ * The guards, the telemetry, the MCP servers and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on without a
  * Redis, and to be without policies is a choice.
  */
 async function configured(find: () => string | undefined): Promise<Check[]> {
@@ -92,6 +105,7 @@ async function configured(find: () => string | undefined): Promise<Check[]> {
       checks.push(...guardLines(guardsOf(loaded.config)).map(({ text, bare }) => ({ name: 'guards', ok: !bare, says: text })));
       const { telemetryLine } = await import('@corral/server/config/telemetry');
       checks.push({ name: 'telemetry', ok: true, says: telemetryLine(loaded.config) });
+      await look('MCP servers', async () => void checks.push(...(await rootPrograms(loaded))));
       await look('Redis for wake-ups', async () => {
         const { lookAtRedis } = await import('@corral/server/jobs/hints');
         const found = await lookAtRedis(loaded, process.env);
@@ -105,6 +119,21 @@ async function configured(find: () => string | undefined): Promise<Check[]> {
     }
   });
   return checks;
+}
+
+/** The programs of MCP servers that run as root within their walls, because of the folders that they write to. */
+async function rootPrograms({ config, file }: LoadedConfig): Promise<Check[]> {
+  if (Object.keys(config.mcp).length === 0) return [];
+  const { programsOf } = await import('@corral/server/config/mcp');
+  const walls = findWalls();
+  const programs = programsOf(config.mcp, file === undefined ? process.cwd() : dirname(resolve(file)));
+  return programs
+    .filter(([, spec]) => runsAsRoot(walls, spec, process.env['PATH'] ?? ''))
+    .map(([name]) => ({
+      name: `MCP server ${name}`,
+      ok: false,
+      says: 'runs as root within its wall; give the folders that it writes to to another user, who can read its other folders too, and it runs as that user',
+    }));
 }
 
 /** Where npm brought the Node, it is that of @corral/node and not the machine's. */

@@ -114,6 +114,7 @@ function questionLines(one: Question, now: number): string[] {
   return [
     `${one.run}  question ${one.call}`,
     `  asked by    ${one.agent} of ${one.tenant}, submitted by ${one.principal}, ${duration(Math.max(0, now - one.since))} ago`,
+    ...(one.from === undefined ? [] : [`  for         ${one.from}, which gets the answer and has written the question`]),
     `  asks        ${one.question === null ? hidden : JSON.stringify(printable(one.question))}`,
     `  takes       ${one.takes === null ? hidden : printable(one.takes)}`,
     ...(one.misfit === undefined ? [] : [`  did not fit ${one.misfit === null ? hidden : printable(one.misfit)}`]),

@@ -107,6 +107,7 @@ export class Follower {
       say(
         `call ${event.id} inspected: ${event.decision.verdict}${event.decision.message === undefined ? '' : ` ${event.decision.message}`}`,
       );
+    else if (event?.kind === 'input_required') say(`${event.tool} needs input to go on with call ${event.id}: ${event.request.question}`);
     else if (event?.kind === 'approval') say(verdictText(event));
     // The end of the run itself is said by the command.
     if (event?.kind === 'ended' && agent !== '') say(endText(event.outcome));

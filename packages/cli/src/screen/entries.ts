@@ -140,6 +140,8 @@ function eventText(event: HostEvent): string {
       return `${verdictText(event)}${event.reason === '' ? '' : `: ${event.reason}`}${loweredText(event.relabel)}${event.holds === undefined ? '' : `; it holds for ${event.holds.uses} later calls of the same ${event.holds.scope}`}`;
     case 'inspected':
       return `call ${event.id} inspected (${inspectedText(event.decision.inspected)}): ${event.decision.verdict}${event.decision.message === undefined ? '' : ` (${event.decision.message})`}`;
+    case 'input_required':
+      return `${event.tool} needs input to go on with call ${event.id}: ${event.request.question}`;
     case 'fenced':
       return `call ${event.id}, withheld from the agent (its capability was revoked, or its run ended): ${resultText(event.result)}`;
     case 'unanswered':
@@ -243,7 +245,10 @@ export function verdictText({
   verdict,
   by,
   answer,
-}: Pick<HostEvent & { readonly kind: 'approval' }, 'id' | 'verdict' | 'by' | 'answer'>): string {
+  goes_on,
+}: Pick<HostEvent & { readonly kind: 'approval' }, 'id' | 'verdict' | 'by' | 'answer' | 'goes_on'>): string {
+  if (goes_on === true)
+    return `call ${id} goes on without the input that its tool needs: ${verdict === 'deny' ? `${by} gave none` : 'nobody answered in time'}`;
   if (verdict === 'expired') return `call ${id} waited for approval in vain`;
   return `call ${id} ${answer !== undefined ? 'answered' : verdict === 'approve' ? 'approved' : 'refused'} by ${by}`;
 }

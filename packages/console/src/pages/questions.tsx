@@ -87,6 +87,11 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CardProps) {
       ) : (
         <Value of={of.question} />
       )}
+      {of.from !== undefined && (
+        <p class="unusual">
+          <Text of={of.from} /> asks this to go on with a call, and gets the answer.
+        </p>
+      )}
       {typeof of.misfit === 'string' && (
         <p>
           The agent did not take the answer before: <Text of={of.misfit} />

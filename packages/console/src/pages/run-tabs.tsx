@@ -95,8 +95,7 @@ function Details({ run }: TabProps) {
   );
 }
 
-/** The tool whose calls are questions; `@corral/protocol` names it in code, which is not on this page. */
-const isQuestion = ({ tool }: WhyAnswer['decisions'][number]) => tool === 'owner.ask';
+const isQuestion = ({ question }: WhyAnswer['decisions'][number]) => question === true;
 
 function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
   const refused = of.decisions.filter(({ verdict }) => verdict === 'deny');

@@ -50,6 +50,10 @@ export const DecisionView = z
     unusual: z.array(z.string()),
     origins,
     code: z.string().nullable().describe('of a denial'),
+    question: z
+      .literal(true)
+      .exactOptional()
+      .describe('people are asked for an answer, by the agent or by the tool of a call, and not for approval'),
     under: z
       .object({ call: z.int(), by: z.string() })
       .exactOptional()

@@ -14,8 +14,15 @@ export const QuestionView = z
     tenant,
     agent: z.string(),
     principal: z.string().describe('submitter of the run'),
-    question: z.string().nullable().describe('written by the agent; null if it is private to somebody else than the reader'),
-    schema: z.record(z.string(), json).nullable().describe('JSON Schema of the answer, written by the agent; null as for `question`'),
+    question: z
+      .string()
+      .nullable()
+      .describe('written by the agent, or by the maker of the tool `from`; null if it is private to somebody else than the reader'),
+    schema: z.record(z.string(), json).nullable().describe('JSON Schema of the answer, from where the question is; null as for `question`'),
+    from: z
+      .string()
+      .exactOptional()
+      .describe('the tool that needs the answer to go on with a call, and gets it; left out for a question of the agent'),
     takes: z.string().nullable().describe('which answers fit, in words; null as for `question`'),
     misfit: z
       .string()

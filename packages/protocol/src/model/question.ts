@@ -1,6 +1,6 @@
 /**
- * A question of a run to the owner of its agent: a call of one tool that no code answers. A person's answer is its result. This file is
- * imported by guests, so it imports no libraries.
+ * Questions to the owner of an agent. A run puts one by a call of a tool that no code answers, and a person's answer is its result. A tool may put
+ * one in the middle of a call, and goes on with the answer. This file is imported by guests, so it imports no libraries.
  */
 import type { Json } from '../json.ts';
 
@@ -16,6 +16,38 @@ export interface Question {
   readonly schema?: Schema;
   /** Why the agent's own code did not take the answer to the same question before. */
   readonly misfit?: string;
+}
+
+/**
+ * A tool needs input of people to go on with a call (MCP: `input_required`, and elicitation before 2026-07-28). The maker of the tool has
+ * written it, so it is shown as a stranger's text.
+ */
+export interface InputRequest {
+  readonly question: string;
+  /** JSON Schema of the answer. */
+  readonly schema: Schema;
+  /** Given back to the tool with the answer; it means nothing to the host. */
+  readonly state: Json;
+  /** The tool waits for the answer in the memory of this host, so the call cannot go on at another one, or after a restart. */
+  readonly live?: true;
+}
+
+/** The answer to such a request. `decline`: a person gives no answer. `cancel`: nobody has answered in time. */
+export interface GivenInput {
+  readonly state: Json;
+  readonly action: 'accept' | 'decline' | 'cancel';
+  /** Set with `accept`. */
+  readonly value?: Json;
+}
+
+/** Requests for input within one call. */
+export interface CallInput {
+  /** How many there have been. */
+  readonly rounds: number;
+  /** People are asked. */
+  readonly request?: InputRequest;
+  /** The answer to the last one. */
+  readonly given?: GivenInput;
 }
 
 /** The schema of an answer if the question names none. */

@@ -10,6 +10,7 @@ import type { Label, LabelChange, Names } from './label.ts';
 import type { Ceilings } from '../limits.ts';
 import type { Budget, JsonSchema } from './manifest.ts';
 import type { Outcome } from './outcome.ts';
+import type { InputRequest } from './question.ts';
 import type { StandingGrant } from './standing.ts';
 
 export type Lifecycle = 'queued' | 'active' | 'ended';
@@ -181,7 +182,7 @@ type HostEventBody =
       readonly reason: string;
       /** Set if the owner lowered a label. */
       readonly relabel?: LabelChange;
-      /** A person's answer to a question, which is the result of the call. Set with `approve` alone, and for questions alone. */
+      /** A person's answer to a question, which is the result of the call, or the input that its tool has asked for. Set with `approve` alone, and for questions alone. */
       readonly answer?: { readonly value: Json };
       /**
        * The day of the accounts above the run that pays, if it differs from the day of the request. Set for the approval by which the call is made. Absent in older journals: the day of the request paid, and for a call of a fork no day did.
@@ -191,6 +192,17 @@ type HostEventBody =
       readonly holds?: StandingGrant;
       /** The person has shown their credential once more for this decision. */
       readonly fresh?: true;
+      /** The call goes on without an answer: its tool is told that there is none. Set for requests of a tool for input alone. */
+      readonly goes_on?: true;
+    }
+  /** A tool needs input of people to go on with a call, which waits for them. `digest`: of its arguments. */
+  | {
+      readonly kind: 'input_required';
+      readonly id: number;
+      readonly tool: string;
+      readonly request: InputRequest;
+      readonly digest: string;
+      readonly expires_at: number;
     }
   /** A person took back that the approval of a call holds for later ones. */
   | { readonly kind: 'withdrawn'; readonly id: number; readonly by: string; readonly reason: string }

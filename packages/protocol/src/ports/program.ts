@@ -12,6 +12,13 @@ export interface ProgramSpec {
   readonly cwd: string | undefined;
   /** False: it runs as the host itself, with all that the host may do. */
   readonly confined: boolean;
+  /** A port on the loopback interface of a confined program, whose connections the host takes. It reaches nothing else. */
+  readonly port?: ProgramPort | undefined;
+}
+
+export interface ProgramPort {
+  readonly number: number;
+  readonly take: (connection: NodeJS.ReadWriteStream) => void;
 }
 
 export interface Program {

@@ -4,6 +4,7 @@ import type { Cost, Costs } from '../model/cost.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { RunId, TenantId } from '../ids.ts';
 import type { Json } from '../json.ts';
+import type { GivenInput, InputRequest } from '../model/question.ts';
 import type { Reaches } from '../wire/delivery.ts';
 import type { PinnedSource } from './pins.ts';
 
@@ -120,6 +121,8 @@ export interface ToolCall {
    * a tool that goes on without waiting for that is refused. Rejects when the call was given up or refused: then the tool ends.
    */
   readonly part?: (part: Json) => Promise<void>;
+  /** The answer to the request for input by which the attempt before ended; the call goes on from there. */
+  readonly given?: GivenInput;
 }
 
 /**
@@ -145,6 +148,22 @@ export type ToolResult<Value = unknown> =
       readonly detail?: string;
     }
   | { readonly kind: 'unknown'; readonly message: string; readonly detail?: string };
+
+/**
+ * An attempt ended because the tool needs input of people: it has not done what it was called for, and costs nothing so far. The call waits, over
+ * a restart of the host too, and the tool is then called once more with `given`.
+ */
+export interface NeedsInput {
+  readonly kind: 'input_required';
+  /** For who puts no questions to people, and takes this for a failure. */
+  readonly message: string;
+  readonly request: InputRequest;
+  readonly detail?: undefined;
+  readonly cost?: undefined;
+}
+
+/** How an attempt ended. */
+export type ToolAnswer = ToolResult | NeedsInput;
 
 /** The arguments, or the result, do not fit. */
 export type FailureCode = Extract<ErrorCode, 'CORRAL_ARGS_INVALID' | 'CORRAL_RESULT_INVALID' | 'CORRAL_RESULT_TOO_LARGE'>;
@@ -187,6 +206,10 @@ export interface Tool {
    * number of steps, since the agent has chosen both.
    */
   readonly asks?: (input: Json, answer: Json) => Checked;
+  /**
+   * Checks an answer to a request for input of this tool, in a bounded number of steps. Left out: the tool makes no such requests.
+   */
+  readonly checkInput?: (request: InputRequest, answer: Json) => Checked;
   /** The server that agents name to ask for all of its tools: `mcp:crm`. */
   readonly server?: string;
   /**
@@ -195,7 +218,7 @@ export interface Tool {
    */
   readonly suspended?: () => string | undefined;
   /** Never rejects. */
-  invoke(call: ToolCall): Promise<ToolResult>;
+  invoke(call: ToolCall): Promise<ToolAnswer>;
   close?(): Promise<void>;
 }
 

@@ -78,7 +78,7 @@ export interface LoadOptions {
   readonly sources?: readonly (() => Promise<ToolSource>)[] | undefined;
   /** Which accounts were used and revoked; left out: nothing is known of that, and nobody revokes any. */
   readonly accounts?: AccountRecord | undefined;
-  /** Finds the addresses of hosts that agents ask by HTTP; left out: as the system does. */
+  /** Finds the addresses of hosts that agents ask by HTTP, and of MCP servers; left out: as the system does. */
   readonly resolveHost?: Resolve | undefined;
   /** Where accepted lists of tools are kept. Left out: nothing is kept, and each load accepts what it finds. */
   readonly pins?: ToolPins;
@@ -305,7 +305,7 @@ async function sourceOf(
       if (openapi !== undefined) opened.push(await openapi.openOpenApi(name, said, asks));
     const mcp = await mcpOf(config);
     if (mcp !== undefined) {
-      const powers = { base, secret: vault.read, pins, start, tell };
+      const powers = { base, secret: vault.read, pins, start, tell, resolve: resolveHost };
       const servers = await Promise.allSettled(Object.entries(config.mcp).map(([name, server]) => mcp.openMcp(name, server, powers)));
       opened.push(...servers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
       const failed = servers.find((one) => one.status === 'rejected');

@@ -1,65 +1,33 @@
 /**
- * The requests that a host makes to MCP servers elsewhere, and to their authorization servers: to public addresses alone unless the
- * configuration says otherwise, without following redirects to other origins, and with a bound on what comes back.
+ * The requests that a host makes to an MCP server elsewhere, and to its authorization server: guarded as the requests of agents are, by https
+ * and to public addresses alone unless the configuration says otherwise, and with a bound on what comes back.
  */
-import { lookup } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
+import { MACHINE } from '@corral/protocol/limits';
+import { HTTP } from '@corral/protocol/limits-http';
 import { MCP } from '@corral/protocol/limits-mcp';
+import { rangeOf } from '@corral/tools/net/addresses';
+import { AddressRefused, guardedFetch, type Fetch, type Resolve } from '@corral/tools/net/guarded';
 
-type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+/** Every address that a configuration can allow. */
+const ANY = ['0.0.0.0/0', '::/0'].flatMap((text) => rangeOf(text) ?? []);
 
-/** Addresses that are not public (IANA's registries of special-purpose addresses), and that of Azure's metadata service. */
-const NOT_PUBLIC = new BlockList();
-for (const [net, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-  ['168.63.129.16', 32],
-] as [string, number][])
-  NOT_PUBLIC.addSubnet(net, bits, 'ipv4');
-/** In IPv6, all but 2000::/3, and what carries an address of IPv4 in it. */
-for (const [net, bits] of [
-  ['::', 3],
-  ['4000::', 2],
-  ['8000::', 1],
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as [string, number][])
-  NOT_PUBLIC.addSubnet(net, bits, 'ipv6');
+const BOUNDS = {
+  connect_ms: HTTP.http_connect_ms.default,
+  header_bytes: HTTP.http_header_bytes.default,
+  // A call has a timeout of its own, by which its request is given up.
+  timeout_ms: MACHINE.call_timeout_ms.max,
+};
 
-/** @param mayBePrivate the servers may be on this machine or in a private network */
-export function boundedFetch(mayBePrivate: boolean): Fetch {
+/** @param mayBePrivate the servers may be on this machine or in a private network, and may be reached by http */
+export function boundedFetch(mayBePrivate: boolean, resolve: Resolve | undefined): Fetch {
+  const ask = guardedFetch(mayBePrivate ? ANY : [], { ...BOUNDS, resolve });
   return async (url, init) => {
-    const { hostname, protocol } = new URL(url);
-    if (!mayBePrivate) await mustBePublic(hostname.replace(/^\[|\]$/g, ''), protocol);
-    const response = await fetch(url, { ...init, redirect: 'manual' });
-    return bounded(response);
+    const { host, protocol } = new URL(url);
+    if (!mayBePrivate && protocol !== 'https:')
+      throw new AddressRefused(`${host} is not reached by https; \`private: true\` of the server allows that.`);
+    return bounded(await ask(url, init));
   };
 }
-
-async function mustBePublic(host: string, protocol: string): Promise<void> {
-  if (protocol !== 'https:') throw refused(`${host} is not reached by https`);
-  const family = isIP(host);
-  const addresses = family === 0 ? await lookup(host, { all: true }) : [{ address: host, family }];
-  const other = addresses.find((one) => NOT_PUBLIC.check(one.address, one.family === 6 ? 'ipv6' : 'ipv4'));
-  if (other !== undefined) throw refused(`${host} is ${other.address}, which is not a public address`);
-}
-
-const refused = (why: string) => Object.assign(new Error(`${why}; \`private: true\` of the server allows it`), { code: 'CORRAL_DENIED' });
 
 /** The response, whose body ends with an error once it is larger than one message may be. */
 function bounded(response: Response): Response {

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { McpName } from '@corral/protocol/model/manifest';
 import { MACHINE } from '@corral/protocol/limits';
+import { AllowedOrigin } from './http-schema.ts';
 import { Returns } from './parts.ts';
 
 const secret = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'the name of a secret');
@@ -42,6 +43,17 @@ const Stdio = z.strictObject({
     .default({})
     .describe('folders and files that it may read, or also write; relative to the configuration file. It sees no others but the system’s'),
   cwd: z.string().min(1).max(4096).exactOptional().describe('where it is started; one of its folders'),
+  origins: z
+    .array(
+      AllowedOrigin.refine(
+        (one) => (typeof one === 'string' ? one : one.origin).startsWith('https://'),
+        'not an origin of https: a tunnel is for https',
+      ),
+    )
+    .min(1)
+    .max(64)
+    .exactOptional()
+    .describe('origins that it may reach, by a proxy of the host that opens tunnels (`HTTPS_PROXY`); left out: none'),
   wall: z
     .enum(['bubblewrap', 'none'])
     .default('bubblewrap')

@@ -1,15 +1,23 @@
 /** The MCP servers of a configuration, each a source of tools. Loaded only where there are some, since the client takes time. */
 import { isAbsolute, resolve, sep } from 'node:path';
 import type { ToolPins } from '@corral/protocol/ports/pins';
-import type { StartProgram } from '@corral/protocol/ports/program';
+import { HTTP } from '@corral/protocol/limits-http';
+import type { ProgramPort, ProgramSpec, StartProgram } from '@corral/protocol/ports/program';
 import type { ToolSource } from '@corral/protocol/ports/tool';
 import type { ToolNews } from '@corral/tools/host/keeper';
 import { addressLine, programLine } from '@corral/tools/mcp/lines';
 import type { Line } from '@corral/tools/mcp/link';
 import { McpSource } from '@corral/tools/mcp/source';
+import type { Resolve } from '@corral/tools/net/guarded';
+import type { AllowedOrigin as Origin } from './http-schema.ts';
 import { boundedFetch } from './mcp-fetch.ts';
 import type { McpServer, McpServers } from './mcp-schema.ts';
 import type { Fault } from './whole.ts';
+
+/** In the network namespace of a program, where nothing else listens. */
+const PROXY_PORT = 3128;
+
+type Program = Exclude<McpServer, { readonly url: string }>;
 
 export interface McpPowers {
   /** Folder of the configuration file. */
@@ -19,6 +27,8 @@ export interface McpPowers {
   /** Undefined: behind the walls that are found on this machine, without control groups. */
   readonly start: StartProgram | undefined;
   readonly tell: (news: ToolNews) => void;
+  /** Finds the addresses of servers; undefined: as the system does. */
+  readonly resolve: Resolve | undefined;
 }
 
 /** @throws why a server has no tools yet and cannot be asked */
@@ -28,24 +38,51 @@ export function openMcp(name: string, server: McpServer, powers: McpPowers): Pro
   return McpSource.open({ name, trusted, said: tools, only, timeout_ms, pins, tell, line: () => lineOf(name, server, powers) });
 }
 
-async function lineOf(name: string, server: McpServer, { base, secret, start, tell }: McpPowers): Promise<() => Line> {
+async function lineOf(name: string, server: McpServer, { base, secret, start, tell, resolve: find }: McpPowers): Promise<() => Line> {
   if ('url' in server) {
     const headers = await filled(server.headers, secret);
     const { oauth } = server;
     const client = oauth === undefined ? undefined : { ...oauth, client_secret: await secret(oauth.client_secret), scope: oauth.scope };
-    return addressLine({ url: server.url, headers, oauth: client }, boundedFetch(server.private));
+    return addressLine({ url: server.url, headers, oauth: client }, boundedFetch(server.private, find));
   }
-  const at = (path: string) => resolve(base, path);
-  const program = {
-    command: isAbsolute(server.command) || !server.command.includes(sep) ? server.command : at(server.command),
-    args: server.args,
-    env: { ...server.env, ...(await filled(server.secrets, secret)) },
-    folders: Object.entries(server.folders).map(([path, may]) => ({ path: at(path), write: may === 'write' })),
-    cwd: server.cwd === undefined ? undefined : at(server.cwd),
-    confined: server.wall !== 'none',
-  };
-  return programLine(program, start ?? (await byDefault()), (text) => tell({ kind: 'output', text: `mcp:${name}: ${text}` }));
+  const output = (text: string) => tell({ kind: 'output', text: `mcp:${name}: ${text}` });
+  const spec = programOf(server, base);
+  const port = server.origins === undefined ? undefined : await portTo(server.origins, find, output);
+  const proxy = port === undefined ? {} : proxied(port.number);
+  const program = { ...spec, port, env: { ...proxy, ...spec.env, ...(await filled(server.secrets, secret)) } };
+  return programLine(program, start ?? (await byDefault()), output);
 }
+
+/** The port of a program at which the host opens tunnels to origins. */
+async function portTo(origins: readonly Origin[], resolve: Resolve | undefined, refused: (text: string) => void): Promise<ProgramPort> {
+  const [{ Tunnels }, { allowedOf }] = await Promise.all([import('@corral/tools/net/tunnels'), import('./http.ts')]);
+  const connect_ms = HTTP.http_connect_ms.default;
+  const tunnels = new Tunnels({ origins: origins.map(allowedOf), connect_ms, resolve, refused });
+  return { number: PROXY_PORT, take: (connection) => tunnels.take(connection) };
+}
+
+/** The variables by which programs find a proxy, and by which Node's own `fetch` uses it. */
+function proxied(port: number): Readonly<Record<string, string>> {
+  const address = `http://127.0.0.1:${port}`;
+  return { HTTPS_PROXY: address, https_proxy: address, NODE_USE_ENV_PROXY: '1' };
+}
+
+/** The program of a server, without its secrets. @param base folder of the configuration file */
+function programOf({ command, args, env, folders, cwd, wall }: Program, base: string): ProgramSpec {
+  const at = (path: string) => resolve(base, path);
+  return {
+    command: isAbsolute(command) || !command.includes(sep) ? command : at(command),
+    args,
+    env,
+    folders: Object.entries(folders).map(([path, may]) => ({ path: at(path), write: may === 'write' })),
+    cwd: cwd === undefined ? undefined : at(cwd),
+    confined: wall !== 'none',
+  };
+}
+
+/** The programs of a configuration, by the name of the server. */
+export const programsOf = (servers: McpServers, base: string): readonly (readonly [name: string, spec: ProgramSpec])[] =>
+  Object.entries(servers).flatMap(([name, server]) => ('url' in server ? [] : [[name, programOf(server, base)] as const]));
 
 /** Starts programs for a command that is not a host: behind the walls of this machine. */
 async function byDefault(): Promise<StartProgram> {
@@ -68,6 +105,10 @@ export function faultsOfMcp(servers: McpServers, secrets: Readonly<Record<string
         ...Object.entries(server.headers).flatMap(([header, secret]) => noSecret(['headers', header], secret)),
         ...(server.oauth === undefined ? [] : noSecret(['oauth', 'client_secret'], server.oauth.client_secret)),
       ];
-    return Object.entries(server.secrets).flatMap(([variable, secret]) => noSecret(['secrets', variable], secret));
+    const unwalled =
+      server.wall === 'none' && server.origins !== undefined
+        ? [{ path: ['mcp', name, 'origins'], message: 'without a wall a program reaches every origin: leave out `origins` or `wall`' }]
+        : [];
+    return [...unwalled, ...Object.entries(server.secrets).flatMap(([variable, secret]) => noSecret(['secrets', variable], secret))];
   });
 }

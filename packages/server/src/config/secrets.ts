@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { CorralError } from '@corral/protocol/errors';
-import type { Tool, ToolResult } from '@corral/protocol/ports/tool';
+import type { InputRequest } from '@corral/protocol/model/question';
+import type { Tool, ToolAnswer } from '@corral/protocol/ports/tool';
 import { formsOf } from './secret-forms.ts';
 import { CleanParts } from './secret-parts.ts';
 import { accountFor, type Caller, type RolesOf } from './secret-callers.ts';
@@ -164,7 +165,11 @@ export class Vault {
     };
   }
 
-  #clean(result: ToolResult): ToolResult {
+  #clean(result: ToolAnswer): ToolAnswer {
+    if (result.kind === 'input_required') {
+      const { message, request } = result;
+      return { ...result, message: this.redact(message), request: JSON.parse(this.redact(JSON.stringify(request))) as InputRequest };
+    }
     if (result.kind !== 'ok') {
       const { detail } = result;
       return { ...result, message: this.redact(result.message), ...(detail === undefined ? {} : { detail: this.redact(detail) }) };

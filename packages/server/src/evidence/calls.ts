@@ -168,8 +168,11 @@ function takeEvent(calls: ReadonlyMap<number, CallView>, { event, at }: Entry): 
     case 'unanswered':
       call.acted ??= 'no';
       return;
+    case 'input_required':
+      facts.asks = 1;
+      return;
     case 'approval':
-      if (event.verdict === 'approve') facts.asks -= 1;
+      if (event.verdict === 'approve' || event.goes_on === true) facts.asks -= 1;
       return;
     case 'inspected':
       facts.asks = asksOf(event.decision);

@@ -7,7 +7,7 @@ import type { Identity } from '@corral/protocol/model/identity';
 import { findingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { LabelChange } from '@corral/protocol/model/label';
 import type { StandingGrant } from '@corral/protocol/model/standing';
-import type { Entry } from '@corral/protocol/model/run';
+import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import type { Pages } from './pages.ts';
 import { Quoted, withShort, type QuoteView, type Quoting } from './quoted.ts';
@@ -24,6 +24,8 @@ export interface DecisionView {
   readonly unusual: string[];
   readonly origins: { path: string; origin: string; from: string }[];
   readonly code: string | null;
+  /** People are asked for an answer. */
+  readonly question?: true;
   /** The approval of an earlier call that allowed this one. */
   readonly under?: { call: number; by: string };
   readonly inspected?: { inspector: string; said: string }[];
@@ -106,11 +108,13 @@ export class Decisions {
         unusual: [...(one.unusual ?? [])],
         origins: (one.origins ?? []).map(([path, origin, place]) => ({ path, origin, from: originText(origin, this.#parent, place) })),
         code: one.code ?? null,
+        ...(one.question === undefined ? {} : { question: true as const }),
         ...(one.under === undefined ? {} : { under: { call: one.under.call, by: this.#approvers.get(one.under.call) ?? '' } }),
         ...inspectedView(one.inspected),
         people: [],
       });
     }
+    if (event?.kind === 'input_required' && !this.#seen.has(event.id)) this.#seen.set(event.id, inputView(event, seq, at));
     if (event?.kind !== 'approval') return;
     const { by, verdict, reason, relabel, answer, who, fresh, holds } = event;
     if (holds !== undefined) this.#approvers.set(event.id, by);
@@ -159,6 +163,23 @@ const holdsView = ({ scope, uses, amount, until }: StandingGrant) => ({
   uses,
   ...(amount === undefined ? {} : { amount }),
   until,
+});
+
+/** A call that nobody had decided about, and whose tool needs input of people. */
+const inputView = ({ id, tool }: Extract<HostEvent, { kind: 'input_required' }>, crank: number, at: number): DecisionView => ({
+  call: id,
+  crank,
+  at,
+  action: 'call',
+  tool,
+  verdict: 'ask',
+  rules: [],
+  policy: '',
+  unusual: [],
+  origins: [],
+  code: null,
+  question: true,
+  people: [],
 });
 
 const inspectedView = (inspected: Inspected = {}): Pick<DecisionView, 'inspected'> => {

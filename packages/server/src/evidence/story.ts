@@ -209,11 +209,18 @@ class Teller {
       case 'inspected':
         this.#decided(event.decision, seq);
         return;
+      case 'input_required': {
+        const call = this.#open.get(event.id);
+        if (call !== undefined) call.asks = 1;
+        return;
+      }
       case 'approval': {
         const what = `call ${event.id} to ${this.#open.get(event.id)?.tool ?? 'a tool'}`;
         const call = this.#open.get(event.id);
-        if (call !== undefined && event.verdict === 'approve') call.asks = event.answer === undefined ? call.asks - 1 : 0;
-        const verb = event.answer !== undefined ? 'answered' : event.verdict === 'approve' ? 'approved' : 'denied';
+        if (call !== undefined && (event.verdict === 'approve' || event.goes_on === true))
+          call.asks = event.answer === undefined ? call.asks - 1 : 0;
+        const no = event.goes_on === true ? 'gave no answer to' : 'denied';
+        const verb = event.answer !== undefined ? 'answered' : event.verdict === 'approve' ? 'approved' : no;
         if (event.verdict === 'expired') this.people.add(`Nobody decided about ${what} in time`, seq, event.id);
         else this.people.add(`${event.by} ${verb} ${what}${because(event.reason)}`, seq, event.id);
         return;

@@ -66,7 +66,7 @@ export class Decisions {
     }
   }
 
-  #decided({ run, call, by, verdict, reason, tool, since, shape, last }: Said): void {
+  #decided({ run, call, by, verdict, reason, tool, since, shape, last, question }: Said): void {
     const { host, db, now } = this.#options;
     const about = host.view(run) ?? db.runs.get(run);
     if (about === undefined) return;
@@ -78,7 +78,7 @@ export class Decisions {
       agent,
       tool,
       shape,
-      verdict: verdictOf(verdict, tool === ASK_OWNER),
+      verdict: verdictOf(verdict, question),
       by,
       reason,
       asked_at: since,
@@ -102,8 +102,9 @@ export class Decisions {
         const of = event?.kind === 'approval' ? asked.get(event.id) : undefined;
         if (event?.kind !== 'approval' || of === undefined) continue;
         const { tool, shape, asked_at } = of;
-        const { id: call, by, reason, verdict } = event;
-        found.push({ run, call, tenant, agent, tool, shape, verdict: verdictOf(verdict, tool === ASK_OWNER), by, reason, asked_at, at });
+        const { id: call, by, reason, verdict, answer, goes_on } = event;
+        const question = tool === ASK_OWNER || answer !== undefined || goes_on === true;
+        found.push({ run, call, tenant, agent, tool, shape, verdict: verdictOf(verdict, question), by, reason, asked_at, at });
       }
     const waiting = new Set((await host.approvals({ run })).map(({ call }) => call));
     db.together(() => {

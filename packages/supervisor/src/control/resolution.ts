@@ -10,9 +10,10 @@ import { viewOf } from '@corral/protocol/wire/handle';
 import type { Json } from '@corral/protocol/json';
 import { LIMIT_OF_BUDGET } from '@corral/protocol/limits';
 import { QUESTIONS } from '@corral/protocol/limits-questions';
-import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
+import { ANY_TEXT, wantedText } from '@corral/protocol/model/question';
 import type { Entry, HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Tool } from '@corral/protocol/ports/tool';
+import { questionIn } from '../governance/shown.ts';
 
 /** A person's decision about a call whose result is unknown: make it again, supply its result, or let it fail. */
 export type Resolution = { readonly how: 'retry' } | { readonly how: 'result'; readonly value: Json } | { readonly how: 'fail' };
@@ -150,14 +151,18 @@ export async function fitting(resolution: Resolution, tool: Tool | undefined, ca
  * @param tool undefined if it is not offered any more: no check then
  * @throws CORRAL_ANSWER_INVALID, saying which answers the question takes
  */
-export function answerTo({ record: { id } }: Ledger, { call }: PendingApproval, tool: Tool | undefined, value: Json): Json {
-  const { schema = ANY_TEXT } = call.input as unknown as Question;
+export function answerTo({ record: { id } }: Ledger, pending: PendingApproval, tool: Tool | undefined, value: Json): Json {
+  const { call } = pending;
+  const request = call.asked_input?.request;
+  const { schema = ANY_TEXT } = questionIn(pending) ?? {};
   const most = QUESTIONS.answer_bytes.default;
   const bytes = Buffer.byteLength(JSON.stringify(value));
   const checked =
     bytes > most
       ? ({ ok: false, where: '', message: `it has ${bytes} bytes, and may have ${most}` } as const)
-      : tool?.asks?.(call.input, value);
+      : request === undefined
+        ? tool?.asks?.(call.input, value)
+        : tool?.checkInput?.(request, value);
   if (checked === undefined) return value;
   if (checked.ok) return checked.value as Json;
   const where = checked.where === '' ? '' : `${checked.where}: `;

@@ -3,7 +3,7 @@ import type { Broker } from '@corral/broker/broker';
 import { lowered } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import type { PendingApproval } from '@corral/broker/ledger/pending';
+import { needsInput, type PendingApproval } from '@corral/broker/ledger/pending';
 import type { Json } from '@corral/protocol/json';
 import type { StandingGrant, StandingTerms } from '@corral/protocol/model/standing';
 import { MACHINE } from '@corral/protocol/limits';
@@ -135,13 +135,9 @@ export class Verdicts {
         );
       tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
       mustBeAsShown(run.ledger, pending, shown);
-      if (verdict === 'approve') this.#mustTakeWork();
-      // The call would leave although nobody has looked at whether it was made after the backup.
-      if (verdict === 'approve' && run.ledger.held === 'restored')
-        throw new CorralError(
-          'CORRAL_RUN_STATE',
-          `${id} comes from a backup, after which call ${call} may have been made: look at the other side, then let the run go on with \`corral release ${id} -m WHY\` and approve it, or deny it.`,
-        );
+      // A tool that needs input is told that there is none.
+      const goesOn = verdict === 'deny' && needsInput(pending);
+      if (verdict === 'approve' || goesOn) this.#mayLeave(run, call);
       const standing = holds === undefined ? {} : { holds: await this.#standing(run, pending, holds) };
       const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
       const { broker, clock, settlements } = this.#options;
@@ -153,6 +149,7 @@ export class Verdicts {
           await settlements.settle(run, call, by, verdict, reason, {
             ...paid,
             ...standing,
+            ...(goesOn ? { goes_on: true } : {}),
             ...(fresh === undefined ? {} : { fresh }),
             ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
           });
@@ -173,7 +170,7 @@ export class Verdicts {
   }
 
   /**
-   * Records a person's answer to a question, which becomes the result of the call. The owner of the agent answers, and also about a run that the
+   * Records a person's answer to a question, which becomes the result of the call, or with which a tool that needs it goes on. The owner of the agent answers, and also about a run that the
    * owner has submitted: an answer allows nothing, and what the submitter says is trusted as the input is.
    * @param roles of the person, in addition to those that policies know
    * @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED; CORRAL_ANSWER_INVALID for an answer that the question does not take: then it waits on
@@ -199,6 +196,7 @@ export class Verdicts {
       tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
       mustBeAsShown(run.ledger, pending, shown);
       this.#mustTakeWork();
+      if (needsInput(pending)) this.#mayLeave(run, call);
       const answer = answerTo(run.ledger, pending, tool(run.tenant, pending.call.tool), value);
       const why = broker.mayStillCall(run, pending);
       if (why === undefined) return settlements.settle(run, call, by, 'approve', reason, { answer: { value: answer } });
@@ -238,6 +236,20 @@ export class Verdicts {
     }
     const text = `Call ${call} of ${id} does not wait for approval`;
     return new CorralError('CORRAL_RUN_STATE', why === undefined ? `${text}.` : `${text}: ${why.replace(/\.$/, '')}.`);
+  }
+
+  /**
+   * Refuses to send a call from a host that stops, or of a run from a backup: nobody has looked at whether the call was made after the backup.
+   * @throws CORRAL_STOPPING, CORRAL_RUN_STATE
+   */
+  #mayLeave({ id, ledger }: Run, call: number): void {
+    this.#mustTakeWork();
+    if (ledger.held !== 'restored') return;
+    const what = needsInput(ledger.pending.get(call)) ? 'answer it' : 'approve it, or deny it';
+    throw new CorralError(
+      'CORRAL_RUN_STATE',
+      `${id} comes from a backup, after which call ${call} may have been made: look at the other side, then let the run go on with \`corral release ${id} -m WHY\` and ${what}.`,
+    );
   }
 
   /** Refuses work that would be cut off at once. @throws CORRAL_STOPPING */

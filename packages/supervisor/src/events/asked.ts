@@ -3,9 +3,8 @@ import type { Ledger } from '@corral/broker/ledger/ledger';
 import type { PendingApproval } from '@corral/broker/ledger/pending';
 import { argumentAt } from '@corral/policy/capability/predicate';
 import type { Decision } from '@corral/protocol/model/decision';
-import type { Question } from '@corral/protocol/model/question';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { labelOf, versionOf } from '../governance/shown.ts';
+import { labelOf, questionIn, versionOf } from '../governance/shown.ts';
 
 export interface Asked {
   /** Changes with all that a person decides by. */
@@ -14,7 +13,7 @@ export interface Asked {
   readonly by: string;
   /** People answer it, and do not approve it. */
   readonly is_question: boolean;
-  /** The text of a question, which the agent has written. Absent if it is private to somebody. */
+  /** The text of a question, which the agent has written, or the maker of a tool. Absent if it is private to somebody. */
   readonly question?: string;
   /**
    * How much money the call moves, in whole units of the tenant's currency, for a tool that says which argument holds that. Absent if the
@@ -33,14 +32,19 @@ export interface Asked {
 }
 
 /** @param tool undefined: its source is gone, and nobody says which argument is the amount */
-export function askedOf(ledger: Ledger, pending: PendingApproval, decision: Decision, tool: Tool | undefined): Asked {
+export function askedOf(
+  ledger: Ledger,
+  pending: PendingApproval,
+  decision: Pick<Decision, 'rules' | 'unusual'>,
+  tool: Tool | undefined,
+): Asked {
   const { record } = ledger;
   const { input, question } = pending.call;
   const { private_to } = labelOf(ledger, pending);
   const isPublic = private_to.length === 0;
   const money = tool?.annotations.money;
   const amount = isPublic && money !== undefined ? argumentAt(input, money) : undefined;
-  const text = isPublic && question === true ? (input as unknown as Question).question : undefined;
+  const text = isPublic ? questionIn(pending)?.question : undefined;
   return {
     version: versionOf(ledger, pending),
     by: record.submitter ?? record.principal,

@@ -111,6 +111,8 @@ export type Observation =
       readonly call: number;
       readonly by: string;
       readonly verdict: 'approve' | 'deny' | 'expired';
+      /** People were asked for an answer, and not for approval. */
+      readonly question: boolean;
       /** The call, and when people were asked, in milliseconds since 1970. */
       readonly tool: string;
       readonly since: number;

@@ -71,6 +71,7 @@ export class Transitions {
     ended: new Signal(),
     answered: new Signal(),
     unknown: new Signal(),
+    input: new Signal(),
     fence: new Signal(),
     warned: new Signal(),
     sent: new Signal(),

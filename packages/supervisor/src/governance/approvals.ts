@@ -4,7 +4,7 @@
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { unionOf } from '@corral/policy/flow/labels';
 import { originText } from '@corral/policy/flow/origin-text';
-import type { PendingApproval } from '@corral/broker/ledger/pending';
+import { needsInput, type PendingApproval } from '@corral/broker/ledger/pending';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
 import { CorralError, type ErrorCode, type ErrorData } from '@corral/protocol/errors';
@@ -15,7 +15,7 @@ import type { Entry, RunRecord } from '@corral/protocol/model/run';
 import type { Store, StoredRun } from '@corral/protocol/ports/store';
 import { shapeOf } from './shape.ts';
 import { whyAlone } from './standing.ts';
-import { labelOf, versionOf } from './shown.ts';
+import { labelOf, questionIn, versionOf } from './shown.ts';
 import { OWNER } from './tenant-policies.ts';
 import { lastMessage, quotesOf, type Order, type Quote } from './quotes.ts';
 import { type ReviveOptions } from '../runs/revive.ts';
@@ -55,8 +55,8 @@ export interface Approval {
   readonly expires_at: number;
   /** Whether its approval may hold for later calls of the run as well. */
   readonly may_hold: boolean;
-  /** Set if the call is a question, whose answer a person gives; the label of what it says. */
-  readonly asks?: { readonly label: Label };
+  /** Set if people are asked a question, whose answer a person gives; the label of what it says. */
+  readonly asks?: NonNullable<ReturnType<typeof questionIn>> & { readonly label: Label };
   /** Set if the call would lower a label; then only the owner decides. */
   readonly lowers?: {
     readonly kind: 'endorse' | 'declassify';
@@ -156,14 +156,15 @@ async function approvalsOf(
   // The ledger of a run in memory may be ahead of what was read: a call is listed once all that a person decides by is there.
   const asked = [...ledger.pending.values()].filter(
     (pending): pending is PendingApproval =>
-      pending.kind === 'approval' && isMeant(pending) && decisions.get(pending.id)?.verdict === 'ask',
+      pending.kind === 'approval' && isMeant(pending) && (needsInput(pending) || decisions.get(pending.id)?.verdict === 'ask'),
   );
   if (asked.length === 0) return [];
   const order = await orderOf(store, ledger.record, entries);
   const owner = ownerOf(ledger.record);
   return asked
     .map((pending) => ({
-      ...approvalOf(ledger, pending, decisions.get(pending.id)),
+      // Rules said nothing of the question of a tool.
+      ...approvalOf(ledger, pending, needsInput(pending) ? undefined : decisions.get(pending.id)),
       ...(owner !== undefined && pending.approvers?.includes(OWNER) === true ? { owner } : {}),
       order,
       quotes: quotesOf(entries, decisions, pending.call.input),
@@ -197,7 +198,8 @@ const ODD = 2;
 function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision | undefined): Omit<Approval, 'order' | 'quotes'> {
   const { record, loops } = ledger;
   const isOdd = loops?.oddest.some(({ call, score }) => call === pending.id && score >= ODD) === true;
-  const { relabel, question } = pending.call;
+  const { relabel } = pending.call;
+  const asked = questionIn(pending);
   const label = labelOf(ledger, pending);
   return {
     run: record.id,
@@ -224,7 +226,7 @@ function approvalOf(ledger: Ledger, pending: PendingApproval, decision: Decision
     shape: shapeOf({ ...record, ...pending.call }),
     since: pending.since,
     expires_at: pending.expires_at,
-    ...(question === true ? { asks: { label } } : {}),
+    ...(asked === undefined ? {} : { asks: { ...asked, label } }),
     ...(relabel === undefined
       ? {}
       : { lowers: { kind: relabel.kind, owner: relabel.owner, of: relabel.run ? 'run' : 'value', label: relabel.before } }),
@@ -252,6 +254,7 @@ export function becameOf(entries: readonly Entry[], call: number): string | unde
   let asked = false;
   for (const { decisions, delivery, event } of entries) {
     asked ||= decisions.some(({ id, verdict }) => id === call && verdict === 'ask');
+    asked ||= event?.kind === 'input_required' && event.id === call;
     if (!asked) continue;
     if (event?.kind === 'approval' && event.id === call && event.verdict === 'approve')
       return `${event.by} has ${event.answer === undefined ? 'approved' : 'answered'} it`;

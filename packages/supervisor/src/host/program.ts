@@ -1,14 +1,16 @@
 /**
  * Programs of others, such as an MCP server on this machine: processes of their own behind bubblewrap. They see the system's programs and
- * libraries, what the configuration grants, and an empty `/tmp`; they have no network interface; a filter of system calls and, where there
- * are control groups, bounds on memory and processes hold them. A program ends with its host, and takes with it whatever it started.
+ * libraries, what the configuration grants, and an empty `/tmp`; they have no network interface but their own loopback, on which the host may take
+ * the connections to one port; a filter of system calls and, where there are control groups, bounds on memory and processes hold them. A program
+ * ends with its host, and takes with it whatever it started.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { realpathSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { realpathSync, statSync, type Stats } from 'node:fs';
+import { Server } from 'node:net';
+import { basename, dirname, isAbsolute } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CorralError } from '@corral/protocol/errors';
-import type { Program, ProgramSpec, StartProgram } from '@corral/protocol/ports/program';
+import type { Program, ProgramPort, ProgramSpec, StartProgram } from '@corral/protocol/ports/program';
 import type { CellGroup, CellGroups } from './cgroups.ts';
 import { isFiltered, programFilter } from './seccomp.ts';
 import { findProgram, FIRST_USER, NOBODY, type Walls } from './walls.ts';
@@ -32,20 +34,32 @@ export interface ProgramOptions {
   readonly path: string;
 }
 
+/**
+ * Starts a confined program with a port: it listens on the port within the network namespace, hands the listening socket to the host
+ * over the channel between the two, and becomes the program. Nothing of it is left then, and the program has neither the socket nor the channel.
+ */
+const LISTENER = `const [port, file, ...args] = process.argv.slice(1);
+const server = require('node:net').createServer();
+process.once('disconnect', () => process.execve(file, [file, ...args]));
+server.listen(Number(port), '127.0.0.1', () => process.send('port', server, () => server.close()));`;
+const BY_LISTENER = ['--disable-warning=ExperimentalWarning', '-e', LISTENER, '--'];
+
 /** Starts programs within the walls of this machine. */
 export function programs({ walls, groups, path }: ProgramOptions): StartProgram {
   return (spec) => {
     const command = commandOf(spec, path);
     const { bubblewrap } = walls;
-    if (!spec.confined) return started(command, spec.args, { ...spec.env, PATH: path }, spec.cwd ?? process.cwd(), undefined, undefined);
+    if (!spec.confined) return started(command, spec.args, { env: { ...spec.env, PATH: path }, cwd: spec.cwd ?? process.cwd() });
     if (!('path' in bubblewrap))
       throw new CorralError(
         'CORRAL_WALLS_MISSING',
         `${basename(command)} is to run behind a wall, and this machine has none for programs: ${bubblewrap.missing}.`,
       );
     const filter = bubblewrap.seccomp === 'on' && isFiltered(process.arch) ? programFilter(process.arch) : undefined;
-    const [outer = '', ...args] = [...wallOf(bubblewrap, command, spec, filter !== undefined), command, ...spec.args];
-    return started(outer, args, { PATH: path }, '/', filter, groups?.next());
+    const { port } = spec;
+    const inner = port === undefined ? [command] : [process.execPath, ...BY_LISTENER, String(port.number), command];
+    const [outer = '', ...args] = [...wallOf(bubblewrap, command, spec, filter !== undefined), ...inner, ...spec.args];
+    return started(outer, args, { env: { PATH: path }, cwd: '/', filter, group: groups?.next(), port });
   };
 }
 
@@ -68,14 +82,14 @@ function wallOf(
   spec: ProgramSpec,
   filtered: boolean,
 ): string[] {
-  const own = ownFolder(command);
-  const granted = own === undefined ? spec.folders : [{ path: own, write: false }, ...spec.folders];
-  // Files that it writes have to belong to the host's user; and a folder that nobody else may read can be shown to that user alone.
-  const become = unprivileged && granted.every((folder) => !folder.write && othersMayRead(folder.path));
-  const user = [`--reuid=${FIRST_USER}`, `--regid=${FIRST_USER}`, '--clear-groups'];
-  const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env };
+  const granted = grantedTo(command, spec);
+  const become = unprivileged ? userFor(granted) : undefined;
+  const user = become === undefined ? [] : [`--reuid=${become.uid}`, `--regid=${become.gid}`, '--clear-groups'];
+  // bubblewrap clears the environment, and with it where Node finds the channel to the host.
+  const channel = spec.port === undefined ? {} : { NODE_CHANNEL_FD: String(filtered ? FILTER_DESCRIPTOR + 1 : FILTER_DESCRIPTOR) };
+  const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env, ...channel };
   return [
-    ...(setpriv === undefined ? [] : [setpriv, ...(become ? user : []), '--no-new-privs']),
+    ...(setpriv === undefined ? [] : [setpriv, ...user, '--no-new-privs']),
     path,
     '--unshare-all',
     ...(strict ? ['--unshare-user', '--disable-userns', '--uid', String(NOBODY), '--gid', String(NOBODY)] : []),
@@ -111,48 +125,93 @@ function ownFolder(command: string): string | undefined {
   return basename(folder) === 'bin' ? dirname(folder) : folder;
 }
 
-/** Whether every user of the machine may read the folder and those above it. */
-function othersMayRead(path: string): boolean {
+function grantedTo(command: string, { folders, port }: ProgramSpec): ProgramSpec['folders'] {
+  const own = new Set([ownFolder(command), port === undefined ? undefined : ownFolder(realpathSync(process.execPath))]);
+  return [...[...own].flatMap((path) => (path === undefined ? [] : [{ path, write: false }])), ...folders];
+}
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * The user that a program becomes where root starts it: one of its own, or the owner of all folders that it writes to, so that its files belong
+ * to whoever has the folder. Undefined: no user but root may use its folders in this way.
+ */
+function userFor(granted: ProgramSpec['folders']): User | undefined {
   try {
-    const own = statSync(path);
-    const needed = own.isDirectory() ? 0o005 : 0o004;
-    if ((own.mode & needed) !== needed) return false;
-    for (let above = dirname(path); ; above = dirname(above)) {
-      if ((statSync(above).mode & 0o001) === 0) return false;
-      if (above === join(above, '..')) return true;
-    }
+    const [user = { uid: FIRST_USER, gid: FIRST_USER }, ...others] = granted.filter(({ write }) => write).map(({ path }) => statSync(path));
+    if (user.uid === 0 || others.some(({ uid }) => uid !== user.uid)) return undefined;
+    const become = { uid: user.uid, gid: user.gid === 0 ? FIRST_USER : user.gid };
+    return granted.every((folder) => mayUse(folder, become)) ? become : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-function started(
-  command: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-  cwd: string,
-  filter: Buffer | undefined,
-  group: CellGroup | undefined,
-): Program {
+const [READ, WRITE, SEARCH] = [4, 2, 1];
+
+/** Whether a user may use a folder, or a file, by the permissions of it and of the folders above it. */
+function mayUse({ path, write }: ProgramSpec['folders'][number], user: User): boolean {
+  const own = statSync(path);
+  if (!permits(own, user, READ | (own.isDirectory() ? SEARCH : 0) | (write ? WRITE : 0))) return false;
+  for (let [below, above] = [path, dirname(path)]; above !== below; [below, above] = [above, dirname(above)])
+    if (!permits(statSync(above), user, SEARCH)) return false;
+  return true;
+}
+
+function permits({ mode, uid, gid }: Stats, user: User, wanted: number): boolean {
+  const given = uid === user.uid ? mode >> 6 : gid === user.gid ? mode >> 3 : mode;
+  return (given & wanted) === wanted;
+}
+
+/**
+ * Whether a program runs as root within its wall; `corral doctor` says so.
+ * @throws CORRAL_CONFIG_INVALID if there is no such program
+ */
+export function runsAsRoot({ bubblewrap }: Walls, spec: ProgramSpec, path: string): boolean {
+  if (process.getuid?.() !== 0 || !('path' in bubblewrap) || !spec.confined) return false;
+  return !bubblewrap.unprivileged || userFor(grantedTo(commandOf(spec, path), spec)) === undefined;
+}
+
+interface Around {
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly filter?: Buffer | undefined;
+  readonly group?: CellGroup | undefined;
+  readonly port?: ProgramPort | undefined;
+}
+
+function started(command: string, args: readonly string[], { env, cwd, filter, group, port }: Around): Program {
   const child = spawn(command, args, {
-    stdio: ['pipe', 'pipe', 'pipe', ...(filter === undefined ? [] : (['pipe'] as const))],
+    stdio: [
+      'pipe',
+      'pipe',
+      'pipe',
+      ...(filter === undefined ? [] : (['pipe'] as const)),
+      ...(port === undefined ? [] : (['ipc'] as const)),
+    ],
     env,
     cwd,
     // A process group of its own, so that all of it can be ended at once.
     detached: process.platform !== 'win32',
-  });
+  }) as ChildProcessWithoutNullStreams;
   const listeners = new Set<(why: string) => void>();
   let why: string | undefined;
   const end = (text: string) => {
     if (why !== undefined) return;
     why = group?.isOutOfMemory === true ? 'it took more memory than it may' : text;
     group?.remove();
+    ports?.close();
     for (const listener of listeners) listener(why);
   };
   child.on('error', (error) => end(`it could not be started: ${error.message}`));
   child.on('exit', (code, signal) => end(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`));
+  const ports = port === undefined ? undefined : taken(child, port);
   // An idle program does not keep its host from exiting.
   child.unref();
+  child.channel?.unref();
   for (const stream of child.stdio) (stream as unknown as { unref?: () => void } | null)?.unref?.();
   void enclosed(child, filter, group).catch((error: unknown) => {
     killGroup(child);
@@ -169,6 +228,18 @@ function started(
       else listener(why);
     },
   };
+}
+
+/** The connections to the port of a program. The first message of the channel has the socket, and there is no second one. */
+function taken(child: ChildProcess, { take }: ProgramPort): { readonly close: () => void } {
+  let server: Server | undefined;
+  child.once('message', (_message, handle) => {
+    if (!(handle instanceof Server)) return;
+    server = handle.unref();
+    server.on('connection', take).on('error', () => undefined);
+    child.disconnect();
+  });
+  return { close: () => server?.close() };
 }
 
 /** bubblewrap waits for its filter, so that the program is started only once bubblewrap is in the control group. */

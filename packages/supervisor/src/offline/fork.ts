@@ -10,6 +10,7 @@
  * origin. Calls that the origin was waiting for at that point are not made again automatically, even if the tool is idempotent: the person
  * who forks says what became of each, and a call that is made again is decided and paid for as a call of the fork.
  */
+import { needsInput } from '@corral/broker/ledger/pending';
 import { Ledger } from '@corral/broker/ledger/ledger';
 import { unanswered } from '@corral/broker/ledger/requests';
 import type { LedgerSnapshot } from '@corral/broker/ledger/snapshot';
@@ -147,6 +148,10 @@ async function partingOf(
     if (pending.kind === 'request') {
       const message = `${origin} was waiting for a reply when this run was forked from it at crank ${at}. The reply goes to ${origin} alone.`;
       events.push({ kind: 'unanswered', id: pending.id, result: unanswered(pending.id, 'CORRAL_UNKNOWN_RESULT', message) });
+    }
+    if (needsInput(pending)) {
+      const message = `${pending.call.tool} had asked ${origin} for input when this run was forked from it at crank ${at}. The answer goes to ${origin} alone.`;
+      events.push({ kind: 'unknown', id: pending.id, message, tell });
     }
     if (pending.kind !== 'call' || pending.state === 'unknown') continue;
     // A call that the agent has given up and that may be repeated is answered without being made.

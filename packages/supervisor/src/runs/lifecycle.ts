@@ -114,6 +114,7 @@ export class RunLifecycle {
     bus.arrived.listen((run) => residency.hint(run));
     bus.ended.listen((id, outcome) => this.#ended(id, outcome));
     bus.unknown.listen((id, call, message, detail) => lost(this.#options, id, call, message, detail));
+    bus.input.listen((id, call, request) => settlements.input(id, runs.get(id), call, request));
     bus.fence.listen((id, result) => settlements.fence(runs.get(id), result));
     bus.asks.listen((id, decision) => {
       const run = runs.get(id);

@@ -3,7 +3,12 @@
  * capability was revoked, nobody answered in time, or people have decided. Each settlement is recorded in the journal, then delivered.
  */
 import type { Broker } from '@corral/broker/broker';
+import { whyNoInput } from '@corral/broker/effects/question';
+import { needsInput } from '@corral/broker/ledger/pending';
 import { unanswered } from '@corral/broker/ledger/requests';
+import { errorData } from '@corral/protocol/errors';
+import type { RunId } from '@corral/protocol/ids';
+import type { InputRequest } from '@corral/protocol/model/question';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { Json } from '@corral/protocol/json';
 import type { LabelChange } from '@corral/protocol/model/label';
@@ -13,6 +18,9 @@ import type { Residency } from './residency.ts';
 import type { Run } from './run.ts';
 import type { Scheduler } from '../cells/scheduler.ts';
 import type { Transitions } from '../events/transitions.ts';
+
+/** Ends of a wait that are closer than this are one. */
+const CLOSE_MS = 1_000;
 
 export interface SettlementsOptions {
   readonly broker: Broker;
@@ -57,6 +65,7 @@ export class Settlements {
     if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval' && kind !== 'inspection')) return;
     // If the store refuses it, the broker emits `refused`.
     this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
+    this.#options.broker.dropInput(run.id, id);
     run.alarms.callOff(id);
     this.pass(run, id);
   }
@@ -83,15 +92,43 @@ export class Settlements {
     }
   }
 
+  /** The tool of a call needs input: people are asked, and the call waits for them. */
+  input(id: RunId, run: Run | undefined, call: number, request: InputRequest): void {
+    const { broker, transitions } = this.#options;
+    if (run?.behind.deciding === true) return run.behind.do(() => this.input(id, run, call, request));
+    const pending = run?.ledger.pending.get(call);
+    if (run === undefined || run.outcome !== undefined || pending?.kind !== 'call') return broker.dropInput(id, call);
+    const gone = pending.given_up === true || broker.isRevoked(pending.grant);
+    const why = gone ? 'nobody waits for the call any more' : whyNoInput(run.ledger, pending);
+    if (why === undefined) return broker.askForInput(run, call, request);
+    broker.dropInput(run.id, call);
+    const message = `${pending.tool} asked for input of people, and nobody was asked: ${why}.`;
+    if (request.live === true) transitions.bus.unknown.emit(run.id, call, message);
+    else transitions.bus.answered.emit(run.id, { id: call, error: errorData('CORRAL_TOOL_FAILED', message, { call }) }, true);
+  }
+
+  /**
+   * A run is in memory again, of which a call waits for input. A tool that waited for it in the memory of a host that is gone gets no answer: the
+   * call starts again, or its result is unknown.
+   */
+  inputAgain(run: Run, call: number, mayRepeat: boolean): void {
+    const pending = run.ledger.pending.get(call);
+    if (!needsInput(pending) || pending.call.asked_input?.request?.live !== true || this.#options.broker.hasAsked(run.id, call)) return;
+    const { tool } = pending.call;
+    if (mayRepeat)
+      this.settle(run, call, 'host', 'expired', `the connection to ${tool} was lost`, { goes_on: true }).catch(() => undefined);
+    else this.unknown(run, call, `Corral stopped while ${tool} waited for input.`);
+  }
+
   /** Called when an approval expires: the call is refused, or times out if the agent gave it less time. */
   expire(run: Run, call: number): void {
     if (run.behind.deciding) return run.behind.do(() => this.expire(run, call));
     const pending = run.ledger.pending.get(call);
     const timeout_ms = pending?.kind === 'approval' ? pending.call.timeout_ms : undefined;
-    // The earlier of the two ends was reached.
-    if (pending?.kind === 'approval' && timeout_ms !== undefined && pending.since + timeout_ms <= pending.expires_at)
+    // The earlier of the two ends was reached. The times of an entry and of its end are read one after the other.
+    if (pending?.kind === 'approval' && timeout_ms !== undefined && pending.since + timeout_ms <= pending.expires_at + CLOSE_MS)
       return this.unanswered(run, call, 'CORRAL_TIMED_OUT', `Nobody decided about the call within its ${timeout_ms} ms.`);
-    this.settle(run, call, 'nobody', 'expired', '').catch(() => undefined);
+    this.settle(run, call, 'nobody', 'expired', '', needsInput(pending) ? { goes_on: true } : {}).catch(() => undefined);
   }
 
   /** Records a decision about a call that waits for approval. */
@@ -107,17 +144,28 @@ export class Settlements {
       readonly answer?: { readonly value: Json };
       readonly holds?: StandingGrant;
       readonly fresh?: true;
+      readonly goes_on?: true;
     } = {},
   ): Promise<void> {
     const asked = run.ledger.pending.get(call);
     const { tool, input } = asked?.kind === 'approval' ? asked.call : { tool: '', input: null };
     const since = asked?.kind === 'approval' ? asked.since : run.ledger.lastAt;
-    const about = { tool, since, shape: shapeOf({ ...run.ledger.record, tool, input }) };
+    const question = asked?.kind === 'approval' && asked.call.question === true;
+    const about = { tool, since, question, shape: shapeOf({ ...run.ledger.record, tool, input }) };
     await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason, ...more });
     const last = run.ledger.pending.get(call)?.kind !== 'approval';
     this.#options.transitions.observers.tell({ kind: 'decided', run: run.id, call, by, verdict, reason, last, ...about });
     if (last) run.alarms.callOff(call);
+    if (needsInput(asked)) this.#goOn(run, call);
     this.pass(run, call);
+  }
+
+  /** Calls the tool once more, with what became of its request for input. */
+  #goOn(run: Run, call: number): void {
+    run.behind.do(() => {
+      const pending = run.ledger.pending.get(call);
+      if (run.outcome === undefined && pending?.kind === 'call') this.#options.broker.reissue(run.ledger, pending, true);
+    });
   }
 
   /** Delivers the recorded answer of a call to its agent. */

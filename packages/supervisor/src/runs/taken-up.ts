@@ -3,6 +3,7 @@
  * made again, and the results of the others are unknown.
  */
 import type { Broker } from '@corral/broker/broker';
+import type { PendingApproval } from '@corral/broker/ledger/pending';
 import { hasBegun } from '@corral/broker/ledger/streams';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { RunId, TenantId } from '@corral/protocol/ids';
@@ -62,17 +63,21 @@ const isSent = ({ ledger }: Run, id: number): boolean => {
 
 /** Asks the inspectors for which calls wait, and repeats the calls that have no answer and are not under way, if their tool may be repeated; the results of the others are unknown. */
 export function askAgain({ broker, settlements, tool }: TakenUpDeps, run: Run): void {
+  const repeats = ({ tool: name, input }: PendingApproval['call']) => {
+    const called = tool(run.tenant, name);
+    return called !== undefined && mayRepeat(annotationsOf(called, input));
+  };
   for (const pending of run.ledger.pending.values()) {
     if (pending.kind === 'inspection') broker.inspect(run, pending.id);
+    if (pending.kind === 'approval') settlements.inputAgain(run, pending.id, repeats(pending.call));
     if (pending.kind !== 'call' || pending.state === 'unknown' || broker.isUnderway(run.id, pending.id)) continue;
     if (run.queue.hasReply(pending.id)) continue;
-    const called = tool(run.tenant, pending.tool);
     // The call was inherited by a fork and not yet checked for it: the fork is of an older host, or the retry was decided without a host.
     const leaves = pending.given_up !== true && !broker.isRevoked(pending.grant);
     const against = pending.inherited === undefined || !leaves || hasBegun(pending) ? undefined : broker.mayCallHere(run, pending);
     if (against !== undefined)
       settlements.unknown(run, pending.id, `The call was allowed to the run that this one was forked from: ${against}.`);
-    else if (called !== undefined && mayRepeat(annotationsOf(called, pending.input))) broker.again(run.ledger, pending);
+    else if (repeats(pending)) broker.again(run.ledger, pending);
     else settlements.unknown(run, pending.id, `Corral stopped while ${pending.tool} was at work.`);
   }
 }

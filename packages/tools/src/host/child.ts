@@ -11,7 +11,7 @@ import type * as z from 'zod';
 import { contractOf, detailOf, type Checked, type Contract } from '@corral/protocol/ports/contract';
 import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
-import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
+import type { Tool, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import type { Secrets } from '../define.ts';
 import { formatOf, resolveSource, sourceOf } from '../compiled-names.ts';
 import {
@@ -265,7 +265,8 @@ async function made(message: ToProcess & { kind: 'call' | 'check' }, signal: Abo
   const { idempotency_key, attempt, run, tenant, agent, person, traceparent } = message;
   const traced = traceparent === undefined ? {} : { traceparent };
   const of = { input: given.value as Json, idempotency_key, attempt, run, tenant, agent, person, signal, ...traced, secret };
-  const result = await tool.invoke(of as ToolCall & Secrets);
+  // A tool of a configuration asks nobody for input.
+  const result = (await tool.invoke(of as ToolCall & Secrets)) as ToolResult;
   if (result.kind !== 'ok') return result;
   const cost = result.cost === undefined ? {} : { cost: result.cost };
   const refusal = tool.output.mayHang === false ? null : await tried(message.n, result.value);

@@ -11,6 +11,7 @@ import { certificateText, isCertificateCode } from '../net/certificates.ts';
 import { CODINGS, decoderOf } from '../net/decoders.ts';
 import type * as Guarded from '../net/guarded.ts';
 import type { Bounds } from '../net/guarded.ts';
+import { wasNeverSent } from '../net/never-sent.ts';
 import { allowedAt, bodyOf, type AllowedOrigin, type HttpRequest } from './request.ts';
 
 /** The caller, as far as it decides which account is meant. */
@@ -255,20 +256,10 @@ function failed(error: unknown, origin: string, sent: boolean, aborted: boolean)
   if (aborted) return new HttpFailure(`The request to ${origin} was given up before its answer had come.`, { sent }, options);
   if (code === 'UND_ERR_HEADERS_OVERFLOW')
     return new HttpFailure(`The headers of the answer of ${origin} are too large.`, { sent: true, final: true }, options);
-  if (NEVER_SENT.has(code)) return new HttpFailure(`${origin} cannot be reached.`, { sent: false }, options);
+  if (wasNeverSent(error)) return new HttpFailure(`${origin} cannot be reached.`, { sent: false }, options);
   return new HttpFailure(
     sent ? `The connection to ${origin} broke before its answer had come.` : `${origin} cannot be reached.`,
     { sent },
     options,
   );
 }
-
-/** Errors of sockets before they are connected. */
-const NEVER_SENT: ReadonlySet<unknown> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);

@@ -3,6 +3,7 @@ import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError, UnauthorizedError 
 import { detailOf } from '@corral/protocol/ports/contract';
 import type { ToolResult } from '@corral/protocol/ports/tool';
 import { notStarted } from '../host/keeper.ts';
+import { wasNeverSent } from '../net/never-sent.ts';
 
 /** Longest text of a failure that an agent is told. */
 const MESSAGE_CHARS = 2_000;
@@ -39,18 +40,10 @@ function textOf(content: readonly unknown[]): string {
 
 const cut = (text: string): string => (text.length > MESSAGE_CHARS ? `${text.slice(0, MESSAGE_CHARS - 1)}…` : text);
 
+const NOT_ACCEPTED =
+  'its server does not accept the credentials of the host; `headers` or `oauth` of the server in the configuration names them';
 const INVALID_PARAMS = -32_602;
 const METHOD_NOT_FOUND = -32_601;
-/** Codes of the system for a connection that was never made. */
-const UNREACHABLE: ReadonlySet<unknown> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'CORRAL_DENIED',
-]);
-
 /**
  * The result of a call that threw. A call whose request may have arrived is `unknown`: only an answer of the server, or a connection that was
  * never made, says that nothing happened.
@@ -63,7 +56,7 @@ export function failureOf(tool: string, error: unknown, why: string | undefined)
       ? { kind: 'failed', message, code: 'CORRAL_ARGS_INVALID' }
       : { kind: 'failed', message };
   }
-  if (error instanceof UnauthorizedError) return notStarted(tool, 'its server wants somebody to sign in (corral tools login)');
+  if (error instanceof UnauthorizedError || (error instanceof SdkHttpError && error.status === 401)) return notStarted(tool, NOT_ACCEPTED);
   if (error instanceof SdkHttpError) return ofStatus(tool, error);
   if (error instanceof SdkError) {
     if (error.code === SdkErrorCode.NotConnected) return notStarted(tool, why ?? 'its server is not connected');
@@ -74,8 +67,6 @@ export function failureOf(tool: string, error: unknown, why: string | undefined)
         code: 'CORRAL_RESULT_INVALID',
         detail: detailOf(error),
       };
-    if (error.code === SdkErrorCode.UnsupportedResultType)
-      return { kind: 'failed', message: `${tool} asked for something that this host does not give.`, detail: detailOf(error) };
   }
   if (isUnreachable(error)) return notStarted(tool, 'its server cannot be reached');
   return {
@@ -96,8 +87,7 @@ function ofStatus(tool: string, error: SdkHttpError): ToolResult {
 
 function isUnreachable(error: unknown): boolean {
   for (let cause: unknown = error, n = 0; cause instanceof Error && n < 5; cause = cause.cause, n += 1) {
-    if (UNREACHABLE.has((cause as { readonly code?: unknown }).code)) return true;
-    if (cause instanceof AggregateError && cause.errors.length > 0 && cause.errors.every((one) => isUnreachable(one))) return true;
+    if (wasNeverSent(cause)) return true;
   }
   return false;
 }

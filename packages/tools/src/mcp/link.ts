@@ -15,6 +15,7 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { MCP } from '@corral/protocol/limits-mcp';
 import { ASIDE, type Aside } from './declared.ts';
+import type { Elicited, LiveCall } from './live.ts';
 
 /** A transport that says why it ended. */
 export interface Line {
@@ -38,6 +39,18 @@ export interface LinkOptions {
   readonly refused: (what: string) => void;
 }
 
+type Params = Readonly<Record<string, unknown>>;
+type Elicit = LiveCall['elicited'];
+
+interface CallOptions {
+  readonly signal: AbortSignal;
+  /** As the server listed the tool. */
+  readonly definition: Json;
+  readonly progress?: ((progress: Progress) => void) | undefined;
+  /** Asks people on behalf of the call, where the server does so by requests of its own. */
+  readonly elicit?: Elicit | undefined;
+}
+
 /** Longest time that node's timers can take; the broker's own timeouts bound calls. */
 const FOREVER_MS = 2 ** 31 - 1;
 const LIST_PAGES = 64;
@@ -50,6 +63,8 @@ export class Link {
   readonly #line: Line;
   #over = false;
   #asking = false;
+  /** Calls of tools under way, each with what asks people on behalf of it. */
+  readonly #calls = new Set<Elicit>();
 
   private constructor(client: Client, line: Line) {
     this.#client = client;
@@ -72,7 +87,7 @@ export class Link {
     const client = new Client(
       { name: 'corral', version: '1' },
       {
-        capabilities: {},
+        capabilities: { elicitation: { form: {} } },
         versionNegotiation: { mode: 'auto' },
         inputRequired: { autoFulfill: false },
         jsonSchemaValidator: NO_CHECK as never,
@@ -81,11 +96,12 @@ export class Link {
       },
     );
     client.fallbackRequestHandler = (request) => {
-      refused(request.method);
+      refused(`${request.method.slice(0, 100)}, which no server is given`);
       return Promise.reject(new ProtocolError(-32_601, 'Method not found'));
     };
     const timeout = MCP.connect_ms.default;
     const link = new Link(client, line);
+    client.setRequestHandler('elicitation/create', ({ params }, { mcpReq }) => link.#elicited(params, mcpReq.signal, refused));
     let open = false;
     client.onclose = () => {
       link.#over = true;
@@ -104,6 +120,23 @@ export class Link {
       const words = line.lastWords().trim().split('\n').slice(-3).join(' / ');
       throw new Error([(error as Error).message, why, words].filter((one) => one !== undefined && one !== '').join('; '), { cause: error });
     }
+  }
+
+  /**
+   * A server of 2025-11-25 does not say during which call it asks. So people are asked only where one call is under way on the connection; another
+   * run must not be asked instead.
+   */
+  #elicited(params: unknown, signal: AbortSignal, refused: (what: string) => void): Promise<Elicited> {
+    const [only, ...others] = this.#calls;
+    if (only !== undefined && others.length === 0)
+      return only(params, signal, (why) => refused(`input of people, and nobody was asked: ${why}`));
+    refused(`input of people, and nobody was asked: ${this.#calls.size} calls were under way, and it does not say which one it is for`);
+    return Promise.resolve({ action: 'cancel' });
+  }
+
+  /** Whether the server asks for input by requests of its own during a call, and not by its answer. */
+  get asksDuring(): boolean {
+    return this.#client.getProtocolEra() === 'legacy';
   }
 
   get alive(): boolean {
@@ -140,36 +173,46 @@ export class Link {
     return tools;
   }
 
-  /** @param definition as the server listed the tool */
+  /** @param goingOn parameters by which the server goes on after it has asked for input */
   async call(
-    { name, input, key }: { readonly name: string; readonly input: Json; readonly key: string },
-    more: { readonly signal: AbortSignal; readonly definition: Json; readonly progress?: ((progress: Progress) => void) | undefined },
+    {
+      name,
+      input,
+      key,
+      goingOn,
+    }: { readonly name: string; readonly input: Json; readonly key: string; readonly goingOn: Params | undefined },
+    { signal, definition, progress, elicit }: CallOptions,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const { signal, definition, progress } = more;
-    return this.#client.callTool(
-      { name, arguments: input as Record<string, unknown>, _meta: { 'corral/idempotency-key': key } },
-      {
-        signal,
-        timeout: FOREVER_MS,
-        toolDefinition: definition as never,
-        ...(progress === undefined ? {} : { onprogress: progress }),
-      },
-    );
+    if (elicit !== undefined) this.#calls.add(elicit);
+    try {
+      return await this.#client.callTool(
+        { name, arguments: input as Record<string, unknown>, _meta: { 'corral/idempotency-key': key }, ...goingOn },
+        {
+          signal,
+          timeout: FOREVER_MS,
+          allowInputRequired: true,
+          toolDefinition: definition as never,
+          ...(progress === undefined ? {} : { onprogress: progress }),
+        },
+      );
+    } finally {
+      if (elicit !== undefined) this.#calls.delete(elicit);
+    }
   }
 
-  async aside(aside: Aside, input: Json, signal: AbortSignal): Promise<unknown> {
-    const options = { signal, timeout: FOREVER_MS, cacheMode: 'bypass' as const };
+  async aside(aside: Aside, input: Json, signal: AbortSignal, goingOn: Params | undefined): Promise<unknown> {
+    const options = { signal, timeout: FOREVER_MS, cacheMode: 'bypass' as const, allowInputRequired: true };
     switch (aside) {
       case 'resources/list':
         return this.#client.listResources(undefined, options);
       case 'resources/templates/list':
         return this.#client.listResourceTemplates(undefined, options);
       case 'resources/read':
-        return this.#client.readResource(input as { uri: string }, options);
+        return this.#client.readResource({ ...(input as { uri: string }), ...goingOn }, options);
       case 'prompts/list':
         return this.#client.listPrompts(undefined, options);
       case 'prompts/get':
-        return this.#client.getPrompt(input as { name: string }, options);
+        return this.#client.getPrompt({ ...(input as { name: string }), ...goingOn }, options);
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { MACHINE } from '@corral/protocol/limits';
 import { MCP } from '@corral/protocol/limits-mcp';
-import type { ToolCall, ToolResult } from '@corral/protocol/ports/tool';
+import type { ToolAnswer, ToolCall } from '@corral/protocol/ports/tool';
 import { notStarted } from '../host/keeper.ts';
 import { failureOf } from './answer.ts';
 import type { Link } from './link.ts';
@@ -36,6 +36,8 @@ export class Session {
   #openedAt = 0;
   #lastError: string | undefined;
   #calls = 0;
+  /** Calls that go on while people are asked. */
+  #held = 0;
   #used = performance.now();
   readonly #waiting: (() => void)[] = [];
   #idle: (() => void) | undefined;
@@ -48,7 +50,7 @@ export class Session {
 
   /** Time of the last call; undefined while one is under way. */
   get idleSince(): number | undefined {
-    return this.#calls > 0 ? undefined : this.#used;
+    return this.#calls + this.#held > 0 ? undefined : this.#used;
   }
 
   /** The last failure, for operators. */
@@ -127,8 +129,17 @@ export class Session {
     this.#options.tell('ended', `The MCP server ${this.#options.server} was lost: ${why}${said}.`);
   }
 
+  /** Keeps the connection for a call that goes on while people are asked. @returns what ends that */
+  hold(): () => void {
+    this.#held += 1;
+    return () => {
+      this.#held -= 1;
+      this.#used = performance.now();
+    };
+  }
+
   /** Never rejects. @param work makes the call on a connection */
-  async call(tool: string, call: ToolCall, work: (link: Link) => Promise<ToolResult>): Promise<ToolResult> {
+  async call(tool: string, call: ToolCall, work: (link: Link) => Promise<ToolAnswer>): Promise<ToolAnswer> {
     this.#calls += 1;
     let link: Link | undefined;
     try {

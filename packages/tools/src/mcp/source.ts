@@ -7,13 +7,15 @@ import type { Json } from '@corral/protocol/json';
 import { MACHINE } from '@corral/protocol/limits';
 import { MCP } from '@corral/protocol/limits-mcp';
 import type { ToolPins } from '@corral/protocol/ports/pins';
-import type { Tool, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
+import { mayRepeat, type Tool, type ToolAnswer, type ToolCall, type ToolResult, type ToolSource } from '@corral/protocol/ports/tool';
 import { notStarted, type ToolNews } from '../host/keeper.ts';
 import { PinnedTools } from '../pinning/pinned.ts';
 import { faultOfAll, type Resolved } from '../returned-fields.ts';
-import { resultOf } from './answer.ts';
+import { failureOf, resultOf } from './answer.ts';
 import { declarationsOf, describedBy, type Believing, type Described } from './declared.ts';
+import { checkAnswer, goingOn, isInputRequired, requestIn, tokenIn } from './input.ts';
 import { Link, type Line } from './link.ts';
+import { LiveCalls, type LiveCall } from './live.ts';
 import { Session } from './session.ts';
 
 export interface McpOptions extends Believing {
@@ -30,6 +32,18 @@ export interface McpOptions extends Believing {
 const PROGRESS = 16;
 /** Notes that are kept for operators. */
 const NOTES = 20;
+/** How often a server is asked again that wants nothing but that, and how long the first wait is. */
+const POLLS = 8;
+const POLL_MS = 100;
+
+/** A call that is made. */
+interface Made {
+  readonly tool: string;
+  readonly described: Described;
+  /** As the server listed it. */
+  readonly says: Json;
+  readonly call: ToolCall;
+}
 
 export class McpSource implements ToolSource {
   readonly #options: McpOptions;
@@ -45,6 +59,8 @@ export class McpSource implements ToolSource {
   /** Notes about the last list. */
   #listNotes: readonly string[] = [];
   readonly #events: string[] = [];
+  /** Calls during which a server has asked people. */
+  readonly #live = new LiveCalls();
   #known: Json = null;
   #suspended = '';
   readonly #sweep: NodeJS.Timeout;
@@ -139,7 +155,7 @@ export class McpSource implements ToolSource {
       },
       opened: (link) => this.#list(link),
       listChanged: (link) => void this.#list(link).catch(() => undefined),
-      refused: (what) => this.#note(`it asked for ${what.slice(0, 100)}, which no server is given`),
+      refused: (what) => this.#note(`it asked for ${what}`),
       tell: (kind, text) => {
         this.#note(text);
         tell({ kind, text });
@@ -188,29 +204,84 @@ export class McpSource implements ToolSource {
         ...(timeout_ms === undefined ? {} : { timeout_ms }),
         server: this.#pinned.source,
         suspended: () => this.#pinned.suspended(name),
+        checkInput: checkAnswer,
         ...(described.own === undefined ? {} : { streams: true as const }),
         invoke: (call) => this.#invoke(name, described, says, call),
       };
     });
   }
 
-  async #invoke(tool: string, described: Described, says: Json, call: ToolCall): Promise<ToolResult> {
+  async #invoke(tool: string, described: Described, says: Json, call: ToolCall): Promise<ToolAnswer> {
     if (this.#closing !== undefined) return notStarted(tool, 'its source is closed');
+    const token = call.given === undefined ? undefined : tokenIn(call.given);
+    const live = token === undefined ? undefined : this.#live.waitingFor(token);
+    if (live !== undefined) return live.attempt(call.signal, call.given);
+    // A call that may be repeated starts again, and its server asks once more.
+    if (token !== undefined && !mayRepeat(described.annotations))
+      return { kind: 'unknown', message: `The connection to the server of ${tool} was lost while it waited for input.` };
     const session = this.#sessionOf(call.tenant);
     if (session === undefined) return notStarted(tool, 'all connections to its server are busy with calls of other tenants');
     return session.call(tool, call, async (link) => {
       // The server's list was read when it was connected, which may have been a moment ago.
       const suspended = this.#pinned.suspended(tool);
       if (suspended !== undefined) return { kind: 'failed', message: `${tool} is suspended: ${suspended}.` };
-      const { own, aside, structured } = described;
-      if (aside !== undefined) return { kind: 'ok', value: withoutMeta(await link.aside(aside, call.input, call.signal)) };
-      const parts = partsOf(call);
-      const { outputSchema: _, ...definition } = says as Record<string, Json>;
-      const asked = { name: own as string, input: call.input, key: call.idempotency_key };
-      const answer = await link.call(asked, { signal: call.signal, definition, progress: parts?.take });
-      await parts?.told();
-      return resultOf(tool, structured, answer);
+      const made = { tool, described, says, call };
+      if (described.own === undefined || !link.asksDuring) return this.#asked(link, made, call.signal);
+      const release = session.hold();
+      const started = this.#live.start((own) =>
+        this.#ask(link, made, own.signal, (...of) => own.elicited(...of))
+          .catch((error: unknown) => failureOf(tool, error, link.alive ? undefined : link.why))
+          .finally(release),
+      );
+      started.signal.addEventListener('abort', () => void link.mustAnswer(), { once: true });
+      return started.attempt(call.signal);
     });
+  }
+
+  /** Makes a call, or goes on with it, at a server that asks for input by its answer. */
+  async #asked(link: Link, made: Made, signal: AbortSignal): Promise<ToolAnswer> {
+    const { tool, call } = made;
+    let params = call.given === undefined || tokenIn(call.given) !== undefined ? undefined : goingOn(call.given);
+    for (let again = 0; again < POLLS; again += 1) {
+      const answer = await this.#answerOf(link, made, signal, params);
+      if (!isInputRequired(answer)) return this.#resultOf(made, answer);
+      const read = requestIn(answer);
+      if (read !== undefined && 'refused' in read) {
+        this.#note(`${tool} asked for input of people, and nobody was asked: ${read.refused}`);
+        return { kind: 'failed', message: `${tool} asked for input of people, and nobody was asked: ${read.refused}.` };
+      }
+      if (read !== undefined)
+        return { kind: 'input_required', message: `${tool} needs input of people: ${read.value.question}`, request: read.value };
+      // It wants nothing but to be asked again, with its state.
+      params = goingOn({ state: { names: [], state: answer.requestState as string }, action: 'accept' });
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS * 2 ** again));
+      signal.throwIfAborted();
+    }
+    return { kind: 'failed', message: `${tool} was asked ${POLLS} times, and wants to be asked again.` };
+  }
+
+  async #ask(link: Link, made: Made, signal: AbortSignal, elicit: LiveCall['elicited']): Promise<ToolResult> {
+    return this.#resultOf(made, await this.#answerOf(link, made, signal, undefined, elicit));
+  }
+
+  async #answerOf(
+    link: Link,
+    { described: { own, aside }, says, call }: Made,
+    signal: AbortSignal,
+    params: ReturnType<typeof goingOn> | undefined,
+    elicit?: LiveCall['elicited'],
+  ): Promise<unknown> {
+    if (aside !== undefined) return link.aside(aside, call.input, signal, params);
+    const parts = partsOf(call);
+    const { outputSchema: _, ...definition } = says as Record<string, Json>;
+    const asked = { name: own as string, input: call.input, key: call.idempotency_key, goingOn: params };
+    const answer = await link.call(asked, { signal, definition, progress: parts?.take, elicit });
+    await parts?.told();
+    return answer;
+  }
+
+  #resultOf({ tool, described: { aside, structured } }: Made, answer: unknown): ToolResult {
+    return aside === undefined ? resultOf(tool, structured, answer as object) : { kind: 'ok', value: withoutMeta(answer) };
   }
 
   /** The session of the tenant; undefined if the maximum is reached and all have calls. */

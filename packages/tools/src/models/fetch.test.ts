@@ -1,10 +1,10 @@
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { createServer, get, setGlobalProxyFromEnv, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { createServer as createRawServer, type AddressInfo, type Server } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { certificate, keys, type Certified } from '../fixtures/certificate.ts';
 import { attemptAt } from './fetch.ts';
 import type { ModelFailure } from './model.ts';
 
@@ -206,51 +206,3 @@ describe('a certificate', () => {
     expect((await failureOf(posted(url))).kind).toBe('refused');
   });
 });
-
-interface Keys {
-  readonly publicKey: KeyObject;
-  readonly privateKey: KeyObject;
-}
-function keys(): Keys {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' });
-}
-
-interface Certified {
-  readonly name: string;
-  readonly of: Keys;
-  readonly by: Keys;
-  readonly issuer: string;
-  readonly until?: string;
-  readonly address?: readonly number[];
-  readonly authority?: boolean;
-}
-
-function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
-  const body = Buffer.concat(parts);
-  const { length } = body;
-  return Buffer.concat([Buffer.from(length < 128 ? [tag, length] : [tag, 0x82, length >> 8, length & 255]), body]);
-}
-const hex = (text: string) => Buffer.from(text, 'hex');
-const named = (text: string) => der(0x30, der(0x31, der(0x30, hex('0603550403'), der(0x0c, Buffer.from(text)))));
-
-/** A certificate (X.509) in PEM, since Node makes none. */
-function certificate({ name, of, by, issuer, until = '491231235959Z', address = [127, 0, 0, 1], authority = false }: Certified): string {
-  const algorithm = der(0x30, hex('06082a8648ce3d040302'));
-  const extension = authority
-    ? der(0x30, hex('0603551d13'), hex('0101ff'), der(0x04, der(0x30, hex('0101ff'))))
-    : der(0x30, hex('0603551d11'), der(0x04, der(0x30, der(0x87, Buffer.from(address)))));
-  const body = der(
-    0x30,
-    der(0xa0, hex('020102')),
-    hex('020101'),
-    algorithm,
-    named(issuer),
-    der(0x30, der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from(until))),
-    named(name),
-    of.publicKey.export({ type: 'spki', format: 'der' }),
-    der(0xa3, der(0x30, extension)),
-  );
-  const signature = der(0x03, hex('00'), sign('sha256', body, by.privateKey));
-  const text = der(0x30, body, algorithm, signature).toString('base64').replace(/.{64}/g, '$&\n');
-  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
-}

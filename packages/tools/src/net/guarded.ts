@@ -6,7 +6,7 @@
  */
 import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { buildConnector, Client, Pool, type Dispatcher } from 'undici';
+import { Agent, buildConnector, Client, fetch, Pool, type Dispatcher } from 'undici';
 import { literalIn, whyNotTo, type AddressRange } from './addresses.ts';
 
 export { Pool };
@@ -71,6 +71,10 @@ function connector(allowed: readonly AddressRange[], options: GuardOptions, onCo
   };
 }
 
+/** Opens connections for whoever passes bytes on alone. The protocol is `http:`: nothing is added to what passes. */
+export const guardedConnect = (allowed: readonly AddressRange[], options: GuardOptions): buildConnector.connector =>
+  connector(allowed, options, () => undefined);
+
 /** Bounds of what an origin may answer. Bytes, milliseconds. */
 export interface Bounds extends GuardOptions {
   readonly header_bytes: number;
@@ -78,7 +82,7 @@ export interface Bounds extends GuardOptions {
   readonly connections: number;
 }
 
-const clientOptions = ({ header_bytes, timeout_ms }: Bounds) => ({
+const clientOptions = ({ header_bytes, timeout_ms }: Omit<Bounds, 'connections'>) => ({
   maxHeaderSize: header_bytes,
   headersTimeout: timeout_ms,
   bodyTimeout: timeout_ms,
@@ -105,4 +109,25 @@ export function single(
   let connected = false;
   const connect = connector(allowed, bounds, () => (connected = true));
   return { client: new Client(origin, { ...clientOptions(bounds), pipelining: 1, connect }), sent: () => connected };
+}
+
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
+/** `fetch` for a package that makes the requests itself. It follows no redirect, and connections that are idle end by themselves. */
+export function guardedFetch(allowed: readonly AddressRange[], bounds: Omit<Bounds, 'connections'>): Fetch {
+  const dispatcher = new Agent({ ...clientOptions(bounds), pipelining: 1, connect: connector(allowed, bounds, () => undefined) });
+  // undici declares types of its own for the same interface.
+  const ask = fetch as unknown as (url: string | URL, init: object) => Promise<Response>;
+  return (url, init) =>
+    ask(url, { ...init, redirect: 'manual', dispatcher }).catch((error: unknown) => {
+      throw withReason(error);
+    });
+}
+
+/** undici says only that it failed; why is in the cause, where a package that reports the message does not look. */
+function withReason(error: unknown): unknown {
+  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return error;
+  const { cause } = error;
+  const { code } = cause as NodeJS.ErrnoException;
+  return new TypeError(cause.message === '' ? (code ?? error.message) : cause.message, { cause });
 }

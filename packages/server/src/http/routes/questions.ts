@@ -2,7 +2,7 @@
 import { CLEAN } from '@corral/policy/flow/labels';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import { ANY_TEXT, wantedText, type Question } from '@corral/protocol/model/question';
+import { ANY_TEXT, wantedText } from '@corral/protocol/model/question';
 import type { RouteReply } from '@corral/protocol/api/routes';
 import type { ServerContext } from '../context.ts';
 import type { Reader } from '../../people/reader.ts';
@@ -56,8 +56,8 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
 
 function viewOf(reader: Reader, one: AskedPage['page'][number]): View {
   const { run, call, tenant, agent, principal, rules, approvers, owner, version, claim, later, since, expires_at } = one;
-  const { question, schema = ANY_TEXT, misfit } = one.input as unknown as Question;
-  const { influenced_by, private_to } = one.asks?.label ?? CLEAN;
+  const { question, schema, misfit, from, label } = one.asks ?? { question: '', schema: ANY_TEXT, label: CLEAN };
+  const { influenced_by, private_to } = label;
   const withheld = reader.withheld(run, tenant, private_to);
   const shown = withheld === undefined;
   return {
@@ -75,6 +75,7 @@ function viewOf(reader: Reader, one: AskedPage['page'][number]): View {
     schema: shown ? schema : null,
     takes: shown ? wantedText(schema) : null,
     ...(misfit === undefined ? {} : { misfit: shown ? misfit : null }),
+    ...(from === undefined ? {} : { from }),
     influenced_by: [...influenced_by],
     private_to: [...private_to],
     ...(withheld === undefined ? {} : { withheld }),
