@@ -331,7 +331,18 @@ export class Dispatcher {
     const traceparent = call.trace === true ? this.#traceparent?.(record, call.id) : undefined;
     const { id: run, tenant, agent, principal, submitter: person = principal } = record;
     const traced = traceparent === undefined ? {} : { traceparent };
-    const asked = { input: call.input, idempotency_key: key, attempt, run, tenant, agent, person, signal: abort.signal, ...traced };
+    const asked = {
+      input: call.input,
+      idempotency_key: key,
+      attempt,
+      run,
+      tenant,
+      agent,
+      person,
+      signal: abort.signal,
+      ...traced,
+      ...call.keeps,
+    };
     void call.tool
       .invoke(part === undefined ? asked : { ...asked, part })
       // By contract a tool never rejects. If one does, the call has failed, and the exception is for operators only.

@@ -24,6 +24,8 @@ export interface Returned {
   readonly source?: string;
   /** The result is some parts of a stream. None of them is a field that the principal could have chosen. */
   readonly pieces?: boolean;
+  /** The label that a tool kept the result with; whoever wrote it may have chosen each of its fields. */
+  readonly kept?: Label;
 }
 
 export class FlowRun {
@@ -126,16 +128,18 @@ export class FlowRun {
 
   /** A call's result became known to the agent: read, not merely held as a handle. */
   read(of: Returned, result: Json): void {
-    const { call, tool, returns, private_to, args, pieces, source = tool.name } = of;
+    const { call, tool, returns, private_to, args, pieces, kept = CLEAN, source = tool.name } = of;
     // A model's answer has the label of its prompt, which the run has already. Words that it repeats are found where they came from.
     if (returns === 'model') {
       if (private_to !== undefined) this.raise(labelOf(tool.name, { untrusted: false, private_to }));
       return;
     }
-    const trusted = returns === 'trusted';
-    const suspect = pieces === true ? { suspect: true as const } : {};
-    this.provenance.result({ call, tool: tool.name, trusted, private: private_to !== undefined, args, ...suspect }, result);
-    this.raise(labelOf(source, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
+    const own = labelOf(source, { untrusted: returns !== 'trusted', ...(private_to === undefined ? {} : { private_to }) });
+    const label = join(own, kept);
+    const { untrusted_input, private_data } = label.sticky;
+    const suspect = pieces === true || of.kept !== undefined ? { suspect: true as const } : {};
+    this.provenance.result({ call, tool: tool.name, trusted: !untrusted_input, private: private_data, args, ...suspect }, result);
+    this.raise(label);
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
   }
 
