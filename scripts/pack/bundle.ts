@@ -23,6 +23,7 @@ const BUNDLED = new Set([
 const PROGRAMS: Readonly<Record<string, string>> = {
   'packages/store/src/sqlite/start.ts': 'store-thread',
   'packages/store/src/front/start.ts': 'front-thread',
+  'packages/store/src/memory/start.ts': 'memory-thread',
   'packages/telemetry/src/worker.ts': 'telemetry-thread',
   'packages/tools/src/host/child.ts': 'tool-process',
   'packages/cli/src/inspect/guest.ts': 'inspect-guest',

@@ -21,6 +21,7 @@ const NONE: Partial<Record<RouteName, string>> = {
   decideApproval: 'is about the one call that the person has read',
   withdrawApproval: 'listStanding says which calls would pass under it',
   restoreSecret: 'gives back what revokeSecret has taken',
+  readMemory: 'takes nothing away, and its row says who has read what',
   acceptTools: 'is about the differences that the person has read: listToolReviews has them',
 };
 
@@ -28,7 +29,8 @@ const TOOLS = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 const hangs = (name, timeout_ms) => tool({ name, description: name, input: z.object({}), output: z.string(), timeout_ms,
   annotations: { readOnly: false, idempotent: false, destructive: false, returns: 'trusted' }, run: () => new Promise(() => {}) });
-export default defineConfig({ policies: 'none', secrets: { crm: { env: 'CRM' } }, tools: [hangs('phone', 600_000), hangs('fax', 20)] });`;
+export default defineConfig({ policies: 'none', memory: { notes: { kind: 'kv' } }, secrets: { crm: { env: 'CRM' } }, tools: [hangs('phone', 600_000), hangs('fax', 20)] });`;
+const KEEPER = `{ name: 'keeper', uses: { notes: 'kv:notes' }, run: ({ caps }) => caps.notes.put({ key: 'a', value: 1 }) }`;
 const CALLER = (tool: string) => `{ name: '${tool}', uses: { it: 'tool:${tool}' }, run: ({ caps }) => caps.it({}) }`;
 
 const shared = sharedFront({ configCode: TOOLS });
@@ -37,6 +39,7 @@ beforeAll(async () => {
   const { deploy } = shared();
   versions = [await deploy(HELLO, { alias: 'prod' }), await deploy(SLEEP), await deploy(CALLER('phone')), await deploy(CALLER('fax'))];
   versions.push(await deploy(HELLO.replace('Hello', 'Good day'), { alias: 'prod' }));
+  await deploy(KEEPER);
 });
 
 const hasDryRun = ({ body, query }: Route): boolean =>
@@ -129,6 +132,11 @@ const TAKES: Partial<Record<RouteName, (admin: Client) => Promise<Ask>>> = {
   async removeSchedule(admin) {
     const { schedule } = await admin.makeSchedule({ body: { agent: 'hello', input: { name: 'A' }, cron: '0 0 1 1 *' } });
     return (dryRun) => admin.removeSchedule({ params: { schedule }, query: { reason, ...dryQuery(dryRun) } });
+  },
+  async removeMemory(admin) {
+    const { run } = await admin.submitRun({ body: { agent: 'keeper' } });
+    await admin.showRun({ params: { run }, query: { wait_ms: 60_000 } });
+    return (dryRun) => admin.removeMemory({ body: { memory: 'notes', reason, dryRun } });
   },
   async revokeSecret(admin) {
     const account = (await admin.listSecrets({})).items[0]?.account ?? '';

@@ -55,6 +55,12 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   }),
   'run.fork': (tenant, { runs }) => ({ method: 'POST', path: `/v1/runs/${runs[tenant]}/fork`, body: { at: 99 } }),
   'run.erase': (tenant, { runs }) => ({ method: 'POST', path: `/v1/runs/${runs[tenant]}/erase`, body: { reason: 'test', dryRun: true } }),
+  'memory.read': (tenant) => ({ method: 'GET', path: `/v1/memory?tenant=${tenant}` }),
+  'memory.remove': (tenant) => ({
+    method: 'POST',
+    path: '/v1/memory/remove',
+    body: { tenant, memory: 'notes', reason: 'test', dryRun: true },
+  }),
   'evidence.verify': (tenant) => ({ method: 'POST', path: '/v1/verify', body: { tenant } }),
   'evidence.collect': (tenant) => ({ method: 'POST', path: '/v1/gc', body: { tenant, dryRun: true } }),
   'host.backup': () => ({ method: 'POST', path: '/v1/backups', body: { to: 'nowhere' } }),

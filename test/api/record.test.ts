@@ -22,8 +22,9 @@ import * as z from 'zod';
 const hang = tool({ name: 'shop.pay', description: 'pays', input: z.object({}), output: z.boolean(), annotations: { openWorld: true },
   run: () => new Promise(() => {}) });
 const mcp = { plain: { command: 'node', args: ['${ROOT}test/mcp/server.mjs'], folders: { '${ROOT}': 'read' }, wall: 'none' } } as const;
-export default defineConfig({ mcp, tools: [hang], secrets: { hook: { env: 'HOOK' } }, webhooks: [{ url: 'http://127.0.0.1:9/', secret: 'hook' }], tenants: { local: { policies: 'default' }, free: { policies: 'none' } } });
+export default defineConfig({ mcp, memory: { notes: { kind: 'kv' } }, tools: [hang], secrets: { hook: { env: 'HOOK' } }, webhooks: [{ url: 'http://127.0.0.1:9/', secret: 'hook' }], tenants: { local: { policies: 'default' }, free: { policies: 'none' } } });
 `;
+const KEEPER = `{ name: 'keeper', uses: { notes: 'kv:notes' }, run: ({ caps }) => caps.notes.put({ key: 'a', value: 1 }) }`;
 const PAYER = `{ name: 'payer', uses: { pay: 'tool:shop.pay' }, run: ({ caps }) => caps.pay({}) }`;
 /** It could pay, so it is held when it comes out of a backup. */
 const DOZER = `{ name: 'dozer', uses: { pay: 'tool:shop.pay' }, run: async ({ sleep }) => { await sleep(3600000); } }`;
@@ -217,6 +218,18 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
     const [hook] = (await admin.listWebhooks({})).items;
     await admin.retryDeliveries({ body: { hook: hook?.hook ?? '', reason } });
     return { operation: 'webhook.retry', target: { hook: hook?.hook } };
+  },
+  async readMemory({ admin, deploy }) {
+    await deploy(KEEPER, { tenant: 'local' });
+    const { run } = await admin.submitRun({ body: { agent: 'keeper', tenant: 'local' } });
+    expect(await outcomeOf(admin, run)).toMatchObject({ kind: 'completed' });
+    const [memory] = (await admin.listMemories({})).items;
+    await admin.readMemory({ params: { memory: memory?.id ?? 0 }, body: { name: 'a', reason } });
+    return { operation: 'read-memory', target: { memory: 'notes', owner: 'agent:keeper', name: 'a', version: 1, read: true } };
+  },
+  async removeMemory({ admin }) {
+    await admin.removeMemory({ body: { tenant: 'local', memory: 'notes', reason } });
+    return { operation: 'remove-memory', target: { memory: 'notes', entries: 1 } };
   },
   async markRun({ admin }) {
     const { run } = await admin.submitRun({ body: { agent: 'hello', tenant: 'local', input: { name: 'A' } } });

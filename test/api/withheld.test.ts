@@ -22,6 +22,7 @@ import * as z from 'zod';
 const note = (name, run) => tool({ name, description: 'notes', input: z.looseObject({ text: z.string() }), output: z.string(),
   annotations: { returns: 'trusted' }, run });
 export default defineConfig({
+  memory: { notes: { kind: 'kv' } },
   tools: [
     tool({ name: 'hr.read', description: 'reads a salary', input: z.object({}), output: z.object({ text: z.string() }),
       annotations: { readOnly: true, returns: 'trusted', private_to: 'ana' }, run: () => ({ text: '${SECRET}' }) }),
@@ -231,9 +232,16 @@ const WAYS: Record<RouteName, Way | string> = {
   ready: 'about the host',
   showScene: 'only on a host of `corral demo`, whose runs read nothing private',
   actInScene: 'only on a host of `corral demo`, whose runs read nothing private',
+  listMemories: (client) => client.listMemories({ query: { limit: 100 } }),
+  listMemoryEntries: async (client) => client.listMemoryEntries({ params: { memory: await notes() }, query: { limit: 100 } }),
+  readMemory: async (client) => client.readMemory({ params: { memory: await notes() }, body: { name: 'salary' } }),
+  removeMemory: 'counts what it deletes',
   listToolReviews: 'has what sources of tools declare',
   acceptTools: 'has what sources of tools declare',
 };
+
+/** The memory in which the agent has kept it. */
+const notes = async () => (await host.admin.listMemories({})).items[0]?.id ?? 0;
 
 /** All that a client is told by one way, refusals included. */
 const told = async (way: Way, client: Client, run: RunId): Promise<string> => {
@@ -295,6 +303,7 @@ test('those whom the label names read it, by the role that the policies of the t
     expect(await told(WAYS[name] as Way, ana, failed), `by ${name}`).toContain(SECRET);
   expect(JSON.stringify(await ana.listApprovals({ query: { run: leaking } }))).toContain(SECRET);
   expect(JSON.stringify(await ana.listQuestions({}))).toContain(SECRET);
+  for (const name of ['listMemoryEntries', 'readMemory'] as const) expect(await told(WAYS[name] as Way, ana, failed)).toContain(SECRET);
 });
 
 test('a call cannot be approved, nor a question answered, by somebody who may not read it; both can be refused', async () => {

@@ -10,8 +10,13 @@ import type { Json } from '@corral/protocol/json';
 import type { Tool, ToolSource } from '@corral/protocol/ports/tool';
 import { openMcp } from '@corral/server/config/mcp';
 import { McpServer } from '@corral/server/config/mcp-schema';
+import type { MemoryStore } from '@corral/protocol/ports/memory';
+import { memoryToolsOf } from '@corral/server/config/memory';
 import { openOpenApi } from '@corral/server/config/openapi';
 import { OpenApi } from '@corral/server/config/openapi-schema';
+import { Config } from '@corral/server/config/schema';
+import { openKeyRing } from '@corral/store/core/keys';
+import { SqliteMemory } from '@corral/store/memory';
 import { ToolHost } from '@corral/tools/host/tool-host';
 import { fixedSource, joinedSources } from '@corral/tools/sources';
 import { ask, heldTool, MemorySource, type Happened } from '../memory-source.ts';
@@ -71,6 +76,7 @@ const SOURCES: Readonly<Record<string, () => Promise<Opened>>> = {
   }),
   'the operations of a document': ofDocument,
   'the tools of an MCP server': ofServer,
+  'the verbs of a memory': ofMemory,
   'the process of a configuration': async () => {
     const url = new URL('../../packages/tools/src/fixtures/tools.ts', import.meta.url).href;
     const secret = () => Promise.reject(new Error('none'));
@@ -137,6 +143,21 @@ async function ofServer(): Promise<Opened> {
     happened: undefined,
     changes: ['c', 'd'].map((name) => ({ offers: `crm.${name}`, make: change(name) })),
   };
+/** A real memory, whose reads wait until they are let go. */
+async function ofMemory(): Promise<Opened> {
+  const folder = await mkdtemp(join(tmpdir(), 'crl-'));
+  openKeyRing(folder, { kind: 'file' }, true);
+  const kept = new SqliteMemory(folder, { kind: 'file' });
+  onTestFinished(async () => {
+    await kept.close();
+    await rm(folder, { recursive: true });
+  });
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const get: MemoryStore['get'] = (...of) => released.then(() => kept.get(...of));
+  const slowly: MemoryStore = Object.assign(Object.create(kept) as SqliteMemory, { get });
+  const source = fixedSource(memoryToolsOf(Config.parse({ memory: { notes: { kind: 'kv' }, more: { kind: 'kv' } } }), () => slowly));
+  const slow = ['notes.get', 'more.get'].map((name) => ({ name, input: { key: 'a' } }));
+  return { source, slow, release, happened: undefined, changes: [] };
 }
 
 const CLOSED = ['ended a', 'ended b', 'closed a', 'closed b'];

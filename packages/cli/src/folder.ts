@@ -14,6 +14,7 @@ import type { Tool } from '@corral/protocol/ports/tool';
 import type { KeySource, SqliteStore, StoreOptions } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
 import type { Laboratory, RunView, TenantOptions } from '@corral/supervisor';
+import type { MemoryPlace } from './host.ts';
 import { namedFolder } from './paths.ts';
 import { linesBy } from './stack.ts';
 import { toStderr } from './tool-reports.ts';
@@ -90,17 +91,24 @@ export interface GoOptions {
   readonly config?: string;
 }
 
+/** Tools and policies by tenant, and the memories behind some of the tools once a host runs. */
+export interface Offered {
+  (tenant: string): TenantOptions;
+  readonly memory: MemoryPlace;
+}
+
 /** Tools and policies of a tenant: from the configuration, as a host would read it, or the tools for the named folders. */
-export async function offeredBy({ config, read, write }: GoOptions): Promise<(tenant: string) => TenantOptions> {
+export async function offeredBy({ config, read, write }: GoOptions): Promise<Offered> {
+  const memory: MemoryPlace = {};
   if (config === undefined) {
     const tools = await toolsOf({ read, write });
-    return () => ({ tools });
+    return Object.assign(() => ({ tools }), { memory });
   }
   // Loaded on demand, because this module loads Cedar's engine.
   const { loadConfig } = await import('@corral/server/config/load');
   const files = { ...(read === undefined ? {} : { read: resolve(read) }), ...(write === undefined ? {} : { write: resolve(write) }) };
-  const { tenants } = await loadConfig(config, process.env, { files, tell: toStderr });
-  return (tenant) => tenants[tenant] ?? { tools: [] };
+  const { tenants } = await loadConfig(config, process.env, { files, tell: toStderr, memory: () => memory.store });
+  return Object.assign((tenant: string) => tenants[tenant] ?? { tools: [] }, { memory });
 }
 
 async function toolsOf({ read, write }: { readonly read: string | undefined; readonly write: string | undefined }): Promise<Tool[]> {
@@ -137,9 +145,9 @@ const WAITS_FOR_SOMEBODY = new Set<RunView['waiting']>(['resolution', 'upgrade',
 const LOOK_MS = 25;
 
 /** Starts a host on a folder and runs one run until it ends or waits for a person. Other runs in the folder go on meanwhile. */
-export async function go(run: RunId, tenant: string, { data }: GoOptions, offered: TenantOptions): Promise<Went> {
+export async function go(run: RunId, tenant: string, { data }: GoOptions, offered: Offered): Promise<Went> {
   const { startHost } = await import('./host.ts');
-  const host = await startHost({ data, tenants: { [tenant]: offered } });
+  const host = await startHost({ data, tenants: { [tenant]: offered(tenant) }, memory: offered.memory });
   let looking = true;
   try {
     const ended = host.supervisor.ended(run).then((outcome): Went => ({ outcome }));

@@ -27,7 +27,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'tune',
   ],
   'Time travel': ['replay', 'fork', 'diff', 'upgrade-check', 'upgrade'],
-  'Data and evidence': ['verify', 'erase', 'gc', 'backup', 'restore'],
+  'Data and evidence': ['memory', 'verify', 'erase', 'gc', 'backup', 'restore'],
   'People and this command': ['token', 'secret', 'whoami', 'completion', 'help'],
 };
 /** Group of commands that the table lacks; a test sees to it that there are none. */

@@ -4,6 +4,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT } from './failure.ts';
 import type { Store } from '@corral/protocol/ports/store';
+import type { MemoryStore } from '@corral/protocol/ports/memory';
+import { SqliteMemory } from '@corral/store/memory';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
 import { MACHINE } from '@corral/protocol/limits';
@@ -37,9 +39,16 @@ export interface HostOptions {
   readonly tenants: Readonly<Record<string, TenantOptions>>;
   /** Spare cells that are kept ready. */
   readonly spares?: number;
+  /** Gets the memories of the host's folder for as long as it runs: the tools that need them are made before. */
+  readonly memory?: MemoryPlace;
 }
 
-export async function startHost({ data, tenants, spares }: HostOptions): Promise<Host> {
+/** The memories of agents, while there is a folder for them. */
+export interface MemoryPlace {
+  store?: MemoryStore | undefined;
+}
+
+export async function startHost({ data, tenants, spares, memory = {} }: HostOptions): Promise<Host> {
   const image = readImage();
   const walls = findWalls();
   const groups = CellGroups.at(findGroups(), { cell_memory_mib: MACHINE.cell_memory_mib.default, cores: availableParallelism() });
@@ -49,6 +58,8 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
   };
   try {
     const store = await SqliteStore.open(folder, { keys: keySource(process.env) });
+    const kept = new SqliteMemory(folder, keySource(process.env));
+    memory.store = kept;
     const supervisor = await Supervisor.start({
       store,
       launcher: new ProcessLauncher(walls, { groups }),
@@ -65,6 +76,8 @@ export async function startHost({ data, tenants, spares }: HostOptions): Promise
       (closing ??= (async () => {
         for (const signal of SIGNALS) process.off(signal, interrupted);
         await supervisor.close();
+        memory.store = undefined;
+        await kept.close();
         await forget();
       })());
     // On an interrupt all cells are ended, and the temporary folder is deleted.

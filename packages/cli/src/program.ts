@@ -121,6 +121,10 @@ export const GROUPS: readonly Group[] = [
     load: async () => (await import('./commands/secrets.ts')).secretCommands,
   },
   {
+    names: ['memory'],
+    load: async () => (await import('./commands/memory.ts')).memoryCommands,
+  },
+  {
     names: ['mcp'],
     load: async () => (await import('./commands/mcp.ts')).mcpCommand,
   },

@@ -117,6 +117,22 @@ export const ERRORS = {
     class: 'ToolFailed',
     hint: 'Ask the tool for less at a time, take a handle to the result (`caps.NAME.handle(…)`) and open parts of it, or raise `ceilings: { message_bytes }` of the agent.',
   },
+  CORRAL_MEMORY_FULL: {
+    audience: 'guest',
+    class: 'ToolFailed',
+    hint: 'Nothing was written. Delete what is not needed, give entries a `ttl_ms`, or have an operator raise the bound: `memory` in the configuration, of the host or of the tenant. `corral memory ls` shows what is used.',
+  },
+  CORRAL_MEMORY_PRIVATE: {
+    audience: 'guest',
+    class: 'Denied',
+    hint: 'It was kept in a run for another person, and is private. `scope: "person"` gives each person a memory of their own; `shares` names the private data that all may read.',
+  },
+  CORRAL_MEMORY_UNAVAILABLE: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Nothing was read or written. The log of the host says why its memory.db cannot be used.',
+  },
+  CORRAL_MEMORY_UNKNOWN: { audience: 'operator', hint: 'See `corral memory ls` for what there is.' },
   CORRAL_HOST_MEMORY: {
     audience: 'guest',
     class: 'BudgetExceeded',

@@ -49,9 +49,9 @@ export const modelIn = (tool: string): string | undefined => (tool.startsWith(MO
 export const isHttp = (tool: string): boolean => tool.startsWith('http:');
 /** A callable target for people and policies: `tool:fs.read`, `service:claims`, `model:default`, `http:crm`. */
 export const targetText = (tool: string): string => (/^(?:service|model|http):/.test(tool) ? tool : `tool:${tool}`);
-const MCP = 'mcp:';
-/** The MCP server whose tools are asked for as `mcp:crm`; undefined for everything else. */
-export const mcpIn = (text: string): string | undefined => (text.startsWith(MCP) ? text.slice(MCP.length) : undefined);
+const SOURCE = /^(?:mcp|kv|files|memory):/;
+/** The name of an MCP server or a memory whose tools are asked for together, as `mcp:crm` or `kv:notes`; undefined for everything else. */
+export const sourceIn = (text: string): string | undefined => (SOURCE.test(text) ? text.slice(text.indexOf(':') + 1) : undefined);
 /** The name by which the host knows what an agent asks for as `tool:fs.read`, `service:claims`, `model:default` or `http:crm`. */
 export const targetIn = (text: string): string => (text.startsWith(TOOL) ? text.slice(TOOL.length) : text);
 

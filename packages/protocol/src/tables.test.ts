@@ -5,6 +5,7 @@ import { ADMISSION, BUDGETS, CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } 
 import { LIMITS_APPROVALS as APPROVALS } from './limits-approvals.ts';
 import { HTTP } from './limits-http.ts';
 import { MCP } from './limits-mcp.ts';
+import { MEMORY } from './limits-memory.ts';
 import { QUESTIONS } from './limits-questions.ts';
 import { TELEMETRY } from './limits-telemetry.ts';
 import { AgentManifest, Budget, CeilingsRequest } from './model/manifest.ts';
@@ -12,7 +13,7 @@ import { Outcome } from './model/outcome.ts';
 import { outcomeText } from './model/outcome-text.ts';
 
 describe('limits', () => {
-  const tables = { CEILINGS, BUDGETS, ADMISSION, MACHINE, APPROVALS, HTTP, MCP, QUESTIONS, TELEMETRY };
+  const tables = { CEILINGS, BUDGETS, ADMISSION, MACHINE, APPROVALS, HTTP, MCP, MEMORY, QUESTIONS, TELEMETRY };
   for (const [table, rows] of Object.entries(tables)) {
     test.each(Object.entries(rows))(`${table}.%s has a default within its bounds`, (_, row) => {
       expect(row.min).toBeLessThanOrEqual(row.default);

@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { SqliteFront } from '@corral/store/front';
+import { SqliteMemory } from '@corral/store/memory';
 import { FrontReader } from '@corral/store/front/reader';
 import { SqliteStore } from '@corral/store/sqlite';
 import { keySource } from '@corral/store/core/keys';
@@ -17,6 +18,7 @@ import { hostOf } from './adapter.ts';
 import { createApp } from './http/app.ts';
 import { degraded, hintsOf, type Hints } from './jobs/hints.ts';
 import { looking } from './jobs/looking.ts';
+import { MemoryUpkeep } from './jobs/memory-upkeep.ts';
 import { isRefusal, keptConfig } from './config/last-good.ts';
 import type { LoadedConfig, LoadOptions } from './config/load.ts';
 import { loaderOf } from './config/loader.ts';
@@ -129,7 +131,8 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     () => db,
     () => realClock.now(),
   );
-  const load = loaderOf({ options, data, db: () => db, walls, groups: groups(), alarm, tell, accounts });
+  const memory = new SqliteMemory(data, keySource(options.env));
+  const load = loaderOf({ options, data, db: () => db, walls, groups: groups(), alarm, tell, accounts, memory: () => memory });
   const again = async () => {
     const next = await load({ secrets: 'refused' });
     try {
@@ -190,7 +193,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
   });
   const laboratory = () => new Laboratory({ launcher, clock: realClock, random: realRandom, cores: availableParallelism() });
   const host = hostOf(supervisor, store, tenants, profiles, { clock: realClock, image, laboratory });
-  const undo: (() => unknown)[] = [() => host.close(), () => loaded.close(0), () => db.close()];
+  const undo: (() => unknown)[] = [() => memory.close(), () => host.close(), () => loaded.close(0), () => db.close()];
   try {
     const [clock, random] = [realClock, realRandom];
     const now = () => clock.now();
@@ -274,6 +277,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       archive,
       refusals,
       registry,
+      memory,
       profiles,
       marks: db.marks,
       index,
@@ -368,6 +372,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       failed: (error) => log?.error({ err: error }, 'what has passed its retention could not be collected'),
     });
     retention.start();
+    const memoryUpkeep = new MemoryUpkeep({ data, memory, stored: (run) => store.run(run), now });
     outbox.start();
     const looks = {
       'nearly spent budgets could not be told': () => projection.checkBudgets(),
@@ -375,6 +380,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       'refusals could not be recorded yet': () => refusals.settle(),
       'sessions of the console could not be ended': () => consoleSessions.sweep(),
       'the list of runs could not be put right': () => projection.sweep(),
+      'memories could not be tidied up': () => memoryUpkeep.look(),
     };
     const stopLooking = looking(LOOK_MS, looks, (error, failed) => log?.warn({ err: error }, failed));
     let closing: Promise<void> | undefined;
@@ -394,6 +400,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
         await host.close();
         await telemetry?.close();
         await settings.close(0);
+        await memory.close();
         refusals.settle(true);
         feed.close();
         try {

@@ -53,7 +53,7 @@ export function faked(tools: readonly Tool[], fakes: Fakes, configured: boolean,
   }
   const known = tools.map((tool) => {
     const fake = fakes[tool.name];
-    if (fake === undefined && asksNobody(tool)) return told(tool, tell);
+    if (fake === undefined && (asksNobody(tool) || tool.keeps === true)) return told(tool, tell);
     // A person answers it, and the fake is that person: `answersOf`.
     if (tool.asks !== undefined) return tool;
     if (fake === undefined) return { ...tool, invoke: () => Promise.resolve(missing(tool.name, fakes)) };
@@ -83,7 +83,7 @@ const EVERYWHERE = { origins: ['https://*', 'http://*'], methods: ['GET', 'HEAD'
 
 const isScript = (fake: Fakes[string]): fake is readonly Turn[] => Array.isArray(fake);
 
-/** A scripted model of a configuration costs nothing and touches nothing, so a test need not replace it. */
+/** A scripted model of a configuration costs nothing and touches nothing, so a test need not replace it; nor a memory, which is empty here. */
 const asksNobody = ({ maker }: Tool): boolean => maker?.provider === 'scripted';
 
 function scripted(name: string, turns: readonly Turn[]): Tool {

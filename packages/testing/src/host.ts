@@ -6,7 +6,9 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
 import type { Tool } from '@corral/protocol/ports/tool';
+import { SqliteMemory } from '@corral/store/memory';
 import { SqliteStore } from '@corral/store/sqlite';
+import type { LoadOptions } from '@corral/server/config/load';
 import { findWalls, ProcessLauncher, readImage, realRandom, Supervisor, WATCHED, type Approval } from '@corral/supervisor';
 import { SkippingClock } from './clock.ts';
 import { closedOnce } from './closing.ts';
@@ -40,7 +42,9 @@ export async function testHost(
   const { approve } = rules;
   let calls: TestedCall[] = [];
   let asked: Answered[] = [];
-  const loaded = await loadedBy(rules, path, (tools) => faked(tools, fakes, path !== undefined, (call) => calls.push(call)));
+  let memory: SqliteMemory | undefined;
+  const replace = (tools: readonly Tool[]) => faked(tools, fakes, path !== undefined, (call) => calls.push(call));
+  const loaded = await loadedBy(rules, path, { replace, memory: () => memory });
   const folder = await mkdtemp(join(tmpdir(), 'corral-testing-'));
   const names = Object.keys(loaded.tenants);
   const tenant = (rules.tenant ?? (names.length === 1 ? names[0] : 'local')) as TenantId;
@@ -51,12 +55,14 @@ export async function testHost(
     stopped = true;
     await supervisor?.close();
     await loaded.close(0);
+    await memory?.close();
     await rm(folder, { recursive: true, force: true });
   });
   try {
     if (options === undefined)
       throw new CorralError('CORRAL_TENANT_UNKNOWN', `The configuration has no tenant ${tenant}; it has ${names.join(', ')}.`);
     const store = await SqliteStore.open(folder, { keys: { kind: 'file' } });
+    memory = new SqliteMemory(folder, { kind: 'file' });
     const commit = store.commit.bind(store);
     store.commit = (one) => {
       for (const { due } of one.timers) clock.expect(due);
@@ -100,13 +106,13 @@ export async function testHost(
 }
 
 /** The configuration that is named, or none, with what the test states instead. */
-async function loadedBy({ policies, risk }: Rules, path: string | undefined, replace: (tools: readonly Tool[]) => readonly Tool[]) {
+async function loadedBy({ policies, risk }: Rules, path: string | undefined, more: Pick<LoadOptions, 'replace' | 'memory'>) {
   const { loadConfig } = await import('@corral/server/config/load');
   const instead = {
     ...(policies !== undefined ? { policies } : path === undefined ? { policies: 'none' as const } : {}),
     ...(risk === undefined ? {} : { risk }),
   };
-  return loadConfig(path, process.env, { tell: () => undefined, instead: instead as never, replace });
+  return loadConfig(path, process.env, { tell: () => undefined, instead: instead as never, ...more });
 }
 
 /** The statements of the test about approvals and questions. */

@@ -43,6 +43,7 @@ export default defineAgent({
     quiet: 'tool:note.quiet',
     vault: 'service:vault',
     owner: 'tool:owner.ask',
+    notes: 'kv:notes',
   },
   spawns: { echo },
   services: { vault },
@@ -54,6 +55,8 @@ export default defineAgent({
     emit(secret, null);
     await caps.breaks({ text: secret }, { reason: `since it is ${secret}` }).catch(() => undefined);
     await caps.vault({ key: secret, on: 'keep', message: secret });
+    await caps.notes.put({ key: 'salary', value: secret });
+    await caps.notes.put({ key: secret, value: secret });
     const child = spawn(echo, { secret }, { caps: { quiet: caps.quiet.attenuate({ where: { text: { equals: secret } } }) } });
     await child.mailbox.send({ secret });
     await child.ended;

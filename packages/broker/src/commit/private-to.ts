@@ -2,7 +2,8 @@
  * The people whose private data an entry of a journal may hold, for others who want to read it: what its run had read by then, and what is in the entry
  * without having been read, as the values behind handles. Live entries record it; of others it is computed from the journal in the same way.
  */
-import { unionOf, type Names } from '@corral/policy/flow/labels';
+import { unionOf, WORST, type Names } from '@corral/policy/flow/labels';
+import type { Kept } from '@corral/protocol/model/label';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
 import type { Delivery } from '@corral/protocol/wire/delivery';
 import { slotted } from '../ledger/handles.ts';
@@ -40,9 +41,16 @@ function inDelivery(ledger: Ledger, delivery: Delivery): Names {
   if (delivery.kind === 'message' || delivery.kind === 'child_ended')
     for (const { label } of delivery.handles ?? []) names = unionOf(names, label.private_to);
   if (delivery.kind === 'chunk') return unionOf(names, inCall(ledger, delivery.id));
-  if (delivery.kind === 'reply') for (const { id } of delivery.results) names = unionOf(names, inCall(ledger, id));
+  if (delivery.kind === 'reply')
+    for (const result of delivery.results) {
+      names = unionOf(names, inCall(ledger, result.id));
+      // The label of a kept value counts also where the run holds it as a handle, or labels are not tracked any more.
+      if ('kept' in result && result.kept !== undefined) names = unionOf(names, inKept(ledger, result.kept));
+    }
   return names;
 }
+
+const inKept = ({ flow }: Ledger, { label }: Kept): Names => label?.private_to ?? (flow === undefined ? NONE : WORST.private_to);
 
 /** The names of the answer to an effect, by its number. */
 function inCall(ledger: Ledger, id: number): Names {

@@ -10,7 +10,7 @@ import { FREE } from '../accounts/price.ts';
 import { billedAgain } from '../accounts/spending.ts';
 import type { BrokerPowers, BusEvents } from '../bus.ts';
 import type { Dispatch } from '../effects/batch.ts';
-import { streamFor } from '../effects/call.ts';
+import { keepsOf, streamFor } from '../effects/call.ts';
 import { isUnread } from '../ledger/calls.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PendingCall } from '../ledger/pending.ts';
@@ -93,6 +93,7 @@ export class Departures {
         leftBefore: !first,
         given: call.asked_input?.given,
         trace: powers.grants.get(call.grant)?.trace,
+        keeps: tool.keeps && keepsOf(powers.grants.get(call.grant), call),
       },
       ledger.loops !== undefined,
     );

@@ -344,7 +344,8 @@ export class Dispatcher {
     const { id: run, tenant, agent, principal, submitter: person = principal } = record;
     const traced = traceparent === undefined ? {} : { traceparent };
     const given = call.given === undefined ? traced : { ...traced, given: call.given };
-    const asked = { input: call.input, idempotency_key: key, attempt, run, tenant, agent, person, signal: abort.signal, ...given };
+    const said = { ...given, ...call.keeps };
+    const asked = { input: call.input, idempotency_key: key, attempt, run, tenant, agent, person, signal: abort.signal, ...said };
     this.inputs.release(record.id, call.id);
     void call.tool
       .invoke(part === undefined ? asked : { ...asked, part })

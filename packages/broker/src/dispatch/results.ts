@@ -77,7 +77,8 @@ export function resultOf(call: Dispatch, most: number, result: ToolResult | Time
     return { told: { id, error: errorData('CORRAL_RESULT_TOO_LARGE', message, { call: id }) }, well: true };
   }
   if (isDeeperThan(value, JSON_MAX_DEPTH)) return invalid(`returned more than ${JSON_MAX_DEPTH} levels.`, true);
-  return { told: { id, value, ...(call.as_handle === true ? { handle: viewOf(value) } : {}) }, well: true };
+  const kept = tool.keeps === true && result.kept !== undefined ? { kept: result.kept } : {};
+  return { told: { id, value, ...(call.as_handle === true ? { handle: viewOf(value) } : {}), ...kept }, well: true };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { GivenInput } from '@corral/protocol/model/question';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Outgoing } from '@corral/protocol/ports/store';
-import type { Tool } from '@corral/protocol/ports/tool';
+import type { Tool, ToolCall } from '@corral/protocol/ports/tool';
 import type { DecideContext } from './context.ts';
 import type { Price } from '../accounts/price.ts';
 import type { Cost } from '@corral/protocol/model/cost';
@@ -35,6 +35,8 @@ export interface Dispatch {
   readonly given?: GivenInput | undefined;
   /** The tool is told the trace of the call. */
   readonly trace?: true | undefined;
+  /** For a tool that keeps data: see `ToolCall`. */
+  readonly keeps?: Pick<ToolCall, 'keeps_for' | 'label' | 'answered_below'> | undefined;
   /** An error message of the tool may contain data that the run has not read. */
   readonly unread?: boolean;
   readonly price?: Price | undefined;

@@ -2,6 +2,7 @@
 import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
+import type { Label } from '@corral/protocol/model/label';
 import { modelIn, type ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE, modelRequestBytes } from '@corral/protocol/limits';
@@ -9,6 +10,7 @@ import { asCalled, mayStartEarly, type Tool } from '@corral/protocol/ports/tool'
 import type { InHandles } from '@corral/policy/flow/facts';
 import { filled, handledOf, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
 import { approversOf, consequencesOf, factsOf, judge, originsOf } from '../policies/evaluate.ts';
+import { keptWith } from '../ledger/calls.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { askOwner, boundTo, relabelOf } from '../policies/relabel.ts';
 import { reachable, serviceIn, toInstance } from './service.ts';
@@ -151,10 +153,22 @@ function decideOf(
       unread: effect.as_handle === true || slots.length > 0,
       early: mayStartEarly(tool.annotations),
       trace: grant.trace,
+      keeps: tool.keeps && { ...keepsOf(grant, keptWith(ledger, handled)), answered_below: oldestCall(ledger, id) },
     });
   }
   return decision;
 }
+
+/** The part of a call that only a tool which keeps data is told. */
+export const keepsOf = (grant: Grant | undefined, { label }: { readonly label?: Label }): Dispatch['keeps'] => ({
+  ...(grant?.keeps_for === undefined ? {} : { keeps_for: grant.keeps_for }),
+  ...(label === undefined ? {} : { label }),
+});
+
+/** The lowest number of the calls that the run has no answer to. The commit that sends this call has the answers to all before. */
+const oldestCall = ({ pending }: Ledger, id: number): number =>
+  pending.values().reduce((least, one) => (ANSWERED.has(one.kind) ? least : Math.min(least, one.id)), id);
+const ANSWERED: ReadonlySet<string> = new Set(['timer', 'child']);
 
 /** @throws Refused for a stream that there cannot be */
 function mayStream({ name, streams, annotations }: Tool, { stream, as_handle }: CallEffect): void {

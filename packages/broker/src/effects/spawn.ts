@@ -3,7 +3,7 @@ import { targetName } from '@corral/policy/capability/grants';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { SpawnEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
-import { mcpIn, newId, type AgentName, type Digest, type PrincipalId, type RunId } from '@corral/protocol/ids';
+import { newId, sourceIn, type AgentName, type Digest, type PrincipalId, type RunId } from '@corral/protocol/ids';
 import { atMost, BUDGET_NAMES, BUDGETS, DEFAULT_CEILINGS, MACHINE, SPAWN_BUDGET, type BudgetName } from '@corral/protocol/limits';
 import { JsonSchema, type AgentManifest, type Budget } from '@corral/protocol/model/manifest';
 import type { RunRecord } from '@corral/protocol/model/run';
@@ -166,7 +166,7 @@ function handedOver(
   for (const alias of Object.keys(uses ?? {})) {
     if (
       !(alias in effect.caps) &&
-      !(mcpIn(uses?.[alias] ?? '') !== undefined && Object.keys(effect.caps).some((one) => one.startsWith(`${alias}.`)))
+      !(sourceIn(uses?.[alias] ?? '') !== undefined && Object.keys(effect.caps).some((one) => one.startsWith(`${alias}.`)))
     )
       throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
   }
@@ -183,7 +183,7 @@ const split = (alias: string): readonly [of: string, member: string | undefined]
 function mustBeWanted(agent: string, uses: NonNullable<ChildCode['uses']>, alias: string, offered: string): void {
   const [of = '', member] = split(alias);
   const wanted = uses[of];
-  const server = mcpIn(wanted ?? '');
+  const server = sourceIn(wanted ?? '');
   if (member !== undefined && server !== undefined && offered === `tool:${server}.${member}`) return;
   if (wanted === undefined) throw new Refused('CORRAL_ARGS_INVALID', `${agent} does not use a capability called ${alias}.`);
   if (wanted !== offered) throw new Refused('CORRAL_ARGS_INVALID', `${agent} uses ${alias} as ${wanted}, and was offered ${offered}.`);

@@ -1,5 +1,6 @@
 /** A call as the ledger stores it while it is under way or waits for approval: its arguments with the values of their handles filled in. */
-import { CLEAN } from '@corral/policy/flow/labels';
+import { CLEAN, join, type Label } from '@corral/policy/flow/labels';
+import type { Handled } from '@corral/policy/flow/handled';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Result } from '@corral/protocol/wire/delivery';
 import type { CallEffect, OpenEffect } from '@corral/protocol/wire/effect';
@@ -31,10 +32,21 @@ export function callOf(ledger: Books, effect: CallEffect, decision: Decision, re
     ...(decision.request === undefined ? {} : { request: true as const }),
     ...(decision.question === undefined ? {} : { question: true as const }),
     ...(slots.length === 0 ? {} : { handled }),
+    ...(decision.tool_facts?.keeps === true ? keptWith(ledger, handled) : {}),
     ...(effect.as_handle === undefined ? {} : { as_handle: effect.as_handle }),
     ...(effect.stream === undefined ? {} : { stream: UNREAD_STREAM }),
     ...relabelOf(ledger, decision, decision.tool_facts, input, handled),
   };
+}
+
+/**
+ * The label that arguments are kept with. The mark for outside effects belongs to the run and not to a value.
+ * @returns nothing where labels are not tracked
+ */
+export function keptWith({ flow }: Pick<Books, 'flow'>, handled: readonly Handled[]): { readonly label?: Label } {
+  if (flow === undefined) return {};
+  const label = handled.reduce((all, one) => join(all, one.label), flow.label);
+  return { label: { ...label, sticky: { ...label.sticky, outside_effect: false } } };
 }
 
 /**

@@ -121,6 +121,8 @@ export type Pending =
       readonly asked_input?: CallInput;
       /** Handles in the arguments; `input` contains their values. */
       readonly handled?: readonly Handled[];
+      /** For a tool that keeps data: the label of the arguments; absent where labels are not tracked. */
+      readonly label?: Label;
       /** The run gets a handle to the result. */
       readonly as_handle?: true;
       /** Its answer comes in parts. */

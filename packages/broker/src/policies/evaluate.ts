@@ -77,14 +77,16 @@ export function factsOf(tool: Tool, input: Json): ToolFacts {
   const source = tool.writer?.(input);
   const trusted_fields = fieldsOf(annotations);
   return {
-    // A message has no effect of its own outside the run and carries its label; a service's effects are evaluated when they happen.
-    effect: serviceIn(tool.name) === undefined ? effectOf(annotations) : 'none',
+    // A message and a kept value have no effect of their own outside the run and carry their label; effects of who reads them are evaluated
+    // when they happen.
+    effect: serviceIn(tool.name) === undefined && tool.keeps !== true ? effectOf(annotations) : 'none',
     returns: annotations.returns,
     destinations: [...(annotations.destinations ?? [])],
     ...(annotations.relabels === undefined ? {} : { relabels: annotations.relabels.kind }),
     ...(annotations.private_to === undefined ? {} : { private_to: annotations.private_to }),
     ...(trusted_fields === undefined ? {} : { trusted_fields }),
     ...(source === undefined ? {} : { source }),
+    ...(tool.keeps === undefined ? {} : { keeps: tool.keeps }),
   };
 }
 

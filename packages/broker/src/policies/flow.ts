@@ -1,15 +1,15 @@
 /** The initial information flow of a run, and how data from other runs and tools enters it. */
 import { echoes } from '@corral/policy/flow/echo';
 import { deedOf } from '@corral/policy/flow/intent';
-import { CLEAN } from '@corral/policy/flow/labels';
+import { CLEAN, join, WORST } from '@corral/policy/flow/labels';
 import { withoutInfluence } from '@corral/policy/flow/narrow';
 import type { FlowTool } from '@corral/policy/flow/facts';
-import { FlowRun } from '@corral/policy/flow/run';
+import { FlowRun, type Returned } from '@corral/policy/flow/run';
 import type { ToolFacts } from '@corral/protocol/model/decision';
 import type { ChildEndedDelivery, Result, StartDelivery } from '@corral/protocol/wire/delivery';
 import type { ErrorCode, ErrorData } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
-import type { Label } from '@corral/protocol/model/label';
+import type { Kept, Label } from '@corral/protocol/model/label';
 import type { RunRecord } from '@corral/protocol/model/run';
 import { insideOf } from '../ledger/handles.ts';
 import type { Books } from '../ledger/books.ts';
@@ -91,19 +91,26 @@ const TOOLS_OWN: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_TOOL_FAILED',
 
 /** Records that the run has read parts of an answer. @param value their texts (`joinedParts`) */
 export function readParts({ flow }: Books, call: PendingCall, value: Json): void {
-  if (flow !== undefined && call.facts !== undefined) readValue(flow, { ...call, facts: call.facts }, value, true);
+  if (flow !== undefined && call.facts !== undefined) readValue(flow, { ...call, facts: call.facts }, value, { pieces: true });
 }
 
-function readCall({ flow, handles }: Books, call: PendingCall, { value, handle }: Extract<Result, { value: Json }>): void {
+function readCall({ flow, handles }: Books, call: PendingCall, { value, handle, kept }: Extract<Result, { value: Json }>): void {
   const { id, tool, facts, input, handled = [], change } = call;
   // The owner has vouched only for the value that was shown.
   const vouched = change !== undefined && canonical(value) === canonical((input as { value?: Json }).value ?? null) ? change : undefined;
-  if (handle !== undefined) handles.add({ value, source: tool, label: vouched?.after ?? insideOf(tool, facts, flow?.label, handled) });
+  const label = kept && keptLabel(kept);
+  if (handle !== undefined) {
+    const inside = insideOf(tool, facts, flow?.label, handled);
+    handles.add({ value, source: tool, label: vouched?.after ?? (label === undefined ? inside : join(inside, label)) });
+  }
   if (flow === undefined || facts === undefined) return;
   if (handle !== undefined) return flow.held({ tool: flowToolOf(tool, facts), args: input });
   if (vouched !== undefined) return flow.vouched(id, vouched, value);
-  readValue(flow, { ...call, facts }, value);
+  readValue(flow, { ...call, facts }, value, label === undefined ? {} : { kept: label });
 }
+
+/** The label of a value that a tool kept. One of which nothing is known may be anybody's and private to anybody. */
+const keptLabel = ({ label = WORST }: Kept): Label => ({ ...label, sticky: { ...label.sticky, outside_effect: false } });
 
 const flowToolOf = (tool: string, { effect, destinations }: ToolFacts): FlowTool => ({
   name: tool,
@@ -112,8 +119,13 @@ const flowToolOf = (tool: string, { effect, destinations }: ToolFacts): FlowTool
   deed: deedOf(tool),
 });
 
-/** @param pieces the value is a part of an answer */
-function readValue(flow: FlowRun, call: PendingCall & { readonly facts: ToolFacts }, value: Json, pieces = false): void {
+/** @param more whether the value is a part of an answer, and the label that it was kept with */
+function readValue(
+  flow: FlowRun,
+  call: PendingCall & { readonly facts: ToolFacts },
+  value: Json,
+  more: Pick<Returned, 'pieces' | 'kept'> = {},
+): void {
   const { id, tool, facts, input, handled = [] } = call;
   const { returns, private_to, source, trusted_fields } = facts;
   // A trusted tool that repeats values from its arguments returns the text of strangers; a model says nothing that they did not influence.
@@ -133,5 +145,5 @@ function readValue(flow: FlowRun, call: PendingCall & { readonly facts: ToolFact
     ...(strange || trusted_fields === undefined ? {} : { trusted_fields }),
     ...(source === undefined ? {} : { source }),
   } as const;
-  flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }), ...(pieces ? { pieces } : {}) }, value);
+  flow.read({ ...said, ...(private_to === undefined ? {} : { private_to }), ...more }, value);
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
-import { targetIn, targetText, type RunId } from '@corral/protocol/ids';
+import { sourceIn, targetIn, targetText, type RunId } from '@corral/protocol/ids';
 import { budgetText } from '../screen/amounts.ts';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
 import { printable } from '../screen/table.ts';
@@ -84,7 +84,18 @@ async function reachOf(client: Client, agent: string, at: string, flags: Flags):
   };
   await visit(main);
   return [...seen.values()].flatMap(({ agent: by, manifest: { uses, code } }) => [
-    ...Object.entries(uses).map(([alias, wanted]) => {
+    ...Object.entries(uses).flatMap(([alias, wanted]) => {
+      const source = sourceIn(wanted);
+      if (source !== undefined) {
+        const members = [...tools.values()].filter(({ tool }) => tool.startsWith(`${source}.`));
+        if (members.length === 0) return [{ target: wanted, by, alias, about: 'not offered here' }];
+        return members.map((tool) => ({
+          target: tool.tool,
+          by,
+          alias: `${alias}${tool.tool.slice(source.length)}`,
+          about: aboutOf(tool),
+        }));
+      }
       const target = targetIn(wanted);
       const isTool = wanted !== 'mailbox' && !wanted.startsWith('service:');
       const about = isTool ? aboutOf(tools.get(target)) : wanted === 'mailbox' ? '' : 'is written to';

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
+import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { TenantId } from '@corral/protocol/ids';
 import { didYouMean } from '@corral/protocol/nearest';
@@ -50,8 +51,9 @@ export function addDataCommands(program: Command): void {
   command('erase', 'delete the contents of a run for ever: its key is destroyed', 'corral erase run_4k2m9x7p3q5w -m "ticket 5512"')
     .argument('<run>', 'a run that has ended')
     .option('-m, --reason <text>', 'reason; it is recorded with the operation, and a host requires it')
+    .option('--memory', 'delete what the run has kept in memories, too')
     .option('--dry-run', 'only say what would be deleted')
-    .action(async (run: string, flags: Doing) => {
+    .action(async (run: string, flags: Doing & { readonly memory?: boolean }) => {
       process.exitCode = await erase(run, flags);
     });
   command('gc', 'delete the data of erased runs, and journals whose retention has passed', 'corral gc --data ./data --retention acme=30d')
@@ -119,17 +121,18 @@ async function verify(run: string | undefined, flags: InTenant & { readonly head
   return damaged.length === 0 && log.count === 0 ? EXIT.ok : EXIT.outcome;
 }
 
-async function erase(run: string, flags: Doing): Promise<number> {
+async function erase(run: string, flags: Doing & { readonly memory?: boolean }): Promise<number> {
   const id = runId(run);
-  const { dryRun = false, reason } = flags;
+  const { dryRun = false, memory = false, reason } = flags;
   const place = await hostOrFolder(flags);
-  let erased: { readonly erased_at: number | null; readonly entries: number; readonly blobs: number; readonly bytes: number };
+  let erased: Pick<RouteAnswer<'eraseRun'>, 'erased_at' | 'entries' | 'blobs' | 'bytes' | 'memory'>;
   if ('client' in place) {
     if (reason === undefined)
       throw new CorralError('CORRAL_USAGE', 'A host is running: give a reason with -m; it is recorded with the operation.');
-    erased = await place.client.eraseRun({ params: { run: id }, body: { reason, dryRun } });
+    erased = await place.client.eraseRun({ params: { run: id }, body: { reason, dryRun, memory } });
   } else {
     const at = Date.now();
+    if (memory) throw new CorralError('CORRAL_USAGE', 'No host is running; start it with `corral up`: memories are removed through it.');
     const done = await (dryRun
       ? withReading(place.data, (store) => store.erasable(id))
       : withStore(place.data, async (store) => {
@@ -139,11 +142,12 @@ async function erase(run: string, flags: Doing): Promise<number> {
           await recordHere(place.data, { operation: 'erase', target: { run: id }, reason, tenant, matched: [id] });
           return gone;
         }));
-    erased = { ...done, erased_at: dryRun ? null : at };
+    erased = { ...done, erased_at: dryRun ? null : at, memory: null };
   }
-  const { erased_at, entries, blobs } = erased;
-  print(flags, { run: id, dryRun, erased_at, entries, blobs, bytes: erased.bytes }, () => [
+  const { erased_at, entries, blobs, memory: kept } = erased;
+  print(flags, { run: id, dryRun, erased_at, entries, blobs, bytes: erased.bytes, memory: kept }, () => [
     `${id} ${dryRun ? 'would be' : 'is'} erased: ${count(entries, 'entry', 'entries')}, ${count(blobs, 'large payload')}.`,
+    ...(kept === null ? [] : [`${count(kept.entries, 'entry', 'entries')} of memories ${dryRun ? 'would be' : 'are'} removed.`]),
     ...(dryRun ? [] : ['Backups made earlier still have its key until they are deleted.']),
   ]);
   return EXIT.ok;

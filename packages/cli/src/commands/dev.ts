@@ -17,7 +17,7 @@ import { settingsOf, type DevFlags, type DevSettings } from '../dev/settings.ts'
 import { Follower } from '../dev/show.ts';
 import { Consent, fakesOf, realLine, realTools, type Fakes } from '../dev/tools.ts';
 import { EXIT, report } from '../failure.ts';
-import type { Host } from '../host.ts';
+import type { Host, MemoryPlace } from '../host.ts';
 import { adviceAbout, whereItComputed } from '../overrun.ts';
 import { namedFile, namedFolder } from '../paths.ts';
 import { duration, printable } from '../screen/table.ts';
@@ -76,16 +76,17 @@ Examples:
       const input = await jsonArgument(flags.on === undefined ? '--input' : 'the message', flags.input);
       const fakes = fakesOf(flags.fake);
       const config = configHere(flags.config, dirname(file));
-      const settings = await settingsOf(config, flags, fakes);
+      const memory: MemoryPlace = {};
+      const settings = await settingsOf(config, flags, fakes, memory);
       // The help of all commands is written without them.
       const [{ Bundler: Opened }, { startHost }] = await Promise.all([import('../bundle.ts'), import('../host.ts')]);
-      const host = await startHost({ data: undefined, tenants: { [settings.tenant]: settings.options }, spares: 2 }).catch(
+      const host = await startHost({ data: undefined, tenants: { [settings.tenant]: settings.options }, spares: 2, memory }).catch(
         async (error: unknown) => {
           await settings.loaded.close(0);
           throw error;
         },
       );
-      const dev = new Dev({ host, bundler: new Opened(file), file, input, flags, fakes, config, settings });
+      const dev = new Dev({ host, bundler: new Opened(file), file, input, flags, fakes, config, settings, memory });
       try {
         process.exitCode = await dev.once(performance.now());
         if (flags.watch === true) await dev.watch();
@@ -105,6 +106,7 @@ interface DevOptions {
   readonly fakes: Fakes;
   readonly config: string | undefined;
   readonly settings: DevSettings;
+  readonly memory: MemoryPlace;
 }
 
 class Dev {
@@ -268,8 +270,8 @@ class Dev {
   async #again(): Promise<void> {
     if (!this.#configChanged) return;
     this.#configChanged = false;
-    const { config, flags, fakes, host } = this.#options;
-    const next = await settingsOf(config, flags, fakes);
+    const { config, flags, fakes, host, memory } = this.#options;
+    const next = await settingsOf(config, flags, fakes, memory);
     host.supervisor.configure({ [next.tenant]: next.options });
     const before = this.#settings;
     this.#settings = next;

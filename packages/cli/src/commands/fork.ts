@@ -69,7 +69,7 @@ async function forkHere(origin: RunId, at: number, input: unknown, options: Fork
     await recordHere(options.data, { operation: 'fork', target: { run: origin, at, fork: run }, tenant: of, matched: [run] });
     return { id: run, tenant: of, unknown: made.unknown.map(({ call, tool }) => ({ id: call, tool })) };
   });
-  const went = options.go ? await go(id, tenant, options, offered(tenant)) : undefined;
+  const went = options.go ? await go(id, tenant, options, offered) : undefined;
   print(options, { run: id, origin: { run: origin, at }, unknown, ...went }, () =>
     [
       ...forkedLines(id, origin, at, unknown, ` --data ${options.data}`),

@@ -91,7 +91,7 @@ export async function settle(
     await recordHere(options.data, { ...act, target: { run: id, ...act.target }, tenant: of, matched: [id] });
     return { tenant: after.stored.record.tenant, waiting: after.ledger.waitingOn() };
   });
-  const went = options.go === true ? await go(id, tenant, options, offered(tenant)) : undefined;
+  const went = options.go === true ? await go(id, tenant, options, offered) : undefined;
   if (options.json === true) process.stdout.write(`${printableJson({ run: id, done, waiting, ...went }, 2)}\n`);
   else {
     const next = went === undefined ? paint('dim', `  it goes on when a host next opens ${options.data}; --go runs it now`) : '';

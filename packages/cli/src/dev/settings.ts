@@ -6,6 +6,7 @@ import type { TenantId } from '@corral/protocol/ids';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { LoadedConfig } from '@corral/server/config/load';
 import type { TenantOptions } from '@corral/supervisor';
+import type { MemoryPlace } from '../host.ts';
 import { toStderr } from '../tool-reports.ts';
 import { withFakes, type Fakes } from './tools.ts';
 
@@ -30,7 +31,7 @@ export interface DevSettings {
  * @param file undefined: what holds on a host without a configuration
  * @throws CORRAL_CONFIG_INVALID, CORRAL_POLICY_INVALID, CORRAL_TENANT_UNKNOWN, CORRAL_USAGE
  */
-export async function settingsOf(file: string | undefined, flags: DevFlags, fakes: Fakes): Promise<DevSettings> {
+export async function settingsOf(file: string | undefined, flags: DevFlags, fakes: Fakes, memory: MemoryPlace): Promise<DevSettings> {
   const { loadConfig } = await import('@corral/server/config/load');
   const { guardLines, guardsOf } = await import('@corral/server/config/guards');
   const { read, write } = flags;
@@ -40,6 +41,7 @@ export async function settingsOf(file: string | undefined, flags: DevFlags, fake
     tell: toStderr,
     secrets: 'noted',
     files,
+    memory: () => memory.store,
     replace: (tools: readonly Tool[]) => withFakes(tools, fakes, file !== undefined),
   });
   try {

@@ -4,7 +4,7 @@
  * each use.
  */
 import type { CapabilityView } from '@corral/protocol/wire/delivery';
-import type { Attenuation, CallOptions, Mailbox, PartStream, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
+import type { Attenuation, CallOptions, Grantable, Mailbox, PartStream, RequestOptions, Right, SendOptions } from '../sdk/types.ts';
 import { DECLARED } from '../abi.ts';
 import { bare, own } from './bare.ts';
 import type { Effects } from './effects.ts';
@@ -174,11 +174,26 @@ function server(caps: Record<string, object>, alias: string): Record<string, obj
   const known = Object.hasOwn(caps, alias) ? (caps[alias] as Record<string, object>) : undefined;
   // A sender of a message chooses its aliases: one that is a capability and a server as well is the capability.
   if (known !== undefined) return servers.has(known) ? known : bare({});
-  const made: Record<string, object> = bare({});
-  servers.set(made, made);
+  const made = newServer();
   caps[alias] = made;
   return made;
 }
+
+/** An object for the tools of a server, and `attenuate` for all of them; a tool of that name takes its place. */
+function newServer(): Record<string, object> {
+  const made: Record<string, object> = bare({});
+  servers.set(made, made);
+  const attenuate = (terms: Attenuation) => {
+    const narrowed = newServer();
+    for (const [name, tool] of Object.entries(made)) addTo(narrowed, name, (tool as Grantable).attenuate(terms));
+    return Object.freeze(narrowed);
+  };
+  Object.defineProperty(made, 'attenuate', { value: attenuate, enumerable: false, configurable: true });
+  return made;
+}
+
+const addTo = (members: Record<string, object>, name: string, tool: object): void =>
+  void Object.defineProperty(members, name, { value: tool, enumerable: true, configurable: true });
 
 /**
  * The `caps` of an agent. Reading one that was not granted throws an error that names it, instead of a later `undefined is not a
@@ -190,10 +205,7 @@ export function makeCaps(effects: Effects, views: Readonly<Record<string, Capabi
     const made = view.kind === 'tool' ? makeTool(effects, view) : makeMailbox(effects, view.cap);
     const dot = alias.indexOf('.');
     if (dot < 0) caps[alias] = made;
-    else {
-      const members = server(caps, alias.slice(0, dot));
-      members[alias.slice(dot + 1)] = made;
-    }
+    else addTo(server(caps, alias.slice(0, dot)), alias.slice(dot + 1), made);
   }
   for (const one of Object.values(caps)) if (servers.has(one)) Object.freeze(one);
   return new Proxy(Object.freeze(caps), {

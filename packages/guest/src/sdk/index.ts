@@ -15,6 +15,7 @@ export {
   type ToolsOptions,
 } from './tools.ts';
 export type * from './http.ts';
+export type * from './memory.ts';
 export type * from './model.ts';
 export type * from './types.ts';
 export * from './service.ts';

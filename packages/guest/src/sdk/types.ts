@@ -3,6 +3,7 @@ import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Attenuation, Predicate, Right } from '@corral/protocol/model/grant';
 import type { Budget, CeilingsRequest } from '@corral/protocol/model/manifest';
 import type { HttpAnswer, HttpHead, HttpPart, HttpRequest } from './http.ts';
+import type { MemoryVerbs } from './memory.ts';
 import type { ModelAnswer, ModelPart, ModelRequest } from './model.ts';
 import type { InputOf, OutputOf, ProgramOutput, Schema, SentTo } from './schema.ts';
 
@@ -237,8 +238,14 @@ type CapabilityFor<Request> = Request extends 'mailbox'
         : Request extends `http:${string}`
           ? Capability<HttpRequest, HttpAnswer, HttpPart, HttpHead>
           : Request extends `mcp:${infer Server}`
-            ? ServerTools<Server>
-            : never;
+            ? ServerTools<Server> & Grantable
+            : Request extends `${infer Kind extends keyof MemoryVerbs}:${string}`
+              ? MemoryTools<MemoryVerbs[Kind]> & Grantable
+              : never;
+/** The verbs of a memory: `caps.notes.get(…)`. */
+type MemoryTools<Verbs> = {
+  readonly [Name in keyof Verbs]: Verbs[Name] extends { input: infer Input; output: infer Output } ? Capability<Input, Output> : never;
+};
 /** All tools of an MCP server, by their names there: `caps.crm.search(…)`. */
 type ServerTools<Server extends string> = Declared extends { readonly tools: true }
   ? {
@@ -251,9 +258,8 @@ type ServerTools<Server extends string> = Declared extends { readonly tools: tru
     }
   : // oxlint-disable-next-line typescript/no-explicit-any -- tools without declarations
     Readonly<Record<string, Capability<any, any>>>;
-export type Uses = Readonly<
-  Record<string, ToolRequest | `service:${string}` | ModelNamed | `http:${string}` | `mcp:${string}` | 'mailbox'>
->;
+type Named = 'service' | 'http' | 'mcp' | keyof MemoryVerbs;
+export type Uses = Readonly<Record<string, ToolRequest | ModelNamed | `${Named}:${string}` | 'mailbox'>>;
 export type Caps<U extends Uses> = { readonly [Alias in keyof U]: CapabilityFor<U[Alias]> };
 
 /**

@@ -261,6 +261,7 @@ export class Grants {
       ...(terms.bytes === undefined ? {} : { bytes: terms.bytes }),
       ...(terms.only_clean === undefined ? {} : { only_clean: terms.only_clean }),
       ...(above.trace === undefined ? {} : { trace: above.trace }),
+      ...(above.keeps_for === undefined ? {} : { keeps_for: above.keeps_for }),
     };
   }
 

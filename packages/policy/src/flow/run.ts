@@ -26,6 +26,8 @@ export interface Returned {
   readonly pieces?: boolean;
   /** The fields of an untrusted result that its system writes itself. They count for the origins of arguments, and not for the label. */
   readonly trusted_fields?: readonly string[] | undefined;
+  /** The label that a tool kept the result with; whoever wrote it may have chosen each of its fields. */
+  readonly kept?: Label;
 }
 
 export class FlowRun {
@@ -124,20 +126,19 @@ export class FlowRun {
 
   /** A call's result became known to the agent: read, not merely held as a handle. */
   read(of: Returned, result: Json): void {
-    const { call, tool, returns, private_to, args, pieces, source = tool.name, trusted_fields } = of;
+    const { call, tool, returns, private_to, args, pieces, kept = CLEAN, source = tool.name, trusted_fields } = of;
     // A model's answer has the label of its prompt, which the run has already. Words that it repeats are found where they came from.
     if (returns === 'model') {
       if (private_to !== undefined) this.raise(labelOf(tool.name, { untrusted: false, private_to }));
       return;
     }
-    const trusted = returns === 'trusted';
-    const suspect = pieces === true ? { suspect: true as const } : {};
-    const by = [source];
-    this.provenance.result(
-      { call, tool: tool.name, by, trusted, private: private_to !== undefined, args, ...suspect, trusted_fields },
-      result,
-    );
-    this.raise(labelOf(source, { untrusted: !trusted, ...(private_to === undefined ? {} : { private_to }) }));
+    const own = labelOf(source, { untrusted: returns !== 'trusted', ...(private_to === undefined ? {} : { private_to }) });
+    const label = join(own, kept);
+    const { untrusted_input, private_data } = label.sticky;
+    const suspect = pieces === true || of.kept !== undefined ? { suspect: true as const } : {};
+    const by = [source, ...kept.influenced_by];
+    this.provenance.result({ call, tool: tool.name, by, trusted: !untrusted_input, private: private_data, args, ...suspect, trusted_fields }, result);
+    this.raise(label);
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
   }
 

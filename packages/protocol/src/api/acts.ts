@@ -41,6 +41,8 @@ export const ACT_NAMES = [
   'apply-config',
   'refuse-config',
   'read-private',
+  'read-memory',
+  'remove-memory',
   'accept-tools',
   'refuse-request',
   'fail-login',

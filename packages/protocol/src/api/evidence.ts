@@ -35,7 +35,9 @@ const Verification = z
   })
   .meta({ id: 'Verification' });
 
-const EraseRequest = z.strictObject({ reason: Reason, dryRun }).meta({ id: 'EraseRequest' });
+const EraseRequest = z
+  .strictObject({ reason: Reason, dryRun, memory: z.boolean().default(false).describe('erases what the run has kept in memories as well') })
+  .meta({ id: 'EraseRequest' });
 const Erased = z
   .object({
     run: runId,
@@ -44,6 +46,7 @@ const Erased = z
     entries: z.int().describe('that cannot be opened any more'),
     blobs: z.int().describe('large payloads that no other run refers to'),
     bytes: z.number(),
+    memory: z.object({ entries: z.int(), bytes: z.int() }).nullable().describe('what was removed from memories; null: nothing was asked'),
   })
   .meta({ id: 'Erased' });
 

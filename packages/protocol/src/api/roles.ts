@@ -33,6 +33,8 @@ export const OPERATIONS = {
   'run.resolve': { about: 'settle a call of unknown result', roles: ['operator', 'admin'] },
   'run.fork': { about: 'start runs with the beginning of another one', roles: ['developer', 'operator', 'admin'] },
   'run.erase': { about: 'erase runs', roles: ['admin'] },
+  'memory.read': { about: 'list and read what agents keep', roles: ['developer', 'operator', 'auditor', 'admin'] },
+  'memory.remove': { about: 'remove what agents keep', roles: ['operator', 'admin'] },
   'evidence.verify': { about: 'verify journals', roles: ['operator', 'auditor', 'admin'] },
   'evidence.collect': { about: 'collect garbage: erased runs, and journals whose retention has passed', roles: ['operator', 'admin'] },
   'run.mark': { about: 'mark what detectors found in runs as right or as a false alarm', roles: ['operator', 'admin'] },

@@ -11,6 +11,7 @@ import { APPROVALS } from './routes-approvals.ts';
 import { GOVERNANCE } from './routes-governance.ts';
 import { HEALTH_ROUTES } from './health.ts';
 import { HOST_ROUTES } from './routes-host.ts';
+import { MEMORY_ROUTES } from './memory.ts';
 import { PEOPLE_ROUTES } from './routes-people.ts';
 import * as r from './run-events.ts';
 import { SCENE_ROUTES } from './scene.ts';
@@ -32,6 +33,7 @@ export const ROUTES = {
   ...EVIDENCE_ROUTES,
   ...FIXTURE_ROUTES,
   ...LOOP_ROUTES,
+  ...MEMORY_ROUTES,
   ...SCENE_ROUTES,
   ...SECRET_ROUTES,
   ...TOOL_REVIEW_ROUTES,

@@ -16,6 +16,8 @@ export const ToolFacts = z.object({
   /** The writer of its result, as labels name it; left out: the tool. */
   source: z.string().exactOptional(),
   relabels: z.enum(['endorse', 'declassify']).exactOptional(),
+  /** It keeps data with labels. */
+  keeps: z.literal(true).exactOptional(),
 });
 export type ToolFacts = z.infer<typeof ToolFacts>;
 

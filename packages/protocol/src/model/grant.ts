@@ -81,6 +81,17 @@ export interface Grant {
   readonly only_clean?: true;
   /** Calls by it tell the tool the trace that they belong to. The host gives that to a root grant; a grant has it if the one above has it. */
   readonly trace?: true;
+  /**
+   * For a tool that keeps data (`Tool.keeps`): the agent and the person that the root grant was made for. The holder of a grant below it works
+   * on their data.
+   */
+  readonly keeps_for?: KeepsFor;
+}
+
+/** The owners of the kept data that a capability is about. */
+export interface KeepsFor {
+  readonly agent: string;
+  readonly person: string;
 }
 
 /** The part of a grant that changes. */

@@ -14,6 +14,26 @@ export interface Label {
   readonly sticky: Sticky;
 }
 
+/** A value that a tool kept and gives back: the label that it was kept with, and who wrote it. */
+export interface Kept {
+  /** The join over all parts of the value; absent: the label of some part is not known, since labels were not tracked when it was written. */
+  readonly label?: Label;
+  /** Distinct writers of its parts, the latest first; at most 16. */
+  readonly by: readonly Writer[];
+}
+
+/** The call that wrote a value. */
+export interface Writer {
+  readonly run: string;
+  /** Its number in that run. */
+  readonly call: number;
+  readonly agent: string;
+  /** The person whom the run acted for. */
+  readonly person: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** History of a run or state. No single operation clears all three. */
 export interface Sticky {
   readonly untrusted_input: boolean;

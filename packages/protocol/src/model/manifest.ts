@@ -7,22 +7,25 @@ import { ADMISSION, BUDGETS, CEILINGS, type Limit } from '../limits.ts';
 /** An agent's alias of a capability: an identifier, so that `caps.read` is valid code. */
 export const Alias = z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/, 'a short identifier');
 
-/** Name of an MCP server in a configuration. */
-export const McpName = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'a short name in lower case');
-/** The capability of one tool among those of a server: `crm.search` for an agent that has `crm: 'mcp:crm'`. */
+/** Name of an MCP server or a memory in a configuration. The names of its tools begin with it. */
+export const SourceName = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'a short name in lower case');
+/** The capability of one tool among those of a server or a memory: `crm.search` for an agent that has `crm: 'mcp:crm'`. */
 const MEMBER = /^[a-zA-Z][a-zA-Z0-9_]{0,63}(?:\.[a-z0-9._/-]{1,100})?$/;
 export const CapabilityAlias = z.string().regex(MEMBER, 'a short identifier, or one and the name of a tool');
 
 /**
- * The target of an alias: a tool or a model of the host, what it lets agents ask by HTTP, all tools of an MCP server, a service of its tenant,
- * or a mailbox (which only a spawning run can give).
+ * The target of an alias: a tool or a model of the host, what it lets agents ask by HTTP, all tools of an MCP server or of a memory, a service
+ * of its tenant, or a mailbox (which only a spawning run can give).
  */
 export const CapabilityRequest = z.union([
   z.templateLiteral(['tool:', ToolName]),
   z.templateLiteral(['service:', AgentName]),
   z.templateLiteral(['model:', ModelName]),
   z.templateLiteral(['http:', HttpName]),
-  z.templateLiteral(['mcp:', McpName]),
+  z.templateLiteral(['mcp:', SourceName]),
+  z.templateLiteral(['kv:', SourceName]),
+  z.templateLiteral(['files:', SourceName]),
+  z.templateLiteral(['memory:', SourceName]),
   z.literal('mailbox'),
 ]);
 export type CapabilityRequest = z.infer<typeof CapabilityRequest>;

@@ -1,6 +1,8 @@
 /** The Tool port: a power of the host that agents reach through a capability. */
 import type { Checked, Contract } from './contract.ts';
 import type { Cost, Costs } from '../model/cost.ts';
+import type { KeepsFor } from '../model/grant.ts';
+import type { Kept, Label } from '../model/label.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { RunId, TenantId } from '../ids.ts';
 import type { Json } from '../json.ts';
@@ -109,6 +111,15 @@ export interface ToolCall {
   /** Its agent, and the person it acts for: who submitted the first of its ancestors. */
   readonly agent: string;
   readonly person: string;
+  /** For a tool that keeps data: whose it is. Absent for a grant of an older host, which is that of the agent and the person above. */
+  readonly keeps_for?: KeepsFor;
+  /**
+   * For a tool that keeps data: the label of the arguments, which is that of the run when the call was decided, with those of the handles in
+   * them. Absent: labels are not tracked, and nothing is known.
+   */
+  readonly label?: Label;
+  /** For a tool that keeps data: the run has the answers to all of its calls with a lower number, durably. Absent: nothing is known. */
+  readonly answered_below?: number;
   /** Aborted when the call timed out, was given up, or its run was killed. */
   readonly signal: AbortSignal;
   /**
@@ -132,9 +143,10 @@ export interface ToolCall {
 export type ToolResult<Value = unknown> =
   /**
    * `cost`: total cost of the attempt, including money that it moved. For an amount that is left out, everything reserved is
-   * billed; amounts beyond the reservation are billed too, and end the run if its purse does not have them.
+   * billed; amounts beyond the reservation are billed too, and end the run if its purse does not have them. `kept`: for a tool that keeps data,
+   * the label that the value was kept with, and who wrote it.
    */
-  | { readonly kind: 'ok'; readonly value: Value; readonly cost?: Cost }
+  | { readonly kind: 'ok'; readonly value: Value; readonly cost?: Cost; readonly kept?: Kept }
   /**
    * `retryable`: it did nothing, and the next attempt may succeed; then it costs nothing, unless `cost` says otherwise. `code`:
    * the kind of failure, if other than CORRAL_TOOL_FAILED.
@@ -165,8 +177,16 @@ export interface NeedsInput {
 /** How an attempt ended. */
 export type ToolAnswer = ToolResult | NeedsInput;
 
-/** The arguments, or the result, do not fit. */
-export type FailureCode = Extract<ErrorCode, 'CORRAL_ARGS_INVALID' | 'CORRAL_RESULT_INVALID' | 'CORRAL_RESULT_TOO_LARGE'>;
+/** The arguments, or the result, do not fit, or a memory refuses what it is asked. */
+export type FailureCode = Extract<
+  ErrorCode,
+  | 'CORRAL_ARGS_INVALID'
+  | 'CORRAL_RESULT_INVALID'
+  | 'CORRAL_RESULT_TOO_LARGE'
+  | 'CORRAL_MEMORY_FULL'
+  | 'CORRAL_MEMORY_PRIVATE'
+  | 'CORRAL_MEMORY_UNAVAILABLE'
+>;
 
 export interface Tool {
   readonly name: string;
@@ -210,7 +230,12 @@ export interface Tool {
    * Checks an answer to a request for input of this tool, in a bounded number of steps. Left out: the tool makes no such requests.
    */
   readonly checkInput?: (request: InputRequest, answer: Json) => Checked;
-  /** The server that agents name to ask for all of its tools: `mcp:crm`. */
+  /**
+   * It keeps data with labels: a call is told the label of its arguments and answers with that of what it gives back. So a write has no effect by
+   * itself, as a message to a service has none, and what a later reader does with the value is decided by its label.
+   */
+  readonly keeps?: true;
+  /** The server or memory that agents name to ask for all of its tools: `mcp:crm`, `kv:notes`. */
   readonly server?: string;
   /**
    * Why no call is made until a person has reviewed it; undefined: calls are made. Asked when a call is decided, and again before it is made

@@ -8,7 +8,7 @@ import type { AgentName, GrantId, PrincipalId, RunId } from '../ids.ts';
 import type { CarriedHandle, HandleView, PlacedHandle } from './handle.ts';
 import type { Json } from '../json.ts';
 import type { AnswerInspection } from '../model/inspection.ts';
-import type { Label } from '../model/label.ts';
+import type { Kept, Label } from '../model/label.ts';
 import type { Budget } from '../model/manifest.ts';
 import type { Outcome } from '../model/outcome.ts';
 
@@ -74,10 +74,18 @@ export interface ReplyDelivery {
  * `handle`: the run asked not to read the value, so it stays with the host; the handle's index is the run's next one, counted in
  * the same way on both sides. `unread`: the error may repeat data that the run has not read, so its text stays with the host.
  * `detail`: details of the failure for operators, such as a stack; it stays with the host too. `inspected`: what inspectors said of the
- * answer, and whether policies let it pass; the host keeps it as well.
+ * answer, and whether policies let it pass; the host keeps it as well. `kept`: the value was kept by a tool, with this label; for the host
+ * alone too.
  */
 export type Result = (
-  | { readonly id: number; readonly value: Json; readonly attempts?: number; readonly cost?: Cost; readonly handle?: HandleView }
+  | {
+      readonly id: number;
+      readonly value: Json;
+      readonly attempts?: number;
+      readonly cost?: Cost;
+      readonly handle?: HandleView;
+      readonly kept?: Kept;
+    }
   | {
       readonly id: number;
       readonly error: ErrorData;

@@ -4,6 +4,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CorralError } from '@corral/protocol/errors';
 import { canonical, type Json } from '@corral/protocol/json';
+import type { MemoryStore } from '@corral/protocol/ports/memory';
 import type { PinnedSource, ToolPins } from '@corral/protocol/ports/pins';
 import type { StartProgram } from '@corral/protocol/ports/program';
 import type { Tool, ToolCall, ToolSource } from '@corral/protocol/ports/tool';
@@ -82,6 +83,8 @@ export interface LoadOptions {
   readonly resolveHost?: Resolve | undefined;
   /** Where accepted lists of tools are kept. Left out: nothing is kept, and each load accepts what it finds. */
   readonly pins?: ToolPins;
+  /** The memories of agents, while a data folder is open. Left out: calls of memories fail. */
+  readonly memory?: (() => MemoryStore | undefined) | undefined;
   /** Starts the programs of MCP servers. Left out: behind the walls that are found on this machine. */
   readonly programs?: StartProgram;
   /** Holds instead of what the file says. */
@@ -260,6 +263,9 @@ const modelsOf = async ({ models }: Config) => (Object.keys(models).length === 0
 /** The part of the configuration that knows HTTP; loaded only where there is some. */
 const httpOf = async ({ http }: Config) => (Object.keys(http).length === 0 ? undefined : import('./http.ts'));
 
+/** The part of the configuration that knows memories; loaded only where there are some. */
+const memoryOf = async ({ memory }: Config) => (Object.keys(memory).length === 0 ? undefined : import('./memory.ts'));
+
 /** The part of the configuration that knows inspectors; loaded only where there are some. */
 const inspectingOf = async ({ inspectors }: Config) => (Object.keys(inspectors).length === 0 ? undefined : import('./inspectors.ts'));
 
@@ -279,7 +285,7 @@ async function sourceOf(
   read: ReadFile,
   vault: Vault,
   from: string,
-  { sources = [], pins = NO_PINS, programs: start, resolveHost, tell = () => undefined }: LoadOptions,
+  { sources = [], pins = NO_PINS, programs: start, resolveHost, memory = () => undefined, tell = () => undefined }: LoadOptions,
 ): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
     throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
@@ -293,6 +299,7 @@ async function sourceOf(
       ...(config.label_owner === undefined ? [] : labelTools(config.label_owner)),
       ...((await modelsOf(config))?.modelTools(config.models, base, { secret: (name) => vault.read(name), redact }) ?? []),
       ...((await httpOf(config))?.httpTools(config.http, { secret: vault.read, redact, resolve: resolveHost }) ?? []),
+      ...((await memoryOf(config))?.memoryToolsOf(config, memory) ?? []),
     ]);
     opened.push(own);
     if (read.source !== undefined) {

@@ -17,6 +17,7 @@ export interface LoaderOptions {
   readonly walls: Walls;
   readonly groups: CellGroups | undefined;
   readonly accounts: LoadOptions['accounts'];
+  readonly memory: LoadOptions['memory'];
   readonly alarm: NonNullable<LoadOptions['alarm']>;
   readonly tell: NonNullable<LoadOptions['tell']>;
 }
@@ -28,12 +29,14 @@ export function loaderOf({
   walls,
   groups,
   accounts,
+  memory,
   alarm,
   tell,
 }: LoaderOptions): (more: LoadOptions) => Promise<LoadedConfig> {
   const always: LoadOptions = {
     alarm,
     accounts,
+    memory,
     tell,
     pins: pinsIn(db, (name) => metaOf(data, name)),
     programs: programs({ walls, groups, path: options.env['PATH'] ?? '' }),

@@ -1,6 +1,6 @@
 /** MCP servers in a configuration (`mcp`). */
 import * as z from 'zod';
-import { McpName } from '@corral/protocol/model/manifest';
+import { SourceName } from '@corral/protocol/model/manifest';
 import { MACHINE } from '@corral/protocol/limits';
 import { AllowedOrigin } from './http-schema.ts';
 import { Returns } from './parts.ts';
@@ -84,5 +84,5 @@ const Http = z.strictObject({
 
 export const McpServer = z.union([Stdio, Http]);
 export type McpServer = z.output<typeof McpServer>;
-export const McpServers = z.record(McpName, McpServer);
+export const McpServers = z.record(SourceName, McpServer);
 export type McpServers = z.output<typeof McpServers>;

@@ -12,6 +12,7 @@ import { Http } from './http-schema.ts';
 import { Inspectors } from './inspectors-schema.ts';
 import { Loops } from './loops.ts';
 import { McpServers } from './mcp-schema.ts';
+import { Memories, TenantMemory } from './memory-schema.ts';
 import { Models } from './models-schema.ts';
 import { OpenApi } from './openapi-schema.ts';
 import { Address, Returns, SecretName } from './parts.ts';
@@ -133,6 +134,7 @@ export const Config = z.strictObject({
           .strictObject({ journals: Duration.exactOptional().describe('instead of that of the host') })
           .exactOptional()
           .describe('how long records of its runs are kept'),
+        memory: TenantMemory.exactOptional().describe('how much all that its agents keep may take; left out: the defaults'),
         loops: Loops.exactOptional().describe(
           'how its runs are watched for loops, runaways and drift. Left out: what goes wrong is paused for a person, and nothing is killed; `false`: they are not watched',
         ),
@@ -173,6 +175,9 @@ export const Config = z.strictObject({
   ),
   mcp: McpServers.default({}).describe(
     'MCP servers, by the name that agents ask for: all tools by `mcp:NAME`, one by `tool:NAME.tool`; a program on this machine, or an address',
+  ),
+  memory: Memories.default({}).describe(
+    'what agents keep between runs, by the name that they ask for: `uses: { notes: "kv:notes" }` for all verbs, `tool:notes.get` for one',
   ),
   inspectors: Inspectors.default({}).describe(
     'what looks for secrets, personal data or attacks, by name: `context.inspect.NAME` in policies',

@@ -64,6 +64,7 @@ import { operationRoutes } from './routes/operations.ts';
 import { markRoutes } from './routes/marks.ts';
 import { sceneRoutes } from './routes/scene.ts';
 import { sessionRoutes } from './routes/session.ts';
+import { memoryRoutes } from './routes/memory.ts';
 import { secretRoutes } from './routes/secrets.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
@@ -221,6 +222,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...profileRoutes(door),
     ...markRoutes(door),
     ...tokenRoutes(door),
+    ...memoryRoutes(door),
     ...secretRoutes(door),
     ...sessionRoutes(door, consoleSessions, signIns, (request, token) => identify(request, token, true)),
     ...scheduleRoutes(door),

@@ -11,6 +11,7 @@ import type { Projection } from '../jobs/projection.ts';
 import type { Scheduler } from '../jobs/scheduler.ts';
 import type { AgentRegistry, ConfigArchive, FrontStore, MarkTable, RunIndex, TokenTable } from '@corral/protocol/ports/front';
 import type { FrontReads } from '@corral/protocol/ports/front-reads';
+import type { MemoryStore } from '@corral/protocol/ports/memory';
 import type { ProfileStore } from '../jobs/profiles.ts';
 import type { Refusals } from '../people/refusals.ts';
 import type { Submissions } from '../jobs/submissions.ts';
@@ -30,6 +31,8 @@ export interface ServerContext {
   readonly refusals: Refusals;
   readonly archive: ConfigArchive;
   readonly registry: AgentRegistry;
+  /** The memories of agents. */
+  readonly memory: MemoryStore;
   readonly profiles: ProfileStore;
   readonly marks: MarkTable;
   readonly index: RunIndex;

@@ -31,11 +31,13 @@ import { explain, IGNORING } from './open.ts';
 const RUNS = 'corral.db';
 /** The front door's tables; a folder that only embedded hosts have used has no such file. */
 const FRONT = 'front.db';
+/** The memories of agents; there once an agent has written to one. */
+const MEMORY = 'memory.db';
 const MANIFEST = 'backup.json';
 /** Suffix of a file that is not complete yet. */
 const PART = '.part';
 /** Names of files that an unfinished backup or restore leaves behind. */
-const HALF = /^(?:(?:corral|front)\.db(?:\.raw)?\.part(?:-wal|-shm|-journal)?|backup\.json\.new)$/;
+const HALF = /^(?:(?:corral|front|memory)\.db(?:\.raw)?\.part(?:-wal|-shm|-journal)?|backup\.json\.new)$/;
 const CHUNK_BYTES = 1024 * 1024;
 /** Pages that are copied at a time. */
 const PAGES = 4096;
@@ -79,7 +81,7 @@ interface Source {
 
 /** A connection to each database of a folder, all in read transactions of the same moment. */
 function momentOf(folder: string): Source[] {
-  const names = [RUNS, FRONT].filter((name) => existsSync(join(folder, name)));
+  const names = [RUNS, FRONT, MEMORY].filter((name) => existsSync(join(folder, name)));
   const gate = names.includes(FRONT) ? new DatabaseSync(join(folder, FRONT), { timeout: GATE_MS }) : undefined;
   const sources: Source[] = [];
   try {
@@ -194,7 +196,7 @@ function parsed(written: Written): BackupManifest {
   return { ...body, digest: digestOf(body) };
 }
 
-const isDatabase = (name: string): boolean => name === RUNS || name === FRONT;
+const isDatabase = (name: string): boolean => name === RUNS || name === FRONT || name === MEMORY;
 const digestOf = (body: Omit<BackupManifest, 'digest'>): Digest => `sha256:${hash('sha256', canonical(body))}` as Digest;
 
 /** Makes an empty folder, or uses one; files of an unfinished backup or restore in it are deleted. */

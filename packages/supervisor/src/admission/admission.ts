@@ -4,7 +4,7 @@ import { refuseLargeBundle } from '@corral/protocol/model/bundle-size';
 import { CorralError } from '@corral/protocol/errors';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Identity } from '@corral/protocol/model/identity';
-import { mcpIn, newId, targetIn, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
+import { newId, sourceIn, targetIn, type Digest, type PrincipalId, type RunId, type TenantId } from '@corral/protocol/ids';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH, type Json } from '@corral/protocol/json';
 import { didYouMean } from '@corral/protocol/nearest';
 import { ADMISSION, DEFAULT_BUDGET, DEFAULT_CEILINGS } from '@corral/protocol/limits';
@@ -125,7 +125,7 @@ export function versionsOf(bundle: Bundle): { readonly digest: Digest; readonly 
 /** Where the tools are that a run is admitted with. */
 interface ToolDeps {
   readonly tool: (name: string) => Tool | undefined;
-  /** All tools of a source: `mcp:crm`. */
+  /** All tools of a source: `mcp:crm`, `kv:notes`. */
   readonly from: (source: string) => readonly Tool[];
 }
 
@@ -136,7 +136,7 @@ function toolsOf(
   job: Job,
   deps: ToolDeps,
 ): readonly { readonly as: string; readonly tool: Tool }[] {
-  const server = mcpIn(request);
+  const server = sourceIn(request);
   const tools =
     server === undefined
       ? [{ as: alias, tool: toolFor(alias, request, job, deps.tool) }]
@@ -169,7 +169,7 @@ export function admit(
   const id: RunId = job.id ?? newId('run', deps.random);
   const grants: Grant[] = [];
   const narrowings = checkNarrowings(manifest, job.grants);
-  const root = (target: Grant['target'], terms?: Narrowings[string], traces = false): Grant => {
+  const root = (target: Grant['target'], terms?: Narrowings[string], tool?: Tool): Grant => {
     const plain: Grant = {
       id: newId('grant', deps.random),
       parent: undefined,
@@ -179,7 +179,8 @@ export function admit(
       uses: undefined,
       expires_at: undefined,
       depth: 0,
-      ...(traces ? { trace: true as const } : {}),
+      ...(tool?.annotations.trace === true ? { trace: true as const } : {}),
+      ...(tool?.keeps === true ? { keeps_for: { agent: manifest.name, person: job.principal } } : {}),
     };
     const grant = terms === undefined ? plain : narrowed(plain, terms, deps.now);
     grants.push(grant);
@@ -192,7 +193,7 @@ export function admit(
       caps.push({
         alias: as,
         cap: caps.length,
-        grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias], tool.annotations.trace).id,
+        grant: root({ kind: 'tool', tool: tool.name as never }, narrowings[alias], tool).id,
       });
   }
   const record: RunRecord = {

@@ -31,7 +31,7 @@ export class Offers {
     return services.tool(tenant, name) ?? tenants.tool(tenant, name);
   }
 
-  /** Tools of a tenant by the source that agents name to ask for all of them: `mcp:crm`. */
+  /** Tools of a tenant by the source that agents name to ask for all of them: `mcp:crm`, `kv:notes`. */
   from(tenant: string, source: string): readonly Tool[] {
     return (this.#options.tenants.of(tenant)?.tools ?? []).filter((tool) => tool.server === source);
   }

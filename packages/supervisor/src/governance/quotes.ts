@@ -5,8 +5,9 @@
 import type { Decision } from '@corral/protocol/model/decision';
 import type { PendingDelivery } from '@corral/protocol/wire/delivery';
 import type { Json } from '@corral/protocol/json';
-import type { Label } from '@corral/protocol/model/label';
+import type { Kept, Label } from '@corral/protocol/model/label';
 import type { Entry } from '@corral/protocol/model/run';
+import { unionOf, WORST } from '@corral/policy/flow/labels';
 import { leavesOf } from '@corral/policy/flow/leaves';
 import { fold, SHORTEST_TRACE_CHARS, tokens } from '@corral/policy/flow/text';
 
@@ -108,9 +109,22 @@ function* givenIn(entries: readonly Entry[], decisions: ReadonlyMap<number, Deci
         facts === undefined
           ? knownOf(parsed.label)
           : { trusted: facts.returns === 'trusted', private_to: facts.private_to === undefined ? [] : [facts.private_to] };
-      yield { value: result.value, source: tool ?? agent ?? 'another run', call: result.id, ...known };
+      const given = { value: result.value, source: tool ?? agent ?? 'another run', call: result.id, ...known };
+      yield result.kept === undefined ? given : asKept(given, result.kept);
     }
   }
+}
+
+/** A kept value has the label that it was kept with, and its source says who wrote it. */
+function asKept(given: Given, { label = WORST, by: [latest, ...others] }: Kept): Given {
+  const { trusted, private_to } = knownOf(label);
+  const from =
+    label.influenced_by.length === 0
+      ? ''
+      : `, influenced by ${label.influenced_by[0] === '*' ? 'anybody' : label.influenced_by.join(', ')}`;
+  const more = others.length === 0 ? '' : ` and ${others.length} other${others.length === 1 ? '' : 's'}`;
+  const writer = latest === undefined ? '' : ` (written by call ${latest.call} of ${latest.run}, ${latest.agent}${more}${from})`;
+  return { ...given, source: given.source + writer, trusted: given.trusted && trusted, private_to: unionOf(given.private_to, private_to) };
 }
 
 const knownOf = (label: Label | undefined) => ({ trusted: label?.sticky.untrusted_input !== true, private_to: label?.private_to ?? [] });

@@ -26,27 +26,29 @@ const PAGE = 200;
 /** Name of a backup below the backup folder: no separators, and no leading dot. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
+/**
+ * The folder of a backup: a path for the owner of the socket, for others a name below the folder for backups.
+ * @throws CORRAL_REQUEST_INVALID, CORRAL_FORBIDDEN
+ */
+function folderOf(to: string, channel: Channel, backups: string | undefined): string {
+  if (isAbsolute(to)) {
+    // The owner of the socket could write there without Corral; the holder of a token could not.
+    if (channel.kind === 'socket') return to;
+    throw new CorralError('CORRAL_FORBIDDEN', 'Over the network a backup is given a name, not a path; it is made below `backups`.');
+  }
+  if (!NAME.test(to))
+    throw new CorralError('CORRAL_REQUEST_INVALID', `${JSON.stringify(to)} is neither an absolute path nor a plain name.`);
+  if (backups === undefined)
+    throw new CorralError(
+      'CORRAL_REQUEST_INVALID',
+      'The configuration names no folder for backups: set `backups`, or give an absolute path.',
+    );
+  return join(backups, to);
+}
+
 export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<Names> {
   const { errands, settings, submissions } = door;
   const { upkeep } = door.host;
-
-  /** @throws CORRAL_REQUEST_INVALID, CORRAL_FORBIDDEN */
-  const folderOf = (to: string): string => {
-    const { backups } = settings.inForce().config;
-    if (isAbsolute(to)) {
-      // The owner of the socket could write there without Corral; the holder of a token could not.
-      if (channel.kind === 'socket') return to;
-      throw new CorralError('CORRAL_FORBIDDEN', 'Over the network a backup is given a name, not a path; it is made below `backups`.');
-    }
-    if (!NAME.test(to))
-      throw new CorralError('CORRAL_REQUEST_INVALID', `${JSON.stringify(to)} is neither an absolute path nor a plain name.`);
-    if (backups === undefined)
-      throw new CorralError(
-        'CORRAL_REQUEST_INVALID',
-        'The configuration names no folder for backups: set `backups`, or give an absolute path.',
-      );
-    return join(backups, to);
-  };
 
   return {
     async logHead() {
@@ -64,9 +66,10 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
     async eraseRun({ params, body }, { access, keep }) {
       const { tenant } = findRun(door, access, 'run.erase', params.run);
       const erased = await upkeep.erase(params.run, body.dryRun);
+      const memory = body.memory ? await door.memory.drop({ tenant, run: params.run }, body.dryRun) : null;
       if (body.dryRun) keep.skip();
-      else keep({ tenant, matched: [params.run] });
-      return { ...erased, dryRun: body.dryRun };
+      else keep({ tenant, matched: [params.run], target: { run: params.run, ...(memory && { memory: { ...memory } }) } });
+      return { ...erased, memory, dryRun: body.dryRun };
     },
 
     async collectGarbage({ body }, { access, keep }) {
@@ -101,7 +104,7 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
     },
 
     async makeBackup({ body }, { access, keep }) {
-      const to = folderOf(body.to);
+      const to = folderOf(body.to, channel, settings.inForce().config.backups);
       const manifest = await errands.take(access.principal.tenant, () => upkeep.backup(to));
       keep({ target: { to, digest: manifest.digest } });
       return { to, ...manifest, files: [...manifest.files] };

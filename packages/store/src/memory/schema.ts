@@ -1,0 +1,47 @@
+/** The tables of `memory.db`, and the migrations that lead to them. A released step is never changed. */
+import type { DatabaseSync } from 'node:sqlite';
+import { CorralError } from '@corral/protocol/errors';
+
+const STEPS: readonly string[] = [
+  `
+  -- key: of the space, wrapped by that version of the tenant's. seq: the last version that an entry of it had; none is used twice.
+  CREATE TABLE spaces (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, memory TEXT NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL, key_version INTEGER NOT NULL,
+    key BLOB NOT NULL, seq INTEGER NOT NULL DEFAULT 0, entries INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
+    at INTEGER NOT NULL, UNIQUE (tenant, memory, kind, owner)) STRICT;
+  -- Sums of the rows above.
+  CREATE TABLE tenants (tenant TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  -- head: label and writers; body: the value. Both are sealed under the key of the space. bytes: what the entry counts for.
+  CREATE TABLE entries (
+    n INTEGER PRIMARY KEY, space INTEGER NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL,
+    bytes INTEGER NOT NULL, at INTEGER NOT NULL, expires_at INTEGER, UNIQUE (space, name)) STRICT;
+  CREATE INDEX entries_expire ON entries (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE INDEX entries_latest ON entries (space, version);
+  CREATE TABLE writers (entry INTEGER NOT NULL, run TEXT NOT NULL, PRIMARY KEY (entry, run)) STRICT, WITHOUT ROWID;
+  CREATE INDEX writers_run ON writers (run);
+  -- The answers to writes, by their calls, for as long as a call may be made again.
+  CREATE TABLE calls (run TEXT NOT NULL, call INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (run, call)) STRICT, WITHOUT ROWID;
+  -- Keyed hashes of words, without the words.
+  CREATE VIRTUAL TABLE words USING fts5(hashes, content='', contentless_delete=1, tokenize='ascii');
+  `,
+];
+
+/**
+ * Brings the tables up to date, in one transaction.
+ * @throws CORRAL_DATA_VERSION if a newer Corral wrote them
+ */
+export function migrate(db: DatabaseSync): void {
+  const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (have > STEPS.length)
+    throw new CorralError('CORRAL_DATA_VERSION', `memory.db has schema ${have}; this Corral knows schemas up to ${STEPS.length}.`);
+  if (have === STEPS.length) return;
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    for (const step of STEPS.slice(have)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${STEPS.length}`);
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
