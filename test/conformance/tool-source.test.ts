@@ -143,6 +143,8 @@ async function ofServer(): Promise<Opened> {
     happened: undefined,
     changes: ['c', 'd'].map((name) => ({ offers: `crm.${name}`, make: change(name) })),
   };
+}
+
 /** A real memory, whose reads wait until they are let go. */
 async function ofMemory(): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), 'crl-'));
