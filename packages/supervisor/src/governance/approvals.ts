@@ -70,6 +70,8 @@ export interface Approval {
 export interface ApprovalFilter {
   readonly tenant?: TenantId;
   readonly run?: RunId;
+  /** Only this call; for where `run` is given. */
+  readonly call?: number;
   /** Only approvals that come after this one; where `run` is given, it is one of that run. */
   readonly after?: { readonly run: RunId; readonly call: number };
   /** Maximum number of approvals. */
@@ -138,7 +140,7 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
 async function approvalsOf(
   { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
-  { tool, kind, shape }: Pick<ApprovalFilter, 'tool' | 'kind' | 'shape'>,
+  { call: only, tool, kind, shape }: Pick<ApprovalFilter, 'call' | 'tool' | 'kind' | 'shape'>,
 ): Promise<Approval[]> {
   const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
   let ledger = runs.get(record.id)?.ledger;
@@ -146,7 +148,8 @@ async function approvalsOf(
     ledger = new Ledger(record, tracked(record.tenant), watch(record));
     for (const entry of entries) ledger.apply(entry, { checkpoint });
   }
-  const isMeant = ({ call }: PendingApproval) =>
+  const isMeant = ({ id, call }: PendingApproval) =>
+    (only === undefined || id === only) &&
     (tool === undefined || call.tool === tool) &&
     (kind === undefined || (kind === 'question') === (call.question === true)) &&
     (shape === undefined || shapeOf({ ...record, ...call }) === shape);
