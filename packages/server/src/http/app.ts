@@ -104,8 +104,11 @@ export interface AppOptions {
  * escaped; a bundle within its limit must not be refused because of that.
  */
 const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
-/** A token of an issuer, and what JSON has around it. */
-const SIGN_IN_BYTES = 10 * 1024;
+/**
+ * Bodies that differ from `door.body_bytes`. Those of routes for everybody are small, since a body is read before it is known who sends it: a token of
+ * an issuer, a link with a reason and a token, and what JSON has around them.
+ */
+const BODY_BYTES: Partial<Record<RouteName, number>> = { deployAgent: DEPLOY_BYTES, signIn: 10 * 1024, followLink: 16 * 1024 };
 /** An input is wrapped in a few more levels. */
 const DEEPEST = JSON_MAX_DEPTH + 8;
 const HEADERS_MS = 10_000;
@@ -241,8 +244,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
   app.route({
     method: route.method,
     url: route.path,
-    ...(name === 'deployAgent' ? { bodyLimit: DEPLOY_BYTES } : {}),
-    ...(name === 'signIn' ? { bodyLimit: SIGN_IN_BYTES } : {}),
+    ...(BODY_BYTES[name] === undefined ? {} : { bodyLimit: BODY_BYTES[name] }),
     schema: schemaOf(name, route),
     onRequest: async (request, reply) => {
       if (route.operation === 'open') return;
