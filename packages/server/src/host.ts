@@ -40,6 +40,7 @@ import { SignIns } from './people/sign-in.ts';
 import { readConsole } from './http/console.ts';
 import { listen, listenPrivately, privateFolder } from './listen.ts';
 import { Decisions } from './jobs/decisions.ts';
+import { Previews } from './jobs/previews.ts';
 import { Projection } from './jobs/projection.ts';
 import { tellFull, tellStalls, unready } from './events/readiness.ts';
 import { machineUser } from './people/machine-user.ts';
@@ -287,6 +288,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       scheduler,
       settings,
       outbox,
+      previews: new Previews(),
       telemetry,
       scene: options.scene,
       lists: new Turns(),

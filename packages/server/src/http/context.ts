@@ -7,6 +7,7 @@ import type { Acts } from '../operation-log.ts';
 import type { Accounts } from '../people/accounts.ts';
 import type { Persons } from '../people/persons.ts';
 import type { HostPort } from '../ports.ts';
+import type { Previews } from '../jobs/previews.ts';
 import type { Projection } from '../jobs/projection.ts';
 import type { Scheduler } from '../jobs/scheduler.ts';
 import type { AgentRegistry, ConfigArchive, FrontStore, MarkTable, RunIndex, TokenTable } from '@corral/protocol/ports/front';
@@ -44,6 +45,7 @@ export interface ServerContext {
   readonly scheduler: Scheduler;
   readonly settings: Settings;
   readonly outbox: Outbox;
+  readonly previews: Previews;
   /** Undefined: the configuration asks for none. */
   readonly telemetry: HostTelemetry | undefined;
   /** Undefined but for the host of `corral demo`. */

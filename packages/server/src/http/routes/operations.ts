@@ -12,7 +12,7 @@ import type { ServerContext } from '../context.ts';
 import type { Kept } from '../../operation-log.ts';
 import type { Access } from '../../people/access.ts';
 import type { OperationName } from '../../ports.ts';
-import { previewOf, Previews } from '../../jobs/previews.ts';
+import { previewOf } from '../../jobs/previews.ts';
 import { selected } from '../../jobs/selection.ts';
 import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
 import type { RunRow } from '@corral/protocol/ports/front';
@@ -111,20 +111,12 @@ function mustHavePreview(target: Target, preview: string | undefined): void {
 }
 
 /** @throws CORRAL_PREVIEW_STALE if other runs match than those of the preview */
-function mustStand(preview: string | undefined, matched: readonly string[]): void {
-  if (preview === undefined || preview === previewOf([...matched])) return;
+function mustStand(preview: string | undefined, now: string, matched: number): void {
+  if (preview === undefined || preview === now) return;
   throw new CorralError(
     'CORRAL_PREVIEW_STALE',
-    `Other runs match than those of the preview ${preview}: now ${matched.length}. Nothing was resumed.`,
+    `Other runs match than those of the preview ${preview}: now ${matched}. Nothing was resumed.`,
   );
-}
-
-/** Those of a host, whichever of its addresses a request comes by. */
-const known = new WeakMap<object, Previews>();
-function previewsOf({ db }: ServerContext): Previews {
-  const previews = known.get(db) ?? new Previews();
-  known.set(db, previews);
-  return previews;
 }
 
 /** Tools that the answer to a dry run names at most. */
@@ -172,10 +164,8 @@ function listedAct({ index }: ServerContext, act: Omit<Kept, 'roles'>) {
 }
 
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
-  const { host, reads, acts } = door;
+  const { host, reads, acts, previews } = door;
   const listed = listing(door);
-
-  const previews = previewsOf(door);
 
   return {
     async operate({ body }, { access, keep, request }) {
@@ -188,7 +178,8 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       if (operation === 'resume' && !dryRun) mustHavePreview(target, body.preview);
       const { rows, tenant, refused: unmet } = await matching(door, access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
-      if (operation === 'resume' && !dryRun) mustStand(body.preview, [...matched]);
+      const preview = previewOf([...matched]);
+      if (operation === 'resume' && !dryRun) mustStand(body.preview, preview, matched.size);
       const receipts: Receipt[] = [];
       const refused: Refused[] = [...unmet];
       // An operation on a run covers its descendants; their receipts are part of its receipt.
@@ -218,16 +209,17 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
         receipts: receipts as unknown as ReceiptView[],
         refused,
       };
-      const { preview } = body;
+      const seen = body.preview;
       if (!dryRun)
         return {
           ...keep(deed),
-          preview: previewOf(deed.matched),
-          ...(preview === undefined ? {} : { beyond: previews.beyond(preview, deed.matched) }),
+          preview,
+          ...(seen === undefined ? {} : { beyond: seen === preview ? [] : previews.beyond(seen, deed.matched) }),
         };
       keep.skip();
       const reach = await reachOf(door, deed.matched, reaches || family);
-      return { ...acts.draft(access.principal, deed, true), preview: previews.keep(deed.matched), reach };
+      previews.keep(preview, deed.matched);
+      return { ...acts.draft(access.principal, deed, true), preview, reach };
     },
 
     async listOperations({ query }, { access }) {
