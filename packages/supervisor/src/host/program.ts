@@ -18,7 +18,9 @@ const FILES = 1_024;
 const LIMITS = [`--nproc=${PROCESSES}`, `--nofile=${FILES}`, '--core=0'];
 /** Size of its `/tmp`, which is memory. */
 const TMP_BYTES = 256 * 1024 * 1024;
-const FILTER_DESCRIPTOR = 3;
+/** Arguments of bubblewrap that hold the environment: everybody on the machine may read a command line. */
+const ENVIRONMENT_DESCRIPTOR = 3;
+const FILTER_DESCRIPTOR = 4;
 const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64'];
 const SETTINGS = ['ssl', 'ca-certificates', 'alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime'].map(
   (one) => `/etc/${one}`,
@@ -37,7 +39,9 @@ export function programs({ walls, groups, path }: ProgramOptions): StartProgram 
   return (spec) => {
     const command = commandOf(spec, path);
     const { bubblewrap } = walls;
-    if (!spec.confined) return started(command, spec.args, { ...spec.env, PATH: path }, spec.cwd ?? process.cwd(), undefined, undefined);
+    if (Object.values(spec.env).some((value) => value.includes('\0')))
+      throw new CorralError('CORRAL_CONFIG_INVALID', `A variable of the environment of ${basename(command)} has a NUL in it.`);
+    if (!spec.confined) return started(command, spec.args, { ...spec.env, PATH: path }, spec.cwd ?? process.cwd(), [], undefined);
     if (!('path' in bubblewrap))
       throw new CorralError(
         'CORRAL_WALLS_MISSING',
@@ -45,7 +49,8 @@ export function programs({ walls, groups, path }: ProgramOptions): StartProgram 
       );
     const filter = bubblewrap.seccomp === 'on' && isFiltered(process.arch) ? programFilter(process.arch) : undefined;
     const [outer = '', ...args] = [...wallOf(bubblewrap, command, spec, filter !== undefined), command, ...spec.args];
-    return started(outer, args, { PATH: path }, '/', filter, groups?.next());
+    const read = [environmentOf(command, spec), ...(filter === undefined ? [] : [filter])];
+    return started(outer, args, { PATH: path }, '/', read, groups?.next());
   };
 }
 
@@ -73,7 +78,6 @@ function wallOf(
   // Files that it writes have to belong to the host's user; and a folder that nobody else may read can be shown to that user alone.
   const become = unprivileged && granted.every((folder) => !folder.write && othersMayRead(folder.path));
   const user = [`--reuid=${FIRST_USER}`, `--regid=${FIRST_USER}`, '--clear-groups'];
-  const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env };
   return [
     ...(setpriv === undefined ? [] : [setpriv, ...(become ? user : []), '--no-new-privs']),
     path,
@@ -84,7 +88,8 @@ function wallOf(
     '--cap-drop',
     'ALL',
     '--clearenv',
-    ...Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
+    '--args',
+    String(ENVIRONMENT_DESCRIPTOR),
     ...[...SYSTEM, ...SETTINGS].flatMap((folder) => ['--ro-bind-try', folder, folder]),
     '--proc',
     '/proc',
@@ -102,6 +107,13 @@ function wallOf(
     ...(filtered ? ['--seccomp', String(FILTER_DESCRIPTOR)] : []),
     ...(prlimit === undefined ? [] : [prlimit, ...LIMITS]),
   ];
+}
+
+/** The environment of a program as bubblewrap's arguments, each with a NUL behind it. */
+function environmentOf(command: string, spec: ProgramSpec): Buffer {
+  const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env };
+  const args = Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]);
+  return Buffer.from(args.map((arg) => `${arg}\0`).join(''));
 }
 
 /** The folder that a program comes with, if it is none of the system's: of `…/node/bin/node` all of `…/node`. */
@@ -131,11 +143,12 @@ function started(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   cwd: string,
-  filter: Buffer | undefined,
+  read: readonly Buffer[],
   group: CellGroup | undefined,
 ): Program {
+  // Of `read`, the first is the first descriptor after the error output.
   const child = spawn(command, args, {
-    stdio: ['pipe', 'pipe', 'pipe', ...(filter === undefined ? [] : (['pipe'] as const))],
+    stdio: ['pipe', 'pipe', 'pipe', ...read.map(() => 'pipe' as const)],
     env,
     cwd,
     // A process group of its own, so that all of it can be ended at once.
@@ -154,7 +167,7 @@ function started(
   // An idle program does not keep its host from exiting.
   child.unref();
   for (const stream of child.stdio) (stream as unknown as { unref?: () => void } | null)?.unref?.();
-  void enclosed(child, filter, group).catch((error: unknown) => {
+  void enclosed(child, read, group).catch((error: unknown) => {
     killGroup(child);
     end(`it could not be put into its control group: ${error instanceof Error ? error.message : String(error)}`);
   });
@@ -171,14 +184,15 @@ function started(
   };
 }
 
-/** bubblewrap waits for its filter, so that the program is started only once bubblewrap is in the control group. */
-async function enclosed(child: ChildProcess, filter: Buffer | undefined, group: CellGroup | undefined): Promise<void> {
+/** bubblewrap waits for what it reads, so that the program is started only once bubblewrap is in the control group. */
+async function enclosed(child: ChildProcess, read: readonly Buffer[], group: CellGroup | undefined): Promise<void> {
   if (group !== undefined && child.pid !== undefined) await group.add(child.pid);
-  if (filter === undefined) return;
-  const pipe = child.stdio[FILTER_DESCRIPTOR] as Writable;
-  // bubblewrap reports what it could not read.
-  pipe.on('error', () => undefined);
-  pipe.end(filter);
+  for (const [i, bytes] of read.entries()) {
+    const pipe = child.stdio[ENVIRONMENT_DESCRIPTOR + i] as Writable;
+    // bubblewrap reports what it could not read.
+    pipe.on('error', () => undefined);
+    pipe.end(bytes);
+  }
 }
 
 function killGroup(child: ChildProcess): void {
