@@ -72,7 +72,7 @@ export interface ApprovalTable {
   useLink(digest: string, at: number): boolean;
   /** It was used for nothing. */
   unuseLink(digest: string): void;
-  /** Deletes decisions before a time, and claims that are over. @returns how many decisions */
+  /** Deletes decisions before a time, and which links were used before it. @returns how many decisions */
   forget(before: number): number;
 }
 
