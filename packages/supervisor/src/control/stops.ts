@@ -101,7 +101,7 @@ export class Stops {
       const again = error instanceof CorralError && error.retryable;
       const why = error instanceof Error ? error.message : String(error);
       const text = `${by} asked to ${what} this run, which failed${again ? ' and is tried again' : ''}: ${why}`;
-      transitions.observers.tell({ kind: 'logged', run: id, level: 'error', text, private_to: [], place: undefined });
+      transitions.observers.tell({ kind: 'logged', run: id, level: 'error', text, place: undefined });
       if (again) retry(clock, () => this.#closed, stopped);
     });
   }

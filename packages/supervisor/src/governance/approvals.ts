@@ -137,6 +137,10 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
   return found.slice(0, limit);
 }
 
+/** The decisions of a journal; a call that inspectors were asked about first was decided a second time, by an event. */
+export const decisionsIn = (entries: readonly Entry[]): readonly Decision[] =>
+  entries.flatMap(({ decisions, event }) => (event?.kind === 'inspected' ? [...decisions, event.decision] : decisions));
+
 async function approvalsOf(
   { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
@@ -153,9 +157,7 @@ async function approvalsOf(
     (tool === undefined || call.tool === tool) &&
     (kind === undefined || (kind === 'question') === (call.question === true)) &&
     (shape === undefined || shapeOf({ ...record, ...call }) === shape);
-  // A call that inspectors were asked about first was decided a second time, by an event.
-  const all = entries.flatMap(({ decisions: made, event }) => (event?.kind === 'inspected' ? [...made, event.decision] : made));
-  const decisions = new Map(all.map((decision) => [decision.id, decision]));
+  const decisions = new Map(decisionsIn(entries).map((decision) => [decision.id, decision]));
   // The ledger of a run in memory may be ahead of what was read: a call is listed once all that a person decides by is there.
   const asked = [...ledger.pending.values()].filter(
     (pending): pending is PendingApproval =>

@@ -343,7 +343,7 @@ export class RunLifecycle {
     this.#close(run, outcome);
     letGo(this.#options.grants, run, dropped, crank);
     const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);
-    const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
+    const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, crank, cpu_us });
     run.behind.drain();
     await durable;
   }
