@@ -35,7 +35,7 @@ import type { Policies } from './policies/port.ts';
 import { callsIn, eventOf } from './commit/entry.ts';
 import { privateTo } from './commit/private-to.ts';
 
-/** What a run was working on when it ended: a delivery, and its text for the journal. */
+/** The work of a run when it ended: a delivery, and its text for the journal. */
 interface Undone {
   readonly delivery: PendingDelivery;
   readonly text: string;

@@ -166,7 +166,7 @@ function handedOver(
   const given = Object.keys(effect.caps);
   for (const [alias, wanted] of Object.entries(uses ?? {})) {
     const isServer = mcpIn(wanted) !== undefined;
-    // Of a server, one tool is enough.
+    // One tool of a server is enough.
     if (!given.some((one) => one === alias || (isServer && one.startsWith(`${alias}.`))))
       throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
   }

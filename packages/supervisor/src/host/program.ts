@@ -146,7 +146,7 @@ function started(
   read: readonly Buffer[],
   group: CellGroup | undefined,
 ): Program {
-  // Of `read`, the first is the first descriptor after the error output.
+  // The first of `read` is the first descriptor after the error output.
   const child = spawn(command, args, {
     stdio: ['pipe', 'pipe', 'pipe', ...read.map(() => 'pipe' as const)],
     env,
