@@ -130,6 +130,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     holder: (grant) => store.holder(grant),
     revocable: (grant) => supervisor.stops.revocable(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
+    takeTool: (taking, by, reason) => supervisor.stops.takeTool(taking, by, reason),
     shadows: () => supervisor.tenantPolicies.shadows(),
     quarantines: () => supervisor.stops.quarantines(),
     quarantine: (kind, name, by, reason, tenant) => supervisor.stops.quarantine(kind, name, by, reason, { tenant }),

@@ -41,6 +41,7 @@ import { readConsole } from './http/console.ts';
 import { listen, listenPrivately, privateFolder } from './listen.ts';
 import { Decisions } from './jobs/decisions.ts';
 import { Previews } from './jobs/previews.ts';
+import { LateCalls } from './jobs/late-calls.ts';
 import { Projection } from './jobs/projection.ts';
 import { tellFull, tellStalls, unready } from './events/readiness.ts';
 import { machineUser } from './people/machine-user.ts';
@@ -247,6 +248,8 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       notify: outbox.add,
     });
     const decisions = new Decisions({ host, db, now });
+    const lateCalls = new LateCalls(db.lateCalls, (run) => projection.about(run), now);
+    host.observe(lateCalls.heard);
     const reads = new FrontReader(data);
     undo.push(() => reads.close());
     telemetry = await telemetryOf(loaded, {
@@ -283,6 +286,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       accounts,
       feed,
       projection,
+      lateCalls,
       labels,
       submissions,
       scheduler,
@@ -374,6 +378,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     const looks = {
       'nearly spent budgets could not be told': () => projection.checkBudgets(),
       'lists cannot be sorted by what runs have used until it can be written': () => projection.writeUse(),
+      'the last calls of tools could not be listed yet': () => lateCalls.write(),
       'refusals could not be recorded yet': () => refusals.settle(),
       'sessions of the console could not be ended': () => consoleSessions.sweep(),
       'the list of runs could not be put right': () => projection.sweep(),
@@ -399,6 +404,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
         refusals.settle(true);
         feed.close();
         try {
+          lateCalls.write();
           accounts.flush();
           acts.keep(starter, { operation: 'stop', target: { era: store.era } });
           db.setMeta('stopped', 'in order');

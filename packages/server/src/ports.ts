@@ -36,6 +36,8 @@ import type {
   TenantOptions,
   TenantView,
   StoppedCalls,
+  ToolTaken,
+  ToolTaking,
 } from '@corral/supervisor';
 import type { Quoting } from './evidence/quoted.ts';
 import type { Upkeep } from './evidence/upkeep.ts';
@@ -162,6 +164,8 @@ export interface HostPort {
   revocable(grant: GrantId): { readonly runs: readonly RunId[]; readonly calls: readonly { readonly run: RunId; readonly call: number }[] };
   /** @throws CORRAL_GRANT_UNKNOWN */
   revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls>;
+  /** Takes a tool back from runs. @returns those that held it, each with what resolves when that is durable */
+  takeTool(taking: ToolTaking, by: string, reason: string): ReadonlyMap<RunId, Promise<ToolTaken>>;
   /** Where candidate policies would have decided differently from those in force. */
   shadows(): Promise<readonly ShadowReport[]>;
   quarantines(): readonly Quarantine[];

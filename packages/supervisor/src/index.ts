@@ -9,7 +9,7 @@ export { amend, read, type Read } from './offline/amend.ts';
 export { contextOf, privateIn } from './offline/context.ts';
 export { quotesOf } from './governance/quotes.ts';
 export { arrivedFor } from './runs/arrived.ts';
-export type { StoppedCalls } from './control/revocation.ts';
+export type { StoppedCalls, ToolTaken, ToolTaking } from './control/revocation.ts';
 export type { Approval, ApprovalFilter } from './governance/approvals.ts';
 export { freedBy, movedTo } from './control/move-events.ts';
 export type { Shown } from './control/verdicts.ts';

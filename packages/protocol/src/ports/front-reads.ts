@@ -6,6 +6,7 @@
 import type { DecidedCount, DecidedPageWanted, DecidedRow, DecidedWanted } from './approvals.ts';
 import type { RunOrder } from '../model/run-lists.ts';
 import type { RunRow } from './front.ts';
+import type { ToolReads } from './tool-reads.ts';
 
 /** Every given condition holds for each run that is found; of several values of one condition, one does. */
 export interface RunSearch {
@@ -35,6 +36,8 @@ export interface RunSearch {
   /** The answer of a call that was carried out was last withheld from it at this time or after. */
   readonly withheld_from?: number | undefined;
   readonly ended_until?: number | undefined;
+  /** Only runs that have not ended and hold a grant to this tool. */
+  readonly holds?: string | undefined;
   /** Only these runs. */
   readonly among?: readonly string[] | undefined;
 }
@@ -123,7 +126,7 @@ export interface QueueWanted {
   readonly limit: number;
 }
 
-export interface FrontReads {
+export interface FrontReads extends ToolReads {
   /** @throws CORRAL_REQUEST_INVALID for a cursor that no list with this order gave */
   runs(wanted: RunPageWanted): Promise<RunPage>;
   /** Those of some runs and of all below them that have not ended, by id. */

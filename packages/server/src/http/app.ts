@@ -70,6 +70,7 @@ import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { serveMcp } from '../mcp/route.ts';
 import { toolReviewRoutes } from './routes/tool-reviews.ts';
+import { toolRoutes } from './routes/tools.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { linkRoutes } from './routes/links.ts';
@@ -229,6 +230,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...toolReviewRoutes(door),
+    ...toolRoutes(door),
     ...webhookRoutes(door),
     ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),

@@ -30,7 +30,7 @@ export async function admitted(options: CallerParts, route: Route, request: Fast
   const { settings, index } = options.door;
   return new Access(
     await guarded(options, route, request, () => callerOf(options, request, true)),
-    () => Object.keys(settings.inForce().config.tenants),
+    () => settings.tenants(),
     (tenant) => index.has('tenant', tenant, undefined),
   );
 }

@@ -8,6 +8,7 @@ import type { Accounts } from '../people/accounts.ts';
 import type { Persons } from '../people/persons.ts';
 import type { HostPort } from '../ports.ts';
 import type { Previews } from '../jobs/previews.ts';
+import type { LateCalls } from '../jobs/late-calls.ts';
 import type { Projection } from '../jobs/projection.ts';
 import type { Scheduler } from '../jobs/scheduler.ts';
 import type { AgentRegistry, ConfigArchive, FrontStore, MarkTable, RunIndex, TokenTable } from '@corral/protocol/ports/front';
@@ -39,6 +40,7 @@ export interface ServerContext {
   readonly accounts: Accounts;
   readonly feed: Feed;
   readonly projection: Projection;
+  readonly lateCalls: LateCalls;
   /** The people whose private data is in what runs hold. */
   readonly labels: Labels;
   readonly submissions: Submissions;

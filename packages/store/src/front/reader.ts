@@ -65,6 +65,18 @@ export class FrontReader implements FrontReads {
     return (await this.#started()).call('decidedCounts', wanted);
   }
 
+  async holdings(tool: string, runs: readonly string[]): ReturnType<FrontReads['holdings']> {
+    return (await this.#started()).call('holdings', tool, runs);
+  }
+
+  async toolVersions(tenant: string, tool: string, requests: readonly string[]): ReturnType<FrontReads['toolVersions']> {
+    return (await this.#started()).call('toolVersions', tenant, tool, requests);
+  }
+
+  async lateCalls(tenant: string, tool: string): ReturnType<FrontReads['lateCalls']> {
+    return (await this.#started()).call('lateCalls', tenant, tool);
+  }
+
   close(): Promise<void> {
     this.#closing ??= (async () => {
       const thread = await this.#thread?.catch(() => undefined);

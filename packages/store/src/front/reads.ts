@@ -12,8 +12,10 @@ import type {
   StateCount,
 } from '@corral/protocol/ports/front-reads';
 import type { DecidedCount, DecidedPageWanted, DecidedRow, DecidedWanted } from '@corral/protocol/ports/approvals';
+import type { Holding, LateCallRow, ToolVersion } from '@corral/protocol/ports/tool-reads';
 import type { Reading, Value } from './database.ts';
 import { searchRuns } from './search.ts';
+import { holdingsOf, lateCalls, toolVersions } from './tools.ts';
 
 /** The port without its promises. */
 type Answers = {
@@ -123,6 +125,18 @@ export class Reads implements Answers {
   decidedCounts(wanted: DecidedWanted): DecidedCount[] {
     const { sql, values } = decisionsOf(wanted).where();
     return this.#db.all<DecidedCount>(`SELECT shape, verdict, count(*) AS count FROM decisions ${sql} GROUP BY 1, 2`, ...values);
+  }
+
+  holdings(tool: string, runs: readonly string[]): Holding[] {
+    return holdingsOf(this.#db, tool, runs);
+  }
+
+  toolVersions(tenant: string, tool: string, requests: readonly string[]): ToolVersion[] {
+    return toolVersions(this.#db, tenant, tool, requests);
+  }
+
+  lateCalls(tenant: string, tool: string): LateCallRow[] {
+    return lateCalls(this.#db, tenant, tool);
   }
 }
 

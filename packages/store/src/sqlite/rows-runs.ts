@@ -4,6 +4,7 @@ import type { WaitingOn } from '@corral/protocol/model/run';
 import type { Downtime, RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
 import type { Custodian, Custody, EntryRow, JournalRows, NewRun, RunRow, RunRows, RunState, Standing } from '../core/engine.ts';
 import { CORRUPT } from './codes.ts';
+import { letGo } from './holdings.ts';
 import * as queries from './queries.ts';
 import type { Sql } from './sql.ts';
 
@@ -150,6 +151,7 @@ export class Runs implements RunRows {
   state(n: number, { lifecycle, control, outcome_kind, outcome, ended_at, end_hash }: RunState): void {
     const sql = 'UPDATE runs SET lifecycle = ?, control = ?, outcome_kind = ?, outcome = ?, ended_at = ?, end_hash = ? WHERE n = ?';
     this.#sql.run(sql, lifecycle, control, outcome_kind, outcome, ended_at, end_hash, n);
+    if (lifecycle === 'ended') letGo(this.#sql, n);
   }
 
   asking(n: number, asking: boolean): void {
@@ -185,7 +187,9 @@ export class Runs implements RunRows {
 
   bury(n: number, kind: string, outcome: Uint8Array | null, at: number): boolean {
     const sql = "UPDATE runs SET lifecycle = 'ended', outcome_kind = ?, outcome = ?, ended_at = ? WHERE n = ? AND lifecycle <> 'ended'";
-    return this.#sql.run(sql, kind, outcome, at, n) > 0;
+    if (this.#sql.run(sql, kind, outcome, at, n) === 0) return false;
+    letGo(this.#sql, n);
+    return true;
   }
 
   quarantine(run: RunId, reason: string): void {

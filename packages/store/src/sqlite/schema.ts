@@ -216,6 +216,16 @@ export const STEPS: readonly string[] = [
     PRIMARY KEY (spender, day)) WITHOUT ROWID;
   CREATE INDEX usage_days ON usage (day);
   `,
+  `
+  -- The grants to tools that runs hold which have not ended, without those that were revoked, themselves or above.
+  CREATE TABLE holdings (
+    tool TEXT NOT NULL, tenant TEXT NOT NULL, run INTEGER NOT NULL, "grant" TEXT NOT NULL, PRIMARY KEY (tool, tenant, run, "grant")) WITHOUT ROWID;
+  WITH RECURSIVE gone (id) AS (
+    SELECT id FROM grants WHERE revoked = 1 UNION SELECT grants.id FROM gone JOIN grants ON grants.parent = gone.id)
+  INSERT INTO holdings (tool, tenant, run, "grant")
+    SELECT data ->> '$.target.tool', tenant, n, grants.id FROM runs CROSS JOIN grants ON holder = runs.id
+    WHERE lifecycle <> 'ended' AND data ->> '$.target.tool' IS NOT NULL AND grants.id NOT IN (SELECT id FROM gone);
+  `,
 ];
 
 /**
