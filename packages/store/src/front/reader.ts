@@ -1,5 +1,5 @@
 /** `FrontReads` on SQLite: a thread with a connection of its own, which is started when the first list is asked for. */
-import type { ActsWanted, FrontReads, QueueWanted, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
+import type { ActsWanted, DeliveriesWanted, FrontReads, QueueWanted, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
 import type { DecidedPageWanted, DecidedWanted } from '@corral/protocol/ports/approvals';
 import { CorralError } from '@corral/protocol/errors';
 import { ThreadCalls } from '../thread-calls.ts';
@@ -51,6 +51,14 @@ export class FrontReader implements FrontReads {
 
   async notifications(): ReturnType<FrontReads['notifications']> {
     return (await this.#started()).call('notifications');
+  }
+
+  async deliveries(wanted: DeliveriesWanted): ReturnType<FrontReads['deliveries']> {
+    return (await this.#started()).call('deliveries', wanted);
+  }
+
+  async hooks(keys: readonly string[]): ReturnType<FrontReads['hooks']> {
+    return (await this.#started()).call('hooks', keys);
   }
 
   async acts(wanted: ActsWanted): ReturnType<FrontReads['acts']> {

@@ -2,7 +2,9 @@
 import type {
   ActRow,
   ActsWanted,
+  DeliveriesWanted,
   FrontReads,
+  HookSummary,
   QueuedRun,
   QueueWanted,
   RunPage,
@@ -12,8 +14,10 @@ import type {
   StateCount,
 } from '@corral/protocol/ports/front-reads';
 import type { DecidedCount, DecidedPageWanted, DecidedRow, DecidedWanted } from '@corral/protocol/ports/approvals';
+import type { DeliveryRow } from '@corral/protocol/ports/front';
 import type { Holding, LateCallRow, ToolVersion } from '@corral/protocol/ports/tool-reads';
 import type { Reading, Value } from './database.ts';
+import { deliveriesOf, hookSummaries } from './delivery-lists.ts';
 import { searchRuns } from './search.ts';
 import { holdingsOf, lateCalls, toolVersions } from './tools.ts';
 
@@ -96,6 +100,14 @@ export class Reads implements Answers {
       `SELECT (SELECT count(*) FROM outbox) AS pending, (SELECT count(*) FROM deliveries WHERE state = 'given_up') AS given_up`,
     );
     return found[0] ?? { pending: 0, given_up: 0 };
+  }
+
+  deliveries(wanted: DeliveriesWanted): DeliveryRow[] {
+    return deliveriesOf(this.#db, wanted);
+  }
+
+  hooks(keys: readonly string[]): HookSummary[] {
+    return hookSummaries(this.#db, keys);
   }
 
   acts({ tenant, operation, by, run, since, until, before, limit }: ActsWanted): ActRow[] {
