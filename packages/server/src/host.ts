@@ -352,7 +352,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     // Recovery starts only once the address is bound: if it is taken, this host must end without having made a call.
     await supervisor.recover();
     const { live, forPeople } = await projection.catchUp(inOrder);
-    await decisions.catchUp(inOrder);
+    await decisions.catchUp().catch((error: unknown) => log?.warn({ err: error }, 'decisions of people could not be listed yet'));
     recovered = live;
     db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');
@@ -378,6 +378,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     const looks = {
       'nearly spent budgets could not be told': () => projection.checkBudgets(),
       'lists cannot be sorted by what runs have used until it can be written': () => projection.writeUse(),
+      'decisions of people could not be listed yet': () => decisions.catchUp(),
       'the last calls of tools could not be listed yet': () => lateCalls.write(),
       'refusals could not be recorded yet': () => refusals.settle(),
       'sessions of the console could not be ended': () => consoleSessions.sweep(),

@@ -7,6 +7,7 @@ export { fork, type Forked, type ForkRequest } from './offline/fork.ts';
 export { accountsOf, intakeOf } from './admission/intake.ts';
 export { amend, read, type Read } from './offline/amend.ts';
 export { contextOf, privateIn } from './offline/context.ts';
+export { decidedIn, type DecidedCall } from './offline/decided.ts';
 export { quotesOf } from './governance/quotes.ts';
 export { arrivedFor } from './runs/arrived.ts';
 export type { StoppedCalls, ToolTaken, ToolTaking } from './control/revocation.ts';

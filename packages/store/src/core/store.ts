@@ -13,6 +13,7 @@ import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
+import type { DecidedEntry } from '@corral/protocol/ports/approvals';
 import type {
   Changes,
   Commit,
@@ -259,6 +260,7 @@ export class StoreCore {
 
   readonly spend = (filter: SpendFilter): readonly AccountDay[] => this.#engine.accounts.days(filter);
   readonly nodes = (most: number): readonly NodeRow[] => this.#nodes.all(most);
+  readonly decisions = (after: number, limit: number): readonly DecidedEntry[] => this.#engine.journal.decisions(after, limit);
   readonly usage = (wanted: UsageWanted): Usage => this.#engine.accounts.usage(wanted);
   readonly forgetSpend = (before: string): number => this.#engine.accounts.forget(before);
 

@@ -1,6 +1,7 @@
 /** Runs and their journals, as rows. */
 import type { Digest, RunId } from '@corral/protocol/ids';
 import type { WaitingOn } from '@corral/protocol/model/run';
+import type { DecidedEntry } from '@corral/protocol/ports/approvals';
 import type { Downtime, RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
 import type { Custodian, Custody, EntryRow, JournalRows, NewRun, RunRow, RunRows, RunState, Standing } from '../core/engine.ts';
 import { CORRUPT } from './codes.ts';
@@ -219,6 +220,20 @@ export class Journal implements JournalRows {
 
   hashes(n: number, after: number, limit: number): { seq: number; hash: Uint8Array }[] {
     return this.#sql.all('SELECT seq, hash FROM journal WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?', n, after, limit);
+  }
+
+  decided(n: number, call: number): void {
+    this.#sql.run('INSERT INTO decided (run, call) VALUES (?, ?)', n, call);
+  }
+
+  decisions(after: number, limit: number): DecidedEntry[] {
+    return this.#sql.all(
+      `SELECT decided.n, id AS run, call, (SELECT count(*) FROM decided AS earlier
+         WHERE earlier.run = decided.run AND earlier.call = decided.call AND earlier.n <= decided.n) AS nth
+       FROM decided JOIN runs ON runs.n = decided.run WHERE decided.n > ? ORDER BY decided.n LIMIT ?`,
+      after,
+      limit,
+    );
   }
 
   isUnreadable(error: unknown): boolean {

@@ -226,6 +226,13 @@ export const STEPS: readonly string[] = [
     SELECT data ->> '$.target.tool', tenant, n, grants.id FROM runs CROSS JOIN grants ON holder = runs.id
     WHERE lifecycle <> 'ended' AND data ->> '$.target.tool' IS NOT NULL AND grants.id NOT IN (SELECT id FROM gone);
   `,
+  `
+  -- The calls of runs that people decided about, one row for each entry that says so, in the order of their commits. Call 0: of a run from before,
+  -- whose journal has some.
+  CREATE TABLE decided (n INTEGER PRIMARY KEY, run INTEGER NOT NULL, call INTEGER NOT NULL);
+  CREATE INDEX decided_of ON decided (run, call);
+  INSERT INTO decided (run, call) SELECT DISTINCT run, 0 FROM journal WHERE waiting IN ('approval', 'resolution');
+  `,
 ];
 
 /**

@@ -102,7 +102,6 @@ export type Observation =
       readonly run: RunId;
       readonly call: number;
       readonly tool: string;
-      readonly shape: string;
       readonly asked: Asked;
     }
   | {
