@@ -369,7 +369,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       collected: (freed, retention_ms) =>
         acts.keep(
           { id: 'host', roles: [] },
-          { operation: 'collect', target: { ...freed }, reason: `retention: ${JSON.stringify(retention_ms)}` },
+          { operation: 'collect', target: { ...freed, retention_ms: { ...retention_ms } }, reason: 'retention' },
         ),
       failed: (error) => log?.error({ err: error }, 'what has passed its retention could not be collected'),
     });

@@ -14,7 +14,7 @@ import type { Entry, RunRecord, RunStatus, WaitingOn } from '../model/run.ts';
 import type { DecidedEntries } from './approvals.ts';
 import type { NodeRow } from './nodes.ts';
 import type { AccountDay, SpendChange, SpendFilter, Usage, UsageWanted } from '../model/spend.ts';
-import type { BackupManifest, Collection, EntryHash, Erased, Freed, Verification } from './evidence.ts';
+import type { BackupManifest, Collection, EntryHash, Erased, Freed, Pruned, Verification } from './evidence.ts';
 
 /** A message or notice on its way to another run; delivered once, however often it is sent. */
 export interface Outgoing {
@@ -154,6 +154,8 @@ export interface StoredRun {
    * claim. They do not overlap. Left out: there were none.
    */
   readonly away?: readonly Downtime[];
+  /** Left out: all of its journal is there. */
+  readonly pruned?: Pruned;
   /** In the answer of a claim with `fence`: the living node that held it. */
   readonly taken_from?: HeldElsewhere;
 }

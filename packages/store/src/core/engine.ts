@@ -96,6 +96,9 @@ export interface RunRow extends Omit<Custody, 'end_hash'>, Omit<RunState, 'outco
   /** Number of the last item of its inbox. */
   readonly inbox_seq: number;
   readonly checkpoint: number;
+  /** When the contents of its whole journal were deleted; and the first entry whose contents are there, if some before it were; 0: none. */
+  readonly pruned_at: number | null;
+  readonly pruned_seq: number;
   /** The version that it was moved to; null: it is on the version of its admission. */
   readonly moved_to: Digest | null;
   readonly parked: boolean;

@@ -331,8 +331,14 @@ export class StoreCore {
       still: row.still,
       restored: row.restored,
       ...awayOf(this.#engine.runs, row.n),
+      ...prunedOf(row),
     };
   }
+}
+
+function prunedOf({ pruned_at, pruned_seq, seq }: RunRow): Pick<StoredRun, 'pruned'> {
+  if (pruned_at !== null) return { pruned: { entries: seq ?? 0, at: pruned_at } };
+  return pruned_seq > 1 ? { pruned: { entries: pruned_seq - 1 } } : {};
 }
 
 /** An outcome as it is stored, with its label. */

@@ -17,7 +17,7 @@ export const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash 
 const LAST = 'LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n)';
 
 const ROW = `SELECT n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint,
-  moved_to, parked, still, ledger, last.seq, last.waiting FROM runs LEFT JOIN records USING (n) ${LAST}`;
+  pruned_at, pruned_seq, moved_to, parked, still, ledger, last.seq, last.waiting FROM runs LEFT JOIN records USING (n) ${LAST}`;
 const STANDING = `SELECT n, epoch, (SELECT max(seq) FROM journal WHERE run = n) AS seq, parked, lifecycle, control, attempts, asking,
   claimed_era AS owner, lease FROM runs LEFT JOIN eras ON era = claimed_era`;
 const STANDING_OF_ID = `${STANDING} WHERE id = ?`;

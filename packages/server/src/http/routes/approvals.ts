@@ -12,6 +12,7 @@ import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import { withShort } from '../../evidence/quoted.ts';
+import { askingRules } from '../../evidence/rule-texts.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Reader } from '../../people/reader.ts';
 import { askedAbout, askedPage, type AskedPage } from './asked.ts';
@@ -46,7 +47,11 @@ export function approvalRoutes(
       };
       const { page, ...rest } = await askedPage(door, access, { kind: 'approval', ...of }, query);
       const such = await suchOf(door, access, page);
-      const items = page.map((one) => approvalView(door, reader, one, such(one.shape)));
+      const texts = askingRules(door.settings.inForce().tenants, door.archive);
+      const items = page.map((one) => ({
+        ...approvalView(door, reader, one, such(one.shape)),
+        rule_texts: texts(one.tenant, one.policy, one.rules),
+      }));
       return { items, ...rest };
     },
 
@@ -106,7 +111,7 @@ export interface OneDecision {
 }
 
 /** An approval, without the texts whose labels do not allow the reader to read them. */
-function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'][number], such: View['such']): View {
+function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'][number], such: View['such']): Omit<View, 'rule_texts'> {
   const {
     run,
     tenant,

@@ -75,7 +75,7 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
       const retention_ms = tenant === undefined ? all : Object.fromEntries(Object.entries(all).filter(([name]) => name === tenant));
       const freed = await errands.take(access.principal.tenant, () => upkeep.collect({ retention_ms, tenant }, body.dryRun));
       if (body.dryRun) keep.skip();
-      else keep({ target: { ...freed }, tenant });
+      else keep({ target: { ...freed, retention_ms: { ...retention_ms } }, tenant });
       return { ...freed, dryRun: body.dryRun, retention_ms };
     },
 
