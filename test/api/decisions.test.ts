@@ -116,7 +116,7 @@ test('what a person puts off is not on their list until then, stays on that of o
   await bob.decideApproval({ params, body: { verdict: 'deny', reason: 'no' } });
 });
 
-test('a decision that a crash kept from being written is added from the journal at the next start', async () => {
+test('a decision that has no row is added from the journal: after a crash, of a full disk, or from before there were rows', async () => {
   const CONFIG = JSON.stringify({ policies: 'default', files: { write: await shortFolder() } });
   const made = await front({ configText: CONFIG });
   const { admin, deploy, as, host: running } = made;
@@ -129,11 +129,6 @@ test('a decision that a crash kept from being written is added from the journal 
   );
   await until(async () => (await admin.listApprovals({})).items.length === 2);
   const [first] = (await admin.listApprovals({ query: { run: runs[0] as never } })).items;
-  const open = onTables(
-    running,
-    'SELECT run, call, tool, shape, asked_at FROM approvals_open WHERE run = ?',
-    runs[0] as string,
-  )[0] as Record<string, string>;
   await admin.decideApproval({
     params: { run: runs[0] as never, call: first?.call ?? 0 },
     body: { verdict: 'deny', reason: 'before the crash' },
@@ -141,14 +136,19 @@ test('a decision that a crash kept from being written is added from the journal 
   const [row] = (await admin.listDecisions({})).items;
   await admin.showRun({ params: { run: runs[0] as never }, query: { wait_ms: 60_000 } });
   await running.close();
-  // As a crash leaves it: the decision is in the journal alone.
-  const db = databaseOf(made.data, 'front.db');
-  db.prepare('DELETE FROM decisions').run();
-  db.prepare('INSERT INTO approvals_open VALUES (?, ?, ?, ?, ?)').run(...(Object.values(open) as never[]));
-  db.prepare("UPDATE meta SET value = 'no' WHERE name = 'stopped'").run();
-  db.close();
-  const after = await front({ data: made.data, configText: CONFIG });
   const added = { ...row, at: expect.any(Number) as number, waited_ms: expect.any(Number) as number };
-  expect((await after.admin.listDecisions({})).items).toMatchObject([added]);
-  expect(onTables(after.host, 'SELECT run FROM approvals_open')).toEqual([{ run: runs[1] }]);
+  // As a crash leaves it, and as it is in a folder of an earlier Corral: the decision is in the journal alone.
+  for (const older of [false, true]) {
+    const [rows, store] = [databaseOf(made.data, 'front.db'), databaseOf(made.data, 'corral.db')];
+    rows.exec(
+      `DELETE FROM decisions; ${older ? "DELETE FROM meta WHERE name = 'decisions'" : "UPDATE meta SET value = '0' WHERE name = 'decisions'"}`,
+    );
+    if (older) store.exec('UPDATE decided SET call = 0');
+    rows.close();
+    store.close();
+    const after = await front({ data: made.data, configText: CONFIG });
+    await until(async () => (await after.admin.listDecisions({})).items.length > 0);
+    expect((await after.admin.listDecisions({})).items).toMatchObject([added]);
+    await after.host.close();
+  }
 });

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { restore } from '@corral/store/sqlite/backup';
 import { databaseOf } from '../database.ts';
+import { corral } from '../command.ts';
 import { front, HELLO, shortFolder, SLEEP, type Front } from '../front.ts';
 import { until } from '../until.ts';
 
@@ -250,6 +251,17 @@ describe('evidence on a living host', () => {
     await until(async () => (await second.admin.listOperations({})).items.some(({ operation }) => operation === 'collect'));
     await expect(second.admin.runJournal({ params: { run: runs[0] as never } })).rejects.toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED' });
     expect((await second.admin.runJournal({ params: { run: runs[1] as never } })).items).toHaveLength(5);
-    expect((await second.admin.showRun({ params: { run: runs[0] as never } })).outcome).toMatchObject({ output: 4 });
+    const params = { run: runs[0] as never };
+    expect((await second.admin.showRun({ params })).outcome).toMatchObject({ output: 4 });
+    const { lines, pruned } = await second.admin.storyRun({ params });
+    expect(lines.map(({ about }) => about)).toEqual(['asked', 'pruned', 'spent', 'ended']);
+    expect(lines[1]?.text).toMatch(
+      /^On [\d-]+ [\d:]+ UTC the contents of its first 5 entries were deleted \(CORRAL_JOURNAL_PRUNED\)\. Its tenant kept journals for 1 second /,
+    );
+    expect(lines.at(-1)?.text).toMatch(/^It ended as completed on /);
+    expect(pruned).toMatchObject({ code: 'CORRAL_JOURNAL_PRUNED', entries: 5, by: 'host', retention_ms: 1_000 });
+    expect(pruned?.next).toContainEqual(expect.stringContaining('retention.journals'));
+    const { out } = await corral(['story', runs[0] as string, '--data', second.data]);
+    expect(out).toMatch(/Pruned +On [\s\S]*→ `corral show run_/);
   });
 });

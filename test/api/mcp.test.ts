@@ -1,5 +1,6 @@
 /** MCP servers as tools of a real host: a server of the official SDK in both eras, as a program behind a wall and over streamable HTTP. */
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +90,20 @@ test('a program sees its own variables, the folders it was granted, and no netwo
   });
   expect((around['interfaces'] as string[]).filter((name) => name !== 'lo')).toEqual([]);
   expect(around['env']).toEqual(['HOME', 'KEY', 'LANG', 'PATH', 'PWD', 'SAID', 'TMPDIR']);
+});
+
+// Bug secrets-in-ps: bubblewrap got the environment as arguments, and everybody on a machine may read those of a process.
+test('no secret of a program is in the command line of a process', async () => {
+  expect((await made(['add', { a: 1, b: 1 }])).said).toEqual([{ sum: 2 }]);
+  const lines = readdirSync('/proc').flatMap((pid) => {
+    try {
+      return /^\d+$/.test(pid) ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8')] : [];
+    } catch {
+      return [];
+    }
+  });
+  expect(lines.filter((line) => line.includes('bwrap') && line.includes(SERVER)).length).toBeGreaterThan(0);
+  expect(lines.filter((line) => line.includes('key-of-the-server'))).toEqual([]);
 });
 
 test('a program writes where it may, and its failures and refusals are told to the agent as they are', async () => {

@@ -95,7 +95,7 @@ export default defineConfig({
     const [question, shown] = await both(asking);
     expect(question.decision).toMatchObject({ is_question: true, approvers: ['owner'] });
     expect(question.decision).not.toHaveProperty('question');
-    expect(question.link).toMatch(new RegExp(`^https://corral.example/console/run/${asking}/calls\\?call=\\d+$`));
+    expect(question.link).toMatch(new RegExp(`^https://corral\\.example/console/approvals/questions\\?run=${asking}&at=${asking}-\\d+$`));
     expect(shown.text).toMatch(/^payer asks a question /);
     expect(factsOf(shown)).toContain('Question: &lt;!channel&gt; Is *this* right?');
 

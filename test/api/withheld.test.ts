@@ -212,6 +212,7 @@ const WAYS: Record<RouteName, Way | string> = {
   rollBack: 'about bundles',
   sourceMap: 'about bundles',
   listTools: 'about tools',
+  showTool: (client) => client.showTool({ params: { tool: 'note.quiet' }, query: {} }),
   makeToken: 'about people',
   listTokens: 'about people',
   revokeToken: 'about people',

@@ -11,10 +11,12 @@ import { dayOf } from '@corral/protocol/model/spend';
 import { SqliteFront } from '@corral/store/front';
 import { FrontReader } from '@corral/store/front/reader';
 import { SqliteStore } from '@corral/store/sqlite';
+import { fillHoldings } from '@corral/store/fixtures/holdings';
 import { fillUsage } from '@corral/store/fixtures/usage';
 import { durations, type Figure } from './measure.ts';
 
 const RUNS = 200_000;
+/** Number of acts, of decisions of people, and of notifications, half of which were given up. */
 const ACTS = 20_000;
 const ROUNDS = 20;
 const PASSES = 3;
@@ -28,11 +30,12 @@ const OUTCOMES = [
   { kind: 'killed', by: 'ana', reason: 'x' },
 ];
 
-/** Tables as a host leaves them: 23 agents of 7 tenants, one run of 40 not ended. */
-function fill(folder: string): void {
+/** Tables as a host leaves them: 23 agents of 7 tenants, one run of 40 not ended. @returns those that have not */
+function fill(folder: string): { readonly id: string; readonly tenant: string }[] {
   const db = new SqliteFront(folder, (n) => new Uint8Array(n));
   const [version, config] = [`sha256:${'a'.repeat(64)}`, `sha256:${'c'.repeat(64)}`];
   const used: Parameters<typeof db.runs.used>[0][number][] = [];
+  const live: { id: string; tenant: string }[] = [];
   db.together(() => {
     for (let i = 0; i < RUNS; i++) {
       const id = `run_${i.toString(36).padStart(12, '0')}`;
@@ -41,16 +44,29 @@ function fill(folder: string): void {
       db.runs.add(record as never, config);
       db.runs.began(id);
       const spent = { cpu_ms: (i * 7) % 1009, calls: i % 31, tokens: (i * 13) % 5003, money_micros: (i * 17) % 1_000_003 };
-      if (i % 40 === 0) used.push({ id, ...spent });
-      else db.runs.end(id, OUTCOMES[i % OUTCOMES.length] as never, created_at + 5_000, spent);
+      if (i % 40 === 0) {
+        used.push({ id, ...spent });
+        live.push({ id, tenant: record.tenant });
+      } else db.runs.end(id, OUTCOMES[i % OUTCOMES.length] as never, created_at + 5_000, spent);
     }
     for (let i = 0; i < ACTS; i++) {
       const text = { id: `op_${i}`, operation: ['kill', 'pause', 'decide'][i % 3], by: `user:p${i % 50}`, matched: [`run_${i}`] };
       db.operations.add({ id: text.id, tenant: `t${i % 7}`, at: i, text: JSON.stringify(text) });
+      const [run, verdict] = [`run_${i.toString(36).padStart(12, '0')}`, (['approve', 'approve', 'deny'] as const)[i % 3] ?? 'deny'];
+      const about = { tenant: `t${i % 7}`, agent: `agent-${i % 23}`, tool: `tool-${i % 5}`, shape: `shape_${i % 200}` };
+      db.approvals.decided({ run, call: 1, ...about, verdict, by: `user:p${i % 50}`, reason: 'as ordered', asked_at: i, at: i + 1 });
+      db.deliveries.enqueue({ id: `m${i}`, hook: `h${i % 5}`, url: 'http://x', tenant: `t${i % 7}`, kind: 'run.ended', body: '{}', at: i });
     }
   });
+  const manifest = { uses: { give: 'tool:pay' } };
+  for (let i = 0; i < 7 * 23; i++) {
+    const deployed = { version, bundle: version, manifest: { ...manifest, name: `agent-${i % 23}` } };
+    db.registry.deploy(`t${i % 7}`, [deployed as never], undefined, 'user:p0', 1);
+  }
   db.runs.used(used);
+  db.deliveries.expire(ACTS / 2, ACTS);
   db.close();
+  return live;
 }
 
 const MONTH = { from: dayOf(Date.now() - SPAN_MS), until: dayOf(Date.now()), limit: 100, offset: 0, where: {} };
@@ -73,6 +89,13 @@ const QUESTIONS: Readonly<Record<string, (reads: FrontReads) => Promise<unknown>
   'counts by state and agent': (reads) => reads.states(undefined),
   'a month by hour': (reads) => reads.spans({ from: Date.now() - SPAN_MS, until: Date.now(), hours: 1 }),
   'acts on a run': (reads) => reads.acts({ run: 'run_7', limit: 50 }),
+  'decisions of a person about a tool': (reads) => reads.decided({ by: ['user:p7'], tool: ['tool-2'], limit: 50 }),
+  'decisions counted, of a tenant': (reads) => reads.decidedCounts({ tenant: 't3' }),
+  'notifications given up, of a tenant': (reads) =>
+    reads.deliveries({ hooks: undefined, tenant: 't3', hook: undefined, state: 'given_up', before: undefined, limit: 50 }),
+  'receivers of notifications': (reads) => reads.hooks(['h0', 'h1', 'h2', 'h3', 'h4']),
+  'runs that hold a tool, by money, counted': (reads) => reads.runs({ holds: 'pay', sort: 'money', limit: 50, total: true }),
+  'versions whose runs hold a tool': (reads) => reads.toolVersions('t3', 'pay', ['tool:pay']),
 };
 
 /** The longest time for which this thread could not answer while the work was done. Milliseconds. */
@@ -92,8 +115,9 @@ async function blocked(work: () => Promise<void>): Promise<number> {
 export async function lists(): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'crb-'));
   try {
-    fill(folder);
+    const live = fill(folder);
     await fillUsage(folder, RUNS, SPAN_MS);
+    fillHoldings(folder, live);
     const reads = new FrontReader(folder);
     const store = await SqliteStore.open(folder);
     const timed = async (ask: (reads: FrontReads) => Promise<unknown>) => {

@@ -85,12 +85,12 @@ describe('a store that is bounded', () => {
 });
 
 describe('on a disk that is really full', () => {
-  async function smallDisk(mib: number): Promise<string | undefined> {
+  async function smallDisk(mib: number, skip: (why: string) => never): Promise<string> {
     const disk = await temporary();
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'corral-test', disk], { stdio: 'ignore' });
     } catch {
-      return undefined;
+      skip('mounting a small disk takes a privileged user');
     }
     onTestFinished(() => void execFileSync('umount', ['-l', disk]));
     return disk;
@@ -100,9 +100,7 @@ describe('on a disk that is really full', () => {
     'runs are stopped with the space that was kept back, which is kept back again once there is some',
     { tags: 'long' },
     async ({ skip }) => {
-      const disk = await smallDisk(24);
-      if (disk === undefined) skip('mounting a small disk takes a privileged user');
-      const at = disk as string;
+      const at = await smallDisk(24, skip);
       const reserve = join(at, 'data', 'corral.reserve');
       const store = await SqliteStore.open(join(at, 'data'));
       for (const n of [1, ...OTHERS]) await live(store, n, 1);
@@ -143,9 +141,7 @@ describe('on a disk that is really full', () => {
   );
 
   test('a store opens all the same, so that what filled it can be stopped', async ({ skip }) => {
-    const disk = await smallDisk(24);
-    if (disk === undefined) skip('mounting a small disk takes a privileged user');
-    const at = disk as string;
+    const at = await smallDisk(24, skip);
     const first = await SqliteStore.open(join(at, 'data'));
     for (const n of [1, ...OTHERS]) await live(first, n, 1);
     await until(() => existsSync(join(at, 'data', 'corral.reserve')));
@@ -173,9 +169,7 @@ describe('on a disk that is really full', () => {
     'what was kept back is kept back whole again, however often the disk fills up and hosts come and go',
     { tags: 'long' },
     async ({ skip }) => {
-      const disk = await smallDisk(24);
-      if (disk === undefined) skip('mounting a small disk takes a privileged user');
-      const at = disk as string;
+      const at = await smallDisk(24, skip);
       const reserve = join(at, 'data', 'corral.reserve');
       const kept = () => statSync(reserve, { throwIfNoEntry: false })?.size ?? 0;
       let store = await SqliteStore.open(join(at, 'data'));

@@ -68,6 +68,7 @@ type Read =
   | 'quarantined'
   | 'isShared'
   | 'downtimes'
+  | 'decisions'
   | 'spend'
   | 'usage'
   | 'nodes'
@@ -238,6 +239,7 @@ export class Disk {
       serve: (...args) => write('serve', ...args),
       instance: (...args) => read('instance', ...args),
       downtimes: () => read('downtimes'),
+      decisions: (...args) => read('decisions', ...args),
       spend: (...args) => read('spend', ...args),
       usage: (...args) => read('usage', ...args),
       nodes: (...args) => read('nodes', ...args),

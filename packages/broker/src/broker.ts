@@ -2,7 +2,7 @@
  * The bus: the only way out of an isolate. For each crank: parse, decide (decide.ts), commit once, then let the effects
  * leave; a tool's reply is settled and becomes the next delivery (ARCHITECTURE.md, "Journal and commit").
  */
-import type { Delivery, Result } from '@corral/protocol/wire/delivery';
+import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import { canonical } from '@corral/protocol/json';
@@ -36,6 +36,12 @@ import type { DecideContext } from './effects/context.ts';
 import type { Policies } from './policies/port.ts';
 import { callsIn, eventOf } from './commit/entry.ts';
 import { privateTo } from './commit/private-to.ts';
+
+/** The work of a run when it ended: a delivery, and its text for the journal. */
+interface Undone {
+  readonly delivery: PendingDelivery;
+  readonly text: string;
+}
 
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;
@@ -213,25 +219,24 @@ export class Broker {
   /**
    * Writes down something the host did to a run; the ledger has it when this returns. Ends the run if the event says so.
    * @throws whatever the store refused it for; nothing of it has happened then. Error if a crank of the run is being decided
-   * @param more `revoke`: take back the run's grants, and so everything derived from them; `delivery`: what it was working on;
+   * @param more `revoke`: take back the run's grants, and so everything derived from them; `crank`: what it was working on;
    * `cpu_us`: what it had used of the CPU for that; `batch`: what leaves with it
    */
   record(
     run: BusRun,
     event: HostEvent,
-    more: { readonly revoke?: boolean; readonly delivery?: string | undefined; readonly cpu_us?: number; readonly batch?: Batch } = {},
+    more: { readonly revoke?: boolean; readonly crank?: Undone | undefined; readonly cpu_us?: number; readonly batch?: Batch } = {},
   ): Promise<CommitResult> {
     const { ledger } = run;
     const { clock, identity } = this.#powers;
     const at = clock.now();
     const who = 'by' in event ? identity?.(event.by) : undefined;
     const asked = event.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
-    const undone = more.delivery === undefined ? undefined : (JSON.parse(more.delivery) as Delivery);
-    const mayRead = privateTo(ledger, { delivery: undone, event });
+    const mayRead = privateTo(ledger, { delivery: more.crank?.delivery, event });
     const entry: Entry = {
       seq: ledger.seq + 1,
       at,
-      delivery: more.delivery,
+      delivery: more.crank?.text,
       effects: undefined,
       decisions: [],
       event: who === undefined ? event : { ...event, who },

@@ -1,10 +1,12 @@
 /** Filters of runs on a command line: `--waiting resolution --older-than 15m --since 2h`. */
 import { Waiting, type RunSelector } from '@corral/protocol/api/selector';
 import { CorralError } from '@corral/protocol/errors';
+import { targetIn, ToolName } from '@corral/protocol/ids';
 import { didYouMean } from '@corral/protocol/nearest';
 
 export interface SelectorFlags {
   readonly waiting?: string;
+  readonly holds?: string;
   readonly olderThan?: string;
   readonly since?: string;
   readonly until?: string;
@@ -14,11 +16,12 @@ const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, 
 
 /** @param now milliseconds since 1970 @throws CORRAL_USAGE */
 export function selectorArguments(
-  { waiting, olderThan, since, until }: SelectorFlags,
+  { waiting, holds, olderThan, since, until }: SelectorFlags,
   now: number,
-): Pick<RunSelector, 'waiting' | 'older_than_ms' | 'since' | 'until'> {
+): Pick<RunSelector, 'waiting' | 'holds' | 'older_than_ms' | 'since' | 'until'> {
   return {
     ...(waiting === undefined ? {} : { waiting: waitingArgument(waiting) }),
+    ...(holds === undefined ? {} : { holds: toolArgument(holds) }),
     ...(olderThan === undefined ? {} : { older_than_ms: spanArgument('--older-than', olderThan, 's') }),
     ...(since === undefined ? {} : { since: timeArgument('--since', since, now) }),
     ...(until === undefined ? {} : { until: timeArgument('--until', until, now) }),
@@ -32,6 +35,13 @@ function waitingArgument(text: string): NonNullable<RunSelector['waiting']> {
     'CORRAL_USAGE',
     `--waiting knows no ${text.slice(0, 60)}; it knows ${Waiting.options.join(', ')}.${didYouMean(text, Waiting.options)}`,
   );
+}
+
+/** The name of a tool, also as manifests write it: `tool:pay`. @throws CORRAL_USAGE */
+export function toolArgument(text: string): ToolName {
+  const { success, data } = ToolName.safeParse(targetIn(text));
+  if (success) return data;
+  throw new CorralError('CORRAL_USAGE', `${text.slice(0, 60)} is not the name of a tool, such as payments.send or model:default.`);
 }
 
 /** Parses `90s`, `1.5h`; the unit is required, so that nobody takes minutes for seconds. */

@@ -97,6 +97,10 @@ export const ERRORS = {
     hint: 'The capability is only for runs that have read nothing a stranger wrote; let a child that reads nothing use it.',
   },
   CORRAL_GRANT_UNKNOWN: { audience: 'operator', hint: 'Check the id; `corral authority RUN` shows the grants of a run.' },
+  CORRAL_TOOL_UNKNOWN: {
+    audience: 'operator',
+    hint: 'Check the name: `corral authority AGENT` lists what an agent may use, and `GET /v1/tools` what the host offers.',
+  },
   CORRAL_REVOKED: { audience: 'guest', class: 'Revoked', hint: 'The capability was revoked; finish without it.' },
   CORRAL_BUDGET_EXCEEDED: {
     audience: 'guest',

@@ -7,6 +7,7 @@ import type { Entry } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import {
   contextOf,
+  decidedIn,
   privateIn,
   ProfileTrainer,
   arrivedFor,
@@ -94,6 +95,8 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     },
     context: (run, most) => contextOf(store, run, most),
     privateIn: (run) => privateIn(store, run),
+    decisions: (after, limit) => store.decisions(after, limit),
+    decidedIn: (run) => decidedIn(store, run),
     grants: (run) => store.grants(run),
     async lesson(run) {
       const stored = await store.run(run);
@@ -130,6 +133,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     holder: (grant) => store.holder(grant),
     revocable: (grant) => supervisor.stops.revocable(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
+    takeTool: (taking, by, reason) => supervisor.stops.takeTool(taking, by, reason),
     shadows: () => supervisor.tenantPolicies.shadows(),
     quarantines: () => supervisor.stops.quarantines(),
     quarantine: (kind, name, by, reason, tenant) => supervisor.stops.quarantine(kind, name, by, reason, { tenant }),

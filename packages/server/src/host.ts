@@ -42,6 +42,8 @@ import { SignIns } from './people/sign-in.ts';
 import { readConsole } from './http/console.ts';
 import { listen, listenPrivately, privateFolder } from './listen.ts';
 import { Decisions } from './jobs/decisions.ts';
+import { Previews } from './jobs/previews.ts';
+import { LateCalls } from './jobs/late-calls.ts';
 import { Projection } from './jobs/projection.ts';
 import { tellFull, tellStalls, unready } from './events/readiness.ts';
 import { machineUser } from './people/machine-user.ts';
@@ -249,6 +251,8 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       notify: outbox.add,
     });
     const decisions = new Decisions({ host, db, now });
+    const lateCalls = new LateCalls(db.lateCalls, (run) => projection.about(run), now);
+    host.observe(lateCalls.heard);
     const reads = new FrontReader(data);
     undo.push(() => reads.close());
     telemetry = await telemetryOf(loaded, {
@@ -286,11 +290,13 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       accounts,
       feed,
       projection,
+      lateCalls,
       labels,
       submissions,
       scheduler,
       settings,
       outbox,
+      previews: new Previews(),
       telemetry,
       scene: options.scene,
       lists: new Turns(),
@@ -350,7 +356,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     // Recovery starts only once the address is bound: if it is taken, this host must end without having made a call.
     await supervisor.recover();
     const { live, forPeople } = await projection.catchUp(inOrder);
-    await decisions.catchUp(inOrder);
+    await decisions.catchUp().catch((error: unknown) => log?.warn({ err: error }, 'decisions of people could not be listed yet'));
     recovered = live;
     db.setMeta('era', String(store.era));
     db.setMeta('stopped', 'no');
@@ -367,7 +373,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       collected: (freed, retention_ms) =>
         acts.keep(
           { id: 'host', roles: [] },
-          { operation: 'collect', target: { ...freed }, reason: `retention: ${JSON.stringify(retention_ms)}` },
+          { operation: 'collect', target: { ...freed, retention_ms: { ...retention_ms } }, reason: 'retention' },
         ),
       failed: (error) => log?.error({ err: error }, 'what has passed its retention could not be collected'),
     });
@@ -377,6 +383,8 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
     const looks = {
       'nearly spent budgets could not be told': () => projection.checkBudgets(),
       'lists cannot be sorted by what runs have used until it can be written': () => projection.writeUse(),
+      'decisions of people could not be listed yet': () => decisions.catchUp(),
+      'the last calls of tools could not be listed yet': () => lateCalls.write(),
       'refusals could not be recorded yet': () => refusals.settle(),
       'sessions of the console could not be ended': () => consoleSessions.sweep(),
       'the list of runs could not be put right': () => projection.sweep(),
@@ -404,6 +412,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
         refusals.settle(true);
         feed.close();
         try {
+          lateCalls.write();
           accounts.flush();
           acts.keep(starter, { operation: 'stop', target: { era: store.era } });
           db.setMeta('stopped', 'in order');

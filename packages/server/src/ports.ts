@@ -13,6 +13,7 @@ import type { Receipt } from '@corral/protocol/model/receipt';
 import type { Entry, RunRecord, WaitingOn } from '@corral/protocol/model/run';
 import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
+import type { DecidedEntry } from '@corral/protocol/ports/approvals';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
@@ -24,6 +25,7 @@ import type {
   ApprovalFilter,
   CellDetail,
   CellView,
+  DecidedCall,
   Load,
   Observation,
   OpenBreaker,
@@ -36,6 +38,8 @@ import type {
   TenantOptions,
   TenantView,
   StoppedCalls,
+  ToolTaken,
+  ToolTaking,
 } from '@corral/supervisor';
 import type { Quoting } from './evidence/quoted.ts';
 import type { Upkeep } from './evidence/upkeep.ts';
@@ -124,6 +128,10 @@ export interface HostPort {
   context(run: RunId, most: number): Promise<readonly ContextChange[]>;
   /** The people whose private data each entry of a journal may hold, by number, for entries that do not say it; those without any are left out. */
   privateIn(run: RunId): Promise<ReadonlyMap<number, Names>>;
+  /** Entries of journals that say what people decided, after a number. */
+  decisions(after: number, limit: number): Promise<readonly DecidedEntry[]>;
+  /** Decisions of people about the calls of a run, from its journal. @throws CORRAL_JOURNAL_DAMAGED, CORRAL_JOURNAL_PRUNED, CORRAL_RUN_ERASED */
+  decidedIn(run: RunId): Promise<readonly DecidedCall[]>;
   /** The grants of a run, each with the chain it was derived from. */
   grants(run: RunId): Promise<readonly (Grant & GrantState)[]>;
   /** The calls of a run that were carried out, in the form that profiles learn from; undefined if there is no such run. */
@@ -162,6 +170,8 @@ export interface HostPort {
   revocable(grant: GrantId): { readonly runs: readonly RunId[]; readonly calls: readonly { readonly run: RunId; readonly call: number }[] };
   /** @throws CORRAL_GRANT_UNKNOWN */
   revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls>;
+  /** Takes a tool back from runs. @returns those that held it, each with what resolves when that is durable */
+  takeTool(taking: ToolTaking, by: string, reason: string): ReadonlyMap<RunId, Promise<ToolTaken>>;
   /** Where candidate policies would have decided differently from those in force. */
   shadows(): Promise<readonly ShadowReport[]>;
   quarantines(): readonly Quarantine[];

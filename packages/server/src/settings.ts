@@ -106,6 +106,9 @@ export class Settings {
 
   readonly inForce = (): LoadedConfig => this.#loaded;
 
+  /** Names of the configured tenants. */
+  readonly tenants = (): string[] => Object.keys(this.#loaded.config.tenants);
+
   /** Calls back each time the file was read and applied, also if nothing changed. */
   onApplied(listener: () => void): void {
     this.#onApplied.push(listener);

@@ -82,6 +82,11 @@ export class Tenants {
     return this.#tools.get(tenant)?.get(name);
   }
 
+  /** Tools of a tenant by the source that agents name to ask for all of them: `mcp:crm`. */
+  toolsFrom(tenant: string, source: string): readonly Tool[] {
+    return (this.of(tenant)?.tools ?? []).filter((tool) => tool.server === source);
+  }
+
   /** A tenant's options for loop detection; undefined if its runs are not watched. */
   loops(tenant: string): LoopOptions | undefined {
     const loops = this.of(tenant)?.loops;

@@ -5,7 +5,7 @@
 import { unionOf, WORST, type Names } from '@corral/policy/flow/labels';
 import type { Kept } from '@corral/protocol/model/label';
 import type { Entry, HostEvent } from '@corral/protocol/model/run';
-import type { Delivery } from '@corral/protocol/wire/delivery';
+import type { PendingDelivery } from '@corral/protocol/wire/delivery';
 import { slotted } from '../ledger/handles.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
@@ -18,7 +18,7 @@ const NONE: Names = [];
  */
 export function privateTo(
   ledger: Ledger,
-  { delivery, event }: { readonly delivery: Delivery | undefined; readonly event: HostEvent | undefined },
+  { delivery, event }: { readonly delivery: PendingDelivery | undefined; readonly event: HostEvent | undefined },
 ): (entry: Pick<Entry, 'event'>) => Names {
   let names = ledger.label?.private_to ?? NONE;
   if (delivery !== undefined) names = unionOf(names, inDelivery(ledger, delivery));
@@ -36,7 +36,7 @@ export function privateTo(
   };
 }
 
-function inDelivery(ledger: Ledger, delivery: Delivery): Names {
+function inDelivery(ledger: Ledger, delivery: PendingDelivery): Names {
   let names: Names = 'label' in delivery ? (delivery.label?.private_to ?? NONE) : NONE;
   if (delivery.kind === 'message' || delivery.kind === 'child_ended')
     for (const { label } of delivery.handles ?? []) names = unionOf(names, label.private_to);

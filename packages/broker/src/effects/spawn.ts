@@ -163,11 +163,11 @@ function handedOver(
     grants.push(made);
     caps.push({ alias, cap: caps.length + 1, grant: made.id });
   }
-  for (const alias of Object.keys(uses ?? {})) {
-    if (
-      !(alias in effect.caps) &&
-      !(sourceIn(uses?.[alias] ?? '') !== undefined && Object.keys(effect.caps).some((one) => one.startsWith(`${alias}.`)))
-    )
+  const given = Object.keys(effect.caps);
+  for (const [alias, wanted] of Object.entries(uses ?? {})) {
+    const isSource = sourceIn(wanted) !== undefined;
+    // One tool of a source is enough.
+    if (!given.some((one) => one === alias || (isSource && one.startsWith(`${alias}.`))))
       throw new Refused('CORRAL_CAP_NOT_GRANTED', `${effect.agent} uses ${alias}, and the spawn does not give it.`);
   }
   return { caps, grants };

@@ -308,6 +308,7 @@ function approvalLines(one: Approval, now: number): string[] {
     `  arguments   ${one.withheld === undefined ? printable(JSON.stringify(one.input)) : withheldText(one.withheld)}`,
     `  ordered     ${one.order.input === null && one.order.private_to.length > 0 ? `private to ${one.order.private_to.join(', ')}` : printable(JSON.stringify(one.order.input))}, by ${one.order.by}`,
     ...factLines(one),
+    ...one.rule_texts.map(({ rule, text }) => `  ${rule} says  ${printable(text.replaceAll(/\s+/g, ' '))}`),
     ...one.quotes.map(quoteLine),
     ...(one.approvers.length === 0 ? [] : [`  is for      ${approversText(one.approvers, one.owner)}`]),
     ...(one.lowers === undefined ? [] : [lowersLine(one.lowers)]),

@@ -35,13 +35,15 @@ const FAMILY: Partial<Record<Verb, string>> = {
 };
 type Result = RouteAnswer<'operate'>;
 
-interface Flags extends HostFlags, SelectorFlags {
+export interface TargetFlags extends SelectorFlags {
   readonly by?: string;
-  readonly preview?: string;
   readonly agent?: string;
   readonly agentVersion?: string;
   readonly tenant?: string;
   readonly all?: boolean;
+}
+interface Flags extends HostFlags, TargetFlags {
+  readonly preview?: string;
   readonly reason: string;
   readonly dryRun?: boolean;
   readonly family?: boolean;
@@ -58,6 +60,7 @@ export function operateCommands(program: Command): void {
       .option('--all', 'all runs you may operate')
       .option('--by <principal>', 'all runs that this principal submitted, such as token:ana')
       .option('--waiting <for>', 'all runs that wait for this')
+      .option('--holds <tool>', 'all runs that hold this tool')
       .option('--older-than <time>', 'all runs that were submitted at least this long ago: seconds, or 90s, 15m, 2h, 1d')
       .option('--preview <text>', 'the preview that a dry run printed: says what was beyond it; resume is refused if other runs match now')
       .requiredOption('-m, --reason <text>', 'reason; it is recorded')
@@ -207,7 +210,7 @@ function namesIn(option: string, text: string, known: readonly string[]): readon
 }
 
 /** @throws CORRAL_USAGE if none or more than one is named */
-function targetOf(run: string | undefined, flags: Flags) {
+export function targetOf(run: string | undefined, flags: TargetFlags) {
   const tenant = flags.tenant === undefined ? {} : { tenant: flags.tenant as never };
   const named = [run, flags.agent, flags.agentVersion, flags.all === true ? 'all' : undefined].filter((one) => one !== undefined);
   const conditions = { ...selectorArguments(flags, Date.now()), ...(flags.by === undefined ? {} : { principal: flags.by }) };
@@ -215,7 +218,7 @@ function targetOf(run: string | undefined, flags: Flags) {
   if (named.length > 1 || (named.length === 0 && flags.tenant === undefined && !isFiltered) || (run !== undefined && isFiltered))
     throw new CorralError(
       'CORRAL_USAGE',
-      'Name one thing: a run, --agent, --agent-version, --tenant or --all; or conditions: --by, --waiting, --older-than, with --agent, --agent-version and --tenant.',
+      'Name one thing: a run, --agent, --agent-version, --tenant or --all; or conditions: --by, --waiting, --holds, --older-than, with --agent, --agent-version and --tenant.',
     );
   if (isFiltered) {
     const version = flags.agentVersion === undefined ? {} : { version: flags.agentVersion as never };
@@ -239,14 +242,14 @@ function previewText({ matched, operation, preview, refused }: Result): string {
   return [`would ${operation}:`, ...matched.map((run) => `  ${run}`), ...not, ...seen].join('\n');
 }
 
-/** Runs that an act reached and its preview had not shown. */
-function beyondText({ beyond }: Result): string[] {
+/** Runs that matched and that its preview had not shown. */
+function beyondText({ beyond, operation }: Result): string[] {
   if (beyond === undefined) return [];
   if (beyond === null) return ['the host does not know that preview any more, so it cannot say what was beyond it'];
-  return beyond.map((run) => `${run}  was beyond the preview`);
+  return beyond.map((run) => `${run}  was beyond the preview${operation === 'revoke' ? ', and keeps it' : ''}`);
 }
 
-function receipts(result: Result): string {
+export function receipts(result: Result): string {
   const { receipts: done, refused, operation, dryRun } = result;
   if (dryRun) return previewText(result);
   const flat = (all: Result['receipts']): Result['receipts'] => all.flatMap((one) => [one, ...flat(one.children)]);

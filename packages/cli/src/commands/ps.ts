@@ -45,6 +45,7 @@ export function psCommand(program: Command): void {
     .option('--ended <how>', 'only those with this outcome: completed, killed, exceeded …')
     .option('--paused', 'only those that are paused')
     .option('--waiting <for>', `only those that wait for this: ${Waiting.options.join(', ')}`)
+    .option('--holds <tool>', 'only those that hold this tool; of a host')
     .option('--older-than <time>', 'only those that were submitted at least this long ago: seconds, or 90s, 15m, 2h, 1d')
     .option('--since <when>', 'only those that had not ended by then: a time such as 2026-03-01T02:00Z, or an age such as 2h')
     .option('--until <when>', 'only those that were submitted before; with --since: under way at some moment between the two')
@@ -95,6 +96,8 @@ function listed(place: Place, flags: PsFlags): Promise<Page> {
   };
   const sort = flags.sort === undefined ? undefined : sortArgument(flags.sort);
   if ('data' in place) {
+    if (query.holds !== undefined)
+      throw new CorralError('CORRAL_USAGE', '--holds needs a host; `corral authority RUN` says what a run holds.');
     if (sort !== undefined && sort !== 'created')
       throw new CorralError('CORRAL_USAGE', `--sort ${sort} needs a host: a folder has its runs in the order of their admission.`);
     return runsInFolder(place.data, { ...query, live }, now);
@@ -117,8 +120,8 @@ function endArgument(text: string): string {
 }
 
 /** Said where a list is empty, so that nobody takes a filter for an answer. */
-function nothing({ all, agent, ended, paused, waiting, olderThan, since, until, search }: PsFlags): string {
-  const filtered = [agent, ended, paused, waiting, olderThan, since, until, search].some((one) => one !== undefined);
+function nothing({ all, agent, ended, paused, waiting, holds, olderThan, since, until, search }: PsFlags): string {
+  const filtered = [agent, ended, paused, waiting, holds, olderThan, since, until, search].some((one) => one !== undefined);
   if (all === true || ended !== undefined) return filtered ? 'no run matches' : 'no runs';
   return filtered ? 'no run that has not ended matches; --all looks at ended ones too' : 'no run is under way; --all lists ended ones too';
 }

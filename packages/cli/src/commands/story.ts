@@ -13,6 +13,7 @@ type Story = RouteAnswer<'storyRun'>;
 /** Words before each sentence, as wide as the widest. */
 const TITLES: Readonly<Record<Story['lines'][number]['about'], string>> = {
   asked: 'Asked',
+  pruned: 'Pruned',
   read: 'Read',
   strangers: 'Strangers',
   did: 'Did',
@@ -43,15 +44,16 @@ async function inFolder(data: string, run: Story['run']): Promise<Story> {
     if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${run} in ${data}.`);
     const { record, status } = stored;
     const journal = (async function* () {
-      yield await store.journal(run);
+      yield await store.journal(run, stored.pruned?.entries);
     })();
     const pages = withArrived(journal, async () => (status.outcome === undefined ? arrivedFor(store, run) : []));
     const waiting_for = status.waiting === 'nothing' ? '' : status.waiting;
-    return { run, lines: await storyOf({ record, status, input: record.input, waiting_for }, pages) };
+    const pruned = stored.pruned && { ...stored.pruned, by: null, retention_ms: null };
+    return { run, lines: await storyOf({ record, status, input: record.input, waiting_for, pruned }, pages) };
   });
 }
 
-function textOf({ run, lines, withheld }: Story): string {
+function textOf({ run, lines, withheld, pruned }: Story): string {
   return [
     ...lines.map(({ about, text, entries }) => {
       const from =
@@ -64,6 +66,8 @@ function textOf({ run, lines, withheld }: Story): string {
       return `${paint('bold', TITLES[about].padEnd(WIDEST))}  ${printable(text)}${from}`;
     }),
     ...(withheld === undefined ? [] : [paint('yellow', withheldText(withheld))]),
-    `${paint('cyan', '→')} \`corral journal ${run}\` shows the entries; \`corral why ${run}\` says what can be done.`,
+    ...(pruned?.next ?? [`\`corral journal ${run}\` shows the entries; \`corral why ${run}\` says what can be done.`]).map(
+      (one) => `${paint('cyan', '→')} ${one}`,
+    ),
   ].join('\n');
 }

@@ -1,18 +1,35 @@
-/** `corral tools`: the tools that others declare to a host, and what a person has to review of them. */
+/** `corral tools`: who may reach a tool, the tools that others declare to a host, and what a person has to review of them. */
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
+import { toolArgument } from '../selector.ts';
+import { inTenant } from './agents.ts';
 
+type Reach = RouteAnswer<'showTool'>;
 type Review = RouteAnswer<'listToolReviews'>['items'][number];
 
 /** Characters of a value that are shown in a line. */
 const SHOWN = 300;
 
 export function toolCommands(program: Command): void {
-  const tools = program.command('tools').description('the tools that MCP servers and documents declare to a host');
+  const tools = program
+    .command('tools')
+    .description('who may reach a tool; and the tools that MCP servers and documents declare to a host, for review');
+  hostFlags(tools.command('who'))
+    .description('say who may reach a tool: the agents that declare it, the runs that hold it, and the last calls')
+    .argument('<tool>', 'such as payments.send, model:default, service:claims')
+    .option('--tenant <name>', 'tenant, on hosts with several')
+    .addHelpText(
+      'after',
+      `\nExample:\n  corral tools who payments.send\n  corral ps --holds payments.send\n  corral revoke --tool payments.send --agent payer -m 'it pays twice'`,
+    )
+    .action(async (name: string, flags: HostFlags & { readonly tenant?: string }) => {
+      const tool = await connect(flags).showTool({ params: { tool: toolArgument(name) }, query: inTenant(flags) });
+      print(flags, tool, () => whoLines(tool).join('\n'));
+    });
   hostFlags(tools.command('review'))
     .description('show how the tools of a source differ from those that were accepted, and accept them')
     .argument('[source]', 'such as mcp:crm; left out: all sources in a list')
@@ -39,6 +56,33 @@ export function toolCommands(program: Command): void {
       const accepted = await client.acceptTools({ params: { source }, body: { digest, ...withReason(flags) } });
       print(flags, accepted, () => `${accepted.source}  ${accepted.tools} tools accepted, ${accepted.digest.slice(0, 19)}`);
     });
+}
+
+function whoLines({ tool, offered, quarantined, resting, declared, handed, holding, under_way, called }: Reach): string[] {
+  const runs = (count: number) => `${count} ${count === 1 ? 'run' : 'runs'}`;
+  return [
+    `${tool}${offered ? '' : ', which the host does not offer now'}`,
+    ...(quarantined === null ? [] : [`  under quarantine by ${quarantined.by}: ${printable(quarantined.reason)}`]),
+    ...(resting === null
+      ? []
+      : [`  its breaker is ${resting.state.replace('_', ' ')} until ${moment(resting.until)}: ${printable(resting.why)}`]),
+    ...(declared.length === 0 ? ['no agent declares it'] : ['declared by']),
+    ...declared.map(
+      (one) =>
+        `  ${one.agent}@${one.version.slice(0, 19)}${namesOf(one)}, as ${one.as.map((as) => `\`${as}\``).join(', ')}; ${one.holding} of ${runs(one.live)} hold it`,
+    ),
+    ...handed.map((one) => `  ${one.agent}@${one.version.slice(0, 19)} does not; it was handed to ${runs(one.holding)}`),
+    `held by ${runs(holding)}, ${under_way} ${under_way === 1 ? 'call' : 'calls'} under way`,
+    ...(called.length === 0 ? ['not called lately'] : ['last calls']),
+    ...called.map(
+      ({ at, run, agent, call, code }) => `  ${moment(at)}  ${run}  ${printable(agent)}  call ${call}${code === null ? '' : `  ${code}`}`,
+    ),
+  ];
+}
+
+function namesOf({ latest, aliases }: Reach['declared'][number]): string {
+  const names = [...(latest ? ['latest'] : []), ...aliases];
+  return names.length === 0 ? '' : ` (${names.join(', ')})`;
 }
 
 function listed(items: readonly Review[]): string {

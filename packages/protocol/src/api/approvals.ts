@@ -94,6 +94,9 @@ export const Approval = z
     input: json.describe('null where `withheld`; then the call can be denied, and not approved'),
     withheld,
     rules: z.array(z.string()).describe('policies that ask'),
+    rule_texts: z
+      .array(z.object({ rule: z.string(), text: z.string() }))
+      .describe('what those say, as their file has it; a rule without an `@id`, or of policies that are not kept any more, is left out'),
     unusual: z.array(z.string()).describe('unusual facts about it'),
     origins,
     order: z

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { ContextChange } from '../model/context.ts';
 import { GrantId } from '../ids.ts';
-import { dryRun, Reason, runId, tenant, time_ms } from './parts.ts';
+import { callFate, dryRun, Reason, runId, tenant, time_ms } from './parts.ts';
 
 export const GrantPath = z.strictObject({ grant: GrantId.meta({ examples: ['grant_7m2p4q5r3k9x'] }) });
 export const Revocation = z
@@ -36,11 +36,7 @@ export const Revoked = z
           run: runId,
           call: z.int(),
           tool: z.string(),
-          fate: z
-            .enum(['answered', 'failed', 'unmade', 'aborted', 'unknown'])
-            .describe(
-              '`answered`: its tool had answered, so it is done, and its agent is not given the answer; `failed`: it had failed; `unmade`: it waited for people or inspectors, and is not made; `aborted`: its tool was told to stop, and may have acted; `unknown`: its result had been lost, or its tool was told to stop before',
-            ),
+          fate: callFate,
         }),
       )
       .describe('what became of each call with it that had no result: the first 100, of runs in memory'),

@@ -43,3 +43,10 @@ export const dryRun = { dryRun: z.boolean().default(false).describe(ABOUT_DRY) }
 export const dryRunQuery = { dryRun: z.stringbool().default(false).describe(ABOUT_DRY) };
 
 export const inTenant = { tenant: tenant.exactOptional().describe('for principals of the whole host; others belong to one tenant') };
+
+/** The fate of a call that had no result when its grant was revoked. */
+export const callFate = z
+  .enum(['answered', 'failed', 'unmade', 'aborted', 'unknown'])
+  .describe(
+    '`answered`: its tool had answered, so it is done, and its agent is not given the answer; `failed`: it had failed; `unmade`: it waited for people or inspectors, and is not made; `aborted`: its tool was told to stop, and may have acted; `unknown`: its result had been lost, or its tool was told to stop before',
+  );

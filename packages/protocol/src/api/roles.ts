@@ -49,7 +49,7 @@ export const OPERATIONS = {
     about: 'approve or deny calls of runs that others submitted, and answer questions of runs',
     roles: ['approver', 'admin'],
   },
-  'grant.revoke': { about: 'revoke a grant, and all that was derived from it', roles: ['operator', 'admin'] },
+  'grant.revoke': { about: 'revoke a grant, and all that was derived from it; take a tool back from runs', roles: ['operator', 'admin'] },
   'policy.read': {
     about: 'read policies that are or were in force, and see where candidates would have decided differently',
     roles: ['operator', 'auditor', 'admin'],

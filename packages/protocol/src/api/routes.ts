@@ -18,6 +18,7 @@ import { SCENE_ROUTES } from './scene.ts';
 import { SECRET_ROUTES } from './secrets.ts';
 import { SPENDING } from './spending.ts';
 import { TOOL_REVIEW_ROUTES } from './tool-reviews.ts';
+import { TOOL_VIEW_ROUTES } from './tool-view.ts';
 import * as s from './schemas.ts';
 import * as settling from './settling.ts';
 import { USAGE_ROUTES } from './usage.ts';
@@ -37,6 +38,7 @@ export const ROUTES = {
   ...SCENE_ROUTES,
   ...SECRET_ROUTES,
   ...TOOL_REVIEW_ROUTES,
+  ...TOOL_VIEW_ROUTES,
   ...WEBHOOK_ROUTES,
   deployAgent: route({
     method: 'POST',
@@ -314,7 +316,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/operations',
     tag: 'operations',
-    summary: 'Pauses, resumes, cancels or kills runs, and answers with receipts.',
+    summary: 'Pauses, resumes, cancels or kills runs, or takes a tool back from them, and answers with receipts.',
     operation: 'body',
     act: 'operate',
     body: s.OperationRequest,

@@ -1,14 +1,14 @@
 /** Operations on runs, and their receipts. */
 import * as z from 'zod';
-import { AgentName } from '../ids.ts';
+import { AgentName, ToolName } from '../ids.ts';
 import { ACT_NAMES } from './acts.ts';
-import { Reason, digest, identity, inTenant, json, runId, tenant, time_ms } from './parts.ts';
+import { Reason, callFate, digest, identity, inTenant, json, runId, tenant, time_ms } from './parts.ts';
 import { Role } from './roles.ts';
 import { Page, listOf } from './schemas-page.ts';
 import { RunSelector, oneOrMore } from './selector.ts';
 
 const Preview = z.string().regex(/^[0-9a-f]{16}$/, 'the `preview` of a dry run');
-const OperationName = z.enum(['pause', 'resume', 'cancel', 'kill']);
+const OperationName = z.enum(['pause', 'resume', 'cancel', 'kill', 'revoke']);
 export const OperationTarget = z
   .union([
     z.strictObject({ run: runId }),
@@ -30,8 +30,9 @@ export const OperationRequest = z
     reason: Reason,
     dryRun: z.boolean().default(false),
     preview: Preview.exactOptional().describe(
-      '`preview` of a dry run with the same target. `resume` is refused with 409 if other runs match now, and needs it for any target but one run or a list of runs; the other operations act on what matches now in any case, and name what was beyond it',
+      '`preview` of a dry run with the same target. `resume` and `revoke` need it for any target but one run or a list of runs: `resume` is refused with 409 if other runs match now; `revoke` reaches none that was beyond it, and names those. The other operations act on what matches now in any case, and name what was beyond it',
     ),
+    tool: ToolName.exactOptional().describe('with `revoke`: the tool that is taken back from those of the runs that hold it'),
     family: z
       .boolean()
       .default(false)
@@ -62,6 +63,7 @@ export interface ReceiptView {
   calls_unknown: number[];
   fenced?: { node: string; until?: number | undefined } | undefined;
   not_reached?: string[] | undefined;
+  calls?: { call: number; tool: string; fate: z.infer<typeof callFate> }[] | undefined;
   children: ReceiptView[];
 }
 export const ReceiptView: z.ZodType<ReceiptView> = z
@@ -87,6 +89,12 @@ export const ReceiptView: z.ZodType<ReceiptView> = z
       .array(z.string())
       .optional()
       .describe('children that other nodes hold, which the command did not reach; they end with the run'),
+    calls: z
+      .array(z.object({ call: z.int(), tool: z.string(), fate: callFate }))
+      .optional()
+      .describe(
+        'of `revoke`: what became of each call with the tool that had no result, the first 100; none of a run that was in no memory',
+      ),
     get children(): z.ZodArray<z.ZodType<ReceiptView>> {
       return z.array(ReceiptView);
     },
@@ -120,7 +128,7 @@ export const OperationResult = z
       .nullable()
       .exactOptional()
       .describe(
-        'where the request named a preview: runs that matched and were not in it; null: the host does not know that preview any more',
+        'where the request named a preview: runs that matched and were not in it, which keep the tool after a `revoke`; null: the host does not know that preview any more',
       ),
     receipts: z.array(ReceiptView).describe('one for each run operated on; those of children are within their parent’s'),
     refused: z.array(z.object({ run: z.string(), code: z.string(), detail: z.string() })),

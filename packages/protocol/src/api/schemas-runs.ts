@@ -238,7 +238,19 @@ export const JournalQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(200),
   wait_ms: z.coerce.number().int().min(0).max(60_000).exactOptional().describe('longest wait for a first entry, unless the run has ended'),
 });
-export const STORY_PARTS = ['asked', 'read', 'strangers', 'did', 'others', 'refused', 'people', 'stopped', 'spent', 'ended'] as const;
+export const STORY_PARTS = [
+  'asked',
+  'pruned',
+  'read',
+  'strangers',
+  'did',
+  'others',
+  'refused',
+  'people',
+  'stopped',
+  'spent',
+  'ended',
+] as const;
 export const Why = z
   .object({
     run: runId,
@@ -265,7 +277,25 @@ export const Story = z
           calls: z.array(z.int()).describe('calls that it is made from: the first 20'),
         }),
       )
-      .describe('what it was asked, read, did, was refused and spent, who allowed it, and how it ended; always all parts, in this order'),
+      .describe(
+        'what it was asked, read, did, was refused and spent, who allowed it, and how it ended; all parts, in this order. `pruned` only where something was; of a journal that was pruned as a whole, only `asked`, `pruned`, `spent` and `ended`',
+      ),
+    pruned: z
+      .object({
+        code: z.literal('CORRAL_JOURNAL_PRUNED'),
+        entries: z.int().describe('entries whose contents were deleted, from the first on; their hashes stay'),
+        at: time_ms.nullable().describe('when; null: at some time since the checkpoint from which the run goes on'),
+        by: z
+          .string()
+          .nullable()
+          .describe('who had it done; `host`: the host, since its retention had passed; null: that is not known any more'),
+        retention_ms: z
+          .number()
+          .nullable()
+          .describe('how long the tenant’s journals were kept after the end of a run; null: that is not known any more'),
+        next: z.array(z.string()).describe('what can be done'),
+      })
+      .exactOptional(),
     withheld,
   })
   .meta({ id: 'Story' });

@@ -4,6 +4,7 @@
  * touch are selected.
  */
 import * as z from 'zod';
+import { ToolName } from '../ids.ts';
 import { DOOR } from '../limits.ts';
 import { digest, inTenant, runId } from './parts.ts';
 
@@ -40,6 +41,9 @@ const conditions = <T extends z.ZodType>(ms: T) => ({
   withheld_from: ms
     .exactOptional()
     .describe('a call of it was carried out and its agent was not given the answer, at this time or after; 0: ever'),
+  holds: ToolName.exactOptional().describe(
+    'only runs that have not ended and hold this tool: by a grant that is not revoked, nor one that it was derived from',
+  ),
   older_than_ms: ms.exactOptional().describe('admitted at least this long ago'),
   since: ms.exactOptional().describe('not ended before this time, in milliseconds since 1970'),
   until: ms.exactOptional().describe('admitted before this time; with `since`: under way at some moment between the two'),

@@ -9,6 +9,18 @@ export interface Fenced {
   readonly until?: number;
 }
 
+/** A call that had no result when its grant was revoked. */
+export interface StoppedCall {
+  readonly call: number;
+  readonly tool: string;
+  /**
+   * `answered`: its tool had answered, and its agent is not given that. `failed`: it had failed. `unmade`: it waited for people or inspectors, and
+   * is not made. `aborted`: its tool was told to stop, and may have acted. `unknown`: its result was lost before, or its tool was told to stop
+   * before and has not answered.
+   */
+  readonly fate: 'answered' | 'failed' | 'unmade' | 'aborted' | 'unknown';
+}
+
 export interface Receipt {
   readonly run: RunId;
   readonly operation: 'pause' | 'resume' | 'cancel' | 'kill';

@@ -1,8 +1,9 @@
 /**
  * Port for the rows of the front door about calls that wait for people, besides the journals: the decisions of people as lists and counts read them, who is
  * looking at a call, and who has put one off. The journal is authoritative; rows are written as decisions become durable there, and those that a
- * crash kept from being written are added from the journals at the next start.
+ * crash or a full disk kept from being written are added from the journals, by the store's list of entries that have any.
  */
+import type { RunId } from '../ids.ts';
 
 /** `expired`: nobody decided in time. */
 export const DECIDED_AS = ['approve', 'deny', 'answer', 'decline', 'expired'] as const;
@@ -43,19 +44,24 @@ export interface Later {
   readonly until: number;
 }
 
-/** A call about which people are asked. */
-export interface Asked {
-  readonly run: string;
+/** An entry of a journal that says what people decided about a call, or that nobody did in time. */
+export interface DecidedEntry {
+  /** It rises with each such entry of the store, in the order of commits. */
+  readonly n: number;
+  readonly run: RunId;
+  /** 0: the run is from before they were noted, and its journal may have several. */
   readonly call: number;
-  readonly tool: string;
-  readonly shape: string;
-  readonly asked_at: number;
+  /** Which one of that call it is, from 1. */
+  readonly nth: number;
+}
+export interface DecidedEntries {
+  /** Those after a number, in order. */
+  decisions(after: number, limit: number): Promise<readonly DecidedEntry[]>;
 }
 
 export interface ApprovalTable {
-  /** People are asked about a call: until it is closed, a crash may keep a decision about it from being written here. */
-  open(asked: Asked): void;
-  opened(): readonly Asked[];
+  /** How many decisions about a call are here. */
+  count(run: string, call: number): number;
   /** Keeps a decision; one that is there already stays as it is. */
   decided(row: Decided): void;
   /** Nobody is asked any more about a call, or about any call of a run: forgets who looks at it, and who has put it off. */
@@ -72,7 +78,7 @@ export interface ApprovalTable {
   useLink(digest: string, at: number): boolean;
   /** It was used for nothing. */
   unuseLink(digest: string): void;
-  /** Deletes decisions before a time, and claims that are over. @returns how many decisions */
+  /** Deletes decisions before a time, and which links were used before it. @returns how many decisions */
   forget(before: number): number;
 }
 

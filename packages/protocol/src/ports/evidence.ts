@@ -72,3 +72,11 @@ export interface BackupManifest {
   /** SHA-256 of all of the above as canonical JSON. */
   readonly digest: Digest;
 }
+
+/** The beginning of a journal whose contents were deleted since their retention had passed; the hashes stay. */
+export interface Pruned {
+  /** How many entries, from the first on. */
+  readonly entries: number;
+  /** When, in milliseconds since 1970. Left out: the run goes on from a checkpoint, and what came before that was deleted at some time since. */
+  readonly at?: number;
+}

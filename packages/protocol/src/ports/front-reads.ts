@@ -5,7 +5,8 @@
  */
 import type { DecidedCount, DecidedPageWanted, DecidedRow, DecidedWanted } from './approvals.ts';
 import type { RunOrder } from '../model/run-lists.ts';
-import type { RunRow } from './front.ts';
+import type { DeliveryRow, RunRow } from './front.ts';
+import type { ToolReads } from './tool-reads.ts';
 
 /** Every given condition holds for each run that is found; of several values of one condition, one does. */
 export interface RunSearch {
@@ -35,6 +36,8 @@ export interface RunSearch {
   /** The answer of a call that was carried out was last withheld from it at this time or after. */
   readonly withheld_from?: number | undefined;
   readonly ended_until?: number | undefined;
+  /** Only runs that have not ended and hold a grant to this tool. */
+  readonly holds?: string | undefined;
   /** Only these runs. */
   readonly among?: readonly string[] | undefined;
 }
@@ -123,7 +126,27 @@ export interface QueueWanted {
   readonly limit: number;
 }
 
-export interface FrontReads {
+export interface DeliveriesWanted {
+  /** Receivers whose deliveries may be seen; undefined: all. */
+  readonly hooks: readonly string[] | undefined;
+  readonly tenant: string | undefined;
+  /** The name of a receiver, as lists show it. */
+  readonly hook: string | undefined;
+  readonly state: DeliveryRow['state'] | undefined;
+  /** The number of the last row of the page before. */
+  readonly before: number | undefined;
+  readonly limit: number;
+}
+/** How many notifications of a receiver wait and were given up, when one was last delivered, and the last error of those that wait. */
+export interface HookSummary {
+  readonly hook: string;
+  readonly pending: number;
+  readonly given_up: number;
+  readonly delivered_at: number | null;
+  readonly error: string | null;
+}
+
+export interface FrontReads extends ToolReads {
   /** @throws CORRAL_REQUEST_INVALID for a cursor that no list with this order gave */
   runs(wanted: RunPageWanted): Promise<RunPage>;
   /** Those of some runs and of all below them that have not ended, by id. */
@@ -140,6 +163,10 @@ export interface FrontReads {
   ): Promise<readonly { readonly tenant: string; readonly created_at: number; readonly runs: number }[]>;
   /** Notifications of all receivers that wait, and that were given up. */
   notifications(): Promise<{ readonly pending: number; readonly given_up: number }>;
+  /** Notifications, the latest first. */
+  deliveries(wanted: DeliveriesWanted): Promise<readonly DeliveryRow[]>;
+  /** How these receivers stand, in the same order. */
+  hooks(keys: readonly string[]): Promise<readonly HookSummary[]>;
   /** Acts, the latest first. */
   acts(wanted: ActsWanted): Promise<readonly ActRow[]>;
   /** Decisions of people about calls, the latest first. */

@@ -13,6 +13,7 @@ import type { Outcome } from '../model/outcome.ts';
 import type { RunRecord, WaitingOn } from '../model/run.ts';
 import type { ApprovalTable } from './approvals.ts';
 import type { EventTable } from './events.ts';
+import type { LateCallTable } from './tool-reads.ts';
 import type { LIVE_STATES } from '../model/run-lists.ts';
 
 export interface FrontStore {
@@ -28,6 +29,7 @@ export interface FrontStore {
   readonly marks: MarkTable;
   readonly events: EventTable;
   readonly approvals: ApprovalTable;
+  readonly lateCalls: LateCallTable;
   /** A fact about the host by name, such as how it was stopped. */
   meta(name: string): string | undefined;
   setMeta(name: string, value: string): void;
@@ -283,16 +285,7 @@ export interface DeliveryRow {
   readonly ended_at: number | null;
   readonly error: string | null;
 }
-export interface DeliveryFilter {
-  /** Receivers whose deliveries may be seen; undefined: all. */
-  readonly hooks: readonly string[] | undefined;
-  readonly tenant: string | undefined;
-  /** The name of a receiver, as lists show it. */
-  readonly hook: string | undefined;
-  readonly state: DeliveryRow['state'] | undefined;
-}
-
-/** A queue of notifications for each receiver, and the records of finished deliveries. */
+/** A queue of notifications for each receiver, and the records of finished deliveries, which `FrontReads` lists. */
 export interface DeliveryTable {
   enqueue(row: Omit<Queued, 'n' | 'attempts'>): void;
   /** Assigns receivers to notifications that were queued before each receiver had its own queue. */
@@ -313,18 +306,9 @@ export interface DeliveryTable {
   abandon(queue: Queue, at: number): Counted[];
   /** Deletes older records, and of the delivered ones all but the latest of each receiver. */
   forget(before: number, kept: number): void;
-  /** The latest first. */
-  list(filter: DeliveryFilter, before: number | undefined, limit: number): DeliveryRow[];
   get(n: number): DeliveryRow | undefined;
   /** Makes a receiver's notifications due now: those that wait, and those that were given up. @returns how many */
   retry(where: { readonly hook: string } | { readonly n: number }, at: number): number;
-  /** How many notifications of a receiver wait and were given up, when one was last delivered, and the last error. */
-  summary(hook: string): {
-    readonly pending: number;
-    readonly given_up: number;
-    readonly delivered_at: number | null;
-    readonly error: string | null;
-  };
 }
 
 /** By whom something was put in force, when and why. */

@@ -11,9 +11,10 @@ import type { Quarantine, QuarantineKind } from '../model/quarantine.ts';
 import type { Label } from '../model/label.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Entry, RunRecord, RunStatus, WaitingOn } from '../model/run.ts';
+import type { DecidedEntries } from './approvals.ts';
 import type { NodeRow } from './nodes.ts';
 import type { AccountDay, SpendChange, SpendFilter, Usage, UsageWanted } from '../model/spend.ts';
-import type { BackupManifest, Collection, EntryHash, Erased, Freed, Verification } from './evidence.ts';
+import type { BackupManifest, Collection, EntryHash, Erased, Freed, Pruned, Verification } from './evidence.ts';
 
 /** A message or notice on its way to another run; delivered once, however often it is sent. */
 export interface Outgoing {
@@ -153,6 +154,8 @@ export interface StoredRun {
    * claim. They do not overlap. Left out: there were none.
    */
   readonly away?: readonly Downtime[];
+  /** Left out: all of its journal is there. */
+  readonly pruned?: Pruned;
   /** In the answer of a claim with `fence`: the living node that held it. */
   readonly taken_from?: HeldElsewhere;
 }
@@ -239,7 +242,7 @@ export interface RunFilter {
   readonly limit?: number;
 }
 
-export interface Store {
+export interface Store extends DecidedEntries {
   /** How often this store was opened for writing. */
   readonly era: number;
   /** Ordinary work is refused for lack of space, or soon will be. Operations that stop runs still work. Left out: the store cannot tell. */
@@ -332,10 +335,7 @@ export interface Store {
   descendants(run: RunId): Promise<readonly RunId[]>;
   /** Whether another run that has not ended, besides these, holds a grant derived from this one. */
   isShared(grant: GrantId, besides?: readonly RunId[]): Promise<boolean>;
-  /**
-   * Revokes a grant, and so all that was derived from it, with person and reason. The first revocation is kept.
-   * @returns whether the grant exists
-   */
+  /** Revokes a grant, and so all that was derived from it. The first person and reason are kept. @returns whether the grant exists */
   revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean>;
   /** Those of these grants that are marked as revoked themselves. */
   revoked(among: readonly GrantId[]): Promise<readonly GrantId[]>;

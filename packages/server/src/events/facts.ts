@@ -180,11 +180,11 @@ export class RunFacts {
     if (before.length <= STREAMED_CHARS) streamed.set(delivery.id, (before + textOfParts(delivery.parts)).slice(0, STREAMED_CHARS + 1));
   }
 
-  #logged({ run, level, text, private_to }: Seen<'logged'>, at: number): void {
+  #logged({ run, level, text, place }: Seen<'logged'>, at: number): void {
     if (!this.#wanted.logs) return;
     const { tenant, agent } = this.#here.get(run) ?? {};
     const fields = { [CORRAL.agentLog]: true, [CORRAL.tenant]: tenant, [GEN_AI.agent]: agent };
-    this.#facts.log(run, at, SEVERITY[level] ?? INFO, logText(private_to.length > 0 ? PRIVATE : text, fields));
+    this.#facts.log(run, at, SEVERITY[level] ?? INFO, logText(place?.isPrivate === true ? PRIVATE : text, fields));
   }
 
   #ended({ run, outcome, view, taken }: Seen<'ended'>, at: number): void {

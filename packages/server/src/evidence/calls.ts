@@ -187,12 +187,15 @@ function ended(call: CallView, seq: number): void {
   call.acted ??= waits(call) || factsOf.get(call)?.seq === seq ? 'no' : 'unknown';
 }
 
-/** The line of `why` about a call whose tool did more than its agent was told. @param shows whether the reader may see the answer */
+/**
+ * The line of `why` about a call whose tool did more than its agent was told.
+ * @param shows whether the reader's role may see answers; its label may withhold this one nevertheless
+ */
 export function actedLine(of: CallView, shows: boolean): string | undefined {
-  const { call, tool, state, acted, result, error } = of;
+  const { call, tool, state, acted, result, error, withheld } = of;
   if (factsOf.get(of)?.changes === false) return undefined;
   if (state === 'answered') {
-    const what = shows && result !== null ? `: it answered ${brief(result)}` : '';
+    const what = withheld !== undefined ? '; its answer is withheld' : shows && result !== null ? `: it answered ${brief(result)}` : '';
     const told = error === null ? 'Its agent has not been given the answer yet.' : `The answer was withheld from its agent: ${error.code}.`;
     return `Call ${call} to ${tool} was carried out${what}. ${told}`;
   }

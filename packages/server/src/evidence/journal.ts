@@ -104,8 +104,8 @@ interface Told {
 }
 
 /**
- * Says in sentences why a run is in its state, and what can be done about it. Payloads are not shown, except the messages of
- * errors.
+ * Says in sentences why a run is in its state, and what can be done about it. Payloads are not shown, except the messages of errors, and to those
+ * whose role shows them the beginning of an answer that an agent was not told.
  * @param reader what the reader may see and do
  */
 export async function explain(

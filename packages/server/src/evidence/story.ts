@@ -5,6 +5,7 @@
 import type { STORY_PARTS } from '@corral/protocol/api/schemas';
 import type { Withheld } from '@corral/protocol/api/withheld';
 import type { Cost } from '@corral/protocol/model/cost';
+import type { Pruned } from '@corral/protocol/ports/evidence';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
@@ -36,6 +37,12 @@ export interface StoryFacts {
   readonly spent?: Spent;
   /** The name of what it waits for; empty if it waits for nothing. */
   readonly waiting_for: string;
+  /** Set if the beginning of its journal was pruned. */
+  readonly pruned?: PrunedFacts | undefined;
+}
+export interface PrunedFacts extends Pruned {
+  readonly by: string | null;
+  readonly retention_ms: number | null;
 }
 
 /** Names, links and reasons that a sentence has at most. */
@@ -285,6 +292,23 @@ function askedLine({ record, input, unread }: StoryFacts): StoryLine {
   };
 }
 
+/** The line about a part of the journal that is not there any more. */
+function prunedLine({ entries, at, by, retention_ms }: PrunedFacts): StoryLine {
+  const when = at === undefined ? 'Since its last checkpoint' : `On ${on(at)}`;
+  const who = by === null || by === 'host' ? '' : ` for ${by}`;
+  const rule = retention_ms === null ? '' : ` Its tenant kept journals for ${durationText(retention_ms)} after the end of a run.`;
+  const rest =
+    at === undefined ? ' What follows is made from the entries after them.' : ' What it read, did and was refused is not known any more.';
+  const text = `${when} the contents of its first ${many(entries, 'entry').replace('entrys', 'entries')} were deleted${who} (CORRAL_JOURNAL_PRUNED).${rule}${rest}`;
+  return { about: 'pruned', text, ...NONE };
+}
+
+const spentLine = ({ cpu_ms, calls, tokens, money_micros }: Spent): StoryLine => ({
+  about: 'spent',
+  text: `It used ${Math.round(cpu_ms)} ms of CPU time, ${many(calls, 'call')}, ${many(tokens, 'token')} and ${(money_micros / 1e6).toFixed(2)} of money.`,
+  ...NONE,
+});
+
 const line = (about: StoryLine['about'], text: string, ...from: readonly (Tally | Acts)[]): StoryLine => ({
   about,
   text,
@@ -317,6 +341,10 @@ function durationText(ms: number): string {
 
 /** @param pages the whole journal, as far as it is kept */
 export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLine[]> {
+  const { pruned } = facts;
+  const gone = pruned === undefined ? [] : [prunedLine(pruned)];
+  if (pruned?.at !== undefined)
+    return [askedLine(facts), ...gone, ...(facts.spent === undefined ? [] : [spentLine(facts.spent)]), endLine(facts, 0)];
   const told = new Teller();
   let chars = 0;
   for await (const page of pages)
@@ -338,9 +366,9 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
     received.total === 0 ? 'none' : `${received.total}, from ${received.text}`,
   ];
   const by = rules.size === 0 ? '' : ` The rules: ${[...rules].join(', ')}.`;
-  const { cpu_ms, calls, tokens, money_micros } = facts.spent ?? told.spent;
   return [
     askedLine(facts),
+    ...gone,
     line(
       'read',
       read.total === 0
@@ -378,11 +406,7 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
     ),
     line('people', people.textOr('No person had to decide about it.'), people),
     line('stopped', stopped.textOr('Nobody stopped it, and no detector stepped in.'), stopped),
-    {
-      about: 'spent',
-      text: `It used ${Math.round(cpu_ms)} ms of CPU time, ${many(calls, 'call')}, ${many(tokens, 'token')} and ${(money_micros / 1e6).toFixed(2)} of money.`,
-      ...NONE,
-    },
+    spentLine(facts.spent ?? told.spent),
     endLine(facts, last),
   ];
 }

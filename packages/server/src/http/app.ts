@@ -71,6 +71,7 @@ import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { serveMcp } from '../mcp/route.ts';
 import { toolReviewRoutes } from './routes/tool-reviews.ts';
+import { toolRoutes } from './routes/tools.ts';
 import { quarantineRoutes } from './routes/quarantines.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { linkRoutes } from './routes/links.ts';
@@ -105,8 +106,11 @@ export interface AppOptions {
  * escaped; a bundle within its limit must not be refused because of that.
  */
 const DEPLOY_BYTES = ADMISSION.bundle_bytes.default * 3 * 2;
-/** A token of an issuer, and what JSON has around it. */
-const SIGN_IN_BYTES = 10 * 1024;
+/**
+ * Bodies that differ from `door.body_bytes`. Those of routes for everybody are small, since a body is read before it is known who sends it: a token of
+ * an issuer, a link with a reason and a token, and what JSON has around them.
+ */
+const BODY_BYTES: Partial<Record<RouteName, number>> = { deployAgent: DEPLOY_BYTES, signIn: 10 * 1024, followLink: 16 * 1024 };
 /** An input is wrapped in a few more levels. */
 const DEEPEST = JSON_MAX_DEPTH + 8;
 const HEADERS_MS = 10_000;
@@ -228,6 +232,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...scheduleRoutes(door),
     ...configurationRoutes(door),
     ...toolReviewRoutes(door),
+    ...toolRoutes(door),
     ...webhookRoutes(door),
     ...(scene === undefined ? {} : sceneRoutes(scene, door)),
     events: async (request: RouteRequest<'events'>, context: Context) => followers.follow(request, context),
@@ -243,8 +248,7 @@ function add(app: FastifyInstance, options: AppOptions, name: RouteName, route: 
   app.route({
     method: route.method,
     url: route.path,
-    ...(name === 'deployAgent' ? { bodyLimit: DEPLOY_BYTES } : {}),
-    ...(name === 'signIn' ? { bodyLimit: SIGN_IN_BYTES } : {}),
+    ...(BODY_BYTES[name] === undefined ? {} : { bodyLimit: BODY_BYTES[name] }),
     schema: schemaOf(name, route),
     onRequest: async (request, reply) => {
       if (route.operation === 'open') return;

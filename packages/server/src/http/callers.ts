@@ -30,7 +30,7 @@ export async function admitted(options: CallerParts, route: Route, request: Fast
   const { settings, index } = options.door;
   return new Access(
     await guarded(options, route, request, () => callerOf(options, request, true)),
-    () => Object.keys(settings.inForce().config.tenants),
+    () => settings.tenants(),
     (tenant) => index.has('tenant', tenant, undefined),
   );
 }
@@ -103,7 +103,8 @@ export async function guarded<T>(
  */
 export function proving(channel: Channel, identify: (request: FastifyRequest, token: string) => Promise<Principal>): Prove {
   return async (request, { principal }, proof) => {
-    if (proof === undefined) return channel.kind === 'socket' && request.headers.authorization === undefined;
+    if (channel.kind === 'socket' && request.headers.authorization === undefined) return true;
+    if (proof === undefined) return false;
     const shown = await identify(request, proof).catch((error: unknown) => {
       if (error instanceof CorralError && error.code === 'CORRAL_UNAUTHENTICATED') throw notTheirs(principal.id);
       throw error;

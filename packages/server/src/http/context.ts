@@ -7,6 +7,8 @@ import type { Acts } from '../operation-log.ts';
 import type { Accounts } from '../people/accounts.ts';
 import type { Persons } from '../people/persons.ts';
 import type { HostPort } from '../ports.ts';
+import type { Previews } from '../jobs/previews.ts';
+import type { LateCalls } from '../jobs/late-calls.ts';
 import type { Projection } from '../jobs/projection.ts';
 import type { Scheduler } from '../jobs/scheduler.ts';
 import type { AgentRegistry, ConfigArchive, FrontStore, MarkTable, RunIndex, TokenTable } from '@corral/protocol/ports/front';
@@ -41,12 +43,14 @@ export interface ServerContext {
   readonly accounts: Accounts;
   readonly feed: Feed;
   readonly projection: Projection;
+  readonly lateCalls: LateCalls;
   /** The people whose private data is in what runs hold. */
   readonly labels: Labels;
   readonly submissions: Submissions;
   readonly scheduler: Scheduler;
   readonly settings: Settings;
   readonly outbox: Outbox;
+  readonly previews: Previews;
   /** Undefined: the configuration asks for none. */
   readonly telemetry: HostTelemetry | undefined;
   /** Undefined but for the host of `corral demo`. */

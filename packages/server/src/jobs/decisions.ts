@@ -1,66 +1,87 @@
 /**
- * Writes down what people decide about calls, so that it can be listed and counted without reading journals. The journal is authoritative: what a
- * crash kept from being written is added from the journals of the calls that were open then.
+ * Writes down what people decide about calls, so that it can be listed and counted without reading journals. The journal is authoritative, and the
+ * store lists the entries that have decisions: those that have no row here, since the host crashed, the disk was full or they are older than the rows,
+ * are read from their journals.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import { ASK_OWNER } from '@corral/protocol/model/question';
-import type { Asked, Decided, DecidedAs } from '@corral/protocol/ports/approvals';
+import type { DecidedAs, DecidedEntry } from '@corral/protocol/ports/approvals';
 import type { FrontStore } from '@corral/protocol/ports/front';
 import type { Observation } from '@corral/supervisor';
-import { pagesOf } from '../evidence/pages.ts';
 import { breathe } from '../evidence/serial-queue.ts';
 import type { HostPort } from '../ports.ts';
 
 export interface DecisionsOptions {
-  readonly host: Pick<HostPort, 'observe' | 'stored' | 'journal' | 'view' | 'approvals'>;
-  readonly db: Pick<FrontStore, 'approvals' | 'runs' | 'together'>;
+  readonly host: Pick<HostPort, 'observe' | 'view' | 'decisions' | 'decidedIn'>;
+  readonly db: Pick<FrontStore, 'approvals' | 'runs' | 'together' | 'meta' | 'setMeta'>;
   readonly now: () => number;
 }
 
 type Said = Extract<Observation, { kind: 'decided' }>;
-/** Entries of a journal that are read at a time. */
-const PAGE = 200;
+/** Entries that are looked at in one step: where rows are missing, as many journals may have to be read. */
+const STEP = 100;
+/** Number of the last entry that was looked at, among the facts about the host. */
+const LOOKED = 'decisions';
 
 const verdictOf = (verdict: Said['verdict'], question: boolean): DecidedAs =>
   !question || verdict === 'expired' ? verdict : verdict === 'approve' ? 'answer' : 'decline';
 
 export class Decisions {
   readonly #options: DecisionsOptions;
+  /** Entries may have been added that were not looked at; and the step that is under way. */
+  #behind = true;
+  #looking: Promise<void> | undefined;
 
   constructor(options: DecisionsOptions) {
     this.#options = options;
     options.host.observe((observation) => this.#heard(observation));
   }
 
-  /** Adds decisions that a crash kept from being written. @param inOrder the host before stopped in order, so there are none */
-  async catchUp(inOrder: boolean): Promise<void> {
-    if (inOrder) return;
-    const { host, db } = this.#options;
-    const opened = Map.groupBy(db.approvals.opened(), ({ run }) => run);
-    for (const [run, calls] of opened) {
-      await this.#addFrom(run as RunId, calls).catch((error: unknown) => {
-        // It is erased or damaged: nothing more will be known of it.
-        if (!(error instanceof CorralError)) throw error;
-        db.approvals.close(run);
-      });
-      await breathe();
-    }
-    // Those that were asked about while the crash came have no row either.
-    for (const { run, call, tool, shape, since } of await host.approvals({ onDamaged: () => undefined }))
-      db.approvals.open({ run, call, tool, shape, asked_at: since });
+  /** Adds some of the decisions that have no row. Called at the start, and periodically: of many, each time takes the next ones. */
+  catchUp(): Promise<void> {
+    if (!this.#behind) return Promise.resolve();
+    return (this.#looking ??= this.#step().finally(() => (this.#looking = undefined)));
   }
 
-  /** If the disk is full, the run goes on: the decision is in its journal. */
-  #heard(observation: Observation): void {
-    const { approvals } = this.#options.db;
+  async #step(): Promise<void> {
+    const { host, db } = this.#options;
+    this.#behind = false;
     try {
-      if (observation.kind === 'asked') {
-        const { run, call, tool, shape } = observation;
-        approvals.open({ run, call, tool, shape, asked_at: this.#options.now() });
-      }
+      const page = await host.decisions(Number(db.meta(LOOKED) ?? 0), STEP);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      for (const [run, entries] of Map.groupBy(page, (one) => one.run)) await this.#complete(run, entries);
+      db.setMeta(LOOKED, String(last.n));
+      if (page.length === STEP) this.#behind = true;
+    } catch (error) {
+      this.#behind = true;
+      throw error;
+    }
+  }
+
+  async #complete(run: RunId, entries: readonly DecidedEntry[]): Promise<void> {
+    const { host, db } = this.#options;
+    if (entries.every(({ call, nth }) => call > 0 && db.approvals.count(run, call) >= nth)) return;
+    await breathe();
+    const about = db.runs.get(run);
+    const found = await host.decidedIn(run).catch((error: unknown) => {
+      // It is erased, pruned or damaged: nothing more will be known of it.
+      if (!(error instanceof CorralError) || error.retryable) throw error;
+      return [];
+    });
+    if (about === undefined || found.length === 0) return;
+    const { tenant, agent } = about;
+    db.together(() => {
+      for (const { verdict, question, ...one } of found)
+        db.approvals.decided({ run, tenant, agent, ...one, verdict: verdictOf(verdict, question) });
+    });
+  }
+
+  /** If the disk is full, the run goes on: the decision is in its journal, and gets its row later. */
+  #heard(observation: Observation): void {
+    try {
       if (observation.kind === 'decided') this.#decided(observation);
-      if (observation.kind === 'ended') approvals.close(observation.run);
+      if (observation.kind === 'ended') this.#options.db.approvals.close(observation.run);
     } catch (error) {
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_DISK_FULL') throw error;
     }
@@ -68,48 +89,14 @@ export class Decisions {
 
   #decided({ run, call, by, verdict, reason, tool, since, shape, last, question }: Said): void {
     const { host, db, now } = this.#options;
+    this.#behind = true;
     const about = host.view(run) ?? db.runs.get(run);
     if (about === undefined) return;
     const { tenant, agent } = about;
-    const row = {
-      run,
-      call,
-      tenant,
-      agent,
-      tool,
-      shape,
-      verdict: verdictOf(verdict, question),
-      by,
-      reason,
-      asked_at: since,
-      at: now(),
-    };
+    const row = { run, call, tenant, agent, tool, shape, verdict: verdictOf(verdict, question), by, reason, asked_at: since, at: now() };
     db.together(() => {
       db.approvals.decided(row);
       if (last) db.approvals.close(run, call);
-    });
-  }
-
-  async #addFrom(run: RunId, calls: readonly Asked[]): Promise<void> {
-    const { host, db } = this.#options;
-    const stored = await host.stored(run);
-    if (stored === undefined) return db.approvals.close(run);
-    const { tenant, agent } = stored.record;
-    const asked = new Map(calls.map((one) => [one.call, one]));
-    const found: Decided[] = [];
-    for await (const page of pagesOf((...of) => host.journal(...of), run, PAGE))
-      for (const { event, at } of page) {
-        const of = event?.kind === 'approval' ? asked.get(event.id) : undefined;
-        if (event?.kind !== 'approval' || of === undefined) continue;
-        const { tool, shape, asked_at } = of;
-        const { id: call, by, reason, verdict, answer, goes_on } = event;
-        const question = tool === ASK_OWNER || answer !== undefined || goes_on === true;
-        found.push({ run, call, tenant, agent, tool, shape, verdict: verdictOf(verdict, question), by, reason, asked_at, at });
-      }
-    const waiting = new Set((await host.approvals({ run })).map(({ call }) => call));
-    db.together(() => {
-      for (const row of found) db.approvals.decided(row);
-      for (const { call } of calls) if (!waiting.has(call)) db.approvals.close(run, call);
     });
   }
 }

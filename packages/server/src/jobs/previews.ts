@@ -12,9 +12,8 @@ export class Previews {
   readonly #known = new Map<string, ReadonlySet<string>>();
   #runs = 0;
 
-  /** @returns its name */
-  keep(runs: readonly string[]): string {
-    const preview = previewOf(runs);
+  /** @param preview of these runs */
+  keep(preview: string, runs: readonly string[]): void {
     this.#forget(preview);
     this.#known.set(preview, new Set(runs));
     this.#runs += runs.length;
@@ -22,12 +21,10 @@ export class Previews {
       if (this.#known.size <= PREVIEWS && this.#runs <= RUNS) break;
       this.#forget(oldest);
     }
-    return preview;
   }
 
   /** Those of some runs that a preview had not shown; null if it is not known any more. */
   beyond(preview: string, runs: readonly string[]): string[] | null {
-    if (preview === previewOf(runs)) return [];
     const shown = this.#known.get(preview);
     return shown === undefined ? null : runs.filter((run) => !shown.has(run));
   }

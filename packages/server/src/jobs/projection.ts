@@ -222,9 +222,14 @@ export class Projection {
     this.#options.notify(this.#options.feed.tell(kind, { tenant: about.tenant, run: about.id, agent: about.agent, data }));
   }
 
+  /** The tenant and the agent of a run that goes on, or is listed. */
+  about(run: string): { readonly tenant: string; readonly agent: string } | undefined {
+    return this.#agents.get(run) ?? this.#options.index.get(run);
+  }
+
   /** As `tell`, for a run that may not be in memory. */
   #tellOf(kind: Event['kind'], run: string, data: Json, asked?: Asked): void {
-    const row = this.#agents.get(run) ?? this.#options.index.get(run);
+    const row = this.about(run);
     const about = row === undefined ? {} : { tenant: row.tenant, agent: row.agent };
     this.#options.notify(this.#options.feed.tell(kind, { ...about, run, data }), asked);
   }

@@ -20,7 +20,7 @@ const PAGE = 500;
  */
 export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunSearch> {
   const { older_than_ms, principal, config, since, until, created_from, ended_from, ended_until, parent, q } = selector;
-  const { refused_from, withheld_from } = selector;
+  const { refused_from, withheld_from, holds } = selector;
   const tenant = access.some(operation, selector.tenant);
   const [agent, version, lifecycle, control, waiting] = [
     many(selector.agent)?.map((one) => fullName(door, tenant, one)),
@@ -30,6 +30,7 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     many(selector.waiting),
   ];
   refuseUnknown(door, { tenant, agent, version });
+  if (holds !== undefined) await mustKnowTool(door, tenant, holds);
   return {
     tenant,
     agent,
@@ -47,6 +48,7 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     ended_until,
     refused_from,
     withheld_from,
+    holds,
     ended: waiting === undefined ? undefined : false,
     admitted_by: older_than_ms === undefined ? undefined : door.clock.now() - older_than_ms,
     among: await amongOf(door, waiting, selector.runs),
@@ -89,6 +91,28 @@ export async function allRuns({ reads }: ServerContext, by: RunSearch): Promise<
     cursor = page.next;
   }
 }
+
+/** A tool is known if a tenant's agents are offered it, or if a run holds it. @throws CORRAL_TOOL_UNKNOWN */
+async function mustKnowTool(door: ServerContext, tenant: TenantId | undefined, tool: string): Promise<void> {
+  const tenants = tenant === undefined ? door.settings.tenants() : [tenant];
+  if (tenants.some((one) => offeredIn(door, one).includes(tool))) return;
+  const held = await door.reads.runs({ tenant, holds: tool, limit: 1 });
+  if (held.rows.length === 0) throw unknownTool(door, tenants, tool);
+}
+
+export const unknownTool = (door: ServerContext, tenants: readonly string[], tool: string): CorralError =>
+  new CorralError(
+    'CORRAL_TOOL_UNKNOWN',
+    `There is no tool ${tool} here.${didYouMean(
+      tool,
+      tenants.flatMap((one) => offeredIn(door, one)),
+    )}`,
+  );
+
+const offeredIn = ({ host }: ServerContext, tenant: string): string[] => [
+  ...host.tools(tenant as TenantId).map(({ name }) => name),
+  ...host.services(tenant as TenantId),
+];
 
 interface Names {
   readonly tenant?: TenantId | undefined;

@@ -34,6 +34,8 @@ export class Reader {
   readonly #route: string;
   readonly #reason: string | undefined;
   readonly #held = new Map<string, readonly string[]>();
+  /** The configuration by which these were found: a stream outlives it. */
+  #found: unknown;
   /** Runs whose reading was recorded. */
   readonly #recorded = new Set<string>();
 
@@ -80,12 +82,15 @@ export class Reader {
 
   /** By what a label may mean the reader: names, the token's id, the person it is for; roles at the front door and of the tenant's policies. */
   #names(tenant: string): Names {
+    const { people, settings } = this.#context;
+    const inForce = settings.inForce();
+    if (this.#found !== inForce) this.#held.clear();
+    this.#found = inForce;
     const known = this.#held.get(tenant);
     if (known !== undefined) return known;
-    const { people, settings } = this.#context;
     const { id, roles } = this.#access.principal;
     const names = people.namesOf(id);
-    const own = settings.inForce().tenants[tenant]?.policies?.roles;
+    const own = inForce.tenants[tenant]?.policies?.roles;
     // A name that is `*` would stand for everybody.
     const held = [...names, ...roles, ...names.flatMap((name) => own?.(name) ?? [])].filter((name) => name !== '*');
     this.#held.set(tenant, held);

@@ -50,6 +50,7 @@ export function applyCommit(engine: Engine, nodes: Nodes, commit: PreparedCommit
   if (commit.asking !== standing.asking) engine.runs.asking(n, commit.asking);
   if (standing.attempts > 0) engine.runs.progressed(n);
   if (commit.isCheckpoint) engine.runs.checkpoint(n, entry.seq);
+  if (commit.decided !== undefined) engine.journal.decided(n, commit.decided);
   if (commit.moved !== undefined) engine.runs.moved(n, commit.moved);
   if (commit.consumed !== undefined) engine.inbox.take(n, commit.consumed);
   for (const call of commit.answered) engine.inbox.take(n, -call);

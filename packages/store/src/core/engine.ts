@@ -11,6 +11,7 @@ import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { RunStatus, WaitingOn } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { AccountDay, Holder, SpendChange, SpendFilter, SpendName, Usage, UsageWanted } from '@corral/protocol/model/spend';
+import type { DecidedEntry } from '@corral/protocol/ports/approvals';
 import type { Downtime, HeldElsewhere, RunFilter, RunRoom, Seen, Serving } from '@corral/protocol/ports/store';
 
 /** The columns of a run that its evidence needs. */
@@ -95,6 +96,9 @@ export interface RunRow extends Omit<Custody, 'end_hash'>, Omit<RunState, 'outco
   /** Number of the last item of its inbox. */
   readonly inbox_seq: number;
   readonly checkpoint: number;
+  /** When the contents of its whole journal were deleted; and the first entry whose contents are there, if some before it were; 0: none. */
+  readonly pruned_at: number | null;
+  readonly pruned_seq: number;
   /** The version that it was moved to; null: it is on the version of its admission. */
   readonly moved_to: Digest | null;
   readonly parked: boolean;
@@ -171,6 +175,10 @@ export interface JournalRows {
   entries(n: number, after: number, limit: number): readonly EntryRow[];
   hash(n: number, seq: number): Uint8Array | undefined;
   hashes(n: number, after: number, limit: number): readonly { readonly seq: number; readonly hash: Uint8Array }[];
+  /** An entry of the run has what people decided about a call, or that nobody did in time. */
+  decided(n: number, call: number): void;
+  /** Those that were noted after a number, in order. */
+  decisions(after: number, limit: number): readonly DecidedEntry[];
   /** Whether an error says that the bytes of these rows cannot be read any more. */
   isUnreadable(error: unknown): boolean;
 }

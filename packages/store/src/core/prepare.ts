@@ -142,6 +142,7 @@ export class Preparer {
       state,
       asking: ASKING.has(status.waiting),
       isCheckpoint: entry.event?.kind === 'checkpoint',
+      decided: entry.event?.kind === 'approval' ? entry.event.id : undefined,
       moved: entry.event?.kind === 'upgraded' ? entry.event.version : undefined,
       payloads,
       kept: kept ?? NONE,

@@ -66,6 +66,8 @@ export interface PreparedCommit extends Pick<Commit, AsGiven> {
   readonly state: RunState;
   readonly asking: boolean;
   readonly isCheckpoint: boolean;
+  /** The call that people decided about, or did not in time. */
+  readonly decided: number | undefined;
   /** The version that the run is moved to. */
   readonly moved: Digest | undefined;
   /** Those of the entry. `kept`: those of the outcome, which outlive the journal. */

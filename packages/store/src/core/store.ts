@@ -13,6 +13,7 @@ import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
 import type { AccountDay, SpendFilter, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { KeyRing } from '@corral/protocol/ports/machine';
 import type { EntryHash } from '@corral/protocol/ports/evidence';
+import type { DecidedEntry } from '@corral/protocol/ports/approvals';
 import type {
   Changes,
   Commit,
@@ -259,6 +260,7 @@ export class StoreCore {
 
   readonly spend = (filter: SpendFilter): readonly AccountDay[] => this.#engine.accounts.days(filter);
   readonly nodes = (most: number): readonly NodeRow[] => this.#nodes.all(most);
+  readonly decisions = (after: number, limit: number): readonly DecidedEntry[] => this.#engine.journal.decisions(after, limit);
   readonly usage = (wanted: UsageWanted): Usage => this.#engine.accounts.usage(wanted);
   readonly forgetSpend = (before: string): number => this.#engine.accounts.forget(before);
 
@@ -329,8 +331,14 @@ export class StoreCore {
       still: row.still,
       restored: row.restored,
       ...awayOf(this.#engine.runs, row.n),
+      ...prunedOf(row),
     };
   }
+}
+
+function prunedOf({ pruned_at, pruned_seq, seq }: RunRow): Pick<StoredRun, 'pruned'> {
+  if (pruned_at !== null) return { pruned: { entries: seq ?? 0, at: pruned_at } };
+  return pruned_seq > 1 ? { pruned: { entries: pruned_seq - 1 } } : {};
 }
 
 /** An outcome as it is stored, with its label. */

@@ -1,5 +1,5 @@
 /** Decisions of people, claims, and what people have put off; see `packages/protocol/src/ports/approvals.ts`. `FrontReads` lists decisions. */
-import type { ApprovalTable, Asked, Claim, Decided, Later } from '@corral/protocol/ports/approvals';
+import type { ApprovalTable, Claim, Decided, Later } from '@corral/protocol/ports/approvals';
 import type { FrontDatabase } from './database.ts';
 
 export class Approvals implements ApprovalTable {
@@ -9,19 +9,8 @@ export class Approvals implements ApprovalTable {
     this.#db = db;
   }
 
-  open({ run, call, tool, shape, asked_at }: Asked): void {
-    this.#db.run(
-      'INSERT OR IGNORE INTO approvals_open (run, call, tool, shape, asked_at) VALUES (?, ?, ?, ?, ?)',
-      run,
-      call,
-      tool,
-      shape,
-      asked_at,
-    );
-  }
-
-  opened(): Asked[] {
-    return this.#db.all<Asked>('SELECT run, call, tool, shape, asked_at FROM approvals_open ORDER BY run, call');
+  count(run: string, call: number): number {
+    return this.#db.get<{ count: number }>('SELECT count(*) AS count FROM decisions WHERE run = ? AND call = ?', run, call)?.count ?? 0;
   }
 
   decided({ run, call, tenant, agent, tool, shape, verdict, by, reason, asked_at, at }: Decided): void {
@@ -44,7 +33,7 @@ export class Approvals implements ApprovalTable {
 
   close(run: string, call?: number): void {
     const [where, values] = call === undefined ? (['run = ?', [run]] as const) : (['run = ? AND call = ?', [run, call]] as const);
-    for (const table of ['approvals_open', 'claims', 'put_off']) this.#db.run(`DELETE FROM ${table} WHERE ${where}`, ...values);
+    for (const table of ['claims', 'put_off']) this.#db.run(`DELETE FROM ${table} WHERE ${where}`, ...values);
   }
 
   claim({ run, call, by, since, until }: Claim): void {

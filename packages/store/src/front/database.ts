@@ -6,7 +6,7 @@
  * Written on the host's event loop: in WAL mode with synchronous=NORMAL a commit does not wait for the disk. Rare writes that
  * must survive a power failure (a revoked token, a moved alias) go through `durably`, which waits.
  */
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
@@ -43,11 +43,15 @@ export class FrontDatabase {
   }
 
   /**
-   * A connection that only reads, for a host that has the tables open for writing.
+   * A connection that only reads, for a host that has the tables open for writing. The tables of the run store are there too, as `store`.
    * @throws CORRAL_DATA_UNUSABLE
    */
   static reading(folder: string): Reading & Pick<FrontDatabase, 'close'> {
-    const db = opened(folder, true, (one) => one.exec('PRAGMA busy_timeout = 2000; PRAGMA cache_size = -32768'));
+    const db = opened(folder, true, (one) => {
+      one.exec('PRAGMA busy_timeout = 2000; PRAGMA cache_size = -32768');
+      const store = join(folder, 'corral.db');
+      if (existsSync(store)) one.prepare('ATTACH ? AS store').run(store);
+    });
     const statements = new Statements(db);
     return {
       get: <T>(sql: string, ...values: Value[]) => statements.of(sql).get(...values) as T | undefined,

@@ -1,13 +1,12 @@
 /** The queues of notifications in `front.db`, one for each receiver, and the records of finished deliveries. */
 import type { Event } from '@corral/protocol/api/schemas';
-import type { Counted, DeliveryFilter, DeliveryRow, DeliveryTable, Queue, Queued } from '@corral/protocol/ports/front';
+import type { Counted, DeliveryRow, DeliveryTable, Queue, Queued } from '@corral/protocol/ports/front';
 import type { FrontDatabase } from './database.ts';
 
-const ALL = `
+/** Notifications that wait and those that are over, with the columns of a `DeliveryRow`. */
+export const ALL = `
 SELECT n, id, hook, url, tenant, kind, at, attempts, 'pending' AS state, due, NULL AS ended_at, error FROM outbox WHERE hook IS NOT NULL
 UNION ALL SELECT n, id, hook, url, tenant, kind, at, attempts, state, NULL, ended_at, error FROM deliveries`;
-/** The name of a receiver, which is the beginning of its key: `nameOf` in SQL. */
-const NAME = "substr(hook, 1, instr(hook || '@', '@') - 1)";
 /**
  * Tenants that have notifications waiting for a receiver, with one index seek for each tenant, however many wait. Null stands for
  * the host and is always last.
@@ -17,8 +16,6 @@ WITH RECURSIVE waiting (tenant) AS (
   SELECT (SELECT min(tenant) FROM outbox WHERE hook = ?1)
   UNION ALL SELECT (SELECT min(tenant) FROM outbox WHERE hook = ?1 AND tenant > waiting.tenant) FROM waiting WHERE waiting.tenant IS NOT NULL)
 SELECT tenant FROM waiting`;
-const SEEN = '(?1 IS NULL OR hook IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR tenant = ?2)';
-
 export class Deliveries implements DeliveryTable {
   readonly #db: FrontDatabase;
 
@@ -131,20 +128,6 @@ export class Deliveries implements DeliveryTable {
       );
   }
 
-  /** The latest first. */
-  list({ hooks, tenant, hook, state }: DeliveryFilter, before: number | undefined, limit: number): DeliveryRow[] {
-    return this.#db.all<DeliveryRow>(
-      `SELECT * FROM (${ALL}) WHERE ${SEEN} AND (?3 IS NULL OR ${NAME} = ?3) AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR n < ?5)
-       ORDER BY n DESC LIMIT ?6`,
-      jsonOf(hooks),
-      tenant ?? null,
-      hook ?? null,
-      state ?? null,
-      before ?? null,
-      limit,
-    );
-  }
-
   get(n: number): DeliveryRow | undefined {
     return this.#db.get<DeliveryRow>(`SELECT * FROM (${ALL}) WHERE n = ?`, n);
   }
@@ -163,23 +146,6 @@ export class Deliveries implements DeliveryTable {
       this.#db.run(`DELETE FROM deliveries WHERE ${column} = ? AND state = 'given_up'`, value);
       return waiting + rows;
     });
-  }
-
-  /** How many notifications of a receiver wait and were given up, when one was last delivered, and the last error. */
-  summary(hook: string) {
-    const count = (sql: string) => this.#db.get<{ count: number }>(sql, hook)?.count ?? 0;
-    return {
-      pending: count('SELECT count(*) AS count FROM outbox WHERE hook = ?'),
-      given_up: count("SELECT count(*) AS count FROM deliveries WHERE hook = ? AND state = 'given_up'"),
-      delivered_at:
-        this.#db.get<{ at: number | null }>("SELECT max(ended_at) AS at FROM deliveries WHERE hook = ? AND state = 'delivered'", hook)
-          ?.at ?? null,
-      error:
-        this.#db.get<{ error: string }>(
-          'SELECT error FROM outbox WHERE hook = ? AND error IS NOT NULL ORDER BY tried_at DESC LIMIT 1',
-          hook,
-        )?.error ?? null,
-    };
   }
 
   #giveUp(where: string, values: (string | number | null)[], at: number): Counted[] {
@@ -221,5 +187,3 @@ export class Deliveries implements DeliveryTable {
     }
   }
 }
-
-const jsonOf = (hooks: readonly string[] | undefined) => (hooks === undefined ? null : JSON.stringify(hooks));

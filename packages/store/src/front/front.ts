@@ -16,6 +16,7 @@ import { Runs } from './runs.ts';
 import { Schedules } from './schedules.ts';
 import { SubmissionRows } from './submissions.ts';
 import { Tokens } from './tokens.ts';
+import { LateCalls } from './tools.ts';
 
 /** One value of a data folder whose tables nobody has open yet; undefined if there is none, or no tables. */
 export function metaOf(folder: string, name: string): string | undefined {
@@ -42,6 +43,7 @@ export class SqliteFront implements FrontStore {
   readonly marks: Marks;
   readonly events: Events;
   readonly approvals: Approvals;
+  readonly lateCalls: LateCalls;
 
   /**
    * @param folder the data folder, which the run store has already opened and locked
@@ -63,6 +65,7 @@ export class SqliteFront implements FrontStore {
     this.marks = new Marks(db);
     this.events = new Events(db);
     this.approvals = new Approvals(db);
+    this.lateCalls = new LateCalls(db);
   }
 
   meta(name: string): string | undefined {

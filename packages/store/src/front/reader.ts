@@ -1,5 +1,5 @@
 /** `FrontReads` on SQLite: a thread with a connection of its own, which is started when the first list is asked for. */
-import type { ActsWanted, FrontReads, QueueWanted, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
+import type { ActsWanted, DeliveriesWanted, FrontReads, QueueWanted, RunPageWanted, SpansWanted } from '@corral/protocol/ports/front-reads';
 import type { DecidedPageWanted, DecidedWanted } from '@corral/protocol/ports/approvals';
 import { CorralError } from '@corral/protocol/errors';
 import { ThreadCalls } from '../thread-calls.ts';
@@ -53,6 +53,14 @@ export class FrontReader implements FrontReads {
     return (await this.#started()).call('notifications');
   }
 
+  async deliveries(wanted: DeliveriesWanted): ReturnType<FrontReads['deliveries']> {
+    return (await this.#started()).call('deliveries', wanted);
+  }
+
+  async hooks(keys: readonly string[]): ReturnType<FrontReads['hooks']> {
+    return (await this.#started()).call('hooks', keys);
+  }
+
   async acts(wanted: ActsWanted): ReturnType<FrontReads['acts']> {
     return (await this.#started()).call('acts', wanted);
   }
@@ -63,6 +71,18 @@ export class FrontReader implements FrontReads {
 
   async decidedCounts(wanted: DecidedWanted): ReturnType<FrontReads['decidedCounts']> {
     return (await this.#started()).call('decidedCounts', wanted);
+  }
+
+  async holdings(tool: string, runs: readonly string[]): ReturnType<FrontReads['holdings']> {
+    return (await this.#started()).call('holdings', tool, runs);
+  }
+
+  async toolVersions(tenant: string, tool: string, requests: readonly string[]): ReturnType<FrontReads['toolVersions']> {
+    return (await this.#started()).call('toolVersions', tenant, tool, requests);
+  }
+
+  async lateCalls(tenant: string, tool: string): ReturnType<FrontReads['lateCalls']> {
+    return (await this.#started()).call('lateCalls', tenant, tool);
   }
 
   close(): Promise<void> {

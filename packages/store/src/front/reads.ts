@@ -2,7 +2,9 @@
 import type {
   ActRow,
   ActsWanted,
+  DeliveriesWanted,
   FrontReads,
+  HookSummary,
   QueuedRun,
   QueueWanted,
   RunPage,
@@ -12,8 +14,12 @@ import type {
   StateCount,
 } from '@corral/protocol/ports/front-reads';
 import type { DecidedCount, DecidedPageWanted, DecidedRow, DecidedWanted } from '@corral/protocol/ports/approvals';
+import type { DeliveryRow } from '@corral/protocol/ports/front';
+import type { Holding, LateCallRow, ToolVersion } from '@corral/protocol/ports/tool-reads';
 import type { Reading, Value } from './database.ts';
+import { deliveriesOf, hookSummaries } from './delivery-lists.ts';
 import { searchRuns } from './search.ts';
+import { holdingsOf, lateCalls, toolVersions } from './tools.ts';
 
 /** The port without its promises. */
 type Answers = {
@@ -96,6 +102,14 @@ export class Reads implements Answers {
     return found[0] ?? { pending: 0, given_up: 0 };
   }
 
+  deliveries(wanted: DeliveriesWanted): DeliveryRow[] {
+    return deliveriesOf(this.#db, wanted);
+  }
+
+  hooks(keys: readonly string[]): HookSummary[] {
+    return hookSummaries(this.#db, keys);
+  }
+
   acts({ tenant, operation, by, run, since, until, before, limit }: ActsWanted): ActRow[] {
     const { also, where } = conditions();
     also('tenant = ?', tenant);
@@ -123,6 +137,18 @@ export class Reads implements Answers {
   decidedCounts(wanted: DecidedWanted): DecidedCount[] {
     const { sql, values } = decisionsOf(wanted).where();
     return this.#db.all<DecidedCount>(`SELECT shape, verdict, count(*) AS count FROM decisions ${sql} GROUP BY 1, 2`, ...values);
+  }
+
+  holdings(tool: string, runs: readonly string[]): Holding[] {
+    return holdingsOf(this.#db, tool, runs);
+  }
+
+  toolVersions(tenant: string, tool: string, requests: readonly string[]): ToolVersion[] {
+    return toolVersions(this.#db, tenant, tool, requests);
+  }
+
+  lateCalls(tenant: string, tool: string): LateCallRow[] {
+    return lateCalls(this.#db, tenant, tool);
   }
 }
 

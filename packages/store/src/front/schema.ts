@@ -192,4 +192,12 @@ ALTER TABLE runs ADD COLUMN withheld_at INTEGER;
 CREATE INDEX runs_refused ON runs (n) WHERE refused_at IS NOT NULL;
 CREATE INDEX runs_withheld ON runs (n) WHERE withheld_at IS NOT NULL;
 `,
+  `
+-- The last calls of each tool in each tenant, when they were over.
+CREATE TABLE late_calls (
+  tenant TEXT NOT NULL, tool TEXT NOT NULL, at INTEGER NOT NULL, run TEXT NOT NULL, call INTEGER NOT NULL, ms REAL, code TEXT,
+  PRIMARY KEY (tenant, tool, at, run, call)) STRICT, WITHOUT ROWID;
+-- The store says which journals have decisions that are not here.
+DROP TABLE approvals_open;
+`,
 ];

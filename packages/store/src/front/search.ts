@@ -7,6 +7,7 @@ import type { RunOrder } from '@corral/protocol/model/run-lists';
 import type { RunPage, RunPageWanted, RunSearch } from '@corral/protocol/ports/front-reads';
 import type { RunRow } from '@corral/protocol/ports/front';
 import { literal, type Reading, type Value } from './database.ts';
+import { holding } from './tools.ts';
 
 /** The order of a list as SQL. A run that has not ended comes before all that have. */
 const ORDERS: Readonly<Record<RunOrder, string>> = {
@@ -72,6 +73,7 @@ function conditionsOf(by: RunSearch): Where {
   if (by.refused_from !== undefined) where.also('refused_at IS NOT NULL AND refused_at >= ?', by.refused_from);
   if (by.withheld_from !== undefined) where.also('withheld_at IS NOT NULL AND withheld_at >= ?', by.withheld_from);
   if (by.ended_until !== undefined) where.also('ended_at < ?', by.ended_until);
+  if (by.holds !== undefined) where.also(...holding(by.holds, by.tenant));
   if (by.among !== undefined) where.also('id IN (SELECT value FROM json_each(?))', JSON.stringify(by.among));
   if (by.q !== undefined) {
     const like = `%${literal(by.q)}%`;
@@ -84,8 +86,9 @@ function conditionsOf(by: RunSearch): Where {
   return where;
 }
 
-const isLiveAlone = ({ ended, lifecycle }: RunSearch): boolean =>
-  ended === false || (ended === undefined && lifecycle !== undefined && !lifecycle.includes('ended'));
+/** Only a run that has not ended holds anything. */
+const isLiveAlone = ({ ended, lifecycle, holds }: RunSearch): boolean =>
+  ended === false || (ended === undefined && (holds !== undefined || (lifecycle !== undefined && !lifecycle.includes('ended'))));
 
 /**
  * Where to look. Runs that have not ended are few; the newest of a tenant or of an agent stand together; an id, a parent, a version and a

@@ -5,7 +5,8 @@ import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
 import type { Quarantine } from '@corral/protocol/model/quarantine';
 import type { Serving } from '@corral/protocol/ports/store';
-import type { BlobRows, Bundle, ChangeKind, GrantRows, RegistryRows } from '../core/engine.ts';
+import type { BlobRows, Bundle, ChangeKind, GrantRows, NewGrant, RegistryRows } from '../core/engine.ts';
+import { holds, holdsNoMore } from './holdings.ts';
 import * as queries from './queries.ts';
 import type { Sql } from './sql.ts';
 
@@ -15,9 +16,11 @@ export class Grants implements GrantRows {
     this.#sql = sql;
   }
 
-  put({ id, parent, holder, data }: Parameters<GrantRows['put']>[0]): void {
+  put(grant: NewGrant): void {
+    const { id, parent, holder, data } = grant;
     const sql = 'INSERT INTO grants (id, parent, holder, data, used, revoked) VALUES (?, ?, ?, ?, 0, 0)';
     this.#sql.run(sql, id, parent ?? null, holder, data);
+    holds(this.#sql, grant);
   }
 
   get(id: string): ReturnType<GrantRows['get']> {
@@ -43,6 +46,7 @@ export class Grants implements GrantRows {
 
   revoke(id: string): void {
     this.#sql.run('UPDATE grants SET revoked = 1 WHERE id = ?', id);
+    holdsNoMore(this.#sql, id);
   }
 
   revoked(among: readonly GrantId[]): GrantId[] {
@@ -50,7 +54,9 @@ export class Grants implements GrantRows {
   }
 
   revokeFor(id: GrantId, by: string, reason: string, at: number): boolean {
-    return queries.revoke(this.#sql, id, by, reason, at);
+    if (!queries.revoke(this.#sql, id, by, reason, at)) return false;
+    holdsNoMore(this.#sql, id);
+    return true;
   }
 
   of(run: RunId): (Grant & GrantState)[] {

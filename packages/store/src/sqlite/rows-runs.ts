@@ -1,9 +1,11 @@
 /** Runs and their journals, as rows. */
 import type { Digest, RunId } from '@corral/protocol/ids';
 import type { WaitingOn } from '@corral/protocol/model/run';
+import type { DecidedEntry } from '@corral/protocol/ports/approvals';
 import type { Downtime, RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
 import type { Custodian, Custody, EntryRow, JournalRows, NewRun, RunRow, RunRows, RunState, Standing } from '../core/engine.ts';
 import { CORRUPT } from './codes.ts';
+import { letGo } from './holdings.ts';
 import * as queries from './queries.ts';
 import type { Sql } from './sql.ts';
 
@@ -15,7 +17,7 @@ export const CUSTODY = 'SELECT n, id, tenant, version, key, erased_at, end_hash 
 const LAST = 'LEFT JOIN journal AS last ON last.run = n AND last.seq = (SELECT max(seq) FROM journal WHERE run = n)';
 
 const ROW = `SELECT n, id, tenant, version, key, record, restored, erased_at, lifecycle, control, outcome, ended_at, epoch, inbox_seq, checkpoint,
-  moved_to, parked, still, ledger, last.seq, last.waiting FROM runs LEFT JOIN records USING (n) ${LAST}`;
+  pruned_at, pruned_seq, moved_to, parked, still, ledger, last.seq, last.waiting FROM runs LEFT JOIN records USING (n) ${LAST}`;
 const STANDING = `SELECT n, epoch, (SELECT max(seq) FROM journal WHERE run = n) AS seq, parked, lifecycle, control, attempts, asking,
   claimed_era AS owner, lease FROM runs LEFT JOIN eras ON era = claimed_era`;
 const STANDING_OF_ID = `${STANDING} WHERE id = ?`;
@@ -150,6 +152,7 @@ export class Runs implements RunRows {
   state(n: number, { lifecycle, control, outcome_kind, outcome, ended_at, end_hash }: RunState): void {
     const sql = 'UPDATE runs SET lifecycle = ?, control = ?, outcome_kind = ?, outcome = ?, ended_at = ?, end_hash = ? WHERE n = ?';
     this.#sql.run(sql, lifecycle, control, outcome_kind, outcome, ended_at, end_hash, n);
+    if (lifecycle === 'ended') letGo(this.#sql, n);
   }
 
   asking(n: number, asking: boolean): void {
@@ -185,7 +188,9 @@ export class Runs implements RunRows {
 
   bury(n: number, kind: string, outcome: Uint8Array | null, at: number): boolean {
     const sql = "UPDATE runs SET lifecycle = 'ended', outcome_kind = ?, outcome = ?, ended_at = ? WHERE n = ? AND lifecycle <> 'ended'";
-    return this.#sql.run(sql, kind, outcome, at, n) > 0;
+    if (this.#sql.run(sql, kind, outcome, at, n) === 0) return false;
+    letGo(this.#sql, n);
+    return true;
   }
 
   quarantine(run: RunId, reason: string): void {
@@ -215,6 +220,20 @@ export class Journal implements JournalRows {
 
   hashes(n: number, after: number, limit: number): { seq: number; hash: Uint8Array }[] {
     return this.#sql.all('SELECT seq, hash FROM journal WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?', n, after, limit);
+  }
+
+  decided(n: number, call: number): void {
+    this.#sql.run('INSERT INTO decided (run, call) VALUES (?, ?)', n, call);
+  }
+
+  decisions(after: number, limit: number): DecidedEntry[] {
+    return this.#sql.all(
+      `SELECT decided.n, id AS run, call, (SELECT count(*) FROM decided AS earlier
+         WHERE earlier.run = decided.run AND earlier.call = decided.call AND earlier.n <= decided.n) AS nth
+       FROM decided JOIN runs ON runs.n = decided.run WHERE decided.n > ? ORDER BY decided.n LIMIT ?`,
+      after,
+      limit,
+    );
   }
 
   isUnreadable(error: unknown): boolean {

@@ -216,6 +216,23 @@ export const STEPS: readonly string[] = [
     PRIMARY KEY (spender, day)) WITHOUT ROWID;
   CREATE INDEX usage_days ON usage (day);
   `,
+  `
+  -- The grants to tools that runs hold which have not ended, without those that were revoked, themselves or above.
+  CREATE TABLE holdings (
+    tool TEXT NOT NULL, tenant TEXT NOT NULL, run INTEGER NOT NULL, "grant" TEXT NOT NULL, PRIMARY KEY (tool, tenant, run, "grant")) WITHOUT ROWID;
+  WITH RECURSIVE gone (id) AS (
+    SELECT id FROM grants WHERE revoked = 1 UNION SELECT grants.id FROM gone JOIN grants ON grants.parent = gone.id)
+  INSERT INTO holdings (tool, tenant, run, "grant")
+    SELECT data ->> '$.target.tool', tenant, n, grants.id FROM runs CROSS JOIN grants ON holder = runs.id
+    WHERE lifecycle <> 'ended' AND data ->> '$.target.tool' IS NOT NULL AND grants.id NOT IN (SELECT id FROM gone);
+  `,
+  `
+  -- The calls of runs that people decided about, one row for each entry that says so, in the order of their commits. Call 0: of a run from before,
+  -- whose journal has some.
+  CREATE TABLE decided (n INTEGER PRIMARY KEY, run INTEGER NOT NULL, call INTEGER NOT NULL);
+  CREATE INDEX decided_of ON decided (run, call);
+  INSERT INTO decided (run, call) SELECT DISTINCT run, 0 FROM journal WHERE waiting IN ('approval', 'resolution');
+  `,
 ];
 
 /**

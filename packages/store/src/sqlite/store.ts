@@ -304,6 +304,9 @@ export class SqliteStore implements Store {
   nodes(most: number): ReturnType<Store['nodes']> {
     return this.#reader.call('nodes', most);
   }
+  decisions(after: number, limit: number): ReturnType<Store['decisions']> {
+    return this.#reader.call('decisions', after, limit);
+  }
   usage(wanted: UsageWanted): ReturnType<Store['usage']> {
     return this.#reader.call('usage', wanted);
   }

@@ -31,9 +31,9 @@ export class Offers {
     return services.tool(tenant, name) ?? tenants.tool(tenant, name);
   }
 
-  /** Tools of a tenant by the source that agents name to ask for all of them: `mcp:crm`, `kv:notes`. */
+  /** Tools of a tenant by the source that agents name to ask for all of them: `mcp:crm`, `kv:notes`. @see Tenants.toolsFrom */
   from(tenant: string, source: string): readonly Tool[] {
-    return (this.#options.tenants.of(tenant)?.tools ?? []).filter((tool) => tool.server === source);
+    return this.#options.tenants.toolsFrom(tenant, source);
   }
 
   /** Maximum ceilings and budget of a tenant's service instances and forks. */

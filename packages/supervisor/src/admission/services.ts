@@ -128,7 +128,7 @@ export class Services {
       now: clock.now(),
       runtime: { image, node, v8, icu },
       tool: (wanted) => this.tool(tenant, wanted) ?? tenants.tool(tenant, wanted),
-      from: (source) => (tenants.of(tenant)?.tools ?? []).filter((tool) => tool.server === source),
+      from: (source) => tenants.toolsFrom(tenant, source),
     });
     return {
       stands,

@@ -3,7 +3,8 @@ import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { PendingDelivery, Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
-import type { GrantId, RunId } from '@corral/protocol/ids';
+import type { StoppedCall } from '@corral/protocol/model/receipt';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { PendingApproval, PendingCall, PendingInspection } from '@corral/broker/ledger/pending';
 import type { Run } from '../runs/run.ts';
 import type { Settlements } from '../runs/settlements.ts';
@@ -46,11 +47,14 @@ export function lost(deps: RevocationDeps, id: RunId, call: number, message: str
  * Called when a grant was marked as revoked. Aborts the calls under it that are under way, and drops their results that have arrived and
  * were not given to the agent yet.
  */
-export function stopCalls(deps: RevocationDeps): StoppedCalls {
-  const calls: StoppedCall[] = [];
+export function stopCalls(deps: RevocationDeps): readonly RunCall[] {
+  const calls: RunCall[] = [];
   for (const run of deps.runs.values()) stopCallsOf(deps, run, calls);
-  return { calls_aborted: calls.filter(({ fate }) => fate === 'aborted').length, calls: calls.slice(0, NAMED) };
+  return calls;
 }
+
+/** How many of these were aborted now. */
+export const abortedIn = (calls: readonly RunCall[]): number => calls.filter(({ fate }) => fate === 'aborted').length;
 
 /** Runs in memory that hold a grant or one derived from it, and their calls under way with such a grant. */
 export function reachedBy({ grants, runs }: Pick<RevocationDeps, 'grants' | 'runs'>, grant: GrantId): Reached {
@@ -74,28 +78,53 @@ interface Reached {
   readonly calls: readonly { readonly run: RunId; readonly call: number }[];
 }
 
-/** Calls that a revocation names at most. */
-const NAMED = 100;
-
-export interface StoppedCall {
-  readonly run: RunId;
-  readonly call: number;
+/** Runs from which a tool is taken back. */
+export interface ToolTaking {
   readonly tool: string;
-  /**
-   * `answered`: its tool had answered, and its agent is not given that. `failed`: it had failed. `unmade`: it waited for people or inspectors, and
-   * is not made. `aborted`: its tool was told to stop, and may have acted. `unknown`: its result was lost before, or its tool was told to stop
-   * before and has not answered.
-   */
-  readonly fate: 'answered' | 'failed' | 'unmade' | 'aborted' | 'unknown';
+  readonly runs: readonly { readonly id: RunId; readonly tenant: TenantId }[];
+  /** The grants that the store knows; a run in memory may hold others, by commits that are on their way. */
+  readonly stored: readonly { readonly run: RunId; readonly grant: GrantId }[];
 }
+/** A tool was taken back from a run. */
+export interface ToolTaken extends StoppedCalls {
+  /** Until the last grant was durably revoked. */
+  readonly latency_ms: number;
+  readonly grants_revoked: number;
+}
+
+/** The grants to a tool by the runs that hold them. */
+export function heldBy(
+  { grants, runs: here }: Pick<RevocationDeps, 'grants' | 'runs'>,
+  { tool, runs, stored }: ToolTaking,
+): Map<RunId, Set<GrantId>> {
+  const held = new Map<RunId, Set<GrantId>>();
+  const add = (run: RunId, grant: GrantId) => {
+    const known = held.get(run);
+    if (known === undefined) held.set(run, new Set([grant]));
+    else known.add(grant);
+  };
+  for (const { run, grant } of stored) add(run, grant);
+  for (const { id } of runs)
+    for (const grant of here.get(id)?.ledger.caps.values() ?? []) {
+      const target = grants.get(grant)?.target;
+      if (target?.kind === 'tool' && target.tool === tool && !grants.isRevoked(grant)) add(id, grant);
+    }
+  return held;
+}
+
+/** Calls that a revocation names at most. */
+export const NAMED = 100;
+
+/** A call that had no result when its grant was revoked, and its run. */
+export type RunCall = StoppedCall & { readonly run: RunId };
 export interface StoppedCalls {
   /** Without those that had been aborted before. */
   readonly calls_aborted: number;
   /** The first ones. Those of a run that was at work, or in no memory, at that moment are missing. */
-  readonly calls: readonly StoppedCall[];
+  readonly calls: readonly RunCall[];
 }
 
-function stopCallsOf(deps: RevocationDeps, run: Run, stopped: StoppedCall[]): void {
+function stopCallsOf(deps: RevocationDeps, run: Run, stopped: RunCall[]): void {
   const { runs, grants, broker } = deps;
   if (run.outcome !== undefined) return;
   if (run.parking !== undefined) {

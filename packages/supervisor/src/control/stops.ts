@@ -12,7 +12,7 @@ import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { ALL, recall } from './recall.ts';
-import { reachedBy, stopCalls, type StoppedCalls } from './revocation.ts';
+import { abortedIn, heldBy, NAMED, reachedBy, stopCalls, type StoppedCalls, type ToolTaken, type ToolTaking } from './revocation.ts';
 import { retry } from '../runs/retry.ts';
 import type { Residency } from '../runs/residency.ts';
 import type { Run } from '../runs/run.ts';
@@ -101,7 +101,7 @@ export class Stops {
       const again = error instanceof CorralError && error.retryable;
       const why = error instanceof Error ? error.message : String(error);
       const text = `${by} asked to ${what} this run, which failed${again ? ' and is tried again' : ''}: ${why}`;
-      transitions.observers.tell({ kind: 'logged', run: id, level: 'error', text, private_to: [], place: undefined });
+      transitions.observers.tell({ kind: 'logged', run: id, level: 'error', text, place: undefined });
       if (again) retry(clock, () => this.#closed, stopped);
     });
   }
@@ -335,16 +335,54 @@ export class Stops {
    * @throws CORRAL_GRANT_UNKNOWN
    */
   async revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls> {
-    const { grants, store, clock, transitions } = this.#options;
+    const { grants, store } = this.#options;
     grants.takeBack(grant);
-    const stopped = stopCalls(this.#options);
-    const { calls_aborted } = stopped;
-    const known = await store.revoke(grant, by, reason, clock.now());
-    if (!known) throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
-    transitions.observers.tell({ kind: 'revoked', grant, run: await store.holder(grant), by, reason, calls_aborted });
+    const calls = stopCalls(this.#options);
+    const stopped = { calls_aborted: abortedIn(calls), calls: calls.slice(0, NAMED) };
+    if (!(await this.#markRevoked(grant, by, reason, stopped.calls_aborted, () => store.holder(grant))))
+      throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant}.`);
     // The revocation holds already; whether parked runs could be told does not change that.
     void this.#recallFor(grant);
     return stopped;
+  }
+
+  /**
+   * Takes a tool back from runs: revokes every grant to it that they hold, as `revoke` does, and looks for their calls under way once.
+   * @returns the runs that held any, each with what resolves when that is durable
+   */
+  takeTool(taking: ToolTaking, by: string, reason: string): ReadonlyMap<RunId, Promise<ToolTaken>> {
+    const { grants, clock } = this.#options;
+    const began = clock.monotonic();
+    const held = heldBy(this.#options, taking);
+    for (const one of held.values()) for (const grant of one) grants.takeBack(grant);
+    const calls = Map.groupBy(stopCalls(this.#options), ({ run }) => run);
+    const taken = async (run: RunId, all: ReadonlySet<GrantId>): Promise<ToolTaken> => {
+      const stopped = calls.get(run) ?? [];
+      const calls_aborted = abortedIn(stopped);
+      const marked = await Promise.all([...all].map((grant) => this.#markRevoked(grant, by, reason, calls_aborted, () => run)));
+      const latency_ms = clock.monotonic() - began;
+      return { latency_ms, grants_revoked: marked.filter(Boolean).length, calls_aborted, calls: stopped.slice(0, NAMED) };
+    };
+    const all = new Map([...held].map(([run, of]) => [run, taken(run, of)] as const));
+    void Promise.allSettled(all.values()).then(() => {
+      for (const { tenant } of taking.runs) this.#recalled.add(tenant);
+      return this.takeUp();
+    });
+    return all;
+  }
+
+  /** @returns whether the store knows the grant */
+  async #markRevoked(
+    grant: GrantId,
+    by: string,
+    reason: string,
+    calls_aborted: number,
+    holder: () => RunId | undefined | Promise<RunId | undefined>,
+  ): Promise<boolean> {
+    const { store, clock, transitions } = this.#options;
+    if (!(await store.revoke(grant, by, reason, clock.now()))) return false;
+    transitions.observers.tell({ kind: 'revoked', grant, run: await holder(), by, reason, calls_aborted });
+    return true;
   }
 
   #concerns({ ledger }: Run): boolean {

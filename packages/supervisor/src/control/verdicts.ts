@@ -3,14 +3,15 @@ import type { Broker } from '@corral/broker/broker';
 import { lowered } from '@corral/broker/policies/relabel';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
-import { needsInput, type PendingApproval } from '@corral/broker/ledger/pending';
+import { needsInput } from '@corral/broker/ledger/pending';
 import type { Json } from '@corral/protocol/json';
-import type { StandingGrant, StandingTerms } from '@corral/protocol/model/standing';
+import type { Decision } from '@corral/protocol/model/decision';
+import type { StandingTerms } from '@corral/protocol/model/standing';
 import { MACHINE } from '@corral/protocol/limits';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { becameOf, failureIn } from '../governance/approvals.ts';
+import { becameOf, decisionsIn, failureIn } from '../governance/approvals.ts';
 import { mustBeAnother, mustOwn } from '../governance/owner.ts';
 import { samePerson } from '../governance/people.ts';
 import { standingOf } from '../governance/standing.ts';
@@ -52,6 +53,18 @@ export interface Shown {
   readonly holds?: StandingTerms | undefined;
   /** The person has shown their credential once more. */
   readonly fresh?: true | undefined;
+}
+
+interface Decider {
+  readonly by: string;
+  readonly verdict: 'approve' | 'deny';
+  readonly reason: string;
+  readonly roles: readonly string[];
+}
+
+/** As `Shown`, with the decision by which people were asked. */
+interface DecidedWith extends Omit<Shown, 'holds'> {
+  readonly holds?: { readonly terms: StandingTerms; readonly decision: Decision | undefined };
 }
 
 const HOUR_MS = 3_600_000;
@@ -113,65 +126,75 @@ export class Verdicts {
     roles: readonly string[] = [],
     { shown, holds, fresh }: Shown = {},
   ): Promise<void> {
-    const { tenantPolicies } = this.#options;
-    const { people } = tenantPolicies;
     return this.#turns.take(id, async (run) => {
-      const asked = run.ledger.pending.get(call);
-      if (asked?.kind === 'approval' && asked.call.relabel !== undefined) mustOwn(people, run, asked.call.relabel, by);
-      const pending = run.ledger.pending.get(call);
-      if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
-      const { question } = pending.call;
-      if (question === true && verdict === 'approve')
-        throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} is a question: \`corral answer ${id} ${call} VALUE\` answers it.`);
-      // To decline a question allows nothing, so the submitter may.
-      if (question !== true) mustBeAnother(people, run, by, 'decide about what it may do');
-      const before = samePerson(people, by, pending.by);
-      if (before !== undefined)
-        throw new CorralError(
-          'CORRAL_APPROVER',
-          before === by
-            ? `${by} has approved call ${call} of ${id} already.`
-            : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
-        );
-      tenantPolicies.mayDecide(run.ledger.record, pending, by, roles);
-      mustBeAsShown(run.ledger, pending, shown);
-      // A tool that needs input is told that there is none.
-      const goesOn = verdict === 'deny' && needsInput(pending);
-      if (verdict === 'approve' || goesOn) this.#mayLeave(run, call);
-      const standing = holds === undefined ? {} : { holds: await this.#standing(run, pending, holds) };
-      const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
-      const { broker, clock, settlements } = this.#options;
-      const paid = last && broker.accounts !== undefined ? paidOn(run.ledger, pending, broker.accounts, clock.now()) : {};
-      const forget = verdict === 'approve' ? this.#tire(people.identity(by)?.person ?? by) : () => undefined;
-      const why = last ? broker.mayStillCall(run, pending) : undefined;
-      try {
-        if (why === undefined)
-          await settlements.settle(run, call, by, verdict, reason, {
-            ...paid,
-            ...standing,
-            ...(goesOn ? { goes_on: true } : {}),
-            ...(fresh === undefined ? {} : { fresh }),
-            ...(last ? lowered(run.ledger, pending.call.relabel, by, reason) : {}),
-          });
-        // Not by the person, who approved it: the record must not say otherwise.
-        else await settlements.settle(run, call, 'host', 'deny', `${by} approved it, and by then ${why}`);
-      } catch (error) {
-        // It was not recorded, so the same approval may be tried again.
-        forget();
-        throw error;
-      }
-      if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
-      if (!last || run.outcome !== undefined) return;
-      await run.behind.enter(async () => {
-        const going = run.ledger.pending.get(call);
-        if (run.outcome === undefined && going?.kind === 'call') broker.reissue(run.ledger, going, true);
-      });
+      const word = { by, verdict, reason, roles };
+      if (holds === undefined) return this.#decide(run, call, word, { shown, fresh });
+      // Read first: the run goes on meanwhile, and what was shown is compared with what is recorded.
+      const decision = await this.#decisionAbout(id, call);
+      return run.behind.enter(() => this.#decide(alive(id, run), call, word, { shown, fresh, holds: { terms: holds, decision } }));
     });
   }
 
+  /** Awaits nothing before it records the decision, so that all checks are of the state that it is recorded in. */
+  async #decide(run: Run, call: number, { by, verdict, reason, roles }: Decider, { shown, holds, fresh }: DecidedWith): Promise<void> {
+    const { id, ledger } = run;
+    const { broker, clock, settlements, tool, tenantPolicies } = this.#options;
+    const { people } = tenantPolicies;
+    const pending = ledger.pending.get(call);
+    if (pending?.kind !== 'approval') throw await this.#notAsked(run, call);
+    const { question, relabel } = pending.call;
+    if (relabel !== undefined) mustOwn(people, run, relabel, by);
+    if (question === true && verdict === 'approve')
+      throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} is a question: \`corral answer ${id} ${call} VALUE\` answers it.`);
+    // To decline a question allows nothing, so the submitter may.
+    if (question !== true) mustBeAnother(people, run, by, 'decide about what it may do');
+    const before = samePerson(people, by, pending.by);
+    if (before !== undefined)
+      throw new CorralError(
+        'CORRAL_APPROVER',
+        before === by
+          ? `${by} has approved call ${call} of ${id} already.`
+          : `${by} counts as the same person as ${before}, who has approved call ${call} of ${id} already.`,
+      );
+    tenantPolicies.mayDecide(ledger.record, pending, by, roles);
+    mustBeAsShown(ledger, pending, shown);
+    // A tool that needs input is told that there is none.
+    const goesOn = verdict === 'deny' && needsInput(pending);
+    if (verdict === 'approve' || goesOn) this.#mayLeave(run, call);
+    const about = { tool: tool(run.tenant, pending.call.tool), now: clock.now() };
+    const standing = holds === undefined ? {} : { holds: standingOf(ledger, pending, { ...holds, ...about }) };
+    const last = verdict === 'approve' && pending.by.length + 1 >= pending.quorum;
+    const paid = last && broker.accounts !== undefined ? paidOn(ledger, pending, broker.accounts, clock.now()) : {};
+    const forget = verdict === 'approve' ? this.#tire(people.identity(by)?.person ?? by) : () => undefined;
+    const why = last ? broker.mayStillCall(run, pending) : undefined;
+    try {
+      if (why === undefined)
+        await settlements.settle(run, call, by, verdict, reason, {
+          ...paid,
+          ...standing,
+          ...(goesOn ? { goes_on: true } : {}),
+          ...(fresh === undefined ? {} : { fresh }),
+          ...(last ? lowered(ledger, relabel, by, reason) : {}),
+        });
+      // Not by the person, who approved it: the record must not say otherwise.
+      else await settlements.settle(run, call, 'host', 'deny', `${by} approved it, and by then ${why}`);
+    } catch (error) {
+      // It was not recorded, so the same approval may be tried again.
+      forget();
+      throw error;
+    }
+    if (why !== undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${id} was approved too late: ${why}.`);
+    if (last) await run.behind.enter(async () => this.#sendApproved(run, call));
+  }
+
+  #sendApproved(run: Run, call: number): void {
+    const going = run.ledger.pending.get(call);
+    if (run.outcome === undefined && going?.kind === 'call') this.#options.broker.reissue(run.ledger, going, true);
+  }
+
   /**
-   * Records a person's answer to a question, which becomes the result of the call, or with which a tool that needs it goes on. The owner of the agent answers, and also about a run that the
-   * owner has submitted: an answer allows nothing, and what the submitter says is trusted as the input is.
+   * Records a person's answer to a question, which becomes the result of the call, or with which a tool that needs it goes on. The owner of the
+   * agent answers, and also about a run that the owner has submitted: an answer allows nothing, and what the submitter says is trusted as the input is.
    * @param roles of the person, in addition to those that policies know
    * @throws CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED; CORRAL_ANSWER_INVALID for an answer that the question does not take: then it waits on
    */
@@ -205,15 +228,13 @@ export class Verdicts {
     });
   }
 
-  /** @throws CORRAL_REQUEST_INVALID; CORRAL_RUN_STATE if the call was settled meanwhile */
-  async #standing(run: Run, pending: PendingApproval, terms: StandingTerms): Promise<StandingGrant> {
-    const { store, broker, tool, clock } = this.#options;
-    await broker.settled(run.id);
-    const entries = await store.journal(run.id);
-    const all = entries.flatMap(({ decisions, event }) => (event?.kind === 'inspected' ? [event.decision] : decisions));
-    const decision = all.find(({ id, verdict }) => id === pending.id && verdict === 'ask');
-    if (run.ledger.pending.get(pending.id) !== pending) throw await this.#notAsked(run, pending.id);
-    return standingOf(run.ledger, pending, { terms, decision, tool: tool(run.tenant, pending.call.tool), now: clock.now() });
+  /** The decision by which people were asked about a call, from the journal; nothing is in flight at a checkpoint, so it is none from before. */
+  async #decisionAbout(id: RunId, call: number): Promise<Decision | undefined> {
+    const { store, broker } = this.#options;
+    await broker.settled(id);
+    const { checkpoint = 0 } = (await store.run(id)) ?? {};
+    const decisions = decisionsIn(await store.journal(id, Math.max(0, checkpoint - 1)));
+    return decisions.find((one) => one.id === call && one.verdict === 'ask');
   }
 
   /** Takes back that an approval holds for later calls. @throws CORRAL_RUN_STATE if it holds for none */

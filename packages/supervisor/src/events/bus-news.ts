@@ -23,8 +23,5 @@ export function tellOfBus(bus: Transitions['bus'], { runs, clock, tool }: Parts,
     tell({ kind: 'chunk', run: id, call, offset, count, place, ...(first === undefined ? {} : { first }) });
   });
   bus.emitted.listen((run, event, data, place) => tell({ kind: 'emitted', run, event, data, place }));
-  bus.logged.listen((run, level, text, place) => {
-    const private_to = runs.get(run)?.ledger.flow?.label.private_to ?? [];
-    tell({ kind: 'logged', run, level, text, private_to, place });
-  });
+  bus.logged.listen((run, level, text, place) => tell({ kind: 'logged', run, level, text, place }));
 }

@@ -102,7 +102,6 @@ export type Observation =
       readonly run: RunId;
       readonly call: number;
       readonly tool: string;
-      readonly shape: string;
       readonly asked: Asked;
     }
   | {
@@ -254,9 +253,7 @@ export type Observation =
       readonly run: RunId;
       readonly level: string;
       readonly text: string;
-      /** The people whose private data the run had read when it wrote the line. */
-      readonly private_to: readonly string[];
-      /** Undefined: the host has logged it. */
+      /** Undefined: the host has logged it, in words of its own. */
       readonly place: ToldPlace | undefined;
     }
   /** The store refused a commit of this run. */

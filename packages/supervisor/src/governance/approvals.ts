@@ -70,6 +70,8 @@ export interface Approval {
 export interface ApprovalFilter {
   readonly tenant?: TenantId;
   readonly run?: RunId;
+  /** Only this call; for where `run` is given. */
+  readonly call?: number;
   /** Only approvals that come after this one; where `run` is given, it is one of that run. */
   readonly after?: { readonly run: RunId; readonly call: number };
   /** Maximum number of approvals. */
@@ -135,10 +137,14 @@ export async function approvals(reading: ApprovalReading, filter: ApprovalFilter
   return found.slice(0, limit);
 }
 
+/** The decisions of a journal; a call that inspectors were asked about first was decided a second time, by an event. */
+export const decisionsIn = (entries: readonly Entry[]): readonly Decision[] =>
+  entries.flatMap(({ decisions, event }) => (event?.kind === 'inspected' ? [...decisions, event.decision] : decisions));
+
 async function approvalsOf(
   { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
-  { tool, kind, shape }: Pick<ApprovalFilter, 'tool' | 'kind' | 'shape'>,
+  { call: only, tool, kind, shape }: Pick<ApprovalFilter, 'call' | 'tool' | 'kind' | 'shape'>,
 ): Promise<Approval[]> {
   const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
   let ledger = runs.get(record.id)?.ledger;
@@ -146,13 +152,12 @@ async function approvalsOf(
     ledger = new Ledger(record, tracked(record.tenant), watch(record));
     for (const entry of entries) ledger.apply(entry, { checkpoint });
   }
-  const isMeant = ({ call }: PendingApproval) =>
+  const isMeant = ({ id, call }: PendingApproval) =>
+    (only === undefined || id === only) &&
     (tool === undefined || call.tool === tool) &&
     (kind === undefined || (kind === 'question') === (call.question === true)) &&
     (shape === undefined || shapeOf({ ...record, ...call }) === shape);
-  // A call that inspectors were asked about first was decided a second time, by an event.
-  const all = entries.flatMap(({ decisions: made, event }) => (event?.kind === 'inspected' ? [...made, event.decision] : made));
-  const decisions = new Map(all.map((decision) => [decision.id, decision]));
+  const decisions = new Map(decisionsIn(entries).map((decision) => [decision.id, decision]));
   // The ledger of a run in memory may be ahead of what was read: a call is listed once all that a person decides by is there.
   const asked = [...ledger.pending.values()].filter(
     (pending): pending is PendingApproval =>

@@ -20,7 +20,9 @@ const FILES = 1_024;
 const LIMITS = [`--nproc=${PROCESSES}`, `--nofile=${FILES}`, '--core=0'];
 /** Size of its `/tmp`, which is memory. */
 const TMP_BYTES = 256 * 1024 * 1024;
-const FILTER_DESCRIPTOR = 3;
+/** Arguments of bubblewrap that hold the environment: everybody on the machine may read a command line. */
+const ENVIRONMENT_DESCRIPTOR = 3;
+const FILTER_DESCRIPTOR = 4;
 const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64'];
 const SETTINGS = ['ssl', 'ca-certificates', 'alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime'].map(
   (one) => `/etc/${one}`,
@@ -49,6 +51,8 @@ export function programs({ walls, groups, path }: ProgramOptions): StartProgram 
   return (spec) => {
     const command = commandOf(spec, path);
     const { bubblewrap } = walls;
+    if (Object.values(spec.env).some((value) => value.includes('\0')))
+      throw new CorralError('CORRAL_CONFIG_INVALID', `A variable of the environment of ${basename(command)} has a NUL in it.`);
     if (!spec.confined) return started(command, spec.args, { env: { ...spec.env, PATH: path }, cwd: spec.cwd ?? process.cwd() });
     if (!('path' in bubblewrap))
       throw new CorralError(
@@ -59,7 +63,8 @@ export function programs({ walls, groups, path }: ProgramOptions): StartProgram 
     const { port } = spec;
     const inner = port === undefined ? [command] : [process.execPath, ...BY_LISTENER, String(port.number), command];
     const [outer = '', ...args] = [...wallOf(bubblewrap, command, spec, filter !== undefined), ...inner, ...spec.args];
-    return started(outer, args, { env: { PATH: path }, cwd: '/', filter, group: groups?.next(), port });
+    const read = [environmentOf(command, spec, filter !== undefined), ...(filter === undefined ? [] : [filter])];
+    return started(outer, args, { env: { PATH: path }, cwd: '/', read, group: groups?.next(), port });
   };
 }
 
@@ -85,9 +90,6 @@ function wallOf(
   const granted = grantedTo(command, spec);
   const become = unprivileged ? userFor(granted) : undefined;
   const user = become === undefined ? [] : [`--reuid=${become.uid}`, `--regid=${become.gid}`, '--clear-groups'];
-  // bubblewrap clears the environment, and with it where Node finds the channel to the host.
-  const channel = spec.port === undefined ? {} : { NODE_CHANNEL_FD: String(filtered ? FILTER_DESCRIPTOR + 1 : FILTER_DESCRIPTOR) };
-  const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env, ...channel };
   return [
     ...(setpriv === undefined ? [] : [setpriv, ...user, '--no-new-privs']),
     path,
@@ -98,7 +100,8 @@ function wallOf(
     '--cap-drop',
     'ALL',
     '--clearenv',
-    ...Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
+    '--args',
+    String(ENVIRONMENT_DESCRIPTOR),
     ...[...SYSTEM, ...SETTINGS].flatMap((folder) => ['--ro-bind-try', folder, folder]),
     '--proc',
     '/proc',
@@ -116,6 +119,15 @@ function wallOf(
     ...(filtered ? ['--seccomp', String(FILTER_DESCRIPTOR)] : []),
     ...(prlimit === undefined ? [] : [prlimit, ...LIMITS]),
   ];
+}
+
+/** The environment of a program as bubblewrap's arguments, each with a NUL behind it. */
+function environmentOf(command: string, spec: ProgramSpec, filtered: boolean): Buffer {
+  // bubblewrap clears the environment, and with it where Node finds the channel to the host.
+  const channel = spec.port === undefined ? {} : { NODE_CHANNEL_FD: String(FILTER_DESCRIPTOR + (filtered ? 1 : 0)) };
+  const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env, ...channel };
+  const args = Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]);
+  return Buffer.from(args.map((arg) => `${arg}\0`).join(''));
 }
 
 /** The folder that a program comes with, if it is none of the system's: of `…/node/bin/node` all of `…/node`. */
@@ -178,20 +190,15 @@ export function runsAsRoot({ bubblewrap }: Walls, spec: ProgramSpec, path: strin
 interface Around {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  readonly filter?: Buffer | undefined;
+  /** What bubblewrap reads: the first from the first descriptor after the error output. */
+  readonly read?: readonly Buffer[];
   readonly group?: CellGroup | undefined;
   readonly port?: ProgramPort | undefined;
 }
 
-function started(command: string, args: readonly string[], { env, cwd, filter, group, port }: Around): Program {
+function started(command: string, args: readonly string[], { env, cwd, read = [], group, port }: Around): Program {
   const child = spawn(command, args, {
-    stdio: [
-      'pipe',
-      'pipe',
-      'pipe',
-      ...(filter === undefined ? [] : (['pipe'] as const)),
-      ...(port === undefined ? [] : (['ipc'] as const)),
-    ],
+    stdio: ['pipe', 'pipe', 'pipe', ...read.map(() => 'pipe' as const), ...(port === undefined ? [] : (['ipc'] as const))],
     env,
     cwd,
     // A process group of its own, so that all of it can be ended at once.
@@ -213,7 +220,7 @@ function started(command: string, args: readonly string[], { env, cwd, filter, g
   child.unref();
   child.channel?.unref();
   for (const stream of child.stdio) (stream as unknown as { unref?: () => void } | null)?.unref?.();
-  void enclosed(child, filter, group).catch((error: unknown) => {
+  void enclosed(child, read, group).catch((error: unknown) => {
     killGroup(child);
     end(`it could not be put into its control group: ${error instanceof Error ? error.message : String(error)}`);
   });
@@ -242,14 +249,15 @@ function taken(child: ChildProcess, { take }: ProgramPort): { readonly close: ()
   return { close: () => server?.close() };
 }
 
-/** bubblewrap waits for its filter, so that the program is started only once bubblewrap is in the control group. */
-async function enclosed(child: ChildProcess, filter: Buffer | undefined, group: CellGroup | undefined): Promise<void> {
+/** bubblewrap waits for what it reads, so that the program is started only once bubblewrap is in the control group. */
+async function enclosed(child: ChildProcess, read: readonly Buffer[], group: CellGroup | undefined): Promise<void> {
   if (group !== undefined && child.pid !== undefined) await group.add(child.pid);
-  if (filter === undefined) return;
-  const pipe = child.stdio[FILTER_DESCRIPTOR] as Writable;
-  // bubblewrap reports what it could not read.
-  pipe.on('error', () => undefined);
-  pipe.end(filter);
+  for (const [i, bytes] of read.entries()) {
+    const pipe = child.stdio[ENVIRONMENT_DESCRIPTOR + i] as Writable;
+    // bubblewrap reports what it could not read.
+    pipe.on('error', () => undefined);
+    pipe.end(bytes);
+  }
 }
 
 function killGroup(child: ChildProcess): void {

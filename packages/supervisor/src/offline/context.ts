@@ -56,23 +56,41 @@ export async function contextOf(store: Store, run: RunId, most: number): Promise
   return changes;
 }
 
-/**
- * The people whose private data each entry of a journal may hold, by number. Entries without any are left out, and so are those before the last
- * checkpoint where the beginning of the journal was pruned.
- * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED
- */
-export async function privateIn(store: Store, run: RunId): Promise<ReadonlyMap<number, Names>> {
+/** The ledger of a run at the beginning of its journal, or of its last segment where what came before was pruned. */
+interface Beginning {
+  readonly ledger: Ledger;
+  readonly pages: AsyncGenerator<readonly Entry[]>;
+  /** Takes the next entry in. */
+  readonly apply: (entry: Entry) => void;
+}
+
+/** @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED */
+export async function fromItsBeginning(store: Store, run: RunId): Promise<Beginning> {
   const { record, checkpoint } = await mustBeStored(store, run);
   const first = await store.journal(run, 0, 1).catch((error: unknown) => {
     if (!(error instanceof CorralError) || error.code !== 'CORRAL_JOURNAL_PRUNED') throw error;
     return undefined;
   });
   const ledger = new Ledger(record, true);
+  return {
+    ledger,
+    pages: entriesOf(store, run, first === undefined ? Math.max(0, checkpoint - 1) : 0),
+    apply: (entry) => ledger.apply(entry, first === undefined ? { checkpoint } : {}),
+  };
+}
+
+/**
+ * The people whose private data each entry of a journal may hold, by number. Entries without any are left out, and so are those before the last
+ * checkpoint where the beginning of the journal was pruned.
+ * @throws CORRAL_RUN_UNKNOWN, CORRAL_JOURNAL_DAMAGED, CORRAL_RUN_ERASED
+ */
+export async function privateIn(store: Store, run: RunId): Promise<ReadonlyMap<number, Names>> {
+  const { ledger, pages, apply } = await fromItsBeginning(store, run);
   const found = new Map<number, Names>();
-  for await (const entries of entriesOf(store, run, first === undefined ? Math.max(0, checkpoint - 1) : 0))
+  for await (const entries of pages)
     for (const entry of entries) {
       const mayRead = privateTo(ledger, { delivery: parsed(entry.delivery), event: entry.event });
-      ledger.apply(entry, first === undefined ? { checkpoint } : {});
+      apply(entry);
       const names = entry.private_to ?? mayRead(entry);
       if (names.length > 0) found.set(entry.seq, names);
     }

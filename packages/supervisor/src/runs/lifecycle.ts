@@ -17,7 +17,6 @@ import type { HostEvent, RunRecord } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Tool } from '@corral/protocol/ports/tool';
 import type { Bundles } from '../admission/bundles.ts';
-import { shapeOf } from '../governance/shape.ts';
 import { programOf } from '../admission/programs.ts';
 import { graceLeft_ms } from './grace.ts';
 import { askedOf } from '../events/asked.ts';
@@ -123,8 +122,7 @@ export class RunLifecycle {
       this.#clocks.setTimer(run, pending.id, pending.expires_at);
       const { tool } = pending.call;
       const asked = askedOf(run.ledger, pending, decision, this.#options.tool(run.ledger.record.tenant, tool));
-      const shape = shapeOf({ ...run.ledger.record, ...pending.call });
-      this.#tell({ kind: 'asked', run: id, call: pending.id, tool, shape, asked });
+      this.#tell({ kind: 'asked', run: id, call: pending.id, tool, asked });
     });
     bus.streamed.listen((run, chunk) => this.#streamed(run, chunk));
     bus.takeBack.listen((id, call, then) => runs.get(id)?.behind.do(() => runs.get(id)?.queue.takeBackChunk(call, then)));
@@ -344,7 +342,7 @@ export class RunLifecycle {
     this.#close(run, outcome);
     letGo(this.#options.grants, run, dropped, crank);
     const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);
-    const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, delivery: crank?.text, cpu_us });
+    const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, crank, cpu_us });
     run.behind.drain();
     await durable;
   }

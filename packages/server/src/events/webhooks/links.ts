@@ -17,7 +17,7 @@ const VIEWS: Readonly<Partial<Record<Event['kind'], string>>> = {
 
 /**
  * The view that shows what an event is about, and where a person acts on it.
- * @param base origin at which people open this host @param isQuestion people answer the call of a `run.asked`, and do not approve it
+ * @param base origin at which people open this host @param isQuestion whether people answer the call of a `run.asked`, and do not approve it
  */
 export function linkTo(base: string, { kind, run, data }: Event, isQuestion: boolean): string {
   return new URL(CONSOLE + viewOf(kind, run, data, isQuestion), base).href;
@@ -27,8 +27,7 @@ function viewOf(kind: Event['kind'], run: string | null, data: Event['data'], is
   const about = (data ?? {}) as { readonly call?: number; readonly run?: string };
   const [of, { call }] = [run ?? about.run, about];
   if (of === undefined) return VIEWS[kind] ?? 'health';
-  if (kind === 'run.asked' && call !== undefined)
-    return isQuestion ? `run/${of}/calls?call=${call}` : `approvals?run=${of}&at=${of}-${call}`;
+  if (kind === 'run.asked' && call !== undefined) return `approvals${isQuestion ? '/questions' : ''}?run=${of}&at=${of}-${call}`;
   if (kind === 'run.decided' && call !== undefined) return `run/${of}/calls?call=${call}`;
   return `run/${of}`;
 }

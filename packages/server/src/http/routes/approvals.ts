@@ -10,12 +10,12 @@ import type { StandingTerms } from '@corral/protocol/model/standing';
 import { needsProof } from '../../config/approvals.ts';
 import type { ServerContext } from '../context.ts';
 import type { Access } from '../../people/access.ts';
-import type { RunRow } from '@corral/protocol/ports/front';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import { withShort } from '../../evidence/quoted.ts';
+import { askingRules } from '../../evidence/rule-texts.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
 import type { Reader } from '../../people/reader.ts';
-import { askedPage, type AskedPage } from './asked.ts';
+import { askedAbout, askedPage, type AskedPage } from './asked.ts';
 import { decisionRoutes, suchOf } from './decisions.ts';
 import { lookingRoutes } from './looking.ts';
 import { holdView, standingRoutes, termsOf, toolOf } from './standing.ts';
@@ -47,7 +47,11 @@ export function approvalRoutes(
       };
       const { page, ...rest } = await askedPage(door, access, { kind: 'approval', ...of }, query);
       const such = await suchOf(door, access, page);
-      const items = page.map((one) => approvalView(door, reader, one, such(one.shape)));
+      const texts = askingRules(door.settings.inForce().tenants, door.archive);
+      const items = page.map((one) => ({
+        ...approvalView(door, reader, one, such(one.shape)),
+        rule_texts: texts(one.tenant, one.policy, one.rules),
+      }));
       return { items, ...rest };
     },
 
@@ -66,10 +70,13 @@ export function approvalRoutes(
       if (holds !== undefined && version === undefined)
         throw new CorralError('CORRAL_REQUEST_INVALID', '`holds` needs the `version` that was shown.');
       const terms = holds && termsOf(holds, door.clock.now());
-      const row = await decideOne(door, { access, reader }, { run, call, verdict, reason, shown: version, holds: terms, fresh });
-      keep({ operation: verdict, target: { run, call }, tenant: row.tenant, matched: [run] });
-      const left = verdict === 'deny' ? 0 : await missingOf(door, run, call);
-      return { run, call, verdict, by, missing: left, ...(terms === undefined ? {} : { holds_until: terms.until }) };
+      const { tenant, missing } = await decideOne(
+        door,
+        { access, reader },
+        { run, call, verdict, reason, shown: version, holds: terms, fresh },
+      );
+      keep({ operation: verdict, target: { run, call }, tenant, matched: [run] });
+      return { run, call, verdict, by, missing: await missing(), ...(terms === undefined ? {} : { holds_until: terms.until }) };
     },
   };
 }
@@ -77,20 +84,16 @@ export function approvalRoutes(
 /**
  * Checks a token that a person shows once more. Over the socket the operating system says with each request who calls, which is proof enough.
  * @returns whether the person has proved who they are just now
- * @throws CORRAL_UNAUTHENTICATED for a token that is not theirs
+ * @throws CORRAL_PROOF_NEEDED for a token that is not theirs, CORRAL_RATE_LIMITED
  */
 export type Prove = (request: FastifyRequest, access: Access, proof: string | undefined) => Promise<boolean>;
 
-async function isProofNeeded(door: ServerContext, run: RunId, call: number): Promise<boolean> {
-  const settings = door.settings.inForce().config.approvals;
-  if (settings?.proof === undefined) return false;
-  const one = (await door.host.approvals({ run })).find((asked) => asked.call === call);
-  return one !== undefined && needsProof(settings, one.tool, toolOf(door, one), one.input);
-}
+const isProofNeeded = (door: ServerContext, one: Pick<Approval, 'tenant' | 'tool' | 'input'>): boolean =>
+  needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), one.input);
 
 /** Further approvals by other people that a call still needs. */
-export async function missingOf({ host }: ServerContext, run: RunId, call: number): Promise<number> {
-  const still = (await host.approvals({ run })).find((one) => one.call === call);
+async function missingOf(door: ServerContext, run: RunId, call: number): Promise<number> {
+  const still = await askedAbout(door, run, call);
   return still === undefined ? 0 : Math.max(0, still.quorum - still.approved_by.length);
 }
 
@@ -108,7 +111,7 @@ export interface OneDecision {
 }
 
 /** An approval, without the texts whose labels do not allow the reader to read them. */
-function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'][number], such: View['such']): View {
+function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'][number], such: View['such']): Omit<View, 'rule_texts'> {
   const {
     run,
     tenant,
@@ -136,7 +139,7 @@ function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'
     control: door.host.view(run)?.control ?? controlOf(door, run),
     // Both tell something about the arguments.
     may_hold: may_hold && withheld === undefined ? holdView(door, one) : null,
-    needs_proof: withheld === undefined && needsProof(door.settings.inForce().config.approvals, one.tool, toolOf(door, one), input),
+    needs_proof: withheld === undefined && isProofNeeded(door, one),
     run,
     tenant,
     input: withheld === undefined ? input : null,
@@ -164,6 +167,13 @@ function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'
   };
 }
 
+/** A decision that was recorded. */
+export interface Made {
+  readonly tenant: string;
+  /** Further approvals by other people that the call still needs. */
+  readonly missing: () => Promise<number>;
+}
+
 /**
  * One person's decision about one call. To approve takes reading what is approved.
  * @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_APPROVER, CORRAL_CHANGED, CORRAL_WITHHELD, CORRAL_PROOF_NEEDED
@@ -172,27 +182,27 @@ export async function decideOne(
   door: ServerContext,
   { access, reader }: Pick<Context, 'access' | 'reader'>,
   { run, call, verdict, reason, shown, holds, fresh }: OneDecision,
-): Promise<RunRow> {
+): Promise<Made> {
   const { host, people } = door;
   const by = access.principal.id;
   const row = findRun(door, access, 'approval.decide', run);
   if (row.ended_as !== null) throw new CorralError('CORRAL_RUN_STATE', `${run} has ended already: ${row.ended_as}.`);
   if (!people.behind(by).isDisjointFrom(people.behind(row.principal)))
     throw new CorralError('CORRAL_APPROVER', `${by} is behind ${run}, and so may not decide about its calls.`);
-  if (verdict === 'approve') await mustRead(door, reader, run, call, row.tenant);
-  const needed = verdict === 'approve' && (await isProofNeeded(door, run, call));
+  const asked = verdict === 'approve' ? await askedAbout(door, run, call) : undefined;
+  if (asked !== undefined) mustRead(reader, asked);
+  const needed = asked !== undefined && isProofNeeded(door, asked);
   if (needed && !fresh)
     throw new CorralError('CORRAL_PROOF_NEEDED', `Call ${call} of ${run} is one that ${by} approves with their token shown once more.`);
   const as = { shown, holds, ...(needed ? { fresh: true as const } : {}) };
   await host.decide(run, call, by, verdict, reason, access.principal.roles, as);
-  return row;
+  return { tenant: row.tenant, missing: async () => (asked === undefined || asked.quorum === 1 ? 0 : missingOf(door, run, call)) };
 }
 
-async function mustRead({ host }: ServerContext, reader: Reader, run: RunId, call: number, tenant: string): Promise<void> {
-  const asked = (await host.approvals({ run })).find((one) => one.call === call);
+function mustRead(reader: Reader, { run, call, tenant, lowers, private_to }: Approval): void {
   // Only the owner decides about a label, and has been shown the value.
-  if (asked === undefined || asked.lowers !== undefined) return;
-  reader.must(run, tenant, asked.private_to, `Call ${call} of ${run} may be denied, and not approved by somebody who may not read it.`);
+  if (lowers !== undefined) return;
+  reader.must(run, tenant, private_to, `Call ${call} of ${run} may be denied, and not approved by somebody who may not read it.`);
 }
 
 /**

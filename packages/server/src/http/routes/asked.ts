@@ -21,6 +21,10 @@ interface Seen {
 /** Where it is kept what a person has put off, whatever token they use. */
 export const personOf = ({ people }: ServerContext, { principal }: Access): string => people.identity(principal.id)?.person ?? principal.id;
 
+/** The question to people about one call of a run; undefined if nobody is. It reads the journal of the run. */
+export const askedAbout = async ({ host }: ServerContext, run: RunId, call: number): Promise<Approval | undefined> =>
+  (await host.approvals({ run, call }))[0];
+
 /** @throws CORRAL_REQUEST_INVALID for a cursor that is not one of such a list */
 export async function askedPage(
   door: ServerContext,

@@ -78,13 +78,13 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
       const retention_ms = tenant === undefined ? all : Object.fromEntries(Object.entries(all).filter(([name]) => name === tenant));
       const freed = await errands.take(access.principal.tenant, () => upkeep.collect({ retention_ms, tenant }, body.dryRun));
       if (body.dryRun) keep.skip();
-      else keep({ target: { ...freed }, tenant });
+      else keep({ target: { ...freed, retention_ms: { ...retention_ms } }, tenant });
       return { ...freed, dryRun: body.dryRun, retention_ms };
     },
 
     async replayRun({ params, body }, { access, reader }) {
       const { tenant } = findRun(door, access, 'run.payload', params.run);
-      return replayView(door, reader, params.run, await errands.take(tenant, () => upkeep.replay(params.run, body.to)));
+      return errands.take(tenant, async () => replayView(door, reader, params.run, await upkeep.replay(params.run, body.to)));
     },
 
     async forkRun({ params, body }, { access, keep }) {
@@ -119,11 +119,12 @@ async function upgraded(door: ServerContext, { access, reader }: Pick<Context, '
   // A difference repeats payloads of the run.
   if (!access.may('run.payload', tenant)) throw new CorralError('CORRAL_FORBIDDEN', `${access.principal.id} may not read ${id}.`);
   const version = registry.resolve(tenant, `${agent}@${to}`);
-  const withheld = await withheldOf(door, reader, run);
   await errands
     .take(tenant, () => host.upgrade(run, version, access.principal.id))
-    .catch((error: unknown) => {
-      if (withheld === undefined || !(error instanceof CorralError) || error.code !== 'CORRAL_UPGRADE_DIFFERS') throw error;
+    .catch(async (error: unknown) => {
+      if (!(error instanceof CorralError) || error.code !== 'CORRAL_UPGRADE_DIFFERS') throw error;
+      const withheld = await errands.take(tenant, () => withheldOf(door, reader, run));
+      if (withheld === undefined) throw error;
       throw new CorralError(
         'CORRAL_UPGRADE_DIFFERS',
         `${run} does something else by that version; where is withheld. ${withheld.why} ${withheld.ask}`,
@@ -133,7 +134,7 @@ async function upgraded(door: ServerContext, { access, reader }: Pick<Context, '
   return { tenant, version: version.version };
 }
 
-/** The reason that withholds the journal of a run, or a part of it, from a reader. */
+/** The reason that withholds the journal of a run, or a part of it, from a reader. It reads the whole journal. */
 async function withheldOf({ host, labels }: ServerContext, reader: Reader, run: RunId): Promise<Withheld | undefined> {
   const stored = await host.stored(run);
   if (stored === undefined) return undefined;
@@ -144,7 +145,8 @@ async function withheldOf({ host, labels }: ServerContext, reader: Reader, run: 
 }
 
 async function replayView(door: ServerContext, reader: Reader, run: RunId, { difference: found, steps, computed_at, ...rest }: Replay) {
-  const withheld = await withheldOf(door, reader, run);
+  // A replay that matches repeats nothing of the journal.
+  const withheld = found === undefined ? undefined : await withheldOf(door, reader, run);
   const difference = found === undefined || withheld === undefined ? found : placeOf(found);
   return {
     ...(withheld === undefined ? {} : { withheld }),

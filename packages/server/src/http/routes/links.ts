@@ -9,7 +9,7 @@ import { linkDigest, linkedBy } from '../../events/webhooks/approval-links.ts';
 import { Access } from '../../people/access.ts';
 import { Reader } from '../../people/reader.ts';
 import type { ServerContext } from '../context.ts';
-import { decideOne, missingOf, type Prove } from './approvals.ts';
+import { decideOne, type Made, type Prove } from './approvals.ts';
 import type { Handlers } from './handler.ts';
 
 /**
@@ -55,8 +55,9 @@ export function linkRoutes(door: ServerContext, { caller, guard, prove }: LinkPa
       const fresh = signedIn === undefined ? false : await prove(request, access, proof);
       const digest = linkDigest(link);
       if (!db.approvals.useLink(digest, clock.now())) throw new CorralError('CORRAL_LINK_REFUSED', 'The link was used already.');
+      let made: Made;
       try {
-        await decideOne(
+        made = await decideOne(
           door,
           { access, reader: new Reader(door, access, ROUTES.followLink, undefined) },
           { run, call, verdict, reason, shown: version, fresh },
@@ -66,8 +67,8 @@ export function linkRoutes(door: ServerContext, { caller, guard, prove }: LinkPa
         db.approvals.unuseLink(digest);
         throw error;
       }
-      acts.keep(principal, { operation: verdict, target: { run, call, link: nameOf(hook) }, reason, tenant: row?.tenant, matched: [run] });
-      return { run, call, verdict, by: principal.id, missing: verdict === 'deny' ? 0 : await missingOf(door, run, call) };
+      acts.keep(principal, { operation: verdict, target: { run, call, link: nameOf(hook) }, reason, tenant: made.tenant, matched: [run] });
+      return { run, call, verdict, by: principal.id, missing: await made.missing() };
     },
   };
 }

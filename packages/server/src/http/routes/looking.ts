@@ -5,16 +5,16 @@ import type { RunId } from '@corral/protocol/ids';
 import type { Approval } from '@corral/supervisor';
 import type { Access } from '../../people/access.ts';
 import type { ServerContext } from '../context.ts';
-import { personOf } from './asked.ts';
+import { askedAbout, personOf } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 export function lookingRoutes(door: ServerContext): Handlers<'claimApproval' | 'releaseApproval' | 'putOffApproval'> {
-  const { host, db, clock, projection } = door;
+  const { db, clock, projection } = door;
 
   /** @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE if nobody is asked about the call */
   const waiting = async (access: Access, operation: Operation, run: RunId, call: number): Promise<Approval> => {
     findRun(door, access, operation, run);
-    const found = (await host.approvals({ run })).find((one) => one.call === call);
+    const found = await askedAbout(door, run, call);
     if (found === undefined) throw new CorralError('CORRAL_RUN_STATE', `Call ${call} of ${run} does not wait for a person.`);
     return found;
   };

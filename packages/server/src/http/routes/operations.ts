@@ -1,8 +1,7 @@
 /** Operations on runs: on one, or on all of an agent, a version or a tenant at once; each is answered with a receipt. */
 import type { FastifyRequest } from 'fastify';
-import type { Operation } from '@corral/protocol/api/roles';
 import type { RouteRequest } from '@corral/protocol/api/routes';
-import { many, type RunSelector } from '@corral/protocol/api/selector';
+import { many } from '@corral/protocol/api/selector';
 import type { ReceiptView } from '@corral/protocol/api/schemas';
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -10,35 +9,13 @@ import type { Json } from '@corral/protocol/json';
 import type { Receipt } from '@corral/protocol/model/receipt';
 import type { ServerContext } from '../context.ts';
 import type { Kept } from '../../operation-log.ts';
-import type { Access } from '../../people/access.ts';
 import type { OperationName } from '../../ports.ts';
-import { previewOf, Previews } from '../../jobs/previews.ts';
-import { selected } from '../../jobs/selection.ts';
+import { previewOf } from '../../jobs/previews.ts';
 import { cursorOf, rowOf } from '@corral/protocol/api/cursor';
 import type { RunRow } from '@corral/protocol/ports/front';
-import { findRun, refusalOf, type Handlers } from './handler.ts';
-
-type Target =
-  | { readonly run: RunId }
-  | { readonly agent: string; readonly tenant?: string | undefined }
-  | { readonly version: string; readonly tenant?: string | undefined }
-  | { readonly tenant: string }
-  | { readonly all: true }
-  | { readonly where: RunSelector };
-
-/** Why one of the runs that a request named was not operated on. */
-interface Refused {
-  readonly run: string;
-  readonly code: string;
-  readonly detail: string;
-}
-/** The runs that a target means now. */
-interface Meant {
-  readonly rows: RunRow[];
-  readonly tenant: string | undefined;
-  /** Runs that it names and that cannot be operated on. */
-  readonly refused: readonly Refused[];
-}
+import { refusalOf, type Handlers } from './handler.ts';
+import { isNamed, matching, type Refused, type Target } from './meant.ts';
+import { takeBack } from './tool-taking.ts';
 
 /** Updates the index after an operation. The operation is done even if the index cannot be written: the sweep repairs the index. */
 function listing(door: ServerContext): (operation: OperationName, receipt: Receipt, request: FastifyRequest) => Promise<void> {
@@ -79,52 +56,22 @@ const isBelow = ({ index }: ServerContext, { parent }: RunRow, runs: ReadonlySet
   return false;
 };
 
-const endedText = ({ id, ended_as }: RunRow): string => `${id} has ended already: ${ended_as}.`;
-
-/** Why runs that a request names are not among those that match. */
-function unmatched(
-  { index }: ServerContext,
-  access: Access,
-  operation: Operation,
-  named: readonly string[],
-  matched: ReadonlySet<string>,
-): Refused[] {
-  return named
-    .filter((run) => !matched.has(run))
-    .map((run) => {
-      const row = index.get(run);
-      if (row === undefined || !access.may(operation, row.tenant))
-        return { run, code: 'CORRAL_RUN_UNKNOWN', detail: `There is no run ${run} here.` };
-      const detail = row.ended_as === null ? `${run} does not meet the other conditions.` : endedText(row);
-      return { run, code: 'CORRAL_RUN_STATE', detail };
-    });
-}
-
 /**
  * Letting many runs go on cannot be taken back for what they do meanwhile, so whoever asks for it has seen which they are.
  * @throws CORRAL_REQUEST_INVALID
  */
 function mustHavePreview(target: Target, preview: string | undefined): void {
-  const isNamed = 'run' in target || ('where' in target && target.where.runs !== undefined);
-  if (preview === undefined && !isNamed)
+  if (preview === undefined && !isNamed(target))
     throw new CorralError('CORRAL_REQUEST_INVALID', 'To resume many runs, send the `preview` of a dry run with the same target along.');
 }
 
 /** @throws CORRAL_PREVIEW_STALE if other runs match than those of the preview */
-function mustStand(preview: string | undefined, matched: readonly string[]): void {
-  if (preview === undefined || preview === previewOf([...matched])) return;
+function mustStand(preview: string | undefined, now: string, matched: number): void {
+  if (preview === undefined || preview === now) return;
   throw new CorralError(
     'CORRAL_PREVIEW_STALE',
-    `Other runs match than those of the preview ${preview}: now ${matched.length}. Nothing was resumed.`,
+    `Other runs match than those of the preview ${preview}: now ${matched}. Nothing was resumed.`,
   );
-}
-
-/** Those of a host, whichever of its addresses a request comes by. */
-const known = new WeakMap<object, Previews>();
-function previewsOf({ db }: ServerContext): Previews {
-  const previews = known.get(db) ?? new Previews();
-  known.set(db, previews);
-  return previews;
 }
 
 /** Tools that the answer to a dry run names at most. */
@@ -144,25 +91,12 @@ async function reachOf({ host, reads }: ServerContext, matched: readonly string[
 }
 
 /** @throws CORRAL_REQUEST_INVALID for options that the operation does not take */
-function mustFit({ operation, family, halt, target }: RouteRequest<'operate'>['body']): void {
+function mustFit({ operation, family, halt, target, tool }: RouteRequest<'operate'>['body']): void {
   if (family && (operation === 'cancel' || operation === 'kill'))
     throw new CorralError('CORRAL_REQUEST_INVALID', `${operation} always reaches all descendants of a run, and takes no \`family\`.`);
+  if (tool !== undefined) throw new CorralError('CORRAL_REQUEST_INVALID', '`tool` goes with `revoke`.');
   if (halt !== undefined && (operation !== 'resume' || family || !('run' in target)))
     throw new CorralError('CORRAL_REQUEST_INVALID', '`halt` goes with the resumption of one run.');
-}
-
-/** The runs that an operation is meant for. @throws CORRAL_RUN_UNKNOWN, CORRAL_RUN_STATE, CORRAL_FORBIDDEN */
-async function matching(door: ServerContext, access: Access, operation: Operation, target: Target): Promise<Meant> {
-  if ('run' in target) {
-    const row = findRun(door, access, operation, target.run);
-    if (row.ended_as === null) return { rows: [row], tenant: row.tenant, refused: [] };
-    if (operation === 'run.resume') throw new CorralError('CORRAL_RUN_STATE', endedText(row));
-    return { rows: [], tenant: row.tenant, refused: [{ run: row.id, code: 'CORRAL_RUN_STATE', detail: endedText(row) }] };
-  }
-  const selector: RunSelector = 'all' in target ? {} : 'where' in target ? target.where : (target as RunSelector);
-  const rows = await selected(door, access, operation, selector);
-  const refused = unmatched(door, access, operation, selector.runs ?? [], new Set(rows.map(({ id }) => id)));
-  return { rows, tenant: access.some(operation, selector.tenant), refused };
 }
 
 /** An act with the agent of its run, if it was on one. */
@@ -172,14 +106,14 @@ function listedAct({ index }: ServerContext, act: Omit<Kept, 'roles'>) {
 }
 
 export function operationRoutes(door: ServerContext): Handlers<'operate' | 'listOperations'> {
-  const { host, reads, acts } = door;
+  const { host, reads, acts, previews } = door;
   const listed = listing(door);
 
-  const previews = previewsOf(door);
-
   return {
-    async operate({ body }, { access, keep, request }) {
+    async operate({ body }, context) {
+      const { access, keep, request } = context;
       const { operation, reason, dryRun, family, halt } = body;
+      if (operation === 'revoke') return takeBack(door, body, context);
       const reaches = operation === 'cancel' || operation === 'kill';
       mustFit(body);
       const target = body.target as Target;
@@ -188,7 +122,8 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       if (operation === 'resume' && !dryRun) mustHavePreview(target, body.preview);
       const { rows, tenant, refused: unmet } = await matching(door, access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
-      if (operation === 'resume' && !dryRun) mustStand(body.preview, [...matched]);
+      const preview = previewOf([...matched]);
+      if (operation === 'resume' && !dryRun) mustStand(body.preview, preview, matched.size);
       const receipts: Receipt[] = [];
       const refused: Refused[] = [...unmet];
       // An operation on a run covers its descendants; their receipts are part of its receipt.
@@ -218,16 +153,17 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
         receipts: receipts as unknown as ReceiptView[],
         refused,
       };
-      const { preview } = body;
+      const seen = body.preview;
       if (!dryRun)
         return {
           ...keep(deed),
-          preview: previewOf(deed.matched),
-          ...(preview === undefined ? {} : { beyond: previews.beyond(preview, deed.matched) }),
+          preview,
+          ...(seen === undefined ? {} : { beyond: seen === preview ? [] : previews.beyond(seen, deed.matched) }),
         };
       keep.skip();
       const reach = await reachOf(door, deed.matched, reaches || family);
-      return { ...acts.draft(access.principal, deed, true), preview: previews.keep(deed.matched), reach };
+      previews.keep(preview, deed.matched);
+      return { ...acts.draft(access.principal, deed, true), preview, reach };
     },
 
     async listOperations({ query }, { access }) {

@@ -10,12 +10,10 @@ import { allRuns } from '../../jobs/selection.ts';
 import { tenantOf } from '../../people/quarantine-tenant.ts';
 import type { Handlers } from './handler.ts';
 
-const tenantsOf = ({ settings }: ServerContext): string[] => Object.keys(settings.inForce().config.tenants);
-
 /** Finds what a name means, with the rights of who says it. */
 function naming(door: ServerContext) {
   const { host, registry } = door;
-  const tenants = () => tenantsOf(door);
+  const tenants = () => door.settings.tenants();
 
   /** @throws CORRAL_FORBIDDEN for a principal of one tenant */
   const mustBeOfHost = (access: Access) => {
@@ -85,7 +83,7 @@ function concerning(door: ServerContext) {
   /** Live runs that a quarantine stops, as they are listed. */
   const concerned = async ({ kind, name }: Pick<Quarantine, 'kind' | 'name'>, tenant: string | undefined): Promise<string[]> => {
     if (kind === 'tool') return [];
-    const own = tenant ?? tenantOf({ kind, name }, tenantsOf(door));
+    const own = tenant ?? tenantOf({ kind, name }, door.settings.tenants());
     const by = {
       version: { version: [name] },
       tenant: {},
@@ -113,7 +111,7 @@ export function quarantineRoutes(door: ServerContext): Handlers<'listQuarantines
 
   const view = ({ by, reason, at, ...one }: Quarantine) => {
     const { kind, name } = one;
-    const tenant = tenantOf(one, tenantsOf(door));
+    const tenant = tenantOf(one, door.settings.tenants());
     const bare = (kind === 'agent' || kind === 'tool') && tenant !== undefined ? name.slice(tenant.length + 1) : name;
     return { kind, name: bare, tenant: tenant ?? null, by, reason, at };
   };

@@ -6,7 +6,7 @@ import { ANY_TEXT, wantedText } from '@corral/protocol/model/question';
 import type { RouteReply } from '@corral/protocol/api/routes';
 import type { ServerContext } from '../context.ts';
 import type { Reader } from '../../people/reader.ts';
-import { askedPage, type AskedPage } from './asked.ts';
+import { askedAbout, askedPage, type AskedPage } from './asked.ts';
 import { findRun, type Handlers } from './handler.ts';
 
 type View = RouteReply<'listQuestions'>['items'][number];
@@ -43,7 +43,7 @@ export function questionRoutes(door: ServerContext): Handlers<'listQuestions' | 
   };
 
   async function mustRead(reader: Reader, run: RunId, call: number, tenant: string): Promise<void> {
-    const asked = (await host.approvals({ run, kind: 'question' })).find((one) => one.call === call);
+    const asked = await askedAbout(door, run, call);
     if (asked === undefined) return;
     reader.must(
       run,

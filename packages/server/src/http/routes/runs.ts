@@ -21,6 +21,8 @@ import { callsAfter, messagesAfter, type ListPage } from '../../evidence/listing
 import { ofInput } from '../../evidence/labels.ts';
 import { pagesOf } from '../../evidence/pages.ts';
 import { Noted, shownJournal, shownOutcome, withShownArrived } from '../../evidence/shown.ts';
+import { prunedFacts, prunedView } from '../../evidence/pruned.ts';
+import { retentionOf } from '../../evidence/retention.ts';
 import { storyOf } from '../../evidence/story.ts';
 import { listed as inList } from '../../jobs/listed.ts';
 import { conditionsOf } from '../../jobs/selection.ts';
@@ -249,10 +251,18 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const { waiting_for, ...spent } = await summaryOf(row, reader);
-      const facts = { ...(await storyFacts(row, stored, access, reader)), spent, waiting_for };
+      const kept_ms = retentionOf(door.settings.inForce().config)[row.tenant];
+      const pruned = stored.pruned && (await prunedFacts(door.reads, row.tenant, stored.pruned, kept_ms));
+      const facts = { ...(await storyFacts(row, stored, access, reader)), spent, waiting_for, pruned };
       const noted = new Noted();
-      const lines = await turns.take(access.principal.tenant, () => storyOf(facts, noted.through(pages(reader, params.run))));
-      return { run: params.run, lines, ...noted.view };
+      const journal = noted.through(pages(reader, params.run, pruned?.entries));
+      const lines = await turns.take(access.principal.tenant, () => storyOf(facts, journal));
+      return {
+        run: params.run,
+        lines,
+        ...noted.view,
+        ...(pruned === undefined ? {} : { pruned: prunedView(pruned, params.run, row.tenant) }),
+      };
     },
 
     async runCalls({ params, query }, context) {

@@ -35,11 +35,12 @@ export function holdView(door: ServerContext, one: Pick<Approval, 'tenant' | 'to
 }
 
 export function standingRoutes(door: ServerContext): Handlers<'listStanding' | 'withdrawApproval'> {
-  const { host } = door;
+  const { host, turns } = door;
   return {
     async listStanding({ params: { run } }, { access, reader }) {
       const { tenant } = findRun(door, access, 'approval.read', run);
-      const all = await host.standing(run);
+      // Its journal is read.
+      const all = await turns.take(access.principal.tenant, () => host.standing(run));
       return {
         items: all.map(({ call, by, scope, tool, destination, uses, used, amount = null, spent, until, label }) => {
           const withheld = reader.withheld(run, tenant, label.private_to);

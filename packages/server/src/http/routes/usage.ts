@@ -50,7 +50,14 @@ export function usageRoutes(door: ServerContext): Handlers<'usage' | 'listTenant
         host.spend({ kind: 'tenant', from: `${monthOf(today)}-01`, ...(only === undefined ? {} : { tenant: only }) }),
       ]);
       const oldest = new Map(queued.map((one) => [one.tenant, one.created_at]));
-      return { items: totalsOf(door, only).map((totals) => ({ ...totals, ...viewOf(door, totals.tenant, oldest, days, today) })) };
+      const own = Map.groupBy(days, ({ tenant }) => tenant);
+      return {
+        items: totalsOf(door, only).map((totals) => ({
+          ...totals,
+          ...viewOf(door, totals.tenant, own.get(totals.tenant) ?? [], today),
+          oldest_queued: oldest.get(totals.tenant) ?? null,
+        })),
+      };
     },
   };
 }
@@ -62,21 +69,14 @@ function nextAddress(url: string, cursor: string): string {
   return `${at.pathname}${at.search}`;
 }
 
-type Added = Pick<TenantView, 'configured' | 'quarantined' | 'oldest_queued' | 'run_most' | 'tool_limits' | 'spend'>;
+type Added = Pick<TenantView, 'configured' | 'quarantined' | 'run_most' | 'tool_limits' | 'spend'>;
 
-function viewOf(
-  { host, settings }: ServerContext,
-  tenant: string,
-  oldest: ReadonlyMap<string, number>,
-  days: readonly AccountDay[],
-  today: string,
-): Added {
+/** @param days of this month, of the tenant's own account */
+function viewOf({ host, settings }: ServerContext, tenant: string, days: readonly AccountDay[], today: string): Added {
   const configured = settings.inForce().config.tenants[tenant as TenantId];
   const stop = host.quarantines().find(({ kind, name }) => kind === 'tenant' && name === tenant);
   const spend = (period: SpendPeriod) => {
-    const own = days.filter(
-      (one) => one.tenant === tenant && (period === 'month' ? monthOf(one.day) === monthOf(today) : one.day === today),
-    );
+    const own = days.filter(({ day }) => (period === 'month' ? monthOf(day) === monthOf(today) : day === today));
     const bounds = host.spendBounds(tenant);
     return Object.fromEntries(
       SPEND_NAMES.map((name) => {
@@ -89,7 +89,6 @@ function viewOf(
   return {
     configured: configured !== undefined,
     quarantined: stop === undefined ? null : { by: stop.by, reason: stop.reason, at: stop.at },
-    oldest_queued: oldest.get(tenant) ?? null,
     run_most: { ceilings: configured?.ceilings ?? {}, budget: configured?.budget ?? {} },
     tool_limits: Object.entries(configured?.tool_limits ?? {}).map(([tool, { concurrent = null, per_minute = null }]) => ({
       tool,

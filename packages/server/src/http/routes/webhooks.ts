@@ -10,7 +10,7 @@ import type { Handlers } from './handler.ts';
 type Names = 'listWebhooks' | 'listDeliveries' | 'retryDeliveries';
 
 export function webhookRoutes(door: ServerContext): Handlers<Names> {
-  const { outbox, settings, clock } = door;
+  const { outbox, settings, clock, lists, reads } = door;
   const { deliveries } = outbox;
 
   /** Receivers of one tenant; undefined: of all. */
@@ -48,13 +48,14 @@ export function webhookRoutes(door: ServerContext): Handlers<Names> {
   return {
     async listWebhooks({ query }, { access }) {
       const tenant = access.some('webhook.read', query.tenant);
-      const seen = new Set<string>();
-      const items = hooksOf(tenant).flatMap((one) => {
-        const hook = keyOf(one);
-        if (seen.has(hook)) return [];
-        seen.add(hook);
+      const hooks = new Map<string, ReturnType<typeof hooksOf>[number]>();
+      for (const one of hooksOf(tenant)) if (!hooks.has(keyOf(one))) hooks.set(keyOf(one), one);
+      const queues = await lists.take(access.principal.tenant, () => reads.hooks([...hooks.keys()]));
+      const items = queues.flatMap(({ hook, ...queue }) => {
+        const one = hooks.get(hook);
+        if (one === undefined) return [];
         const { failures, rests_until } = outbox.stateOf(hook);
-        const state = { ...deliveries.summary(hook), failures, rests_until: rests_until ?? null };
+        const state = { ...queue, failures, rests_until: rests_until ?? null };
         return [{ hook: nameOf(hook), url: shownUrl(placeOf(one)), tenant: one.tenant ?? null, events: [...one.events], ...state }];
       });
       return { items };
@@ -62,9 +63,10 @@ export function webhookRoutes(door: ServerContext): Handlers<Names> {
 
     async listDeliveries({ query }, { access }) {
       const tenant = access.some('webhook.read', query.tenant);
-      const filter = { hooks: visible(tenant), tenant, hook: query.hook, state: query.state };
-      const rows = deliveries.list(filter, rowOf(query.cursor), query.limit + 1);
-      const page = rows.slice(0, query.limit);
+      const { hook, state, cursor, limit } = query;
+      const wanted = { hooks: visible(tenant), tenant, hook, state, before: rowOf(cursor), limit: limit + 1 };
+      const rows = await lists.take(access.principal.tenant, () => reads.deliveries(wanted));
+      const page = rows.slice(0, limit);
       return { items: page.map((row) => view(row)), next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null };
     },
 
