@@ -94,7 +94,7 @@ async function suite(...args: readonly string[]): Promise<{ readonly code: numbe
 test('each scenario of the suite is passed, or does not apply for a reason', { tags: 'long' }, async () => {
   const { said } = await suite('list');
   const [server = '', client = ''] = said.split('Client scenarios');
-  const named = (text: string) => [...text.matchAll(/^ {2}- (\S+)/gm)].map(([, name]) => name).toSorted();
+  const named = (text: string) => [...text.matchAll(/^ {2}- (\S+)/gm)].map(([, name = '']) => name).toSorted();
   expect(named(server)).toEqual([...AS_SERVER, ...Object.values(NOT_AS_SERVER).flat()].toSorted());
   expect(named(client)).toEqual([...AS_CLIENT, ...Object.values(NOT_AS_CLIENT).flat()].toSorted());
 });

@@ -137,7 +137,10 @@ export class FlowRun {
     const { untrusted_input, private_data } = label.sticky;
     const suspect = pieces === true || of.kept !== undefined ? { suspect: true as const } : {};
     const by = [source, ...kept.influenced_by];
-    this.provenance.result({ call, tool: tool.name, by, trusted: !untrusted_input, private: private_data, args, ...suspect, trusted_fields }, result);
+    this.provenance.result(
+      { call, tool: tool.name, by, trusted: !untrusted_input, private: private_data, args, ...suspect, trusted_fields },
+      result,
+    );
     this.raise(label);
     if (tool.effect !== 'none') this.#label = afterOutsideEffect(this.#label);
   }

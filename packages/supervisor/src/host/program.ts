@@ -190,7 +190,7 @@ export function runsAsRoot({ bubblewrap }: Walls, spec: ProgramSpec, path: strin
 interface Around {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** What bubblewrap reads: the first from the first descriptor after the error output. */
+  /** For bubblewrap to read: the first from the first descriptor after the error output. */
   readonly read?: readonly Buffer[];
   readonly group?: CellGroup | undefined;
   readonly port?: ProgramPort | undefined;
