@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport, type Transport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import * as z from 'zod';
 import { boundedFetch } from '@corral/server/config/mcp-fetch';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { findWalls, programs } from '@corral/supervisor';
+import { inlineTool } from '@corral/tools/define';
 import { addressLine, programLine } from '@corral/tools/mcp/lines';
 import type { Line } from '@corral/tools/mcp/link';
 import { McpSource } from '@corral/tools/mcp/source';
@@ -18,7 +20,9 @@ const CALLS = 1_000;
 const WARM = 100;
 const { signal } = new AbortController();
 const PASSES = 5;
-const LOOP = `{ name: 'caller', uses: { add: 'tool:plain.add' }, ceilings: { crank_cpu_ms: 5000 }, budget: { calls: 1000000, cpu_ms: 600000, bytes: 100000000 },
+const loop = (
+  tool: string,
+) => `{ name: 'caller', uses: { add: 'tool:${tool}' }, ceilings: { crank_cpu_ms: 5000 }, budget: { calls: 1000000, cpu_ms: 600000, bytes: 100000000 },
   async run({ input, caps }) { for (let n = 0; n < input; n++) await caps.add({ a: n, b: 1 }); } }`;
 
 export async function mcp(): Promise<Figure[]> {
@@ -57,14 +61,15 @@ async function measured(name: string, line: () => Line, transport: () => Transpo
     tell: () => undefined,
   });
   const times: number[] = [];
-  const world = await benchWorld(source.tools().map((tool) => timed(tool, times)));
-  const version = await world.deploy(LOOP);
+  const echo = echoing();
+  const world = await benchWorld([...source.tools(), echo.tool].map((tool) => timed(tool, times)));
+  const [version, echoes] = [await world.deploy(loop('plain.add')), await world.deploy(loop('echo'))];
   const client = new Client({ name: 'bench', version: '1' }, { versionNegotiation: { mode: 'auto' } });
   await client.connect(transport());
-  const figure = async () => {
+  const runs = (of: typeof version) => async () => {
     times.length = 0;
     await (
-      await world.submit(version, CALLS)
+      await world.submit(of, CALLS)
     ).ended;
     return times.map((time, i) => time - (times[i - 1] ?? time)).slice(WARM);
   };
@@ -94,6 +99,7 @@ async function measured(name: string, line: () => Line, transport: () => Transpo
     }
     return samples.slice(WARM);
   };
+  const figure = runs(version);
   await figure();
   await floor();
   await alone();
@@ -104,11 +110,38 @@ async function measured(name: string, line: () => Line, transport: () => Transpo
     await durations(`${name}, a run`, PASSES, figure, floor, {
       note: 'a call of a run, a tool that only reads, effect → result; the same floor',
     }),
+    await durations(`${name}, a run of an echo`, PASSES, figure, runs(echoes), {
+      note: 'the same; floor: a call of a run, a tool that asks `cat` by a pipe',
+    }),
   ];
   await client.close();
+  echo.end();
   await world.close();
   await source.close(0);
   return result;
+}
+
+/** A tool that hands a line to another process and waits until that has given it back: no protocol, and no work. */
+function echoing(): { readonly tool: Tool; readonly end: () => void } {
+  const cat = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
+  let answered: () => void = () => undefined;
+  cat.stdout.on('data', () => answered());
+  const run = () => {
+    const { promise, resolve } = Promise.withResolvers<null>();
+    answered = () => resolve(null);
+    cat.stdin.write('x\n');
+    return promise;
+  };
+  const annotations = { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'untrusted' } as const;
+  const tool = inlineTool({
+    name: 'echo',
+    description: 'Echoes.',
+    input: z.object({ a: z.number(), b: z.number() }),
+    output: z.null(),
+    annotations,
+    run,
+  });
+  return { tool, end: () => void cat.kill() };
 }
 
 /** The tool, with the time of each invocation written down. */

@@ -202,8 +202,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   'repeat-all': [
     {
       file: 'supervisor/src/runs/taken-up.ts',
-      piece: 'if (called !== undefined && mayRepeat(annotationsOf(called, pending.input))) broker.again',
-      becomes: 'if (called !== undefined) broker.again',
+      piece: 'return called !== undefined && mayRepeat(annotationsOf(called, input));',
+      becomes: 'return called !== undefined && input !== called;',
     },
   ],
   /** Messages that were delivered and not read are lost at a checkpoint. */
