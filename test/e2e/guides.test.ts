@@ -68,6 +68,7 @@ export default defineConfig({
   inspectors: { personal: { kind: 'personal' }, firewall: { kind: 'http', url: 'http://127.0.0.1:1/' } },
   models: { default: { provider: 'scripted', turns: [{ say: 'Yes.' }] } },
   http: { crm: { origins: ['https://crm.example.com'] } },
+  memory: { orders: { kind: 'kv' } },
   tools: [tool({ name: 'payments.send', description: 'Pays.', input: z.object({ to: z.string() }), output: z.string(), run: () => '' })],
 });`;
   const folder = await folderOf({ files: { ...files, 'corral.config.ts': config }, steps: [] });
