@@ -4,12 +4,14 @@
  */
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, type Refusal } from '../data/api.ts';
+import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { many } from '../format.ts';
+import { originsOf } from '../ui/decision.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Problem } from '../ui/parts.tsx';
-import { attempt } from '../ui/reason.tsx';
+import { Proof } from '../ui/reason.tsx';
 import { Brief, Code, Text } from '../ui/text.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
@@ -68,33 +70,27 @@ function Together({ of, onClose }: { readonly of: readonly Approval[]; readonly 
   const [reason, setReason] = useState('');
   const [token, setToken] = useState('');
   const needsProof = of.some(({ needs_proof }) => needs_proof);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   const [result, setResult] = useState<Result>();
   if (first === undefined) return null;
   const act = (verdict: 'approve' | 'deny') =>
-    void attempt(
-      async () => {
-        const only = of.map(({ run, call, version }) => ({ run, call, version }));
-        const where = { tenant: first.tenant, agent: first.agent };
-        setResult(
-          await request('settleMany', {
-            body: {
-              act: verdict,
-              where,
-              tool: first.tool,
-              shape: first.shape,
-              only,
-              reason: reason.trim(),
-              ...(token === '' ? {} : { proof: token.trim() }),
-            },
-          }),
-        );
-      },
-      setBusy,
-      setError,
-      () => undefined,
-    );
+    void attempt(async () => {
+      const only = of.map(({ run, call, version }) => ({ run, call, version }));
+      const where = { tenant: first.tenant, agent: first.agent };
+      setResult(
+        await request('settleMany', {
+          body: {
+            act: verdict,
+            where,
+            tool: first.tool,
+            shape: first.shape,
+            only,
+            reason: reason.trim(),
+            ...(verdict === 'deny' || token === '' ? {} : { proof: token.trim() }),
+          },
+        }),
+      );
+    });
   if (result !== undefined) return <Results of={result} onClose={onClose} />;
   return (
     <Dialog title={`${many(of.length, 'call')} to ${first.tool}`} onClose={onClose}>
@@ -102,18 +98,7 @@ function Together({ of, onClose }: { readonly of: readonly Approval[]; readonly 
       <form onSubmit={(event) => event.preventDefault()}>
         <label for="together">Reason, for the record</label>
         <input id="together" value={reason} maxLength={500} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
-        {needsProof && (
-          <label>
-            Your token once more, since a large one is among them
-            <input
-              type="password"
-              autocomplete="off"
-              value={token}
-              maxLength={8192}
-              onInput={(event) => setToken(event.currentTarget.value)}
-            />
-          </label>
-        )}
+        {needsProof && <Proof why="a large one is among them" token={token} set={setToken} />}
         {error !== undefined && <Problem of={error} />}
         <div class="row">
           <button type="button" class="good" disabled={busy || reason.trim() === ''} onClick={() => act('approve')}>
@@ -166,10 +151,7 @@ function Listed({ of }: { readonly of: readonly Approval[] }) {
   );
 }
 
-const isStranger = ({ origins }: Approval, name: string): boolean =>
-  origins.some(
-    ({ path, origin }) => origin === 'untrusted' && (path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`)),
-  );
+const isStranger = ({ origins }: Approval, name: string): boolean => originsOf(name, origins).some(({ origin }) => origin === 'untrusted');
 
 /** What became of each. */
 function Results({ of: { act, done, refused }, onClose }: { readonly of: Result; readonly onClose: () => void }) {

@@ -2,9 +2,10 @@
  * Acts on many runs: those that a person has picked, or all that match the filter. What it would reach is shown first. A stop takes what matches when
  * it is done, and says what of it was not shown before; a resumption is refused if other runs match by then.
  */
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { RouteInput } from '@corral/protocol/api/routes';
-import { ask, asRefusal, type Refusal } from '../data/api.ts';
+import { ask } from '../data/api.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { count, many, tail } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
@@ -105,33 +106,20 @@ interface ConfirmProps extends BulkProps {
 function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
   const [typed, setTyped] = useState('');
   const [reason, setReason] = useState('');
-  const [error, setError] = useState<Refusal>();
-  const [busy, setBusy] = useState(false);
-  /** Two presses of Enter come before the page is drawn again. */
-  const begun = useRef(false);
+  const { attempt, busy, error, clear } = useAttempt();
   const ends = verb === 'kill' || verb === 'cancel';
   const wanted = shown === undefined ? verb : String(shown.matched.length);
   const isSeen = shown === undefined ? isUnknown && verb !== 'resume' : shown.matched.length > 0;
   const isReady = isSeen && reason.trim() !== '' && (!ends || typed === wanted);
   const act = async () => {
-    if (!isReady || begun.current) return;
-    begun.current = true;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const preview = shown?.preview === undefined ? {} : { preview: shown.preview };
-      onDone(await ask('operate', { body: { operation: verb, target, reason: reason.trim(), ...preview } }));
-    } catch (failure) {
-      setError(asRefusal(failure));
-      setBusy(false);
-    }
-    begun.current = false;
+    const preview = shown?.preview === undefined ? {} : { preview: shown.preview };
+    onDone(await ask('operate', { body: { operation: verb, target, reason: reason.trim(), ...preview } }));
   };
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void act();
+        if (isReady) void attempt(act);
       }}
     >
       <label for="bulk-reason">Reason, for the record</label>
@@ -154,7 +142,7 @@ function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: Conf
         <Problem
           of={error}
           again={() => {
-            setError(undefined);
+            clear();
             look();
           }}
         />

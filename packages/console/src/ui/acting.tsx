@@ -4,7 +4,8 @@
  */
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { asRefusal, ask, Refusal } from '../data/api.ts';
+import { ask, Refusal } from '../data/api.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { Dialog } from './dialog.tsx';
 import { Fact, Problem, Words } from './parts.tsx';
@@ -141,10 +142,7 @@ interface ConfirmProps {
 function Confirm({ run, verb, reach, isUnknown, onDone }: ConfirmProps) {
   const [typed, setTyped] = useState('');
   const [reason, setReason] = useState('');
-  const [error, setError] = useState<Refusal>();
-  const [busy, setBusy] = useState(false);
-  /** Two presses of Enter come before the page is drawn again. */
-  const begun = useRef(false);
+  const { attempt, busy, error } = useAttempt();
   const last = run.run.slice(-4);
   const isReady = (reach !== undefined || isUnknown) && typed === last && reason.trim() !== '';
   const lacks =
@@ -155,24 +153,12 @@ function Confirm({ run, verb, reach, isUnknown, onDone }: ConfirmProps) {
         : typed.length < last.length
           ? 'The four characters are missing.'
           : 'The four characters differ.';
-  const end = async () => {
-    if (!isReady || begun.current) return;
-    begun.current = true;
-    setBusy(true);
-    setError(undefined);
-    try {
-      onDone({ result: await operated(run.run, verb, reason.trim()), shown: reach });
-    } catch (failure) {
-      setError(asRefusal(failure));
-      setBusy(false);
-    }
-    begun.current = false;
-  };
+  const end = async () => onDone({ result: await operated(run.run, verb, reason.trim()), shown: reach });
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void end();
+        if (isReady) void attempt(end);
       }}
     >
       <label for="stop-reason">Reason, for the record</label>

@@ -138,6 +138,10 @@ function Origins({ of }: { readonly of: Decision['origins'] }) {
 
 /** From what the principal wrote to what a stranger may have written. */
 const TONES: Readonly<Record<string, string>> = { user: 'good', trusted: 'good', quoted: 'warn', model: 'warn', untrusted: 'bad' };
+/** Where an argument and its parts came from. @param name of the argument */
+export const originsOf = (name: string, origins: Decision['origins']): Decision['origins'] =>
+  origins.filter(({ path }) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`));
+
 export function Origin({ of }: { readonly of: string }) {
   return (
     <span class={`origin ${TONES[of] ?? 'calm'}`}>

@@ -1,7 +1,7 @@
 /** Asks for a reason before something that changes authority, and says what went wrong if it was not done. */
-import { useState, type Dispatch, type StateUpdater } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import { asRefusal, type Refusal } from '../data/api.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { Dialog } from './dialog.tsx';
 import { Problem } from './parts.tsx';
 
@@ -18,16 +18,14 @@ interface ReasonProps {
 
 export function Reason({ title, verb, children, act, onClose, closes = true }: ReasonProps) {
   const [reason, setReason] = useState('');
-  const [error, setError] = useState<Refusal>();
-  const [busy, setBusy] = useState(false);
-  const done = closes ? onClose : () => undefined;
+  const { attempt, busy, error } = useAttempt();
   return (
     <Dialog title={title} onClose={onClose}>
       {children}
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (reason.trim() !== '' && !busy) void attempt(() => act(reason.trim()), setBusy, setError, done);
+          if (reason.trim() !== '') void attempt(() => act(reason.trim()), closes ? onClose : undefined);
         }}
       >
         <label for="reason">Reason, for the record</label>
@@ -47,21 +45,19 @@ export function Reason({ title, verb, children, act, onClose, closes = true }: R
   );
 }
 
-/** Does something once; `done` follows only if it was done. */
-export async function attempt(
-  work: () => Promise<unknown>,
-  setBusy: (busy: boolean) => void,
-  setError: Dispatch<StateUpdater<Refusal | undefined>>,
-  done: () => void,
-): Promise<void> {
-  setBusy(true);
-  setError(undefined);
-  try {
-    await work();
-    setBusy(false);
-    done();
-  } catch (error) {
-    setBusy(false);
-    setError(asRefusal(error));
-  }
+interface ProofProps {
+  /** Why it is asked for: the end of a sentence. */
+  readonly why: string;
+  readonly token: string;
+  readonly set: (token: string) => void;
+}
+
+/** The person's token once more, so that a console that was left open is not enough. */
+export function Proof({ why, token, set }: ProofProps) {
+  return (
+    <label>
+      Your token once more, since {why}
+      <input type="password" autocomplete="off" value={token} maxLength={8192} onInput={(event) => set(event.currentTarget.value)} />
+    </label>
+  );
 }
