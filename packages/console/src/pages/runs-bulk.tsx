@@ -5,11 +5,11 @@
 import { useState } from 'preact/hooks';
 import type { RouteInput } from '@corral/protocol/api/routes';
 import { ask } from '../data/api.ts';
-import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { count, many, tail } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Fact, Problem } from '../ui/parts.tsx';
+import { ReasonForm } from '../ui/reason.tsx';
 import { Reached, type Result } from '../ui/receipts.tsx';
 import { Text } from '../ui/text.tsx';
 
@@ -104,58 +104,26 @@ interface ConfirmProps extends BulkProps {
 }
 
 function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
-  const [typed, setTyped] = useState('');
-  const [reason, setReason] = useState('');
-  const { attempt, busy, error, clear } = useAttempt();
   const ends = verb === 'kill' || verb === 'cancel';
-  const wanted = shown === undefined ? verb : String(shown.matched.length);
   const isSeen = shown === undefined ? isUnknown && verb !== 'resume' : shown.matched.length > 0;
-  const isReady = isSeen && reason.trim() !== '' && (!ends || typed === wanted);
-  const act = async () => {
-    const preview = shown?.preview === undefined ? {} : { preview: shown.preview };
-    onDone(await ask('operate', { body: { operation: verb, target, reason: reason.trim(), ...preview } }));
-  };
+  const typed =
+    shown === undefined
+      ? { label: 'Type the word', wanted: verb, name: 'The letters' }
+      : { label: 'Type how many runs', wanted: String(shown.matched.length), name: 'The digits' };
+  const preview = shown?.preview === undefined ? {} : { preview: shown.preview };
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (isReady) void attempt(act);
-      }}
-    >
-      <label for="bulk-reason">Reason, for the record</label>
-      <input id="bulk-reason" value={reason} maxLength={500} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
-      {ends && isSeen && (
-        <>
-          <label for="bulk-typed">
-            Type {shown === undefined ? 'the word' : 'how many runs'}: <code>{wanted}</code>
-          </label>
-          <input
-            id="bulk-typed"
-            value={typed}
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) => setTyped(event.currentTarget.value)}
-          />
-        </>
-      )}
-      {error !== undefined && (
-        <Problem
-          of={error}
-          again={() => {
-            clear();
-            look();
-          }}
-        />
-      )}
-      <div class="row">
-        <button type="submit" class="danger" disabled={!isReady || busy}>
-          {busy ? 'Doing it…' : ABOUT[verb].verb}
-        </button>
-        <button type="button" onClick={onClose}>
-          Back
-        </button>
-      </div>
-    </form>
+    <ReasonForm
+      acts={[
+        {
+          verb: ABOUT[verb].verb,
+          act: async (reason) => onDone(await ask('operate', { body: { operation: verb, target, reason, ...preview } })),
+        },
+      ]}
+      typed={ends && isSeen ? typed : undefined}
+      lacks={isSeen ? '' : shown === undefined ? 'What it reaches is not known yet.' : 'It reaches no run.'}
+      again={look}
+      onBack={onClose}
+    />
   );
 }
 

@@ -69,19 +69,13 @@ export function StopMenu({ run, isNamed = false, done }: StopProps) {
           <Text of={run.agent} /> <code>{tail(run.run)}</code>
         </span>
       )}
-      {may && (
-        <button type="button" onClick={isHeld ? opens('resume') : () => void pause()}>
-          {isHeld ? 'Resume…' : 'Pause'}
-        </button>
-      )}
-      <button type="button" onClick={opens('cancel')}>
-        Cancel…
-      </button>
-      {may && (
-        <button type="button" class="danger" onClick={opens('kill')}>
-          Kill…
-        </button>
-      )}
+      <Verbs
+        of={[
+          ...(may ? [isHeld ? (['Resume…', opens('resume')] as const) : (['Pause', () => void pause()] as const)] : []),
+          ['Cancel…', opens('cancel')],
+          ...(may ? [['Kill…', opens('kill')] as const] : []),
+        ]}
+      />
       {halt !== undefined && isHeld && (
         <span role="status">
           You have paused it.{' '}
@@ -92,5 +86,19 @@ export function StopMenu({ run, isNamed = false, done }: StopProps) {
       )}
       {error !== undefined && <Problem of={error} />}
     </div>
+  );
+}
+
+/** Buttons of acts that stop runs or let them go on, by the words on them. */
+export function Verbs({ of }: { readonly of: readonly (readonly [word: string, act: () => void])[] }) {
+  return (
+    <>
+      {of.map(([word, act], index) => (
+        // By its place, so that the one that pauses keeps the focus when it becomes the one that resumes.
+        <button type="button" key={index} class={word === 'Kill…' ? 'danger' : undefined} onClick={act}>
+          {word}
+        </button>
+      ))}
+    </>
   );
 }
