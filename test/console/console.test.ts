@@ -1,6 +1,7 @@
 /** The console in a real browser, on a real host with real runs. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { agentFile } from '../agents/file.ts';
+import { shared } from '../shared.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
@@ -10,13 +11,7 @@ const LATE = `{ name: 'late', uses: { pay: 'tool:pay' }, run: async ({ sleep, ca
 
 sharedBrowser();
 let on: Scene;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await scene((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+shared(scene, (made) => (on = made), !NO_BROWSER);
 
 describe.skipIf(NO_BROWSER)('runs', () => {
   test('a run that is submitted elsewhere appears, and its row says how it ended', async () => {

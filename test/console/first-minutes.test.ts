@@ -2,11 +2,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { CORRAL, FROM_SOURCES, HAS_TERMINALS, inTerminal, start } from '../command.ts';
 import { front } from '../front.ts';
 import { modelServer } from '../model-server.ts';
 import { linkPackages } from '../project.ts';
+import { shared } from '../shared.ts';
 import { found, until } from '../until.ts';
 import { temporary } from '../world.ts';
 import { violations } from './axe.ts';
@@ -14,17 +15,13 @@ import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, visit } from 
 import { demo, session, type Demo } from './visitor.ts';
 
 sharedBrowser();
-const ends: (() => void | Promise<void>)[] = [];
 let on: Demo;
 let visitor: BrowserContextOptions;
-beforeAll(async () => {
-  if (NO_BROWSER) return;
-  on = await demo((end) => ends.push(end));
-  visitor = await session(on);
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+const take = async (made: Demo) => {
+  on = made;
+  visitor = await session(made);
+};
+shared(demo, take, !NO_BROWSER);
 
 /** Sends a mail to the agent. */
 async function attack(page: Page, mail: string): Promise<void> {

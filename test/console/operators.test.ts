@@ -1,18 +1,13 @@
 /** Operators of a host in the console: they see what is spent, what is short of what, and they stop many runs at once. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { shared } from '../shared.ts';
 import { expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 sharedBrowser();
 let on: Scene;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await scene((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+shared(scene, (made) => (on = made), !NO_BROWSER);
 
 describe.skipIf(NO_BROWSER)('health', () => {
   test('names the cell of each run, with what its process uses, and the nodes of the store', async () => {
