@@ -374,7 +374,7 @@ describe.skipIf(NO_BROWSER)('the overview', { tags: 'long' }, () => {
     const run = await on.sleep();
     await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to be counted' } });
     const { page } = await signedIn(on, 'overview');
-    const tile = page.getByRole('link', { name: /paused/ });
+    const tile = page.getByRole('link', { name: /paused$/ });
     const paused = async () => (await on.admin.countRuns({})).states['paused'] ?? 0;
     await expectSoon(async () => Number.parseInt((await tile.textContent()) ?? '', 10) === (await paused()), true);
     await page.getByRole('img', { name: /^Runs admitted/ }).waitFor();

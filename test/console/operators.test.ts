@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { shared } from '../shared.ts';
+import { until } from '../until.ts';
 import { expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
@@ -19,6 +20,28 @@ describe.skipIf(NO_BROWSER)('health', () => {
     await page.getByRole('region', { name: 'Nodes' }).getByText('this host').waitFor();
     await page.getByText('Nothing waits for its first turn.').waitFor();
     await page.getByText('None is open.').waitFor();
+  });
+});
+
+/** It asks the same again and again. */
+const LOOPER = `{ name: 'looper', uses: { read: 'tool:mail.read' }, run: async ({ caps }) => { for (;;) await caps.read({ id: 'friend' }); } }`;
+
+describe.skipIf(NO_BROWSER)('the detectors of loops', () => {
+  test('have the runs that they paused counted on the overview, which leads to them, and the row of each says so', async () => {
+    await on.deploy(LOOPER, { tenant: 'local' });
+    const other = await on.sleep();
+    await on.admin.operate({ body: { operation: 'pause', target: { run: other as never }, reason: 'a drill' } });
+    const { run } = await on.admin.submitRun({ body: { agent: 'looper', tenant: 'local' } });
+    await until(async () => (await on.admin.showRun({ params: { run } })).stopped_by === 'loops', 'it is paused');
+    const { page } = await signedIn(on, 'overview', ['operator']);
+    await page.getByRole('link', { name: '1 paused by the loop detector' }).click();
+    const row = page.locator('.window-row').filter({ has: page.locator(`code[title="${run}"]`) });
+    await row.getByText('paused by the loop detector').waitFor();
+    expect(await page.locator('.window-row').count()).toBe(1);
+    // The host counts it among those that are paused, too.
+    expect((await on.admin.countRuns({})).states).toMatchObject({ paused: 2 });
+    await on.admin.operate({ body: { operation: 'kill', target: { where: { runs: [run, other as never] } }, reason: 'seen' } });
+    await page.getByText('No run matches.').waitFor();
   });
 });
 

@@ -20,7 +20,7 @@ const PAGE = 500;
  */
 export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunSearch> {
   const { older_than_ms, principal, config, since, until, created_from, ended_from, ended_until, parent, q } = selector;
-  const { refused_from, withheld_from, holds } = selector;
+  const { refused_from, withheld_from, holds, stopped_by } = selector;
   const tenant = access.some(operation, selector.tenant);
   const [agent, version, lifecycle, control, waiting] = [
     many(selector.agent)?.map((one) => fullName(door, tenant, one)),
@@ -41,6 +41,7 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     q,
     lifecycle,
     control,
+    stopped_by: many(stopped_by),
     since,
     until,
     created_from,
