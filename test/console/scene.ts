@@ -14,7 +14,7 @@ const MAILS = ${JSON.stringify(mails)};
 export default defineConfig({
   tools: [
     tool({ name: 'mail.read', description: 'reads the inbox', input: z.object({ id: z.string() }), output: z.unknown(),
-      annotations: { readOnly: true, openWorld: false, returns: 'untrusted' }, run: ({ id }) => ({ from: 'stranger@example.com', text: MAILS[id] }) }),
+      annotations: { readOnly: true, openWorld: false, returns: 'untrusted' }, run: ({ id }) => ({ from: 'stranger@example.com', subject: 'New account', text: MAILS[id] }) }),
     tool({ name: 'phone', description: 'waits until somebody answers, which nobody does', input: z.object({}), output: z.unknown(),
       annotations: { readOnly: false, idempotent: false, returns: 'trusted' }, run: () => new Promise(() => {}) }),
     tool({ name: 'pay', description: 'pays', input: z.looseObject({ to: z.string(), amount: z.number() }), output: z.string(),

@@ -271,10 +271,11 @@ function approvalLines(one: Approval, now: number): string[] {
   ];
 }
 
-function quoteLine({ path, source, call, trusted, private_to, text }: Approval['quotes'][number]): string {
+function quoteLine({ path, source, call, trusted, private_to, text, beside }: Approval['quotes'][number]): string {
   const from = `${source}${call === null ? '' : ` (call ${call})`}${trusted ? '' : ', untrusted'}`;
   const words = text === null ? `private to ${private_to.join(', ')}` : JSON.stringify(printable(text));
-  return `  stands in   ${path}: ${from}: ${words}`;
+  const next = beside.map((one) => `${printable(one.name)} ${JSON.stringify(printable(one.text))}`).join(', ');
+  return `  stands in   ${path}: ${from}: ${words}${next === '' ? '' : ` beside ${next}`}`;
 }
 
 function lowersLine({ kind, owner, of, influenced_by, private_to }: NonNullable<Approval['lowers']>): string {

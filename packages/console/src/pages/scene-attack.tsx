@@ -8,7 +8,7 @@ import { useLoad } from '../data/load.ts';
 import { useSaid } from '../data/said.ts';
 import { DecisionCard, valueAt } from '../ui/decision.tsx';
 import { Empty, Problem, State } from '../ui/parts.tsx';
-import { Text } from '../ui/text.tsx';
+import { Lit, Text } from '../ui/text.tsx';
 import { Twice } from '../ui/twice.tsx';
 
 type View = RouteAnswer<'showScene'>;
@@ -127,22 +127,6 @@ function Guarded({ run, scene }: { readonly run: string; readonly scene: View })
 function causesOf({ pay, decision }: Known): readonly string[] {
   const values = (decision?.quotes ?? []).flatMap(({ path, trusted }) => (trusted ? [] : (valueAt(pay?.input, path) ?? [])));
   return [...new Set(values)].toSorted((a, b) => b.length - a.length);
-}
-
-/** A text in which several others are lit. */
-function Lit({ of, lits: [first, ...others] }: { readonly of: string; readonly lits: readonly string[] }) {
-  if (first === undefined) return <Text of={of} />;
-  const at = of.indexOf(first);
-  if (at < 0) return <Lit of={of} lits={others} />;
-  return (
-    <>
-      <Lit of={of.slice(0, at)} lits={others} />
-      <mark>
-        <Text of={first} />
-      </mark>
-      <Lit of={of.slice(at + first.length)} lits={others} />
-    </>
-  );
 }
 
 interface VerdictProps {

@@ -25,6 +25,9 @@ const quotes = z.array(
     trusted: z.boolean(),
     private_to: names,
     text: z.string().nullable().describe('text around the argument’s value; null if it is private to somebody else'),
+    beside: z
+      .array(z.object({ name: z.string(), text: z.string() }))
+      .describe('short values beside that text in the same object, such as the sender and the subject of a mail: as unproven as the text'),
   }),
 );
 

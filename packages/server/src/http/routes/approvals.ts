@@ -146,11 +146,12 @@ function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'
     ...(withheld === undefined ? {} : { withheld }),
     order: { ...order, input: mayRead(order.private_to) ? order.input : null, private_to: [...order.private_to] },
     // Which texts the arguments stand in says something about the arguments.
-    quotes: (withheld === undefined ? quotes : []).map(({ call, private_to: names, text, ...quote }) => ({
+    quotes: (withheld === undefined ? quotes : []).map(({ call, private_to: names, text, beside, ...quote }) => ({
       ...quote,
       call: call ?? null,
       private_to: [...names],
       text: mayRead(names) ? text : null,
+      beside: mayRead(names) ? [...beside] : [],
     })),
     ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
     approvers: [...approvers],
