@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Locator } from 'playwright-core';
 import { agentFile } from '../agents/file.ts';
 import { shared } from '../shared.ts';
+import { until } from '../until.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
@@ -116,7 +117,11 @@ describe.skipIf(NO_BROWSER)('a run', () => {
       await page.keyboard.press(key);
       if (key === '3') {
         await page.locator('.journal').waitFor();
-        await page.keyboard.press(']');
+        // The keys of a view work once it has been drawn.
+        await until(async () => {
+          await page.keyboard.press(']');
+          return page.url().includes('entry=');
+        }, 'an entry is opened');
       }
       await expectShown(page, text);
     }

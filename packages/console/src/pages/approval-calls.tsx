@@ -4,9 +4,9 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, hasRole, me } from '../data/api.ts';
+import { ask as request, me } from '../data/api.ts';
 import { linkFor, linkUsed } from '../data/approval-link.ts';
-import { href } from '../data/address.ts';
+import { ask as alter, href, query } from '../data/address.ts';
 import { useAttempt } from '../data/attempt.ts';
 import { shortDigest } from '../format.ts';
 import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
@@ -16,7 +16,7 @@ import { Ago, Badge, Fact, Problem, Until, Words } from '../ui/parts.tsx';
 import { Groups } from './approval-groups.tsx';
 import { Proof } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value, WithheldNote } from '../ui/text.tsx';
-import { Approvers, idOf, useWaiting, useWaitingKeys, WaitingList, type CardProps } from '../ui/waiting.tsx';
+import { Approvers, idOf, mayDecide, useWaiting, useWaitingKeys, WaitingList, type CardProps } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Verdict = 'approve' | 'deny';
@@ -24,6 +24,7 @@ type Verdict = 'approve' | 'deny';
 export function CallsThatWait() {
   const list = useWaiting<'listApprovals', Verdict>('listApprovals', 'calls');
   const { items, current } = list;
+  const { agent, tool } = list.where;
   const open = (verdict: Verdict) => {
     if (current === undefined || !mayDecide(current) || (verdict === 'approve' && current.withheld !== undefined)) return;
     // A person who writes a reason before the field has the focus does not come to the other verdict by that.
@@ -34,23 +35,52 @@ export function CallsThatWait() {
     { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
   ]);
   return (
-    <WaitingList of={list} none="Nothing waits for a person." above={<Groups of={items.filter(mayDecide)} done={list.decided} />}>
-      {items.map((one) => (
-        <Card
-          key={idOf(one)}
-          {...list.cardOf(one)}
-          onDone={(text) => list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`)}
-        />
-      ))}
-    </WaitingList>
+    <>
+      {(items.length > 1 || agent !== undefined || tool !== undefined) && <Filter of={items} />}
+      <WaitingList
+        of={list}
+        none={agent === undefined && tool === undefined ? 'Nothing waits for a person.' : 'No call that waits for a person matches.'}
+        above={<Groups of={items} where={list.where} done={list.decided} />}
+      >
+        {items.map((one) => (
+          <Card
+            key={idOf(one)}
+            {...list.cardOf(one)}
+            onDone={(text) => list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`)}
+          />
+        ))}
+      </WaitingList>
+    </>
   );
 }
 
-/** The host decides; this only spares a person a refusal that is certain. */
-const mayDecide = ({ principal, approved_by }: Approval): boolean => {
-  const self = me.value?.principal ?? '';
-  return hasRole('approver', 'admin') && principal !== self && !approved_by.includes(self);
-};
+/** Names to filter by, with those that wait as suggestions. */
+function Filter({ of }: { readonly of: readonly Approval[] }) {
+  const field = (name: 'agent' | 'tool', label: string) => (
+    <label>
+      {label}{' '}
+      <input
+        type="search"
+        list={`waiting-${name}`}
+        value={query.value.get(name) ?? ''}
+        maxLength={100}
+        spellcheck={false}
+        onChange={(event) => alter({ [name]: event.currentTarget.value.trim(), at: undefined })}
+      />
+      <datalist id={`waiting-${name}`}>
+        {[...new Set(of.map((one) => one[name]))].map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+    </label>
+  );
+  return (
+    <div class="row which" role="search" aria-label="Filter">
+      {field('agent', 'Agent')}
+      {field('tool', 'Tool')}
+    </div>
+  );
+}
 
 interface CallProps extends CardProps<Approval, Verdict> {
   readonly onDone: (said: string) => void;

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request } from '../data/api.ts';
+import { ask as request, hasRole, me } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { decidedHere } from '../data/live.ts';
 import { anyOf, useLoad } from '../data/load.ts';
@@ -19,6 +19,30 @@ const LIMIT = 100;
 const CHANGES = anyOf('run.asked', 'run.claimed', 'run.decided', 'run.ended', 'run.paused', 'run.resumed');
 
 export const idOf = ({ run, call }: { readonly run: string; readonly call: number }) => `${run}-${call}`;
+
+type Approval = Item<'listApprovals'>;
+
+/** Whether the signed-in person may decide about a call. The host decides; this only spares them a refusal that is certain. */
+export const mayDecide = ({ principal, approved_by }: Approval): boolean => {
+  const self = me.value?.principal ?? '';
+  return hasRole('approver', 'admin') && principal !== self && !approved_by.includes(self);
+};
+
+/** Which of what waits is looked at. */
+export interface Where {
+  readonly run?: string;
+  readonly agent?: string;
+  readonly tool?: string;
+}
+/** Conditions that a list takes from the address. */
+const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = { listApprovals: ['run', 'agent', 'tool'], listQuestions: ['run'] };
+const whereOf = (name: Name): Where =>
+  Object.fromEntries(
+    CONDITIONS[name].flatMap((one) => {
+      const value = query.value.get(one) ?? '';
+      return value === '' ? [] : [[one, value]];
+    }),
+  );
 
 /** What a card is told about itself and about its place in the list. `W`: what a person can open on it, such as the form for an answer. */
 export interface CardProps<T, W> {
@@ -71,18 +95,15 @@ function Told({ of: { text, to }, count, more }: ToldProps) {
 
 /** @param part where the list is, below the approvals */
 export function useWaiting<K extends Name, W>(name: K, part: string) {
-  const of = query.value.get('run');
+  const where = whereOf(name);
   const [pages, setPages] = useState(1);
   const [later, setLater] = useState(false);
   const [said, setSaid] = useState<Said>({ text: '' });
   const { openOf, open, close } = useOpened<Item<K>, W>();
   const loaded = useLoad(
     (signal) =>
-      pagesOf(pages, (at) => {
-        const run = of === null ? {} : { run: of };
-        return request(name, { query: { limit: LIMIT, later: later ? 'true' : 'false', ...run, ...at } } as never, signal);
-      }),
-    { of: [of], at: [pages, later], when: CHANGES },
+      pagesOf(pages, (at) => request(name, { query: { limit: LIMIT, later: later ? 'true' : 'false', ...where, ...at } } as never, signal)),
+    { of: [where], at: [pages, later], when: CHANGES },
   );
   const { data, again } = loaded;
   const items = (data?.items ?? []) as readonly Item<K>[];
@@ -94,6 +115,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
   };
   return {
     ...loaded,
+    where,
     items,
     current,
     openOf,
@@ -128,7 +150,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
           isShown={later}
           show={() => setLater(!later)}
         />
-        {of !== null && <a href={href('approvals', part)}>of all runs</a>}
+        {Object.keys(where).length > 0 && <a href={href('approvals', part)}>of all runs</a>}
       </div>
     ),
     damaged: <Damaged of={(data?.pages ?? []).flatMap(({ damaged = [] }) => damaged)} />,

@@ -82,6 +82,13 @@ export const DecisionView = z
 export const ApprovalQuery = Page.extend({
   ...inTenant,
   run: runId.exactOptional().describe('only of this run'),
+  agent: z
+    .string()
+    .min(1)
+    .max(100)
+    .exactOptional()
+    .describe('only of this agent; the end after its last / suffices if no other agent has it'),
+  tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
   shape: z.string().min(1).max(100).exactOptional().describe('only calls of this shape'),
   ...withLater,
 });

@@ -56,6 +56,13 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
   };
 }
 
+/** The whole name of an agent. @throws CORRAL_AGENT_UNKNOWN */
+export function knownAgent(door: ServerContext, tenant: TenantId | undefined, name: string): string {
+  const agent = fullName(door, tenant, name);
+  refuseUnknown(door, { tenant, agent: [agent] });
+  return agent;
+}
+
 /** The name of an agent that was written without what stands before its last /, where one agent alone has that end. */
 function fullName({ index, registry }: ServerContext, tenant: TenantId | undefined, name: string): string {
   const known = registry.names(tenant);
