@@ -2,7 +2,8 @@
  * A real browser on a real host. A page fails its test where the browser refuses something by the page's policy, where a script throws, or where
  * one asks anything of another host.
  */
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
@@ -110,4 +111,12 @@ export async function shot(page: Page, name = expect.getState().currentTestName 
   const folder = process.env['CORRAL_SHOTS'];
   if (folder === undefined || page.isClosed()) return;
   await page.screenshot({ path: join(folder, `${name.replaceAll(/[^\w]+/g, '-').slice(0, 100)}.png`) }).catch(() => undefined);
+}
+
+/** Keeps a picture for the documents, below the folder that `$CORRAL_PICTURES` names: `docs`. @param name its path there, without `.png` */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env['CORRAL_PICTURES'];
+  if (folder === undefined) return;
+  await mkdir(dirname(join(folder, name)), { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
 }

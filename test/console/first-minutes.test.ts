@@ -11,7 +11,7 @@ import { shared } from '../shared.ts';
 import { found, until } from '../until.ts';
 import { temporary } from '../world.ts';
 import { violations } from './axe.ts';
-import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, visit } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, picture, sharedBrowser, shot, visit } from './browser.ts';
 import { demo, session, type Demo } from './visitor.ts';
 
 sharedBrowser();
@@ -65,7 +65,7 @@ describe.skipIf(NO_BROWSER)('npm start', () => {
       await expectShown(page, 'Done. I paid it');
       await page.setViewportSize({ width: 1280, height: 1000 });
       await page.evaluate(() => scrollTo(0, 0));
-      await shot(page, 'scene');
+      await picture(page, 'scene');
 
       await page.getByRole('button', { name: 'Have a story told' }).click();
       await until(async () => Number(/(\d+) words so far/.exec(await page.locator('main').innerText())?.[1] ?? 0) > 5, 'a story begins');

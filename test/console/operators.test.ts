@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { shared } from '../shared.ts';
 import { until } from '../until.ts';
 import { expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
-import { scene, type Scene } from './scene.ts';
+import { LOOPER, scene, type Scene } from './scene.ts';
 
 sharedBrowser();
 let on: Scene;
@@ -26,9 +26,6 @@ describe.skipIf(NO_BROWSER)('health', () => {
     await page.getByText('None is open.').waitFor();
   });
 });
-
-/** It asks the same again and again. */
-const LOOPER = `{ name: 'looper', uses: { read: 'tool:mail.read' }, run: async ({ caps }) => { for (;;) await caps.read({ id: 'friend' }); } }`;
 
 describe.skipIf(NO_BROWSER)('the detectors of loops', () => {
   test('have the runs that they paused counted on the overview, which leads to them, and the row of each says so', async () => {

@@ -32,6 +32,9 @@ when { context.call has amount && context.call.amount.greaterThan(decimal("500.0
 const BUYER = agentFile('crew/buys-as-told');
 const CALLER = `{ name: 'shop/caller', uses: { phone: 'tool:phone' }, run: ({ caps }) => Promise.all([caps.phone({}), caps.phone({})]) }`;
 
+/** It asks the same again and again, which the detectors of loops stop. */
+export const LOOPER = `{ name: 'looper', uses: { read: 'tool:mail.read' }, run: async ({ caps }) => { for (;;) await caps.read({ id: 'friend' }); } }`;
+
 export interface Scene extends Front {
   /** Submits the buyer's job, by a developer. @param mail the one that it reads, by its name */
   readonly buy: (amount: number, mail?: string) => Promise<string>;
