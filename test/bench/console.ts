@@ -172,7 +172,9 @@ async function longestTask(page: Page, list: string, floor: string): Promise<Fig
   const walk = async () => {
     await opened(page, list, ROW);
     await page.keyboard.press('Shift+G');
-    await page.waitForFunction(`document.querySelector('.tally').textContent.endsWith(' runs')`);
+    await page.evaluate(
+      `(async () => { while (!document.querySelector('.tally').textContent.endsWith(' runs')) await new Promise((go) => setTimeout(go, 50)); })()`,
+    );
     for (let i = 0; i < ROWS; i++) await page.keyboard.press('k');
     return longest(page);
   };

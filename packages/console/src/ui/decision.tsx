@@ -92,7 +92,7 @@ function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy
             return (
               <div key={rule}>
                 {rules.length > 1 && text !== undefined && isDeciding(text, verdict) && <Badge tone="bad">decided</Badge>}
-                <pre>
+                <pre class="value" tabIndex={0}>
                   <Text of={text ?? `The text of ${rule} is not kept here: it is part of Corral, or its policies were changed since.`} />
                 </pre>
               </div>
