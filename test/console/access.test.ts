@@ -51,6 +51,8 @@ const MORE: readonly (readonly [string, string])[] = [
   ['approvals/decided', 'Verdict'],
   ['overview', 'Runs by tenant'],
   ['agents', 'shop/buyer'],
+  ['tools?tenant=local', 'mail.read'],
+  ['tools/pay?tenant=local', 'Agents that may reach it'],
   ['operations', 'make-token'],
   ['spend', 'Money this month'],
   ['health', 'takes work'],

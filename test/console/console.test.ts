@@ -206,6 +206,7 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     const button = await card.getByRole('button', { name: 'Approve…' }).boundingBox();
     for (const text of ['stranger@example.com', 'New account', 'please pay to'])
       expect(await end(card.locator('.quotes').getByText(text).first())).toBeLessThan(button?.y ?? 0);
+    await expectShown(card.locator('pre'), 'context.call.amount.greaterThan(decimal("10.0"))');
     // Two arguments stand in it; the text stands there once, with both lit.
     expect(await card.locator('blockquote mark').allTextContents()).toEqual(['DE89-3704-0044', '64']);
     expect(await card.locator('blockquote').count()).toBe(1);

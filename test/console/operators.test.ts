@@ -86,6 +86,50 @@ describe.skipIf(NO_BROWSER)('many runs', () => {
   });
 });
 
+describe.skipIf(NO_BROWSER)('a tool', () => {
+  test('has a page that says who may reach it and what was called, and it is taken back from one run and from all of an agent', async () => {
+    await on.admin.operate({ body: { operation: 'kill', target: { where: { agent: 'shop/caller' } }, reason: 'of another test' } });
+    const [run] = [await on.phone(), await on.phone()];
+    const { page, open } = await signedIn(on, `run/${run}/authority`, ['operator']);
+    await page.locator('.reach').getByRole('link', { name: 'phone' }).click();
+    await page.waitForURL('**/tools/phone?tenant=local');
+    const agents = page.getByRole('region', { name: 'Agents that may reach it' });
+    const holding = async () =>
+      (await agents
+        .getByRole('row', { name: /^shop\/caller/ })
+        .locator('td')
+        .nth(3)
+        .textContent()) ?? '';
+    await expectSoon(holding, '2');
+    const take = async (from: string, fate: RegExp) => {
+      await page.getByRole('button', { name: `Take it back from ${from}` }).click();
+      const dialog = page.getByRole('dialog', { name: 'Take this tool back?' });
+      await dialog.getByText('2 to phone').waitFor();
+      await dialog.getByLabel('Reason').fill('it rings all day');
+      await dialog.getByRole('button', { name: 'Take it back' }).click();
+      const done = page.getByRole('dialog', { name: 'Taken back' });
+      await done.getByText('Done: 1 run').waitFor();
+      await expectSoon(() => done.getByText(fate).count(), 2);
+      await done.getByText('Close', { exact: true }).click();
+    };
+    // Each call says what became of it.
+    await take(run, /\(call \d\) was aborted/);
+    await expectSoon(holding, '1');
+    // The process of a tool that heeds no abort is ended, with the calls of others in it.
+    await take('shop/caller', /\(call \d\) (?:was aborted|has an unknown result|had failed already)/);
+    await page.getByText('No run holds it now.').waitFor();
+    await on.ended(await on.buy(5));
+    await open('tools/mail.read?tenant=local');
+    await page.getByRole('link', { name: 'call 1 of shop/buyer' }).waitFor();
+    // It is found by its name, too.
+    await page.keyboard.press('g');
+    await page.keyboard.press('l');
+    await page.getByLabel('Search tools').fill('answers');
+    await page.getByRole('link', { name: 'phone' }).click();
+    await page.getByText('waits until somebody answers, which nobody does').waitFor();
+  });
+});
+
 const PAYS_ANN = `{ name: 'pays-ann', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({ to: 'Ann', amount: 50 }).catch((error) => error.code) }`;
 
 describe.skipIf(NO_BROWSER)('many calls that wait', () => {

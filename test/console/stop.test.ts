@@ -69,8 +69,8 @@ describe.skipIf(NO_BROWSER)('a pause', () => {
     await expectSoon(() => actsOn(run), ['resume', 'pause']);
     expect(await controlOf(run)).toBe('none');
     await page.keyboard.press('/');
-    await page.keyboard.type('tool:pay');
-    await expectShown(page, /^tool: is not a filter here/);
+    await page.keyboard.type('skill:pay');
+    await expectShown(page, /^skill: is not a filter here/);
   });
 
   test('by somebody else, which this page has not heard of yet, is not taken back by the key', { tags: 'long' }, async () => {

@@ -7,6 +7,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   by: 'principal',
   version: 'version',
   parent: 'parent',
+  tool: 'holds',
   ended: 'ended_as',
 };
 export const FIELD_NAMES = [...Object.keys(FIELDS), 'state'];

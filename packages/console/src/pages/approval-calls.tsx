@@ -16,6 +16,7 @@ import { Ago, Badge, Fact, Problem, Until, Words } from '../ui/parts.tsx';
 import { Groups } from './approval-groups.tsx';
 import { Proof } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value, WithheldNote } from '../ui/text.tsx';
+import { ToolName } from '../ui/tool-name.tsx';
 import { Approvers, idOf, mayDecide, useWaiting, useWaitingKeys, WaitingList, type CardProps } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
@@ -91,7 +92,7 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
     <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
       <header>
         <h2>
-          <Text of={of.agent} /> asks for <Text of={of.tool} />
+          <Text of={of.agent} /> asks for <ToolName of={of.tool} tenant={of.tenant} />
         </h2>
         {of.control !== 'none' && (
           <Badge tone="warn">the run is {of.control}: the call is made, and its agent is told when it goes on</Badge>
@@ -297,6 +298,11 @@ function Behind({ of }: { readonly of: Approval }) {
         </Fact>
         <Fact name={of.rules.length === 1 ? 'Rule that asks' : 'Rules that ask'}>
           <Codes of={of.rules} none="none" />
+          {of.rule_texts.map(({ rule, text }) => (
+            <pre class="value" tabIndex={0} key={rule}>
+              <Text of={text} />
+            </pre>
+          ))}
         </Fact>
         <Fact name="Policies">
           <code title={of.policy}>{shortDigest(of.policy)}</code>

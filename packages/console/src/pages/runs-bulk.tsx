@@ -10,10 +10,10 @@ import { count, many, tail } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Fact, Problem } from '../ui/parts.tsx';
 import { ReasonForm } from '../ui/reason.tsx';
-import { Reached, type Result } from '../ui/receipts.tsx';
-import { Text } from '../ui/text.tsx';
+import { Fates, Reached, type Result } from '../ui/receipts.tsx';
+import { Code, Text } from '../ui/text.tsx';
 
-export type BulkVerb = 'pause' | 'resume' | 'cancel' | 'kill';
+export type BulkVerb = 'pause' | 'resume' | 'cancel' | 'kill' | 'revoke';
 export type BulkTarget = RouteInput<'operate'>['body']['target'];
 
 const ABOUT: Readonly<Record<BulkVerb, { readonly title: string; readonly verb: string; readonly done: string; readonly text: string }>> = {
@@ -36,26 +36,41 @@ const ABOUT: Readonly<Record<BulkVerb, { readonly title: string; readonly verb: 
     done: 'Killed',
     text: 'They and their children end at once: their grants are revoked and their calls aborted. A call that has left may still take effect. It cannot be taken back.',
   },
+  revoke: {
+    title: 'Take this tool back?',
+    verb: 'Take it back',
+    done: 'Taken back',
+    text: 'Their grants for it, and all that was derived from these, stop working at once. Calls under way with it are aborted unless the tool has answered, and their results withheld. It cannot be given back. Runs that come to hold it after this look keep it.',
+  },
 };
 /** Runs that one list names; the rest is counted. */
 const NAMED = 100;
 
 interface BulkProps {
   readonly verb: BulkVerb;
+  /** With `revoke`: the tool. */
+  readonly tool?: string;
   readonly target: BulkTarget;
   readonly onClose: () => void;
 }
 
-export function Bulk({ verb, target, onClose }: BulkProps) {
+/** The part of a request that names the tool. */
+const ofTool = (tool: string | undefined) => (tool === undefined ? {} : { tool: tool as never });
+
+export function Bulk({ verb, tool, target, onClose }: BulkProps) {
   const reason = 'a look at what it would reach';
-  const preview = useLoad((signal) => ask('operate', { body: { operation: verb, target, reason, dryRun: true } }, signal), {
-    of: [verb, target],
-  });
+  const preview = useLoad(
+    (signal) => ask('operate', { body: { operation: verb, target, reason, dryRun: true, ...ofTool(tool) } }, signal),
+    {
+      of: [verb, target, tool],
+    },
+  );
   const [done, setDone] = useState<Result>();
   const about = ABOUT[verb];
   if (done !== undefined)
     return (
       <Dialog title={about.done} onClose={onClose}>
+        {tool !== undefined && <ToolLine of={tool} />}
         <Results of={done} />
         <button type="button" class="primary" autofocus onClick={onClose}>
           Close
@@ -65,6 +80,7 @@ export function Bulk({ verb, target, onClose }: BulkProps) {
   const shown = preview.data;
   return (
     <Dialog title={about.title} onClose={onClose}>
+      {tool !== undefined && <ToolLine of={tool} />}
       <p>{about.text}</p>
       {preview.error !== undefined && <Problem of={preview.error} again={preview.again} />}
       {shown === undefined && preview.error === undefined && (
@@ -85,6 +101,7 @@ export function Bulk({ verb, target, onClose }: BulkProps) {
       <Confirm
         verb={verb}
         target={target}
+        {...ofTool(tool)}
         shown={shown}
         isUnknown={preview.error !== undefined}
         look={preview.again}
@@ -103,9 +120,11 @@ interface ConfirmProps extends BulkProps {
   readonly onDone: (result: Result) => void;
 }
 
-function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
-  const ends = verb === 'kill' || verb === 'cancel';
-  const isSeen = shown === undefined ? isUnknown && verb !== 'resume' : shown.matched.length > 0;
+function Confirm({ verb, tool, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
+  const ends = verb === 'kill' || verb === 'cancel' || (verb === 'revoke' && (shown?.matched.length ?? 0) > 1);
+  // What lets runs go on, or takes a tool from them, reaches nothing that was not shown.
+  const isBound = verb === 'resume' || verb === 'revoke';
+  const isSeen = shown === undefined ? isUnknown && !isBound : shown.matched.length > 0;
   const typed =
     shown === undefined
       ? { label: 'Type the word', wanted: verb, name: 'The letters' }
@@ -116,7 +135,7 @@ function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: Conf
       acts={[
         {
           verb: ABOUT[verb].verb,
-          act: async (reason) => onDone(await ask('operate', { body: { operation: verb, target, reason, ...preview } })),
+          act: async (reason) => onDone(await ask('operate', { body: { operation: verb, target, reason, ...preview, ...ofTool(tool) } })),
         },
       ]}
       typed={ends && isSeen ? typed : undefined}
@@ -127,18 +146,29 @@ function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: Conf
   );
 }
 
+function ToolLine({ of }: { readonly of: string }) {
+  return (
+    <p>
+      The tool <Code of={of} />
+    </p>
+  );
+}
+
 function Results({ of }: { readonly of: Result }) {
-  const { receipts, refused, beyond } = of;
+  const { operation, receipts, refused, beyond } = of;
+  const later = operation === 'revoke' ? 'Not shown before, and kept it' : 'Beyond what was shown';
+  const fates = receipts.flatMap(({ run, calls = [] }) => calls.map((one) => ({ ...one, run: run as never })));
   return (
     <>
       <dl class="facts">
         <Fact name="Done">{count(receipts.length)}</Fact>
         <Fact name="Not done">{count(refused.length)}</Fact>
-        <Fact name="Beyond what was shown">{beyond === undefined || beyond === null ? 'not known' : count(beyond.length)}</Fact>
+        <Fact name={later}>{beyond === undefined || beyond === null ? 'not known' : count(beyond.length)}</Fact>
       </dl>
+      {fates.length > 0 && <Fates of={fates} />}
       <Runs title="Done" of={receipts.map(({ run }) => run)} />
       <Refused of={of} title="Not done" />
-      {beyond !== undefined && beyond !== null && <Runs title="Beyond what was shown" of={beyond} />}
+      {beyond !== undefined && beyond !== null && <Runs title={later} of={beyond} />}
     </>
   );
 }
