@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { Role } from '@corral/protocol/api/roles';
@@ -13,6 +13,7 @@ import { startHost, type HostOptions, type RunningHost } from '@corral/server/ho
 import { STEPS } from '@corral/store/front/schema';
 import { databaseOf } from './database.ts';
 import { bundleSource, type AgentSource } from './bundles.ts';
+import { shared, type Finished } from './shared.ts';
 
 export interface Front {
   readonly host: RunningHost;
@@ -54,9 +55,6 @@ export async function eventsOf({ door: { feed } }: RunningHost): Promise<Event[]
   return events;
 }
 
-/** Takes what is to be done when a host is no longer needed. */
-type Finished = (end: () => void | Promise<void>) => void;
-
 /** A folder whose path leaves room for a socket. */
 export async function shortFolder(finished: Finished = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'crl-'));
@@ -73,15 +71,7 @@ export interface FrontOptions extends Partial<HostOptions> {
 
 /** One host for all tests of a file, where none of them changes what the others meet. Called at the top of the file. */
 export function sharedFront(options: FrontOptions = {}): () => Front {
-  let made: Front | undefined;
-  const ends: (() => void | Promise<void>)[] = [];
-  beforeAll(async () => {
-    made = await front(options, (end) => ends.push(end));
-  });
-  afterAll(async () => {
-    for (const end of ends.toReversed()) await end();
-  });
-  return () => made as Front;
+  return shared((finished) => front(options, finished));
 }
 
 export async function front(options: FrontOptions = {}, finished: Finished = onTestFinished): Promise<Front> {

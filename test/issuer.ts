@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import { front, shortFolder, type Front } from './front.ts';
+import type { Finished } from './shared.ts';
 
 export interface TestIssuer {
   readonly url: string;
@@ -26,8 +27,6 @@ export interface TestIssuer {
 
 export const CLIENT = { id: 'corral-console', secret: 'client-secret' };
 const REALM = '/realm';
-
-type Finished = (end: () => void | Promise<void>) => void;
 
 async function bodyOf(request: IncomingMessage): Promise<URLSearchParams> {
   const pieces: Buffer[] = [];

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { bundleAgent, type BundledAgent } from '@corral/cli/bundle';
 import type { Attenuation } from '@corral/protocol/model/grant';
@@ -25,6 +25,7 @@ import { inlineTool } from '@corral/tools/define';
 import { STORE } from './conformance/stores.ts';
 import { manifestsOf } from './describing.ts';
 import { bundleSource, type AgentSource } from './bundles.ts';
+import { shared, type Finished } from './shared.ts';
 import { until, found } from './until.ts';
 
 export interface World {
@@ -50,9 +51,6 @@ export interface World {
   until(run: RunId, holds: (view: RunView | undefined) => boolean): Promise<void>;
   close(): Promise<void>;
 }
-
-/** Takes what is to be done when a host or a folder is no longer needed. */
-type Finished = (end: () => void | Promise<void>) => void;
 
 export async function temporary(finished: Finished = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-test-'));
@@ -86,15 +84,7 @@ export interface WorldOptions extends Partial<SupervisorOptions> {
  * cell is most of what a short test takes. Called at the top of it.
  */
 export function sharedWorld(...of: Parameters<typeof world>): () => World {
-  let made: World | undefined;
-  const ends: (() => void | Promise<void>)[] = [];
-  beforeAll(async () => {
-    made = await world(of[0], of[1], (end) => ends.push(end));
-  });
-  afterAll(async () => {
-    for (const end of ends.toReversed()) await end();
-  });
-  return () => made as World;
+  return shared((finished) => world(of[0], of[1], finished));
 }
 
 export async function world(

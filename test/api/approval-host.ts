@@ -1,10 +1,10 @@
 /** A host for tests of approvals: payments that people are asked about, by amount one of them or two, and a mail that a stranger wrote. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
 import { front, shortFolder, type Front } from '../front.ts';
+import { shared } from '../shared.ts';
 import { found } from '../until.ts';
 
 const CONFIG = (more: string) => `import { defineConfig, tool } from '@corral/server/config';
@@ -49,18 +49,16 @@ export interface ApprovalHost extends Front {
 
 /** One host for all tests of a file. Called at the top of the file. @param more settings, as code */
 export function sharedApprovalHost(more = ''): () => ApprovalHost {
-  let made: ApprovalHost | undefined;
-  const ends: (() => void | Promise<void>)[] = [];
-  beforeAll(async () => {
-    const folder = await shortFolder((end) => ends.push(end));
+  return shared(async (finished): Promise<ApprovalHost> => {
+    const folder = await shortFolder(finished);
     await writeFile(join(folder, 'corral.config.ts'), CONFIG(more));
     await writeFile(join(folder, 'pay.cedar'), RULES);
-    const on = await front({ config: join(folder, 'corral.config.ts') }, (end) => ends.push(end));
+    const on = await front({ config: join(folder, 'corral.config.ts') }, finished);
     const { admin, deploy, as } = on;
     await deploy(PAYER, { tenant: 'local' });
     await deploy(ASKER, { tenant: 'local' });
     const developer = await as('local', 'developer');
-    made = {
+    return {
       ...on,
       pay: async (...pays) => (await developer.submitRun({ body: { agent: 'payer', input: { pays } as never } })).run,
       waiting: (run, after = 0) =>
@@ -74,8 +72,4 @@ export function sharedApprovalHost(more = ''): () => ApprovalHost {
       },
     };
   });
-  afterAll(async () => {
-    for (const end of ends.toReversed()) await end();
-  });
-  return () => made as ApprovalHost;
 }

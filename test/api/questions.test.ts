@@ -64,6 +64,20 @@ test('a question may be declined, and then its agent is told why', async () => {
   expect((await admin.listOperations({ query: { run } })).items[0]).toMatchObject({ operation: 'decline', reason: 'not today' });
 });
 
+test('a question that a person has put off is claimed and answered on the command line without its number', { tags: 'long' }, async () => {
+  const { admin, deploy, data } = host();
+  await deploy(asker(`return ask('Which shop?');`));
+  const { run } = await admin.submitRun({ body: { agent: 'asker' } });
+  const { call } = await asked(admin, run);
+  const said = async (...words: string[]) => (await corral([...words, '--data', data])).out;
+  expect(await said('later', run, '--for', '1h')).toMatch(new RegExp(`^${run}  call ${call}  not on your list until`));
+  expect(await said('questions', '--run', run)).toBe('nothing waits\n1 that you have put off: --later\n');
+  expect(await said('claim', run)).toMatch(/is looking at it until/);
+  expect(await said('questions', '--run', run, '--later')).toMatch(/looking +.*, since/);
+  expect(await said('answer', run, 'north')).toContain(`${run}  question ${call}  answered by`);
+  expect(await outcome(admin, run)).toEqual({ kind: 'completed', output: 'north' });
+});
+
 test('a question of a run that holds private data is withheld from those who may not read it', async () => {
   const read = await shortFolder();
   const {

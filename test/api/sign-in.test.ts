@@ -1,18 +1,10 @@
 /** Signing in by an issuer, through the real front door and a real issuer: the whole flow, and each way in which somebody would bend it. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { front } from '../front.ts';
 import { offeringHost, type Offering, type TestIssuer } from '../issuer.ts';
+import { shared } from '../shared.ts';
 
-let offered: Offering | undefined;
-const ends: (() => void | Promise<void>)[] = [];
-const offering = (): Offering => offered as Offering;
-
-beforeAll(async () => {
-  offered = await offeringHost((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+const offering = shared(offeringHost);
 
 type Sent = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> };
 

@@ -3,6 +3,7 @@ import { api } from './api.ts';
 import { awaits } from './awaits.ts';
 import { callClosed, callEffect } from './calls.ts';
 import { commands } from './commands.ts';
+import { consoleViews } from './console.ts';
 import { decide } from './decide.ts';
 import { detect } from './detect.ts';
 import { everything } from './everything.ts';
@@ -52,6 +53,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   http,
   prompts,
   commands,
+  console: consoleViews,
 };
 
 // The soak has no figures with floors, and takes its own arguments.

@@ -1,18 +1,13 @@
 /** The console for everybody: contrast, names and roles as axe-core checks them, in light and dark, and all by the keyboard. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { violations } from './axe.ts';
+import { shared } from '../shared.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, signedIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 sharedBrowser();
 let on: Scene;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await scene((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+shared(scene, (made) => (on = made), !NO_BROWSER);
 
 describe.skipIf(NO_BROWSER)('every view', { tags: 'long' }, () => {
   test.each(['light', 'dark'] as const)('has names, roles and contrast that axe finds nothing wrong with, in %s', async (colorScheme) => {
@@ -56,6 +51,8 @@ const MORE: readonly (readonly [string, string])[] = [
   ['approvals/decided', 'Verdict'],
   ['overview', 'Runs by tenant'],
   ['agents', 'shop/buyer'],
+  ['tools?tenant=local', 'mail.read'],
+  ['tools/pay?tenant=local', 'Agents that may reach it'],
   ['operations', 'make-token'],
   ['spend', 'Money this month'],
   ['health', 'takes work'],

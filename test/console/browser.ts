@@ -1,24 +1,18 @@
 /**
- * A real browser on a real host: Debian's Chromium by its name on the PATH. A page fails its test where the browser refuses something by the page's
- * policy, where a script throws, or where one asks anything of another host.
+ * A real browser on a real host. A page fails its test where the browser refuses something by the page's policy, where a script throws, or where
+ * one asks anything of another host.
  */
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Role } from '@corral/protocol/api/roles';
+import { launched, NO_BROWSER } from '../chromium.ts';
 import type { Front } from '../front.ts';
 import { until } from '../until.ts';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
-const path = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .flatMap((folder) => NAMES.map((name) => join(folder, name)))
-  .find((file) => existsSync(file));
-
-/** Tests of the console are skipped where there is no browser; `apt-get install chromium` brings one. */
-export const NO_BROWSER = path === undefined;
+export { NO_BROWSER };
 if (NO_BROWSER) console.warn('chromium is not installed: the tests of the console are skipped (apt-get install chromium).');
 
 /** How long a page may take for one thing, as `until` waits. Browsers and hosts share the machine with other tests. */
@@ -29,8 +23,7 @@ let browser: Browser | undefined;
 /** One browser for all tests of a file; each has a profile of its own. Called at the top of the file. */
 export function sharedBrowser(): void {
   beforeAll(async () => {
-    if (path === undefined) return;
-    browser = await chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+    if (!NO_BROWSER) browser = await launched();
   });
   afterAll(async () => browser?.close());
 }
@@ -118,4 +111,12 @@ export async function shot(page: Page, name = expect.getState().currentTestName 
   const folder = process.env['CORRAL_SHOTS'];
   if (folder === undefined || page.isClosed()) return;
   await page.screenshot({ path: join(folder, `${name.replaceAll(/[^\w]+/g, '-').slice(0, 100)}.png`) }).catch(() => undefined);
+}
+
+/** Keeps a picture for the documents, below the folder that `$CORRAL_PICTURES` names: `docs`. @param name its path there, without `.png` */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env['CORRAL_PICTURES'];
+  if (folder === undefined) return;
+  await mkdir(dirname(join(folder, name)), { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
 }

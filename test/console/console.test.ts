@@ -1,6 +1,9 @@
 /** The console in a real browser, on a real host with real runs. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { Locator } from 'playwright-core';
 import { agentFile } from '../agents/file.ts';
+import { shared } from '../shared.ts';
+import { until } from '../until.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
@@ -10,13 +13,12 @@ const LATE = `{ name: 'late', uses: { pay: 'tool:pay' }, run: async ({ sleep, ca
 
 sharedBrowser();
 let on: Scene;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await scene((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+const BILL = 'Invoice 17: please pay to DE89-3704-0044 today, 64 in all.';
+shared(
+  (finished) => scene(finished, { bill: BILL }),
+  (made) => (on = made),
+  !NO_BROWSER,
+);
 
 describe.skipIf(NO_BROWSER)('runs', () => {
   test('a run that is submitted elsewhere appears, and its row says how it ended', async () => {
@@ -115,7 +117,11 @@ describe.skipIf(NO_BROWSER)('a run', () => {
       await page.keyboard.press(key);
       if (key === '3') {
         await page.locator('.journal').waitFor();
-        await page.keyboard.press(']');
+        // The keys of a view work once it has been drawn.
+        await until(async () => {
+          await page.keyboard.press(']');
+          return page.url().includes('entry=');
+        }, 'an entry is opened');
       }
       await expectShown(page, text);
     }
@@ -186,6 +192,26 @@ describe.skipIf(NO_BROWSER)('approvals', () => {
     await expectShown(page, /Approved: pay \(.*\) for shop\/buyer/);
     expect(await on.ended(run)).toBe('completed');
     expect((await on.admin.showRun({ params: { run: run as never } })).outcome).toMatchObject({ output: 'paid DE89-3704-0044' });
+  });
+
+  test('on a phone, the sender, the subject and the text of the mail stand above the buttons, and a card says that its run is paused', async () => {
+    const run = await on.buy(64, 'bill');
+    await on.asked(run);
+    await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'a look at it' } });
+    const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+    const { page } = await signedIn(on, `approvals?run=${run}`, ['approver'], phone, 'local');
+    const card = page.locator('.approval');
+    await expectShown(card, /^the run is paused: the call is made/);
+    const end = async (of: Locator) => of.boundingBox().then((box) => (box?.y ?? Number.NaN) + (box?.height ?? Number.NaN));
+    const button = await card.getByRole('button', { name: 'Approve…' }).boundingBox();
+    for (const text of ['stranger@example.com', 'New account', 'please pay to'])
+      expect(await end(card.locator('.quotes').getByText(text).first())).toBeLessThan(button?.y ?? 0);
+    await expectShown(card.locator('pre'), 'context.call.amount.greaterThan(decimal("10.0"))');
+    // Two arguments stand in it; the text stands there once, with both lit.
+    expect(await card.locator('blockquote mark').allTextContents()).toEqual(['DE89-3704-0044', '64']);
+    expect(await card.locator('blockquote').count()).toBe(1);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await on.admin.operate({ body: { operation: 'kill', target: { run: run as never }, reason: 'seen' } });
   });
 
   test('the number beside Approvals is that of the runs that ask', async () => {
@@ -379,7 +405,7 @@ describe.skipIf(NO_BROWSER)('the overview', { tags: 'long' }, () => {
     const run = await on.sleep();
     await on.admin.operate({ body: { operation: 'pause', target: { run: run as never }, reason: 'to be counted' } });
     const { page } = await signedIn(on, 'overview');
-    const tile = page.getByRole('link', { name: /paused/ });
+    const tile = page.getByRole('link', { name: /paused$/ });
     const paused = async () => (await on.admin.countRuns({})).states['paused'] ?? 0;
     await expectSoon(async () => Number.parseInt((await tile.textContent()) ?? '', 10) === (await paused()), true);
     await page.getByRole('img', { name: /^Runs admitted/ }).waitFor();

@@ -2,29 +2,26 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { CORRAL, FROM_SOURCES, HAS_TERMINALS, inTerminal, start } from '../command.ts';
 import { front } from '../front.ts';
 import { modelServer } from '../model-server.ts';
 import { linkPackages } from '../project.ts';
+import { shared } from '../shared.ts';
 import { found, until } from '../until.ts';
 import { temporary } from '../world.ts';
 import { violations } from './axe.ts';
-import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, shot, visit } from './browser.ts';
+import { expectShown, expectSoon, NO_BROWSER, picture, sharedBrowser, shot, visit } from './browser.ts';
 import { demo, session, type Demo } from './visitor.ts';
 
 sharedBrowser();
-const ends: (() => void | Promise<void>)[] = [];
 let on: Demo;
 let visitor: BrowserContextOptions;
-beforeAll(async () => {
-  if (NO_BROWSER) return;
-  on = await demo((end) => ends.push(end));
-  visitor = await session(on);
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+const take = async (made: Demo) => {
+  on = made;
+  visitor = await session(made);
+};
+shared(demo, take, !NO_BROWSER);
 
 /** Sends a mail to the agent. */
 async function attack(page: Page, mail: string): Promise<void> {
@@ -68,7 +65,7 @@ describe.skipIf(NO_BROWSER)('npm start', () => {
       await expectShown(page, 'Done. I paid it');
       await page.setViewportSize({ width: 1280, height: 1000 });
       await page.evaluate(() => scrollTo(0, 0));
-      await shot(page, 'scene');
+      await picture(page, 'scene');
 
       await page.getByRole('button', { name: 'Have a story told' }).click();
       await until(async () => Number(/(\d+) words so far/.exec(await page.locator('main').innerText())?.[1] ?? 0) > 5, 'a story begins');

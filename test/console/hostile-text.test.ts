@@ -1,6 +1,7 @@
 /** Text of runs and tools stays text on the page: nothing of it is markup, a script, a link, or hidden. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
+import { shared } from '../shared.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 import { until } from '../until.ts';
@@ -32,13 +33,11 @@ const HIDDEN = ['\u202E', '\u202C', '\u2066', '\u2069', '\u200B', '\u200D', '\u2
 
 sharedBrowser();
 let on: Scene;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await scene((end) => ends.push(end), { hostile: MAIL, long: LONG });
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+shared(
+  (finished) => scene(finished, { hostile: MAIL, long: LONG }),
+  (made) => (on = made),
+  !NO_BROWSER,
+);
 
 /** Nothing ran, nothing became an element, nothing is hidden. */
 async function expectTextOnly(page: Page, part: string): Promise<void> {

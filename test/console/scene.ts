@@ -14,7 +14,7 @@ const MAILS = ${JSON.stringify(mails)};
 export default defineConfig({
   tools: [
     tool({ name: 'mail.read', description: 'reads the inbox', input: z.object({ id: z.string() }), output: z.unknown(),
-      annotations: { readOnly: true, openWorld: false, returns: 'untrusted' }, run: ({ id }) => ({ from: 'stranger@example.com', text: MAILS[id] }) }),
+      annotations: { readOnly: true, openWorld: false, returns: 'untrusted' }, run: ({ id }) => ({ from: 'stranger@example.com', subject: 'New account', text: MAILS[id] }) }),
     tool({ name: 'phone', description: 'waits until somebody answers, which nobody does', input: z.object({}), output: z.unknown(),
       annotations: { readOnly: false, idempotent: false, returns: 'trusted' }, run: () => new Promise(() => {}) }),
     tool({ name: 'pay', description: 'pays', input: z.looseObject({ to: z.string(), amount: z.number() }), output: z.string(),
@@ -31,6 +31,9 @@ when { context.call has amount && context.call.amount.greaterThan(decimal("500.0
 `;
 const BUYER = agentFile('crew/buys-as-told');
 const CALLER = `{ name: 'shop/caller', uses: { phone: 'tool:phone' }, run: ({ caps }) => Promise.all([caps.phone({}), caps.phone({})]) }`;
+
+/** It asks the same again and again, which the detectors of loops stop. */
+export const LOOPER = `{ name: 'looper', uses: { read: 'tool:mail.read' }, run: async ({ caps }) => { for (;;) await caps.read({ id: 'friend' }); } }`;
 
 export interface Scene extends Front {
   /** Submits the buyer's job, by a developer. @param mail the one that it reads, by its name */

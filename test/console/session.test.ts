@@ -1,18 +1,13 @@
 /** The person whom a page acts as: signing in and out, other tabs of the same browser, and pages that nobody looks at. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
+import { shared } from '../shared.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn, signIn, visit } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 sharedBrowser();
 let on: Scene;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await scene((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+shared(scene, (made) => (on = made), !NO_BROWSER);
 
 async function signOut(page: Page): Promise<void> {
   await page.locator('.menu summary').click();

@@ -1,17 +1,12 @@
 /** Signing in at an issuer of another site, in a real browser: there, back, and with the reason where it failed. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { offeringHost, type Offering } from '../issuer.ts';
+import { shared } from '../shared.ts';
 import { expectShown, NO_BROWSER, sharedBrowser, visit } from './browser.ts';
 
 sharedBrowser();
 let on: Offering;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await offeringHost((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+shared(offeringHost, (made) => (on = made), !NO_BROWSER);
 
 describe.skipIf(NO_BROWSER)('a person without a token', () => {
   test('signs in at the issuer, comes back to the view that they had opened, and is told why where it failed', async () => {

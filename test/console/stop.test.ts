@@ -1,18 +1,13 @@
 /** Stopping runs from the console: one key pauses, nothing but a question resumes or ends, and the answer stays to be read. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
+import { shared } from '../shared.ts';
 import { expectShown, expectSoon, NO_BROWSER, sharedBrowser, signedIn } from './browser.ts';
 import { scene, type Scene } from './scene.ts';
 
 sharedBrowser();
 let on: Scene;
-const ends: (() => void | Promise<void>)[] = [];
-beforeAll(async () => {
-  if (!NO_BROWSER) on = await scene((end) => ends.push(end));
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
+shared(scene, (made) => (on = made), !NO_BROWSER);
 
 const controlOf = async (run: string) => (await on.admin.showRun({ params: { run: run as never } })).control;
 /** Acts of people on a run, the latest first. */
@@ -74,8 +69,8 @@ describe.skipIf(NO_BROWSER)('a pause', () => {
     await expectSoon(() => actsOn(run), ['resume', 'pause']);
     expect(await controlOf(run)).toBe('none');
     await page.keyboard.press('/');
-    await page.keyboard.type('tool:pay');
-    await expectShown(page, /^tool: is not a filter here/);
+    await page.keyboard.type('skill:pay');
+    await expectShown(page, /^skill: is not a filter here/);
   });
 
   test('by somebody else, which this page has not heard of yet, is not taken back by the key', { tags: 'long' }, async () => {

@@ -110,6 +110,8 @@ export interface BusEvents {
   readonly chunk: (run: RunId, call: number, offset: number, count: number, place: ToldPlace) => void;
   /** @param place as for `emitted`; undefined: the host has logged it */
   readonly logged: (run: RunId, level: string, text: string, place: ToldPlace | undefined) => void;
+  /** A pause, a quarantine or a resumption of the run is durable. @param by the person, or the part of the host, that did it */
+  readonly controlled: (run: RunId, control: Control, by: string) => void;
   /** The store refused a commit. Nothing of the crank has left; the run must not go on under this owner. */
   readonly refused: (run: RunId, epoch: number, error: CorralError) => void;
 }

@@ -15,6 +15,7 @@ const LATER: Readonly<Record<string, () => Promise<ComponentType>>> = {
   overview: async () => (await import('./pages/overview.tsx')).Overview,
   approvals: async () => (await import('./pages/approvals.tsx')).Approvals,
   agents: async () => (await import('./pages/agents.tsx')).Agents,
+  tools: async () => (await import('./pages/tools.tsx')).Tools,
   operations: async () => (await import('./pages/operations.tsx')).Operations,
   spend: async () => (await import('./pages/spend.tsx')).Spend,
   health: async () => (await import('./pages/health.tsx')).Health,

@@ -19,6 +19,7 @@ const VIEWS = [
   { at: 'runs', name: 'Runs', key: 'g r' },
   { at: 'approvals', name: 'Approvals', key: 'g a' },
   { at: 'agents', name: 'Agents', key: 'g n' },
+  { at: 'tools', name: 'Tools', key: 'g l' },
   { at: 'operations', name: 'Operations', key: 'g p' },
   { at: 'spend', name: 'Spend', key: 'g m' },
   { at: 'health', name: 'Health', key: 'g h' },

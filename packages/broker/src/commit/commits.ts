@@ -186,6 +186,8 @@ export class Commits {
     const { record } = ledger;
     const { outcome } = batch;
     batch.stop?.kept();
+    const { event } = commit.entry;
+    if (event?.kind === 'control') this.#options.events.controlled(record.id, event.control, event.by);
     // Children first: what was sent to them in the same crank must find them.
     if (outcome === undefined) for (const child of batch.spawned) this.#options.events.spawned(child);
     for (const id of result.created ?? []) this.#options.events.created(id);
@@ -213,7 +215,7 @@ export class Commits {
       this.#options.events.chunk(record.id, id, offset, parts.length, { entry, part: 0, isPrivate });
       this.#options.dispatcher.streams.get(record.id, id)?.kept();
     }
-    for (const { event, data, part } of batch.emits) this.#options.events.emitted(record.id, event, data, { entry, part, isPrivate });
+    for (const { event: name, data, part } of batch.emits) this.#options.events.emitted(record.id, name, data, { entry, part, isPrivate });
     for (const [part, { level, text }] of batch.logs.entries())
       this.#options.events.logged(record.id, level, text, { entry, part, isPrivate });
     if (outcome !== undefined) {

@@ -9,7 +9,6 @@ import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
 import { ranges } from '@corral/protocol/ranges';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
-import { runId } from '../ids.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { loweredText } from '../screen/entries.ts';
 import { duration, printable, table } from '../screen/table.ts';
@@ -19,6 +18,7 @@ import { inTenant } from './agents.ts';
 import { decided, holdsOf, type HoldFlags } from './approving.ts';
 import { history, type HistoryFlags } from './approval-history.ts';
 import { isMany, manyFlags, onlyOf, settled, settleMany, type ManyFlags } from './settle.ts';
+import { printWaiting, waiting, waitingFlags, type WaitingFlags } from './waiting.ts';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Decisions = RouteAnswer<'whyRun'>['decisions'];
@@ -29,39 +29,12 @@ interface Flags extends HostFlags {
   readonly reason?: string;
 }
 
-interface ListFlags extends Flags, Omit<HistoryFlags, 'tenant'> {
+interface ListFlags extends WaitingFlags, HistoryFlags {
   readonly history?: boolean;
-  readonly later?: boolean;
   readonly groups?: boolean;
 }
 
-/** Calls that one request lists when all are listed. */
-const PAGE = 200;
-
-/** One page if a limit is given, else all pages from the cursor on. */
-async function waiting(flags: ListFlags): Promise<RouteAnswer<'listApprovals'>> {
-  const client = connect(flags);
-  const limit = flags.limit === undefined ? PAGE : wholeNumber(flags.limit, '--limit');
-  const ask = (cursor: string | undefined) =>
-    client.listApprovals({
-      query: {
-        ...inTenant(flags),
-        limit,
-        ...(flags.run === undefined ? {} : { run: runId(flags.run) }),
-        ...(flags.later === true ? { later: 'true' as const } : {}),
-        ...(cursor === undefined ? {} : { cursor }),
-      },
-    });
-  const page = await ask(flags.cursor);
-  while (flags.limit === undefined && page.next !== null) {
-    const { items, next, damaged = [], later = 0 } = await ask(page.next);
-    page.items.push(...items);
-    if (later > 0) page.later = (page.later ?? 0) + later;
-    page.damaged = [...(page.damaged ?? []), ...damaged];
-    page.next = next;
-  }
-  return page;
-}
+export const callsThatWait = (flags: WaitingFlags) => waiting(flags, (client, query) => client.listApprovals({ query }));
 
 export function approvalCommands(program: Command): void {
   decisionCommands(program);
@@ -82,13 +55,8 @@ function mustBeOfHistory({ agent, tool, by, verdict, since, until }: ListFlags):
 }
 
 function decisionCommands(program: Command): void {
-  hostFlags(program.command('approvals'))
+  waitingFlags(hostFlags(program.command('approvals')), 'calls')
     .description('list calls that wait for people: who asks, what exactly, and what is unusual')
-    .option('--tenant <name>', 'only of this tenant')
-    .option('-n, --limit <number>', 'length of a page; without it, all calls are listed')
-    .option('--cursor <text>', 'continue after a page')
-    .option('--run <run>', 'only of this run')
-    .option('--later', 'with those that you have put off')
     .option('--groups', 'a line for calls of one agent to one tool with the same arguments but for their values')
     .option('--history', 'what people decided instead, the latest first; the options below are for it')
     .option('--agent <name>', 'of this agent')
@@ -101,16 +69,9 @@ function decisionCommands(program: Command): void {
     .action(async (flags: ListFlags) => {
       if (flags.history === true) return history(flags);
       mustBeOfHistory(flags);
-      const { items, next, damaged = [], later = 0 } = await waiting(flags);
-      const more = [
-        ...(later === 0 ? [] : [`${later} that you have put off: --later`]),
-        ...(next === null ? [] : [`more: --cursor ${next}`]),
-      ];
-      const lines = () => (flags.groups === true ? groupLines(items) : items.flatMap((one) => approvalLines(one, Date.now())));
-      print(flags, items, () => [...(items.length === 0 ? ['nothing waits'] : lines()), ...more].join('\n'));
-      // A list that is incomplete says so on stderr, also if a program reads it.
-      if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
-      for (const { run, detail } of damaged) process.stderr.write(`${run} waits for a person and cannot be read: ${printable(detail)}\n`);
+      printWaiting(flags, await callsThatWait(flags), (items) =>
+        flags.groups === true ? groupLines(items) : items.flatMap((one) => approvalLines(one, Date.now())),
+      );
     });
 }
 
@@ -243,13 +204,13 @@ async function approveMany(flags: ManyFlags & Flags & Shown): Promise<void> {
   const { hasTerminal, isAllowed } = await import('../ask.ts');
   const reason = reasonOf(flags);
   const plan = await settled(flags, 'approve', reason, true);
-  const planned = plan.matched.flatMap(({ run, call }) => (call === null ? [] : [{ run, call }]));
-  // Each is approved as it is now, and not as it may be once the person has answered.
-  const now = new Map((await waiting({ ...flags, later: true })).items.map((one) => [`${one.run} ${one.call}`, one]));
-  const only = planned.map((one) => ({ ...one, ...versionIn(now.get(`${one.run} ${one.call}`)) }));
-  const shown = hash('sha256', JSON.stringify(only.map(({ run, call, version = '' }) => `${run} ${call} ${version}`).sort())).slice(0, 12);
+  const planned = new Set(plan.matched.map(({ run, call }) => `${run} ${call}`));
+  // Each is approved as it is now, and not as it may be once the person has answered; one that the list lacks was shown to nobody.
+  const calls = (await callsThatWait({ ...flags, later: true })).items.filter(({ run, call }) => planned.has(`${run} ${call}`));
+  const only = calls.map(({ run, call, version }) => ({ run, call, version }));
+  const shown = hash('sha256', JSON.stringify(only.map(({ run, call, version }) => `${run} ${call} ${version}`).sort())).slice(0, 12);
   const count = `${only.length} ${only.length === 1 ? 'call' : 'calls'}`;
-  const preview = () => only.flatMap(({ run, call }) => approvalLinesOf(now.get(`${run} ${call}`)));
+  const preview = () => calls.flatMap((one) => approvalLines(one, Date.now()));
   if (flags.dryRun === true) {
     const list = only.length === 0 ? ['nothing waits for this'] : [...preview(), `these ${count}, and no others: --shown ${shown}`];
     return print(flags, { ...plan, shown }, () => list.join('\n'));
@@ -269,14 +230,8 @@ async function approveMany(flags: ManyFlags & Flags & Shown): Promise<void> {
 }
 
 /** The only call of a run that waits for people. @throws CORRAL_RUN_STATE if there is none, CORRAL_USAGE if there are several */
-export async function onlyCall(command: 'approve' | 'deny' | 'claim' | 'later', named: string, flags: HostFlags): Promise<number> {
-  const run = runId(named);
-  const { items } = await waiting({ ...flags, later: true });
-  return onlyOf(
-    command,
-    run,
-    items.filter((one) => one.run === run),
-  );
+async function onlyCall(command: 'approve' | 'deny', run: RunId, flags: HostFlags): Promise<number> {
+  return onlyOf(command, run, (await callsThatWait({ ...flags, run, later: true })).items);
 }
 
 /** @throws CORRAL_USAGE */
@@ -284,9 +239,6 @@ function reasonOf({ reason }: Flags): string {
   if (reason === undefined || reason === '') throw new CorralError('CORRAL_USAGE', 'Give a reason with -m; it is recorded.');
   return reason;
 }
-
-const versionIn = (one: Approval | undefined) => (one === undefined ? {} : { version: one.version });
-const approvalLinesOf = (one: Approval | undefined): string[] => (one === undefined ? [] : approvalLines(one, Date.now()));
 
 /** A line for each shape of call, the most frequent first, with how the reader has decided about such. */
 function groupLines(items: readonly Approval[]): string[] {
@@ -319,10 +271,11 @@ function approvalLines(one: Approval, now: number): string[] {
   ];
 }
 
-function quoteLine({ path, source, call, trusted, private_to, text }: Approval['quotes'][number]): string {
+function quoteLine({ path, source, call, trusted, private_to, text, beside }: Approval['quotes'][number]): string {
   const from = `${source}${call === null ? '' : ` (call ${call})`}${trusted ? '' : ', untrusted'}`;
   const words = text === null ? `private to ${private_to.join(', ')}` : JSON.stringify(printable(text));
-  return `  stands in   ${path}: ${from}: ${words}`;
+  const next = beside.map((one) => `${printable(one.name)} ${JSON.stringify(printable(one.text))}`).join(', ');
+  return `  stands in   ${path}: ${from}: ${words}${next === '' ? '' : ` beside ${next}`}`;
 }
 
 function lowersLine({ kind, owner, of, influenced_by, private_to }: NonNullable<Approval['lowers']>): string {

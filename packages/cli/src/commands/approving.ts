@@ -26,7 +26,8 @@ export function holdsOf({ also, uses, amount, within }: HoldFlags): Holds | unde
   if (also !== 'destination' && also !== 'shape')
     throw new CorralError('CORRAL_USAGE', `--also is destination or shape, and not ${also.slice(0, 60)}.`);
   const money = amount === undefined ? undefined : Number(amount);
-  if (money !== undefined && !(money >= 0)) throw new CorralError('CORRAL_USAGE', '--amount is an amount of money, such as 500.');
+  if (amount?.trim() === '' || (money !== undefined && !(Number.isFinite(money) && money >= 0)))
+    throw new CorralError('CORRAL_USAGE', '--amount is an amount of money, such as 500.');
   return {
     for: also,
     ...(uses === undefined ? {} : { uses: wholeNumber(uses, '--uses') }),

@@ -9,7 +9,9 @@ import { printable } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { withheldText } from '../screen/withheld.ts';
 import { wholeNumber } from '../whole-number.ts';
-import { onlyCall } from './approvals.ts';
+import { callsThatWait } from './approvals.ts';
+import { questionsThatWait, shortly } from './questions.ts';
+import { onlyOf } from './settle.ts';
 
 interface ClaimFlags extends HostFlags {
   readonly for?: string;
@@ -35,7 +37,7 @@ export function lookingCommands(program: Command): void {
     .option('--release', 'say that you are not looking at it any more')
     .addHelpText('after', `\nExample:\n  corral claim run_3k9x7m2p4q5r 7 --for 30m`)
     .action(async (run: RunId, call: string | undefined, flags: ClaimFlags) => {
-      const params = { run, call: call === undefined ? await onlyCall('claim', run, flags) : wholeNumber(call, 'CALL') };
+      const params = { run, call: await callOf('claim', run, call, flags) };
       if (flags.release === true) {
         const { released } = await connect(flags).releaseApproval({ params });
         return print(flags, { ...params, released }, () =>
@@ -58,7 +60,7 @@ export function lookingCommands(program: Command): void {
     .addHelpText('after', `\nExample:\n  corral later run_3k9x7m2p4q5r 7 --for 2h`)
     .action(async (run: RunId, call: string | undefined, flags: LaterFlags) => {
       if ((flags.for === undefined) !== (flags.now === true)) throw new CorralError('CORRAL_USAGE', 'Say --for how long, or --now.');
-      const params = { run, call: call === undefined ? await onlyCall('later', run, flags) : wholeNumber(call, 'CALL') };
+      const params = { run, call: await callOf('later', run, call, flags) };
       const until = flags.for === undefined ? null : Date.now() + spanArgument('--for', flags.for);
       const put = await connect(flags).putOffApproval({ params, body: { until } });
       const expires = `it expires at ${moment(put.expires_at)}`;
@@ -70,6 +72,14 @@ export function lookingCommands(program: Command): void {
       );
     });
   withdrawCommand(program);
+}
+
+/** The call that was named, or the only call or question of the run that waits. @throws CORRAL_RUN_STATE, CORRAL_USAGE */
+async function callOf(command: 'claim' | 'later', run: RunId, call: string | undefined, flags: HostFlags): Promise<number> {
+  if (call !== undefined) return wholeNumber(call, 'CALL');
+  const of = { ...flags, run, later: true };
+  const [calls, questions] = await Promise.all([callsThatWait(of), questionsThatWait(of)]);
+  return onlyOf(command, run, [...calls.items, ...questions.items.map(shortly)]);
 }
 
 function withdrawCommand(program: Command): void {

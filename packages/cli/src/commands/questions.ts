@@ -10,16 +10,10 @@ import { duration, printable } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { withheldText } from '../screen/withheld.ts';
 import { wholeNumber } from '../whole-number.ts';
-import { inTenant } from './agents.ts';
 import { onlyOf } from './settle.ts';
+import { printWaiting, waiting, waitingFlags, type WaitingFlags } from './waiting.ts';
 
 type Question = RouteAnswer<'listQuestions'>['items'][number];
-
-interface ListFlags extends HostFlags {
-  readonly tenant?: string;
-  readonly limit?: string;
-  readonly cursor?: string;
-}
 
 interface AnswerFlags extends HostFlags {
   readonly decline?: boolean;
@@ -27,41 +21,15 @@ interface AnswerFlags extends HostFlags {
   readonly reason?: string;
 }
 
-/** Questions that one request lists when all are listed. */
-const PAGE = 200;
-
-async function waiting(flags: ListFlags): Promise<RouteAnswer<'listQuestions'>> {
-  const client = connect(flags);
-  const limit = flags.limit === undefined ? PAGE : wholeNumber(flags.limit, '--limit');
-  const ask = (cursor: string | undefined) =>
-    client.listQuestions({ query: { ...inTenant(flags), limit, ...(cursor === undefined ? {} : { cursor }) } });
-  const page = await ask(flags.cursor);
-  while (flags.limit === undefined && page.next !== null) {
-    const { items, next, damaged = [] } = await ask(page.next);
-    page.items.push(...items);
-    page.damaged = [...(page.damaged ?? []), ...damaged];
-    page.next = next;
-  }
-  return page;
-}
+export const questionsThatWait = (flags: WaitingFlags) => waiting(flags, (client, query) => client.listQuestions({ query }));
 
 export function questionCommands(program: Command): void {
-  hostFlags(program.command('questions'))
+  waitingFlags(hostFlags(program.command('questions')), 'questions')
     .description('list questions of runs that wait for an answer: who asks, what, and which answers fit')
-    .option('--tenant <name>', 'only of this tenant')
-    .option('-n, --limit <number>', 'length of a page; without it, all questions are listed')
-    .option('--cursor <text>', 'continue after a page')
     .addHelpText('after', `\nExample:\n  corral questions`)
-    .action(async (flags: ListFlags) => {
-      const { items, next, damaged = [] } = await waiting(flags);
-      const more = next === null ? [] : [`more: --cursor ${next}`];
-      print(flags, items, () =>
-        items.length === 0 ? 'nothing waits' : [...items.flatMap((one) => questionLines(one, Date.now())), ...more].join('\n'),
-      );
-      // A list that is incomplete says so on stderr, also if a program reads it.
-      if (flags.json === true) for (const line of more) process.stderr.write(`${line}\n`);
-      for (const { run, detail } of damaged) process.stderr.write(`${run} waits for a person and cannot be read: ${printable(detail)}\n`);
-    });
+    .action(async (flags: WaitingFlags) =>
+      printWaiting(flags, await questionsThatWait(flags), (items) => items.flatMap((one) => questionLines(one, Date.now()))),
+    );
 
   hostFlags(program.command('answer'))
     .description('answer a question of a run, as yourself; its agent goes on with the answer')
@@ -83,15 +51,8 @@ export function questionCommands(program: Command): void {
       if (!decline && text === undefined) throw new CorralError('CORRAL_USAGE', 'Give the answer, or --decline.');
       if (decline && (reason === undefined || reason === ''))
         throw new CorralError('CORRAL_USAGE', 'Give a reason with -m; it is recorded.');
-      const open = (await waiting(flags)).items.filter((one) => one.run === run);
-      const call =
-        number === undefined
-          ? onlyOf(
-              'answer',
-              run,
-              open.map((one) => ({ call: one.call, tool: shortly(one) })),
-            )
-          : wholeNumber(number, 'CALL');
+      const open = (await questionsThatWait({ ...flags, run, later: true })).items;
+      const call = number === undefined ? onlyOf('answer', run, open.map(shortly)) : wholeNumber(number, 'CALL');
       const asked = open.find((one) => one.call === call);
       const seen = flags.shown === undefined ? {} : { version: flags.shown };
       const body = decline
@@ -104,9 +65,10 @@ export function questionCommands(program: Command): void {
 
 const SHORT = 40;
 
-function shortly({ question }: Question): string {
+/** A question as one of several calls: its beginning in place of its tool, which is the same for all. */
+export function shortly({ call, question }: Question): { readonly call: number; readonly tool: string } {
   const text = printable(question ?? 'private');
-  return text.length > SHORT ? `${text.slice(0, SHORT)}…` : text;
+  return { call, tool: text.length > SHORT ? `${text.slice(0, SHORT)}…` : text };
 }
 
 function questionLines(one: Question, now: number): string[] {

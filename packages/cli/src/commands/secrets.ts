@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { connect, hostFlags, print, type HostFlags } from '../connect.ts';
-import { table } from '../screen/table.ts';
+import { printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 
 type Secret = RouteAnswer<'listSecrets'>['items'][number];
@@ -16,14 +16,12 @@ const whose = ({ for: bound }: Secret): string =>
     : Object.entries(bound)
         .map(([kind, names = []]) => `${kind} ${names.join(', ')}`)
         .join('; ');
-const stateOf = ({ is_there, revoked, in_force, expires_at }: Secret): string =>
-  revoked !== null
-    ? `revoked by ${revoked.by}: ${revoked.reason}`
-    : !is_there
-      ? 'no value'
-      : !in_force && expires_at !== null
-        ? 'expired'
-        : '';
+
+function stateOf({ is_there, revoked, in_force, expires_at }: Secret): string {
+  if (revoked !== null) return `revoked by ${printable(revoked.by)}: ${printable(revoked.reason)}`;
+  if (!is_there) return 'no value';
+  return !in_force && expires_at !== null ? 'expired' : '';
+}
 
 const secretTable = (items: readonly Secret[]): string =>
   table(
@@ -33,7 +31,7 @@ const secretTable = (items: readonly Secret[]): string =>
       whose(one),
       moment(one.expires_at),
       moment(one.used_at),
-      one.used_by === null ? '' : `${one.used_by.agent} for ${one.used_by.person}`,
+      one.used_by === null ? '' : `${one.used_by.agent} for ${printable(one.used_by.person)}`,
       stateOf(one),
     ]),
   ).join('\n');

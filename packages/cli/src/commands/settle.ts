@@ -39,7 +39,7 @@ export function isMany(run: string | undefined, flags: ManyFlags): boolean {
   if (many === (run !== undefined) || (!many && flags.dryRun === true))
     throw new CorralError(
       'CORRAL_USAGE',
-      'Name one run, or select with --all, --agent, --agent-version, --tenant, --tool, --waiting or --older-than.',
+      'Name one run, or select with --all, --agent, --agent-version, --tenant, --tool, --shape, --waiting or --older-than.',
     );
   return many;
 }
@@ -71,7 +71,7 @@ export function settled(
     ...(tenant === undefined ? {} : { tenant: tenant as never }),
   };
   const { CORRAL_PROOF = '' } = process.env;
-  const proof = act === 'approve' && CORRAL_PROOF !== '' ? { proof: CORRAL_PROOF } : {};
+  const proof = act === 'approve' && !dryRun && CORRAL_PROOF !== '' ? { proof: CORRAL_PROOF } : {};
   const calls = { ...proof, ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
   return connect(flags).settleMany({ body: { act, where, reason, dryRun, ...calls, ...more } });
 }

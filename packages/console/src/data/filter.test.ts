@@ -22,6 +22,7 @@ test('a run that has ended is neither paused nor under quarantine any more', () 
 test('a state can be written, and a word that looks like a field and is none is said to be wrong', () => {
   expect(queryOf('state:paused invoice')).toEqual({ control: 'paused', live: 'true', q: 'invoice' });
   expect(faultOf('agent:a by:token:ann token:ann state:paused invoice:')).toBeUndefined();
-  expect(faultOf('tool:pay')).toMatch(/^tool: is not a filter here; there are agent: /);
+  expect(queryOf('tool:pay')).toEqual({ holds: 'pay' });
+  expect(faultOf('skill:pay')).toMatch(/^skill: is not a filter here; there are agent: /);
   expect(faultOf('state:asleep')).toMatch(/^state:asleep is not a state; there are all, live, /);
 });

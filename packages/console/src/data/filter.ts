@@ -7,6 +7,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   by: 'principal',
   version: 'version',
   parent: 'parent',
+  tool: 'holds',
   ended: 'ended_as',
 };
 export const FIELD_NAMES = [...Object.keys(FIELDS), 'state'];
@@ -72,6 +73,7 @@ export const STATES = {
   upgrade: { name: 'Need an upgrade', query: { waiting: 'upgrade' } },
   queued: { name: 'Queued', query: { lifecycle: 'queued' } },
   paused: { name: 'Paused', query: { control: 'paused', live: 'true' } },
+  loops: { name: 'Paused by the loop detector', query: { stopped_by: 'loops' } },
   quarantined: { name: 'Quarantined', query: { control: 'quarantined', live: 'true' } },
   completed: { name: 'Completed', query: { ended_as: 'completed' } },
   failed: { name: 'Failed', query: { ended_as: 'failed' } },

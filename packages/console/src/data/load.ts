@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { asRefusal, isAbort, type Refusal } from './api.ts';
 import { onChange, type Changed } from './live.ts';
-import { seen } from './visible.ts';
+import { isVisible, seen } from './visible.ts';
 
 export interface Loaded<T> {
   readonly data: T | undefined;
@@ -20,6 +20,8 @@ interface Wanted {
   readonly when?: (changed: Changed, kinds: ReadonlySet<string>) => boolean;
   /** Changes have it read again at most this often. */
   readonly every_ms?: number;
+  /** It is read again this often while the page can be seen, since no event tells of all of its changes; left out: never. */
+  readonly poll_ms?: number;
 }
 
 /** Whether there were events of one of these kinds, or events were missed. */
@@ -28,7 +30,10 @@ export const anyOf =
   (changed: Changed, kinds: ReadonlySet<string>): boolean =>
     changed === undefined || names.some((name) => kinds.has(name));
 
-export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, { of = [], at = [], when, every_ms = 0 }: Wanted = {}): Loaded<T> {
+export function useLoad<T>(
+  load: (signal: AbortSignal) => Promise<T>,
+  { of = [], at = [], when, every_ms = 0, poll_ms }: Wanted = {},
+): Loaded<T> {
   const [state, setState] = useState<{ readonly data?: T; readonly error?: Refusal; readonly key: string }>({ key: '' });
   const [key, version] = [JSON.stringify(of), JSON.stringify(at)];
   const latest = useRef({ load, when });
@@ -49,7 +54,9 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, { of = [],
     read.current = version;
     one.now();
     const stop = onChange((changed, kinds) => (latest.current.when?.(changed, kinds) === true ? one.soon() : undefined));
+    const timer = poll_ms === undefined ? undefined : setInterval(() => (isVisible() ? one.now() : undefined), poll_ms);
     return () => {
+      clearInterval(timer);
       one.close();
       stop();
     };

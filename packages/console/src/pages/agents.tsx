@@ -8,6 +8,7 @@ import { count, shortDigest } from '../format.ts';
 import { Ago, Badge, Empty, Fact, Loading, Problem, Shown, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
 import { Text } from '../ui/text.tsx';
+import { ToolName } from '../ui/tool-name.tsx';
 
 type Agent = RouteAnswer<'listAgents'>['items'][number];
 type Quarantine = RouteAnswer<'listQuarantines'>['items'][number];
@@ -85,6 +86,7 @@ function AgentCard({ of, stop }: { readonly of: Agent; readonly stop: (() => voi
           </span>
         ))}
       </p>
+      <Uses of={of} />
       {of.resting.map(({ version, why, until }) => (
         <p class="problem" key={version}>
           <Badge tone="bad">too many failures</Badge> <code title={version}>{shortDigest(version)}</code>: <Text of={why} />.{' '}
@@ -92,6 +94,48 @@ function AgentCard({ of, stop }: { readonly of: Agent; readonly stop: (() => voi
         </p>
       ))}
     </>
+  );
+}
+
+/** What its latest version asks for, read when somebody wants to know it. */
+function Uses({ of: { agent, tenant } }: { readonly of: Agent }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>What it may reach</summary>
+      {isOpen && <Asked agent={agent} tenant={tenant} />}
+    </details>
+  );
+}
+
+/** Kinds of what an agent asks for that have the name of one tool. */
+const ONE_TOOL = /^(?:tool:(.+)|(?:service|model|http):.+)$/;
+
+function Asked({ agent, tenant }: Pick<Agent, 'agent' | 'tenant'>) {
+  const shown = useLoad((signal) => request('showAgent', { params: { agent }, query: { tenant } }, signal), { of: [agent, tenant] });
+  return (
+    <Shown of={shown}>
+      {({ latest, history }) => {
+        const uses = Object.entries(history.find(({ version }) => version === latest)?.manifest.uses ?? {});
+        return uses.length === 0 ? (
+          <p class="dim">Its latest version asks for nothing.</p>
+        ) : (
+          <ul class="plain">
+            {uses.map(([alias, asked]) => {
+              const [whole, tool = whole] = ONE_TOOL.exec(asked) ?? [];
+              return (
+                <li key={alias}>
+                  {tool === undefined ? <Text of={asked} /> : <ToolName of={tool} tenant={tenant} />}{' '}
+                  <span class="dim">
+                    as <Text of={alias} />
+                  </span>
+                </li>
+              );
+            })}
+          </ul>
+        );
+      }}
+    </Shown>
   );
 }
 

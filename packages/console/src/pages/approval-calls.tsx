@@ -4,88 +4,95 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
+import { ask as request, me } from '../data/api.ts';
 import { linkFor, linkUsed } from '../data/approval-link.ts';
-import { href } from '../data/address.ts';
+import { ask as alter, href, query } from '../data/address.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { shortDigest } from '../format.ts';
 import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
 import { Looking } from '../ui/looking.tsx';
-import { Origin, Quotes, unusualWords } from '../ui/decision.tsx';
-import { Ago, Badge, Empty, Fact, Loading, Problem, Until, Words } from '../ui/parts.tsx';
+import { Origin, originsOf, Quotes, unusualWords } from '../ui/decision.tsx';
+import { Ago, Badge, Fact, Problem, Until, Words } from '../ui/parts.tsx';
 import { Groups } from './approval-groups.tsx';
-import { attempt } from '../ui/reason.tsx';
+import { Proof } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value, WithheldNote } from '../ui/text.tsx';
-import { idOf, useWaiting, useWaitingKeys } from '../ui/waiting.tsx';
+import { ToolName } from '../ui/tool-name.tsx';
+import { Approvers, idOf, mayDecide, useWaiting, useWaitingKeys, WaitingList, type CardProps } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Verdict = 'approve' | 'deny';
 
 export function CallsThatWait() {
-  const list = useWaiting('listApprovals', 'calls');
-  const { data, error, again, items, current } = list;
-  const [asks, setAsks] = useState<{ readonly id: string; readonly verdict: Verdict }>();
+  const list = useWaiting<'listApprovals', Verdict>('listApprovals', 'calls');
+  const { items, current } = list;
+  const { agent, tool } = list.where;
   const open = (verdict: Verdict) => {
     if (current === undefined || !mayDecide(current) || (verdict === 'approve' && current.withheld !== undefined)) return;
     // A person who writes a reason before the field has the focus does not come to the other verdict by that.
-    if (asks?.id !== idOf(current)) setAsks({ id: idOf(current), verdict });
+    if (list.openOf(current) === undefined) list.open(current, verdict);
   };
   useWaitingKeys('call', list.move, [
     { key: 'a', does: 'approve: asks once more', run: () => open('approve') },
     { key: 'd', does: 'deny: asks for the reason', run: () => open('deny') },
   ]);
-  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <>
-      {list.bar}
-      {error !== undefined && <Problem of={error} again={again} />}
-      {list.damaged}
-      {items.length === 0 && <Empty>Nothing waits for a person.</Empty>}
-      <Groups of={items.filter(mayDecide)} done={again} />
-      <ol class="cards">
+      {(items.length > 1 || agent !== undefined || tool !== undefined) && <Filter of={items} />}
+      <WaitingList
+        of={list}
+        none={agent === undefined && tool === undefined ? 'Nothing waits for a person.' : 'No call that waits for a person matches.'}
+        above={<Groups of={items} where={list.where} done={list.decided} />}
+      >
         {items.map((one) => (
           <Card
             key={idOf(one)}
-            of={one}
-            isCurrent={one === current}
-            again={again}
-            asks={asks?.id === idOf(one) ? asks.verdict : undefined}
-            onAsk={(verdict) => {
-              list.choose(one);
-              setAsks(verdict === undefined ? undefined : { id: idOf(one), verdict });
-            }}
-            onDone={(text) => {
-              setAsks(undefined);
-              list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`);
-            }}
+            {...list.cardOf(one)}
+            onDone={(text) => list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`)}
           />
         ))}
-      </ol>
-      {list.rest}
+      </WaitingList>
     </>
   );
 }
 
-/** The host decides; this only spares a person a refusal that is certain. */
-const mayDecide = ({ principal, approved_by }: Approval): boolean => {
-  const self = me.value?.principal ?? '';
-  return hasRole('approver', 'admin') && principal !== self && !approved_by.includes(self);
-};
-
-interface CardProps {
-  readonly of: Approval;
-  readonly isCurrent: boolean;
-  readonly asks: Verdict | undefined;
-  readonly onAsk: (verdict: Verdict | undefined) => void;
-  readonly onDone: (said: string) => void;
-  readonly again: () => void;
+/** Names to filter by, with those that wait as suggestions. */
+function Filter({ of }: { readonly of: readonly Approval[] }) {
+  const field = (name: 'agent' | 'tool', label: string) => (
+    <label>
+      {label}{' '}
+      <input
+        type="search"
+        list={`waiting-${name}`}
+        value={query.value.get(name) ?? ''}
+        maxLength={100}
+        spellcheck={false}
+        onChange={(event) => alter({ [name]: event.currentTarget.value.trim(), at: undefined })}
+      />
+      <datalist id={`waiting-${name}`}>
+        {[...new Set(of.map((one) => one[name]))].map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+    </label>
+  );
+  return (
+    <div class="row which" role="search" aria-label="Filter">
+      {field('agent', 'Agent')}
+      {field('tool', 'Tool')}
+    </div>
+  );
 }
 
-function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
+interface CallProps extends CardProps<Approval, Verdict> {
+  readonly onDone: (said: string) => void;
+}
+
+function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
   return (
     <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
       <header>
         <h2>
-          <Text of={of.agent} /> asks for <Text of={of.tool} />
+          <Text of={of.agent} /> asks for <ToolName of={of.tool} tenant={of.tenant} />
         </h2>
         {of.control !== 'none' && (
           <Badge tone="warn">the run is {of.control}: the call is made, and its agent is told when it goes on</Badge>
@@ -111,7 +118,7 @@ function Card({ of, isCurrent, asks, onAsk, onDone, again }: CardProps) {
           </a>
         </p>
       )}
-      <Decide of={of} asks={asks} onAsk={onAsk} onDone={onDone} />
+      <Decide of={of} open={open} onOpen={onOpen} onDone={onDone} />
       <Looking of={of} done={again} />
       <Behind of={of} />
     </li>
@@ -143,7 +150,7 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
   return (
     <dl class="arguments">
       {Object.entries(of).map(([name, value]) => {
-        const from = origins.filter(({ path }) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`));
+        const from = originsOf(name, origins);
         const stranger = from.some(({ origin }) => origin === 'untrusted');
         return (
           <div key={name} class={stranger ? 'stranger' : ''}>
@@ -165,12 +172,11 @@ function Arguments({ of, origins }: { readonly of: unknown; readonly origins: Ap
   );
 }
 
-function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
+function Decide({ of, open: asks, onOpen: onAsk, onDone }: Omit<CallProps, 'isCurrent' | 'again'>) {
   const [reason, setReason] = useState('');
   const [held, setHeld] = useState<Held>(ALONE);
   const [token, setToken] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   const field = useRef<HTMLInputElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   // A field that may stay empty gets no focus: on a phone that would cover the page with a keyboard.
@@ -190,21 +196,15 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         </button>
       </div>
     );
-  const needs = asks === 'deny' ? reason.trim() === '' : !isWhole(held, of) || (of.needs_proof && token.trim() === '');
-  const act = () =>
-    attempt(
-      async () => onDone(await decided(of, asks, reason.trim(), held, token.trim())),
-      setBusy,
-      setError,
-      () => undefined,
-    );
+  const lacks = asks === 'deny' ? (reason.trim() === '' ? 'The reason is missing.' : '') : lackOf(of, held, token);
+  const act = () => attempt(async () => onDone(await decided(of, asks, reason.trim(), held, token.trim())));
   return (
     <form
       class="decide"
       aria-label={asks === 'approve' ? 'Approve this call' : 'Deny this call'}
       onSubmit={(event) => {
         event.preventDefault();
-        if (!needs && !busy) void act();
+        if (lacks === '') void act();
       }}
       onKeyDown={(event) => {
         if (event.key === 'Escape') onAsk(undefined);
@@ -215,28 +215,25 @@ function Decide({ of, asks, onAsk, onDone }: Omit<CardProps, 'isCurrent' | 'agai
         <input ref={field} value={reason} maxLength={500} onInput={(event) => setReason(event.currentTarget.value)} />
       </label>
       {asks === 'approve' && <HoldFor of={of} held={held} set={setHeld} />}
-      {asks === 'approve' && of.needs_proof && <Proof token={token} set={setToken} />}
+      {asks === 'approve' && of.needs_proof && <Proof why="this is a large one" token={token} set={setToken} />}
       {error !== undefined && <Problem of={error} />}
       <div class="row">
-        <button type="submit" ref={button} class={asks === 'deny' ? 'danger' : 'good'} disabled={needs || busy}>
+        <button type="submit" ref={button} class={asks === 'deny' ? 'danger' : 'good'} disabled={lacks !== '' || busy}>
           {asks === 'deny' ? 'Deny it' : 'Approve it'}
         </button>
         <button type="button" onClick={() => onAsk(undefined)}>
           Back
         </button>
-        {needs && <span class="dim">The reason is missing.</span>}
+        {lacks !== '' && <span class="dim">{lacks}</span>}
       </div>
     </form>
   );
 }
 
-function Proof({ token, set }: { readonly token: string; readonly set: (token: string) => void }) {
-  return (
-    <label>
-      Your token once more, since this is a large one
-      <input type="password" autocomplete="off" value={token} maxLength={8192} onInput={(event) => set(event.currentTarget.value)} />
-    </label>
-  );
+/** What is missing before an approval can be sent; empty: nothing. */
+function lackOf(of: Approval, held: Held, token: string): string {
+  if (!isWhole(held, of)) return 'A bound is missing: what the approval holds for.';
+  return of.needs_proof && token.trim() === '' ? 'Your token is missing.' : '';
 }
 
 /** Decides by the link that brought this page, if it is for this call, else as who is signed in. @returns what was done */
@@ -301,6 +298,11 @@ function Behind({ of }: { readonly of: Approval }) {
         </Fact>
         <Fact name={of.rules.length === 1 ? 'Rule that asks' : 'Rules that ask'}>
           <Codes of={of.rules} none="none" />
+          {of.rule_texts.map(({ rule, text }) => (
+            <pre class="value" tabIndex={0} key={rule}>
+              <Text of={text} />
+            </pre>
+          ))}
         </Fact>
         <Fact name="Policies">
           <code title={of.policy}>{shortDigest(of.policy)}</code>
@@ -312,7 +314,7 @@ function Behind({ of }: { readonly of: Approval }) {
         )}
         {of.approvers.length > 0 && (
           <Fact name="For">
-            <Text of={of.approvers.map((one) => (one === 'owner' && of.owner !== undefined ? `owner (${of.owner})` : one)).join(' and ')} />
+            <Approvers of={of.approvers} owner={of.owner} />
           </Fact>
         )}
       </dl>

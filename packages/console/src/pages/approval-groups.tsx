@@ -1,43 +1,60 @@
 /**
- * Calls that differ in the values of their arguments alone, decided about together. All of their arguments are shown before, each is approved as
- * it was shown, and each has a result of its own.
+ * Calls that are decided about together: those that match the filter, or that differ in the values of their arguments alone. All of their
+ * arguments are shown before, each is decided about as it was shown, and each has a result of its own.
  */
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, type Refusal } from '../data/api.ts';
+import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
-import { many } from '../format.ts';
+import { useLoad } from '../data/load.ts';
+import { pagesOf } from '../data/pages.ts';
+import { count, many } from '../format.ts';
+import { originsOf } from '../ui/decision.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import { Problem } from '../ui/parts.tsx';
-import { attempt } from '../ui/reason.tsx';
+import { Shown } from '../ui/parts.tsx';
+import { Proof, ReasonForm } from '../ui/reason.tsx';
 import { Brief, Code, Text } from '../ui/text.tsx';
+import { mayDecide, type Where } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
 type Result = RouteAnswer<'settleMany'>;
+type Wanted = Where & { readonly shape?: string };
 
 interface GroupsProps {
+  /** What was read of the list. */
   readonly of: readonly Approval[];
+  /** What the list was asked for. */
+  readonly where: Where;
   readonly done: () => void;
 }
 
-/** The host decides at most this many at once. */
-const MOST = 200;
+/** Pages that are read for a decision, and calls on each: nobody looks at more of them at once. */
+const PAGES = 2;
+const PAGE = 100;
 
-export function Groups({ of, done }: GroupsProps) {
-  const [open, setOpen] = useState<readonly Approval[]>();
-  const groups = [...Map.groupBy(of, ({ shape }) => shape).values()].filter((all) => all.length > 1);
+export function Groups({ of, where, done }: GroupsProps) {
+  const [open, setOpen] = useState<Wanted>();
+  const own = of.filter(mayDecide);
+  const groups = [...Map.groupBy(own, ({ shape }) => shape).entries()].filter(([, all]) => all.length > 1);
   return (
     <>
+      {own.length > 1 && groups[0]?.[1].length !== own.length && (
+        <p>
+          <button type="button" onClick={() => setOpen(where)}>
+            Decide about all of these…
+          </button>
+        </p>
+      )}
       {groups.length > 0 && (
         <ul class="groups" aria-label="Calls that are alike">
-          {groups.map((all) => (
-            <Group of={all} key={all[0]?.shape} onOpen={() => setOpen(all.slice(0, MOST))} />
+          {groups.map(([shape, all]) => (
+            <Group of={all} key={shape} onOpen={() => setOpen({ ...where, shape })} />
           ))}
         </ul>
       )}
       {open !== undefined && (
         <Together
-          of={open}
+          where={open}
           onClose={() => {
             setOpen(undefined);
             done();
@@ -63,79 +80,79 @@ function Group({ of: [first, ...rest], onOpen }: { readonly of: readonly Approva
   );
 }
 
-function Together({ of, onClose }: { readonly of: readonly Approval[]; readonly onClose: () => void }) {
-  const [first] = of;
-  const [reason, setReason] = useState('');
-  const [token, setToken] = useState('');
-  const needsProof = of.some(({ needs_proof }) => needs_proof);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+/** Reads them all, as they are now, and asks. */
+function Together({ where, onClose }: { readonly where: Wanted; readonly onClose: () => void }) {
+  const calls = useLoad(
+    (signal) => pagesOf(PAGES, (at) => request('listApprovals', { query: { ...where, limit: PAGE, ...at } as never }, signal)),
+    { of: [where] },
+  );
   const [result, setResult] = useState<Result>();
-  if (first === undefined) return null;
-  const act = (verdict: 'approve' | 'deny') =>
-    void attempt(
-      async () => {
-        const only = of.map(({ run, call, version }) => ({ run, call, version }));
-        const where = { tenant: first.tenant, agent: first.agent };
-        setResult(
-          await request('settleMany', {
-            body: {
-              act: verdict,
-              where,
-              tool: first.tool,
-              shape: first.shape,
-              only,
-              reason: reason.trim(),
-              ...(token === '' ? {} : { proof: token.trim() }),
-            },
-          }),
-        );
-      },
-      setBusy,
-      setError,
-      () => undefined,
-    );
   if (result !== undefined) return <Results of={result} onClose={onClose} />;
+  const own = calls.data?.items.filter(mayDecide) ?? [];
+  const tools = [...new Set(own.map(({ tool }) => tool))];
+  const title = calls.data === undefined ? 'Calls that wait' : `${many(own.length, 'call')}${tools.length === 1 ? ` to ${tools[0]}` : ''}`;
   return (
-    <Dialog title={`${many(of.length, 'call')} to ${first.tool}`} onClose={onClose}>
-      <Listed of={of} />
-      <form onSubmit={(event) => event.preventDefault()}>
-        <label for="together">Reason, for the record</label>
-        <input id="together" value={reason} maxLength={500} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
-        {needsProof && (
-          <label>
-            Your token once more, since a large one is among them
-            <input
-              type="password"
-              autocomplete="off"
-              value={token}
-              maxLength={8192}
-              onInput={(event) => setToken(event.currentTarget.value)}
-            />
-          </label>
+    <Dialog title={title} onClose={onClose}>
+      <Shown of={calls}>
+        {({ items, more }) => (
+          <>
+            {more && <p>These are the first of them; there are more.</p>}
+            {items.length > own.length && (
+              <p class="dim">{many(items.length - own.length, 'other')} that you may not decide about: not among these.</p>
+            )}
+            {[...Map.groupBy(own, ({ agent, tool }) => JSON.stringify([agent, tool])).entries()].map(([key, same]) => (
+              <Listed key={key} of={same} />
+            ))}
+          </>
         )}
-        {error !== undefined && <Problem of={error} />}
-        <div class="row">
-          <button type="button" class="good" disabled={busy || reason.trim() === ''} onClick={() => act('approve')}>
-            Approve these {of.length}
-          </button>
-          <button type="button" class="danger" disabled={busy || reason.trim() === ''} onClick={() => act('deny')}>
-            Deny these {of.length}
-          </button>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-        </div>
-      </form>
+      </Shown>
+      <Deciding of={own} where={where} onDone={setResult} onBack={onClose} />
     </Dialog>
   );
 }
 
-function Listed({ of }: { readonly of: readonly Approval[] }) {
-  const names = [...new Set(of.flatMap(({ input }) => (typeof input === 'object' && input !== null ? Object.keys(input) : [])))];
+interface DecidingProps {
+  readonly of: readonly Approval[];
+  readonly where: Wanted;
+  readonly onDone: (result: Result) => void;
+  readonly onBack: () => void;
+}
+
+function Deciding({ of, where: { agent, tool, shape }, onDone, onBack }: DecidingProps) {
+  const [token, setToken] = useState('');
+  const act = (verdict: 'approve' | 'deny') => async (reason: string) => {
+    const runs = [...new Set(of.map(({ run }) => run))];
+    const proof = verdict === 'deny' || token.trim() === '' ? {} : { proof: token.trim() };
+    const filter = { ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
+    const only = of.map(({ run, call, version }) => ({ run, call, version }));
+    const selected = { ...(agent === undefined ? {} : { agent }), runs };
+    onDone(await request('settleMany', { body: { act: verdict, where: selected, ...filter, only, reason, ...proof } }));
+  };
   return (
-    <div class="scrolls" tabIndex={0} role="group" aria-label="All of their arguments">
+    <ReasonForm
+      acts={[
+        { verb: `Approve these ${count(of.length)}`, tone: 'good', act: act('approve') },
+        { verb: `Deny these ${count(of.length)}`, tone: 'danger', act: act('deny') },
+      ]}
+      lacks={of.length === 0 ? 'There is none to decide about.' : ''}
+      onBack={onBack}
+    >
+      {of.some(({ needs_proof }) => needs_proof) && <Proof why="a large one is among them" token={token} set={setToken} />}
+    </ReasonForm>
+  );
+}
+
+/** Calls of one agent to one tool, with all of their arguments. */
+function Listed({ of }: { readonly of: readonly Approval[] }) {
+  const [first] = of;
+  const names = [...new Set(of.flatMap(({ input }) => (typeof input === 'object' && input !== null ? Object.keys(input) : [])))];
+  if (first === undefined) return null;
+  return (
+    <div class="scrolls" tabIndex={0} role="group" aria-label={`All arguments of ${first.agent} to ${first.tool}`}>
       <table>
+        <caption>
+          <Text of={first.agent} /> to <Text of={first.tool} />
+        </caption>
         <thead>
           <tr>
             <th scope="col">Run</th>
@@ -166,10 +183,7 @@ function Listed({ of }: { readonly of: readonly Approval[] }) {
   );
 }
 
-const isStranger = ({ origins }: Approval, name: string): boolean =>
-  origins.some(
-    ({ path, origin }) => origin === 'untrusted' && (path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`)),
-  );
+const isStranger = ({ origins }: Approval, name: string): boolean => originsOf(name, origins).some(({ origin }) => origin === 'untrusted');
 
 /** What became of each. */
 function Results({ of: { act, done, refused }, onClose }: { readonly of: Result; readonly onClose: () => void }) {

@@ -5,6 +5,7 @@ import { count, cpu, duration, tail } from '../format.ts';
 import { Ago, Badge, Empty, Until, type Tone } from '../ui/parts.tsx';
 import { Table } from '../ui/table.tsx';
 import { Text } from '../ui/text.tsx';
+import { ToolName } from '../ui/tool-name.tsx';
 
 type QueueNow = RouteAnswer<'showQueue'>;
 type CellNow = RouteAnswer<'listCells'>['items'][number];
@@ -143,9 +144,7 @@ export function Breakers({ of }: { readonly of: readonly BreakerNow[] }) {
         {of.map(({ kind, tenant, name, version, state, since, until, why }) => (
           <li class="card pad" key={`${kind} ${tenant} ${name} ${version}`}>
             <Badge tone={state === 'open' ? 'bad' : 'warn'}>{state === 'open' ? 'open' : 'is tried'}</Badge> {kind}{' '}
-            <strong>
-              <Text of={name} />
-            </strong>{' '}
+            <strong>{kind === 'tool' ? <ToolName of={name} tenant={tenant} /> : <Text of={name} />}</strong>{' '}
             <span class="dim">
               of <Text of={tenant} />
               {since !== null && (

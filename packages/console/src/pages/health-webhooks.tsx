@@ -14,12 +14,13 @@ type Delivery = RouteAnswer<'listDeliveries'>['items'][number];
 
 /** Deliveries on a page. */
 const PAGE = 20;
+/** No event tells of a notification that was taken. */
 const EVERY_MS = 5_000;
 
 export function Webhooks() {
   const { data, error, again } = useLoad((signal) => request('listWebhooks', {}, signal), {
     when: anyOf('webhook.given_up'),
-    every_ms: EVERY_MS,
+    poll_ms: EVERY_MS,
   });
   return (
     <>
@@ -104,7 +105,7 @@ function Deliveries({ hook }: { readonly hook: string }) {
   const [asked, setAsked] = useState<Delivery>();
   const { data, error, again } = useLoad(
     (signal) => pagesOf(pages, (at) => request('listDeliveries', { query: { hook, limit: PAGE, ...at } }, signal)),
-    { of: [hook], at: [pages], when: anyOf('webhook.given_up'), every_ms: EVERY_MS },
+    { of: [hook], at: [pages], when: anyOf('webhook.given_up'), poll_ms: EVERY_MS },
   );
   return (
     <>

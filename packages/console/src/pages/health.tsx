@@ -1,9 +1,7 @@
 /** Whether the host takes work, what is impaired, and whether its notifications arrive. */
-import { useEffect } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
-import { isVisible } from '../data/visible.ts';
 import { count, cpu } from '../format.ts';
 import { Ago, Badge, Fact, Loading, Problem } from '../ui/parts.tsx';
 import { Text } from '../ui/text.tsx';
@@ -28,12 +26,8 @@ export function Health() {
       ]);
       return { ready, totals, parts: { cells: cells.items, queue, breakers: breakers.items, nodes: nodes?.items } satisfies HealthParts };
     },
-    { when: (changed, kinds) => changed === undefined || [...kinds].some((kind) => kind.startsWith('host.')) },
+    { when: (changed, kinds) => changed === undefined || [...kinds].some((kind) => kind.startsWith('host.')), poll_ms: EVERY_MS },
   );
-  useEffect(() => {
-    const timer = setInterval(() => (isVisible() ? again() : undefined), EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   const { ready, totals, parts } = data;
   return (

@@ -25,24 +25,25 @@ const BAD = ['failed', 'exceeded', 'looped', 'denied', 'diverged', 'never_starte
 /** Where the host's count of approvals stops. */
 const MOST_ASKING = 1_000;
 
-async function totalOf(waiting: 'resolution' | 'upgrade', signal: AbortSignal): Promise<number> {
-  return (await request('listRuns', { query: { waiting, limit: 1, total: 'true' } }, signal)).total ?? 0;
+async function totalOf(of: RunsWanted, signal: AbortSignal): Promise<number> {
+  return (await request('listRuns', { query: { ...of, limit: 1, total: 'true' } }, signal)).total ?? 0;
 }
 
 const refusedWanted = (): RunsWanted => ({ refused_from: Date.now() - DAY_MS, limit: SHOWN, total: 'true' });
 
 async function read(signal: AbortSignal) {
   const badly: RunsWanted = { ended_as: [...BAD], ended_from: Date.now() - DAY_MS, sort: 'ended', limit: SHOWN, total: 'true' };
-  const [totals, counts, history, approvals, unknown, upgrade, bad, refused, withheld, ready] = await Promise.all([
+  const [totals, counts, history, approvals, unknown, upgrade, loops, bad, refused, withheld, ready] = await Promise.all([
     request('totals', {}, signal),
     request('countRuns', { query: { limit: AGENTS } }, signal),
     request('runHistory', {}, signal),
     hasRole('operator', 'approver', 'auditor', 'admin') ? request('countApprovals', {}, signal) : undefined,
-    totalOf('resolution', signal),
-    totalOf('upgrade', signal),
+    totalOf({ waiting: 'resolution' }, signal),
+    totalOf({ waiting: 'upgrade' }, signal),
+    totalOf({ stopped_by: 'loops' }, signal),
     request('listRuns', { query: badly }, signal),
     request('listRuns', { query: refusedWanted() }, signal),
-    request('listRuns', { query: { withheld_from: Date.now() - DAY_MS, limit: 1, total: 'true' } }, signal),
+    totalOf({ withheld_from: Date.now() - DAY_MS }, signal),
     request('ready', {}, signal),
   ]);
   return {
@@ -52,9 +53,10 @@ async function read(signal: AbortSignal) {
     approvals,
     unknown,
     upgrade,
+    loops,
     bad,
     refused,
-    withheld: withheld.total ?? 0,
+    withheld,
     ready,
   };
 }
@@ -65,7 +67,7 @@ export function Overview() {
     <section class="overview">
       <h1>Overview</h1>
       <Shown of={overview}>
-        {({ totals, counts, history, approvals, unknown, upgrade, bad, refused, withheld, ready }) => (
+        {({ totals, counts, history, approvals, unknown, upgrade, loops, bad, refused, withheld, ready }) => (
           <>
             {ready.reasons.map(({ reason, detail }) => (
               <p class="problem" key={reason}>
@@ -80,6 +82,7 @@ export function Overview() {
               <Tile to={`${href('runs')}?state=unknown`} n={unknown} name="result unknown" tone="asks" />
               <Tile to={`${href('runs')}?state=withheld`} n={withheld} name="done within a day, agent not told" tone="asks" />
               <Tile to={`${href('runs')}?state=upgrade`} n={upgrade} name="need an upgrade" tone="asks" />
+              <Tile to={`${href('runs')}?state=loops`} n={loops} name="paused by the loop detector" tone="warn" />
               <Tile to={`${href('runs')}?state=paused`} n={counts.states['paused'] ?? 0} name="paused" tone="warn" />
               <Tile to={`${href('runs')}?state=quarantined`} n={counts.states['quarantined'] ?? 0} name="quarantined" tone="warn" />
             </ul>

@@ -1,12 +1,13 @@
 /** Tokens of people, who made them and until when they hold; and schedules. */
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, hasRole, type Refusal } from '../data/api.ts';
+import { ask as request, hasRole } from '../data/api.ts';
 import { href } from '../data/address.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { Ago, Badge, Copy, Empty, Loading, Problem, Until } from '../ui/parts.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import { attempt, Reason } from '../ui/reason.tsx';
+import { Reason } from '../ui/reason.tsx';
 import { Brief, Text } from '../ui/text.tsx';
 
 type Token = RouteAnswer<'listTokens'>['items'][number];
@@ -125,24 +126,18 @@ const textOf = (form: FormData, name: string): string => {
 /** The secret is shown once, here; it is in no address and in no list. */
 function Make({ onClose }: { readonly onClose: () => void }) {
   const [made, setMade] = useState<RouteAnswer<'makeToken'>>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   const make = (form: FormData) =>
-    attempt(
-      async () => {
-        const tenant = textOf(form, 'tenant').trim();
-        const body = {
-          name: textOf(form, 'name'),
-          roles: ROLES.filter((role) => form.getAll('role').includes(role)),
-          expires_in_ms: Number(form.get('days')) * DAY_MS,
-          ...(tenant === '' ? {} : { tenant: tenant as never }),
-        };
-        setMade(await request('makeToken', { body }));
-      },
-      setBusy,
-      setError,
-      () => undefined,
-    );
+    attempt(async () => {
+      const tenant = textOf(form, 'tenant').trim();
+      const body = {
+        name: textOf(form, 'name'),
+        roles: ROLES.filter((role) => form.getAll('role').includes(role)),
+        expires_in_ms: Number(form.get('days')) * DAY_MS,
+        ...(tenant === '' ? {} : { tenant: tenant as never }),
+      };
+      setMade(await request('makeToken', { body }));
+    });
   if (made !== undefined)
     return (
       <Dialog title="The token" onClose={onClose}>

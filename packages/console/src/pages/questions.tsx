@@ -2,16 +2,15 @@
  * Questions of runs to the owners of their agents, each with a form for what it takes. A question is an agent's text, and may repeat a stranger's;
  * the card says who asks and whose words the run has read. The first touch or key opens the form, the second sends.
  */
-import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { AnswerForm } from '../ui/answer-form.tsx';
 import { Looking } from '../ui/looking.tsx';
-import { Ago, Empty, Fact, Loading, Problem, Until } from '../ui/parts.tsx';
+import { Ago, Fact, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value } from '../ui/text.tsx';
-import { idOf, useWaiting, useWaitingKeys } from '../ui/waiting.tsx';
+import { Approvers, idOf, useWaiting, useWaitingKeys, WaitingList, type CardProps } from '../ui/waiting.tsx';
 
 type Question = RouteAnswer<'listQuestions'>['items'][number];
 type Opened = 'answer' | 'decline';
@@ -19,57 +18,29 @@ type Opened = 'answer' | 'decline';
 const mayAnswer = () => hasRole('approver', 'admin');
 
 export function Questions() {
-  const list = useWaiting('listQuestions', 'questions');
-  const { data, error, again, items, current } = list;
-  const [open, setOpen] = useState<{ readonly id: string; readonly what: Opened }>();
+  const list = useWaiting<'listQuestions', Opened>('listQuestions', 'questions');
+  const { items, current } = list;
   const opens = (what: Opened) => {
-    if (current !== undefined && mayAnswer() && current.question !== null) setOpen({ id: idOf(current), what });
+    if (current !== undefined && mayAnswer() && current.question !== null) list.open(current, what);
   };
   useWaitingKeys('question', list.move, [
     { key: 'a', does: 'answer: opens the form', run: () => opens('answer') },
     { key: 'd', does: 'decline to answer: asks for the reason', run: () => opens('decline') },
   ]);
-  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
-    <>
-      {list.bar}
-      {error !== undefined && <Problem of={error} again={again} />}
-      {list.damaged}
-      {items.length === 0 && <Empty>No run waits for an answer.</Empty>}
-      <ol class="cards">
-        {items.map((one) => (
-          <Card
-            key={idOf(one)}
-            of={one}
-            isCurrent={one === current}
-            again={again}
-            open={open?.id === idOf(one) ? open.what : undefined}
-            onOpen={(what) => {
-              list.choose(one);
-              setOpen(what === undefined ? undefined : { id: idOf(one), what });
-            }}
-            onDone={(text) => {
-              setOpen(undefined);
-              list.done(text);
-            }}
-          />
-        ))}
-      </ol>
-      {list.rest}
-    </>
+    <WaitingList of={list} none="No run waits for an answer.">
+      {items.map((one) => (
+        <Card key={idOf(one)} {...list.cardOf(one)} onDone={(text) => list.done(text)} />
+      ))}
+    </WaitingList>
   );
 }
 
-interface CardProps {
-  readonly of: Question;
-  readonly isCurrent: boolean;
-  readonly open: Opened | undefined;
-  readonly onOpen: (what: Opened | undefined) => void;
+interface QuestionProps extends CardProps<Question, Opened> {
   readonly onDone: (said: string) => void;
-  readonly again: () => void;
 }
 
-function Card({ of, isCurrent, open, onOpen, onDone, again }: CardProps) {
+function Card({ of, isCurrent, open, onOpen, onDone, again }: QuestionProps) {
   return (
     <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
       <header>
@@ -115,7 +86,7 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CardProps) {
           <Text of={of.tenant} />
         </Fact>
         <Fact name="For">
-          <Text of={of.approvers.map((one) => (one === 'owner' && of.owner !== undefined ? `owner (${of.owner})` : one)).join(' and ')} />
+          <Approvers of={of.approvers} owner={of.owner} />
         </Fact>
         {of.rules.length > 0 && (
           <Fact name="Rules">
@@ -127,7 +98,7 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CardProps) {
   );
 }
 
-function Answering({ of, open, onOpen, onDone }: Omit<CardProps, 'isCurrent' | 'again'>) {
+function Answering({ of, open, onOpen, onDone }: Omit<QuestionProps, 'isCurrent' | 'again'>) {
   const params = { run: of.run, call: of.call };
   if (!mayAnswer()) return <p class="dim">Your roles do not let you answer: that takes approver or admin.</p>;
   if (of.question === null) return null;

@@ -6,6 +6,7 @@ import { useLoad } from '../data/load.ts';
 import { count } from '../format.ts';
 import { Badge, Empty, Shown, Until } from '../ui/parts.tsx';
 import { Code, Names, Text, WithheldNote } from '../ui/text.tsx';
+import { ToolName } from '../ui/tool-name.tsx';
 import { TakeBack, type Taken } from './run-revoke.tsx';
 import type { TabProps } from './run-props.ts';
 
@@ -40,6 +41,7 @@ export function AuthorityTab({ run }: TabProps) {
               <li class="card pad" key={`${one.alias} ${one.chain[0]?.grant}`}>
                 <Reach
                   of={one}
+                  tenant={data.tenant}
                   take={hasRole('operator', 'admin') && !data.ended ? (grant) => setTaking({ grant, name: one.name }) : undefined}
                 />
               </li>
@@ -67,13 +69,17 @@ export function AuthorityTab({ run }: TabProps) {
   );
 }
 
-function Reach({ of, take }: { readonly of: Reached; readonly take: ((grant: string) => void) | undefined }) {
+interface ReachProps {
+  readonly of: Reached;
+  readonly tenant: string;
+  readonly take: ((grant: string) => void) | undefined;
+}
+
+function Reach({ of, tenant, take }: ReachProps) {
   return (
     <>
       <p class="reach">
-        <strong>
-          <Text of={of.name} />
-        </strong>{' '}
+        <strong>{of.kind === 'tool' ? <ToolName of={of.name} tenant={tenant} /> : <Text of={of.name} />}</strong>{' '}
         <Badge tone={of.works ? 'good' : 'bad'}>{of.works ? 'works' : 'does not work'}</Badge>{' '}
         <span class="dim">
           {of.alias === '' ? 'its own mailbox' : of.kind}

@@ -9,6 +9,7 @@ import { useKeys } from '../keys.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Badge, Empty, Fact, Loading, Moment, Problem, type Tone } from '../ui/parts.tsx';
 import { Brief, Code, Text, Value, ValueOr } from '../ui/text.tsx';
+import { ToolName } from '../ui/tool-name.tsx';
 import type { CallProps, TabProps } from './run-props.ts';
 import { Settling } from './run-resolve.tsx';
 
@@ -198,6 +199,9 @@ function CallDetail({ of, run, again }: CallProps) {
         </>
       )}
       <dl class="facts">
+        <Fact name="Tool">
+          <ToolName of={of.tool} tenant={run.tenant} />
+        </Fact>
         <Fact name="Asked">
           <Moment at={of.asked_at} />
         </Fact>

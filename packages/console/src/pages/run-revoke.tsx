@@ -2,12 +2,12 @@
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
-import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { count, many } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Fact, Shown } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
+import { Fates } from '../ui/receipts.tsx';
 import { Names, Text } from '../ui/text.tsx';
 import type { RunId } from './run-props.ts';
 
@@ -66,15 +66,6 @@ async function extentOf(grant: string, run: RunId, signal: AbortSignal): Promise
   };
 }
 
-/** What became of a call that had no result when its grant was taken back. */
-const FATES: Readonly<Record<RouteAnswer<'revokeGrant'>['calls'][number]['fate'], string>> = {
-  answered: 'is done: the tool had answered already. The agent is not given the answer.',
-  failed: 'had failed already.',
-  unmade: 'is not made: nobody had decided about it.',
-  aborted: 'was aborted. It may have been done: see the call for what its tool answers.',
-  unknown: 'has an unknown result: it may have been done.',
-};
-
 interface TakeBackProps {
   readonly of: Taken;
   readonly run: RunId;
@@ -91,16 +82,7 @@ export function TakeBack({ of: { grant, name }, run, onClose }: TakeBackProps) {
           <code>{done.grant}</code> for <Text of={name} /> does not work any more, nor does anything that was derived from it.{' '}
           {many(done.calls_aborted, 'call was', 'calls were')} aborted.
         </p>
-        <ul class="plain">
-          {done.calls.map(({ run: of, call, tool, fate }) => (
-            <li key={`${of} ${call}`}>
-              <a href={`${href('run', of, 'calls')}?call=${call}`}>
-                <Text of={tool} /> (call {call})
-              </a>{' '}
-              {FATES[fate]}
-            </li>
-          ))}
-        </ul>
+        <Fates of={done.calls} />
         <button type="button" class="primary" autofocus onClick={onClose}>
           Close
         </button>

@@ -2,17 +2,18 @@
  * Acts on many runs: those that a person has picked, or all that match the filter. What it would reach is shown first. A stop takes what matches when
  * it is done, and says what of it was not shown before; a resumption is refused if other runs match by then.
  */
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { RouteInput } from '@corral/protocol/api/routes';
-import { ask, asRefusal, type Refusal } from '../data/api.ts';
+import { ask } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
 import { count, many, tail } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Fact, Problem } from '../ui/parts.tsx';
-import { Reached, type Result } from '../ui/receipts.tsx';
-import { Text } from '../ui/text.tsx';
+import { ReasonForm } from '../ui/reason.tsx';
+import { Fates, Reached, type Result } from '../ui/receipts.tsx';
+import { Code, Text } from '../ui/text.tsx';
 
-export type BulkVerb = 'pause' | 'resume' | 'cancel' | 'kill';
+export type BulkVerb = 'pause' | 'resume' | 'cancel' | 'kill' | 'revoke';
 export type BulkTarget = RouteInput<'operate'>['body']['target'];
 
 const ABOUT: Readonly<Record<BulkVerb, { readonly title: string; readonly verb: string; readonly done: string; readonly text: string }>> = {
@@ -35,26 +36,41 @@ const ABOUT: Readonly<Record<BulkVerb, { readonly title: string; readonly verb: 
     done: 'Killed',
     text: 'They and their children end at once: their grants are revoked and their calls aborted. A call that has left may still take effect. It cannot be taken back.',
   },
+  revoke: {
+    title: 'Take this tool back?',
+    verb: 'Take it back',
+    done: 'Taken back',
+    text: 'Their grants for it, and all that was derived from these, stop working at once. Calls under way with it are aborted unless the tool has answered, and their results withheld. It cannot be given back. Runs that come to hold it after this look keep it.',
+  },
 };
 /** Runs that one list names; the rest is counted. */
 const NAMED = 100;
 
 interface BulkProps {
   readonly verb: BulkVerb;
+  /** With `revoke`: the tool. */
+  readonly tool?: string;
   readonly target: BulkTarget;
   readonly onClose: () => void;
 }
 
-export function Bulk({ verb, target, onClose }: BulkProps) {
+/** The part of a request that names the tool. */
+const ofTool = (tool: string | undefined) => (tool === undefined ? {} : { tool: tool as never });
+
+export function Bulk({ verb, tool, target, onClose }: BulkProps) {
   const reason = 'a look at what it would reach';
-  const preview = useLoad((signal) => ask('operate', { body: { operation: verb, target, reason, dryRun: true } }, signal), {
-    of: [verb, target],
-  });
+  const preview = useLoad(
+    (signal) => ask('operate', { body: { operation: verb, target, reason, dryRun: true, ...ofTool(tool) } }, signal),
+    {
+      of: [verb, target, tool],
+    },
+  );
   const [done, setDone] = useState<Result>();
   const about = ABOUT[verb];
   if (done !== undefined)
     return (
       <Dialog title={about.done} onClose={onClose}>
+        {tool !== undefined && <ToolLine of={tool} />}
         <Results of={done} />
         <button type="button" class="primary" autofocus onClick={onClose}>
           Close
@@ -64,6 +80,7 @@ export function Bulk({ verb, target, onClose }: BulkProps) {
   const shown = preview.data;
   return (
     <Dialog title={about.title} onClose={onClose}>
+      {tool !== undefined && <ToolLine of={tool} />}
       <p>{about.text}</p>
       {preview.error !== undefined && <Problem of={preview.error} again={preview.again} />}
       {shown === undefined && preview.error === undefined && (
@@ -84,6 +101,7 @@ export function Bulk({ verb, target, onClose }: BulkProps) {
       <Confirm
         verb={verb}
         target={target}
+        {...ofTool(tool)}
         shown={shown}
         isUnknown={preview.error !== undefined}
         look={preview.again}
@@ -102,87 +120,55 @@ interface ConfirmProps extends BulkProps {
   readonly onDone: (result: Result) => void;
 }
 
-function Confirm({ verb, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
-  const [typed, setTyped] = useState('');
-  const [reason, setReason] = useState('');
-  const [error, setError] = useState<Refusal>();
-  const [busy, setBusy] = useState(false);
-  /** Two presses of Enter come before the page is drawn again. */
-  const begun = useRef(false);
-  const ends = verb === 'kill' || verb === 'cancel';
-  const wanted = shown === undefined ? verb : String(shown.matched.length);
-  const isSeen = shown === undefined ? isUnknown && verb !== 'resume' : shown.matched.length > 0;
-  const isReady = isSeen && reason.trim() !== '' && (!ends || typed === wanted);
-  const act = async () => {
-    if (!isReady || begun.current) return;
-    begun.current = true;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const preview = shown?.preview === undefined ? {} : { preview: shown.preview };
-      onDone(await ask('operate', { body: { operation: verb, target, reason: reason.trim(), ...preview } }));
-    } catch (failure) {
-      setError(asRefusal(failure));
-      setBusy(false);
-    }
-    begun.current = false;
-  };
+function Confirm({ verb, tool, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
+  const ends = verb === 'kill' || verb === 'cancel' || (verb === 'revoke' && (shown?.matched.length ?? 0) > 1);
+  // What lets runs go on, or takes a tool from them, reaches nothing that was not shown.
+  const isBound = verb === 'resume' || verb === 'revoke';
+  const isSeen = shown === undefined ? isUnknown && !isBound : shown.matched.length > 0;
+  const typed =
+    shown === undefined
+      ? { label: 'Type the word', wanted: verb, name: 'The letters' }
+      : { label: 'Type how many runs', wanted: String(shown.matched.length), name: 'The digits' };
+  const preview = shown?.preview === undefined ? {} : { preview: shown.preview };
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        void act();
-      }}
-    >
-      <label for="bulk-reason">Reason, for the record</label>
-      <input id="bulk-reason" value={reason} maxLength={500} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
-      {ends && isSeen && (
-        <>
-          <label for="bulk-typed">
-            Type {shown === undefined ? 'the word' : 'how many runs'}: <code>{wanted}</code>
-          </label>
-          <input
-            id="bulk-typed"
-            value={typed}
-            autocomplete="off"
-            spellcheck={false}
-            onInput={(event) => setTyped(event.currentTarget.value)}
-          />
-        </>
-      )}
-      {error !== undefined && (
-        <Problem
-          of={error}
-          again={() => {
-            setError(undefined);
-            look();
-          }}
-        />
-      )}
-      <div class="row">
-        <button type="submit" class="danger" disabled={!isReady || busy}>
-          {busy ? 'Doing it…' : ABOUT[verb].verb}
-        </button>
-        <button type="button" onClick={onClose}>
-          Back
-        </button>
-      </div>
-    </form>
+    <ReasonForm
+      acts={[
+        {
+          verb: ABOUT[verb].verb,
+          act: async (reason) => onDone(await ask('operate', { body: { operation: verb, target, reason, ...preview, ...ofTool(tool) } })),
+        },
+      ]}
+      typed={ends && isSeen ? typed : undefined}
+      lacks={isSeen ? '' : shown === undefined ? 'What it reaches is not known yet.' : 'It reaches no run.'}
+      again={look}
+      onBack={onClose}
+    />
+  );
+}
+
+function ToolLine({ of }: { readonly of: string }) {
+  return (
+    <p>
+      The tool <Code of={of} />
+    </p>
   );
 }
 
 function Results({ of }: { readonly of: Result }) {
-  const { receipts, refused, beyond } = of;
+  const { operation, receipts, refused, beyond } = of;
+  const later = operation === 'revoke' ? 'Not shown before, and kept it' : 'Beyond what was shown';
+  const fates = receipts.flatMap(({ run, calls = [] }) => calls.map((one) => ({ ...one, run: run as never })));
   return (
     <>
       <dl class="facts">
         <Fact name="Done">{count(receipts.length)}</Fact>
         <Fact name="Not done">{count(refused.length)}</Fact>
-        <Fact name="Beyond what was shown">{beyond === undefined || beyond === null ? 'not known' : count(beyond.length)}</Fact>
+        <Fact name={later}>{beyond === undefined || beyond === null ? 'not known' : count(beyond.length)}</Fact>
       </dl>
+      {fates.length > 0 && <Fates of={fates} />}
       <Runs title="Done" of={receipts.map(({ run }) => run)} />
       <Refused of={of} title="Not done" />
-      {beyond !== undefined && beyond !== null && <Runs title="Beyond what was shown" of={beyond} />}
+      {beyond !== undefined && beyond !== null && <Runs title={later} of={beyond} />}
     </>
   );
 }

@@ -3,6 +3,7 @@ import type { ComponentType } from 'preact';
 import { useState } from 'preact/hooks';
 import { hasRole } from '../data/api.ts';
 import { count, many } from '../format.ts';
+import { Verbs } from '../ui/stop.tsx';
 import type { BulkTarget, BulkVerb } from './runs-bulk.tsx';
 
 interface PickedProps {
@@ -35,24 +36,13 @@ export function Picked({ picked, where, total, clear, done }: PickedProps) {
       <span role="status">
         {all ? `All ${total === undefined ? '' : `${count(total)} `}that match` : `${many(picked.size, 'run')} picked`}
       </span>
-      {may && (
-        <>
-          <button type="button" onClick={opens('pause')}>
-            Pause…
-          </button>
-          <button type="button" onClick={opens('resume')}>
-            Resume…
-          </button>
-        </>
-      )}
-      <button type="button" onClick={opens('cancel')}>
-        Cancel…
-      </button>
-      {may && (
-        <button type="button" class="danger" onClick={opens('kill')}>
-          Kill…
-        </button>
-      )}
+      <Verbs
+        of={[
+          ...(may ? [['Pause…', opens('pause')] as const, ['Resume…', opens('resume')] as const] : []),
+          ['Cancel…', opens('cancel')],
+          ...(may ? [['Kill…', opens('kill')] as const] : []),
+        ]}
+      />
       {!all && where !== undefined && (
         <button type="button" onClick={() => setAll(true)}>
           Take all {total === undefined ? '' : `${count(total)} `}that match

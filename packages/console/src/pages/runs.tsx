@@ -97,12 +97,16 @@ function tallyOf(rows: number, total: number | undefined, more: boolean): string
 
 const opened = (row: RunRow) => go(href('run', row.run).slice('/console/'.length));
 
-/** The address may name a row far down, as after Back: the list is read until that is there. */
+/** Rows that are read in search of one that is not among them. */
+const SOUGHT = 5_000;
+
+/** The address may name a row far down, as after Back: the list is read until that is there. It may also name one that has left the list. */
 function useSought(list: RunList | undefined): void {
   useEffect(() => {
     const sought = query.value.get('at');
     if (list === undefined || sought === null) return;
-    void list.readAll(() => query.value.get('at') === sought && !list.rows.value.some(({ run }) => run === sought));
+    const isMissing = () => list.rows.value.length < SOUGHT && !list.rows.value.some(({ run }) => run === sought);
+    void list.readAll(() => query.value.get('at') === sought && isMissing());
   }, [list]);
 }
 
@@ -130,6 +134,7 @@ export function Runs() {
         <h1 id="runs-title">Runs</h1>
         <Filter text={text} state={state} />
         <Picked
+          key={`${state} ${text}`}
           picked={picked}
           where={fault === undefined ? selectorOf({ ...queryOf(text), ...STATES[state].query }) : undefined}
           total={list?.total.value}

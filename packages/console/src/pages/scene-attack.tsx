@@ -1,14 +1,14 @@
 /** The attack: the visitor's mail, the agent that obeys it word by word, the payment that stops, and the words that it came from. */
 import { useState } from 'preact/hooks';
 import type { RouteAnswer, RouteInput } from '@corral/protocol/api/routes';
-import { ask as request, type Refusal } from '../data/api.ts';
+import { ask as request } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { useSaid } from '../data/said.ts';
 import { DecisionCard, valueAt } from '../ui/decision.tsx';
 import { Empty, Problem, State } from '../ui/parts.tsx';
-import { attempt } from '../ui/reason.tsx';
-import { Text } from '../ui/text.tsx';
+import { Lit, Text } from '../ui/text.tsx';
 import { Twice } from '../ui/twice.tsx';
 
 type View = RouteAnswer<'showScene'>;
@@ -41,8 +41,7 @@ export function Attack({ scene, act }: { readonly scene: View; readonly act: Act
 function Compose({ ready, act }: { readonly ready: boolean; readonly act: Act }) {
   const [text, setText] = useState(FIRST);
   const [guarded, setGuarded] = useState(true);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   const send = async () => {
     const { runs } = await act({ act: 'mail', text, guarded });
     if (runs[0] !== undefined) alter({ run: runs[0] });
@@ -51,7 +50,7 @@ function Compose({ ready, act }: { readonly ready: boolean; readonly act: Act })
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (ready && !busy) void attempt(send, setBusy, setError, () => undefined);
+        if (ready) void attempt(send);
       }}
     >
       <label for="mail">From you, to the agent</label>
@@ -128,22 +127,6 @@ function Guarded({ run, scene }: { readonly run: string; readonly scene: View })
 function causesOf({ pay, decision }: Known): readonly string[] {
   const values = (decision?.quotes ?? []).flatMap(({ path, trusted }) => (trusted ? [] : (valueAt(pay?.input, path) ?? [])));
   return [...new Set(values)].toSorted((a, b) => b.length - a.length);
-}
-
-/** A text in which several others are lit. */
-function Lit({ of, lits: [first, ...others] }: { readonly of: string; readonly lits: readonly string[] }) {
-  if (first === undefined) return <Text of={of} />;
-  const at = of.indexOf(first);
-  if (at < 0) return <Lit of={of} lits={others} />;
-  return (
-    <>
-      <Lit of={of.slice(0, at)} lits={others} />
-      <mark>
-        <Text of={first} />
-      </mark>
-      <Lit of={of.slice(at + first.length)} lits={others} />
-    </>
-  );
 }
 
 interface VerdictProps {

@@ -1,13 +1,12 @@
 /** Killing the host: a run has paid once and is in the middle of a story; its host dies, the next one goes on at the next word. */
-import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, type Refusal } from '../data/api.ts';
+import { ask as request } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { useSaid } from '../data/said.ts';
 import { duration, moment } from '../format.ts';
 import { Problem, State } from '../ui/parts.tsx';
-import { attempt } from '../ui/reason.tsx';
 import { Text } from '../ui/text.tsx';
 import { Twice } from '../ui/twice.tsx';
 import type { Act } from './scene-attack.tsx';
@@ -22,8 +21,7 @@ interface KillProps {
 }
 
 export function KillHost({ scene, away, act }: KillProps) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   const run = query.value.get('story') ?? undefined;
   const tell = async () => {
     const { runs } = await act({ act: 'tell' });
@@ -38,7 +36,7 @@ export function KillHost({ scene, away, act }: KillProps) {
         SIGKILL, and starts another.
       </p>
       <div class="row">
-        <button type="button" disabled={!scene.ready || busy} onClick={() => void attempt(tell, setBusy, setError, () => undefined)}>
+        <button type="button" disabled={!scene.ready || busy} onClick={() => void attempt(tell)}>
           Have a story told
         </button>
         <Twice name="Kill the host" tone="danger" verb="Send SIGKILL" act={() => act({ act: 'kill-host' })} disabled={away}>

@@ -1,12 +1,12 @@
 /** Agents that misbehave, each let loose by the visitor beside a neighbour that makes calls. Each row is the receipt of one. */
 import { useEffect, useState } from 'preact/hooks';
 import type { RunTree } from '@corral/protocol/api/schemas';
-import { ask as request, type Refusal } from '../data/api.ts';
+import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { cpu, duration } from '../format.ts';
 import { Problem, State } from '../ui/parts.tsx';
-import { attempt } from '../ui/reason.tsx';
 import { Text } from '../ui/text.tsx';
 import type { Act } from './scene-attack.tsx';
 
@@ -27,8 +27,7 @@ const LOOK_MS = 300;
 
 export function Misdeeds({ ready, act }: { readonly ready: boolean; readonly act: Act }) {
   const [loose, setLoose] = useState<readonly Loose[]>([]);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   const letLoose = async (one: Misdeed) => {
     const { runs } = await act({ act: 'misdeed', misdeed: one.misdeed });
     const [neighbour = '', run = ''] = runs;
@@ -48,14 +47,7 @@ export function Misdeeds({ ready, act }: { readonly ready: boolean; readonly act
             key={one.misdeed}
             title={one.about}
             disabled={!ready || busy}
-            onClick={() =>
-              void attempt(
-                () => letLoose(one),
-                setBusy,
-                setError,
-                () => undefined,
-              )
-            }
+            onClick={() => void attempt(() => letLoose(one))}
           >
             {one.name}
           </button>

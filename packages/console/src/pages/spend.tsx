@@ -1,8 +1,8 @@
 /** What tenants use of their ceilings, and what was spent: by agent, person, model, tool or tenant, day by day, and as CSV. */
-import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { addressOf, ask as request, asRefusal, me, type Refusal } from '../data/api.ts';
+import { addressOf, ask as request, me } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { csvOf, save } from '../data/download.ts';
 import { useLoad } from '../data/load.ts';
 import { count, money } from '../format.ts';
@@ -198,18 +198,8 @@ function Select({ label, value, of, part }: SelectProps) {
 }
 
 function Download({ path, name }: { readonly path: string; readonly name: string }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
-  const load = async () => {
-    setBusy(true);
-    setError(undefined);
-    try {
-      save(await csvOf('usage', path), name);
-    } catch (failure) {
-      setError(asRefusal(failure));
-    }
-    setBusy(false);
-  };
+  const { attempt, busy, error } = useAttempt();
+  const load = () => attempt(async () => save(await csvOf('usage', path), name));
   return (
     <>
       <button type="button" disabled={busy} onClick={() => void load()}>

@@ -4,11 +4,11 @@
  */
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { asRefusal, ask, Refusal } from '../data/api.ts';
+import { ask, Refusal } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
 import { Dialog } from './dialog.tsx';
 import { Fact, Problem, Words } from './parts.tsx';
-import { Reason } from './reason.tsx';
+import { Reason, ReasonForm } from './reason.tsx';
 import { Reached, Receipts, type Reach, type Result } from './receipts.tsx';
 import { Text } from './text.tsx';
 
@@ -139,65 +139,17 @@ interface ConfirmProps {
 }
 
 function Confirm({ run, verb, reach, isUnknown, onDone }: ConfirmProps) {
-  const [typed, setTyped] = useState('');
-  const [reason, setReason] = useState('');
-  const [error, setError] = useState<Refusal>();
-  const [busy, setBusy] = useState(false);
-  /** Two presses of Enter come before the page is drawn again. */
-  const begun = useRef(false);
-  const last = run.run.slice(-4);
-  const isReady = (reach !== undefined || isUnknown) && typed === last && reason.trim() !== '';
-  const lacks =
-    reason.trim() === ''
-      ? 'The reason is missing.'
-      : typed === last
-        ? 'What it reaches is not known yet.'
-        : typed.length < last.length
-          ? 'The four characters are missing.'
-          : 'The four characters differ.';
-  const end = async () => {
-    if (!isReady || begun.current) return;
-    begun.current = true;
-    setBusy(true);
-    setError(undefined);
-    try {
-      onDone({ result: await operated(run.run, verb, reason.trim()), shown: reach });
-    } catch (failure) {
-      setError(asRefusal(failure));
-      setBusy(false);
-    }
-    begun.current = false;
-  };
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        void end();
-      }}
-    >
-      <label for="stop-reason">Reason, for the record</label>
-      <input id="stop-reason" value={reason} maxLength={500} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
-      <label for="stop-typed">
-        Type the last four characters of the run: <code>{last}</code>
-      </label>
-      <input
-        id="stop-typed"
-        value={typed}
-        maxLength={4}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={(event) => setTyped(event.currentTarget.value)}
-      />
-      {error !== undefined && <Problem of={error} />}
-      <div class="row">
-        <button type="submit" class="danger" disabled={!isReady || busy}>
-          {busy ? 'Ending it…' : ABOUT[verb].verb}
-        </button>
-        <button type="button" onClick={close}>
-          Back
-        </button>
-        {!isReady && <span class="dim">{lacks}</span>}
-      </div>
-    </form>
+    <ReasonForm
+      acts={[
+        {
+          verb: ABOUT[verb].verb,
+          act: async (reason) => onDone({ result: await operated(run.run, verb, reason), shown: reach }),
+        },
+      ]}
+      typed={{ label: 'Type the last four characters of the run', wanted: run.run.slice(-4), name: 'The four characters' }}
+      lacks={reach === undefined && !isUnknown ? 'What it reaches is not known yet.' : ''}
+      onBack={close}
+    />
   );
 }

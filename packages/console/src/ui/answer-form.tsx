@@ -4,10 +4,9 @@
  */
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import type { Refusal } from '../data/api.ts';
 import { drafted, emptyOf, fieldOf, valueOf, type Draft, type Fault, type Field } from '../data/answer.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { Problem } from './parts.tsx';
-import { attempt } from './reason.tsx';
 import { Brief, Text } from './text.tsx';
 
 interface FormProps {
@@ -22,8 +21,7 @@ export function AnswerForm({ schema, send, onBack }: FormProps) {
   const field = useMemo((): Field => (asJson ? { ...made, kind: 'json' } : made), [made, asJson]);
   const [draft, setDraft] = useState<Draft>(() => emptyOf(made));
   const [faults, setFaults] = useState<readonly Fault[]>([]);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => form.current?.querySelector<HTMLElement>('input,select,textarea,button')?.focus(), [asJson]);
   // The field that has to be looked at first gets the focus.
@@ -31,13 +29,7 @@ export function AnswerForm({ schema, send, onBack }: FormProps) {
   const answer = () => {
     const filled = valueOf(field, draft);
     setFaults(filled.ok ? [] : filled.faults);
-    if (filled.ok && !busy)
-      void attempt(
-        () => send(filled.value),
-        setBusy,
-        setError,
-        () => undefined,
-      );
+    if (filled.ok) void attempt(() => send(filled.value));
   };
   return (
     <form

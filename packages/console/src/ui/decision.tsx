@@ -6,7 +6,7 @@ import { useLoad } from '../data/load.ts';
 import { isDeciding, statementOf } from '../data/rule.ts';
 import { moment, shortDigest } from '../format.ts';
 import { Badge, Fact, Shown, Words } from './parts.tsx';
-import { Code, Codes, Text } from './text.tsx';
+import { Code, Codes, Lit, Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
 type Quote = NonNullable<Decision['quotes']>[number];
@@ -92,7 +92,7 @@ function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy
             return (
               <div key={rule}>
                 {rules.length > 1 && text !== undefined && isDeciding(text, verdict) && <Badge tone="bad">decided</Badge>}
-                <pre>
+                <pre class="value" tabIndex={0}>
                   <Text of={text ?? `The text of ${rule} is not kept here: it is part of Corral, or its policies were changed since.`} />
                 </pre>
               </div>
@@ -138,6 +138,10 @@ function Origins({ of }: { readonly of: Decision['origins'] }) {
 
 /** From what the principal wrote to what a stranger may have written. */
 const TONES: Readonly<Record<string, string>> = { user: 'good', trusted: 'good', quoted: 'warn', model: 'warn', untrusted: 'bad' };
+/** Where an argument and its parts came from. @param name of the argument */
+export const originsOf = (name: string, origins: Decision['origins']): Decision['origins'] =>
+  origins.filter(({ path }) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`));
+
 export function Origin({ of }: { readonly of: string }) {
   return (
     <span class={`origin ${TONES[of] ?? 'calm'}`}>
@@ -146,27 +150,58 @@ export function Origin({ of }: { readonly of: string }) {
   );
 }
 
-/** The text around each argument's value, with the value in it lit. */
+/** The texts that the arguments stand in, each once, with all the values in it lit, and with the sender and subject where it is part of a mail. */
 export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
   if (of.length === 0) return null;
   return (
     <>
       <h3 class="small">The text that they stand in</h3>
       <ul class="plain quotes">
-        {of.map(({ path, source, call, trusted, text, proven }, index) => (
-          <li key={index}>
-            <p class="dim">
-              <Code of={path} /> {proven ? 'stands' : 'is too short to prove; its value also stands'} in what{' '}
-              {trusted ? '' : 'a stranger may have written: '}
-              <Text of={source} />
-              {call === null ? '' : `, call ${call}`} gave
-            </p>
-            <blockquote class={trusted ? '' : 'stranger'}>
-              {text === null ? 'It is private to somebody else.' : <Text of={text} lit={valueAt(input, path)} />}
-            </blockquote>
+        {[...Map.groupBy(of, ({ call, source, text }) => JSON.stringify([call, source, text])).entries()].map(([key, same]) => (
+          <li key={key}>
+            <Quoted of={same} input={input} />
           </li>
         ))}
       </ul>
+    </>
+  );
+}
+
+function Quoted({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
+  const [first] = of;
+  if (first === undefined) return null;
+  const { source, call, trusted, text, beside } = first;
+  const lits = of.flatMap(({ path }) => valueAt(input, path) ?? []).toSorted((a, b) => b.length - a.length);
+  return (
+    <>
+      <p class="dim">
+        {of.map(({ path, proven }, index) => (
+          <span key={path}>
+            {index > 0 && ', '}
+            <Code of={path} /> {proven ? 'stands' : 'is too short to prove; its value also stands'}
+          </span>
+        ))}{' '}
+        in what {trusted ? '' : 'a stranger may have written: '}
+        <Text of={source} />
+        {call === null ? '' : `, call ${call}`} gave
+      </p>
+      {beside.length > 0 && (
+        <dl class="beside">
+          {beside.map(({ name, text: value }, index) => (
+            <div key={index}>
+              <dt>
+                <Text of={name} />
+              </dt>
+              <dd>
+                <Text of={value} />
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      <blockquote class={trusted ? '' : 'stranger'}>
+        {text === null ? 'It is private to somebody else.' : <Lit of={text} lits={lits} />}
+      </blockquote>
     </>
   );
 }

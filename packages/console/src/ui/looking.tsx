@@ -1,9 +1,8 @@
 /** What a person says about a call or question without deciding about it: that they look at it, for others to see, or not now, for themselves. */
-import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request, hasRole, me, type Refusal } from '../data/api.ts';
+import { ask as request, hasRole, me } from '../data/api.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { Ago, Problem, Until } from './parts.tsx';
-import { attempt } from './reason.tsx';
 import { Text } from './text.tsx';
 
 type Waiting = Pick<RouteAnswer<'listApprovals'>['items'][number], 'run' | 'call' | 'claim' | 'later' | 'expires_at'>;
@@ -16,10 +15,9 @@ const SPANS: readonly (readonly [name: string, ms: number])[] = [
 ];
 
 export function Looking({ of, done }: { readonly of: Waiting; readonly done: () => void }) {
-  const [error, setError] = useState<Refusal>();
-  const [busy, setBusy] = useState(false);
+  const { attempt, busy, error } = useAttempt();
   const params = { run: of.run, call: of.call };
-  const act = (work: () => Promise<unknown>) => () => void attempt(work, setBusy, setError, done);
+  const act = (work: () => Promise<unknown>) => () => void attempt(work, done);
   const isOwn = of.claim?.by === me.value?.principal;
   return (
     <div class="row looking" role="group" aria-label="Look at it, or not now">

@@ -18,16 +18,16 @@ interface RunState {
   readonly ended_as: string | null;
   readonly waiting?: string;
   readonly on_cpu?: boolean;
-  readonly paused_by_loops?: boolean;
+  readonly stopped_by?: string | null;
 }
 
 /** One word for the state of a run: what a person must know of it first. */
-function stateOf({ lifecycle, control, ended_as, waiting, on_cpu, paused_by_loops }: RunState): {
+function stateOf({ lifecycle, control, ended_as, waiting, on_cpu, stopped_by }: RunState): {
   readonly tone: Tone;
   readonly text: string;
 } {
   if (ended_as !== null) return { tone: ended_as === 'completed' ? 'good' : ended_as === 'cancelled' ? 'calm' : 'bad', text: ended_as };
-  if (control !== 'none') return { tone: 'warn', text: paused_by_loops === true ? 'paused by the loop detector' : control };
+  if (control !== 'none') return { tone: 'warn', text: stopped_by === 'loops' ? `${control} by the loop detector` : control };
   if (waiting === 'approval') return { tone: 'asks', text: 'asks approval' };
   if (waiting === 'resolution') return { tone: 'asks', text: 'result unknown' };
   if (waiting === 'upgrade') return { tone: 'asks', text: 'needs upgrade' };

@@ -1,5 +1,6 @@
 /** The reach of a stop verb before it is used, and its receipt afterwards: both as the host counted them. */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { href } from '../data/address.ts';
 import { count, many, moment } from '../format.ts';
 import { Fact } from './parts.tsx';
 import { Code, Text } from './text.tsx';
@@ -105,3 +106,27 @@ function Beyond({ shown, of }: { readonly shown: Reach; readonly of: readonly Re
 
 const familyOf = (receipt: Receipt): Receipt[] => [receipt, ...receipt.children.flatMap(familyOf)];
 const sumOf = (receipt: Receipt, amount: (one: Receipt) => number): number => familyOf(receipt).reduce((sum, one) => sum + amount(one), 0);
+
+/** What became of a call that had no result when its grant was taken back. */
+const FATES: Readonly<Record<RouteAnswer<'revokeGrant'>['calls'][number]['fate'], string>> = {
+  answered: 'is done: the tool had answered already. The agent is not given the answer.',
+  failed: 'had failed already.',
+  unmade: 'is not made: nobody had decided about it.',
+  aborted: 'was aborted. It may have been done: see the call for what its tool answers.',
+  unknown: 'has an unknown result: it may have been done.',
+};
+
+export function Fates({ of }: { readonly of: RouteAnswer<'revokeGrant'>['calls'] }) {
+  return (
+    <ul class="plain">
+      {of.map(({ run, call, tool, fate }) => (
+        <li key={`${run} ${call}`}>
+          <a href={`${href('run', run, 'calls')}?call=${call}`}>
+            <Text of={tool} /> (call {call})
+          </a>{' '}
+          {FATES[fate]}
+        </li>
+      ))}
+    </ul>
+  );
+}

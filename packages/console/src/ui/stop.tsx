@@ -3,8 +3,9 @@
  * detector has paused meanwhile. All that cannot be taken back, and a resumption, asks first; so no single key, and no key held by accident, ends
  * anything or lets anything go on.
  */
-import { useRef, useState } from 'preact/hooks';
-import { ask, asRefusal, hasRole, type Refusal } from '../data/api.ts';
+import { useState } from 'preact/hooks';
+import { ask, hasRole } from '../data/api.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { tail } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { act, operated, type Subject, type Verb } from './acting.tsx';
@@ -27,26 +28,30 @@ interface StopProps {
 }
 
 export function StopMenu({ run, isNamed = false, done }: StopProps) {
-  const [error, setError] = useState<Refusal>();
-  /** It was paused here, and that can be taken back. */
-  const [paused, setPaused] = useState(false);
-  const busy = useRef(false);
+  const { attempt, error } = useAttempt();
+  /** The entry by which it was paused here. That pause can be taken back, and no later one: the host refuses it if the run was stopped since. */
+  const [halt, setHalt] = useState<number>();
   const may = hasRole('operator', 'admin');
   const isOver = run.ended_as !== null;
   const isHeld = run.control !== 'none';
-  const pause = async () => {
-    if (busy.current || isHeld) return;
-    busy.current = true;
-    setError(undefined);
-    try {
-      await operated(run.run, 'pause', NO_REASON);
-      setPaused(true);
-    } catch (failure) {
-      setError(asRefusal(failure));
-    }
-    busy.current = false;
+  const doing = async (work: () => Promise<unknown>) => {
+    await attempt(work);
     done();
   };
+  const pause = async () => {
+    if (isHeld) return;
+    await doing(async () => {
+      await operated(run.run, 'pause', NO_REASON);
+      const explained = ask('whyRun', { params: { run: run.run as never } });
+      // A pause that is not explained has no undo, and has been made.
+      void explained.then((why) => setHalt(why.halt)).catch(() => undefined);
+    });
+  };
+  const undo = (paused: number) =>
+    doing(async () => {
+      await operated(run.run, 'resume', 'the pause by one key or touch was taken back', false, paused);
+      setHalt(undefined);
+    });
   const opens = (verb: Verb) => () => (act.value = { run: { run: run.run, agent: run.agent }, verb });
   useKeys(
     [
@@ -64,45 +69,36 @@ export function StopMenu({ run, isNamed = false, done }: StopProps) {
           <Text of={run.agent} /> <code>{tail(run.run)}</code>
         </span>
       )}
-      {may && (
-        <button type="button" onClick={isHeld ? opens('resume') : () => void pause()}>
-          {isHeld ? 'Resume…' : 'Pause'}
-        </button>
+      <Verbs
+        of={[
+          ...(may ? [isHeld ? (['Resume…', opens('resume')] as const) : (['Pause', () => void pause()] as const)] : []),
+          ['Cancel…', opens('cancel')],
+          ...(may ? [['Kill…', opens('kill')] as const] : []),
+        ]}
+      />
+      {halt !== undefined && isHeld && (
+        <span role="status">
+          You have paused it.{' '}
+          <button type="button" class="quiet" onClick={() => void undo(halt)}>
+            Undo
+          </button>
+        </span>
       )}
-      <button type="button" onClick={opens('cancel')}>
-        Cancel…
-      </button>
-      {may && (
-        <button type="button" class="danger" onClick={opens('kill')}>
-          Kill…
-        </button>
-      )}
-      {paused && isHeld && <Undo run={run.run} done={done} />}
       {error !== undefined && <Problem of={error} />}
     </div>
   );
 }
 
-/** Takes a pause back, and no other one: the host refuses it if somebody has stopped the run otherwise meanwhile. */
-function Undo({ run, done }: { readonly run: string; readonly done: () => void }) {
-  const [error, setError] = useState<Refusal>();
-  const undo = async () => {
-    setError(undefined);
-    try {
-      const { halt } = await ask('whyRun', { params: { run: run as never } });
-      await operated(run, 'resume', 'the pause by one key or touch was taken back', false, halt);
-    } catch (failure) {
-      setError(asRefusal(failure));
-    }
-    done();
-  };
+/** Buttons of acts that stop runs or let them go on, by the words on them. */
+export function Verbs({ of }: { readonly of: readonly (readonly [word: string, act: () => void])[] }) {
   return (
-    <span role="status">
-      You have paused it.{' '}
-      <button type="button" class="quiet" onClick={() => void undo()}>
-        Undo
-      </button>
-      {error !== undefined && <Problem of={error} />}
-    </span>
+    <>
+      {of.map(([word, act], index) => (
+        // By its place, so that the one that pauses keeps the focus when it becomes the one that resumes.
+        <button type="button" key={index} class={word === 'Kill…' ? 'danger' : undefined} onClick={act}>
+          {word}
+        </button>
+      ))}
+    </>
   );
 }

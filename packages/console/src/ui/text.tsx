@@ -4,22 +4,27 @@ import type { Withheld } from '@corral/protocol/api/withheld';
 import { beginning, foldAt, pieces } from '../text.ts';
 
 /** A text on one line or several, with what would be hidden in it shown. */
-export function Text({ of, lit }: { readonly of: string; readonly lit?: string | undefined }) {
-  const at = lit === undefined || lit === '' ? -1 : of.indexOf(lit);
-  if (at >= 0 && lit !== undefined)
-    return (
-      <bdi class="said">
-        <Pieces of={of.slice(0, at)} />
-        <mark>
-          <Pieces of={lit} />
-        </mark>
-        <Pieces of={of.slice(at + lit.length)} />
-      </bdi>
-    );
+export function Text({ of }: { readonly of: string }) {
   return (
     <bdi class="said">
       <Pieces of={of} />
     </bdi>
+  );
+}
+
+/** A text with the first occurrence of each of some parts lit. */
+export function Lit({ of, lits: [first, ...others] }: { readonly of: string; readonly lits: readonly string[] }) {
+  if (first === undefined) return <Text of={of} />;
+  const at = first === '' ? -1 : of.indexOf(first);
+  if (at < 0) return <Lit of={of} lits={others} />;
+  return (
+    <>
+      <Lit of={of.slice(0, at)} lits={others} />
+      <mark>
+        <Text of={first} />
+      </mark>
+      <Lit of={of.slice(at + first.length)} lits={others} />
+    </>
   );
 }
 

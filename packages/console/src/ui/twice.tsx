@@ -1,9 +1,8 @@
 /** A button that asks once more where it stands, so that no single touch decides anything. */
 import { useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import type { Refusal } from '../data/api.ts';
+import { useAttempt } from '../data/attempt.ts';
 import { Problem } from './parts.tsx';
-import { attempt } from './reason.tsx';
 
 interface TwiceProps {
   readonly name: string;
@@ -18,8 +17,7 @@ interface TwiceProps {
 
 export function Twice({ name, tone, verb, act, disabled = false, children }: TwiceProps) {
   const [asks, setAsks] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Refusal>();
+  const { attempt, busy, error } = useAttempt();
   if (!asks)
     return (
       <button type="button" class={tone} disabled={disabled} onClick={() => setAsks(true)}>
@@ -31,7 +29,7 @@ export function Twice({ name, tone, verb, act, disabled = false, children }: Twi
       <p>{children}</p>
       {error !== undefined && <Problem of={error} />}
       <div class="row">
-        <button type="button" class={tone} disabled={busy} onClick={() => void attempt(act, setBusy, setError, () => setAsks(false))}>
+        <button type="button" class={tone} disabled={busy} onClick={() => void attempt(act, () => setAsks(false))}>
           {verb}
         </button>
         <button type="button" onClick={() => setAsks(false)}>

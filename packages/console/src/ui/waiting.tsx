@@ -1,13 +1,15 @@
 /** A list of what waits for a person, calls or questions: read, kept up to date, walked through by keys, one of them the current one. */
+import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
-import { ask as request } from '../data/api.ts';
+import { ask as request, hasRole, me } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { decidedHere } from '../data/live.ts';
 import { anyOf, useLoad } from '../data/load.ts';
 import { pagesOf } from '../data/pages.ts';
 import { useKeys, type Key } from '../keys.ts';
 import { PutOff } from './looking.tsx';
+import { Empty, Loading, Problem } from './parts.tsx';
 import { Text } from './text.tsx';
 
 type Name = 'listApprovals' | 'listQuestions';
@@ -18,40 +20,120 @@ const CHANGES = anyOf('run.asked', 'run.claimed', 'run.decided', 'run.ended', 'r
 
 export const idOf = ({ run, call }: { readonly run: string; readonly call: number }) => `${run}-${call}`;
 
+type Approval = Item<'listApprovals'>;
+
+/** Whether the signed-in person may decide about a call. The host decides; this only spares them a refusal that is certain. */
+export const mayDecide = ({ principal, approved_by }: Approval): boolean => {
+  const self = me.value?.principal ?? '';
+  return hasRole('approver', 'admin') && principal !== self && !approved_by.includes(self);
+};
+
+/** Which of what waits is looked at. */
+export interface Where {
+  readonly run?: string;
+  readonly agent?: string;
+  readonly tool?: string;
+}
+/** Conditions that a list takes from the address. */
+const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = { listApprovals: ['run', 'agent', 'tool'], listQuestions: ['run'] };
+const whereOf = (name: Name): Where =>
+  Object.fromEntries(
+    CONDITIONS[name].flatMap((one) => {
+      const value = query.value.get(one) ?? '';
+      return value === '' ? [] : [[one, value]];
+    }),
+  );
+
+/** What a card is told about itself and about its place in the list. `W`: what a person can open on it, such as the form for an answer. */
+export interface CardProps<T, W> {
+  readonly of: T;
+  readonly isCurrent: boolean;
+  readonly open: W | undefined;
+  readonly onOpen: (what: W | undefined) => void;
+  readonly again: () => void;
+}
+
 /** What was decided last, and where its call is. */
 interface Said {
   readonly text: string;
   readonly to?: string | undefined;
 }
 
+/** What a person has opened on a card, which becomes the current one. */
+function useOpened<T extends { readonly run: string; readonly call: number }, W>() {
+  const [opened, setOpened] = useState<{ readonly id: string; readonly what: W }>();
+  return {
+    openOf: (one: T) => (opened?.id === idOf(one) ? opened.what : undefined),
+    open: (one: T, what: W | undefined) => {
+      alter({ at: idOf(one) });
+      setOpened(what === undefined ? undefined : { id: idOf(one), what });
+    },
+    close: () => setOpened(undefined),
+  };
+}
+
+interface ToldProps {
+  readonly of: Said;
+  readonly count: number;
+  readonly more: boolean;
+}
+
+/** What was decided last, else how many wait. */
+function Told({ of: { text, to }, count, more }: ToldProps) {
+  return (
+    <p class="dim" role="status">
+      {text === '' ? `${count}${more ? '+' : ''} waiting` : <Text of={text} />}
+      {to !== undefined && (
+        <>
+          {' '}
+          <a href={to}>See what became of it</a>
+        </>
+      )}
+    </p>
+  );
+}
+
 /** @param part where the list is, below the approvals */
-export function useWaiting<K extends Name>(name: K, part: string) {
-  const of = query.value.get('run');
+export function useWaiting<K extends Name, W>(name: K, part: string) {
+  const where = whereOf(name);
   const [pages, setPages] = useState(1);
   const [later, setLater] = useState(false);
   const [said, setSaid] = useState<Said>({ text: '' });
+  const { openOf, open, close } = useOpened<Item<K>, W>();
   const loaded = useLoad(
     (signal) =>
-      pagesOf(pages, (at) => {
-        const run = of === null ? {} : { run: of };
-        return request(name, { query: { limit: LIMIT, later: later ? 'true' : 'false', ...run, ...at } } as never, signal);
-      }),
-    { of: [of], at: [pages, later], when: CHANGES },
+      pagesOf(pages, (at) => request(name, { query: { limit: LIMIT, later: later ? 'true' : 'false', ...where, ...at } } as never, signal)),
+    { of: [where], at: [pages, later], when: CHANGES },
   );
   const { data, again } = loaded;
   const items = (data?.items ?? []) as readonly Item<K>[];
   const at = query.value.get('at') ?? (items[0] === undefined ? undefined : idOf(items[0]));
   const current = items.find((one) => idOf(one) === at);
+  const decided = () => {
+    decidedHere.value += 1;
+    again();
+  };
   return {
     ...loaded,
+    where,
     items,
     current,
-    choose: (one: Item<K>) => alter({ at: idOf(one) }),
+    openOf,
+    open,
+    cardOf: (one: Item<K>): CardProps<Item<K>, W> => ({
+      of: one,
+      isCurrent: one === current,
+      open: openOf(one),
+      onOpen: (what) => open(one, what),
+      again,
+    }),
+    /** Some were decided about elsewhere on the page. */
+    decided,
     done: (text: string, to?: string) => {
       setSaid({ text, to });
-      decidedHere.value += 1;
+      close();
       alter({ at: undefined });
-      again();
+      decided();
     },
     move: (by: number) => {
       const next = items[Math.min(items.length - 1, Math.max(0, items.findIndex((one) => one === current) + by))];
@@ -62,21 +144,13 @@ export function useWaiting<K extends Name>(name: K, part: string) {
     /** What stands above the list. */
     bar: (
       <div class="bar">
-        <p class="dim" role="status">
-          {said.text === '' ? `${items.length}${data?.more === true ? '+' : ''} waiting` : <Text of={said.text} />}
-          {said.to !== undefined && (
-            <>
-              {' '}
-              <a href={said.to}>See what became of it</a>
-            </>
-          )}
-        </p>
+        <Told of={said} count={items.length} more={data?.more === true} />
         <PutOff
           count={(data?.pages ?? []).reduce((sum, { later: put = 0 }) => sum + put, 0)}
           isShown={later}
           show={() => setLater(!later)}
         />
-        {of !== null && <a href={href('approvals', part)}>of all runs</a>}
+        {Object.keys(where).length > 0 && <a href={href('approvals', part)}>of all runs</a>}
       </div>
     ),
     damaged: <Damaged of={(data?.pages ?? []).flatMap(({ damaged = [] }) => damaged)} />,
@@ -87,6 +161,35 @@ export function useWaiting<K extends Name>(name: K, part: string) {
       </button>
     ),
   };
+}
+
+interface ListProps {
+  readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'items' | 'bar' | 'damaged' | 'rest'>;
+  /** The text where nothing waits. */
+  readonly none: string;
+  readonly above?: ComponentChildren;
+  readonly children: ComponentChildren;
+}
+
+/** The list with all that stands around its cards. */
+export function WaitingList({ of: { data, error, again, items, bar, damaged, rest }, none, above, children }: ListProps) {
+  if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
+  return (
+    <>
+      {bar}
+      {error !== undefined && <Problem of={error} again={again} />}
+      {damaged}
+      {items.length === 0 && <Empty>{none}</Empty>}
+      {above}
+      <ol class="cards">{children}</ol>
+      {rest}
+    </>
+  );
+}
+
+/** Those whom rules name for a call, with the one who is `owner` here. */
+export function Approvers({ of, owner }: { readonly of: readonly string[]; readonly owner: string | undefined }) {
+  return <Text of={of.map((one) => (one === 'owner' && owner !== undefined ? `owner (${owner})` : one)).join(' and ')} />;
 }
 
 /** @param more keys that act on the current one */

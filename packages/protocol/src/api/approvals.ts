@@ -25,6 +25,9 @@ const quotes = z.array(
     trusted: z.boolean(),
     private_to: names,
     text: z.string().nullable().describe('text around the argument’s value; null if it is private to somebody else'),
+    beside: z
+      .array(z.object({ name: z.string(), text: z.string() }))
+      .describe('short values beside that text in the same object, such as the sender and the subject of a mail: as unproven as the text'),
   }),
 );
 
@@ -79,6 +82,13 @@ export const DecisionView = z
 export const ApprovalQuery = Page.extend({
   ...inTenant,
   run: runId.exactOptional().describe('only of this run'),
+  agent: z
+    .string()
+    .min(1)
+    .max(100)
+    .exactOptional()
+    .describe('only of this agent; the end after its last / suffices if no other agent has it'),
+  tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
   shape: z.string().min(1).max(100).exactOptional().describe('only calls of this shape'),
   ...withLater,
 });

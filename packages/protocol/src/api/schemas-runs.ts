@@ -74,7 +74,12 @@ export const RunSummary = z
       .number()
       .describe('charged or moved, in millionths of the tenant’s currency; children are included once they have ended'),
     open_calls: z.int(),
-    paused_by_loops: z.boolean().describe('the detector of loops has paused it; known of runs in memory alone'),
+    stopped_by: z
+      .string()
+      .nullable()
+      .describe(
+        'who paused it or put it under quarantine: a principal, `loops` for the detectors of loops, `policy`, `budget`, `quarantine`; null: it goes on, or has ended, or that is not known',
+      ),
     refused: z.int().describe('effects of it that grants, budgets, policies or people refused'),
     withheld: z
       .int()

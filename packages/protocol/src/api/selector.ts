@@ -33,6 +33,11 @@ const conditions = <T extends z.ZodType>(ms: T) => ({
   config: z.string().max(100).exactOptional().describe('version of the configuration at admission'),
   lifecycle: oneOrMore(Lifecycle).exactOptional(),
   control: oneOrMore(Control).exactOptional(),
+  stopped_by: oneOrMore(z.string().min(1).max(200))
+    .exactOptional()
+    .describe(
+      'who paused it or put it under quarantine: a principal, `loops` for the detectors of loops, `policy`, `budget`, `quarantine`; ended runs are left out',
+    ),
   waiting: oneOrMore(Waiting).exactOptional().describe('what the run waits for now; ended runs wait for nothing and are left out'),
   created_from: ms.exactOptional().describe('admitted at this time or after, in milliseconds since 1970'),
   ended_from: ms.exactOptional().describe('ended at this time or after'),

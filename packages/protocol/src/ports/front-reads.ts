@@ -21,6 +21,8 @@ export interface RunSearch {
   /** Beginnings of outcomes. */
   readonly ended_as?: readonly string[] | undefined;
   readonly control?: readonly string[] | undefined;
+  /** The author of its pause or quarantine; a run that has ended is not found. */
+  readonly stopped_by?: readonly string[] | undefined;
   /** A part of its id, agent, principal or outcome. */
   readonly q?: string | undefined;
   /** Admitted at this time or before. Milliseconds since 1970, as all times here. */

@@ -188,6 +188,8 @@ export interface RunRow {
   readonly created_at: number;
   readonly began: number;
   readonly control: string;
+  /** The author of its pause or quarantine; null: it goes on, or that is not known. */
+  readonly stopped_by: string | null;
   readonly ended_as: string | null;
   readonly ended_at: number | null;
   readonly cpu_ms: number;
@@ -220,7 +222,8 @@ export interface RunIndex {
   /** Records what a run had used and waited for when it left memory; lists show this until it comes back. */
   parked(id: string, state: Spent & Parked): void;
   began(id: string): void;
-  control(id: string, control: string): void;
+  /** @param by who changed it; null: not known */
+  control(id: string, control: string, by: string | null): void;
   moved(id: string, version: string): void;
   get(id: string): RunRow | undefined;
   /**

@@ -122,6 +122,7 @@ export class RunFacts {
       case 'differs':
       case 'context':
       case 'emitted':
+      case 'controlled':
       case 'withheld':
       case 'stalled':
       case 'moves':

@@ -24,7 +24,7 @@ function noting() {
   const asked: { readonly entries: readonly Entry[]; readonly input: unknown }[] = [];
   const quoting: Quoting = (entries, _, input) => {
     asked.push({ entries, input });
-    return [{ path: 'to', source: 'mail.read', call: 0, trusted: false, proven: true, private_to: [], text: '' }];
+    return [{ path: 'to', source: 'mail.read', call: 0, trusted: false, proven: true, private_to: [], beside: [], text: '' }];
   };
   return { asked, quoted: new Quoted(quoting) };
 }

@@ -15,6 +15,7 @@ export interface QuoteView {
   proven: boolean;
   private_to: string[];
   text: string;
+  beside: { name: string; text: string }[];
 }
 
 /** Finds the values of arguments in what a run was given; see quotesOf of the supervisor. */
@@ -22,7 +23,11 @@ export type Quoting = (
   entries: readonly Entry[],
   decisions: ReadonlyMap<number, Decision>,
   input: Json,
-) => readonly (Omit<QuoteView, 'call' | 'private_to'> & { readonly call: number | undefined; readonly private_to: readonly string[] })[];
+) => readonly (Omit<QuoteView, 'call' | 'private_to' | 'beside'> & {
+  readonly call: number | undefined;
+  readonly private_to: readonly string[];
+  readonly beside: readonly { readonly name: string; readonly text: string }[];
+})[];
 
 /** Amount of deliveries that is searched for the arguments of one call. */
 const SEARCHED_CHARS = 1024 * 1024;
@@ -72,7 +77,7 @@ export class Quoted {
       if (quotes.length > 0)
         found.set(
           call,
-          quotes.map((one) => ({ ...one, call: one.call ?? null, private_to: [...one.private_to] })),
+          quotes.map((one) => ({ ...one, call: one.call ?? null, private_to: [...one.private_to], beside: [...one.beside] })),
         );
     }
     return found;

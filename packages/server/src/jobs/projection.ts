@@ -14,7 +14,7 @@ import type { Feed } from '../events/stream.ts';
 import type { Acts } from '../operation-log.ts';
 import type { HostPort } from '../ports.ts';
 import type { FrontStore, RunIndex, RunRow, Spent } from '@corral/protocol/ports/front';
-import { listed } from './listed.ts';
+import { listed, stoppedBy } from './listed.ts';
 import { Noted } from './noted.ts';
 import { UseWriter } from './use-writer.ts';
 import { tenantOf } from '../people/quarantine-tenant.ts';
@@ -115,7 +115,7 @@ export class Projection {
       return undefined;
     }
     if (lifecycle === 'active' && stored.seq > 0 && row.began === 0) index.began(run);
-    if (control !== row.control) index.control(run, control);
+    if (control !== row.control) index.control(run, control, await stoppedBy(host, run, stored.seq));
     return stored.status;
   }
 
@@ -269,8 +269,10 @@ export class Projection {
         if (observation.kind === 'quarantined' && by === POLICY) this.#keep(quarantine, observation.run);
         return;
       }
+      case 'controlled':
+        this.#options.index.control(observation.run, observation.control, observation.by);
+        return;
       case 'paused':
-        this.#options.index.control(observation.run, 'paused');
         this.#tellOf('run.paused', observation.run, { by: observation.by, reason: observation.reason });
         return;
       case 'warned': {
@@ -298,7 +300,7 @@ export class Projection {
         });
         return;
       case 'damaged':
-        this.#options.index.control(observation.run, 'quarantined');
+        this.#options.index.control(observation.run, 'quarantined', 'host');
         feed.tell('run.damaged', { ...this.#agents.get(observation.run), run: observation.run, data: { code: observation.error.code } });
         return;
       case 'began':
@@ -402,7 +404,7 @@ export class Projection {
     if (status.outcome !== undefined) index.end(run, status.outcome, status.ended_at ?? 0);
     else if (view?.lifecycle === 'active' || seq > 0) index.began(run);
     const control = view?.control ?? status.control;
-    if (control !== 'none') index.control(run, control);
+    if (control !== 'none') index.control(run, control, await stoppedBy(host, run, seq));
   }
 
   #end(

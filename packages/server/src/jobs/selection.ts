@@ -20,7 +20,7 @@ const PAGE = 500;
  */
 export async function conditionsOf(door: ServerContext, access: Access, operation: Operation, selector: RunSelector): Promise<RunSearch> {
   const { older_than_ms, principal, config, since, until, created_from, ended_from, ended_until, parent, q } = selector;
-  const { refused_from, withheld_from, holds } = selector;
+  const { refused_from, withheld_from, holds, stopped_by } = selector;
   const tenant = access.some(operation, selector.tenant);
   const [agent, version, lifecycle, control, waiting] = [
     many(selector.agent)?.map((one) => fullName(door, tenant, one)),
@@ -41,6 +41,7 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     q,
     lifecycle,
     control,
+    stopped_by: many(stopped_by),
     since,
     until,
     created_from,
@@ -53,6 +54,13 @@ export async function conditionsOf(door: ServerContext, access: Access, operatio
     admitted_by: older_than_ms === undefined ? undefined : door.clock.now() - older_than_ms,
     among: await amongOf(door, waiting, selector.runs),
   };
+}
+
+/** The whole name of an agent. @throws CORRAL_AGENT_UNKNOWN */
+export function knownAgent(door: ServerContext, tenant: TenantId | undefined, name: string): string {
+  const agent = fullName(door, tenant, name);
+  refuseUnknown(door, { tenant, agent: [agent] });
+  return agent;
 }
 
 /** The name of an agent that was written without what stands before its last /, where one agent alone has that end. */

@@ -41,6 +41,7 @@ const life = fc.record({
   at: fc.nat(5 * HOUR_MS),
   began: fc.boolean(),
   control: text('none', 'none', 'paused', 'quarantined'),
+  by: fc.option(text('loops', 'ana'), { nil: null }),
   used: fc.option(amounts, { nil: undefined }),
   end: fc.option(
     fc.record({ outcome: fc.constantFrom(...outcomes), at: fc.nat(9 * HOUR_MS), used: fc.option(amounts, { nil: undefined }) }),
@@ -58,6 +59,7 @@ const search = fc.record(
     ended: fc.boolean(),
     ended_as: fc.subarray(['completed', 'exceeded', 'killed', '_'], { minLength: 1 }),
     control: fc.subarray(['none', 'paused', 'quarantined'], { minLength: 1 }),
+    stopped_by: fc.subarray(['loops', 'ana'], { minLength: 1 }),
     q: text('z_', 'an', 'RUN_1', '%', 'cpu'),
     admitted_by: fc.nat(5 * HOUR_MS),
     until: fc.nat(5 * HOUR_MS),
@@ -93,6 +95,7 @@ function expected(rows: readonly RunRow[], by: Omit<RunPageWanted, 'limit'>): st
       (by.ended === undefined || (row.ended_as !== null) === by.ended) &&
       (by.ended_as === undefined || by.ended_as.some((start) => row.ended_as?.startsWith(start) === true)) &&
       has(by.control, row.control) &&
+      (by.stopped_by === undefined || (row.ended_as === null && by.stopped_by.includes(row.stopped_by ?? ''))) &&
       (by.q === undefined ||
         [row.id, row.agent, row.principal, row.ended_as ?? ''].some((one) => one.toLowerCase().includes((by.q as string).toLowerCase()))) &&
       (by.admitted_by === undefined || row.created_at <= by.admitted_by) &&
@@ -132,7 +135,8 @@ test('every search finds what the rows say, in its order and on pages without a 
               'c',
             );
             if (one.began) runs.began(id);
-            runs.control(id, one.control);
+            runs.control(id, one.control, one.by);
+            expect(runs.get(id)?.stopped_by).toBe(one.control === 'none' ? null : one.by);
             if (one.used !== undefined) runs.used([{ id, ...one.used }]);
             if (one.end !== undefined) runs.end(id, one.end.outcome as never, one.end.at, one.end.used);
           }

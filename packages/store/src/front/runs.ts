@@ -69,8 +69,8 @@ export class Runs implements RunIndex {
     this.#db.run('UPDATE runs SET version = ? WHERE id = ?', version, id);
   }
 
-  control(id: string, control: string): void {
-    this.#db.run('UPDATE runs SET control = ? WHERE id = ?', control, id);
+  control(id: string, control: string, by: string | null): void {
+    this.#db.run('UPDATE runs SET control = ?, stopped_by = ? WHERE id = ?', control, control === 'none' ? null : by, id);
   }
 
   get(id: string): RunRow | undefined {

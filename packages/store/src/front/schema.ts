@@ -200,4 +200,9 @@ CREATE TABLE late_calls (
 -- The store says which journals have decisions that are not here.
 DROP TABLE approvals_open;
 `,
+  `
+-- Who paused a run or put it under quarantine.
+ALTER TABLE runs ADD COLUMN stopped_by TEXT;
+CREATE INDEX runs_stopped ON runs (n) WHERE ended_as IS NULL AND stopped_by IS NOT NULL;
+`,
 ];

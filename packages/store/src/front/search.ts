@@ -65,6 +65,8 @@ function conditionsOf(by: RunSearch): Where {
       JSON.stringify(by.ended_as.map((text) => `${literal(text)}%`)),
     );
   where.oneOf('control', by.control);
+  if (by.stopped_by !== undefined) where.also('ended_as IS NULL AND stopped_by IS NOT NULL');
+  where.oneOf('stopped_by', by.stopped_by);
   if (by.admitted_by !== undefined) where.also('created_at <= ?', by.admitted_by);
   if (by.until !== undefined) where.also('created_at < ?', by.until);
   if (by.created_from !== undefined) where.also('created_at >= ?', by.created_from);
@@ -95,6 +97,7 @@ const isLiveAlone = ({ ended, lifecycle, holds }: RunSearch): boolean =>
  * configuration are not in `runs_scan`. All else is.
  */
 function sourceOf({ sort = 'created', ...by }: Pick<RunPageWanted, 'sort'> & RunSearch): string {
+  if (by.stopped_by !== undefined) return 'runs INDEXED BY runs_stopped';
   if (by.withheld_from !== undefined) return 'runs INDEXED BY runs_withheld';
   if (by.refused_from !== undefined) return 'runs INDEXED BY runs_refused';
   if (by.among !== undefined || by.parent !== undefined || by.version !== undefined || by.config !== undefined) return 'runs';

@@ -22,6 +22,7 @@ export function tellOfBus(bus: Transitions['bus'], { runs, clock, tool }: Parts,
     const first = run && firstParts(run, call, clock.monotonic(), tool);
     tell({ kind: 'chunk', run: id, call, offset, count, place, ...(first === undefined ? {} : { first }) });
   });
+  bus.controlled.listen((run, control, by) => tell({ kind: 'controlled', run, control, by }));
   bus.emitted.listen((run, event, data, place) => tell({ kind: 'emitted', run, event, data, place }));
   bus.logged.listen((run, level, text, place) => tell({ kind: 'logged', run, level, text, place }));
 }

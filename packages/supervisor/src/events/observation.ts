@@ -149,6 +149,8 @@ export type Observation =
       readonly reason: string;
       readonly calls_aborted: number;
     }
+  /** A run was paused, put under quarantine or resumed, by whomever, and its journal has it. */
+  | { readonly kind: 'controlled'; readonly run: RunId; readonly control: Control; readonly by: string }
   /** A run was paused because of its own doing: by a policy, or because an account above it is spent. */
   | { readonly kind: 'paused'; readonly run: RunId; readonly by: string; readonly reason: string }
   /** A commit of this run reached the soft bound of an account, for the first time in the account's period. */

@@ -86,6 +86,7 @@ export class Transitions {
     chunk: new Signal(),
     emitted: new Signal(),
     logged: new Signal(),
+    controlled: new Signal(),
     refused: new Signal(),
   };
 

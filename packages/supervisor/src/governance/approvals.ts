@@ -78,6 +78,8 @@ export interface ApprovalFilter {
   readonly limit?: number;
   /** Only approvals of these runs. */
   readonly among?: readonly RunId[];
+  /** Only calls of runs of this agent. */
+  readonly agent?: string;
   /** Only calls of this shape. */
   readonly shape?: string;
   /** Only calls to this tool. */
@@ -104,13 +106,15 @@ const UNREADABLE: ReadonlySet<ErrorCode> = new Set(['CORRAL_JOURNAL_DAMAGED', 'C
 /** Lists approvals by the admission of their runs, and within a run by call. Parked runs are read from the store and not woken. */
 export async function approvals(reading: ApprovalReading, filter: ApprovalFilter = {}): Promise<readonly Approval[]> {
   const { store } = reading;
-  const { tenant, run, after, among, onDamaged, limit = Number.POSITIVE_INFINITY } = filter;
+  const { tenant, agent, run, after, among, onDamaged, limit = Number.POSITIVE_INFINITY } = filter;
   const found: Approval[] = [];
   const read = async (id: RunId): Promise<readonly Approval[]> => {
     const stored = await store.run(id);
     // Nobody can decide for a run that must first be moved to another version; its journal is not read.
     if (stored === undefined || stored.status.outcome !== undefined || stored.status.waiting === 'upgrade') return [];
-    return tenant === undefined || stored.record.tenant === tenant ? approvalsOf(reading, stored, filter) : [];
+    const { record } = stored;
+    const isMeant = (tenant === undefined || record.tenant === tenant) && (agent === undefined || record.agent === agent);
+    return isMeant ? approvalsOf(reading, stored, filter) : [];
   };
   if (run !== undefined) return (await read(run)).filter(({ call }) => call > (after?.call ?? -1)).slice(0, limit);
   const readable = (id: RunId) =>

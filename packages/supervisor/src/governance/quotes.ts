@@ -8,7 +8,7 @@ import type { Json } from '@corral/protocol/json';
 import type { Kept, Label } from '@corral/protocol/model/label';
 import type { Entry } from '@corral/protocol/model/run';
 import { unionOf, WORST } from '@corral/policy/flow/labels';
-import { leavesOf } from '@corral/policy/flow/leaves';
+import { leavesOf, type Leaf } from '@corral/policy/flow/leaves';
 import { fold, SHORTEST_TRACE_CHARS, tokens } from '@corral/policy/flow/text';
 
 export interface Quote {
@@ -24,10 +24,16 @@ export interface Quote {
   readonly private_to: Label['private_to'];
   /** Excerpt of the source around the value. */
   readonly text: string;
+  /** Short values of the object that the text is a member of: of a mail its sender and its subject. The author of the text may have chosen them too. */
+  readonly beside: readonly Beside[];
+}
+interface Beside {
+  readonly name: string;
+  readonly text: string;
 }
 
 /** A result or message that the run was given, and its source. */
-interface Given extends Omit<Quote, 'path' | 'text' | 'proven'> {
+interface Given extends Omit<Quote, 'path' | 'text' | 'proven' | 'beside'> {
   readonly value: Json;
 }
 
@@ -36,6 +42,8 @@ const PER_ARGUMENT = 2;
 /** Shorter values stand everywhere. */
 const SHORTEST_CHARS = 2;
 const CONSTANTS: ReadonlySet<string> = new Set(['true', 'false', 'null', 'no', 'yes', 'on', 'off']);
+const BESIDE = 6;
+const BESIDE_CHARS = 200;
 const BEFORE_CHARS = 120;
 const AFTER_CHARS = 240;
 /** Amount of delivered text that is searched for one call. */
@@ -51,7 +59,8 @@ export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<numbe
   const found = new Map<string, Quote[]>();
   let left = SEARCHED_CHARS;
   for (const { value, ...given } of givenIn(entries, decisions)) {
-    for (const leaf of leavesOf(value).leaves) {
+    const { leaves } = leavesOf(value);
+    for (const leaf of leaves) {
       const text = String(leaf.value);
       left -= text.length;
       if (left < 0) return [...found.values()].flat();
@@ -62,7 +71,13 @@ export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<numbe
         if (at >= 0)
           found.set(path, [
             ...quotes,
-            { path, ...given, proven: argument.length >= SHORTEST_TRACE_CHARS, text: around(text, folded.length === text.length ? at : 0) },
+            {
+              path,
+              ...given,
+              proven: argument.length >= SHORTEST_TRACE_CHARS,
+              text: around(text, folded.length === text.length ? at : 0),
+              beside: besideOf(leaf, leaves),
+            },
           ]);
       }
     }
@@ -94,6 +109,14 @@ function wordOf(word: string, text: string): number {
 function around(text: string, at: number): string {
   const [from, to] = [Math.max(0, at - BEFORE_CHARS), Math.min(text.length, at + AFTER_CHARS)];
   return `${from > 0 ? '…' : ''}${text.slice(from, to).toWellFormed()}${to < text.length ? '…' : ''}`;
+}
+
+function besideOf(leaf: Leaf, leaves: readonly Leaf[]): Beside[] {
+  if (leaf.record === 0) return [];
+  return leaves
+    .filter((other) => other !== leaf && other.record === leaf.record && String(other.value).length <= BESIDE_CHARS)
+    .slice(0, BESIDE)
+    .map(({ name, value }) => ({ name, text: String(value).toWellFormed() }));
 }
 
 function* givenIn(entries: readonly Entry[], decisions: ReadonlyMap<number, Decision>): Generator<Given> {

@@ -13,7 +13,7 @@ import type { Access } from '../../people/access.ts';
 import type { StoredRun } from '@corral/protocol/ports/store';
 import { withShort } from '../../evidence/quoted.ts';
 import { askingRules } from '../../evidence/rule-texts.ts';
-import { conditionsOf } from '../../jobs/selection.ts';
+import { conditionsOf, knownAgent } from '../../jobs/selection.ts';
 import type { Reader } from '../../people/reader.ts';
 import { askedAbout, askedPage, type AskedPage } from './asked.ts';
 import { decisionRoutes, suchOf } from './decisions.ts';
@@ -38,9 +38,12 @@ export function approvalRoutes(
     ...standingRoutes(door),
 
     async listApprovals({ query }, { access, reader }) {
-      const { run, shape } = query;
+      const { run, shape, tool } = query;
       const tenant = access.some('approval.read', query.tenant);
+      const agent = query.agent === undefined ? undefined : knownAgent(door, tenant, query.agent);
       const of = {
+        ...(agent === undefined ? {} : { agent }),
+        ...(tool === undefined ? {} : { tool }),
         ...(run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId }),
         ...(shape === undefined ? {} : { shape }),
         ...(tenant === undefined ? {} : { tenant }),
@@ -146,11 +149,12 @@ function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'
     ...(withheld === undefined ? {} : { withheld }),
     order: { ...order, input: mayRead(order.private_to) ? order.input : null, private_to: [...order.private_to] },
     // Which texts the arguments stand in says something about the arguments.
-    quotes: (withheld === undefined ? quotes : []).map(({ call, private_to: names, text, ...quote }) => ({
+    quotes: (withheld === undefined ? quotes : []).map(({ call, private_to: names, text, beside, ...quote }) => ({
       ...quote,
       call: call ?? null,
       private_to: [...names],
       text: mayRead(names) ? text : null,
+      beside: mayRead(names) ? [...beside] : [],
     })),
     ...(lowers === undefined ? {} : { lowers: lowersView(lowers) }),
     approvers: [...approvers],

@@ -17,14 +17,16 @@ import { refusalOf, type Handlers } from './handler.ts';
 import { isNamed, matching, type Refused, type Target } from './meant.ts';
 import { takeBack } from './tool-taking.ts';
 
-/** Updates the index after an operation. The operation is done even if the index cannot be written: the sweep repairs the index. */
+/**
+ * Updates the index after an operation on runs that are not in memory; of others it hears as their journals have it. The operation is done even if
+ * the index cannot be written: the sweep repairs the index.
+ */
 function listing(door: ServerContext): (operation: OperationName, receipt: Receipt, request: FastifyRequest) => Promise<void> {
   const { host, index } = door;
 
   /** Updates the index for the run, and for children that were ended with it; some end without coming into memory. */
   const settled = async (receipt: Receipt): Promise<void> => {
     if (host.view(receipt.run) === undefined) await door.projection.settle(receipt.run);
-    else index.control(receipt.run, receipt.control);
     for (const child of receipt.children) await settled(child);
   };
 

@@ -76,7 +76,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
     tokens: view?.tokens ?? row.tokens,
     money_micros: view?.money_micros ?? row.money_micros,
     open_calls: view?.open_calls ?? 0,
-    paused_by_loops: view?.control === 'paused' && view.rung === 'pause',
+    stopped_by: row.ended_as !== null || (view ?? status)?.control === 'none' ? null : row.stopped_by,
     refused: row.refused,
     withheld: row.withheld,
     left: view?.left ?? parked?.left ?? null,
