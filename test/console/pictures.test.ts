@@ -22,7 +22,7 @@ const PICTURES = {
   overview: () => ({ view: 'overview', text: 'Needs a person' }),
   'run-story': ({ refused }: Runs) => ({ view: `run/${refused}/story`, text: 'It was refused something once' }),
   'refused-call': ({ refused, call }: Runs) => ({ view: `run/${refused}/calls?call=${call}`, text: 'The text that they stand in' }),
-  tool: (_: Runs) => ({ view: 'tools/mail.read?tenant=local', text: 'Agents that may reach it' }),
+  tool: () => ({ view: 'tools/mail.read?tenant=local', text: 'Agents that may reach it' }),
   'approval-on-a-phone': ({ asked }: Runs) => ({
     view: `approvals?run=${asked}`,
     text: 'Exactly this would be done',

@@ -243,7 +243,7 @@ function Declared({ of, take }: PartProps) {
                     type="button"
                     class="danger"
                     aria-label={`Take it back from ${agent}`}
-                    onClick={() => take({ agent: agent as never, tenant: of.tenant })}
+                    onClick={() => take({ agent, tenant: of.tenant })}
                   >
                     Take back…
                   </button>
@@ -258,7 +258,7 @@ function Declared({ of, take }: PartProps) {
 
 function Holding({ of, take }: PartProps) {
   const { data, error, again } = useLoad(
-    (signal) => request('listRuns', { query: { holds: of.tool as never, tenant: of.tenant, limit: RUNS, total: 'true' } }, signal),
+    (signal) => request('listRuns', { query: { holds: of.tool, tenant: of.tenant, limit: RUNS, total: 'true' } }, signal),
     { of: [of.tool, of.tenant], at: [of.holding], when: () => true, every_ms: EVERY_MS },
   );
   if (error !== undefined && data === undefined) return <Problem of={error} again={again} />;

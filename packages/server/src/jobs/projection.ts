@@ -1,7 +1,4 @@
-/**
- * Follows the host and maintains what the front door answers from: the index of runs, the number of live runs of each tenant,
- * waits for ends, and notifications.
- */
+/** Follows the host and maintains what the front door answers from: the index of runs, live runs by tenant, waits for ends, and notifications. */
 import type { Outcome } from '@corral/protocol/model/outcome';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import { CorralError } from '@corral/protocol/errors';
