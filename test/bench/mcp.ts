@@ -55,6 +55,7 @@ async function measured(name: string, line: () => Line, transport: () => Transpo
     pins: { get: () => undefined, put: () => undefined },
     line: () => Promise.resolve(line),
     tell: () => undefined,
+    redact: (text) => text,
   });
   const times: number[] = [];
   const world = await benchWorld(source.tools().map((tool) => timed(tool, times)));
