@@ -102,6 +102,12 @@ const LONG: Readonly<Record<string, Long>> = {
     slice: undefined,
     box: [30, 4],
   },
+  calls: {
+    what: 'hosts, cells and MCP servers killed in the middle of calls',
+    whole: tests('test/e2e/calls-killed'),
+    slice: undefined,
+    box: [30, 4],
+  },
   commands: { what: 'the long tests of the command line', ...tagged('test/e2e'), box: [60, 6] },
   doors: { what: 'the long tests of the front door', ...tagged('test/api', 'test/fuzz'), box: [30, 6] },
   hosts: { what: 'the long tests of whole hosts', ...tagged('test/integration', 'test/conformance'), box: [30, 6] },

@@ -63,6 +63,10 @@ const REAL_TIME = {
   'calls that give back the room they had': 'Room is given back by a timer, and nothing says when the last of it was.',
   'a model that speaks word by word': 'Only the time between the words keeps them apart on their way.',
   'a follower whose host is gone': 'Nothing tells a client in another process when its host is back.',
+  'a request whose host is gone': 'Nothing tells anybody that a request is still on its way to another process.',
+  'a kill in the middle of calls': 'The moment within a call at which it comes is what is tried.',
+  'a server that takes a moment over a call': 'Only the time between its steps makes a moment between them.',
+  'a model that has something tried again': 'What has failed is mended from outside, and nothing tells the model when.',
   'runs that sleep and wake on a host until it is killed': 'The host is another process, and has to be killed at no certain moment.',
 } as const;
 

@@ -1,11 +1,25 @@
 /** A deed of a tool is shown as done, also where its agent was not given the answer: the run was paused, lost its right or was killed. */
-import { expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunId } from '@corral/protocol/ids';
 import { corral } from '../command.ts';
 import { until } from '../until.ts';
 import { sharedApprovalHost, type ApprovalHost } from './approval-host.ts';
 
-const host = sharedApprovalHost();
+/** A server that acts and never answers. */
+const dropping = createServer((request) => void request.socket.destroy());
+beforeAll(async () => {
+  await new Promise<void>((resolve) => dropping.listen(0, '127.0.0.1', resolve));
+  process.env['DROPPING'] = `http://127.0.0.1:${(dropping.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  delete process.env['DROPPING'];
+  dropping.close();
+});
+const host = sharedApprovalHost(
+  `http: { crm: { origins: [process.env.DROPPING], methods: ['POST'], idempotency_key: 'idempotency-key' } }`,
+);
 
 /** A payment that was approved while its run was paused, and made. */
 async function paidWhilePaused(on: ApprovalHost) {
@@ -68,6 +82,16 @@ test('a payment that was made is done for people after a kill, and one that wait
   await on.admin.operate({ body: { operation: 'kill', target: { run: other }, reason: 'enough' } });
   expect(await callOf(on, other)).toMatchObject({ state: 'abandoned', acted: 'no' });
   expect(await didOf(on, other)).toBe('It changed nothing by a tool.');
+});
+
+test('a call that is made again until its attempts are used up may have been carried out, whatever its agent was told', async () => {
+  const on = host();
+  await on.deploy(`{ name: 'poster', uses: { crm: 'http:crm' }, run: ({ caps }) => caps.crm({ path: '/' }).catch((error) => error.code) }`);
+  const { run } = await on.admin.submitRun({ body: { agent: 'poster' } });
+  expect(await on.output(run)).toBe('CORRAL_TOOL_FAILED');
+  expect(await callOf(on, run)).toMatchObject({ state: 'failed', acted: 'unknown', error: { code: 'CORRAL_TOOL_FAILED' } });
+  expect(await didOf(on, run)).toContain('http:crm CORRAL_TOOL_FAILED');
+  expect(await whyOf(on, run)).toMatch(/Call \d+ to http:crm may have been carried out \(CORRAL_TOOL_FAILED/);
 });
 
 test('runs to which something was refused, and those whose agent was not told of a deed, are counted and found', async () => {

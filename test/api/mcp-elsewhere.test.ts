@@ -39,7 +39,7 @@ beforeAll(async () => {
 async function openedAt(said: object, resolve?: Resolve): Promise<ToolSource> {
   const secret = (name: string) => Promise.resolve(name === 'key' ? CLIENT.secret : 'another');
   const pins = { get: () => undefined, put: () => undefined };
-  const powers = { base: '/', secret, pins, start: undefined, tell: () => undefined, resolve };
+  const powers = { base: '/', secret, pins, start: undefined, tell: () => undefined, resolve, redact: (text: string) => text };
   const source = await openMcp('far', McpServer.parse(said), powers);
   onTestFinished(() => source.close(0));
   return source;

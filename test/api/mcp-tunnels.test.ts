@@ -62,6 +62,7 @@ beforeAll(async () => {
     start: undefined,
     tell: ({ text }) => told.push(text),
     resolve: (host, _options, done) => done(null, [{ address: NAMES[host] ?? '127.0.0.1', family: 4 }]),
+    redact: (text) => text,
   });
   ends.push(() => source.close(0));
   return async () => {

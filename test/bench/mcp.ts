@@ -59,6 +59,7 @@ async function measured(name: string, line: () => Line, transport: () => Transpo
     pins: { get: () => undefined, put: () => undefined },
     line: () => Promise.resolve(line),
     tell: () => undefined,
+    redact: (text) => text,
   });
   const times: number[] = [];
   const echo = echoing();

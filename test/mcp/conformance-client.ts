@@ -29,6 +29,7 @@ const source = await openMcp('suite', McpServer.parse({ url, private: true, ...o
   start: undefined,
   tell: ({ text }) => void process.stderr.write(`${text}\n`),
   resolve: undefined,
+  redact: (text) => text,
 });
 
 /** Values of the simplest kind that a schema takes. */

@@ -218,7 +218,11 @@ function answered(book: Book, known: Known, result: Result, where: string): void
   } else if (code === 'CORRAL_TOOL_FAILED') {
     // If a person had the call made again, its attempts may have ended in different ways.
     const repeats = tool !== 'pay' || call.mayLeave > 1;
-    book.must(repeats || !book.powers.acts.has(key), () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`);
+    const acted = () => `7: ${where}: call ${result.id} is said to have failed, and ${tool} has acted`;
+    book.must(repeats || !book.powers.acts.has(key), acted);
+    // A tool that is aborted may act and report a failure. An early read may be that of a crank which was lost.
+    const isSaid = ('error' in result && result.may_have_acted === true) || call.givenUp === true || tool === 'read' || call.mayLeave > 1;
+    book.must(isSaid || !book.powers.acts.has(key), acted);
   } else if (
     code === 'CORRAL_TOOL_BUSY' ||
     (code === 'CORRAL_QUARANTINED' && book.stopped.mayStand('tool', `${known.record.tenant}/${tool}`))

@@ -3,18 +3,16 @@
  * was told, what the model and the tool were asked again, and what was billed.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transportTo } from '@corral/client/node';
-import { allItems, createClient, type Client } from '@corral/protocol/api/client';
+import { allItems, type Client } from '@corral/protocol/api/client';
 import type { RunEvent } from '@corral/protocol/api/run-events';
 import type { RunId } from '@corral/protocol/ids';
-import { CORRAL, start, type Started } from '../../command.ts';
+import { CORRAL, start } from '../../command.ts';
 import { shortFolder } from '../../front.ts';
 import { modelServer } from '../../model-server.ts';
-import { family, processes, type Process } from '../../processes.ts';
 import { realTime, until } from '../../until.ts';
+import { haveEnded, Host, isCell } from '../killable.ts';
 
 const AGENT = fileURLToPath(new URL('../../agents/frameworks/resumes.ts', import.meta.url));
 const ORDERS = 2;
@@ -56,72 +54,6 @@ export default defineConfig({
     annotations: { readOnly: true, idempotent: true, destructive: false, openWorld: false, returns: 'trusted' },
     run: async ({ id }) => { noted('begin ' + id); await new Promise((r) => setTimeout(r, 150)); noted('end ' + id); return { state: 'sent' }; } })],
 });`;
-
-class Host {
-  readonly #data: string;
-  readonly #config: string;
-  #up: Started | undefined;
-  readonly client: Client;
-
-  constructor(data: string, config: string) {
-    this.#data = data;
-    this.#config = config;
-    this.client = createClient(transportTo({ socket: join(data, 'corral.sock') }));
-  }
-
-  async start(): Promise<void> {
-    const up = start([...CORRAL, 'up', '--data', this.#data, '--port', '0', '--json', '--config', this.#config]);
-    this.#up = up;
-    await until(() => up.out().includes('"up":true') || up.child.exitCode !== null, 'the host is up');
-    if (up.child.exitCode !== null) throw new Error(`The host did not start: ${up.err()}`);
-  }
-
-  /** As SIGKILL leaves it, and up again. @returns whether it was up until then */
-  async killed(): Promise<boolean> {
-    const wasUp = this.#up?.child.kill('SIGKILL') === true;
-    await this.#up?.said;
-    await this.start();
-    return wasUp;
-  }
-
-  /** Kills each process in which isolates are. @returns whether there was one */
-  killCells(): boolean {
-    const cells = this.processes().filter(({ pid }) => isCell(pid));
-    for (const { pid } of cells)
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended by itself, with the process above it.
-      }
-    return cells.length > 0;
-  }
-
-  /** Ends as an operator ends it. @returns its code */
-  async end(): Promise<number | null> {
-    this.#up?.child.kill('SIGTERM');
-    return (await this.#up?.said)?.code ?? null;
-  }
-
-  /** It, and all that it started. */
-  processes(): Process[] {
-    return family(this.#up?.child.pid);
-  }
-}
-
-const haveEnded = (those: readonly Process[]) => {
-  const there = new Set(processes().map(({ pid, started }) => `${pid} ${started}`));
-  return !those.some(({ pid, started }) => there.has(`${pid} ${started}`));
-};
-
-/** A cell, and not what wraps it or runs tools. */
-function isCell(pid: number): boolean {
-  try {
-    const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return line[0]?.includes('node') === true && line.some((one) => /\bcell\b.*\.m?js$/.test(one));
-  } catch {
-    return false;
-  }
-}
 
 /** Follows a run to its end, over as many connections as that takes. */
 async function followed(client: Client, run: RunId, told: RunEvent[]): Promise<void> {
@@ -174,7 +106,7 @@ export async function killInStreams(rounds: number): Promise<Account> {
       return begun.length % 2 === 1 && begun.length >= (n % 3 === 0 ? 1 : 3);
     }, `round ${n} is ${when}`);
     const started = host.processes();
-    if (whom === 'host' ? await host.killed() : host.killCells()) kills += 1;
+    if (whom === 'host' ? await host.killed() : host.kill(isCell)) kills += 1;
     else faults.push(`round ${n}: there was no ${whom} to kill`);
     if (whom === 'host') await until(() => haveEnded(started), `what the host of round ${n} had started has ended`);
     await following;

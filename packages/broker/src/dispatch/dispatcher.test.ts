@@ -76,6 +76,26 @@ test('a call whose tool was put under quarantine while its node was not sure of 
   expect(dispatcher.size).toBe(0);
 });
 
+test('a failure after an attempt that was lost says that the tool may have acted; one of the only attempt does not', async () => {
+  const lost = { kind: 'unknown', message: 'lost' } as const;
+  const said = { kind: 'failed', message: 'full' } as const;
+  for (const [answers, may_have_acted, leftBefore] of [
+    [[said], undefined, false],
+    [[{ ...said, retryable: true }, said], undefined, false],
+    [[lost, said], true, false],
+    [[lost, lost], true, false],
+    [[said], true, true],
+  ] as const) {
+    const { node, dispatcher, call, pass, results } = unsure([...answers]);
+    node.isSure = true;
+    dispatcher.start(record, { ...call, leftBefore }, false);
+    await new Promise((resolve) => setImmediate(resolve));
+    await pass();
+    expect(results).toMatchObject([{ id: 1, error: { code: 'CORRAL_TOOL_FAILED' } }]);
+    expect('may_have_acted' in (results[0] as object)).toBe(may_have_acted === true);
+  }
+});
+
 test('a second attempt that such a quarantine stops tells what the first was answered', async () => {
   const { node, dispatcher, call, pass, results, sent } = unsure([{ kind: 'failed', message: 'full', retryable: true }]);
   node.isSure = true;

@@ -69,7 +69,7 @@ export class Dispatcher {
     if (held === undefined) {
       const breaker = watched ? this.breakers.admit(`${record.tenant} ${call.tool.name}`, this.#clock.monotonic()) : undefined;
       if (!watched || breaker !== undefined)
-        return this.#enter(record, call, { attempt: 1, breaker, bill: new Bill(call.price, call.atLeast) });
+        return this.#enter(record, call, { attempt: 1, breaker, bill: new Bill(call.price, call.atLeast), lost: call.leftBefore === true });
     }
     const key = keyOf(record.id, call.id);
     const [code, why] = held ?? (['CORRAL_TOOL_BUSY', 'has not been answering, so it is not called for a while.'] as const);
@@ -309,7 +309,7 @@ export class Dispatcher {
         return this.#events.onInput(record.id, call.id, result.request);
       }
       bill.attempted(billedBy(result, stream));
-      const { told, well } = resultOf(call, largestResult(record.ceilings, call), result);
+      const { told, well } = resultOf(call, largestResult(record.ceilings, call), result, one.lost);
       const answer = { ...told, ...costIn(bill) };
       // The agent gave the call up, or its capability was revoked; a timeout after that does not change it.
       const givenUp = abort.signal.aborted && (abort.signal.reason as DOMException).name === 'AbortError';
@@ -325,7 +325,7 @@ export class Dispatcher {
       const tell = () => this.#tell(record, stream === undefined ? counted : endOf(call, stream, counted, result), !repeats);
       if (!givenUp && attempt < most_attempts && isWorthAnother(call, result) && stream?.hasBegun !== true) {
         stream?.again();
-        this.#wait(record, call, one, tell);
+        this.#wait(record, call, { ...one, lost: 'may_have_acted' in told }, tell);
       } else if (stream === undefined) tell();
       else this.#end(record, call, stream, counted, tell);
     };
@@ -407,7 +407,7 @@ export class Dispatcher {
   }
 
   /** Waits before the next attempt: exponential backoff with jitter, so that calls that failed together are not repeated together. */
-  #wait(record: RunRecord, call: Dispatch, { attempt, breaker, bill }: Attempt, tell: () => void): void {
+  #wait(record: RunRecord, call: Dispatch, { attempt, breaker, bill, lost }: Attempt, tell: () => void): void {
     const key = keyOf(record.id, call.id);
     const most = Math.min(MACHINE.retry_base_ms.default * 2 ** (attempt - 1), MACHINE.retry_wait_ms.default);
     const abort = new AbortController();
@@ -418,7 +418,7 @@ export class Dispatcher {
       if (this.#heldFor(record.tenant, call.tool.name) !== undefined) return tell();
       const passed = breaker && this.breakers.admit(breaker.name, this.#clock.monotonic());
       if (breaker !== undefined && passed === undefined) tell();
-      else this.#enter(record, call, { attempt: attempt + 1, breaker: passed, bill, before: tell });
+      else this.#enter(record, call, { attempt: attempt + 1, breaker: passed, bill, lost, before: tell });
     });
     const giveUp = () => {
       if (this.#going.get(key)?.abort !== abort) return;

@@ -53,6 +53,8 @@ export interface Attempt {
   readonly attempt: number;
   readonly breaker: Passed | undefined;
   readonly bill: Bill;
+  /** An attempt before this one may have acted: its result is lost. */
+  readonly lost: boolean;
   /** Reports what the attempt before was answered. */
   readonly before?: () => void;
 }

@@ -49,17 +49,26 @@ export function cutOff(tool: string, result: ToolResult | TimedOut): ToolResult 
  * The result of a tool as the agent gets it: valid against the tool's output schema and within the limits, or an error. `well`: whether
  * the tool counts as working for its breaker. An answer that is not JSON counts as working, since the agent's arguments may have caused
  * it.
+ * @param lost an attempt before this one may have acted
  */
-export function resultOf(call: Dispatch, most: number, result: ToolResult | TimedOut): { readonly told: Result; readonly well: boolean } {
+export function resultOf(
+  call: Dispatch,
+  most: number,
+  result: ToolResult | TimedOut,
+  lost: boolean,
+): { readonly told: Result; readonly well: boolean } {
   const { id, tool } = call;
   if (result.kind !== 'ok') {
     const code = result.kind === 'failed' ? (result.code ?? 'CORRAL_TOOL_FAILED') : CODES[result.kind];
     const error = errorData(code, bounded(result.message), { call: id });
+    const may_have_acted = lost || result.kind !== 'failed';
+    const retryable = result.kind === 'failed' ? result.retryable === true : mayRepeat(tool.annotations);
     const told = {
       id,
-      error: result.kind === 'failed' && result.retryable === true ? { ...error, retryable: true } : error,
+      error: retryable ? { ...error, retryable } : error,
       ...(call.unread === true ? { unread: true as const } : {}),
       ...('detail' in result && result.detail !== undefined ? { detail: result.detail } : {}),
+      ...(may_have_acted ? { may_have_acted } : {}),
     };
     return { told, well: result.kind === 'failed' };
   }

@@ -29,6 +29,8 @@ export interface StreamRefusal {
   readonly detail?: string;
   /** Why it is withheld. */
   readonly inspected?: AnswerInspection | undefined;
+  /** The error does not say that the tool had answered. */
+  readonly may_have_acted?: true;
 }
 
 export interface StreamOptions {
@@ -298,7 +300,7 @@ export class HostStream {
       ? errorData('CORRAL_RESULT_TOO_LARGE', `${name} handed over more than ${most} bytes that had to be held back.`, { call: call.id })
       : errorData('CORRAL_HOST_MEMORY', `What ${name} answers cannot be held back any longer. ${lacking}`, { call: call.id });
     window.close();
-    this.refuse({ error });
+    this.refuse(isTooLarge ? { error } : { error, may_have_acted: true });
     throw new DOMException(error.message, 'AbortError');
   }
 

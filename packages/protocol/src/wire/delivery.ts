@@ -73,8 +73,9 @@ export interface ReplyDelivery {
  * `attempts`: number of attempts of a call, if more than one. `cost`: what it cost of what was reserved; left out: all of it.
  * `handle`: the run asked not to read the value, so it stays with the host; the handle's index is the run's next one, counted in
  * the same way on both sides. `unread`: the error may repeat data that the run has not read, so its text stays with the host.
- * `detail`: details of the failure for operators, such as a stack; it stays with the host too. `inspected`: what inspectors said of the
- * answer, and whether policies let it pass; the host keeps it as well. `kept`: the value was kept by a tool, with this label; for the host
+ * `detail`: details of the failure for operators, such as a stack; it stays with the host too. `may_have_acted`: an attempt was lost after its
+ * tool began, or took too long, so the failure does not say that nothing was done; for operators as well. `inspected`: what inspectors said of
+ * the answer, and whether policies let it pass; the host keeps it as well. `kept`: the value was kept by a tool, with this label; for the host
  * alone too.
  */
 export type Result = (
@@ -93,6 +94,7 @@ export type Result = (
       readonly cost?: Cost;
       readonly unread?: true;
       readonly detail?: string;
+      readonly may_have_acted?: true;
     }
 ) & { readonly inspected?: AnswerInspection };
 /** The next parts of a stream. It answers a `pull`, and a reply under the same number ends the stream. */

@@ -1,7 +1,7 @@
 /**
  * Removes from a delivery what must not cross into a cell. The journal has the complete delivery; values behind handles, their
- * sources, what inspectors said, the labels of kept values, and details of failures for operators stay with the host, so that not even a compromised cell can read what its run
- * has not opened. Depends on the text only, so a replay receives the same.
+ * sources, what inspectors said, the labels of kept values, details of failures for operators, and whether a failed call may have acted stay
+ * with the host, so that not even a compromised cell can read what its run has not opened. Depends on the text only, so a replay receives the same.
  */
 import type { Delivery } from './delivery.ts';
 import type { CarriedHandle } from './handle.ts';
@@ -19,7 +19,7 @@ export function withheld(text: string): string {
         const { kept: _kept, ...read } = result;
         return 'handle' in read ? { ...read, value: undefined } : read;
       }
-      const { detail: __, ...told } = result;
+      const { detail: __, may_have_acted: ___, ...told } = result;
       return 'unread' in told ? { ...told, error: { ...told.error, message: UNREAD } } : told;
     });
     return JSON.stringify({ ...delivery, results });
@@ -32,7 +32,7 @@ export function withheld(text: string): string {
   return JSON.stringify({ ...delivery, handles: delivery.handles.map(seen) });
 }
 
-const WITHHELD = ['handle', 'unread', 'detail', 'inspected', 'kept'] as const;
+const WITHHELD = ['handle', 'unread', 'detail', 'may_have_acted', 'inspected', 'kept'] as const;
 const UNREAD = 'What the tool said of its failure may repeat what the run has not read, and is in the journal alone.';
 
 const seen = ({ path, type, bytes }: CarriedHandle) => ({ path, type, bytes });

@@ -312,7 +312,7 @@ async function sourceOf(
       if (openapi !== undefined) opened.push(await openapi.openOpenApi(name, said, asks));
     const mcp = await mcpOf(config);
     if (mcp !== undefined) {
-      const powers = { base, secret: vault.read, pins, start, tell, resolve: resolveHost };
+      const powers = { base, secret: vault.read, pins, start, tell, redact, resolve: resolveHost };
       const servers = await Promise.allSettled(Object.entries(config.mcp).map(([name, server]) => mcp.openMcp(name, server, powers)));
       opened.push(...servers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
       const failed = servers.find((one) => one.status === 'rejected');

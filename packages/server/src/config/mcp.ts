@@ -29,13 +29,15 @@ export interface McpPowers {
   readonly tell: (news: ToolNews) => void;
   /** Finds the addresses of servers; undefined: as the system does. */
   readonly resolve: Resolve | undefined;
+  /** Replaces the secrets that were given out in a text by their names. */
+  readonly redact: (text: string) => string;
 }
 
 /** @throws why a server has no tools yet and cannot be asked */
 export function openMcp(name: string, server: McpServer, powers: McpPowers): Promise<ToolSource> {
   const { trusted, tools, only, timeout_ms } = server;
-  const { pins, tell } = powers;
-  return McpSource.open({ name, trusted, said: tools, only, timeout_ms, pins, tell, line: () => lineOf(name, server, powers) });
+  const { pins, tell, redact } = powers;
+  return McpSource.open({ name, trusted, said: tools, only, timeout_ms, pins, tell, redact, line: () => lineOf(name, server, powers) });
 }
 
 async function lineOf(name: string, server: McpServer, { base, secret, start, tell, resolve: find }: McpPowers): Promise<() => Line> {

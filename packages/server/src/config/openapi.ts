@@ -55,7 +55,7 @@ async function fetched(address: string, { origin, limits }: OpenApiConfig, { res
     const request = { method: 'GET', origin: url.origin, path: url.pathname, ...(url.search === '' ? {} : { query: url.search.slice(1) }) };
     const answer = await exchange.ask({ ...request, headers: { accept: 'application/json, application/yaml, */*;q=0.5' } }, host, true);
     if (answer.status !== 200) throw new Error(`${url.origin} answered ${answer.status}`);
-    return (await bytesOf(answer, bounds.answer_bytes, url.origin)).toString('utf8');
+    return (await bytesOf(answer, bounds.answer_bytes, url.origin)).toString();
   } finally {
     await exchange.close();
   }

@@ -7,6 +7,7 @@ import { CorralError } from '@corral/protocol/errors';
 import type { InputRequest } from '@corral/protocol/model/question';
 import type { Tool, ToolAnswer } from '@corral/protocol/ports/tool';
 import { formsOf } from './secret-forms.ts';
+import { FirstLook } from './secret-look.ts';
 import { CleanParts } from './secret-parts.ts';
 import { accountFor, type Caller, type RolesOf } from './secret-callers.ts';
 import { accountOf, refsOf, type SecretRef, type SecretsConfig } from './secrets-schema.ts';
@@ -20,6 +21,12 @@ export interface AccountRecord {
   /** A sentence on who revoked an account; undefined if nobody did. */
   revoked(account: string): string | undefined;
   used(account: string, caller: Caller | undefined): void;
+}
+
+/** A value, and the credential alone where the value is that of a header with its scheme (RFC 9110, 11.4): `Bearer abc`. */
+function partsOf(value: string): readonly string[] {
+  const [, credential] = /^[A-Za-z][A-Za-z0-9-]{0,31} +(\S{8,})$/.exec(value) ?? [];
+  return credential === undefined ? [value] : [value, credential];
 }
 
 export interface VaultOptions {
@@ -36,6 +43,8 @@ export class Vault {
   readonly #now: () => number;
   /** Forms of values that were given out, with the name that replaces each. */
   readonly #given = new Map<string, string>();
+  /** Looks for the same forms. */
+  #look = new FirstLook([]);
   readonly #known = new Map<string, string>();
 
   constructor(refs: SecretsConfig, env: Readonly<Record<string, string | undefined>>, options: VaultOptions = {}) {
@@ -53,10 +62,8 @@ export class Vault {
   readonly read = async (name: string, caller?: Caller): Promise<string> => {
     const ref = this.#refOf(name, caller);
     const value = await this.#valueOf(name, ref);
-    if (value.length >= SHORTEST) {
-      this.#known.set(value, name);
-      if (!this.#given.has(value)) this.#add(value, name);
-    }
+    this.#know(value, name);
+    if (value.length >= SHORTEST && !this.#given.has(value)) this.#add(value, name);
     this.#accounts?.used(accountOf(name, ref), caller);
     return value;
   };
@@ -75,11 +82,17 @@ export class Vault {
     return ref;
   }
 
+  #know(value: string, name: string): void {
+    for (const part of partsOf(value)) if (part.length >= SHORTEST) this.#known.set(part, name);
+  }
+
   /** From now on its forms are searched for. Longer ones come first, those of other secrets included. */
   #add(value: string, name: string): void {
-    const all = [...this.#given, ...formsOf(value).map((form) => [form, name] as const)].sort(([a], [b]) => b.length - a.length);
+    const forms = partsOf(value).flatMap((part) => formsOf(part));
+    const all = [...this.#given, ...forms.map((form) => [form, name] as const)].sort(([a], [b]) => b.length - a.length);
     this.#given.clear();
     for (const [form, of] of all) this.#given.set(form, of);
+    this.#look = new FirstLook([...this.#given.keys()]);
   }
 
   async #valueOf(name: string, ref: SecretRef): Promise<string> {
@@ -108,7 +121,7 @@ export class Vault {
   async learn(): Promise<void> {
     const read = async ({ name, ref }: { readonly name: string; readonly ref: SecretRef }) => {
       const value = await this.#valueOf(name, ref).catch(() => '');
-      if (value.length >= SHORTEST) this.#known.set(value, name);
+      this.#know(value, name);
     };
     await Promise.all(this.#all.map(read));
   }
@@ -146,6 +159,7 @@ export class Vault {
 
   /** The text with every secret that was given out replaced by its name. */
   redact(text: string): string {
+    if (!this.#look.mayHold(text)) return text;
     let clean = text;
     for (const [value, name] of this.#given) if (clean.includes(value)) clean = clean.replaceAll(value, `[secret:${name}]`);
     return clean;
@@ -159,7 +173,7 @@ export class Vault {
         const parts = call.part === undefined ? undefined : new CleanParts(call.part, this.#given, (text) => this.redact(text));
         const result = await tool.invoke(parts === undefined ? call : { ...call, part: parts.take });
         parts?.end();
-        return this.#given.size === 0 ? result : this.#clean(result);
+        return this.#clean(result);
       },
       ...(tool.close === undefined ? {} : { close: () => (tool.close as NonNullable<Tool['close']>)() }),
     };
@@ -174,6 +188,7 @@ export class Vault {
       const { detail } = result;
       return { ...result, message: this.redact(result.message), ...(detail === undefined ? {} : { detail: this.redact(detail) }) };
     }
+    if (!this.#look.mayBeIn(result.value)) return result;
     let text: string | undefined;
     try {
       text = JSON.stringify(result.value);

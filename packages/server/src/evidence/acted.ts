@@ -2,6 +2,7 @@
  * Tells whether the tool of a call has acted, also where its agent was told something else: the answer of a tool may be withheld, refused or lost, and a person
  * who reads "failed" then would have it done once more.
  */
+import { modelIn } from '@corral/protocol/ids';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Entry } from '@corral/protocol/model/run';
 import type { Result } from '@corral/protocol/wire/delivery';
@@ -28,6 +29,7 @@ export function actedBy(result: Result, { asked, stopped }: { readonly asked: bo
   const { code } = result.error;
   if (asked) return 'no';
   if (ANSWERED.has(code) || result.inspected?.verdict === 'deny') return 'yes';
+  if (result.may_have_acted === true) return 'unknown';
   if (TAKEN.has(code)) return result.cost === undefined ? 'unknown' : 'no';
   return LATE.has(code) || (stopped && code === 'CORRAL_TOOL_FAILED') ? 'unknown' : 'no';
 }
@@ -48,9 +50,9 @@ export async function* withArrived(
   yield [{ seq: seq + 1, at, delivery: undefined, effects: undefined, decisions: [], event: undefined, cpu_us: 0, arrived }];
 }
 
-/** Whether the tool of a call may change something, by its declarations at that time; where nothing says, it may. */
-export const mayChange = ({ changes, tool_facts }: Pick<Decision, 'changes' | 'tool_facts'>): boolean =>
-  changes ?? (tool_facts === undefined || tool_facts.effect === 'change');
+/** Whether the tool of a call may change something, by its declarations at that time; where nothing says, it may. A model changes nothing. */
+export const mayChange = ({ tool, changes, tool_facts }: Pick<Decision, 'tool' | 'changes' | 'tool_facts'>): boolean =>
+  modelIn(tool ?? '') === undefined && (changes ?? (tool_facts === undefined || tool_facts.effect === 'change'));
 
 /** People who must still approve a call before it leaves; infinite while inspectors look at it. */
 export const asksOf = ({ verdict, quorum = 1 }: Pick<Decision, 'verdict' | 'quorum'>): number =>

@@ -1,9 +1,9 @@
 /** The body of an answer as JSON: as text where its bytes are UTF-8, so that they come out of it as they went in, and else in base64. */
 import { isUtf8 } from 'node:buffer';
-import { HttpFailure, type Answer } from './exchange.ts';
+import { answerRefused, type Answer, type Bytes, type HttpFailure } from './exchange.ts';
 
 /** @throws HttpFailure for a longer one */
-export async function bytesOf({ body, length, whole }: Answer, most: number, origin: string): Promise<Buffer> {
+export async function bytesOf({ body, length, whole }: Answer, most: number, origin: string): Promise<Bytes> {
   // A stream takes several times as long as a body that is read at once.
   if (length !== undefined && length <= most) return whole();
   const all: Uint8Array[] = [];
@@ -16,15 +16,16 @@ export async function bytesOf({ body, length, whole }: Answer, most: number, ori
   return Buffer.concat(all);
 }
 
-const tooLarge = (origin: string, most: number) =>
-  new HttpFailure(`The answer of ${origin} is larger than ${most} bytes, which is more than this capability reads.`, {
-    sent: true,
-    final: true,
-  });
+const tooLarge = (origin: string, most: number): HttpFailure =>
+  answerRefused(
+    `The answer of ${origin} is larger than ${most} bytes, which is more than this capability reads.`,
+    'CORRAL_RESULT_TOO_LARGE',
+  );
 
 /** @param redact takes secrets out of a text */
-export function contentOf(bytes: Buffer, redact: (text: string) => string): { readonly body?: string; readonly body_base64?: string } {
+export function contentOf(bytes: Bytes, redact: (text: string) => string): { readonly body?: string; readonly body_base64?: string } {
   if (bytes.length === 0) return {};
+  if (typeof bytes === 'string') return { body: bytes };
   if (isUtf8(bytes)) return { body: bytes.toString('utf8') };
   // In bytes, the rest around a secret stays readable; in base64 it would not.
   const text = bytes.toString('latin1');
@@ -50,11 +51,9 @@ export async function* textsOf({ body }: Answer, most: number, origin: string): 
     if (rest !== '') yield rest;
   } catch (error) {
     if (error instanceof TypeError)
-      throw new HttpFailure(
-        `The answer of ${origin} is not text, and only text is read part by part.`,
-        { sent: true, final: true },
-        { cause: error },
-      );
+      throw answerRefused(`The answer of ${origin} is not text, and only text is read part by part.`, 'CORRAL_RESULT_INVALID', {
+        cause: error,
+      });
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream';
 import { hash } from 'node:crypto';
 import type { Dispatcher, Pool } from 'undici';
 import { CorralError } from '@corral/protocol/errors';
-import type { ToolCall } from '@corral/protocol/ports/tool';
+import type { FailureCode, ToolCall } from '@corral/protocol/ports/tool';
 import { certificateText, isCertificateCode } from '../net/certificates.ts';
 import { CODINGS, decoderOf } from '../net/decoders.ts';
 import type * as Guarded from '../net/guarded.ts';
@@ -39,6 +39,9 @@ export interface ExchangePowers {
   readonly secret: (name: string, caller: Caller) => Promise<string>;
 }
 
+/** A body; as a text if it is ASCII. */
+export type Bytes = Buffer | string;
+
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -46,8 +49,8 @@ export interface Answer {
   readonly body: AsyncIterable<Uint8Array>;
   /** The bytes of a body that is not compressed, if its server has said how many; undici holds it to that. */
   readonly length?: number;
-  /** @throws HttpFailure */
-  readonly whole: () => Promise<Buffer>;
+  /** Where `length` is known. @throws HttpFailure */
+  readonly whole: () => Promise<Bytes>;
 }
 
 /** There is no answer. `sent`: whether any of the request may have left the host. */
@@ -55,16 +58,35 @@ export class HttpFailure extends Error {
   readonly sent: boolean;
   /** Another attempt would give the same. */
   readonly final: boolean;
-  constructor(message: string, of: { readonly sent: boolean; readonly final?: boolean }, options?: ErrorOptions) {
+  /** The fault of an answer that came: the request was carried out. */
+  readonly code: FailureCode | undefined;
+  constructor(message: string, of: Pick<HttpFailure, 'sent'> & Partial<Pick<HttpFailure, 'final' | 'code'>>, options?: ErrorOptions) {
     super(message, options);
     this.sent = of.sent;
     this.final = of.final ?? false;
+    this.code = of.code;
   }
 }
 
+/** The failure of a request whose answer this capability does not read. */
+export const answerRefused = (message: string, code: FailureCode, options?: ErrorOptions): HttpFailure =>
+  new HttpFailure(message, { sent: true, final: true, code }, options);
+
 /** Between two machines and not for the agent; cookies are kept by nobody, and the body is given decompressed. */
-const NOT_FOR_AGENTS =
-  /^(?:connection|content-encoding|content-length|keep-alive|proxy-.*|set-cookie2?|te|trailer|transfer-encoding|upgrade|alt-svc)$/;
+const NOT_FOR_AGENTS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'keep-alive',
+  'set-cookie',
+  'set-cookie2',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'alt-svc',
+]);
+const isBetweenMachines = (name: string): boolean => NOT_FOR_AGENTS.has(name) || name.startsWith('proxy-');
 /** Origins with connections that are kept. */
 const MOST_POOLS = 64;
 
@@ -77,11 +99,14 @@ export class Exchange {
   readonly #powers: ExchangePowers;
   /** By origin, least recently used first. */
   readonly #pools = new Map<string, Pool>();
+  /** Headers of the configuration with their texts taken apart: texts at even places, names of secrets at odd ones. */
+  readonly #secrets: readonly (SecretHeader & { readonly parts: readonly string[] })[];
   #closed = false;
 
   constructor(options: ExchangeOptions, powers: ExchangePowers) {
     this.#options = options;
     this.#powers = powers;
+    this.#secrets = options.secrets.map((secret) => ({ ...secret, parts: secret.value.split(NAMED) }));
   }
 
   /**
@@ -90,14 +115,16 @@ export class Exchange {
    */
   async ask(request: HttpRequest, call: Asking & Pick<ToolCall, 'signal'>, repeats: boolean): Promise<Answer> {
     const { origin, path, query, method } = request;
-    const allowed = allowedAt(this.#options.origins, origin);
+    // Where there are connections, it was looked up when they were made.
+    const kept = repeats ? this.#kept(origin) : undefined;
+    const allowed = kept === undefined ? allowedAt(this.#options.origins, origin) : [];
     if (allowed === undefined) throw new HttpFailure(`${origin} is none of the origins of this capability.`, { sent: false, final: true });
     const headers = await this.#headersFor(request, call);
     const { bounds } = this.#options;
     const { pooled, single } = guarded ?? (await load());
     if (this.#closed || call.signal.aborted) throw new HttpFailure(`The request to ${origin} was not made.`, { sent: false });
     const own = repeats ? undefined : single(origin, allowed, bounds);
-    const client: Dispatcher = own?.client ?? this.#pool(origin, () => pooled(origin, allowed, bounds));
+    const client: Dispatcher = own?.client ?? kept ?? this.#keep(origin, pooled(origin, allowed, bounds));
     const over = () => void own?.client.destroy().catch(() => undefined);
     const failureOf = (error: unknown) => failed(error, origin, own === undefined || own.sent(), call.signal.aborted);
     try {
@@ -111,10 +138,12 @@ export class Exchange {
       const length = lengthOf(method, response);
       return {
         ...(length === undefined ? {} : { length }),
-        whole: () => wholeOf(response.body, failureOf, over),
+        whole: () => wholeOf(response.body, length ?? 0, failureOf, over),
         status: response.statusCode,
         headers: headersOf(response.headers),
-        body: bodyIn(origin, method === 'HEAD' || response.statusCode === 304, response, failureOf, over),
+        get body() {
+          return bodyIn(origin, method === 'HEAD' || response.statusCode === 304, response, failureOf, over);
+        },
       };
     } catch (error) {
       over();
@@ -123,33 +152,42 @@ export class Exchange {
   }
 
   async #headersFor({ origin, method, headers = {} }: HttpRequest, call: Asking) {
-    const { secrets, idempotency_key } = this.#options;
+    const { idempotency_key } = this.#options;
     const all: Record<string, string> = { 'user-agent': 'corral', ...headers, 'accept-encoding': CODINGS };
     if (call.traceparent !== undefined) {
       all['traceparent'] = call.traceparent;
       // It belongs to a traceparent that the agent wrote, if to any.
       delete all['tracestate'];
     }
-    for (const secret of secrets) {
-      if (secret.origin !== origin) continue;
-      const value = await filledIn(secret.value, (name) => this.#powers.secret(name, call));
+    for (const { origin: to, header, parts } of this.#secrets) {
+      if (to !== origin) continue;
+      let value = '';
+      for (const [i, part] of parts.entries()) value += i % 2 === 0 ? part : await this.#powers.secret(part, call);
       if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
         throw new HttpFailure(`A secret for ${origin} holds a character that no header may hold.`, { sent: false, final: true });
-      all[secret.header] = value;
+      all[header] = value;
     }
     // Runs are nobody's business elsewhere, so the key says nothing about its run.
     if (idempotency_key !== undefined && method !== 'GET' && method !== 'HEAD') all[idempotency_key] = hash('sha256', call.idempotency_key);
     return all;
   }
 
-  #pool(origin: string, make: () => Pool): Pool {
-    const known = this.#pools.get(origin);
-    if (known !== undefined) {
-      this.#pools.delete(origin);
-      this.#pools.set(origin, known);
-      return known;
+  /** The connections to an origin that is among those of the configuration. */
+  #kept(origin: string): Pool | undefined {
+    const kept = this.#pools.get(origin);
+    if (kept === undefined || this.#pools.size === 1) return kept;
+    this.#pools.delete(origin);
+    this.#pools.set(origin, kept);
+    return kept;
+  }
+
+  #keep(origin: string, made: Pool): Pool {
+    // Another request may have made them meanwhile.
+    const other = this.#pools.get(origin);
+    if (other !== undefined) {
+      void made.close().catch(() => undefined);
+      return other;
     }
-    const made = make();
     this.#pools.set(origin, made);
     for (const [oldest, pool] of this.#pools) {
       if (this.#pools.size <= MOST_POOLS) break;
@@ -172,22 +210,11 @@ const NAMED = /\{([a-z][a-z0-9_-]{0,63})\}/g;
 /** Names of secrets in the text of a header. */
 export const secretsIn = (value: string): string[] => [...value.matchAll(NAMED)].map(([, name = '']) => name);
 
-async function filledIn(value: string, secret: (name: string) => Promise<string>): Promise<string> {
-  let text = '';
-  let from = 0;
-  for (const { 0: whole, 1: name = '', index } of value.matchAll(NAMED)) {
-    text += value.slice(from, index) + (await secret(name));
-    from = index + whole.length;
-  }
-  return text + value.slice(from);
-}
-
 function headersOf(headers: Readonly<Record<string, string | readonly string[] | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) =>
-      value === undefined || NOT_FOR_AGENTS.test(name) ? [] : [[name, typeof value === 'string' ? value : value.join(', ')]],
-    ),
-  );
+  const told: [string, string][] = [];
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined && !isBetweenMachines(name)) told.push([name, typeof value === 'string' ? value : value.join(', ')]);
+  return Object.fromEntries(told);
 }
 
 function lengthOf(method: string, { headers, statusCode }: Dispatcher.ResponseData): number | undefined {
@@ -196,14 +223,21 @@ function lengthOf(method: string, { headers, statusCode }: Dispatcher.ResponseDa
   return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
+/** Three bytes that undici leaves out at the beginning of a text (a byte order mark in UTF-8). */
+const MARK = '\u00ef\u00bb\u00bf';
+
 async function wholeOf(
   body: Dispatcher.ResponseData['body'],
+  length: number,
   failureOf: (error: unknown) => HttpFailure,
   over: () => void,
-): Promise<Buffer> {
+): Promise<Bytes> {
   body.on('error', () => undefined);
   try {
-    return Buffer.from(await body.arrayBuffer());
+    // A character a byte. Most answers are ASCII, and a text is made of bytes at a fraction of what a copy of them takes.
+    const read = await body.setEncoding('latin1').text();
+    const text = read.length < length ? MARK + read : read;
+    return Buffer.byteLength(text) === text.length ? text : Buffer.from(text, 'latin1');
   } catch (error) {
     throw failureOf(error);
   } finally {
@@ -227,10 +261,10 @@ async function* bodyIn(
     const coding = headers['content-encoding'];
     const decoder = decoderOf(typeof coding === 'object' ? coding.join(',') : coding);
     if (decoder === undefined)
-      throw new HttpFailure(`${origin} compressed its answer in a way that the host does not know (${String(coding).slice(0, 40)}).`, {
-        sent: true,
-        final: true,
-      });
+      throw answerRefused(
+        `${origin} compressed its answer in a way that the host does not know (${String(coding).slice(0, 40)}).`,
+        'CORRAL_RESULT_INVALID',
+      );
     // An error on the way is thrown where the body is read.
     yield* (decoder === 'identity' ? body : pipeline(body, decoder, () => undefined)) as AsyncIterable<Uint8Array>;
   } catch (error) {
@@ -255,7 +289,7 @@ function failed(error: unknown, origin: string, sent: boolean, aborted: boolean)
     );
   if (aborted) return new HttpFailure(`The request to ${origin} was given up before its answer had come.`, { sent }, options);
   if (code === 'UND_ERR_HEADERS_OVERFLOW')
-    return new HttpFailure(`The headers of the answer of ${origin} are too large.`, { sent: true, final: true }, options);
+    return answerRefused(`The headers of the answer of ${origin} are too large.`, 'CORRAL_RESULT_TOO_LARGE', options);
   if (wasNeverSent(error)) return new HttpFailure(`${origin} cannot be reached.`, { sent: false }, options);
   return new HttpFailure(
     sent ? `The connection to ${origin} broke before its answer had come.` : `${origin} cannot be reached.`,

@@ -28,6 +28,9 @@ export function whyUnclear(path: string, slashes: boolean): string | undefined {
 
 const count = (text: string, what: string): number => text.split(what).length;
 
+/** Segments of letters, digits, `_`, `~` and `-`, and dots within them: no server reads such a path as another one, and a URL keeps it as it is. */
+export const isPlain = (path: string): boolean => /^(?:\/[\w~-][\w~.-]*)+\/?$/.test(path);
+
 /** Bytes of it that are not UTF-8 stay as they are. */
 function decoded(text: string): string | undefined {
   if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;

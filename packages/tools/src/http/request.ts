@@ -7,7 +7,7 @@ import { covers, isExact } from '@corral/protocol/model/origin';
 import { checkedOf, contractOf, type Checked, type Contract } from '@corral/protocol/ports/contract';
 import type { ToolAnnotations } from '@corral/protocol/ports/tool';
 import { literalIn, whyNotTo, type AddressRange } from '../net/addresses.ts';
-import { fitsPath, whyUnclear } from './paths.ts';
+import { fitsPath, isPlain, whyUnclear } from './paths.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -100,6 +100,7 @@ export function requestContract(rules: RequestRules): Contract {
     body_base64: z.string().optional().describe('a body that is not text'),
   });
   const contract = contractOf(shape);
+  const read = originReader(origins);
   return {
     get schema() {
       return contract.schema;
@@ -107,16 +108,16 @@ export function requestContract(rules: RequestRules): Contract {
     mayHang: false,
     check(value) {
       const parsed = checkedOf(shape.safeParse(value));
-      return parsed.ok ? checkRequest(parsed.value as HttpRequest, rules) : parsed;
+      return parsed.ok ? checkRequest(parsed.value as HttpRequest, rules, read) : parsed;
     },
   };
 }
 
 const no = (where: string, message: string): Checked => ({ ok: false, where, message });
 
-function checkRequest(given: HttpRequest, rules: RequestRules): Checked {
+function checkRequest(given: HttpRequest, rules: RequestRules, read: ReadOrigin): Checked {
   const { method, headers = {}, body, body_base64 } = given;
-  const address = addressOf(given, rules);
+  const address = addressOf(given, rules, read);
   if ('ok' in address) return address;
   const named = checkHeaders(headers, rules);
   if (!named.ok) return named;
@@ -132,7 +133,26 @@ function checkRequest(given: HttpRequest, rules: RequestRules): Checked {
 
 type Address = Pick<HttpRequest, 'origin' | 'path' | 'query'>;
 
-function addressOf({ origin, path, query }: HttpRequest, { origins, paths, encoded_slashes }: RequestRules): Address | Checked {
+/** An origin as the URL Standard writes it, or why no request is made to it. */
+type ReadOrigin = (text: string) => string | Checked;
+
+/** Origins of which it is known what they are; agents choose them where the configuration has patterns. */
+const ORIGINS = 64;
+
+/** Reads origins, and remembers what the last ones were: an agent asks the same few again and again. */
+function originReader(origins: RequestRules['origins']): ReadOrigin {
+  const known = new Map<string, string | Checked>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const read = originOf(text, origins);
+    if (known.size >= ORIGINS) known.clear();
+    known.set(text, read);
+    return read;
+  };
+}
+
+function originOf(origin: string, origins: RequestRules['origins']): string | Checked {
   const at = URL.parse(origin);
   if (at === null || !/^https?:$/.test(at.protocol) || at.username !== '' || at.password !== '')
     return no('origin', 'it is not an origin such as https://api.example.com');
@@ -146,17 +166,31 @@ function addressOf({ origin, path, query }: HttpRequest, { origins, paths, encod
     );
   const literal = literalIn(at.hostname);
   const why = literal === undefined ? undefined : whyNotTo(literal, addresses);
-  if (why !== undefined) return no('origin', `${at.origin} is not connected to: ${why}`);
+  return why === undefined ? at.origin : no('origin', `${at.origin} is not connected to: ${why}`);
+}
+
+function addressOf(
+  { origin: said, path, query }: HttpRequest,
+  { paths, encoded_slashes }: RequestRules,
+  read: ReadOrigin,
+): Address | Checked {
+  const origin = read(said);
+  if (typeof origin !== 'string') return origin;
+  if (query === undefined && isPlain(path)) return allowsPath(path, paths) ?? { origin, path };
   if (!path.startsWith('/')) return no('path', 'it does not begin with /');
   if (/[?#\\]|\p{Cc}/u.test(path)) return no('path', 'it holds one of ? # \\ or a control character; a query is an argument of its own');
   if (query?.includes('#') === true) return no('query', 'it holds #');
-  const url = URL.parse(`${at.origin}${path}${query === undefined ? '' : `?${query}`}`);
-  if (url === null || url.origin !== at.origin) return no('path', 'it is not the path of a URL');
+  const url = URL.parse(`${origin}${path}${query === undefined ? '' : `?${query}`}`);
+  if (url === null || url.origin !== origin) return no('path', 'it is not the path of a URL');
   const unclear = whyUnclear(url.pathname, encoded_slashes);
   if (unclear !== undefined) return no('path', unclear);
-  if (paths !== undefined && !paths.some((pattern) => fitsPath(pattern, url.pathname)))
-    return no('path', `${url.pathname.slice(0, 200)} is none of the paths of this capability, which are ${paths.join(', ').slice(0, 500)}`);
-  return { origin: at.origin, path: url.pathname, ...(url.search === '' ? {} : { query: url.search.slice(1) }) };
+  return allowsPath(url.pathname, paths) ?? { origin, path: url.pathname, ...(url.search === '' ? {} : { query: url.search.slice(1) }) };
+}
+
+/** The refusal of a path that the configuration does not name. */
+function allowsPath(path: string, paths: RequestRules['paths']): Checked | undefined {
+  if (paths === undefined || paths.some((pattern) => fitsPath(pattern, path))) return undefined;
+  return no('path', `${path.slice(0, 200)} is none of the paths of this capability, which are ${paths.join(', ').slice(0, 500)}`);
 }
 
 /** The headers that go out; those that the host sets in their place are left out. */

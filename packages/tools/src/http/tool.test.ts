@@ -55,6 +55,20 @@ describe('a request', () => {
     });
   });
 
+  test.each(['', 'ascii', '\ufeffmarked', '\ufeff', 'größer ✓', '\u00ef\u00bb\u00bf'])(
+    'gives the bytes of an answer as they are: %j',
+    async (text) => {
+      const { origin } = await serving((request, response) => {
+        if (request.url === '/whole') response.setHeader('content-length', Buffer.byteLength(text));
+        else response.write('');
+        response.end(text);
+      });
+      const tool = capability([origin]);
+      for (const path of ['/whole', '/chunked'])
+        expect(await ask(tool, { path })).toMatchObject({ kind: 'ok', value: text === '' ? { status: 200 } : { body: text } });
+    },
+  );
+
   test('keeps no cookies and gives none, and nothing that is between two machines', async () => {
     const { origin } = await echoing();
     const tool = capability([origin]);
@@ -191,6 +205,7 @@ describe('an answer', () => {
     expect(await ask(tool, { path: '/' })).toMatchObject({ value: { body: 'small' } });
     expect(await ask(tool, { path: '/bomb' })).toMatchObject({
       kind: 'failed',
+      code: 'CORRAL_RESULT_TOO_LARGE',
       message: expect.stringContaining('larger than 10000 bytes') as string,
     });
   });
@@ -225,7 +240,7 @@ describe('an answer', () => {
     const { origin } = await serving(() => undefined);
     const signal = AbortSignal.timeout(50);
     expect(await ask(capability([origin]), { path: '/' }, { signal })).toMatchObject({
-      kind: 'failed',
+      kind: 'unknown',
       message: expect.stringContaining('given up') as string,
     });
     expect(await ask(capability([origin]), { method: 'POST', path: '/' }, { signal: AbortSignal.timeout(50) })).toMatchObject({
@@ -266,7 +281,7 @@ describe('a request without an answer', () => {
   test('has an unknown result where it may have changed something, and none where nobody was reached', async () => {
     const { port } = await dropping();
     const tool = capability([`http://127.0.0.1:${port}`]);
-    expect(await ask(tool, { path: '/' })).toMatchObject({ kind: 'failed', retryable: true });
+    expect(await ask(tool, { path: '/' })).toMatchObject({ kind: 'unknown' });
     expect(await ask(tool, { method: 'POST', path: '/' })).toMatchObject({ kind: 'unknown' });
     const closed = await listening(createServer());
     const gone = capability([`http://127.0.0.1:${closed.port}`, 'http://127.0.0.1:1']);
@@ -283,7 +298,7 @@ describe('a request without an answer', () => {
     expect(saidBy(await ask(tool, { path: '/' })).headers).not.toHaveProperty('idempotency-key');
     const { port } = await dropping();
     const lost = capability([`http://127.0.0.1:${port}`], { idempotency_key: 'idempotency-key' });
-    expect(await ask(lost, { method: 'POST', path: '/' })).toMatchObject({ kind: 'failed', retryable: true });
+    expect(await ask(lost, { method: 'POST', path: '/' })).toMatchObject({ kind: 'unknown' });
   });
 
   test('by GET and HEAD reads; by another method it changes something, which may be done twice only with such a key', () => {

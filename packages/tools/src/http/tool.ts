@@ -142,8 +142,9 @@ export function failureOf(error: unknown, of: string, repeats: boolean): ToolRes
     const why = error.code === 'CORRAL_SECRET_DENIED' ? error.message : 'that of the host is missing.';
     return { kind: 'failed', message: `${of} has no credential for this: ${why}`, detail };
   }
-  if (!(error instanceof HttpFailure)) return { kind: repeats ? 'failed' : 'unknown', message: `${of} failed.`, detail };
-  const { message, sent, final } = error;
-  if (sent && !repeats) return { kind: 'unknown', message, detail };
-  return { kind: 'failed', message, detail, ...(final ? {} : { retryable: true }) };
+  if (!(error instanceof HttpFailure)) return { kind: 'unknown', message: `${of} failed.`, detail };
+  const { message, sent, final, code } = error;
+  // A request that may be made again is, if it was lost; if its answer is not one for the agent, it was carried out.
+  if (sent && !(repeats && code !== undefined)) return { kind: 'unknown', message, detail };
+  return { kind: 'failed', message, detail, ...(code === undefined ? {} : { code }), ...(final ? {} : { retryable: true }) };
 }

@@ -37,6 +37,8 @@ export interface LinkOptions {
   readonly listChanged: () => void;
   /** The server asked for something that it is not given. */
   readonly refused: (what: string) => void;
+  /** Takes secrets out of what the server says of a failure. */
+  readonly redact: (text: string) => string;
 }
 
 type Params = Readonly<Record<string, unknown>>;
@@ -44,8 +46,8 @@ type Elicit = LiveCall['elicited'];
 
 interface CallOptions {
   readonly signal: AbortSignal;
-  /** As the server listed the tool. */
-  readonly definition: Json;
+  /** As the server listed the tool, if some of its arguments go into headers as well. */
+  readonly definition: Json | undefined;
   readonly progress?: ((progress: Progress) => void) | undefined;
   /** Asks people on behalf of the call, where the server does so by requests of its own. */
   readonly elicit?: Elicit | undefined;
@@ -82,7 +84,7 @@ export class Link {
     }
   }
 
-  static async #open({ line: dial, lost, listChanged, refused }: LinkOptions, prior: PriorDiscovery | undefined): Promise<Link> {
+  static async #open({ line: dial, lost, listChanged, refused, redact }: LinkOptions, prior: PriorDiscovery | undefined): Promise<Link> {
     const line = dial();
     const client = new Client(
       { name: 'corral', version: '1' },
@@ -116,9 +118,7 @@ export class Link {
       return link;
     } catch (error) {
       await line.transport.close().catch(() => undefined);
-      const why = line.why();
-      const words = line.lastWords().trim().split('\n').slice(-3).join(' / ');
-      throw new Error([(error as Error).message, why, words].filter((one) => one !== undefined && one !== '').join('; '), { cause: error });
+      throw notOpened(error as Error, line, redact);
     }
   }
 
@@ -184,17 +184,18 @@ export class Link {
     { signal, definition, progress, elicit }: CallOptions,
   ): Promise<Readonly<Record<string, unknown>>> {
     if (elicit !== undefined) this.#calls.add(elicit);
+    const params = { name, arguments: input as Record<string, unknown>, _meta: { 'corral/idempotency-key': key }, ...goingOn };
+    const options = {
+      signal,
+      timeout: FOREVER_MS,
+      allowInputRequired: true,
+      ...(progress === undefined ? {} : { onprogress: progress }),
+    };
     try {
-      return await this.#client.callTool(
-        { name, arguments: input as Record<string, unknown>, _meta: { 'corral/idempotency-key': key }, ...goingOn },
-        {
-          signal,
-          timeout: FOREVER_MS,
-          allowInputRequired: true,
-          toolDefinition: definition as never,
-          ...(progress === undefined ? {} : { onprogress: progress }),
-        },
-      );
+      // `callTool` reads the definition at each call.
+      return definition === undefined
+        ? await this.#client.request({ method: 'tools/call', params }, options)
+        : await this.#client.callTool(params, { ...options, toolDefinition: definition as never });
     } finally {
       if (elicit !== undefined) this.#calls.delete(elicit);
     }
@@ -241,6 +242,12 @@ export class Link {
     await Promise.race([ended?.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
     await this.#client.close().catch(() => undefined);
   }
+}
+
+/** Without the error as its cause, which would be the text as it was. */
+function notOpened({ message }: Error, line: Line, redact: LinkOptions['redact']): Error {
+  const words = line.lastWords().trim().split('\n').slice(-3).join(' / ');
+  return new Error(redact([message, line.why(), words].filter((one) => one !== undefined && one !== '').join('; ')));
 }
 
 function priorIn(known: Json): PriorDiscovery | undefined {

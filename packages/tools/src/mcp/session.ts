@@ -146,7 +146,7 @@ export class Session {
       if (this.#calls > IN_FLIGHT) await new Promise<void>((resolve) => this.#waiting.push(resolve));
       if (call.signal.aborted) return notStarted(tool, 'it was given up');
       try {
-        link = await within(this.open(), call.signal);
+        link = this.link ?? (await within(this.open(), call.signal));
       } catch (error) {
         return notStarted(tool, `${this.#options.server} cannot be connected: ${error instanceof Error ? error.message : String(error)}`);
       }

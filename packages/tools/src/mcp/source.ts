@@ -25,6 +25,8 @@ export interface McpOptions extends Believing {
   readonly pins: ToolPins;
   /** Makes a connection, or starts the program. */
   readonly line: () => Promise<() => Line>;
+  /** Takes secrets out of a text: a server that was given one may repeat it in what it declares, in failures and in its error output. */
+  readonly redact: (text: string) => string;
   readonly tell: (news: ToolNews) => void;
 }
 
@@ -40,8 +42,8 @@ const POLL_MS = 100;
 interface Made {
   readonly tool: string;
   readonly described: Described;
-  /** As the server listed it. */
-  readonly says: Json;
+  /** As the server listed the tool, if its client needs that. */
+  readonly definition: Json | undefined;
   readonly call: ToolCall;
 }
 
@@ -151,7 +153,7 @@ export class McpSource implements ToolSource {
       server: name,
       link: async (events) => {
         const dial = await this.#options.line();
-        return Link.open({ ...events, line: dial, known: this.#known });
+        return Link.open({ ...events, line: dial, known: this.#known, redact: this.#options.redact });
       },
       opened: (link) => this.#list(link),
       listChanged: (link) => void this.#list(link).catch(() => undefined),
@@ -163,17 +165,18 @@ export class McpSource implements ToolSource {
     });
   }
 
-  #note(text: string): void {
+  #note(said: string): void {
+    const text = this.#options.redact(said).slice(0, 2_000);
     if (this.#events.at(-1) === text) return;
-    this.#events.push(text.slice(0, 2_000));
+    this.#events.push(text);
     if (this.#events.length > NOTES) this.#events.shift();
   }
 
   async #list(link: Link): Promise<void> {
     const { name, only, tell } = this.#options;
-    const { declarations, notes } = declarationsOf(name, await link.list(), link.asides, only);
+    const { declarations, notes } = declarationsOf(name, this.#clean(await link.list()), link.asides, only);
     this.#listNotes = [`it speaks MCP ${link.version ?? 'of an unknown version'}`, ...notes];
-    this.#known = link.known;
+    this.#known = this.#clean(link.known);
     this.#pinned.offer(declarations);
     const { differences } = this.#pinned.review();
     const text = differences.map(({ tool, kind }) => `${tool} (${kind})`).join(', ');
@@ -187,6 +190,13 @@ export class McpSource implements ToolSource {
       });
   }
 
+  /** Takes secrets out of something that a server has said. */
+  #clean<T>(said: T): T {
+    const text = JSON.stringify(said);
+    const clean = this.#options.redact(text);
+    return clean === text ? said : (JSON.parse(clean) as T);
+  }
+
   #made(): readonly Tool[] {
     const { name: server, timeout_ms } = this.#options;
     this.#returned.clear();
@@ -195,6 +205,7 @@ export class McpSource implements ToolSource {
       const described = describedBy(server, declaration, this.#options);
       const { description, input, output, annotations, returned } = described;
       this.#returned.set(described.own ?? described.aside ?? name, returned);
+      const definition = definitionOf(says);
       return {
         name,
         description,
@@ -206,12 +217,12 @@ export class McpSource implements ToolSource {
         suspended: () => this.#pinned.suspended(name),
         checkInput: checkAnswer,
         ...(described.own === undefined ? {} : { streams: true as const }),
-        invoke: (call) => this.#invoke(name, described, says, call),
+        invoke: (call) => this.#invoke(name, described, definition, call),
       };
     });
   }
 
-  async #invoke(tool: string, described: Described, says: Json, call: ToolCall): Promise<ToolAnswer> {
+  async #invoke(tool: string, described: Described, definition: Json | undefined, call: ToolCall): Promise<ToolAnswer> {
     if (this.#closing !== undefined) return notStarted(tool, 'its source is closed');
     const token = call.given === undefined ? undefined : tokenIn(call.given);
     const live = token === undefined ? undefined : this.#live.waitingFor(token);
@@ -225,7 +236,7 @@ export class McpSource implements ToolSource {
       // The server's list was read when it was connected, which may have been a moment ago.
       const suspended = this.#pinned.suspended(tool);
       if (suspended !== undefined) return { kind: 'failed', message: `${tool} is suspended: ${suspended}.` };
-      const made = { tool, described, says, call };
+      const made = { tool, described, definition, call };
       if (described.own === undefined || !link.asksDuring) return this.#asked(link, made, call.signal);
       const release = session.hold();
       const started = this.#live.start((own) =>
@@ -266,14 +277,13 @@ export class McpSource implements ToolSource {
 
   async #answerOf(
     link: Link,
-    { described: { own, aside }, says, call }: Made,
+    { described: { own, aside }, definition, call }: Made,
     signal: AbortSignal,
     params: ReturnType<typeof goingOn> | undefined,
     elicit?: LiveCall['elicited'],
   ): Promise<unknown> {
     if (aside !== undefined) return link.aside(aside, call.input, signal, params);
     const parts = partsOf(call);
-    const { outputSchema: _, ...definition } = says as Record<string, Json>;
     const asked = { name: own as string, input: call.input, key: call.idempotency_key, goingOn: params };
     const answer = await link.call(asked, { signal, definition, progress: parts?.take, elicit });
     await parts?.told();
@@ -316,6 +326,12 @@ export class McpSource implements ToolSource {
       void session.close(0);
     }
   }
+}
+
+/** The definition of a tool of which some argument goes into a header (2026-07-28, `x-mcp-header`); for others the client needs none. */
+function definitionOf(says: Json): Json | undefined {
+  const { outputSchema: _, ...definition } = says as Record<string, Json>;
+  return JSON.stringify(definition).includes('"x-mcp-header"') ? definition : undefined;
 }
 
 /** Hands progress to the run, if it asked for parts. A server that reports faster than the run reads is not waited for. */

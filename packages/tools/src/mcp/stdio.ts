@@ -2,7 +2,7 @@
  * MCP over the standard streams of a program: one message a line. The program is not trusted: a message that is too large, a flood of
  * messages nobody asked for, and output that is not MCP end it. Its error output is kept within bounds.
  */
-import { deserializeMessage, serializeMessage, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
+import { serializeMessage, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
 import { MCP } from '@corral/protocol/limits-mcp';
 import type { Program } from '@corral/protocol/ports/program';
 import { Lines } from '../host/lines.ts';
@@ -127,10 +127,8 @@ export class StdioTransport implements Transport {
   }
 
   #hear(line: string): void {
-    let message: JSONRPCMessage;
-    try {
-      message = deserializeMessage(line);
-    } catch {
+    const message = messageIn(line);
+    if (message === undefined) {
       this.#stray += 1;
       if (this.#stray > STRAY_LINES) return this.kill('it wrote lines that are not messages of MCP');
       return this.#tell(`(not a message of MCP) ${line.slice(0, 200)}`);
@@ -165,3 +163,19 @@ export class StdioTransport implements Transport {
     return this.#unasked >= 0;
   }
 }
+
+/** The message of a line; undefined if it is none. The client reads each kind of message by its schema, which takes its time, and need not do so twice. */
+function messageIn(line: string): JSONRPCMessage | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const { jsonrpc, id, method, result, error } = (isObject(value) ? value : {}) as Readonly<Record<string, unknown>>;
+  const isAnswer = (isObject(result) && ['string', 'number'].includes(typeof id)) || isObject(error);
+  const isMessage = jsonrpc === '2.0' && (typeof method === 'string' || isAnswer);
+  return isMessage ? (value as JSONRPCMessage) : undefined;
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;

@@ -6,7 +6,7 @@ import type { Checked, Contract, JsonSchema } from '@corral/protocol/ports/contr
 import type { Returns, Tool, ToolAnnotations, ToolCall, ToolResult, ToolSource } from '@corral/protocol/ports/tool';
 import { contractBy } from '../host/contracts.ts';
 import { bytesOf, contentOf } from '../http/answer.ts';
-import { Exchange, type ExchangeOptions, type ExchangePowers } from '../http/exchange.ts';
+import { Exchange, type Bytes, type ExchangeOptions, type ExchangePowers } from '../http/exchange.ts';
 import { requestContract, type AllowedOrigin, type HttpRequest } from '../http/request.ts';
 import { failureOf, isReading } from '../http/tool.ts';
 import { PinnedTools } from '../pinning/pinned.ts';
@@ -202,7 +202,7 @@ export class OpenApiSource implements ToolSource {
 /** Characters of a failure that the caller gets to read. */
 const FAILURE_CHARS = 500;
 
-function resultOf(of: string, status: number, type: string | undefined, bytes: Buffer, redact: (text: string) => string): ToolResult {
+function resultOf(of: string, status: number, type: string | undefined, bytes: Bytes, redact: (text: string) => string): ToolResult {
   const { body: text, body_base64 } = contentOf(bytes, redact);
   if (status >= 300) {
     const why = status < 400 ? 'it refers elsewhere, which is not followed' : (text ?? '').slice(0, FAILURE_CHARS);
