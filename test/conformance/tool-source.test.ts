@@ -125,7 +125,15 @@ async function ofServer(): Promise<Opened> {
   const server = McpServer.parse({ command: 'node', args: [program, declared], wall: 'none' });
   const secret = () => Promise.reject(new Error('none'));
   const pins = { get: () => undefined, put: () => undefined };
-  const powers = { base: folder, secret, pins, start: undefined, tell: () => undefined, resolve: undefined, redact: (text: string) => text };
+  const powers = {
+    base: folder,
+    secret,
+    pins,
+    start: undefined,
+    tell: () => undefined,
+    resolve: undefined,
+    redact: (text: string) => text,
+  };
   const source = await openMcp('crm', server, powers);
   const [pinned] = source.pinned ?? [];
   pinned?.inForce('start', 1);
