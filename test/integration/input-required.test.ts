@@ -167,7 +167,11 @@ describe('a tool that needs input', () => {
     const w = host();
     const { id, ended } = await w.submit(await w.deploy(agent('book')));
     const { call } = await asked(w, id);
-    const last = (await w.store.journal(id)).length;
+    // A question is listed a moment before its entry is on the disk.
+    const last = await found(async () => {
+      const entries = await w.store.journal(id);
+      return entries.at(-1)?.event?.kind === 'input_required' ? entries.length : undefined;
+    }, 'the question is in the journal');
     const { id: fork } = await w.supervisor.fork({ run: id, at: last, by: 'ana' as PrincipalId });
     await w.until(fork, (view) => view?.waiting === 'resolution');
     expect(await w.supervisor.approvals({ run: fork })).toEqual([]);
