@@ -118,7 +118,8 @@ describe.skipIf(NO_BROWSER)('a tool', () => {
     // The process of a tool that heeds no abort is ended, with the calls of others in it.
     await take('shop/caller', /\(call \d\) (?:was aborted|has an unknown result|had failed already)/);
     await page.getByText('No run holds it now.').waitFor();
-    await on.ended(await on.buy(5));
+    // Its payment is refused, and its mail was read.
+    await on.ended(await on.buy(980));
     await open('tools/mail.read?tenant=local');
     await page.getByRole('link', { name: 'call 1 of shop/buyer' }).waitFor();
     // It is found by its name, too.

@@ -267,8 +267,7 @@ export class Projection {
         return;
       }
       case 'controlled':
-        this.#options.index.control(observation.run, observation.control, observation.by);
-        return;
+        return this.#options.index.control(observation.run, observation.control, observation.by);
       case 'paused':
         this.#tellOf('run.paused', observation.run, { by: observation.by, reason: observation.reason });
         return;
