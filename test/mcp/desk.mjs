@@ -23,7 +23,8 @@ function factory() {
         const call = mcpReq._meta?.['corral/idempotency-key'];
         appendFileSync(file, `${JSON.stringify({ what, of, call, at: Date.now() })}\n`);
         if (what !== 'answers') await moment();
-        if (of === 'end') return void process.stderr.write(`the desk is closed with ${key}\n`, () => process.exit(1));
+        // It has no answer, whichever of the two would be sooner.
+        if (of === 'end') return new Promise(() => process.stderr.write(`the desk is closed with ${key}\n`, () => process.exit(1)));
       }
       return { content: [{ type: 'text', text: `done for ${of} with ${key}` }] };
     };

@@ -31,10 +31,20 @@ interface GroupsProps {
 /** Pages that are read for a decision, and calls on each: nobody looks at more of them at once. */
 const PAGES = 2;
 const PAGE = 100;
+/** Longest value that is shown whole in a row. */
+const VALUE_CHARS = 400;
+
+/** Whether all that a person decides by fits into a row. A label is lowered by a decision of its own. */
+const mayTogether = (one: Approval): boolean =>
+  mayDecide(one) &&
+  one.lowers === undefined &&
+  isFields(one.input) &&
+  Object.values(one.input).every((value) => (JSON.stringify(value) ?? '').length <= VALUE_CHARS);
+const isFields = (input: unknown): input is Record<string, unknown> => typeof input === 'object' && input !== null && !Array.isArray(input);
 
 export function Groups({ of, where, done }: GroupsProps) {
   const [open, setOpen] = useState<Wanted>();
-  const own = of.filter(mayDecide);
+  const own = of.filter(mayTogether);
   const groups = [...Map.groupBy(own, ({ shape }) => shape).entries()].filter(([, all]) => all.length > 1);
   return (
     <>
@@ -88,7 +98,7 @@ function Together({ where, onClose }: { readonly where: Wanted; readonly onClose
   );
   const [result, setResult] = useState<Result>();
   if (result !== undefined) return <Results of={result} onClose={onClose} />;
-  const own = calls.data?.items.filter(mayDecide) ?? [];
+  const own = calls.data?.items.filter(mayTogether) ?? [];
   const tools = [...new Set(own.map(({ tool }) => tool))];
   const title = calls.data === undefined ? 'Calls that wait' : `${many(own.length, 'call')}${tools.length === 1 ? ` to ${tools[0]}` : ''}`;
   return (
@@ -98,7 +108,10 @@ function Together({ where, onClose }: { readonly where: Wanted; readonly onClose
           <>
             {more && <p>These are the first of them; there are more.</p>}
             {items.length > own.length && (
-              <p class="dim">{many(items.length - own.length, 'other')} that you may not decide about: not among these.</p>
+              <p class="dim">
+                {many(items.length - own.length, 'other')} that you may not decide about, or that each need a look of their own: not among
+                these.
+              </p>
             )}
             {[...Map.groupBy(own, ({ agent, tool }) => JSON.stringify([agent, tool])).entries()].map(([key, same]) => (
               <Listed key={key} of={same} />
@@ -171,7 +184,10 @@ function Listed({ of }: { readonly of: readonly Approval[] }) {
               </td>
               {names.map((name) => (
                 <td key={name} class={isStranger(one, name) ? 'stranger' : ''}>
-                  <Brief of={one.withheld === undefined ? ((one.input as Record<string, unknown>)[name] ?? '') : 'withheld'} chars={400} />
+                  <Brief
+                    of={one.withheld === undefined ? ((one.input as Record<string, unknown>)[name] ?? '') : 'withheld'}
+                    chars={VALUE_CHARS}
+                  />
                   {isStranger(one, name) && <small> from a stranger’s text</small>}
                 </td>
               ))}

@@ -95,6 +95,19 @@ describe('paths of fields', () => {
     expect(fieldsIn(JSON.stringify({ items: [{ id: 'a":"b\\', note: '{"id": 1, "id": 2}' }] }))).toHaveLength(3);
   });
 
+  it('do not go on in a text that may be a stranger’s: at `*`, in a list, and within a text that was read', () => {
+    const evil = '{"price":"DE99","id":"DE99"}';
+    for (const [value, path] of [
+      [{ note: evil, item: { price: 'P-1' } }, '*.price'],
+      [[evil, { id: 'P-1' }], '[].id'],
+      [{ body: JSON.stringify({ user: { id: 'P-1' }, note: evil }) }, 'body.*.id'],
+      [{ body: JSON.stringify({ user: evil, owner: { id: 'P-1' } }) }, 'body.user.id'],
+    ] as const)
+      expect(
+        textsOf(value as Json, undefined, undefined, new FieldPaths([path])).leaves.filter(({ field }) => field !== undefined),
+      ).toHaveLength(path === 'body.user.id' ? 0 : 1);
+  });
+
   it('cover a name that holds data by the object that it is in', () => {
     const { names } = textsOf({ open: { 'Pay DE12': 1 }, own: { 'Pay DE13': 1 } }, undefined, undefined, new FieldPaths(['own', 'open.*']));
     expect(names.map(({ value, field }) => [value, field])).toEqual([

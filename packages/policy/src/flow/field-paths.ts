@@ -73,6 +73,16 @@ export function placeBelow(place: FieldPlace | undefined, name: string | undefin
   return open.length === 0 ? undefined : { open };
 }
 
+/**
+ * The place of a member that paths name, if one does. A text there may be read as JSON: where a path says `*` or `[]`, a text may be a stranger's,
+ * who would write the field that is trusted.
+ */
+export function placeNamed(place: FieldPlace | undefined, name: string): FieldPlace | undefined {
+  if (place === undefined || 'field' in place) return undefined;
+  const named = place.open.flatMap(({ names }) => names.get(name) ?? []);
+  return named.length === 0 || named.some(({ path }) => path !== undefined) ? undefined : { open: named };
+}
+
 /** The path whose field this is. */
 export const fieldAt = (place: FieldPlace | undefined): string | undefined =>
   place !== undefined && 'field' in place ? place.field : undefined;

@@ -1,6 +1,6 @@
 /** The leaves of a JSON value with their positions: provenance indexes those of results and looks up those of arguments. */
 import type { Json } from '@corral/protocol/json';
-import { fieldAt, leadsOn, placeBelow, type FieldPaths, type FieldPlace } from './field-paths.ts';
+import { fieldAt, leadsOn, placeBelow, placeNamed, type FieldPaths, type FieldPlace } from './field-paths.ts';
 import { jsonIn } from './json-text.ts';
 import { Memo } from './memo.ts';
 
@@ -53,27 +53,37 @@ interface Texts {
   readonly complete: boolean;
 }
 
+type Place = FieldPlace | undefined;
+
 function walked(value: Json, max: number, holds: (name: string) => boolean, fields: FieldPaths | undefined): Texts {
   const leaves: Leaf[] = [];
   const names: Leaf[] = [];
   let records = 0;
   let complete = true;
+  /** A text is read as JSON once: a text in it may be a stranger's. */
+  let inText = false;
+  const within = (work: () => void): void => {
+    inText = true;
+    work();
+    inText = false;
+  };
   const marked = (leaf: Leaf, place: FieldPlace | undefined): Leaf => {
     const field = fieldAt(place);
     return field === undefined ? leaf : { ...leaf, field };
   };
-  const walk = (at: Json, path: string, name: string, record: number, depth: number, place: FieldPlace | undefined): void => {
+  /** @param text the place whose fields a text may hold as JSON; undefined: none, as within such a text */
+  const walk = (at: Json, path: string, name: string, record: number, depth: number, place: Place, text: Place): void => {
     if (leaves.length >= max || names.length > max || depth > 64) {
       complete = false;
       return;
     }
     if (typeof at === 'string' || typeof at === 'number') {
-      const inside = typeof at === 'string' && leadsOn(place) ? jsonIn(at, JSON_CHARS) : undefined;
+      const inside = typeof at === 'string' && leadsOn(text) ? jsonIn(at, JSON_CHARS) : undefined;
       if (inside === undefined) leaves.push(marked({ path, name, record, value: at }, place));
-      else walk(inside, path, name, record, depth + 1, place);
+      else within(() => walk(inside, path, name, record, depth + 1, text, undefined));
     } else if (Array.isArray(at)) {
       for (let i = 0; i < at.length && complete; i++) {
-        walk(at[i] as Json, `${path}[${i}]`, name, record, depth + 1, placeBelow(place, undefined));
+        walk(at[i] as Json, `${path}[${i}]`, name, record, depth + 1, placeBelow(place, undefined), undefined);
       }
     } else if (typeof at === 'object' && at !== null) {
       records += 1;
@@ -83,11 +93,11 @@ function walked(value: Json, max: number, holds: (name: string) => boolean, fiel
         const below = path === '' ? key : `${path}.${key}`;
         // The writer of an object writes the names in it.
         if (holds(key)) names.push(marked({ path: below, name: '', record: 0, value: key }, place));
-        walk(member, below, key, here, depth + 1, placeBelow(place, key));
+        walk(member, below, key, here, depth + 1, placeBelow(place, key), inText ? undefined : placeNamed(place, key));
       }
     }
   };
-  walk(value, '', '', 0, 0, fields?.root);
+  walk(value, '', '', 0, 0, fields?.root, fields?.root);
   return { leaves, names, complete };
 }
 

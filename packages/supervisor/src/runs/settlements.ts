@@ -124,6 +124,8 @@ export class Settlements {
   expire(run: Run, call: number): void {
     if (run.behind.deciding) return run.behind.do(() => this.expire(run, call));
     const pending = run.ledger.pending.get(call);
+    // Its call would be made again although nobody has looked at whether it was made after the backup; a person still answers or declines.
+    if (run.ledger.held === 'restored' && needsInput(pending)) return;
     const timeout_ms = pending?.kind === 'approval' ? pending.call.timeout_ms : undefined;
     // The earlier of the two ends was reached. The times of an entry and of its end are read one after the other.
     if (pending?.kind === 'approval' && timeout_ms !== undefined && pending.since + timeout_ms <= pending.expires_at + CLOSE_MS)
@@ -156,15 +158,16 @@ export class Settlements {
     const last = run.ledger.pending.get(call)?.kind !== 'approval';
     this.#options.transitions.observers.tell({ kind: 'decided', run: run.id, call, by, verdict, reason, last, ...about });
     if (last) run.alarms.callOff(call);
-    if (needsInput(asked)) this.#goOn(run, call);
+    // A server that asked during the call has begun to work on it.
+    if (needsInput(asked)) this.#goOn(run, call, asked.call.asked_input.request.live !== true);
     this.pass(run, call);
   }
 
   /** Calls the tool once more, with what became of its request for input. */
-  #goOn(run: Run, call: number): void {
+  #goOn(run: Run, call: number, first: boolean): void {
     run.behind.do(() => {
       const pending = run.ledger.pending.get(call);
-      if (run.outcome === undefined && pending?.kind === 'call') this.#options.broker.reissue(run.ledger, pending, true);
+      if (run.outcome === undefined && pending?.kind === 'call') this.#options.broker.reissue(run.ledger, pending, first, true);
     });
   }
 

@@ -15,7 +15,8 @@ interface Answered {
 }
 
 /** @param structured the tool declares a schema of its structured content, which is then the answer */
-export function resultOf(tool: string, structured: boolean, answer: Answered): ToolResult {
+export function resultOf(tool: string, structured: boolean, answer: Answered | undefined): ToolResult {
+  if (typeof answer !== 'object') return { kind: 'failed', message: `${tool} answered without a result.`, code: 'CORRAL_RESULT_INVALID' };
   const content = Array.isArray(answer.content) ? answer.content : [];
   if (answer.isError === true) return { kind: 'failed', message: `${tool} failed: ${textOf(content) || 'it does not say why'}` };
   if (structured) {

@@ -291,7 +291,7 @@ export class McpSource implements ToolSource {
   }
 
   #resultOf({ tool, described: { aside, structured } }: Made, answer: unknown): ToolResult {
-    return aside === undefined ? resultOf(tool, structured, answer as object) : { kind: 'ok', value: withoutMeta(answer) };
+    return aside === undefined ? resultOf(tool, structured, answer as object | undefined) : { kind: 'ok', value: withoutMeta(answer) };
   }
 
   /** The session of the tenant; undefined if the maximum is reached and all have calls. */

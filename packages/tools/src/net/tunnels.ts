@@ -44,7 +44,9 @@ export class Tunnels {
   take(connection: NodeJS.ReadWriteStream): void {
     const socket = connection as Socket;
     socket.on('error', () => socket.destroy());
-    if (this.#open >= MCP.tunnels.default) return void socket.end(answer('503 Service Unavailable', 'Too many tunnels are open.\n'));
+    // A program that does not close its side keeps no descriptor of the host.
+    if (this.#open >= MCP.tunnels.default)
+      return void socket.end(answer('503 Service Unavailable', 'Too many tunnels are open.\n'), () => socket.destroy());
     this.#open += 1;
     socket.once('close', () => (this.#open -= 1));
     socket.setTimeout(REQUEST_MS, () => socket.destroy());

@@ -35,8 +35,10 @@ export function memoryRoutes({ memory }: ServerContext): Handlers<Names> {
       const space = await mustSee(params.memory, access, 'memory.read');
       const { limit, prefix } = query;
       const { entries, more } = await memory.entries(space.id, { prefix, before: rowOf(query.cursor), limit });
+      const items = entries.map((entry) => viewOf(entry, space, reader));
       return {
-        items: entries.map((entry) => viewOf(entry, space, reader)),
+        // The beginning of a name that is withheld is not found out by asking for it.
+        items: prefix === undefined || prefix === '' ? items : items.filter(({ withheld }) => withheld === undefined),
         next: more ? cursorOf(entries.at(-1)?.version ?? 0) : null,
       };
     },
