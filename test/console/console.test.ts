@@ -83,6 +83,10 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     const detail = page.locator('.card-body');
     await detail.getByText('never-so-much', { exact: true }).first().waitFor();
     await detail.getByText('untrusted', { exact: true }).first().waitFor();
+    // Both rules forbid it; the one that refused is marked, with its text.
+    await detail.getByText('What they say').click();
+    const deciding = detail.locator('details div', { hasText: 'decided' }).locator('pre');
+    await expectSoon(() => deciding.allTextContents().then((texts) => texts.map((text) => text.slice(0, 20))), ['@id("never-so-much")']);
     await expectSoon(() => detail.locator('blockquote.stranger mark').first().textContent(), 'DE89-3704-0044');
     // The address leads another person to the same call.
     expect(page.url()).toMatch(/\/calls\?call=\d+$/);

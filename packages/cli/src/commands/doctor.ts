@@ -89,8 +89,8 @@ function weaker({ user }: Walls): string {
 }
 
 /**
- * The guards, the telemetry, the MCP servers and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a host goes on without a
- * Redis, and to be without policies is a choice.
+ * The guards, the telemetry, the MCP servers and the Redis for wake-ups of the configuration here. None of it decides whether this machine works: a
+ * host goes on without a Redis, and to be without policies is a choice.
  */
 async function configured(find: () => string | undefined): Promise<Check[]> {
   const { loadConfig } = await import('@corral/server/config/load');

@@ -7,6 +7,8 @@ import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } 
 import { runId } from '../ids.ts';
 import { bytes, printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
+import { wholeNumber } from '../whole-number.ts';
+import { inTenant } from './agents.ts';
 
 type Memory = RouteAnswer<'listMemories'>['items'][number];
 type Entry = RouteAnswer<'listMemoryEntries'>['items'][number];
@@ -37,15 +39,14 @@ export function memoryCommands(program: Command): void {
     .argument('[memory]', 'its id, from the list of memories')
     .option('--tenant <name>', 'only of this tenant')
     .option('--prefix <text>', 'only entries whose names begin with this')
-    .option('--limit <n>', 'as many at most', '50')
-    .option('--cursor <text>', 'go on where the list before ended')
+    .option('-n, --limit <number>', 'length of a page', '50')
+    .option('--cursor <text>', 'continue after a page')
     .addHelpText('after', `\nExample:\n  corral memory ls\n  corral memory ls 3 --prefix customers/`)
     .action(async (id: string | undefined, flags: Listed) => {
       const client = connect(flags);
-      const page = { limit: Number(flags.limit), ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }) };
+      const page = { limit: wholeNumber(flags.limit, '--limit'), ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }) };
       if (id === undefined) {
-        const tenant = flags.tenant === undefined ? {} : { tenant: flags.tenant };
-        const found = await client.listMemories({ query: { ...page, ...tenant } });
+        const found = await client.listMemories({ query: { ...page, ...inTenant(flags) } });
         return print(flags, found, () => [memoriesTable(found.items), ...more(found.next)].join('\n'));
       }
       const prefix = flags.prefix === undefined ? {} : { prefix: flags.prefix };
@@ -79,10 +80,10 @@ export function memoryCommands(program: Command): void {
       `\nExample:\n  corral memory rm --memory notes --prefix customers/ --dry-run -m 'ticket 12'\n  corral memory rm --owner person:token:ana -m 'she has left'`,
     )
     .action(async (flags: Removed) => {
-      const { tenant, memory: of, owner, name, prefix, run, all, reason, dryRun = false } = flags;
+      const { memory: of, owner, name, prefix, run, all, reason, dryRun = false } = flags;
       const removed = await connect(flags).removeMemory({
         body: {
-          ...(tenant === undefined ? {} : { tenant }),
+          ...inTenant(flags),
           ...(of === undefined ? {} : { memory: of }),
           ...(owner === undefined ? {} : { owner }),
           ...(name === undefined ? {} : { name }),
@@ -122,7 +123,7 @@ function memoriesTable(items: readonly Memory[]): string {
       String(one.id),
       one.tenant,
       `${one.kind}:${one.memory}`,
-      one.owner,
+      printable(one.owner),
       String(one.entries),
       bytes(one.bytes),
       moment(one.at),
@@ -156,4 +157,4 @@ function writerOf({ written_by: [latest, ...others] }: Entry): string {
 }
 
 const namesOf = (names: readonly string[] | null): string =>
-  names === null ? 'not known' : names[0] === '*' ? 'anybody' : names.join(', ');
+  names === null ? 'not known' : names[0] === '*' ? 'anybody' : printable(names.join(', '));

@@ -62,7 +62,7 @@ function whoLines({ tool, offered, quarantined, resting, declared, handed, holdi
   const runs = (count: number) => `${count} ${count === 1 ? 'run' : 'runs'}`;
   return [
     `${tool}${offered ? '' : ', which the host does not offer now'}`,
-    ...(quarantined === null ? [] : [`  under quarantine by ${quarantined.by}: ${printable(quarantined.reason)}`]),
+    ...(quarantined === null ? [] : [`  under quarantine by ${printable(quarantined.by)}: ${printable(quarantined.reason)}`]),
     ...(resting === null
       ? []
       : [`  its breaker is ${resting.state.replace('_', ' ')} until ${moment(resting.until)}: ${printable(resting.why)}`]),

@@ -7,6 +7,7 @@ import { anyOf, useLoad } from '../data/load.ts';
 import { count, shortDigest } from '../format.ts';
 import { Ago, Badge, Empty, Fact, Loading, Problem, Shown, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
+import { Search } from '../ui/search.tsx';
 import { Text } from '../ui/text.tsx';
 import { ToolName } from '../ui/tool-name.tsx';
 
@@ -34,13 +35,7 @@ export function Agents() {
     <section>
       <div class="bar">
         <h1>Agents</h1>
-        <input
-          type="search"
-          aria-label="Search agents"
-          placeholder="Search"
-          value={q}
-          onInput={(event) => alter({ q: event.currentTarget.value })}
-        />
+        <Search of="agents" />
         {agents.data.next !== null && <span class="dim">the first {LIMIT}</span>}
       </div>
       {agents.error !== undefined && <Problem of={agents.error} again={agents.again} />}

@@ -8,6 +8,7 @@ import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { pagesOf } from '../data/pages.ts';
+import { fitsRow, VALUE_CHARS } from '../data/together.ts';
 import { count, many } from '../format.ts';
 import { originsOf } from '../ui/decision.tsx';
 import { Dialog } from '../ui/dialog.tsx';
@@ -31,16 +32,7 @@ interface GroupsProps {
 /** Pages that are read for a decision, and calls on each: nobody looks at more of them at once. */
 const PAGES = 2;
 const PAGE = 100;
-/** Longest value that is shown whole in a row. */
-const VALUE_CHARS = 400;
-
-/** Whether all that a person decides by fits into a row. A label is lowered by a decision of its own. */
-const mayTogether = (one: Approval): boolean =>
-  mayDecide(one) &&
-  one.lowers === undefined &&
-  isFields(one.input) &&
-  Object.values(one.input).every((value) => (JSON.stringify(value) ?? '').length <= VALUE_CHARS);
-const isFields = (input: unknown): input is Record<string, unknown> => typeof input === 'object' && input !== null && !Array.isArray(input);
+const mayTogether = (one: Approval): boolean => mayDecide(one) && fitsRow(one);
 
 export function Groups({ of, where, done }: GroupsProps) {
   const [open, setOpen] = useState<Wanted>();
@@ -158,7 +150,7 @@ function Deciding({ of, where: { agent, tool, shape }, onDone, onBack }: Decidin
 /** Calls of one agent to one tool, with all of their arguments. */
 function Listed({ of }: { readonly of: readonly Approval[] }) {
   const [first] = of;
-  const names = [...new Set(of.flatMap(({ input }) => (typeof input === 'object' && input !== null ? Object.keys(input) : [])))];
+  const names = [...new Set(of.flatMap(({ input }) => Object.keys(fieldsOf(input))))];
   if (first === undefined) return null;
   return (
     <div class="scrolls" tabIndex={0} role="group" aria-label={`All arguments of ${first.agent} to ${first.tool}`}>
@@ -184,10 +176,7 @@ function Listed({ of }: { readonly of: readonly Approval[] }) {
               </td>
               {names.map((name) => (
                 <td key={name} class={isStranger(one, name) ? 'stranger' : ''}>
-                  <Brief
-                    of={one.withheld === undefined ? ((one.input as Record<string, unknown>)[name] ?? '') : 'withheld'}
-                    chars={VALUE_CHARS}
-                  />
+                  <Brief of={fieldsOf(one.input)[name] ?? ''} chars={VALUE_CHARS} />
                   {isStranger(one, name) && <small> from a stranger’s text</small>}
                 </td>
               ))}
@@ -199,6 +188,8 @@ function Listed({ of }: { readonly of: readonly Approval[] }) {
   );
 }
 
+/** Only calls with fields are listed. */
+const fieldsOf = (input: Approval['input']) => input as Readonly<Record<string, unknown>>;
 const isStranger = ({ origins }: Approval, name: string): boolean => originsOf(name, origins).some(({ origin }) => origin === 'untrusted');
 
 /** What became of each. */

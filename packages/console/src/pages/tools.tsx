@@ -7,6 +7,7 @@ import { useLoad } from '../data/load.ts';
 import { count, duration, shortDigest } from '../format.ts';
 import { Ago, Badge, Empty, Fact, Problem, Shown, State, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
+import { Search } from '../ui/search.tsx';
 import { Table } from '../ui/table.tsx';
 import { Code, Text } from '../ui/text.tsx';
 import { ToolName } from '../ui/tool-name.tsx';
@@ -33,13 +34,7 @@ function List({ tenant }: { readonly tenant: string | undefined }) {
     <section>
       <div class="bar">
         <h1>Tools</h1>
-        <input
-          type="search"
-          aria-label="Search tools"
-          placeholder="Search"
-          value={q}
-          onInput={(event) => alter({ q: event.currentTarget.value })}
-        />
+        <Search of="tools" />
         {me.value?.tenant === '*' && (
           <label>
             Tenant <input value={tenant ?? ''} maxLength={64} onChange={(event) => alter({ tenant: event.currentTarget.value.trim() })} />

@@ -3,12 +3,12 @@ import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
-import { isDeciding, statementOf } from '../data/rule.ts';
 import { moment, shortDigest } from '../format.ts';
 import { Badge, Fact, Shown, Words } from './parts.tsx';
 import { Code, Codes, Lit, Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
+type Statement = RouteAnswer<'showPolicies'>['rules'][number];
 type Quote = NonNullable<Decision['quotes']>[number];
 
 const VERDICTS = {
@@ -79,21 +79,27 @@ function RuleTexts({ of: { rules, policy, verdict } }: { readonly of: Decision }
   );
 }
 
+/** Whether a rule is one of those by which a call was refused, or a person was asked: others that apply as well did not decide. */
+function isDeciding({ effect, consequence }: Statement, verdict: string): boolean {
+  const asks = consequence === 'approval';
+  return effect === 'forbid' && ((verdict === 'deny' && !asks) || (verdict === 'ask' && asks));
+}
+
 const READERS = ['operator', 'auditor', 'admin'] as const;
 
 function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy' | 'verdict'>) {
   const texts = useLoad((signal) => request('showPolicies', { params: { version: policy }, query: {} }, signal), { of: [policy] });
   return (
     <Shown of={texts}>
-      {({ files }) => (
+      {({ rules: statements }) => (
         <>
           {rules.map((rule) => {
-            const text = statementOf(rule, files.map((file) => file.text).join('\n'));
+            const statement = statements.find((one) => one.rule === rule);
             return (
               <div key={rule}>
-                {rules.length > 1 && text !== undefined && isDeciding(text, verdict) && <Badge tone="bad">decided</Badge>}
+                {rules.length > 1 && statement !== undefined && isDeciding(statement, verdict) && <Badge tone="bad">decided</Badge>}
                 <pre class="value" tabIndex={0}>
-                  <Text of={text ?? `The text of ${rule} is not kept here: it is part of Corral, or its policies were changed since.`} />
+                  <Text of={statement?.text ?? `The text of ${rule} is not kept here: it is part of Corral, or its policies were changed since.`} />
                 </pre>
               </div>
             );

@@ -85,6 +85,16 @@ export const PolicyTexts = z
   .object({
     version: z.string(),
     files: z.array(z.object({ file: z.string(), digest: z.string(), text: z.string() })),
+    rules: z
+      .array(
+        z.object({
+          rule: z.string(),
+          text: z.string(),
+          effect: z.enum(['permit', 'forbid']),
+          consequence: z.string().nullable().describe('what a denial by it leads to, such as approval; null: the call is refused'),
+        }),
+      )
+      .describe('the statements of the files, by the ids that decisions name'),
     moves: z.array(PolicyMove).describe('when they were put in force, newest first'),
   })
   .meta({ id: 'PolicyTexts' });

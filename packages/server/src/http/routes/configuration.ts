@@ -2,6 +2,7 @@
 import { CorralError } from '@corral/protocol/errors';
 import { TEXT_TYPE } from '@corral/telemetry/prometheus';
 import type { ServerContext } from '../context.ts';
+import { statementsIn } from '../../evidence/rule-texts.ts';
 import type { Handlers } from './handler.ts';
 import { VERSION } from '../../version.ts';
 
@@ -39,7 +40,8 @@ export function configurationRoutes(door: ServerContext): Handlers<Names> {
       return { items: archive.moves(access.some('policy.read', query.tenant)) };
     },
     async showPolicies({ params, query }, { access }) {
-      return archive.policies(params.version, access.some('policy.read', query.tenant));
+      const shown = archive.policies(params.version, access.some('policy.read', query.tenant));
+      return { ...shown, rules: statementsIn(shown.files) };
     },
     async metrics(_, { reply }) {
       if (door.telemetry === undefined)
