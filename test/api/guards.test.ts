@@ -67,11 +67,11 @@ test('what is missing is in the first lines of up, and in what doctor and config
   ];
   const there = ['Policies for b: the default pack.', 'Loops for b: a run that loops, runs away or probes is paused for a person.'];
   await until(() => first().includes(there.join('\n')), 'the host has said its first lines');
-  const said_last = first()
+  const lines = first()
     .trim()
     .split('\n')
     .filter((line) => !line.startsWith('Telemetry'));
-  expect(said_last.slice(-4)).toEqual([...missing, ...there]);
+  expect(lines.slice(-4)).toEqual([...missing, ...there]);
   const shows = JSON.parse((await corral(['config', 'show', '--json', '--data', data])).out) as { readonly guards: unknown };
   expect(shows.guards).toEqual([
     { tenant: 'a', policies: 'none', risk: false, loops: 'none' },

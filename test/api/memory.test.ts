@@ -120,8 +120,8 @@ test('the command line lists, prints and removes what is kept', async () => {
 test('a configuration with a memory of an unknown kind, a bad bound, or two tools of one name is refused', async () => {
   const folder = await shortFolder();
   const config = join(folder, 'corral.config.json');
-  const refused = async (memory: unknown) => {
-    await writeFile(config, JSON.stringify({ memory }));
+  const refused = async (memory: unknown, more: object = {}) => {
+    await writeFile(config, JSON.stringify({ memory, ...more }));
     return loadConfig(config, {}).then(
       () => '',
       (error: unknown) => (error as Error).message,
@@ -130,7 +130,7 @@ test('a configuration with a memory of an unknown kind, a bad bound, or two tool
   expect(await refused({ notes: { kind: 'list' } })).toMatch(/memory\.notes\.kind/);
   expect(await refused({ notes: { kind: 'kv', limits: { value_bytes: 0 } } })).toMatch(/memory\.notes\.limits\.value_bytes/);
   expect(await refused({ Notes: { kind: 'kv' } })).toMatch(/memory/);
-  expect(await refused({ fs: { kind: 'files' } })).toBe('');
+  expect(await refused({ fs: { kind: 'files' } }, { files: { read: folder } })).toMatch(/two tools called fs\.read/);
 });
 
 /** Kills the host as often in the middle of a run that appends, and counts what is there in the end. */

@@ -3,11 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
 import { front, shortFolder, type Front } from '../front.ts';
+import { shared } from '../shared.ts';
 import { found, until } from '../until.ts';
 
 const SECRET = 'Ana-earns-4711';
@@ -52,29 +53,27 @@ const SENDER = `{ name: 'sender', uses: { hr: 'tool:hr.read', send: 'tool:note.s
   await sleep(3600000); } }`;
 const RAISER = `{ name: 'raiser', uses: { raise: 'tool:hr.raise' }, run: ({ caps }) => caps.raise({}).then(() => 'raised', (error) => error.code) }`;
 
-const ends: (() => void | Promise<void>)[] = [];
 let host: Front;
 let folder: string;
 let operator: Client;
 let submitter: Client;
 let ana: Client;
 
-beforeAll(async () => {
-  folder = await shortFolder((end) => ends.push(end));
+shared(async (finished) => {
+  finished(() => {
+    server.close();
+    delete process.env['CORRAL_TEST_PRIVATE_HOOK'];
+  });
+  folder = await shortFolder(finished);
   await writeFile(join(folder, 'corral.config.ts'), CONFIG);
   await writeFile(join(folder, 'rules.cedar'), RULES);
-  host = await front({ config: join(folder, 'corral.config.ts') }, (end) => ends.push(end));
+  host = await front({ config: join(folder, 'corral.config.ts') }, finished);
   operator = await host.as('local', 'operator', 'approver', 'auditor');
   submitter = await host.as('local', 'developer');
   const { secret } = await host.admin.makeToken({ body: { name: 'hers', tenant: 'local', roles: ['operator', 'approver'] } });
   ana = createClient(transportTo({ url: host.url }), secret);
   await host.deploy(SENDER);
   await host.deploy(RAISER);
-});
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-  server.close();
-  delete process.env['CORRAL_TEST_PRIVATE_HOOK'];
 });
 
 async function asking(agent: string) {

@@ -9,7 +9,7 @@ import { LOOPER, scene, type Scene } from './scene.ts';
 sharedBrowser();
 let on: Scene;
 shared(
-  (finished) => scene(finished, { named: 'please pay to DE12-3456 named memo' }),
+  (finished) => scene(finished, { named: 'please pay to DE12-3456 named memo', long: `please pay to ${'DE12-'.repeat(100)}` }),
   (made) => (on = made),
   !NO_BROWSER,
 );
@@ -134,30 +134,34 @@ describe.skipIf(NO_BROWSER)('a tool', () => {
 const PAYS_ANN = `{ name: 'pays-ann', uses: { pay: 'tool:pay' }, run: ({ caps }) => caps.pay({ to: 'Ann', amount: 50 }).catch((error) => error.code) }`;
 
 describe.skipIf(NO_BROWSER)('many calls that wait', () => {
-  test('are decided about by a filter, whatever their shape: all arguments are shown before, and each has its result', async () => {
+  test('are decided about by a filter, whatever their shape: all arguments are shown before, which leaves out long ones, and each has its result', async () => {
     await on.deploy(PAYS_ANN, { tenant: 'local' });
     const runs = [await on.buy(41), await on.buy(42, 'named')];
     const { run: other } = await on.admin.submitRun({ body: { agent: 'pays-ann', tenant: 'local' } });
-    for (const run of [...runs, other]) await on.asked(run);
+    const long = await on.buy(43, 'long');
+    for (const run of [...runs, other, long]) await on.asked(run);
     const { page } = await signedIn(on, 'approvals', ['approver']);
-    await expectSoon(() => page.locator('.approval').count(), 3);
+    await expectSoon(() => page.locator('.approval').count(), 4);
     await page.getByRole('search').getByLabel('Agent').fill('buyer');
     await page.keyboard.press('Enter');
-    await expectSoon(() => page.locator('.approval').count(), 2);
+    await expectSoon(() => page.locator('.approval').count(), 3);
     expect(new URL(page.url()).searchParams.get('agent')).toBe('buyer');
     await page.getByRole('button', { name: 'Decide about all of these…' }).click();
     const dialog = page.getByRole('dialog', { name: '2 calls to pay' });
     for (const text of ['41', '42', 'memo', 'DE12-3456']) await dialog.getByText(text).first().waitFor();
+    await dialog.getByText(/^1 call not among these: to be looked at alone/).waitFor();
     await dialog.getByText('The reason is missing.').waitFor();
     await dialog.getByLabel('Reason').fill('none of these');
     await dialog.getByRole('button', { name: 'Deny these 2' }).click();
     const results = page.getByRole('dialog', { name: '2 denied, 0 not' });
     for (const run of runs) await results.getByText(run).waitFor();
     await page.keyboard.press('Escape');
-    await page.getByText('No call that waits for a person matches.').waitFor();
+    await expectSoon(() => page.locator('.approval').count(), 1);
     for (const run of runs) expect(await on.ended(run)).toBe('completed');
-    expect((await on.admin.listApprovals({ query: { tool: 'pay' } })).items.map(({ run }) => run)).toEqual([other]);
-    await on.admin.operate({ body: { operation: 'kill', target: { run: other }, reason: 'seen' } });
+    const { items } = await on.admin.listApprovals({ query: { tool: 'pay' } });
+    expect(items.map(({ run }) => run)).toEqual([other, long]);
+    await on.admin.operate({ body: { operation: 'kill', target: { where: { runs: [other, long as never] } }, reason: 'seen' } });
+    await page.getByText('No call that waits for a person matches.').waitFor();
   });
 });
 

@@ -101,8 +101,7 @@ function Together({ where, onClose }: { readonly where: Wanted; readonly onClose
             {more && <p>These are the first of them; there are more.</p>}
             {items.length > own.length && (
               <p class="dim">
-                {many(items.length - own.length, 'other')} that you may not decide about, or that each need a look of their own: not among
-                these.
+                {many(items.length - own.length, 'call')} not among these: to be looked at alone, or not for you to decide.
               </p>
             )}
             {[...Map.groupBy(own, ({ agent, tool }) => JSON.stringify([agent, tool])).entries()].map(([key, same]) => (
