@@ -37,7 +37,10 @@ test('a decision’s policies are read by the version it names, whatever the fil
   expect(shown).toMatchObject({
     version,
     files: [{ file: 'p.cedar', text: STRICT }],
-    rules: [{ rule: 'free', effect: 'permit' }, { rule: 'no-writes', effect: 'forbid', consequence: null }],
+    rules: [
+      { rule: 'free', effect: 'permit' },
+      { rule: 'no-writes', effect: 'forbid', consequence: null },
+    ],
     moves: [{ tenant: 'own', reason: 'the host starts with it' }],
   });
   expect((await auditor.showPolicies({ params: { version: version.slice(0, 19) } })).files).toEqual(shown.files);

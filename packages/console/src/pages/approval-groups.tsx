@@ -100,9 +100,7 @@ function Together({ where, onClose }: { readonly where: Wanted; readonly onClose
           <>
             {more && <p>These are the first of them; there are more.</p>}
             {items.length > own.length && (
-              <p class="dim">
-                {many(items.length - own.length, 'call')} not among these: to be looked at alone, or not for you to decide.
-              </p>
+              <p class="dim">{many(items.length - own.length, 'call')} not among these: to be looked at alone, or not for you to decide.</p>
             )}
             {[...Map.groupBy(own, ({ agent, tool }) => JSON.stringify([agent, tool])).entries()].map(([key, same]) => (
               <Listed key={key} of={same} />

@@ -99,7 +99,11 @@ function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy
               <div key={rule}>
                 {rules.length > 1 && statement !== undefined && isDeciding(statement, verdict) && <Badge tone="bad">decided</Badge>}
                 <pre class="value" tabIndex={0}>
-                  <Text of={statement?.text ?? `The text of ${rule} is not kept here: it is part of Corral, or its policies were changed since.`} />
+                  <Text
+                    of={
+                      statement?.text ?? `The text of ${rule} is not kept here: it is part of Corral, or its policies were changed since.`
+                    }
+                  />
                 </pre>
               </div>
             );
