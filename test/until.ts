@@ -43,6 +43,17 @@ export async function found<T>(look: () => T | undefined | Promise<T | undefined
 }
 
 /**
+ * Waits for what comes by itself.
+ * @param what said when it does not come
+ */
+export async function within<T>(coming: Promise<T>, what: string): Promise<T> {
+  const within_ms = timeLeft();
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`After ${(within_ms / 1000).toFixed(1)} s this had not come: ${what}`)), within_ms);
+  return Promise.race([coming, over]).finally(() => clearTimeout(timer));
+}
+
+/**
  * The waits that only real time can end, each with its reason. Lint keeps timers out of every other test
  * (`.oxlintrc.json`, "Tests wait for what they wait for"), so this table has all of them.
  */

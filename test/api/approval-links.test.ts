@@ -1,34 +1,20 @@
 /** Links to approvals in webhooks: to open one does nothing, and a decision by it takes who may decide, once, for the call as it was shown. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { transportTo } from '@corral/client/node';
 import { createClient } from '@corral/protocol/api/client';
-import { found } from '../until.ts';
+import { receiver, sentLink } from '../receiver.ts';
 import { linkOf } from '@corral/server/events/webhooks/approval-links';
 import { sharedApprovalHost } from './approval-host.ts';
 
-const got: { type: string; link?: string; data: { run: string } }[] = [];
-const server = createServer((request, response) => {
-  let body = '';
-  request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-  request.on('end', () => {
-    got.push(JSON.parse(body) as (typeof got)[number]);
-    response.end();
-  });
-});
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+const { got, url } = await receiver(() => 200, afterAll);
 process.env['CORRAL_TEST_HOOK'] = 'a secret of the receiver';
 afterAll(() => {
-  server.close();
   delete process.env['CORRAL_TEST_HOOK'];
 });
 
 const host = sharedApprovalHost(`secrets: { hook: { env: 'CORRAL_TEST_HOOK' } }, webhooks: [{ id: 'chat', url: '${url}', secret: 'hook' }],
   door: { url: 'https://corral.example' }, approvals: { links: { alone: true } },`);
-const pageOf = async (run: string): Promise<URL> =>
-  new URL(await found(() => got.find(({ type, data }) => type === 'run.asked' && data.run === run)?.link, 'a link was sent'));
+const pageOf = async (run: string): Promise<URL> => new URL(await sentLink(got, run));
 const linkIn = (page: URL) => page.hash.replace('#approve=', '');
 
 test('a link is sent to the webhook, opens a page, and decides by POST for who is signed in and may, once', async () => {

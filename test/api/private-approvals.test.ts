@@ -1,27 +1,17 @@
 /** Approvals of calls with private arguments, and answers that are private: by a link, in what holds for later calls, and in what `why` tells. */
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { transportTo } from '@corral/client/node';
 import { createClient, type Client } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
 import { front, shortFolder, type Front } from '../front.ts';
+import { receiver, sentLink } from '../receiver.ts';
 import { shared } from '../shared.ts';
 import { found, until } from '../until.ts';
 
 const SECRET = 'Ana-earns-4711';
-const got: { type: string; link?: string; data: { run: string } }[] = [];
-const server = createServer((request, response) => {
-  let body = '';
-  request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-  request.on('end', () => {
-    got.push(JSON.parse(body) as (typeof got)[number]);
-    response.end();
-  });
-});
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const { got, url } = await receiver(() => 200, afterAll);
 process.env['CORRAL_TEST_PRIVATE_HOOK'] = 'a secret of the receiver';
 
 const CONFIG = `
@@ -38,7 +28,7 @@ export default defineConfig({
   ],
   policies: { files: ['rules.cedar'], roles: { 'token:hers': ['ana'] } },
   secrets: { hook: { env: 'CORRAL_TEST_PRIVATE_HOOK' } },
-  webhooks: [{ id: 'chat', url: 'http://127.0.0.1:${(server.address() as AddressInfo).port}/hook', secret: 'hook' }],
+  webhooks: [{ id: 'chat', url: '${url}', secret: 'hook' }],
   door: { url: 'https://corral.example' },
   approvals: { links: { alone: true } },
 });`;
@@ -61,7 +51,6 @@ let ana: Client;
 
 shared(async (finished) => {
   finished(() => {
-    server.close();
     delete process.env['CORRAL_TEST_PRIVATE_HOOK'];
   });
   folder = await shortFolder(finished);
@@ -113,7 +102,7 @@ test('an approval that holds for later calls does not show where they go to thos
 
 test('a link approves a call only for who may read its arguments, is not used up by others, and is sent without them', async () => {
   const { run, call } = await asking('sender');
-  const link = await found(() => got.find(({ type, data }) => type === 'run.asked' && data.run === run)?.link, 'a link was sent');
+  const link = await sentLink(got, run);
   const body = { link: new URL(link).hash.replace('#approve=', ''), verdict: 'approve', reason: 'by the link' } as const;
   const nobody = createClient(transportTo({ url: host.url }));
   for (const client of [nobody, operator])
@@ -126,7 +115,7 @@ test('a link approves a call only for who may read its arguments, is not used up
 
   // To refuse it takes nobody who may read it.
   const other = await asking('sender');
-  const second = await found(() => got.find(({ type, data }) => type === 'run.asked' && data.run === other.run)?.link, 'a link was sent');
+  const second = await sentLink(got, other.run);
   const refusal = { link: new URL(second).hash.replace('#approve=', ''), verdict: 'deny', reason: 'unseen' } as const;
   expect(await nobody.followLink({ body: refusal })).toMatchObject({ run: other.run, by: 'link:chat' });
 });

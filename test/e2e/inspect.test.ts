@@ -1,6 +1,7 @@
 /** `corral replay --inspect`, seen from a debugger: what a person meets who attaches to it. */
 import { expect, test } from 'vitest';
 import { corral, counted, folder } from '../command.ts';
+import { within } from '../until.ts';
 
 /** The part of the Chrome DevTools Protocol that is needed. */
 class Inspector {
@@ -21,20 +22,21 @@ class Inspector {
   }
   static async open(url: string): Promise<Inspector> {
     const socket = new WebSocket(url);
-    await new Promise((resolve, reject) => Object.assign(socket, { onopen: resolve, onerror: reject }));
+    const open = new Promise((resolve, reject) => Object.assign(socket, { onopen: resolve, onerror: reject }));
+    await within(open, 'the debugger takes a connection');
     return new Inspector(socket);
   }
   send(method: string, params: object = {}): Promise<unknown> {
     this.#id += 1;
     const answer = new Promise((resolve) => this.#answers.set(this.#id, resolve));
     this.#socket.send(JSON.stringify({ id: this.#id, method, params }));
-    return answer;
+    return within(answer, `the answer to ${method}`);
   }
   /** Sends something and waits for an event that follows from it. */
   async until(event: string, method: string): Promise<unknown> {
     const happened = new Promise((resolve) => this.#events.set(event, resolve));
     await this.send(method);
-    return happened;
+    return within(happened, `${event} after ${method}`);
   }
   close(): void {
     this.#socket.close();
@@ -44,12 +46,13 @@ class Inspector {
 test('brings a debugger to the author’s own lines', async () => {
   const f = await folder();
   const run = await counted(f);
-  const { promise: url, resolve: found } = Promise.withResolvers<string>();
+  const { promise: url, resolve: listens } = Promise.withResolvers<string>();
   const ended = corral(['replay', run, '--data', f.data, '--inspect', '127.0.0.1:0'], (err) => {
     const address = /Debugger listening on (ws:\S+)[\s\S]*Nothing it asked for has left/.exec(err)?.[1];
-    if (address !== undefined) found(address);
+    if (address !== undefined) listens(address);
   });
-  const inspector = await Inspector.open(await url);
+  const early = ended.then(({ err }) => Promise.reject<never>(new Error(`The command ended before there was a debugger: ${err}`)));
+  const inspector = await Inspector.open(await within(Promise.race([url, early]), 'the command listens for a debugger'));
   await inspector.send('Debugger.enable');
   const paused = [await inspector.until('Debugger.paused', 'Runtime.runIfWaitingForDebugger')];
   paused.push(await inspector.until('Debugger.paused', 'Debugger.resume'));
@@ -85,5 +88,8 @@ test('brings a debugger to the author’s own lines', async () => {
   expect(JSON.parse(last.value)).toEqual([{ kind: 'finish', output: { sum: 6 } }]);
   await inspector.send('Debugger.resume');
   inspector.close();
-  expect(await ended).toMatchObject({ code: 0, out: expect.stringMatching(/crank 1 [\s\S]*crank 4 .*✓/) as string });
+  expect(await within(ended, 'the command ends')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/crank 1 [\s\S]*crank 4 .*✓/) as string,
+  });
 });

@@ -1,4 +1,5 @@
 /** A tool that needs input of people in the middle of a call: the owner is asked, the call waits, and goes on with what became of the question. */
+import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { PrincipalId, RunId } from '@corral/protocol/ids';
 import type { Json } from '@corral/protocol/json';
@@ -7,6 +8,8 @@ import { CAUTIOUS } from '@corral/tools/define';
 import { checkAnswer } from '@corral/tools/mcp/input';
 import type { Tool, ToolAnnotations, ToolAnswer, ToolCall } from '@corral/protocol/ports/tool';
 import { agentFile } from '../agents/file.ts';
+import { movableClock } from '../clock.ts';
+import { databaseOf } from '../database.ts';
 import { found, until } from '../until.ts';
 import { park, sharedWorld, tool, world, type World } from '../world.ts';
 
@@ -219,4 +222,25 @@ test('one that waited in the memory of a host that is gone gets no answer: a rea
   expect(await next.supervisor.ended(look)).toEqual({ kind: 'completed', output: 'not booked: cancel' });
   expect([givenTo('live'), givenTo('look')]).toEqual([[undefined], [undefined, 'cancel']]);
   expect(await next.supervisor.approvals({ kind: 'question' })).toEqual([]);
+});
+
+test('its question waits while its run is held after a backup, and has its whole time again once the run is released', async () => {
+  const w = await world(TOOLS);
+  const { id } = await w.submit(await w.deploy(agent('book')));
+  const { expires_at } = await asked(w, id);
+  await w.close();
+  const db = databaseOf(join(w.folder, 'data'));
+  db.exec('UPDATE runs SET restored = 1');
+  db.close();
+  const { clock, forward } = movableClock();
+  const next = await world(TOOLS, { folder: w.folder, clock });
+  await until(async () => (await eventsOf(next, id)).some(({ kind }) => kind === 'held'), 'the run is held');
+  forward(expires_at - clock.now() + 1);
+  expect(await asked(next, id)).toMatchObject({ expires_at });
+  await next.supervisor.control.release(id, 'ana', 'looked');
+  const again = (await asked(next, id)).expires_at;
+  expect(again).toBeGreaterThan(clock.now());
+  expect(givenTo('book')).toEqual([undefined]);
+  forward(again - clock.now());
+  expect(await next.supervisor.ended(id)).toEqual({ kind: 'completed', output: 'not booked: cancel' });
 });

@@ -6,7 +6,7 @@ import type { HostEvent } from '@corral/protocol/model/run';
 import type { GivenInput } from '@corral/protocol/model/question';
 import { OWNER } from '../effects/question.ts';
 import type { Books } from './books.ts';
-import type { PendingApproval } from './pending.ts';
+import { needsInput, type PendingApproval } from './pending.ts';
 import { begin } from './take-effect.ts';
 
 type Requested = Extract<HostEvent, { kind: 'input_required' }>;
@@ -29,6 +29,12 @@ export function waitForInput(ledger: Books, { id, request, digest, expires_at }:
     since: at,
     by: [],
   });
+}
+
+/** The run goes on that people could not answer while it was held after a backup: its questions have their whole time from here on. */
+export function waitAnew({ pending }: Books, at: number): void {
+  for (const one of pending.values())
+    if (needsInput(one)) pending.set(one.id, { ...one, since: at, expires_at: at + (one.expires_at - one.since) });
 }
 
 /** The call goes on with what became of the request. */

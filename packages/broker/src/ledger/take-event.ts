@@ -6,7 +6,7 @@ import type { HostEvent } from '@corral/protocol/model/run';
 import { unknownOf } from './calls.ts';
 import { askedAgain, withdraw } from '../dispatch/given-up.ts';
 import type { Books } from './books.ts';
-import { goOn, waitForInput } from './input-request.ts';
+import { goOn, waitAnew, waitForInput } from './input-request.ts';
 import { asUnderWay, needsInput, settledOf, type PendingCall, type PendingRequest } from './pending.ts';
 import { decided } from './requests.ts';
 import { restoreTo, type LedgerSnapshot } from './snapshot.ts';
@@ -59,6 +59,7 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
       ledger.held = event.why;
       return;
     case 'released':
+      if (ledger.held === 'restored') waitAnew(ledger, at);
       ledger.held = undefined;
       return;
     case 'restamped':

@@ -1,5 +1,6 @@
 /** Where the values of results stood, by their keys, for the index of a run: bounded, and undone with it. */
 import type { StoodIn as Place } from '@corral/protocol/model/decision';
+import { Undone } from './undone.ts';
 
 export type { Place };
 
@@ -7,25 +8,6 @@ export type { Place };
 const WRITERS = 4;
 /** The first of these names; `*` at the end stands for more. */
 export const namedIn = (by: readonly string[]): string[] => (by.length > WRITERS ? [...by.slice(0, WRITERS), '*'] : [...by]);
-
-/** Changes from `begin` on can be undone, until `keep` or `undo` is called. */
-class Undone {
-  #undo: (() => void)[] | undefined;
-
-  protected did(undo: () => void): void {
-    this.#undo?.push(undo);
-  }
-  begin(): void {
-    this.#undo = [];
-  }
-  keep(): void {
-    this.#undo = undefined;
-  }
-  undo(): void {
-    for (const one of this.#undo?.reverse() ?? []) one();
-    this.#undo = undefined;
-  }
-}
 
 /** Values, each with the place where it stood first. */
 export class Places extends Undone {

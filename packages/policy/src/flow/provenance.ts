@@ -19,6 +19,7 @@ import type { Label } from './labels.ts';
 import { leavesOf, namedAlike, textsOf, type Leaf } from './leaves.ts';
 import { PROVENANCE, type Origin, type ResultOf, type Trace } from './trace.ts';
 import { decodings, fold, isCode, isCommonplace, isIdentifier, isLink, key, SHORTEST_TRACE_CHARS, squeeze, token, tokens } from './text.ts';
+import { Undone } from './undone.ts';
 
 /** Share of an argument's shingles that must be known for it to count as copied. Changing one letter changes six shingles. */
 const COPIED = 0.5;
@@ -58,7 +59,7 @@ interface Sought {
 const NOTHING_FOREIGN = { private: false, foreign_identifier: false, foreign_link: false };
 const OF_THE_MODEL: Trace = { origin: 'model', found: 'nothing', ...NOTHING_FOREIGN };
 
-export class Provenance {
+export class Provenance extends Undone {
   readonly #principal = new PrincipalWords();
   readonly #trusted = new Set<number>();
   /** Values of fields that a system writes itself, in results that strangers write in too. */
@@ -79,14 +80,13 @@ export class Provenance {
   readonly #public = new Set<number>();
   #full: boolean;
   #anyUntrusted: boolean;
-  /** Functions that undo each change since `begin`, in the order of the changes. */
-  #undo: (() => void)[] | undefined;
 
   /**
    * @param past `unknown` for a run whose earlier results are not available (continued from a checkpoint): every value that is
    * neither the principal's nor a trusted tool's from here on counts as untrusted
    */
   constructor(past: 'none' | 'unknown' = 'none') {
+    super();
     this.#full = past === 'unknown';
     this.#anyUntrusted = this.#full;
   }
@@ -102,33 +102,31 @@ export class Provenance {
     return this.#untrusted.bytes + this.#pointed.bytes + this.#private.bytes + this.#principal.bytes + keyed * 40;
   }
 
-  /** Changes from here on can be undone, until `keep` or `undo` is called. */
-  begin(): void {
+  override begin(): void {
+    super.begin();
     const before = [this.#full, this.#anyUntrusted, this.#vouching] as const;
-    this.#undo = [() => ([this.#full, this.#anyUntrusted, this.#vouching] = before)];
+    this.did(() => ([this.#full, this.#anyUntrusted, this.#vouching] = before));
     for (const part of this.#parts) part.begin();
   }
 
-  /** Keeps the changes; they can no longer be undone. */
-  keep(): void {
-    this.#undo = undefined;
+  override keep(): void {
+    super.keep();
     for (const part of this.#parts) part.keep();
   }
 
-  /** Restores the state at `begin`. */
-  undo(): void {
-    for (const one of this.#undo?.reverse() ?? []) one();
-    this.#undo = undefined;
+  override undo(): void {
+    super.undo();
     for (const part of this.#parts) part.undo();
   }
 
   #add(to: Set<number>, known: number): void {
-    if (this.#undo !== undefined && !to.has(known)) this.#undo.push(() => to.delete(known));
+    if (to.has(known)) return;
     to.add(known);
+    this.did(() => to.delete(known));
   }
 
   #remove(from: Set<number>, known: number): void {
-    if (from.delete(known)) this.#undo?.push(() => from.add(known));
+    if (from.delete(known)) this.did(() => from.add(known));
   }
 
   /** Adds the principal's words: the input of the run, an answer to `ask`. */

@@ -10,6 +10,7 @@ import type { Json } from '@corral/protocol/json';
 import { textsOf } from './leaves.ts';
 import type { Provenance } from './provenance.ts';
 import type { Trace } from './trace.ts';
+import { Undone } from './undone.ts';
 
 /** Leaves of one call that are looked at; a call of a model has no more parts, with their settings. */
 export const SAID_LEAVES = 32_768;
@@ -25,13 +26,12 @@ const ARGUMENTS_CHARS = 64 * 1024;
 /** By name of the member, since an origin can depend on it, and text. */
 type Traces = Map<string, Map<string, Trace>>;
 
-export class Said {
+export class Said extends Undone {
   #known: Traces = new Map();
   /** Those of the call that is being decided. */
   #fresh: Traces = new Map();
   #chars = 0;
   #entries = 0;
-  #undo: (() => void)[] | undefined;
 
   /** Approximate bytes in memory. */
   get bytes(): number {
@@ -70,7 +70,7 @@ export class Said {
       put(this.#known, name, value, this.trace(provenance, value, name));
       this.#chars += value.length;
       this.#entries += 1;
-      this.#undo?.push(() => {
+      this.did(() => {
         this.#known.get(name)?.delete(value);
         this.#chars -= value.length;
         this.#entries -= 1;
@@ -81,22 +81,12 @@ export class Said {
 
   #forget(): void {
     const [known, chars, entries] = [this.#known, this.#chars, this.#entries];
-    this.#undo?.push(() => ([this.#known, this.#chars, this.#entries] = [known, chars, entries]));
+    this.did(() => ([this.#known, this.#chars, this.#entries] = [known, chars, entries]));
     [this.#known, this.#chars, this.#entries] = [new Map(), 0, 0];
   }
 
-  /** Changes from here on can be undone, until `keep` or `undo` is called. */
-  begin(): void {
-    this.#undo = [];
-  }
-
-  keep(): void {
-    this.#undo = undefined;
-  }
-
-  undo(): void {
-    for (const one of this.#undo?.reverse() ?? []) one();
-    this.#undo = undefined;
+  override undo(): void {
+    super.undo();
     this.#fresh = new Map();
   }
 }

@@ -3,9 +3,8 @@
  * shown, so nobody approves what they have not seen; the refusal says which part has changed.
  */
 import type { Ledger } from '@corral/broker/ledger/ledger';
-import type { PendingApproval } from '@corral/broker/ledger/pending';
+import { needsInput, type PendingApproval } from '@corral/broker/ledger/pending';
 import { CLEAN, join } from '@corral/policy/flow/labels';
-import { needsInput } from '@corral/broker/ledger/pending';
 import { CorralError } from '@corral/protocol/errors';
 import type { Label } from '@corral/protocol/model/label';
 import { ANY_TEXT, type Question } from '@corral/protocol/model/question';

@@ -1,4 +1,4 @@
-/** The user that a program of others runs as, where root starts it behind the wall of this machine. */
+/** Programs of others behind the wall of this machine: the user that one runs as where root starts it, and what a port of it changes for it. */
 import { chmod, chown, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,3 +66,21 @@ test.runIf(becomes)('a program that writes nothing never runs as root, unless ro
   const both: ProgramSpec = { ...writing(own), folders: [...writing(own).folders, { path: closed, write: false }] };
   expect(runsAsRoot(walls, both, path)).toBe(true);
 });
+
+test.runIf('path' in walls.bubblewrap)(
+  'a program with a port has its environment, none of which is in force while it has a channel to the host',
+  async () => {
+    const spec: ProgramSpec = {
+      ...writing(),
+      command: 'node',
+      args: ['-p', 'JSON.stringify([process.env.TEAM, process.connected])'],
+      env: { TEAM: 'a', NODE_OPTIONS: "--import=data:text/javascript,console.log('preloaded',process.connected)" },
+      port: { number: 4_000, take: () => undefined },
+    };
+    const program = programs({ walls, groups: undefined, path })(spec);
+    let out = '';
+    program.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await new Promise<void>((resolve) => program.stdout.on('end', resolve));
+    expect(out).toBe('preloaded undefined\n["a",null]\n');
+  },
+);

@@ -37,13 +37,16 @@ export interface ProgramOptions {
 }
 
 /**
- * Starts a confined program with a port: it listens on the port within the network namespace, hands the listening socket to the host
- * over the channel between the two, and becomes the program. Nothing of it is left then, and the program has neither the socket nor the channel.
+ * Starts a confined program with a port: it is told the program's environment, listens on the port within the network namespace, hands the listening
+ * socket to the host over the channel between the two, and becomes the program. Nothing of it is left then, and the program has neither the socket nor
+ * the channel. It has no environment itself: `NODE_OPTIONS` would run code beside it.
  */
 const LISTENER = `const [port, file, ...args] = process.argv.slice(1);
-const server = require('node:net').createServer();
-process.once('disconnect', () => process.execve(file, [file, ...args]));
-server.listen(Number(port), '127.0.0.1', () => process.send('port', server, () => server.close()));`;
+process.once('message', (env) => {
+  const server = require('node:net').createServer();
+  process.once('disconnect', () => process.execve(file, [file, ...args], env));
+  server.listen(Number(port), '127.0.0.1', () => process.send('port', server, () => server.close()));
+});`;
 const BY_LISTENER = ['--disable-warning=ExperimentalWarning', '-e', LISTENER, '--'];
 
 /** Starts programs within the walls of this machine. */
@@ -63,8 +66,12 @@ export function programs({ walls, groups, path }: ProgramOptions): StartProgram 
     const { port } = spec;
     const inner = port === undefined ? [command] : [process.execPath, ...BY_LISTENER, String(port.number), command];
     const [outer = '', ...args] = [...wallOf(bubblewrap, command, spec, filter !== undefined), ...inner, ...spec.args];
-    const read = [environmentOf(command, spec, filter !== undefined), ...(filter === undefined ? [] : [filter])];
-    return started(outer, args, { env: { PATH: path }, cwd: '/', read, group: groups?.next(), port });
+    const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env };
+    // bubblewrap clears the environment, and with it where Node finds the channel to the host.
+    const channel = { NODE_CHANNEL_FD: String(FILTER_DESCRIPTOR + (filter === undefined ? 0 : 1)) };
+    const read = [settingOf(port === undefined ? env : channel), ...(filter === undefined ? [] : [filter])];
+    const listener = port && { port, env };
+    return started(outer, args, { env: { PATH: path }, cwd: '/', read, group: groups?.next(), listener });
   };
 }
 
@@ -121,25 +128,21 @@ function wallOf(
   ];
 }
 
-/** The environment of a program as bubblewrap's arguments, each with a NUL behind it. */
-function environmentOf(command: string, spec: ProgramSpec, filtered: boolean): Buffer {
-  // bubblewrap clears the environment, and with it where Node finds the channel to the host.
-  const channel = spec.port === undefined ? {} : { NODE_CHANNEL_FD: String(FILTER_DESCRIPTOR + (filtered ? 1 : 0)) };
-  const env = { PATH: [dirname(command), PATH].join(':'), HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8', ...spec.env, ...channel };
+/** An environment as bubblewrap's arguments, each with a NUL behind it. */
+function settingOf(env: Readonly<Record<string, string>>): Buffer {
   const args = Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]);
   return Buffer.from(args.map((arg) => `${arg}\0`).join(''));
 }
 
-/** The folder that a program comes with, if it is none of the system's: of `…/node/bin/node` all of `…/node`. */
-function ownFolder(command: string): string | undefined {
-  if (SYSTEM.some((folder) => command.startsWith(`${folder}/`))) return undefined;
-  const folder = dirname(command);
-  return basename(folder) === 'bin' ? dirname(folder) : folder;
-}
+const isOfSystem = (command: string): boolean => SYSTEM.some((folder) => command.startsWith(`${folder}/`));
 
+/** What a program comes with, if it is none of the system's: of `…/node/bin/node` all of `…/node`. A listener is Node alone. */
 function grantedTo(command: string, { folders, port }: ProgramSpec): ProgramSpec['folders'] {
-  const own = new Set([ownFolder(command), port === undefined ? undefined : ownFolder(realpathSync(process.execPath))]);
-  return [...[...own].flatMap((path) => (path === undefined ? [] : [{ path, write: false }])), ...folders];
+  const folder = dirname(command);
+  const own = isOfSystem(command) ? [] : [basename(folder) === 'bin' ? dirname(folder) : folder];
+  const node = realpathSync(process.execPath);
+  const listener = port === undefined || isOfSystem(node) ? [] : [node];
+  return [...[...own, ...listener].map((path) => ({ path, write: false })), ...folders];
 }
 
 interface User {
@@ -193,12 +196,19 @@ interface Around {
   /** For bubblewrap to read: the first from the first descriptor after the error output. */
   readonly read?: readonly Buffer[];
   readonly group?: CellGroup | undefined;
-  readonly port?: ProgramPort | undefined;
+  /** For a program that is started by a listener. */
+  readonly listener?: Listener | undefined;
 }
 
-function started(command: string, args: readonly string[], { env, cwd, read = [], group, port }: Around): Program {
+interface Listener {
+  readonly port: ProgramPort;
+  /** The program's. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function started(command: string, args: readonly string[], { env, cwd, read = [], group, listener }: Around): Program {
   const child = spawn(command, args, {
-    stdio: ['pipe', 'pipe', 'pipe', ...read.map(() => 'pipe' as const), ...(port === undefined ? [] : (['ipc'] as const))],
+    stdio: ['pipe', 'pipe', 'pipe', ...read.map(() => 'pipe' as const), ...(listener === undefined ? [] : (['ipc'] as const))],
     env,
     cwd,
     // A process group of its own, so that all of it can be ended at once.
@@ -215,7 +225,7 @@ function started(command: string, args: readonly string[], { env, cwd, read = []
   };
   child.on('error', (error) => end(`it could not be started: ${error.message}`));
   child.on('exit', (code, signal) => end(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`));
-  const ports = port === undefined ? undefined : taken(child, port);
+  const ports = listener && taken(child, listener);
   // An idle program does not keep its host from exiting.
   child.unref();
   child.channel?.unref();
@@ -238,8 +248,10 @@ function started(command: string, args: readonly string[], { env, cwd, read = []
 }
 
 /** The connections to the port of a program. The first message of the channel has the socket, and there is no second one. */
-function taken(child: ChildProcess, { take }: ProgramPort): { readonly close: () => void } {
+function taken(child: ChildProcess, { port: { take }, env }: Listener): { readonly close: () => void } {
   let server: Server | undefined;
+  // If the program has ended before, that is what is reported.
+  if (child.connected) child.send(env, () => undefined);
   child.once('message', (_message, handle) => {
     if (!(handle instanceof Server)) return;
     server = handle.unref();

@@ -2,6 +2,7 @@
  * Timers and the wall time of runs in memory, set again when a run comes back, after a restart or from being parked. The one that is due first
  * happens first.
  */
+import { needsInput, type Pending } from '@corral/broker/ledger/pending';
 import { dueOf, isTimed } from '@corral/broker/ledger/requests';
 import type { RunId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
@@ -47,12 +48,19 @@ export class Clocks {
    * ends.
    */
   set(run: Run): void {
-    for (const pending of run.ledger.pending.values()) {
-      const due = dueOf(pending);
-      if (due !== undefined) this.setTimer(run, pending.id, due);
-    }
+    for (const pending of run.ledger.pending.values()) this.#setFor(run, pending);
     this.#dueBy(run, this.#options.clock.now());
     if (run.began !== undefined) this.startWall(run);
+  }
+
+  /** Sets the timers of questions that tools have asked: their time begins anew once a run that was held after a backup is released. */
+  setInputs(run: Run): void {
+    for (const pending of run.ledger.pending.values()) if (needsInput(pending)) this.#setFor(run, pending);
+  }
+
+  #setFor(run: Run, pending: Pending): void {
+    const due = dueOf(pending);
+    if (due !== undefined) this.setTimer(run, pending.id, due);
   }
 
   /** Checks at intervals whether the wall time of a run is over. */

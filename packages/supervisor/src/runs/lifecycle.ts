@@ -237,6 +237,7 @@ export class RunLifecycle {
 
   /** Continues the calls of a run that was held and released. */
   askAgain(run: Run): void {
+    this.#clocks.setInputs(run);
     askAgain(this.#options, run);
   }
 
