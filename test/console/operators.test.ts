@@ -102,7 +102,7 @@ describe.skipIf(NO_BROWSER)('a tool', () => {
         .textContent()) ?? '';
     await expectSoon(holding, '2');
     const take = async (from: string, fate: RegExp) => {
-      await page.getByRole('button', { name: `Take it back from ${from}` }).click();
+      await page.getByRole('button', { name: `Take back… from ${from}` }).click();
       const dialog = page.getByRole('dialog', { name: 'Take this tool back?' });
       await dialog.getByText('2 to phone').waitFor();
       await dialog.getByLabel('Reason').fill('it rings all day');

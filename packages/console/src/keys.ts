@@ -3,7 +3,7 @@
  * none does harm by itself: it opens what asks.
  */
 import { signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 export interface Key {
   /** `j`, `G`, `Enter`, `g r`: as `KeyboardEvent.key` names it, capitals with Shift. */
@@ -23,7 +23,8 @@ export const helpOpen = signal(false);
 export const keysNow = (): readonly Key[] => layers.value.toReversed().flat();
 
 export function useKeys(keys: readonly Key[], on = true): void {
-  useEffect(() => {
+  // Before the view is painted, so that who sees it has its keys.
+  useLayoutEffect(() => {
     if (!on) return undefined;
     layers.value = [...layers.peek(), keys];
     return () => {

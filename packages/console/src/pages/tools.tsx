@@ -237,7 +237,7 @@ function Declared({ of, take }: PartProps) {
                   <button
                     type="button"
                     class="danger"
-                    aria-label={`Take it back from ${agent}`}
+                    aria-label={`Take back… from ${agent}`}
                     onClick={() => take({ agent, tenant: of.tenant })}
                   >
                     Take back…
@@ -275,7 +275,7 @@ function Holding({ of, take }: PartProps) {
               <Ago at={run.created_at} /> by <Text of={run.principal} />
             </span>{' '}
             {take !== undefined && (
-              <button type="button" aria-label={`Take it back from ${run.run}`} onClick={() => take({ run: run.run })}>
+              <button type="button" aria-label={`Take back… from ${run.run}`} onClick={() => take({ run: run.run })}>
                 Take back…
               </button>
             )}

@@ -8,7 +8,7 @@ import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
-import type { Changes, Store } from '@corral/protocol/ports/store';
+import type { Changes, RunOfTenant, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { ALL, recall } from './recall.ts';
@@ -28,7 +28,7 @@ export interface StopsOptions {
   readonly quarantines: Quarantines;
   readonly settlements: Settlements;
   readonly control: Control;
-  readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep'>;
+  readonly residency: Pick<Residency, 'hold' | 'room' | 'keep' | 'sweep'>;
   /** Learns what other nodes have decided up to now; undefined if there are none. */
   readonly learn: (() => Promise<void>) | undefined;
   readonly transitions: Transitions;
@@ -37,6 +37,8 @@ export interface StopsOptions {
 /** Parked runs that are checked together after a quarantine was lifted, and number of them that are brought back at once. */
 const LOOK_RUNS = 64;
 const AT_ONCE = 16;
+/** Time for which places that become free are kept before runs are brought back to them: a search costs as much for one as for many. */
+const KEPT_MS = 100;
 const RETRY_MS = 1_000;
 /** Errors of a stop for a run that does not need it any more. */
 const NEEDLESS: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_RUN_STATE', 'CORRAL_RUN_UNKNOWN']);
@@ -61,6 +63,10 @@ export class Stops {
   #wanted = false;
   #missing = false;
   #retrying = false;
+  /** Functions that give up places which are kept for runs to resume, and those that stop waiting for such places. */
+  readonly #kept = new Map<TenantId, (() => void)[]>();
+  readonly #waiting = new Map<TenantId, () => void>();
+  #stopKept: (() => void) | undefined;
   readonly #resuming = new Map<RunId, Promise<void>>();
   /**
    * Tenants of which a grant was revoked since their parked runs were looked at. `ALL` at first: a host may have died between a revocation and
@@ -167,8 +173,8 @@ export class Stops {
 
   /**
    * Resumes the runs whose quarantine was lifted, also parked ones, and those that a host left behind when it died between a lift and the
-   * resumption. Runs that another quarantine stops stay in the store; runs for which memory has no place come later. If the store refuses a
-   * resumption, it is tried again. A call while a search is under way waits for one further search.
+   * resumption. Runs that another quarantine stops stay in the store. Runs for which memory has no place come later: the next free places of
+   * their tenant are kept for them, which else its queued runs would take. If the store refuses a resumption, it is tried again. A call while a search is under way waits for one further search.
    */
   takeUp(lifted?: Lifted): Promise<void> {
     if (lifted !== undefined) this.#lifted.push(lifted);
@@ -183,6 +189,7 @@ export class Stops {
       this.#missing = false;
       await this.#look().catch(() => (this.#missing = true));
     }
+    this.#giveUp();
     // In the same synchronous step as the check of `#wanted`, so that no request is missed.
     this.#looking = undefined;
     if (this.#missing) this.#again();
@@ -192,12 +199,14 @@ export class Stops {
   async #look(): Promise<void> {
     const { runs, store } = this.#options;
     const full = new Set<TenantId>();
+    for (const stop of this.#waiting.values()) stop();
+    this.#waiting.clear();
     await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run)));
     for (let after: RunId | undefined; !this.#closed;) {
       const parked = await store.quarantined(after, LOOK_RUNS);
-      after = parked.at(-1);
+      after = parked.at(-1)?.id;
       if (after === undefined) break;
-      const looked = await Promise.all(parked.map((id) => this.#mayGoOn(id)));
+      const looked = await Promise.all(parked.map(async (one) => (full.has(one.tenant) ? undefined : this.#mayGoOn(one))));
       const free = looked.filter((one) => one !== undefined);
       for (let i = 0; i < free.length; i += AT_ONCE) await Promise.all(free.slice(i, i + AT_ONCE).map((one) => this.#bringBack(one, full)));
     }
@@ -229,23 +238,28 @@ export class Stops {
   }
 
   /** A parked run, if by its record no quarantine stops it any more, or if the store could not read its record. */
-  async #mayGoOn(id: RunId): Promise<{ readonly id: RunId; readonly tenant?: TenantId } | undefined> {
-    const stored = await this.#options.store.run(id).catch(() => undefined);
-    if (stored === undefined) return { id };
+  async #mayGoOn(one: RunOfTenant): Promise<RunOfTenant | undefined> {
+    const stored = await this.#options.store.run(one.id).catch(() => undefined);
+    if (stored === undefined) return one;
     const { record, ledger } = stored;
     // The present version of the run is in the ledger that its last host saved.
     const version = ledger === undefined ? undefined : (JSON.parse(ledger) as SavedLedger).version;
-    return this.against(record, version ?? '') === undefined ? { id, tenant: record.tenant } : undefined;
+    return this.against(record, version ?? '') === undefined ? one : undefined;
   }
 
   /** @param full tenants for which memory has no place now */
-  async #bringBack({ id, tenant }: { readonly id: RunId; readonly tenant?: TenantId }, full: Set<TenantId>): Promise<void> {
-    if (tenant !== undefined && full.has(tenant)) return;
+  async #bringBack({ id, tenant }: RunOfTenant, full: Set<TenantId>): Promise<void> {
+    if (full.has(tenant)) return;
     const { residency } = this.#options;
-    const come = tenant === undefined ? () => undefined : residency.room(tenant);
+    const come = this.#kept.get(tenant)?.pop() ?? residency.room(tenant);
     if (come === undefined) {
-      full.add(tenant as TenantId);
+      full.add(tenant);
       this.#missing = true;
+      this.#waiting.get(tenant)?.();
+      this.#waiting.set(
+        tenant,
+        residency.keep(tenant, (place) => this.#keep(tenant, place)),
+      );
       return;
     }
     const run = await residency
@@ -302,6 +316,22 @@ export class Stops {
     if (this.#looking === undefined) this.#again();
   }
 
+  /** Keeps a place for a run that is to be resumed, and has such runs looked for soon. */
+  #keep(tenant: TenantId, place: () => void): void {
+    if (this.#closed) return place();
+    this.#kept.set(tenant, [...(this.#kept.get(tenant) ?? []), place]);
+    this.#stopKept ??= this.#options.clock.after(KEPT_MS, () => {
+      this.#stopKept = undefined;
+      void this.takeUp();
+    });
+  }
+
+  /** Gives up the places for which no run was found. */
+  #giveUp(): void {
+    for (const places of this.#kept.values()) for (const place of places) place();
+    this.#kept.clear();
+  }
+
   #again(): void {
     if (this.#retrying) return;
     this.#retrying = true;
@@ -313,6 +343,9 @@ export class Stops {
 
   close(): void {
     this.#closed = true;
+    this.#stopKept?.();
+    for (const stop of this.#waiting.values()) stop();
+    this.#giveUp();
   }
 
   /** Stops the runs in memory that a quarantine concerns; resolves when they are stopped. */

@@ -74,6 +74,8 @@ export class Residency {
   readonly #wakeUps: WakeUps;
   /** Tenants whose runs wait in the store for a place, with the time since when. */
   readonly #backlog = new Map<TenantId, number>();
+  /** Who is given the places of a tenant that become free, before its queued runs. */
+  readonly #claimants = new Map<TenantId, (place: () => void) => void>();
   /** Since when no sweep has been completed, on the monotonic clock: runs may be waiting in the store. */
   #unseenSince: number | undefined;
   #opened = false;
@@ -87,7 +89,10 @@ export class Residency {
     const { runs, limits, residents, tenants, isFull, transitions } = options;
     this.#events = emitters(transitions.residency);
     this.#places = new Places({ runs, runs_in_memory: limits.runs_in_memory, residents, tenants, isFull });
-    runs.left.listen(() => this.#fillSoon());
+    runs.left.listen(() => {
+      this.#offer();
+      this.#fillSoon();
+    });
     const asleep = (run: Run, due: number | undefined) => {
       this.#events.onParked(run);
       if (due === undefined) return;
@@ -131,6 +136,22 @@ export class Residency {
     if (this.#places.free(tenant) > 0) return this.#places.come(tenant);
     this.#parking.makeRoom();
     return undefined;
+  }
+
+  /**
+   * Reserves each place of a tenant that becomes free, before runs that are queued can have it, until the returned function is called.
+   * @param take is given what gives up the place
+   */
+  keep(tenant: TenantId, take: (place: () => void) => void): () => void {
+    this.#claimants.set(tenant, take);
+    return () => {
+      if (this.#claimants.get(tenant) === take) this.#claimants.delete(tenant);
+    };
+  }
+
+  /** A run has left memory: of the same tenant as those that are waited for, or of another one where the places of all were taken. */
+  #offer(): void {
+    for (const [tenant, take] of this.#claimants) if (this.#places.free(tenant) > 0) take(this.#places.come(tenant));
   }
 
   /** Whether runs of a tenant wait in the store for a place in memory. */
