@@ -77,6 +77,31 @@ describe('once a quarantine is lifted', () => {
     for (const { id } of kept) await until(async () => (await after.store.run(id))?.status.control === 'none', `${id} goes on`);
   });
 
+  // A search once a second found no place for as long as runs waited in the queue, since these are brought in as soon as a place is free.
+  test('one is given the next place that becomes free, before runs that are queued', async () => {
+    const folder = await temporary();
+    const before = await world([], { folder });
+    const [kept] = await stopped(before, 'kept', 1, 600_000);
+    await before.close();
+    const doors = [gate(), gate(), gate()];
+    let calls = 0;
+    const w = await world([readingTool('wait', () => doors[calls++]?.opened.then(() => 'ok'))], {
+      folder,
+      residency: { runs_in_memory: 1, sweep_ms: 10 },
+    });
+    const busy = await w.deploy(`{ name: 'busy', uses: { wait: 'tool:wait' }, run: ({ caps }) => caps.wait({}) }`);
+    const first = await w.submit(busy);
+    await until(() => calls === 1, 'the first run has the only place');
+    for (let i = 0; i < 2; i++) await w.submit(busy);
+    await w.supervisor.stops.lift('agent', 'crew/kept', 'ana', 'it was nothing');
+    doors[0]?.open();
+    expect(await first.ended).toEqual({ kind: 'completed', output: 'ok' });
+    await until(async () => (await w.store.run(kept?.id as RunId))?.status.control === 'none', 'the run that was kept still goes on');
+    expect(calls).toBe(1);
+    for (const door of doors) door.open();
+    await until(() => calls === 3, 'the queued runs have their turn');
+  });
+
   test('they come into memory as it has places for them', { tags: 'long' }, async () => {
     const folder = await temporary();
     const before = await world([], { folder });
