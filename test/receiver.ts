@@ -38,7 +38,7 @@ export async function receiver(
   return { got, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` };
 }
 
-/** An event as a webhook is told of it. */
+/** An event in the form in which webhooks have it. */
 interface Told {
   readonly type: string;
   readonly link?: string;

@@ -51,7 +51,7 @@ test('brings a debugger to the author’s own lines', async () => {
     const address = /Debugger listening on (ws:\S+)[\s\S]*Nothing it asked for has left/.exec(err)?.[1];
     if (address !== undefined) listens(address);
   });
-  const early = ended.then(({ err }) => Promise.reject<never>(new Error(`The command ended before there was a debugger: ${err}`)));
+  const early = ended.then(({ err }) => Promise.reject(new Error(`The command ended before there was a debugger: ${err}`)));
   const inspector = await Inspector.open(await within(Promise.race([url, early]), 'the command listens for a debugger'));
   await inspector.send('Debugger.enable');
   const paused = [await inspector.until('Debugger.paused', 'Runtime.runIfWaitingForDebugger')];

@@ -59,8 +59,7 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
       ledger.held = event.why;
       return;
     case 'released':
-      if (ledger.held === 'restored') waitAnew(ledger, at);
-      ledger.held = undefined;
+      released(ledger, at);
       return;
     case 'restamped':
       ledger.header = event.header;
@@ -89,6 +88,11 @@ export function takeEvent(ledger: Books, event: HostEvent, at: number): void {
     case 'ended':
       return;
   }
+}
+
+function released(ledger: Books, at: number): void {
+  if (ledger.held === 'restored') waitAnew(ledger, at);
+  ledger.held = undefined;
 }
 
 /** The result of a call or message, or that it is unknown, where it did not come from a tool. */

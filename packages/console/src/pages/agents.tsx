@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me } from '../data/api.ts';
-import { ask as alter, href, query } from '../data/address.ts';
+import { href, query } from '../data/address.ts';
 import { anyOf, useLoad } from '../data/load.ts';
 import { count, shortDigest } from '../format.ts';
 import { Ago, Badge, Empty, Fact, Loading, Problem, Shown, Until } from '../ui/parts.tsx';

@@ -212,12 +212,6 @@ export interface Changes {
 }
 
 /** How many runs a node has room for. */
-/** A run, by its id, and whose it is. */
-export interface RunOfTenant {
-  readonly id: RunId;
-  readonly tenant: TenantId;
-}
-
 export interface RunRoom {
   /** All together. */
   readonly runs: number;
@@ -336,7 +330,7 @@ export interface Store extends DecidedEntries {
   /** Runs that have not ended although their parent has. */
   orphans(): Promise<readonly RunId[]>;
   /** Parked runs that a quarantine stops, in the order of admission; without those that `quarantine` has stopped. */
-  quarantined(after: RunId | undefined, limit: number): Promise<readonly RunOfTenant[]>;
+  quarantined(after: RunId | undefined, limit: number): Promise<readonly Pick<RunRecord, 'id' | 'tenant'>[]>;
   /** Descendants of a run that have not ended, at any depth, also below runs that have ended. */
   descendants(run: RunId): Promise<readonly RunId[]>;
   /** Whether another run that has not ended, besides these, holds a grant derived from this one. */

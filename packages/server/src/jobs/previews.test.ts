@@ -1,4 +1,4 @@
-/** Whose previews are known, for what, and how many. */
+/** Previews are known to the person who made them, for one operation, and not without end. */
 import { expect, test } from 'vitest';
 import { previewOf, Previews } from './previews.ts';
 

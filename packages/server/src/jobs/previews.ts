@@ -9,7 +9,7 @@ import type { Principal } from '@corral/protocol/api/roles';
 const PREVIEWS = 100;
 const RUNS = 100_000;
 
-/** What a preview was made for. */
+/** The person and the operation that a preview was made for. */
 export interface Previewed {
   readonly principal: Pick<Principal, 'id' | 'tenant'>;
   readonly operation: string;
@@ -47,6 +47,12 @@ export class Previews {
       all -= its.size;
     }
     return preview;
+  }
+
+  /** For the answer to an act: the runs beyond the preview that its person had seen, if they had seen one. */
+  told(made: Previewed, seen: string | undefined, runs: readonly string[]): { readonly beyond?: string[] | null } {
+    if (seen === undefined) return {};
+    return { beyond: seen === previewOf(made, runs) ? [] : this.beyond(made, seen, runs) };
   }
 
   /** Those of some runs that a preview had not shown; null if it is not known, or was made for another person or operation. */

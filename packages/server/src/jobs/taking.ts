@@ -67,7 +67,7 @@ const handedAgain = (run: RunId, tool: string): CorralError =>
     `${run} was handed ${tool} each time that it was taken back, and holds it still. Stop who hands it over.`,
   );
 
-/** What came of a run in two rounds. */
+/** The outcome of a run after two rounds. */
 function both(before: Outcome | undefined, now: Outcome): Outcome {
   if (before === undefined || 'error' in before || 'error' in now) return now;
   return {

@@ -8,11 +8,11 @@ import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { Digest, GrantId, RunId } from '@corral/protocol/ids';
 import type { Leaf } from '@corral/protocol/model/log';
 import type { AgentVersion } from '@corral/protocol/model/manifest';
-import type { RunStatus, WaitingOn } from '@corral/protocol/model/run';
+import type { RunStatus, WaitingOn, RunRecord } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
 import type { AccountDay, Holder, SpendChange, SpendFilter, SpendName, Usage, UsageWanted } from '@corral/protocol/model/spend';
 import type { DecidedEntry } from '@corral/protocol/ports/approvals';
-import type { Downtime, HeldElsewhere, RunFilter, RunOfTenant, RunRoom, Seen, Serving } from '@corral/protocol/ports/store';
+import type { Downtime, HeldElsewhere, RunFilter, RunRoom, Seen, Serving } from '@corral/protocol/ports/store';
 
 /** The columns of a run that its evidence needs. */
 export interface Custody {
@@ -137,7 +137,7 @@ export interface RunRows {
   parkedForPeople(): Readonly<Partial<Record<WaitingOn, number>>>;
   orphans(): readonly RunId[];
   /** Parked runs that have not ended, whose control is `quarantined`, and that `quarantine` has not stopped, in the order of admission. */
-  quarantined(after: RunId | undefined, limit: number): readonly RunOfTenant[];
+  quarantined(after: RunId | undefined, limit: number): readonly Pick<RunRecord, 'id' | 'tenant'>[];
   descendants(run: RunId): readonly RunId[];
   /** It is no longer marked as restored. */
   release(run: RunId): void;

@@ -22,7 +22,6 @@ import type {
   InboxItem,
   ReplayPage,
   RunFilter,
-  RunOfTenant,
   Seen,
   Serving,
   StoredRun,
@@ -209,7 +208,8 @@ export class StoreCore {
   readonly mail = (node: number): readonly { readonly run: RunId; readonly last: number }[] => this.#engine.inbox.mail(node);
   readonly nextDue = (): number | undefined => this.#engine.timers.next();
   readonly orphans = (): readonly RunId[] => this.#engine.runs.orphans();
-  readonly quarantined = (after: RunId | undefined, limit: number): readonly RunOfTenant[] => this.#engine.runs.quarantined(after, limit);
+  readonly quarantined = (after: RunId | undefined, limit: number): readonly Pick<RunRecord, 'id' | 'tenant'>[] =>
+    this.#engine.runs.quarantined(after, limit);
   readonly descendants = (run: RunId): readonly RunId[] => this.#engine.runs.descendants(run);
   readonly release = (run: RunId): void => this.#engine.runs.release(run);
 

@@ -1,8 +1,8 @@
 /** Queries over all runs and grants. Only plain data is touched here. */
 import type { Grant, GrantState } from '@corral/protocol/model/grant';
 import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
-import type { WaitingOn } from '@corral/protocol/model/run';
-import type { RunFilter, RunOfTenant, RunRoom } from '@corral/protocol/ports/store';
+import type { WaitingOn, RunRecord } from '@corral/protocol/model/run';
+import type { RunFilter, RunRoom } from '@corral/protocol/ports/store';
 import { LIST_LIMIT } from '../core/store.ts';
 import type { Sql } from './sql.ts';
 
@@ -95,7 +95,7 @@ export function orphans(sql: Sql): RunId[] {
   return rows.map(({ id }) => id);
 }
 
-export function quarantined(sql: Sql, after: RunId | undefined, limit: number): readonly RunOfTenant[] {
+export function quarantined(sql: Sql, after: RunId | undefined, limit: number): readonly Pick<RunRecord, 'id' | 'tenant'>[] {
   return sql.all<{ id: RunId; tenant: TenantId }>(
     `SELECT id, tenant FROM runs WHERE parked = 1 AND control = 'quarantined' AND damage IS NULL AND lifecycle <> 'ended'
        AND n > coalesce((SELECT n FROM runs WHERE id = ?), 0) ORDER BY n LIMIT ?`,

@@ -1,8 +1,8 @@
 /** Runs and their journals, as rows. */
 import type { Digest, RunId } from '@corral/protocol/ids';
-import type { WaitingOn } from '@corral/protocol/model/run';
+import type { WaitingOn, RunRecord } from '@corral/protocol/model/run';
 import type { DecidedEntry } from '@corral/protocol/ports/approvals';
-import type { Downtime, RunFilter, RunOfTenant, RunRoom, Seen } from '@corral/protocol/ports/store';
+import type { Downtime, RunFilter, RunRoom, Seen } from '@corral/protocol/ports/store';
 import type { Custodian, Custody, EntryRow, JournalRows, NewRun, RunRow, RunRows, RunState, Standing } from '../core/engine.ts';
 import { CORRUPT } from './codes.ts';
 import { letGo } from './holdings.ts';
@@ -99,7 +99,7 @@ export class Runs implements RunRows {
     return queries.orphans(this.#sql);
   }
 
-  quarantined(after: RunId | undefined, limit: number): readonly RunOfTenant[] {
+  quarantined(after: RunId | undefined, limit: number): readonly Pick<RunRecord, 'id' | 'tenant'>[] {
     return queries.quarantined(this.#sql, after, limit);
   }
 

@@ -8,7 +8,7 @@ import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { RunRecord } from '@corral/protocol/model/run';
 import type { Quarantine, QuarantineKind } from '@corral/protocol/model/quarantine';
-import type { Changes, RunOfTenant, Store } from '@corral/protocol/ports/store';
+import type { Changes, Store } from '@corral/protocol/ports/store';
 import type { Control } from './control.ts';
 import type { Quarantines } from './quarantine.ts';
 import { ALL, recall } from './recall.ts';
@@ -44,6 +44,7 @@ const RETRY_MS = 1_000;
 const NEEDLESS: ReadonlySet<string> = new Set<ErrorCode>(['CORRAL_RUN_STATE', 'CORRAL_RUN_UNKNOWN']);
 const SAME: Awaited<ReturnType<Quarantines['follow']>> = { added: [], lifted: 0 };
 
+type RunOfTenant = Pick<RunRecord, 'id' | 'tenant'>;
 type Wish = Parameters<BusEvents['wished']>[1];
 
 /** A quarantine that was lifted, with the person and the reason. */

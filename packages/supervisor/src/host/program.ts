@@ -136,7 +136,7 @@ function settingOf(env: Readonly<Record<string, string>>): Buffer {
 
 const isOfSystem = (command: string): boolean => SYSTEM.some((folder) => command.startsWith(`${folder}/`));
 
-/** What a program comes with, if it is none of the system's: of `…/node/bin/node` all of `…/node`. A listener is Node alone. */
+/** The folder that a program comes with, if it is none of the system's: for `…/node/bin/node` all of `…/node`. A listener is Node alone. */
 function grantedTo(command: string, { folders, port }: ProgramSpec): ProgramSpec['folders'] {
   const folder = dirname(command);
   const own = isOfSystem(command) ? [] : [basename(folder) === 'bin' ? dirname(folder) : folder];

@@ -53,7 +53,7 @@ export class Clocks {
     if (run.began !== undefined) this.startWall(run);
   }
 
-  /** Sets the timers of questions that tools have asked: their time begins anew once a run that was held after a backup is released. */
+  /** Sets the timers of questions that tools have asked: their time begins again once a run that was held after a backup is released. */
   setInputs(run: Run): void {
     for (const pending of run.ledger.pending.values()) if (needsInput(pending)) this.#setFor(run, pending);
   }

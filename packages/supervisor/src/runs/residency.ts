@@ -74,7 +74,7 @@ export class Residency {
   readonly #wakeUps: WakeUps;
   /** Tenants whose runs wait in the store for a place, with the time since when. */
   readonly #backlog = new Map<TenantId, number>();
-  /** Who is given the places of a tenant that become free, before its queued runs. */
+  /** Takers of the places of a tenant that become free, before its queued runs have them. */
   readonly #claimants = new Map<TenantId, (place: () => void) => void>();
   /** Since when no sweep has been completed, on the monotonic clock: runs may be waiting in the store. */
   #unseenSince: number | undefined;

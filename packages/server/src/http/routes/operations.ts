@@ -156,13 +156,7 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
         receipts: receipts as unknown as ReceiptView[],
         refused,
       };
-      const seen = body.preview;
-      if (!dryRun)
-        return {
-          ...keep(deed),
-          preview,
-          ...(seen === undefined ? {} : { beyond: seen === preview ? [] : previews.beyond(made, seen, deed.matched) }),
-        };
+      if (!dryRun) return { ...keep(deed), preview, ...previews.told(made, body.preview, deed.matched) };
       keep.skip();
       const reach = await reachOf(door, deed.matched, reaches || family);
       previews.keep(made, deed.matched);
