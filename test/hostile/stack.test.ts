@@ -1,5 +1,5 @@
 /** How deep a stack goes depends on what V8 has compiled: an overflow ends the run, and what is below the limit replays. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { patientClock } from '../clock.ts';
 import { gate, readingTool, sharedWorld, world } from '../world.ts';
 import { until } from '../until.ts';
@@ -57,6 +57,26 @@ test('a run that overflows its stack again and again ends each time, in whatever
   const version = await w.deploy(`{ name: 'a', async run() { const down = () => down() + 1; try { down() } catch {} return 1 } }`);
   for (let i = 0; i < 4; i++)
     expect(await (await w.submit(version, {}, { ceilings: AMPLE })).ended).toMatchObject({ kind: 'exceeded', limit: 'stack' });
+});
+
+test('a run whose crank has ended its cell is tried again in cells of its own, so its neighbour loses one cell alone', async () => {
+  let calls = 0;
+  const w = await world([readingTool('read', () => (calls += 1))], { cellsPerTenant: 1, maxCells: 4, clock: patientClock });
+  const reads = `{ name: 'b', uses: { read: 'tool:read' }, async run({ caps }) { for (;;) await caps.read({}) } }`;
+  const { id } = await w.submit(await w.deploy(reads), {}, { budget: { calls: 1_000_000 } });
+  await until(() => calls > 10, 'the neighbour reads');
+  const deep = await w.deploy(`{ name: 'a', async run() { const down = () => down() + 1; return down() } }`);
+  let most = 0;
+  const watch = setInterval(() => {
+    const cells = w.supervisor.cellDetails().filter(({ tenant, state }) => tenant !== undefined && state !== 'ending');
+    most = Math.max(most, cells.length);
+  }, 1);
+  onTestFinished(() => clearInterval(watch));
+  expect(await (await w.submit(deep, {}, { ceilings: AMPLE })).ended).toMatchObject({ kind: 'exceeded', limit: 'stack' });
+  const then = calls;
+  await until(() => calls > then + 10, 'the neighbour goes on');
+  // The tenant has one cell, unless one of its runs must have a cell of its own.
+  expect(most).toBe(2);
 });
 
 test('a run that nests calls as deep as it may is replayed like the first time', async () => {

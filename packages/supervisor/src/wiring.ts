@@ -152,7 +152,7 @@ function buildCells(options: SupervisorOptions, { tenants }: Authority, broker: 
     clock,
     pool,
     transitions,
-    householdOf: (run) => householdOf(run.ledger.record, run.isApart ? 'run' : isolation(run)),
+    householdOf: (run) => householdOf(run.ledger.record, isolation(run), run.isApart),
     cell_idle_ms: options.cell_idle_ms ?? MACHINE.cell_idle_ms.default,
     spare_isolates: options.spareIsolates ?? MACHINE.spare_isolates.default,
     replayPage: async (run, after) => {
@@ -296,7 +296,7 @@ export function buildHost(options: SupervisorOptions, stopping: () => boolean) {
   const loops = new Loops({ ...shared, watching });
   const ends = new Ends(shared);
   const lifecycle = new RunLifecycle({ ...shared, accounts, tool, bundles, watching, settlements, ends, loops, quarantined: against });
-  const mishaps = new Mishaps({ ...shared, image, lifecycle });
+  const mishaps = new Mishaps({ ...shared, pool: cells.pool, image, lifecycle });
   const control = new Control({
     ...shared,
     settlements,

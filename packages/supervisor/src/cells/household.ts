@@ -10,8 +10,10 @@ import type { TenantId } from '@corral/protocol/ids';
 export type Isolation = 'tenant' | 'agent' | 'run';
 
 declare const household: unique symbol;
-/** A tenant's id, and after a space what narrows it: an agent, a run, programs, or programs of an agent. */
+/** A tenant's id, and after a space what narrows it: an agent, a run, a run that is apart, programs, or programs of an agent. */
 export type Household = string & { readonly [household]: true };
+
+const APART = 'apart';
 
 interface Member {
   readonly id: string;
@@ -21,14 +23,19 @@ interface Member {
   readonly program?: object;
 }
 
-export function householdOf({ id, tenant, agent, program }: Member, isolation: Isolation): Household {
+/** @param isApart the run has a cell of its own for now, whatever the isolation of its agent */
+export function householdOf({ id, tenant, agent, program }: Member, isolation: Isolation, isApart = false): Household {
+  if (isApart) return `${tenant} ${APART} ${id}` as Household;
   if (isolation === 'run') return `${tenant} run ${id}` as Household;
   if (program !== undefined) return `${tenant} programs${isolation === 'agent' ? ` ${agent}` : ''}` as Household;
   return (isolation === 'agent' ? `${tenant} agent ${agent}` : tenant) as Household;
 }
 
 /** Whether only one run may be in a cell of this household. */
-export const isOfOneRun = (of: Household): boolean => of.split(' ', 2)[1] === 'run';
+export const isOfOneRun = (of: Household): boolean => of.split(' ', 2)[1] === 'run' || isApart(of);
+
+/** Whether the household is a run that would be in a cell with others, and has one of its own for now. */
+export const isApart = (of: Household): boolean => of.split(' ', 2)[1] === APART;
 
 /** Tenants' ids have no spaces. */
 export const tenantOf = (of: Household): TenantId => of.split(' ', 1)[0] as TenantId;

@@ -5,7 +5,7 @@
 import { newId, type TenantId } from '@corral/protocol/ids';
 import type { CellLauncher, Clock, ProcessExit, Random } from '@corral/protocol/ports/machine';
 import { Cell, type CellEvents } from './cell.ts';
-import { tenantOf, type Household } from './household.ts';
+import { isApart, tenantOf, type Household } from './household.ts';
 
 export interface PoolOptions {
   readonly launcher: CellLauncher;
@@ -19,7 +19,7 @@ export interface PoolOptions {
   readonly events: CellEvents;
 }
 
-/** Cells that a tenant may have in addition while some of its cells are reserved for single runs. */
+/** Cells that a tenant may have in addition while some of its cells are reserved for single runs, or have runs that are apart. */
 const BESIDE_TAKEN = 2;
 /** After this many cells in a row that died before they were ready, no cell is started for a while. */
 const HOPELESS = 3;
@@ -113,17 +113,23 @@ export class CellPool {
     for (const cell of this.#cells) {
       if (cell.tenant !== tenant || cell.killed) continue;
       // A cell that is reserved for a single run does not count.
-      if (!cell.taken) held += 1;
+      if (!cell.taken && !isApartIn(cell)) held += 1;
       all += 1;
       if (cell.tenure.household !== household) continue;
       if (best === undefined || rank(cell, load) < rank(best, load)) best = cell;
     }
-    const full = held >= this.#options.cellsPerTenant(tenant) || all >= this.mostPerTenant(tenant);
+    const full = (held >= this.#options.cellsPerTenant(tenant) && !isApart(household)) || all >= this.mostPerTenant(tenant);
     if (best === undefined) return full && all > 0 ? undefined : this.#bind(household);
     if (rank(best, load) < BUSY || full) return best;
     // All are busy: bind another one, which is used as soon as it has started.
     const more = this.#spares.size > 0 || this.#starting() === 0 ? this.#bind(household) : undefined;
     return more !== undefined && rank(more, load) < rank(best, load) ? more : best;
+  }
+
+  /** Whether a run of a tenant can have a cell of its own beside the others of the tenant, so that none of these has to go for it. */
+  hasRoomBeside(tenant: TenantId): boolean {
+    const most = this.#options.maxCells - this.#reserve;
+    return (this.count().get(tenant) ?? 0) < this.mostPerTenant(tenant) && (this.#spares.size > 0 || this.#cells.size < most);
   }
 
   /** A cell for one use by the host itself; the caller kills it. */
@@ -214,6 +220,7 @@ export const BUSY = 1e6;
 const STARTING = 1e7;
 const TAKEN = 1e9;
 /** A cell that makes an isolate in advance is free soon, and has compiled the bundle already. */
+const isApartIn = ({ tenure: { household } }: Cell) => household !== undefined && isApart(household);
 const isBusy = ({ task }: Cell) => task !== undefined && task.kind !== 'spare';
 const rank = (cell: Cell, load: (cell: Cell) => number) =>
   load(cell) + (cell.taken ? TAKEN : !cell.ready ? STARTING : isBusy(cell) ? BUSY : 0);

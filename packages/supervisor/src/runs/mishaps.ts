@@ -7,6 +7,7 @@ import { MACHINE, type LimitName } from '@corral/protocol/limits';
 import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Cell } from '../cells/cell.ts';
+import type { CellPool } from '../cells/pool.ts';
 import { isOfOneRun } from '../cells/household.ts';
 import type { Task } from '../cells/task.ts';
 import { billed } from '../cells/usage.ts';
@@ -20,6 +21,7 @@ import type { Transitions } from '../events/transitions.ts';
 export interface MishapsOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  readonly pool: Pick<CellPool, 'hasRoomBeside'>;
   readonly lifecycle: RunLifecycle;
   /** Digest of the image in this host's isolates. */
   readonly image: string;
@@ -80,6 +82,8 @@ export class Mishaps {
       return;
     }
     if (crank !== undefined) run.queue.putBack(crank);
+    // The runs that shared the cell have lost one by it, and are not to lose the next one too.
+    if (this.#options.pool.hasRoomBeside(run.tenant)) run.repeatApart();
     this.#options.scheduler.wake(run);
   }
 

@@ -60,7 +60,7 @@ export class Run {
   #losses = 0;
   #setbacks = 0;
   #accuser: Cell | undefined;
-  #apart = false;
+  #apart: 'crank' | 'stay' | undefined;
   #heap_kib = 0;
   #lastUsed = 0;
   #busySince: number | undefined;
@@ -301,6 +301,11 @@ export class Run {
     this.#losses += 1;
   }
 
+  /** Called when its crank, which may have ended its cell, is repeated: until it is completed, the run has a cell of its own. */
+  repeatApart(): void {
+    this.#apart ??= 'crank';
+  }
+
   /** How often its present crank, or the replay before it, was stopped because of time in which its process was frozen or waited. */
   get setbacks(): number {
     return this.#setbacks;
@@ -315,6 +320,7 @@ export class Run {
   cranked(): void {
     this.#losses = 0;
     this.#setbacks = 0;
+    if (this.#apart === 'crank') this.#apart = undefined;
   }
 
   /** The cell that said that the run replays differently, until another cell has replayed it too. */
@@ -329,7 +335,7 @@ export class Run {
    */
   accused(by: Cell | undefined): void {
     this.#accuser = by;
-    this.#apart = true;
+    this.#apart = 'stay';
   }
 
   /** Called when another cell has replayed it without a difference. */
@@ -337,9 +343,9 @@ export class Run {
     this.#accuser = undefined;
   }
 
-  /** Whether it must not share a cell while it is in memory. */
+  /** Whether it must not share a cell: until its present crank is completed, or while it is in memory. */
   get isApart(): boolean {
-    return this.#apart;
+    return this.#apart !== undefined;
   }
 
   /** Starts or stops its wall clock, which does not run while the run waits for a CPU or must not go on. */
