@@ -2,18 +2,20 @@
  * Reads and writes of agents in a space. Each write is one transaction with its row in `calls`, which has its answer: a call that is made again
  * after a crash finds it and changes nothing. A caller who may not read an entry may not replace it either, and is not shown it in lists.
  */
+import { Paths, prepare, whyNot } from '@corral/policy/capability/predicate';
 import { CorralError } from '@corral/protocol/errors';
 import { MEMORY, MEMORY_ENTRY_BYTES } from '@corral/protocol/limits-memory';
-import type {
-  MemoryCaller,
-  MemoryEntry,
-  MemoryPage,
-  MemoryPut,
-  MemoryValue,
-  MemoryWanted,
-  MemoryWritten,
-  SpaceBounds,
-  SpaceName,
+import {
+  aboutOf,
+  type MemoryCaller,
+  type MemoryEntry,
+  type MemoryPage,
+  type MemoryPut,
+  type MemoryValue,
+  type MemoryWanted,
+  type MemoryWritten,
+  type SpaceBounds,
+  type SpaceName,
 } from '@corral/protocol/ports/memory';
 import { SEAL_BYTES } from '../core/seal.ts';
 import { joined, keptOf, mayRead, written } from './labels.ts';
@@ -74,14 +76,9 @@ export class Entries {
       const bytes = Buffer.byteLength(put.name) + value.length + MEMORY_ENTRY_BYTES;
       this.#mustFit(space, { entries: before === undefined ? 1 : 0, bytes: bytes - (before?.bytes ?? 0) }, bounds, before?.n);
       const version = this.#next(space, now);
-      this.#write(space, before?.n, { name: put.name, version, head, value, bytes, at: now, ttl_ms: put.ttl_ms });
+      const n = this.#write(space, before?.n, { name: put.name, version, head, value, bytes, at: now, ttl_ms: put.ttl_ms });
       this.#count(space, before === undefined ? 1 : 0, bytes - (before?.bytes ?? 0));
-      this.#note(this.#tables.get<{ n: number }>('SELECT n FROM entries WHERE space = ? AND name = ?', space.n, put.name)?.n ?? 0, {
-        space,
-        run: caller.run,
-        appends,
-        words: put.words,
-      });
+      this.#note(n, { space, run: caller.run, appends, words: put.words });
       return { done: true, version, bytes: value.length };
     });
   }
@@ -102,8 +99,9 @@ export class Entries {
     const space = this.#tables.space(name);
     const page = new Page<MemoryEntry>(limit);
     if (space === undefined) return page.end();
+    const isWithin = withinOf(name, caller);
     for (const row of this.named(space.n, prefix, after)) {
-      if (!isThere(row, this.#now())) continue;
+      if (!isThere(row, this.#now()) || !isWithin(row.name)) continue;
       const head = headOf(space, row);
       if (!mayRead(head, caller)) continue;
       if (!page.take(entryOf(row), head, Buffer.byteLength(row.name))) break;
@@ -119,8 +117,9 @@ export class Entries {
     const space = this.#tables.space(name);
     const page = new Page<MemoryValue>(limit);
     if (space === undefined) return page.end();
+    const isWithin = withinOf(name, caller);
     for (const row of this.#found(space, words)) {
-      if (!row.name.startsWith(prefix) || !isThere(row, this.#now())) continue;
+      if (!row.name.startsWith(prefix) || !isThere(row, this.#now()) || !isWithin(row.name)) continue;
       const head = headOf(space, row);
       if (!mayRead(head, caller)) continue;
       const value = { ...entryOf(row), value: this.#body(space, row), kept: ownOf(head) };
@@ -201,11 +200,12 @@ export class Entries {
   }
 
   #next(space: Space, now: number): number {
-    this.#tables.run('UPDATE spaces SET seq = seq + 1, at = ? WHERE n = ?', now, space.n);
-    return (this.#tables.get<{ seq: number }>('SELECT seq FROM spaces WHERE n = ?', space.n) as { seq: number }).seq;
+    const sql = 'UPDATE spaces SET seq = seq + 1, at = ? WHERE n = ? RETURNING seq';
+    return (this.#tables.get<{ seq: number }>(sql, now, space.n) as { seq: number }).seq;
   }
 
-  #write(space: Space, n: number | undefined, one: Written): void {
+  /** @param n of the entry that it replaces @returns that of the entry */
+  #write(space: Space, n: number | undefined, one: Written): number {
     const { name, version, head, value, bytes, at, ttl_ms } = one;
     const place = { name, version };
     const sealed = [
@@ -217,14 +217,14 @@ export class Entries {
       ttl_ms === undefined ? null : at + ttl_ms,
     ];
     if (n === undefined)
-      this.#tables.run(
+      return this.#tables.run(
         'INSERT INTO entries (version, head, body, bytes, at, expires_at, space, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         ...sealed,
         space.n,
         name,
       );
-    else
-      this.#tables.run('UPDATE entries SET version = ?, head = ?, body = ?, bytes = ?, at = ?, expires_at = ? WHERE n = ?', ...sealed, n);
+    this.#tables.run('UPDATE entries SET version = ?, head = ?, body = ?, bytes = ?, at = ?, expires_at = ? WHERE n = ?', ...sealed, n);
+    return n;
   }
 
   /** Notes the writer of an entry, and the words that it is found by. */
@@ -329,6 +329,13 @@ export const entryOf = ({ name, version, at, expires_at, size }: EntryRow): Memo
   at,
   ...(expires_at === null ? {} : { expires_at }),
 });
+
+/** Whether the capability of a caller covers an entry, by its name. */
+function withinOf({ kind }: SpaceName, { within = [] }: MemoryCaller): (name: string) => boolean {
+  const conditions = within.map((one) => prepare(one));
+  const paths = new Paths();
+  return (name) => conditions.every((one) => whyNot(one, kind === 'memory' ? aboutOf(name) : name, paths) === undefined);
+}
 
 const full = (why: string): CorralError => new CorralError('CORRAL_MEMORY_FULL', why);
 

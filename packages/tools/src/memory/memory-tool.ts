@@ -1,6 +1,7 @@
 /**
  * A verb of a memory as a tool: it finds the space that a call is about, tells the store of the caller, and labels the answer. Each verb
- * names what it touches by one argument, so that a grant narrows all verbs of a memory by the same predicate.
+ * names what it touches by one argument, so that a grant narrows all verbs of a memory by the same predicate; those that give several entries give
+ * only such as it holds for.
  */
 import * as z from 'zod';
 import { segments } from '@corral/policy/capability/predicate';
@@ -11,6 +12,9 @@ import { checkedOf, contractOf, detailOf, type Contract } from '@corral/protocol
 import type { MemoryCaller, MemoryKind, MemoryStore, SpaceBounds, SpaceName } from '@corral/protocol/ports/memory';
 import type { FailureCode, Tool, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { notStarted } from '../host/keeper.ts';
+
+/** The argument that names what a verb touches. */
+const NAMED_BY = { kv: 'key', files: 'path', memory: 'about' } as const satisfies Record<MemoryKind, string>;
 
 /** By which owner the entries of a memory are kept apart. */
 export const SCOPES = ['agent', 'person', 'tenant'] as const;
@@ -116,7 +120,8 @@ function askOf(
   store: MemoryStore,
   call: ToolCall,
 ): MemoryAsk {
-  const { tenant, run, agent, person, label, idempotency_key, answered_below, keeps_for = call } = call;
+  const { tenant, run, agent, person, label, idempotency_key, answered_below, keeps_for = call, narrowed = [] } = call;
+  const within = narrowed.filter(({ argument }) => argument === NAMED_BY[kind]).map(({ predicate }) => predicate);
   const owner = scope === 'tenant' ? 'tenant' : `${scope}:${keeps_for[scope]}`;
   const caller: MemoryCaller = {
     run,
@@ -124,6 +129,7 @@ function askOf(
     agent,
     person,
     names: [person, ...powers.roles(tenant, person), ...shares],
+    ...(within.length === 0 ? {} : { within }),
     ...(label === undefined ? {} : { label }),
     ...(answered_below === undefined ? {} : { answered_below }),
   };
