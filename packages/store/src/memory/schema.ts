@@ -1,6 +1,6 @@
 /** The tables of `memory.db`, and the migrations that lead to them. A released step is never changed. */
 import type { DatabaseSync } from 'node:sqlite';
-import { CorralError } from '@corral/protocol/errors';
+import { migrateBy } from '../core/migrate.ts';
 
 const STEPS: readonly string[] = [
   `
@@ -26,22 +26,5 @@ const STEPS: readonly string[] = [
   `,
 ];
 
-/**
- * Brings the tables up to date, in one transaction.
- * @throws CORRAL_DATA_VERSION if a newer Corral wrote them
- */
-export function migrate(db: DatabaseSync): void {
-  const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (have > STEPS.length)
-    throw new CorralError('CORRAL_DATA_VERSION', `memory.db has schema ${have}; this Corral knows schemas up to ${STEPS.length}.`);
-  if (have === STEPS.length) return;
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    for (const step of STEPS.slice(have)) db.exec(step);
-    db.exec(`PRAGMA user_version = ${STEPS.length}`);
-    db.exec('COMMIT');
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
-}
+/** @throws CORRAL_DATA_VERSION if a newer Corral wrote them */
+export const migrate = (db: DatabaseSync): void => migrateBy(STEPS, db, 'memory.db');
