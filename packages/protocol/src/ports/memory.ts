@@ -2,6 +2,7 @@
  * Memories of agents: key-value pairs, files and remembered texts, in spaces that belong to an agent, a person or a tenant. Each entry has the
  * label of the call that wrote it, and gives it back. The tools over it are in packages/tools, and an implementation is in packages/store.
  */
+import type { CorralError } from '../errors.ts';
 import type { Predicate } from '../model/grant.ts';
 import type { Kept, Label, Names, Writer } from '../model/label.ts';
 
@@ -36,7 +37,7 @@ export interface MemoryCaller extends Omit<Writer, 'at'> {
   /** The names under which its run may read private data: the person whom it acts for, their roles, and those that the memory shares. */
   readonly names: Names;
   /**
-   * What its capability is narrowed to: lists and recalls give only entries of which these hold. They are about the whole name, in a space of kind
+   * Narrowings of its capability: lists and recalls give only entries of which these hold. They are about the whole name, in a space of kind
    * `memory` about `aboutOf` it. The verbs for one entry do not look at them, since they were checked on the argument that names it.
    */
   readonly within?: readonly Predicate[];
@@ -124,6 +125,9 @@ export interface Removed {
   readonly bytes: number;
 }
 
+/** `stopped`: why the removal ended before its end; what is counted is removed, and there may be more. A step that fails removes nothing. */
+export type Dropped = Removed & { readonly stopped?: CorralError };
+
 /**
  * All of it is off the caller's loop. @throws CORRAL_MEMORY_FULL, CORRAL_MEMORY_PRIVATE, CORRAL_MEMORY_UNAVAILABLE, CORRAL_DISK_FULL; after any
  * error of a write nothing was written.
@@ -154,8 +158,11 @@ export interface MemoryStore {
     wanted: MemoryWanted & { readonly before?: number | undefined },
   ): Promise<{ readonly entries: readonly ListedEntry[]; readonly more: boolean }>;
   read(id: number, name: string): Promise<MemoryValue | undefined>;
-  /** @param dryRun only counts @param names only entries whose labels allow these; undefined: all */
-  drop(removal: MemoryRemoval, dryRun: boolean, names?: Names): Promise<Removed>;
+  /**
+   * Removes entries in steps, between which others are served. No file of the store has anything of them when it resolves, and no index.
+   * @param dryRun only counts @param names only entries whose labels allow these; undefined: all
+   */
+  drop(removal: MemoryRemoval, dryRun: boolean, names?: Names): Promise<Dropped>;
 
   /** Deletes a number of entries that have expired. @returns whether there are more */
   sweep(): Promise<boolean>;

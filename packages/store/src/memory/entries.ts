@@ -34,8 +34,13 @@ import {
 } from './tables.ts';
 import { indexed, soughtBy } from './words.ts';
 
-/** Expired entries that one write deletes to find room. */
-const SWEPT = 1_000;
+/** Expired entries that one step of a write or of a sweep deletes. */
+const SWEPT = 100;
+/**
+ * Entries that one step of a list, or a recall, looks at: the label of each is opened, and other tenants wait for the thread meanwhile. Values are
+ * opened only for the page, which is bounded in bytes.
+ */
+const LOOKED = MEMORY.memory_looked.default;
 /** After the last character of all names that begin with the same ones. */
 const LAST = '\u{10ffff}';
 
@@ -95,16 +100,22 @@ export class Entries {
     });
   }
 
-  list(name: SpaceName, caller: MemoryCaller, { prefix, after, limit }: MemoryWanted & { readonly after?: string }): MemoryPage {
+  /** @returns `behind`: none of the entries that were looked at is for the caller, and the page begins after this name, which is not for them either */
+  list(
+    name: SpaceName,
+    caller: MemoryCaller,
+    { prefix, after, limit }: MemoryWanted & { readonly after?: string | undefined },
+  ): MemoryPage & { readonly behind?: string } {
     const space = this.#tables.space(name);
     const page = new Page<MemoryEntry>(limit);
     if (space === undefined) return page.end();
     const isWithin = withinOf(name, caller);
+    let looked = 0;
     for (const row of this.named(space.n, prefix, after)) {
-      if (!isThere(row, this.#now()) || !isWithin(row.name)) continue;
-      const head = headOf(space, row);
-      if (!mayRead(head, caller)) continue;
-      if (!page.take(entryOf(row), head, Buffer.byteLength(row.name))) break;
+      const isLast = (looked += 1) === LOOKED;
+      const head = isThere(row, this.#now()) && isWithin(row.name) ? headOf(space, row) : undefined;
+      if (head !== undefined && mayRead(head, caller) && !page.take(entryOf(row), head, Buffer.byteLength(row.name))) break;
+      if (isLast) return page.isEmpty ? { ...page.end(), behind: row.name } : page.end(true);
     }
     return page.end();
   }
@@ -118,8 +129,8 @@ export class Entries {
     const page = new Page<MemoryValue>(limit);
     if (space === undefined) return page.end();
     const isWithin = withinOf(name, caller);
-    for (const row of this.#found(space, words)) {
-      if (!row.name.startsWith(prefix) || !isThere(row, this.#now()) || !isWithin(row.name)) continue;
+    for (const row of this.#found(space, prefix, words)) {
+      if (!isThere(row, this.#now()) || !isWithin(row.name)) continue;
       const head = headOf(space, row);
       if (!mayRead(head, caller)) continue;
       const value = { ...entryOf(row), value: this.#body(space, row), kept: ownOf(head) };
@@ -145,7 +156,7 @@ export class Entries {
     const tables = this.#tables;
     let bytes = 0;
     for (const row of rows) {
-      tables.run('DELETE FROM words WHERE rowid = ?', row.n);
+      this.#unindex(row.n);
       tables.run('DELETE FROM writers WHERE entry = ?', row.n);
       tables.run('DELETE FROM entries WHERE n = ?', row.n);
       bytes += row.bytes;
@@ -166,14 +177,19 @@ export class Entries {
     return rows.length === most;
   }
 
-  #found(space: Space, words: string): Iterable<EntryRow> {
+  #found(space: Space, prefix: string, words: string): Iterable<EntryRow> {
     const query = soughtBy(wordKey(space), words);
+    const named = [space.n, prefix, prefix + LAST] as const;
     if (query === undefined)
-      return this.#tables.each<EntryRow>(`SELECT ${HEAD} FROM entries WHERE space = ? ORDER BY version DESC`, space.n);
+      return this.#tables.each<EntryRow>(
+        `SELECT ${HEAD} FROM entries WHERE space = ? AND name >= ? AND name < ? ORDER BY version DESC LIMIT ${LOOKED}`,
+        ...named,
+      );
     return this.#tables.each<EntryRow>(
-      `SELECT ${HEAD} FROM words JOIN entries ON entries.n = words.rowid WHERE words MATCH ? AND space = ? ORDER BY rank, version DESC`,
+      `SELECT ${HEAD} FROM words JOIN entries ON entries.n = words.rowid
+       WHERE words MATCH ? AND space = ? AND name >= ? AND name < ? ORDER BY rank, version DESC LIMIT ${LOOKED}`,
       query,
-      space.n,
+      ...named,
     );
   }
 
@@ -232,8 +248,16 @@ export class Entries {
     if (!appends) this.#tables.run('DELETE FROM writers WHERE entry = ?', n);
     this.#tables.run('INSERT OR IGNORE INTO writers (entry, run) VALUES (?, ?)', n, run);
     if (words === undefined) return;
-    this.#tables.run('DELETE FROM words WHERE rowid = ?', n);
-    this.#tables.run('INSERT INTO words (rowid, hashes) VALUES (?, ?)', n, indexed(wordKey(space), words));
+    this.#unindex(n);
+    const hashes = indexed(wordKey(space), words);
+    this.#tables.run('INSERT INTO hashed (entry, hashes) VALUES (?, ?)', n, hashes);
+    this.#tables.run('INSERT INTO words (rowid, hashes) VALUES (?, ?)', n, hashes);
+  }
+
+  /** The index is told which hashes leave it. */
+  #unindex(n: number): void {
+    this.#tables.run("INSERT INTO words (words, rowid, hashes) SELECT 'delete', entry, hashes FROM hashed WHERE entry = ?", n);
+    this.#tables.run('DELETE FROM hashed WHERE entry = ?', n);
   }
 
   #count({ n, tenant }: Pick<Space, 'n' | 'tenant'>, entries: number, bytes: number): void {
@@ -249,10 +273,11 @@ export class Entries {
 
   /** @param except the entry that is replaced, which is not swept even if it has expired @throws CORRAL_MEMORY_FULL */
   #mustFit(space: Space, more: { readonly entries: number; readonly bytes: number }, bounds: SpaceBounds, except?: number): void {
-    if (this.#lacks(space, more, bounds) === undefined) return;
-    while (this.sweep(SWEPT, space.tenant, except));
-    const why = this.#lacks(space, more, bounds);
-    if (why !== undefined) throw full(why);
+    for (let isMore = true; ; isMore = this.sweep(SWEPT, space.tenant, except)) {
+      const why = this.#lacks(space, more, bounds);
+      if (why === undefined) return;
+      if (!isMore) throw full(why);
+    }
   }
 
   #lacks(
@@ -313,8 +338,13 @@ class Page<Entry extends MemoryEntry> {
     return true;
   }
 
-  end(): MemoryPage<Entry> {
-    const next = this.#more ? this.#entries.at(-1)?.name : undefined;
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** @param more whether there may be more in any case */
+  end(more = false): MemoryPage<Entry> {
+    const next = this.#more || more ? this.#entries.at(-1)?.name : undefined;
     return { entries: this.#entries, ...(next === undefined ? {} : { next }), kept: keptOf(this.#heads) };
   }
 }

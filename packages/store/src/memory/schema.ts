@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { migrateBy } from '../core/migrate.ts';
 
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   -- key: of the space, wrapped by that version of the tenant's. seq: the last version that an entry of it had; none is used twice.
   CREATE TABLE spaces (
@@ -23,6 +23,18 @@ const STEPS: readonly string[] = [
   CREATE TABLE calls (run TEXT NOT NULL, call INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (run, call)) STRICT, WITHOUT ROWID;
   -- Keyed hashes of words, without the words.
   CREATE VIRTUAL TABLE words USING fts5(hashes, content='', contentless_delete=1, tokenize='ascii');
+  `,
+  `
+  -- An index without its content only marks what is deleted, and has the hashes until its parts are merged. With the content at hand, and
+  -- secure-delete, they leave it with the entry: https://sqlite.org/fts5.html#the_secure_delete_configuration_option
+  CREATE TABLE hashed (entry INTEGER PRIMARY KEY, hashes TEXT NOT NULL) STRICT;
+  CREATE VIRTUAL TABLE words_had USING fts5vocab('words', 'instance');
+  INSERT INTO hashed SELECT doc, group_concat(term, ' ' ORDER BY "offset") FROM words_had WHERE doc IN (SELECT n FROM entries) GROUP BY doc;
+  DROP TABLE words_had;
+  DROP TABLE words;
+  CREATE VIRTUAL TABLE words USING fts5(hashes, content='hashed', content_rowid='entry', tokenize='ascii');
+  INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+  INSERT INTO words (words) VALUES ('rebuild');
   `,
 ];
 
