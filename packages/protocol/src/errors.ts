@@ -139,7 +139,7 @@ export const ERRORS = {
   CORRAL_MEMORY_LEFT: {
     audience: 'operator',
     retryable: true,
-    hint: '`corral memory rm` with the same choice, or `--run` after `corral erase`, removes the rest. The record of operations says what was removed.',
+    hint: 'Remove the rest with `corral memory rm` and the same choice; after `corral erase` that is `--run`. The record of operations says what was removed.',
   },
   CORRAL_MEMORY_UNKNOWN: { audience: 'operator', hint: 'See `corral memory ls` for what there is.' },
   CORRAL_HOST_MEMORY: {

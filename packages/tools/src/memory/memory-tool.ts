@@ -78,6 +78,18 @@ const isName = (text: string): boolean => !UNNAMED.test(text) && text.isWellForm
 export const named = (about: string) =>
   z.string().max(MEMORY_NAME_CHARS).refine(isName, 'has characters that a name may not have').describe(about);
 export const version = z.int().min(0);
+/** Members of an entry in reads and lists, besides its name. */
+export const ENTRY = {
+  version,
+  bytes: z.int(),
+  at: z.int().describe('when it was written, in milliseconds since 1970'),
+  expires_at: z.int().optional(),
+};
+/** The answer to a write. */
+export const Written = z.object({
+  done: z.boolean().describe('false: nothing was changed, since the version did not fit or there was none'),
+  version: version.describe('that of the entry now; 0: there is none'),
+});
 export const ttl_ms = z.int().min(1).max(MEMORY_TTL_MS).optional().describe('it expires after this time; left out: as the host says');
 export const limit = (most: number, usual: number) => z.int().min(1).max(most).default(usual);
 
