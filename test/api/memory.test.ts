@@ -130,7 +130,11 @@ test('an erasure that fails at what the run has kept is on record with what is e
   onTestFinished(() => db.close());
   db.exec(`CREATE TRIGGER refuses BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'no'); END`);
   const erased = f.admin.eraseRun({ params: { run }, body: { reason: 'drill', memory: true } });
-  await expect(erased).rejects.toMatchObject({ code: 'CORRAL_MEMORY_LEFT', hint: expect.stringContaining('corral memory rm') });
+  await expect(erased).rejects.toMatchObject({
+    code: 'CORRAL_MEMORY_LEFT',
+    status: 503,
+    hint: expect.stringContaining('corral memory rm'),
+  });
   const removed = f.admin.removeMemory({ body: { run, reason: 'drill' } });
   await expect(removed).rejects.toMatchObject({ code: 'CORRAL_MEMORY_LEFT' });
   db.exec('DROP TRIGGER refuses');
