@@ -1,7 +1,7 @@
 /** Memories of a configuration on a real host: bounds, operators, erasure, replay; and a host that is killed writes nothing twice. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { transportTo } from '@corral/client/node';
 import { createClient } from '@corral/protocol/api/client';
 import type { RunId } from '@corral/protocol/ids';
@@ -21,7 +21,10 @@ const MEMORY = {
 const CONFIG = {
   policies: 'none',
   memory: MEMORY,
-  tenants: { local: { loops: false }, tight: { loops: false, memory: { bytes: 700 } } },
+  tenants: {
+    local: { loops: false },
+    tight: { loops: false, memory: { bytes: 700 } },
+  },
 };
 const shared = sharedFront({ configText: JSON.stringify(CONFIG) });
 
@@ -98,6 +101,49 @@ test('a run is replayed without its memory, and erased with what it kept there',
   expect(await left()).toBe(1);
   expect(await erase(false)).toMatchObject({ memory: { entries: 1 } });
   expect(await left()).toBe(0);
+});
+
+test('how many entries would be removed says nothing of names that are withheld from who asks, and those are not removed', async () => {
+  // Where something is private, labels are kept of all that is written.
+  const memory = { notes: MEMORY.notes, people: { kind: 'kv', private_to: 'eva' } };
+  const f = await front({ configText: JSON.stringify({ ...CONFIG, memory }) });
+  const operator = await f.as('local', 'operator');
+  const body = `await caps.notes.put({ key: 'open', value: 1 }); await caps.people.put({ key: 'a', value: 1 }); await caps.people.get({ key: 'a' });
+    return caps.notes.put({ key: 'salary/eva', value: 1 });`;
+  const uses = `uses: { notes: 'kv:notes', people: 'kv:people' }`;
+  await f.deploy(`{ name: 'payroll', ${uses}, run: async ({ caps }) => { ${body} } }`);
+  await outputOf(f, 'payroll');
+  const counted = async (what: object, dryRun = true) =>
+    (await operator.removeMemory({ body: { memory: 'notes', ...what, reason: 'x', dryRun } })).entries;
+  expect([await counted({ name: 'salary/eva' }), await counted({ prefix: 'sal' }), await counted({ prefix: '' })]).toEqual([0, 0, 1]);
+  // Every list says that there are two.
+  expect(await counted({})).toBe(2);
+  expect([await counted({ name: 'salary/eva' }, false), await counted({ prefix: '' }, false), await counted({})]).toEqual([0, 1, 1]);
+  expect(await counted({}, false)).toBe(1);
+});
+
+test('an erasure that fails at what the run has kept is on record with what is erased, says what to do, and is finished by that', async () => {
+  const f = shared();
+  await f.deploy(KEEPER('fails', `for (const key of ['a', 'b']) await caps.notes.put({ key, value: 7 }); return 1;`));
+  const { run } = await outputOf(f, 'fails');
+  const db = databaseOf(f.data, 'memory.db');
+  onTestFinished(() => db.close());
+  db.exec(`CREATE TRIGGER refuses BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'no'); END`);
+  const erased = f.admin.eraseRun({ params: { run }, body: { reason: 'drill', memory: true } });
+  await expect(erased).rejects.toMatchObject({
+    code: 'CORRAL_MEMORY_LEFT',
+    status: 503,
+    hint: expect.stringContaining('corral memory rm'),
+  });
+  const removed = f.admin.removeMemory({ body: { run, reason: 'drill' } });
+  await expect(removed).rejects.toMatchObject({ code: 'CORRAL_MEMORY_LEFT' });
+  db.exec('DROP TRIGGER refuses');
+  const refused = [{ run, code: 'CORRAL_MEMORY_UNAVAILABLE', detail: expect.stringMatching(/^run_\w+ is erased\. 0 entries are removed/) }];
+  const [row] = (await f.admin.listOperations({ query: { operation: 'erase' } })).items;
+  expect(row).toMatchObject({ reason: 'drill', target: { run, memory: { entries: 0 } }, matched: [run], refused });
+  const [other] = (await f.admin.listOperations({ query: { operation: 'remove-memory' } })).items;
+  expect(other).toMatchObject({ target: { run, entries: 0 }, refused: [{ run, code: 'CORRAL_MEMORY_UNAVAILABLE' }] });
+  expect(await f.admin.removeMemory({ body: { run, reason: 'drill' } })).toMatchObject({ entries: 2 });
 });
 
 test('the command line lists, prints and removes what is kept', async () => {

@@ -234,6 +234,20 @@ describe('a space', () => {
     ];
     expect(await ended).toMatchObject({ output: { kept: 7, children } });
   });
+
+  test('is shown by a narrowed capability as far as that goes: lists and recalls give nothing that it does not cover by itself', async () => {
+    const w = host();
+    const { ended } = await w.submit(await w.deploy(agentFile('memory/narrowed')));
+    const no = 'CORRAL_GRANT_PREDICATE';
+    expect(await ended).toMatchObject({
+      output: [
+        { keys: [no, 'orders/7', no], paths: [no, no], topics: [no, 'debts'], words: 'debts' },
+        { keys: ['orders/7 users/1', 'orders/7', 'users/1'], paths: [no, 'may/b'], topics: [' debts', 'debts'], words: 'debts' },
+        { keys: [no, no, 'users/1 users/1/a'], paths: [no, 'may/a may/b'], topics: [no, 'debts debts/acme'], words: 'debts debts/acme' },
+        { keys: ['orders/7 users/1 x', 'orders/7', 'users/1'], paths: [no, 'may/a may/b'], topics: [' debts', 'debts'], words: 'debts' },
+      ],
+    });
+  });
 });
 
 test('the verbs of each kind do what they say, and no path leads out of a memory', async () => {

@@ -136,6 +136,11 @@ export const ERRORS = {
     retryable: true,
     hint: 'Nothing was read or written. The log of the host says why its memory.db cannot be used.',
   },
+  CORRAL_MEMORY_LEFT: {
+    audience: 'operator',
+    retryable: true,
+    hint: 'Remove the rest with `corral memory rm` and the same choice; after `corral erase` that is `--run`. The record of operations says what was removed.',
+  },
   CORRAL_MEMORY_UNKNOWN: { audience: 'operator', hint: 'See `corral memory ls` for what there is.' },
   CORRAL_HOST_MEMORY: {
     audience: 'guest',

@@ -15,6 +15,7 @@ export const MEMORY = {
   memory_tenant_entries: limit('the number of its entries', 100_000, 100_000_000),
   memory_page: limit('entries of one list or recall', 100, 1_000),
   memory_page_bytes: limit('entries of one list or recall; the rest is on the next page', 192 * 1024, MIB),
+  memory_looked: limit('entries that one recall looks at, whoever may read them; a list goes on behind them', 2_000, 100_000),
   memory_sweep_ms: limit('how often entries that have expired are deleted', 60_000, 3_600_000, 100),
 } as const satisfies Record<string, Limit>;
 

@@ -45,6 +45,15 @@ describe('a declaration of who writes a result', () => {
     });
   });
 
+  it('takes no longer for a schema whose references make many millions of fields of it', () => {
+    const closed = (properties: Json): Json => ({ type: 'object', properties, additionalProperties: false });
+    const at = (n: number) => ({ $ref: `#/$defs/l${n}` });
+    const $defs = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`l${n}`, closed({ a: at((n + 1) % 30), b: at((n + 1) % 30) })]));
+    const deep = { ...(closed({ id: { type: 'string' }, tree: at(0) }) as JsonSchema), $defs };
+    expect(resolved({ untrusted: ['tree.a'] }, deep)).toEqual({ returns: 'untrusted', faults: [], trusted_fields: ['id'] });
+    expect(faults({ untrusted: ['no'] }, deep)).toEqual(['no: the result has no such field; there are id']);
+  });
+
   it('leaves what a schema does not name to strangers', () => {
     const open: JsonSchema = {
       type: 'object',

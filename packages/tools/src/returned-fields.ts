@@ -26,6 +26,8 @@ type Steps = readonly FieldStep[];
 
 /** Nesting to which schemas are followed; a field below is a stranger's. */
 const DEPTH = 24;
+/** Places of a schema that are looked at: by references, a small schema has more of them than anybody could. The rest is a stranger's. */
+const PLACES = 10_000;
 /** Fields of a schema that are named in a refusal, and that a misspelt one is compared with. */
 const SHOWN = 12;
 const COMPARED = 200;
@@ -76,7 +78,7 @@ const UNKNOWN_OTHERS =
 
 function noSuchField(root: JsonSchema, steps: Steps): string {
   const names: string[] = [];
-  listFields(root, branches(root, root), [], new Set(), names);
+  listFields(root, branches(root, root), [], new Set(), { names, left: PLACES });
   if (names.length === 0) return 'the result is one value and has no fields';
   const one = nearest(fieldText(steps), names);
   const shown = names.slice(0, SHOWN).join(', ');
@@ -140,14 +142,20 @@ function reach(root: JsonSchema, steps: Steps): 'known' | 'beyond' | 'nothing' {
   return 'known';
 }
 
-function listFields(root: JsonSchema, here: readonly JsonSchema[], at: Steps, stack: ReadonlySet<JsonSchema>, into: string[]): void {
-  if (at.length > DEPTH || into.length >= COMPARED || here.some((one) => stack.has(one))) return;
+interface Listed {
+  readonly names: string[];
+  /** Places that are still looked at. */
+  left: number;
+}
+
+function listFields(root: JsonSchema, here: readonly JsonSchema[], at: Steps, stack: ReadonlySet<JsonSchema>, into: Listed): void {
+  if ((into.left -= 1) < 0 || at.length > DEPTH || into.names.length >= COMPARED || here.some((one) => stack.has(one))) return;
   const inside = new Set([...stack, ...here]);
   const { names, others, items } = below(root, here);
   for (const [name, one] of names) listFields(root, one, [...at, { name }], inside, into);
   if (others.length > 0) listFields(root, others, [...at, 'any'], inside, into);
   if (items.length > 0) listFields(root, items, [...at, 'item'], inside, into);
-  if (names.size + others.length + items.length === 0 && at.length > 0) into.push(fieldText(at));
+  if (names.size + others.length + items.length === 0 && at.length > 0) into.names.push(fieldText(at));
 }
 
 /** The rest of the paths of strangers' fields below a child; an empty one: it is such a field. */
@@ -161,10 +169,11 @@ const goOn = (left: readonly Steps[], child: { readonly name: string } | 'item' 
 
 /** The fields of a schema that are not strangers', each as high up as nothing else can be below it. */
 function ownBeside(root: JsonSchema, strangers: readonly Steps[]): string[] {
+  let places = PLACES;
   const walk = (here: readonly JsonSchema[], at: Steps, left: readonly Steps[], stack: ReadonlySet<JsonSchema>): Own => {
     // Below a schema that refers to itself the rest is not followed.
-    if (left.some((steps) => steps.length === 0) || at.length > DEPTH || here.length === 0 || here.some((one) => stack.has(one)))
-      return NOT;
+    if ((places -= 1) < 0 || at.length > DEPTH || here.length === 0 || here.some((one) => stack.has(one))) return NOT;
+    if (left.some((steps) => steps.length === 0)) return NOT;
     const free = here.some((one) => isFree(one));
     const inside = new Set([...stack, ...here]);
     const { names, others, items } = below(root, here);

@@ -93,7 +93,7 @@ export class Departures {
         leftBefore: !first,
         given: call.asked_input?.given,
         trace: powers.grants.get(call.grant)?.trace,
-        keeps: tool.keeps && keepsOf(powers.grants.get(call.grant), call),
+        keeps: tool.keeps && keepsOf(powers.grants, call.grant, call),
       },
       ledger.loops !== undefined,
     );

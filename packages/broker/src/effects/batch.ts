@@ -36,7 +36,7 @@ export interface Dispatch {
   /** The tool is told the trace of the call. */
   readonly trace?: true | undefined;
   /** For a tool that keeps data: see `ToolCall`. */
-  readonly keeps?: Pick<ToolCall, 'keeps_for' | 'label' | 'answered_below'> | undefined;
+  readonly keeps?: Pick<ToolCall, 'keeps_for' | 'narrowed' | 'label' | 'answered_below'> | undefined;
   /** An error message of the tool may contain data that the run has not read. */
   readonly unread?: boolean;
   readonly price?: Price | undefined;

@@ -3,10 +3,11 @@ import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
 import type { Label } from '@corral/protocol/model/label';
-import { modelIn, type ToolName } from '@corral/protocol/ids';
+import { modelIn, type GrantId, type ToolName } from '@corral/protocol/ids';
 import { canonical, type Json } from '@corral/protocol/json';
 import { MACHINE, modelRequestBytes } from '@corral/protocol/limits';
 import { asCalled, mayStartEarly, type Tool } from '@corral/protocol/ports/tool';
+import type { Grants } from '@corral/policy/capability/grants';
 import type { InHandles } from '@corral/policy/flow/facts';
 import { filled, handledOf, heldBytes, slotted, type Slotted } from '../ledger/handles.ts';
 import { approversOf, consequencesOf, factsOf, judge, originsOf } from '../policies/evaluate.ts';
@@ -153,17 +154,22 @@ function decideOf(
       unread: effect.as_handle === true || slots.length > 0,
       early: mayStartEarly(tool.annotations),
       trace: grant.trace,
-      keeps: tool.keeps && { ...keepsOf(grant, keptWith(ledger, handled)), answered_below: oldestCall(ledger, id) },
+      keeps: tool.keeps && { ...keepsOf(context.grants, grant.id, keptWith(ledger, handled)), answered_below: oldestCall(ledger, id) },
     });
   }
   return decision;
 }
 
 /** The part of a call that only a tool which keeps data is told. */
-export const keepsOf = (grant: Grant | undefined, { label }: { readonly label?: Label }): Dispatch['keeps'] => ({
-  ...(grant?.keeps_for === undefined ? {} : { keeps_for: grant.keeps_for }),
-  ...(label === undefined ? {} : { label }),
-});
+export function keepsOf(grants: Grants, id: GrantId, { label }: { readonly label?: Label }): NonNullable<Dispatch['keeps']> {
+  const keeps_for = grants.get(id)?.keeps_for;
+  const narrowed = grants.narrowings(id);
+  return {
+    ...(keeps_for === undefined ? {} : { keeps_for }),
+    ...(narrowed.length === 0 ? {} : { narrowed }),
+    ...(label === undefined ? {} : { label }),
+  };
+}
 
 /** The lowest number of the calls that the run has no answer to. The commit that sends this call has the answers to all before. */
 const oldestCall = ({ pending }: Ledger, id: number): number =>

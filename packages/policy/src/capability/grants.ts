@@ -3,7 +3,15 @@
  * that revoking one revokes all that was derived from it, at once and without visiting them.
  */
 import type { ErrorCode } from '@corral/protocol/errors';
-import { RIGHTS, type Attenuation, type Grant, type GrantState, type Right, type Target } from '@corral/protocol/model/grant';
+import {
+  RIGHTS,
+  type Attenuation,
+  type Grant,
+  type GrantState,
+  type Narrowing,
+  type Right,
+  type Target,
+} from '@corral/protocol/model/grant';
 import { targetText, type GrantId, type RunId } from '@corral/protocol/ids';
 import { MACHINE } from '@corral/protocol/limits';
 import { canonical, isDeeperThan, JSON_MAX_DEPTH } from '@corral/protocol/json';
@@ -128,6 +136,14 @@ export class Grants {
       for (const name of Object.keys(node.grant.where))
         if (paths.some((path) => `${path}.`.startsWith(`${name}.`) || `${name}.`.startsWith(`${path}.`))) return true;
     return false;
+  }
+
+  /** The predicates of the chain on one argument each, by its dotted path. A use that `check` allows fulfils them all. */
+  narrowings(id: GrantId): readonly Narrowing[] {
+    const found: Narrowing[] = [];
+    for (let node = this.#nodes.get(id); node !== undefined; node = this.#above(node))
+      for (const [argument, predicate] of Object.entries(node.grant.where)) found.push({ argument, predicate });
+    return found;
   }
 
   /** Whether a grant of the chain limits bytes. */

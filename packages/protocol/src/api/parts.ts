@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { Digest, RunId, TenantId } from '../ids.ts';
 import type { Json } from '../json.ts';
+import { CALL_FATES } from '../model/receipt.ts';
 
 /**
  * Any JSON. A value that was parsed from JSON text can be nothing else, so only its absence is checked; the server limits its
@@ -46,7 +47,7 @@ export const inTenant = { tenant: tenant.exactOptional().describe('for principal
 
 /** The fate of a call that had no result when its grant was revoked. */
 export const callFate = z
-  .enum(['answered', 'failed', 'unmade', 'aborted', 'unknown'])
+  .enum(CALL_FATES)
   .describe(
     '`answered`: its tool had answered, so it is done, and its agent is not given the answer; `failed`: it had failed; `unmade`: it waited for people or inspectors, and is not made; `aborted`: its tool was told to stop, and may have acted; `unknown`: its result had been lost, or its tool was told to stop before',
   );

@@ -88,6 +88,12 @@ export interface Grant {
   readonly keeps_for?: KeepsFor;
 }
 
+/** A predicate on one argument, which a dotted path names. */
+export interface Narrowing {
+  readonly argument: string;
+  readonly predicate: Predicate;
+}
+
 /** The owners of the kept data that a capability is about. */
 export interface KeepsFor {
   readonly agent: string;

@@ -9,16 +9,18 @@ export interface Fenced {
   readonly until?: number;
 }
 
+/**
+ * `answered`: its tool had answered, and its agent is not given that. `failed`: it had failed. `unmade`: it waited for people or inspectors, and
+ * is not made. `aborted`: its tool was told to stop, and may have acted. `unknown`: its result was lost before, or its tool was told to stop
+ * before and has not answered.
+ */
+export const CALL_FATES = ['answered', 'failed', 'unmade', 'aborted', 'unknown'] as const;
+
 /** A call that had no result when its grant was revoked. */
 export interface StoppedCall {
   readonly call: number;
   readonly tool: string;
-  /**
-   * `answered`: its tool had answered, and its agent is not given that. `failed`: it had failed. `unmade`: it waited for people or inspectors, and
-   * is not made. `aborted`: its tool was told to stop, and may have acted. `unknown`: its result was lost before, or its tool was told to stop
-   * before and has not answered.
-   */
-  readonly fate: 'answered' | 'failed' | 'unmade' | 'aborted' | 'unknown';
+  readonly fate: (typeof CALL_FATES)[number];
 }
 
 export interface Receipt {

@@ -2,6 +2,8 @@
  * Memories of agents: key-value pairs, files and remembered texts, in spaces that belong to an agent, a person or a tenant. Each entry has the
  * label of the call that wrote it, and gives it back. The tools over it are in packages/tools, and an implementation is in packages/store.
  */
+import type { CorralError } from '../errors.ts';
+import type { Predicate } from '../model/grant.ts';
 import type { Kept, Label, Names, Writer } from '../model/label.ts';
 
 /** `kv`: values by key. `files`: bytes by path. `memory`: texts that are found by their words. */
@@ -34,7 +36,15 @@ export interface MemoryCaller extends Omit<Writer, 'at'> {
   readonly label?: Label;
   /** The names under which its run may read private data: the person whom it acts for, their roles, and those that the memory shares. */
   readonly names: Names;
+  /**
+   * Narrowings of its capability: lists and recalls give only entries of which these hold. They are about the whole name, in a space of kind
+   * `memory` about `aboutOf` it. The verbs for one entry do not look at them, since they were checked on the argument that names it.
+   */
+  readonly within?: readonly Predicate[];
 }
+
+/** The part of the name of a remembered text that says what it is about: all before the last `/`. */
+export const aboutOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
 
 export interface MemoryEntry {
   readonly name: string;
@@ -115,6 +125,9 @@ export interface Removed {
   readonly bytes: number;
 }
 
+/** `stopped`: why the removal ended before its end; what is counted is removed, and there may be more. A step that fails removes nothing. */
+export type Dropped = Removed & { readonly stopped?: CorralError };
+
 /**
  * All of it is off the caller's loop. @throws CORRAL_MEMORY_FULL, CORRAL_MEMORY_PRIVATE, CORRAL_MEMORY_UNAVAILABLE, CORRAL_DISK_FULL; after any
  * error of a write nothing was written.
@@ -125,7 +138,7 @@ export interface MemoryStore {
   put(space: SpaceName, caller: MemoryCaller, put: MemoryPut, bounds: SpaceBounds): Promise<MemoryWritten>;
   /** Durable when it resolves. @returns whether there was one; and whether its version fitted */
   remove(space: SpaceName, caller: MemoryCaller, name: string, version?: number): Promise<MemoryWritten>;
-  /** In the order of names. Entries that the caller may not read are left out. */
+  /** In the order of names. Entries that the caller may not read, or is not narrowed to, are left out. */
   list(space: SpaceName, caller: MemoryCaller, wanted: MemoryWanted & { readonly after?: string | undefined }): Promise<MemoryPage>;
   /** The best first: those that have most of the words, or without words the latest. */
   recall(space: SpaceName, caller: MemoryCaller, wanted: MemoryWanted & { readonly words: string }): Promise<MemoryPage<MemoryValue>>;
@@ -145,8 +158,11 @@ export interface MemoryStore {
     wanted: MemoryWanted & { readonly before?: number | undefined },
   ): Promise<{ readonly entries: readonly ListedEntry[]; readonly more: boolean }>;
   read(id: number, name: string): Promise<MemoryValue | undefined>;
-  /** @param dryRun only counts */
-  drop(removal: MemoryRemoval, dryRun: boolean): Promise<Removed>;
+  /**
+   * Removes entries in steps, between which others are served. No file of the store has anything of them when it resolves, and no index.
+   * @param dryRun only counts @param names only entries whose labels allow these; undefined: all
+   */
+  drop(removal: MemoryRemoval, dryRun: boolean, names?: Names): Promise<Dropped>;
 
   /** Deletes a number of entries that have expired. @returns whether there are more */
   sweep(): Promise<boolean>;

@@ -1,7 +1,7 @@
 /** The Tool port: a power of the host that agents reach through a capability. */
 import type { Checked, Contract } from './contract.ts';
 import type { Cost, Costs } from '../model/cost.ts';
-import type { KeepsFor } from '../model/grant.ts';
+import type { KeepsFor, Narrowing } from '../model/grant.ts';
 import type { Kept, Label } from '../model/label.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { RunId, TenantId } from '../ids.ts';
@@ -113,6 +113,11 @@ export interface ToolCall {
   readonly person: string;
   /** For a tool that keeps data: whose it is. Absent for a grant of an older host, which is that of the agent and the person above. */
   readonly keeps_for?: KeepsFor;
+  /**
+   * For a tool that keeps data: the predicates of the capability and of all that it was derived from, which hold for the arguments. Where an answer
+   * has several entries, they have to hold for the name of each. Absent: there are none.
+   */
+  readonly narrowed?: readonly Narrowing[];
   /**
    * For a tool that keeps data: the label of the arguments, which is that of the run when the call was decided, with those of the handles in
    * them. Absent: labels are not tracked, and nothing is known.

@@ -56,7 +56,7 @@ export class Reader {
    * @param run of which the data is @param names of the label; none: public
    */
   may(run: string, tenant: string, names: Names): boolean {
-    return names.length === 0 || mayHear({ private_to: names }, this.#names(tenant)) || this.#insists(run, tenant, names);
+    return names.length === 0 || mayHear({ private_to: names }, this.names(tenant)) || this.#insists(run, tenant, names);
   }
 
   /** The answer in place of the data; undefined if the reader may have it. */
@@ -71,7 +71,7 @@ export class Reader {
 
   /** Whether a name means the reader. */
   is(tenant: string, name: string): boolean {
-    return this.#names(tenant).includes(name);
+    return this.names(tenant).includes(name);
   }
 
   /** @throws CORRAL_WITHHELD */
@@ -81,7 +81,7 @@ export class Reader {
   }
 
   /** By what a label may mean the reader: names, the token's id, the person it is for; roles at the front door and of the tenant's policies. */
-  #names(tenant: string): Names {
+  names(tenant: string): Names {
     const { people, settings } = this.#context;
     const inForce = settings.inForce();
     if (this.#found !== inForce) this.#held.clear();

@@ -10,6 +10,7 @@ import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
+import { migrateBy } from '../core/migrate.ts';
 import { STEPS } from './schema.ts';
 
 export type Value = SQLInputValue;
@@ -39,7 +40,12 @@ export class FrontDatabase {
       chmodSync(file, 0o600);
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000');
     });
-    migrate(this.#db, join(folder, 'front.db'));
+    try {
+      migrateBy(STEPS, this.#db, 'front.db');
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
   }
 
   /**
@@ -168,19 +174,6 @@ function opened(folder: string, readOnly: boolean, begin: (db: DatabaseSync, fil
       cause: error,
     });
   }
-}
-
-/** Brings the tables to the format of this Corral. @throws CORRAL_DATA_VERSION */
-function migrate(db: DatabaseSync, file: string): void {
-  const { user_version: found } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (found > STEPS.length) {
-    db.close();
-    throw new CorralError(
-      'CORRAL_DATA_VERSION',
-      `${file} was written by a newer Corral (format ${found}, this one knows ${STEPS.length}).`,
-    );
-  }
-  if (found < STEPS.length) db.exec(`BEGIN; ${STEPS.slice(found).join('')} PRAGMA user_version = ${STEPS.length}; COMMIT`);
 }
 
 /** Escapes text for LIKE … ESCAPE '\'. */

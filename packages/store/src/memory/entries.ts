@@ -2,18 +2,20 @@
  * Reads and writes of agents in a space. Each write is one transaction with its row in `calls`, which has its answer: a call that is made again
  * after a crash finds it and changes nothing. A caller who may not read an entry may not replace it either, and is not shown it in lists.
  */
+import { Paths, prepare, whyNot } from '@corral/policy/capability/predicate';
 import { CorralError } from '@corral/protocol/errors';
 import { MEMORY, MEMORY_ENTRY_BYTES } from '@corral/protocol/limits-memory';
-import type {
-  MemoryCaller,
-  MemoryEntry,
-  MemoryPage,
-  MemoryPut,
-  MemoryValue,
-  MemoryWanted,
-  MemoryWritten,
-  SpaceBounds,
-  SpaceName,
+import {
+  aboutOf,
+  type MemoryCaller,
+  type MemoryEntry,
+  type MemoryPage,
+  type MemoryPut,
+  type MemoryValue,
+  type MemoryWanted,
+  type MemoryWritten,
+  type SpaceBounds,
+  type SpaceName,
 } from '@corral/protocol/ports/memory';
 import { SEAL_BYTES } from '../core/seal.ts';
 import { joined, keptOf, mayRead, written } from './labels.ts';
@@ -32,8 +34,13 @@ import {
 } from './tables.ts';
 import { indexed, soughtBy } from './words.ts';
 
-/** Expired entries that one write deletes to find room. */
-const SWEPT = 1_000;
+/** Expired entries that one step of a write or of a sweep deletes. */
+const SWEPT = 100;
+/**
+ * Entries that one step of a list, or a recall, looks at: the label of each is opened, and other tenants wait for the thread meanwhile. Values are
+ * opened only for the page, which is bounded in bytes.
+ */
+const LOOKED = MEMORY.memory_looked.default;
 /** After the last character of all names that begin with the same ones. */
 const LAST = '\u{10ffff}';
 
@@ -74,14 +81,9 @@ export class Entries {
       const bytes = Buffer.byteLength(put.name) + value.length + MEMORY_ENTRY_BYTES;
       this.#mustFit(space, { entries: before === undefined ? 1 : 0, bytes: bytes - (before?.bytes ?? 0) }, bounds, before?.n);
       const version = this.#next(space, now);
-      this.#write(space, before?.n, { name: put.name, version, head, value, bytes, at: now, ttl_ms: put.ttl_ms });
+      const n = this.#write(space, before?.n, { name: put.name, version, head, value, bytes, at: now, ttl_ms: put.ttl_ms });
       this.#count(space, before === undefined ? 1 : 0, bytes - (before?.bytes ?? 0));
-      this.#note(this.#tables.get<{ n: number }>('SELECT n FROM entries WHERE space = ? AND name = ?', space.n, put.name)?.n ?? 0, {
-        space,
-        run: caller.run,
-        appends,
-        words: put.words,
-      });
+      this.#note(n, { space, run: caller.run, appends, words: put.words });
       return { done: true, version, bytes: value.length };
     });
   }
@@ -98,15 +100,22 @@ export class Entries {
     });
   }
 
-  list(name: SpaceName, caller: MemoryCaller, { prefix, after, limit }: MemoryWanted & { readonly after?: string }): MemoryPage {
+  /** @returns `behind`: none of the entries that were looked at is for the caller, and the page begins after this name, which is not for them either */
+  list(
+    name: SpaceName,
+    caller: MemoryCaller,
+    { prefix, after, limit }: MemoryWanted & { readonly after?: string | undefined },
+  ): MemoryPage & { readonly behind?: string } {
     const space = this.#tables.space(name);
     const page = new Page<MemoryEntry>(limit);
     if (space === undefined) return page.end();
+    const isWithin = withinOf(name, caller);
+    let looked = 0;
     for (const row of this.named(space.n, prefix, after)) {
-      if (!isThere(row, this.#now())) continue;
-      const head = headOf(space, row);
-      if (!mayRead(head, caller)) continue;
-      if (!page.take(entryOf(row), head, Buffer.byteLength(row.name))) break;
+      const isLast = (looked += 1) === LOOKED;
+      const head = isThere(row, this.#now()) && isWithin(row.name) ? headOf(space, row) : undefined;
+      if (head !== undefined && mayRead(head, caller) && !page.take(entryOf(row), head, Buffer.byteLength(row.name))) break;
+      if (isLast) return page.isEmpty ? { ...page.end(), behind: row.name } : page.end(true);
     }
     return page.end();
   }
@@ -119,8 +128,9 @@ export class Entries {
     const space = this.#tables.space(name);
     const page = new Page<MemoryValue>(limit);
     if (space === undefined) return page.end();
-    for (const row of this.#found(space, words)) {
-      if (!row.name.startsWith(prefix) || !isThere(row, this.#now())) continue;
+    const isWithin = withinOf(name, caller);
+    for (const row of this.#found(space, prefix, words)) {
+      if (!isThere(row, this.#now()) || !isWithin(row.name)) continue;
       const head = headOf(space, row);
       if (!mayRead(head, caller)) continue;
       const value = { ...entryOf(row), value: this.#body(space, row), kept: ownOf(head) };
@@ -146,7 +156,7 @@ export class Entries {
     const tables = this.#tables;
     let bytes = 0;
     for (const row of rows) {
-      tables.run('DELETE FROM words WHERE rowid = ?', row.n);
+      this.#unindex(row.n);
       tables.run('DELETE FROM writers WHERE entry = ?', row.n);
       tables.run('DELETE FROM entries WHERE n = ?', row.n);
       bytes += row.bytes;
@@ -167,14 +177,19 @@ export class Entries {
     return rows.length === most;
   }
 
-  #found(space: Space, words: string): Iterable<EntryRow> {
+  #found(space: Space, prefix: string, words: string): Iterable<EntryRow> {
     const query = soughtBy(wordKey(space), words);
+    const named = [space.n, prefix, prefix + LAST] as const;
     if (query === undefined)
-      return this.#tables.each<EntryRow>(`SELECT ${HEAD} FROM entries WHERE space = ? ORDER BY version DESC`, space.n);
+      return this.#tables.each<EntryRow>(
+        `SELECT ${HEAD} FROM entries WHERE space = ? AND name >= ? AND name < ? ORDER BY version DESC LIMIT ${LOOKED}`,
+        ...named,
+      );
     return this.#tables.each<EntryRow>(
-      `SELECT ${HEAD} FROM words JOIN entries ON entries.n = words.rowid WHERE words MATCH ? AND space = ? ORDER BY rank, version DESC`,
+      `SELECT ${HEAD} FROM words JOIN entries ON entries.n = words.rowid
+       WHERE words MATCH ? AND space = ? AND name >= ? AND name < ? ORDER BY rank, version DESC LIMIT ${LOOKED}`,
       query,
-      space.n,
+      ...named,
     );
   }
 
@@ -201,11 +216,12 @@ export class Entries {
   }
 
   #next(space: Space, now: number): number {
-    this.#tables.run('UPDATE spaces SET seq = seq + 1, at = ? WHERE n = ?', now, space.n);
-    return (this.#tables.get<{ seq: number }>('SELECT seq FROM spaces WHERE n = ?', space.n) as { seq: number }).seq;
+    const sql = 'UPDATE spaces SET seq = seq + 1, at = ? WHERE n = ? RETURNING seq';
+    return (this.#tables.get<{ seq: number }>(sql, now, space.n) as { seq: number }).seq;
   }
 
-  #write(space: Space, n: number | undefined, one: Written): void {
+  /** @param n of the entry that it replaces @returns that of the entry */
+  #write(space: Space, n: number | undefined, one: Written): number {
     const { name, version, head, value, bytes, at, ttl_ms } = one;
     const place = { name, version };
     const sealed = [
@@ -217,14 +233,14 @@ export class Entries {
       ttl_ms === undefined ? null : at + ttl_ms,
     ];
     if (n === undefined)
-      this.#tables.run(
+      return this.#tables.run(
         'INSERT INTO entries (version, head, body, bytes, at, expires_at, space, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         ...sealed,
         space.n,
         name,
       );
-    else
-      this.#tables.run('UPDATE entries SET version = ?, head = ?, body = ?, bytes = ?, at = ?, expires_at = ? WHERE n = ?', ...sealed, n);
+    this.#tables.run('UPDATE entries SET version = ?, head = ?, body = ?, bytes = ?, at = ?, expires_at = ? WHERE n = ?', ...sealed, n);
+    return n;
   }
 
   /** Notes the writer of an entry, and the words that it is found by. */
@@ -232,8 +248,16 @@ export class Entries {
     if (!appends) this.#tables.run('DELETE FROM writers WHERE entry = ?', n);
     this.#tables.run('INSERT OR IGNORE INTO writers (entry, run) VALUES (?, ?)', n, run);
     if (words === undefined) return;
-    this.#tables.run('DELETE FROM words WHERE rowid = ?', n);
-    this.#tables.run('INSERT INTO words (rowid, hashes) VALUES (?, ?)', n, indexed(wordKey(space), words));
+    this.#unindex(n);
+    const hashes = indexed(wordKey(space), words);
+    this.#tables.run('INSERT INTO hashed (entry, hashes) VALUES (?, ?)', n, hashes);
+    this.#tables.run('INSERT INTO words (rowid, hashes) VALUES (?, ?)', n, hashes);
+  }
+
+  /** The index is told which hashes leave it. */
+  #unindex(n: number): void {
+    this.#tables.run("INSERT INTO words (words, rowid, hashes) SELECT 'delete', entry, hashes FROM hashed WHERE entry = ?", n);
+    this.#tables.run('DELETE FROM hashed WHERE entry = ?', n);
   }
 
   #count({ n, tenant }: Pick<Space, 'n' | 'tenant'>, entries: number, bytes: number): void {
@@ -249,10 +273,11 @@ export class Entries {
 
   /** @param except the entry that is replaced, which is not swept even if it has expired @throws CORRAL_MEMORY_FULL */
   #mustFit(space: Space, more: { readonly entries: number; readonly bytes: number }, bounds: SpaceBounds, except?: number): void {
-    if (this.#lacks(space, more, bounds) === undefined) return;
-    while (this.sweep(SWEPT, space.tenant, except));
-    const why = this.#lacks(space, more, bounds);
-    if (why !== undefined) throw full(why);
+    for (let isMore = true; ; isMore = this.sweep(SWEPT, space.tenant, except)) {
+      const why = this.#lacks(space, more, bounds);
+      if (why === undefined) return;
+      if (!isMore) throw full(why);
+    }
   }
 
   #lacks(
@@ -313,8 +338,13 @@ class Page<Entry extends MemoryEntry> {
     return true;
   }
 
-  end(): MemoryPage<Entry> {
-    const next = this.#more ? this.#entries.at(-1)?.name : undefined;
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** @param more whether there may be more in any case */
+  end(more = false): MemoryPage<Entry> {
+    const next = this.#more || more ? this.#entries.at(-1)?.name : undefined;
     return { entries: this.#entries, ...(next === undefined ? {} : { next }), kept: keptOf(this.#heads) };
   }
 }
@@ -329,6 +359,13 @@ export const entryOf = ({ name, version, at, expires_at, size }: EntryRow): Memo
   at,
   ...(expires_at === null ? {} : { expires_at }),
 });
+
+/** Whether the capability of a caller covers an entry, by its name. */
+function withinOf({ kind }: SpaceName, { within = [] }: MemoryCaller): (name: string) => boolean {
+  const conditions = within.map((one) => prepare(one));
+  const paths = new Paths();
+  return (name) => conditions.every((one) => whyNot(one, kind === 'memory' ? aboutOf(name) : name, paths) === undefined);
+}
 
 const full = (why: string): CorralError => new CorralError('CORRAL_MEMORY_FULL', why);
 

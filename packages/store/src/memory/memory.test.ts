@@ -6,13 +6,14 @@ import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { CLEAN, flowsTo, join as joined, labelOf, type Label } from '@corral/policy/flow/labels';
-import { MEMORY_ENTRY_BYTES } from '@corral/protocol/limits-memory';
-import type { MemoryCaller, SpaceBounds, SpaceName } from '@corral/protocol/ports/memory';
+import { MEMORY, MEMORY_ENTRY_BYTES } from '@corral/protocol/limits-memory';
+import type { MemoryCaller, MemoryRemoval, SpaceBounds, SpaceName } from '@corral/protocol/ports/memory';
 import { MasterKeys, openKeyRing } from '../core/keys.ts';
+import { migrateBy } from '../core/migrate.ts';
 import { Entries } from './entries.ts';
 import { SqliteMemory } from './memory.ts';
 import { Operations } from './operate.ts';
-import { migrate } from './schema.ts';
+import { migrate, STEPS } from './schema.ts';
 import { Tables } from './tables.ts';
 
 const NOTES: SpaceName = { tenant: 'acme', memory: 'notes', kind: 'kv', owner: 'agent:x' };
@@ -32,7 +33,18 @@ function memory() {
   const tables = new Tables(db, new MasterKeys(new Map([[1, new Uint8Array(32).fill(7)]])));
   const clock = { now: 1_000 };
   const entries = new Entries(tables, () => clock.now);
-  return { db, clock, entries, operations: new Operations(tables, entries, () => clock.now) };
+  const operations = new Operations(tables, entries, () => clock.now);
+  /** All steps of a removal. */
+  const drop = (removal: MemoryRemoval, dryRun: boolean, names?: readonly string[]) => {
+    let sum = 0;
+    let step: ReturnType<Operations['drop']> | undefined;
+    do {
+      step = operations.drop(removal, dryRun, names, step?.next);
+      sum += step.entries;
+    } while (step.next !== undefined);
+    return { entries: sum };
+  };
+  return { db, clock, entries, operations, drop };
 }
 
 /** Starts the real one on a folder, with keys as the store of runs would have made them. */
@@ -270,11 +282,65 @@ describe('a text', () => {
     const [first] = both.entries;
     expect(flowsTo(first?.kept.label ?? CLEAN, both.kept.label ?? CLEAN)).toBe(true);
   });
+
+  test('that is forgotten, replaced, expired or removed leaves nothing of the hashes of its words in the index', () => {
+    const { db, clock, entries, drop } = memory();
+    const index = () =>
+      ['SELECT block AS text FROM words_data', 'SELECT term AS text FROM words_idx', 'SELECT hashes AS text FROM hashed']
+        .flatMap((sql) => db.prepare(sql).all() as { text: Uint8Array | string }[])
+        .map(({ text: one }) => Buffer.from(one as Uint8Array).toString('latin1'))
+        .join(' ');
+    const runs = ['forgets', 'replaces', 'expires', 'removes', 'stays'];
+    for (const run of runs)
+      entries.put(FACTS, caller({ run }), put(run, run, { words: `${run} money`, ...(run === 'expires' ? { ttl_ms: 1 } : {}) }), ROOM);
+    const hashOf = (run: string) =>
+      (db.prepare('SELECT hashes FROM hashed JOIN entries ON n = entry WHERE name = ?').get(run) as { hashes: string }).hashes.split(
+        ' ',
+      )[0] ?? '';
+    const hashes = new Map(runs.map((run) => [run, hashOf(run)]));
+    // The index has a hash without the beginning that it has in common with the one before.
+    const had = () => runs.filter((run) => index().includes(hashes.get(run)?.slice(4) ?? ''));
+    expect(had()).toEqual(runs);
+    entries.remove(FACTS, caller(), 'forgets');
+    entries.put(FACTS, caller(), put('replaces', 'other', { words: 'other' }), ROOM);
+    clock.now += 1;
+    entries.sweep();
+    drop({ tenant: 'acme', run: 'removes' }, false);
+    expect(had()).toEqual(['stays']);
+    expect(recalled(entries, 'money forgets replaces expires removes')).toEqual(['stays']);
+    expect(recalled(entries, 'other')).toEqual(['replaces']);
+    db.exec("INSERT INTO words (words) VALUES ('integrity-check')");
+  });
+
+  test('of an older host is found after the migration, and what that had deleted is in no index', () => {
+    const db = new DatabaseSync(':memory:');
+    onTestFinished(() => db.close());
+    migrateBy(STEPS.slice(0, 1), db, 'memory.db');
+    db.exec(`INSERT INTO entries VALUES (1, 1, 'a', 1, x'', x'', 0, 0, NULL), (3, 1, 'c', 2, x'', x'', 0, 0, NULL);
+      INSERT INTO words (rowid, hashes) VALUES (1, 'b1 a1 c1 a1'), (2, 'd2'), (3, 'e3');
+      DELETE FROM words WHERE rowid IN (2, 3); INSERT INTO words (rowid, hashes) VALUES (3, 'f3')`);
+    migrate(db);
+    expect(db.prepare('SELECT * FROM hashed').all()).toEqual([
+      { entry: 1, hashes: 'b1 a1 c1 a1' },
+      { entry: 3, hashes: 'f3' },
+    ]);
+    expect(db.prepare("SELECT rowid FROM words WHERE words MATCH 'a1 OR d2 OR e3 OR f3'").all()).toEqual([{ rowid: 1 }, { rowid: 3 }]);
+  });
 });
 
 describe('an operator', () => {
+  test('counts and removes only what the label allows, under the names that are given', () => {
+    const { entries, drop } = memory();
+    entries.put(NOTES, caller({ label: labelOf('hr.read', { untrusted: false, private_to: 'eva' }) }), put('a', '1'), ROOM);
+    entries.put(NOTES, caller(), put('b', '1'), ROOM);
+    const counted = (names?: readonly string[]) => drop({ tenant: 'acme', prefix: '' }, true, names).entries;
+    expect([counted(), counted(['bob']), counted(['eva'])]).toEqual([2, 1, 2]);
+    expect(drop({ tenant: 'acme', prefix: '' }, false, ['bob']).entries).toBe(1);
+    expect(counted()).toBe(1);
+  });
+
   test('removes what a run has written a part of, what is of a person, and all of a tenant, each alone', () => {
-    const { db, entries, operations } = memory();
+    const { db, entries, drop } = memory();
     const all = () => (db.prepare('SELECT name FROM entries ORDER BY name').all() as { name: string }[]).map(({ name }) => name);
     entries.put(NOTES, caller({ run: 'run_1' }), put('a', '1'), ROOM);
     entries.put(NOTES, caller({ run: 'run_2' }), put('b', '1'), ROOM);
@@ -282,14 +348,14 @@ describe('an operator', () => {
     entries.put(NOTES, caller({ run: 'run_2' }), put('c', '1'), ROOM);
     entries.put({ ...NOTES, owner: 'person:ana' }, caller({ run: 'run_2' }), put('d', '1'), ROOM);
     entries.put({ ...NOTES, tenant: 'brix' }, caller({ run: 'run_1' }), put('e', '1'), ROOM);
-    expect(operations.drop({ tenant: 'acme', run: 'run_1' }, true)).toMatchObject({ entries: 2 });
+    expect(drop({ tenant: 'acme', run: 'run_1' }, true)).toMatchObject({ entries: 2 });
     expect(all()).toEqual(['a', 'b', 'c', 'd', 'e']);
-    operations.drop({ tenant: 'acme', run: 'run_1' }, false);
+    drop({ tenant: 'acme', run: 'run_1' }, false);
     expect(all()).toEqual(['c', 'd', 'e']);
-    operations.drop({ tenant: 'acme', owner: 'person:ana' }, false);
+    drop({ tenant: 'acme', owner: 'person:ana' }, false);
     expect(all()).toEqual(['c', 'e']);
     expect(db.prepare("SELECT count(*) AS n FROM spaces WHERE owner = 'person:ana'").get()).toEqual({ n: 0 });
-    operations.drop({ tenant: 'acme' }, false);
+    drop({ tenant: 'acme' }, false);
     expect(all()).toEqual(['e']);
     expect(db.prepare('SELECT count(*) AS n FROM spaces').get()).toEqual({ n: 1 });
     // The space can be written to again.
@@ -321,4 +387,62 @@ test('requests that come at once are answered each for itself: one that is refus
   );
   expect(answers.map(({ status }) => status)).toEqual([...Array(5).fill('fulfilled'), ...Array(5).fill('rejected')]);
   expect((await kept.list(NOTES, caller(), { prefix: '', limit: 100 })).entries).toHaveLength(5);
+});
+
+test('what is removed is in no file any more once that is answered, in steps that leave turns to other tenants', async () => {
+  const { folder, kept } = onDisk();
+  const facts: SpaceName = { ...NOTES, kind: 'memory' };
+  const words = (i: number) => `word${i} other${i}`;
+  await Promise.all(
+    Array.from({ length: 600 }, (_, i) =>
+      kept.put(facts, caller({ run: i % 2 === 0 ? 'run_even' : 'run_odd' }), put(`entry-${i}-`, words(i), { words: words(i) }), ROOM),
+    ),
+  );
+  const db = new DatabaseSync(join(folder, 'memory.db'), { readOnly: true });
+  const hashes = (db.prepare('SELECT hashes FROM hashed ORDER BY entry').all() as { hashes: string }[]).map(({ hashes: of }) =>
+    of.split(' '),
+  );
+  db.close();
+  expect(hashes).toHaveLength(600);
+  const order: string[] = [];
+  const removing = kept.drop({ tenant: 'acme', run: 'run_even' }, false).then((removed) => {
+    order.push('removed');
+    return removed;
+  });
+  await kept.put({ ...NOTES, tenant: 'brix' }, caller(), put('a', '1'), ROOM).then(() => order.push('written'));
+  expect(await removing).toMatchObject({ entries: 300 });
+  expect(order).toEqual(['written', 'removed']);
+  const files = readdirSync(folder).filter((name) => name.startsWith('memory.db'));
+  const all = files.map((name) => readFileSync(join(folder, name), 'latin1')).join('');
+  const left = (parity: number) => hashes.filter((pair, i) => i % 2 === parity && pair.some((hash) => all.includes(hash.slice(6)))).length;
+  expect([left(0), left(1)]).toEqual([0, 300]);
+  expect([all.includes('entry-0-'), all.includes('entry-1-')]).toEqual([false, true]);
+});
+
+test('many entries that a caller may not read are passed over in steps: a list comes to what is behind them, a recall of the latest does not', async () => {
+  const { folder, kept } = onDisk();
+  const facts: SpaceName = { ...NOTES, kind: 'memory' };
+  const looked = MEMORY.memory_looked.default;
+  const db = new DatabaseSync(join(folder, 'memory.db'));
+  migrate(db);
+  const entries = new Entries(new Tables(db, openKeyRing(folder, { kind: 'file' }, false)), () => 1);
+  const room = { entries: 1e6, bytes: 1e9, tenant_entries: 1e6, tenant_bytes: 1e9 };
+  db.exec('BEGIN');
+  entries.put(facts, caller(), put('z', 'rare', { words: 'rare' }), room);
+  const hers = caller({ person: 'eva', label: labelOf('hr', { untrusted: false, private_to: 'eva' }) });
+  for (let i = 0; i <= 2 * looked; i += 1) entries.put(facts, { ...hers, call: 1e6 + i }, put(`a${i}`, 'x'), room);
+  db.exec('COMMIT');
+  db.close();
+  expect((await kept.list(facts, caller(), { prefix: '', limit: 10 })).entries.map(({ name }) => name)).toEqual(['z']);
+  const recalled = async (words: string, prefix = '') => (await kept.recall(facts, caller(), { words, prefix, limit: 10 })).entries.length;
+  expect([await recalled(''), await recalled('', 'z'), await recalled('rare')]).toEqual([0, 1, 1]);
+});
+
+test('a tenant with many requests leaves turns to another one', async () => {
+  const { kept } = onDisk();
+  let done = 0;
+  const many = Array.from({ length: 300 }, (_, i) => kept.put(NOTES, caller(), put(`k${i}`, 'x'), ROOM).then(() => (done += 1)));
+  await kept.put({ ...NOTES, tenant: 'brix' }, caller(), put('a', '1'), ROOM);
+  expect(done).toBeLessThan(100);
+  await Promise.all(many);
 });

@@ -1,8 +1,8 @@
 /** The tables of `memory.db`, and the migrations that lead to them. A released step is never changed. */
 import type { DatabaseSync } from 'node:sqlite';
-import { CorralError } from '@corral/protocol/errors';
+import { migrateBy } from '../core/migrate.ts';
 
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   -- key: of the space, wrapped by that version of the tenant's. seq: the last version that an entry of it had; none is used twice.
   CREATE TABLE spaces (
@@ -24,24 +24,19 @@ const STEPS: readonly string[] = [
   -- Keyed hashes of words, without the words.
   CREATE VIRTUAL TABLE words USING fts5(hashes, content='', contentless_delete=1, tokenize='ascii');
   `,
+  `
+  -- An index without its content only marks what is deleted, and has the hashes until its parts are merged. With the content at hand, and
+  -- secure-delete, they leave it with the entry: https://sqlite.org/fts5.html#the_secure_delete_configuration_option
+  CREATE TABLE hashed (entry INTEGER PRIMARY KEY, hashes TEXT NOT NULL) STRICT;
+  CREATE VIRTUAL TABLE words_had USING fts5vocab('words', 'instance');
+  INSERT INTO hashed SELECT doc, group_concat(term, ' ' ORDER BY "offset") FROM words_had WHERE doc IN (SELECT n FROM entries) GROUP BY doc;
+  DROP TABLE words_had;
+  DROP TABLE words;
+  CREATE VIRTUAL TABLE words USING fts5(hashes, content='hashed', content_rowid='entry', tokenize='ascii');
+  INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+  INSERT INTO words (words) VALUES ('rebuild');
+  `,
 ];
 
-/**
- * Brings the tables up to date, in one transaction.
- * @throws CORRAL_DATA_VERSION if a newer Corral wrote them
- */
-export function migrate(db: DatabaseSync): void {
-  const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (have > STEPS.length)
-    throw new CorralError('CORRAL_DATA_VERSION', `memory.db has schema ${have}; this Corral knows schemas up to ${STEPS.length}.`);
-  if (have === STEPS.length) return;
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    for (const step of STEPS.slice(have)) db.exec(step);
-    db.exec(`PRAGMA user_version = ${STEPS.length}`);
-    db.exec('COMMIT');
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
-}
+/** @throws CORRAL_DATA_VERSION if a newer Corral wrote them */
+export const migrate = (db: DatabaseSync): void => migrateBy(STEPS, db, 'memory.db');

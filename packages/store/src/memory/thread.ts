@@ -25,13 +25,14 @@ export type Served = Pick<Entries, 'get' | 'put' | 'remove' | 'list' | 'recall'>
 const port = parentPort as MessagePort;
 const { folder, keys } = workerData as MemoryThreadData;
 
-/** After it nothing of the deleted rows may stay in the write-ahead log. */
-const ERASES = 'drop';
+/** How long a statement waits for another connection to the database. */
+const BUSY_MS = 2_000;
 
 function opened(): DatabaseSync {
   const db = new DatabaseSync(join(folder, 'memory.db'));
   try {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 2000');
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON');
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     migrate(db);
     return db;
   } catch (error) {
@@ -42,6 +43,19 @@ function opened(): DatabaseSync {
 
 const failure = (error: unknown): CorralError =>
   error instanceof CorralError ? error : new CorralError('CORRAL_MEMORY_UNAVAILABLE', explain(folder, error).message, { cause: error });
+
+/** Empties the write-ahead log, which has pages as they were before a removal. @returns false while another connection reads from it */
+function truncated(db: DatabaseSync, { id }: Request): Answer {
+  try {
+    // The thread does not stand still for a backup; the request is made again.
+    db.exec('PRAGMA busy_timeout = 0');
+    return { id, value: (db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }).busy === 0 };
+  } catch (error) {
+    return { id, error: failure(error).toJSON() };
+  } finally {
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  }
+}
 
 function serve(): void {
   const db = opened();
@@ -90,12 +104,11 @@ function serve(): void {
     for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
       gathered.push(more.message as Request);
     const closing = gathered.find(({ op }) => op === 'close');
-    const batch = gathered.filter(({ op }) => op !== 'close');
+    const batch = gathered.filter(({ op }) => op !== 'close' && op !== 'truncate');
+    const truncating = gathered.filter(({ op }) => op === 'truncate');
     gathered = [];
-    if (batch.length > 0) {
-      port.postMessage(all(batch));
-      if (batch.some(({ op }) => op === ERASES)) db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    }
+    if (batch.length > 0) port.postMessage(all(batch));
+    if (truncating.length > 0) port.postMessage(truncating.map((request) => truncated(db, request)));
     if (closing === undefined) return;
     db.close();
     port.postMessage([{ id: closing.id, value: undefined }] satisfies Answer[]);

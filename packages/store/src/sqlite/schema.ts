@@ -1,6 +1,7 @@
 /** The tables, and the migrations that lead to them. A released step is never changed. */
 import type { DatabaseSync } from 'node:sqlite';
 import { CorralError } from '@corral/protocol/errors';
+import { migrateBy } from '../core/migrate.ts';
 
 export const STEPS: readonly string[] = [
   `
@@ -246,23 +247,5 @@ export function mustBeCurrent(db: DatabaseSync): void {
   throw new CorralError('CORRAL_DATA_VERSION', have > STEPS.length ? what : `${what} Starting a host on a copy brings that up to date.`);
 }
 
-/**
- * Migrates a database, in one transaction.
- * @throws CORRAL_DATA_VERSION if a newer Corral wrote it
- */
-export function migrate(db: DatabaseSync): void {
-  const { user_version: have } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (have > STEPS.length) {
-    throw new CorralError('CORRAL_DATA_VERSION', `The data folder has schema ${have}; this Corral knows schemas up to ${STEPS.length}.`);
-  }
-  if (have === STEPS.length) return;
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    for (const step of STEPS.slice(have)) db.exec(step);
-    db.exec(`PRAGMA user_version = ${STEPS.length}`);
-    db.exec('COMMIT');
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
-}
+/** @throws CORRAL_DATA_VERSION if a newer Corral wrote it */
+export const migrate = (db: DatabaseSync): void => migrateBy(STEPS, db, 'The data folder');

@@ -8,7 +8,7 @@ import type { Contract, JsonSchema } from '@corral/protocol/ports/contract';
 import { CorralError } from '@corral/protocol/errors';
 import { isDeeperThan, type Json } from '@corral/protocol/json';
 import { ADMISSION } from '@corral/protocol/limits';
-import { evaluator } from './evaluate.ts';
+import { evaluator, isObject } from './evaluate.ts';
 
 /** @throws CORRAL_CONFIG_INVALID if it is not a JSON Schema, or has keywords that cannot be checked */
 export function contractBy(schema: unknown): Contract {
@@ -27,8 +27,6 @@ export function contractBy(schema: unknown): Contract {
 
 const refused = (why: string) => new CorralError('CORRAL_CONFIG_INVALID', why);
 
-const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 /** Keywords whose members are named by the author, and are not keywords themselves. */
 const NAMED: ReadonlySet<string> = new Set(['properties', '$defs', 'definitions', 'dependentSchemas']);
 const LITERAL: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples']);

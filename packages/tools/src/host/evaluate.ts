@@ -99,7 +99,7 @@ export function evaluator(root: JsonSchema): (value: unknown) => Checked {
   };
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
+export const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function kindOf(value: Json): Kind {

@@ -6,7 +6,7 @@ import { isDeeperThan, type Json } from '@corral/protocol/json';
 import { QUESTIONS } from '@corral/protocol/limits-questions';
 import type { GivenInput, InputRequest } from '@corral/protocol/model/question';
 import type { Checked } from '@corral/protocol/ports/contract';
-import { evaluator } from '../host/evaluate.ts';
+import { evaluator, isObject } from '../host/evaluate.ts';
 import { faultOf } from '../question-schema.ts';
 
 type Schema = InputRequest['schema'];
@@ -18,9 +18,6 @@ interface Form {
   readonly message: string;
   readonly schema: Schema;
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, Json>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** @param params of `elicitation/create` */
 function formOf(params: unknown): Read<Form> {

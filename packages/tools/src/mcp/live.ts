@@ -33,6 +33,8 @@ export class LiveCall {
   readonly #abort = new AbortController();
   readonly #result: Promise<ToolResult>;
   #answer: ((answer: Elicited) => void) | undefined;
+  /** Ends listening to the signal of the attempt before. */
+  #unheard: () => void = () => undefined;
   #attempt = Promise.withResolvers<ToolAnswer>();
 
   constructor(work: (call: LiveCall) => Promise<ToolResult>, waiting: Map<string, LiveCall>) {
@@ -49,6 +51,8 @@ export class LiveCall {
   /** @param signal of this attempt; it holds until the next one begins */
   attempt(signal: AbortSignal, given?: GivenInput): Promise<ToolAnswer> {
     const give = () => this.#end(signal.reason);
+    this.#unheard();
+    this.#unheard = () => signal.removeEventListener('abort', give);
     if (signal.aborted) give();
     else signal.addEventListener('abort', give, { once: true });
     if (given !== undefined) {

@@ -4,7 +4,7 @@ import { MEMORY } from '@corral/protocol/limits-memory';
 import type { MemoryEntry } from '@corral/protocol/ports/memory';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { endOfCharacters, withinJson } from '../text.ts';
-import { limit, memoryTool, named, ttl_ms, version, type MemoryOptions, type MemoryPowers } from './memory-tool.ts';
+import { ENTRY, limit, memoryTool, named, ttl_ms, version, Written, type MemoryOptions, type MemoryPowers } from './memory-tool.ts';
 
 /** As much of a file as one read gives: it fits the default size of a result as base64, and as text of which JSON escapes little. */
 const READ_BYTES = 128 * 1024;
@@ -12,18 +12,8 @@ const READ_JSON_BYTES = 250 * 1024;
 
 const path = named('the path, such as reports/may.md').min(1);
 const encoding = z.enum(['utf8', 'base64']).default('utf8');
-const Entry = z.object({
-  path: z.string(),
-  version,
-  bytes: z.int(),
-  at: z.int().describe('when it was written, in milliseconds since 1970'),
-  expires_at: z.int().optional(),
-});
-const Written = z.object({
-  done: z.boolean().describe('false: nothing was changed, since the version did not fit or there was none'),
-  version: version.describe('that of the file now; 0: there is none'),
-  bytes: z.int().describe('of the whole file'),
-});
+const Entry = z.object({ path: z.string(), ...ENTRY });
+const FileWritten = Written.extend({ bytes: z.int().describe('of the whole file') });
 const content = { text: z.string().describe('what is written; bytes as base64, where encoding says so'), encoding };
 const isBase64 = ({ text, encoding: as }: { readonly text: string; readonly encoding: string }): boolean =>
   as !== 'base64' || (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text));
@@ -86,7 +76,7 @@ function writers(options: MemoryOptions, powers: MemoryPowers): Tool[] {
       verb: 'write',
       description: `Writes a whole file of ${name}; with a version only if the file still has that one (0: none), else done is false.`,
       input: z.strictObject({ path, ...content, version: version.optional(), ttl_ms }).refine(isBase64, NOT_BASE64),
-      output: Written,
+      output: FileWritten,
       effect: 'replaces',
       path: ONE,
       async run(input, { store, space, caller, bounds, ttl }) {
@@ -99,7 +89,7 @@ function writers(options: MemoryOptions, powers: MemoryPowers): Tool[] {
       verb: 'append',
       description: `Adds to the end of a file of ${name}, which is made if there is none.`,
       input: z.strictObject({ path, ...content, ttl_ms }).refine(isBase64, NOT_BASE64),
-      output: Written,
+      output: FileWritten,
       effect: 'adds',
       path: ONE,
       async run(input, { store, space, caller, bounds, ttl }) {
@@ -112,7 +102,7 @@ function writers(options: MemoryOptions, powers: MemoryPowers): Tool[] {
       verb: 'remove',
       description: `Removes a file of ${name}; with a version only if the file still has that one, else done is false.`,
       input: z.strictObject({ path, version: version.optional() }),
-      output: Written,
+      output: FileWritten,
       effect: 'replaces',
       path: ONE,
       async run(input, { store, space, caller }) {

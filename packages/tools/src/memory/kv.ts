@@ -3,20 +3,10 @@ import * as z from 'zod';
 import { MEMORY } from '@corral/protocol/limits-memory';
 import type { MemoryEntry } from '@corral/protocol/ports/memory';
 import type { Tool } from '@corral/protocol/ports/tool';
-import { limit, memoryTool, named, ttl_ms, version, type MemoryOptions, type MemoryPowers } from './memory-tool.ts';
+import { ENTRY, limit, memoryTool, named, ttl_ms, version, Written, type MemoryOptions, type MemoryPowers } from './memory-tool.ts';
 
 const key = named('the key').min(1);
-const Entry = z.object({
-  key: z.string(),
-  version,
-  bytes: z.int(),
-  at: z.int().describe('when it was written, in milliseconds since 1970'),
-  expires_at: z.int().optional(),
-});
-const Written = z.object({
-  done: z.boolean().describe('false: nothing was changed, since the version did not fit or there was none'),
-  version: version.describe('that of the entry now; 0: there is none'),
-});
+const Entry = z.object({ key: z.string(), ...ENTRY });
 
 const itemOf = ({ name, ...rest }: MemoryEntry) => ({ key: name, ...rest });
 

@@ -1,6 +1,7 @@
 /**
  * A verb of a memory as a tool: it finds the space that a call is about, tells the store of the caller, and labels the answer. Each verb
- * names what it touches by one argument, so that a grant narrows all verbs of a memory by the same predicate.
+ * names what it touches by one argument, so that a grant narrows all verbs of a memory by the same predicate; those that give several entries give
+ * only such as it holds for.
  */
 import * as z from 'zod';
 import { segments } from '@corral/policy/capability/predicate';
@@ -11,6 +12,9 @@ import { checkedOf, contractOf, detailOf, type Contract } from '@corral/protocol
 import type { MemoryCaller, MemoryKind, MemoryStore, SpaceBounds, SpaceName } from '@corral/protocol/ports/memory';
 import type { FailureCode, Tool, ToolCall, ToolResult } from '@corral/protocol/ports/tool';
 import { notStarted } from '../host/keeper.ts';
+
+/** The argument that names what a verb touches. */
+const NAMED_BY = { kv: 'key', files: 'path', memory: 'about' } as const satisfies Record<MemoryKind, string>;
 
 /** By which owner the entries of a memory are kept apart. */
 export const SCOPES = ['agent', 'person', 'tenant'] as const;
@@ -74,6 +78,18 @@ const isName = (text: string): boolean => !UNNAMED.test(text) && text.isWellForm
 export const named = (about: string) =>
   z.string().max(MEMORY_NAME_CHARS).refine(isName, 'has characters that a name may not have').describe(about);
 export const version = z.int().min(0);
+/** Members of an entry in reads and lists, besides its name. */
+export const ENTRY = {
+  version,
+  bytes: z.int(),
+  at: z.int().describe('when it was written, in milliseconds since 1970'),
+  expires_at: z.int().optional(),
+};
+/** The answer to a write. */
+export const Written = z.object({
+  done: z.boolean().describe('false: nothing was changed, since the version did not fit or there was none'),
+  version: version.describe('that of the entry now; 0: there is none'),
+});
 export const ttl_ms = z.int().min(1).max(MEMORY_TTL_MS).optional().describe('it expires after this time; left out: as the host says');
 export const limit = (most: number, usual: number) => z.int().min(1).max(most).default(usual);
 
@@ -116,7 +132,8 @@ function askOf(
   store: MemoryStore,
   call: ToolCall,
 ): MemoryAsk {
-  const { tenant, run, agent, person, label, idempotency_key, answered_below, keeps_for = call } = call;
+  const { tenant, run, agent, person, label, idempotency_key, answered_below, keeps_for = call, narrowed = [] } = call;
+  const within = narrowed.filter(({ argument }) => argument === NAMED_BY[kind]).map(({ predicate }) => predicate);
   const owner = scope === 'tenant' ? 'tenant' : `${scope}:${keeps_for[scope]}`;
   const caller: MemoryCaller = {
     run,
@@ -124,6 +141,7 @@ function askOf(
     agent,
     person,
     names: [person, ...powers.roles(tenant, person), ...shares],
+    ...(within.length === 0 ? {} : { within }),
     ...(label === undefined ? {} : { label }),
     ...(answered_below === undefined ? {} : { answered_below }),
   };

@@ -1,6 +1,7 @@
 /** `memory:NAME`: texts that are remembered and found again by their words. */
 import * as z from 'zod';
 import { MEMORY } from '@corral/protocol/limits-memory';
+import { aboutOf } from '@corral/protocol/ports/memory';
 import type { Tool } from '@corral/protocol/ports/tool';
 import { limit, memoryTool, named, ttl_ms, type MemoryOptions, type MemoryPowers } from './memory-tool.ts';
 
@@ -20,10 +21,10 @@ const RECALLED = 10;
 
 const nameOf = (of: { readonly about: string; readonly id: string }): string => (of.about === '' ? of.id : `${of.about}/${of.id}`);
 
-function partsOf(name: string): { readonly id: string; readonly about: string } {
-  const slash = name.lastIndexOf('/');
-  return { id: name.slice(slash + 1), about: name.slice(0, Math.max(0, slash)) };
-}
+const partsOf = (name: string): { readonly id: string; readonly about: string } => ({
+  id: name.slice(name.lastIndexOf('/') + 1),
+  about: aboutOf(name),
+});
 
 export function recallTools(options: MemoryOptions, powers: MemoryPowers): Tool[] {
   const { name, value_bytes } = options;

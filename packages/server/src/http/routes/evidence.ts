@@ -12,6 +12,7 @@ import { unionOf } from '@corral/policy/flow/labels';
 import type { Withheld } from '@corral/protocol/api/withheld';
 import type { Label } from '@corral/protocol/model/label';
 import { ofInput } from '../../evidence/labels.ts';
+import { leftOf } from '../../evidence/memory-left.ts';
 import { pagesOf } from '../../evidence/pages.ts';
 import type { Reader } from '../../people/reader.ts';
 import { retentionOf } from '../../evidence/retention.ts';
@@ -66,9 +67,12 @@ export function evidenceRoutes(door: ServerContext, channel: Channel): Handlers<
     async eraseRun({ params, body }, { access, keep }) {
       const { tenant } = findRun(door, access, 'run.erase', params.run);
       const erased = await upkeep.erase(params.run, body.dryRun);
-      const memory = body.memory ? await door.memory.drop({ tenant, run: params.run }, body.dryRun) : null;
+      const dropped = body.memory ? await door.memory.drop({ tenant, run: params.run }, body.dryRun) : undefined;
+      const memory = dropped === undefined ? null : { entries: dropped.entries, bytes: dropped.bytes };
+      const left = dropped && leftOf(dropped, params.run, `${params.run} is erased.`);
       if (body.dryRun) keep.skip();
-      else keep({ tenant, matched: [params.run], target: { run: params.run, ...(memory && { memory: { ...memory } }) } });
+      else keep({ tenant, matched: [params.run], target: { run: params.run, ...(memory && { memory }) }, refused: left?.refused ?? [] });
+      if (left !== undefined) throw left.error;
       return { ...erased, memory, dryRun: body.dryRun };
     },
 

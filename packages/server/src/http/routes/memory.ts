@@ -5,6 +5,7 @@ import type { RouteReply } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import type { ListedEntry, MemoryKind, SpaceRow } from '@corral/protocol/ports/memory';
+import { leftOf } from '../../evidence/memory-left.ts';
 import type { Access } from '../../people/access.ts';
 import type { Reader } from '../../people/reader.ts';
 import type { ServerContext } from '../context.ts';
@@ -56,18 +57,20 @@ export function memoryRoutes({ memory }: ServerContext): Handlers<Names> {
       return { ...view, ...(read ? shown(value, space.kind) : { encoding: 'utf8', value: null }) };
     },
 
-    async removeMemory({ body: { reason, dryRun, all: _all, ...what } }, { access, keep }) {
+    async removeMemory({ body: { reason, dryRun, all: _all, ...what } }, { access, reader, keep }) {
       // Entries of a tenant that the configuration does not name any more can be removed as well.
       const named = what.tenant !== undefined && access.may('memory.remove', what.tenant);
       const tenant = named ? (what.tenant as string) : access.one('memory.remove', what.tenant);
       const wanted = { ...what, tenant };
-      if (dryRun) {
-        keep.skip();
-        return { ...(await memory.drop(wanted, true)), dryRun };
-      }
-      const removed = await memory.drop(wanted, false);
+      // Whether there is a withheld name, or a beginning of one, is found out neither by counting nor by removing.
+      const names = what.name === undefined && what.prefix === undefined ? undefined : reader.names(tenant);
+      const dropped = await memory.drop(wanted, dryRun, names);
+      const removed = { entries: dropped.entries, bytes: dropped.bytes };
+      const left = leftOf(dropped, what.run);
       const { tenant: __, ...target } = wanted;
-      keep({ target: { ...target, ...removed }, reason, tenant });
+      if (dryRun) keep.skip();
+      else keep({ target: { ...target, ...removed }, reason, tenant, refused: left?.refused ?? [] });
+      if (left !== undefined) throw left.error;
       return { ...removed, dryRun };
     },
   };
