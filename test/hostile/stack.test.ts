@@ -63,7 +63,7 @@ test('a run whose crank has ended its cell is tried again in cells of its own, s
   let calls = 0;
   const w = await world([readingTool('read', () => (calls += 1))], { cellsPerTenant: 1, maxCells: 4, clock: patientClock });
   const reads = `{ name: 'b', uses: { read: 'tool:read' }, async run({ caps }) { for (;;) await caps.read({}) } }`;
-  const { id } = await w.submit(await w.deploy(reads), {}, { budget: { calls: 1_000_000 } });
+  await w.submit(await w.deploy(reads), {}, { budget: { calls: 1_000_000 } });
   await until(() => calls > 10, 'the neighbour reads');
   const deep = await w.deploy(`{ name: 'a', async run() { const down = () => down() + 1; return down() } }`);
   let most = 0;
