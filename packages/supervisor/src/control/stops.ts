@@ -28,7 +28,7 @@ export interface StopsOptions {
   readonly quarantines: Quarantines;
   readonly settlements: Settlements;
   readonly control: Control;
-  readonly residency: Pick<Residency, 'hold' | 'room' | 'sweep'>;
+  readonly residency: Pick<Residency, 'hold' | 'hint' | 'room' | 'sweep'>;
   /** Learns what other nodes have decided up to now; undefined if there are none. */
   readonly learn: (() => Promise<void>) | undefined;
   readonly transitions: Transitions;
@@ -216,10 +216,13 @@ export class Stops {
 
   /** Has the parked runs of a grant's tenant looked at. Never rejects. */
   async #recallFor(grant: GrantId): Promise<void> {
-    const { store, runs } = this.#options;
+    const { store, runs, grants, residency } = this.#options;
     try {
       const holder = await store.holder(grant);
       if (holder === undefined) return;
+      const target = (grants.get(grant) ?? (await store.grants(holder)).find(({ id }) => id === grant))?.target;
+      // Perhaps nobody is left who could write to that run.
+      if (target?.kind === 'mailbox') residency.hint(target.run);
       const record = runs.get(holder)?.ledger.record ?? (await store.run(holder))?.record;
       this.#recalled.add(record?.tenant ?? ALL);
     } catch {
