@@ -26,7 +26,8 @@ export function governanceRoutes(
         throw new CorralError('CORRAL_GRANT_UNKNOWN', `There is no grant ${grant} here.`);
       const by = access.principal.id;
       const reached = host.revocable(grant);
-      const preview = previewOf([...reached.runs, ...reached.calls.map((call) => `${call.run} ${call.call}`)]);
+      const made = { principal: access.principal, operation: 'grant.revoke', of: grant };
+      const preview = previewOf(made, [...reached.runs, ...reached.calls.map((call) => `${call.run} ${call.call}`)]);
       const said = { grant, run, tenant: row.tenant, by, reason, runs: [...reached.runs], preview };
       if (seen !== undefined && seen !== preview)
         throw new CorralError(

@@ -124,7 +124,8 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
       if (operation === 'resume' && !dryRun) mustHavePreview(target, body.preview);
       const { rows, tenant, refused: unmet } = await matching(door, access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
-      const preview = previewOf([...matched]);
+      const made = { principal: access.principal, operation };
+      const preview = previewOf(made, [...matched]);
       if (operation === 'resume' && !dryRun) mustStand(body.preview, preview, matched.size);
       const receipts: Receipt[] = [];
       const refused: Refused[] = [...unmet];
@@ -160,11 +161,11 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
         return {
           ...keep(deed),
           preview,
-          ...(seen === undefined ? {} : { beyond: seen === preview ? [] : previews.beyond(seen, deed.matched) }),
+          ...(seen === undefined ? {} : { beyond: seen === preview ? [] : previews.beyond(made, seen, deed.matched) }),
         };
       keep.skip();
       const reach = await reachOf(door, deed.matched, reaches || family);
-      previews.keep(preview, deed.matched);
+      previews.keep(made, deed.matched);
       return { ...acts.draft(access.principal, deed, true), preview, reach };
     },
 

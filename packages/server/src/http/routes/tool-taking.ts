@@ -8,8 +8,9 @@ import { CorralError } from '@corral/protocol/errors';
 import type { Json } from '@corral/protocol/json';
 import type { RunRow } from '@corral/protocol/ports/front';
 import type { Holding } from '@corral/protocol/ports/tool-reads';
-import type { ToolTaken, ToolTaking } from '@corral/supervisor';
-import { previewOf } from '../../jobs/previews.ts';
+import type { ToolTaken } from '@corral/supervisor';
+import { previewOf, type Previewed } from '../../jobs/previews.ts';
+import { takenFrom } from '../../jobs/taking.ts';
 import type { Access } from '../../people/access.ts';
 import type { ServerContext } from '../context.ts';
 import { refusalOf, type Context } from './handler.ts';
@@ -53,14 +54,23 @@ async function holdersOf(door: ServerContext, access: Access, target: Target, to
 const notHeld = (run: string, tool: string): Refused => ({ run, code: 'CORRAL_RUN_STATE', detail: `${run} does not hold ${tool}.` });
 
 /** The runs that a preview has shown, and those that it has not. @throws CORRAL_PREVIEW_STALE */
-function asShown({ previews }: ServerContext, rows: readonly RunRow[], preview: string | undefined): { shown: RunRow[]; beyond: string[] } {
+function asShown(
+  { previews }: ServerContext,
+  made: Previewed,
+  rows: readonly RunRow[],
+  preview: string | undefined,
+): { shown: RunRow[]; beyond: string[] } {
   if (preview === undefined) return { shown: [...rows], beyond: [] };
   const beyond = previews.beyond(
+    made,
     preview,
     rows.map(({ id }) => id),
   );
   if (beyond === null)
-    throw new CorralError('CORRAL_PREVIEW_STALE', `The host does not know the preview ${preview} any more. Nothing was taken back.`);
+    throw new CorralError(
+      'CORRAL_PREVIEW_STALE',
+      `The host knows no preview ${preview} of yours for this tool, or not any more. Nothing was taken back.`,
+    );
   const others = new Set(beyond);
   return { shown: rows.filter(({ id }) => !others.has(id)), beyond };
 }
@@ -72,36 +82,29 @@ export async function takeBack(door: ServerContext, body: Body, { access, keep, 
   const tool = toolOf(body, target);
   access.role('grant.revoke');
   const { rows, stored, tenant, refused: unmet } = await holdersOf(door, access, target, tool);
+  const made = { principal: access.principal, operation: 'revoke', of: tool };
   const deed = { operation: 'revoke', target: { tool, ...(target as Record<string, Json>) }, reason, tenant } as const;
   if (dryRun) {
     keep.skip();
     const matched = rows.map(({ id }) => id);
-    const preview = previewOf(matched);
-    previews.keep(preview, matched);
+    const preview = previews.keep(made, matched);
     const count = host.underWay(matched as never).get(tool) ?? 0;
     const reach = { runs: matched.length, children: 0, calls: count === 0 ? [] : [{ tool, count }], other_calls: 0 };
     return { ...acts.draft(access.principal, { ...deed, matched, refused: unmet }, true), preview, reach };
   }
-  const { shown, beyond } = asShown(door, rows, seen);
-  const runs = new Set<string>(shown.map(({ id }) => id));
-  const taking: ToolTaking = { tool, runs: shown as never, stored: stored.filter(({ run }) => runs.has(run)) };
+  const { shown, beyond } = asShown(door, made, rows, seen);
   const by = access.principal.id;
-  const taken = host.takeTool(taking, by, reason);
+  const taken = await takenFrom(door, { tool, runs: shown as never, stored }, by, reason);
   const receipts: ReceiptView[] = [];
   const refused: Refused[] = [...unmet];
-  await Promise.all(
-    shown.map(async (row) => {
-      try {
-        const one = await taken.get(row.id as never);
-        if (one === undefined) refused.push(notHeld(row.id, tool));
-        else receipts.push(receiptOf(door, row, { by, reason }, one));
-      } catch (error) {
-        refused.push({ run: row.id, ...refusalOf(request, error) });
-      }
-    }),
-  );
-  const matched = [...runs];
-  return { ...keep({ ...deed, matched, receipts, refused }), preview: previewOf(matched), ...(seen === undefined ? {} : { beyond }) };
+  for (const row of shown) {
+    const one = taken.get(row.id as never);
+    if (one === undefined) refused.push(notHeld(row.id, tool));
+    else if ('error' in one) refused.push({ run: row.id, ...refusalOf(request, one.error) });
+    else receipts.push(receiptOf(door, row, { by, reason }, one));
+  }
+  const matched = shown.map(({ id }) => id);
+  return { ...keep({ ...deed, matched, receipts, refused }), preview: previewOf(made, matched), ...(seen === undefined ? {} : { beyond }) };
 }
 
 function receiptOf(
