@@ -288,7 +288,7 @@ export class Broker {
   }
 
   /** @see Commits.settled */
-  settled(run: RunId): Promise<void> {
+  settled(run?: RunId): Promise<void> {
     return this.#commits.settled(run);
   }
 

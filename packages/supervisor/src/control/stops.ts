@@ -374,6 +374,11 @@ export class Stops {
     return all;
   }
 
+  /** Resolves once all that runs were allowed to do up to now is durable, or was refused: what they handed on is known to the store then. */
+  settled(): Promise<void> {
+    return this.#options.broker.settled();
+  }
+
   /** @returns whether the store knows the grant */
   async #markRevoked(
     grant: GrantId,

@@ -114,19 +114,19 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
   return {
     async operate({ body }, context) {
       const { access, keep, request } = context;
-      const { operation, reason, dryRun, family, halt } = body;
+      const { operation, reason, dryRun, family, halt, preview: seen } = body;
       if (operation === 'revoke') return takeBack(door, body, context);
       const reaches = operation === 'cancel' || operation === 'kill';
       mustFit(body);
       const target = body.target as Target;
       const by = access.principal.id;
       access.role(`run.${operation}`);
-      if (operation === 'resume' && !dryRun) mustHavePreview(target, body.preview);
+      if (operation === 'resume' && !dryRun) mustHavePreview(target, seen);
       const { rows, tenant, refused: unmet } = await matching(door, access, `run.${operation}`, target);
       const matched = new Set(rows.map(({ id }) => id));
       const made = { principal: access.principal, operation };
       const preview = previewOf(made, [...matched]);
-      if (operation === 'resume' && !dryRun) mustStand(body.preview, preview, matched.size);
+      if (operation === 'resume' && !dryRun) mustStand(seen, preview, matched.size);
       const receipts: Receipt[] = [];
       const refused: Refused[] = [...unmet];
       // An operation on a run covers its descendants; their receipts are part of its receipt.
@@ -156,7 +156,6 @@ export function operationRoutes(door: ServerContext): Handlers<'operate' | 'list
         receipts: receipts as unknown as ReceiptView[],
         refused,
       };
-      const seen = body.preview;
       if (!dryRun)
         return {
           ...keep(deed),
