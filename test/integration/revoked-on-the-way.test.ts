@@ -28,7 +28,7 @@ async function handing() {
   return { w, id, child, ended, paid, durable };
 }
 
-/** What the store says that a run holds of the tool, as `ToolReads.holdings` does. */
+/** The grants of a run to the tool by the store, as `ToolReads.holdings` does. */
 const holdings = async ({ store }: World, run: RunId): Promise<{ run: RunId; grant: GrantId }[]> =>
   (await store.grants(run)).flatMap(({ id, holder, target, revoked }) =>
     holder === run && target.kind === 'tool' && target.tool === 'bank.pay' && !revoked ? [{ run, grant: id }] : [],

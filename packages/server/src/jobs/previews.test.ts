@@ -1,4 +1,4 @@
-/** Whose previews are known, for what, and how many. */
+/** The previews that are known: of which person, for what, and how many. */
 import { expect, test } from 'vitest';
 import { previewOf, Previews } from './previews.ts';
 

@@ -9,7 +9,7 @@ import type { Principal } from '@corral/protocol/api/roles';
 const PREVIEWS = 100;
 const RUNS = 100_000;
 
-/** What a preview was made for. */
+/** The purpose of a preview. */
 export interface Previewed {
   readonly principal: Pick<Principal, 'id' | 'tenant'>;
   readonly operation: string;

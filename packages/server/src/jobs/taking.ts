@@ -1,6 +1,6 @@
 /**
  * Takes a tool back from runs until none of them holds it. A commit that was on its way when the grants were read may have handed it to one of them,
- * by the grant of another run, so the holdings are read again after each time, once those commits are written. What a message hands over is its
+ * by the grant of another run, so the holdings are read again after each time, once those commits are written. A capability in a message is its
  * receiver's from the commit on, also while nobody has read it.
  */
 import { CorralError } from '@corral/protocol/errors';
@@ -70,7 +70,7 @@ const handedAgain = (run: RunId, tool: string): CorralError =>
     `${run} was handed ${tool} each time that it was taken back, and holds it still. Stop who hands it over.`,
   );
 
-/** What came of a run in two rounds. */
+/** The outcome of a run in two rounds. */
 function both(before: Outcome | undefined, now: Outcome): Outcome {
   if (before === undefined || 'error' in before || 'error' in now) return now;
   return {

@@ -85,7 +85,7 @@ export class RunLifecycle {
         this.endSoon(run, { kind: 'exceeded', limit: 'wall', message }, true);
       },
     });
-    this.#stalled = new Stalled(options, (run) => this.#endStalled(run));
+    this.#stalled = new Stalled(options, (run, outcome) => this.endSoon(run, outcome, false));
     this.#refusals = new Refusals({ ...options, deliver: (run, delivery) => this.deliver(run, delivery, undefined) });
     this.#hear(options.transitions);
   }
@@ -385,13 +385,6 @@ export class RunLifecycle {
     void this.#stalled.look(run);
   }
 
-  #endStalled(run: Run): void {
-    const { lastId } = run.ledger;
-    const place = lastId === 0 ? 'before its first effect' : `after its effect number ${lastId}`;
-    const message = `The run waits for something that nothing can bring: no call, timer, child or message is on its way. It awaits this ${place}.`;
-    this.endSoon(run, { kind: 'failed', code: 'CORRAL_STALLED', message }, false);
-  }
-
   /** Immediate consequences of an end, before it is durable: the run gets no more CPU time, deliveries or timers. */
   #close(run: Run, outcome: Outcome, ...cranks: readonly Parameters<typeof mailboxesOf>[2][]): void {
     run.leaves(mailboxesOf(this.#options.grants, run, run.onCpu, ...cranks));
@@ -404,6 +397,7 @@ export class RunLifecycle {
   /** Called when the host stops: nothing is begun any more. */
   close(): void {
     this.#refusals.close();
+    this.#stalled.close();
     this.#options.broker.halt();
     for (const run of this.#options.runs.values()) {
       run.alarms.callOffAll();

@@ -66,8 +66,8 @@ function waiting() {
       },
       membership: { isFleet: false },
     },
-    (found) => {
-      run.outcome = { kind: 'failed', code: 'CORRAL_STALLED', id: found.id };
+    (_, outcome) => {
+      run.outcome = outcome;
     },
   );
   return {
@@ -147,6 +147,16 @@ test('is looked at ever less often where somebody can write to it, and no more o
   const asked = one.state.asked.length;
   await one.pass(1_200_000);
   expect(one.state.asked.length).toBe(asked);
+});
+
+test('is not looked at again once its host stops', async () => {
+  const one = waiting();
+  one.state.inStore = async () => true;
+  const looking = one.look();
+  one.stalled.close();
+  await looking;
+  await one.pass(10_000);
+  expect(one.state.asked).toEqual([0]);
 });
 
 test('is not ended where its last writer has written to it, and this host has not heard of that yet', async () => {

@@ -14,6 +14,7 @@
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
 import type { RunId } from '@corral/protocol/ids';
+import type { Outcome } from '@corral/protocol/model/outcome';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import { isIdle } from './idle.ts';
@@ -55,14 +56,26 @@ export function mailboxesOf(
   return owners;
 }
 
+function stalledAt({ lastId }: Pick<Run['ledger'], 'lastId'>): Outcome {
+  const place = lastId === 0 ? 'before its first effect' : `after its effect number ${lastId}`;
+  const message = `The run waits for something that nothing can bring: no call, timer, child or message is on its way. It awaits this ${place}.`;
+  return { kind: 'failed', code: 'CORRAL_STALLED', message };
+}
+
 export class Stalled {
   readonly #options: StalledOptions;
-  readonly #onStalled: (run: Run) => void;
+  readonly #onStalled: (run: Run, outcome: Outcome) => void;
+  #closed = false;
 
   /** @param onStalled ends the run, in the same synchronous step in which it was found */
-  constructor(options: StalledOptions, onStalled: (run: Run) => void) {
+  constructor(options: StalledOptions, onStalled: (run: Run, outcome: Outcome) => void) {
     this.#options = options;
     this.#onStalled = onStalled;
+  }
+
+  /** The host stops: nothing is looked at again. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** A run that held the mailbox of this one has ended, durably. */
@@ -86,7 +99,7 @@ export class Stalled {
       // Nobody can write to it any more, but somebody may have done so before: this host may not have heard of that commit yet.
       const mayHaveMail = own !== undefined || this.#options.membership.isFleet;
       if (mayHaveMail && !(await this.#options.residency.refresh(run))) return this.#lookAgain(run, wait_ms);
-      if (this.#isHere(run) && isIdle(run)) this.#onStalled(run);
+      if (this.#isHere(run) && isIdle(run)) this.#onStalled(run, stalledAt(run.ledger));
     } finally {
       letGo();
     }
@@ -106,7 +119,7 @@ export class Stalled {
 
   #lookAgain(run: Run, wait_ms: number): void {
     // If it is not idle any more, what ends that looks at it.
-    if (!this.#isHere(run) || !isIdle(run)) return;
+    if (this.#closed || !this.#isHere(run) || !isIdle(run)) return;
     const again = () => {
       run.alarms.rang('stalled');
       void this.look(run, Math.min(2 * wait_ms, LONGEST_MS));
