@@ -162,6 +162,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
     expect([await store.holder(grantId(4)), await store.holder(grantId(9))]).toEqual([runId(4), undefined]);
     expect((await store.grants(runId(4))).map(({ id }) => id).toSorted()).toEqual([grantId(1), grantId(2), grantId(4)]);
     expect(await store.revoke(grantId(2), 'ana', 'odd', 5)).toBe(true);
+    expect(await store.isShared(grantId(1))).toBe(false);
     expect(await store.revoke(grantId(2), 'ben', 'later', 6)).toBe(true);
     expect(await store.revoke(grantId(9), 'ana', 'odd', 5)).toBe(false);
     expect(await store.revoked([1, 2, 4, 9].map((n) => grantId(n)))).toEqual([grantId(2)]);

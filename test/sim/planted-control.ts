@@ -180,6 +180,24 @@ export const CONTROL_BUGS: Readonly<Record<string, readonly Edit[]>> = {
       becomes: ".filter((run) => this.#concerns(run) && run.control === 'none')",
     },
   ],
+  /** A run that waits for a message is looked at after its own cranks alone: it is never told that its last writer has ended. */
+  'look-once': [
+    {
+      file: 'supervisor/src/runs/lifecycle.ts',
+      piece: 'for (const owner of run.mailboxes) this.#stalled.left(owner);',
+      becomes: '',
+    },
+    {
+      file: 'supervisor/src/runs/stalled.ts',
+      piece: "run.alarms.set('stalled', this.#options.clock.after(wait_ms, again));",
+      becomes: 'void again;',
+    },
+    {
+      file: 'supervisor/src/runs/residency.ts',
+      piece: 'else if (isRead) this.#events.onCaughtUp(run);',
+      becomes: 'else void isRead;',
+    },
+  ],
   /** A stop that follows from a denial is only in the host's memory, and lost if the host dies. */
   'stop-in-memory': [
     {

@@ -82,6 +82,8 @@ export function temperOf(dice: Dice) {
     streams: dice.chance(0.5) ? dice.spread(0.1, 0.8) : 0,
     /** Whether jobs put questions to people. */
     questions: dice.chance(0.15),
+    /** Whether jobs wait for messages by descendants whose end nobody tells them. */
+    heirs: dice.chance(0.15),
   };
 }
 
@@ -92,8 +94,8 @@ function hintsFrom(dice: Dice): RumourTemper {
   return { dropped: odds(), doubled: odds(), late: odds() };
 }
 
-/** Not simulated with several hosts: configurations of which each host has its own. */
-export const FLEET: Partial<Temper> = { varied: false };
+/** Not simulated with several hosts: configurations of which each host has its own, and what would change the worlds of recorded seeds. */
+export const FLEET: Partial<Temper> = { varied: false, heirs: false };
 
 /** Worlds as they were when the first seeds were recorded, without the kinds of trouble added since. */
 export const PLAIN: Partial<Temper> = {
@@ -111,6 +113,7 @@ export const PLAIN: Partial<Temper> = {
   slices: undefined,
   streams: 0,
   questions: false,
+  heirs: false,
 };
 
 /** A ladder that acts early and never kills, so that everything it does must be undone again. */

@@ -247,12 +247,36 @@ function asking(job: Job): Job {
   return { ...job, program: { ...job.program, steps: [...steps, ...job.program.steps] }, budget: { ...job.budget, calls: 40 } };
 }
 
+/**
+ * A job that waits for a message. A grandchild alone can write to it at last, and does not: it ends after its parent, whose end is all that the
+ * job is told.
+ */
+function bequeathing(job: Job): Job {
+  const all = { put: { from: 'put' }, pay: { from: 'pay' } };
+  const heir: Program = { steps: [{ do: 'sleep', ms: 3_000 }], obeys: true };
+  const child: Program = {
+    steps: [
+      { do: 'spawn', as: 'kin', agent: 'leaf', program: heir, caps: { ...all, boss: { from: 'boss' } }, budget: {} },
+      { do: 'sleep', ms: 30 },
+    ],
+    obeys: false,
+  };
+  const caps = { ...all, boss: { from: 'self' } };
+  const spawn: Step = { do: 'spawn', as: 'kin', agent: 'node', program: child, caps, budget: { children: 1 } };
+  return {
+    ...job,
+    program: { ...job.program, steps: [spawn, { do: 'receive', times: 1 }, ...job.program.steps] },
+    budget: { ...job.budget, children: 6 },
+  };
+}
+
 /** The jobs of a world, as its temper has them. */
 export function workOf(dice: Dice, temper: Temper): readonly Job[] {
-  const { debts, families_every_ms, midnight, questions, slices, streams, supervisors } = temper;
+  const { debts, families_every_ms, heirs, midnight, questions, slices, streams, supervisors } = temper;
   const plainly = jobs(dice, { ...temper.work, streams, ...(debts ? { poor: 0.9 } : {}) }, temper.jobs, temper.chaos_ms * 0.7);
   const heard = streams === 0 ? plainly : plainly.map((job, i) => [overhearing, reading][i % 4]?.(job) ?? job);
-  const drawn = questions ? heard.map((job, i) => (i % 3 === 2 ? job : asking(job))) : heard;
+  const asked = questions ? heard.map((job, i) => (i % 3 === 2 ? job : asking(job))) : heard;
+  const drawn = heirs ? asked.map((job, i) => (i % 2 === 0 ? job : bequeathing(job))) : asked;
   const plain = (job: Job) => job;
   const changed = debts ? inDebt : Number.isFinite(families_every_ms) ? withFamily : slices === undefined ? plain : atOnce;
   if (supervisors > 1) return drawn.map((job, i) => (i % 2 === 0 ? sharing(job) : changed(job)));

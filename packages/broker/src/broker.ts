@@ -43,6 +43,8 @@ interface Undone {
   readonly text: string;
 }
 
+/** Time for which a request for input is held after the time of people is over: its run is told first, if this host has it. Milliseconds. */
+const EXPIRED_MS = 60_000;
 /** How often a host that comes to rest looks whether it has. */
 const REST_MS = 5;
 /** The longest text of effects that can have been taken. */
@@ -266,7 +268,9 @@ export class Broker {
     const call = ledger.pending.get(id);
     if (call?.kind !== 'call') return;
     const { clock, approval_ms = MACHINE.approval_ms.default, digest } = this.#powers;
-    const expires_at = clock.now() + Math.min(approval_ms, call.timeout_ms ?? approval_ms);
+    const within_ms = Math.min(approval_ms, call.timeout_ms ?? approval_ms);
+    const expires_at = clock.now() + within_ms;
+    this.#dispatcher.inputs.endAfter(ledger.record.id, id, within_ms + EXPIRED_MS);
     const batch = emptyBatch();
     batch.timers.push({ id, due: expires_at });
     const event: HostEvent = { kind: 'input_required', id, tool: call.tool, request, digest: digest(canonical(call.input)), expires_at };
@@ -288,7 +292,7 @@ export class Broker {
   }
 
   /** @see Commits.settled */
-  settled(run: RunId): Promise<void> {
+  settled(run?: RunId): Promise<void> {
     return this.#commits.settled(run);
   }
 

@@ -134,6 +134,7 @@ export function hostOf(supervisor: Supervisor, store: Store, tenants: Tenants, p
     revocable: (grant) => supervisor.stops.revocable(grant),
     revoke: (grant, by, reason) => supervisor.stops.revoke(grant, by, reason),
     takeTool: (taking, by, reason) => supervisor.stops.takeTool(taking, by, reason),
+    settled: () => supervisor.stops.settled(),
     shadows: () => supervisor.tenantPolicies.shadows(),
     quarantines: () => supervisor.stops.quarantines(),
     quarantine: (kind, name, by, reason, tenant) => supervisor.stops.quarantine(kind, name, by, reason, { tenant }),

@@ -172,6 +172,8 @@ export interface HostPort {
   revoke(grant: GrantId, by: string, reason: string): Promise<StoppedCalls>;
   /** Takes a tool back from runs. @returns those that held it, each with what resolves when that is durable */
   takeTool(taking: ToolTaking, by: string, reason: string): ReadonlyMap<RunId, Promise<ToolTaken>>;
+  /** Resolves once all that runs were allowed to do up to now is durable, or was refused. */
+  settled(): Promise<void>;
   /** Where candidate policies would have decided differently from those in force. */
   shadows(): Promise<readonly ShadowReport[]>;
   quarantines(): readonly Quarantine[];

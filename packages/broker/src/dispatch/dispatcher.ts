@@ -37,7 +37,7 @@ export class Dispatcher {
   /** Answers that come in parts. */
   readonly streams = new Streams();
   /** Calls that wait for input of people. */
-  readonly inputs = new InputRequests();
+  readonly inputs: InputRequests;
   readonly #lacks: NonNullable<BrokerPowers['lacksMemory']>;
   /** Whether no other node can have taken the runs of this one. */
   readonly #isSure: () => boolean;
@@ -52,6 +52,7 @@ export class Dispatcher {
     this.#isSure = isSure ?? (() => true);
     this.#traceparent = traceparent;
     this.#clock = clock;
+    this.inputs = new InputRequests(clock);
     this.#random = random;
     this.#events = events;
   }

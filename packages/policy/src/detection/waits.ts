@@ -20,10 +20,23 @@ export const deadlock = acrossRuns({
 
 export class Waits {
   readonly #waits = new Map<string, Wait>();
+  /** The runs that wait for a run. */
+  readonly #waiters = new Map<string, Set<string>>();
 
   /** Records for which runs `run` waits. */
   set(run: string, on: readonly string[], need: 'all' | 'any'): void {
+    this.goes(run);
     this.#waits.set(run, { on, need });
+    for (const other of on) {
+      const waiters = this.#waiters.get(other);
+      if (waiters === undefined) this.#waiters.set(other, new Set([run]));
+      else waiters.add(run);
+    }
+  }
+
+  /** The runs that are recorded to wait for this one, among others or alone. */
+  waitersFor(run: string): readonly string[] {
+    return [...(this.#waiters.get(run) ?? [])];
   }
 
   /** Records that `run` waits. @returns a finding if that makes a deadlock */
@@ -58,6 +71,11 @@ export class Waits {
 
   /** Records that the run no longer waits. */
   goes(run: string): void {
+    for (const other of this.#waits.get(run)?.on ?? []) {
+      const waiters = this.#waiters.get(other);
+      waiters?.delete(run);
+      if (waiters?.size === 0) this.#waiters.delete(other);
+    }
     this.#waits.delete(run);
   }
 

@@ -333,7 +333,7 @@ export interface Store extends DecidedEntries {
   quarantined(after: RunId | undefined, limit: number): Promise<readonly Pick<RunRecord, 'id' | 'tenant'>[]>;
   /** Descendants of a run that have not ended, at any depth, also below runs that have ended. */
   descendants(run: RunId): Promise<readonly RunId[]>;
-  /** Whether another run that has not ended, besides these, holds a grant derived from this one. */
+  /** Whether another run that has not ended, besides these, holds a grant derived from this one that was not revoked, itself or above. */
   isShared(grant: GrantId, besides?: readonly RunId[]): Promise<boolean>;
   /** Revokes a grant, and so all that was derived from it. The first person and reason are kept. @returns whether the grant exists */
   revoke(grant: GrantId, by: string, reason: string, at: number): Promise<boolean>;

@@ -19,9 +19,11 @@ async function taking(handed: readonly (readonly Holding[])[], refuses?: string)
       host: {
         takeTool: ({ stored }) => {
           took.push(stored.map((one) => one.grant).join());
-          held = handed[round++] ?? [];
           const taken = { latency_ms: 1, grants_revoked: 1, calls_aborted: 0, calls: [] };
           return new Map(stored.map(({ run }) => [run, run === refuses ? Promise.reject(new Error('full')) : Promise.resolve(taken)]));
+        },
+        settled: async () => {
+          held = handed[round++] ?? [];
         },
       },
       reads: { holdings: (_, runs) => Promise.resolve(held.filter(({ run }) => runs.includes(run))) },

@@ -1,6 +1,7 @@
 /**
  * Takes a tool back from runs until none of them holds it. A commit that was on its way when the grants were read may have handed it to one of them,
- * by the grant of another run, so the holdings are read again after each time.
+ * by the grant of another run, so the holdings are read again after each time, once those commits are written. A capability in a message is its
+ * receiver's from the commit on, also while nobody has read it.
  */
 import { CorralError } from '@corral/protocol/errors';
 import type { RunId } from '@corral/protocol/ids';
@@ -12,7 +13,7 @@ import type { HostPort } from '../ports.ts';
 const ROUNDS = 5;
 
 export interface TakingDeps {
-  readonly host: Pick<HostPort, 'takeTool'>;
+  readonly host: Pick<HostPort, 'takeTool' | 'settled'>;
   readonly reads: Pick<ToolReads, 'holdings'>;
 }
 
@@ -46,6 +47,8 @@ export async function takenFrom(
     );
     const runs = left.runs.filter(({ id }) => !('error' in (outcomes.get(id) ?? {})));
     try {
+      // A message that was allowed before and is not written yet hands it over too.
+      await host.settled();
       const stored = await reads.holdings(tool, idsOf({ runs }));
       const holders = new Set(stored.map(({ run }) => run));
       left = { tool, runs: runs.filter(({ id }) => holders.has(id)), stored };
@@ -67,7 +70,7 @@ const handedAgain = (run: RunId, tool: string): CorralError =>
     `${run} was handed ${tool} each time that it was taken back, and holds it still. Stop who hands it over.`,
   );
 
-/** The outcome of a run after two rounds. */
+/** The outcome of a run in two rounds. */
 function both(before: Outcome | undefined, now: Outcome): Outcome {
   if (before === undefined || 'error' in before || 'error' in now) return now;
   return {

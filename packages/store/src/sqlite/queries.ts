@@ -117,7 +117,8 @@ export function descendants(sql: Sql, run: RunId): RunId[] {
 export function isShared(sql: Sql, grant: GrantId, besides: readonly RunId[]): boolean {
   const row = sql.get(
     `WITH RECURSIVE below (id) AS (
-       SELECT id FROM grants WHERE parent = ?1 UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id
+       SELECT id FROM grants WHERE parent = ?1 AND revoked = 0
+       UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id WHERE grants.revoked = 0
      ) SELECT 1 AS found FROM below JOIN grants USING (id) JOIN runs ON runs.id = grants.holder
        WHERE runs.lifecycle <> 'ended' AND grants.holder <> (SELECT holder FROM grants WHERE id = ?1)
          AND grants.holder NOT IN (SELECT value FROM json_each(?2)) LIMIT 1`,

@@ -30,6 +30,8 @@ export interface SchedulerEvents {
   readonly onCellGone: (cell: Cell, exit: ProcessExit) => void;
   /** The crank of a run that was paused has ended by itself, and is discarded: the run has left its cell. */
   readonly onDiscarded: (run: Run) => void;
+  /** A run had deliveries, and none of them is for it any more: no crank begins. */
+  readonly onRested: (run: Run) => void;
   /** A cell got work. */
   readonly onCpu: () => void;
 }

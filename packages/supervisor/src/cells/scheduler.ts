@@ -313,7 +313,7 @@ export class Scheduler {
   #crank(run: Run, cell: Cell): void {
     const { clock } = this.#options;
     const crank = run.seat && run.beginCrank(clock.now(), clock.monotonic());
-    if (crank === undefined || run.seat === undefined) return;
+    if (crank === undefined || run.seat === undefined) return this.#events.onRested(run);
     cell.crank(run.seat.assignment, crank.crank, crank.text, run.ledger.record.ceilings.crank_cpu_ms);
     this.#events.onCpu();
   }

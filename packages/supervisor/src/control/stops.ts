@@ -28,7 +28,7 @@ export interface StopsOptions {
   readonly quarantines: Quarantines;
   readonly settlements: Settlements;
   readonly control: Control;
-  readonly residency: Pick<Residency, 'hold' | 'room' | 'keep' | 'sweep'>;
+  readonly residency: Pick<Residency, 'hold' | 'hint' | 'room' | 'keep' | 'sweep'>;
   /** Learns what other nodes have decided up to now; undefined if there are none. */
   readonly learn: (() => Promise<void>) | undefined;
   readonly transitions: Transitions;
@@ -226,10 +226,13 @@ export class Stops {
 
   /** Has the parked runs of a grant's tenant looked at. Never rejects. */
   async #recallFor(grant: GrantId): Promise<void> {
-    const { store, runs } = this.#options;
+    const { store, runs, grants, residency } = this.#options;
     try {
       const holder = await store.holder(grant);
       if (holder === undefined) return;
+      const target = (grants.get(grant) ?? (await store.grants(holder)).find(({ id }) => id === grant))?.target;
+      // Perhaps nobody is left who could write to that run.
+      if (target?.kind === 'mailbox') residency.hint(target.run);
       const record = runs.get(holder)?.ledger.record ?? (await store.run(holder))?.record;
       this.#recalled.add(record?.tenant ?? ALL);
     } catch {
@@ -403,6 +406,11 @@ export class Stops {
       return this.takeUp();
     });
     return all;
+  }
+
+  /** Resolves once all that runs were allowed to do up to now is durable, or was refused: what they handed on is known to the store then. */
+  settled(): Promise<void> {
+    return this.#options.broker.settled();
   }
 
   /** @returns whether the store knows the grant */

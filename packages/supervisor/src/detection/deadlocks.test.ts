@@ -36,6 +36,7 @@ function group(waits: Readonly<Record<string, Waiting>>) {
   const state = { isShared: async (_mailbox: string): Promise<boolean> => false, held: 0 };
   const asked: { readonly at: number; readonly besides: readonly RunId[] }[] = [];
   const found: Finding[] = [];
+  const parked = new Map<RunId, Run>();
   const living = runs as unknown as Map<RunId, Run>;
   const deadlocks = new Deadlocks(
     {
@@ -52,6 +53,8 @@ function group(waits: Readonly<Record<string, Waiting>>) {
       residency: {
         hold: async (run) => {
           state.held += 1;
+          const back = parked.get(run);
+          if (back !== undefined) living.set(run, back);
           return living.get(run);
         },
         refresh: async () => true,
@@ -60,6 +63,11 @@ function group(waits: Readonly<Record<string, Waiting>>) {
     (some) => void found.push(...some),
   );
   return {
+    /** Takes a run out of memory before it was looked at. */
+    park: (name: string) => {
+      parked.set(id(name), living.get(id(name)) as Run);
+      living.delete(id(name));
+    },
     run: (name: string) => runs.get(id(name)) as { isAtWork: boolean },
     writers,
     state,
@@ -157,7 +165,27 @@ test('a group is found also when the last run that could write to one of it has 
   await one.look('child', 'parent');
   expect(one.found).toEqual([]);
   one.writers.set(id('child'), [id('parent')]);
-  one.deadlocks.goes(id('scribe'));
+  one.deadlocks.ended(id('scribe'));
+  await moment();
+  expect(one.found[0]?.evidence.subjects.toSorted()).toEqual(PAIR);
+});
+
+test('a group is found also where one of it was parked by the host before, which nobody has looked at since', async () => {
+  const one = pair();
+  one.park('child');
   await one.look('parent');
+  expect([one.found, one.state.held]).toEqual([[], 0]);
+  await one.pass(10_000);
+  expect(one.found[0]?.evidence.subjects.toSorted()).toEqual(PAIR);
+});
+
+test('a group is found also where its other members were parked when the last run that could write to one of it ended', async () => {
+  const one = crew();
+  one.run('scribe').isAtWork = true;
+  await one.look('child', 'parent');
+  for (const name of ['child', 'parent']) one.park(name);
+  one.writers.set(id('child'), [id('parent')]);
+  one.deadlocks.ended(id('scribe'));
+  await one.pass(10_000);
   expect(one.found[0]?.evidence.subjects.toSorted()).toEqual(PAIR);
 });

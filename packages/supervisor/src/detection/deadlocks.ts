@@ -1,6 +1,7 @@
 /**
- * Finds runs that wait for each other for ever. A run is looked at when it begins to wait. Where one of the group is paused, or another run
- * could still write to it, nothing may tell this host when that is over, so the group is looked at again and again, less and less often.
+ * Finds runs that wait for each other for ever. A group is looked at when one of it begins to wait, or when a run that could have woken one of
+ * it has ended. Where that cannot decide, since another run could still write to it, or a run of it is not in memory and was never looked at,
+ * nothing may tell this host when that is over: the group is looked at again and again, less and less often.
  */
 import type { Broker } from '@corral/broker/broker';
 import type { Grants } from '@corral/policy/capability/grants';
@@ -35,6 +36,8 @@ const HELD = 256;
 interface Doubt {
   readonly due: number;
   readonly wait_ms: number;
+  /** Runs of which it is not known whether they wait. They are brought into memory for the next look. */
+  readonly unknown: readonly RunId[];
 }
 
 export class Deadlocks {
@@ -51,10 +54,20 @@ export class Deadlocks {
     this.#onFound = onFound;
   }
 
-  /** The run can go on, or has ended. */
+  /** The run can go on. */
   goes(id: RunId): void {
     this.#waits.goes(id);
     this.#doubts.delete(id);
+  }
+
+  /** The run has ended: for those that waited for it too, it may have been the last that could wake them. */
+  ended(id: RunId): void {
+    this.goes(id);
+    for (const waiter of this.#waits.waitersFor(id) as readonly RunId[]) {
+      const run = this.#options.runs.get(waiter);
+      if (run === undefined) this.#doubt(waiter);
+      else this.look(run);
+    }
   }
 
   /** Called when a run may have begun to wait. */
@@ -69,17 +82,22 @@ export class Deadlocks {
   lookAgain(): void {
     const now = this.#options.clock.monotonic();
     let left = AT_ONCE;
-    for (const [id, { due, wait_ms }] of this.#doubts) {
+    for (const [id, { due, wait_ms, unknown }] of this.#doubts) {
       if (due > now || this.#looking.has(id)) continue;
       if (left === 0) return;
       left -= 1;
       // It keeps its place until it has been looked at, which may take a while.
-      this.#doubts.set(id, { due: now + wait_ms, wait_ms });
-      this.#again(id).catch((error: unknown) => this.#failed(id, error));
+      this.#doubts.set(id, { due: now + wait_ms, wait_ms, unknown });
+      this.#again(id, unknown).catch((error: unknown) => this.#failed(id, error));
     }
   }
 
-  async #again(id: RunId): Promise<void> {
+  async #again(id: RunId, unknown: readonly RunId[]): Promise<void> {
+    for (const other of unknown.slice(0, HELD)) {
+      // One that another node holds may be told to this one later.
+      const one = await this.#options.residency.hold(other).catch(() => undefined);
+      if (one !== undefined) this.look(one);
+    }
     // It is looked at also because it comes back.
     const run = await this.#options.residency.hold(id);
     if (run === undefined) this.goes(id);
@@ -95,8 +113,13 @@ export class Deadlocks {
         // The messages that it has just sent must have arrived first, since they wake other runs.
         await broker.settled(id);
         if (ledger.seq !== seq) continue;
-        const found = this.#found(run);
-        if (found === undefined) return;
+        const unknown = this.#record(run);
+        const [found] = this.#waits.found(id);
+        if (found === undefined) {
+          if (unknown.length > 0 && this.#waits.isWaiting(id)) this.#doubt(id, unknown);
+          else this.#doubts.delete(id);
+          return;
+        }
         const confirmed = await this.#confirmed(found);
         if (ledger.seq !== seq) continue;
         if (confirmed !== undefined) {
@@ -113,21 +136,23 @@ export class Deadlocks {
     if (now !== undefined) this.look(now);
   }
 
-  /** Records that the run waits, and who else does now. @returns the finding if that makes a deadlock; undefined if something can wake it */
-  #found(run: Run): Finding | undefined {
+  /** Records that the run waits, and who else does now. @returns those that are not in memory and have not been looked at */
+  #record(run: Run): readonly RunId[] {
     const seen = new Set([run.id]);
+    const unknown: RunId[] = [];
     for (const id of seen) {
       const one = id === run.id ? run : this.#options.runs.get(id);
       // A parked run waits for the same as when it was in memory.
-      if (one === undefined) continue;
+      if (one === undefined) {
+        if (!this.#waits.isWaiting(id)) unknown.push(id);
+        continue;
+      }
       const on = this.#waitsFor(one);
       if (on === undefined) this.goes(id);
       else this.#waits.set(id, on, 'any');
       for (const other of on ?? []) seen.add(other);
     }
-    const [found] = this.#waits.found(run.id);
-    if (found === undefined) this.#doubts.delete(run.id);
-    return found;
+    return unknown;
   }
 
   /**
@@ -152,7 +177,8 @@ export class Deadlocks {
     for (const id of all) await broker.settled(id);
     if (await this.#isReached(all)) return undefined;
     const run = group.get(first as RunId);
-    const found = run && this.#found(run);
+    if (run !== undefined) this.#record(run);
+    const [found] = this.#waits.found(first as string);
     const rests = (id: RunId) => group.has(id) && runs.get(id) === group.get(id) && !broker.isCommitting(id);
     return stuck().every(rests) ? found : undefined;
   }
@@ -167,10 +193,10 @@ export class Deadlocks {
     return false;
   }
 
-  #doubt(id: RunId): void {
+  #doubt(id: RunId, unknown: readonly RunId[] = []): void {
     const wait_ms = Math.min(2 * (this.#doubts.get(id)?.wait_ms ?? FIRST_MS / 2), LONGEST_MS);
     this.#doubts.delete(id);
-    if (this.#doubts.size < DOUBTS) this.#doubts.set(id, { due: this.#options.clock.monotonic() + wait_ms, wait_ms });
+    if (this.#doubts.size < DOUBTS) this.#doubts.set(id, { due: this.#options.clock.monotonic() + wait_ms, wait_ms, unknown });
   }
 
   /** A group could not be looked at. It is tried again, unless one of its runs cannot be read at all. */

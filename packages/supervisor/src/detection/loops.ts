@@ -147,7 +147,7 @@ export class Loops {
     }
     this.#holdLess.delete(id);
     this.#spawns.ended(id);
-    this.#deadlocks.goes(id);
+    this.#deadlocks.ended(id);
     this.#memory.delete(id);
   }
 

@@ -99,6 +99,7 @@ export class Transitions {
     onCellReady: new Signal(),
     onCellGone: new Signal(),
     onDiscarded: new Signal(),
+    onRested: new Signal(),
     onCpu: new Signal(),
   };
 

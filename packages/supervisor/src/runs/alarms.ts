@@ -1,7 +1,10 @@
 /** Timers of a run in memory: one of each kind, and one for each pending thing that has a time. */
 
-/** `wall`: checks its wall time; `grace`: ends it after a cancel; `slow`: ends the time for which deliveries are held back. */
-export type Alarm = 'wall' | 'grace' | 'slow';
+/**
+ * `wall`: checks its wall time; `grace`: ends it after a cancel; `slow`: ends the time for which deliveries are held back; `stalled`: looks
+ * whether it can still wake.
+ */
+export type Alarm = 'wall' | 'grace' | 'slow' | 'stalled';
 
 export class Alarms {
   /** Functions that cancel the timers, by kind or by the number of the pending thing. */

@@ -33,7 +33,7 @@ import { arrivedAt } from './arrived.ts';
 import { askAgain, giveAnswers, holdRestored } from './taken-up.ts';
 import { grantsIn, letGo } from './queue.ts';
 import { Refusals } from './refusals.ts';
-import { ifStalled } from './stalled.ts';
+import { mailboxesOf, Stalled } from './stalled.ts';
 import type { RunTable } from './places.ts';
 import { Run, type OnCpu } from './run.ts';
 import { Clocks } from './clocks.ts';
@@ -69,6 +69,7 @@ export class RunLifecycle {
   readonly #options: LifecycleOptions;
   readonly #refusals: Refusals;
   readonly #clocks: Clocks;
+  readonly #stalled: Stalled;
   readonly #tell: Tell;
 
   constructor(options: LifecycleOptions) {
@@ -84,6 +85,7 @@ export class RunLifecycle {
         this.endSoon(run, { kind: 'exceeded', limit: 'wall', message }, true);
       },
     });
+    this.#stalled = new Stalled(options, (run, outcome) => this.endSoon(run, outcome, false));
     this.#refusals = new Refusals({ ...options, deliver: (run, delivery) => this.deliver(run, delivery, undefined) });
     this.#hear(options.transitions);
   }
@@ -92,7 +94,8 @@ export class RunLifecycle {
     scheduler.onBegin.listen((run) => this.#begin(run));
     scheduler.onCranked.listen((run, crank, effects, cpu_us) => this.#cranked(run, crank, effects, cpu_us));
     residency.onWoken.listen((run) => this.#woken(run));
-    residency.onCaughtUp.listen((run) => void this.endIfStalled(run));
+    residency.onCaughtUp.listen((run) => void this.#stalled.look(run));
+    scheduler.onRested.listen((run) => void this.#stalled.look(run));
     residency.onParked.listen((run) => this.#parked(run));
     residency.onDamaged.listen((run, error) => this.#tell({ kind: 'damaged', run, error }));
     detection.onKill.listen((run, outcome) => this.endSoon(run, outcome, true));
@@ -304,7 +307,7 @@ export class RunLifecycle {
       stopped: () => this.#options.scheduler.discard(run),
       after: () => {
         this.#options.scheduler.wake(run);
-        void this.endIfStalled(run);
+        void this.#stalled.look(run);
       },
     });
   }
@@ -340,7 +343,7 @@ export class RunLifecycle {
       this.#options.broker.record(run, { kind: 'fenced', id: result.id, result }).catch(() => undefined);
       if (!('error' in result)) this.#tell({ kind: 'withheld', run: run.id, call: result.id });
     }
-    this.#close(run, outcome);
+    this.#close(run, outcome, dropped, crank);
     letGo(this.#options.grants, run, dropped, crank);
     const cpu_us = (used_ms ?? underway) * 1000 + (dropped?.cpu_us ?? 0);
     const durable = this.#options.broker.record(run, { kind: 'ended', outcome }, { revoke, crank, cpu_us });
@@ -380,21 +383,12 @@ export class RunLifecycle {
   /** Called when a run that stood still may go on: if nothing can wake it, nothing else would show that. */
   goesOn(run: Run): void {
     this.#options.loops.goesOn(run);
-    void this.endIfStalled(run);
-  }
-
-  /** Ends a run that can never wake. */
-  endIfStalled(run: Run): Promise<void> {
-    return ifStalled(this.#options, run, () => {
-      const { lastId } = run.ledger;
-      const place = lastId === 0 ? 'before its first effect' : `after its effect number ${lastId}`;
-      const message = `The run waits for something that nothing can bring: no call, timer, child or message is on its way. It awaits this ${place}.`;
-      this.endSoon(run, { kind: 'failed', code: 'CORRAL_STALLED', message }, false);
-    });
+    void this.#stalled.look(run);
   }
 
   /** Immediate consequences of an end, before it is durable: the run gets no more CPU time, deliveries or timers. */
-  #close(run: Run, outcome: Outcome): void {
+  #close(run: Run, outcome: Outcome, ...cranks: readonly Parameters<typeof mailboxesOf>[2][]): void {
+    run.leaves(mailboxesOf(this.#options.grants, run, run.onCpu, ...cranks));
     run.end(outcome);
     for (const grant of run.queue.drop()) this.#options.grants.release(grant);
     run.alarms.callOffAll();
@@ -404,6 +398,7 @@ export class RunLifecycle {
   /** Called when the host stops: nothing is begun any more. */
   close(): void {
     this.#refusals.close();
+    this.#stalled.close();
     this.#options.broker.halt();
     for (const run of this.#options.runs.values()) {
       run.alarms.callOffAll();
@@ -443,6 +438,7 @@ export class RunLifecycle {
       // Not before the end is durable: if the store had refused it, the children would have been ended without a reason.
       for (const pending of run.ledger.pending.values())
         if (pending.kind === 'child') this.#options.transitions.lifecycle.onOrphaned.emit(pending.run);
+      for (const owner of run.mailboxes) this.#stalled.left(owner);
     }
     this.#options.ends.resolve(id, outcome);
   }

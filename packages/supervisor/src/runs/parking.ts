@@ -9,6 +9,7 @@ import type { TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { Store } from '@corral/protocol/ports/store';
 import type { Scheduler } from '../cells/scheduler.ts';
+import { lookAfter_ms } from './idle.ts';
 import type { Membership } from './membership.ts';
 import type { Places, RunTable } from './places.ts';
 import type { Run } from './run.ts';
@@ -171,7 +172,7 @@ export class Parking {
     if (this.#options.closed() || runs.get(run.id) !== run || run.parking !== undefined || run.outcome !== undefined) return false;
     // The grace of a cancelled run is timed in memory, and is soon over.
     if (run.isAsked || run.ledger.cancelled !== undefined) return false;
-    if (run.isAtWork || scheduler.isBusy(run) || broker.isCommitting(run.id) || run.doubted) return false;
+    if (run.isAtWork || scheduler.isBusy(run) || broker.isCommitting(run.id)) return false;
     if (run.wants) return false;
     for (const pending of run.ledger.pending.values())
       if (pending.kind === 'inspection') return false;
@@ -185,10 +186,14 @@ export class Parking {
     return run.queue.unjournaled.some(({ id }) => !answers.isKept(run.id, id));
   }
 
-  /** The end of its wall time, in milliseconds since 1970, at which it must be brought back; undefined if its wall clock does not run. */
+  /**
+   * When it must be brought back, in milliseconds since 1970: at the end of its wall time, if that runs, or sooner to see whether it has stalled.
+   */
   #deadline(run: Run, now: number): number | undefined {
-    if (!run.isFree || !run.ledger.wall.runs) return undefined;
-    return Math.ceil(now + Math.max(1, run.wallLeft_ms(this.#options.clock.monotonic())));
+    if (!run.isFree) return undefined;
+    const wall = run.ledger.wall.runs ? run.wallLeft_ms(this.#options.clock.monotonic()) : Number.POSITIVE_INFINITY;
+    const left_ms = Math.min(wall, lookAfter_ms(run, now) ?? Number.POSITIVE_INFINITY);
+    return Number.isFinite(left_ms) ? Math.ceil(now + Math.max(1, left_ms)) : undefined;
   }
 
   #forget(run: Run): void {

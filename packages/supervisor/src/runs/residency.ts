@@ -200,7 +200,7 @@ export class Residency {
   /** Called when something may have arrived for a run; superfluous calls do no harm. */
   hint(id: RunId): void {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) void this.#options.revival.refresh(run);
+    if (run !== undefined) void this.#catchUp(run);
     else if (!this.#closed && !this.#options.revival.isUnderway(id)) this.#wakeUps.wake(id);
   }
 
@@ -210,8 +210,19 @@ export class Residency {
    */
   #hinted(id: RunId): Promise<unknown> | undefined {
     const run = this.#options.runs.get(id);
-    if (run !== undefined) return this.#options.revival.refresh(run);
+    if (run !== undefined) return this.#catchUp(run);
     return this.#closed || this.#options.revival.isUnderway(id) ? undefined : this.#wake(id);
+  }
+
+  /**
+   * Fetches what has arrived for a run in memory. The hint may also mean that nobody is left who could write to it, so it is looked at. If it is
+   * parked meanwhile, the hint was for a run that is not in memory.
+   */
+  async #catchUp(run: Run): Promise<void> {
+    const isRead = await this.#options.revival.refresh(run);
+    if (run.parking !== undefined) await run.parking;
+    if (this.#options.runs.get(run.id) !== run) this.hint(run.id);
+    else if (isRead) this.#events.onCaughtUp(run);
   }
 
   /** @see Parking.parkAll */

@@ -4,7 +4,7 @@
  */
 import type { Grants } from '@corral/policy/capability/grants';
 import { CorralError } from '@corral/protocol/errors';
-import type { RunId, TenantId } from '@corral/protocol/ids';
+import type { GrantId, RunId, TenantId } from '@corral/protocol/ids';
 import type { Clock } from '@corral/protocol/ports/machine';
 import type { HeldElsewhere, RunRoom, Store, StoredRun } from '@corral/protocol/ports/store';
 import type { Membership } from './membership.ts';
@@ -249,6 +249,7 @@ export class Revival {
   async refresh(run: Run): Promise<boolean> {
     const { store, scheduler, grants, runs, membership } = this.#options;
     const isHere = () => runs.get(run.id) === run;
+    let added: readonly GrantId[] = [];
     try {
       const inbox = await store.inbox(run.id, run.queue.lastInbox);
       // It has left memory meanwhile; its inbox is read when it is brought back.
@@ -260,12 +261,26 @@ export class Revival {
         .filter((id) => membership.isFleet || grants.get(id) === undefined);
       if (carried.length > 0) {
         const chain = await store.grants(run.id);
+        added = carried.filter((id) => grants.get(id) === undefined);
         if (membership.isFleet) await addFollowed(store, grants, chain, carried);
         else addChain(grants, chain, carried);
-        if (!isHere()) return false;
+        if (!isHere()) {
+          // If it was brought back, it may hold them again.
+          if (!runs.has(run.id)) for (const id of added) grants.release(id);
+          return false;
+        }
       }
       run.behind.do(() => {
         for (const { seq, delivery } of inbox) if (run.outcome === undefined) run.queue.receive(delivery, seq);
+        if (added.length === 0) return;
+        // It may have ended, or have received them and let go of them, while they were read. A grant that stayed would count for ever as one
+        // by which somebody can still write.
+        const held = new Set([
+          ...run.ledger.caps.values(),
+          ...run.queue.unreceived,
+          ...(run.onCpu === undefined ? [] : grantsIn(run.onCpu.delivery)),
+        ]);
+        for (const id of added) if (!held.has(id)) grants.release(id);
       });
     } catch {
       return false;

@@ -45,6 +45,7 @@ export class Run {
   #epoch: number;
   #control: Control;
   #outcome: Outcome | undefined;
+  #mailboxes: ReadonlySet<RunId> = new Set();
   readonly queue: RunQueue;
   readonly behind = new Behind<Crank>();
   #parking: Promise<void> | undefined;
@@ -52,7 +53,6 @@ export class Run {
   readonly kept: readonly Result[];
   #restored: boolean;
   #wanted = 0;
-  #doubted = false;
   #seat: Seat | undefined;
   #onCpu: OnCpu | undefined;
   /** Time stamp of the last delivery: time never goes back for a run. */
@@ -125,6 +125,16 @@ export class Run {
     this.#outcome = outcome;
   }
 
+  /** The other runs to whose mailboxes it could write when it ended. */
+  get mailboxes(): ReadonlySet<RunId> {
+    return this.#mailboxes;
+  }
+
+  /** @param mailboxes the runs that are looked at once its end is durable, since it writes to them no more */
+  leaves(mailboxes: ReadonlySet<RunId>): void {
+    this.#mailboxes = mailboxes;
+  }
+
   /** Set while the run is being parked: it must not be changed until this resolves. */
   get parking(): Promise<void> | undefined {
     return this.#parking;
@@ -161,20 +171,6 @@ export class Run {
     return () => {
       this.#wanted -= 1;
     };
-  }
-
-  /** Whether the store is being asked if the run can ever wake; it must not be parked meanwhile. */
-  get doubted(): boolean {
-    return this.#doubted;
-  }
-
-  doubt(): void {
-    this.#doubted = true;
-  }
-
-  /** Called when the store has answered. */
-  settle(): void {
-    this.#doubted = false;
   }
 
   /** Heap of its isolate, by the last report of its cell. */

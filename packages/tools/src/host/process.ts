@@ -59,7 +59,8 @@ interface Call {
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const PING_MS = 1_000;
 /**
- * The same as `stuck_ms`, while the process has a call that was given up. Arguments that passed their trial are checked again in this
+ * The same as `stuck_ms`, while all calls in the process were given up. Beside another one the process has the whole time: that may be the call
+ * whose code computes, and it would end as `unknown` since its neighbour was given up or its capability was taken back. Arguments that passed their trial are checked again in this
  * process, because a value made by a transform may not fit into a message. The second check may take longer than the trial did and must
  * not end the process; hence twice the time of a trial.
  */
@@ -333,7 +334,7 @@ export class ToolProcess {
     const now = performance.now();
     if (this.#pinged !== undefined) {
       const silent_ms = now - this.#pinged;
-      const given_up = [...this.#calls.values()].some(({ aborted }) => aborted);
+      const given_up = this.#calls.size > 0 && this.#calls.values().every(({ aborted }) => aborted);
       if (silent_ms > this.#options.stuck_ms || (given_up && silent_ms > GIVEN_UP_MS))
         return this.kill(`it did not answer its host for ${Math.round(silent_ms)} ms`);
     } else if (this.#calls.size > 0 || this.#asked !== undefined) this.#ping();

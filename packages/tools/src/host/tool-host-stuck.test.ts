@@ -15,6 +15,16 @@ describe('a configuration in a process of its own', () => {
     expect(await ask('read', { how: 'ok' })).toMatchObject({ kind: 'ok' });
   });
 
+  test('goes on to compute for a call beside which another one is given up', { tags: 'long' }, async () => {
+    const abort = new AbortController();
+    const waits = ask('waits', {}, abort.signal);
+    const beside = ask('read', { how: 'computes' });
+    await heard('holds');
+    abort.abort();
+    expect(await beside).toEqual({ kind: 'ok', value: true });
+    expect(await waits).toMatchObject({ kind: 'ok' });
+  });
+
   test.each([
     ['slow.pattern', { s: `${'a'.repeat(40)}!` }],
     ['slow.transform', { s: `${'a'.repeat(40)}!` }],
