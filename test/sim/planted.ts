@@ -225,7 +225,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Edit[]>> = {
   /** A run that waits only for a reply counts as stalled. */
   'stalled-too-soon': [
     {
-      file: 'supervisor/src/runs/stalled.ts',
+      file: 'supervisor/src/runs/idle.ts',
       piece: 'run.ledger.pending.size === 0 &&\n',
       becomes: "[...run.ledger.pending.values()].every((one) => one.kind === 'request') &&\n",
     },
