@@ -254,7 +254,7 @@ describe.each(KINDS)('a store of $name', (kind) => {
     const put = { kind: 'agent', name: 't/a', tenant: TENANT, by: 'ana', reason: 'odd', at: 1 } as const;
     await store.putQuarantine(put);
     expect(await store.quarantines()).toEqual([put]);
-    expect(await store.quarantined(undefined, 9)).toEqual(ids(1));
+    expect(await store.quarantined(undefined, 9)).toEqual([{ id: runId(1), tenant: 't' }]);
     expect(await store.quarantined(runId(1), 9)).toEqual([]);
     await store.close();
   });
