@@ -26,7 +26,7 @@ import { handedBack, handlesBack } from './finish.ts';
 import { statusOf } from './status.ts';
 
 /** Commits of one tenant that wait for the store's writer, from which on it decides no further crank: their number, and bytes of their text. */
-const BEHIND = 256;
+const BEHIND = 1_024;
 const BEHIND_BYTES = 4 * 1024 * 1024;
 
 interface Waiting {
