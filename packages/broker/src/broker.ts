@@ -70,9 +70,10 @@ export class Broker {
     this.#events = events;
     this.accounts = powers.accounts;
     const { clock, accounts, slice } = powers;
+    const turns = new Turns(clock, (tenant) => this.#commits.isBehind(tenant as TenantId));
     this.#slices = {
       clock,
-      turns: new Turns(clock),
+      turns,
       accounts,
       slice,
       draft: this.#draft,
@@ -115,6 +116,7 @@ export class Broker {
       stopInspecting: (run) => this.#inspected.drop(run),
       record,
       closed,
+      onCaughtUp: () => turns.resume(),
     });
   }
 

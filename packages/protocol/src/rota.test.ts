@@ -19,6 +19,7 @@ test('whoever may not go on now is passed over, and keeps their turn', () => {
   rota.push('b', 'b2');
   expect(rota.next((who) => who !== 'a')).toEqual({ who: 'b', item: 'b1' });
   expect(rota.next((who) => who === 'c')).toBeUndefined();
+  expect([rota.has((who) => who === 'a'), rota.has((who) => who === 'c')]).toEqual([true, false]);
   expect(rota.next()?.item).toBe('a1');
   expect([rota.waiting('a'), rota.waiting('b'), rota.splice(), rota.waiting('b')]).toEqual([0, 1, ['b2'], 0]);
 });

@@ -12,8 +12,9 @@ export class Rota<T> {
   /** The tenant whose turn it is. */
   #at: string | undefined;
 
-  get isEmpty(): boolean {
-    return this.#of.size === 0;
+  /** Whether an item waits of a tenant for which this holds. */
+  has(may: (who: string) => boolean): boolean {
+    return this.#of.keys().some((who) => may(who));
   }
 
   /** Number of waiting items of a tenant. */

@@ -25,6 +25,15 @@ import { mayWait, Refusal, settledBy } from './entry.ts';
 import { handedBack, handlesBack } from './finish.ts';
 import { statusOf } from './status.ts';
 
+/** Commits of one tenant that wait for the store's writer, from which on it decides no further crank: their number, and bytes of their text. */
+const BEHIND = 1_024;
+const BEHIND_BYTES = 4 * 1024 * 1024;
+
+interface Waiting {
+  readonly bytes: number;
+  readonly count: number;
+}
+
 export interface CommitsOptions {
   readonly powers: Pick<BrokerPowers, 'store' | 'clock' | 'grants' | 'accounts' | 'standing'>;
   readonly events: BusEvents;
@@ -38,14 +47,16 @@ export interface CommitsOptions {
   readonly record: (run: BusRun, event: HostEvent) => Promise<CommitResult>;
   /** Whether this host has left its store. */
   readonly closed: () => boolean;
+  /** Some tenant is not behind any more. */
+  readonly onCaughtUp: () => void;
 }
 
 export class Commits {
   readonly #options: CommitsOptions;
   /** The last commit of each run that is not durable yet. */
   readonly #committing = new Map<RunId, Promise<unknown>>();
-  /** Bytes of the commits of each tenant that are not durable yet. */
-  readonly #waiting = new Map<TenantId, number>();
+  /** The commits of each tenant that are not durable yet. */
+  readonly #waiting = new Map<TenantId, Waiting>();
   readonly #refusals = new WeakMap<BusRun, CorralError>();
 
   constructor(options: CommitsOptions) {
@@ -65,14 +76,29 @@ export class Commits {
 
   /** Bytes that wait for the store's writer, by tenant. */
   *waiting(): Iterable<KeptRun> {
-    for (const [tenant, memory] of this.#waiting) yield { tenant, memory };
+    for (const [tenant, { bytes }] of this.#waiting) yield { tenant, memory: bytes };
   }
 
-  /** Counts a commit as memory of its tenant from when the store has it until it is written. */
-  #count(tenant: TenantId, bytes: number): void {
-    const sum = (this.#waiting.get(tenant) ?? 0) + bytes;
-    if (sum > 0) this.#waiting.set(tenant, sum);
-    else this.#waiting.delete(tenant);
+  /** Whether as much of a tenant waits for the store's writer as may. */
+  isBehind(tenant: TenantId): boolean {
+    const waiting = this.#waiting.get(tenant);
+    return waiting !== undefined && (waiting.count >= BEHIND || waiting.bytes >= BEHIND_BYTES);
+  }
+
+  /** Counts a commit as memory of its tenant until it is written. @returns a function to call then */
+  #wait(tenant: TenantId, bytes: number): () => void {
+    const add = (count: 1 | -1) => {
+      const before = this.#waiting.get(tenant) ?? { bytes: 0, count: 0 };
+      const now = { bytes: before.bytes + count * bytes, count: before.count + count };
+      if (now.count > 0) this.#waiting.set(tenant, now);
+      else this.#waiting.delete(tenant);
+    };
+    add(1);
+    return () => {
+      const wasBehind = this.isBehind(tenant);
+      add(-1);
+      if (wasBehind && !this.isBehind(tenant)) this.#options.onCaughtUp();
+    };
   }
 
   /** Commits. A failure concerns this run alone. */
@@ -146,8 +172,7 @@ export class Commits {
 
     let result: CommitResult;
     const committing = this.#options.powers.store.commit(commit);
-    const bytes = bytesOf(commit);
-    this.#count(record.tenant, bytes);
+    const written = this.#wait(record.tenant, bytesOf(commit));
     this.#committing.set(
       record.id,
       committing.catch(() => undefined),
@@ -161,7 +186,7 @@ export class Commits {
       // Told while the run still counts as committing: it must not be parked with the entry that was refused.
       throw new Refusal(this.#refuse(run, commit.epoch, batch, error));
     } finally {
-      this.#count(record.tenant, -bytes);
+      written();
       if (this.#committing.get(record.id) === last) this.#committing.delete(record.id);
     }
     for (const state of result.counted ?? []) this.#options.powers.grants.sync(state.id, state);

@@ -65,9 +65,9 @@ export class Slices {
     this.#decided = decided;
   }
 
-  /** Decides the first slice, at once if there is time in this turn of the event loop. Further slices follow by timer. */
+  /** Decides the first slice, at once if there is time in this turn of the event loop and its tenant has a turn. Further slices follow by timer. */
   begin(): void {
-    if (this.#options.turns.hasTime) this.next();
+    if (this.#options.turns.mayBegin(this.#run.ledger.record.tenant)) this.next();
     else this.#wait();
   }
 

@@ -3,13 +3,13 @@ import type { Clock } from '@corral/protocol/ports/machine';
 import { Turns } from './turns.ts';
 
 /** A clock that counts turns of an event loop. */
-function loop() {
+function loop(isHeld?: (tenant: string) => boolean) {
   const due: (() => void)[] = [];
   const clock: Clock = { now: () => 0, monotonic: () => 0, after: (_, then) => (due.push(then), () => undefined) };
   const turn = () => {
     for (const then of due.splice(0)) then();
   };
-  return { turns: new Turns(clock), turn };
+  return { turns: new Turns(clock, isHeld), turn, due };
 }
 
 test('cranks that are decided at the same time take turns, one slice in a turn of the event loop', () => {
@@ -62,9 +62,9 @@ test('a tenant whose cranks take long has its next turn after others have had as
 test('cranks that come after a turn is used up wait for the next one, and those of one tenant share it', () => {
   const { turns, turn } = loop();
   const said: string[] = [];
-  expect(turns.hasTime).toBe(true);
+  expect(turns.mayBegin('crew')).toBe(true);
   turns.spent('zoo', 15);
-  expect(turns.hasTime).toBe(false);
+  expect(turns.mayBegin('crew')).toBe(false);
   for (const name of ['a', 'b', 'c', 'd'])
     turns.after('crew', 0, () => {
       said.push(name);
@@ -74,4 +74,18 @@ test('cranks that come after a turn is used up wait for the next one, and those 
   expect(said).toEqual(['a', 'b', 'c']);
   turn();
   expect(said).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('a tenant that is held has no turn, the others have theirs, and nothing is looked at until it is let go', () => {
+  const held = new Set(['zoo']);
+  const { turns, turn, due } = loop((tenant) => held.has(tenant));
+  const said: string[] = [];
+  for (const tenant of ['zoo', 'crew', 'zoo']) turns.after(tenant, 0, () => void said.push(tenant));
+  expect([turns.mayBegin('zoo'), turns.mayBegin('crew')]).toEqual([false, true]);
+  turn();
+  expect([said, due.length]).toEqual([['crew'], 0]);
+  held.clear();
+  turns.resume();
+  turn();
+  expect(said).toEqual(['crew', 'zoo', 'zoo']);
 });

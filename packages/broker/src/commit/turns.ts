@@ -1,7 +1,9 @@
 /**
  * The order in which cranks are decided, and how much of a turn of the event loop they may take: together no more than one of them alone,
  * however many there are. A crank that comes while there is time left in the turn is decided at once; others wait, and so does the rest of
- * a crank that took longer than a slice. Tenants take turns by the CPU time that their cranks take.
+ * a crank that took longer than a slice. Tenants take turns by the CPU time that their cranks take. A tenant as many of whose commits wait for
+ * the store's writer as may has no turn before some of them are written: the writer takes commits in the order in which they come, so each other
+ * tenant waits there for no more than that.
  */
 import { MACHINE } from '@corral/protocol/limits';
 import { Rota } from '@corral/protocol/rota';
@@ -14,6 +16,7 @@ interface Turn {
 
 export class Turns {
   readonly #clock: Clock;
+  readonly #isHeld: (tenant: string) => boolean;
   readonly #waiting = new Rota<Turn>();
   #isArmed = false;
   /** A slice that was run has left something for another one. */
@@ -22,13 +25,20 @@ export class Turns {
   #spent_ms = 0;
   #isNoted = false;
 
-  constructor(clock: Clock) {
+  /** @param isHeld whether a tenant has no turn at present; `resume` is to be called when that has changed */
+  constructor(clock: Clock, isHeld: (tenant: string) => boolean = () => false) {
     this.#clock = clock;
+    this.#isHeld = isHeld;
   }
 
-  /** Whether a crank may be decided in this turn of the event loop. */
-  get hasTime(): boolean {
-    return this.#spent_ms < MACHINE.decide_slice_ms.default;
+  /** Whether a crank of a tenant may be decided in this turn of the event loop. */
+  mayBegin(tenant: string): boolean {
+    return this.#hasTime && !this.#isHeld(tenant);
+  }
+
+  /** A tenant that had no turn may have one again. */
+  resume(): void {
+    this.#arm();
   }
 
   /** Counts CPU time that deciding has taken in this turn of the event loop. */
@@ -60,7 +70,7 @@ export class Turns {
   }
 
   #arm(): void {
-    if (this.#isArmed || this.#waiting.isEmpty) return;
+    if (this.#isArmed || !this.#waiting.has((who) => !this.#isHeld(who))) return;
     this.#isArmed = true;
     this.#clock.after(0, () => {
       this.#isArmed = false;
@@ -78,14 +88,18 @@ export class Turns {
     for (let next = this.#next(); next !== undefined; next = this.#hasMore ? this.#next() : undefined) next();
   }
 
+  get #hasTime(): boolean {
+    return this.#spent_ms < MACHINE.decide_slice_ms.default;
+  }
+
   get #hasMore(): boolean {
-    return this.hasTime && !this.#isLeft;
+    return this.#hasTime && !this.#isLeft;
   }
 
   /** The next slice that was not cancelled. */
   #next(): (() => void) | undefined {
-    for (let next = this.#waiting.next(); next !== undefined; next = this.#waiting.next())
-      if (next.item.slice !== undefined) return next.item.slice;
+    const take = () => this.#waiting.next((who) => !this.#isHeld(who));
+    for (let next = take(); next !== undefined; next = take()) if (next.item.slice !== undefined) return next.item.slice;
     return undefined;
   }
 }
