@@ -52,6 +52,7 @@ const LoginBegin = z
       .max(100)
       .regex(/^http:\/\/127\.0\.0\.1:\d{1,5}\/[a-z]{1,20}$/, 'an address such as http://127.0.0.1:49152/callback')
       .describe('where the browser is sent with the answer: a port at which the caller listens on its own machine (RFC 8252)'),
+    reason: Reason.exactOptional(),
   })
   .meta({ id: 'LoginBegin' });
 const LoginFlow = z
@@ -63,7 +64,10 @@ const LoginFlow = z
   })
   .meta({ id: 'LoginFlow' });
 const LoginAnswer = z
-  .strictObject({ redirect: z.string().min(1).max(16_384).describe('the whole address to which the browser was sent') })
+  .strictObject({
+    redirect: z.string().min(1).max(16_384).describe('the whole address to which the browser was sent'),
+    reason: Reason.exactOptional(),
+  })
   .meta({ id: 'LoginAnswer' });
 const Logout = z.strictObject({ ...account, reason: Reason, ...dryRun }).meta({ id: 'Logout' });
 
@@ -136,7 +140,9 @@ export const SECRET_ROUTES = {
     status: 200,
     response: z.object({
       credential: SecretView,
-      revoked: z.enum(['yes', 'not-offered', 'failed', 'nothing']).describe('what its authorization server did; `nothing`: nobody was signed in'),
+      revoked: z
+        .enum(['yes', 'not-offered', 'failed', 'nothing'])
+        .describe('what its authorization server did; `nothing`: nobody was signed in'),
     }),
   }),
 };

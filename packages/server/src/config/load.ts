@@ -335,7 +335,9 @@ async function sourceOf(
     const mcp = await mcpOf(config);
     if (mcp !== undefined) {
       const powers = { base, secret: vault.read, pins, start, tell, redact, resolve: resolveHost };
-      const servers = await Promise.allSettled(Object.entries(config.mcp).map(([name, server]) => mcp.openMcp(name, server, { ...powers, logins: signedIn.get(name) })));
+      const servers = await Promise.allSettled(
+        Object.entries(config.mcp).map(([name, server]) => mcp.openMcp(name, server, { ...powers, logins: signedIn.get(name) })),
+      );
       opened.push(...servers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
       const failed = servers.find((one) => one.status === 'rejected');
       if (failed !== undefined) throw failed.reason;

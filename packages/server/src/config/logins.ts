@@ -10,7 +10,12 @@ import type { Vault } from './secrets.ts';
 export async function loginsIn(
   config: Config,
   vault: Vault,
-  { logins: store = new LoginStore({ kept: () => undefined, now: Date.now }), accounts, resolveHost: resolve, tell = () => undefined }: LoadOptions,
+  {
+    logins: store = new LoginStore({ kept: () => undefined, now: Date.now }),
+    accounts,
+    resolveHost: resolve,
+    tell = () => undefined,
+  }: LoadOptions,
 ): Promise<Logins> {
   if (!Object.values(config.mcp).some((server) => 'url' in server && server.login !== undefined)) return new Map();
   const { loginsOf } = await import('./mcp.ts');

@@ -4,7 +4,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { ToolCall } from '@corral/protocol/ports/tool';
-import { authorizationServer, bearer, beginLogin, finishLogin, type BegunLogin, type ClientTerms } from '@corral/tools/mcp/authorization';
+import {
+  authorizationServer,
+  bearer,
+  beginLogin,
+  finishLogin,
+  type Bearer,
+  type BegunLogin,
+  type ClientTerms,
+} from '@corral/tools/mcp/authorization';
 import { LoginDenied, LoginNeeded, type Login, type LoginRecord, type LoginUse, type LoginView } from '@corral/tools/mcp/login';
 import type { Accounts } from '@corral/tools/mcp/source';
 import type { LoginStore } from '../people/login-store.ts';
@@ -22,7 +30,10 @@ export interface LoginPowers {
   readonly secret: (name: string) => Promise<string>;
   readonly accounts: AccountRecord | undefined;
   readonly rolesOf: RolesOf;
+  /** Makes requests to the authorization server, which end in time. */
   readonly fetch: Fetch;
+  /** Makes requests to the server. */
+  readonly requests: Fetch;
   /** Takes values of an account for secrets from now on. */
   readonly hold: (account: string, values: readonly string[]) => void;
   /** Nobody is signed in at an account any more. */
@@ -106,21 +117,21 @@ export class ServerLogins implements Accounts {
   }
 
   /** The tokens of an account for the requests of one connection. A revocation of the account holds from the next request. */
-  provider(name: string) {
-    const login = this.#login(name);
-    const { token, onUnauthorized } = bearer(login, this.#use(name));
+  provider(name: string): Bearer {
+    const own = bearer(this.#login(name), this.#use(name), this.#powers.requests);
     return {
+      ...own,
       token: async () => {
         this.#mayBeUsed(name);
-        return token();
+        return own.token();
       },
-      onUnauthorized,
     };
   }
 
   /** @throws LoginFailed */
-  async begin(redirect: string): Promise<BegunLogin> {
-    return beginLogin(await this.#terms(), redirect, randomBytes(24).toString('base64url'), this.#powers.fetch);
+  async begin(name: string, redirect: string): Promise<BegunLogin> {
+    const terms = { ...(await this.#terms()), wanted: this.#login(name).wanted };
+    return beginLogin(terms, redirect, randomBytes(24).toString('base64url'), this.#powers.fetch);
   }
 
   /** @param answer whose state is right @throws LoginFailed */
@@ -135,9 +146,18 @@ export class ServerLogins implements Accounts {
     this.#tell(name);
   }
 
-  /** @returns what the authorization server did about the tokens */
+  /** What the end of a login would do at its authorization server. */
+  wouldEnd(name: string): 'yes' | 'not-offered' | 'nothing' {
+    const { record } = this.#login(name);
+    if (record === undefined) return 'nothing';
+    return record.revocation === undefined ? 'not-offered' : 'yes';
+  }
+
+  /** Forgets the tokens, and then revokes them. @returns what the authorization server did */
   async end(name: string): Promise<'yes' | 'not-offered' | 'failed' | 'nothing'> {
-    const record = this.#login(name).forget();
+    const login = this.#login(name);
+    const { record } = login;
+    login.forget();
     this.#tell(name);
     if (record === undefined) return 'nothing';
     try {
@@ -173,7 +193,7 @@ export class ServerLogins implements Accounts {
     if (revoked !== undefined) throw new LoginDenied(`the login ${this.accountOf(name)} was revoked ${revoked}`);
   }
 
-  async #terms(): Promise<ClientTerms> {
+  async #terms(): Promise<Omit<ClientTerms, 'wanted'>> {
     const { url, login } = this.#server;
     const { issuer, client_id, client_secret, client_document, scope } = login;
     const secret = client_secret === undefined ? undefined : await this.#powers.secret(client_secret);

@@ -82,7 +82,9 @@ const McpLogin = z
       .record(SourceName, z.strictObject({ for: Bound.exactOptional().describe('whose it is, as in `secrets`; left out: every caller’s') }))
       .refine((accounts) => Object.keys(accounts).length > 0, 'names no account')
       .exactOptional()
-      .describe('several logins, by names of your own: a call has the first that is for its caller, else one that is for nobody in particular'),
+      .describe(
+        'several logins, by names of your own: a call has the first that is for its caller, else one that is for nobody in particular',
+      ),
   })
   .refine((said) => said.client_secret === undefined || (said.client_id !== undefined && said.issuer !== undefined), {
     message: 'a secret of the client needs `client_id`, and the `issuer` that alone is given it',

@@ -42,7 +42,10 @@ export type Logins = ReadonlyMap<string, ServerLogins>;
 
 export function loginsOf(
   servers: McpServers,
-  powers: Omit<LoginPowers, 'fetch' | 'lost'> & { readonly resolve: Resolve | undefined; readonly tell: (news: ToolNews) => void },
+  powers: Omit<LoginPowers, 'fetch' | 'requests' | 'lost'> & {
+    readonly resolve: Resolve | undefined;
+    readonly tell: (news: ToolNews) => void;
+  },
 ): Logins {
   const { resolve: find, tell } = powers;
   return new Map(
@@ -51,7 +54,7 @@ export function loginsOf(
       const lost = (text: string) => tell({ kind: 'suspended', text, source: `mcp:${name}` });
       const ask = boundedFetch(server.private, find);
       const fetch: typeof ask = (url, init) => ask(url, { ...init, signal: init?.signal ?? AbortSignal.timeout(MCP.connect_ms.default) });
-      const of = { ...powers, lost, fetch };
+      const of = { ...powers, lost, fetch, requests: ask };
       return [[name, new ServerLogins(name, { ...server, login: server.login }, of)] as const];
     }),
   );
@@ -76,7 +79,10 @@ async function lineOf(
     const { oauth } = server;
     const client = oauth === undefined ? undefined : { ...oauth, client_secret: await secret(oauth.client_secret), scope: oauth.scope };
     const login = account === undefined || logins === undefined ? undefined : () => logins.provider(account);
-    return addressLine({ url: server.url, headers, oauth: client, ...(login === undefined ? {} : { login }) }, boundedFetch(server.private, find));
+    return addressLine(
+      { url: server.url, headers, oauth: client, ...(login === undefined ? {} : { login }) },
+      boundedFetch(server.private, find),
+    );
   }
   const output = (text: string) => tell({ kind: 'output', text: `mcp:${name}: ${text}` });
   const spec = programOf(server, base);
@@ -140,7 +146,12 @@ export function faultsOfMcp(servers: McpServers, secrets: Readonly<Record<string
         ...(server.login?.client_secret === undefined ? [] : noSecret(['login', 'client_secret'], server.login.client_secret)),
         ...(server.oauth === undefined || server.login === undefined
           ? []
-          : [{ path: ['mcp', name, 'login'], message: 'a server has credentials of the host (`oauth`) or a login of people, and not both' }]),
+          : [
+              {
+                path: ['mcp', name, 'login'],
+                message: 'a server has credentials of the host (`oauth`) or a login of people, and not both',
+              },
+            ]),
       ];
     const unwalled =
       server.wall === 'none' && server.origins !== undefined

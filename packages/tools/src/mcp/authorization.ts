@@ -6,6 +6,7 @@
 import {
   auth,
   Client,
+  computeScopeUnion,
   exchangeAuthorization,
   extractWWWAuthenticateParams,
   IssuerMismatchError,
@@ -32,6 +33,8 @@ export interface ClientTerms {
   /** Address of a document that says who this client is. */
   readonly document: string | undefined;
   readonly scope: string | undefined;
+  /** Scope that was missing, besides. */
+  readonly wanted: string | undefined;
 }
 
 /** A login that was begun, and waits for the answer of the authorization server. */
@@ -45,6 +48,7 @@ export interface BegunLogin {
   readonly discovery: OAuthDiscoveryState;
   readonly client: OAuthClientInformationMixed;
   readonly resource: string | undefined;
+  readonly revocation: string | undefined;
 }
 
 /** Error codes are short words (RFC 6749, 5.2); what else a server calls a code is not repeated. */
@@ -169,29 +173,54 @@ const shown = (address: string): string => address.slice(0, 200);
  */
 export async function beginLogin(terms: ClientTerms, redirect: string, state: string, fetch: FetchLike): Promise<BegunLogin> {
   const provider = new Beginning(terms, redirect, state);
-  const { scope, resourceMetadataUrl } = await challengeOf(terms.url, fetch);
+  const { scope: asked, resourceMetadataUrl } = await challengeOf(terms.url, fetch);
+  const scope = computeScopeUnion(terms.scope ?? asked, terms.wanted);
+  const documents: Readonly<Record<string, unknown>>[] = [];
   try {
     await auth(provider, {
       serverUrl: terms.url,
-      fetchFn: fetch,
+      fetchFn: reading(fetch, documents),
       ...(resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl }),
-      ...(terms.scope === undefined ? (scope === undefined ? {} : { scope }) : { scope: terms.scope }),
+      ...(scope === undefined ? {} : { scope }),
     });
   } catch (error) {
     throw failedFor(error, 'its authorization server could not be asked');
   }
   const { address, verifier, discovery, client, resource } = provider;
-  if (address === undefined || discovery === undefined || client === undefined) throw new LoginFailed('the server does not say where to sign in');
+  if (address === undefined || discovery === undefined || client === undefined)
+    throw new LoginFailed('the server does not say where to sign in');
   if (address.protocol !== 'https:' && new URL(terms.url).protocol === 'https:')
     throw new LoginFailed('its authorization server has no page that is reached by https');
-  if (address.protocol !== 'https:' && address.protocol !== 'http:') throw new LoginFailed('its authorization server has no page for browsers');
-  return { terms, redirect, state, verifier, address, discovery, client, resource };
+  if (address.protocol !== 'https:' && address.protocol !== 'http:')
+    throw new LoginFailed('its authorization server has no page for browsers');
+  const endpoint = documents.find((one) => one['issuer'] === issuerOf(discovery))?.['revocation_endpoint'];
+  const revocation = typeof endpoint === 'string' ? endpoint : undefined;
+  return { terms, redirect, state, verifier, address, discovery, client, resource, revocation };
+}
+
+/** Keeps the documents that a server describes itself by: of those of OpenID Connect the SDK drops where tokens are revoked. */
+function reading(fetch: FetchLike, documents: Readonly<Record<string, unknown>>[]): FetchLike {
+  return async (url, init) => {
+    const response = await fetch(url, init);
+    if (!response.ok || !new URL(url).pathname.includes('/.well-known/')) return response;
+    const document: unknown = await response
+      .clone()
+      .json()
+      .catch(() => undefined);
+    if (typeof document === 'object' && document !== null) documents.push(document as Readonly<Record<string, unknown>>);
+    return response;
+  };
 }
 
 /** Only its kind is told: the texts of these errors repeat what the server wrote. */
 function failedFor(error: unknown, otherwise: string): LoginFailed {
   if (error instanceof LoginFailed) return error;
-  if (error instanceof IssuerMismatchError) return new LoginFailed('the answer is of another authorization server than the one that was asked');
+  if (error instanceof IssuerMismatchError)
+    return new LoginFailed(
+      error.kind === 'authorization_response'
+        ? 'the answer is of another authorization server than the one that was asked'
+        : 'its authorization server calls itself otherwise than the address at which it was found',
+    );
   if (error instanceof OAuthError) return new LoginFailed(`its authorization server refused it with ${codeOf(error.code)}`);
   const name = error instanceof Error && /^[A-Za-z]{1,60}$/.test(error.name) && error.name !== 'Error' ? ` (${error.name})` : '';
   return new LoginFailed(`${otherwise}${name}`);
@@ -207,7 +236,7 @@ export async function finishLogin(
   answer: URLSearchParams,
   { fetch, by, now }: { readonly fetch: FetchLike; readonly by: string; readonly now: () => number },
 ): Promise<LoginRecord> {
-  const { discovery, client, verifier, redirect, resource, terms } = begun;
+  const { discovery, client, verifier, redirect, resource, revocation, terms } = begun;
   const metadata = discovery.authorizationServerMetadata;
   const iss = answer.get('iss') ?? undefined;
   try {
@@ -236,6 +265,7 @@ export async function finishLogin(
       resource,
       issuer: issuerOf(discovery),
       metadata,
+      revocation,
       client: terms.client === undefined ? registered(client) : undefined,
       by,
       ...timed(tokens, now()),
@@ -251,13 +281,16 @@ const registered = ({ client_id, client_secret }: OAuthClientInformationMixed) =
 });
 
 /** Words by which an authorization server says that a refresh token, or its client, is good no more (RFC 6749, 5.2). */
-const REFUSALS: ReadonlySet<string> = new Set(['invalid_grant', 'invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope']);
+const REFUSALS: ReadonlySet<string> = new Set([
+  'invalid_grant',
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+]);
 
 /** @param client that the configuration names, if it names one */
-export function authorizationServer(
-  client: () => Promise<OAuthClientInformationMixed | undefined>,
-  fetch: FetchLike,
-): AuthorizationServer {
+export function authorizationServer(client: () => Promise<OAuthClientInformationMixed | undefined>, fetch: FetchLike): AuthorizationServer {
   const own = async (record: LoginRecord): Promise<OAuthClientInformationMixed> => {
     const known = record.client ?? (await client());
     if (known === undefined) throw new LoginRefusal('invalid_client');
@@ -280,8 +313,8 @@ export function authorizationServer(
       }
     },
     async revoke(record) {
-      const endpoint = membersOf(record)['revocation_endpoint'];
-      if (typeof endpoint !== 'string') return false;
+      const { revocation: endpoint } = record;
+      if (endpoint === undefined) return false;
       const known = await own(record);
       for (const [token, hint] of [
         [record.refresh_token, 'refresh_token'],
@@ -295,9 +328,6 @@ export function authorizationServer(
   };
 }
 
-/** Members of RFC 8414 that documents of OpenID Connect have as well, and the types of the SDK have for the others alone. */
-const membersOf = ({ metadata }: LoginRecord): Readonly<Record<string, unknown>> => ({ ...metadata });
-
 /** One token (RFC 7009), for which the SDK has no helper: the client shows who it is as it does for tokens. */
 async function revokeOne(
   endpoint: string,
@@ -308,8 +338,7 @@ async function revokeOne(
   const { client_id, client_secret } = known;
   const body = new URLSearchParams({ token, token_type_hint: hint });
   const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded' });
-  const said = membersOf(record)['revocation_endpoint_auth_methods_supported'] ?? record.metadata?.token_endpoint_auth_methods_supported;
-  const method = selectClientAuthMethod(known, Array.isArray(said) ? (said as string[]) : []);
+  const method = selectClientAuthMethod(known, record.metadata?.token_endpoint_auth_methods_supported ?? []);
   if (method === 'client_secret_basic' && client_secret !== undefined)
     headers.set('authorization', `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`);
   else {
@@ -322,11 +351,23 @@ async function revokeOne(
 }
 
 /** The tokens of a login for the requests of one connection. */
-export function bearer(login: Login, use: LoginUse): Required<AuthProvider> {
+export interface Bearer extends Required<AuthProvider> {
+  /** Makes the requests of the connection. */
+  readonly fetch: FetchLike;
+}
+
+export function bearer(login: Login, use: LoginUse, fetch: FetchLike): Bearer {
   let sent: string | undefined;
   return {
     token: async () => (sent = await login.token(use)),
     onUnauthorized: () => login.refused(sent, use),
+    async fetch(url, init) {
+      const response = await fetch(url, init);
+      if (response.status !== 403) return response;
+      const { error, scope } = extractWWWAuthenticateParams(response);
+      if (error !== 'insufficient_scope') return response;
+      await response.body?.cancel();
+      throw login.lacking(scope);
+    },
   };
 }
-

@@ -51,6 +51,8 @@ export interface LoginRecord {
   readonly resource: string | undefined;
   readonly issuer: string;
   readonly metadata: AuthorizationServerMetadata | undefined;
+  /** Where its tokens are revoked; undefined: that is not offered. */
+  readonly revocation: string | undefined;
   /** Undefined: the client that the configuration names. */
   readonly client: RegisteredClient | undefined;
   readonly access_token: string;
@@ -106,6 +108,10 @@ const BACKOFF_MOST_MS = 60_000;
 /** A server that refuses a token which was just renewed is not asked with another one before this. */
 const REFUSED_MS = 30_000;
 
+/** Words of RFC 6749, 3.3. */
+const SCOPE = /^[!#-[\]-~]+( [!#-[\]-~]+)*$/;
+const SCOPE_CHARS = 500;
+
 const NOBODY = 'nobody is signed in there';
 
 export class Login {
@@ -116,6 +122,7 @@ export class Login {
   /** Undefined: it was not read yet. Null: there is none. */
   #state: LoginRecord | Ended | null | undefined;
   #unwritten = false;
+  #wanted: string | undefined;
   #renewing: Promise<string> | undefined;
   #failures = 0;
   #notBefore = 0;
@@ -174,6 +181,18 @@ export class Login {
     await this.#renewed(record, use);
   }
 
+  /** The server has refused a request because nobody has agreed to it (RFC 6750, 3.1). The next login asks for it. */
+  lacking(scope: string | undefined): LoginNeeded {
+    const isScope = scope !== undefined && scope.length <= SCOPE_CHARS && SCOPE.test(scope);
+    if (isScope) this.#wanted = scope;
+    return new LoginNeeded(`the login is for less than the server wants${isScope ? ` (${scope})` : ''}`, this.#next);
+  }
+
+  /** What the next login asks for besides what it would: what was agreed to, and what was missing. Undefined: nothing was missing. */
+  get wanted(): string | undefined {
+    return this.#wanted === undefined ? undefined : `${this.record?.scope ?? ''} ${this.#wanted}`.trim();
+  }
+
   /** Somebody has signed in. @throws CORRAL_DISK_FULL, and then nothing has changed */
   keep(record: LoginRecord): void {
     this.#texts.put(this.#name, JSON.stringify(record));
@@ -182,15 +201,20 @@ export class Login {
     this.#failures = 0;
     this.#notBefore = 0;
     this.#renewedAfterRefusal = Number.NEGATIVE_INFINITY;
+    this.#wanted = undefined;
   }
 
-  /** Deletes what is kept, and returns it if it was a login. */
-  forget(): LoginRecord | undefined {
+  /** What is kept, if it is a login. */
+  get record(): LoginRecord | undefined {
     const state = this.#read();
+    return state === null || 'ended' in state ? undefined : state;
+  }
+
+  /** Deletes what is kept. */
+  forget(): void {
     this.#texts.remove(this.#name);
     this.#state = null;
     this.#unwritten = false;
-    return state === null || 'ended' in state ? undefined : state;
   }
 
   #read(): LoginRecord | Ended | null {
@@ -232,7 +256,8 @@ export class Login {
 
   async #renew(record: LoginRecord, use: LoginUse): Promise<string> {
     const wait_ms = this.#notBefore - this.#now();
-    if (wait_ms > 0) throw new LoginTrouble(`its authorization server could not be asked; it is asked again in ${Math.ceil(wait_ms / 1_000)} s`);
+    if (wait_ms > 0)
+      throw new LoginTrouble(`its authorization server could not be asked; it is asked again in ${Math.ceil(wait_ms / 1_000)} s`);
     let tokens: Tokens;
     try {
       tokens = await use.server.renew(record);
@@ -294,7 +319,10 @@ const secretsOf = ({ access_token, refresh_token, client }: LoginRecord): string
  * The parameters of an answer; undefined: it is not an answer to this login. One that came to another address was meant for another client, and one
  * with another state was made by somebody else (RFC 6749, 10.12).
  */
-export function answersTo({ redirect, state }: { readonly redirect: string; readonly state: string }, answer: string): URLSearchParams | undefined {
+export function answersTo(
+  { redirect, state }: { readonly redirect: string; readonly state: string },
+  answer: string,
+): URLSearchParams | undefined {
   const [at, said] = [URL.parse(redirect), URL.parse(answer)];
   if (at === null || said === null || said.origin !== at.origin || said.pathname !== at.pathname) return undefined;
   const [own, ...others] = said.searchParams.getAll('state');

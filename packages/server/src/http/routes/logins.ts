@@ -18,7 +18,10 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
     const of = all.get(server);
     if (of === undefined) {
       const known = [...all.keys()].join(', ') || 'none';
-      throw new CorralError('CORRAL_REQUEST_INVALID', `There is no MCP server ${server} with a \`login\` in the configuration; there are: ${known}.`);
+      throw new CorralError(
+        'CORRAL_REQUEST_INVALID',
+        `There is no MCP server ${server} with a \`login\` in the configuration; there are: ${known}.`,
+      );
     }
     const [only, ...others] = of.names;
     if (name === undefined && only !== undefined && others.length === 0) return { of, name: only };
@@ -54,7 +57,7 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
   return {
     async beginLogin({ body: { server, account, redirect } }, { access, keep }) {
       const { of, name } = find(server, account);
-      const begun = await of.begin(redirect).catch((error: unknown) => refused(server, error));
+      const begun = await of.begin(name, redirect).catch((error: unknown) => refused(server, error));
       const login = `login_${Buffer.from(random(18)).toString('hex')}`;
       const { until } = logins.wait(login, { server, name, principal: access.principal.id, begun });
       keep({ target: { account: of.accountOf(name), at: begun.address.origin } });
@@ -78,7 +81,9 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
         keep({ target: { account: of.accountOf(name), issuer: record.issuer, url: of.url } });
         of.keep(name, record);
       });
-      const tools = await askedAgain(server, by, (target) => keep({ operation: 'accept-tools', target: target as never, reason: 'the first login' }));
+      const tools = await askedAgain(server, by, (target) =>
+        keep({ operation: 'accept-tools', target: target as never, reason: 'the first login' }),
+      );
       return { credential: viewOf(of, name), tools };
     },
     async logout({ body: { server, account, reason, dryRun } }, { keep }) {
@@ -86,7 +91,7 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
       const view = viewOf(of, name);
       if (dryRun) {
         keep.skip();
-        return { credential: { ...view, is_there: false, in_force: false }, revoked: 'not-offered' as const };
+        return { credential: { ...view, is_there: false, in_force: false }, revoked: of.wouldEnd(name) };
       }
       const revoked = await of.end(name);
       keep({ target: { account: view.account, revoked }, reason });
