@@ -50,7 +50,7 @@ interface Registration {
   readonly redirect_uris: readonly string[];
   readonly token_endpoint_auth_method?: string;
 }
-/** What a person has agreed to. */
+/** The consent of a person. */
 interface Agreed {
   readonly client: string;
   readonly resource: string;

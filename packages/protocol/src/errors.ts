@@ -291,18 +291,11 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Bind the secret to the caller, by `for` in `secrets` of the configuration; see `corral secret list` for what expired or was revoked.',
   },
-  CORRAL_LOGIN_NEEDED: {
-    audience: 'operator',
-    class: 'ToolFailed',
-    hint: 'Sign the host in at the server: `corral tools login NAME`. Calls of its tools go on from then.',
-  },
-  CORRAL_LOGIN_REFUSED: {
-    audience: 'operator',
-    hint: 'Nothing was kept. Begin again with `corral tools login NAME`; if it is refused again, compare `login` of the server in the configuration.',
-  },
+  CORRAL_LOGIN_NEEDED: { audience: 'operator', class: 'ToolFailed', hint: 'Sign the host in with the command that the message names.' },
+  CORRAL_LOGIN_REFUSED: { audience: 'operator', hint: 'Nothing was kept; begin again with `corral tools login NAME`.' },
   CORRAL_LOGIN_UNKNOWN: {
     audience: 'operator',
-    hint: 'Begin with `corral tools login NAME`; a login that was begun ends after ten minutes, and with its answer.',
+    hint: 'Begin again with `corral tools login NAME`; a login waits ten minutes, for one answer.',
   },
   CORRAL_SECRET_UNKNOWN: { audience: 'operator', hint: 'List secrets and their accounts with `corral secret list`.' },
   CORRAL_ADDRESS_UNSAFE: {

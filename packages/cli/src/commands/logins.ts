@@ -142,7 +142,7 @@ class Landing {
     this.#server.closeIdleConnections();
   }
 
-  /** Whatever a page or a program sends here with another state is no answer, and ends nothing. */
+  /** A request with another state, of any page or program, does not answer the login and does not end it. */
   #take({ method, url = '' }: IncomingMessage, response: ServerResponse): void {
     const asked = URL.parse(url, this.url);
     const isAnswer =

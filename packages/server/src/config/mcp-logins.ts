@@ -15,15 +15,14 @@ import {
 } from '@corral/tools/mcp/authorization';
 import { LoginDenied, LoginNeeded, type Login, type LoginRecord, type LoginUse, type LoginView } from '@corral/tools/mcp/login';
 import type { Accounts } from '@corral/tools/mcp/source';
+import type { Fetch } from '@corral/tools/net/guarded';
 import type { LoginStore } from '../people/login-store.ts';
-import { boundedFetch } from './mcp-fetch.ts';
 import type { McpLogin, McpServer } from './mcp-schema.ts';
 import { accountFor, type Caller, type RolesOf } from './secret-callers.ts';
 import type { AccountRecord } from './secrets.ts';
 import type { Bound } from './secrets-schema.ts';
 
 type Server = Extract<McpServer, { readonly url: string }> & { readonly login: McpLogin };
-type Fetch = ReturnType<typeof boundedFetch>;
 
 export interface LoginPowers {
   readonly store: LoginStore;
@@ -146,7 +145,7 @@ export class ServerLogins implements Accounts {
     this.#tell(name);
   }
 
-  /** What the end of a login would do at its authorization server. */
+  /** The effect that the end of a login would have at its authorization server. */
   wouldEnd(name: string): 'yes' | 'not-offered' | 'nothing' {
     const { record } = this.#login(name);
     if (record === undefined) return 'nothing';

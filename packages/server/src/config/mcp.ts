@@ -33,7 +33,7 @@ export interface McpPowers {
   readonly resolve: Resolve | undefined;
   /** Replaces the secrets that were given out in a text by their names. */
   readonly redact: (text: string) => string;
-  /** Of the server. Left out: nobody signs the host in there. */
+  /** The logins at the server. Left out: nobody signs the host in there. */
   readonly logins?: ServerLogins | undefined;
 }
 

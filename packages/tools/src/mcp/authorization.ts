@@ -294,7 +294,7 @@ export function authorizationServer(client: () => Promise<OAuthClientInformation
   const own = async (record: LoginRecord): Promise<OAuthClientInformationMixed> => {
     const known = record.client ?? (await client());
     if (known === undefined) throw new LoginRefusal('invalid_client');
-    return registered(known as OAuthClientInformationMixed);
+    return registered(known);
   };
   return {
     async renew(record) {

@@ -64,7 +64,7 @@ export interface LoginRecord {
   readonly by: string;
 }
 
-/** What is left of a login that ended otherwise than by a person. */
+/** The rest of a login that a refusal ended. */
 interface Ended {
   readonly url: string;
   readonly issuer: string;
@@ -188,7 +188,7 @@ export class Login {
     return new LoginNeeded(`the login is for less than the server wants${isScope ? ` (${scope})` : ''}`, this.#next);
   }
 
-  /** What the next login asks for besides what it would: what was agreed to, and what was missing. Undefined: nothing was missing. */
+  /** The scope that the next login asks for besides its own: that of this one, and the missing one. Undefined: none was missing. */
   get wanted(): string | undefined {
     return this.#wanted === undefined ? undefined : `${this.record?.scope ?? ''} ${this.#wanted}`.trim();
   }
@@ -204,7 +204,7 @@ export class Login {
     this.#wanted = undefined;
   }
 
-  /** What is kept, if it is a login. */
+  /** The login that is kept. */
   get record(): LoginRecord | undefined {
     const state = this.#read();
     return state === null || 'ended' in state ? undefined : state;

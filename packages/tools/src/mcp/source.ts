@@ -385,7 +385,7 @@ export class McpSource implements ToolSource {
   }
 }
 
-/** A server at which nobody is signed in has no tools yet, which is no reason to refuse its configuration. */
+/** A server without a login lists no tools yet, and its configuration is accepted nevertheless. */
 function unlessLogin(error: unknown): void {
   if (!(error instanceof LoginNeeded)) throw error;
 }

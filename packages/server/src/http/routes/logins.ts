@@ -9,50 +9,15 @@ import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 import { credentialView } from './secrets.ts';
 
+interface Found {
+  readonly of: ServerLogins;
+  readonly name: string;
+}
+
 export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'finishLogin' | 'logout'> {
-  const { accounts, clock, db, logins, random, settings } = context;
-
-  /** @throws CORRAL_REQUEST_INVALID */
-  const find = (server: string, name: string | undefined): { readonly of: ServerLogins; readonly name: string } => {
-    const all = settings.inForce().logins;
-    const of = all.get(server);
-    if (of === undefined) {
-      const known = [...all.keys()].join(', ') || 'none';
-      throw new CorralError(
-        'CORRAL_REQUEST_INVALID',
-        `There is no MCP server ${server} with a \`login\` in the configuration; there are: ${known}.`,
-      );
-    }
-    const [only, ...others] = of.names;
-    if (name === undefined && only !== undefined && others.length === 0) return { of, name: only };
-    if (name !== undefined && of.names.includes(name)) return { of, name };
-    throw new CorralError(
-      'CORRAL_REQUEST_INVALID',
-      `${server} has ${name === undefined ? 'several accounts' : `no account ${name}`}; name one of: ${of.names.join(', ')}.`,
-    );
-  };
-  const viewOf = (of: ServerLogins, name: string) => {
-    const account = of.accountOf(name);
-    const found = of.list().find((one) => one.account === account);
-    if (found === undefined) throw new CorralError('CORRAL_SECRET_UNKNOWN', `The configuration has no account ${account}.`);
-    return credentialView(found, accounts, clock.now());
-  };
-
-  /** The tools of the server as it declares them to who has just signed in; the first list is accepted with the login. */
-  async function askedAgain(server: string, by: string, keep: (target: object) => unknown): Promise<number | null> {
-    const source = `mcp:${server}`;
-    const pinned = settings.inForce().pinned.find((one) => one.source === source);
-    try {
-      await pinned?.ask?.();
-    } catch {
-      // Its tools are listed at the next call, and the login holds.
-      return null;
-    }
-    const review = pinned?.review();
-    if (review?.offered == null) return null;
-    if (review.accepted === null) settings.accept(source, review.offered.digest, by, clock.now(), keep);
-    return review.offered.tools;
-  }
+  const { db, logins, random } = context;
+  const find = (server: string, name: string | undefined) => found(context, server, name);
+  const viewOf = (of: ServerLogins, name: string) => viewIn(context, { of, name });
 
   return {
     async beginLogin({ body: { server, account, redirect } }, { access, keep }) {
@@ -69,7 +34,7 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
       if (waiting === undefined) throw new CorralError('CORRAL_LOGIN_UNKNOWN', 'No login of yours waits under this name.');
       const { server, name, begun } = waiting;
       const answer = answersTo(begun, redirect);
-      // What anybody may have sent there ends nothing.
+      // Anybody may have sent this there, so the login still waits.
       if (answer === undefined)
         throw new CorralError('CORRAL_LOGIN_REFUSED', 'This is not the answer to the login: its address or its state is another one.');
       logins.answered(login);
@@ -81,7 +46,7 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
         keep({ target: { account: of.accountOf(name), issuer: record.issuer, url: of.url } });
         of.keep(name, record);
       });
-      const tools = await askedAgain(server, by, (target) =>
+      const tools = await askedAgain(context, server, by, (target) =>
         keep({ operation: 'accept-tools', target: target as never, reason: 'the first login' }),
       );
       return { credential: viewOf(of, name), tools };
@@ -98,6 +63,54 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
       return { credential: viewOf(of, name), revoked };
     },
   };
+}
+
+/** @throws CORRAL_REQUEST_INVALID */
+function found({ settings }: ServerContext, server: string, name: string | undefined): Found {
+  const all = settings.inForce().logins;
+  const of = all.get(server);
+  if (of === undefined) {
+    const known = [...all.keys()].join(', ') || 'none';
+    throw new CorralError(
+      'CORRAL_REQUEST_INVALID',
+      `There is no MCP server ${server} with a \`login\` in the configuration; there are: ${known}.`,
+    );
+  }
+  const [only, ...others] = of.names;
+  if (name === undefined && only !== undefined && others.length === 0) return { of, name: only };
+  if (name !== undefined && of.names.includes(name)) return { of, name };
+  throw new CorralError(
+    'CORRAL_REQUEST_INVALID',
+    `${server} has ${name === undefined ? 'several accounts' : `no account ${name}`}; name one of: ${of.names.join(', ')}.`,
+  );
+}
+
+function viewIn({ accounts, clock }: ServerContext, { of, name }: Found) {
+  const account = of.accountOf(name);
+  const listed = of.list().find((one) => one.account === account);
+  if (listed === undefined) throw new CorralError('CORRAL_SECRET_UNKNOWN', `The configuration has no account ${account}.`);
+  return credentialView(listed, accounts, clock.now());
+}
+
+/** The tools of the server as it declares them to who has just signed in; the first list is accepted with the login. */
+async function askedAgain(
+  { clock, settings }: ServerContext,
+  server: string,
+  by: string,
+  keep: (target: object) => unknown,
+): Promise<number | null> {
+  const source = `mcp:${server}`;
+  const pinned = settings.inForce().pinned.find((one) => one.source === source);
+  try {
+    await pinned?.ask?.();
+  } catch {
+    // Its tools are listed at the next call, and the login holds.
+    return null;
+  }
+  const { accepted, offered } = pinned?.review() ?? { accepted: null, offered: null };
+  if (offered === null) return null;
+  if (accepted === null) settings.accept(source, offered.digest, by, clock.now(), keep);
+  return offered.tools;
 }
 
 function refused(server: string, error: unknown): never {
