@@ -38,6 +38,10 @@ export interface TestIssuer {
   describe: (document: Record<string, unknown>) => Record<string, unknown>;
   /** Changes the addresses to which it sends browsers. */
   answer: (address: URL) => URL;
+  /** Members of the answers in which it gives tokens, instead of its own. */
+  tokens: object;
+  /** How clients that register from now on show their secret; undefined: any way that it offers. */
+  method: string | undefined;
   /** Answers the next requests for tokens with this status. */
   broken: number | undefined;
   /** As a person who follows an address of the host to the issuer and signs in there: the address to which that leads. */
@@ -95,7 +99,10 @@ export async function testIssuer(claims: JWTPayload, finished: Finished): Promis
     const [id, secret] =
       request.headers.authorization === undefined ? [body.get('client_id'), body.get('client_secret') ?? ''] : basic(request);
     const client = issuer.registered.find((one) => one.client_id === id);
-    return client !== undefined && (client.client_secret ?? '') === secret ? client.client_id : undefined;
+    const shown = request.headers.authorization === undefined ? 'client_secret_post' : 'client_secret_basic';
+    const { token_endpoint_auth_method: method = shown } = client ?? {};
+    const isShown = client?.client_secret === undefined || method === shown;
+    return client !== undefined && isShown && (client.client_secret ?? '') === secret ? client.client_id : undefined;
   }
 
   async function register(request: IncomingMessage): Promise<Registration> {
@@ -103,7 +110,8 @@ export async function testIssuer(claims: JWTPayload, finished: Finished): Promis
     const isPublic = said.token_endpoint_auth_method === 'none';
     const secret = randomBytes(16).toString('hex');
     if (!isPublic) issuer.given.add(secret);
-    const client = { ...said, client_id: randomBytes(8).toString('hex'), ...(isPublic ? {} : { client_secret: secret }) };
+    const method = issuer.method === undefined ? {} : { token_endpoint_auth_method: issuer.method };
+    const client = { ...said, ...method, client_id: randomBytes(8).toString('hex'), ...(isPublic ? {} : { client_secret: secret }) };
     issuer.registered.push(client);
     return client;
   }
@@ -126,7 +134,7 @@ export async function testIssuer(claims: JWTPayload, finished: Finished): Promis
     ];
     issuer.refreshable.set(refresh_token, of);
     issuer.given.add(access_token).add(refresh_token);
-    return { access_token, refresh_token, token_type: 'Bearer', expires_in: issuer.life_s };
+    return { access_token, refresh_token, token_type: 'Bearer', expires_in: issuer.life_s, ...issuer.tokens };
   }
 
   function renewed(client: string | undefined, body: URLSearchParams): Promise<object> | undefined {
@@ -254,6 +262,8 @@ export async function testIssuer(claims: JWTPayload, finished: Finished): Promis
     describe: (document) => document,
     answer: (address) => address,
     broken: undefined,
+    tokens: {},
+    method: undefined,
     exchanges,
     async signIn(address) {
       const page = await (await fetch(address)).text();

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { eventsOf, front, type Front, type FrontOptions } from '../front.ts';
 import { testIssuer, type TestIssuer } from '../issuer.ts';
 import { until } from '../until.ts';
@@ -20,6 +20,9 @@ const ECHO = `{ name: 'echo', uses: { say: 'tool:far.echo_text' }, run: ({ caps,
 const reason = 'test';
 let issuer: TestIssuer;
 let server: string;
+/** Tells the server what its next requests are refused for. */
+const refuseFor = (what: { readonly lacks?: string }) =>
+  fetch(new URL('/lacks', server), { method: 'PUT', body: JSON.stringify(what) });
 let logged = '';
 const ends: (() => unknown)[] = [];
 
@@ -41,6 +44,8 @@ beforeEach(() => {
     forge: false,
     describe: (document: object) => document,
     answer: (address: URL) => address,
+    tokens: {},
+    method: undefined,
   });
   issuer.exchanges.length = 0;
 });
@@ -265,6 +270,64 @@ test('logins belong to somebody: a call has the account that is for its caller, 
     { account: 'far:login:sales', for: { agents: ['seller'] }, is_there: true, used_by: { agent: 'seller' } },
     { account: 'far:login:rest', for: { agents: ['adder'] }, is_there: false, used_by: null },
   ]);
+});
+
+test('a server that wants more than was agreed to refuses the call, and the next login asks for that as well', async () => {
+  const on = await host();
+  await signedIn(on);
+  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
+  await on.deploy(ADDER);
+  expect(await called(on)).toMatchObject(SUM);
+  onTestFinished(() => void refuseFor({}));
+  await refuseFor({ lacks: 'files:write' });
+  expect(await called(on)).toMatchObject(refusedWith(NEEDED, /less than the server wants \(files:write\)\. Sign in: `corral tools login far`/));
+  await refuseFor({});
+  const { begun, finish } = await signIn(on);
+  expect(new URL(begun.address).searchParams.get('scope')).toBe('files:write');
+  await finish();
+  expect(await called(on)).toMatchObject(SUM);
+});
+
+test('a login is good for the origin and the authorization server that it was made for, and is not used when the configuration names another', async () => {
+  const on = await host();
+  await signedIn(on);
+  await on.host.close(1_000);
+  const sent = issuer.exchanges.length;
+  for (const [change, why] of [
+    [{ url: server.replace('127.0.0.1', 'localhost') }, /^the login is one for http:\/\/127\.0\.0\.1:\d+$/],
+    [{ login: { issuer: 'https://login.example.com' } }, /another authorization server than the configuration names/],
+  ] as const) {
+    const far = { url: server, private: true, trusted: true, only: ['add', 'echoText'], login: {}, ...change };
+    const next = await front({ data: on.data, configText: JSON.stringify({ policies: 'none', mcp: { far } }) });
+    const [listed] = (await next.admin.listSecrets({})).items;
+    expect(listed).toMatchObject({ is_there: false, login: { why: expect.stringMatching(why) as string } });
+    await next.host.close(1_000);
+  }
+  // A backup that is restored with other keys holds no login.
+  const other = await front({ data: on.data, env: { ...process.env, CORRAL_MASTER_KEY: Buffer.alloc(32, 7).toString('base64') } }).catch(
+    (error: unknown) => error,
+  );
+  expect(other).toMatchObject({ code: expect.stringMatching(/^CORRAL_KEYS_/) as string });
+  expect(issuer.exchanges.length).toBe(sent);
+});
+
+test('tokens that cannot be sent are not kept, and how a registered client shows its secret is', async () => {
+  const on = await host();
+  issuer.life_s = 1;
+  issuer.method = 'client_secret_post';
+  await signedIn(on);
+  await expired(on);
+  issuer.life_s = 300;
+  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
+  await on.deploy(ADDER);
+  expect(await called(on)).toMatchObject(SUM);
+  expect(exchanged('refresh_token')).toBeGreaterThan(0);
+  for (const strange of [{ token_type: 'mac' }, { access_token: 'a\r\nx-other: b' }]) {
+    issuer.tokens = strange;
+    await expect(signedIn(on)).rejects.toMatchObject({ code: 'CORRAL_LOGIN_REFUSED' });
+  }
+  issuer.tokens = {};
+  expect(await called(on)).toMatchObject(SUM);
 });
 
 test('only an operator or an admin of the host signs it in', async () => {

@@ -13,7 +13,7 @@ import {
   type BegunLogin,
   type ClientTerms,
 } from '@corral/tools/mcp/authorization';
-import { LoginDenied, LoginNeeded, type Login, type LoginRecord, type LoginUse, type LoginView } from '@corral/tools/mcp/login';
+import { LoginDenied, LoginNeeded, type Login, type LoginPlace, type LoginRecord, type LoginUse, type LoginView } from '@corral/tools/mcp/login';
 import type { Accounts } from '@corral/tools/mcp/source';
 import type { Fetch } from '@corral/tools/net/guarded';
 import type { LoginStore } from '../people/login-store.ts';
@@ -87,7 +87,7 @@ export class ServerLogins implements Accounts {
       throw new LoginDenied(`the MCP server ${this.#name} has no login for the agent ${call.agent} that acts for ${call.person}`);
     this.#mayBeUsed(said.name);
     const why = this.#why(said.name);
-    if (why !== undefined) throw new LoginNeeded(why, this.#next(said.name));
+    if (why !== undefined) throw new LoginNeeded(why, this.#place(said.name).next);
     accounts?.used(this.accountOf(said.name), call satisfies Caller);
     return said.name;
   }
@@ -111,7 +111,7 @@ export class ServerLogins implements Accounts {
       name,
       account: this.accountOf(name),
       for: bound,
-      view: this.#login(name).view(this.url),
+      view: this.#login(name).view(this.#place(name)),
     }));
   }
 
@@ -171,15 +171,16 @@ export class ServerLogins implements Accounts {
   }
 
   #login(name: string): Login {
-    return this.#powers.store.at(this.accountOf(name), this.#next(name));
+    return this.#powers.store.at(this.accountOf(name));
   }
 
-  #next(name: string): string {
-    return `corral tools login ${this.#name}${this.#said.length > 1 ? ` --account ${name}` : ''}`;
+  #place(name: string): LoginPlace {
+    const next = `corral tools login ${this.#name}${this.#said.length > 1 ? ` --account ${name}` : ''}`;
+    return { url: this.url, issuer: this.#server.login.issuer, next };
   }
 
   #why(name: string): string | undefined {
-    return this.#login(name).view(this.url).why ?? undefined;
+    return this.#login(name).view(this.#place(name)).why ?? undefined;
   }
 
   #revoked(name: string): string | undefined {
@@ -210,11 +211,12 @@ export class ServerLogins implements Accounts {
   #use(name: string): LoginUse {
     const { hold, lost } = this.#powers;
     const account = this.accountOf(name);
+    const place = this.#place(name);
     return {
-      url: this.url,
+      ...place,
       server: this.#asked(),
       hold: (values) => hold(account, values),
-      lost: (why) => lost(`The MCP server ${this.#name} needs a login: ${why}. Sign in: \`${this.#next(name)}\`.`),
+      lost: (why) => lost(`The MCP server ${this.#name} needs a login: ${why}. Sign in: \`${place.next}\`.`),
     };
   }
 }

@@ -74,12 +74,15 @@ export function faultsOfBindings(config: Config): Fault[] {
 }
 
 /** Secrets that the host itself uses, for no caller. */
-function hostsOwn({ secrets, models, inspectors, webhooks, wakeups, telemetry }: Config): Fault[] {
+function hostsOwn({ secrets, models, mcp, inspectors, webhooks, wakeups, telemetry }: Config): Fault[] {
   const used: readonly (readonly [path: readonly PropertyKey[], secret: unknown])[] = [
     ...Object.entries(models).flatMap(([name, said]) =>
       ['key', 'secret_key'].map((key) => [['models', name, key], (said as Record<string, unknown>)[key]] as const),
     ),
     ...Object.entries(inspectors).map(([name, said]) => [['inspectors', name, 'key'], (said as { readonly key?: unknown }).key] as const),
+    ...Object.entries(mcp).map(
+      ([name, server]) => [['mcp', name, 'login', 'client_secret'], 'url' in server ? server.login?.client_secret : undefined] as const,
+    ),
     ...webhooks.map(({ secret }, i) => [['webhooks', i, 'secret'], secret] as const),
     [['wakeups', 'password'], wakeups?.password],
     ...Object.entries(telemetry?.otlp?.headers ?? {}).map(

@@ -39,11 +39,11 @@ export class LoginStore {
     return this.#parts.now;
   }
 
-  /** @param account `crm:login:host` @param next command by which somebody signs in */
-  at(account: string, next: string): Login {
+  /** @param account `crm:login:host` */
+  at(account: string): Login {
     const { kept, now } = this.#parts;
     let login = this.#logins.get(account);
-    if (login === undefined) this.#logins.set(account, (login = new Login(`login ${account}`, next, kept, now)));
+    if (login === undefined) this.#logins.set(account, (login = new Login(`login ${account}`, kept, now)));
     return login;
   }
 

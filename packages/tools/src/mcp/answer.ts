@@ -44,7 +44,7 @@ const cut = (text: string): string => (text.length > MESSAGE_CHARS ? `${text.sli
 
 const FREE = { tokens: 0, money_micros: 0 };
 const NOT_ACCEPTED =
-  'its server does not accept the credentials of the host; `headers` or `oauth` of the server in the configuration names them';
+  'its server does not accept the credentials of the host; `headers` or `oauth` of the server in the configuration names them, or they are those of a login';
 const INVALID_PARAMS = -32_602;
 const METHOD_NOT_FOUND = -32_601;
 /** The refusal of a call at whose server nobody is signed in. Another attempt would end in the same way, so none is made. */

@@ -20,9 +20,10 @@ import {
   type OAuthClientInformationMixed,
   type OAuthClientProvider,
   type OAuthDiscoveryState,
+  type OAuthTokens,
 } from '@modelcontextprotocol/client';
 import { MCP } from '@corral/protocol/limits-mcp';
-import { LoginFailed, LoginRefusal, timed, type AuthorizationServer, type Login, type LoginRecord, type LoginUse } from './login.ts';
+import { LoginFailed, LoginRefusal, timed, type AuthorizationServer, type Login, type LoginRecord, type LoginUse, type RegisteredClient } from './login.ts';
 
 /** How a host is known at the authorization server of an MCP server. */
 export interface ClientTerms {
@@ -268,17 +269,31 @@ export async function finishLogin(
       revocation,
       client: terms.client === undefined ? registered(client) : undefined,
       by,
-      ...timed(tokens, now()),
+      ...timed(usable(tokens), now()),
     };
   } catch (error) {
     throw failedFor(error, 'its authorization server could not be asked for tokens');
   }
 }
 
-const registered = ({ client_id, client_secret }: OAuthClientInformationMixed) => ({
-  client_id,
-  ...(client_secret === undefined ? {} : { client_secret }),
-});
+/** The parts of a registration that later requests need. */
+function registered(client: OAuthClientInformationMixed): RegisteredClient {
+  const { client_id, client_secret } = client;
+  const method = 'token_endpoint_auth_method' in client ? client.token_endpoint_auth_method : undefined;
+  return {
+    client_id,
+    ...(client_secret === undefined ? {} : { client_secret }),
+    ...(method === undefined ? {} : { token_endpoint_auth_method: method }),
+  };
+}
+
+/** @throws LoginFailed for tokens that cannot be sent as the host sends them (RFC 6750, 2.1) */
+function usable(tokens: OAuthTokens): OAuthTokens {
+  if (tokens.token_type.toLowerCase() !== 'bearer') throw new LoginFailed('its authorization server gives tokens of a kind that the host does not use');
+  if (!TOKEN.test(tokens.access_token)) throw new LoginFailed('its authorization server gives tokens that no header may hold');
+  return tokens;
+}
+const TOKEN = /^[!-~]{1,16384}$/;
 
 /** Words by which an authorization server says that a refresh token, or its client, is good no more (RFC 6749, 5.2). */
 const REFUSALS: ReadonlySet<string> = new Set([
@@ -294,19 +309,20 @@ export function authorizationServer(client: () => Promise<OAuthClientInformation
   const own = async (record: LoginRecord): Promise<OAuthClientInformationMixed> => {
     const known = record.client ?? (await client());
     if (known === undefined) throw new LoginRefusal('invalid_client');
-    return registered(known);
+    return known as OAuthClientInformationMixed;
   };
   return {
     async renew(record) {
       const { issuer, metadata, resource, refresh_token = '' } = record;
       try {
-        return await refreshAuthorization(issuer, {
+        const tokens = await refreshAuthorization(issuer, {
           ...(metadata === undefined ? {} : { metadata }),
           ...(resource === undefined ? {} : { resource }),
           clientInformation: await own(record),
           refreshToken: refresh_token,
           fetchFn: fetch,
         });
+        return usable(tokens);
       } catch (error) {
         if (error instanceof OAuthError && REFUSALS.has(error.code)) throw new LoginRefusal(codeOf(error.code));
         throw error;
@@ -367,7 +383,7 @@ export function bearer(login: Login, use: LoginUse, fetch: FetchLike): Bearer {
       const { error, scope } = extractWWWAuthenticateParams(response);
       if (error !== 'insufficient_scope') return response;
       await response.body?.cancel();
-      throw login.lacking(scope);
+      throw login.lacking(scope, use.next);
     },
   };
 }

@@ -41,6 +41,8 @@ export interface Tokens {
 export interface RegisteredClient {
   readonly client_id: string;
   readonly client_secret?: string | undefined;
+  /** How it shows that secret. */
+  readonly token_endpoint_auth_method?: string | undefined;
 }
 
 /** A login as it is kept. Times are milliseconds since 1970. */
@@ -64,12 +66,11 @@ export interface LoginRecord {
   readonly by: string;
 }
 
-/** The rest of a login that a refusal ended. */
+/** The rest of a login that a refusal ended, or that cannot be read. */
 interface Ended {
-  readonly url: string;
-  readonly issuer: string;
+  readonly issuer: string | null;
   readonly ended: string;
-  readonly at: number;
+  readonly at: number | null;
 }
 
 /** Requests to the authorization server of a login. */
@@ -80,9 +81,17 @@ export interface AuthorizationServer {
   revoke(record: LoginRecord): Promise<boolean>;
 }
 
-/** For whom a token is wanted, and how it is renewed. */
-export interface LoginUse {
+/** A login as the configuration has it now. */
+export interface LoginPlace {
   readonly url: string;
+  /** The only authorization server that may have given the tokens; undefined: any. */
+  readonly issuer: string | undefined;
+  /** The command by which somebody signs in. */
+  readonly next: string;
+}
+
+/** For whom a token is wanted, and how it is renewed. */
+export interface LoginUse extends LoginPlace {
   readonly server: AuthorizationServer;
   /** Told which values are secrets, before one of them is given out. */
   readonly hold: (values: readonly string[]) => void;
@@ -116,7 +125,6 @@ const NOBODY = 'nobody is signed in there';
 
 export class Login {
   readonly #name: string;
-  readonly #next: string;
   readonly #kept: () => SealedTexts | undefined;
   readonly #now: () => number;
   /** Undefined: it was not read yet. Null: there is none. */
@@ -131,20 +139,17 @@ export class Login {
 
   /**
    * @param name under which it is kept
-   * @param next command that begins it
    * @param kept undefined while the host is being built, and where there is no host: then nobody is signed in
    */
-  constructor(name: string, next: string, kept: () => SealedTexts | undefined, now: () => number) {
+  constructor(name: string, kept: () => SealedTexts | undefined, now: () => number) {
     this.#name = name;
-    this.#next = next;
     this.#kept = kept;
     this.#now = now;
   }
 
-  /** @param url the server as the configuration has it now */
-  view(url: string): LoginView {
+  view(place: LoginPlace): LoginView {
     const state = this.#read();
-    const why = this.#whyNot(url) ?? null;
+    const why = this.#whyNot(place) ?? null;
     if (state === null) return { issuer: null, by: null, at: null, expires_at: null, renews: false, why };
     if ('ended' in state) return { issuer: state.issuer, by: null, at: state.at, expires_at: null, renews: false, why };
     const { issuer, by, at, expires_at = null, refresh_token } = state;
@@ -153,7 +158,7 @@ export class Login {
 
   /** A token for a request to the server. @throws LoginNeeded, LoginTrouble */
   async token(use: LoginUse): Promise<string> {
-    const record = this.#record(use.url);
+    const record = this.#record(use);
     if (this.#unwritten) this.#write(record);
     use.hold(secretsOf(record));
     const { at, expires_at, access_token, refresh_token } = record;
@@ -172,20 +177,20 @@ export class Login {
    * @throws LoginNeeded, LoginTrouble
    */
   async refused(token: string | undefined, use: LoginUse): Promise<void> {
-    const record = this.#record(use.url);
+    const record = this.#record(use);
     if (record.access_token !== token) return;
     if (record.refresh_token === undefined) throw this.#ended(record, 'the server does not accept its token any more', use);
-    const now = this.#now();
-    if (now - this.#renewedAfterRefusal < REFUSED_MS) throw new LoginTrouble('the server does not accept a token that was just renewed');
-    this.#renewedAfterRefusal = now;
+    if (this.#now() - this.#renewedAfterRefusal < REFUSED_MS)
+      throw new LoginTrouble('the server does not accept a token that was just renewed');
     await this.#renewed(record, use);
+    this.#renewedAfterRefusal = this.#now();
   }
 
   /** The server has refused a request because nobody has agreed to it (RFC 6750, 3.1). The next login asks for it. */
-  lacking(scope: string | undefined): LoginNeeded {
+  lacking(scope: string | undefined, next: string): LoginNeeded {
     const isScope = scope !== undefined && scope.length <= SCOPE_CHARS && SCOPE.test(scope);
     if (isScope) this.#wanted = scope;
-    return new LoginNeeded(`the login is for less than the server wants${isScope ? ` (${scope})` : ''}`, this.#next);
+    return new LoginNeeded(`the login is for less than the server wants${isScope ? ` (${scope})` : ''}`, next);
   }
 
   /** The scope that the next login asks for besides its own: that of this one, and the missing one. Undefined: none was missing. */
@@ -221,8 +226,7 @@ export class Login {
     if (this.#state === undefined) {
       const kept = this.#kept();
       if (kept === undefined) return null;
-      const text = kept.get(this.#name);
-      this.#state = text === undefined ? null : (JSON.parse(text) as LoginRecord | Ended);
+      this.#state = readFrom(kept, this.#name);
     }
     return this.#state;
   }
@@ -233,19 +237,21 @@ export class Login {
     return kept;
   }
 
-  #whyNot(url: string): string | undefined {
+  #whyNot({ url, issuer }: LoginPlace): string | undefined {
     const state = this.#read();
     if (state === null) return NOBODY;
-    if (new URL(state.url).origin !== new URL(url).origin) return `the login is one for ${new URL(state.url).origin}`;
     if ('ended' in state) return state.ended;
+    const { origin } = new URL(state.url);
+    if (origin !== new URL(url).origin) return `the login is one for ${origin}`;
+    if (issuer !== undefined && state.issuer !== issuer) return 'the login is one of another authorization server than the configuration names';
     if (state.refresh_token === undefined && state.expires_at !== undefined && this.#now() >= state.expires_at)
       return 'its token has expired, and there is none to renew it with';
     return undefined;
   }
 
-  #record(url: string): LoginRecord {
-    const why = this.#whyNot(url);
-    if (why !== undefined) throw new LoginNeeded(why, this.#next);
+  #record(place: LoginPlace): LoginRecord {
+    const why = this.#whyNot(place);
+    if (why !== undefined) throw new LoginNeeded(why, place.next);
     return this.#read() as LoginRecord;
   }
 
@@ -262,18 +268,21 @@ export class Login {
     try {
       tokens = await use.server.renew(record);
     } catch (error) {
-      if (this.#state !== record) return this.#record(use.url).access_token;
+      if (this.#state !== record) return this.#record(use).access_token;
       if (error instanceof LoginRefusal) throw this.#ended(record, `its authorization server refused to renew it (${error.code})`, use);
       this.#notBefore = this.#now() + Math.min(BACKOFF_MS * 2 ** this.#failures, BACKOFF_MOST_MS);
       this.#failures += 1;
       throw new LoginTrouble('its authorization server could not be asked');
     }
     this.#failures = 0;
-    // Somebody signed in or out meanwhile; what was renewed is not what is kept.
-    if (this.#state !== record) return this.#record(use.url).access_token;
     const next = { ...record, ...timed(tokens, this.#now()) };
     const renewed = { ...next, refresh_token: next.refresh_token ?? record.refresh_token, scope: next.scope ?? record.scope };
     use.hold(secretsOf(renewed));
+    if (this.#state !== record) {
+      // Somebody signed in or out meanwhile. These tokens are kept nowhere, so nobody could revoke them later.
+      await use.server.revoke(renewed).catch(() => undefined);
+      return this.#record(use).access_token;
+    }
     this.#write(renewed);
     return renewed.access_token;
   }
@@ -289,8 +298,8 @@ export class Login {
     }
   }
 
-  #ended({ url, issuer }: LoginRecord, why: string, use: LoginUse): LoginNeeded {
-    const state: Ended = { url, issuer, ended: why, at: this.#now() };
+  #ended({ issuer }: LoginRecord, why: string, use: LoginUse): LoginNeeded {
+    const state: Ended = { issuer, ended: why, at: this.#now() };
     this.#state = state;
     try {
       this.#texts.put(this.#name, JSON.stringify(state));
@@ -298,7 +307,17 @@ export class Login {
       // A host that starts again asks its authorization server once more, and is refused once more.
     }
     use.lost(why);
-    return new LoginNeeded(why, this.#next);
+    return new LoginNeeded(why, use.next);
+  }
+}
+
+/** A login that cannot be read, by the keys that the host has, is none. */
+function readFrom(kept: SealedTexts, name: string): LoginRecord | Ended | null {
+  try {
+    const text = kept.get(name);
+    return text === undefined ? null : (JSON.parse(text) as LoginRecord | Ended);
+  } catch {
+    return { issuer: null, ended: 'the login that is kept cannot be read with the keys of this host', at: null };
   }
 }
 
