@@ -9,8 +9,9 @@ import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { eventsOf, front, type Front, type FrontOptions } from '../front.ts';
+import { eventsOf, front, type Front } from '../front.ts';
 import { testIssuer, type TestIssuer } from '../issuer.ts';
+import type { Finished } from '../shared.ts';
 import { until } from '../until.ts';
 
 const SERVER = fileURLToPath(new URL('../mcp/server.mjs', import.meta.url));
@@ -23,6 +24,8 @@ let server: string;
 /** Tells the server what its next requests are refused for. */
 const refuseFor = (what: { readonly lacks?: string }) =>
   fetch(new URL('/lacks', server), { method: 'PUT', body: JSON.stringify(what) });
+/** A host for tests that leave nothing which the others meet but a login. */
+let common: Front;
 let logged = '';
 const ends: (() => unknown)[] = [];
 
@@ -32,8 +35,9 @@ beforeAll(async () => {
   ends.push(() => child.kill());
   const [port] = (await child.stdout.take(1).toArray()) as Buffer[];
   server = `http://127.0.0.1:${String(port).trim()}/mcp`;
+  common = await host({}, (end) => ends.push(end));
   return async () => {
-    for (const end of ends) await end();
+    for (const end of ends.toReversed()) await end();
   };
 });
 
@@ -51,10 +55,10 @@ beforeEach(() => {
 });
 
 /** A host that knows the server. */
-function host(login: object = {}, more: FrontOptions = {}): Promise<Front> {
+function host(login: object = {}, finished?: Finished): Promise<Front> {
   const config = { policies: 'none', mcp: { far: { url: server, private: true, trusted: true, only: ['add', 'echoText'], login } } };
   const logger = pino({ level: 'trace' }, new Writable({ write: (chunk: Buffer, _, done) => ((logged += chunk.toString()), done()) }));
-  return front({ configText: JSON.stringify(config), logger, ...more });
+  return front({ configText: JSON.stringify(config), logger }, finished);
 }
 
 /** As a person who signs in at the page. @returns the answer of the host */
@@ -110,7 +114,7 @@ test('a person signs the host in: the tools of the server are known and called, 
 });
 
 test('a token that expires is renewed by the host, once for all calls, and the login outlives a restart', async () => {
-  issuer.life_s = 2;
+  issuer.life_s = 1;
   const first = await host();
   await signedIn(first);
   await until(async () => (await first.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
@@ -169,7 +173,7 @@ test('an authorization server that cannot be asked ends no login, and is not ask
 });
 
 test('an answer with another state, at another port, of another issuer, or a second time signs nobody in', async () => {
-  const on = await host();
+  const on = common;
   const { begun, redirect, finish } = await signIn(on);
   const answer = (change: (address: URL) => void) => {
     const address = new URL(redirect);
@@ -201,7 +205,7 @@ test('an answer with another state, at another port, of another issuer, or a sec
 });
 
 test('an answer that another authorization server made is not taken, whether it says so or leaves out who it is', async () => {
-  const on = await host();
+  const on = common;
   for (const change of [(at: URL) => at.searchParams.set('iss', 'https://evil.example'), (at: URL) => at.searchParams.delete('iss')]) {
     issuer.answer = (at) => (change(at), at);
     const { finish } = await signIn(on);
@@ -231,7 +235,7 @@ test('an authorization server that the configuration does not name, or that call
 });
 
 test('who signs out revokes the tokens at the authorization server, and a revoked account is given to nobody', async () => {
-  const on = await host();
+  const on = common;
   await signedIn(on);
   await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
   await on.deploy(ADDER);
@@ -273,7 +277,7 @@ test('logins belong to somebody: a call has the account that is for its caller, 
 });
 
 test('a server that wants more than was agreed to refuses the call, and the next login asks for that as well', async () => {
-  const on = await host();
+  const on = common;
   await signedIn(on);
   await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
   await on.deploy(ADDER);
@@ -286,6 +290,19 @@ test('a server that wants more than was agreed to refuses the call, and the next
   expect(new URL(begun.address).searchParams.get('scope')).toBe('files:write');
   await finish();
   expect(await called(on)).toMatchObject(SUM);
+});
+
+test('a server that could not list its tools at the login is asked again for a review, where its list is accepted', async () => {
+  const on = await host();
+  onTestFinished(() => void refuseFor({}));
+  const { finish } = await signIn(on);
+  await refuseFor({ lacks: 'files:write' });
+  expect(await finish()).toMatchObject({ tools: null, credential: { in_force: true } });
+  await refuseFor({});
+  const [review] = (await on.admin.listToolReviews({})).items;
+  expect(review).toMatchObject({ accepted: null, offered: { tools: 7 }, needs_login: [] });
+  await on.admin.acceptTools({ params: { source: 'mcp:far' }, body: { digest: review?.offered?.digest ?? '', reason } });
+  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
 });
 
 test('a login is good for the origin and the authorization server that it was made for, and is not used when the configuration names another', async () => {
@@ -312,7 +329,7 @@ test('a login is good for the origin and the authorization server that it was ma
 });
 
 test('tokens that cannot be sent are not kept, and how a registered client shows its secret is', async () => {
-  const on = await host();
+  const on = common;
   issuer.life_s = 1;
   issuer.method = 'client_secret_post';
   await signedIn(on);
@@ -331,7 +348,7 @@ test('tokens that cannot be sent are not kept, and how a registered client shows
 });
 
 test('only an operator or an admin of the host signs it in', async () => {
-  const on = await host();
+  const on = common;
   const body = { server: 'far', redirect: REDIRECT } as const;
   for (const client of [await on.as('local', 'admin'), await on.as('*', 'developer'), await on.as('*', 'auditor')])
     await expect(client.beginLogin({ body })).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
@@ -339,7 +356,7 @@ test('only an operator or an admin of the host signs it in', async () => {
 });
 
 test('what the authorization server gave is in no file, journal, event, answer or line of the log, whoever repeats it', async () => {
-  issuer.life_s = 2;
+  issuer.life_s = 1;
   const on = await host();
   const { begun, redirect, finish } = await signIn(on);
   const answers: object[] = [begun, await finish()];

@@ -62,7 +62,7 @@ const SAID: Readonly<Record<RouteAnswer<'logout'>['revoked'], string>> = {
 };
 
 function lineOf({ credential: { account, login, revoked }, tools }: Done): string {
-  const found = tools === null ? 'its tools are not known yet: `corral tools review` says why' : `${tools} tools`;
+  const found = tools === null ? 'its tools are not known yet: `corral tools review` asks for them' : `${tools} tools`;
   return [
     `${account}  signed in at ${printable(login?.issuer ?? '')}, ${found}`,
     ...(revoked === null ? [] : [`it is revoked, and given out again after: corral secret restore ${account} -m WHY`]),
@@ -78,7 +78,7 @@ async function signIn(client: Client, server: string, flags: LoginFlags): Promis
     say(`Sign in at this address:\n${printable(begun.address)}`);
     if (flags.browser) openBrowser(begun.address);
     else say('Then paste the address here to which the browser was sent, if this page does not go on by itself:');
-    const ways = [landing.answer, over(begun.until, landing.closed), ...(flags.browser ? [] : [pasted(landing.closed)])];
+    const ways = [landing.answer, over(landing.closed), ...(flags.browser ? [] : [pasted(landing.closed)])];
     const { redirect, told } = await Promise.race(ways);
     try {
       const done = await client.finishLogin({ params: { login: begun.login }, body: { redirect, ...withReason(flags) } });
@@ -170,13 +170,14 @@ function pasted(closed: AbortSignal): Promise<Landed> {
   return promise;
 }
 
-/** Rejects once the host waits no longer. */
-function over(until: number, closed: AbortSignal): Promise<never> {
+/** Rejects once the host waits no longer. Its clock may be another one, so this is a duration. */
+function over(closed: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new CorralError('CORRAL_LOGIN_UNKNOWN', 'Nobody has signed in in time.')), until - Date.now());
+  const timer = setTimeout(() => reject(new CorralError('CORRAL_LOGIN_UNKNOWN', 'Nobody has signed in in time.')), WAITS_MS);
   closed.addEventListener('abort', () => clearTimeout(timer), { once: true });
   return promise;
 }
+const WAITS_MS = 10 * 60_000;
 
 /** By the program of the desktop; the address is printed in any case. */
 function openBrowser(address: string): void {

@@ -124,9 +124,9 @@ function shown(review: Review): string {
     ]),
     ...needsOf(review),
     ...notes.map((note) => `note: ${printable(note)}`),
-    ...(differences.length === 0 || offered === null
-      ? ['nothing is to be reviewed']
-      : [`to accept this: corral tools review ${source} --accept ${offered.digest.slice(0, 19)} -m WHY`]),
+    ...(offered !== null && (accepted === null || differences.length > 0)
+      ? [`to accept this: corral tools review ${source} --accept ${offered.digest.slice(0, 19)} -m WHY`]
+      : ['nothing is to be reviewed']),
   ].join('\n');
 }
 

@@ -104,7 +104,7 @@ async function askedAgain(
   try {
     await pinned?.ask?.();
   } catch {
-    // Its tools are listed at the next call, and the login holds.
+    // The login holds, and `corral tools review` asks again.
     return null;
   }
   const { accepted, offered } = pinned?.review() ?? { accepted: null, offered: null };
