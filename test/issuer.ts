@@ -126,7 +126,8 @@ export async function testIssuer(claims: JWTPayload, finished: Finished): Promis
           aud: of.resource,
           sub: 'ana',
           iat: now,
-          exp: now + issuer.life_s,
+          // Not before the time that the client is told.
+          exp: now + 1 + issuer.life_s,
           jti: randomBytes(8).toString('hex'),
         }),
       ),

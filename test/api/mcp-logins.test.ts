@@ -172,6 +172,20 @@ test('an authorization server that cannot be asked ends no login, and is not ask
   await until(async () => (await called(on)).code === undefined);
 });
 
+test('a server that accepts no token of the login leads to one renewal, and not to one for each call', async () => {
+  const on = common;
+  await signedIn(on);
+  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
+  await on.deploy(ADDER);
+  issuer.forge = true;
+  expect(await signedIn(on)).toMatchObject({ tools: null, credential: { in_force: true } });
+  for (let i = 0; i < 2; i += 1) expect(await called(on)).toMatchObject(refusedWith('CORRAL_TOOL_FAILED', /does not accept/));
+  expect(exchanged('refresh_token')).toBe(1);
+  issuer.forge = false;
+  await signedIn(on);
+  expect(await called(on)).toMatchObject(SUM);
+});
+
 test('an answer with another state, at another port, of another issuer, or a second time signs nobody in', async () => {
   const on = common;
   const { begun, redirect, finish } = await signIn(on);
