@@ -13,7 +13,15 @@ import {
   type BegunLogin,
   type ClientTerms,
 } from '@corral/tools/mcp/authorization';
-import { LoginDenied, LoginNeeded, type Login, type LoginPlace, type LoginRecord, type LoginUse, type LoginView } from '@corral/tools/mcp/login';
+import {
+  LoginDenied,
+  LoginNeeded,
+  type Login,
+  type LoginPlace,
+  type LoginRecord,
+  type LoginUse,
+  type LoginView,
+} from '@corral/tools/mcp/login';
 import type { Accounts } from '@corral/tools/mcp/source';
 import type { Fetch } from '@corral/tools/net/guarded';
 import type { LoginStore } from '../people/login-store.ts';

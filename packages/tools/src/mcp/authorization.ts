@@ -23,7 +23,16 @@ import {
   type OAuthTokens,
 } from '@modelcontextprotocol/client';
 import { MCP } from '@corral/protocol/limits-mcp';
-import { LoginFailed, LoginRefusal, timed, type AuthorizationServer, type Login, type LoginRecord, type LoginUse, type RegisteredClient } from './login.ts';
+import {
+  LoginFailed,
+  LoginRefusal,
+  timed,
+  type AuthorizationServer,
+  type Login,
+  type LoginRecord,
+  type LoginUse,
+  type RegisteredClient,
+} from './login.ts';
 
 /** How a host is known at the authorization server of an MCP server. */
 export interface ClientTerms {
@@ -289,7 +298,8 @@ function registered(client: OAuthClientInformationMixed): RegisteredClient {
 
 /** @throws LoginFailed for tokens that cannot be sent as the host sends them (RFC 6750, 2.1) */
 function usable(tokens: OAuthTokens): OAuthTokens {
-  if (tokens.token_type.toLowerCase() !== 'bearer') throw new LoginFailed('its authorization server gives tokens of a kind that the host does not use');
+  if (tokens.token_type.toLowerCase() !== 'bearer')
+    throw new LoginFailed('its authorization server gives tokens of a kind that the host does not use');
   if (!TOKEN.test(tokens.access_token)) throw new LoginFailed('its authorization server gives tokens that no header may hold');
   return tokens;
 }
@@ -309,7 +319,7 @@ export function authorizationServer(client: () => Promise<OAuthClientInformation
   const own = async (record: LoginRecord): Promise<OAuthClientInformationMixed> => {
     const known = record.client ?? (await client());
     if (known === undefined) throw new LoginRefusal('invalid_client');
-    return known as OAuthClientInformationMixed;
+    return known;
   };
   return {
     async renew(record) {

@@ -243,7 +243,8 @@ export class Login {
     if ('ended' in state) return state.ended;
     const { origin } = new URL(state.url);
     if (origin !== new URL(url).origin) return `the login is one for ${origin}`;
-    if (issuer !== undefined && state.issuer !== issuer) return 'the login is one of another authorization server than the configuration names';
+    if (issuer !== undefined && state.issuer !== issuer)
+      return 'the login is one of another authorization server than the configuration names';
     if (state.refresh_token === undefined && state.expires_at !== undefined && this.#now() >= state.expires_at)
       return 'its token has expired, and there is none to renew it with';
     return undefined;

@@ -8,7 +8,7 @@ export function toolReviewRoutes({ settings, clock }: ServerContext): Handlers<'
     async listToolReviews() {
       const { pinned } = settings.inForce();
       // A server that could not be asked when somebody signed in there has no tools, so no call would ask it again.
-      await Promise.all(pinned.filter(isUnheard).map((one) => one.ask?.().catch(() => undefined)));
+      await Promise.allSettled(pinned.filter(isUnheard).map(async (one) => await one.ask?.()));
       return { items: pinned.map((one) => JSON.parse(JSON.stringify(one.review()))) };
     },
     async acceptTools({ params, body }, { access, keep }) {
