@@ -116,7 +116,8 @@ const TAKES: Partial<Record<RouteName, (admin: Client) => Promise<Ask>>> = {
   },
   async revokeGrant(admin) {
     const { run } = await admin.submitRun({ body: { agent: 'phone' } });
-    await until(async () => (await admin.showRun({ params: { run } })).open_calls === 1);
+    // In the journal, and so at its tool.
+    await until(async () => (await admin.runCalls({ params: { run } })).items.length === 1);
     const grant = (await admin.showRun({ params: { run } })).caps.find(({ alias }) => alias === 'it')?.grant as never;
     return (dryRun) => admin.revokeGrant({ params: { grant }, body: { reason, dryRun } });
   },
