@@ -20,6 +20,8 @@ const NONE: Partial<Record<RouteName, string>> = {
   answerQuestion: 'is about the one question that the person has read',
   decideApproval: 'is about the one call that the person has read',
   withdrawApproval: 'listStanding says which calls would pass under it',
+  beginLogin: 'keeps nothing but for minutes',
+  finishLogin: 'gives the host something; logout takes it away',
   restoreSecret: 'gives back what revokeSecret has taken',
   readMemory: 'takes nothing away, and its row says who has read what',
   acceptTools: 'is about the differences that the person has read: listToolReviews has them',
@@ -29,7 +31,7 @@ const TOOLS = `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 const hangs = (name, timeout_ms) => tool({ name, description: name, input: z.object({}), output: z.string(), timeout_ms,
   annotations: { readOnly: false, idempotent: false, destructive: false, returns: 'trusted' }, run: () => new Promise(() => {}) });
-export default defineConfig({ policies: 'none', memory: { notes: { kind: 'kv' } }, secrets: { crm: { env: 'CRM' } }, tools: [hangs('phone', 600_000), hangs('fax', 20)] });`;
+export default defineConfig({ policies: 'none', memory: { notes: { kind: 'kv' } }, secrets: { crm: { env: 'CRM' } }, mcp: { far: { url: 'http://127.0.0.1:9/mcp', private: true, login: {} } }, tools: [hangs('phone', 600_000), hangs('fax', 20)] });`;
 const KEEPER = `{ name: 'keeper', uses: { notes: 'kv:notes' }, run: ({ caps }) => caps.notes.put({ key: 'a', value: 1 }) }`;
 const CALLER = (tool: string) => `{ name: '${tool}', uses: { it: 'tool:${tool}' }, run: ({ caps }) => caps.it({}) }`;
 
@@ -114,7 +116,8 @@ const TAKES: Partial<Record<RouteName, (admin: Client) => Promise<Ask>>> = {
   },
   async revokeGrant(admin) {
     const { run } = await admin.submitRun({ body: { agent: 'phone' } });
-    await until(async () => (await admin.showRun({ params: { run } })).open_calls === 1);
+    // In the journal, and so at its tool.
+    await until(async () => (await admin.runCalls({ params: { run } })).items.length === 1);
     const grant = (await admin.showRun({ params: { run } })).caps.find(({ alias }) => alias === 'it')?.grant as never;
     return (dryRun) => admin.revokeGrant({ params: { grant }, body: { reason, dryRun } });
   },
@@ -141,6 +144,9 @@ const TAKES: Partial<Record<RouteName, (admin: Client) => Promise<Ask>>> = {
   async revokeSecret(admin) {
     const account = (await admin.listSecrets({})).items[0]?.account ?? '';
     return (dryRun) => admin.revokeSecret({ body: { account, reason, dryRun } });
+  },
+  async logout(admin) {
+    return (dryRun) => admin.logout({ body: { server: 'far', reason, dryRun } });
   },
 };
 

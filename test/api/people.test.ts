@@ -94,6 +94,7 @@ const ASK: { readonly [K in Operation]: (tenant: string, ground: Ground) => Ask 
   'token.write': (tenant) => ({ method: 'POST', path: '/v1/tokens', body: { tenant, name: 'x', roles: ['auditor'] } }),
   'secret.read': () => ({ method: 'GET', path: '/v1/secrets' }),
   'secret.write': () => ({ method: 'POST', path: '/v1/secrets/revocations', body: { account: 'x:env:X', reason: 'test' } }),
+  'login.write': () => ({ method: 'POST', path: '/v1/logouts', body: { server: 'none', reason: 'test' } }),
   'webhook.read': (tenant) => ({ method: 'GET', path: `/v1/webhooks?tenant=${tenant}` }),
   'webhook.retry': (tenant) => ({ method: 'POST', path: '/v1/webhooks/retry', body: { hook: tenant, reason: 'test' } }),
   'metrics.read': () => ({ method: 'GET', path: '/metrics' }),

@@ -2,12 +2,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Client } from '@corral/protocol/api/client';
 import type { Route } from '@corral/protocol/api/route';
 import { ROUTES, type RouteAnswer, type RouteName } from '@corral/protocol/api/routes';
 import { databaseOf } from '../database.ts';
 import { front, HELLO, shortFolder, type Front, SLEEP } from '../front.ts';
+import { guardedResource, testIssuer, type TestIssuer } from '../issuer.ts';
 import { found, until } from '../until.ts';
 
 type Row = RouteAnswer<'listOperations'>['items'][number];
@@ -17,11 +18,12 @@ const outcomeOf = async (admin: Client, run: string) =>
 
 /** A tool whose answer never comes, so that a host that stops in mid-call leaves a call of unknown result. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CONFIG = `import { defineConfig, tool } from '@corral/server/config';
+/** @param far a server at which people sign the host in */
+const config = (far: string) => `import { defineConfig, tool } from '@corral/server/config';
 import * as z from 'zod';
 const hang = tool({ name: 'shop.pay', description: 'pays', input: z.object({}), output: z.boolean(), annotations: { openWorld: true },
   run: () => new Promise(() => {}) });
-const mcp = { plain: { command: 'node', args: ['${ROOT}test/mcp/server.mjs'], folders: { '${ROOT}': 'read' }, wall: 'none' } } as const;
+const mcp = { plain: { command: 'node', args: ['${ROOT}test/mcp/server.mjs'], folders: { '${ROOT}': 'read' }, wall: 'none' }, far: { url: '${far}', private: true, login: {} } } as const;
 export default defineConfig({ mcp, memory: { notes: { kind: 'kv' } }, tools: [hang], secrets: { hook: { env: 'HOOK' } }, webhooks: [{ url: 'http://127.0.0.1:9/', secret: 'hook' }], tenants: { local: { policies: 'default' }, free: { policies: 'none' } } });
 `;
 const KEEPER = `{ name: 'keeper', uses: { notes: 'kv:notes' }, run: ({ caps }) => caps.notes.put({ key: 'a', value: 1 }) }`;
@@ -32,15 +34,17 @@ const DOZER = `{ name: 'dozer', uses: { pay: 'tool:shop.pay' }, run: async ({ sl
 interface Ground extends Front {
   readonly unknown: { readonly run: string; readonly call: number };
   readonly held: string;
+  readonly issuer: TestIssuer;
 }
 
 /** A host with one of everything that a person can act on: its first life leaves a call of unknown result, and a run that is held. */
 async function ground(): Promise<Ground> {
   const folder = await shortFolder();
   const data = join(folder, 'd');
-  const config = join(folder, 'corral.config.ts');
-  await writeFile(config, CONFIG);
-  const first = await front({ data, config, env: { HOOK: 'secret' } });
+  const issuer = await testIssuer({}, onTestFinished);
+  const file = join(folder, 'corral.config.ts');
+  await writeFile(file, config(await guardedResource(issuer, onTestFinished)));
+  const first = await front({ data, config: file, env: { HOOK: 'secret' } });
   const { admin } = first;
   await first.deploy(PAYER, { tenant: 'free' });
   await first.deploy(DOZER, { tenant: 'free' });
@@ -52,17 +56,18 @@ async function ground(): Promise<Ground> {
   const db = databaseOf(data);
   db.prepare('UPDATE runs SET restored = 1 WHERE id = ?').run(held);
   db.close();
-  const second = await front({ data, config, env: { HOOK: 'secret' } });
+  const second = await front({ data, config: file, env: { HOOK: 'secret' } });
   await until(async () => (await second.admin.showRun({ params: { run } })).waiting === 'resolution');
   const last = async () => (await second.admin.runJournal({ params: { run: held }, query: { wait_ms: 1_000 } })).items.at(-1)?.event;
   await until(async () => ((await last()) as { kind?: string } | null)?.kind === 'held');
   const [call] = (await second.admin.runCalls({ params: { run } })).items;
-  return { ...second, unknown: { run, call: call?.call ?? 0 }, held };
+  return { ...second, unknown: { run, call: call?.call ?? 0 }, held, issuer };
 }
 
 /** Does what a route is for, once; every route that changes something is here. */
 type Mutating = { [K in RouteName]: (typeof ROUTES)[K] extends { readonly act: string } ? K : never }[RouteName];
 const reason = 'for the test';
+const REDIRECT = 'http://127.0.0.1:49152/callback';
 const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operation: string; readonly target?: unknown }> } = {
   async deployAgent({ admin, bundle }) {
     const { source, describing } = await bundle(HELLO);
@@ -148,6 +153,19 @@ const DO: { readonly [K in Mutating]: (on: Ground) => Promise<{ readonly operati
     const account = (await admin.listSecrets({})).items[0]?.account ?? '';
     await admin.restoreSecret({ body: { account, reason } });
     return { operation: 'restore-secret', target: { account } };
+  },
+  async beginLogin({ admin, issuer }) {
+    const { account } = await admin.beginLogin({ body: { server: 'far', redirect: REDIRECT, reason } });
+    return { operation: 'begin-login', target: { account, at: new URL(issuer.url).origin } };
+  },
+  async finishLogin({ admin, issuer }) {
+    const { login, address } = await admin.beginLogin({ body: { server: 'far', redirect: REDIRECT } });
+    const { credential } = await admin.finishLogin({ params: { login }, body: { redirect: await issuer.signIn(address), reason } });
+    return { operation: 'login', target: { account: credential.account, issuer: issuer.url } };
+  },
+  async logout({ admin }) {
+    const { credential } = await admin.logout({ body: { server: 'far', reason } });
+    return { operation: 'logout', target: { account: credential.account, revoked: 'yes' } };
   },
   async makeSchedule({ admin }) {
     const { schedule } = await admin.makeSchedule({ body: { tenant: 'local', agent: 'hello', cron: '0 0 1 1 *', reason } });

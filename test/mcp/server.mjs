@@ -1,7 +1,8 @@
 /**
  * An MCP server written with the official SDK, as others write them: over its standard streams, or with `--http` over streamable HTTP on a
- * free port, which it prints. There it may want a token: the one that WANTED_TOKEN names, or one of the issuer ISSUER for it;
- * where CLOSES is set, each request needs a connection of its own. It serves both eras; `--legacy` only that of 2025, as SDKs of before did.
+ * free port, which it prints. There it may want a token: the one that WANTED_TOKEN names, or one of the issuer ISSUER for it. With an issuer, the
+ * body of PUT /lacks says for which scope it refuses requests from then on. Where CLOSES is set, each request needs a connection of its own. It
+ * serves both eras; `--legacy` only that of 2025, as SDKs of before did.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -179,6 +180,8 @@ async function isOf(issuer, audience, said = '') {
   );
 }
 let keys;
+/** Scope for which requests are refused; undefined: none. */
+let lacks;
 
 process.stderr.write('the server has started\n');
 if (process.argv.includes('--http')) {
@@ -190,6 +193,15 @@ if (process.argv.includes('--http')) {
     const metadata = '/.well-known/oauth-protected-resource/mcp';
     if (issuer !== undefined && request.url === metadata) {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ resource, authorization_servers: [issuer] }));
+      return;
+    }
+    if (issuer !== undefined && request.url === '/lacks') {
+      ({ lacks } = JSON.parse(Buffer.concat(await request.toArray()).toString()));
+      response.writeHead(204).end();
+      return;
+    }
+    if (lacks !== undefined) {
+      response.writeHead(403, { 'www-authenticate': `Bearer error="insufficient_scope", scope="${lacks}"` }).end();
       return;
     }
     const known = wanted === undefined || request.headers.authorization === `Bearer ${wanted}`;

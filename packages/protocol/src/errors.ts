@@ -57,10 +57,7 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Another person must decide this: the one that is named, or else anybody with the role `approver`, for whom `corral token create NAME --role approver` makes a token.',
   },
-  CORRAL_CHANGED: {
-    audience: 'operator',
-    hint: 'Look at it as it is now, and decide again.',
-  },
+  CORRAL_CHANGED: { audience: 'operator', hint: 'Look at it as it is now, and decide again.' },
   CORRAL_PROOF_NEEDED: {
     audience: 'operator',
     hint: 'Show your token once more: the console asks for it, `corral approve` asks at a terminal or reads $CORRAL_PROOF, the API takes `proof`.',
@@ -69,10 +66,7 @@ export const ERRORS = {
     audience: 'operator',
     hint: 'Decide in the console instead: a link is good once, for the call as it was shown, and for a limited time.',
   },
-  CORRAL_CLAIMED: {
-    audience: 'operator',
-    hint: 'Let them decide, or take it over from them.',
-  },
+  CORRAL_CLAIMED: { audience: 'operator', hint: 'Let them decide, or take it over from them.' },
   CORRAL_ANSWER_INVALID: {
     audience: 'operator',
     hint: 'Answer as the question asks; `corral questions` shows what it takes. It still waits.',
@@ -290,6 +284,12 @@ export const ERRORS = {
   CORRAL_SECRET_DENIED: {
     audience: 'operator',
     hint: 'Bind the secret to the caller, by `for` in `secrets` of the configuration; see `corral secret list` for what expired or was revoked.',
+  },
+  CORRAL_LOGIN_NEEDED: { audience: 'operator', class: 'ToolFailed', hint: 'Sign the host in with the command that the message names.' },
+  CORRAL_LOGIN_REFUSED: { audience: 'operator', hint: 'Nothing was kept; begin again with `corral tools login NAME`.' },
+  CORRAL_LOGIN_UNKNOWN: {
+    audience: 'operator',
+    hint: 'Begin again with `corral tools login NAME`; a login waits ten minutes, for one answer.',
   },
   CORRAL_SECRET_UNKNOWN: { audience: 'operator', hint: 'List secrets and their accounts with `corral secret list`.' },
   CORRAL_ADDRESS_UNSAFE: {

@@ -33,6 +33,7 @@ import { Labels } from './evidence/labels.ts';
 import { Feed } from './events/stream.ts';
 import { Acts, type Actor } from './operation-log.ts';
 import { Accounts } from './people/accounts.ts';
+import { LoginStore } from './people/login-store.ts';
 import { Authenticator } from './people/authenticate.ts';
 import { Persons } from './people/persons.ts';
 import { Rate } from './people/rate.ts';
@@ -129,12 +130,11 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
   };
   let feeding: Feed | undefined;
   const tell = reporter(options.logger, () => feeding);
-  const accounts = new Accounts(
-    () => db,
-    () => realClock.now(),
-  );
+  const now = () => realClock.now();
+  const accounts = new Accounts(() => db, now);
+  const logins = new LoginStore({ kept: () => db?.sealed, now });
   const memory = new SqliteMemory(data, keySource(options.env));
-  const load = loaderOf({ options, data, db: () => db, walls, groups: groups(), alarm, tell, accounts, memory: () => memory });
+  const load = loaderOf({ options, data, db: () => db, walls, groups: groups(), alarm, tell, accounts, logins, memory: () => memory });
   const again = async () => {
     const next = await load({ secrets: 'refused' });
     try {
@@ -157,7 +157,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
   let loaded: LoadedConfig;
   let hints: Hints;
   try {
-    db = new SqliteFront(data, realRandom, () => store.makeRoom());
+    db = new SqliteFront(data, realRandom, () => store.makeRoom(), keySource(options.env));
     loaded = await accepted(found, db, options, load);
     mayStand(walls, options, loaded.config);
     hints = await hintsOf(loaded, options.env, { clock: realClock, log: options.logger });
@@ -198,7 +198,6 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
   const undo: (() => unknown)[] = [() => memory.close(), () => host.close(), () => loaded.close(0), () => db.close()];
   try {
     const [clock, random] = [realClock, realRandom];
-    const now = () => clock.now();
     // The index of runs and the events are complete only if the host that kept them was the last to open this store: an embedded host
     // keeps neither, and a backup may have been restored.
     const inOrder = db.meta('stopped') === 'in order' && db.meta('era') === String(store.era - 1);
@@ -288,6 +287,7 @@ export async function startHost(given: HostOptions): Promise<RunningHost> {
       tokens,
       people,
       accounts,
+      logins,
       feed,
       projection,
       lateCalls,

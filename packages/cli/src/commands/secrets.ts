@@ -17,8 +17,9 @@ const whose = ({ for: bound }: Secret): string =>
         .map(([kind, names = []]) => `${kind} ${names.join(', ')}`)
         .join('; ');
 
-function stateOf({ is_there, revoked, in_force, expires_at }: Secret): string {
+function stateOf({ is_there, revoked, in_force, expires_at, login }: Secret): string {
   if (revoked !== null) return `revoked by ${printable(revoked.by)}: ${printable(revoked.reason)}`;
+  if (login !== null) return login.why === null ? (login.renews ? 'renewed by the host' : '') : `needs login: ${printable(login.why)}`;
   if (!is_there) return 'no value';
   return !in_force && expires_at !== null ? 'expired' : '';
 }

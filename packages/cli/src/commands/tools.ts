@@ -7,6 +7,7 @@ import { printable, table } from '../screen/table.ts';
 import { moment } from '../screen/time.ts';
 import { toolArgument } from '../selector.ts';
 import { inTenant } from './agents.ts';
+import { loginCommands } from './logins.ts';
 
 type Reach = RouteAnswer<'showTool'>;
 type Review = RouteAnswer<'listToolReviews'>['items'][number];
@@ -17,7 +18,9 @@ const SHOWN = 300;
 export function toolCommands(program: Command): void {
   const tools = program
     .command('tools')
-    .description('who may reach a tool; and the tools that MCP servers and documents declare to a host, for review');
+    .description(
+      'who may reach a tool; the tools that MCP servers and documents declare to a host, for review; and logins at these servers',
+    );
   hostFlags(tools.command('who'))
     .description('say who may reach a tool: the agents that declare it, the runs that hold it, and the last calls')
     .argument('<tool>', 'such as payments.send, model:default, service:claims')
@@ -56,6 +59,7 @@ export function toolCommands(program: Command): void {
       const accepted = await client.acceptTools({ params: { source }, body: { digest, ...withReason(flags) } });
       print(flags, accepted, () => `${accepted.source}  ${accepted.tools} tools accepted, ${accepted.digest.slice(0, 19)}`);
     });
+  loginCommands(tools);
 }
 
 function whoLines({ tool, offered, quarantined, resting, declared, handed, holding, under_way, called }: Reach): string[] {
@@ -94,12 +98,20 @@ function listed(items: readonly Review[]): string {
       one.accepted === null ? 'nothing' : moment(one.accepted.at),
       one.accepted?.by ?? '',
       String(one.accepted?.tools ?? one.offered?.tools ?? 0),
-      one.differences.length === 0 ? '' : one.differences.map(({ tool, kind }) => `${tool} (${kind})`).join(', '),
+      [...needsOf(one), ...one.differences.map(({ tool, kind }) => `${tool} (${kind})`)].join(', '),
     ]),
   ).join('\n');
 }
 
-function shown({ source, accepted, offered, differences, notes }: Review): string {
+/** The logins that a source lacks. */
+const needsOf = ({ source, needs_login }: Review): string[] =>
+  needs_login.map((account) => {
+    const command = `corral tools login ${source.replace(/^mcp:/, '')}`;
+    return `needs login (${command}${account === 'host' ? '' : ` --account ${account}`})`;
+  });
+
+function shown(review: Review): string {
+  const { source, accepted, offered, differences, notes } = review;
   return [
     `${source}  ${accepted === null ? 'nothing was accepted' : `${accepted.tools} tools accepted by ${accepted.by}, ${accepted.digest.slice(0, 19)}`}`,
     ...differences.flatMap(({ tool, kind, members }) => [
@@ -110,10 +122,11 @@ function shown({ source, accepted, offered, differences, notes }: Review): strin
         ...(now === null ? [] : [`    + ${brief(now)}`]),
       ]),
     ]),
+    ...needsOf(review),
     ...notes.map((note) => `note: ${printable(note)}`),
-    ...(differences.length === 0 || offered === null
-      ? ['nothing is to be reviewed']
-      : [`to accept this: corral tools review ${source} --accept ${offered.digest.slice(0, 19)} -m WHY`]),
+    ...(offered !== null && (accepted === null || differences.length > 0)
+      ? [`to accept this: corral tools review ${source} --accept ${offered.digest.slice(0, 19)} -m WHY`]
+      : ['nothing is to be reviewed']),
   ].join('\n');
 }
 

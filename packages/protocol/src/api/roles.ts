@@ -68,6 +68,7 @@ export const OPERATIONS = {
     host: true,
   },
   'secret.write': { about: 'revoke secrets, and take that back', roles: ['admin'], host: true },
+  'login.write': { about: 'sign the host in at MCP servers, and out', roles: ['operator', 'admin'], host: true },
   'webhook.read': { about: 'list webhooks and what was sent to them', roles: ['operator', 'auditor', 'admin'] },
   'webhook.retry': { about: 'have notifications sent again now', roles: ['operator', 'admin'] },
   'host.backup': { about: 'back up the host', roles: ['admin'], host: true },

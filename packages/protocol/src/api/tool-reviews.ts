@@ -23,6 +23,9 @@ const Review = z.object({
       }),
     )
     .describe('a changed or removed tool is suspended, and an added one is not offered; all texts in it are the source’s own'),
+  needs_login: z
+    .array(z.string())
+    .describe('accounts of the server at which somebody has to sign in (`corral tools login NAME`) before its tools can be called'),
   notes: z.array(z.string()).describe('what is known of the source: its last errors, what it asked for and was not given'),
 });
 

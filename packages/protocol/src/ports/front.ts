@@ -13,6 +13,7 @@ import type { Outcome } from '../model/outcome.ts';
 import type { RunRecord, WaitingOn } from '../model/run.ts';
 import type { ApprovalTable } from './approvals.ts';
 import type { EventTable } from './events.ts';
+import type { SealedTexts } from './sealed.ts';
 import type { LateCallTable } from './tool-reads.ts';
 import type { LIVE_STATES } from '../model/run-lists.ts';
 
@@ -30,6 +31,7 @@ export interface FrontStore {
   readonly events: EventTable;
   readonly approvals: ApprovalTable;
   readonly lateCalls: LateCallTable;
+  readonly sealed: SealedTexts;
   /** A fact about the host by name, such as how it was stopped. */
   meta(name: string): string | undefined;
   setMeta(name: string, value: string): void;

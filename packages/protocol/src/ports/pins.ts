@@ -47,6 +47,8 @@ export interface ToolReview {
   /** The list that the source declares now; null: it was not heard yet. */
   readonly offered: { readonly digest: string; readonly tools: number } | null;
   readonly differences: readonly ToolDifference[];
+  /** Accounts of the source at which somebody has to sign in before its tools can be called. */
+  readonly needs_login: readonly string[];
   /** Notes about the source itself, such as its last error; for operators. */
   readonly notes: readonly string[];
 }
@@ -61,6 +63,8 @@ export interface PinnedSource {
    * @returns what was accepted now; undefined: it was accepted before
    */
   inForce(by: string, at: number): ToolPin | undefined;
+  /** Asks the source for its list now. Absent: it is never asked again. @throws why it has none */
+  readonly ask?: (() => Promise<void>) | undefined;
   /**
    * A person accepts what is offered.
    * @param digest of the list that the person has seen

@@ -182,9 +182,10 @@ export interface NeedsInput {
 /** How an attempt ended. */
 export type ToolAnswer = ToolResult | NeedsInput;
 
-/** The arguments, or the result, do not fit, or a memory refuses what it is asked. */
+/** The arguments, or the result, do not fit, a memory refuses what it is asked, or nobody is signed in at the server. */
 export type FailureCode = Extract<
   ErrorCode,
+  | 'CORRAL_LOGIN_NEEDED'
   | 'CORRAL_ARGS_INVALID'
   | 'CORRAL_RESULT_INVALID'
   | 'CORRAL_RESULT_TOO_LARGE'

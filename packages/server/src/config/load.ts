@@ -20,11 +20,14 @@ import type { Isolation, TenantOptions } from '@corral/supervisor';
 import { undeclaredSecrets } from './asked-secrets.ts';
 import { faultsOf } from './issues.ts';
 import { faultsOfIssuers } from './issuers.ts';
+import { loginsIn } from './logins.ts';
 import { PolicyLoader, type PolicyAlarm } from './policies.ts';
 import { lineOf, placeIn, readConfig, type KeptFiles, type ReadFile } from './read.ts';
 import { Config } from './schema.ts';
 import { faultsOfBindings, rolesIn } from './secret-callers.ts';
 import { Vault, type AccountRecord } from './secrets.ts';
+import type { LoginStore } from '../people/login-store.ts';
+import type { Logins } from './mcp.ts';
 import { tenantsOf } from './tenants.ts';
 import { faultsOfNames, type Fault } from './whole.ts';
 
@@ -39,6 +42,8 @@ export interface LoadedConfig {
   /** Principals that the configuration names, in policies or as owners: a token of such a name has authority. */
   readonly named: ReadonlySet<string>;
   readonly vault: Vault;
+  /** The logins at MCP servers, by the name of the server. */
+  readonly logins: Logins;
   /** The texts it was made of, from which it can be made again. */
   readonly kept: KeptFiles;
   /** Faults that do not prevent its use, as sentences. */
@@ -79,6 +84,8 @@ export interface LoadOptions {
   readonly sources?: readonly (() => Promise<ToolSource>)[] | undefined;
   /** Which accounts were used and revoked; left out: nothing is known of that, and nobody revokes any. */
   readonly accounts?: AccountRecord | undefined;
+  /** The logins of the host. Left out: nobody is signed in anywhere. */
+  readonly logins?: LoginStore | undefined;
   /** Finds the addresses of hosts that agents ask by HTTP, and of MCP servers; left out: as the system does. */
   readonly resolveHost?: Resolve | undefined;
   /** Where accepted lists of tools are kept. Left out: nothing is kept, and each load accepts what it finds. */
@@ -147,9 +154,10 @@ async function assembled(
   more: LoadOptions & { readonly tell: (report: ToolReport) => void },
 ): Promise<LoadedConfig> {
   const base = path === undefined ? process.cwd() : dirname(path);
-  const source = await sourceOf(config, base, read, vault, path ?? 'the configuration', more);
+  const logins = await loginsIn(config, vault, more);
+  const source = await sourceOf(config, base, read, vault, path ?? 'the configuration', { ...more, signedIn: logins });
   try {
-    return await withTools(path, config, read, vault, { ...more, base, source });
+    return await withTools(path, config, read, vault, { ...more, base, source, signedIn: logins });
   } catch (error) {
     await source.close(0);
     throw error;
@@ -161,7 +169,12 @@ async function withTools(
   config: Config,
   read: ReadFile,
   vault: Vault,
-  more: LoadOptions & { readonly tell: (report: ToolReport) => void; readonly base: string; readonly source: ToolSource },
+  more: LoadOptions & {
+    readonly tell: (report: ToolReport) => void;
+    readonly base: string;
+    readonly source: ToolSource;
+    readonly signedIn: Logins;
+  },
 ): Promise<LoadedConfig> {
   const { base, source } = more;
   const changes = new Changes(source);
@@ -205,6 +218,7 @@ async function withTools(
     tenants,
     named: loader.named,
     vault,
+    logins: more.signedIn,
     kept: { text: read.text, code: read.code, policies: loader.texts },
     notes: [...missing.map(({ message }) => message), ...undeclaredSecrets(read.code, Object.keys(config.secrets))],
     async close(within_ms) {
@@ -285,7 +299,15 @@ async function sourceOf(
   read: ReadFile,
   vault: Vault,
   from: string,
-  { sources = [], pins = NO_PINS, programs: start, resolveHost, memory = () => undefined, tell = () => undefined }: LoadOptions,
+  {
+    sources = [],
+    pins = NO_PINS,
+    programs: start,
+    resolveHost,
+    memory = () => undefined,
+    tell = () => undefined,
+    signedIn,
+  }: LoadOptions & { readonly signedIn: Logins },
 ): Promise<ToolSource> {
   if (read.source === undefined && (typeof config.tools === 'function' || config.tools.length > 0))
     throw new CorralError('CORRAL_CONFIG_INVALID', `${from} was refused: tools: they are code, so they need a .ts file.`);
@@ -313,7 +335,9 @@ async function sourceOf(
     const mcp = await mcpOf(config);
     if (mcp !== undefined) {
       const powers = { base, secret: vault.read, pins, start, tell, redact, resolve: resolveHost };
-      const servers = await Promise.allSettled(Object.entries(config.mcp).map(([name, server]) => mcp.openMcp(name, server, powers)));
+      const servers = await Promise.allSettled(
+        Object.entries(config.mcp).map(([name, server]) => mcp.openMcp(name, server, { ...powers, logins: signedIn.get(name) })),
+      );
       opened.push(...servers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
       const failed = servers.find((one) => one.status === 'rejected');
       if (failed !== undefined) throw failed.reason;

@@ -17,6 +17,7 @@ export interface LoaderOptions {
   readonly walls: Walls;
   readonly groups: CellGroups | undefined;
   readonly accounts: LoadOptions['accounts'];
+  readonly logins: LoadOptions['logins'];
   readonly memory: LoadOptions['memory'];
   readonly alarm: NonNullable<LoadOptions['alarm']>;
   readonly tell: NonNullable<LoadOptions['tell']>;
@@ -29,6 +30,7 @@ export function loaderOf({
   walls,
   groups,
   accounts,
+  logins,
   memory,
   alarm,
   tell,
@@ -36,6 +38,7 @@ export function loaderOf({
   const always: LoadOptions = {
     alarm,
     accounts,
+    logins,
     memory,
     tell,
     pins: pinsIn(db, (name) => metaOf(data, name)),

@@ -4,6 +4,7 @@ import { SourceName } from '@corral/protocol/model/manifest';
 import { MACHINE } from '@corral/protocol/limits';
 import { AllowedOrigin } from './http-schema.ts';
 import { Returns } from './parts.ts';
+import { Bound } from './secrets-schema.ts';
 
 const secret = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'the name of a secret');
 const flag = z.boolean().exactOptional();
@@ -61,6 +62,40 @@ const Stdio = z.strictObject({
   ...common,
 });
 
+const issuer = z.url({ protocol: /^https?$/ });
+const scope = z.string().min(1).max(1024);
+
+/** A login by a person, whose tokens the host keeps. */
+const McpLogin = z
+  .strictObject({
+    issuer: issuer
+      .exactOptional()
+      .describe('the authorization server, exactly as it names itself; left out: the one that the MCP server names'),
+    client_id: z.string().min(1).max(512).exactOptional().describe('left out: the host registers itself (RFC 7591)'),
+    client_secret: secret.exactOptional().describe('name of the secret that is the client’s, if it has one'),
+    client_document: z
+      .url({ protocol: /^https$/ })
+      .exactOptional()
+      .describe('address of a document that says who this client is, for authorization servers that read one instead'),
+    scope: scope.exactOptional().describe('left out: what the server asks for'),
+    accounts: z
+      .record(SourceName, z.strictObject({ for: Bound.exactOptional().describe('whose it is, as in `secrets`; left out: every caller’s') }))
+      .refine((accounts) => Object.keys(accounts).length > 0, 'names no account')
+      .exactOptional()
+      .describe(
+        'several logins, by names of your own: a call has the first that is for its caller, else one that is for nobody in particular',
+      ),
+  })
+  .refine((said) => said.client_secret === undefined || (said.client_id !== undefined && said.issuer !== undefined), {
+    message: 'a secret of the client needs `client_id`, and the `issuer` that alone is given it',
+    path: ['client_secret'],
+  })
+  .refine((said) => said.client_id === undefined || said.client_document === undefined, {
+    message: 'the client is known by `client_id` or by `client_document`',
+    path: ['client_document'],
+  });
+export type McpLogin = z.output<typeof McpLogin>;
+
 const Http = z.strictObject({
   url: z.url({ protocol: /^https?$/ }).describe('address of a server that speaks streamable HTTP'),
   headers: z
@@ -71,13 +106,12 @@ const Http = z.strictObject({
     .strictObject({
       client_id: z.string().min(1).max(512),
       client_secret: secret.describe('name of the secret that is the client’s'),
-      issuer: z
-        .url({ protocol: /^https?$/ })
-        .describe('the authorization server, exactly as it names itself; no other one is given the secret'),
-      scope: z.string().min(1).max(1024).exactOptional(),
+      issuer: issuer.describe('the authorization server, exactly as it names itself; no other one is given the secret'),
+      scope: scope.exactOptional(),
     })
     .exactOptional()
     .describe('the client credentials by which the host gets tokens from the authorization server of the MCP server'),
+  login: McpLogin.exactOptional().describe('people sign the host in at the server: `corral tools login NAME`'),
   private: z.boolean().default(false).describe('the address may be one of this machine or of a private network'),
   ...common,
 });

@@ -2,6 +2,7 @@
 import { isAbsolute, resolve, sep } from 'node:path';
 import type { ToolPins } from '@corral/protocol/ports/pins';
 import { HTTP } from '@corral/protocol/limits-http';
+import { MCP } from '@corral/protocol/limits-mcp';
 import type { ProgramPort, ProgramSpec, StartProgram } from '@corral/protocol/ports/program';
 import type { ToolSource } from '@corral/protocol/ports/tool';
 import type { ToolNews } from '@corral/tools/host/keeper';
@@ -11,6 +12,7 @@ import { McpSource } from '@corral/tools/mcp/source';
 import type { Resolve } from '@corral/tools/net/guarded';
 import type { AllowedOrigin as Origin } from './http-schema.ts';
 import { boundedFetch } from './mcp-fetch.ts';
+import { ServerLogins, type LoginPowers } from './mcp-logins.ts';
 import type { McpServer, McpServers } from './mcp-schema.ts';
 import type { Fault } from './whole.ts';
 
@@ -31,21 +33,56 @@ export interface McpPowers {
   readonly resolve: Resolve | undefined;
   /** Replaces the secrets that were given out in a text by their names. */
   readonly redact: (text: string) => string;
+  /** The logins at the server. Left out: nobody signs the host in there. */
+  readonly logins?: ServerLogins | undefined;
+}
+
+/** The logins of servers, by name. */
+export type Logins = ReadonlyMap<string, ServerLogins>;
+
+export function loginsOf(
+  servers: McpServers,
+  powers: Omit<LoginPowers, 'fetch' | 'requests' | 'lost'> & {
+    readonly resolve: Resolve | undefined;
+    readonly tell: (news: ToolNews) => void;
+  },
+): Logins {
+  const { resolve: find, tell } = powers;
+  return new Map(
+    Object.entries(servers).flatMap(([name, server]) => {
+      if (!('url' in server) || server.login === undefined) return [];
+      const lost = (text: string) => tell({ kind: 'suspended', text, source: `mcp:${name}` });
+      const ask = boundedFetch(server.private, find);
+      const fetch: typeof ask = (url, init) => ask(url, { ...init, signal: init?.signal ?? AbortSignal.timeout(MCP.connect_ms.default) });
+      const of = { ...powers, lost, fetch, requests: ask };
+      return [[name, new ServerLogins(name, { ...server, login: server.login }, of)] as const];
+    }),
+  );
 }
 
 /** @throws why a server has no tools yet and cannot be asked */
 export function openMcp(name: string, server: McpServer, powers: McpPowers): Promise<ToolSource> {
   const { trusted, tools, only, timeout_ms } = server;
-  const { pins, tell, redact } = powers;
-  return McpSource.open({ name, trusted, said: tools, only, timeout_ms, pins, tell, redact, line: () => lineOf(name, server, powers) });
+  const { pins, tell, redact, logins } = powers;
+  const line = (account: string | undefined) => lineOf(name, server, powers, account);
+  return McpSource.open({ name, trusted, said: tools, only, timeout_ms, pins, tell, redact, logins, line });
 }
 
-async function lineOf(name: string, server: McpServer, { base, secret, start, tell, resolve: find }: McpPowers): Promise<() => Line> {
+async function lineOf(
+  name: string,
+  server: McpServer,
+  { base, secret, start, tell, resolve: find, logins }: McpPowers,
+  account: string | undefined,
+): Promise<() => Line> {
   if ('url' in server) {
     const headers = await filled(server.headers, secret);
     const { oauth } = server;
     const client = oauth === undefined ? undefined : { ...oauth, client_secret: await secret(oauth.client_secret), scope: oauth.scope };
-    return addressLine({ url: server.url, headers, oauth: client }, boundedFetch(server.private, find));
+    const login = account === undefined || logins === undefined ? undefined : () => logins.provider(account);
+    return addressLine(
+      { url: server.url, headers, oauth: client, ...(login === undefined ? {} : { login }) },
+      boundedFetch(server.private, find),
+    );
   }
   const output = (text: string) => tell({ kind: 'output', text: `mcp:${name}: ${text}` });
   const spec = programOf(server, base);
@@ -106,6 +143,15 @@ export function faultsOfMcp(servers: McpServers, secrets: Readonly<Record<string
       return [
         ...Object.entries(server.headers).flatMap(([header, secret]) => noSecret(['headers', header], secret)),
         ...(server.oauth === undefined ? [] : noSecret(['oauth', 'client_secret'], server.oauth.client_secret)),
+        ...(server.login?.client_secret === undefined ? [] : noSecret(['login', 'client_secret'], server.login.client_secret)),
+        ...(server.oauth === undefined || server.login === undefined
+          ? []
+          : [
+              {
+                path: ['mcp', name, 'login'],
+                message: 'a server has credentials of the host (`oauth`) or a login of people, and not both',
+              },
+            ]),
       ];
     const unwalled =
       server.wall === 'none' && server.origins !== undefined

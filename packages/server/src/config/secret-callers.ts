@@ -4,7 +4,7 @@
  */
 import type { ToolCall } from '@corral/protocol/ports/tool';
 import type { Config } from './schema.ts';
-import { refsOf, type Bound, type SecretConfig, type SecretRef } from './secrets-schema.ts';
+import { refsOf, type Bound } from './secrets-schema.ts';
 import type { Fault } from './whole.ts';
 
 export type Caller = Pick<ToolCall, 'tenant' | 'agent' | 'person'>;
@@ -27,8 +27,11 @@ export function isFor({ tenants, agents, roles, people }: Bound, { tenant, agent
  * The account for a caller. One that is bound comes before one that is not, whatever their order.
  * @param caller undefined: the host itself, or code outside of calls, for which no account is bound
  */
-export function accountFor(said: SecretConfig, caller: Caller | undefined, rolesOf: RolesOf): SecretRef | undefined {
-  const refs = refsOf(said);
+export function accountFor<Ref extends { readonly for?: Bound }>(
+  refs: readonly Ref[],
+  caller: Caller | undefined,
+  rolesOf: RolesOf,
+): Ref | undefined {
   const own = caller && refs.find((ref) => ref.for !== undefined && isFor(ref.for, caller, rolesOf));
   return own ?? refs.find((ref) => ref.for === undefined);
 }
@@ -49,29 +52,37 @@ export const rolesIn =
 /** Bindings that would give a secret to others than are meant, and places where nobody calls that name a secret which is for callers. */
 export function faultsOfBindings(config: Config): Fault[] {
   const tenants = Object.keys(config.tenants);
-  const bindings = Object.entries(config.secrets).flatMap(([name, said]) =>
-    refsOf(said).flatMap((ref, i): Fault[] => {
-      if (ref.for === undefined) return [];
-      const path = ['secrets', name, ...(Array.isArray(said) ? [i] : []), 'for'];
-      const strange = (ref.for.tenants ?? []).filter((one) => !tenants.includes(one));
-      if (strange.length > 0) return strange.map((one) => ({ path: [...path, 'tenants'], message: `there is no tenant ${one}` }));
-      // Names of agents and roles belong to a tenant; another one may have an agent of that name.
-      const isOpen = ref.for.tenants === undefined && (ref.for.agents !== undefined || ref.for.roles !== undefined);
-      return isOpen && tenants.length > 1
-        ? [{ path, message: 'name the tenants, since agents and roles of another tenant may have these names' }]
-        : [];
-    }),
+  const faultsOf = (path: readonly PropertyKey[], bound: Bound | undefined): Fault[] => {
+    if (bound === undefined) return [];
+    const strange = (bound.tenants ?? []).filter((one) => !tenants.includes(one));
+    if (strange.length > 0) return strange.map((one) => ({ path: [...path, 'tenants'], message: `there is no tenant ${one}` }));
+    // Names of agents and roles belong to a tenant; another one may have an agent of that name.
+    const isOpen = bound.tenants === undefined && (bound.agents !== undefined || bound.roles !== undefined);
+    return isOpen && tenants.length > 1
+      ? [{ path, message: 'name the tenants, since agents and roles of another tenant may have these names' }]
+      : [];
+  };
+  const secrets = Object.entries(config.secrets).flatMap(([name, said]) =>
+    refsOf(said).flatMap((ref, i) => faultsOf(['secrets', name, ...(Array.isArray(said) ? [i] : []), 'for'], ref.for)),
   );
-  return [...bindings, ...hostsOwn(config)];
+  const logins = Object.entries(config.mcp).flatMap(([name, server]) =>
+    Object.entries(('url' in server ? server.login?.accounts : undefined) ?? {}).flatMap(([account, { for: bound }]) =>
+      faultsOf(['mcp', name, 'login', 'accounts', account, 'for'], bound),
+    ),
+  );
+  return [...secrets, ...logins, ...hostsOwn(config)];
 }
 
 /** Secrets that the host itself uses, for no caller. */
-function hostsOwn({ secrets, models, inspectors, webhooks, wakeups, telemetry }: Config): Fault[] {
+function hostsOwn({ secrets, models, mcp, inspectors, webhooks, wakeups, telemetry }: Config): Fault[] {
   const used: readonly (readonly [path: readonly PropertyKey[], secret: unknown])[] = [
     ...Object.entries(models).flatMap(([name, said]) =>
       ['key', 'secret_key'].map((key) => [['models', name, key], (said as Record<string, unknown>)[key]] as const),
     ),
     ...Object.entries(inspectors).map(([name, said]) => [['inspectors', name, 'key'], (said as { readonly key?: unknown }).key] as const),
+    ...Object.entries(mcp).map(
+      ([name, server]) => [['mcp', name, 'login', 'client_secret'], 'url' in server ? server.login?.client_secret : undefined] as const,
+    ),
     ...webhooks.map(({ secret }, i) => [['webhooks', i, 'secret'], secret] as const),
     [['wakeups', 'password'], wakeups?.password],
     ...Object.entries(telemetry?.otlp?.headers ?? {}).map(

@@ -15,6 +15,8 @@ import type { Fault } from './whole.ts';
 
 /** Shorter values are not searched for: they occur in too many places by chance. */
 const SHORTEST = 4;
+/** Values of one login that are searched for. Its tokens are renewed again and again; those of before are good no more. */
+const HELD = 8;
 
 /** The record of accounts that outlives a configuration: use, and revocation by people. */
 export interface AccountRecord {
@@ -46,6 +48,8 @@ export class Vault {
   /** Looks for the same forms. */
   #look = new FirstLook([]);
   readonly #known = new Map<string, string>();
+  /** Values of logins, by account, the latest last. */
+  readonly #held = new Map<string, readonly string[]>();
 
   constructor(refs: SecretsConfig, env: Readonly<Record<string, string | undefined>>, options: VaultOptions = {}) {
     this.#refs = refs;
@@ -72,7 +76,7 @@ export class Vault {
   #refOf(name: string, caller: Caller | undefined): SecretRef {
     const said = Object.hasOwn(this.#refs, name) ? this.#refs[name] : undefined;
     if (said === undefined) throw new CorralError('CORRAL_SECRET_MISSING', `The configuration names no secret ${name}.`);
-    const ref = accountFor(said, caller, this.#rolesOf);
+    const ref = accountFor(refsOf(said), caller, this.#rolesOf);
     const who = caller === undefined ? 'code that no agent has called' : `the agent ${caller.agent} that acts for ${caller.person}`;
     if (ref === undefined) throw new CorralError('CORRAL_SECRET_DENIED', `The secret ${name} is not for ${who}.`);
     if (ref.expires !== undefined && this.#now() >= Date.parse(ref.expires))
@@ -84,6 +88,24 @@ export class Vault {
 
   #know(value: string, name: string): void {
     for (const part of partsOf(value)) if (part.length >= SHORTEST) this.#known.set(part, name);
+  }
+
+  /** Takes these values for secrets of a login, besides the latest ones of before. */
+  hold(account: string, values: readonly string[]): void {
+    const before = this.#held.get(account) ?? [];
+    const fresh = values.filter((value) => value.length >= SHORTEST && !before.includes(value));
+    if (fresh.length === 0) return;
+    const all = [...before, ...fresh];
+    const gone = all.splice(0, Math.max(0, all.length - HELD));
+    this.#held.set(account, all);
+    for (const part of gone.flatMap((value) => partsOf(value))) {
+      this.#known.delete(part);
+      for (const form of formsOf(part)) this.#given.delete(form);
+    }
+    for (const value of fresh) {
+      this.#know(value, account);
+      this.#add(value, account);
+    }
   }
 
   /** From now on its forms are searched for. Longer ones come first, those of other secrets included. */

@@ -66,6 +66,7 @@ import { sceneRoutes } from './routes/scene.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { memoryRoutes } from './routes/memory.ts';
 import { secretRoutes } from './routes/secrets.ts';
+import { loginRoutes } from './routes/logins.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { configurationRoutes } from './routes/configuration.ts';
@@ -228,6 +229,7 @@ function handlersOf(options: AppOptions): Handlers<RouteName> {
     ...tokenRoutes(door),
     ...memoryRoutes(door),
     ...secretRoutes(door),
+    ...loginRoutes(door),
     ...sessionRoutes(door, consoleSessions, signIns, (request, token) => identify(request, token, true)),
     ...scheduleRoutes(door),
     ...configurationRoutes(door),

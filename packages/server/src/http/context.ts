@@ -5,6 +5,7 @@ import type { Feed } from '../events/stream.ts';
 import type { HostTelemetry } from '../events/telemetry.ts';
 import type { Acts } from '../operation-log.ts';
 import type { Accounts } from '../people/accounts.ts';
+import type { LoginStore } from '../people/login-store.ts';
 import type { Persons } from '../people/persons.ts';
 import type { HostPort } from '../ports.ts';
 import type { Previews } from '../jobs/previews.ts';
@@ -41,6 +42,7 @@ export interface ServerContext {
   readonly tokens: TokenTable;
   readonly people: Persons;
   readonly accounts: Accounts;
+  readonly logins: LoginStore;
   readonly feed: Feed;
   readonly projection: Projection;
   readonly lateCalls: LateCalls;

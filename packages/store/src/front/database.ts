@@ -38,7 +38,9 @@ export class FrontDatabase {
     this.#makeRoom = makeRoom;
     this.#db = opened(folder, false, (db, file) => {
       chmodSync(file, 0o600);
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000');
+      db.exec(
+        'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = FAST; PRAGMA busy_timeout = 2000',
+      );
     });
     try {
       migrateBy(STEPS, this.#db, 'front.db');

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrontStore } from '@corral/protocol/ports/front';
 import type { Random } from '@corral/protocol/ports/machine';
+import { openKeyRing, type KeySource } from '../core/keys.ts';
 import { Approvals } from './approvals.ts';
 import { Archive } from './archive.ts';
 import { FrontDatabase } from './database.ts';
@@ -14,6 +15,7 @@ import { Profiles } from './profiles.ts';
 import { Registry } from './registry.ts';
 import { Runs } from './runs.ts';
 import { Schedules } from './schedules.ts';
+import { SealedRows } from './sealed.ts';
 import { SubmissionRows } from './submissions.ts';
 import { Tokens } from './tokens.ts';
 import { LateCalls } from './tools.ts';
@@ -44,13 +46,15 @@ export class SqliteFront implements FrontStore {
   readonly events: Events;
   readonly approvals: Approvals;
   readonly lateCalls: LateCalls;
+  readonly sealed: SealedRows;
 
   /**
    * @param folder the data folder, which the run store has already opened and locked
    * @param makeRoom releases reserved disk space, so that operations which stop runs can still be recorded on a full disk
+   * @param keys the ring of that store
    * @throws CORRAL_DATA_UNUSABLE, CORRAL_DATA_VERSION
    */
-  constructor(folder: string, random: Random, makeRoom?: () => boolean) {
+  constructor(folder: string, random: Random, makeRoom?: () => boolean, keys: KeySource = { kind: 'file' }) {
     const db = new FrontDatabase(folder, makeRoom);
     this.#db = db;
     this.registry = new Registry(db);
@@ -66,6 +70,7 @@ export class SqliteFront implements FrontStore {
     this.events = new Events(db);
     this.approvals = new Approvals(db);
     this.lateCalls = new LateCalls(db);
+    this.sealed = new SealedRows(db, () => openKeyRing(folder, keys, false));
   }
 
   meta(name: string): string | undefined {

@@ -205,4 +205,9 @@ DROP TABLE approvals_open;
 ALTER TABLE runs ADD COLUMN stopped_by TEXT;
 CREATE INDEX runs_stopped ON runs (n) WHERE ended_as IS NULL AND stopped_by IS NOT NULL;
 `,
+  `
+-- Texts under the host's key ring, each with a wrapped key of its own.
+CREATE TABLE sealed (
+  name TEXT PRIMARY KEY, key_version INTEGER NOT NULL, key BLOB NOT NULL, text BLOB NOT NULL) STRICT, WITHOUT ROWID;
+`,
 ];

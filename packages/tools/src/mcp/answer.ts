@@ -4,6 +4,7 @@ import { detailOf } from '@corral/protocol/ports/contract';
 import type { ToolResult } from '@corral/protocol/ports/tool';
 import { notStarted } from '../host/keeper.ts';
 import { wasNeverSent } from '../net/never-sent.ts';
+import { LoginDenied, LoginNeeded, LoginTrouble } from './login.ts';
 
 /** Longest text of a failure that an agent is told. */
 const MESSAGE_CHARS = 2_000;
@@ -41,16 +42,28 @@ function textOf(content: readonly unknown[]): string {
 
 const cut = (text: string): string => (text.length > MESSAGE_CHARS ? `${text.slice(0, MESSAGE_CHARS - 1)}…` : text);
 
+const FREE = { tokens: 0, money_micros: 0 };
 const NOT_ACCEPTED =
-  'its server does not accept the credentials of the host; `headers` or `oauth` of the server in the configuration names them';
+  'its server does not accept the credentials of the host; `headers` or `oauth` of the server in the configuration names them, or they are those of a login';
 const INVALID_PARAMS = -32_602;
 const METHOD_NOT_FOUND = -32_601;
+/** The refusal of a call at whose server nobody is signed in. Another attempt would end in the same way, so none is made. */
+const loginNeeded = (tool: string, { message, next }: LoginNeeded): ToolResult => ({
+  kind: 'failed',
+  message: `${tool} was not started: ${message}. Sign in: \`${next}\`.`,
+  code: 'CORRAL_LOGIN_NEEDED',
+  cost: FREE,
+});
+
 /**
  * The result of a call that threw. A call whose request may have arrived is `unknown`: only an answer of the server, or a connection that was
  * never made, says that nothing happened.
  * @param why the connection was lost, if it was
  */
 export function failureOf(tool: string, error: unknown, why: string | undefined): ToolResult {
+  if (error instanceof LoginNeeded) return loginNeeded(tool, error);
+  if (error instanceof LoginDenied) return { kind: 'failed', message: `${tool} was not started: ${error.message}.`, cost: FREE };
+  if (error instanceof LoginTrouble) return notStarted(tool, error.message);
   if (error instanceof ProtocolError) {
     const message = `${tool} was refused by its server: ${cut(error.message)}`;
     return error.code === INVALID_PARAMS || error.code === METHOD_NOT_FOUND

@@ -1,6 +1,7 @@
 /** How an MCP server is reached: the program of one on this machine, or the address of one elsewhere. */
 import { ClientCredentialsProvider, StreamableHTTPClientTransport, type FetchLike } from '@modelcontextprotocol/client';
 import type { ProgramSpec, StartProgram } from '@corral/protocol/ports/program';
+import type { Bearer } from './authorization.ts';
 import type { Line } from './link.ts';
 import { StdioTransport } from './stdio.ts';
 
@@ -19,12 +20,14 @@ export interface Address {
   readonly oauth:
     | { readonly client_id: string; readonly client_secret: string; readonly issuer: string; readonly scope: string | undefined }
     | undefined;
+  /** Gives the tokens of a login. */
+  readonly login?: (() => Bearer) | undefined;
 }
 
 /** @param fetch makes all of its requests, those to its authorization server included */
-export function addressLine({ url, headers, oauth }: Address, fetch: FetchLike): () => Line {
+export function addressLine({ url, headers, oauth, login }: Address, fetch: FetchLike): () => Line {
   // One for all connections, since it holds the tokens.
-  const authProvider =
+  const own =
     oauth === undefined
       ? undefined
       : new ClientCredentialsProvider({
@@ -35,8 +38,10 @@ export function addressLine({ url, headers, oauth }: Address, fetch: FetchLike):
           ...(oauth.scope === undefined ? {} : { scope: oauth.scope }),
         });
   return () => {
+    const bearer = login?.();
+    const authProvider = bearer ?? own;
     const transport = new StreamableHTTPClientTransport(new URL(url), {
-      fetch,
+      fetch: bearer?.fetch ?? fetch,
       requestInit: { headers },
       ...(authProvider === undefined ? {} : { authProvider }),
     });

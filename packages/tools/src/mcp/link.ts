@@ -16,6 +16,7 @@ import { MACHINE } from '@corral/protocol/limits';
 import { MCP } from '@corral/protocol/limits-mcp';
 import { ASIDE, type Aside } from './declared.ts';
 import type { Elicited, LiveCall } from './live.ts';
+import { LoginNeeded } from './login.ts';
 
 /** A transport that says why it ended. */
 export interface Line {
@@ -79,6 +80,7 @@ export class Link {
     try {
       return await Link.#open(options, prior);
     } catch (error) {
+      if (error instanceof LoginNeeded) throw error;
       // A server of before the probe may end when it gets one, and one that was upgraded may not speak what it spoke.
       return await Link.#open(options, prior === undefined ? { kind: 'legacy' } : undefined).catch(() => Promise.reject(error as Error));
     }
@@ -118,7 +120,7 @@ export class Link {
       return link;
     } catch (error) {
       await line.transport.close().catch(() => undefined);
-      throw notOpened(error as Error, line, redact);
+      throw error instanceof LoginNeeded ? error : notOpened(error as Error, line, redact);
     }
   }
 

@@ -9,6 +9,7 @@ import { notStarted } from '../host/keeper.ts';
 import { failureOf } from './answer.ts';
 import type { Link } from './link.ts';
 import { type LinkOptions } from './link.ts';
+import { LoginNeeded } from './login.ts';
 
 const BACKOFF_MS = 500;
 const BACKOFF_MOST_MS = 60_000;
@@ -102,6 +103,8 @@ export class Session {
       this.#began = true;
       return link;
     } catch (error) {
+      // Nothing is wrong with the server, and nothing is gained by waiting.
+      if (error instanceof LoginNeeded) throw error;
       this.#failed(error instanceof Error ? error.message : String(error));
       if (!this.#closed) tell('broken', `The MCP server ${server} could not be connected: ${this.#lastError}.`);
       throw error;
@@ -148,6 +151,7 @@ export class Session {
       try {
         link = this.link ?? (await within(this.open(), call.signal));
       } catch (error) {
+        if (error instanceof LoginNeeded) throw error;
         return notStarted(tool, `${this.#options.server} cannot be connected: ${error instanceof Error ? error.message : String(error)}`);
       }
       return await work(link);

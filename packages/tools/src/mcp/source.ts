@@ -16,6 +16,7 @@ import { declarationsOf, describedBy, type Believing, type Described } from './d
 import { checkAnswer, goingOn, isInputRequired, requestIn, tokenIn } from './input.ts';
 import { Link, type Line } from './link.ts';
 import { LiveCalls, type LiveCall } from './live.ts';
+import { LoginNeeded } from './login.ts';
 import { Session } from './session.ts';
 
 export interface McpOptions extends Believing {
@@ -23,11 +24,25 @@ export interface McpOptions extends Believing {
   readonly name: string;
   readonly timeout_ms: number | undefined;
   readonly pins: ToolPins;
-  /** Makes a connection, or starts the program. */
-  readonly line: () => Promise<() => Line>;
+  /** Makes a connection, or starts the program. @param account whose login it has, where there are logins */
+  readonly line: (account: string | undefined) => Promise<() => Line>;
+  /** Left out: people do not sign the host in at the server. */
+  readonly logins?: Accounts | undefined;
   /** Takes secrets out of a text: a server that was given one may repeat it in what it declares, in failures and in its error output. */
   readonly redact: (text: string) => string;
   readonly tell: (news: ToolNews) => void;
+}
+
+/** The logins of a server. Each has connections of its own, since a server may keep what it knows of somebody with a connection. */
+export interface Accounts {
+  /** The account of a caller, whose use is recorded. @throws LoginNeeded, LoginDenied */
+  for(call: ToolCall): string;
+  /** The account by which the tools are listed; undefined: nobody is signed in. */
+  listing(): string | undefined;
+  /** Accounts at which somebody has to sign in. */
+  needed(): readonly string[];
+  /** Calls back with each account at which somebody has signed in or out. */
+  onChange(listener: (account: string) => void): () => void;
 }
 
 /** Progress that waits to be read; more is dropped. */
@@ -37,6 +52,11 @@ const NOTES = 20;
 /** How often a server is asked again that wants nothing but that, and how long the first wait is. */
 const POLLS = 8;
 const POLL_MS = 100;
+
+interface Kept {
+  readonly session: Session;
+  readonly account: string | undefined;
+}
 
 /** A call that is made. */
 interface Made {
@@ -51,10 +71,11 @@ export class McpSource implements ToolSource {
   readonly #options: McpOptions;
   readonly #pinned: PinnedTools;
   readonly #listeners = new Set<() => void>();
-  /** By tenant, least recently used first. */
-  readonly #sessions = new Map<string, Session>();
-  /** Connected to list the tools; the first tenant that calls one gets it. */
-  #spare: Session | undefined;
+  /** By tenant and account, least recently used first. */
+  readonly #sessions = new Map<string, Kept>();
+  /** Connected to list the tools; the first tenant that calls one with its account gets it. */
+  #spare: Kept | undefined;
+  readonly #stopLogins: (() => void) | undefined;
   #tools: readonly Tool[] = [];
   /** The declarations about answers, by the server's name of the tool. */
   readonly #returned = new Map<string, Resolved>();
@@ -77,7 +98,10 @@ export class McpSource implements ToolSource {
       known: () => this.#known,
       changed: () => this.#changed(),
       notes: () => [...this.#listNotes, ...this.#events],
+      needsLogin: () => options.logins?.needed() ?? [],
+      ask: () => this.#askNow(),
     });
+    this.#stopLogins = options.logins?.onChange((account) => this.#dropAccount(account));
     this.#known = this.#pinned.known ?? null;
     this.#sweep = setInterval(() => this.#closeIdle(), MACHINE.tool_idle_ms.default);
     this.#sweep.unref();
@@ -87,7 +111,7 @@ export class McpSource implements ToolSource {
   static async open(options: McpOptions): Promise<McpSource> {
     const source = new McpSource(options);
     try {
-      if (source.#pinned.tools === undefined) await (source.#spare = source.#session()).open();
+      if (source.#pinned.tools === undefined) await source.#askNow().catch(unlessLogin);
       source.#tools = source.#made();
     } catch (error) {
       await source.close(0);
@@ -126,20 +150,45 @@ export class McpSource implements ToolSource {
 
   close(within_ms: number = MACHINE.tool_drain_ms.default): Promise<void> {
     clearInterval(this.#sweep);
+    this.#stopLogins?.();
     this.#listeners.clear();
     return (this.#closing ??= this.#close(within_ms));
   }
 
   async #close(within_ms: number): Promise<void> {
-    const all = [...this.#sessions.values(), ...(this.#spare === undefined ? [] : [this.#spare])];
-    await Promise.allSettled(all.map((session) => session.close(within_ms)));
+    await Promise.allSettled(this.#all.map(({ session }) => session.close(within_ms)));
+  }
+
+  get #all(): readonly Kept[] {
+    return [...this.#sessions.values(), ...(this.#spare === undefined ? [] : [this.#spare])];
   }
 
   /** The configuration is in force: the server is asked whether it still declares what was accepted. */
   #begin(): void {
     if (this.#closing !== undefined || this.#sessions.size > 0) return;
-    this.#spare ??= this.#session();
-    this.#spare.open().catch(() => undefined);
+    this.#askNow().catch(() => undefined);
+  }
+
+  /** Asks the server for its list, by any account. @throws LoginNeeded, or why it has none */
+  async #askNow(): Promise<void> {
+    const account = this.#options.logins?.listing();
+    if (this.#options.logins !== undefined && account === undefined)
+      throw new LoginNeeded('nobody is signed in there', `corral tools login ${this.#options.name}`);
+    const known = this.#all.find((one) => one.account === account) ?? (this.#spare = { session: this.#session(account), account });
+    const { link } = known.session;
+    await (link === undefined ? known.session.open() : this.#list(link));
+  }
+
+  /** Somebody else may be signed in: connections of before are theirs who were. */
+  #dropAccount(account: string): void {
+    for (const [key, kept] of this.#sessions) {
+      if (kept.account !== account) continue;
+      this.#sessions.delete(key);
+      void kept.session.close(MACHINE.tool_drain_ms.default);
+    }
+    if (this.#spare?.account !== account) return;
+    void this.#spare.session.close(0);
+    this.#spare = undefined;
   }
 
   #changed(): void {
@@ -147,12 +196,12 @@ export class McpSource implements ToolSource {
     for (const listener of this.#listeners) listener();
   }
 
-  #session(): Session {
+  #session(account: string | undefined): Session {
     const { name, tell } = this.#options;
     return new Session({
       server: name,
       link: async (events) => {
-        const dial = await this.#options.line();
+        const dial = await this.#options.line(account);
         return Link.open({ ...events, line: dial, known: this.#known, redact: this.#options.redact });
       },
       opened: (link) => this.#list(link),
@@ -230,7 +279,13 @@ export class McpSource implements ToolSource {
     // A call that may be repeated starts again, and its server asks once more.
     if (token !== undefined && !mayRepeat(described.annotations))
       return { kind: 'unknown', message: `The connection to the server of ${tool} was lost while it waited for input.` };
-    const session = this.#sessionOf(call.tenant);
+    let account: string | undefined;
+    try {
+      account = this.#options.logins?.for(call);
+    } catch (error) {
+      return failureOf(tool, error, undefined);
+    }
+    const session = this.#sessionOf(call.tenant, account);
     if (session === undefined) return notStarted(tool, 'all connections to its server are busy with calls of other tenants');
     return session.call(tool, call, async (link) => {
       // The server's list was read when it was connected, which may have been a moment ago.
@@ -294,22 +349,24 @@ export class McpSource implements ToolSource {
     return aside === undefined ? resultOf(tool, structured, answer as object | undefined) : { kind: 'ok', value: withoutMeta(answer) };
   }
 
-  /** The session of the tenant; undefined if the maximum is reached and all have calls. */
-  #sessionOf(tenant: string): Session | undefined {
-    let session = this.#sessions.get(tenant);
-    if (session === undefined) {
+  /** The session of the tenant, and of its account; undefined if the maximum is reached and all have calls. */
+  #sessionOf(tenant: string, account: string | undefined): Session | undefined {
+    const key = account === undefined ? tenant : `${tenant} ${account}`;
+    let kept = this.#sessions.get(key);
+    if (kept === undefined) {
       if (this.#sessions.size >= MCP.connections.default && !this.#giveUp()) return undefined;
-      session = this.#spare ?? this.#session();
-      this.#spare = undefined;
-    } else this.#sessions.delete(tenant);
-    this.#sessions.set(tenant, session);
-    return session;
+      const spare = this.#spare?.account === account ? this.#spare : undefined;
+      kept = spare ?? { session: this.#session(account), account };
+      if (spare !== undefined) this.#spare = undefined;
+    } else this.#sessions.delete(key);
+    this.#sessions.set(key, kept);
+    return kept.session;
   }
 
   #giveUp(): boolean {
-    for (const [tenant, session] of this.#sessions) {
+    for (const [key, { session }] of this.#sessions) {
       if (session.idleSince === undefined) continue;
-      this.#sessions.delete(tenant);
+      this.#sessions.delete(key);
       void session.close(0);
       return true;
     }
@@ -318,14 +375,19 @@ export class McpSource implements ToolSource {
 
   /** The last one stays, so that a host with one tenant does not connect again and again. */
   #closeIdle(): void {
-    for (const [tenant, session] of this.#sessions) {
+    for (const [key, { session }] of this.#sessions) {
       if (this.#sessions.size === 1) return;
       const since = session.idleSince;
       if (since === undefined || performance.now() - since < MACHINE.tool_idle_ms.default) continue;
-      this.#sessions.delete(tenant);
+      this.#sessions.delete(key);
       void session.close(0);
     }
   }
+}
+
+/** A server without a login lists no tools yet, and its configuration is accepted nevertheless. */
+function unlessLogin(error: unknown): void {
+  if (!(error instanceof LoginNeeded)) throw error;
 }
 
 /** The definition of a tool of which some argument goes into a header (2026-07-28, `x-mcp-header`); for others the client needs none. */

@@ -19,6 +19,10 @@ export interface PinnedOptions {
   readonly known?: () => Json;
   /** Called when another list was accepted: the tools of the source have to be made again. */
   readonly changed?: () => void;
+  /** Accounts at which somebody has to sign in. */
+  readonly needsLogin?: () => readonly string[];
+  /** Asks the source for its list now. */
+  readonly ask?: () => Promise<void>;
   /** Notes about the source for operators. */
   readonly notes?: () => readonly string[];
 }
@@ -42,6 +46,10 @@ export class PinnedTools implements PinnedSource {
 
   get source(): string {
     return this.#options.source;
+  }
+
+  get ask(): PinnedSource['ask'] {
+    return this.#options.ask;
   }
 
   /** The source kept this when a list was accepted. */
@@ -79,6 +87,7 @@ export class PinnedTools implements PinnedSource {
       accepted: pin === undefined ? null : { digest: pin.digest, by: pin.by, at: pin.at, tools: pin.tools.length },
       offered: offered === undefined ? null : { digest: offered.digest, tools: offered.tools.length },
       differences: [...this.#differences.values()],
+      needs_login: this.#options.needsLogin?.() ?? [],
       notes: this.#options.notes?.() ?? [],
     };
   }

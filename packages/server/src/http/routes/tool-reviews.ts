@@ -1,4 +1,5 @@
 /** Lists of tools that others declare: what differs from what was accepted, and its acceptance by a person. */
+import type { PinnedSource } from '@corral/protocol/ports/pins';
 import type { ServerContext } from '../context.ts';
 import type { Handlers } from './handler.ts';
 
@@ -6,6 +7,8 @@ export function toolReviewRoutes({ settings, clock }: ServerContext): Handlers<'
   return {
     async listToolReviews() {
       const { pinned } = settings.inForce();
+      // A server that could not be asked when somebody signed in there has no tools, so no call would ask it again.
+      await Promise.allSettled(pinned.filter(isUnheard).map(async (one) => await one.ask?.()));
       return { items: pinned.map((one) => JSON.parse(JSON.stringify(one.review()))) };
     },
     async acceptTools({ params, body }, { access, keep }) {
@@ -15,4 +18,9 @@ export function toolReviewRoutes({ settings, clock }: ServerContext): Handlers<'
       return { source, digest, tools: tools.length };
     },
   };
+}
+
+function isUnheard(one: PinnedSource): boolean {
+  const { accepted, offered, needs_login } = one.review();
+  return accepted === null && offered === null && needs_login.length === 0;
 }
