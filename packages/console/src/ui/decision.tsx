@@ -5,7 +5,7 @@ import { ask as request, hasRole } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
 import { moment, shortDigest } from '../format.ts';
 import { Badge, Fact, Shown, Words } from './parts.tsx';
-import { Code, Codes, Lit, Text } from './text.tsx';
+import { Code, Lit, Rules, Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
 type Statement = RouteAnswer<'showPolicies'>['rules'][number];
@@ -32,7 +32,7 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
       </p>
       <dl class="facts">
         <Fact name={of.rules.length === 1 ? 'Rule' : 'Rules'}>
-          <Codes of={of.rules} none="none: the grant decided" />
+          <Rules of={of} none={of.rules.length === 0 ? 'none: the grant decided' : 'none decided'} />
           <RuleTexts of={of} />
         </Fact>
         <Fact name="Policies">
@@ -68,18 +68,21 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
 }
 
 /** The text of each rule, with its limits, read when somebody asks for it. */
-function RuleTexts({ of: { rules, policy, verdict } }: { readonly of: Decision }) {
+function RuleTexts({ of: { rules, also = [], policy, verdict } }: { readonly of: Decision }) {
   const [isOpen, setOpen] = useState(false);
   if (rules.length === 0 || policy === '' || !hasRole(...READERS)) return null;
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>What {rules.length === 1 ? 'it says' : 'they say'}</summary>
-      {isOpen && <Statements rules={rules} policy={policy} verdict={verdict} />}
+      {isOpen && <Statements rules={rules} also={also} policy={policy} verdict={verdict} />}
     </details>
   );
 }
 
-/** Whether a rule is one of those by which a call was refused, or a person was asked: others that apply as well did not decide. */
+/**
+ * Whether a rule is one of those by which a call was refused, or a person was asked: others that apply as well did not decide. Decisions of
+ * before say nothing of that, and the texts do.
+ */
 function isDeciding({ effect, consequence }: Statement, verdict: string): boolean {
   const asks = consequence === 'approval';
   return effect === 'forbid' && ((verdict === 'deny' && !asks) || (verdict === 'ask' && asks));
@@ -87,7 +90,7 @@ function isDeciding({ effect, consequence }: Statement, verdict: string): boolea
 
 const READERS = ['operator', 'auditor', 'admin'] as const;
 
-function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy' | 'verdict'>) {
+function Statements({ rules, also, policy, verdict }: Pick<Decision, 'rules' | 'policy' | 'verdict'> & { readonly also: string[] }) {
   const texts = useLoad((signal) => request('showPolicies', { params: { version: policy }, query: {} }, signal), { of: [policy] });
   return (
     <Shown of={texts}>
@@ -97,7 +100,7 @@ function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy
             const statement = statements.find((one) => one.rule === rule);
             return (
               <div key={rule}>
-                {rules.length > 1 && statement !== undefined && isDeciding(statement, verdict) && <Badge tone="bad">decided</Badge>}
+                {rules.length > 1 && <Part of={also.includes(rule) ? false : statement && isDeciding(statement, verdict)} />}
                 <pre class="value" tabIndex={0}>
                   <Text
                     of={
@@ -112,6 +115,12 @@ function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy
       )}
     </Shown>
   );
+}
+
+/** What a rule did, above its text. @param of whether it decided; undefined: that is not known */
+function Part({ of }: { readonly of: boolean | undefined }) {
+  if (of === undefined) return null;
+  return of ? <Badge tone="bad">decided</Badge> : <Badge tone="calm">also matched</Badge>;
 }
 
 /** Unusual facts as policies name them, in words. */

@@ -20,6 +20,8 @@ export interface DecisionView {
   readonly tool: string;
   readonly verdict: Decision['verdict'];
   readonly rules: string[];
+  /** Those of the rules that did not decide. */
+  readonly also?: string[];
   readonly policy: string;
   readonly unusual: string[];
   readonly origins: { path: string; origin: string; from: string }[];
@@ -104,6 +106,7 @@ export class Decisions {
         tool: target,
         verdict: one.verdict,
         rules: [...(one.rules ?? [])],
+        ...(one.also === undefined ? {} : { also: [...one.also] }),
         policy: one.policy ?? '',
         unusual: [...(one.unusual ?? [])],
         origins: (one.origins ?? []).map(([path, origin, place]) => ({ path, origin, from: originText(origin, this.#parent, place) })),
