@@ -4,6 +4,7 @@ import type { RouteAnswer, RouteInput } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { anyOf, useLoad } from '../data/load.ts';
+import { callHref } from '../data/run-parts.ts';
 import { pagesOf } from '../data/pages.ts';
 import { count, duration } from '../format.ts';
 import { useKeys } from '../keys.ts';
@@ -156,7 +157,7 @@ function Rows({ of }: { readonly of: readonly Decided[] }) {
                 <Text of={one.reason} />
               </td>
               <td>
-                <a href={`${href('run', one.run, 'calls')}?call=${one.call}`}>
+                <a href={callHref(one.run, one.call)}>
                   {one.run.slice(-6)}, call {one.call}
                 </a>
               </td>
