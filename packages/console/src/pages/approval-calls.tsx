@@ -2,12 +2,14 @@
  * Calls that wait for a person: what exactly would be done, where each argument came from, and what is unusual about it. Nothing is decided by one
  * touch or one key: the first opens the question, the second answers it.
  */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, me } from '../data/api.ts';
 import { linkFor, linkUsed } from '../data/approval-link.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { useAttempt } from '../data/attempt.ts';
+import { callHref } from '../data/run-parts.ts';
 import { shortDigest } from '../format.ts';
 import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
 import { Looking } from '../ui/looking.tsx';
@@ -25,7 +27,11 @@ type Verdict = 'approve' | 'deny';
 export function CallsThatWait() {
   const list = useWaiting<'listApprovals', Verdict>('listApprovals', 'calls');
   const { items, current } = list;
-  const { agent, tool } = list.where;
+  const { run: _, ...filter } = list.where;
+  const isFiltered = Object.keys(filter).length > 0;
+  /** The parts above stay once they were there, so that the list does not move as it gets shorter. */
+  const hadMany = useRef(false);
+  hadMany.current ||= items.length > 1;
   const open = (verdict: Verdict) => {
     if (current === undefined || !mayDecide(current) || (verdict === 'approve' && current.withheld !== undefined)) return;
     // A person who writes a reason before the field has the focus does not come to the other verdict by that.
@@ -37,48 +43,73 @@ export function CallsThatWait() {
   ]);
   return (
     <>
-      {(items.length > 1 || agent !== undefined || tool !== undefined) && <Filter of={items} />}
       <WaitingList
         of={list}
-        none={agent === undefined && tool === undefined ? 'Nothing waits for a person.' : 'No call that waits for a person matches.'}
-        above={<Groups of={items} where={list.where} done={list.decided} />}
-      >
-        {items.map((one) => (
+        none={isFiltered ? 'No call that waits for a person matches.' : 'Nothing waits for a person.'}
+        above={
+          (items.length > 1 || isFiltered || hadMany.current) && (
+            <Folded name="Search, and calls that are alike">
+              <Filter of={items} />
+              <Groups of={items} where={list.where} done={list.decided} />
+            </Folded>
+          )
+        }
+        card={(one: Approval) => (
           <Card
             key={idOf(one)}
             {...list.cardOf(one)}
-            onDone={(text) => list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`)}
+            onDone={(text) => list.done(one, text, callHref(one.run, one.call))}
           />
-        ))}
-      </WaitingList>
+        )}
+      />
     </>
   );
 }
 
-/** Names to filter by, with those that wait as suggestions. */
-function Filter({ of }: { readonly of: readonly Approval[] }) {
-  const field = (name: 'agent' | 'tool', label: string) => (
-    <label>
-      {label}{' '}
-      <input
-        type="search"
-        list={`waiting-${name}`}
-        value={query.value.get(name) ?? ''}
-        maxLength={100}
-        spellcheck={false}
-        onChange={(event) => alter({ [name]: event.currentTarget.value.trim(), at: undefined })}
-      />
-      <datalist id={`waiting-${name}`}>
-        {[...new Set(of.map((one) => one[name]))].map((one) => (
-          <option key={one} value={one} />
-        ))}
-      </datalist>
-    </label>
+/** Parts that a phone has room for once somebody wants them. */
+function Folded({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  if (!matchMedia('(max-width: 760px)').matches) return <>{children}</>;
+  return (
+    <details>
+      <summary>{name}</summary>
+      {children}
+    </details>
   );
+}
+
+/** A part of a name is looked for once somebody pauses in writing it. */
+const PAUSE_MS = 250;
+
+function Filter({ of }: { readonly of: readonly Approval[] }) {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const look = (text: string) => {
+    clearTimeout(timer.current);
+    alter({ q: text.trim(), agent: undefined, tool: undefined, at: undefined });
+  };
+  const { agent, tool, q } = Object.fromEntries(query.value);
   return (
     <div class="row which" role="search" aria-label="Filter">
-      {field('agent', 'Agent')}
-      {field('tool', 'Tool')}
+      <label>
+        Agent or tool{' '}
+        <input
+          type="search"
+          list="waiting-names"
+          value={q ?? agent ?? tool ?? ''}
+          maxLength={100}
+          spellcheck={false}
+          placeholder="part of a name"
+          onInput={({ currentTarget: { value } }) => {
+            clearTimeout(timer.current);
+            timer.current = setTimeout(() => look(value), PAUSE_MS);
+          }}
+          onChange={(event) => look(event.currentTarget.value)}
+        />
+        <datalist id="waiting-names">
+          {[...new Set(of.flatMap((one) => [one.agent, one.tool]))].map((one) => (
+            <option key={one} value={one} />
+          ))}
+        </datalist>
+      </label>
     </div>
   );
 }
@@ -92,8 +123,11 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
     <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
       <header>
         <h2>
-          <Text of={of.agent} /> asks for <ToolName of={of.tool} tenant={of.tenant} />
+          <ToolName of={of.tool} tenant={of.tenant} /> <What of={of} />
         </h2>
+        <p>
+          asked for by <Text of={of.agent} />
+        </p>
         {of.control !== 'none' && (
           <Badge tone="warn">the run is {of.control}: the call is made, and its agent is told when it goes on</Badge>
         )}
@@ -123,6 +157,15 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
       <Behind of={of} />
     </li>
   );
+}
+
+/** What it would do, in a few words: how much and to whom, else its arguments. */
+function What({ of: { may_hold, input, withheld } }: { readonly of: Approval }) {
+  if (withheld !== undefined) return <span class="dim">withheld</span>;
+  const to = Object.values(may_hold?.destination ?? {}).filter((one) => typeof one === 'string' || typeof one === 'number');
+  const amount = may_hold?.money ?? null;
+  if (to.length === 0 && amount === null) return <Text of={briefOf(input)} />;
+  return <Text of={[...(amount === null ? [] : [String(amount)]), ...(to.length === 0 ? [] : ['to', to.join(', ')])].join(' ')} />;
 }
 
 /** An approval would lower a label: the host would trust data more, or let more people read them. */
@@ -291,7 +334,7 @@ function Behind({ of }: { readonly of: Approval }) {
       )}
       <dl class="facts">
         <Fact name="Run">
-          <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>call {of.call}</a>
+          <a href={href('run', of.run)}>{of.run}</a>, <a href={callHref(of.run, of.call)}>call {of.call}</a>
         </Fact>
         <Fact name="Tenant">
           <Text of={of.tenant} />

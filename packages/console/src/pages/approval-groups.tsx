@@ -72,7 +72,7 @@ function Group({ of: [first, ...rest], onOpen }: { readonly of: readonly Approva
   return (
     <li class="row">
       <span>
-        {many(rest.length + 1, 'call')} of <Text of={first.agent} /> to <Text of={first.tool} /> are alike but for their values
+        {many(rest.length + 1, 'call')} of <Text of={first.agent} /> to <Text of={first.tool} /> {rest.every((one) => isSame(one, first)) ? 'are the same' : 'differ only in their values'}
         {first.such.decided > 0 && `; you approved ${first.such.approved} of ${first.such.decided} such`}
       </span>
       <button type="button" onClick={onOpen}>
@@ -81,6 +81,8 @@ function Group({ of: [first, ...rest], onOpen }: { readonly of: readonly Approva
     </li>
   );
 }
+
+const isSame = (a: Approval, b: Approval): boolean => JSON.stringify(a.input) === JSON.stringify(b.input);
 
 /** Reads them all, as they are now, and asks. */
 function Together({ where, onClose }: { readonly where: Wanted; readonly onClose: () => void }) {
@@ -123,17 +125,18 @@ interface DecidingProps {
 function Deciding({ of, where: { agent, tool, shape }, onDone, onBack }: DecidingProps) {
   const [token, setToken] = useState('');
   const act = (verdict: 'approve' | 'deny') => async (reason: string) => {
+    const said = reason === '' ? {} : { reason };
     const runs = [...new Set(of.map(({ run }) => run))];
     const proof = verdict === 'deny' || token.trim() === '' ? {} : { proof: token.trim() };
     const filter = { ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
     const only = of.map(({ run, call, version }) => ({ run, call, version }));
     const selected = { ...(agent === undefined ? {} : { agent }), runs };
-    onDone(await request('settleMany', { body: { act: verdict, where: selected, ...filter, only, reason, ...proof } }));
+    onDone(await request('settleMany', { body: { act: verdict, where: selected, ...filter, only, ...said, ...proof } }));
   };
   return (
     <ReasonForm
       acts={[
-        { verb: `Approve these ${count(of.length)}`, tone: 'good', act: act('approve') },
+        { verb: `Approve these ${count(of.length)}`, tone: 'good', act: act('approve'), isMute: true },
         { verb: `Deny these ${count(of.length)}`, tone: 'danger', act: act('deny') },
       ]}
       lacks={of.length === 0 ? 'There is none to decide about.' : ''}
@@ -192,7 +195,7 @@ const isStranger = ({ origins }: Approval, name: string): boolean => originsOf(n
 /** What became of each. */
 function Results({ of: { act, done, refused }, onClose }: { readonly of: Result; readonly onClose: () => void }) {
   return (
-    <Dialog title={`${done.length} ${act === 'approve' ? 'approved' : 'denied'}, ${refused.length} not`} onClose={onClose}>
+    <Dialog title={`${done.length} ${act === 'approve' ? 'approved' : 'denied'}${refused.length === 0 ? '' : `, ${refused.length} not done`}`} onClose={onClose}>
       <ul class="plain">
         {done.map(({ run, call }) => (
           <li key={`${run} ${call}`}>
@@ -205,9 +208,11 @@ function Results({ of: { act, done, refused }, onClose }: { readonly of: Result;
           </li>
         ))}
       </ul>
-      <button type="button" class="primary" onClick={onClose}>
-        Close
-      </button>
+      <div class="row">
+        <button type="button" class="primary" onClick={onClose}>
+          Close
+        </button>
+      </div>
     </Dialog>
   );
 }

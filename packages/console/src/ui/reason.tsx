@@ -10,6 +10,8 @@ interface Act {
   readonly verb: string;
   readonly tone?: 'danger' | 'good';
   readonly act: (reason: string) => Promise<unknown>;
+  /** It needs no reason. */
+  readonly isMute?: boolean;
 }
 
 /** What a person types, so that no key that is held by accident does it. */
@@ -39,18 +41,26 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
   const [text, setText] = useState('');
   const [field, typing] = [useId(), useId()];
   const { attempt, busy, error, clear } = useAttempt();
-  const missing = reason.trim() === '' ? 'The reason is missing.' : lacks === '' ? unlike(typed, text) : lacks;
+  const other = lacks === '' ? unlike(typed, text) : lacks;
+  const isSilent = reason.trim() === '';
+  const missingOf = ({ isMute = false }: Act): string => (isSilent && !isMute ? 'The reason is missing.' : other);
+  /** Said beside the buttons; where some of them need no reason, it says which do. */
+  const needy = acts.filter(({ isMute }) => isMute !== true);
+  const missing =
+    other === '' && isSilent && needy.length < acts.length
+      ? `The reason is missing: ${needy.map(({ verb }) => verb).join(', ')} needs one.`
+      : acts.map((one) => missingOf(one)).find((text) => text !== '') ?? '';
   const run = ({ act }: Act) => void attempt(() => act(reason.trim()), done);
   const [only] = acts.length === 1 ? acts : [];
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (missing === '' && only !== undefined) run(only);
+        if (only !== undefined && missingOf(only) === '') run(only);
       }}
     >
       <label for={field}>Reason, for the record</label>
-      <input id={field} value={reason} maxLength={500} required autofocus onInput={(event) => setReason(event.currentTarget.value)} />
+      <input id={field} value={reason} maxLength={500} required={needy.length === acts.length} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
       {typed !== undefined && (
         <>
           <label for={typing}>
@@ -84,7 +94,7 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
             key={one.verb}
             type={one === only ? 'submit' : 'button'}
             class={one.tone ?? 'danger'}
-            disabled={missing !== '' || busy}
+            disabled={missingOf(one) !== '' || busy}
             onClick={one === only ? undefined : () => run(one)}
           >
             {busy ? 'Doing it…' : one.verb}

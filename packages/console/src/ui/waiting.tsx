@@ -1,12 +1,13 @@
 /** A list of what waits for a person, calls or questions: read, kept up to date, walked through by keys, one of them the current one. */
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { decidedHere } from '../data/live.ts';
 import { anyOf, useLoad } from '../data/load.ts';
 import { pagesOf } from '../data/pages.ts';
+import { count } from '../format.ts';
 import { useKeys, type Key } from '../keys.ts';
 import { PutOff } from './looking.tsx';
 import { Empty, Loading, Problem } from './parts.tsx';
@@ -33,9 +34,11 @@ export interface Where {
   readonly run?: string;
   readonly agent?: string;
   readonly tool?: string;
+  /** Part of the name of the agent or of the tool. */
+  readonly q?: string;
 }
 /** Conditions that a list takes from the address. */
-const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = { listApprovals: ['run', 'agent', 'tool'], listQuestions: ['run'] };
+const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = { listApprovals: ['run', 'agent', 'tool', 'q'], listQuestions: ['run'] };
 const whereOf = (name: Name): Where =>
   Object.fromEntries(
     CONDITIONS[name].flatMap((one) => {
@@ -53,10 +56,67 @@ export interface CardProps<T, W> {
   readonly again: () => void;
 }
 
-/** What was decided last, and where its call is. */
-interface Said {
+/** One that was decided here. It stays in its place, as high as it was, so that nothing comes under the finger that decided; of those before, a line. */
+interface Settled {
+  readonly id: string;
+  /** What the list was asked for. */
+  readonly of: string;
+  /** Its place among all that is shown. */
+  readonly place: number;
+  readonly height: number;
   readonly text: string;
   readonly to?: string | undefined;
+}
+
+type Row<T> = { readonly item: T } | { readonly settled: Settled; readonly isLast: boolean };
+
+function rowsOf<T extends { readonly run: string; readonly call: number }>(items: readonly T[], settled: readonly Settled[]): Row<T>[] {
+  const gone = new Set(settled.map(({ id }) => id));
+  const rows: Row<T>[] = items.filter((one) => !gone.has(idOf(one))).map((item) => ({ item }));
+  for (const one of settled.toSorted((a, b) => a.place - b.place))
+    rows.splice(one.place, 0, { settled: one, isLast: one === settled.at(-1) });
+  return rows;
+}
+
+function SettledRow({ of: { id, text, to, height }, isLast }: { readonly of: Settled; readonly isLast: boolean }) {
+  const self = useRef<HTMLLIElement>(null);
+  useSteady(self, isLast);
+  useEffect(() => {
+    // The button that had the focus is gone.
+    if (isLast) self.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <li ref={self} id={id} class="card settled" tabIndex={-1} style={isLast ? { minHeight: `${height}px` } : {}}>
+      <p role="status">
+        <Text of={text} />
+        {to !== undefined && (
+          <>
+            {' '}
+            <a href={to}>See what became of it</a>
+          </>
+        )}
+      </p>
+    </li>
+  );
+}
+
+/** Keeps something where it is on the screen while what stands above it changes, as far as the page can be scrolled. */
+function useSteady(of: { readonly current: HTMLElement | null }, isOn: boolean): void {
+  const last = useRef<{ readonly top: number; readonly scrolled: number }>(undefined);
+  useLayoutEffect(() => {
+    if (!isOn || of.current === null) return;
+    const look = () => of.current?.getBoundingClientRect().top ?? 0;
+    const keep = () => {
+      const moved = last.current === undefined || last.current.scrolled !== scrollY ? 0 : look() - last.current.top;
+      if (Math.abs(moved) >= 1) scrollBy(0, moved);
+      last.current = { top: look(), scrolled: scrollY };
+    };
+    keep();
+    // Whatever of the page changes its height.
+    const watch = new ResizeObserver(keep);
+    watch.observe(document.body);
+    return () => watch.disconnect();
+  });
 }
 
 /** What a person has opened on a card, which becomes the current one. */
@@ -72,33 +132,12 @@ function useOpened<T extends { readonly run: string; readonly call: number }, W>
   };
 }
 
-interface ToldProps {
-  readonly of: Said;
-  readonly count: number;
-  readonly more: boolean;
-}
-
-/** What was decided last, else how many wait. */
-function Told({ of: { text, to }, count, more }: ToldProps) {
-  return (
-    <p class="dim" role="status">
-      {text === '' ? `${count}${more ? '+' : ''} waiting` : <Text of={text} />}
-      {to !== undefined && (
-        <>
-          {' '}
-          <a href={to}>See what became of it</a>
-        </>
-      )}
-    </p>
-  );
-}
-
 /** @param part where the list is, below the approvals */
 export function useWaiting<K extends Name, W>(name: K, part: string) {
   const where = whereOf(name);
   const [pages, setPages] = useState(1);
   const [later, setLater] = useState(false);
-  const [said, setSaid] = useState<Said>({ text: '' });
+  const [settled, setSettled] = useState<readonly Settled[]>([]);
   const { openOf, open, close } = useOpened<Item<K>, W>();
   const loaded = useLoad(
     (signal) =>
@@ -107,6 +146,11 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
   );
   const { data, again } = loaded;
   const items = (data?.items ?? []) as readonly Item<K>[];
+  const asked = JSON.stringify(where);
+  const rows = rowsOf(
+    items,
+    settled.filter(({ of }) => of === asked),
+  );
   const at = query.value.get('at') ?? (items[0] === undefined ? undefined : idOf(items[0]));
   const current = items.find((one) => idOf(one) === at);
   const decided = () => {
@@ -117,6 +161,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     ...loaded,
     where,
     items,
+    rows,
     current,
     openOf,
     open,
@@ -129,8 +174,11 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     }),
     /** Some were decided about elsewhere on the page. */
     decided,
-    done: (text: string, to?: string) => {
-      setSaid({ text, to });
+    done: (one: Item<K>, text: string, to?: string) => {
+      const id = idOf(one);
+      const place = rows.findIndex((row) => 'item' in row && idOf(row.item) === id);
+      const height = document.getElementById(id)?.offsetHeight ?? 0;
+      setSettled([...settled.filter((other) => other.id !== id && other.of === asked), { id, of: asked, place, height, text, to }]);
       close();
       alter({ at: undefined });
       decided();
@@ -144,7 +192,10 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     /** What stands above the list. */
     bar: (
       <div class="bar">
-        <Told of={said} count={items.length} more={data?.more === true} />
+        <p class="dim">
+          {count(items.length)}
+          {data?.more === true && '+'} waiting
+        </p>
         <PutOff
           count={(data?.pages ?? []).reduce((sum, { later: put = 0 }) => sum + put, 0)}
           isShown={later}
@@ -163,25 +214,29 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
   };
 }
 
-interface ListProps {
-  readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'items' | 'bar' | 'damaged' | 'rest'>;
+interface ListProps<T> {
+  readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'bar' | 'damaged' | 'rest'> & { readonly rows: readonly Row<T>[] };
   /** The text where nothing waits. */
   readonly none: string;
   readonly above?: ComponentChildren;
-  readonly children: ComponentChildren;
+  readonly card: (one: T) => ComponentChildren;
 }
 
 /** The list with all that stands around its cards. */
-export function WaitingList({ of: { data, error, again, items, bar, damaged, rest }, none, above, children }: ListProps) {
+export function WaitingList<T>({ of: { data, error, again, rows, bar, damaged, rest }, none, above, card }: ListProps<T>) {
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <>
       {bar}
       {error !== undefined && <Problem of={error} again={again} />}
       {damaged}
-      {items.length === 0 && <Empty>{none}</Empty>}
       {above}
-      <ol class="cards">{children}</ol>
+      <ol class="cards">
+        {rows.map((row) =>
+          'item' in row ? card(row.item) : <SettledRow key={`settled ${row.settled.id}`} of={row.settled} isLast={row.isLast} />,
+        )}
+      </ol>
+      {rows.every((row) => !('item' in row)) && <Empty>{none}</Empty>}
       {rest}
     </>
   );

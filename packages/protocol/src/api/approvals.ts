@@ -48,7 +48,8 @@ export const DecisionView = z
     quotes: quotes
       .exactOptional()
       .describe('of a call that was not simply allowed: the text that its arguments stand in; absent if the caller may not read payloads'),
-    rules: z.array(z.string()).describe('policies that decided'),
+    rules: z.array(z.string()).describe('policies that match, those that decided first'),
+    also: z.array(z.string()).exactOptional().describe('those of `rules` that did not decide, since another one had a graver consequence'),
     policy: z.string().describe('version of the policies that decided'),
     unusual: z.array(z.string()),
     origins,
@@ -89,6 +90,7 @@ export const ApprovalQuery = Page.extend({
     .exactOptional()
     .describe('only of this agent; the end after its last / suffices if no other agent has it'),
   tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
+  q: z.string().min(1).max(100).exactOptional().describe('only where this is part of the name of the agent or of the tool, in either case'),
   shape: z.string().min(1).max(100).exactOptional().describe('only calls of this shape'),
   ...withLater,
 });

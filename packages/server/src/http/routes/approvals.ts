@@ -38,12 +38,13 @@ export function approvalRoutes(
     ...standingRoutes(door),
 
     async listApprovals({ query }, { access, reader }) {
-      const { run, shape, tool } = query;
+      const { run, shape, tool, q } = query;
       const tenant = access.some('approval.read', query.tenant);
       const agent = query.agent === undefined ? undefined : knownAgent(door, tenant, query.agent);
       const of = {
         ...(agent === undefined ? {} : { agent }),
         ...(tool === undefined ? {} : { tool }),
+        ...(q === undefined ? {} : { named: q }),
         ...(run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId }),
         ...(shape === undefined ? {} : { shape }),
         ...(tenant === undefined ? {} : { tenant }),
