@@ -87,3 +87,11 @@ export function foldAt(text: string, from: number): number {
   for (const { index } of hiddenIn(part)) if ((shown += 1) > FOLD_HIDDEN) return from + index;
   return from + part.length;
 }
+
+const COMMAND = /`corral |(?:^|[\s`(])--[a-z]/;
+
+/** What the host advises, without what is said for a command line: the page has other ways to do it. */
+export function withoutCommands(text: string): string {
+  const parts = text.split(/(?<=[.;])\s+/).filter((part) => !COMMAND.test(part));
+  return parts.join(' ').replace(/;$/, '.');
+}

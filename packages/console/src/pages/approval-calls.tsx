@@ -2,7 +2,6 @@
  * Calls that wait for a person: what exactly would be done, where each argument came from, and what is unusual about it. Nothing is decided by one
  * touch or one key: the first opens the question, the second answers it.
  */
-import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, me } from '../data/api.ts';
@@ -12,6 +11,8 @@ import { useAttempt } from '../data/attempt.ts';
 import { callHref } from '../data/run-parts.ts';
 import { shortDigest } from '../format.ts';
 import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
+import { usePart } from '../data/part.ts';
+import { Folded } from '../ui/folded.tsx';
 import { Looking } from '../ui/looking.tsx';
 import { Origin, originsOf, Quotes, unusualWords } from '../ui/decision.tsx';
 import { Ago, Badge, Fact, Problem, Until, Words } from '../ui/parts.tsx';
@@ -19,6 +20,7 @@ import { Groups } from './approval-groups.tsx';
 import { Proof } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value, WithheldNote } from '../ui/text.tsx';
 import { ToolName } from '../ui/tool-name.tsx';
+import { What, whatText } from '../ui/what.tsx';
 import { Approvers, idOf, mayDecide, useWaiting, useWaitingKeys, WaitingList, type CardProps } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
@@ -29,7 +31,7 @@ export function CallsThatWait() {
   const { items, current } = list;
   const { run: _, ...filter } = list.where;
   const isFiltered = Object.keys(filter).length > 0;
-  /** The parts above stay once they were there, so that the list does not move as it gets shorter. */
+  /** It stays once it was there, so that the list does not move as it gets shorter. */
   const hadMany = useRef(false);
   hadMany.current ||= items.length > 1;
   const open = (verdict: Verdict) => {
@@ -43,17 +45,15 @@ export function CallsThatWait() {
   ]);
   return (
     <>
+      {(items.length > 1 || isFiltered || hadMany.current) && (
+        <Folded name="Search">
+          <Filter of={items} />
+        </Folded>
+      )}
       <WaitingList
         of={list}
         none={isFiltered ? 'No call that waits for a person matches.' : 'Nothing waits for a person.'}
-        above={
-          (items.length > 1 || isFiltered || hadMany.current) && (
-            <Folded name="Search, and calls that are alike">
-              <Filter of={items} />
-              <Groups of={items} where={list.where} done={list.decided} />
-            </Folded>
-          )
-        }
+        above={<Groups of={items} where={list.where} done={list.decided} />}
         card={(one: Approval) => (
           <Card
             key={idOf(one)}
@@ -66,26 +66,8 @@ export function CallsThatWait() {
   );
 }
 
-/** Parts that a phone has room for once somebody wants them. */
-function Folded({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
-  if (!matchMedia('(max-width: 760px)').matches) return <>{children}</>;
-  return (
-    <details>
-      <summary>{name}</summary>
-      {children}
-    </details>
-  );
-}
-
-/** A part of a name is looked for once somebody pauses in writing it. */
-const PAUSE_MS = 250;
-
 function Filter({ of }: { readonly of: readonly Approval[] }) {
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const look = (text: string) => {
-    clearTimeout(timer.current);
-    alter({ q: text.trim(), agent: undefined, tool: undefined, at: undefined });
-  };
+  const { soon, look } = usePart('q', ['agent', 'tool', 'at']);
   const { agent, tool, q } = Object.fromEntries(query.value);
   return (
     <div class="row which" role="search" aria-label="Filter">
@@ -98,10 +80,7 @@ function Filter({ of }: { readonly of: readonly Approval[] }) {
           maxLength={100}
           spellcheck={false}
           placeholder="part of a name"
-          onInput={({ currentTarget: { value } }) => {
-            clearTimeout(timer.current);
-            timer.current = setTimeout(() => look(value), PAUSE_MS);
-          }}
+          onInput={(event) => soon(event.currentTarget.value)}
           onChange={(event) => look(event.currentTarget.value)}
         />
         <datalist id="waiting-names">
@@ -144,7 +123,7 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
       <h3>Exactly this would be done</h3>
       {of.withheld === undefined ? <Arguments of={of.input} origins={of.origins} /> : <WithheldNote of={of.withheld} />}
       {of.lowers !== undefined && <Lowers of={of.lowers} />}
-      <Quotes of={of.quotes} input={of.input} />
+      <Quotes of={of.quotes} />
       {of.such.decided > 0 && (
         <p>
           <a href={`${href('approvals', 'decided')}?by=me&shape=${of.shape}`}>
@@ -157,15 +136,6 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
       <Behind of={of} />
     </li>
   );
-}
-
-/** What it would do, in a few words: how much and to whom, else its arguments. */
-function What({ of: { may_hold, input, withheld } }: { readonly of: Approval }) {
-  if (withheld !== undefined) return <span class="dim">withheld</span>;
-  const to = Object.values(may_hold?.destination ?? {}).filter((one) => typeof one === 'string' || typeof one === 'number');
-  const amount = may_hold?.money ?? null;
-  if (to.length === 0 && amount === null) return <Text of={briefOf(input)} />;
-  return <Text of={[...(amount === null ? [] : [String(amount)]), ...(to.length === 0 ? [] : ['to', to.join(', ')])].join(' ')} />;
 }
 
 /** An approval would lower a label: the host would trust data more, or let more people read them. */
@@ -299,15 +269,7 @@ async function decided(of: Approval, verdict: Verdict, reason: string, held: Hel
   }
   const done = verdict === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
   const waits = verdict === 'approve' && of.control !== 'none' ? `; the run is ${of.control}, so its agent is told when it goes on` : '';
-  return `${done}: ${of.tool} ${briefOf(of.input)} for ${of.agent}${waits}`;
-}
-
-const BRIEF_CHARS = 80;
-/** `to: ACC-BO, amount: 75`. */
-function briefOf(input: unknown): string {
-  const named = typeof input === 'object' && input !== null ? Object.entries(input) : [];
-  const text = named.map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
-  return `(${text.length > BRIEF_CHARS ? `${text.slice(0, BRIEF_CHARS)}…` : text})`;
+  return `${done}: ${of.tool} (${of.withheld === undefined ? whatText(of) : 'withheld'}) for ${of.agent}${waits}`;
 }
 
 function whyNot({ principal, approved_by }: Approval): string {

@@ -2,7 +2,7 @@
  * Calls that are decided about together: those that match the filter, or that differ in the values of their arguments alone. All of their
  * arguments are shown before, each is decided about as it was shown, and each has a result of its own.
  */
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
@@ -12,6 +12,7 @@ import { fitsRow, VALUE_CHARS } from '../data/together.ts';
 import { count, many } from '../format.ts';
 import { originsOf } from '../ui/decision.tsx';
 import { Dialog } from '../ui/dialog.tsx';
+import { Folded } from '../ui/folded.tsx';
 import { Shown } from '../ui/parts.tsx';
 import { Proof, ReasonForm } from '../ui/reason.tsx';
 import { Brief, Code, Text } from '../ui/text.tsx';
@@ -38,21 +39,28 @@ export function Groups({ of, where, done }: GroupsProps) {
   const [open, setOpen] = useState<Wanted>();
   const own = of.filter(mayTogether);
   const groups = [...Map.groupBy(own, ({ shape }) => shape).entries()].filter(([, all]) => all.length > 1);
+  /** The fold stays once it was there, so that the list below does not move. */
+  const had = useRef(false);
+  had.current ||= own.length > 1;
   return (
     <>
-      {own.length > 1 && groups[0]?.[1].length !== own.length && (
-        <p>
-          <button type="button" onClick={() => setOpen(where)}>
-            Decide about all of these…
-          </button>
-        </p>
-      )}
-      {groups.length > 0 && (
-        <ul class="groups" aria-label="Calls that are alike">
-          {groups.map(([shape, all]) => (
-            <Group of={all} key={shape} onOpen={() => setOpen({ ...where, shape })} />
-          ))}
-        </ul>
+      {had.current && (
+        <Folded name="Decide about several at once">
+          {own.length > 1 && groups[0]?.[1].length !== own.length && (
+            <p>
+              <button type="button" onClick={() => setOpen(where)}>
+                Decide about all of these…
+              </button>
+            </p>
+          )}
+          {groups.length > 0 && (
+            <ul class="groups" aria-label="Calls that are alike">
+              {groups.map(([shape, all]) => (
+                <Group of={all} key={shape} onOpen={() => setOpen({ ...where, shape })} />
+              ))}
+            </ul>
+          )}
+        </Folded>
       )}
       {open !== undefined && (
         <Together

@@ -1,14 +1,16 @@
 /** Parts of a run that are read as a whole: its summary, why it is as it is, its children, its messages. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { href, query } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { callHref, readsPayloads } from '../data/run-parts.ts';
+import { pagesOf } from '../data/pages.ts';
 import { amountOf, shortDigest } from '../format.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Empty, Fact, Moment, Shown, State, Words } from '../ui/parts.tsx';
 import { Rules, Text, Value, ValueOr } from '../ui/text.tsx';
+import { withoutCommands } from '../text.ts';
 import type { TabProps } from './run-props.ts';
 
 type WhyAnswer = RouteAnswer<'whyRun'>;
@@ -139,24 +141,14 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
   );
 }
 
-/** The page has buttons for the acts; the commands are for those who would rather write them. */
+/** The page has buttons for what commands do. */
 function Next({ of }: { readonly of: readonly string[] }) {
-  const commands = of.filter((line) => line.includes('`corral '));
-  const others = of.filter((line) => !line.includes('`corral '));
+  const advice = of.map((line) => withoutCommands(line)).filter((line) => line !== '');
+  if (advice.length === 0) return null;
   return (
     <>
-      {others.length > 0 && (
-        <>
-          <h3>What can be done</h3>
-          <Words of={others} />
-        </>
-      )}
-      {commands.length > 0 && (
-        <details>
-          <summary>The same on a command line</summary>
-          <Words of={commands} />
-        </details>
-      )}
+      <h3>What can be done</h3>
+      <Words of={advice} />
     </>
   );
 }
@@ -246,14 +238,17 @@ function Branch({ of, self }: { readonly of: Tree; readonly self: string }) {
   );
 }
 
+const MESSAGES = 200;
+
 export function MessagesTab({ run }: TabProps) {
-  const messages = useLoad((signal) => request('runMessages', { params: { run: run.run }, query: { limit: 200 } }, signal), {
-    of: [run.run],
-    at: [run.journal_entries],
-  });
+  const [pages, setPages] = useState(1);
+  const messages = useLoad(
+    (signal) => pagesOf(pages, (at) => request('runMessages', { params: { run: run.run }, query: { limit: MESSAGES, ...at } }, signal)),
+    { of: [run.run], at: [pages, run.journal_entries] },
+  );
   return (
     <Shown of={messages}>
-      {({ items, next }) =>
+      {({ items, more }) =>
         items.length === 0 ? (
           <Empty>It has sent and received no messages.</Empty>
         ) : (
@@ -263,7 +258,11 @@ export function MessagesTab({ run }: TabProps) {
                 <Message of={message} run={run} key={index} />
               ))}
             </ol>
-            {next !== null && <Empty>These are the first 200: corral messages {run.run} has all.</Empty>}
+            {more && (
+              <button type="button" onClick={() => setPages(pages + 1)}>
+                More messages
+              </button>
+            )}
           </>
         )
       }

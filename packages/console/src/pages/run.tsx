@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { ask as request } from '../data/api.ts';
 import { go, href, place } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
-import { RUN_PARTS, shownParts, type RunPart } from '../data/run-parts.ts';
+import { readsPayloads, RUN_PARTS, shownParts, type RunPart } from '../data/run-parts.ts';
 import { count, cpu, many, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Copy, Empty, Fact, Loading, Noted, Problem, Ago, State } from '../ui/parts.tsx';
@@ -31,7 +31,9 @@ const VIEWS: Readonly<Record<RunPart, (props: TabProps) => ComponentChild>> = {
 };
 
 export function RunView() {
-  const [, id = '', at = 'summary'] = place.value;
+  const [, id = '', asked = 'summary'] = place.value;
+  // A link that another person or a webhook sent to a call leads to what was decided about it.
+  const at = asked === 'calls' && !readsPayloads() ? 'why' : asked;
   const { data, error, again } = useLoad((signal) => request('showRun', { params: { run: id as RunId } }, signal), {
     of: [id],
     when: (changed) => changed === undefined || changed.has(id),

@@ -18,7 +18,7 @@ const VERDICTS = {
   inspect: { tone: 'busy', text: 'inspected' },
 } as const;
 
-export function DecisionCard({ of, input }: { readonly of: Decision; readonly input?: unknown }) {
+export function DecisionCard({ of }: { readonly of: Decision }) {
   const { tone, text } = VERDICTS[of.verdict];
   return (
     <div class="decision">
@@ -62,7 +62,7 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
         ))}
       </dl>
       <Origins of={of.origins} />
-      <Quotes of={of.quotes ?? []} input={input} />
+      <Quotes of={of.quotes ?? []} />
     </div>
   );
 }
@@ -170,15 +170,15 @@ export function Origin({ of }: { readonly of: string }) {
 }
 
 /** The texts that the arguments stand in, each once, with all the values in it lit, and with the sender and subject where it is part of a mail. */
-export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
+export function Quotes({ of }: { readonly of: readonly Quote[] }) {
   if (of.length === 0) return null;
   return (
     <>
-      <h3 class="small">The text that they stand in</h3>
+      <h3 class="small">The text that they are in</h3>
       <ul class="plain quotes">
         {[...Map.groupBy(of, ({ call, source, text }) => JSON.stringify([call, source, text])).entries()].map(([key, same]) => (
           <li key={key}>
-            <Quoted of={same} input={input} />
+            <Quoted of={same} />
           </li>
         ))}
       </ul>
@@ -186,23 +186,24 @@ export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly 
   );
 }
 
-function Quoted({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
+function Quoted({ of }: { readonly of: readonly Quote[] }) {
   const [first] = of;
   if (first === undefined) return null;
   const { source, call, trusted, text, beside } = first;
-  const lits = of.flatMap(({ path }) => valueAt(input, path) ?? []).toSorted((a, b) => b.length - a.length);
+  const [proven, short] = [of.filter((one) => one.proven), of.filter((one) => !one.proven)];
+  const lits = of.map(({ value }) => value).toSorted((a, b) => b.length - a.length);
   return (
     <>
       <p class="dim">
-        {of.map(({ path, proven }, index) => (
-          <span key={path}>
-            {index > 0 && ', '}
-            <Code of={path} /> {proven ? 'stands' : 'is too short to prove; its value also stands'}
-          </span>
-        ))}{' '}
-        in what {trusted ? '' : 'a stranger may have written: '}
+        <Paths of={proven.length > 0 ? proven : short} /> in what {trusted ? '' : 'a stranger may have written: '}
         <Text of={source} />
-        {call === null ? '' : `, call ${call}`} gave
+        {call === null ? '' : `, call ${call}`}
+        {proven.length > 0 && short.length > 0 && (
+          <>
+            ; <Paths of={short} /> in it too
+          </>
+        )}
+        {short.length > 0 && ', but too short to be traced'}
       </p>
       {beside.length > 0 && (
         <dl class="beside">
@@ -225,12 +226,17 @@ function Quoted({ of, input }: { readonly of: readonly Quote[]; readonly input: 
   );
 }
 
-/** The value at a path such as `to[0].name`, as the text that a quote would have. */
-export function valueAt(input: unknown, path: string): string | undefined {
-  let at = input;
-  for (const [part] of path.matchAll(/[^.[\]]+/g)) {
-    if (typeof at !== 'object' || at === null) return undefined;
-    at = Reflect.get(at, part) as unknown;
-  }
-  return typeof at === 'string' || typeof at === 'number' ? String(at) : undefined;
+/** `to and memo are`. */
+function Paths({ of }: { readonly of: readonly Quote[] }) {
+  return (
+    <>
+      {of.map(({ path }, index) => (
+        <span key={path}>
+          {index > 0 && ' and '}
+          <Code of={path} />
+        </span>
+      ))}{' '}
+      {of.length === 1 ? 'is' : 'are'}
+    </>
+  );
 }

@@ -1,6 +1,6 @@
 /** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
-import { proof, seenBy, withLater } from './asked.ts';
+import { does, proof, seenBy, withLater } from './asked.ts';
 import { Holds } from './decided.ts';
 import { dryRun, dryRunQuery, identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
@@ -19,6 +19,7 @@ const origins = z
 const quotes = z.array(
   z.object({
     path: z.string().describe('of the argument'),
+    value: z.string().describe('of the argument, as text; the beginning of a long one'),
     proven: z.boolean().describe('false: the value is too short to say that it came from there; it merely stands there as well'),
     source: z.string().describe('the tool that answered, or the agent that wrote'),
     call: z.int().nullable(),
@@ -132,13 +133,8 @@ export const Approval = z
     such: z
       .object({ approved: z.int(), decided: z.int() })
       .describe('how often you have approved calls of this shape, of all of them that you have decided about'),
-    may_hold: z
-      .object({
-        destination: z.record(z.string(), json).nullable().describe('the arguments that say where it goes; null: none does'),
-        money: z.number().nullable().describe('the amount of this call; null: it moves none'),
-      })
-      .nullable()
-      .describe('what an approval could hold for besides this call; null: for this call alone'),
+    does: does.describe('where it goes and how much it moves, by its tool; null where `withheld`'),
+    may_hold: does.describe('what an approval could hold for besides this call; null: for this call alone'),
     needs_proof: z.boolean().describe('to approve it takes the token once more'),
     ...seenBy,
     since: time_ms,
