@@ -156,7 +156,7 @@ describe.skipIf(NO_BROWSER)('many calls that wait', () => {
     const dialog = page.getByRole('dialog', { name: '2 calls to pay' });
     for (const text of ['41', '42', 'memo', 'DE12-3456']) await dialog.getByText(text).first().waitFor();
     await dialog.getByText(/^1 call not among these: to be looked at alone/).waitFor();
-    await dialog.getByText('The reason is missing: Deny these 2 needs one.').waitFor();
+    await dialog.getByText('The reason is missing: “Deny these 2” needs one.').waitFor();
     expect(await dialog.getByRole('button', { name: 'Approve these 2' }).isEnabled()).toBe(true);
     expect(await dialog.getByRole('button', { name: 'Deny these 2' }).isEnabled()).toBe(false);
     await dialog.getByLabel('Reason').fill('none of these');

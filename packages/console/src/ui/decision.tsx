@@ -1,4 +1,4 @@
-/** Why a call was decided as it was: the rules, what was unusual, where its arguments came from, and the text that they stand in. */
+/** Why a call was decided as it was: the rules, what was unusual, where its arguments came from, and the text that they are in. */
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';

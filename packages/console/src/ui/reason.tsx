@@ -41,26 +41,18 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
   const [text, setText] = useState('');
   const [field, typing] = [useId(), useId()];
   const { attempt, busy, error, clear } = useAttempt();
-  const other = lacks === '' ? unlike(typed, text) : lacks;
-  const isSilent = reason.trim() === '';
-  const missingOf = ({ isMute = false }: Act): string => (isSilent && !isMute ? 'The reason is missing.' : other);
-  /** Said beside the buttons; where some of them need no reason, it says which do. */
-  const needy = acts.filter(({ isMute }) => isMute !== true);
-  const missing =
-    other === '' && isSilent && needy.length < acts.length
-      ? `The reason is missing: ${needy.map(({ verb }) => verb).join(', ')} needs one.`
-      : acts.map((one) => missingOf(one)).find((text) => text !== '') ?? '';
+  const { lackOf, said } = lacksOf(acts, reason.trim() === '', lacks === '' ? unlike(typed, text) : lacks);
   const run = ({ act }: Act) => void attempt(() => act(reason.trim()), done);
   const [only] = acts.length === 1 ? acts : [];
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (only !== undefined && missingOf(only) === '') run(only);
+        if (only !== undefined && lackOf(only) === '') run(only);
       }}
     >
       <label for={field}>Reason, for the record</label>
-      <input id={field} value={reason} maxLength={500} required={needy.length === acts.length} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
+      <input id={field} value={reason} maxLength={500} required={!acts.some(({ isMute }) => isMute)} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
       {typed !== undefined && (
         <>
           <label for={typing}>
@@ -94,7 +86,7 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
             key={one.verb}
             type={one === only ? 'submit' : 'button'}
             class={one.tone ?? 'danger'}
-            disabled={missingOf(one) !== '' || busy}
+            disabled={lackOf(one) !== '' || busy}
             onClick={one === only ? undefined : () => run(one)}
           >
             {busy ? 'Doing it…' : one.verb}
@@ -103,10 +95,19 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
         <button type="button" onClick={onBack}>
           Back
         </button>
-        {missing !== '' && <span class="dim">{missing}</span>}
+        {said !== '' && <span class="dim">{said}</span>}
       </div>
     </form>
   );
+}
+
+/** What each act lacks, and what is said of that beside the buttons. @param other what all of them lack besides a reason; empty: nothing */
+function lacksOf(acts: readonly Act[], isSilent: boolean, other: string) {
+  const needy = acts.filter(({ isMute }) => isMute !== true);
+  const lackOf = (one: Act): string => (isSilent && needy.includes(one) ? 'The reason is missing.' : other);
+  if (!isSilent || other !== '' || needy.length === acts.length) return { lackOf, said: acts.map((one) => lackOf(one)).find(Boolean) ?? '' };
+  const said = needy.length === 0 ? '' : `The reason is missing: “${needy.map(({ verb }) => verb).join('”, “')}” needs one.`;
+  return { lackOf, said };
 }
 
 function unlike(typed: Typed | undefined, text: string): string {

@@ -1,6 +1,6 @@
 /** A list of what waits for a person, calls or questions: read, kept up to date, walked through by keys, one of them the current one. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
@@ -10,6 +10,7 @@ import { pagesOf } from '../data/pages.ts';
 import { count } from '../format.ts';
 import { useKeys, type Key } from '../keys.ts';
 import { PutOff } from './looking.tsx';
+import { idOf, SettledRow, useSettled, type Row } from './settled.tsx';
 import { Empty, Loading, Problem } from './parts.tsx';
 import { Text } from './text.tsx';
 
@@ -19,7 +20,7 @@ type Item<K extends Name> = RouteAnswer<K>['items'][number];
 const LIMIT = 100;
 const CHANGES = anyOf('run.asked', 'run.claimed', 'run.decided', 'run.ended', 'run.paused', 'run.resumed');
 
-export const idOf = ({ run, call }: { readonly run: string; readonly call: number }) => `${run}-${call}`;
+export { idOf };
 
 type Approval = Item<'listApprovals'>;
 
@@ -56,69 +57,6 @@ export interface CardProps<T, W> {
   readonly again: () => void;
 }
 
-/** One that was decided here. It stays in its place, as high as it was, so that nothing comes under the finger that decided; of those before, a line. */
-interface Settled {
-  readonly id: string;
-  /** What the list was asked for. */
-  readonly of: string;
-  /** Its place among all that is shown. */
-  readonly place: number;
-  readonly height: number;
-  readonly text: string;
-  readonly to?: string | undefined;
-}
-
-type Row<T> = { readonly item: T } | { readonly settled: Settled; readonly isLast: boolean };
-
-function rowsOf<T extends { readonly run: string; readonly call: number }>(items: readonly T[], settled: readonly Settled[]): Row<T>[] {
-  const gone = new Set(settled.map(({ id }) => id));
-  const rows: Row<T>[] = items.filter((one) => !gone.has(idOf(one))).map((item) => ({ item }));
-  for (const one of settled.toSorted((a, b) => a.place - b.place))
-    rows.splice(one.place, 0, { settled: one, isLast: one === settled.at(-1) });
-  return rows;
-}
-
-function SettledRow({ of: { id, text, to, height }, isLast }: { readonly of: Settled; readonly isLast: boolean }) {
-  const self = useRef<HTMLLIElement>(null);
-  useSteady(self, isLast);
-  useEffect(() => {
-    // The button that had the focus is gone.
-    if (isLast) self.current?.focus({ preventScroll: true });
-  }, []);
-  return (
-    <li ref={self} id={id} class="card settled" tabIndex={-1} style={isLast ? { minHeight: `${height}px` } : {}}>
-      <p role="status">
-        <Text of={text} />
-        {to !== undefined && (
-          <>
-            {' '}
-            <a href={to}>See what became of it</a>
-          </>
-        )}
-      </p>
-    </li>
-  );
-}
-
-/** Keeps something where it is on the screen while what stands above it changes, as far as the page can be scrolled. */
-function useSteady(of: { readonly current: HTMLElement | null }, isOn: boolean): void {
-  const last = useRef<{ readonly top: number; readonly scrolled: number }>(undefined);
-  useLayoutEffect(() => {
-    if (!isOn || of.current === null) return;
-    const look = () => of.current?.getBoundingClientRect().top ?? 0;
-    const keep = () => {
-      const moved = last.current === undefined || last.current.scrolled !== scrollY ? 0 : look() - last.current.top;
-      if (Math.abs(moved) >= 1) scrollBy(0, moved);
-      last.current = { top: look(), scrolled: scrollY };
-    };
-    keep();
-    // Whatever of the page changes its height.
-    const watch = new ResizeObserver(keep);
-    watch.observe(document.body);
-    return () => watch.disconnect();
-  });
-}
-
 /** What a person has opened on a card, which becomes the current one. */
 function useOpened<T extends { readonly run: string; readonly call: number }, W>() {
   const [opened, setOpened] = useState<{ readonly id: string; readonly what: W }>();
@@ -137,7 +75,6 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
   const where = whereOf(name);
   const [pages, setPages] = useState(1);
   const [later, setLater] = useState(false);
-  const [settled, setSettled] = useState<readonly Settled[]>([]);
   const { openOf, open, close } = useOpened<Item<K>, W>();
   const loaded = useLoad(
     (signal) =>
@@ -145,12 +82,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     { of: [where], at: [pages, later], when: CHANGES },
   );
   const { data, again } = loaded;
-  const items = (data?.items ?? []) as readonly Item<K>[];
-  const asked = JSON.stringify(where);
-  const rows = rowsOf(
-    items,
-    settled.filter(({ of }) => of === asked),
-  );
+  const { rows, items, settle } = useSettled((data?.items ?? []) as readonly Item<K>[], JSON.stringify(where));
   const at = query.value.get('at') ?? (items[0] === undefined ? undefined : idOf(items[0]));
   const current = items.find((one) => idOf(one) === at);
   const decided = () => {
@@ -175,10 +107,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     /** Some were decided about elsewhere on the page. */
     decided,
     done: (one: Item<K>, text: string, to?: string) => {
-      const id = idOf(one);
-      const place = rows.findIndex((row) => 'item' in row && idOf(row.item) === id);
-      const height = document.getElementById(id)?.offsetHeight ?? 0;
-      setSettled([...settled.filter((other) => other.id !== id && other.of === asked), { id, of: asked, place, height, text, to }]);
+      settle(one, text, to);
       close();
       alter({ at: undefined });
       decided();
@@ -196,11 +125,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
           {count(items.length)}
           {data?.more === true && '+'} waiting
         </p>
-        <PutOff
-          count={(data?.pages ?? []).reduce((sum, { later: put = 0 }) => sum + put, 0)}
-          isShown={later}
-          show={() => setLater(!later)}
-        />
+        <PutOff count={sumOf(data?.pages ?? [])} isShown={later} show={() => setLater(!later)} />
         {Object.keys(where).length > 0 && <a href={href('approvals', part)}>of all runs</a>}
       </div>
     ),
@@ -213,6 +138,9 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     ),
   };
 }
+
+/** How many of some pages a person has put off. */
+const sumOf = (pages: readonly { readonly later?: number }[]): number => pages.reduce((sum, { later = 0 }) => sum + later, 0);
 
 interface ListProps<T> {
   readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'bar' | 'damaged' | 'rest'> & { readonly rows: readonly Row<T>[] };

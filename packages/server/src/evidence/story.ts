@@ -322,6 +322,16 @@ const line = (about: StoryLine['about'], text: string, ...from: readonly (Tally 
   calls: from.flatMap(({ calls }) => calls).slice(0, LINKS),
 });
 
+/** What policies and grants refused, and what people did not approve. */
+function refusedLine({ refused, denied, rules }: Teller): StoryLine {
+  const by = rules.size === 0 ? '' : ` The rules: ${[...rules].join(', ')}.`;
+  const said = [
+    ...(refused.total === 0 ? [] : [`It was refused something ${times(refused.total)}: ${refused.text}.${by}`]),
+    ...(denied.total === 0 ? [] : [`People did not approve ${many(denied.total, 'call')}: ${denied.text}.`]),
+  ];
+  return line('refused', said.length === 0 ? 'It was refused nothing.' : said.join(' '), refused, denied);
+}
+
 function endLine({ record, status, waiting_for }: StoryFacts, last: number): StoryLine {
   const { outcome, ended_at, control } = status;
   const entries = last === 0 ? [] : [last];
@@ -362,7 +372,7 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
       }
       told.take(entry);
     }
-  const { read, strangers, did, failed, unknown, withheld, maybe, children, sent, received, refused, denied, rules, people, stopped, last } = told;
+  const { read, strangers, did, failed, unknown, withheld, maybe, children, sent, received, people, stopped, last } = told;
   const lost = unknown.total === 0 ? '' : ` The result of ${many(unknown.total, 'call')} was lost: ${unknown.text}.`;
   const untold = withheld.total === 0 ? '' : ` The answer of ${many(withheld.total, 'call')} was not given to it: ${withheld.text}.`;
   const doubt = maybe.total === 0 ? '' : ` ${many(maybe.total, 'call')} may have done so too: ${maybe.text}.`;
@@ -371,9 +381,6 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
     sent.total === 0 ? 'no message' : many(sent.total, 'message'),
     received.total === 0 ? 'none' : `${received.total}, from ${received.text}`,
   ];
-  const by = rules.size === 0 ? '' : ` The rules: ${[...rules].join(', ')}.`;
-  const byRules = refused.total === 0 ? '' : `It was refused something ${times(refused.total)}: ${refused.text}.${by}`;
-  const byPeople = denied.total === 0 ? '' : ` People did not approve ${many(denied.total, 'call')}: ${denied.text}.`;
   return [
     askedLine(facts),
     ...gone,
@@ -407,12 +414,7 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
       sent,
       received,
     ),
-    line(
-      'refused',
-      refused.total + denied.total === 0 ? 'It was refused nothing.' : `${byRules}${byPeople}`.trim(),
-      refused,
-      denied,
-    ),
+    refusedLine(told),
     line('people', people.textOr('No person had to decide about it.'), people),
     line('stopped', stopped.textOr('Nobody stopped it, and no detector stepped in.'), stopped),
     spentLine(facts.spent ?? told.spent),
