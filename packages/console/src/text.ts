@@ -92,6 +92,9 @@ const COMMAND = /`corral |(?:^|[\s`(])--[a-z]/;
 
 /** What the host advises, without what is said for a command line: the page has other ways to do it. */
 export function withoutCommands(text: string): string {
-  const parts = text.split(/(?<=[.;])\s+/).filter((part) => !COMMAND.test(part));
-  return parts.join(' ').replace(/;$/, '.');
+  const parts = text.split(/(?<=[.;])\s+/);
+  const isCommand = (part: string | undefined): boolean => part !== undefined && COMMAND.test(part);
+  return parts
+    .flatMap((part, i) => (isCommand(part) ? [] : [isCommand(parts[i + 1]) ? part.replace(/;$/, '.') : part]))
+    .join(' ');
 }

@@ -1,6 +1,6 @@
 /**
- * What a person has decided about in a list of what waits. The last one stays in its place, as high as it was and where it is on the screen, so that
- * nothing comes under the finger that decided; of those before, a line is left.
+ * What a person has decided about in a list of what waits. Each stays in its place, as high as it was and where it is on the screen, so that nothing
+ * comes under the finger that decided. Of those that have left the screen upwards, a line is left.
  */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Text } from './text.tsx';
@@ -17,7 +17,7 @@ interface Settled {
   /** Its place among all that is shown. */
   readonly place: number;
   /** Of its card: its height, where it was on the screen, and how far the page was scrolled then. */
-  readonly height: number;
+  readonly height: number | undefined;
   readonly top: number;
   readonly scrolled: number;
   readonly text: string;
@@ -44,10 +44,14 @@ export function useSettled<T extends Call>(found: readonly T[], asked: string) {
       const id = idOf(one);
       const place = rows.findIndex((row) => 'item' in row && idOf(row.item) === id);
       const { height = 0, top = 0 } = document.getElementById(id)?.getBoundingClientRect() ?? {};
-      setAll([...own, { id, asked, place, height, top, scrolled: scrollY, text, to }]);
+      // The page can be scrolled by what these lose.
+      const before = own.map((other) => (isAbove(other.id) ? { ...other, height: undefined } : other));
+      setAll([...before, { id, asked, place, height, top, scrolled: scrollY, text, to }]);
     },
   };
 }
+
+const isAbove = (id: string): boolean => (document.getElementById(id)?.getBoundingClientRect().bottom ?? 0) < 0;
 
 export function SettledRow({ of, isLast }: { readonly of: Settled; readonly isLast: boolean }) {
   const self = useRef<HTMLLIElement>(null);
@@ -57,7 +61,7 @@ export function SettledRow({ of, isLast }: { readonly of: Settled; readonly isLa
     if (isLast) self.current?.focus({ preventScroll: true });
   }, []);
   return (
-    <li ref={self} id={of.id} class="card settled" tabIndex={-1} style={isLast ? { minHeight: `${of.height}px` } : {}}>
+    <li ref={self} id={of.id} class="card settled" tabIndex={-1} style={of.height === undefined ? {} : { minHeight: `${of.height}px` }}>
       <p role="status">
         <Text of={of.text} />
         {of.to !== undefined && (
