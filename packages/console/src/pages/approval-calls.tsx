@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, me } from '../data/api.ts';
 import { linkFor, linkUsed } from '../data/approval-link.ts';
-import { ask as alter, href, query } from '../data/address.ts';
+import { href, query } from '../data/address.ts';
 import { useAttempt } from '../data/attempt.ts';
 import { callHref } from '../data/run-parts.ts';
 import { shortDigest } from '../format.ts';

@@ -180,13 +180,22 @@ interface AfterProps {
 function After({ of: { agent }, tool, quarantine }: AfterProps) {
   return (
     <>
-      New runs{agent === undefined ? '' : ` of ${agent}`} get {tool} again. To stop these too:{' '}
+      New runs
+      {agent !== undefined && (
+        <>
+          {' '}
+          of <Text of={agent} />
+        </>
+      )}{' '}
+      get <Text of={tool} /> again. To stop these too:{' '}
       {agent === undefined ? (
         <button type="button" class="quiet" onClick={quarantine}>
-          Quarantine {tool}…
+          Quarantine <Text of={tool} />…
         </button>
       ) : (
-        <a href={agentsHref(agent)}>Quarantine {agent}…</a>
+        <a href={agentsHref(agent)}>
+          Quarantine <Text of={agent} />…
+        </a>
       )}
     </>
   );
