@@ -9,7 +9,7 @@ export function usePart(name: string, others: readonly string[] = []) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const look = (text: string) => {
     clearTimeout(timer.current);
-    alter({ ...Object.fromEntries(others.map((one) => [one, undefined])), [name]: text.trim() });
+    alter({ ...Object.fromEntries(others.map((one): [string, undefined] => [one, undefined])), [name]: text.trim() });
   };
   return {
     /** At once. */

@@ -1,6 +1,7 @@
 /** The parts of a run's view, and which of them the roles of who is signed in show: every link to a part asks here. */
 import { hasRole } from './api.ts';
 import { href } from './address.ts';
+import { PERMITTED } from './permitted.ts';
 
 /** `payload`: what is in it is for readers of payloads. */
 export const RUN_PARTS = [
@@ -16,8 +17,8 @@ export const RUN_PARTS = [
 ] as const;
 export type RunPart = (typeof RUN_PARTS)[number]['at'];
 
-/** Those who may read payloads, as the host's table of roles has it. */
-export const readsPayloads = (): boolean => hasRole('developer', 'operator', 'auditor', 'admin');
+/** Whether who is signed in may read payloads. */
+export const readsPayloads = (): boolean => hasRole(...PERMITTED['run.payload']);
 
 export const shownParts = () => RUN_PARTS.filter(({ payload }) => !payload || readsPayloads());
 

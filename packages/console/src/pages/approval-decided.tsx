@@ -36,7 +36,7 @@ type Condition = (typeof CONDITIONS)[number];
 export function DecidedCalls() {
   const at = query.value;
   const [pages, setPages] = useState(1);
-  const { days, ...filter } = Object.fromEntries(CONDITIONS.map((name) => [name, at.get(name) ?? ''])) as Readonly<Record<Condition, string>>;
+  const { days, ...filter } = Object.fromEntries(CONDITIONS.map((name): [Condition, string] => [name, at.get(name) ?? ''])) as Readonly<Record<Condition, string>>;
   const { run, shape } = filter;
   const { data, error, again } = useLoad(
     (signal) =>

@@ -106,6 +106,10 @@ function OneTool({ tool, tenant }: OneProps) {
   const [taking, setTaking] = useState<Take>();
   const [stops, setStops] = useState(false);
   const take = hasRole('operator', 'admin') ? setTaking : undefined;
+  const quarantine = () => {
+    setTaking(undefined);
+    setStops(true);
+  };
   const { data } = seen;
   return (
     <section class="tool">
@@ -128,7 +132,7 @@ function OneTool({ tool, tenant }: OneProps) {
           taking={{
             tool,
             from: taking.from,
-            after: <After of={taking} tool={tool} quarantine={() => (setTaking(undefined), setStops(true))} />,
+            after: <After of={taking} tool={tool} quarantine={quarantine} />,
           }}
           target={taking.target}
           onClose={() => {

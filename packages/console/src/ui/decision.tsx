@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
+import { PERMITTED } from '../data/permitted.ts';
 import { moment, shortDigest } from '../format.ts';
 import { Badge, Fact, Shown, Words } from './parts.tsx';
 import { Code, Lit, Rules, Text } from './text.tsx';
@@ -70,7 +71,7 @@ export function DecisionCard({ of }: { readonly of: Decision }) {
 /** The text of each rule, with its limits, read when somebody asks for it. */
 function RuleTexts({ of: { rules, also = [], policy, verdict } }: { readonly of: Decision }) {
   const [isOpen, setOpen] = useState(false);
-  if (rules.length === 0 || policy === '' || !hasRole(...READERS)) return null;
+  if (rules.length === 0 || policy === '' || !hasRole(...PERMITTED['policy.read'])) return null;
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>What {rules.length === 1 ? 'it says' : 'they say'}</summary>
@@ -80,15 +81,14 @@ function RuleTexts({ of: { rules, also = [], policy, verdict } }: { readonly of:
 }
 
 /**
- * Whether a rule is one of those by which a call was refused, or a person was asked: others that apply as well did not decide. Decisions of
- * before say nothing of that, and the texts do.
+ * Whether a rule is one of those by which a call was refused, or a person was asked: others that match as well did not decide. Decisions of before say
+ * nothing of that, and the texts of their rules do. @returns undefined where neither does
  */
-function isDeciding({ effect, consequence }: Statement, verdict: string): boolean {
-  const asks = consequence === 'approval';
-  return effect === 'forbid' && ((verdict === 'deny' && !asks) || (verdict === 'ask' && asks));
+function hasDecided(rule: string, statement: Statement | undefined, verdict: string, also: readonly string[]): boolean | undefined {
+  if (also.includes(rule)) return false;
+  if (statement === undefined || (verdict !== 'deny' && verdict !== 'ask')) return undefined;
+  return statement.effect === 'forbid' && (statement.consequence === 'approval') === (verdict === 'ask');
 }
-
-const READERS = ['operator', 'auditor', 'admin'] as const;
 
 function Statements({ rules, also, policy, verdict }: Pick<Decision, 'rules' | 'policy' | 'verdict'> & { readonly also: string[] }) {
   const texts = useLoad((signal) => request('showPolicies', { params: { version: policy }, query: {} }, signal), { of: [policy] });
@@ -100,7 +100,7 @@ function Statements({ rules, also, policy, verdict }: Pick<Decision, 'rules' | '
             const statement = statements.find((one) => one.rule === rule);
             return (
               <div key={rule}>
-                {rules.length > 1 && <Part of={also.includes(rule) ? false : statement && isDeciding(statement, verdict)} />}
+                {rules.length > 1 && <Part of={hasDecided(rule, statement, verdict, also)} />}
                 <pre class="value" tabIndex={0}>
                   <Text
                     of={

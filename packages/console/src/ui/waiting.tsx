@@ -7,6 +7,7 @@ import { ask as alter, href, query } from '../data/address.ts';
 import { decidedHere } from '../data/live.ts';
 import { anyOf, useLoad } from '../data/load.ts';
 import { pagesOf } from '../data/pages.ts';
+import { PERMITTED } from '../data/permitted.ts';
 import { count } from '../format.ts';
 import { useKeys, type Key } from '../keys.ts';
 import { PutOff } from './looking.tsx';
@@ -27,7 +28,7 @@ type Approval = Item<'listApprovals'>;
 /** Whether the signed-in person may decide about a call. The host decides; this only spares them a refusal that is certain. */
 export const mayDecide = ({ principal, approved_by }: Approval): boolean => {
   const self = me.value?.principal ?? '';
-  return hasRole('approver', 'admin') && principal !== self && !approved_by.includes(self);
+  return hasRole(...PERMITTED['approval.decide']) && principal !== self && !approved_by.includes(self);
 };
 
 /** Which of what waits is looked at. */
