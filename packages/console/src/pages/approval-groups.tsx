@@ -47,7 +47,7 @@ export function Groups({ of, where, done }: GroupsProps) {
       {had.current && (
         <Folded name="Decide about several at once">
           {own.length > 1 && groups[0]?.[1].length !== own.length && (
-            <p>
+            <p class="row">
               <button type="button" onClick={() => setOpen(where)}>
                 Decide about all of these…
               </button>
