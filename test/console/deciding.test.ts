@@ -7,6 +7,11 @@ import { scene, type Scene } from './scene.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
+/** What it pays is in the bill, too short to be traced. */
+const READS_AMOUNT = `{ name: 'pays-bill', uses: { read: 'tool:mail.read', pay: 'tool:pay' }, async run({ caps }) {
+  const { text } = await caps.read({ id: 'bill' });
+  return caps.pay({ to: /to (\\S+)/.exec(text)[1], amount: Number(/(\\d+) in all/.exec(text)[1]) }).catch((error) => error.code); } }`;
+
 sharedBrowser();
 let on: Scene;
 shared(
@@ -47,7 +52,8 @@ describe.skipIf(NO_BROWSER)('an approver', () => {
   });
 
   test('is told the same of an argument before the decision and in the reasons of the run', async () => {
-    const run = await on.buy(64, 'bill');
+    await on.deploy(READS_AMOUNT, { tenant: 'local' });
+    const { run } = await on.admin.submitRun({ body: { agent: 'pays-bill', tenant: 'local' } });
     const call = await on.asked(run);
     const { page, open } = await signedIn(on, `approvals?run=${run}`, ['approver']);
     const said = 'too short to trace; the same value is also in what mail.read gave';
