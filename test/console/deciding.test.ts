@@ -48,7 +48,12 @@ describe.skipIf(NO_BROWSER)('an approver', () => {
     // The output is not for them, which is not the same as that there is none.
     await open(`run/${run}`);
     await expectShown(page, 'It completed. Your roles do not show its output.');
-    expect(await page.locator('main pre').filter({ hasText: /^null$/ }).count()).toBe(0);
+    expect(
+      await page
+        .locator('main pre')
+        .filter({ hasText: /^null$/ })
+        .count(),
+    ).toBe(0);
   });
 
   test('is told the same of an argument before the decision and in the reasons of the run', async () => {

@@ -94,7 +94,5 @@ const COMMAND = /`corral |(?:^|[\s`(])--[a-z]/;
 export function withoutCommands(text: string): string {
   const parts = text.split(/(?<=[.;])\s+/);
   const isCommand = (part: string | undefined): boolean => part !== undefined && COMMAND.test(part);
-  return parts
-    .flatMap((part, i) => (isCommand(part) ? [] : [isCommand(parts[i + 1]) ? part.replace(/;$/, '.') : part]))
-    .join(' ');
+  return parts.flatMap((part, i) => (isCommand(part) ? [] : [isCommand(parts[i + 1]) ? part.replace(/;$/, '.') : part])).join(' ');
 }

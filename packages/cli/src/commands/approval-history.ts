@@ -41,6 +41,7 @@ export async function history(flags: HistoryFlags): Promise<void> {
     ...inTenant(flags),
     limit: limit === undefined ? 50 : wholeNumber(limit, '--limit'),
     counts: 'true',
+    arguments: 'false',
     ...(cursor === undefined ? {} : { cursor }),
     ...(run === undefined ? {} : { run: runId(run) }),
     ...(agent === undefined ? {} : { agent }),

@@ -100,7 +100,12 @@ export async function refusalOf(response: Response): Promise<Refusal> {
   };
   const faults = (said.errors ?? []).map(({ at, message }) => `${at} ${message}`).join('; ');
   const detail = said.detail ?? `The answer has status ${response.status}.`;
-  return new Refusal(response.status, said.code ?? 'CORRAL_UNREACHABLE', faults === '' ? detail : `${detail} ${faults}`, withoutCommands(said.hint ?? ''));
+  return new Refusal(
+    response.status,
+    said.code ?? 'CORRAL_UNREACHABLE',
+    faults === '' ? detail : `${detail} ${faults}`,
+    withoutCommands(said.hint ?? ''),
+  );
 }
 
 export const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';

@@ -55,11 +55,7 @@ export function CallsThatWait() {
         none={isFiltered ? 'No call that waits for a person matches.' : 'Nothing waits for a person.'}
         above={<Groups of={items} where={list.where} done={list.decided} />}
         card={(one: Approval) => (
-          <Card
-            key={idOf(one)}
-            {...list.cardOf(one)}
-            onDone={(text) => list.done(one, text, callHref(one.run, one.call))}
-          />
+          <Card key={idOf(one)} {...list.cardOf(one)} onDone={(text) => list.done(one, text, callHref(one.run, one.call))} />
         )}
       />
     </>

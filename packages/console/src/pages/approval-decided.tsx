@@ -36,14 +36,20 @@ type Condition = (typeof CONDITIONS)[number];
 export function DecidedCalls() {
   const at = query.value;
   const [pages, setPages] = useState(1);
-  const { days, ...filter } = Object.fromEntries(CONDITIONS.map((name): [Condition, string] => [name, at.get(name) ?? ''])) as Readonly<Record<Condition, string>>;
+  const { days, ...filter } = Object.fromEntries(CONDITIONS.map((name): [Condition, string] => [name, at.get(name) ?? ''])) as Readonly<
+    Record<Condition, string>
+  >;
   const { run, shape } = filter;
   const { data, error, again } = useLoad(
     (signal) =>
       pagesOf(pages, (next) => {
         const since = days === '' ? {} : { since: Date.now() - Number(days) * DAY_MS };
         const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ''));
-        return request('listDecisions', { query: { ...(given as Query), ...since, limit: LIMIT, counts: 'true', arguments: 'true', ...next } }, signal);
+        return request(
+          'listDecisions',
+          { query: { ...(given as Query), ...since, limit: LIMIT, counts: 'true', arguments: 'true', ...next } },
+          signal,
+        );
       }),
     { of: [days, filter], at: [pages], when: anyOf('run.decided') },
   );
@@ -95,7 +101,15 @@ function Filter({ of }: { readonly of: Readonly<Record<Condition, string>> }) {
           onChange={(event) => look(event.currentTarget.value)}
         />
       </label>
-      <Choice label="By" name="by" value={of.by} of={[['', 'anybody'], ['me', 'me']]} />
+      <Choice
+        label="By"
+        name="by"
+        value={of.by}
+        of={[
+          ['', 'anybody'],
+          ['me', 'me'],
+        ]}
+      />
       <Choice
         label="Verdict"
         name="verdict"

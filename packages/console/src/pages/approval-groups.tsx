@@ -80,7 +80,8 @@ function Group({ of: [first, ...rest], onOpen }: { readonly of: readonly Approva
   return (
     <li class="row">
       <span>
-        {many(rest.length + 1, 'call')} of <Text of={first.agent} /> to <Text of={first.tool} /> {rest.every((one) => isSame(one, first)) ? 'are the same' : 'differ only in their values'}
+        {many(rest.length + 1, 'call')} of <Text of={first.agent} /> to <Text of={first.tool} />{' '}
+        {rest.every((one) => isSame(one, first)) ? 'are the same' : 'differ only in their values'}
         {first.such.decided > 0 && `; you approved ${first.such.approved} of ${first.such.decided} such`}
       </span>
       <button type="button" onClick={onOpen}>
@@ -203,7 +204,10 @@ const isStranger = ({ origins }: Approval, name: string): boolean => originsOf(n
 /** What became of each. */
 function Results({ of: { act, done, refused }, onClose }: { readonly of: Result; readonly onClose: () => void }) {
   return (
-    <Dialog title={`${done.length} ${act === 'approve' ? 'approved' : 'denied'}${refused.length === 0 ? '' : `, ${refused.length} not done`}`} onClose={onClose}>
+    <Dialog
+      title={`${done.length} ${act === 'approve' ? 'approved' : 'denied'}${refused.length === 0 ? '' : `, ${refused.length} not done`}`}
+      onClose={onClose}
+    >
       <ul class="plain">
         {done.map(({ run, call }) => (
           <li key={`${run} ${call}`}>

@@ -52,7 +52,14 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
       }}
     >
       <label for={field}>Reason, for the record</label>
-      <input id={field} value={reason} maxLength={500} required={!acts.some(({ isMute }) => isMute)} autofocus onInput={(event) => setReason(event.currentTarget.value)} />
+      <input
+        id={field}
+        value={reason}
+        maxLength={500}
+        required={!acts.some(({ isMute }) => isMute)}
+        autofocus
+        onInput={(event) => setReason(event.currentTarget.value)}
+      />
       {typed !== undefined && (
         <>
           <label for={typing}>
@@ -105,7 +112,8 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
 function lacksOf(acts: readonly Act[], isSilent: boolean, other: string) {
   const needy = acts.filter(({ isMute }) => isMute !== true);
   const lackOf = (one: Act): string => (isSilent && needy.includes(one) ? 'The reason is missing.' : other);
-  if (!isSilent || other !== '' || needy.length === acts.length) return { lackOf, said: acts.map((one) => lackOf(one)).find(Boolean) ?? '' };
+  if (!isSilent || other !== '' || needy.length === acts.length)
+    return { lackOf, said: acts.map((one) => lackOf(one)).find(Boolean) ?? '' };
   const said = needy.length === 0 ? '' : `The reason is missing: “${needy.map(({ verb }) => verb).join('”, “')}” needs one.`;
   return { lackOf, said };
 }

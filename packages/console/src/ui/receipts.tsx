@@ -104,7 +104,11 @@ function Beyond({ shown, of }: { readonly shown: Reach; readonly of: readonly Re
     family.reduce((sum, { calls_aborted, calls_unknown }) => sum + Math.max(calls_aborted, calls_unknown.length), 0) -
     shown.calls.reduce((sum, { count: times }) => sum + times, shown.other_calls);
   const said = [...(children > 0 ? [many(children, 'child', 'children')] : []), ...(calls > 0 ? [many(calls, 'call')] : [])];
-  return <p class="dim">{said.length === 0 ? 'Nothing else was stopped.' : `It also stopped what began after the look: ${said.join(' and ')}.`}</p>;
+  return (
+    <p class="dim">
+      {said.length === 0 ? 'Nothing else was stopped.' : `It also stopped what began after the look: ${said.join(' and ')}.`}
+    </p>
+  );
 }
 
 const familyOf = (receipt: Receipt): Receipt[] => [receipt, ...receipt.children.flatMap(familyOf)];

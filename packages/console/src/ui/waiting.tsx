@@ -40,7 +40,10 @@ export interface Where {
   readonly q?: string;
 }
 /** Conditions that a list takes from the address. */
-const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = { listApprovals: ['run', 'agent', 'tool', 'q'], listQuestions: ['run'] };
+const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = {
+  listApprovals: ['run', 'agent', 'tool', 'q'],
+  listQuestions: ['run'],
+};
 const whereOf = (name: Name): Where =>
   Object.fromEntries(
     CONDITIONS[name].flatMap((one) => {
@@ -144,7 +147,9 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
 const sumOf = (pages: readonly { readonly later?: number }[]): number => pages.reduce((sum, { later = 0 }) => sum + later, 0);
 
 interface ListProps<T> {
-  readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'bar' | 'damaged' | 'rest'> & { readonly rows: readonly Row<T>[] };
+  readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'bar' | 'damaged' | 'rest'> & {
+    readonly rows: readonly Row<T>[];
+  };
   /** The text where nothing waits. */
   readonly none: string;
   readonly above?: ComponentChildren;

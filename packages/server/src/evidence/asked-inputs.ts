@@ -25,7 +25,7 @@ export async function inputsOf(
   let left = READ;
   for (const [run, of] of Map.groupBy(calls, (one) => one.run)) {
     const wanted = new Set(of.map(({ call }) => call));
-    for (let after = 0; wanted.size > 0 && left > 0; ) {
+    for (let after = 0; wanted.size > 0 && left > 0;) {
       const entries = await pageOf(read, run as RunId, after);
       for (const entry of entries)
         for (const effect of effectsOf(entry)) {

@@ -54,13 +54,13 @@ const NONE: Payloads = { refs: NO_REFS };
 const NO_END: End = { how: undefined, label: undefined };
 const NO_ROWS: readonly never[] = [];
 const GONE: ReadonlySet<string> = new Set(['CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
-/** Waits that only people can end. */
 /** The call of which an entry says what people decided, that nobody did in time, or that its capability was taken back before. */
 function decidedIn(event: Entry['event']): number | undefined {
   if (event?.kind === 'approval') return event.id;
   return event?.kind === 'unanswered' && 'error' in event.result && event.result.error.code === 'CORRAL_REVOKED' ? event.id : undefined;
 }
 
+/** Waits that only people can end. */
 const ASKING: ReadonlySet<string> = new Set(['approval', 'resolution', 'upgrade']);
 
 /** Sealed bytes, and the payloads that were cut out of them. */
