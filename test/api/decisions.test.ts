@@ -69,7 +69,7 @@ test('a call whose tool is taken back before anybody has decided is among them a
   const first = await waiting(run);
   await ana.decideApproval({ params: { run, call: first.call }, body: { verdict: 'deny', reason: 'not Ann' } });
   const { call } = await waiting(run, first.call);
-  await admin.operate({ body: { operation: 'revoke', tool: 'pay' as never, target: { run }, reason: 'a drill' } });
+  await admin.operate({ body: { operation: 'revoke', tool: 'pay', target: { run }, reason: 'a drill' } });
   expect(await output(run)).toEqual(['CORRAL_APPROVAL_DENIED', 'CORRAL_REVOKED']);
   const listed = async (query: object) => (await ana.listDecisions({ query: { run, ...query } })).items;
   await until(async () => (await listed({})).length === 2);

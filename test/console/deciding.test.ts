@@ -108,7 +108,7 @@ describe.skipIf(NO_BROWSER)('on a phone', () => {
     await on.asked(withdrawn);
     const approver = await on.as('local', 'approver');
     await approver.decideApproval({ params: { run: denied as never, call }, body: { verdict: 'deny', reason: 'not this one' } });
-    await on.admin.operate({ body: { operation: 'revoke', tool: 'pay' as never, target: { run: withdrawn as never }, reason: 'a drill' } });
+    await on.admin.operate({ body: { operation: 'revoke', tool: 'pay', target: { run: withdrawn as never }, reason: 'a drill' } });
     expect(await on.ended(withdrawn)).toBe('completed');
     const { page, open } = await signedIn(on, 'approvals/decided', ['operator'], PHONE);
     const row = (run: string) => page.getByRole('row').filter({ hasText: run.slice(-6) });

@@ -44,6 +44,12 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
   const { lackOf, said } = lacksOf(acts, reason.trim() === '', lacks === '' ? unlike(typed, text) : lacks);
   const run = ({ act }: Act) => void attempt(() => act(reason.trim()), done);
   const [only] = acts.length === 1 ? acts : [];
+  const look = again && {
+    again: () => {
+      clear();
+      again();
+    },
+  };
   return (
     <form
       onSubmit={(event) => {
@@ -76,17 +82,7 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
         </>
       )}
       {children}
-      {error !== undefined && (
-        <Problem
-          of={error}
-          {...(again && {
-            again: () => {
-              clear();
-              again();
-            },
-          })}
-        />
-      )}
+      {error !== undefined && <Problem of={error} {...look} />}
       <div class="row">
         {acts.map((one) => (
           <button

@@ -8,10 +8,13 @@ import { Text } from './text.tsx';
 interface Call {
   readonly run: string;
   readonly call: number;
+  readonly since: number;
 }
 
 interface Settled {
   readonly id: string;
+  /** Since when it waited: a call may ask once more, which is another thing to decide. */
+  readonly since: number;
   /** What the list was asked for. */
   readonly asked: string;
   /** Its place among all that is shown. */
@@ -26,12 +29,13 @@ interface Settled {
 
 export type Row<T> = { readonly item: T } | { readonly settled: Settled; readonly isLast: boolean };
 
-export const idOf = ({ run, call }: Call): string => `${run}-${call}`;
+export const idOf = ({ run, call }: Omit<Call, 'since'>): string => `${run}-${call}`;
 
 /** @param found what waits, as it was read last @param asked what the list was asked for: with another filter, nothing is kept */
 export function useSettled<T extends Call>(found: readonly T[], asked: string) {
   const [all, setAll] = useState<readonly Settled[]>([]);
-  const own = all.filter((one) => one.asked === asked);
+  const isAgain = (one: Settled) => found.some((other) => idOf(other) === one.id && other.since !== one.since);
+  const own = all.filter((one) => one.asked === asked && !isAgain(one));
   const gone = new Set(own.map(({ id }) => id));
   const items = found.filter((one) => !gone.has(idOf(one)));
   const rows: Row<T>[] = items.map((item) => ({ item }));
@@ -40,13 +44,13 @@ export function useSettled<T extends Call>(found: readonly T[], asked: string) {
     rows,
     /** Those that still wait. */
     items,
-    settle(one: T, text: string, to: string | undefined): void {
+    settle: (one: T, text: string, to: string | undefined): void => {
       const id = idOf(one);
       const place = rows.findIndex((row) => 'item' in row && idOf(row.item) === id);
       const { height = 0, top = 0 } = document.getElementById(id)?.getBoundingClientRect() ?? {};
       // The page can be scrolled by what these lose.
       const before = own.map((other) => (isAbove(other.id) ? { ...other, height: undefined } : other));
-      setAll([...before, { id, asked, place, height, top, scrolled: scrollY, text, to }]);
+      setAll([...before, { id, since: one.since, asked, place, height, top, scrolled: scrollY, text, to }]);
     },
   };
 }

@@ -64,14 +64,12 @@ export class Settlements {
     const kind = run.ledger.pending.get(id)?.kind;
     if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval' && kind !== 'inspection')) return;
     const withdrawn = kind === 'approval' && code === 'CORRAL_REVOKED' ? askedAbout(run, id) : undefined;
-    this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).then(
-      () => {
-        if (withdrawn !== undefined)
-          this.#options.transitions.observers.tell({ kind: 'withdrawn', run: run.id, call: id, reason: message, ...withdrawn });
-      },
-      // If the store refuses it, the broker emits `refused`.
-      () => undefined,
-    );
+    const tell = () => {
+      if (withdrawn !== undefined)
+        this.#options.transitions.observers.tell({ kind: 'withdrawn', run: run.id, call: id, reason: message, ...withdrawn });
+    };
+    // If the store refuses it, the broker emits `refused`.
+    this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).then(tell, () => undefined);
     this.#options.broker.dropInput(run.id, id);
     run.alarms.callOff(id);
     this.pass(run, id);
