@@ -84,9 +84,15 @@ describe.skipIf(NO_BROWSER)('on a phone', () => {
     expect(y + height).toBeLessThan(500);
     // The filter and what decides about several wait to be unfolded.
     expect(await page.getByLabel('Agent or tool').isVisible()).toBe(false);
-    // Where the third card is, now and when a finger came last.
-    const top = `document.querySelector('[id^="${runs[2]}-"]').getBoundingClientRect().top`;
-    await page.evaluate(`document.addEventListener('click', () => (globalThis.touchedAt = ${top}), true)`);
+    // What is where the finger came last, and how far it has moved since.
+    await page.evaluate(`document.addEventListener('click', ({ clientX: x, clientY: y, target }) => {
+      globalThis.touched = { x, y, top: target.closest('li').getBoundingClientRect().top };
+    }, true)`);
+    const under = `document.elementFromPoint(touched.x, touched.y)?.closest('li')`;
+    const isStill = async (run = '') => {
+      expect(await page.evaluate(`${under}?.id.slice(0, ${run.length})`)).toBe(run);
+      expect(Math.abs(Number(await page.evaluate(`${under}.getBoundingClientRect().top - touched.top`)))).toBeLessThan(1);
+    };
     for (const n of [0, 1]) {
       const card = page.locator(`[id^="${runs[n]}-"]`);
       await card.getByRole('button', { name: 'Approve…' }).tap();
@@ -94,11 +100,11 @@ describe.skipIf(NO_BROWSER)('on a phone', () => {
       await card.getByRole('button', { name: 'Approve it' }).tap();
       await expectShown(card, `Approved: pay (${41 + n} to DE89-3704-0044) for shop/buyer`);
       await expectShown(page, `${3 - n} waiting`);
-      expect(Math.abs(Number(await page.evaluate(`${top} - globalThis.touchedAt`)))).toBeLessThan(1);
+      await isStill(runs[n]);
     }
     // Once the host has told of both, too.
     for (const run of runs.slice(0, 2)) expect(await on.ended(run)).toBe('completed');
-    expect(Math.abs(Number(await page.evaluate(`${top} - globalThis.touchedAt`)))).toBeLessThan(1);
+    await isStill(runs[1]);
     await kill(...runs.slice(2));
   });
 

@@ -204,7 +204,7 @@ function Rows({ of }: { readonly of: readonly Decided[] }) {
             <tr key={`${one.run} ${one.call} ${one.by}`}>
               {columns.map(([name, cell]) => (
                 <td key={name} data-name={name}>
-                  {cell(one)}
+                  <div>{cell(one)}</div>
                 </td>
               ))}
             </tr>
