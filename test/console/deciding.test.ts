@@ -101,6 +101,7 @@ describe.skipIf(NO_BROWSER)('on a phone', () => {
       await expectShown(card, `Approved: pay (${41 + n} to DE89-3704-0044) for shop/buyer`);
       await expectShown(page, `${3 - n} waiting`);
       await isStill(runs[n]);
+      expect((await card.getByRole('status').boundingBox())?.y).toBeGreaterThan(0);
     }
     // Once the host has told of both, too.
     for (const run of runs.slice(0, 2)) expect(await on.ended(run)).toBe('completed');
