@@ -7,7 +7,7 @@ import { scene, type Scene } from './scene.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-/** What it pays is in the bill, too short to be traced. */
+/** The amount that it pays is in the bill, and too short to be traced. */
 const READS_AMOUNT = `{ name: 'pays-bill', uses: { read: 'tool:mail.read', pay: 'tool:pay' }, async run({ caps }) {
   const { text } = await caps.read({ id: 'bill' });
   return caps.pay({ to: /to (\\S+)/.exec(text)[1], amount: Number(/(\\d+) in all/.exec(text)[1]) }).catch((error) => error.code); } }`;
@@ -84,7 +84,7 @@ describe.skipIf(NO_BROWSER)('on a phone', () => {
     expect(y + height).toBeLessThan(500);
     // The filter and what decides about several wait to be unfolded.
     expect(await page.getByLabel('Agent or tool').isVisible()).toBe(false);
-    // What is where the finger came last, and how far it has moved since.
+    // The place where the finger came last: the card there, and how far it has moved since.
     await page.evaluate(`document.addEventListener('click', ({ clientX: x, clientY: y, target }) => {
       globalThis.touched = { x, y, top: target.closest('li').getBoundingClientRect().top };
     }, true)`);
@@ -103,7 +103,7 @@ describe.skipIf(NO_BROWSER)('on a phone', () => {
       await isStill(runs[n]);
       expect((await card.getByRole('status').boundingBox())?.y).toBeGreaterThan(0);
     }
-    // Once the host has told of both, too.
+    // Nor does it move once the host has reported the end of both runs.
     for (const run of runs.slice(0, 2)) expect(await on.ended(run)).toBe('completed');
     await isStill(runs[1]);
     await kill(...runs.slice(2));

@@ -105,7 +105,7 @@ describe.skipIf(NO_BROWSER)('a tool', () => {
       await page.getByRole('button', { name: `Take back… from ${from}` }).click();
       const whom = from === run ? `the run …${run.slice(-6)}` : from;
       const dialog = page.getByRole('dialog', { name: `Take phone back from ${whom} (1 run)?` });
-      // A later run of the agent gets it all the same.
+      // A later run of the agent still gets it.
       await dialog.getByText('New runs of shop/caller get phone again.').waitFor();
       await dialog.getByRole('link', { name: 'Quarantine shop/caller…' }).waitFor();
       await dialog.getByText('2 to phone').waitFor();

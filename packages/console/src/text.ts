@@ -90,7 +90,7 @@ export function foldAt(text: string, from: number): number {
 
 const COMMAND = /`corral |(?:^|[\s`(])--[a-z]/;
 
-/** What the host advises, without what is said for a command line: the page has other ways to do it. */
+/** An advice of the host without its sentences about the command line: the page has other ways to do it. */
 export function withoutCommands(text: string): string {
   const parts = text.split(/(?<=[.;])\s+/);
   const isCommand = (part: string | undefined): boolean => part !== undefined && COMMAND.test(part);

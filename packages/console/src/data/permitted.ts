@@ -1,5 +1,5 @@
 /**
- * Who may do what, for what the page offers and where its links lead. The host's own table comes with schemas that are larger than the page;
+ * The roles that operations take: the page offers acts and links by them. The host's own table comes with schemas that are larger than the page;
  * `permitted.test.ts` holds this one to it.
  */
 import type { Operation, Role } from '@corral/protocol/api/roles';

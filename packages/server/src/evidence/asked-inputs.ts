@@ -1,5 +1,5 @@
 /**
- * What calls were to do about which people decided, read from the journals of their runs. A list has many calls, and a journal may be long: there is a
+ * Reads the arguments of calls about which people decided from the journals of their runs. A list has many calls, and a journal may be long: there is a
  * bound on what is read for one page, and calls beyond it are left out.
  */
 import type { Withheld } from '@corral/protocol/api/withheld';
@@ -43,7 +43,7 @@ export async function inputsOf(
   return found;
 }
 
-/** Of a journal that was erased, pruned or damaged, nothing is read. */
+/** A journal that was erased, pruned or damaged counts as empty. */
 async function pageOf(read: ReadShown, run: RunId, after: number): ReturnType<ReadShown> {
   try {
     return await read(run, after, PAGE);

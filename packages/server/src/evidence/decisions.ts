@@ -60,7 +60,7 @@ export class Decisions {
   /**
    * @param parent agent that spawned the run, if a run did
    * @param quoting undefined: nothing is searched
-   * @param mayQuote false for a reader who may not see payloads: origins name the sources of values all the same, and their texts are left out
+   * @param mayQuote false for a reader who may not see payloads: origins still name the sources of values, and their texts are left out
    */
   constructor(parent: string | undefined, quoting?: Quoting, mayQuote = true) {
     this.#parent = parent;

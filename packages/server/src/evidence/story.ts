@@ -322,7 +322,7 @@ const line = (about: StoryLine['about'], text: string, ...from: readonly (Tally 
   calls: from.flatMap(({ calls }) => calls).slice(0, LINKS),
 });
 
-/** What policies and grants refused, and what people did not approve. */
+/** The line about refusals by policies and grants, and about calls that people did not approve. */
 function refusedLine({ refused, denied, rules }: Teller): StoryLine {
   const by = rules.size === 0 ? '' : ` The rules: ${[...rules].join(', ')}.`;
   const said = [
