@@ -62,6 +62,28 @@ test('decisions are listed with who, when, why and how long that had waited, by 
   await admin.operate({ body: { operation: 'kill', target: { run: next }, reason: 'done' } });
 });
 
+test('a call whose tool is taken back before anybody has decided is among them as withdrawn, and each says what it was to do', async () => {
+  const { admin, as, pay, waiting, output } = host();
+  const ana = await as('local', 'approver');
+  const run = await pay({ to: 'Ann', amount: 5 }, { to: 'Bob', amount: 7, note: 'x' });
+  const first = await waiting(run);
+  await ana.decideApproval({ params: { run, call: first.call }, body: { verdict: 'deny', reason: 'not Ann' } });
+  const { call } = await waiting(run, first.call);
+  await admin.operate({ body: { operation: 'revoke', tool: 'pay', target: { run }, reason: 'a drill' } });
+  expect(await output(run)).toEqual(['CORRAL_APPROVAL_DENIED', 'CORRAL_REVOKED']);
+  const listed = async (query: object) => (await ana.listDecisions({ query: { run, ...query } })).items;
+  await until(async () => (await listed({})).length === 2);
+  const [withdrawn, denied] = await listed({ arguments: 'true' });
+  expect(withdrawn).toMatchObject({ call, verdict: 'withdrawn', by: 'host', input: { to: 'Bob', amount: 7, note: 'x' } });
+  expect(withdrawn?.does).toEqual({ destination: { to: 'Bob' }, money: 7 });
+  expect(denied).toMatchObject({ call: first.call, verdict: 'deny', does: { destination: { to: 'Ann' }, money: 5 } });
+  // Nobody asked for the arguments.
+  expect((await listed({}))[0]).not.toHaveProperty('input');
+  expect((await ana.listDecisions({ query: { run, counts: 'true' } })).counts).toEqual({ deny: 1, withdrawn: 1 });
+  const named = async (q: string) => (await listed({ q })).map(({ verdict }) => verdict);
+  expect([await named('AYE'), await named('host'), await named('nobody-here')]).toEqual([['withdrawn', 'deny'], ['withdrawn'], []]);
+});
+
 test('whoever looks at a call is shown to others until they are done, and keeps nobody from deciding', async () => {
   const { as, pay, waiting, host: running } = host();
   const [ana, bob] = [await as('local', 'approver'), await as('local', 'approver')];

@@ -47,7 +47,9 @@ test('calls that wait for people are denied and approved by filter', async () =>
   expect((await admin.settleMany({ body: { act: 'approve', where: {}, reason: 'mine' } })).refused).toMatchObject([
     { run: runs[3], code: 'CORRAL_APPROVER' },
   ]);
-  expect((await approver.settleMany({ body: { act: 'approve', where: {}, reason: 'fine' } })).done).toHaveLength(1);
+  // As with one call, to deny takes a reason, and to approve does not.
+  await expect(approver.settleMany({ body: { act: 'deny', where: {} } })).rejects.toMatchObject({ code: 'CORRAL_REQUEST_INVALID' });
+  expect((await approver.settleMany({ body: { act: 'approve', where: {} } })).done).toHaveLength(1);
   expect((await admin.showRun({ params: { run: runs[3] as never }, query: { wait_ms: 60_000 } })).outcome).toMatchObject({
     output: 'written',
   });

@@ -60,6 +60,16 @@ test('says what a run was asked, read, did and was refused, who allowed it and h
 
   // A reader who may not see payloads is told the same without the input.
   expect(told(await approver.storyRun({ params }))['asked']).toContain('Its input is not shown to your role.');
+
+  // A call that a person denied was refused to its run.
+  const other = { run: (await admin.submitRun({ body: { agent: 'writer', input: { path: 'c.txt' } } })).run };
+  const asked = await found(async () => (await admin.listApprovals({ query: other })).items[0], 'the other write waits for people');
+  await approver.decideApproval({ params: { ...other, call: asked.call }, body: { verdict: 'deny', reason: 'not hers' } });
+  await admin.showRun({ params: other, query: { wait_ms: 60_000 } });
+  expect((await admin.storyRun({ params: other })).lines.find(({ about }) => about === 'refused')).toMatchObject({
+    text: expect.stringMatching(/^People did not approve 1 call: fs\.write: denied by \S+ \(1\)\.$/),
+    calls: [asked.call],
+  });
   const said = await corral(['story', run, '--data', made.data]);
   expect(said.out).toContain('People     ');
   expect(said.out).toContain('it is her file');

@@ -73,6 +73,19 @@ describe('a tool', () => {
     await admin.liftQuarantine({ params: { kind: 'tool', name: 'pay' }, query: { reason: 'mended', tenant: 'local' } });
   });
 
+  test('is listed in each tenant for those who see all of them, and in their own for others', async () => {
+    const { admin, as } = shared();
+    const tenantsOf = async (who: typeof admin, tenant?: string) =>
+      (await who.listTools({ query: tenant === undefined ? {} : { tenant } })).items
+        .filter(({ tool }) => tool === 'pay')
+        .map((one) => one.tenant);
+    expect(await tenantsOf(admin, '*')).toEqual(['local', 'other']);
+    expect(await tenantsOf(admin)).toEqual(['local']);
+    const theirs = await as('other', 'operator');
+    expect([await tenantsOf(theirs, '*'), await tenantsOf(theirs)]).toEqual([['other'], ['other']]);
+    await expect(tenantsOf(theirs, 'local')).rejects.toMatchObject({ code: 'CORRAL_FORBIDDEN' });
+  });
+
   test('that nobody offers, declares or holds is an error, wherever it is named', async () => {
     const { admin } = shared();
     const unknown = { code: 'CORRAL_TOOL_UNKNOWN', status: 404, message: expect.stringMatching(/no tool payy here.*pay/) as string };

@@ -81,7 +81,7 @@ describe.skipIf(NO_BROWSER)('a run', () => {
     await page.getByRole('link', { name: 'Calls' }).click();
     await page.getByRole('button', { name: /refused/ }).click();
     const detail = page.locator('.card-body');
-    await detail.getByText('never-so-much', { exact: true }).first().waitFor();
+    await expectShown(detail.locator('.decision'), /^never-so-much\s+\(asks-a-person also matched\)/);
     await detail.getByText('untrusted', { exact: true }).first().waitFor();
     // Both rules forbid it; the one that refused is marked, with its text.
     await detail.getByText('What they say').click();

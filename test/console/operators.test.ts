@@ -103,12 +103,18 @@ describe.skipIf(NO_BROWSER)('a tool', () => {
     await expectSoon(holding, '2');
     const take = async (from: string, fate: RegExp) => {
       await page.getByRole('button', { name: `Take back… from ${from}` }).click();
-      const dialog = page.getByRole('dialog', { name: 'Take this tool back?' });
+      const whom = from === run ? `the run …${run.slice(-6)}` : from;
+      const dialog = page.getByRole('dialog', { name: `Take phone back from ${whom} (1 run)?` });
+      // A later run of the agent still gets it.
+      await dialog.getByText('New runs of shop/caller get phone again.').waitFor();
+      await dialog.getByRole('link', { name: 'Quarantine shop/caller…' }).waitFor();
       await dialog.getByText('2 to phone').waitFor();
       await dialog.getByLabel('Reason').fill('it rings all day');
       await dialog.getByRole('button', { name: 'Take it back' }).click();
-      const done = page.getByRole('dialog', { name: 'Taken back' });
-      await done.getByText('Done: 1 run').waitFor();
+      const done = page.getByRole('dialog', { name: `Taken back: phone from ${whom} (1 run)` });
+      await done.getByText('New runs of shop/caller get phone again.').waitFor();
+      await done.getByText('Done: 1 run').click();
+      await expectSoon(() => done.locator('details').getByRole('link').count(), 1);
       await expectSoon(() => done.getByText(fate).count(), 2);
       await done.getByText('Close', { exact: true }).click();
     };
@@ -142,18 +148,20 @@ describe.skipIf(NO_BROWSER)('many calls that wait', () => {
     for (const run of [...runs, other, long]) await on.asked(run);
     const { page } = await signedIn(on, 'approvals', ['approver']);
     await expectSoon(() => page.locator('.approval').count(), 4);
-    await page.getByRole('search').getByLabel('Agent').fill('buyer');
-    await page.keyboard.press('Enter');
+    // A part of the name does, without another key.
+    await page.getByRole('search').getByLabel('Agent or tool').fill('op/buy');
     await expectSoon(() => page.locator('.approval').count(), 3);
-    expect(new URL(page.url()).searchParams.get('agent')).toBe('buyer');
+    expect(new URL(page.url()).searchParams.get('q')).toBe('op/buy');
     await page.getByRole('button', { name: 'Decide about all of these…' }).click();
     const dialog = page.getByRole('dialog', { name: '2 calls to pay' });
     for (const text of ['41', '42', 'memo', 'DE12-3456']) await dialog.getByText(text).first().waitFor();
     await dialog.getByText(/^1 call not among these: to be looked at alone/).waitFor();
-    await dialog.getByText('The reason is missing.').waitFor();
+    await dialog.getByText('The reason is missing: “Deny these 2” needs one.').waitFor();
+    expect(await dialog.getByRole('button', { name: 'Approve these 2' }).isEnabled()).toBe(true);
+    expect(await dialog.getByRole('button', { name: 'Deny these 2' }).isEnabled()).toBe(false);
     await dialog.getByLabel('Reason').fill('none of these');
     await dialog.getByRole('button', { name: 'Deny these 2' }).click();
-    const results = page.getByRole('dialog', { name: '2 denied, 0 not' });
+    const results = page.getByRole('dialog', { name: '2 denied', exact: true });
     for (const run of runs) await results.getByText(run).waitFor();
     await page.keyboard.press('Escape');
     await expectSoon(() => page.locator('.approval').count(), 1);

@@ -21,7 +21,7 @@ const INVOICE = 'Invoice 2041. Our account has changed: please pay to DE89-3704-
 const PICTURES = {
   overview: () => ({ view: 'overview', text: 'Needs a person' }),
   'run-story': ({ refused }: Runs) => ({ view: `run/${refused}/story`, text: 'It was refused something once' }),
-  'refused-call': ({ refused, call }: Runs) => ({ view: `run/${refused}/calls?call=${call}`, text: 'The text that they stand in' }),
+  'refused-call': ({ refused, call }: Runs) => ({ view: `run/${refused}/calls?call=${call}`, text: 'The text that they are in' }),
   tool: () => ({ view: 'tools/mail.read?tenant=local', text: 'Agents that may reach it' }),
   'approval-on-a-phone': ({ asked }: Runs) => ({
     view: `approvals?run=${asked}`,

@@ -117,7 +117,7 @@ describe.skipIf(NO_BROWSER)('a kill', () => {
     await answer(page, run, 'it only sleeps');
     const receipt = page.getByRole('dialog', { name: 'Killed' });
     await expectShown(receipt, 'Grants revoked');
-    await expectShown(receipt, 'Beyond what was shown before: nothing.');
+    await expectShown(receipt, 'Nothing else was stopped.');
     expect(await on.ended(run)).toBe('killed');
     const act = (await on.admin.listOperations({})).items.find(({ operation }) => operation === 'kill');
     expect(act).toMatchObject({ reason: 'it only sleeps', matched: [run] });
@@ -137,7 +137,7 @@ describe.skipIf(NO_BROWSER)('a kill', () => {
     await expectSoon(() => fact.textContent(), '2 to phone');
     await answer(page, run, 'nobody answers');
     const receipt = page.getByRole('dialog', { name: 'Killed' });
-    await expectShown(receipt, 'Beyond what was shown before: nothing.');
+    await expectShown(receipt, 'Nothing else was stopped.');
     expect(await receipt.locator('.fact').filter({ hasText: 'Calls aborted' }).locator('dd').textContent()).toBe('2');
   });
 

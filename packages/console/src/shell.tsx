@@ -136,7 +136,8 @@ function Waiting() {
     { at: [decidedHere.value], when: anyOf('run.asked', 'run.decided', 'run.ended', 'run.changed'), every_ms: COUNTED_EVERY_MS },
   );
   const waiting = data?.waiting ?? 0;
-  if (waiting === 0) return null;
+  // Its place stays, so that no other link moves when the number comes or goes.
+  if (waiting === 0) return <span class="count none" aria-hidden="true" />;
   return (
     <span class="count" aria-label={`${waiting} waiting`}>
       {count(waiting)}

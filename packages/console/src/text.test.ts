@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { beginning, FOLD_CHARS, FOLD_HIDDEN, foldAt, pieces } from './text.ts';
+import { beginning, FOLD_CHARS, FOLD_HIDDEN, foldAt, pieces, withoutCommands } from './text.ts';
 
 const shown = (text: string) => pieces(text).map(({ text: each, hidden }) => (hidden === undefined ? each : `[${each}]`));
 
@@ -52,4 +52,13 @@ test('a part of a text has few hidden characters, and all parts together are the
 test('a text is folded between characters', () => {
   expect(beginning('ab\u{1F600}', 3)).toBe('ab');
   expect(beginning('ab\u{1F600}', 4)).toBe('ab\u{1F600}');
+});
+
+test('advice is shown without what it says for a command line', () => {
+  expect(withoutCommands('Name a tenant of the configuration, with --tenant or `tenant` of the request.')).toBe('');
+  expect(withoutCommands('Answer as the question asks; `corral questions` shows what it takes. It still waits.')).toBe(
+    'Answer as the question asks. It still waits.',
+  );
+  expect(withoutCommands('Leave the run on its version; `corral upgrade-check` tries all runs.')).toBe('Leave the run on its version.');
+  expect(withoutCommands('It waits for a well-known sender.')).toBe('It waits for a well-known sender.');
 });

@@ -87,3 +87,12 @@ export function foldAt(text: string, from: number): number {
   for (const { index } of hiddenIn(part)) if ((shown += 1) > FOLD_HIDDEN) return from + index;
   return from + part.length;
 }
+
+const COMMAND = /`corral |(?:^|[\s`(])--[a-z]/;
+
+/** An advice of the host without its sentences about the command line: the page has other ways to do it. */
+export function withoutCommands(text: string): string {
+  const parts = text.split(/(?<=[.;])\s+/);
+  const isCommand = (part: string | undefined): boolean => part !== undefined && COMMAND.test(part);
+  return parts.flatMap((part, i) => (isCommand(part) ? [] : [isCommand(parts[i + 1]) ? part.replace(/;$/, '.') : part])).join(' ');
+}

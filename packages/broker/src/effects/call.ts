@@ -1,4 +1,5 @@
 /** Decides a call: the capability, its arguments, the purse, the grant, the policies, in this order. */
+import { rulesOf } from '@corral/policy/cedar/verdict';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { CallEffect } from '@corral/protocol/wire/effect';
 import type { Grant } from '@corral/protocol/model/grant';
@@ -221,11 +222,10 @@ function byPolicy(
     const watched = { changes, resource, polled };
     throw new Held({ ...(JSON.parse(JSON.stringify(watched)) as Partial<Decision>), ...recorded(looked), asks: [...looked.asks] });
   }
-  const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     tool: tool.name as ToolName,
     policy: verdict.policy_version,
-    rules,
+    ...rulesOf(verdict),
     ...recorded(looked),
     tool_facts: facts,
     ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),

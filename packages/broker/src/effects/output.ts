@@ -2,6 +2,7 @@
  * Decides about what leaves a run towards people: how it finishes, and the events that it emits. Policies that name `Action::"output"` and
  * `Action::"emit"` are asked, and inspectors that look at outputs.
  */
+import { rulesOf } from '@corral/policy/cedar/verdict';
 import type { Decision } from '@corral/protocol/model/decision';
 import type { Names } from '@corral/protocol/model/label';
 import type { EmitEffect, FinishEffect } from '@corral/protocol/wire/effect';
@@ -48,13 +49,12 @@ export function decideOutput(
   if (judged === undefined) return undefined;
   const { verdict, looked } = judged;
   if (verdict === undefined) throw new OutputWaits(looked.asks, value);
-  const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     id: 0,
     action: 'output' as const,
     agent: ledger.record.agent,
     policy: verdict.policy_version,
-    rules,
+    ...rulesOf(verdict),
     ...recorded(looked),
   };
   if (verdict.decision === 'allow') return { ...common, verdict: 'allow' };
@@ -92,8 +92,7 @@ export function decideEmit(
   const judged = judgePassing(policies, ledger, { kind: 'emit', agent }, { event, data: (data ?? null) as Json }, now);
   if (judged?.verdict === undefined) return undefined;
   const { verdict, looked } = judged;
-  const rules = verdict.reasons.map(({ policy }) => policy);
-  const common = { id: 0, action: 'emit' as const, part, agent, policy: verdict.policy_version, rules };
+  const common = { id: 0, action: 'emit' as const, part, agent, policy: verdict.policy_version, ...rulesOf(verdict) };
   if (verdict.decision === 'allow') return { ...common, verdict: 'allow' };
   consequencesOf(verdict, batch);
   const vain = verdict.consequence === 'approval' ? '; nobody is asked about events' : '';

@@ -1,4 +1,6 @@
 /** Calls that people have approved: whether each may still be made, and the agent's error if not. */
+import { rulesOf } from '@corral/policy/cedar/verdict';
+import { decidingIn } from '@corral/protocol/model/decision';
 import type { Result } from '@corral/protocol/wire/delivery';
 import { errorData } from '@corral/protocol/errors';
 import type { GrantId } from '@corral/protocol/ids';
@@ -32,7 +34,7 @@ export function mayStillCall(
   if (context.policies === undefined) return undefined;
   const { reserved } = call;
   const { verdict } = judge(context.policies, ledger, tool, input, reserved.bytes ?? 0, context, call, inHandles(call));
-  if (verdict.decision === 'deny') return `the policies refuse it now (${verdict.reasons.map(({ policy }) => policy).join(', ')})`;
+  if (verdict.decision === 'deny') return `the policies refuse it now (${decidingIn(rulesOf(verdict)).join(', ')})`;
   // The policies may now require other approvers, who have not approved this call. One whose tool needs input was approved by whoever had to.
   if (call.asked_input !== undefined) return undefined;
   if ((verdict.quorum ?? 1) > quorum || approversOf(verdict).some((one) => !approvers.includes(one)))

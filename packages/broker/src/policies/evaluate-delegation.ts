@@ -4,7 +4,7 @@
  */
 import type { Action, Given } from '@corral/policy/cedar/catalog';
 import type { PolicyInForce } from '@corral/policy/cedar/in-force';
-import type { Verdict } from '@corral/policy/cedar/verdict';
+import { rulesOf, type Verdict } from '@corral/policy/cedar/verdict';
 import type { Flow } from '@corral/policy/flow/facts';
 import { PROVENANCE } from '@corral/policy/flow/trace';
 import { targetName } from '@corral/policy/capability/grants';
@@ -104,13 +104,12 @@ export function permitted(
   const { kind, agent, slots } = handed;
   const gives = slots.map(({ from }) => targetName(from.target));
   const { verdict, flow, looked } = judgeHanded(policies, ledger, { ...handed, gives }, now);
-  const rules = verdict.reasons.map(({ policy }) => policy);
   const common = {
     action: kind,
     agent,
     ...(gives.length === 0 ? {} : { gives }),
     policy: verdict.policy_version,
-    rules,
+    ...rulesOf(verdict),
     ...recorded(looked),
     ...(flow === undefined ? {} : { unusual: [...flow.facts.unusual], origins: originsOf(flow) }),
   };

@@ -4,14 +4,14 @@
  */
 import type { PolicyRequest } from '@corral/policy/cedar/request';
 import { subjectOf, type Subject } from '@corral/policy/cedar/catalog';
-import { approved, type Verdict } from '@corral/policy/cedar/verdict';
+import { approved, rulesOf, type Verdict } from '@corral/policy/cedar/verdict';
 import { effectOf, WORSE, type Flow, type InHandles } from '@corral/policy/flow/facts';
 import { deedOf, type Deed } from '@corral/policy/flow/intent';
 import { CLEAN } from '@corral/policy/flow/labels';
 import { namedIn } from '@corral/policy/flow/places';
 import { argumentAt } from '@corral/policy/capability/predicate';
 import { modelIn } from '@corral/protocol/ids';
-import type { StoodIn, ToolFacts } from '@corral/protocol/model/decision';
+import { decidingIn, type StoodIn, type ToolFacts } from '@corral/protocol/model/decision';
 import type { Inspected } from '@corral/protocol/model/inspection';
 import type { Json } from '@corral/protocol/json';
 import { MICROS, type BudgetName } from '@corral/protocol/limits';
@@ -234,9 +234,9 @@ export function approversOf({ reasons }: Verdict): string[] {
 }
 
 /** Records the consequences of a denial beyond the denial itself. */
-export function consequencesOf({ consequence, reasons }: Verdict, batch: Pick<Batch, 'consequences'>): void {
-  if (consequence === 'pause' || consequence === 'quarantine')
-    batch.consequences.push({ kind: consequence, rules: reasons.map(({ policy }) => policy) });
+export function consequencesOf(verdict: Verdict, batch: Pick<Batch, 'consequences'>): void {
+  const { consequence: kind } = verdict;
+  if (kind === 'pause' || kind === 'quarantine') batch.consequences.push({ kind, rules: decidingIn(rulesOf(verdict)) });
 }
 
 /**

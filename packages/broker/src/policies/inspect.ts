@@ -3,9 +3,10 @@
  * and those that are always asked. An inspector that answers at once is asked here; the others are named, and the effect waits for them.
  * One that does not answer is missing in the facts, so that a policy which needs it denies.
  */
+import { decidingIn } from '@corral/protocol/model/decision';
 import type { Action, Subject } from '@corral/policy/cedar/catalog';
 import { placeOf } from '@corral/policy/cedar/catalog';
-import type { Verdict } from '@corral/policy/cedar/verdict';
+import { rulesOf, type Verdict } from '@corral/policy/cedar/verdict';
 import type { Json } from '@corral/protocol/json';
 import { factsFrom, missingText, type Inspected } from '@corral/protocol/model/inspection';
 import type { Inspector } from '@corral/protocol/ports/inspector';
@@ -81,9 +82,11 @@ export const mustWait = ({ asks }: Looked, { decision, consequence, errors }: Ve
   asks.length > 0 && (errors.length > 0 || decision === 'allow' || consequence === 'approval');
 
 /** Why a verdict denies, as the end of a sentence: the rules, an inspector that is missing, or what the policies lack. */
-export function whyDenied({ reasons, errors }: Verdict, { inspected }: Looked): string {
+export function whyDenied(verdict: Verdict, { inspected }: Looked): string {
+  const { errors } = verdict;
   const missing = errors.length === 0 ? undefined : missingText(inspected);
   if (missing !== undefined) return `since a policy needs what an inspector says, and it said nothing (${missing})`;
-  if (reasons.length > 0) return `by ${reasons.map(({ policy }) => policy).join(', ')}`;
+  const deciding = decidingIn(rulesOf(verdict));
+  if (deciding.length > 0) return `by ${deciding.join(', ')}`;
   return errors[0]?.message ?? 'since nothing permits it';
 }

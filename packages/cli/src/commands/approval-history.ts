@@ -31,6 +31,7 @@ const SAID: Readonly<Record<DecidedAs, string>> = {
   answer: 'answered',
   decline: 'declined',
   expired: 'expired',
+  withdrawn: 'withdrawn',
 };
 
 export async function history(flags: HistoryFlags): Promise<void> {
@@ -40,6 +41,7 @@ export async function history(flags: HistoryFlags): Promise<void> {
     ...inTenant(flags),
     limit: limit === undefined ? 50 : wholeNumber(limit, '--limit'),
     counts: 'true',
+    arguments: 'false',
     ...(cursor === undefined ? {} : { cursor }),
     ...(run === undefined ? {} : { run: runId(run) }),
     ...(agent === undefined ? {} : { agent }),
@@ -64,7 +66,7 @@ function verdictOf(text: string): DecidedAs {
 const lines = ({ run, call, agent, tenant, tool, verdict, by, at, waited_ms, reason }: Decided): string[] => [
   `${run}  call ${call}  ${tool}`,
   `  asked by    ${agent} of ${tenant}`,
-  `  ${verdict === 'expired' ? `expired     ${moment(at)}` : `${`${SAID[verdict]} by`.padEnd(11)} ${by}, ${moment(at)}`}, after ${duration(waited_ms)}${reason === '' ? '' : `: ${printable(reason)}`}`,
+  `  ${verdict === 'expired' || verdict === 'withdrawn' ? `${SAID[verdict].padEnd(11)} ${moment(at)}` : `${`${SAID[verdict]} by`.padEnd(11)} ${by}, ${moment(at)}`}, after ${duration(waited_ms)}${reason === '' ? '' : `: ${printable(reason)}`}`,
 ];
 
 function countLine(counts: Partial<Record<DecidedAs, number>>): string {

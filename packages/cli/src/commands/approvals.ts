@@ -284,9 +284,16 @@ function lowersLine({ kind, owner, of, influenced_by, private_to }: NonNullable<
   return `  lowers      the label of ${of === 'run' ? 'the run' : 'the value'}, ${label}; ${owner} alone decides`;
 }
 
-function factLines({ rules, unusual, origins }: Pick<Approval, 'rules' | 'unusual' | 'origins'>): string[] {
+/** `never-so-much (asks-a-person also matched)`. */
+const rulesText = ({ rules, also = [] }: Pick<Decisions[number], 'rules' | 'also'>): string => {
+  const deciding = rules.filter((rule) => !also.includes(rule));
+  return `${deciding.length === 0 ? 'none decided' : deciding.join(', ')}${also.length === 0 ? '' : ` (${also.join(', ')} also matched)`}`;
+};
+
+function factLines(of: Pick<Approval, 'rules' | 'unusual' | 'origins'> & Pick<Decisions[number], 'also'>): string[] {
+  const { rules, unusual, origins } = of;
   return [
-    ...(rules.length === 0 ? [] : [`  rules       ${rules.join(', ')}`]),
+    ...(rules.length === 0 ? [] : [`  rules       ${rulesText(of)}`]),
     ...(unusual.length === 0 ? [] : [`  unusual     ${unusual.map((text) => text.replaceAll('_', ' ')).join('; ')}`]),
     ...(origins.length === 0
       ? []

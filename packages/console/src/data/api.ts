@@ -5,6 +5,7 @@
 import { signal } from '@preact/signals';
 import type { RouteAnswer, RouteInput } from '@corral/protocol/api/routes';
 import { PATHS, type Asked } from './routes.ts';
+import { withoutCommands } from '../text.ts';
 import { isVisible, onVisibility } from './visible.ts';
 
 /** A refusal by the host, or its silence. */
@@ -99,7 +100,12 @@ export async function refusalOf(response: Response): Promise<Refusal> {
   };
   const faults = (said.errors ?? []).map(({ at, message }) => `${at} ${message}`).join('; ');
   const detail = said.detail ?? `The answer has status ${response.status}.`;
-  return new Refusal(response.status, said.code ?? 'CORRAL_UNREACHABLE', faults === '' ? detail : `${detail} ${faults}`, said.hint ?? '');
+  return new Refusal(
+    response.status,
+    said.code ?? 'CORRAL_UNREACHABLE',
+    faults === '' ? detail : `${detail} ${faults}`,
+    withoutCommands(said.hint ?? ''),
+  );
 }
 
 export const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';

@@ -41,7 +41,7 @@ export function Agents() {
       {agents.error !== undefined && <Problem of={agents.error} again={agents.again} />}
       <Quarantines of={stops.data?.items ?? []} lift={mayStop ? (lift) => setAsks({ lift }) : undefined} />
       {stops.error !== undefined && <Problem of={stops.error} again={stops.again} />}
-      {agents.data.items.length === 0 && <Empty>{q === '' ? 'No agent was deployed yet: corral deploy FILE' : 'No agent matches.'}</Empty>}
+      {agents.data.items.length === 0 && <Empty>{q === '' ? 'No agent was deployed yet.' : 'No agent matches.'}</Empty>}
       <ul class="cards">
         {agents.data.items.map((agent) => (
           <li class="card pad" key={`${agent.tenant} ${agent.agent}`}>

@@ -6,10 +6,13 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, me } from '../data/api.ts';
 import { linkFor, linkUsed } from '../data/approval-link.ts';
-import { ask as alter, href, query } from '../data/address.ts';
+import { href, query } from '../data/address.ts';
 import { useAttempt } from '../data/attempt.ts';
+import { callHref } from '../data/run-parts.ts';
 import { shortDigest } from '../format.ts';
 import { ALONE, holdsOf, HoldFor, isWhole, type Held } from '../ui/hold.tsx';
+import { usePart } from '../data/part.ts';
+import { Folded } from '../ui/folded.tsx';
 import { Looking } from '../ui/looking.tsx';
 import { Origin, originsOf, Quotes, unusualWords } from '../ui/decision.tsx';
 import { Ago, Badge, Fact, Problem, Until, Words } from '../ui/parts.tsx';
@@ -17,6 +20,7 @@ import { Groups } from './approval-groups.tsx';
 import { Proof } from '../ui/reason.tsx';
 import { Codes, Names, Text, Value, WithheldNote } from '../ui/text.tsx';
 import { ToolName } from '../ui/tool-name.tsx';
+import { What, whatText } from '../ui/what.tsx';
 import { Approvers, idOf, mayDecide, useWaiting, useWaitingKeys, WaitingList, type CardProps } from '../ui/waiting.tsx';
 
 type Approval = RouteAnswer<'listApprovals'>['items'][number];
@@ -25,7 +29,11 @@ type Verdict = 'approve' | 'deny';
 export function CallsThatWait() {
   const list = useWaiting<'listApprovals', Verdict>('listApprovals', 'calls');
   const { items, current } = list;
-  const { agent, tool } = list.where;
+  const { run: _, ...filter } = list.where;
+  const isFiltered = Object.keys(filter).length > 0;
+  /** It stays once it was there, so that the list does not move as it gets shorter. */
+  const hadMany = useRef(false);
+  hadMany.current ||= items.length > 1;
   const open = (verdict: Verdict) => {
     if (current === undefined || !mayDecide(current) || (verdict === 'approve' && current.withheld !== undefined)) return;
     // A person who writes a reason before the field has the focus does not come to the other verdict by that.
@@ -37,48 +45,46 @@ export function CallsThatWait() {
   ]);
   return (
     <>
-      {(items.length > 1 || agent !== undefined || tool !== undefined) && <Filter of={items} />}
+      {(items.length > 1 || isFiltered || hadMany.current) && (
+        <Folded name="Search">
+          <Filter of={items} />
+        </Folded>
+      )}
       <WaitingList
         of={list}
-        none={agent === undefined && tool === undefined ? 'Nothing waits for a person.' : 'No call that waits for a person matches.'}
+        none={isFiltered ? 'No call that waits for a person matches.' : 'Nothing waits for a person.'}
         above={<Groups of={items} where={list.where} done={list.decided} />}
-      >
-        {items.map((one) => (
-          <Card
-            key={idOf(one)}
-            {...list.cardOf(one)}
-            onDone={(text) => list.done(text, `${href('run', one.run, 'calls')}?call=${one.call}`)}
-          />
-        ))}
-      </WaitingList>
+        card={(one: Approval) => (
+          <Card key={idOf(one)} {...list.cardOf(one)} onDone={(text) => list.done(one, text, callHref(one.run, one.call))} />
+        )}
+      />
     </>
   );
 }
 
-/** Names to filter by, with those that wait as suggestions. */
 function Filter({ of }: { readonly of: readonly Approval[] }) {
-  const field = (name: 'agent' | 'tool', label: string) => (
-    <label>
-      {label}{' '}
-      <input
-        type="search"
-        list={`waiting-${name}`}
-        value={query.value.get(name) ?? ''}
-        maxLength={100}
-        spellcheck={false}
-        onChange={(event) => alter({ [name]: event.currentTarget.value.trim(), at: undefined })}
-      />
-      <datalist id={`waiting-${name}`}>
-        {[...new Set(of.map((one) => one[name]))].map((one) => (
-          <option key={one} value={one} />
-        ))}
-      </datalist>
-    </label>
-  );
+  const { soon, look } = usePart('q', ['agent', 'tool', 'at']);
+  const { agent, tool, q } = Object.fromEntries(query.value);
   return (
     <div class="row which" role="search" aria-label="Filter">
-      {field('agent', 'Agent')}
-      {field('tool', 'Tool')}
+      <label>
+        Agent or tool{' '}
+        <input
+          type="search"
+          list="waiting-names"
+          value={q ?? agent ?? tool ?? ''}
+          maxLength={100}
+          spellcheck={false}
+          placeholder="part of a name"
+          onInput={(event) => soon(event.currentTarget.value)}
+          onChange={(event) => look(event.currentTarget.value)}
+        />
+        <datalist id="waiting-names">
+          {[...new Set(of.flatMap((one) => [one.agent, one.tool]))].map((one) => (
+            <option key={one} value={one} />
+          ))}
+        </datalist>
+      </label>
     </div>
   );
 }
@@ -92,8 +98,11 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
     <li class={isCurrent ? 'card approval current' : 'card approval'} id={idOf(of)} aria-current={isCurrent ? 'true' : undefined}>
       <header>
         <h2>
-          <Text of={of.agent} /> asks for <ToolName of={of.tool} tenant={of.tenant} />
+          <ToolName of={of.tool} tenant={of.tenant} /> <What of={of} />
         </h2>
+        <p>
+          asked for by <Text of={of.agent} />
+        </p>
         {of.control !== 'none' && (
           <Badge tone="warn">the run is {of.control}: the call is made, and its agent is told when it goes on</Badge>
         )}
@@ -110,7 +119,7 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: CallProps) {
       <h3>Exactly this would be done</h3>
       {of.withheld === undefined ? <Arguments of={of.input} origins={of.origins} /> : <WithheldNote of={of.withheld} />}
       {of.lowers !== undefined && <Lowers of={of.lowers} />}
-      <Quotes of={of.quotes} input={of.input} />
+      <Quotes of={of.quotes} />
       {of.such.decided > 0 && (
         <p>
           <a href={`${href('approvals', 'decided')}?by=me&shape=${of.shape}`}>
@@ -256,15 +265,7 @@ async function decided(of: Approval, verdict: Verdict, reason: string, held: Hel
   }
   const done = verdict === 'deny' ? 'Denied' : missing > 0 ? `Approved; ${missing} more must approve` : 'Approved';
   const waits = verdict === 'approve' && of.control !== 'none' ? `; the run is ${of.control}, so its agent is told when it goes on` : '';
-  return `${done}: ${of.tool} ${briefOf(of.input)} for ${of.agent}${waits}`;
-}
-
-const BRIEF_CHARS = 80;
-/** `to: ACC-BO, amount: 75`. */
-function briefOf(input: unknown): string {
-  const named = typeof input === 'object' && input !== null ? Object.entries(input) : [];
-  const text = named.map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
-  return `(${text.length > BRIEF_CHARS ? `${text.slice(0, BRIEF_CHARS)}…` : text})`;
+  return `${done}: ${of.tool} (${of.withheld === undefined ? whatText(of) : 'withheld'}) for ${of.agent}${waits}`;
 }
 
 function whyNot({ principal, approved_by }: Approval): string {
@@ -291,7 +292,7 @@ function Behind({ of }: { readonly of: Approval }) {
       )}
       <dl class="facts">
         <Fact name="Run">
-          <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>call {of.call}</a>
+          <a href={href('run', of.run)}>{of.run}</a>, <a href={callHref(of.run, of.call)}>call {of.call}</a>
         </Fact>
         <Fact name="Tenant">
           <Text of={of.tenant} />

@@ -1,14 +1,19 @@
 /** What people decided about calls and questions. The filter is part of the address; the counts are over all that match, and not of the page alone. */
+import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RouteAnswer, RouteInput } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { ask as alter, href, query } from '../data/address.ts';
 import { anyOf, useLoad } from '../data/load.ts';
+import { callHref } from '../data/run-parts.ts';
 import { pagesOf } from '../data/pages.ts';
 import { count, duration } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Badge, Empty, Loading, Moment, Problem } from '../ui/parts.tsx';
+import { usePart } from '../data/part.ts';
+import { Folded } from '../ui/folded.tsx';
 import { Text } from '../ui/text.tsx';
+import { What } from '../ui/what.tsx';
 
 type Decided = RouteAnswer<'listDecisions'>['items'][number];
 type Verdict = Decided['verdict'];
@@ -22,34 +27,38 @@ const SAID: Readonly<Record<Verdict, { readonly text: string; readonly tone: 'go
   answer: { text: 'answered', tone: 'good' },
   decline: { text: 'declined', tone: 'bad' },
   expired: { text: 'expired', tone: 'calm' },
+  withdrawn: { text: 'withdrawn', tone: 'calm' },
 };
-const FIELDS = [
-  { name: 'agent', label: 'Agent' },
-  { name: 'tool', label: 'Tool' },
-  { name: 'by', label: 'Person (me: yourself)' },
-  { name: 'tenant', label: 'Tenant' },
-] as const;
 const DAYS = [1, 7, 30] as const;
+const CONDITIONS = ['q', 'agent', 'tool', 'by', 'tenant', 'verdict', 'run', 'shape', 'days'] as const;
+type Condition = (typeof CONDITIONS)[number];
 
 export function DecidedCalls() {
   const at = query.value;
   const [pages, setPages] = useState(1);
-  const wanted = ['agent', 'tool', 'by', 'tenant', 'verdict', 'run', 'shape', 'days'].map((name) => at.get(name) ?? '');
-  const [agent, tool, by, tenant, verdict, run, shape, days] = wanted as [string, string, string, string, string, string, string, string];
+  const { days, ...filter } = Object.fromEntries(CONDITIONS.map((name): [Condition, string] => [name, at.get(name) ?? ''])) as Readonly<
+    Record<Condition, string>
+  >;
+  const { run, shape } = filter;
   const { data, error, again } = useLoad(
     (signal) =>
       pagesOf(pages, (next) => {
         const since = days === '' ? {} : { since: Date.now() - Number(days) * DAY_MS };
-        const filter = { agent, tool, by, tenant, verdict, run, shape };
         const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ''));
-        return request('listDecisions', { query: { ...(given as Query), ...since, limit: LIMIT, counts: 'true', ...next } }, signal);
+        return request(
+          'listDecisions',
+          { query: { ...(given as Query), ...since, limit: LIMIT, counts: 'true', arguments: 'true', ...next } },
+          signal,
+        );
       }),
-    { of: wanted, at: [pages], when: anyOf('run.decided') },
+    { of: [days, filter], at: [pages], when: anyOf('run.decided') },
   );
-  useKeys([{ key: '/', does: 'write a filter', run: () => document.getElementById('decided-agent')?.focus() }]);
+  useKeys([{ key: '/', does: 'write a filter', run: () => document.getElementById('decided-q')?.focus() }]);
   return (
     <>
-      <Filter verdict={verdict} days={days} />
+      <Folded name="Search">
+        <Filter of={{ ...filter, days }} />
+      </Folded>
       {(run !== '' || shape !== '') && (
         <p>
           Of one {run === '' ? 'shape of calls' : 'run'} alone; <a href={href('approvals', 'decided')}>of all</a>
@@ -75,43 +84,69 @@ export function DecidedCalls() {
   );
 }
 
-function Filter({ verdict, days }: { readonly verdict: string; readonly days: string }) {
+function Filter({ of }: { readonly of: Readonly<Record<Condition, string>> }) {
+  const { soon, look } = usePart('q');
   return (
-    <form class="row" aria-label="Filter" onSubmit={(event) => event.preventDefault()}>
-      {FIELDS.map(({ name, label }) => (
-        <label key={name}>
-          {label}
-          <input
-            id={`decided-${name}`}
-            value={query.value.get(name) ?? ''}
-            maxLength={100}
-            onChange={(event) => alter({ [name]: event.currentTarget.value.trim() })}
-          />
-        </label>
-      ))}
+    <form class="row which" role="search" aria-label="Filter" onSubmit={(event) => event.preventDefault()}>
       <label>
-        Verdict
-        <select value={verdict} onChange={(event) => alter({ verdict: event.currentTarget.value })}>
-          <option value="">any</option>
-          {Object.entries(SAID).map(([name, { text }]) => (
-            <option key={name} value={name}>
-              {text}
-            </option>
-          ))}
-        </select>
+        Agent, tool or person
+        <input
+          id="decided-q"
+          type="search"
+          placeholder="part of a name"
+          spellcheck={false}
+          value={of.q}
+          maxLength={100}
+          onInput={(event) => soon(event.currentTarget.value)}
+          onChange={(event) => look(event.currentTarget.value)}
+        />
       </label>
-      <label>
-        Time
-        <select value={days} onChange={(event) => alter({ days: event.currentTarget.value })}>
-          <option value="">any</option>
-          {DAYS.map((one) => (
-            <option key={one} value={String(one)}>
-              {one === 1 ? 'the last day' : `the last ${one} days`}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice
+        label="By"
+        name="by"
+        value={of.by}
+        of={[
+          ['', 'anybody'],
+          ['me', 'me'],
+        ]}
+      />
+      <Choice
+        label="Verdict"
+        name="verdict"
+        value={of.verdict}
+        of={[['', 'any'], ...Object.entries(SAID).map(([name, { text }]) => [name, text] as const)]}
+      />
+      <Choice
+        label="Time"
+        name="days"
+        value={of.days}
+        of={[['', 'any'], ...DAYS.map((one) => [String(one), one === 1 ? 'the last day' : `the last ${one} days`] as const)]}
+      />
     </form>
+  );
+}
+
+interface ChoiceProps {
+  readonly label: string;
+  readonly name: Condition;
+  readonly value: string;
+  readonly of: readonly (readonly [value: string, shown: string])[];
+}
+
+/** One of a few values of a condition. A value of the address that is none of them is shown as it is. */
+function Choice({ label, name, value, of }: ChoiceProps) {
+  return (
+    <label>
+      {label}
+      <select value={value} onChange={(event) => alter({ [name]: event.currentTarget.value })}>
+        {of.map(([one, shown]) => (
+          <option key={one} value={one}>
+            {shown}
+          </option>
+        ))}
+        {!of.some(([one]) => one === value) && <option value={value}>{value}</option>}
+      </select>
+    </label>
   );
 }
 
@@ -120,13 +155,44 @@ const countsText = (counts: Readonly<Partial<Record<Verdict, number>>>): string 
     .flatMap((one) => (counts[one] === undefined ? [] : [`${count(counts[one])} ${SAID[one].text}`]))
     .join(', ');
 
+const tenants = (of: readonly Decided[]): number => new Set(of.map(({ tenant }) => tenant)).size;
+
+/** On a phone each is a card of a few lines, with the name of each cell beside it. */
 function Rows({ of }: { readonly of: readonly Decided[] }) {
+  const columns: readonly (readonly [string, (one: Decided) => ComponentChildren])[] = [
+    ['When', ({ at }) => <Moment at={at} />],
+    ['Verdict', ({ verdict }) => <Badge tone={SAID[verdict].tone}>{SAID[verdict].text}</Badge>],
+    [
+      'What',
+      (one) => (
+        <>
+          <strong>
+            <Text of={one.tool} />
+          </strong>{' '}
+          {one.input === null && one.withheld === undefined ? null : <What of={{ does: null, input: null, ...one }} />}
+        </>
+      ),
+    ],
+    ['By', ({ by }) => <Text of={by} />],
+    ['Agent', ({ agent }) => <Text of={agent} />],
+    ...(tenants(of) > 1 ? [['Tenant', ({ tenant }: Decided) => <Text of={tenant} />] as const] : []),
+    ['Waited', ({ waited_ms }) => duration(waited_ms)],
+    ['Reason', ({ reason }) => <Text of={reason} />],
+    [
+      'Run',
+      ({ run, call }) => (
+        <a href={callHref(run, call)}>
+          {run.slice(-6)}, call {call}
+        </a>
+      ),
+    ],
+  ];
   return (
     <div class="scrolls" tabIndex={0} role="group" aria-label="Decisions">
-      <table>
+      <table class="cards-when-narrow">
         <thead>
           <tr>
-            {['When', 'Verdict', 'By', 'Agent', 'Tool', 'Waited', 'Reason', 'Run'].map((name) => (
+            {columns.map(([name]) => (
               <th scope="col" key={name}>
                 {name}
               </th>
@@ -136,30 +202,11 @@ function Rows({ of }: { readonly of: readonly Decided[] }) {
         <tbody>
           {of.map((one) => (
             <tr key={`${one.run} ${one.call} ${one.by}`}>
-              <td>
-                <Moment at={one.at} />
-              </td>
-              <td>
-                <Badge tone={SAID[one.verdict].tone}>{SAID[one.verdict].text}</Badge>
-              </td>
-              <td>
-                <Text of={one.by} />
-              </td>
-              <td>
-                <Text of={one.agent} />
-              </td>
-              <td>
-                <Text of={one.tool} />
-              </td>
-              <td>{duration(one.waited_ms)}</td>
-              <td>
-                <Text of={one.reason} />
-              </td>
-              <td>
-                <a href={`${href('run', one.run, 'calls')}?call=${one.call}`}>
-                  {one.run.slice(-6)}, call {one.call}
-                </a>
-              </td>
+              {columns.map(([name, cell]) => (
+                <td key={name} data-name={name}>
+                  <div>{cell(one)}</div>
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>

@@ -2,7 +2,7 @@
  * Calls that are decided about together: those that match the filter, or that differ in the values of their arguments alone. All of their
  * arguments are shown before, each is decided about as it was shown, and each has a result of its own.
  */
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
 import { href } from '../data/address.ts';
@@ -12,6 +12,7 @@ import { fitsRow, VALUE_CHARS } from '../data/together.ts';
 import { count, many } from '../format.ts';
 import { originsOf } from '../ui/decision.tsx';
 import { Dialog } from '../ui/dialog.tsx';
+import { Folded } from '../ui/folded.tsx';
 import { Shown } from '../ui/parts.tsx';
 import { Proof, ReasonForm } from '../ui/reason.tsx';
 import { Brief, Code, Text } from '../ui/text.tsx';
@@ -38,21 +39,28 @@ export function Groups({ of, where, done }: GroupsProps) {
   const [open, setOpen] = useState<Wanted>();
   const own = of.filter(mayTogether);
   const groups = [...Map.groupBy(own, ({ shape }) => shape).entries()].filter(([, all]) => all.length > 1);
+  /** The fold stays once it was there, so that the list below does not move. */
+  const had = useRef(false);
+  had.current ||= own.length > 1;
   return (
     <>
-      {own.length > 1 && groups[0]?.[1].length !== own.length && (
-        <p>
-          <button type="button" onClick={() => setOpen(where)}>
-            Decide about all of these…
-          </button>
-        </p>
-      )}
-      {groups.length > 0 && (
-        <ul class="groups" aria-label="Calls that are alike">
-          {groups.map(([shape, all]) => (
-            <Group of={all} key={shape} onOpen={() => setOpen({ ...where, shape })} />
-          ))}
-        </ul>
+      {had.current && (
+        <Folded name="Decide about several at once">
+          {own.length > 1 && groups[0]?.[1].length !== own.length && (
+            <p class="row">
+              <button type="button" onClick={() => setOpen(where)}>
+                Decide about all of these…
+              </button>
+            </p>
+          )}
+          {groups.length > 0 && (
+            <ul class="groups" aria-label="Calls that are alike">
+              {groups.map(([shape, all]) => (
+                <Group of={all} key={shape} onOpen={() => setOpen({ ...where, shape })} />
+              ))}
+            </ul>
+          )}
+        </Folded>
       )}
       {open !== undefined && (
         <Together
@@ -72,7 +80,8 @@ function Group({ of: [first, ...rest], onOpen }: { readonly of: readonly Approva
   return (
     <li class="row">
       <span>
-        {many(rest.length + 1, 'call')} of <Text of={first.agent} /> to <Text of={first.tool} /> are alike but for their values
+        {many(rest.length + 1, 'call')} of <Text of={first.agent} /> to <Text of={first.tool} />{' '}
+        {rest.every((one) => isSame(one, first)) ? 'are the same' : 'differ only in their values'}
         {first.such.decided > 0 && `; you approved ${first.such.approved} of ${first.such.decided} such`}
       </span>
       <button type="button" onClick={onOpen}>
@@ -81,6 +90,8 @@ function Group({ of: [first, ...rest], onOpen }: { readonly of: readonly Approva
     </li>
   );
 }
+
+const isSame = (a: Approval, b: Approval): boolean => JSON.stringify(a.input) === JSON.stringify(b.input);
 
 /** Reads them all, as they are now, and asks. */
 function Together({ where, onClose }: { readonly where: Wanted; readonly onClose: () => void }) {
@@ -123,17 +134,18 @@ interface DecidingProps {
 function Deciding({ of, where: { agent, tool, shape }, onDone, onBack }: DecidingProps) {
   const [token, setToken] = useState('');
   const act = (verdict: 'approve' | 'deny') => async (reason: string) => {
+    const said = reason === '' ? {} : { reason };
     const runs = [...new Set(of.map(({ run }) => run))];
     const proof = verdict === 'deny' || token.trim() === '' ? {} : { proof: token.trim() };
     const filter = { ...(tool === undefined ? {} : { tool }), ...(shape === undefined ? {} : { shape }) };
     const only = of.map(({ run, call, version }) => ({ run, call, version }));
     const selected = { ...(agent === undefined ? {} : { agent }), runs };
-    onDone(await request('settleMany', { body: { act: verdict, where: selected, ...filter, only, reason, ...proof } }));
+    onDone(await request('settleMany', { body: { act: verdict, where: selected, ...filter, only, ...said, ...proof } }));
   };
   return (
     <ReasonForm
       acts={[
-        { verb: `Approve these ${count(of.length)}`, tone: 'good', act: act('approve') },
+        { verb: `Approve these ${count(of.length)}`, tone: 'good', act: act('approve'), isMute: true },
         { verb: `Deny these ${count(of.length)}`, tone: 'danger', act: act('deny') },
       ]}
       lacks={of.length === 0 ? 'There is none to decide about.' : ''}
@@ -192,7 +204,10 @@ const isStranger = ({ origins }: Approval, name: string): boolean => originsOf(n
 /** What became of each. */
 function Results({ of: { act, done, refused }, onClose }: { readonly of: Result; readonly onClose: () => void }) {
   return (
-    <Dialog title={`${done.length} ${act === 'approve' ? 'approved' : 'denied'}, ${refused.length} not`} onClose={onClose}>
+    <Dialog
+      title={`${done.length} ${act === 'approve' ? 'approved' : 'denied'}${refused.length === 0 ? '' : `, ${refused.length} not done`}`}
+      onClose={onClose}
+    >
       <ul class="plain">
         {done.map(({ run, call }) => (
           <li key={`${run} ${call}`}>
@@ -205,9 +220,11 @@ function Results({ of: { act, done, refused }, onClose }: { readonly of: Result;
           </li>
         ))}
       </ul>
-      <button type="button" class="primary" onClick={onClose}>
-        Close
-      </button>
+      <div class="row">
+        <button type="button" class="primary" onClick={onClose}>
+          Close
+        </button>
+      </div>
     </Dialog>
   );
 }

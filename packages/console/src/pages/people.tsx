@@ -197,7 +197,7 @@ function Schedules() {
     <>
       <h2>Schedules</h2>
       {error !== undefined && <Problem of={error} again={again} />}
-      {data.items.length === 0 && <Empty>None: corral schedule add AGENT CRON makes one.</Empty>}
+      {data.items.length === 0 && <Empty>There is no schedule.</Empty>}
       <ul class="cards spaced">
         {data.items.map((one) => (
           <li class="card pad" key={one.schedule}>

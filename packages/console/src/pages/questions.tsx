@@ -3,6 +3,7 @@
  * the card says who asks and whose words the run has read. The first touch or key opens the form, the second sends.
  */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
+import { callHref } from '../data/run-parts.ts';
 import { ask as request, hasRole } from '../data/api.ts';
 import { href } from '../data/address.ts';
 import { AnswerForm } from '../ui/answer-form.tsx';
@@ -19,7 +20,7 @@ const mayAnswer = () => hasRole('approver', 'admin');
 
 export function Questions() {
   const list = useWaiting<'listQuestions', Opened>('listQuestions', 'questions');
-  const { items, current } = list;
+  const { current } = list;
   const opens = (what: Opened) => {
     if (current !== undefined && mayAnswer() && current.question !== null) list.open(current, what);
   };
@@ -28,11 +29,11 @@ export function Questions() {
     { key: 'd', does: 'decline to answer: asks for the reason', run: () => opens('decline') },
   ]);
   return (
-    <WaitingList of={list} none="No run waits for an answer.">
-      {items.map((one) => (
-        <Card key={idOf(one)} {...list.cardOf(one)} onDone={(text) => list.done(text)} />
-      ))}
-    </WaitingList>
+    <WaitingList
+      of={list}
+      none="No run waits for an answer."
+      card={(one: Question) => <Card key={idOf(one)} {...list.cardOf(one)} onDone={(text) => list.done(one, text)} />}
+    />
   );
 }
 
@@ -77,7 +78,7 @@ function Card({ of, isCurrent, open, onOpen, onDone, again }: QuestionProps) {
       <Looking of={of} done={again} />
       <dl class="facts">
         <Fact name="Run">
-          <a href={href('run', of.run)}>{of.run}</a>, <a href={`${href('run', of.run, 'calls')}?call=${of.call}`}>question {of.call}</a>
+          <a href={href('run', of.run)}>{of.run}</a>, <a href={callHref(of.run, of.call)}>question {of.call}</a>
         </Fact>
         <Fact name="Submitted by">
           <Text of={of.principal} />

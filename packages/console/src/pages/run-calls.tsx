@@ -178,7 +178,7 @@ function CallDetail({ of, run, again }: CallProps) {
         </p>
       )}
       {decisions.map((decision) => (
-        <DecisionCard of={decision} input={of.input} key={decision.action} />
+        <DecisionCard of={decision} key={decision.action} />
       ))}
       {error !== undefined && <Problem of={error} />}
       {why !== undefined && decisions.length === 0 && (

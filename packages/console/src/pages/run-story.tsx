@@ -1,7 +1,8 @@
 /** A run told in a few sentences, made without a model; each leads to the entries and calls that it is made from. */
+import type { ComponentChildren } from 'preact';
 import { ask as request } from '../data/api.ts';
-import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
+import { callHref, entryHref } from '../data/run-parts.ts';
 import { Fact, Shown } from '../ui/parts.tsx';
 import { Text, WithheldNote } from '../ui/text.tsx';
 import type { TabProps } from './run-props.ts';
@@ -24,8 +25,8 @@ export function StoryTab({ run }: TabProps) {
     of: [run.run],
     at: [run.journal_entries, run.control, run.lifecycle],
   });
-  const entry = (n: number) => `${href('run', run.run, 'journal')}?entry=${n}`;
-  const call = (n: number) => `${href('run', run.run, 'calls')}?call=${n}`;
+  const entry = (n: number) => entryHref(run.run, n);
+  const call = (n: number) => callHref(run.run, n);
   return (
     <Shown of={story}>
       {({ lines, withheld }) => (
@@ -48,16 +49,29 @@ export function StoryTab({ run }: TabProps) {
   );
 }
 
-function Links({ name, of, to }: { readonly name: string; readonly of: readonly number[]; readonly to: (n: number) => string }) {
+function Links({
+  name,
+  of,
+  to,
+}: {
+  readonly name: string;
+  readonly of: readonly number[];
+  readonly to: (n: number) => string | undefined;
+}) {
   return (
     <span class="dim">
       {of.map((n) => (
         <span key={n}>
-          <a href={to(n)}>
+          <Place to={to(n)}>
             {name} {n}
-          </a>{' '}
+          </Place>{' '}
         </span>
       ))}
     </span>
   );
+}
+
+/** A link, where who is signed in is shown what it leads to. */
+function Place({ to, children }: { readonly to: string | undefined; readonly children: ComponentChildren }) {
+  return to === undefined ? <>{children}</> : <a href={to}>{children}</a>;
 }

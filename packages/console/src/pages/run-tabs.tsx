@@ -1,13 +1,16 @@
 /** Parts of a run that are read as a whole: its summary, why it is as it is, its children, its messages. */
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request } from '../data/api.ts';
-import { href } from '../data/address.ts';
+import { href, query } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
+import { callHref, readsPayloads } from '../data/run-parts.ts';
+import { pagesOf } from '../data/pages.ts';
 import { amountOf, shortDigest } from '../format.ts';
 import { DecisionCard } from '../ui/decision.tsx';
 import { Empty, Fact, Moment, Shown, State, Words } from '../ui/parts.tsx';
-import { Codes, Text, Value, ValueOr } from '../ui/text.tsx';
+import { Rules, Text, Value, ValueOr } from '../ui/text.tsx';
+import { withoutCommands } from '../text.ts';
 import type { TabProps } from './run-props.ts';
 
 type WhyAnswer = RouteAnswer<'whyRun'>;
@@ -34,10 +37,14 @@ export function SummaryTab({ run }: TabProps) {
         {run.outcome !== null && (
           <>
             <h3>How it ended</h3>
-            {run.withheld_payload === undefined ? (
-              <Value of={run.outcome.kind === 'completed' ? run.outcome.output : run.outcome} />
-            ) : (
+            {run.withheld_payload !== undefined ? (
               <Empty>Withheld, as said above.</Empty>
+            ) : run.outcome.kind !== 'completed' ? (
+              <Value of={run.outcome} />
+            ) : readsPayloads() ? (
+              <Value of={run.outcome.output} />
+            ) : (
+              <Empty>It completed. Your roles do not show its output.</Empty>
             )}
           </>
         )}
@@ -110,12 +117,12 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
         <>
           <h3>Refused</h3>
           <ul class="plain">
-            {refused.map(({ call, tool, rules, code, action }) => (
-              <li key={`${call} ${action}`}>
-                <a href={`${href('run', run.run, 'calls')}?call=${call}`}>
-                  Call {call} to <Text of={tool} />
+            {refused.map((one) => (
+              <li key={`${one.call} ${one.action}`}>
+                <a href={callHref(run.run, one.call)}>
+                  Call {one.call} to <Text of={one.tool} />
                 </a>
-                : <Codes of={rules} none={code ?? 'its grant'} />
+                : <Rules of={one} none={one.code ?? 'its grant'} />
               </li>
             ))}
           </ul>
@@ -134,29 +141,33 @@ function Verdict({ of, run }: { readonly of: WhyAnswer } & TabProps) {
   );
 }
 
-/** The page has buttons for the acts; the commands are for those who would rather write them. */
+/** The page has buttons for what commands do. */
 function Next({ of }: { readonly of: readonly string[] }) {
-  const commands = of.filter((line) => line.includes('`corral '));
-  const others = of.filter((line) => !line.includes('`corral '));
+  const advice = of.map((line) => withoutCommands(line)).filter((line) => line !== '');
+  if (advice.length === 0) return null;
   return (
     <>
-      {others.length > 0 && (
-        <>
-          <h3>What can be done</h3>
-          <Words of={others} />
-        </>
-      )}
-      {commands.length > 0 && (
-        <details>
-          <summary>The same on a command line</summary>
-          <Words of={commands} />
-        </details>
-      )}
+      <h3>What can be done</h3>
+      <Words of={advice} />
     </>
   );
 }
 
+/** A decision about the call that the address names is brought into view. */
+function Decided({ of, isNamed }: { readonly of: WhyAnswer['decisions'][number]; readonly isNamed: boolean }) {
+  const self = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (isNamed) self.current?.scrollIntoView({ block: 'nearest' });
+  }, [isNamed]);
+  return (
+    <div ref={self} class={isNamed ? 'named' : ''}>
+      <DecisionCard of={of} />
+    </div>
+  );
+}
+
 export function WhyTab({ run }: TabProps) {
+  const named = query.value.get('call');
   return (
     <Shown of={useWhy({ run })}>
       {(why) => (
@@ -165,7 +176,7 @@ export function WhyTab({ run }: TabProps) {
           <h3>Decisions, the latest last</h3>
           {why.decisions.length === 0 && <Empty>No policy has decided anything about it yet.</Empty>}
           {why.decisions.map((decision) => (
-            <DecisionCard of={decision} key={`${decision.call} ${decision.action}`} />
+            <Decided of={decision} isNamed={String(decision.call) === named} key={`${decision.call} ${decision.action}`} />
           ))}
         </>
       )}
@@ -227,14 +238,17 @@ function Branch({ of, self }: { readonly of: Tree; readonly self: string }) {
   );
 }
 
+const MESSAGES = 200;
+
 export function MessagesTab({ run }: TabProps) {
-  const messages = useLoad((signal) => request('runMessages', { params: { run: run.run }, query: { limit: 200 } }, signal), {
-    of: [run.run],
-    at: [run.journal_entries],
-  });
+  const [pages, setPages] = useState(1);
+  const messages = useLoad(
+    (signal) => pagesOf(pages, (at) => request('runMessages', { params: { run: run.run }, query: { limit: MESSAGES, ...at } }, signal)),
+    { of: [run.run], at: [pages, run.journal_entries] },
+  );
   return (
     <Shown of={messages}>
-      {({ items, next }) =>
+      {({ items, more }) =>
         items.length === 0 ? (
           <Empty>It has sent and received no messages.</Empty>
         ) : (
@@ -244,7 +258,11 @@ export function MessagesTab({ run }: TabProps) {
                 <Message of={message} run={run} key={index} />
               ))}
             </ol>
-            {next !== null && <Empty>These are the first 200: corral messages {run.run} has all.</Empty>}
+            {more && (
+              <button type="button" onClick={() => setPages(pages + 1)}>
+                More messages
+              </button>
+            )}
           </>
         )
       }

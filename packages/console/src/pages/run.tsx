@@ -1,8 +1,10 @@
 /** One run: what it is and how it stands, and behind its tabs all that it did. The tab, the call and the entry are part of the address. */
+import type { ComponentChild } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { ask as request, hasRole } from '../data/api.ts';
+import { ask as request } from '../data/api.ts';
 import { go, href, place } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
+import { readsPayloads, RUN_PARTS, shownParts, type RunPart } from '../data/run-parts.ts';
 import { count, cpu, many, money } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Copy, Empty, Fact, Loading, Noted, Problem, Ago, State } from '../ui/parts.tsx';
@@ -16,26 +18,27 @@ import type { RunId, TabProps } from './run-props.ts';
 import { StoryTab } from './run-story.tsx';
 import { MessagesTab, SummaryTab, TreeTab, WhyTab } from './run-tabs.tsx';
 
-/** `payload`: what is in it is for readers of payloads. */
-const TABS = [
-  { at: 'summary', name: 'Summary', key: '1', payload: false, View: SummaryTab },
-  { at: 'calls', name: 'Calls', key: '2', payload: true, View: CallsTab },
-  { at: 'journal', name: 'Journal', key: '3', payload: true, View: JournalTab },
-  { at: 'messages', name: 'Messages', key: '4', payload: true, View: MessagesTab },
-  { at: 'tree', name: 'Tree', key: '5', payload: false, View: TreeTab },
-  { at: 'authority', name: 'Authority', key: '6', payload: true, View: AuthorityTab },
-  { at: 'why', name: 'Why', key: '7', payload: false, View: WhyTab },
-  { at: 'events', name: 'Events', key: '8', payload: true, View: EventsTab },
-  { at: 'story', name: 'Story', key: '9', payload: false, View: StoryTab },
-] as const;
+const VIEWS: Readonly<Record<RunPart, (props: TabProps) => ComponentChild>> = {
+  summary: SummaryTab,
+  calls: CallsTab,
+  journal: JournalTab,
+  messages: MessagesTab,
+  tree: TreeTab,
+  authority: AuthorityTab,
+  why: WhyTab,
+  events: EventsTab,
+  story: StoryTab,
+};
 
 export function RunView() {
-  const [, id = '', at = 'summary'] = place.value;
+  const [, id = '', asked = 'summary'] = place.value;
+  // A link that another person or a webhook sent to a call leads to what was decided about it.
+  const at = asked === 'calls' && !readsPayloads() ? 'why' : asked;
   const { data, error, again } = useLoad((signal) => request('showRun', { params: { run: id as RunId } }, signal), {
     of: [id],
     when: (changed) => changed === undefined || changed.has(id),
   });
-  const tabs = TABS.filter(({ payload }) => !payload || hasRole('developer', 'operator', 'auditor', 'admin'));
+  const tabs = shownParts();
   const to = (tab: string) => go(`run/${encodeURIComponent(id)}/${tab}`);
   useKeys([
     ...tabs.map(({ at: tab, name, key }) => ({ key, does: name, run: () => to(tab) })),
@@ -47,6 +50,7 @@ export function RunView() {
   }, [data?.agent]);
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   const tab = tabs.find((one) => one.at === at);
+  const View = tab && VIEWS[tab.at];
   return (
     <section class="run">
       <Head run={data} again={again} />
@@ -60,8 +64,19 @@ export function RunView() {
         ))}
       </nav>
       <h2 class="unseen">{tab?.name ?? at}</h2>
-      {tab === undefined ? <Empty>Your roles do not show this part of a run.</Empty> : <tab.View run={data} key={tab.at} />}
+      {View === undefined ? <NotShown at={at} run={id} /> : <View run={data} key={at} />}
     </section>
+  );
+}
+
+/** An address that another person sent may be of a part that the reader's roles do not show. */
+function NotShown({ at, run }: { readonly at: string; readonly run: string }) {
+  const part = RUN_PARTS.find((one) => one.at === at);
+  return (
+    <Empty>
+      {part === undefined ? 'There is no such part of a run.' : `Your roles do not show the part ${part.name} of a run.`}{' '}
+      <a href={href('run', run)}>Summary</a> · <a href={href('run', run, 'why')}>Why</a>
+    </Empty>
   );
 }
 

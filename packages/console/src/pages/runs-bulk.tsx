@@ -2,16 +2,18 @@
  * Acts on many runs: those that a person has picked, or all that match the filter. What it would reach is shown first. A stop takes what matches when
  * it is done, and says what of it was not shown before; a resumption is refused if other runs match by then.
  */
+import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RouteInput } from '@corral/protocol/api/routes';
 import { ask } from '../data/api.ts';
+import { href } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
 import { count, many, tail } from '../format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Fact, Problem } from '../ui/parts.tsx';
 import { ReasonForm } from '../ui/reason.tsx';
 import { Fates, Reached, type Result } from '../ui/receipts.tsx';
-import { Code, Text } from '../ui/text.tsx';
+import { Text } from '../ui/text.tsx';
 
 export type BulkVerb = 'pause' | 'resume' | 'cancel' | 'kill' | 'revoke';
 export type BulkTarget = RouteInput<'operate'>['body']['target'];
@@ -40,16 +42,25 @@ const ABOUT: Readonly<Record<BulkVerb, { readonly title: string; readonly verb: 
     title: 'Take this tool back?',
     verb: 'Take it back',
     done: 'Taken back',
-    text: 'Their grants for it, and all that was derived from these, stop working at once. Calls under way with it are aborted unless the tool has answered, and their results withheld. It cannot be given back. Runs that come to hold it after this look keep it.',
+    text: 'Their grants for it, and all that was derived from these, stop working at once. Calls under way with it are aborted unless the tool has answered, and their results are withheld. It cannot be given back to these runs.',
   },
 };
 /** Runs that one list names; the rest is counted. */
 const NAMED = 100;
 
+/** From whom a tool is taken, in words that both the question and the receipt have. */
+export interface Taking {
+  readonly tool: string;
+  /** `shop/payer`, `all agents of lab`, `the run …4k2p9x`. */
+  readonly from: string;
+  /** What the act does not stop, with the way to stop that. */
+  readonly after: ComponentChildren;
+}
+
 interface BulkProps {
   readonly verb: BulkVerb;
-  /** With `revoke`: the tool. */
-  readonly tool?: string;
+  /** With `revoke`: what is taken from whom. */
+  readonly taking?: Taking | undefined;
   readonly target: BulkTarget;
   readonly onClose: () => void;
 }
@@ -57,7 +68,8 @@ interface BulkProps {
 /** The part of a request that names the tool. */
 const ofTool = (tool: string | undefined) => (tool === undefined ? {} : { tool: tool as never });
 
-export function Bulk({ verb, tool, target, onClose }: BulkProps) {
+export function Bulk({ verb, taking, target, onClose }: BulkProps) {
+  const tool = taking?.tool;
   const reason = 'a look at what it would reach';
   const preview = useLoad(
     (signal) => ask('operate', { body: { operation: verb, target, reason, dryRun: true, ...ofTool(tool) } }, signal),
@@ -69,19 +81,24 @@ export function Bulk({ verb, tool, target, onClose }: BulkProps) {
   const about = ABOUT[verb];
   if (done !== undefined)
     return (
-      <Dialog title={about.done} onClose={onClose}>
-        {tool !== undefined && <ToolLine of={tool} />}
+      <Dialog
+        title={taking === undefined ? about.done : `Taken back: ${taking.tool} ${takenText(taking, done.receipts)}`}
+        onClose={onClose}
+      >
         <Results of={done} />
-        <button type="button" class="primary" autofocus onClick={onClose}>
-          Close
-        </button>
+        {taking !== undefined && <p>{taking.after}</p>}
+        <div class="row">
+          <button type="button" class="primary" autofocus onClick={onClose}>
+            Close
+          </button>
+        </div>
       </Dialog>
     );
   const shown = preview.data;
   return (
-    <Dialog title={about.title} onClose={onClose}>
-      {tool !== undefined && <ToolLine of={tool} />}
+    <Dialog title={taking === undefined ? about.title : `Take ${taking.tool} back ${takenText(taking, shown?.matched)}?`} onClose={onClose}>
       <p>{about.text}</p>
+      {taking !== undefined && <p>{taking.after}</p>}
       {preview.error !== undefined && <Problem of={preview.error} again={preview.again} />}
       {shown === undefined && preview.error === undefined && (
         <p class="dim" role="status">
@@ -101,7 +118,7 @@ export function Bulk({ verb, tool, target, onClose }: BulkProps) {
       <Confirm
         verb={verb}
         target={target}
-        {...ofTool(tool)}
+        taking={taking}
         shown={shown}
         isUnknown={preview.error !== undefined}
         look={preview.again}
@@ -120,7 +137,7 @@ interface ConfirmProps extends BulkProps {
   readonly onDone: (result: Result) => void;
 }
 
-function Confirm({ verb, tool, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
+function Confirm({ verb, taking, target, shown, isUnknown, look, onDone, onClose }: ConfirmProps) {
   const ends = verb === 'kill' || verb === 'cancel' || (verb === 'revoke' && (shown?.matched.length ?? 0) > 1);
   // What lets runs go on, or takes a tool from them, reaches nothing that was not shown.
   const isBound = verb === 'resume' || verb === 'revoke';
@@ -135,7 +152,8 @@ function Confirm({ verb, tool, target, shown, isUnknown, look, onDone, onClose }
       acts={[
         {
           verb: ABOUT[verb].verb,
-          act: async (reason) => onDone(await ask('operate', { body: { operation: verb, target, reason, ...preview, ...ofTool(tool) } })),
+          act: async (reason) =>
+            onDone(await ask('operate', { body: { operation: verb, target, reason, ...preview, ...ofTool(taking?.tool) } })),
         },
       ]}
       typed={ends && isSeen ? typed : undefined}
@@ -146,17 +164,13 @@ function Confirm({ verb, tool, target, shown, isUnknown, look, onDone, onClose }
   );
 }
 
-function ToolLine({ of }: { readonly of: string }) {
-  return (
-    <p>
-      The tool <Code of={of} />
-    </p>
-  );
-}
+/** `from shop/payer (2 runs)`. @param runs undefined: not known yet */
+const takenText = ({ from }: Taking, runs: readonly unknown[] | undefined): string =>
+  `from ${from}${runs === undefined ? '' : ` (${many(runs.length, 'run')})`}`;
 
 function Results({ of }: { readonly of: Result }) {
   const { operation, receipts, refused, beyond } = of;
-  const later = operation === 'revoke' ? 'Not shown before, and kept it' : 'Beyond what was shown';
+  const later = operation === 'revoke' ? 'Got it meanwhile, and keep it' : 'Began after the look';
   const fates = receipts.flatMap(({ run, calls = [] }) => calls.map((one) => ({ ...one, run: run as never })));
   return (
     <>
@@ -183,7 +197,9 @@ function Runs({ title, of }: { readonly title: string; readonly of: readonly str
       <p>
         {of.slice(0, NAMED).map((run) => (
           <span key={run}>
-            <code title={run}>{tail(run)}</code>{' '}
+            <a href={href('run', run)} title={run}>
+              <code>{tail(run)}</code>
+            </a>{' '}
           </span>
         ))}
         {of.length > NAMED && `and ${count(of.length - NAMED)} more, which the record of operations names`}
@@ -202,7 +218,10 @@ function Refused({ of: { refused }, title }: { readonly of: Result; readonly tit
       <ul class="plain">
         {refused.slice(0, NAMED).map(({ run, code, detail }) => (
           <li key={run}>
-            <code title={run}>{tail(run)}</code> <Text of={detail} /> <code>{code}</code>
+            <a href={href('run', run)} title={run}>
+              <code>{tail(run)}</code>
+            </a>{' '}
+            <Text of={detail} /> <code>{code}</code>
           </li>
         ))}
         {refused.length > NAMED && <li>and {count(refused.length - NAMED)} more, which the record of operations names</li>}

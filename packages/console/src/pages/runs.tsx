@@ -191,7 +191,7 @@ function Fault({ of }: { readonly of: string }) {
 function NoRun({ isFiltered }: { readonly isFiltered: boolean }) {
   return (
     <Empty>
-      {isFiltered ? 'No run matches.' : 'No run was submitted yet: corral submit AGENT'} {isFiltered && <a href={href('runs')}>All runs</a>}
+      {isFiltered ? 'No run matches.' : 'No run was submitted yet.'} {isFiltered && <a href={href('runs')}>All runs</a>}
     </Empty>
   );
 }

@@ -6,7 +6,7 @@ import { ask as alter, href, query } from '../data/address.ts';
 import { useAttempt } from '../data/attempt.ts';
 import { useLoad } from '../data/load.ts';
 import { useSaid } from '../data/said.ts';
-import { DecisionCard, valueAt } from '../ui/decision.tsx';
+import { DecisionCard } from '../ui/decision.tsx';
 import { Empty, Problem, State } from '../ui/parts.tsx';
 import { Lit, Text } from '../ui/text.tsx';
 import { Twice } from '../ui/twice.tsx';
@@ -124,8 +124,8 @@ function Guarded({ run, scene }: { readonly run: string; readonly scene: View })
 }
 
 /** Values of the payment that stand in what a stranger wrote, the longest first. */
-function causesOf({ pay, decision }: Known): readonly string[] {
-  const values = (decision?.quotes ?? []).flatMap(({ path, trusted }) => (trusted ? [] : (valueAt(pay?.input, path) ?? [])));
+function causesOf({ decision }: Known): readonly string[] {
+  const values = (decision?.quotes ?? []).flatMap(({ value, trusted }) => (trusted ? [] : [value]));
   return [...new Set(values)].toSorted((a, b) => b.length - a.length);
 }
 
@@ -170,7 +170,7 @@ function Verdict({ of: { shown, pay, decision }, paid, done }: VerdictProps) {
       {decision !== undefined && (
         <details open>
           <summary>Why it was stopped</summary>
-          <DecisionCard of={decision} input={pay.input} />
+          <DecisionCard of={decision} />
         </details>
       )}
     </>

@@ -4,7 +4,8 @@ import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole, me } from '../data/api.ts';
 import { ask as alter, href, place, query } from '../data/address.ts';
 import { useLoad } from '../data/load.ts';
-import { count, duration, shortDigest } from '../format.ts';
+import { callHref, partHref } from '../data/run-parts.ts';
+import { count, duration, shortDigest, tail } from '../format.ts';
 import { Ago, Badge, Empty, Fact, Problem, Shown, State, Until } from '../ui/parts.tsx';
 import { Reason } from '../ui/reason.tsx';
 import { Search } from '../ui/search.tsx';
@@ -22,45 +23,71 @@ const EVERY_MS = 2_000;
 export function Tools() {
   const [, tool] = place.value;
   const tenant = query.value.get('tenant') ?? undefined;
-  return tool === undefined ? <List tenant={tenant} /> : <OneTool tool={tool} tenant={tenant} key={`${tenant} ${tool}`} />;
+  const ofHost = me.value?.tenant === '*';
+  if (tool === undefined || (ofHost && tenant === undefined)) return <List named={tool} />;
+  return <OneTool tool={tool} tenant={tenant} key={`${tenant} ${tool}`} />;
 }
 
 const inTenant = (tenant: string | undefined) => (tenant === undefined ? {} : { tenant: tenant as never });
 
-function List({ tenant }: { readonly tenant: string | undefined }) {
+/** The tools of all tenants whose tools one sees. @param named the only one, in whichever tenants: the address does not say in which */
+function List({ named }: { readonly named: string | undefined }) {
+  const ofHost = me.value?.tenant === '*';
+  const tools = useLoad((signal) => request('listTools', { query: inTenant(ofHost ? '*' : undefined) }, signal));
+  const own = (tools.data?.items ?? []).filter(({ tool }) => named === undefined || tool === named);
+  const tenants = [...new Set(own.map((one) => one.tenant))];
+  const tenant = query.value.get('tenant') ?? '';
   const q = (query.value.get('q') ?? '').toLowerCase();
-  const tools = useLoad((signal) => request('listTools', { query: inTenant(tenant) }, signal), { of: [tenant] });
+  const found = own.filter((one) => (tenant === '' || one.tenant === tenant) && `${one.tool} ${one.description}`.toLowerCase().includes(q));
   return (
     <section>
       <div class="bar">
         <h1>Tools</h1>
         <Search of="tools" />
-        {me.value?.tenant === '*' && (
-          <label>
-            Tenant <input value={tenant ?? ''} maxLength={64} onChange={(event) => alter({ tenant: event.currentTarget.value.trim() })} />
-          </label>
+        {tenants.length > 1 && (
+          <select aria-label="Tenant" value={tenant} onChange={(event) => alter({ tenant: event.currentTarget.value })}>
+            <option value="">All tenants</option>
+            {tenants.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
         )}
       </div>
       <Shown of={tools}>
-        {({ items }) => {
-          const found = items.filter((one) => `${one.tool} ${one.description}`.toLowerCase().includes(q));
-          return found.length === 0 ? (
+        {({ items }) =>
+          found.length === 0 ? (
             <Empty>{items.length === 0 ? 'The host offers no tool.' : 'No tool matches.'}</Empty>
           ) : (
-            <ul class="lines">
-              {found.map((one) => (
-                <li key={one.tool}>
-                  <strong>
-                    <ToolName of={one.tool} tenant={tenant} />
-                  </strong>{' '}
-                  <span class="dim">
-                    <Text of={one.description} />
-                  </span>
-                </li>
-              ))}
-            </ul>
-          );
-        }}
+            <div class="scrolls" tabIndex={0} role="region" aria-label="Tools">
+              <table>
+                <thead>
+                  <tr>
+                    <th scope="col">Tool</th>
+                    {tenants.length > 1 && <th scope="col">Tenant</th>}
+                    <th scope="col">What it does</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {found.map((one) => (
+                    <tr key={`${one.tenant} ${one.tool}`}>
+                      <th scope="row">
+                        <ToolName of={one.tool} tenant={ofHost ? one.tenant : undefined} />
+                      </th>
+                      {tenants.length > 1 && (
+                        <td>
+                          <Text of={one.tenant} />
+                        </td>
+                      )}
+                      <td class="dim">
+                        <Text of={one.description} />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
       </Shown>
     </section>
   );
@@ -76,9 +103,13 @@ function OneTool({ tool, tenant }: OneProps) {
     when: () => true,
     every_ms: EVERY_MS,
   });
-  const [taking, setTaking] = useState<BulkTarget>();
+  const [taking, setTaking] = useState<Take>();
   const [stops, setStops] = useState(false);
   const take = hasRole('operator', 'admin') ? setTaking : undefined;
+  const quarantine = () => {
+    setTaking(undefined);
+    setStops(true);
+  };
   const { data } = seen;
   return (
     <section class="tool">
@@ -98,8 +129,12 @@ function OneTool({ tool, tenant }: OneProps) {
       {taking !== undefined && (
         <Bulk
           verb="revoke"
-          tool={tool}
-          target={taking}
+          taking={{
+            tool,
+            from: taking.from,
+            after: <After of={taking} tool={tool} quarantine={quarantine} />,
+          }}
+          target={taking.target}
           onClose={() => {
             setTaking(undefined);
             seen.again();
@@ -123,10 +158,51 @@ function OneTool({ tool, tenant }: OneProps) {
   );
 }
 
+/** From whom the tool is to be taken. */
+interface Take {
+  readonly target: BulkTarget;
+  readonly from: string;
+  /** The agent of the runs; undefined: they are of all agents. */
+  readonly agent: string | undefined;
+}
+
 interface PartProps {
   readonly of: Tool;
   /** Undefined: the roles of who is signed in do not take anything back. */
-  readonly take: ((target: BulkTarget) => void) | undefined;
+  readonly take: ((what: Take) => void) | undefined;
+}
+
+const agentsHref = (agent: string): string => `${href('agents')}?q=${encodeURIComponent(agent)}`;
+
+interface AfterProps {
+  readonly of: Take;
+  readonly tool: string;
+  readonly quarantine: () => void;
+}
+
+/** A tool is taken from runs, and not from what its agents declare. */
+function After({ of: { agent }, tool, quarantine }: AfterProps) {
+  return (
+    <>
+      New runs
+      {agent !== undefined && (
+        <>
+          {' '}
+          of <Text of={agent} />
+        </>
+      )}{' '}
+      get <Text of={tool} /> again. To stop these too:{' '}
+      {agent === undefined ? (
+        <button type="button" class="quiet" onClick={quarantine}>
+          Quarantine <Text of={tool} />…
+        </button>
+      ) : (
+        <a href={agentsHref(agent)}>
+          Quarantine <Text of={agent} />…
+        </a>
+      )}
+    </>
+  );
 }
 
 function Head({ of, take, stop }: PartProps & { readonly stop: (() => void) | undefined }) {
@@ -140,7 +216,11 @@ function Head({ of, take, stop }: PartProps & { readonly stop: (() => void) | un
         {me.value?.tenant === '*' && <span class="dim">{of.tenant}</span>}
         {!of.offered && <Badge tone="warn">not offered by the host</Badge>}
         {take !== undefined && of.holding > 0 && (
-          <button type="button" class="danger" onClick={() => take({ tenant: of.tenant })}>
+          <button
+            type="button"
+            class="danger"
+            onClick={() => take({ target: { tenant: of.tenant }, from: `all agents of ${of.tenant}`, agent: undefined })}
+          >
             Take it back from all…
           </button>
         )}
@@ -220,7 +300,7 @@ function Declared({ of, take }: PartProps) {
           rows={agents}
           keyOf={({ agent }) => agent}
           head={({ agent }) => (
-            <a href={`${href('agents')}?q=${encodeURIComponent(agent)}`}>
+            <a href={agentsHref(agent)}>
               <Text of={agent} />
             </a>
           )}
@@ -232,16 +312,22 @@ function Declared({ of, take }: PartProps) {
             [
               'Act',
               ({ agent, holding }) =>
-                take !== undefined &&
-                holding > 0 && (
-                  <button
-                    type="button"
-                    class="danger"
-                    aria-label={`Take back… from ${agent}`}
-                    onClick={() => take({ agent, tenant: of.tenant })}
-                  >
-                    Take back…
-                  </button>
+                take !== undefined && (
+                  <>
+                    {holding > 0 && (
+                      <button
+                        type="button"
+                        class="danger"
+                        aria-label={`Take back… from ${agent}`}
+                        onClick={() => take({ target: { agent, tenant: of.tenant }, from: agent, agent })}
+                      >
+                        Take back…
+                      </button>
+                    )}{' '}
+                    <a href={agentsHref(agent)} aria-label={`Quarantine… ${agent}`}>
+                      Quarantine…
+                    </a>
+                  </>
                 ),
             ],
           ]}
@@ -267,7 +353,7 @@ function Holding({ of, take }: PartProps) {
         {items.map((run) => (
           <li key={run.run}>
             <State of={run} />{' '}
-            <a href={href('run', run.run, 'authority')}>
+            <a href={partHref(run.run, 'authority')}>
               <Text of={run.agent} />
             </a>{' '}
             <code>{run.run}</code>{' '}
@@ -275,7 +361,11 @@ function Holding({ of, take }: PartProps) {
               <Ago at={run.created_at} /> by <Text of={run.principal} />
             </span>{' '}
             {take !== undefined && (
-              <button type="button" aria-label={`Take back… from ${run.run}`} onClick={() => take({ run: run.run })}>
+              <button
+                type="button"
+                aria-label={`Take back… from ${run.run}`}
+                onClick={() => take({ target: { run: run.run }, from: `the run ${tail(run.run)}`, agent: run.agent })}
+              >
                 Take back…
               </button>
             )}
@@ -300,7 +390,7 @@ function Called({ of: { called } }: { readonly of: Tool }) {
         {called.map(({ run, agent, call, at, ms, code }) => (
           <li key={`${run} ${call}`}>
             <Badge tone={code === null ? 'good' : 'bad'}>{code === null ? 'answered' : 'failed'}</Badge>{' '}
-            <a href={`${href('run', run, 'calls')}?call=${call}`}>
+            <a href={callHref(run, call)}>
               call {call} of <Text of={agent === '' ? run : agent} />
             </a>{' '}
             {code !== null && <Code of={code} />}{' '}

@@ -1,11 +1,12 @@
-/** Why a call was decided as it was: the rules, what was unusual, where its arguments came from, and the text that they stand in. */
+/** Why a call was decided as it was: the rules, what was unusual, where its arguments came from, and the text that they are in. */
 import { useState } from 'preact/hooks';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { ask as request, hasRole } from '../data/api.ts';
 import { useLoad } from '../data/load.ts';
+import { PERMITTED } from '../data/permitted.ts';
 import { moment, shortDigest } from '../format.ts';
 import { Badge, Fact, Shown, Words } from './parts.tsx';
-import { Code, Codes, Lit, Text } from './text.tsx';
+import { Code, Lit, Rules, Text } from './text.tsx';
 
 type Decision = RouteAnswer<'whyRun'>['decisions'][number];
 type Statement = RouteAnswer<'showPolicies'>['rules'][number];
@@ -18,7 +19,7 @@ const VERDICTS = {
   inspect: { tone: 'busy', text: 'inspected' },
 } as const;
 
-export function DecisionCard({ of, input }: { readonly of: Decision; readonly input?: unknown }) {
+export function DecisionCard({ of }: { readonly of: Decision }) {
   const { tone, text } = VERDICTS[of.verdict];
   return (
     <div class="decision">
@@ -32,7 +33,7 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
       </p>
       <dl class="facts">
         <Fact name={of.rules.length === 1 ? 'Rule' : 'Rules'}>
-          <Codes of={of.rules} none="none: the grant decided" />
+          <Rules of={of} none={of.rules.length === 0 ? 'none: the grant decided' : 'none decided'} />
           <RuleTexts of={of} />
         </Fact>
         <Fact name="Policies">
@@ -62,32 +63,34 @@ export function DecisionCard({ of, input }: { readonly of: Decision; readonly in
         ))}
       </dl>
       <Origins of={of.origins} />
-      <Quotes of={of.quotes ?? []} input={input} />
+      <Quotes of={of.quotes ?? []} />
     </div>
   );
 }
 
 /** The text of each rule, with its limits, read when somebody asks for it. */
-function RuleTexts({ of: { rules, policy, verdict } }: { readonly of: Decision }) {
+function RuleTexts({ of: { rules, also = [], policy, verdict } }: { readonly of: Decision }) {
   const [isOpen, setOpen] = useState(false);
-  if (rules.length === 0 || policy === '' || !hasRole(...READERS)) return null;
+  if (rules.length === 0 || policy === '' || !hasRole(...PERMITTED['policy.read'])) return null;
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>What {rules.length === 1 ? 'it says' : 'they say'}</summary>
-      {isOpen && <Statements rules={rules} policy={policy} verdict={verdict} />}
+      {isOpen && <Statements rules={rules} also={also} policy={policy} verdict={verdict} />}
     </details>
   );
 }
 
-/** Whether a rule is one of those by which a call was refused, or a person was asked: others that apply as well did not decide. */
-function isDeciding({ effect, consequence }: Statement, verdict: string): boolean {
-  const asks = consequence === 'approval';
-  return effect === 'forbid' && ((verdict === 'deny' && !asks) || (verdict === 'ask' && asks));
+/**
+ * Whether a rule is one of those by which a call was refused, or a person was asked: others that match as well did not decide. Decisions of before say
+ * nothing of that, and the texts of their rules do. @returns undefined where neither does
+ */
+function hasDecided(rule: string, statement: Statement | undefined, verdict: string, also: readonly string[]): boolean | undefined {
+  if (also.includes(rule)) return false;
+  if (statement === undefined || (verdict !== 'deny' && verdict !== 'ask')) return undefined;
+  return statement.effect === 'forbid' && (statement.consequence === 'approval') === (verdict === 'ask');
 }
 
-const READERS = ['operator', 'auditor', 'admin'] as const;
-
-function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy' | 'verdict'>) {
+function Statements({ rules, also, policy, verdict }: Pick<Decision, 'rules' | 'policy' | 'verdict'> & { readonly also: string[] }) {
   const texts = useLoad((signal) => request('showPolicies', { params: { version: policy }, query: {} }, signal), { of: [policy] });
   return (
     <Shown of={texts}>
@@ -97,7 +100,7 @@ function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy
             const statement = statements.find((one) => one.rule === rule);
             return (
               <div key={rule}>
-                {rules.length > 1 && statement !== undefined && isDeciding(statement, verdict) && <Badge tone="bad">decided</Badge>}
+                {rules.length > 1 && <Part of={hasDecided(rule, statement, verdict, also)} />}
                 <pre class="value" tabIndex={0}>
                   <Text
                     of={
@@ -112,6 +115,12 @@ function Statements({ rules, policy, verdict }: Pick<Decision, 'rules' | 'policy
       )}
     </Shown>
   );
+}
+
+/** What a rule did, above its text. @param of whether it decided; undefined: that is not known */
+function Part({ of }: { readonly of: boolean | undefined }) {
+  if (of === undefined) return null;
+  return of ? <Badge tone="bad">decided</Badge> : <Badge tone="calm">also matched</Badge>;
 }
 
 /** Unusual facts as policies name them, in words. */
@@ -161,15 +170,15 @@ export function Origin({ of }: { readonly of: string }) {
 }
 
 /** The texts that the arguments stand in, each once, with all the values in it lit, and with the sender and subject where it is part of a mail. */
-export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
+export function Quotes({ of }: { readonly of: readonly Quote[] }) {
   if (of.length === 0) return null;
   return (
     <>
-      <h3 class="small">The text that they stand in</h3>
+      <h3 class="small">The text that they are in</h3>
       <ul class="plain quotes">
         {[...Map.groupBy(of, ({ call, source, text }) => JSON.stringify([call, source, text])).entries()].map(([key, same]) => (
           <li key={key}>
-            <Quoted of={same} input={input} />
+            <Quoted of={same} />
           </li>
         ))}
       </ul>
@@ -177,23 +186,24 @@ export function Quotes({ of, input }: { readonly of: readonly Quote[]; readonly 
   );
 }
 
-function Quoted({ of, input }: { readonly of: readonly Quote[]; readonly input: unknown }) {
+function Quoted({ of }: { readonly of: readonly Quote[] }) {
   const [first] = of;
   if (first === undefined) return null;
   const { source, call, trusted, text, beside } = first;
-  const lits = of.flatMap(({ path }) => valueAt(input, path) ?? []).toSorted((a, b) => b.length - a.length);
+  const [proven, short] = [of.filter((one) => one.proven), of.filter((one) => !one.proven)];
+  const lits = of.map(({ value }) => value).toSorted((a, b) => b.length - a.length);
   return (
     <>
       <p class="dim">
-        {of.map(({ path, proven }, index) => (
-          <span key={path}>
-            {index > 0 && ', '}
-            <Code of={path} /> {proven ? 'stands' : 'is too short to prove; its value also stands'}
-          </span>
-        ))}{' '}
-        in what {trusted ? '' : 'a stranger may have written: '}
+        <Paths of={proven.length > 0 ? proven : short} /> in what {trusted ? '' : 'a stranger may have written: '}
         <Text of={source} />
-        {call === null ? '' : `, call ${call}`} gave
+        {call === null ? '' : `, call ${call}`}
+        {proven.length > 0 && short.length > 0 && (
+          <>
+            ; <Paths of={short} /> in it too
+          </>
+        )}
+        {short.length > 0 && ', but too short to be traced'}
       </p>
       {beside.length > 0 && (
         <dl class="beside">
@@ -216,12 +226,17 @@ function Quoted({ of, input }: { readonly of: readonly Quote[]; readonly input: 
   );
 }
 
-/** The value at a path such as `to[0].name`, as the text that a quote would have. */
-export function valueAt(input: unknown, path: string): string | undefined {
-  let at = input;
-  for (const [part] of path.matchAll(/[^.[\]]+/g)) {
-    if (typeof at !== 'object' || at === null) return undefined;
-    at = Reflect.get(at, part) as unknown;
-  }
-  return typeof at === 'string' || typeof at === 'number' ? String(at) : undefined;
+/** `to and memo are`. */
+function Paths({ of }: { readonly of: readonly Quote[] }) {
+  return (
+    <>
+      {of.map(({ path }, index) => (
+        <span key={path}>
+          {index > 0 && ' and '}
+          <Code of={path} />
+        </span>
+      ))}{' '}
+      {of.length === 1 ? 'is' : 'are'}
+    </>
+  );
 }

@@ -10,6 +10,8 @@ interface Act {
   readonly verb: string;
   readonly tone?: 'danger' | 'good';
   readonly act: (reason: string) => Promise<unknown>;
+  /** It needs no reason. */
+  readonly isMute?: boolean;
 }
 
 /** What a person types, so that no key that is held by accident does it. */
@@ -39,18 +41,31 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
   const [text, setText] = useState('');
   const [field, typing] = [useId(), useId()];
   const { attempt, busy, error, clear } = useAttempt();
-  const missing = reason.trim() === '' ? 'The reason is missing.' : lacks === '' ? unlike(typed, text) : lacks;
+  const { lackOf, said } = lacksOf(acts, reason.trim() === '', lacks === '' ? unlike(typed, text) : lacks);
   const run = ({ act }: Act) => void attempt(() => act(reason.trim()), done);
   const [only] = acts.length === 1 ? acts : [];
+  const look = again && {
+    again: () => {
+      clear();
+      again();
+    },
+  };
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (missing === '' && only !== undefined) run(only);
+        if (only !== undefined && lackOf(only) === '') run(only);
       }}
     >
       <label for={field}>Reason, for the record</label>
-      <input id={field} value={reason} maxLength={500} required autofocus onInput={(event) => setReason(event.currentTarget.value)} />
+      <input
+        id={field}
+        value={reason}
+        maxLength={500}
+        required={!acts.some(({ isMute }) => isMute)}
+        autofocus
+        onInput={(event) => setReason(event.currentTarget.value)}
+      />
       {typed !== undefined && (
         <>
           <label for={typing}>
@@ -67,24 +82,14 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
         </>
       )}
       {children}
-      {error !== undefined && (
-        <Problem
-          of={error}
-          {...(again && {
-            again: () => {
-              clear();
-              again();
-            },
-          })}
-        />
-      )}
+      {error !== undefined && <Problem of={error} {...look} />}
       <div class="row">
         {acts.map((one) => (
           <button
             key={one.verb}
             type={one === only ? 'submit' : 'button'}
             class={one.tone ?? 'danger'}
-            disabled={missing !== '' || busy}
+            disabled={lackOf(one) !== '' || busy}
             onClick={one === only ? undefined : () => run(one)}
           >
             {busy ? 'Doing it…' : one.verb}
@@ -93,10 +98,20 @@ export function ReasonForm({ acts, onBack, done, typed, lacks = '', again, child
         <button type="button" onClick={onBack}>
           Back
         </button>
-        {missing !== '' && <span class="dim">{missing}</span>}
+        {said !== '' && <span class="dim">{said}</span>}
       </div>
     </form>
   );
+}
+
+/** What each act lacks, and what is said of that beside the buttons. @param other what all of them lack besides a reason; empty: nothing */
+function lacksOf(acts: readonly Act[], isSilent: boolean, other: string) {
+  const needy = acts.filter(({ isMute }) => isMute !== true);
+  const lackOf = (one: Act): string => (isSilent && needy.includes(one) ? 'The reason is missing.' : other);
+  if (!isSilent || other !== '' || needy.length === acts.length)
+    return { lackOf, said: acts.map((one) => lackOf(one)).find(Boolean) ?? '' };
+  const said = needy.length === 0 ? '' : `The reason is missing: “${needy.map(({ verb }) => verb).join('”, “')}” needs one.`;
+  return { lackOf, said };
 }
 
 function unlike(typed: Typed | undefined, text: string): string {

@@ -1,6 +1,7 @@
 /** The reach of a stop verb before it is used, and its receipt afterwards: both as the host counted them. */
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { href } from '../data/address.ts';
+import { callHref } from '../data/run-parts.ts';
 import { count, many, moment } from '../format.ts';
 import { Fact } from './parts.tsx';
 import { Code, Text } from './text.tsx';
@@ -59,7 +60,9 @@ function Done({ of: receipt }: { readonly of: Receipt }) {
     <>
       <dl class="facts">
         <Fact name="Run">
-          <code>{receipt.run}</code>
+          <a href={href('run', receipt.run)}>
+            <code>{receipt.run}</code>
+          </a>
         </Fact>
         <Fact name="Took">{receipt.latency_ms.toFixed(1)} ms</Fact>
         <Fact name="Grants revoked">{count(sumOf(receipt, (one) => one.grants_revoked))}</Fact>
@@ -101,7 +104,11 @@ function Beyond({ shown, of }: { readonly shown: Reach; readonly of: readonly Re
     family.reduce((sum, { calls_aborted, calls_unknown }) => sum + Math.max(calls_aborted, calls_unknown.length), 0) -
     shown.calls.reduce((sum, { count: times }) => sum + times, shown.other_calls);
   const said = [...(children > 0 ? [many(children, 'child', 'children')] : []), ...(calls > 0 ? [many(calls, 'call')] : [])];
-  return <p class="dim">Beyond what was shown before: {said.length === 0 ? 'nothing' : said.join(' and ')}.</p>;
+  return (
+    <p class="dim">
+      {said.length === 0 ? 'Nothing else was stopped.' : `It also stopped what began after the look: ${said.join(' and ')}.`}
+    </p>
+  );
 }
 
 const familyOf = (receipt: Receipt): Receipt[] => [receipt, ...receipt.children.flatMap(familyOf)];
@@ -121,7 +128,7 @@ export function Fates({ of }: { readonly of: RouteAnswer<'revokeGrant'>['calls']
     <ul class="plain">
       {of.map(({ run, call, tool, fate }) => (
         <li key={`${run} ${call}`}>
-          <a href={`${href('run', run, 'calls')}?call=${call}`}>
+          <a href={callHref(run, call)}>
             <Text of={tool} /> (call {call})
           </a>{' '}
           {FATES[fate]}

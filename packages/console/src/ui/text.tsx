@@ -51,6 +51,28 @@ export function Codes({ of, none }: { readonly of: readonly string[]; readonly n
   );
 }
 
+interface RulesProps {
+  readonly of: { readonly rules: readonly string[]; readonly also?: readonly string[] | undefined };
+  /** Said where no rule decided. */
+  readonly none: string;
+}
+
+/** The rules that decided, and after them those that match as well. */
+export function Rules({ of: { rules, also = [] }, none }: RulesProps) {
+  return (
+    <>
+      <Codes of={rules.filter((rule) => !also.includes(rule))} none={none} />
+      {also.length > 0 && (
+        <span class="dim">
+          {' '}
+          (<Codes of={also} none="" />
+          also matched)
+        </span>
+      )}
+    </>
+  );
+}
+
 /** Several names in one line. */
 export function Names({ of, none = 'none' }: { readonly of: readonly string[]; readonly none?: string }) {
   return <Text of={of.length === 0 ? none : of.join(', ')} />;

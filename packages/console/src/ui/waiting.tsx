@@ -7,8 +7,11 @@ import { ask as alter, href, query } from '../data/address.ts';
 import { decidedHere } from '../data/live.ts';
 import { anyOf, useLoad } from '../data/load.ts';
 import { pagesOf } from '../data/pages.ts';
+import { PERMITTED } from '../data/permitted.ts';
+import { count } from '../format.ts';
 import { useKeys, type Key } from '../keys.ts';
 import { PutOff } from './looking.tsx';
+import { idOf, SettledRow, useSettled, type Row } from './settled.tsx';
 import { Empty, Loading, Problem } from './parts.tsx';
 import { Text } from './text.tsx';
 
@@ -18,14 +21,14 @@ type Item<K extends Name> = RouteAnswer<K>['items'][number];
 const LIMIT = 100;
 const CHANGES = anyOf('run.asked', 'run.claimed', 'run.decided', 'run.ended', 'run.paused', 'run.resumed');
 
-export const idOf = ({ run, call }: { readonly run: string; readonly call: number }) => `${run}-${call}`;
+export { idOf };
 
 type Approval = Item<'listApprovals'>;
 
 /** Whether the signed-in person may decide about a call. The host decides; this only spares them a refusal that is certain. */
 export const mayDecide = ({ principal, approved_by }: Approval): boolean => {
   const self = me.value?.principal ?? '';
-  return hasRole('approver', 'admin') && principal !== self && !approved_by.includes(self);
+  return hasRole(...PERMITTED['approval.decide']) && principal !== self && !approved_by.includes(self);
 };
 
 /** Which of what waits is looked at. */
@@ -33,9 +36,14 @@ export interface Where {
   readonly run?: string;
   readonly agent?: string;
   readonly tool?: string;
+  /** Part of the name of the agent or of the tool. */
+  readonly q?: string;
 }
 /** Conditions that a list takes from the address. */
-const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = { listApprovals: ['run', 'agent', 'tool'], listQuestions: ['run'] };
+const CONDITIONS: Readonly<Record<Name, readonly (keyof Where)[]>> = {
+  listApprovals: ['run', 'agent', 'tool', 'q'],
+  listQuestions: ['run'],
+};
 const whereOf = (name: Name): Where =>
   Object.fromEntries(
     CONDITIONS[name].flatMap((one) => {
@@ -53,12 +61,6 @@ export interface CardProps<T, W> {
   readonly again: () => void;
 }
 
-/** What was decided last, and where its call is. */
-interface Said {
-  readonly text: string;
-  readonly to?: string | undefined;
-}
-
 /** What a person has opened on a card, which becomes the current one. */
 function useOpened<T extends { readonly run: string; readonly call: number }, W>() {
   const [opened, setOpened] = useState<{ readonly id: string; readonly what: W }>();
@@ -72,33 +74,11 @@ function useOpened<T extends { readonly run: string; readonly call: number }, W>
   };
 }
 
-interface ToldProps {
-  readonly of: Said;
-  readonly count: number;
-  readonly more: boolean;
-}
-
-/** What was decided last, else how many wait. */
-function Told({ of: { text, to }, count, more }: ToldProps) {
-  return (
-    <p class="dim" role="status">
-      {text === '' ? `${count}${more ? '+' : ''} waiting` : <Text of={text} />}
-      {to !== undefined && (
-        <>
-          {' '}
-          <a href={to}>See what became of it</a>
-        </>
-      )}
-    </p>
-  );
-}
-
 /** @param part where the list is, below the approvals */
 export function useWaiting<K extends Name, W>(name: K, part: string) {
   const where = whereOf(name);
   const [pages, setPages] = useState(1);
   const [later, setLater] = useState(false);
-  const [said, setSaid] = useState<Said>({ text: '' });
   const { openOf, open, close } = useOpened<Item<K>, W>();
   const loaded = useLoad(
     (signal) =>
@@ -106,7 +86,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     { of: [where], at: [pages, later], when: CHANGES },
   );
   const { data, again } = loaded;
-  const items = (data?.items ?? []) as readonly Item<K>[];
+  const { rows, items, settle } = useSettled((data?.items ?? []) as readonly Item<K>[], JSON.stringify(where));
   const at = query.value.get('at') ?? (items[0] === undefined ? undefined : idOf(items[0]));
   const current = items.find((one) => idOf(one) === at);
   const decided = () => {
@@ -117,6 +97,7 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     ...loaded,
     where,
     items,
+    rows,
     current,
     openOf,
     open,
@@ -129,8 +110,8 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     }),
     /** Some were decided about elsewhere on the page. */
     decided,
-    done: (text: string, to?: string) => {
-      setSaid({ text, to });
+    done: (one: Item<K>, text: string, to?: string) => {
+      settle(one, text, to);
       close();
       alter({ at: undefined });
       decided();
@@ -144,12 +125,11 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
     /** What stands above the list. */
     bar: (
       <div class="bar">
-        <Told of={said} count={items.length} more={data?.more === true} />
-        <PutOff
-          count={(data?.pages ?? []).reduce((sum, { later: put = 0 }) => sum + put, 0)}
-          isShown={later}
-          show={() => setLater(!later)}
-        />
+        <p class="dim">
+          {count(items.length)}
+          {data?.more === true && '+'} waiting
+        </p>
+        <PutOff count={sumOf(data?.pages ?? [])} isShown={later} show={() => setLater(!later)} />
         {Object.keys(where).length > 0 && <a href={href('approvals', part)}>of all runs</a>}
       </div>
     ),
@@ -163,25 +143,34 @@ export function useWaiting<K extends Name, W>(name: K, part: string) {
   };
 }
 
-interface ListProps {
-  readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'items' | 'bar' | 'damaged' | 'rest'>;
+/** How many of some pages a person has put off. */
+const sumOf = (pages: readonly { readonly later?: number }[]): number => pages.reduce((sum, { later = 0 }) => sum + later, 0);
+
+interface ListProps<T> {
+  readonly of: Pick<ReturnType<typeof useWaiting>, 'data' | 'error' | 'again' | 'bar' | 'damaged' | 'rest'> & {
+    readonly rows: readonly Row<T>[];
+  };
   /** The text where nothing waits. */
   readonly none: string;
   readonly above?: ComponentChildren;
-  readonly children: ComponentChildren;
+  readonly card: (one: T) => ComponentChildren;
 }
 
 /** The list with all that stands around its cards. */
-export function WaitingList({ of: { data, error, again, items, bar, damaged, rest }, none, above, children }: ListProps) {
+export function WaitingList<T>({ of: { data, error, again, rows, bar, damaged, rest }, none, above, card }: ListProps<T>) {
   if (data === undefined) return error === undefined ? <Loading /> : <Problem of={error} again={again} />;
   return (
     <>
       {bar}
       {error !== undefined && <Problem of={error} again={again} />}
       {damaged}
-      {items.length === 0 && <Empty>{none}</Empty>}
       {above}
-      <ol class="cards">{children}</ol>
+      <ol class="cards">
+        {rows.map((row) =>
+          'item' in row ? card(row.item) : <SettledRow key={`settled ${row.settled.id}`} of={row.settled} isLast={row.isLast} />,
+        )}
+      </ol>
+      {rows.every((row) => !('item' in row)) && <Empty>{none}</Empty>}
       {rest}
     </>
   );

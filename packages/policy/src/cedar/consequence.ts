@@ -10,7 +10,9 @@ export type Consequence = (typeof CONSEQUENCES)[number];
 
 export const isConsequence = (text: string): text is Consequence => (CONSEQUENCES as readonly string[]).includes(text);
 
+export const isMilder = (a: Consequence, b: Consequence): boolean => CONSEQUENCES.indexOf(a) < CONSEQUENCES.indexOf(b);
+
 /** The more severe of two. */
 export function severer(a: Consequence, b: Consequence): Consequence {
-  return CONSEQUENCES.indexOf(a) >= CONSEQUENCES.indexOf(b) ? a : b;
+  return isMilder(a, b) ? b : a;
 }

@@ -7,7 +7,7 @@ import type { CedarEngine } from './engine.ts';
 import { explain, formatExplained } from './explain.ts';
 import { ANA, cedar, load, pay } from './fixtures/host.ts';
 import type { Alarm } from './shadow.ts';
-import { approved } from './verdict.ts';
+import { approved, rulesOf } from './verdict.ts';
 
 const PERMIT = '@id("all") permit (principal, action, resource);';
 const forbid = (id: string, consequence: string | undefined, when: string) =>
@@ -24,15 +24,16 @@ describe('a verdict', () => {
   });
 
   test.each([
-    [['approval'], 'approval'],
-    [['approval', undefined], 'deny'],
-    [['approval', 'pause'], 'pause'],
-    [['pause', 'quarantine', 'approval', undefined], 'quarantine'],
-  ])('of forbids that mean %j is the most severe', (consequences, worst) => {
+    [['approval'], 'approval', { rules: ['f0'] }],
+    [['approval', undefined], 'deny', { rules: ['f1', 'f0'], also: ['f0'] }],
+    [['approval', 'pause'], 'pause', { rules: ['f1', 'f0'], also: ['f0'] }],
+    [['pause', 'quarantine', 'approval', undefined], 'quarantine', { rules: ['f1', 'f0', 'f2', 'f3'], also: ['f0', 'f2', 'f3'] }],
+    [['approval', undefined, undefined], 'deny', { rules: ['f1', 'f2', 'f0'], also: ['f0'] }],
+  ])('of forbids that mean %j is the most severe, and names those that decided first', (consequences, worst, named) => {
     const text = consequences.map((one, i) => forbid(`f${i}`, one, 'context.args.amount.greaterThan(decimal("1.0"))')).join('\n');
     const verdict = load(PERMIT + text).decide(pay(small));
     expect(verdict).toMatchObject({ decision: 'deny', consequence: worst });
-    expect(verdict.reasons.map(({ policy }) => policy)).toEqual(consequences.map((_, i) => `f${i}`));
+    expect(rulesOf(verdict)).toEqual(named);
   });
 
   test('approval is not offered for what nothing permits', () => {

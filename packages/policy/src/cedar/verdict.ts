@@ -1,5 +1,5 @@
 /** From the answer of the policies to the verdict: Cedar's decision, failing closed, and the consequence of a denial. */
-import { severer, type Consequence } from './consequence.ts';
+import { isMilder, severer, type Consequence } from './consequence.ts';
 import type { LoadedPolicy, Reason } from './policy-set.ts';
 import type { Answer } from './residual.ts';
 
@@ -9,8 +9,10 @@ export interface Verdict {
   readonly consequence?: Consequence;
   /** With `approval`: how many different people must approve. */
   readonly quorum?: number;
-  /** The policies that decided: the forbids of a denial, the permits of an allowance. Empty: no permit matches. */
+  /** The policies that match: the forbids of a denial, those that decided first; the permits of an allowance. Empty: no permit matches. */
   readonly reasons: readonly Reason[];
+  /** How many of the last reasons match and did not decide: they ask for less than what was done. Absent: none. */
+  readonly also?: number;
   /** Any error denies. */
   readonly errors: readonly VerdictError[];
   /** Version of the policies in force: `sha256:…`. */
@@ -41,14 +43,23 @@ export function verdictOf(answer: Answer, version: string): Verdict {
     consequence = severer(consequence, forbid.consequence);
     quorum = Math.max(quorum, forbid.quorum);
   }
+  const milder = forbids.filter((forbid) => isMilder(forbid.consequence, consequence));
+  const deciding = milder.length === 0 ? forbids : forbids.filter((forbid) => !isMilder(forbid.consequence, consequence));
   return {
     decision: 'deny',
     consequence,
     ...(consequence === 'approval' ? { quorum } : {}),
-    reasons: forbids.map(reasonOf),
+    reasons: [...deciding, ...milder].map(reasonOf),
+    ...(milder.length === 0 ? {} : { also: milder.length }),
     errors: errors.map(({ policy, message }) => ({ policy: policy.id, message })),
     policy_version: version,
   };
+}
+
+/** Names of the policies that match, those that decided first; and of those that did not decide, if there are any. */
+export function rulesOf({ reasons, also = 0 }: Pick<Verdict, 'reasons' | 'also'>): { rules: string[]; also?: string[] } {
+  const rules = reasons.map(({ policy }) => policy);
+  return also === 0 ? { rules } : { rules, also: rules.slice(-also) };
 }
 
 /** The verdict where nothing needs a permit: allowed, unless a policy forbids it or fails. */

@@ -1,6 +1,6 @@
 /** Schemas of approvals, decisions and quarantines, and of what a run can reach. */
 import * as z from 'zod';
-import { proof, seenBy, withLater } from './asked.ts';
+import { does, proof, seenBy, withLater } from './asked.ts';
 import { Holds } from './decided.ts';
 import { dryRun, dryRunQuery, identity, inTenant, json, Reason, runId, seenVersion, shownVersion, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
@@ -19,6 +19,7 @@ const origins = z
 const quotes = z.array(
   z.object({
     path: z.string().describe('of the argument'),
+    value: z.string().describe('of the argument, as text; the beginning of a long one'),
     proven: z.boolean().describe('false: the value is too short to say that it came from there; it merely stands there as well'),
     source: z.string().describe('the tool that answered, or the agent that wrote'),
     call: z.int().nullable(),
@@ -48,7 +49,8 @@ export const DecisionView = z
     quotes: quotes
       .exactOptional()
       .describe('of a call that was not simply allowed: the text that its arguments stand in; absent if the caller may not read payloads'),
-    rules: z.array(z.string()).describe('policies that decided'),
+    rules: z.array(z.string()).describe('policies that match, those that decided first'),
+    also: z.array(z.string()).exactOptional().describe('those of `rules` that did not decide, since another one had a graver consequence'),
     policy: z.string().describe('version of the policies that decided'),
     unusual: z.array(z.string()),
     origins,
@@ -89,6 +91,7 @@ export const ApprovalQuery = Page.extend({
     .exactOptional()
     .describe('only of this agent; the end after its last / suffices if no other agent has it'),
   tool: z.string().min(1).max(200).exactOptional().describe('only calls to this tool'),
+  q: z.string().min(1).max(100).exactOptional().describe('only where this is part of the name of the agent or of the tool, in either case'),
   shape: z.string().min(1).max(100).exactOptional().describe('only calls of this shape'),
   ...withLater,
 });
@@ -130,13 +133,8 @@ export const Approval = z
     such: z
       .object({ approved: z.int(), decided: z.int() })
       .describe('how often you have approved calls of this shape, of all of them that you have decided about'),
-    may_hold: z
-      .object({
-        destination: z.record(z.string(), json).nullable().describe('the arguments that say where it goes; null: none does'),
-        money: z.number().nullable().describe('the amount of this call; null: it moves none'),
-      })
-      .nullable()
-      .describe('what an approval could hold for besides this call; null: for this call alone'),
+    does: does.describe('where it goes and how much it moves, by its tool; null where `withheld`'),
+    may_hold: does.describe('what an approval could hold for besides this call; null: for this call alone'),
     needs_proof: z.boolean().describe('to approve it takes the token once more'),
     ...seenBy,
     since: time_ms,

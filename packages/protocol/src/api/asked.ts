@@ -1,6 +1,6 @@
 /** The common part of lists of calls and of questions that wait for people. */
 import * as z from 'zod';
-import { time_ms } from './parts.ts';
+import { json, time_ms } from './parts.ts';
 
 export const seenBy = {
   claim: z.object({ by: z.string(), since: time_ms, until: time_ms }).nullable().describe('who says that they are looking at it'),
@@ -9,6 +9,14 @@ export const seenBy = {
 export const withLater = {
   later: z.enum(['true', 'false']).default('false').describe('`true`: with those that you have put off'),
 };
+
+/** A call in short; null: its tool is not offered any more, or its arguments are withheld. */
+export const does = z
+  .object({
+    destination: z.record(z.string(), json).nullable().describe('the arguments that say where it goes; null: none does'),
+    money: z.number().nullable().describe('the amount of this call; null: it moves none'),
+  })
+  .nullable();
 
 export const proof = z
   .string()

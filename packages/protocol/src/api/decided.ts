@@ -1,9 +1,9 @@
 /** Schemas of what people decided about calls, of claims, and of what a person has put off. */
 import * as z from 'zod';
-import { proof } from './asked.ts';
+import { does, proof } from './asked.ts';
 import { LIMITS_APPROVALS } from '../limits-approvals.ts';
 import { DECIDED_AS } from '../ports/approvals.ts';
-import { inTenant, Reason, runId, tenant, time_ms } from './parts.ts';
+import { inTenant, json, Reason, runId, tenant, time_ms } from './parts.ts';
 import { Page } from './schemas-page.ts';
 import { oneOrMore } from './selector.ts';
 import { withheld } from './withheld.ts';
@@ -19,11 +19,18 @@ export const DecidedView = z
     agent: z.string(),
     tool: z.string(),
     shape: z.string().describe('the same for calls of the agent to the tool whose arguments have the same names and types'),
-    verdict: Verdict.describe('`answer` and `decline` are of questions; `expired`: nobody decided in time'),
-    by: z.string().describe('`nobody` if it expired; `host` if the call could not be made any more when a person approved it'),
+    verdict: Verdict.describe(
+      '`answer` and `decline` are of questions; `expired`: nobody decided in time; `withdrawn`: the tool was taken back before anybody had decided',
+    ),
+    by: z.string().describe('`nobody` if it expired; `host` if it was withdrawn, or could not be made any more when a person approved it'),
     reason: z.string(),
     at: time_ms,
     waited_ms: z.int().describe('time since people were asked'),
+    input: json
+      .exactOptional()
+      .describe('with `arguments`: what the call was to do; null where `withheld`, and where the journal has it no more or too far on'),
+    does: does.exactOptional().describe('with `arguments`: the same in short; null where `input` is'),
+    withheld,
   })
   .meta({ id: 'DecidedCall' });
 export const DecisionQuery = Page.extend({
@@ -36,6 +43,8 @@ export const DecisionQuery = Page.extend({
   shape: z.string().min(1).max(100).exactOptional().describe('only of calls of this shape'),
   since: moment.describe('decided at this time or after, in milliseconds since 1970'),
   until: moment.describe('decided before this time'),
+  q: z.string().min(1).max(100).exactOptional().describe('part of the name of the agent, of the tool or of who decided, in either case'),
+  arguments: z.enum(['true', 'false']).default('false').describe('`true`: say what each call was to do, from the journals'),
   counts: z.enum(['true', 'false']).default('false').describe('`true`: count all that match as well, by verdict'),
 });
 export const DecisionList = z.object({

@@ -113,7 +113,7 @@ export const ROUTES = {
     tag: 'agents',
     summary: 'Lists the tools a tenant’s agents may be granted, with their schemas.',
     operation: 'agent.read',
-    query: s.InTenant,
+    query: s.ToolQuery,
     status: 200,
     response: s.ToolList,
   }),

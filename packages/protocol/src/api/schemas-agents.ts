@@ -53,8 +53,15 @@ export const MoveAlias = z
   .meta({ id: 'MoveAlias' });
 export const RollBack = z.strictObject({ ...inTenant, reason: Reason, ...dryRun }).meta({ id: 'RollBack' });
 
+export const ToolQuery = z.strictObject({
+  tenant: z
+    .union([tenant, z.literal('*')])
+    .exactOptional()
+    .describe('for principals of the whole host; `*`: the tools of every tenant. Others get those of their own tenant'),
+});
 export const ToolView = z
   .object({
+    tenant,
     tool: z.string(),
     description: z.string(),
     input: z.record(z.string(), json).describe('JSON Schema'),

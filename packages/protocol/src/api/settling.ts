@@ -44,7 +44,7 @@ export const Settlement = z
       .exactOptional()
       .describe('of what matches, only these: what a dry run has shown, and nothing that came since'),
     proof,
-    reason: Reason,
+    reason: Reason.exactOptional().describe('left out at most with `approve`'),
     dryRun: z.boolean().default(false),
   })
   .meta({ id: 'Settlement' });

@@ -71,8 +71,10 @@ export const Decision = z.object({
   attempts: z.int().exactOptional(),
   /** Version of the policies that decided. */
   policy: z.string().exactOptional(),
-  /** Ids of the policies that decided. */
+  /** Ids of the policies that match, those that decided first. */
   rules: z.array(z.string()).exactOptional(),
+  /** Those of `rules` that did not decide, since they ask for less than what was done: for approval, where another one denies. */
+  also: z.array(z.string()).exactOptional(),
   /** Unusual facts about the call, for the people who decide. */
   unusual: z.array(z.string()).exactOptional(),
   /** Origins of its arguments, by path: the least trusted first; with the call and the field of its result that the value stood in, if known. */
@@ -111,3 +113,7 @@ export const Decision = z.object({
   due: z.number().exactOptional(),
 });
 export type Decision = z.infer<typeof Decision>;
+
+/** The policies that decided, without those that match as well. */
+export const decidingIn = ({ rules = [], also = [] }: Pick<Decision, 'rules' | 'also'>): string[] =>
+  rules.filter((rule) => !also.includes(rule));

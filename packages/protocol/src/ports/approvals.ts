@@ -5,8 +5,8 @@
  */
 import type { RunId } from '../ids.ts';
 
-/** `expired`: nobody decided in time. */
-export const DECIDED_AS = ['approve', 'deny', 'answer', 'decline', 'expired'] as const;
+/** `expired`: nobody decided in time; `withdrawn`: the call's capability was taken back before anybody had decided. */
+export const DECIDED_AS = ['approve', 'deny', 'answer', 'decline', 'expired', 'withdrawn'] as const;
 export type DecidedAs = (typeof DECIDED_AS)[number];
 
 /** One person's word about one call, or that there was none. */
@@ -93,6 +93,8 @@ export interface DecidedWanted {
   readonly shape?: readonly string[] | undefined;
   readonly since?: number | undefined;
   readonly until?: number | undefined;
+  /** Part of the name of the agent, of the tool or of who decided, in upper or lower case. */
+  readonly q?: string | undefined;
 }
 export interface DecidedPageWanted extends DecidedWanted {
   /** The number of the last row of the page before. */

@@ -124,6 +124,7 @@ export class RunFacts {
       case 'emitted':
       case 'controlled':
       case 'withheld':
+      case 'withdrawn':
       case 'stalled':
       case 'moves':
     }

@@ -20,6 +20,8 @@ export interface DecisionView {
   readonly tool: string;
   readonly verdict: Decision['verdict'];
   readonly rules: string[];
+  /** Those of the rules that did not decide. */
+  readonly also?: string[];
   readonly policy: string;
   readonly unusual: string[];
   readonly origins: { path: string; origin: string; from: string }[];
@@ -53,14 +55,17 @@ export class Decisions {
   readonly #approvers = new Map<number, string>();
   readonly #parent: string | undefined;
   readonly #quoted: Quoted | undefined;
+  readonly #mayQuote: boolean;
 
   /**
    * @param parent agent that spawned the run, if a run did
-   * @param quoting undefined for a reader who may not see payloads
+   * @param quoting undefined: nothing is searched
+   * @param mayQuote false for a reader who may not see payloads: origins still name the sources of values, and their texts are left out
    */
-  constructor(parent: string | undefined, quoting?: Quoting) {
+  constructor(parent: string | undefined, quoting?: Quoting, mayQuote = true) {
     this.#parent = parent;
     this.#quoted = quoting === undefined ? undefined : new Quoted(quoting);
+    this.#mayQuote = mayQuote;
   }
 
   /** The latest, oldest first. */
@@ -71,7 +76,8 @@ export class Decisions {
     const quotes = this.#quoted?.quotes((call) => noted.some((one) => one.call === call && one.action === 'call'));
     const quoted = noted.map((one) => {
       const found = one.action === 'call' ? quotes?.get(one.call) : undefined;
-      return found === undefined ? one : { ...one, quotes: found, origins: withShort(one.origins, found) };
+      if (found === undefined) return one;
+      return { ...one, ...(this.#mayQuote ? { quotes: found } : {}), origins: withShort(one.origins, found) };
     });
     return [...quoted, ...allowed].sort((a, b) => a.call - b.call);
   }
@@ -104,6 +110,7 @@ export class Decisions {
         tool: target,
         verdict: one.verdict,
         rules: [...(one.rules ?? [])],
+        ...(one.also === undefined ? {} : { also: [...one.also] }),
         policy: one.policy ?? '',
         unusual: [...(one.unusual ?? [])],
         origins: (one.origins ?? []).map(([path, origin, place]) => ({ path, origin, from: originText(origin, this.#parent, place) })),

@@ -24,7 +24,7 @@ function noting() {
   const asked: { readonly entries: readonly Entry[]; readonly input: unknown }[] = [];
   const quoting: Quoting = (entries, _, input) => {
     asked.push({ entries, input });
-    return [{ path: 'to', source: 'mail.read', call: 0, trusted: false, proven: true, private_to: [], beside: [], text: '' }];
+    return [{ path: 'to', value: 'x', source: 'mail.read', call: 0, trusted: false, proven: true, private_to: [], beside: [], text: '' }];
   };
   return { asked, quoted: new Quoted(quoting) };
 }
@@ -63,6 +63,6 @@ test('of what a run did only what it was given is kept, up to a bound, and argum
 test('of a value that is too short to be traced it is said where it stands as well', () => {
   const model = { path: 'amount', origin: 'model', from: 'in nothing that the run has read' };
   const quote = { path: 'amount', source: 'mail.read', proven: false };
-  expect(withShort([model], [quote])[0]?.from).toBe('too short to prove; the same value also stands in what mail.read gave');
+  expect(withShort([model], [quote])[0]?.from).toBe('too short to trace; the same value is also in what mail.read gave');
   expect(withShort([model], [{ ...quote, path: 'to' }])).toEqual([model]);
 });

@@ -9,6 +9,7 @@ import type { Effect } from '@corral/protocol/wire/effect';
 
 export interface QuoteView {
   path: string;
+  value: string;
   source: string;
   call: number | null;
   trusted: boolean;
@@ -121,7 +122,5 @@ interface OriginView {
 export const withShort = (origins: readonly OriginView[], quotes: readonly Pick<QuoteView, 'path' | 'source' | 'proven'>[]): OriginView[] =>
   origins.map((one) => {
     const quote = one.origin === 'model' ? quotes.find(({ path, proven }) => !proven && path === one.path) : undefined;
-    return quote === undefined
-      ? { ...one }
-      : { ...one, from: `too short to prove; the same value also stands in what ${quote.source} gave` };
+    return quote === undefined ? { ...one } : { ...one, from: `too short to trace; the same value is also in what ${quote.source} gave` };
   });

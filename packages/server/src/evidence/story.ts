@@ -6,7 +6,7 @@ import type { STORY_PARTS } from '@corral/protocol/api/schemas';
 import type { Withheld } from '@corral/protocol/api/withheld';
 import type { Cost } from '@corral/protocol/model/cost';
 import type { Pruned } from '@corral/protocol/ports/evidence';
-import type { Decision } from '@corral/protocol/model/decision';
+import { decidingIn, type Decision } from '@corral/protocol/model/decision';
 import type { Json } from '@corral/protocol/json';
 import { outcomeText } from '@corral/protocol/model/outcome-text';
 import type { Entry, RunRecord, RunStatus } from '@corral/protocol/model/run';
@@ -135,6 +135,8 @@ class Teller {
   readonly sent = new Tally();
   readonly received = new Tally();
   readonly refused = new Tally();
+  /** Calls that people denied, or that nobody approved in time. */
+  readonly denied = new Tally();
   readonly rules = new Set<string>();
   readonly people = new Acts();
   readonly stopped = new Acts();
@@ -198,11 +200,11 @@ class Teller {
   }
 
   #decided(decision: Decision, seq: number): void {
-    const { id, verdict, tool, agent, action, code = 'CORRAL_DENIED', rules = [] } = decision;
+    const { id, verdict, tool, agent, action, code = 'CORRAL_DENIED' } = decision;
     if (verdict === 'deny') {
       const name = tool ?? agent ?? action ?? 'a capability that it does not have';
       this.refused.add(`${name}: ${code}`, seq, id > 0 ? id : undefined);
-      for (const rule of rules) if (this.rules.size < NAMED) this.rules.add(rule);
+      for (const rule of decidingIn(decision)) if (this.rules.size < NAMED) this.rules.add(rule);
       this.#open.delete(id);
     } else if (action === 'spawn') this.children.add(agent ?? 'a program', seq, id);
     else if (tool !== undefined) {
@@ -222,10 +224,14 @@ class Teller {
         return;
       }
       case 'approval': {
-        const what = `call ${event.id} to ${this.#open.get(event.id)?.tool ?? 'a tool'}`;
         const call = this.#open.get(event.id);
+        const what = `call ${event.id} to ${call?.tool ?? 'a tool'}`;
         if (call !== undefined && (event.verdict === 'approve' || event.goes_on === true))
           call.asks = event.answer === undefined ? call.asks - 1 : 0;
+        if (event.verdict !== 'approve' && event.goes_on !== true) {
+          const who = event.verdict === 'expired' ? 'nobody approved it in time' : `denied by ${event.by}`;
+          this.denied.add(`${call?.tool ?? 'a tool'}: ${who}`, seq, event.id);
+        }
         const no = event.goes_on === true ? 'gave no answer to' : 'denied';
         const verb = event.answer !== undefined ? 'answered' : event.verdict === 'approve' ? 'approved' : no;
         if (event.verdict === 'expired') this.people.add(`Nobody decided about ${what} in time`, seq, event.id);
@@ -316,6 +322,16 @@ const line = (about: StoryLine['about'], text: string, ...from: readonly (Tally 
   calls: from.flatMap(({ calls }) => calls).slice(0, LINKS),
 });
 
+/** The line about refusals by policies and grants, and about calls that people did not approve. */
+function refusedLine({ refused, denied, rules }: Teller): StoryLine {
+  const by = rules.size === 0 ? '' : ` The rules: ${[...rules].join(', ')}.`;
+  const said = [
+    ...(refused.total === 0 ? [] : [`It was refused something ${times(refused.total)}: ${refused.text}.${by}`]),
+    ...(denied.total === 0 ? [] : [`People did not approve ${many(denied.total, 'call')}: ${denied.text}.`]),
+  ];
+  return line('refused', said.length === 0 ? 'It was refused nothing.' : said.join(' '), refused, denied);
+}
+
 function endLine({ record, status, waiting_for }: StoryFacts, last: number): StoryLine {
   const { outcome, ended_at, control } = status;
   const entries = last === 0 ? [] : [last];
@@ -356,7 +372,7 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
       }
       told.take(entry);
     }
-  const { read, strangers, did, failed, unknown, withheld, maybe, children, sent, received, refused, rules, people, stopped, last } = told;
+  const { read, strangers, did, failed, unknown, withheld, maybe, children, sent, received, people, stopped, last } = told;
   const lost = unknown.total === 0 ? '' : ` The result of ${many(unknown.total, 'call')} was lost: ${unknown.text}.`;
   const untold = withheld.total === 0 ? '' : ` The answer of ${many(withheld.total, 'call')} was not given to it: ${withheld.text}.`;
   const doubt = maybe.total === 0 ? '' : ` ${many(maybe.total, 'call')} may have done so too: ${maybe.text}.`;
@@ -365,7 +381,6 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
     sent.total === 0 ? 'no message' : many(sent.total, 'message'),
     received.total === 0 ? 'none' : `${received.total}, from ${received.text}`,
   ];
-  const by = rules.size === 0 ? '' : ` The rules: ${[...rules].join(', ')}.`;
   return [
     askedLine(facts),
     ...gone,
@@ -399,11 +414,7 @@ export async function storyOf(facts: StoryFacts, pages: Pages): Promise<StoryLin
       sent,
       received,
     ),
-    line(
-      'refused',
-      refused.total === 0 ? 'It was refused nothing.' : `It was refused something ${times(refused.total)}: ${refused.text}.${by}`,
-      refused,
-    ),
+    refusedLine(told),
     line('people', people.textOr('No person had to decide about it.'), people),
     line('stopped', stopped.textOr('Nobody stopped it, and no detector stepped in.'), stopped),
     spentLine(facts.spent ?? told.spent),

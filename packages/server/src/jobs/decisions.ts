@@ -17,14 +17,17 @@ export interface DecisionsOptions {
   readonly now: () => number;
 }
 
-type Said = Extract<Observation, { kind: 'decided' }>;
+type Verdict = Extract<Observation, { kind: 'decided' }>['verdict'] | 'withdrawn';
+type Said = Omit<Extract<Observation, { kind: 'decided' }>, 'kind' | 'verdict'> & { readonly verdict: Verdict };
 /** Entries that are looked at in one step: where rows are missing, as many journals may have to be read. */
 const STEP = 100;
 /** Number of the last entry that was looked at, among the facts about the host. */
 const LOOKED = 'decisions';
 
-const verdictOf = (verdict: Said['verdict'], question: boolean): DecidedAs =>
-  !question || verdict === 'expired' ? verdict : verdict === 'approve' ? 'answer' : 'decline';
+function verdictOf(verdict: Verdict, question: boolean): DecidedAs {
+  if (!question || verdict === 'expired' || verdict === 'withdrawn') return verdict;
+  return verdict === 'approve' ? 'answer' : 'decline';
+}
 
 export class Decisions {
   readonly #options: DecisionsOptions;
@@ -81,6 +84,7 @@ export class Decisions {
   #heard(observation: Observation): void {
     try {
       if (observation.kind === 'decided') this.#decided(observation);
+      if (observation.kind === 'withdrawn') this.#decided({ ...observation, by: 'host', verdict: 'withdrawn', last: true });
       if (observation.kind === 'ended') this.#options.db.approvals.close(observation.run);
     } catch (error) {
       if (!(error instanceof CorralError) || error.code !== 'CORRAL_DISK_FULL') throw error;

@@ -256,6 +256,9 @@ export class Projection {
         if (observation.verdict !== 'approve') this.#noted.add(observation.run, 'refused', 1);
         this.#tellOf('run.decided', observation.run, { call: observation.call, by: observation.by, verdict: observation.verdict });
         return;
+      case 'withdrawn':
+        this.#tellOf('run.decided', observation.run, { call: observation.call, by: 'host', verdict: observation.kind });
+        return;
       case 'quarantined':
       case 'lifted': {
         const { quarantine, by, reason } = observation;

@@ -54,6 +54,12 @@ const NONE: Payloads = { refs: NO_REFS };
 const NO_END: End = { how: undefined, label: undefined };
 const NO_ROWS: readonly never[] = [];
 const GONE: ReadonlySet<string> = new Set(['CORRAL_RUN_ERASED', 'CORRAL_JOURNAL_PRUNED']);
+/** The call of which an entry says what people decided, that nobody did in time, or that its capability was taken back before. */
+function decidedIn(event: Entry['event']): number | undefined {
+  if (event?.kind === 'approval') return event.id;
+  return event?.kind === 'unanswered' && 'error' in event.result && event.result.error.code === 'CORRAL_REVOKED' ? event.id : undefined;
+}
+
 /** Waits that only people can end. */
 const ASKING: ReadonlySet<string> = new Set(['approval', 'resolution', 'upgrade']);
 
@@ -142,7 +148,7 @@ export class Preparer {
       state,
       asking: ASKING.has(status.waiting),
       isCheckpoint: entry.event?.kind === 'checkpoint',
-      decided: entry.event?.kind === 'approval' ? entry.event.id : undefined,
+      decided: decidedIn(entry.event),
       moved: entry.event?.kind === 'upgraded' ? entry.event.version : undefined,
       payloads,
       kept: kept ?? NONE,

@@ -66,7 +66,7 @@ export interface PreparedCommit extends Pick<Commit, AsGiven> {
   readonly state: RunState;
   readonly asking: boolean;
   readonly isCheckpoint: boolean;
-  /** The call that people decided about, or did not in time. */
+  /** The call that people decided about, or did not in time, or whose capability was taken back before. */
   readonly decided: number | undefined;
   /** The version that the run is moved to. */
   readonly moved: Digest | undefined;

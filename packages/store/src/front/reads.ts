@@ -171,7 +171,7 @@ function conditions() {
 const among = (column: string): string => `${column} IN (SELECT value FROM json_each(?))`;
 const listOf = (values: readonly string[] | undefined): string | undefined => (values === undefined ? undefined : JSON.stringify(values));
 
-function decisionsOf({ tenant, agent, tool, verdict, by, run, shape, since, until }: DecidedWanted) {
+function decisionsOf({ tenant, agent, tool, verdict, by, run, shape, since, until, q }: DecidedWanted) {
   const made = conditions();
   made.also('tenant = ?', tenant);
   made.also(among('agent'), listOf(agent));
@@ -180,6 +180,7 @@ function decisionsOf({ tenant, agent, tool, verdict, by, run, shape, since, unti
   made.also(among('by'), listOf(by));
   made.also('run = ?', run);
   made.also(among('shape'), listOf(shape));
+  made.also("instr(lower(agent || ' ' || tool || ' ' || by), ?) > 0", q?.toLowerCase());
   made.also('at >= ?', since);
   made.also('at < ?', until);
   return made;

@@ -120,6 +120,17 @@ export type Observation =
       /** Nobody is asked about it any more. */
       readonly last: boolean;
     }
+  /** A call about which people were asked will not be made: its capability was taken back before anybody had decided. As of `decided`. */
+  | {
+      readonly kind: 'withdrawn';
+      readonly run: RunId;
+      readonly call: number;
+      readonly question: boolean;
+      readonly tool: string;
+      readonly since: number;
+      readonly reason: string;
+      readonly shape: string;
+    }
   /** The finding of a detector took a run up the ladder. */
   | {
       readonly kind: 'step';

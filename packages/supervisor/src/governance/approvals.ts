@@ -84,6 +84,8 @@ export interface ApprovalFilter {
   readonly shape?: string;
   /** Only calls to this tool. */
   readonly tool?: string;
+  /** Only where this is part of the name of the agent or of the tool, in upper or lower case. */
+  readonly named?: string;
   /** Only questions, which people answer, or only calls that they approve. Left out: both. */
   readonly kind?: 'question' | 'approval';
   /**
@@ -148,7 +150,7 @@ export const decisionsIn = (entries: readonly Entry[]): readonly Decision[] =>
 async function approvalsOf(
   { store, runs, tracked, watch, ownerOf }: ApprovalReading,
   { record, checkpoint }: StoredRun,
-  { call: only, tool, kind, shape }: Pick<ApprovalFilter, 'call' | 'tool' | 'kind' | 'shape'>,
+  { call: only, tool, kind, shape, named = '' }: Pick<ApprovalFilter, 'call' | 'tool' | 'kind' | 'shape' | 'named'>,
 ): Promise<Approval[]> {
   const entries = await store.journal(record.id, Math.max(0, checkpoint - 1));
   let ledger = runs.get(record.id)?.ledger;
@@ -159,6 +161,7 @@ async function approvalsOf(
   const isMeant = ({ id, call }: PendingApproval) =>
     (only === undefined || id === only) &&
     (tool === undefined || call.tool === tool) &&
+    [record.agent, call.tool].some((name) => name.toLowerCase().includes(named.toLowerCase())) &&
     (kind === undefined || (kind === 'question') === (call.question === true)) &&
     (shape === undefined || shapeOf({ ...record, ...call }) === shape);
   const decisions = new Map(decisionsIn(entries).map((decision) => [decision.id, decision]));

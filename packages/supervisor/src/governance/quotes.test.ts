@@ -13,7 +13,7 @@ function quoted(amount: Json, mail: Json) {
 }
 
 test('a short amount is quoted where it stands as a word of its own, and that proves nothing', () => {
-  expect(quoted(640, 'please pay 640, today')).toMatchObject([{ path: 'amount', source: 'mail.read', proven: false }]);
+  expect(quoted(640, 'please pay 640, today')).toMatchObject([{ path: 'amount', value: '640', source: 'mail.read', proven: false }]);
   for (const mail of ['pay 1640', 'pay 640.50', 'pay 0.640', 'room 640b']) expect(quoted(640, mail)).toEqual([]);
   expect(quoted(5, 'pay 5')).toEqual([]);
   expect(quoted(true, 'it is true')).toEqual([]);

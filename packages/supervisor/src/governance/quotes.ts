@@ -14,6 +14,8 @@ import { fold, SHORTEST_TRACE_CHARS, tokens } from '@corral/policy/flow/text';
 export interface Quote {
   /** Path of the argument: `to`, `recipients[0]`. */
   readonly path: string;
+  /** Its value as text; the beginning of a long one. */
+  readonly value: string;
   /** The tool that answered, or the agent that wrote. */
   readonly source: string;
   /** Number of the call; undefined for a message. */
@@ -33,7 +35,7 @@ interface Beside {
 }
 
 /** A result or message that the run was given, and its source. */
-interface Given extends Omit<Quote, 'path' | 'text' | 'proven' | 'beside'> {
+interface Given extends Omit<Quote, 'path' | 'value' | 'text' | 'proven' | 'beside'> {
   readonly value: Json;
 }
 
@@ -44,6 +46,7 @@ const SHORTEST_CHARS = 2;
 const CONSTANTS: ReadonlySet<string> = new Set(['true', 'false', 'null', 'no', 'yes', 'on', 'off']);
 const BESIDE = 6;
 const BESIDE_CHARS = 200;
+const VALUE_CHARS = 400;
 const BEFORE_CHARS = 120;
 const AFTER_CHARS = 240;
 /** Amount of delivered text that is searched for one call. */
@@ -54,7 +57,7 @@ const IDENTIFIER = /[@./\d-]/;
 /** @param entries of the run, up to the call */
 export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<number, Decision>, input: Json): readonly Quote[] {
   const wanted = leavesOf(input, ARGUMENTS)
-    .leaves.map(({ path, value }) => ({ path, folded: fold(String(value)).trim() }))
+    .leaves.map(({ path, value }) => ({ path, said: String(value), folded: fold(String(value)).trim() }))
     .filter(({ folded }) => folded.length >= SHORTEST_CHARS && !CONSTANTS.has(folded));
   const found = new Map<string, Quote[]>();
   let left = SEARCHED_CHARS;
@@ -65,7 +68,7 @@ export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<numbe
       left -= text.length;
       if (left < 0) return [...found.values()].flat();
       const folded = fold(text);
-      for (const { path, folded: argument } of wanted) {
+      for (const { path, said, folded: argument } of wanted) {
         const quotes = found.get(path) ?? [];
         const at = quotes.length < PER_ARGUMENT ? placeOf(argument, folded) : -1;
         if (at >= 0)
@@ -73,6 +76,7 @@ export function quotesOf(entries: readonly Entry[], decisions: ReadonlyMap<numbe
             ...quotes,
             {
               path,
+              value: said.slice(0, VALUE_CHARS),
               ...given,
               proven: argument.length >= SHORTEST_TRACE_CHARS,
               text: around(text, folded.length === text.length ? at : 0),

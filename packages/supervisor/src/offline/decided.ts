@@ -1,5 +1,6 @@
 /** Decisions of people about the calls of a run, from its journal. */
 import type { RunId } from '@corral/protocol/ids';
+import type { HostEvent } from '@corral/protocol/model/run';
 import type { Store } from '@corral/protocol/ports/store';
 import { shapeOf } from '../governance/shape.ts';
 import { questionIn } from '../governance/shown.ts';
@@ -13,7 +14,8 @@ export interface DecidedCall {
   readonly question: boolean;
   readonly shape: string;
   readonly by: string;
-  readonly verdict: 'approve' | 'deny' | 'expired';
+  /** `withdrawn`: the capability was taken back before anybody had decided. */
+  readonly verdict: 'approve' | 'deny' | 'expired' | 'withdrawn';
   readonly reason: string;
   /** When people were asked, and when it was decided. Milliseconds since 1970. */
   readonly asked_at: number;
@@ -30,9 +32,10 @@ export async function decidedIn(store: Store, run: RunId): Promise<readonly Deci
   for await (const entries of pages)
     for (const entry of entries) {
       const { event, at } = entry;
-      const asked = event?.kind === 'approval' ? ledger.pending.get(event.id) : undefined;
-      if (event?.kind === 'approval' && asked?.kind === 'approval') {
-        const { id: call, by, reason, verdict } = event;
+      const said = event && wordIn(event);
+      const asked = said && ledger.pending.get(said.call);
+      if (said !== undefined && asked?.kind === 'approval') {
+        const { call, by, reason, verdict } = said;
         const { tool } = asked.call;
         const question = questionIn(asked) !== undefined;
         const shape = shapeOf({ ...ledger.record, ...asked.call });
@@ -41,4 +44,11 @@ export async function decidedIn(store: Store, run: RunId): Promise<readonly Deci
       apply(entry);
     }
   return found;
+}
+
+/** The part of an event that says what became of a question to people. */
+function wordIn(event: HostEvent): Pick<DecidedCall, 'call' | 'by' | 'verdict' | 'reason'> | undefined {
+  if (event.kind === 'approval') return { call: event.id, by: event.by, verdict: event.verdict, reason: event.reason };
+  if (event.kind !== 'unanswered' || !('error' in event.result) || event.result.error.code !== 'CORRAL_REVOKED') return undefined;
+  return { call: event.id, by: 'host', verdict: 'withdrawn', reason: event.result.error.message };
 }

@@ -63,8 +63,13 @@ export class Settlements {
     if (run.behind.deciding) return run.behind.do(() => this.unanswered(run, id, code, message));
     const kind = run.ledger.pending.get(id)?.kind;
     if (run.outcome !== undefined || (kind !== 'request' && kind !== 'approval' && kind !== 'inspection')) return;
+    const withdrawn = kind === 'approval' && code === 'CORRAL_REVOKED' ? askedAbout(run, id) : undefined;
+    const tell = () => {
+      if (withdrawn !== undefined)
+        this.#options.transitions.observers.tell({ kind: 'withdrawn', run: run.id, call: id, reason: message, ...withdrawn });
+    };
     // If the store refuses it, the broker emits `refused`.
-    this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).catch(() => undefined);
+    this.#options.broker.record(run, { kind: 'unanswered', id, result: unanswered(id, code, message) }).then(tell, () => undefined);
     this.#options.broker.dropInput(run.id, id);
     run.alarms.callOff(id);
     this.pass(run, id);
@@ -150,10 +155,7 @@ export class Settlements {
     } = {},
   ): Promise<void> {
     const asked = run.ledger.pending.get(call);
-    const { tool, input } = asked?.kind === 'approval' ? asked.call : { tool: '', input: null };
-    const since = asked?.kind === 'approval' ? asked.since : run.ledger.lastAt;
-    const question = asked?.kind === 'approval' && asked.call.question === true;
-    const about = { tool, since, question, shape: shapeOf({ ...run.ledger.record, tool, input }) };
+    const about = askedAbout(run, call);
     await this.#options.broker.record(run, { kind: 'approval', id: call, by, verdict, reason, ...more });
     const last = run.ledger.pending.get(call)?.kind !== 'approval';
     this.#options.transitions.observers.tell({ kind: 'decided', run: run.id, call, by, verdict, reason, last, ...about });
@@ -179,4 +181,13 @@ export class Settlements {
     run.queue.add(pending.delivery);
     this.#options.scheduler.wake(run);
   }
+}
+
+/** The call about which people were asked, and since when. */
+function askedAbout({ ledger }: Run, call: number) {
+  const asked = ledger.pending.get(call);
+  const { tool, input } = asked?.kind === 'approval' ? asked.call : { tool: '', input: null };
+  const since = asked?.kind === 'approval' ? asked.since : ledger.lastAt;
+  const question = asked?.kind === 'approval' && asked.call.question === true;
+  return { tool, since, question, shape: shapeOf({ ...ledger.record, tool, input }) };
 }

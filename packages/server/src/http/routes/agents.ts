@@ -1,5 +1,7 @@
 /** Agents: deploying, listing, and aliases. */
+import { ANY_TENANT } from '@corral/protocol/api/roles';
 import { CorralError } from '@corral/protocol/errors';
+import type { TenantId } from '@corral/protocol/ids';
 import { declared } from '../../config/load.ts';
 import type { ServerContext } from '../context.ts';
 import { tried } from '../tried.ts';
@@ -89,7 +91,9 @@ export function agentRoutes(
       return { bundle, source_map: registry.map(tenant, bundle) ?? null };
     },
     async listTools({ query }, { access }) {
-      return { items: host.tools(access.one('agent.read', query.tenant)).map((tool) => declared(tool)) };
+      const one = query.tenant === ANY_TENANT ? access.some('agent.read', undefined) : access.one('agent.read', query.tenant);
+      const tenants = one === undefined ? door.settings.tenants().map((tenant) => tenant as TenantId) : [one];
+      return { items: tenants.flatMap((tenant) => host.tools(tenant).map((tool) => ({ tenant, ...declared(tool) }))) };
     },
   };
 }

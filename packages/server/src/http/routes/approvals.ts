@@ -18,7 +18,7 @@ import type { Reader } from '../../people/reader.ts';
 import { askedAbout, askedPage, type AskedPage } from './asked.ts';
 import { decisionRoutes, suchOf } from './decisions.ts';
 import { lookingRoutes } from './looking.ts';
-import { holdView, standingRoutes, termsOf, toolOf } from './standing.ts';
+import { doesOf, standingRoutes, termsOf, toolOf } from './standing.ts';
 import { findRun, type Context, type Handlers } from './handler.ts';
 
 type View = RouteReply<'listApprovals'>['items'][number];
@@ -38,12 +38,13 @@ export function approvalRoutes(
     ...standingRoutes(door),
 
     async listApprovals({ query }, { access, reader }) {
-      const { run, shape, tool } = query;
+      const { run, shape, tool, q } = query;
       const tenant = access.some('approval.read', query.tenant);
       const agent = query.agent === undefined ? undefined : knownAgent(door, tenant, query.agent);
       const of = {
         ...(agent === undefined ? {} : { agent }),
         ...(tool === undefined ? {} : { tool }),
+        ...(q === undefined ? {} : { named: q }),
         ...(run === undefined ? {} : { run: findRun(door, access, 'approval.read', run).id as RunId }),
         ...(shape === undefined ? {} : { shape }),
         ...(tenant === undefined ? {} : { tenant }),
@@ -136,12 +137,14 @@ function approvalView(door: ServerContext, reader: Reader, one: AskedPage['page'
   // The owner of a label alone may lower it, and is shown what to vouch for.
   const isTheirs = lowers !== undefined && reader.is(tenant, lowers.owner);
   const withheld = isTheirs ? undefined : reader.withheld(run, tenant, private_to);
+  const does = withheld === undefined ? doesOf(door, one) : null;
   return {
     ...more,
     such,
     control: door.host.view(run)?.control ?? controlOf(door, run),
     // Both tell something about the arguments.
-    may_hold: may_hold && withheld === undefined ? holdView(door, one) : null,
+    may_hold: may_hold ? does : null,
+    does,
     needs_proof: withheld === undefined && isProofNeeded(door, one),
     run,
     tenant,

@@ -29,7 +29,7 @@ export const askedAbout = async ({ host }: ServerContext, run: RunId, call: numb
 export async function askedPage(
   door: ServerContext,
   access: Access,
-  filter: Pick<ApprovalFilter, 'tenant' | 'agent' | 'tool' | 'kind' | 'run' | 'shape'>,
+  filter: Pick<ApprovalFilter, 'tenant' | 'agent' | 'tool' | 'named' | 'kind' | 'run' | 'shape'>,
   { cursor, limit, later }: { readonly cursor?: string | undefined; readonly limit: number; readonly later: 'true' | 'false' },
 ): Promise<AskedPage> {
   const { host, db, clock } = door;

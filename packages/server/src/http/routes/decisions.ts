@@ -5,16 +5,19 @@ import type { RunId, TenantId } from '@corral/protocol/ids';
 import type { DecidedAs, DecidedRow } from '@corral/protocol/ports/approvals';
 import type { Access } from '../../people/access.ts';
 import type { ServerContext } from '../context.ts';
+import { inputsOf } from '../../evidence/asked-inputs.ts';
+import { shownJournal } from '../../evidence/shown.ts';
 import { findRun, type Handlers } from './handler.ts';
+import { doesOf } from './standing.ts';
 
 /** The name by which a caller asks for their own decisions. */
 const ME = 'me';
 
 export function decisionRoutes(door: ServerContext): Handlers<'listDecisions'> {
-  const { reads, lists, people } = door;
+  const { reads, lists, people, turns } = door;
   return {
-    async listDecisions({ query }, { access }) {
-      const { cursor, limit, agent, tool, by, verdict, run, shape, since, until, counts } = query;
+    async listDecisions({ query }, { access, reader }) {
+      const { cursor, limit, agent, tool, by, verdict, run, shape, since, until, q, counts } = query;
       const { principal } = access;
       const tenant = run === undefined ? access.some('approval.read', query.tenant) : findRun(door, access, 'approval.read', run).tenant;
       const wanted = {
@@ -27,6 +30,7 @@ export function decisionRoutes(door: ServerContext): Handlers<'listDecisions'> {
         shape: shape === undefined ? undefined : [shape],
         since,
         until,
+        q,
       };
       const [rows, counted] = await lists.take(principal.tenant, () =>
         Promise.all([
@@ -35,13 +39,23 @@ export function decisionRoutes(door: ServerContext): Handlers<'listDecisions'> {
         ]),
       );
       const page = rows.slice(0, limit);
+      const inputs =
+        query.arguments === 'true' ? await turns.take(principal.tenant, () => inputsOf(shownJournal(door, reader), page)) : undefined;
       return {
-        items: page.map((row) => viewOf(row)),
+        items: page.map((row) => ({ ...viewOf(row), ...(inputs === undefined ? {} : argumentsOf(row, inputs)) })),
         next: rows.length > page.length ? cursorOf(page.at(-1)?.n ?? 0) : null,
         ...(counted === undefined ? {} : { counts: sumOf(counted) }),
       };
     },
   };
+
+  function argumentsOf({ run, call, tenant, tool }: DecidedRow, inputs: Awaited<ReturnType<typeof inputsOf>>) {
+    const found = inputs.get(`${run} ${call}`);
+    if (found === undefined) return { input: null, does: null };
+    if ('withheld' in found) return { input: null, does: null, withheld: found.withheld };
+    const { input } = found;
+    return { input, does: doesOf(door, { tenant: tenant as TenantId, tool, input }) };
+  }
 }
 
 const viewOf = ({ run, call, tenant, agent, tool, shape, verdict, by, reason, asked_at, at }: DecidedRow) => ({

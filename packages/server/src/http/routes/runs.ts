@@ -229,7 +229,7 @@ export function runRoutes(door: ServerContext): Handlers<Names> {
       const stored = await host.stored(params.run);
       if (stored === undefined) throw new CorralError('CORRAL_RUN_UNKNOWN', `There is no run ${params.run} here.`);
       const details = access.may('run.payload', tenant);
-      const decisions = new Decisions(stored.record.parent?.agent, details ? host.quotes : undefined);
+      const decisions = new Decisions(stored.record.parent?.agent, host.quotes, details);
       const taken = stored.record.service === undefined ? undefined : new Turns();
       const noted = new Noted();
       const journal = noted.through(pages(reader, params.run));

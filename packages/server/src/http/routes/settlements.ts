@@ -90,7 +90,7 @@ export function settlementRoutes(door: ServerContext, prove: Prove): Handlers<'s
 
   const settle = async (
     context: Pick<Context, 'access' | 'reader'>,
-    { act, value, reason }: Body,
+    { act, value, reason = '' }: Body,
     { run, call }: One,
     seen: Seen,
   ): Promise<void> => {
@@ -104,8 +104,10 @@ export function settlementRoutes(door: ServerContext, prove: Prove): Handlers<'s
 
   return {
     async settleMany({ body }, { access, reader, keep, request }) {
-      const { act, reason, dryRun, where, tool } = body;
+      const { act, reason = '', dryRun, where, tool } = body;
       access.role(act === 'approve' || act === 'deny' ? 'approval.decide' : 'run.resolve');
+      if (act !== 'approve' && reason === '')
+        throw new CorralError('CORRAL_REQUEST_INVALID', `\`${act}\` needs a \`reason\`, which is recorded.`);
       if ((act === 'result') !== (body.value !== undefined))
         throw new CorralError('CORRAL_REQUEST_INVALID', '`value` goes only with `result`.');
       if (body.shape !== undefined && act !== 'approve' && act !== 'deny')

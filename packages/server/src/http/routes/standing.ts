@@ -21,8 +21,8 @@ export const termsOf = ({ for: scope, uses, amount, for_ms }: Holds, now: number
 export const toolOf = ({ host }: ServerContext, { tenant, tool }: Pick<Approval, 'tenant' | 'tool'>): Tool | undefined =>
   host.tools(tenant).find(({ name }) => name === tool);
 
-/** The later calls that an approval could hold for; null if its tool is not offered any more. */
-export function holdView(door: ServerContext, one: Pick<Approval, 'tenant' | 'tool' | 'input'>) {
+/** Where a call goes and how much it moves; null if its tool is not offered any more. */
+export function doesOf(door: ServerContext, one: Pick<Approval, 'tenant' | 'tool' | 'input'>) {
   const tool = toolOf(door, one);
   if (tool === undefined) return null;
   const { destinations = [] } = tool.annotations;
