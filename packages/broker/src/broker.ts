@@ -31,7 +31,7 @@ import { timersEnded } from './ledger/requests.ts';
 import { approvedRequest } from './effects/service.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { KeptRun } from './memory.ts';
-import type { PendingApproval, PendingCall } from './ledger/pending.ts';
+import { needsInput, type PendingApproval, type PendingCall } from './ledger/pending.ts';
 import type { DecideContext } from './effects/context.ts';
 import type { Policies } from './policies/port.ts';
 import { callsIn, eventOf } from './commit/entry.ts';
@@ -256,6 +256,9 @@ export class Broker {
       if (pending?.kind === 'call') pending.asked_at = monotonic;
     }
     if (event.kind === 'ended') batch.outcome = event.outcome;
+    // The questions of a run from a backup have their whole time again.
+    if (event.kind === 'released')
+      for (const one of ledger.pending.values()) if (needsInput(one)) batch.timers.push({ id: one.id, due: one.expires_at });
     if (asked?.kind === 'approval') approvedRequest(ledger, asked, batch, this.#context(run, at, this.#policies(run)));
     // A call that waits for more people than have spoken yet still expires.
     const settled = event.kind === 'unanswered' || event.kind === 'unknown';

@@ -17,7 +17,7 @@ type Op = keyof Served | 'truncate';
 /** Requests that the thread has at a time, which share a sync, and those of one tenant among them. The others wait, and tenants take turns. */
 const UNDER_WAY = 32;
 const OF_ONE = 16;
-/** The turns of requests that are of no tenant: those of operators, and upkeep. */
+/** The turns of requests that are of no tenant: those of operators, whom no tenant's own requests hold up, and upkeep. */
 const OF_HOST = '';
 /** How long a removal waits for a backup that reads from the write-ahead log, and how often it looks. */
 const LOG_MS = 10_000;
@@ -71,16 +71,15 @@ export class SqliteMemory implements MemoryStore {
   };
 
   drop: MemoryStore['drop'] = async (removal, dryRun, names) => {
-    const { tenant } = removal;
     let [entries, bytes] = [0, 0];
     try {
       let step: ReturnType<Served['drop']> | undefined;
       do {
-        step = await this.#ask<ReturnType<Served['drop']>>(tenant, 'drop', removal, dryRun, names, step?.next);
+        step = await this.#ask<ReturnType<Served['drop']>>(OF_HOST, 'drop', removal, dryRun, names, step?.next);
         entries += step.entries;
         bytes += step.bytes;
       } while (step.next !== undefined);
-      if (!dryRun) await this.#truncated(tenant);
+      if (!dryRun) await this.#truncated();
       return { entries, bytes };
     } catch (error) {
       if (dryRun || !(error instanceof CorralError)) throw error;
@@ -99,9 +98,9 @@ export class SqliteMemory implements MemoryStore {
   }
 
   /** @throws CORRAL_MEMORY_UNAVAILABLE if a connection reads from the log for all that time */
-  async #truncated(tenant: string): Promise<void> {
+  async #truncated(): Promise<void> {
     for (const end = performance.now() + LOG_MS; performance.now() < end; await sleep(LOOK_MS))
-      if (await this.#ask<boolean>(tenant, 'truncate')) return;
+      if (await this.#ask<boolean>(OF_HOST, 'truncate')) return;
     throw new CorralError('CORRAL_MEMORY_UNAVAILABLE', 'memory.db-wal still has what was removed, since a backup reads from it.');
   }
 

@@ -121,6 +121,7 @@ export function isShared(sql: Sql, grant: GrantId, besides: readonly RunId[]): b
        UNION SELECT grants.id FROM grants JOIN below ON grants.parent = below.id WHERE grants.revoked = 0
      ) SELECT 1 AS found FROM below JOIN grants USING (id) JOIN runs ON runs.id = grants.holder
        WHERE runs.lifecycle <> 'ended' AND grants.holder <> (SELECT holder FROM grants WHERE id = ?1)
+         AND (SELECT revoked FROM grants WHERE id = ?1) = 0
          AND grants.holder NOT IN (SELECT value FROM json_each(?2)) LIMIT 1`,
     grant,
     JSON.stringify(besides),

@@ -129,7 +129,9 @@ export class CellPool {
   /** Whether a run of a tenant can have a cell of its own beside the others of the tenant, so that none of these has to go for it. */
   hasRoomBeside(tenant: TenantId): boolean {
     const most = this.#options.maxCells - this.#reserve;
-    return (this.count().get(tenant) ?? 0) < this.mostPerTenant(tenant) && (this.#spares.size > 0 || this.#cells.size < most);
+    return (
+      (this.count().get(tenant) ?? 0) < this.mostPerTenant(tenant) && (this.#spares.size > 0 || (this.#cells.size < most && !this.#resting))
+    );
   }
 
   /** A cell for one use by the host itself; the caller kills it. */

@@ -62,6 +62,8 @@ export class Stops {
   /** The search for runs to resume that is under way, whether another one was asked for, and whether it left runs for later. */
   #looking: Promise<void> | undefined;
   #wanted = false;
+  /** Tenants whose runs alone are to be looked for, since there are places for them. */
+  readonly #wantedOf = new Set<TenantId>();
   #missing = false;
   #retrying = false;
   /** Functions that give up places which are kept for runs to resume, and those that stop waiting for such places. */
@@ -185,10 +187,12 @@ export class Stops {
   }
 
   async #lookAgain(): Promise<void> {
-    while (this.#wanted && !this.#closed) {
+    while ((this.#wanted || this.#wantedOf.size > 0) && !this.#closed) {
+      const only = this.#wanted ? undefined : new Set(this.#wantedOf);
       this.#wanted = false;
-      this.#missing = false;
-      await this.#look().catch(() => (this.#missing = true));
+      this.#wantedOf.clear();
+      if (only === undefined) this.#missing = false;
+      await this.#look(only).catch(() => (this.#missing = true));
     }
     this.#giveUp();
     // In the same synchronous step as the check of `#wanted`, so that no request is missed.
@@ -197,22 +201,25 @@ export class Stops {
     else this.#lifted.length = 0;
   }
 
-  async #look(): Promise<void> {
+  /** @param only tenants for whose parked runs places were kept; undefined: all runs are looked at */
+  async #look(only: ReadonlySet<TenantId> | undefined): Promise<void> {
     const { runs, store } = this.#options;
     const full = new Set<TenantId>();
-    for (const stop of this.#waiting.values()) stop();
-    this.#waiting.clear();
-    await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run)));
+    const isSought = (tenant: TenantId) => only === undefined || only.has(tenant);
+    for (const [tenant, stop] of this.#waiting) if (isSought(tenant) && this.#waiting.delete(tenant)) stop();
+    if (only === undefined) await Promise.all([...runs.values()].map((run) => this.resumeIfFree(run)));
     for (let after: RunId | undefined; !this.#closed;) {
       const parked = await store.quarantined(after, LOOK_RUNS);
       after = parked.at(-1)?.id;
       if (after === undefined) break;
-      const looked = await Promise.all(parked.map(async (one) => (full.has(one.tenant) ? undefined : this.#mayGoOn(one))));
+      const looked = await Promise.all(
+        parked.map(async (one) => (full.has(one.tenant) || !isSought(one.tenant) ? undefined : this.#mayGoOn(one))),
+      );
       const free = looked.filter((one) => one !== undefined);
       for (let i = 0; i < free.length; i += AT_ONCE) await Promise.all(free.slice(i, i + AT_ONCE).map((one) => this.#bringBack(one, full)));
     }
-    const tenants = this.#recalled.values().toArray();
-    for (const tenant of tenants) {
+    for (const tenant of this.#recalled.values().toArray()) {
+      if (tenant === ALL ? only !== undefined : !isSought(tenant)) continue;
       this.#recalled.delete(tenant);
       const left = await recall(this.#options.store, tenant, {
         isHere: (id) => this.#options.runs.has(id),
@@ -322,11 +329,15 @@ export class Stops {
 
   /** Keeps a place for a run that is to be resumed, and has such runs looked for soon. */
   #keep(tenant: TenantId, place: () => void): void {
-    if (this.#closed) return place();
-    this.#kept.set(tenant, [...(this.#kept.get(tenant) ?? []), place]);
+    const kept = this.#kept.get(tenant) ?? [];
+    if (this.#closed || kept.length >= AT_ONCE) return place();
+    this.#kept.set(tenant, [...kept, place]);
+    this.#wantedOf.add(tenant);
+    // A search that is under way goes on with these.
+    if (this.#looking !== undefined) return;
     this.#stopKept ??= this.#options.clock.after(KEPT_MS, () => {
       this.#stopKept = undefined;
-      void this.takeUp();
+      this.#looking ??= this.#lookAgain();
     });
   }
 

@@ -166,7 +166,7 @@ test('a group is found also when the last run that could write to one of it has 
   expect(one.found).toEqual([]);
   one.writers.set(id('child'), [id('parent')]);
   one.deadlocks.ended(id('scribe'));
-  await moment();
+  await one.pass(10_000);
   expect(one.found[0]?.evidence.subjects.toSorted()).toEqual(PAIR);
 });
 

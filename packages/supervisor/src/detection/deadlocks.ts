@@ -63,11 +63,8 @@ export class Deadlocks {
   /** The run has ended: for those that waited for it too, it may have been the last that could wake them. */
   ended(id: RunId): void {
     this.goes(id);
-    for (const waiter of this.#waits.waitersFor(id) as readonly RunId[]) {
-      const run = this.#options.runs.get(waiter);
-      if (run === undefined) this.#doubt(waiter);
-      else this.look(run);
-    }
+    // They may be many, and a look goes through a whole group: some are looked at at a time.
+    for (const waiter of this.#waits.waitersFor(id) as readonly RunId[]) this.#doubt(waiter);
   }
 
   /** Called when a run may have begun to wait. */
@@ -93,7 +90,7 @@ export class Deadlocks {
   }
 
   async #again(id: RunId, unknown: readonly RunId[]): Promise<void> {
-    for (const other of unknown.slice(0, HELD)) {
+    for (const other of unknown.slice(0, AT_ONCE)) {
       // One that another node holds may be told to this one later.
       const one = await this.#options.residency.hold(other).catch(() => undefined);
       if (one !== undefined) this.look(one);

@@ -250,15 +250,23 @@ function started(command: string, args: readonly string[], { env, cwd, read = []
 /** The connections to the port of a program. The first message of the channel has the socket, and there is no second one. */
 function taken(child: ChildProcess, { port: { take }, env }: Listener): { readonly close: () => void } {
   let server: Server | undefined;
+  let isClosed = false;
   // If the program has ended before, that is what is reported.
   if (child.connected) child.send(env, () => undefined);
   child.once('message', (_message, handle) => {
     if (!(handle instanceof Server)) return;
+    // The program can have ended before this was read.
+    if (isClosed) return void handle.close();
     server = handle.unref();
     server.on('connection', take).on('error', () => undefined);
     child.disconnect();
   });
-  return { close: () => server?.close() };
+  return {
+    close: () => {
+      isClosed = true;
+      server?.close();
+    },
+  };
 }
 
 /** bubblewrap waits for what it reads, so that the program is started only once bubblewrap is in the control group. */

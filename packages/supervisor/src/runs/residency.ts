@@ -151,7 +151,14 @@ export class Residency {
 
   /** A run has left memory: of the same tenant as those that are waited for, or of another one where the places of all were taken. */
   #offer(): void {
-    for (const [tenant, take] of this.#claimants) if (this.#places.free(tenant) > 0) take(this.#places.come(tenant));
+    for (const [tenant, take] of this.#claimants) {
+      if (this.#places.free(tenant) === 0) continue;
+      const come = this.#places.come(tenant);
+      take(() => {
+        come();
+        this.#fillSoon();
+      });
+    }
   }
 
   /** Whether runs of a tenant wait in the store for a place in memory. */
