@@ -68,6 +68,14 @@ async function signIn({ admin }: Pick<Front, 'admin'>, account?: string) {
 }
 const signedIn = async (on: Front, account?: string) => (await signIn(on, account)).finish();
 
+const hasTools = ({ admin }: Pick<Front, 'admin'>) =>
+  until(async () => (await admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
+/** Waits until the tools of the server are known, and deploys an agent that calls one. */
+async function ready(on: Front) {
+  await hasTools(on);
+  await on.deploy(ADDER);
+}
+
 /** The answer of the tool, or the error of the call. */
 async function called({ admin }: Pick<Front, 'admin'>, agent = 'adder', input: readonly string[] = []) {
   const { run } = await admin.submitRun({ body: { agent, input: [...input] } });
@@ -97,8 +105,7 @@ test('a person signs the host in: the tools of the server are known and called, 
   });
   expect(issuer.registered.at(-1)).toMatchObject({ client_name: 'Corral', redirect_uris: [REDIRECT] });
   expect(issuer.exchanges.map((one) => [one.get('grant_type'), one.get('resource')])).toEqual([['authorization_code', server]]);
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   expect(await called(on)).toMatchObject(SUM);
   const [listed] = (await on.admin.listSecrets({})).items;
   expect(listed).toMatchObject({ used_by: { tenant: 'local', agent: 'adder' }, used_at: expect.any(Number) as number });
@@ -116,8 +123,7 @@ test('a token that expires is renewed by the host, once for all calls, and the l
   issuer.life_s = 1;
   const first = await host();
   await signedIn(first);
-  await until(async () => (await first.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await first.deploy(ADDER);
+  await ready(first);
   expect(await called(first)).toMatchObject(SUM);
   await expired(first);
   const before = exchanged('refresh_token');
@@ -135,8 +141,7 @@ test('where the authorization server refuses to renew, each call ends in one ref
   issuer.life_s = 1;
   const on = await host();
   await signedIn(on);
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   issuer.refreshable.clear();
   await until(async () => (await called(on)).code === NEEDED);
   const asked = issuer.exchanges.length;
@@ -157,8 +162,7 @@ test('an authorization server that cannot be asked ends no login, and is not ask
   issuer.life_s = 1;
   const on = await host();
   await signedIn(on);
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   await expired(on);
   issuer.broken = 503;
   const asked = issuer.exchanges.length;
@@ -174,8 +178,7 @@ test('an authorization server that cannot be asked ends no login, and is not ask
 test('a server that accepts no token of the login leads to one renewal, and not to one for each call', async () => {
   const on = common;
   await signedIn(on);
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   issuer.forge = true;
   expect(await signedIn(on)).toMatchObject({ tools: null, credential: { in_force: true } });
   // The host tries such a call several times.
@@ -251,8 +254,7 @@ test('an authorization server that the configuration does not name, or that call
 test('who signs out revokes the tokens at the authorization server, and a revoked account is given to nobody', async () => {
   const on = common;
   await signedIn(on);
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   expect(await called(on)).toMatchObject(SUM);
   await on.admin.revokeSecret({ body: { account: 'far:login:host', reason } });
   expect(await called(on)).toMatchObject(refusedWith('CORRAL_TOOL_FAILED', /the login far:login:host was revoked by .*: test/));
@@ -277,7 +279,7 @@ test('logins belong to somebody: a call has the account that is for its caller, 
     refusedWith('CORRAL_REQUEST_INVALID', /several accounts; name one of: sales, rest/),
   );
   await signedIn(on, 'sales');
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
+  await hasTools(on);
   for (const name of ['seller', 'adder', 'stranger']) await on.deploy(ADDER.replace("'adder'", `'${name}'`));
   expect(await called(on, 'seller')).toMatchObject(SUM);
   expect(await called(on, 'adder')).toMatchObject(
@@ -293,8 +295,7 @@ test('logins belong to somebody: a call has the account that is for its caller, 
 test('a server that wants more than was agreed to refuses the call, and the next login asks for that as well', async () => {
   const on = common;
   await signedIn(on);
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   expect(await called(on)).toMatchObject(SUM);
   onTestFinished(() => void refuseFor({}));
   await refuseFor({ lacks: 'files:write' });
@@ -318,7 +319,7 @@ test('a server that could not list its tools at the login is asked again for a r
   const [review] = (await on.admin.listToolReviews({})).items;
   expect(review).toMatchObject({ accepted: null, offered: { tools: 7 }, needs_login: [] });
   await on.admin.acceptTools({ params: { source: 'mcp:far' }, body: { digest: review?.offered?.digest ?? '', reason } });
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
+  await hasTools(on);
 });
 
 test('a login is good for the origin and the authorization server that it was made for, and is not used when the configuration names another', async () => {
@@ -351,8 +352,7 @@ test('tokens that cannot be sent are not kept, and how a registered client shows
   await signedIn(on);
   await expired(on);
   issuer.life_s = 300;
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   expect(await called(on)).toMatchObject(SUM);
   expect(exchanged('refresh_token')).toBeGreaterThan(0);
   for (const strange of [{ token_type: 'mac' }, { access_token: 'a\r\nx-other: b' }]) {
@@ -376,8 +376,7 @@ test('what the authorization server gave is in no file, journal, event, answer o
   const on = await host();
   const { begun, redirect, finish } = await signIn(on);
   const answers: object[] = [begun, await finish()];
-  await until(async () => (await on.admin.listTools({ query: {} })).items.some(({ tool }) => tool === 'far.add'));
-  await on.deploy(ADDER);
+  await ready(on);
   await until(async () => (expect(await called(on)).toMatchObject(SUM), exchanged('refresh_token') > 0));
   // An agent that has got hold of a token is told its name for it by a server that repeats it.
   const token = [...issuer.refreshable.keys()].at(-1) ?? '';

@@ -4,6 +4,7 @@
  * people who sign in, its authorization server sends the browser on at once; where a call needs more than was agreed to, that person signs in again,
  * once.
  */
+import { randomUUID } from 'node:crypto';
 import type { Json } from '@corral/protocol/json';
 import type { GivenInput } from '@corral/protocol/model/question';
 import type { SealedTexts } from '@corral/protocol/ports/sealed';
@@ -57,7 +58,7 @@ const source = await openMcp('suite', server, { ...powers, base: '/', pins, star
 
 /** As a person whose browser follows the authorization server. @throws where nobody is signed in */
 async function signIn(at: ServerLogins): Promise<void> {
-  const begun = await at.begin('host', 'http://127.0.0.1:49152/callback');
+  const begun = await at.begin('host', 'http://127.0.0.1:49152/callback', randomUUID());
   const sent = await fetch(begun.address, { redirect: 'manual' });
   const answer = answersTo(begun, sent.headers.get('location') ?? '');
   if (answer === undefined) throw new Error(`the authorization server answered with ${sent.status}`);

@@ -10,6 +10,7 @@ import type { Command } from 'commander';
 import type { Client } from '@corral/protocol/api/client';
 import type { RouteAnswer } from '@corral/protocol/api/routes';
 import { CorralError } from '@corral/protocol/errors';
+import { MCP } from '@corral/protocol/limits-mcp';
 import { connect, hostFlags, print, withReason, type HostFlags, type Reasoned } from '../connect.ts';
 import { printable } from '../screen/table.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -173,11 +174,10 @@ function pasted(closed: AbortSignal): Promise<Landed> {
 /** Rejects once the host waits no longer. Its clock may be another one, so this is a duration. */
 function over(closed: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new CorralError('CORRAL_LOGIN_UNKNOWN', 'Nobody has signed in in time.')), WAITS_MS);
+  const timer = setTimeout(() => reject(new CorralError('CORRAL_LOGIN_UNKNOWN', 'Nobody has signed in in time.')), MCP.login_ms.default);
   closed.addEventListener('abort', () => clearTimeout(timer), { once: true });
   return promise;
 }
-const WAITS_MS = 10 * 60_000;
 
 /** By the program of the desktop; the address is printed in any case. */
 function openBrowser(address: string): void {

@@ -1,6 +1,6 @@
 /**
  * What a person has decided about in a list of what waits. Each stays in its place, as high as it was and where it is on the screen, so that nothing
- * comes under the finger that decided. Of those that have left the screen upwards, a line is left.
+ * comes under the finger that decided. A card that has left the screen upwards shrinks to a line.
  */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Text } from './text.tsx';
@@ -19,7 +19,7 @@ interface Settled {
   readonly asked: string;
   /** Its place among all that is shown. */
   readonly place: number;
-  /** Of its card: its height, where it was on the screen, and how far the page was scrolled then. */
+  /** The height of its card, the card's place on the screen, and how far the page was scrolled. Pixels, at the decision. */
   readonly height: number | undefined;
   readonly top: number;
   readonly scrolled: number;
@@ -91,7 +91,7 @@ function useSteady(of: { readonly current: HTMLElement | null }, { top, scrolled
       last.current = { top: self.getBoundingClientRect().top, scrolled: scrollY };
     };
     keep();
-    // Whatever of the page changes its height.
+    // The height of the page changes when something above the card grows or shrinks.
     const watch = new ResizeObserver(keep);
     watch.observe(document.body);
     return () => watch.disconnect();

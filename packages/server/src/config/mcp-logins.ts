@@ -2,7 +2,6 @@
  * The logins at one MCP server of a configuration: which of them a call has, by the bindings of secrets; and how somebody signs in and out. The tokens
  * belong to the host and outlive configurations; what is here ends with its own.
  */
-import { randomBytes } from 'node:crypto';
 import type { ToolCall } from '@corral/protocol/ports/tool';
 import {
   authorizationServer,
@@ -135,10 +134,10 @@ export class ServerLogins implements Accounts {
     };
   }
 
-  /** @throws LoginFailed */
-  async begin(name: string, redirect: string): Promise<BegunLogin> {
+  /** @param state that nobody can guess, by which the answer is known @throws LoginFailed */
+  async begin(name: string, redirect: string, state: string): Promise<BegunLogin> {
     const terms = { ...(await this.#terms()), wanted: this.#login(name).wanted };
-    return beginLogin(terms, redirect, randomBytes(24).toString('base64url'), this.#powers.fetch);
+    return beginLogin(terms, redirect, state, this.#powers.fetch);
   }
 
   /** @param answer whose state is right @throws LoginFailed */

@@ -2,6 +2,7 @@
  * The logins of a host at MCP servers. Each is there once for all configurations, so that one of them renews its token. Logins that were begun wait
  * here for the answer of the authorization server: a few, for a few minutes, and in memory alone.
  */
+import { MCP } from '@corral/protocol/limits-mcp';
 import type { SealedTexts } from '@corral/protocol/ports/sealed';
 import type { BegunLogin } from '@corral/tools/mcp/authorization';
 import { Login } from '@corral/tools/mcp/login';
@@ -21,8 +22,6 @@ export interface Waiting {
   readonly begun: BegunLogin;
 }
 
-/** A person has this long to agree. */
-const WAITS_MS = 10 * 60_000;
 /** Logins that wait at once; the oldest makes room. */
 const WAITING = 64;
 
@@ -53,7 +52,7 @@ export class LoginStore {
     for (const [one, { until }] of this.#waiting) if (until <= now) this.#waiting.delete(one);
     const [oldest] = this.#waiting.keys();
     if (this.#waiting.size >= WAITING && oldest !== undefined) this.#waiting.delete(oldest);
-    const waiting = { ...of, until: now + WAITS_MS };
+    const waiting = { ...of, until: now + MCP.login_ms.default };
     this.#waiting.set(id, waiting);
     return waiting;
   }

@@ -22,7 +22,9 @@ export function loginRoutes(context: ServerContext): Handlers<'beginLogin' | 'fi
   return {
     async beginLogin({ body: { server, account, redirect } }, { access, keep }) {
       const { of, name } = find(server, account);
-      const begun = await of.begin(name, redirect).catch((error: unknown) => refused(server, error));
+      const begun = await of
+        .begin(name, redirect, Buffer.from(random(24)).toString('base64url'))
+        .catch((error: unknown) => refused(server, error));
       const login = `login_${Buffer.from(random(18)).toString('hex')}`;
       const { until } = logins.wait(login, { server, name, principal: access.principal.id, begun });
       keep({ target: { account: of.accountOf(name), at: begun.address.origin } });
